@@ -1,0 +1,48 @@
+//! Bundles on disk: the only place that touches their files.
+//!
+//! ```text
+//! <root>/trace-<trace_id>-<root_thread_id>/
+//!   manifest.json        identity of the recording, written first, never changed
+//!   trace.jsonl          the event log: one JSON object a line, in order of seq
+//!   payloads/<n>.json    one observed body each; <n>.bin where it is not one JSON value
+//!   state.json           written later by the reducer; not evidence
+//! ```
+//!
+//! [`Writer`] makes them, [`Reader`] reads them, whoever made them.
+//!
+//! # Promises of the writer
+//! 1. `seq` and the order of the lines agree, whatever the number of threads that write.
+//! 2. A body is complete in the [`PayloadStore`] before the event that names it can be read.
+//! 3. What a returned call has written survives the death of the process: it is in the kernel's hands.
+//! 4. Recording never fails or panics its host. Its one lock is held for the write of one line. What could not be
+//!    written is counted ([`Stats`]), told once ([`Loss`]), and said in the log when that can be written again.
+//! 5. A line is whole or it is the last one.
+//! 6. A bundle has one writer: creating one where one exists is refused.
+//! 7. Only the owner may read a bundle: directories 0700, files 0600 on Unix.
+//!
+//! # Versions
+//! Format 1 is the only one. Optional fields may be added to it, variants never: see [`event`](crate::event).
+
+mod body;
+mod error;
+mod file;
+mod limits;
+mod line;
+mod log;
+mod loss;
+mod manifest;
+mod reader;
+mod redact;
+mod store;
+mod writer;
+
+pub use body::{Body, BodyBuf, BodyError, Exact, Json};
+pub use error::{Error, ErrorKind};
+pub use limits::Limits;
+pub use line::{BadLine, Line, Lines};
+pub use loss::{Loss, Lost, Stats, Tally};
+pub use manifest::Manifest;
+pub use reader::Reader;
+pub use redact::Redact;
+pub use store::{BadPayload, Location, PayloadStore};
+pub use writer::{OnLoss, Stored, Writer, WriterOptions};

@@ -1,0 +1,60 @@
+//! What can be wrong with a bundle as a whole.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+/// A bundle could not be made, opened or read at all. Damage inside a bundle is no error: see
+/// [`BadLine`](super::BadLine) and [`BadPayload`](super::BadPayload).
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    path: PathBuf,
+    source: Option<io::Error>,
+}
+
+/// What went wrong, for a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The path is no bundle.
+    NotABundle,
+    /// A bundle is already there.
+    Exists,
+    /// The bundle is of another version of the format.
+    Version,
+    /// The file system refused.
+    Io,
+}
+
+impl Error {
+    pub(super) fn new(kind: ErrorKind, path: &Path, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), path: path.to_owned(), source: None }
+    }
+
+    pub(super) fn io(path: &Path, doing: impl Into<String>, source: io::Error) -> Self {
+        Self { kind: ErrorKind::Io, message: doing.into(), path: path.to_owned(), source: Some(source) }
+    }
+
+    /// What went wrong, for a program.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The file or directory it is about.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,75 @@
+//! Files and directories as a bundle wants them: for their owner alone, and never followed out of the bundle.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// Makes a directory, and those above it where they are missing, that only its owner may enter.
+pub(super) fn create_dirs(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Makes a file that must not exist yet and that only its owner may read.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Why a file of a bundle is not opened.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The path leaves the bundle, or what is there is not a regular file.
+    Path(&'static str),
+    /// The file system refused.
+    Io(io::Error),
+}
+
+/// Opens `relative` inside `bundle` for reading. A bundle is untrusted: only plain relative paths are taken, no link
+/// is followed below `bundle`, and nothing but a regular file is opened, so that no FIFO can hold us.
+pub(super) fn open_inside(bundle: &Path, relative: &str) -> Result<File, Refusal> {
+    let path = plain_path(bundle, relative)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = options.open(&path).map_err(Refusal::Io)?;
+    if file.metadata().map_err(Refusal::Io)?.is_file() { Ok(file) } else { Err(Refusal::Path("is not a regular file")) }
+}
+
+/// `bundle` joined with `relative`, where every step is a plain name and none but the first a link.
+fn plain_path(bundle: &Path, relative: &str) -> Result<PathBuf, Refusal> {
+    let mut path = bundle.to_owned();
+    let mut components = Path::new(relative).components().peekable();
+    if components.peek().is_none() {
+        return Err(Refusal::Path("is empty"));
+    }
+    while let Some(component) = components.next() {
+        match component {
+            Component::Normal(name) => path.push(name),
+            Component::CurDir => continue,
+            Component::ParentDir => return Err(Refusal::Path("climbs with `..`")),
+            Component::RootDir | Component::Prefix(_) => return Err(Refusal::Path("is absolute")),
+        }
+        let found = path.symlink_metadata().map_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidInput {
+                Refusal::Path("is no file name")
+            } else {
+                Refusal::Io(error)
+            }
+        })?;
+        if found.is_symlink() {
+            return Err(Refusal::Path("goes through a symbolic link"));
+        }
+        if components.peek().is_none() && !found.is_file() {
+            return Err(Refusal::Path("is not a regular file"));
+        }
+    }
+    Ok(path)
+}

@@ -1,0 +1,133 @@
+//! The lines of a log as they are read.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use super::Error;
+use crate::event::{BadRecord, Record, Seq};
+
+/// One line of a log that is not blank.
+#[derive(Debug)]
+pub struct Line {
+    /// Its number in the file, from 1.
+    pub number: u64,
+    /// What it says, or why that can't be told.
+    pub content: Result<Record, BadLine>,
+}
+
+/// Why a line says nothing.
+#[derive(Debug)]
+pub enum BadLine {
+    /// The last line, and cut short: the recording ended in the middle of it.
+    Torn,
+    /// Anything else.
+    Unreadable(BadRecord),
+}
+
+impl BadLine {
+    /// The line's place in the log, where that can be told.
+    pub fn seq(&self) -> Option<Seq> {
+        match self {
+            Self::Torn => None,
+            Self::Unreadable(BadRecord::Line { seq, .. } | BadRecord::Schema { seq, .. }) => *seq,
+            Self::Unreadable(BadRecord::Variant { seq, .. }) => Some(*seq),
+        }
+    }
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torn => f.write_str("the last line is cut short; the recording ended while it was written"),
+            Self::Unreadable(bad) => bad.fmt(f),
+        }
+    }
+}
+
+/// The lines of a log in their order, read as they are asked for. An item is an error only where the file system
+/// refused; nothing follows it.
+#[derive(Debug)]
+pub struct Lines {
+    log: BufReader<File>,
+    path: PathBuf,
+    number: u64,
+    /// The line after one that may have been the last.
+    ahead: Option<Text>,
+    done: bool,
+}
+
+#[derive(Debug)]
+struct Text {
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn new(log: File, path: PathBuf) -> Self {
+        Self { log: BufReader::with_capacity(1 << 18, log), path, number: 0, ahead: None, done: false }
+    }
+
+    /// The next line that is not blank, without byte order mark, newline and carriage return.
+    fn next_text(&mut self, mut bytes: Vec<u8>) -> Result<Option<Text>, Error> {
+        loop {
+            bytes.clear();
+            let read = self.log.read_until(b'\n', &mut bytes);
+            if read.map_err(|error| Error::io(&self.path, "the log can't be read", error))? == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            if self.number == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
+                bytes.drain(..3);
+            }
+            while bytes.last().is_some_and(u8::is_ascii_whitespace) {
+                bytes.pop();
+            }
+            if !bytes.is_empty() {
+                return Ok(Some(Text { number: self.number, bytes }));
+            }
+        }
+    }
+
+    fn next_line(&mut self) -> Result<Option<Line>, Error> {
+        let text = match self.ahead.take() {
+            Some(text) => text,
+            None => match self.next_text(Vec::new())? {
+                Some(text) => text,
+                None => return Ok(None),
+            },
+        };
+        let number = text.number;
+        let content = match Record::parse(&text.bytes) {
+            Ok(record) => Ok(record),
+            Err(bad) if is_not_json(&bad) => {
+                self.ahead = self.next_text(Vec::new())?;
+                Err(if self.ahead.is_none() { BadLine::Torn } else { BadLine::Unreadable(bad) })
+            }
+            Err(bad) => Err(BadLine::Unreadable(bad)),
+        };
+        Ok(Some(Line { number, content }))
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let line = self.next_line().transpose();
+        self.done = !matches!(line, Some(Ok(_)));
+        line
+    }
+}
+
+/// Whether the text itself is broken, as that of a line cut short is.
+fn is_not_json(bad: &BadRecord) -> bool {
+    match bad {
+        BadRecord::Line { error, .. } => error.is_syntax() || error.is_eof(),
+        BadRecord::Schema { .. } | BadRecord::Variant { .. } => false,
+    }
+}

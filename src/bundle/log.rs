@@ -1,0 +1,316 @@
+//! The event log as it is written: one line, one `write(2)`.
+//!
+//! A line is serialised without its place, behind headroom, outside the lock. Under the lock its place is put in
+//! front and the whole is written at once. After a short write or an error the file is cut back to what is known to
+//! be whole, and nothing is written until that has succeeded: so a line is whole or it is the last one.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
+
+/// Room for `{"schema_version":1,"seq":18446744073709551615,`, whose last byte falls on the body's `{`.
+const HEADROOM: usize = 47;
+
+/// The largest line buffer that a thread keeps for its next line, in bytes.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
+/// What a log is written to. A file; in tests, one with faults.
+pub(super) trait Medium: Send {
+    /// One `write(2)`.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Cuts to `length` bytes; what is written next follows there.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+    /// Whether what is written can still be found by its name.
+    fn is_linked(&self) -> bool;
+}
+
+impl Medium for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(self, bytes)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        // Opened for appending: the next write goes to the new end.
+        self.set_len(length)
+    }
+
+    fn is_linked(&self) -> bool {
+        #[cfg(unix)]
+        {
+            self.metadata().is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) > 0)
+        }
+        #[cfg(not(unix))]
+        {
+            true
+        }
+    }
+}
+
+/// The one writer of a log.
+#[derive(Debug)]
+pub(super) struct Log<M> {
+    state: Mutex<State<M>>,
+}
+
+#[derive(Debug)]
+struct State<M> {
+    medium: M,
+    next: Seq,
+    /// Length of the whole lines, in bytes.
+    length: u64,
+    /// Whether there may be bytes beyond `length`.
+    torn: bool,
+}
+
+impl<M: Medium> Log<M> {
+    /// A log on an empty medium.
+    pub(super) fn new(medium: M) -> Self {
+        Self { state: Mutex::new(State { medium, next: Seq(1), length: 0, torn: false }) }
+    }
+
+    /// Appends one line and gives its place. On an error nothing of it stays, and its place goes to the next line.
+    pub(super) fn append(&self, body: &RecordBody<'_>) -> io::Result<Seq> {
+        let mut line = LineBuf::take();
+        let appended = line.serialize(body).and_then(|()| self.append_serialized(&mut line));
+        line.give_back();
+        appended
+    }
+
+    fn append_serialized(&self, line: &mut LineBuf) -> io::Result<Seq> {
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| {
+            // Whoever held the lock went down with it, perhaps in the middle of a line.
+            self.state.clear_poison();
+            let mut state = PoisonError::into_inner(poisoned);
+            state.torn = true;
+            state
+        });
+        state.append(line)
+    }
+
+    /// Whether the log can still be found by its name.
+    pub(super) fn is_linked(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).medium.is_linked()
+    }
+}
+
+impl<M: Medium> State<M> {
+    fn append(&mut self, line: &mut LineBuf) -> io::Result<Seq> {
+        if self.torn {
+            self.medium.truncate(self.length)?;
+            self.torn = false;
+        }
+        let seq = self.next;
+        let bytes = line.placed(seq);
+        match write_once(&mut self.medium, bytes) {
+            Ok(()) => {
+                self.next = Seq(seq.0 + 1);
+                self.length += bytes.len() as u64;
+                Ok(seq)
+            }
+            Err(error) => {
+                self.torn = self.medium.truncate(self.length).is_err();
+                Err(error)
+            }
+        }
+    }
+}
+
+fn write_once(medium: &mut impl Medium, bytes: &[u8]) -> io::Result<()> {
+    loop {
+        match medium.write(bytes) {
+            Ok(written) if written == bytes.len() => return Ok(()),
+            Ok(written) => {
+                let message = format!("only {written} of {} bytes of a line could be written", bytes.len());
+                return Err(io::Error::new(io::ErrorKind::WriteZero, message));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A line with headroom for its place. Each thread keeps one.
+struct LineBuf(Vec<u8>);
+
+thread_local! {
+    static KEPT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl LineBuf {
+    /// This thread's buffer, or a new one where that is in use or the thread is ending.
+    fn take() -> Self {
+        Self(KEPT.try_with(Cell::take).unwrap_or_default())
+    }
+
+    fn give_back(self) {
+        if self.0.capacity() <= KEPT_CAPACITY {
+            // A thread that is ending keeps nothing.
+            let _ = KEPT.try_with(|kept| kept.set(self.0));
+        }
+    }
+
+    fn serialize(&mut self, body: &RecordBody<'_>) -> io::Result<()> {
+        self.0.clear();
+        self.0.resize(HEADROOM - 1, b' ');
+        serde_json::to_writer(&mut self.0, body)?;
+        self.0.push(b'\n');
+        Ok(())
+    }
+
+    /// The whole line at its place: `{"schema_version":1,"seq":<seq>,` and the body without its `{`.
+    fn placed(&mut self, seq: Seq) -> &[u8] {
+        let mut head = [0; HEADROOM];
+        let mut room = &mut head[..];
+        // It fits: `HEADROOM` has room for the largest seq.
+        let _ = write!(room, "{{\"schema_version\":{SCHEMA_VERSION},\"seq\":{seq},");
+        let length = HEADROOM - room.len();
+        let start = HEADROOM - length;
+        self.0[start..HEADROOM].copy_from_slice(&head[..length]);
+        &self.0[start..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{Event, EventContext, Record, RolloutEnded, RolloutId, RolloutStatus, UnixMillis};
+
+    /// What the next write does; whole writes after that.
+    #[derive(Clone, Copy)]
+    enum Fault {
+        Short(usize),
+        Error,
+        Panic,
+        Interrupted,
+    }
+
+    #[derive(Default)]
+    struct Disk {
+        bytes: Vec<u8>,
+        faults: VecDeque<Fault>,
+        refuse_truncate: usize,
+    }
+
+    impl Medium for Arc<Mutex<Disk>> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut disk = self.lock().unwrap_or_else(PoisonError::into_inner);
+            match disk.faults.pop_front() {
+                None => {
+                    disk.bytes.extend_from_slice(bytes);
+                    Ok(bytes.len())
+                }
+                Some(Fault::Short(n)) => {
+                    disk.bytes.extend_from_slice(&bytes[..n]);
+                    Ok(n)
+                }
+                Some(Fault::Error) => Err(io::Error::from(io::ErrorKind::StorageFull)),
+                Some(Fault::Interrupted) => Err(io::Error::from(io::ErrorKind::Interrupted)),
+                Some(Fault::Panic) => {
+                    disk.bytes.extend_from_slice(&bytes[..10]);
+                    panic!("planted")
+                }
+            }
+        }
+
+        fn truncate(&mut self, length: u64) -> io::Result<()> {
+            let mut disk = self.lock().unwrap_or_else(PoisonError::into_inner);
+            if disk.refuse_truncate > 0 {
+                disk.refuse_truncate -= 1;
+                return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem));
+            }
+            disk.bytes.truncate(usize::try_from(length).expect("small"));
+            Ok(())
+        }
+
+        fn is_linked(&self) -> bool {
+            true
+        }
+    }
+
+    struct Fixture {
+        disk: Arc<Mutex<Disk>>,
+        log: Log<Arc<Mutex<Disk>>>,
+    }
+
+    impl Fixture {
+        fn new(faults: &[Fault]) -> Self {
+            let disk = Arc::new(Mutex::new(Disk { faults: faults.iter().copied().collect(), ..Disk::default() }));
+            Self { log: Log::new(Arc::clone(&disk)), disk }
+        }
+
+        fn append(&self) -> io::Result<Seq> {
+            let event = Event::from(RolloutEnded { status: RolloutStatus::Completed });
+            self.log.append(&RecordBody::new(UnixMillis(7), &RolloutId::from("r"), &EventContext::default(), &event))
+        }
+
+        fn seqs(&self) -> Vec<u64> {
+            let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+            let text = std::str::from_utf8(&disk.bytes).expect("UTF-8");
+            assert!(text.is_empty() || text.ends_with('\n'), "torn: {text:?}");
+            text.lines().map(|line| Record::parse(line.as_bytes()).expect("whole").seq.0).collect()
+        }
+    }
+
+    #[test]
+    fn lines_are_numbered_from_one_in_order() {
+        let fixture = Fixture::new(&[]);
+        for expected in 1..=1001 {
+            assert_eq!(fixture.append().expect("written"), Seq(expected));
+        }
+        assert_eq!(fixture.seqs(), (1..=1001).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_write_that_fails_or_falls_short_leaves_nothing_and_keeps_the_seq() {
+        for fault in [Fault::Short(0), Fault::Short(1), Fault::Short(40), Fault::Error] {
+            let fixture = Fixture::new(&[fault]);
+            fixture.append().expect_err("planted");
+            assert_eq!(fixture.append().expect("written"), Seq(1));
+            assert_eq!(fixture.seqs(), [1]);
+        }
+    }
+
+    #[test]
+    fn an_interrupted_write_is_tried_again() {
+        let fixture = Fixture::new(&[Fault::Interrupted, Fault::Interrupted]);
+        assert_eq!(fixture.append().expect("written"), Seq(1));
+        assert_eq!(fixture.seqs(), [1]);
+    }
+
+    #[test]
+    fn nothing_is_written_until_a_torn_line_is_cut_off() {
+        let fixture = Fixture::new(&[Fault::Short(12)]);
+        fixture.disk.lock().expect("unpoisoned").refuse_truncate = 3;
+        for _ in 0..3 {
+            fixture.append().expect_err("not yet cut");
+            assert_eq!(fixture.disk.lock().expect("unpoisoned").bytes.len(), 12);
+        }
+        assert_eq!(fixture.append().expect("written"), Seq(1));
+        assert_eq!(fixture.seqs(), [1]);
+    }
+
+    #[test]
+    fn a_lock_poisoned_in_the_middle_of_a_line_is_cut_and_goes_on() {
+        let fixture = Fixture::new(&[]);
+        assert_eq!(fixture.append().expect("written"), Seq(1));
+        fixture.disk.lock().expect("unpoisoned").faults.push_back(Fault::Panic);
+        let panicked = std::thread::scope(|scope| scope.spawn(|| fixture.append()).join().is_err());
+        assert!(panicked && fixture.log.state.is_poisoned());
+        assert_eq!(fixture.append().expect("written"), Seq(2));
+        assert!(!fixture.log.state.is_poisoned());
+        assert_eq!(fixture.seqs(), [1, 2]);
+    }
+
+    #[test]
+    fn headroom_fits_the_largest_seq() {
+        let mut line = LineBuf(vec![b'x'; 80]);
+        let placed = line.placed(Seq(u64::MAX));
+        assert!(placed.starts_with(br#"{"schema_version":1,"seq":18446744073709551615,x"#));
+    }
+}

@@ -1,0 +1,123 @@
+//! Reading bundles, whoever made them and in whatever state they are.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::file::{self, Refusal};
+use super::store::Files;
+use super::{BadPayload, Error, ErrorKind, Lines, Manifest, PayloadStore};
+use crate::event::{PayloadRef, SCHEMA_VERSION};
+
+/// The largest manifest that is read, in bytes. Real ones have some 300.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// How many bundles of a root an error names.
+const NAMED_BUNDLES: usize = 3;
+
+/// A bundle on disk. Untrusted: whatever it says, nothing outside its directory is opened.
+///
+/// A reader may be used by any number of threads at once.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    manifest: Manifest,
+    store: Box<dyn PayloadStore>,
+}
+
+impl Reader {
+    /// Opens the bundle in this directory.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotABundle`] where the path, its manifest or its log is missing or can't be read as such,
+    /// [`ErrorKind::Version`] where the manifest is of another version of the format.
+    pub fn open(bundle: &Path) -> Result<Self, Error> {
+        let manifest = read_manifest(bundle)?;
+        open(bundle, Manifest::LOG)?;
+        Ok(Self { path: bundle.to_owned(), manifest, store: Box::new(Files::new(bundle)) })
+    }
+
+    /// The bundle's directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who the bundle is.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The lines of the log, from the first.
+    ///
+    /// # Errors
+    /// [`Error`] where the log can't be opened.
+    pub fn lines(&self) -> Result<Lines, Error> {
+        Ok(Lines::new(open(&self.path, Manifest::LOG)?, self.path.join(Manifest::LOG)))
+    }
+
+    /// The body that `reference` names, whole.
+    ///
+    /// # Errors
+    /// [`BadPayload`] where it is not there, or its path is not one that is followed.
+    pub fn payload(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
+        self.store.get(reference)
+    }
+}
+
+fn read_manifest(bundle: &Path) -> Result<Manifest, Error> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        schema_version: u32,
+    }
+
+    let path = bundle.join(Manifest::FILE);
+    let mut text = Vec::new();
+    let read = open(bundle, Manifest::FILE)?.take(MAX_MANIFEST_BYTES).read_to_end(&mut text);
+    read.map_err(|error| Error::io(&path, "can't be read", error))?;
+    match serde_json::from_slice::<Versioned>(&text) {
+        Ok(Versioned { schema_version }) if schema_version != SCHEMA_VERSION => {
+            let message = format!("schema_version is {schema_version}; this otel-trace reads version {SCHEMA_VERSION}");
+            return Err(Error::new(ErrorKind::Version, &path, message));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::new(ErrorKind::NotABundle, &path, format!("is not a manifest: {error}")))
+}
+
+fn open(bundle: &Path, name: &str) -> Result<File, Error> {
+    file::open_inside(bundle, name).map_err(|refusal| match refusal {
+        Refusal::Path(reason) => Error::new(ErrorKind::NotABundle, &bundle.join(name), reason),
+        Refusal::Io(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Error::new(ErrorKind::NotABundle, bundle, what_is_there(bundle, name))
+        }
+        Refusal::Io(error) => Error::io(&bundle.join(name), "can't be opened", error),
+    })
+}
+
+/// Says what was looked for, and what is there instead.
+fn what_is_there(bundle: &Path, missing: &str) -> String {
+    let wanted = format!("a bundle is a directory with {} and {}", Manifest::FILE, Manifest::LOG);
+    match bundle.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => format!("there is nothing here; {wanted}"),
+        Err(error) => format!("can't be looked at ({error}); {wanted}"),
+        Ok(found) if !found.is_dir() => format!("is a file, not a bundle; {wanted}"),
+        Ok(_) => match bundles_in(bundle).as_slice() {
+            [] => format!("has no {missing}; {wanted}, usually named trace-…"),
+            bundles => {
+                let named = bundles.iter().take(NAMED_BUNDLES).map(|path| path.display().to_string());
+                let named = named.collect::<Vec<_>>().join(", ");
+                format!("has no {missing}, but holds {} bundles; name one of them: {named}", bundles.len())
+            }
+        },
+    }
+}
+
+/// Bundles directly under a directory, newest name last.
+fn bundles_in(root: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = root.read_dir() else { return Vec::new() };
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut bundles: Vec<_> = paths.filter(|path| path.join(Manifest::FILE).is_file()).collect();
+    bundles.sort();
+    bundles
+}

@@ -1,0 +1,58 @@
+//! One file a body: `payloads/<n>.json`, or `<n>.bin` where the body is not one JSON value.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{BadPayload, BodyBuf, Location, PayloadStore, Why};
+use crate::bundle::Manifest;
+use crate::bundle::file::{self, Refusal};
+use crate::event::{PayloadKind, PayloadRef, ThreadId};
+
+/// The largest body that is read, in bytes.
+const MAX_BODY_BYTES: u64 = 1 << 31;
+
+/// The store of format 1.
+#[derive(Debug)]
+pub(in crate::bundle) struct Files {
+    bundle: PathBuf,
+}
+
+impl Files {
+    /// The store of the bundle in this directory.
+    pub(in crate::bundle) fn new(bundle: &Path) -> Self {
+        Self { bundle: bundle.to_owned() }
+    }
+}
+
+impl PayloadStore for Files {
+    fn put(&self, number: u64, _thread: &ThreadId, _kind: PayloadKind, body: &BodyBuf) -> io::Result<Location> {
+        let extension = if body.is_json() { "json" } else { "bin" };
+        let path = format!("{}/{number}.{extension}", Manifest::PAYLOADS);
+        let target = self.bundle.join(&path);
+        // No temporary name: nobody looks for the file before the event that names it is written.
+        let mut file = file::create(&target)?;
+        if let Err(error) = file.write_all(body.bytes()) {
+            drop(file);
+            // A part of a body that no event names hurts nobody, should this fail too.
+            let _ = fs::remove_file(&target);
+            return Err(error);
+        }
+        Ok(Location { path, offset: None, length: None, hash: None })
+    }
+
+    fn get(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
+        let bad = |why| BadPayload { path: reference.path.clone(), why };
+        let file = file::open_inside(&self.bundle, &reference.path).map_err(|refusal| match refusal {
+            Refusal::Path(reason) => bad(Why::Refused(reason)),
+            Refusal::Io(error) => bad(Why::Io(error)),
+        })?;
+        let length = file.metadata().map_err(|error| bad(Why::Io(error)))?.len();
+        if length > MAX_BODY_BYTES {
+            return Err(bad(Why::TooLarge(length)));
+        }
+        let mut body = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        file.take(MAX_BODY_BYTES).read_to_end(&mut body).map_err(|error| bad(Why::Io(error)))?;
+        Ok(body)
+    }
+}

@@ -1,0 +1,287 @@
+//! The one writer of a bundle.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::body::message_of;
+use super::log::Log;
+use super::loss::Gap;
+use super::store::Files;
+use super::{
+    Body, BodyBuf, Error, ErrorKind, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally, file,
+};
+use crate::event::{
+    Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, Truncated,
+    UnixMillis,
+};
+
+/// A listener that is told of each loss.
+pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
+
+/// How a writer treats what it is given.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct WriterOptions {
+    /// Masks bodies.
+    pub redact: Option<Arc<dyn Redact>>,
+    /// How large bodies may be.
+    pub limits: Limits,
+    /// Where writes and losses are counted.
+    pub tally: Arc<Tally>,
+    /// Told of each loss, outside every lock.
+    pub on_loss: Option<OnLoss>,
+}
+
+impl fmt::Debug for WriterOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriterOptions").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl WriterOptions {
+    /// Counts one loss and tells of it. A listener that panics is not the host's problem.
+    pub fn lose(&self, what: Lost, reason: impl Into<String>) {
+        self.tally.lost(what);
+        if let Some(on_loss) = &self.on_loss {
+            let loss = Loss { what, reason: reason.into() };
+            let _ = catch_unwind(AssertUnwindSafe(|| on_loss(&loss)));
+        }
+    }
+}
+
+/// A body that is in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// How events name it.
+    pub reference: PayloadRef,
+    /// Whether it is one JSON value, as all but an event's `wire_payload` must be.
+    pub is_json: bool,
+}
+
+/// Writes a bundle. Every method works from any number of threads at once and never panics.
+///
+/// What could not be written is counted in [`WriterOptions::tally`], told to [`WriterOptions::on_loss`], and said in
+/// the log, as an `other` event of kind `recording_gap`, with the next line that can be written.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    manifest: Manifest,
+    log: Log<File>,
+    store: Box<dyn PayloadStore>,
+    last_payload: AtomicU64,
+    options: WriterOptions,
+    gap: Mutex<Gap>,
+    has_gap: AtomicBool,
+}
+
+impl Writer {
+    /// Makes the bundle's directory under `root` (made where missing) and opens it for writing.
+    ///
+    /// The directory appears under its name with its manifest and an empty log already in it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`] where that directory is there already, [`ErrorKind::Io`] where the file system refuses.
+    pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, Error> {
+        // A program may change its directory while it is recorded.
+        let root = std::path::absolute(root).map_err(|error| Error::io(root, "is no usable path", error))?;
+        let path = root.join(manifest.directory_name());
+        file::create_dirs(&root).map_err(|error| Error::io(&root, "the directory of bundles can't be made", error))?;
+        let prepared = Prepared::make(&root, &manifest)?;
+        let log = prepared.publish(&path)?;
+        Ok(Self {
+            log: Log::new(log),
+            store: Box::new(Files::new(&path)),
+            last_payload: AtomicU64::new(0),
+            gap: Mutex::default(),
+            has_gap: AtomicBool::new(false),
+            path,
+            manifest,
+            options,
+        })
+    }
+
+    /// The bundle's directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who the bundle is.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Stores a body: encode, mask, limit, store. It is complete when this returns. A body that can't be encoded
+    /// or masked is stored as `{"otel_trace.lost": reason}`, so that its event still stands.
+    ///
+    /// # Errors
+    /// [`Lost`] where it could not be stored. It has been counted and told.
+    pub fn put(&self, thread: &ThreadId, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        let mut buffer = BodyBuf::take();
+        if let Err(error) = buffer.encode(body) {
+            self.options.lose(Lost::Body(kind), error.to_string());
+        }
+        self.mask(kind, &mut buffer);
+        let truncated = self.options.limits.apply(&mut buffer);
+        let stored = self.store(thread, kind, &buffer, truncated);
+        buffer.give_back();
+        stored
+    }
+
+    fn mask(&self, kind: PayloadKind, body: &mut BodyBuf) {
+        let Some(redact) = &self.options.redact else { return };
+        let is_json = body.is_json;
+        let masked = catch_unwind(AssertUnwindSafe(|| redact.redact(kind, &mut body.bytes, is_json)));
+        if let Err(panic) = masked {
+            let reason = format!("its redaction panicked: {}", message_of(&*panic));
+            body.replace_by_loss(&reason);
+            self.options.lose(Lost::Body(kind), reason);
+        }
+    }
+
+    fn store(
+        &self,
+        thread: &ThreadId,
+        kind: PayloadKind,
+        body: &BodyBuf,
+        truncated: Option<Truncated>,
+    ) -> Result<Stored, Lost> {
+        let number = self.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.store.put(number, thread, kind, body) {
+            Ok(at) => {
+                self.options.tally.wrote_payload(kind);
+                let raw_payload_id = RawPayloadId::numbered(number);
+                let Location { path, offset, length, hash } = at;
+                let reference = PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated };
+                Ok(Stored { reference, is_json: body.is_json() })
+            }
+            Err(error) => Err(self.lose(Lost::Payload(kind), &error)),
+        }
+    }
+
+    /// Appends one event. What it says is in the kernel's hands when this returns.
+    ///
+    /// # Errors
+    /// [`Lost`] where it could not be written. It has been counted and told.
+    pub fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+        let seq = self.append_line(at, context, event)?;
+        if self.has_gap.load(Ordering::Relaxed) {
+            self.say_gap(at);
+        }
+        Ok(seq)
+    }
+
+    fn append_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+        match self.log.append(&RecordBody::new(at, &self.manifest.rollout_id, context, event)) {
+            Ok(seq) => {
+                self.options.tally.wrote_event(event.kind());
+                Ok(seq)
+            }
+            Err(error) => Err(self.lose(Lost::Event(event.kind()), &error)),
+        }
+    }
+
+    /// Counts the loss of an event that was never tried, because what it rests on was lost.
+    pub fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
+        self.remember(what);
+        self.options.lose(what, reason);
+        what
+    }
+
+    fn lose(&self, what: Lost, error: &io::Error) -> Lost {
+        self.lose_dependent(what, &format!("{}: {error}", self.path.display()))
+    }
+
+    fn remember(&self, what: Lost) {
+        self.gap.lock().unwrap_or_else(PoisonError::into_inner).add(what);
+        self.has_gap.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes down what could not be written before.
+    fn say_gap(&self, at: UnixMillis) {
+        let gap = {
+            let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
+            self.has_gap.store(false, Ordering::Relaxed);
+            std::mem::take(&mut *gap)
+        };
+        if gap.lost() == 0 {
+            return;
+        }
+        let event = Event::from(Other {
+            kind: "recording_gap".to_owned(),
+            summary: format!("{} events and bodies could not be written", gap.lost()),
+            payloads: Vec::new(),
+            metadata: RawJson::of(&serde_json::json!({ "lost": gap.lost(), "by": gap.by_kind() })),
+        });
+        if self.append_line(at, &EventContext::default(), &event).is_err() {
+            self.gap.lock().unwrap_or_else(PoisonError::into_inner).merge(gap);
+            self.has_gap.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Says what can still be said, and whether the bundle is still where it was made: lines written to a log that
+    /// was deleted go nowhere, and nothing but a look tells.
+    pub fn finish(&self, at: UnixMillis) {
+        if self.has_gap.load(Ordering::Relaxed) {
+            self.say_gap(at);
+        }
+        if !self.log.is_linked() {
+            let reason = format!("{} was deleted while it was written", self.path.display());
+            self.options.lose(Lost::Bundle, reason);
+        }
+    }
+}
+
+/// A bundle's directory under a temporary name, removed again unless it is published.
+struct Prepared {
+    directory: PathBuf,
+    log: Option<File>,
+}
+
+/// Makes temporary names unique in this process.
+fn unique() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+impl Prepared {
+    fn make(root: &Path, manifest: &Manifest) -> Result<Self, Error> {
+        let name = format!(".{}.{:x}.tmp", manifest.directory_name(), unique());
+        let mut prepared = Self { directory: root.join(name), log: None };
+        prepared.fill(manifest).map_err(|error| Error::io(root, "a bundle can't be made here", error))?;
+        Ok(prepared)
+    }
+
+    fn fill(&mut self, manifest: &Manifest) -> io::Result<()> {
+        file::create_dirs(&self.directory.join(Manifest::PAYLOADS))?;
+        let manifest = serde_json::to_vec_pretty(manifest)?;
+        file::create(&self.directory.join(Manifest::FILE))?.write_all(&manifest)?;
+        self.log = Some(file::create(&self.directory.join(Manifest::LOG))?);
+        Ok(())
+    }
+
+    fn publish(mut self, path: &Path) -> Result<File, Error> {
+        // A rename takes the place of an empty directory, never of a bundle.
+        match (fs::rename(&self.directory, path), self.log.take()) {
+            (Ok(()), Some(log)) => Ok(log),
+            (Ok(()), None) => Err(Error::new(ErrorKind::Io, path, "the bundle has no log")),
+            (Err(_), _) if path.symlink_metadata().is_ok() => {
+                let message =
+                    "a bundle is already here; a bundle has one writer, so give every run a trace id of its own";
+                Err(Error::new(ErrorKind::Exists, path, message))
+            }
+            (Err(error), _) => Err(Error::io(path, "the bundle can't be put in its place", error)),
+        }
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // Gone already where it was published.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}

@@ -1,0 +1,4 @@
+//! A flight recorder for LLM agents.
+
+pub mod bundle;
+pub mod event;
