@@ -164,6 +164,19 @@ impl Stats {
     }
 }
 
+impl fmt::Display for Stats {
+    /// What was lost, by kind: `2 inference_started, 1 tool_result`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lost: BTreeMap<&str, u64> = BTreeMap::new();
+        let named = [&self.lost_events, &self.lost_payloads, &self.lost_bodies].into_iter().flatten();
+        for (name, count) in named.chain(&BTreeMap::from([("bundle", self.lost_bundles)])) {
+            *lost.entry(name).or_default() += count;
+        }
+        let parts = lost.iter().filter(|(_, count)| **count > 0).map(|(name, count)| format!("{count} {name}"));
+        f.write_str(&parts.collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// What a bundle could not say yet.
 #[derive(Debug, Default)]
 pub(super) struct Gap {

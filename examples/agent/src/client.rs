@@ -1,0 +1,123 @@
+//! The Responses API over HTTP: one request, one stream of events, one response.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use eventsource_stream::Eventsource;
+use futures_util::StreamExt;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::{Url, redirect};
+use serde_json::Value;
+
+use crate::failure::{Failure, Retry};
+use crate::stream::{Collector, Delta, Response};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Reasoning models can be silent for long; a stream this silent is dead.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Where the model is.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) base_url: String,
+    pub(crate) api_key: Option<String>,
+}
+
+/// The key stays out of every message.
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+/// An HTTP client for one endpoint.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: Url,
+    api_key: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn new(endpoint: &Endpoint) -> Result<Self> {
+        let url = format!("{}/responses", endpoint.base_url.trim_end_matches('/'));
+        let url = Url::parse(&url).with_context(|| {
+            format!("OPENAI_BASE_URL is not a URL like https://api.openai.com/v1: {:?}", endpoint.base_url)
+        })?;
+        ensure!(matches!(url.scheme(), "http" | "https"), "OPENAI_BASE_URL has to begin with http:// or https://");
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(IDLE_TIMEOUT)
+            // A redirected POST arrives as a GET: better to hear that the URL is wrong.
+            .redirect(redirect::Policy::none());
+        if matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
+            // A proxy's own loopback is another machine's.
+            http = http.no_proxy();
+        }
+        Ok(Self { http: http.build().context("could not set up HTTP")?, url, api_key: endpoint.api_key.clone() })
+    }
+
+    /// One attempt: sends `request` and collects the response, calling `on_delta` as it streams.
+    pub(crate) async fn attempt(&self, request: &Value, on_delta: &dyn Fn(Delta<'_>)) -> Result<Response, Failure> {
+        let reply = self.send(request).await?;
+        let request_id = request_id(reply.headers());
+        match collect(reply, on_delta).await {
+            Ok(response) => Ok(Response { request_id, ..response }),
+            Err(failure) => Err(Failure { request_id, ..failure }),
+        }
+    }
+
+    async fn send(&self, request: &Value) -> Result<reqwest::Response, Failure> {
+        let mut post = self.http.post(self.url.clone()).json(request);
+        if let Some(key) = &self.api_key {
+            post = post.bearer_auth(key);
+        }
+        let reply = post.header(ACCEPT, "text/event-stream").send().await;
+        let reply = reply.map_err(|error| {
+            let failure = Failure::transport("no answer", &error);
+            // It was never sent: a key, say, that no header can hold.
+            let retry = if error.is_builder() { Retry::Never } else { failure.retry };
+            Failure { retry, ..failure }
+        })?;
+        if reply.status().is_success() {
+            return Ok(reply);
+        }
+        let (status, headers) = (reply.status(), reply.headers().clone());
+        let body = reply.text().await.unwrap_or_default();
+        Err(Failure { request_id: request_id(&headers), ..Failure::status(status, &headers, &body) })
+    }
+}
+
+async fn collect(reply: reqwest::Response, on_delta: &dyn Fn(Delta<'_>)) -> Result<Response, Failure> {
+    let content_type = reply.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if let Some(other @ ("text/html" | "application/json")) = content_type.map(media_type) {
+        let message = format!(
+            "the endpoint answered with {other} instead of a stream of events: \
+             does it speak the Responses API?"
+        );
+        return Err(Failure::new(message, Retry::Never));
+    }
+    let mut events = reply.bytes_stream().eventsource();
+    let mut collector = Collector::default();
+    while let Some(event) = events.next().await {
+        let taken = match event {
+            Ok(event) => collector.take(&event.data, on_delta),
+            Err(error) => Err(Failure::transport("the stream broke", &error)),
+        };
+        match taken {
+            Ok(None) => {}
+            Ok(Some(response)) => return Ok(response),
+            Err(failure) => return Err(collector.abandon(failure, on_delta)),
+        }
+    }
+    let cut = Failure::new("the stream ended before the response was complete", Retry::Backoff);
+    Err(collector.abandon(cut, on_delta))
+}
+
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get("x-request-id")?.to_str().ok()?.to_owned())
+}

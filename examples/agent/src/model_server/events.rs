@@ -1,0 +1,142 @@
+//! A response as the events it is streamed in.
+
+use axum::response::sse::Event;
+use serde_json::{Value, json};
+
+use super::play::Output;
+use super::request::Request;
+
+/// The usual rule of thumb.
+const BYTES_PER_TOKEN: usize = 4;
+/// Prompt caches work in blocks.
+const CACHE_BLOCK: usize = 128;
+
+/// The events of one response to `request`, whose prompt has so many bytes, so many of them known.
+pub(super) fn of(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Vec<Event> {
+    let mut stream = Stream::default();
+    let mut response = json!({
+        "id": id("resp"), "object": "response", "status": "in_progress",
+        "model": request.model, "output": [], "usage": null,
+    });
+    stream.push("response.created", json!({"response": response}));
+    stream.push("response.in_progress", json!({"response": response}));
+    let mut items = Vec::new();
+    for (index, output) in output.iter().enumerate() {
+        items.push(stream.item(index, output, request.encrypted_reasoning));
+    }
+    response["status"] = json!("completed");
+    response["usage"] = usage(output, prompt_bytes, cached_bytes);
+    response["output"] = Value::Array(items);
+    stream.push("response.completed", json!({"response": response}));
+    stream.events
+}
+
+/// An id like the API's.
+pub(super) fn id(prefix: &str) -> String {
+    format!("{prefix}_{:032x}", fastrand::u128(..))
+}
+
+fn usage(output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
+    let mut reasoning = 0;
+    let mut spoken = 0;
+    for item in output {
+        match item {
+            Output::Reasoning(text) => reasoning += text.len().div_ceil(BYTES_PER_TOKEN),
+            Output::Message(text) | Output::Exec(text) => {
+                spoken += text.len().div_ceil(BYTES_PER_TOKEN);
+            }
+        }
+    }
+    let input = prompt_bytes.div_ceil(BYTES_PER_TOKEN);
+    let cached = cached_bytes / BYTES_PER_TOKEN / CACHE_BLOCK * CACHE_BLOCK;
+    json!({
+        "input_tokens": input,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": reasoning + spoken,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": input + reasoning + spoken,
+    })
+}
+
+#[derive(Default)]
+struct Stream {
+    events: Vec<Event>,
+}
+
+impl Stream {
+    fn push(&mut self, kind: &str, mut data: Value) {
+        data["type"] = json!(kind);
+        data["sequence_number"] = json!(self.events.len());
+        self.events.push(Event::default().event(kind).data(data.to_string()));
+    }
+
+    /// Streams one item, and returns it complete.
+    fn item(&mut self, index: usize, output: &Output, encrypt: bool) -> Value {
+        let (started, done) = match output {
+            Output::Reasoning(text) => reasoning(text, encrypt),
+            Output::Message(text) => message(text),
+            Output::Exec(cmd) => function_call(cmd),
+        };
+        self.push("response.output_item.added", json!({"output_index": index, "item": started}));
+        let (kind, last, text) = match output {
+            Output::Reasoning(text) => ("response.reasoning_summary_text", "text", text.clone()),
+            Output::Message(text) => ("response.output_text", "text", text.clone()),
+            Output::Exec(cmd) => ("response.function_call_arguments", "arguments", arguments(cmd)),
+        };
+        let place = |mut data: Value| {
+            data["item_id"] = done["id"].clone();
+            data["output_index"] = json!(index);
+            match output {
+                Output::Reasoning(_) => data["summary_index"] = json!(0),
+                Output::Message(_) => data["content_index"] = json!(0),
+                Output::Exec(_) => {}
+            }
+            data
+        };
+        for piece in text.split_inclusive(' ') {
+            self.push(&format!("{kind}.delta"), place(json!({"delta": piece})));
+        }
+        self.push(&format!("{kind}.done"), place(json!({last: text})));
+        self.push("response.output_item.done", json!({"output_index": index, "item": done}));
+        done
+    }
+}
+
+fn reasoning(text: &str, encrypt: bool) -> (Value, Value) {
+    let started = json!({"type": "reasoning", "id": id("rs"), "summary": []});
+    let mut done = started.clone();
+    done["summary"] = json!([{"type": "summary_text", "text": text}]);
+    if encrypt {
+        // Opaque to the client, as the real thing is.
+        let words = text.len().div_ceil(16);
+        let sealed: String = (0..words).map(|_| format!("{:016x}", fastrand::u64(..))).collect();
+        done["encrypted_content"] = json!(sealed);
+    }
+    (started, done)
+}
+
+fn message(text: &str) -> (Value, Value) {
+    let started = json!({
+        "type": "message", "id": id("msg"), "role": "assistant", "status": "in_progress",
+        "content": [],
+    });
+    let mut done = started.clone();
+    done["status"] = json!("completed");
+    done["content"] = json!([{"type": "output_text", "text": text, "annotations": []}]);
+    (started, done)
+}
+
+fn function_call(cmd: &str) -> (Value, Value) {
+    let started = json!({
+        "type": "function_call", "id": id("fc"), "call_id": id("call"), "name": "exec_command",
+        "arguments": "", "status": "in_progress",
+    });
+    let mut done = started.clone();
+    done["status"] = json!("completed");
+    done["arguments"] = json!(arguments(cmd));
+    (started, done)
+}
+
+fn arguments(cmd: &str) -> String {
+    json!({"cmd": cmd}).to_string()
+}

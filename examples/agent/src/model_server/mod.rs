@@ -1,0 +1,191 @@
+//! A model server for a machine without one: the Responses API on 127.0.0.1, as far as the agent
+//! uses it.
+//!
+//! It knows one task, see [`play`], and answers from nothing but the `input` of each request, so
+//! from what the tools really printed. Like the real ones it is strict about requests, and not
+//! always in the mood.
+
+mod events;
+mod play;
+mod request;
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use axum::response::sse::Sse;
+use axum::routing::post;
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::client::Endpoint;
+use request::Refusal;
+
+/// Fast for a model, and slow enough to see that it streams.
+const PAUSE_BETWEEN_EVENTS: Duration = Duration::from_millis(4);
+const KEY: &str = "sk-embedded";
+
+/// A server that runs for as long as the runtime does.
+#[derive(Debug)]
+pub(crate) struct ModelServer {
+    base_url: String,
+    _task: JoinHandle<()>,
+}
+
+/// What the server remembers: how often it was asked, and the last prompt, for its cache.
+#[derive(Debug, Default)]
+struct Memory {
+    requests: usize,
+    last_prompt: String,
+}
+
+type Shared = Arc<Mutex<Memory>>;
+
+impl ModelServer {
+    pub(crate) async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.context("the embedded model server found no port on 127.0.0.1")?;
+        let base_url = format!("http://{}/v1", listener.local_addr()?);
+        let routes = Router::new().route("/v1/responses", post(responses));
+        let routes = routes.with_state(Shared::default());
+        let task = tokio::spawn(async move {
+            let _ = axum::serve(listener, routes).await;
+        });
+        Ok(Self { base_url, _task: task })
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint { base_url: self.base_url.clone(), api_key: Some(KEY.to_owned()) }
+    }
+}
+
+async fn responses(State(memory): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    match answer(&memory, &headers, &body) {
+        Ok(events) => {
+            let events = stream::iter(events).then(async |event| {
+                tokio::time::sleep(PAUSE_BETWEEN_EVENTS).await;
+                Ok::<_, Infallible>(event)
+            });
+            with_request_id(axum::response::IntoResponse::into_response(Sse::new(events)))
+        }
+        Err(refusal) => with_request_id(refuse(&refusal)),
+    }
+}
+
+fn answer(memory: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<axum::response::sse::Event>, Refusal> {
+    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if !key.is_some_and(|key| key.starts_with("Bearer ") && key.len() > "Bearer ".len()) {
+        return Err(Refusal::new(401, "invalid_api_key", "You didn't provide an API key."));
+    }
+    let request = request::parse(body)?;
+
+    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    memory.requests += 1;
+    mood(memory.requests)?;
+    let prompt = request.prompt();
+    let cached = request::common_prefix(&prompt, &memory.last_prompt);
+    memory.last_prompt.clone_from(&prompt);
+
+    let output = play::reply(&request.input);
+    Ok(events::of(&request, &output, prompt.len(), cached))
+}
+
+/// Every run meets both kinds of bad day, once each.
+fn mood(requests: usize) -> Result<(), Refusal> {
+    match requests {
+        1 => Err(Refusal {
+            retry_after_ms: Some(50),
+            ..Refusal::new(429, "rate_limit_exceeded", "Rate limit reached: try again in 50ms.")
+        }),
+        5 => Err(Refusal::new(503, "server_error", "The server is overloaded: try again later.")),
+        _ => Ok(()),
+    }
+}
+
+fn refuse(refusal: &Refusal) -> Response {
+    let kind = match refusal.status {
+        429 => "requests",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    };
+    let body: Value = json!({"error": {
+        "message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code,
+    }});
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    if let Some(ms) = refusal.retry_after_ms {
+        headers.insert("retry-after-ms", ms.into());
+        headers.insert(header::RETRY_AFTER, ms.div_ceil(1000).into());
+    }
+    response
+}
+
+fn with_request_id(mut response: Response) -> Response {
+    if let Ok(id) = events::id("req").parse() {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask(key: Option<&str>, body: &str) -> Result<(u16, Value)> {
+        let server = ModelServer::start().await?;
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let mut post = http.post(format!("{}/responses", server.base_url)).body(body.to_owned());
+        if let Some(key) = key {
+            post = post.bearer_auth(key);
+        }
+        let reply = post.send().await?;
+        assert!(reply.headers().contains_key("x-request-id"));
+        let status = reply.status().as_u16();
+        Ok((status, reply.json().await?))
+    }
+
+    #[tokio::test]
+    async fn garbage_is_refused_with_a_reason() -> Result<()> {
+        let user = r#"{"type":"message","role":"user","content":"hi"}"#;
+        let call = r#"{"type":"function_call","call_id":"c1","name":"exec_command","arguments":"{}"}"#;
+        let output = r#"{"type":"function_call_output","call_id":"c2","output":""}"#;
+        let reasoning = r#"{"type":"reasoning","id":"rs_1","summary":[]}"#;
+        let with =
+            |items: &[&str]| format!(r#"{{"model":"m","stream":true,"store":false,"input":[{}]}}"#, items.join(","));
+        let cases = [
+            ("{".to_owned(), "not valid JSON"),
+            (r#"{"stream":true,"input":[]}"#.to_owned(), "'model'"),
+            (r#"{"stream":true,"model":"m"}"#.to_owned(), "'input'"),
+            (format!(r#"{{"model":"m","store":false,"input":[{user}]}}"#), "stream"),
+            (with(&[]), "empty"),
+            (with(&[user, call]), "No tool output found for function call c1"),
+            (with(&[user, output]), "No tool call found for function call output with call_id c2"),
+            (with(&[user, reasoning]), "rs_1"),
+            (with(&[r#"{"type":"surprise"}"#]), "surprise"),
+        ];
+        for (body, expected) in cases {
+            let (status, reply) = ask(Some("any"), &body).await?;
+            assert_eq!(status, 400, "{body}");
+            let message = reply["error"]["message"].as_str().unwrap_or_default();
+            assert!(message.contains(expected), "{body}: {message}");
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_in_without_a_key() -> Result<()> {
+        let (status, reply) = ask(None, "{}").await?;
+        assert_eq!((status, reply["error"]["code"].as_str()), (401, Some("invalid_api_key")));
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! What the server reads in a request, and what it will not take.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+/// A request that can be answered.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) model: String,
+    pub(super) input: Vec<Value>,
+    /// Instructions and tools, which count as input too.
+    preamble: String,
+    /// The client keeps the reasoning, so it is sent along.
+    pub(super) encrypted_reasoning: bool,
+}
+
+/// An error of the API.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) param: Option<&'static str>,
+    pub(super) retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), param: None, retry_after_ms: None }
+    }
+
+    fn invalid(param: &'static str, message: impl Into<String>) -> Self {
+        Self { param: Some(param), ..Self::new(400, "invalid_value", message) }
+    }
+}
+
+impl Request {
+    /// Everything the model would read, in the order it would.
+    pub(super) fn prompt(&self) -> String {
+        let items = self.input.iter().map(Value::to_string);
+        self.preamble.clone() + &items.collect::<String>()
+    }
+}
+
+pub(super) fn parse(body: &[u8]) -> Result<Request, Refusal> {
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
+    let Some(model) = body["model"].as_str() else {
+        return Err(Refusal::invalid("model", "Missing required parameter: 'model'."));
+    };
+    let Some(input) = body["input"].as_array() else {
+        return Err(Refusal::invalid("input", "Missing required parameter: 'input', an array."));
+    };
+    if body["stream"] != true {
+        return Err(Refusal::invalid("stream", "This server answers with 'stream': true only."));
+    }
+    check(input, body["store"] == false)?;
+    let include = body["include"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(Request {
+        model: model.to_owned(),
+        preamble: format!("{}{}", body["instructions"], body["tools"]),
+        encrypted_reasoning: include.iter().any(|it| it == "reasoning.encrypted_content"),
+        input: input.clone(),
+    })
+}
+
+/// The rules that an agent breaks first.
+fn check(input: &[Value], stores_nothing: bool) -> Result<(), Refusal> {
+    if input.is_empty() {
+        return Err(Refusal::invalid("input", "'input' is empty."));
+    }
+    let mut open = HashSet::new();
+    for item in input {
+        let call_id = item["call_id"].as_str().unwrap_or_default();
+        match item["type"].as_str() {
+            Some("message") if item["role"].is_string() => {}
+            Some("reasoning") if stores_nothing && !item["encrypted_content"].is_string() => {
+                let message =
+                    format!("Item with id {} not found. Items are not persisted when 'store' is false.", item["id"]);
+                return Err(Refusal::invalid("input", message));
+            }
+            Some("reasoning") => {}
+            Some("function_call") => {
+                open.insert(call_id);
+            }
+            Some("function_call_output") if open.remove(call_id) => {}
+            Some("function_call_output") => {
+                let message = format!("No tool call found for function call output with call_id {call_id}.");
+                return Err(Refusal::invalid("input", message));
+            }
+            _ => return Err(Refusal::invalid("input", format!("Not an input item: {item}."))),
+        }
+    }
+    match open.into_iter().min() {
+        Some(call_id) => {
+            let message = format!("No tool output found for function call {call_id}.");
+            Err(Refusal::invalid("input", message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// How many bytes two prompts share from the start: what a prompt cache saves.
+pub(super) fn common_prefix(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+}

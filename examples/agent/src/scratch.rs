@@ -1,0 +1,146 @@
+//! The project the agent works on: a small crate with one wrong number in it.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::process::{Finished, Workspace};
+
+const MANIFEST: &str = r#"[package]
+name = "crates-and-delivery"
+version = "0.1.0"
+edition = "2021"
+
+# All its tests are in `tests`.
+[lib]
+test = false
+doctest = false
+
+# Whatever lies above this directory is another workspace.
+[workspace]
+"#;
+
+/// The directory goes when this does.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    dir: TempDir,
+    /// The tests as they must still be in the end.
+    tests: String,
+}
+
+impl Scratch {
+    /// Writes the project, with numbers that no earlier run had.
+    pub(crate) fn create() -> Result<Self> {
+        let crates = fastrand::u64(2..=40);
+        let delivery = fastrand::u64(150..=900);
+        let right = fastrand::u64(200..=5000);
+        let wrong = right + fastrand::u64(1..=99);
+        let tests = tests(crates, delivery, crates * right + delivery);
+
+        let scratch = Self { dir: tempfile::Builder::new().prefix("example-agent-").tempdir()?, tests };
+        let project = scratch.project();
+        write(&project.join("Cargo.toml"), MANIFEST)?;
+        write(&project.join("src/lib.rs"), &source(wrong, delivery))?;
+        write(&scratch.tests_path(), &scratch.tests)?;
+        Ok(scratch)
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
+        self.dir.path().join("project")
+    }
+
+    /// The project as a place for commands, with a cargo that stays inside it.
+    pub(crate) fn workspace(&self) -> Workspace {
+        let target = self.dir.path().join("target").into_os_string();
+        let env = vec![
+            ("CARGO_TARGET_DIR", target),
+            ("CARGO_NET_OFFLINE", "true".into()),
+            ("CARGO_TERM_COLOR", "never".into()),
+            // It would be most of what the failing test prints.
+            ("RUST_BACKTRACE", "0".into()),
+        ];
+        Workspace::new(&self.project(), env)
+    }
+
+    /// Runs the tests once more, without the model.
+    pub(crate) async fn verify(&self) -> Result<Verdict> {
+        let running = self.workspace().start("cargo test", Path::new(""), Duration::from_secs(300))?;
+        Ok(Verdict {
+            tests_untouched: fs::read_to_string(self.tests_path()).is_ok_and(|it| it == self.tests),
+            tests: running.finish().await,
+        })
+    }
+
+    fn tests_path(&self) -> PathBuf {
+        self.project().join("tests/order.rs")
+    }
+}
+
+/// How the project was left.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    tests: Finished,
+    tests_untouched: bool,
+}
+
+impl Verdict {
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.tests.exit_code == 0 && self.tests_untouched
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.tests.exit_code, self.tests_untouched) {
+            (0, true) => f.write_str("fixed: `cargo test` passes, and the tests are untouched"),
+            (0, false) => f.write_str("not fixed: `cargo test` passes, but the tests were changed"),
+            (code, _) => write!(f, "not fixed: `cargo test` exits with {code}"),
+        }
+    }
+}
+
+fn source(price: u64, delivery: u64) -> String {
+    format!(
+        "//! What a shop charges.
+
+/// The price of one crate, in cents.
+const CRATE_CENTS: u64 = {price};
+
+/// What delivery costs, in cents, however many crates there are.
+const DELIVERY_CENTS: u64 = {delivery};
+
+/// The total of an order, in cents.
+pub fn order_total(crates: u64) -> u64 {{
+    crates * CRATE_CENTS + DELIVERY_CENTS
+}}
+"
+    )
+}
+
+fn tests(crates: u64, delivery: u64, total: u64) -> String {
+    format!(
+        "use crates_and_delivery::order_total;
+
+#[test]
+fn an_empty_order_costs_its_delivery() {{
+    assert_eq!(order_total(0), {delivery});
+}}
+
+#[test]
+fn an_order_costs_what_the_price_list_says() {{
+    assert_eq!(order_total({crates}), {total}, \"an order of {crates} crates\");
+}}
+"
+    )
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    fs::write(path, text).with_context(|| format!("could not write {}", path.display()))
+}

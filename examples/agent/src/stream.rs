@@ -1,0 +1,265 @@
+//! The events of a streamed response, and what they add up to.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::failure::{Failure, Retry};
+
+/// One complete response of the model.
+#[derive(Debug)]
+pub(crate) struct Response {
+    /// The server's id of the response.
+    pub(crate) response_id: String,
+    /// The `x-request-id` header.
+    pub(crate) request_id: Option<String>,
+    /// When the first piece of reasoning, text or arguments was there.
+    pub(crate) first_token_at: Option<SystemTime>,
+    /// `None` if the endpoint does not count.
+    pub(crate) usage: Option<Usage>,
+    /// Reasoning, messages and calls, exactly as they came and in their order: the next request
+    /// has to send them back.
+    pub(crate) output_items: Vec<Value>,
+}
+
+/// The tokens of one response.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Usage {
+    pub(crate) input_tokens: u64,
+    pub(crate) input_tokens_details: Option<InputDetails>,
+    pub(crate) output_tokens: u64,
+    pub(crate) output_tokens_details: Option<OutputDetails>,
+    pub(crate) total_tokens: u64,
+}
+
+/// What part of the input was cheap.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct InputDetails {
+    pub(crate) cached_tokens: u64,
+}
+
+/// What part of the output the user does not see.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OutputDetails {
+    pub(crate) reasoning_tokens: u64,
+}
+
+impl Usage {
+    pub(crate) fn cached_input_tokens(&self) -> u64 {
+        self.input_tokens_details.as_ref().map_or(0, |details| details.cached_tokens)
+    }
+
+    pub(crate) fn reasoning_output_tokens(&self) -> u64 {
+        self.output_tokens_details.as_ref().map_or(0, |details| details.reasoning_tokens)
+    }
+}
+
+/// A piece of a response, for the screen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Delta<'a> {
+    Reasoning(&'a str),
+    Text(&'a str),
+    Arguments,
+    /// A paragraph of reasoning or a message ended.
+    End,
+}
+
+/// The events the agent understands. There are many more, and there will be new ones.
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Event {
+    #[serde(rename = "response.created", alias = "response.in_progress")]
+    Started { response: Head },
+    #[serde(rename = "response.output_item.added")]
+    ItemAdded,
+    #[serde(rename = "response.reasoning_summary_text.delta", alias = "response.reasoning_text.delta")]
+    Reasoning { delta: String },
+    #[serde(
+        rename = "response.reasoning_summary_text.done",
+        alias = "response.reasoning_text.done",
+        alias = "response.output_text.done",
+        alias = "response.refusal.done"
+    )]
+    TextDone,
+    #[serde(rename = "response.output_text.delta", alias = "response.refusal.delta")]
+    Text { delta: String },
+    #[serde(rename = "response.function_call_arguments.delta")]
+    Arguments,
+    #[serde(rename = "response.output_item.done")]
+    ItemDone {
+        #[serde(default)]
+        output_index: usize,
+        item: Value,
+    },
+    #[serde(rename = "response.completed")]
+    Completed { response: Completed },
+    #[serde(rename = "response.failed")]
+    Failed { response: Value },
+    #[serde(rename = "response.incomplete")]
+    Incomplete { response: Value },
+    #[serde(rename = "error")]
+    Error {
+        #[serde(flatten)]
+        error: Value,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Completed {
+    id: String,
+    usage: Option<Usage>,
+    #[serde(default)]
+    output: Vec<Value>,
+}
+
+/// Adds up the events of one response.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    response_id: Option<String>,
+    first_token_at: Option<SystemTime>,
+    /// Whether the last thing on the screen is text that has not ended.
+    in_text: bool,
+    items: Vec<(usize, Value)>,
+}
+
+impl Collector {
+    /// Takes in the data of one event; the one that completes the response returns it.
+    pub(crate) fn take(&mut self, data: &str, on_delta: &dyn Fn(Delta<'_>)) -> Result<Option<Response>, Failure> {
+        // How older endpoints end every stream.
+        if data == "[DONE]" {
+            return Ok(None);
+        }
+        let event = serde_json::from_str(data)
+            .map_err(|error| Failure::new(format!("an event that is not one ({error}): {data}"), Retry::Backoff))?;
+        match event {
+            Event::Started { response } => self.response_id = Some(response.id),
+            Event::Reasoning { delta } => self.token(Delta::Reasoning(&delta), on_delta),
+            Event::Text { delta } => self.token(Delta::Text(&delta), on_delta),
+            Event::Arguments => self.token(Delta::Arguments, on_delta),
+            Event::TextDone => self.end_text(on_delta),
+            Event::ItemDone { output_index, item } => {
+                self.end_text(on_delta);
+                self.items.push((output_index, item));
+            }
+            Event::Completed { response } => return Ok(Some(self.complete(response))),
+            Event::Failed { response } => return Err(Failure::in_stream(&response["error"])),
+            Event::Incomplete { response } => return Err(incomplete(&response)),
+            Event::Error { error } if error["error"].is_object() => {
+                return Err(Failure::in_stream(&error["error"]));
+            }
+            Event::Error { error } => return Err(Failure::in_stream(&error)),
+            Event::ItemAdded | Event::Unknown => {}
+        }
+        Ok(None)
+    }
+
+    /// What there was of a response that broke off goes with the failure.
+    pub(crate) fn abandon(mut self, failure: Failure, on_delta: &dyn Fn(Delta<'_>)) -> Failure {
+        self.end_text(on_delta);
+        Failure { output_items: in_order(self.items), response_id: self.response_id, ..failure }
+    }
+
+    fn token(&mut self, delta: Delta<'_>, on_delta: &dyn Fn(Delta<'_>)) {
+        self.first_token_at.get_or_insert_with(SystemTime::now);
+        self.in_text |= !matches!(delta, Delta::Arguments);
+        on_delta(delta);
+    }
+
+    fn end_text(&mut self, on_delta: &dyn Fn(Delta<'_>)) {
+        if std::mem::take(&mut self.in_text) {
+            on_delta(Delta::End);
+        }
+    }
+
+    fn complete(&mut self, completed: Completed) -> Response {
+        let items = in_order(std::mem::take(&mut self.items));
+        Response {
+            response_id: completed.id,
+            request_id: None,
+            first_token_at: self.first_token_at,
+            usage: completed.usage,
+            // Some endpoints send the items only here.
+            output_items: if items.is_empty() { completed.output } else { items },
+        }
+    }
+}
+
+fn in_order(mut items: Vec<(usize, Value)>) -> Vec<Value> {
+    items.sort_by_key(|(index, _)| *index);
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
+fn incomplete(response: &Value) -> Failure {
+    let reason = response["incomplete_details"]["reason"].as_str().unwrap_or("no reason given");
+    Failure::new(format!("the model stopped before it was done: {reason}"), Retry::Never)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(events: &[&str]) -> Result<Option<Response>, Failure> {
+        let mut collector = Collector::default();
+        for event in events {
+            if let Some(response) = collector.take(event, &|_| {})? {
+                return Ok(Some(response));
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn items_keep_their_order_and_usage_its_numbers() -> Result<(), Failure> {
+        let response = collect(&[
+            r#"{"type":"response.created","response":{"id":"resp_1","status":"in_progress"}}"#,
+            r#"{"type":"response.something_new","anything":[1,2]}"#,
+            r#"{"type":"response.output_text.delta","delta":"hi","output_index":1}"#,
+            r#"{"type":"response.output_item.done","output_index":1,"item":{"n":1}}"#,
+            r#"{"type":"response.output_item.done","output_index":0,"item":{"n":0}}"#,
+            "[DONE]",
+            r#"{"type":"response.completed","response":{"id":"resp_1","usage":{
+                "input_tokens":10,"input_tokens_details":{"cached_tokens":4},
+                "output_tokens":3,"output_tokens_details":null,"total_tokens":13}}}"#,
+        ])?;
+        let response = response.unwrap_or_else(|| panic!("not complete"));
+        assert_eq!(response.output_items, [serde_json::json!({"n":0}), serde_json::json!({"n":1})]);
+        assert!(response.first_token_at.is_some());
+        let usage = response.usage.unwrap_or_default();
+        assert_eq!((usage.cached_input_tokens(), usage.reasoning_output_tokens()), (4, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn a_failure_in_the_stream_is_one() {
+        let cases = [
+            (r#"{"type":"error","code":"server_error","message":"m"}"#, Retry::Backoff),
+            (r#"{"type":"error","error":{"code":"invalid_prompt","message":"m"}}"#, Retry::Never),
+            (
+                r#"{"type":"response.failed","response":{"error":{"code":"rate_limit_exceeded","message":"m"}}}"#,
+                Retry::Backoff,
+            ),
+            (
+                r#"{"type":"response.incomplete","response":{"incomplete_details":{"reason":"max_output_tokens"}}}"#,
+                Retry::Never,
+            ),
+            ("<html>", Retry::Backoff),
+        ];
+        for (event, retry) in cases {
+            match collect(&[event]) {
+                Err(failure) => assert_eq!(failure.retry, retry, "{event}"),
+                Ok(_) => panic!("taken for a response: {event}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Setting up a recording.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fmt, fs, io};
+
+use super::ignoring::while_calling_out;
+use super::recorder::Inner;
+use super::{Guard, Recorder};
+use crate::bundle::{Limits, Loss, Redact, WriterOptions};
+
+/// The environment variable that names the directory of bundles and thereby turns recording on.
+pub const ROOT_VARIABLE: &str = "OTEL_TRACE_ROOT";
+
+/// A recorder to be set up. Made by [`Recorder::builder`].
+#[derive(Debug, Default)]
+#[must_use = "nothing is recorded until `build`"]
+pub struct Builder {
+    root: Option<PathBuf>,
+    options: WriterOptions,
+}
+
+impl Builder {
+    /// The directory that bundles are made in. Without it `OTEL_TRACE_ROOT` says.
+    pub fn root(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.root = Some(directory.into());
+        self
+    }
+
+    /// Masks bodies before they reach the disk.
+    pub fn redact(mut self, redact: impl Redact + 'static) -> Self {
+        self.options.redact = Some(Arc::new(redact));
+        self
+    }
+
+    /// How large bodies may be.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
+    /// Tells of each loss, in the thread it happens in. Without it the guard says on stderr what was lost, once.
+    /// What the callback itself does is not recorded.
+    pub fn on_loss(mut self, on_loss: impl Fn(&Loss) + Send + Sync + 'static) -> Self {
+        self.options.on_loss = Some(Arc::new(move |loss| while_calling_out(|| on_loss(loss))));
+        self
+    }
+
+    /// Starts recording. The recording ends when the guard is dropped.
+    ///
+    /// # Errors
+    /// [`Error`] where no directory is named, or it can't be made or written.
+    pub fn build(self) -> Result<(Recorder, Guard), Error> {
+        let named = self.root.or_else(root_of_env);
+        let root = named.ok_or_else(|| Error::new(Path::new(""), "no directory is named", None))?;
+        let fail = |doing| {
+            let root = root.clone();
+            move |error| Error::new(&root, doing, Some(error))
+        };
+        let root = std::path::absolute(&root).map_err(fail("is no usable path"))?;
+        fs::create_dir_all(&root).map_err(fail("can't be made"))?;
+        probe(&root).map_err(fail("can't be written"))?;
+        let recorder = Recorder(Arc::new(Inner::new(root, self.options)));
+        let guard = Guard::new(recorder.clone());
+        Ok((recorder, guard))
+    }
+}
+
+/// Whether bundles can be made here. Better said now than by the first run that is missing.
+fn probe(root: &Path) -> io::Result<()> {
+    let name = root.join(format!(".otel-trace-probe-{}", uuid::Uuid::new_v4()));
+    fs::create_dir(&name)?;
+    fs::remove_dir(&name)
+}
+
+fn root_of_env() -> Option<PathBuf> {
+    env::var_os(ROOT_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+pub(super) fn from_env() -> Result<Option<(Recorder, Guard)>, Error> {
+    root_of_env().map(|root| Builder::default().root(root).build()).transpose()
+}
+
+/// Recording could not be started.
+#[derive(Debug)]
+pub struct Error {
+    message: String,
+    source: Option<io::Error>,
+}
+
+impl Error {
+    fn new(root: &Path, message: &str, source: Option<io::Error>) -> Self {
+        let message = format!(
+            "can't record to {:?}: it {message}; name a writable directory with {ROOT_VARIABLE} or `Builder::root`",
+            root.display().to_string()
+        );
+        Self { message, source }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,267 @@
+//! The fields of a span that we know, by their names.
+//!
+//! Names are those of the [GenAI semantic conventions](https://opentelemetry.io/docs/specs/semconv/gen-ai/); what they
+//! have no name for is `otel_trace.*`.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tracing::Metadata;
+use tracing::field::{Field, Visit};
+
+use crate::event::Usage;
+
+/// What a span is, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Thread,
+    Turn,
+    Inference,
+    Tool,
+    /// `invoke_agent`, `invoke_workflow`: a thread, a turn or both, by what is above it.
+    Agent,
+}
+
+impl Kind {
+    /// By `otel_trace.kind`.
+    fn by_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "thread" => Self::Thread,
+            "turn" => Self::Turn,
+            "inference" => Self::Inference,
+            "tool" => Self::Tool,
+            _ => return None,
+        })
+    }
+
+    /// By `gen_ai.operation.name`.
+    fn by_operation(name: &str) -> Option<Self> {
+        Some(match name {
+            "chat" | "generate_content" | "text_completion" => Self::Inference,
+            "execute_tool" => Self::Tool,
+            "invoke_agent" | "invoke_workflow" => Self::Agent,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether spans of this callsite can say what they are. The names are compared at every span: that is cheaper than
+/// any table of callsites, which would need a lock.
+pub(super) fn can_say_kind(metadata: &Metadata<'_>) -> bool {
+    metadata.fields().iter().any(|field| matches!(field.name(), "otel_trace.kind" | "gen_ai.operation.name"))
+}
+
+/// What a span's fields said so far. The last value of a field counts.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Fields {
+    own_kind: Option<Kind>,
+    operation: Option<Kind>,
+    pub(super) conversation_id: Option<String>,
+    pub(super) turn_id: Option<String>,
+    pub(super) agent_path: Option<String>,
+    pub(super) agent_name: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) response_id: Option<String>,
+    pub(super) call_id: Option<String>,
+    pub(super) tool_name: Option<String>,
+    error_type: Option<String>,
+    is_error: Option<bool>,
+    status_description: Option<String>,
+    usage: PartialUsage,
+    pub(super) request: RequestFields,
+    pub(super) output_messages: Option<String>,
+    pub(super) arguments: Option<String>,
+    pub(super) result: Option<String>,
+}
+
+/// The content fields that make a request.
+#[derive(Debug, Default, Clone)]
+pub(super) struct RequestFields {
+    pub(super) input_messages: Option<String>,
+    pub(super) system_instructions: Option<String>,
+    pub(super) tool_definitions: Option<String>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct PartialUsage {
+    input: Option<u64>,
+    cached: Option<u64>,
+    output: Option<u64>,
+    reasoning: Option<u64>,
+}
+
+impl Fields {
+    /// What the span is: `otel_trace.kind` where set, else `gen_ai.operation.name`.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.own_kind.or(self.operation)
+    }
+
+    /// Whether the span says so in our own words. Then the program has threads of its own, and a window without one
+    /// has lost its surroundings.
+    pub(super) fn is_in_our_words(&self) -> bool {
+        self.own_kind.is_some()
+    }
+
+    /// `error.type` and the status description, where either says that the span failed.
+    pub(super) fn error(&self) -> Option<String> {
+        match (&self.error_type, &self.status_description) {
+            (Some(kind), Some(description)) => Some(format!("{kind}: {description}")),
+            (Some(kind), None) => Some(kind.clone()),
+            (None, Some(description)) if self.is_error == Some(true) => Some(description.clone()),
+            (None, None) if self.is_error == Some(true) => Some("error".to_owned()),
+            (None, _) => None,
+        }
+    }
+
+    /// Tokens, where the span counted any.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let PartialUsage { input, cached, output, reasoning } = self.usage;
+        (input.is_some() || output.is_some()).then(|| Usage {
+            input_tokens: input.unwrap_or(0),
+            cached_input_tokens: cached.unwrap_or(0),
+            output_tokens: output.unwrap_or(0),
+            reasoning_output_tokens: reasoning.unwrap_or(0),
+        })
+    }
+
+    /// Takes over what is newer.
+    pub(super) fn merge(&mut self, newer: Self) {
+        fn take<T>(old: &mut Option<T>, new: Option<T>) {
+            if new.is_some() {
+                *old = new;
+            }
+        }
+        let Self {
+            own_kind,
+            operation,
+            conversation_id,
+            turn_id,
+            agent_path,
+            agent_name,
+            model,
+            provider,
+            response_id,
+            call_id,
+            tool_name,
+            error_type,
+            is_error,
+            status_description,
+            usage: PartialUsage { input, cached, output, reasoning },
+            request: RequestFields { input_messages, system_instructions, tool_definitions },
+            output_messages,
+            arguments,
+            result,
+        } = newer;
+        take(&mut self.own_kind, own_kind);
+        take(&mut self.operation, operation);
+        take(&mut self.conversation_id, conversation_id);
+        take(&mut self.turn_id, turn_id);
+        take(&mut self.agent_path, agent_path);
+        take(&mut self.agent_name, agent_name);
+        take(&mut self.model, model);
+        take(&mut self.provider, provider);
+        take(&mut self.response_id, response_id);
+        take(&mut self.call_id, call_id);
+        take(&mut self.tool_name, tool_name);
+        take(&mut self.error_type, error_type);
+        take(&mut self.status_description, status_description);
+        take(&mut self.usage.input, input);
+        take(&mut self.usage.cached, cached);
+        take(&mut self.usage.output, output);
+        take(&mut self.usage.reasoning, reasoning);
+        take(&mut self.request.input_messages, input_messages);
+        take(&mut self.request.system_instructions, system_instructions);
+        take(&mut self.request.tool_definitions, tool_definitions);
+        take(&mut self.output_messages, output_messages);
+        take(&mut self.arguments, arguments);
+        take(&mut self.result, result);
+        take(&mut self.is_error, is_error);
+    }
+
+    fn text(&mut self, name: &str) -> Option<&mut Option<String>> {
+        Some(match name {
+            "gen_ai.conversation.id" => &mut self.conversation_id,
+            "otel_trace.turn.id" => &mut self.turn_id,
+            "otel_trace.agent.path" => &mut self.agent_path,
+            "gen_ai.agent.name" => &mut self.agent_name,
+            "gen_ai.request.model" => &mut self.model,
+            "gen_ai.provider.name" | "gen_ai.system" => &mut self.provider,
+            "gen_ai.response.id" => &mut self.response_id,
+            "gen_ai.tool.call.id" => &mut self.call_id,
+            "gen_ai.tool.name" => &mut self.tool_name,
+            "error.type" => &mut self.error_type,
+            "otel.status_description" | "otel.status_message" => &mut self.status_description,
+            "gen_ai.input.messages" => &mut self.request.input_messages,
+            "gen_ai.system_instructions" => &mut self.request.system_instructions,
+            "gen_ai.tool.definitions" => &mut self.request.tool_definitions,
+            "gen_ai.output.messages" => &mut self.output_messages,
+            "gen_ai.tool.call.arguments" => &mut self.arguments,
+            "gen_ai.tool.call.result" => &mut self.result,
+            _ => return None,
+        })
+    }
+
+    fn count(&mut self, name: &str) -> Option<&mut Option<u64>> {
+        Some(match name {
+            "gen_ai.usage.input_tokens" => &mut self.usage.input,
+            "gen_ai.usage.cache_read.input_tokens" => &mut self.usage.cached,
+            "gen_ai.usage.output_tokens" => &mut self.usage.output,
+            "gen_ai.usage.reasoning.output_tokens" => &mut self.usage.reasoning,
+            _ => return None,
+        })
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "otel_trace.kind" => self.own_kind = Kind::by_name(value),
+            "gen_ai.operation.name" => self.operation = Kind::by_operation(value),
+            "otel.status_code" => self.is_error = Some(value.eq_ignore_ascii_case("error")),
+            name => {
+                if let Some(slot) = self.text(name) {
+                    *slot = Some(value.to_owned());
+                }
+            }
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if let Some(slot) = self.count(field.name()) {
+            *slot = Some(value);
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        if let Ok(value) = u64::try_from(value) {
+            self.record_u64(field, value);
+        }
+    }
+
+    fn record_bool(&mut self, _: &Field, _: bool) {}
+
+    fn record_f64(&mut self, _: &Field, _: f64) {}
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.record_debug(field, &tracing::field::display(value));
+    }
+
+    /// Frameworks give ids with `%` and `?` too. Only fields we know are formatted, and what panics while it is
+    /// formatted says nothing.
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let name = field.name();
+        let is_said_once = matches!(name, "otel_trace.kind" | "gen_ai.operation.name" | "otel.status_code");
+        if !is_said_once && self.text(name).is_none() {
+            return;
+        }
+        if let Ok(text) = catch_unwind(AssertUnwindSafe(|| format!("{value:?}"))) {
+            self.record_str(field, unquoted(&text).as_deref().unwrap_or(&text));
+        }
+    }
+}
+
+/// The string that a `Debug` of a string shows.
+fn unquoted(debug: &str) -> Option<String> {
+    debug.starts_with('"').then(|| serde_json::from_str(debug).ok()).flatten()
+}

@@ -1,0 +1,31 @@
+//! The end of a recording.
+
+use super::Recorder;
+
+/// Ends the recording when it is dropped: keep it until the program ends.
+///
+/// Windows that are still open then are ended: threads, turns and rollouts as aborted, inference and tool calls as
+/// cancelled. What comes later is counted and ignored. If anything was lost and no
+/// [`on_loss`](super::Builder::on_loss) told of it, one line on stderr does.
+#[derive(Debug)]
+#[must_use = "dropping the guard ends the recording"]
+pub struct Guard(Recorder);
+
+impl Guard {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self(recorder)
+    }
+}
+
+impl Drop for Guard {
+    #[expect(clippy::print_stderr, reason = "what was lost is told on stderr where nobody listens otherwise")]
+    fn drop(&mut self) {
+        let inner = &self.0.0;
+        inner.shut_down();
+        let stats = self.0.stats();
+        if stats.lost() > 0 && inner.options.on_loss.is_none() {
+            let root = inner.root.display();
+            eprintln!("otel-trace: {} events and bodies could not be recorded under {root}: {stats}", stats.lost());
+        }
+    }
+}

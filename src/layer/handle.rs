@@ -1,0 +1,232 @@
+//! Typed handles: spans of ours whose facts and bodies never go through fields.
+//!
+//! A handle is a span and a way to the state that recorders keep for it. It is `Send + Sync + Clone`, costs a disabled
+//! span where nothing records, and ends its window once: explicitly, or when its last clone is dropped.
+
+mod inference;
+mod thread;
+mod tool;
+mod turn;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+pub use inference::{Inference, Model};
+pub use thread::{Thread, ThreadMeta};
+pub use tool::{Call, Tool};
+use tracing::Span;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+pub use turn::Turn;
+
+use super::extension::PerSpan;
+use super::span_state::SpanState;
+use super::window::End;
+use crate::bundle::Body;
+use crate::event::PayloadKind;
+
+/// The target of the spans that handles make.
+pub(super) const HANDLE_TARGET: &str = "otel_trace::handle";
+
+/// What all handles can do.
+///
+/// A window ends once: later ends, from whichever clone, are ignored.
+pub trait Window: Clone + Send + Sync {
+    /// The span. Instrument futures with it, or enter it, so that spans below find it.
+    fn span(&self) -> &Span;
+
+    /// Whether anybody records this window. Bodies need not be built where nobody does.
+    fn is_recording(&self) -> bool;
+
+    /// Records a body. It is encoded once a recorder, and not at all where none is.
+    ///
+    /// A body that the window's own events have a place for goes there: requests and responses of an inference call,
+    /// results of a tool call. Any other is kept in an event of its own.
+    fn record_payload(&self, kind: PayloadKind, body: impl Body);
+
+    /// Ends the window: it did what it was for.
+    fn completed(&self);
+
+    /// Ends the window: it failed.
+    fn failed(&self, error: impl Display);
+
+    /// Ends the window: somebody chose to stop it, or nobody waits for it any more.
+    fn cancelled(&self, reason: impl Display);
+}
+
+/// What the clones of a handle share.
+#[derive(Debug)]
+struct Shared {
+    span: Span,
+    states: Vec<Arc<SpanState>>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for state in &self.states {
+            state.end(&End::Closed);
+        }
+    }
+}
+
+/// The span and its states.
+#[derive(Debug, Clone)]
+struct Handle(Arc<Shared>);
+
+impl Handle {
+    /// A handle on a span just made. `open` opens its windows in each recorder's state.
+    fn new(span: Span, open: impl Fn(&SpanState)) -> Self {
+        let states = states_of(&span);
+        for state in &states {
+            open(state);
+        }
+        Self(Arc::new(Shared { span, states }))
+    }
+
+    fn states(&self) -> &[Arc<SpanState>] {
+        &self.0.states
+    }
+
+    fn span(&self) -> &Span {
+        &self.0.span
+    }
+
+    fn is_recording(&self) -> bool {
+        is_recording(&self.0.states)
+    }
+
+    fn payload(&self, kind: PayloadKind, body: &dyn Body) {
+        for state in self.states() {
+            state.payload(kind, body);
+        }
+    }
+
+    fn end(&self, end: &End) {
+        end_span(&self.0.span, &self.0.states, end);
+    }
+}
+
+fn is_recording(states: &[Arc<SpanState>]) -> bool {
+    states.iter().any(|state| !state.recorder().is_shut())
+}
+
+fn end_span(span: &Span, states: &[Arc<SpanState>], end: &End) {
+    match end {
+        End::Failed(error) => {
+            span.record("otel.status_code", "ERROR");
+            span.record("otel.status_description", error.as_str());
+        }
+        End::Closed | End::Completed | End::Cancelled(_) | End::Shutdown => {}
+    }
+    for state in states {
+        state.end(end);
+    }
+}
+
+/// What a span is to every recorder of its subscriber. Through the registry, which every stack of layers hands out,
+/// and not through the layer, which `Filtered`, `Option`, `Vec` and `reload` hide.
+fn states_of(span: &Span) -> Vec<Arc<SpanState>> {
+    span.with_subscriber(|(id, dispatch)| {
+        let registry = dispatch.downcast_ref::<Registry>()?;
+        let span = registry.span(id)?;
+        let extensions = span.extensions();
+        Some(extensions.get::<PerSpan>()?.states().cloned().collect())
+    })
+    .flatten()
+    .unwrap_or_default()
+}
+
+/// Gives each handle type the common methods.
+macro_rules! window {
+    ($handle:ident) => {
+        impl $crate::layer::handle::Window for $handle {
+            fn span(&self) -> &tracing::Span {
+                self.0.span()
+            }
+
+            fn is_recording(&self) -> bool {
+                self.0.is_recording()
+            }
+
+            fn record_payload(&self, kind: $crate::event::PayloadKind, body: impl $crate::bundle::Body) {
+                self.0.payload(kind, &body);
+            }
+
+            fn completed(&self) {
+                self.0.end(&$crate::layer::window::End::Completed);
+            }
+
+            fn failed(&self, error: impl std::fmt::Display) {
+                self.0.end(&$crate::layer::window::End::Failed(error.to_string()));
+            }
+
+            fn cancelled(&self, reason: impl std::fmt::Display) {
+                self.0.end(&$crate::layer::window::End::Cancelled(reason.to_string()));
+            }
+        }
+    };
+}
+use window;
+
+/// The windows of a span that a program made itself, with `#[instrument]` or `info_span!`. Unlike a typed handle it
+/// does not own them: the span ends them when it closes, unless they were ended before.
+#[derive(Debug, Clone)]
+pub struct AnyWindow {
+    span: Span,
+    states: Vec<Arc<SpanState>>,
+}
+
+impl Window for AnyWindow {
+    fn span(&self) -> &Span {
+        &self.span
+    }
+
+    fn is_recording(&self) -> bool {
+        is_recording(&self.states)
+    }
+
+    fn record_payload(&self, kind: PayloadKind, body: impl Body) {
+        for state in &self.states {
+            state.payload(kind, &body);
+        }
+    }
+
+    fn completed(&self) {
+        self.end(&End::Completed);
+    }
+
+    fn failed(&self, error: impl Display) {
+        self.end(&End::Failed(error.to_string()));
+    }
+
+    fn cancelled(&self, reason: impl Display) {
+        self.end(&End::Cancelled(reason.to_string()));
+    }
+}
+
+impl AnyWindow {
+    fn end(&self, end: &End) {
+        for state in &self.states {
+            state.touch();
+        }
+        end_span(&self.span, &self.states, end);
+    }
+}
+
+/// From a span to the windows it opened.
+pub trait SpanExt {
+    /// The windows of this span. They record nothing where the span says nothing of what it is.
+    ///
+    /// ```
+    /// use otel_trace::{Json, PayloadKind, SpanExt, Window};
+    ///
+    /// let span = tracing::info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m");
+    /// span.otel_trace().record_payload(PayloadKind::InferenceRequest, Json(&"…"));
+    /// ```
+    fn otel_trace(&self) -> AnyWindow;
+}
+
+impl SpanExt for Span {
+    fn otel_trace(&self) -> AnyWindow {
+        AnyWindow { span: self.clone(), states: states_of(self) }
+    }
+}

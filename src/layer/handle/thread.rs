@@ -1,0 +1,163 @@
+//! The handle of a thread.
+
+use std::sync::Arc;
+
+use tracing::{Span, info_span};
+
+use super::{HANDLE_TARGET, Handle, Turn, window};
+use crate::event::{TurnId, UnixMillis};
+use crate::layer::span_state::{SpanState, Windows};
+use crate::layer::window::{SessionMetadata, ThreadFacts, ThreadWindow};
+
+/// One agent's conversation. Opened inside another thread's span it is that thread's child, in the same bundle;
+/// otherwise it makes a bundle of its own, which ends with it.
+#[derive(Debug, Clone)]
+pub struct Thread(Handle);
+
+window!(Thread);
+
+/// What a program says of a thread. Nothing is required.
+#[derive(Debug, Clone, Copy, Default)]
+#[must_use]
+pub struct ThreadMeta<'a> {
+    id: Option<&'a str>,
+    agent_path: Option<&'a str>,
+    task_name: Option<&'a str>,
+    agent_name: Option<&'a str>,
+    agent_role: Option<&'a str>,
+    session_source: Option<&'a str>,
+    cwd: Option<&'a str>,
+    model: Option<&'a str>,
+    provider: Option<&'a str>,
+    approval_policy: Option<&'a str>,
+    sandbox_policy: Option<&'a str>,
+}
+
+impl<'a> ThreadMeta<'a> {
+    /// Nothing said yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The thread's id, `gen_ai.conversation.id`. A UUID is made where none is given.
+    pub fn id(self, id: &'a str) -> Self {
+        Self { id: Some(id), ..self }
+    }
+
+    /// The agent's place among the agents of the run: `/root`, or `/root/<name>…` for a spawned one.
+    pub fn agent_path(self, path: &'a str) -> Self {
+        Self { agent_path: Some(path), ..self }
+    }
+
+    /// What a spawned agent is to do.
+    pub fn task_name(self, name: &'a str) -> Self {
+        Self { task_name: Some(name), ..self }
+    }
+
+    /// The agent's name, `gen_ai.agent.name`.
+    pub fn agent_name(self, name: &'a str) -> Self {
+        Self { agent_name: Some(name), ..self }
+    }
+
+    /// The agent's role.
+    pub fn agent_role(self, role: &'a str) -> Self {
+        Self { agent_role: Some(role), ..self }
+    }
+
+    /// How the session came to be, one word: `cli`, `exec` …
+    pub fn session_source(self, source: &'a str) -> Self {
+        Self { session_source: Some(source), ..self }
+    }
+
+    /// The directory that the agent works in.
+    pub fn cwd(self, directory: &'a str) -> Self {
+        Self { cwd: Some(directory), ..self }
+    }
+
+    /// The model that the agent asks by default, and its provider, `gen_ai.provider.name`.
+    pub fn model(self, model: &'a str, provider: &'a str) -> Self {
+        Self { model: Some(model), provider: Some(provider), ..self }
+    }
+
+    /// When the agent must ask before it acts.
+    pub fn approval_policy(self, policy: &'a str) -> Self {
+        Self { approval_policy: Some(policy), ..self }
+    }
+
+    /// What the agent's commands may touch.
+    pub fn sandbox_policy(self, policy: &'a str) -> Self {
+        Self { sandbox_policy: Some(policy), ..self }
+    }
+
+    fn facts(&self) -> ThreadFacts {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let Self {
+            id,
+            agent_path,
+            task_name,
+            agent_name,
+            agent_role,
+            session_source,
+            cwd,
+            model,
+            provider,
+            approval_policy,
+            sandbox_policy,
+        } = *self;
+        ThreadFacts {
+            id: owned(id),
+            agent_path: owned(agent_path),
+            metadata: SessionMetadata {
+                task_name: owned(task_name),
+                nickname: owned(agent_name),
+                agent_role: owned(agent_role),
+                session_source: owned(session_source),
+                cwd: owned(cwd),
+                model: owned(model),
+                provider_name: owned(provider),
+                approval_policy: owned(approval_policy),
+                sandbox_policy: owned(sandbox_policy),
+            },
+            orphan: None,
+        }
+    }
+}
+
+impl Thread {
+    /// Starts a thread in the current span.
+    pub fn start(meta: ThreadMeta<'_>) -> Self {
+        let span = info_span!(
+            target: HANDLE_TARGET,
+            "invoke_agent",
+            otel_trace.kind = "thread",
+            otel.name = meta.agent_name.map(|name| format!("invoke_agent {name}")),
+            gen_ai.operation.name = "invoke_agent",
+            gen_ai.agent.name = meta.agent_name,
+            gen_ai.conversation.id = meta.id,
+            gen_ai.request.model = meta.model,
+            otel.status_code = tracing::field::Empty,
+            otel.status_description = tracing::field::Empty,
+        );
+        Self::open(span, meta)
+    }
+
+    pub(super) fn start_under(parent: &Span, meta: ThreadMeta<'_>) -> Self {
+        parent.in_scope(|| Self::start(meta))
+    }
+
+    fn open(span: Span, meta: ThreadMeta<'_>) -> Self {
+        Self(Handle::new(span, |state| open(state, meta)))
+    }
+
+    /// Starts a turn of this thread, with this id if one is given.
+    pub fn turn(&self, id: Option<TurnId>) -> Turn {
+        Turn::start(&self.0, id)
+    }
+}
+
+fn open(state: &SpanState, meta: ThreadMeta<'_>) {
+    let parent = state.surroundings().thread;
+    let thread = ThreadWindow::new(Arc::clone(state.recorder()), parent, meta.facts());
+    state.open(Windows { thread: Some(Arc::clone(&thread)), ..Windows::default() });
+    thread.start(UnixMillis::now());
+}

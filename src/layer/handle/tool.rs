@@ -1,0 +1,117 @@
+//! The handle of a tool call.
+
+use std::sync::Arc;
+
+use tracing::info_span;
+
+use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window};
+use crate::bundle::Body;
+use crate::event::{ExecutionStatus, ToolKind, UnixMillis};
+use crate::layer::span_state::Windows;
+use crate::layer::tool_kind;
+use crate::layer::window::{ToolFacts, ToolWindow};
+
+/// A tool call. Made by [`Turn::tool`](super::Turn::tool).
+///
+/// Dropped with a result it is completed, without one cancelled.
+#[derive(Debug, Clone)]
+pub struct Tool(Handle);
+
+window!(Tool);
+
+/// What is called.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Call<'a> {
+    name: &'a str,
+    id: Option<&'a str>,
+    arguments: Option<&'a str>,
+    kind: Option<ToolKind>,
+}
+
+impl<'a> Call<'a> {
+    /// A call of this tool, `gen_ai.tool.name`.
+    pub fn new(name: &'a str) -> Self {
+        Self { name, id: None, arguments: None, kind: None }
+    }
+
+    /// The provider's id of the call, `gen_ai.tool.call.id`: it links the call to the model's items.
+    pub fn id(self, id: &'a str) -> Self {
+        Self { id: Some(id), ..self }
+    }
+
+    /// The arguments as the model wrote them, JSON text as a rule.
+    pub fn arguments(self, text: &'a str) -> Self {
+        Self { arguments: Some(text), ..self }
+    }
+
+    /// What the tool does, where its name does not say.
+    pub fn kind(self, kind: ToolKind) -> Self {
+        Self { kind: Some(kind), ..self }
+    }
+
+    fn facts(&self) -> ToolFacts {
+        ToolFacts {
+            name: self.name.to_owned(),
+            call_id: self.id.map(str::to_owned),
+            kind: self.kind.clone().unwrap_or_else(|| tool_kind::kind_by_name(self.name)),
+            arguments: self.arguments.map(str::to_owned),
+        }
+    }
+}
+
+impl Tool {
+    pub(super) fn start(turn: &Handle, call: Call<'_>) -> Self {
+        let span = info_span!(
+            target: HANDLE_TARGET,
+            parent: turn.span(),
+            "execute_tool",
+            otel_trace.kind = "tool",
+            otel.name = format!("execute_tool {}", call.name),
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = call.name,
+            gen_ai.tool.call.id = call.id,
+            otel.status_code = tracing::field::Empty,
+            otel.status_description = tracing::field::Empty,
+        );
+        Self(Handle::new(span, |state| {
+            let Some(turn) = state.surroundings().turn else { return };
+            let tool = ToolWindow::new(turn, call.facts());
+            state.open(Windows { tool: Some(Arc::clone(&tool)), ..Windows::default() });
+            tool.start(UnixMillis::now());
+        }))
+    }
+
+    fn each(&self, act: impl Fn(&Arc<ToolWindow>)) {
+        for state in self.0.states() {
+            if let Some(tool) = state.windows().and_then(|windows| windows.tool.as_ref()) {
+                act(tool);
+            }
+        }
+    }
+
+    /// The runtime begins to run the tool, a `tool_runtime_event` body.
+    pub fn runtime_started(&self, body: impl Body) {
+        self.each(|tool| tool.runtime_started(&body));
+    }
+
+    /// The runtime is done with the tool, a `tool_runtime_event` body.
+    pub fn runtime_ended(&self, status: ExecutionStatus, body: impl Body) {
+        self.each(|tool| tool.runtime_ended(status, &body));
+    }
+
+    /// What the tool gave back, a `tool_result` body.
+    pub fn result(&self, body: impl Body) {
+        self.each(|tool| tool.result(&body));
+    }
+
+    /// What the tool gave back to the model, as text.
+    pub fn output(&self, text: &str) {
+        self.each(|tool| tool.output(text));
+    }
+
+    /// Starts a thread that this call spawns: in the same bundle, with this thread as its parent.
+    pub fn spawn_thread(&self, meta: ThreadMeta<'_>) -> Thread {
+        Thread::start_under(self.0.span(), meta)
+    }
+}

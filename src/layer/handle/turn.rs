@@ -1,0 +1,47 @@
+//! The handle of a turn.
+
+use std::sync::Arc;
+
+use tracing::info_span;
+
+use super::{Call, HANDLE_TARGET, Handle, Inference, Model, Tool, window};
+use crate::event::{TurnId, UnixMillis};
+use crate::layer::span_state::Windows;
+use crate::layer::window::TurnWindow;
+
+/// A turn of a thread, from the user's message to the agent's answer. Made by [`Thread::turn`](super::Thread::turn).
+#[derive(Debug, Clone)]
+pub struct Turn(Handle);
+
+window!(Turn);
+
+impl Turn {
+    pub(super) fn start(thread: &Handle, id: Option<TurnId>) -> Self {
+        let span = info_span!(
+            target: HANDLE_TARGET,
+            parent: thread.span(),
+            "turn",
+            otel_trace.kind = "turn",
+            otel_trace.turn.id = id.as_ref().map(TurnId::as_str),
+            otel.status_code = tracing::field::Empty,
+            otel.status_description = tracing::field::Empty,
+        );
+        Self(Handle::new(span, |state| {
+            let Some(thread) = state.surroundings().thread else { return };
+            let turn = TurnWindow::new(thread, id.as_ref().map(|id| id.as_str().to_owned()));
+            state.open(Windows { turn: Some(Arc::clone(&turn)), ..Windows::default() });
+            turn.start(UnixMillis::now());
+        }))
+    }
+
+    /// Opens an inference call. It starts with its [`request`](Inference::request): every attempt, a retry too, is a
+    /// call of its own.
+    pub fn inference(&self, model: Model<'_>) -> Inference {
+        Inference::start(&self.0, model)
+    }
+
+    /// Starts a tool call.
+    pub fn tool(&self, call: Call<'_>) -> Tool {
+        Tool::start(&self.0, call)
+    }
+}

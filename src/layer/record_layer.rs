@@ -1,0 +1,249 @@
+//! The layer: what a subscriber tells us of its spans.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::callsite::Identifier;
+use tracing::field::{Field, FieldSet, Visit};
+use tracing::metadata::Kind as MetadataKind;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Callsite, Dispatch, Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
+
+use super::extension::PerSpan;
+use super::fields::{Fields, can_say_kind};
+use super::filter::TARGET;
+use super::handle::HANDLE_TARGET;
+use super::ignoring::is_ignoring;
+use super::recorder::Inner;
+use super::span_state::{Place, SpanState};
+use super::supplied::Supplied;
+use crate::bundle::{Body, BodyBuf, BodyError};
+use crate::event::ExecutionStatus;
+
+/// Feeds a recording with the spans of one subscriber. Made by [`Recorder::layer`](super::Recorder::layer).
+///
+/// It looks at every span it is given, acts on those that say what they are, and lets every other span pass. Put
+/// [`Recorder::filter`](super::Recorder::filter) on it. A subscriber-wide filter, as `EnvFilter` is when it is added
+/// like a layer, also filters what this layer sees: put such filters on the layer they are meant for.
+#[derive(Debug)]
+pub struct RecordLayer<S> {
+    recorder: Arc<Inner>,
+    warned: AtomicBool,
+    subscriber: PhantomData<fn(S)>,
+}
+
+impl<S> RecordLayer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    pub(super) fn new(recorder: Arc<Inner>) -> Self {
+        Self { recorder, warned: AtomicBool::new(false), subscriber: PhantomData }
+    }
+
+    fn state(&self, span: &SpanRef<'_, S>) -> Option<Arc<SpanState>> {
+        span.extensions().get::<PerSpan>()?.state(self.recorder.id()).cloned()
+    }
+
+    /// The state of a span that may have one.
+    fn state_of(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Arc<SpanState>> {
+        let span = ctx.span(id)?;
+        let may_have = can_say_kind(span.metadata());
+        may_have.then(|| self.state(&span)).flatten()
+    }
+
+    /// Where a span stands: what of ours is above it, else what is supplied at the top of its scope.
+    fn place(&self, span: &SpanRef<'_, S>) -> Place {
+        let span_name = span.name();
+        let is_handled = span.metadata().target() == HANDLE_TARGET;
+        if let Some(parent) = span.scope().skip(1).find_map(|above| self.state(&above)) {
+            let supplied = Arc::clone(parent.supplied());
+            return Place { span_name, is_handled, parent: Some(parent), supplied };
+        }
+        let fresh = Arc::<Supplied>::default();
+        let supplied = match span.scope().last() {
+            Some(top) => PerSpan::supplied(&mut top.extensions_mut(), self.recorder.id(), fresh),
+            None => fresh,
+        };
+        Place { span_name, is_handled, parent: None, supplied }
+    }
+
+    #[expect(clippy::print_stderr, reason = "a recorder that can't see anything has no other place to say so")]
+    fn warn(&self, message: &str) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            eprintln!("otel-trace: {message}");
+        }
+    }
+}
+
+impl<S> Layer<S> for RecordLayer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        if subscriber.downcast_ref::<Registry>().is_none() {
+            self.warn(
+                "this subscriber is not built on `tracing_subscriber::Registry`; typed handles record nothing under it",
+            );
+        } else if subscriber.register_callsite(PROBE.metadata()).is_never() {
+            self.warn(
+                "a filter on the whole subscriber disables our spans, so nothing is recorded; \
+                 put that filter on the layer it is meant for: `fmt::layer().with_filter(filter)`",
+            );
+        }
+    }
+
+    fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        if !can_say_kind(attrs.metadata()) || is_ignoring() || self.recorder.is_shut() {
+            return;
+        }
+        let Some(span) = ctx.span(id) else { return };
+        let state = SpanState::new(Arc::clone(&self.recorder), self.place(&span));
+        PerSpan::insert(&mut span.extensions_mut(), self.recorder.id(), Arc::clone(&state));
+        if !state.is_handled() {
+            let mut fields = Fields::default();
+            attrs.record(&mut fields);
+            state.learn(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
+        let Some(state) = self.state_of(id, &ctx) else { return };
+        if !state.is_handled() {
+            let mut fields = Fields::default();
+            values.record(&mut fields);
+            state.learn(fields);
+        }
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
+        let Some(state) = self.state_of(id, &ctx) else { return };
+        let Some(other) = ctx.span(follows) else { return };
+        if let Some(other) = other.scope().find_map(|above| self.state(&above)) {
+            state.follows(other);
+        }
+    }
+
+    fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
+        if let Some(state) = self.state_of(id, &ctx) {
+            state.touch();
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        if !event.metadata().target().starts_with(TARGET) || is_ignoring() {
+            return;
+        }
+        let mut instant = Instant::default();
+        event.record(&mut instant);
+        let Some(kind) = instant.kind else { return };
+        let Some(mut scope) = ctx.event_scope(event) else { return };
+        let Some(state) = scope.find_map(|span| self.state(&span)) else { return };
+        state.touch();
+        let Some(tool) = state.windows().and_then(|windows| windows.tool.as_ref()) else { return };
+        let body = Text(instant.payload.as_deref().unwrap_or("{}"));
+        match kind {
+            InstantKind::RuntimeStarted => tool.runtime_started(&body),
+            InstantKind::RuntimeEnded => tool.runtime_ended(instant.status, &body),
+        }
+    }
+
+    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
+        let Some(span) = ctx.span(&id) else { return };
+        let (state, supplied) = {
+            let mut extensions = span.extensions_mut();
+            let Some(per_span) = extensions.get_mut::<PerSpan>() else { return };
+            per_span.take(self.recorder.id())
+        };
+        if let Some(state) = state {
+            state.close();
+        }
+        if let Some(supplied) = supplied {
+            supplied.end();
+        }
+    }
+}
+
+/// An event of target `otel_trace` that says what happened to the span it is in: `otel_trace.event`, with
+/// `otel_trace.payload` as JSON text and `otel_trace.status` where it ends something.
+#[derive(Debug)]
+struct Instant {
+    kind: Option<InstantKind>,
+    status: ExecutionStatus,
+    payload: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum InstantKind {
+    RuntimeStarted,
+    RuntimeEnded,
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Self { kind: None, status: ExecutionStatus::Completed, payload: None }
+    }
+}
+
+impl Visit for Instant {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match (field.name(), value) {
+            ("otel_trace.event", "tool_call_runtime_started") => self.kind = Some(InstantKind::RuntimeStarted),
+            ("otel_trace.event", "tool_call_runtime_ended") => self.kind = Some(InstantKind::RuntimeEnded),
+            ("otel_trace.status", "failed") => self.status = ExecutionStatus::Failed,
+            ("otel_trace.status", "cancelled") => self.status = ExecutionStatus::Cancelled,
+            ("otel_trace.status", "aborted") => self.status = ExecutionStatus::Aborted,
+            ("otel_trace.payload", json) => self.payload = Some(json.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "otel_trace.payload" {
+            let text = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| format!("{value:?}")));
+            self.payload = text.ok();
+        }
+    }
+}
+
+/// A body that comes as text: JSON where it is, else a string.
+struct Text<'a>(&'a str);
+
+impl Body for Text<'_> {
+    fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(self.0).is_ok();
+        if is_json {
+            std::io::Write::write_all(out, self.0.as_bytes()).map_err(BodyError::new)
+        } else {
+            crate::bundle::Json(self.0).encode(out)
+        }
+    }
+}
+
+/// A callsite like those of our own spans, to ask a subscriber whether it would let them in.
+struct Probe;
+
+static PROBE: Probe = Probe;
+
+static PROBE_METADATA: Metadata<'static> = Metadata::new(
+    "invoke_agent",
+    HANDLE_TARGET,
+    Level::INFO,
+    None,
+    None,
+    None,
+    FieldSet::new(&["otel_trace.kind"], Identifier(&PROBE)),
+    MetadataKind::SPAN,
+);
+
+impl Callsite for Probe {
+    fn set_interest(&self, _: Interest) {}
+
+    fn metadata(&self) -> &'static Metadata<'static> {
+        &PROBE_METADATA
+    }
+}

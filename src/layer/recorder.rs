@@ -1,0 +1,184 @@
+//! The recorder: what all layers, handles and windows of one recording share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tracing::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::builder::{Builder, Error};
+use super::ignoring::is_ignoring;
+use super::window::{AnOpenWindow, End, ThreadWindow};
+use super::{Guard, RecordFilter, RecordLayer};
+use crate::bundle::{Lost, Stats, WriterOptions};
+use crate::event::ThreadId;
+
+/// A recording: any number of bundles under one root. Clones are the same recording.
+///
+/// ```no_run
+/// use otel_trace::Recorder;
+/// use tracing_subscriber::prelude::*;
+///
+/// let (recorder, _guard) = Recorder::builder().root("traces").build()?;
+/// tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+/// # Ok::<(), otel_trace::layer::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Recorder(pub(super) Arc<Inner>);
+
+impl Recorder {
+    /// A recorder to be set up.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A recorder that writes under the directory that `OTEL_TRACE_ROOT` names; none where that is unset or empty.
+    ///
+    /// ```no_run
+    /// use otel_trace::Recorder;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// let recording = Recorder::from_env()?;
+    /// let layer = recording.as_ref().map(|(recorder, _guard)| recorder.layer().with_filter(recorder.filter()));
+    /// tracing_subscriber::registry().with(layer).init();
+    /// # Ok::<(), otel_trace::layer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`] where the directory can't be made or written.
+    pub fn from_env() -> Result<Option<(Self, Guard)>, Error> {
+        super::builder::from_env()
+    }
+
+    /// A layer that feeds this recording. It looks at every span it is given: put [`filter`](Self::filter) on it.
+    pub fn layer<S>(&self) -> RecordLayer<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        RecordLayer::new(Arc::clone(&self.0))
+    }
+
+    /// What the layer needs to see, as a per-layer filter.
+    pub fn filter(&self) -> RecordFilter {
+        RecordFilter
+    }
+
+    /// The directory that the bundles are in.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// What was written and what was lost so far, by kind.
+    pub fn stats(&self) -> Stats {
+        self.0.options.tally.stats()
+    }
+}
+
+/// What a recording shares.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) root: PathBuf,
+    pub(super) options: WriterOptions,
+    is_shut: AtomicBool,
+    /// Windows with a start and no end, in the order of their starts.
+    open: Mutex<BTreeMap<OpenKey, AnOpenWindow>>,
+    last_key: AtomicU64,
+    /// Threads by their ids, for spans that name one they are not below.
+    threads: Mutex<HashMap<ThreadId, Weak<ThreadWindow>>>,
+    /// Threads that were supplied for a conversation. They live until shutdown.
+    conversations: Mutex<HashMap<String, Arc<ThreadWindow>>>,
+}
+
+/// Tells recorders of one process apart while they live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecorderId(usize);
+
+/// A window's place among the open ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct OpenKey(u64);
+
+impl Inner {
+    pub(super) fn new(root: PathBuf, options: WriterOptions) -> Self {
+        Self {
+            root,
+            options,
+            is_shut: AtomicBool::new(false),
+            open: Mutex::default(),
+            last_key: AtomicU64::new(0),
+            threads: Mutex::default(),
+            conversations: Mutex::default(),
+        }
+    }
+
+    /// Its address: no other recorder has it while this one lives.
+    pub(super) fn id(&self) -> RecorderId {
+        RecorderId(std::ptr::from_ref(self).addr())
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_shut.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing is to be recorded now. What comes after the shutdown is counted.
+    pub(super) fn is_off(&self, what: &'static str) -> bool {
+        if self.is_shut() {
+            self.options.lose(Lost::Late, what);
+            return true;
+        }
+        is_ignoring()
+    }
+
+    pub(super) fn opened(&self, window: AnOpenWindow) -> OpenKey {
+        let key = OpenKey(self.last_key.fetch_add(1, Ordering::Relaxed));
+        locked(&self.open).insert(key, window);
+        key
+    }
+
+    pub(super) fn closed(&self, key: OpenKey) {
+        locked(&self.open).remove(&key);
+    }
+
+    pub(super) fn thread_started(&self, id: ThreadId, thread: &Arc<ThreadWindow>) {
+        locked(&self.threads).insert(id, Arc::downgrade(thread));
+    }
+
+    pub(super) fn thread_ended(&self, id: &ThreadId) {
+        locked(&self.threads).remove(id);
+    }
+
+    /// The open thread with this id.
+    pub(super) fn thread(&self, id: &str) -> Option<Arc<ThreadWindow>> {
+        locked(&self.threads).get(id).and_then(Weak::upgrade)
+    }
+
+    /// The thread of a conversation that opens none itself.
+    pub(super) fn conversation(&self, id: &str, make: impl FnOnce() -> Arc<ThreadWindow>) -> Arc<ThreadWindow> {
+        Arc::clone(locked(&self.conversations).entry(id.to_owned()).or_insert_with(make))
+    }
+
+    /// Ends every window that is open, the latest first, and takes nothing more.
+    pub(super) fn shut_down(&self) {
+        if self.is_shut.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // A start that had begun before may still arrive; then there is another round.
+        loop {
+            let open = std::mem::take(&mut *locked(&self.open));
+            if open.is_empty() {
+                break;
+            }
+            for (_, window) in open.into_iter().rev() {
+                window.end(End::Shutdown);
+            }
+        }
+        locked(&self.conversations).clear();
+        locked(&self.threads).clear();
+    }
+}
+
+/// Locks a table of ours. None of them is held while anything of a program's runs, so a poisoned one is whole.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,425 @@
+//! What a span is to us: its facts so far, and the windows it opened.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::fields::{Fields, Kind, RequestFields};
+use super::recorder::{Inner, locked};
+use super::supplied::Supplied;
+use super::tool_kind;
+use super::window::{
+    End, InferenceFacts, InferenceWindow, Orphan, SessionMetadata, ThreadFacts, ThreadWindow, ToolFacts, ToolWindow,
+    TurnWindow,
+};
+use crate::bundle::Json;
+use crate::event::{PayloadKind, UnixMillis};
+
+/// The windows that one span opened.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Windows {
+    pub(super) thread: Option<Arc<ThreadWindow>>,
+    pub(super) turn: Option<Arc<TurnWindow>>,
+    pub(super) inference: Option<Arc<InferenceWindow>>,
+    pub(super) tool: Option<Arc<ToolWindow>>,
+}
+
+/// What the windows of a span are in.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    pub(super) thread: Option<Arc<ThreadWindow>>,
+    pub(super) turn: Option<Arc<TurnWindow>>,
+    /// Whether the nearest window is a tool call.
+    is_in_tool: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct SpanState {
+    recorder: Arc<Inner>,
+    span_name: &'static str,
+    opened_at: UnixMillis,
+    /// Made by a typed handle, which opens and ends its windows.
+    is_handled: bool,
+    parent: Option<Arc<SpanState>>,
+    follows: OnceLock<Arc<SpanState>>,
+    supplied: Arc<Supplied>,
+    fields: Mutex<Option<Box<Fields>>>,
+    windows: OnceLock<Windows>,
+}
+
+/// Where a span stands.
+pub(super) struct Place {
+    pub(super) span_name: &'static str,
+    pub(super) is_handled: bool,
+    pub(super) parent: Option<Arc<SpanState>>,
+    pub(super) supplied: Arc<Supplied>,
+}
+
+impl SpanState {
+    pub(super) fn new(recorder: Arc<Inner>, place: Place) -> Arc<Self> {
+        let Place { span_name, is_handled, parent, supplied } = place;
+        let opened_at = UnixMillis::now();
+        let (follows, fields, windows) = (OnceLock::new(), Mutex::new(None), OnceLock::new());
+        Arc::new(Self { recorder, span_name, opened_at, is_handled, parent, follows, supplied, fields, windows })
+    }
+
+    pub(super) fn recorder(&self) -> &Arc<Inner> {
+        &self.recorder
+    }
+
+    pub(super) fn supplied(&self) -> &Arc<Supplied> {
+        &self.supplied
+    }
+
+    pub(super) fn is_handled(&self) -> bool {
+        self.is_handled
+    }
+
+    /// The windows, where the span has opened any.
+    pub(super) fn windows(&self) -> Option<&Windows> {
+        self.windows.get()
+    }
+
+    /// Opens the windows of a typed handle.
+    pub(super) fn open(&self, windows: Windows) {
+        // A handle opens its windows once.
+        let _ = self.windows.set(windows);
+    }
+
+    /// The span follows another. A thread that does is spawned by the other's.
+    pub(super) fn follows(&self, other: Arc<Self>) {
+        // The first one counts: frameworks chain them.
+        let _ = self.follows.set(other);
+    }
+
+    /// New values of the span's fields.
+    pub(super) fn learn(&self, news: Fields) {
+        let is_complete = {
+            let mut fields = locked(&self.fields);
+            let known = fields.get_or_insert_default();
+            known.merge(news);
+            has_required_facts(known)
+        };
+        if is_complete {
+            self.start(UnixMillis::now());
+        }
+    }
+
+    /// The span was entered, something of ours opened below it, or something was said of it.
+    pub(super) fn touch(&self) {
+        if !self.is_handled {
+            self.start(UnixMillis::now());
+        }
+    }
+
+    /// Opens the windows if the span says what they are, and starts those whose required facts are known.
+    fn start(&self, at: UnixMillis) {
+        let Some(windows) = self.resolved() else { return };
+        let Windows { thread, turn, inference, tool } = windows;
+        if let Some(thread) = thread {
+            thread.start(at);
+        }
+        if let Some(turn) = turn {
+            turn.start(at);
+        }
+        if let Some(tool) = tool {
+            tool.start(at);
+        }
+        if let Some(inference) = inference.as_ref().filter(|inference| inference.is_pending()) {
+            let request = locked(&self.fields).as_ref().map(|fields| fields.request.clone());
+            if let Some(body) = request.as_ref().and_then(RequestBody::of) {
+                inference.request(&Json(&body));
+            }
+        }
+    }
+
+    /// The windows, opened now if the span has said what it is.
+    fn resolved(&self) -> Option<&Windows> {
+        if let Some(windows) = self.windows.get() {
+            return Some(windows);
+        }
+        let fields = locked(&self.fields).as_ref().map(Box::clone)?;
+        let kind = fields.kind()?;
+        if self.recorder.is_off(self.span_name) {
+            return None;
+        }
+        let surroundings = self.surroundings_of(&fields);
+        Some(self.windows.get_or_init(|| self.open_windows(kind, &fields, surroundings)))
+    }
+
+    /// What a window of this span is in.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        let mut above = self.parent.as_deref();
+        while let Some(state) = above {
+            state.touch();
+            if let Some(found) = state.windows().and_then(Surroundings::inside) {
+                return found;
+            }
+            above = state.parent.as_deref();
+        }
+        self.follows.get().and_then(|other| other.windows().and_then(Surroundings::inside)).unwrap_or_default()
+    }
+
+    /// The same, where ids on the span win: they count where they name an open thread or turn.
+    fn surroundings_of(&self, fields: &Fields) -> Surroundings {
+        let mut found = self.surroundings();
+        if let Some(id) = &fields.conversation_id
+            && !found.thread.as_ref().is_some_and(|thread| thread.is_named(id))
+            && let Some(named) = self.recorder.thread(id)
+        {
+            found = Surroundings { thread: Some(named), turn: None, is_in_tool: false };
+        }
+        if let (Some(id), Some(thread)) = (&fields.turn_id, &found.thread)
+            && let Some(named) = thread.turn(id)
+        {
+            found.turn = Some(named);
+        }
+        found
+    }
+
+    fn open_windows(&self, kind: Kind, fields: &Fields, surroundings: Surroundings) -> Windows {
+        let mut windows = Windows::default();
+        match kind {
+            Kind::Thread => windows.thread = Some(self.new_thread(fields, surroundings.thread)),
+            Kind::Turn => {
+                let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
+                windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone()));
+            }
+            Kind::Agent => match surroundings {
+                Surroundings { thread: Some(parent), is_in_tool: true, .. } => {
+                    let thread = self.new_thread(fields, Some(parent));
+                    windows.turn = Some(TurnWindow::new(Arc::clone(&thread), fields.turn_id.clone()));
+                    windows.thread = Some(thread);
+                }
+                Surroundings { turn: Some(_), .. } => {}
+                Surroundings { thread, turn: None, .. } => {
+                    let thread = thread.unwrap_or_else(|| self.supplied_thread(fields));
+                    windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone()));
+                }
+            },
+            Kind::Inference => {
+                let facts = InferenceFacts {
+                    model: fields.model.clone().unwrap_or_default(),
+                    provider_name: fields.provider.clone().unwrap_or_default(),
+                };
+                let turn = self.turn_in(fields, surroundings);
+                windows.inference = Some(InferenceWindow::new(turn, self.opened_at, facts));
+            }
+            Kind::Tool => {
+                let name = fields.tool_name.clone().unwrap_or_default();
+                let facts = ToolFacts {
+                    kind: tool_kind::kind_by_name(&name),
+                    name,
+                    call_id: fields.call_id.clone(),
+                    arguments: fields.arguments.clone(),
+                };
+                windows.tool = Some(ToolWindow::new(self.turn_in(fields, surroundings), facts));
+            }
+        }
+        windows
+    }
+
+    fn new_thread(&self, fields: &Fields, parent: Option<Arc<ThreadWindow>>) -> Arc<ThreadWindow> {
+        ThreadWindow::new(Arc::clone(&self.recorder), parent, thread_facts(fields))
+    }
+
+    fn supplied_thread(&self, fields: &Fields) -> Arc<ThreadWindow> {
+        let orphan = fields.is_in_our_words().then_some(Orphan { span: self.span_name });
+        self.supplied.thread(&self.recorder, ThreadFacts { orphan, ..thread_facts(fields) })
+    }
+
+    fn turn_in(&self, fields: &Fields, surroundings: Surroundings) -> Arc<TurnWindow> {
+        surroundings.turn.unwrap_or_else(|| {
+            let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
+            self.supplied.turn(thread)
+        })
+    }
+
+    /// The span closed: what was not started starts, and what has no handle ends.
+    pub(super) fn close(&self) {
+        if self.is_handled {
+            return;
+        }
+        self.start(self.opened_at);
+        let (Some(windows), Some(fields)) = (self.windows.get(), locked(&self.fields).take()) else { return };
+        let Windows { thread, turn, inference, tool } = windows;
+        if let Some(inference) = inference {
+            say_last_of_inference(inference, &fields);
+            inference.end(End::Closed);
+        }
+        if let Some(tool) = tool {
+            say_last_of_tool(tool, &fields);
+            tool.end(End::Closed);
+        }
+        if let Some(turn) = turn {
+            turn.note_error(fields.error());
+            turn.end(End::Closed);
+        }
+        if let Some(thread) = thread {
+            thread.note_error(fields.error());
+            thread.end(End::Closed);
+        }
+    }
+
+    /// Ends the windows of the span, the innermost first.
+    pub(super) fn end(&self, end: &End) {
+        let Some(Windows { thread, turn, inference, tool }) = self.windows.get() else { return };
+        if let Some(inference) = inference {
+            inference.end(end.clone());
+        }
+        if let Some(tool) = tool {
+            tool.end(end.clone());
+        }
+        if let Some(turn) = turn {
+            turn.end(end.clone());
+        }
+        if let Some(thread) = thread {
+            thread.end(end.clone());
+        }
+    }
+
+    /// A body of any kind, for the innermost window.
+    pub(super) fn payload(&self, kind: PayloadKind, body: &dyn crate::bundle::Body) {
+        self.touch();
+        let Some(Windows { thread, turn, inference, tool }) = self.windows.get() else { return };
+        match (inference, tool, turn, thread) {
+            (Some(inference), ..) => inference.payload(kind, body),
+            (None, Some(tool), ..) => tool.payload(kind, body),
+            (None, None, Some(turn), _) => turn.payload(kind, body),
+            (None, None, None, Some(thread)) => thread.payload(kind, body),
+            (None, None, None, None) => {}
+        }
+    }
+}
+
+impl Surroundings {
+    /// What is inside these windows. None where there are none.
+    fn inside(windows: &Windows) -> Option<Self> {
+        let Windows { thread, turn, inference, tool } = windows;
+        let turn = inference
+            .as_ref()
+            .map(|inference| inference.turn())
+            .or(tool.as_ref().map(|tool| tool.turn()))
+            .or(turn.as_ref());
+        match (turn, thread) {
+            (Some(turn), _) => Some(Self {
+                thread: Some(Arc::clone(turn.thread())),
+                turn: Some(Arc::clone(turn)),
+                is_in_tool: tool.is_some(),
+            }),
+            (None, Some(thread)) => Some(Self { thread: Some(Arc::clone(thread)), turn: None, is_in_tool: false }),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Whether a span's windows can start before it is entered. A request may still gain fields, so an inference call
+/// waits.
+fn has_required_facts(fields: &Fields) -> bool {
+    match fields.kind() {
+        Some(Kind::Thread) => fields.conversation_id.is_some(),
+        Some(Kind::Turn) => fields.turn_id.is_some(),
+        Some(Kind::Tool) => fields.tool_name.is_some() && fields.call_id.is_some() && fields.arguments.is_some(),
+        Some(Kind::Agent | Kind::Inference) | None => false,
+    }
+}
+
+fn thread_facts(fields: &Fields) -> ThreadFacts {
+    ThreadFacts {
+        id: fields.conversation_id.clone(),
+        agent_path: fields.agent_path.clone(),
+        metadata: SessionMetadata {
+            nickname: fields.agent_name.clone(),
+            model: fields.model.clone(),
+            provider_name: fields.provider.clone(),
+            ..SessionMetadata::default()
+        },
+        orphan: None,
+    }
+}
+
+fn say_last_of_inference(inference: &Arc<InferenceWindow>, fields: &Fields) {
+    if let Some(id) = &fields.response_id {
+        inference.response_id(id);
+    }
+    if let Some(usage) = fields.usage() {
+        inference.usage(usage);
+    }
+    inference.note_error(fields.error());
+    if let Some(body) = ResponseBody::of(fields) {
+        inference.response_of_fields(&Json(&body));
+    }
+}
+
+fn say_last_of_tool(tool: &Arc<ToolWindow>, fields: &Fields) {
+    if let Some(arguments) = &fields.arguments {
+        tool.late_arguments(arguments);
+    }
+    if let Some(result) = &fields.result {
+        tool.output_of_fields(result);
+    }
+    tool.note_error(fields.error());
+}
+
+/// A request made of fields.
+#[derive(Serialize)]
+struct RequestBody<'a> {
+    #[serde(rename = "gen_ai.input.messages")]
+    input_messages: JsonText<'a>,
+    #[serde(rename = "gen_ai.system_instructions", skip_serializing_if = "Option::is_none")]
+    system_instructions: Option<JsonText<'a>>,
+    #[serde(rename = "gen_ai.tool.definitions", skip_serializing_if = "Option::is_none")]
+    tool_definitions: Option<JsonText<'a>>,
+}
+
+impl<'a> RequestBody<'a> {
+    fn of(fields: &'a RequestFields) -> Option<Self> {
+        Some(Self {
+            input_messages: JsonText::of(fields.input_messages.as_deref()?),
+            system_instructions: fields.system_instructions.as_deref().map(JsonText::of),
+            tool_definitions: fields.tool_definitions.as_deref().map(JsonText::of),
+        })
+    }
+}
+
+/// A response made of fields.
+#[derive(Serialize)]
+struct ResponseBody<'a> {
+    #[serde(rename = "gen_ai.output.messages", skip_serializing_if = "Option::is_none")]
+    output_messages: Option<JsonText<'a>>,
+    #[serde(rename = "gen_ai.response.id", skip_serializing_if = "Option::is_none")]
+    response_id: Option<&'a str>,
+}
+
+impl<'a> ResponseBody<'a> {
+    /// None where no field speaks of a response.
+    fn of(fields: &'a Fields) -> Option<Self> {
+        let spoke = fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage().is_some();
+        spoke.then(|| Self {
+            output_messages: fields.output_messages.as_deref().map(JsonText::of),
+            response_id: fields.response_id.as_deref(),
+        })
+    }
+}
+
+/// JSON text as the value it stands for; text that is none, as a string.
+enum JsonText<'a> {
+    Value(&'a RawValue),
+    Text(&'a str),
+}
+
+impl<'a> JsonText<'a> {
+    fn of(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Value)
+    }
+}
+
+impl Serialize for JsonText<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Threads and turns for programs that open none: frameworks with spans of the conventions alone.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::recorder::{Inner, locked};
+use super::window::{End, ThreadFacts, ThreadWindow, TurnWindow};
+
+/// What is supplied at the top of a scope of spans. It ends when that span closes.
+#[derive(Debug, Default)]
+pub(super) struct Supplied {
+    thread: OnceLock<Arc<ThreadWindow>>,
+    /// One for each thread below that opens none itself.
+    turns: Mutex<Vec<Arc<TurnWindow>>>,
+}
+
+impl Supplied {
+    /// The thread of what has none above it: that of its conversation, which lives until shutdown, else one for this
+    /// scope.
+    pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadWindow> {
+        let conversation = facts.id.clone();
+        let make = || ThreadWindow::new(Arc::clone(recorder), None, facts);
+        match conversation {
+            Some(id) => recorder.conversation(&id, make),
+            None => Arc::clone(self.thread.get_or_init(make)),
+        }
+    }
+
+    /// The turn of what has a thread above it but no turn.
+    pub(super) fn turn(&self, thread: Arc<ThreadWindow>) -> Arc<TurnWindow> {
+        let mut turns = locked(&self.turns);
+        match turns.iter().find(|turn| Arc::ptr_eq(turn.thread(), &thread)) {
+            Some(turn) => Arc::clone(turn),
+            None => {
+                let turn = TurnWindow::supplied(thread);
+                turns.push(Arc::clone(&turn));
+                turn
+            }
+        }
+    }
+
+    /// The span at the top has closed.
+    pub(super) fn end(&self) {
+        for turn in std::mem::take(&mut *locked(&self.turns)) {
+            turn.end(End::Closed);
+        }
+        if let Some(thread) = self.thread.get() {
+            thread.end(End::Closed);
+        }
+    }
+}

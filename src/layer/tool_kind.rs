@@ -1,0 +1,57 @@
+//! What a tool does, by its name.
+
+use crate::event::{ToolKind, ToolSummary};
+
+/// How much of a tool's arguments a summary shows, in characters.
+const PREVIEW_CHARS: usize = 160;
+
+/// The kind of a tool that the program says nothing about but its name.
+pub(super) fn kind_by_name(name: &str) -> ToolKind {
+    match name {
+        "exec_command" | "local_shell" | "shell" | "shell_command" | "bash" => ToolKind::ExecCommand,
+        "write_stdin" => ToolKind::WriteStdin,
+        "apply_patch" => ToolKind::ApplyPatch,
+        "web_search" | "web_search_preview" => ToolKind::Web,
+        "image_generation" | "image_query" => ToolKind::ImageGeneration,
+        "spawn_agent" => ToolKind::SpawnAgent,
+        "send_message" => ToolKind::SendMessage,
+        "followup_task" => ToolKind::AssignAgentTask,
+        "wait_agent" => ToolKind::WaitAgent,
+        "close_agent" => ToolKind::CloseAgent,
+        other => ToolKind::Other { name: other.to_owned() },
+    }
+}
+
+/// The line about a call of a tool.
+pub(super) fn summary(name: &str, kind: &ToolKind, arguments: Option<&str>) -> ToolSummary {
+    let label =
+        if let ToolKind::Mcp { server, tool } = kind { format!("mcp:{server}:{tool}") } else { name.to_owned() };
+    ToolSummary::Generic { label, input_preview: arguments.map(preview), output_preview: None }
+}
+
+fn preview(text: &str) -> String {
+    match text.char_indices().nth(PREVIEW_CHARS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preview_is_cut_between_characters() {
+        let check = |text: &str, expected: &str| assert_eq!(preview(text), expected);
+        check("", "");
+        check(&"é".repeat(160), &"é".repeat(160));
+        check(&"é".repeat(161), &format!("{}...", "é".repeat(160)));
+    }
+
+    #[test]
+    fn an_mcp_tool_is_labelled_with_its_server() {
+        let kind = ToolKind::Mcp { server: "docs".to_owned(), tool: "find".to_owned() };
+        let ToolSummary::Generic { label, .. } = summary("find", &kind, None) else { panic!("generic") };
+        assert_eq!(label, "mcp:docs:find");
+    }
+}

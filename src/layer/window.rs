@@ -1,0 +1,59 @@
+//! Windows: what has a start and an end in the log.
+//!
+//! A window knows the windows it is in, never the span that opened it. Starting one starts those first, so that
+//! every start stands before what happens in it.
+
+mod bundle;
+mod inference;
+mod life;
+mod session_metadata;
+mod thread;
+mod tool;
+mod turn;
+
+use std::sync::Arc;
+
+pub(super) use inference::{InferenceFacts, InferenceWindow};
+pub(super) use session_metadata::SessionMetadata;
+pub(super) use thread::{Orphan, ThreadFacts, ThreadWindow};
+pub(super) use tool::{ToolFacts, ToolWindow};
+pub(super) use turn::TurnWindow;
+
+/// How a window ends.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// The span closed, or its last handle was dropped: what was recorded decides.
+    Closed,
+    /// The program says that it is done.
+    Completed,
+    /// The program says that it failed.
+    Failed(String),
+    /// The program says that it was given up.
+    Cancelled(String),
+    /// Recording ends.
+    Shutdown,
+}
+
+/// Why something was cancelled that nobody cancelled.
+const DROPPED: &str = "dropped before it ended";
+const SHUT_DOWN: &str = "recording was shut down before it ended";
+
+/// A window of any kind, among those that are open.
+#[derive(Debug, Clone)]
+pub(super) enum AnOpenWindow {
+    Thread(Arc<ThreadWindow>),
+    Turn(Arc<TurnWindow>),
+    Inference(Arc<InferenceWindow>),
+    Tool(Arc<ToolWindow>),
+}
+
+impl AnOpenWindow {
+    pub(super) fn end(&self, end: End) {
+        match self {
+            Self::Thread(thread) => thread.end(end),
+            Self::Turn(turn) => turn.end(end),
+            Self::Inference(inference) => inference.end(end),
+            Self::Tool(tool) => tool.end(end),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! An inference call: one attempt to have a model answer.
+
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::life::Life;
+use super::turn::TurnWindow;
+use super::{AnOpenWindow, DROPPED, End, SHUT_DOWN};
+use crate::bundle::{Body, BodyBuf, BodyError, Lost, Stored};
+use crate::event::{
+    Event, EventKind, InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, InferenceStarted,
+    PayloadKind, PayloadRef, RequestId, ResponseId, UnixMillis, Usage,
+};
+use crate::layer::recorder::{Inner, locked};
+
+/// What is known of a call before it starts.
+#[derive(Debug, Default)]
+pub(in crate::layer) struct InferenceFacts {
+    pub(in crate::layer) model: String,
+    pub(in crate::layer) provider_name: String,
+}
+
+#[derive(Debug)]
+pub(in crate::layer) struct InferenceWindow {
+    turn: Arc<TurnWindow>,
+    opened_at: UnixMillis,
+    facts: InferenceFacts,
+    id: OnceLock<InferenceId>,
+    life: Life,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen of a call so far.
+#[derive(Debug, Default, Clone)]
+struct Seen {
+    wire_request: Option<PayloadRef>,
+    response: Option<PayloadRef>,
+    wire_response: Option<PayloadRef>,
+    response_id: Option<ResponseId>,
+    upstream_request_id: Option<RequestId>,
+    first_token_at: Option<UnixMillis>,
+    usage: Option<Usage>,
+    error: Option<String>,
+}
+
+/// The body of a request or a response that is not known: `{}`.
+struct Unknown;
+
+impl Body for Unknown {
+    fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
+        out.write_all(b"{}").map_err(BodyError::new)
+    }
+}
+
+impl InferenceWindow {
+    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, opened_at: UnixMillis, facts: InferenceFacts) -> Arc<Self> {
+        Arc::new(Self { turn, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen: Mutex::default() })
+    }
+
+    fn recorder(&self) -> &Arc<Inner> {
+        self.turn.recorder()
+    }
+
+    pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
+        &self.turn
+    }
+
+    /// Whether the request is still to come.
+    pub(in crate::layer) fn is_pending(&self) -> bool {
+        self.life.is_pending()
+    }
+
+    /// The request, which starts the call. Bytes that are not one JSON value are kept beside it and start nothing.
+    pub(in crate::layer) fn request(self: &Arc<Self>, body: &dyn Body) {
+        self.request_at(body, UnixMillis::now());
+    }
+
+    fn request_at(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
+        if self.recorder().is_off("an inference request") {
+            return;
+        }
+        let Some((recording, _)) = self.turn.place(at) else { return };
+        match recording.put(PayloadKind::InferenceRequest, body) {
+            Ok(Stored { reference, is_json: false }) => locked(&self.seen).wire_request = Some(reference),
+            Ok(Stored { reference, is_json: true }) if self.life.is_pending() => self.start(reference, at),
+            Ok(Stored { reference, is_json: true }) => self.keep_reference_beside(reference, at),
+            Err(_told) => self.give_up("its request could not be stored"),
+        }
+    }
+
+    fn start(self: &Arc<Self>, request_payload: PayloadRef, at: UnixMillis) {
+        let Some((recording, place)) = self.turn.place(at) else { return };
+        let id = self.id.get_or_init(|| recording.bundle.unique("inference").into()).clone();
+        let started = InferenceStarted {
+            inference_call_id: id,
+            thread_id: recording.id.clone(),
+            turn_id: place.turn_id.clone(),
+            model: self.facts.model.clone(),
+            provider_name: self.facts.provider_name.clone(),
+            request_payload,
+            request_input_mode: None,
+            wire_payload: locked(&self.seen).wire_request.clone(),
+        };
+        let window = || AnOpenWindow::Inference(Arc::clone(self));
+        let write = || recording.bundle.writer.append(at, &place.context, &started.into()).map(drop);
+        self.life.start(self.recorder(), window, write);
+    }
+
+    /// The call can't be in the log: its start must name a request.
+    fn give_up(self: &Arc<Self>, reason: &str) {
+        let Some((recording, _)) = self.turn.place(self.opened_at) else { return };
+        let give_up = || Err(recording.bundle.writer.lose_dependent(Lost::Event(EventKind::InferenceStarted), reason));
+        self.life.start(self.recorder(), || AnOpenWindow::Inference(Arc::clone(self)), give_up);
+    }
+
+    fn keep_reference_beside(&self, payload: PayloadRef, at: UnixMillis) {
+        self.turn.say_beside(payload, &serde_json::json!({ "inference_call_id": self.id.get() }), at);
+    }
+
+    /// What the model answered, whole or in part: the end says which.
+    pub(in crate::layer) fn response(self: &Arc<Self>, body: &dyn Body) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("an inference response") {
+            return;
+        }
+        self.start_unknown(at);
+        let Some((recording, _)) = self.turn.place(at) else { return };
+        let Ok(Stored { reference, is_json }) = recording.put(PayloadKind::InferenceResponse, body) else { return };
+        let earlier = {
+            let mut seen = locked(&self.seen);
+            let slot = if is_json { &mut seen.response } else { &mut seen.wire_response };
+            slot.replace(reference)
+        };
+        if let Some(earlier) = earlier {
+            self.keep_reference_beside(earlier, at);
+        }
+    }
+
+    /// What the span's fields say of the answer, where no body did.
+    pub(in crate::layer) fn response_of_fields(self: &Arc<Self>, body: &dyn Body) {
+        let is_known = locked(&self.seen).response.is_some();
+        if !is_known {
+            self.response(body);
+        }
+    }
+
+    /// A body of any kind.
+    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+        if kind == PayloadKind::InferenceRequest {
+            return self.request(body);
+        }
+        if kind == PayloadKind::InferenceResponse {
+            return self.response(body);
+        }
+        let about = serde_json::json!({ "inference_call_id": self.id.get() });
+        self.turn.keep_beside(kind, body, &about);
+    }
+
+    pub(in crate::layer) fn first_token(&self) {
+        locked(&self.seen).first_token_at.get_or_insert_with(UnixMillis::now);
+    }
+
+    pub(in crate::layer) fn response_id(&self, id: &str) {
+        locked(&self.seen).response_id = Some(id.into());
+    }
+
+    pub(in crate::layer) fn upstream_request_id(&self, id: &str) {
+        locked(&self.seen).upstream_request_id = Some(id.into());
+    }
+
+    pub(in crate::layer) fn usage(&self, usage: Usage) {
+        locked(&self.seen).usage = Some(usage);
+    }
+
+    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+        if error.is_some() {
+            locked(&self.seen).error = error;
+        }
+    }
+
+    /// Starts a call whose request never became known.
+    fn start_unknown(self: &Arc<Self>, at: UnixMillis) {
+        if self.life.is_pending() {
+            self.request_at(&Unknown, at);
+        }
+    }
+
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
+        let at = UnixMillis::now();
+        if !matches!(end, End::Shutdown) {
+            self.start_unknown(self.opened_at);
+        }
+        if !self.life.is_open() {
+            return;
+        }
+        let seen = locked(&self.seen).clone();
+        let how = How::of(end, &seen);
+        let needs_body = matches!(how, How::Completed) && seen.response.is_none();
+        let response = if needs_body { self.unknown_response(at) } else { seen.response.clone() };
+        self.life.end(self.recorder(), || self.write_end(how, seen, response, at));
+    }
+
+    /// The body that a completed call must name.
+    fn unknown_response(self: &Arc<Self>, at: UnixMillis) -> Option<PayloadRef> {
+        let (recording, _) = self.turn.place(at)?;
+        recording.put(PayloadKind::InferenceResponse, &Unknown).ok().map(|stored| stored.reference)
+    }
+
+    fn write_end(self: &Arc<Self>, how: How, seen: Seen, response: Option<PayloadRef>, at: UnixMillis) {
+        let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
+        let Seen { wire_response, response_id, upstream_request_id, first_token_at, usage, .. } = seen;
+        let inference_call_id = id.clone();
+        let event: Event = match (how, response) {
+            (How::Completed, Some(response_payload)) => InferenceCompleted {
+                inference_call_id,
+                response_id,
+                response_payload,
+                upstream_request_id,
+                first_token_at_unix_ms: first_token_at,
+                usage,
+                wire_payload: wire_response,
+            }
+            .into(),
+            (How::Completed, None) => {
+                let what = Lost::Event(EventKind::InferenceCompleted);
+                recording.bundle.writer.lose_dependent(what, "its response could not be stored");
+                return;
+            }
+            (How::Failed(error), partial_response_payload) => InferenceFailed {
+                inference_call_id,
+                error,
+                partial_response_payload,
+                upstream_request_id,
+                first_token_at_unix_ms: first_token_at,
+                wire_payload: wire_response,
+            }
+            .into(),
+            (How::Cancelled(reason), partial_response_payload) => InferenceCancelled {
+                inference_call_id,
+                reason,
+                partial_response_payload,
+                upstream_request_id,
+                first_token_at_unix_ms: first_token_at,
+                wire_payload: wire_response,
+            }
+            .into(),
+        };
+        // Told by the writer where it was lost.
+        let _ = recording.bundle.writer.append(at, &place.context, &event);
+    }
+}
+
+/// How a call ended.
+enum How {
+    Completed,
+    Failed(String),
+    Cancelled(String),
+}
+
+impl How {
+    fn of(end: End, seen: &Seen) -> Self {
+        match end {
+            End::Completed => Self::Completed,
+            End::Failed(error) => Self::Failed(error),
+            End::Cancelled(reason) => Self::Cancelled(reason),
+            End::Shutdown => Self::Cancelled(SHUT_DOWN.to_owned()),
+            End::Closed => match &seen.error {
+                Some(error) => Self::Failed(error.clone()),
+                None if seen.response.is_some() || seen.wire_response.is_some() => Self::Completed,
+                None => Self::Cancelled(DROPPED.to_owned()),
+            },
+        }
+    }
+}

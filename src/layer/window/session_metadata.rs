@@ -1,0 +1,126 @@
+//! How a thread was configured: the `session_metadata` body.
+
+use serde::Serialize;
+
+use crate::event::{AgentPath, ThreadId};
+
+/// What a program says of a thread. Nothing is required.
+#[derive(Debug, Clone, Default)]
+pub(in crate::layer) struct SessionMetadata {
+    pub(in crate::layer) task_name: Option<String>,
+    pub(in crate::layer) nickname: Option<String>,
+    pub(in crate::layer) agent_role: Option<String>,
+    pub(in crate::layer) session_source: Option<String>,
+    pub(in crate::layer) cwd: Option<String>,
+    pub(in crate::layer) model: Option<String>,
+    pub(in crate::layer) provider_name: Option<String>,
+    pub(in crate::layer) approval_policy: Option<String>,
+    pub(in crate::layer) sandbox_policy: Option<String>,
+}
+
+/// Who spawned a thread.
+#[derive(Debug, Clone)]
+pub(super) struct Spawned {
+    pub(super) parent: ThreadId,
+    pub(super) depth: u32,
+}
+
+impl SessionMetadata {
+    /// Whether there is nothing to say.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            task_name,
+            nickname,
+            agent_role,
+            session_source,
+            cwd,
+            model,
+            provider_name,
+            approval_policy,
+            sandbox_policy,
+        } = self;
+        [task_name, nickname, agent_role, session_source, cwd, model, provider_name, approval_policy, sandbox_policy]
+            .iter()
+            .all(|field| field.is_none())
+    }
+
+    /// The body, in the shape of format 1.
+    pub(super) fn body<'a>(
+        &'a self,
+        thread_id: &'a ThreadId,
+        agent_path: &'a AgentPath,
+        spawned: Option<&'a Spawned>,
+    ) -> impl Serialize + 'a {
+        let text = |field: &'a Option<String>| field.as_deref().unwrap_or_default();
+        let session_source = match spawned {
+            None => SessionSource::Word(self.session_source.as_deref().unwrap_or("exec")),
+            Some(Spawned { parent, depth }) => SessionSource::Spawned(Subagent {
+                subagent: ThreadSpawned {
+                    thread_spawn: ThreadSpawn {
+                        parent_thread_id: parent,
+                        depth: *depth,
+                        agent_path,
+                        agent_nickname: self.nickname.as_deref(),
+                        agent_role: self.agent_role.as_deref(),
+                    },
+                },
+            }),
+        };
+        SessionMetadataBody {
+            thread_id,
+            agent_path,
+            task_name: self.task_name.as_deref(),
+            nickname: self.nickname.as_deref(),
+            agent_role: self.agent_role.as_deref(),
+            session_source,
+            cwd: text(&self.cwd),
+            rollout_path: None,
+            model: text(&self.model),
+            provider_name: text(&self.provider_name),
+            approval_policy: text(&self.approval_policy),
+            sandbox_policy: text(&self.sandbox_policy),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SessionMetadataBody<'a> {
+    thread_id: &'a ThreadId,
+    agent_path: &'a AgentPath,
+    task_name: Option<&'a str>,
+    nickname: Option<&'a str>,
+    agent_role: Option<&'a str>,
+    session_source: SessionSource<'a>,
+    cwd: &'a str,
+    rollout_path: Option<&'a str>,
+    model: &'a str,
+    provider_name: &'a str,
+    approval_policy: &'a str,
+    sandbox_policy: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SessionSource<'a> {
+    Word(&'a str),
+    Spawned(Subagent<'a>),
+}
+
+#[derive(Serialize)]
+struct Subagent<'a> {
+    subagent: ThreadSpawned<'a>,
+}
+
+#[derive(Serialize)]
+struct ThreadSpawned<'a> {
+    thread_spawn: ThreadSpawn<'a>,
+}
+
+#[derive(Serialize)]
+struct ThreadSpawn<'a> {
+    parent_thread_id: &'a ThreadId,
+    depth: u32,
+    agent_path: &'a AgentPath,
+    agent_nickname: Option<&'a str>,
+    agent_role: Option<&'a str>,
+}

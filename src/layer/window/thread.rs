@@ -1,0 +1,266 @@
+//! A thread: one agent's conversation. A root thread is a bundle of its own; a spawned one is in its parent's.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use uuid::Uuid;
+
+use super::bundle::Bundle;
+use super::life::Life;
+use super::session_metadata::Spawned;
+use super::{AnOpenWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
+use crate::bundle::{Body, Json, Lost, Stored};
+use crate::event::{
+    AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RolloutEnded, RolloutStarted,
+    RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, TurnId, UnixMillis,
+};
+use crate::layer::recorder::{Inner, locked};
+
+/// What is known of a thread before it starts.
+#[derive(Debug, Default)]
+pub(in crate::layer) struct ThreadFacts {
+    pub(in crate::layer) id: Option<String>,
+    pub(in crate::layer) agent_path: Option<String>,
+    pub(in crate::layer) metadata: SessionMetadata,
+    pub(in crate::layer) orphan: Option<Orphan>,
+}
+
+/// A window that had lost its surroundings, for which a thread was supplied.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::layer) struct Orphan {
+    /// The name of its span.
+    pub(in crate::layer) span: &'static str,
+}
+
+#[derive(Debug)]
+pub(in crate::layer) struct ThreadWindow {
+    recorder: Arc<Inner>,
+    parent: Option<Arc<ThreadWindow>>,
+    facts: ThreadFacts,
+    recording: OnceLock<Option<Recording>>,
+    life: Life,
+    error: Mutex<Option<String>>,
+    turns: Mutex<HashMap<TurnId, Weak<TurnWindow>>>,
+}
+
+/// A thread that started.
+#[derive(Debug)]
+pub(super) struct Recording {
+    pub(super) id: ThreadId,
+    pub(super) bundle: Arc<Bundle>,
+    agent_path: AgentPath,
+    depth: u32,
+}
+
+impl Recording {
+    /// Stores a body of this thread.
+    pub(super) fn put(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        self.bundle.writer.put(&self.id, kind, body)
+    }
+
+    /// Names a stored body that has no place in an event of its own.
+    pub(super) fn say_beside(
+        &self,
+        context: &EventContext,
+        payload: PayloadRef,
+        about: &serde_json::Value,
+        at: UnixMillis,
+    ) {
+        let other = Other {
+            kind: "payload".to_owned(),
+            summary: format!("a body of kind {} that no other event names", payload.kind.name()),
+            payloads: vec![payload],
+            metadata: RawJson::of(about),
+        };
+        // Told by the writer where it was lost.
+        let _ = self.bundle.writer.append(at, context, &other.into());
+    }
+}
+
+impl ThreadWindow {
+    pub(in crate::layer) fn new(recorder: Arc<Inner>, parent: Option<Arc<Self>>, facts: ThreadFacts) -> Arc<Self> {
+        Arc::new(Self {
+            recorder,
+            parent,
+            facts,
+            recording: OnceLock::new(),
+            life: Life::default(),
+            error: Mutex::default(),
+            turns: Mutex::default(),
+        })
+    }
+
+    pub(super) fn recorder(&self) -> &Arc<Inner> {
+        &self.recorder
+    }
+
+    /// The id that spans may name it by. Known before the start where the program gave it.
+    pub(in crate::layer) fn is_named(&self, id: &str) -> bool {
+        match self.recording.get() {
+            Some(Some(recording)) => recording.id.as_str() == id,
+            Some(None) | None => self.facts.id.as_deref() == Some(id),
+        }
+    }
+
+    /// Starts the thread if it has not started. None where it can't be recorded.
+    pub(super) fn recording(self: &Arc<Self>, at: UnixMillis) -> Option<&Recording> {
+        if let Some(recording) = self.recording.get() {
+            return recording.as_ref();
+        }
+        if self.recorder.is_off("a thread") {
+            return None;
+        }
+        let parent = match &self.parent {
+            // A spawned thread whose parent is not recorded is not recorded.
+            Some(parent) => Some(parent.recording(at)?),
+            None => None,
+        };
+        self.recording.get_or_init(|| self.begin(parent, at)).as_ref()
+    }
+
+    /// The thread, where it started.
+    pub(super) fn started(&self) -> Option<&Recording> {
+        self.recording.get()?.as_ref()
+    }
+
+    /// Starts the thread if it has not started.
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: UnixMillis) -> bool {
+        self.recording(at).is_some() && self.life.is_open()
+    }
+
+    fn begin(self: &Arc<Self>, parent: Option<&Recording>, at: UnixMillis) -> Option<Recording> {
+        let id = ThreadId::from(self.facts.id.clone().unwrap_or_else(|| Uuid::now_v7().to_string()));
+        let bundle = match parent {
+            Some(parent) => Arc::clone(&parent.bundle),
+            None => Arc::new(self.begin_bundle(&id, at)?),
+        };
+        let agent_path = self.agent_path(&id, parent);
+        let recording = Recording { id, bundle, agent_path, depth: parent.map_or(0, |parent| parent.depth + 1) };
+        let window = || AnOpenWindow::Thread(Arc::clone(self));
+        if self.life.start(&self.recorder, window, || self.write_start(&recording, parent, at)) {
+            self.recorder.thread_started(recording.id.clone(), self);
+        }
+        Some(recording)
+    }
+
+    fn begin_bundle(&self, id: &ThreadId, at: UnixMillis) -> Option<Bundle> {
+        let made = Bundle::create(&self.recorder.root, id, at, self.recorder.options.clone());
+        let bundle = made.map_err(|error| self.recorder.options.lose(Lost::Bundle, full_message(&error))).ok()?;
+        let trace_id = bundle.writer.manifest().trace_id.clone();
+        let started = RolloutStarted { trace_id, root_thread_id: id.clone() };
+        // Lost or not, the thread's own start says the same.
+        let _ = bundle.writer.append(at, &EventContext::default(), &started.into());
+        Some(bundle)
+    }
+
+    fn agent_path(&self, id: &ThreadId, parent: Option<&Recording>) -> AgentPath {
+        if let Some(path) = &self.facts.agent_path {
+            return path.as_str().into();
+        }
+        let Some(parent) = parent else { return "/root".into() };
+        let SessionMetadata { task_name, nickname, .. } = &self.facts.metadata;
+        let name = task_name.as_deref().or(nickname.as_deref()).unwrap_or(id.as_str());
+        let step: String =
+            name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        AgentPath::from(format!("{}/{step}", parent.agent_path))
+    }
+
+    fn write_start(&self, recording: &Recording, parent: Option<&Recording>, at: UnixMillis) -> Result<(), Lost> {
+        let Recording { id, bundle, agent_path, depth } = recording;
+        let spawned = parent.map(|parent| Spawned { parent: parent.id.clone(), depth: *depth });
+        let has_metadata = spawned.is_some() || !self.facts.metadata.is_empty();
+        let body = self.facts.metadata.body(id, agent_path, spawned.as_ref());
+        let stored = has_metadata.then(|| recording.put(PayloadKind::SessionMetadata, &Json(&body)).ok()).flatten();
+        let started = ThreadStarted {
+            thread_id: id.clone(),
+            agent_path: agent_path.clone(),
+            metadata_payload: stored.map(|stored| stored.reference),
+        };
+        bundle.writer.append(at, &EventContext::default(), &started.into())?;
+        if let Some(Orphan { span }) = self.facts.orphan {
+            let notice = Other {
+                kind: "orphan_span".to_owned(),
+                summary: format!("span `{span}` had no thread above it; one was supplied"),
+                payloads: Vec::new(),
+                metadata: RawJson::of(&serde_json::json!({ "span": span })),
+            };
+            let context = EventContext { thread_id: Some(id.clone()), ..EventContext::default() };
+            // The start stands without its notice.
+            let _ = bundle.writer.append(at, &context, &notice.into());
+        }
+        Ok(())
+    }
+
+    /// A body of any kind.
+    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+        let at = UnixMillis::now();
+        if self.recorder.is_off("a body") {
+            return;
+        }
+        let Some(recording) = self.recording(at) else { return };
+        if let Ok(stored) = recording.put(kind, body) {
+            let context = EventContext { thread_id: Some(recording.id.clone()), ..EventContext::default() };
+            recording.say_beside(&context, stored.reference, &serde_json::Value::Null, at);
+        }
+    }
+
+    pub(super) fn turn_started(&self, id: TurnId, turn: &Arc<TurnWindow>) {
+        locked(&self.turns).insert(id, Arc::downgrade(turn));
+    }
+
+    pub(super) fn turn_ended(&self, id: &TurnId) {
+        locked(&self.turns).remove(id);
+    }
+
+    /// The open turn with this id.
+    pub(in crate::layer) fn turn(&self, id: &str) -> Option<Arc<TurnWindow>> {
+        locked(&self.turns).get(id).and_then(Weak::upgrade)
+    }
+
+    /// What the span reported before it closed.
+    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+        if error.is_some() {
+            *locked(&self.error) = error;
+        }
+    }
+
+    pub(in crate::layer) fn end(&self, end: End) {
+        let supplied: Vec<_> = locked(&self.turns).values().filter_map(Weak::upgrade).collect();
+        for turn in supplied.iter().filter(|turn| turn.is_supplied()) {
+            turn.end(end.clone());
+        }
+        let Some(Some(recording)) = self.recording.get() else {
+            self.life.end(&self.recorder, || {});
+            return;
+        };
+        let error = locked(&self.error).clone();
+        let (status, error) = match (end, error) {
+            (End::Closed, None) | (End::Completed, _) => (RolloutStatus::Completed, None),
+            (End::Closed, Some(error)) | (End::Failed(error), _) => (RolloutStatus::Failed, Some(error)),
+            (End::Cancelled(reason), _) => (RolloutStatus::Aborted, Some(reason)),
+            (End::Shutdown, _) => (RolloutStatus::Aborted, Some(SHUT_DOWN.to_owned())),
+        };
+        self.life.end(&self.recorder, || self.write_end(recording, status, error));
+    }
+
+    fn write_end(&self, recording: &Recording, status: RolloutStatus, error: Option<String>) {
+        let at = UnixMillis::now();
+        let writer = &recording.bundle.writer;
+        let append = |event: Event| {
+            // Told by the writer where it was lost.
+            let _ = writer.append(at, &EventContext::default(), &event);
+        };
+        append(ThreadEnded { thread_id: recording.id.clone(), status, error }.into());
+        self.recorder.thread_ended(&recording.id);
+        if self.parent.is_none() {
+            append(RolloutEnded { status }.into());
+            writer.finish(at);
+        }
+    }
+}
+
+/// An error with its causes.
+fn full_message(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
+}

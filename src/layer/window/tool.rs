@@ -1,0 +1,261 @@
+//! A tool call: asked for, run, answered.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::life::Life;
+use super::thread::Recording;
+use super::turn::{Place, TurnWindow};
+use super::{AnOpenWindow, DROPPED, End, SHUT_DOWN};
+use crate::bundle::{Body, Json, Lost};
+use crate::event::{
+    CallId, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Requester, ToolCallEnded, ToolCallId,
+    ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind, UnixMillis,
+};
+use crate::layer::recorder::{Inner, locked};
+use crate::layer::tool_kind;
+
+/// What is known of a call before it starts.
+#[derive(Debug)]
+pub(in crate::layer) struct ToolFacts {
+    pub(in crate::layer) name: String,
+    pub(in crate::layer) call_id: Option<String>,
+    pub(in crate::layer) kind: ToolKind,
+    /// The arguments as the model wrote them, JSON text as a rule.
+    pub(in crate::layer) arguments: Option<String>,
+}
+
+#[derive(Debug)]
+pub(in crate::layer) struct ToolWindow {
+    turn: Arc<TurnWindow>,
+    facts: ToolFacts,
+    id: OnceLock<ToolCallId>,
+    life: Life,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen of a call so far.
+#[derive(Debug, Default, Clone)]
+struct Seen {
+    invocation: Option<PayloadRef>,
+    result: Option<PayloadRef>,
+    error: Option<String>,
+}
+
+impl ToolWindow {
+    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: ToolFacts) -> Arc<Self> {
+        Arc::new(Self { turn, facts, id: OnceLock::new(), life: Life::default(), seen: Mutex::default() })
+    }
+
+    fn recorder(&self) -> &Arc<Inner> {
+        self.turn.recorder()
+    }
+
+    pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
+        &self.turn
+    }
+
+    /// Starts the call if it has not started, with its arguments as the invocation.
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: UnixMillis) -> bool {
+        self.started(at).is_some()
+    }
+
+    fn started(self: &Arc<Self>, at: UnixMillis) -> Option<(&Recording, &Place, &ToolCallId)> {
+        let (recording, place) = self.turn.place(at)?;
+        if self.life.is_pending() {
+            if self.recorder().is_off("a tool call") {
+                return None;
+            }
+            self.begin(recording, place, at);
+        }
+        self.life.is_open().then_some(())?;
+        Some((recording, place, self.id.get()?))
+    }
+
+    fn begin(self: &Arc<Self>, recording: &Recording, place: &Place, at: UnixMillis) {
+        let ToolFacts { name, call_id, kind, arguments } = &self.facts;
+        let given = locked(&self.seen).invocation.clone();
+        let invocation_payload = given.or_else(|| {
+            let arguments = arguments.as_deref()?;
+            let body = invocation_body(name, arguments);
+            // Lost or not, the start stands.
+            recording.put(PayloadKind::ToolInvocation, &Json(&body)).ok().map(|stored| stored.reference)
+        });
+        let window = || AnOpenWindow::Tool(Arc::clone(self));
+        self.life.start(self.recorder(), window, || {
+            let tool_call_id = self.id.get_or_init(|| match call_id {
+                Some(id) => recording.bundle.tool_call_id(id),
+                None => recording.bundle.unique("tool").into(),
+            });
+            let started = ToolCallStarted {
+                tool_call_id: tool_call_id.clone(),
+                model_visible_call_id: call_id.as_deref().map(CallId::from),
+                code_mode_runtime_tool_id: None,
+                requester: Requester::Model,
+                kind: kind.clone(),
+                summary: tool_kind::summary(name, kind, arguments.as_deref()),
+                invocation_payload,
+            };
+            recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+        });
+    }
+
+    /// The invocation in the program's own words. Before the start it takes the place of the one made of the
+    /// arguments; later it is kept beside.
+    fn invocation(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
+        let Some((recording, _)) = self.turn.place(at) else { return };
+        let Ok(stored) = recording.put(PayloadKind::ToolInvocation, body) else { return };
+        if self.life.is_pending() {
+            locked(&self.seen).invocation = Some(stored.reference);
+            self.start(at);
+        } else {
+            self.keep_reference_beside(stored.reference, at);
+        }
+    }
+
+    fn keep_reference_beside(self: &Arc<Self>, payload: PayloadRef, at: UnixMillis) {
+        self.turn.say_beside(payload, &serde_json::json!({ "tool_call_id": self.id.get() }), at);
+    }
+
+    pub(in crate::layer) fn runtime_started(self: &Arc<Self>, body: &dyn Body) {
+        let event = |tool_call_id, runtime_payload| ToolCallRuntimeStarted { tool_call_id, runtime_payload }.into();
+        self.runtime(body, EventKind::ToolCallRuntimeStarted, event);
+    }
+
+    pub(in crate::layer) fn runtime_ended(self: &Arc<Self>, status: ExecutionStatus, body: &dyn Body) {
+        let event =
+            |tool_call_id, runtime_payload| ToolCallRuntimeEnded { tool_call_id, status, runtime_payload }.into();
+        self.runtime(body, EventKind::ToolCallRuntimeEnded, event);
+    }
+
+    fn runtime(
+        self: &Arc<Self>,
+        body: &dyn Body,
+        kind: EventKind,
+        event: impl FnOnce(ToolCallId, PayloadRef) -> crate::event::Event,
+    ) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off(kind.name()) {
+            return;
+        }
+        let Some((recording, place, id)) = self.started(at) else { return };
+        match recording.put(PayloadKind::ToolRuntimeEvent, body) {
+            Ok(stored) => {
+                // Told by the writer where it was lost.
+                let _ = recording.bundle.writer.append(at, &place.context, &event(id.clone(), stored.reference));
+            }
+            Err(_told) => {
+                recording.bundle.writer.lose_dependent(Lost::Event(kind), "its body could not be stored");
+            }
+        }
+    }
+
+    /// What the tool gave back, as a `tool_result` body.
+    pub(in crate::layer) fn result(self: &Arc<Self>, body: &dyn Body) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("a tool result") {
+            return;
+        }
+        let Some((recording, _, _)) = self.started(at) else { return };
+        let Ok(stored) = recording.put(PayloadKind::ToolResult, body) else { return };
+        let earlier = locked(&self.seen).result.replace(stored.reference);
+        if let Some(earlier) = earlier {
+            self.keep_reference_beside(earlier, at);
+        }
+    }
+
+    /// What the tool gave back to the model, as text.
+    pub(in crate::layer) fn output(self: &Arc<Self>, text: &str) {
+        let call_id = self.facts.call_id.as_deref();
+        let item = serde_json::json!({ "type": "function_call_output", "call_id": call_id, "output": text });
+        self.result(&Json(&serde_json::json!({ "type": "direct_response", "response_item": item })));
+    }
+
+    /// A body of any kind.
+    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+        if kind == PayloadKind::ToolResult {
+            return self.result(body);
+        }
+        let at = UnixMillis::now();
+        if kind == PayloadKind::ToolInvocation && !self.recorder().is_off("a tool invocation") {
+            return self.invocation(body, at);
+        }
+        self.start(at);
+        self.turn.keep_beside(kind, body, &serde_json::json!({ "tool_call_id": self.id.get() }));
+    }
+
+    /// Arguments that the span's fields gave after the start.
+    pub(in crate::layer) fn late_arguments(self: &Arc<Self>, arguments: &str) {
+        let is_known = self.facts.arguments.is_some() || locked(&self.seen).invocation.is_some();
+        if !is_known {
+            self.payload(PayloadKind::ToolInvocation, &Json(&invocation_body(&self.facts.name, arguments)));
+        }
+    }
+
+    /// What the span's fields say of the result, where no body did.
+    pub(in crate::layer) fn output_of_fields(self: &Arc<Self>, text: &str) {
+        let is_known = locked(&self.seen).result.is_some();
+        if !is_known {
+            self.output(text);
+        }
+    }
+
+    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+        if error.is_some() {
+            locked(&self.seen).error = error;
+        }
+    }
+
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
+        if !self.life.is_open() {
+            // Over, or never started and now never will.
+            self.life.end(self.recorder(), || {});
+            return;
+        }
+        let at = UnixMillis::now();
+        let seen = locked(&self.seen).clone();
+        let (status, error) = outcome(end, &seen);
+        let result_payload = seen.result.or_else(|| self.error_result(status, error.as_deref(), at));
+        self.life.end(self.recorder(), || {
+            let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
+            let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
+            // Told by the writer where it was lost.
+            let _ = recording.bundle.writer.append(at, &place.context, &ended.into());
+        });
+    }
+
+    /// The result of a call that failed without one.
+    fn error_result(
+        self: &Arc<Self>,
+        status: ExecutionStatus,
+        error: Option<&str>,
+        at: UnixMillis,
+    ) -> Option<PayloadRef> {
+        let error = error.filter(|_| status == ExecutionStatus::Failed)?;
+        let (recording, _) = self.turn.place(at)?;
+        let body = serde_json::json!({ "type": "error", "error": error });
+        recording.put(PayloadKind::ToolResult, &Json(&body)).ok().map(|stored| stored.reference)
+    }
+}
+
+/// A `tool_invocation` body of a function that was called with this JSON text.
+fn invocation_body(name: &str, arguments: &str) -> serde_json::Value {
+    serde_json::json!({
+        "tool_name": name,
+        "tool_namespace": null,
+        "payload": { "type": "function", "arguments": arguments },
+    })
+}
+
+fn outcome(end: End, seen: &Seen) -> (ExecutionStatus, Option<String>) {
+    match end {
+        End::Completed => (ExecutionStatus::Completed, None),
+        End::Failed(error) => (ExecutionStatus::Failed, Some(error)),
+        End::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
+        End::Shutdown => (ExecutionStatus::Cancelled, Some(SHUT_DOWN.to_owned())),
+        End::Closed => match &seen.error {
+            Some(error) => (ExecutionStatus::Failed, Some(error.clone())),
+            None if seen.result.is_some() => (ExecutionStatus::Completed, None),
+            None => (ExecutionStatus::Cancelled, Some(DROPPED.to_owned())),
+        },
+    }
+}

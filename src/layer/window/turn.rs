@@ -1,0 +1,138 @@
+//! A turn: from the user's message to the agent's answer.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::life::Life;
+use super::thread::{Recording, ThreadWindow};
+use super::{AnOpenWindow, End, SHUT_DOWN};
+use crate::bundle::Body;
+use crate::event::{
+    EventContext, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId, TurnStarted, UnixMillis,
+};
+use crate::layer::recorder::{Inner, locked};
+
+#[derive(Debug)]
+pub(in crate::layer) struct TurnWindow {
+    thread: Arc<ThreadWindow>,
+    given_id: Option<String>,
+    is_supplied: bool,
+    place: OnceLock<Place>,
+    life: Life,
+    error: Mutex<Option<String>>,
+}
+
+/// A turn that started, as its events name it.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) turn_id: TurnId,
+    pub(super) context: EventContext,
+}
+
+impl TurnWindow {
+    pub(in crate::layer) fn new(thread: Arc<ThreadWindow>, given_id: Option<String>) -> Arc<Self> {
+        Self::make(thread, given_id, false)
+    }
+
+    /// A turn that no span opened.
+    pub(in crate::layer) fn supplied(thread: Arc<ThreadWindow>) -> Arc<Self> {
+        Self::make(thread, None, true)
+    }
+
+    fn make(thread: Arc<ThreadWindow>, given_id: Option<String>, is_supplied: bool) -> Arc<Self> {
+        let (place, life, error) = (OnceLock::new(), Life::default(), Mutex::default());
+        Arc::new(Self { thread, given_id, is_supplied, place, life, error })
+    }
+
+    pub(in crate::layer) fn thread(&self) -> &Arc<ThreadWindow> {
+        &self.thread
+    }
+
+    pub(super) fn recorder(&self) -> &Arc<Inner> {
+        self.thread.recorder()
+    }
+
+    pub(super) fn is_supplied(&self) -> bool {
+        self.is_supplied
+    }
+
+    /// Starts the turn if it has not started. None where it can't be recorded. A turn that ended still is a place:
+    /// work may outlive its turn.
+    pub(super) fn place(self: &Arc<Self>, at: UnixMillis) -> Option<(&Recording, &Place)> {
+        let recording = self.thread.recording(at)?;
+        let place = self.place.get_or_init(|| self.new_place(recording));
+        if self.life.is_pending() && !self.recorder().is_off("a turn") {
+            let window = || AnOpenWindow::Turn(Arc::clone(self));
+            let started = TurnStarted { turn_id: place.turn_id.clone(), thread_id: recording.id.clone() };
+            let write = || recording.bundle.writer.append(at, &place.context, &started.into()).map(drop);
+            if self.life.start(self.recorder(), window, write) {
+                self.thread.turn_started(place.turn_id.clone(), self);
+            }
+        }
+        Some((recording, place))
+    }
+
+    fn new_place(&self, recording: &Recording) -> Place {
+        let turn_id = TurnId::from(self.given_id.clone().unwrap_or_else(|| recording.bundle.unique("turn")));
+        let context =
+            EventContext { thread_id: Some(recording.id.clone()), turn_id: Some(turn_id.clone()), span: None };
+        Place { turn_id, context }
+    }
+
+    /// Keeps a body that has no place in an event of its own, and says what it belongs to.
+    pub(super) fn keep_beside(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body, about: &serde_json::Value) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("a body") {
+            return;
+        }
+        let Some((recording, _)) = self.place(at) else { return };
+        if let Ok(stored) = recording.put(kind, body) {
+            self.say_beside(stored.reference, about, at);
+        }
+    }
+
+    /// Names a stored body that has no place in an event of its own.
+    pub(super) fn say_beside(self: &Arc<Self>, payload: PayloadRef, about: &serde_json::Value, at: UnixMillis) {
+        if let Some((recording, place)) = self.place(at) {
+            recording.say_beside(&place.context, payload, about, at);
+        }
+    }
+
+    /// A body of any kind.
+    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+        self.keep_beside(kind, body, &serde_json::Value::Null);
+    }
+
+    /// Starts the turn if it has not started.
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: UnixMillis) -> bool {
+        self.place(at).is_some() && self.life.is_open()
+    }
+
+    /// What the span reported before it closed.
+    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+        if error.is_some() {
+            *locked(&self.error) = error;
+        }
+    }
+
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
+        let error = locked(&self.error).clone();
+        let (status, error) = match (end, error) {
+            (End::Closed, None) | (End::Completed, _) => (ExecutionStatus::Completed, None),
+            (End::Closed, Some(error)) | (End::Failed(error), _) => (ExecutionStatus::Failed, Some(error)),
+            (End::Cancelled(reason), _) => (ExecutionStatus::Cancelled, Some(reason)),
+            (End::Shutdown, _) => (ExecutionStatus::Aborted, Some(SHUT_DOWN.to_owned())),
+        };
+        self.life.end(self.recorder(), || {
+            let at = UnixMillis::now();
+            let Some((recording, place)) = self.started() else { return };
+            let ended = TurnEnded { turn_id: place.turn_id.clone(), status, error };
+            // Told by the writer where it was lost.
+            let _ = recording.bundle.writer.append(at, &place.context, &ended.into());
+            self.thread.turn_ended(&place.turn_id);
+        });
+    }
+
+    fn started(self: &Arc<Self>) -> Option<(&Recording, &Place)> {
+        Some((self.thread.started()?, self.place.get()?))
+    }
+}
