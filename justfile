@@ -1,0 +1,49 @@
+# What people run here. `just` lists it; `.ci/run` runs the same recipes.
+
+# The flags under which warnings are errors, without rebuilding everything for them.
+deny := "-D warnings"
+
+[private]
+default:
+    @just --list --unsorted
+
+# Run the coding agent, record it, show the graph of its run
+example *ARGS:
+    cargo run --release -p example-agent {{ARGS}}
+
+# All tests
+test:
+    cargo test --workspace
+
+# Everything CI runs, in its order
+ci: fmt clippy docs no-features test example-cold
+
+# Formatting
+fmt:
+    cargo fmt --all --check
+
+# Lints, as errors
+clippy:
+    cargo clippy --workspace --all-targets --all-features -- {{deny}}
+
+# Documentation, warnings as errors
+docs:
+    RUSTDOCFLAGS="{{deny}}" cargo doc --workspace --all-features --no-deps
+
+# The library as a user of the layer alone builds it: without the CLI's dependencies
+no-features:
+    cargo build --package otel-trace --lib --no-default-features
+    ! cargo tree --package otel-trace --no-default-features --edges normal --prefix none | grep -E '^(clap|anyhow|opentelemetry|tokio) '
+
+# The main job on a scratch directory of bundles, then the binary on what it left
+example-cold:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    traces=$(mktemp -d)
+    trap 'rm -rf "$traces"' EXIT
+    OTEL_TRACE_ROOT="$traces" cargo run --release -p example-agent
+    cargo run --quiet --features cli -- reduce --strict "$traces"/trace-*
+
+# What recording costs, against its peers, in one run
+bench:
+    cargo bench --bench layer
