@@ -1,8 +1,56 @@
-//! A flight recorder for LLM agents.
+//! A flight recorder for LLM agents: *observe first, interpret later.*
+//!
+//! A [`tracing`] layer writes down what an agent did, in order, as a **bundle** on local disk. Afterwards a reducer
+//! rebuilds the **graph** of the run: what the model saw, what the runtime did, and how information moved between them.
+//!
+//! # Recording
+//! Three lines add the layer:
+//!
+//! ```no_run
+//! use otel_trace::Recorder;
+//! use tracing_subscriber::prelude::*;
+//!
+//! let (recorder, _guard) = Recorder::builder().root("traces").build()?;
+//! let layer = recorder.layer().with_filter(recorder.filter());
+//! tracing_subscriber::registry().with(layer).init();
+//! # Ok::<(), otel_trace::layer::Error>(())
+//! ```
+//!
+//! Then say what happens, with typed handles …
+//!
+//! ```
+//! use otel_trace::{Call, Json, Model, Thread, ThreadMeta, Window};
+//! use serde_json::json;
+//!
+//! let thread = Thread::start(ThreadMeta::new().agent_name("coder"));
+//! let turn = thread.turn(None);
+//!
+//! let inference = turn.inference(Model { name: "gpt-5-mini", provider: "openai" });
+//! inference.request(Json(&json!({ "model": "gpt-5-mini", "input": "Which tests fail?" })));
+//! inference.response(Json(&json!({ "output_items": [] })));
+//! inference.completed();
+//!
+//! let tool = turn.tool(Call::new("exec_command").id("call_1").arguments(r#"{"cmd":"cargo test"}"#));
+//! tool.output("test result: ok");
+//! tool.completed();
+//! ```
+//!
+//! … or with plain spans of the [GenAI semantic conventions]. Handles and spans cost next to nothing where nobody
+//! records.
+//!
+//! # Reading
+//! `otel-trace reduce <bundle>` writes the graph as `state.json`; [`reduce`](reduce::reduce) gives it to a program.
+//!
+//! # Features
+//! None is on by default, and the layer needs none. `cli` builds the `otel-trace` binary.
+//!
+//! [GenAI semantic conventions]: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 
 pub mod bundle;
 pub mod event;
+pub mod graph;
 pub mod layer;
+pub mod reduce;
 
 pub use bundle::{Body, BodyBuf, BodyError, Exact, Json, Limits, Loss, Lost, Redact, Stats};
 pub use event::{ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
@@ -10,3 +58,8 @@ pub use layer::{
     AnyWindow, Call, Guard, Inference, Model, RecordFilter, RecordLayer, Recorder, SpanExt, Thread, ThreadMeta, Tool,
     Turn, Window,
 };
+
+/// The README's code, compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,13 +3,17 @@
 
 use anyhow::{Error, Result, anyhow, bail};
 use futures_util::future::join_all;
+use otel_trace::event::TurnId;
+use otel_trace::{Call, Json, Model, Thread, Turn, Window};
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::process::Workspace;
+use crate::recording;
 use crate::screen::Screen;
-use crate::stream::Response;
+use crate::stream::{Delta, Response};
 use crate::tools::{self, FunctionCall};
 
 const INSTRUCTIONS: &str = "\
@@ -33,34 +37,48 @@ pub(crate) struct Agent {
     /// Every item so far. The API stores nothing, so every request carries all of it.
     pub(crate) history: Vec<Value>,
     pub(crate) screen: Screen,
+    /// The recording of it.
+    pub(crate) thread: Thread,
+    pub(crate) turns: u32,
 }
 
 impl Agent {
     /// One turn: from what the user says to the model's last word on it.
     pub(crate) async fn turn(&mut self, prompt: &str) -> Result<()> {
+        self.turns += 1;
+        let id = TurnId::from(format!("turn-{}", self.turns));
+        let turn = self.thread.turn(Some(id.clone()));
+        let outcome = self.work_on(prompt, &turn, &id).instrument(turn.span().clone()).await;
+        match &outcome {
+            Ok(()) => turn.completed(),
+            Err(error) => turn.failed(format!("{error:#}")),
+        }
+        outcome
+    }
+
+    async fn work_on(&mut self, prompt: &str, turn: &Turn, id: &TurnId) -> Result<()> {
         self.screen.heading(prompt);
         self.history.push(user_message(prompt));
         for _ in 0..MAX_RESPONSES {
-            let response = self.infer().await?;
+            let response = self.infer(turn).await?;
             let calls = tools::calls_in(&response.output_items);
             self.history.extend(response.output_items);
             if calls.is_empty() {
                 return Ok(());
             }
             // The model asks for several only when none needs the other.
-            let outputs = join_all(calls.iter().map(|call| self.call(call))).await;
+            let outputs = join_all(calls.iter().map(|call| self.call(call, turn, id))).await;
             self.history.extend(outputs);
         }
         bail!("the model still called for tools after {MAX_RESPONSES} responses")
     }
 
     /// One response, in as many attempts as it takes.
-    async fn infer(&self) -> Result<Response> {
+    async fn infer(&self, turn: &Turn) -> Result<Response> {
         let request = self.request();
         let mut number = 1;
         loop {
-            let attempt = self.client.attempt(&request, &|delta| self.screen.delta(delta)).await;
-            let failure = match attempt {
+            let failure = match self.attempt(&request, turn).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => failure,
             };
@@ -77,14 +95,36 @@ impl Agent {
         }
     }
 
+    /// One attempt at a response, which is an inference call of its own.
+    async fn attempt(&self, request: &Value, turn: &Turn) -> Result<Response, Failure> {
+        let inference = turn.inference(Model { name: &self.model, provider: "openai" });
+        inference.request(Json(request));
+        let on_delta = |delta: Delta<'_>| {
+            if !matches!(delta, Delta::End) {
+                inference.first_token();
+            }
+            self.screen.delta(delta);
+        };
+        let outcome = self.client.attempt(request, &on_delta).instrument(inference.span().clone()).await;
+        match &outcome {
+            Ok(response) => recording::response(&inference, response),
+            Err(failure) => recording::failure(&inference, failure),
+        }
+        outcome
+    }
+
     /// One tool call. Whatever goes wrong with it is the model's to hear, and the run goes on.
-    async fn call(&self, call: &FunctionCall) -> Value {
+    async fn call(&self, call: &FunctionCall, turn: &Turn, turn_id: &TurnId) -> Value {
+        let tool = turn.tool(Call::new(&call.name).id(&call.call_id).arguments(&call.arguments));
         let output = match tools::start(call, &self.workspace) {
             Ok(running) => {
-                let cmd = running.cmd.clone();
-                self.screen.command(&cmd);
-                let finished = running.finish().await;
-                self.screen.finished(&cmd, &finished);
+                let begin = recording::CommandBegin::new(call, turn_id, &running);
+                tool.runtime_started(Json(&begin));
+                self.screen.command(&begin.cmd);
+                let finished = running.finish().instrument(tool.span().clone()).await;
+                self.screen.finished(&begin.cmd, &finished);
+                let end = begin.ended(&finished);
+                tool.runtime_ended(end.status(), Json(&end));
                 finished.formatted_output()
             }
             Err(error) => {
@@ -93,6 +133,9 @@ impl Agent {
                 error
             }
         };
+        // The model was answered, whatever the command made of it: the call itself is complete.
+        tool.output(&output);
+        tool.completed();
         json!({"type": "function_call_output", "call_id": call.call_id, "output": output})
     }
 

@@ -1,8 +1,10 @@
 //! What the command line and the environment ask for.
 
 use std::env::{self, VarError};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use otel_trace::layer::ROOT_VARIABLE;
 
 use crate::client::Endpoint;
 
@@ -22,6 +24,7 @@ Environment:
   OPENAI_API_KEY     Its key
   OPENAI_MODEL       The model [default: gpt-5-mini]
   OPENAI_REASONING   `off` for a model or an endpoint that knows no reasoning
+  OTEL_TRACE_ROOT    Where the run is recorded [default: traces]
 
 With neither OPENAI_BASE_URL nor OPENAI_API_KEY set, an embedded model server on 127.0.0.1
 answers: no key, no network, the same protocol.
@@ -51,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) model: String,
     /// Whether the model is asked to reason and to stream a summary of it.
     pub(crate) reasoning: bool,
+    /// The directory of bundles.
+    pub(crate) traces: PathBuf,
     /// What the user says, one turn each.
     pub(crate) prompts: Vec<String>,
     /// The user asked for nothing else, so a run that fixes nothing has failed.
@@ -86,6 +91,7 @@ fn parse(args: Vec<String>, var: impl Fn(&str) -> Result<Option<String>>) -> Res
         endpoint,
         model: var("OPENAI_MODEL")?.unwrap_or_else(|| default_model.to_owned()),
         reasoning: var("OPENAI_REASONING")?.as_deref() != Some("off"),
+        traces: var(ROOT_VARIABLE)?.map_or_else(|| PathBuf::from("traces"), PathBuf::from),
         is_default_task: prompt.is_none(),
         prompts: prompt.map_or_else(|| DEFAULT_PROMPTS.map(str::to_owned).to_vec(), |it| vec![it]),
     }))

@@ -1,7 +1,5 @@
 //! The events of a streamed response, and what they add up to.
 
-use std::time::SystemTime;
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,8 +12,6 @@ pub(crate) struct Response {
     pub(crate) response_id: String,
     /// The `x-request-id` header.
     pub(crate) request_id: Option<String>,
-    /// When the first piece of reasoning, text or arguments was there.
-    pub(crate) first_token_at: Option<SystemTime>,
     /// `None` if the endpoint does not count.
     pub(crate) usage: Option<Usage>,
     /// Reasoning, messages and calls, exactly as they came and in their order: the next request
@@ -127,7 +123,6 @@ struct Completed {
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     response_id: Option<String>,
-    first_token_at: Option<SystemTime>,
     /// Whether the last thing on the screen is text that has not ended.
     in_text: bool,
     items: Vec<(usize, Value)>,
@@ -171,7 +166,6 @@ impl Collector {
     }
 
     fn token(&mut self, delta: Delta<'_>, on_delta: &dyn Fn(Delta<'_>)) {
-        self.first_token_at.get_or_insert_with(SystemTime::now);
         self.in_text |= !matches!(delta, Delta::Arguments);
         on_delta(delta);
     }
@@ -187,7 +181,6 @@ impl Collector {
         Response {
             response_id: completed.id,
             request_id: None,
-            first_token_at: self.first_token_at,
             usage: completed.usage,
             // Some endpoints send the items only here.
             output_items: if items.is_empty() { completed.output } else { items },
@@ -234,7 +227,6 @@ mod tests {
         ])?;
         let response = response.unwrap_or_else(|| panic!("not complete"));
         assert_eq!(response.output_items, [serde_json::json!({"n":0}), serde_json::json!({"n":1})]);
-        assert!(response.first_token_at.is_some());
         let usage = response.usage.unwrap_or_default();
         assert_eq!((usage.cached_input_tokens(), usage.reasoning_output_tokens()), (4, 0));
         Ok(())

@@ -21,6 +21,7 @@ fn agent() -> Command {
     for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING"] {
         command.env_remove(name);
     }
+    command.env("OTEL_TRACE_ROOT", concat!(env!("CARGO_TARGET_TMPDIR"), "/traces"));
     command.stdin(Stdio::null());
     command
 }

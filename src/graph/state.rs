@@ -1,0 +1,336 @@
+//! The graph as `state.json`, schema 1: deterministic bytes, maps in ascending byte order of their keys.
+
+use std::io::{self, Write};
+
+use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct};
+use serde::{Serialize, Serializer};
+
+use super::{
+    Channel, CodeCell, Compaction, CompactionRequest, Content, Diagnostic, Edge, Graph, InferenceCall, Item, ItemId,
+    ItemKind, LiveSpan, Part, Pointer, Producer, Role, Table, TerminalOperation, TerminalSession, Thread, ToolCall,
+    Totals, Turn, Window,
+};
+use crate::event::{
+    CallId, InferenceId, PayloadRef, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis,
+    Usage,
+};
+
+/// How the items of requests are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Snapshots {
+    /// Every request lists all of its items. Grows with the square of a session.
+    #[default]
+    Expanded,
+    /// A request names the earlier call it begins like, and lists the items that follow.
+    Shared,
+}
+
+impl Graph {
+    /// Writes `state.json`: one JSON object and a newline. The same graph gives the same bytes.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write_state(&self, writer: impl Write, snapshots: Snapshots) -> io::Result<()> {
+        let mut writer = io::BufWriter::with_capacity(1 << 16, writer);
+        serde_json::to_writer(&mut writer, &State { graph: self, snapshots })?;
+        writer.write_all(b"\n")?;
+        writer.flush()
+    }
+}
+
+struct State<'a> {
+    graph: &'a Graph,
+    snapshots: Snapshots,
+}
+
+impl Serialize for State<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Graph {
+            trace_id,
+            rollout_id,
+            root_thread_id,
+            started_at,
+            ended_at,
+            status,
+            totals,
+            threads,
+            turns,
+            items,
+            inference_calls,
+            code_cells,
+            tool_calls,
+            terminal_sessions,
+            terminal_operations,
+            compactions,
+            compaction_requests,
+            edges,
+            raw_payloads,
+            diagnostics,
+        } = self.graph;
+        let mut state = serializer.serialize_struct("State", 22)?;
+        state.serialize_field("schema_version", &1)?;
+        state.serialize_field("trace_id", trace_id)?;
+        state.serialize_field("rollout_id", rollout_id)?;
+        state.serialize_field("started_at_unix_ms", started_at)?;
+        state.serialize_field("ended_at_unix_ms", ended_at)?;
+        state.serialize_field("status", status)?;
+        state.serialize_field("root_thread_id", root_thread_id)?;
+        state.serialize_field("threads", &ById::<_, Thread>(threads))?;
+        state.serialize_field("codex_turns", &ById::<_, Turn>(turns))?;
+        state.serialize_field(
+            "conversation_items",
+            &ByNumber(items, |item: &Item| item.item_id.to_string(), WireItem::of),
+        )?;
+        state.serialize_field("inference_calls", &Calls { calls: inference_calls, state: self })?;
+        state.serialize_field("code_cells", &ById::<_, CodeCell>(code_cells))?;
+        state.serialize_field("tool_calls", &ById::<_, ToolCall>(tool_calls))?;
+        state.serialize_field("terminal_sessions", &ById::<_, TerminalSession>(terminal_sessions))?;
+        let operation_id = |operation: &TerminalOperation| operation.operation_id.to_string();
+        state.serialize_field("terminal_operations", &ByNumber(terminal_operations, operation_id, |it| it))?;
+        state.serialize_field("compactions", &ById::<_, Compaction>(compactions))?;
+        state.serialize_field("compaction_requests", &ById::<_, CompactionRequest>(compaction_requests))?;
+        state.serialize_field("interaction_edges", &ById::<_, Edge>(edges))?;
+        state.serialize_field("raw_payloads", &ById::<_, PayloadRef>(raw_payloads))?;
+        state.serialize_field::<Totals>("totals", totals)?;
+        if diagnostics.is_empty() {
+            state.skip_field("diagnostics")?;
+        } else {
+            state.serialize_field::<Vec<Diagnostic>>("diagnostics", diagnostics)?;
+        }
+        state.end()
+    }
+}
+
+struct ById<'a, K, V>(&'a Table<K, V>);
+
+impl<K: AsRef<str>, V: Serialize> Serialize for ById<'_, K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.by_id().into_iter().map(|(id, row)| (id.as_ref(), row)))
+    }
+}
+
+/// Rows that are numbered, under their ids and in byte order of these, each in its form on the wire.
+struct ByNumber<'a, V, Id, Wire>(&'a [V], Id, Wire);
+
+impl<'a, V, W: Serialize, Id: Fn(&V) -> String, Wire: Fn(&'a V) -> W> Serialize for ByNumber<'a, V, Id, Wire> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(rows, id, wire) = self;
+        let mut rows: Vec<_> = rows.iter().map(|row| (id(row), row)).collect();
+        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        serializer.collect_map(rows.into_iter().map(|(id, row)| (id, wire(row))))
+    }
+}
+
+#[derive(Serialize)]
+struct WireItem<'a> {
+    item_id: ItemId,
+    thread_id: &'a ThreadId,
+    codex_turn_id: Option<&'a TurnId>,
+    first_seen_at_unix_ms: UnixMillis,
+    role: Role,
+    channel: Option<Channel>,
+    kind: ItemKind,
+    body: Body<'a>,
+    call_id: Option<&'a CallId>,
+    produced_by: &'a [Producer],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_message: Option<&'a super::AgentMessage>,
+}
+
+impl<'a> WireItem<'a> {
+    fn of(item: &'a Item) -> Self {
+        let Item { item_id, thread_id, turn_id, first_seen_at, content, raw_payload_id, produced_by, evidence: _ } =
+            item;
+        let Content { role, channel, kind, call_id, name, agent_message, parts, delivery: _ } = &**content;
+        Self {
+            item_id: *item_id,
+            thread_id,
+            codex_turn_id: turn_id.as_ref(),
+            first_seen_at_unix_ms: *first_seen_at,
+            role: *role,
+            channel: *channel,
+            kind: *kind,
+            body: Body { parts: Parts { parts, raw_payload_id } },
+            call_id: call_id.as_ref(),
+            produced_by,
+            name: name.as_deref(),
+            agent_message: agent_message.as_ref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    parts: Parts<'a>,
+}
+
+struct Parts<'a> {
+    parts: &'a [Part],
+    raw_payload_id: &'a RawPayloadId,
+}
+
+impl Serialize for Parts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.parts.iter().map(|part| WirePart::of(part, self.raw_payload_id)))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum WirePart<'a> {
+    Text { text: &'a str },
+    Summary { text: &'a str },
+    Encoded { label: &'a str, value: &'a str },
+    Json { summary: &'a str, raw_payload_id: &'a RawPayloadId },
+    Code { language: &'a str, source: &'a str },
+    PayloadRef { label: &'a str, raw_payload_id: &'a RawPayloadId },
+}
+
+impl<'a> WirePart<'a> {
+    fn of(part: &'a Part, raw_payload_id: &'a RawPayloadId) -> Self {
+        match part {
+            Part::Text(text) => Self::Text { text },
+            Part::Summary(text) => Self::Summary { text },
+            Part::Encoded { label, value } => Self::Encoded { label, value },
+            Part::Json { summary } => Self::Json { summary, raw_payload_id },
+            Part::Code { language, source } => Self::Code { language, source },
+            Part::PayloadRef { label } => Self::PayloadRef { label, raw_payload_id },
+        }
+    }
+}
+
+struct Calls<'a> {
+    calls: &'a Table<InferenceId, InferenceCall>,
+    state: &'a State<'a>,
+}
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let calls = self.calls.by_id();
+        let mut map = serializer.serialize_map(Some(calls.len()))?;
+        for (id, call) in calls {
+            map.serialize_entry(id, &WireCall::of(call, self.state))?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct WireCall<'a> {
+    inference_call_id: &'a InferenceId,
+    thread_id: &'a ThreadId,
+    codex_turn_id: &'a TurnId,
+    execution: Window,
+    model: &'a str,
+    provider_name: &'a str,
+    upstream_request_id: Option<&'a RequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_prefix: Option<WirePrefix<'a>>,
+    request_item_ids: Items<'a>,
+    response_item_ids: &'a [ItemId],
+    tool_call_ids_started_by_response: &'a [ToolCallId],
+    usage: Option<Usage>,
+    raw_request_payload_id: &'a RawPayloadId,
+    raw_response_payload_id: Option<&'a RawPayloadId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_id: Option<&'a ResponseId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<&'a Pointer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<&'a Pointer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_token_at_unix_ms: Option<UnixMillis>,
+    #[serde(flatten)]
+    span: &'a LiveSpan,
+}
+
+impl<'a> WireCall<'a> {
+    fn of(call: &'a InferenceCall, state: &State<'a>) -> Self {
+        let InferenceCall {
+            inference_call_id,
+            thread_id,
+            turn_id,
+            window,
+            model,
+            provider_name,
+            upstream_request_id,
+            response_id,
+            request,
+            response_item_ids,
+            tool_call_ids,
+            usage,
+            first_token_at,
+            error,
+            raw_request_payload_id,
+            raw_response_payload_id,
+            instructions,
+            tools,
+            span,
+            evidence: _,
+        } = call;
+        let calls = &state.graph.inference_calls;
+        let (request_prefix, pieces) = match state.snapshots {
+            Snapshots::Expanded => {
+                let place = calls.place(inference_call_id);
+                (None, place.map(|place| state.graph.pieces(place)).unwrap_or_default())
+            }
+            Snapshots::Shared => {
+                let prefix = request.prefix.and_then(|prefix| {
+                    Some(WirePrefix {
+                        inference_call_id: &calls.at(prefix.call)?.inference_call_id,
+                        items: prefix.items,
+                        with_response: prefix.response_items > 0,
+                    })
+                });
+                (prefix, vec![&*request.tail])
+            }
+        };
+        Self {
+            inference_call_id,
+            thread_id,
+            codex_turn_id: turn_id,
+            execution: *window,
+            model,
+            provider_name,
+            upstream_request_id: upstream_request_id.as_ref(),
+            request_prefix,
+            request_item_ids: Items(pieces),
+            response_item_ids,
+            tool_call_ids_started_by_response: tool_call_ids,
+            usage: *usage,
+            raw_request_payload_id,
+            raw_response_payload_id: raw_response_payload_id.as_ref(),
+            response_id: response_id.as_ref(),
+            error: error.as_deref(),
+            instructions: instructions.as_ref(),
+            tools: tools.as_ref(),
+            first_token_at_unix_ms: *first_token_at,
+            span,
+        }
+    }
+}
+
+/// How an earlier request begins, and whether its response follows.
+#[derive(Serialize)]
+struct WirePrefix<'a> {
+    inference_call_id: &'a InferenceId,
+    items: usize,
+    with_response: bool,
+}
+
+/// A list of items that is kept in pieces.
+struct Items<'a>(Vec<&'a [ItemId]>);
+
+impl Serialize for Items<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.iter().map(|piece| piece.len()).sum()))?;
+        for item in self.0.iter().copied().flatten() {
+            list.serialize_element(item)?;
+        }
+        list.end()
+    }
+}

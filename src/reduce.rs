@@ -1,0 +1,78 @@
+//! From bundle to graph, offline.
+//!
+//! ```text
+//! bundle ──► decode ──► facts ──► fold ──► tables ──► link ──► graph
+//!            bytes to             each domain         hash joins over
+//!            typed facts,         in order of seq     complete tables
+//!            on every core
+//! ```
+//!
+//! The log is finished, so it is not replayed as if it were live. [`decode`] reads every line and every payload that a
+//! rule opens, once, and JSON ends there. [`fold`] puts each domain's facts into tables: threads and turns first, which
+//! say what counts and whose it is, then conversation, tools, terminals, cells. [`link`] joins the tables, so that
+//! it plays no part whether a tool or its item came first.
+//!
+//! Conversation comes only from what a model was sent or returned; what runtimes saw explains it and never rewrites
+//! it. What can't be linked stays unlinked. Evidence is untrusted and may be damaged: what is wrong becomes a
+//! [`Diagnostic`] and costs the smallest thing that carries it. The result is a function of the bundle's bytes.
+
+mod decode;
+mod error;
+mod fold;
+mod link;
+mod options;
+mod problems;
+mod work;
+
+use crate::bundle::Reader;
+use crate::graph::{Diagnostic, Graph};
+
+pub use error::Error;
+pub use options::Options;
+use problems::Problems;
+pub use work::Work;
+
+/// A graph, and what it took to make it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Reduction {
+    /// What the evidence means. What is wrong with it is in [`Graph::diagnostics`].
+    pub graph: Graph,
+    /// What was done.
+    pub work: Work,
+}
+
+impl Reduction {
+    /// What is wrong with the evidence, by seq, then code.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.graph.diagnostics
+    }
+}
+
+/// Reduces a bundle to a graph.
+///
+/// # Errors
+/// [`Error`] where the log can't be read at all, or, with [`Options::strict`], at the broken rule with the lowest seq.
+/// Damage is no error otherwise: see [`Graph::diagnostics`].
+pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
+    let mut problems = Problems::new(options.strict);
+    let mut work = Work::default();
+    let facts = decode::decode(bundle, &mut problems, &mut work).map_err(Error::unreadable)?;
+    let lives = fold::Lives::fold(&facts, &mut problems);
+    let tools = fold::tools(&facts.tools, &lives, &mut problems);
+    let folded = link::Folded {
+        rollout: fold::rollout(&facts.rollout, bundle.manifest(), &mut problems),
+        talk: fold::talk(&facts.conversation, &lives, &facts.readings, &mut problems, &mut work),
+        compaction_requests: fold::compaction_requests(&facts.compaction_requests, &lives, &mut problems),
+        operations: fold::operations(&facts.tools, &tools, &mut problems),
+        cells: fold::cells(&facts.cells, &lives, &mut problems),
+        tools,
+        lives,
+    };
+    let mut graph = link::link(facts, folded, bundle.manifest(), &mut problems, &mut work);
+    if let Some(broken) = problems.strict_failure() {
+        return Err(Error::strict(bundle.path(), broken.clone()));
+    }
+    graph.diagnostics = problems.into_diagnostics();
+    Ok(Reduction { graph, work })
+}

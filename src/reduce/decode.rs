@@ -1,0 +1,48 @@
+//! Phase 1: from the bundle's bytes to typed facts.
+//!
+//! Knows the log, bodies and their shapes. Knows nothing of what facts mean together: no state, no order, no graph
+//! beyond the [`Content`](crate::graph::Content) that one item of a body says. JSON ends here.
+
+mod bodies;
+mod canonical_json;
+mod checkpoint;
+mod content_hash;
+mod contents;
+mod delivery;
+mod draft;
+mod facts;
+mod invocation;
+mod items;
+mod log;
+mod mentions;
+mod object;
+mod request;
+mod response;
+mod responses_item;
+mod runtime_event;
+mod session_metadata;
+mod sort;
+mod tool_result;
+
+pub(super) use bodies::Body;
+pub(super) use checkpoint::Checkpoint;
+pub(super) use contents::{ContentId, Known, Readings};
+pub(super) use facts::{
+    At, CellFact, CompactionRequestFact, ConversationFact, Ending, Facts, InferenceEnd, RolloutFact, Runtime,
+    ThreadFact, ToolAnswer, ToolFact, TurnFact,
+};
+pub(super) use invocation::{Arguments, Invocation};
+pub(super) use mentions::{Mention, Mentions};
+pub(super) use request::{Request, RequestItems};
+pub(super) use response::ResponseBody;
+pub(super) use runtime_event::{Activity, AgentCall, Command};
+pub(super) use session_metadata::{SessionMetadata, SpawnedBy};
+
+use super::{Problems, Work};
+use crate::bundle::{self, Reader};
+
+/// Reads a bundle into facts, each payload that a rule opens once.
+pub(super) fn decode(bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Result<Facts, bundle::Error> {
+    let log = log::read(bundle, problems, work)?;
+    Ok(sort::sort(log, bundle, problems, work))
+}

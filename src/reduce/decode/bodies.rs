@@ -1,0 +1,123 @@
+//! Reading bodies: each once, on every core.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use super::contents::Contents;
+use crate::bundle::Reader;
+use crate::event::PayloadRef;
+use crate::graph::Code;
+use crate::reduce::Work;
+
+pub(super) const NOT_AN_OBJECT: &str = "is not a JSON object";
+
+/// What a kind of body says.
+pub(super) trait Shape: Sized + Send + Sync {
+    /// Reads a body, or says what it is instead.
+    fn read(text: &str, contents: &Contents) -> Result<Self, String>;
+}
+
+/// A body that was read, or why it could not be.
+pub(in crate::reduce) type Body<T> = Result<Arc<T>, Unread>;
+
+/// Why a body could not be read.
+#[derive(Debug, Clone)]
+pub(in crate::reduce) struct Unread {
+    pub(in crate::reduce) code: Code,
+    pub(in crate::reduce) why: Arc<str>,
+}
+
+/// Where a body is.
+type Location = (String, Option<u64>, Option<u64>);
+
+fn location(reference: &PayloadRef) -> Location {
+    (reference.path.clone(), reference.offset, reference.length)
+}
+
+/// Bodies of one shape that rules will open.
+pub(super) struct Wanted<T> {
+    places: HashMap<Location, usize>,
+    references: Vec<PayloadRef>,
+    shape: std::marker::PhantomData<T>,
+}
+
+impl<T> Default for Wanted<T> {
+    fn default() -> Self {
+        Self { places: HashMap::new(), references: Vec::new(), shape: std::marker::PhantomData }
+    }
+}
+
+impl<T: Shape> Wanted<T> {
+    pub(super) fn add(&mut self, reference: &PayloadRef) {
+        self.places.entry(location(reference)).or_insert_with(|| {
+            self.references.push(reference.clone());
+            self.references.len() - 1
+        });
+    }
+
+    /// Reads them all.
+    pub(super) fn read(self, bundle: &Reader, contents: &Contents, work: &mut Work) -> Bodies<T> {
+        let bytes = AtomicU64::new(0);
+        let bodies = on_every_core(&self.references, |reference| {
+            let body = bundle.payload(reference).map_err(|bad| Unread {
+                code: if bad.is_refused() { Code::RefusedPath } else { Code::BadPayload },
+                why: bad.to_string().into(),
+            })?;
+            bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+            let unread = |why: String| Unread {
+                code: Code::BadPayload,
+                why: format!("payload {:?} {why}", reference.path).into(),
+            };
+            let text = str::from_utf8(&body).map_err(|_| unread("is not UTF-8".to_owned()))?;
+            T::read(text, contents).map(Arc::new).map_err(unread)
+        });
+        work.payloads += bodies.len() as u64;
+        work.payload_bytes += bytes.into_inner();
+        Bodies { places: self.places, bodies }
+    }
+}
+
+/// Bodies of one shape.
+pub(super) struct Bodies<T> {
+    places: HashMap<Location, usize>,
+    bodies: Vec<Body<T>>,
+}
+
+impl<T> Bodies<T> {
+    pub(super) fn get(&self, reference: &PayloadRef) -> Body<T> {
+        let body = self.places.get(&location(reference)).and_then(|&place| self.bodies.get(place));
+        body.cloned().unwrap_or_else(|| Err(Unread { code: Code::BadPayload, why: "it was not read".into() }))
+    }
+}
+
+/// `work` on every input, on every core, the results in order of the inputs.
+fn on_every_core<I: Sync, O: Send>(inputs: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(inputs.len());
+    if cores < 2 {
+        return inputs.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(input) = inputs.get(place) else { return done };
+            done.push((place, work(input)));
+        }
+    };
+    let mut outputs = Vec::with_capacity(inputs.len());
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(done) => outputs.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    outputs.sort_unstable_by_key(|&(place, _)| place);
+    outputs.into_iter().map(|(_, output)| output).collect()
+}

@@ -1,0 +1,134 @@
+//! An item's content while it is read: parts, and the JSON that some of them stand for.
+
+use serde_json::value::RawValue;
+
+use super::canonical_json::{canonical, canonical_text, summary};
+use super::content_hash;
+use super::delivery::delivery;
+use super::object::{Object, list, text};
+use crate::event::CallId;
+use crate::graph::{AgentMessage, Channel, Content, ItemKind, Part, Role};
+
+/// What makes an item unreadable.
+pub(super) type Why = &'static str;
+
+pub(super) const UNREADABLE: Why = "it holds a value that can't be read: nested too deep, or no valid text or number";
+
+/// A part, with the whole of the JSON that it stands for.
+pub(super) struct DraftPart {
+    pub(super) part: Part,
+    pub(super) whole: Option<String>,
+}
+
+/// An item on its way to a [`Content`].
+pub(super) struct Draft {
+    pub(super) role: Role,
+    pub(super) channel: Option<Channel>,
+    pub(super) kind: ItemKind,
+    pub(super) call_id: Option<CallId>,
+    pub(super) name: Option<Box<str>>,
+    pub(super) agent_message: Option<AgentMessage>,
+    pub(super) parts: Vec<DraftPart>,
+}
+
+impl Draft {
+    pub(super) fn new(role: Role, channel: Option<Channel>, kind: ItemKind) -> Self {
+        Self { role, channel, kind, call_id: None, name: None, agent_message: None, parts: Vec::new() }
+    }
+
+    fn push(&mut self, part: Part, whole: Option<String>) {
+        self.parts.push(DraftPart { part, whole });
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.push(Part::Text(text.into()), None);
+    }
+
+    pub(super) fn summary(&mut self, text: &str) {
+        self.push(Part::Summary(text.into()), None);
+    }
+
+    pub(super) fn encoded(&mut self, value: &str) {
+        self.push(Part::Encoded { label: "encrypted_content", value: value.into() }, None);
+    }
+
+    pub(super) fn code(&mut self, language: &'static str, source: &str) {
+        self.push(Part::Code { language, source: source.into() }, None);
+    }
+
+    /// A JSON value.
+    pub(super) fn json(&mut self, value: &RawValue) -> Result<(), Why> {
+        self.json_text(canonical(value).ok_or(UNREADABLE)?);
+        Ok(())
+    }
+
+    /// Text that is JSON, or else just text.
+    pub(super) fn json_or_text(&mut self, text: &str) {
+        match canonical_text(text) {
+            Some(whole) => self.json_text(whole),
+            None => self.text(text),
+        }
+    }
+
+    fn json_text(&mut self, whole: String) {
+        self.push(Part::Json { summary: summary(&whole) }, Some(whole));
+    }
+
+    /// Something that is only pointed at.
+    pub(super) fn reference(&mut self, label: &str, value: Option<&RawValue>) -> Result<(), Why> {
+        let whole = value.map(|value| canonical(value).ok_or(UNREADABLE)).transpose()?;
+        self.push(Part::PayloadRef { label: label.into() }, whole);
+        Ok(())
+    }
+
+    /// Whether nothing was said; then that is what there is to point at.
+    pub(super) fn or_empty(&mut self) {
+        if self.parts.is_empty() {
+            self.push(Part::PayloadRef { label: "empty_content".into() }, None);
+        }
+    }
+
+    /// A message's content: text, a list of parts, or what can only be pointed at.
+    pub(super) fn content(&mut self, content: Option<&RawValue>) -> Result<(), Why> {
+        let Some(content) = content else { return self.reference("content", None) };
+        if let Some(text) = text(content) {
+            self.text(&text);
+            return Ok(());
+        }
+        let parts = match content.get() {
+            "null" => Vec::new(),
+            _ => match list(content) {
+                Some(parts) => parts,
+                None => return self.reference("content", Some(content)),
+            },
+        };
+        for part in parts {
+            self.content_part(part)?;
+        }
+        self.or_empty();
+        Ok(())
+    }
+
+    pub(super) fn content_part(&mut self, part: &RawValue) -> Result<(), Why> {
+        let object = Object::of(part);
+        let kind = object.as_ref().and_then(|object| object.text("type"));
+        match kind.as_deref() {
+            Some("input_text" | "output_text" | "text") => {
+                if let Some(text) = object.and_then(|object| object.text("text")) {
+                    self.text(&text);
+                }
+                Ok(())
+            }
+            label => self.reference(label.unwrap_or("content"), Some(part)),
+        }
+    }
+
+    /// The content, and the hashes by which it is found again.
+    pub(super) fn finish(self) -> (Content, content_hash::Hashes) {
+        let hashes = content_hash::hashes(&self);
+        let delivery = delivery(&self);
+        let Self { role, channel, kind, call_id, name, agent_message, parts } = self;
+        let parts = parts.into_iter().map(|part| part.part).collect();
+        (Content { role, channel, kind, call_id, name, agent_message, parts, delivery }, hashes)
+    }
+}

@@ -1,0 +1,96 @@
+//! The log: whole lines in order of seq, and what is wrong with the others.
+
+use crate::bundle::{self, BadLine, Reader};
+use crate::event::{BadRecord, Record, Seq};
+use crate::graph::Code;
+use crate::reduce::problems::Place;
+use crate::reduce::{Problems, Work};
+
+/// A line that could be read.
+pub(super) struct Entry {
+    pub(super) line: u64,
+    pub(super) record: Record,
+}
+
+/// Reads all lines. Events come back in order of seq; equal ones in order of line.
+pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Result<Vec<Entry>, bundle::Error> {
+    let mut log = Vec::new();
+    let mut seqs = Vec::new();
+    let mut order = Order::default();
+    for line in bundle.lines()? {
+        let line = line?;
+        work.lines += 1;
+        let seq = match line.content {
+            Ok(record) => {
+                let seq = record.seq;
+                log.push(Entry { line: line.number, record });
+                Some(seq)
+            }
+            Err(bad) => {
+                let place = Place { seq: bad.seq(), line: line.number, after: order.last };
+                problems.add(place, code_of(&bad), format!("{bad}; the line is left out"), None);
+                bad.seq()
+            }
+        };
+        if let Some(seq) = seq {
+            seqs.push(seq);
+            order.see(seq, line.number, problems);
+        }
+    }
+    log.sort_by_key(|entry| entry.record.seq);
+    seqs.sort_unstable();
+    tell_gaps(&seqs, problems);
+    tell_other_rollouts(bundle, &log, problems);
+    Ok(log)
+}
+
+fn code_of(bad: &BadLine) -> Code {
+    match bad {
+        BadLine::Torn => Code::TornLine,
+        BadLine::Unreadable(BadRecord::Line { .. }) => Code::BadLine,
+        BadLine::Unreadable(BadRecord::Schema { .. }) => Code::UnknownSchema,
+        BadLine::Unreadable(BadRecord::Variant { .. }) => Code::UnknownVariant,
+    }
+}
+
+#[derive(Default)]
+struct Order {
+    last: Option<Seq>,
+}
+
+impl Order {
+    fn see(&mut self, seq: Seq, line: u64, problems: &mut Problems) {
+        if let Some(last) = self.last
+            && seq <= last
+        {
+            let message = format!("seq {seq} stands after seq {last}; events are read in order of seq");
+            problems.add(Place { seq: Some(seq), line, after: None }, Code::SeqDisorder, message, None);
+        }
+        self.last = self.last.max(Some(seq));
+    }
+}
+
+fn tell_gaps(seqs: &[Seq], problems: &mut Problems) {
+    let mut expected = 1;
+    for &Seq(seq) in seqs {
+        if seq > expected {
+            let missing = seq - expected;
+            let message = format!("{missing} events before seq {seq} are not in the log; what they said is missing");
+            problems.add(Place { seq: Some(Seq(seq)), line: 0, after: None }, Code::SeqGap, message, None);
+        }
+        expected = expected.max(seq.saturating_add(1));
+    }
+}
+
+/// Once for every other rollout: its events count, because the bundle is one recording.
+fn tell_other_rollouts(bundle: &Reader, log: &[Entry], problems: &mut Problems) {
+    let own = &bundle.manifest().rollout_id;
+    let mut told = std::collections::HashSet::new();
+    for Entry { line, record } in log {
+        if record.rollout_id != *own && told.insert(&record.rollout_id) {
+            let message =
+                format!("the event is of rollout {}, the manifest of {own}; it is counted", record.rollout_id);
+            problems.add(Place { seq: Some(record.seq), line: *line, after: None }, Code::OtherRollout, message, None);
+        }
+    }
+}

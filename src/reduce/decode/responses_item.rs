@@ -1,0 +1,190 @@
+//! Items of the Responses API.
+
+use serde_json::value::RawValue;
+
+use super::canonical_json::summary;
+use super::contents::Reading;
+use super::draft::{Draft, Why};
+use super::object::{Object, list, text};
+use crate::event::CallId;
+use crate::graph::{AgentMessage, Channel, ItemKind, Role};
+
+/// Reads one item of `input`, `output_items`, `output` or a checkpoint's history.
+pub(super) fn read(json: &str) -> Reading {
+    let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
+    let item = Object::of(raw).ok_or("it is not an object")?;
+    let mut unknown_type = None;
+    let draft = match item.text("type").as_deref() {
+        Some("message") => message(&item)?,
+        Some("reasoning") => reasoning(&item),
+        Some("function_call") => function_call(&item)?,
+        Some("custom_tool_call") => custom_tool_call(&item, raw)?,
+        Some("function_call_output") => output(&item, ItemKind::FunctionCallOutput)?,
+        Some("custom_tool_call_output") => output(&item, ItemKind::CustomToolCallOutput)?,
+        Some("tool_search_call" | "web_search_call" | "image_generation_call" | "local_shell_call") => {
+            whole_call(&item, raw)?
+        }
+        Some("tool_search_output" | "mcp_tool_call_output") => whole_output(&item, raw)?,
+        Some("compaction" | "compaction_summary" | "context_compaction") => compaction(&item),
+        Some("agent_message") => agent_message(&item)?,
+        Some(unknown) => {
+            unknown_type = Some(summary(unknown));
+            match unknown {
+                _ if unknown.ends_with("_call") => whole_call(&item, raw)?,
+                _ if unknown.ends_with("_output") => whole_output(&item, raw)?,
+                _ => whole(Draft::new(Role::Assistant, None, ItemKind::Message), raw)?,
+            }
+        }
+        None if item.get("role").is_some() => message(&item)?,
+        None => return Err("it has neither type nor role"),
+    };
+    let (content, hashes) = draft.finish();
+    Ok((content, hashes, unknown_type))
+}
+
+/// Reads `input` that is text: what the user says.
+pub(super) fn read_user_text(json: &str) -> Reading {
+    let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
+    let mut draft = Draft::new(Role::User, None, ItemKind::Message);
+    draft.text(&text(raw).ok_or("its text can't be read")?);
+    let (content, hashes) = draft.finish();
+    Ok((content, hashes, None))
+}
+
+fn message(item: &Object<'_>) -> Result<Draft, Why> {
+    let role = match item.text("role").as_deref() {
+        Some("system") => Role::System,
+        Some("developer") => Role::Developer,
+        Some("user") => Role::User,
+        Some("assistant") => Role::Assistant,
+        Some("tool") => Role::Tool,
+        Some(_) => return Err("its role is unknown"),
+        None => return Err("it has no role"),
+    };
+    let channel = match item.text("phase").as_deref() {
+        Some("commentary") => Some(Channel::Commentary),
+        Some("final_answer") => Some(Channel::Final),
+        Some("summary") => Some(Channel::Summary),
+        Some(_) | None => None,
+    };
+    let mut draft = Draft::new(role, channel, ItemKind::Message);
+    draft.content(item.get("content"))?;
+    Ok(draft)
+}
+
+fn reasoning(item: &Object<'_>) -> Draft {
+    let mut draft = Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning);
+    for entry in objects(item, "content") {
+        if let Some("reasoning_text" | "text") = entry.text("type").as_deref()
+            && let Some(text) = entry.text("text")
+        {
+            draft.text(&text);
+        }
+    }
+    for entry in objects(item, "summary") {
+        if let Some("summary_text") = entry.text("type").as_deref()
+            && let Some(text) = entry.text("text")
+        {
+            draft.summary(&text);
+        }
+    }
+    if let Some(encrypted) = item.text("encrypted_content") {
+        draft.encoded(&encrypted);
+    }
+    draft.or_empty();
+    draft
+}
+
+fn objects<'a>(item: &Object<'a>, name: &str) -> impl Iterator<Item = Object<'a>> {
+    item.list(name).unwrap_or_default().into_iter().filter_map(Object::of)
+}
+
+fn function_call(item: &Object<'_>) -> Result<Draft, Why> {
+    let mut draft = call(item, ItemKind::FunctionCall);
+    match item.some("arguments") {
+        None => draft.reference("payload", None)?,
+        Some(arguments) => match text(arguments) {
+            Some(text) => draft.json_or_text(&text),
+            None => draft.json(arguments)?,
+        },
+    }
+    draft.name = item.text("name").map(Into::into);
+    Ok(draft)
+}
+
+fn custom_tool_call(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
+    let mut draft = call(item, ItemKind::CustomToolCall);
+    draft.name = item.text("name").map(Into::into);
+    match item.text("input") {
+        Some(source) if draft.name.as_deref() == Some("exec") => draft.code("javascript", &source),
+        Some(text) => draft.text(&text),
+        None => draft.json(raw)?,
+    }
+    Ok(draft)
+}
+
+fn output(item: &Object<'_>, kind: ItemKind) -> Result<Draft, Why> {
+    let mut draft = tool_output(item, kind);
+    match item.some("output") {
+        None => draft.reference("tool_output", None)?,
+        Some(output) if text(output).is_some() || list(output).is_some() => draft.content(Some(output))?,
+        Some(output) => draft.json(output)?,
+    }
+    Ok(draft)
+}
+
+fn whole_call(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
+    whole(call(item, ItemKind::FunctionCall), raw)
+}
+
+fn whole_output(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
+    whole(tool_output(item, ItemKind::FunctionCallOutput), raw)
+}
+
+fn whole(mut draft: Draft, raw: &RawValue) -> Result<Draft, Why> {
+    draft.json(raw)?;
+    Ok(draft)
+}
+
+fn compaction(item: &Object<'_>) -> Draft {
+    let mut draft = Draft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
+    if let Some(encrypted) = item.text("encrypted_content") {
+        draft.encoded(&encrypted);
+    }
+    draft.or_empty();
+    draft
+}
+
+fn agent_message(item: &Object<'_>) -> Result<Draft, Why> {
+    let mut draft = Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Message);
+    let agent = |name: &str| item.text(name).unwrap_or_default().into();
+    draft.agent_message = Some(AgentMessage { author: agent("author"), recipient: agent("recipient") });
+    match item.get("content").and_then(list) {
+        None => draft.content(item.get("content"))?,
+        Some(entries) => {
+            for raw in entries {
+                let entry = Object::of(raw);
+                let encrypted = entry.as_ref().and_then(|entry| entry.text("encrypted_content"));
+                match (entry.and_then(|entry| entry.text("type")).as_deref(), encrypted) {
+                    (Some("encrypted_content"), Some(encrypted)) => draft.encoded(&encrypted),
+                    _ => draft.content_part(raw)?,
+                }
+            }
+            draft.or_empty();
+        }
+    }
+    Ok(draft)
+}
+
+fn call(item: &Object<'_>, kind: ItemKind) -> Draft {
+    with_call_id(Draft::new(Role::Assistant, Some(Channel::Commentary), kind), item)
+}
+
+fn tool_output(item: &Object<'_>, kind: ItemKind) -> Draft {
+    with_call_id(Draft::new(Role::Tool, Some(Channel::Commentary), kind), item)
+}
+
+fn with_call_id(mut draft: Draft, item: &Object<'_>) -> Draft {
+    draft.call_id = item.text("call_id").map(|id| CallId::from(&*id));
+    draft
+}

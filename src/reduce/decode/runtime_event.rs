@@ -1,0 +1,86 @@
+//! `tool_runtime_event` bodies: of commands, and of tools that act on agents.
+
+use serde_json::value::RawValue;
+
+use super::bodies::{NOT_AN_OBJECT, Shape};
+use super::contents::Contents;
+use super::object::{Object, list, text};
+use crate::event::ThreadId;
+use crate::graph::TerminalResult;
+
+/// What the runtime saw of a command, at its begin or its end.
+#[derive(Debug)]
+pub(in crate::reduce) struct Command {
+    pub(in crate::reduce) process_id: Option<String>,
+    pub(in crate::reduce) words: Option<Vec<String>>,
+    pub(in crate::reduce) cwd: Option<String>,
+    pub(in crate::reduce) interaction_input: Option<String>,
+    /// What came of it, at its end.
+    pub(in crate::reduce) result: Option<TerminalResult>,
+}
+
+impl Shape for Command {
+    fn read(text: &str, _: &Contents) -> Result<Self, String> {
+        let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
+        Ok(Self {
+            process_id: body.name("process_id").filter(|id| !id.is_empty()),
+            words: body.get("command").and_then(words),
+            cwd: body.string("cwd"),
+            interaction_input: body.string("interaction_input"),
+            result: command_result(&body),
+        })
+    }
+}
+
+fn words(command: &RawValue) -> Option<Vec<String>> {
+    list(command)?.into_iter().map(|word| text(word).map(Into::into)).collect()
+}
+
+/// What a command's end says came of it, where the body is one.
+pub(super) fn command_result(body: &Object<'_>) -> Option<TerminalResult> {
+    let (stdout, stderr, exit_code) = (body.string("stdout"), body.string("stderr"), body.number("exit_code"));
+    if stdout.is_none() && stderr.is_none() && exit_code.is_none() {
+        return None;
+    }
+    Some(TerminalResult {
+        exit_code,
+        stdout: stdout.unwrap_or_default(),
+        stderr: stderr.unwrap_or_default(),
+        formatted_output: body.string("formatted_output"),
+        original_token_count: None,
+        chunk_id: None,
+    })
+}
+
+/// What the runtime saw of a tool that acts on an agent.
+#[derive(Debug)]
+pub(in crate::reduce) struct AgentCall {
+    pub(in crate::reduce) sender_thread_id: Option<ThreadId>,
+    pub(in crate::reduce) receiver_thread_id: Option<ThreadId>,
+    pub(in crate::reduce) new_thread_id: Option<ThreadId>,
+    pub(in crate::reduce) prompt: Option<String>,
+    pub(in crate::reduce) activity: Option<Activity>,
+}
+
+/// An end that only says that something happened to an agent.
+#[derive(Debug)]
+pub(in crate::reduce) struct Activity {
+    pub(in crate::reduce) agent_thread_id: ThreadId,
+    /// `started`, `interacted` or `interrupted`.
+    pub(in crate::reduce) kind: String,
+}
+
+impl Shape for AgentCall {
+    fn read(text: &str, _: &Contents) -> Result<Self, String> {
+        let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
+        let thread = |name: &str| body.string(name).map(ThreadId::from);
+        let activity = thread("agent_thread_id").zip(body.string("kind"));
+        Ok(Self {
+            sender_thread_id: thread("sender_thread_id"),
+            receiver_thread_id: thread("receiver_thread_id"),
+            new_thread_id: thread("new_thread_id"),
+            prompt: body.string("prompt"),
+            activity: activity.map(|(agent_thread_id, kind)| Activity { agent_thread_id, kind }),
+        })
+    }
+}

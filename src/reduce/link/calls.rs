@@ -1,0 +1,72 @@
+//! Tool calls with the items that asked for them and the items that showed their answers.
+
+use std::collections::HashSet;
+
+use super::visible::Visible;
+use crate::graph::{Code, Item, ItemId, Producer};
+use crate::reduce::decode::{At, ToolFact};
+use crate::reduce::fold::{Talk, Tools};
+use crate::reduce::{Problems, Work};
+
+/// Links every tool call that names a model-visible call, in order of start.
+pub(super) fn link(
+    facts: &[At<ToolFact>],
+    tools: &mut Tools,
+    talk: &mut Talk,
+    visible: &Visible,
+    problems: &mut Problems,
+    work: &mut Work,
+) {
+    let mut taken = HashSet::new();
+    for (tool, &fact) in tools.calls.iter_mut().zip(&tools.starts) {
+        let Some(call_id) = &tool.model_visible_call_id else { continue };
+        work.link_probes += 1;
+        let key = (tool.thread_id.clone(), call_id.clone());
+        if !taken.insert(key) {
+            let message = format!(
+                "tool call {} answers call {call_id} of thread {}, but so does an earlier one; it is kept without items",
+                tool.tool_call_id, tool.thread_id
+            );
+            if let Some(at) = facts.get(fact) {
+                problems.add(at, Code::CallIdReused, message, None);
+            }
+            continue;
+        }
+        let Some(items) = visible.of_call(&tool.thread_id, call_id) else { continue };
+        tool.call_item_ids.clone_from(&items.calls);
+        tool.output_item_ids.clone_from(&items.outputs);
+        for &output in &items.outputs {
+            let producer = Producer::Tool { tool_call_id: tool.tool_call_id.clone() };
+            produce(&mut talk.items, output, producer);
+        }
+        for &call in &items.calls {
+            let Some(inference) = talk.items.get(call.index()).and_then(asked_by) else { continue };
+            let Some(inference) = talk.calls.get_mut(inference) else { continue };
+            work.link_probes += 1;
+            if inference.tool_call_ids.last() != Some(&tool.tool_call_id) {
+                inference.tool_call_ids.push(tool.tool_call_id.clone());
+            }
+            tool.requested_by.get_or_insert_with(|| inference.inference_call_id.clone());
+        }
+    }
+}
+
+/// The inference call whose response holds the item.
+fn asked_by(item: &Item) -> Option<&crate::event::InferenceId> {
+    item.produced_by.iter().find_map(|producer| match producer {
+        Producer::Inference { inference_call_id } => Some(inference_call_id),
+        Producer::UserInput
+        | Producer::Tool { .. }
+        | Producer::CodeCell { .. }
+        | Producer::InteractionEdge { .. }
+        | Producer::Compaction { .. }
+        | Producer::Harness => None,
+    })
+}
+
+/// Says what else made an item.
+pub(super) fn produce(items: &mut [Item], item: ItemId, producer: Producer) {
+    if let Some(item) = items.get_mut(item.index()) {
+        item.produced_by.push(producer);
+    }
+}

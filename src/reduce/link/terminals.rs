@@ -1,0 +1,53 @@
+//! Terminal operations with their tools, and the sessions that they make up.
+
+use std::collections::HashMap;
+
+use crate::event::{ThreadId, ToolSummary};
+use crate::graph::{Observation, ObservationSource, Table, TerminalId, TerminalSession, Window};
+use crate::reduce::fold::{Operations, Tools};
+
+/// Tells tools of their operations, and operations of what the model saw of their tools.
+pub(super) fn observe(operations: &mut Operations, tools: &mut Tools) {
+    for tool in tools.calls.iter_mut() {
+        let Some(id) = operations.of_tool(&tool.tool_call_id) else { continue };
+        tool.operation_id = Some(id);
+        tool.summary = ToolSummary::Terminal { operation_id: id.to_string() };
+        let Some(operation) = operations.rows.get_mut(id.index()) else { continue };
+        if !tool.call_item_ids.is_empty() || !tool.output_item_ids.is_empty() {
+            operation.model_observations.push(Observation {
+                call_item_ids: tool.call_item_ids.clone(),
+                output_item_ids: tool.output_item_ids.clone(),
+                source: ObservationSource::DirectToolCall,
+            });
+        }
+    }
+}
+
+/// The sessions: operations of one process of one thread, in order of number.
+pub(super) fn sessions(operations: &mut Operations, tools: &Tools) -> Table<TerminalId, TerminalSession> {
+    let mut sessions: Table<TerminalId, TerminalSession> = Table::default();
+    let mut by_process: HashMap<(ThreadId, String), TerminalId> = HashMap::new();
+    for (operation, process) in operations.rows.iter_mut().zip(&operations.processes) {
+        let Some((process, tool)) = process.as_ref().zip(tools.calls.get(&operation.tool_call_id)) else { continue };
+        let thread = &tool.thread_id;
+        let id = by_process.entry((thread.clone(), process.clone())).or_insert_with(|| {
+            let short = TerminalId::from(process.as_str());
+            if sessions.contains(&short) { TerminalId::of_process_in(thread, process) } else { short }
+        });
+        operation.terminal_id = Some(id.clone());
+        match sessions.get_mut(id) {
+            Some(session) => session.operation_ids.push(operation.operation_id),
+            None => {
+                let session = TerminalSession {
+                    terminal_id: id.clone(),
+                    thread_id: thread.clone(),
+                    created_by_operation_id: operation.operation_id,
+                    operation_ids: vec![operation.operation_id],
+                    window: Window::open(operation.window.started),
+                };
+                sessions.add(id.clone(), session);
+            }
+        }
+    }
+    sessions
+}

@@ -1,0 +1,71 @@
+//! Diagnostics as they are found.
+
+use crate::event::{RawPayloadId, Seq};
+use crate::graph::{Code, Diagnostic};
+use crate::reduce::decode::At;
+
+/// Where something is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) seq: Option<Seq>,
+    /// 0 where no line is to blame.
+    pub(super) line: u64,
+    /// The last seq before it, for a line whose own can't be read.
+    pub(super) after: Option<Seq>,
+}
+
+impl<F> From<&At<F>> for Place {
+    fn from(at: &At<F>) -> Self {
+        Self { seq: Some(at.when.seq), line: at.line, after: None }
+    }
+}
+
+/// Collects diagnostics.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    strict: bool,
+    found: Vec<(Option<Seq>, Diagnostic)>,
+}
+
+impl Problems {
+    pub(super) fn new(strict: bool) -> Self {
+        Self { strict, found: Vec::new() }
+    }
+
+    /// Something is wrong. The message names the object and says what was left out or done instead.
+    pub(super) fn add(&mut self, place: impl Into<Place>, code: Code, message: String, payload: Option<&RawPayloadId>) {
+        let Place { seq, line, after } = place.into();
+        let diagnostic = Diagnostic {
+            seq,
+            line: (line > 0).then_some(line),
+            code,
+            severity: code.severity(),
+            message,
+            raw_payload_id: payload.cloned(),
+        };
+        self.found.push((seq.or(after), diagnostic));
+    }
+
+    /// Something that only a strict reduction minds: what an event names is known, but started later than it.
+    pub(super) fn use_before_start(&mut self, place: impl Into<Place>, started: Seq, code: Code, what: &str) {
+        let place = place.into();
+        if self.strict && place.seq.is_some_and(|used| used < started) {
+            self.add(place, code, format!("{what} is used here, but starts later, at seq {started}"), None);
+        }
+    }
+
+    /// The broken rule that a strict reduction ends with: the one at the lowest seq.
+    pub(super) fn strict_failure(&self) -> Option<&Diagnostic> {
+        let broken = self.found.iter().filter(|_| self.strict).filter(|(_, found)| found.code.stops_strict());
+        // A line whose seq can't be read stands after the one before it.
+        let order = |(place, found): &(Option<Seq>, Diagnostic)| (*place, found.seq.is_none(), found.line, found.code);
+        broken.min_by_key(|found| order(found)).map(|(_, found)| found)
+    }
+
+    /// All of them, by seq, then code.
+    pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
+        let mut found: Vec<_> = self.found.into_iter().map(|(_, found)| found).collect();
+        found.sort_by(|a, b| (a.seq, a.code.name(), a.line).cmp(&(b.seq, b.code.name(), b.line)));
+        found
+    }
+}
