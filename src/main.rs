@@ -40,7 +40,7 @@ Exit status:
   3  the graph was written, but something damaged or unknown was left out of it
 
 Examples:
-  otel-trace reduce traces/trace-*
+  otel-trace reduce traces/trace-1
   otel-trace reduce traces/trace-1 -o - | jq '.tool_calls[] | {kind, execution}'
   otel-trace reduce traces/trace-1 --strict && echo sound")]
     Reduce(Reduce),
@@ -129,14 +129,14 @@ fn write_file(graph: &Graph, path: &Path, snapshots: Snapshots) -> anyhow::Resul
 fn report(bundle: &Path, reduction: &Reduction) {
     let graph = &reduction.graph;
     let counts = [
-        (graph.threads.len(), "threads"),
-        (graph.turns.len(), "turns"),
-        (graph.inference_calls.len(), "inference calls"),
-        (graph.tool_calls.len(), "tool calls"),
-        (graph.items().len(), "conversation items"),
+        (graph.threads.len(), "thread"),
+        (graph.turns.len(), "turn"),
+        (graph.inference_calls.len(), "inference call"),
+        (graph.tool_calls.len(), "tool call"),
+        (graph.items().len(), "conversation item"),
     ];
-    let counts = counts.map(|(count, what)| format!("{count} {what}")).join(", ");
-    eprintln!("{}: {counts}", bundle.display());
+    let counted = |(count, what)| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    eprintln!("{}: {}", bundle.display(), counts.map(counted).join(", "));
     for (severity, word) in [(Severity::Skipped, "skipped"), (Severity::Notice, "notice")] {
         let found: Vec<_> = graph.diagnostics.iter().filter(|it| it.severity == severity).collect();
         for diagnostic in found.iter().take(PRINTED) {

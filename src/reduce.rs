@@ -7,9 +7,9 @@
 //!            on every core
 //! ```
 //!
-//! The log is finished, so it is not replayed as if it were live. [`decode`] reads every line and every payload that a
-//! rule opens, once, and JSON ends there. [`fold`] puts each domain's facts into tables: threads and turns first, which
-//! say what counts and whose it is, then conversation, tools, terminals, cells. [`link`] joins the tables, so that
+//! The log is finished, so it is not replayed as if it were live. `decode` reads every line and every payload that a
+//! rule opens, once, and JSON ends there. `fold` puts each domain's facts into tables: threads and turns first, which
+//! say what counts and whose it is, then conversation, tools, terminals, cells. `link` joins the tables, so that
 //! it plays no part whether a tool or its item came first.
 //!
 //! Conversation comes only from what a model was sent or returned; what runtimes saw explains it and never rewrites

@@ -3,8 +3,10 @@
 //! A case is a bundle and `expected.json`. Every field of that must be there and equal, more are allowed; the maps of
 //! the top level have the same keys. A turn's `input_item_ids` is not compared.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use otel_trace::bundle::Reader;
 use otel_trace::graph::{Graph, Snapshots};
@@ -69,7 +71,7 @@ fn check(case: &str) {
     assert_eq!(state(&strict, Snapshots::Expanded), expanded, "a sound bundle passes strictly");
 }
 
-fn reduced(case: &PathBuf, options: &Options) -> Graph {
+fn reduced(case: &Path, options: &Options) -> Graph {
     reduce(&Reader::open(case).unwrap(), options).unwrap().graph
 }
 

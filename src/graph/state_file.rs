@@ -11,15 +11,17 @@ use super::{Graph, Snapshots};
 /// read it, because it says what the bodies say.
 ///
 /// # Errors
-/// [`StateFileError`] where a directory is at `path`, or the file can't be written beside it. Nothing stays behind.
+/// [`StateFileError`] where something else than a regular file is at `path`, or the file can't be written beside it.
+/// Nothing stays behind.
 pub fn write_state_file(graph: &Graph, path: &Path, snapshots: Snapshots) -> Result<(), StateFileError> {
     let failed = |message: &str, source: Option<io::Error>| StateFileError {
         path: path.to_owned(),
         message: message.to_owned(),
         source,
     };
-    if path.is_dir() {
-        return Err(failed("a directory is there; name a file", None));
+    // To take the place of a device or a pipe would be nobody's wish.
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(failed("what is there is not a regular file; name a file to be written or replaced", None));
     }
     let temporary =
         Temporary::beside(path).map_err(|error| failed("can't be written in this directory", Some(error)))?;

@@ -1,6 +1,6 @@
 //! Phase 2: from facts to tables, each domain its own, in order of seq.
 //!
-//! [`lives`] goes first: threads and turns say which events count and whose they are. The others read those and their
+//! `lives` goes first: threads and turns say which events count and whose they are. The others read those and their
 //! own facts. A domain knows no other domain's links: whether the tool or its item came first plays no part here.
 
 mod cells;
@@ -11,6 +11,7 @@ mod installation;
 mod lifecycle;
 mod lives;
 mod paths;
+mod reasoning;
 mod rollout;
 mod terminals;
 mod threads;

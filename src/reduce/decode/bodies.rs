@@ -30,6 +30,9 @@ pub(in crate::reduce) struct Unread {
     pub(in crate::reduce) why: Arc<str>,
 }
 
+/// So many bodies take longer to read than a thread to start.
+const WORTH_A_THREAD: usize = 8;
+
 /// Where a body is.
 type Location = (String, Option<u64>, Option<u64>);
 
@@ -95,7 +98,7 @@ impl<T> Bodies<T> {
 
 /// `work` on every input, on every core, the results in order of the inputs.
 fn on_every_core<I: Sync, O: Send>(inputs: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(inputs.len());
+    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(inputs.len() / WORTH_A_THREAD);
     if cores < 2 {
         return inputs.iter().map(work).collect();
     }

@@ -2,8 +2,7 @@
 
 use super::bodies::{NOT_AN_OBJECT, Shape};
 use super::contents::{ContentId, Contents};
-use super::items;
-use super::object::Object;
+use super::{items, listing};
 use crate::event::ResponseId;
 
 /// What a model was sent.
@@ -31,12 +30,15 @@ pub(in crate::reduce) enum RequestItems {
 
 impl Shape for Request {
     fn read(text: &str, contents: &Contents) -> Result<Self, String> {
-        let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
+        let (body, listed) = listing::parse(text, "input").ok_or(NOT_AN_OBJECT)?;
         // Other providers' shapes are told apart here, by the first field that only they have.
-        let items = match body.get("input").and_then(|input| items::responses_input(input, contents)) {
-            Some(items) => RequestItems::Listed(items),
-            None if body.is_empty() => RequestItems::NotRecorded,
-            None => RequestItems::UnknownShape,
+        let items = match (listed, body.get("input")) {
+            (Some(items), _) => RequestItems::Listed(items::responses_list(items, contents)),
+            (None, Some(input)) => {
+                items::responses_input(input, contents).map_or(RequestItems::UnknownShape, RequestItems::Listed)
+            }
+            (None, None) if body.is_empty() => RequestItems::NotRecorded,
+            (None, None) => RequestItems::UnknownShape,
         };
         Ok(Self {
             items,

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::paths::{Path, Paths, ToldBy};
+use super::reasoning::{Merged, merged};
 use crate::event::{CallId, RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
-use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Part, Prefix, Producer, Snapshot};
+use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Prefix, Producer, Snapshot};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, Body, ContentId, ConversationFact, Known, Readings, Request, RequestItems};
 
@@ -378,37 +379,5 @@ impl<'a> Conversation<'a> {
                 }
             }
         }
-    }
-}
-
-enum Merged {
-    AsBefore,
-    More(Content),
-    Conflict,
-}
-
-/// Two readings of one piece of reasoning: its texts and its summaries are there or not.
-fn merged(first: &Content, second: &Content) -> Merged {
-    let is_text = |part: &&Part| part.as_text().is_some();
-    let is_summary = |part: &&Part| matches!(part, Part::Summary(_));
-    let texts = either(first, second, is_text);
-    let summaries = either(first, second, is_summary);
-    let (Some(texts), Some(summaries)) = (texts, summaries) else { return Merged::Conflict };
-    let rest = first.parts.iter().filter(|part| !is_text(part) && !is_summary(part));
-    let parts: Vec<Part> = texts.into_iter().chain(summaries).chain(rest).cloned().collect();
-    if *parts == *first.parts {
-        return Merged::AsBefore;
-    }
-    Merged::More(Content { parts: parts.into(), ..first.clone() })
-}
-
-/// The parts of one sort, from where there are any; `None` where there are different ones.
-fn either<'c>(first: &'c Content, second: &'c Content, sort: impl Fn(&&Part) -> bool) -> Option<Vec<&'c Part>> {
-    let of = |content: &'c Content| content.parts.iter().filter(|part| sort(part)).collect::<Vec<_>>();
-    let (first, second) = (of(first), of(second));
-    match (first.is_empty(), second.is_empty()) {
-        (true, _) => Some(second),
-        (false, true) => Some(first),
-        (false, false) => (first == second).then_some(first),
     }
 }

@@ -96,7 +96,7 @@ impl Paths {
         let mut path = path.filter(|_| count > 0);
         loop {
             self.work += 1;
-            let Some(step) = self.step(path) else { return None };
+            let step = self.step(path)?;
             if step.start < count {
                 return path;
             }

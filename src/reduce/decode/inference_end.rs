@@ -1,0 +1,70 @@
+//! The three ways in which an inference call ends, as one fact.
+
+use super::bodies::Bodies;
+use super::facts::{Ending, InferenceEnd};
+use super::response::ResponseBody;
+use crate::event::{InferenceCancelled, InferenceCompleted, InferenceFailed};
+
+impl InferenceEnd {
+    pub(super) fn completed(event: InferenceCompleted, responses: &Bodies<ResponseBody>) -> Self {
+        let InferenceCompleted {
+            inference_call_id,
+            response_id,
+            response_payload,
+            upstream_request_id,
+            first_token_at_unix_ms,
+            usage,
+            wire_payload: _,
+        } = event;
+        let response = (response_payload.raw_payload_id.clone(), responses.get(&response_payload));
+        Self {
+            inference_call_id,
+            how: Ending::Completed,
+            response_id,
+            upstream_request_id,
+            first_token_at: first_token_at_unix_ms,
+            usage,
+            response: Some(response),
+        }
+    }
+
+    pub(super) fn failed(event: InferenceFailed, responses: &Bodies<ResponseBody>) -> Self {
+        let InferenceFailed {
+            inference_call_id,
+            error,
+            partial_response_payload,
+            upstream_request_id,
+            first_token_at_unix_ms,
+            wire_payload: _,
+        } = event;
+        Self {
+            inference_call_id,
+            how: Ending::Failed(error),
+            response_id: None,
+            upstream_request_id,
+            first_token_at: first_token_at_unix_ms,
+            usage: None,
+            response: partial_response_payload.map(|body| (body.raw_payload_id.clone(), responses.get(&body))),
+        }
+    }
+
+    pub(super) fn cancelled(event: InferenceCancelled, responses: &Bodies<ResponseBody>) -> Self {
+        let InferenceCancelled {
+            inference_call_id,
+            reason,
+            partial_response_payload,
+            upstream_request_id,
+            first_token_at_unix_ms,
+            wire_payload,
+        } = event;
+        let failed = InferenceFailed {
+            inference_call_id,
+            error: String::new(),
+            partial_response_payload,
+            upstream_request_id,
+            first_token_at_unix_ms,
+            wire_payload,
+        };
+        Self { how: Ending::Cancelled(reason), ..Self::failed(failed, responses) }
+    }
+}

@@ -1,0 +1,139 @@
+//! Edges between agents.
+
+use otel_trace::event::UnixMillis;
+use otel_trace::graph::{Anchor, Code, EdgeKind, Graph, Origin};
+use serde_json::{Value, json};
+
+use crate::case::{Case, assistant, user};
+
+fn delivered(text: &str) -> Value {
+    let message = json!({ "author": "/root", "recipient": "/root/w", "other_recipients": [], "content": text, "trigger_turn": true });
+    assistant(&message.to_string())
+}
+
+fn family() -> Case {
+    let mut case = Case::new();
+    case.thread("child", "/root/w");
+    case.turn("cu", "child");
+    case
+}
+
+fn tell(case: &mut Case, tool: &str, text: &str) {
+    let body = json!({ "call_id": tool, "sender_thread_id": "t", "receiver_thread_id": "child", "prompt": text });
+    case.tool(tool, None, json!({ "type": "send_message" }), None);
+    case.runtime_start(tool, body.clone());
+    case.runtime_end(tool, "completed", body);
+}
+
+fn target(graph: &Graph, edge: &str) -> String {
+    match &graph.edges.get(edge).unwrap().target {
+        Anchor::ConversationItem { item_id } => item_id.to_string(),
+        Anchor::ToolCall { tool_call_id } => tool_call_id.to_string(),
+        Anchor::Thread { thread_id } => thread_id.to_string(),
+    }
+}
+
+#[test]
+fn messages_of_one_text_are_paired_in_order_even_when_delivered_before_their_tools_end() {
+    let mut case = family();
+    case.request_in("early", "child", "cu", json!({ "input": [delivered("go"), delivered("go"), user("x")] }));
+    tell(&mut case, "one", "go");
+    tell(&mut case, "two", "go");
+    tell(&mut case, "lost", "go");
+    let graph = case.check(&[Code::UndeliveredMessage]);
+    assert_eq!(target(&graph, "edge:tool:one"), "conversation_item:1");
+    assert_eq!(target(&graph, "edge:tool:two"), "conversation_item:2");
+    assert_eq!(graph.edges.len(), 2);
+    let edge = graph.edges.get("edge:tool:one").unwrap();
+    assert_eq!((edge.started_at, edge.ended_at), (UnixMillis(1007), Some(UnixMillis(1009))));
+    assert_eq!(edge.carried_raw_payload_ids.len(), 2);
+}
+
+#[test]
+fn a_spawn_reaches_the_task_or_else_the_thread() {
+    for task in ["do it", "something else"] {
+        let mut case = family();
+        case.tool("s", None, json!({ "type": "spawn_agent" }), None);
+        case.runtime_start("s", json!("not even an object"));
+        let end = json!({ "call_id": "s", "sender_thread_id": "t", "new_thread_id": "child", "prompt": "do it" });
+        case.runtime_end("s", "completed", end);
+        case.request_in("a", "child", "cu", json!({ "input": [delivered(task)] }));
+        let graph = case.check(&[]);
+        let expected = if task == "do it" { "conversation_item:1" } else { "child" };
+        assert_eq!(target(&graph, "edge:spawn:t:child"), expected);
+    }
+}
+
+#[test]
+fn a_result_comes_from_what_the_child_said_last_itself() {
+    let mut case = family();
+    case.request_in("a", "child", "cu", json!({ "input": [user("x")] }));
+    let body = case.body("inference_response", json!({ "output_items": [assistant("done"), delivered("no")] }));
+    case.event_in(
+        json!("child"),
+        json!("cu"),
+        json!({ "type": "inference_completed", "inference_call_id": "a", "response_payload": body }),
+    );
+    let body = case.body("agent_result", json!({}));
+    let result = json!({ "type": "agent_result_observed", "edge_id": "e", "child_thread_id": "child",
+        "child_codex_turn_id": "cu", "parent_thread_id": "t", "message": "it is done", "carried_payload": body });
+    case.event_in(json!("child"), json!("cu"), result.clone());
+    let mut other = result;
+    other["message"] = json!("otherwise");
+    case.event_in(json!("child"), json!("cu"), other);
+    let message = json!({ "author": "/root/w", "recipient": "/root", "content": "it is done", "trigger_turn": true });
+    case.request("b", [assistant(&message.to_string())]);
+    let graph = case.check(&[Code::EdgeConflict]);
+    let edge = graph.edges.get("e").unwrap();
+    assert_eq!(edge.kind, EdgeKind::AgentResult);
+    let Anchor::ConversationItem { item_id } = edge.source else { panic!() };
+    assert_eq!(item_id.number(), 2);
+    assert_eq!(target(&graph, "e"), "conversation_item:4");
+    assert_eq!(edge.carried_raw_payload_ids.len(), 1);
+}
+
+#[test]
+fn activities_and_closes_reach_threads_of_the_bundle() {
+    let mut case = family();
+    let activity =
+        |kind: &str| json!({ "event_id": "e", "agent_thread_id": "child", "agent_path": "/root/w", "kind": kind });
+    for (tool, kind, happened) in [
+        ("s", "spawn_agent", "started"),
+        ("m", "send_message", "interacted"),
+        ("k", "close_agent", "interrupted"),
+        ("odd", "close_agent", "started"),
+    ] {
+        case.tool(tool, None, json!({ "type": kind }), None);
+        case.runtime_end(tool, "completed", activity(happened));
+    }
+    for (tool, receiver) in [("c", "child"), ("gone", "nobody")] {
+        case.tool(tool, None, json!({ "type": "close_agent" }), None);
+        case.runtime_end(tool, "completed", json!({ "sender_thread_id": "t", "receiver_thread_id": receiver }));
+    }
+    let graph = case.check(&[]);
+    let edges: Vec<_> = graph.edges.iter().map(|edge| edge.edge_id.as_str()).collect();
+    assert_eq!(edges, ["edge:spawn:t:child", "edge:tool:m", "edge:tool:k", "edge:tool:c"]);
+    assert!(graph.edges.iter().all(|edge| edge.target == Anchor::Thread { thread_id: "child".into() }));
+}
+
+#[test]
+fn a_thread_is_spawned_by_what_its_metadata_says() {
+    let mut case = Case::new();
+    let metadata = json!({ "agent_path": "/root/a/worker_1", "nickname": "W", "model": "m", "agent_role": "explorer",
+        "session_source": { "subagent": { "thread_spawn": { "parent_thread_id": "t", "depth": 1 } } } });
+    let body = case.body("session_metadata", metadata);
+    case.event(json!({ "type": "thread_started", "thread_id": "w", "agent_path": "/x", "metadata_payload": body }));
+    let body = case.body("session_metadata", "torn");
+    case.event(json!({ "type": "thread_started", "thread_id": "v", "agent_path": "/v", "metadata_payload": body }));
+    let graph = case.check(&[Code::BadPayload]);
+    let thread = graph.threads.get("w").unwrap();
+    assert_eq!(thread.agent_path.as_str(), "/root/a/worker_1");
+    let origin = Origin::Spawned {
+        parent_thread_id: "t".into(),
+        spawn_edge_id: "edge:spawn:t:w".into(),
+        task_name: "worker_1".into(),
+        agent_role: "explorer".into(),
+    };
+    assert_eq!(thread.origin, origin);
+    assert_eq!(graph.threads.get("v").unwrap().origin, Origin::Root);
+}

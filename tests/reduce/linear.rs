@@ -1,0 +1,85 @@
+//! Work grows with the bundle, not with its square.
+
+use otel_trace::graph::Snapshots;
+use otel_trace::reduce::{Options, Work};
+use serde_json::json;
+
+use crate::case::{Case, assistant, exec, function_call, function_output, user};
+
+/// An incremental session of so many calls, each with a tool, and what it took: work, and bytes of the shared state.
+fn session(calls: usize) -> (Work, usize) {
+    let mut case = Case::new();
+    for n in 0..calls {
+        let call = format!("{n}");
+        let id = format!("c{n}");
+        match n {
+            0 => case.request(&call, [user("begin")]),
+            _ => {
+                let previous = n - 1;
+                case.request_after(
+                    &call,
+                    &format!("resp-{previous}"),
+                    [function_output(&format!("c{previous}"), "done")],
+                )
+            }
+        };
+        case.response(&call, [assistant("next"), function_call(&id)]);
+        case.tool(&format!("tool{n}"), Some(&id), exec(), None);
+        case.end_tool(&format!("tool{n}"), "completed", None);
+    }
+    let reduction = case.try_reduce(&Options::default()).unwrap();
+    assert_eq!(reduction.diagnostics(), []);
+    assert_eq!(reduction.graph.snapshot(&format!("{}", calls - 1).as_str().into()).count(), 1 + (calls - 1) * 3);
+    let mut bytes = Vec::new();
+    reduction.graph.write_state(&mut bytes, Snapshots::Shared).unwrap();
+    (reduction.work, bytes.len())
+}
+
+#[test]
+fn an_incremental_session_twice_as_long_takes_twice_the_work() {
+    let ((small, small_state), (large, large_state)) = (session(300), session(600));
+    for (name, small, large) in [
+        ("payload bytes", small.payload_bytes, large.payload_bytes),
+        ("items listed", small.items_listed, large.items_listed),
+        ("conversation steps", small.conversation_steps, large.conversation_steps),
+        ("link probes", small.link_probes, large.link_probes),
+        ("bytes of state", small_state as u64, large_state as u64),
+    ] {
+        assert!(small > 300, "{name}: {small} is too little to be counted");
+        assert!(large < small * 9 / 4, "{name}: {small}, then {large}");
+    }
+}
+
+#[test]
+fn a_session_that_repeats_its_history_keeps_each_item_once() {
+    let mut case = Case::new();
+    let mut history = vec![user("0")];
+    for n in 1..=100 {
+        case.request(&format!("{n}"), history.clone());
+        history.push(user(&n.to_string()));
+    }
+    let Work { items_listed, items_kept, conversation_steps, .. } = case.try_reduce(&Options::default()).unwrap().work;
+    assert_eq!((items_listed, items_kept), (5050, 100));
+    assert!(conversation_steps < items_listed * 6, "{conversation_steps}");
+}
+
+#[test]
+fn branches_of_a_long_session_do_not_copy_it() {
+    let branches = |calls: usize| {
+        let mut case = Case::new();
+        case.request("0", [user("begin")]);
+        case.response("0", json!([]));
+        for n in 1..calls {
+            case.request_after(&format!("{n}"), &format!("resp-{}", n - 1), [user(&n.to_string())]);
+            case.response(&format!("{n}"), json!([]));
+        }
+        // Back and forth between the beginning and the end.
+        for n in 0..calls {
+            let previous = if n % 2 == 0 { "resp-0".to_owned() } else { format!("resp-{}", calls - 1) };
+            case.request_after(&format!("branch{n}"), &previous, [user(&format!("branch {n}"))]);
+        }
+        case.try_reduce(&Options::default()).unwrap().work.conversation_steps
+    };
+    let (small, large) = (branches(200), branches(400));
+    assert!(large < small * 5 / 2, "{small}, then {large}");
+}

@@ -1,0 +1,16 @@
+//! The rules of the reduction, each in the smallest bundle that shows it.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod agents;
+mod case;
+mod cells;
+mod compaction;
+mod conversation;
+mod damage;
+mod items;
+mod lifecycle;
+mod linear;
+mod strict;
+mod terminals;
+mod tools;

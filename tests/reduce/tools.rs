@@ -1,0 +1,121 @@
+//! Tool calls and the items of the conversation that they answer.
+
+use otel_trace::graph::{Code, Producer};
+use serde_json::{Value, json};
+
+use crate::case::{Case, call, function_call, function_output, item, tool, user};
+
+fn numbers(items: &[otel_trace::graph::ItemId]) -> Vec<u64> {
+    items.iter().map(|item| item.number()).collect()
+}
+
+#[test]
+fn a_tool_is_linked_to_its_items_whether_it_starts_before_or_after_the_response() {
+    for early in [true, false] {
+        let mut case = Case::new();
+        case.request("a", [user("1")]);
+        if early {
+            case.tool("x", Some("c"), json!({ "type": "web" }), None);
+        }
+        case.response("a", [function_call("c")]);
+        if !early {
+            case.tool("x", Some("c"), json!({ "type": "web" }), None);
+        }
+        case.end_tool("x", "completed", None);
+        case.request_after("b", "resp-a", [function_output("c", "done")]);
+        let graph = case.check(&[]);
+        let tool = tool(&graph, "x");
+        assert_eq!((numbers(&tool.call_item_ids), numbers(&tool.output_item_ids)), (vec![2], vec![3]));
+        assert_eq!(tool.requested_by, Some("a".into()));
+        assert_eq!(call(&graph, "a").tool_call_ids, ["x".into()]);
+        assert_eq!(item(&graph, 3).produced_by, [Producer::Tool { tool_call_id: "x".into() }]);
+    }
+}
+
+#[test]
+fn a_call_id_is_one_of_its_thread() {
+    let mut case = Case::new();
+    case.thread("t2", "/root/w");
+    case.turn("u2", "t2");
+    case.request("a", [function_call("c")]);
+    case.request_in("b", "t2", "u2", json!({ "input": [function_call("c")] }));
+    case.tool("x", Some("c"), json!({ "type": "web" }), None);
+    case.tool_in(("t2", "u2"), "y", Some("c"), json!({ "type": "web" }), None);
+    let graph = case.check(&[]);
+    assert_eq!(numbers(&tool(&graph, "x").call_item_ids), [1]);
+    assert_eq!(numbers(&tool(&graph, "y").call_item_ids), [2]);
+}
+
+#[test]
+fn a_second_tool_for_one_call_is_kept_without_items() {
+    let mut case = Case::new();
+    case.request("a", [function_call("c")]);
+    case.tool("x", Some("c"), json!({ "type": "web" }), None);
+    case.tool("y", Some("c"), json!({ "type": "web" }), None);
+    let graph = case.check(&[Code::CallIdReused]);
+    assert_eq!(numbers(&tool(&graph, "x").call_item_ids), [1]);
+    assert_eq!(numbers(&tool(&graph, "y").call_item_ids), Vec::<u64>::new());
+    assert_eq!(case.broken(), (Code::CallIdReused, Some(6), Some(6)));
+}
+
+#[test]
+fn a_tool_without_a_thread_has_that_of_its_turn() {
+    let mut case = Case::new();
+    let start = json!({ "type": "tool_call_started", "tool_call_id": "x", "requester": { "type": "model" },
+        "kind": { "type": "web" }, "summary": { "type": "generic", "label": "web" } });
+    case.event_in(Value::Null, json!("u"), start.clone());
+    assert_eq!(tool(&case.check(&[]), "x").thread_id, "t".into());
+
+    let mut case = Case::new();
+    case.event_in(Value::Null, Value::Null, start.clone());
+    assert!(case.check(&[Code::UnknownObject]).tool_calls.is_empty());
+
+    let mut case = Case::new();
+    case.thread("t2", "/root/w");
+    case.event_in(json!("t2"), json!("u"), start);
+    assert!(case.check(&[Code::WrongThread]).tool_calls.is_empty());
+}
+
+#[test]
+fn what_is_said_of_an_unknown_tool_is_left_out_but_its_bodies_are_listed() {
+    let mut case = Case::new();
+    case.runtime_start("ghost", json!({}));
+    case.end_tool("ghost", "completed", Some(json!({ "type": "error", "error": "no" })));
+    let graph = case.check(&[Code::UnknownObject, Code::UnknownObject]);
+    assert_eq!(graph.raw_payloads.len(), 2);
+}
+
+#[test]
+fn the_error_of_a_tool_is_what_its_result_says() {
+    let mut case = Case::new();
+    case.tool("x", None, json!({ "type": "web" }), None);
+    case.end_tool("x", "failed", Some(json!({ "type": "error", "error": "no network" })));
+    assert_eq!(tool(&case.check(&[]), "x").error.as_deref(), Some("no network"));
+}
+
+#[test]
+fn an_mcp_clients_number_is_kept() {
+    let mut case = Case::new();
+    case.tool("x", None, json!({ "type": "mcp", "server": "docs", "tool": "find" }), None);
+    case.event(json!({ "type": "mcp_tool_call_correlation_assigned", "tool_call_id": "x", "mcp_call_id": "7" }));
+    case.event(json!({ "type": "mcp_tool_call_correlation_assigned", "tool_call_id": "ghost", "mcp_call_id": "8" }));
+    assert_eq!(tool(&case.check(&[Code::UnknownObject]), "x").mcp_call_id, Some("7".into()));
+}
+
+#[test]
+fn totals_count_each_call_once() {
+    let mut case = Case::new();
+    case.request("a", [user("1")]);
+    case.response_body("a", json!({ "output_items": [], "token_usage": { "input_tokens": 5, "output_tokens": 7 } }));
+    case.response("a", [user("late")]);
+    case.tool("x", None, json!({ "type": "web" }), None);
+    case.end_tool("x", "completed", None);
+    case.end_turn("u", "completed");
+    let graph = case.check(&[Code::LateEnd]);
+    let turn = graph.turns.get("u").unwrap();
+    assert_eq!((graph.totals.inference_calls, graph.totals.tool_calls), (1, 1));
+    assert_eq!((graph.totals.input_tokens, graph.totals.output_tokens), (5, 7));
+    assert_eq!((turn.totals.model_ms, turn.totals.tool_ms, turn.totals.wall_ms), (1, 1, 6));
+    assert_eq!(turn.inference_call_ids, ["a".into()]);
+    assert_eq!(turn.tool_call_ids, ["x".into()]);
+}
