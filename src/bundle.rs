@@ -38,6 +38,7 @@ mod writer;
 
 pub use body::{Body, BodyBuf, BodyError, Exact, Json};
 pub use error::{Error, ErrorKind};
+pub(crate) use file::create_dirs;
 pub use limits::Limits;
 pub use line::{BadLine, Line, Lines};
 pub use loss::{Loss, Lost, Stats, Tally};

@@ -29,6 +29,7 @@ mod ignoring;
 mod record_layer;
 mod recorder;
 mod span_state;
+mod stderr;
 mod supplied;
 mod tool_kind;
 mod window;

@@ -36,7 +36,8 @@ pub struct Exact<'a>(pub &'a [u8]);
 impl Body for Exact<'_> {
     fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
         out.bytes.extend_from_slice(self.0);
-        out.is_json = serde_json::from_slice::<IgnoredAny>(self.0).is_ok();
+        // What is ignored is not looked at closely: that it is UTF-8 must be asked for.
+        out.is_json = std::str::from_utf8(self.0).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         Ok(())
     }
 }

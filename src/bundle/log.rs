@@ -11,6 +11,10 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
 
+/// What every line begins with, up to its seq.
+const HEAD: &[u8] = br#"{"schema_version":1,"seq":"#;
+const _: () = assert!(SCHEMA_VERSION == 1);
+
 /// Room for `{"schema_version":1,"seq":18446744073709551615,`, whose last byte falls on the body's `{`.
 const HEADROOM: usize = 47;
 
@@ -63,23 +67,52 @@ struct State<M> {
     length: u64,
     /// Whether there may be bytes beyond `length`.
     torn: bool,
+    /// Whether the last line was asked for.
+    closed: bool,
+}
+
+/// Why a line is not in the log.
+#[derive(Debug)]
+pub(super) enum NotWritten {
+    /// The log has had its last line.
+    Closed,
+    /// The medium refused.
+    Io(io::Error),
+}
+
+impl From<io::Error> for NotWritten {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 impl<M: Medium> Log<M> {
     /// A log on an empty medium.
     pub(super) fn new(medium: M) -> Self {
-        Self { state: Mutex::new(State { medium, next: Seq(1), length: 0, torn: false }) }
+        Self { state: Mutex::new(State { medium, next: Seq(1), length: 0, torn: false, closed: false }) }
     }
 
     /// Appends one line and gives its place. On an error nothing of it stays, and its place goes to the next line.
-    pub(super) fn append(&self, body: &RecordBody<'_>) -> io::Result<Seq> {
+    pub(super) fn append(&self, body: &RecordBody<'_>) -> Result<Seq, NotWritten> {
+        self.append_and(body, false)
+    }
+
+    /// The same, and nothing after it.
+    pub(super) fn append_last(&self, body: &RecordBody<'_>) -> Result<Seq, NotWritten> {
+        self.append_and(body, true)
+    }
+
+    fn append_and(&self, body: &RecordBody<'_>, close: bool) -> Result<Seq, NotWritten> {
         let mut line = LineBuf::take();
-        let appended = line.serialize(body).and_then(|()| self.append_serialized(&mut line));
+        let appended = match line.serialize(body) {
+            Ok(()) => self.append_serialized(&mut line, close),
+            Err(error) => Err(error.into()),
+        };
         line.give_back();
         appended
     }
 
-    fn append_serialized(&self, line: &mut LineBuf) -> io::Result<Seq> {
+    fn append_serialized(&self, line: &mut LineBuf, close: bool) -> Result<Seq, NotWritten> {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| {
             // Whoever held the lock went down with it, perhaps in the middle of a line.
             self.state.clear_poison();
@@ -87,7 +120,11 @@ impl<M: Medium> Log<M> {
             state.torn = true;
             state
         });
-        state.append(line)
+        if state.closed {
+            return Err(NotWritten::Closed);
+        }
+        state.closed = close;
+        Ok(state.append(line)?)
     }
 
     /// Whether the log can still be found by its name.
@@ -162,14 +199,21 @@ impl LineBuf {
 
     /// The whole line at its place: `{"schema_version":1,"seq":<seq>,` and the body without its `{`.
     fn placed(&mut self, seq: Seq) -> &[u8] {
-        let mut head = [0; HEADROOM];
-        let mut room = &mut head[..];
-        // It fits: `HEADROOM` has room for the largest seq.
-        let _ = write!(room, "{{\"schema_version\":{SCHEMA_VERSION},\"seq\":{seq},");
-        let length = HEADROOM - room.len();
-        let start = HEADROOM - length;
-        self.0[start..HEADROOM].copy_from_slice(&head[..length]);
-        &self.0[start..]
+        // From its end, without the detours of formatting: this runs under the lock.
+        let mut start = HEADROOM - 1;
+        self.0[start] = b',';
+        let mut rest = seq.0;
+        loop {
+            start -= 1;
+            self.0[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        let head = start - HEAD.len();
+        self.0[head..start].copy_from_slice(HEAD);
+        &self.0[head..]
     }
 }
 
@@ -244,7 +288,7 @@ mod tests {
             Self { log: Log::new(Arc::clone(&disk)), disk }
         }
 
-        fn append(&self) -> io::Result<Seq> {
+        fn append(&self) -> Result<Seq, NotWritten> {
             let event = Event::from(RolloutEnded { status: RolloutStatus::Completed });
             self.log.append(&RecordBody::new(UnixMillis(7), &RolloutId::from("r"), &EventContext::default(), &event))
         }
@@ -304,6 +348,18 @@ mod tests {
         assert!(panicked && fixture.log.state.is_poisoned());
         assert_eq!(fixture.append().expect("written"), Seq(2));
         assert!(!fixture.log.state.is_poisoned());
+        assert_eq!(fixture.seqs(), [1, 2]);
+    }
+
+    #[test]
+    fn nothing_follows_the_last_line() {
+        let fixture = Fixture::new(&[]);
+        assert_eq!(fixture.append().expect("written"), Seq(1));
+        let event = Event::from(RolloutEnded { status: RolloutStatus::Aborted });
+        let (rollout, context) = (RolloutId::from("r"), EventContext::default());
+        let last = RecordBody::new(UnixMillis(7), &rollout, &context, &event);
+        assert_eq!(fixture.log.append_last(&last).expect("written"), Seq(2));
+        assert!(matches!(fixture.append(), Err(NotWritten::Closed)));
         assert_eq!(fixture.seqs(), [1, 2]);
     }
 

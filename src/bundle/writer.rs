@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::body::message_of;
-use super::log::Log;
+use super::log::{Log, NotWritten};
 use super::loss::Gap;
 use super::store::Files;
 use super::{
@@ -59,7 +59,7 @@ impl WriterOptions {
 pub struct Stored {
     /// How events name it.
     pub reference: PayloadRef,
-    /// Whether it is one JSON value, as all but an event's `wire_payload` must be.
+    /// Whether what was given is one JSON value, as all but an event's `wire_payload` must be.
     pub is_json: bool,
 }
 
@@ -126,8 +126,10 @@ impl Writer {
             self.options.lose(Lost::Body(kind), error.to_string());
         }
         self.mask(kind, &mut buffer);
+        // What stands for bytes that are too large is JSON, and still not what they were.
+        let is_json = buffer.is_json();
         let truncated = self.options.limits.apply(&mut buffer);
-        let stored = self.store(thread, kind, &buffer, truncated);
+        let stored = self.store(thread, kind, &buffer, truncated).map(|reference| Stored { reference, is_json });
         buffer.give_back();
         stored
     }
@@ -149,15 +151,14 @@ impl Writer {
         kind: PayloadKind,
         body: &BodyBuf,
         truncated: Option<Truncated>,
-    ) -> Result<Stored, Lost> {
+    ) -> Result<PayloadRef, Lost> {
         let number = self.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
         match self.store.put(number, thread, kind, body) {
             Ok(at) => {
                 self.options.tally.wrote_payload(kind);
                 let raw_payload_id = RawPayloadId::numbered(number);
                 let Location { path, offset, length, hash } = at;
-                let reference = PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated };
-                Ok(Stored { reference, is_json: body.is_json() })
+                Ok(PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated })
             }
             Err(error) => Err(self.lose(Lost::Payload(kind), &error)),
         }
@@ -181,8 +182,32 @@ impl Writer {
                 self.options.tally.wrote_event(event.kind());
                 Ok(seq)
             }
-            Err(error) => Err(self.lose(Lost::Event(event.kind()), &error)),
+            Err(not_written) => Err(self.lose_event(event, not_written)),
         }
+    }
+
+    fn lose_event(&self, event: &Event, why: NotWritten) -> Lost {
+        match why {
+            NotWritten::Io(error) => self.lose(Lost::Event(event.kind()), &error),
+            NotWritten::Closed => {
+                self.options.lose(Lost::Late, event.kind().name());
+                Lost::Late
+            }
+        }
+    }
+
+    /// Appends the event after which the log takes no other: those are counted as late. What could not be written
+    /// before is said before it.
+    pub(crate) fn append_last(&self, at: UnixMillis, event: &Event) {
+        if self.has_gap.load(Ordering::Relaxed) {
+            self.say_gap(at);
+        }
+        let context = EventContext::default();
+        match self.log.append_last(&RecordBody::new(at, &self.manifest.rollout_id, &context, event)) {
+            Ok(_) => self.options.tally.wrote_event(event.kind()),
+            Err(not_written) => drop(self.lose_event(event, not_written)),
+        }
+        self.has_gap.store(false, Ordering::Relaxed);
     }
 
     /// Counts the loss of an event that was never tried, because what it rests on was lost.

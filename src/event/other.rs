@@ -29,14 +29,25 @@ pub struct Other {
     pub metadata: RawJson,
 }
 
-/// One JSON value as its text, so that any nesting and any number survives. Compares by text.
+/// One JSON value as its text, so that any nesting and any number survives. On one line, whatever it was made of.
+/// Compares by text.
 #[derive(Debug, Clone)]
 pub struct RawJson(Box<RawValue>);
 
 impl RawJson {
     /// The JSON of `value`; `null` where it can't be serialised.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
-        serde_json::value::to_raw_value(value).map_or_else(|_| Self::default(), Self)
+        serde_json::value::to_raw_value(value).map_or_else(|_| Self::default(), Self::on_one_line)
+    }
+
+    /// In JSON a line break is space between tokens, never part of one.
+    fn on_one_line(value: Box<RawValue>) -> Self {
+        let is_break = |c| matches!(c, '\n' | '\r');
+        if !value.get().contains(is_break) {
+            return Self(value);
+        }
+        let text = value.get().replace(is_break, " ");
+        RawValue::from_string(text).map_or_else(|_| Self::default(), Self)
     }
 
     /// The text.
@@ -67,6 +78,6 @@ impl Serialize for RawJson {
 
 impl<'de> Deserialize<'de> for RawJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(Self)
+        Box::<RawValue>::deserialize(deserializer).map(Self::on_one_line)
     }
 }

@@ -114,6 +114,11 @@ impl Fields {
         }
     }
 
+    /// Whether anything here is part of an [`error`](Self::error).
+    pub(super) fn speak_of_status(&self) -> bool {
+        self.error_type.is_some() || self.is_error.is_some() || self.status_description.is_some()
+    }
+
     /// Tokens, where the span counted any.
     pub(super) fn usage(&self) -> Option<Usage> {
         let PartialUsage { input, cached, output, reasoning } = self.usage;
@@ -227,15 +232,20 @@ impl Visit for Fields {
         }
     }
 
+    /// A count, or an id that is a number.
     fn record_u64(&mut self, field: &Field, value: u64) {
         if let Some(slot) = self.count(field.name()) {
             *slot = Some(value);
+        } else if let Some(slot) = self.text(field.name()) {
+            *slot = Some(value.to_string());
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Ok(value) = u64::try_from(value) {
             self.record_u64(field, value);
+        } else if let Some(slot) = self.text(field.name()) {
+            *slot = Some(value.to_string());
         }
     }
 
@@ -255,13 +265,66 @@ impl Visit for Fields {
         if !is_said_once && self.text(name).is_none() {
             return;
         }
-        if let Ok(text) = catch_unwind(AssertUnwindSafe(|| format!("{value:?}"))) {
-            self.record_str(field, unquoted(&text).as_deref().unwrap_or(&text));
+        if let Some(text) = text_of_debug(value) {
+            self.record_str(field, &text);
         }
     }
 }
 
+/// What a value shows of itself, a string without its quotes. None where it panics instead.
+pub(super) fn text_of_debug(value: &dyn fmt::Debug) -> Option<String> {
+    let text = catch_unwind(AssertUnwindSafe(|| format!("{value:?}"))).ok()?;
+    Some(unquoted(&text).unwrap_or(text))
+}
+
 /// The string that a `Debug` of a string shows.
 fn unquoted(debug: &str) -> Option<String> {
-    debug.starts_with('"').then(|| serde_json::from_str(debug).ok()).flatten()
+    let quoted = debug.strip_prefix('"')?.strip_suffix('"')?;
+    let mut text = String::with_capacity(quoted.len());
+    let mut rest = quoted.chars();
+    while let Some(c) = rest.next() {
+        text.push(match c {
+            '\\' => unescaped(&mut rest)?,
+            '"' => return None,
+            c => c,
+        });
+    }
+    Some(text)
+}
+
+/// The character that Rust writes like this after a backslash.
+fn unescaped(rest: &mut std::str::Chars<'_>) -> Option<char> {
+    Some(match rest.next()? {
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        '0' => '\0',
+        'u' => {
+            let (code, after) = rest.as_str().strip_prefix('{')?.split_once('}')?;
+            *rest = after.chars();
+            char::from_u32(u32::from_str_radix(code, 16).ok()?)?
+        }
+        c @ ('\\' | '"' | '\'') => c,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_debugged_string_is_the_string_again() {
+        let check = |text: &str| assert_eq!(text_of_debug(&text).as_deref(), Some(text), "{text:?}");
+        for text in ["", "plain", "a \"b\" 'c' \\ d", "\n\r\t\0\u{7}\u{301}é\u{200b}", "\\u{41}"] {
+            check(text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_string_stays_as_it_shows_itself() {
+        assert_eq!(text_of_debug(&Some("a")).as_deref(), Some("Some(\"a\")"));
+        assert_eq!(text_of_debug(&("a", "b")).as_deref(), Some("(\"a\", \"b\")"));
+        assert_eq!(text_of_debug(&tracing::field::display("\"a\", \"b\"")).as_deref(), Some("\"a\", \"b\""));
+    }
 }

@@ -1,6 +1,7 @@
 //! The end of a recording.
 
 use super::Recorder;
+use super::stderr::tell;
 
 /// Ends the recording when it is dropped: keep it until the program ends.
 ///
@@ -18,14 +19,13 @@ impl Guard {
 }
 
 impl Drop for Guard {
-    #[expect(clippy::print_stderr, reason = "what was lost is told on stderr where nobody listens otherwise")]
     fn drop(&mut self) {
         let inner = &self.0.0;
         inner.shut_down();
         let stats = self.0.stats();
         if stats.lost() > 0 && inner.options.on_loss.is_none() {
             let root = inner.root.display();
-            eprintln!("otel-trace: {} events and bodies could not be recorded under {root}: {stats}", stats.lost());
+            tell(format_args!("{} events and bodies could not be recorded under {root}: {stats}", stats.lost()));
         }
     }
 }

@@ -9,12 +9,13 @@ mod tool;
 mod turn;
 
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub use inference::{Inference, Model};
 pub use thread::{Thread, ThreadMeta};
 pub use tool::{Call, Tool};
-use tracing::Span;
+use tracing::{Dispatch, Span, dispatcher};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 pub use turn::Turn;
 
@@ -65,6 +66,13 @@ impl Drop for Shared {
         for state in &self.states {
             state.end(&End::Closed);
         }
+        // A registry that closes a span lets go of its parent through the current subscriber, and panics where that
+        // is another.
+        let span = std::mem::replace(&mut self.span, Span::none());
+        match subscriber_elsewhere(&span) {
+            Some(own) => dispatcher::with_default(&own, || drop(span)),
+            None => drop(span),
+        }
     }
 }
 
@@ -100,26 +108,64 @@ impl Handle {
         }
     }
 
-    fn end(&self, end: &End) {
-        end_span(&self.0.span, &self.0.states, end);
+    fn end(&self, how: Explicit<'_>) {
+        end_span(&self.0.span, &self.0.states, how);
     }
 }
 
 fn is_recording(states: &[Arc<SpanState>]) -> bool {
-    states.iter().any(|state| !state.recorder().is_shut())
+    states.iter().any(|state| state.is_recording())
 }
 
-fn end_span(span: &Span, states: &[Arc<SpanState>], end: &End) {
-    match end {
-        End::Failed(error) => {
+/// An end that a program asks for.
+#[derive(Clone, Copy)]
+enum Explicit<'a> {
+    Completed,
+    Failed(&'a dyn Display),
+    Cancelled(&'a dyn Display),
+}
+
+fn end_span(span: &Span, states: &[Arc<SpanState>], how: Explicit<'_>) {
+    if states.is_empty() && span.is_disabled() {
+        return;
+    }
+    let end = match how {
+        Explicit::Completed => End::Completed,
+        Explicit::Failed(error) => {
+            let error = text_of(error);
             span.record("otel.status_code", "ERROR");
             span.record("otel.status_description", error.as_str());
+            End::Failed(error)
         }
-        End::Closed | End::Completed | End::Cancelled(_) | End::Shutdown => {}
-    }
+        Explicit::Cancelled(reason) => End::Cancelled(text_of(reason)),
+    };
     for state in states {
-        state.end(end);
+        state.end(&end);
     }
+}
+
+/// What a program's value shows of itself. One that panics is not the host's problem.
+fn text_of(value: &dyn Display) -> String {
+    catch_unwind(AssertUnwindSafe(|| value.to_string())).unwrap_or_else(|_| "its text panicked".to_owned())
+}
+
+/// Does something in the subscriber that has `span`: no other knows it, and a handle may be used where another one is
+/// the current one, or none.
+fn within<T>(span: &Span, act: impl FnOnce() -> T) -> T {
+    match subscriber_elsewhere(span) {
+        Some(own) => dispatcher::with_default(&own, act),
+        None => act(),
+    }
+}
+
+/// The subscriber of a span, where it is not the current one.
+fn subscriber_elsewhere(span: &Span) -> Option<Dispatch> {
+    span.with_subscriber(|(_, own)| (!is_current(own)).then(|| own.clone())).flatten()
+}
+
+fn is_current(own: &Dispatch) -> bool {
+    let registry = |dispatch: &Dispatch| dispatch.downcast_ref::<Registry>().map(std::ptr::from_ref);
+    dispatcher::get_default(|current| registry(own).is_some() && registry(own) == registry(current))
 }
 
 /// What a span is to every recorder of its subscriber. Through the registry, which every stack of layers hands out,
@@ -152,15 +198,15 @@ macro_rules! window {
             }
 
             fn completed(&self) {
-                self.0.end(&$crate::layer::window::End::Completed);
+                self.0.end($crate::layer::handle::Explicit::Completed);
             }
 
             fn failed(&self, error: impl std::fmt::Display) {
-                self.0.end(&$crate::layer::window::End::Failed(error.to_string()));
+                self.0.end($crate::layer::handle::Explicit::Failed(&error));
             }
 
             fn cancelled(&self, reason: impl std::fmt::Display) {
-                self.0.end(&$crate::layer::window::End::Cancelled(reason.to_string()));
+                self.0.end($crate::layer::handle::Explicit::Cancelled(&reason));
             }
         }
     };
@@ -191,24 +237,24 @@ impl Window for AnyWindow {
     }
 
     fn completed(&self) {
-        self.end(&End::Completed);
+        self.end(Explicit::Completed);
     }
 
     fn failed(&self, error: impl Display) {
-        self.end(&End::Failed(error.to_string()));
+        self.end(Explicit::Failed(&error));
     }
 
     fn cancelled(&self, reason: impl Display) {
-        self.end(&End::Cancelled(reason.to_string()));
+        self.end(Explicit::Cancelled(&reason));
     }
 }
 
 impl AnyWindow {
-    fn end(&self, end: &End) {
+    fn end(&self, how: Explicit<'_>) {
         for state in &self.states {
             state.touch();
         }
-        end_span(&self.span, &self.states, end);
+        end_span(&self.span, &self.states, how);
     }
 }
 

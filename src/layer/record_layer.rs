@@ -15,14 +15,15 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
 use super::extension::PerSpan;
-use super::fields::{Fields, can_say_kind};
+use super::fields::{Fields, can_say_kind, text_of_debug};
 use super::filter::TARGET;
 use super::handle::HANDLE_TARGET;
 use super::ignoring::is_ignoring;
-use super::recorder::Inner;
+use super::recorder::{Inner, LayerNumber};
 use super::span_state::{Place, SpanState};
+use super::stderr::tell;
 use super::supplied::Supplied;
-use crate::bundle::{Body, BodyBuf, BodyError};
+use crate::bundle::{Body, BodyBuf, BodyError, Lost};
 use crate::event::ExecutionStatus;
 
 /// Feeds a recording with the spans of one subscriber. Made by [`Recorder::layer`](super::Recorder::layer).
@@ -33,6 +34,8 @@ use crate::event::ExecutionStatus;
 #[derive(Debug)]
 pub struct RecordLayer<S> {
     recorder: Arc<Inner>,
+    /// Which layer of the recorder it is.
+    number: LayerNumber,
     warned: AtomicBool,
     subscriber: PhantomData<fn(S)>,
 }
@@ -42,7 +45,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     pub(super) fn new(recorder: Arc<Inner>) -> Self {
-        Self { recorder, warned: AtomicBool::new(false), subscriber: PhantomData }
+        Self { number: recorder.next_layer(), recorder, warned: AtomicBool::new(false), subscriber: PhantomData }
     }
 
     fn state(&self, span: &SpanRef<'_, S>) -> Option<Arc<SpanState>> {
@@ -58,24 +61,32 @@ where
 
     /// Where a span stands: what of ours is above it, else what is supplied at the top of its scope.
     fn place(&self, span: &SpanRef<'_, S>) -> Place {
-        let span_name = span.name();
+        let (layer, span_name) = (self.number, span.name());
         let is_handled = span.metadata().target() == HANDLE_TARGET;
         if let Some(parent) = span.scope().skip(1).find_map(|above| self.state(&above)) {
             let supplied = Arc::clone(parent.supplied());
-            return Place { span_name, is_handled, parent: Some(parent), supplied };
+            return Place { layer, span_name, is_handled, parent: Some(parent), supplied };
         }
         let fresh = Arc::<Supplied>::default();
         let supplied = match span.scope().last() {
             Some(top) => PerSpan::supplied(&mut top.extensions_mut(), self.recorder.id(), fresh),
             None => fresh,
         };
-        Place { span_name, is_handled, parent: None, supplied }
+        Place { layer, span_name, is_handled, parent: None, supplied }
     }
 
-    #[expect(clippy::print_stderr, reason = "a recorder that can't see anything has no other place to say so")]
+    /// Counts a span of ours that is opened after the shutdown.
+    fn count_late(&self, attrs: &Attributes<'_>) {
+        let mut fields = Fields::default();
+        attrs.record(&mut fields);
+        if fields.kind().is_some() {
+            self.recorder.options.lose(Lost::Late, attrs.metadata().name());
+        }
+    }
+
     fn warn(&self, message: &str) {
         if !self.warned.swap(true, Ordering::Relaxed) {
-            eprintln!("otel-trace: {message}");
+            tell(format_args!("{message}"));
         }
     }
 }
@@ -98,10 +109,17 @@ where
     }
 
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        if !can_say_kind(attrs.metadata()) || is_ignoring() || self.recorder.is_shut() {
+        if !can_say_kind(attrs.metadata()) || is_ignoring() {
             return;
         }
+        if self.recorder.is_shut() {
+            return self.count_late(attrs);
+        }
         let Some(span) = ctx.span(id) else { return };
+        // Another layer of the same recorder has it.
+        if self.state(&span).is_some() {
+            return;
+        }
         let state = SpanState::new(Arc::clone(&self.recorder), self.place(&span));
         PerSpan::insert(&mut span.extensions_mut(), self.recorder.id(), Arc::clone(&state));
         if !state.is_handled() {
@@ -113,18 +131,16 @@ where
 
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         let Some(state) = self.state_of(id, &ctx) else { return };
-        if !state.is_handled() {
-            let mut fields = Fields::default();
-            values.record(&mut fields);
-            state.learn(fields);
-        }
+        let mut fields = Fields::default();
+        values.record(&mut fields);
+        state.learn(fields);
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
         let Some(state) = self.state_of(id, &ctx) else { return };
         let Some(other) = ctx.span(follows) else { return };
         if let Some(other) = other.scope().find_map(|above| self.state(&above)) {
-            state.follows(other);
+            state.follows(&other);
         }
     }
 
@@ -143,6 +159,9 @@ where
         let Some(kind) = instant.kind else { return };
         let Some(mut scope) = ctx.event_scope(event) else { return };
         let Some(state) = scope.find_map(|span| self.state(&span)) else { return };
+        if state.layer() != self.number {
+            return;
+        }
         state.touch();
         let Some(tool) = state.windows().and_then(|windows| windows.tool.as_ref()) else { return };
         let body = Text(instant.payload.as_deref().unwrap_or("{}"));
@@ -203,9 +222,10 @@ impl Visit for Instant {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "otel_trace.payload" {
-            let text = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| format!("{value:?}")));
-            self.payload = text.ok();
+        if matches!(field.name(), "otel_trace.event" | "otel_trace.status" | "otel_trace.payload")
+            && let Some(text) = text_of_debug(value)
+        {
+            self.record_str(field, &text);
         }
     }
 }

@@ -82,6 +82,7 @@ pub(super) struct Inner {
     pub(super) root: PathBuf,
     pub(super) options: WriterOptions,
     is_shut: AtomicBool,
+    last_layer: AtomicU64,
     /// Windows with a start and no end, in the order of their starts.
     open: Mutex<BTreeMap<OpenKey, AnOpenWindow>>,
     last_key: AtomicU64,
@@ -95,6 +96,10 @@ pub(super) struct Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RecorderId(usize);
 
+/// Tells layers of one recorder apart, should a subscriber have more than one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LayerNumber(u64);
+
 /// A window's place among the open ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct OpenKey(u64);
@@ -105,6 +110,7 @@ impl Inner {
             root,
             options,
             is_shut: AtomicBool::new(false),
+            last_layer: AtomicU64::new(0),
             open: Mutex::default(),
             last_key: AtomicU64::new(0),
             threads: Mutex::default(),
@@ -115,6 +121,10 @@ impl Inner {
     /// Its address: no other recorder has it while this one lives.
     pub(super) fn id(&self) -> RecorderId {
         RecorderId(std::ptr::from_ref(self).addr())
+    }
+
+    pub(super) fn next_layer(&self) -> LayerNumber {
+        LayerNumber(self.last_layer.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(super) fn is_shut(&self) -> bool {
@@ -130,10 +140,17 @@ impl Inner {
         is_ignoring()
     }
 
-    pub(super) fn opened(&self, window: AnOpenWindow) -> OpenKey {
+    /// Takes a window among the open ones. None after the shutdown, which it is counted as being too late for.
+    pub(super) fn opened(&self, window: impl FnOnce() -> AnOpenWindow) -> Option<OpenKey> {
+        let mut open = locked(&self.open);
+        if self.is_shut() {
+            drop(open);
+            self.options.lose(Lost::Late, "a start");
+            return None;
+        }
         let key = OpenKey(self.last_key.fetch_add(1, Ordering::Relaxed));
-        locked(&self.open).insert(key, window);
-        key
+        open.insert(key, window());
+        Some(key)
     }
 
     pub(super) fn closed(&self, key: OpenKey) {
@@ -144,8 +161,12 @@ impl Inner {
         locked(&self.threads).insert(id, Arc::downgrade(thread));
     }
 
-    pub(super) fn thread_ended(&self, id: &ThreadId) {
-        locked(&self.threads).remove(id);
+    /// Another thread may have taken the id by now.
+    pub(super) fn thread_ended(&self, id: &ThreadId, thread: &ThreadWindow) {
+        let mut threads = locked(&self.threads);
+        if threads.get(id).is_some_and(|named| std::ptr::eq(named.as_ptr(), thread)) {
+            threads.remove(id);
+        }
     }
 
     /// The open thread with this id.
@@ -160,18 +181,16 @@ impl Inner {
 
     /// Ends every window that is open, the latest first, and takes nothing more.
     pub(super) fn shut_down(&self) {
-        if self.is_shut.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        // A start that had begun before may still arrive; then there is another round.
-        loop {
-            let open = std::mem::take(&mut *locked(&self.open));
-            if open.is_empty() {
-                break;
+        let open = {
+            let mut open = locked(&self.open);
+            if self.is_shut.swap(true, Ordering::AcqRel) {
+                return;
             }
-            for (_, window) in open.into_iter().rev() {
-                window.end(End::Shutdown);
-            }
+            std::mem::take(&mut *open)
+        };
+        // Each end waits for the start or the end that is being written meanwhile.
+        for (_, window) in open.into_iter().rev() {
+            window.end(End::Shutdown);
         }
         locked(&self.conversations).clear();
         locked(&self.threads).clear();

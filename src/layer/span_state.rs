@@ -6,15 +6,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, Kind, RequestFields};
-use super::recorder::{Inner, locked};
+use super::recorder::{Inner, LayerNumber, locked};
 use super::supplied::Supplied;
-use super::tool_kind;
 use super::window::{
     End, InferenceFacts, InferenceWindow, Orphan, SessionMetadata, ThreadFacts, ThreadWindow, ToolFacts, ToolWindow,
     TurnWindow,
 };
 use crate::bundle::Json;
-use crate::event::{PayloadKind, UnixMillis};
+use crate::event::{CallId, PayloadKind, UnixMillis};
 
 /// The windows that one span opened.
 #[derive(Debug, Default, Clone)]
@@ -26,7 +25,7 @@ pub(super) struct Windows {
 }
 
 /// What the windows of a span are in.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Surroundings {
     pub(super) thread: Option<Arc<ThreadWindow>>,
     pub(super) turn: Option<Arc<TurnWindow>>,
@@ -37,19 +36,22 @@ pub(super) struct Surroundings {
 #[derive(Debug)]
 pub(super) struct SpanState {
     recorder: Arc<Inner>,
+    layer: LayerNumber,
     span_name: &'static str,
     opened_at: UnixMillis,
     /// Made by a typed handle, which opens and ends its windows.
     is_handled: bool,
     parent: Option<Arc<SpanState>>,
-    follows: OnceLock<Arc<SpanState>>,
+    /// What the span it follows from is in. Not that span: frameworks chain theirs without end.
+    follows: OnceLock<Surroundings>,
     supplied: Arc<Supplied>,
-    fields: Mutex<Option<Box<Fields>>>,
+    fields: Mutex<Option<Arc<Fields>>>,
     windows: OnceLock<Windows>,
 }
 
 /// Where a span stands.
 pub(super) struct Place {
+    pub(super) layer: LayerNumber,
     pub(super) span_name: &'static str,
     pub(super) is_handled: bool,
     pub(super) parent: Option<Arc<SpanState>>,
@@ -58,14 +60,19 @@ pub(super) struct Place {
 
 impl SpanState {
     pub(super) fn new(recorder: Arc<Inner>, place: Place) -> Arc<Self> {
-        let Place { span_name, is_handled, parent, supplied } = place;
+        let Place { layer, span_name, is_handled, parent, supplied } = place;
         let opened_at = UnixMillis::now();
         let (follows, fields, windows) = (OnceLock::new(), Mutex::new(None), OnceLock::new());
-        Arc::new(Self { recorder, span_name, opened_at, is_handled, parent, follows, supplied, fields, windows })
+        Arc::new(Self { recorder, layer, span_name, opened_at, is_handled, parent, follows, supplied, fields, windows })
     }
 
     pub(super) fn recorder(&self) -> &Arc<Inner> {
         &self.recorder
+    }
+
+    /// The layer that saw the span first, of those that its recorder has in the subscriber.
+    pub(super) fn layer(&self) -> LayerNumber {
+        self.layer
     }
 
     pub(super) fn supplied(&self) -> &Arc<Supplied> {
@@ -81,6 +88,16 @@ impl SpanState {
         self.windows.get()
     }
 
+    /// Whether what is said of the span now may be recorded.
+    pub(super) fn is_recording(&self) -> bool {
+        let may_have_windows = match self.windows.get() {
+            Some(Windows { thread: None, turn: None, inference: None, tool: None }) => false,
+            Some(_) => true,
+            None => !self.is_handled,
+        };
+        may_have_windows && !self.recorder.is_shut()
+    }
+
     /// Opens the windows of a typed handle.
     pub(super) fn open(&self, windows: Windows) {
         // A handle opens its windows once.
@@ -88,20 +105,31 @@ impl SpanState {
     }
 
     /// The span follows another. A thread that does is spawned by the other's.
-    pub(super) fn follows(&self, other: Arc<Self>) {
-        // The first one counts: frameworks chain them.
-        let _ = self.follows.set(other);
+    pub(super) fn follows(&self, other: &Self) {
+        if self.parent.is_some() || self.follows.get().is_some() {
+            return;
+        }
+        let found = other.inside();
+        if found.thread.is_some() {
+            // The first one counts.
+            let _ = self.follows.set(found);
+        }
     }
 
     /// New values of the span's fields.
     pub(super) fn learn(&self, news: Fields) {
+        // All else a handle says itself.
+        if self.is_handled && !news.speak_of_status() {
+            return;
+        }
         let is_complete = {
             let mut fields = locked(&self.fields);
             let known = fields.get_or_insert_default();
-            known.merge(news);
+            Arc::make_mut(known).merge(news);
             has_required_facts(known)
         };
-        if is_complete {
+        // What a span at the top is in may still be said: it may follow from another.
+        if is_complete && self.parent.is_some() && !self.is_handled {
             self.start(UnixMillis::now());
         }
     }
@@ -129,7 +157,7 @@ impl SpanState {
         if let Some(inference) = inference.as_ref().filter(|inference| inference.is_pending()) {
             let request = locked(&self.fields).as_ref().map(|fields| fields.request.clone());
             if let Some(body) = request.as_ref().and_then(RequestBody::of) {
-                inference.request(&Json(&body));
+                inference.request_at(&Json(&body), at);
             }
         }
     }
@@ -139,26 +167,40 @@ impl SpanState {
         if let Some(windows) = self.windows.get() {
             return Some(windows);
         }
-        let fields = locked(&self.fields).as_ref().map(Box::clone)?;
+        let fields = locked(&self.fields).clone()?;
         let kind = fields.kind()?;
         if self.recorder.is_off(self.span_name) {
             return None;
         }
-        let surroundings = self.surroundings_of(&fields);
+        let surroundings = match kind {
+            // Its id is its own name, not that of what it is in.
+            Kind::Thread => self.surroundings(),
+            Kind::Turn | Kind::Inference | Kind::Tool | Kind::Agent => self.surroundings_of(&fields),
+        };
         Some(self.windows.get_or_init(|| self.open_windows(kind, &fields, surroundings)))
     }
 
     /// What a window of this span is in.
     pub(super) fn surroundings(&self) -> Surroundings {
-        let mut above = self.parent.as_deref();
-        while let Some(state) = above {
-            state.touch();
-            if let Some(found) = state.windows().and_then(Surroundings::inside) {
+        match &self.parent {
+            Some(parent) => parent.inside(),
+            None => self.follows.get().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// What a window below this span is in.
+    fn inside(&self) -> Surroundings {
+        let mut innermost = self;
+        loop {
+            innermost.touch();
+            if let Some(found) = innermost.windows().and_then(Surroundings::inside) {
                 return found;
             }
-            above = state.parent.as_deref();
+            match &innermost.parent {
+                Some(parent) => innermost = parent,
+                None => return innermost.follows.get().cloned().unwrap_or_default(),
+            }
         }
-        self.follows.get().and_then(|other| other.windows().and_then(Surroundings::inside)).unwrap_or_default()
     }
 
     /// The same, where ids on the span win: they count where they name an open thread or turn.
@@ -207,11 +249,10 @@ impl SpanState {
                 windows.inference = Some(InferenceWindow::new(turn, self.opened_at, facts));
             }
             Kind::Tool => {
-                let name = fields.tool_name.clone().unwrap_or_default();
                 let facts = ToolFacts {
-                    kind: tool_kind::kind_by_name(&name),
-                    name,
-                    call_id: fields.call_id.clone(),
+                    name: fields.tool_name.clone().unwrap_or_default(),
+                    call_id: fields.call_id.as_deref().map(CallId::from),
+                    kind: None,
                     arguments: fields.arguments.clone(),
                 };
                 windows.tool = Some(ToolWindow::new(self.turn_in(fields, surroundings), facts));
@@ -242,29 +283,32 @@ impl SpanState {
             return;
         }
         self.start(self.opened_at);
-        let (Some(windows), Some(fields)) = (self.windows.get(), locked(&self.fields).take()) else { return };
+        self.end(&End::Closed);
+    }
+
+    /// Tells the windows what the span's fields said, before they end.
+    fn say_last(&self, windows: &Windows) {
+        let Some(fields) = locked(&self.fields).take() else { return };
         let Windows { thread, turn, inference, tool } = windows;
-        if let Some(inference) = inference {
+        if let Some(inference) = inference.as_ref().filter(|inference| !inference.is_over()) {
             say_last_of_inference(inference, &fields);
-            inference.end(End::Closed);
         }
-        if let Some(tool) = tool {
+        if let Some(tool) = tool.as_ref().filter(|tool| !tool.is_over()) {
             say_last_of_tool(tool, &fields);
-            tool.end(End::Closed);
         }
         if let Some(turn) = turn {
             turn.note_error(fields.error());
-            turn.end(End::Closed);
         }
         if let Some(thread) = thread {
             thread.note_error(fields.error());
-            thread.end(End::Closed);
         }
     }
 
     /// Ends the windows of the span, the innermost first.
     pub(super) fn end(&self, end: &End) {
-        let Some(Windows { thread, turn, inference, tool }) = self.windows.get() else { return };
+        let Some(windows) = self.windows.get() else { return };
+        self.say_last(windows);
+        let Windows { thread, turn, inference, tool } = windows;
         if let Some(inference) = inference {
             inference.end(end.clone());
         }

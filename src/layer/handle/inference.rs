@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, window};
+use super::{HANDLE_TARGET, Handle, window, within};
 use crate::bundle::Body;
 use crate::event::{UnixMillis, Usage};
 use crate::layer::span_state::Windows;
@@ -29,24 +29,27 @@ pub struct Model<'a> {
 
 impl Inference {
     pub(super) fn start(turn: &Handle, model: Model<'_>) -> Self {
-        let span = info_span!(
-            target: HANDLE_TARGET,
-            parent: turn.span(),
-            "chat",
-            otel_trace.kind = "inference",
-            otel.name = format!("chat {}", model.name),
-            otel.kind = "client",
-            gen_ai.operation.name = "chat",
-            gen_ai.request.model = model.name,
-            gen_ai.provider.name = model.provider,
-            gen_ai.response.id = tracing::field::Empty,
-            gen_ai.usage.input_tokens = tracing::field::Empty,
-            gen_ai.usage.cache_read.input_tokens = tracing::field::Empty,
-            gen_ai.usage.output_tokens = tracing::field::Empty,
-            gen_ai.usage.reasoning.output_tokens = tracing::field::Empty,
-            otel.status_code = tracing::field::Empty,
-            otel.status_description = tracing::field::Empty,
-        );
+        let make = || {
+            info_span!(
+                target: HANDLE_TARGET,
+                parent: turn.span(),
+                "chat",
+                otel_trace.kind = "inference",
+                otel.name = %format_args!("chat {}", model.name),
+                otel.kind = "client",
+                gen_ai.operation.name = "chat",
+                gen_ai.request.model = model.name,
+                gen_ai.provider.name = model.provider,
+                gen_ai.response.id = tracing::field::Empty,
+                gen_ai.usage.input_tokens = tracing::field::Empty,
+                gen_ai.usage.cache_read.input_tokens = tracing::field::Empty,
+                gen_ai.usage.output_tokens = tracing::field::Empty,
+                gen_ai.usage.reasoning.output_tokens = tracing::field::Empty,
+                otel.status_code = tracing::field::Empty,
+                otel.status_description = tracing::field::Empty,
+            )
+        };
+        let span = within(turn.span(), make);
         let opened_at = UnixMillis::now();
         Self(Handle::new(span, |state| {
             let Some(turn) = state.surroundings().turn else { return };

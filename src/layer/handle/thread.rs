@@ -1,10 +1,11 @@
 //! The handle of a thread.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tracing::{Span, info_span};
 
-use super::{HANDLE_TARGET, Handle, Turn, window};
+use super::{HANDLE_TARGET, Handle, Turn, window, within};
 use crate::event::{TurnId, UnixMillis};
 use crate::layer::span_state::{SpanState, Windows};
 use crate::layer::window::{SessionMetadata, ThreadFacts, ThreadWindow};
@@ -142,11 +143,17 @@ impl Thread {
     }
 
     pub(super) fn start_under(parent: &Span, meta: ThreadMeta<'_>) -> Self {
-        parent.in_scope(|| Self::start(meta))
+        within(parent, || parent.in_scope(|| Self::start(meta)))
     }
 
     fn open(span: Span, meta: ThreadMeta<'_>) -> Self {
         Self(Handle::new(span, |state| open(state, meta)))
+    }
+
+    /// The directory of the bundle that this thread is recorded in; of the first, where several recorders do.
+    pub fn bundle(&self) -> Option<PathBuf> {
+        let threads = self.0.states().iter().filter_map(|state| state.windows()?.thread.as_ref());
+        threads.filter_map(|thread| thread.bundle()).next()
     }
 
     /// Starts a turn of this thread, with this id if one is given.

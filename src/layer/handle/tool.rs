@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window};
+use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window, within};
 use crate::bundle::Body;
-use crate::event::{ExecutionStatus, ToolKind, UnixMillis};
+use crate::event::{CallId, ExecutionStatus, ToolKind, UnixMillis};
 use crate::layer::span_state::Windows;
-use crate::layer::tool_kind;
 use crate::layer::window::{ToolFacts, ToolWindow};
 
 /// A tool call. Made by [`Turn::tool`](super::Turn::tool).
@@ -53,8 +52,8 @@ impl<'a> Call<'a> {
     fn facts(&self) -> ToolFacts {
         ToolFacts {
             name: self.name.to_owned(),
-            call_id: self.id.map(str::to_owned),
-            kind: self.kind.clone().unwrap_or_else(|| tool_kind::kind_by_name(self.name)),
+            call_id: self.id.map(CallId::from),
+            kind: self.kind.clone(),
             arguments: self.arguments.map(str::to_owned),
         }
     }
@@ -62,18 +61,21 @@ impl<'a> Call<'a> {
 
 impl Tool {
     pub(super) fn start(turn: &Handle, call: Call<'_>) -> Self {
-        let span = info_span!(
-            target: HANDLE_TARGET,
-            parent: turn.span(),
-            "execute_tool",
-            otel_trace.kind = "tool",
-            otel.name = format!("execute_tool {}", call.name),
-            gen_ai.operation.name = "execute_tool",
-            gen_ai.tool.name = call.name,
-            gen_ai.tool.call.id = call.id,
-            otel.status_code = tracing::field::Empty,
-            otel.status_description = tracing::field::Empty,
-        );
+        let make = || {
+            info_span!(
+                target: HANDLE_TARGET,
+                parent: turn.span(),
+                "execute_tool",
+                otel_trace.kind = "tool",
+                otel.name = %format_args!("execute_tool {}", call.name),
+                gen_ai.operation.name = "execute_tool",
+                gen_ai.tool.name = call.name,
+                gen_ai.tool.call.id = call.id,
+                otel.status_code = tracing::field::Empty,
+                otel.status_description = tracing::field::Empty,
+            )
+        };
+        let span = within(turn.span(), make);
         Self(Handle::new(span, |state| {
             let Some(turn) = state.surroundings().turn else { return };
             let tool = ToolWindow::new(turn, call.facts());

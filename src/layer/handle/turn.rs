@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{Call, HANDLE_TARGET, Handle, Inference, Model, Tool, window};
+use super::{Call, HANDLE_TARGET, Handle, Inference, Model, Tool, window, within};
 use crate::event::{TurnId, UnixMillis};
 use crate::layer::span_state::Windows;
 use crate::layer::window::TurnWindow;
@@ -17,15 +17,18 @@ window!(Turn);
 
 impl Turn {
     pub(super) fn start(thread: &Handle, id: Option<TurnId>) -> Self {
-        let span = info_span!(
-            target: HANDLE_TARGET,
-            parent: thread.span(),
-            "turn",
-            otel_trace.kind = "turn",
-            otel_trace.turn.id = id.as_ref().map(TurnId::as_str),
-            otel.status_code = tracing::field::Empty,
-            otel.status_description = tracing::field::Empty,
-        );
+        let make = || {
+            info_span!(
+                target: HANDLE_TARGET,
+                parent: thread.span(),
+                "turn",
+                otel_trace.kind = "turn",
+                otel_trace.turn.id = id.as_ref().map(TurnId::as_str),
+                otel.status_code = tracing::field::Empty,
+                otel.status_description = tracing::field::Empty,
+            )
+        };
+        let span = within(thread.span(), make);
         Self(Handle::new(span, |state| {
             let Some(thread) = state.surroundings().thread else { return };
             let turn = TurnWindow::new(thread, id.as_ref().map(|id| id.as_str().to_owned()));

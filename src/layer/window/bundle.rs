@@ -1,6 +1,7 @@
 //! A bundle while it is recorded: its writer, and the names that were used in it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,14 +45,14 @@ impl Bundle {
         let mut used = locked(&self.tool_ids);
         let mut id = ToolCallId::from(wanted);
         loop {
-            match used.get_mut(id.as_str()) {
-                None => {
-                    used.insert(id.clone(), 1);
+            match used.entry(id.clone()) {
+                Entry::Vacant(unused) => {
+                    unused.insert(1);
                     return id;
                 }
-                Some(times) => {
-                    *times += 1;
-                    id = ToolCallId::from(format!("{id}#{times}"));
+                Entry::Occupied(mut times) => {
+                    *times.get_mut() += 1;
+                    id = ToolCallId::from(format!("{id}#{}", times.get()));
                 }
             }
         }

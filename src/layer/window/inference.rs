@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
+use super::thread::Recording;
 use super::turn::TurnWindow;
 use super::{AnOpenWindow, DROPPED, End, SHUT_DOWN};
-use crate::bundle::{Body, BodyBuf, BodyError, Lost, Stored};
+use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, Stored};
 use crate::event::{
     Event, EventKind, InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, InferenceStarted,
     PayloadKind, PayloadRef, RequestId, ResponseId, UnixMillis, Usage,
@@ -41,6 +42,8 @@ struct Seen {
     first_token_at: Option<UnixMillis>,
     usage: Option<Usage>,
     error: Option<String>,
+    /// Whether there was an answer, be it stored or lost.
+    is_answered: bool,
 }
 
 /// The body of a request or a response that is not known: `{}`.
@@ -50,6 +53,11 @@ impl Body for Unknown {
     fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
         out.write_all(b"{}").map_err(BodyError::new)
     }
+}
+
+/// The body of a response that could not be stored.
+fn lost_response() -> serde_json::Value {
+    serde_json::json!({ "otel_trace.lost": "the response could not be stored" })
 }
 
 impl InferenceWindow {
@@ -75,35 +83,52 @@ impl InferenceWindow {
         self.request_at(body, UnixMillis::now());
     }
 
-    fn request_at(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
+    /// The request, which became known at this time.
+    pub(in crate::layer) fn request_at(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
         if self.recorder().is_off("an inference request") {
             return;
         }
         let Some((recording, _)) = self.turn.place(at) else { return };
-        match recording.put(PayloadKind::InferenceRequest, body) {
-            Ok(Stored { reference, is_json: false }) => locked(&self.seen).wire_request = Some(reference),
-            Ok(Stored { reference, is_json: true }) if self.life.is_pending() => self.start(reference, at),
-            Ok(Stored { reference, is_json: true }) => self.keep_reference_beside(reference, at),
-            Err(_told) => self.give_up("its request could not be stored"),
+        let beside = match recording.put(PayloadKind::InferenceRequest, body) {
+            Ok(Stored { reference, .. }) if !self.life.is_pending() => Some(reference),
+            Ok(Stored { reference, is_json: false }) => locked(&self.seen).wire_request.replace(reference),
+            Ok(Stored { reference, is_json: true }) => self.start(reference, at),
+            Err(_told) => {
+                self.give_up("its request could not be stored");
+                None
+            }
+        };
+        // One that a shutdown overtook is counted already.
+        if let Some(reference) = beside.filter(|_| !self.recorder().is_shut()) {
+            self.keep_reference_beside(reference, at);
         }
     }
 
-    fn start(self: &Arc<Self>, request_payload: PayloadRef, at: UnixMillis) {
-        let Some((recording, place)) = self.turn.place(at) else { return };
-        let id = self.id.get_or_init(|| recording.bundle.unique("inference").into()).clone();
+    fn id(&self, recording: &Recording) -> &InferenceId {
+        self.id.get_or_init(|| recording.bundle.unique("inference").into())
+    }
+
+    /// Gives the request back where the call started, or ended, without it meanwhile.
+    fn start(self: &Arc<Self>, request_payload: PayloadRef, at: UnixMillis) -> Option<PayloadRef> {
+        let (recording, place) = self.turn.place(at)?;
         let started = InferenceStarted {
-            inference_call_id: id,
+            inference_call_id: self.id(recording).clone(),
             thread_id: recording.id.clone(),
             turn_id: place.turn_id.clone(),
             model: self.facts.model.clone(),
             provider_name: self.facts.provider_name.clone(),
-            request_payload,
+            request_payload: request_payload.clone(),
             request_input_mode: None,
             wire_payload: locked(&self.seen).wire_request.clone(),
         };
         let window = || AnOpenWindow::Inference(Arc::clone(self));
-        let write = || recording.bundle.writer.append(at, &place.context, &started.into()).map(drop);
+        let mut unnamed = Some(request_payload);
+        let write = || {
+            unnamed = None;
+            recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+        };
         self.life.start(self.recorder(), window, write);
+        unnamed
     }
 
     /// The call can't be in the log: its start must name a request.
@@ -114,7 +139,8 @@ impl InferenceWindow {
     }
 
     fn keep_reference_beside(&self, payload: PayloadRef, at: UnixMillis) {
-        self.turn.say_beside(payload, &serde_json::json!({ "inference_call_id": self.id.get() }), at);
+        let Some((recording, _)) = self.turn.place(at) else { return };
+        self.turn.say_beside(payload, &serde_json::json!({ "inference_call_id": self.id(recording) }), at);
     }
 
     /// What the model answered, whole or in part: the end says which.
@@ -125,14 +151,19 @@ impl InferenceWindow {
         }
         self.start_unknown(at);
         let Some((recording, _)) = self.turn.place(at) else { return };
-        let Ok(Stored { reference, is_json }) = recording.put(PayloadKind::InferenceResponse, body) else { return };
-        let earlier = {
+        let stored = recording.put(PayloadKind::InferenceResponse, body);
+        let beside = {
             let mut seen = locked(&self.seen);
-            let slot = if is_json { &mut seen.response } else { &mut seen.wire_response };
-            slot.replace(reference)
+            seen.is_answered = true;
+            match stored {
+                Ok(Stored { reference, .. }) if self.life.is_over() => Some(reference),
+                Ok(Stored { reference, is_json: true }) => seen.response.replace(reference),
+                Ok(Stored { reference, is_json: false }) => seen.wire_response.replace(reference),
+                Err(_told) => None,
+            }
         };
-        if let Some(earlier) = earlier {
-            self.keep_reference_beside(earlier, at);
+        if let Some(reference) = beside {
+            self.keep_reference_beside(reference, at);
         }
     }
 
@@ -144,6 +175,11 @@ impl InferenceWindow {
         }
     }
 
+    /// Whether nothing that is said of it now can be in its end.
+    pub(in crate::layer) fn is_over(&self) -> bool {
+        self.life.is_over()
+    }
+
     /// A body of any kind.
     pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
         if kind == PayloadKind::InferenceRequest {
@@ -152,8 +188,8 @@ impl InferenceWindow {
         if kind == PayloadKind::InferenceResponse {
             return self.response(body);
         }
-        let about = serde_json::json!({ "inference_call_id": self.id.get() });
-        self.turn.keep_beside(kind, body, &about);
+        let Some((recording, _)) = self.turn.place(UnixMillis::now()) else { return };
+        self.turn.keep_beside(kind, body, &serde_json::json!({ "inference_call_id": self.id(recording) }));
     }
 
     pub(in crate::layer) fn first_token(&self) {
@@ -196,14 +232,16 @@ impl InferenceWindow {
         let seen = locked(&self.seen).clone();
         let how = How::of(end, &seen);
         let needs_body = matches!(how, How::Completed) && seen.response.is_none();
-        let response = if needs_body { self.unknown_response(at) } else { seen.response.clone() };
+        let response = if needs_body { self.missing_response(&seen, at) } else { seen.response.clone() };
         self.life.end(self.recorder(), || self.write_end(how, seen, response, at));
     }
 
     /// The body that a completed call must name.
-    fn unknown_response(self: &Arc<Self>, at: UnixMillis) -> Option<PayloadRef> {
+    fn missing_response(self: &Arc<Self>, seen: &Seen, at: UnixMillis) -> Option<PayloadRef> {
         let (recording, _) = self.turn.place(at)?;
-        recording.put(PayloadKind::InferenceResponse, &Unknown).ok().map(|stored| stored.reference)
+        let is_lost = seen.is_answered && seen.wire_response.is_none();
+        let body: &dyn Body = if is_lost { &Json(&lost_response()) } else { &Unknown };
+        recording.put(PayloadKind::InferenceResponse, body).ok().map(|stored| stored.reference)
     }
 
     fn write_end(self: &Arc<Self>, how: How, seen: Seen, response: Option<PayloadRef>, at: UnixMillis) {
@@ -266,7 +304,7 @@ impl How {
             End::Shutdown => Self::Cancelled(SHUT_DOWN.to_owned()),
             End::Closed => match &seen.error {
                 Some(error) => Self::Failed(error.clone()),
-                None if seen.response.is_some() || seen.wire_response.is_some() => Self::Completed,
+                None if seen.is_answered => Self::Completed,
                 None => Self::Cancelled(DROPPED.to_owned()),
             },
         }

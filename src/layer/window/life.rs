@@ -16,12 +16,17 @@ enum Phase {
     #[default]
     Pending,
     Open(OpenKey),
-    Over,
+    Over {
+        /// Whether a start is in the log.
+        started: bool,
+    },
 }
 
 impl Life {
     /// Writes the start if nobody has. Gives whether the window is open then. One whose start could not be written is
     /// over: an end without a start would only be in the way.
+    ///
+    /// It is among the open windows before its start is written, so that the shutdown waits for it and ends it.
     pub(super) fn start(
         &self,
         recorder: &Inner,
@@ -33,14 +38,20 @@ impl Life {
         }
         let mut phase = locked(&self.0);
         if let Phase::Pending = *phase {
-            *phase = match write() {
-                Ok(()) => Phase::Open(recorder.opened(window())),
-                Err(_told) => Phase::Over,
+            *phase = match recorder.opened(window) {
+                None => Phase::Over { started: false },
+                Some(key) => match write() {
+                    Ok(()) => Phase::Open(key),
+                    Err(_told) => {
+                        recorder.closed(key);
+                        Phase::Over { started: false }
+                    }
+                },
             };
         }
         let opened = match *phase {
             Phase::Open(_) => true,
-            Phase::Pending | Phase::Over => false,
+            Phase::Pending | Phase::Over { .. } => false,
         };
         drop(phase);
         opened
@@ -52,16 +63,30 @@ impl Life {
             return;
         }
         let mut phase = locked(&self.0);
-        let was = std::mem::replace(&mut *phase, Phase::Over);
-        if let Phase::Open(key) = was {
-            recorder.closed(key);
-            write();
+        match *phase {
+            Phase::Pending => *phase = Phase::Over { started: false },
+            Phase::Open(key) => {
+                *phase = Phase::Over { started: true };
+                write();
+                recorder.closed(key);
+            }
+            Phase::Over { .. } => {}
         }
     }
 
     /// Whether the window neither started nor ended.
     pub(super) fn is_pending(&self) -> bool {
         !is_ignoring() && matches!(*locked(&self.0), Phase::Pending)
+    }
+
+    /// Whether the window's start is in the log, be it open or over.
+    pub(super) fn has_started(&self) -> bool {
+        !is_ignoring() && matches!(*locked(&self.0), Phase::Open(_) | Phase::Over { started: true })
+    }
+
+    /// Whether the window ended, or never will start.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(*locked(&self.0), Phase::Over { .. })
     }
 
     /// Whether the window started and has not ended.

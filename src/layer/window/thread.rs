@@ -1,6 +1,7 @@
 //! A thread: one agent's conversation. A root thread is a bundle of its own; a spawned one is in its parent's.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use uuid::Uuid;
@@ -78,7 +79,11 @@ impl Recording {
 }
 
 impl ThreadWindow {
-    pub(in crate::layer) fn new(recorder: Arc<Inner>, parent: Option<Arc<Self>>, facts: ThreadFacts) -> Arc<Self> {
+    /// A spawned thread that is named like one above it, because a framework passes the conversation's id on, gets
+    /// an id of its own.
+    pub(in crate::layer) fn new(recorder: Arc<Inner>, parent: Option<Arc<Self>>, mut facts: ThreadFacts) -> Arc<Self> {
+        let above = || std::iter::successors(parent.as_ref(), |thread| thread.parent.as_ref());
+        facts.id = facts.id.filter(|id| !above().any(|thread| thread.is_named(id)));
         Arc::new(Self {
             recorder,
             parent,
@@ -118,6 +123,11 @@ impl ThreadWindow {
         self.recording.get_or_init(|| self.begin(parent, at)).as_ref()
     }
 
+    /// The directory of the thread's bundle, where it started.
+    pub(in crate::layer) fn bundle(&self) -> Option<PathBuf> {
+        self.started().map(|recording| recording.bundle.writer.path().to_owned())
+    }
+
     /// The thread, where it started.
     pub(super) fn started(&self) -> Option<&Recording> {
         self.recording.get()?.as_ref()
@@ -129,28 +139,42 @@ impl ThreadWindow {
     }
 
     fn begin(self: &Arc<Self>, parent: Option<&Recording>, at: UnixMillis) -> Option<Recording> {
+        let mut begun = None;
+        let window = || AnOpenWindow::Thread(Arc::clone(self));
+        let write = || {
+            let recording = begun.insert(self.new_recording(parent, at)?);
+            self.write_start(recording, parent, at)
+        };
+        let is_open = self.life.start(&self.recorder, window, write);
+        // One whose own start was lost still is a place for what happens in it.
+        let recording = begun?;
+        if is_open {
+            self.recorder.thread_started(recording.id.clone(), self);
+        }
+        Some(recording)
+    }
+
+    fn new_recording(&self, parent: Option<&Recording>, at: UnixMillis) -> Result<Recording, Lost> {
         let id = ThreadId::from(self.facts.id.clone().unwrap_or_else(|| Uuid::now_v7().to_string()));
         let bundle = match parent {
             Some(parent) => Arc::clone(&parent.bundle),
             None => Arc::new(self.begin_bundle(&id, at)?),
         };
         let agent_path = self.agent_path(&id, parent);
-        let recording = Recording { id, bundle, agent_path, depth: parent.map_or(0, |parent| parent.depth + 1) };
-        let window = || AnOpenWindow::Thread(Arc::clone(self));
-        if self.life.start(&self.recorder, window, || self.write_start(&recording, parent, at)) {
-            self.recorder.thread_started(recording.id.clone(), self);
-        }
-        Some(recording)
+        Ok(Recording { id, bundle, agent_path, depth: parent.map_or(0, |parent| parent.depth + 1) })
     }
 
-    fn begin_bundle(&self, id: &ThreadId, at: UnixMillis) -> Option<Bundle> {
+    fn begin_bundle(&self, id: &ThreadId, at: UnixMillis) -> Result<Bundle, Lost> {
         let made = Bundle::create(&self.recorder.root, id, at, self.recorder.options.clone());
-        let bundle = made.map_err(|error| self.recorder.options.lose(Lost::Bundle, full_message(&error))).ok()?;
+        let bundle = made.map_err(|error| {
+            self.recorder.options.lose(Lost::Bundle, full_message(&error));
+            Lost::Bundle
+        })?;
         let trace_id = bundle.writer.manifest().trace_id.clone();
         let started = RolloutStarted { trace_id, root_thread_id: id.clone() };
         // Lost or not, the thread's own start says the same.
         let _ = bundle.writer.append(at, &EventContext::default(), &started.into());
-        Some(bundle)
+        Ok(bundle)
     }
 
     fn agent_path(&self, id: &ThreadId, parent: Option<&Recording>) -> AgentPath {
@@ -208,8 +232,12 @@ impl ThreadWindow {
         locked(&self.turns).insert(id, Arc::downgrade(turn));
     }
 
-    pub(super) fn turn_ended(&self, id: &TurnId) {
-        locked(&self.turns).remove(id);
+    /// Another turn may have taken the id by now.
+    pub(super) fn turn_ended(&self, id: &TurnId, turn: &TurnWindow) {
+        let mut turns = locked(&self.turns);
+        if turns.get(id).is_some_and(|named| std::ptr::eq(named.as_ptr(), turn)) {
+            turns.remove(id);
+        }
     }
 
     /// The open turn with this id.
@@ -229,21 +257,23 @@ impl ThreadWindow {
         for turn in supplied.iter().filter(|turn| turn.is_supplied()) {
             turn.end(end.clone());
         }
-        let Some(Some(recording)) = self.recording.get() else {
-            self.life.end(&self.recorder, || {});
-            return;
-        };
         let error = locked(&self.error).clone();
+        let is_shutdown = matches!(end, End::Shutdown);
         let (status, error) = match (end, error) {
             (End::Closed, None) | (End::Completed, _) => (RolloutStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (RolloutStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (RolloutStatus::Aborted, Some(reason)),
             (End::Shutdown, _) => (RolloutStatus::Aborted, Some(SHUT_DOWN.to_owned())),
         };
-        self.life.end(&self.recorder, || self.write_end(recording, status, error));
+        self.life.end(&self.recorder, || {
+            // Its start is in the log: this is there already, or about to be put there by who wrote it.
+            if let Some(recording) = self.recording.wait() {
+                self.write_end(recording, status, error, is_shutdown);
+            }
+        });
     }
 
-    fn write_end(&self, recording: &Recording, status: RolloutStatus, error: Option<String>) {
+    fn write_end(&self, recording: &Recording, status: RolloutStatus, error: Option<String>, is_shutdown: bool) {
         let at = UnixMillis::now();
         let writer = &recording.bundle.writer;
         let append = |event: Event| {
@@ -251,9 +281,15 @@ impl ThreadWindow {
             let _ = writer.append(at, &EventContext::default(), &event);
         };
         append(ThreadEnded { thread_id: recording.id.clone(), status, error }.into());
-        self.recorder.thread_ended(&recording.id);
+        self.recorder.thread_ended(&recording.id, self);
         if self.parent.is_none() {
-            append(RolloutEnded { status }.into());
+            let ended = RolloutEnded { status }.into();
+            if is_shutdown {
+                // Nothing follows a shutdown, not even what was on its way.
+                writer.append_last(at, &ended);
+            } else {
+                append(ended);
+            }
             writer.finish(at);
         }
     }

@@ -18,8 +18,9 @@ use crate::layer::tool_kind;
 #[derive(Debug)]
 pub(in crate::layer) struct ToolFacts {
     pub(in crate::layer) name: String,
-    pub(in crate::layer) call_id: Option<String>,
-    pub(in crate::layer) kind: ToolKind,
+    pub(in crate::layer) call_id: Option<CallId>,
+    /// What the tool does, where its name does not say.
+    pub(in crate::layer) kind: Option<ToolKind>,
     /// The arguments as the model wrote them, JSON text as a rule.
     pub(in crate::layer) arguments: Option<String>,
 }
@@ -39,6 +40,8 @@ struct Seen {
     invocation: Option<PayloadRef>,
     result: Option<PayloadRef>,
     error: Option<String>,
+    /// Whether there was a result, be it stored or lost.
+    is_answered: bool,
 }
 
 impl ToolWindow {
@@ -67,7 +70,8 @@ impl ToolWindow {
             }
             self.begin(recording, place, at);
         }
-        self.life.is_open().then_some(())?;
+        // What is said after the end is evidence still: a terminal outlives the call that opened it.
+        self.life.has_started().then_some(())?;
         Some((recording, place, self.id.get()?))
     }
 
@@ -83,16 +87,17 @@ impl ToolWindow {
         let window = || AnOpenWindow::Tool(Arc::clone(self));
         self.life.start(self.recorder(), window, || {
             let tool_call_id = self.id.get_or_init(|| match call_id {
-                Some(id) => recording.bundle.tool_call_id(id),
+                Some(id) => recording.bundle.tool_call_id(id.as_str()),
                 None => recording.bundle.unique("tool").into(),
             });
+            let kind = kind.clone().unwrap_or_else(|| tool_kind::kind_by_name(name));
             let started = ToolCallStarted {
                 tool_call_id: tool_call_id.clone(),
-                model_visible_call_id: call_id.as_deref().map(CallId::from),
+                model_visible_call_id: call_id.clone(),
                 code_mode_runtime_tool_id: None,
                 requester: Requester::Model,
-                kind: kind.clone(),
-                summary: tool_kind::summary(name, kind, arguments.as_deref()),
+                summary: tool_kind::summary(name, &kind, arguments.as_deref()),
+                kind,
                 invocation_payload,
             };
             recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
@@ -156,16 +161,29 @@ impl ToolWindow {
             return;
         }
         let Some((recording, _, _)) = self.started(at) else { return };
-        let Ok(stored) = recording.put(PayloadKind::ToolResult, body) else { return };
-        let earlier = locked(&self.seen).result.replace(stored.reference);
-        if let Some(earlier) = earlier {
-            self.keep_reference_beside(earlier, at);
+        let stored = recording.put(PayloadKind::ToolResult, body);
+        let beside = {
+            let mut seen = locked(&self.seen);
+            seen.is_answered = true;
+            match stored {
+                Ok(stored) if self.life.is_over() => Some(stored.reference),
+                Ok(stored) => seen.result.replace(stored.reference),
+                Err(_told) => None,
+            }
+        };
+        if let Some(reference) = beside {
+            self.keep_reference_beside(reference, at);
         }
+    }
+
+    /// Whether nothing that is said of it now can be in its end.
+    pub(in crate::layer) fn is_over(&self) -> bool {
+        self.life.is_over()
     }
 
     /// What the tool gave back to the model, as text.
     pub(in crate::layer) fn output(self: &Arc<Self>, text: &str) {
-        let call_id = self.facts.call_id.as_deref();
+        let call_id = self.facts.call_id.as_ref();
         let item = serde_json::json!({ "type": "function_call_output", "call_id": call_id, "output": text });
         self.result(&Json(&serde_json::json!({ "type": "direct_response", "response_item": item })));
     }
@@ -254,7 +272,7 @@ fn outcome(end: End, seen: &Seen) -> (ExecutionStatus, Option<String>) {
         End::Shutdown => (ExecutionStatus::Cancelled, Some(SHUT_DOWN.to_owned())),
         End::Closed => match &seen.error {
             Some(error) => (ExecutionStatus::Failed, Some(error.clone())),
-            None if seen.result.is_some() => (ExecutionStatus::Completed, None),
+            None if seen.is_answered => (ExecutionStatus::Completed, None),
             None => (ExecutionStatus::Cancelled, Some(DROPPED.to_owned())),
         },
     }

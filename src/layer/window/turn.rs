@@ -92,6 +92,9 @@ impl TurnWindow {
 
     /// Names a stored body that has no place in an event of its own.
     pub(super) fn say_beside(self: &Arc<Self>, payload: PayloadRef, about: &serde_json::Value, at: UnixMillis) {
+        if self.recorder().is_off("a body") {
+            return;
+        }
         if let Some((recording, place)) = self.place(at) {
             recording.say_beside(&place.context, payload, about, at);
         }
@@ -128,7 +131,7 @@ impl TurnWindow {
             let ended = TurnEnded { turn_id: place.turn_id.clone(), status, error };
             // Told by the writer where it was lost.
             let _ = recording.bundle.writer.append(at, &place.context, &ended.into());
-            self.thread.turn_ended(&place.turn_id);
+            self.thread.turn_ended(&place.turn_id, self);
         });
     }
 

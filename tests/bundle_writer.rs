@@ -1,0 +1,325 @@
+//! What the writer of a bundle promises.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use common::{Bundle, child, role};
+use otel_trace::bundle::{ErrorKind, Manifest, Reader, Tally, Writer, WriterOptions};
+use otel_trace::event::{
+    Event, EventContext, Other, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStatus, TurnStarted, UnixMillis,
+};
+use otel_trace::{Body, BodyBuf, BodyError, Exact, Json, Limits, Lost, PayloadKind, Redact};
+use serde_json::{Value, json};
+
+fn create(root: &Path, options: WriterOptions) -> Writer {
+    let manifest = Manifest::new("trace".into(), "rollout".into(), "thread".into(), UnixMillis(5));
+    Writer::create(root, manifest, options).unwrap()
+}
+
+fn numbered(thread: usize, n: usize) -> Event {
+    TurnStarted { turn_id: format!("{thread}/{n}").into(), thread_id: "t".into() }.into()
+}
+
+fn append(writer: &Writer, event: &Event) -> Result<u64, Lost> {
+    writer.append(UnixMillis::now(), &EventContext::default(), event).map(|seq| seq.0)
+}
+
+#[test]
+fn seq_is_the_line_number_however_many_threads_write() {
+    let root = tempfile::tempdir().unwrap();
+    let writer = create(root.path(), WriterOptions::default());
+    let seqs: Vec<(u64, String)> = thread::scope(|scope| {
+        let threads = (0..8).map(|thread| {
+            let writer = &writer;
+            scope.spawn(move || {
+                let one = |n| (append(writer, &numbered(thread, n)).unwrap(), format!("{thread}/{n}"));
+                (0..500).map(one).collect::<Vec<_>>()
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let bundle = Bundle::read(writer.path());
+    assert_eq!(bundle.lines.len(), 4000);
+    for (seq, id) in seqs {
+        assert_eq!(bundle.lines[seq as usize - 1]["payload"]["codex_turn_id"], id);
+    }
+}
+
+#[test]
+fn a_body_is_complete_before_the_event_that_names_it_can_be_read() {
+    let root = tempfile::tempdir().unwrap();
+    let writer = create(root.path(), WriterOptions::default());
+    let done = AtomicBool::new(false);
+    let body = json!({ "text": "x".repeat(100_000) });
+    let seen_while_writing = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let reader = Reader::open(writer.path()).unwrap();
+            let mut lines = reader.lines().unwrap();
+            let mut seen = 0;
+            while !done.load(Ordering::Acquire) {
+                // The log grows while it is read: where it ends for now, it is read again.
+                let Some(line) = lines.next() else {
+                    lines = reader.lines().unwrap();
+                    lines.by_ref().take(seen).for_each(drop);
+                    continue;
+                };
+                seen += 1;
+                line.unwrap().content.unwrap().event.for_each_payload(|reference| {
+                    let read: Value = serde_json::from_slice(&reader.payload(reference).unwrap()).unwrap();
+                    assert_eq!(read, body);
+                });
+            }
+            seen
+        });
+        let writers: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let stored = writer.put(&"t".into(), PayloadKind::ProtocolEvent, &Json(&body)).unwrap();
+                        let event_payload = stored.reference;
+                        let event = ProtocolEventObserved { event_type: "e".into(), event_payload };
+                        append(&writer, &event.into()).unwrap();
+                    }
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        done.store(true, Ordering::Release);
+        reader.join().unwrap()
+    });
+    assert!(seen_while_writing > 0, "the reader saw nothing in time");
+    assert_eq!(Bundle::read(writer.path()).lines.len(), 200);
+}
+
+#[test]
+fn a_bundle_is_not_made_where_one_is() {
+    let root = tempfile::tempdir().unwrap();
+    let first = create(root.path(), WriterOptions::default());
+    append(&first, &numbered(0, 0)).unwrap();
+    let manifest = first.manifest().clone();
+    let refused = Writer::create(root.path(), manifest.clone(), WriterOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exists);
+    assert!(refused.to_string().contains("a bundle is already here"), "{refused}");
+    append(&first, &numbered(0, 1)).unwrap();
+    assert_eq!(Bundle::read(first.path()).lines.len(), 2);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing temporary is left");
+
+    fs::remove_dir_all(first.path()).unwrap();
+    fs::write(first.path(), "a file").unwrap();
+    let refused = Writer::create(root.path(), manifest, WriterOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exists);
+}
+
+#[test]
+#[cfg(unix)]
+fn only_the_owner_may_read_a_bundle() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let above = tempfile::tempdir().unwrap();
+    let root = above.path().join("made/on/the/way");
+    let writer = create(&root, WriterOptions::default());
+    writer.put(&"t".into(), PayloadKind::ToolResult, &Json(&1)).unwrap();
+    for directory in [&root, writer.path(), &writer.path().join("payloads")] {
+        assert_eq!(mode(directory), 0o700, "{}", directory.display());
+    }
+    for file in ["manifest.json", "trace.jsonl", "payloads/1.json"] {
+        assert_eq!(mode(&writer.path().join(file)), 0o600, "{file}");
+    }
+    let (_recorder, _guard) = otel_trace::Recorder::builder().root(above.path().join("built")).build().unwrap();
+    assert_eq!(mode(&above.path().join("built")), 0o700);
+}
+
+#[test]
+fn a_killed_process_leaves_every_event_whose_call_had_returned() {
+    if role().is_some() {
+        let writer = create(Path::new(&std::env::var_os("OTEL_TRACE_ROOT").unwrap()), WriterOptions::default());
+        for n in 0.. {
+            let seq = append(&writer, &numbered(0, n)).unwrap();
+            let mut stdout = std::io::stdout().lock();
+            writeln!(stdout, "seq {seq}").unwrap();
+        }
+    }
+    let root = tempfile::tempdir().unwrap();
+    let mut command = child("a_killed_process_leaves_every_event_whose_call_had_returned", "write");
+    let mut process = command.env("OTEL_TRACE_ROOT", root.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(process.stdout.take().unwrap());
+    let seq_of = |line: &str| line.trim_end().strip_prefix("seq ")?.parse::<u64>().ok();
+    let mut last = 0;
+    while last < 300 {
+        let mut line = String::new();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "the child ended by itself");
+        last = seq_of(&line).unwrap_or(last);
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    let whole = rest.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    last = whole.filter_map(seq_of).next_back().unwrap_or(last);
+
+    let bundle = fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
+    let lines: Vec<_> = Reader::open(&bundle).unwrap().lines().unwrap().map(|line| line.unwrap().content).collect();
+    assert!(lines.len() as u64 >= last, "{} lines, {last} said", lines.len());
+    for (line, place) in lines.iter().take(last as usize).zip(1..) {
+        assert_eq!(line.as_ref().unwrap().seq.0, place);
+    }
+}
+
+#[test]
+fn the_manifest_is_there_from_the_first_and_says_who_the_bundle_is() {
+    let root = tempfile::tempdir().unwrap();
+    let writer = create(root.path(), WriterOptions::default());
+    assert_eq!(writer.path().file_name().unwrap(), "trace-trace-thread");
+    let manifest: Value = serde_json::from_slice(&fs::read(writer.path().join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(
+        manifest,
+        json!({ "schema_version": 1, "trace_id": "trace", "rollout_id": "rollout", "root_thread_id": "thread",
+                "started_at_unix_ms": 5, "raw_event_log": "trace.jsonl", "payloads_dir": "payloads" })
+    );
+}
+
+#[test]
+fn exact_bytes_are_kept_byte_for_byte_and_named_by_what_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    let writer = create(root.path(), WriterOptions::default());
+    let check = |bytes: &[u8], is_json: bool, path: &str| {
+        let stored = writer.put(&"t".into(), PayloadKind::InferenceResponse, &Exact(bytes)).unwrap();
+        assert_eq!((stored.is_json, stored.reference.path.as_str()), (is_json, path));
+        assert_eq!(fs::read(writer.path().join(path)).unwrap(), bytes);
+    };
+    check(b" {\"a\" : 1.0}\n", true, "payloads/1.json");
+    check(b"data: {}\n\ndata: [DONE]\n", false, "payloads/2.bin");
+    check(b"{} {}", false, "payloads/3.bin");
+    check(b"\"\xff\"", false, "payloads/4.bin");
+    check(b"", false, "payloads/5.bin");
+}
+
+/// A body that can't be encoded.
+enum Bad {
+    Errs,
+    Panics,
+}
+
+impl Body for Bad {
+    fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
+        out.write_all(b"{\"half\":").map_err(BodyError::new)?;
+        match self {
+            Self::Errs => Err(BodyError::new("no such body")),
+            Self::Panics => panic!("planted"),
+        }
+    }
+}
+
+#[test]
+fn a_body_that_cant_be_serialised_is_stored_as_its_reason() {
+    let root = tempfile::tempdir().unwrap();
+    let tally = Arc::<Tally>::default();
+    let mut options = WriterOptions::default();
+    options.tally = Arc::clone(&tally);
+    let writer = create(root.path(), options);
+    for (body, reason) in [(Bad::Errs, "no such body"), (Bad::Panics, "its encoding panicked: planted")] {
+        let stored = writer.put(&"t".into(), PayloadKind::ToolResult, &body).unwrap();
+        let kept: Value =
+            serde_json::from_slice(&fs::read(writer.path().join(stored.reference.path)).unwrap()).unwrap();
+        assert_eq!(kept, json!({ "otel_trace.lost": reason }));
+    }
+    assert_eq!(tally.stats().lost_bodies, [("tool_result", 2)].into());
+}
+
+struct Mask;
+
+impl Redact for Mask {
+    fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, _: bool) {
+        assert_ne!(kind, PayloadKind::ToolResult, "planted");
+        let masked = String::from_utf8(std::mem::take(body)).unwrap().replace("secret", "******");
+        *body = masked.into_bytes();
+    }
+}
+
+#[test]
+fn what_might_not_be_masked_is_not_written() {
+    let root = tempfile::tempdir().unwrap();
+    let mut options = WriterOptions::default();
+    options.redact = Some(Arc::new(Mask));
+    options.limits = Limits::default().body_bytes(64);
+    let writer = create(root.path(), options);
+    for kind in [PayloadKind::InferenceRequest, PayloadKind::ToolResult] {
+        writer.put(&"t".into(), kind, &Json(&"a secret")).unwrap();
+        writer.put(&"t".into(), kind, &Exact(b"a secret that is no JSON")).unwrap();
+        writer.put(&"t".into(), kind, &Json(&"secret ".repeat(100))).unwrap();
+    }
+    for entry in fs::read_dir(writer.path().join("payloads")).unwrap() {
+        let body = fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!body.contains("secret"), "{body}");
+    }
+}
+
+#[test]
+fn a_body_that_is_too_large_keeps_its_ends_and_what_it_was() {
+    let root = tempfile::tempdir().unwrap();
+    let mut options = WriterOptions::default();
+    options.limits = Limits::default().body_bytes(100);
+    let writer = create(root.path(), options);
+    let put = |bytes: &[u8]| writer.put(&"t".into(), PayloadKind::InferenceResponse, &Exact(bytes)).unwrap();
+    assert_eq!(put(&[b' '; 100]).reference.truncated, None);
+    let text = format!("\"{}é{}\"", "a".repeat(60), "z".repeat(60));
+    let stored = put(text.as_bytes());
+    let truncated = stored.reference.truncated.unwrap();
+    assert_eq!((truncated.length, truncated.hash.len()), (text.len() as u64, 32));
+    let kept: Value = serde_json::from_slice(&fs::read(writer.path().join(stored.reference.path)).unwrap()).unwrap();
+    let (head, tail) = (format!("\"{}", "a".repeat(24)), format!("{}\"", "z".repeat(24)));
+    assert_eq!(kept, json!({ "otel_trace.truncated": { "head": head, "tail": tail } }));
+    assert!(!put(format!("data: {text}").as_bytes()).is_json, "what was cut still is no JSON value");
+}
+
+#[test]
+fn what_could_not_be_written_is_counted_told_and_said_when_the_log_can_be_written_again() {
+    let root = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let mut options = WriterOptions::default();
+    let (tally, on_loss) = (Arc::clone(&options.tally), Arc::clone(&told));
+    options.on_loss = Some(Arc::new(move |loss| {
+        on_loss.lock().unwrap().push(loss.what);
+        panic!("a listener that panics is not the host's problem");
+    }));
+    let writer = create(root.path(), options);
+    fs::remove_dir_all(writer.path().join("payloads")).unwrap();
+    let put = |kind| writer.put(&"t".into(), kind, &Json(&1));
+    let lost = [PayloadKind::ToolResult, PayloadKind::ToolResult, PayloadKind::InferenceRequest];
+    assert_eq!(lost.map(|kind| put(kind).unwrap_err()), lost.map(Lost::Payload));
+    assert_eq!(*told.lock().unwrap(), lost.map(Lost::Payload));
+
+    append(&writer, &numbered(0, 0)).unwrap();
+    fs::create_dir(writer.path().join("payloads")).unwrap();
+    put(PayloadKind::ToolResult).unwrap();
+    append(&writer, &numbered(0, 1)).unwrap();
+    let bundle = Bundle::read(writer.path());
+    assert_eq!(bundle.names(), ["codex_turn_started", "other", "codex_turn_started"]);
+    let gap = bundle.one("other");
+    assert_eq!(gap["kind"], "recording_gap");
+    assert_eq!(gap["metadata"], json!({ "lost": 3, "by": { "inference_request": 1, "tool_result": 2 } }));
+    let stats = tally.stats();
+    assert_eq!(stats.lost_payloads, [("inference_request", 1), ("tool_result", 2)].into());
+    assert_eq!(stats.payloads, [("tool_result", 1)].into());
+    assert_eq!(stats.events, [("codex_turn_started", 2), ("other", 1)].into());
+    assert_eq!(stats.to_string(), "1 inference_request, 2 tool_result");
+}
+
+#[test]
+fn json_on_several_lines_is_one_line_of_the_log() {
+    let root = tempfile::tempdir().unwrap();
+    let writer = create(root.path(), WriterOptions::default());
+    let metadata: RawJson = serde_json::from_str("{\n  \"a\": 1\n}").unwrap();
+    append(&writer, &Other { kind: "k\n".into(), summary: "s\r\n".into(), payloads: vec![], metadata }.into()).unwrap();
+    append(&writer, &RolloutEnded { status: RolloutStatus::Completed }.into()).unwrap();
+    assert_eq!(Bundle::read(writer.path()).names(), ["other", "rollout_ended"]);
+}

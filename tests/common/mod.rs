@@ -1,0 +1,125 @@
+//! Records a program and reads back what it left.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use otel_trace::bundle::Reader;
+use otel_trace::event::Record;
+use otel_trace::{Guard, Recorder};
+use serde_json::Value;
+use tempfile::TempDir;
+use tracing_subscriber::prelude::*;
+
+/// A bundle that keeps what every bundle promises: each line can be read, `seq` counts from 1 without gaps, and each
+/// payload that an event names is there.
+pub(crate) struct Bundle {
+    pub(crate) path: PathBuf,
+    /// The lines, as JSON.
+    pub(crate) lines: Vec<Value>,
+    bodies: BTreeMap<String, Vec<u8>>,
+    root_thread: String,
+}
+
+impl Bundle {
+    pub(crate) fn read(path: &Path) -> Self {
+        let reader = Reader::open(path).unwrap();
+        let mut bodies = BTreeMap::new();
+        let records: Vec<Record> = reader.lines().unwrap().map(|line| line.unwrap().content.unwrap()).collect();
+        for (record, place) in records.iter().zip(1..) {
+            assert_eq!(record.seq.0, place, "{}", path.display());
+            record.event.for_each_payload(|reference| {
+                let body = reader.payload(reference).unwrap();
+                if reference.path.ends_with(".json") {
+                    serde_json::from_slice::<Value>(&body).unwrap();
+                }
+                bodies.insert(reference.path.clone(), body);
+            });
+        }
+        let lines = records.iter().map(|record| serde_json::to_value(record).unwrap()).collect();
+        let root_thread = reader.manifest().root_thread_id.to_string();
+        Self { path: path.to_owned(), lines, bodies, root_thread }
+    }
+
+    /// The events' names, in order.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.lines.iter().map(|line| line["payload"]["type"].as_str().unwrap()).collect()
+    }
+
+    /// The events of this name.
+    pub(crate) fn all(&self, name: &str) -> Vec<&Value> {
+        self.lines.iter().map(|line| &line["payload"]).filter(|event| event["type"] == name).collect()
+    }
+
+    /// The event of this name, of which there is one.
+    #[track_caller]
+    pub(crate) fn one(&self, name: &str) -> &Value {
+        let all = self.all(name);
+        assert_eq!(all.len(), 1, "{name} in {:#?}", self.names());
+        all[0]
+    }
+
+    /// The body that an event names here.
+    pub(crate) fn body(&self, reference: &Value) -> Value {
+        serde_json::from_slice(&self.bodies[reference["path"].as_str().unwrap()]).unwrap()
+    }
+}
+
+/// The bundles under a directory, in the order of their root threads' ids.
+pub(crate) fn bundles(root: &Path) -> Vec<Bundle> {
+    let entries = root.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut bundles: Vec<_> = entries.map(|path| Bundle::read(&path)).collect();
+    bundles.sort_by_key(|bundle| bundle.root_thread.clone());
+    bundles
+}
+
+/// A recorder with a directory of its own.
+pub(crate) fn recorder() -> (TempDir, Recorder, Guard) {
+    let root = tempfile::tempdir().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).build().unwrap();
+    (root, recorder, guard)
+}
+
+/// Runs `program` under a subscriber that records it, and nothing else.
+pub(crate) fn under<T>(recorder: &Recorder, program: impl FnOnce() -> T) -> T {
+    let layer = recorder.layer().with_filter(recorder.filter());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), program)
+}
+
+/// What `program` leaves. Nothing may be lost.
+pub(crate) fn record(program: impl FnOnce()) -> Vec<Bundle> {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, program);
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0, "{:?}", recorder.stats());
+    bundles(root.path())
+}
+
+/// What `program` leaves, which is one bundle.
+#[track_caller]
+pub(crate) fn record_one(program: impl FnOnce()) -> Bundle {
+    let mut bundles = record(program);
+    assert_eq!(bundles.len(), 1);
+    bundles.remove(0)
+}
+
+const ROLE: &str = "OTEL_TRACE_TEST_ROLE";
+
+/// This test once more, in a process of its own, where [`role`] is `role`.
+pub(crate) fn child(test: &str, role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, role).env_remove("OTEL_TRACE_ROOT");
+    command
+}
+
+/// What this process is to do, if it is a child.
+pub(crate) fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+// No test file needs all of it.
+const _: () = {
+    let _ = (Bundle::body, Bundle::all, Bundle::one, Bundle::names, child, role);
+    let _ = |bundle: Bundle| (bundle.path, bundle.lines);
+    let _ = |program: fn()| record_one(program);
+};

@@ -1,0 +1,404 @@
+//! What is written is read as it was: every event, every payload kind, every optional field.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use otel_trace::event::*;
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+#[test]
+fn a_record_of_any_event_is_read_as_it_was_written() {
+    for &kind in EventKind::ALL {
+        let mut runner = TestRunner::deterministic();
+        let check = |record: Record| {
+            let line = serde_json::to_string(&record).unwrap();
+            prop_assert!(!line.contains(['\n', '\r']), "more than one line: {line}");
+            prop_assert_eq!(Record::parse(line.as_bytes()).unwrap(), record);
+            Ok(())
+        };
+        runner.run(&record(kind), check).unwrap_or_else(|error| panic!("{}: {error}", kind.name()));
+    }
+}
+
+#[test]
+fn a_record_says_its_event_by_the_name_of_the_format() {
+    for &kind in EventKind::ALL {
+        let check = |record: Record| {
+            let wire = serde_json::to_value(&record).unwrap();
+            prop_assert_eq!(&wire["payload"]["type"], kind.name());
+            prop_assert_eq!(&wire["schema_version"], 1);
+            prop_assert!(wire.as_object().unwrap().contains_key("thread_id"), "null, not absent");
+            Ok(())
+        };
+        TestRunner::deterministic().run(&record(kind), check).unwrap();
+    }
+}
+
+#[test]
+fn every_line_of_the_conformance_cases_is_written_as_it_was_read() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
+    let mut lines = 0;
+    for case in cases.read_dir().unwrap() {
+        let log = std::fs::read_to_string(case.unwrap().path().join("trace.jsonl")).unwrap();
+        for line in log.lines() {
+            let read = serde_json::to_value(Record::parse(line.as_bytes()).unwrap()).unwrap();
+            assert_eq!(read, serde_json::from_str::<Value>(line).unwrap());
+            lines += 1;
+        }
+    }
+    assert_eq!(lines, 834, "the eight cases");
+}
+
+#[test]
+fn what_is_absent_is_null_in_old_fields_and_left_out_in_later_ones() {
+    let check = |event: Event, expected: Value| assert_eq!(serde_json::to_value(&event).unwrap(), expected);
+    let cancelled = InferenceCancelled {
+        inference_call_id: "i".into(),
+        reason: "r".into(),
+        partial_response_payload: None,
+        upstream_request_id: None,
+        first_token_at_unix_ms: None,
+        wire_payload: None,
+    };
+    check(
+        cancelled.into(),
+        json!({ "type": "inference_cancelled", "inference_call_id": "i", "reason": "r",
+                "partial_response_payload": null }),
+    );
+    let ended =
+        ToolCallEnded { tool_call_id: "t".into(), status: ExecutionStatus::Aborted, result_payload: None, error: None };
+    check(
+        ended.into(),
+        json!({ "type": "tool_call_ended", "tool_call_id": "t", "status": "aborted", "result_payload": null }),
+    );
+    let assigned = McpToolCallCorrelationAssigned { tool_call_id: "t".into(), mcp_call_id: "m".into() };
+    check(
+        assigned.into(),
+        json!({ "type": "mcp_tool_call_correlation_assigned", "tool_call_id": "t", "mcp_call_id": "m" }),
+    );
+    let payload = PayloadRef {
+        raw_payload_id: RawPayloadId::numbered(7),
+        kind: PayloadKind::InferenceRequest,
+        path: "payloads/7.json".into(),
+        offset: None,
+        length: None,
+        hash: None,
+        truncated: None,
+    };
+    let reference = json!({ "raw_payload_id": "raw_payload:7", "kind": { "type": "inference_request" }, "path": "payloads/7.json" });
+    let mode = RequestInputMode::IncrementalWithUntracedPrefix {
+        previous_response_id: "p".into(),
+        prefix_payload: payload.clone(),
+    };
+    let mut started = InferenceStarted {
+        inference_call_id: "i".into(),
+        thread_id: "t".into(),
+        turn_id: "u".into(),
+        model: String::new(),
+        provider_name: "p".into(),
+        request_payload: payload,
+        request_input_mode: Some(mode),
+        wire_payload: None,
+    };
+    let mut expected = json!({
+        "type": "inference_started", "inference_call_id": "i", "thread_id": "t", "codex_turn_id": "u", "model": "",
+        "provider_name": "p", "request_payload": &reference,
+        "request_input_mode": { "type": "incremental_with_untraced_prefix", "previous_response_id": "p",
+                                "prefix_payload": &reference },
+    });
+    check(started.clone().into(), expected.clone());
+    started.request_input_mode = None;
+    expected.as_object_mut().unwrap().remove("request_input_mode");
+    check(started.into(), expected);
+}
+
+#[test]
+fn any_json_is_kept_as_its_text_on_one_line() {
+    let deep = format!("{}{}", "[".repeat(120), "]".repeat(120));
+    for text in ["1e400", "123456789012345678901234567890", "{\"a\":1,\"a\":2}", &deep] {
+        assert_eq!(serde_json::from_str::<RawJson>(text).unwrap().as_str(), text);
+    }
+    let pretty: RawJson = serde_json::from_str("{\r\n  \"a\": \"b\\nc\"\n}").unwrap();
+    assert_eq!(pretty.as_str(), "{    \"a\": \"b\\nc\" }");
+}
+
+#[test]
+fn a_line_that_is_no_record_says_why_and_where() {
+    let bad = |line: &str| Record::parse(line.as_bytes()).unwrap_err();
+    let line = |payload: &str| {
+        format!(r#"{{"schema_version":1,"seq":9,"wall_time_unix_ms":0,"rollout_id":"r","payload":{payload}}}"#)
+    };
+    let unknown = bad(&line(r#"{"type":"brand_new"}"#));
+    assert!(matches!(unknown, BadRecord::Variant { seq: Seq(9), ref name } if name == "brand_new"), "{unknown}");
+    assert!(matches!(bad(&line(r#"{"type":"rollout_ended"}"#)), BadRecord::Line { seq: Some(Seq(9)), .. }));
+    assert!(matches!(bad(r#"{"schema_version":2,"seq":9}"#), BadRecord::Schema { seq: Some(Seq(9)), version: 2 }));
+    assert!(matches!(bad("{\"schema_version\":1,\"se"), BadRecord::Line { seq: None, .. }));
+    assert!(Record::parse(line(r#"{"type":"rollout_ended","status":"failed","new":[1]}"#).as_bytes()).is_ok());
+}
+
+fn text() -> BoxedStrategy<String> {
+    vec(any::<char>(), 0..8).prop_map(String::from_iter).boxed()
+}
+
+fn id<T: From<String> + std::fmt::Debug + 'static>() -> BoxedStrategy<T> {
+    text().prop_map(T::from).boxed()
+}
+
+fn payload() -> BoxedStrategy<PayloadRef> {
+    let truncated = (any::<u64>(), text()).prop_map(|(length, hash)| Truncated { length, hash });
+    let place = (of(any::<u64>()), of(any::<u64>()), of(text()));
+    (id(), select(PayloadKind::ALL.to_vec()), text(), place, of(truncated))
+        .prop_map(|(raw_payload_id, kind, path, (offset, length, hash), truncated)| PayloadRef {
+            raw_payload_id,
+            kind,
+            path,
+            offset,
+            length,
+            hash,
+            truncated,
+        })
+        .boxed()
+}
+
+fn at() -> BoxedStrategy<UnixMillis> {
+    any::<i64>().prop_map(UnixMillis).boxed()
+}
+
+fn rollout_status() -> impl Strategy<Value = RolloutStatus> {
+    use RolloutStatus::*;
+    select(vec![Running, Completed, Failed, Aborted])
+}
+
+fn execution_status() -> impl Strategy<Value = ExecutionStatus> {
+    use ExecutionStatus::*;
+    select(vec![Running, Completed, Failed, Cancelled, Aborted])
+}
+
+fn cell_status() -> impl Strategy<Value = CellStatus> {
+    use CellStatus::*;
+    select(vec![Starting, Running, Yielded, Completed, Failed, Terminated])
+}
+
+fn tool_kind() -> BoxedStrategy<ToolKind> {
+    use ToolKind::*;
+    let plain = vec![
+        ExecCommand,
+        WriteStdin,
+        ApplyPatch,
+        Web,
+        ImageGeneration,
+        SpawnAgent,
+        AssignAgentTask,
+        SendMessage,
+        WaitAgent,
+        CloseAgent,
+    ];
+    let mcp = (text(), text()).prop_map(|(server, tool)| Mcp { server, tool });
+    prop_oneof![select(plain), mcp, text().prop_map(|name| Other { name })].boxed()
+}
+
+fn tool_summary() -> BoxedStrategy<ToolSummary> {
+    use ToolSummary::*;
+    let agent = (id(), of(text()), text());
+    prop_oneof![
+        text().prop_map(|operation_id| Terminal { operation_id }),
+        agent.prop_map(|(target_agent_path, task_name, message_preview)| Agent {
+            target_agent_path,
+            task_name,
+            message_preview
+        }),
+        (of(id()), of(any::<u64>()))
+            .prop_map(|(target_agent_path, timeout_ms)| WaitAgent { target_agent_path, timeout_ms }),
+        (text(), of(text()), of(text())).prop_map(|(label, input_preview, output_preview)| Generic {
+            label,
+            input_preview,
+            output_preview
+        }),
+    ]
+    .boxed()
+}
+
+fn input_mode() -> BoxedStrategy<RequestInputMode> {
+    use RequestInputMode::*;
+    prop_oneof![
+        Just(FullSnapshot),
+        id().prop_map(|previous_response_id| Incremental { previous_response_id }),
+        (id(), payload()).prop_map(|(previous_response_id, prefix_payload)| IncrementalWithUntracedPrefix {
+            previous_response_id,
+            prefix_payload
+        }),
+    ]
+    .boxed()
+}
+
+fn raw_json() -> BoxedStrategy<RawJson> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((text(), inner), 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    });
+    let spaced = |(value, pretty): (Value, bool)| {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+        serde_json::from_str(&text.unwrap()).unwrap()
+    };
+    (value, any::<bool>()).prop_map(spaced).boxed()
+}
+
+/// A strategy for a struct, field by field.
+macro_rules! fields {
+    ($event:ident { $($field:ident: $strategy:expr),* $(,)? }) => {
+        fields!(@nest [$($field),*] ($($strategy),*) => Event::from($event { $($field),* }))
+    };
+    (@nest [$a:ident] ($sa:expr) => $e:expr) => { ($sa,).prop_map(|($a,)| $e).boxed() };
+    (@nest [$($f:ident),*] ($($s:expr),*) => $e:expr) => { ($($s),*).prop_map(|($($f),*)| $e).boxed() };
+}
+
+fn event(kind: EventKind) -> BoxedStrategy<Event> {
+    let requester =
+        prop_oneof![Just(Requester::Model), id().prop_map(|runtime_cell_id| Requester::CodeCell { runtime_cell_id })];
+    let usage = any::<[u64; 4]>().prop_map(|[a, b, c, d]| Usage {
+        input_tokens: a,
+        cached_input_tokens: b,
+        output_tokens: c,
+        reasoning_output_tokens: d,
+    });
+    match kind {
+        EventKind::RolloutStarted => fields!(RolloutStarted { trace_id: id(), root_thread_id: id() }),
+        EventKind::RolloutEnded => fields!(RolloutEnded { status: rollout_status() }),
+        EventKind::ThreadStarted => {
+            fields!(ThreadStarted { thread_id: id(), agent_path: id(), metadata_payload: of(payload()) })
+        }
+        EventKind::ThreadEnded => fields!(ThreadEnded { thread_id: id(), status: rollout_status(), error: of(text()) }),
+        EventKind::TurnStarted => fields!(TurnStarted { turn_id: id(), thread_id: id() }),
+        EventKind::TurnEnded => fields!(TurnEnded { turn_id: id(), status: execution_status(), error: of(text()) }),
+        EventKind::InferenceStarted => fields!(InferenceStarted {
+            inference_call_id: id(),
+            thread_id: id(),
+            turn_id: id(),
+            model: text(),
+            provider_name: text(),
+            request_payload: payload(),
+            request_input_mode: of(input_mode()),
+            wire_payload: of(payload()),
+        }),
+        EventKind::InferenceCompleted => fields!(InferenceCompleted {
+            inference_call_id: id(),
+            response_id: of(id()),
+            response_payload: payload(),
+            upstream_request_id: of(id()),
+            first_token_at_unix_ms: of(at()),
+            usage: of(usage),
+            wire_payload: of(payload()),
+        }),
+        EventKind::InferenceFailed => fields!(InferenceFailed {
+            inference_call_id: id(),
+            error: text(),
+            partial_response_payload: of(payload()),
+            upstream_request_id: of(id()),
+            first_token_at_unix_ms: of(at()),
+            wire_payload: of(payload()),
+        }),
+        EventKind::InferenceCancelled => fields!(InferenceCancelled {
+            inference_call_id: id(),
+            reason: text(),
+            partial_response_payload: of(payload()),
+            upstream_request_id: of(id()),
+            first_token_at_unix_ms: of(at()),
+            wire_payload: of(payload()),
+        }),
+        EventKind::ToolCallStarted => fields!(ToolCallStarted {
+            tool_call_id: id(),
+            model_visible_call_id: of(id()),
+            code_mode_runtime_tool_id: of(id()),
+            requester: requester,
+            kind: tool_kind(),
+            summary: tool_summary(),
+            invocation_payload: of(payload()),
+        }),
+        EventKind::McpToolCallCorrelationAssigned => {
+            fields!(McpToolCallCorrelationAssigned { tool_call_id: id(), mcp_call_id: id() })
+        }
+        EventKind::ToolCallRuntimeStarted => {
+            fields!(ToolCallRuntimeStarted { tool_call_id: id(), runtime_payload: payload() })
+        }
+        EventKind::ToolCallRuntimeEnded => {
+            fields!(ToolCallRuntimeEnded { tool_call_id: id(), status: execution_status(), runtime_payload: payload() })
+        }
+        EventKind::ToolCallEnded => fields!(ToolCallEnded {
+            tool_call_id: id(),
+            status: execution_status(),
+            result_payload: of(payload()),
+            error: of(text()),
+        }),
+        EventKind::CodeCellStarted => {
+            fields!(CodeCellStarted { runtime_cell_id: id(), model_visible_call_id: id(), source_js: text() })
+        }
+        EventKind::CodeCellInitialResponse => fields!(CodeCellInitialResponse {
+            runtime_cell_id: id(),
+            status: cell_status(),
+            response_payload: of(payload()),
+        }),
+        EventKind::CodeCellEnded => {
+            fields!(CodeCellEnded { runtime_cell_id: id(), status: cell_status(), response_payload: of(payload()) })
+        }
+        EventKind::CompactionRequestStarted => fields!(CompactionRequestStarted {
+            compaction_id: id(),
+            compaction_request_id: id(),
+            thread_id: id(),
+            turn_id: id(),
+            model: text(),
+            provider_name: text(),
+            request_payload: payload(),
+        }),
+        EventKind::CompactionRequestCompleted => fields!(CompactionRequestCompleted {
+            compaction_id: id(),
+            compaction_request_id: id(),
+            response_payload: payload(),
+        }),
+        EventKind::CompactionRequestFailed => {
+            fields!(CompactionRequestFailed { compaction_id: id(), compaction_request_id: id(), error: text() })
+        }
+        EventKind::CompactionInstalled => {
+            fields!(CompactionInstalled { compaction_id: id(), checkpoint_payload: payload() })
+        }
+        EventKind::AgentResultObserved => fields!(AgentResultObserved {
+            edge_id: id(),
+            child_thread_id: id(),
+            child_turn_id: id(),
+            parent_thread_id: id(),
+            message: text(),
+            carried_payload: of(payload()),
+        }),
+        EventKind::ProtocolEventObserved => {
+            fields!(ProtocolEventObserved { event_type: text(), event_payload: payload() })
+        }
+        EventKind::Other => {
+            fields!(Other { kind: text(), summary: text(), payloads: vec(payload(), 0..3), metadata: raw_json() })
+        }
+    }
+}
+
+fn record(kind: EventKind) -> impl Strategy<Value = Record> {
+    let span = (id(), id()).prop_map(|(trace_id, span_id)| SpanRef { trace_id, span_id });
+    let context =
+        (of(id()), of(id()), of(span)).prop_map(|(thread_id, turn_id, span)| EventContext { thread_id, turn_id, span });
+    (any::<u64>(), at(), id(), context, event(kind)).prop_map(|(seq, at, rollout_id, context, event)| Record {
+        seq: Seq(seq),
+        at,
+        rollout_id,
+        context,
+        event,
+    })
+}

@@ -1,0 +1,302 @@
+//! Typed handles: what they write, and from where they may be used.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fmt;
+use std::thread;
+
+use common::{bundles, record, record_one, recorder, under};
+use otel_trace::{
+    AnyWindow, Call, Exact, ExecutionStatus, Inference, Json, Model, PayloadKind, Recorder, Thread, ThreadMeta, Tool,
+    ToolKind, Turn, Usage, Window,
+};
+use serde_json::{Value, json};
+
+const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+
+#[test]
+fn handles_can_be_sent_shared_and_cloned() {
+    fn check<T: Send + Sync + Clone + 'static>() {}
+    check::<Thread>();
+    check::<Turn>();
+    check::<Inference>();
+    check::<Tool>();
+    check::<AnyWindow>();
+    check::<Recorder>();
+}
+
+#[test]
+fn an_inference_call_is_written_with_its_bodies_and_facts() {
+    let bundle = record_one(|| {
+        let turn = Thread::start(ThreadMeta::new().id("t")).turn(Some("u".into()));
+        let inference = turn.inference(MODEL);
+        inference.request(Json(&json!({ "input": [1] })));
+        inference.first_token();
+        inference.usage(Usage {
+            input_tokens: 9,
+            cached_input_tokens: 1,
+            output_tokens: 3,
+            reasoning_output_tokens: 2,
+        });
+        inference.response_id("resp");
+        inference.upstream_request_id("req");
+        inference.response(Json(&json!({ "output_items": [2] })));
+        inference.completed();
+    });
+    let [started, completed] = ["inference_started", "inference_completed"].map(|name| bundle.one(name));
+    assert_eq!([&started["thread_id"], &started["codex_turn_id"]], ["t", "u"]);
+    assert_eq!([&started["model"], &started["provider_name"]], ["m", "p"]);
+    assert_eq!(bundle.body(&started["request_payload"]), json!({ "input": [1] }));
+    assert_eq!(completed["inference_call_id"], started["inference_call_id"]);
+    assert_eq!([&completed["response_id"], &completed["upstream_request_id"]], ["resp", "req"]);
+    assert!(completed["first_token_at_unix_ms"].is_i64());
+    assert_eq!(
+        completed["usage"],
+        json!({ "input_tokens": 9, "cached_input_tokens": 1, "output_tokens": 3, "reasoning_output_tokens": 2 })
+    );
+    assert_eq!(bundle.body(&completed["response_payload"]), json!({ "output_items": [2] }));
+    let is_of_inference = |line: &&Value| line["payload"]["inference_call_id"].is_string();
+    for line in bundle.lines.iter().filter(is_of_inference) {
+        assert_eq!([&line["thread_id"], &line["codex_turn_id"]], ["t", "u"]);
+    }
+}
+
+#[test]
+fn a_tool_call_is_written_with_its_arguments_runtime_and_result() {
+    let arguments = format!("{{\"cmd\":\"{}\"}}", "é".repeat(200));
+    let bundle = record_one(|| {
+        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let tool = turn.tool(Call::new("exec_command").id("c").arguments(&arguments));
+        tool.runtime_started(Json(&json!({ "call_id": "c" })));
+        tool.runtime_ended(ExecutionStatus::Failed, Json(&json!({ "exit_code": 1 })));
+        tool.output("done");
+    });
+    let started = bundle.one("tool_call_started");
+    assert_eq!([&started["tool_call_id"], &started["model_visible_call_id"]], ["c", "c"]);
+    assert_eq!([&started["kind"]["type"], &started["requester"]["type"]], ["exec_command", "model"]);
+    let preview = format!("{}...", arguments.chars().take(160).collect::<String>());
+    assert_eq!(
+        started["summary"],
+        json!({ "type": "generic", "label": "exec_command", "input_preview": preview, "output_preview": null })
+    );
+    let invocation = json!({ "tool_name": "exec_command", "tool_namespace": null,
+                             "payload": { "type": "function", "arguments": arguments } });
+    assert_eq!(bundle.body(&started["invocation_payload"]), invocation);
+    assert_eq!(bundle.body(&bundle.one("tool_call_runtime_started")["runtime_payload"]), json!({ "call_id": "c" }));
+    assert_eq!(bundle.one("tool_call_runtime_ended")["status"], "failed");
+    let ended = bundle.one("tool_call_ended");
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("completed"), &Value::Null));
+    let item = json!({ "type": "function_call_output", "call_id": "c", "output": "done" });
+    assert_eq!(bundle.body(&ended["result_payload"]), json!({ "type": "direct_response", "response_item": item }));
+}
+
+#[test]
+fn a_call_id_that_was_used_gets_a_number_and_a_missing_one_a_name_of_its_own() {
+    let bundle = record_one(|| {
+        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        for call in [Call::new("n").id("c"), Call::new("n").id("c"), Call::new("n"), Call::new("n")] {
+            drop(turn.tool(call));
+        }
+        let mcp = ToolKind::Mcp { server: "s".into(), tool: "find".into() };
+        drop(turn.tool(Call::new("find").id("c").kind(mcp)));
+    });
+    let started = bundle.all("tool_call_started");
+    let ids: Vec<_> = started.iter().map(|started| started["tool_call_id"].as_str().unwrap()).collect();
+    assert_eq!([ids[0], ids[1], ids[4]], ["c", "c#2", "c#3"]);
+    assert_ne!(ids[2], ids[3]);
+    assert_eq!(started.iter().filter(|started| started["model_visible_call_id"] == "c").count(), 3);
+    assert_eq!(started[4]["summary"]["label"], "mcp:s:find");
+    assert_eq!(started[4]["kind"], json!({ "type": "mcp", "server": "s", "tool": "find" }));
+}
+
+#[test]
+fn a_thread_says_how_it_was_configured() {
+    let bundle = record_one(|| {
+        let meta = ThreadMeta::new().id("t").agent_name("Coder").agent_role("worker").model("m", "p");
+        let thread =
+            Thread::start(meta.cwd("/w").session_source("cli").approval_policy("never").sandbox_policy("none"));
+        thread.record_payload(PayloadKind::ProtocolEvent, Json(&1));
+    });
+    let started = bundle.one("thread_started");
+    assert_eq!([&started["thread_id"], &started["agent_path"]], ["t", "/root"]);
+    assert_eq!(
+        bundle.body(&started["metadata_payload"]),
+        json!({ "thread_id": "t", "agent_path": "/root", "task_name": null, "nickname": "Coder", "agent_role": "worker",
+                "session_source": "cli", "cwd": "/w", "rollout_path": null, "model": "m", "provider_name": "p",
+                "approval_policy": "never", "sandbox_policy": "none" })
+    );
+    let beside = bundle.one("other");
+    assert_eq!(beside["payloads"][0]["kind"]["type"], "protocol_event");
+    assert_eq!(bundle.body(&beside["payloads"][0]), 1);
+}
+
+#[test]
+fn a_thread_that_a_tool_spawns_is_in_its_parents_bundle() {
+    let bundle = record_one(|| {
+        let root = Thread::start(ThreadMeta::new().id("root"));
+        let tool = root.turn(None).tool(Call::new("spawn_agent").id("c"));
+        let child = tool.spawn_thread(ThreadMeta::new().id("child").agent_name("Find Bugs"));
+        let grandchild =
+            child.span().in_scope(|| Thread::start(ThreadMeta::new().id("grandchild").agent_path("/root/x")));
+        assert_eq!([child.bundle(), grandchild.bundle()], [root.bundle(), root.bundle()]);
+        drop(grandchild.turn(None));
+    });
+    let [root, child, grandchild] = bundle.all("thread_started")[..] else { panic!("{:?}", bundle.names()) };
+    assert_eq!([&root["agent_path"], &child["agent_path"]], ["/root", "/root/find_bugs"]);
+    assert_eq!([&child["thread_id"], &grandchild["agent_path"]], ["child", "/root/x"]);
+    assert_eq!(root["metadata_payload"], Value::Null);
+    let spawn = |started: &Value| {
+        bundle.body(&started["metadata_payload"])["session_source"]["subagent"]["thread_spawn"].clone()
+    };
+    assert_eq!((&spawn(child)["parent_thread_id"], &spawn(child)["depth"]), (&json!("root"), &json!(1)));
+    assert_eq!((&spawn(grandchild)["parent_thread_id"], &spawn(grandchild)["depth"]), (&json!("child"), &json!(2)));
+    assert_eq!(bundle.all("rollout_ended").len(), 1);
+}
+
+#[test]
+fn threads_outside_each_other_make_a_bundle_each() {
+    let bundles = record(|| {
+        let [a, b] = ["a", "b"].map(|id| Thread::start(ThreadMeta::new().id(id)));
+        drop((a.turn(None), b.turn(None)));
+    });
+    assert_eq!(bundles.len(), 2);
+    for (bundle, id) in bundles.iter().zip(["a", "b"]) {
+        assert_eq!(bundle.one("rollout_started")["root_thread_id"], id);
+        assert_eq!(bundle.one("codex_turn_started")["thread_id"], id);
+    }
+}
+
+#[test]
+fn a_clone_ends_its_window_from_another_thread_and_once() {
+    let bundle = record_one(|| {
+        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let tool = turn.tool(Call::new("n"));
+        let clone = tool.clone();
+        thread::spawn(move || clone.failed("first")).join().unwrap();
+        tool.completed();
+        tool.cancelled("third");
+    });
+    let ended = bundle.one("tool_call_ended");
+    assert_eq!([&ended["status"], &ended["error"]], ["failed", "first"]);
+}
+
+#[test]
+fn a_window_ends_with_the_last_of_its_clones() {
+    let bundle = record_one(|| {
+        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let [first, second] = ["first", "second"].map(|name| turn.tool(Call::new(name).id(name)));
+        drop(first.clone());
+        drop(second);
+        drop(first);
+    });
+    let ended: Vec<_> = bundle.all("tool_call_ended").iter().map(|ended| ended["tool_call_id"].clone()).collect();
+    assert_eq!(ended, ["second", "first"]);
+}
+
+#[test]
+fn a_handle_works_where_its_subscriber_is_not_the_current_one() {
+    let (root, recorder, guard) = recorder();
+    let thread = under(&recorder, || Thread::start(ThreadMeta::new().id("t")));
+    let everything = |name: &'static str| {
+        let thread = thread.clone();
+        move || {
+            let tool = thread.turn(Some(name.into())).tool(Call::new(name).id(name));
+            drop(tool.spawn_thread(ThreadMeta::new().id(name)));
+            thread.turn(None).inference(MODEL).request(Json(&1));
+        }
+    };
+    thread::spawn(everything("without")).join().unwrap();
+    let (other_root, other, other_guard) = common::recorder();
+    under(&other, everything("elsewhere"));
+    under(&recorder, everything("here"));
+    drop(thread);
+    drop((guard, other_guard));
+    assert_eq!(bundles(other_root.path()).len(), 0);
+    let bundle = &bundles(root.path())[0];
+    let counts = ["thread_started", "codex_turn_started", "inference_started", "tool_call_ended"];
+    assert_eq!(counts.map(|name| bundle.all(name).len()), [4, 6, 3, 3]);
+}
+
+#[test]
+fn bytes_that_are_not_json_are_kept_as_the_wire_beside_the_bodies() {
+    let bundle = record_one(|| {
+        let inference = Thread::start(ThreadMeta::new()).turn(None).inference(MODEL);
+        inference.request(Exact(b"multipart\n"));
+        inference.request(Exact(b"{\"input\":[]}"));
+        inference.response(Exact(b"data: {}\n\n"));
+        inference.response(Json(&json!({ "output_items": [] })));
+    });
+    let started = bundle.one("inference_started");
+    assert_eq!(
+        [&started["wire_payload"]["path"], &started["request_payload"]["path"]],
+        ["payloads/1.bin", "payloads/2.json"]
+    );
+    let completed = bundle.one("inference_completed");
+    assert_eq!(
+        [&completed["wire_payload"]["path"], &completed["response_payload"]["path"]],
+        ["payloads/3.bin", "payloads/4.json"]
+    );
+    assert_eq!(bundle.all("other").len(), 0);
+}
+
+#[test]
+fn a_body_that_has_no_place_in_an_event_is_named_by_one_of_its_own() {
+    let bundle = record_one(|| {
+        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let inference = turn.inference(MODEL);
+        inference.record_payload(PayloadKind::InferenceRequest, Json(&"1"));
+        inference.request(Json(&"2"));
+        inference.response(Json(&"3"));
+        inference.record_payload(PayloadKind::InferenceResponse, Json(&"4"));
+        inference.completed();
+        inference.response(Json(&"5"));
+        let tool = turn.tool(Call::new("n").id("c"));
+        tool.record_payload(PayloadKind::ToolResult, Json(&"6"));
+        tool.result(Json(&"7"));
+        tool.record_payload(PayloadKind::TerminalRuntimeEvent, Json(&"8"));
+        tool.completed();
+        tool.result(Json(&"9"));
+        turn.record_payload(PayloadKind::AgentResult, Json(&"10"));
+    });
+    let beside = bundle.all("other");
+    let bodies: Vec<_> = beside.iter().map(|other| bundle.body(&other["payloads"][0])).collect();
+    assert_eq!(bodies, ["2", "3", "5", "6", "8", "9", "10"]);
+    let id = &bundle.one("inference_started")["inference_call_id"];
+    assert!(beside[..3].iter().all(|other| &other["metadata"]["inference_call_id"] == id));
+    assert!(beside[3..6].iter().all(|other| other["metadata"]["tool_call_id"] == "c"));
+    assert_eq!(bundle.body(&bundle.one("inference_completed")["response_payload"]), "4");
+    assert_eq!(bundle.body(&bundle.one("tool_call_ended")["result_payload"]), "7");
+}
+
+#[test]
+fn a_terminal_that_outlives_its_call_is_recorded_to_its_end() {
+    let bundle = record_one(|| {
+        let tool = Thread::start(ThreadMeta::new()).turn(None).tool(Call::new("exec_command").id("c"));
+        tool.runtime_started(Json(&1));
+        tool.output("still running");
+        tool.completed();
+        tool.runtime_ended(ExecutionStatus::Completed, Json(&2));
+    });
+    let place = |name| bundle.names().iter().position(|other| *other == name).unwrap();
+    assert!(place("tool_call_ended") < place("tool_call_runtime_ended"));
+}
+
+struct Panics;
+
+impl fmt::Display for Panics {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("planted")
+    }
+}
+
+#[test]
+fn a_reason_that_panics_while_it_is_shown_ends_the_window_all_the_same() {
+    let bundle = record_one(|| {
+        let thread = Thread::start(ThreadMeta::new());
+        thread.turn(None).failed(Panics);
+        thread.cancelled(Panics);
+    });
+    assert_eq!(bundle.one("codex_turn_ended")["status"], "failed");
+    assert_eq!(bundle.one("thread_ended")["status"], "aborted");
+}

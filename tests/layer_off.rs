@@ -1,0 +1,76 @@
+//! Without a recorder a handle is inert. A process of its own: scoped subscribers of other tests would be asked about
+//! these callsites too.
+
+use std::fmt;
+
+use otel_trace::{
+    Body, BodyBuf, BodyError, Call, ExecutionStatus, Model, PayloadKind, SpanExt, Thread, ThreadMeta, Usage, Window,
+};
+use tracing::info_span;
+
+/// What must not be looked at.
+struct Untouchable;
+
+impl Body for Untouchable {
+    fn encode(&self, _: &mut BodyBuf) -> Result<(), BodyError> {
+        panic!("encoded, though nobody records")
+    }
+}
+
+impl fmt::Display for Untouchable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("shown, though nobody records")
+    }
+}
+
+impl fmt::Debug for Untouchable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("shown, though nobody records")
+    }
+}
+
+#[test]
+fn without_a_recorder_no_handle_records_and_no_body_is_encoded() {
+    // Nobody at all; and a subscriber of others, which may look at spans but not at bodies.
+    let nobody = tracing::subscriber::NoSubscriber::new();
+    tracing::subscriber::with_default(nobody, || exercise(true));
+    tracing::subscriber::with_default(tracing_subscriber::registry(), || exercise(false));
+}
+
+fn exercise(is_disabled: bool) {
+    let thread = Thread::start(ThreadMeta::new().id("t"));
+    let turn = thread.turn(None);
+    let inference = turn.inference(Model { name: "m", provider: "p" });
+    let tool = turn.tool(Call::new("n"));
+    let spawned = tool.spawn_thread(ThreadMeta::new());
+    let plain = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").otel_trace();
+    let recording = [
+        thread.is_recording(),
+        turn.is_recording(),
+        inference.is_recording(),
+        tool.is_recording(),
+        spawned.is_recording(),
+        plain.is_recording(),
+    ];
+    assert_eq!(recording, [false; 6]);
+    assert_eq!(thread.span().is_disabled(), is_disabled);
+    inference.request(Untouchable);
+    inference.first_token();
+    inference.usage(Usage::default());
+    inference.response(Untouchable);
+    tool.runtime_started(Untouchable);
+    tool.runtime_ended(ExecutionStatus::Completed, Untouchable);
+    tool.result(Untouchable);
+    for kind in PayloadKind::ALL {
+        thread.record_payload(kind, Untouchable);
+        turn.record_payload(kind, Untouchable);
+        inference.record_payload(kind, Untouchable);
+        tool.record_payload(kind, Untouchable);
+        plain.record_payload(kind, Untouchable);
+    }
+    assert_eq!(thread.bundle(), None);
+    if is_disabled {
+        inference.failed(Untouchable);
+        tool.cancelled(Untouchable);
+    }
+}

@@ -1,0 +1,308 @@
+//! Plain spans of the GenAI conventions, as frameworks write them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Bundle, record, record_one};
+use otel_trace::{Exact, Json, PayloadKind, SpanExt, Thread, ThreadMeta, Window};
+use serde_json::{Value, json};
+use tracing::field::Empty;
+use tracing::{Level, Span, event, info_span, instrument};
+
+fn agent(conversation: Option<&str>) -> Span {
+    info_span!("agent", gen_ai.operation.name = "invoke_agent", gen_ai.conversation.id = conversation)
+}
+
+fn chat() -> Span {
+    info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m", gen_ai.provider.name = "p")
+}
+
+fn tool(name: &str) -> Span {
+    info_span!("tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = name)
+}
+
+fn ids<'a>(bundle: &'a Bundle, name: &str, id: &str) -> Vec<&'a str> {
+    bundle.all(name).iter().map(|event| event[id].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_framework_that_opens_neither_thread_nor_turn_gets_both() {
+    let bundle = record_one(|| chat().in_scope(|| {}));
+    let names = ["rollout_started", "thread_started", "codex_turn_started", "inference_started", "inference_cancelled"];
+    assert_eq!(bundle.names()[..5], names);
+    assert_eq!(bundle.names()[5..], ["codex_turn_ended", "thread_ended", "rollout_ended"]);
+    assert_eq!(bundle.one("thread_ended")["status"], "completed");
+    assert_eq!(bundle.body(&bundle.one("inference_started")["request_payload"]), json!({}));
+    assert_eq!(bundle.all("other").len(), 0, "no notice: it has no words for threads");
+}
+
+#[test]
+fn the_content_fields_of_a_call_make_its_bodies() {
+    let bundle = record_one(|| {
+        let span = info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.request.model = "m",
+            gen_ai.system = "p",
+            gen_ai.input.messages = Empty,
+            gen_ai.system_instructions = "not JSON",
+            gen_ai.output.messages = Empty,
+            gen_ai.response.id = Empty,
+            gen_ai.usage.input_tokens = Empty,
+            gen_ai.usage.output_tokens = Empty,
+        );
+        span.record("gen_ai.input.messages", r#"[{"role":"user"}]"#);
+        let _entered = span.enter();
+        span.record("gen_ai.output.messages", "[1]").record("gen_ai.response.id", tracing::field::display("r-1"));
+        span.record("gen_ai.usage.input_tokens", 7_u32).record("gen_ai.usage.output_tokens", 2_i64);
+    });
+    let started = bundle.one("inference_started");
+    assert_eq!([&started["model"], &started["provider_name"]], ["m", "p"]);
+    assert_eq!(
+        bundle.body(&started["request_payload"]),
+        json!({ "gen_ai.input.messages": [{ "role": "user" }], "gen_ai.system_instructions": "not JSON" })
+    );
+    let completed = bundle.one("inference_completed");
+    assert_eq!(completed["response_id"], "r-1");
+    assert_eq!([&completed["usage"]["input_tokens"], &completed["usage"]["output_tokens"]], [7, 2]);
+    assert_eq!(
+        bundle.body(&completed["response_payload"]),
+        json!({ "gen_ai.output.messages": [1], "gen_ai.response.id": "r-1" })
+    );
+}
+
+#[test]
+fn a_request_that_is_known_only_late_is_written_at_the_close_with_the_opening_time() {
+    let bundle = record_one(|| {
+        let span = info_span!("chat", gen_ai.operation.name = "text_completion", gen_ai.input.messages = Empty);
+        span.in_scope(|| span.record("gen_ai.input.messages", "[]"));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    });
+    let at = |name: &str| {
+        let line = bundle.lines.iter().find(|line| line["payload"]["type"] == name).unwrap();
+        line["wall_time_unix_ms"].as_i64().unwrap()
+    };
+    assert!(at("inference_cancelled") - at("inference_started") >= 20);
+    assert_eq!(
+        bundle.body(&bundle.one("inference_started")["request_payload"]),
+        json!({ "gen_ai.input.messages": [] })
+    );
+}
+
+#[test]
+fn the_fields_of_a_tool_make_its_invocation_and_result() {
+    let bundle = record_one(|| {
+        let span = info_span!(
+            "tool",
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = %"web_search",
+            gen_ai.tool.call.id = ?"c \"1\"\n",
+            gen_ai.tool.call.arguments = "{}",
+            gen_ai.tool.call.result = Empty,
+        );
+        span.record("gen_ai.tool.call.result", "found");
+    });
+    let started = bundle.one("tool_call_started");
+    assert_eq!([&started["kind"]["type"], &started["tool_call_id"]], ["web", "c \"1\"\n"]);
+    assert_eq!(bundle.body(&started["invocation_payload"])["payload"]["arguments"], "{}");
+    let ended = bundle.one("tool_call_ended");
+    assert_eq!(ended["status"], "completed");
+    assert_eq!(bundle.body(&ended["result_payload"])["response_item"]["output"], "found");
+}
+
+#[test]
+fn a_tool_is_of_the_kind_that_its_name_says() {
+    let kinds = [
+        ("exec_command", "exec_command"),
+        ("local_shell", "exec_command"),
+        ("shell", "exec_command"),
+        ("shell_command", "exec_command"),
+        ("bash", "exec_command"),
+        ("write_stdin", "write_stdin"),
+        ("apply_patch", "apply_patch"),
+        ("web_search", "web"),
+        ("web_search_preview", "web"),
+        ("image_generation", "image_generation"),
+        ("image_query", "image_generation"),
+        ("spawn_agent", "spawn_agent"),
+        ("send_message", "send_message"),
+        ("followup_task", "assign_agent_task"),
+        ("wait_agent", "wait_agent"),
+        ("close_agent", "close_agent"),
+        ("anything", "other"),
+    ];
+    let bundle = record_one(|| {
+        agent(None).in_scope(|| kinds.map(|(name, _)| tool(name).in_scope(|| {}))).map(drop).into_iter().collect()
+    });
+    let recorded: Vec<_> = bundle.all("tool_call_started").iter().map(|event| event["kind"]["type"].clone()).collect();
+    assert_eq!(recorded, kinds.map(|(_, kind)| kind));
+}
+
+#[test]
+fn a_conversation_is_one_thread_that_lives_until_shutdown() {
+    let bundles = record(|| {
+        for conversation in ["a", "b", "a"] {
+            agent(Some(conversation)).in_scope(|| chat().in_scope(|| {}));
+        }
+    });
+    assert_eq!(bundles.len(), 2);
+    for (bundle, id, turns) in [(&bundles[0], "a", 2), (&bundles[1], "b", 1)] {
+        assert_eq!(bundle.one("thread_started")["thread_id"], id);
+        assert_eq!(bundle.all("codex_turn_ended").len(), turns);
+        assert!(bundle.all("codex_turn_ended").iter().all(|ended| ended["status"] == "completed"));
+        assert_eq!(bundle.one("thread_ended")["status"], "aborted");
+    }
+}
+
+#[test]
+fn without_a_conversation_a_root_span_is_a_thread_and_an_outermost_agent_a_turn() {
+    let bundles = record(|| {
+        for _ in 0..2 {
+            info_span!("http request").in_scope(|| {
+                agent(None).in_scope(|| agent(None).in_scope(|| chat().in_scope(|| {})));
+                agent(None).in_scope(|| chat().in_scope(|| {}));
+                chat().in_scope(|| {});
+            });
+        }
+    });
+    assert_eq!(bundles.len(), 2);
+    for bundle in bundles {
+        let turns = ids(&bundle, "codex_turn_started", "codex_turn_id");
+        assert_eq!(turns.len(), 3);
+        assert_eq!(ids(&bundle, "inference_started", "codex_turn_id"), turns);
+    }
+}
+
+#[test]
+fn an_agent_below_a_tool_is_a_child_thread_with_one_turn() {
+    for (given, id) in [(Some("child"), Some("child")), (Some("root"), None), (None, None)] {
+        let bundle = record_one(|| {
+            agent(Some("root")).in_scope(|| {
+                tool("ask_expert").in_scope(|| agent(given).in_scope(|| chat().in_scope(|| {})));
+            });
+        });
+        let threads = ids(&bundle, "thread_started", "thread_id");
+        assert_eq!((threads.len(), threads[0]), (2, "root"));
+        assert!(id.is_none_or(|id| threads[1] == id) && threads[1] != "root", "{given:?}: {threads:?}");
+        assert_eq!(ids(&bundle, "codex_turn_started", "thread_id"), threads);
+        assert_eq!(ids(&bundle, "inference_started", "thread_id"), threads[1..]);
+        let metadata = bundle.body(&bundle.all("thread_started")[1]["metadata_payload"]);
+        assert_eq!(metadata["session_source"]["subagent"]["thread_spawn"]["parent_thread_id"], "root");
+        let statuses = bundle.all("thread_ended").iter().map(|ended| ended["status"].clone()).collect::<Vec<_>>();
+        assert_eq!(statuses, ["completed", "aborted"]);
+    }
+}
+
+#[test]
+fn ids_on_the_span_win_where_they_name_an_open_thread_or_turn() {
+    let bundles = record(|| {
+        let [a, b] = ["a", "b"].map(|id| Thread::start(ThreadMeta::new().id(id)));
+        let (in_a, in_b) = (a.turn(Some("1".into())), b.turn(Some("2".into())));
+        in_a.span().in_scope(|| {
+            info_span!("chat", otel_trace.kind = "inference", gen_ai.conversation.id = "b", otel_trace.turn.id = "2")
+                .in_scope(|| {});
+            info_span!("chat", otel_trace.kind = "inference", gen_ai.conversation.id = "a").in_scope(|| {});
+            info_span!("chat", otel_trace.kind = "inference", gen_ai.conversation.id = "unknown").in_scope(|| {});
+        });
+        drop((in_a, in_b));
+    });
+    let turns = |bundle| ids(bundle, "inference_started", "codex_turn_id");
+    assert_eq!([turns(&bundles[0]), turns(&bundles[1])], [vec!["1", "1"], vec!["2"]]);
+}
+
+#[test]
+fn an_id_of_a_number_is_its_digits() {
+    let bundle = record_one(|| {
+        info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.id = 17, error.type = 404_u16).in_scope(|| {});
+    });
+    assert_eq!(bundle.one("tool_call_started")["tool_call_id"], "17");
+    assert_eq!(bundle.one("tool_call_ended")["error"], "404");
+}
+
+#[test]
+fn a_window_in_our_words_without_a_thread_is_told_as_an_orphan() {
+    let bundle = record_one(|| info_span!("lost one", otel_trace.kind = "tool").in_scope(|| {}));
+    let notice = bundle.one("other");
+    assert_eq!([&notice["kind"], &notice["metadata"]["span"]], ["orphan_span", "lost one"]);
+    assert_eq!(bundle.names()[..4], ["rollout_started", "thread_started", "other", "codex_turn_started"]);
+}
+
+#[test]
+fn the_kind_may_be_recorded_late_and_our_word_goes_before_the_operation() {
+    let bundle = record_one(|| {
+        let span = info_span!("late", otel_trace.kind = Empty, gen_ai.operation.name = "chat", gen_ai.tool.name = "n");
+        span.record("otel_trace.kind", tracing::field::display("tool"));
+        span.in_scope(|| {});
+        info_span!("other kind", gen_ai.operation.name = "embeddings").in_scope(|| {});
+        info_span!("unsaid", gen_ai.operation.name = Empty).in_scope(|| {});
+    });
+    assert_eq!([bundle.all("tool_call_started").len(), bundle.all("inference_started").len()], [1, 0]);
+}
+
+#[instrument(fields(gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "add", gen_ai.tool.call.result = Empty))]
+fn add(a: i32, b: i32) -> i32 {
+    let sum = a + b;
+    Span::current().record("gen_ai.tool.call.result", sum);
+    sum
+}
+
+#[test]
+fn an_instrumented_function_is_a_tool() {
+    let bundle = record_one(|| assert_eq!(add(1, 2), 3));
+    assert_eq!(bundle.one("tool_call_started")["kind"], json!({ "type": "other", "name": "add" }));
+    let ended = bundle.one("tool_call_ended");
+    assert_eq!(bundle.body(&ended["result_payload"])["response_item"]["output"], "3");
+}
+
+#[test]
+fn a_plain_span_takes_bodies_instants_and_an_end_through_its_extension() {
+    let bundle = record_one(|| {
+        let _root = info_span!("root").entered();
+        let span = chat();
+        let window = span.otel_trace();
+        assert!(window.is_recording() && !info_span!("none of ours").otel_trace().is_recording());
+        window.record_payload(PayloadKind::InferenceRequest, Json(&json!({ "input": [] })));
+        window.record_payload(PayloadKind::InferenceResponse, Exact(b"{}"));
+        window.failed("overloaded");
+        window.completed();
+        let tool = tool("n");
+        tool.in_scope(|| {
+            let target = "otel_trace";
+            event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_started", otel_trace.payload = r#"{"a":1}"#);
+            event!(target: "otel_trace", Level::INFO, otel_trace.event = %"tool_call_runtime_ended", otel_trace.status = %"failed", otel_trace.payload = ?target);
+            event!(target: "elsewhere", Level::INFO, otel_trace.event = "tool_call_runtime_started");
+            event!(target: "otel_trace", Level::INFO, otel_trace.event = "unknown");
+        });
+    });
+    assert_eq!(bundle.one("inference_failed")["error"], "overloaded");
+    assert!(bundle.one("inference_failed")["partial_response_payload"].is_object());
+    assert_eq!(bundle.body(&bundle.one("tool_call_runtime_started")["runtime_payload"]), json!({ "a": 1 }));
+    let ended = bundle.one("tool_call_runtime_ended");
+    assert_eq!(
+        (&ended["status"], bundle.body(&ended["runtime_payload"])),
+        (&json!("failed"), Value::from("otel_trace"))
+    );
+}
+
+#[test]
+fn an_end_that_the_program_says_takes_what_the_fields_had_said() {
+    let bundle = record_one(|| {
+        let _root = info_span!("root").entered();
+        let span = info_span!(
+            "chat",
+            otel_trace.kind = "inference",
+            gen_ai.output.messages = "[1]",
+            gen_ai.usage.output_tokens = 5
+        );
+        span.otel_trace().completed();
+        let tool = info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.result = "r", error.type = "e");
+        tool.otel_trace().cancelled("by the user");
+        tool.record("gen_ai.tool.call.result", "too late");
+    });
+    let completed = bundle.one("inference_completed");
+    assert_eq!(completed["usage"]["output_tokens"], 5);
+    assert_eq!(bundle.body(&completed["response_payload"]), json!({ "gen_ai.output.messages": [1] }));
+    let ended = bundle.one("tool_call_ended");
+    assert_eq!([&ended["status"], &ended["error"]], ["cancelled", "by the user"]);
+    assert_eq!(bundle.body(&ended["result_payload"])["response_item"]["output"], "r");
+}
