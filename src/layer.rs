@@ -21,6 +21,7 @@
 
 mod builder;
 mod extension;
+mod field_bodies;
 mod fields;
 mod filter;
 mod guard;
@@ -33,6 +34,7 @@ mod stderr;
 mod supplied;
 mod tool_kind;
 mod window;
+mod windows;
 
 pub use builder::{Builder, Error, ROOT_VARIABLE};
 pub use filter::RecordFilter;

@@ -67,7 +67,12 @@ fn the_content_fields_of_a_call_make_its_bodies() {
     assert_eq!([&completed["usage"]["input_tokens"], &completed["usage"]["output_tokens"]], [7, 2]);
     assert_eq!(
         bundle.body(&completed["response_payload"]),
-        json!({ "gen_ai.output.messages": [1], "gen_ai.response.id": "r-1" })
+        json!({
+            "gen_ai.output.messages": [1],
+            "gen_ai.response.id": "r-1",
+            "gen_ai.usage.input_tokens": 7,
+            "gen_ai.usage.output_tokens": 2,
+        })
     );
 }
 
@@ -301,7 +306,10 @@ fn an_end_that_the_program_says_takes_what_the_fields_had_said() {
     });
     let completed = bundle.one("inference_completed");
     assert_eq!(completed["usage"]["output_tokens"], 5);
-    assert_eq!(bundle.body(&completed["response_payload"]), json!({ "gen_ai.output.messages": [1] }));
+    assert_eq!(
+        bundle.body(&completed["response_payload"]),
+        json!({ "gen_ai.output.messages": [1], "gen_ai.usage.output_tokens": 5 })
+    );
     let ended = bundle.one("tool_call_ended");
     assert_eq!([&ended["status"], &ended["error"]], ["cancelled", "by the user"]);
     assert_eq!(bundle.body(&ended["result_payload"])["response_item"]["output"], "r");

@@ -68,7 +68,7 @@ pub(super) struct Fields {
     error_type: Option<String>,
     is_error: Option<bool>,
     status_description: Option<String>,
-    usage: PartialUsage,
+    pub(super) usage: PartialUsage,
     pub(super) request: RequestFields,
     pub(super) output_messages: Option<String>,
     pub(super) arguments: Option<String>,
@@ -83,12 +83,13 @@ pub(super) struct RequestFields {
     pub(super) tool_definitions: Option<String>,
 }
 
-#[derive(Debug, Default, Clone)]
-struct PartialUsage {
-    input: Option<u64>,
-    cached: Option<u64>,
-    output: Option<u64>,
-    reasoning: Option<u64>,
+/// What of a call's usage was counted.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct PartialUsage {
+    pub(super) input: Option<u64>,
+    pub(super) cached: Option<u64>,
+    pub(super) output: Option<u64>,
+    pub(super) reasoning: Option<u64>,
 }
 
 impl Fields {

@@ -2,36 +2,17 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
-use super::fields::{Fields, Kind, RequestFields};
+use super::field_bodies::{RequestBody, ResponseBody};
+use super::fields::{Fields, Kind};
 use super::recorder::{Inner, LayerNumber, locked};
 use super::supplied::Supplied;
 use super::window::{
     End, InferenceFacts, InferenceWindow, Orphan, SessionMetadata, ThreadFacts, ThreadWindow, ToolFacts, ToolWindow,
     TurnWindow,
 };
+use super::windows::{Surroundings, Windows};
 use crate::bundle::Json;
 use crate::event::{CallId, PayloadKind, UnixMillis};
-
-/// The windows that one span opened.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Windows {
-    pub(super) thread: Option<Arc<ThreadWindow>>,
-    pub(super) turn: Option<Arc<TurnWindow>>,
-    pub(super) inference: Option<Arc<InferenceWindow>>,
-    pub(super) tool: Option<Arc<ToolWindow>>,
-}
-
-/// What the windows of a span are in.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Surroundings {
-    pub(super) thread: Option<Arc<ThreadWindow>>,
-    pub(super) turn: Option<Arc<TurnWindow>>,
-    /// Whether the nearest window is a tool call.
-    is_in_tool: bool,
-}
 
 #[derive(Debug)]
 pub(super) struct SpanState {
@@ -91,8 +72,7 @@ impl SpanState {
     /// Whether what is said of the span now may be recorded.
     pub(super) fn is_recording(&self) -> bool {
         let may_have_windows = match self.windows.get() {
-            Some(Windows { thread: None, turn: None, inference: None, tool: None }) => false,
-            Some(_) => true,
+            Some(windows) => !windows.is_empty(),
             None => !self.is_handled,
         };
         may_have_windows && !self.recorder.is_shut()
@@ -308,52 +288,14 @@ impl SpanState {
     pub(super) fn end(&self, end: &End) {
         let Some(windows) = self.windows.get() else { return };
         self.say_last(windows);
-        let Windows { thread, turn, inference, tool } = windows;
-        if let Some(inference) = inference {
-            inference.end(end.clone());
-        }
-        if let Some(tool) = tool {
-            tool.end(end.clone());
-        }
-        if let Some(turn) = turn {
-            turn.end(end.clone());
-        }
-        if let Some(thread) = thread {
-            thread.end(end.clone());
-        }
+        windows.end(end);
     }
 
     /// A body of any kind, for the innermost window.
     pub(super) fn payload(&self, kind: PayloadKind, body: &dyn crate::bundle::Body) {
         self.touch();
-        let Some(Windows { thread, turn, inference, tool }) = self.windows.get() else { return };
-        match (inference, tool, turn, thread) {
-            (Some(inference), ..) => inference.payload(kind, body),
-            (None, Some(tool), ..) => tool.payload(kind, body),
-            (None, None, Some(turn), _) => turn.payload(kind, body),
-            (None, None, None, Some(thread)) => thread.payload(kind, body),
-            (None, None, None, None) => {}
-        }
-    }
-}
-
-impl Surroundings {
-    /// What is inside these windows. None where there are none.
-    fn inside(windows: &Windows) -> Option<Self> {
-        let Windows { thread, turn, inference, tool } = windows;
-        let turn = inference
-            .as_ref()
-            .map(|inference| inference.turn())
-            .or(tool.as_ref().map(|tool| tool.turn()))
-            .or(turn.as_ref());
-        match (turn, thread) {
-            (Some(turn), _) => Some(Self {
-                thread: Some(Arc::clone(turn.thread())),
-                turn: Some(Arc::clone(turn)),
-                is_in_tool: tool.is_some(),
-            }),
-            (None, Some(thread)) => Some(Self { thread: Some(Arc::clone(thread)), turn: None, is_in_tool: false }),
-            (None, None) => None,
+        if let Some(windows) = self.windows.get() {
+            windows.payload(kind, body);
         }
     }
 }
@@ -404,66 +346,4 @@ fn say_last_of_tool(tool: &Arc<ToolWindow>, fields: &Fields) {
         tool.output_of_fields(result);
     }
     tool.note_error(fields.error());
-}
-
-/// A request made of fields.
-#[derive(Serialize)]
-struct RequestBody<'a> {
-    #[serde(rename = "gen_ai.input.messages")]
-    input_messages: JsonText<'a>,
-    #[serde(rename = "gen_ai.system_instructions", skip_serializing_if = "Option::is_none")]
-    system_instructions: Option<JsonText<'a>>,
-    #[serde(rename = "gen_ai.tool.definitions", skip_serializing_if = "Option::is_none")]
-    tool_definitions: Option<JsonText<'a>>,
-}
-
-impl<'a> RequestBody<'a> {
-    fn of(fields: &'a RequestFields) -> Option<Self> {
-        Some(Self {
-            input_messages: JsonText::of(fields.input_messages.as_deref()?),
-            system_instructions: fields.system_instructions.as_deref().map(JsonText::of),
-            tool_definitions: fields.tool_definitions.as_deref().map(JsonText::of),
-        })
-    }
-}
-
-/// A response made of fields.
-#[derive(Serialize)]
-struct ResponseBody<'a> {
-    #[serde(rename = "gen_ai.output.messages", skip_serializing_if = "Option::is_none")]
-    output_messages: Option<JsonText<'a>>,
-    #[serde(rename = "gen_ai.response.id", skip_serializing_if = "Option::is_none")]
-    response_id: Option<&'a str>,
-}
-
-impl<'a> ResponseBody<'a> {
-    /// None where no field speaks of a response.
-    fn of(fields: &'a Fields) -> Option<Self> {
-        let spoke = fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage().is_some();
-        spoke.then(|| Self {
-            output_messages: fields.output_messages.as_deref().map(JsonText::of),
-            response_id: fields.response_id.as_deref(),
-        })
-    }
-}
-
-/// JSON text as the value it stands for; text that is none, as a string.
-enum JsonText<'a> {
-    Value(&'a RawValue),
-    Text(&'a str),
-}
-
-impl<'a> JsonText<'a> {
-    fn of(text: &'a str) -> Self {
-        serde_json::from_str(text).map_or(Self::Text(text), Self::Value)
-    }
-}
-
-impl Serialize for JsonText<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Value(value) => value.serialize(serializer),
-            Self::Text(text) => text.serialize(serializer),
-        }
-    }
 }

@@ -7,8 +7,8 @@ use tracing::info_span;
 use super::{HANDLE_TARGET, Handle, window, within};
 use crate::bundle::Body;
 use crate::event::{UnixMillis, Usage};
-use crate::layer::span_state::Windows;
 use crate::layer::window::{InferenceFacts, InferenceWindow};
+use crate::layer::windows::Windows;
 
 /// One attempt to have a model answer. Made by [`Turn::inference`](super::Turn::inference).
 ///

@@ -7,8 +7,9 @@ use tracing::{Span, info_span};
 
 use super::{HANDLE_TARGET, Handle, Turn, window, within};
 use crate::event::{TurnId, UnixMillis};
-use crate::layer::span_state::{SpanState, Windows};
+use crate::layer::span_state::SpanState;
 use crate::layer::window::{SessionMetadata, ThreadFacts, ThreadWindow};
+use crate::layer::windows::Windows;
 
 /// One agent's conversation. Opened inside another thread's span it is that thread's child, in the same bundle;
 /// otherwise it makes a bundle of its own, which ends with it.

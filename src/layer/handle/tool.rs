@@ -7,8 +7,8 @@ use tracing::info_span;
 use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window, within};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, ToolKind, UnixMillis};
-use crate::layer::span_state::Windows;
 use crate::layer::window::{ToolFacts, ToolWindow};
+use crate::layer::windows::Windows;
 
 /// A tool call. Made by [`Turn::tool`](super::Turn::tool).
 ///

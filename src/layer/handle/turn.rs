@@ -6,8 +6,8 @@ use tracing::info_span;
 
 use super::{Call, HANDLE_TARGET, Handle, Inference, Model, Tool, window, within};
 use crate::event::{TurnId, UnixMillis};
-use crate::layer::span_state::Windows;
 use crate::layer::window::TurnWindow;
+use crate::layer::windows::Windows;
 
 /// A turn of a thread, from the user's message to the agent's answer. Made by [`Thread::turn`](super::Thread::turn).
 #[derive(Debug, Clone)]

@@ -1,0 +1,92 @@
+//! Requests and responses made of a span's fields, as frameworks write them.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::fields::{Fields, PartialUsage, RequestFields};
+
+/// A request made of fields.
+#[derive(Serialize)]
+pub(super) struct RequestBody<'a> {
+    #[serde(rename = "gen_ai.input.messages")]
+    input_messages: JsonText<'a>,
+    #[serde(rename = "gen_ai.system_instructions", skip_serializing_if = "Option::is_none")]
+    system_instructions: Option<JsonText<'a>>,
+    #[serde(rename = "gen_ai.tool.definitions", skip_serializing_if = "Option::is_none")]
+    tool_definitions: Option<JsonText<'a>>,
+}
+
+impl<'a> RequestBody<'a> {
+    /// None where no field says what the model was sent.
+    pub(super) fn of(fields: &'a RequestFields) -> Option<Self> {
+        Some(Self {
+            input_messages: JsonText::of(fields.input_messages.as_deref()?),
+            system_instructions: fields.system_instructions.as_deref().map(JsonText::of),
+            tool_definitions: fields.tool_definitions.as_deref().map(JsonText::of),
+        })
+    }
+}
+
+/// A response made of fields.
+#[derive(Serialize)]
+pub(super) struct ResponseBody<'a> {
+    #[serde(rename = "gen_ai.output.messages", skip_serializing_if = "Option::is_none")]
+    output_messages: Option<JsonText<'a>>,
+    #[serde(rename = "gen_ai.response.id", skip_serializing_if = "Option::is_none")]
+    response_id: Option<&'a str>,
+    #[serde(flatten)]
+    usage: UsageFields,
+}
+
+/// What the span counted of its usage.
+#[derive(Serialize)]
+struct UsageFields {
+    #[serde(rename = "gen_ai.usage.input_tokens", skip_serializing_if = "Option::is_none")]
+    input: Option<u64>,
+    #[serde(rename = "gen_ai.usage.cache_read.input_tokens", skip_serializing_if = "Option::is_none")]
+    cached: Option<u64>,
+    #[serde(rename = "gen_ai.usage.output_tokens", skip_serializing_if = "Option::is_none")]
+    output: Option<u64>,
+    #[serde(rename = "gen_ai.usage.reasoning.output_tokens", skip_serializing_if = "Option::is_none")]
+    reasoning: Option<u64>,
+}
+
+impl From<PartialUsage> for UsageFields {
+    fn from(usage: PartialUsage) -> Self {
+        let PartialUsage { input, cached, output, reasoning } = usage;
+        Self { input, cached, output, reasoning }
+    }
+}
+
+impl<'a> ResponseBody<'a> {
+    /// None where no field speaks of a response.
+    pub(super) fn of(fields: &'a Fields) -> Option<Self> {
+        let spoke = fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage().is_some();
+        spoke.then(|| Self {
+            output_messages: fields.output_messages.as_deref().map(JsonText::of),
+            response_id: fields.response_id.as_deref(),
+            usage: fields.usage.into(),
+        })
+    }
+}
+
+/// JSON text as the value it stands for; text that is none, as a string.
+enum JsonText<'a> {
+    Value(&'a RawValue),
+    Text(&'a str),
+}
+
+impl<'a> JsonText<'a> {
+    fn of(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Value)
+    }
+}
+
+impl Serialize for JsonText<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+        }
+    }
+}
