@@ -11,6 +11,39 @@
 //! span opens none, one or several of them. The layer finds out which, keeps them in the span's extensions, and
 //! writes a start and an end for each.
 //!
+//! # Spans that a program makes itself
+//! A span says what it is by `otel_trace.kind` (`thread`, `turn`, `inference`, `tool`), else by
+//! `gen_ai.operation.name`: `chat`, `generate_content` and `text_completion` are inference calls, `execute_tool` a tool
+//! call, `invoke_agent` and `invoke_workflow` a turn, with a thread of their own where they need one. All other spans
+//! pass. Fields may be recorded late, and ids with `%` or `?`.
+//!
+//! | field | says |
+//! | --- | --- |
+//! | `gen_ai.conversation.id` | the thread |
+//! | `otel_trace.turn.id` | the turn |
+//! | `gen_ai.agent.name`, `otel_trace.agent.path` | the agent |
+//! | `gen_ai.request.model`, `gen_ai.provider.name` | who is asked |
+//! | `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` | the request, as JSON text |
+//! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.usage.*` | the response |
+//! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | the tool call |
+//! | `gen_ai.tool.call.arguments`, `gen_ai.tool.call.result` | its invocation and its result |
+//! | `error.type`, `otel.status_code`, `otel.status_description` | that it failed, and why |
+//!
+//! Other bodies go past the fields, through [`SpanExt`]. What a tool's runtime does is an event of target `otel_trace`
+//! inside the tool's span: `otel_trace.event` is `tool_call_runtime_started` or `tool_call_runtime_ended`,
+//! `otel_trace.payload` the body as JSON text, and `otel_trace.status` (`failed`, `cancelled`, `aborted`) how it ended:
+//!
+//! ```
+//! let tool = tracing::info_span!("bash", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "bash");
+//! tool.in_scope(|| {
+//!     tracing::info!(
+//!         target: "otel_trace",
+//!         otel_trace.event = "tool_call_runtime_ended",
+//!         otel_trace.payload = r#"{"exit_code":0}"#,
+//!     );
+//! });
+//! ```
+//!
 //! # Rules that hold everywhere here
 //! - The host never fails or panics because of recording.
 //! - No lock and no extension borrow is held while a visitor, a `Serialize` or a program's callback runs. A window's

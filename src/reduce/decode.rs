@@ -17,15 +17,20 @@ mod items;
 mod listing;
 mod log;
 mod mentions;
+mod message;
 mod object;
+mod oddity;
 mod opened;
+mod read_as;
 mod request;
+mod request_shape;
 mod response;
 mod responses_item;
 mod runtime_event;
 mod session_metadata;
 mod sort;
 mod tool_result;
+mod usage;
 
 pub(super) use bodies::Body;
 pub(super) use checkpoint::Checkpoint;
@@ -36,6 +41,7 @@ pub(super) use facts::{
 };
 pub(super) use invocation::{Arguments, Invocation};
 pub(super) use mentions::{Mention, Mentions};
+pub(super) use oddity::Oddity;
 pub(super) use request::{Request, RequestItems};
 pub(super) use response::ResponseBody;
 pub(super) use runtime_event::{Activity, AgentCall, Command};

@@ -1,5 +1,7 @@
 //! One text for every spelling of a JSON value, so that equal values are found equal.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use super::object::{Object, list, text};
@@ -16,6 +18,13 @@ const SUMMARY_BYTES: usize = 240;
 pub(super) fn canonical(value: &RawValue) -> Option<String> {
     let mut out = String::with_capacity(value.get().len());
     write(value, &mut out, MAX_DEPTH)?;
+    Some(out)
+}
+
+/// The same, of an object that has these fields.
+pub(super) fn canonical_object<'a>(fields: impl IntoIterator<Item = (Cow<'a, str>, &'a RawValue)>) -> Option<String> {
+    let mut out = String::new();
+    write_object(fields, &mut out, MAX_DEPTH - 1)?;
     Some(out)
 }
 
@@ -37,18 +46,7 @@ pub(super) fn summary(canonical: &str) -> Box<str> {
 fn write(value: &RawValue, out: &mut String, depth: usize) -> Option<()> {
     let inner = depth.checked_sub(1)?;
     match value.get().as_bytes().first()? {
-        b'{' => {
-            out.push('{');
-            for (index, (key, value)) in Object::of(value)?.into_sorted().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_text(&key, out)?;
-                out.push(':');
-                write(value, out, inner)?;
-            }
-            out.push('}');
-        }
+        b'{' => write_object(Object::of(value)?.into_sorted(), out, inner)?,
         b'[' => {
             out.push('[');
             for (index, value) in list(value)?.into_iter().enumerate() {
@@ -63,6 +61,24 @@ fn write(value: &RawValue, out: &mut String, depth: usize) -> Option<()> {
         b't' | b'f' | b'n' => out.push_str(value.get()),
         _ => write_number(value.get(), out)?,
     }
+    Some(())
+}
+
+fn write_object<'a>(
+    fields: impl IntoIterator<Item = (Cow<'a, str>, &'a RawValue)>,
+    out: &mut String,
+    inner: usize,
+) -> Option<()> {
+    out.push('{');
+    for (index, (key, value)) in fields.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_text(&key, out)?;
+        out.push(':');
+        write(value, out, inner)?;
+    }
+    out.push('}');
     Some(())
 }
 

@@ -7,10 +7,12 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::content_hash::Hashes;
 use super::draft::Why;
+use super::oddity::Oddity;
+use super::read_as::ReadAs;
 use crate::graph::Content;
 
-/// One reading of an item. Handles of one reduction are equal where all of what items say is equal. They are given in
-/// the order that threads get to them, so nothing may depend on which is greater.
+/// One reading of an item. Handles of one reduction are equal where all of what items say, and what is odd about them,
+/// is equal. They are given in the order that threads get to them, so nothing may depend on which is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::reduce) struct ContentId(u32);
 
@@ -20,12 +22,15 @@ pub(in crate::reduce) struct Known {
     pub(in crate::reduce) content: Arc<Content>,
     /// Equal for items with the same content.
     pub(in crate::reduce) same: u128,
-    /// Its type, where that is not one of format 1.
-    pub(in crate::reduce) unknown_type: Option<Box<str>>,
+    /// What is to be told of it.
+    pub(in crate::reduce) oddity: Option<Oddity>,
 }
 
-/// What was made of an item's text.
-pub(super) type Reading = Result<(Content, Hashes, Option<Box<str>>), Why>;
+/// An item, what it is found by, and what is odd about it.
+pub(super) type Read = (Content, Hashes, Option<Oddity>);
+
+/// What was made of one item of a text.
+pub(super) type Reading = Result<Read, Why>;
 
 /// Readings of items, found by the item's text. Shared by the threads that decode.
 #[derive(Debug, Default)]
@@ -35,30 +40,41 @@ pub(in crate::reduce) struct Contents {
 
 #[derive(Debug, Default)]
 struct Kept {
-    by_text: HashMap<u128, ContentId>,
-    by_content: HashMap<u128, ContentId>,
+    by_text: HashMap<(ReadAs, u128), Place>,
+    /// By what it says and what is odd about it.
+    by_content: HashMap<(u128, Option<Oddity>), ContentId>,
+    /// The items of all texts, one text's after the other's.
+    items: Vec<ContentId>,
     readings: Vec<Result<Known, Why>>,
     listed: u64,
 }
 
+/// Where the items of one text are.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    first: u32,
+    count: u32,
+}
+
 impl Contents {
-    /// The readings of a body's items. Each text is read by `read` once, however many bodies repeat it.
-    pub(super) fn read_all<'t>(
-        &self,
-        texts: impl IntoIterator<Item = &'t str>,
-        read: impl Fn(&'t str) -> Reading,
-    ) -> Vec<ContentId> {
-        let texts: Vec<(&str, u128)> = texts.into_iter().map(|text| (text, xxh3_128(text.as_bytes()))).collect();
-        let known: Vec<Option<ContentId>> = {
-            let mut kept = self.lock();
-            kept.listed += texts.len() as u64;
-            texts.iter().map(|(_, hash)| kept.by_text.get(hash).copied()).collect()
+    /// The items of a body's texts. Each text is read once, however many bodies repeat it.
+    pub(super) fn read_all<'t>(&self, texts: impl IntoIterator<Item = &'t str>, read_as: ReadAs) -> Vec<ContentId> {
+        let key = |text: &str| (read_as, xxh3_128(text.as_bytes()));
+        let texts: Vec<_> = texts.into_iter().map(|text| (text, key(text))).collect();
+        let known: Vec<Option<Place>> = {
+            let kept = self.lock();
+            texts.iter().map(|(_, key)| kept.by_text.get(key).copied()).collect()
         };
-        let new = |(text, hash): (&'t str, u128)| {
-            let reading = read(text);
-            self.lock().keep(hash, reading)
+        let new = |(text, key)| {
+            let readings = read_as.read(text);
+            self.lock().keep(key, readings)
         };
-        texts.into_iter().zip(known).map(|(text, known)| known.unwrap_or_else(|| new(text))).collect()
+        let places: Vec<Place> =
+            texts.into_iter().zip(known).map(|(text, known)| known.unwrap_or_else(|| new(text))).collect();
+        let mut kept = self.lock();
+        let items: Vec<ContentId> = places.into_iter().flat_map(|place| kept.at(place)).copied().collect();
+        kept.listed += items.len() as u64;
+        items
     }
 
     /// The reading behind a handle; why there is none where the item can't be read.
@@ -73,24 +89,44 @@ impl Contents {
 }
 
 impl Kept {
-    fn keep(&mut self, text: u128, reading: Reading) -> ContentId {
-        let next = ContentId(u32::try_from(self.readings.len()).unwrap_or(u32::MAX));
-        let id = match reading {
-            Ok((content, Hashes { exact, same }, unknown_type)) => *self.by_content.entry(exact).or_insert_with(|| {
-                self.readings.push(Ok(Known { content: Arc::new(content), same, unknown_type }));
-                next
-            }),
-            Err(why) => match self.by_text.get(&text) {
-                Some(&id) => id,
-                None => {
-                    self.readings.push(Err(why));
-                    next
-                }
-            },
-        };
-        self.by_text.insert(text, id);
-        id
+    /// Keeps what a text says, where no other thread came first.
+    fn keep(&mut self, text: (ReadAs, u128), readings: Vec<Reading>) -> Place {
+        if let Some(&place) = self.by_text.get(&text) {
+            return place;
+        }
+        let place = Place { first: index(self.items.len()), count: index(readings.len()) };
+        for reading in readings {
+            let item = self.keep_item(reading);
+            self.items.push(item);
+        }
+        self.by_text.insert(text, place);
+        place
     }
+
+    fn keep_item(&mut self, reading: Reading) -> ContentId {
+        let next = ContentId(index(self.readings.len()));
+        match reading {
+            Ok((content, Hashes { exact, same }, oddity)) => {
+                *self.by_content.entry((exact, oddity.clone())).or_insert_with(|| {
+                    self.readings.push(Ok(Known { content: Arc::new(content), same, oddity }));
+                    next
+                })
+            }
+            Err(why) => {
+                self.readings.push(Err(why));
+                next
+            }
+        }
+    }
+
+    fn at(&self, place: Place) -> &[ContentId] {
+        let first = place.first as usize;
+        self.items.get(first..first.saturating_add(place.count as usize)).unwrap_or_default()
+    }
+}
+
+fn index(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
 }
 
 /// All readings, once decoding is done.

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::canonical_json::{canonical, canonical_text, summary};
+use super::canonical_json::{canonical, canonical_object, canonical_text, summary};
 use super::content_hash;
 use super::delivery::delivery;
 use super::object::{Object, list, text};
@@ -48,8 +48,8 @@ impl Draft {
         self.push(Part::Summary(text.into()), None);
     }
 
-    pub(super) fn encoded(&mut self, value: &str) {
-        self.push(Part::Encoded { label: "encrypted_content", value: value.into() }, None);
+    pub(super) fn encoded(&mut self, label: &'static str, value: &str) {
+        self.push(Part::Encoded { label, value: value.into() }, None);
     }
 
     pub(super) fn code(&mut self, language: &'static str, source: &str) {
@@ -70,6 +70,18 @@ impl Draft {
         }
     }
 
+    /// The arguments of a call: JSON, as text or as a value, or any other text.
+    pub(super) fn arguments(&mut self, arguments: Option<&RawValue>) -> Result<(), Why> {
+        match arguments {
+            None => return self.reference("payload", None),
+            Some(arguments) => match text(arguments) {
+                Some(text) => self.json_or_text(&text),
+                None => self.json(arguments)?,
+            },
+        }
+        Ok(())
+    }
+
     fn json_text(&mut self, whole: String) {
         self.push(Part::Json { summary: summary(&whole) }, Some(whole));
     }
@@ -78,6 +90,19 @@ impl Draft {
     pub(super) fn reference(&mut self, label: &str, value: Option<&RawValue>) -> Result<(), Why> {
         let whole = value.map(|value| canonical(value).ok_or(UNREADABLE)).transpose()?;
         self.push(Part::PayloadRef { label: label.into() }, whole);
+        Ok(())
+    }
+
+    /// An object that is only pointed at, known by those of its fields that `counts`.
+    pub(super) fn reference_to(
+        &mut self,
+        label: &str,
+        object: Object<'_>,
+        counts: impl Fn(&str, &RawValue) -> bool,
+    ) -> Result<(), Why> {
+        let fields = object.into_sorted().into_iter().filter(|(name, value)| counts(name, value));
+        let whole = canonical_object(fields).ok_or(UNREADABLE)?;
+        self.push(Part::PayloadRef { label: label.into() }, Some(whole));
         Ok(())
     }
 

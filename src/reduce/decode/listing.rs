@@ -1,6 +1,7 @@
-//! Objects with one long list, whose elements are told apart while the object is read: a request is mostly that, and
+//! Objects with a long list, whose elements are told apart while the object is read: a request is mostly that, and
 //! reading it twice would take twice the time.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -8,30 +9,44 @@ use serde_json::value::RawValue;
 
 use super::object::{Object, Text};
 
-/// The object that a text is, and the elements of the list that it has under `name`. Where there is no list under that
-/// name, the field stays in the object.
-pub(super) fn parse<'a>(text: &'a str, name: &str) -> Option<(Object<'a>, Option<Vec<&'a RawValue>>)> {
+/// The elements of lists, by the name of the field.
+pub(super) type Lists<'a> = HashMap<&'static str, Vec<&'a RawValue>>;
+
+/// The object that a text is, and the elements of the lists that it has under these names. Where there is anything but
+/// a list under one of them, all stay in the object.
+pub(super) fn parse<'a>(text: &'a str, names: &[&'static str]) -> Option<(Object<'a>, Lists<'a>)> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = Listing { name }.deserialize(&mut json).ok().filter(|_| json.end().is_ok());
-    match read {
-        Some((object, Found::List(list))) => Some((object, Some(list))),
-        Some((object, Found::Nothing)) => Some((object, None)),
-        Some((_, Found::Other)) | None => Some((Object::parse(text)?, None)),
+    let read = Listing { names }.deserialize(&mut json).ok().filter(|_| json.end().is_ok());
+    match read.and_then(|(object, found)| Some((object, lists(found)?))) {
+        Some(read) => Some(read),
+        None => Some((Object::parse(text)?, Lists::new())),
     }
 }
 
+fn lists<'a>(found: HashMap<&'static str, Found<'a>>) -> Option<Lists<'a>> {
+    found.into_iter().map(|(name, found)| Some((name, found.list()?))).collect()
+}
+
 enum Found<'a> {
-    Nothing,
     List(Vec<&'a RawValue>),
     Other,
 }
 
+impl<'a> Found<'a> {
+    fn list(self) -> Option<Vec<&'a RawValue>> {
+        match self {
+            Self::List(list) => Some(list),
+            Self::Other => None,
+        }
+    }
+}
+
 struct Listing<'n> {
-    name: &'n str,
+    names: &'n [&'static str],
 }
 
 impl<'de> DeserializeSeed<'de> for Listing<'_> {
-    type Value = (Object<'de>, Found<'de>);
+    type Value = (Object<'de>, HashMap<&'static str, Found<'de>>);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -39,7 +54,7 @@ impl<'de> DeserializeSeed<'de> for Listing<'_> {
 }
 
 impl<'de> Visitor<'de> for Listing<'_> {
-    type Value = (Object<'de>, Found<'de>);
+    type Value = (Object<'de>, HashMap<&'static str, Found<'de>>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -47,12 +62,13 @@ impl<'de> Visitor<'de> for Listing<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut object = Object::default();
-        let mut found = Found::Nothing;
+        let mut found = HashMap::new();
         while let Some(Text(key)) = map.next_key()? {
-            if key == self.name {
-                found = map.next_value()?;
-            } else {
-                object.push(key, map.next_value()?);
+            match self.names.iter().find(|&&name| key == name) {
+                Some(&name) => {
+                    found.insert(name, map.next_value()?);
+                }
+                None => object.push(key, map.next_value()?),
             }
         }
         Ok((object, found))
@@ -101,10 +117,13 @@ mod tests {
     #[test]
     fn a_list_is_found_and_anything_else_stays() {
         let listed = |json| {
-            parse(json, "input").map(|(object, list)| (object.get("input").is_some(), list.map(|list| list.len())))
+            parse(json, &["input", "messages"])
+                .map(|(object, lists)| (object.get("input").is_some(), lists.get("input").map(Vec::len)))
         };
         assert_eq!(listed(r#"{"a":1,"input":[1,{"b":[]}],"c":2}"#), Some((false, Some(2))));
         assert_eq!(listed(r#"{"input":[1],"input":[1,2]}"#), Some((false, Some(2))));
+        assert_eq!(listed(r#"{"messages":[7],"input":[1,2]}"#), Some((false, Some(2))));
+        assert_eq!(listed(r#"{"messages":"text","input":[1,2]}"#), Some((true, None)));
         assert_eq!(listed(r#"{"input":"text"}"#), Some((true, None)));
         assert_eq!(listed(r#"{"input":{"a":1}}"#), Some((true, None)));
         assert_eq!(listed(r#"{"input":null}"#), Some((true, None)));

@@ -38,6 +38,16 @@ impl<'a> Object<'a> {
         self.get(name).filter(|value| value.get() != "null")
     }
 
+    /// The value of the first of these fields that is there and not null.
+    pub(super) fn first(&self, names: &[&str]) -> Option<&'a RawValue> {
+        names.iter().find_map(|name| self.some(name))
+    }
+
+    /// The fields, in the order of the text.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         text(self.get(name)?)
     }

@@ -1,8 +1,12 @@
 //! `inference_request` bodies.
 
+use serde_json::value::RawValue;
+
 use super::bodies::{NOT_AN_OBJECT, Shape};
 use super::contents::{ContentId, Contents};
-use super::{items, listing};
+use super::listing;
+use super::object::Object;
+use super::request_shape::{RequestShape, tools_of};
 use crate::event::ResponseId;
 
 /// What a model was sent.
@@ -11,10 +15,10 @@ pub(in crate::reduce) struct Request {
     pub(in crate::reduce) items: RequestItems,
     /// The response it continues.
     pub(in crate::reduce) previous_response_id: Option<ResponseId>,
-    /// Whether it has `instructions` of its own, beside the items.
-    pub(in crate::reduce) has_instructions: bool,
-    /// Whether it lists `tools`.
-    pub(in crate::reduce) has_tools: bool,
+    /// Where it says what the model shall do, as in RFC 6901.
+    pub(in crate::reduce) instructions: Option<&'static str>,
+    /// Where it lists tools.
+    pub(in crate::reduce) tools: Option<&'static str>,
 }
 
 /// The items of a request.
@@ -30,21 +34,32 @@ pub(in crate::reduce) enum RequestItems {
 
 impl Shape for Request {
     fn read(text: &str, contents: &Contents) -> Result<Self, String> {
-        let (body, listed) = listing::parse(text, "input").ok_or(NOT_AN_OBJECT)?;
-        // Other providers' shapes are told apart here, by the first field that only they have.
-        let items = match (listed, body.get("input")) {
-            (Some(items), _) => RequestItems::Listed(items::responses_list(items, contents)),
-            (None, Some(input)) => {
-                items::responses_input(input, contents).map_or(RequestItems::UnknownShape, RequestItems::Listed)
-            }
-            (None, None) if body.is_empty() => RequestItems::NotRecorded,
-            (None, None) => RequestItems::UnknownShape,
+        let (body, mut lists) = listing::parse(text, &RequestShape::LISTS).ok_or(NOT_AN_OBJECT)?;
+        let is_there = |name: &str| lists.contains_key(name) || body.some(name).is_some();
+        // A null list is an empty one, where nothing else is there.
+        let shape = RequestShape::of(is_there).or_else(|| RequestShape::of(|name| body.get(name).is_some()));
+        let items = match shape {
+            Some(shape) => items(shape, &body, lists.remove(shape.list()), contents),
+            None if body.is_empty() => RequestItems::NotRecorded,
+            None => RequestItems::UnknownShape,
         };
         Ok(Self {
             items,
             previous_response_id: body.string("previous_response_id").map(ResponseId::from),
-            has_instructions: body.some("instructions").is_some(),
-            has_tools: body.some("tools").is_some(),
+            instructions: shape.unwrap_or(RequestShape::Responses).instructions_of(&body),
+            tools: tools_of(&body),
         })
     }
+}
+
+fn items(shape: RequestShape, body: &Object<'_>, list: Option<Vec<&RawValue>>, contents: &Contents) -> RequestItems {
+    let said = match list {
+        Some(list) => Some(shape.items_of_list(list, contents)),
+        None => body.get(shape.list()).and_then(|value| shape.items_of(value, contents)),
+    };
+    said.map_or(RequestItems::UnknownShape, |said| {
+        let mut items = shape.system(body, contents);
+        items.extend(said);
+        RequestItems::Listed(items)
+    })
 }

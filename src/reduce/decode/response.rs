@@ -1,10 +1,14 @@
 //! `inference_response` bodies.
 
+use serde_json::value::RawValue;
+
 use super::bodies::{NOT_AN_OBJECT, Shape};
 use super::contents::{ContentId, Contents};
 use super::items;
 use super::object::Object;
+use super::usage;
 use crate::event::{ResponseId, Usage};
+use crate::graph::Role;
 
 /// What a model returned.
 #[derive(Debug)]
@@ -15,52 +19,52 @@ pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) usage: Option<Usage>,
 }
 
+/// The fields that hold a response's id, by shape.
+const IDS: [&str; 4] = ["response_id", "id", "responseId", "gen_ai.response.id"];
+
 impl Shape for ResponseBody {
     fn read(text: &str, contents: &Contents) -> Result<Self, String> {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
-        // Other providers' shapes are told apart here, by the first field that only they have.
-        let listed = body.get("output_items").or_else(|| body.get("output"));
-        let response_id = body.string("response_id").or_else(|| body.string("id"));
         Ok(Self {
-            response_id: response_id.map(ResponseId::from),
-            items: listed.and_then(|items| items::responses(items, contents)),
-            usage: recorded_usage(&body).or_else(|| responses_usage(&body)),
+            response_id: IDS.iter().find_map(|name| body.string(name)).map(ResponseId::from),
+            items: items(&body, contents),
+            usage: usage::read(&body),
         })
     }
 }
 
-/// `token_usage`, as the format has it.
-fn recorded_usage(body: &Object<'_>) -> Option<Usage> {
-    let usage = body.object("token_usage")?;
-    let cached = count(&usage, "cached_input_tokens");
-    let reasoning = count(&usage, "reasoning_output_tokens");
-    counted(count(&usage, "input_tokens"), cached, count(&usage, "output_tokens"), reasoning)
+/// The items, told by the first field that only one shape has. Where a shape has room for several answers, the first
+/// is the one that goes on.
+fn items(body: &Object<'_>, contents: &Contents) -> Option<Vec<ContentId>> {
+    if let Some(output) = body.first(&["output_items", "output"]) {
+        return items::responses(output, contents);
+    }
+    if let Some(choices) = body.list("choices") {
+        let Some(choice) = choices.first() else { return Some(Vec::new()) };
+        return Some(message(Object::of(choice)?.some("message")?, contents));
+    }
+    if let Some(content) = body.some("content") {
+        return Some(items::content(content, Role::Assistant, contents));
+    }
+    if let Some(candidates) = body.list("candidates") {
+        // One that was held back has no content.
+        let content = candidates.first().and_then(|candidate| Object::of(candidate)?.some("content"));
+        return Some(content.map(|content| message(content, contents)).unwrap_or_default());
+    }
+    if let Some(messages) = body.some("gen_ai.output.messages") {
+        return items::messages(messages, Some(Role::Assistant), Role::Assistant, contents);
+    }
+    says_nothing(body).then(Vec::new)
 }
 
-/// `usage`, as the Responses API has it.
-fn responses_usage(body: &Object<'_>) -> Option<Usage> {
-    let usage = body.object("usage")?;
-    let detail = |of: &str, name: &str| count(&usage.object(of)?, name);
-    let cached = detail("input_tokens_details", "cached_tokens");
-    let reasoning = detail("output_tokens_details", "reasoning_tokens");
-    counted(count(&usage, "input_tokens"), cached, count(&usage, "output_tokens"), reasoning)
+fn message(message: &RawValue, contents: &Contents) -> Vec<ContentId> {
+    items::message_list(vec![message], Some(Role::Assistant), contents)
 }
 
-/// Usage, where input or output were counted at all.
-fn counted(input: Option<u64>, cached: Option<u64>, output: Option<u64>, reasoning: Option<u64>) -> Option<Usage> {
-    input.or(output)?;
-    Some(Usage {
-        input_tokens: input.unwrap_or(0),
-        cached_input_tokens: cached.unwrap_or(0),
-        output_tokens: output.unwrap_or(0),
-        reasoning_output_tokens: reasoning.unwrap_or(0),
-    })
-}
-
-/// A count of tokens; 0 where it is negative.
-fn count(usage: &Object<'_>, name: &str) -> Option<u64> {
-    usage.number(name).or_else(|| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` stays within u64's bounds")]
-        usage.number(name).map(|number: f64| number as u64)
-    })
+/// Whether the shape is known and there is just nothing in it: a null list, a prompt that Gemini refused, a span that
+/// recorded counts but no content.
+fn says_nothing(body: &Object<'_>) -> bool {
+    let is_there = |name: &str| body.get(name).is_some();
+    let of_a_span = || body.fields().any(|(name, _)| name.starts_with("gen_ai."));
+    is_there("output_items") || is_there("output") || is_there("promptFeedback") || of_a_span()
 }

@@ -6,14 +6,17 @@ use super::canonical_json::summary;
 use super::contents::Reading;
 use super::draft::{Draft, Why};
 use super::object::{Object, list, text};
+use super::oddity::Oddity;
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, Role};
+
+const ENCRYPTED: &str = "encrypted_content";
 
 /// Reads one item of `input`, `output_items`, `output` or a checkpoint's history.
 pub(super) fn read(json: &str) -> Reading {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
     let item = Object::of(raw).ok_or("it is not an object")?;
-    let mut unknown_type = None;
+    let mut oddity = None;
     let draft = match item.text("type").as_deref() {
         Some("message") => message(&item)?,
         Some("reasoning") => reasoning(&item),
@@ -28,7 +31,7 @@ pub(super) fn read(json: &str) -> Reading {
         Some("compaction" | "compaction_summary" | "context_compaction") => compaction(&item),
         Some("agent_message") => agent_message(&item)?,
         Some(unknown) => {
-            unknown_type = Some(summary(unknown));
+            oddity = Some(Oddity::UnknownType(summary(unknown)));
             match unknown {
                 _ if unknown.ends_with("_call") => whole_call(&item, raw)?,
                 _ if unknown.ends_with("_output") => whole_output(&item, raw)?,
@@ -39,7 +42,7 @@ pub(super) fn read(json: &str) -> Reading {
         None => return Err("it has neither type nor role"),
     };
     let (content, hashes) = draft.finish();
-    Ok((content, hashes, unknown_type))
+    Ok((content, hashes, oddity))
 }
 
 /// Reads `input` that is text: what the user says.
@@ -89,7 +92,7 @@ fn reasoning(item: &Object<'_>) -> Draft {
         }
     }
     if let Some(encrypted) = item.text("encrypted_content") {
-        draft.encoded(&encrypted);
+        draft.encoded(ENCRYPTED, &encrypted);
     }
     draft.or_empty();
     draft
@@ -101,13 +104,7 @@ fn objects<'a>(item: &Object<'a>, name: &str) -> impl Iterator<Item = Object<'a>
 
 fn function_call(item: &Object<'_>) -> Result<Draft, Why> {
     let mut draft = call(item, ItemKind::FunctionCall);
-    match item.some("arguments") {
-        None => draft.reference("payload", None)?,
-        Some(arguments) => match text(arguments) {
-            Some(text) => draft.json_or_text(&text),
-            None => draft.json(arguments)?,
-        },
-    }
+    draft.arguments(item.some("arguments"))?;
     draft.name = item.text("name").map(Into::into);
     Ok(draft)
 }
@@ -149,7 +146,7 @@ fn whole(mut draft: Draft, raw: &RawValue) -> Result<Draft, Why> {
 fn compaction(item: &Object<'_>) -> Draft {
     let mut draft = Draft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
     if let Some(encrypted) = item.text("encrypted_content") {
-        draft.encoded(&encrypted);
+        draft.encoded(ENCRYPTED, &encrypted);
     }
     draft.or_empty();
     draft
@@ -166,7 +163,7 @@ fn agent_message(item: &Object<'_>) -> Result<Draft, Why> {
                 let entry = Object::of(raw);
                 let encrypted = entry.as_ref().and_then(|entry| entry.text("encrypted_content"));
                 match (entry.and_then(|entry| entry.text("type")).as_deref(), encrypted) {
-                    (Some("encrypted_content"), Some(encrypted)) => draft.encoded(&encrypted),
+                    (Some("encrypted_content"), Some(encrypted)) => draft.encoded(ENCRYPTED, &encrypted),
                     _ => draft.content_part(raw)?,
                 }
             }

@@ -8,7 +8,7 @@ use super::reasoning::{Merged, merged};
 use crate::event::{CallId, RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Prefix, Producer, Snapshot};
 use crate::reduce::Problems;
-use crate::reduce::decode::{At, Body, ContentId, ConversationFact, Known, Readings, Request, RequestItems};
+use crate::reduce::decode::{At, Body, ContentId, ConversationFact, Known, Oddity, Readings, Request, RequestItems};
 
 /// Where items come from.
 pub(super) struct Source<'a> {
@@ -311,7 +311,7 @@ impl<'a> Conversation<'a> {
         content: ContentId,
         problems: &mut Problems,
     ) -> Option<ItemId> {
-        let Known { content: said, same, unknown_type } = self.known(content)?;
+        let Known { content: said, same, oddity } = self.known(content)?;
         if let Some(call_id) = &said.call_id {
             let first = *self.by_call_id.entry((source.thread.clone(), call_id.clone(), said.kind)).or_insert(*same);
             if first != *same {
@@ -322,9 +322,17 @@ impl<'a> Conversation<'a> {
                 problems.add(source.at, Code::CallIdReused, message, Some(source.payload));
             }
         }
-        if let Some(unknown) = unknown_type {
-            let message = format!("{} has an item of type {unknown:?}, which is kept as JSON", source.what);
-            problems.add(source.at, Code::UnknownItemType, message, Some(source.payload));
+        match oddity {
+            Some(Oddity::UnknownType(unknown)) => {
+                let message = format!("{} has an item of type {unknown:?}, which is kept as JSON", source.what);
+                problems.add(source.at, Code::UnknownItemType, message, Some(source.payload));
+            }
+            Some(Oddity::CallWithoutId) => {
+                let what = if said.kind.is_call() { "a call" } else { "the answer to a call" };
+                let message = format!("{} has {what} without an id; it is linked to nothing", source.what);
+                problems.add(source.at, Code::CallWithoutId, message, Some(source.payload));
+            }
+            None => {}
         }
         Some(self.add(source, Arc::clone(said), (Some(content), *same)))
     }

@@ -170,10 +170,10 @@ impl Fold<'_> {
                 return;
             }
         };
-        let Request { items, previous_response_id, has_instructions, has_tools } = &**request;
+        let Request { items, previous_response_id, instructions, tools } = &**request;
         let pointer = |pointer| Pointer { raw_payload_id: payload.clone(), pointer };
-        call.instructions = has_instructions.then(|| pointer("/instructions"));
-        call.tools = has_tools.then(|| pointer("/tools"));
+        call.instructions = instructions.map(pointer);
+        call.tools = tools.map(pointer);
         let items = match items {
             RequestItems::Listed(items) => items,
             RequestItems::NotRecorded => {

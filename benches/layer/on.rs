@@ -1,0 +1,161 @@
+//! What a recorded operation costs.
+
+use std::path::Path;
+
+use otel_trace::bundle::{Manifest, Writer, WriterOptions};
+use otel_trace::event::{ThreadId, TraceId, UnixMillis};
+use otel_trace::{Call, Exact, Model, PayloadKind, Recorder, Thread, ThreadMeta, Turn, Window};
+use tracing::dispatcher::with_default;
+use tracing::{Span, info_span};
+
+use crate::measure::{Plan, Subject};
+use crate::peers::{Bare, Otel, Written};
+use crate::table::{Comparison, Table};
+use crate::{Failure, recording};
+
+/// Operations a batch.
+const BATCH: usize = 100;
+/// Operations a batch, where each makes a file: that takes many times as long.
+const BATCH_OF_FILES: usize = 10;
+
+/// What we want to stay below, against bare writes.
+const TARGET: Option<f64> = Some(1.5);
+
+const ARGUMENTS: &str = r#"{"pattern":"fn main","path":"src","case_sensitive":true}"#;
+
+/// One operation, the same under our layer and OpenTelemetry's: on a turn or on a span that stands for it.
+struct Operation {
+    name: &'static str,
+    ours: fn(&Turn, &str),
+    otel: fn(&Span, &str),
+    target: Option<f64>,
+    batch: usize,
+}
+
+const SPANS: [Operation; 3] = [
+    Operation {
+        name: "tool handle, start and end",
+        ours: |turn, id| turn.tool(Call::new("search").id(id)).completed(),
+        otel: |turn, id| {
+            drop(info_span!(
+                parent: turn,
+                "execute_tool",
+                otel_trace.kind = "tool",
+                otel.name = %format_args!("execute_tool {}", "search"),
+                gen_ai.operation.name = "execute_tool",
+                gen_ai.tool.name = "search",
+                gen_ai.tool.call.id = id,
+                otel.status_code = tracing::field::Empty,
+                otel.status_description = tracing::field::Empty,
+            ));
+        },
+        target: TARGET,
+        batch: BATCH,
+    },
+    Operation {
+        name: "plain tool span, start and end",
+        ours: |turn, id| plain_span(turn.span(), id),
+        otel: plain_span,
+        target: TARGET,
+        batch: BATCH,
+    },
+    Operation {
+        name: "the same with arguments, which are a body",
+        ours: |turn, id| plain_span_with_arguments(turn.span(), id),
+        otel: plain_span_with_arguments,
+        target: None,
+        batch: BATCH_OF_FILES,
+    },
+];
+
+fn plain_span(parent: &Span, id: &str) {
+    drop(info_span!(
+        parent: parent,
+        "execute_tool",
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = "search",
+        gen_ai.tool.call.id = id,
+    ));
+}
+
+fn plain_span_with_arguments(parent: &Span, id: &str) {
+    drop(info_span!(
+        parent: parent,
+        "execute_tool",
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = "search",
+        gen_ai.tool.call.id = id,
+        gen_ai.tool.call.arguments = ARGUMENTS,
+    ));
+}
+
+/// Spans against bare writes and against OpenTelemetry.
+pub(crate) fn compare_spans(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
+    for (number, Operation { name, ours, otel, target, batch }) in SPANS.into_iter().enumerate() {
+        let root = root.join(format!("span-{number}"));
+        let (recorder, _guard) = Recorder::builder().root(&root).build()?;
+        let dispatch = recording(&recorder);
+        let thread = with_default(&dispatch, || Thread::start(ThreadMeta::new()));
+        let turn = with_default(&dispatch, || thread.turn(None));
+        let bundle = thread.bundle().ok_or("nothing is recorded")?;
+
+        let written = Written::by(&bundle, || with_default(&dispatch, || ours(&turn, "call_of_the_bare_peer_000000")))?;
+        let bare_name = format!("bare: {written}");
+        let bare = Bare::new(written, &root)?;
+        let peer = Otel::new();
+        let parent = with_default(&peer.dispatch, || info_span!("turn"));
+
+        let ours = Subject::new(name, |ids| with_default(&dispatch, || ids.iter().for_each(|id| ours(&turn, id))));
+        let bare = Subject::new(&bare_name, |ids| ids.iter().for_each(|_| bare.write()));
+        let otel = Subject::new("`tracing-opentelemetry`", |ids| {
+            with_default(&peer.dispatch, || ids.iter().for_each(|id| otel(&parent, id)));
+        });
+        let otel = otel.settled_by(|| peer.flush());
+        table.measure(plan, Comparison::of(ours, batch).with(bare, target).with(otel, None).on(&[1, 2]));
+        assert_eq!(recorder.stats().lost(), 0, "what was lost was cheap");
+    }
+    Ok(())
+}
+
+/// Bodies of 4 KB.
+pub(crate) fn compare_bodies(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
+    let body = format!(r#"{{"model":"m","input":"{}"}}"#, "a body of 4 KB, ".repeat(255));
+    compare_put(plan, &root.join("put"), body.as_bytes(), table)?;
+    compare_inference(plan, &root.join("inference"), body.as_bytes(), table)
+}
+
+fn compare_put(plan: Plan, root: &Path, body: &[u8], table: &mut Table) -> Result<(), Failure> {
+    let thread = ThreadId::from("thread");
+    let manifest = Manifest::new(TraceId::from("bench"), "run".into(), thread.clone(), UnixMillis::now());
+    let writer = Writer::create(root, manifest, WriterOptions::default())?;
+    let put = || drop(writer.put(&thread, PayloadKind::ToolResult, &Exact(body)));
+    let written = Written::by(writer.path(), put)?;
+    let bare_name = format!("bare: {written}");
+    let bare = Bare::new(written, root)?;
+    let ours = Subject::new("a body of 4 KB", |ids| ids.iter().for_each(|_| put()));
+    let bare = Subject::new(&bare_name, |ids| ids.iter().for_each(|_| bare.write()));
+    table.measure(plan, Comparison::of(ours, BATCH_OF_FILES).with(bare, None).on(&[1, 2]));
+    Ok(())
+}
+
+fn compare_inference(plan: Plan, root: &Path, body: &[u8], table: &mut Table) -> Result<(), Failure> {
+    let (recorder, _guard) = Recorder::builder().root(root).build()?;
+    let dispatch = recording(&recorder);
+    let thread = with_default(&dispatch, || Thread::start(ThreadMeta::new()));
+    let turn = with_default(&dispatch, || thread.turn(None));
+    let bundle = thread.bundle().ok_or("nothing is recorded")?;
+    let call = || {
+        let inference = turn.inference(Model { name: "m", provider: "openai" });
+        inference.request(Exact(body));
+        inference.cancelled("by the user");
+    };
+    let written = Written::by(&bundle, || with_default(&dispatch, call))?;
+    let bare_name = format!("bare: {written}");
+    let bare = Bare::new(written, root)?;
+    let ours = Subject::new("inference call with a request of 4 KB, start and end", |ids| {
+        with_default(&dispatch, || ids.iter().for_each(|_| call()));
+    });
+    let bare = Subject::new(&bare_name, |ids| ids.iter().for_each(|_| bare.write()));
+    table.measure(plan, Comparison::of(ours, BATCH_OF_FILES).with(bare, None).on(&[1, 2]));
+    Ok(())
+}

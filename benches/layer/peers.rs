@@ -1,0 +1,114 @@
+//! What recording is compared with.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter};
+use tracing::Dispatch;
+use tracing_subscriber::prelude::*;
+
+/// What an operation was seen to add to a bundle.
+#[derive(Debug)]
+pub(crate) struct Written {
+    lines: Vec<Vec<u8>>,
+    bodies: Vec<Vec<u8>>,
+}
+
+impl Written {
+    /// Does the operation once and looks at what it wrote.
+    pub(crate) fn by(bundle: &Path, operation: impl FnOnce()) -> io::Result<Self> {
+        let log = bundle.join("trace.jsonl");
+        let payloads = || -> io::Result<Vec<PathBuf>> {
+            fs::read_dir(bundle.join("payloads"))?.map(|entry| entry.map(|entry| entry.path())).collect()
+        };
+        let (bytes_before, payloads_before) = (fs::read(&log)?.len(), payloads()?);
+        operation();
+        let lines = fs::read(&log)?.split_off(bytes_before);
+        let new = payloads()?.into_iter().filter(|path| !payloads_before.contains(path));
+        Ok(Self {
+            lines: lines.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect(),
+            bodies: new.map(fs::read).collect::<io::Result<_>>()?,
+        })
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [("file", self.bodies.len()), ("write", self.lines.len())];
+        let parts = parts.iter().filter(|(_, count)| *count > 0);
+        let parts = parts.map(|(what, count)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }));
+        f.write_str(&parts.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Writes the same by the bare system calls: a new file for each body, and each line by one write under a lock.
+#[derive(Debug)]
+pub(crate) struct Bare {
+    written: Written,
+    log: Mutex<File>,
+    bodies: PathBuf,
+    last: AtomicU64,
+}
+
+impl Bare {
+    pub(crate) fn new(written: Written, directory: &Path) -> io::Result<Self> {
+        let bodies = directory.join("bare");
+        fs::create_dir_all(&bodies)?;
+        let log = OpenOptions::new().append(true).create_new(true).open(directory.join("bare.jsonl"))?;
+        Ok(Self { written, log: Mutex::new(log), bodies, last: AtomicU64::new(0) })
+    }
+
+    /// Panics where the file system refuses: a comparison with what failed is worth nothing.
+    pub(crate) fn write(&self) {
+        self.try_write().expect("the file system takes a few files");
+    }
+
+    fn try_write(&self) -> io::Result<()> {
+        for body in &self.written.bodies {
+            let number = self.last.fetch_add(1, Ordering::Relaxed);
+            let path = self.bodies.join(format!("{number}.json"));
+            OpenOptions::new().write(true).create_new(true).open(path)?.write_all(body)?;
+        }
+        for line in &self.written.lines {
+            let mut log = self.log.lock().expect("nobody panics");
+            log.write_all(line)?;
+        }
+        Ok(())
+    }
+}
+
+/// `tracing-opentelemetry` with a batch processor whose exporter throws away what it gets.
+#[derive(Debug)]
+pub(crate) struct Otel {
+    pub(crate) dispatch: Dispatch,
+    provider: SdkTracerProvider,
+}
+
+impl Otel {
+    pub(crate) fn new() -> Self {
+        let processor = BatchSpanProcessor::builder(Null).build();
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
+        Self { dispatch: Dispatch::new(tracing_subscriber::registry().with(layer)), provider }
+    }
+
+    /// Empties the processor's queue: a full one drops spans, which is cheap.
+    pub(crate) fn flush(&self) {
+        self.provider.force_flush().expect("the exporter does not fail");
+    }
+}
+
+#[derive(Debug)]
+struct Null;
+
+impl SpanExporter for Null {
+    async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! The table that is printed.
+
+use std::fmt;
+
+use crate::measure::{Plan, Ratio, Subject, Times, measure};
+
+/// Rows in the order they were measured in.
+#[derive(Debug, Default)]
+pub(crate) struct Table(Vec<Row>);
+
+#[derive(Debug)]
+struct Row {
+    what: String,
+    threads: usize,
+    ours: Times,
+    against: String,
+    theirs: Times,
+    ratio: Ratio,
+    target: Option<f64>,
+}
+
+/// What is compared, and with how much of it.
+pub(crate) struct Comparison<'a> {
+    ours: Subject<'a>,
+    peers: Vec<(Subject<'a>, Option<f64>)>,
+    threads: &'a [usize],
+    operations: usize,
+}
+
+impl<'a> Comparison<'a> {
+    /// A comparison of this, so many operations a batch, on one thread.
+    pub(crate) fn of(ours: Subject<'a>, operations: usize) -> Self {
+        Self { ours, peers: Vec::new(), threads: &[1], operations }
+    }
+
+    /// With another, and the ratio that we want to stay below.
+    pub(crate) fn with(mut self, peer: Subject<'a>, target: Option<f64>) -> Self {
+        self.peers.push((peer, target));
+        self
+    }
+
+    /// Once for each of these numbers of threads.
+    pub(crate) fn on(self, threads: &'a [usize]) -> Self {
+        Self { threads, ..self }
+    }
+}
+
+impl Table {
+    pub(crate) fn measure(&mut self, plan: Plan, comparison: Comparison<'_>) {
+        let Comparison { ours, peers, threads, operations } = comparison;
+        let (peers, targets): (Vec<_>, Vec<_>) = peers.into_iter().unzip();
+        let subjects: Vec<_> = std::iter::once(ours).chain(peers).collect();
+        for &threads in threads {
+            let samples = measure(plan, threads, operations, &subjects);
+            self.0.extend((1..subjects.len()).zip(&targets).map(|(peer, target)| Row {
+                what: subjects[0].name.to_owned(),
+                threads,
+                ours: Times::of(&samples, 0),
+                against: subjects[peer].name.to_owned(),
+                theirs: Times::of(&samples, peer),
+                ratio: Ratio::of(plan, &samples, peer),
+                target: *target,
+            }));
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| operation | threads | time | against | its time | ratio | range | target |")?;
+        write!(f, "| --- | --: | --: | --- | --: | --: | --: | --: |")?;
+        self.0.iter().try_for_each(|row| write!(f, "\n{row}"))
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, threads, ours, against, theirs, ratio: Ratio { median, low, high }, target } = self;
+        write!(f, "| {what} | {threads} | {ours} | {against} | {theirs} | {median:.2}× | {low:.2}–{high:.2} | ")?;
+        match target {
+            Some(target) if median > target => write!(f, "{target}×, missed |"),
+            Some(target) => write!(f, "{target}× |"),
+            None => write!(f, "— |"),
+        }
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { median, p99 } = *self;
+        if median < 1000.0 {
+            write!(f, "{median:.1} ns ({p99:.1})")
+        } else {
+            write!(f, "{:.2} µs ({:.2})", median / 1000.0, p99 / 1000.0)
+        }
+    }
+}

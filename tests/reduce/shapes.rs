@@ -1,0 +1,314 @@
+//! Conversations in the shapes of other providers than the Responses API's. The bodies are written after the providers'
+//! public documentation.
+
+use otel_trace::event::Usage;
+use otel_trace::graph::{Code, Graph, Item, Part, Producer};
+use serde_json::{Value, json};
+
+use crate::case::{Case, call, item, said, seen, tool};
+
+/// A request and its response.
+pub(crate) type Round = (Value, Value);
+
+/// Two rounds of a conversation, the second of which repeats the first, with the tools that run between them. The graph
+/// has these items, each once, and every tool is linked to the call that asked for it and to the answer that the model
+/// saw.
+#[track_caller]
+pub(crate) fn check([first, second]: [Round; 2], calls: &[&str], codes: &[Code], expected: &[&str]) -> Graph {
+    let mut case = Case::new();
+    case.request_body("a", first.0);
+    case.response_body("a", first.1);
+    for id in calls {
+        case.tool(&format!("tool of {id}"), Some(id), json!({ "type": "web" }), None);
+        case.end_tool(&format!("tool of {id}"), "completed", None);
+    }
+    case.request_body("b", second.0);
+    case.response_body("b", second.1);
+    let graph = case.check(codes);
+    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), expected);
+    let before_the_end = expected.len() - said(&graph, "b").len();
+    assert_eq!(seen(&graph, "b"), (1..=before_the_end as u64).collect::<Vec<_>>(), "all of it, in order");
+    for id in calls {
+        let name = format!("tool of {id}");
+        let tool = tool(&graph, &name);
+        assert_eq!((tool.call_item_ids.len(), tool.output_item_ids.len()), (1, 1), "{id}");
+        assert_eq!(tool.requested_by, Some("a".into()));
+        assert!(call(&graph, "a").tool_call_ids.contains(&tool.tool_call_id));
+        let answer = item(&graph, tool.output_item_ids[0].number());
+        assert_eq!(answer.produced_by, [Producer::Tool { tool_call_id: name.as_str().into() }]);
+    }
+    graph
+}
+
+/// What becomes of one request.
+#[track_caller]
+pub(crate) fn check_request(body: Value, codes: &[Code], expected: &[&str]) {
+    let mut case = Case::new();
+    case.request_body("a", body);
+    assert_eq!(case.check(codes).items().map(told).collect::<Vec<_>>(), expected);
+}
+
+/// What becomes of one response.
+#[track_caller]
+pub(crate) fn check_response(body: Value, codes: &[Code], expected: &[&str]) -> Graph {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    case.response_body("a", body);
+    let graph = case.check(codes);
+    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), expected);
+    graph
+}
+
+/// An item on one line: role, kind, call id, tool; then the parts.
+pub(crate) fn told(item: &Item) -> String {
+    let content = &item.content;
+    let word = |value: Value| value.as_str().unwrap().to_owned();
+    let mut head = vec![word(json!(content.role)), word(json!(content.kind))];
+    head.extend(content.call_id.as_ref().map(|id| id.as_str().to_owned()));
+    head.extend(content.name.as_deref().map(str::to_owned));
+    let parts: Vec<String> = content.parts.iter().map(part).collect();
+    format!("{}: {}", head.join(" "), parts.join(" | "))
+}
+
+fn part(part: &Part) -> String {
+    match part {
+        Part::Text(text) => text.to_string(),
+        Part::Summary(text) => format!("summary {text}"),
+        Part::Encoded { label, value } => format!("<{label} {value}>"),
+        Part::Json { summary } => format!("json {summary}"),
+        Part::Code { language, source } => format!("{language} {source}"),
+        Part::PayloadRef { label } => format!("[{label}]"),
+    }
+}
+
+pub(crate) fn usage(graph: &Graph, id: &str) -> [u64; 4] {
+    let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } =
+        call(graph, id).usage.unwrap();
+    [input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens]
+}
+
+#[test]
+fn the_first_field_that_only_one_shape_has_tells_the_shape() {
+    let gen_ai = json!([{ "role": "user", "parts": [{ "type": "text", "content": "gen_ai" }] }]);
+    let gemini = json!([{ "role": "user", "parts": [{ "text": "gemini" }] }]);
+    let chat = json!([{ "role": "user", "content": "chat" }]);
+    let mut body = json!({ "messages": chat });
+    check_request(body.clone(), &[], &["user message: chat"]);
+    body["contents"] = gemini;
+    check_request(body.clone(), &[], &["user message: gemini"]);
+    body["gen_ai.input.messages"] = gen_ai;
+    check_request(body.clone(), &[], &["user message: gen_ai"]);
+    body["input"] = json!("responses");
+    check_request(body.clone(), &[], &["user message: responses"]);
+    body["input"] = Value::Null;
+    check_request(body, &[], &["user message: gen_ai"]);
+}
+
+#[test]
+fn the_same_words_in_another_shape_are_the_same_item() {
+    let system = "Be brief.";
+    let mut case = Case::new();
+    case.request_body(
+        "chat",
+        json!({ "messages": [
+        { "role": "system", "content": system }, { "role": "user", "content": [{ "type": "text", "text": "hi" }] }] }),
+    );
+    case.request_body(
+        "anthropic",
+        json!({ "system": [{ "type": "text", "text": system }],
+        "messages": [{ "role": "user", "content": "hi" }] }),
+    );
+    case.request_body(
+        "gemini",
+        json!({ "systemInstruction": { "parts": [{ "text": system }] },
+        "contents": [{ "parts": [{ "text": "hi" }] }] }),
+    );
+    case.request_body(
+        "spelled",
+        json!({ "system_instruction": { "parts": [{ "text": system }] },
+        "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] }),
+    );
+    case.request_body(
+        "gen_ai",
+        json!({ "gen_ai.system_instructions": [{ "type": "text", "content": system }],
+        "gen_ai.input.messages": [{ "role": "user", "parts": [{ "type": "text", "content": "hi" }] }] }),
+    );
+    case.request("responses", json!([{ "role": "system", "content": system }, { "role": "user", "content": "hi" }]));
+    let graph = case.check(&[]);
+    for call in ["anthropic", "gemini", "spelled", "gen_ai", "responses"] {
+        assert_eq!(seen(&graph, call), [1, 2], "{call}");
+    }
+}
+
+#[test]
+fn where_a_request_has_instructions_and_tools_is_told() {
+    for (body, instructions, tools) in [
+        (json!({ "messages": [], "system": "s", "tools": [] }), Some("/system"), Some("/tools")),
+        (json!({ "messages": [], "functions": [] }), None, Some("/functions")),
+        (json!({ "contents": [], "systemInstruction": { "parts": [] } }), Some("/systemInstruction"), None),
+        (
+            json!({ "gen_ai.input.messages": [], "gen_ai.system_instructions": [], "gen_ai.tool.definitions": [] }),
+            Some("/gen_ai.system_instructions"),
+            Some("/gen_ai.tool.definitions"),
+        ),
+    ] {
+        let mut case = Case::new();
+        case.request_body("a", body);
+        let graph = case.try_reduce(&otel_trace::reduce::Options::default()).unwrap().graph;
+        let call = call(&graph, "a");
+        let pointers = [&call.instructions, &call.tools].map(|found| found.as_ref().map(|found| found.pointer));
+        assert_eq!(pointers, [instructions, tools]);
+    }
+}
+
+#[test]
+fn a_turn_begins_with_what_its_user_said() {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "system": "Be brief.", "messages": [{ "role": "user", "content": "hi" }] }));
+    let graph = case.check(&[]);
+    let input = &graph.turns.get("u").unwrap().input_item_ids;
+    assert_eq!(input.iter().map(|item| item.number()).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn the_same_text_in_two_places_is_read_for_each() {
+    let mut case = Case::new();
+    case.request_body("list", json!({ "input": ["hi"] }));
+    case.request_body("text", json!({ "input": "hi" }));
+    case.request_body("system", json!({ "system": "hi", "messages": [] }));
+    let graph = case.check(&[Code::BadItem]);
+    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["user message: hi", "system message: hi"]);
+}
+
+#[test]
+fn what_is_no_message_costs_only_itself() {
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    for bad in [
+        "7".to_owned(),
+        "\"text\"".to_owned(),
+        "{}".to_owned(),
+        r#"{"role":"king","content":"x"}"#.to_owned(),
+        r#"{"role":7,"content":"x"}"#.to_owned(),
+        r#"{"role":"user","content":"\ud800"}"#.to_owned(),
+        r#"{"role":"user","content":[{"type":"text","text":"\ud800"}]}"#.to_owned(),
+        format!(r#"{{"role":"user","content":[{{"type":"image","source":{deep}}}]}}"#),
+        format!(r#"{{"role":"assistant","tool_calls":[{{"id":"c","function":{{"name":"f","arguments":{deep}}}}}]}}"#),
+        r#"{"role":"assistant","tool_calls":[7]}"#.to_owned(),
+        r#"{"role":"assistant","tool_calls":{"a":1}}"#.to_owned(),
+        r#"{"role":"assistant","content":[{"functionCall":7}]}"#.to_owned(),
+        r#"{"role":"assistant","content":[{"functionResponse":7}]}"#.to_owned(),
+    ] {
+        for list in ["messages", "gen_ai.input.messages"] {
+            let mut case = Case::new();
+            case.request_body("i", format!(r#"{{"{list}":[{bad},{{"role":"user","content":"ok"}}]}}"#));
+            let graph = case.check(&[Code::BadItem]);
+            assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["user message: ok"], "{bad}");
+        }
+    }
+}
+
+#[test]
+fn a_part_that_can_not_be_read_costs_only_itself() {
+    let mut case = Case::new();
+    let content = r#"[{"type":"text","text":"look"},{"type":"image","source":1e999},{"type":"text","text":"there"}]"#;
+    for call in ["a", "b"] {
+        case.request_body(call, format!(r#"{{"messages":[{{"role":"user","content":{content}}}]}}"#));
+    }
+    let graph = case.check(&[Code::BadItem]);
+    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["user message: look | there"]);
+}
+
+#[test]
+fn a_request_without_messages_is_told() {
+    for body in [
+        json!({ "messages": 7 }),
+        json!({ "contents": true }),
+        json!({ "gen_ai.input.messages": 1 }),
+        json!({ "a": 1 }),
+    ] {
+        check_request(body, &[Code::BadPayload], &[]);
+    }
+    for body in [json!({ "messages": [] }), json!({ "messages": null }), json!({ "contents": null, "system": "s" })] {
+        check_request(body, &[], &[]);
+    }
+}
+
+#[test]
+fn a_response_without_messages_is_told() {
+    for body in [
+        json!({ "choices": [{ "text": "legacy" }] }),
+        json!({ "choices": [7] }),
+        json!({ "error": { "type": "overloaded_error" } }),
+        json!({ "gen_ai.output.messages": 7 }),
+        json!({ "output": 7 }),
+        json!({}),
+    ] {
+        check_response(body, &[Code::BadPayload], &[]);
+    }
+    for body in [
+        json!({ "choices": [] }),
+        json!({ "content": [] }),
+        json!({ "candidates": [] }),
+        json!({ "candidates": [{ "finishReason": "SAFETY" }] }),
+        json!({ "promptFeedback": { "blockReason": "SAFETY" } }),
+        json!({ "gen_ai.output.messages": [] }),
+        json!({ "gen_ai.usage.input_tokens": 7 }),
+    ] {
+        check_response(body, &[], &[]);
+    }
+}
+
+#[test]
+fn the_response_says_its_id_in_its_own_way() {
+    for id in ["response_id", "id", "responseId", "gen_ai.response.id"] {
+        let mut case = Case::new();
+        case.request_body("a", json!({ "messages": [] }));
+        let body = case.body("inference_response", json!({ "content": [], id: "r1" }));
+        case.event(json!({ "type": "inference_completed", "inference_call_id": "a", "response_payload": body }));
+        assert_eq!(call(&case.check(&[]), "a").response_id, Some("r1".into()), "{id}");
+    }
+}
+
+#[test]
+fn usage_is_what_the_provider_counted() {
+    for (body, expected) in [
+        (
+            json!({ "choices": [], "usage": { "prompt_tokens": 9, "completion_tokens": 5,
+                "prompt_tokens_details": { "cached_tokens": 4 }, "completion_tokens_details": { "reasoning_tokens": 3 } } }),
+            [9, 4, 5, 3],
+        ),
+        (json!({ "choices": [], "usage": { "prompt_tokens": 9, "completion_tokens": 5 } }), [9, 0, 5, 0]),
+        (
+            json!({ "content": [], "usage": { "input_tokens": 2, "cache_read_input_tokens": 30,
+                "cache_creation_input_tokens": 400, "output_tokens": 5 } }),
+            [432, 30, 5, 0],
+        ),
+        (
+            json!({ "content": [], "usage": { "input_tokens": 2, "cache_read_input_tokens": null, "output_tokens": 5 } }),
+            [2, 0, 5, 0],
+        ),
+        (
+            json!({ "output": [], "content": "no field of this shape", "usage": { "input_tokens": 9, "output_tokens": 5,
+                "input_tokens_details": { "cached_tokens": 4 }, "output_tokens_details": { "reasoning_tokens": 3 } } }),
+            [9, 4, 5, 3],
+        ),
+        (
+            json!({ "candidates": [], "usageMetadata": { "promptTokenCount": 9, "cachedContentTokenCount": 4,
+                "candidatesTokenCount": 5, "thoughtsTokenCount": 3, "totalTokenCount": 17 } }),
+            [9, 4, 8, 3],
+        ),
+        (
+            json!({ "candidates": [], "usage_metadata": { "prompt_token_count": 9, "thoughts_token_count": 3 } }),
+            [9, 0, 3, 3],
+        ),
+        (
+            json!({ "gen_ai.usage.input_tokens": 9, "gen_ai.usage.cache_read.input_tokens": 4,
+                "gen_ai.usage.output_tokens": 5, "gen_ai.usage.reasoning.output_tokens": 3 }),
+            [9, 4, 5, 3],
+        ),
+    ] {
+        assert_eq!(usage(&check_response(body.clone(), &[], &[]), "a"), expected, "{body}");
+    }
+    let graph = check_response(json!({ "content": [], "usage": { "service_tier": "standard" } }), &[], &[]);
+    assert_eq!(call(&graph, "a").usage, None);
+}

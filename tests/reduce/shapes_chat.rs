@@ -1,0 +1,190 @@
+//! Chat Completions.
+
+use otel_trace::graph::Code;
+use serde_json::{Value, json};
+
+use crate::case::{Case, said, seen};
+use crate::shapes::{check, check_request, check_response, told, usage};
+
+fn weather(id: &str, arguments: &str) -> Value {
+    json!({ "id": id, "type": "function", "function": { "name": "weather", "arguments": arguments } })
+}
+
+fn completion(message: Value) -> Value {
+    json!({ "id": "chatcmpl-1", "object": "chat.completion", "model": "m",
+        "choices": [{ "index": 0, "message": message, "finish_reason": "stop", "logprobs": null }],
+        "usage": { "prompt_tokens": 50, "completion_tokens": 20, "total_tokens": 70,
+            "prompt_tokens_details": { "cached_tokens": 32 }, "completion_tokens_details": { "reasoning_tokens": 8 } } })
+}
+
+fn response(message: Value) -> Value {
+    let mut message = message;
+    message["role"] = json!("assistant");
+    message["refusal"] = Value::Null;
+    message["annotations"] = json!([]);
+    completion(message)
+}
+
+#[test]
+fn a_conversation_with_tools_has_each_item_once() {
+    let calls = json!([weather("c1", r#"{"city":"Oslo"}"#), weather("c2", r#"{"city":"Rome","unit":"C"}"#)]);
+    let begin =
+        [json!({ "role": "system", "content": "Be brief." }), json!({ "role": "user", "content": "Oslo or Rome?" })];
+    let then = [
+        json!({ "role": "assistant", "content": null, "tool_calls": [weather("c1", r#"{ "city": "Oslo" }"#),
+            weather("c2", r#"{"unit":"C","city":"Rome"}"#)] }),
+        json!({ "role": "tool", "tool_call_id": "c1", "content": "-3" }),
+        json!({ "role": "tool", "tool_call_id": "c2", "content": [{ "type": "text", "text": "18" }] }),
+    ];
+    let all = [&begin[..], &then[..]].concat();
+    let graph = check(
+        [
+            (json!({ "model": "m", "messages": begin }), response(json!({ "content": null, "tool_calls": calls }))),
+            (json!({ "model": "m", "messages": all }), response(json!({ "content": "Rome." }))),
+        ],
+        &["c1", "c2"],
+        &[],
+        &[
+            "system message: Be brief.",
+            "user message: Oslo or Rome?",
+            r#"assistant function_call c1 weather: json {"city":"Oslo"}"#,
+            r#"assistant function_call c2 weather: json {"city":"Rome","unit":"C"}"#,
+            "tool function_call_output c1: -3",
+            "tool function_call_output c2: 18",
+            "assistant message: Rome.",
+        ],
+    );
+    assert_eq!(usage(&graph, "a"), [50, 32, 20, 8]);
+    assert_eq!(crate::case::call(&graph, "a").tool_call_ids.len(), 2);
+}
+
+#[test]
+fn a_response_is_found_again_however_its_history_spells_it() {
+    for (returned, repeated) in [
+        (json!({ "content": "hi" }), json!({ "content": "hi" })),
+        (json!({ "content": "hi" }), json!({ "content": [{ "type": "text", "text": "hi" }] })),
+        (json!({ "content": "" , "tool_calls": [weather("c", "{}")] }), json!({ "tool_calls": [weather("c", "{}")] })),
+        (json!({ "content": null }), json!({ "content": "" })),
+        (json!({ "content": "hi", "tool_calls": null }), json!({ "content": "hi", "name": "helper", "id": "m1" })),
+        (json!({ "refusal": "no" }), json!({ "content": [{ "type": "refusal", "refusal": "no" }] })),
+        (json!({ "audio": { "id": "a1", "data": "…", "transcript": "hi" } }), json!({ "audio": { "id": "a1" } })),
+    ] {
+        let mut returned = returned;
+        returned["role"] = json!("assistant");
+        let mut repeated = repeated;
+        repeated["role"] = json!("assistant");
+        let mut case = Case::new();
+        case.request_body("a", json!({ "messages": [] }));
+        case.response_body("a", completion(returned.clone()));
+        case.request_body("b", json!({ "messages": [repeated] }));
+        let graph = case.check(&[]);
+        assert_eq!((said(&graph, "a"), seen(&graph, "b")), (vec![1], vec![1]), "{returned}");
+    }
+}
+
+#[test]
+fn what_a_message_thinks_and_says_comes_before_what_it_calls() {
+    let message = json!({ "role": "assistant", "tool_calls": [weather("c", "{}")], "content": "One moment.",
+        "reasoning_content": "I should look." });
+    let expected = [
+        "assistant reasoning: I should look.",
+        "assistant message: One moment.",
+        "assistant function_call c weather: json {}",
+    ];
+    check_response(completion(message.clone()), &[], &expected);
+    check_request(json!({ "messages": [message] }), &[], &expected);
+    let other_name =
+        json!({ "role": "assistant", "reasoning": "I should look.", "reasoning_content": "", "content": "hi" });
+    check_response(completion(other_name), &[], &["assistant reasoning: I should look.", "assistant message: hi"]);
+}
+
+#[test]
+fn reasoning_that_history_leaves_out_stays_in_the_response() {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [{ "role": "user", "content": "1" }] }));
+    case.response_body("a", response(json!({ "content": "2", "reasoning_content": "hm" })));
+    case.request_body("b", json!({ "messages": [
+        { "role": "user", "content": "1" }, { "role": "assistant", "content": "2" }, { "role": "user", "content": "3" }] }));
+    let graph = case.check(&[]);
+    assert_eq!((said(&graph, "a"), seen(&graph, "b")), (vec![2, 3], vec![1, 3, 4]));
+}
+
+#[test]
+fn parts_that_are_no_text_point_at_the_payload() {
+    let content = json!([{ "type": "text", "text": "What is this?" },
+        { "type": "image_url", "image_url": { "url": "data:image/png;base64,AA==" } },
+        { "type": "input_audio", "input_audio": { "data": "AA==", "format": "wav" } },
+        { "type": "file", "file": { "file_id": "f1" } }, 7, "and this?"]);
+    let body = json!({ "messages": [{ "role": "user", "content": content }] });
+    check_request(
+        body,
+        &[],
+        &["user message: What is this? | [image_url] | [input_audio] | [file] | [content] | and this?"],
+    );
+}
+
+#[test]
+fn images_are_told_apart_by_what_they_are() {
+    let body = |image: &str| json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": image } }] }] });
+    let mut case = Case::new();
+    case.request_body("a", body("https://example.org/1.png"));
+    case.request_body("b", body("https://example.org/1.png"));
+    case.request_body("c", body("https://example.org/2.png"));
+    let graph = case.check(&[]);
+    assert_eq!((seen(&graph, "b"), seen(&graph, "c")), (vec![1], vec![2]));
+}
+
+#[test]
+fn the_calls_of_before_tools_have_no_id() {
+    let message = json!({ "role": "assistant", "content": null,
+        "function_call": { "name": "weather", "arguments": "{\"city\":\"Oslo\"}" } });
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    case.response_body("a", completion(message.clone()));
+    case.request_body(
+        "b",
+        json!({ "messages": [message, { "role": "function", "name": "weather", "content": "-3" }] }),
+    );
+    let graph = case.check(&[Code::CallWithoutId, Code::CallWithoutId]);
+    let expected = [r#"assistant function_call weather: json {"city":"Oslo"}"#, "tool function_call_output: -3"];
+    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), expected);
+    assert!(case.try_reduce(&otel_trace::reduce::Options::default().strict(true)).is_ok());
+}
+
+#[test]
+fn a_call_without_an_id_is_told_once_however_often_it_is_repeated() {
+    let message =
+        json!({ "role": "assistant", "tool_calls": [{ "id": "", "function": { "name": "f", "arguments": {} } }] });
+    let mut case = Case::new();
+    for call in ["a", "b", "c"] {
+        case.request_body(call, json!({ "messages": [message] }));
+    }
+    let graph = case.check(&[Code::CallWithoutId]);
+    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["assistant function_call f: json {}"]);
+}
+
+#[test]
+fn arguments_are_json_or_text_or_what_is_there() {
+    let call = |call: Value, expected: &str| {
+        let message = json!({ "role": "assistant", "tool_calls": [call] });
+        check_request(json!({ "messages": [message] }), &[], &[&format!("assistant function_call c f: {expected}")]);
+    };
+    let function = |arguments: Value| json!({ "id": "c", "function": { "name": "f", "arguments": arguments } });
+    call(function(json!("{\"a\": 1")), "{\"a\": 1");
+    call(function(json!({ "b": 1, "a": 2.50 })), r#"json {"a":2.5,"b":1}"#);
+    call(function(Value::Null), "[payload]");
+    call(json!({ "id": "c", "name": "f", "args": {} }), "json {}");
+    call(json!({ "id": "c", "type": "custom", "custom": { "name": "f", "input": "42" } }), "42");
+}
+
+#[test]
+fn a_tool_may_say_nothing() {
+    let tool = |content: Value, expected: &str| {
+        let message = json!({ "role": "tool", "tool_call_id": "c", "content": content });
+        check_request(json!({ "messages": [message] }), &[], &[&format!("tool function_call_output c: {expected}")]);
+    };
+    tool(json!(""), "");
+    tool(Value::Null, "[tool_output]");
+    tool(json!([]), "[tool_output]");
+    tool(json!([{ "type": "image_url", "image_url": {} }]), "[image_url]");
+}

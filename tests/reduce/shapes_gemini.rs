@@ -1,0 +1,160 @@
+//! Gemini.
+
+use otel_trace::graph::Code;
+use serde_json::{Value, json};
+
+use crate::case::{Case, said, seen};
+use crate::shapes::{check, check_request, check_response, told, usage};
+
+fn candidate(parts: Value) -> Value {
+    json!({ "candidates": [{ "content": { "role": "model", "parts": parts }, "finishReason": "STOP", "index": 0 }],
+        "usageMetadata": { "promptTokenCount": 60, "cachedContentTokenCount": 16, "candidatesTokenCount": 12,
+            "thoughtsTokenCount": 30, "totalTokenCount": 102 },
+        "modelVersion": "m", "responseId": "r1" })
+}
+
+#[test]
+fn a_conversation_with_tools_has_each_item_once() {
+    let system = json!({ "parts": [{ "text": "Be brief." }] });
+    let question = json!({ "role": "user", "parts": [{ "text": "Oslo or Rome?" }] });
+    let thought = json!({ "text": "I should look.", "thought": true });
+    let call =
+        |id: &str, city: &str| json!({ "functionCall": { "id": id, "name": "weather", "args": { "city": city } } });
+    let mut signed = call("c1", "Oslo");
+    signed["thoughtSignature"] = json!("s1");
+    let parts = json!([thought, signed, call("c2", "Rome")]);
+    let answer = |id: &str, degrees: i32| json!({ "functionResponse": { "id": id, "name": "weather", "response": { "degrees": degrees } } });
+    let graph = check(
+        [
+            (json!({ "systemInstruction": system, "contents": [question] }), candidate(parts.clone())),
+            (
+                json!({ "systemInstruction": system, "contents": [question, { "role": "model", "parts": parts },
+                    { "role": "user", "parts": [answer("c1", -3), answer("c2", 18)] }] }),
+                candidate(json!([{ "text": "Rome." }])),
+            ),
+        ],
+        &["c1", "c2"],
+        &[],
+        &[
+            "system message: Be brief.",
+            "user message: Oslo or Rome?",
+            "assistant reasoning: I should look. | <signature s1>",
+            r#"assistant function_call c1 weather: json {"city":"Oslo"}"#,
+            r#"assistant function_call c2 weather: json {"city":"Rome"}"#,
+            r#"tool function_call_output c1: json {"degrees":-3}"#,
+            r#"tool function_call_output c2: json {"degrees":18}"#,
+            "assistant message: Rome.",
+        ],
+    );
+    assert_eq!(usage(&graph, "a"), [60, 16, 42, 30]);
+}
+
+#[test]
+fn calls_without_ids_are_found_again_and_linked_to_nothing() {
+    let call = json!({ "functionCall": { "name": "weather", "args": { "city": "Oslo" } } });
+    let answer = json!({ "functionResponse": { "name": "weather", "response": { "degrees": -3 } } });
+    let rounds = [
+        (json!({ "contents": [] }), candidate(json!([call, call]))),
+        (
+            json!({ "contents": [{ "role": "model", "parts": [call, call] }, { "role": "function", "parts": [answer, answer] }] }),
+            candidate(json!([{ "text": "Cold." }])),
+        ),
+    ];
+    let call = r#"assistant function_call weather: json {"city":"Oslo"}"#;
+    let answer = r#"tool function_call_output: json {"degrees":-3}"#;
+    let graph =
+        check(rounds, &[], &[Code::CallWithoutId; 4], &[call, call, answer, answer, "assistant message: Cold."]);
+    assert!(graph.diagnostics[0].message.contains("a call without an id"), "{}", graph.diagnostics[0]);
+}
+
+/// What is returned first, and in the next request.
+#[track_caller]
+fn repeated(returned: Value, history: Value, expected: (&[u64], &[u64])) -> Vec<String> {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "contents": [] }));
+    case.response_body("a", candidate(returned));
+    case.request_body("b", json!({ "contents": [{ "role": "model", "parts": history }] }));
+    let graph = case.check(&[]);
+    assert_eq!((&*said(&graph, "a"), &*seen(&graph, "b")), expected);
+    graph.items().map(told).collect()
+}
+
+#[test]
+fn a_signature_seals_the_thought_before_it() {
+    let thought = json!({ "text": "I should look.", "thought": true });
+    let call = json!({ "functionCall": { "id": "c", "name": "f" }, "thoughtSignature": "s" });
+    let items = ["assistant reasoning: I should look. | <signature s>", "assistant function_call c f: json {}"];
+    let both = json!([thought, call]);
+    assert_eq!(repeated(both.clone(), both.clone(), (&[1, 2], &[1, 2])), items);
+    assert_eq!(repeated(both.clone(), json!([call]), (&[1, 2], &[1, 2])), items, "thoughts are seldom sent back");
+    let spelled = json!([{ "function_call": { "id": "c", "name": "f", "args": {} }, "thought_signature": "s" }]);
+    assert_eq!(repeated(both.clone(), spelled, (&[1, 2], &[1, 2])), items);
+    let unsigned = json!([{ "functionCall": { "id": "c", "name": "f" } }]);
+    assert_eq!(repeated(both, unsigned, (&[1, 2], &[2])), items, "and signatures may be dropped");
+}
+
+#[test]
+fn a_signature_alone_is_reasoning_of_which_nothing_is_shown() {
+    let text = json!([{ "text": "Ro" }, { "text": "me.", "thoughtSignature": "s" }]);
+    let items = ["assistant reasoning: <signature s>", "assistant message: Ro | me."];
+    assert_eq!(repeated(text.clone(), text, (&[1, 2], &[1, 2])), items);
+    let last = json!([{ "text": "Rome." }, { "text": "", "thoughtSignature": "s" }]);
+    let items = ["assistant reasoning: <signature s>", "assistant message: Rome."];
+    assert_eq!(repeated(last.clone(), last, (&[1, 2], &[1, 2])), items);
+    let nothing = json!([{ "thoughtSignature": "s" }]);
+    assert_eq!(repeated(nothing.clone(), nothing, (&[1], &[1])), ["assistant reasoning: <signature s>"]);
+    let own = json!([{ "text": "hm", "thought": true, "thoughtSignature": "1" }, { "text": "Rome.", "thoughtSignature": "2" }]);
+    let items =
+        ["assistant reasoning: hm | <signature 1>", "assistant reasoning: <signature 2>", "assistant message: Rome."];
+    assert_eq!(repeated(own.clone(), own, (&[1, 2, 3], &[1, 2, 3])), items);
+}
+
+#[test]
+fn parts_that_are_no_text_are_labelled_by_what_they_hold() {
+    let parts = json!([
+        { "text": "What is this?" },
+        { "inlineData": { "mimeType": "image/png", "data": "AA==" }, "videoMetadata": {} },
+        { "videoMetadata": { "fps": 1 }, "file_data": { "file_uri": "gs://b/1.mp4" } },
+        { "executableCode": { "language": "PYTHON", "code": "1" } },
+        { "codeExecutionResult": { "outcome": "OUTCOME_OK" }, "text": null },
+        {},
+    ]);
+    check_request(
+        json!({ "contents": [{ "parts": parts }] }),
+        &[],
+        &[
+            "user message: What is this? | [inlineData] | [file_data] | [executableCode] | [codeExecutionResult] | [content]",
+        ],
+    );
+    let pictured =
+        json!([{ "thought": true, "inlineData": { "mimeType": "image/png", "data": "AA==" } }, { "thought": true }]);
+    let expected = ["assistant reasoning: [inlineData]", "assistant reasoning: [empty_content]"];
+    check_response(candidate(pictured), &[], &expected);
+}
+
+#[test]
+fn an_answer_may_hold_more_than_a_value() {
+    let answer = json!({ "functionResponse": { "id": "c", "name": "f", "response": { "ok": true },
+        "parts": [{ "inlineData": { "mimeType": "image/png", "data": "AA==" } }] } });
+    let empty = json!({ "functionResponse": { "id": "d", "name": "f" } });
+    check_request(
+        json!({ "contents": [{ "role": "user", "parts": [answer, empty, { "text": "go on" }] }] }),
+        &[],
+        &[
+            r#"tool function_call_output c: json {"ok":true} | [inlineData]"#,
+            "tool function_call_output d: [tool_output]",
+            "user message: go on",
+        ],
+    );
+}
+
+#[test]
+fn who_speaks_is_told_by_the_place_where_nothing_else_does() {
+    check_request(json!({ "contents": [{ "parts": [{ "text": "hi" }] }] }), &[], &["user message: hi"]);
+    check_request(json!({ "contents": { "parts": [{ "text": "hi" }] } }), &[], &["user message: hi"]);
+    check_request(json!({ "contents": "hi" }), &[], &["user message: hi"]);
+    check_request(json!({ "contents": [], "systemInstruction": "hi" }), &[], &["system message: hi"]);
+    check_request(json!({ "contents": [], "systemInstruction": { "text": "hi" } }), &[], &["system message: hi"]);
+    let content = json!({ "candidates": [{ "content": { "parts": [{ "text": "hi" }] } }, { "content": {} }] });
+    check_response(content, &[], &["assistant message: hi"]);
+}
