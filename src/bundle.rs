@@ -46,4 +46,5 @@ pub use manifest::Manifest;
 pub use reader::Reader;
 pub use redact::Redact;
 pub use store::{BadPayload, Location, PayloadStore};
+pub(crate) use writer::ReadyBody;
 pub use writer::{OnLoss, Stored, Writer, WriterOptions};

@@ -155,6 +155,19 @@ fn a_thread_that_a_tool_spawns_is_in_its_parents_bundle() {
 }
 
 #[test]
+fn agents_of_one_name_have_paths_of_their_own() {
+    let bundle = record_one(|| {
+        let tool = Thread::start(ThreadMeta::new().id("root")).turn(None).tool(Call::new("spawn_agent"));
+        for name in ["Helper", "helper", "", "helper", "helper 2"] {
+            drop(tool.spawn_thread(ThreadMeta::new().agent_name(name)));
+        }
+    });
+    let paths: Vec<_> = bundle.all("thread_started")[1..].iter().map(|started| started["agent_path"].clone()).collect();
+    let steps = ["helper", "helper_2", "agent", "helper_3", "helper_2_2"];
+    assert_eq!(paths, steps.map(|step| Value::from(format!("/root/{step}"))));
+}
+
+#[test]
 fn threads_outside_each_other_make_a_bundle_each() {
     let bundles = record(|| {
         let [a, b] = ["a", "b"].map(|id| Thread::start(ThreadMeta::new().id(id)));

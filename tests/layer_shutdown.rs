@@ -90,6 +90,15 @@ fn eight_threads_in_several_rollouts_at_once_leave_whole_bundles() {
     assert_eq!(names.map(count), [400; 4]);
 }
 
+/// Lets the threads end, also where the test fails in their midst.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_shutdown_amid_starts_ends_each_window_once_and_nothing_follows_it() {
     for _ in 0..20 {
@@ -107,6 +116,7 @@ fn a_shutdown_amid_starts_ends_each_window_once_and_nothing_follows_it() {
                     });
                 });
             }
+            let stopping = Stop(&stop);
             let enough = || recorder.stats().events.values().sum::<u64>() > 100;
             while !enough() {
                 thread::yield_now();
@@ -117,7 +127,7 @@ fn a_shutdown_amid_starts_ends_each_window_once_and_nothing_follows_it() {
             while recorder.stats().late < 20 {
                 thread::yield_now();
             }
-            stop.store(true, Ordering::Relaxed);
+            drop(stopping);
             assert_eq!(lines(), at_shutdown, "written after the shutdown");
         });
         assert_eq!(recorder.stats().lost(), 0);

@@ -244,6 +244,48 @@ fn the_kind_may_be_recorded_late_and_our_word_goes_before_the_operation() {
     assert_eq!([bundle.all("tool_call_started").len(), bundle.all("inference_started").len()], [1, 0]);
 }
 
+#[test]
+fn a_word_of_ours_that_is_not_known_yet_is_not_taken_for_the_operation() {
+    let bundles = common::record(|| {
+        info_span!("later", otel_trace.kind = "of a later version", gen_ai.operation.name = "chat").in_scope(|| {});
+    });
+    assert_eq!(bundles.len(), 0);
+}
+
+#[test]
+fn what_a_call_is_asked_with_may_come_after_it_was_entered() {
+    let bundle = record_one(|| {
+        let span = info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.request.model = Empty,
+            gen_ai.provider.name = Empty,
+            gen_ai.input.messages = Empty,
+        );
+        let _entered = span.enter();
+        span.record("gen_ai.request.model", "m").record("gen_ai.provider.name", "p");
+        span.record("gen_ai.input.messages", "[]");
+        // The request is known: the call is in the log, and nothing waits for its end.
+        span.in_scope(|| tool("n").in_scope(|| {}));
+    });
+    let started = bundle.one("inference_started");
+    assert_eq!([&started["model"], &started["provider_name"]], ["m", "p"]);
+    let place = |name: &str| bundle.names().iter().position(|event| *event == name).unwrap();
+    assert!(place("inference_started") < place("tool_call_started"), "{:?}", bundle.names());
+}
+
+#[test]
+fn a_body_that_is_handed_over_goes_before_the_one_that_fields_would_make() {
+    let bundle = record_one(|| {
+        let _root = info_span!("root").entered();
+        let span = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]");
+        span.otel_trace().record_payload(PayloadKind::InferenceRequest, Json(&json!({ "input": [] })));
+        span.in_scope(|| {});
+    });
+    assert_eq!(bundle.body(&bundle.one("inference_started")["request_payload"]), json!({ "input": [] }));
+    assert_eq!(bundle.all("other").len(), 0);
+}
+
 #[instrument(fields(gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "add", gen_ai.tool.call.result = Empty))]
 fn add(a: i32, b: i32) -> i32 {
     let sum = a + b;

@@ -230,7 +230,7 @@ fn the_environment_turns_recording_on_and_empty_is_off() {
 fn without_a_directory_the_builder_says_what_to_do() {
     if role().is_some() {
         let error = Recorder::builder().build().unwrap_err().to_string();
-        assert!(error.contains("no directory is named") && error.contains("OTEL_TRACE_ROOT"), "{error}");
+        assert!(error.contains("no directory to record to") && error.contains("OTEL_TRACE_ROOT"), "{error}");
         return;
     }
     in_child("without_a_directory_the_builder_says_what_to_do", "none", None);

@@ -52,6 +52,40 @@ impl WriterOptions {
             let _ = catch_unwind(AssertUnwindSafe(|| on_loss(&loss)));
         }
     }
+
+    /// All steps of a body's way to the disk but the last: encode, mask, limit. What of them is the program's own code
+    /// runs here.
+    pub(crate) fn ready(&self, kind: PayloadKind, body: &dyn Body) -> ReadyBody {
+        let mut buffer = BodyBuf::take();
+        if let Err(error) = buffer.encode(body) {
+            self.lose(Lost::Body(kind), error.to_string());
+        }
+        self.mask(kind, &mut buffer);
+        // What stands for bytes that are too large is JSON, and still not what they were.
+        let is_json = buffer.is_json();
+        let truncated = self.limits.apply(&mut buffer);
+        ReadyBody { kind, body: buffer, is_json, truncated }
+    }
+
+    fn mask(&self, kind: PayloadKind, body: &mut BodyBuf) {
+        let Some(redact) = &self.redact else { return };
+        let is_json = body.is_json;
+        let masked = catch_unwind(AssertUnwindSafe(|| redact.redact(kind, &mut body.bytes, is_json)));
+        if let Err(panic) = masked {
+            let reason = format!("its redaction panicked: {}", message_of(&*panic));
+            body.replace_by_loss(&reason);
+            self.lose(Lost::Body(kind), reason);
+        }
+    }
+}
+
+/// A body that is ready to be stored.
+#[derive(Debug)]
+pub(crate) struct ReadyBody {
+    kind: PayloadKind,
+    body: BodyBuf,
+    is_json: bool,
+    truncated: Option<Truncated>,
 }
 
 /// A body that is in the store.
@@ -121,44 +155,24 @@ impl Writer {
     /// # Errors
     /// [`Lost`] where it could not be stored. It has been counted and told.
     pub fn put(&self, thread: &ThreadId, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
-        let mut buffer = BodyBuf::take();
-        if let Err(error) = buffer.encode(body) {
-            self.options.lose(Lost::Body(kind), error.to_string());
-        }
-        self.mask(kind, &mut buffer);
-        // What stands for bytes that are too large is JSON, and still not what they were.
-        let is_json = buffer.is_json();
-        let truncated = self.options.limits.apply(&mut buffer);
-        let stored = self.store(thread, kind, &buffer, truncated).map(|reference| Stored { reference, is_json });
-        buffer.give_back();
-        stored
+        self.store(thread, self.options.ready(kind, body))
     }
 
-    fn mask(&self, kind: PayloadKind, body: &mut BodyBuf) {
-        let Some(redact) = &self.options.redact else { return };
-        let is_json = body.is_json;
-        let masked = catch_unwind(AssertUnwindSafe(|| redact.redact(kind, &mut body.bytes, is_json)));
-        if let Err(panic) = masked {
-            let reason = format!("its redaction panicked: {}", message_of(&*panic));
-            body.replace_by_loss(&reason);
-            self.options.lose(Lost::Body(kind), reason);
-        }
-    }
-
-    fn store(
-        &self,
-        thread: &ThreadId,
-        kind: PayloadKind,
-        body: &BodyBuf,
-        truncated: Option<Truncated>,
-    ) -> Result<PayloadRef, Lost> {
+    /// The last step of [`put`](Self::put) alone: it runs nothing of the program's.
+    ///
+    /// # Errors
+    /// [`Lost`] where the body could not be stored. It has been counted and told.
+    pub(crate) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
+        let ReadyBody { kind, body, is_json, truncated } = ready;
         let number = self.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
-        match self.store.put(number, thread, kind, body) {
-            Ok(at) => {
+        let kept = self.store.put(number, thread, kind, &body);
+        body.give_back();
+        match kept {
+            Ok(Location { path, offset, length, hash }) => {
                 self.options.tally.wrote_payload(kind);
                 let raw_payload_id = RawPayloadId::numbered(number);
-                let Location { path, offset, length, hash } = at;
-                Ok(PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated })
+                let reference = PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated };
+                Ok(Stored { reference, is_json })
             }
             Err(error) => Err(self.lose(Lost::Payload(kind), &error)),
         }

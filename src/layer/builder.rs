@@ -1,10 +1,11 @@
 //! Setting up a recording.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fmt, fs, io};
 
-use super::ignoring::while_calling_out;
+use super::ignoring::{call_out, while_calling_out};
 use super::recorder::Inner;
 use super::{Guard, Recorder};
 use crate::bundle::{Limits, Loss, Redact, WriterOptions, create_dirs};
@@ -43,7 +44,12 @@ impl Builder {
     /// Tells of each loss, in the thread it happens in. Without it the guard says on stderr what was lost, once.
     /// What the callback itself does is not recorded.
     pub fn on_loss(mut self, on_loss: impl Fn(&Loss) + Send + Sync + 'static) -> Self {
-        self.options.on_loss = Some(Arc::new(move |loss| while_calling_out(|| on_loss(loss))));
+        let on_loss = Arc::new(on_loss);
+        self.options.on_loss = Some(Arc::new(move |loss: &Loss| {
+            let (on_loss, loss) = (Arc::clone(&on_loss), loss.clone());
+            // It may run later and elsewhere on the stack, so its panics end here.
+            call_out(move || drop(catch_unwind(AssertUnwindSafe(|| while_calling_out(|| on_loss(&loss))))));
+        }));
         self
     }
 
@@ -53,7 +59,7 @@ impl Builder {
     /// [`Error`] where no directory is named, or it can't be made or written.
     pub fn build(self) -> Result<(Recorder, Guard), Error> {
         let named = self.root.or_else(root_of_env);
-        let root = named.ok_or_else(|| Error::new(Path::new(""), "no directory is named", None))?;
+        let root = named.ok_or_else(Error::unnamed)?;
         let fail = |doing| {
             let root = root.clone();
             move |error| Error::new(&root, doing, Some(error))
@@ -67,7 +73,7 @@ impl Builder {
     }
 }
 
-/// A redactor, which may be called from inside a window's start.
+/// A redactor: what it does itself is not recorded.
 struct Ignored<R>(R);
 
 impl<R: Redact> Redact for Ignored<R> {
@@ -99,6 +105,11 @@ pub struct Error {
 }
 
 impl Error {
+    fn unnamed() -> Self {
+        let message = format!("no directory to record to; name one with {ROOT_VARIABLE} or `Builder::root`");
+        Self { message, source: None }
+    }
+
     fn new(root: &Path, message: &str, source: Option<io::Error>) -> Self {
         let message = format!(
             "can't record to {:?}: it {message}; name a writable directory with {ROOT_VARIABLE} or `Builder::root`",

@@ -54,7 +54,8 @@ pub(super) fn can_say_kind(metadata: &Metadata<'_>) -> bool {
 /// What a span's fields said so far. The last value of a field counts.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields {
-    own_kind: Option<Kind>,
+    /// What `otel_trace.kind` says, be it of a kind that is known here or not.
+    own_kind: Option<Option<Kind>>,
     operation: Option<Kind>,
     pub(super) conversation_id: Option<String>,
     pub(super) turn_id: Option<String>,
@@ -95,7 +96,7 @@ pub(super) struct PartialUsage {
 impl Fields {
     /// What the span is: `otel_trace.kind` where set, else `gen_ai.operation.name`.
     pub(super) fn kind(&self) -> Option<Kind> {
-        self.own_kind.or(self.operation)
+        self.own_kind.unwrap_or(self.operation)
     }
 
     /// Whether the span says so in our own words. Then the program has threads of its own, and a window without one
@@ -222,7 +223,7 @@ impl Fields {
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "otel_trace.kind" => self.own_kind = Kind::by_name(value),
+            "otel_trace.kind" => self.own_kind = Some(Kind::by_name(value)),
             "gen_ai.operation.name" => self.operation = Kind::by_operation(value),
             "otel.status_code" => self.is_error = Some(value.eq_ignore_ascii_case("error")),
             name => {

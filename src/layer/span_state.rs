@@ -26,6 +26,8 @@ pub(super) struct SpanState {
     /// What the span it follows from is in. Not that span: frameworks chain theirs without end.
     follows: OnceLock<Surroundings>,
     supplied: Arc<Supplied>,
+    /// When the span was first entered, or something first was said of it or opened below it.
+    touched_at: OnceLock<UnixMillis>,
     fields: Mutex<Option<Arc<Fields>>>,
     windows: OnceLock<Windows>,
 }
@@ -43,8 +45,21 @@ impl SpanState {
     pub(super) fn new(recorder: Arc<Inner>, place: Place) -> Arc<Self> {
         let Place { layer, span_name, is_handled, parent, supplied } = place;
         let opened_at = UnixMillis::now();
-        let (follows, fields, windows) = (OnceLock::new(), Mutex::new(None), OnceLock::new());
-        Arc::new(Self { recorder, layer, span_name, opened_at, is_handled, parent, follows, supplied, fields, windows })
+        let (follows, touched_at) = (OnceLock::new(), OnceLock::new());
+        let (fields, windows) = (Mutex::new(None), OnceLock::new());
+        Arc::new(Self {
+            recorder,
+            layer,
+            span_name,
+            opened_at,
+            is_handled,
+            parent,
+            follows,
+            supplied,
+            touched_at,
+            fields,
+            windows,
+        })
     }
 
     pub(super) fn recorder(&self) -> &Arc<Inner> {
@@ -108,16 +123,22 @@ impl SpanState {
             Arc::make_mut(known).merge(news);
             has_required_facts(known)
         };
-        // What a span at the top is in may still be said: it may follow from another.
-        if is_complete && self.parent.is_some() && !self.is_handled {
-            self.start(UnixMillis::now());
+        if self.is_handled {
+            return;
+        }
+        match self.touched_at.get() {
+            // What was missing when the span was entered may be there now.
+            Some(at) => self.start(*at),
+            // What a span at the top is in may still be said: it may follow from another.
+            None if is_complete && self.parent.is_some() => self.start(UnixMillis::now()),
+            None => {}
         }
     }
 
     /// The span was entered, something of ours opened below it, or something was said of it.
     pub(super) fn touch(&self) {
         if !self.is_handled {
-            self.start(UnixMillis::now());
+            self.start(*self.touched_at.get_or_init(UnixMillis::now));
         }
     }
 
@@ -135,10 +156,17 @@ impl SpanState {
             tool.start(at);
         }
         if let Some(inference) = inference.as_ref().filter(|inference| inference.is_pending()) {
-            let request = locked(&self.fields).as_ref().map(|fields| fields.request.clone());
-            if let Some(body) = request.as_ref().and_then(RequestBody::of) {
-                inference.request_at(&Json(&body), at);
-            }
+            self.start_inference(inference, at);
+        }
+    }
+
+    /// Starts what the call is in, and the call itself once its request is known.
+    fn start_inference(&self, inference: &Arc<InferenceWindow>, at: UnixMillis) {
+        inference.turn().start(at);
+        let Some(fields) = locked(&self.fields).clone() else { return };
+        inference.know(inference_facts(&fields));
+        if let Some(body) = RequestBody::of(&fields.request) {
+            inference.request_at(&Json(&body), at);
         }
     }
 
@@ -221,12 +249,8 @@ impl SpanState {
                 }
             },
             Kind::Inference => {
-                let facts = InferenceFacts {
-                    model: fields.model.clone().unwrap_or_default(),
-                    provider_name: fields.provider.clone().unwrap_or_default(),
-                };
                 let turn = self.turn_in(fields, surroundings);
-                windows.inference = Some(InferenceWindow::new(turn, self.opened_at, facts));
+                windows.inference = Some(InferenceWindow::new(turn, self.opened_at, inference_facts(fields)));
             }
             Kind::Tool => {
                 let facts = ToolFacts {
@@ -293,8 +317,21 @@ impl SpanState {
 
     /// A body of any kind, for the innermost window.
     pub(super) fn payload(&self, kind: PayloadKind, body: &dyn crate::bundle::Body) {
-        self.touch();
-        if let Some(windows) = self.windows.get() {
+        match kind {
+            // It goes before the one that the fields would make.
+            PayloadKind::InferenceRequest | PayloadKind::ToolInvocation => {}
+            PayloadKind::InferenceResponse
+            | PayloadKind::CompactionRequest
+            | PayloadKind::CompactionCheckpoint
+            | PayloadKind::CompactionResponse
+            | PayloadKind::ToolResult
+            | PayloadKind::ToolRuntimeEvent
+            | PayloadKind::TerminalRuntimeEvent
+            | PayloadKind::ProtocolEvent
+            | PayloadKind::SessionMetadata
+            | PayloadKind::AgentResult => self.touch(),
+        }
+        if let Some(windows) = self.resolved() {
             windows.payload(kind, body);
         }
     }
@@ -308,6 +345,13 @@ fn has_required_facts(fields: &Fields) -> bool {
         Some(Kind::Turn) => fields.turn_id.is_some(),
         Some(Kind::Tool) => fields.tool_name.is_some() && fields.call_id.is_some() && fields.arguments.is_some(),
         Some(Kind::Agent | Kind::Inference) | None => false,
+    }
+}
+
+fn inference_facts(fields: &Fields) -> InferenceFacts {
+    InferenceFacts {
+        model: fields.model.clone().unwrap_or_default(),
+        provider_name: fields.provider.clone().unwrap_or_default(),
     }
 }
 

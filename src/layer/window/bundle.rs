@@ -1,23 +1,22 @@
 //! A bundle while it is recorded: its writer, and the names that were used in it.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
 use crate::bundle::{Error, Manifest, Writer, WriterOptions};
-use crate::event::{ThreadId, ToolCallId, TraceId, UnixMillis};
+use crate::event::{AgentPath, ThreadId, ToolCallId, TraceId, UnixMillis};
 use crate::layer::recorder::locked;
 
 #[derive(Debug)]
 pub(super) struct Bundle {
     pub(super) writer: Writer,
     last_name: AtomicU64,
-    /// How often each tool call's id was used.
-    tool_ids: Mutex<HashMap<ToolCallId, u64>>,
+    tool_ids: Mutex<Names>,
+    agent_paths: Mutex<Names>,
 }
 
 impl Bundle {
@@ -31,7 +30,7 @@ impl Bundle {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
         let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at);
         let writer = Writer::create(root, manifest, options)?;
-        Ok(Self { writer, last_name: AtomicU64::new(0), tool_ids: Mutex::default() })
+        Ok(Self { writer, last_name: AtomicU64::new(0), tool_ids: Mutex::default(), agent_paths: Mutex::default() })
     }
 
     /// A name that no process uses twice: the bundle's UUID makes it so.
@@ -42,20 +41,37 @@ impl Bundle {
 
     /// The id of a tool call: `wanted` if no call of the bundle has it, else `<wanted>#<k>`.
     pub(super) fn tool_call_id(&self, wanted: &str) -> ToolCallId {
-        let mut used = locked(&self.tool_ids);
-        let mut id = ToolCallId::from(wanted);
-        loop {
-            match used.entry(id.clone()) {
-                Entry::Vacant(unused) => {
-                    unused.insert(1);
-                    return id;
-                }
-                Entry::Occupied(mut times) => {
-                    *times.get_mut() += 1;
-                    id = ToolCallId::from(format!("{id}#{}", times.get()));
-                }
+        locked(&self.tool_ids).free(wanted, '#').into()
+    }
+
+    /// The path of a spawned agent: `wanted` if no agent that was named here has it, else `<wanted>_<k>`.
+    pub(super) fn agent_path(&self, wanted: String) -> AgentPath {
+        locked(&self.agent_paths).free(&wanted, '_').into()
+    }
+}
+
+/// Names that were given, each once.
+#[derive(Debug, Default)]
+struct Names(HashMap<Arc<str>, u64>);
+
+impl Names {
+    /// `wanted` if it is free, else with the lowest free number behind it that was not tried before.
+    fn free(&mut self, wanted: &str, separator: char) -> Arc<str> {
+        let Some(mut number) = self.0.get(wanted).copied() else { return self.take(wanted.into()) };
+        let name = loop {
+            number += 1;
+            let numbered: Arc<str> = format!("{wanted}{separator}{number}").into();
+            if !self.0.contains_key(&numbered) {
+                break numbered;
             }
-        }
+        };
+        self.0.insert(wanted.into(), number);
+        self.take(name)
+    }
+
+    fn take(&mut self, name: Arc<str>) -> Arc<str> {
+        self.0.insert(Arc::clone(&name), 1);
+        name
     }
 }
 
@@ -69,6 +85,6 @@ mod tests {
         let bundle = Bundle::create(root.path(), &"t".into(), UnixMillis(0), WriterOptions::default()).expect("made");
         let id = |wanted: &str| bundle.tool_call_id(wanted).to_string();
         assert_eq!([id("a"), id("a"), id("a"), id("b")], ["a", "a#2", "a#3", "b"]);
-        assert_eq!([id("c#2"), id("c"), id("c"), id("c")], ["c#2", "c", "c#2#2", "c#3"]);
+        assert_eq!([id("c#2"), id("c"), id("c"), id("c")], ["c#2", "c", "c#3", "c#4"]);
     }
 }

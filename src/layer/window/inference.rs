@@ -15,7 +15,7 @@ use crate::event::{
 use crate::layer::recorder::{Inner, locked};
 
 /// What is known of a call before it starts.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::layer) struct InferenceFacts {
     pub(in crate::layer) model: String,
     pub(in crate::layer) provider_name: String,
@@ -25,7 +25,7 @@ pub(in crate::layer) struct InferenceFacts {
 pub(in crate::layer) struct InferenceWindow {
     turn: Arc<TurnWindow>,
     opened_at: UnixMillis,
-    facts: InferenceFacts,
+    facts: Mutex<InferenceFacts>,
     id: OnceLock<InferenceId>,
     life: Life,
     seen: Mutex<Seen>,
@@ -62,7 +62,8 @@ fn lost_response() -> serde_json::Value {
 
 impl InferenceWindow {
     pub(in crate::layer) fn new(turn: Arc<TurnWindow>, opened_at: UnixMillis, facts: InferenceFacts) -> Arc<Self> {
-        Arc::new(Self { turn, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen: Mutex::default() })
+        let (facts, seen) = (Mutex::new(facts), Mutex::default());
+        Arc::new(Self { turn, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen })
     }
 
     fn recorder(&self) -> &Arc<Inner> {
@@ -71,6 +72,11 @@ impl InferenceWindow {
 
     pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
         &self.turn
+    }
+
+    /// What is known by now of a call that has not started.
+    pub(in crate::layer) fn know(&self, facts: InferenceFacts) {
+        *locked(&self.facts) = facts;
     }
 
     /// Whether the request is still to come.
@@ -111,12 +117,13 @@ impl InferenceWindow {
     /// Gives the request back where the call started, or ended, without it meanwhile.
     fn start(self: &Arc<Self>, request_payload: PayloadRef, at: UnixMillis) -> Option<PayloadRef> {
         let (recording, place) = self.turn.place(at)?;
+        let InferenceFacts { model, provider_name } = locked(&self.facts).clone();
         let started = InferenceStarted {
             inference_call_id: self.id(recording).clone(),
             thread_id: recording.id.clone(),
             turn_id: place.turn_id.clone(),
-            model: self.facts.model.clone(),
-            provider_name: self.facts.provider_name.clone(),
+            model,
+            provider_name,
             request_payload: request_payload.clone(),
             request_input_mode: None,
             wire_payload: locked(&self.seen).wire_request.clone(),

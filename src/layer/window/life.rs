@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::AnOpenWindow;
 use crate::bundle::Lost;
-use crate::layer::ignoring::is_ignoring;
+use crate::layer::ignoring::{holding_calls_back, is_ignoring};
 use crate::layer::recorder::{Inner, OpenKey, locked};
 
 /// Pending, then open, then over, each once.
@@ -36,6 +36,15 @@ impl Life {
         if is_ignoring() {
             return false;
         }
+        holding_calls_back(|| self.start_locked(recorder, window, write))
+    }
+
+    fn start_locked(
+        &self,
+        recorder: &Inner,
+        window: impl FnOnce() -> AnOpenWindow,
+        write: impl FnOnce() -> Result<(), Lost>,
+    ) -> bool {
         let mut phase = locked(&self.0);
         if let Phase::Pending = *phase {
             *phase = match recorder.opened(window) {
@@ -62,6 +71,10 @@ impl Life {
         if is_ignoring() {
             return;
         }
+        holding_calls_back(|| self.end_locked(recorder, write));
+    }
+
+    fn end_locked(&self, recorder: &Inner, write: impl FnOnce()) {
         let mut phase = locked(&self.0);
         match *phase {
             Phase::Pending => *phase = Phase::Over { started: false },

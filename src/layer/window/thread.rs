@@ -10,7 +10,7 @@ use super::bundle::Bundle;
 use super::life::Life;
 use super::session_metadata::Spawned;
 use super::{AnOpenWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
-use crate::bundle::{Body, Json, Lost, Stored};
+use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
 use crate::event::{
     AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RolloutEnded, RolloutStarted,
     RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, TurnId, UnixMillis,
@@ -33,15 +33,38 @@ pub(in crate::layer) struct Orphan {
     pub(in crate::layer) span: &'static str,
 }
 
+impl Orphan {
+    fn notice(self) -> Other {
+        let Self { span } = self;
+        Other {
+            kind: "orphan_span".to_owned(),
+            summary: format!("span `{span}` had no thread above it; one was supplied"),
+            payloads: Vec::new(),
+            metadata: RawJson::of(&serde_json::json!({ "span": span })),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(in crate::layer) struct ThreadWindow {
     recorder: Arc<Inner>,
     parent: Option<Arc<ThreadWindow>>,
     facts: ThreadFacts,
-    recording: OnceLock<Option<Recording>>,
+    /// The id that spans may name it by, though it may have another.
+    asked_id: Option<String>,
+    identity: OnceLock<Identity>,
+    recording: OnceLock<Recording>,
     life: Life,
     error: Mutex<Option<String>>,
     turns: Mutex<HashMap<TurnId, Weak<TurnWindow>>>,
+}
+
+/// Who a thread is among the agents of its run.
+#[derive(Debug, Clone)]
+struct Identity {
+    id: ThreadId,
+    agent_path: AgentPath,
+    depth: u32,
 }
 
 /// A thread that started.
@@ -82,12 +105,15 @@ impl ThreadWindow {
     /// A spawned thread that is named like one above it, because a framework passes the conversation's id on, gets
     /// an id of its own.
     pub(in crate::layer) fn new(recorder: Arc<Inner>, parent: Option<Arc<Self>>, mut facts: ThreadFacts) -> Arc<Self> {
+        let asked_id = facts.id.clone();
         let above = || std::iter::successors(parent.as_ref(), |thread| thread.parent.as_ref());
         facts.id = facts.id.filter(|id| !above().any(|thread| thread.is_named(id)));
         Arc::new(Self {
             recorder,
             parent,
             facts,
+            asked_id,
+            identity: OnceLock::new(),
             recording: OnceLock::new(),
             life: Life::default(),
             error: Mutex::default(),
@@ -99,19 +125,21 @@ impl ThreadWindow {
         &self.recorder
     }
 
-    /// The id that spans may name it by. Known before the start where the program gave it.
+    /// Whether spans mean this thread by that id.
     pub(in crate::layer) fn is_named(&self, id: &str) -> bool {
-        match self.recording.get() {
-            Some(Some(recording)) => recording.id.as_str() == id,
-            Some(None) | None => self.facts.id.as_deref() == Some(id),
-        }
+        self.asked_id.as_deref() == Some(id) || self.started().is_some_and(|recording| recording.id.as_str() == id)
     }
 
     /// Starts the thread if it has not started. None where it can't be recorded.
     pub(super) fn recording(self: &Arc<Self>, at: UnixMillis) -> Option<&Recording> {
-        if let Some(recording) = self.recording.get() {
-            return recording.as_ref();
+        // Waits for the start that is being written.
+        if self.recording.get().is_none() && self.life.is_pending() {
+            self.begin(at);
         }
+        self.started()
+    }
+
+    fn begin(self: &Arc<Self>, at: UnixMillis) -> Option<()> {
         if self.recorder.is_off("a thread") {
             return None;
         }
@@ -120,7 +148,15 @@ impl ThreadWindow {
             Some(parent) => Some(parent.recording(at)?),
             None => None,
         };
-        self.recording.get_or_init(|| self.begin(parent, at)).as_ref()
+        let identity = self.identity.get_or_init(|| self.new_identity(parent));
+        // Outside every lock: it may be masked by code of the program's. Two threads may come here at once; then one
+        // of the bodies is stored.
+        let metadata = self.ready_metadata(identity, parent);
+        let window = || AnOpenWindow::Thread(Arc::clone(self));
+        if self.life.start(&self.recorder, window, || self.write_start(identity, parent, metadata, at)) {
+            self.recorder.thread_started(identity.id.clone(), self);
+        }
+        Some(())
     }
 
     /// The directory of the thread's bundle, where it started.
@@ -130,7 +166,7 @@ impl ThreadWindow {
 
     /// The thread, where it started.
     pub(super) fn started(&self) -> Option<&Recording> {
-        self.recording.get()?.as_ref()
+        self.recording.get()
     }
 
     /// Starts the thread if it has not started.
@@ -138,43 +174,18 @@ impl ThreadWindow {
         self.recording(at).is_some() && self.life.is_open()
     }
 
-    fn begin(self: &Arc<Self>, parent: Option<&Recording>, at: UnixMillis) -> Option<Recording> {
-        let mut begun = None;
-        let window = || AnOpenWindow::Thread(Arc::clone(self));
-        let write = || {
-            let recording = begun.insert(self.new_recording(parent, at)?);
-            self.write_start(recording, parent, at)
-        };
-        let is_open = self.life.start(&self.recorder, window, write);
-        // One whose own start was lost still is a place for what happens in it.
-        let recording = begun?;
-        if is_open {
-            self.recorder.thread_started(recording.id.clone(), self);
-        }
-        Some(recording)
-    }
-
-    fn new_recording(&self, parent: Option<&Recording>, at: UnixMillis) -> Result<Recording, Lost> {
+    fn new_identity(&self, parent: Option<&Recording>) -> Identity {
         let id = ThreadId::from(self.facts.id.clone().unwrap_or_else(|| Uuid::now_v7().to_string()));
-        let bundle = match parent {
-            Some(parent) => Arc::clone(&parent.bundle),
-            None => Arc::new(self.begin_bundle(&id, at)?),
-        };
         let agent_path = self.agent_path(&id, parent);
-        Ok(Recording { id, bundle, agent_path, depth: parent.map_or(0, |parent| parent.depth + 1) })
+        Identity { id, agent_path, depth: parent.map_or(0, |parent| parent.depth + 1) }
     }
 
     fn begin_bundle(&self, id: &ThreadId, at: UnixMillis) -> Result<Bundle, Lost> {
         let made = Bundle::create(&self.recorder.root, id, at, self.recorder.options.clone());
-        let bundle = made.map_err(|error| {
+        made.map_err(|error| {
             self.recorder.options.lose(Lost::Bundle, full_message(&error));
             Lost::Bundle
-        })?;
-        let trace_id = bundle.writer.manifest().trace_id.clone();
-        let started = RolloutStarted { trace_id, root_thread_id: id.clone() };
-        // Lost or not, the thread's own start says the same.
-        let _ = bundle.writer.append(at, &EventContext::default(), &started.into());
-        Ok(bundle)
+        })
     }
 
     fn agent_path(&self, id: &ThreadId, parent: Option<&Recording>) -> AgentPath {
@@ -186,31 +197,58 @@ impl ThreadWindow {
         let name = task_name.as_deref().or(nickname.as_deref()).unwrap_or(id.as_str());
         let step: String =
             name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        AgentPath::from(format!("{}/{step}", parent.agent_path))
+        let step = if step.is_empty() { "agent" } else { &step };
+        parent.bundle.agent_path(format!("{}/{step}", parent.agent_path))
     }
 
-    fn write_start(&self, recording: &Recording, parent: Option<&Recording>, at: UnixMillis) -> Result<(), Lost> {
-        let Recording { id, bundle, agent_path, depth } = recording;
+    fn ready_metadata(&self, identity: &Identity, parent: Option<&Recording>) -> Option<ReadyBody> {
+        let Identity { id, agent_path, depth } = identity;
         let spawned = parent.map(|parent| Spawned { parent: parent.id.clone(), depth: *depth });
-        let has_metadata = spawned.is_some() || !self.facts.metadata.is_empty();
+        if spawned.is_none() && self.facts.metadata.is_empty() {
+            return None;
+        }
         let body = self.facts.metadata.body(id, agent_path, spawned.as_ref());
-        let stored = has_metadata.then(|| recording.put(PayloadKind::SessionMetadata, &Json(&body)).ok()).flatten();
-        let started = ThreadStarted {
-            thread_id: id.clone(),
-            agent_path: agent_path.clone(),
-            metadata_payload: stored.map(|stored| stored.reference),
+        Some(self.recorder.options.ready(PayloadKind::SessionMetadata, &Json(&body)))
+    }
+
+    /// Makes the bundle of a root thread and writes the start. One whose own start is lost still is a place for what
+    /// happens in it, but not one without a bundle.
+    fn write_start(
+        &self,
+        identity: &Identity,
+        parent: Option<&Recording>,
+        metadata: Option<ReadyBody>,
+        at: UnixMillis,
+    ) -> Result<(), Lost> {
+        let Identity { id, agent_path, depth } = identity.clone();
+        let bundle = match parent {
+            Some(parent) => Arc::clone(&parent.bundle),
+            None => Arc::new(self.begin_bundle(&id, at)?),
         };
-        bundle.writer.append(at, &EventContext::default(), &started.into())?;
-        if let Some(Orphan { span }) = self.facts.orphan {
-            let notice = Other {
-                kind: "orphan_span".to_owned(),
-                summary: format!("span `{span}` had no thread above it; one was supplied"),
-                payloads: Vec::new(),
-                metadata: RawJson::of(&serde_json::json!({ "span": span })),
-            };
-            let context = EventContext { thread_id: Some(id.clone()), ..EventContext::default() };
+        let recording = Recording { id, bundle, agent_path, depth };
+        let written = self.write_lines(&recording, metadata, at);
+        // Only now, so that nobody goes on before the start is in the log.
+        let _ = self.recording.set(recording);
+        written
+    }
+
+    fn write_lines(&self, recording: &Recording, metadata: Option<ReadyBody>, at: UnixMillis) -> Result<(), Lost> {
+        let Recording { id, bundle, agent_path, .. } = recording;
+        let append = |context: &EventContext, event: Event| bundle.writer.append(at, context, &event);
+        let none = EventContext::default();
+        // Lost or not, the start stands.
+        let metadata = metadata.and_then(|body| bundle.writer.store(id, body).ok()).map(|stored| stored.reference);
+        if self.parent.is_none() {
+            let trace_id = bundle.writer.manifest().trace_id.clone();
+            // Lost or not, the thread's own start says the same.
+            let _ = append(&none, RolloutStarted { trace_id, root_thread_id: id.clone() }.into());
+        }
+        let (thread_id, agent_path) = (id.clone(), agent_path.clone());
+        append(&none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }.into())?;
+        if let Some(orphan) = self.facts.orphan {
+            let context = EventContext { thread_id: Some(id.clone()), ..none };
             // The start stands without its notice.
-            let _ = bundle.writer.append(at, &context, &notice.into());
+            let _ = append(&context, orphan.notice().into());
         }
         Ok(())
     }
@@ -266,8 +304,7 @@ impl ThreadWindow {
             (End::Shutdown, _) => (RolloutStatus::Aborted, Some(SHUT_DOWN.to_owned())),
         };
         self.life.end(&self.recorder, || {
-            // Its start is in the log: this is there already, or about to be put there by who wrote it.
-            if let Some(recording) = self.recording.wait() {
+            if let Some(recording) = self.started() {
                 self.write_end(recording, status, error, is_shutdown);
             }
         });
