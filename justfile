@@ -33,7 +33,7 @@ docs:
 # The library as a user of the layer alone builds it: without the CLI's dependencies
 no-features:
     cargo build --package otel-trace --lib --no-default-features
-    ! cargo tree --package otel-trace --no-default-features --edges normal --prefix none | grep -E '^(clap|anyhow|opentelemetry|tokio) '
+    ! cargo tree --package otel-trace --no-default-features --edges normal --prefix none | grep -E '^(clap|anyhow|indicatif|opentelemetry|tokio) '
 
 # The main job on a scratch directory of bundles, then the binary on what it left
 example-cold:

@@ -5,6 +5,7 @@
 //! [`Graph::diagnostics`]. [`Graph::write_state`] writes it all as `state.json`.
 
 mod cell;
+mod code;
 mod compaction;
 mod conversation;
 mod diagnostic;
@@ -27,10 +28,11 @@ use crate::event::{
 };
 
 pub use cell::CodeCell;
+pub use code::Code;
 pub use compaction::{Compaction, CompactionRequest};
 pub(crate) use conversation::Delivery;
 pub use conversation::{AgentMessage, Channel, Content, Item, ItemKind, Part, Producer, Role};
-pub use diagnostic::{Code, Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Severity};
 pub use edge::{Anchor, Edge, EdgeKind};
 pub use evidence::{Evidence, LiveSpan};
 pub use id::{CellId, ItemId, OperationId, TerminalId};

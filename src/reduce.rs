@@ -57,7 +57,7 @@ impl Reduction {
 pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
     let mut problems = Problems::new(options.strict);
     let mut work = Work::default();
-    let facts = decode::decode(bundle, &mut problems, &mut work).map_err(Error::unreadable)?;
+    let facts = decode::decode(bundle, options, &mut problems, &mut work).map_err(Error::unreadable)?;
     let lives = fold::Lives::fold(&facts, &mut problems);
     let tools = fold::tools(&facts.tools, &lives, &mut problems);
     let folded = link::Folded {

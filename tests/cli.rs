@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -158,20 +158,120 @@ fn strict_stops_at_the_first_broken_rule_and_writes_nothing() {
 #[test]
 fn a_path_that_is_no_bundle_gets_told_what_was_looked_for() {
     let bundle = Bundle::new();
-    let root = bundle.path.parent().unwrap().to_str().unwrap();
     let manifest = bundle.file("manifest.json");
     let wanted = "a bundle is a directory with manifest.json and trace.jsonl";
     for (path, expected) in [
         ("/nowhere/at/all", ["there is nothing here", wanted]),
         (manifest.to_str().unwrap(), ["is a file, not a bundle", wanted]),
         (bundle.file("payloads").to_str().unwrap(), ["has no manifest.json", wanted]),
-        (root, ["name one of them", bundle.arg()]),
     ] {
         let output = otel_trace(&["reduce", path]);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""), "{path}");
         let stderr = stderr(&output);
         assert!(stderr.contains(path) && expected.iter().all(|text| stderr.contains(text)), "{stderr}");
     }
+}
+
+/// A directory of three bundles, the one in the middle without its log, and something else.
+fn root() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/chat");
+    for name in ["trace-1", "trace-2", "trace-3", ".trace-4.tmp"] {
+        copy(&case, &root.path().join(name));
+    }
+    fs::remove_file(root.path().join("trace-2/trace.jsonl")).unwrap();
+    fs::remove_file(root.path().join("trace-3/payloads/4.json")).unwrap();
+    fs::create_dir(root.path().join("elsewhere")).unwrap();
+    root
+}
+
+#[test]
+fn several_bundles_are_reduced_each_and_one_that_fails_does_not_stop_the_others() {
+    let root = root();
+    let place = |name: &str| root.path().join(name).display().to_string();
+    let expected = format!("{}/state.json\n{}/state.json\n", place("trace-1"), place("trace-3"));
+    let named: Vec<_> = ["trace-1", "trace-2", "trace-3"].map(place).to_vec();
+    let by_name: Vec<_> = std::iter::once("reduce").chain(named.iter().map(String::as_str)).collect();
+    for args in [&by_name[..], &["reduce", root.path().to_str().unwrap()]] {
+        let output = otel_trace(args);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), expected.clone()));
+        let said = stderr(&output);
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), 4, "{said}");
+        assert!(lines[0].starts_with(&place("trace-1")) && lines[1].starts_with("error: "), "{said}");
+        assert!(lines[1].contains("has no trace.jsonl") && lines[1].contains(&place("trace-2")), "{said}");
+        assert!(lines[2].starts_with(&place("trace-3")) && lines[3].starts_with("skipped: "), "{said}");
+        // No progress where nobody watches.
+        assert!(!said.contains(['\r', '\u{1b}']), "{said:?}");
+        assert!(!root.path().join(".trace-4.tmp/state.json").exists());
+        for bundle in ["trace-1", "trace-3"] {
+            fs::remove_file(root.path().join(bundle).join("state.json")).unwrap();
+        }
+    }
+    let output = otel_trace(&["reduce", root.path().to_str().unwrap(), "-o", "graph.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--output takes the graph of one bundle, and 3 are named"));
+}
+
+#[test]
+fn check_says_what_is_wrong_and_writes_nothing() {
+    let bundle = Bundle::new();
+    let sound = otel_trace(&["check", bundle.arg()]);
+    assert_eq!((sound.status.code(), stdout(&sound).as_str()), (Some(0), ""));
+    assert_eq!(stderr(&sound), format!("{}: sound\n", bundle.arg()));
+    assert!(!bundle.has_state());
+
+    // An invocation that no rule opens, a response that one does, and the end of the log.
+    let log = fs::read_to_string(bundle.file("trace.jsonl")).unwrap();
+    let unopened = log.lines().find_map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["payload"]["invocation_payload"]["path"].as_str().map(str::to_owned)
+    });
+    let unopened = unopened.unwrap();
+    fs::write(bundle.file(&unopened), "{\"half").unwrap();
+    fs::remove_file(bundle.file("payloads/4.json")).unwrap();
+    fs::write(bundle.file("trace.jsonl"), &log[..log.len() - 40]).unwrap();
+
+    let output = otel_trace(&["check", bundle.arg()]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = stdout(&output);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    assert!(lines.iter().all(|line| line.starts_with(&format!("{}: ", bundle.arg()))), "{said}");
+    assert!(lines[0].contains("notice: line 26, torn_line: "), "{said}");
+    assert!(lines[1].contains("skipped: seq 6, line 6, bad_payload: ") && lines[1].ends_with("[raw_payload:4]"));
+    assert!(lines[2].contains("bad_payload: ") && lines[2].contains(&unopened), "{said}");
+    assert_eq!(stderr(&output), format!("{}: 2 damaged or unknown things, 1 notice\n", bundle.arg()));
+
+    let json = stdout(&otel_trace(&["check", "--json", bundle.arg()]));
+    let found: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [torn, bad, _] = &found[..] else { panic!("{json}") };
+    assert_eq!([&torn["code"], &torn["severity"], &torn["bundle"]], ["torn_line", "notice", bundle.arg()]);
+    assert_eq!((&torn["line"], torn.get("seq")), (&Value::from(26), None));
+    assert_eq!((&bad["seq"], &bad["line"], &bad["raw_payload_id"]), (&6.into(), &6.into(), &"raw_payload:4".into()));
+    assert!(!bundle.has_state());
+}
+
+#[test]
+fn check_looks_at_every_bundle_of_a_root() {
+    let root = root();
+    let output = otel_trace(&["check", root.path().to_str().unwrap()]);
+    assert_eq!((output.status.code(), stdout(&output).lines().count()), (Some(1), 1));
+    assert_eq!(stderr(&output).lines().count(), 3, "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let bundle = Bundle::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_otel-trace"))
+        .args(["reduce", bundle.arg()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(bundle.has_state());
 }
 
 #[test]
@@ -187,11 +287,17 @@ fn a_bundle_of_another_version_is_refused() {
 
 #[test]
 fn wrong_usage_exits_with_2_and_help_teaches() {
-    for args in [&[][..], &["reduce"], &["reduce", "--bogus"], &["bogus"], &["reduce", "a", "b"]] {
+    for args in [&[][..], &["reduce"], &["reduce", "--bogus"], &["bogus"], &["check"], &["check", "a", "--strict"]] {
         assert_eq!(otel_trace(args).status.code(), Some(2), "{args:?}");
     }
-    let help = stdout(&otel_trace(&["reduce", "--help"]));
-    for word in ["state.json", "Exit status", "Examples", "--strict", "--snapshots"] {
-        assert!(help.contains(word), "{word} is not in {help}");
+    let taught = [
+        ("reduce", &["state.json", "Exit status", "Examples", "--strict", "--snapshots"][..]),
+        ("check", &["Exit status", "Examples", "--json", "edge_conflict (skipped, ends reduce --strict)"]),
+    ];
+    for (command, words) in taught {
+        let help = stdout(&otel_trace(&[command, "--help"]));
+        for word in words {
+            assert!(help.contains(word), "{word} is not in {help}");
+        }
     }
 }

@@ -30,6 +30,7 @@ mod runtime_event;
 mod session_metadata;
 mod sort;
 mod tool_result;
+mod unopened;
 mod usage;
 
 pub(super) use bodies::Body;
@@ -47,11 +48,21 @@ pub(super) use response::ResponseBody;
 pub(super) use runtime_event::{Activity, AgentCall, Command};
 pub(super) use session_metadata::{SessionMetadata, SpawnedBy};
 
-use super::{Problems, Work};
+use super::{Options, Problems, Work};
 use crate::bundle::{self, Reader};
 
 /// Reads a bundle into facts, each payload that a rule opens once.
-pub(super) fn decode(bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Result<Facts, bundle::Error> {
+pub(super) fn decode(
+    bundle: &Reader,
+    options: &Options,
+    problems: &mut Problems,
+    work: &mut Work,
+) -> Result<Facts, bundle::Error> {
     let log = log::read(bundle, problems, work)?;
-    Ok(sort::sort(log, bundle, problems, work))
+    let contents = contents::Contents::default();
+    let bodies = opened::Opened::of(&log, bundle, &contents, work);
+    if options.every_body {
+        unopened::check(&log, &bodies, bundle, problems, work);
+    }
+    Ok(sort::sort(log, &bodies, contents.into_readings(), problems, work))
 }

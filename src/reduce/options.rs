@@ -6,6 +6,8 @@
 pub struct Options {
     /// End at the broken rule with the lowest seq.
     pub strict: bool,
+    /// Look at the bodies that no rule opens too.
+    pub every_body: bool,
 }
 
 impl Options {
@@ -13,6 +15,14 @@ impl Options {
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
+        self
+    }
+
+    /// Whether to look at every body that an event names, also at those that the graph does not need: is it there, and
+    /// is it JSON? The graph stays the same.
+    #[must_use]
+    pub fn every_body(mut self, every_body: bool) -> Self {
+        self.every_body = every_body;
         self
     }
 }

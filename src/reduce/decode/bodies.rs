@@ -34,9 +34,9 @@ pub(in crate::reduce) struct Unread {
 const WORTH_A_THREAD: usize = 8;
 
 /// Where a body is.
-type Location = (String, Option<u64>, Option<u64>);
+pub(super) type Location = (String, Option<u64>, Option<u64>);
 
-fn location(reference: &PayloadRef) -> Location {
+pub(super) fn location(reference: &PayloadRef) -> Location {
     (reference.path.clone(), reference.offset, reference.length)
 }
 
@@ -90,6 +90,11 @@ pub(super) struct Bodies<T> {
 }
 
 impl<T> Bodies<T> {
+    /// Whether the body at this place is one of them.
+    pub(super) fn has(&self, place: &Location) -> bool {
+        self.places.contains_key(place)
+    }
+
     pub(super) fn get(&self, reference: &PayloadRef) -> Body<T> {
         let body = self.places.get(&location(reference)).and_then(|&place| self.bodies.get(place));
         body.cloned().unwrap_or_else(|| Err(Unread { code: Code::BadPayload, why: "it was not read".into() }))
@@ -97,7 +102,7 @@ impl<T> Bodies<T> {
 }
 
 /// `work` on every input, on every core, the results in order of the inputs.
-fn on_every_core<I: Sync, O: Send>(inputs: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+pub(super) fn on_every_core<I: Sync, O: Send>(inputs: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(inputs.len() / WORTH_A_THREAD);
     if cores < 2 {
         return inputs.iter().map(work).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::bodies::{Bodies, Body, Wanted};
+use super::bodies::{Bodies, Body, Location, Wanted};
 use super::checkpoint::Checkpoint;
 use super::contents::Contents;
 use super::facts::{Runtime, ToolAnswer};
@@ -189,6 +189,31 @@ impl Opened {
             wishes.add(&entry.record.event, &opens);
         }
         wishes.read(opens, bundle, contents, work)
+    }
+
+    /// Whether any rule opens the body at this place.
+    pub(super) fn has(&self, at: &Location) -> bool {
+        let Self {
+            opens: _,
+            metadata,
+            requests,
+            responses,
+            checkpoints,
+            invocations,
+            commands,
+            agents,
+            results,
+            stdin_results,
+        } = self;
+        metadata.has(at)
+            || requests.has(at)
+            || responses.has(at)
+            || checkpoints.has(at)
+            || invocations.has(at)
+            || commands.has(at)
+            || agents.has(at)
+            || results.has(at)
+            || stdin_results.has(at)
     }
 
     pub(super) fn invocation(&self, event: &ToolCallStarted) -> Option<Body<Invocation>> {

@@ -1,6 +1,6 @@
-//! Events into facts: which bodies are opened, as what, and which domain each event goes to.
+//! Events into facts: which domain each goes to, and with which of the bodies that were opened.
 
-use super::contents::Contents;
+use super::contents::Readings;
 use super::facts::{
     At, CellFact, CompactionRequestFact, ConversationFact, Facts, InferenceEnd, RolloutFact, ThreadFact, ToolFact,
     TurnFact,
@@ -8,16 +8,18 @@ use super::facts::{
 use super::log::Entry;
 use super::mentions::Mentions;
 use super::opened::{Opened, prefix_of};
-use crate::bundle::Reader;
 use crate::event::{AgentResultObserved, Event, EventContext, Record};
 use crate::graph::{Code, Moment, Table};
 use crate::reduce::{Problems, Work};
 
-/// Opens what rules open and hands every event to its domain.
-pub(super) fn sort(log: Vec<Entry>, bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Facts {
-    let contents = Contents::default();
-    let bodies = Opened::of(&log, bundle, &contents, work);
-    let readings = contents.into_readings();
+/// Hands every event to its domain.
+pub(super) fn sort(
+    log: Vec<Entry>,
+    bodies: &Opened,
+    readings: Readings,
+    problems: &mut Problems,
+    work: &mut Work,
+) -> Facts {
     work.items_listed += readings.listed();
     work.items_kept += readings.len() as u64;
     let mut facts = Facts {
@@ -35,7 +37,7 @@ pub(super) fn sort(log: Vec<Entry>, bundle: &Reader, problems: &mut Problems, wo
         last_at: log.iter().map(|entry| entry.record.at).max(),
     };
     for entry in log {
-        facts.take(entry, &bodies, problems);
+        facts.take(entry, bodies, problems);
     }
     facts
 }

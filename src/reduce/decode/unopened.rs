@@ -1,0 +1,61 @@
+//! Bodies that no rule opens. Only a check of the whole bundle looks at them.
+
+use std::collections::HashSet;
+
+use serde::de::IgnoredAny;
+
+use super::bodies::{location, on_every_core};
+use super::log::Entry;
+use super::opened::Opened;
+use crate::bundle::Reader;
+use crate::event::PayloadRef;
+use crate::graph::Code;
+use crate::reduce::problems::Place;
+use crate::reduce::{Problems, Work};
+
+/// A body that no rule opens, and the first event that names it.
+struct Unopened<'l> {
+    reference: &'l PayloadRef,
+    place: Place,
+}
+
+/// Tells of every body that an event names, that no rule opens, and that is not there or not what its name says.
+pub(super) fn check(log: &[Entry], opened: &Opened, bundle: &Reader, problems: &mut Problems, work: &mut Work) {
+    let mut seen = HashSet::new();
+    let mut unopened = Vec::new();
+    for Entry { line, record } in log {
+        let place = Place { seq: Some(record.seq), line: *line, after: None };
+        record.event.for_each_payload(|reference| {
+            let at = location(reference);
+            if !opened.has(&at) && seen.insert(at) {
+                unopened.push(Unopened { reference, place });
+            }
+        });
+    }
+    work.payloads += unopened.len() as u64;
+    let found = on_every_core(&unopened, |body| look_at(body.reference, bundle));
+    for (Unopened { reference, place }, found) in unopened.iter().zip(found) {
+        match found {
+            Ok(bytes) => work.payload_bytes += bytes,
+            Err((code, why)) => {
+                let message = format!("a body of kind {} can't be used: {why}", reference.kind.name());
+                problems.add(*place, code, message, Some(&reference.raw_payload_id));
+            }
+        }
+    }
+}
+
+/// How many bytes there are, or why they are not what they should be.
+fn look_at(reference: &PayloadRef, bundle: &Reader) -> Result<u64, (Code, String)> {
+    let body = bundle.payload(reference).map_err(|bad| {
+        let code = if bad.is_refused() { Code::RefusedPath } else { Code::BadPayload };
+        (code, bad.to_string())
+    })?;
+    // What is no JSON value is kept under another name.
+    if reference.path.ends_with(".json") {
+        let bad = |why: String| (Code::BadPayload, format!("payload {:?} is not JSON: {why}", reference.path));
+        let text = str::from_utf8(&body).map_err(|error| bad(error.to_string()))?;
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| bad(error.to_string()))?;
+    }
+    Ok(body.len() as u64)
+}
