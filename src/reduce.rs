@@ -58,18 +58,27 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
     let mut problems = Problems::new(options.strict);
     let mut work = Work::default();
     let facts = decode::decode(bundle, options, &mut problems, &mut work).map_err(Error::unreadable)?;
-    let lives = fold::Lives::fold(&facts, &mut problems);
+    // A domain's facts go with its fold: what says the same twice is not in memory twice for long.
+    let lives = fold::Lives::fold(&facts.threads, &facts.turns, &facts.mentions, &mut problems);
+    let talk = fold::talk(facts.conversation, &lives, &facts.readings, &mut problems, &mut work);
+    drop(facts.readings);
     let tools = fold::tools(&facts.tools, &lives, &mut problems);
     let folded = link::Folded {
         rollout: fold::rollout(&facts.rollout, bundle.manifest(), &mut problems),
-        talk: fold::talk(&facts.conversation, &lives, &facts.readings, &mut problems, &mut work),
         compaction_requests: fold::compaction_requests(&facts.compaction_requests, &lives, &mut problems),
         operations: fold::operations(&facts.tools, &tools, &mut problems),
         cells: fold::cells(&facts.cells, &lives, &mut problems),
         tools,
+        talk,
         lives,
     };
-    let mut graph = link::link(facts, folded, bundle.manifest(), &mut problems, &mut work);
+    let unfolded = link::Unfolded {
+        tools: facts.tools,
+        agent_results: facts.agent_results,
+        payloads: facts.payloads,
+        last_at: facts.last_at,
+    };
+    let mut graph = link::link(unfolded, folded, bundle.manifest(), &mut problems, &mut work);
     if let Some(broken) = problems.strict_failure() {
         return Err(Error::strict(bundle.path(), broken.clone()));
     }

@@ -1,5 +1,7 @@
 //! What tools did in terminals.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{Evidence, ItemId, OperationId, TerminalId, Window};
@@ -92,11 +94,11 @@ pub struct TerminalResult {
     /// The process's exit code, where it ended.
     pub exit_code: Option<i64>,
     /// What it printed.
-    pub stdout: String,
+    pub stdout: Arc<str>,
     /// What it printed as errors.
-    pub stderr: String,
+    pub stderr: Arc<str>,
     /// What the tool made of both.
-    pub formatted_output: Option<String>,
+    pub formatted_output: Option<Arc<str>>,
     /// How many tokens there were before some were cut.
     pub original_token_count: Option<u64>,
     /// The runtime's name of this piece of output.

@@ -10,11 +10,11 @@ mod sums;
 mod terminals;
 mod visible;
 
-use super::decode::Facts;
+use super::decode::{At, ToolFact};
 use super::fold::{Cells, Lives, Operations, Rollout, Talk, Tools};
 use super::{Problems, Work};
 use crate::bundle::Manifest;
-use crate::event::CompactionRequestId;
+use crate::event::{AgentResultObserved, CompactionRequestId, PayloadRef, RawPayloadId, UnixMillis};
 use crate::graph::{CompactionRequest, Graph, Table};
 use visible::Visible;
 
@@ -29,9 +29,18 @@ pub(super) struct Folded {
     pub(super) cells: Cells,
 }
 
+/// What no domain folds alone.
+pub(super) struct Unfolded {
+    pub(super) tools: Vec<At<ToolFact>>,
+    pub(super) agent_results: Vec<At<AgentResultObserved>>,
+    pub(super) payloads: Table<RawPayloadId, PayloadRef>,
+    /// When the last event was observed.
+    pub(super) last_at: Option<UnixMillis>,
+}
+
 /// Links the tables into a graph. Diagnostics are not in it yet.
 pub(super) fn link(
-    facts: Facts,
+    facts: Unfolded,
     folded: Folded,
     manifest: &Manifest,
     problems: &mut Problems,

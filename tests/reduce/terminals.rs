@@ -93,7 +93,7 @@ fn a_write_starts_with_its_tool_and_its_result_is_what_the_tool_gave_back() {
     let failed =
         TerminalResult { stderr: "no".into(), formatted_output: Some("no".into()), ..TerminalResult::default() };
     assert_eq!(write(json!({ "type": "error", "error": "no" })), failed);
-    assert_eq!(write(command_end("7", "ended", 0)).stdout, "ended");
+    assert_eq!(&*write(command_end("7", "ended", 0)).stdout, "ended");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `tool_runtime_event` bodies: of commands, and of tools that act on agents.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use super::bodies::{NOT_AN_OBJECT, Shape};
@@ -38,15 +40,20 @@ fn words(command: &RawValue) -> Option<Vec<String>> {
 
 /// What a command's end says came of it, where the body is one.
 pub(super) fn command_result(body: &Object<'_>) -> Option<TerminalResult> {
-    let (stdout, stderr, exit_code) = (body.string("stdout"), body.string("stderr"), body.number("exit_code"));
+    let text = |name: &str| body.text(name).map(Arc::<str>::from);
+    let (stdout, stderr, exit_code) = (text("stdout"), text("stderr"), body.number("exit_code"));
     if stdout.is_none() && stderr.is_none() && exit_code.is_none() {
         return None;
     }
     Some(TerminalResult {
         exit_code,
+        // Mostly they are one text.
+        formatted_output: match (body.text("formatted_output"), &stdout) {
+            (Some(formatted), Some(stdout)) if *formatted == **stdout => Some(Arc::clone(stdout)),
+            (formatted, _) => formatted.map(Arc::from),
+        },
         stdout: stdout.unwrap_or_default(),
         stderr: stderr.unwrap_or_default(),
-        formatted_output: body.string("formatted_output"),
         original_token_count: None,
         chunk_id: None,
     })

@@ -1,5 +1,7 @@
 //! `tool_result` bodies.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use super::bodies::{NOT_AN_OBJECT, Shape};
@@ -38,7 +40,7 @@ impl Shape for StdinResult {
         let result = command_result(&body).or_else(|| match body.text("type").as_deref() {
             Some("direct_response") => direct_response(body.get("response_item")?),
             Some("code_mode_response") => code_mode_response(body.get("value")?),
-            Some("error") => Some(failed(error.clone()?)),
+            Some("error") => error.as_deref().map(failed),
             Some(_) | None => None,
         });
         Ok(Self { error, result })
@@ -53,12 +55,14 @@ fn error(body: &Object<'_>) -> Option<String> {
     Some(text(error).map_or_else(|| compact(error), Into::into))
 }
 
-fn failed(error: String) -> TerminalResult {
-    TerminalResult { stderr: error.clone(), formatted_output: Some(error), ..TerminalResult::default() }
+fn failed(error: &str) -> TerminalResult {
+    let error = Arc::<str>::from(error);
+    TerminalResult { stderr: Arc::clone(&error), formatted_output: Some(error), ..TerminalResult::default() }
 }
 
 fn printed(text: String) -> TerminalResult {
-    TerminalResult { stdout: text.clone(), formatted_output: Some(text), ..TerminalResult::default() }
+    let text = Arc::<str>::from(text);
+    TerminalResult { stdout: Arc::clone(&text), formatted_output: Some(text), ..TerminalResult::default() }
 }
 
 fn direct_response(item: &RawValue) -> Option<TerminalResult> {

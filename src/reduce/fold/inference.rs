@@ -25,13 +25,13 @@ pub(in crate::reduce) struct Talk {
 
 /// Folds inference calls and what they say into one conversation a thread.
 pub(in crate::reduce) fn talk(
-    facts: &[At<ConversationFact>],
+    facts: Vec<At<ConversationFact>>,
     lives: &Lives,
     readings: &Readings,
     problems: &mut Problems,
     work: &mut Work,
 ) -> Talk {
-    let (calls, started) = open_calls(facts, lives, problems);
+    let (calls, started) = open_calls(&facts, lives, problems);
     let mut fold = Fold {
         lives,
         calls,
@@ -40,17 +40,17 @@ pub(in crate::reduce) fn talk(
         introduced: Vec::new(),
         asked: std::collections::HashSet::new(),
     };
-    for (at, place) in facts.iter().zip(started) {
+    for (at, place) in facts.into_iter().zip(started) {
         match &at.fact {
             ConversationFact::Started(event, request, prefix) => {
                 if let Some(place) = place {
-                    fold.request(at, place, event, request, prefix.as_ref(), problems);
+                    fold.request(&at, place, event, request, prefix.as_ref(), problems);
                 }
             }
-            ConversationFact::Ended(end) => fold.end(at, end, problems),
+            ConversationFact::Ended(end) => fold.end(&at, end, problems),
             ConversationFact::Installed(event, checkpoint) => {
                 let tables = (&mut fold.compactions, &mut fold.conversation);
-                installation::install(at, event, checkpoint, lives, tables, problems);
+                installation::install(&at, event, checkpoint, lives, tables, problems);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::turns::turns;
 use crate::event::{ThreadId, TurnId};
 use crate::graph::{Code, Table, Thread, Turn};
 use crate::reduce::Problems;
-use crate::reduce::decode::{At, Facts};
+use crate::reduce::decode::{At, Mentions, ThreadFact, TurnFact};
 
 /// Threads and turns.
 #[derive(Debug)]
@@ -16,9 +16,14 @@ pub(in crate::reduce) struct Lives {
 }
 
 impl Lives {
-    pub(in crate::reduce) fn fold(facts: &Facts, problems: &mut Problems) -> Self {
-        let threads = threads(&facts.threads, &facts.mentions, problems);
-        let turns = turns(&facts.turns, &facts.mentions, problems);
+    pub(in crate::reduce) fn fold(
+        thread_facts: &[At<ThreadFact>],
+        turn_facts: &[At<TurnFact>],
+        mentions: &Mentions,
+        problems: &mut Problems,
+    ) -> Self {
+        let threads = threads(thread_facts, mentions, problems);
+        let turns = turns(turn_facts, mentions, problems);
         Self { threads, turns }
     }
 

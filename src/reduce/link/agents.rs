@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use crate::event::{EdgeId, RawPayloadId, Seq, ThreadId, UnixMillis};
 use crate::graph::{Anchor, Code, Edge, EdgeKind, Evidence, ItemId, Table};
-use crate::reduce::decode::Facts;
 use crate::reduce::fold::{Lives, Talk, Tools};
+use crate::reduce::link::Unfolded;
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
 use messages::Messages;
@@ -33,7 +33,7 @@ struct Claim {
 
 /// All edges, in order of the event that told of each first.
 pub(super) fn edges(
-    facts: &Facts,
+    facts: &Unfolded,
     lives: &Lives,
     tools: &Tools,
     talk: &Talk,

@@ -4,14 +4,14 @@ use super::calls::produce;
 use super::visible::Visible;
 use crate::event::{CallId, RuntimeCellId, ThreadId};
 use crate::graph::{CellId, Code, Producer, Requester, ToolCall};
-use crate::reduce::decode::Facts;
 use crate::reduce::fold::{Cells, Talk, Tools};
+use crate::reduce::link::Unfolded;
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
 
 /// Links cells.
 pub(super) fn link(
-    facts: &Facts,
+    facts: &Unfolded,
     cells: &mut Cells,
     tools: &mut Tools,
     talk: &mut Talk,
