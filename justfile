@@ -32,8 +32,11 @@ docs:
 
 # The library as a user of the layer alone builds it: without the CLI's dependencies
 no-features:
+    #!/usr/bin/env bash
+    set -euo pipefail
     cargo build --package otel-trace --lib --no-default-features
-    ! cargo tree --package otel-trace --no-default-features --edges normal --prefix none | grep -E '^(clap|anyhow|indicatif|opentelemetry|tokio) '
+    tree=$(cargo tree --package otel-trace --no-default-features --edges normal --prefix none)
+    if grep -E '^(clap|anyhow|indicatif|opentelemetry|tokio) ' <<< "$tree"; then exit 1; fi
 
 # The main job on a scratch directory of bundles, then the binary on what it left
 example-cold:
@@ -44,6 +47,7 @@ example-cold:
     OTEL_TRACE_ROOT="$traces" cargo run --release -p example-agent
     cargo run --quiet --features cli -- reduce --strict "$traces"/trace-*
 
-# What recording costs, against its peers, in one run
+# What recording costs, and what reducing costs, each against its peers in one run
 bench:
     cargo bench --bench layer
+    cargo bench --bench reduce

@@ -29,6 +29,7 @@ mod file;
 mod limits;
 mod line;
 mod log;
+mod log_file;
 mod loss;
 mod manifest;
 mod reader;

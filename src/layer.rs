@@ -27,7 +27,11 @@
 //! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.usage.*` | the response |
 //! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | the tool call |
 //! | `gen_ai.tool.call.arguments`, `gen_ai.tool.call.result` | its invocation and its result |
-//! | `error.type`, `otel.status_code`, `otel.status_description` | that it failed, and why |
+//! | `error.type`, `otel.status_code`, `otel.status_description` | that it failed, and why; `OK` that it did not |
+//!
+//! A span that closes is ended by what it said: an error fails it; a response completes an inference call, a result or
+//! an `otel.status_code` of `OK` a tool call; a call without any of these was dropped and is cancelled. A tool's name and call id
+//! that a span declares as empty are waited for until something happens in it.
 //!
 //! Other bodies go past the fields, through [`SpanExt`]. What a tool's runtime does is an event of target `otel_trace`
 //! inside the tool's span: `otel_trace.event` is `tool_call_runtime_started` or `tool_call_runtime_ended`,
@@ -36,8 +40,9 @@
 //! ```
 //! let tool = tracing::info_span!("bash", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "bash");
 //! tool.in_scope(|| {
-//!     tracing::info!(
+//!     tracing::event!(
 //!         target: "otel_trace",
+//!         tracing::Level::INFO,
 //!         otel_trace.event = "tool_call_runtime_ended",
 //!         otel_trace.payload = r#"{"exit_code":0}"#,
 //!     );
@@ -49,12 +54,14 @@
 //! - No lock and no extension borrow is held while a visitor, a `Serialize` or a program's callback runs. A window's
 //!   own lock is held while its start or its end is written: who needs a start in the log before its own line waits
 //!   for that line, and nobody else.
-//! - What a program does inside its `on_loss` callback is not recorded.
+//! - What a program does inside its `on_loss` callback or its redactor is not recorded, but for the ends of what was
+//!   begun before.
 //! - Handles reach the span's state, never the layer: they work under `Filtered`, `Option`, `Vec`, `Box`, `reload`.
 
 mod builder;
 mod extension;
 mod field_bodies;
+mod field_facts;
 mod fields;
 mod filter;
 mod guard;

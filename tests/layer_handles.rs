@@ -155,6 +155,41 @@ fn a_thread_that_a_tool_spawns_is_in_its_parents_bundle() {
 }
 
 #[test]
+fn ids_that_are_taken_in_the_bundle_get_a_number() {
+    let bundle = record_one(|| {
+        let root = Thread::start(ThreadMeta::new().id("root"));
+        let tool = root.turn(Some("turn-1".into())).tool(Call::new("spawn_agent"));
+        for _ in 0..2 {
+            let child = tool.spawn_thread(ThreadMeta::new().id("child"));
+            drop(child.turn(Some("turn-1".into())).inference(Model { name: "m", provider: "p" }));
+        }
+    });
+    let ids =
+        |event: &str, id: &str| -> Vec<Value> { bundle.all(event).iter().map(|event| event[id].clone()).collect() };
+    assert_eq!(ids("thread_started", "thread_id"), ["root", "child", "child#2"]);
+    assert_eq!(ids("codex_turn_started", "codex_turn_id"), ["turn-1", "turn-1#2", "turn-1#3"]);
+    assert_eq!(ids("inference_started", "codex_turn_id"), ["turn-1#2", "turn-1#3"]);
+    assert_eq!(ids("codex_turn_ended", "codex_turn_id").len(), 3);
+}
+
+#[test]
+fn bytes_that_are_not_json_are_kept_beside_what_a_tools_events_name() {
+    let bundle = record_one(|| {
+        let tool = Thread::start(ThreadMeta::new()).turn(None).tool(Call::new("n"));
+        tool.runtime_started(Exact(b"no JSON"));
+        tool.result(Exact(b"\xff\xfe"));
+    });
+    let beside: Vec<_> = bundle.all("other").iter().map(|other| other["payloads"][0]["path"].clone()).collect();
+    let named =
+        [&bundle.one("tool_call_runtime_started")["runtime_payload"], &bundle.one("tool_call_ended")["result_payload"]];
+    for (named, bytes) in named.iter().zip(&beside) {
+        assert!(bytes.as_str().unwrap().ends_with(".bin"));
+        assert_eq!(bundle.body(named), json!({ "otel_trace.bytes": bytes }));
+    }
+    assert_eq!((beside.len(), &bundle.one("tool_call_ended")["status"]), (2, &json!("completed")));
+}
+
+#[test]
 fn agents_of_one_name_have_paths_of_their_own() {
     let bundle = record_one(|| {
         let tool = Thread::start(ThreadMeta::new().id("root")).turn(None).tool(Call::new("spawn_agent"));

@@ -138,6 +138,37 @@ fn a_shutdown_amid_starts_ends_each_window_once_and_nothing_follows_it() {
     }
 }
 
+#[test]
+fn an_answer_that_races_with_the_end_is_named_wherever_it_comes() {
+    let (root, recorder, guard) = recorder();
+    let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
+    with_default(&subscriber, || {
+        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        for n in 0..200 {
+            let inference = turn.inference(Model { name: "m", provider: "p" });
+            inference.request(Json(&1));
+            let tool = turn.tool(Call::new("n"));
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    inference.response(Json(&n));
+                    tool.result(Json(&n));
+                });
+                inference.completed();
+                tool.completed();
+            });
+        }
+    });
+    drop(guard);
+    let bundle = &bundles(root.path())[0];
+    let mut named = 0;
+    for line in &bundle.lines {
+        let event = &line["payload"];
+        let references = [&event["response_payload"], &event["result_payload"], &event["payloads"][0]];
+        named += references.iter().filter(|body| body.is_object() && bundle.body(body).is_number()).count();
+    }
+    assert_eq!((named, recorder.stats().lost()), (400, 0));
+}
+
 /// A body that ends the recording while it is encoded.
 struct EndsRecording(Mutex<Option<Guard>>);
 
@@ -160,7 +191,9 @@ fn what_was_on_its_way_when_the_recording_ended_is_counted_and_not_written() {
         drop(other);
     });
     let stats = recorder.stats();
-    assert_eq!((stats.lost(), stats.late, stats.events.get("inference_started")), (0, 1, None));
+    // The call was seen to begin; its request came too late.
+    let events = ["inference_started", "inference_cancelled"].map(|name| stats.events.get(name).copied());
+    assert_eq!((stats.lost(), stats.late, events), (0, 1, [Some(1); 2]));
     let bundles = bundles(root.path());
     bundles.iter().for_each(check_windows);
     assert_eq!(

@@ -8,6 +8,7 @@ use otel_trace::{Exact, Json, PayloadKind, SpanExt, Thread, ThreadMeta, Window};
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span, instrument};
+use tracing_subscriber::prelude::*;
 
 fn agent(conversation: Option<&str>) -> Span {
     info_span!("agent", gen_ai.operation.name = "invoke_agent", gen_ai.conversation.id = conversation)
@@ -155,7 +156,58 @@ fn a_conversation_is_one_thread_that_lives_until_shutdown() {
         assert_eq!(bundle.one("thread_started")["thread_id"], id);
         assert_eq!(bundle.all("codex_turn_ended").len(), turns);
         assert!(bundle.all("codex_turn_ended").iter().all(|ended| ended["status"] == "completed"));
-        assert_eq!(bundle.one("thread_ended")["status"], "aborted");
+        // Nothing went on in it when recording ended.
+        assert_eq!(
+            [bundle.one("thread_ended"), bundle.one("rollout_ended")].map(|end| &end["status"]),
+            ["completed"; 2]
+        );
+    }
+}
+
+#[test]
+fn a_conversation_that_is_cut_short_is_aborted() {
+    let (root, recorder, guard) = common::recorder();
+    common::under(&recorder, || {
+        let _agent = agent(Some("a")).entered();
+        chat().in_scope(|| drop(guard));
+    });
+    let bundle = &common::bundles(root.path())[0];
+    assert_eq!([bundle.one("thread_ended"), bundle.one("codex_turn_ended")].map(|end| &end["status"]), ["aborted"; 2]);
+    // Its request was still to come.
+    assert_eq!(bundle.body(&bundle.one("inference_started")["request_payload"]), json!({}));
+    assert_eq!(bundle.one("inference_cancelled")["reason"], "recording was shut down before it ended");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_conversation_in_which_nothing_goes_on_holds_no_file_open() {
+    let (root, recorder, guard) = common::recorder();
+    let open = || {
+        std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter(|entry| {
+                let target = std::fs::read_link(entry.as_ref().unwrap().path());
+                target.is_ok_and(|target| target.starts_with(root.path()))
+            })
+            .count()
+    };
+    common::under(&recorder, || {
+        let talk = |n: usize| {
+            agent(Some(&n.to_string())).in_scope(|| {
+                chat().in_scope(|| {});
+                open()
+            })
+        };
+        for n in (0..20).chain(0..20) {
+            assert_eq!(talk(n), 1);
+        }
+        assert_eq!(open(), 0);
+    });
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0);
+    for bundle in common::bundles(root.path()) {
+        assert_eq!(bundle.all("inference_started").len(), 2);
+        assert_eq!(*bundle.names().last().unwrap(), "rollout_ended");
     }
 }
 
@@ -194,7 +246,7 @@ fn an_agent_below_a_tool_is_a_child_thread_with_one_turn() {
         let metadata = bundle.body(&bundle.all("thread_started")[1]["metadata_payload"]);
         assert_eq!(metadata["session_source"]["subagent"]["thread_spawn"]["parent_thread_id"], "root");
         let statuses = bundle.all("thread_ended").iter().map(|ended| ended["status"].clone()).collect::<Vec<_>>();
-        assert_eq!(statuses, ["completed", "aborted"]);
+        assert_eq!(statuses, ["completed", "completed"]);
     }
 }
 
@@ -275,6 +327,68 @@ fn what_a_call_is_asked_with_may_come_after_it_was_entered() {
 }
 
 #[test]
+fn a_tool_whose_name_and_call_are_said_inside_it_is_linked_by_them() {
+    let bundle = record_one(|| {
+        let _root = info_span!("root").entered();
+        let unnamed = || {
+            info_span!(
+                "t",
+                gen_ai.operation.name = "execute_tool",
+                gen_ai.tool.name = Empty,
+                gen_ai.tool.call.id = Empty
+            )
+        };
+        unnamed().in_scope(|| {
+            Span::current().record("gen_ai.tool.name", "grep");
+            Span::current().record("gen_ai.tool.call.id", tracing::field::debug("call-1"));
+            chat().in_scope(|| {});
+        });
+        // One that never says it is recorded all the same, before what happens in it.
+        unnamed().in_scope(|| chat().in_scope(|| {}));
+        drop(unnamed());
+    });
+    let started = bundle.all("tool_call_started");
+    let said: Vec<_> = started.iter().map(|tool| (&tool["kind"]["name"], &tool["model_visible_call_id"])).collect();
+    let unsaid = (&json!(""), &Value::Null);
+    assert_eq!(said, [(&json!("grep"), &json!("call-1")), unsaid, unsaid]);
+    let place = |name: &str, nth: usize| {
+        bundle.names().iter().enumerate().filter(|(_, event)| **event == name).nth(nth).unwrap().0
+    };
+    assert!(place("tool_call_started", 0) < place("inference_started", 0), "{:?}", bundle.names());
+    assert!(place("tool_call_started", 1) < place("inference_started", 1), "{:?}", bundle.names());
+}
+
+#[test]
+fn a_span_that_says_ok_is_completed() {
+    let bundle = record_one(|| {
+        let _root = info_span!("root").entered();
+        for code in ["OK", "ok", "unset"] {
+            info_span!("t", otel_trace.kind = "tool", otel.status_code = code).in_scope(|| {});
+        }
+        info_span!("t", otel_trace.kind = "tool", otel.status_code = "OK", error.type = "e").in_scope(|| {});
+    });
+    let ended: Vec<_> = bundle.all("tool_call_ended").iter().map(|ended| ended["status"].clone()).collect();
+    assert_eq!(ended, ["completed", "completed", "cancelled", "failed"]);
+}
+
+#[test]
+fn an_instant_finds_its_tool_through_spans_of_other_kinds() {
+    let bundle = record_one(|| {
+        let _root = info_span!("root").entered();
+        tool("n").in_scope(|| {
+            chat()
+                .in_scope(|| event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_started"));
+            info_span!("e", gen_ai.operation.name = "embeddings")
+                .in_scope(|| event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_ended"));
+        });
+    });
+    assert_eq!(
+        bundle.one("tool_call_runtime_started")["tool_call_id"],
+        bundle.one("tool_call_runtime_ended")["tool_call_id"]
+    );
+}
+
+#[test]
 fn a_body_that_is_handed_over_goes_before_the_one_that_fields_would_make() {
     let bundle = record_one(|| {
         let _root = info_span!("root").entered();
@@ -284,6 +398,20 @@ fn a_body_that_is_handed_over_goes_before_the_one_that_fields_would_make() {
     });
     assert_eq!(bundle.body(&bundle.one("inference_started")["request_payload"]), json!({ "input": [] }));
     assert_eq!(bundle.all("other").len(), 0);
+}
+
+#[test]
+fn a_layer_that_takes_the_place_of_another_hears_of_its_spans() {
+    let (root, recorder, guard) = common::recorder();
+    let (layer, handle) = tracing_subscriber::reload::Layer::new(recorder.layer());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let _root = info_span!("root").entered();
+        let _tool = tool("n").entered();
+        handle.reload(recorder.layer()).unwrap();
+        event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_started");
+    });
+    drop(guard);
+    common::bundles(root.path())[0].one("tool_call_runtime_started");
 }
 
 #[instrument(fields(gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "add", gen_ai.tool.call.result = Empty))]

@@ -245,7 +245,7 @@ fn a_filter_in_front_of_everything_is_told_of_in_one_line() {
     let Some(role) = role() else {
         let root = tempfile::tempdir().unwrap();
         let (said, left) = in_child(test, "layer_stacks=info", Some(root.path()));
-        assert!(said.contains("a filter on the whole subscriber disables our spans"), "{said}");
+        assert!(said.contains("a filter on the whole subscriber disables the spans of typed handles"), "{said}");
         assert_eq!((said.lines().count(), left.len()), (1, 0));
 
         let (said, left) = in_child(test, "info", Some(root.path()));

@@ -22,6 +22,15 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Opens a file that is there already, to write at its end.
+pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options.open(path)
+}
+
 /// Why a file of a bundle is not opened.
 #[derive(Debug)]
 pub(super) enum Refusal {

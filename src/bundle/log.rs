@@ -5,8 +5,7 @@
 //! be whole, and nothing is written until that has succeeded: so a line is whole or it is the last one.
 
 use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
@@ -29,28 +28,8 @@ pub(super) trait Medium: Send {
     fn truncate(&mut self, length: u64) -> io::Result<()>;
     /// Whether what is written can still be found by its name.
     fn is_linked(&self) -> bool;
-}
-
-impl Medium for File {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Write::write(self, bytes)
-    }
-
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        // Opened for appending: the next write goes to the new end.
-        self.set_len(length)
-    }
-
-    fn is_linked(&self) -> bool {
-        #[cfg(unix)]
-        {
-            self.metadata().is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) > 0)
-        }
-        #[cfg(not(unix))]
-        {
-            true
-        }
-    }
+    /// Lets go of what need not be held until the next write.
+    fn rest(&mut self);
 }
 
 /// The one writer of a log.
@@ -125,6 +104,15 @@ impl<M: Medium> Log<M> {
         }
         state.closed = close;
         Ok(state.append(line)?)
+    }
+
+    /// Lets go of the medium until the next line.
+    pub(super) fn rest(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // What may be torn is cut off by the next line.
+        if !state.torn {
+            state.medium.rest();
+        }
     }
 
     /// Whether the log can still be found by its name.
@@ -275,6 +263,8 @@ mod tests {
         fn is_linked(&self) -> bool {
             true
         }
+
+        fn rest(&mut self) {}
     }
 
     struct Fixture {

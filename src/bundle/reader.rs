@@ -107,7 +107,9 @@ fn what_is_there(bundle: &Path, missing: &str) -> String {
             bundles => {
                 let named = bundles.iter().take(NAMED_BUNDLES).map(|path| path.display().to_string());
                 let named = named.collect::<Vec<_>>().join(", ");
-                format!("has no {missing}, but holds {} bundles; name one of them: {named}", bundles.len())
+                let count =
+                    if bundles.len() == 1 { "a bundle".to_owned() } else { format!("{} bundles", bundles.len()) };
+                format!("has no {missing}, but holds {count}; name one of them: {named}")
             }
         },
     }
@@ -117,7 +119,9 @@ fn what_is_there(bundle: &Path, missing: &str) -> String {
 fn bundles_in(root: &Path) -> Vec<PathBuf> {
     let Ok(entries) = root.read_dir() else { return Vec::new() };
     let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut bundles: Vec<_> = paths.filter(|path| path.join(Manifest::FILE).is_file()).collect();
+    // A hidden one is being made, or its program was killed while it was.
+    let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let mut bundles: Vec<_> = paths.filter(|path| !is_hidden(path) && path.join(Manifest::FILE).is_file()).collect();
     bundles.sort();
     bundles
 }

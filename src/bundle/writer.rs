@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::body::message_of;
 use super::log::{Log, NotWritten};
+use super::log_file::LogFile;
 use super::loss::Gap;
 use super::store::Files;
 use super::{
@@ -105,7 +106,7 @@ pub struct Stored {
 pub struct Writer {
     path: PathBuf,
     manifest: Manifest,
-    log: Log<File>,
+    log: Log<LogFile>,
     store: Box<dyn PayloadStore>,
     last_payload: AtomicU64,
     options: WriterOptions,
@@ -128,7 +129,7 @@ impl Writer {
         let prepared = Prepared::make(&root, &manifest)?;
         let log = prepared.publish(&path)?;
         Ok(Self {
-            log: Log::new(log),
+            log: Log::new(LogFile::new(log, path.join(Manifest::LOG))),
             store: Box::new(Files::new(&path)),
             last_payload: AtomicU64::new(0),
             gap: Mutex::default(),
@@ -260,6 +261,11 @@ impl Writer {
             self.gap.lock().unwrap_or_else(PoisonError::into_inner).merge(gap);
             self.has_gap.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Lets go of the log's file until the next event: a program may have more bundles open than files.
+    pub(crate) fn rest(&self) {
+        self.log.rest();
     }
 
     /// Says what can still be said, and whether the bundle is still where it was made: lines written to a log that

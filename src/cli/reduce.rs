@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 use otel_trace::bundle::Reader;
@@ -91,7 +90,7 @@ pub(super) fn run(args: &Args) -> Status {
 fn write(graph: &Graph, bundle: &Path, output: Option<&Path>, form: Snapshots) -> anyhow::Result<Option<PathBuf>> {
     let path = match output {
         Some(path) if path == Path::new("-") => {
-            graph.write_state(std::io::stdout().lock(), form).context("can't write to stdout")?;
+            say::out_with(|stdout| graph.write_state(stdout, form))?;
             return Ok(None);
         }
         Some(path) => path.to_owned(),

@@ -1,13 +1,18 @@
 //! What is said on the two streams.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, StdoutLock, Write};
 
 use anyhow::Context;
 
-/// Says a line on stdout. A reader that has seen enough and went away is no error.
+/// Says a line on stdout.
 pub(super) fn out(line: impl fmt::Display) -> anyhow::Result<()> {
-    match writeln!(io::stdout().lock(), "{line}") {
+    out_with(|mut stdout| writeln!(stdout, "{line}"))
+}
+
+/// Writes to stdout. A reader that has seen enough and went away is no error.
+pub(super) fn out_with(write: impl FnOnce(StdoutLock<'static>) -> io::Result<()>) -> anyhow::Result<()> {
+    match write(io::stdout().lock()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("can't write to stdout"),
         Ok(()) | Err(_) => Ok(()),
     }

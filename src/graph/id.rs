@@ -8,11 +8,11 @@ use serde::{Serialize, Serializer};
 use crate::event::{CallId, EdgeId, RuntimeCellId, ThreadId, ToolCallId};
 
 /// A conversation item, `conversation_item:<n>`: numbered from 1 in order of creation, over the whole bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemId(u32);
 
 /// A terminal operation, `terminal_operation:<n>`: numbered from 1 in order of creation, over the whole bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(u32);
 
 macro_rules! numbered {
@@ -37,6 +37,12 @@ macro_rules! numbered {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, concat!($prefix, "{}"), self.number())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
             }
         }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fmt, fs, io};
 
-use super::ignoring::{call_out, while_calling_out};
+use super::ignoring::{call_out, is_ignoring, while_calling_out};
 use super::recorder::Inner;
 use super::{Guard, Recorder};
 use crate::bundle::{Limits, Loss, Redact, WriterOptions, create_dirs};
@@ -42,10 +42,14 @@ impl Builder {
     }
 
     /// Tells of each loss, in the thread it happens in. Without it the guard says on stderr what was lost, once.
-    /// What the callback itself does is not recorded.
+    /// What the callback itself does is not recorded, but for the ends of what was begun before it, and a loss that
+    /// it causes is counted and not told.
     pub fn on_loss(mut self, on_loss: impl Fn(&Loss) + Send + Sync + 'static) -> Self {
         let on_loss = Arc::new(on_loss);
         self.options.on_loss = Some(Arc::new(move |loss: &Loss| {
+            if is_ignoring() {
+                return;
+            }
             let (on_loss, loss) = (Arc::clone(&on_loss), loss.clone());
             // It may run later and elsewhere on the stack, so its panics end here.
             call_out(move || drop(catch_unwind(AssertUnwindSafe(|| while_calling_out(|| on_loss(&loss))))));

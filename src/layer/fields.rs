@@ -67,13 +67,33 @@ pub(super) struct Fields {
     pub(super) call_id: Option<String>,
     pub(super) tool_name: Option<String>,
     error_type: Option<String>,
-    is_error: Option<bool>,
+    status: Option<Status>,
     status_description: Option<String>,
     pub(super) usage: PartialUsage,
     pub(super) request: RequestFields,
     pub(super) output_messages: Option<String>,
     pub(super) arguments: Option<String>,
     pub(super) result: Option<String>,
+}
+
+/// What `otel.status_code` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Unset,
+    Ok,
+    Error,
+}
+
+impl Status {
+    fn by_code(code: &str) -> Self {
+        if code.eq_ignore_ascii_case("ok") {
+            Self::Ok
+        } else if code.eq_ignore_ascii_case("error") {
+            Self::Error
+        } else {
+            Self::Unset
+        }
+    }
 }
 
 /// The content fields that make a request.
@@ -99,6 +119,14 @@ impl Fields {
         self.own_kind.unwrap_or(self.operation)
     }
 
+    /// Whether it is a tool call of which something is not said that its callsite can say: its name or its id.
+    pub(super) fn lacks_call(&self, metadata: &Metadata<'_>) -> bool {
+        let declared = |name: &str| metadata.fields().field(name).is_some();
+        self.kind() == Some(Kind::Tool)
+            && (self.tool_name.is_none() && declared("gen_ai.tool.name")
+                || self.call_id.is_none() && declared("gen_ai.tool.call.id"))
+    }
+
     /// Whether the span says so in our own words. Then the program has threads of its own, and a window without one
     /// has lost its surroundings.
     pub(super) fn is_in_our_words(&self) -> bool {
@@ -110,15 +138,20 @@ impl Fields {
         match (&self.error_type, &self.status_description) {
             (Some(kind), Some(description)) => Some(format!("{kind}: {description}")),
             (Some(kind), None) => Some(kind.clone()),
-            (None, Some(description)) if self.is_error == Some(true) => Some(description.clone()),
-            (None, None) if self.is_error == Some(true) => Some("error".to_owned()),
+            (None, Some(description)) if self.status == Some(Status::Error) => Some(description.clone()),
+            (None, None) if self.status == Some(Status::Error) => Some("error".to_owned()),
             (None, _) => None,
         }
     }
 
+    /// Whether the span says that it did what it was for.
+    pub(super) fn is_ok(&self) -> bool {
+        self.status == Some(Status::Ok) && self.error_type.is_none()
+    }
+
     /// Whether anything here is part of an [`error`](Self::error).
     pub(super) fn speak_of_status(&self) -> bool {
-        self.error_type.is_some() || self.is_error.is_some() || self.status_description.is_some()
+        self.error_type.is_some() || self.status.is_some() || self.status_description.is_some()
     }
 
     /// Tokens, where the span counted any.
@@ -152,7 +185,7 @@ impl Fields {
             call_id,
             tool_name,
             error_type,
-            is_error,
+            status,
             status_description,
             usage: PartialUsage { input, cached, output, reasoning },
             request: RequestFields { input_messages, system_instructions, tool_definitions },
@@ -183,7 +216,7 @@ impl Fields {
         take(&mut self.output_messages, output_messages);
         take(&mut self.arguments, arguments);
         take(&mut self.result, result);
-        take(&mut self.is_error, is_error);
+        take(&mut self.status, status);
     }
 
     fn text(&mut self, name: &str) -> Option<&mut Option<String>> {
@@ -225,7 +258,7 @@ impl Visit for Fields {
         match field.name() {
             "otel_trace.kind" => self.own_kind = Some(Kind::by_name(value)),
             "gen_ai.operation.name" => self.operation = Kind::by_operation(value),
-            "otel.status_code" => self.is_error = Some(value.eq_ignore_ascii_case("error")),
+            "otel.status_code" => self.status = Some(Status::by_code(value)),
             name => {
                 if let Some(slot) = self.text(name) {
                     *slot = Some(value.to_owned());

@@ -61,18 +61,18 @@ where
 
     /// Where a span stands: what of ours is above it, else what is supplied at the top of its scope.
     fn place(&self, span: &SpanRef<'_, S>) -> Place {
-        let (layer, span_name) = (self.number, span.name());
+        let (layer, metadata) = (self.number, span.metadata());
         let is_handled = span.metadata().target() == HANDLE_TARGET;
         if let Some(parent) = span.scope().skip(1).find_map(|above| self.state(&above)) {
             let supplied = Arc::clone(parent.supplied());
-            return Place { layer, span_name, is_handled, parent: Some(parent), supplied };
+            return Place { layer, metadata, is_handled, parent: Some(parent), supplied };
         }
         let fresh = Arc::<Supplied>::default();
         let supplied = match span.scope().last() {
             Some(top) => PerSpan::supplied(&mut top.extensions_mut(), self.recorder.id(), fresh),
             None => fresh,
         };
-        Place { layer, span_name, is_handled, parent: None, supplied }
+        Place { layer, metadata, is_handled, parent: None, supplied }
     }
 
     /// Counts a span of ours that is opened after the shutdown.
@@ -91,6 +91,12 @@ where
     }
 }
 
+impl<S> Drop for RecordLayer<S> {
+    fn drop(&mut self) {
+        self.recorder.layer_dropped(self.number);
+    }
+}
+
 impl<S> Layer<S> for RecordLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -102,7 +108,7 @@ where
             );
         } else if subscriber.register_callsite(PROBE.metadata()).is_never() {
             self.warn(
-                "a filter on the whole subscriber disables our spans, so nothing is recorded; \
+                "a filter on the whole subscriber disables the spans of typed handles, so they record nothing; \
                  put that filter on the layer it is meant for: `fmt::layer().with_filter(filter)`",
             );
         }
@@ -146,7 +152,7 @@ where
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
         if let Some(state) = self.state_of(id, &ctx) {
-            state.touch();
+            state.enter();
         }
     }
 
@@ -157,13 +163,14 @@ where
         let mut instant = Instant::default();
         event.record(&mut instant);
         let Some(kind) = instant.kind else { return };
-        let Some(mut scope) = ctx.event_scope(event) else { return };
-        let Some(state) = scope.find_map(|span| self.state(&span)) else { return };
-        if state.layer() != self.number {
+        let Some(scope) = ctx.event_scope(event) else { return };
+        let states = scope.filter_map(|span| self.state(&span));
+        let Some(state) = states.inspect(|state| state.touch()).find(|state| state.tool().is_some()) else { return };
+        // Should a recorder have two layers in a subscriber, the one that saw the span says it.
+        if state.layer() != self.number && self.recorder.has_layer(state.layer()) {
             return;
         }
-        state.touch();
-        let Some(tool) = state.windows().and_then(|windows| windows.tool.as_ref()) else { return };
+        let Some(tool) = state.tool() else { return };
         let body = Text(instant.payload.as_deref().unwrap_or("{}"));
         match kind {
             InstantKind::RuntimeStarted => tool.runtime_started(&body),

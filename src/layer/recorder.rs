@@ -1,6 +1,6 @@
 //! The recorder: what all layers, handles and windows of one recording share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,7 +10,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::builder::{Builder, Error};
 use super::ignoring::is_ignoring;
-use super::window::{AnOpenWindow, End, ThreadWindow};
+use super::window::{AnOpenWindow, End, InferenceWindow, ThreadWindow};
 use super::{Guard, RecordFilter, RecordLayer};
 use crate::bundle::{Lost, Stats, WriterOptions};
 use crate::event::ThreadId;
@@ -83,9 +83,12 @@ pub(super) struct Inner {
     pub(super) options: WriterOptions,
     is_shut: AtomicBool,
     last_layer: AtomicU64,
+    layers: Mutex<HashSet<LayerNumber>>,
     /// Windows with a start and no end, in the order of their starts.
     open: Mutex<BTreeMap<OpenKey, AnOpenWindow>>,
     last_key: AtomicU64,
+    /// Inference calls whose requests are still to come, by their addresses.
+    waiting: Mutex<HashMap<usize, Weak<InferenceWindow>>>,
     /// Threads by their ids, for spans that name one they are not below.
     threads: Mutex<HashMap<ThreadId, Weak<ThreadWindow>>>,
     /// Threads that were supplied for a conversation. They live until shutdown.
@@ -97,7 +100,7 @@ pub(super) struct Inner {
 pub(super) struct RecorderId(usize);
 
 /// Tells layers of one recorder apart, should a subscriber have more than one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LayerNumber(u64);
 
 /// A window's place among the open ones.
@@ -111,8 +114,10 @@ impl Inner {
             options,
             is_shut: AtomicBool::new(false),
             last_layer: AtomicU64::new(0),
+            layers: Mutex::default(),
             open: Mutex::default(),
             last_key: AtomicU64::new(0),
+            waiting: Mutex::default(),
             threads: Mutex::default(),
             conversations: Mutex::default(),
         }
@@ -124,7 +129,18 @@ impl Inner {
     }
 
     pub(super) fn next_layer(&self) -> LayerNumber {
-        LayerNumber(self.last_layer.fetch_add(1, Ordering::Relaxed))
+        let number = LayerNumber(self.last_layer.fetch_add(1, Ordering::Relaxed));
+        locked(&self.layers).insert(number);
+        number
+    }
+
+    pub(super) fn layer_dropped(&self, layer: LayerNumber) {
+        locked(&self.layers).remove(&layer);
+    }
+
+    /// Whether that layer still is in a subscriber, as far as is known.
+    pub(super) fn has_layer(&self, layer: LayerNumber) -> bool {
+        locked(&self.layers).contains(&layer)
     }
 
     pub(super) fn is_shut(&self) -> bool {
@@ -157,6 +173,15 @@ impl Inner {
         locked(&self.open).remove(&key);
     }
 
+    /// The call will start with its request, at the latest at the shutdown.
+    pub(super) fn waits_for_request(&self, call: &Arc<InferenceWindow>) {
+        locked(&self.waiting).insert(Arc::as_ptr(call).addr(), Arc::downgrade(call));
+    }
+
+    pub(super) fn waits_no_more(&self, call: &InferenceWindow) {
+        locked(&self.waiting).remove(&std::ptr::from_ref(call).addr());
+    }
+
     pub(super) fn thread_started(&self, id: ThreadId, thread: &Arc<ThreadWindow>) {
         locked(&self.threads).insert(id, Arc::downgrade(thread));
     }
@@ -181,6 +206,11 @@ impl Inner {
 
     /// Ends every window that is open, the latest first, and takes nothing more.
     pub(super) fn shut_down(&self) {
+        // They were seen to begin, so they are in the log too.
+        let waiting: Vec<_> = locked(&self.waiting).values().filter_map(Weak::upgrade).collect();
+        waiting.iter().for_each(InferenceWindow::give_up_waiting);
+        let conversations = std::mem::take(&mut *locked(&self.conversations));
+        conversations.values().for_each(|thread| thread.note_idle());
         let open = {
             let mut open = locked(&self.open);
             if self.is_shut.swap(true, Ordering::AcqRel) {
@@ -192,7 +222,6 @@ impl Inner {
         for (_, window) in open.into_iter().rev() {
             window.end(End::Shutdown);
         }
-        locked(&self.conversations).clear();
         locked(&self.threads).clear();
     }
 }

@@ -2,23 +2,23 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use tracing::Metadata;
+
 use super::field_bodies::{RequestBody, ResponseBody};
+use super::field_facts::{has_required_facts, inference_facts, thread_facts, tool_facts};
 use super::fields::{Fields, Kind};
 use super::recorder::{Inner, LayerNumber, locked};
 use super::supplied::Supplied;
-use super::window::{
-    End, InferenceFacts, InferenceWindow, Orphan, SessionMetadata, ThreadFacts, ThreadWindow, ToolFacts, ToolWindow,
-    TurnWindow,
-};
+use super::window::{End, InferenceWindow, Orphan, ThreadFacts, ThreadWindow, ToolWindow, TurnWindow};
 use super::windows::{Surroundings, Windows};
 use crate::bundle::Json;
-use crate::event::{CallId, PayloadKind, UnixMillis};
+use crate::event::{PayloadKind, UnixMillis};
 
 #[derive(Debug)]
 pub(super) struct SpanState {
     recorder: Arc<Inner>,
     layer: LayerNumber,
-    span_name: &'static str,
+    metadata: &'static Metadata<'static>,
     opened_at: UnixMillis,
     /// Made by a typed handle, which opens and ends its windows.
     is_handled: bool,
@@ -26,7 +26,7 @@ pub(super) struct SpanState {
     /// What the span it follows from is in. Not that span: frameworks chain theirs without end.
     follows: OnceLock<Surroundings>,
     supplied: Arc<Supplied>,
-    /// When the span was first entered, or something first was said of it or opened below it.
+    /// When the span was first entered, or something first happened in it.
     touched_at: OnceLock<UnixMillis>,
     fields: Mutex<Option<Arc<Fields>>>,
     windows: OnceLock<Windows>,
@@ -35,7 +35,7 @@ pub(super) struct SpanState {
 /// Where a span stands.
 pub(super) struct Place {
     pub(super) layer: LayerNumber,
-    pub(super) span_name: &'static str,
+    pub(super) metadata: &'static Metadata<'static>,
     pub(super) is_handled: bool,
     pub(super) parent: Option<Arc<SpanState>>,
     pub(super) supplied: Arc<Supplied>,
@@ -43,14 +43,14 @@ pub(super) struct Place {
 
 impl SpanState {
     pub(super) fn new(recorder: Arc<Inner>, place: Place) -> Arc<Self> {
-        let Place { layer, span_name, is_handled, parent, supplied } = place;
+        let Place { layer, metadata, is_handled, parent, supplied } = place;
         let opened_at = UnixMillis::now();
         let (follows, touched_at) = (OnceLock::new(), OnceLock::new());
         let (fields, windows) = (Mutex::new(None), OnceLock::new());
         Arc::new(Self {
             recorder,
             layer,
-            span_name,
+            metadata,
             opened_at,
             is_handled,
             parent,
@@ -82,6 +82,11 @@ impl SpanState {
     /// The windows, where the span has opened any.
     pub(super) fn windows(&self) -> Option<&Windows> {
         self.windows.get()
+    }
+
+    /// The tool call that the span is.
+    pub(super) fn tool(&self) -> Option<&Arc<ToolWindow>> {
+        self.windows()?.tool.as_ref()
     }
 
     /// Whether what is said of the span now may be recorded.
@@ -128,14 +133,29 @@ impl SpanState {
         }
         match self.touched_at.get() {
             // What was missing when the span was entered may be there now.
-            Some(at) => self.start(*at),
+            Some(at) => self.start_unless_unnamed(*at),
             // What a span at the top is in may still be said: it may follow from another.
             None if is_complete && self.parent.is_some() => self.start(UnixMillis::now()),
             None => {}
         }
     }
 
-    /// The span was entered, something of ours opened below it, or something was said of it.
+    /// The span was entered. One of a tool whose name or call id is still to be said waits for that, or for whatever
+    /// happens in it first: said later, they could link nothing.
+    pub(super) fn enter(&self) {
+        if !self.is_handled {
+            self.start_unless_unnamed(*self.touched_at.get_or_init(UnixMillis::now));
+        }
+    }
+
+    fn start_unless_unnamed(&self, at: UnixMillis) {
+        let is_unnamed = || locked(&self.fields).as_ref().is_some_and(|fields| fields.lacks_call(self.metadata));
+        if self.windows.get().is_some() || !is_unnamed() {
+            self.start(at);
+        }
+    }
+
+    /// Something of ours opened below it, or something was said of it.
     pub(super) fn touch(&self) {
         if !self.is_handled {
             self.start(*self.touched_at.get_or_init(UnixMillis::now));
@@ -177,7 +197,7 @@ impl SpanState {
         }
         let fields = locked(&self.fields).clone()?;
         let kind = fields.kind()?;
-        if self.recorder.is_off(self.span_name) {
+        if self.recorder.is_off(self.metadata.name()) {
             return None;
         }
         let surroundings = match kind {
@@ -253,13 +273,7 @@ impl SpanState {
                 windows.inference = Some(InferenceWindow::new(turn, self.opened_at, inference_facts(fields)));
             }
             Kind::Tool => {
-                let facts = ToolFacts {
-                    name: fields.tool_name.clone().unwrap_or_default(),
-                    call_id: fields.call_id.as_deref().map(CallId::from),
-                    kind: None,
-                    arguments: fields.arguments.clone(),
-                };
-                windows.tool = Some(ToolWindow::new(self.turn_in(fields, surroundings), facts));
+                windows.tool = Some(ToolWindow::new(self.turn_in(fields, surroundings), tool_facts(fields)));
             }
         }
         windows
@@ -270,7 +284,7 @@ impl SpanState {
     }
 
     fn supplied_thread(&self, fields: &Fields) -> Arc<ThreadWindow> {
-        let orphan = fields.is_in_our_words().then_some(Orphan { span: self.span_name });
+        let orphan = fields.is_in_our_words().then_some(Orphan { span: self.metadata.name() });
         self.supplied.thread(&self.recorder, ThreadFacts { orphan, ..thread_facts(fields) })
     }
 
@@ -286,8 +300,11 @@ impl SpanState {
         if self.is_handled {
             return;
         }
-        self.start(self.opened_at);
-        self.end(&End::Closed);
+        self.start(self.touched_at.get().copied().unwrap_or(self.opened_at));
+        let is_inference = self.windows().is_some_and(|windows| windows.inference.is_some());
+        // That a model answered is not to be believed without an answer.
+        let is_ok = !is_inference && locked(&self.fields).as_ref().is_some_and(|fields| fields.is_ok());
+        self.end(if is_ok { &End::Completed } else { &End::Closed });
     }
 
     /// Tells the windows what the span's fields said, before they end.
@@ -334,38 +351,6 @@ impl SpanState {
         if let Some(windows) = self.resolved() {
             windows.payload(kind, body);
         }
-    }
-}
-
-/// Whether a span's windows can start before it is entered. A request may still gain fields, so an inference call
-/// waits.
-fn has_required_facts(fields: &Fields) -> bool {
-    match fields.kind() {
-        Some(Kind::Thread) => fields.conversation_id.is_some(),
-        Some(Kind::Turn) => fields.turn_id.is_some(),
-        Some(Kind::Tool) => fields.tool_name.is_some() && fields.call_id.is_some() && fields.arguments.is_some(),
-        Some(Kind::Agent | Kind::Inference) | None => false,
-    }
-}
-
-fn inference_facts(fields: &Fields) -> InferenceFacts {
-    InferenceFacts {
-        model: fields.model.clone().unwrap_or_default(),
-        provider_name: fields.provider.clone().unwrap_or_default(),
-    }
-}
-
-fn thread_facts(fields: &Fields) -> ThreadFacts {
-    ThreadFacts {
-        id: fields.conversation_id.clone(),
-        agent_path: fields.agent_path.clone(),
-        metadata: SessionMetadata {
-            nickname: fields.agent_name.clone(),
-            model: fields.model.clone(),
-            provider_name: fields.provider.clone(),
-            ..SessionMetadata::default()
-        },
-        orphan: None,
     }
 }
 

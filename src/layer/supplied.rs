@@ -18,6 +18,7 @@ impl Supplied {
     /// scope.
     pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadWindow> {
         let conversation = facts.id.clone();
+        let facts = ThreadFacts { is_conversation: conversation.is_some(), ..facts };
         let make = || ThreadWindow::new(Arc::clone(recorder), None, facts);
         match conversation {
             Some(id) => recorder.conversation(&id, make),

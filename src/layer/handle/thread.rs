@@ -121,6 +121,7 @@ impl<'a> ThreadMeta<'a> {
                 sandbox_policy: owned(sandbox_policy),
             },
             orphan: None,
+            is_conversation: false,
         }
     }
 }

@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 use crate::bundle::{Error, Manifest, Writer, WriterOptions};
-use crate::event::{AgentPath, ThreadId, ToolCallId, TraceId, UnixMillis};
+use crate::event::{AgentPath, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis};
 use crate::layer::recorder::locked;
 
 #[derive(Debug)]
 pub(super) struct Bundle {
     pub(super) writer: Writer,
     last_name: AtomicU64,
+    thread_ids: Mutex<Names>,
+    turn_ids: Mutex<Names>,
     tool_ids: Mutex<Names>,
     agent_paths: Mutex<Names>,
 }
@@ -30,7 +32,16 @@ impl Bundle {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
         let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at);
         let writer = Writer::create(root, manifest, options)?;
-        Ok(Self { writer, last_name: AtomicU64::new(0), tool_ids: Mutex::default(), agent_paths: Mutex::default() })
+        let mut thread_ids = Names::default();
+        thread_ids.free(thread.as_str(), '#');
+        Ok(Self {
+            writer,
+            last_name: AtomicU64::new(0),
+            thread_ids: Mutex::new(thread_ids),
+            turn_ids: Mutex::default(),
+            tool_ids: Mutex::default(),
+            agent_paths: Mutex::default(),
+        })
     }
 
     /// A name that no process uses twice: the bundle's UUID makes it so.
@@ -39,7 +50,17 @@ impl Bundle {
         format!("{what}:{}:{number}", self.writer.manifest().trace_id)
     }
 
-    /// The id of a tool call: `wanted` if no call of the bundle has it, else `<wanted>#<k>`.
+    /// The id of a spawned thread: `wanted` if no thread of the bundle has it, else `<wanted>#<k>`.
+    pub(super) fn thread_id(&self, wanted: &str) -> ThreadId {
+        locked(&self.thread_ids).free(wanted, '#').into()
+    }
+
+    /// The id of a turn, likewise: programs number the turns of each agent.
+    pub(super) fn turn_id(&self, wanted: &str) -> TurnId {
+        locked(&self.turn_ids).free(wanted, '#').into()
+    }
+
+    /// The id of a tool call, likewise.
     pub(super) fn tool_call_id(&self, wanted: &str) -> ToolCallId {
         locked(&self.tool_ids).free(wanted, '#').into()
     }

@@ -7,7 +7,7 @@ use super::life::Life;
 use super::thread::Recording;
 use super::turn::TurnWindow;
 use super::{AnOpenWindow, DROPPED, End, SHUT_DOWN};
-use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, Stored};
+use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
     Event, EventKind, InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, InferenceStarted,
     PayloadKind, PayloadRef, RequestId, ResponseId, UnixMillis, Usage,
@@ -46,6 +46,18 @@ struct Seen {
     is_answered: bool,
 }
 
+impl Seen {
+    /// Takes note of an answer, and gives the one that it takes the place of.
+    fn answer(&mut self, stored: Result<Stored, Lost>) -> Option<PayloadRef> {
+        self.is_answered = true;
+        match stored {
+            Ok(Stored { reference, is_json: true }) => self.response.replace(reference),
+            Ok(Stored { reference, is_json: false }) => self.wire_response.replace(reference),
+            Err(_told) => None,
+        }
+    }
+}
+
 /// The body of a request or a response that is not known: `{}`.
 struct Unknown;
 
@@ -63,7 +75,9 @@ fn lost_response() -> serde_json::Value {
 impl InferenceWindow {
     pub(in crate::layer) fn new(turn: Arc<TurnWindow>, opened_at: UnixMillis, facts: InferenceFacts) -> Arc<Self> {
         let (facts, seen) = (Mutex::new(facts), Mutex::default());
-        Arc::new(Self { turn, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen })
+        let window = Arc::new(Self { turn, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen });
+        window.recorder().waits_for_request(&window);
+        window
     }
 
     fn recorder(&self) -> &Arc<Inner> {
@@ -96,7 +110,10 @@ impl InferenceWindow {
         }
         let Some((recording, _)) = self.turn.place(at) else { return };
         let beside = match recording.put(PayloadKind::InferenceRequest, body) {
-            Ok(Stored { reference, .. }) if !self.life.is_pending() => Some(reference),
+            Ok(Stored { reference, .. }) if !self.life.is_pending() => {
+                // One that a shutdown overtook.
+                Some(reference).filter(|_| !self.recorder().is_off("an inference request"))
+            }
             Ok(Stored { reference, is_json: false }) => locked(&self.seen).wire_request.replace(reference),
             Ok(Stored { reference, is_json: true }) => self.start(reference, at),
             Err(_told) => {
@@ -135,6 +152,7 @@ impl InferenceWindow {
             recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
         };
         self.life.start(self.recorder(), window, write);
+        self.recorder().waits_no_more(self);
         unnamed
     }
 
@@ -143,6 +161,7 @@ impl InferenceWindow {
         let Some((recording, _)) = self.turn.place(self.opened_at) else { return };
         let give_up = || Err(recording.bundle.writer.lose_dependent(Lost::Event(EventKind::InferenceStarted), reason));
         self.life.start(self.recorder(), || AnOpenWindow::Inference(Arc::clone(self)), give_up);
+        self.recorder().waits_no_more(self);
     }
 
     fn keep_reference_beside(&self, payload: PayloadRef, at: UnixMillis) {
@@ -159,16 +178,10 @@ impl InferenceWindow {
         self.start_unknown(at);
         let Some((recording, _)) = self.turn.place(at) else { return };
         let stored = recording.put(PayloadKind::InferenceResponse, body);
-        let beside = {
-            let mut seen = locked(&self.seen);
-            seen.is_answered = true;
-            match stored {
-                Ok(Stored { reference, .. }) if self.life.is_over() => Some(reference),
-                Ok(Stored { reference, is_json: true }) => seen.response.replace(reference),
-                Ok(Stored { reference, is_json: false }) => seen.wire_response.replace(reference),
-                Err(_told) => None,
-            }
-        };
+        let named = stored.as_ref().ok().map(|stored| stored.reference.clone());
+        let answer = || locked(&self.seen).answer(stored);
+        // What comes after the end is named by an event of its own, as is what another took the place of.
+        let beside = self.life.before_end(answer).unwrap_or(named);
         if let Some(reference) = beside {
             self.keep_reference_beside(reference, at);
         }
@@ -223,9 +236,20 @@ impl InferenceWindow {
 
     /// Starts a call whose request never became known.
     fn start_unknown(self: &Arc<Self>, at: UnixMillis) {
-        if self.life.is_pending() {
-            self.request_at(&Unknown, at);
+        if !self.life.is_pending() || self.recorder().is_off("an inference request") {
+            return;
         }
+        let Some((recording, _)) = self.turn.place(at) else { return };
+        match recording.put(PayloadKind::InferenceRequest, &Unknown) {
+            // Where its request came in the meantime, this says nothing.
+            Ok(stored) => drop(self.start(stored.reference, at)),
+            Err(_told) => self.give_up("its request could not be stored"),
+        }
+    }
+
+    /// Starts a call whose request will not become known any more.
+    pub(in crate::layer) fn give_up_waiting(self: &Arc<Self>) {
+        self.start_unknown(self.opened_at);
     }
 
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
@@ -236,24 +260,32 @@ impl InferenceWindow {
         if !self.life.is_open() {
             return;
         }
-        let seen = locked(&self.seen).clone();
-        let how = How::of(end, &seen);
-        let needs_body = matches!(how, How::Completed) && seen.response.is_none();
-        let response = if needs_body { self.missing_response(&seen, at) } else { seen.response.clone() };
-        self.life.end(self.recorder(), || self.write_end(how, seen, response, at));
+        let missing = self.missing_response();
+        self.life.end(self.recorder(), || self.write_end(end, missing, at));
     }
 
-    /// The body that a completed call must name.
-    fn missing_response(self: &Arc<Self>, seen: &Seen, at: UnixMillis) -> Option<PayloadRef> {
-        let (recording, _) = self.turn.place(at)?;
+    /// The body that a completed call must name, where there is none yet.
+    fn missing_response(&self) -> Option<ReadyBody> {
+        let seen = locked(&self.seen).clone();
+        if seen.response.is_some() {
+            return None;
+        }
         let is_lost = seen.is_answered && seen.wire_response.is_none();
         let body: &dyn Body = if is_lost { &Json(&lost_response()) } else { &Unknown };
-        recording.put(PayloadKind::InferenceResponse, body).ok().map(|stored| stored.reference)
+        Some(self.recorder().options.ready(PayloadKind::InferenceResponse, body))
     }
 
-    fn write_end(self: &Arc<Self>, how: How, seen: Seen, response: Option<PayloadRef>, at: UnixMillis) {
+    fn write_end(self: &Arc<Self>, end: End, missing: Option<ReadyBody>, at: UnixMillis) {
         let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
-        let Seen { wire_response, response_id, upstream_request_id, first_token_at, usage, .. } = seen;
+        // Only now: an answer may have come while the end was on its way.
+        let seen = locked(&self.seen).clone();
+        let how = How::of(end, &seen);
+        let Seen { response, wire_response, response_id, upstream_request_id, first_token_at, usage, .. } = seen;
+        let is_completed = matches!(how, How::Completed);
+        let response = response.or_else(|| {
+            let stored = recording.bundle.writer.store(&recording.id, missing.filter(|_| is_completed)?);
+            stored.ok().map(|stored| stored.reference)
+        });
         let inference_call_id = id.clone();
         let event: Event = match (how, response) {
             (How::Completed, Some(response_payload)) => InferenceCompleted {
@@ -292,6 +324,12 @@ impl InferenceWindow {
         };
         // Told by the writer where it was lost.
         let _ = recording.bundle.writer.append(at, &place.context, &event);
+    }
+}
+
+impl Drop for InferenceWindow {
+    fn drop(&mut self) {
+        self.recorder().waits_no_more(self);
     }
 }
 

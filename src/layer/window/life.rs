@@ -66,11 +66,9 @@ impl Life {
         opened
     }
 
-    /// Writes the end if the window is open. One that never started is over silently.
+    /// Writes the end if the window is open. One that never started is over silently. What is still to be in the end
+    /// must be put where it is read by [`before_end`](Self::before_end).
     pub(super) fn end(&self, recorder: &Inner, write: impl FnOnce()) {
-        if is_ignoring() {
-            return;
-        }
         holding_calls_back(|| self.end_locked(recorder, write));
     }
 
@@ -84,6 +82,15 @@ impl Life {
                 recorder.closed(key);
             }
             Phase::Over { .. } => {}
+        }
+    }
+
+    /// Does something that the end shall say. None where that came first.
+    pub(super) fn before_end<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        let phase = locked(&self.0);
+        match *phase {
+            Phase::Pending | Phase::Open(_) => Some(act()),
+            Phase::Over { .. } => None,
         }
     }
 
@@ -104,6 +111,6 @@ impl Life {
 
     /// Whether the window started and has not ended.
     pub(super) fn is_open(&self) -> bool {
-        !is_ignoring() && matches!(*locked(&self.0), Phase::Open(_))
+        matches!(*locked(&self.0), Phase::Open(_))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use uuid::Uuid;
@@ -24,6 +25,8 @@ pub(in crate::layer) struct ThreadFacts {
     pub(in crate::layer) agent_path: Option<String>,
     pub(in crate::layer) metadata: SessionMetadata,
     pub(in crate::layer) orphan: Option<Orphan>,
+    /// Supplied for a conversation: it lives until shutdown, mostly without anything going on in it.
+    pub(in crate::layer) is_conversation: bool,
 }
 
 /// A window that had lost its surroundings, for which a thread was supplied.
@@ -56,6 +59,8 @@ pub(in crate::layer) struct ThreadWindow {
     recording: OnceLock<Recording>,
     life: Life,
     error: Mutex<Option<String>>,
+    /// Whether nothing was going on in it when recording ended.
+    is_idle: AtomicBool,
     turns: Mutex<HashMap<TurnId, Weak<TurnWindow>>>,
 }
 
@@ -76,10 +81,29 @@ pub(super) struct Recording {
     depth: u32,
 }
 
+/// A body that an event names as JSON.
+pub(super) struct AsJson {
+    pub(super) reference: PayloadRef,
+    /// What it was, where that is not JSON.
+    pub(super) bytes: Option<PayloadRef>,
+}
+
 impl Recording {
     /// Stores a body of this thread.
     pub(super) fn put(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
         self.bundle.writer.put(&self.id, kind, body)
+    }
+
+    /// Stores a body that its event must name as JSON. Bytes that are none are kept as they are, and what is named
+    /// says where.
+    pub(super) fn put_json(&self, kind: PayloadKind, body: &dyn Body) -> Result<AsJson, Lost> {
+        let Stored { reference, is_json } = self.put(kind, body)?;
+        if is_json {
+            return Ok(AsJson { reference, bytes: None });
+        }
+        let pointer = serde_json::json!({ "otel_trace.bytes": reference.path });
+        let stored = self.put(kind, &Json(&pointer))?;
+        Ok(AsJson { reference: stored.reference, bytes: Some(reference) })
     }
 
     /// Names a stored body that has no place in an event of its own.
@@ -117,6 +141,7 @@ impl ThreadWindow {
             recording: OnceLock::new(),
             life: Life::default(),
             error: Mutex::default(),
+            is_idle: AtomicBool::new(false),
             turns: Mutex::default(),
         })
     }
@@ -175,7 +200,11 @@ impl ThreadWindow {
     }
 
     fn new_identity(&self, parent: Option<&Recording>) -> Identity {
-        let id = ThreadId::from(self.facts.id.clone().unwrap_or_else(|| Uuid::now_v7().to_string()));
+        let id = match (&self.facts.id, parent) {
+            (None, _) => Uuid::now_v7().to_string().into(),
+            (Some(id), None) => id.as_str().into(),
+            (Some(id), Some(parent)) => parent.bundle.thread_id(id),
+        };
         let agent_path = self.agent_path(&id, parent);
         Identity { id, agent_path, depth: parent.map_or(0, |parent| parent.depth + 1) }
     }
@@ -270,12 +299,24 @@ impl ThreadWindow {
         locked(&self.turns).insert(id, Arc::downgrade(turn));
     }
 
-    /// Another turn may have taken the id by now.
+    /// Another turn may have taken the id by now. A conversation in which nothing goes on holds no file open.
     pub(super) fn turn_ended(&self, id: &TurnId, turn: &TurnWindow) {
         let mut turns = locked(&self.turns);
         if turns.get(id).is_some_and(|named| std::ptr::eq(named.as_ptr(), turn)) {
             turns.remove(id);
         }
+        if self.facts.is_conversation
+            && turns.is_empty()
+            && let Some(recording) = self.started()
+        {
+            recording.bundle.writer.rest();
+        }
+    }
+
+    /// Recording is about to end. A conversation in which nothing goes on is over, and was not cut short.
+    pub(in crate::layer) fn note_idle(&self) {
+        let is_idle = locked(&self.turns).is_empty();
+        self.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
     /// The open turn with this id.
@@ -301,6 +342,7 @@ impl ThreadWindow {
             (End::Closed, None) | (End::Completed, _) => (RolloutStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (RolloutStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (RolloutStatus::Aborted, Some(reason)),
+            (End::Shutdown, None) if self.is_idle.load(Ordering::Relaxed) => (RolloutStatus::Completed, None),
             (End::Shutdown, _) => (RolloutStatus::Aborted, Some(SHUT_DOWN.to_owned())),
         };
         self.life.end(&self.recorder, || {

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
-use super::thread::Recording;
+use super::thread::{AsJson, Recording};
 use super::turn::{Place, TurnWindow};
 use super::{AnOpenWindow, DROPPED, End, SHUT_DOWN};
-use crate::bundle::{Body, Json, Lost};
+use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CallId, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Requester, ToolCallEnded, ToolCallId,
     ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind, UnixMillis,
@@ -42,6 +42,14 @@ struct Seen {
     error: Option<String>,
     /// Whether there was a result, be it stored or lost.
     is_answered: bool,
+}
+
+impl Seen {
+    /// Takes note of an answer, stored or lost, and gives the one that it takes the place of.
+    fn answer(&mut self, result: Option<PayloadRef>) -> Option<PayloadRef> {
+        self.is_answered = true;
+        self.result.replace(result?)
+    }
 }
 
 impl ToolWindow {
@@ -108,12 +116,19 @@ impl ToolWindow {
     /// arguments; later it is kept beside.
     fn invocation(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
         let Some((recording, _)) = self.turn.place(at) else { return };
-        let Ok(stored) = recording.put(PayloadKind::ToolInvocation, body) else { return };
+        let Ok(AsJson { reference, bytes }) = recording.put_json(PayloadKind::ToolInvocation, body) else { return };
         if self.life.is_pending() {
-            locked(&self.seen).invocation = Some(stored.reference);
+            locked(&self.seen).invocation = Some(reference);
             self.start(at);
         } else {
-            self.keep_reference_beside(stored.reference, at);
+            self.keep_reference_beside(reference, at);
+        }
+        self.keep_bytes_beside(bytes, at);
+    }
+
+    fn keep_bytes_beside(self: &Arc<Self>, bytes: Option<PayloadRef>, at: UnixMillis) {
+        if let Some(bytes) = bytes {
+            self.keep_reference_beside(bytes, at);
         }
     }
 
@@ -143,10 +158,11 @@ impl ToolWindow {
             return;
         }
         let Some((recording, place, id)) = self.started(at) else { return };
-        match recording.put(PayloadKind::ToolRuntimeEvent, body) {
-            Ok(stored) => {
+        match recording.put_json(PayloadKind::ToolRuntimeEvent, body) {
+            Ok(AsJson { reference, bytes }) => {
                 // Told by the writer where it was lost.
-                let _ = recording.bundle.writer.append(at, &place.context, &event(id.clone(), stored.reference));
+                let _ = recording.bundle.writer.append(at, &place.context, &event(id.clone(), reference));
+                self.keep_bytes_beside(bytes, at);
             }
             Err(_told) => {
                 recording.bundle.writer.lose_dependent(Lost::Event(kind), "its body could not be stored");
@@ -161,17 +177,14 @@ impl ToolWindow {
             return;
         }
         let Some((recording, _, _)) = self.started(at) else { return };
-        let stored = recording.put(PayloadKind::ToolResult, body);
-        let beside = {
-            let mut seen = locked(&self.seen);
-            seen.is_answered = true;
-            match stored {
-                Ok(stored) if self.life.is_over() => Some(stored.reference),
-                Ok(stored) => seen.result.replace(stored.reference),
-                Err(_told) => None,
-            }
+        let (result, bytes) = match recording.put_json(PayloadKind::ToolResult, body) {
+            Ok(AsJson { reference, bytes }) => (Some(reference), bytes),
+            Err(_told) => (None, None),
         };
-        if let Some(reference) = beside {
+        let answer = || locked(&self.seen).answer(result.clone());
+        // What comes after the end is named by an event of its own, as is what another took the place of.
+        let beside = self.life.before_end(answer).unwrap_or(result);
+        for reference in beside.into_iter().chain(bytes) {
             self.keep_reference_beside(reference, at);
         }
     }
@@ -230,28 +243,29 @@ impl ToolWindow {
             return;
         }
         let at = UnixMillis::now();
-        let seen = locked(&self.seen).clone();
-        let (status, error) = outcome(end, &seen);
-        let result_payload = seen.result.or_else(|| self.error_result(status, error.as_deref(), at));
+        let error_body = self.error_body(&end);
         self.life.end(self.recorder(), || {
             let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
+            // Only now: an answer may have come while the end was on its way.
+            let seen = locked(&self.seen).clone();
+            let (status, error) = outcome(end, &seen);
+            let result_payload = seen.result.or_else(|| {
+                let body = error_body.filter(|_| status == ExecutionStatus::Failed)?;
+                recording.bundle.writer.store(&recording.id, body).ok().map(|stored| stored.reference)
+            });
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
             // Told by the writer where it was lost.
             let _ = recording.bundle.writer.append(at, &place.context, &ended.into());
         });
     }
 
-    /// The result of a call that failed without one.
-    fn error_result(
-        self: &Arc<Self>,
-        status: ExecutionStatus,
-        error: Option<&str>,
-        at: UnixMillis,
-    ) -> Option<PayloadRef> {
-        let error = error.filter(|_| status == ExecutionStatus::Failed)?;
-        let (recording, _) = self.turn.place(at)?;
+    /// The result of a call that failed, should there be no other.
+    fn error_body(&self, end: &End) -> Option<ReadyBody> {
+        let seen = locked(&self.seen).clone();
+        let (status, error) = outcome(end.clone(), &seen);
+        let error = error.filter(|_| status == ExecutionStatus::Failed && seen.result.is_none())?;
         let body = serde_json::json!({ "type": "error", "error": error });
-        recording.put(PayloadKind::ToolResult, &Json(&body)).ok().map(|stored| stored.reference)
+        Some(self.recorder().options.ready(PayloadKind::ToolResult, &Json(&body)))
     }
 }
 

@@ -65,14 +65,22 @@ impl TurnWindow {
             let started = TurnStarted { turn_id: place.turn_id.clone(), thread_id: recording.id.clone() };
             let write = || recording.bundle.writer.append(at, &place.context, &started.into()).map(drop);
             if self.life.start(self.recorder(), window, write) {
-                self.thread.turn_started(place.turn_id.clone(), self);
+                self.thread.turn_started(self.name(place), self);
             }
         }
         Some((recording, place))
     }
 
+    /// What spans call it, though it may have another id.
+    fn name(&self, place: &Place) -> TurnId {
+        self.given_id.as_deref().map_or_else(|| place.turn_id.clone(), TurnId::from)
+    }
+
     fn new_place(&self, recording: &Recording) -> Place {
-        let turn_id = TurnId::from(self.given_id.clone().unwrap_or_else(|| recording.bundle.unique("turn")));
+        let turn_id = match &self.given_id {
+            Some(id) => recording.bundle.turn_id(id),
+            None => recording.bundle.unique("turn").into(),
+        };
         let context =
             EventContext { thread_id: Some(recording.id.clone()), turn_id: Some(turn_id.clone()), span: None };
         Place { turn_id, context }
@@ -131,7 +139,7 @@ impl TurnWindow {
             let ended = TurnEnded { turn_id: place.turn_id.clone(), status, error };
             // Told by the writer where it was lost.
             let _ = recording.bundle.writer.append(at, &place.context, &ended.into());
-            self.thread.turn_ended(&place.turn_id, self);
+            self.thread.turn_ended(&self.name(place), self);
         });
     }
 

@@ -118,7 +118,10 @@ pub(super) fn on_every_core<I: Sync, O: Send>(inputs: &[I], work: impl Fn(&I) ->
     };
     let mut outputs = Vec::with_capacity(inputs.len());
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        // Where a thread can't be made, this one does its share.
+        let workers: Vec<_> =
+            (1..cores).map_while(|_| thread::Builder::new().spawn_scoped(scope, worker).ok()).collect();
+        outputs.extend(worker());
         for worker in workers {
             match worker.join() {
                 Ok(done) => outputs.extend(done),

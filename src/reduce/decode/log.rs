@@ -75,7 +75,8 @@ fn tell_gaps(seqs: &[Seq], problems: &mut Problems) {
     for &Seq(seq) in seqs {
         if seq > expected {
             let missing = seq - expected;
-            let message = format!("{missing} events before seq {seq} are not in the log; what they said is missing");
+            let what = if missing == 1 { "an event is".to_owned() } else { format!("{missing} events are") };
+            let message = format!("before seq {seq}, {what} not in the log; what was said there is missing");
             problems.add(Place { seq: Some(Seq(seq)), line: 0, after: None }, Code::SeqGap, message, None);
         }
         expected = expected.max(seq.saturating_add(1));

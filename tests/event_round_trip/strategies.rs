@@ -1,145 +1,11 @@
-//! What is written is read as it was: every event, every payload kind, every optional field.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::path::Path;
+//! Events of every kind, with everything that they may say.
 
 use otel_trace::event::*;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::TestRunner;
-use serde_json::{Value, json};
-
-#[test]
-fn a_record_of_any_event_is_read_as_it_was_written() {
-    for &kind in EventKind::ALL {
-        let mut runner = TestRunner::deterministic();
-        let check = |record: Record| {
-            let line = serde_json::to_string(&record).unwrap();
-            prop_assert!(!line.contains(['\n', '\r']), "more than one line: {line}");
-            prop_assert_eq!(Record::parse(line.as_bytes()).unwrap(), record);
-            Ok(())
-        };
-        runner.run(&record(kind), check).unwrap_or_else(|error| panic!("{}: {error}", kind.name()));
-    }
-}
-
-#[test]
-fn a_record_says_its_event_by_the_name_of_the_format() {
-    for &kind in EventKind::ALL {
-        let check = |record: Record| {
-            let wire = serde_json::to_value(&record).unwrap();
-            prop_assert_eq!(&wire["payload"]["type"], kind.name());
-            prop_assert_eq!(&wire["schema_version"], 1);
-            prop_assert!(wire.as_object().unwrap().contains_key("thread_id"), "null, not absent");
-            Ok(())
-        };
-        TestRunner::deterministic().run(&record(kind), check).unwrap();
-    }
-}
-
-#[test]
-fn every_line_of_the_conformance_cases_is_written_as_it_was_read() {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let mut lines = 0;
-    for case in cases.read_dir().unwrap() {
-        let log = std::fs::read_to_string(case.unwrap().path().join("trace.jsonl")).unwrap();
-        for line in log.lines() {
-            let read = serde_json::to_value(Record::parse(line.as_bytes()).unwrap()).unwrap();
-            assert_eq!(read, serde_json::from_str::<Value>(line).unwrap());
-            lines += 1;
-        }
-    }
-    assert_eq!(lines, 834, "the eight cases");
-}
-
-#[test]
-fn what_is_absent_is_null_in_old_fields_and_left_out_in_later_ones() {
-    let check = |event: Event, expected: Value| assert_eq!(serde_json::to_value(&event).unwrap(), expected);
-    let cancelled = InferenceCancelled {
-        inference_call_id: "i".into(),
-        reason: "r".into(),
-        partial_response_payload: None,
-        upstream_request_id: None,
-        first_token_at_unix_ms: None,
-        wire_payload: None,
-    };
-    check(
-        cancelled.into(),
-        json!({ "type": "inference_cancelled", "inference_call_id": "i", "reason": "r",
-                "partial_response_payload": null }),
-    );
-    let ended =
-        ToolCallEnded { tool_call_id: "t".into(), status: ExecutionStatus::Aborted, result_payload: None, error: None };
-    check(
-        ended.into(),
-        json!({ "type": "tool_call_ended", "tool_call_id": "t", "status": "aborted", "result_payload": null }),
-    );
-    let assigned = McpToolCallCorrelationAssigned { tool_call_id: "t".into(), mcp_call_id: "m".into() };
-    check(
-        assigned.into(),
-        json!({ "type": "mcp_tool_call_correlation_assigned", "tool_call_id": "t", "mcp_call_id": "m" }),
-    );
-    let payload = PayloadRef {
-        raw_payload_id: RawPayloadId::numbered(7),
-        kind: PayloadKind::InferenceRequest,
-        path: "payloads/7.json".into(),
-        offset: None,
-        length: None,
-        hash: None,
-        truncated: None,
-    };
-    let reference = json!({ "raw_payload_id": "raw_payload:7", "kind": { "type": "inference_request" }, "path": "payloads/7.json" });
-    let mode = RequestInputMode::IncrementalWithUntracedPrefix {
-        previous_response_id: "p".into(),
-        prefix_payload: payload.clone(),
-    };
-    let mut started = InferenceStarted {
-        inference_call_id: "i".into(),
-        thread_id: "t".into(),
-        turn_id: "u".into(),
-        model: String::new(),
-        provider_name: "p".into(),
-        request_payload: payload,
-        request_input_mode: Some(mode),
-        wire_payload: None,
-    };
-    let mut expected = json!({
-        "type": "inference_started", "inference_call_id": "i", "thread_id": "t", "codex_turn_id": "u", "model": "",
-        "provider_name": "p", "request_payload": &reference,
-        "request_input_mode": { "type": "incremental_with_untraced_prefix", "previous_response_id": "p",
-                                "prefix_payload": &reference },
-    });
-    check(started.clone().into(), expected.clone());
-    started.request_input_mode = None;
-    expected.as_object_mut().unwrap().remove("request_input_mode");
-    check(started.into(), expected);
-}
-
-#[test]
-fn any_json_is_kept_as_its_text_on_one_line() {
-    let deep = format!("{}{}", "[".repeat(120), "]".repeat(120));
-    for text in ["1e400", "123456789012345678901234567890", "{\"a\":1,\"a\":2}", &deep] {
-        assert_eq!(serde_json::from_str::<RawJson>(text).unwrap().as_str(), text);
-    }
-    let pretty: RawJson = serde_json::from_str("{\r\n  \"a\": \"b\\nc\"\n}").unwrap();
-    assert_eq!(pretty.as_str(), "{    \"a\": \"b\\nc\" }");
-}
-
-#[test]
-fn a_line_that_is_no_record_says_why_and_where() {
-    let bad = |line: &str| Record::parse(line.as_bytes()).unwrap_err();
-    let line = |payload: &str| {
-        format!(r#"{{"schema_version":1,"seq":9,"wall_time_unix_ms":0,"rollout_id":"r","payload":{payload}}}"#)
-    };
-    let unknown = bad(&line(r#"{"type":"brand_new"}"#));
-    assert!(matches!(unknown, BadRecord::Variant { seq: Seq(9), ref name } if name == "brand_new"), "{unknown}");
-    assert!(matches!(bad(&line(r#"{"type":"rollout_ended"}"#)), BadRecord::Line { seq: Some(Seq(9)), .. }));
-    assert!(matches!(bad(r#"{"schema_version":2,"seq":9}"#), BadRecord::Schema { seq: Some(Seq(9)), version: 2 }));
-    assert!(matches!(bad("{\"schema_version\":1,\"se"), BadRecord::Line { seq: None, .. }));
-    assert!(Record::parse(line(r#"{"type":"rollout_ended","status":"failed","new":[1]}"#).as_bytes()).is_ok());
-}
+use serde_json::Value;
 
 fn text() -> BoxedStrategy<String> {
     vec(any::<char>(), 0..8).prop_map(String::from_iter).boxed()
@@ -390,7 +256,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
     }
 }
 
-fn record(kind: EventKind) -> impl Strategy<Value = Record> {
+pub(crate) fn record(kind: EventKind) -> impl Strategy<Value = Record> {
     let span = (id(), id()).prop_map(|(trace_id, span_id)| SpanRef { trace_id, span_id });
     let context =
         (of(id()), of(id()), of(span)).prop_map(|(thread_id, turn_id, span)| EventContext { thread_id, turn_id, span });

@@ -1,0 +1,47 @@
+//! What windows start with, as a span's fields say it.
+
+use super::fields::{Fields, Kind};
+use super::window::{InferenceFacts, SessionMetadata, ThreadFacts, ToolFacts};
+use crate::event::CallId;
+
+/// Whether a span's windows can start before it is entered. A request may still gain fields, so an inference call
+/// waits.
+pub(super) fn has_required_facts(fields: &Fields) -> bool {
+    match fields.kind() {
+        Some(Kind::Thread) => fields.conversation_id.is_some(),
+        Some(Kind::Turn) => fields.turn_id.is_some(),
+        Some(Kind::Tool) => fields.tool_name.is_some() && fields.call_id.is_some() && fields.arguments.is_some(),
+        Some(Kind::Agent | Kind::Inference) | None => false,
+    }
+}
+
+pub(super) fn inference_facts(fields: &Fields) -> InferenceFacts {
+    InferenceFacts {
+        model: fields.model.clone().unwrap_or_default(),
+        provider_name: fields.provider.clone().unwrap_or_default(),
+    }
+}
+
+pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
+    ThreadFacts {
+        id: fields.conversation_id.clone(),
+        agent_path: fields.agent_path.clone(),
+        metadata: SessionMetadata {
+            nickname: fields.agent_name.clone(),
+            model: fields.model.clone(),
+            provider_name: fields.provider.clone(),
+            ..SessionMetadata::default()
+        },
+        orphan: None,
+        is_conversation: false,
+    }
+}
+
+pub(super) fn tool_facts(fields: &Fields) -> ToolFacts {
+    ToolFacts {
+        name: fields.tool_name.clone().unwrap_or_default(),
+        call_id: fields.call_id.as_deref().map(CallId::from),
+        kind: None,
+        arguments: fields.arguments.clone(),
+    }
+}
