@@ -95,13 +95,13 @@ impl Recording {
             "type": "inference_started", "inference_call_id": format!("call-{call}"), "thread_id": "thread",
             "codex_turn_id": "turn", "model": "m", "provider_name": "p", "request_payload": request,
         }))?;
-        let encrypted: String = self.words.some(200).replace(' ', "");
+        let encrypted: String = self.words.some(260).replace(' ', "");
         let items = json!([
             { "type": "reasoning", "summary": [{ "type": "summary_text", "text": self.words.some(60) }],
               "encrypted_content": encrypted },
-            { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": self.words.some(120) }] },
+            { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": self.words.some(160) }] },
             { "type": "function_call", "call_id": format!("c{call}"), "name": "exec_command",
-              "arguments": json!({ "cmd": self.words.some(80), "n": call }).to_string() },
+              "arguments": json!({ "cmd": self.words.some(100), "n": call }).to_string() },
         ])
         .to_string();
         let response = format!(
@@ -118,10 +118,10 @@ impl Recording {
     /// The command that the model asked for. Gives the item that shows what it printed.
     fn tool(&mut self, call: usize) -> io::Result<String> {
         let tool = format!("tool-{call}");
-        let printed = self.words.some(420);
+        let printed = self.words.some(540);
         let mut command = json!({
             "call_id": format!("c{call}"), "process_id": format!("{call}"), "turn_id": "turn",
-            "command": ["bash", "-lc", self.words.some(80)], "cwd": "/repo",
+            "command": ["bash", "-lc", self.words.some(100)], "cwd": "/repo",
         });
         let invocation = json!({ "tool_name": "exec_command", "payload": { "type": "function", "arguments": "{}" } });
         let invocation = self.body("tool_invocation", &invocation)?;

@@ -191,12 +191,17 @@ impl Case {
         reduce(&Reader::open(&self.write()).unwrap(), options)
     }
 
+    /// The graph of the same bodies under another log.
+    pub(crate) fn with_log(&self, log: &[u8]) -> Graph {
+        fs::write(self.dir.path().join("trace.jsonl"), log).unwrap();
+        reduce(&Reader::open(self.dir.path()).unwrap(), &Options::default()).unwrap().graph
+    }
+
     /// The graph, and nothing told but these.
     #[track_caller]
     pub(crate) fn check(&self, codes: &[Code]) -> Graph {
         let graph = self.try_reduce(&Options::default()).unwrap().graph;
-        let found: Vec<Code> = graph.diagnostics.iter().map(|found| found.code).collect();
-        assert_eq!(found, codes, "{:#?}", graph.diagnostics);
+        assert_eq!(self::codes(&graph), codes, "{:#?}", graph.diagnostics);
         graph
     }
 
@@ -207,6 +212,29 @@ impl Case {
         let broken = error.broken_rule().unwrap();
         (broken.code, broken.seq.map(|seq| seq.0), broken.line)
     }
+}
+
+/// A session with a bit of everything that a call and a tool say, in texts of several bytes a character.
+pub(crate) fn session() -> Case {
+    let mut case = Case::new();
+    case.request("a", [user("héllo 測")]);
+    case.response("a", [assistant("é"), function_call("c")]);
+    case.tool("x", Some("c"), exec(), function_invocation("shell", "{}"));
+    case.runtime_start("x", command_begin("7"));
+    case.runtime_end("x", "completed", command_end("7", "out 測", 0));
+    let result = json!({ "type": "direct_response", "response_item": function_output("c", "out 測") });
+    case.end_tool("x", "completed", Some(result));
+    case.request_after("b", "resp-a", [function_output("c", "out 測")]);
+    case.response("b", [assistant("done")]);
+    case.event(json!({ "type": "other", "kind": "note", "summary": "測 é", "payloads": [], "metadata": null }));
+    case.end_turn("u", "completed");
+    case.event(json!({ "type": "thread_ended", "thread_id": "t", "status": "completed" }));
+    case.event(json!({ "type": "rollout_ended", "status": "completed" }));
+    case
+}
+
+pub(crate) fn codes(graph: &Graph) -> Vec<Code> {
+    graph.diagnostics.iter().map(|found| found.code).collect()
 }
 
 pub(crate) fn state(graph: &Graph) -> Value {

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod agents;
+mod bad_log;
+mod bad_payloads;
+mod bad_values;
 mod case;
 mod cells;
 mod compaction;
@@ -11,6 +14,7 @@ mod damage;
 mod items;
 mod lifecycle;
 mod linear;
+mod random;
 mod shapes;
 mod shapes_anthropic;
 mod shapes_any;

@@ -46,7 +46,7 @@ pub(super) fn summary(canonical: &str) -> Box<str> {
 fn write(value: &RawValue, out: &mut String, depth: usize) -> Option<()> {
     let inner = depth.checked_sub(1)?;
     match value.get().as_bytes().first()? {
-        b'{' => write_object(Object::of(value)?.into_sorted(), out, inner)?,
+        b'{' => write_object(Object::of(value)?.into_sorted()?, out, inner)?,
         b'[' => {
             out.push('[');
             for (index, value) in list(value)?.into_iter().enumerate() {

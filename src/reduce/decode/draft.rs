@@ -100,7 +100,7 @@ impl Draft {
         object: Object<'_>,
         counts: impl Fn(&str, &RawValue) -> bool,
     ) -> Result<(), Why> {
-        let fields = object.into_sorted().into_iter().filter(|(name, value)| counts(name, value));
+        let fields = object.into_sorted().ok_or(UNREADABLE)?.into_iter().filter(|(name, value)| counts(name, value));
         let whole = canonical_object(fields).ok_or(UNREADABLE)?;
         self.push(Part::PayloadRef { label: label.into() }, Some(whole));
         Ok(())

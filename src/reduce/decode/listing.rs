@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::object::{Object, Text};
+use super::object::{Name, Object};
 
 /// The elements of lists, by the name of the field.
 pub(super) type Lists<'a> = HashMap<&'static str, Vec<&'a RawValue>>;
@@ -63,8 +63,8 @@ impl<'de> Visitor<'de> for Listing<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut object = Object::default();
         let mut found = HashMap::new();
-        while let Some(Text(key)) = map.next_key()? {
-            match self.names.iter().find(|&&name| key == name) {
+        while let Some(Name(key)) = map.next_key()? {
+            match self.names.iter().find(|&&name| key.as_deref() == Some(name)) {
                 Some(&name) => {
                     found.insert(name, map.next_value()?);
                 }

@@ -8,7 +8,11 @@ use serde_json::value::RawValue;
 
 /// A JSON object, its values still text.
 #[derive(Default)]
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Object<'a> {
+    fields: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// Whether it has a field whose name is no text: half a surrogate pair. Nobody asks for such a field.
+    has_unreadable: bool,
+}
 
 impl<'a> Object<'a> {
     /// The object that this text is, if it is one.
@@ -20,17 +24,20 @@ impl<'a> Object<'a> {
         Self::parse(value.get())
     }
 
-    pub(super) fn push(&mut self, name: Cow<'a, str>, value: &'a RawValue) {
-        self.0.push((name, value));
+    pub(super) fn push(&mut self, name: Option<Cow<'a, str>>, value: &'a RawValue) {
+        match name {
+            Some(name) => self.fields.push((name, value)),
+            None => self.has_unreadable = true,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.fields.is_empty() && !self.has_unreadable
     }
 
     /// The value of a field; of the last one where it is repeated.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().rev().find(|(key, _)| key == name).map(|&(_, value)| value)
+        self.fields.iter().rev().find(|(key, _)| key == name).map(|&(_, value)| value)
     }
 
     /// The value of a field that is not null.
@@ -45,7 +52,7 @@ impl<'a> Object<'a> {
 
     /// The fields, in the order of the text.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(name, value)| (&**name, *value))
+        self.fields.iter().map(|(name, value)| (&**name, *value))
     }
 
     pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
@@ -78,13 +85,13 @@ impl<'a> Object<'a> {
         text(value).map(Cow::into_owned)
     }
 
-    /// The fields in ascending byte order, the last of repeated ones.
-    pub(super) fn into_sorted(self) -> Vec<(Cow<'a, str>, &'a RawValue)> {
-        let Self(mut fields) = self;
+    /// The fields in ascending byte order, the last of repeated ones. `None` where one has no name.
+    pub(super) fn into_sorted(self) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
+        let Self { mut fields, has_unreadable } = self;
         fields.reverse();
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         fields.dedup_by(|(later, _), (kept, _)| later == kept);
-        fields
+        (!has_unreadable).then_some(fields)
     }
 }
 
@@ -117,14 +124,40 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(Text(key)) = map.next_key()? {
-                    fields.push((key, map.next_value()?));
+                let mut object = Object::default();
+                while let Some(Name(name)) = map.next_key()? {
+                    object.push(name, map.next_value()?);
                 }
-                Ok(Object(fields))
+                Ok(object)
             }
         }
         deserializer.deserialize_map(Fields)
+    }
+}
+
+/// The name of a field, borrowed where it has no escapes; `None` where it is no text.
+pub(super) struct Name<'a>(pub(super) Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON string")
+            }
+
+            fn visit_borrowed_bytes<E>(self, name: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(Name(str::from_utf8(name).ok().map(Cow::Borrowed)))
+            }
+
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+                Ok(Name(str::from_utf8(name).ok().map(|name| Cow::Owned(name.to_owned()))))
+            }
+        }
+        // As text, half a surrogate pair would cost the whole object.
+        deserializer.deserialize_bytes(Bytes)
     }
 }
 

@@ -1,0 +1,272 @@
+//! Payloads that are not there, not what they should be, or somewhere else.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use otel_trace::bundle::Reader;
+use otel_trace::graph::{Code, Graph};
+use otel_trace::reduce::{Options, reduce};
+use serde_json::{Value, json};
+
+use crate::case::{Case, call, codes, item, parts, seen, session, state, user};
+
+/// The file of every payload that the session names.
+fn payloads(case: &Case) -> Vec<std::path::PathBuf> {
+    let mut files: Vec<_> =
+        fs::read_dir(case.path().join("payloads")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 8);
+    files
+}
+
+/// Puts something else in the place of every payload in turn.
+fn each(damage: impl Fn(&Path, &[u8]), check: impl Fn(&Graph, &str)) {
+    let case = session();
+    case.check(&[]);
+    for path in payloads(&case) {
+        let body = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        damage(&path, &body);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        check(&reduce(&Reader::open(case.path()).unwrap(), &Options::default()).unwrap().graph, name);
+        if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            fs::remove_dir(&path).unwrap();
+        } else if path.symlink_metadata().is_ok() {
+            fs::remove_file(&path).unwrap();
+        }
+        fs::write(&path, body).unwrap();
+    }
+    case.check(&[]);
+}
+
+/// Payload 3 is an invocation that no rule opens. Each other is told of once, under its id, and the objects stay.
+fn costs_only_itself(code: Code) -> impl Fn(&Graph, &str) {
+    move |graph, name| {
+        let expected = if name == "3.json" { vec![] } else { vec![code] };
+        // A request that is missing makes the next one continue a response that still is there.
+        assert_eq!(codes(graph), expected, "{name}: {:#?}", graph.diagnostics);
+        for found in &graph.diagnostics {
+            let number = name.strip_suffix(".json").unwrap();
+            assert_eq!(found.raw_payload_id.as_ref().unwrap().as_str(), format!("raw_payload:{number}"));
+        }
+        let state = state(graph);
+        let count = |table: &str| state[table].as_object().unwrap().len();
+        let tables = ["threads", "codex_turns", "inference_calls", "tool_calls", "raw_payloads"];
+        assert_eq!(tables.map(count), [1, 1, 2, 1, 8], "{name}");
+    }
+}
+
+#[test]
+fn a_missing_payload_costs_only_itself() {
+    each(|_, _| {}, costs_only_itself(Code::BadPayload));
+}
+
+#[test]
+fn an_empty_payload_costs_only_itself() {
+    each(|path, _| fs::write(path, "").unwrap(), costs_only_itself(Code::BadPayload));
+}
+
+#[test]
+fn a_payload_cut_short_costs_only_itself() {
+    each(|path, body| fs::write(path, &body[..body.len() / 2]).unwrap(), costs_only_itself(Code::BadPayload));
+    each(|path, body| fs::write(path, &body[..body.len() - 1]).unwrap(), costs_only_itself(Code::BadPayload));
+}
+
+#[test]
+fn a_payload_that_is_no_text_costs_only_itself() {
+    each(|path, _| fs::write(path, b"\xff\xfe\x00\x01{}").unwrap(), costs_only_itself(Code::BadPayload));
+    each(|path, body| fs::write(path, [body, b"\0"].concat()).unwrap(), costs_only_itself(Code::BadPayload));
+}
+
+#[test]
+fn a_payload_that_is_another_value_costs_only_itself() {
+    for other in ["[]", "null", "7", "\"text\"", "true"] {
+        each(|path, _| fs::write(path, other).unwrap(), costs_only_itself(Code::BadPayload));
+    }
+}
+
+#[test]
+fn a_directory_in_place_of_a_payload_is_refused() {
+    each(|path, _| fs::create_dir(path).unwrap(), costs_only_itself(Code::RefusedPath));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_fifo_in_place_of_a_payload_is_refused_and_not_waited_for() {
+    let mkfifo = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    each(|path, _| mkfifo(path), costs_only_itself(Code::RefusedPath));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_in_place_of_a_payload_is_refused_wherever_it_leads() {
+    use std::os::unix::fs::symlink;
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    fs::write(outside.path(), "{}").unwrap();
+    for target in [
+        outside.path(),
+        Path::new("/etc/passwd"),
+        Path::new("/dev/zero"),
+        Path::new("../manifest.json"),
+        Path::new("nowhere"),
+    ] {
+        each(|path, _| symlink(target, path).unwrap(), costs_only_itself(Code::RefusedPath));
+    }
+}
+
+/// A request whose body is at this path.
+fn request_at(path: &str) -> Case {
+    let mut case = Case::new();
+    let body = json!({ "raw_payload_id": "raw_payload:1", "kind": { "type": "inference_request" }, "path": path });
+    case.event(json!({ "type": "inference_started", "inference_call_id": "a", "thread_id": "t", "codex_turn_id": "u",
+        "model": "m", "provider_name": "p", "request_payload": body }));
+    case
+}
+
+#[test]
+fn a_path_that_leaves_the_bundle_or_names_no_file_in_it_is_refused() {
+    for path in [
+        "/etc/passwd",
+        "/dev/zero",
+        "/dev/stdin",
+        "../manifest.json",
+        "payloads/../../x",
+        "payloads/..",
+        "",
+        ".",
+        "./",
+        "payloads",
+        "payloads/",
+        "a\u{0}b",
+        "//etc/passwd",
+    ] {
+        let case = request_at(path);
+        let graph = case.check(&[Code::RefusedPath]);
+        assert!(
+            graph.diagnostics[0].message.contains("only regular files inside the bundle"),
+            "{}",
+            graph.diagnostics[0]
+        );
+        assert!(seen(&graph, "a").is_empty());
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn no_step_of_a_path_may_be_a_link() {
+    let case = request_at("elsewhere/1.json");
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("1.json"), r#"{"input":"secret"}"#).unwrap();
+    std::os::unix::fs::symlink(outside.path(), case.path().join("elsewhere")).unwrap();
+    case.check(&[Code::RefusedPath]);
+}
+
+#[test]
+fn a_payload_may_be_anywhere_in_the_bundle() {
+    let case = request_at("./deep/er/body.json");
+    fs::create_dir_all(case.path().join("deep/er")).unwrap();
+    fs::write(case.path().join("deep/er/body.json"), r#"{"input":"hi"}"#).unwrap();
+    assert_eq!(seen(&case.check(&[]), "a"), [1]);
+}
+
+#[test]
+fn a_payload_of_a_gibibyte_that_says_nothing_is_no_harm() {
+    let case = request_at("payloads/1.json");
+    // It takes no room on the disk.
+    File::create(case.path().join("payloads/1.json")).unwrap().set_len(1 << 30).unwrap();
+    case.check(&[Code::BadPayload]);
+    File::create(case.path().join("payloads/1.json")).unwrap().set_len(1 << 40).unwrap();
+    let graph = case.check(&[Code::BadPayload]);
+    assert!(graph.diagnostics[0].message.contains("more than are read"), "{}", graph.diagnostics[0]);
+}
+
+/// The request with this body, and what is told of it.
+fn body(body: &str, expected: &[Code]) -> Graph {
+    let mut case = Case::new();
+    case.request_body("a", body);
+    case.check(expected)
+}
+
+#[test]
+fn nesting_is_bounded_and_costs_the_item() {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    // What no rule looks into may be of any depth.
+    assert_eq!(seen(&body(&format!(r#"{{"metadata":{deep},"input":"hi"}}"#), &[]), "a"), [1]);
+    let message = |content: &str| format!(r#"{{"role":"user","content":[{content}]}}"#);
+    let input = format!(
+        r#"{{"input":[{},{}]}}"#,
+        message(&format!(r#"{{"type":"x","y":{deep}}}"#)),
+        message(r#"{"type":"text","text":"hi"}"#)
+    );
+    assert_eq!(seen(&body(&input, &[Code::BadItem]), "a"), [1]);
+    let call = format!(r#"{{"type":"function_call","call_id":"c","name":"n","arguments":{deep}}}"#);
+    body(&format!(r#"{{"input":[{call}]}}"#), &[Code::BadItem]);
+    // As text a model may have written them: then they are text.
+    let call = format!(r#"{{"type":"function_call","call_id":"c","name":"n","arguments":"{deep}"}}"#);
+    let graph = body(&format!(r#"{{"input":[{call}]}}"#), &[]);
+    assert_eq!(item(&graph, 1).content.text(), deep);
+    // The whole body.
+    body(&format!(r#"{{"input":{deep}}}"#), &[Code::BadItem]);
+    body(&deep, &[Code::BadPayload]);
+    body(&"[".repeat(1_000_000), &[Code::BadPayload]);
+    body(&(r#"{"input":[{"a":"#.repeat(10_000)), &[Code::BadPayload]);
+}
+
+#[test]
+fn deep_arguments_of_a_tool_that_is_opened_link_nothing() {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    for arguments in
+        [json!(deep), json!(format!("{{\"session_id\":{deep}}}")), json!("{\"session_id\":"), json!(7), Value::Null]
+    {
+        let mut case = Case::new();
+        let invocation =
+            json!({ "tool_name": "write_stdin", "payload": { "type": "function", "arguments": arguments } });
+        case.tool("x", None, json!({ "type": "write_stdin" }), Some(invocation));
+        let expected = if arguments.as_str().is_some_and(|text| text.starts_with("{\"session_id\":[")) {
+            // An id that is none is as good as absent.
+            vec![]
+        } else {
+            vec![Code::BadArguments]
+        };
+        case.check(&expected);
+    }
+}
+
+#[test]
+fn deep_metadata_of_an_event_is_kept() {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    let mut case = Case::new();
+    case.line(format!(
+        r#"{{"schema_version":1,"seq":4,"wall_time_unix_ms":1,"rollout_id":"r","payload":{{"type":"other","kind":"k","summary":"s","payloads":[],"metadata":{deep}}}}}"#
+    ));
+    case.check(&[]);
+}
+
+#[test]
+fn half_a_surrogate_pair_costs_the_item() {
+    for lone in [r"\ud800", r"\udc00", r"\ud800x", r"\ud800\u0041"] {
+        let input = format!(r#"{{"input":[{{"role":"user","content":"{lone}"}},{{"role":"user","content":"hi"}}]}}"#);
+        let graph = body(&input, &[Code::BadItem]);
+        assert_eq!(seen(&graph, "a"), [1], "{lone}");
+        // In what no rule looks at it does no harm.
+        assert_eq!(seen(&body(&format!(r#"{{"{lone}":"{lone}","input":"hi"}}"#), &[]), "a").len(), 1, "{lone}");
+    }
+    // A value that is compared whole can't be.
+    body(r#"{"input":[{"type":"local_shell_call","\ud800":1}]}"#, &[Code::BadItem]);
+    assert_eq!(parts(&body(r#"{"input":"\ud83d\ude00"}"#, &[]), 1).len(), 1);
+}
+
+#[test]
+fn a_body_without_what_it_is_for_is_told() {
+    for request in
+        [json!({ "model": "m" }), json!({ "input": 7 }), json!({ "messages": true }), json!({ "input": { "a": 1 } })]
+    {
+        body(&request.to_string(), &[Code::BadPayload]);
+    }
+    let graph = body("{}", &[Code::RequestUnknown]);
+    assert_eq!(call(&graph, "a").raw_request_payload_id.as_str(), "raw_payload:1");
+    let mut case = Case::new();
+    case.request("a", [user("1")]);
+    case.response_body("a", "{\"usage\":{}}");
+    case.check(&[Code::BadPayload]);
+}
