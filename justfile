@@ -51,3 +51,15 @@ example-cold:
 bench:
     cargo bench --bench layer
     cargo bench --bench reduce
+
+# Fuzz the reducer, so many seconds a target: any bytes as a log, as every payload, as a whole bundle
+fuzz SECONDS="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
+    # Coverage needs flags of the compiler that are not stable; the toolchain itself is.
+    export RUSTC_BOOTSTRAP=1
+    cargo run --quiet --manifest-path fuzz/Cargo.toml --bin seed
+    for target in log payloads bundle; do
+        cargo fuzz run "$target" -- -max_total_time={{SECONDS}} -timeout=20 -rss_limit_mb=2048 -max_len=262144 -print_final_stats=1
+    done

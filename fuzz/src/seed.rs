@@ -1,0 +1,35 @@
+//! Makes the corpora that fuzzing starts with, of the conformance cases.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use otel_trace_fuzz::SEPARATOR;
+
+/// The most that a seed of a whole bundle may have, in bytes: larger ones are slow to mutate.
+const MAX_SEED: usize = 256 * 1024;
+
+fn main() -> io::Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let corpus = here.join("corpus");
+    for target in ["log", "payloads", "bundle"] {
+        fs::create_dir_all(corpus.join(target))?;
+    }
+    for case in fs::read_dir(here.join("../tests/conformance"))? {
+        let case = case?.path();
+        let name = case.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let log = fs::read(case.join("trace.jsonl"))?;
+        fs::write(corpus.join("log").join(&name), &log)?;
+        let mut bundle = log;
+        for number in 1.. {
+            let Ok(body) = fs::read(case.join(format!("payloads/{number}.json"))) else { break };
+            fs::write(corpus.join("payloads").join(format!("{name}-{number}")), &body)?;
+            if bundle.len() + body.len() < MAX_SEED {
+                bundle.extend_from_slice(SEPARATOR);
+                bundle.extend_from_slice(&body);
+            }
+        }
+        fs::write(corpus.join("bundle").join(&name), bundle)?;
+    }
+    Ok(())
+}
