@@ -1,8 +1,10 @@
 //! Files and directories as a bundle wants them: for their owner alone, and never followed out of the bundle.
 
+use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 /// Makes a directory, and those above it where they are missing, that only its owner may enter.
 pub(crate) fn create_dirs(path: &Path) -> io::Result<()> {
@@ -40,10 +42,24 @@ pub(super) enum Refusal {
     Io(io::Error),
 }
 
+/// The directories below a bundle that were seen to be plain ones, not links. A bundle that is read is finished.
+#[derive(Debug, Default)]
+pub(super) struct PlainDirectories(RwLock<HashSet<PathBuf>>);
+
+impl PlainDirectories {
+    fn has(&self, path: &Path) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    fn add(&self, path: &Path) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+    }
+}
+
 /// Opens `relative` inside `bundle` for reading. A bundle is untrusted: only plain relative paths are taken, no link
 /// is followed below `bundle`, and nothing but a regular file is opened, so that no FIFO can hold us.
-pub(super) fn open_inside(bundle: &Path, relative: &str) -> Result<File, Refusal> {
-    let path = plain_path(bundle, relative)?;
+pub(super) fn open_inside(bundle: &Path, relative: &str, plain: &PlainDirectories) -> Result<File, Refusal> {
+    let path = plain_path(bundle, relative, plain)?;
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -53,7 +69,7 @@ pub(super) fn open_inside(bundle: &Path, relative: &str) -> Result<File, Refusal
 }
 
 /// `bundle` joined with `relative`, where every step is a plain name and none but the first a link.
-fn plain_path(bundle: &Path, relative: &str) -> Result<PathBuf, Refusal> {
+fn plain_path(bundle: &Path, relative: &str, plain: &PlainDirectories) -> Result<PathBuf, Refusal> {
     let mut path = bundle.to_owned();
     let mut components = Path::new(relative).components().peekable();
     if components.peek().is_none() {
@@ -66,6 +82,10 @@ fn plain_path(bundle: &Path, relative: &str) -> Result<PathBuf, Refusal> {
             Component::ParentDir => return Err(Refusal::Path("climbs with `..`")),
             Component::RootDir | Component::Prefix(_) => return Err(Refusal::Path("is absolute")),
         }
+        let is_last = components.peek().is_none();
+        if !is_last && plain.has(&path) {
+            continue;
+        }
         let found = path.symlink_metadata().map_err(|error| {
             if error.kind() == io::ErrorKind::InvalidInput {
                 Refusal::Path("is no file name")
@@ -76,8 +96,11 @@ fn plain_path(bundle: &Path, relative: &str) -> Result<PathBuf, Refusal> {
         if found.is_symlink() {
             return Err(Refusal::Path("goes through a symbolic link"));
         }
-        if components.peek().is_none() && !found.is_file() {
+        if is_last && !found.is_file() {
             return Err(Refusal::Path("is not a regular file"));
+        }
+        if !is_last && found.is_dir() {
+            plain.add(&path);
         }
     }
     Ok(path)

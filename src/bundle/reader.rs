@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::file::{self, Refusal};
+use super::file::{self, PlainDirectories, Refusal};
 use super::store::Files;
 use super::{BadPayload, Error, ErrorKind, Lines, Manifest, PayloadStore};
 use crate::event::{PayloadRef, SCHEMA_VERSION};
@@ -86,7 +86,7 @@ fn read_manifest(bundle: &Path) -> Result<Manifest, Error> {
 }
 
 fn open(bundle: &Path, name: &str) -> Result<File, Error> {
-    file::open_inside(bundle, name).map_err(|refusal| match refusal {
+    file::open_inside(bundle, name, &PlainDirectories::default()).map_err(|refusal| match refusal {
         Refusal::Path(reason) => Error::new(ErrorKind::NotABundle, &bundle.join(name), reason),
         Refusal::Io(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Error::new(ErrorKind::NotABundle, bundle, what_is_there(bundle, name))

@@ -35,7 +35,7 @@ pub struct Location {
     /// Length of the body in bytes, where it is not the whole file.
     pub length: Option<u64>,
     /// xxh3-128 of the body, where the store checks it.
-    pub hash: Option<String>,
+    pub hash: Option<Box<str>>,
 }
 
 /// Why a body can't be had. Evidence that is not there is no error of ours: the rest of the bundle stands.

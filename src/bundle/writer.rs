@@ -172,6 +172,7 @@ impl Writer {
             Ok(Location { path, offset, length, hash }) => {
                 self.options.tally.wrote_payload(kind);
                 let raw_payload_id = RawPayloadId::numbered(number);
+                let truncated = truncated.map(Box::new);
                 let reference = PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated };
                 Ok(Stored { reference, is_json })
             }

@@ -22,10 +22,10 @@ pub struct InferenceStarted {
     pub request_payload: PayloadRef,
     /// How the request's items relate to earlier calls, where a producer said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_input_mode: Option<RequestInputMode>,
+    pub request_input_mode: Option<Box<RequestInputMode>>,
     /// The bytes of the request as they were sent, where they are not one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wire_payload: Option<PayloadRef>,
+    pub wire_payload: Option<Box<PayloadRef>>,
 }
 
 /// How the items of a request relate to earlier calls.
@@ -69,7 +69,7 @@ pub struct InferenceCompleted {
     pub usage: Option<Usage>,
     /// The bytes of the response as they came, where they are not one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wire_payload: Option<PayloadRef>,
+    pub wire_payload: Option<Box<PayloadRef>>,
 }
 
 /// The call ended with an error.
@@ -90,7 +90,7 @@ pub struct InferenceFailed {
     pub first_token_at_unix_ms: Option<UnixMillis>,
     /// The bytes of the response as they came, where they are not one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wire_payload: Option<PayloadRef>,
+    pub wire_payload: Option<Box<PayloadRef>>,
 }
 
 /// Nobody waited for the answer any more. A later addition to format 1.
@@ -111,7 +111,7 @@ pub struct InferenceCancelled {
     pub first_token_at_unix_ms: Option<UnixMillis>,
     /// The bytes of the response as they came, where they are not one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wire_payload: Option<PayloadRef>,
+    pub wire_payload: Option<Box<PayloadRef>>,
 }
 
 /// Tokens of one inference call, as the provider counted them.

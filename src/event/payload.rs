@@ -87,10 +87,10 @@ pub struct PayloadRef {
     pub length: Option<u64>,
     /// xxh3-128 of the body, 32 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash: Option<String>,
+    pub hash: Option<Box<str>>,
     /// Set when only head and tail of the body were kept: what the whole of it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub truncated: Option<Truncated>,
+    pub truncated: Option<Box<Truncated>>,
 }
 
 /// What a body was before it was cut to its head and tail.

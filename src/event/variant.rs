@@ -139,18 +139,22 @@ impl Event {
             Self::InferenceStarted(e) => {
                 see(&e.request_payload);
                 if let Some(RequestInputMode::IncrementalWithUntracedPrefix { prefix_payload, .. }) =
-                    &e.request_input_mode
+                    e.request_input_mode.as_deref()
                 {
                     see(prefix_payload);
                 }
-                e.wire_payload.iter().for_each(see);
+                e.wire_payload.as_deref().into_iter().for_each(see);
             }
             Self::InferenceCompleted(e) => {
                 see(&e.response_payload);
-                e.wire_payload.iter().for_each(see);
+                e.wire_payload.as_deref().into_iter().for_each(see);
             }
-            Self::InferenceFailed(e) => e.partial_response_payload.iter().chain(&e.wire_payload).for_each(see),
-            Self::InferenceCancelled(e) => e.partial_response_payload.iter().chain(&e.wire_payload).for_each(see),
+            Self::InferenceFailed(e) => {
+                e.partial_response_payload.iter().chain(e.wire_payload.as_deref()).for_each(see)
+            }
+            Self::InferenceCancelled(e) => {
+                e.partial_response_payload.iter().chain(e.wire_payload.as_deref()).for_each(see)
+            }
             Self::ToolCallStarted(e) => e.invocation_payload.iter().for_each(see),
             Self::ToolCallRuntimeStarted(e) => see(&e.runtime_payload),
             Self::ToolCallRuntimeEnded(e) => see(&e.runtime_payload),

@@ -102,7 +102,7 @@ fn what_is_absent_is_null_in_old_fields_and_left_out_in_later_ones() {
         model: String::new(),
         provider_name: "p".into(),
         request_payload: payload,
-        request_input_mode: Some(mode),
+        request_input_mode: Some(Box::new(mode)),
         wire_payload: None,
     };
     let mut expected = json!({

@@ -25,8 +25,8 @@ fn payload() -> BoxedStrategy<PayloadRef> {
             path,
             offset,
             length,
-            hash,
-            truncated,
+            hash: hash.map(String::into_boxed_str),
+            truncated: truncated.map(Box::new),
         })
         .boxed()
 }
@@ -156,8 +156,8 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             model: text(),
             provider_name: text(),
             request_payload: payload(),
-            request_input_mode: of(input_mode()),
-            wire_payload: of(payload()),
+            request_input_mode: of(input_mode().prop_map(Box::new)),
+            wire_payload: of(payload().prop_map(Box::new)),
         }),
         EventKind::InferenceCompleted => fields!(InferenceCompleted {
             inference_call_id: id(),
@@ -166,7 +166,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             upstream_request_id: of(id()),
             first_token_at_unix_ms: of(at()),
             usage: of(usage),
-            wire_payload: of(payload()),
+            wire_payload: of(payload().prop_map(Box::new)),
         }),
         EventKind::InferenceFailed => fields!(InferenceFailed {
             inference_call_id: id(),
@@ -174,7 +174,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             partial_response_payload: of(payload()),
             upstream_request_id: of(id()),
             first_token_at_unix_ms: of(at()),
-            wire_payload: of(payload()),
+            wire_payload: of(payload().prop_map(Box::new)),
         }),
         EventKind::InferenceCancelled => fields!(InferenceCancelled {
             inference_call_id: id(),
@@ -182,7 +182,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             partial_response_payload: of(payload()),
             upstream_request_id: of(id()),
             first_token_at_unix_ms: of(at()),
-            wire_payload: of(payload()),
+            wire_payload: of(payload().prop_map(Box::new)),
         }),
         EventKind::ToolCallStarted => fields!(ToolCallStarted {
             tool_call_id: id(),

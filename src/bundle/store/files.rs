@@ -1,12 +1,12 @@
 //! One file a body: `payloads/<n>.json`, or `<n>.bin` where the body is not one JSON value.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{BadPayload, BodyBuf, Location, PayloadStore, Why};
 use crate::bundle::Manifest;
-use crate::bundle::file::{self, Refusal};
+use crate::bundle::file::{self, PlainDirectories, Refusal};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 
 /// The largest body that is read, in bytes.
@@ -16,12 +16,13 @@ const MAX_BODY_BYTES: u64 = 1 << 31;
 #[derive(Debug)]
 pub(in crate::bundle) struct Files {
     bundle: PathBuf,
+    plain: PlainDirectories,
 }
 
 impl Files {
     /// The store of the bundle in this directory.
     pub(in crate::bundle) fn new(bundle: &Path) -> Self {
-        Self { bundle: bundle.to_owned() }
+        Self { bundle: bundle.to_owned(), plain: PlainDirectories::default() }
     }
 }
 
@@ -43,7 +44,7 @@ impl PayloadStore for Files {
 
     fn get(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
         let bad = |why| BadPayload { path: reference.path.clone(), why };
-        let file = file::open_inside(&self.bundle, &reference.path).map_err(|refusal| match refusal {
+        let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|refusal| match refusal {
             Refusal::Path(reason) => bad(Why::Refused(reason)),
             Refusal::Io(error) => bad(Why::Io(error)),
         })?;
@@ -51,8 +52,22 @@ impl PayloadStore for Files {
         if length > MAX_BODY_BYTES {
             return Err(bad(Why::TooLarge(length)));
         }
-        let mut body = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-        file.take(MAX_BODY_BYTES).read_to_end(&mut body).map_err(|error| bad(Why::Io(error)))?;
-        Ok(body)
+        read_bytes(file, length).map_err(|error| bad(Why::Io(error)))
     }
+}
+
+/// So many bytes, or as many as there are. One read as a rule: to ask whether there are more would be a second.
+fn read_bytes(mut file: File, length: u64) -> io::Result<Vec<u8>> {
+    let mut body = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?];
+    let mut filled = 0;
+    while filled < body.len() {
+        match file.read(&mut body[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    body.truncate(filled);
+    Ok(body)
 }

@@ -143,7 +143,7 @@ impl InferenceWindow {
             provider_name,
             request_payload: request_payload.clone(),
             request_input_mode: None,
-            wire_payload: locked(&self.seen).wire_request.clone(),
+            wire_payload: locked(&self.seen).wire_request.clone().map(Box::new),
         };
         let window = || AnOpenWindow::Inference(Arc::clone(self));
         let mut unnamed = Some(request_payload);
@@ -295,7 +295,7 @@ impl InferenceWindow {
                 upstream_request_id,
                 first_token_at_unix_ms: first_token_at,
                 usage,
-                wire_payload: wire_response,
+                wire_payload: wire_response.map(Box::new),
             }
             .into(),
             (How::Completed, None) => {
@@ -309,7 +309,7 @@ impl InferenceWindow {
                 partial_response_payload,
                 upstream_request_id,
                 first_token_at_unix_ms: first_token_at,
-                wire_payload: wire_response,
+                wire_payload: wire_response.map(Box::new),
             }
             .into(),
             (How::Cancelled(reason), partial_response_payload) => InferenceCancelled {
@@ -318,7 +318,7 @@ impl InferenceWindow {
                 partial_response_payload,
                 upstream_request_id,
                 first_token_at_unix_ms: first_token_at,
-                wire_payload: wire_response,
+                wire_payload: wire_response.map(Box::new),
             }
             .into(),
         };

@@ -1,7 +1,10 @@
 //! The log: whole lines in order of seq, and what is wrong with the others.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use crate::bundle::{self, BadLine, Reader};
-use crate::event::{BadRecord, Record, Seq};
+use crate::event::{BadRecord, EventContext, Record, RolloutId, Seq, ThreadId, TurnId};
 use crate::graph::Code;
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
@@ -17,11 +20,13 @@ pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) ->
     let mut log = Vec::new();
     let mut seqs = Vec::new();
     let mut order = Order::default();
+    let mut names = Names::default();
     for line in bundle.lines()? {
         let line = line?;
         work.lines += 1;
         let seq = match line.content {
-            Ok(record) => {
+            Ok(mut record) => {
+                names.share(&mut record);
                 let seq = record.seq;
                 log.push(Entry { line: line.number, record });
                 Some(seq)
@@ -42,6 +47,31 @@ pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) ->
     tell_gaps(&seqs, problems);
     tell_other_rollouts(bundle, &log, problems);
     Ok(log)
+}
+
+/// The names that every line repeats, each kept once.
+#[derive(Default)]
+struct Names {
+    rollouts: HashSet<RolloutId>,
+    threads: HashSet<ThreadId>,
+    turns: HashSet<TurnId>,
+}
+
+impl Names {
+    fn share(&mut self, record: &mut Record) {
+        let Record { rollout_id, context: EventContext { thread_id, turn_id, span: _ }, .. } = record;
+        share(&mut self.rollouts, rollout_id);
+        thread_id.iter_mut().for_each(|id| share(&mut self.threads, id));
+        turn_id.iter_mut().for_each(|id| share(&mut self.turns, id));
+    }
+}
+
+/// Makes a name one with an equal one that was seen before.
+fn share<N: Clone + Eq + Hash>(known: &mut HashSet<N>, name: &mut N) {
+    match known.get(name) {
+        Some(known) => name.clone_from(known),
+        None => drop(known.insert(name.clone())),
+    }
 }
 
 fn code_of(bad: &BadLine) -> Code {
@@ -86,7 +116,7 @@ fn tell_gaps(seqs: &[Seq], problems: &mut Problems) {
 /// Once for every other rollout: its events count, because the bundle is one recording.
 fn tell_other_rollouts(bundle: &Reader, log: &[Entry], problems: &mut Problems) {
     let own = &bundle.manifest().rollout_id;
-    let mut told = std::collections::HashSet::new();
+    let mut told = HashSet::new();
     for Entry { line, record } in log {
         if record.rollout_id != *own && told.insert(&record.rollout_id) {
             let message =

@@ -109,7 +109,7 @@ impl Wishes {
             Event::ThreadStarted(e) => e.metadata_payload.iter().for_each(|body| self.metadata.add(body)),
             Event::InferenceStarted(e) => {
                 self.requests.add(&e.request_payload);
-                prefix_of(e.request_input_mode.as_ref()).into_iter().for_each(|body| self.requests.add(body));
+                prefix_of(e.request_input_mode.as_deref()).into_iter().for_each(|body| self.requests.add(body));
             }
             Event::InferenceCompleted(e) => self.responses.add(&e.response_payload),
             Event::InferenceFailed(e) => e.partial_response_payload.iter().for_each(|body| self.responses.add(body)),

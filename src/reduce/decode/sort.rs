@@ -63,7 +63,7 @@ impl Facts {
             Event::TurnEnded(e) => self.turns.push(place.at(TurnFact::Ended(e))),
             Event::InferenceStarted(e) => {
                 let request = bodies.requests.get(&e.request_payload);
-                let prefix = prefix_of(e.request_input_mode.as_ref()).map(|body| bodies.requests.get(body));
+                let prefix = prefix_of(e.request_input_mode.as_deref()).map(|body| bodies.requests.get(body));
                 self.conversation.push(place.at(ConversationFact::Started(Box::new(e), request, prefix)));
             }
             Event::InferenceCompleted(e) => self.end_inference(place, InferenceEnd::completed(e, &bodies.responses)),

@@ -188,7 +188,7 @@ impl Fold<'_> {
             }
         };
         let source = Source { at, thread: &call.thread_id, turn: &call.turn_id, payload, producer: None, what: &what };
-        let mode = event.request_input_mode.as_ref();
+        let mode = event.request_input_mode.as_deref();
         let (snapshot, created) =
             self.conversation.request(&source, place, mode, previous_response_id.as_ref(), prefix, items, problems);
         call.request = snapshot;
