@@ -78,8 +78,12 @@ impl fmt::Display for Table {
         for [small, large] in self.0.windows(2).filter_map(|pair| <&[Row; 2]>::try_from(pair).ok()) {
             if small.requests == large.requests && small.calls * 2 == large.calls {
                 let (time, memory) = (large.reduce / small.reduce, large.peak as f64 / small.peak as f64);
-                let (from, to) = (small.calls, large.calls);
-                writeln!(f, "- {:?}, {from} to {to}: {time:.2}× the time, {memory:.2}× the memory", small.requests)?;
+                let bytes = large.bytes as f64 / small.bytes as f64;
+                let (requests, from, to) = (small.requests, small.calls, large.calls);
+                writeln!(
+                    f,
+                    "- {requests:?}, {from} to {to}: {bytes:.2}× the bytes, {time:.2}× the time, {memory:.2}× the memory"
+                )?;
             }
         }
         Ok(())
