@@ -22,6 +22,7 @@ mod object;
 mod oddity;
 mod opened;
 mod read_as;
+mod reading;
 mod request;
 mod request_shape;
 mod response;

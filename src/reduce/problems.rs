@@ -2,7 +2,6 @@
 
 use crate::event::{RawPayloadId, Seq};
 use crate::graph::{Code, Diagnostic};
-use crate::reduce::decode::At;
 
 /// Where something is wrong.
 #[derive(Debug, Clone, Copy)]
@@ -12,12 +11,6 @@ pub(super) struct Place {
     pub(super) line: u64,
     /// The last seq before it, for a line whose own can't be read.
     pub(super) after: Option<Seq>,
-}
-
-impl<F> From<&At<F>> for Place {
-    fn from(at: &At<F>) -> Self {
-        Self { seq: Some(at.when.seq), line: at.line, after: None }
-    }
 }
 
 /// Collects diagnostics.

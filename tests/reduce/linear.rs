@@ -64,6 +64,24 @@ fn a_session_that_repeats_its_history_keeps_each_item_once() {
 }
 
 #[test]
+fn short_requests_beside_a_long_session_do_not_read_it_again() {
+    let session = |calls: usize| {
+        let mut case = Case::new();
+        let history: Vec<_> = (0..calls).map(|n| user(&n.to_string())).collect();
+        case.request("long", history);
+        case.response("long", json!([]));
+        // In turn something else, and on from the long one: titles, summaries, a second model.
+        for n in 0..calls {
+            case.request(&format!("title{n}"), [user(&format!("a title for step {n}"))]);
+            case.request_after(&format!("step{n}"), "resp-long", [user(&format!("step {n}"))]);
+        }
+        case.try_reduce(&Options::default()).unwrap().work.conversation_steps
+    };
+    let (small, large) = (session(150), session(300));
+    assert!(large < small * 9 / 4, "{small}, then {large}");
+}
+
+#[test]
 fn branches_of_a_long_session_do_not_copy_it() {
     let branches = |calls: usize| {
         let mut case = Case::new();

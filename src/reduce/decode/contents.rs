@@ -9,6 +9,7 @@ use super::content_hash::Hashes;
 use super::draft::Why;
 use super::oddity::Oddity;
 use super::read_as::ReadAs;
+use super::reading::Reading;
 use crate::graph::Content;
 
 /// One reading of an item. Handles of one reduction are equal where all of what items say, and what is odd about them,
@@ -25,12 +26,6 @@ pub(in crate::reduce) struct Known {
     /// What is to be told of it.
     pub(in crate::reduce) oddity: Option<Oddity>,
 }
-
-/// An item, what it is found by, and what is odd about it.
-pub(super) type Read = (Content, Hashes, Option<Oddity>);
-
-/// What was made of one item of a text.
-pub(super) type Reading = Result<Read, Why>;
 
 /// Readings of items, found by the item's text. Shared by the threads that decode.
 #[derive(Debug, Default)]

@@ -3,11 +3,9 @@
 use serde_json::value::RawValue;
 
 use super::canonical_json::{canonical, canonical_object, canonical_text, summary};
-use super::content_hash;
-use super::delivery::delivery;
 use super::object::{Object, list, text};
 use crate::event::CallId;
-use crate::graph::{AgentMessage, Channel, Content, ItemKind, Part, Role};
+use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 
 /// What makes an item unreadable.
 pub(super) type Why = &'static str;
@@ -146,14 +144,5 @@ impl Draft {
             }
             label => self.reference(label.unwrap_or("content"), Some(part)),
         }
-    }
-
-    /// The content, and the hashes by which it is found again.
-    pub(super) fn finish(self) -> (Content, content_hash::Hashes) {
-        let hashes = content_hash::hashes(&self);
-        let delivery = delivery(&self);
-        let Self { role, channel, kind, call_id, name, agent_message, parts } = self;
-        let parts = parts.into_iter().map(|part| part.part).collect();
-        (Content { role, channel, kind, call_id, name, agent_message, parts, delivery }, hashes)
     }
 }

@@ -18,6 +18,7 @@ use crate::event::{
     ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, Usage,
 };
 use crate::graph::{Moment, Table};
+use crate::reduce::problems::Place;
 
 /// A fact and where it stands in the log.
 #[derive(Debug)]
@@ -26,6 +27,12 @@ pub(in crate::reduce) struct At<F> {
     pub(in crate::reduce) line: u64,
     pub(in crate::reduce) context: EventContext,
     pub(in crate::reduce) fact: F,
+}
+
+impl<F> From<&At<F>> for Place {
+    fn from(at: &At<F>) -> Self {
+        Self { seq: Some(at.when.seq), line: at.line, after: None }
+    }
 }
 
 /// Everything a bundle says, each list in order of seq.

@@ -1,6 +1,6 @@
 //! As what a text is read into items.
 
-use super::contents::Reading;
+use super::reading::Reading;
 use super::{message, responses_item};
 use crate::graph::Role;
 

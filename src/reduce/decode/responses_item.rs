@@ -3,10 +3,10 @@
 use serde_json::value::RawValue;
 
 use super::canonical_json::summary;
-use super::contents::Reading;
 use super::draft::{Draft, Why};
 use super::object::{Object, list, text};
 use super::oddity::Oddity;
+use super::reading::Reading;
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, Role};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::paths::{Path, Paths, ToldBy};
 use super::reasoning::{Merged, merged};
+use super::walk::{History, Walked};
 use crate::event::{CallId, RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Prefix, Producer, Snapshot};
 use crate::reduce::Problems;
@@ -42,11 +43,13 @@ pub(super) struct Conversation<'a> {
 }
 
 /// What the model of a thread would see next.
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Live {
     path: Path,
     /// What an installed compaction put in place of it, until a full request was compared with that.
     replacement: Option<Vec<ItemId>>,
+    /// What tells the contents of all items of the thread.
+    said: HashSet<u128>,
 }
 
 impl<'a> Conversation<'a> {
@@ -74,13 +77,13 @@ impl<'a> Conversation<'a> {
         self.items
     }
 
-    /// What the model would see next.
-    pub(super) fn live_items(&mut self, thread: &ThreadId) -> Vec<ItemId> {
-        let path = self.live_path(thread);
-        self.paths.items(path, 0, usize::MAX)
+    /// Whether any item of the thread has this content.
+    pub(super) fn has_said(&self, thread: &ThreadId, same: u128) -> bool {
+        self.live.get(thread).is_some_and(|live| live.said.contains(&same))
     }
 
-    fn live_path(&self, thread: &ThreadId) -> Path {
+    /// What the model would see next.
+    pub(super) fn live_path(&self, thread: &ThreadId) -> Path {
         self.live.get(thread).and_then(|live| live.path)
     }
 
@@ -124,12 +127,12 @@ impl<'a> Conversation<'a> {
         problems: &mut Problems,
     ) -> (Path, Snapshot) {
         let live = self.live.entry(source.thread.clone()).or_default();
-        let (path, old) = match live.replacement.take() {
-            Some(replacement) => (None, replacement),
-            None => (live.path, self.live_items(source.thread)),
+        let (path, history) = match live.replacement.take() {
+            Some(replacement) => (None, History::Items(replacement)),
+            None => (live.path, History::Path(live.path)),
         };
-        let ids = self.walk(source, &old, items, problems);
-        let kept = if path.is_some() { ids.iter().zip(&old).take_while(|(a, b)| a == b).count() } else { 0 };
+        let Walked { ids, kept } = self.walk(source, history, items, problems);
+        let kept = if path.is_some() { kept } else { 0 };
         self.branch(call, path, kept, ids.get(kept..).unwrap_or_default().to_vec())
     }
 
@@ -190,30 +193,28 @@ impl<'a> Conversation<'a> {
         problems: &mut Problems,
     ) -> (Path, Snapshot) {
         let path = self.live_path(source.thread);
-        let old = self.live_items(source.thread);
-        let mut ids = match prefix {
+        let Walked { mut ids, kept } = match prefix {
             Some(Ok(request)) => match &request.items {
                 RequestItems::Listed(prefix) => {
                     let prefix = self.readable(source, prefix, problems);
-                    self.walk(source, &old, &prefix, problems)
+                    self.walk(source, History::Path(path), &prefix, problems)
                 }
                 RequestItems::NotRecorded | RequestItems::UnknownShape => {
                     let message = format!("the prefix of {} has no list of items; it is left out", source.what);
                     problems.add(source.at, Code::BadPayload, message, Some(source.payload));
-                    Vec::new()
+                    Walked::default()
                 }
             },
             Some(Err(unread)) => {
                 let message = format!("the prefix of {} counts as absent: {}", source.what, unread.why);
                 problems.add(source.at, unread.code, message, Some(source.payload));
-                Vec::new()
+                Walked::default()
             }
-            None => Vec::new(),
+            None => Walked::default(),
         };
         for &content in items {
             ids.extend(self.create(source, content, problems));
         }
-        let kept = ids.iter().zip(&old).take_while(|(a, b)| a == b).count();
         self.branch(call, path, kept, ids.get(kept..).unwrap_or_default().to_vec())
     }
 
@@ -355,6 +356,7 @@ impl<'a> Conversation<'a> {
             produced_by: source.producer.iter().cloned().collect(),
             evidence: Evidence::of(source.at.when.seq, Some(source.payload.clone())),
         });
+        self.live.entry(source.thread.clone()).or_default().said.insert(identity.1);
         self.identities.push(identity);
         item_id
     }

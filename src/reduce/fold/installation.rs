@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::conversation::{Conversation, Source};
 use super::lives::Lives;
+use super::walk::History;
 use crate::event::{CompactionId, CompactionInstalled};
 use crate::graph::{Code, Compaction, Content, Evidence, ItemKind, LiveSpan, Producer, Role, Table};
 use crate::reduce::Problems;
@@ -48,8 +49,8 @@ pub(super) fn install(
     let made = Source { at, thread, turn, payload, producer, what: &history };
 
     let before = conversation.readable(&found, before, problems);
-    let live = conversation.live_items(thread);
-    let input_item_ids = conversation.find_all(&found, &live, &before, problems);
+    let live = History::Path(conversation.live_path(thread));
+    let input_item_ids = conversation.find_all(&found, live, &before, problems);
     let marker_item_id = conversation.add(&made, Arc::new(marker()), (None, 0));
     let after = conversation.readable(&made, after, problems);
     let replacement: Vec<_> =

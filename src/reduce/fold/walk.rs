@@ -4,9 +4,27 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::conversation::{Conversation, Source};
+use super::paths::Path;
+use crate::event::ThreadId;
 use crate::graph::ItemId;
 use crate::reduce::Problems;
 use crate::reduce::decode::ContentId;
+
+/// What a list of items is compared with.
+pub(super) enum History {
+    /// What the model would see next.
+    Path(Path),
+    /// What a compaction put in place of it.
+    Items(Vec<ItemId>),
+}
+
+/// The items of a list, found or made.
+#[derive(Default)]
+pub(super) struct Walked {
+    pub(super) ids: Vec<ItemId>,
+    /// So many of them are what the history begins with.
+    pub(super) kept: usize,
+}
 
 impl Conversation<'_> {
     /// A full request: item k is the old item k where it says the same, else the first old item that does, else new.
@@ -14,15 +32,15 @@ impl Conversation<'_> {
     pub(super) fn walk(
         &mut self,
         source: &Source<'_>,
-        old: &[ItemId],
+        history: History,
         items: &[ContentId],
         problems: &mut Problems,
-    ) -> Vec<ItemId> {
-        let mut old = Old::new(old);
+    ) -> Walked {
+        let mut old = Old::new(history, items.len(), self);
         let mut ids = Vec::with_capacity(items.len());
         for (index, &content) in items.iter().enumerate() {
-            let found = old.take_at(index, |item| self.is_same(item, content)).or_else(|| old.take_same(self, content));
-            match found {
+            let there = old.take_at(index, |item| self.is_same(item, content));
+            match there.or_else(|| old.take_same(self, source.thread, content)) {
                 Some(item) => {
                     self.complete(source, item, content, problems);
                     ids.push(item);
@@ -31,21 +49,22 @@ impl Conversation<'_> {
             }
         }
         self.paths.work += old.work + items.len() as u64;
-        ids
+        let kept = ids.iter().zip(&old.items).take_while(|(a, b)| a == b).count();
+        Walked { ids, kept }
     }
 
     /// The history that a compaction names: the first old item that says the same, else new.
     pub(super) fn find_all(
         &mut self,
         source: &Source<'_>,
-        old: &[ItemId],
+        history: History,
         items: &[ContentId],
         problems: &mut Problems,
     ) -> Vec<ItemId> {
-        let mut old = Old::new(old);
+        let mut old = Old::new(history, 0, self);
         let mut ids = Vec::with_capacity(items.len());
         for &content in items {
-            match old.take_same(self, content) {
+            match old.take_same(self, source.thread, content) {
                 Some(item) => {
                     self.complete(source, item, content, problems);
                     ids.push(item);
@@ -59,8 +78,11 @@ impl Conversation<'_> {
 }
 
 /// Old items, each to be used once.
-struct Old<'a> {
-    items: &'a [ItemId],
+struct Old {
+    /// As many as were fetched, from the first. The others are fetched when an item may be among them: what a short
+    /// request says first never costs a look at a long history.
+    items: Vec<ItemId>,
+    rest: Path,
     used: Vec<bool>,
     unused: usize,
     /// Positions by content, made when a position alone does not find an item: most requests never need it.
@@ -75,9 +97,24 @@ struct Positions {
     next: usize,
 }
 
-impl<'a> Old<'a> {
-    fn new(items: &'a [ItemId]) -> Self {
-        Self { items, used: vec![false; items.len()], unused: items.len(), by_content: None, work: 0 }
+impl Old {
+    fn new(history: History, at_hand: usize, conversation: &mut Conversation<'_>) -> Self {
+        let paths = &mut conversation.paths;
+        let (items, rest, unused) = match history {
+            History::Path(path) => (paths.items(path, 0, at_hand), path, paths.len(path)),
+            History::Items(items) => {
+                let length = items.len();
+                (items, None, length)
+            }
+        };
+        Self { used: vec![false; items.len()], items, rest, unused, by_content: None, work: 0 }
+    }
+
+    fn fetch_all(&mut self, conversation: &mut Conversation<'_>) {
+        if let Some(step) = self.rest.take() {
+            self.items.extend(conversation.paths.items(Some(step), self.items.len(), usize::MAX));
+            self.used.resize(self.items.len(), false);
+        }
     }
 
     fn take(&mut self, position: usize) -> Option<ItemId> {
@@ -95,15 +132,21 @@ impl<'a> Old<'a> {
         if there { self.take(position) } else { None }
     }
 
-    fn take_same(&mut self, conversation: &Conversation<'_>, content: ContentId) -> Option<ItemId> {
-        if self.unused == 0 {
+    fn take_same(
+        &mut self,
+        conversation: &mut Conversation<'_>,
+        thread: &ThreadId,
+        content: ContentId,
+    ) -> Option<ItemId> {
+        let same = conversation.identity(content)?;
+        if self.unused == 0 || !conversation.has_said(thread, same) {
             return None;
         }
-        let same = conversation.identity(content)?;
-        let items = self.items;
-        let by_content = self.by_content.get_or_insert_with(|| {
-            self.work += items.len() as u64;
-            by_content(conversation, items)
+        self.fetch_all(conversation);
+        let Self { items, by_content, work, .. } = self;
+        let by_content = by_content.get_or_insert_with(|| {
+            *work += items.len() as u64;
+            positions(conversation, items)
         });
         let Entry::Occupied(mut positions) = by_content.entry(same) else { return None };
         let positions = positions.get_mut();
@@ -118,7 +161,7 @@ impl<'a> Old<'a> {
     }
 }
 
-fn by_content(conversation: &Conversation<'_>, items: &[ItemId]) -> HashMap<u128, Positions> {
+fn positions(conversation: &Conversation<'_>, items: &[ItemId]) -> HashMap<u128, Positions> {
     let mut by_content: HashMap<u128, Positions> = HashMap::new();
     for (position, &item) in items.iter().enumerate() {
         if let Some(same) = conversation.item_identity(item) {
