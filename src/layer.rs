@@ -1,19 +1,19 @@
 //! From `tracing` spans to events: the part that runs inside the recorded program.
 //!
 //! ```text
-//!   Recorder ──► RecordLayer (one a subscriber)        typed handles: Thread, Turn, Inference, Tool
+//!   Recorder ──► RecordLayer (one a subscriber)        typed handles: Thread, Turn, Inference, Tool, CodeCell …
 //!                   │ new_span, record, enter, close       │ bodies, instants, explicit ends
 //!                   ▼                                      ▼
 //!               span state (in the span's extensions) ──► windows ──► Writer (one a bundle)
 //! ```
 //!
-//! A *window* is something with a start and an end in the log: a thread, a turn, an inference call, a tool call. A
-//! span opens none, one or several of them. The layer finds out which, keeps them in the span's extensions, and
+//! A *window* is something with a start and an end in the log: a thread, a turn, an inference call, a tool call, a code
+//! cell, a request to compact. A span opens none, one or several of them. The layer finds out which, keeps them in the span's extensions, and
 //! writes a start and an end for each.
 //!
 //! # Spans that a program makes itself
-//! A span says what it is by `otel_trace.kind` (`thread`, `turn`, `inference`, `tool`), else by
-//! `gen_ai.operation.name`: `chat`, `generate_content` and `text_completion` are inference calls, `execute_tool` a tool
+//! A span says what it is by `otel_trace.kind` (`thread`, `turn`, `inference`, `tool`, `code_cell`, `compaction`; any
+//! other word, as `none` for a warm-up call, is not recorded), else by `gen_ai.operation.name`: `chat`, `generate_content` and `text_completion` are inference calls, `execute_tool` a tool
 //! call, `invoke_agent` and `invoke_workflow` a turn, with a thread of their own where they need one. All other spans
 //! pass. Fields may be recorded late, and ids with `%` or `?`.
 //!
@@ -27,15 +27,26 @@
 //! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.usage.*` | the response |
 //! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | the tool call |
 //! | `gen_ai.tool.call.arguments`, `gen_ai.tool.call.result` | its invocation and its result |
+//! | `otel_trace.code_cell.id`, `otel_trace.code_cell.source` | the code cell of the call `gen_ai.tool.call.id` |
+//! | `otel_trace.compaction.id` | the compaction that a request is for |
 //! | `error.type`, `otel.status_code`, `otel.status_description` | that it failed, and why; `OK` that it did not |
 //!
 //! A span that closes is ended by what it said: an error fails it; a response completes an inference call, a result or
-//! an `otel.status_code` of `OK` a tool call; a call without any of these was dropped and is cancelled. A tool's name and call id
-//! that a span declares as empty are waited for until something happens in it.
+//! an `otel.status_code` of `OK` a tool call; a call without any of these was dropped and is cancelled. A tool's name
+//! and call id that a span declares as empty are waited for until something happens in it. A tool span below that of a
+//! code cell was asked for by the cell.
 //!
-//! Other bodies go past the fields, through [`SpanExt`]. What a tool's runtime does is an event of target `otel_trace`
-//! inside the tool's span: `otel_trace.event` is `tool_call_runtime_started` or `tool_call_runtime_ended`,
-//! `otel_trace.payload` the body as JSON text, and `otel_trace.status` (`failed`, `cancelled`, `aborted`) how it ended:
+//! Other bodies go past the fields, through [`SpanExt`]. *Instants* are events of target `otel_trace`, inside the span
+//! that they are about or below it. `otel_trace.event` says what happened, `otel_trace.payload` is the body as JSON
+//! text:
+//!
+//! | `otel_trace.event` | is about the nearest | says more by |
+//! | --- | --- | --- |
+//! | `tool_call_runtime_started`, `tool_call_runtime_ended` | tool call | `otel_trace.status`: `failed`, `cancelled`, `aborted` |
+//! | `code_cell_initial_response`, `code_cell_ended` | code cell | `otel_trace.status`: `yielded`, `failed`, `terminated` |
+//! | `compaction_installed` | request to compact, else turn | `otel_trace.compaction.id` |
+//! | `agent_result_observed` | turn of a spawned thread | `otel_trace.message` |
+//! | `protocol_event_observed` | thread | `otel_trace.protocol_event` |
 //!
 //! ```
 //! let tool = tracing::info_span!("bash", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "bash");
@@ -67,6 +78,7 @@ mod filter;
 mod guard;
 mod handle;
 mod ignoring;
+mod instant;
 mod record_layer;
 mod recorder;
 mod span_state;
@@ -79,6 +91,8 @@ mod windows;
 pub use builder::{Builder, Error, ROOT_VARIABLE};
 pub use filter::RecordFilter;
 pub use guard::Guard;
-pub use handle::{AnyWindow, Call, Inference, Model, SpanExt, Thread, ThreadMeta, Tool, Turn, Window};
+pub use handle::{
+    AnyWindow, Call, CodeCell, Compaction, Inference, Model, Script, SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
+};
 pub use record_layer::RecordLayer;
 pub use recorder::Recorder;

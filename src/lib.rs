@@ -53,10 +53,10 @@ pub mod layer;
 pub mod reduce;
 
 pub use bundle::{Body, BodyBuf, BodyError, Exact, Json, Limits, Loss, Lost, Redact, Stats};
-pub use event::{ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
+pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
-    AnyWindow, Call, Guard, Inference, Model, RecordFilter, RecordLayer, Recorder, SpanExt, Thread, ThreadMeta, Tool,
-    Turn, Window,
+    AnyWindow, Call, CodeCell, Compaction, Guard, Inference, Model, RecordFilter, RecordLayer, Recorder, Script,
+    SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
 };
 
 /// The README's code, compiled and run with the tests.

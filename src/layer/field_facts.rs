@@ -1,7 +1,9 @@
 //! What windows start with, as a span's fields say it.
 
+use std::sync::Arc;
+
 use super::fields::{Fields, Kind};
-use super::window::{InferenceFacts, SessionMetadata, ThreadFacts, ToolFacts};
+use super::window::{CellFacts, CellWindow, InferenceFacts, SessionMetadata, ThreadFacts, ToolFacts};
 use crate::event::CallId;
 
 /// Whether a span's windows can start before it is entered. A request may still gain fields, so an inference call
@@ -11,7 +13,8 @@ pub(super) fn has_required_facts(fields: &Fields) -> bool {
         Some(Kind::Thread) => fields.conversation_id.is_some(),
         Some(Kind::Turn) => fields.turn_id.is_some(),
         Some(Kind::Tool) => fields.tool_name.is_some() && fields.call_id.is_some() && fields.arguments.is_some(),
-        Some(Kind::Agent | Kind::Inference) | None => false,
+        Some(Kind::CodeCell) => fields.cell_id.is_some() && fields.call_id.is_some() && fields.source.is_some(),
+        Some(Kind::Agent | Kind::Inference | Kind::Compaction) | None => false,
     }
 }
 
@@ -37,11 +40,21 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
     }
 }
 
-pub(super) fn tool_facts(fields: &Fields) -> ToolFacts {
+/// `cell` is the code cell that asks, if one does.
+pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CellWindow>>) -> ToolFacts {
     ToolFacts {
         name: fields.tool_name.clone().unwrap_or_default(),
         call_id: fields.call_id.as_deref().map(CallId::from),
         kind: None,
         arguments: fields.arguments.clone(),
+        cell,
+    }
+}
+
+pub(super) fn cell_facts(fields: &Fields) -> CellFacts {
+    CellFacts {
+        runtime_id: fields.cell_id.clone(),
+        call_id: fields.call_id.clone(),
+        source: fields.source.clone().unwrap_or_default(),
     }
 }

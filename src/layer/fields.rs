@@ -18,6 +18,9 @@ pub(super) enum Kind {
     Turn,
     Inference,
     Tool,
+    CodeCell,
+    /// A request to compact.
+    Compaction,
     /// `invoke_agent`, `invoke_workflow`: a thread, a turn or both, by what is above it.
     Agent,
 }
@@ -30,6 +33,8 @@ impl Kind {
             "turn" => Self::Turn,
             "inference" => Self::Inference,
             "tool" => Self::Tool,
+            "code_cell" => Self::CodeCell,
+            "compaction" => Self::Compaction,
             _ => return None,
         })
     }
@@ -66,6 +71,9 @@ pub(super) struct Fields {
     pub(super) response_id: Option<String>,
     pub(super) call_id: Option<String>,
     pub(super) tool_name: Option<String>,
+    pub(super) cell_id: Option<String>,
+    pub(super) source: Option<String>,
+    pub(super) compaction_id: Option<String>,
     error_type: Option<String>,
     status: Option<Status>,
     status_description: Option<String>,
@@ -184,6 +192,9 @@ impl Fields {
             response_id,
             call_id,
             tool_name,
+            cell_id,
+            source,
+            compaction_id,
             error_type,
             status,
             status_description,
@@ -204,6 +215,9 @@ impl Fields {
         take(&mut self.response_id, response_id);
         take(&mut self.call_id, call_id);
         take(&mut self.tool_name, tool_name);
+        take(&mut self.cell_id, cell_id);
+        take(&mut self.source, source);
+        take(&mut self.compaction_id, compaction_id);
         take(&mut self.error_type, error_type);
         take(&mut self.status_description, status_description);
         take(&mut self.usage.input, input);
@@ -230,6 +244,9 @@ impl Fields {
             "gen_ai.response.id" => &mut self.response_id,
             "gen_ai.tool.call.id" => &mut self.call_id,
             "gen_ai.tool.name" => &mut self.tool_name,
+            "otel_trace.code_cell.id" => &mut self.cell_id,
+            "otel_trace.code_cell.source" => &mut self.source,
+            "otel_trace.compaction.id" => &mut self.compaction_id,
             "error.type" => &mut self.error_type,
             "otel.status_description" | "otel.status_message" => &mut self.status_description,
             "gen_ai.input.messages" => &mut self.request.input_messages,

@@ -3,6 +3,8 @@
 //! A handle is a span and a way to the state that recorders keep for it. It is `Send + Sync + Clone`, costs a disabled
 //! span where nothing records, and ends its window once: explicitly, or when its last clone is dropped.
 
+mod cell;
+mod compaction;
 mod inference;
 mod thread;
 mod tool;
@@ -12,6 +14,8 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+pub use cell::{CodeCell, Script};
+pub use compaction::Compaction;
 pub use inference::{Inference, Model};
 pub use thread::{Thread, ThreadMeta};
 pub use tool::{Call, Tool};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::callsite::Identifier;
-use tracing::field::{Field, FieldSet, Visit};
+use tracing::field::FieldSet;
 use tracing::metadata::Kind as MetadataKind;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
@@ -15,16 +15,16 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
 use super::extension::PerSpan;
-use super::fields::{Fields, can_say_kind, text_of_debug};
+use super::fields::{Fields, can_say_kind};
 use super::filter::TARGET;
 use super::handle::HANDLE_TARGET;
 use super::ignoring::is_ignoring;
+use super::instant::Instant;
 use super::recorder::{Inner, LayerNumber};
 use super::span_state::{Place, SpanState};
 use super::stderr::tell;
 use super::supplied::Supplied;
-use crate::bundle::{Body, BodyBuf, BodyError, Lost};
-use crate::event::ExecutionStatus;
+use crate::bundle::Lost;
 
 /// Feeds a recording with the spans of one subscriber. Made by [`Recorder::layer`](super::Recorder::layer).
 ///
@@ -160,21 +160,13 @@ where
         if !event.metadata().target().starts_with(TARGET) || is_ignoring() {
             return;
         }
-        let mut instant = Instant::default();
-        event.record(&mut instant);
-        let Some(kind) = instant.kind else { return };
+        let Some(instant) = Instant::of(event) else { return };
         let Some(scope) = ctx.event_scope(event) else { return };
-        let states = scope.filter_map(|span| self.state(&span));
-        let Some(state) = states.inspect(|state| state.touch()).find(|state| state.tool().is_some()) else { return };
+        let states = scope.filter_map(|span| self.state(&span)).inspect(|state| state.touch());
+        let Some(state) = { states }.find(|state| instant.is_about(state)) else { return };
         // Should a recorder have two layers in a subscriber, the one that saw the span says it.
-        if state.layer() != self.number && self.recorder.has_layer(state.layer()) {
-            return;
-        }
-        let Some(tool) = state.tool() else { return };
-        let body = Text(instant.payload.as_deref().unwrap_or("{}"));
-        match kind {
-            InstantKind::RuntimeStarted => tool.runtime_started(&body),
-            InstantKind::RuntimeEnded => tool.runtime_ended(instant.status, &body),
+        if state.layer() == self.number || !self.recorder.has_layer(state.layer()) {
+            instant.happen_in(&state);
         }
     }
 
@@ -190,63 +182,6 @@ where
         }
         if let Some(supplied) = supplied {
             supplied.end();
-        }
-    }
-}
-
-/// An event of target `otel_trace` that says what happened to the span it is in: `otel_trace.event`, with
-/// `otel_trace.payload` as JSON text and `otel_trace.status` where it ends something.
-#[derive(Debug)]
-struct Instant {
-    kind: Option<InstantKind>,
-    status: ExecutionStatus,
-    payload: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum InstantKind {
-    RuntimeStarted,
-    RuntimeEnded,
-}
-
-impl Default for Instant {
-    fn default() -> Self {
-        Self { kind: None, status: ExecutionStatus::Completed, payload: None }
-    }
-}
-
-impl Visit for Instant {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match (field.name(), value) {
-            ("otel_trace.event", "tool_call_runtime_started") => self.kind = Some(InstantKind::RuntimeStarted),
-            ("otel_trace.event", "tool_call_runtime_ended") => self.kind = Some(InstantKind::RuntimeEnded),
-            ("otel_trace.status", "failed") => self.status = ExecutionStatus::Failed,
-            ("otel_trace.status", "cancelled") => self.status = ExecutionStatus::Cancelled,
-            ("otel_trace.status", "aborted") => self.status = ExecutionStatus::Aborted,
-            ("otel_trace.payload", json) => self.payload = Some(json.to_owned()),
-            _ => {}
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if matches!(field.name(), "otel_trace.event" | "otel_trace.status" | "otel_trace.payload")
-            && let Some(text) = text_of_debug(value)
-        {
-            self.record_str(field, &text);
-        }
-    }
-}
-
-/// A body that comes as text: JSON where it is, else a string.
-struct Text<'a>(&'a str);
-
-impl Body for Text<'_> {
-    fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
-        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(self.0).is_ok();
-        if is_json {
-            std::io::Write::write_all(out, self.0.as_bytes()).map_err(BodyError::new)
-        } else {
-            crate::bundle::Json(self.0).encode(out)
         }
     }
 }

@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tracing::Metadata;
 
 use super::field_bodies::{RequestBody, ResponseBody};
-use super::field_facts::{has_required_facts, inference_facts, thread_facts, tool_facts};
+use super::field_facts::{cell_facts, has_required_facts, inference_facts, thread_facts, tool_facts};
 use super::fields::{Fields, Kind};
 use super::recorder::{Inner, LayerNumber, locked};
 use super::supplied::Supplied;
-use super::window::{End, InferenceWindow, Orphan, ThreadFacts, ThreadWindow, ToolWindow, TurnWindow};
-use super::windows::{Surroundings, Windows};
+use super::window::{
+    CellWindow, CompactionName, CompactionWindow, End, InferenceWindow, Orphan, ThreadFacts, ThreadWindow, ToolWindow,
+    TurnWindow,
+};
+use super::windows::{Surroundings, Windows, Work};
 use crate::bundle::Json;
 use crate::event::{PayloadKind, UnixMillis};
 
@@ -86,7 +89,7 @@ impl SpanState {
 
     /// The tool call that the span is.
     pub(super) fn tool(&self) -> Option<&Arc<ToolWindow>> {
-        self.windows()?.tool.as_ref()
+        self.windows()?.tool()
     }
 
     /// Whether what is said of the span now may be recorded.
@@ -165,18 +168,20 @@ impl SpanState {
     /// Opens the windows if the span says what they are, and starts those whose required facts are known.
     fn start(&self, at: UnixMillis) {
         let Some(windows) = self.resolved() else { return };
-        let Windows { thread, turn, inference, tool } = windows;
+        let Windows { thread, turn, work } = windows;
         if let Some(thread) = thread {
             thread.start(at);
         }
         if let Some(turn) = turn {
             turn.start(at);
         }
-        if let Some(tool) = tool {
-            tool.start(at);
-        }
-        if let Some(inference) = inference.as_ref().filter(|inference| inference.is_pending()) {
-            self.start_inference(inference, at);
+        match work {
+            Some(Work::Tool(tool)) => drop(tool.start(at)),
+            Some(Work::Cell(cell)) => drop(cell.start(at)),
+            Some(Work::Inference(inference)) if inference.is_pending() => self.start_inference(inference, at),
+            // It starts with its request, at the latest when it ends.
+            Some(Work::Compaction(compaction)) => drop(compaction.turn().start(at)),
+            Some(Work::Inference(_)) | None => {}
         }
     }
 
@@ -203,7 +208,9 @@ impl SpanState {
         let surroundings = match kind {
             // Its id is its own name, not that of what it is in.
             Kind::Thread => self.surroundings(),
-            Kind::Turn | Kind::Inference | Kind::Tool | Kind::Agent => self.surroundings_of(&fields),
+            Kind::Turn | Kind::Inference | Kind::Tool | Kind::CodeCell | Kind::Compaction | Kind::Agent => {
+                self.surroundings_of(&fields)
+            }
         };
         Some(self.windows.get_or_init(|| self.open_windows(kind, &fields, surroundings)))
     }
@@ -238,7 +245,7 @@ impl SpanState {
             && !found.thread.as_ref().is_some_and(|thread| thread.is_named(id))
             && let Some(named) = self.recorder.thread(id)
         {
-            found = Surroundings { thread: Some(named), turn: None, is_in_tool: false };
+            found = Surroundings { thread: Some(named), ..Surroundings::default() };
         }
         if let (Some(id), Some(thread)) = (&fields.turn_id, &found.thread)
             && let Some(named) = thread.turn(id)
@@ -270,10 +277,19 @@ impl SpanState {
             },
             Kind::Inference => {
                 let turn = self.turn_in(fields, surroundings);
-                windows.inference = Some(InferenceWindow::new(turn, self.opened_at, inference_facts(fields)));
+                return Work::Inference(InferenceWindow::new(turn, self.opened_at, inference_facts(fields))).into();
             }
             Kind::Tool => {
-                windows.tool = Some(ToolWindow::new(self.turn_in(fields, surroundings), tool_facts(fields)));
+                let facts = tool_facts(fields, surroundings.cell.clone());
+                return Work::Tool(ToolWindow::new(self.turn_in(fields, surroundings), facts)).into();
+            }
+            Kind::CodeCell => {
+                return Work::Cell(CellWindow::new(self.turn_in(fields, surroundings), cell_facts(fields))).into();
+            }
+            Kind::Compaction => {
+                let (turn, name) =
+                    (self.turn_in(fields, surroundings), CompactionName::new(fields.compaction_id.clone()));
+                return Work::Compaction(CompactionWindow::new(turn, name, inference_facts(fields))).into();
             }
         }
         windows
@@ -301,7 +317,7 @@ impl SpanState {
             return;
         }
         self.start(self.touched_at.get().copied().unwrap_or(self.opened_at));
-        let is_inference = self.windows().is_some_and(|windows| windows.inference.is_some());
+        let is_inference = self.windows().is_some_and(|windows| windows.inference().is_some());
         // That a model answered is not to be believed without an answer.
         let is_ok = !is_inference && locked(&self.fields).as_ref().is_some_and(|fields| fields.is_ok());
         self.end(if is_ok { &End::Completed } else { &End::Closed });
@@ -310,12 +326,13 @@ impl SpanState {
     /// Tells the windows what the span's fields said, before they end.
     fn say_last(&self, windows: &Windows) {
         let Some(fields) = locked(&self.fields).take() else { return };
-        let Windows { thread, turn, inference, tool } = windows;
-        if let Some(inference) = inference.as_ref().filter(|inference| !inference.is_over()) {
-            say_last_of_inference(inference, &fields);
-        }
-        if let Some(tool) = tool.as_ref().filter(|tool| !tool.is_over()) {
-            say_last_of_tool(tool, &fields);
+        let Windows { thread, turn, work } = windows;
+        match work {
+            Some(Work::Inference(inference)) if !inference.is_over() => say_last_of_inference(inference, &fields),
+            Some(Work::Tool(tool)) if !tool.is_over() => say_last_of_tool(tool, &fields),
+            Some(Work::Cell(cell)) => cell.note_error(fields.error()),
+            Some(Work::Compaction(compaction)) => compaction.note_error(fields.error()),
+            Some(Work::Inference(_) | Work::Tool(_)) | None => {}
         }
         if let Some(turn) = turn {
             turn.note_error(fields.error());

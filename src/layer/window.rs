@@ -4,8 +4,11 @@
 //! every start stands before what happens in it.
 
 mod bundle;
+mod cell;
+mod compaction;
 mod inference;
 mod life;
+mod recording;
 mod session_metadata;
 mod thread;
 mod tool;
@@ -13,6 +16,8 @@ mod turn;
 
 use std::sync::Arc;
 
+pub(super) use cell::{CellFacts, CellWindow};
+pub(super) use compaction::{CompactionName, CompactionWindow, install};
 pub(super) use inference::{InferenceFacts, InferenceWindow};
 pub(super) use session_metadata::SessionMetadata;
 pub(super) use thread::{Orphan, ThreadFacts, ThreadWindow};
@@ -45,6 +50,8 @@ pub(super) enum AnOpenWindow {
     Turn(Arc<TurnWindow>),
     Inference(Arc<InferenceWindow>),
     Tool(Arc<ToolWindow>),
+    Cell(Arc<CellWindow>),
+    Compaction(Arc<CompactionWindow>),
 }
 
 impl AnOpenWindow {
@@ -54,6 +61,8 @@ impl AnOpenWindow {
             Self::Turn(turn) => turn.end(end),
             Self::Inference(inference) => inference.end(end),
             Self::Tool(tool) => tool.end(end),
+            Self::Cell(cell) => cell.end(&end),
+            Self::Compaction(compaction) => compaction.end(&end),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::window::{End, InferenceWindow, ThreadWindow, ToolWindow, TurnWindow};
+use super::window::{CellWindow, CompactionWindow, End, InferenceWindow, ThreadWindow, ToolWindow, TurnWindow};
 use crate::bundle::Body;
 use crate::event::PayloadKind;
 
@@ -11,8 +11,17 @@ use crate::event::PayloadKind;
 pub(super) struct Windows {
     pub(super) thread: Option<Arc<ThreadWindow>>,
     pub(super) turn: Option<Arc<TurnWindow>>,
-    pub(super) inference: Option<Arc<InferenceWindow>>,
-    pub(super) tool: Option<Arc<ToolWindow>>,
+    /// What happens in a turn.
+    pub(super) work: Option<Work>,
+}
+
+/// What happens in a turn: one thing a span.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    Inference(Arc<InferenceWindow>),
+    Tool(Arc<ToolWindow>),
+    Cell(Arc<CellWindow>),
+    Compaction(Arc<CompactionWindow>),
 }
 
 /// What the windows of a span are in.
@@ -22,23 +31,89 @@ pub(super) struct Surroundings {
     pub(super) turn: Option<Arc<TurnWindow>>,
     /// Whether the nearest window is a tool call.
     pub(super) is_in_tool: bool,
+    /// The script that runs, where the nearest window is a code cell.
+    pub(super) cell: Option<Arc<CellWindow>>,
+}
+
+impl Work {
+    fn turn(&self) -> &Arc<TurnWindow> {
+        match self {
+            Self::Inference(inference) => inference.turn(),
+            Self::Tool(tool) => tool.turn(),
+            Self::Cell(cell) => cell.turn(),
+            Self::Compaction(compaction) => compaction.turn(),
+        }
+    }
+
+    fn end(&self, end: &End) {
+        match self {
+            Self::Inference(inference) => inference.end(end.clone()),
+            Self::Tool(tool) => tool.end(end.clone()),
+            Self::Cell(cell) => cell.end(end),
+            Self::Compaction(compaction) => compaction.end(end),
+        }
+    }
+
+    fn payload(&self, kind: PayloadKind, body: &dyn Body) {
+        match self {
+            Self::Inference(inference) => inference.payload(kind, body),
+            Self::Tool(tool) => tool.payload(kind, body),
+            Self::Cell(cell) => cell.payload(kind, body),
+            Self::Compaction(compaction) => compaction.payload(kind, body),
+        }
+    }
+}
+
+impl From<Work> for Windows {
+    fn from(work: Work) -> Self {
+        Self { work: Some(work), ..Self::default() }
+    }
 }
 
 impl Windows {
     /// Whether the span opened none.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { thread, turn, inference, tool } = self;
-        thread.is_none() && turn.is_none() && inference.is_none() && tool.is_none()
+        let Self { thread, turn, work } = self;
+        thread.is_none() && turn.is_none() && work.is_none()
+    }
+
+    /// The inference call that the span is.
+    pub(super) fn inference(&self) -> Option<&Arc<InferenceWindow>> {
+        match &self.work {
+            Some(Work::Inference(inference)) => Some(inference),
+            Some(Work::Tool(_) | Work::Cell(_) | Work::Compaction(_)) | None => None,
+        }
+    }
+
+    /// The tool call that the span is.
+    pub(super) fn tool(&self) -> Option<&Arc<ToolWindow>> {
+        match &self.work {
+            Some(Work::Tool(tool)) => Some(tool),
+            Some(Work::Inference(_) | Work::Cell(_) | Work::Compaction(_)) | None => None,
+        }
+    }
+
+    /// The code cell that the span is.
+    pub(super) fn cell(&self) -> Option<&Arc<CellWindow>> {
+        match &self.work {
+            Some(Work::Cell(cell)) => Some(cell),
+            Some(Work::Inference(_) | Work::Tool(_) | Work::Compaction(_)) | None => None,
+        }
+    }
+
+    /// The request to compact that the span is.
+    pub(super) fn compaction(&self) -> Option<&Arc<CompactionWindow>> {
+        match &self.work {
+            Some(Work::Compaction(compaction)) => Some(compaction),
+            Some(Work::Inference(_) | Work::Tool(_) | Work::Cell(_)) | None => None,
+        }
     }
 
     /// Ends them, the innermost first.
     pub(super) fn end(&self, end: &End) {
-        let Self { thread, turn, inference, tool } = self;
-        if let Some(inference) = inference {
-            inference.end(end.clone());
-        }
-        if let Some(tool) = tool {
-            tool.end(end.clone());
+        let Self { thread, turn, work } = self;
+        if let Some(work) = work {
+            work.end(end);
         }
         if let Some(turn) = turn {
             turn.end(end.clone());
@@ -50,13 +125,12 @@ impl Windows {
 
     /// A body of any kind, for the innermost.
     pub(super) fn payload(&self, kind: PayloadKind, body: &dyn Body) {
-        let Self { thread, turn, inference, tool } = self;
-        match (inference, tool, turn, thread) {
-            (Some(inference), ..) => inference.payload(kind, body),
-            (None, Some(tool), ..) => tool.payload(kind, body),
-            (None, None, Some(turn), _) => turn.payload(kind, body),
-            (None, None, None, Some(thread)) => thread.payload(kind, body),
-            (None, None, None, None) => {}
+        let Self { thread, turn, work } = self;
+        match (work, turn, thread) {
+            (Some(work), ..) => work.payload(kind, body),
+            (None, Some(turn), _) => turn.payload(kind, body),
+            (None, None, Some(thread)) => thread.payload(kind, body),
+            (None, None, None) => {}
         }
     }
 }
@@ -64,19 +138,16 @@ impl Windows {
 impl Surroundings {
     /// What is inside these windows. None where there are none.
     pub(super) fn inside(windows: &Windows) -> Option<Self> {
-        let Windows { thread, turn, inference, tool } = windows;
-        let turn = inference
-            .as_ref()
-            .map(|inference| inference.turn())
-            .or(tool.as_ref().map(|tool| tool.turn()))
-            .or(turn.as_ref());
+        let Windows { thread, turn, work } = windows;
+        let turn = work.as_ref().map(Work::turn).or(turn.as_ref());
         match (turn, thread) {
             (Some(turn), _) => Some(Self {
                 thread: Some(Arc::clone(turn.thread())),
                 turn: Some(Arc::clone(turn)),
-                is_in_tool: tool.is_some(),
+                is_in_tool: windows.tool().is_some(),
+                cell: windows.cell().cloned(),
             }),
-            (None, Some(thread)) => Some(Self { thread: Some(Arc::clone(thread)), turn: None, is_in_tool: false }),
+            (None, Some(thread)) => Some(Self { thread: Some(Arc::clone(thread)), ..Self::default() }),
             (None, None) => None,
         }
     }

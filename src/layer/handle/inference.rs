@@ -8,7 +8,7 @@ use super::{HANDLE_TARGET, Handle, window, within};
 use crate::bundle::Body;
 use crate::event::{UnixMillis, Usage};
 use crate::layer::window::{InferenceFacts, InferenceWindow};
-use crate::layer::windows::Windows;
+use crate::layer::windows::{Windows, Work};
 
 /// One attempt to have a model answer. Made by [`Turn::inference`](super::Turn::inference).
 ///
@@ -55,13 +55,13 @@ impl Inference {
             let Some(turn) = state.surroundings().turn else { return };
             let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
             let inference = InferenceWindow::new(turn, opened_at, facts);
-            state.open(Windows { inference: Some(inference), ..Windows::default() });
+            state.open(Work::Inference(inference).into());
         }))
     }
 
     fn each(&self, act: impl Fn(&Arc<InferenceWindow>)) {
         for state in self.0.states() {
-            if let Some(inference) = state.windows().and_then(|windows| windows.inference.as_ref()) {
+            if let Some(inference) = state.windows().and_then(Windows::inference) {
                 act(inference);
             }
         }

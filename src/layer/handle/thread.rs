@@ -1,12 +1,15 @@
 //! The handle of a thread.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Serialize;
 use tracing::{Span, info_span};
 
 use super::{HANDLE_TARGET, Handle, Turn, window, within};
-use crate::event::{TurnId, UnixMillis};
+use crate::bundle::Body;
+use crate::event::{RawJson, TurnId, UnixMillis};
 use crate::layer::span_state::SpanState;
 use crate::layer::window::{SessionMetadata, ThreadFacts, ThreadWindow};
 use crate::layer::windows::Windows;
@@ -156,6 +159,29 @@ impl Thread {
     pub fn bundle(&self) -> Option<PathBuf> {
         let threads = self.0.states().iter().filter_map(|state| state.windows()?.thread.as_ref());
         threads.filter_map(|thread| thread.bundle()).next()
+    }
+
+    /// Something that the program tells its own clients: `session_configured`, `error` … Never the deltas of a stream.
+    pub fn protocol_event(&self, event_type: &str, body: impl Body) {
+        self.each(|thread| thread.protocol_event(event_type, &body));
+    }
+
+    /// Something that nothing else says. `metadata` is any JSON. A strict reader of format 1 refuses it.
+    pub fn other(&self, kind: &str, summary: &str, metadata: &impl Serialize) {
+        if !self.0.is_recording() {
+            return;
+        }
+        // A value that panics is not the host's problem.
+        let metadata = catch_unwind(AssertUnwindSafe(|| RawJson::of(metadata))).unwrap_or_default();
+        self.each(|thread| thread.other(kind, summary, metadata.clone()));
+    }
+
+    fn each(&self, act: impl Fn(&Arc<ThreadWindow>)) {
+        for state in self.0.states() {
+            if let Some(thread) = state.windows().and_then(|windows| windows.thread.as_ref()) {
+                act(thread);
+            }
+        }
     }
 
     /// Starts a turn of this thread, with this id if one is given.

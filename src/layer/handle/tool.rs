@@ -7,8 +7,8 @@ use tracing::info_span;
 use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window, within};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, ToolKind, UnixMillis};
-use crate::layer::window::{ToolFacts, ToolWindow};
-use crate::layer::windows::Windows;
+use crate::layer::window::{CellWindow, ToolFacts, ToolWindow};
+use crate::layer::windows::{Surroundings, Work};
 
 /// A tool call. Made by [`Turn::tool`](super::Turn::tool).
 ///
@@ -49,22 +49,24 @@ impl<'a> Call<'a> {
         Self { kind: Some(kind), ..self }
     }
 
-    fn facts(&self) -> ToolFacts {
+    fn facts(&self, cell: Option<Arc<CellWindow>>) -> ToolFacts {
         ToolFacts {
             name: self.name.to_owned(),
             call_id: self.id.map(CallId::from),
             kind: self.kind.clone(),
             arguments: self.arguments.map(str::to_owned),
+            cell,
         }
     }
 }
 
 impl Tool {
-    pub(super) fn start(turn: &Handle, call: Call<'_>) -> Self {
+    /// `parent` is the turn, or the code cell that asks.
+    pub(super) fn start(parent: &Handle, call: Call<'_>) -> Self {
         let make = || {
             info_span!(
                 target: HANDLE_TARGET,
-                parent: turn.span(),
+                parent: parent.span(),
                 "execute_tool",
                 otel_trace.kind = "tool",
                 otel.name = %format_args!("execute_tool {}", call.name),
@@ -75,18 +77,18 @@ impl Tool {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = within(turn.span(), make);
+        let span = within(parent.span(), make);
         Self(Handle::new(span, |state| {
-            let Some(turn) = state.surroundings().turn else { return };
-            let tool = ToolWindow::new(turn, call.facts());
-            state.open(Windows { tool: Some(Arc::clone(&tool)), ..Windows::default() });
+            let Surroundings { turn: Some(turn), cell, .. } = state.surroundings() else { return };
+            let tool = ToolWindow::new(turn, call.facts(cell));
+            state.open(Work::Tool(Arc::clone(&tool)).into());
             tool.start(UnixMillis::now());
         }))
     }
 
     fn each(&self, act: impl Fn(&Arc<ToolWindow>)) {
         for state in self.0.states() {
-            if let Some(tool) = state.windows().and_then(|windows| windows.tool.as_ref()) {
+            if let Some(tool) = state.tool() {
                 act(tool);
             }
         }
@@ -110,6 +112,11 @@ impl Tool {
     /// What the tool gave back to the model, as text.
     pub fn output(&self, text: &str) {
         self.each(|tool| tool.output(text));
+    }
+
+    /// The number that the client of an MCP server gave the call.
+    pub fn mcp_call_id(&self, id: &str) {
+        self.each(|tool| tool.mcp_call_id(id));
     }
 
     /// Starts a thread that this call spawns: in the same bundle, with this thread as its parent.

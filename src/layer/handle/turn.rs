@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{Call, HANDLE_TARGET, Handle, Inference, Model, Tool, window, within};
+use super::{Call, CodeCell, Compaction, HANDLE_TARGET, Handle, Inference, Model, Script, Tool, window, within};
+use crate::bundle::Body;
 use crate::event::{TurnId, UnixMillis};
-use crate::layer::window::TurnWindow;
+use crate::layer::window::{CompactionName, TurnWindow, install};
 use crate::layer::windows::Windows;
 
 /// A turn of a thread, from the user's message to the agent's answer. Made by [`Thread::turn`](super::Thread::turn).
@@ -46,5 +47,33 @@ impl Turn {
     /// Starts a tool call.
     pub fn tool(&self, call: Call<'_>) -> Tool {
         Tool::start(&self.0, call)
+    }
+
+    /// Starts a code cell, before its script runs.
+    pub fn code_cell(&self, script: Script<'_>) -> CodeCell {
+        CodeCell::start(&self.0, script)
+    }
+
+    /// Opens a request to make the history shorter. It starts with its [`request`](Compaction::request).
+    pub fn compaction(&self, model: Model<'_>) -> Compaction {
+        Compaction::open(&self.0, model)
+    }
+
+    /// A shorter history, made without a model, took the place of the longer one: a `compaction_checkpoint` body.
+    pub fn compaction_installed(&self, body: impl Body) {
+        self.each(|turn| install(turn, &CompactionName::new(None), &body));
+    }
+
+    /// What came of this turn of a spawned thread reached the thread that spawned it, an `agent_result` body.
+    pub fn agent_result(&self, message: &str, body: impl Body) {
+        self.each(|turn| turn.agent_result(message, &body));
+    }
+
+    fn each(&self, act: impl Fn(&Arc<TurnWindow>)) {
+        for state in self.0.states() {
+            if let Some(turn) = state.windows().and_then(|windows| windows.turn.as_ref()) {
+                act(turn);
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 use crate::bundle::{Error, Manifest, Writer, WriterOptions};
-use crate::event::{AgentPath, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis};
+use crate::event::{AgentPath, RuntimeCellId, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis};
 use crate::layer::recorder::locked;
 
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Bundle {
     thread_ids: Mutex<Names>,
     turn_ids: Mutex<Names>,
     tool_ids: Mutex<Names>,
+    /// Of each thread's runtime.
+    cell_ids: Mutex<HashMap<ThreadId, Names>>,
     agent_paths: Mutex<Names>,
 }
 
@@ -40,6 +42,7 @@ impl Bundle {
             thread_ids: Mutex::new(thread_ids),
             turn_ids: Mutex::default(),
             tool_ids: Mutex::default(),
+            cell_ids: Mutex::default(),
             agent_paths: Mutex::default(),
         })
     }
@@ -63,6 +66,11 @@ impl Bundle {
     /// The id of a tool call, likewise.
     pub(super) fn tool_call_id(&self, wanted: &str) -> ToolCallId {
         locked(&self.tool_ids).free(wanted, '#').into()
+    }
+
+    /// The id of a code cell: `wanted` if no cell of the thread has it, else `<wanted>#<k>`.
+    pub(super) fn cell_id(&self, thread: &ThreadId, wanted: &str) -> RuntimeCellId {
+        locked(&self.cell_ids).entry(thread.clone()).or_default().free(wanted, '#').into()
     }
 
     /// The path of a spawned agent: `wanted` if no agent that was named here has it, else `<wanted>_<k>`.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
-use super::thread::Recording;
+use super::recording::Recording;
 use super::turn::TurnWindow;
 use super::{AnOpenWindow, DROPPED, End, SHUT_DOWN};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};

@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use super::bundle::Bundle;
 use super::life::Life;
+use super::recording::{AsJson, Recording};
 use super::session_metadata::Spawned;
 use super::{AnOpenWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
-use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
+use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
-    AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RolloutEnded, RolloutStarted,
-    RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, TurnId, UnixMillis,
+    AgentPath, Event, EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded,
+    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, TurnId, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
 
@@ -70,59 +71,6 @@ struct Identity {
     id: ThreadId,
     agent_path: AgentPath,
     depth: u32,
-}
-
-/// A thread that started.
-#[derive(Debug)]
-pub(super) struct Recording {
-    pub(super) id: ThreadId,
-    pub(super) bundle: Arc<Bundle>,
-    agent_path: AgentPath,
-    depth: u32,
-}
-
-/// A body that an event names as JSON.
-pub(super) struct AsJson {
-    pub(super) reference: PayloadRef,
-    /// What it was, where that is not JSON.
-    pub(super) bytes: Option<PayloadRef>,
-}
-
-impl Recording {
-    /// Stores a body of this thread.
-    pub(super) fn put(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
-        self.bundle.writer.put(&self.id, kind, body)
-    }
-
-    /// Stores a body that its event must name as JSON. Bytes that are none are kept as they are, and what is named
-    /// says where.
-    pub(super) fn put_json(&self, kind: PayloadKind, body: &dyn Body) -> Result<AsJson, Lost> {
-        let Stored { reference, is_json } = self.put(kind, body)?;
-        if is_json {
-            return Ok(AsJson { reference, bytes: None });
-        }
-        let pointer = serde_json::json!({ "otel_trace.bytes": reference.path });
-        let stored = self.put(kind, &Json(&pointer))?;
-        Ok(AsJson { reference: stored.reference, bytes: Some(reference) })
-    }
-
-    /// Names a stored body that has no place in an event of its own.
-    pub(super) fn say_beside(
-        &self,
-        context: &EventContext,
-        payload: PayloadRef,
-        about: &serde_json::Value,
-        at: UnixMillis,
-    ) {
-        let other = Other {
-            kind: "payload".to_owned(),
-            summary: format!("a body of kind {} that no other event names", payload.kind.name()),
-            payloads: vec![payload],
-            metadata: RawJson::of(about),
-        };
-        // Told by the writer where it was lost.
-        let _ = self.bundle.writer.append(at, context, &other.into());
-    }
 }
 
 impl ThreadWindow {
@@ -280,6 +228,48 @@ impl ThreadWindow {
             let _ = append(&context, orphan.notice().into());
         }
         Ok(())
+    }
+
+    /// The thread that spawned this one.
+    pub(super) fn parent_id(&self) -> Option<&ThreadId> {
+        Some(&self.parent.as_ref()?.started()?.id)
+    }
+
+    /// What the program tells its own clients.
+    pub(in crate::layer) fn protocol_event(self: &Arc<Self>, event_type: &str, body: &dyn Body) {
+        let at = UnixMillis::now();
+        if self.recorder.is_off("a protocol event") {
+            return;
+        }
+        let Some(recording) = self.recording(at) else { return };
+        let writer = &recording.bundle.writer;
+        match recording.put_json(PayloadKind::ProtocolEvent, body) {
+            Ok(AsJson { reference, bytes }) => {
+                let event = ProtocolEventObserved { event_type: event_type.to_owned(), event_payload: reference };
+                // Told by the writer where it was lost.
+                let _ = writer.append(at, &EventContext::default(), &event.into());
+                if let Some(bytes) = bytes {
+                    recording.say_beside(&EventContext::default(), bytes, &serde_json::Value::Null, at);
+                }
+            }
+            Err(_told) => {
+                let what = Lost::Event(EventKind::ProtocolEventObserved);
+                writer.lose_dependent(what, "its body could not be stored");
+            }
+        }
+    }
+
+    /// What nothing else says.
+    pub(in crate::layer) fn other(self: &Arc<Self>, kind: &str, summary: &str, metadata: RawJson) {
+        let at = UnixMillis::now();
+        if self.recorder.is_off("another event") {
+            return;
+        }
+        let Some(recording) = self.recording(at) else { return };
+        let context = EventContext { thread_id: Some(recording.id.clone()), ..EventContext::default() };
+        let other = Other { kind: kind.to_owned(), summary: summary.to_owned(), payloads: Vec::new(), metadata };
+        // Told by the writer where it was lost.
+        let _ = recording.bundle.writer.append(at, &context, &other.into());
     }
 
     /// A body of any kind.

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
-use super::thread::{AsJson, Recording};
+use super::recording::{AsJson, Recording};
 use super::turn::{Place, TurnWindow};
-use super::{AnOpenWindow, DROPPED, End, SHUT_DOWN};
+use super::{AnOpenWindow, CellWindow, DROPPED, End, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
-    CallId, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Requester, ToolCallEnded, ToolCallId,
-    ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind, UnixMillis,
+    CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,
+    ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
 use crate::layer::tool_kind;
@@ -23,6 +23,8 @@ pub(in crate::layer) struct ToolFacts {
     pub(in crate::layer) kind: Option<ToolKind>,
     /// The arguments as the model wrote them, JSON text as a rule.
     pub(in crate::layer) arguments: Option<String>,
+    /// The script that asks, where it is not a model that does. Then the id is its runtime's.
+    pub(in crate::layer) cell: Option<Arc<CellWindow>>,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,9 @@ impl ToolWindow {
     }
 
     fn begin(self: &Arc<Self>, recording: &Recording, place: &Place, at: UnixMillis) {
-        let ToolFacts { name, call_id, kind, arguments } = &self.facts;
+        let ToolFacts { name, call_id, kind, arguments, cell } = &self.facts;
+        // Its start stands before what it asks for.
+        let cell = cell.as_ref().filter(|cell| cell.start(at)).and_then(|cell| cell.id());
         let given = locked(&self.seen).invocation.clone();
         let invocation_payload = given.or_else(|| {
             let arguments = arguments.as_deref()?;
@@ -101,9 +105,12 @@ impl ToolWindow {
             let kind = kind.clone().unwrap_or_else(|| tool_kind::kind_by_name(name));
             let started = ToolCallStarted {
                 tool_call_id: tool_call_id.clone(),
-                model_visible_call_id: call_id.clone(),
-                code_mode_runtime_tool_id: None,
-                requester: Requester::Model,
+                model_visible_call_id: call_id.clone().filter(|_| cell.is_none()),
+                code_mode_runtime_tool_id: cell.and(call_id.as_ref()).map(|id| id.as_str().into()),
+                requester: match cell {
+                    Some(id) => Requester::CodeCell { runtime_cell_id: id.clone() },
+                    None => Requester::Model,
+                },
                 summary: tool_kind::summary(name, &kind, arguments.as_deref()),
                 kind,
                 invocation_payload,
@@ -130,6 +137,19 @@ impl ToolWindow {
         if let Some(bytes) = bytes {
             self.keep_reference_beside(bytes, at);
         }
+    }
+
+    /// The number that the client of an MCP server gave the call.
+    pub(in crate::layer) fn mcp_call_id(self: &Arc<Self>, id: &str) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("an MCP call id") {
+            return;
+        }
+        let Some((recording, place, tool_call_id)) = self.started(at) else { return };
+        let event =
+            McpToolCallCorrelationAssigned { tool_call_id: tool_call_id.clone(), mcp_call_id: McpCallId::from(id) };
+        // Told by the writer where it was lost.
+        let _ = recording.bundle.writer.append(at, &place.context, &event.into());
     }
 
     fn keep_reference_beside(self: &Arc<Self>, payload: PayloadRef, at: UnixMillis) {
@@ -196,6 +216,9 @@ impl ToolWindow {
 
     /// What the tool gave back to the model, as text.
     pub(in crate::layer) fn output(self: &Arc<Self>, text: &str) {
+        if self.facts.cell.is_some() {
+            return self.result(&Json(&serde_json::json!({ "type": "code_mode_response", "value": text })));
+        }
         let call_id = self.facts.call_id.as_ref();
         let item = serde_json::json!({ "type": "function_call_output", "call_id": call_id, "output": text });
         self.result(&Json(&serde_json::json!({ "type": "direct_response", "response_item": item })));

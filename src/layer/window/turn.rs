@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
-use super::thread::{Recording, ThreadWindow};
+use super::recording::Recording;
+use super::thread::ThreadWindow;
 use super::{AnOpenWindow, End, SHUT_DOWN};
 use crate::bundle::Body;
 use crate::event::{
-    EventContext, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId, TurnStarted, UnixMillis,
+    AgentResultObserved, EventContext, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId, TurnStarted,
+    UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
 
@@ -106,6 +108,34 @@ impl TurnWindow {
         if let Some((recording, place)) = self.place(at) {
             recording.say_beside(&place.context, payload, about, at);
         }
+    }
+
+    /// What came of the turn reached the thread that spawned this one. Where none did, it is kept all the same.
+    pub(in crate::layer) fn agent_result(self: &Arc<Self>, message: &str, body: &dyn Body) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("an agent's result") {
+            return;
+        }
+        let Some((recording, place)) = self.place(at) else { return };
+        // Lost or not, the event stands.
+        let carried = recording.put_json(PayloadKind::AgentResult, body).ok();
+        let (carried_payload, bytes) = carried.map_or((None, None), |body| (Some(body.reference), body.bytes));
+        let Some(parent) = self.thread.parent_id() else {
+            let about = serde_json::json!({ "message": message });
+            carried_payload.into_iter().chain(bytes).for_each(|body| self.say_beside(body, &about, at));
+            return;
+        };
+        let event = AgentResultObserved {
+            edge_id: format!("edge:agent_result:{}:{}:{parent}", recording.id, place.turn_id).into(),
+            child_thread_id: recording.id.clone(),
+            child_turn_id: place.turn_id.clone(),
+            parent_thread_id: parent.clone(),
+            message: message.to_owned(),
+            carried_payload,
+        };
+        // Told by the writer where it was lost.
+        let _ = recording.bundle.writer.append(at, &place.context, &event.into());
+        bytes.into_iter().for_each(|bytes| self.say_beside(bytes, &serde_json::Value::Null, at));
     }
 
     /// A body of any kind.

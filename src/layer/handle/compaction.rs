@@ -1,0 +1,74 @@
+//! The handle of a request to compact.
+
+use std::sync::Arc;
+
+use tracing::info_span;
+
+use super::{HANDLE_TARGET, Handle, Model, window, within};
+use crate::bundle::Body;
+use crate::layer::window::{CompactionName, CompactionWindow, InferenceFacts, install};
+use crate::layer::windows::{Windows, Work};
+
+/// A request to make the history shorter. Made by [`Turn::compaction`](super::Turn::compaction).
+///
+/// Dropped with a response it is completed, without one it failed.
+#[derive(Debug, Clone)]
+pub struct Compaction(Handle);
+
+window!(Compaction);
+
+impl Compaction {
+    /// `parent` is the turn, or an earlier request of the same compaction.
+    pub(super) fn open(parent: &Handle, model: Model<'_>) -> Self {
+        let make = || {
+            info_span!(
+                target: HANDLE_TARGET,
+                parent: parent.span(),
+                "compaction",
+                otel_trace.kind = "compaction",
+                gen_ai.request.model = model.name,
+                gen_ai.provider.name = model.provider,
+                otel.status_code = tracing::field::Empty,
+                otel.status_description = tracing::field::Empty,
+            )
+        };
+        let span = within(parent.span(), make);
+        Self(Handle::new(span, |state| {
+            let Some(turn) = state.surroundings().turn else { return };
+            let earlier = parent.states().iter().find(|earlier| Arc::ptr_eq(earlier.recorder(), state.recorder()));
+            let earlier = earlier.and_then(|earlier| earlier.windows()?.compaction());
+            let name = earlier.map_or_else(|| CompactionName::new(None), |earlier| Arc::clone(earlier.name()));
+            let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
+            state.open(Work::Compaction(CompactionWindow::new(turn, name, facts)).into());
+        }))
+    }
+
+    /// Opens another request of the same compaction: a retry, or the next part.
+    pub fn again(&self, model: Model<'_>) -> Self {
+        Self::open(&self.0, model)
+    }
+
+    fn each(&self, act: impl Fn(&Arc<CompactionWindow>)) {
+        for state in self.0.states() {
+            if let Some(compaction) = state.windows().and_then(Windows::compaction) {
+                act(compaction);
+            }
+        }
+    }
+
+    /// The request as it is about to be sent, a `compaction_request` body.
+    pub fn request(&self, body: impl Body) {
+        self.each(|compaction| compaction.request(&body));
+    }
+
+    /// What the model answered, a `compaction_response` body.
+    pub fn response(&self, body: impl Body) {
+        self.each(|compaction| compaction.response(&body));
+    }
+
+    /// The shorter history took the place of the longer one, a `compaction_checkpoint` body: `input_history` is what was
+    /// sent, `replacement_history` what is in its place.
+    pub fn installed(&self, body: impl Body) {
+        self.each(|compaction| install(compaction.turn(), compaction.name(), &body));
+    }
+}

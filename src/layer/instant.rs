@@ -1,0 +1,180 @@
+//! Instants: events of target `otel_trace` that say what happened to the span they are in.
+
+use std::fmt;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+use tracing::Event;
+use tracing::field::{Field, Visit};
+
+use super::fields::text_of_debug;
+use super::span_state::SpanState;
+use super::window::{CompactionName, TurnWindow, install};
+use super::windows::{Surroundings, Windows};
+use crate::bundle::{Body, BodyBuf, BodyError, Json};
+use crate::event::{CellStatus, ExecutionStatus};
+
+/// `otel_trace.event`, with `otel_trace.payload` as JSON text and `otel_trace.status` where it ends something.
+#[derive(Debug)]
+pub(super) struct Instant {
+    kind: Kind,
+    said: Said,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    RuntimeStarted,
+    RuntimeEnded,
+    CellResponded,
+    CellEnded,
+    CompactionInstalled,
+    AgentResult,
+    ProtocolEvent,
+}
+
+impl Kind {
+    fn by_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "tool_call_runtime_started" => Self::RuntimeStarted,
+            "tool_call_runtime_ended" => Self::RuntimeEnded,
+            "code_cell_initial_response" => Self::CellResponded,
+            "code_cell_ended" => Self::CellEnded,
+            "compaction_installed" => Self::CompactionInstalled,
+            "agent_result_observed" => Self::AgentResult,
+            "protocol_event_observed" => Self::ProtocolEvent,
+            _ => return None,
+        })
+    }
+}
+
+/// What an event's fields say.
+#[derive(Debug, Default)]
+struct Said {
+    kind: Option<Kind>,
+    status: Option<String>,
+    payload: Option<String>,
+    event_type: Option<String>,
+    message: Option<String>,
+    compaction_id: Option<String>,
+}
+
+impl Instant {
+    /// The instant that an event is; none where it says nothing that is known.
+    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+        let mut said = Said::default();
+        event.record(&mut said);
+        Some(Self { kind: said.kind?, said })
+    }
+
+    /// Whether it may be said of what this span is.
+    pub(super) fn is_about(&self, state: &SpanState) -> bool {
+        let Some(windows) = state.windows() else { return false };
+        match self.kind {
+            Kind::RuntimeStarted | Kind::RuntimeEnded => windows.tool().is_some(),
+            Kind::CellResponded | Kind::CellEnded => windows.cell().is_some(),
+            Kind::CompactionInstalled | Kind::AgentResult => {
+                Surroundings::inside(windows).is_some_and(|inside| inside.turn.is_some())
+            }
+            Kind::ProtocolEvent => Surroundings::inside(windows).is_some(),
+        }
+    }
+
+    /// Records it.
+    pub(super) fn happen_in(&self, state: &SpanState) {
+        let Some(windows) = state.windows() else { return };
+        let inside = Surroundings::inside(windows).unwrap_or_default();
+        let body = Text(self.said.payload.as_deref().unwrap_or("{}"));
+        match self.kind {
+            Kind::RuntimeStarted => windows.tool().into_iter().for_each(|tool| tool.runtime_started(&body)),
+            Kind::RuntimeEnded => {
+                windows.tool().into_iter().for_each(|tool| tool.runtime_ended(self.execution_status(), &body));
+            }
+            Kind::CellResponded => windows.cell().into_iter().for_each(|cell| cell.respond(self.cell_status(), &body)),
+            Kind::CellEnded => windows.cell().into_iter().for_each(|cell| cell.ended(self.cell_status(), &body)),
+            Kind::CompactionInstalled => self.install(windows, inside.turn.as_ref(), &body),
+            Kind::AgentResult => {
+                let message = self.said.message.as_deref().unwrap_or_default();
+                inside.turn.iter().for_each(|turn| turn.agent_result(message, &body));
+            }
+            Kind::ProtocolEvent => {
+                let event_type = self.said.event_type.as_deref().unwrap_or_default();
+                inside.thread.iter().for_each(|thread| thread.protocol_event(event_type, &body));
+            }
+        }
+    }
+
+    /// As part of the compaction whose request the span is, else of the one that it names.
+    fn install(&self, windows: &Windows, turn: Option<&Arc<TurnWindow>>, body: &dyn Body) {
+        let named = CompactionName::new(self.said.compaction_id.clone());
+        match (windows.compaction(), turn) {
+            (Some(compaction), _) => install(compaction.turn(), compaction.name(), body),
+            (None, Some(turn)) => install(turn, &named, body),
+            (None, None) => {}
+        }
+    }
+
+    fn execution_status(&self) -> ExecutionStatus {
+        match self.said.status.as_deref() {
+            Some("failed") => ExecutionStatus::Failed,
+            Some("cancelled") => ExecutionStatus::Cancelled,
+            Some("aborted") => ExecutionStatus::Aborted,
+            Some(_) | None => ExecutionStatus::Completed,
+        }
+    }
+
+    fn cell_status(&self) -> CellStatus {
+        match self.said.status.as_deref() {
+            Some("yielded") => CellStatus::Yielded,
+            Some("failed") => CellStatus::Failed,
+            Some("terminated" | "cancelled" | "aborted") => CellStatus::Terminated,
+            Some(_) | None => CellStatus::Completed,
+        }
+    }
+}
+
+impl Said {
+    fn text(&mut self, name: &str) -> Option<&mut Option<String>> {
+        Some(match name {
+            "otel_trace.status" => &mut self.status,
+            "otel_trace.payload" => &mut self.payload,
+            "otel_trace.protocol_event" => &mut self.event_type,
+            "otel_trace.message" => &mut self.message,
+            "otel_trace.compaction.id" => &mut self.compaction_id,
+            _ => return None,
+        })
+    }
+}
+
+const EVENT: &str = "otel_trace.event";
+
+impl Visit for Said {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == EVENT {
+            self.kind = Kind::by_name(value);
+        } else if let Some(slot) = self.text(field.name()) {
+            *slot = Some(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if (field.name() == EVENT || self.text(field.name()).is_some())
+            && let Some(text) = text_of_debug(value)
+        {
+            self.record_str(field, &text);
+        }
+    }
+}
+
+/// A body that comes as text: JSON where it is, else a string.
+struct Text<'a>(&'a str);
+
+impl Body for Text<'_> {
+    fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
+        if serde_json::from_str::<IgnoredAny>(self.0).is_ok() {
+            out.write_all(self.0.as_bytes()).map_err(BodyError::new)
+        } else {
+            Json(self.0).encode(out)
+        }
+    }
+}

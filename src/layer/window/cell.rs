@@ -1,0 +1,216 @@
+//! A code cell: a script that a model wrote and a runtime runs, which may give control back before it is done.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::life::Life;
+use super::recording::{AsJson, Recording};
+use super::turn::{Place, TurnWindow};
+use super::{AnOpenWindow, End};
+use crate::bundle::Body;
+use crate::event::{
+    CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, PayloadKind, PayloadRef,
+    RuntimeCellId, UnixMillis,
+};
+use crate::layer::recorder::{Inner, locked};
+
+/// What is known of a cell before it starts.
+#[derive(Debug, Default)]
+pub(in crate::layer) struct CellFacts {
+    /// The cell, as its runtime numbered it.
+    pub(in crate::layer) runtime_id: Option<String>,
+    /// The provider's id of the call that brought the script.
+    pub(in crate::layer) call_id: Option<String>,
+    pub(in crate::layer) source: String,
+}
+
+#[derive(Debug)]
+pub(in crate::layer) struct CellWindow {
+    turn: Arc<TurnWindow>,
+    facts: CellFacts,
+    id: OnceLock<RuntimeCellId>,
+    life: Life,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen of a cell so far.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Its first response, once there was one.
+    responded: Option<CellStatus>,
+    error: Option<String>,
+}
+
+/// Whether a script that says so runs on.
+fn runs_on(status: CellStatus) -> bool {
+    match status {
+        CellStatus::Starting | CellStatus::Running | CellStatus::Yielded => true,
+        CellStatus::Completed | CellStatus::Failed | CellStatus::Terminated => false,
+    }
+}
+
+impl CellWindow {
+    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: CellFacts) -> Arc<Self> {
+        Arc::new(Self { turn, facts, id: OnceLock::new(), life: Life::default(), seen: Mutex::default() })
+    }
+
+    fn recorder(&self) -> &Arc<Inner> {
+        self.turn.recorder()
+    }
+
+    pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
+        &self.turn
+    }
+
+    /// What its runtime calls it, once it started.
+    pub(super) fn id(&self) -> Option<&RuntimeCellId> {
+        self.id.get()
+    }
+
+    /// Starts the cell if it has not started: before its script runs.
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: UnixMillis) -> bool {
+        self.started(at).is_some()
+    }
+
+    fn started(self: &Arc<Self>, at: UnixMillis) -> Option<(&Recording, &Place, &RuntimeCellId)> {
+        let (recording, place) = self.turn.place(at)?;
+        if self.life.is_pending() {
+            if self.recorder().is_off("a code cell") {
+                return None;
+            }
+            let window = || AnOpenWindow::Cell(Arc::clone(self));
+            self.life.start(self.recorder(), window, || {
+                let CellFacts { runtime_id, call_id, source } = &self.facts;
+                let runtime_cell_id = self.id.get_or_init(|| match runtime_id {
+                    Some(id) => recording.bundle.cell_id(&recording.id, id),
+                    None => recording.bundle.unique("cell").into(),
+                });
+                let call_id = call_id.as_deref().unwrap_or(runtime_cell_id.as_str());
+                let started = CodeCellStarted {
+                    runtime_cell_id: runtime_cell_id.clone(),
+                    model_visible_call_id: CallId::from(call_id),
+                    source_js: source.clone(),
+                };
+                recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+            });
+        }
+        self.life.has_started().then_some(())?;
+        Some((recording, place, self.id.get()?))
+    }
+
+    /// The call that brought the script returned, with a `tool_result` body. A script that does not run on has ended,
+    /// which its end says with a body of its own.
+    pub(in crate::layer) fn respond(self: &Arc<Self>, status: CellStatus, body: &dyn Body) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("a code cell's response") {
+            return;
+        }
+        let Some((recording, place, id)) = self.started(at) else { return };
+        let response_payload = self.keep(recording, body, at);
+        let ended_with = (!runs_on(status)).then(|| self.keep(recording, body, at)).flatten();
+        let is_first = self.life.before_end(|| {
+            let mut seen = locked(&self.seen);
+            let is_first = seen.responded.is_none();
+            if is_first {
+                seen.responded = Some(status);
+                let runtime_cell_id = id.clone();
+                let event =
+                    CodeCellInitialResponse { runtime_cell_id, status, response_payload: response_payload.clone() };
+                // Told by the writer where it was lost.
+                let _ = recording.bundle.writer.append(at, &place.context, &event.into());
+            }
+            is_first
+        });
+        match is_first {
+            Some(true) if runs_on(status) => {}
+            Some(true) => self.finish(status, ended_with, at),
+            // What came after the first response, or after the end, is evidence still.
+            Some(false) | None => {
+                for body in response_payload.into_iter().chain(ended_with) {
+                    self.say_beside(body, at);
+                }
+            }
+        }
+    }
+
+    /// The script ended, with a `tool_result` body.
+    pub(in crate::layer) fn ended(self: &Arc<Self>, status: CellStatus, body: &dyn Body) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("a code cell's end") {
+            return;
+        }
+        let Some((recording, ..)) = self.started(at) else { return };
+        let payload = self.keep(recording, body, at);
+        if self.life.is_open() {
+            self.finish(status, payload, at);
+        } else if let Some(payload) = payload {
+            self.say_beside(payload, at);
+        }
+    }
+
+    fn keep(self: &Arc<Self>, recording: &Recording, body: &dyn Body, at: UnixMillis) -> Option<PayloadRef> {
+        // Lost or not, the event stands.
+        let AsJson { reference, bytes } = recording.put_json(PayloadKind::ToolResult, body).ok()?;
+        if let Some(bytes) = bytes {
+            self.say_beside(bytes, at);
+        }
+        Some(reference)
+    }
+
+    fn say_beside(self: &Arc<Self>, payload: PayloadRef, at: UnixMillis) {
+        self.turn.say_beside(payload, &serde_json::json!({ "runtime_cell_id": self.id.get() }), at);
+    }
+
+    /// A body of any kind.
+    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+        if kind == PayloadKind::ToolResult {
+            let has_responded = locked(&self.seen).responded.is_some();
+            let say = if has_responded { Self::ended } else { Self::respond };
+            return say(self, CellStatus::Completed, body);
+        }
+        self.start(UnixMillis::now());
+        self.turn.keep_beside(kind, body, &serde_json::json!({ "runtime_cell_id": self.id.get() }));
+    }
+
+    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+        if error.is_some() {
+            locked(&self.seen).error = error;
+        }
+    }
+
+    fn finish(self: &Arc<Self>, status: CellStatus, response_payload: Option<PayloadRef>, at: UnixMillis) {
+        self.life.end(self.recorder(), || {
+            let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
+            let writer = &recording.bundle.writer;
+            if locked(&self.seen).responded.replace(status).is_none() {
+                let first = CodeCellInitialResponse { runtime_cell_id: id.clone(), status, response_payload: None };
+                // Told by the writer where it was lost.
+                let _ = writer.append(at, &place.context, &first.into());
+            }
+            let ended = CodeCellEnded { runtime_cell_id: id.clone(), status, response_payload };
+            // Told by the writer where it was lost.
+            let _ = writer.append(at, &place.context, &ended.into());
+        });
+    }
+
+    /// Ends the cell. A script that runs on after it gave control back is not ended by a span that closes: somebody may
+    /// wait for it.
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: &End) {
+        if !self.life.is_open() {
+            self.life.end(self.recorder(), || {});
+            return;
+        }
+        let (responded, failed) = {
+            let seen = locked(&self.seen);
+            (seen.responded, seen.error.is_some())
+        };
+        let status = match end {
+            End::Completed => CellStatus::Completed,
+            End::Failed(_) => CellStatus::Failed,
+            End::Cancelled(_) | End::Shutdown => CellStatus::Terminated,
+            End::Closed if responded == Some(CellStatus::Yielded) => return,
+            End::Closed if failed => CellStatus::Failed,
+            End::Closed => CellStatus::Terminated,
+        };
+        self.finish(status, None, UnixMillis::now());
+    }
+}
