@@ -32,6 +32,7 @@ mod log;
 mod log_file;
 mod loss;
 mod manifest;
+mod open_logs;
 mod reader;
 mod redact;
 mod store;

@@ -6,8 +6,10 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
+use super::open_logs::Rests;
 use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
 
 /// What every line begins with, up to its seq.
@@ -36,6 +38,8 @@ pub(super) trait Medium: Send {
 #[derive(Debug)]
 pub(super) struct Log<M> {
     state: Mutex<State<M>>,
+    /// Whether the medium was let go of since the last line.
+    rests: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -68,7 +72,8 @@ impl From<io::Error> for NotWritten {
 impl<M: Medium> Log<M> {
     /// A log on an empty medium.
     pub(super) fn new(medium: M) -> Self {
-        Self { state: Mutex::new(State { medium, next: Seq(1), length: 0, torn: false, closed: false }) }
+        let state = State { medium, next: Seq(1), length: 0, torn: false, closed: false };
+        Self { state: Mutex::new(state), rests: AtomicBool::new(false) }
     }
 
     /// Appends one line and gives its place. On an error nothing of it stays, and its place goes to the next line.
@@ -108,16 +113,36 @@ impl<M: Medium> Log<M> {
 
     /// Lets go of the medium until the next line.
     pub(super) fn rest(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rest_locked(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn rest_locked(&self, state: &mut State<M>) {
         // What may be torn is cut off by the next line.
         if !state.torn {
             state.medium.rest();
+            self.rests.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether the medium was let go of; it is about to be needed.
+    pub(super) fn wakes(&self) -> bool {
+        self.rests.load(Ordering::Relaxed) && self.rests.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the log can still be found by its name.
     pub(super) fn is_linked(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).medium.is_linked()
+    }
+}
+
+impl<M: Medium> Rests for Log<M> {
+    fn try_rest(&self) -> bool {
+        match self.state.try_lock() {
+            Ok(mut state) => self.rest_locked(&mut state),
+            Err(TryLockError::Poisoned(_)) => {}
+            Err(TryLockError::WouldBlock) => return false,
+        }
+        true
     }
 }
 

@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::body::message_of;
 use super::log::{Log, NotWritten};
 use super::log_file::LogFile;
 use super::loss::Gap;
+use super::open_logs::{OpenLogs, Rests};
 use super::store::Files;
 use super::{
     Body, BodyBuf, Error, ErrorKind, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally, file,
@@ -36,6 +37,8 @@ pub struct WriterOptions {
     pub tally: Arc<Tally>,
     /// Told of each loss, outside every lock.
     pub on_loss: Option<OnLoss>,
+    /// The logs whose files are open. All writers of a program should share it.
+    pub(crate) open_logs: Arc<OpenLogs>,
 }
 
 impl fmt::Debug for WriterOptions {
@@ -106,7 +109,7 @@ pub struct Stored {
 pub struct Writer {
     path: PathBuf,
     manifest: Manifest,
-    log: Log<LogFile>,
+    log: Arc<Log<LogFile>>,
     store: Box<dyn PayloadStore>,
     last_payload: AtomicU64,
     options: WriterOptions,
@@ -127,9 +130,11 @@ impl Writer {
         let path = root.join(manifest.directory_name());
         file::create_dirs(&root).map_err(|error| Error::io(&root, "the directory of bundles can't be made", error))?;
         let prepared = Prepared::make(&root, &manifest)?;
-        let log = prepared.publish(&path)?;
+        let log = LogFile::new(prepared.publish(&path)?, path.join(Manifest::LOG));
+        let log = Arc::new(Log::new(log));
+        options.open_logs.opened(open_log(&log));
         Ok(Self {
-            log: Log::new(LogFile::new(log, path.join(Manifest::LOG))),
+            log,
             store: Box::new(Files::new(&path)),
             last_payload: AtomicU64::new(0),
             gap: Mutex::default(),
@@ -193,12 +198,20 @@ impl Writer {
     }
 
     fn append_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+        self.wake_log();
         match self.log.append(&RecordBody::new(at, &self.manifest.rollout_id, context, event)) {
             Ok(seq) => {
                 self.options.tally.wrote_event(event.kind());
                 Ok(seq)
             }
             Err(not_written) => Err(self.lose_event(event, not_written)),
+        }
+    }
+
+    /// A log that let go of its file is about to open it again.
+    fn wake_log(&self) {
+        if self.log.wakes() {
+            self.options.open_logs.opened(open_log(&self.log));
         }
     }
 
@@ -219,6 +232,7 @@ impl Writer {
             self.say_gap(at);
         }
         let context = EventContext::default();
+        self.wake_log();
         match self.log.append_last(&RecordBody::new(at, &self.manifest.rollout_id, &context, event)) {
             Ok(_) => self.options.tally.wrote_event(event.kind()),
             Err(not_written) => drop(self.lose_event(event, not_written)),
@@ -264,11 +278,6 @@ impl Writer {
         }
     }
 
-    /// Lets go of the log's file until the next event: a program may have more bundles open than files.
-    pub(crate) fn rest(&self) {
-        self.log.rest();
-    }
-
     /// Says what can still be said, and whether the bundle is still where it was made: lines written to a log that
     /// was deleted go nowhere, and nothing but a look tells.
     pub fn finish(&self, at: UnixMillis) {
@@ -279,7 +288,13 @@ impl Writer {
             let reason = format!("{} was deleted while it was written", self.path.display());
             self.options.lose(Lost::Bundle, reason);
         }
+        self.log.rest();
     }
+}
+
+fn open_log(log: &Arc<Log<LogFile>>) -> Weak<dyn Rests> {
+    let log: Arc<dyn Rests> = Arc::<Log<LogFile>>::clone(log);
+    Arc::downgrade(&log)
 }
 
 /// A bundle's directory under a temporary name, removed again unless it is published.
@@ -327,7 +342,11 @@ impl Prepared {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        // Gone already where it was published.
-        let _ = fs::remove_dir_all(&self.directory);
+        // Gone already where it was published. By name: to list a directory needs a file that may not be had.
+        for file in [Manifest::FILE, Manifest::LOG] {
+            let _ = fs::remove_file(self.directory.join(file));
+        }
+        let _ = fs::remove_dir(self.directory.join(Manifest::PAYLOADS));
+        let _ = fs::remove_dir(&self.directory);
     }
 }

@@ -27,6 +27,31 @@ impl<'a> RequestBody<'a> {
     }
 }
 
+/// What of a request its span said after the call had started: kept beside it.
+#[derive(Serialize)]
+pub(super) struct LateRequest<'a> {
+    #[serde(flatten)]
+    request: Option<RequestBody<'a>>,
+    #[serde(rename = "gen_ai.request.model", skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(rename = "gen_ai.provider.name", skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+}
+
+impl<'a> LateRequest<'a> {
+    /// None where the span said nothing new.
+    pub(super) fn of(known: &Fields, fields: &'a Fields) -> Option<Self> {
+        let is_new = known.request != fields.request;
+        let model = fields.model.as_deref().filter(|model| known.model.as_deref() != Some(model));
+        let provider = fields.provider.as_deref().filter(|provider| known.provider.as_deref() != Some(provider));
+        (is_new || model.is_some() || provider.is_some()).then(|| Self {
+            request: RequestBody::of(&fields.request).filter(|_| is_new),
+            model,
+            provider,
+        })
+    }
+}
+
 /// A response made of fields.
 #[derive(Serialize)]
 pub(super) struct ResponseBody<'a> {

@@ -36,7 +36,6 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
             ..SessionMetadata::default()
         },
         orphan: None,
-        is_conversation: false,
     }
 }
 

@@ -105,7 +105,7 @@ impl Status {
 }
 
 /// The content fields that make a request.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct RequestFields {
     pub(super) input_messages: Option<String>,
     pub(super) system_instructions: Option<String>,

@@ -4,14 +4,13 @@ use std::cell::{Cell, RefCell};
 
 thread_local! {
     static IGNORING: Cell<bool> = const { Cell::new(false) };
-    static HELD: RefCell<Held> = const { RefCell::new(Held { depth: 0, calls: Vec::new() }) };
+    /// How many of [`holding_calls_back`] this thread is in. Has no destructor: it counts until the thread is gone.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+    /// Calls that wait until this thread holds none of our locks.
+    static HELD: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls that wait until this thread holds none of our locks.
-struct Held {
-    depth: usize,
-    calls: Vec<Box<dyn FnOnce()>>,
-}
+type Call = Box<dyn FnOnce()>;
 
 /// Whether this thread is inside [`while_calling_out`].
 pub(super) fn is_ignoring() -> bool {
@@ -36,27 +35,23 @@ pub(super) fn holding_calls_back<T>(act: impl FnOnce() -> T) -> T {
     struct Release;
     impl Drop for Release {
         fn drop(&mut self) {
-            let calls = HELD.try_with(|held| {
-                let mut held = held.borrow_mut();
-                held.depth -= 1;
-                if held.depth == 0 { std::mem::take(&mut held.calls) } else { Vec::new() }
-            });
-            calls.unwrap_or_default().into_iter().for_each(|call| call());
+            DEPTH.set(DEPTH.get() - 1);
+            if DEPTH.get() == 0 {
+                let calls = HELD.try_with(RefCell::take).unwrap_or_default();
+                calls.into_iter().for_each(|call| call());
+            }
         }
     }
-    // A thread that is ending holds nothing back, and has nothing of ours locked either.
-    let _release = HELD.try_with(|held| held.borrow_mut().depth += 1).ok().map(|()| Release);
+    DEPTH.set(DEPTH.get() + 1);
+    let _release = Release;
     act()
 }
 
-/// Makes a call now, or as soon as this thread holds none of our locks.
+/// Makes a call now, or as soon as this thread holds none of our locks. Not at all where the thread is ending and holds
+/// one: then nothing can wait.
 pub(super) fn call_out(call: impl FnOnce() + 'static) {
-    let call = Box::new(call);
-    let held = HELD.try_with(|held| held.borrow().depth > 0).unwrap_or(false);
-    if held {
-        // The thread is not ending: it was asked just now.
-        let _ = HELD.try_with(move |held| held.borrow_mut().calls.push(call));
-    } else {
-        call();
+    if DEPTH.get() == 0 {
+        return call();
     }
+    let _ = HELD.try_with(|held| held.borrow_mut().push(Box::new(call)));
 }

@@ -201,7 +201,12 @@ impl Inner {
 
     /// The thread of a conversation that opens none itself.
     pub(super) fn conversation(&self, id: &str, make: impl FnOnce() -> Arc<ThreadWindow>) -> Arc<ThreadWindow> {
-        Arc::clone(locked(&self.conversations).entry(id.to_owned()).or_insert_with(make))
+        let mut conversations = locked(&self.conversations);
+        // One whose bundle could not be made is tried again: there may be room by now.
+        if conversations.get(id).is_some_and(|thread| thread.is_lost()) {
+            conversations.remove(id);
+        }
+        Arc::clone(conversations.entry(id.to_owned()).or_insert_with(make))
     }
 
     /// Ends every window that is open, the latest first, and takes nothing more.
@@ -209,8 +214,6 @@ impl Inner {
         // They were seen to begin, so they are in the log too.
         let waiting: Vec<_> = locked(&self.waiting).values().filter_map(Weak::upgrade).collect();
         waiting.iter().for_each(InferenceWindow::give_up_waiting);
-        let conversations = std::mem::take(&mut *locked(&self.conversations));
-        conversations.values().for_each(|thread| thread.note_idle());
         let open = {
             let mut open = locked(&self.open);
             if self.is_shut.swap(true, Ordering::AcqRel) {
@@ -218,6 +221,12 @@ impl Inner {
             }
             std::mem::take(&mut *open)
         };
+        let busy: HashSet<_> = open.values().filter_map(AnOpenWindow::turns_thread).map(Arc::as_ptr).collect();
+        let conversations = std::mem::take(&mut *locked(&self.conversations));
+        conversations
+            .values()
+            .filter(|thread| !busy.contains(&Arc::as_ptr(thread)))
+            .for_each(|thread| thread.note_idle());
         // Each end waits for the start or the end that is being written meanwhile.
         for (_, window) in open.into_iter().rev() {
             window.end(End::Shutdown);

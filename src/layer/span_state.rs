@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::Metadata;
 
-use super::field_bodies::{RequestBody, ResponseBody};
+use super::field_bodies::{LateRequest, RequestBody, ResponseBody};
 use super::field_facts::{cell_facts, has_required_facts, inference_facts, thread_facts, tool_facts};
 use super::fields::{Fields, Kind};
 use super::recorder::{Inner, LayerNumber, locked};
@@ -33,6 +33,8 @@ pub(super) struct SpanState {
     touched_at: OnceLock<UnixMillis>,
     fields: Mutex<Option<Arc<Fields>>>,
     windows: OnceLock<Windows>,
+    /// What the request was made of.
+    asked_with: OnceLock<Arc<Fields>>,
 }
 
 /// Where a span stands.
@@ -62,6 +64,7 @@ impl SpanState {
             touched_at,
             fields,
             windows,
+            asked_with: OnceLock::new(),
         })
     }
 
@@ -192,6 +195,7 @@ impl SpanState {
         inference.know(inference_facts(&fields));
         if let Some(body) = RequestBody::of(&fields.request) {
             inference.request_at(&Json(&body), at);
+            let _ = self.asked_with.set(fields);
         }
     }
 
@@ -328,7 +332,12 @@ impl SpanState {
         let Some(fields) = locked(&self.fields).take() else { return };
         let Windows { thread, turn, work } = windows;
         match work {
-            Some(Work::Inference(inference)) if !inference.is_over() => say_last_of_inference(inference, &fields),
+            Some(Work::Inference(inference)) if !inference.is_over() => {
+                if let Some(late) = self.asked_with.get().and_then(|known| LateRequest::of(known, &fields)) {
+                    inference.request(&Json(&late));
+                }
+                say_last_of_inference(inference, &fields);
+            }
             Some(Work::Tool(tool)) if !tool.is_over() => say_last_of_tool(tool, &fields),
             Some(Work::Cell(cell)) => cell.note_error(fields.error()),
             Some(Work::Compaction(compaction)) => compaction.note_error(fields.error()),

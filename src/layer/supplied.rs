@@ -18,7 +18,6 @@ impl Supplied {
     /// scope.
     pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadWindow> {
         let conversation = facts.id.clone();
-        let facts = ThreadFacts { is_conversation: conversation.is_some(), ..facts };
         let make = || ThreadWindow::new(Arc::clone(recorder), None, facts);
         match conversation {
             Some(id) => recorder.conversation(&id, make),
@@ -41,7 +40,9 @@ impl Supplied {
 
     /// The span at the top has closed.
     pub(super) fn end(&self) {
-        for turn in std::mem::take(&mut *locked(&self.turns)) {
+        // Not in the loop's head: there the lock would be held through it.
+        let turns = std::mem::take(&mut *locked(&self.turns));
+        for turn in turns {
             turn.end(End::Closed);
         }
         if let Some(thread) = self.thread.get() {

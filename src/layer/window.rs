@@ -55,6 +55,14 @@ pub(super) enum AnOpenWindow {
 }
 
 impl AnOpenWindow {
+    /// The thread of a turn.
+    pub(super) fn turns_thread(&self) -> Option<&Arc<ThreadWindow>> {
+        match self {
+            Self::Turn(turn) => Some(turn.thread()),
+            Self::Thread(_) | Self::Inference(_) | Self::Tool(_) | Self::Cell(_) | Self::Compaction(_) => None,
+        }
+    }
+
     pub(super) fn end(&self, end: End) {
         match self {
             Self::Thread(thread) => thread.end(end),

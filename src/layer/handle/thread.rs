@@ -124,7 +124,6 @@ impl<'a> ThreadMeta<'a> {
                 sandbox_policy: owned(sandbox_policy),
             },
             orphan: None,
-            is_conversation: false,
         }
     }
 }

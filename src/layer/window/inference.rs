@@ -15,7 +15,7 @@ use crate::event::{
 use crate::layer::recorder::{Inner, locked};
 
 /// What is known of a call before it starts.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(in crate::layer) struct InferenceFacts {
     pub(in crate::layer) model: String,
     pub(in crate::layer) provider_name: String,

@@ -26,8 +26,6 @@ pub(in crate::layer) struct ThreadFacts {
     pub(in crate::layer) agent_path: Option<String>,
     pub(in crate::layer) metadata: SessionMetadata,
     pub(in crate::layer) orphan: Option<Orphan>,
-    /// Supplied for a conversation: it lives until shutdown, mostly without anything going on in it.
-    pub(in crate::layer) is_conversation: bool,
 }
 
 /// A window that had lost its surroundings, for which a thread was supplied.
@@ -126,9 +124,11 @@ impl ThreadWindow {
         // of the bodies is stored.
         let metadata = self.ready_metadata(identity, parent);
         let window = || AnOpenWindow::Thread(Arc::clone(self));
-        if self.life.start(&self.recorder, window, || self.write_start(identity, parent, metadata, at)) {
+        self.life.start(&self.recorder, window, || {
+            self.write_start(identity, parent, metadata, at)?;
             self.recorder.thread_started(identity.id.clone(), self);
-        }
+            Ok(())
+        });
         Some(())
     }
 
@@ -189,7 +189,7 @@ impl ThreadWindow {
     }
 
     /// Makes the bundle of a root thread and writes the start. One whose own start is lost still is a place for what
-    /// happens in it, but not one without a bundle.
+    /// happens in it, and has an end, but not one without a bundle.
     fn write_start(
         &self,
         identity: &Identity,
@@ -203,31 +203,31 @@ impl ThreadWindow {
             None => Arc::new(self.begin_bundle(&id, at)?),
         };
         let recording = Recording { id, bundle, agent_path, depth };
-        let written = self.write_lines(&recording, metadata, at);
+        self.write_lines(&recording, metadata, at);
         // Only now, so that nobody goes on before the start is in the log.
         let _ = self.recording.set(recording);
-        written
+        Ok(())
     }
 
-    fn write_lines(&self, recording: &Recording, metadata: Option<ReadyBody>, at: UnixMillis) -> Result<(), Lost> {
+    /// What of it is lost the writer tells.
+    fn write_lines(&self, recording: &Recording, metadata: Option<ReadyBody>, at: UnixMillis) {
         let Recording { id, bundle, agent_path, .. } = recording;
-        let append = |context: &EventContext, event: Event| bundle.writer.append(at, context, &event);
+        let append = |context: &EventContext, event: Event| {
+            let _ = bundle.writer.append(at, context, &event);
+        };
         let none = EventContext::default();
         // Lost or not, the start stands.
         let metadata = metadata.and_then(|body| bundle.writer.store(id, body).ok()).map(|stored| stored.reference);
         if self.parent.is_none() {
             let trace_id = bundle.writer.manifest().trace_id.clone();
-            // Lost or not, the thread's own start says the same.
-            let _ = append(&none, RolloutStarted { trace_id, root_thread_id: id.clone() }.into());
+            append(&none, RolloutStarted { trace_id, root_thread_id: id.clone() }.into());
         }
         let (thread_id, agent_path) = (id.clone(), agent_path.clone());
-        append(&none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }.into())?;
+        append(&none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }.into());
         if let Some(orphan) = self.facts.orphan {
             let context = EventContext { thread_id: Some(id.clone()), ..none };
-            // The start stands without its notice.
-            let _ = append(&context, orphan.notice().into());
+            append(&context, orphan.notice().into());
         }
-        Ok(())
     }
 
     /// The thread that spawned this one.
@@ -289,24 +289,22 @@ impl ThreadWindow {
         locked(&self.turns).insert(id, Arc::downgrade(turn));
     }
 
-    /// Another turn may have taken the id by now. A conversation in which nothing goes on holds no file open.
+    /// Another turn may have taken the id by now.
     pub(super) fn turn_ended(&self, id: &TurnId, turn: &TurnWindow) {
         let mut turns = locked(&self.turns);
         if turns.get(id).is_some_and(|named| std::ptr::eq(named.as_ptr(), turn)) {
             turns.remove(id);
         }
-        if self.facts.is_conversation
-            && turns.is_empty()
-            && let Some(recording) = self.started()
-        {
-            recording.bundle.writer.rest();
-        }
     }
 
-    /// Recording is about to end. A conversation in which nothing goes on is over, and was not cut short.
+    /// Recording ends, and nothing goes on in this conversation: it is over, and was not cut short.
     pub(in crate::layer) fn note_idle(&self) {
-        let is_idle = locked(&self.turns).is_empty();
-        self.is_idle.store(is_idle, Ordering::Relaxed);
+        self.is_idle.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it can never be recorded: its bundle could not be made.
+    pub(in crate::layer) fn is_lost(&self) -> bool {
+        self.recording.get().is_none() && self.life.is_over()
     }
 
     /// The open turn with this id.

@@ -177,7 +177,7 @@ impl ToolWindow {
         if self.recorder().is_off(kind.name()) {
             return;
         }
-        let Some((recording, place, id)) = self.started(at) else { return };
+        let Some((recording, place, id)) = self.started(at) else { return self.count_unstarted(Lost::Event(kind)) };
         match recording.put_json(PayloadKind::ToolRuntimeEvent, body) {
             Ok(AsJson { reference, bytes }) => {
                 // Told by the writer where it was lost.
@@ -190,13 +190,22 @@ impl ToolWindow {
         }
     }
 
+    /// What is said of a call whose start was lost has no place in the log.
+    fn count_unstarted(&self, what: Lost) {
+        if let Some(recording) = self.turn.thread().started() {
+            recording.bundle.writer.lose_dependent(what, "the start of its tool call could not be written");
+        }
+    }
+
     /// What the tool gave back, as a `tool_result` body.
     pub(in crate::layer) fn result(self: &Arc<Self>, body: &dyn Body) {
         let at = UnixMillis::now();
         if self.recorder().is_off("a tool result") {
             return;
         }
-        let Some((recording, _, _)) = self.started(at) else { return };
+        let Some((recording, _, _)) = self.started(at) else {
+            return self.count_unstarted(Lost::Payload(PayloadKind::ToolResult));
+        };
         let (result, bytes) = match recording.put_json(PayloadKind::ToolResult, body) {
             Ok(AsJson { reference, bytes }) => (Some(reference), bytes),
             Err(_told) => (None, None),

@@ -65,10 +65,11 @@ impl TurnWindow {
         if self.life.is_pending() && !self.recorder().is_off("a turn") {
             let window = || AnOpenWindow::Turn(Arc::clone(self));
             let started = TurnStarted { turn_id: place.turn_id.clone(), thread_id: recording.id.clone() };
-            let write = || recording.bundle.writer.append(at, &place.context, &started.into()).map(drop);
-            if self.life.start(self.recorder(), window, write) {
+            self.life.start(self.recorder(), window, || {
+                recording.bundle.writer.append(at, &place.context, &started.into())?;
                 self.thread.turn_started(self.name(place), self);
-            }
+                Ok(())
+            });
         }
         Some((recording, place))
     }
