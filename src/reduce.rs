@@ -55,7 +55,7 @@ impl Reduction {
 /// [`Error`] where the log can't be read at all, or, with [`Options::strict`], at the broken rule with the lowest seq.
 /// Damage is no error otherwise: see [`Graph::diagnostics`].
 pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
-    let mut problems = Problems::new(options.strict);
+    let mut problems = Problems::new(options);
     let mut work = Work::default();
     let facts = decode::decode(bundle, options, &mut problems, &mut work).map_err(Error::unreadable)?;
     // A domain's facts go with its fold: what says the same twice is not in memory twice for long.
@@ -68,17 +68,16 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
         compaction_requests: fold::compaction_requests(&facts.compaction_requests, &lives, &mut problems),
         operations: fold::operations(&facts.tools, &tools, &mut problems),
         cells: fold::cells(&facts.cells, &lives, &mut problems),
+        claims: fold::claims(&facts.tools, &tools, &mut problems),
         tools,
         talk,
         lives,
     };
-    let unfolded = link::Unfolded {
-        tools: facts.tools,
-        agent_results: facts.agent_results,
-        payloads: facts.payloads,
-        last_at: facts.last_at,
-    };
+    drop(facts.tools);
+    let unfolded =
+        link::Unfolded { agent_results: facts.agent_results, payloads: facts.payloads, last_at: facts.last_at };
     let mut graph = link::link(unfolded, folded, bundle.manifest(), &mut problems, &mut work);
+    decode::tell_unheard(facts.unheard, &mut problems);
     if let Some(broken) = problems.strict_failure() {
         return Err(Error::strict(bundle.path(), broken.clone()));
     }

@@ -75,6 +75,9 @@ fn plain_path(bundle: &Path, relative: &str, plain: &PlainDirectories) -> Result
     if components.peek().is_none() {
         return Err(Refusal::Path("is empty"));
     }
+    if Path::new(relative).ends_with("state.json") {
+        return Err(Refusal::Path("is what a reducer wrote"));
+    }
     while let Some(component) = components.next() {
         match component {
             Component::Normal(name) => path.push(name),

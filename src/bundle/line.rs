@@ -5,8 +5,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::Error;
-use crate::event::{BadRecord, Record, Seq};
+use crate::event::{BadRecord, PayloadRef, Record, Seq};
 
 /// One line of a log that is not blank.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub struct Line {
     pub number: u64,
     /// What it says, or why that can't be told.
     pub content: Result<Record, BadLine>,
+    /// The bodies that are named in a line of this version that says nothing.
+    pub named: Vec<PayloadRef>,
 }
 
 /// Why a line says nothing.
@@ -107,7 +112,11 @@ impl Lines {
             }
             Err(bad) => Err(BadLine::Unreadable(bad)),
         };
-        Ok(Some(Line { number, content }))
+        let named = match &content {
+            Err(BadLine::Unreadable(BadRecord::Line { .. } | BadRecord::Variant { .. })) => named_in(&text.bytes),
+            Ok(_) | Err(BadLine::Torn | BadLine::Unreadable(BadRecord::Schema { .. })) => Vec::new(),
+        };
+        Ok(Some(Line { number, content, named }))
     }
 }
 
@@ -122,6 +131,25 @@ impl Iterator for Lines {
         self.done = !matches!(line, Some(Ok(_)));
         line
     }
+}
+
+/// Whatever in a line has the shape of a reference to a body.
+fn named_in(line: &[u8]) -> Vec<PayloadRef> {
+    fn look(value: &Value, named: &mut Vec<PayloadRef>) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| look(value, named)),
+            Value::Object(fields) => match PayloadRef::deserialize(value) {
+                Ok(reference) => named.push(reference),
+                Err(_) => fields.values().for_each(|value| look(value, named)),
+            },
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut named = Vec::new();
+    if let Ok(value) = serde_json::from_slice(line) {
+        look(&value, &mut named);
+    }
+    named
 }
 
 /// Whether the text itself is broken, as that of a line cut short is.

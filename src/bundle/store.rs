@@ -49,6 +49,7 @@ pub struct BadPayload {
 enum Why {
     Refused(&'static str),
     TooLarge(u64),
+    Part,
     Io(io::Error),
 }
 
@@ -72,6 +73,7 @@ impl fmt::Display for BadPayload {
                 write!(f, "payload path {path:?} {reason}; only regular files inside the bundle are read")
             }
             Why::TooLarge(bytes) => write!(f, "payload {path:?} has {bytes} bytes, more than are read"),
+            Why::Part => write!(f, "payload {path:?} is named in part; in this bundle a file is one body"),
             Why::Io(error) => write!(f, "payload {path:?} can't be read: {error}"),
         }
     }

@@ -13,7 +13,8 @@ use super::{Status, bundles, say};
 /// Say what is wrong with a bundle, and write nothing
 ///
 /// Looks at everything: the log line by line, the order of events, what they refer to, how things started and ended,
-/// and every body, those that no graph needs too. One line on stdout for each finding.
+/// and every body, those that no graph needs too. One line on stdout for each finding. That something never ended is
+/// none: a run may have been killed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EPILOGUE, after_long_help = epilogue_with_codes())]
 pub(super) struct Args {

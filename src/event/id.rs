@@ -1,18 +1,36 @@
 //! Names of things, as programs and providers gave them: one string newtype each, so that no two kinds mix.
 //!
-//! Any characters are allowed, the empty string included. A clone shares the text.
+//! Any characters are allowed, the empty string included. A clone shares the text. Read from a bundle an id may have
+//! 16 KiB: a graph names it in many places, and must not grow faster than its bundle.
 
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The longest id that is read, in bytes.
+const MAX_BYTES: usize = 16 * 1024;
+
+fn bounded<E: Error>(id: Arc<str>) -> Result<Arc<str>, E> {
+    if id.len() <= MAX_BYTES {
+        return Ok(id);
+    }
+    Err(E::custom(format_args!("an id of {} bytes, more than {MAX_BYTES}", id.len())))
+}
 
 macro_rules! string_ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(Arc<str>);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                bounded(Arc::<str>::deserialize(deserializer)?).map(Self)
+            }
+        }
 
         impl $name {
             /// The id with this text.

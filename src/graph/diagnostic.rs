@@ -36,8 +36,21 @@ impl fmt::Display for Diagnostic {
         if let Some(line) = line {
             write!(f, "line {line}, ")?;
         }
-        write!(f, "{code}: {message}")?;
-        raw_payload_id.iter().try_for_each(|payload| write!(f, " [{payload}]"))
+        write!(f, "{code}: {}", OneLine(message))?;
+        raw_payload_id.iter().try_for_each(|payload| write!(f, " [{}]", OneLine(payload.as_str())))
+    }
+}
+
+/// Text of a bundle's on one line of a terminal, which it can't command.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        self.0.chars().try_for_each(|c| match c {
+            c if c.is_control() => write!(f, "{}", c.escape_debug()),
+            c => f.write_char(c),
+        })
     }
 }
 

@@ -33,6 +33,7 @@ mod sort;
 mod tool_result;
 mod unopened;
 mod usage;
+mod why;
 
 pub(super) use bodies::Body;
 pub(super) use checkpoint::Checkpoint;
@@ -48,6 +49,7 @@ pub(super) use request::{Request, RequestItems};
 pub(super) use response::ResponseBody;
 pub(super) use runtime_event::{Activity, AgentCall, Command};
 pub(super) use session_metadata::{SessionMetadata, SpawnedBy};
+pub(super) use unopened::tell_unheard;
 
 use super::{Options, Problems, Work};
 use crate::bundle::{self, Reader};
@@ -59,11 +61,18 @@ pub(super) fn decode(
     problems: &mut Problems,
     work: &mut Work,
 ) -> Result<Facts, bundle::Error> {
-    let log = log::read(bundle, problems, work)?;
+    let log::Log { entries: log, named } = log::read(bundle, problems, work)?;
     let contents = contents::Contents::default();
     let bodies = opened::Opened::of(&log, bundle, &contents, work);
-    if options.every_body {
+    let unheard = if options.every_body {
         unopened::check(&log, &bodies, bundle, problems, work);
+        unopened::unheard(&log, &bodies)
+    } else {
+        Vec::new()
+    };
+    let mut facts = sort::sort(log, bodies, contents.into_readings(), problems, work);
+    for body in named {
+        facts.payloads.add(body.raw_payload_id.clone(), body);
     }
-    Ok(sort::sort(log, &bodies, contents.into_readings(), problems, work))
+    Ok(Facts { unheard, ..facts })
 }

@@ -3,6 +3,7 @@
 //! `lives` goes first: threads and turns say which events count and whose they are. The others read those and their
 //! own facts. A domain knows no other domain's links: whether the tool or its item came first plays no part here.
 
+mod agents;
 mod cells;
 mod compaction_requests;
 mod conversation;
@@ -19,6 +20,7 @@ mod tools;
 mod turns;
 mod walk;
 
+pub(super) use agents::{Claim, claims};
 pub(super) use cells::{Cells, cells};
 pub(super) use compaction_requests::compaction_requests;
 pub(super) use inference::{Talk, talk};

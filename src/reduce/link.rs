@@ -10,8 +10,8 @@ mod sums;
 mod terminals;
 mod visible;
 
-use super::decode::{At, ToolFact};
-use super::fold::{Cells, Lives, Operations, Rollout, Talk, Tools};
+use super::decode::At;
+use super::fold::{Cells, Claim, Lives, Operations, Rollout, Talk, Tools};
 use super::{Problems, Work};
 use crate::bundle::Manifest;
 use crate::event::{AgentResultObserved, CompactionRequestId, PayloadRef, RawPayloadId, UnixMillis};
@@ -27,11 +27,12 @@ pub(super) struct Folded {
     pub(super) tools: Tools,
     pub(super) operations: Operations,
     pub(super) cells: Cells,
+    /// What the runtimes of tools tell of edges between agents.
+    pub(super) claims: Vec<Claim>,
 }
 
 /// What no domain folds alone.
 pub(super) struct Unfolded {
-    pub(super) tools: Vec<At<ToolFact>>,
     pub(super) agent_results: Vec<At<AgentResultObserved>>,
     pub(super) payloads: Table<RawPayloadId, PayloadRef>,
     /// When the last event was observed.
@@ -46,12 +47,13 @@ pub(super) fn link(
     problems: &mut Problems,
     work: &mut Work,
 ) -> Graph {
-    let Folded { rollout, mut lives, mut talk, compaction_requests, mut tools, mut operations, mut cells } = folded;
+    let Folded { rollout, mut lives, mut talk, compaction_requests, mut tools, mut operations, mut cells, claims } =
+        folded;
     let visible = Visible::of(&talk.items, work);
-    calls::link(&facts.tools, &mut tools, &mut talk, &visible, problems, work);
+    calls::link(&mut tools, &mut talk, &visible, problems, work);
     terminals::observe(&mut operations, &mut tools);
     let sessions = terminals::sessions(&mut operations, &tools);
-    cells::link(&facts, &mut cells, &mut tools, &mut talk, &visible, problems, work);
+    cells::link(&mut cells, &mut tools, &mut talk, &visible, problems, work);
     for request in compaction_requests.iter() {
         if let Some(compaction) = talk.compactions.get_mut(&request.compaction_id)
             && compaction.evidence.as_slice().first().is_some_and(|(seq, _)| request.window.started.seq < *seq)
@@ -59,7 +61,7 @@ pub(super) fn link(
             compaction.request_ids.push(request.compaction_request_id.clone());
         }
     }
-    let edges = agents::edges(&facts, &lives, &tools, &talk, problems, work);
+    let edges = agents::edges(claims, &facts.agent_results, &lives, &tools, &talk, problems, work);
     sums::list_and_sum(&mut lives, &talk, &tools, facts.last_at);
     let totals = sums::of_all(&talk, &tools, manifest.started_at, rollout.ended_at.or(facts.last_at));
     let Rollout { trace_id, root_thread_id, ended_at, status } = rollout;

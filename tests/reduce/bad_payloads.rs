@@ -248,6 +248,15 @@ fn half_a_surrogate_pair_costs_the_item() {
         let input = format!(r#"{{"input":[{{"role":"user","content":"{lone}"}},{{"role":"user","content":"hi"}}]}}"#);
         let graph = body(&input, &[Code::BadItem]);
         assert_eq!(seen(&graph, "a"), [1], "{lone}");
+        for item in [
+            format!(r#"{{"role":"user","content":[{{"type":"input_text","text":"{lone}"}}]}}"#),
+            format!(r#"{{"type":"function_call","call_id":"{lone}","name":"n","arguments":"{{}}"}}"#),
+            format!(r#"{{"type":"reasoning","summary":[{{"type":"summary_text","text":"{lone}"}}]}}"#),
+            format!(r#"{{"type":"reasoning","encrypted_content":"{lone}"}}"#),
+            format!(r#"{{"type":"custom_tool_call","call_id":"c","name":"exec","input":"{lone}"}}"#),
+        ] {
+            body(&format!(r#"{{"input":[{item}]}}"#), &[Code::BadItem]);
+        }
         // In what no rule looks at it does no harm.
         assert_eq!(seen(&body(&format!(r#"{{"{lone}":"{lone}","input":"hi"}}"#), &[]), "a").len(), 1, "{lone}");
     }

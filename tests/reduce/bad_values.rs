@@ -105,7 +105,7 @@ fn arguments_that_a_model_wrote_may_be_anything() {
 #[test]
 fn ids_and_texts_of_any_characters_are_kept() {
     let odd = "a\u{0}/../\n\"'é測\u{202e}";
-    let long = "x".repeat(100_000);
+    let long = "x".repeat(16 * 1024);
     for id in ["", odd, &long] {
         let mut case = Case::new();
         case.thread(id, id);
@@ -116,6 +116,33 @@ fn ids_and_texts_of_any_characters_are_kept() {
         assert_eq!((seen(&graph, id), tool(&graph, id).output_item_ids.len()), (vec![1, 2], 1));
         graph.write_state(std::io::sink(), otel_trace::graph::Snapshots::Expanded).unwrap();
     }
+}
+
+#[test]
+fn an_id_beyond_all_measure_costs_its_line() {
+    let mut case = Case::new();
+    case.thread(&"x".repeat(16 * 1024 + 1), "/root");
+    let graph = case.check(&[Code::BadLine]);
+    assert!(graph.diagnostics[0].message.contains("an id of 16385 bytes"), "{}", graph.diagnostics[0]);
+}
+
+#[test]
+fn what_a_line_names_is_listed_though_its_event_is_not_known() {
+    let mut case = Case::new();
+    let bodies = [0; 3].map(|_| case.body("tool_invocation", "{}"));
+    let kind = json!({ "type": "of_a_later_version" });
+    case.tool("x", None, kind, None);
+    case.event(json!({ "type": "of_a_later_version", "list": [{ "deep": bodies[0] }] }));
+    case.event(
+        json!({ "type": "tool_call_ended", "tool_call_id": "x", "status": "hibernating", "result_payload": bodies[1] }),
+    );
+    case.line(json!({ "schema_version": 2, "seq": 7, "body": bodies[2] }));
+    let graph = case.check(&[Code::BadLine, Code::UnknownVariant, Code::BadLine, Code::UnknownSchema]);
+    // Another version may mean something else.
+    assert_eq!(
+        graph.raw_payloads.iter().map(|body| body.path.as_str()).collect::<Vec<_>>(),
+        ["payloads/1.json", "payloads/2.json"]
+    );
 }
 
 #[test]

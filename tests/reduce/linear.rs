@@ -82,6 +82,26 @@ fn short_requests_beside_a_long_session_do_not_read_it_again() {
 }
 
 #[test]
+fn history_that_no_call_tells_is_told_once() {
+    let session = |calls: usize| {
+        let mut case = Case::new();
+        for n in 0..calls {
+            case.request_body(&format!("unknown{n}"), "{}");
+            case.response(&format!("unknown{n}"), [assistant(&n.to_string())]);
+        }
+        for n in 0..calls {
+            case.request_after(&format!("on{n}"), "nobody's", json!([]));
+        }
+        let reduction = case.try_reduce(&Options::default()).unwrap();
+        let mut state = Vec::new();
+        reduction.graph.write_state(&mut state, Snapshots::Shared).unwrap();
+        (reduction.work.conversation_steps, state.len() as u64)
+    };
+    let (small, large) = (session(100), session(200));
+    assert!(large.0 < small.0 * 9 / 4 && large.1 < small.1 * 9 / 4, "{small:?}, then {large:?}");
+}
+
+#[test]
 fn branches_of_a_long_session_do_not_copy_it() {
     let branches = |calls: usize| {
         let mut case = Case::new();

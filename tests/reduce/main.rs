@@ -8,6 +8,7 @@ mod bad_payloads;
 mod bad_values;
 mod case;
 mod cells;
+mod check;
 mod compaction;
 mod conversation;
 mod damage;

@@ -3,6 +3,7 @@
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
+use crate::case::{Case, item};
 use crate::shapes::{check, check_request, check_response, usage};
 
 fn output(parts: Value) -> Value {
@@ -88,6 +89,17 @@ fn what_a_tool_says_in_plain_parts_is_an_answer_too() {
     let message = json!({ "role": "tool", "parts": [{ "type": "text", "content": "-3" }] });
     let body = json!({ "gen_ai.input.messages": [message] });
     check_request(body, &[Code::CallWithoutId], &["tool function_call_output: -3"]);
+}
+
+#[test]
+fn attributes_that_hold_json_as_text_are_read() {
+    let messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": "hi" }] }]).to_string();
+    let mut case = Case::new();
+    case.request_body("a", json!({ "gen_ai.input.messages": messages }));
+    let answer = json!([{ "role": "assistant", "parts": [{ "type": "text", "content": "ho" }] }]).to_string();
+    case.response_body("a", json!({ "gen_ai.output.messages": answer }));
+    let graph = case.check(&[]);
+    assert_eq!([1, 2].map(|number| item(&graph, number).content.text()), ["hi", "ho"]);
 }
 
 #[test]

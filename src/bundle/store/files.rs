@@ -44,6 +44,10 @@ impl PayloadStore for Files {
 
     fn get(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
         let bad = |why| BadPayload { path: reference.path.clone(), why };
+        // A file of this store is one body.
+        if reference.offset.is_some_and(|offset| offset > 0) {
+            return Err(bad(Why::Part));
+        }
         let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|refusal| match refusal {
             Refusal::Path(reason) => bad(Why::Refused(reason)),
             Refusal::Io(error) => bad(Why::Io(error)),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZero;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -33,11 +34,12 @@ pub(in crate::reduce) struct Unread {
 /// So many bodies take longer to read than a thread to start.
 const WORTH_A_THREAD: usize = 8;
 
-/// Where a body is.
-pub(super) type Location = (String, Option<u64>, Option<u64>);
+/// Where a body is. However a path is spelled, a file is read once.
+pub(super) type Location = PathBuf;
 
 pub(super) fn location(reference: &PayloadRef) -> Location {
-    (reference.path.clone(), reference.offset, reference.length)
+    // Without `.` steps; one that climbs is refused, whatever it leads to.
+    Path::new(&reference.path).components().filter(|step| *step != Component::CurDir).collect()
 }
 
 /// Bodies of one shape that rules will open.
@@ -90,6 +92,22 @@ pub(super) struct Bodies<T> {
 }
 
 impl<T> Bodies<T> {
+    /// The body of the first event that names it. A producer observes each body once: were it taken for several events,
+    /// a small bundle could make a graph of any size.
+    pub(super) fn take(&mut self, reference: &PayloadRef) -> Body<T> {
+        let body = self.places.get(&location(reference)).and_then(|&place| self.bodies.get_mut(place));
+        let taken = || format!("payload {:?} is the body of an earlier event", reference.path).into();
+        match body {
+            Some(body) => std::mem::replace(body, Err(Unread { code: Code::BadPayload, why: taken() })),
+            None => self.get(reference),
+        }
+    }
+
+    /// Why the body at this place can't be used, if it is one of them and can't.
+    pub(super) fn why_not(&self, place: &Location) -> Option<&Unread> {
+        self.bodies.get(*self.places.get(place)?)?.as_ref().err()
+    }
+
     /// Whether the body at this place is one of them.
     pub(super) fn has(&self, place: &Location) -> bool {
         self.places.contains_key(place)

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::content_hash::Hashes;
-use super::draft::Why;
 use super::oddity::Oddity;
 use super::read_as::ReadAs;
 use super::reading::Reading;
+use super::why::Why;
 use crate::graph::Content;
 
 /// One reading of an item. Handles of one reduction are equal where all of what items say, and what is odd about them,

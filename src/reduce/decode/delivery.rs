@@ -18,7 +18,7 @@ pub(super) fn delivery(draft: &Draft) -> Option<Delivery> {
     if draft.kind != ItemKind::Message || draft.role != Role::Assistant {
         return None;
     }
-    let message = Object::parse(only?.as_text().filter(|text| text.starts_with('{'))?)?;
+    let message = Object::parse(only?.as_text().filter(|text| text.trim_start().starts_with('{'))?)?;
     message.text("author")?;
     message.number::<bool>("trigger_turn")?;
     let content = message.text("content")?;

@@ -4,13 +4,9 @@ use serde_json::value::RawValue;
 
 use super::canonical_json::{canonical, canonical_object, canonical_text, summary};
 use super::object::{Object, list, text};
+use super::why::{UNREADABLE, Why};
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
-
-/// What makes an item unreadable.
-pub(super) type Why = &'static str;
-
-pub(super) const UNREADABLE: Why = "it holds a value that can't be read: nested too deep, or no valid text or number";
 
 /// A part, with the whole of the JSON that it stands for.
 pub(super) struct DraftPart {
@@ -114,8 +110,8 @@ impl Draft {
     /// A message's content: text, a list of parts, or what can only be pointed at.
     pub(super) fn content(&mut self, content: Option<&RawValue>) -> Result<(), Why> {
         let Some(content) = content else { return self.reference("content", None) };
-        if let Some(text) = text(content) {
-            self.text(&text);
+        if content.get().starts_with('"') {
+            self.text(&text(content).ok_or(UNREADABLE)?);
             return Ok(());
         }
         let parts = match content.get() {
@@ -137,7 +133,7 @@ impl Draft {
         let kind = object.as_ref().and_then(|object| object.text("type"));
         match kind.as_deref() {
             Some("input_text" | "output_text" | "text") => {
-                if let Some(text) = object.and_then(|object| object.text("text")) {
+                if let Some(text) = object.map(|object| object.said("text")).transpose()?.flatten() {
                     self.text(&text);
                 }
                 Ok(())

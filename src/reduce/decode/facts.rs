@@ -10,6 +10,7 @@ use super::response::ResponseBody;
 use super::runtime_event::{AgentCall, Command};
 use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
+use super::unopened::Unheard;
 use crate::event::{
     AgentResultObserved, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, CompactionInstalled,
     CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted, EventContext, InferenceId,
@@ -49,6 +50,8 @@ pub(in crate::reduce) struct Facts {
     pub(in crate::reduce) agent_results: Vec<At<AgentResultObserved>>,
     pub(in crate::reduce) payloads: Table<RawPayloadId, PayloadRef>,
     pub(in crate::reduce) readings: Readings,
+    /// Bodies that rules opened in vain, where all are to be looked at.
+    pub(in crate::reduce) unheard: Vec<Unheard>,
     /// When the last event was observed.
     pub(in crate::reduce) last_at: Option<UnixMillis>,
 }

@@ -44,6 +44,20 @@ pub(super) fn messages(
     Some(message_list(messages, otherwise, contents))
 }
 
+/// The same, of an attribute of a span: those can't hold lists, so that some writers keep their JSON as text.
+pub(super) fn attribute(
+    value: &RawValue,
+    otherwise: Option<Role>,
+    speaker: Role,
+    contents: &Contents,
+) -> Option<Vec<ContentId>> {
+    let json = text(value).filter(|text| text.trim_start().starts_with(['[', '{']));
+    match json.as_deref().map(serde_json::from_str) {
+        Some(Ok(inner)) => messages(inner, otherwise, speaker, contents),
+        Some(Err(_)) | None => messages(value, otherwise, speaker, contents),
+    }
+}
+
 /// The items of a list of messages.
 pub(super) fn message_list(messages: Vec<&RawValue>, otherwise: Option<Role>, contents: &Contents) -> Vec<ContentId> {
     read_all(messages, ReadAs::Message { otherwise }, contents)

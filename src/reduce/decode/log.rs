@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use crate::bundle::{self, BadLine, Reader};
-use crate::event::{BadRecord, EventContext, Record, RolloutId, Seq, ThreadId, TurnId};
+use crate::event::{BadRecord, EventContext, PayloadRef, Record, RolloutId, Seq, ThreadId, TurnId};
 use crate::graph::Code;
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
@@ -15,9 +15,17 @@ pub(super) struct Entry {
     pub(super) record: Record,
 }
 
-/// Reads all lines. Events come back in order of seq; equal ones in order of line.
-pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Result<Vec<Entry>, bundle::Error> {
-    let mut log = Vec::new();
+/// What a log says.
+pub(super) struct Log {
+    /// Events in order of seq; equal ones in order of line.
+    pub(super) entries: Vec<Entry>,
+    /// The bodies that other lines name.
+    pub(super) named: Vec<PayloadRef>,
+}
+
+/// Reads all lines.
+pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Result<Log, bundle::Error> {
+    let (mut log, mut named) = (Vec::new(), Vec::new());
     let mut seqs = Vec::new();
     let mut order = Order::default();
     let mut names = Names::default();
@@ -32,6 +40,7 @@ pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) ->
                 Some(seq)
             }
             Err(bad) => {
+                named.extend(line.named);
                 let place = Place { seq: bad.seq(), line: line.number, after: order.last };
                 problems.add(place, code_of(&bad), format!("{bad}; the line is left out"), None);
                 bad.seq()
@@ -46,7 +55,7 @@ pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) ->
     seqs.sort_unstable();
     tell_gaps(&seqs, problems);
     tell_other_rollouts(bundle, &log, problems);
-    Ok(log)
+    Ok(Log { entries: log, named })
 }
 
 /// The names that every line repeats, each kept once.

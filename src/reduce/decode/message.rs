@@ -20,9 +20,9 @@ mod reasoning;
 
 use serde_json::value::RawValue;
 
-use super::draft::Why;
 use super::object::{Object, is_null, list, text};
 use super::reading::Reading;
+use super::why::Why;
 use crate::event::CallId;
 use crate::graph::Role;
 use pieces::Pieces;

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::why::{UNREADABLE, Why};
+
 /// A JSON object, its values still text.
 #[derive(Default)]
 pub(super) struct Object<'a> {
@@ -57,6 +59,15 @@ impl<'a> Object<'a> {
 
     pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         text(self.get(name)?)
+    }
+
+    /// The text of a field that may be absent, or no text. What can't be read, as half a surrogate pair, is neither.
+    pub(super) fn said(&self, name: &str) -> Result<Option<Cow<'a, str>>, Why> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        match text(value) {
+            None if value.get().starts_with('"') => Err(UNREADABLE),
+            said => Ok(said),
+        }
     }
 
     pub(super) fn string(&self, name: &str) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::bodies::{Bodies, Body, Location, Wanted};
+use super::bodies::{Bodies, Body, Location, Unread, Wanted};
 use super::checkpoint::Checkpoint;
 use super::contents::Contents;
 use super::facts::{Runtime, ToolAnswer};
@@ -216,33 +216,59 @@ impl Opened {
             || stdin_results.has(at)
     }
 
-    pub(super) fn invocation(&self, event: &ToolCallStarted) -> Option<Body<Invocation>> {
-        let body = event.invocation_payload.as_ref().filter(|_| opens_invocation(&event.kind))?;
-        Some(self.invocations.get(body))
+    /// Why the body at this place can't be used, if a rule opened it in vain.
+    pub(super) fn why_not(&self, at: &Location) -> Option<&Unread> {
+        let Self {
+            opens: _,
+            metadata,
+            requests,
+            responses,
+            checkpoints,
+            invocations,
+            commands,
+            agents,
+            results,
+            stdin_results,
+        } = self;
+        metadata
+            .why_not(at)
+            .or_else(|| requests.why_not(at))
+            .or_else(|| responses.why_not(at))
+            .or_else(|| checkpoints.why_not(at))
+            .or_else(|| invocations.why_not(at))
+            .or_else(|| commands.why_not(at))
+            .or_else(|| agents.why_not(at))
+            .or_else(|| results.why_not(at))
+            .or_else(|| stdin_results.why_not(at))
     }
 
-    pub(super) fn runtime_start(&self, event: &ToolCallRuntimeStarted) -> Runtime {
+    pub(super) fn invocation(&mut self, event: &ToolCallStarted) -> Option<Body<Invocation>> {
+        let body = event.invocation_payload.as_ref().filter(|_| opens_invocation(&event.kind))?;
+        Some(self.invocations.take(body))
+    }
+
+    pub(super) fn runtime_start(&mut self, event: &ToolCallRuntimeStarted) -> Runtime {
         self.runtime(self.opens.at_start(&event.tool_call_id), &event.runtime_payload)
     }
 
-    pub(super) fn runtime_end(&self, event: &ToolCallRuntimeEnded) -> Runtime {
+    pub(super) fn runtime_end(&mut self, event: &ToolCallRuntimeEnded) -> Runtime {
         self.runtime(self.opens.get(&event.tool_call_id), &event.runtime_payload)
     }
 
-    fn runtime(&self, opened: As, body: &PayloadRef) -> Runtime {
+    fn runtime(&mut self, opened: As, body: &PayloadRef) -> Runtime {
         match opened {
-            As::ExecCommand | As::WriteStdin => Runtime::Command(self.commands.get(body)),
-            As::Spawn | As::Agent => Runtime::Agent(self.agents.get(body)),
+            As::ExecCommand | As::WriteStdin => Runtime::Command(self.commands.take(body)),
+            As::Spawn | As::Agent => Runtime::Agent(self.agents.take(body)),
             As::Wait | As::Other => Runtime::Closed,
         }
     }
 
-    pub(super) fn answer(&self, event: &ToolCallEnded) -> ToolAnswer {
+    pub(super) fn answer(&mut self, event: &ToolCallEnded) -> ToolAnswer {
         match (self.opens.get(&event.tool_call_id), &event.result_payload) {
             (_, None) => ToolAnswer::None,
-            (As::WriteStdin, Some(body)) => ToolAnswer::Stdin(self.stdin_results.get(body)),
+            (As::WriteStdin, Some(body)) => ToolAnswer::Stdin(self.stdin_results.take(body)),
             (As::ExecCommand | As::Wait | As::Spawn | As::Agent | As::Other, Some(body)) => {
-                ToolAnswer::Any(self.results.get(body))
+                ToolAnswer::Any(self.results.take(body))
             }
         }
     }

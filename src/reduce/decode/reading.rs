@@ -2,8 +2,9 @@
 
 use super::content_hash::{self, Hashes};
 use super::delivery::delivery;
-use super::draft::{Draft, Why};
+use super::draft::Draft;
 use super::oddity::Oddity;
+use super::why::Why;
 use crate::graph::Content;
 
 /// An item that could be read.

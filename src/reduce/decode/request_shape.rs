@@ -88,9 +88,8 @@ impl RequestShape {
     pub(super) fn items_of(self, value: &RawValue, contents: &Contents) -> Option<Vec<ContentId>> {
         match self {
             Self::Responses => items::responses_input(value, contents),
-            Self::GenAi | Self::Gemini | Self::Messages => {
-                items::messages(value, self.otherwise(), Role::User, contents)
-            }
+            Self::GenAi => items::attribute(value, self.otherwise(), Role::User, contents),
+            Self::Gemini | Self::Messages => items::messages(value, self.otherwise(), Role::User, contents),
         }
     }
 

@@ -52,7 +52,7 @@ fn items(body: &Object<'_>, contents: &Contents) -> Option<Vec<ContentId>> {
         return Some(content.map(|content| message(content, contents)).unwrap_or_default());
     }
     if let Some(messages) = body.some("gen_ai.output.messages") {
-        return items::messages(messages, Some(Role::Assistant), Role::Assistant, contents);
+        return items::attribute(messages, Some(Role::Assistant), Role::Assistant, contents);
     }
     says_nothing(body).then(Vec::new)
 }

@@ -3,10 +3,11 @@
 use serde_json::value::RawValue;
 
 use super::canonical_json::summary;
-use super::draft::{Draft, Why};
+use super::draft::Draft;
 use super::object::{Object, list, text};
 use super::oddity::Oddity;
 use super::reading::Reading;
+use super::why::Why;
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, Role};
 
@@ -17,9 +18,11 @@ pub(super) fn read(json: &str) -> Reading {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
     let item = Object::of(raw).ok_or("it is not an object")?;
     let mut oddity = None;
-    let draft = match item.text("type").as_deref() {
+    let kind = item.text("type");
+    let kind = kind.as_deref();
+    let draft = match kind {
         Some("message") => message(&item)?,
-        Some("reasoning") => reasoning(&item),
+        Some("reasoning") => reasoning(&item)?,
         Some("function_call") => function_call(&item)?,
         Some("custom_tool_call") => custom_tool_call(&item, raw)?,
         Some("function_call_output") => output(&item, ItemKind::FunctionCallOutput)?,
@@ -28,7 +31,7 @@ pub(super) fn read(json: &str) -> Reading {
             whole_call(&item, raw)?
         }
         Some("tool_search_output" | "mcp_tool_call_output") => whole_output(&item, raw)?,
-        Some("compaction" | "compaction_summary" | "context_compaction") => compaction(&item),
+        Some("compaction" | "compaction_summary" | "context_compaction") => compaction(&item)?,
         Some("agent_message") => agent_message(&item)?,
         Some(unknown) => {
             oddity = Some(Oddity::UnknownType(summary(unknown)));
@@ -41,6 +44,12 @@ pub(super) fn read(json: &str) -> Reading {
         None if item.get("role").is_some() => message(&item)?,
         None => return Err("it has neither type nor role"),
     };
+    // Calls that run at the provider have no id and need none.
+    if matches!(kind, Some("function_call" | "custom_tool_call" | "function_call_output" | "custom_tool_call_output"))
+        && draft.call_id.is_none()
+    {
+        oddity = Some(Oddity::CallWithoutId);
+    }
     let (content, hashes) = draft.finish();
     Ok((content, hashes, oddity))
 }
@@ -75,27 +84,27 @@ fn message(item: &Object<'_>) -> Result<Draft, Why> {
     Ok(draft)
 }
 
-fn reasoning(item: &Object<'_>) -> Draft {
+fn reasoning(item: &Object<'_>) -> Result<Draft, Why> {
     let mut draft = Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning);
     for entry in objects(item, "content") {
         if let Some("reasoning_text" | "text") = entry.text("type").as_deref()
-            && let Some(text) = entry.text("text")
+            && let Some(text) = entry.said("text")?
         {
             draft.text(&text);
         }
     }
     for entry in objects(item, "summary") {
         if let Some("summary_text") = entry.text("type").as_deref()
-            && let Some(text) = entry.text("text")
+            && let Some(text) = entry.said("text")?
         {
             draft.summary(&text);
         }
     }
-    if let Some(encrypted) = item.text("encrypted_content") {
+    if let Some(encrypted) = item.said("encrypted_content")? {
         draft.encoded(ENCRYPTED, &encrypted);
     }
     draft.or_empty();
-    draft
+    Ok(draft)
 }
 
 fn objects<'a>(item: &Object<'a>, name: &str) -> impl Iterator<Item = Object<'a>> {
@@ -103,16 +112,16 @@ fn objects<'a>(item: &Object<'a>, name: &str) -> impl Iterator<Item = Object<'a>
 }
 
 fn function_call(item: &Object<'_>) -> Result<Draft, Why> {
-    let mut draft = call(item, ItemKind::FunctionCall);
+    let mut draft = call(item, ItemKind::FunctionCall)?;
     draft.arguments(item.some("arguments"))?;
-    draft.name = item.text("name").map(Into::into);
+    draft.name = item.said("name")?.map(Into::into);
     Ok(draft)
 }
 
 fn custom_tool_call(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
-    let mut draft = call(item, ItemKind::CustomToolCall);
-    draft.name = item.text("name").map(Into::into);
-    match item.text("input") {
+    let mut draft = call(item, ItemKind::CustomToolCall)?;
+    draft.name = item.said("name")?.map(Into::into);
+    match item.said("input")? {
         Some(source) if draft.name.as_deref() == Some("exec") => draft.code("javascript", &source),
         Some(text) => draft.text(&text),
         None => draft.json(raw)?,
@@ -121,7 +130,7 @@ fn custom_tool_call(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
 }
 
 fn output(item: &Object<'_>, kind: ItemKind) -> Result<Draft, Why> {
-    let mut draft = tool_output(item, kind);
+    let mut draft = tool_output(item, kind)?;
     match item.some("output") {
         None => draft.reference("tool_output", None)?,
         Some(output) if text(output).is_some() || list(output).is_some() => draft.content(Some(output))?,
@@ -131,11 +140,11 @@ fn output(item: &Object<'_>, kind: ItemKind) -> Result<Draft, Why> {
 }
 
 fn whole_call(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
-    whole(call(item, ItemKind::FunctionCall), raw)
+    whole(call(item, ItemKind::FunctionCall)?, raw)
 }
 
 fn whole_output(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
-    whole(tool_output(item, ItemKind::FunctionCallOutput), raw)
+    whole(tool_output(item, ItemKind::FunctionCallOutput)?, raw)
 }
 
 fn whole(mut draft: Draft, raw: &RawValue) -> Result<Draft, Why> {
@@ -143,25 +152,25 @@ fn whole(mut draft: Draft, raw: &RawValue) -> Result<Draft, Why> {
     Ok(draft)
 }
 
-fn compaction(item: &Object<'_>) -> Draft {
+fn compaction(item: &Object<'_>) -> Result<Draft, Why> {
     let mut draft = Draft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
-    if let Some(encrypted) = item.text("encrypted_content") {
+    if let Some(encrypted) = item.said("encrypted_content")? {
         draft.encoded(ENCRYPTED, &encrypted);
     }
     draft.or_empty();
-    draft
+    Ok(draft)
 }
 
 fn agent_message(item: &Object<'_>) -> Result<Draft, Why> {
     let mut draft = Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Message);
-    let agent = |name: &str| item.text(name).unwrap_or_default().into();
-    draft.agent_message = Some(AgentMessage { author: agent("author"), recipient: agent("recipient") });
+    let agent = |name: &str| Ok(item.said(name)?.unwrap_or_default().into());
+    draft.agent_message = Some(AgentMessage { author: agent("author")?, recipient: agent("recipient")? });
     match item.get("content").and_then(list) {
         None => draft.content(item.get("content"))?,
         Some(entries) => {
             for raw in entries {
                 let entry = Object::of(raw);
-                let encrypted = entry.as_ref().and_then(|entry| entry.text("encrypted_content"));
+                let encrypted = entry.as_ref().map(|entry| entry.said("encrypted_content")).transpose()?.flatten();
                 match (entry.and_then(|entry| entry.text("type")).as_deref(), encrypted) {
                     (Some("encrypted_content"), Some(encrypted)) => draft.encoded(ENCRYPTED, &encrypted),
                     _ => draft.content_part(raw)?,
@@ -173,15 +182,15 @@ fn agent_message(item: &Object<'_>) -> Result<Draft, Why> {
     Ok(draft)
 }
 
-fn call(item: &Object<'_>, kind: ItemKind) -> Draft {
+fn call(item: &Object<'_>, kind: ItemKind) -> Result<Draft, Why> {
     with_call_id(Draft::new(Role::Assistant, Some(Channel::Commentary), kind), item)
 }
 
-fn tool_output(item: &Object<'_>, kind: ItemKind) -> Draft {
+fn tool_output(item: &Object<'_>, kind: ItemKind) -> Result<Draft, Why> {
     with_call_id(Draft::new(Role::Tool, Some(Channel::Commentary), kind), item)
 }
 
-fn with_call_id(mut draft: Draft, item: &Object<'_>) -> Draft {
-    draft.call_id = item.text("call_id").map(|id| CallId::from(&*id));
-    draft
+fn with_call_id(mut draft: Draft, item: &Object<'_>) -> Result<Draft, Why> {
+    draft.call_id = item.said("call_id")?.map(|id| CallId::from(&*id));
+    Ok(draft)
 }

@@ -8,14 +8,15 @@ use super::facts::{
 use super::log::Entry;
 use super::mentions::Mentions;
 use super::opened::{Opened, prefix_of};
-use crate::event::{AgentResultObserved, Event, EventContext, Record};
+use crate::event::{AgentResultObserved, Event, EventContext, PayloadRef, Record};
 use crate::graph::{Code, Moment, Table};
+use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
 
 /// Hands every event to its domain.
 pub(super) fn sort(
     log: Vec<Entry>,
-    bodies: &Opened,
+    mut bodies: Opened,
     readings: Readings,
     problems: &mut Problems,
     work: &mut Work,
@@ -34,21 +35,20 @@ pub(super) fn sort(
         agent_results: Vec::new(),
         payloads: Table::default(),
         readings,
+        unheard: Vec::new(),
         last_at: log.iter().map(|entry| entry.record.at).max(),
     };
     for entry in log {
-        facts.take(entry, bodies, problems);
+        facts.take(entry, &mut bodies, problems);
     }
     facts
 }
 
 impl Facts {
-    fn take(&mut self, entry: Entry, bodies: &Opened, problems: &mut Problems) {
+    fn take(&mut self, entry: Entry, bodies: &mut Opened, problems: &mut Problems) {
         let Entry { line, record: Record { seq, at, rollout_id: _, context, event } } = entry;
-        event.for_each_payload(|body| {
-            self.payloads.add(body.raw_payload_id.clone(), body.clone());
-        });
         let when = Moment { at, seq };
+        event.for_each_payload(|body| self.name(body, Place { seq: Some(seq), line, after: None }, problems));
         self.mentions.see(when, line, &context, &event);
         let place = Placed { when, line, context };
         match event {
@@ -66,11 +66,15 @@ impl Facts {
                 let prefix = prefix_of(e.request_input_mode.as_deref()).map(|body| bodies.requests.get(body));
                 self.conversation.push(place.at(ConversationFact::Started(Box::new(e), request, prefix)));
             }
-            Event::InferenceCompleted(e) => self.end_inference(place, InferenceEnd::completed(e, &bodies.responses)),
-            Event::InferenceFailed(e) => self.end_inference(place, InferenceEnd::failed(e, &bodies.responses)),
-            Event::InferenceCancelled(e) => self.end_inference(place, InferenceEnd::cancelled(e, &bodies.responses)),
+            Event::InferenceCompleted(e) => {
+                self.end_inference(place, InferenceEnd::completed(e, &mut bodies.responses))
+            }
+            Event::InferenceFailed(e) => self.end_inference(place, InferenceEnd::failed(e, &mut bodies.responses)),
+            Event::InferenceCancelled(e) => {
+                self.end_inference(place, InferenceEnd::cancelled(e, &mut bodies.responses))
+            }
             Event::CompactionInstalled(e) => {
-                let checkpoint = bodies.checkpoints.get(&e.checkpoint_payload);
+                let checkpoint = bodies.checkpoints.take(&e.checkpoint_payload);
                 self.conversation.push(place.at(ConversationFact::Installed(e, checkpoint)));
             }
             Event::CompactionRequestStarted(e) => {
@@ -113,6 +117,19 @@ impl Facts {
                 let at = place.at(());
                 problems.add(&at, code, format!("the recorder says: {}", e.summary), None);
             }
+        }
+    }
+
+    /// Every body that an event names is listed, the first of each id.
+    fn name(&mut self, body: &PayloadRef, place: Place, problems: &mut Problems) {
+        let id = &body.raw_payload_id;
+        match self.payloads.get(id) {
+            Some(known) if known.path != body.path => {
+                let message = format!("{id} is payload {:?} and also {:?}; the first is listed", known.path, body.path);
+                problems.add(place, Code::BadPayload, message, Some(id));
+            }
+            Some(_) => {}
+            None => drop(self.payloads.add(id.clone(), body.clone())),
         }
     }
 

@@ -66,7 +66,7 @@ fn printed(text: String) -> TerminalResult {
 }
 
 fn direct_response(item: &RawValue) -> Option<TerminalResult> {
-    let output = Object::of(item)?.some("output");
+    let output = Object::of(item).and_then(|item| item.some("output"));
     Some(printed(output.map_or_else(|| compact(item), as_text)))
 }
 

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use serde::de::IgnoredAny;
 
-use super::bodies::{location, on_every_core};
+use super::bodies::{Unread, location, on_every_core};
 use super::log::Entry;
 use super::opened::Opened;
 use crate::bundle::Reader;
-use crate::event::PayloadRef;
+use crate::event::{PayloadKind, PayloadRef, RawPayloadId};
 use crate::graph::Code;
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
@@ -41,6 +41,46 @@ pub(super) fn check(log: &[Entry], opened: &Opened, bundle: &Reader, problems: &
                 let message = format!("a body of kind {} can't be used: {why}", reference.kind.name());
                 problems.add(*place, code, message, Some(&reference.raw_payload_id));
             }
+        }
+    }
+}
+
+/// A body that a rule opened in vain, and the first event that names it. The rule may not have come to say so: it opened
+/// the body for an event that it then left out.
+#[derive(Debug)]
+pub(in crate::reduce) struct Unheard {
+    payload: RawPayloadId,
+    kind: PayloadKind,
+    unread: Unread,
+    place: Place,
+}
+
+/// All bodies that rules opened in vain.
+pub(super) fn unheard(log: &[Entry], opened: &Opened) -> Vec<Unheard> {
+    let mut seen = HashSet::new();
+    let mut unheard = Vec::new();
+    for Entry { line, record } in log {
+        record.event.for_each_payload(|reference| {
+            let at = location(reference);
+            if let Some(unread) = opened.why_not(&at)
+                && seen.insert(at)
+            {
+                let place = Place { seq: Some(record.seq), line: *line, after: None };
+                let (payload, kind) = (reference.raw_payload_id.clone(), reference.kind);
+                unheard.push(Unheard { payload, kind, unread: unread.clone(), place });
+            }
+        });
+    }
+    unheard
+}
+
+/// Tells of those that no rule told of.
+pub(in crate::reduce) fn tell_unheard(unheard: Vec<Unheard>, problems: &mut Problems) {
+    let told = problems.bad_payloads();
+    for Unheard { payload, kind, unread, place } in unheard {
+        if !told.contains(&payload) {
+            let message = format!("a body of kind {} can't be used: {}", kind.name(), unread.why);
+            problems.add(place, unread.code, message, Some(&payload));
         }
     }
 }

@@ -119,6 +119,10 @@ impl Cells {
         if self.rows.add(id.clone(), cell).is_some() {
             self.by_call.insert(by_call, id.clone());
             self.by_runtime.insert(by_runtime, id);
+        } else {
+            let message =
+                format!("{what} would be {id}, as another cell is by the names of its thread and call; it is left out");
+            problems.add(at, Code::DuplicateStart, message, None);
         }
     }
 

@@ -222,8 +222,9 @@ impl<'a> Conversation<'a> {
     fn branch(&mut self, call: usize, path: Path, kept: usize, ids: Vec<ItemId>) -> (Path, Snapshot) {
         let (prefix, told) = self.paths.told(path, kept);
         let mut tail = self.paths.items(path, told, kept);
-        tail.extend_from_slice(&ids);
-        let path = self.paths.extend(path, kept, ids, ToldBy::Request(call));
+        tail.extend(ids);
+        // What no call tells is told by this one from now on, not again by each that follows.
+        let path = self.paths.extend(path, told, tail.clone(), ToldBy::Request(call));
         (path, Snapshot { prefix: prefix.filter(|prefix: &Prefix| prefix.items + prefix.response_items > 0), tail })
     }
 

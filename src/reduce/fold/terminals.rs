@@ -37,14 +37,8 @@ pub(in crate::reduce) fn operations(facts: &[At<ToolFact>], tools: &Tools, probl
             ToolFact::Correlated(_) => {}
             ToolFact::RuntimeStarted(event, runtime) => {
                 if let Some((kind, body)) = command(tools, &event.tool_call_id, runtime) {
-                    operations.start(
-                        at,
-                        kind,
-                        &event.tool_call_id,
-                        &event.runtime_payload.raw_payload_id,
-                        body,
-                        problems,
-                    );
+                    let payload = &event.runtime_payload.raw_payload_id;
+                    operations.start(at, tools, (kind, &event.tool_call_id), payload, body, problems);
                 }
             }
             ToolFact::RuntimeEnded(event, runtime) => {
@@ -156,13 +150,18 @@ impl Operations {
     fn start(
         &mut self,
         at: &At<ToolFact>,
-        kind: OperationKind,
-        tool: &ToolCallId,
+        tools: &Tools,
+        (kind, tool): (OperationKind, &ToolCallId),
         payload: &RawPayloadId,
         body: &Body<Command>,
         problems: &mut Problems,
     ) {
-        if self.by_tool.contains_key(tool) {
+        // A write starts with its invocation, if there is one: also where that makes no operation.
+        let has_invocation = || {
+            kind == OperationKind::WriteStdin
+                && tools.calls.get(tool).is_some_and(|call| call.raw_invocation_payload_id.is_some())
+        };
+        if self.by_tool.contains_key(tool) || has_invocation() {
             return;
         }
         let Some(Command { process_id, words, cwd, interaction_input, result: _ }) =

@@ -10,6 +10,7 @@ use crate::event::{RawPayloadId, Requester as Asked, ToolKind};
 use crate::graph::{Code, Evidence, LiveSpan, Requester, Table, ToolCall, Window};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, Body, Invocation, ToolAnswer, ToolFact};
+use crate::reduce::problems::Place;
 
 /// All tool calls, and what they name that only links can resolve.
 #[derive(Debug, Default)]
@@ -17,17 +18,19 @@ pub(in crate::reduce) struct Tools {
     pub(in crate::reduce) calls: Table<ToolCallId, ToolCall>,
     /// Where each call's start stands among the tool facts, in order of the calls.
     pub(in crate::reduce) starts: Vec<usize>,
+    /// The same in the log.
+    pub(in crate::reduce) places: Vec<Place>,
     /// Calls that a code cell asked for, by start.
     pub(in crate::reduce) nested: Vec<NamedCell>,
     /// Calls that wait for a code cell, by start.
     pub(in crate::reduce) waits: Vec<NamedCell>,
 }
 
-/// A tool call that names a code cell of its thread; by place of the call and of the fact.
+/// A tool call that names a code cell of its thread.
 #[derive(Debug)]
 pub(in crate::reduce) struct NamedCell {
     pub(in crate::reduce) call: usize,
-    pub(in crate::reduce) fact: usize,
+    pub(in crate::reduce) place: Place,
     pub(in crate::reduce) cell: RuntimeCellId,
 }
 
@@ -124,14 +127,15 @@ impl Tools {
         };
         let Some(call) = self.calls.add(tool_call_id.clone(), call) else { return };
         self.starts.push(fact);
+        self.places.push(Place::from(at));
         match requester {
             Asked::Model => {}
             Asked::CodeCell { runtime_cell_id } => {
-                self.nested.push(NamedCell { call, fact, cell: runtime_cell_id.clone() });
+                self.nested.push(NamedCell { call, place: Place::from(at), cell: runtime_cell_id.clone() });
             }
         }
         if let Some(cell) = waited_for(at, kind, &what, invocation, payload.as_ref(), problems) {
-            self.waits.push(NamedCell { call, fact, cell });
+            self.waits.push(NamedCell { call, place: Place::from(at), cell });
         }
     }
 

@@ -1,39 +1,21 @@
 //! Edges between agents: what events claim went from one to another, and the item that brought it there.
 
-mod claims;
 mod messages;
+mod results;
 
 use std::collections::HashSet;
 
-use crate::event::{EdgeId, RawPayloadId, Seq, ThreadId, UnixMillis};
+use crate::event::{AgentResultObserved, EdgeId, RawPayloadId};
 use crate::graph::{Anchor, Code, Edge, EdgeKind, Evidence, ItemId, Table};
-use crate::reduce::fold::{Lives, Talk, Tools};
-use crate::reduce::link::Unfolded;
-use crate::reduce::problems::Place;
+use crate::reduce::decode::At;
+use crate::reduce::fold::{Claim, Lives, Talk, Tools};
 use crate::reduce::{Problems, Work};
 use messages::Messages;
 
-/// An edge that an event tells of. Where it ends is not known yet, only in which thread.
-struct Claim {
-    edge_id: EdgeId,
-    kind: EdgeKind,
-    source: Anchor,
-    target: ThreadId,
-    /// What went along it, where that is one text.
-    text: Option<String>,
-    /// Whether it goes to the thread as a whole: nothing need be found there.
-    to_thread: bool,
-    place: Place,
-    seq: Seq,
-    started_at: UnixMillis,
-    ended_at: Option<UnixMillis>,
-    /// The body that the event named.
-    payload: Option<RawPayloadId>,
-}
-
 /// All edges, in order of the event that told of each first.
 pub(super) fn edges(
-    facts: &Unfolded,
+    mut claims: Vec<Claim>,
+    reported: &[At<AgentResultObserved>],
     lives: &Lives,
     tools: &Tools,
     talk: &Talk,
@@ -41,8 +23,7 @@ pub(super) fn edges(
     work: &mut Work,
 ) -> Table<EdgeId, Edge> {
     let messages = Messages::of(talk, lives, work);
-    let mut claims = claims::of_tools(&facts.tools, tools, problems);
-    claims.extend(claims::of_results(&facts.agent_results, &messages));
+    claims.extend(results::claims(reported, &messages));
     claims.sort_by_key(|claim| claim.seq);
     let mut drafts: Table<EdgeId, Draft> = Table::default();
     for claim in claims {
@@ -82,7 +63,9 @@ impl Draft {
 
     fn merge(&mut self, claim: Claim, problems: &mut Problems) {
         let first = &mut self.first;
-        let text_agrees = first.text == claim.text || first.to_thread || claim.to_thread;
+        // An event that names no text disagrees with none.
+        let is_silent = first.text.is_none() || claim.text.is_none();
+        let text_agrees = first.text == claim.text || is_silent || first.to_thread || claim.to_thread;
         if (first.kind, &first.source, &first.target) != (claim.kind, &claim.source, &claim.target) || !text_agrees {
             let message = format!("{} was told of otherwise before; what was told first stands", first.edge_id);
             problems.add(claim.place, Code::EdgeConflict, message, claim.payload.as_ref());

@@ -4,21 +4,13 @@ use std::collections::HashSet;
 
 use super::visible::Visible;
 use crate::graph::{Code, Item, ItemId, Producer};
-use crate::reduce::decode::{At, ToolFact};
 use crate::reduce::fold::{Talk, Tools};
 use crate::reduce::{Problems, Work};
 
 /// Links every tool call that names a model-visible call, in order of start.
-pub(super) fn link(
-    facts: &[At<ToolFact>],
-    tools: &mut Tools,
-    talk: &mut Talk,
-    visible: &Visible,
-    problems: &mut Problems,
-    work: &mut Work,
-) {
+pub(super) fn link(tools: &mut Tools, talk: &mut Talk, visible: &Visible, problems: &mut Problems, work: &mut Work) {
     let mut taken = HashSet::new();
-    for (tool, &fact) in tools.calls.iter_mut().zip(&tools.starts) {
+    for (tool, &place) in tools.calls.iter_mut().zip(&tools.places) {
         let Some(call_id) = &tool.model_visible_call_id else { continue };
         work.link_probes += 1;
         let key = (tool.thread_id.clone(), call_id.clone());
@@ -27,9 +19,7 @@ pub(super) fn link(
                 "tool call {} answers call {call_id} of thread {}, but so does an earlier one; it is kept without items",
                 tool.tool_call_id, tool.thread_id
             );
-            if let Some(at) = facts.get(fact) {
-                problems.add(at, Code::CallIdReused, message, None);
-            }
+            problems.add(place, Code::CallIdReused, message, None);
             continue;
         }
         let Some(items) = visible.of_call(&tool.thread_id, call_id) else { continue };

@@ -5,13 +5,11 @@ use super::visible::Visible;
 use crate::event::{CallId, RuntimeCellId, ThreadId};
 use crate::graph::{CellId, Code, Producer, Requester, ToolCall};
 use crate::reduce::fold::{Cells, Talk, Tools};
-use crate::reduce::link::Unfolded;
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
 
 /// Links cells.
 pub(super) fn link(
-    facts: &Unfolded,
     cells: &mut Cells,
     tools: &mut Tools,
     talk: &mut Talk,
@@ -32,9 +30,7 @@ pub(super) fn link(
                     "tool call {} was asked for by code cell {} of thread {}, which had not started; the cell is left out",
                     tool.tool_call_id, named.cell, tool.thread_id
                 );
-                if let Some(at) = facts.tools.get(named.fact) {
-                    problems.add(at, Code::UnknownObject, message, None);
-                }
+                problems.add(named.place, Code::UnknownObject, message, None);
             }
         }
         tool.requester = Requester::CodeCell { code_cell_id };

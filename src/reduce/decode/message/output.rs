@@ -4,8 +4,9 @@ use serde_json::value::RawValue;
 
 use super::pieces::answer;
 use super::{id, part};
-use crate::reduce::decode::draft::{Draft, Why};
+use crate::reduce::decode::draft::Draft;
 use crate::reduce::decode::object::{Object, list, text};
+use crate::reduce::decode::why::Why;
 
 /// An answer that is content: text or parts.
 pub(super) fn of_content(result: &Object<'_>) -> Result<Draft, Why> {

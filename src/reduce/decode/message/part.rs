@@ -4,8 +4,9 @@ use serde_json::value::RawValue;
 
 use super::pieces::Pieces;
 use super::{call, output, reasoning};
-use crate::reduce::decode::draft::{Draft, UNREADABLE, Why};
+use crate::reduce::decode::draft::Draft;
 use crate::reduce::decode::object::{Object, is_null, text};
+use crate::reduce::decode::why::{UNREADABLE, Why};
 
 /// What a part of Gemini's may have beside what it is.
 const BESIDE: [&str; 9] = [
@@ -35,7 +36,7 @@ pub(super) fn add(pieces: &mut Pieces, raw: &RawValue) {
     };
     match part.text("type").as_deref() {
         Some("text" | "input_text" | "output_text") => add_text(pieces, part.first(&["text", "content"])),
-        Some("thinking" | "redacted_thinking" | "reasoning") => pieces.item(Ok(reasoning::read(&part))),
+        Some("thinking" | "redacted_thinking" | "reasoning") => pieces.item(reasoning::read(&part)),
         Some("tool_use" | "tool_call") => pieces.item(call::of(&part)),
         Some("tool_result") => pieces.item(output::of_content(&part)),
         Some("tool_call_response") => pieces.item(output::of_value(&part)),

@@ -3,9 +3,10 @@
 use super::reasoning;
 use crate::event::CallId;
 use crate::graph::{Channel, ItemKind, Role};
-use crate::reduce::decode::draft::{Draft, Why};
+use crate::reduce::decode::draft::Draft;
 use crate::reduce::decode::oddity::Oddity;
 use crate::reduce::decode::reading::{Read, Reading};
+use crate::reduce::decode::why::Why;
 
 /// Items in the order in which a message says them, and the run of text and other parts that is not over yet.
 pub(super) struct Pieces {

@@ -2,25 +2,29 @@
 
 use crate::graph::{Channel, ItemKind, Part, Role};
 use crate::reduce::decode::draft::Draft;
-use crate::reduce::decode::object::{Object, text};
+use crate::reduce::decode::object::Object;
+use crate::reduce::decode::why::Why;
 
 pub(super) fn new() -> Draft {
     Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning)
 }
 
 /// A part of type `thinking`, `redacted_thinking` or `reasoning`.
-pub(super) fn read(part: &Object<'_>) -> Draft {
+pub(super) fn read(part: &Object<'_>) -> Result<Draft, Why> {
     let mut draft = new();
-    if let Some(text) = part.first(&["thinking", "content", "text"]).and_then(text) {
-        think(&mut draft, &text);
+    for name in ["thinking", "content", "text"] {
+        if part.some(name).is_some() {
+            part.said(name)?.into_iter().for_each(|text| think(&mut draft, &text));
+            break;
+        }
     }
     for label in ["signature", "data"] {
-        if let Some(sealed) = part.text(label).filter(|sealed| !sealed.is_empty()) {
+        if let Some(sealed) = part.said(label)?.filter(|sealed| !sealed.is_empty()) {
             draft.encoded(label, &sealed);
         }
     }
     draft.or_empty();
-    draft
+    Ok(draft)
 }
 
 pub(super) fn of_text(text: &str) -> Draft {

@@ -1,16 +1,32 @@
-//! What events tell of edges.
+//! What the runtimes of tools tell of edges between agents.
 
-use super::Claim;
-use super::messages::Messages;
-use crate::event::{AgentResultObserved, EdgeId, RawPayloadId, ThreadId, ToolKind, UnixMillis};
+use super::tools::Tools;
+use crate::event::{EdgeId, RawPayloadId, Seq, ThreadId, ToolKind, UnixMillis};
 use crate::graph::{Anchor, EdgeKind, ToolCall, spawn_edge, tool_edge};
 use crate::reduce::Problems;
 use crate::reduce::decode::{Activity, AgentCall, At, Body, Runtime, ToolFact};
-use crate::reduce::fold::Tools;
 use crate::reduce::problems::Place;
 
+/// An edge that an event tells of. Where it ends is not known yet, only in which thread.
+pub(in crate::reduce) struct Claim {
+    pub(in crate::reduce) edge_id: EdgeId,
+    pub(in crate::reduce) kind: EdgeKind,
+    pub(in crate::reduce) source: Anchor,
+    pub(in crate::reduce) target: ThreadId,
+    /// What went along it, where that is one text.
+    pub(in crate::reduce) text: Option<String>,
+    /// Whether it goes to the thread as a whole: nothing need be found there.
+    pub(in crate::reduce) to_thread: bool,
+    pub(in crate::reduce) place: Place,
+    pub(in crate::reduce) seq: Seq,
+    pub(in crate::reduce) started_at: UnixMillis,
+    pub(in crate::reduce) ended_at: Option<UnixMillis>,
+    /// The body that the event named.
+    pub(in crate::reduce) payload: Option<RawPayloadId>,
+}
+
 /// What the runtimes of tools that act on agents saw.
-pub(super) fn of_tools(facts: &[At<ToolFact>], tools: &Tools, problems: &mut Problems) -> Vec<Claim> {
+pub(in crate::reduce) fn claims(facts: &[At<ToolFact>], tools: &Tools, problems: &mut Problems) -> Vec<Claim> {
     let mut claims = Vec::new();
     for at in facts {
         let (tool, payload, body, ended_at) = match &at.fact {
@@ -125,31 +141,4 @@ fn told(kind: EdgeKind, tool: &ToolCall, body: &AgentCall, is_end: bool) -> Opti
         }
         EdgeKind::AgentResult => None,
     }
-}
-
-/// What finished agents reported.
-pub(super) fn of_results<'a>(
-    facts: &'a [At<AgentResultObserved>],
-    messages: &'a Messages,
-) -> impl Iterator<Item = Claim> + 'a {
-    facts.iter().map(|at| {
-        let AgentResultObserved { edge_id, child_thread_id, child_turn_id, parent_thread_id, message, carried_payload } =
-            &at.fact;
-        let said = messages.last_said_before(child_thread_id, child_turn_id, at.when.seq);
-        let whole_thread = || Anchor::Thread { thread_id: child_thread_id.clone() };
-        let payload = carried_payload.as_ref().map(|body| body.raw_payload_id.clone());
-        Claim {
-            edge_id: edge_id.clone(),
-            kind: EdgeKind::AgentResult,
-            source: said.map_or_else(whole_thread, |item_id| Anchor::ConversationItem { item_id }),
-            target: parent_thread_id.clone(),
-            text: Some(message.clone()),
-            to_thread: false,
-            place: Place::from(at),
-            seq: at.when.seq,
-            started_at: at.when.at,
-            ended_at: Some(at.when.at),
-            payload,
-        }
-    })
 }

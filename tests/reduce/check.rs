@@ -1,0 +1,114 @@
+//! A check of the whole bundle: bodies that no rule needs, and the order of events, are looked at too.
+
+use std::fs;
+
+use otel_trace::graph::Code;
+use otel_trace::reduce::Options;
+use serde_json::json;
+
+use crate::case::{
+    Case, assistant, codes, command_begin, exec, function_invocation, session, state, user, write_stdin,
+};
+
+#[track_caller]
+fn check(case: &Case, expected: &[Code]) {
+    let reduction = case.try_reduce(&Options::default().every_body(true)).unwrap();
+    assert_eq!(codes(&reduction.graph), expected, "{:#?}", reduction.graph.diagnostics);
+}
+
+#[test]
+fn a_sound_bundle_has_nothing_to_be_told_and_the_same_graph() {
+    let case = session();
+    check(&case, &[]);
+    let graph = case.try_reduce(&Options::default().every_body(true)).unwrap().graph;
+    assert_eq!(state(&graph), state(&case.check(&[])));
+}
+
+#[test]
+fn a_body_that_no_rule_opens_is_looked_at() {
+    for (body, expected) in [("{", Code::BadPayload), ("\u{0}", Code::BadPayload)] {
+        let mut case = Case::new();
+        let body = case.body("protocol_event", body);
+        case.event(json!({ "type": "protocol_event_observed", "event_type": "e", "event_payload": body }));
+        case.check(&[]);
+        check(&case, &[expected]);
+    }
+    let mut case = Case::new();
+    let mut body = case.body("protocol_event", "{}");
+    body["path"] = json!("../manifest.json");
+    case.event(json!({ "type": "protocol_event_observed", "event_type": "e", "event_payload": body }));
+    check(&case, &[Code::RefusedPath]);
+}
+
+#[test]
+fn a_body_that_a_rule_opened_for_an_event_it_left_out_is_told() {
+    // A write that started with its invocation has no use for what the runtime saw of its start.
+    let mut case = Case::new();
+    case.tool("x", None, write_stdin(), function_invocation("write_stdin", r#"{"session_id":7}"#));
+    case.runtime_start("x", command_begin("7"));
+    fs::remove_file(case.path().join("payloads/2.json")).unwrap();
+    case.check(&[]);
+    check(&case, &[Code::BadPayload]);
+    // An end that came too late.
+    let mut case = Case::new();
+    case.request("a", [user("1")]);
+    case.response("a", [assistant("2")]);
+    case.response("a", [assistant("3")]);
+    fs::remove_file(case.path().join("payloads/3.json")).unwrap();
+    case.check(&[Code::LateEnd]);
+    check(&case, &[Code::BadPayload, Code::LateEnd]);
+}
+
+#[test]
+fn one_id_for_two_bodies_is_told() {
+    let mut case = Case::new();
+    let first = case.body("protocol_event", "{}");
+    let mut second = case.body("protocol_event", "{}");
+    second["raw_payload_id"] = first["raw_payload_id"].clone();
+    for body in [&first, &second] {
+        case.event(json!({ "type": "protocol_event_observed", "event_type": "e", "event_payload": body }));
+    }
+    case.check(&[Code::BadPayload]);
+}
+
+#[test]
+fn what_is_used_before_it_starts_is_told() {
+    let mut case = Case::new();
+    case.end_tool("x", "completed", None);
+    case.tool("x", None, exec(), None);
+    case.check(&[]);
+    check(&case, &[Code::ImpliedStart]);
+    assert_eq!(case.broken().0, Code::UnknownObject);
+}
+
+#[test]
+fn a_body_counts_for_the_first_event_that_names_it() {
+    let mut case = Case::new();
+    case.request("a", [user("1")]);
+    case.request("b", [user("1")]);
+    let body = case.body("inference_response", json!({ "output_items": [assistant("2")] }));
+    for call in ["a", "b"] {
+        case.event(json!({ "type": "inference_completed", "inference_call_id": call, "response_payload": body }));
+    }
+    let graph = case.check(&[Code::BadPayload]);
+    assert_eq!(graph.items().count(), 2);
+}
+
+#[test]
+fn a_write_whose_arguments_can_not_be_read_makes_no_operation_later_either() {
+    let mut case = Case::new();
+    case.tool("x", None, write_stdin(), function_invocation("write_stdin", "{nope"));
+    case.runtime_start("x", command_begin("7"));
+    let graph = case.check(&[Code::BadArguments]);
+    assert_eq!(graph.terminal_operations().count(), 0);
+}
+
+#[test]
+fn messages_are_short_and_on_one_line_whatever_ids_say() {
+    let mut case = Case::new();
+    case.end_tool(&format!("a\nb\u{1b}[31m{}", "x".repeat(10_000)), "completed", None);
+    let graph = case.check(&[Code::UnknownObject]);
+    let said = graph.diagnostics[0].to_string();
+    assert!(said.len() < 3000 && !said.contains(['\n', '\u{1b}']), "{said}");
+    assert!(said.contains("a\\nb\\u{1b}[31m") && said.ends_with("is left out"), "{said}");
+}
