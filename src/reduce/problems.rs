@@ -61,7 +61,7 @@ impl Problems {
     /// Something that only a strict reduction minds: what an event names is known, but started later than it.
     pub(super) fn use_before_start(&mut self, place: impl Into<Place>, started: Seq, code: Code, what: &str) {
         let place = place.into();
-        if !place.seq.is_some_and(|used| used < started) {
+        if place.seq.is_none_or(|used| used >= started) {
             return;
         }
         let message = format!("{what} is used here, but starts later, at seq {started}");

@@ -1,6 +1,6 @@
 //! Facts: events with the bodies they opened, by the domain that folds them.
 
-use super::bodies::Body;
+use super::bodies::{Body, Unread};
 use super::checkpoint::Checkpoint;
 use super::contents::Readings;
 use super::invocation::Invocation;
@@ -10,13 +10,12 @@ use super::response::ResponseBody;
 use super::runtime_event::{AgentCall, Command};
 use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
-use super::unopened::Unheard;
 use crate::event::{
     AgentResultObserved, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, CompactionInstalled,
     CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted, EventContext, InferenceId,
-    InferenceStarted, McpToolCallCorrelationAssigned, PayloadRef, RawPayloadId, RequestId, ResponseId, RolloutEnded,
-    RolloutStarted, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
-    ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, Usage,
+    InferenceStarted, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, RawPayloadId, RequestId, ResponseId,
+    RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallRuntimeEnded,
+    ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, Usage,
 };
 use crate::graph::{Moment, Table};
 use crate::reduce::problems::Place;
@@ -54,6 +53,16 @@ pub(in crate::reduce) struct Facts {
     pub(in crate::reduce) unheard: Vec<Unheard>,
     /// When the last event was observed.
     pub(in crate::reduce) last_at: Option<UnixMillis>,
+}
+
+/// A body that a rule opened in vain, and the first event that names it. The rule may not have come to say so: it opened
+/// the body for an event that it then left out.
+#[derive(Debug)]
+pub(in crate::reduce) struct Unheard {
+    pub(super) payload: RawPayloadId,
+    pub(super) kind: PayloadKind,
+    pub(super) unread: Unread,
+    pub(super) place: Place,
 }
 
 /// About the rollout.

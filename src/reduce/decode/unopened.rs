@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use serde::de::IgnoredAny;
 
-use super::bodies::{Unread, location, on_every_core};
+use super::bodies::{location, on_every_core};
+use super::facts::Unheard;
 use super::log::Entry;
 use super::opened::Opened;
 use crate::bundle::Reader;
-use crate::event::{PayloadKind, PayloadRef, RawPayloadId};
+use crate::event::PayloadRef;
 use crate::graph::Code;
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
@@ -43,16 +44,6 @@ pub(super) fn check(log: &[Entry], opened: &Opened, bundle: &Reader, problems: &
             }
         }
     }
-}
-
-/// A body that a rule opened in vain, and the first event that names it. The rule may not have come to say so: it opened
-/// the body for an event that it then left out.
-#[derive(Debug)]
-pub(in crate::reduce) struct Unheard {
-    payload: RawPayloadId,
-    kind: PayloadKind,
-    unread: Unread,
-    place: Place,
 }
 
 /// All bodies that rules opened in vain.
