@@ -103,14 +103,9 @@ impl<T> Bodies<T> {
         }
     }
 
-    /// Why the body at this place can't be used, if it is one of them and can't.
-    pub(super) fn why_not(&self, place: &Location) -> Option<&Unread> {
-        self.bodies.get(*self.places.get(place)?)?.as_ref().err()
-    }
-
-    /// Whether the body at this place is one of them.
-    pub(super) fn has(&self, place: &Location) -> bool {
-        self.places.contains_key(place)
+    /// Whether the body at this place is one of them, and why it can't be used, if it can't.
+    pub(super) fn look(&self, place: &Location) -> Option<Option<&Unread>> {
+        Some(self.bodies.get(*self.places.get(place)?)?.as_ref().err())
     }
 
     pub(super) fn get(&self, reference: &PayloadRef) -> Body<T> {

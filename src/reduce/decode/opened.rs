@@ -191,33 +191,8 @@ impl Opened {
         wishes.read(opens, bundle, contents, work)
     }
 
-    /// Whether any rule opens the body at this place.
-    pub(super) fn has(&self, at: &Location) -> bool {
-        let Self {
-            opens: _,
-            metadata,
-            requests,
-            responses,
-            checkpoints,
-            invocations,
-            commands,
-            agents,
-            results,
-            stdin_results,
-        } = self;
-        metadata.has(at)
-            || requests.has(at)
-            || responses.has(at)
-            || checkpoints.has(at)
-            || invocations.has(at)
-            || commands.has(at)
-            || agents.has(at)
-            || results.has(at)
-            || stdin_results.has(at)
-    }
-
-    /// Why the body at this place can't be used, if a rule opened it in vain.
-    pub(super) fn why_not(&self, at: &Location) -> Option<&Unread> {
+    /// Whether any rule opens the body at this place, and why it can't be used, if it can't.
+    pub(super) fn look(&self, at: &Location) -> Option<Option<&Unread>> {
         let Self {
             opens: _,
             metadata,
@@ -231,15 +206,15 @@ impl Opened {
             stdin_results,
         } = self;
         metadata
-            .why_not(at)
-            .or_else(|| requests.why_not(at))
-            .or_else(|| responses.why_not(at))
-            .or_else(|| checkpoints.why_not(at))
-            .or_else(|| invocations.why_not(at))
-            .or_else(|| commands.why_not(at))
-            .or_else(|| agents.why_not(at))
-            .or_else(|| results.why_not(at))
-            .or_else(|| stdin_results.why_not(at))
+            .look(at)
+            .or_else(|| requests.look(at))
+            .or_else(|| responses.look(at))
+            .or_else(|| checkpoints.look(at))
+            .or_else(|| invocations.look(at))
+            .or_else(|| commands.look(at))
+            .or_else(|| agents.look(at))
+            .or_else(|| results.look(at))
+            .or_else(|| stdin_results.look(at))
     }
 
     pub(super) fn invocation(&mut self, event: &ToolCallStarted) -> Option<Body<Invocation>> {

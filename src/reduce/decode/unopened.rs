@@ -28,7 +28,7 @@ pub(super) fn check(log: &[Entry], opened: &Opened, bundle: &Reader, problems: &
         let place = Place { seq: Some(record.seq), line: *line, after: None };
         record.event.for_each_payload(|reference| {
             let at = location(reference);
-            if !opened.has(&at) && seen.insert(at) {
+            if opened.look(&at).is_none() && seen.insert(at) {
                 unopened.push(Unopened { reference, place });
             }
         });
@@ -53,7 +53,7 @@ pub(super) fn unheard(log: &[Entry], opened: &Opened) -> Vec<Unheard> {
     for Entry { line, record } in log {
         record.event.for_each_payload(|reference| {
             let at = location(reference);
-            if let Some(unread) = opened.why_not(&at)
+            if let Some(Some(unread)) = opened.look(&at)
                 && seen.insert(at)
             {
                 let place = Place { seq: Some(record.seq), line: *line, after: None };
