@@ -110,6 +110,28 @@ fn a_cell_that_yields_may_be_waited_for_in_a_later_turn() {
 }
 
 #[test]
+fn scripts_end_with_a_turn_that_did_not_complete_and_with_their_thread() {
+    let (bundle, graph) = recorded(|| {
+        let thread = Thread::start(ThreadMeta::new());
+        let yielded = |call: &str| {
+            let turn = asked(&thread, call);
+            let cell = turn.code_cell(Script::new("run()").call_id(call));
+            cell.responded(CellStatus::Yielded, Json(&1));
+            (turn, cell)
+        };
+        let (failed, _first) = yielded("a");
+        failed.failed("budget");
+        let (completed, _second) = yielded("b");
+        completed.completed();
+        thread.completed();
+    });
+    let statuses: Vec<_> = bundle.all("code_cell_ended").iter().map(|ended| ended["status"].clone()).collect();
+    assert_eq!(statuses, ["failed", "terminated"]);
+    assert_eq!(*bundle.names().last().unwrap(), "rollout_ended");
+    assert_eq!(graph.code_cells.len(), 2);
+}
+
+#[test]
 fn how_a_cell_ends_is_as_it_was_left() {
     let bundle = record_one(|| {
         let thread = Thread::start(ThreadMeta::new());

@@ -48,7 +48,11 @@ impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
         self.0.chars().try_for_each(|c| match c {
+            // Controls, and what turns the direction of writing or breaks a line.
             c if c.is_control() => write!(f, "{}", c.escape_debug()),
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                write!(f, "{}", c.escape_unicode())
+            }
             c => f.write_char(c),
         })
     }

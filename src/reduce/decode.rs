@@ -70,7 +70,7 @@ pub(super) fn decode(
     } else {
         Vec::new()
     };
-    let mut facts = sort::sort(log, bodies, contents.into_readings(), problems, work);
+    let mut facts = sort::sort(log, &bodies, contents.into_readings(), problems, work);
     for body in named {
         facts.payloads.add(body.raw_payload_id.clone(), body);
     }

@@ -6,11 +6,13 @@
 mod agents;
 mod cells;
 mod compaction_requests;
+mod content_index;
 mod conversation;
 mod inference;
 mod installation;
 mod lifecycle;
 mod lives;
+mod owners;
 mod paths;
 mod reasoning;
 mod rollout;

@@ -7,7 +7,7 @@ use otel_trace::reduce::Options;
 use serde_json::json;
 
 use crate::case::{
-    Case, assistant, codes, command_begin, exec, function_invocation, session, state, user, write_stdin,
+    Case, assistant, codes, command_begin, command_end, exec, function_invocation, session, state, user, write_stdin,
 };
 
 #[track_caller]
@@ -92,6 +92,41 @@ fn a_body_counts_for_the_first_event_that_names_it() {
     }
     let graph = case.check(&[Code::BadPayload]);
     assert_eq!(graph.items().count(), 2);
+    // An event that is left out has no body.
+    let mut case = Case::new();
+    case.request("a", [user("1")]);
+    let body = case.body("inference_response", json!({ "output_items": [assistant("2")] }));
+    for call in ["nobody", "a"] {
+        case.event(json!({ "type": "inference_completed", "inference_call_id": call, "response_payload": body }));
+    }
+    assert_eq!(case.check(&[Code::UnknownObject]).items().count(), 2);
+    // A runtime may tell of begin and end in one.
+    let mut case = Case::new();
+    case.tool("x", None, exec(), None);
+    let body = case.body("tool_runtime_event", command_end("7", "out", 0));
+    case.event(json!({ "type": "tool_call_runtime_started", "tool_call_id": "x", "runtime_payload": body }));
+    case.event(json!({ "type": "tool_call_runtime_ended", "tool_call_id": "x", "status": "completed", "runtime_payload": body }));
+    assert!(case.check(&[]).terminal_operations().next().unwrap().result.is_some());
+}
+
+#[test]
+fn a_body_named_in_part_is_refused_and_the_whole_one_is_not() {
+    let mut case = Case::new();
+    let whole = case.body("inference_request", json!({ "input": "hi" }));
+    for (call, offset, length) in
+        [("a", None, None), ("b", Some(3), None), ("c", None, Some(5)), ("d", Some(0), Some(14))]
+    {
+        let mut body = whole.clone();
+        offset.into_iter().for_each(|offset: u64| body["offset"] = json!(offset));
+        length.into_iter().for_each(|length: u64| body["length"] = json!(length));
+        case.event(
+            json!({ "type": "inference_started", "inference_call_id": call, "thread_id": "t", "codex_turn_id": "u",
+            "model": "m", "provider_name": "p", "request_payload": body }),
+        );
+    }
+    let graph = case.check(&[Code::BadPayload, Code::BadPayload]);
+    let seen: Vec<_> = ["a", "b", "c", "d"].iter().map(|call| crate::case::seen(&graph, call).len()).collect();
+    assert_eq!(seen, [1, 0, 0, 1]);
 }
 
 #[test]

@@ -65,20 +65,26 @@ fn a_session_that_repeats_its_history_keeps_each_item_once() {
 
 #[test]
 fn short_requests_beside_a_long_session_do_not_read_it_again() {
-    let session = |calls: usize| {
+    let session = |calls: usize, prompt: &dyn Fn(usize) -> String| {
         let mut case = Case::new();
         let history: Vec<_> = (0..calls).map(|n| user(&n.to_string())).collect();
-        case.request("long", history);
-        case.response("long", json!([]));
+        case.request("0", history);
+        case.response("0", json!([]));
         // In turn something else, and on from the long one: titles, summaries, a second model.
-        for n in 0..calls {
-            case.request(&format!("title{n}"), [user(&format!("a title for step {n}"))]);
-            case.request_after(&format!("step{n}"), "resp-long", [user(&format!("step {n}"))]);
+        for n in 1..calls {
+            case.request(&format!("title{n}"), [user(&prompt(n))]);
+            case.request_after(&format!("{n}"), &format!("resp-{}", n - 1), [user(&format!("step {n}"))]);
+            case.response(&format!("{n}"), [assistant("ok")]);
         }
         case.try_reduce(&Options::default()).unwrap().work.conversation_steps
     };
-    let (small, large) = (session(150), session(300));
-    assert!(large < small * 9 / 4, "{small}, then {large}");
+    let of_its_own = |n: usize| format!("a title for step {n}");
+    let always_the_same = |_: usize| "a title, please".to_owned();
+    let repeated = |n: usize| format!("step {}", n / 2);
+    for prompt in [&of_its_own as &dyn Fn(usize) -> String, &always_the_same, &repeated] {
+        let (small, large) = (session(150, prompt), session(300, prompt));
+        assert!(large < small * 9 / 4, "{}: {small}, then {large}", prompt(7));
+    }
 }
 
 #[test]

@@ -44,15 +44,15 @@ impl PayloadStore for Files {
 
     fn get(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
         let bad = |why| BadPayload { path: reference.path.clone(), why };
-        // A file of this store is one body.
-        if reference.offset.is_some_and(|offset| offset > 0) {
-            return Err(bad(Why::Part));
-        }
         let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|refusal| match refusal {
             Refusal::Path(reason) => bad(Why::Refused(reason)),
             Refusal::Io(error) => bad(Why::Io(error)),
         })?;
         let length = file.metadata().map_err(|error| bad(Why::Io(error)))?.len();
+        // A file of this store is one body.
+        if reference.offset.is_some_and(|offset| offset > 0) || reference.length.is_some_and(|named| named != length) {
+            return Err(bad(Why::Part));
+        }
         if length > MAX_BODY_BYTES {
             return Err(bad(Why::TooLarge(length)));
         }

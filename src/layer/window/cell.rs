@@ -61,6 +61,10 @@ impl CellWindow {
         &self.turn
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.life.is_over()
+    }
+
     /// What its runtime calls it, once it started.
     pub(super) fn id(&self) -> Option<&RuntimeCellId> {
         self.id.get()
@@ -90,7 +94,9 @@ impl CellWindow {
                     model_visible_call_id: CallId::from(call_id),
                     source_js: source.clone(),
                 };
-                recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+                recording.bundle.writer.append(at, &place.context, &started.into())?;
+                self.turn.thread().cell_started(self);
+                Ok(())
             });
         }
         self.life.has_started().then_some(())?;

@@ -106,7 +106,9 @@ impl CompactionWindow {
         let Some((recording, place)) = self.turn.place(at) else { return };
         let stored = recording.put_json(PayloadKind::CompactionRequest, body);
         if !self.life.is_pending() {
-            stored.into_iter().for_each(|stored| self.say_beside(stored.reference, at));
+            if let Ok(AsJson { reference, bytes }) = stored {
+                std::iter::once(reference).chain(bytes).for_each(|body| self.say_beside(body, at));
+            }
             return;
         }
         let window = || AnOpenWindow::Compaction(Arc::clone(self));

@@ -87,11 +87,13 @@ impl Life {
 
     /// Does something that the end shall say. None where that came first.
     pub(super) fn before_end<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
-        let phase = locked(&self.0);
-        match *phase {
-            Phase::Pending | Phase::Open(_) => Some(act()),
-            Phase::Over { .. } => None,
-        }
+        holding_calls_back(|| {
+            let phase = locked(&self.0);
+            match *phase {
+                Phase::Pending | Phase::Open(_) => Some(act()),
+                Phase::Over { .. } => None,
+            }
+        })
     }
 
     /// Whether the window neither started nor ended.

@@ -11,7 +11,7 @@ use super::bundle::Bundle;
 use super::life::Life;
 use super::recording::{AsJson, Recording};
 use super::session_metadata::Spawned;
-use super::{AnOpenWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
+use super::{AnOpenWindow, CellWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     AgentPath, Event, EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded,
@@ -61,6 +61,8 @@ pub(in crate::layer) struct ThreadWindow {
     /// Whether nothing was going on in it when recording ended.
     is_idle: AtomicBool,
     turns: Mutex<HashMap<TurnId, Weak<TurnWindow>>>,
+    /// Scripts that may still run.
+    cells: Mutex<Vec<Weak<CellWindow>>>,
 }
 
 /// Who a thread is among the agents of its run.
@@ -89,6 +91,7 @@ impl ThreadWindow {
             error: Mutex::default(),
             is_idle: AtomicBool::new(false),
             turns: Mutex::default(),
+            cells: Mutex::default(),
         })
     }
 
@@ -289,6 +292,19 @@ impl ThreadWindow {
         locked(&self.turns).insert(id, Arc::downgrade(turn));
     }
 
+    pub(super) fn cell_started(&self, cell: &Arc<CellWindow>) {
+        let mut cells = locked(&self.cells);
+        cells.retain(|cell| cell.upgrade().is_some_and(|cell| !cell.is_over()));
+        cells.push(Arc::downgrade(cell));
+    }
+
+    /// Ends the scripts that still run in the thread, or in this turn of it.
+    pub(super) fn end_cells(&self, turn: Option<&Arc<TurnWindow>>, end: &End) {
+        let running: Vec<_> = locked(&self.cells).iter().filter_map(Weak::upgrade).collect();
+        let ended = running.iter().filter(|cell| turn.is_none_or(|turn| Arc::ptr_eq(cell.turn(), turn)));
+        ended.for_each(|cell| cell.end(end));
+    }
+
     /// Another turn may have taken the id by now.
     pub(super) fn turn_ended(&self, id: &TurnId, turn: &TurnWindow) {
         let mut turns = locked(&self.turns);
@@ -320,6 +336,7 @@ impl ThreadWindow {
     }
 
     pub(in crate::layer) fn end(&self, end: End) {
+        self.end_cells(None, &End::Cancelled(THREAD_ENDED.to_owned()));
         let supplied: Vec<_> = locked(&self.turns).values().filter_map(Weak::upgrade).collect();
         for turn in supplied.iter().filter(|turn| turn.is_supplied()) {
             turn.end(end.clone());
@@ -361,6 +378,9 @@ impl ThreadWindow {
         }
     }
 }
+
+/// Why a script ended that nobody ended.
+const THREAD_ENDED: &str = "its thread ended";
 
 /// An error with its causes.
 fn full_message(error: &dyn std::error::Error) -> String {

@@ -164,6 +164,14 @@ impl TurnWindow {
             (End::Cancelled(reason), _) => (ExecutionStatus::Cancelled, Some(reason)),
             (End::Shutdown, _) => (ExecutionStatus::Aborted, Some(SHUT_DOWN.to_owned())),
         };
+        // A turn that did not complete ends the scripts that run in it; else one may be waited for later.
+        match status {
+            ExecutionStatus::Failed => self.thread.end_cells(Some(self), &End::Failed(String::new())),
+            ExecutionStatus::Cancelled | ExecutionStatus::Aborted => {
+                self.thread.end_cells(Some(self), &End::Cancelled(String::new()));
+            }
+            ExecutionStatus::Completed | ExecutionStatus::Running => {}
+        }
         self.life.end(self.recorder(), || {
             let at = UnixMillis::now();
             let Some((recording, place)) = self.started() else { return };

@@ -35,11 +35,12 @@ pub(in crate::reduce) struct Unread {
 const WORTH_A_THREAD: usize = 8;
 
 /// Where a body is. However a path is spelled, a file is read once.
-pub(super) type Location = PathBuf;
+pub(super) type Location = (PathBuf, Option<u64>, Option<u64>);
 
 pub(super) fn location(reference: &PayloadRef) -> Location {
     // Without `.` steps; one that climbs is refused, whatever it leads to.
-    Path::new(&reference.path).components().filter(|step| *step != Component::CurDir).collect()
+    let path = Path::new(&reference.path).components().filter(|step| *step != Component::CurDir).collect();
+    (path, reference.offset, reference.length)
 }
 
 /// Bodies of one shape that rules will open.
@@ -92,17 +93,6 @@ pub(super) struct Bodies<T> {
 }
 
 impl<T> Bodies<T> {
-    /// The body of the first event that names it. A producer observes each body once: were it taken for several events,
-    /// a small bundle could make a graph of any size.
-    pub(super) fn take(&mut self, reference: &PayloadRef) -> Body<T> {
-        let body = self.places.get(&location(reference)).and_then(|&place| self.bodies.get_mut(place));
-        let taken = || format!("payload {:?} is the body of an earlier event", reference.path).into();
-        match body {
-            Some(body) => std::mem::replace(body, Err(Unread { code: Code::BadPayload, why: taken() })),
-            None => self.get(reference),
-        }
-    }
-
     /// Whether the body at this place is one of them, and why it can't be used, if it can't.
     pub(super) fn look(&self, place: &Location) -> Option<Option<&Unread>> {
         Some(self.bodies.get(*self.places.get(place)?)?.as_ref().err())

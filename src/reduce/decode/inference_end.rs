@@ -6,7 +6,7 @@ use super::response::ResponseBody;
 use crate::event::{InferenceCancelled, InferenceCompleted, InferenceFailed};
 
 impl InferenceEnd {
-    pub(super) fn completed(event: InferenceCompleted, responses: &mut Bodies<ResponseBody>) -> Self {
+    pub(super) fn completed(event: InferenceCompleted, responses: &Bodies<ResponseBody>) -> Self {
         let InferenceCompleted {
             inference_call_id,
             response_id,
@@ -16,7 +16,7 @@ impl InferenceEnd {
             usage,
             wire_payload: _,
         } = event;
-        let response = (response_payload.raw_payload_id.clone(), responses.take(&response_payload));
+        let response = (response_payload.raw_payload_id.clone(), responses.get(&response_payload));
         Self {
             inference_call_id,
             how: Ending::Completed,
@@ -28,7 +28,7 @@ impl InferenceEnd {
         }
     }
 
-    pub(super) fn failed(event: InferenceFailed, responses: &mut Bodies<ResponseBody>) -> Self {
+    pub(super) fn failed(event: InferenceFailed, responses: &Bodies<ResponseBody>) -> Self {
         let InferenceFailed {
             inference_call_id,
             error,
@@ -44,11 +44,11 @@ impl InferenceEnd {
             upstream_request_id,
             first_token_at: first_token_at_unix_ms,
             usage: None,
-            response: partial_response_payload.map(|body| (body.raw_payload_id.clone(), responses.take(&body))),
+            response: partial_response_payload.map(|body| (body.raw_payload_id.clone(), responses.get(&body))),
         }
     }
 
-    pub(super) fn cancelled(event: InferenceCancelled, responses: &mut Bodies<ResponseBody>) -> Self {
+    pub(super) fn cancelled(event: InferenceCancelled, responses: &Bodies<ResponseBody>) -> Self {
         let InferenceCancelled {
             inference_call_id,
             reason,

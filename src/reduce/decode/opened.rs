@@ -217,33 +217,33 @@ impl Opened {
             .or_else(|| stdin_results.look(at))
     }
 
-    pub(super) fn invocation(&mut self, event: &ToolCallStarted) -> Option<Body<Invocation>> {
+    pub(super) fn invocation(&self, event: &ToolCallStarted) -> Option<Body<Invocation>> {
         let body = event.invocation_payload.as_ref().filter(|_| opens_invocation(&event.kind))?;
-        Some(self.invocations.take(body))
+        Some(self.invocations.get(body))
     }
 
-    pub(super) fn runtime_start(&mut self, event: &ToolCallRuntimeStarted) -> Runtime {
+    pub(super) fn runtime_start(&self, event: &ToolCallRuntimeStarted) -> Runtime {
         self.runtime(self.opens.at_start(&event.tool_call_id), &event.runtime_payload)
     }
 
-    pub(super) fn runtime_end(&mut self, event: &ToolCallRuntimeEnded) -> Runtime {
+    pub(super) fn runtime_end(&self, event: &ToolCallRuntimeEnded) -> Runtime {
         self.runtime(self.opens.get(&event.tool_call_id), &event.runtime_payload)
     }
 
-    fn runtime(&mut self, opened: As, body: &PayloadRef) -> Runtime {
+    fn runtime(&self, opened: As, body: &PayloadRef) -> Runtime {
         match opened {
-            As::ExecCommand | As::WriteStdin => Runtime::Command(self.commands.take(body)),
-            As::Spawn | As::Agent => Runtime::Agent(self.agents.take(body)),
+            As::ExecCommand | As::WriteStdin => Runtime::Command(self.commands.get(body)),
+            As::Spawn | As::Agent => Runtime::Agent(self.agents.get(body)),
             As::Wait | As::Other => Runtime::Closed,
         }
     }
 
-    pub(super) fn answer(&mut self, event: &ToolCallEnded) -> ToolAnswer {
+    pub(super) fn answer(&self, event: &ToolCallEnded) -> ToolAnswer {
         match (self.opens.get(&event.tool_call_id), &event.result_payload) {
             (_, None) => ToolAnswer::None,
-            (As::WriteStdin, Some(body)) => ToolAnswer::Stdin(self.stdin_results.take(body)),
+            (As::WriteStdin, Some(body)) => ToolAnswer::Stdin(self.stdin_results.get(body)),
             (As::ExecCommand | As::Wait | As::Spawn | As::Agent | As::Other, Some(body)) => {
-                ToolAnswer::Any(self.results.take(body))
+                ToolAnswer::Any(self.results.get(body))
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::reduce::{Problems, Work};
 /// Hands every event to its domain.
 pub(super) fn sort(
     log: Vec<Entry>,
-    mut bodies: Opened,
+    bodies: &Opened,
     readings: Readings,
     problems: &mut Problems,
     work: &mut Work,
@@ -39,13 +39,13 @@ pub(super) fn sort(
         last_at: log.iter().map(|entry| entry.record.at).max(),
     };
     for entry in log {
-        facts.take(entry, &mut bodies, problems);
+        facts.take(entry, bodies, problems);
     }
     facts
 }
 
 impl Facts {
-    fn take(&mut self, entry: Entry, bodies: &mut Opened, problems: &mut Problems) {
+    fn take(&mut self, entry: Entry, bodies: &Opened, problems: &mut Problems) {
         let Entry { line, record: Record { seq, at, rollout_id: _, context, event } } = entry;
         let when = Moment { at, seq };
         event.for_each_payload(|body| self.name(body, Place { seq: Some(seq), line, after: None }, problems));
@@ -66,15 +66,11 @@ impl Facts {
                 let prefix = prefix_of(e.request_input_mode.as_deref()).map(|body| bodies.requests.get(body));
                 self.conversation.push(place.at(ConversationFact::Started(Box::new(e), request, prefix)));
             }
-            Event::InferenceCompleted(e) => {
-                self.end_inference(place, InferenceEnd::completed(e, &mut bodies.responses))
-            }
-            Event::InferenceFailed(e) => self.end_inference(place, InferenceEnd::failed(e, &mut bodies.responses)),
-            Event::InferenceCancelled(e) => {
-                self.end_inference(place, InferenceEnd::cancelled(e, &mut bodies.responses))
-            }
+            Event::InferenceCompleted(e) => self.end_inference(place, InferenceEnd::completed(e, &bodies.responses)),
+            Event::InferenceFailed(e) => self.end_inference(place, InferenceEnd::failed(e, &bodies.responses)),
+            Event::InferenceCancelled(e) => self.end_inference(place, InferenceEnd::cancelled(e, &bodies.responses)),
             Event::CompactionInstalled(e) => {
-                let checkpoint = bodies.checkpoints.take(&e.checkpoint_payload);
+                let checkpoint = bodies.checkpoints.get(&e.checkpoint_payload);
                 self.conversation.push(place.at(ConversationFact::Installed(e, checkpoint)));
             }
             Event::CompactionRequestStarted(e) => {

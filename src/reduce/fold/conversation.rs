@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::content_index::ContentIndex;
 use super::paths::{Path, Paths, ToldBy};
 use super::reasoning::{Merged, merged};
 use super::walk::{History, Walked};
@@ -50,6 +51,7 @@ struct Live {
     replacement: Option<Vec<ItemId>>,
     /// What tells the contents of all items of the thread.
     said: HashSet<u128>,
+    index: ContentIndex,
 }
 
 impl<'a> Conversation<'a> {
@@ -80,6 +82,13 @@ impl<'a> Conversation<'a> {
     /// Whether any item of the thread has this content.
     pub(super) fn has_said(&self, thread: &ThreadId, same: u128) -> bool {
         self.live.get(thread).is_some_and(|live| live.said.contains(&same))
+    }
+
+    /// Where on a path of the thread the `nth` item of a content is.
+    pub(super) fn position(&mut self, thread: &ThreadId, place: (Path, u128), nth: usize) -> Option<usize> {
+        let Self { live, paths, identities, .. } = self;
+        let identity = |item: ItemId| identities.get(item.index()).map(|&(_, same)| same);
+        live.get_mut(thread)?.index.position(place, nth, paths, identity)
     }
 
     /// What the model would see next.

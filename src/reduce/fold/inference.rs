@@ -4,6 +4,7 @@ use super::conversation::{Conversation, Source};
 use super::installation;
 use super::lifecycle::{End, Late};
 use super::lives::Lives;
+use super::owners::{Owners, TAKEN};
 use crate::event::{CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId};
 use crate::graph::{
     Code, Compaction, Evidence, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table, Window,
@@ -38,6 +39,8 @@ pub(in crate::reduce) fn talk(
         compactions: Table::default(),
         conversation: Conversation::new(readings),
         introduced: Vec::new(),
+        bodies: Owners::default(),
+        checkpoints: Owners::default(),
         asked: std::collections::HashSet::new(),
     };
     for (at, place) in facts.into_iter().zip(started) {
@@ -49,8 +52,15 @@ pub(in crate::reduce) fn talk(
             }
             ConversationFact::Ended(end) => fold.end(&at, end, problems),
             ConversationFact::Installed(event, checkpoint) => {
-                let tables = (&mut fold.compactions, &mut fold.conversation);
-                installation::install(&at, event, checkpoint, lives, tables, problems);
+                let Fold { compactions, conversation, checkpoints, .. } = &mut fold;
+                installation::install(
+                    &at,
+                    event,
+                    checkpoint,
+                    lives,
+                    (compactions, conversation, checkpoints),
+                    problems,
+                );
             }
         }
     }
@@ -58,7 +68,7 @@ pub(in crate::reduce) fn talk(
         call.window.settle(ended_by_turn(lives, &call.turn_id));
     }
     work.conversation_steps += fold.conversation.work();
-    let Fold { lives: _, calls, compactions, conversation, introduced, asked: _ } = fold;
+    let Fold { calls, compactions, conversation, introduced, .. } = fold;
     Talk { calls, items: conversation.into_items(), compactions, introduced }
 }
 
@@ -146,6 +156,9 @@ struct Fold<'a> {
     compactions: Table<CompactionId, Compaction>,
     conversation: Conversation<'a>,
     introduced: Vec<(TurnId, Vec<ItemId>)>,
+    /// Responses, by the place of their call.
+    bodies: Owners<usize>,
+    checkpoints: Owners<CompactionId>,
     /// Turns whose first request was seen.
     asked: std::collections::HashSet<TurnId>,
 }
@@ -250,6 +263,10 @@ impl Fold<'_> {
         let Some(call) = self.calls.at_mut(place) else { return };
         let what = format!("the response of inference call {}", call.inference_call_id);
         let body = match body {
+            Ok(body) if !self.bodies.owns(place, body) => {
+                problems.add(at, Code::BadPayload, format!("{what} counts as absent: {TAKEN}"), Some(payload));
+                None
+            }
             Ok(body) => Some(&**body),
             Err(unread) => {
                 problems.add(at, unread.code, format!("{what} counts as absent: {}", unread.why), Some(payload));

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use super::conversation::{Conversation, Source};
 use super::lives::Lives;
+use super::owners::{Owners, TAKEN};
 use super::walk::History;
 use crate::event::{CompactionId, CompactionInstalled};
 use crate::graph::{Code, Compaction, Content, Evidence, ItemKind, LiveSpan, Producer, Role, Table};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, Body, Checkpoint, ConversationFact};
+
+/// What an installation adds to.
+type Tables<'t, 'a> = (&'t mut Table<CompactionId, Compaction>, &'t mut Conversation<'a>, &'t mut Owners<CompactionId>);
 
 /// Puts the history before, a marker and the history after into the thread, in that order. What the model would see
 /// next stays as it is; the thread's next full request is compared with the history after.
@@ -17,7 +21,7 @@ pub(super) fn install(
     event: &CompactionInstalled,
     checkpoint: &Body<Checkpoint>,
     lives: &Lives,
-    (compactions, conversation): (&mut Table<CompactionId, Compaction>, &mut Conversation<'_>),
+    (compactions, conversation, checkpoints): Tables<'_, '_>,
     problems: &mut Problems,
 ) {
     let CompactionInstalled { compaction_id, checkpoint_payload } = event;
@@ -37,6 +41,10 @@ pub(super) fn install(
         return;
     }
     let Checkpoint { before, after } = match checkpoint {
+        Ok(checkpoint) if !checkpoints.owns(compaction_id.clone(), checkpoint) => {
+            problems.add(at, Code::BadPayload, format!("{what} is left out: {TAKEN}"), Some(payload));
+            return;
+        }
         Ok(checkpoint) => &**checkpoint,
         Err(unread) => {
             problems.add(at, unread.code, format!("{what} is left out: {}", unread.why), Some(payload));

@@ -105,6 +105,11 @@ impl Paths {
         }
     }
 
+    /// Whether the path begins with the first `length` items of the other.
+    pub(super) fn begins_with(&mut self, path: Path, other: Path, length: usize) -> bool {
+        length <= self.len(path) && self.holder(path, length) == self.holder(other, length)
+    }
+
     /// The item at a position.
     pub(super) fn at(&mut self, path: Path, position: usize) -> Option<ItemId> {
         let holder = self.holder(path, position.saturating_add(1));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::lifecycle::{End, Late};
+use super::owners::{Owners, TAKEN};
 use super::tools::Tools;
 use crate::event::{ExecutionStatus, RawPayloadId, ToolCallId, ToolKind};
 use crate::graph::{
@@ -12,12 +13,13 @@ use crate::reduce::Problems;
 use crate::reduce::decode::{Arguments, At, Body, Command, Invocation, Runtime, ToolAnswer, ToolFact};
 
 /// All operations, and the process that each is about.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::reduce) struct Operations {
     pub(in crate::reduce) rows: Vec<TerminalOperation>,
     /// Of each operation: its process, where that is known.
     pub(in crate::reduce) processes: Vec<Option<String>>,
     by_tool: HashMap<ToolCallId, usize>,
+    bodies: Owners<ToolCallId>,
 }
 
 /// Folds terminal operations.
@@ -122,6 +124,11 @@ impl Operations {
         problems: &mut Problems,
     ) {
         let invocation = match body {
+            Ok(invocation) if !self.bodies.owns(tool.clone(), invocation) => {
+                let message = format!("the invocation of tool call {tool} counts as absent: {TAKEN}");
+                problems.add(at, Code::BadPayload, message, payload);
+                return;
+            }
             Ok(invocation) => invocation,
             Err(unread) => {
                 let message = format!("the invocation of tool call {tool} counts as absent: {}", unread.why);
@@ -165,7 +172,7 @@ impl Operations {
             return;
         }
         let Some(Command { process_id, words, cwd, interaction_input, result: _ }) =
-            readable(at, tool, payload, body, problems)
+            readable(at, tool, payload, body, &mut self.bodies, problems)
         else {
             return;
         };
@@ -202,7 +209,7 @@ impl Operations {
         problems: &mut Problems,
     ) {
         let Some(&place) = self.by_tool.get(tool) else { return };
-        let body = readable(at, tool, payload, body, problems);
+        let body = readable(at, tool, payload, body, &mut self.bodies, problems);
         if let Some(process) = body.and_then(|body| body.process_id.clone()) {
             self.name_process(at, place, tool, process, payload, problems);
         }
@@ -246,6 +253,11 @@ impl Operations {
             return;
         }
         let result = match (row.kind, answer) {
+            (OperationKind::WriteStdin, ToolAnswer::Stdin(Ok(answer))) if !self.bodies.owns(tool.clone(), answer) => {
+                let message = format!("the result of tool call {tool} counts as absent: {TAKEN}");
+                problems.add(at, Code::BadPayload, message, payload);
+                None
+            }
             (OperationKind::WriteStdin, ToolAnswer::Stdin(Ok(answer))) => {
                 if answer.result.is_none() {
                     let message = format!("the result of tool call {tool} is of no known shape; it is left out");
@@ -289,14 +301,15 @@ fn readable<'b>(
     tool: &ToolCallId,
     payload: &RawPayloadId,
     body: &'b Body<Command>,
+    bodies: &mut Owners<ToolCallId>,
     problems: &mut Problems,
 ) -> Option<&'b Command> {
-    match body {
-        Ok(command) => Some(command),
-        Err(unread) => {
-            let message = format!("what the runtime saw of tool call {tool} counts as absent: {}", unread.why);
-            problems.add(at, unread.code, message, Some(payload));
-            None
-        }
-    }
+    let (code, why) = match body {
+        Ok(command) if bodies.owns(tool.clone(), command) => return Some(command),
+        Ok(_) => (Code::BadPayload, TAKEN),
+        Err(unread) => (unread.code, &*unread.why),
+    };
+    let message = format!("what the runtime saw of tool call {tool} counts as absent: {why}");
+    problems.add(at, code, message, Some(payload));
+    None
 }

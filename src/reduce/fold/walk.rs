@@ -1,10 +1,9 @@
 //! Comparing a list of items with what was there before, so that history is found again.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use super::conversation::{Conversation, Source};
-use super::paths::Path;
+use super::paths::{Path, ToldBy};
 use crate::event::ThreadId;
 use crate::graph::ItemId;
 use crate::reduce::Problems;
@@ -79,59 +78,38 @@ impl Conversation<'_> {
 
 /// Old items, each to be used once.
 struct Old {
-    /// As many as were fetched, from the first. The others are fetched when an item may be among them: what a short
-    /// request says first never costs a look at a long history.
+    /// As many as are looked at by their position, from the first; all, where there is no path.
     items: Vec<ItemId>,
-    rest: Path,
-    used: Vec<bool>,
-    unused: usize,
-    /// Positions by content, made when a position alone does not find an item: most requests never need it.
-    by_content: Option<HashMap<u128, Positions>>,
+    path: Path,
+    used: HashSet<usize>,
+    length: usize,
+    /// Of each content that was looked for: how many of its items were seen to be used.
+    next: HashMap<u128, usize>,
     work: u64,
-}
-
-/// Where items of one content are. Those before `next` are used.
-#[derive(Default)]
-struct Positions {
-    all: Vec<usize>,
-    next: usize,
 }
 
 impl Old {
     fn new(history: History, at_hand: usize, conversation: &mut Conversation<'_>) -> Self {
         let paths = &mut conversation.paths;
-        let (items, rest, unused) = match history {
+        let (items, path, length) = match history {
             History::Path(path) => (paths.items(path, 0, at_hand), path, paths.len(path)),
             History::Items(items) => {
                 let length = items.len();
-                (items, None, length)
+                // A path of its own: nothing else goes on from it.
+                let path = paths.extend(None, 0, items.clone(), ToldBy::Nobody);
+                (items, path, length)
             }
         };
-        Self { used: vec![false; items.len()], items, rest, unused, by_content: None, work: 0 }
-    }
-
-    fn fetch_all(&mut self, conversation: &mut Conversation<'_>) {
-        if let Some(step) = self.rest.take() {
-            self.items.extend(conversation.paths.items(Some(step), self.items.len(), usize::MAX));
-            self.used.resize(self.items.len(), false);
-        }
-    }
-
-    fn take(&mut self, position: usize) -> Option<ItemId> {
-        let used = self.used.get_mut(position)?;
-        if std::mem::replace(used, true) {
-            return None;
-        }
-        self.unused -= 1;
-        self.items.get(position).copied()
+        Self { items, path, used: HashSet::new(), length, next: HashMap::new(), work: 0 }
     }
 
     fn take_at(&mut self, position: usize, is_same: impl Fn(ItemId) -> bool) -> Option<ItemId> {
         self.work += 1;
-        let there = self.items.get(position).is_some_and(|&item| is_same(item));
-        if there { self.take(position) } else { None }
+        let there = self.items.get(position).copied().filter(|&item| is_same(item))?;
+        self.used.insert(position).then_some(there)
     }
 
+    /// The first item of this content that is not used.
     fn take_same(
         &mut self,
         conversation: &mut Conversation<'_>,
@@ -139,34 +117,17 @@ impl Old {
         content: ContentId,
     ) -> Option<ItemId> {
         let same = conversation.identity(content)?;
-        if self.unused == 0 || !conversation.has_said(thread, same) {
+        if self.used.len() == self.length || !conversation.has_said(thread, same) {
             return None;
         }
-        self.fetch_all(conversation);
-        let Self { items, by_content, work, .. } = self;
-        let by_content = by_content.get_or_insert_with(|| {
-            *work += items.len() as u64;
-            positions(conversation, items)
-        });
-        let Entry::Occupied(mut positions) = by_content.entry(same) else { return None };
-        let positions = positions.get_mut();
-        while let Some(&position) = positions.all.get(positions.next) {
-            positions.next += 1;
+        let next = self.next.entry(same).or_default();
+        loop {
             self.work += 1;
-            if self.used.get(position) == Some(&false) {
-                return self.take(position);
+            let position = conversation.position(thread, (self.path, same), *next)?;
+            *next += 1;
+            if self.used.insert(position) {
+                return conversation.paths.at(self.path, position);
             }
         }
-        None
     }
-}
-
-fn positions(conversation: &Conversation<'_>, items: &[ItemId]) -> HashMap<u128, Positions> {
-    let mut by_content: HashMap<u128, Positions> = HashMap::new();
-    for (position, &item) in items.iter().enumerate() {
-        if let Some(same) = conversation.item_identity(item) {
-            by_content.entry(same).or_default().all.push(position);
-        }
-    }
-    by_content
 }

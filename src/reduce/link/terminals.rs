@@ -32,7 +32,14 @@ pub(super) fn sessions(operations: &mut Operations, tools: &Tools) -> Table<Term
         let thread = &tool.thread_id;
         let id = by_process.entry((thread.clone(), process.clone())).or_insert_with(|| {
             let short = TerminalId::from(process.as_str());
-            if sessions.contains(&short) { TerminalId::of_process_in(thread, process) } else { short }
+            if !sessions.contains(&short) {
+                return short;
+            }
+            // A process may have been given any name.
+            let long = TerminalId::of_process_in(thread, process);
+            let numbered = |n: usize| TerminalId::from(format!("{long}#{n}").as_str());
+            let mut ids = std::iter::once(long.clone()).chain((2..).map(numbered));
+            ids.find(|id| !sessions.contains(id)).unwrap_or(long)
         });
         operation.terminal_id = Some(id.clone());
         match sessions.get_mut(id) {
