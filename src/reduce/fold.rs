@@ -4,6 +4,7 @@
 //! own facts. A domain knows no other domain's links: whether the tool or its item came first plays no part here.
 
 mod agents;
+mod asking;
 mod cells;
 mod compaction_requests;
 mod content_index;

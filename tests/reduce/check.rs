@@ -110,6 +110,30 @@ fn a_body_counts_for_the_first_event_that_names_it() {
 }
 
 #[test]
+fn a_request_that_is_named_again_says_what_it_said() {
+    let mut case = Case::new();
+    case.thread("t2", "/root/two");
+    case.turn("u2", "t2");
+    let body = case.body("inference_request", json!({ "input": [user("1"), user("2")] }));
+    let start = |call: &str, thread: &str, turn: &str| {
+        json!({ "type": "inference_started", "inference_call_id": call, "thread_id": thread, "codex_turn_id": turn,
+            "model": "m", "provider_name": "p", "request_payload": body })
+    };
+    case.event(start("a", "t", "u"));
+    case.event(start("retry", "t", "u"));
+    case.request("aside", [user("a title")]);
+    case.event(start("later", "t", "u"));
+    case.request("next", [user("1"), user("2"), user("3")]);
+    case.event_in(json!("t2"), json!("u2"), start("elsewhere", "t2", "u2"));
+    let graph = case.check(&[Code::BadPayload]);
+    for call in ["a", "retry", "later"] {
+        assert_eq!(crate::case::seen(&graph, call), [1, 2]);
+    }
+    assert_eq!(crate::case::seen(&graph, "next"), [1, 2, 4]);
+    assert!(crate::case::seen(&graph, "elsewhere").is_empty());
+}
+
+#[test]
 fn a_body_named_in_part_is_refused_and_the_whole_one_is_not() {
     let mut case = Case::new();
     let whole = case.body("inference_request", json!({ "input": "hi" }));

@@ -1,16 +1,16 @@
 //! The conversation of every thread: items, each once, and what the model would see next.
 
 use std::collections::{HashMap, HashSet};
+use std::mem::Discriminant;
 use std::sync::Arc;
 
 use super::content_index::ContentIndex;
 use super::paths::{Path, Paths, ToldBy};
 use super::reasoning::{Merged, merged};
-use super::walk::{History, Walked};
 use crate::event::{CallId, RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
-use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Prefix, Producer, Snapshot};
+use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Producer};
 use crate::reduce::Problems;
-use crate::reduce::decode::{At, Body, ContentId, ConversationFact, Known, Oddity, Readings, Request, RequestItems};
+use crate::reduce::decode::{At, ContentId, ConversationFact, Known, Oddity, Readings};
 
 /// Where items come from.
 pub(super) struct Source<'a> {
@@ -24,20 +24,25 @@ pub(super) struct Source<'a> {
     pub(super) what: &'a str,
 }
 
+/// A request's body, by its address, and as what its event says it is.
+type AskedWith = (usize, Option<Discriminant<RequestInputMode>>);
+
 /// Items of all threads and what is known of the snapshots that they make up.
 pub(super) struct Conversation<'a> {
     pub(super) readings: &'a Readings,
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     /// Of each item: the reading it was last found by, and what tells items of the same content.
     identities: Vec<(Option<ContentId>, u128)>,
     pub(super) paths: Paths,
-    live: HashMap<ThreadId, Live>,
+    pub(super) live: HashMap<ThreadId, Live>,
     /// Of each call, by place: its request.
-    requests: HashMap<usize, Path>,
+    pub(super) requests: HashMap<usize, Path>,
     /// Of each call: its request followed by its response, once somebody asked.
-    ends: HashMap<usize, Path>,
-    responses: HashMap<usize, Vec<ItemId>>,
-    by_response_id: HashMap<(ThreadId, ResponseId), usize>,
+    pub(super) ends: HashMap<usize, Path>,
+    pub(super) responses: HashMap<usize, Vec<ItemId>>,
+    /// What came of each body.
+    pub(super) asked: HashMap<AskedWith, (ThreadId, Path)>,
+    pub(super) by_response_id: HashMap<(ThreadId, ResponseId), usize>,
     by_call_id: HashMap<(ThreadId, CallId, ItemKind), u128>,
     /// What was told once and is not told for every request that repeats it.
     told: HashSet<(ThreadId, ContentId)>,
@@ -45,10 +50,10 @@ pub(super) struct Conversation<'a> {
 
 /// What the model of a thread would see next.
 #[derive(Default)]
-struct Live {
-    path: Path,
+pub(super) struct Live {
+    pub(super) path: Path,
     /// What an installed compaction put in place of it, until a full request was compared with that.
-    replacement: Option<Vec<ItemId>>,
+    pub(super) replacement: Option<Vec<ItemId>>,
     /// What tells the contents of all items of the thread.
     said: HashSet<u128>,
     index: ContentIndex,
@@ -65,6 +70,7 @@ impl<'a> Conversation<'a> {
             requests: HashMap::new(),
             ends: HashMap::new(),
             responses: HashMap::new(),
+            asked: HashMap::new(),
             by_response_id: HashMap::new(),
             by_call_id: HashMap::new(),
             told: HashSet::new(),
@@ -98,155 +104,6 @@ impl<'a> Conversation<'a> {
 
     pub(super) fn replace(&mut self, thread: &ThreadId, replacement: Vec<ItemId>) {
         self.live.entry(thread.clone()).or_default().replacement = Some(replacement);
-    }
-
-    /// The items of a request, and those of them that are new. They become what the model would see next.
-    #[expect(clippy::too_many_arguments, reason = "each says another thing about the one request")]
-    pub(super) fn request(
-        &mut self,
-        source: &Source<'_>,
-        call: usize,
-        mode: Option<&RequestInputMode>,
-        previous: Option<&ResponseId>,
-        prefix: Option<&Body<Request>>,
-        items: &[ContentId],
-        problems: &mut Problems,
-    ) -> (Snapshot, Vec<ItemId>) {
-        let items = self.readable(source, items, problems);
-        let first_new = self.items.len();
-        let (path, snapshot) = match (mode, previous) {
-            (Some(RequestInputMode::FullSnapshot), _) | (None, None) => self.full(source, call, &items, problems),
-            (Some(RequestInputMode::Incremental { previous_response_id: previous }), _) | (None, Some(previous)) => {
-                self.incremental(source, call, previous, &items, problems)
-            }
-            (Some(RequestInputMode::IncrementalWithUntracedPrefix { .. }), _) => {
-                self.after_untraced(source, call, prefix, &items, problems)
-            }
-        };
-        self.requests.insert(call, path);
-        self.live.entry(source.thread.clone()).or_default().path = path;
-        (snapshot, (first_new..self.items.len()).map(ItemId::at).collect())
-    }
-
-    fn full(
-        &mut self,
-        source: &Source<'_>,
-        call: usize,
-        items: &[ContentId],
-        problems: &mut Problems,
-    ) -> (Path, Snapshot) {
-        let live = self.live.entry(source.thread.clone()).or_default();
-        let (path, history) = match live.replacement.take() {
-            Some(replacement) => (None, History::Items(replacement)),
-            None => (live.path, History::Path(live.path)),
-        };
-        let Walked { ids, kept } = self.walk(source, history, items, problems);
-        let kept = if path.is_some() { kept } else { 0 };
-        self.branch(call, path, kept, ids.get(kept..).unwrap_or_default().to_vec())
-    }
-
-    /// The items follow the request and the response of an earlier call.
-    fn incremental(
-        &mut self,
-        source: &Source<'_>,
-        call: usize,
-        previous: &ResponseId,
-        items: &[ContentId],
-        problems: &mut Problems,
-    ) -> (Path, Snapshot) {
-        let live = self.live_path(source.thread);
-        let prefix = match self.by_response_id.get(&(source.thread.clone(), previous.clone())) {
-            Some(&earlier) => self.end_of(earlier),
-            None => {
-                let message = format!(
-                    "{} continues response {previous}, which no completed call of its thread has; \
-                     it is taken to continue what the model saw last",
-                    source.what
-                );
-                problems.add(source.at, Code::UnknownPreviousResponse, message, Some(source.payload));
-                live
-            }
-        };
-        let length = self.paths.len(prefix);
-        let mut branched = false;
-        let mut ids = Vec::with_capacity(items.len());
-        for (index, &content) in items.iter().enumerate() {
-            let there = if live == prefix { None } else { self.paths.at(live, length + index) };
-            let same = there.filter(|&there| self.is_same(there, content));
-            branched |= there.is_some() && same.is_none();
-            match same {
-                Some(item) => {
-                    self.complete(source, item, content, problems);
-                    ids.push(item);
-                }
-                None => ids.extend(self.create(source, content, problems)),
-            }
-        }
-        if branched {
-            let message = format!(
-                "{} continues response {previous} otherwise than the conversation had gone on; its items are new",
-                source.what
-            );
-            problems.add(source.at, Code::HistoryBranched, message, Some(source.payload));
-        }
-        self.branch(call, prefix, length, ids)
-    }
-
-    /// The items follow history that no call holds.
-    fn after_untraced(
-        &mut self,
-        source: &Source<'_>,
-        call: usize,
-        prefix: Option<&Body<Request>>,
-        items: &[ContentId],
-        problems: &mut Problems,
-    ) -> (Path, Snapshot) {
-        let path = self.live_path(source.thread);
-        let Walked { mut ids, kept } = match prefix {
-            Some(Ok(request)) => match &request.items {
-                RequestItems::Listed(prefix) => {
-                    let prefix = self.readable(source, prefix, problems);
-                    self.walk(source, History::Path(path), &prefix, problems)
-                }
-                RequestItems::NotRecorded | RequestItems::UnknownShape => {
-                    let message = format!("the prefix of {} has no list of items; it is left out", source.what);
-                    problems.add(source.at, Code::BadPayload, message, Some(source.payload));
-                    Walked::default()
-                }
-            },
-            Some(Err(unread)) => {
-                let message = format!("the prefix of {} counts as absent: {}", source.what, unread.why);
-                problems.add(source.at, unread.code, message, Some(source.payload));
-                Walked::default()
-            }
-            None => Walked::default(),
-        };
-        for &content in items {
-            ids.extend(self.create(source, content, problems));
-        }
-        self.branch(call, path, kept, ids.get(kept..).unwrap_or_default().to_vec())
-    }
-
-    /// The request of `call` as the first `kept` items of `path` and then `ids`.
-    fn branch(&mut self, call: usize, path: Path, kept: usize, ids: Vec<ItemId>) -> (Path, Snapshot) {
-        let (prefix, told) = self.paths.told(path, kept);
-        let mut tail = self.paths.items(path, told, kept);
-        tail.extend(ids);
-        // What no call tells is told by this one from now on, not again by each that follows.
-        let path = self.paths.extend(path, told, tail.clone(), ToldBy::Request(call));
-        (path, Snapshot { prefix: prefix.filter(|prefix: &Prefix| prefix.items + prefix.response_items > 0), tail })
-    }
-
-    /// A call's request followed by its response.
-    fn end_of(&mut self, call: usize) -> Path {
-        if let Some(&end) = self.ends.get(&call) {
-            return end;
-        }
-        let request = self.requests.get(&call).copied().flatten();
-        let response = self.responses.get(&call).cloned().unwrap_or_default();
-        let end = self.paths.extend(request, self.paths.len(request), response, ToldBy::Response(call));
-        self.ends.insert(call, end);
-        end
     }
 
     /// The items of a response: always new, they follow what the model would see next. `id` is what later requests

@@ -81,8 +81,10 @@ struct Old {
     /// As many as are looked at by their position, from the first; all, where there is no path.
     items: Vec<ItemId>,
     path: Path,
-    used: HashSet<usize>,
-    length: usize,
+    /// Of those at hand.
+    used: Vec<bool>,
+    used_beyond: HashSet<usize>,
+    unused: usize,
     /// Of each content that was looked for: how many of its items were seen to be used.
     next: HashMap<u128, usize>,
     work: u64,
@@ -91,7 +93,7 @@ struct Old {
 impl Old {
     fn new(history: History, at_hand: usize, conversation: &mut Conversation<'_>) -> Self {
         let paths = &mut conversation.paths;
-        let (items, path, length) = match history {
+        let (items, path, unused) = match history {
             History::Path(path) => (paths.items(path, 0, at_hand), path, paths.len(path)),
             History::Items(items) => {
                 let length = items.len();
@@ -100,13 +102,24 @@ impl Old {
                 (items, path, length)
             }
         };
-        Self { items, path, used: HashSet::new(), length, next: HashMap::new(), work: 0 }
+        let used = vec![false; items.len()];
+        Self { items, path, used, used_beyond: HashSet::new(), unused, next: HashMap::new(), work: 0 }
+    }
+
+    /// Uses the item at a position, unless it is used.
+    fn take(&mut self, position: usize) -> bool {
+        let is_new = match self.used.get_mut(position) {
+            Some(used) => !std::mem::replace(used, true),
+            None => self.used_beyond.insert(position),
+        };
+        self.unused -= usize::from(is_new);
+        is_new
     }
 
     fn take_at(&mut self, position: usize, is_same: impl Fn(ItemId) -> bool) -> Option<ItemId> {
         self.work += 1;
         let there = self.items.get(position).copied().filter(|&item| is_same(item))?;
-        self.used.insert(position).then_some(there)
+        self.take(position).then_some(there)
     }
 
     /// The first item of this content that is not used.
@@ -117,15 +130,15 @@ impl Old {
         content: ContentId,
     ) -> Option<ItemId> {
         let same = conversation.identity(content)?;
-        if self.used.len() == self.length || !conversation.has_said(thread, same) {
+        if self.unused == 0 || !conversation.has_said(thread, same) {
             return None;
         }
-        let next = self.next.entry(same).or_default();
         loop {
             self.work += 1;
+            let next = self.next.entry(same).or_default();
             let position = conversation.position(thread, (self.path, same), *next)?;
             *next += 1;
-            if self.used.insert(position) {
+            if self.take(position) {
                 return conversation.paths.at(self.path, position);
             }
         }
