@@ -61,10 +61,6 @@ impl CellWindow {
         &self.turn
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.life.is_over()
-    }
-
     /// What its runtime calls it, once it started.
     pub(super) fn id(&self) -> Option<&RuntimeCellId> {
         self.id.get()

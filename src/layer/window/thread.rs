@@ -294,7 +294,8 @@ impl ThreadWindow {
 
     pub(super) fn cell_started(&self, cell: &Arc<CellWindow>) {
         let mut cells = locked(&self.cells);
-        cells.retain(|cell| cell.upgrade().is_some_and(|cell| !cell.is_over()));
+        // The start of one is being written: no look at another's state may wait for that.
+        cells.retain(|cell| cell.strong_count() > 0);
         cells.push(Arc::downgrade(cell));
     }
 
