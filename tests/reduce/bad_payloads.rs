@@ -99,6 +99,19 @@ fn a_fifo_in_place_of_a_payload_is_refused_and_not_waited_for() {
 
 #[test]
 #[cfg(unix)]
+fn a_socket_or_a_device_in_place_of_a_payload_is_refused() {
+    let socket = |path: &Path| drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+    each(|path, _| socket(path), costs_only_itself(Code::RefusedPath));
+    // Only root can make one.
+    let device = |path: &Path| std::process::Command::new("mknod").arg(path).args(["c", "1", "5"]).output().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    if device(&scratch.path().join("zero")).status.success() {
+        each(|path, _| drop(device(path)), costs_only_itself(Code::RefusedPath));
+    }
+}
+
+#[test]
+#[cfg(unix)]
 fn a_link_in_place_of_a_payload_is_refused_wherever_it_leads() {
     use std::os::unix::fs::symlink;
     let outside = tempfile::NamedTempFile::new().unwrap();

@@ -124,7 +124,7 @@ impl CellWindow {
         });
         match is_first {
             Some(true) if runs_on(status) => {}
-            Some(true) => self.finish(status, ended_with, at),
+            Some(true) => self.finish_with(status, ended_with, at),
             // What came after the first response, or after the end, is evidence still.
             Some(false) | None => {
                 for body in response_payload.into_iter().chain(ended_with) {
@@ -142,10 +142,13 @@ impl CellWindow {
         }
         let Some((recording, ..)) = self.started(at) else { return };
         let payload = self.keep(recording, body, at);
-        if self.life.is_open() {
-            self.finish(status, payload, at);
-        } else if let Some(payload) = payload {
-            self.say_beside(payload, at);
+        self.finish_with(status, payload, at);
+    }
+
+    /// Ends the cell with this body. After its end that is evidence still.
+    fn finish_with(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: UnixMillis) {
+        if let Some(unnamed) = self.finish(status, payload, at) {
+            self.say_beside(unnamed, at);
         }
     }
 
@@ -179,8 +182,11 @@ impl CellWindow {
         }
     }
 
-    fn finish(self: &Arc<Self>, status: CellStatus, response_payload: Option<PayloadRef>, at: UnixMillis) {
+    /// Gives the body back where the cell had ended before.
+    fn finish(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: UnixMillis) -> Option<PayloadRef> {
+        let mut payload = payload;
         self.life.end(self.recorder(), || {
+            let response_payload = payload.take();
             let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
             let writer = &recording.bundle.writer;
             if locked(&self.seen).responded.replace(status).is_none() {
@@ -192,6 +198,7 @@ impl CellWindow {
             // Told by the writer where it was lost.
             let _ = writer.append(at, &place.context, &ended.into());
         });
+        payload
     }
 
     /// Ends the cell. A script that runs on after it gave control back is not ended by a span that closes: somebody may
@@ -213,6 +220,6 @@ impl CellWindow {
             End::Closed if failed => CellStatus::Failed,
             End::Closed => CellStatus::Terminated,
         };
-        self.finish(status, None, UnixMillis::now());
+        self.finish_with(status, None, UnixMillis::now());
     }
 }
