@@ -79,6 +79,7 @@ mod guard;
 mod handle;
 mod ignoring;
 mod instant;
+mod last_words;
 mod record_layer;
 mod recorder;
 mod span_state;

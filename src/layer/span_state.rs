@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::Metadata;
 
-use super::field_bodies::{LateRequest, RequestBody, ResponseBody};
+use super::field_bodies::{LateRequest, RequestBody};
 use super::field_facts::{cell_facts, has_required_facts, inference_facts, thread_facts, tool_facts};
 use super::fields::{Fields, Kind};
+use super::last_words;
 use super::recorder::{Inner, LayerNumber, locked};
 use super::supplied::Supplied;
 use super::window::{
@@ -336,9 +337,9 @@ impl SpanState {
                 if let Some(late) = self.asked_with.get().and_then(|known| LateRequest::of(known, &fields)) {
                     inference.request(&Json(&late));
                 }
-                say_last_of_inference(inference, &fields);
+                last_words::of_inference(inference, &fields);
             }
-            Some(Work::Tool(tool)) if !tool.is_over() => say_last_of_tool(tool, &fields),
+            Some(Work::Tool(tool)) if !tool.is_over() => last_words::of_tool(tool, &fields),
             Some(Work::Cell(cell)) => cell.note_error(fields.error()),
             Some(Work::Compaction(compaction)) => compaction.note_error(fields.error()),
             Some(Work::Inference(_) | Work::Tool(_)) | None => {}
@@ -378,27 +379,4 @@ impl SpanState {
             windows.payload(kind, body);
         }
     }
-}
-
-fn say_last_of_inference(inference: &Arc<InferenceWindow>, fields: &Fields) {
-    if let Some(id) = &fields.response_id {
-        inference.response_id(id);
-    }
-    if let Some(usage) = fields.usage() {
-        inference.usage(usage);
-    }
-    inference.note_error(fields.error());
-    if let Some(body) = ResponseBody::of(fields) {
-        inference.response_of_fields(&Json(&body));
-    }
-}
-
-fn say_last_of_tool(tool: &Arc<ToolWindow>, fields: &Fields) {
-    if let Some(arguments) = &fields.arguments {
-        tool.late_arguments(arguments);
-    }
-    if let Some(result) = &fields.result {
-        tool.output_of_fields(result);
-    }
-    tool.note_error(fields.error());
 }

@@ -1,0 +1,277 @@
+//! Sessions that are made up, each step as its program would record it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use otel_trace::bundle::Reader;
+use otel_trace::reduce::{Options, Reduction, reduce};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What an agent does next.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Asks a model and has its answer.
+    Call { full: bool, says: String, asks_for_tool: bool },
+    /// Asks for something beside the conversation: a title.
+    Aside,
+    /// Goes on from an answer of before.
+    Branch { back: usize },
+    /// Runs the tool that was asked for, if one was.
+    Tool { prints: String, fails: bool },
+    /// Asks, and has no answer.
+    Fail { error: String },
+    /// Begins another turn.
+    Turn,
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z ]{0,20}",
+        any::<String>().prop_map(|text| text.chars().take(12).collect()),
+        "é測".prop_map(String::from)
+    ]
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (any::<bool>(), text(), any::<bool>())
+            .prop_map(|(full, says, asks_for_tool)| Step::Call { full, says, asks_for_tool }),
+        4 => (text(), any::<bool>()).prop_map(|(prints, fails)| Step::Tool { prints, fails }),
+        1 => text().prop_map(|error| Step::Fail { error }),
+        1 => Just(Step::Turn),
+        1 => Just(Step::Aside),
+        1 => (0..8_usize).prop_map(|back| Step::Branch { back }),
+    ]
+}
+
+pub(crate) const AGENTS: [&str; 2] = ["left", "right"];
+
+/// An agent, as its program knows it.
+#[derive(Default)]
+pub(crate) struct Agent {
+    turns: usize,
+    pub(crate) calls: usize,
+    pub(crate) tools: usize,
+    history: Vec<Value>,
+    /// What is new since the last answer.
+    new: Vec<Value>,
+    last_response: Option<String>,
+    /// Of all calls.
+    responses: Vec<String>,
+    asked: Option<String>,
+}
+
+/// A session as it is recorded.
+pub(crate) struct Session {
+    pub(crate) dir: TempDir,
+    /// Each line, and whose it is; nobody's are those of the whole run.
+    pub(crate) lines: Vec<(Option<usize>, String)>,
+    /// Whose each payload is.
+    pub(crate) payloads: Vec<usize>,
+    pub(crate) agents: [Agent; 2],
+}
+
+impl Session {
+    pub(crate) fn of(steps: &[(usize, Step)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("payloads")).unwrap();
+        let manifest = json!({
+            "schema_version": 1, "trace_id": "random", "rollout_id": "r", "root_thread_id": "left",
+            "started_at_unix_ms": 0, "raw_event_log": "trace.jsonl", "payloads_dir": "payloads",
+        });
+        fs::write(dir.path().join("manifest.json"), manifest.to_string()).unwrap();
+        let mut session = Self { dir, lines: vec![], payloads: vec![], agents: Default::default() };
+        session.event(None, json!({ "type": "rollout_started", "trace_id": "random", "root_thread_id": "left" }));
+        for (agent, name) in AGENTS.iter().enumerate() {
+            session.event(
+                Some(agent),
+                json!({ "type": "thread_started", "thread_id": name, "agent_path": format!("/{name}") }),
+            );
+            session.turn(agent);
+        }
+        for (agent, step) in steps {
+            session.step(*agent, step);
+        }
+        session
+    }
+
+    fn turn_id(&self, agent: usize) -> String {
+        format!("{}-turn-{}", AGENTS[agent], self.agents[agent].turns)
+    }
+
+    fn turn(&mut self, agent: usize) {
+        if self.agents[agent].turns > 0 {
+            let ended =
+                json!({ "type": "codex_turn_ended", "codex_turn_id": self.turn_id(agent), "status": "completed" });
+            self.event(Some(agent), ended);
+        }
+        self.agents[agent].turns += 1;
+        let started =
+            json!({ "type": "codex_turn_started", "codex_turn_id": self.turn_id(agent), "thread_id": AGENTS[agent] });
+        self.event(Some(agent), started);
+    }
+
+    fn step(&mut self, agent: usize, step: &Step) {
+        match step {
+            Step::Call { full, says, asks_for_tool } => {
+                let call = self.start(agent, *full);
+                let mut said = vec![json!({ "type": "message", "role": "assistant", "content": says })];
+                if *asks_for_tool {
+                    let id = format!("{call}-tool");
+                    said.push(json!({ "type": "function_call", "call_id": id, "name": "sh", "arguments": "{}" }));
+                    self.agents[agent].asked = Some(id);
+                }
+                let id = self.answer(agent, &call, &said);
+                let agent = &mut self.agents[agent];
+                agent.history.extend(said);
+                agent.last_response = Some(id);
+                agent.new.clear();
+            }
+            Step::Fail { error } => {
+                let call = self.start(agent, true);
+                self.event(
+                    Some(agent),
+                    json!({ "type": "inference_failed", "inference_call_id": call, "error": error }),
+                );
+            }
+            Step::Aside => {
+                self.agents[agent].calls += 1;
+                let call = format!("{}-call-{}", AGENTS[agent], self.agents[agent].calls);
+                let title = json!({ "type": "message", "role": "user", "content": format!("a title for {call}") });
+                self.ask(agent, &call, &json!({ "input": [title] }));
+                self.answer(agent, &call, &[json!({ "type": "message", "role": "assistant", "content": "a title" })]);
+            }
+            Step::Branch { back } => {
+                let responses = &self.agents[agent].responses;
+                let Some(previous) = responses.iter().rev().nth(*back).cloned() else { return };
+                self.agents[agent].calls += 1;
+                let call = format!("{}-call-{}", AGENTS[agent], self.agents[agent].calls);
+                let said = json!({ "type": "message", "role": "user", "content": format!("{call}, otherwise") });
+                self.ask(agent, &call, &json!({ "input": [said], "previous_response_id": previous }));
+                self.answer(agent, &call, &[json!({ "type": "message", "role": "assistant", "content": call })]);
+            }
+            Step::Tool { prints, fails } => self.tool(agent, prints, *fails),
+            Step::Turn => self.turn(agent),
+        }
+    }
+
+    /// Sends what the user says, and what is known.
+    fn start(&mut self, agent: usize, full: bool) -> String {
+        let it = &mut self.agents[agent];
+        it.calls += 1;
+        let call = format!("{}-call-{}", AGENTS[agent], it.calls);
+        let said = json!({ "type": "message", "role": "user", "content": format!("{call}, please") });
+        it.history.push(said.clone());
+        it.new.push(said);
+        let body = match it.last_response.clone().filter(|_| !full) {
+            Some(previous) => json!({ "input": it.new, "previous_response_id": previous }),
+            None => json!({ "input": it.history }),
+        };
+        self.ask(agent, &call, &body);
+        call
+    }
+
+    fn ask(&mut self, agent: usize, call: &str, body: &Value) {
+        let body = self.payload(agent, "inference_request", body);
+        let event = json!({
+            "type": "inference_started", "inference_call_id": call, "thread_id": AGENTS[agent],
+            "codex_turn_id": self.turn_id(agent), "model": "m", "provider_name": "p", "request_payload": body,
+        });
+        self.event(Some(agent), event);
+    }
+
+    /// The response of a call, complete. Gives its id.
+    fn answer(&mut self, agent: usize, call: &str, said: &[Value]) -> String {
+        let id = format!("{call}-response");
+        let usage = json!({ "input_tokens": 2, "output_tokens": 1 });
+        let body = json!({ "response_id": id, "token_usage": usage, "output_items": said });
+        let body = self.payload(agent, "inference_response", &body);
+        let event = json!({
+            "type": "inference_completed", "inference_call_id": call, "response_id": id, "response_payload": body,
+        });
+        self.event(Some(agent), event);
+        self.agents[agent].responses.push(id.clone());
+        id
+    }
+
+    fn tool(&mut self, agent: usize, prints: &str, fails: bool) {
+        let Some(asked) = self.agents[agent].asked.take() else { return };
+        self.agents[agent].tools += 1;
+        let tool = format!("{asked}-run");
+        self.event(
+            Some(agent),
+            json!({
+                "type": "tool_call_started", "tool_call_id": tool, "model_visible_call_id": asked, "requester": { "type": "model" },
+                "kind": { "type": "exec_command" }, "summary": { "type": "generic", "label": "sh" },
+            }),
+        );
+        let mut command =
+            json!({ "call_id": asked, "process_id": tool, "turn_id": "?", "command": ["sh"], "cwd": "/" });
+        let begin = self.payload(agent, "tool_runtime_event", &command);
+        self.event(
+            Some(agent),
+            json!({ "type": "tool_call_runtime_started", "tool_call_id": tool, "runtime_payload": begin }),
+        );
+        for (name, value) in [("stdout", json!(prints)), ("stderr", json!("")), ("exit_code", json!(i32::from(fails)))]
+        {
+            command[name] = value;
+        }
+        let end = self.payload(agent, "tool_runtime_event", &command);
+        let status = if fails { "failed" } else { "completed" };
+        self.event(
+            Some(agent),
+            json!({ "type": "tool_call_runtime_ended", "tool_call_id": tool, "status": status, "runtime_payload": end }),
+        );
+        let output = json!({ "type": "function_call_output", "call_id": asked, "output": prints });
+        let result = self.payload(agent, "tool_result", &json!({ "type": "direct_response", "response_item": output }));
+        self.event(
+            Some(agent),
+            json!({ "type": "tool_call_ended", "tool_call_id": tool, "status": status, "result_payload": result }),
+        );
+        let agent = &mut self.agents[agent];
+        agent.history.push(output.clone());
+        agent.new.push(output);
+    }
+
+    fn payload(&mut self, agent: usize, kind: &str, body: &Value) -> Value {
+        self.payloads.push(agent);
+        let number = self.payloads.len();
+        fs::write(self.payload_path(number - 1), body.to_string()).unwrap();
+        json!({ "raw_payload_id": format!("raw_payload:{number}"), "kind": { "type": kind }, "path": format!("payloads/{number}.json") })
+    }
+
+    pub(crate) fn payload_path(&self, index: usize) -> PathBuf {
+        self.dir.path().join(format!("payloads/{}.json", index + 1))
+    }
+
+    fn event(&mut self, agent: Option<usize>, event: Value) {
+        let seq = self.lines.len() + 1;
+        let carries = !["thread_started", "rollout_started"].contains(&event["type"].as_str().unwrap());
+        let context = agent.filter(|_| carries);
+        let line = json!({
+            "schema_version": 1, "seq": seq, "wall_time_unix_ms": seq, "rollout_id": "r",
+            "thread_id": context.map(|agent| AGENTS[agent]), "codex_turn_id": context.map(|agent| self.turn_id(agent)),
+            "payload": event,
+        });
+        self.lines.push((agent, line.to_string()));
+    }
+
+    pub(crate) fn reduce(&self) -> Reduction {
+        let log: Vec<u8> = self.lines.iter().flat_map(|(_, line)| [line.as_bytes(), b"\n"].concat()).collect();
+        self.reduce_log(&log)
+    }
+
+    pub(crate) fn reduce_log(&self, log: &[u8]) -> Reduction {
+        fs::write(self.dir.path().join("trace.jsonl"), log).unwrap();
+        reduce(&Reader::open(self.dir.path()).unwrap(), &Options::default()).unwrap()
+    }
+
+    /// How large all of it is, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let payloads = (0..self.payloads.len()).filter_map(|index| fs::metadata(self.payload_path(index)).ok());
+        let log = fs::metadata(self.dir.path().join("trace.jsonl")).unwrap().len();
+        usize::try_from(log + payloads.map(|found| found.len()).sum::<u64>()).unwrap()
+    }
+}
