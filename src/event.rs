@@ -31,6 +31,7 @@ pub use cell::{CodeCellEnded, CodeCellInitialResponse, CodeCellStarted};
 pub use compaction::{
     CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted,
 };
+pub(crate) use id::text_newtype;
 pub use id::{
     AgentPath, CallId, CompactionId, CompactionRequestId, EdgeId, InferenceId, McpCallId, OtelSpanId, OtelTraceId,
     RawPayloadId, RequestId, ResponseId, RolloutId, RuntimeCellId, RuntimeToolId, ThreadId, ToolCallId, TraceId,

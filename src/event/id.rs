@@ -3,7 +3,6 @@
 //! Any characters are allowed, the empty string included. A clone shares the text. Read from a bundle an id may have
 //! 16 KiB: a graph names it in many places, and must not grow faster than its bundle.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::de::Error;
@@ -19,39 +18,24 @@ fn bounded<E: Error>(id: Arc<str>) -> Result<Arc<str>, E> {
     Err(E::custom(format_args!("an id of {} bytes, more than {MAX_BYTES}", id.len())))
 }
 
-macro_rules! string_ids {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(Arc<str>);
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                bounded(Arc::<str>::deserialize(deserializer)?).map(Self)
-            }
-        }
-
+/// What every newtype of an `Arc<str>` does alike, whoever gave the text.
+macro_rules! text_newtype {
+    ($name:ident) => {
         impl $name {
-            /// The id with this text.
-            pub fn new(text: impl Into<Arc<str>>) -> Self {
-                Self(text.into())
-            }
-
             /// The text, as it is on the wire.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 write!(f, concat!(stringify!($name), "({:?})"), &*self.0)
             }
         }
@@ -70,6 +54,31 @@ macro_rules! string_ids {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+    };
+}
+pub(crate) use text_newtype;
+
+macro_rules! string_ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                bounded(Arc::<str>::deserialize(deserializer)?).map(Self)
+            }
+        }
+
+        text_newtype!($name);
+
+        impl $name {
+            /// The id with this text.
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
         }

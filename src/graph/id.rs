@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::event::{CallId, EdgeId, RuntimeCellId, ThreadId, ToolCallId};
+use crate::event::{CallId, EdgeId, RuntimeCellId, ThreadId, ToolCallId, text_newtype};
 
 /// A conversation item, `conversation_item:<n>`: numbered from 1 in order of creation, over the whole bundle.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,48 +69,8 @@ pub struct CellId(Arc<str>);
 #[serde(transparent)]
 pub struct TerminalId(Arc<str>);
 
-macro_rules! named {
-    ($($name:ident),*) => {$(
-        impl $name {
-            /// The text, as it is on the wire.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:?})"), &*self.0)
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::borrow::Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                Self(text.into())
-            }
-        }
-    )*};
-}
-
-named!(CellId, TerminalId);
+text_newtype!(CellId);
+text_newtype!(TerminalId);
 
 impl CellId {
     pub(crate) fn of_call(call: &CallId) -> Self {
