@@ -26,6 +26,7 @@ pub use turn::Turn;
 use super::extension::PerSpan;
 use super::span_state::SpanState;
 use super::window::End;
+use super::windows::Windows;
 use crate::bundle::Body;
 use crate::event::PayloadKind;
 
@@ -104,6 +105,11 @@ impl Handle {
 
     fn is_recording(&self) -> bool {
         is_recording(&self.0.states)
+    }
+
+    /// Does something with this window of each recorder that has it.
+    fn each<W>(&self, pick: impl Fn(&Windows) -> Option<&Arc<W>>, act: impl Fn(&Arc<W>)) {
+        self.states().iter().filter_map(|state| pick(state.windows()?)).for_each(act);
     }
 
     fn payload(&self, kind: PayloadKind, body: &dyn Body) {

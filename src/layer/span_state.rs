@@ -91,11 +91,6 @@ impl SpanState {
         self.windows.get()
     }
 
-    /// The tool call that the span is.
-    pub(super) fn tool(&self) -> Option<&Arc<ToolWindow>> {
-        self.windows()?.tool()
-    }
-
     /// Whether what is said of the span now may be recorded.
     pub(super) fn is_recording(&self) -> bool {
         let may_have_windows = match self.windows.get() {

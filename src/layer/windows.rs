@@ -79,34 +79,26 @@ impl Windows {
 
     /// The inference call that the span is.
     pub(super) fn inference(&self) -> Option<&Arc<InferenceWindow>> {
-        match &self.work {
-            Some(Work::Inference(inference)) => Some(inference),
-            Some(Work::Tool(_) | Work::Cell(_) | Work::Compaction(_)) | None => None,
-        }
+        let Some(Work::Inference(inference)) = &self.work else { return None };
+        Some(inference)
     }
 
     /// The tool call that the span is.
     pub(super) fn tool(&self) -> Option<&Arc<ToolWindow>> {
-        match &self.work {
-            Some(Work::Tool(tool)) => Some(tool),
-            Some(Work::Inference(_) | Work::Cell(_) | Work::Compaction(_)) | None => None,
-        }
+        let Some(Work::Tool(tool)) = &self.work else { return None };
+        Some(tool)
     }
 
     /// The code cell that the span is.
     pub(super) fn cell(&self) -> Option<&Arc<CellWindow>> {
-        match &self.work {
-            Some(Work::Cell(cell)) => Some(cell),
-            Some(Work::Inference(_) | Work::Tool(_) | Work::Compaction(_)) | None => None,
-        }
+        let Some(Work::Cell(cell)) = &self.work else { return None };
+        Some(cell)
     }
 
     /// The request to compact that the span is.
     pub(super) fn compaction(&self) -> Option<&Arc<CompactionWindow>> {
-        match &self.work {
-            Some(Work::Compaction(compaction)) => Some(compaction),
-            Some(Work::Inference(_) | Work::Tool(_) | Work::Cell(_)) | None => None,
-        }
+        let Some(Work::Compaction(compaction)) = &self.work else { return None };
+        Some(compaction)
     }
 
     /// Ends them, the innermost first.

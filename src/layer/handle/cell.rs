@@ -76,11 +76,7 @@ impl CodeCell {
     }
 
     fn each(&self, act: impl Fn(&Arc<CellWindow>)) {
-        for state in self.0.states() {
-            if let Some(cell) = state.windows().and_then(Windows::cell) {
-                act(cell);
-            }
-        }
+        self.0.each(Windows::cell, act);
     }
 
     /// The call that brought the script returned, with a `tool_result` body: `Yielded` where the script runs on, else

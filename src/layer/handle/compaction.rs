@@ -49,11 +49,7 @@ impl Compaction {
     }
 
     fn each(&self, act: impl Fn(&Arc<CompactionWindow>)) {
-        for state in self.0.states() {
-            if let Some(compaction) = state.windows().and_then(Windows::compaction) {
-                act(compaction);
-            }
-        }
+        self.0.each(Windows::compaction, act);
     }
 
     /// The request as it is about to be sent, a `compaction_request` body.

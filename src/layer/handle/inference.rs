@@ -60,11 +60,7 @@ impl Inference {
     }
 
     fn each(&self, act: impl Fn(&Arc<InferenceWindow>)) {
-        for state in self.0.states() {
-            if let Some(inference) = state.windows().and_then(Windows::inference) {
-                act(inference);
-            }
-        }
+        self.0.each(Windows::inference, act);
     }
 
     /// The request as it is about to be sent, an `inference_request` body. Starts the call.

@@ -176,11 +176,7 @@ impl Thread {
     }
 
     fn each(&self, act: impl Fn(&Arc<ThreadWindow>)) {
-        for state in self.0.states() {
-            if let Some(thread) = state.windows().and_then(|windows| windows.thread.as_ref()) {
-                act(thread);
-            }
-        }
+        self.0.each(|windows| windows.thread.as_ref(), act);
     }
 
     /// Starts a turn of this thread, with this id if one is given.

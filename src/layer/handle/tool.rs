@@ -8,7 +8,7 @@ use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window, within};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, ToolKind, UnixMillis};
 use crate::layer::window::{CellWindow, ToolFacts, ToolWindow};
-use crate::layer::windows::{Surroundings, Work};
+use crate::layer::windows::{Surroundings, Windows, Work};
 
 /// A tool call. Made by [`Turn::tool`](super::Turn::tool).
 ///
@@ -87,11 +87,7 @@ impl Tool {
     }
 
     fn each(&self, act: impl Fn(&Arc<ToolWindow>)) {
-        for state in self.0.states() {
-            if let Some(tool) = state.tool() {
-                act(tool);
-            }
-        }
+        self.0.each(Windows::tool, act);
     }
 
     /// The runtime begins to run the tool, a `tool_runtime_event` body.

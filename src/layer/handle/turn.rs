@@ -70,10 +70,6 @@ impl Turn {
     }
 
     fn each(&self, act: impl Fn(&Arc<TurnWindow>)) {
-        for state in self.0.states() {
-            if let Some(turn) = state.windows().and_then(|windows| windows.turn.as_ref()) {
-                act(turn);
-            }
-        }
+        self.0.each(|windows| windows.turn.as_ref(), act);
     }
 }

@@ -117,8 +117,7 @@ impl CellWindow {
                 let runtime_cell_id = id.clone();
                 let event =
                     CodeCellInitialResponse { runtime_cell_id, status, response_payload: response_payload.clone() };
-                // Told by the writer where it was lost.
-                let _ = recording.bundle.writer.append(at, &place.context, &event.into());
+                recording.say(&place.context, event, at);
             }
             is_first
         });
@@ -188,15 +187,12 @@ impl CellWindow {
         self.life.end(self.recorder(), || {
             let response_payload = payload.take();
             let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
-            let writer = &recording.bundle.writer;
             if locked(&self.seen).responded.replace(status).is_none() {
                 let first = CodeCellInitialResponse { runtime_cell_id: id.clone(), status, response_payload: None };
-                // Told by the writer where it was lost.
-                let _ = writer.append(at, &place.context, &first.into());
+                recording.say(&place.context, first, at);
             }
             let ended = CodeCellEnded { runtime_cell_id: id.clone(), status, response_payload };
-            // Told by the writer where it was lost.
-            let _ = writer.append(at, &place.context, &ended.into());
+            recording.say(&place.context, ended, at);
         });
         payload
     }

@@ -44,8 +44,7 @@ pub(in crate::layer) fn install(turn: &Arc<TurnWindow>, name: &CompactionName, b
         Ok(AsJson { reference, bytes }) => {
             let compaction_id = name.id(recording).clone();
             let event = CompactionInstalled { compaction_id, checkpoint_payload: reference };
-            // Told by the writer where it was lost.
-            let _ = recording.bundle.writer.append(at, &place.context, &event.into());
+            recording.say(&place.context, event, at);
             if let Some(bytes) = bytes {
                 turn.say_beside(bytes, &serde_json::json!({ "compaction_id": name.id(recording) }), at);
             }
@@ -202,8 +201,7 @@ impl CompactionWindow {
         self.life.end(self.recorder(), || {
             let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
             let (event, unnamed) = self.end_event(end, recording, id.clone());
-            // Told by the writer where it was lost.
-            let _ = recording.bundle.writer.append(at, &place.context, &event);
+            recording.say(&place.context, event, at);
             if let Some(response) = unnamed {
                 self.say_beside(response, at);
             }

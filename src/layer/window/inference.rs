@@ -322,8 +322,7 @@ impl InferenceWindow {
             }
             .into(),
         };
-        // Told by the writer where it was lost.
-        let _ = recording.bundle.writer.append(at, &place.context, &event);
+        recording.say(&place.context, event, at);
     }
 }
 

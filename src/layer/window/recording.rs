@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bundle::Bundle;
 use crate::bundle::{Body, Json, Lost, Stored};
-use crate::event::{AgentPath, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, UnixMillis};
+use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, UnixMillis};
 
 /// A thread that started.
 #[derive(Debug)]
@@ -40,6 +40,11 @@ impl Recording {
         Ok(AsJson { reference: stored.reference, bytes: Some(reference) })
     }
 
+    /// Writes an event. The writer tells where one is lost, and no more can be done about it here.
+    pub(super) fn say(&self, context: &EventContext, event: impl Into<Event>, at: UnixMillis) {
+        let _ = self.bundle.writer.append(at, context, &event.into());
+    }
+
     /// Names a stored body that has no place in an event of its own.
     pub(super) fn say_beside(
         &self,
@@ -54,7 +59,6 @@ impl Recording {
             payloads: vec![payload],
             metadata: RawJson::of(about),
         };
-        // Told by the writer where it was lost.
-        let _ = self.bundle.writer.append(at, context, &other.into());
+        self.say(context, other, at);
     }
 }

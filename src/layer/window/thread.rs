@@ -14,7 +14,7 @@ use super::session_metadata::Spawned;
 use super::{AnOpenWindow, CellWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
-    AgentPath, Event, EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded,
+    AgentPath, EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded,
     RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, TurnId, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
@@ -212,24 +212,20 @@ impl ThreadWindow {
         Ok(())
     }
 
-    /// What of it is lost the writer tells.
     fn write_lines(&self, recording: &Recording, metadata: Option<ReadyBody>, at: UnixMillis) {
         let Recording { id, bundle, agent_path, .. } = recording;
-        let append = |context: &EventContext, event: Event| {
-            let _ = bundle.writer.append(at, context, &event);
-        };
         let none = EventContext::default();
         // Lost or not, the start stands.
         let metadata = metadata.and_then(|body| bundle.writer.store(id, body).ok()).map(|stored| stored.reference);
         if self.parent.is_none() {
             let trace_id = bundle.writer.manifest().trace_id.clone();
-            append(&none, RolloutStarted { trace_id, root_thread_id: id.clone() }.into());
+            recording.say(&none, RolloutStarted { trace_id, root_thread_id: id.clone() }, at);
         }
         let (thread_id, agent_path) = (id.clone(), agent_path.clone());
-        append(&none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }.into());
+        recording.say(&none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }, at);
         if let Some(orphan) = self.facts.orphan {
             let context = EventContext { thread_id: Some(id.clone()), ..none };
-            append(&context, orphan.notice().into());
+            recording.say(&context, orphan.notice(), at);
         }
     }
 
@@ -245,19 +241,17 @@ impl ThreadWindow {
             return;
         }
         let Some(recording) = self.recording(at) else { return };
-        let writer = &recording.bundle.writer;
         match recording.put_json(PayloadKind::ProtocolEvent, body) {
             Ok(AsJson { reference, bytes }) => {
                 let event = ProtocolEventObserved { event_type: event_type.to_owned(), event_payload: reference };
-                // Told by the writer where it was lost.
-                let _ = writer.append(at, &EventContext::default(), &event.into());
+                recording.say(&EventContext::default(), event, at);
                 if let Some(bytes) = bytes {
                     recording.say_beside(&EventContext::default(), bytes, &serde_json::Value::Null, at);
                 }
             }
             Err(_told) => {
                 let what = Lost::Event(EventKind::ProtocolEventObserved);
-                writer.lose_dependent(what, "its body could not be stored");
+                recording.bundle.writer.lose_dependent(what, "its body could not be stored");
             }
         }
     }
@@ -271,8 +265,7 @@ impl ThreadWindow {
         let Some(recording) = self.recording(at) else { return };
         let context = EventContext { thread_id: Some(recording.id.clone()), ..EventContext::default() };
         let other = Other { kind: kind.to_owned(), summary: summary.to_owned(), payloads: Vec::new(), metadata };
-        // Told by the writer where it was lost.
-        let _ = recording.bundle.writer.append(at, &context, &other.into());
+        recording.say(&context, other, at);
     }
 
     /// A body of any kind.
@@ -361,19 +354,16 @@ impl ThreadWindow {
     fn write_end(&self, recording: &Recording, status: RolloutStatus, error: Option<String>, is_shutdown: bool) {
         let at = UnixMillis::now();
         let writer = &recording.bundle.writer;
-        let append = |event: Event| {
-            // Told by the writer where it was lost.
-            let _ = writer.append(at, &EventContext::default(), &event);
-        };
-        append(ThreadEnded { thread_id: recording.id.clone(), status, error }.into());
+        let none = EventContext::default();
+        recording.say(&none, ThreadEnded { thread_id: recording.id.clone(), status, error }, at);
         self.recorder.thread_ended(&recording.id, self);
         if self.parent.is_none() {
-            let ended = RolloutEnded { status }.into();
+            let ended = RolloutEnded { status };
             if is_shutdown {
                 // Nothing follows a shutdown, not even what was on its way.
-                writer.append_last(at, &ended);
+                writer.append_last(at, &ended.into());
             } else {
-                append(ended);
+                recording.say(&none, ended, at);
             }
             writer.finish(at);
         }

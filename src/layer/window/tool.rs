@@ -148,8 +148,7 @@ impl ToolWindow {
         let Some((recording, place, tool_call_id)) = self.started(at) else { return };
         let event =
             McpToolCallCorrelationAssigned { tool_call_id: tool_call_id.clone(), mcp_call_id: McpCallId::from(id) };
-        // Told by the writer where it was lost.
-        let _ = recording.bundle.writer.append(at, &place.context, &event.into());
+        recording.say(&place.context, event, at);
     }
 
     fn keep_reference_beside(self: &Arc<Self>, payload: PayloadRef, at: UnixMillis) {
@@ -180,8 +179,7 @@ impl ToolWindow {
         let Some((recording, place, id)) = self.started(at) else { return self.count_unstarted(Lost::Event(kind)) };
         match recording.put_json(PayloadKind::ToolRuntimeEvent, body) {
             Ok(AsJson { reference, bytes }) => {
-                // Told by the writer where it was lost.
-                let _ = recording.bundle.writer.append(at, &place.context, &event(id.clone(), reference));
+                recording.say(&place.context, event(id.clone(), reference), at);
                 self.keep_bytes_beside(bytes, at);
             }
             Err(_told) => {
@@ -286,8 +284,7 @@ impl ToolWindow {
                 recording.bundle.writer.store(&recording.id, body).ok().map(|stored| stored.reference)
             });
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
-            // Told by the writer where it was lost.
-            let _ = recording.bundle.writer.append(at, &place.context, &ended.into());
+            recording.say(&place.context, ended, at);
         });
     }
 

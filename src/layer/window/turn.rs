@@ -134,8 +134,7 @@ impl TurnWindow {
             message: message.to_owned(),
             carried_payload,
         };
-        // Told by the writer where it was lost.
-        let _ = recording.bundle.writer.append(at, &place.context, &event.into());
+        recording.say(&place.context, event, at);
         bytes.into_iter().for_each(|bytes| self.say_beside(bytes, &serde_json::Value::Null, at));
     }
 
@@ -176,8 +175,7 @@ impl TurnWindow {
             let at = UnixMillis::now();
             let Some((recording, place)) = self.started() else { return };
             let ended = TurnEnded { turn_id: place.turn_id.clone(), status, error };
-            // Told by the writer where it was lost.
-            let _ = recording.bundle.writer.append(at, &place.context, &ended.into());
+            recording.say(&place.context, ended, at);
             self.thread.turn_ended(&self.name(place), self);
         });
     }
