@@ -42,17 +42,10 @@ Examples:
 fn epilogue_with_codes() -> String {
     let row = |code: &Code| {
         let strict = if code.stops_strict() { ", ends reduce --strict" } else { "" };
-        format!("  {code} ({}{strict})\n      {}\n", word(code.severity()), code.meaning())
+        format!("  {code} ({}{strict})\n      {}\n", code.severity(), code.meaning())
     };
     let codes: String = Code::ALL.iter().map(row).collect();
     format!("{EPILOGUE}\n\nWhat can be found:\n{codes}")
-}
-
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Notice => "notice",
-        Severity::Skipped => "skipped",
-    }
 }
 
 /// A finding as JSON.
@@ -83,7 +76,7 @@ fn line(as_json: bool, bundle: &Path, diagnostic: &Diagnostic) -> anyhow::Result
     if as_json {
         return Ok(serde_json::to_string(&Finding { bundle, line: diagnostic.line, diagnostic })?);
     }
-    Ok(format!("{bundle}: {}: {diagnostic}", word(diagnostic.severity)))
+    Ok(format!("{bundle}: {}: {diagnostic}", diagnostic.severity))
 }
 
 fn verdict(findings: &[Diagnostic]) -> String {

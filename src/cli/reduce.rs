@@ -111,13 +111,13 @@ fn report(bundle: &Path, graph: &Graph) {
     ];
     let counted = counts.map(|(count, what)| say::counted(count, what));
     say::err(format_args!("{}: {}", bundle.display(), counted.join(", ")));
-    for (severity, word) in [(Severity::Skipped, "skipped"), (Severity::Notice, "notice")] {
+    for severity in [Severity::Skipped, Severity::Notice] {
         let found: Vec<_> = graph.diagnostics.iter().filter(|it| it.severity == severity).collect();
         for diagnostic in found.iter().take(PRINTED) {
-            say::err(format_args!("{word}: {diagnostic}"));
+            say::err(format_args!("{severity}: {diagnostic}"));
         }
         if let Some(more) = found.len().checked_sub(PRINTED).filter(|more| *more > 0) {
-            say::err(format_args!("{word}: … and {more} more, all of them in the graph's `diagnostics`"));
+            say::err(format_args!("{severity}: … and {more} more, all of them in the graph's `diagnostics`"));
         }
     }
 }

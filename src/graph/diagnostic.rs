@@ -67,3 +67,19 @@ pub enum Severity {
     /// Something was left out of the graph.
     Skipped,
 }
+
+impl Severity {
+    /// The severity, as it is in a graph.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,6 +1,7 @@
 //! Reading bodies: each once, on every core.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZero;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use super::contents::Contents;
-use crate::bundle::Reader;
+use crate::bundle::{BadPayload, Reader};
 use crate::event::PayloadRef;
 use crate::graph::Code;
 use crate::reduce::Work;
@@ -29,6 +30,20 @@ pub(in crate::reduce) type Body<T> = Result<Arc<T>, Unread>;
 pub(in crate::reduce) struct Unread {
     pub(in crate::reduce) code: Code,
     pub(in crate::reduce) why: Arc<str>,
+}
+
+impl Unread {
+    /// The body is there, and this is what is wrong with it.
+    pub(super) fn of(reference: &PayloadRef, why: impl fmt::Display) -> Self {
+        Self { code: Code::BadPayload, why: format!("payload {:?} {why}", reference.path).into() }
+    }
+}
+
+impl From<BadPayload> for Unread {
+    fn from(bad: BadPayload) -> Self {
+        let code = if bad.is_refused() { Code::RefusedPath } else { Code::BadPayload };
+        Self { code, why: bad.to_string().into() }
+    }
 }
 
 /// So many bodies take longer to read than a thread to start.
@@ -68,15 +83,9 @@ impl<T: Shape> Wanted<T> {
     pub(super) fn read(self, bundle: &Reader, contents: &Contents, work: &mut Work) -> Bodies<T> {
         let bytes = AtomicU64::new(0);
         let bodies = on_every_core(&self.references, |reference| {
-            let body = bundle.payload(reference).map_err(|bad| Unread {
-                code: if bad.is_refused() { Code::RefusedPath } else { Code::BadPayload },
-                why: bad.to_string().into(),
-            })?;
+            let body = bundle.payload(reference)?;
             bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-            let unread = |why: String| Unread {
-                code: Code::BadPayload,
-                why: format!("payload {:?} {why}", reference.path).into(),
-            };
+            let unread = |why| Unread::of(reference, why);
             let text = str::from_utf8(&body).map_err(|_| unread("is not UTF-8".to_owned()))?;
             T::read(text, contents).map(Arc::new).map_err(unread)
         });

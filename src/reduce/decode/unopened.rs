@@ -1,16 +1,16 @@
 //! Bodies that no rule opens. Only a check of the whole bundle looks at them.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use serde::de::IgnoredAny;
 
-use super::bodies::{location, on_every_core};
+use super::bodies::{Unread, location, on_every_core};
 use super::facts::Unheard;
 use super::log::Entry;
 use super::opened::Opened;
 use crate::bundle::Reader;
-use crate::event::PayloadRef;
-use crate::graph::Code;
+use crate::event::{PayloadKind, PayloadRef, RawPayloadId};
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
 
@@ -38,10 +38,7 @@ pub(super) fn check(log: &[Entry], opened: &Opened, bundle: &Reader, problems: &
     for (Unopened { reference, place }, found) in unopened.iter().zip(found) {
         match found {
             Ok(bytes) => work.payload_bytes += bytes,
-            Err((code, why)) => {
-                let message = format!("a body of kind {} can't be used: {why}", reference.kind.name());
-                problems.add(*place, code, message, Some(&reference.raw_payload_id));
-            }
+            Err(unread) => tell(reference.kind, &unread, *place, &reference.raw_payload_id, problems),
         }
     }
 }
@@ -70,23 +67,24 @@ pub(in crate::reduce) fn tell_unheard(unheard: Vec<Unheard>, problems: &mut Prob
     let told = problems.bad_payloads();
     for Unheard { payload, kind, unread, place } in unheard {
         if !told.contains(&payload) {
-            let message = format!("a body of kind {} can't be used: {}", kind.name(), unread.why);
-            problems.add(place, unread.code, message, Some(&payload));
+            tell(kind, &unread, place, &payload, problems);
         }
     }
 }
 
 /// How many bytes there are, or why they are not what they should be.
-fn look_at(reference: &PayloadRef, bundle: &Reader) -> Result<u64, (Code, String)> {
-    let body = bundle.payload(reference).map_err(|bad| {
-        let code = if bad.is_refused() { Code::RefusedPath } else { Code::BadPayload };
-        (code, bad.to_string())
-    })?;
+fn look_at(reference: &PayloadRef, bundle: &Reader) -> Result<u64, Unread> {
+    let body = bundle.payload(reference)?;
     // What is no JSON value is kept under another name.
     if reference.path.ends_with(".json") {
-        let bad = |why: String| (Code::BadPayload, format!("payload {:?} is not JSON: {why}", reference.path));
-        let text = str::from_utf8(&body).map_err(|error| bad(error.to_string()))?;
-        serde_json::from_str::<IgnoredAny>(text).map_err(|error| bad(error.to_string()))?;
+        let bad = |why: &dyn fmt::Display| Unread::of(reference, format_args!("is not JSON: {why}"));
+        let text = str::from_utf8(&body).map_err(|error| bad(&error))?;
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| bad(&error))?;
     }
     Ok(body.len() as u64)
+}
+
+fn tell(kind: PayloadKind, unread: &Unread, place: Place, payload: &RawPayloadId, problems: &mut Problems) {
+    let message = format!("a body of kind {} can't be used: {}", kind.name(), unread.why);
+    problems.add(place, unread.code, message, Some(payload));
 }

@@ -4,7 +4,7 @@ use super::conversation::{Conversation, Source};
 use super::installation;
 use super::lifecycle::{End, Late};
 use super::lives::Lives;
-use super::owners::{Owners, TAKEN};
+use super::owners::Owners;
 use crate::event::{CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId};
 use crate::graph::{
     Code, Compaction, Evidence, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table, Window,
@@ -262,17 +262,8 @@ impl Fold<'_> {
     ) {
         let Some(call) = self.calls.at_mut(place) else { return };
         let what = format!("the response of inference call {}", call.inference_call_id);
-        let body = match body {
-            Ok(body) if !self.bodies.owns(place, body) => {
-                problems.add(at, Code::BadPayload, format!("{what} counts as absent: {TAKEN}"), Some(payload));
-                None
-            }
-            Ok(body) => Some(&**body),
-            Err(unread) => {
-                problems.add(at, unread.code, format!("{what} counts as absent: {}", unread.why), Some(payload));
-                None
-            }
-        };
+        let tell = |(code, why)| problems.add(at, code, format!("{what} counts as absent: {why}"), Some(payload));
+        let body = self.bodies.open(place, body).map_err(tell).ok();
         let id = reported.response_id.as_ref().or_else(|| body?.response_id.as_ref());
         call.response_id = id.cloned();
         // The first producers had one id for both.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::conversation::{Conversation, Source};
 use super::lives::Lives;
-use super::owners::{Owners, TAKEN};
+use super::owners::Owners;
 use super::walk::History;
 use crate::event::{CompactionId, CompactionInstalled};
 use crate::graph::{Code, Compaction, Content, Evidence, ItemKind, LiveSpan, Producer, Role, Table};
@@ -40,14 +40,10 @@ pub(super) fn install(
     if !lives.agree(at, thread, turn, &what, problems) {
         return;
     }
-    let Checkpoint { before, after } = match checkpoint {
-        Ok(checkpoint) if !checkpoints.owns(compaction_id.clone(), checkpoint) => {
-            problems.add(at, Code::BadPayload, format!("{what} is left out: {TAKEN}"), Some(payload));
-            return;
-        }
-        Ok(checkpoint) => &**checkpoint,
-        Err(unread) => {
-            problems.add(at, unread.code, format!("{what} is left out: {}", unread.why), Some(payload));
+    let Checkpoint { before, after } = match checkpoints.open(compaction_id.clone(), checkpoint) {
+        Ok(checkpoint) => checkpoint,
+        Err((code, why)) => {
+            problems.add(at, code, format!("{what} is left out: {why}"), Some(payload));
             return;
         }
     };

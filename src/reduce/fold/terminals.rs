@@ -123,19 +123,8 @@ impl Operations {
         payload: Option<&RawPayloadId>,
         problems: &mut Problems,
     ) {
-        let invocation = match body {
-            Ok(invocation) if !self.bodies.owns(tool.clone(), invocation) => {
-                let message = format!("the invocation of tool call {tool} counts as absent: {TAKEN}");
-                problems.add(at, Code::BadPayload, message, payload);
-                return;
-            }
-            Ok(invocation) => invocation,
-            Err(unread) => {
-                let message = format!("the invocation of tool call {tool} counts as absent: {}", unread.why);
-                problems.add(at, unread.code, message, payload);
-                return;
-            }
-        };
+        let what = ("the invocation", tool);
+        let Some(invocation) = readable(at, what, payload, body, &mut self.bodies, problems) else { return };
         match &invocation.arguments {
             Ok(Arguments { session_id, chars, yield_time_ms, max_output_tokens, cell_id: _ }) => {
                 let request = TerminalRequest::WriteStdin {
@@ -172,7 +161,7 @@ impl Operations {
             return;
         }
         let Some(Command { process_id, words, cwd, interaction_input, result: _ }) =
-            readable(at, tool, payload, body, &mut self.bodies, problems)
+            readable(at, (SEEN, tool), Some(payload), body, &mut self.bodies, problems)
         else {
             return;
         };
@@ -209,7 +198,7 @@ impl Operations {
         problems: &mut Problems,
     ) {
         let Some(&place) = self.by_tool.get(tool) else { return };
-        let body = readable(at, tool, payload, body, &mut self.bodies, problems);
+        let body = readable(at, (SEEN, tool), Some(payload), body, &mut self.bodies, problems);
         if let Some(process) = body.and_then(|body| body.process_id.clone()) {
             self.name_process(at, place, tool, process, payload, problems);
         }
@@ -296,20 +285,20 @@ impl Operations {
     }
 }
 
-fn readable<'b>(
+/// What a runtime event of a tool holds.
+const SEEN: &str = "what the runtime saw";
+
+/// A body of a tool call, if it can be read and is no other call's.
+fn readable<'b, T>(
     at: &At<ToolFact>,
-    tool: &ToolCallId,
-    payload: &RawPayloadId,
-    body: &'b Body<Command>,
+    (what, tool): (&str, &ToolCallId),
+    payload: Option<&RawPayloadId>,
+    body: &'b Body<T>,
     bodies: &mut Owners<ToolCallId>,
     problems: &mut Problems,
-) -> Option<&'b Command> {
-    let (code, why) = match body {
-        Ok(command) if bodies.owns(tool.clone(), command) => return Some(command),
-        Ok(_) => (Code::BadPayload, TAKEN),
-        Err(unread) => (unread.code, &*unread.why),
+) -> Option<&'b T> {
+    let tell = |(code, why)| {
+        problems.add(at, code, format!("{what} of tool call {tool} counts as absent: {why}"), payload);
     };
-    let message = format!("what the runtime saw of tool call {tool} counts as absent: {why}");
-    problems.add(at, code, message, Some(payload));
-    None
+    bodies.open(tool.clone(), body).map_err(tell).ok()
 }
