@@ -2,13 +2,12 @@
 //! between the two.
 //!
 //! Start at [`run`]; [`agent`] is the loop, [`client`] the HTTP, [`tools`] the shell. Nothing
-//! here knows whether the model is a real one or the embedded [`model_server`].
+//! here knows whether the model is a real one or the embedded one of [`example_model_server`].
 
 mod agent;
 mod client;
 mod config;
 mod failure;
-mod model_server;
 mod process;
 mod recording;
 mod scratch;
@@ -29,9 +28,9 @@ use otel_trace::{Recorder, Thread, ThreadMeta, Window};
 use tracing_subscriber::prelude::*;
 
 use agent::Agent;
-use client::Client;
+use client::{Client, Endpoint};
 use config::{Command, Config};
-use model_server::ModelServer;
+use example_model_server::ModelServer;
 use scratch::Scratch;
 use screen::Screen;
 
@@ -82,7 +81,10 @@ async fn run(config: Config) -> Result<ExitCode> {
     // 1. A model: the endpoint the environment names, or one of our own.
     let endpoint = match config.endpoint {
         Some(endpoint) => endpoint,
-        None => ModelServer::start().await?.endpoint(),
+        None => {
+            let server = ModelServer::start().await?;
+            Endpoint { base_url: server.base_url().to_owned(), api_key: Some(server.api_key().to_owned()) }
+        }
     };
     screen.note(&format!("model     {} at {}", config.model, endpoint.base_url));
 

@@ -1,5 +1,5 @@
-//! A model server for a machine without one: the Responses API on 127.0.0.1, as far as the agent
-//! uses it.
+//! A model server for a machine without one: the Responses API on 127.0.0.1, as far as the examples
+//! use it.
 //!
 //! It knows one task, see [`play`], and answers from nothing but the `input` of each request, so
 //! from what the tools really printed. Like the real ones it is strict about requests, and not
@@ -26,7 +26,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::client::Endpoint;
 use request::Refusal;
 
 /// Fast for a model, and slow enough to see that it streams.
@@ -35,7 +34,7 @@ const KEY: &str = "sk-embedded";
 
 /// A server that runs for as long as the runtime does.
 #[derive(Debug)]
-pub(crate) struct ModelServer {
+pub struct ModelServer {
     base_url: String,
     _task: JoinHandle<()>,
 }
@@ -50,7 +49,11 @@ struct Memory {
 type Shared = Arc<Mutex<Memory>>;
 
 impl ModelServer {
-    pub(crate) async fn start() -> Result<Self> {
+    /// Listens on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// No port could be had.
+    pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.context("the embedded model server found no port on 127.0.0.1")?;
         let base_url = format!("http://{}/v1", listener.local_addr()?);
@@ -62,8 +65,14 @@ impl ModelServer {
         Ok(Self { base_url, _task: task })
     }
 
-    pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint { base_url: self.base_url.clone(), api_key: Some(KEY.to_owned()) }
+    /// What an `OPENAI_BASE_URL` would be: `http://127.0.0.1:<port>/v1`.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// A key that it takes. It takes any.
+    pub fn api_key(&self) -> &'static str {
+        KEY
     }
 }
 
