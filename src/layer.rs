@@ -70,6 +70,7 @@
 //! - Handles reach the span's state, never the layer: they work under `Filtered`, `Option`, `Vec`, `Box`, `reload`.
 
 mod builder;
+mod debug_text;
 mod extension;
 mod field_bodies;
 mod field_facts;
@@ -79,7 +80,9 @@ mod guard;
 mod handle;
 mod ignoring;
 mod instant;
+mod json_text;
 mod last_words;
+mod opening;
 mod record_layer;
 mod recorder;
 mod span_state;
@@ -88,6 +91,7 @@ mod supplied;
 mod tool_kind;
 mod window;
 mod windows;
+mod wire_event;
 
 pub use builder::{Builder, Error, ROOT_VARIABLE};
 pub use filter::RecordFilter;

@@ -85,7 +85,7 @@ fn what_is_said_of_a_request_after_the_call_started_is_kept_beside_it() {
         let span = info_span!(
             "chat",
             gen_ai.operation.name = "chat",
-            gen_ai.request.model = Empty,
+            gen_ai.request.model = "a guess",
             gen_ai.input.messages = Empty,
             gen_ai.system_instructions = Empty,
         );
@@ -99,6 +99,24 @@ fn what_is_said_of_a_request_after_the_call_started_is_kept_beside_it() {
     let expected =
         json!({ "gen_ai.input.messages": [], "gen_ai.system_instructions": [1], "gen_ai.request.model": "m" });
     assert_eq!(bundle.body(&bundle.one("other")["payloads"][0]), expected);
+}
+
+#[test]
+fn a_call_whose_model_is_said_inside_it_waits_for_it_as_long_as_nothing_happens_in_it() {
+    let unnamed = || {
+        info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = Empty, gen_ai.input.messages = "[]")
+    };
+    let bundle = record_one(|| {
+        let _root = info_span!("root").entered();
+        unnamed().in_scope(|| {
+            Span::current().record("gen_ai.request.model", "m");
+        });
+        // One that never says it is recorded all the same, before what happens in it.
+        unnamed().in_scope(|| tool("n").in_scope(|| {}));
+    });
+    let models: Vec<_> = bundle.all("inference_started").iter().map(|event| event["model"].clone()).collect();
+    assert_eq!(models, ["m", ""]);
+    assert!(bundle.all("other").is_empty());
 }
 
 #[test]

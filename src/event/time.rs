@@ -1,7 +1,7 @@
 //! When something happened, in the two clocks of a bundle.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,11 @@ impl UnixMillis {
             Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
         };
         Self(millis)
+    }
+
+    /// So much later.
+    pub fn after(self, delay: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Milliseconds from `earlier` to this instant, 0 where the clock went backwards.

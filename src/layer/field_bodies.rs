@@ -1,9 +1,9 @@
 //! Requests and responses made of a span's fields, as frameworks write them.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::fields::{Fields, PartialUsage, RequestFields};
+use super::json_text::JsonText;
 
 /// A request made of fields.
 #[derive(Serialize)]
@@ -92,26 +92,5 @@ impl<'a> ResponseBody<'a> {
             response_id: fields.response_id.as_deref(),
             usage: fields.usage.into(),
         })
-    }
-}
-
-/// JSON text as the value it stands for; text that is none, as a string.
-enum JsonText<'a> {
-    Value(&'a RawValue),
-    Text(&'a str),
-}
-
-impl<'a> JsonText<'a> {
-    fn of(text: &'a str) -> Self {
-        serde_json::from_str(text).map_or(Self::Text(text), Self::Value)
-    }
-}
-
-impl Serialize for JsonText<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Value(value) => value.serialize(serializer),
-            Self::Text(text) => text.serialize(serializer),
-        }
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
             ..SessionMetadata::default()
         },
         orphan: None,
+        spawned_by: None,
     }
 }
 

@@ -4,11 +4,12 @@
 //! have no name for is `otel_trace.*`.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
+use super::debug_text::text_of_debug;
 use crate::event::Usage;
 
 /// What a span is, as it says itself.
@@ -69,6 +70,10 @@ pub(super) struct Fields {
     pub(super) model: Option<String>,
     pub(super) provider: Option<String>,
     pub(super) response_id: Option<String>,
+    /// The transport's id of the request, known once the provider answered, be it with an error.
+    pub(super) upstream_request_id: Option<String>,
+    /// From the call's start to the first piece of its answer.
+    pub(super) time_to_first_chunk: Option<Duration>,
     pub(super) call_id: Option<String>,
     pub(super) tool_name: Option<String>,
     pub(super) cell_id: Option<String>,
@@ -127,12 +132,19 @@ impl Fields {
         self.own_kind.unwrap_or(self.operation)
     }
 
-    /// Whether it is a tool call of which something is not said that its callsite can say: its name or its id.
-    pub(super) fn lacks_call(&self, metadata: &Metadata<'_>) -> bool {
-        let declared = |name: &str| metadata.fields().field(name).is_some();
-        self.kind() == Some(Kind::Tool)
-            && (self.tool_name.is_none() && declared("gen_ai.tool.name")
-                || self.call_id.is_none() && declared("gen_ai.tool.call.id"))
+    /// Whether something is not said yet that its callsite can say, and that its start must: the name and id of a tool
+    /// call, the model and provider of an inference call.
+    pub(super) fn lacks_facts(&self, metadata: &Metadata<'_>) -> bool {
+        let lacks = |fact: &Option<String>, name: &str| fact.is_none() && metadata.fields().field(name).is_some();
+        match self.kind() {
+            Some(Kind::Tool) => {
+                lacks(&self.tool_name, "gen_ai.tool.name") || lacks(&self.call_id, "gen_ai.tool.call.id")
+            }
+            Some(Kind::Inference) => {
+                lacks(&self.model, "gen_ai.request.model") || lacks(&self.provider, "gen_ai.provider.name")
+            }
+            Some(Kind::Thread | Kind::Turn | Kind::CodeCell | Kind::Compaction | Kind::Agent) | None => false,
+        }
     }
 
     /// Whether the span says so in our own words. Then the program has threads of its own, and a window without one
@@ -190,6 +202,8 @@ impl Fields {
             model,
             provider,
             response_id,
+            upstream_request_id,
+            time_to_first_chunk,
             call_id,
             tool_name,
             cell_id,
@@ -213,6 +227,8 @@ impl Fields {
         take(&mut self.model, model);
         take(&mut self.provider, provider);
         take(&mut self.response_id, response_id);
+        take(&mut self.upstream_request_id, upstream_request_id);
+        take(&mut self.time_to_first_chunk, time_to_first_chunk);
         take(&mut self.call_id, call_id);
         take(&mut self.tool_name, tool_name);
         take(&mut self.cell_id, cell_id);
@@ -242,12 +258,13 @@ impl Fields {
             "gen_ai.request.model" => &mut self.model,
             "gen_ai.provider.name" | "gen_ai.system" => &mut self.provider,
             "gen_ai.response.id" => &mut self.response_id,
+            "rig.provider_request_id" => &mut self.upstream_request_id,
             "gen_ai.tool.call.id" => &mut self.call_id,
             "gen_ai.tool.name" => &mut self.tool_name,
             "otel_trace.code_cell.id" => &mut self.cell_id,
             "otel_trace.code_cell.source" => &mut self.source,
             "otel_trace.compaction.id" => &mut self.compaction_id,
-            "error.type" => &mut self.error_type,
+            "error.type" | "gen_ai.tool.error.type" => &mut self.error_type,
             "otel.status_description" | "otel.status_message" => &mut self.status_description,
             "gen_ai.input.messages" => &mut self.request.input_messages,
             "gen_ai.system_instructions" => &mut self.request.system_instructions,
@@ -261,10 +278,10 @@ impl Fields {
 
     fn count(&mut self, name: &str) -> Option<&mut Option<u64>> {
         Some(match name {
-            "gen_ai.usage.input_tokens" => &mut self.usage.input,
+            "gen_ai.usage.input_tokens" | "gen_ai.usage.prompt_tokens" => &mut self.usage.input,
             "gen_ai.usage.cache_read.input_tokens" => &mut self.usage.cached,
-            "gen_ai.usage.output_tokens" => &mut self.usage.output,
-            "gen_ai.usage.reasoning.output_tokens" => &mut self.usage.reasoning,
+            "gen_ai.usage.output_tokens" | "gen_ai.usage.completion_tokens" => &mut self.usage.output,
+            "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.reasoning_tokens" => &mut self.usage.reasoning,
             _ => return None,
         })
     }
@@ -303,7 +320,11 @@ impl Visit for Fields {
 
     fn record_bool(&mut self, _: &Field, _: bool) {}
 
-    fn record_f64(&mut self, _: &Field, _: f64) {}
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if field.name() == "gen_ai.response.time_to_first_chunk" {
+            self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
+        }
+    }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         self.record_debug(field, &tracing::field::display(value));
@@ -320,63 +341,5 @@ impl Visit for Fields {
         if let Some(text) = text_of_debug(value) {
             self.record_str(field, &text);
         }
-    }
-}
-
-/// What a value shows of itself, a string without its quotes. None where it panics instead.
-pub(super) fn text_of_debug(value: &dyn fmt::Debug) -> Option<String> {
-    let text = catch_unwind(AssertUnwindSafe(|| format!("{value:?}"))).ok()?;
-    Some(unquoted(&text).unwrap_or(text))
-}
-
-/// The string that a `Debug` of a string shows.
-fn unquoted(debug: &str) -> Option<String> {
-    let quoted = debug.strip_prefix('"')?.strip_suffix('"')?;
-    let mut text = String::with_capacity(quoted.len());
-    let mut rest = quoted.chars();
-    while let Some(c) = rest.next() {
-        text.push(match c {
-            '\\' => unescaped(&mut rest)?,
-            '"' => return None,
-            c => c,
-        });
-    }
-    Some(text)
-}
-
-/// The character that Rust writes like this after a backslash.
-fn unescaped(rest: &mut std::str::Chars<'_>) -> Option<char> {
-    Some(match rest.next()? {
-        'n' => '\n',
-        'r' => '\r',
-        't' => '\t',
-        '0' => '\0',
-        'u' => {
-            let (code, after) = rest.as_str().strip_prefix('{')?.split_once('}')?;
-            *rest = after.chars();
-            char::from_u32(u32::from_str_radix(code, 16).ok()?)?
-        }
-        c @ ('\\' | '"' | '\'') => c,
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_debugged_string_is_the_string_again() {
-        let check = |text: &str| assert_eq!(text_of_debug(&text).as_deref(), Some(text), "{text:?}");
-        for text in ["", "plain", "a \"b\" 'c' \\ d", "\n\r\t\0\u{7}\u{301}é\u{200b}", "\\u{41}"] {
-            check(text);
-        }
-    }
-
-    #[test]
-    fn what_is_no_string_stays_as_it_shows_itself() {
-        assert_eq!(text_of_debug(&Some("a")).as_deref(), Some("Some(\"a\")"));
-        assert_eq!(text_of_debug(&("a", "b")).as_deref(), Some("(\"a\", \"b\")"));
-        assert_eq!(text_of_debug(&tracing::field::display("\"a\", \"b\"")).as_deref(), Some("\"a\", \"b\""));
     }
 }

@@ -5,8 +5,10 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
+use super::wire_event::may_be_wire;
+
 /// Lets in what a recorder looks at: spans up to `INFO`, and events of our own targets. Everything else need not be
-/// formatted or sampled for it.
+/// formatted or sampled for it. With [`wire_events`](Self::wire_events), also what frameworks log of their requests.
 ///
 /// ```
 /// # use otel_trace::Recorder;
@@ -19,27 +21,49 @@ use tracing_subscriber::layer::{Context, Filter};
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct RecordFilter;
+pub struct RecordFilter {
+    wire_events: bool,
+}
 
 /// The target under which a program's own events are instants of ours.
 pub(super) const TARGET: &str = "otel_trace";
 
 impl RecordFilter {
-    fn wants(metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO && (metadata.is_span() || metadata.target().starts_with(TARGET))
+    /// Also lets in the events by which a framework logs the bodies of its requests and replies, rig's at `TRACE`. They
+    /// are recorded where its spans don't say what was asked and answered. A framework formats them for this, which
+    /// costs it a serialisation of each request.
+    ///
+    /// ```
+    /// # use otel_trace::Recorder;
+    /// # use tracing_subscriber::prelude::*;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let (recorder, _guard) = Recorder::builder().root(directory.path()).build()?;
+    /// let layer = recorder.layer().with_filter(recorder.filter().wire_events());
+    /// let subscriber = tracing_subscriber::registry().with(layer);
+    /// # drop(subscriber);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn wire_events(self) -> Self {
+        Self { wire_events: true }
+    }
+
+    fn wants(self, metadata: &Metadata<'_>) -> bool {
+        let is_ours = metadata.is_span() || metadata.target().starts_with(TARGET);
+        *metadata.level() <= Level::INFO && is_ours || self.wire_events && may_be_wire(metadata)
     }
 }
 
 impl<S> Filter<S> for RecordFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        Self::wants(metadata)
+        self.wants(metadata)
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if Self::wants(metadata) { Interest::always() } else { Interest::never() }
+        if self.wants(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::INFO)
+        Some(if self.wire_events { LevelFilter::TRACE } else { LevelFilter::INFO })
     }
 }

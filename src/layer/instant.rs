@@ -1,18 +1,17 @@
 //! Instants: events of target `otel_trace` that say what happened to the span they are in.
 
 use std::fmt;
-use std::io::Write as _;
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
-use super::fields::text_of_debug;
+use super::debug_text::text_of_debug;
+use super::json_text::JsonText;
 use super::span_state::SpanState;
 use super::window::{CompactionName, TurnWindow, install};
 use super::windows::{Surroundings, Windows};
-use crate::bundle::{Body, BodyBuf, BodyError, Json};
+use crate::bundle::Body;
 use crate::event::{CellStatus, ExecutionStatus};
 
 /// `otel_trace.event`, with `otel_trace.payload` as JSON text and `otel_trace.status` where it ends something.
@@ -84,7 +83,7 @@ impl Instant {
     pub(super) fn happen_in(&self, state: &SpanState) {
         let Some(windows) = state.windows() else { return };
         let inside = Surroundings::inside(windows).unwrap_or_default();
-        let body = Text(self.said.payload.as_deref().unwrap_or("{}"));
+        let body = JsonText::of(self.said.payload.as_deref().unwrap_or("{}"));
         match self.kind {
             Kind::RuntimeStarted => windows.tool().into_iter().for_each(|tool| tool.runtime_started(&body)),
             Kind::RuntimeEnded => {
@@ -162,19 +161,6 @@ impl Visit for Said {
             && let Some(text) = text_of_debug(value)
         {
             self.record_str(field, &text);
-        }
-    }
-}
-
-/// A body that comes as text: JSON where it is, else a string.
-struct Text<'a>(&'a str);
-
-impl Body for Text<'_> {
-    fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
-        if serde_json::from_str::<IgnoredAny>(self.0).is_ok() {
-            out.write_all(self.0.as_bytes()).map_err(BodyError::new)
-        } else {
-            Json(self.0).encode(out)
         }
     }
 }

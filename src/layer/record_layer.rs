@@ -24,6 +24,7 @@ use super::recorder::{Inner, LayerNumber};
 use super::span_state::{Place, SpanState};
 use super::stderr::tell;
 use super::supplied::Supplied;
+use super::wire_event::{WireEvent, may_be_wire};
 use crate::bundle::Lost;
 
 /// Feeds a recording with the spans of one subscriber. Made by [`Recorder::layer`](super::Recorder::layer).
@@ -73,6 +74,32 @@ where
             None => fresh,
         };
         Place { layer, metadata, is_handled, parent: None, supplied }
+    }
+
+    /// What happened in the nearest span that it can be about.
+    fn instant(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
+        let Some(instant) = Instant::of(event) else { return };
+        let Some(scope) = ctx.event_scope(event) else { return };
+        let states = scope.filter_map(|span| self.state(&span)).inspect(|state| state.touch());
+        let Some(state) = { states }.find(|state| instant.is_about(state)) else { return };
+        if self.speaks_for(&state) {
+            instant.happen_in(&state);
+        }
+    }
+
+    /// What the nearest call of a model sent or was sent.
+    fn wire(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
+        let Some(scope) = ctx.event_scope(event) else { return };
+        let mut states = scope.filter_map(|span| self.state(&span));
+        let Some(state) = states.find(|state| state.asks_a_model()) else { return };
+        if let Some(wire) = WireEvent::of(event).filter(|_| self.speaks_for(&state)) {
+            state.wire(wire);
+        }
+    }
+
+    /// Should a recorder have two layers in a subscriber, the one that saw the span says what happens in it.
+    fn speaks_for(&self, state: &SpanState) -> bool {
+        state.layer() == self.number || !self.recorder.has_layer(state.layer())
     }
 
     /// Counts a span of ours that is opened after the shutdown.
@@ -157,16 +184,12 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        if !event.metadata().target().starts_with(TARGET) || is_ignoring() {
-            return;
-        }
-        let Some(instant) = Instant::of(event) else { return };
-        let Some(scope) = ctx.event_scope(event) else { return };
-        let states = scope.filter_map(|span| self.state(&span)).inspect(|state| state.touch());
-        let Some(state) = { states }.find(|state| instant.is_about(state)) else { return };
-        // Should a recorder have two layers in a subscriber, the one that saw the span says it.
-        if state.layer() == self.number || !self.recorder.has_layer(state.layer()) {
-            instant.happen_in(&state);
+        if event.metadata().target().starts_with(TARGET) {
+            if !is_ignoring() {
+                self.instant(event, &ctx);
+            }
+        } else if may_be_wire(event.metadata()) && !is_ignoring() {
+            self.wire(event, &ctx);
         }
     }
 

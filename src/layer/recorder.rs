@@ -62,7 +62,7 @@ impl Recorder {
 
     /// What the layer needs to see, as a per-layer filter.
     pub fn filter(&self) -> RecordFilter {
-        RecordFilter
+        RecordFilter::default()
     }
 
     /// The directory that the bundles are in.

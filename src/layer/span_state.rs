@@ -5,16 +5,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tracing::Metadata;
 
 use super::field_bodies::{LateRequest, RequestBody};
-use super::field_facts::{cell_facts, has_required_facts, inference_facts, thread_facts, tool_facts};
+use super::field_facts::{has_required_facts, inference_facts};
 use super::fields::{Fields, Kind};
+use super::json_text::JsonText;
 use super::last_words;
 use super::recorder::{Inner, LayerNumber, locked};
 use super::supplied::Supplied;
-use super::window::{
-    CellWindow, CompactionName, CompactionWindow, End, InferenceWindow, Orphan, ThreadFacts, ThreadWindow, ToolWindow,
-    TurnWindow,
-};
+use super::window::{End, InferenceWindow};
 use super::windows::{Surroundings, Windows, Work};
+use super::wire_event::{WireEvent, WireKind};
 use crate::bundle::Json;
 use crate::event::{PayloadKind, UnixMillis};
 
@@ -36,6 +35,8 @@ pub(super) struct SpanState {
     windows: OnceLock<Windows>,
     /// What the request was made of.
     asked_with: OnceLock<Arc<Fields>>,
+    /// The answer as a framework logged it, should the span not say it.
+    wire_reply: OnceLock<String>,
 }
 
 /// Where a span stands.
@@ -66,6 +67,7 @@ impl SpanState {
             fields,
             windows,
             asked_with: OnceLock::new(),
+            wire_reply: OnceLock::new(),
         })
     }
 
@@ -76,6 +78,14 @@ impl SpanState {
     /// The layer that saw the span first, of those that its recorder has in the subscriber.
     pub(super) fn layer(&self) -> LayerNumber {
         self.layer
+    }
+
+    pub(super) fn opened_at(&self) -> UnixMillis {
+        self.opened_at
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.metadata.name()
     }
 
     pub(super) fn supplied(&self) -> &Arc<Supplied> {
@@ -142,8 +152,8 @@ impl SpanState {
         }
     }
 
-    /// The span was entered. One of a tool whose name or call id is still to be said waits for that, or for whatever
-    /// happens in it first: said later, they could link nothing.
+    /// The span was entered. One that still has to say what its start must waits for that, or for whatever happens in
+    /// it first: said later, a tool's call id could link nothing.
     pub(super) fn enter(&self) {
         if !self.is_handled {
             self.start_unless_unnamed(*self.touched_at.get_or_init(UnixMillis::now));
@@ -151,7 +161,7 @@ impl SpanState {
     }
 
     fn start_unless_unnamed(&self, at: UnixMillis) {
-        let is_unnamed = || locked(&self.fields).as_ref().is_some_and(|fields| fields.lacks_call(self.metadata));
+        let is_unnamed = || locked(&self.fields).as_ref().is_some_and(|fields| fields.lacks_facts(self.metadata));
         if self.windows.get().is_some() || !is_unnamed() {
             self.start(at);
         }
@@ -212,7 +222,7 @@ impl SpanState {
                 self.surroundings_of(&fields)
             }
         };
-        Some(self.windows.get_or_init(|| self.open_windows(kind, &fields, surroundings)))
+        Some(self.windows.get_or_init(|| self.windows_of(kind, &fields, surroundings)))
     }
 
     /// What a window of this span is in.
@@ -255,62 +265,6 @@ impl SpanState {
         found
     }
 
-    fn open_windows(&self, kind: Kind, fields: &Fields, surroundings: Surroundings) -> Windows {
-        let mut windows = Windows::default();
-        match kind {
-            Kind::Thread => windows.thread = Some(self.new_thread(fields, surroundings.thread)),
-            Kind::Turn => {
-                let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
-                windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone()));
-            }
-            Kind::Agent => match surroundings {
-                Surroundings { thread: Some(parent), is_in_tool: true, .. } => {
-                    let thread = self.new_thread(fields, Some(parent));
-                    windows.turn = Some(TurnWindow::new(Arc::clone(&thread), fields.turn_id.clone()));
-                    windows.thread = Some(thread);
-                }
-                Surroundings { turn: Some(_), .. } => {}
-                Surroundings { thread, turn: None, .. } => {
-                    let thread = thread.unwrap_or_else(|| self.supplied_thread(fields));
-                    windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone()));
-                }
-            },
-            Kind::Inference => {
-                let turn = self.turn_in(fields, surroundings);
-                return Work::Inference(InferenceWindow::new(turn, self.opened_at, inference_facts(fields))).into();
-            }
-            Kind::Tool => {
-                let facts = tool_facts(fields, surroundings.cell.clone());
-                return Work::Tool(ToolWindow::new(self.turn_in(fields, surroundings), facts)).into();
-            }
-            Kind::CodeCell => {
-                return Work::Cell(CellWindow::new(self.turn_in(fields, surroundings), cell_facts(fields))).into();
-            }
-            Kind::Compaction => {
-                let (turn, name) =
-                    (self.turn_in(fields, surroundings), CompactionName::new(fields.compaction_id.clone()));
-                return Work::Compaction(CompactionWindow::new(turn, name, inference_facts(fields))).into();
-            }
-        }
-        windows
-    }
-
-    fn new_thread(&self, fields: &Fields, parent: Option<Arc<ThreadWindow>>) -> Arc<ThreadWindow> {
-        ThreadWindow::new(Arc::clone(&self.recorder), parent, thread_facts(fields))
-    }
-
-    fn supplied_thread(&self, fields: &Fields) -> Arc<ThreadWindow> {
-        let orphan = fields.is_in_our_words().then_some(Orphan { span: self.metadata.name() });
-        self.supplied.thread(&self.recorder, ThreadFacts { orphan, ..thread_facts(fields) })
-    }
-
-    fn turn_in(&self, fields: &Fields, surroundings: Surroundings) -> Arc<TurnWindow> {
-        surroundings.turn.unwrap_or_else(|| {
-            let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
-            self.supplied.turn(thread)
-        })
-    }
-
     /// The span closed: what was not started starts, and what has no handle ends.
     pub(super) fn close(&self) {
         if self.is_handled {
@@ -332,7 +286,7 @@ impl SpanState {
                 if let Some(late) = self.asked_with.get().and_then(|known| LateRequest::of(known, &fields)) {
                     inference.request(&Json(&late));
                 }
-                last_words::of_inference(inference, &fields);
+                last_words::of_inference(inference, &fields, self.wire_reply.get().map(String::as_str));
             }
             Some(Work::Tool(tool)) if !tool.is_over() => last_words::of_tool(tool, &fields),
             Some(Work::Cell(cell)) => cell.note_error(fields.error()),
@@ -344,6 +298,27 @@ impl SpanState {
         }
         if let Some(thread) = thread {
             thread.note_error(fields.error());
+        }
+    }
+
+    /// Whether the span is a call of a model, by what it says so far.
+    pub(super) fn asks_a_model(&self) -> bool {
+        !self.is_handled && locked(&self.fields).as_ref().is_some_and(|fields| fields.kind() == Some(Kind::Inference))
+    }
+
+    /// What a framework logged of the call: it counts where the span itself does not say it.
+    pub(super) fn wire(&self, wire: WireEvent) {
+        let WireEvent { kind, body } = wire;
+        match kind {
+            WireKind::Request => {
+                self.touch();
+                let inference = self.windows().and_then(Windows::inference);
+                if let Some(inference) = inference.filter(|inference| inference.is_pending()) {
+                    inference.request(&JsonText::of(&body));
+                }
+            }
+            // The span may say it yet. One is all that there is.
+            WireKind::Reply => drop(self.wire_reply.set(body)),
         }
     }
 

@@ -29,8 +29,8 @@ pub(super) enum Work {
 pub(super) struct Surroundings {
     pub(super) thread: Option<Arc<ThreadWindow>>,
     pub(super) turn: Option<Arc<TurnWindow>>,
-    /// Whether the nearest window is a tool call.
-    pub(super) is_in_tool: bool,
+    /// The tool call, where the nearest window is one.
+    pub(super) tool: Option<Arc<ToolWindow>>,
     /// The script that runs, where the nearest window is a code cell.
     pub(super) cell: Option<Arc<CellWindow>>,
 }
@@ -131,12 +131,14 @@ impl Surroundings {
     /// What is inside these windows. None where there are none.
     pub(super) fn inside(windows: &Windows) -> Option<Self> {
         let Windows { thread, turn, work } = windows;
-        let turn = work.as_ref().map(Work::turn).or(turn.as_ref());
+        // What a tool's own agent does is in that agent's turn.
+        let agent = windows.tool().and_then(|tool| tool.agent());
+        let turn = agent.or(work.as_ref().map(Work::turn)).or(turn.as_ref());
         match (turn, thread) {
             (Some(turn), _) => Some(Self {
                 thread: Some(Arc::clone(turn.thread())),
                 turn: Some(Arc::clone(turn)),
-                is_in_tool: windows.tool().is_some(),
+                tool: windows.tool().filter(|_| agent.is_none()).cloned(),
                 cell: windows.cell().cloned(),
             }),
             (None, Some(thread)) => Some(Self { thread: Some(Arc::clone(thread)), ..Self::default() }),

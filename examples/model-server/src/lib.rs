@@ -1,10 +1,13 @@
-//! A model server for a machine without one: the Responses API on 127.0.0.1, as far as the examples
-//! use it.
+//! A model server for a machine without one: the Responses API and Chat Completions on 127.0.0.1,
+//! as far as the examples use them.
 //!
-//! It knows one task, see [`play`], and answers from nothing but the `input` of each request, so
+//! It knows two tasks, see [`play`] and [`desk`], and answers from nothing but the `input` of each request, so
 //! from what the tools really printed. Like the real ones it is strict about requests, and not
 //! always in the mood.
 
+mod chat;
+mod conversation;
+mod desk;
 mod events;
 mod play;
 mod request;
@@ -18,8 +21,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
-use axum::response::sse::Sse;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -57,7 +60,8 @@ impl ModelServer {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.context("the embedded model server found no port on 127.0.0.1")?;
         let base_url = format!("http://{}/v1", listener.local_addr()?);
-        let routes = Router::new().route("/v1/responses", post(responses));
+        let routes =
+            Router::new().route("/v1/responses", post(responses)).route("/v1/chat/completions", post(chat_completions));
         let routes = routes.with_state(Shared::default());
         let task = tokio::spawn(async move {
             let _ = axum::serve(listener, routes).await;
@@ -78,22 +82,53 @@ impl ModelServer {
 
 async fn responses(State(memory): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     match answer(&memory, &headers, &body) {
-        Ok(events) => {
-            let events = stream::iter(events).then(async |event| {
-                tokio::time::sleep(PAUSE_BETWEEN_EVENTS).await;
-                Ok::<_, Infallible>(event)
-            });
-            with_request_id(axum::response::IntoResponse::into_response(Sse::new(events)))
-        }
+        Ok(events) => with_request_id(streamed(events)),
         Err(refusal) => with_request_id(refuse(&refusal)),
     }
 }
 
-fn answer(memory: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<axum::response::sse::Event>, Refusal> {
-    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if !key.is_some_and(|key| key.starts_with("Bearer ") && key.len() > "Bearer ".len()) {
-        return Err(Refusal::new(401, "invalid_api_key", "You didn't provide an API key."));
+async fn chat_completions(State(memory): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+    with_request_id(chat_answer(&memory, &headers, &body).unwrap_or_else(|refusal| refuse(&refusal)))
+}
+
+fn chat_answer(memory: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
+    check_key(headers)?;
+    let conversation = chat::parse(body)?;
+    if !desk::is_meant(&conversation) {
+        return Err(Refusal::new(400, "unsupported", "This server knows an order desk only: offer its tools."));
     }
+    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    memory.requests += 1;
+    if memory.requests == 1 {
+        return Err(rate_limited());
+    }
+    let reply = desk::reply(&conversation);
+    Ok(if conversation.is_streamed {
+        streamed(chat::chunks(&conversation, &reply, body.len()))
+    } else {
+        json_of(&chat::whole(&conversation, &reply, body.len()))
+    })
+}
+
+/// Events, one after the other as a model would think of them.
+fn streamed(events: Vec<Event>) -> Response {
+    let events = stream::iter(events).then(async |event| {
+        tokio::time::sleep(PAUSE_BETWEEN_EVENTS).await;
+        Ok::<_, Infallible>(event)
+    });
+    Sse::new(events).into_response()
+}
+
+fn check_key(headers: &HeaderMap) -> Result<(), Refusal> {
+    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if key.is_some_and(|key| key.starts_with("Bearer ") && key.len() > "Bearer ".len()) {
+        return Ok(());
+    }
+    Err(Refusal::new(401, "invalid_api_key", "You didn't provide an API key."))
+}
+
+fn answer(memory: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, Refusal> {
+    check_key(headers)?;
     let request = request::parse(body)?;
 
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,12 +145,16 @@ fn answer(memory: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<axum:
 /// Every run meets both kinds of bad day, once each.
 fn mood(requests: usize) -> Result<(), Refusal> {
     match requests {
-        1 => Err(Refusal {
-            retry_after_ms: Some(50),
-            ..Refusal::new(429, "rate_limit_exceeded", "Rate limit reached: try again in 50ms.")
-        }),
+        1 => Err(rate_limited()),
         5 => Err(Refusal::new(503, "server_error", "The server is overloaded: try again later.")),
         _ => Ok(()),
+    }
+}
+
+fn rate_limited() -> Refusal {
+    Refusal {
+        retry_after_ms: Some(50),
+        ..Refusal::new(429, "rate_limit_exceeded", "Rate limit reached: try again in 50ms.")
     }
 }
 
@@ -128,14 +167,19 @@ fn refuse(refusal: &Refusal) -> Response {
     let body: Value = json!({"error": {
         "message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code,
     }});
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = json_of(&body);
     *response.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or_default();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     if let Some(ms) = refusal.retry_after_ms {
         headers.insert("retry-after-ms", ms.into());
         headers.insert(header::RETRY_AFTER, ms.div_ceil(1000).into());
     }
+    response
+}
+
+fn json_of(body: &Value) -> Response {
+    let mut response = Response::new(Body::from(body.to_string()));
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response
 }
 

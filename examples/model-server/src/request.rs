@@ -30,7 +30,7 @@ impl Refusal {
         Self { status, code, message: message.into(), param: None, retry_after_ms: None }
     }
 
-    fn invalid(param: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn invalid(param: &'static str, message: impl Into<String>) -> Self {
         Self { param: Some(param), ..Self::new(400, "invalid_value", message) }
     }
 }

@@ -9,10 +9,10 @@ use tracing::{Span, info_span};
 
 use super::{HANDLE_TARGET, Handle, Turn, window, within};
 use crate::bundle::Body;
-use crate::event::{RawJson, TurnId, UnixMillis};
+use crate::event::{RawJson, ToolCallId, TurnId, UnixMillis};
 use crate::layer::span_state::SpanState;
 use crate::layer::window::{SessionMetadata, ThreadFacts, ThreadWindow};
-use crate::layer::windows::Windows;
+use crate::layer::windows::{Surroundings, Windows};
 
 /// One agent's conversation. Opened inside another thread's span it is that thread's child, in the same bundle;
 /// otherwise it makes a bundle of its own, which ends with it.
@@ -94,7 +94,7 @@ impl<'a> ThreadMeta<'a> {
         Self { sandbox_policy: Some(policy), ..self }
     }
 
-    fn facts(&self) -> ThreadFacts {
+    fn facts(&self, spawned_by: Option<ToolCallId>) -> ThreadFacts {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let Self {
             id,
@@ -124,6 +124,7 @@ impl<'a> ThreadMeta<'a> {
                 sandbox_policy: owned(sandbox_policy),
             },
             orphan: None,
+            spawned_by,
         }
     }
 }
@@ -186,8 +187,9 @@ impl Thread {
 }
 
 fn open(state: &SpanState, meta: ThreadMeta<'_>) {
-    let parent = state.surroundings().thread;
-    let thread = ThreadWindow::new(Arc::clone(state.recorder()), parent, meta.facts());
+    let Surroundings { thread: parent, tool, .. } = state.surroundings();
+    let facts = meta.facts(tool.and_then(|tool| tool.id().cloned()));
+    let thread = ThreadWindow::new(Arc::clone(state.recorder()), parent, facts);
     state.open(Windows { thread: Some(Arc::clone(&thread)), ..Windows::default() });
     thread.start(UnixMillis::now());
 }

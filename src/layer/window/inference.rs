@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use super::life::Life;
 use super::recording::Recording;
@@ -216,6 +217,12 @@ impl InferenceWindow {
         locked(&self.seen).first_token_at.get_or_insert_with(UnixMillis::now);
     }
 
+    /// The first piece of the answer came so long after the call was opened.
+    pub(in crate::layer) fn first_token_after(&self, delay: Duration) {
+        let at = self.opened_at.after(delay);
+        locked(&self.seen).first_token_at.get_or_insert(at);
+    }
+
     pub(in crate::layer) fn response_id(&self, id: &str) {
         locked(&self.seen).response_id = Some(id.into());
     }
@@ -232,6 +239,15 @@ impl InferenceWindow {
         if error.is_some() {
             locked(&self.seen).error = error;
         }
+    }
+
+    pub(in crate::layer) fn note_error_if_none(&self, error: impl FnOnce() -> String) {
+        locked(&self.seen).error.get_or_insert_with(error);
+    }
+
+    /// Whether there was an answer, be it stored or lost.
+    pub(in crate::layer) fn is_answered(&self) -> bool {
+        locked(&self.seen).is_answered
     }
 
     /// Starts a call whose request never became known.

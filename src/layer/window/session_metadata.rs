@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::event::{AgentPath, ThreadId};
+use crate::event::{AgentPath, ThreadId, ToolCallId};
 
 /// What a program says of a thread. Nothing is required.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,7 @@ pub(in crate::layer) struct SessionMetadata {
 #[derive(Debug, Clone)]
 pub(super) struct Spawned {
     pub(super) parent: ThreadId,
+    pub(super) by: Option<ToolCallId>,
     pub(super) depth: u32,
 }
 
@@ -54,7 +55,7 @@ impl SessionMetadata {
         let text = |field: &'a Option<String>| field.as_deref().unwrap_or_default();
         let session_source = match spawned {
             None => SessionSource::Word(self.session_source.as_deref().unwrap_or("exec")),
-            Some(Spawned { parent, depth }) => SessionSource::Spawned(Subagent {
+            Some(Spawned { parent, by, depth }) => SessionSource::Spawned(Subagent {
                 subagent: ThreadSpawned {
                     thread_spawn: ThreadSpawn {
                         parent_thread_id: parent,
@@ -62,6 +63,7 @@ impl SessionMetadata {
                         agent_path,
                         agent_nickname: self.nickname.as_deref(),
                         agent_role: self.agent_role.as_deref(),
+                        tool_call_id: by.as_ref(),
                     },
                 },
             }),
@@ -123,4 +125,7 @@ struct ThreadSpawn<'a> {
     agent_path: &'a AgentPath,
     agent_nickname: Option<&'a str>,
     agent_role: Option<&'a str>,
+    /// The tool call that spawned it. Ours: other producers tell of it in the tool's runtime events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a ToolCallId>,
 }

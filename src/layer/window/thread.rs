@@ -15,7 +15,7 @@ use super::{AnOpenWindow, CellWindow, End, SHUT_DOWN, SessionMetadata, TurnWindo
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     AgentPath, EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded,
-    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, TurnId, UnixMillis,
+    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, ToolCallId, TurnId, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
 
@@ -26,6 +26,8 @@ pub(in crate::layer) struct ThreadFacts {
     pub(in crate::layer) agent_path: Option<String>,
     pub(in crate::layer) metadata: SessionMetadata,
     pub(in crate::layer) orphan: Option<Orphan>,
+    /// The tool call that spawns it.
+    pub(in crate::layer) spawned_by: Option<ToolCallId>,
 }
 
 /// A window that had lost its surroundings, for which a thread was supplied.
@@ -183,7 +185,8 @@ impl ThreadWindow {
 
     fn ready_metadata(&self, identity: &Identity, parent: Option<&Recording>) -> Option<ReadyBody> {
         let Identity { id, agent_path, depth } = identity;
-        let spawned = parent.map(|parent| Spawned { parent: parent.id.clone(), depth: *depth });
+        let by = || self.facts.spawned_by.clone();
+        let spawned = parent.map(|parent| Spawned { parent: parent.id.clone(), by: by(), depth: *depth });
         if spawned.is_none() && self.facts.metadata.is_empty() {
             return None;
         }

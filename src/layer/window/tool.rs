@@ -34,6 +34,8 @@ pub(in crate::layer) struct ToolWindow {
     id: OnceLock<ToolCallId>,
     life: Life,
     seen: Mutex<Seen>,
+    /// The turn of the agent that the tool is, where a framework opens no span for it.
+    agent: OnceLock<Arc<TurnWindow>>,
 }
 
 /// What was seen of a call so far.
@@ -56,7 +58,35 @@ impl Seen {
 
 impl ToolWindow {
     pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: ToolFacts) -> Arc<Self> {
-        Arc::new(Self { turn, facts, id: OnceLock::new(), life: Life::default(), seen: Mutex::default() })
+        let (id, life, seen, agent) = (OnceLock::new(), Life::default(), Mutex::default(), OnceLock::new());
+        Arc::new(Self { turn, facts, id, life, seen, agent })
+    }
+
+    /// Its id, once it started.
+    pub(in crate::layer) fn id(&self) -> Option<&ToolCallId> {
+        self.id.get()
+    }
+
+    /// The turn of the agent that the tool is, if it turned out to be one.
+    pub(in crate::layer) fn agent(&self) -> Option<&Arc<TurnWindow>> {
+        self.agent.get()
+    }
+
+    /// The turn of the agent that the tool is: an inference call in it says that it is that agent's.
+    pub(in crate::layer) fn agent_or(&self, make: impl FnOnce() -> Arc<TurnWindow>) -> &Arc<TurnWindow> {
+        self.agent.get_or_init(make)
+    }
+
+    /// The agent that the tool is ends as the tool does.
+    fn end_agent(&self, end: &End) {
+        let Some(turn) = self.agent() else { return };
+        let error = locked(&self.seen).error.clone();
+        let end = match (end, error) {
+            (End::Closed, Some(error)) => End::Failed(error),
+            (end, _) => end.clone(),
+        };
+        turn.end(end.clone());
+        turn.thread().end(end);
     }
 
     fn recorder(&self) -> &Arc<Inner> {
@@ -267,6 +297,7 @@ impl ToolWindow {
     }
 
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
+        self.end_agent(&end);
         if !self.life.is_open() {
             // Over, or never started and now never will.
             self.life.end(self.recorder(), || {});

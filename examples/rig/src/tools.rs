@@ -1,0 +1,89 @@
+//! The tools of the order desk, and of the colleague who does its sums. rig's, and nothing of ours.
+
+use rig::tool::{Tool, ToolContext};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Why a tool could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ToolFailure {
+    #[error("no article is called {0:?}")]
+    UnknownArticle(String),
+    #[error("the voucher {0:?} expired last week")]
+    ExpiredVoucher(String),
+    #[error("that is too large for me")]
+    TooLarge,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Article {
+    article: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Voucher {
+    code: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Operands {
+    a: u64,
+    b: u64,
+}
+
+/// A JSON schema of an object that needs all these properties.
+fn object(properties: &[(&str, &str)]) -> Value {
+    let names: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
+    let properties: serde_json::Map<_, _> =
+        properties.iter().map(|(name, kind)| ((*name).to_owned(), json!({ "type": kind }))).collect();
+    json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
+}
+
+/// Gives each tool its name, its words for the model, and what it does.
+macro_rules! tool {
+    ($tool:ident, $name:literal, $description:literal, $properties:expr, $args:ty => $output:ty, $act:expr) => {
+        #[derive(Debug)]
+        pub(crate) struct $tool;
+
+        impl Tool for $tool {
+            const NAME: &'static str = $name;
+            type Args = $args;
+            type Output = $output;
+            type Error = ToolFailure;
+
+            fn description(&self) -> String {
+                $description.to_owned()
+            }
+
+            fn parameters(&self) -> Value {
+                object($properties)
+            }
+
+            async fn call(&self, _: &mut ToolContext, args: $args) -> Result<$output, ToolFailure> {
+                let act: fn($args) -> Result<$output, ToolFailure> = $act;
+                act(args)
+            }
+        }
+    };
+}
+
+tool!(Price, "price", "The price of an article and of its delivery, in cents.", &[("article", "string")],
+    Article => Value, |Article { article }| match article.as_str() {
+        "crate" => Ok(json!({ "cents": 415, "delivery_cents": 650 })),
+        _ => Err(ToolFailure::UnknownArticle(article)),
+    });
+
+tool!(Stock, "stock", "How many of an article there are.", &[("article", "string")],
+    Article => Value, |Article { article }| match article.as_str() {
+        "crate" => Ok(json!({ "count": 40 })),
+        _ => Err(ToolFailure::UnknownArticle(article)),
+    });
+
+tool!(Redeem, "voucher", "Redeems a voucher.", &[("code", "string")],
+    Voucher => Value, |Voucher { code }| Err(ToolFailure::ExpiredVoucher(code)));
+
+tool!(Multiply, "multiply", "a times b.", &[("a", "integer"), ("b", "integer")],
+    Operands => u64, |Operands { a, b }| a.checked_mul(b).ok_or(ToolFailure::TooLarge));
+
+tool!(Add, "add", "a plus b.", &[("a", "integer"), ("b", "integer")],
+    Operands => u64, |Operands { a, b }| a.checked_add(b).ok_or(ToolFailure::TooLarge));
