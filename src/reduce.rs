@@ -68,7 +68,7 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
         compaction_requests: fold::compaction_requests(&facts.compaction_requests, &lives, &mut problems),
         operations: fold::operations(&facts.tools, &tools, &mut problems),
         cells: fold::cells(&facts.cells, &lives, &mut problems),
-        claims: fold::claims(&facts.tools, &tools, &mut problems),
+        claims: fold::claims(&facts.threads, &facts.tools, &tools, &mut problems),
         tools,
         talk,
         lives,

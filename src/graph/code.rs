@@ -71,6 +71,8 @@ codes! {
     UndeliveredMessage = "undelivered_message", Notice, GoesOn;
     /// A request was recorded without its body. What the model saw is unknown.
     RequestUnknown = "request_unknown", Notice, GoesOn;
+    /// A response was recorded without its content. What the model said is unknown.
+    ResponseUnknown = "response_unknown", Notice, GoesOn;
     /// The recorder lost events. Its own count is in the message.
     RecordingGap = "recording_gap", Notice, GoesOn;
     /// The recorder saw something without surroundings. A thread was supplied.

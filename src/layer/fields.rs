@@ -276,6 +276,19 @@ impl Fields {
         })
     }
 
+    /// How rig says that a tool call ended, beside its result. One that a hook stopped is a failed call.
+    fn tool_outcome(&mut self, outcome: &str) {
+        match outcome {
+            "success" => self.status = Some(Status::Ok),
+            "error" => self.status = Some(Status::Error),
+            "denied" | "skipped" => {
+                self.status = Some(Status::Error);
+                self.status_description.get_or_insert_with(|| format!("{outcome} by a hook"));
+            }
+            _ => {}
+        }
+    }
+
     fn count(&mut self, name: &str) -> Option<&mut Option<u64>> {
         Some(match name {
             "gen_ai.usage.input_tokens" | "gen_ai.usage.prompt_tokens" => &mut self.usage.input,
@@ -293,6 +306,7 @@ impl Visit for Fields {
             "otel_trace.kind" => self.own_kind = Some(Kind::by_name(value)),
             "gen_ai.operation.name" => self.operation = Kind::by_operation(value),
             "otel.status_code" => self.status = Some(Status::by_code(value)),
+            "gen_ai.tool.call.outcome" => self.tool_outcome(value),
             name => {
                 if let Some(slot) = self.text(name) {
                     *slot = Some(value.to_owned());
@@ -334,7 +348,10 @@ impl Visit for Fields {
     /// formatted says nothing.
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let name = field.name();
-        let is_said_once = matches!(name, "otel_trace.kind" | "gen_ai.operation.name" | "otel.status_code");
+        let is_said_once = matches!(
+            name,
+            "otel_trace.kind" | "gen_ai.operation.name" | "otel.status_code" | "gen_ai.tool.call.outcome"
+        );
         if !is_said_once && self.text(name).is_none() {
             return;
         }

@@ -24,9 +24,9 @@ pub(super) enum WireKind {
     Reply,
 }
 
-/// Whether events of this callsite may be of the wire.
+/// Whether events of this callsite may be of the wire. So may those that it only asks about before it makes them.
 pub(super) fn may_be_wire(metadata: &Metadata<'_>) -> bool {
-    metadata.is_event() && matches!(metadata.target(), "rig::completions" | "rig::streaming")
+    !metadata.is_span() && matches!(metadata.target(), "rig::completions" | "rig::streaming")
 }
 
 impl WireEvent {

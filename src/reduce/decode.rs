@@ -46,7 +46,7 @@ pub(super) use invocation::{Arguments, Invocation};
 pub(super) use mentions::{Mention, Mentions};
 pub(super) use oddity::Oddity;
 pub(super) use request::{Request, RequestItems};
-pub(super) use response::ResponseBody;
+pub(super) use response::{ResponseBody, ResponseItems};
 pub(super) use runtime_event::{Activity, AgentCall, Command};
 pub(super) use session_metadata::{SessionMetadata, SpawnedBy};
 pub(super) use unopened::tell_unheard;

@@ -117,6 +117,35 @@ fn activities_and_closes_reach_threads_of_the_bundle() {
 }
 
 #[test]
+fn a_thread_may_name_the_tool_call_that_spawned_it() {
+    let spawned = |case: &mut Case, thread: &str, tool: &str| {
+        let spawn = json!({ "parent_thread_id": "t", "depth": 1, "tool_call_id": tool });
+        let body =
+            case.body("session_metadata", json!({ "session_source": { "subagent": { "thread_spawn": spawn } } }));
+        case.event(json!({ "type": "thread_started", "thread_id": thread, "agent_path": "/root/w",
+            "metadata_payload": body }));
+    };
+    let mut case = Case::new();
+    case.tool("auditor", None, json!({ "type": "other", "name": "auditor" }), None);
+    spawned(&mut case, "w", "auditor");
+    case.tool("s", None, json!({ "type": "spawn_agent" }), None);
+    spawned(&mut case, "v", "s");
+    case.turn("vu", "v");
+    // The runtime says the same and more: what was asked.
+    let end = json!({ "call_id": "s", "sender_thread_id": "t", "new_thread_id": "v", "prompt": "go" });
+    case.runtime_end("s", "completed", end);
+    case.request_in("a", "v", "vu", json!({ "input": [delivered("go")] }));
+    // One of another bundle.
+    spawned(&mut case, "x", "elsewhere");
+    let graph = case.check(&[]);
+    let sources: Vec<_> = graph.edges.iter().map(|edge| (edge.edge_id.as_str(), edge.source.clone())).collect();
+    let tool = |id: &str| Anchor::ToolCall { tool_call_id: id.into() };
+    assert_eq!(sources, [("edge:spawn:t:w", tool("auditor")), ("edge:spawn:t:v", tool("s"))]);
+    assert_eq!(target(&graph, "edge:spawn:t:w"), "w");
+    assert_eq!(target(&graph, "edge:spawn:t:v"), "conversation_item:1");
+}
+
+#[test]
 fn a_thread_is_spawned_by_what_its_metadata_says() {
     let mut case = Case::new();
     let metadata = json!({ "agent_path": "/root/a/worker_1", "nickname": "W", "model": "m", "agent_role": "explorer",

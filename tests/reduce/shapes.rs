@@ -241,9 +241,11 @@ fn a_response_without_messages_is_told() {
         json!({ "error": { "type": "overloaded_error" } }),
         json!({ "gen_ai.output.messages": 7 }),
         json!({ "output": 7 }),
-        json!({}),
     ] {
         check_response(body, &[Code::BadPayload], &[]);
+    }
+    for body in [json!({}), json!({ "gen_ai.usage.input_tokens": 7 })] {
+        check_response(body, &[Code::ResponseUnknown], &[]);
     }
     for body in [
         json!({ "choices": [] }),
@@ -252,7 +254,6 @@ fn a_response_without_messages_is_told() {
         json!({ "candidates": [{ "finishReason": "SAFETY" }] }),
         json!({ "promptFeedback": { "blockReason": "SAFETY" } }),
         json!({ "gen_ai.output.messages": [] }),
-        json!({ "gen_ai.usage.input_tokens": 7 }),
     ] {
         check_response(body, &[], &[]);
     }
@@ -302,7 +303,7 @@ fn usage_is_what_the_provider_counted() {
             [9, 0, 3, 3],
         ),
         (
-            json!({ "gen_ai.usage.input_tokens": 9, "gen_ai.usage.cache_read.input_tokens": 4,
+            json!({ "gen_ai.output.messages": [], "gen_ai.usage.input_tokens": 9, "gen_ai.usage.cache_read.input_tokens": 4,
                 "gen_ai.usage.output_tokens": 5, "gen_ai.usage.reasoning.output_tokens": 3 }),
             [9, 4, 5, 3],
         ),

@@ -55,6 +55,15 @@ fn a_conversation_with_tools_has_each_item_once() {
 }
 
 #[test]
+fn instructions_that_are_the_first_message_too_are_one_item() {
+    let system = json!([{ "type": "text", "content": "Be brief." }]);
+    let first = |text: &str| json!({ "role": "system", "parts": [{ "type": "text", "content": text }] });
+    let body = |text: &str| json!({ "gen_ai.input.messages": [first(text)], "gen_ai.system_instructions": system });
+    check_request(body("Be brief."), &[], &["system message: Be brief."]);
+    check_request(body("Be kind."), &[], &["system message: Be brief.", "system message: Be kind."]);
+}
+
+#[test]
 fn text_that_is_no_json_is_what_is_said() {
     let body = json!({ "gen_ai.input.messages": "hi", "gen_ai.system_instructions": "Be brief." });
     check_request(body, &[], &["system message: Be brief.", "user message: hi"]);

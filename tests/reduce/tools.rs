@@ -33,6 +33,39 @@ fn a_tool_is_linked_to_its_items_whether_it_starts_before_or_after_the_response(
 }
 
 #[test]
+fn a_tool_that_no_item_asked_for_was_asked_for_by_the_last_answer_of_its_turn_if_that_is_unknown() {
+    let answer = |case: &mut Case, id: &str, body: Value| {
+        let body = case.body("inference_response", body);
+        case.event(json!({ "type": "inference_completed", "inference_call_id": id, "response_payload": body }));
+    };
+    let unknown = || json!({ "gen_ai.response.id": "r", "gen_ai.usage.input_tokens": 3 });
+    for id in [Some("c"), None] {
+        let mut case = Case::new();
+        case.request("a", [user("1")]);
+        answer(&mut case, "a", unknown());
+        case.request("b", [user("1")]);
+        answer(&mut case, "b", unknown());
+        case.tool("x", id, json!({ "type": "web" }), None);
+        // Of another turn, of which nothing is known.
+        case.turn("u2", "t");
+        case.tool_in(("t", "u2"), "z", Some("d"), json!({ "type": "web" }), None);
+        let graph = case.check(&[Code::ResponseUnknown, Code::ResponseUnknown]);
+        assert_eq!(tool(&graph, "x").requested_by, Some("b".into()));
+        assert_eq!(call(&graph, "b").tool_call_ids, ["x".into()]);
+        assert!(call(&graph, "a").tool_call_ids.is_empty());
+        assert_eq!(tool(&graph, "z").requested_by, None);
+    }
+    // What is known of the answer is that it asked for nothing.
+    let mut case = Case::new();
+    case.request("a", [user("1")]);
+    answer(&mut case, "a", unknown());
+    case.request("b", [user("1")]);
+    answer(&mut case, "b", json!({ "output_items": [] }));
+    case.tool("x", Some("c"), json!({ "type": "web" }), None);
+    assert_eq!(tool(&case.check(&[Code::ResponseUnknown]), "x").requested_by, None);
+}
+
+#[test]
 fn a_call_id_is_one_of_its_thread() {
     let mut case = Case::new();
     case.thread("t2", "/root/w");

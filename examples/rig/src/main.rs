@@ -1,1 +1,100 @@
-fn main() {}
+//! An agent written with [rig](https://docs.rs/rig), and nothing of ours in it but the three lines that record it.
+//!
+//! [`agents`] and [`tools`] are plain rig. [`run`] asks the desk two things, one of them streamed; every question is a
+//! run of its own, so each leaves a bundle, and [`report`] reads them back.
+
+mod agents;
+mod options;
+mod report;
+mod tools;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use example_model_server::ModelServer;
+use futures_util::StreamExt;
+use otel_trace::Recorder;
+use rig::Agent;
+use rig::agent::MultiTurnStreamItem;
+use tracing_subscriber::prelude::*;
+
+use options::{HELP, Options};
+
+const ATTEMPTS: usize = 3;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = match Options::from_environment() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            say(HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return complain(&error, 2),
+    };
+    match record(&options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error, 1),
+    }
+}
+
+/// The run with the recorder on, and what it left.
+async fn record(options: &Options) -> Result<()> {
+    let (recorder, guard) = Recorder::builder().root(&options.traces).build()?;
+    let filter = if options.wire { recorder.filter().wire_events() } else { recorder.filter() };
+    tracing_subscriber::registry().with(recorder.layer().with_filter(filter)).init();
+
+    let before = report::bundles(&options.traces)?;
+    let outcome = run(options).await;
+    drop(guard);
+    for bundle in report::bundles(&options.traces)?.difference(&before) {
+        say(&report::of(bundle)?);
+    }
+    outcome
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let desk = match &options.endpoint {
+        Some((base_url, api_key)) => agents::desk(base_url, api_key, options)?,
+        None => {
+            let server = ModelServer::start().await?;
+            agents::desk(server.base_url(), server.api_key(), options)?
+        }
+    };
+    say(&ask(&desk, "What do 12 crates cost, delivered, with the voucher SPRING?").await?);
+    stream(&desk, "How many are left after those 12?").await
+}
+
+/// A question, asked again where the endpoint had a bad moment: rig does not.
+async fn ask(desk: &Agent, question: &str) -> Result<String> {
+    for attempt in 1..ATTEMPTS {
+        match desk.prompt(question).await {
+            Ok(answer) => return Ok(answer.output().to_owned()),
+            Err(error) => say(&format!("! {error} (attempt {attempt} of {ATTEMPTS})")),
+        }
+    }
+    Ok(desk.prompt(question).await?.output().to_owned())
+}
+
+/// A question whose answer is shown as it comes.
+async fn stream(desk: &Agent, question: &str) -> Result<()> {
+    let mut answer = desk.prompt(question).stream();
+    while let Some(item) = answer.next().await {
+        if let MultiTurnStreamItem::FinalResponse(response) = item? {
+            say(&response.output());
+            return Ok(());
+        }
+    }
+    bail!("the answer to {question:?} ended before it was complete")
+}
+
+fn say(text: &str) {
+    // A closed pipe must not end the run in its middle.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn complain(error: &anyhow::Error, status: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::from(status)
+}

@@ -68,16 +68,16 @@ macro_rules! tool {
 }
 
 tool!(Price, "price", "The price of an article and of its delivery, in cents.", &[("article", "string")],
-    Article => Value, |Article { article }| match article.as_str() {
-        "crate" => Ok(json!({ "cents": 415, "delivery_cents": 650 })),
-        _ => Err(ToolFailure::UnknownArticle(article)),
-    });
+Article => Value, |Article { article }| match article.as_str() {
+    "crate" => Ok(json!({ "cents": 415, "delivery_cents": 650 })),
+    _ => Err(ToolFailure::UnknownArticle(article)),
+});
 
 tool!(Stock, "stock", "How many of an article there are.", &[("article", "string")],
-    Article => Value, |Article { article }| match article.as_str() {
-        "crate" => Ok(json!({ "count": 40 })),
-        _ => Err(ToolFailure::UnknownArticle(article)),
-    });
+Article => Value, |Article { article }| match article.as_str() {
+    "crate" => Ok(json!({ "count": 40 })),
+    _ => Err(ToolFailure::UnknownArticle(article)),
+});
 
 tool!(Redeem, "voucher", "Redeems a voucher.", &[("code", "string")],
     Voucher => Value, |Voucher { code }| Err(ToolFailure::ExpiredVoucher(code)));

@@ -58,8 +58,9 @@ fn items(shape: RequestShape, body: &Object<'_>, list: Option<Vec<&RawValue>>, c
         None => body.get(shape.list()).and_then(|value| shape.items_of(value, contents)),
     };
     said.map_or(RequestItems::UnknownShape, |said| {
-        let mut items = shape.system(body, contents);
-        items.extend(said);
-        RequestItems::Listed(items)
+        let system = shape.system(body, contents);
+        // Frameworks tell the same twice: beside the messages, and as the first of them.
+        let is_repeated = said.starts_with(&system);
+        RequestItems::Listed(if is_repeated { said } else { [system, said].concat() })
     })
 }

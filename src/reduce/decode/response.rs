@@ -14,9 +14,19 @@ use crate::graph::Role;
 #[derive(Debug)]
 pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) response_id: Option<ResponseId>,
-    /// `None` where the body is of no shape whose items are known.
-    pub(in crate::reduce) items: Option<Vec<ContentId>>,
+    pub(in crate::reduce) items: ResponseItems,
     pub(in crate::reduce) usage: Option<Usage>,
+}
+
+/// The items of a response.
+#[derive(Debug)]
+pub(in crate::reduce) enum ResponseItems {
+    /// These.
+    Listed(Vec<ContentId>),
+    /// The body is `{}`, or what a span says beside its content: the recorder did not know them.
+    NotRecorded,
+    /// The body is of no shape whose items are known.
+    UnknownShape,
 }
 
 /// The fields that hold a response's id, by shape.
@@ -27,7 +37,11 @@ impl Shape for ResponseBody {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         Ok(Self {
             response_id: IDS.iter().find_map(|name| body.string(name)).map(ResponseId::from),
-            items: items(&body, contents),
+            items: match items(&body, contents) {
+                Some(items) => ResponseItems::Listed(items),
+                None if is_bare(&body) => ResponseItems::NotRecorded,
+                None => ResponseItems::UnknownShape,
+            },
             usage: usage::read(&body),
         })
     }
@@ -61,10 +75,12 @@ fn message(message: &RawValue, contents: &Contents) -> Vec<ContentId> {
     items::message_list(vec![message], Some(Role::Assistant), contents)
 }
 
-/// Whether the shape is known and there is just nothing in it: a null list, a prompt that Gemini refused, a span that
-/// recorded counts but no content.
+/// Whether the shape is known and there is just nothing in it: a null list, a prompt that Gemini refused.
 fn says_nothing(body: &Object<'_>) -> bool {
-    let is_there = |name: &str| body.get(name).is_some();
-    let of_a_span = || body.fields().any(|(name, _)| name.starts_with("gen_ai."));
-    is_there("output_items") || is_there("output") || is_there("promptFeedback") || of_a_span()
+    ["output_items", "output", "promptFeedback"].iter().any(|name| body.get(name).is_some())
+}
+
+/// Whether nothing is there, or nothing but what a span says beside its content: an id, counts.
+fn is_bare(body: &Object<'_>) -> bool {
+    body.fields().all(|(name, _)| name.starts_with("gen_ai.") && name != "gen_ai.output.messages")
 }

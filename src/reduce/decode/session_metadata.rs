@@ -3,7 +3,7 @@
 use super::bodies::{NOT_AN_OBJECT, Shape};
 use super::contents::Contents;
 use super::object::Object;
-use crate::event::ThreadId;
+use crate::event::{ThreadId, ToolCallId};
 
 /// What a thread was configured with.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(in crate::reduce) struct SpawnedBy {
     pub(in crate::reduce) agent_path: Option<String>,
     pub(in crate::reduce) task_name: Option<String>,
     pub(in crate::reduce) agent_role: Option<String>,
+    /// The tool call that made it, where the producer says so here.
+    pub(in crate::reduce) tool_call_id: Option<ToolCallId>,
 }
 
 impl Shape for SessionMetadata {
@@ -46,5 +48,6 @@ fn spawned_by(body: &Object<'_>) -> Option<SpawnedBy> {
         agent_path: spawn.string("agent_path"),
         task_name: spawn.string("task_name"),
         agent_role: spawn.string("agent_role"),
+        tool_call_id: spawn.string("tool_call_id").map(ToolCallId::from),
     })
 }

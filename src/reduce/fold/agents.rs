@@ -4,7 +4,7 @@ use super::tools::Tools;
 use crate::event::{EdgeId, RawPayloadId, Seq, ThreadId, ToolKind, UnixMillis};
 use crate::graph::{Anchor, EdgeKind, ToolCall, spawn_edge, tool_edge};
 use crate::reduce::Problems;
-use crate::reduce::decode::{Activity, AgentCall, At, Body, Runtime, ToolFact};
+use crate::reduce::decode::{Activity, AgentCall, At, Body, Runtime, ThreadFact, ToolFact};
 use crate::reduce::problems::Place;
 
 /// An edge that an event tells of. Where it ends is not known yet, only in which thread.
@@ -25,9 +25,14 @@ pub(in crate::reduce) struct Claim {
     pub(in crate::reduce) payload: Option<RawPayloadId>,
 }
 
-/// What the runtimes of tools that act on agents saw.
-pub(in crate::reduce) fn claims(facts: &[At<ToolFact>], tools: &Tools, problems: &mut Problems) -> Vec<Claim> {
-    let mut claims = Vec::new();
+/// What is told of edges by the threads that were spawned, and by the runtimes of tools that act on agents.
+pub(in crate::reduce) fn claims(
+    threads: &[At<ThreadFact>],
+    facts: &[At<ToolFact>],
+    tools: &Tools,
+    problems: &mut Problems,
+) -> Vec<Claim> {
+    let mut claims: Vec<_> = threads.iter().filter_map(|at| of_spawned(at, tools)).collect();
     for at in facts {
         let (tool, payload, body, ended_at) = match &at.fact {
             ToolFact::RuntimeStarted(event, Runtime::Agent(body)) => {
@@ -46,6 +51,26 @@ pub(in crate::reduce) fn claims(facts: &[At<ToolFact>], tools: &Tools, problems:
         claims.extend(of_tool(at, tool, payload, body, ended_at, problems));
     }
     claims
+}
+
+/// A thread that names the tool call that spawned it. One of another bundle is not looked for here.
+fn of_spawned(at: &At<ThreadFact>, tools: &Tools) -> Option<Claim> {
+    let ThreadFact::Started(event, Some(Ok(metadata))) = &at.fact else { return None };
+    let spawn = metadata.spawned_by.as_ref()?;
+    let tool = tools.calls.get(spawn.tool_call_id.as_ref()?)?;
+    Some(Claim {
+        edge_id: spawn_edge(&spawn.parent_thread_id, &event.thread_id),
+        kind: EdgeKind::SpawnAgent,
+        source: Anchor::ToolCall { tool_call_id: tool.tool_call_id.clone() },
+        target: event.thread_id.clone(),
+        text: None,
+        to_thread: false,
+        place: Place::from(at),
+        seq: at.when.seq,
+        started_at: tool.window.started.at,
+        ended_at: None,
+        payload: event.metadata_payload.as_ref().map(|body| body.raw_payload_id.clone()),
+    })
 }
 
 fn of_tool(

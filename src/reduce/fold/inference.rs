@@ -1,5 +1,7 @@
 //! Inference calls: opened by their requests, closed by their ends or their turns.
 
+use std::collections::HashSet;
+
 use super::conversation::{Conversation, Source};
 use super::installation;
 use super::lifecycle::{End, Late};
@@ -10,9 +12,15 @@ use crate::graph::{
     Code, Compaction, Evidence, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table, Window,
 };
 use crate::reduce::decode::{
-    At, Body, ConversationFact, Ending, InferenceEnd, Readings, Request, RequestItems, ResponseBody,
+    At, Body, ConversationFact, Ending, InferenceEnd, Readings, Request, RequestItems, ResponseBody, ResponseItems,
 };
 use crate::reduce::{Problems, Work};
+
+/// How to have recorded what is missing.
+const RECORD_CONTENT: &str = "To have such content recorded, let the program hand over its bodies, let the framework put \
+    content on its spans (rig: `record_content_telemetry(true)`; genai: \
+    OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true), or let the recorder see what the framework logs \
+    (`recorder.filter().wire_events()`)";
 
 /// Everything models were sent and returned.
 #[derive(Debug)]
@@ -22,6 +30,8 @@ pub(in crate::reduce) struct Talk {
     pub(in crate::reduce) compactions: Table<CompactionId, Compaction>,
     /// The items that the first request of each turn introduced.
     pub(in crate::reduce) introduced: Vec<(TurnId, Vec<ItemId>)>,
+    /// The calls whose answers were recorded without their content.
+    pub(in crate::reduce) unheard: HashSet<InferenceId>,
 }
 
 /// Folds inference calls and what they say into one conversation a thread.
@@ -41,7 +51,9 @@ pub(in crate::reduce) fn talk(
         introduced: Vec::new(),
         bodies: Owners::default(),
         checkpoints: Owners::default(),
-        asked: std::collections::HashSet::new(),
+        asked: HashSet::new(),
+        has_hinted: false,
+        unheard: HashSet::new(),
     };
     for (at, place) in facts.into_iter().zip(started) {
         match &at.fact {
@@ -68,8 +80,8 @@ pub(in crate::reduce) fn talk(
         call.window.settle(ended_by_turn(lives, &call.turn_id));
     }
     work.conversation_steps += fold.conversation.work();
-    let Fold { calls, compactions, conversation, introduced, .. } = fold;
-    Talk { calls, items: conversation.into_items(), compactions, introduced }
+    let Fold { calls, compactions, conversation, introduced, unheard, .. } = fold;
+    Talk { calls, items: conversation.into_items(), compactions, introduced, unheard }
 }
 
 /// What a turn's end does to the calls that still run in it.
@@ -160,7 +172,10 @@ struct Fold<'a> {
     bodies: Owners<usize>,
     checkpoints: Owners<CompactionId>,
     /// Turns whose first request was seen.
-    asked: std::collections::HashSet<TurnId>,
+    asked: HashSet<TurnId>,
+    /// Whether it was said how to have content recorded.
+    has_hinted: bool,
+    unheard: HashSet<InferenceId>,
 }
 
 impl Fold<'_> {
@@ -190,7 +205,10 @@ impl Fold<'_> {
         let items = match items {
             RequestItems::Listed(items) => items,
             RequestItems::NotRecorded => {
-                let message = format!("{what} was recorded without its body; what the model saw is unknown");
+                let message = with_hint(
+                    &mut self.has_hinted,
+                    format!("{what} was recorded without its body: what the model saw is unknown"),
+                );
                 problems.add(at, Code::RequestUnknown, message, Some(payload));
                 return;
             }
@@ -271,17 +289,35 @@ impl Fold<'_> {
         call.upstream_request_id = reported.upstream_request_id.clone().or_else(of_response);
         call.first_token_at = call.first_token_at.or(*reported.first_token_at);
         call.usage = body.and_then(|body| body.usage).or(reported.usage);
-        if body.is_some_and(|body| body.items.is_none()) {
-            let message = format!("{what} has no list of output items; what the model said is unknown");
-            problems.add(at, Code::BadPayload, message, Some(payload));
-        }
-        let items = body.and_then(|body| body.items.as_deref()).unwrap_or_default();
+        let items = match body.map(|body| &body.items) {
+            None => &[],
+            Some(ResponseItems::Listed(items)) => &**items,
+            Some(ResponseItems::NotRecorded) => {
+                let message = with_hint(
+                    &mut self.has_hinted,
+                    format!("{what} was recorded without its content: what the model said is unknown"),
+                );
+                problems.add(at, Code::ResponseUnknown, message, Some(payload));
+                self.unheard.insert(call.inference_call_id.clone());
+                &[]
+            }
+            Some(ResponseItems::UnknownShape) => {
+                let message = format!("{what} has no list of output items; what the model said is unknown");
+                problems.add(at, Code::BadPayload, message, Some(payload));
+                &[]
+            }
+        };
         let producer = Producer::Inference { inference_call_id: call.inference_call_id.clone() };
         let (thread, turn) = (&call.thread_id, &call.turn_id);
         let source = Source { at, thread, turn, payload, producer: Some(producer), what: &what };
         let continued_by = id.filter(|_| reported.completed);
         call.response_item_ids = self.conversation.response(&source, place, continued_by, items, problems);
     }
+}
+
+/// The first message of its kind also says what to do about it.
+fn with_hint(has_hinted: &mut bool, message: String) -> String {
+    if std::mem::replace(has_hinted, true) { message } else { format!("{message}. {RECORD_CONTENT}") }
 }
 
 /// What an end itself says of the response.

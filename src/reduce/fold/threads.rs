@@ -87,7 +87,13 @@ fn describe(thread: &mut Thread, metadata: &SessionMetadata) {
         thread.agent_path = AgentPath::from(path.as_str());
     }
     if let Some(spawn) = spawned_by {
-        let SpawnedBy { parent_thread_id, agent_path: _, task_name: spawn_task, agent_role: spawn_role } = spawn;
+        let SpawnedBy {
+            parent_thread_id,
+            agent_path: _,
+            task_name: spawn_task,
+            agent_role: spawn_role,
+            tool_call_id: _,
+        } = spawn;
         let last_segment = || thread.agent_path.as_str().rsplit('/').find(|part| !part.is_empty());
         let task_name = spawn_task.as_deref().or(task_name.as_deref()).or_else(last_segment);
         thread.origin = Origin::Spawned {

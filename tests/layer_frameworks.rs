@@ -1,0 +1,287 @@
+//! Spans as frameworks make them, that never heard of us.
+
+mod common;
+
+use std::path::Path;
+
+use common::{bundles, record_one, recorder, under};
+use otel_trace::bundle::Reader;
+use otel_trace::event::ExecutionStatus;
+use otel_trace::graph::{Anchor, Graph, Origin};
+use otel_trace::reduce::{Options, reduce};
+use serde_json::json;
+use tracing::field::Empty;
+use tracing::{Span, info_span, trace};
+use tracing_subscriber::prelude::*;
+
+fn graph_in(root: &Path) -> Graph {
+    let bundles = bundles(root);
+    assert_eq!(bundles.len(), 1);
+    reduce(&Reader::open(&bundles[0].path).unwrap(), &Options::default()).unwrap().graph
+}
+
+/// The graph of what `program` does.
+fn graph(program: impl FnOnce()) -> Graph {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, program);
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0);
+    graph_in(root.path())
+}
+
+/// A call as rig opens it: it says what it is, and all else late.
+fn chat(agent: Option<&str>) -> Span {
+    info_span!(
+        target: "rig::agent_chat",
+        "chat",
+        gen_ai.operation.name = "chat",
+        gen_ai.agent.name = agent,
+        gen_ai.provider.name = Empty,
+        gen_ai.request.model = Empty,
+        gen_ai.response.id = Empty,
+        rig.provider_request_id = Empty,
+        gen_ai.usage.input_tokens = Empty,
+        gen_ai.usage.output_tokens = Empty,
+        gen_ai.usage.reasoning_tokens = Empty,
+        gen_ai.response.time_to_first_chunk = Empty,
+        gen_ai.input.messages = Empty,
+        gen_ai.output.messages = Empty,
+    )
+}
+
+fn tool() -> Span {
+    info_span!(
+        "execute_tool",
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = Empty,
+        gen_ai.tool.call.id = Empty,
+        gen_ai.tool.call.result = Empty,
+        gen_ai.tool.call.outcome = Empty,
+        gen_ai.tool.error.type = Empty,
+    )
+}
+
+fn agent() -> Span {
+    info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent", gen_ai.agent.name = "desk")
+}
+
+/// One call, answered.
+fn answered(agent: Option<&str>) {
+    let span = chat(agent);
+    let _entered = span.enter();
+    span.record("gen_ai.provider.name", "openai").record("gen_ai.request.model", "m");
+    span.record("gen_ai.response.id", "r").record("gen_ai.usage.input_tokens", 7_u64);
+}
+
+#[test]
+fn what_a_call_says_late_is_in_its_start_and_its_end() {
+    let graph = graph(|| {
+        let _agent = agent().entered();
+        let span = chat(Some("desk"));
+        span.record("gen_ai.input.messages", r#"[{"role":"user","parts":[{"type":"text","content":"hi"}]}]"#);
+        let _entered = span.enter();
+        span.record("gen_ai.provider.name", "openai").record("gen_ai.request.model", "m");
+        span.record("rig.provider_request_id", "req-1").record("gen_ai.response.id", "resp-1");
+        for _ in 0..2 {
+            // A streamed answer says it twice.
+            span.record("gen_ai.usage.input_tokens", 7_u64).record("gen_ai.usage.output_tokens", 5_u64);
+            span.record("gen_ai.usage.reasoning_tokens", 3_u64);
+        }
+        span.record("gen_ai.response.time_to_first_chunk", 0.25);
+        span.record("gen_ai.output.messages", r#"[{"role":"assistant","parts":[{"type":"text","content":"ho"}]}]"#);
+    });
+    assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
+    let call = graph.inference_calls.iter().next().unwrap();
+    assert_eq!((call.model.as_str(), call.provider_name.as_str()), ("m", "openai"));
+    assert_eq!(call.upstream_request_id.as_ref().map(|id| id.as_str()), Some("req-1"));
+    assert_eq!(call.response_id.as_ref().map(|id| id.as_str()), Some("resp-1"));
+    let usage = call.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.reasoning_output_tokens), (7, 5, 3));
+    let delay = call.first_token_at.unwrap().millis_since(call.window.started.at);
+    assert!((200..=250).contains(&delay), "{delay}");
+    assert_eq!((call.request_len(), call.response_item_ids.len()), (1, 1));
+}
+
+#[test]
+fn a_call_that_was_answered_with_no_response_failed_and_one_that_was_not_was_dropped() {
+    let bundle = record_one(|| {
+        let _agent = agent().entered();
+        chat(None).in_scope(|| {
+            Span::current().record("rig.provider_request_id", "req-1");
+        });
+        chat(None).in_scope(|| {});
+    });
+    let failed = bundle.one("inference_failed");
+    assert_eq!(failed["upstream_request_id"], "req-1");
+    assert!(failed["error"].as_str().unwrap().contains("answered request req-1 with no response"), "{failed}");
+    bundle.one("inference_cancelled");
+}
+
+#[test]
+fn a_tool_ends_as_its_outcome_says() {
+    let graph = graph(|| {
+        let _agent = agent().entered();
+        for (id, outcome, error) in [
+            ("a", "success", None),
+            ("b", "error", Some("other")),
+            ("c", "denied", None),
+            ("d", "error", None),
+            ("e", "", None),
+        ] {
+            let span = tool();
+            let _entered = span.enter();
+            span.record("gen_ai.tool.name", "add").record("gen_ai.tool.call.id", tracing::field::display(id));
+            span.record("gen_ai.tool.call.outcome", outcome);
+            if let Some(error) = error {
+                span.record("gen_ai.tool.error.type", error);
+            }
+        }
+    });
+    let ends: Vec<_> = graph.tool_calls.iter().map(|tool| (tool.window.status, tool.error.as_deref())).collect();
+    assert_eq!(
+        ends,
+        [
+            (ExecutionStatus::Completed, None),
+            (ExecutionStatus::Failed, Some("other")),
+            (ExecutionStatus::Failed, Some("denied by a hook")),
+            (ExecutionStatus::Failed, Some("error")),
+            (ExecutionStatus::Cancelled, Some("dropped before it ended")),
+        ]
+    );
+}
+
+#[test]
+fn an_agent_that_is_a_tool_is_a_thread_of_its_own_without_a_span_for_it() {
+    let graph = graph(|| {
+        let _agent = agent().entered();
+        answered(Some("desk"));
+        let auditor = tool();
+        let _entered = auditor.enter();
+        auditor.record("gen_ai.tool.name", "auditor").record("gen_ai.tool.call.id", "call-1");
+        answered(Some("auditor"));
+        let add = tool();
+        add.in_scope(|| {
+            Span::current().record("gen_ai.tool.name", "add").record("gen_ai.tool.call.id", "call-2");
+            Span::current().record("gen_ai.tool.call.outcome", "success");
+        });
+        drop(add);
+        answered(Some("auditor"));
+        auditor.record("gen_ai.tool.call.outcome", "success");
+    });
+    let names: Vec<_> = graph.threads.iter().map(|thread| thread.nickname.as_deref()).collect();
+    assert_eq!(names, [Some("desk"), Some("auditor")]);
+    let [desk, auditor] = [0, 1].map(|place| graph.threads.iter().nth(place).unwrap());
+    assert_eq!(auditor.agent_path.as_str(), "/root/auditor");
+    let Origin::Spawned { parent_thread_id, spawn_edge_id, .. } = &auditor.origin else { panic!("{auditor:?}") };
+    assert_eq!(parent_thread_id, &desk.thread_id);
+    let edge = graph.edges.get(spawn_edge_id).unwrap();
+    assert_eq!(edge.source, Anchor::ToolCall { tool_call_id: "call-1".into() });
+    assert_eq!(edge.target, Anchor::Thread { thread_id: auditor.thread_id.clone() });
+
+    let threads: Vec<_> = graph.inference_calls.iter().map(|call| &call.thread_id).collect();
+    assert_eq!(threads, [&desk.thread_id, &auditor.thread_id, &auditor.thread_id]);
+    let threads: Vec<_> = graph.tool_calls.iter().map(|tool| &tool.thread_id).collect();
+    assert_eq!(threads, [&desk.thread_id, &auditor.thread_id]);
+    assert_eq!(graph.turns.iter().count(), 2);
+    assert!(graph.threads.iter().all(|thread| thread.window.status == ExecutionStatus::Completed));
+    // Without content, each is asked for by the last answer of its turn.
+    let asked: Vec<_> = graph.inference_calls.iter().map(|call| call.tool_call_ids.len()).collect();
+    assert_eq!(asked, [1, 1, 0]);
+}
+
+#[test]
+fn an_agent_fails_with_the_tool_that_it_is() {
+    let bundle = record_one(|| {
+        let _agent = agent().entered();
+        let auditor = tool();
+        let _entered = auditor.enter();
+        answered(Some("auditor"));
+        auditor.record("gen_ai.tool.call.outcome", "error").record("gen_ai.tool.error.type", "max_turns");
+    });
+    let ended = bundle.all("thread_ended");
+    assert_eq!((&ended[0]["status"], &ended[0]["error"]), (&json!("failed"), &json!("max_turns")));
+    assert_eq!(ended[1]["status"], "completed");
+}
+
+#[test]
+fn a_tool_that_asks_a_model_which_is_no_agent_stays_in_its_turn() {
+    let bundle = record_one(|| {
+        let _agent = agent().entered();
+        tool().in_scope(|| answered(None));
+    });
+    assert_eq!(bundle.all("thread_started").len(), 1);
+}
+
+/// What rig logs inside a call.
+fn wire(label: &str, body: &str) {
+    trace!(target: "rig::completions", "{label}: {body}");
+}
+
+const REQUEST: &str = r#"{ "model": "m", "messages": [{ "role": "user", "content": "hi" }] }"#;
+const REPLY: &str = r#"{ "id": "r", "choices": [{ "message": { "role": "assistant", "content": "ho" } }] }"#;
+
+/// A call whose bodies are logged, under a filter with and without wire events, or none.
+fn logged(filter: Option<bool>, content: bool) -> Graph {
+    let (root, recorder, guard) = recorder();
+    let program = || {
+        let _agent = agent().entered();
+        let span = chat(Some("desk"));
+        if content {
+            span.record("gen_ai.input.messages", r#"[{"role":"user","parts":[{"type":"text","content":"yes"}]}]"#);
+        }
+        let _entered = span.enter();
+        span.record("gen_ai.provider.name", "openai").record("gen_ai.request.model", "m");
+        // Frameworks ask first.
+        if tracing::enabled!(target: "rig::completions", tracing::Level::TRACE) {
+            wire("OpenAI Chat Completions request", REQUEST);
+            info_span!("http").in_scope(|| wire("reply", REPLY));
+            wire("nothing of ours", "{}");
+        }
+        span.record("gen_ai.response.id", "r").record("gen_ai.usage.input_tokens", 7_u64);
+        if content {
+            span.record("gen_ai.output.messages", r#"[{"role":"assistant","parts":[{"type":"text","content":"no"}]}]"#);
+        }
+    };
+    let registry = tracing_subscriber::registry();
+    match filter {
+        None => tracing::subscriber::with_default(registry.with(recorder.layer()), program),
+        Some(wire) => {
+            let filter = if wire { recorder.filter().wire_events() } else { recorder.filter() };
+            tracing::subscriber::with_default(registry.with(recorder.layer().with_filter(filter)), program);
+        }
+    }
+    drop(guard);
+    graph_in(root.path())
+}
+
+fn texts(graph: &Graph) -> Vec<String> {
+    graph.items().map(|item| format!("{:?}", item.content.parts)).collect()
+}
+
+#[test]
+fn a_call_whose_span_says_no_content_has_that_of_the_wire() {
+    for filter in [Some(true), None] {
+        let graph = logged(filter, false);
+        assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
+        let texts = texts(&graph);
+        assert!(texts.len() == 2 && texts[0].contains("hi") && texts[1].contains("ho"), "{texts:?}");
+        let call = graph.inference_calls.iter().next().unwrap();
+        assert_eq!(call.usage.map(|usage| usage.input_tokens), Some(7));
+    }
+}
+
+#[test]
+fn what_a_span_says_itself_counts_before_the_wire() {
+    let texts = texts(&logged(Some(true), true));
+    assert!(texts.len() == 2 && texts[0].contains("yes") && texts[1].contains("no"), "{texts:?}");
+}
+
+#[test]
+fn without_either_the_graph_has_what_there_is_and_says_how_to_have_more() {
+    let graph = logged(Some(false), false);
+    assert_eq!(graph.items().count(), 0);
+    let codes: Vec<_> = graph.diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect();
+    assert_eq!(codes, ["request_unknown", "response_unknown"]);
+    let hints = graph.diagnostics.iter().filter(|diagnostic| diagnostic.message.contains("record_content_telemetry"));
+    assert_eq!(hints.count(), 1, "{:?}", graph.diagnostics);
+}
