@@ -1,0 +1,161 @@
+//! Runs the program as a user does, and asks its graphs what rig did.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use otel_trace::bundle::Reader;
+use otel_trace::event::{ExecutionStatus, ToolSummary};
+use otel_trace::graph::{Anchor, Code, Graph, InferenceCall, Origin, ToolCall};
+use otel_trace::reduce::{Options, reduce};
+
+/// The runs of one start of the program: one that was refused, the quote, and the streamed one.
+struct Runs {
+    refused: Graph,
+    quote: Graph,
+    streamed: Graph,
+}
+
+fn run(arguments: &[&str]) -> Runs {
+    let root = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_example-rig"));
+    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] {
+        command.env_remove(name);
+    }
+    let output = command.args(arguments).env("OTEL_TRACE_ROOT", root.path()).output().expect("the program runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("12 crates cost 56.30 delivered"), "{stdout}");
+    assert!(stdout.contains("28 of 40 crates are left."), "{stdout}");
+    // In the order in which they began: their threads' ids are of UUID version 7.
+    let entries = root.path().read_dir().expect("the bundles").map(|entry| entry.expect("a bundle").path());
+    let mut graphs: Vec<_> = entries.map(|bundle| graph_of(&bundle)).collect();
+    graphs.sort_by_key(|graph| graph.root_thread_id.to_string());
+    let [refused, quote, streamed] = graphs.try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"));
+    Runs { refused, quote, streamed }
+}
+
+fn graph_of(bundle: &Path) -> Graph {
+    reduce(&Reader::open(bundle).expect("a bundle"), &Options::default()).expect("a graph").graph
+}
+
+fn name_of(tool: &ToolCall) -> &str {
+    let ToolSummary::Generic { label, .. } = &tool.summary else { panic!("{tool:?}") };
+    label
+}
+
+fn tool<'a>(graph: &'a Graph, name: &str) -> &'a ToolCall {
+    let mut named = graph.tool_calls.iter().filter(|tool| name_of(tool) == name);
+    let tool = named.next().unwrap_or_else(|| panic!("no call of {name}"));
+    assert!(named.next().is_none(), "{name} was called twice");
+    tool
+}
+
+/// The calls of the agent with this name.
+fn calls<'a>(graph: &'a Graph, agent: &str) -> Vec<&'a InferenceCall> {
+    let thread = graph.threads.iter().find(|thread| thread.nickname.as_deref() == Some(agent));
+    let thread = thread.unwrap_or_else(|| panic!("no agent {agent}"));
+    graph.inference_calls.iter().filter(|call| call.thread_id == thread.thread_id).collect()
+}
+
+fn check_shape(runs: &Runs) {
+    let Runs { refused, quote, streamed } = runs;
+    for (graph, agents) in [(refused, 1), (quote, 2), (streamed, 1)] {
+        assert_eq!((graph.threads.len(), graph.turns.len()), (agents, agents));
+        assert!(graph.threads.iter().all(|thread| thread.window.status == ExecutionStatus::Completed));
+    }
+    let [call] = calls(refused, "desk")[..] else { panic!("one call was refused") };
+    assert_eq!(call.window.status, ExecutionStatus::Failed);
+    let request_id = call.upstream_request_id.as_ref().map(|id| id.as_str()).unwrap_or_default();
+    assert!(call.error.as_ref().is_some_and(|error| error.contains(request_id)), "{:?}", call.error);
+
+    for (graph, agent, count) in [(quote, "desk", 4), (quote, "auditor", 3), (streamed, "desk", 2)] {
+        let calls = calls(graph, agent);
+        assert_eq!(calls.len(), count, "of {agent}");
+        let mut responses = BTreeSet::new();
+        for call in calls {
+            assert_eq!((call.model.as_str(), call.provider_name.as_str()), ("gpt-5-mini", "openai"));
+            assert_eq!(call.window.status, ExecutionStatus::Completed);
+            assert!(call.usage.is_some_and(|usage| usage.input_tokens > 0 && usage.output_tokens > 0));
+            responses.insert(call.response_id.as_ref().expect("a response").to_string());
+        }
+        assert_eq!(responses.len(), count, "each has a response of its own");
+    }
+    // Asked for in one answer, and run at once.
+    assert_eq!(tool(quote, "price").requested_by, tool(quote, "stock").requested_by);
+    for (name, asked_by) in [("price", 0), ("voucher", 1), ("auditor", 2)] {
+        assert_eq!(tool(quote, name).requested_by.as_ref(), Some(&calls(quote, "desk")[asked_by].inference_call_id));
+    }
+    for (name, asked_by) in [("multiply", 0), ("add", 1)] {
+        assert_eq!(tool(quote, name).requested_by.as_ref(), Some(&calls(quote, "auditor")[asked_by].inference_call_id));
+    }
+    for tool in quote.tool_calls.iter().chain(streamed.tool_calls.iter()) {
+        let failed = name_of(tool) == "voucher";
+        let expected = if failed { ExecutionStatus::Failed } else { ExecutionStatus::Completed };
+        assert_eq!((tool.window.status, tool.error.is_some()), (expected, failed), "{}", name_of(tool));
+    }
+    spawned_by_its_tool(quote);
+}
+
+/// The auditor is a tool of the desk.
+fn spawned_by_its_tool(quote: &Graph) {
+    let auditor = quote.threads.iter().find(|thread| thread.nickname.as_deref() == Some("auditor"));
+    let auditor = auditor.expect("the auditor's thread");
+    let Origin::Spawned { parent_thread_id, spawn_edge_id, .. } = &auditor.origin else { panic!("{auditor:?}") };
+    assert_eq!(parent_thread_id, &quote.root_thread_id);
+    let edge = quote.edges.get(spawn_edge_id).expect("the spawn");
+    assert_eq!(edge.source, Anchor::ToolCall { tool_call_id: tool(quote, "auditor").tool_call_id.clone() });
+    assert_eq!(edge.target, Anchor::Thread { thread_id: auditor.thread_id.clone() });
+}
+
+/// Everything that was said is there, once, and each tool's call and output are part of it.
+fn check_conversation(runs: &Runs) {
+    for graph in [&runs.refused, &runs.quote, &runs.streamed] {
+        assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
+        for call in graph.inference_calls.iter() {
+            assert!(call.request_len() >= 2, "instructions and a question");
+        }
+    }
+    // Instructions, question, 4 calls, 4 outputs, answer; of the auditor, with 2 calls, as well.
+    assert_eq!(runs.quote.items().count(), (2 + 8 + 1) + (2 + 4 + 1));
+    assert_eq!(runs.streamed.items().count(), 2 + 2 + 1);
+    for graph in [&runs.quote, &runs.streamed] {
+        for tool in graph.tool_calls.iter() {
+            let [call] = tool.call_item_ids[..] else { panic!("{tool:?}") };
+            let [output] = tool.output_item_ids[..] else { panic!("{tool:?}") };
+            let asked = graph.inference_calls.get(tool.requested_by.as_ref().expect("who asked")).expect("the call");
+            assert!(asked.response_item_ids.contains(&call));
+            let seen_by = graph.inference_calls.iter().find(|call| graph.snapshot(&call.inference_call_id).any(|item| item == output));
+            let seen_by = seen_by.expect("who saw it");
+            assert_eq!(seen_by.thread_id, tool.thread_id);
+            assert!(seen_by.window.started.seq > tool.window.started.seq);
+        }
+    }
+}
+
+#[test]
+fn spans_with_content_leave_the_whole_graph() {
+    for arguments in [&[][..], &["--wire"]] {
+        let runs = run(arguments);
+        check_shape(&runs);
+        check_conversation(&runs);
+    }
+}
+
+#[test]
+fn what_rig_logs_of_the_wire_leaves_it_too() {
+    let runs = run(&["--no-content", "--wire"]);
+    check_shape(&runs);
+    check_conversation(&runs);
+}
+
+#[test]
+fn without_content_there_is_what_happened_and_a_word_on_what_is_missing() {
+    let runs = run(&["--no-content"]);
+    check_shape(&runs);
+    for graph in [&runs.refused, &runs.quote, &runs.streamed] {
+        let codes: BTreeSet<_> = graph.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+        assert!(codes.is_subset(&BTreeSet::from([Code::RequestUnknown, Code::ResponseUnknown])), "{codes:?}");
+        assert!(graph.diagnostics[0].message.contains("record_content_telemetry(true)"), "{:?}", graph.diagnostics);
+    }
+}
