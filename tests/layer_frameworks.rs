@@ -1,12 +1,14 @@
 //! Spans as frameworks make them, that never heard of us.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::path::Path;
 
 use common::{bundles, record_one, recorder, under};
 use otel_trace::bundle::Reader;
-use otel_trace::event::ExecutionStatus;
+use otel_trace::event::{ExecutionStatus, UnixMillis};
 use otel_trace::graph::{Anchor, Graph, Origin};
 use otel_trace::reduce::{Options, reduce};
 use serde_json::json;
@@ -210,6 +212,23 @@ fn a_tool_that_asks_a_model_which_is_no_agent_stays_in_its_turn() {
         tool().in_scope(|| answered(None));
     });
     assert_eq!(bundle.all("thread_started").len(), 1);
+}
+
+#[test]
+fn a_call_of_which_only_the_end_tells_has_taken_its_time() {
+    let graph = graph(|| {
+        let _agent = agent().entered();
+        let call = chat(None);
+        let opened = UnixMillis::now();
+        while UnixMillis::now().millis_since(opened) < 2 {
+            std::thread::yield_now();
+        }
+        call.in_scope(|| {
+            Span::current().record("gen_ai.response.id", "r");
+        });
+    });
+    let window = graph.inference_calls.iter().next().unwrap().window;
+    assert!(window.ended.unwrap().at > window.started.at, "{window:?}");
 }
 
 /// What rig logs inside a call.

@@ -70,11 +70,11 @@ async fn run(options: &Options) -> Result<()> {
 async fn ask(desk: &Agent, question: &str) -> Result<String> {
     for attempt in 1..ATTEMPTS {
         match desk.prompt(question).await {
-            Ok(answer) => return Ok(answer.output().to_owned()),
+            Ok(answer) => return Ok(answer.output()),
             Err(error) => say(&format!("! {error} (attempt {attempt} of {ATTEMPTS})")),
         }
     }
-    Ok(desk.prompt(question).await?.output().to_owned())
+    Ok(desk.prompt(question).await?.output())
 }
 
 /// A question whose answer is shown as it comes.

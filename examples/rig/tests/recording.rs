@@ -125,7 +125,10 @@ fn check_conversation(runs: &Runs) {
             let [output] = tool.output_item_ids[..] else { panic!("{tool:?}") };
             let asked = graph.inference_calls.get(tool.requested_by.as_ref().expect("who asked")).expect("the call");
             assert!(asked.response_item_ids.contains(&call));
-            let seen_by = graph.inference_calls.iter().find(|call| graph.snapshot(&call.inference_call_id).any(|item| item == output));
+            let seen_by = graph
+                .inference_calls
+                .iter()
+                .find(|call| graph.snapshot(&call.inference_call_id).any(|item| item == output));
             let seen_by = seen_by.expect("who saw it");
             assert_eq!(seen_by.thread_id, tool.thread_id);
             assert!(seen_by.window.started.seq > tool.window.started.seq);

@@ -176,7 +176,7 @@ impl InferenceWindow {
         if self.recorder().is_off("an inference response") {
             return;
         }
-        self.start_unknown(at);
+        self.start_unknown(self.opened_at);
         let Some((recording, _)) = self.turn.place(at) else { return };
         let stored = recording.put(PayloadKind::InferenceResponse, body);
         let named = stored.as_ref().ok().map(|stored| stored.reference.clone());

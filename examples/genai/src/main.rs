@@ -1,0 +1,135 @@
+//! An agent written with [genai](https://docs.rs/genai), whose feature `otel` makes spans of the GenAI conventions.
+//!
+//! genai makes those of its calls itself. Those of the agent and of its tools are opened here with its builders, as for
+//! any other backend: nothing below [`record`] knows of the recorder. Content is on the spans where
+//! `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` is `true`.
+
+mod tools;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use example_model_server::ModelServer;
+use futures_util::StreamExt;
+use genai::adapter::AdapterKind;
+use genai::chat::{ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, MessageContent, ToolCall, ToolResponse};
+use genai::otel::agent::{AgentSpan, ExecuteToolSpan, execute_tool_span, set_error};
+use genai::resolver::{AuthData, Endpoint, ServiceTargetResolver};
+use genai::{Client, ModelIden, ServiceTarget};
+use otel_trace::Recorder;
+use otel_trace::layer::ROOT_VARIABLE;
+use tracing::Instrument;
+use tracing_subscriber::prelude::*;
+
+const MODEL: &str = "gpt-5-mini";
+const DESK: &str = "You are the order desk of a shop that sells crates. Have the auditor do every sum.";
+const MAX_ROUNDS: usize = 8;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match record().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The run with the recorder on.
+async fn record() -> Result<()> {
+    let root = std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("traces"), PathBuf::from);
+    let (recorder, _guard) = Recorder::builder().root(root).build()?;
+    tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+
+    let server = ModelServer::start().await?;
+    let desk = Desk { client: client_of(server.base_url(), server.api_key())? };
+    // The server's first answer is that it has had enough. genai reports that, and asks no more.
+    let question = "What do 12 crates cost, delivered, with the voucher SPRING?";
+    if let Err(error) = desk.ask(question, false).await {
+        say(&format!("! {error:#}"));
+    }
+    say(&desk.ask(question, false).await?);
+    say(&desk.ask("How many are left after those 12?", true).await?);
+    Ok(())
+}
+
+/// A client that finds every model at this endpoint.
+fn client_of(base_url: &str, key: &str) -> Result<Client> {
+    let (endpoint, key) = (format!("{base_url}/"), key.to_owned());
+    let resolver = ServiceTargetResolver::from_resolver_fn(move |target: ServiceTarget| {
+        let model = ModelIden::new(AdapterKind::OpenAI, target.model.model_name);
+        let (endpoint, auth) = (Endpoint::from_owned(endpoint.clone()), AuthData::from_single(key.clone()));
+        Ok::<_, genai::resolver::Error>(ServiceTarget { endpoint, auth, model })
+    });
+    Ok(Client::builder().with_service_target_resolver(resolver).build()?)
+}
+
+struct Desk {
+    client: Client,
+}
+
+impl Desk {
+    /// One question, from what the user says to the answer.
+    async fn ask(&self, question: &str, streamed: bool) -> Result<String> {
+        let span = AgentSpan::invoke_agent().internal().with_name("desk").with_model(MODEL).start();
+        let answer = self.answer(question, streamed).instrument(span.clone()).await;
+        if answer.is_err() {
+            set_error(&span, "no_answer");
+        }
+        answer
+    }
+
+    async fn answer(&self, question: &str, streamed: bool) -> Result<String> {
+        let messages = vec![ChatMessage::system(DESK), ChatMessage::user(question)];
+        let mut request = ChatRequest::new(messages).with_tools(tools::of_the_desk());
+        for _ in 0..MAX_ROUNDS {
+            let content = if streamed { self.stream(&request).await? } else { self.call(&request).await? };
+            let calls: Vec<ToolCall> = content.tool_calls().into_iter().cloned().collect();
+            if calls.is_empty() {
+                return content.first_text().map(str::to_owned).context("the answer has no text");
+            }
+            let outputs: Vec<_> = calls.iter().map(use_tool).collect();
+            request = request.append_message(ChatMessage::assistant(content));
+            for output in outputs {
+                request = request.append_message(output);
+            }
+        }
+        bail!("the model still called for tools after {MAX_ROUNDS} rounds")
+    }
+
+    async fn call(&self, request: &ChatRequest) -> Result<MessageContent> {
+        Ok(self.client.exec_chat(MODEL, request.clone(), None).await?.content)
+    }
+
+    async fn stream(&self, request: &ChatRequest) -> Result<MessageContent> {
+        let options = ChatOptions::default().with_capture_content(true).with_capture_tool_calls(true);
+        let options = options.with_capture_usage(true);
+        let mut stream = self.client.exec_chat_stream(MODEL, request.clone(), Some(&options)).await?.stream;
+        while let Some(event) = stream.next().await {
+            if let ChatStreamEvent::End(end) = event? {
+                return end.captured_content.context("the stream brought nothing");
+            }
+        }
+        bail!("the stream ended before the answer was complete")
+    }
+}
+
+/// One tool call, in a span of its own.
+fn use_tool(call: &ToolCall) -> ToolResponse {
+    let span = execute_tool_span(call);
+    let output = span.in_scope(|| tools::run(&call.fn_name, &call.fn_arguments));
+    let output = output.unwrap_or_else(|error| {
+        set_error(&span, "tool_failed");
+        format!("error: {error:#}")
+    });
+    ExecuteToolSpan::record_result(&span, &output);
+    ToolResponse::new(call.call_id.clone(), output)
+}
+
+fn say(text: &str) {
+    // A closed pipe must not end the run in its middle.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,92 @@
+//! Runs the program as a user does, and asks its graphs what genai did.
+
+use std::path::Path;
+use std::process::Command;
+
+use otel_trace::bundle::Reader;
+use otel_trace::event::{ExecutionStatus, ToolSummary};
+use otel_trace::graph::{Code, Graph, ToolCall};
+use otel_trace::reduce::{Options, reduce};
+
+/// The graphs of the refused question, the quote and the streamed one.
+fn run(content: bool) -> [Graph; 3] {
+    let root = tempfile::tempdir().expect("a directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_example-genai"))
+        .env("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", content.to_string())
+        .env("OTEL_TRACE_ROOT", root.path())
+        .output()
+        .expect("the program runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("12 crates cost 56.30 delivered"), "{stdout}");
+    assert!(stdout.contains("28 of 40 crates are left."), "{stdout}");
+    let entries = root.path().read_dir().expect("the bundles").map(|entry| entry.expect("a bundle").path());
+    let mut graphs: Vec<_> = entries.map(|bundle| graph_of(&bundle)).collect();
+    // In the order in which they began: their threads' ids are of UUID version 7.
+    graphs.sort_by_key(|graph| graph.root_thread_id.to_string());
+    graphs.try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"))
+}
+
+fn graph_of(bundle: &Path) -> Graph {
+    reduce(&Reader::open(bundle).expect("a bundle"), &Options::default()).expect("a graph").graph
+}
+
+fn name_of(tool: &ToolCall) -> &str {
+    let ToolSummary::Generic { label, .. } = &tool.summary else { panic!("{tool:?}") };
+    label
+}
+
+fn check_shape(graphs: &[Graph; 3], content: bool) {
+    let [refused, quote, streamed] = graphs;
+    let call = refused.inference_calls.iter().next().expect("a call");
+    assert_eq!((call.window.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("429")));
+    for (graph, calls, tools) in [(refused, 1, 0), (quote, 4, 4), (streamed, 2, 1)] {
+        assert_eq!((graph.threads.len(), graph.turns.len()), (1, 1));
+        assert_eq!((graph.inference_calls.len(), graph.tool_calls.len()), (calls, tools));
+    }
+    for (index, (name, asked_by)) in [("price", 0), ("stock", 0), ("voucher", 1), ("auditor", 2)].iter().enumerate() {
+        let tool = quote.tool_calls.iter().nth(index).expect("a tool call");
+        let asked_by = quote.inference_calls.iter().nth(*asked_by).expect("a call");
+        assert_eq!((name_of(tool), tool.requested_by.as_ref()), (*name, Some(&asked_by.inference_call_id)));
+        // A span that closes with neither result nor error says no more than that.
+        let expected = match (*name, content) {
+            ("voucher", _) => ExecutionStatus::Failed,
+            (_, true) => ExecutionStatus::Completed,
+            (_, false) => ExecutionStatus::Cancelled,
+        };
+        assert_eq!(tool.window.status, expected, "{tool:?}");
+    }
+    for call in quote.inference_calls.iter().chain(streamed.inference_calls.iter()) {
+        assert_eq!((call.model.as_str(), call.provider_name.as_str()), ("gpt-5-mini", "openai"));
+        assert_eq!(call.window.status, ExecutionStatus::Completed);
+        assert!(call.usage.is_some_and(|usage| usage.input_tokens > 0 && usage.output_tokens > 0));
+    }
+    // genai tells of the first piece of text, and the answer before was a call alone.
+    let first_token: Vec<_> = streamed.inference_calls.iter().map(|call| call.first_token_at.is_some()).collect();
+    assert_eq!(first_token, [false, true]);
+}
+
+#[test]
+fn spans_with_content_leave_the_whole_graph() {
+    let graphs = run(true);
+    check_shape(&graphs, true);
+    for graph in &graphs {
+        assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
+        for tool in graph.tool_calls.iter() {
+            assert_eq!((tool.call_item_ids.len(), tool.output_item_ids.len()), (1, 1), "{tool:?}");
+        }
+    }
+    // Instructions, question, 4 calls, 4 outputs, answer.
+    assert_eq!(graphs.map(|graph| graph.items().count()), [2, 2 + 8 + 1, 2 + 2 + 1]);
+}
+
+#[test]
+fn without_content_there_is_what_happened_and_a_word_on_what_is_missing() {
+    let graphs = run(false);
+    check_shape(&graphs, false);
+    for graph in &graphs {
+        let unknown = |code| matches!(code, Code::RequestUnknown | Code::ResponseUnknown);
+        assert!(graph.diagnostics.iter().all(|diagnostic| unknown(diagnostic.code)), "{:?}", graph.diagnostics);
+        assert!(graph.diagnostics[0].message.contains("CAPTURE_MESSAGE_CONTENT=true"), "{:?}", graph.diagnostics);
+    }
+}
