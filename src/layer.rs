@@ -71,6 +71,7 @@
 
 mod builder;
 mod debug_text;
+mod exchange;
 mod extension;
 mod field_bodies;
 mod field_facts;
@@ -94,6 +95,7 @@ mod windows;
 mod wire_event;
 
 pub use builder::{Builder, Error, ROOT_VARIABLE};
+pub use exchange::{Exchange, Reply};
 pub use filter::RecordFilter;
 pub use guard::Guard;
 pub use handle::{

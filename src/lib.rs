@@ -42,11 +42,14 @@
 //! `otel-trace reduce <bundle>` writes the graph as `state.json`; [`reduce`](reduce::reduce) gives it to a program.
 //!
 //! # Features
-//! None is on by default, and the layer needs none. `cli` builds the `otel-trace` binary.
+//! None is on by default, and the layer needs none. `cli` builds the `otel-trace` binary; `tower` and `reqwest` bring
+//! middlewares that record the exact bytes of a model's calls, in the module `client`.
 //!
 //! [GenAI semantic conventions]: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 
 pub mod bundle;
+#[cfg(any(feature = "reqwest", feature = "tower"))]
+pub mod client;
 pub mod event;
 pub mod graph;
 pub mod layer;
@@ -55,8 +58,8 @@ pub mod reduce;
 pub use bundle::{Body, BodyBuf, BodyError, Exact, Json, Limits, Loss, Lost, Redact, Stats};
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
-    AnyWindow, Call, CodeCell, Compaction, Guard, Inference, Model, RecordFilter, RecordLayer, Recorder, Script,
-    SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
+    AnyWindow, Call, CodeCell, Compaction, Exchange, Guard, Inference, Model, RecordFilter, RecordLayer, Recorder,
+    Reply, Script, SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
 };
 
 /// The README's code, compiled and run with the tests.

@@ -301,6 +301,15 @@ impl SpanState {
         }
     }
 
+    /// What happens in a turn, if the span is that.
+    pub(super) fn work(&self) -> Option<&Work> {
+        // One that says only later what it is needs to be one by now.
+        if self.asks_a_model() {
+            self.touch();
+        }
+        self.windows()?.work.as_ref()
+    }
+
     /// Whether the span is a call of a model, by what it says so far.
     pub(super) fn asks_a_model(&self) -> bool {
         !self.is_handled && locked(&self.fields).as_ref().is_some_and(|fields| fields.kind() == Some(Kind::Inference))

@@ -59,9 +59,14 @@ impl Bundle {
         all[0]
     }
 
+    /// The bytes of the body that an event names here.
+    pub(crate) fn bytes(&self, reference: &Value) -> &[u8] {
+        &self.bodies[reference["path"].as_str().unwrap()]
+    }
+
     /// The body that an event names here.
     pub(crate) fn body(&self, reference: &Value) -> Value {
-        serde_json::from_slice(&self.bodies[reference["path"].as_str().unwrap()]).unwrap()
+        serde_json::from_slice(self.bytes(reference)).unwrap()
     }
 }
 
@@ -119,7 +124,7 @@ pub(crate) fn role() -> Option<String> {
 
 // No test file needs all of it.
 const _: () = {
-    let _ = (Bundle::body, Bundle::all, Bundle::one, Bundle::names, child, role);
+    let _ = (Bundle::body, Bundle::bytes, Bundle::all, Bundle::one, Bundle::names, child, role);
     let _ = |bundle: Bundle| (bundle.path, bundle.lines);
     let _ = |program: fn()| record_one(program);
 };

@@ -163,6 +163,20 @@ impl CompactionWindow {
         self.turn.say_beside(payload, &serde_json::json!({ "compaction_request_id": self.id.get() }), at);
     }
 
+    /// A piece of the answer, as it came.
+    pub(in crate::layer) fn chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
+        self.keep_about(body, &serde_json::json!({ "compaction_request_id": self.id.get(), "chunk": number }));
+    }
+
+    /// What came back from the provider that is no answer, or not a whole one.
+    pub(in crate::layer) fn keep(self: &Arc<Self>, body: &dyn Body) {
+        self.keep_about(body, &serde_json::json!({ "compaction_request_id": self.id.get() }));
+    }
+
+    fn keep_about(self: &Arc<Self>, body: &dyn Body, about: &serde_json::Value) {
+        self.turn.keep_beside(PayloadKind::CompactionResponse, body, about);
+    }
+
     /// A body of any kind.
     pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
         match kind {

@@ -188,6 +188,29 @@ impl InferenceWindow {
         }
     }
 
+    /// What came back from the provider that is no answer, or not a whole one.
+    pub(in crate::layer) fn wire_response(self: &Arc<Self>, body: &dyn Body) {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("an inference response") {
+            return;
+        }
+        self.start_unknown(self.opened_at);
+        let Some((recording, _)) = self.turn.place(at) else { return };
+        let Ok(Stored { reference, .. }) = recording.put(PayloadKind::InferenceResponse, body) else { return };
+        let named = || locked(&self.seen).wire_response.replace(reference.clone());
+        if let Some(reference) = self.life.before_end(named).unwrap_or(Some(reference)) {
+            self.keep_reference_beside(reference, at);
+        }
+    }
+
+    /// A piece of the answer, as it came.
+    pub(in crate::layer) fn chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
+        self.start_unknown(self.opened_at);
+        let Some((recording, _)) = self.turn.place(UnixMillis::now()) else { return };
+        let about = serde_json::json!({ "inference_call_id": self.id(recording), "chunk": number });
+        self.turn.keep_beside(PayloadKind::InferenceResponse, body, &about);
+    }
+
     /// What the span's fields say of the answer, where no body did.
     pub(in crate::layer) fn response_of_fields(self: &Arc<Self>, body: &dyn Body) {
         let is_known = locked(&self.seen).response.is_some();

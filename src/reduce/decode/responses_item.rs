@@ -163,7 +163,7 @@ fn compaction(item: &Object<'_>) -> Result<Draft, Why> {
 
 fn agent_message(item: &Object<'_>) -> Result<Draft, Why> {
     let mut draft = Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Message);
-    let agent = |name: &str| Ok(item.said(name)?.unwrap_or_default().into());
+    let agent = |name: &str| item.said(name).map(|agent| Box::<str>::from(agent.unwrap_or_default()));
     draft.agent_message = Some(AgentMessage { author: agent("author")?, recipient: agent("recipient")? });
     match item.get("content").and_then(list) {
         None => draft.content(item.get("content"))?,

@@ -1,0 +1,40 @@
+//! The middleware for reqwest.
+
+use async_trait::async_trait;
+use http::Extensions;
+use reqwest::{Body, Request, Response, ResponseBuilderExt};
+use reqwest_middleware::{Middleware, Next, Result};
+
+use super::{RecordExchange, RecordedBody};
+use crate::Exchange;
+
+/// A request whose body is a stream is not recorded: it can be read only once, and is not read before it is sent.
+///
+/// ```
+/// use otel_trace::client::RecordExchange;
+///
+/// let client = reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(RecordExchange::new()).build();
+/// # drop(client);
+/// ```
+#[async_trait]
+impl Middleware for RecordExchange {
+    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+        let Some(exchange) = Exchange::current() else { return next.run(request, extensions).await };
+        if let Some(body) = request.body().and_then(Body::as_bytes) {
+            exchange.request(body);
+        }
+        let response = next.run(request, extensions).await?;
+        let tape = self.tape(exchange, response.status(), response.headers());
+        Ok(rebuilt(response, |body| Body::wrap(RecordedBody::new(body, Some(tape)))))
+    }
+}
+
+/// The response with another body. Its URL does not survive the way to `http` and back by itself.
+fn rebuilt(response: Response, change: impl FnOnce(Body) -> Body) -> Response {
+    let url = response.url().clone();
+    let (mut head, body) = http::Response::<Body>::from(response).into_parts();
+    if let Ok(with_url) = http::Response::builder().url(url).body(()) {
+        head.extensions.extend(with_url.into_parts().0.extensions);
+    }
+    Response::from(http::Response::from_parts(head, change(body)))
+}
