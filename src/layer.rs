@@ -30,6 +30,12 @@
 //! | `otel_trace.code_cell.id`, `otel_trace.code_cell.source` | the code cell of the call `gen_ai.tool.call.id` |
 //! | `otel_trace.compaction.id` | the compaction that a request is for |
 //! | `error.type`, `otel.status_code`, `otel.status_description` | that it failed, and why; `OK` that it did not |
+//! | `gen_ai.response.time_to_first_chunk` | when the first piece of the answer came, in seconds from the call's opening |
+//!
+//! What rig says otherwise is understood too: `gen_ai.usage.reasoning_tokens`, `gen_ai.tool.call.outcome`,
+//! `gen_ai.tool.error.type`, `rig.provider_request_id`, and, with [`RecordFilter::wire_events`], its `TRACE` events of target
+//! `rig::completions`, which hold the bodies of requests and replies. An inference call inside a tool call that names an
+//! agent (`gen_ai.agent.name`) is the first of an agent that is that tool: a thread of its own, which ends with the tool call.
 //!
 //! A span that closes is ended by what it said: an error fails it; a response completes an inference call, a result or
 //! an `otel.status_code` of `OK` a tool call; a call without any of these was dropped and is cancelled. A tool's name

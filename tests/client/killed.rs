@@ -27,7 +27,8 @@ fn read_on_and_on() {
             server.go_on();
             reply.next().await.unwrap().unwrap();
             // The harness has begun a line of its own.
-            writeln!(std::io::stdout(), "\ntwo pieces are here").unwrap();
+            let mut out = std::io::stdout();
+            writeln!(out, "\ntwo pieces are here").unwrap();
             reply.next().await.unwrap().unwrap();
         };
         work.instrument(inference.span().clone()).await;
