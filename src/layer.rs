@@ -80,6 +80,7 @@ mod handle;
 mod ignoring;
 mod instant;
 mod last_words;
+mod parent;
 mod record_layer;
 mod recorder;
 mod span_state;
@@ -93,7 +94,9 @@ pub use builder::{Builder, Error, ROOT_VARIABLE};
 pub use filter::RecordFilter;
 pub use guard::Guard;
 pub use handle::{
-    AnyWindow, Call, CodeCell, Compaction, Inference, Model, Script, SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
+    AnyWindow, Call, ChildProcess, CodeCell, Compaction, Inference, Model, Script, SpanExt, Thread, ThreadMeta, Tool,
+    Turn, Window,
 };
+pub use parent::PARENT_VARIABLE;
 pub use record_layer::RecordLayer;
 pub use recorder::Recorder;
