@@ -68,7 +68,7 @@ impl Bundle {
 /// The bundles under a directory, in the order of their root threads' ids.
 pub(crate) fn bundles(root: &Path) -> Vec<Bundle> {
     let entries = root.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let mut bundles: Vec<_> = entries.map(|path| Bundle::read(&path)).collect();
+    let mut bundles: Vec<_> = entries.filter(|path| path.is_dir()).map(|path| Bundle::read(&path)).collect();
     bundles.sort_by_key(|bundle| bundle.root_thread.clone());
     bundles
 }
@@ -76,7 +76,7 @@ pub(crate) fn bundles(root: &Path) -> Vec<Bundle> {
 /// A recorder with a directory of its own.
 pub(crate) fn recorder() -> (TempDir, Recorder, Guard) {
     let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).build().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     (root, recorder, guard)
 }
 
@@ -108,7 +108,8 @@ const ROLE: &str = "OTEL_TRACE_TEST_ROLE";
 /// This test once more, in a process of its own, where [`role`] is `role`.
 pub(crate) fn child(test: &str, role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, role).env_remove("OTEL_TRACE_ROOT");
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, role);
+    command.env_remove("OTEL_TRACE_ROOT").env_remove("OTEL_TRACE_PARENT");
     command
 }
 

@@ -43,6 +43,14 @@ impl Case {
         self.dir.path()
     }
 
+    /// Says something else in the manifest.
+    pub(crate) fn manifest(&self, field: &str, value: Value) {
+        let path = self.dir.path().join("manifest.json");
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        manifest[field] = value;
+        fs::write(path, manifest.to_string()).unwrap();
+    }
+
     pub(crate) fn event(&mut self, event: Value) -> u64 {
         self.event_in(json!("t"), json!("u"), event)
     }
