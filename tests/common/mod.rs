@@ -18,7 +18,7 @@ pub(crate) struct Bundle {
     /// The lines, as JSON.
     pub(crate) lines: Vec<Value>,
     bodies: BTreeMap<String, Vec<u8>>,
-    root_thread: String,
+    pub(crate) manifest: Value,
 }
 
 impl Bundle {
@@ -37,8 +37,8 @@ impl Bundle {
             });
         }
         let lines = records.iter().map(|record| serde_json::to_value(record).unwrap()).collect();
-        let root_thread = reader.manifest().root_thread_id.to_string();
-        Self { path: path.to_owned(), lines, bodies, root_thread }
+        let manifest = serde_json::from_slice(&std::fs::read(path.join("manifest.json")).unwrap()).unwrap();
+        Self { path: path.to_owned(), lines, bodies, manifest }
     }
 
     /// The events' names, in order.
@@ -69,7 +69,7 @@ impl Bundle {
 pub(crate) fn bundles(root: &Path) -> Vec<Bundle> {
     let entries = root.read_dir().unwrap().map(|entry| entry.unwrap().path());
     let mut bundles: Vec<_> = entries.filter(|path| path.is_dir()).map(|path| Bundle::read(&path)).collect();
-    bundles.sort_by_key(|bundle| bundle.root_thread.clone());
+    bundles.sort_by_key(|bundle| bundle.manifest["root_thread_id"].to_string());
     bundles
 }
 
@@ -121,6 +121,6 @@ pub(crate) fn role() -> Option<String> {
 // No test file needs all of it.
 const _: () = {
     let _ = (Bundle::body, Bundle::all, Bundle::one, Bundle::names, child, role);
-    let _ = |bundle: Bundle| (bundle.path, bundle.lines);
+    let _ = |bundle: Bundle| (bundle.path, bundle.lines, bundle.manifest);
     let _ = |program: fn()| record_one(program);
 };
