@@ -137,11 +137,16 @@ impl<'a> Joining<'a> {
             Some(tool) => format!("tool call {tool} of thread {thread_id}"),
             None => format!("thread {thread_id}"),
         };
-        let unread = if self.has_unreadable { ", or its bundle is one of those that can't be read" } else { "" };
+        let unread = self.or_unread();
         format!(
             "no bundle here is of the process that {by} spawned to be thread {child_thread_id}: it did not record, \
              recorded under another root, or was killed before its first thread{unread}"
         )
+    }
+
+    /// What else may be the matter with a bundle that is not here.
+    fn or_unread(&self) -> &'static str {
+        if self.has_unreadable { ", or is one of those that can't be read" } else { "" }
     }
 
     /// What only children tell.
@@ -154,7 +159,11 @@ impl<'a> Joining<'a> {
             let message = if self.traces.contains_key(trace_id) {
                 format!("its parent's log does not say that thread {child_thread_id} was made for it")
             } else {
-                format!("its parent, {bundle:?}, is not here: it recorded under another root, or was moved or removed")
+                let unread = self.or_unread();
+                format!(
+                    "its parent's bundle, {bundle:?}, is not here: it was recorded under another root, or moved or \
+                     removed{unread}"
+                )
             };
             self.edges.push(ProcessEdge {
                 edge_id: spawn_edge(thread_id, &rollout.root_thread_id),
