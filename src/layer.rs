@@ -60,6 +60,10 @@
 //! });
 //! ```
 //!
+//! # Agents in other processes
+//! [`Window::child_process`] gives the environment that makes another process's recording the child of this one:
+//! [`ROOT_VARIABLE`] and [`PARENT_VARIABLE`]. See [`ChildProcess`], and [`Builder::build`] for the child's side.
+//!
 //! # Rules that hold everywhere here
 //! - The host never fails or panics because of recording.
 //! - No lock and no extension borrow is held while a visitor, a `Serialize` or a program's callback runs. A window's

@@ -15,6 +15,8 @@
 //! Conversation comes only from what a model was sent or returned; what runtimes saw explains it and never rewrites
 //! it. What can't be linked stays unlinked. Evidence is untrusted and may be damaged: what is wrong becomes a
 //! [`Diagnostic`] and costs the smallest thing that carries it. The result is a function of the bundle's bytes.
+//!
+//! Agents in other processes have bundles of their own: [`Join`] puts their graphs side by side.
 
 mod decode;
 mod error;

@@ -18,7 +18,7 @@ use super::{Cli, Status, bundles, say};
 /// to stderr. Nothing else in a bundle is touched, and the same bundle always gives the same bytes.
 ///
 /// Agents in other processes leave bundles of their own. Of a directory that holds bundles, joined.json in it says which
-/// agent spawned which, wherever one did.
+/// agent spawned which, wherever one did. With --output none is written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status, the worst of all bundles:

@@ -90,7 +90,7 @@ impl Builder {
         let root = std::path::absolute(&root).map_err(fail("is no usable path"))?;
         create_dirs(&root).map_err(fail("can't be made"))?;
         probe(&root).map_err(fail("can't be written"))?;
-        let parent = self.parent.parent(&root);
+        let parent = self.parent.read(&root);
         let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
         let guard = Guard::new(recorder.clone());
         Ok((recorder, guard))

@@ -34,7 +34,7 @@ pub(super) struct Parent {
 
 impl Source {
     /// The parent. None where nobody names one, or what names it can't be read: that is told, and recording goes on.
-    pub(super) fn parent(self, root: &Path) -> Option<Parent> {
+    pub(super) fn read(self, root: &Path) -> Option<Parent> {
         let (value, from) = match self {
             Self::Environment => {
                 let value = env::var_os(PARENT_VARIABLE).filter(|value| !value.is_empty())?;

@@ -146,9 +146,10 @@ fn a_parent_goes_through_an_environment_whatever_its_ids_are() {
     let check = |parent: ParentProcess| {
         let text = parent.to_text();
         prop_assert!(!text.contains(['\0', '\n', '\r']), "no value of a variable, or several lines: {text:?}");
-        prop_assert_eq!(ParentProcess::of_text(&text).unwrap(), parent.clone());
         let later = text.replacen('{', r#"{"of_a_later_version":[{}],"#, 1);
-        prop_assert_eq!(ParentProcess::of_text(&later).unwrap(), parent);
+        for text in [text, later] {
+            prop_assert_eq!(&ParentProcess::of_text(&text).unwrap(), &parent);
+        }
         Ok(())
     };
     TestRunner::deterministic().run(&parent_process(), check).unwrap();

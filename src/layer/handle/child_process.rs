@@ -24,7 +24,7 @@ use crate::layer::span_state::SpanState;
 /// tool.output(&String::from_utf8_lossy(&output.stdout));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[must_use = "the process learns of its parent by `env`"]
 pub struct ChildProcess(Option<Told>);
 
