@@ -116,3 +116,24 @@ fn a_bundle_that_can_not_be_read_does_not_stop_the_join() {
     assert_eq!(said.matches("has no trace.jsonl").count(), 1, "once is enough: {said}");
     assert!(said.contains("one of those that can't be read"), "{said}");
 }
+
+#[test]
+fn what_a_manifest_claims_neither_hangs_the_command_nor_commands_the_terminal() {
+    for (forged, line) in
+        [(None, None), (Some("\u{1b}[2J\u{202e}"), Some("trace \\u{1b}[2J\\u{202e}, which is not here"))]
+    {
+        let family = Family::new(|_| {});
+        let path = family.bundle.join("manifest.json");
+        let mut manifest = json_of(&path);
+        // Of itself, else of a run that nobody has.
+        let trace = forged.map_or(manifest["trace_id"].clone(), |trace| json!(trace));
+        manifest["parent"] = json!({
+            "trace_id": trace, "bundle": "../..", "thread_id": "\u{1b}", "child_thread_id": "c", "depth": 4_000_000_000_u32,
+        });
+        fs::write(&path, manifest.to_string()).unwrap();
+        let (joined, said) = family.joined();
+        assert_eq!((joined["edges"][0]["source"]["trace_id"].clone(), codes(&joined)), (trace, vec!["missing_parent"]));
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
+        assert!(line.is_none_or(|line| said.lines().any(|said| said == line)), "{said}");
+    }
+}

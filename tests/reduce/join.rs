@@ -180,3 +180,13 @@ fn two_runs_of_the_same_threads_do_not_mix() {
     assert_eq!(edges(&joined), ["p1:x -> k1:c", "p2:x -> k2:c"]);
     assert_eq!(told(&joined), []);
 }
+
+#[test]
+fn orphans_come_in_the_order_of_their_bundles() {
+    let names: Vec<_> = (10..50).map(|n| format!("b{n}")).collect();
+    let cases: Vec<_> = names.iter().map(|name| run(name, "c", Some(parent("gone", name)), &[])).collect();
+    let joined = join(names.iter().map(String::as_str).zip(&cases));
+    let targets: Vec<_> = joined.edges.iter().map(|edge| edge.target.trace_id.as_ref().unwrap().as_str()).collect();
+    assert_eq!(targets, names);
+    assert!(told(&joined).iter().map(|(bundle, _)| *bundle).eq(names.iter().map(String::as_str)));
+}
