@@ -6,6 +6,7 @@
 //!   trace.jsonl          the event log: one JSON object a line, in order of seq
 //!   payloads/<n>.json    one observed body each; <n>.bin where it is not one JSON value
 //!   state.json           written later by the reducer; not evidence
+//! <root>/joined.json     likewise, of bundles whose processes spawned each other
 //! ```
 //!
 //! [`Writer`] makes them, [`Reader`] reads them, whoever made them.
@@ -21,7 +22,8 @@
 //! 7. Only the owner may read a bundle: directories 0700, files 0600 on Unix.
 //!
 //! # Versions
-//! Format 1 is the only one. Optional fields may be added to it, variants never: see [`event`](crate::event).
+//! Format 1 is the only one. Optional fields may be added to it, variants never: see [`event`](crate::event). The
+//! manifest's is `parent`: who spawned the process.
 
 mod body;
 mod error;

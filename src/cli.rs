@@ -3,6 +3,7 @@
 mod bundles;
 mod check;
 mod each;
+mod joined;
 mod reduce;
 mod say;
 mod status;

@@ -19,6 +19,7 @@ mod id;
 mod inference;
 mod other;
 mod payload;
+mod process;
 mod record;
 mod rollout;
 mod status;
@@ -42,6 +43,7 @@ pub use inference::{
 };
 pub use other::{Other, ProtocolEventObserved, RawJson};
 pub use payload::{PayloadKind, PayloadRef, Truncated};
+pub use process::{ParentProcess, ProcessSpawned};
 pub use record::{BadRecord, EventContext, Record, RecordBody, SCHEMA_VERSION, SpanRef};
 pub use rollout::{RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, TurnEnded, TurnStarted};
 pub use status::{CellStatus, ExecutionStatus, RolloutStatus};

@@ -13,6 +13,8 @@ mod edge;
 mod evidence;
 mod id;
 mod inference;
+mod joined;
+mod process;
 mod state;
 mod state_file;
 mod table;
@@ -23,8 +25,8 @@ mod totals;
 mod window;
 
 use crate::event::{
-    CompactionId, CompactionRequestId, EdgeId, InferenceId, PayloadRef, RawPayloadId, RolloutId, RolloutStatus,
-    ThreadId, ToolCallId, TraceId, TurnId, UnixMillis,
+    CompactionId, CompactionRequestId, EdgeId, InferenceId, ParentProcess, PayloadRef, RawPayloadId, RolloutId,
+    RolloutStatus, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis,
 };
 
 pub use cell::CodeCell;
@@ -39,8 +41,10 @@ pub use id::{CellId, ItemId, OperationId, TerminalId};
 pub(crate) use id::{spawn_edge, tool_edge};
 pub use inference::{InferenceCall, Pointer};
 pub(crate) use inference::{Prefix, Snapshot};
+pub use joined::{BundleDiagnostic, Joined, ProcessEdge, Rollout, RunAnchor};
+pub use process::ChildProcess;
 pub use state::Snapshots;
-pub use state_file::{StateFileError, write_state_file};
+pub use state_file::{StateFileError, write_joined_file, write_state_file};
 pub use table::Table;
 pub use terminal::{
     Observation, ObservationSource, OperationKind, TerminalOperation, TerminalRequest, TerminalResult, TerminalSession,
@@ -88,7 +92,11 @@ pub struct Graph {
     pub compactions: Table<CompactionId, Compaction>,
     /// Requests to shorten them.
     pub compaction_requests: Table<CompactionRequestId, CompactionRequest>,
-    /// What went between agents.
+    /// Who spawned the process that recorded, where an agent in another did.
+    pub parent: Option<ParentProcess>,
+    /// Processes that its agents spawned, by the threads that they were meant to be.
+    pub child_processes: Table<ThreadId, ChildProcess>,
+    /// What went between agents of this bundle.
     pub edges: Table<EdgeId, Edge>,
     /// Every body that an event names.
     pub raw_payloads: Table<RawPayloadId, PayloadRef>,

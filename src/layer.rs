@@ -66,6 +66,10 @@
 //! });
 //! ```
 //!
+//! # Agents in other processes
+//! [`Window::child_process`] gives the environment that makes another process's recording the child of this one:
+//! [`ROOT_VARIABLE`] and [`PARENT_VARIABLE`]. See [`ChildProcess`], and [`Builder::build`] for the child's side.
+//!
 //! # Rules that hold everywhere here
 //! - The host never fails or panics because of recording.
 //! - No lock and no extension borrow is held while a visitor, a `Serialize` or a program's callback runs. A window's
@@ -90,6 +94,7 @@ mod instant;
 mod json_text;
 mod last_words;
 mod opening;
+mod parent;
 mod record_layer;
 mod recorder;
 mod span_state;
@@ -105,7 +110,9 @@ pub use exchange::{Exchange, Reply};
 pub use filter::RecordFilter;
 pub use guard::Guard;
 pub use handle::{
-    AnyWindow, Call, CodeCell, Compaction, Inference, Model, Script, SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
+    AnyWindow, Call, ChildProcess, CodeCell, Compaction, Inference, Model, Script, SpanExt, Thread, ThreadMeta, Tool,
+    Turn, Window,
 };
+pub use parent::PARENT_VARIABLE;
 pub use record_layer::RecordLayer;
 pub use recorder::Recorder;

@@ -58,8 +58,8 @@ pub mod reduce;
 pub use bundle::{Body, BodyBuf, BodyError, Exact, Json, Limits, Loss, Lost, Redact, Stats};
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
-    AnyWindow, Call, CodeCell, Compaction, Exchange, Guard, Inference, Model, RecordFilter, RecordLayer, Recorder,
-    Reply, Script, SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
+    AnyWindow, Call, ChildProcess, CodeCell, Compaction, Exchange, Guard, Inference, Model, RecordFilter, RecordLayer,
+    Recorder, Reply, Script, SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
 };
 
 /// The README's code, compiled and run with the tests.

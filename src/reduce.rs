@@ -15,21 +15,25 @@
 //! Conversation comes only from what a model was sent or returned; what runtimes saw explains it and never rewrites
 //! it. What can't be linked stays unlinked. Evidence is untrusted and may be damaged: what is wrong becomes a
 //! [`Diagnostic`] and costs the smallest thing that carries it. The result is a function of the bundle's bytes.
+//!
+//! Agents in other processes have bundles of their own: [`Join`] puts their graphs side by side.
 
 mod decode;
 mod error;
 mod fold;
+mod join;
 mod link;
 mod options;
 mod problems;
 mod work;
 
 use crate::bundle::Reader;
-use crate::graph::{Diagnostic, Graph};
+use crate::graph::{Code, Diagnostic, Graph};
 
 pub use error::Error;
+pub use join::Join;
 pub use options::Options;
-use problems::Problems;
+use problems::{Place, Problems};
 pub use work::Work;
 
 /// A graph, and what it took to make it.
@@ -63,12 +67,14 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
     let talk = fold::talk(facts.conversation, &lives, &facts.readings, &mut problems, &mut work);
     drop(facts.readings);
     let tools = fold::tools(&facts.tools, &lives, &mut problems);
+    let child_processes = fold::processes(facts.processes, &lives, &tools, &mut problems);
     let folded = link::Folded {
         rollout: fold::rollout(&facts.rollout, bundle.manifest(), &mut problems),
         compaction_requests: fold::compaction_requests(&facts.compaction_requests, &lives, &mut problems),
         operations: fold::operations(&facts.tools, &tools, &mut problems),
         cells: fold::cells(&facts.cells, &lives, &mut problems),
         claims: fold::claims(&facts.threads, &facts.tools, &tools, &mut problems),
+        child_processes,
         tools,
         talk,
         lives,
@@ -77,6 +83,10 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
     let unfolded =
         link::Unfolded { agent_results: facts.agent_results, payloads: facts.payloads, last_at: facts.last_at };
     let mut graph = link::link(unfolded, folded, bundle.manifest(), &mut problems, &mut work);
+    if let Some(why) = bundle.bad_parent() {
+        let message = format!("the manifest's parent can't be read, so the run counts as having none: {why}");
+        problems.add(Place { seq: None, line: 0, after: None }, Code::BadProcess, message, None);
+    }
     decode::tell_unheard(facts.unheard, &mut problems);
     if let Some(broken) = problems.strict_failure() {
         return Err(Error::strict(bundle.path(), broken.clone()));

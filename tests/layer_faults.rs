@@ -68,7 +68,7 @@ fn a_directory_that_vanishes_costs_what_was_in_it_and_no_more() {
     let listener = Arc::clone(&told);
     let root = tempfile::tempdir().unwrap();
     let on_loss = move |loss: &otel_trace::Loss| listener.lock().unwrap().push(loss.what);
-    let (recorder, guard) = Recorder::builder().root(root.path()).on_loss(on_loss).build().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().on_loss(on_loss).build().unwrap();
     under(&recorder, || {
         let first = Thread::start(ThreadMeta::new().id("first"));
         fs::remove_dir_all(first.bundle().unwrap()).unwrap();
@@ -296,7 +296,7 @@ fn a_field_that_panics_while_it_is_shown_says_nothing() {
 fn deep_json_is_kept_and_nothing_but_json_is_said_to_be() {
     let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
     let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).build().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     under(&recorder, || {
         let inference = Thread::start(ThreadMeta::new()).turn(None).inference(MODEL);
         inference.request(Exact(deep.as_bytes()));

@@ -113,7 +113,7 @@ fn program() {
         drop(held);
         drop(Thread::start(ThreadMeta::new().id("from on_loss")));
     };
-    let builder = Recorder::builder().root(root.path()).redact(Traced).on_loss(on_loss);
+    let builder = Recorder::builder().root(root.path()).no_parent().redact(Traced).on_loss(on_loss);
     let (recorder, guard) = builder.build().unwrap();
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
 

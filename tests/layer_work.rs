@@ -24,7 +24,7 @@ fn recorded(program: impl FnOnce()) -> (Bundle, Graph) {
 
 fn recorded_and_told(program: impl FnOnce()) -> (Bundle, Graph) {
     let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).build().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     common::under(&recorder, program);
     drop(guard);
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));

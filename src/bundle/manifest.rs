@@ -1,8 +1,9 @@
 //! Who a bundle is.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
-use crate::event::{RolloutId, SCHEMA_VERSION, ThreadId, TraceId, UnixMillis};
+use crate::event::{ParentProcess, RolloutId, SCHEMA_VERSION, ThreadId, TraceId, UnixMillis};
 
 /// The longest part of an id that goes into a directory's name, in bytes.
 const MAX_ID_IN_NAME: usize = 64;
@@ -25,6 +26,15 @@ pub struct Manifest {
     pub raw_event_log: String,
     /// Name of the payload directory. Always `payloads`; written for older readers, never followed.
     pub payloads_dir: String,
+    /// Who spawned the process that recorded, where an agent did. An addition of ours, which other readers ignore.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "readable")]
+    pub parent: Option<ParentProcess>,
+}
+
+/// A parent that can't be read costs no more than itself.
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ParentProcess>, D::Error> {
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(ParentProcess::of_text(text.get()).ok())
 }
 
 impl Manifest {
@@ -45,7 +55,14 @@ impl Manifest {
             started_at,
             raw_event_log: Self::LOG.to_owned(),
             payloads_dir: Self::PAYLOADS.to_owned(),
+            parent: None,
         }
+    }
+
+    /// The same, of a process that this parent spawned, if one did.
+    #[must_use]
+    pub fn spawned_by(self, parent: Option<ParentProcess>) -> Self {
+        Self { parent, ..self }
     }
 
     /// Name of the bundle's directory, `trace-<trace_id>-<root_thread_id>`. Ids may hold any characters: here those

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde_json::value::RawValue;
+
 use super::file::{self, PlainDirectories, Refusal};
 use super::store::Files;
 use super::{BadPayload, Error, ErrorKind, Lines, Manifest, PayloadStore};
-use crate::event::{PayloadRef, SCHEMA_VERSION};
+use crate::event::{ParentProcess, PayloadRef, SCHEMA_VERSION};
 
 /// The largest manifest that is read, in bytes. Real ones have some 300.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
@@ -22,6 +24,7 @@ const NAMED_BUNDLES: usize = 3;
 pub struct Reader {
     path: PathBuf,
     manifest: Manifest,
+    bad_parent: Option<String>,
     store: Box<dyn PayloadStore>,
 }
 
@@ -32,9 +35,9 @@ impl Reader {
     /// [`ErrorKind::NotABundle`] where the path, its manifest or its log is missing or can't be read as such,
     /// [`ErrorKind::Version`] where the manifest is of another version of the format.
     pub fn open(bundle: &Path) -> Result<Self, Error> {
-        let manifest = read_manifest(bundle)?;
+        let (manifest, bad_parent) = read_manifest(bundle)?;
         open(bundle, Manifest::LOG)?;
-        Ok(Self { path: bundle.to_owned(), manifest, store: Box::new(Files::new(bundle)) })
+        Ok(Self { path: bundle.to_owned(), manifest, bad_parent, store: Box::new(Files::new(bundle)) })
     }
 
     /// The bundle's directory.
@@ -45,6 +48,11 @@ impl Reader {
     /// Who the bundle is.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What is wrong with the manifest's parent, where it has one that can't be read.
+    pub(crate) fn bad_parent(&self) -> Option<&str> {
+        self.bad_parent.as_deref()
     }
 
     /// The lines of the log, from the first.
@@ -64,10 +72,15 @@ impl Reader {
     }
 }
 
-fn read_manifest(bundle: &Path) -> Result<Manifest, Error> {
+fn read_manifest(bundle: &Path) -> Result<(Manifest, Option<String>), Error> {
     #[derive(serde::Deserialize)]
     struct Versioned {
         schema_version: u32,
+    }
+    #[derive(serde::Deserialize)]
+    struct WithParent<'a> {
+        #[serde(borrow)]
+        parent: Option<&'a RawValue>,
     }
 
     let path = bundle.join(Manifest::FILE);
@@ -81,8 +94,11 @@ fn read_manifest(bundle: &Path) -> Result<Manifest, Error> {
         }
         Ok(_) | Err(_) => {}
     }
-    serde_json::from_slice(&text)
-        .map_err(|error| Error::new(ErrorKind::NotABundle, &path, format!("is not a manifest: {error}")))
+    let not_a_manifest = |error| Error::new(ErrorKind::NotABundle, &path, format!("is not a manifest: {error}"));
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
+    let WithParent { parent } = serde_json::from_slice(&text).map_err(not_a_manifest)?;
+    let bad_parent = parent.and_then(|text| ParentProcess::of_text(text.get()).err()).map(|error| error.to_string());
+    Ok((manifest, bad_parent))
 }
 
 fn open(bundle: &Path, name: &str) -> Result<File, Error> {

@@ -3,18 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use otel_trace::bundle::Reader;
-use otel_trace::graph::{Code, Diagnostic, Severity};
+use otel_trace::graph::{BundleDiagnostic, Code, Diagnostic, Severity};
 use otel_trace::reduce::{Options, reduce};
 use serde::Serialize;
 
-use super::each::each;
+use super::each::{each, fatal};
+use super::joined::{self, Roots};
 use super::{Status, bundles, say};
 
 /// Say what is wrong with a bundle, and write nothing
 ///
 /// Looks at everything: the log line by line, the order of events, what they refer to, how things started and ended,
 /// and every body, those that no graph needs too. One line on stdout for each finding. That something never ended is
-/// none: a run may have been killed.
+/// none: a run may have been killed. Of a directory that holds bundles also whether the agents in other processes, that
+/// they tell of, are there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EPILOGUE, after_long_help = epilogue_with_codes())]
 pub(super) struct Args {
@@ -59,16 +61,36 @@ struct Finding<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Status {
-    let bundles = bundles::named(&args.bundles);
+    let named = bundles::named(&args.bundles);
     let options = Options::default().every_body(true);
-    let look = |bundle: &Path| Ok(reduce(&Reader::open(bundle)?, &options)?.graph.diagnostics);
-    each(&bundles, look, |bundle, findings| {
+    let look = |bundle: &Path| Ok(reduce(&Reader::open(bundle)?, &options)?.graph);
+    let mut roots = Roots::of(&named);
+    let status = each(&named.bundles, look, |bundle, graph| {
+        roots.add(bundle, graph.as_ref());
+        let findings = graph?.diagnostics;
         for diagnostic in &findings {
-            say::out(line(args.json, bundle, diagnostic)?)?;
+            say::out(line(args.json, &bundle.path, diagnostic)?)?;
         }
-        say::err(format_args!("{}: {}", bundle.display(), verdict(&findings)));
+        say::err(format_args!("{}: {}", bundle.path.display(), verdict(&findings)));
         Ok(Status::of(&findings))
-    })
+    });
+    let joins = roots.finish().map(|(root, joined)| {
+        let findings: Vec<_> = joined::findings(&joined).collect();
+        say_findings(args.json, root, &findings).unwrap_or_else(|error| fatal(&error))
+    });
+    joins.fold(status, Status::max)
+}
+
+/// What only the bundles of a root directory together tell.
+fn say_findings(as_json: bool, root: &Path, findings: &[&BundleDiagnostic]) -> anyhow::Result<Status> {
+    for BundleDiagnostic { bundle, diagnostic } in findings {
+        say::out(line(as_json, &root.join(bundle), diagnostic)?)?;
+    }
+    if !findings.is_empty() {
+        let counted = say::counted(findings.len(), "thing");
+        say::err(format_args!("{}: {counted} between its bundles", root.display()));
+    }
+    Ok(Status::of(findings.iter().map(|found| &found.diagnostic)))
 }
 
 fn line(as_json: bool, bundle: &Path, diagnostic: &Diagnostic) -> anyhow::Result<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::bundles::Bundle;
 use super::{Status, say};
 
 /// How long it may take before a terminal is told that something goes on.
@@ -19,9 +20,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Does `work` for every bundle, on all cores, and hands each outcome to `tell` in order of the bundles. Gives the
 /// worst status. What could not be done is told on stderr.
 pub(super) fn each<T: Send>(
-    bundles: &[PathBuf],
+    bundles: &[Bundle],
     work: impl Fn(&Path) -> anyhow::Result<T> + Sync,
-    mut tell: impl FnMut(&Path, T) -> anyhow::Result<Status>,
+    mut tell: impl FnMut(&Bundle, anyhow::Result<T>) -> anyhow::Result<Status>,
 ) -> Status {
     let progress = Progress::new(bundles.len());
     let next = AtomicUsize::new(0);
@@ -33,7 +34,7 @@ pub(super) fn each<T: Send>(
             scope.spawn(move || {
                 while let place = next.fetch_add(1, Ordering::Relaxed)
                     && let Some(bundle) = bundles.get(place)
-                    && sender.send((place, work(bundle))).is_ok()
+                    && sender.send((place, work(&bundle.path))).is_ok()
                 {}
             });
         }
@@ -46,7 +47,7 @@ pub(super) fn each<T: Send>(
             while let Some((place, bundle)) = told.peek()
                 && let Some(outcome) = waiting.remove(place)
             {
-                let status = outcome.and_then(|outcome| progress.aside(|| tell(bundle, outcome)));
+                let status = progress.aside(|| tell(bundle, outcome));
                 worst = worst.max(status.unwrap_or_else(|error| progress.aside(|| fatal(&error))));
                 told.next();
             }
@@ -55,7 +56,8 @@ pub(super) fn each<T: Send>(
     })
 }
 
-fn fatal(error: &anyhow::Error) -> Status {
+/// Says why something could not be done.
+pub(super) fn fatal(error: &anyhow::Error) -> Status {
     say::err(format_args!("error: {error:#}"));
     Status::Fatal
 }

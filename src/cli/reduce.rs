@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 use otel_trace::bundle::Reader;
-use otel_trace::graph::{self, Graph, Severity, Snapshots};
+use otel_trace::graph::{self, Graph, Joined, Severity, Snapshots};
 use otel_trace::reduce::{Options, reduce};
 
-use super::each::each;
+use super::each::{each, fatal};
+use super::joined::{self, Roots};
 use super::{Cli, Status, bundles, say};
 
 /// Rebuild the graph of a run: what the model saw, what the runtime did, how information moved
 ///
 /// Writes state.json into each bundle, whole and atomically, and prints its path on stdout. Counts and diagnostics go
 /// to stderr. Nothing else in a bundle is touched, and the same bundle always gives the same bytes.
+///
+/// Agents in other processes leave bundles of their own. Of a directory that holds bundles, joined.json in it says which
+/// agent spawned which, wherever one did. With --output none is written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status, the worst of all bundles:
@@ -67,9 +71,9 @@ impl From<SnapshotForm> for Snapshots {
 const PRINTED: usize = 50;
 
 pub(super) fn run(args: &Args) -> Status {
-    let bundles = bundles::named(&args.bundles);
-    if args.output.is_some() && bundles.len() != 1 {
-        let message = format!("--output takes the graph of one bundle, and {} are named", bundles.len());
+    let named = bundles::named(&args.bundles);
+    if args.output.is_some() && named.bundles.len() != 1 {
+        let message = format!("--output takes the graph of one bundle, and {} are named", named.bundles.len());
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
     }
     let options = Options::default().strict(args.strict);
@@ -79,11 +83,26 @@ pub(super) fn run(args: &Args) -> Status {
         let written = write(&graph, bundle, args.output.as_deref(), snapshots)?;
         Ok((graph, written))
     };
-    each(&bundles, write, |bundle, (graph, written)| {
-        report(bundle, &graph);
+    let mut roots = Roots::of(&named);
+    let status = each(&named.bundles, write, |bundle, outcome| {
+        roots.add(bundle, outcome.as_ref().map(|(graph, _)| graph));
+        let (graph, written) = outcome?;
+        report(&bundle.path, &graph);
         written.map_or(Ok(()), |path| say::out(path.display()))?;
         Ok(Status::of(&graph.diagnostics))
-    })
+    });
+    if args.output.is_some() {
+        return status;
+    }
+    let joins = roots.finish().map(|(root, joined)| join(root, &joined).unwrap_or_else(|error| fatal(&error)));
+    joins.fold(status, Status::max)
+}
+
+fn join(root: &Path, joined: &Joined) -> anyhow::Result<Status> {
+    let written = joined::write(root, joined)?;
+    joined::report(root, joined);
+    written.map_or(Ok(()), |path| say::out(path.display()))?;
+    Ok(Status::of(joined::findings(joined).map(|found| &found.diagnostic)))
 }
 
 /// Writes the graph and gives the file that it is in.

@@ -17,8 +17,8 @@ pub(crate) enum Status {
 
 impl Status {
     /// By what is wrong with the evidence.
-    pub(crate) fn of(diagnostics: &[Diagnostic]) -> Self {
-        let skipped = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Skipped);
+    pub(crate) fn of<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
+        let skipped = diagnostics.into_iter().any(|diagnostic| diagnostic.severity == Severity::Skipped);
         if skipped { Self::Skipped } else { Self::Complete }
     }
 }

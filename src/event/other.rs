@@ -15,7 +15,8 @@ pub struct ProtocolEventObserved {
 }
 
 /// Anything else worth keeping. Older readers refuse it, so it is written only when there is something to say:
-/// kind `recording_gap` for what could not be written, kind `orphan_span` for a window without surroundings.
+/// kind `recording_gap` for what could not be written, kind `orphan_span` for a window without surroundings, kind
+/// `process_spawned` for an agent in another process ([`ProcessSpawned`](super::ProcessSpawned)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Other {
     /// What it is.

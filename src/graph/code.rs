@@ -77,6 +77,12 @@ codes! {
     RecordingGap = "recording_gap", Notice, GoesOn;
     /// The recorder saw something without surroundings. A thread was supplied.
     OrphanSpan = "orphan_span", Notice, GoesOn;
+    /// A process that was spawned left no bundle in the root directory. Its edge leads to no trace.
+    MissingChild = "missing_child", Notice, GoesOn;
+    /// A process was spawned by a run that is not in the root directory, or does not tell of it. Its edge rests on the child's word alone.
+    MissingParent = "missing_parent", Notice, GoesOn;
+    /// The id that was made for the thread of one process is that of several. Each has its edge.
+    ChildIdReused = "child_id_reused", Notice, GoesOn;
     /// The last line is cut short. The recording ended in the middle of it.
     TornLine = "torn_line", Notice, Stops;
     /// A thread or turn whose start was not seen. It starts where it is named first.
@@ -121,6 +127,10 @@ codes! {
     TerminalChanged = "terminal_changed", Skipped, Stops;
     /// Two events disagree about one edge. The first one stands.
     EdgeConflict = "edge_conflict", Skipped, Stops;
+    /// What is said of a child process, or of the parent of this one, can't be read. It counts as not said.
+    BadProcess = "bad_process", Skipped, Stops;
+    /// A bundle of the root directory could not be reduced. It is not joined with the others.
+    UnreadableBundle = "unreadable_bundle", Skipped, Stops;
 }
 
 impl Code {

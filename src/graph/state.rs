@@ -1,14 +1,15 @@
 //! The graph as `state.json`, schema 1: deterministic bytes, maps in ascending byte order of their keys.
 
+use std::hash::Hash;
 use std::io::{self, Write};
 
 use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::{
-    Channel, CodeCell, Compaction, CompactionRequest, Content, Diagnostic, Edge, Graph, InferenceCall, Item, ItemId,
-    ItemKind, LiveSpan, Part, Pointer, Producer, Role, Table, TerminalOperation, TerminalSession, Thread, ToolCall,
-    Totals, Turn, Window,
+    Channel, ChildProcess, CodeCell, Compaction, CompactionRequest, Content, Diagnostic, Edge, Graph, InferenceCall,
+    Item, ItemId, ItemKind, LiveSpan, Part, Pointer, Producer, Role, Table, TerminalOperation, TerminalSession, Thread,
+    ToolCall, Totals, Turn, Window,
 };
 use crate::event::{
     CallId, InferenceId, PayloadRef, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis,
@@ -63,11 +64,13 @@ impl Serialize for State<'_> {
             terminal_operations,
             compactions,
             compaction_requests,
+            parent,
+            child_processes,
             edges,
             raw_payloads,
             diagnostics,
         } = self.graph;
-        let mut state = serializer.serialize_struct("State", 22)?;
+        let mut state = serializer.serialize_struct("State", 24)?;
         state.serialize_field("schema_version", &1)?;
         state.serialize_field("trace_id", trace_id)?;
         state.serialize_field("rollout_id", rollout_id)?;
@@ -92,6 +95,15 @@ impl Serialize for State<'_> {
         state.serialize_field("interaction_edges", &ById::<_, Edge>(edges))?;
         state.serialize_field("raw_payloads", &ById::<_, PayloadRef>(raw_payloads))?;
         state.serialize_field::<Totals>("totals", totals)?;
+        match parent {
+            Some(parent) => state.serialize_field("parent", parent)?,
+            None => state.skip_field("parent")?,
+        }
+        if child_processes.is_empty() {
+            state.skip_field("child_processes")?;
+        } else {
+            state.serialize_field("child_processes", &InOrder::<_, ChildProcess>(child_processes))?;
+        }
         if diagnostics.is_empty() {
             state.skip_field("diagnostics")?;
         } else {
@@ -106,6 +118,15 @@ struct ById<'a, K, V>(&'a Table<K, V>);
 impl<K: AsRef<str>, V: Serialize> Serialize for ById<'_, K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.by_id().into_iter().map(|(id, row)| (id.as_ref(), row)))
+    }
+}
+
+/// Rows in order of their start.
+struct InOrder<'a, K, V>(&'a Table<K, V>);
+
+impl<K: Clone + Eq + Hash, V: Serialize> Serialize for InOrder<'_, K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter())
     }
 }
 

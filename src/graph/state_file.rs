@@ -1,11 +1,11 @@
-//! `state.json` as a file.
+//! `state.json` and `joined.json` as files.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Graph, Snapshots};
+use super::{Graph, Joined, Snapshots};
 
 /// Writes `state.json` whole and atomically: what was at `path` stays until all of it is written. Only the owner may
 /// read it, because it says what the bodies say.
@@ -14,6 +14,18 @@ use super::{Graph, Snapshots};
 /// [`StateFileError`] where something else than a regular file is at `path`, or the file can't be written beside it.
 /// Nothing stays behind.
 pub fn write_state_file(graph: &Graph, path: &Path, snapshots: Snapshots) -> Result<(), StateFileError> {
+    write_whole(path, |file| graph.write_state(file, snapshots))
+}
+
+/// Writes `joined.json` likewise.
+///
+/// # Errors
+/// As [`write_state_file`].
+pub fn write_joined_file(joined: &Joined, path: &Path) -> Result<(), StateFileError> {
+    write_whole(path, |file| joined.write(file))
+}
+
+fn write_whole(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StateFileError> {
     let failed = |message: &str, source: Option<io::Error>| StateFileError {
         path: path.to_owned(),
         message: message.to_owned(),
@@ -25,7 +37,7 @@ pub fn write_state_file(graph: &Graph, path: &Path, snapshots: Snapshots) -> Res
     }
     let temporary =
         Temporary::beside(path).map_err(|error| failed("can't be written in this directory", Some(error)))?;
-    graph.write_state(&temporary.file, snapshots).map_err(|error| failed("can't be written", Some(error)))?;
+    write(&temporary.file).map_err(|error| failed("can't be written", Some(error)))?;
     temporary.rename(path).map_err(|error| failed("can't be put in place", Some(error)))
 }
 

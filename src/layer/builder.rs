@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::{env, fmt, fs, io};
 
 use super::ignoring::{call_out, is_ignoring, while_calling_out};
+use super::parent::Source;
 use super::recorder::Inner;
 use super::{Guard, Recorder};
 use crate::bundle::{Limits, Loss, Redact, WriterOptions, create_dirs};
@@ -19,6 +20,7 @@ pub const ROOT_VARIABLE: &str = "OTEL_TRACE_ROOT";
 #[must_use = "nothing is recorded until `build`"]
 pub struct Builder {
     root: Option<PathBuf>,
+    parent: Source,
     options: WriterOptions,
 }
 
@@ -26,6 +28,19 @@ impl Builder {
     /// The directory that bundles are made in. Without it `OTEL_TRACE_ROOT` says.
     pub fn root(mut self, directory: impl Into<PathBuf>) -> Self {
         self.root = Some(directory.into());
+        self
+    }
+
+    /// Says which agent spawned this process, where it was not told by `OTEL_TRACE_PARENT`: what
+    /// [`ChildProcess::parent`](super::ChildProcess::parent) gave to it.
+    pub fn parent(mut self, value: impl Into<String>) -> Self {
+        self.parent = Source::Said(value.into());
+        self
+    }
+
+    /// Records a run of its own, whatever `OTEL_TRACE_PARENT` says.
+    pub fn no_parent(mut self) -> Self {
+        self.parent = Source::Nowhere;
         self
     }
 
@@ -59,6 +74,10 @@ impl Builder {
 
     /// Starts recording. The recording ends when the guard is dropped.
     ///
+    /// Where `OTEL_TRACE_PARENT` names an agent in another process, every bundle names it as its parent, and the first
+    /// root thread has the id that the parent made for it, unless the program names the thread. A value that can't be
+    /// read is told on stderr, once, and is as none.
+    ///
     /// # Errors
     /// [`Error`] where no directory is named, or it can't be made or written.
     pub fn build(self) -> Result<(Recorder, Guard), Error> {
@@ -71,7 +90,8 @@ impl Builder {
         let root = std::path::absolute(&root).map_err(fail("is no usable path"))?;
         create_dirs(&root).map_err(fail("can't be made"))?;
         probe(&root).map_err(fail("can't be written"))?;
-        let recorder = Recorder(Arc::new(Inner::new(root, self.options)));
+        let parent = self.parent.read(&root);
+        let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
         let guard = Guard::new(recorder.clone());
         Ok((recorder, guard))
     }

@@ -4,6 +4,7 @@
 //! span where nothing records, and ends its window once: explicitly, or when its last clone is dropped.
 
 mod cell;
+mod child_process;
 mod compaction;
 mod inference;
 mod thread;
@@ -15,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub use cell::{CodeCell, Script};
+pub use child_process::ChildProcess;
 pub use compaction::Compaction;
 pub use inference::{Inference, Model};
 pub use thread::{Thread, ThreadMeta};
@@ -48,6 +50,10 @@ pub trait Window: Clone + Send + Sync {
     /// A body that the window's own events have a place for goes there: requests and responses of an inference call,
     /// results of a tool call. Any other is kept in an event of its own.
     fn record_payload(&self, kind: PayloadKind, body: impl Body);
+
+    /// A process that is about to be spawned in this window, by this tool call where it is one. The recording says so
+    /// from now on; of the first recorder, where several record. Free, and without effect, where nobody does.
+    fn child_process(&self) -> ChildProcess;
 
     /// Ends the window: it did what it was for.
     fn completed(&self);
@@ -116,6 +122,10 @@ impl Handle {
         for state in self.states() {
             state.payload(kind, body);
         }
+    }
+
+    fn child_process(&self) -> ChildProcess {
+        ChildProcess::of(self.states())
     }
 
     fn end(&self, how: Explicit<'_>) {
@@ -207,6 +217,10 @@ macro_rules! window {
                 self.0.payload(kind, &body);
             }
 
+            fn child_process(&self) -> $crate::layer::handle::ChildProcess {
+                self.0.child_process()
+            }
+
             fn completed(&self) {
                 self.0.end($crate::layer::handle::Explicit::Completed);
             }
@@ -246,6 +260,11 @@ impl Window for AnyWindow {
         }
     }
 
+    fn child_process(&self) -> ChildProcess {
+        self.touch();
+        ChildProcess::of(&self.states)
+    }
+
     fn completed(&self) {
         self.end(Explicit::Completed);
     }
@@ -260,10 +279,14 @@ impl Window for AnyWindow {
 }
 
 impl AnyWindow {
-    fn end(&self, how: Explicit<'_>) {
+    fn touch(&self) {
         for state in &self.states {
             state.touch();
         }
+    }
+
+    fn end(&self, how: Explicit<'_>) {
+        self.touch();
         end_span(&self.span, &self.states, how);
     }
 }

@@ -10,6 +10,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::builder::{Builder, Error};
 use super::ignoring::is_ignoring;
+use super::parent::Parent;
 use super::window::{AnOpenWindow, End, InferenceWindow, ThreadWindow};
 use super::{Guard, RecordFilter, RecordLayer};
 use crate::bundle::{Lost, Stats, WriterOptions};
@@ -35,6 +36,7 @@ impl Recorder {
     }
 
     /// A recorder that writes under the directory that `OTEL_TRACE_ROOT` names; none where that is unset or empty.
+    /// `OTEL_TRACE_PARENT` says which agent spawned the process, as for [`Builder::build`].
     ///
     /// ```no_run
     /// use otel_trace::Recorder;
@@ -81,6 +83,8 @@ impl Recorder {
 pub(super) struct Inner {
     pub(super) root: PathBuf,
     pub(super) options: WriterOptions,
+    /// The agent that spawned this process.
+    pub(super) parent: Option<Parent>,
     is_shut: AtomicBool,
     last_layer: AtomicU64,
     layers: Mutex<HashSet<LayerNumber>>,
@@ -108,10 +112,11 @@ pub(super) struct LayerNumber(u64);
 pub(super) struct OpenKey(u64);
 
 impl Inner {
-    pub(super) fn new(root: PathBuf, options: WriterOptions) -> Self {
+    pub(super) fn new(root: PathBuf, parent: Option<Parent>, options: WriterOptions) -> Self {
         Self {
             root,
             options,
+            parent,
             is_shut: AtomicBool::new(false),
             last_layer: AtomicU64::new(0),
             layers: Mutex::default(),

@@ -5,7 +5,9 @@
 
 mod bundle;
 mod cell;
+mod child_process;
 mod compaction;
+mod identity;
 mod inference;
 mod life;
 mod recording;

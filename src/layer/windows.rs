@@ -101,6 +101,18 @@ impl Windows {
         Some(compaction)
     }
 
+    /// The value that tells a process of the innermost, in which it is spawned.
+    pub(super) fn child_process(&self) -> Option<String> {
+        let Self { thread, turn, work } = self;
+        match (work, turn, thread) {
+            (Some(Work::Tool(tool)), ..) => tool.child_process(),
+            (Some(work), ..) => work.turn().child_process(),
+            (None, Some(turn), _) => turn.child_process(),
+            (None, None, Some(thread)) => thread.child_process(),
+            (None, None, None) => None,
+        }
+    }
+
     /// Ends them, the innermost first.
     pub(super) fn end(&self, end: &End) {
         let Self { thread, turn, work } = self;

@@ -14,8 +14,8 @@ use super::decode::At;
 use super::fold::{Cells, Claim, Lives, Operations, Rollout, Talk, Tools};
 use super::{Problems, Work};
 use crate::bundle::Manifest;
-use crate::event::{AgentResultObserved, CompactionRequestId, PayloadRef, RawPayloadId, UnixMillis};
-use crate::graph::{CompactionRequest, Graph, Table};
+use crate::event::{AgentResultObserved, CompactionRequestId, PayloadRef, RawPayloadId, ThreadId, UnixMillis};
+use crate::graph::{ChildProcess, CompactionRequest, Graph, Table};
 use visible::Visible;
 
 /// The tables, each folded on its own.
@@ -29,6 +29,7 @@ pub(super) struct Folded {
     pub(super) cells: Cells,
     /// What the runtimes of tools tell of edges between agents.
     pub(super) claims: Vec<Claim>,
+    pub(super) child_processes: Table<ThreadId, ChildProcess>,
 }
 
 /// What no domain folds alone.
@@ -47,8 +48,17 @@ pub(super) fn link(
     problems: &mut Problems,
     work: &mut Work,
 ) -> Graph {
-    let Folded { rollout, mut lives, mut talk, compaction_requests, mut tools, mut operations, mut cells, claims } =
-        folded;
+    let Folded {
+        rollout,
+        mut lives,
+        mut talk,
+        compaction_requests,
+        mut tools,
+        mut operations,
+        mut cells,
+        claims,
+        child_processes,
+    } = folded;
     let visible = Visible::of(&talk.items, work);
     calls::link(&mut tools, &mut talk, &visible, problems, work);
     terminals::observe(&mut operations, &mut tools);
@@ -83,6 +93,8 @@ pub(super) fn link(
         terminal_operations: operations.rows,
         compactions: talk.compactions,
         compaction_requests,
+        parent: manifest.parent.clone(),
+        child_processes,
         edges,
         raw_payloads: facts.payloads,
         diagnostics: Vec::new(),

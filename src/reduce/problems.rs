@@ -19,7 +19,8 @@ pub(super) struct Place {
 /// The longest message, in bytes: ids are the producer's, and may be of any length.
 const MESSAGE_BYTES: usize = 2048;
 
-fn cut(message: String) -> String {
+/// A message of bounded length.
+pub(super) fn cut(message: String) -> String {
     if message.len() <= MESSAGE_BYTES {
         return message;
     }

@@ -18,7 +18,7 @@ pub(crate) struct Bundle {
     /// The lines, as JSON.
     pub(crate) lines: Vec<Value>,
     bodies: BTreeMap<String, Vec<u8>>,
-    root_thread: String,
+    pub(crate) manifest: Value,
 }
 
 impl Bundle {
@@ -37,8 +37,8 @@ impl Bundle {
             });
         }
         let lines = records.iter().map(|record| serde_json::to_value(record).unwrap()).collect();
-        let root_thread = reader.manifest().root_thread_id.to_string();
-        Self { path: path.to_owned(), lines, bodies, root_thread }
+        let manifest = serde_json::from_slice(&std::fs::read(path.join("manifest.json")).unwrap()).unwrap();
+        Self { path: path.to_owned(), lines, bodies, manifest }
     }
 
     /// The events' names, in order.
@@ -73,15 +73,15 @@ impl Bundle {
 /// The bundles under a directory, in the order of their root threads' ids.
 pub(crate) fn bundles(root: &Path) -> Vec<Bundle> {
     let entries = root.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let mut bundles: Vec<_> = entries.map(|path| Bundle::read(&path)).collect();
-    bundles.sort_by_key(|bundle| bundle.root_thread.clone());
+    let mut bundles: Vec<_> = entries.filter(|path| path.is_dir()).map(|path| Bundle::read(&path)).collect();
+    bundles.sort_by_key(|bundle| bundle.manifest["root_thread_id"].to_string());
     bundles
 }
 
 /// A recorder with a directory of its own.
 pub(crate) fn recorder() -> (TempDir, Recorder, Guard) {
     let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).build().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     (root, recorder, guard)
 }
 
@@ -113,7 +113,8 @@ const ROLE: &str = "OTEL_TRACE_TEST_ROLE";
 /// This test once more, in a process of its own, where [`role`] is `role`.
 pub(crate) fn child(test: &str, role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, role).env_remove("OTEL_TRACE_ROOT");
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, role);
+    command.env_remove("OTEL_TRACE_ROOT").env_remove("OTEL_TRACE_PARENT");
     command
 }
 
@@ -125,6 +126,6 @@ pub(crate) fn role() -> Option<String> {
 // No test file needs all of it.
 const _: () = {
     let _ = (Bundle::body, Bundle::bytes, Bundle::all, Bundle::one, Bundle::names, child, role);
-    let _ = |bundle: Bundle| (bundle.path, bundle.lines);
+    let _ = |bundle: Bundle| (bundle.path, bundle.lines, bundle.manifest);
     let _ = |program: fn()| record_one(program);
 };

@@ -9,7 +9,7 @@ use otel_trace::event::*;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use strategies::record;
+use strategies::{parent_process, record};
 
 #[test]
 fn a_record_of_any_event_is_read_as_it_was_written() {
@@ -139,4 +139,26 @@ fn a_line_that_is_no_record_says_why_and_where() {
     assert!(matches!(bad(r#"{"schema_version":2,"seq":9}"#), BadRecord::Schema { seq: Some(Seq(9)), version: 2 }));
     assert!(matches!(bad("{\"schema_version\":1,\"se"), BadRecord::Line { seq: None, .. }));
     assert!(Record::parse(line(r#"{"type":"rollout_ended","status":"failed","new":[1]}"#).as_bytes()).is_ok());
+}
+
+#[test]
+fn a_parent_goes_through_an_environment_whatever_its_ids_are() {
+    let check = |parent: ParentProcess| {
+        let text = parent.to_text();
+        prop_assert!(!text.contains(['\0', '\n', '\r']), "no value of a variable, or several lines: {text:?}");
+        let later = text.replacen('{', r#"{"of_a_later_version":[{}],"#, 1);
+        for text in [text, later] {
+            prop_assert_eq!(&ParentProcess::of_text(&text).unwrap(), &parent);
+        }
+        Ok(())
+    };
+    TestRunner::deterministic().run(&parent_process(), check).unwrap();
+}
+
+#[test]
+fn what_is_no_parent_is_refused() {
+    let missing = r#"{"trace_id":"t","bundle":"b","thread_id":"t","depth":1}"#;
+    for text in ["", "7", "null", "{}", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", missing] {
+        assert!(ParentProcess::of_text(text).is_err(), "{text}");
+    }
 }

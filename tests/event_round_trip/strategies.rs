@@ -268,3 +268,16 @@ pub(crate) fn record(kind: EventKind) -> impl Strategy<Value = Record> {
         event,
     })
 }
+
+pub(crate) fn parent_process() -> BoxedStrategy<ParentProcess> {
+    (id(), text(), id(), of(id()), id(), any::<u32>())
+        .prop_map(|(trace_id, bundle, thread_id, tool_call_id, child_thread_id, depth)| ParentProcess {
+            trace_id,
+            bundle,
+            thread_id,
+            tool_call_id,
+            child_thread_id,
+            depth,
+        })
+        .boxed()
+}

@@ -135,8 +135,10 @@ fn a_thread_may_name_the_tool_call_that_spawned_it() {
     let end = json!({ "call_id": "s", "sender_thread_id": "t", "new_thread_id": "v", "prompt": "go" });
     case.runtime_end("s", "completed", end);
     case.request_in("a", "v", "vu", json!({ "input": [delivered("go")] }));
-    // One of another bundle.
+    // One of another bundle, and one of another thread than the parent.
     spawned(&mut case, "x", "elsewhere");
+    case.tool_in(("v", "vu"), "of v", None, json!({ "type": "spawn_agent" }), None);
+    spawned(&mut case, "y", "of v");
     let graph = case.check(&[]);
     let sources: Vec<_> = graph.edges.iter().map(|edge| (edge.edge_id.as_str(), edge.source.clone())).collect();
     let tool = |id: &str| Anchor::ToolCall { tool_call_id: id.into() };

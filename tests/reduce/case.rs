@@ -43,6 +43,14 @@ impl Case {
         self.dir.path()
     }
 
+    /// Says something else in the manifest.
+    pub(crate) fn manifest(&self, field: &str, value: Value) {
+        let path = self.dir.path().join("manifest.json");
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        manifest[field] = value;
+        fs::write(path, manifest.to_string()).unwrap();
+    }
+
     pub(crate) fn event(&mut self, event: Value) -> u64 {
         self.event_in(json!("t"), json!("u"), event)
     }
@@ -222,6 +230,10 @@ pub(crate) fn session() -> Case {
     case.tool("x", Some("c"), exec(), function_invocation("shell", "{}"));
     case.runtime_start("x", command_begin("7"));
     case.runtime_end("x", "completed", command_end("7", "out 測", 0));
+    let process = json!({ "child_thread_id": "測", "tool_call_id": "x" });
+    case.event(
+        json!({ "type": "other", "kind": "process_spawned", "summary": "é", "payloads": [], "metadata": process }),
+    );
     let result = json!({ "type": "direct_response", "response_item": function_output("c", "out 測") });
     case.end_tool("x", "completed", Some(result));
     case.request_after("b", "resp-a", [function_output("c", "out 測")]);

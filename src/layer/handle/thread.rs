@@ -44,7 +44,8 @@ impl<'a> ThreadMeta<'a> {
         Self::default()
     }
 
-    /// The thread's id, `gen_ai.conversation.id`. A UUID is made where none is given.
+    /// The thread's id, `gen_ai.conversation.id`. A UUID is made where none is given, for the first root thread of a
+    /// child process by its parent.
     pub fn id(self, id: &'a str) -> Self {
         Self { id: Some(id), ..self }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 use crate::bundle::{Error, Manifest, Writer, WriterOptions};
-use crate::event::{AgentPath, RuntimeCellId, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis};
+use crate::event::{AgentPath, ParentProcess, RuntimeCellId, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis};
 use crate::layer::recorder::locked;
 
 #[derive(Debug)]
@@ -29,10 +29,11 @@ impl Bundle {
         root: &Path,
         thread: &ThreadId,
         at: UnixMillis,
+        parent: Option<ParentProcess>,
         options: WriterOptions,
     ) -> Result<Self, Error> {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
-        let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at);
+        let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at).spawned_by(parent);
         let writer = Writer::create(root, manifest, options)?;
         let mut thread_ids = Names::default();
         thread_ids.free(thread.as_str(), '#');
@@ -111,7 +112,8 @@ mod tests {
     #[test]
     fn a_call_id_that_comes_again_gets_a_number() {
         let root = tempfile::tempdir().expect("a directory");
-        let bundle = Bundle::create(root.path(), &"t".into(), UnixMillis(0), WriterOptions::default()).expect("made");
+        let bundle = Bundle::create(root.path(), &"t".into(), UnixMillis(0), None, WriterOptions::default());
+        let bundle = bundle.expect("made");
         let id = |wanted: &str| bundle.tool_call_id(wanted).to_string();
         assert_eq!([id("a"), id("a"), id("a"), id("b")], ["a", "a#2", "a#3", "b"]);
         assert_eq!([id("c#2"), id("c"), id("c"), id("c")], ["c#2", "c", "c#3", "c#4"]);

@@ -23,6 +23,11 @@ pub(super) struct AsJson {
 }
 
 impl Recording {
+    /// What happens in the thread, and in no turn.
+    pub(super) fn context(&self) -> EventContext {
+        EventContext { thread_id: Some(self.id.clone()), ..EventContext::default() }
+    }
+
     /// Stores a body of this thread.
     pub(super) fn put(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
         self.bundle.writer.put(&self.id, kind, body)

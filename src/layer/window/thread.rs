@@ -5,17 +5,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use uuid::Uuid;
-
 use super::bundle::Bundle;
+use super::identity::Identity;
 use super::life::Life;
 use super::recording::{AsJson, Recording};
-use super::session_metadata::Spawned;
 use super::{AnOpenWindow, CellWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
-    AgentPath, EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded,
-    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, ToolCallId, TurnId, UnixMillis,
+    EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStarted,
+    RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, ToolCallId, TurnId, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
 
@@ -65,14 +63,6 @@ pub(in crate::layer) struct ThreadWindow {
     turns: Mutex<HashMap<TurnId, Weak<TurnWindow>>>,
     /// Scripts that may still run.
     cells: Mutex<Vec<Weak<CellWindow>>>,
-}
-
-/// Who a thread is among the agents of its run.
-#[derive(Debug, Clone)]
-struct Identity {
-    id: ThreadId,
-    agent_path: AgentPath,
-    depth: u32,
 }
 
 impl ThreadWindow {
@@ -127,7 +117,7 @@ impl ThreadWindow {
         let identity = self.identity.get_or_init(|| self.new_identity(parent));
         // Outside every lock: it may be masked by code of the program's. Two threads may come here at once; then one
         // of the bodies is stored.
-        let metadata = self.ready_metadata(identity, parent);
+        let metadata = self.ready_metadata(identity);
         let window = || AnOpenWindow::Thread(Arc::clone(self));
         self.life.start(&self.recorder, window, || {
             self.write_start(identity, parent, metadata, at)?;
@@ -153,40 +143,23 @@ impl ThreadWindow {
     }
 
     fn new_identity(&self, parent: Option<&Recording>) -> Identity {
-        let id = match (&self.facts.id, parent) {
-            (None, _) => Uuid::now_v7().to_string().into(),
-            (Some(id), None) => id.as_str().into(),
-            (Some(id), Some(parent)) => parent.bundle.thread_id(id),
-        };
-        let agent_path = self.agent_path(&id, parent);
-        Identity { id, agent_path, depth: parent.map_or(0, |parent| parent.depth + 1) }
+        match parent {
+            Some(parent) => Identity::in_bundle_of(parent, &self.facts),
+            None => Identity::of_root(self.recorder.parent.as_ref(), &self.facts),
+        }
     }
 
     fn begin_bundle(&self, id: &ThreadId, at: UnixMillis) -> Result<Bundle, Lost> {
-        let made = Bundle::create(&self.recorder.root, id, at, self.recorder.options.clone());
+        let above = self.recorder.parent.as_ref().map(|above| above.process().clone());
+        let made = Bundle::create(&self.recorder.root, id, at, above, self.recorder.options.clone());
         made.map_err(|error| {
             self.recorder.options.lose(Lost::Bundle, full_message(&error));
             Lost::Bundle
         })
     }
 
-    fn agent_path(&self, id: &ThreadId, parent: Option<&Recording>) -> AgentPath {
-        if let Some(path) = &self.facts.agent_path {
-            return path.as_str().into();
-        }
-        let Some(parent) = parent else { return "/root".into() };
-        let SessionMetadata { task_name, nickname, .. } = &self.facts.metadata;
-        let name = task_name.as_deref().or(nickname.as_deref()).unwrap_or(id.as_str());
-        let step: String =
-            name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        let step = if step.is_empty() { "agent" } else { &step };
-        parent.bundle.agent_path(format!("{}/{step}", parent.agent_path))
-    }
-
-    fn ready_metadata(&self, identity: &Identity, parent: Option<&Recording>) -> Option<ReadyBody> {
-        let Identity { id, agent_path, depth } = identity;
-        let by = || self.facts.spawned_by.clone();
-        let spawned = parent.map(|parent| Spawned { parent: parent.id.clone(), by: by(), depth: *depth });
+    fn ready_metadata(&self, identity: &Identity) -> Option<ReadyBody> {
+        let Identity { id, agent_path, spawned, .. } = identity;
         if spawned.is_none() && self.facts.metadata.is_empty() {
             return None;
         }
@@ -203,7 +176,7 @@ impl ThreadWindow {
         metadata: Option<ReadyBody>,
         at: UnixMillis,
     ) -> Result<(), Lost> {
-        let Identity { id, agent_path, depth } = identity.clone();
+        let Identity { id, agent_path, depth, .. } = identity.clone();
         let bundle = match parent {
             Some(parent) => Arc::clone(&parent.bundle),
             None => Arc::new(self.begin_bundle(&id, at)?),
@@ -227,8 +200,7 @@ impl ThreadWindow {
         let (thread_id, agent_path) = (id.clone(), agent_path.clone());
         recording.say(&none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }, at);
         if let Some(orphan) = self.facts.orphan {
-            let context = EventContext { thread_id: Some(id.clone()), ..none };
-            recording.say(&context, orphan.notice(), at);
+            recording.say(&recording.context(), orphan.notice(), at);
         }
     }
 
@@ -266,9 +238,18 @@ impl ThreadWindow {
             return;
         }
         let Some(recording) = self.recording(at) else { return };
-        let context = EventContext { thread_id: Some(recording.id.clone()), ..EventContext::default() };
         let other = Other { kind: kind.to_owned(), summary: summary.to_owned(), payloads: Vec::new(), metadata };
-        recording.say(&context, other, at);
+        recording.say(&recording.context(), other, at);
+    }
+
+    /// The value that tells a process of this thread, in which it is spawned.
+    pub(in crate::layer) fn child_process(self: &Arc<Self>) -> Option<String> {
+        let at = UnixMillis::now();
+        if self.recorder.is_off("a child process") {
+            return None;
+        }
+        let recording = self.recording(at)?;
+        recording.child_process(&recording.context(), None, at)
     }
 
     /// A body of any kind.
@@ -279,8 +260,7 @@ impl ThreadWindow {
         }
         let Some(recording) = self.recording(at) else { return };
         if let Ok(stored) = recording.put(kind, body) {
-            let context = EventContext { thread_id: Some(recording.id.clone()), ..EventContext::default() };
-            recording.say_beside(&context, stored.reference, &serde_json::Value::Null, at);
+            recording.say_beside(&recording.context(), stored.reference, &serde_json::Value::Null, at);
         }
     }
 

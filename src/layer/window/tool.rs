@@ -246,6 +246,19 @@ impl ToolWindow {
         }
     }
 
+    /// The value that tells a process of this call, which spawns it.
+    pub(in crate::layer) fn child_process(self: &Arc<Self>) -> Option<String> {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("a child process") {
+            return None;
+        }
+        let Some((recording, place, id)) = self.started(at) else {
+            self.count_unstarted(Lost::Event(EventKind::Other));
+            return None;
+        };
+        recording.child_process(&place.context, Some(id.clone()), at)
+    }
+
     /// Whether nothing that is said of it now can be in its end.
     pub(in crate::layer) fn is_over(&self) -> bool {
         self.life.is_over()

@@ -111,6 +111,16 @@ impl TurnWindow {
         }
     }
 
+    /// The value that tells a process of this turn, in which it is spawned.
+    pub(in crate::layer) fn child_process(self: &Arc<Self>) -> Option<String> {
+        let at = UnixMillis::now();
+        if self.recorder().is_off("a child process") {
+            return None;
+        }
+        let (recording, place) = self.place(at)?;
+        recording.child_process(&place.context, None, at)
+    }
+
     /// What came of the turn reached the thread that spawned this one. Where none did, it is kept all the same.
     pub(in crate::layer) fn agent_result(self: &Arc<Self>, message: &str, body: &dyn Body) {
         let at = UnixMillis::now();

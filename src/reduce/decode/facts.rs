@@ -13,8 +13,8 @@ use super::tool_result::{StdinResult, ToolResult};
 use crate::event::{
     AgentResultObserved, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, CompactionInstalled,
     CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted, EventContext, InferenceId,
-    InferenceStarted, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, RawPayloadId, RequestId, ResponseId,
-    RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallRuntimeEnded,
+    InferenceStarted, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, ProcessSpawned, RawPayloadId, RequestId,
+    ResponseId, RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallRuntimeEnded,
     ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, Usage,
 };
 use crate::graph::{Moment, Table};
@@ -46,6 +46,7 @@ pub(in crate::reduce) struct Facts {
     pub(in crate::reduce) compaction_requests: Vec<At<CompactionRequestFact>>,
     pub(in crate::reduce) tools: Vec<At<ToolFact>>,
     pub(in crate::reduce) cells: Vec<At<CellFact>>,
+    pub(in crate::reduce) processes: Vec<At<ProcessSpawned>>,
     pub(in crate::reduce) agent_results: Vec<At<AgentResultObserved>>,
     pub(in crate::reduce) payloads: Table<RawPayloadId, PayloadRef>,
     pub(in crate::reduce) readings: Readings,

@@ -8,7 +8,7 @@ use super::facts::{
 use super::log::Entry;
 use super::mentions::Mentions;
 use super::opened::{Opened, prefix_of};
-use crate::event::{AgentResultObserved, Event, EventContext, PayloadRef, Record};
+use crate::event::{AgentResultObserved, Event, EventContext, Other, PayloadRef, ProcessSpawned, Record};
 use crate::graph::{Code, Moment, Table};
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
@@ -32,6 +32,7 @@ pub(super) fn sort(
         compaction_requests: Vec::new(),
         tools: Vec::new(),
         cells: Vec::new(),
+        processes: Vec::new(),
         agent_results: Vec::new(),
         payloads: Table::default(),
         readings,
@@ -104,14 +105,27 @@ impl Facts {
             Event::CodeCellEnded(e) => self.cells.push(place.at(CellFact::Ended(e))),
             Event::AgentResultObserved(e) => self.agent_results.push(place.at::<AgentResultObserved>(e)),
             Event::ProtocolEventObserved(_) => {}
-            Event::Other(e) => {
-                let code = match &*e.kind {
-                    "recording_gap" => Code::RecordingGap,
-                    "orphan_span" => Code::OrphanSpan,
-                    _ => return,
-                };
-                let at = place.at(());
-                problems.add(&at, code, format!("the recorder says: {}", e.summary), None);
+            Event::Other(e) => self.hear(place, &e, problems),
+        }
+    }
+
+    /// What recorders have no event for. What programs say so means nothing here.
+    fn hear(&mut self, place: Placed, other: &Other, problems: &mut Problems) {
+        let code = match &*other.kind {
+            "recording_gap" => Code::RecordingGap,
+            "orphan_span" => Code::OrphanSpan,
+            ProcessSpawned::KIND => return self.spawn(place, other, problems),
+            _ => return,
+        };
+        problems.add(&place.at(()), code, format!("the recorder says: {}", other.summary), None);
+    }
+
+    fn spawn(&mut self, place: Placed, other: &Other, problems: &mut Problems) {
+        match serde_json::from_str(other.metadata.as_str()) {
+            Ok(process) => self.processes.push(place.at::<ProcessSpawned>(process)),
+            Err(why) => {
+                let message = format!("what is said of a child process can't be read, so it counts as not said: {why}");
+                problems.add(&place.at(()), Code::BadProcess, message, None);
             }
         }
     }

@@ -53,11 +53,14 @@ pub(in crate::reduce) fn claims(
     claims
 }
 
-/// A thread that names the tool call that spawned it. One of another bundle is not looked for here.
+/// A thread that names the tool call that spawned it, one of the thread that it says is its parent.
 fn of_spawned(at: &At<ThreadFact>, tools: &Tools) -> Option<Claim> {
     let ThreadFact::Started(event, Some(Ok(metadata))) = &at.fact else { return None };
     let spawn = metadata.spawned_by.as_ref()?;
     let tool = tools.calls.get(spawn.tool_call_id.as_ref()?)?;
+    if tool.thread_id != spawn.parent_thread_id {
+        return None;
+    }
     Some(Claim {
         edge_id: spawn_edge(&spawn.parent_thread_id, &event.thread_id),
         kind: EdgeKind::SpawnAgent,

@@ -1,0 +1,60 @@
+//! A process that is about to be spawned.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::layer::builder::ROOT_VARIABLE;
+use crate::layer::parent::PARENT_VARIABLE;
+use crate::layer::span_state::SpanState;
+
+/// An agent that will run in a process of its own. Made by [`Window::child_process`](super::Window::child_process),
+/// once for each process.
+///
+/// The process records a bundle of its own beside its parent's, if it has a recorder. The two bundles name each other,
+/// and `otel-trace reduce <root>` joins them.
+///
+/// ```no_run
+/// use otel_trace::{Call, Thread, ThreadMeta, Window};
+/// use std::process::Command;
+///
+/// let turn = Thread::start(ThreadMeta::new()).turn(None);
+/// let tool = turn.tool(Call::new("ask_reviewer").id("call_1"));
+/// let output = Command::new("reviewer").envs(tool.child_process().env()).output()?;
+/// tool.output(&String::from_utf8_lossy(&output.stdout));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "the process learns of its parent by `env`"]
+pub struct ChildProcess(Option<Told>);
+
+/// What the process is told.
+#[derive(Debug, Clone)]
+struct Told {
+    root: PathBuf,
+    parent: String,
+}
+
+impl ChildProcess {
+    /// Of the first recorder that has the window.
+    pub(super) fn of(states: &[Arc<SpanState>]) -> Self {
+        Self(states.iter().find_map(|state| {
+            let parent = state.windows()?.child_process()?;
+            Some(Told { root: state.recorder().root.clone(), parent })
+        }))
+    }
+
+    /// The environment that the process needs, for [`Command::envs`](std::process::Command::envs): `OTEL_TRACE_ROOT`
+    /// and `OTEL_TRACE_PARENT`. Empty where nothing records.
+    pub fn env(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
+        self.0.iter().flat_map(|Told { root, parent }| {
+            [(ROOT_VARIABLE, root.as_os_str()), (PARENT_VARIABLE, OsStr::new(parent))]
+        })
+    }
+
+    /// The value of `OTEL_TRACE_PARENT`, for a process that is told of it some other way:
+    /// [`Builder::parent`](crate::layer::Builder::parent).
+    pub fn parent(&self) -> Option<&str> {
+        self.0.as_ref().map(|told| &*told.parent)
+    }
+}

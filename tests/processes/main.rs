@@ -1,0 +1,82 @@
+//! Agents in processes of their own, recorded into one root, and joined by the command.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod family;
+mod one_parent;
+mod roots;
+
+use std::io::{Read, Write};
+use std::process::Command;
+
+use common::{child, role};
+use otel_trace::{Call, ChildProcess, Recorder, Thread, ThreadMeta, Window};
+use tracing::info_span;
+use tracing_subscriber::prelude::*;
+
+/// The test that plays the part of every child.
+const CHILD: &str = "a_child_plays_its_part";
+
+fn agent(role: &str, process: &ChildProcess) -> Command {
+    let mut command = child(CHILD, role);
+    command.envs(process.env());
+    command
+}
+
+#[track_caller]
+fn finish(mut command: Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.lines().any(|line| line.starts_with("otel-trace:")), "{said}");
+}
+
+#[test]
+fn a_child_plays_its_part() {
+    let Some(role) = role() else { return };
+    if role == "does not record" {
+        return;
+    }
+    let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
+    tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+    let thread = || Thread::start(ThreadMeta::new().agent_name("child"));
+    let spawn = || thread().turn(None).tool(Call::new("delegate").id("deeper")).child_process();
+    match &*role {
+        "handles" => {
+            let tool = thread().turn(None).tool(Call::new("look").id("own"));
+            tool.output("seen");
+        }
+        "plain spans" => {
+            let chat = info_span!(
+                "chat",
+                gen_ai.operation.name = "chat",
+                gen_ai.request.model = "m",
+                gen_ai.input.messages = "[]",
+                gen_ai.output.messages = "[]"
+            );
+            chat.in_scope(|| {});
+        }
+        "names itself" => {
+            drop(Thread::start(ThreadMeta::new().id("mine")));
+            drop(thread());
+        }
+        "spawns" => finish(agent("handles", &spawn())),
+        "passes on" => {
+            drop(thread());
+            // `child` takes away what every other process would inherit.
+            let mut command = child(CHILD, "handles");
+            for name in ["OTEL_TRACE_ROOT", "OTEL_TRACE_PARENT"] {
+                command.env(name, std::env::var_os(name).unwrap());
+            }
+            finish(command);
+        }
+        "waits" => {
+            let thread = thread();
+            let _turn = thread.turn(None);
+            writeln!(std::io::stdout(), "\nit works").unwrap();
+            std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        }
+        unknown => panic!("no part {unknown:?}"),
+    }
+}

@@ -1,0 +1,193 @@
+//! The processes of one run.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use otel_trace::ChildProcess;
+use serde_json::{Value, json};
+
+use crate::family::{Family, children, codes, edge, edges, json_of, made_id, otel_trace, text};
+use crate::{agent, finish};
+
+#[test]
+fn a_child_process_is_joined_to_the_tool_call_that_spawned_it() {
+    for part in ["handles", "plain spans"] {
+        let mut made = String::new();
+        let family = Family::new(|spawn| {
+            let process = spawn();
+            made = made_id(&process);
+            finish(agent(part, &process));
+        });
+        let (joined, said) = family.joined();
+        let [child] = children(&joined)[..] else { panic!("{joined:#}") };
+        assert_eq!((&child["root_thread_id"], &child["status"]), (&json!(made), &json!("completed")));
+        assert_eq!(edges(&joined), [edge(&family, &made, Some(&child["trace_id"]))]);
+        assert_eq!(codes(&joined), [""; 0]);
+
+        // Each bundle alone says its half.
+        let state = json_of(&family.root.path().join(child["bundle"].as_str().unwrap()).join("state.json"));
+        assert_eq!(state["parent"], child["parent"]);
+        assert_eq!(child["parent"]["bundle"], family.bundle.file_name().unwrap().to_str().unwrap());
+        let origin = &state["threads"][&made]["origin"];
+        assert_eq!((&origin["type"], &origin["parent_thread_id"]), (&json!("spawned"), &json!("parent")));
+        assert_eq!(origin["spawn_edge_id"], joined["edges"][0]["edge_id"]);
+        let state = json_of(&family.bundle.join("state.json"));
+        assert_eq!(state["child_processes"][0]["edge_id"], joined["edges"][0]["edge_id"]);
+        assert_eq!(state["child_processes"][0]["seq"], joined["edges"][0]["seq"]);
+
+        let tree = format!(
+            "{}: 1 agent in other processes\n{}  completed\n└─ {}  completed  by tool call call-1\n",
+            family.root.path().display(),
+            family.bundle.file_name().unwrap().display(),
+            child["bundle"].as_str().unwrap(),
+        );
+        assert!(said.ends_with(&tree), "{said}");
+        assert!(family.joined().0 == joined, "the same bundles give the same result");
+    }
+}
+
+/// A child that was seen to record, and waits.
+fn waiting(process: &ChildProcess) -> Child {
+    let mut child = agent("waits", process).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line == "it works"), "it never got to work");
+    child
+}
+
+#[test]
+fn a_child_that_was_killed_half_way_is_joined_as_running() {
+    let mut made = String::new();
+    let family = Family::new(|spawn| {
+        let process = spawn();
+        made = made_id(&process);
+        let mut child = waiting(&process);
+        child.kill().unwrap();
+        assert!(!child.wait().unwrap().success());
+    });
+    let (joined, _) = family.joined();
+    let [child] = children(&joined)[..] else { panic!("{joined:#}") };
+    assert_eq!((&child["status"], &child["ended_at_unix_ms"]), (&json!("running"), &Value::Null));
+    assert_eq!(edges(&joined), [edge(&family, &made, Some(&child["trace_id"]))]);
+    assert_eq!(codes(&joined), [""; 0]);
+}
+
+#[test]
+fn a_child_that_never_records_is_shown_as_missing() {
+    let mut made = String::new();
+    let family = Family::new(|spawn| {
+        let process = spawn();
+        made = made_id(&process);
+        finish(agent("does not record", &process));
+    });
+    let (joined, said) = family.joined();
+    assert_eq!(edges(&joined), [edge(&family, &made, None)]);
+    assert_eq!(codes(&joined), ["missing_child"]);
+    assert!(said.contains("1 agent in other processes, 1 without a bundle\n"), "{said}");
+    assert!(said.contains("└─ no bundle  by tool call call-1\nnotice: trace-") && said.contains("did not record"));
+
+    // The check says the same, and writes nothing.
+    fs::remove_file(family.root.path().join("joined.json")).unwrap();
+    let output = family.run("check", 0);
+    let found = text(&output.stdout);
+    let expected = format!("{}: notice: seq 5, missing_child: ", family.bundle.display());
+    assert!(found.starts_with(&expected) && found.lines().count() == 1, "{found}");
+    let json = otel_trace(&["check", "--json", family.root.path().to_str().unwrap()]).stdout;
+    let found: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!((&found["code"], &found["seq"]), (&json!("missing_child"), &json!(5)));
+    assert_eq!(found["bundle"], family.bundle.to_str().unwrap());
+    assert!(!family.root.path().join("joined.json").exists());
+}
+
+#[test]
+fn a_child_whose_parents_bundle_was_removed_says_whose_it_was() {
+    let mut made = String::new();
+    let family = Family::new(|spawn| {
+        let process = spawn();
+        made = made_id(&process);
+        finish(agent("handles", &process));
+    });
+    fs::remove_dir_all(&family.bundle).unwrap();
+    let (joined, said) = family.joined();
+    let [child] = children(&joined)[..] else { panic!("{joined:#}") };
+    assert_eq!(joined["edges"], json!([edge(&family, &made, Some(&child["trace_id"]))]), "without an event");
+    assert_eq!(codes(&joined), ["missing_parent"]);
+    assert_eq!(joined["diagnostics"][0]["bundle"], child["bundle"]);
+    assert!(said.contains(&format!("trace {}, which is not here\n└─ ", family.trace)), "{said}");
+}
+
+#[test]
+fn a_grandchild_is_its_parents_child() {
+    let mut made = String::new();
+    let family = Family::new(|spawn| {
+        let process = spawn();
+        made = made_id(&process);
+        finish(agent("spawns", &process));
+    });
+    let (joined, said) = family.joined();
+    let runs = children(&joined);
+    let of_depth = |depth: u32| runs.iter().find(|run| run["parent"]["depth"] == depth).unwrap();
+    let (child, grandchild) = (of_depth(1), of_depth(2));
+    let deeper = &grandchild["root_thread_id"];
+    let below = json!({
+        "edge_id": format!("edge:spawn:{made}:{}", deeper.as_str().unwrap()),
+        "kind": "spawn_agent",
+        "source": { "trace_id": child["trace_id"], "type": "tool_call", "tool_call_id": "deeper" },
+        "target": { "trace_id": grandchild["trace_id"], "type": "thread", "thread_id": deeper },
+    });
+    let found = edges(&joined);
+    assert_eq!(found.len(), 2);
+    assert!(found.contains(&edge(&family, &made, Some(&child["trace_id"]))) && found.contains(&below), "{joined:#}");
+    assert_eq!(codes(&joined), [""; 0]);
+    let tree = format!(
+        "└─ {}  completed  by tool call call-1\n   └─ {}  completed  by tool call deeper\n",
+        child["bundle"].as_str().unwrap(),
+        grandchild["bundle"].as_str().unwrap()
+    );
+    assert!(said.ends_with(&tree), "{said}");
+}
+
+#[test]
+fn a_process_that_is_passed_its_parents_parent_is_told_apart_and_noticed() {
+    let family = Family::new(|spawn| finish(agent("passes on", &spawn())));
+    let (joined, _) = family.joined();
+    assert_eq!((children(&joined).len(), edges(&joined).len()), (2, 2));
+    assert_eq!(joined["edges"][0]["edge_id"], joined["edges"][1]["edge_id"]);
+    assert_ne!(joined["edges"][0]["target"], joined["edges"][1]["target"]);
+    assert_eq!(codes(&joined), ["child_id_reused"]);
+}
+
+#[test]
+fn a_tool_call_may_spawn_several_processes() {
+    let mut made = Vec::new();
+    let family = Family::new(|spawn| {
+        let processes = ["handles", "plain spans", "handles"].map(|part| (part, spawn()));
+        made.extend(processes.iter().map(|(_, process)| made_id(process)));
+        let children: Vec<_> = processes.iter().map(|(part, process)| agent(part, process).spawn().unwrap()).collect();
+        children.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+    });
+    let (joined, _) = family.joined();
+    let runs = children(&joined);
+    let trace = |id: &String| &runs.iter().find(|run| run["root_thread_id"] == **id).unwrap()["trace_id"];
+    let expected: Vec<_> = made.iter().map(|id| edge(&family, id, Some(trace(id)))).collect();
+    assert_eq!(edges(&joined), expected, "in the order they were spawned");
+    assert_eq!(codes(&joined), [""; 0]);
+}
+
+#[test]
+fn a_child_that_names_its_thread_is_joined_by_its_own_name() {
+    let mut made = String::new();
+    let family = Family::new(|spawn| {
+        let process = spawn();
+        made = made_id(&process);
+        finish(agent("names itself", &process));
+    });
+    let (joined, _) = family.joined();
+    let runs = children(&joined);
+    let expected =
+        runs.iter().map(|run| edge(&family, run["root_thread_id"].as_str().unwrap(), Some(&run["trace_id"])));
+    assert_eq!(edges(&joined), expected.collect::<Vec<_>>());
+    let ids: Vec<_> = runs.iter().map(|run| run["root_thread_id"].as_str().unwrap()).collect();
+    assert!(ids.len() == 2 && ids.contains(&"mine") && !ids.contains(&&*made), "{ids:?}");
+    assert_eq!(codes(&joined), [""; 0]);
+}
