@@ -213,19 +213,26 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn first_token(&self) {
-        locked(&self.seen).first_token_at.get_or_insert_with(UnixMillis::now);
+        self.note(|seen| drop(seen.first_token_at.get_or_insert_with(UnixMillis::now)));
     }
 
     pub(in crate::layer) fn response_id(&self, id: &str) {
-        locked(&self.seen).response_id = Some(id.into());
+        self.note(|seen| seen.response_id = Some(id.into()));
     }
 
     pub(in crate::layer) fn upstream_request_id(&self, id: &str) {
-        locked(&self.seen).upstream_request_id = Some(id.into());
+        self.note(|seen| seen.upstream_request_id = Some(id.into()));
     }
 
     pub(in crate::layer) fn usage(&self, usage: Usage) {
-        locked(&self.seen).usage = Some(usage);
+        self.note(|seen| seen.usage = Some(usage));
+    }
+
+    /// Something that the end shall say.
+    fn note(&self, note: impl FnOnce(&mut Seen)) {
+        if !self.recorder().is_off("what was seen of an inference call") {
+            note(&mut locked(&self.seen));
+        }
     }
 
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
