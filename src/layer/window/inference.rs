@@ -213,7 +213,7 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn first_token(&self) {
-        self.note(|seen| drop(seen.first_token_at.get_or_insert_with(UnixMillis::now)));
+        self.note(|seen| seen.first_token_at = seen.first_token_at.or_else(|| Some(UnixMillis::now())));
     }
 
     pub(in crate::layer) fn response_id(&self, id: &str) {
