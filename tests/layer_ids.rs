@@ -17,7 +17,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 
 const THREADS: usize = 4;
-const SPANS: usize = 1_000;
+const SPANS: usize = 300;
 
 /// The place of a span among those that are open, without the number that tells its tenants apart.
 fn place(id: &Id) -> u64 {
