@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use common::{Bundle, bundles, child, graph, recorder, role, running, under};
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
 use otel_trace::{Call, Guard, Json, Model, Recorder, Thread, ThreadMeta, Turn, Window};
@@ -213,6 +216,64 @@ fn a_layer_of_another_recorder_takes_over_what_begins_then() {
     assert_eq!((tools(supplied), b.len()), (vec!["plain-below a".to_owned()], 2));
     let own = b.iter().find(|bundle| bundle.one("thread_started")["thread_id"] == "b").unwrap();
     assert_eq!(tools(own), ["handle-below b", "plain-below b"]);
+}
+
+#[test]
+fn a_layer_that_comes_and_goes_amid_work_leaves_no_window_open() {
+    let (root, recorder, guard) = recorder();
+    let (layer, handle) = reload::Layer::<Reloaded, Registry>::new(Some(recorder.layer().boxed()));
+    let subscriber = tracing::Dispatch::new(registry().with(layer));
+    let (threads, each) = (6, 60);
+    let is_over = AtomicBool::new(false);
+    let recorded: u64 = thread::scope(|scope| {
+        let work = || {
+            let mut recorded = 0;
+            for _ in 0..each {
+                within(&subscriber, || {
+                    let thread = Thread::start(ThreadMeta::new());
+                    recorded += u64::from(thread.is_recording());
+                    call_both(&thread.turn(None), "1");
+                    let (thread, turn) = plain_turn("t");
+                    turn.in_scope(|| plain_tool("1").in_scope(|| {}));
+                    drop((turn, thread));
+                });
+            }
+            recorded
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        scope.spawn(|| {
+            let mut spare = None;
+            while !is_over.load(Ordering::Relaxed) {
+                handle.modify(|layer| std::mem::swap(layer, &mut spare)).unwrap();
+                thread::yield_now();
+            }
+        });
+        let recorded = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+        is_over.store(true, Ordering::Relaxed);
+        recorded
+    });
+    let ended = recorder.stats().events;
+    for what in ["rollout", "thread", "codex_turn", "tool_call"] {
+        assert_eq!(ended[&*format!("{what}_started")], ended[&*format!("{what}_ended")], "{what}, before the shutdown");
+    }
+    let is_a_handles = |bundle: &&Bundle| bundle.one("thread_started")["thread_id"].as_str().unwrap().len() == 36;
+    let bundles = finish(root.path(), &recorder, guard);
+    assert_eq!(bundles.iter().filter(is_a_handles).count() as u64, recorded);
+}
+
+#[test]
+fn two_layers_of_one_recorder_record_once_what_many_threads_do() {
+    let (root, recorder, guard) = recorder();
+    let stack = registry().with(recorder.layer().with_filter(recorder.filter())).with(recorder.layer());
+    let subscriber = tracing::Dispatch::new(stack);
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| within(&subscriber, || (0..20).for_each(|_| run())));
+        }
+    });
+    let bundles = finish(root.path(), &recorder, guard);
+    assert_eq!(bundles.len(), 120);
+    bundles.chunks(1).for_each(check_run);
 }
 
 /// What one run leaves whatever layers of the recorders there are.

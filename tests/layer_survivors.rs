@@ -104,6 +104,38 @@ fn a_plain_span_that_outlives_its_thread_still_says_what_came_of_it() {
     assert_eq!(graph.tool_calls.iter().next().unwrap().window.status, ExecutionStatus::Completed);
 }
 
+#[test]
+fn work_that_races_with_the_end_of_its_thread_is_all_there() {
+    let (root, recorder, guard) = recorder();
+    let subscriber = under(&recorder, || dispatcher::get_default(Dispatch::clone));
+    let (threads, each) = (6, 100);
+    let agent = dispatcher::with_default(&subscriber, || Thread::start(ThreadMeta::new().id("t")));
+    let turn = agent.turn(None);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (turn, subscriber) = (turn.clone(), &subscriber);
+            scope.spawn(move || {
+                dispatcher::with_default(subscriber, || {
+                    for _ in 0..each {
+                        turn.tool(Call::new("n")).output("r");
+                        turn.span().in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
+                    }
+                });
+            });
+        }
+        common::until(|| recorder.stats().events.get("tool_call_started").is_some_and(|count| *count > each));
+        turn.completed();
+        agent.completed();
+    });
+    drop((turn, agent));
+    drop(guard);
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
+    bundle.one("rollout_ended");
+    let graph = graph(&bundle.path);
+    assert_eq!((running(&graph), graph.tool_calls.len() as u64), (0, 2 * threads * each));
+}
+
 /// Handles of every kind, and a plain span; dropped in this order.
 struct All {
     plain: Span,

@@ -229,3 +229,30 @@ fn a_host_that_panics_out_of_main_still_says_so() {
     let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
     assert_eq!(graph(&bundle.path).status, RolloutStatus::Failed);
 }
+
+#[test]
+fn panics_in_many_threads_at_once_end_what_each_of_them_passed() {
+    let (root, recorder, guard) = recorder();
+    let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
+    let (threads, each) = (8, 15);
+    thread::scope(|scope| {
+        for n in 0..threads {
+            let subscriber = &subscriber;
+            scope.spawn(move || {
+                let run = |k: usize| tracing::dispatcher::with_default(subscriber, || PROGRAMS[k % PROGRAMS.len()]());
+                (n..n + each).for_each(|k| check_thrown(catch_unwind(AssertUnwindSafe(|| run(k)))));
+            });
+        }
+    });
+    let ended = recorder.stats().events;
+    let runs = threads * each;
+    assert_eq!((ended["rollout_started"], ended["rollout_ended"]), (runs as u64, runs as u64), "before the shutdown");
+    drop(guard);
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    let bundles = bundles(root.path());
+    assert_eq!(bundles.len(), runs);
+    for bundle in bundles {
+        let graph = graph(&bundle.path);
+        assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Failed));
+    }
+}
