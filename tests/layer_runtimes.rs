@@ -5,6 +5,7 @@ mod common;
 
 use std::panic::panic_any;
 use std::sync::mpsc;
+use std::task::Poll;
 use std::time::Duration;
 
 use common::{Bundle, alone, bundles, graph, running, until};
@@ -190,21 +191,20 @@ fn a_future_that_is_dropped_cancels_its_call_wherever_it_had_come() {
         let runtime = runtime();
         let thread = Thread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        // One that is never polled, one that a timeout overtakes, and one that is dropped on another thread.
+        // One that is never polled, and one that the runtime polls once and another thread drops.
         drop(work(turn.clone(), std::future::pending()));
-        let stuck = runtime.spawn({
-            let work = work(turn.clone(), std::future::pending());
-            async move {
-                let mut work = Box::pin(work);
-                std::future::poll_fn(|context| {
-                    assert!(work.as_mut().poll(context).is_pending());
-                    std::task::Poll::Ready(())
-                })
-                .await;
-                work
-            }
-        });
-        let stuck = runtime.block_on(stuck).unwrap();
+        let (send, polled) = mpsc::channel();
+        let mut stuck = Box::pin(work(turn.clone(), std::future::pending()));
+        let poll_once = async move {
+            std::future::poll_fn(|context| {
+                assert!(stuck.as_mut().poll(context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            send.send(stuck).unwrap();
+        };
+        runtime.block_on(runtime.spawn(poll_once)).unwrap();
+        let stuck = polled.recv().unwrap();
         std::thread::spawn(move || drop(stuck)).join().unwrap();
         assert_eq!(["inference_cancelled", "tool_call_ended"].map(|event| count(&recorder, event)), [2; 2]);
         drop((turn, thread, guard));

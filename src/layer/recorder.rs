@@ -202,6 +202,10 @@ impl Inner {
     /// The thread of a conversation that opens none itself.
     pub(super) fn conversation(&self, id: &str, make: impl FnOnce() -> Arc<ThreadWindow>) -> Arc<ThreadWindow> {
         let mut conversations = locked(&self.conversations);
+        // The shutdown has let go of all of them, and nobody would of this one, which holds the recorder.
+        if self.is_shut() {
+            return make();
+        }
         // One whose bundle could not be made is tried again: there may be room by now.
         if conversations.get(id).is_some_and(|thread| thread.is_lost()) {
             conversations.remove(id);

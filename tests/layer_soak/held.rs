@@ -1,6 +1,9 @@
 //! What is still on the heap of things that are over.
 
+use std::thread;
+
 use otel_trace::{Call, Recorder, Thread, ThreadMeta, Turn, Window};
+use tracing::dispatcher::{self, Dispatch};
 use tracing::subscriber::with_default;
 use tracing::{Span, info_span};
 use tracing_subscriber::prelude::*;
@@ -39,17 +42,13 @@ fn check_recorded(what: &str, many: u64, each: usize, act: impl FnMut(u64)) {
 
 /// Whole runs, each a bundle, or a turn of a conversation.
 pub(crate) fn of_runs() {
-    let runs: [(&str, fn(u64)); 6] = [
-        ("handles", work::handles),
-        ("dropped futures", work::dropped),
-        ("losses", work::loss),
-        ("panics", work::panic),
-        ("frameworks' runs", work::framework),
-        ("conversations' turns", work::conversation),
-    ];
-    for (name, run) in runs {
-        check_recorded(name, 3 * FEW, 0, run);
-    }
+    let check = |name, run: fn(u64)| check_recorded(name, 3 * FEW, 0, run);
+    check("handles", work::handles);
+    check("dropped futures", work::dropped);
+    check("losses", work::loss);
+    check("panics", work::panic);
+    check("frameworks' runs", work::framework);
+    check("conversations' turns", work::conversation);
 }
 
 fn tool(turn: &Turn) {
@@ -135,6 +134,32 @@ pub(crate) fn of_recorders() {
             work::conversation(n);
             drop(guard);
             tool(&turn);
+        });
+    });
+}
+
+/// Recorders that end while a thread is in the midst of conversations.
+pub(crate) fn of_recorders_amid_work() {
+    let root = tempfile::tempdir().unwrap();
+    check("recorders that end amid work", FEW, 0, |_| {
+        let (recorder, guard) = Recorder::builder().root(root.path()).build().unwrap();
+        let subscriber = Dispatch::new(registry().with(recorder.layer()));
+        let talk = || {
+            for n in 0.. {
+                let id = format!("c-{n}");
+                info_span!("chat", gen_ai.operation.name = "chat", gen_ai.conversation.id = id).in_scope(|| {});
+                if recorder.stats().late > 0 {
+                    break;
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let threads = [(), ()].map(|()| scope.spawn(|| dispatcher::with_default(&subscriber, talk)));
+            while recorder.stats().events.is_empty() {
+                thread::yield_now();
+            }
+            drop(guard);
+            threads.map(|thread| thread.join().unwrap())
         });
     });
 }

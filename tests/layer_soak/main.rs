@@ -53,6 +53,11 @@ fn recorders_that_are_over_are_not_held() {
     alone("recorders_that_are_over_are_not_held", held::of_recorders);
 }
 
+#[test]
+fn recorders_that_end_amid_work_are_not_held() {
+    alone("recorders_that_end_amid_work_are_not_held", held::of_recorders_amid_work);
+}
+
 /// For how many seconds a long run goes on; a short one where nothing is said.
 const SECONDS: &str = "OTEL_TRACE_SOAK_SECONDS";
 

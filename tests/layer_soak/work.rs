@@ -51,7 +51,7 @@ fn turn_of_handles(turn: &Turn, n: u64) {
     tool.runtime_started(Json(&json!({ "call_id": call_id, "command": ["ls"], "cwd": "/work" })));
     tool.runtime_ended(ExecutionStatus::Completed, Json(&json!({ "exit_code": 0, "stdout": "", "stderr": "" })));
     tool.output("ok");
-    tool.clone().completed();
+    tool.completed();
     let cell = turn.code_cell(Script::new("run()").id("1").call_id("script"));
     drop(cell.tool(Call::new("web_search").id("inner")));
     cell.responded(CellStatus::Yielded, Json(&json!({ "response": {} })));
