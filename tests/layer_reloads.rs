@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
 use std::thread;
 
 use common::{Bundle, bundles, child, graph, recorder, role, running, under};
@@ -223,40 +223,35 @@ fn a_layer_that_comes_and_goes_amid_work_leaves_no_window_open() {
     let (root, recorder, guard) = recorder();
     let (layer, handle) = reload::Layer::<Reloaded, Registry>::new(Some(recorder.layer().boxed()));
     let subscriber = tracing::Dispatch::new(registry().with(layer));
-    let (threads, each) = (6, 60);
-    let is_over = AtomicBool::new(false);
+    let spare = Mutex::new(None);
+    let swap = || handle.modify(|layer| std::mem::swap(layer, &mut spare.lock().unwrap())).unwrap();
+    let round = || {
+        within(&subscriber, || {
+            let agent = Thread::start(ThreadMeta::new());
+            call_both(&agent.turn(None), "1");
+            let (thread, turn) = plain_turn("t");
+            turn.in_scope(|| plain_tool("1").in_scope(|| {}));
+            drop((turn, thread));
+            u64::from(agent.is_recording())
+        })
+    };
+    // Each of the threads takes the layer out, or puts it back, after each of its rounds: in the midst of the others'.
+    let work = || (0..60).map(|_| round()).inspect(|_| swap()).sum::<u64>();
     let recorded: u64 = thread::scope(|scope| {
-        let work = || {
-            let mut recorded = 0;
-            for _ in 0..each {
-                within(&subscriber, || {
-                    let thread = Thread::start(ThreadMeta::new());
-                    recorded += u64::from(thread.is_recording());
-                    call_both(&thread.turn(None), "1");
-                    let (thread, turn) = plain_turn("t");
-                    turn.in_scope(|| plain_tool("1").in_scope(|| {}));
-                    drop((turn, thread));
-                });
-            }
-            recorded
-        };
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        scope.spawn(|| {
-            let mut spare = None;
-            while !is_over.load(Ordering::Relaxed) {
-                handle.modify(|layer| std::mem::swap(layer, &mut spare)).unwrap();
-                thread::yield_now();
-            }
-        });
-        let recorded = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
-        is_over.store(true, Ordering::Relaxed);
-        recorded
+        let workers: Vec<_> = (0..6).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
-    let ended = recorder.stats().events;
+    // It is back.
+    let recorded = recorded + round();
+    let events = recorder.stats().events;
     for what in ["rollout", "thread", "codex_turn", "tool_call"] {
-        assert_eq!(ended[&*format!("{what}_started")], ended[&*format!("{what}_ended")], "{what}, before the shutdown");
+        let [started, ended] = ["started", "ended"].map(|when| events[&*format!("{what}_{when}")]);
+        assert_eq!(started, ended, "{what}, before the shutdown");
     }
-    let is_a_handles = |bundle: &&Bundle| bundle.one("thread_started")["thread_id"].as_str().unwrap().len() == 36;
+    // Of a plain span's thread the id is known, and one that had to be supplied is told of.
+    let is_a_handles = |bundle: &&Bundle| {
+        bundle.one("thread_started")["thread_id"].as_str().unwrap().len() == 36 && bundle.all("other").is_empty()
+    };
     let bundles = finish(root.path(), &recorder, guard);
     assert_eq!(bundles.iter().filter(is_a_handles).count() as u64, recorded);
 }
