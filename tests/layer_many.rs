@@ -23,24 +23,19 @@ const THREADS: usize = 8;
 const EACH: usize = 250;
 const ROLLOUTS: usize = THREADS * EACH;
 
-/// The events of a rollout with so many turns of two calls each, one of a handle and one of a plain span.
-fn events(turns: u64) -> Vec<(&'static str, u64)> {
-    let calls = 2 * turns;
-    let mut events = vec![
-        ("codex_turn_ended", turns),
-        ("codex_turn_started", turns),
-        ("inference_completed", calls),
-        ("inference_started", calls),
-        ("rollout_ended", 1),
-        ("rollout_started", 1),
-        ("thread_ended", 1),
-        ("thread_started", 1),
-        ("tool_call_ended", calls),
-        ("tool_call_started", calls),
-    ];
-    events.sort_unstable();
-    events
-}
+/// The events of a rollout: a turn with two calls of each kind, one of a handle and one of a plain span.
+const EVENTS: [(&str, u64); 10] = [
+    ("rollout_started", 1),
+    ("thread_started", 1),
+    ("codex_turn_started", 1),
+    ("inference_started", 2),
+    ("inference_completed", 2),
+    ("tool_call_started", 2),
+    ("tool_call_ended", 2),
+    ("codex_turn_ended", 1),
+    ("thread_ended", 1),
+    ("rollout_ended", 1),
+];
 
 /// The calls of a turn, whose bodies all say which rollout they are of.
 fn inference(turn: &Turn, id: &str) {
@@ -51,7 +46,7 @@ fn inference(turn: &Turn, id: &str) {
 }
 
 fn tool(turn: &Turn, id: &str) {
-    let tool = turn.tool(Call::new("n").arguments(id));
+    let tool = turn.tool(Call::new("n"));
     tool.output(id);
     tool.completed();
 }
@@ -74,26 +69,24 @@ fn plain_tool(turn: &Span, id: &str) -> Span {
         "tool",
         gen_ai.operation.name = "execute_tool",
         gen_ai.tool.name = "n",
-        gen_ai.tool.call.arguments = id,
         gen_ai.tool.call.result = id,
     )
 }
 
-fn check_stats(recorder: &Recorder, turns: u64) {
+fn check_stats(recorder: &Recorder) {
     let stats = recorder.stats();
     assert_eq!((stats.lost(), stats.late), (0, 0), "{stats:?}");
-    let expected = events(turns).into_iter().map(|(name, count)| (name, count * ROLLOUTS as u64)).collect();
-    assert_eq!(stats.events, expected);
-    let calls = 2 * turns * ROLLOUTS as u64;
-    let bodies = ["inference_request", "inference_response", "tool_invocation", "tool_result"];
-    assert_eq!(stats.payloads, bodies.map(|name| (name, calls)).into());
+    let all = |each: u64| each * ROLLOUTS as u64;
+    assert_eq!(stats.events, EVENTS.map(|(name, each)| (name, all(each))).into());
+    let bodies = ["inference_request", "inference_response", "tool_result"];
+    assert_eq!(stats.payloads, bodies.map(|name| (name, all(2))).into());
 }
 
 /// Every bundle is whole, is of another rollout, and has its own bodies alone.
-fn check_bundles(root: &Path, turns: usize) {
+fn check_bundles(root: &Path) {
     let paths: Vec<PathBuf> = root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(paths.len(), ROLLOUTS);
-    let check = |paths: &[PathBuf]| paths.iter().map(|path| check_bundle(path, turns)).collect::<Vec<_>>();
+    let check = |paths: &[PathBuf]| paths.iter().map(|path| check_bundle(path)).collect::<Vec<_>>();
     let (first, second) = paths.split_at(ROLLOUTS / 2);
     let ids = thread::scope(|scope| {
         let other = scope.spawn(|| check(first));
@@ -105,22 +98,21 @@ fn check_bundles(root: &Path, turns: usize) {
     assert_eq!(ids.into_iter().collect::<BTreeSet<_>>(), expected);
 }
 
-fn check_bundle(path: &Path, turns: usize) -> String {
+fn check_bundle(path: &Path) -> String {
     let bundle = Bundle::read(path);
-    let counts = events(turns as u64);
-    for (name, count) in &counts {
-        assert_eq!(bundle.all(name).len() as u64, *count, "{name} in {}", path.display());
+    for (name, count) in EVENTS {
+        assert_eq!(bundle.all(name).len() as u64, count, "{name} in {}", path.display());
     }
-    assert_eq!(bundle.lines.len() as u64, counts.iter().map(|(_, count)| count).sum::<u64>());
+    assert_eq!(bundle.lines.len() as u64, EVENTS.iter().map(|(_, count)| count).sum::<u64>());
     let id = bundle.one("thread_started")["thread_id"].as_str().unwrap();
-    let fields = ["request_payload", "response_payload", "invocation_payload", "result_payload"];
+    let fields = ["request_payload", "response_payload", "result_payload"];
     let named = bundle.lines.iter().flat_map(|line| fields.map(|field| &line["payload"][field]));
     let bodies: Vec<_> = named.filter(|body| body.is_object()).map(|body| bundle.body(body).to_string()).collect();
-    assert_eq!(bodies.len(), 8 * turns);
+    assert_eq!(bodies.len(), 6);
     assert!(bodies.iter().all(|body| body.contains(id)), "{id}: {bodies:?}");
     let graph = graph(path);
     assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Completed));
-    assert_eq!([graph.turns.len(), graph.inference_calls.len(), graph.tool_calls.len()], [turns, 2 * turns, 2 * turns]);
+    assert_eq!([graph.turns.len(), graph.inference_calls.len(), graph.tool_calls.len()], [1, 2, 2]);
     assert_eq!(graph.diagnostics, []);
     id.to_owned()
 }
@@ -172,38 +164,35 @@ fn two_thousand_rollouts_that_are_open_at_once_in_several_threads_are_all_there(
         rows.into_iter()
             .for_each(|row| drop(scope.spawn(move || row.into_iter().for_each(|row| drop((row.2, row.1))))));
     });
-    check_stats(&recorder, 1);
+    check_stats(&recorder);
     drop(guard);
-    check_bundles(root.path(), 1);
+    check_bundles(root.path());
 }
 
-/// One rollout of a task: two turns, whose calls are made by tasks of their own, once all are open.
+/// One rollout of a task, whose calls are made by tasks of their own, once all rollouts are open.
 async fn rollout(n: usize, all_open: Arc<tokio::sync::Barrier>) {
     let id = name(n);
     let thread = Thread::start(ThreadMeta::new().id(&id));
+    let turn = thread.turn(None);
     all_open.wait().await;
-    for _ in 0..2 {
-        let turn = thread.turn(None);
-        let clones = (turn.clone(), turn.clone(), turn.clone(), id.clone(), id.clone(), id.clone());
-        let (for_inference, for_tool, for_spans, id_1, id_2, id_3) = clones;
-        let tasks = [
-            tokio::spawn(async move {
-                tokio::task::yield_now().await;
-                inference(&for_inference, &id_1);
-            }),
-            tokio::spawn(async move {
-                tool(&for_tool, &id_2);
-                tokio::task::yield_now().await;
-            }),
-            tokio::spawn(async move {
-                plain_inference(for_spans.span(), &id_3);
-                tokio::task::yield_now().instrument(plain_tool(for_spans.span(), &id_3)).await;
-            }),
-        ];
-        for task in tasks {
-            task.await.unwrap();
-        }
-        turn.completed();
+    let [for_inference, for_tool, for_spans] = std::array::from_fn(|_| (turn.clone(), id.clone()));
+    let tasks = [
+        tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            inference(&for_inference.0, &for_inference.1);
+        }),
+        tokio::spawn(async move {
+            tool(&for_tool.0, &for_tool.1);
+            tokio::task::yield_now().await;
+        }),
+        tokio::spawn(async move {
+            let (turn, id) = for_spans;
+            plain_inference(turn.span(), &id);
+            tokio::task::yield_now().instrument(plain_tool(turn.span(), &id)).await;
+        }),
+    ];
+    for task in tasks {
+        task.await.unwrap();
     }
 }
 
@@ -216,12 +205,12 @@ fn two_thousand_rollouts_of_tasks_are_all_there() {
         for task in tasks {
             runtime.block_on(task).unwrap();
         }
-        check_stats(&recorder, 2);
+        check_stats(&recorder);
         drop(guard);
-        check_stats(&recorder, 2);
+        check_stats(&recorder);
     });
     if let Some(root) = root {
-        check_bundles(root.path(), 2);
+        check_bundles(root.path());
     }
 }
 
@@ -250,8 +239,8 @@ fn two_thousand_runs_of_a_framework_that_opens_no_thread_are_a_bundle_each() {
     let mut ids = BTreeSet::new();
     for path in &paths {
         let bundle = Bundle::read(path);
-        let called = bundle.body(&bundle.one("tool_call_started")["invocation_payload"]);
-        let id = called["payload"]["arguments"].as_str().unwrap().to_owned();
+        let result = bundle.body(&bundle.one("tool_call_ended")["result_payload"]);
+        let id = result["response_item"]["output"].as_str().unwrap().to_owned();
         let asked = bundle.body(&bundle.one("inference_started")["request_payload"]);
         assert_eq!(asked["gen_ai.input.messages"][0]["parts"][0]["content"], id);
         assert_eq!(bundle.lines.len(), 10);

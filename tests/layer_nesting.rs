@@ -20,7 +20,7 @@ use tracing::{Level, Span, event, info_span};
 use tracing_subscriber::prelude::*;
 
 const THREADS: u64 = 8;
-const ROUNDS: u64 = 50;
+const ROUNDS: u64 = 25;
 const ALL: u64 = THREADS * ROUNDS;
 
 /// What a callback does with `tracing`, as one with `#[instrument]` on it would.

@@ -128,8 +128,8 @@ pub(crate) fn running(graph: &Graph) -> usize {
     all.filter(|status| *status == ExecutionStatus::Running).count()
 }
 
-/// How long anything here may take before it is held to hang.
-const DEADLINE: Duration = Duration::from_secs(120);
+/// How long anything here may take before it is held to hang: a deadlock would last for ever.
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Waits for a condition.
 #[track_caller]

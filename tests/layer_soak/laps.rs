@@ -31,7 +31,7 @@ impl Length {
 const THREADS: u64 = 4;
 
 /// Runs of each thread in a lap.
-const RUNS: u64 = 60;
+const RUNS: u64 = 36;
 
 /// After so many laps everything that is held for good is held.
 const WARM_UP: u64 = 2;

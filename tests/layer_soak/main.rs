@@ -65,6 +65,6 @@ const SECONDS: &str = "OTEL_TRACE_SOAK_SECONDS";
 fn many_threads_at_everything_hold_memory_and_files_flat() {
     match std::env::var(SECONDS) {
         Ok(seconds) => laps::run(Length::Time(Duration::from_secs(seconds.parse().unwrap()))),
-        Err(_) => alone("many_threads_at_everything_hold_memory_and_files_flat", || laps::run(Length::Laps(6))),
+        Err(_) => alone("many_threads_at_everything_hold_memory_and_files_flat", || laps::run(Length::Laps(5))),
     }
 }
