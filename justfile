@@ -63,3 +63,7 @@ fuzz SECONDS="60":
     for target in log payloads bundle; do
         cargo fuzz run "$target" -- -max_total_time={{SECONDS}} -timeout=20 -rss_limit_mb=2048 -max_len=262144 -print_final_stats=1
     done
+
+# Everything an agent does, in several threads for so long: fails where memory or open files grow
+soak SECONDS="600":
+    OTEL_TRACE_SOAK_SECONDS={{SECONDS}} cargo test --release --test layer_soak -- --exact --nocapture many_threads_at_everything_hold_memory_and_files_flat

@@ -38,7 +38,8 @@
 //! agent (`gen_ai.agent.name`) is the first of an agent that is that tool: a thread of its own, which ends with the tool call.
 //!
 //! A span that closes is ended by what it said: an error fails it; a response completes an inference call, a result or
-//! an `otel.status_code` of `OK` a tool call; a call without any of these was dropped and is cancelled. A tool's name
+//! an `otel.status_code` of `OK` a tool call; a call without any of these was dropped and is cancelled. A thread or turn
+//! that a panic unwinds through failed. A tool's name
 //! and call id that a span declares as empty are waited for until something happens in it. A tool span below that of a
 //! code cell was asked for by the cell.
 //!

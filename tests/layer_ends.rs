@@ -194,6 +194,41 @@ fn a_dropped_future_cancels_its_call() {
 }
 
 #[test]
+fn a_call_that_is_cancelled_keeps_what_had_come() {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, || {
+        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let inference = turn.inference(Model { name: "m", provider: "p" });
+        inference.request(Json(&json!({ "input": [] })));
+        let half = json!({ "output_items": [{ "role": "assistant", "content": "half an ans" }] });
+        inference.response(Json(&half));
+        inference.cancelled("by the user");
+        let plain = turn.span().in_scope(|| {
+            info_span!(
+                "chat",
+                gen_ai.operation.name = "chat",
+                gen_ai.input.messages = "[]",
+                gen_ai.output.messages = Empty
+            )
+        });
+        plain.record(
+            "gen_ai.output.messages",
+            r#"[{"role":"assistant","parts":[{"type":"text","content":"the other"}]}]"#,
+        );
+        plain.otel_trace().cancelled("by the user");
+    });
+    drop(guard);
+    let bundle = &bundles(root.path())[0];
+    let cancelled = bundle.all("inference_cancelled");
+    assert!(cancelled.iter().all(|cancelled| cancelled["reason"] == "by the user"));
+    let [half, other] = [0, 1].map(|call: usize| bundle.body(&cancelled[call]["partial_response_payload"]).to_string());
+    assert!(half.contains("half an ans") && other.contains("the other"), "{half}, {other}");
+    let graph = common::graph(&bundle.path);
+    let shown: Vec<_> = graph.inference_calls.iter().flat_map(|call| &call.response_item_ids).collect();
+    assert_eq!(shown.len(), 2, "in the graph too");
+}
+
+#[test]
 fn an_end_may_come_from_any_task_after_the_work_was_handed_on() {
     let bundle = run(|_thread, _turn, inference, tool| {
         let stream = async move {

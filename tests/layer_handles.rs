@@ -8,8 +8,8 @@ use std::thread;
 
 use common::{bundles, record, record_one, recorder, under};
 use otel_trace::{
-    AnyWindow, Call, Exact, ExecutionStatus, Inference, Json, Model, PayloadKind, Recorder, Thread, ThreadMeta, Tool,
-    ToolKind, Turn, Usage, Window,
+    AnyWindow, Call, CodeCell, Compaction, Exact, ExecutionStatus, Inference, Json, Model, PayloadKind, Recorder,
+    Thread, ThreadMeta, Tool, ToolKind, Turn, Usage, Window,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +22,8 @@ fn handles_can_be_sent_shared_and_cloned() {
     check::<Turn>();
     check::<Inference>();
     check::<Tool>();
+    check::<CodeCell>();
+    check::<Compaction>();
     check::<AnyWindow>();
     check::<Recorder>();
 }

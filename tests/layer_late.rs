@@ -206,3 +206,34 @@ fn a_layer_that_takes_the_place_of_another_hears_of_its_spans() {
     drop(guard);
     common::bundles(root.path())[0].one("tool_call_runtime_started");
 }
+
+#[test]
+fn what_fields_said_before_the_shutdown_is_in_the_ends_that_it_writes() {
+    let (root, recorder, guard) = common::recorder();
+    common::under(&recorder, || {
+        let _root = info_span!("root").entered();
+        let chat = info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.input.messages = "[]",
+            gen_ai.output.messages = Empty,
+            gen_ai.response.id = Empty,
+        );
+        let tool = info_span!("tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.call.result = Empty);
+        let _entered = (chat.clone().entered(), tool.clone().entered());
+        chat.record("gen_ai.output.messages", "[1]");
+        chat.record("gen_ai.response.id", "resp-1");
+        tool.record("gen_ai.tool.call.result", "half of it");
+        drop(guard);
+    });
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    let bundle = &common::bundles(root.path())[0];
+    let cancelled = bundle.one("inference_cancelled");
+    assert_eq!(cancelled["reason"], "recording was shut down before it ended");
+    let half = json!({ "gen_ai.output.messages": [1], "gen_ai.response.id": "resp-1" });
+    assert_eq!(bundle.body(&cancelled["partial_response_payload"]), half);
+    let ended = bundle.one("tool_call_ended");
+    assert_eq!(ended["status"], "cancelled");
+    assert_eq!(bundle.body(&ended["result_payload"])["response_item"]["output"], "half of it");
+    assert_eq!(*bundle.names().last().unwrap(), "rollout_ended");
+}

@@ -74,3 +74,18 @@ impl PerSpan {
         changed
     }
 }
+
+impl Drop for PerSpan {
+    /// The span is gone. What is left is that of layers that nobody told, because they were taken out of the subscriber
+    /// while it was open.
+    fn drop(&mut self) {
+        for PerRecorder { state, supplied, .. } in self.0.drain(..) {
+            if let Some(state) = state {
+                state.close();
+            }
+            if let Some(supplied) = supplied {
+                supplied.end();
+            }
+        }
+    }
+}

@@ -164,6 +164,10 @@ where
 
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         let Some(state) = self.state_of(id, &ctx) else { return };
+        // What a handle says it counts itself.
+        if self.recorder.is_shut() && !state.is_handled() {
+            return self.recorder.options.lose(Lost::Late, "fields of a span");
+        }
         let mut fields = Fields::default();
         values.record(&mut fields);
         state.learn(fields);

@@ -11,6 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::builder::{Builder, Error};
 use super::ignoring::is_ignoring;
 use super::parent::Parent;
+use super::span_state::SpanState;
 use super::window::{AnOpenWindow, End, InferenceWindow, ThreadWindow};
 use super::{Guard, RecordFilter, RecordLayer};
 use crate::bundle::{Lost, Stats, WriterOptions};
@@ -93,6 +94,8 @@ pub(super) struct Inner {
     last_key: AtomicU64,
     /// Inference calls whose requests are still to come, by their addresses.
     waiting: Mutex<HashMap<usize, Weak<InferenceWindow>>>,
+    /// Spans whose fields said what is not in the log yet, by their addresses.
+    unsaid: Mutex<HashMap<usize, Weak<SpanState>>>,
     /// Threads by their ids, for spans that name one they are not below.
     threads: Mutex<HashMap<ThreadId, Weak<ThreadWindow>>>,
     /// Threads that were supplied for a conversation. They live until shutdown.
@@ -123,6 +126,7 @@ impl Inner {
             open: Mutex::default(),
             last_key: AtomicU64::new(0),
             waiting: Mutex::default(),
+            unsaid: Mutex::default(),
             threads: Mutex::default(),
             conversations: Mutex::default(),
         }
@@ -187,6 +191,15 @@ impl Inner {
         locked(&self.waiting).remove(&std::ptr::from_ref(call).addr());
     }
 
+    /// The span will tell what its fields said, at the latest at the shutdown.
+    pub(super) fn has_to_say(&self, span: &Arc<SpanState>) {
+        locked(&self.unsaid).insert(Arc::as_ptr(span).addr(), Arc::downgrade(span));
+    }
+
+    pub(super) fn has_said(&self, span: &SpanState) {
+        locked(&self.unsaid).remove(&std::ptr::from_ref(span).addr());
+    }
+
     pub(super) fn thread_started(&self, id: ThreadId, thread: &Arc<ThreadWindow>) {
         locked(&self.threads).insert(id, Arc::downgrade(thread));
     }
@@ -207,6 +220,10 @@ impl Inner {
     /// The thread of a conversation that opens none itself.
     pub(super) fn conversation(&self, id: &str, make: impl FnOnce() -> Arc<ThreadWindow>) -> Arc<ThreadWindow> {
         let mut conversations = locked(&self.conversations);
+        // The shutdown has let go of all of them, and nobody would of this one, which holds the recorder.
+        if self.is_shut() {
+            return make();
+        }
         // One whose bundle could not be made is tried again: there may be room by now.
         if conversations.get(id).is_some_and(|thread| thread.is_lost()) {
             conversations.remove(id);
@@ -219,6 +236,8 @@ impl Inner {
         // They were seen to begin, so they are in the log too.
         let waiting: Vec<_> = locked(&self.waiting).values().filter_map(Weak::upgrade).collect();
         waiting.iter().for_each(InferenceWindow::give_up_waiting);
+        let unsaid: Vec<_> = locked(&self.unsaid).values().filter_map(Weak::upgrade).collect();
+        unsaid.iter().for_each(|span| span.say());
         let open = {
             let mut open = locked(&self.open);
             if self.is_shut.swap(true, Ordering::AcqRel) {

@@ -1,5 +1,6 @@
 //! What a span is to us: its facts so far, and the windows it opened.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::Metadata;
@@ -37,6 +38,8 @@ pub(super) struct SpanState {
     asked_with: OnceLock<Arc<Fields>>,
     /// The answer as a framework logged it, should the span not say it.
     wire_reply: OnceLock<String>,
+    /// Whether the recorder knows that there is more to say.
+    has_to_say: AtomicBool,
 }
 
 /// Where a span stands.
@@ -52,8 +55,6 @@ impl SpanState {
     pub(super) fn new(recorder: Arc<Inner>, place: Place) -> Arc<Self> {
         let Place { layer, metadata, is_handled, parent, supplied } = place;
         let opened_at = UnixMillis::now();
-        let (follows, touched_at) = (OnceLock::new(), OnceLock::new());
-        let (fields, windows) = (Mutex::new(None), OnceLock::new());
         Arc::new(Self {
             recorder,
             layer,
@@ -61,13 +62,14 @@ impl SpanState {
             opened_at,
             is_handled,
             parent,
-            follows,
+            follows: OnceLock::new(),
             supplied,
-            touched_at,
-            fields,
-            windows,
+            touched_at: OnceLock::new(),
+            fields: Mutex::new(None),
+            windows: OnceLock::new(),
             asked_with: OnceLock::new(),
             wire_reply: OnceLock::new(),
+            has_to_say: AtomicBool::new(false),
         })
     }
 
@@ -129,7 +131,7 @@ impl SpanState {
     }
 
     /// New values of the span's fields.
-    pub(super) fn learn(&self, news: Fields) {
+    pub(super) fn learn(self: &Arc<Self>, news: Fields) {
         // All else a handle says itself.
         if self.is_handled && !news.speak_of_status() {
             return;
@@ -145,10 +147,27 @@ impl SpanState {
         }
         match self.touched_at.get() {
             // What was missing when the span was entered may be there now.
-            Some(at) => self.start_unless_unnamed(*at),
+            Some(at) => {
+                self.start_unless_unnamed(*at);
+                self.keep_to_say();
+            }
             // What a span at the top is in may still be said: it may follow from another.
             None if is_complete && self.parent.is_some() => self.start(UnixMillis::now()),
             None => {}
+        }
+    }
+
+    /// What came after the start is told with the end, also should that be the shutdown's.
+    fn keep_to_say(self: &Arc<Self>) {
+        if self.windows.get().is_some() && !self.has_to_say.swap(true, Ordering::Relaxed) {
+            self.recorder.has_to_say(self);
+        }
+    }
+
+    /// Tells the windows what the span's fields have said by now.
+    pub(super) fn say(&self) {
+        if let Some(windows) = self.windows.get() {
+            self.say_last(windows);
         }
     }
 
@@ -279,6 +298,9 @@ impl SpanState {
 
     /// Tells the windows what the span's fields said, before they end.
     fn say_last(&self, windows: &Windows) {
+        if self.has_to_say.load(Ordering::Relaxed) {
+            self.recorder.has_said(self);
+        }
         let Some(fields) = locked(&self.fields).take() else { return };
         let Windows { thread, turn, work } = windows;
         match work {

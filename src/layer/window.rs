@@ -9,6 +9,7 @@ mod child_process;
 mod compaction;
 mod identity;
 mod inference;
+mod inference_seen;
 mod life;
 mod recording;
 mod session_metadata;
@@ -41,6 +42,16 @@ pub(super) enum End {
     Shutdown,
 }
 
+impl End {
+    /// Why a thread or a turn failed that ends like this: what was said of it, else that it did not end by itself.
+    fn error_of(&self, said: Option<String>) -> Option<String> {
+        let is_unwinding = matches!(self, Self::Closed) && std::thread::panicking();
+        said.or_else(|| is_unwinding.then(|| UNWOUND.to_owned()))
+    }
+}
+
+/// Why a thread or a turn failed of which nobody said so.
+const UNWOUND: &str = "a panic unwound through it";
 /// Why something was cancelled that nobody cancelled.
 const DROPPED: &str = "dropped before it ended";
 const SHUT_DOWN: &str = "recording was shut down before it ended";

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use otel_trace::bundle::Reader;
-use otel_trace::event::Record;
+use otel_trace::event::{ExecutionStatus, Record};
+use otel_trace::graph::{Graph, Severity};
+use otel_trace::reduce::{Options, reduce};
 use otel_trace::{Guard, Recorder};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -108,6 +111,57 @@ pub(crate) fn record_one(program: impl FnOnce()) -> Bundle {
     bundles.remove(0)
 }
 
+/// The graph of a bundle, of which nothing may be left out.
+#[track_caller]
+pub(crate) fn graph(bundle: &Path) -> Graph {
+    let graph = reduce(&Reader::open(bundle).unwrap(), &Options::default()).unwrap().graph;
+    for told in &graph.diagnostics {
+        assert_eq!(told.severity, Severity::Notice, "{}: {told}", bundle.display());
+    }
+    graph
+}
+
+/// How many windows of a graph have not ended, the rollout itself aside.
+pub(crate) fn running(graph: &Graph) -> usize {
+    let threads = graph.threads.iter().map(|thread| thread.window.status);
+    let turns = graph.turns.iter().map(|turn| turn.window.status);
+    let calls = graph.inference_calls.iter().map(|call| call.window.status);
+    let tools = graph.tool_calls.iter().map(|tool| tool.window.status);
+    let cells = graph.code_cells.iter().map(|cell| cell.window.status);
+    let requests = graph.compaction_requests.iter().map(|request| request.window.status);
+    let all = threads.chain(turns).chain(calls).chain(tools).chain(cells).chain(requests);
+    all.filter(|status| *status == ExecutionStatus::Running).count()
+}
+
+/// How long anything here may take before it is held to hang: a deadlock would last for ever.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// Waits for a condition.
+#[track_caller]
+pub(crate) fn until(mut is_met: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_met() {
+        assert!(started.elapsed() < DEADLINE, "it does not come to that");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Runs `program` in a process of its own, under a global subscriber that records it. Gives what that left, to the
+/// parent; the child is given nothing and is to return.
+#[track_caller]
+pub(crate) fn alone(test: &str, program: impl FnOnce(Recorder, Guard)) -> Option<TempDir> {
+    if role().is_some() {
+        let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
+        tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+        program(recorder, guard);
+        return None;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let output = child(test, "alone").env("OTEL_TRACE_ROOT", root.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(root)
+}
+
 const ROLE: &str = "OTEL_TRACE_TEST_ROLE";
 
 /// This test once more, in a process of its own, where [`role`] is `role`.
@@ -118,14 +172,20 @@ pub(crate) fn child(test: &str, role: &str) -> Command {
     command
 }
 
-/// What this process is to do, if it is a child.
+/// What this process is to do, if it is a child. One that hangs fails.
 pub(crate) fn role() -> Option<String> {
-    std::env::var(ROLE).ok()
+    let role = std::env::var(ROLE).ok()?;
+    std::thread::spawn(|| {
+        std::thread::sleep(DEADLINE);
+        std::process::abort();
+    });
+    Some(role)
 }
 
 // No test file needs all of it.
 const _: () = {
     let _ = (Bundle::body, Bundle::bytes, Bundle::all, Bundle::one, Bundle::names, child, role);
     let _ = |bundle: Bundle| (bundle.path, bundle.lines, bundle.manifest);
-    let _ = |program: fn()| record_one(program);
+    let _ = (graph, running, |program: fn()| record_one(program));
+    let _ = |is_met: fn() -> bool, program: fn(Recorder, Guard)| (until(is_met), alone("", program));
 };

@@ -4,15 +4,13 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::inference_seen::{How, Seen};
 use super::life::Life;
 use super::recording::Recording;
 use super::turn::TurnWindow;
-use super::{AnOpenWindow, DROPPED, End, SHUT_DOWN};
+use super::{AnOpenWindow, End};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
-use crate::event::{
-    Event, EventKind, InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, InferenceStarted,
-    PayloadKind, PayloadRef, RequestId, ResponseId, UnixMillis, Usage,
-};
+use crate::event::{Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, UnixMillis, Usage};
 use crate::layer::recorder::{Inner, locked};
 
 /// What is known of a call before it starts.
@@ -30,33 +28,6 @@ pub(in crate::layer) struct InferenceWindow {
     id: OnceLock<InferenceId>,
     life: Life,
     seen: Mutex<Seen>,
-}
-
-/// What was seen of a call so far.
-#[derive(Debug, Default, Clone)]
-struct Seen {
-    wire_request: Option<PayloadRef>,
-    response: Option<PayloadRef>,
-    wire_response: Option<PayloadRef>,
-    response_id: Option<ResponseId>,
-    upstream_request_id: Option<RequestId>,
-    first_token_at: Option<UnixMillis>,
-    usage: Option<Usage>,
-    error: Option<String>,
-    /// Whether there was an answer, be it stored or lost.
-    is_answered: bool,
-}
-
-impl Seen {
-    /// Takes note of an answer, and gives the one that it takes the place of.
-    fn answer(&mut self, stored: Result<Stored, Lost>) -> Option<PayloadRef> {
-        self.is_answered = true;
-        match stored {
-            Ok(Stored { reference, is_json: true }) => self.response.replace(reference),
-            Ok(Stored { reference, is_json: false }) => self.wire_response.replace(reference),
-            Err(_told) => None,
-        }
-    }
 }
 
 /// The body of a request or a response that is not known: `{}`.
@@ -237,7 +208,7 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn first_token(&self) {
-        locked(&self.seen).first_token_at.get_or_insert_with(UnixMillis::now);
+        self.note(|seen| seen.first_token_at = seen.first_token_at.or_else(|| Some(UnixMillis::now())));
     }
 
     /// The first piece of the answer came so long after the call was opened.
@@ -247,15 +218,22 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn response_id(&self, id: &str) {
-        locked(&self.seen).response_id = Some(id.into());
+        self.note(|seen| seen.response_id = Some(id.into()));
     }
 
     pub(in crate::layer) fn upstream_request_id(&self, id: &str) {
-        locked(&self.seen).upstream_request_id = Some(id.into());
+        self.note(|seen| seen.upstream_request_id = Some(id.into()));
     }
 
     pub(in crate::layer) fn usage(&self, usage: Usage) {
-        locked(&self.seen).usage = Some(usage);
+        self.note(|seen| seen.usage = Some(usage));
+    }
+
+    /// Something that the end shall say.
+    fn note(&self, note: impl FnOnce(&mut Seen)) {
+        if !self.recorder().is_off("what was seen of an inference call") {
+            note(&mut locked(&self.seen));
+        }
     }
 
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
@@ -317,49 +295,22 @@ impl InferenceWindow {
     fn write_end(self: &Arc<Self>, end: End, missing: Option<ReadyBody>, at: UnixMillis) {
         let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
         // Only now: an answer may have come while the end was on its way.
-        let seen = locked(&self.seen).clone();
+        let mut seen = locked(&self.seen).clone();
         let how = How::of(end, &seen);
-        let Seen { response, wire_response, response_id, upstream_request_id, first_token_at, usage, .. } = seen;
         let is_completed = matches!(how, How::Completed);
-        let response = response.or_else(|| {
+        let response = seen.response.take().or_else(|| {
             let stored = recording.bundle.writer.store(&recording.id, missing.filter(|_| is_completed)?);
             stored.ok().map(|stored| stored.reference)
         });
-        let inference_call_id = id.clone();
         let event: Event = match (how, response) {
-            (How::Completed, Some(response_payload)) => InferenceCompleted {
-                inference_call_id,
-                response_id,
-                response_payload,
-                upstream_request_id,
-                first_token_at_unix_ms: first_token_at,
-                usage,
-                wire_payload: wire_response.map(Box::new),
-            }
-            .into(),
+            (How::Completed, Some(response_payload)) => seen.completed(id, response_payload).into(),
             (How::Completed, None) => {
                 let what = Lost::Event(EventKind::InferenceCompleted);
                 recording.bundle.writer.lose_dependent(what, "its response could not be stored");
                 return;
             }
-            (How::Failed(error), partial_response_payload) => InferenceFailed {
-                inference_call_id,
-                error,
-                partial_response_payload,
-                upstream_request_id,
-                first_token_at_unix_ms: first_token_at,
-                wire_payload: wire_response.map(Box::new),
-            }
-            .into(),
-            (How::Cancelled(reason), partial_response_payload) => InferenceCancelled {
-                inference_call_id,
-                reason,
-                partial_response_payload,
-                upstream_request_id,
-                first_token_at_unix_ms: first_token_at,
-                wire_payload: wire_response.map(Box::new),
-            }
-            .into(),
+            (How::Failed(error), partial) => seen.failed(id, error, partial).into(),
+            (How::Cancelled(reason), partial) => seen.cancelled(id, reason, partial).into(),
         };
         recording.say(&place.context, event, at);
     }
@@ -368,28 +319,5 @@ impl InferenceWindow {
 impl Drop for InferenceWindow {
     fn drop(&mut self) {
         self.recorder().waits_no_more(self);
-    }
-}
-
-/// How a call ended.
-enum How {
-    Completed,
-    Failed(String),
-    Cancelled(String),
-}
-
-impl How {
-    fn of(end: End, seen: &Seen) -> Self {
-        match end {
-            End::Completed => Self::Completed,
-            End::Failed(error) => Self::Failed(error),
-            End::Cancelled(reason) => Self::Cancelled(reason),
-            End::Shutdown => Self::Cancelled(SHUT_DOWN.to_owned()),
-            End::Closed => match &seen.error {
-                Some(error) => Self::Failed(error.clone()),
-                None if seen.is_answered => Self::Completed,
-                None => Self::Cancelled(DROPPED.to_owned()),
-            },
-        }
     }
 }

@@ -318,7 +318,7 @@ impl ThreadWindow {
         for turn in supplied.iter().filter(|turn| turn.is_supplied()) {
             turn.end(end.clone());
         }
-        let error = locked(&self.error).clone();
+        let error = end.error_of(locked(&self.error).clone());
         let is_shutdown = matches!(end, End::Shutdown);
         let (status, error) = match (end, error) {
             (End::Closed, None) | (End::Completed, _) => (RolloutStatus::Completed, None),

@@ -166,7 +166,7 @@ impl TurnWindow {
     }
 
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
-        let error = locked(&self.error).clone();
+        let error = end.error_of(locked(&self.error).clone());
         let (status, error) = match (end, error) {
             (End::Closed, None) | (End::Completed, _) => (ExecutionStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (ExecutionStatus::Failed, Some(error)),

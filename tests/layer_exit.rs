@@ -1,0 +1,201 @@
+//! Ways a process ends with spans open: what is in the log then reduces, as running or as aborted.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::process::{Output, exit};
+use std::sync::{Mutex, mpsc};
+use std::thread;
+
+use common::{Bundle, bundles, child, graph, role, running, until};
+use otel_trace::event::{ExecutionStatus, RolloutStatus};
+use otel_trace::graph::Graph;
+use otel_trace::{Call, Guard, Inference, Json, Model, Recorder, Script, Thread, ThreadMeta, Tool, Turn, Window};
+use serde_json::json;
+use tempfile::TempDir;
+use tracing::span::EnteredSpan;
+use tracing::{Span, info_span};
+use tracing_subscriber::prelude::*;
+
+const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+
+/// What nothing drops when `main` returns.
+static KEPT: Mutex<Vec<Held>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static ENTERED: Mutex<Vec<EnteredSpan>> = const { Mutex::new(Vec::new()) };
+}
+
+struct Held {
+    _guard: Option<Guard>,
+    _handles: Vec<(Thread, Turn, Inference, Tool)>,
+    _spans: Vec<Span>,
+}
+
+/// A thread, a turn, and a call of each kind, all open; and the same in plain spans.
+fn open_everything() -> Held {
+    let thread = Thread::start(ThreadMeta::new().id("handles"));
+    let turn = thread.turn(None);
+    let inference = turn.inference(MODEL);
+    inference.request(Json(&json!({ "input": [] })));
+    let tool = turn.tool(Call::new("n"));
+    tool.runtime_started(Json(&json!({})));
+    std::mem::forget(turn.code_cell(Script::new("run()")));
+    let span = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "spans");
+    let inner = span.in_scope(|| info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = "u"));
+    let chat = inner.in_scope(|| {
+        info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]", gen_ai.request.model = "m")
+    });
+    chat.in_scope(|| {});
+    let plain = inner.in_scope(|| info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.name = "n"));
+    plain.in_scope(|| {});
+    Held { _guard: None, _handles: vec![(thread, turn, inference, tool)], _spans: vec![span, inner, chat, plain] }
+}
+
+/// A thread that never ends, inside a span of its own.
+fn park() {
+    let (is_in, wait) = mpsc::channel();
+    thread::spawn(move || {
+        let span = info_span!("tool", otel_trace.kind = "tool").entered();
+        ENTERED.with(|entered| entered.lock().unwrap().push(span));
+        is_in.send(()).unwrap();
+        loop {
+            thread::park();
+        }
+    });
+    wait.recv().unwrap();
+}
+
+/// What a child does, by its role. Whatever it is, three bundles are open when it ends.
+fn program(role: &str) {
+    let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
+    tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+    let held = open_everything();
+    park();
+    match role {
+        "exit" => exit(7),
+        "exit after the recording" => {
+            drop(guard);
+            exit(7)
+        }
+        "exit from another thread" => {
+            // While this one is in a span.
+            let _entered = held._spans[0].enter();
+            drop(thread::spawn(|| exit(7)));
+            loop {
+                thread::park();
+            }
+        }
+        "abort" => std::process::abort(),
+        "return" => KEPT.lock().unwrap().push(Held { _guard: Some(guard), ..held }),
+        "return after the recording" => {
+            drop(guard);
+            KEPT.lock().unwrap().push(held);
+        }
+        // The handles go with their thread's storage, which outlives the guard.
+        "return with the last handles in a thread's storage" => {
+            for span in held._spans {
+                ENTERED.with(|entered| entered.lock().unwrap().push(span.entered()));
+            }
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// How the child of this role ends, and what it leaves.
+fn ended(role: &str) -> (Output, TempDir) {
+    let root = tempfile::tempdir().unwrap();
+    let mut child = child("whatever_is_open_when_the_process_ends_can_be_read", role);
+    let output = child.env("OTEL_TRACE_ROOT", root.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("panicked") && !said.contains("otel-trace:"), "{role}: {said}");
+    (output, root)
+}
+
+/// The bundles of [`program`]: those of handles, spans, and of what the parked thread is in.
+fn check(bundles: &[Bundle], role: &str, status: RolloutStatus) {
+    let graphs: Vec<_> = bundles.iter().map(|bundle| graph(&bundle.path)).collect();
+    assert_eq!(graphs.len(), 3, "{role}");
+    let sum = |count: fn(&Graph) -> usize| graphs.iter().map(count).sum::<usize>();
+    let counts = [
+        sum(|graph| graph.threads.len()),
+        sum(|graph| graph.turns.len()),
+        sum(|graph| graph.inference_calls.len()),
+        sum(|graph| graph.tool_calls.len()),
+        sum(|graph| graph.code_cells.len()),
+    ];
+    assert_eq!(counts, [3, 3, 2, 3, 1], "{role}");
+    let expected = if status == RolloutStatus::Running { counts.iter().sum() } else { 0 };
+    assert_eq!(sum(running), expected, "{role}");
+    for graph in &graphs {
+        assert_eq!(graph.status, status, "{role}");
+        let is_cut_short = |window: ExecutionStatus| window != ExecutionStatus::Completed;
+        assert!(graph.turns.iter().all(|turn| is_cut_short(turn.window.status)), "{role}");
+        assert!(graph.tool_calls.iter().all(|tool| is_cut_short(tool.window.status)), "{role}");
+    }
+}
+
+#[test]
+fn whatever_is_open_when_the_process_ends_can_be_read() {
+    if let Some(role) = role() {
+        return program(&role);
+    }
+    let (running, aborted) = (RolloutStatus::Running, RolloutStatus::Aborted);
+    let roles = [
+        ("exit", Some(7), running),
+        ("exit after the recording", Some(7), aborted),
+        ("exit from another thread", Some(7), running),
+        ("abort", None, running),
+        ("return", Some(0), running),
+        ("return after the recording", Some(0), aborted),
+    ];
+    for (role, code, status) in roles {
+        let (output, root) = ended(role);
+        assert_eq!(output.status.code(), code, "{role}");
+        check(&bundles(root.path()), role, status);
+    }
+    // Here the guard goes first, with its scope.
+    let (output, root) = ended("return with the last handles in a thread's storage");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(bundles(root.path()).len(), 3);
+    for bundle in bundles(root.path()) {
+        assert_eq!(common::running(&graph(&bundle.path)), 0);
+    }
+}
+
+#[test]
+fn an_exit_amid_work_leaves_whole_lines() {
+    if role().is_some() {
+        let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
+        tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+        for n in 0..4_u32 {
+            thread::spawn(move || {
+                loop {
+                    let thread = Thread::start(ThreadMeta::new().id(&n.to_string()));
+                    let turn = thread.turn(None);
+                    let inference = turn.inference(MODEL);
+                    inference.request(Json(&json!({ "input": [] })));
+                    inference.response(Json(&json!({ "output_items": [] })));
+                    drop(inference);
+                    turn.span().in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
+                }
+            });
+        }
+        until(|| recorder.stats().events.values().sum::<u64>() > 2_000);
+        exit(7);
+    }
+    let root = tempfile::tempdir().unwrap();
+    let mut child = child("an_exit_amid_work_leaves_whole_lines", "amid work");
+    let output = child.env("OTEL_TRACE_ROOT", root.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut lines = 0;
+    for entry in root.path().read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        // One that was being made has a hidden name and is none yet.
+        if !path.file_name().unwrap().as_encoded_bytes().starts_with(b".") {
+            graph(&path);
+            lines += std::fs::read_to_string(path.join("trace.jsonl")).unwrap().lines().count();
+        }
+    }
+    assert!(lines > 2_000, "{lines}");
+}

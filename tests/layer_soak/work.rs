@@ -1,0 +1,178 @@
+//! What agents do, all of it closed when each function returns.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Waker};
+
+use otel_trace::{
+    Body, BodyBuf, BodyError, Call, CellStatus, ExecutionStatus, Json, Model, Script, Thread, ThreadMeta, Turn, Usage,
+    Window,
+};
+use serde_json::json;
+use tracing::field::Empty;
+use tracing::{Instrument, Level, Span, event, info_span};
+
+const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+
+static PLANNED_LOSSES: AtomicU64 = AtomicU64::new(0);
+
+/// How many losses were planned: every [`loss`] is one.
+pub(crate) fn planned_losses() -> u64 {
+    PLANNED_LOSSES.load(Ordering::Relaxed)
+}
+
+/// A run of handles: turns with calls of every kind, and an agent that is spawned.
+pub(crate) fn handles(n: u64) {
+    let id = format!("handles-{n}");
+    let thread = Thread::start(ThreadMeta::new().id(&id).agent_name("coder").cwd("/work"));
+    let turn = thread.turn(None);
+    turn_of_handles(&turn, n);
+    let spawning = turn.tool(Call::new("spawn_agent").id("spawn"));
+    let child = spawning.spawn_thread(ThreadMeta::new().id("child").task_name("look"));
+    turn_of_handles(&child.turn(Some("child's".into())), n);
+    child.completed();
+    spawning.completed();
+    let failing = thread.turn(None);
+    failing.tool(Call::new("n")).failed("planted");
+    failing.failed("planted");
+    thread.protocol_event("warning", Json(&json!({ "message": "slow" })));
+}
+
+fn turn_of_handles(turn: &Turn, n: u64) {
+    let inference = turn.inference(MODEL);
+    inference.request(Json(&json!({ "input": [{ "role": "user", "content": format!("go {n}") }] })));
+    inference.first_token();
+    inference.usage(Usage { input_tokens: 9, output_tokens: 3, ..Usage::default() });
+    let call_id = format!("call-{n}");
+    let call = json!({ "type": "function_call", "call_id": call_id, "name": "bash", "arguments": "{}" });
+    inference.response(Json(&json!({ "response_id": format!("resp-{n}"), "output_items": [call] })));
+    inference.completed();
+    let tool = turn.tool(Call::new("bash").id(&call_id).arguments("{}"));
+    tool.runtime_started(Json(&json!({ "call_id": call_id, "command": ["ls"], "cwd": "/work" })));
+    tool.runtime_ended(ExecutionStatus::Completed, Json(&json!({ "exit_code": 0, "stdout": "", "stderr": "" })));
+    tool.output("ok");
+    tool.completed();
+    let cell = turn.code_cell(Script::new("run()").id("1").call_id("script"));
+    drop(cell.tool(Call::new("web_search").id("inner")));
+    cell.responded(CellStatus::Yielded, Json(&json!({ "response": {} })));
+    cell.ended(CellStatus::Completed, Json(&json!({ "response": {} })));
+    let compaction = turn.compaction(MODEL);
+    compaction.request(Json(&json!({ "input": [] })));
+    compaction.failed("503");
+    let again = compaction.again(MODEL);
+    again.request(Json(&json!({ "input": [] })));
+    again.response(Json(&json!({ "output_items": [] })));
+    again.installed(Json(&json!({ "input_history": [], "replacement_history": [] })));
+    drop(turn.inference(MODEL));
+}
+
+/// Futures that are dropped where they stand, with their calls open.
+pub(crate) fn dropped(n: u64) {
+    let thread = Thread::start(ThreadMeta::new().id(&format!("dropped-{n}")));
+    let turn = thread.turn(None);
+    let asked = turn.inference(MODEL);
+    let call = async {
+        let inference = turn.inference(MODEL);
+        inference.request(Json(&json!({ "input": [] })));
+        let _tool = turn.tool(Call::new("n"));
+        let chat = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]");
+        std::future::pending::<()>().instrument(chat).await;
+    };
+    let mut call = pin!(call.instrument(turn.span().clone()));
+    assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(asked);
+}
+
+/// A call whose answer can't be had.
+struct Fails;
+
+impl Body for Fails {
+    fn encode(&self, _: &mut BodyBuf) -> Result<(), BodyError> {
+        Err(BodyError::new("planted"))
+    }
+}
+
+/// A body that is lost.
+pub(crate) fn loss(n: u64) {
+    PLANNED_LOSSES.fetch_add(1, Ordering::Relaxed);
+    Thread::start(ThreadMeta::new().id(&format!("loss-{n}"))).turn(None).tool(Call::new("n")).result(Fails);
+}
+
+/// A panic that unwinds through it all, without a message.
+pub(crate) fn panic(n: u64) {
+    let thrown = std::panic::catch_unwind(|| {
+        let thread = Thread::start(ThreadMeta::new().id(&format!("panic-{n}")));
+        let turn = thread.turn(None);
+        let tool = turn.tool(Call::new("n"));
+        tool.span().in_scope(|| std::panic::resume_unwind(Box::new(())));
+    });
+    assert!(thrown.is_err());
+}
+
+/// A run of a framework, which opens neither thread nor turn.
+pub(crate) fn framework(n: u64) {
+    info_span!("request").in_scope(|| agent(None, Some(&format!("call-{n}"))));
+}
+
+/// How many conversations there are. Each is a thread until the shutdown, and a bundle.
+pub(crate) const CONVERSATIONS: u64 = 8;
+
+pub(crate) fn conversation_id(n: u64) -> String {
+    format!("conversation-{}", n % CONVERSATIONS)
+}
+
+/// A turn of one of the conversations. Its calls have no ids: those that were given are known until the bundle ends.
+pub(crate) fn conversation(n: u64) {
+    agent(Some(&conversation_id(n)), None);
+}
+
+fn agent(conversation: Option<&str>, call_id: Option<&str>) {
+    let agent = info_span!(
+        "agent",
+        gen_ai.operation.name = "invoke_agent",
+        gen_ai.conversation.id = conversation,
+        error.type = Empty
+    );
+    agent.in_scope(|| {
+        let chat = info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.provider.name = "p",
+            gen_ai.request.model = "m",
+            gen_ai.input.messages = r#"[{"role":"user","parts":[{"type":"text","content":"go"}]}]"#,
+            gen_ai.output.messages = Empty,
+            gen_ai.usage.output_tokens = Empty,
+        );
+        chat.in_scope(|| info_span!("http").in_scope(|| tracing::debug!("of no interest")));
+        chat.record("gen_ai.output.messages", "[]").record("gen_ai.usage.output_tokens", 3);
+        // As frameworks chain theirs.
+        let next = tool(call_id);
+        next.follows_from(&chat);
+        drop(chat);
+        next.in_scope(|| event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_started"));
+        next.record("gen_ai.tool.call.result", "ok");
+        info_span!("warm-up", otel_trace.kind = "none", gen_ai.operation.name = "chat").in_scope(|| {});
+        // A call that nobody waits for, and a run that fails.
+        tool(None).in_scope(|| {});
+        agent.record("error.type", "planted");
+    });
+}
+
+fn tool(call_id: Option<&str>) -> Span {
+    info_span!(
+        "tool",
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = "bash",
+        gen_ai.tool.call.id = call_id,
+        gen_ai.tool.call.arguments = "{}",
+        gen_ai.tool.call.result = Empty,
+    )
+}
+
+/// Everything, in turns.
+pub(crate) fn anything(n: u64) {
+    const ALL: [fn(u64); 6] = [handles, dropped, loss, panic, framework, conversation];
+    let kind = usize::try_from(n).unwrap() % ALL.len();
+    // Each conversation has its turn.
+    ALL[kind](if kind == ALL.len() - 1 { n / ALL.len() as u64 } else { n });
+}

@@ -1,0 +1,339 @@
+//! Spans and handles that outlive what they are in: their bundle, the thread that made them, the recording.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::cell::RefCell;
+use std::thread;
+
+use common::{Bundle, alone, bundles, graph, recorder, running, under};
+use otel_trace::event::{CellStatus, ExecutionStatus, RolloutStatus};
+use otel_trace::{
+    Call, CodeCell, Compaction, Inference, Json, Model, PayloadKind, Recorder, Script, SpanExt, Thread, ThreadMeta,
+    Tool, Turn, Usage, Window,
+};
+use serde_json::json;
+use tracing::field::Empty;
+use tracing::{Dispatch, Level, Span, dispatcher, event, info_span};
+
+const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+
+/// What is in the bundle behind the end of its rollout.
+fn behind_the_end(bundle: &Bundle) -> Vec<&str> {
+    let mut names = bundle.names().into_iter();
+    names.find(|name| *name == "rollout_ended").unwrap();
+    names.collect()
+}
+
+#[test]
+fn what_outlives_the_handle_of_its_thread_is_recorded_behind_the_end_and_reduces() {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, || {
+        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let turn = thread.turn(None);
+        let inference = turn.inference(MODEL);
+        inference.request(Json(&json!({ "input": [] })));
+        let tool = turn.tool(Call::new("n").id("c"));
+        turn.completed();
+        thread.completed();
+        assert!(turn.is_recording(), "its work may still say something");
+        tool.output("r");
+        tool.completed();
+        inference.response(Json(&json!({ "output_items": [] })));
+        inference.completed();
+        // And what is only begun then.
+        let child = tool.spawn_thread(ThreadMeta::new().id("child"));
+        child.turn(None).tool(Call::new("n")).output("r");
+        drop(turn.tool(Call::new("after")));
+        turn.span().in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
+    });
+    drop(guard);
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    let bundle = &bundles(root.path())[0];
+    let expected = [
+        "tool_call_ended",
+        "inference_completed",
+        "thread_started",
+        "codex_turn_started",
+        "tool_call_started",
+        "tool_call_ended",
+        "codex_turn_ended",
+        "tool_call_started",
+        "tool_call_ended",
+        "tool_call_started",
+        "tool_call_ended",
+        "thread_ended",
+    ];
+    let mut behind = behind_the_end(bundle);
+    behind.sort_unstable();
+    let mut sorted = expected;
+    sorted.sort_unstable();
+    assert_eq!(behind, sorted);
+    let graph = graph(&bundle.path);
+    assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Completed));
+    assert_eq!((graph.threads.len(), graph.tool_calls.len()), (2, 4));
+    let answered = |id: &str| graph.tool_calls.get(id).unwrap().window.status;
+    assert_eq!(answered("c"), ExecutionStatus::Completed);
+}
+
+#[test]
+fn a_plain_span_that_outlives_its_thread_still_says_what_came_of_it() {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, || {
+        let thread = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "t");
+        let turn = thread.in_scope(|| info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = "u"));
+        let tool = turn.in_scope(|| {
+            info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.name = "n", gen_ai.tool.call.result = Empty)
+        });
+        tool.in_scope(|| {});
+        turn.otel_trace().completed();
+        thread.otel_trace().completed();
+        tool.in_scope(|| {
+            event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_ended");
+            info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").in_scope(|| {});
+        });
+        tool.record("gen_ai.tool.call.result", "r");
+    });
+    drop(guard);
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    let bundle = &bundles(root.path())[0];
+    let expected = ["tool_call_runtime_ended", "inference_started", "inference_cancelled", "tool_call_ended"];
+    assert_eq!(behind_the_end(bundle), expected);
+    let graph = graph(&bundle.path);
+    assert_eq!(running(&graph), 0);
+    assert_eq!(graph.tool_calls.iter().next().unwrap().window.status, ExecutionStatus::Completed);
+}
+
+#[test]
+fn work_that_races_with_the_end_of_its_thread_is_all_there() {
+    let (root, recorder, guard) = recorder();
+    let subscriber = under(&recorder, || dispatcher::get_default(Dispatch::clone));
+    let (threads, each) = (6, 100);
+    let agent = dispatcher::with_default(&subscriber, || Thread::start(ThreadMeta::new().id("t")));
+    let turn = agent.turn(None);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            let (turn, subscriber) = (turn.clone(), &subscriber);
+            scope.spawn(move || {
+                dispatcher::with_default(subscriber, || {
+                    for _ in 0..each {
+                        turn.tool(Call::new("n")).output("r");
+                        turn.span().in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
+                    }
+                });
+            });
+        }
+        common::until(|| recorder.stats().events.get("tool_call_started").is_some_and(|count| *count > each));
+        turn.completed();
+        agent.completed();
+    });
+    drop((turn, agent));
+    drop(guard);
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
+    bundle.one("rollout_ended");
+    let graph = graph(&bundle.path);
+    assert_eq!((running(&graph), graph.tool_calls.len() as u64), (0, 2 * threads * each));
+}
+
+/// Handles of every kind, and a plain span; dropped in this order.
+struct All {
+    plain: Span,
+    inference: Inference,
+    tool: Tool,
+    cell: CodeCell,
+    compaction: Compaction,
+    turn: Turn,
+    thread: Thread,
+}
+
+impl All {
+    fn open() -> Self {
+        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let turn = thread.turn(None);
+        let (inference, compaction) = (turn.inference(MODEL), turn.compaction(MODEL));
+        inference.request(Json(&json!({ "input": [] })));
+        compaction.request(Json(&json!({ "input": [] })));
+        let (tool, cell) = (turn.tool(Call::new("n").id("c")), turn.code_cell(Script::new("run()")));
+        let plain = turn.span().in_scope(|| {
+            info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.id = "p", gen_ai.tool.call.result = Empty)
+        });
+        plain.in_scope(|| {});
+        Self { thread, turn, inference, tool, cell, compaction, plain }
+    }
+
+    /// Everything that can be said of them.
+    fn say(&self) {
+        let Self { thread, turn, inference, tool, cell, compaction, plain } = self;
+        inference.first_token();
+        inference.usage(Usage::default());
+        inference.response_id("id");
+        inference.response(Json(&json!({ "output_items": [] })));
+        compaction.response(Json(&json!({ "output_items": [] })));
+        tool.output("r");
+        cell.responded(CellStatus::Completed, Json(&1));
+        plain.in_scope(|| {
+            event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_started");
+        });
+        plain.otel_trace().record_payload(PayloadKind::TerminalRuntimeEvent, Json(&1));
+        plain.record("gen_ai.tool.call.result", "r");
+        turn.record_payload(PayloadKind::ProtocolEvent, Json(&1));
+        thread.protocol_event("warning", Json(&1));
+    }
+}
+
+#[test]
+fn handles_and_spans_may_outlive_the_thread_that_made_them() {
+    let (root, recorder, guard) = recorder();
+    let make = |recorder: Recorder| thread::spawn(move || under(&recorder, All::open)).join().unwrap();
+    let all = make(recorder.clone());
+    let subscriber = all.plain.with_subscriber(|(_, subscriber)| subscriber.clone()).unwrap();
+    let end = move || {
+        all.say();
+        drop(all);
+    };
+    thread::spawn(move || dispatcher::with_default(&subscriber, end)).join().unwrap();
+    drop(guard);
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    let bundle = &bundles(root.path())[0];
+    let graph = graph(&bundle.path);
+    assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Completed));
+    let completed = |status: ExecutionStatus| assert_eq!(status, ExecutionStatus::Completed);
+    graph.tool_calls.iter().for_each(|tool| completed(tool.window.status));
+    graph.inference_calls.iter().for_each(|call| completed(call.window.status));
+    graph.code_cells.iter().for_each(|cell| completed(cell.window.status));
+    assert_eq!((graph.tool_calls.len(), bundle.all("tool_call_runtime_started").len()), (2, 1));
+}
+
+#[test]
+fn what_is_said_after_the_recording_is_counted_one_by_one() {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, || {
+        let all = All::open();
+        drop(guard);
+        let lines = bundles(root.path())[0].lines.len();
+        all.say();
+        assert_eq!(recorder.stats().late, 12, "as many as `say` says");
+        let subscriber = dispatcher::get_default(Dispatch::clone);
+        thread::scope(|scope| {
+            scope.spawn(|| dispatcher::with_default(&subscriber, || all.say()));
+        });
+        assert_eq!(recorder.stats().late, 24, "from any thread");
+        drop(all);
+        assert_eq!(recorder.stats().late, 24, "an end says nothing new");
+        drop(All::open());
+        assert!(recorder.stats().late > 24);
+        assert_eq!(bundles(root.path())[0].lines.len(), lines);
+    });
+    assert_eq!(recorder.stats().lost(), 0);
+    let bundles = bundles(root.path());
+    assert_eq!(bundles.len(), 1);
+    assert_eq!((running(&graph(&bundles[0].path)), *bundles[0].names().last().unwrap()), (0, "rollout_ended"));
+}
+
+/// Enters and leaves the spans in turns with another thread, which has its own below them.
+fn pass_between_threads() {
+    let thread = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "t");
+    let turn = thread.in_scope(|| info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = "u"));
+    let handle = turn.in_scope(|| Thread::start(ThreadMeta::new().id("h"))).turn(None);
+    let subscriber = dispatcher::get_default(Dispatch::clone);
+    thread::scope(|scope| {
+        for n in 0..4 {
+            let (turn, handle, subscriber) = (&turn, &handle, &subscriber);
+            scope.spawn(move || {
+                dispatcher::with_default(subscriber, || {
+                    for k in 0..50 {
+                        let id = format!("{n}-{k}");
+                        let span = if k % 2 == 0 { turn } else { handle.span() };
+                        let _entered = span.enter();
+                        let tool = info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.id = id);
+                        thread::scope(|scope| {
+                            scope.spawn(|| dispatcher::with_default(subscriber, || tool.in_scope(|| {})));
+                        });
+                    }
+                });
+            });
+        }
+    });
+}
+
+fn check_passed(bundles: &[Bundle]) {
+    let [bundle] = bundles else { panic!("{} bundles", bundles.len()) };
+    let graph = graph(&bundle.path);
+    assert_eq!((running(&graph), graph.tool_calls.len()), (0, 200));
+    for tool in graph.tool_calls.iter() {
+        let is_even = tool.tool_call_id.as_str().ends_with(['0', '2', '4', '6', '8']);
+        assert_eq!(tool.thread_id.as_str(), if is_even { "t" } else { "h" });
+    }
+}
+
+#[test]
+fn spans_may_be_entered_and_left_across_threads() {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, pass_between_threads);
+    drop(guard);
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    check_passed(&bundles(root.path()));
+    let root = alone("spans_may_be_entered_and_left_across_threads", |recorder, guard| {
+        pass_between_threads();
+        drop(guard);
+        assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    });
+    if let Some(root) = root {
+        check_passed(&bundles(root.path()));
+    }
+}
+
+thread_local! {
+    static STORED: RefCell<Option<All>> = const { RefCell::new(None) };
+}
+
+/// A thread whose storage lets go of handles, before that of `tracing` is gone or after.
+fn end_with_the_thread(stored_first: bool, subscriber: Option<Dispatch>) {
+    thread::spawn(move || {
+        // The last to be used is the first to go.
+        if stored_first {
+            STORED.with(|stored| drop(stored.borrow_mut().take()));
+        }
+        let fill = || {
+            let all = All::open();
+            all.say();
+            STORED.with(|stored| *stored.borrow_mut() = Some(all));
+        };
+        match &subscriber {
+            Some(subscriber) => dispatcher::with_default(subscriber, fill),
+            None => fill(),
+        }
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn handles_in_a_threads_storage_end_with_the_thread() {
+    let check = |recorder: &Recorder, rollouts: u64| {
+        let ended = ["rollout_ended", "codex_turn_ended", "inference_completed", "code_cell_ended"];
+        assert_eq!(ended.map(|event| recorder.stats().events[event]), [rollouts; 4], "before the shutdown");
+        assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    };
+    if common::role().is_none() {
+        let (root, recorder, guard) = recorder();
+        for (stored_first, rollouts) in [(false, 1), (true, 2)] {
+            let subscriber = under(&recorder, || dispatcher::get_default(Dispatch::clone));
+            end_with_the_thread(stored_first, Some(subscriber));
+            check(&recorder, rollouts);
+        }
+        drop(guard);
+        assert_eq!(bundles(root.path()).iter().map(|bundle| running(&graph(&bundle.path))).sum::<usize>(), 0);
+    }
+    let root = alone("handles_in_a_threads_storage_end_with_the_thread", |recorder, guard| {
+        for (stored_first, rollouts) in [(false, 1), (true, 2)] {
+            end_with_the_thread(stored_first, None);
+            check(&recorder, rollouts);
+        }
+        drop(guard);
+    });
+    if let Some(root) = root {
+        assert_eq!(bundles(root.path()).iter().map(|bundle| running(&graph(&bundle.path))).collect::<Vec<_>>(), [0; 2]);
+    }
+}

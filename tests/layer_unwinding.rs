@@ -1,0 +1,258 @@
+//! Panics that unwind through spans and handles: they reach the host as they were, and what they pass ends.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::thread;
+
+use common::{Bundle, alone, bundles, graph, record_one, recorder, role, running, under};
+use otel_trace::bundle::Reader;
+use otel_trace::event::{ExecutionStatus, RolloutStatus};
+use otel_trace::reduce::{Options, reduce};
+use otel_trace::{Call, Json, Model, PayloadKind, Recorder, Redact, Script, Thread, ThreadMeta, Window};
+use serde_json::json;
+use tracing::{Dispatch, info_span, instrument};
+use tracing_subscriber::prelude::*;
+
+const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+
+/// What is thrown. Nobody could make it anew.
+#[derive(Debug, PartialEq, Eq)]
+struct Planted(u64);
+
+const PLANTED: Planted = Planted(7);
+
+/// A window of every kind, each held where the panic comes through.
+fn through_handles() {
+    let thread = Thread::start(ThreadMeta::new().id("handles"));
+    let turn = thread.turn(None);
+    let _turn = turn.span().enter();
+    let asked = turn.inference(MODEL);
+    asked.request(Json(&json!({ "input": [] })));
+    let answered = turn.inference(MODEL);
+    answered.request(Json(&json!({ "input": [] })));
+    answered.response(Json(&json!({ "output_items": [] })));
+    let cell = turn.code_cell(Script::new("run()"));
+    let compaction = turn.compaction(MODEL);
+    compaction.request(Json(&json!({ "input": [] })));
+    let tool = cell.tool(Call::new("n"));
+    tool.span().in_scope(|| panic_any(PLANTED));
+}
+
+/// The same of spans that say what they are.
+fn through_spans() {
+    let _thread = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "spans").entered();
+    let _turn = info_span!("turn", otel_trace.kind = "turn").entered();
+    info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").in_scope(|| {});
+    let _asked = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").entered();
+    let _cell = info_span!("cell", otel_trace.kind = "code_cell").entered();
+    let _compaction = info_span!("compaction", otel_trace.kind = "compaction").entered();
+    instrumented_tool();
+}
+
+#[instrument(fields(gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "n"))]
+fn instrumented_tool() {
+    panic_any(PLANTED);
+}
+
+#[instrument(fields(otel_trace.kind = "thread", gen_ai.conversation.id = "futures"))]
+async fn agent() {
+    turn().await;
+}
+
+#[instrument(fields(otel_trace.kind = "turn"))]
+async fn turn() {
+    let handle = Thread::start(ThreadMeta::new().id("spawned"));
+    let spawned = handle.turn(None);
+    ask().await;
+    drop((spawned, handle));
+}
+
+#[instrument(fields(gen_ai.operation.name = "chat", gen_ai.input.messages = "[]"))]
+async fn ask() {
+    // Left and entered again before it panics.
+    let mut polls = 0;
+    std::future::poll_fn(move |_| {
+        polls += 1;
+        match polls {
+            1 | 2 => std::task::Poll::<()>::Pending,
+            _ => panic_any(PLANTED),
+        }
+    })
+    .await;
+}
+
+fn through_futures() {
+    let mut agent = pin!(agent());
+    while agent.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
+}
+
+const PROGRAMS: [fn(); 3] = [through_futures, through_handles, through_spans];
+
+/// That the host is thrown what was thrown.
+#[track_caller]
+fn check_thrown(thrown: thread::Result<()>) {
+    assert_eq!(thrown.unwrap_err().downcast_ref::<Planted>(), Some(&PLANTED));
+}
+
+/// The bundles that the programs left: each window ended, with the status that it has to have.
+fn check_bundles(bundles: &[Bundle]) {
+    let graphs: Vec<_> = bundles.iter().map(|bundle| graph(&bundle.path)).collect();
+    let [futures, handles, spans] = &graphs[..] else { panic!("{}", graphs.len()) };
+    for graph in &graphs {
+        assert_eq!(running(graph), 0, "{}", graph.root_thread_id);
+        assert_eq!(graph.status, RolloutStatus::Failed);
+        assert!(graph.threads.iter().all(|thread| thread.window.status == ExecutionStatus::Failed));
+        assert!(graph.turns.iter().all(|turn| turn.window.status == ExecutionStatus::Failed));
+        assert!(graph.turns.iter().all(|turn| turn.error.as_deref() == Some("a panic unwound through it")));
+    }
+    assert_eq!((futures.threads.len(), futures.turns.len()), (2, 2));
+    use ExecutionStatus::{Cancelled, Completed};
+    let calls = |graph: &otel_trace::graph::Graph| -> Vec<_> {
+        graph.inference_calls.iter().map(|call| call.window.status).collect()
+    };
+    assert_eq!(calls(futures), [Cancelled]);
+    assert_eq!(calls(handles), [Cancelled, Completed]);
+    assert_eq!(calls(spans), [Cancelled, Cancelled]);
+    for graph in [handles, spans] {
+        assert!(graph.tool_calls.iter().all(|tool| tool.window.status == Cancelled));
+        let rest = [graph.tool_calls.len(), graph.code_cells.len(), graph.compaction_requests.len()];
+        assert_eq!(rest, [1, 1, 1]);
+    }
+}
+
+#[test]
+fn a_panic_that_is_caught_reaches_the_host_as_it_was_and_ends_what_it_passed() {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, || PROGRAMS.map(|program| check_thrown(catch_unwind(program))));
+    assert_eq!(recorder.stats().events["rollout_ended"], 3, "before the shutdown");
+    drop(guard);
+    check_bundles(&bundles(root.path()));
+}
+
+#[test]
+fn a_panic_that_ends_its_thread_unwinds_through_the_subscriber_too() {
+    let (root, recorder, guard) = recorder();
+    for program in PROGRAMS {
+        let recorder = recorder.clone();
+        check_thrown(thread::spawn(move || under(&recorder, program)).join());
+    }
+    assert_eq!(recorder.stats().events["rollout_ended"], 3, "before the shutdown");
+    drop(guard);
+    check_bundles(&bundles(root.path()));
+}
+
+#[test]
+fn under_a_global_subscriber_it_is_the_same() {
+    let root = alone("under_a_global_subscriber_it_is_the_same", |recorder, guard| {
+        for program in PROGRAMS {
+            check_thrown(thread::spawn(program).join());
+        }
+        assert_eq!(recorder.stats().events["rollout_ended"], 3, "before the shutdown");
+        drop(guard);
+    });
+    if let Some(root) = root {
+        check_bundles(&bundles(root.path()));
+    }
+}
+
+#[test]
+fn what_survives_a_panic_elsewhere_goes_on() {
+    let bundle = record_one(|| {
+        let thread = Thread::start(ThreadMeta::new());
+        let turn = thread.turn(None);
+        let tool = turn.tool(Call::new("n"));
+        let clones = (thread.clone(), turn.clone(), tool.clone());
+        let subscriber = tracing::dispatcher::get_default(Dispatch::clone);
+        let panics = move || {
+            tracing::dispatcher::with_default(&subscriber, || {
+                let (_thread, turn, tool) = clones;
+                let _own = turn.tool(Call::new("own").id("own"));
+                tool.span().in_scope(|| panic_any(PLANTED))
+            })
+        };
+        check_thrown(thread::spawn(panics).join());
+        tool.output("r");
+        drop(tool);
+        assert!(catch_unwind(AssertUnwindSafe(|| turn.span().in_scope(|| panic_any(PLANTED)))).is_err());
+        drop(turn);
+        drop(thread);
+    });
+    let ends: Vec<_> = bundle.all("tool_call_ended").iter().map(|ended| ended["status"].clone()).collect();
+    assert_eq!(ends, ["cancelled", "completed"]);
+    assert_eq!(
+        [bundle.one("codex_turn_ended"), bundle.one("thread_ended")].map(|end| &end["status"]),
+        ["completed"; 2]
+    );
+}
+
+/// A redactor that panics at each body, while the host's own panic unwinds as well.
+struct Redactor;
+
+impl Redact for Redactor {
+    fn redact(&self, _: PayloadKind, _: &mut Vec<u8>, _: bool) {
+        panic!("planted in the redactor");
+    }
+}
+
+#[test]
+fn callbacks_that_panic_while_a_panic_unwinds_end_nothing_but_themselves() {
+    let root = tempfile::tempdir().unwrap();
+    let on_loss = |_: &otel_trace::Loss| panic!("planted in the listener");
+    let builder = Recorder::builder().root(root.path()).redact(Redactor).on_loss(on_loss);
+    let (recorder, guard) = builder.build().unwrap();
+    under(&recorder, || {
+        check_thrown(catch_unwind(through_handles));
+    });
+    drop(guard);
+    let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
+    let graph = reduce(&Reader::open(&bundle.path).unwrap(), &Options::default()).unwrap().graph;
+    assert_eq!((running(&graph), graph.tool_calls.len()), (0, 1));
+    // Two requests and one response, one request to compact, and the bodies that the unwinding made.
+    assert!(recorder.stats().lost_bodies.values().sum::<u64>() >= 5, "{:?}", recorder.stats());
+}
+
+#[test]
+fn a_host_that_panics_out_of_main_still_says_so() {
+    if role().is_some() {
+        let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
+        tracing_subscriber::registry().with(recorder.layer()).init();
+        return through_handles();
+    }
+    let root = tempfile::tempdir().unwrap();
+    let mut child = common::child("a_host_that_panics_out_of_main_still_says_so", "main");
+    let status = child.env("OTEL_TRACE_ROOT", root.path()).output().unwrap().status;
+    assert_eq!(status.code(), Some(101));
+    let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
+    assert_eq!(graph(&bundle.path).status, RolloutStatus::Failed);
+}
+
+#[test]
+fn panics_in_many_threads_at_once_end_what_each_of_them_passed() {
+    let (root, recorder, guard) = recorder();
+    let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
+    let (threads, each) = (8, 15);
+    thread::scope(|scope| {
+        for n in 0..threads {
+            let subscriber = &subscriber;
+            scope.spawn(move || {
+                let run = |k: usize| tracing::dispatcher::with_default(subscriber, || PROGRAMS[k % PROGRAMS.len()]());
+                (n..n + each).for_each(|k| check_thrown(catch_unwind(AssertUnwindSafe(|| run(k)))));
+            });
+        }
+    });
+    let ended = recorder.stats().events;
+    let runs = threads * each;
+    assert_eq!((ended["rollout_started"], ended["rollout_ended"]), (runs as u64, runs as u64), "before the shutdown");
+    drop(guard);
+    assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
+    let bundles = bundles(root.path());
+    assert_eq!(bundles.len(), runs);
+    for bundle in bundles {
+        let graph = graph(&bundle.path);
+        assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Failed));
+    }
+}
