@@ -31,6 +31,19 @@ pub(super) fn of(request: &Request, output: &[Output], prompt_bytes: usize, cach
     stream.events
 }
 
+/// The answer to a request to compact.
+pub(super) fn compaction(output: &[Value], prompt_bytes: usize) -> Value {
+    let (input, spoken) = (tokens(prompt_bytes), output.iter().map(|item| tokens(item.to_string().len())).sum::<usize>());
+    json!({
+        "id": id("resp"), "object": "response.compaction", "output": output,
+        "usage": {"input_tokens": input, "output_tokens": spoken, "total_tokens": input + spoken},
+    })
+}
+
+fn tokens(bytes: usize) -> usize {
+    bytes.div_ceil(BYTES_PER_TOKEN)
+}
+
 /// An id like the API's.
 pub(super) fn id(prefix: &str) -> String {
     format!("{prefix}_{:032x}", fastrand::u128(..))
@@ -41,13 +54,12 @@ fn usage(output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
     let mut spoken = 0;
     for item in output {
         match item {
-            Output::Reasoning(text) => reasoning += text.len().div_ceil(BYTES_PER_TOKEN),
-            Output::Message(text) | Output::Exec(text) => {
-                spoken += text.len().div_ceil(BYTES_PER_TOKEN);
-            }
+            Output::Reasoning(text) => reasoning += tokens(text.len()),
+            Output::Message(text) | Output::Script(text) => spoken += tokens(text.len()),
+            Output::Call { arguments, .. } => spoken += tokens(arguments.to_string().len()),
         }
     }
-    let input = prompt_bytes.div_ceil(BYTES_PER_TOKEN);
+    let input = tokens(prompt_bytes);
     let cached = cached_bytes / BYTES_PER_TOKEN / CACHE_BLOCK * CACHE_BLOCK;
     json!({
         "input_tokens": input,
@@ -75,13 +87,15 @@ impl Stream {
         let (started, done) = match output {
             Output::Reasoning(text) => reasoning(text, encrypt),
             Output::Message(text) => message(text),
-            Output::Exec(cmd) => function_call(cmd),
+            Output::Call { name, arguments } => function_call(name, arguments),
+            Output::Script(source) => custom_call(source),
         };
         self.push("response.output_item.added", json!({"output_index": index, "item": started}));
         let (kind, last, text) = match output {
             Output::Reasoning(text) => ("response.reasoning_summary_text", "text", text.clone()),
             Output::Message(text) => ("response.output_text", "text", text.clone()),
-            Output::Exec(cmd) => ("response.function_call_arguments", "arguments", arguments(cmd)),
+            Output::Call { arguments, .. } => ("response.function_call_arguments", "arguments", arguments.to_string()),
+            Output::Script(source) => ("response.custom_tool_call_input", "input", source.clone()),
         };
         let place = |mut data: Value| {
             data["item_id"] = done["id"].clone();
@@ -89,7 +103,7 @@ impl Stream {
             match output {
                 Output::Reasoning(_) => data["summary_index"] = json!(0),
                 Output::Message(_) => data["content_index"] = json!(0),
-                Output::Exec(_) => {}
+                Output::Call { .. } | Output::Script(_) => {}
             }
             data
         };
@@ -126,17 +140,24 @@ fn message(text: &str) -> (Value, Value) {
     (started, done)
 }
 
-fn function_call(cmd: &str) -> (Value, Value) {
+fn function_call(name: &str, arguments: &Value) -> (Value, Value) {
     let started = json!({
-        "type": "function_call", "id": id("fc"), "call_id": id("call"), "name": "exec_command",
-        "arguments": "", "status": "in_progress",
+        "type": "function_call", "id": id("fc"), "call_id": id("call"), "name": name, "arguments": "",
+        "status": "in_progress",
     });
     let mut done = started.clone();
     done["status"] = json!("completed");
-    done["arguments"] = json!(arguments(cmd));
+    done["arguments"] = json!(arguments.to_string());
     (started, done)
 }
 
-fn arguments(cmd: &str) -> String {
-    json!({"cmd": cmd}).to_string()
+fn custom_call(source: &str) -> (Value, Value) {
+    let started = json!({
+        "type": "custom_tool_call", "id": id("ctc"), "call_id": id("call"), "name": "exec", "input": "",
+        "status": "in_progress",
+    });
+    let mut done = started.clone();
+    done["status"] = json!("completed");
+    done["input"] = json!(source);
+    (started, done)
 }

@@ -9,6 +9,7 @@ mod events;
 mod play;
 mod request;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,11 +40,26 @@ pub struct ModelServer {
     _task: JoinHandle<()>,
 }
 
-/// What the server remembers: how often it was asked, and the last prompt, for its cache.
+/// What the server remembers of each conversation. Agents ask at the same time, so nothing may depend on who comes first.
 #[derive(Debug, Default)]
 struct Memory {
+    conversations: HashMap<String, Conversation>,
+}
+
+/// How often it was asked, and the last prompt, for its cache.
+#[derive(Debug, Default)]
+struct Conversation {
+    is_first: bool,
     requests: usize,
     last_prompt: String,
+}
+
+impl Memory {
+    fn of(&mut self, conversation: &str) -> &mut Conversation {
+        let is_first = self.conversations.is_empty();
+        let new = || Conversation { is_first, ..Conversation::default() };
+        self.conversations.entry(conversation.to_owned()).or_insert_with(new)
+    }
 }
 
 type Shared = Arc<Mutex<Memory>>;
@@ -58,6 +74,7 @@ impl ModelServer {
         let listener = listener.context("the embedded model server found no port on 127.0.0.1")?;
         let base_url = format!("http://{}/v1", listener.local_addr()?);
         let routes = Router::new().route("/v1/responses", post(responses));
+        let routes = routes.route("/v1/responses/compact", post(compact));
         let routes = routes.with_state(Shared::default());
         let task = tokio::spawn(async move {
             let _ = axum::serve(listener, routes).await;
@@ -90,31 +107,50 @@ async fn responses(State(memory): State<Shared>, headers: HeaderMap, body: Bytes
 }
 
 fn answer(memory: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<axum::response::sse::Event>, Refusal> {
-    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if !key.is_some_and(|key| key.starts_with("Bearer ") && key.len() > "Bearer ".len()) {
-        return Err(Refusal::new(401, "invalid_api_key", "You didn't provide an API key."));
-    }
+    authorize(headers)?;
     let request = request::parse(body)?;
 
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-    memory.requests += 1;
-    mood(memory.requests)?;
+    let conversation = memory.of(&request.conversation);
+    conversation.requests += 1;
+    mood(conversation)?;
     let prompt = request.prompt();
-    let cached = request::common_prefix(&prompt, &memory.last_prompt);
-    memory.last_prompt.clone_from(&prompt);
+    let cached = request::common_prefix(&prompt, &conversation.last_prompt);
+    conversation.last_prompt.clone_from(&prompt);
 
     let output = play::reply(&request.input);
     Ok(events::of(&request, &output, prompt.len(), cached))
 }
 
-/// Every run meets both kinds of bad day, once each.
-fn mood(requests: usize) -> Result<(), Refusal> {
-    match requests {
-        1 => Err(Refusal {
+async fn compact(headers: HeaderMap, body: Bytes) -> Response {
+    let answer = authorize(&headers).and_then(|()| {
+        let request = request::parse_compaction(&body)?;
+        Ok(events::compaction(&play::compact(&request.input), request.prompt().len()))
+    });
+    with_request_id(match answer {
+        Ok(compaction) => axum::response::IntoResponse::into_response(axum::Json(compaction)),
+        Err(refusal) => refuse(&refusal),
+    })
+}
+
+fn authorize(headers: &HeaderMap) -> Result<(), Refusal> {
+    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if key.is_some_and(|key| key.starts_with("Bearer ") && key.len() > "Bearer ".len()) {
+        return Ok(());
+    }
+    Err(Refusal::new(401, "invalid_api_key", "You didn't provide an API key."))
+}
+
+/// Every run meets both kinds of bad day, once each, in its first conversation.
+fn mood(conversation: &Conversation) -> Result<(), Refusal> {
+    match conversation.requests {
+        1 if conversation.is_first => Err(Refusal {
             retry_after_ms: Some(50),
             ..Refusal::new(429, "rate_limit_exceeded", "Rate limit reached: try again in 50ms.")
         }),
-        5 => Err(Refusal::new(503, "server_error", "The server is overloaded: try again later.")),
+        5 if conversation.is_first => {
+            Err(Refusal::new(503, "server_error", "The server is overloaded: try again later."))
+        }
         _ => Ok(()),
     }
 }
