@@ -43,7 +43,7 @@ const DEFAULT_PROMPTS: [&str; 2] = [
 /// As much as models answer well to, and less than they take.
 const CONTEXT_LIMIT: u64 = 200_000;
 /// The embedded model is a small one: its one task is over before a larger context would be full.
-const EMBEDDED_CONTEXT_LIMIT: u64 = 3_900;
+const EMBEDDED_CONTEXT_LIMIT: u64 = 3_800;
 
 /// What the command line asks for.
 #[derive(Debug)]

@@ -186,10 +186,10 @@ fn with_request_id(mut response: Response) -> Response {
 mod tests {
     use super::*;
 
-    async fn ask(key: Option<&str>, body: &str) -> Result<(u16, Value)> {
+    async fn ask(route: &str, key: Option<&str>, body: &str) -> Result<(u16, Value)> {
         let server = ModelServer::start().await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let mut post = http.post(format!("{}/responses", server.base_url)).body(body.to_owned());
+        let mut post = http.post(format!("{}/{route}", server.base_url)).body(body.to_owned());
         if let Some(key) = key {
             post = post.bearer_auth(key);
         }
@@ -200,10 +200,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_compaction_keeps_what_the_user_said_and_sums_up_the_rest() -> Result<()> {
+        let user = json!({"type": "message", "role": "user", "content": "hi"});
+        let call = json!({"type": "function_call", "call_id": "c1", "name": "exec_command", "arguments": "{}"});
+        let output = json!({"type": "function_call_output", "call_id": "c1", "output": ""});
+        let whole = json!({"model": "m", "input": [user, call, output]}).to_string();
+        let (status, reply) = ask("responses/compact", Some("any"), &whole).await?;
+        assert_eq!((status, &reply["object"]), (200, &json!("response.compaction")), "{reply}");
+        let output = reply["output"].as_array().context("no output")?;
+        assert_eq!(output.len(), 2, "{reply}");
+        assert_eq!(output[0], user);
+        let summary = output[1]["content"][0]["text"].as_str().context("no summary")?;
+        assert!(summary.starts_with(play::SUMMARY), "{summary}");
+
+        let unanswered = json!({"model": "m", "input": [user, call]}).to_string();
+        let (status, reply) = ask("responses/compact", Some("any"), &unanswered).await?;
+        assert_eq!(status, 400, "{reply}");
+        let (status, _) = ask("responses/compact", None, &whole).await?;
+        assert_eq!(status, 401);
+        Ok(())
+    }
+
+    #[tokio::test]
     async fn garbage_is_refused_with_a_reason() -> Result<()> {
         let user = r#"{"type":"message","role":"user","content":"hi"}"#;
         let call = r#"{"type":"function_call","call_id":"c1","name":"exec_command","arguments":"{}"}"#;
         let output = r#"{"type":"function_call_output","call_id":"c2","output":""}"#;
+        let script = r#"{"type":"custom_tool_call","call_id":"c3","name":"exec","input":"text(1)"}"#;
+        let wrong_kind = r#"{"type":"function_call_output","call_id":"c3","output":""}"#;
         let reasoning = r#"{"type":"reasoning","id":"rs_1","summary":[]}"#;
         let with =
             |items: &[&str]| format!(r#"{{"model":"m","stream":true,"store":false,"input":[{}]}}"#, items.join(","));
@@ -215,11 +239,13 @@ mod tests {
             (with(&[]), "empty"),
             (with(&[user, call]), "No tool output found for function call c1"),
             (with(&[user, output]), "No tool call found for function call output with call_id c2"),
+            (with(&[user, script]), "No tool output found for custom tool call c3"),
+            (with(&[user, script, wrong_kind]), "No tool call found for function call output with call_id c3"),
             (with(&[user, reasoning]), "rs_1"),
             (with(&[r#"{"type":"surprise"}"#]), "surprise"),
         ];
         for (body, expected) in cases {
-            let (status, reply) = ask(Some("any"), &body).await?;
+            let (status, reply) = ask("responses", Some("any"), &body).await?;
             assert_eq!(status, 400, "{body}");
             let message = reply["error"]["message"].as_str().unwrap_or_default();
             assert!(message.contains(expected), "{body}: {message}");
@@ -229,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_gets_in_without_a_key() -> Result<()> {
-        let (status, reply) = ask(None, "{}").await?;
+        let (status, reply) = ask("responses", None, "{}").await?;
         assert_eq!((status, reply["error"]["code"].as_str()), (401, Some("invalid_api_key")));
         Ok(())
     }

@@ -105,8 +105,7 @@ fn check(input: &[Value], stores_nothing: bool) -> Result<(), Refusal> {
             Some(output @ ("function_call_output" | "custom_tool_call_output")) => {
                 let call = output.trim_end_matches("_output");
                 if !open.remove(&(call, call_id)) {
-                    let (call, output) = (words(call), words(output));
-                    let message = format!("No {call} found for {output} with call_id {call_id}.");
+                    let message = format!("No tool call found for {} with call_id {call_id}.", words(output));
                     return Err(Refusal::invalid("input", message));
                 }
             }
@@ -124,11 +123,7 @@ fn check(input: &[Value], stores_nothing: bool) -> Result<(), Refusal> {
 
 /// A type, as an error message says it.
 fn words(kind: &str) -> String {
-    match kind {
-        // What the API says here.
-        "function_call" => "function call".to_owned(),
-        other => other.replace('_', " "),
-    }
+    kind.replace('_', " ")
 }
 
 /// How many bytes two prompts share from the start: what a prompt cache saves.

@@ -51,9 +51,6 @@ pub(super) fn next(notes: &Notes) -> Next {
     let Tests::Passed { count } = second_run else {
         return Err(Surprise(format!("the fix is in, and the tests still fail: {second_run:?}")));
     };
-    if !notes.asked_to_confirm {
-        return Ok(vec![ask_to_confirm(reviewer, finding.price), wait_for(reviewer)]);
-    }
     let Some(confirmed) = &notes.confirmed else { return Ok(vec![wait_for(reviewer)]) };
     say(format!(
         "Fixed. `CRATE_CENTS` was {} and has to be {}: the test expects {right} for an order of {crates} crates and got \
@@ -142,14 +139,21 @@ fn run_tests_again(notes: &Notes, finding: &Finding, reviewer: &str) -> Next {
     }
     match &notes.clean_build_refused {
         None => Ok(vec![
-            think("The file has the new constant. The same tests again, from a clean build to be sure."),
+            think(
+                "The file has the new constant. The same tests again, from a clean build to be sure; and the reviewer may \
+                 look at the file meanwhile.",
+            ),
+            ask_to_confirm(reviewer, finding.price),
             run(CLEAN_TEST),
         ]),
-        Some(_) => Ok(vec![
-            think("I may not delete the build. Cargo sees for itself that the file has changed, so that was not needed."),
-            call("exec_command", json!({"cmd": TEST, "yield_time_ms": 60000})),
-            ask_to_confirm(reviewer, finding.price),
-        ]),
+        Some(_) => {
+            let mut items = vec![
+                think("I may not delete the build. Cargo sees for itself that the file has changed: no need to."),
+                call("exec_command", json!({"cmd": TEST, "yield_time_ms": 60000})),
+            ];
+            items.extend(notes.confirmed.is_none().then(|| wait_for(reviewer)));
+            Ok(items)
+        }
     }
 }
 

@@ -22,8 +22,6 @@ pub(super) struct Notes {
     pub(super) reviewer: Option<String>,
     /// What the reviewer says a crate has to cost.
     pub(super) second_opinion: Option<u64>,
-    /// Whether the reviewer was told what the source says.
-    pub(super) reviewer_knows: bool,
     /// The script that runs the tests, while it runs.
     pub(super) test_cell: Option<String>,
     pub(super) first_run: Option<Tests>,
@@ -37,7 +35,6 @@ pub(super) struct Notes {
     pub(super) clean_build_refused: Option<String>,
     pub(super) test_session: Option<u64>,
     pub(super) second_run: Option<Tests>,
-    pub(super) asked_to_confirm: bool,
     pub(super) confirmed: Option<String>,
     pub(super) is_closed: bool,
     /// The lines that were changed: old, then new.
@@ -94,8 +91,6 @@ impl Notes {
                 Some(path) => self.reviewer = Some(path.to_owned()),
                 None => return Err(Surprise(format!("no agent could be spawned: {output}"))),
             },
-            "send_message" => self.reviewer_knows = true,
-            "followup_task" => self.asked_to_confirm = true,
             "close_agent" => self.is_closed = true,
             _ => {}
         }
