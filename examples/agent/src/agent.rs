@@ -53,7 +53,7 @@ impl Agent {
     /// One turn of the root agent: from what the user says to the model's last word on it.
     pub(crate) async fn turn(&mut self, prompt: &str) -> Ended {
         self.desk.screen.heading(prompt);
-        self.take_turn(Some(prompt), None).await
+        self.take_turn(user_message(prompt), None).await
     }
 
     /// The life of a spawned agent: a turn for each message that asks for one, whose answer goes to `parent`.
@@ -65,10 +65,9 @@ impl Agent {
                     reason = self.stop.requested() => break reason,
                     message = self.seat.inbox.recv() => {
                         let Some(message) = message else { break "nobody can reach it any more".to_owned() };
-                        self.history.push(message.item());
-                        if message.trigger_turn
-                            && let Ended::Stopped(reason) = self.take_turn(None, Some(&parent)).await
-                        {
+                        if !message.trigger_turn {
+                            self.history.push(message.item());
+                        } else if let Ended::Stopped(reason) = self.take_turn(message.item(), Some(&parent)).await {
                             break reason;
                         }
                     }
@@ -103,7 +102,7 @@ impl Agent {
         self.desk.setup.terminals.close(&self.desk.me.path).await;
     }
 
-    async fn take_turn(&mut self, prompt: Option<&str>, parent: Option<&str>) -> Ended {
+    async fn take_turn(&mut self, task: Value, parent: Option<&str>) -> Ended {
         self.turns += 1;
         let name = if parent.is_some() { format!("{}-", self.desk.me.name) } else { String::new() };
         let id = TurnId::from(format!("{name}turn-{}", self.turns));
@@ -113,7 +112,7 @@ impl Agent {
         let ended = tokio::select! {
             biased;
             reason = stop.requested() => Ended::Stopped(reason),
-            outcome = self.work(prompt, &turn, &id).instrument(turn.span().clone()) => match outcome {
+            outcome = self.work(task, &turn, &id).instrument(turn.span().clone()) => match outcome {
                 Ok(said) => Ended::Said(said),
                 Err(error) => Ended::Failed(error),
             },
@@ -136,9 +135,9 @@ impl Agent {
         ended
     }
 
-    async fn work(&mut self, prompt: Option<&str>, turn: &Turn, id: &TurnId) -> Result<String, Error> {
+    async fn work(&mut self, task: Value, turn: &Turn, id: &TurnId) -> Result<String, Error> {
         self.compact_if_long(turn).await;
-        self.history.extend(prompt.map(user_message));
+        self.history.push(task);
         for _ in 0..MAX_RESPONSES {
             self.hear();
             let response = self.infer(turn).await?;

@@ -44,9 +44,9 @@ pub(super) fn reply(input: &[Value]) -> Vec<Output> {
     next.unwrap_or_else(|Surprise(what)| vec![Message(format!("I stop here: {what}"))])
 }
 
-/// What stands for this conversation once it was compacted: what the user said, and what the model knows by then.
+/// What stands for this conversation once it was compacted: what was asked, and what the model knows by then.
 pub(super) fn compact(input: &[Value]) -> Vec<Value> {
-    let users = input.iter().filter(|item| item["type"] == "message" && item["role"] == "user").cloned();
+    let asked = input.iter().enumerate().filter(|(place, item)| *place == 0 || item["role"] == "user");
     let text = match Notes::read(&Story::read(input)) {
         Ok(notes) => notes.summary(),
         Err(Surprise(what)) => format!("{SUMMARY} I could not go on: {what}"),
@@ -55,7 +55,7 @@ pub(super) fn compact(input: &[Value]) -> Vec<Value> {
         "type": "message", "id": crate::events::id("msg"), "role": "assistant", "status": "completed",
         "content": [{"type": "output_text", "text": text, "annotations": []}],
     });
-    users.chain([summary]).collect()
+    asked.map(|(_, item)| item.clone()).chain([summary]).collect()
 }
 
 fn say(text: impl Into<String>) -> Next {

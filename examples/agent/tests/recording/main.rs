@@ -67,6 +67,17 @@ impl Recorded {
         self.graph.tool_calls.iter().filter(|tool| self.evidence.tool_name(tool) == name).collect()
     }
 
+    /// The request, of a call of a model or of a compaction, that first showed what came of the call of this id.
+    fn first_shown(&self, call_id: &str, output: ItemId) -> &str {
+        if let Some(request) = self.evidence.first_request_with_output(call_id) {
+            return request;
+        }
+        // A history that was replaced before it was sent again.
+        let compaction = self.graph.compactions.iter().find(|it| it.input_item_ids.contains(&output));
+        let request = compaction.and_then(|it| self.graph.compaction_requests.get(it.request_ids.first()?));
+        request.unwrap_or_else(|| panic!("{call_id} was never shown")).raw_request_payload_id.as_str()
+    }
+
     fn asked_by(&self, tool: &ToolCall) -> &InferenceCall {
         let asked = tool.requested_by.as_ref().and_then(|id| self.graph.inference_calls.get(id));
         asked.unwrap_or_else(|| panic!("nobody asked for {}", tool.tool_call_id))

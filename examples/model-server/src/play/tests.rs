@@ -123,28 +123,30 @@ fn the_fix_follows_from_what_the_tests_printed() {
     }
 }
 
+/// Says the same to a conversation and to what stands for it.
+fn same_when_compacted(input: &[Value]) {
+    let compacted = compact(input);
+    assert!(compacted.len() <= 3, "{compacted:?}");
+    assert_eq!(reply(&compacted), reply(input), "{input:#?}");
+}
+
 #[test]
 fn a_conversation_that_was_compacted_goes_on_in_the_same_way() {
-    let same = |input: &[Value]| {
-        let compacted = compact(input);
-        assert!(compacted.len() <= input.len().max(3), "{compacted:?}");
-        assert_eq!(reply(&compacted), reply(input), "{input:#?}");
-    };
     let mut stage = Stage::new(user("fix it"));
-    stage.play(same);
+    stage.play(same_when_compacted);
     stage.input.push(user("what did you change?"));
-    stage.play(same);
+    stage.play(same_when_compacted);
 }
 
 #[test]
 fn the_reviewer_reads_for_itself() {
     let task = message("/root", "/root/reviewer", "Work out what one crate has to cost.");
     let mut stage = Stage::new(task);
-    assert!(stage.play(|_| {}).starts_with("One crate has to cost 25 cents"));
+    assert!(stage.play(same_when_compacted).starts_with("One crate has to cost 25 cents"));
     // Said while it was at work, and nothing to act on.
     stage.input.push(message("/root", "/root/reviewer", "The formula is simple."));
     stage.input.push(message("/root", "/root/reviewer", "The price is set to 25. Look again."));
-    let wrong = stage.play(|_| {});
+    let wrong = stage.play(same_when_compacted);
     assert_eq!(wrong, "src/lib.rs has 30 cents a crate, and the tests want 25.");
 }
 
