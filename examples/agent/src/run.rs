@@ -54,7 +54,7 @@ pub(crate) async fn run(config: Config, stopper: Stopper, stop: Stop) -> Result<
     };
     let about = ThreadMeta::new().id(&me.thread_id).agent_path(&me.path).agent_name(&me.name).session_source("cli");
     let about = about.cwd(&project).model(&config.model, "openai");
-    let thread = Thread::start(about.approval_policy("on-request").sandbox_policy("danger-full-access"));
+    let thread = Thread::start(about.approval_policy("never").sandbox_policy("danger-full-access"));
     let bundle = thread.bundle().context("the run is not recorded")?;
 
     let setup = Arc::new(setup(&config, &endpoint, &scratch)?);

@@ -149,9 +149,7 @@ impl Screen {
     fn styled(&self, style: &str, text: &str) {
         let text = match &self.agent {
             None => format!("{}\n", self.in_style(style, text)),
-            Some(name) => {
-                text.lines().map(|line| format!("{name:>10} ┆ {}\n", self.in_style(style, line))).collect()
-            }
+            Some(name) => text.lines().map(|line| format!("{name:>10} ┆ {}\n", self.in_style(style, line))).collect(),
         };
         let mut line = self.lock();
         if line.is_open {

@@ -218,7 +218,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_script_has_no_way_to_the_machine() {
-        let (texts, _, _) = run("text([typeof require, typeof process, typeof fetch, typeof std, typeof os].join())").await;
+        let (texts, _, _) =
+            run("text([typeof require, typeof process, typeof fetch, typeof std, typeof os].join())").await;
         assert_eq!(texts, ["undefined,undefined,undefined,undefined,undefined"]);
     }
 

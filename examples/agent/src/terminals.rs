@@ -36,7 +36,9 @@ impl Terminals {
     pub(crate) fn get(&self, id: u32, agent_path: &str) -> Result<Arc<Terminal>> {
         let live = self.live();
         let found = live.get(&id).filter(|live| live.agent_path == agent_path);
-        Ok(Arc::clone(&found.with_context(|| format!("there is no session {id}: it has ended, or never was"))?.terminal))
+        Ok(Arc::clone(
+            &found.with_context(|| format!("there is no session {id}: it has ended, or never was"))?.terminal,
+        ))
     }
 
     /// Forgets one that ended.

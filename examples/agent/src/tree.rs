@@ -134,8 +134,7 @@ impl<'a> Tree<'a> {
         let cells = self.graph.code_cells.iter();
         let cells = cells.filter(|cell| cell.source_item_id.is_some_and(|id| call.response_item_ids.contains(&id)));
         let tools = tools.map(|tool| (tool.window.started.seq, Asked::Tool(tool)));
-        let mut asked: Vec<_> =
-            tools.chain(cells.map(|cell| (cell.window.started.seq, Asked::Cell(cell)))).collect();
+        let mut asked: Vec<_> = tools.chain(cells.map(|cell| (cell.window.started.seq, Asked::Cell(cell)))).collect();
         asked.sort_by_key(|(seq, _)| *seq);
         asked.into_iter().map(|(_, what)| what).collect()
     }

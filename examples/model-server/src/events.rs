@@ -33,7 +33,8 @@ pub(super) fn of(request: &Request, output: &[Output], prompt_bytes: usize, cach
 
 /// The answer to a request to compact.
 pub(super) fn compaction(output: &[Value], prompt_bytes: usize) -> Value {
-    let (input, spoken) = (tokens(prompt_bytes), output.iter().map(|item| tokens(item.to_string().len())).sum::<usize>());
+    let (input, spoken) =
+        (tokens(prompt_bytes), output.iter().map(|item| tokens(item.to_string().len())).sum::<usize>());
     json!({
         "id": id("resp"), "object": "response.compaction", "output": output,
         "usage": {"input_tokens": input, "output_tokens": spoken, "total_tokens": input + spoken},

@@ -20,7 +20,10 @@ pub(super) enum Output {
     Reasoning(String),
     Message(String),
     /// A call of a function.
-    Call { name: &'static str, arguments: Value },
+    Call {
+        name: &'static str,
+        arguments: Value,
+    },
     /// A call of `exec`, with its script.
     Script(String),
 }

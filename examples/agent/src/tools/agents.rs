@@ -29,7 +29,8 @@ const MAX_PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) fn definitions() -> Vec<Value> {
     let target = json!({"type": "string", "description": "The agent's task_name, or its whole path."});
-    let message = json!({"type": "string", "description": "Everything it has to know: it has not read your conversation."});
+    let message =
+        json!({"type": "string", "description": "Everything it has to know: it has not read your conversation."});
     let told = json!({"target": target, "message": message});
     vec![
         super::function(
@@ -42,7 +43,12 @@ pub(crate) fn definitions() -> Vec<Value> {
             }),
             &["task_name", "message"],
         ),
-        super::function(SEND, "Tells an agent something. It hears of it when it works next.", &told, &["target", "message"]),
+        super::function(
+            SEND,
+            "Tells an agent something. It hears of it when it works next.",
+            &told,
+            &["target", "message"],
+        ),
         super::function(FOLLOW_UP, "Gives an agent something more to do, at once.", &told, &["target", "message"]),
         super::function(
             WAIT,
@@ -103,7 +109,7 @@ impl Desk {
         let cwd = self.setup.workspace.dir().display().to_string();
         let about = ThreadMeta::new().id(&child.thread_id).agent_path(&child.path).task_name(&child.name);
         let about = about.agent_name(&child.name).agent_role(child.role).cwd(&cwd).model(&self.setup.model, "openai");
-        let thread = tool.spawn_thread(about.approval_policy("on-request").sandbox_policy("danger-full-access"));
+        let thread = tool.spawn_thread(about.approval_policy("never").sandbox_policy("danger-full-access"));
         tool.runtime_ended(ExecutionStatus::Completed, Json(&told.spawn_ended(&message, &child, &self.setup.model)));
         self.screen.note(&format!("  spawned {}", child.path));
 

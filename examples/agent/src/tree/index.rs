@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use otel_trace::event::{EdgeId, RawPayloadId, ThreadId, ToolCallId, TurnId};
-use otel_trace::graph::{Anchor, Edge, EdgeKind, Graph, InferenceCall, ItemId};
+use otel_trace::graph::{Anchor, CodeCell, Edge, EdgeKind, Graph, InferenceCall, ItemId, Requester};
 
 pub(super) struct Index<'a> {
     pub(super) graph: &'a Graph,
@@ -56,14 +56,20 @@ impl<'a> Index<'a> {
         thread.map_or_else(|| "?".to_owned(), |thread| thread.agent_path.to_string())
     }
 
-    /// The call that spawned an agent.
+    /// The call, or the script, that spawned an agent.
     pub(super) fn spawned_by(&self, edge: &EdgeId) -> String {
         let tool = self.graph.edges.get(edge).and_then(|edge| match &edge.source {
             Anchor::ToolCall { tool_call_id } => self.graph.tool_calls.get(tool_call_id),
             Anchor::ConversationItem { .. } | Anchor::Thread { .. } => None,
         });
-        let call = tool.and_then(|tool| self.graph.inference_calls.get(tool.requested_by.as_ref()?));
-        call.map(|call| format!("  spawned by call {}", self.number_of(call))).unwrap_or_default()
+        let by = tool.and_then(|tool| match &tool.requester {
+            Requester::Model => {
+                let call = self.graph.inference_calls.get(tool.requested_by.as_ref()?)?;
+                Some(format!("call {}", self.number_of(call)))
+            }
+            Requester::CodeCell { code_cell_id } => self.graph.code_cells.get(code_cell_id).map(script),
+        });
+        by.map(|by| format!("  spawned by {by}")).unwrap_or_default()
     }
 
     /// What came of an agent's turn and reached the agent that spawned it.
@@ -79,4 +85,10 @@ impl<'a> Index<'a> {
                 }
         })
     }
+}
+
+/// A script, as its runtime numbered it.
+pub(super) fn script(cell: &CodeCell) -> String {
+    let number = cell.runtime_cell_id.as_ref().map(ToString::to_string);
+    format!("script {}", number.unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use otel_trace::graph::{
 };
 use serde_json::Value;
 
-use super::index::Index;
+use super::index::{Index, script};
 use super::{how, shorten};
 
 /// The text of a message, without what is wrapped around it between agents.
@@ -42,7 +42,7 @@ impl Index<'_> {
         }
         let waited = self.graph.code_cells.iter().find(|cell| cell.wait_tool_call_ids.contains(&tool.tool_call_id));
         match (waited, &tool.summary) {
-            (Some(cell), _) => format!("wait for {}", number(cell)),
+            (Some(cell), _) => format!("wait for {}", script(cell)),
             (None, ToolSummary::Generic { label, input_preview: Some(input), .. }) => asked_for(label, input),
             (None, _) => name(&tool.kind),
         }
@@ -78,7 +78,7 @@ impl Index<'_> {
             | CellStatus::Completed
             | CellStatus::Failed => how(&cell.window),
         };
-        format!("{}{yielded}  {how}{seen}", number(cell))
+        format!("{}{yielded}  {how}{seen}", script(cell))
     }
 
     pub(super) fn compaction(&self, compaction: &Compaction) -> String {
@@ -103,11 +103,6 @@ fn asked_for(label: &str, input: &str) -> String {
         (None, Some(agent)) => format!("{label} {agent}"),
         (None, None) => format!("{label} {}", shorten(input)),
     }
-}
-
-fn number(cell: &CodeCell) -> String {
-    let number = cell.runtime_cell_id.as_ref().map(ToString::to_string);
-    format!("script {}", number.unwrap_or_default())
 }
 
 fn name(kind: &ToolKind) -> String {

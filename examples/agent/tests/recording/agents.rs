@@ -37,7 +37,8 @@ fn the_agent_was_spawned_by_the_call_that_named_it() {
     let (recipient, text) = delivered(edge);
     assert_eq!(recipient, "/root/reviewer");
     assert_eq!(Some(text), run.evidence.argument(tool, "message"));
-    let Origin::Spawned { parent_thread_id, spawn_edge_id, task_name, agent_role } = &thread("/root/reviewer").origin else {
+    let Origin::Spawned { parent_thread_id, spawn_edge_id, task_name, agent_role } = &thread("/root/reviewer").origin
+    else {
         panic!("not spawned");
     };
     assert_eq!((parent_thread_id, spawn_edge_id), (&thread("/root").thread_id, &edge.edge_id));

@@ -39,7 +39,8 @@ fn each_output_was_seen_by_the_request_that_first_holds_it() {
         assert!(run.graph.snapshot(&seen_by.inference_call_id).any(|id| id == shown));
         assert!(seen_by.window.started.seq > run.asked_by(tool).window.started.seq);
         // And no request before that one.
-        for call in run.graph.inference_calls.iter().filter(|call| call.window.started.seq < seen_by.window.started.seq) {
+        for call in run.graph.inference_calls.iter().filter(|call| call.window.started.seq < seen_by.window.started.seq)
+        {
             assert!(run.graph.snapshot(&call.inference_call_id).all(|id| id != shown));
         }
     }

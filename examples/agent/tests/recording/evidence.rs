@@ -35,7 +35,11 @@ impl Evidence {
     }
 
     /// The bodies that events of this type name in this field, with their ids.
-    pub(crate) fn bodies_of<'a>(&'a self, event: &'a str, field: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    pub(crate) fn bodies_of<'a>(
+        &'a self,
+        event: &'a str,
+        field: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Value)> {
         let events = self.events.iter().map(|line| &line["payload"]).filter(move |payload| payload["type"] == event);
         events.filter_map(move |payload| {
             let id = payload[field]["raw_payload_id"].as_str()?;
@@ -46,7 +50,10 @@ impl Evidence {
     /// The response that holds a call of this id.
     pub(crate) fn response_with_call(&self, call_id: &str) -> Vec<&str> {
         let holds = |body: &Value| items(&body["output_items"]).any(|item| item["call_id"] == call_id);
-        self.bodies_of("inference_completed", "response_payload").filter(|(_, body)| holds(body)).map(|(id, _)| id).collect()
+        self.bodies_of("inference_completed", "response_payload")
+            .filter(|(_, body)| holds(body))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// The first request that shows the model what came of the call of this id.
@@ -69,11 +76,8 @@ impl Evidence {
     pub(crate) fn argument(&self, tool: &ToolCall, key: &str) -> Option<String> {
         let arguments = self.invocation(tool)["payload"]["arguments"].as_str()?;
         let arguments: Value = serde_json::from_str(arguments).ok()?;
-        match &arguments[key] {
-            Value::Null => None,
-            Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        }
+        let value = arguments.get(key)?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     }
 }
 

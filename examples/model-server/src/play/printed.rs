@@ -24,9 +24,15 @@ impl Source {
 /// What a run of the tests says.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Tests {
-    Passed { count: u64 },
+    Passed {
+        count: u64,
+    },
     /// For an order of so many crates the code says `left`, and the test wants `right`.
-    Failed { crates: u64, left: u64, right: u64 },
+    Failed {
+        crates: u64,
+        left: u64,
+        right: u64,
+    },
 }
 
 impl Tests {
