@@ -12,10 +12,15 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::desk::{Asker, By, Desk};
+use crate::kept::shorten;
 use crate::script::{Event, Script, ToolRequest};
 use crate::tools::{self, CustomCall, FunctionCall};
 
 pub(crate) const NAME: &str = "exec";
+/// As many tools as one script may have running.
+const MAX_CALLS: usize = 16;
+/// As much as the model is sent of what a script said.
+const MODEL_BYTES: usize = 16 * 1024;
 /// How long a call waits for a script that says nothing of giving way.
 pub(crate) const DEFAULT_YIELD: Duration = Duration::from_secs(10);
 
@@ -107,6 +112,11 @@ async fn drive(mut script: Script, cell: Arc<Cell>, desk: Arc<Desk>, asker: Aske
             Event::Text(text) => cell.said.send_modify(|said| said.texts.push(text)),
             Event::Yield => cell.said.send_modify(|said| said.gave_way = true),
             Event::Call(request) => {
+                while calls.try_join_next().is_some() {}
+                if calls.len() == MAX_CALLS {
+                    request.answer(Err(format!("a script may have {MAX_CALLS} calls running: await some first")));
+                    continue;
+                }
                 count += 1;
                 let call_id = format!("cell-{}-tool-{count}", cell.id);
                 calls.spawn(answer(request, call_id, Arc::clone(&desk), asker.clone()));
@@ -228,7 +238,8 @@ impl Heard {
 
     /// For the model.
     pub(crate) fn text(&self) -> String {
-        let (id, seconds, texts) = (&self.cell_id, self.elapsed.as_secs_f64(), self.texts.join("\n"));
+        let (id, seconds) = (&self.cell_id, self.elapsed.as_secs_f64());
+        let texts = shorten(&self.texts.join("\n"), MODEL_BYTES);
         let (state, error) = match &self.end {
             None => (format!("script running with cell ID {id}"), String::new()),
             Some(End::Done) => ("script completed".to_owned(), String::new()),

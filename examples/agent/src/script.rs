@@ -2,15 +2,18 @@
 //!
 //! It sees the language, `tools`, `text` and `yield_control`, and nothing else of the machine.
 
+use std::cell::Cell;
 use std::io;
 use std::thread;
 
 use rquickjs::prelude::{Async, Func};
-use rquickjs::{AsyncContext, AsyncRuntime, CatchResultExt, CaughtError, Ctx, Function, Value};
+use rquickjs::{AsyncContext, AsyncRuntime, CatchResultExt, CaughtError, Ctx, Exception, Function, Value};
 use tokio::sync::{mpsc, oneshot, watch};
 
 const MEMORY: usize = 64 * 1024 * 1024;
 const STACK: usize = 512 * 1024;
+/// As much as a script may say: it is kept outside its memory.
+const MAX_SAID: usize = 1024 * 1024;
 
 /// What a script sees, made of what it is given. Errors cross the border as JSON and are thrown here.
 const PRELUDE: &str = r"(function (say, give_way, call, names) {
@@ -122,8 +125,14 @@ async fn evaluate(
 
 fn give_tools(ctx: &Ctx<'_>, names: String, say: &mpsc::UnboundedSender<Event>) -> rquickjs::Result<()> {
     let (texts, yields, calls) = (say.clone(), say.clone(), say.clone());
-    let text = Func::from(move |text: String| {
-        let _ = texts.send(Event::Text(text));
+    let room = Cell::new(MAX_SAID);
+    let text = Func::from(move |ctx: Ctx<'_>, text: String| match room.get().checked_sub(text.len()) {
+        Some(left) => {
+            room.set(left);
+            let _ = texts.send(Event::Text(text));
+            Ok(())
+        }
+        None => Err(Exception::throw_message(&ctx, "a script may say no more than 1 MB")),
     });
     let give_way = Func::from(move || {
         let _ = yields.send(Event::Yield);
@@ -208,6 +217,7 @@ mod tests {
             ("throw 'words'", "words"),
             ("throw 7", "type int"),
             ("const f = () => f() + 1; f()", "stack"),
+            ("for (;;) text('x'.repeat(1000))", "no more than 1 MB"),
             ("const a = []; for (;;) a.push('x'.repeat(1000000) + a.length)", "memory"),
         ] {
             let (_, _, ended) = run(source).await;

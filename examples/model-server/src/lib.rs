@@ -1,7 +1,7 @@
 //! A model server for a machine without one: the Responses API on 127.0.0.1, as far as the examples
 //! use it.
 //!
-//! It knows one task, see [`play`], and answers from nothing but the `input` of each request, so
+//! It knows one task, see `play`, and answers from nothing but the `input` of each request, so
 //! from what the tools really printed. Like the real ones it is strict about requests, and not
 //! always in the mood.
 

@@ -63,6 +63,22 @@ fn a_script_may_spawn_agents_and_wait_for_them() -> Result<()> {
 }
 
 #[test]
+fn a_script_may_not_start_everything_at_once() -> Result<()> {
+    let source = "const calls = Array.from({length: 20}, () => tools.exec_command({cmd: 'sleep 0.2'}));\n\
+                  const ends = await Promise.allSettled(calls);\n\
+                  text(ends.filter((end) => end.status === 'fulfilled').length);\n\
+                  text(ends[19].reason.message);\n\
+                  text((await tools.exec_command({cmd: 'echo again'})).output);";
+    let endpoint = Endpoint::start(vec![response(&[script("call_1", source)], 10), message("Some ran.")])?;
+    let output = endpoint.ask("run it").output()?;
+    assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
+    let told = endpoint.told(1)?;
+    let expected = "output:\n16\na script may have 16 calls running: await some first\nagain\n";
+    assert!(told.ends_with(expected), "{told}");
+    Ok(())
+}
+
+#[test]
 fn an_endpoint_that_knows_functions_only_is_told_of_no_scripts() -> Result<()> {
     for (setting, expected) in [("off", 0), ("on", 2)] {
         let endpoint = Endpoint::start(vec![message("Hello.")])?;
