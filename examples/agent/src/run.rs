@@ -22,7 +22,7 @@ use crate::desk::Desk;
 use crate::hook::Hook;
 use crate::scratch::Scratch;
 use crate::screen::Screen;
-use crate::setup::Setup;
+use crate::setup::{Reaper, Setup};
 use crate::stop::{Stop, Stopper};
 use crate::terminals::Terminals;
 use crate::tree;
@@ -58,6 +58,8 @@ pub(crate) async fn run(config: Config, stopper: Stopper, stop: Stop) -> Result<
     let bundle = thread.bundle().context("the run is not recorded")?;
 
     let setup = Arc::new(setup(&config, &endpoint, &scratch)?);
+    // Behind the project: its processes end before it is cleared away.
+    let _reaper = Reaper(Arc::clone(&setup));
     let seat = setup.crew.join(&me, stopper)?;
     let desk = Desk { setup: Arc::clone(&setup), me, screen: screen.clone(), cells: Cells::default() };
     let mut agent = Agent::new(Arc::new(desk), thread.clone(), seat, stop.clone());

@@ -1,5 +1,6 @@
 //! What all agents of a run share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::client::Client;
@@ -35,9 +36,12 @@ impl Setup {
     }
 }
 
-/// Whatever happens to the run, no process of it is left.
-impl Drop for Setup {
+/// Whatever happens to the run, no process of it outlives this.
+#[derive(Debug)]
+pub(crate) struct Reaper(pub(crate) Arc<Setup>);
+
+impl Drop for Reaper {
     fn drop(&mut self) {
-        self.terminals.kill();
+        self.0.terminals.kill();
     }
 }

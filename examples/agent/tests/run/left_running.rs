@@ -14,7 +14,7 @@ fn what_the_model_leaves_running_ends_with_the_run() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("pid");
     let cmd = format!("echo $$ > {}; echo on; exec sleep 600", file.display());
-    let start = function("call_1", "exec_command", &json!({"cmd": cmd, "yield_time_ms": 300}));
+    let start = function("call_1", "exec_command", &json!({"cmd": cmd, "yield_time_ms": 1000}));
     let look = function("call_2", "write_stdin", &json!({"session_id": 1, "yield_time_ms": 1}));
     let endpoint = Endpoint::start(vec![response(&[start], 10), response(&[look], 10), message("It runs.")])?;
     let output = endpoint.ask("start it").output()?;
