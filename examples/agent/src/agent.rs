@@ -1,170 +1,223 @@
-//! The turn loop: ask the model, do what it calls for, tell it what came of it, until it has
-//! nothing more to call for.
+//! The turn loop: ask the model, do what it calls for, tell it what came of it, until it has nothing more to call for.
 
-use anyhow::{Error, Result, anyhow, bail};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::{Error, bail};
 use futures_util::future::join_all;
 use otel_trace::event::TurnId;
-use otel_trace::{Call, Json, Model, Thread, Turn, Window};
+use otel_trace::{Json, Thread, Turn, Window};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::client::Client;
-use crate::failure::Failure;
-use crate::process::Workspace;
-use crate::recording;
-use crate::screen::Screen;
-use crate::stream::{Delta, Response};
-use crate::tools::{self, FunctionCall};
-
-const INSTRUCTIONS: &str = "\
-You are a coding agent in a scratch project. You have a shell, exec_command, and nothing else: \
-look before you change anything, change as little as the task needs, and never claim what no \
-command has shown you. Commands that do not depend on each other may be called in one go. The \
-project builds without network. When the task is done, say what you found and what you changed, \
-with the numbers, in a few sentences of plain text.";
+use crate::cell;
+use crate::crew::{Seat, Status};
+use crate::desk::{Asker, By, Desk};
+use crate::message::Message;
+use crate::stop::Stop;
+use crate::tools::{self, ModelCall};
 
 /// A model that needs more than this for one turn is going in circles.
-const MAX_RESPONSES: usize = 40;
-const MAX_ATTEMPTS: u32 = 4;
+const MAX_RESPONSES: usize = 60;
 
 /// One thread: everything said and done since the agent started.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    pub(crate) client: Client,
-    pub(crate) model: String,
-    pub(crate) reasoning: bool,
-    pub(crate) workspace: Workspace,
-    /// Every item so far. The API stores nothing, so every request carries all of it.
-    pub(crate) history: Vec<Value>,
-    pub(crate) screen: Screen,
+    pub(super) desk: Arc<Desk>,
     /// The recording of it.
-    pub(crate) thread: Thread,
-    pub(crate) turns: u32,
+    thread: Thread,
+    seat: Seat,
+    stop: Stop,
+    /// Every item so far. The API stores nothing, so every request carries all of it.
+    pub(super) history: Vec<Value>,
+    /// As many tokens as the server counted last.
+    pub(super) context_tokens: u64,
+    turns: u32,
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// With the model's last word.
+    Said(String),
+    Failed(Error),
+    /// Somebody asked for the end, for this reason.
+    Stopped(String),
 }
 
 impl Agent {
-    /// One turn: from what the user says to the model's last word on it.
-    pub(crate) async fn turn(&mut self, prompt: &str) -> Result<()> {
-        self.turns += 1;
-        let id = TurnId::from(format!("turn-{}", self.turns));
-        let turn = self.thread.turn(Some(id.clone()));
-        let outcome = self.work_on(prompt, &turn, &id).instrument(turn.span().clone()).await;
-        match &outcome {
-            Ok(()) => turn.completed(),
-            Err(error) => turn.failed(format!("{error:#}")),
-        }
-        outcome
+    pub(crate) fn new(desk: Arc<Desk>, thread: Thread, seat: Seat, stop: Stop) -> Self {
+        Self { desk, thread, seat, stop, history: Vec::new(), context_tokens: 0, turns: 0 }
     }
 
-    async fn work_on(&mut self, prompt: &str, turn: &Turn, id: &TurnId) -> Result<()> {
-        self.screen.heading(prompt);
-        self.history.push(user_message(prompt));
+    /// One turn of the root agent: from what the user says to the model's last word on it.
+    pub(crate) async fn turn(&mut self, prompt: &str) -> Ended {
+        self.desk.screen.heading(prompt);
+        self.take_turn(user_message(prompt), None).await
+    }
+
+    /// The life of a spawned agent: a turn for each message that asks for one, whose answer goes to `parent`.
+    // Boxed, because an agent spawns agents: the type would hold itself.
+    pub(crate) fn live(mut self, parent: String) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let reason = loop {
+                tokio::select! {
+                    reason = self.stop.requested() => break reason,
+                    message = self.seat.inbox.recv() => {
+                        let Some(message) = message else { break "nobody can reach it any more".to_owned() };
+                        if !message.trigger_turn {
+                            self.history.push(message.item());
+                        } else if let Ended::Stopped(reason) = self.take_turn(message.item(), Some(&parent)).await {
+                            break reason;
+                        }
+                    }
+                }
+            };
+            self.close(&reason).await;
+        })
+    }
+
+    /// Ends the agent with what it has running. One that is idle has done its work.
+    async fn close(self, reason: &str) {
+        let was_running = *self.seat.status.borrow() == Status::Running;
+        self.leave().await;
+        if was_running {
+            self.thread.cancelled(reason);
+        } else {
+            self.thread.completed();
+        }
+    }
+
+    /// Ends the agents that this one spawned, and what it has running itself.
+    pub(crate) async fn leave_all(&self, reason: &str) {
+        for spawned in self.desk.setup.crew.spawned_by(&self.desk.me) {
+            self.desk.setup.crew.close(&spawned.path, reason).await;
+        }
+        self.leave().await;
+    }
+
+    /// Ends what the agent has running.
+    async fn leave(&self) {
+        self.desk.cells.close();
+        self.desk.setup.terminals.close(&self.desk.me.path).await;
+    }
+
+    async fn take_turn(&mut self, task: Value, parent: Option<&str>) -> Ended {
+        self.turns += 1;
+        let name = if parent.is_some() { format!("{}-", self.desk.me.name) } else { String::new() };
+        let id = TurnId::from(format!("{name}turn-{}", self.turns));
+        let turn = self.thread.turn(Some(id.clone()));
+        self.seat.status.send_replace(Status::Running);
+        let stop = self.stop.clone();
+        let ended = tokio::select! {
+            biased;
+            reason = stop.requested() => Ended::Stopped(reason),
+            outcome = self.work(task, &turn, &id).instrument(turn.span().clone()) => match outcome {
+                Ok(said) => Ended::Said(said),
+                Err(error) => Ended::Failed(error),
+            },
+        };
+        if !matches!(ended, Ended::Said(_)) {
+            self.desk.screen.end_line();
+            self.leave().await;
+        }
+        if let Some(parent) = parent {
+            self.report(parent, &turn, &ended);
+        }
+        match &ended {
+            Ended::Said(_) => turn.completed(),
+            Ended::Failed(error) => turn.failed(format!("{error:#}")),
+            Ended::Stopped(reason) => turn.cancelled(reason),
+        }
+        if let Some(status) = ended.status() {
+            self.seat.status.send_replace(status);
+        }
+        ended
+    }
+
+    async fn work(&mut self, task: Value, turn: &Turn, id: &TurnId) -> Result<String, Error> {
+        self.compact_if_long(turn).await;
+        self.history.push(task);
         for _ in 0..MAX_RESPONSES {
+            self.hear();
             let response = self.infer(turn).await?;
             let calls = tools::calls_in(&response.output_items);
+            let said = last_words(&response.output_items);
             self.history.extend(response.output_items);
             if calls.is_empty() {
-                return Ok(());
+                return Ok(said);
             }
             // The model asks for several only when none needs the other.
-            let outputs = join_all(calls.iter().map(|call| self.call(call, turn, id))).await;
+            let outputs = join_all(calls.iter().map(|call| self.answer(call, turn, id))).await;
             self.history.extend(outputs);
+            self.compact_if_long(turn).await;
         }
         bail!("the model still called for tools after {MAX_RESPONSES} responses")
     }
 
-    /// One response, in as many attempts as it takes.
-    async fn infer(&self, turn: &Turn) -> Result<Response> {
-        let request = self.request();
-        let mut number = 1;
-        loop {
-            let failure = match self.attempt(&request, turn).await {
-                Ok(response) => return Ok(response),
-                Err(failure) => failure,
-            };
-            let Some(pause) = failure.wait(number).filter(|_| number < MAX_ATTEMPTS) else {
-                return Err(gave_up(number, &failure));
-            };
-            let seconds = pause.as_secs_f64();
-            self.screen.warning(&format!(
-                "{} (attempt {number} of {MAX_ATTEMPTS}, the next in {seconds:.2} s)",
-                failure.message
-            ));
-            tokio::time::sleep(pause).await;
-            number += 1;
+    /// What the model is answered to a call.
+    async fn answer(&self, call: &ModelCall, turn: &Turn, turn_id: &TurnId) -> Value {
+        let asker = Asker { turn_id: turn_id.clone(), by: By::Model(turn.clone()) };
+        let refused = |error: String| format!("error: {error}");
+        match call {
+            ModelCall::Function(call) => {
+                let answer = self.desk.call(call, &asker).await;
+                let output = answer.map_or_else(refused, |answer| answer.text);
+                json!({"type": "function_call_output", "call_id": call.call_id, "output": output})
+            }
+            ModelCall::Custom(call) => {
+                let output = if call.name == cell::NAME {
+                    self.desk.exec(call, &asker).await.unwrap_or_else(|error| refused(format!("{error:#}")))
+                } else {
+                    refused(format!("there is no tool {:?}", call.name))
+                };
+                json!({"type": "custom_tool_call_output", "call_id": call.call_id, "output": output})
+            }
         }
     }
 
-    /// One attempt at a response, which is an inference call of its own.
-    async fn attempt(&self, request: &Value, turn: &Turn) -> Result<Response, Failure> {
-        let inference = turn.inference(Model { name: &self.model, provider: "openai" });
-        inference.request(Json(request));
-        let on_delta = |delta: Delta<'_>| {
-            if !matches!(delta, Delta::End) {
-                inference.first_token();
-            }
-            self.screen.delta(delta);
+    /// What other agents said meanwhile becomes a piece of the conversation.
+    fn hear(&mut self) {
+        while let Ok(message) = self.seat.inbox.try_recv() {
+            self.desk.screen.message(&message);
+            self.history.push(message.item());
+        }
+    }
+
+    /// What came of a spawned agent's turn goes to the agent that spawned it.
+    fn report(&self, parent: &str, turn: &Turn, ended: &Ended) {
+        let (Some(status), path) = (ended.status(), &self.desk.me.path) else { return };
+        let text = match &status {
+            Status::Errored(error) => format!("I failed: {error}"),
+            Status::Completed(text) => text.clone(),
+            Status::Running | Status::Shutdown => return,
         };
-        let outcome = self.client.attempt(request, &on_delta).instrument(inference.span().clone()).await;
-        match &outcome {
-            Ok(response) => recording::response(&inference, response),
-            Err(failure) => recording::failure(&inference, failure),
-        }
-        outcome
-    }
-
-    /// One tool call. Whatever goes wrong with it is the model's to hear, and the run goes on.
-    async fn call(&self, call: &FunctionCall, turn: &Turn, turn_id: &TurnId) -> Value {
-        let tool = turn.tool(Call::new(&call.name).id(&call.call_id).arguments(&call.arguments));
-        let output = match tools::start(call, &self.workspace) {
-            Ok(running) => {
-                let begin = recording::CommandBegin::new(call, turn_id, &running);
-                tool.runtime_started(Json(&begin));
-                self.screen.command(&begin.cmd);
-                let finished = running.finish().instrument(tool.span().clone()).await;
-                self.screen.finished(&begin.cmd, &finished);
-                let end = begin.ended(&finished);
-                tool.runtime_ended(end.status(), Json(&end));
-                finished.formatted_output()
-            }
-            Err(error) => {
-                let error = format!("error: {error:#}");
-                self.screen.warning(&error);
-                error
-            }
-        };
-        // The model was answered, whatever the command made of it: the call itself is complete.
-        tool.output(&output);
-        tool.completed();
-        json!({"type": "function_call_output", "call_id": call.call_id, "output": output})
-    }
-
-    fn request(&self) -> Value {
-        let mut request = json!({
-            "model": self.model,
-            "instructions": INSTRUCTIONS,
-            "input": self.history,
-            "tools": [tools::exec_command()],
-            "parallel_tool_calls": true,
-            "stream": true,
-            "store": false,
-        });
-        if self.reasoning {
-            request["reasoning"] = json!({"summary": "auto"});
-            // Nothing is stored, so the model gets its reasoning back from us.
-            request["include"] = json!(["reasoning.encrypted_content"]);
-        }
-        request
+        let body = json!({"child_agent_path": path, "message": text, "status": status.wire()});
+        turn.agent_result(&text, Json(&body));
+        // A parent that has gone needs no answer.
+        let _ = self.desk.setup.crew.send(Message::new(path, parent, &text, false));
     }
 }
 
-fn gave_up(number: u32, failure: &Failure) -> Error {
-    let request = failure.request_id.as_ref().map(|id| format!(", request {id}"));
-    let request = request.unwrap_or_default();
-    let message = &failure.message;
-    anyhow!("no response (attempt {number} of {MAX_ATTEMPTS}{request}): {message}")
+impl Ended {
+    /// How an agent stands after such a turn; None where its end is told elsewhere.
+    fn status(&self) -> Option<Status> {
+        match self {
+            Self::Said(text) => Some(Status::Completed(text.clone())),
+            Self::Failed(error) => Some(Status::Errored(format!("{error:#}"))),
+            Self::Stopped(_) => None,
+        }
+    }
 }
 
 fn user_message(text: &str) -> Value {
     json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]})
+}
+
+/// The text of the last message among the items of a response.
+fn last_words(items: &[Value]) -> String {
+    let message = items.iter().rev().find(|item| item["type"] == "message");
+    let parts = message.and_then(|message| message["content"].as_array());
+    let texts = parts.into_iter().flatten().filter_map(|part| part["text"].as_str());
+    texts.collect::<Vec<_>>().join("\n")
 }

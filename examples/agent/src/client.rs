@@ -1,4 +1,4 @@
-//! The Responses API over HTTP: one request, one stream of events, one response.
+//! The Responses API over HTTP: one request, one stream of events, one response; and its compaction.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use eventsource_stream::Eventsource;
 use futures_util::StreamExt;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Url, redirect};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Failure, Retry};
-use crate::stream::{Collector, Delta, Response};
+use crate::stream::{Collector, OnDelta, Response};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Reasoning models can be silent for long; a stream this silent is dead.
@@ -34,7 +35,8 @@ impl std::fmt::Debug for Endpoint {
 #[derive(Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    url: Url,
+    responses: Url,
+    compact: Url,
     api_key: Option<String>,
 }
 
@@ -54,12 +56,14 @@ impl Client {
             // A proxy's own loopback is another machine's.
             http = http.no_proxy();
         }
-        Ok(Self { http: http.build().context("could not set up HTTP")?, url, api_key: endpoint.api_key.clone() })
+        let compact = Url::parse(&format!("{url}/compact"))?;
+        let http = http.build().context("could not set up HTTP")?;
+        Ok(Self { http, responses: url, compact, api_key: endpoint.api_key.clone() })
     }
 
     /// One attempt: sends `request` and collects the response, calling `on_delta` as it streams.
-    pub(crate) async fn attempt(&self, request: &Value, on_delta: &dyn Fn(Delta<'_>)) -> Result<Response, Failure> {
-        let reply = self.send(request).await?;
+    pub(crate) async fn attempt(&self, request: &Value, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
+        let reply = self.send(&self.responses, "text/event-stream", request).await?;
         let request_id = request_id(reply.headers());
         match collect(reply, on_delta).await {
             Ok(response) => Ok(Response { request_id, ..response }),
@@ -67,12 +71,26 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: &Value) -> Result<reqwest::Response, Failure> {
-        let mut post = self.http.post(self.url.clone()).json(request);
+    /// Has a history made shorter: the items that take its place.
+    pub(crate) async fn compact(&self, request: &Value) -> Result<Vec<Value>, Failure> {
+        let reply = self.send(&self.compact, "application/json", request).await.map_err(|failure| {
+            let is_unknown_route = matches!(failure.status.map(|status| status.as_u16()), Some(404 | 405));
+            Failure { is_unknown_route, ..failure }
+        })?;
+        let Compacted { output } = reply.json().await.map_err(|error| Failure::transport("no compaction", &error))?;
+        if output.is_empty() {
+            return Err(Failure::new("the compaction left nothing", Retry::Never));
+        }
+        Ok(output)
+    }
+
+    /// Sends a request. Whatever is no success is a failure.
+    async fn send(&self, url: &Url, accept: &'static str, request: &Value) -> Result<reqwest::Response, Failure> {
+        let mut post = self.http.post(url.clone()).json(request);
         if let Some(key) = &self.api_key {
             post = post.bearer_auth(key);
         }
-        let reply = post.header(ACCEPT, "text/event-stream").send().await;
+        let reply = post.header(ACCEPT, accept).send().await;
         let reply = reply.map_err(|error| {
             let failure = Failure::transport("no answer", &error);
             // It was never sent: a key, say, that no header can hold.
@@ -88,7 +106,12 @@ impl Client {
     }
 }
 
-async fn collect(reply: reqwest::Response, on_delta: &dyn Fn(Delta<'_>)) -> Result<Response, Failure> {
+#[derive(Deserialize)]
+struct Compacted {
+    output: Vec<Value>,
+}
+
+async fn collect(reply: reqwest::Response, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
     let content_type = reply.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if let Some(other @ ("text/html" | "application/json")) = content_type.map(media_type) {
         let message = format!(

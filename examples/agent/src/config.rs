@@ -24,6 +24,7 @@ Environment:
   OPENAI_API_KEY     Its key
   OPENAI_MODEL       The model [default: gpt-5-mini]
   OPENAI_REASONING   `off` for a model or an endpoint that knows no reasoning
+  OPENAI_SCRIPTS     `off` for an endpoint that knows functions only, and no tool that takes a script
   OTEL_TRACE_ROOT    Where the run is recorded [default: traces]
 
 With neither OPENAI_BASE_URL nor OPENAI_API_KEY set, an embedded model server on 127.0.0.1
@@ -38,6 +39,11 @@ const DEFAULT_PROMPTS: [&str; 2] = [
     "The tests fail. Find the bug, fix it, and run them again.",
     "What exactly did you change, and is anything else wrong with it?",
 ];
+
+/// As much as models answer well to, and less than they take.
+const CONTEXT_LIMIT: u64 = 200_000;
+/// The embedded model is a small one: its one task is over before a larger context would be full.
+const EMBEDDED_CONTEXT_LIMIT: u64 = 3_800;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -54,6 +60,10 @@ pub(crate) struct Config {
     pub(crate) model: String,
     /// Whether the model is asked to reason and to stream a summary of it.
     pub(crate) reasoning: bool,
+    /// Whether the endpoint knows tools that take a script.
+    pub(crate) scripts: bool,
+    /// A history with more tokens is compacted.
+    pub(crate) context_limit: u64,
     /// The directory of bundles.
     pub(crate) traces: PathBuf,
     /// What the user says, one turn each.
@@ -86,11 +96,14 @@ fn parse(args: Vec<String>, var: impl Fn(&str) -> Result<Option<String>>) -> Res
              OPENAI_API_KEY, or OPENAI_BASE_URL, or leave the prompt out"
         );
     }
+    let context_limit = if endpoint.is_some() { CONTEXT_LIMIT } else { EMBEDDED_CONTEXT_LIMIT };
     let default_model = if endpoint.is_some() { "gpt-5-mini" } else { "embedded" };
     Ok(Command::Run(Config {
         endpoint,
         model: var("OPENAI_MODEL")?.unwrap_or_else(|| default_model.to_owned()),
         reasoning: var("OPENAI_REASONING")?.as_deref() != Some("off"),
+        scripts: var("OPENAI_SCRIPTS")?.as_deref() != Some("off"),
+        context_limit,
         traces: var(ROOT_VARIABLE)?.map_or_else(|| PathBuf::from("traces"), PathBuf::from),
         is_default_task: prompt.is_none(),
         prompts: prompt.map_or_else(|| DEFAULT_PROMPTS.map(str::to_owned).to_vec(), |it| vec![it]),

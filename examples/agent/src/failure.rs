@@ -14,6 +14,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) retry: Retry,
+    /// The status of an answer that was no success.
+    pub(crate) status: Option<StatusCode>,
+    /// The endpoint does not know what was asked for.
+    pub(crate) is_unknown_route: bool,
     /// The server's name for the request, for its support desk.
     pub(crate) request_id: Option<String>,
     /// The id of the response that broke off.
@@ -35,7 +39,15 @@ pub(crate) enum Retry {
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>, retry: Retry) -> Self {
-        Self { message: message.into(), retry, request_id: None, response_id: None, output_items: Vec::new() }
+        Self {
+            message: message.into(),
+            retry,
+            status: None,
+            is_unknown_route: false,
+            request_id: None,
+            response_id: None,
+            output_items: Vec::new(),
+        }
     }
 
     /// The connection failed or broke.
@@ -51,7 +63,7 @@ impl Failure {
         if let Some(hint) = hint(status, &error) {
             message.push_str(&format!("\n{hint}"));
         }
-        Self::new(message, retry)
+        Self { status: Some(status), ..Self::new(message, retry) }
     }
 
     /// The server gave up after the stream had begun.
@@ -127,6 +139,7 @@ fn retry_for(status: StatusCode, headers: &HeaderMap) -> Retry {
 
 /// What the user can do about it.
 fn hint(status: StatusCode, error: &ApiError) -> Option<&'static str> {
+    let scripts = error.param.starts_with("tools");
     let reasoning = error.param.starts_with("reasoning") || error.param.starts_with("include");
     Some(match status.as_u16() {
         401 | 403 => "Is OPENAI_API_KEY right, and may it use this model?",
@@ -135,6 +148,7 @@ fn hint(status: StatusCode, error: &ApiError) -> Option<&'static str> {
              `/responses`, and mostly ends in `/v1`."
         }
         400 if reasoning => "For a model without reasoning, set OPENAI_REASONING=off.",
+        400 if scripts => "For an endpoint that knows functions only, set OPENAI_SCRIPTS=off.",
         429 if error.is_final() => "The account has no credit left: waiting does not help.",
         _ => return None,
     })

@@ -1,9 +1,13 @@
 //! What the user sees while it happens.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::process::Finished;
+use serde_json::Value;
+
+use crate::message::Message;
 use crate::stream::Delta;
+use crate::terminal::Finished;
 
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
@@ -13,49 +17,89 @@ const RESET: &str = "\x1b[0m";
 /// How much of a command and its output the user is shown once it ended.
 const CMD_SHOWN: usize = 60;
 const STDOUT_LINES: usize = 12;
-const STDERR_LINES: usize = 3;
 
-/// The terminal, or the file the output goes to.
-#[derive(Clone, Copy, Debug)]
+/// The terminal, or the file the output goes to. Agents share it: the root agent's words stream, and what others have
+/// to say waits for the end of the line.
+#[derive(Clone, Debug)]
 pub(crate) struct Screen {
     color: bool,
+    /// The agent that writes, where it is not the root agent.
+    agent: Option<Arc<str>>,
+    line: Arc<Mutex<Line>>,
+}
+
+/// The line the cursor is in.
+#[derive(Debug, Default)]
+struct Line {
+    is_open: bool,
+    /// What comes behind it.
+    waiting: String,
 }
 
 impl Screen {
     pub(crate) fn new() -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { color: io::stdout().is_terminal() && !no_color }
+        Self { color: io::stdout().is_terminal() && !no_color, agent: None, line: Arc::default() }
+    }
+
+    /// The same screen, for another agent.
+    pub(crate) fn of_agent(&self, name: &str) -> Self {
+        Self { agent: Some(name.into()), ..self.clone() }
     }
 
     pub(crate) fn line(&self, text: &str) {
-        write(&format!("{text}\n"));
+        self.styled("", text);
     }
 
     pub(crate) fn note(&self, text: &str) {
-        self.styled(DIM, &format!("{text}\n"));
+        self.styled(DIM, text);
     }
 
     pub(crate) fn warning(&self, text: &str) {
-        self.styled(YELLOW, &format!("! {}\n", printable(text)));
+        self.styled(YELLOW, &format!("! {}", printable(text)));
     }
 
     pub(crate) fn heading(&self, text: &str) {
-        self.styled(BOLD, &format!("\n── {}\n", printable(text)));
+        self.styled(BOLD, &format!("\n── {}", printable(text)));
     }
 
     /// A command that is about to run.
     pub(crate) fn command(&self, cmd: &str) {
-        self.styled(BOLD, &format!("$ {}\n", printable(cmd)));
+        self.styled(BOLD, &format!("$ {}", printable(cmd)));
+    }
+
+    /// What is typed to a command that runs.
+    pub(crate) fn typed(&self, cmd: &str, chars: &str) {
+        self.styled(BOLD, &format!("> {:?}  (to {})", chars, head(cmd)));
+    }
+
+    /// A script that is about to run.
+    pub(crate) fn script(&self, id: &str, source: &str) {
+        self.styled(BOLD, &format!("script {id}"));
+        self.few_lines(source, STDOUT_LINES);
     }
 
     /// How a command ended, and a few lines of what it printed.
     pub(crate) fn finished(&self, cmd: &str, finished: &Finished) {
         let (code, seconds) = (finished.exit_code, finished.elapsed.as_secs_f64());
         // Several may have run at once, so it has to say which one it was.
-        let cmd: String = printable(cmd).chars().take(CMD_SHOWN).collect();
-        self.note(&format!("  exit {code} after {seconds:.2} s: {cmd}"));
-        self.few_lines(&finished.stdout, STDOUT_LINES);
-        self.few_lines(&finished.stderr, STDERR_LINES);
+        self.note(&format!("  exit {code} after {seconds:.2} s: {}", head(cmd)));
+        self.few_lines(&finished.output, STDOUT_LINES);
+    }
+
+    /// What another agent says to this one.
+    pub(crate) fn message(&self, message: &Message) {
+        self.note(&format!("  {} says: {}", message.author, printable(&message.content)));
+    }
+
+    /// What the model said, of an agent whose words are not streamed.
+    pub(crate) fn said(&self, items: &[Value]) {
+        if self.agent.is_some() {
+            let parts = items.iter().filter(|item| item["type"] == "message").filter_map(|it| it["content"].as_array());
+            for text in parts.flatten().filter_map(|part| part["text"].as_str()) {
+                self.line(&printable(text));
+            }
+        }
     }
 
     /// The beginning of a text, and more of its end, where errors are.
@@ -81,22 +125,52 @@ impl Screen {
 
     /// A piece of a response, as it arrives.
     pub(crate) fn delta(&self, delta: Delta<'_>) {
+        if self.agent.is_some() {
+            return;
+        }
+        let mut line = self.lock();
         match delta {
-            Delta::Reasoning(text) => self.styled(DIM, &printable(text)),
+            Delta::Reasoning(text) => write(&self.in_style(DIM, &printable(text))),
             Delta::Text(text) => write(&printable(text)),
             // The whole command is shown when it runs.
-            Delta::Arguments => {}
-            Delta::End => write("\n"),
+            Delta::Arguments => return,
+            Delta::End => write(&format!("\n{}", std::mem::take(&mut line.waiting))),
+        }
+        line.is_open = !matches!(delta, Delta::End);
+    }
+
+    /// Ends a line that will get no more: what streamed was given up.
+    pub(crate) fn end_line(&self) {
+        if self.lock().is_open {
+            self.delta(Delta::End);
         }
     }
 
     fn styled(&self, style: &str, text: &str) {
-        if self.color {
-            write(&format!("{style}{text}{RESET}"));
+        let text = match &self.agent {
+            None => format!("{}\n", self.in_style(style, text)),
+            Some(name) => text.lines().map(|line| format!("{name:>10} ┆ {}\n", self.in_style(style, line))).collect(),
+        };
+        let mut line = self.lock();
+        if line.is_open {
+            line.waiting.push_str(&text);
         } else {
-            write(text);
+            write(&text);
         }
     }
+
+    fn in_style(&self, style: &str, text: &str) -> String {
+        if self.color && !style.is_empty() { format!("{style}{text}{RESET}") } else { text.to_owned() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The beginning of a command, in one line.
+fn head(cmd: &str) -> String {
+    printable(cmd).lines().next().unwrap_or_default().chars().take(CMD_SHOWN).collect()
 }
 
 /// A closed pipe (`example-agent | head`) must not end the run in its middle.

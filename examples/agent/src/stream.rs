@@ -64,6 +64,9 @@ pub(crate) enum Delta<'a> {
     End,
 }
 
+/// What is done with the pieces of a response as they arrive.
+pub(crate) type OnDelta<'a> = &'a (dyn Fn(Delta<'_>) + Sync);
+
 /// The events the agent understands. There are many more, and there will be new ones.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
@@ -83,7 +86,7 @@ enum Event {
     TextDone,
     #[serde(rename = "response.output_text.delta", alias = "response.refusal.delta")]
     Text { delta: String },
-    #[serde(rename = "response.function_call_arguments.delta")]
+    #[serde(rename = "response.function_call_arguments.delta", alias = "response.custom_tool_call_input.delta")]
     Arguments,
     #[serde(rename = "response.output_item.done")]
     ItemDone {
@@ -130,7 +133,7 @@ pub(crate) struct Collector {
 
 impl Collector {
     /// Takes in the data of one event; the one that completes the response returns it.
-    pub(crate) fn take(&mut self, data: &str, on_delta: &dyn Fn(Delta<'_>)) -> Result<Option<Response>, Failure> {
+    pub(crate) fn take(&mut self, data: &str, on_delta: OnDelta<'_>) -> Result<Option<Response>, Failure> {
         // How older endpoints end every stream.
         if data == "[DONE]" {
             return Ok(None);
@@ -160,17 +163,17 @@ impl Collector {
     }
 
     /// What there was of a response that broke off goes with the failure.
-    pub(crate) fn abandon(mut self, failure: Failure, on_delta: &dyn Fn(Delta<'_>)) -> Failure {
+    pub(crate) fn abandon(mut self, failure: Failure, on_delta: OnDelta<'_>) -> Failure {
         self.end_text(on_delta);
         Failure { output_items: in_order(self.items), response_id: self.response_id, ..failure }
     }
 
-    fn token(&mut self, delta: Delta<'_>, on_delta: &dyn Fn(Delta<'_>)) {
+    fn token(&mut self, delta: Delta<'_>, on_delta: OnDelta<'_>) {
         self.in_text |= !matches!(delta, Delta::Arguments);
         on_delta(delta);
     }
 
-    fn end_text(&mut self, on_delta: &dyn Fn(Delta<'_>)) {
+    fn end_text(&mut self, on_delta: OnDelta<'_>) {
         if std::mem::take(&mut self.in_text) {
             on_delta(Delta::End);
         }

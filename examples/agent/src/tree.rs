@@ -1,69 +1,106 @@
-//! The graph of a run as a short tree: turns, calls with tokens and times, tools with exit codes.
+//! The graph of a run as a short tree: agents, turns, calls with tokens and times, and what each call led to.
 
-use std::collections::HashMap;
+mod index;
+mod label;
+
 use std::fmt::Write as _;
 
-use otel_trace::event::{RawPayloadId, ToolCallId};
-use otel_trace::graph::{Graph, InferenceCall, TerminalRequest, Thread, ToolCall, Turn, Window};
+use otel_trace::event::ToolCallId;
+use otel_trace::graph::{
+    CodeCell, Compaction, Edge, Graph, InferenceCall, Origin, Requester, Thread, ToolCall, Turn, Window,
+};
+
+use index::Index;
 
 /// As much of a prompt, a command or an error as one line shows, in characters.
 const SHOWN: usize = 64;
 
 /// The tree of all threads.
 pub(crate) fn of(graph: &Graph) -> String {
-    let mut tree = Tree { graph, numbers: numbers(graph), text: String::new() };
+    let mut tree = Tree { graph, index: Index::of(graph), text: String::new() };
     for thread in graph.threads.iter() {
         tree.thread(thread);
     }
     tree.text
 }
 
-/// Inference calls in order of their start, found by the body of their request.
-fn numbers(graph: &Graph) -> HashMap<&RawPayloadId, usize> {
-    graph.inference_calls.iter().enumerate().map(|(index, call)| (&call.raw_request_payload_id, index + 1)).collect()
-}
-
 struct Tree<'a> {
     graph: &'a Graph,
-    numbers: HashMap<&'a RawPayloadId, usize>,
+    index: Index<'a>,
     text: String,
 }
 
-impl Tree<'_> {
-    fn thread(&mut self, thread: &Thread) {
+/// What happens in a turn.
+enum InTurn<'a> {
+    Inference(&'a InferenceCall),
+    Compaction(&'a Compaction),
+    /// A tool that no response asked for.
+    Tool(&'a ToolCall),
+    Result(&'a Edge),
+}
+
+/// What a response asks for.
+enum Asked<'a> {
+    Tool(&'a ToolCall),
+    Cell(&'a CodeCell),
+}
+
+impl<'a> Tree<'a> {
+    fn thread(&mut self, thread: &'a Thread) {
         let name = thread.nickname.as_deref().unwrap_or(thread.agent_path.as_str());
         let model = thread.default_model.as_deref().unwrap_or("unknown model");
         let totals = thread.totals;
         let (input, output) = (totals.input_tokens, totals.output_tokens);
-        self.line("", &format!("thread {name} ({model})  {}  {input} in, {output} out", how(&thread.window)));
-        for (index, id) in thread.turn_ids.iter().enumerate() {
-            let Some(turn) = self.graph.turns.get(id) else { continue };
-            let (branch, below) = branches(index + 1 == thread.turn_ids.len());
+        let spawned = match &thread.origin {
+            Origin::Root => String::new(),
+            Origin::Spawned { spawn_edge_id, .. } => self.index.spawned_by(spawn_edge_id),
+        };
+        self.line("", &format!("thread {name} ({model}){spawned}  {}  {input} in, {output} out", how(&thread.window)));
+        let turns: Vec<_> = thread.turn_ids.iter().filter_map(|id| self.graph.turns.get(id)).collect();
+        for (index, turn) in turns.iter().enumerate() {
+            let (branch, below) = branches(index + 1 == turns.len());
             self.turn(turn, branch, below);
         }
     }
 
-    fn turn(&mut self, turn: &Turn, branch: &str, below: &str) {
-        let asked = turn.input_item_ids.last().and_then(|id| self.graph.item(*id)).map(|item| item.content.text());
-        let asked = shorten(&asked.unwrap_or_default());
+    fn turn(&mut self, turn: &'a Turn, branch: &str, below: &str) {
+        let asked = turn.input_item_ids.last().and_then(|id| self.graph.item(*id));
+        let asked = shorten(&asked.map(|item| label::words_of(&item.content.text())).unwrap_or_default());
         self.line(branch, &format!("{}  {}  {asked:?}", turn.turn_id, how(&turn.window)));
-        // A tool that no response asked for stands beside the calls.
-        let lonely = |id: &&ToolCallId| self.graph.tool_calls.get(*id).is_some_and(|tool| tool.requested_by.is_none());
-        let lonely: Vec<_> = turn.tool_call_ids.iter().filter(lonely).collect();
-        let count = turn.inference_call_ids.len() + lonely.len();
-        for (index, id) in turn.inference_call_ids.iter().enumerate() {
-            let Some(call) = self.graph.inference_calls.get(id) else { continue };
-            let (branch, inner) = branches(index + 1 == count);
-            self.inference(call, &format!("{below}{branch}"), &format!("{below}{inner}"));
-        }
-        for (index, id) in lonely.into_iter().enumerate() {
-            let (branch, _) = branches(turn.inference_call_ids.len() + index + 1 == count);
-            self.tool(id, &format!("{below}{branch}"));
+        let inside = self.inside(turn);
+        for (index, what) in inside.iter().enumerate() {
+            let (branch, inner) = branches(index + 1 == inside.len());
+            let (branch, inner) = (format!("{below}{branch}"), format!("{below}{inner}"));
+            match what {
+                InTurn::Inference(call) => self.inference(call, &branch, &inner),
+                InTurn::Compaction(compaction) => self.line(&branch, &self.index.compaction(compaction)),
+                InTurn::Tool(tool) => self.line(&branch, &self.index.tool(tool)),
+                InTurn::Result(edge) => self.line(&branch, &self.index.result(edge)),
+            }
         }
     }
 
-    fn inference(&mut self, call: &InferenceCall, branch: &str, below: &str) {
-        let number = self.numbers.get(&call.raw_request_payload_id).copied().unwrap_or_default();
+    /// What happened in a turn, in its order.
+    fn inside(&self, turn: &'a Turn) -> Vec<InTurn<'a>> {
+        let graph = self.graph;
+        let calls = turn.inference_call_ids.iter().filter_map(|id| graph.inference_calls.get(id));
+        let compactions = graph.compactions.iter().filter(|it| it.turn_id == turn.turn_id);
+        let lonely = |tool: &&ToolCall| tool.requested_by.is_none() && tool.requester == Requester::Model;
+        let tools = turn.tool_call_ids.iter().filter_map(|id| graph.tool_calls.get(id)).filter(lonely);
+        let results = self.index.results_of(&turn.turn_id);
+
+        let calls = calls.map(|it| (it.window.started.at, InTurn::Inference(it)));
+        let compactions = compactions.map(|it| (it.installed_at, InTurn::Compaction(it)));
+        let tools = tools.map(|it| (it.window.started.at, InTurn::Tool(it)));
+        let results = results.map(|it| (it.started_at, InTurn::Result(it)));
+        // What happens in the same millisecond: first the history is replaced, then it is asked with; a result is last.
+        let mut inside: Vec<_> = compactions.chain(calls).chain(tools).chain(results).collect();
+        inside.sort_by_key(|(at, _)| *at);
+        inside.into_iter().map(|(_, what)| what).collect()
+    }
+
+    fn inference(&mut self, call: &'a InferenceCall, branch: &str, below: &str) {
+        let number = self.index.number_of(call);
         let mut line = format!("call {number}  {}", how(&call.window));
         if let Some(usage) = call.usage {
             let (input, cached) = (usage.input_tokens, usage.cached_input_tokens);
@@ -77,37 +114,36 @@ impl Tree<'_> {
             let _ = write!(line, "  {}", shorten(error));
         }
         self.line(branch, &line);
-        for (index, id) in call.tool_call_ids.iter().enumerate() {
-            let (branch, _) = branches(index + 1 == call.tool_call_ids.len());
-            self.tool(id, &format!("{below}{branch}"));
+        let asked = self.asked(call);
+        for (index, what) in asked.iter().enumerate() {
+            let (branch, inner) = branches(index + 1 == asked.len());
+            let (branch, inner) = (format!("{below}{branch}"), format!("{below}{inner}"));
+            match what {
+                Asked::Tool(tool) => self.line(&branch, &self.index.tool(tool)),
+                Asked::Cell(cell) => {
+                    self.line(&branch, &self.index.cell(cell));
+                    self.tools(&cell.nested_tool_call_ids, &inner);
+                }
+            }
         }
     }
 
-    fn tool(&mut self, id: &ToolCallId, branch: &str) {
-        let Some(tool) = self.graph.tool_calls.get(id) else { return };
-        let line = format!("{}  {}{}", self.what_ran(tool), how(&tool.window), self.who_saw(tool));
-        self.line(branch, &line);
+    /// The tools and scripts that a response asks for, in the order in which they were begun.
+    fn asked(&self, call: &'a InferenceCall) -> Vec<Asked<'a>> {
+        let tools = call.tool_call_ids.iter().filter_map(|id| self.graph.tool_calls.get(id));
+        let cells = self.graph.code_cells.iter();
+        let cells = cells.filter(|cell| cell.source_item_id.is_some_and(|id| call.response_item_ids.contains(&id)));
+        let tools = tools.map(|tool| (tool.window.started.seq, Asked::Tool(tool)));
+        let mut asked: Vec<_> = tools.chain(cells.map(|cell| (cell.window.started.seq, Asked::Cell(cell)))).collect();
+        asked.sort_by_key(|(seq, _)| *seq);
+        asked.into_iter().map(|(_, what)| what).collect()
     }
 
-    /// The command and its exit code, where there was one.
-    fn what_ran(&self, tool: &ToolCall) -> String {
-        let Some(operation) = tool.operation_id.and_then(|id| self.graph.terminal_operation(id)) else {
-            return format!("tool {}", tool.tool_call_id);
-        };
-        let command = match &operation.request {
-            TerminalRequest::ExecCommand { command, .. } => command.last().map_or("", String::as_str),
-            TerminalRequest::WriteStdin { stdin, .. } => stdin,
-        };
-        let exit = operation.result.as_ref().and_then(|result| result.exit_code);
-        let exit = exit.map_or_else(|| "no exit".to_owned(), |code| format!("exit {code}"));
-        format!("$ {}  {exit}", shorten(command))
-    }
-
-    /// The call whose request first showed the output to the model.
-    fn who_saw(&self, tool: &ToolCall) -> String {
-        let item = tool.output_item_ids.first().and_then(|id| self.graph.item(*id));
-        let call = item.and_then(|item| self.numbers.get(&item.raw_payload_id));
-        call.map_or_else(|| "  never shown to the model".to_owned(), |number| format!("  seen by call {number}"))
+    fn tools(&mut self, ids: &[ToolCallId], below: &str) {
+        for (index, tool) in ids.iter().filter_map(|id| self.graph.tool_calls.get(id)).enumerate() {
+            let (branch, _) = branches(index + 1 == ids.len());
+            self.line(&format!("{below}{branch}"), &self.index.tool(tool));
+        }
     }
 
     fn line(&mut self, branch: &str, text: &str) {

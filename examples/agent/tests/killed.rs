@@ -55,7 +55,7 @@ fn a_killed_run_leaves_nothing_or_a_bundle_with_notices_only() -> Result<()> {
 /// The agent, with everything it makes under one directory.
 fn agent(scratch: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-agent"));
-    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING"] {
+    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING", "OPENAI_SCRIPTS"] {
         command.env_remove(name);
     }
     command.env("OTEL_TRACE_ROOT", scratch.join("traces")).env("TMPDIR", scratch);

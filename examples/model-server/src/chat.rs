@@ -3,7 +3,7 @@
 use axum::response::sse::Event;
 use serde_json::{Value, json};
 
-use crate::conversation::{Call, Conversation, Message, Reply};
+use crate::conversation::{Call, Conversation, Message, Reply, text_of};
 use crate::events::id;
 use crate::request::Refusal;
 
@@ -44,15 +44,6 @@ fn message(message: &Value) -> Result<Message, Refusal> {
             Ok(Message::Tool { call_id, output: text() })
         }
         _ => Err(Refusal::invalid("messages", format!("Not a message: {message}."))),
-    }
-}
-
-/// Content is a text, or a list of parts with texts.
-fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use crate::play::Output;
+use crate::request::Request;
+
 /// A request to go on with a conversation.
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -36,7 +39,27 @@ pub(crate) enum Reply {
     Calls(Vec<(&'static str, Value)>),
 }
 
+impl Reply {
+    /// As items of the Responses API.
+    pub(crate) fn into_output(self) -> Vec<Output> {
+        match self {
+            Self::Text(text) => vec![Output::Message(text)],
+            Self::Calls(calls) => calls.into_iter().map(|(name, arguments)| Output::Call { name, arguments }).collect(),
+        }
+    }
+}
+
 impl Conversation {
+    /// Of a request of the Responses API.
+    pub(crate) fn of_items(request: &Request) -> Self {
+        Self {
+            model: request.model.clone(),
+            messages: request.input.iter().filter_map(message_of).collect(),
+            tools: request.tools.clone(),
+            is_streamed: request.is_streamed,
+        }
+    }
+
     /// The calls since the user spoke last, each with its output.
     pub(crate) fn calls(&self) -> Vec<(&Call, Option<&str>)> {
         let start = self.messages.iter().rposition(|it| matches!(it, Message::User(_))).unwrap_or(0);
@@ -65,5 +88,26 @@ impl Conversation {
 
     pub(crate) fn may_call(&self, tool: &str) -> bool {
         self.tools.iter().any(|name| name == tool)
+    }
+}
+
+fn message_of(item: &Value) -> Option<Message> {
+    let text = |field: &str| item[field].as_str().unwrap_or_default().to_owned();
+    Some(match (item["type"].as_str()?, item["role"].as_str()) {
+        ("message", Some("user")) => Message::User(text_of(&item["content"])),
+        ("message", Some("assistant")) => Message::Assistant { calls: Vec::new() },
+        ("message", _) => Message::System,
+        ("function_call", _) => Message::Assistant { calls: vec![Call { id: text("call_id"), name: text("name") }] },
+        ("function_call_output", _) => Message::Tool { call_id: text("call_id"), output: text_of(&item["output"]) },
+        _ => return None,
+    })
+}
+
+/// Content is a text, or a list of parts with texts.
+pub(crate) fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
     }
 }

@@ -13,10 +13,22 @@ const CACHE_BLOCK: usize = 128;
 
 /// The events of one response to `request`, whose prompt has so many bytes, so many of them known.
 pub(super) fn of(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Vec<Event> {
+    let (mut stream, _) = stream_of(request, output, prompt_bytes, cached_bytes);
+    let chunks = stream.events.drain(..).map(|(kind, data)| Event::default().event(kind).data(data.to_string()));
+    chunks.collect()
+}
+
+/// The same response in one piece.
+pub(super) fn whole(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
+    stream_of(request, output, prompt_bytes, cached_bytes).1
+}
+
+/// The stream, and the response that is complete at its end.
+fn stream_of(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> (Stream, Value) {
     let mut stream = Stream::default();
     let mut response = json!({
-        "id": id("resp"), "object": "response", "status": "in_progress",
-        "model": request.model, "output": [], "usage": null,
+        "id": id("resp"), "object": "response", "created_at": 1_700_000_000, "status": "in_progress",
+        "model": request.model, "output": [], "tools": [], "usage": null,
     });
     stream.push("response.created", json!({"response": response}));
     stream.push("response.in_progress", json!({"response": response}));
@@ -28,7 +40,21 @@ pub(super) fn of(request: &Request, output: &[Output], prompt_bytes: usize, cach
     response["usage"] = usage(output, prompt_bytes, cached_bytes);
     response["output"] = Value::Array(items);
     stream.push("response.completed", json!({"response": response}));
-    stream.events
+    (stream, response)
+}
+
+/// The answer to a request to compact.
+pub(super) fn compaction(output: &[Value], prompt_bytes: usize) -> Value {
+    let (input, spoken) =
+        (tokens(prompt_bytes), output.iter().map(|item| tokens(item.to_string().len())).sum::<usize>());
+    json!({
+        "id": id("resp"), "object": "response.compaction", "output": output,
+        "usage": {"input_tokens": input, "output_tokens": spoken, "total_tokens": input + spoken},
+    })
+}
+
+fn tokens(bytes: usize) -> usize {
+    bytes.div_ceil(BYTES_PER_TOKEN)
 }
 
 /// An id like the API's.
@@ -41,13 +67,12 @@ fn usage(output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
     let mut spoken = 0;
     for item in output {
         match item {
-            Output::Reasoning(text) => reasoning += text.len().div_ceil(BYTES_PER_TOKEN),
-            Output::Message(text) | Output::Exec(text) => {
-                spoken += text.len().div_ceil(BYTES_PER_TOKEN);
-            }
+            Output::Reasoning(text) => reasoning += tokens(text.len()),
+            Output::Message(text) | Output::Script(text) => spoken += tokens(text.len()),
+            Output::Call { arguments, .. } => spoken += tokens(arguments.to_string().len()),
         }
     }
-    let input = prompt_bytes.div_ceil(BYTES_PER_TOKEN);
+    let input = tokens(prompt_bytes);
     let cached = cached_bytes / BYTES_PER_TOKEN / CACHE_BLOCK * CACHE_BLOCK;
     json!({
         "input_tokens": input,
@@ -60,14 +85,15 @@ fn usage(output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
 
 #[derive(Default)]
 struct Stream {
-    events: Vec<Event>,
+    /// Each with its type.
+    events: Vec<(String, Value)>,
 }
 
 impl Stream {
     fn push(&mut self, kind: &str, mut data: Value) {
         data["type"] = json!(kind);
         data["sequence_number"] = json!(self.events.len());
-        self.events.push(Event::default().event(kind).data(data.to_string()));
+        self.events.push((kind.to_owned(), data));
     }
 
     /// Streams one item, and returns it complete.
@@ -75,13 +101,15 @@ impl Stream {
         let (started, done) = match output {
             Output::Reasoning(text) => reasoning(text, encrypt),
             Output::Message(text) => message(text),
-            Output::Exec(cmd) => function_call(cmd),
+            Output::Call { name, arguments } => function_call(name, arguments),
+            Output::Script(source) => custom_call(source),
         };
         self.push("response.output_item.added", json!({"output_index": index, "item": started}));
         let (kind, last, text) = match output {
             Output::Reasoning(text) => ("response.reasoning_summary_text", "text", text.clone()),
             Output::Message(text) => ("response.output_text", "text", text.clone()),
-            Output::Exec(cmd) => ("response.function_call_arguments", "arguments", arguments(cmd)),
+            Output::Call { arguments, .. } => ("response.function_call_arguments", "arguments", arguments.to_string()),
+            Output::Script(source) => ("response.custom_tool_call_input", "input", source.clone()),
         };
         let place = |mut data: Value| {
             data["item_id"] = done["id"].clone();
@@ -89,7 +117,7 @@ impl Stream {
             match output {
                 Output::Reasoning(_) => data["summary_index"] = json!(0),
                 Output::Message(_) => data["content_index"] = json!(0),
-                Output::Exec(_) => {}
+                Output::Call { .. } | Output::Script(_) => {}
             }
             data
         };
@@ -126,17 +154,24 @@ fn message(text: &str) -> (Value, Value) {
     (started, done)
 }
 
-fn function_call(cmd: &str) -> (Value, Value) {
+fn function_call(name: &str, arguments: &Value) -> (Value, Value) {
     let started = json!({
-        "type": "function_call", "id": id("fc"), "call_id": id("call"), "name": "exec_command",
-        "arguments": "", "status": "in_progress",
+        "type": "function_call", "id": id("fc"), "call_id": id("call"), "name": name, "arguments": "",
+        "status": "in_progress",
     });
     let mut done = started.clone();
     done["status"] = json!("completed");
-    done["arguments"] = json!(arguments(cmd));
+    done["arguments"] = json!(arguments.to_string());
     (started, done)
 }
 
-fn arguments(cmd: &str) -> String {
-    json!({"cmd": cmd}).to_string()
+fn custom_call(source: &str) -> (Value, Value) {
+    let started = json!({
+        "type": "custom_tool_call", "id": id("ctc"), "call_id": id("call"), "name": "exec", "input": "",
+        "status": "in_progress",
+    });
+    let mut done = started.clone();
+    done["status"] = json!("completed");
+    done["input"] = json!(source);
+    (started, done)
 }

@@ -13,6 +13,11 @@ pub(super) struct Request {
     preamble: String,
     /// The client keeps the reasoning, so it is sent along.
     pub(super) encrypted_reasoning: bool,
+    /// Requests with the same key are one conversation.
+    pub(super) conversation: String,
+    /// The names of the functions that may be called.
+    pub(super) tools: Vec<String>,
+    pub(super) is_streamed: bool,
 }
 
 /// An error of the API.
@@ -43,25 +48,40 @@ impl Request {
     }
 }
 
+/// A request for a response.
 pub(super) fn parse(body: &[u8]) -> Result<Request, Refusal> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
+    let body = json(body)?;
+    read(&body, body["store"] == false)
+}
+
+/// A request to compact. It stores nothing, ever.
+pub(super) fn parse_compaction(body: &[u8]) -> Result<Request, Refusal> {
+    read(&json(body)?, true)
+}
+
+fn json(body: &[u8]) -> Result<Value, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))
+}
+
+fn read(body: &Value, stores_nothing: bool) -> Result<Request, Refusal> {
     let Some(model) = body["model"].as_str() else {
         return Err(Refusal::invalid("model", "Missing required parameter: 'model'."));
     };
     let Some(input) = body["input"].as_array() else {
         return Err(Refusal::invalid("input", "Missing required parameter: 'input', an array."));
     };
-    if body["stream"] != true {
-        return Err(Refusal::invalid("stream", "This server answers with 'stream': true only."));
-    }
-    check(input, body["store"] == false)?;
+    check(input, stores_nothing)?;
+    let tools = body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
     let include = body["include"].as_array().map(Vec::as_slice).unwrap_or_default();
     Ok(Request {
         model: model.to_owned(),
         preamble: format!("{}{}", body["instructions"], body["tools"]),
         encrypted_reasoning: include.iter().any(|it| it == "reasoning.encrypted_content"),
+        conversation: body["prompt_cache_key"].as_str().unwrap_or_default().to_owned(),
         input: input.clone(),
+        tools: tools.iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect(),
+        is_streamed: body["stream"] == true,
     })
 }
 
@@ -81,24 +101,32 @@ fn check(input: &[Value], stores_nothing: bool) -> Result<(), Refusal> {
                 return Err(Refusal::invalid("input", message));
             }
             Some("reasoning") => {}
-            Some("function_call") => {
-                open.insert(call_id);
+            Some(call @ ("function_call" | "custom_tool_call")) => {
+                open.insert((call, call_id));
             }
-            Some("function_call_output") if open.remove(call_id) => {}
-            Some("function_call_output") => {
-                let message = format!("No tool call found for function call output with call_id {call_id}.");
-                return Err(Refusal::invalid("input", message));
+            // An answer is of its call's kind.
+            Some(output @ ("function_call_output" | "custom_tool_call_output")) => {
+                let call = output.trim_end_matches("_output");
+                if !open.remove(&(call, call_id)) {
+                    let message = format!("No tool call found for {} with call_id {call_id}.", words(output));
+                    return Err(Refusal::invalid("input", message));
+                }
             }
             _ => return Err(Refusal::invalid("input", format!("Not an input item: {item}."))),
         }
     }
     match open.into_iter().min() {
-        Some(call_id) => {
-            let message = format!("No tool output found for function call {call_id}.");
+        Some((call, call_id)) => {
+            let message = format!("No tool output found for {} {call_id}.", words(call));
             Err(Refusal::invalid("input", message))
         }
         None => Ok(()),
     }
+}
+
+/// A type, as an error message says it.
+fn words(kind: &str) -> String {
+    kind.replace('_', " ")
 }
 
 /// How many bytes two prompts share from the start: what a prompt cache saves.

@@ -108,17 +108,18 @@ fn spawned_by_its_tool(quote: &Graph) {
     assert_eq!(edge.target, Anchor::Thread { thread_id: auditor.thread_id.clone() });
 }
 
-/// Everything that was said is there, once, and each tool's call and output are part of it.
-fn check_conversation(runs: &Runs) {
+/// Everything that was said is there, once, and each tool's call and output are part of it. An agent's instructions are
+/// `instructions` items of its conversation: in the Responses API they stand beside it.
+fn check_conversation(runs: &Runs, instructions: usize) {
     for graph in [&runs.refused, &runs.quote, &runs.streamed] {
         assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
         for call in graph.inference_calls.iter() {
-            assert!(call.request_len() >= 2, "instructions and a question");
+            assert!(call.request_len() > instructions, "and a question");
         }
     }
-    // Instructions, question, 4 calls, 4 outputs, answer; of the auditor, with 2 calls, as well.
-    assert_eq!(runs.quote.items().count(), (2 + 8 + 1) + (2 + 4 + 1));
-    assert_eq!(runs.streamed.items().count(), 2 + 2 + 1);
+    // Question, 4 calls, 4 outputs, answer; of the auditor, with 2 calls, as well.
+    assert_eq!(runs.quote.items().count(), (1 + 8 + 1) + (1 + 4 + 1) + 2 * instructions);
+    assert_eq!(runs.streamed.items().count(), 1 + 2 + 1 + instructions);
     for graph in [&runs.quote, &runs.streamed] {
         for tool in graph.tool_calls.iter() {
             let [call] = tool.call_item_ids[..] else { panic!("{tool:?}") };
@@ -138,27 +139,33 @@ fn check_conversation(runs: &Runs) {
 
 #[test]
 fn spans_with_content_leave_the_whole_graph() {
-    for arguments in [&[][..], &["--wire"]] {
+    for arguments in [&[][..], &["--wire"], &["--responses"]] {
         let runs = run(arguments);
         check_shape(&runs);
-        check_conversation(&runs);
+        check_conversation(&runs, 1);
     }
 }
 
 #[test]
 fn what_rig_logs_of_the_wire_leaves_it_too() {
-    let runs = run(&["--no-content", "--wire"]);
-    check_shape(&runs);
-    check_conversation(&runs);
+    for (arguments, instructions) in
+        [(&["--no-content", "--wire"][..], 1), (&["--no-content", "--wire", "--responses"], 0)]
+    {
+        let runs = run(arguments);
+        check_shape(&runs);
+        check_conversation(&runs, instructions);
+    }
 }
 
 #[test]
 fn without_content_there_is_what_happened_and_a_word_on_what_is_missing() {
-    let runs = run(&["--no-content"]);
-    check_shape(&runs);
-    for graph in [&runs.refused, &runs.quote, &runs.streamed] {
-        let codes: BTreeSet<_> = graph.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
-        assert!(codes.is_subset(&BTreeSet::from([Code::RequestUnknown, Code::ResponseUnknown])), "{codes:?}");
-        assert!(graph.diagnostics[0].message.contains("record_content_telemetry(true)"), "{:?}", graph.diagnostics);
+    for arguments in [&["--no-content"][..], &["--no-content", "--responses"]] {
+        let runs = run(arguments);
+        check_shape(&runs);
+        for graph in [&runs.refused, &runs.quote, &runs.streamed] {
+            let codes: BTreeSet<_> = graph.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+            assert!(codes.is_subset(&BTreeSet::from([Code::RequestUnknown, Code::ResponseUnknown])), "{codes:?}");
+            assert!(graph.diagnostics[0].message.contains("record_content_telemetry(true)"), "{:?}", graph.diagnostics);
+        }
     }
 }

@@ -1,24 +1,25 @@
 //! Runs the program as a user does, against the embedded server and against endpoints that
 //! behave worse.
 
-use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+mod compaction;
+mod endpoint;
+mod interrupted;
+mod left_running;
+mod scripts;
 
-use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use endpoint::{Endpoint, call, delta, error, events, message, started};
 
 /// The program, with no endpoint set.
 fn agent() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-agent"));
-    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING"] {
+    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING", "OPENAI_SCRIPTS"] {
         command.env_remove(name);
     }
     command.env("OTEL_TRACE_ROOT", concat!(env!("CARGO_TARGET_TMPDIR"), "/traces"));
@@ -32,110 +33,6 @@ fn stdout(output: &Output) -> String {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// An endpoint that sends prepared replies, one a connection, a byte at a time.
-struct Endpoint {
-    base_url: String,
-    requests: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Endpoint {
-    fn start(replies: Vec<String>) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let base_url = format!("http://{}/v1", listener.local_addr()?);
-        let requests = Arc::<Mutex<Vec<Value>>>::default();
-        let seen = Arc::clone(&requests);
-        thread::spawn(move || -> Result<()> {
-            for reply in replies {
-                let (mut stream, _) = listener.accept()?;
-                stream.set_nodelay(true)?;
-                let request = read_body(&mut stream)?;
-                if let Ok(mut seen) = seen.lock() {
-                    seen.push(request);
-                }
-                // Splits lines, characters and events wherever they can be.
-                for byte in reply.as_bytes() {
-                    stream.write_all(&[*byte])?;
-                }
-            }
-            Ok(())
-        });
-        Ok(Self { base_url, requests })
-    }
-
-    fn ask(&self, prompt: &str) -> Command {
-        let mut command = agent();
-        command.env("OPENAI_BASE_URL", &self.base_url).env("OPENAI_API_KEY", "sk-secret");
-        command.arg(prompt);
-        command
-    }
-
-    fn requests(&self) -> Vec<Value> {
-        self.requests.lock().map(|requests| requests.clone()).unwrap_or_default()
-    }
-}
-
-fn read_body(stream: &mut TcpStream) -> Result<Value> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let count = stream.read(&mut buffer)?;
-        bytes.extend_from_slice(&buffer[..count]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-            });
-            if body.len() >= length.unwrap_or(0) {
-                return Ok(serde_json::from_str(body)?);
-            }
-        }
-        if count == 0 {
-            bail!("the request ended early: {text}");
-        }
-    }
-}
-
-fn error(status: &str, headers: &str, message: &str) -> String {
-    let body = json!({"error": {"message": message, "code": null}});
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n\
-         x-request-id: req_77\r\n{headers}\r\n{body}"
-    )
-}
-
-fn events(events: &[Value]) -> String {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-    let events = events.iter().map(|data| format!("event: {}\r\ndata: {data}\r\n\r\n", data["type"]));
-    format!("{head}{}", events.collect::<String>())
-}
-
-fn started() -> Value {
-    json!({"type": "response.created", "response": {"id": "resp_1"}})
-}
-
-fn delta(text: &str) -> Value {
-    json!({"type": "response.output_text.delta", "delta": text})
-}
-
-fn completed(item: Value) -> Vec<Value> {
-    vec![
-        json!({"type": "response.output_item.done", "output_index": 0, "item": item}),
-        json!({"type": "response.completed", "response": {"id": "resp_1"}}),
-    ]
-}
-
-fn message(text: &str) -> String {
-    let item = json!({"type": "message", "role": "assistant",
-        "content": [{"type": "output_text", "text": text}]});
-    events(&[vec![started(), delta(text)], completed(item)].concat())
-}
-
-fn call(arguments: &str) -> String {
-    events(&completed(json!({"type": "function_call", "id": "fc_1", "call_id": "call_1",
-        "name": "exec_command", "arguments": arguments})))
 }
 
 #[test]
@@ -241,28 +138,7 @@ fn commands_do_not_see_the_key() -> Result<()> {
     assert!(output.status.success(), "{}", stderr(&output));
     let requests = endpoint.requests();
     let told = requests[1]["input"][2]["output"].as_str().context("no output")?;
-    assert!(told.contains("stdout:\n0\n/"), "{told}");
-    Ok(())
-}
-
-#[test]
-fn ctrl_c_ends_the_command_and_cleans_up() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let pid_file = dir.path().join("pid");
-    let scratch = dir.path().join("scratch");
-    fs::create_dir(&scratch)?;
-    let cmd = format!("echo $$ > {0}.new && mv {0}.new {0} && exec sleep 600", pid_file.display());
-    let endpoint = Endpoint::start(vec![call(&json!({"cmd": cmd}).to_string())])?;
-    let run = endpoint.ask("wait").env("TMPDIR", &scratch).spawn_piped()?;
-    let sleeper = wait_for_file(&pid_file)?;
-    let pid = i32::try_from(run.id()).ok().and_then(Pid::from_raw).context("no pid")?;
-    kill_process(pid, Signal::INT)?;
-    let output = run.wait_with_output()?;
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
-    assert_eq!(fs::read_dir(&scratch)?.count(), 0, "the scratch project is still there");
-    let ps = Command::new("ps").args(["-o", "args=", "-p", sleeper.trim()]).output()?;
-    assert!(!stdout(&ps).contains("sleep 600"), "{}", stdout(&ps));
+    assert!(told.contains("output:\n0\n/"), "{told}");
     Ok(())
 }
 
@@ -284,17 +160,6 @@ fn the_command_line_explains_itself() -> Result<()> {
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
-}
-
-fn wait_for_file(path: &Path) -> Result<String> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while Instant::now() < deadline {
-        if path.exists() {
-            return Ok(fs::read_to_string(path)?);
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    bail!("the command never ran")
 }
 
 trait SpawnPiped {

@@ -1,0 +1,135 @@
+//! The approval hook: it sees each tool call before it runs, and may block it.
+//!
+//! It knows a few things that nobody can take back, and no way around them: whoever wants to be safe from a model runs
+//! it in a sandbox.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::tools::FunctionCall;
+
+/// What may not be done without asking.
+#[derive(Debug)]
+pub(crate) struct Hook {
+    project: PathBuf,
+}
+
+/// What the hook makes of a call.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Verdict {
+    Allow,
+    /// With the reason, which the model is told.
+    Block(String),
+}
+
+impl Hook {
+    /// A hook that keeps commands in this directory.
+    pub(crate) fn new(project: &Path) -> Self {
+        Self { project: project.canonicalize().unwrap_or_else(|_| project.to_owned()) }
+    }
+
+    /// Looks at a call that is about to run. Arguments that make no sense are the tool's to complain of.
+    pub(crate) fn review(&self, call: &FunctionCall) -> Verdict {
+        let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+        let text = |key: &str| arguments[key].as_str().unwrap_or_default();
+        let reason = match call.name.as_str() {
+            "exec_command" => dangers(text("cmd")).or_else(|| self.leaves_project(text("workdir"))),
+            // It may be typed into a shell.
+            "write_stdin" => dangers(text("chars")),
+            _ => None,
+        };
+        reason.map_or(Verdict::Allow, |reason| Verdict::Block(format!("blocked by the approval hook: {reason}")))
+    }
+
+    fn leaves_project(&self, workdir: &str) -> Option<String> {
+        let dir = self.project.join(workdir).canonicalize().ok()?;
+        (!dir.starts_with(&self.project)).then(|| format!("{workdir} is outside the project"))
+    }
+}
+
+/// Why a script should not be run, as far as its words tell.
+fn dangers(script: &str) -> Option<String> {
+    script.split([';', '&', '|', '\n', '(', ')', '`']).find_map(danger)
+}
+
+fn danger(command: &str) -> Option<String> {
+    let mut words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+    let program = words.find(|word| !is_wrapper(word))?;
+    let words: Vec<&str> = words.collect();
+    match program.rsplit('/').next()? {
+        "rm" if has_flag(&words, 'r', "--recursive") && has_flag(&words, 'f', "--force") => {
+            Some("`rm -rf` deletes what nobody can bring back".to_owned())
+        }
+        "git" if words.contains(&"push") => Some("`git push` publishes what nobody has looked at".to_owned()),
+        "sudo" | "doas" => Some(format!("`{program}` reaches beyond the project")),
+        _ => None,
+    }
+}
+
+/// What may stand before the program: assignments, and programs that run another.
+fn is_wrapper(word: &str) -> bool {
+    word.contains('=') || matches!(word, "env" | "exec" | "nohup" | "time" | "command" | "then" | "do" | "!" | "{")
+}
+
+fn has_flag(words: &[&str], short: char, long: &str) -> bool {
+    words.iter().any(|word| *word == long || is_short(word) && word.to_lowercase().contains(short))
+}
+
+fn is_short(word: &str) -> bool {
+    word.starts_with('-') && !word.starts_with("--")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn review(name: &str, arguments: &Value) -> Verdict {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(dir.path().join("src")).expect("a directory");
+        let (call_id, name, arguments) = ("call_1".to_owned(), name.to_owned(), arguments.to_string());
+        Hook::new(dir.path()).review(&FunctionCall { call_id, name, arguments })
+    }
+
+    #[test]
+    fn what_nobody_can_take_back_is_blocked() {
+        for cmd in [
+            "rm -rf target",
+            "cd /tmp && rm -r -f x",
+            "rm -fR x",
+            "rm --recursive --force x",
+            "/bin/rm -rf x",
+            "env A=1 rm -rf x",
+            "git push origin main",
+            "git -C . push",
+            "echo hi; sudo make install",
+            "echo $(rm -rf x)",
+        ] {
+            let Verdict::Block(reason) = review("exec_command", &json!({"cmd": cmd})) else { panic!("{cmd}") };
+            assert!(reason.starts_with("blocked by the approval hook: "), "{reason}");
+            assert_ne!(review("write_stdin", &json!({"session_id": 1, "chars": cmd})), Verdict::Allow, "{cmd}");
+        }
+    }
+
+    #[test]
+    fn everyday_commands_are_not() {
+        for cmd in ["cargo test", "rm notes.txt", "rm -r target", "git status", "grep -rf words src", "echo rm -rf"] {
+            assert_eq!(review("exec_command", &json!({"cmd": cmd})), Verdict::Allow, "{cmd}");
+        }
+        assert_eq!(review("spawn_agent", &json!({"message": "rm -rf /"})), Verdict::Allow, "it runs nothing");
+        assert_eq!(review("exec_command", &json!(7)), Verdict::Allow, "the tool will complain");
+    }
+
+    #[test]
+    fn commands_stay_in_the_project() {
+        let at = |workdir: &str| review("exec_command", &json!({"cmd": "ls", "workdir": workdir}));
+        assert_eq!(at("src"), Verdict::Allow);
+        assert_eq!(at("nowhere"), Verdict::Allow, "the tool will complain");
+        for outside in ["..", "/", "src/../.."] {
+            let Verdict::Block(reason) = at(outside) else { panic!("{outside}") };
+            assert!(reason.contains("outside the project"), "{reason}");
+        }
+    }
+}

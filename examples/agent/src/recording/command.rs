@@ -1,0 +1,57 @@
+//! Commands, as `tool_runtime_event` bodies.
+
+use otel_trace::ExecutionStatus;
+use otel_trace::event::TurnId;
+use serde::Serialize;
+
+use crate::terminal::{Finished, Started};
+use crate::tools::FunctionCall;
+
+/// A command that begins to run.
+#[derive(Debug, Serialize)]
+pub(crate) struct CommandBegin {
+    call_id: String,
+    turn_id: TurnId,
+    /// What `write_stdin` calls its session.
+    process_id: String,
+    command: Vec<String>,
+    cwd: String,
+    interaction_input: Option<String>,
+}
+
+/// A command that ran.
+#[derive(Debug, Serialize)]
+pub(crate) struct CommandEnd<'a> {
+    #[serde(flatten)]
+    begin: &'a CommandBegin,
+    /// With what it said on stderr: in a terminal they are one.
+    stdout: &'a str,
+    stderr: &'static str,
+    exit_code: i32,
+    formatted_output: &'a str,
+    status: ExecutionStatus,
+}
+
+impl CommandBegin {
+    pub(crate) fn new(call: &FunctionCall, turn_id: &TurnId, process_id: u32, started: &Started) -> Self {
+        Self {
+            call_id: call.call_id.clone(),
+            turn_id: turn_id.clone(),
+            process_id: process_id.to_string(),
+            command: started.command.clone(),
+            cwd: started.cwd.to_string_lossy().into_owned(),
+            interaction_input: None,
+        }
+    }
+
+    pub(crate) fn ended<'a>(&'a self, finished: &'a Finished) -> CommandEnd<'a> {
+        CommandEnd {
+            begin: self,
+            stdout: &finished.output,
+            stderr: "",
+            exit_code: finished.exit_code,
+            formatted_output: &finished.output,
+            status: if finished.exit_code == 0 { ExecutionStatus::Completed } else { ExecutionStatus::Failed },
+        }
+    }
+}

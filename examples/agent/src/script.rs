@@ -1,0 +1,255 @@
+//! A script in a JavaScript engine of its own: on its own thread, with its memory bounded, and stopped at any moment.
+//!
+//! It sees the language, `tools`, `text` and `yield_control`, and nothing else of the machine.
+
+use std::cell::Cell;
+use std::io;
+use std::thread;
+
+use rquickjs::prelude::{Async, Func};
+use rquickjs::{AsyncContext, AsyncRuntime, CatchResultExt, CaughtError, Ctx, Exception, Function, Value};
+use tokio::sync::{mpsc, oneshot, watch};
+
+const MEMORY: usize = 64 * 1024 * 1024;
+const STACK: usize = 512 * 1024;
+/// As much as a script may say: it is kept outside its memory.
+const MAX_SAID: usize = 1024 * 1024;
+
+/// What a script sees, made of what it is given. Errors cross the border as JSON and are thrown here.
+const PRELUDE: &str = r"(function (say, give_way, call, names) {
+    const words = (value) => (typeof value === 'string' ? value : JSON.stringify(value) ?? String(value));
+    globalThis.text = (value) => say(words(value));
+    globalThis.yield_control = async () => give_way();
+    globalThis.tools = Object.freeze(Object.fromEntries(JSON.parse(names).map((name) => [name, async (args = {}) => {
+        const { ok, error } = JSON.parse(await call(name, JSON.stringify(args)));
+        if (error !== undefined) throw new Error(error);
+        return ok;
+    }])));
+})";
+
+/// A script that runs. Dropping it stops it.
+#[derive(Debug)]
+pub(crate) struct Script {
+    events: mpsc::UnboundedReceiver<Event>,
+    /// Dropped with it, which the script's thread hears.
+    _stop: watch::Sender<()>,
+}
+
+/// What a script does.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// `text(…)`.
+    Text(String),
+    /// `yield_control()`.
+    Yield,
+    /// `tools.<name>(…)`.
+    Call(ToolRequest),
+    /// It is done, or threw this.
+    Ended(Result<(), String>),
+}
+
+/// A tool that a script asks for and waits for.
+#[derive(Debug)]
+pub(crate) struct ToolRequest {
+    pub(crate) name: String,
+    /// JSON.
+    pub(crate) arguments: String,
+    answer: oneshot::Sender<String>,
+}
+
+impl ToolRequest {
+    pub(crate) fn answer(self, answer: Result<serde_json::Value, String>) {
+        let json = match answer {
+            Ok(value) => serde_json::json!({"ok": value}),
+            Err(error) => serde_json::json!({"error": error}),
+        };
+        // A script that was stopped waits no more.
+        let _ = self.answer.send(json.to_string());
+    }
+}
+
+impl Script {
+    /// Starts a script that may call these tools.
+    pub(crate) fn start(source: &str, tools: &[&str]) -> io::Result<Self> {
+        let (stop, stopped) = watch::channel(());
+        let (say, events) = mpsc::unbounded_channel();
+        let (source, names) = (source.to_owned(), serde_json::json!(tools).to_string());
+        let executor = tokio::runtime::Builder::new_current_thread().build()?;
+        let run = move || {
+            let ended = executor.block_on(run(&source, names, &say, stopped));
+            let _ = say.send(Event::Ended(ended));
+        };
+        thread::Builder::new().name("code-cell".to_owned()).stack_size(4 * STACK).spawn(run)?;
+        Ok(Self { events, _stop: stop })
+    }
+
+    /// What it does next; None after its end.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+}
+
+async fn run(
+    source: &str,
+    names: String,
+    say: &mpsc::UnboundedSender<Event>,
+    mut stopped: watch::Receiver<()>,
+) -> Result<(), String> {
+    let interrupt = stopped.clone();
+    let script = async {
+        let engine = AsyncRuntime::new().map_err(|error| error.to_string())?;
+        engine.set_memory_limit(MEMORY).await;
+        engine.set_max_stack_size(STACK).await;
+        // The engine asks this every few thousand steps, also in a loop that waits for nothing.
+        engine.set_interrupt_handler(Some(Box::new(move || interrupt.has_changed().is_err()))).await;
+        let context = AsyncContext::full(&engine).await.map_err(|error| error.to_string())?;
+        context.async_with(async |ctx| evaluate(&ctx, source, names, say).await).await
+    };
+    tokio::select! {
+        outcome = script => outcome,
+        _ = stopped.changed() => Err("the script was stopped".to_owned()),
+    }
+}
+
+async fn evaluate(
+    ctx: &Ctx<'_>,
+    source: &str,
+    names: String,
+    say: &mpsc::UnboundedSender<Event>,
+) -> Result<(), String> {
+    give_tools(ctx, names, say).catch(ctx).map_err(|error| thrown(&error))?;
+    let running = ctx.eval_promise(source).catch(ctx).map_err(|error| thrown(&error))?;
+    running.into_future::<Value<'_>>().await.catch(ctx).map_err(|error| thrown(&error))?;
+    Ok(())
+}
+
+fn give_tools(ctx: &Ctx<'_>, names: String, say: &mpsc::UnboundedSender<Event>) -> rquickjs::Result<()> {
+    let (texts, yields, calls) = (say.clone(), say.clone(), say.clone());
+    let room = Cell::new(MAX_SAID);
+    let text = Func::from(move |ctx: Ctx<'_>, text: String| match room.get().checked_sub(text.len()) {
+        Some(left) => {
+            room.set(left);
+            let _ = texts.send(Event::Text(text));
+            Ok(())
+        }
+        None => Err(Exception::throw_message(&ctx, "a script may say no more than 1 MB")),
+    });
+    let give_way = Func::from(move || {
+        let _ = yields.send(Event::Yield);
+    });
+    let call = Func::from(Async(move |name: String, arguments: String| {
+        let calls = calls.clone();
+        async move {
+            let (answer, answered) = oneshot::channel();
+            let _ = calls.send(Event::Call(ToolRequest { name, arguments, answer }));
+            let nobody = || r#"{"error":"nobody answered"}"#.to_owned();
+            rquickjs::Result::Ok(answered.await.unwrap_or_else(|_| nobody()))
+        }
+    }));
+    let prelude: Function<'_> = ctx.eval(PRELUDE)?;
+    prelude.call((text, give_way, call, names))
+}
+
+/// What was thrown, with the place where it was.
+fn thrown(error: &CaughtError<'_>) -> String {
+    match error {
+        CaughtError::Exception(exception) => {
+            let message = exception.message().unwrap_or_else(|| "an error without a message".to_owned());
+            let stack = exception.stack().unwrap_or_default();
+            format!("{message}\n{stack}").trim_end().to_owned()
+        }
+        CaughtError::Value(value) => match value.as_string().and_then(|text| text.to_string().ok()) {
+            Some(text) => text,
+            None => format!("a value of type {} was thrown", value.type_name()),
+        },
+        CaughtError::Error(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Runs a script to its end: what it said, how often it gave way, and how it ended. `twice` doubles, `fail` fails.
+    async fn run(source: &str) -> (Vec<String>, usize, Result<(), String>) {
+        let mut script = Script::start(source, &["twice", "fail"]).expect("started");
+        let (mut texts, mut yields) = (Vec::new(), 0);
+        loop {
+            match script.next().await.expect("an end") {
+                Event::Text(text) => texts.push(text),
+                Event::Yield => yields += 1,
+                Event::Call(call) if call.name == "twice" => {
+                    let arguments: serde_json::Value = serde_json::from_str(&call.arguments).expect("JSON");
+                    let doubled = arguments["n"].as_i64().expect("a number") * 2;
+                    call.answer(Ok(json!({"n": doubled})));
+                }
+                Event::Call(call) => call.answer(Err("it cannot be done".to_owned())),
+                Event::Ended(ended) => return (texts, yields, ended),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_script_calls_tools_at_once_and_says_what_came_of_it() {
+        let source = "const [a, b] = await Promise.all([tools.twice({n: 2}), tools.twice({n: 3})]);\n\
+                      text(a.n + b.n); text('done'); await yield_control(); text({a});";
+        let (texts, yields, ended) = run(source).await;
+        assert_eq!((ended, yields), (Ok(()), 1));
+        assert_eq!(texts, ["10", "done", r#"{"a":{"n":4}}"#]);
+    }
+
+    #[tokio::test]
+    async fn what_a_tool_refuses_is_thrown_and_may_be_caught() {
+        let (texts, _, ended) = run("try { await tools.fail() } catch (e) { text(e.message) }").await;
+        assert_eq!((texts, ended), (vec!["it cannot be done".to_owned()], Ok(())));
+        let (_, _, ended) = run("await tools.fail()").await;
+        assert!(ended.is_err_and(|error| error.starts_with("it cannot be done")));
+    }
+
+    #[tokio::test]
+    async fn what_a_script_does_wrong_it_is_told() {
+        for (source, expected) in [
+            ("const = 1", "expected"),
+            ("text(undefined_name)", "undefined_name"),
+            ("await tools.surprise({})", "not a function"),
+            ("throw 'words'", "words"),
+            ("throw 7", "type int"),
+            ("const f = () => f() + 1; f()", "stack"),
+            ("for (;;) text('x'.repeat(1000))", "no more than 1 MB"),
+            ("const a = []; for (;;) a.push('x'.repeat(1000000) + a.length)", "memory"),
+        ] {
+            let (_, _, ended) = run(source).await;
+            let error = ended.expect_err(source);
+            assert!(error.contains(expected), "{source}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_script_has_no_way_to_the_machine() {
+        let (texts, _, _) =
+            run("text([typeof require, typeof process, typeof fetch, typeof std, typeof os].join())").await;
+        assert_eq!(texts, ["undefined,undefined,undefined,undefined,undefined"]);
+    }
+
+    #[tokio::test]
+    async fn a_script_that_is_dropped_stops_wherever_it_is() {
+        for source in ["for (;;) {}", "await new Promise(() => {})", "await tools.twice({n: 1})"] {
+            let mut script = Script::start(&format!("text('on'); {source}"), &["twice"]).expect("started");
+            assert!(matches!(script.next().await, Some(Event::Text(_))));
+            let Script { mut events, _stop } = script;
+            drop(_stop);
+            let ended = async {
+                while let Some(event) = events.recv().await {
+                    if let Event::Ended(ended) = event {
+                        return ended;
+                    }
+                }
+                Ok(())
+            };
+            let ended = tokio::time::timeout(std::time::Duration::from_secs(60), ended).await.expect("it runs on");
+            assert!(ended.is_err(), "{source}");
+        }
+    }
+}

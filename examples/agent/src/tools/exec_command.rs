@@ -1,0 +1,141 @@
+//! `exec_command`: a command in a terminal, which may go on when the call returns.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use otel_trace::{ExecutionStatus, Json, Tool};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, FunctionCall};
+use crate::desk::{Asker, Desk};
+use crate::kept::shorten;
+use crate::recording::CommandBegin;
+use crate::terminal::{Chunk, Terminal};
+use crate::terminals::Terminals;
+
+pub(crate) const NAME: &str = "exec_command";
+
+const DEFAULT_YIELD: u64 = 10_000;
+const MAX_YIELD: u64 = 60_000;
+const DEFAULT_TOKENS: usize = 4096;
+/// The usual rule of thumb.
+const BYTES_PER_TOKEN: usize = 4;
+
+pub(crate) fn definition() -> Value {
+    super::function(
+        NAME,
+        "Runs a shell command with `sh -c` in a live pseudo-terminal, and returns what it printed and its exit code. \
+         A terminal shows stdout and stderr as one. A command that has not ended after yield_time_ms goes on: the \
+         result then has a session_id, which write_stdin types to and polls. Whatever a command leaves running is \
+         killed when it ends.",
+        &json!({
+            "cmd": {"type": "string", "description": "The command."},
+            "workdir": {"type": "string", "description": "Where to run it, relative to the project [default: the project]"},
+            "tty": {"type": "boolean", "description": "For programs that draw: colours, cursor movements and pagers [default: false, plain text]"},
+            "yield_time_ms": yield_time(),
+            "max_output_tokens": max_output(),
+        }),
+        &["cmd"],
+    )
+}
+
+pub(super) fn yield_time() -> Value {
+    json!({"type": "integer", "description": "Return after this long at the latest [default: 10000, at most 60000]"})
+}
+
+pub(super) fn max_output() -> Value {
+    json!({"type": "integer", "description": "Cut the middle out of what is longer [default: 4096]"})
+}
+
+pub(super) fn patience(yield_time_ms: Option<u64>) -> Duration {
+    Duration::from_millis(yield_time_ms.unwrap_or(DEFAULT_YIELD).min(MAX_YIELD))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    cmd: String,
+    workdir: Option<PathBuf>,
+    #[serde(default)]
+    tty: bool,
+    yield_time_ms: Option<u64>,
+    max_output_tokens: Option<usize>,
+}
+
+impl Desk {
+    pub(crate) async fn exec_command(&self, call: &FunctionCall, asker: &Asker, tool: &Tool) -> Result<Answer> {
+        let Arguments { cmd, workdir, tty, yield_time_ms, max_output_tokens } = call.read()?;
+        let terminals = &self.setup.terminals;
+        let started = self.setup.workspace.start(&cmd, &workdir.unwrap_or_default(), tty)?;
+        let id = terminals.next_id();
+        let begin = CommandBegin::new(call, &asker.turn_id, id, &started);
+        tool.runtime_started(Json(&begin));
+        self.screen.command(&cmd);
+
+        // The process may outlive the call and its turn: its end is recorded whenever it comes.
+        let (tool, screen) = (tool.clone(), self.screen.clone());
+        let shown = cmd.clone();
+        let terminal = started.attend(move |finished| {
+            let status = match (finished.was_killed, finished.exit_code) {
+                (true, _) => ExecutionStatus::Cancelled,
+                (false, 0) => ExecutionStatus::Completed,
+                (false, _) => ExecutionStatus::Failed,
+            };
+            tool.runtime_ended(status, Json(&begin.ended(finished)));
+            screen.finished(&shown, finished);
+        })?;
+        let running = InCall { terminals, id, terminal: Arc::new(terminal), is_left_running: false };
+        terminals.keep(id, &self.me.path, &running.terminal);
+        let chunk = running.terminal.look(patience(yield_time_ms)).await;
+        running.leave(&chunk);
+        Ok(chunk.answer(id, max_output_tokens))
+    }
+}
+
+/// A command that ends with its call, unless the model was told how to reach it.
+struct InCall<'a> {
+    terminals: &'a Terminals,
+    id: u32,
+    terminal: Arc<Terminal>,
+    is_left_running: bool,
+}
+
+impl InCall<'_> {
+    fn leave(mut self, chunk: &Chunk) {
+        self.is_left_running = chunk.exit_code.is_none();
+    }
+}
+
+impl Drop for InCall<'_> {
+    fn drop(&mut self) {
+        if self.is_left_running {
+            return;
+        }
+        self.terminal.kill();
+        if !self.terminal.is_running() {
+            self.terminals.forget(self.id);
+        }
+    }
+}
+
+impl Chunk {
+    pub(super) fn answer(&self, id: u32, max_output_tokens: Option<usize>) -> Answer {
+        let tokens = max_output_tokens.unwrap_or(DEFAULT_TOKENS);
+        let output = shorten(&self.output, tokens.saturating_mul(BYTES_PER_TOKEN));
+        let seconds = self.elapsed.as_secs_f64();
+        let session_id = self.exit_code.is_none().then_some(id);
+        let state = match self.exit_code {
+            Some(code) => format!("exit code: {code}"),
+            None => format!("still running, session_id: {id}"),
+        };
+        Answer {
+            text: format!("{state}\nwall time: {seconds:.1} s\noutput:\n{output}"),
+            value: json!({
+                "output": output, "exit_code": self.exit_code, "session_id": session_id, "wall_time_seconds": seconds,
+            }),
+        }
+    }
+}

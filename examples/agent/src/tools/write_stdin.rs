@@ -1,0 +1,53 @@
+//! `write_stdin`: types to a command that goes on, and looks at what it printed since.
+
+use anyhow::Result;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::exec_command::{max_output, patience, yield_time};
+use super::{Answer, FunctionCall};
+use crate::desk::Desk;
+
+pub(crate) const NAME: &str = "write_stdin";
+
+pub(crate) fn definition() -> Value {
+    super::function(
+        NAME,
+        "Types to a command that exec_command left running, and returns what it printed since the last look. Lines \
+         end with \\n; \\u0003 is Ctrl-C, \\u0004 the end of the input. Without chars it only looks.",
+        &json!({
+            "session_id": {"type": "integer", "description": "The session_id of exec_command's result."},
+            "chars": {"type": "string", "description": "What to type [default: nothing]"},
+            "yield_time_ms": yield_time(),
+            "max_output_tokens": max_output(),
+        }),
+        &["session_id"],
+    )
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Arguments {
+    session_id: u32,
+    #[serde(default)]
+    chars: String,
+    yield_time_ms: Option<u64>,
+    max_output_tokens: Option<usize>,
+}
+
+impl Desk {
+    /// Its start says what is typed and where, its answer what came of it: a runtime would have nothing to add.
+    pub(crate) async fn write_stdin(&self, call: &FunctionCall) -> Result<Answer> {
+        let Arguments { session_id, chars, yield_time_ms, max_output_tokens } = call.read()?;
+        let terminal = self.setup.terminals.get(session_id, &self.me.path)?;
+        if !chars.is_empty() {
+            self.screen.typed(&terminal.cmd, &chars);
+            terminal.send(&chars);
+        }
+        let chunk = terminal.look(patience(yield_time_ms)).await;
+        if chunk.exit_code.is_some() {
+            self.setup.terminals.forget(session_id);
+        }
+        Ok(chunk.answer(session_id, max_output_tokens))
+    }
+}

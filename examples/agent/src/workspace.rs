@@ -1,0 +1,72 @@
+//! Where the model's commands run, and with which environment.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use portable_pty::CommandBuilder;
+
+use crate::terminal::Started;
+
+/// A directory for commands.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    dir: PathBuf,
+    env: Vec<(&'static str, OsString)>,
+}
+
+impl Workspace {
+    pub(crate) fn new(dir: &Path, env: Vec<(&'static str, OsString)>) -> Self {
+        Self { dir: dir.to_owned(), env }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Starts `cmd` in a shell in a terminal of its own; `workdir` is relative to the workspace. A `tty` command is told
+    /// that its terminal can do all that terminals can; others are to print plain text and to page nothing.
+    pub(crate) fn start(&self, cmd: &str, workdir: &Path, tty: bool) -> Result<Started> {
+        let cwd = self.dir.join(workdir);
+        ensure!(cwd.is_dir(), "workdir {} is not a directory", workdir.display());
+        let command = ["sh", "-c", cmd].map(str::to_owned).to_vec();
+        let mut builder = CommandBuilder::from_argv(command.iter().map(OsString::from).collect());
+        builder.cwd(&cwd);
+        for name in std::env::vars_os().map(|(name, _)| name).filter(|name| is_ours(name)) {
+            builder.env_remove(name);
+        }
+        if tty {
+            builder.env("TERM", "xterm-256color");
+        } else {
+            for (name, value) in [("TERM", "dumb"), ("NO_COLOR", "1"), ("PAGER", "cat"), ("GIT_PAGER", "cat")] {
+                builder.env(name, value);
+            }
+        }
+        for (name, value) in &self.env {
+            builder.env(name, value);
+        }
+        Started::spawn(builder, command, cmd, cwd).context("could not start the command")
+    }
+}
+
+/// What `cargo run` sets for us would mislead a cargo the model runs, and the key is not its business.
+fn is_ours(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let cargo = name == "CARGO" || name.starts_with("CARGO_") && name != "CARGO_HOME";
+    cargo || name.starts_with("OPENAI_") || name.starts_with("RUSTFLAGS") || name == "RUSTC_WRAPPER"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_and_our_own_cargo_stay_here() {
+        for name in ["OPENAI_API_KEY", "CARGO", "CARGO_PKG_NAME", "RUSTFLAGS"] {
+            assert!(is_ours(name.as_ref()), "{name}");
+        }
+        for name in ["PATH", "CARGO_HOME", "HOME", "RUSTUP_HOME"] {
+            assert!(!is_ours(name.as_ref()), "{name}");
+        }
+    }
+}

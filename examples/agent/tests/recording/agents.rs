@@ -1,0 +1,94 @@
+//! Which tool call spawned, messaged, received from or closed this agent?
+
+use otel_trace::graph::{Anchor, Edge, EdgeKind, Origin, Thread, ToolCall};
+use serde_json::Value;
+
+use super::RUN;
+
+fn thread(path: &str) -> &'static Thread {
+    RUN.graph.threads.iter().find(|thread| thread.agent_path.as_str() == path).expect("a thread")
+}
+
+fn edges(kind: EdgeKind) -> Vec<&'static Edge> {
+    RUN.graph.edges.iter().filter(|edge| edge.kind == kind).collect()
+}
+
+fn from(tool: &ToolCall) -> Anchor {
+    Anchor::ToolCall { tool_call_id: tool.tool_call_id.clone() }
+}
+
+/// The message that an edge leads to: its thread's path and its text.
+fn delivered(edge: &Edge) -> (String, String) {
+    let Anchor::ConversationItem { item_id } = &edge.target else { panic!("{:?}", edge.target) };
+    assert_eq!(edge.carried_item_ids, [*item_id]);
+    let item = RUN.item(*item_id);
+    let recipient = RUN.graph.threads.get(&item.thread_id).expect("a thread").agent_path.to_string();
+    let message: Value = serde_json::from_str(&item.content.text()).expect("a message");
+    assert_eq!(message["recipient"], recipient.as_str());
+    (recipient, message["content"].as_str().expect("a text").to_owned())
+}
+
+#[test]
+fn the_agent_was_spawned_by_the_call_that_named_it() {
+    let run = &*RUN;
+    let [tool] = run.tools_named("spawn_agent")[..] else { panic!("not called once") };
+    let [edge] = edges(EdgeKind::SpawnAgent)[..] else { panic!("not one edge") };
+    assert_eq!(edge.source, from(tool));
+    let (recipient, text) = delivered(edge);
+    assert_eq!(recipient, "/root/reviewer");
+    assert_eq!(Some(text), run.evidence.argument(tool, "message"));
+    let Origin::Spawned { parent_thread_id, spawn_edge_id, task_name, agent_role } = &thread("/root/reviewer").origin
+    else {
+        panic!("not spawned");
+    };
+    assert_eq!((parent_thread_id, spawn_edge_id), (&thread("/root").thread_id, &edge.edge_id));
+    assert_eq!((task_name.as_str(), agent_role.as_str()), ("reviewer", "worker"));
+}
+
+#[test]
+fn the_agent_was_told_by_the_calls_that_name_the_words() {
+    let run = &*RUN;
+    for (name, kind) in [("send_message", EdgeKind::SendMessage), ("followup_task", EdgeKind::AssignAgentTask)] {
+        let [tool] = run.tools_named(name)[..] else { panic!("{name}") };
+        let [edge] = edges(kind)[..] else { panic!("{name}") };
+        assert_eq!(edge.source, from(tool));
+        let (recipient, text) = delivered(edge);
+        assert_eq!(recipient, "/root/reviewer");
+        assert_eq!(Some(text), run.evidence.argument(tool, "message"));
+        let root = &thread("/root").thread_id;
+        assert_eq!((&tool.thread_id, &run.asked_by(tool).thread_id), (root, root));
+    }
+}
+
+#[test]
+fn each_result_is_what_the_agent_said_last_and_reached_its_parent() {
+    let run = &*RUN;
+    let results = edges(EdgeKind::AgentResult);
+    let reviewer = thread("/root/reviewer");
+    assert_eq!(results.len(), reviewer.turn_ids.len());
+    for (edge, turn) in results.iter().zip(&reviewer.turn_ids) {
+        let Anchor::ConversationItem { item_id } = &edge.source else { panic!("{:?}", edge.source) };
+        let said = run.item(*item_id);
+        assert_eq!((&said.thread_id, said.turn_id.as_ref()), (&reviewer.thread_id, Some(turn)));
+        assert_eq!(delivered(edge), ("/root".to_owned(), said.content.text()));
+        let [body] = &edge.carried_raw_payload_ids[..] else { panic!("{:?}", edge.carried_raw_payload_ids) };
+        assert_eq!(run.evidence.body(body.as_str())["status"]["completed"], said.content.text());
+    }
+    // The parent waited for the second one.
+    let waits = run.tools_named("wait_agent");
+    let waited = waits.last().expect("a wait").window;
+    assert!(waited.ended.expect("returned").at >= results[1].started_at);
+}
+
+#[test]
+fn the_agent_was_closed_by_the_call_that_says_so() {
+    let run = &*RUN;
+    let [tool] = run.tools_named("close_agent")[..] else { panic!("not called once") };
+    let [edge] = edges(EdgeKind::CloseAgent)[..] else { panic!("not one edge") };
+    let reviewer = thread("/root/reviewer");
+    assert_eq!(edge.source, from(tool));
+    assert_eq!(edge.target, Anchor::Thread { thread_id: reviewer.thread_id.clone() });
+    let ended = reviewer.window.ended.expect("closed").seq;
+    assert!(tool.window.started.seq < ended && ended < tool.window.ended.expect("returned").seq);
+    assert_eq!(run.graph.edges.len(), 6, "spawned, told twice, answered twice, closed");
+}

@@ -1,0 +1,35 @@
+//! What the program shows is what the graph says.
+
+use otel_trace::graph::{OperationKind, Requester};
+
+use super::RUN;
+
+#[test]
+fn the_tree_shows_everything_once() {
+    let run = &*RUN;
+    let tree = run.stdout.split("what happened").nth(1).and_then(|rest| rest.split("look further").next());
+    let tree = tree.unwrap_or_else(|| panic!("no tree in {}", run.stdout));
+    for number in 1..=run.graph.inference_calls.len() {
+        assert_eq!(tree.matches(&format!("─ call {number}  ")).count(), 1, "{tree}");
+    }
+    let count = |what: &str| tree.lines().filter(|line| line.contains(what)).count();
+    let commands = run.tools_named("exec_command").len();
+    let typed = run.graph.terminal_operations().filter(|it| it.kind == OperationKind::WriteStdin).count();
+    assert_eq!((count("─ $ "), count("─ > ")), (commands, typed), "{tree}");
+    assert_eq!((count("opens terminal "), count("into terminal ")), (1, typed), "{tree}");
+    assert_eq!(count("─ script "), run.graph.code_cells.len(), "{tree}");
+    assert_eq!(count("─ wait for script 2  "), run.tools_named("wait").len(), "{tree}");
+    for name in ["spawn_agent", "send_message", "followup_task", "close_agent"] {
+        assert_eq!(count(&format!("─ {name} → /root/reviewer  ")), 1, "{name}: {tree}");
+    }
+    assert_eq!(count("─ wait_agent /root/reviewer  "), run.tools_named("wait_agent").len(), "{tree}");
+    assert_eq!(count("─ result → /root  read by call "), 2, "{tree}");
+    assert_eq!(count("blocked by the approval hook: "), 1, "{tree}");
+    assert_eq!(count("─ compaction  "), run.graph.compactions.len(), "{tree}");
+    assert_eq!(count("thread reviewer (embedded)  spawned by call 2  completed"), 1, "{tree}");
+    assert!(tree.contains("exit 101") && tree.contains("exit 0"), "{tree}");
+
+    let by_model = run.graph.tool_calls.iter().filter(|tool| tool.requester == Requester::Model).count();
+    assert_eq!(count("seen by "), by_model + run.graph.code_cells.len(), "{tree}");
+    assert_eq!(count("never shown"), 0, "{tree}");
+}

@@ -1,0 +1,191 @@
+//! An endpoint of the Responses API that sends prepared replies, a byte at a time.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::agent;
+
+/// Replies to the root agent and to the agents it spawned, in order. A connection that there is no reply for is closed.
+pub(crate) struct Endpoint {
+    base_url: String,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    to_root: VecDeque<String>,
+    to_spawned: VecDeque<String>,
+    /// Path and body of each request.
+    requests: Vec<(String, Value)>,
+    /// Streams that go no further.
+    hanging: Vec<TcpStream>,
+}
+
+/// What a reply ends with whose connection stays open.
+const HANGS: &str = "\0hangs";
+
+impl Endpoint {
+    pub(crate) fn start(to_root: Vec<String>) -> Result<Self> {
+        Self::of_agents(to_root, Vec::new())
+    }
+
+    pub(crate) fn of_agents(to_root: Vec<String>, to_spawned: Vec<String>) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let base_url = format!("http://{}/v1", listener.local_addr()?);
+        let (to_root, to_spawned) = (to_root.into(), to_spawned.into());
+        let shared = Arc::new(Mutex::new(Shared { to_root, to_spawned, ..Shared::default() }));
+        let seen = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let seen = Arc::clone(&seen);
+                thread::spawn(move || answer(stream, &seen));
+            }
+        });
+        Ok(Self { base_url, shared })
+    }
+
+    pub(crate) fn ask(&self, prompt: &str) -> Command {
+        let mut command = agent();
+        command.env("OPENAI_BASE_URL", &self.base_url).env("OPENAI_API_KEY", "sk-secret");
+        command.arg(prompt);
+        command
+    }
+
+    /// The bodies of all requests.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        locked(&self.shared).requests.iter().map(|(_, body)| body.clone()).collect()
+    }
+
+    /// Their paths.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        locked(&self.shared).requests.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// What the model was told in the last item of the request of this number.
+    pub(crate) fn told(&self, number: usize) -> Result<String> {
+        let requests = self.requests();
+        let request = requests.get(number).context("no such request")?;
+        let last = request["input"].as_array().and_then(|items| items.last()).context("no input")?;
+        Ok(last["output"].as_str().with_context(|| format!("no output: {last}"))?.to_owned())
+    }
+}
+
+fn answer(mut stream: TcpStream, shared: &Mutex<Shared>) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let (path, body) = read_request(&mut stream)?;
+    let is_spawned = body["input"][0]["role"] == "assistant";
+    let reply = {
+        let mut shared = locked(shared);
+        shared.requests.push((path, body));
+        if is_spawned { shared.to_spawned.pop_front() } else { shared.to_root.pop_front() }
+    };
+    let reply = reply.context("no reply is left")?;
+    let (text, hangs) = match reply.strip_suffix(HANGS) {
+        Some(text) => (text, true),
+        None => (reply.as_str(), false),
+    };
+    // Splits lines, characters and events wherever they can be.
+    for byte in text.as_bytes() {
+        stream.write_all(&[*byte])?;
+    }
+    if hangs {
+        locked(shared).hanging.push(stream);
+    }
+    Ok(())
+}
+
+fn read_request(stream: &mut TcpStream) -> Result<(String, Value)> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer)?;
+        bytes.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+            });
+            if body.len() >= length.unwrap_or(0) {
+                let path = head.split(' ').nth(1).context("no path")?;
+                return Ok((path.to_owned(), serde_json::from_str(body)?));
+            }
+        }
+        if count == 0 {
+            bail!("the request ended early: {text}");
+        }
+    }
+}
+
+fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn error(status: &str, headers: &str, message: &str) -> String {
+    let body = json!({"error": {"message": message, "code": null}});
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         x-request-id: req_77\r\n{headers}\r\n{body}"
+    )
+}
+
+pub(crate) fn json_reply(body: &Value) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{body}")
+}
+
+pub(crate) fn events(events: &[Value]) -> String {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let events = events.iter().map(|data| format!("event: {}\r\ndata: {data}\r\n\r\n", data["type"]));
+    format!("{head}{}", events.collect::<String>())
+}
+
+/// A stream that begins like this and never goes on.
+pub(crate) fn hanging(begin: &[Value]) -> String {
+    format!("{}{HANGS}", events(begin))
+}
+
+pub(crate) fn started() -> Value {
+    json!({"type": "response.created", "response": {"id": "resp_1"}})
+}
+
+pub(crate) fn delta(text: &str) -> Value {
+    json!({"type": "response.output_text.delta", "delta": text})
+}
+
+/// A response of these items, for which the server counted so many tokens.
+pub(crate) fn response(items: &[Value], tokens: u64) -> String {
+    let items = items.iter().enumerate();
+    let done = items.map(|(n, item)| json!({"type": "response.output_item.done", "output_index": n, "item": item}));
+    let usage = json!({"input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens});
+    let end = json!({"type": "response.completed", "response": {"id": "resp_1", "usage": usage}});
+    events(&[started()].into_iter().chain(done).chain([end]).collect::<Vec<_>>())
+}
+
+pub(crate) fn message(text: &str) -> String {
+    let item = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]});
+    let end = json!({"type": "response.completed", "response": {"id": "resp_1"}});
+    let done = json!({"type": "response.output_item.done", "output_index": 0, "item": item});
+    events(&[started(), delta(text), done, end])
+}
+
+pub(crate) fn function(call_id: &str, name: &str, arguments: &Value) -> Value {
+    json!({"type": "function_call", "id": "fc_1", "call_id": call_id, "name": name, "arguments": arguments.to_string()})
+}
+
+pub(crate) fn script(call_id: &str, source: &str) -> Value {
+    json!({"type": "custom_tool_call", "id": "ctc_1", "call_id": call_id, "name": "exec", "input": source})
+}
+
+/// A call of `exec_command` with whatever arguments.
+pub(crate) fn call(arguments: &str) -> String {
+    let item = json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "exec_command",
+        "arguments": arguments});
+    response(&[item], 10)
+}

@@ -1,0 +1,197 @@
+//! Ctrl-C, in the middle of everything.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use otel_trace::bundle::Reader;
+use otel_trace::event::{CellStatus, ExecutionStatus, RolloutStatus};
+use otel_trace::graph::{Graph, Requester};
+use otel_trace::reduce::{Options, reduce};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::endpoint::{Endpoint, call, delta, function, hanging, response, script, started};
+use super::{SpawnPiped as _, stderr, stdout};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A directory for the run, what it records and what its commands write.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Result<Self> {
+        let place = Self(tempfile::tempdir()?);
+        fs::create_dir(place.scratch())?;
+        Ok(place)
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.0.path().join("scratch")
+    }
+
+    fn start(&self, endpoint: &Endpoint) -> Result<Child> {
+        let mut command = endpoint.ask("wait");
+        command.env("TMPDIR", self.scratch()).env("OTEL_TRACE_ROOT", self.0.path().join("traces")).spawn_piped()
+    }
+
+    /// A command that says who it is, and runs for ever.
+    fn sleeper(&self, name: &str) -> Value {
+        let file = self.0.path().join(name);
+        json!({"cmd": format!("echo $$ > {0}.new && mv {0}.new {0} && exec sleep 600", file.display()), "yield_time_ms": 60000})
+    }
+
+    /// Waits for it.
+    fn pid(&self, name: &str) -> Result<String> {
+        let file = self.0.path().join(name);
+        until("the command never ran", || fs::read_to_string(&file).ok())
+    }
+
+    /// Nothing is left of the run but its recording, which is strictly in order.
+    fn graph(&self) -> Result<Graph> {
+        assert_eq!(fs::read_dir(self.scratch())?.count(), 0, "the scratch project is still there");
+        let mut bundles = self.0.path().join("traces").read_dir()?;
+        let bundle = bundles.next().context("no bundle")??.path();
+        let graph = reduce(&Reader::open(&bundle)?, &Options::default().strict(true))?.graph;
+        assert_eq!(graph.diagnostics, []);
+        assert_eq!(graph.status, RolloutStatus::Aborted);
+        Ok(graph)
+    }
+}
+
+fn until<T>(complaint: &'static str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            Some(found) => return Ok(found),
+            None if Instant::now() > deadline => bail!(complaint),
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn interrupt(run: Child) -> Result<Output> {
+    let pid = i32::try_from(run.id()).ok().and_then(Pid::from_raw).context("no pid")?;
+    kill_process(pid, Signal::INT)?;
+    let output = run.wait_with_output()?;
+    assert_eq!(output.status.code(), Some(130), "{}\n{}", stdout(&output), stderr(&output));
+    assert!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
+    Ok(output)
+}
+
+fn until_dead(pid: &str) -> Result<()> {
+    until("it survived", || {
+        let ps = Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().ok()?;
+        let state = stdout(&ps);
+        (state.trim().is_empty() || state.trim().starts_with('Z')).then_some(())
+    })
+}
+
+#[test]
+fn in_the_middle_of_a_command() -> Result<()> {
+    let place = Place::new()?;
+    let endpoint = Endpoint::start(vec![call(&place.sleeper("pid").to_string())])?;
+    let run = place.start(&endpoint)?;
+    let sleeper = place.pid("pid")?;
+    let output = interrupt(run)?;
+    until_dead(&sleeper)?;
+    // What happened until then is shown.
+    assert!(stdout(&output).contains("turn-1  cancelled in "), "{}", stdout(&output));
+
+    let graph = place.graph()?;
+    let turn = graph.turns.iter().next().context("no turn")?;
+    assert_eq!(turn.window.status, ExecutionStatus::Cancelled);
+    let tool = graph.tool_calls.iter().next().context("no tool")?;
+    assert_eq!(tool.window.status, ExecutionStatus::Cancelled);
+    let operation = tool.operation_id.and_then(|id| graph.terminal_operation(id)).context("no operation")?;
+    assert_eq!(operation.window.status, ExecutionStatus::Cancelled);
+    assert_eq!(operation.result.as_ref().and_then(|result| result.exit_code), Some(128 + 9));
+    Ok(())
+}
+
+#[test]
+fn in_the_middle_of_a_stream() -> Result<()> {
+    let place = Place::new()?;
+    let endpoint = Endpoint::start(vec![hanging(&[started(), delta("Let me think about\n")])])?;
+    let mut run = place.start(&endpoint)?;
+    // Until the words are on the screen.
+    let mut lines = BufReader::new(run.stdout.take().context("no stdout")?).lines();
+    lines
+        .find(|line| line.as_ref().is_ok_and(|line| line.contains("Let me think about")))
+        .context("it said nothing")??;
+    interrupt(run)?;
+
+    let graph = place.graph()?;
+    let inference = graph.inference_calls.iter().next().context("no call")?;
+    assert_eq!(inference.window.status, ExecutionStatus::Cancelled);
+    assert!(inference.first_token_at.is_some());
+    assert!(graph.turns.iter().all(|turn| turn.window.status == ExecutionStatus::Cancelled));
+    Ok(())
+}
+
+#[test]
+fn in_the_middle_of_scripts_and_agents_and_what_was_left_running() -> Result<()> {
+    let place = Place::new()?;
+    let mut left = place.sleeper("left");
+    left["yield_time_ms"] = json!(1);
+    let nested = format!("await tools.exec_command({})", place.sleeper("nested"));
+    let endpoint = Endpoint::of_agents(
+        vec![
+            response(&[function("call_1", "exec_command", &left)], 10),
+            response(
+                &[
+                    function("call_2", "spawn_agent", &json!({"task_name": "helper", "message": "help"})),
+                    script("call_3", &nested),
+                    function("call_4", "exec_command", &place.sleeper("called")),
+                ],
+                10,
+            ),
+        ],
+        vec![response(&[function("call_5", "exec_command", &place.sleeper("helped"))], 10)],
+    )?;
+    let run = place.start(&endpoint)?;
+    let pids = ["left", "nested", "called", "helped"].map(|name| place.pid(name));
+    interrupt(run)?;
+    for pid in pids {
+        until_dead(&pid?)?;
+    }
+
+    let graph = place.graph()?;
+    assert_eq!(graph.threads.len(), 2);
+    for turn in graph.turns.iter() {
+        assert_eq!(turn.window.status, ExecutionStatus::Cancelled, "{}", turn.turn_id);
+    }
+    let cell = graph.code_cells.iter().next().context("no cell")?;
+    assert_eq!(cell.runtime_status, CellStatus::Terminated);
+    let nested = graph.tool_calls.iter().find(|tool| tool.requester != Requester::Model).context("no nested call")?;
+    assert_eq!(nested.window.status, ExecutionStatus::Cancelled);
+    // Each process was seen to end, also that of the call which had returned.
+    assert_eq!(graph.terminal_operations().len(), 4);
+    for operation in graph.terminal_operations() {
+        assert_eq!(operation.window.status, ExecutionStatus::Cancelled);
+        assert_eq!(operation.result.as_ref().and_then(|result| result.exit_code), Some(128 + 9));
+    }
+    let returned = graph.tool_calls.iter().find(|tool| tool.tool_call_id.as_str() == "call_1").context("no call")?;
+    assert_eq!(returned.window.status, ExecutionStatus::Completed);
+    Ok(())
+}
+
+#[test]
+fn twice_ends_it_at_once() -> Result<()> {
+    let place = Place::new()?;
+    let endpoint = Endpoint::start(vec![hanging(&[started(), delta("…\n")])])?;
+    let mut command = endpoint.ask("wait");
+    command.env("TMPDIR", place.scratch()).env("OTEL_TRACE_ROOT", place.0.path().join("traces"));
+    let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    until("it never asked", || (!endpoint.requests().is_empty()).then_some(()))?;
+    let pid = i32::try_from(run.id()).ok().and_then(Pid::from_raw).context("no pid")?;
+    for _ in 0..2 {
+        kill_process(pid, Signal::INT)?;
+    }
+    assert_eq!(run.wait_with_output()?.status.code(), Some(130));
+    place.graph()?;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What tools print, as far as the model can read it.
+
+use super::Surprise;
+
+pub(super) const PRICE: &str = "const CRATE_CENTS: u64 = ";
+const DELIVERY: &str = "const DELIVERY_CENTS: u64 = ";
+
+/// The numbers in the source.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Source {
+    pub(super) price: u64,
+    pub(super) delivery: u64,
+}
+
+impl Source {
+    pub(super) fn read(printed: &str) -> Result<Self, Surprise> {
+        match (number_after(printed, PRICE), number_after(printed, DELIVERY)) {
+            (Some(price), Some(delivery)) => Ok(Self { price, delivery }),
+            _ => Err(Surprise(format!("that is not the source I know:\n{printed}"))),
+        }
+    }
+}
+
+/// What a run of the tests says.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) enum Tests {
+    Passed {
+        count: u64,
+    },
+    /// For an order of so many crates the code says `left`, and the test wants `right`.
+    Failed {
+        crates: u64,
+        left: u64,
+        right: u64,
+    },
+}
+
+impl Tests {
+    pub(super) fn read(printed: &str) -> Result<Self, Surprise> {
+        if exit_code(printed)? == 0 {
+            let results = printed.lines().filter(|line| line.starts_with("test result:"));
+            return Ok(Self::Passed { count: results.filter_map(|line| number_after(line, "ok. ")).sum() });
+        }
+        let numbers = ["an order of ", "left: ", "right: "].map(|marker| number_after(printed, marker));
+        let [Some(crates), Some(left), Some(right)] = numbers else {
+            return Err(Surprise(format!("the tests fail, but not as I expected:\n{printed}")));
+        };
+        Ok(Self::Failed { crates, left, right })
+    }
+}
+
+/// What the tests want.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Wanted {
+    pub(super) crates: u64,
+    /// For these crates.
+    pub(super) total: u64,
+    /// For none.
+    pub(super) delivery: u64,
+}
+
+impl Wanted {
+    pub(super) fn read(printed: &str) -> Result<Self, Surprise> {
+        let crates = number_after(printed, "an order of ");
+        let total = crates.and_then(|crates| number_after(printed, &format!("order_total({crates}), ")));
+        match (crates, total, number_after(printed, "order_total(0), ")) {
+            (Some(crates), Some(total), Some(delivery)) => Ok(Self { crates, total, delivery }),
+            _ => Err(Surprise(format!("those are not the tests I know:\n{printed}"))),
+        }
+    }
+}
+
+/// The code that a command ended with.
+pub(super) fn exit_code(printed: &str) -> Result<i64, Surprise> {
+    let line = printed.lines().find_map(|line| line.strip_prefix("exit code: "));
+    line.and_then(|code| code.parse().ok()).ok_or_else(|| Surprise(format!("the command did not end:\n{printed}")))
+}
+
+/// The session in which a command goes on.
+pub(super) fn session(printed: &str) -> Option<u64> {
+    let state = printed.lines().next()?;
+    state.starts_with("still running").then(|| number_after(state, "session_id: ")).flatten()
+}
+
+/// The cell in which a script goes on.
+pub(super) fn running_cell(printed: &str) -> Option<String> {
+    Some(printed.lines().next()?.strip_prefix("script running with cell ID ")?.to_owned())
+}
+
+pub(super) fn number_after(text: &str, marker: &str) -> Option<u64> {
+    let rest = &text[text.find(marker)? + marker.len()..];
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().ok()
+}

@@ -1,0 +1,34 @@
+//! The other agent: it reads the tests, and later the source, for itself.
+
+use super::notes::Notes;
+use super::printed::Wanted;
+use super::story::Message;
+use super::{Next, Surprise, run, say, think};
+
+pub(super) const READ_TESTS: &str = "cat tests/order.rs";
+pub(super) const READ_BOTH: &str = "cat src/lib.rs tests/order.rs";
+/// How its two answers begin.
+pub(super) const WANTED: &str = "One crate has to cost ";
+pub(super) const CONFIRMED: &str = "src/lib.rs agrees with the tests";
+
+pub(super) fn next(task: &Message, notes: &Notes) -> Next {
+    let Some(Wanted { crates, delivery, total }) = notes.wanted else {
+        return Ok(vec![think(format!("{} wants numbers, and the tests have them.", task.author)), run(READ_TESTS)]);
+    };
+    let goods = total.checked_sub(delivery).filter(|goods| crates > 0 && goods % crates == 0);
+    let Some(goods) = goods else {
+        return Err(Surprise(format!("{total} for {crates} crates and {delivery} for delivery is no whole price")));
+    };
+    let price = goods / crates;
+    match (notes.is_asked_again, notes.reviewed_price) {
+        (false, _) => say(format!(
+            "{WANTED}{price} cents: the test wants {total} for {crates} crates and {delivery} for none, and ({total} - \
+             {delivery}) / {crates} = {price}."
+        )),
+        (true, None) => Ok(vec![think("I read both files again, and compare."), run(READ_BOTH)]),
+        (true, Some(found)) if found == price => {
+            say(format!("{CONFIRMED}: {crates} * {found} + {delivery} = {total}."))
+        }
+        (true, Some(found)) => say(format!("src/lib.rs has {found} cents a crate, and the tests want {price}.")),
+    }
+}
