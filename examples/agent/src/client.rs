@@ -5,12 +5,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use eventsource_stream::Eventsource;
 use futures_util::StreamExt;
+use http_body_util::BodyExt;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Url, redirect};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Failure, Retry};
+use crate::http::{self, Reply};
 use crate::stream::{Collector, OnDelta, Response};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -77,7 +79,9 @@ impl Client {
             let is_unknown_route = matches!(failure.status.map(|status| status.as_u16()), Some(404 | 405));
             Failure { is_unknown_route, ..failure }
         })?;
-        let Compacted { output } = reply.json().await.map_err(|error| Failure::transport("no compaction", &error))?;
+        let no_compaction = |error: &dyn std::error::Error| Failure::transport("no compaction", error);
+        let body = http::bytes(reply).await.map_err(|error| no_compaction(&error))?;
+        let Compacted { output } = serde_json::from_slice(&body).map_err(|error| no_compaction(&error))?;
         if output.is_empty() {
             return Err(Failure::new("the compaction left nothing", Retry::Never));
         }
@@ -85,24 +89,23 @@ impl Client {
     }
 
     /// Sends a request. Whatever is no success is a failure.
-    async fn send(&self, url: &Url, accept: &'static str, request: &Value) -> Result<reqwest::Response, Failure> {
-        let mut post = self.http.post(url.clone()).json(request);
+    async fn send(&self, url: &Url, accept: &'static str, request: &Value) -> Result<Reply, Failure> {
+        let mut post = self.http.post(url.clone()).json(request).header(ACCEPT, accept);
         if let Some(key) = &self.api_key {
             post = post.bearer_auth(key);
         }
-        let reply = post.header(ACCEPT, accept).send().await;
-        let reply = reply.map_err(|error| {
-            let failure = Failure::transport("no answer", &error);
-            // It was never sent: a key, say, that no header can hold.
-            let retry = if error.is_builder() { Retry::Never } else { failure.retry };
-            Failure { retry, ..failure }
-        })?;
+        // It can't be sent: a key, say, that no header can hold.
+        let never = |error| Failure { retry: Retry::Never, ..Failure::transport("no request", &error) };
+        let request = post.build().map_err(never)?;
+        let reply = http::send(&self.http, request).await;
+        let reply = reply.map_err(|error| Failure::transport("no answer", &*error))?;
         if reply.status().is_success() {
             return Ok(reply);
         }
         let (status, headers) = (reply.status(), reply.headers().clone());
-        let body = reply.text().await.unwrap_or_default();
-        Err(Failure { request_id: request_id(&headers), ..Failure::status(status, &headers, &body) })
+        let body = http::bytes(reply).await.unwrap_or_default();
+        let failure = Failure::status(status, &headers, &String::from_utf8_lossy(&body));
+        Err(Failure { request_id: request_id(&headers), ..failure })
     }
 }
 
@@ -111,7 +114,7 @@ struct Compacted {
     output: Vec<Value>,
 }
 
-async fn collect(reply: reqwest::Response, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
+async fn collect(reply: Reply, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
     let content_type = reply.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if let Some(other @ ("text/html" | "application/json")) = content_type.map(media_type) {
         let message = format!(
@@ -120,7 +123,7 @@ async fn collect(reply: reqwest::Response, on_delta: OnDelta<'_>) -> Result<Resp
         );
         return Err(Failure::new(message, Retry::Never));
     }
-    let mut events = reply.bytes_stream().eventsource();
+    let mut events = reply.into_body().into_data_stream().eventsource();
     let mut collector = Collector::default();
     while let Some(event) = events.next().await {
         let taken = match event {

@@ -41,11 +41,9 @@ impl Agent {
         let setup = &self.desk.setup;
         let request = json!({"model": setup.model, "input": self.history, "instructions": INSTRUCTIONS});
         let compaction = turn.compaction(Model { name: &setup.model, provider: "openai" });
-        compaction.request(Json(&request));
         let outcome = setup.client.compact(&request).instrument(compaction.span().clone()).await;
         match &outcome {
             Ok(replacement) => {
-                compaction.response(Json(&json!({"output_items": replacement})));
                 compaction.completed();
                 let checkpoint = json!({"input_history": self.history, "replacement_history": replacement});
                 compaction.installed(Json(&checkpoint));

@@ -1,7 +1,7 @@
 //! Asking the model: one request, in as many attempts as it takes, each recorded as a call of its own.
 
 use anyhow::{Error, Result, anyhow};
-use otel_trace::{Json, Model, Turn, Window};
+use otel_trace::{Model, Turn, Window};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -45,11 +45,10 @@ impl Agent {
         }
     }
 
-    /// One attempt at a response, which is an inference call of its own.
+    /// One attempt at a response, which is an inference call of its own. Its request is recorded as it is sent.
     async fn attempt(&self, request: &Value, turn: &Turn) -> Result<Response, Failure> {
         let setup = &self.desk.setup;
         let inference = turn.inference(Model { name: &setup.model, provider: "openai" });
-        inference.request(Json(request));
         let on_delta = |delta: Delta<'_>| {
             if !matches!(delta, Delta::End) {
                 inference.first_token();

@@ -14,6 +14,7 @@ mod crew;
 mod desk;
 mod failure;
 mod hook;
+mod http;
 mod inference;
 mod kept;
 mod message;

@@ -13,25 +13,44 @@ pub(crate) struct Evidence {
     pub(crate) events: Vec<Value>,
     /// The bodies, by id.
     bodies: HashMap<String, Value>,
+    /// Those that are no JSON: streams, as they came.
+    streams: HashMap<String, String>,
 }
 
 impl Evidence {
     pub(crate) fn read(bundle: &Path) -> Result<Self> {
         let log = fs::read_to_string(bundle.join("trace.jsonl"))?;
         let events = log.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
-        let mut bodies = HashMap::new();
+        let (mut bodies, mut streams) = (HashMap::new(), HashMap::new());
         for event in &events {
             for reference in event["payload"].as_object().context("an event without fields")?.values() {
-                if let (Some(id), Some(path)) = (reference["raw_payload_id"].as_str(), reference["path"].as_str()) {
-                    bodies.insert(id.to_owned(), serde_json::from_slice(&fs::read(bundle.join(path))?)?);
+                let (Some(id), Some(path)) = (reference["raw_payload_id"].as_str(), reference["path"].as_str()) else {
+                    continue;
+                };
+                let text = fs::read_to_string(bundle.join(path))?;
+                if path.ends_with(".bin") {
+                    streams.insert(id.to_owned(), text);
+                } else {
+                    bodies.insert(id.to_owned(), serde_json::from_str(&text)?);
                 }
             }
         }
-        Ok(Self { events, bodies })
+        Ok(Self { events, bodies, streams })
     }
 
     pub(crate) fn body(&self, id: &str) -> &Value {
         self.bodies.get(id).unwrap_or_else(|| panic!("no body {id}"))
+    }
+
+    /// The events of this type.
+    pub(crate) fn events_of<'a>(&'a self, event: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.events.iter().map(|line| &line["payload"]).filter(move |payload| payload["type"] == event)
+    }
+
+    /// The stream that an event names here.
+    pub(crate) fn stream(&self, reference: &Value) -> &str {
+        let stream = reference["raw_payload_id"].as_str().and_then(|id| self.streams.get(id));
+        stream.unwrap_or_else(|| panic!("no stream {reference}"))
     }
 
     /// The bodies that events of this type name in this field, with their ids.
@@ -40,8 +59,7 @@ impl Evidence {
         event: &'a str,
         field: &'a str,
     ) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let events = self.events.iter().map(|line| &line["payload"]).filter(move |payload| payload["type"] == event);
-        events.filter_map(move |payload| {
+        self.events_of(event).filter_map(move |payload| {
             let id = payload[field]["raw_payload_id"].as_str()?;
             Some((id, self.body(id)))
         })

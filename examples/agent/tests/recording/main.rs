@@ -8,6 +8,7 @@ mod evidence;
 mod history;
 mod terminals;
 mod tree;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
