@@ -30,6 +30,7 @@ mod error;
 mod file;
 mod limits;
 mod line;
+mod line_json;
 mod log;
 mod log_file;
 mod loss;

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
+use super::line_json;
 use super::open_logs::Rests;
 use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
 
@@ -205,7 +206,7 @@ impl LineBuf {
     fn serialize(&mut self, body: &RecordBody<'_>) -> io::Result<()> {
         self.0.clear();
         self.0.resize(HEADROOM - 1, b' ');
-        serde_json::to_writer(&mut self.0, body)?;
+        line_json::write(&mut self.0, body)?;
         self.0.push(b'\n');
         Ok(())
     }

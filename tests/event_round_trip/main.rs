@@ -5,9 +5,10 @@ mod strategies;
 
 use std::path::Path;
 
+use otel_trace::bundle::{Manifest, Writer, WriterOptions};
 use otel_trace::event::*;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use strategies::{parent_process, record};
 
@@ -161,4 +162,32 @@ fn what_is_no_parent_is_refused() {
     for text in ["", "7", "null", "{}", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", missing] {
         assert!(ParentProcess::of_text(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_line_of_any_event_is_written_as_serde_json_would() {
+    let root = tempfile::tempdir().unwrap();
+    for &kind in EventKind::ALL {
+        let check = |record: Record| {
+            let Record { at, rollout_id, context, event, .. } = &record;
+            let trace_id = TraceId::from(format!("{}-{:x}", kind.name(), unique()));
+            let manifest = Manifest::new(trace_id, rollout_id.clone(), "t".into(), *at);
+            let writer = Writer::create(root.path(), manifest, WriterOptions::default()).unwrap();
+            let seq = writer.append(*at, context, event).unwrap();
+            let line = std::fs::read_to_string(writer.path().join("trace.jsonl")).unwrap();
+            prop_assert_eq!(line, serde_json::to_string(&Record { seq, ..record.clone() }).unwrap() + "\n");
+            std::fs::remove_dir_all(writer.path()).unwrap();
+            Ok(())
+        };
+        let mut runner = TestRunner::new_with_rng(
+            ProptestConfig { cases: 64, ..ProptestConfig::default() },
+            TestRng::deterministic_rng(RngAlgorithm::ChaCha),
+        );
+        runner.run(&record(kind), check).unwrap_or_else(|error| panic!("{}: {error}", kind.name()));
+    }
+}
+
+fn unique() -> u64 {
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }

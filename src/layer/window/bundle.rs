@@ -51,7 +51,8 @@ impl Bundle {
     /// A name that no process uses twice: the bundle's UUID makes it so.
     pub(super) fn unique(&self, what: &str) -> String {
         let number = self.last_name.fetch_add(1, Ordering::Relaxed) + 1;
-        format!("{what}:{}:{number}", self.writer.manifest().trace_id)
+        // A call without an id asks for this: without the detours of formatting.
+        [what, ":", self.writer.manifest().trace_id.as_str(), ":", &number.to_string()].concat()
     }
 
     /// The id of a spawned thread: `wanted` if no thread of the bundle has it, else `<wanted>#<k>`.
