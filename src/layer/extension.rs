@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tracing_subscriber::registry::ExtensionsMut;
 
 use super::recorder::RecorderId;
@@ -11,7 +12,7 @@ use super::supplied::Supplied;
 /// The only type of ours in a span's extensions: what the span is to each recorder whose layer sees it. Two recorders
 /// in one subscriber don't disturb each other, and nothing is ever inserted twice.
 #[derive(Debug, Default)]
-pub(super) struct PerSpan(Vec<PerRecorder>);
+pub(super) struct PerSpan(SmallVec<[PerRecorder; 1]>);
 
 #[derive(Debug)]
 struct PerRecorder {

@@ -19,6 +19,7 @@ pub use cell::{CodeCell, Script};
 pub use child_process::ChildProcess;
 pub use compaction::Compaction;
 pub use inference::{Inference, Model};
+use smallvec::SmallVec;
 pub use thread::{Thread, ThreadMeta};
 pub use tool::{Call, Tool};
 use tracing::{Dispatch, Span, dispatcher};
@@ -65,11 +66,14 @@ pub trait Window: Clone + Send + Sync {
     fn cancelled(&self, reason: impl Display);
 }
 
+/// What a span is to each recorder of its subscriber: to one, as a rule.
+type States = SmallVec<[Arc<SpanState>; 1]>;
+
 /// What the clones of a handle share.
 #[derive(Debug)]
 struct Shared {
     span: Span,
-    states: Vec<Arc<SpanState>>,
+    states: States,
 }
 
 impl Drop for Shared {
@@ -190,7 +194,7 @@ fn is_current(own: &Dispatch) -> bool {
 
 /// What a span is to every recorder of its subscriber. Through the registry, which every stack of layers hands out,
 /// and not through the layer, which `Filtered`, `Option`, `Vec` and `reload` hide.
-fn states_of(span: &Span) -> Vec<Arc<SpanState>> {
+fn states_of(span: &Span) -> States {
     span.with_subscriber(|(id, dispatch)| {
         let registry = dispatch.downcast_ref::<Registry>()?;
         let span = registry.span(id)?;
@@ -242,7 +246,7 @@ use window;
 #[derive(Debug, Clone)]
 pub struct AnyWindow {
     span: Span,
-    states: Vec<Arc<SpanState>>,
+    states: States,
 }
 
 impl Window for AnyWindow {

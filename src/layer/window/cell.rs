@@ -82,7 +82,7 @@ impl CellWindow {
                 let CellFacts { runtime_id, call_id, source } = &self.facts;
                 let runtime_cell_id = self.id.get_or_init(|| match runtime_id {
                     Some(id) => recording.bundle.cell_id(&recording.id, id),
-                    None => recording.bundle.unique("cell").into(),
+                    None => recording.bundle.unique("cell"),
                 });
                 let call_id = call_id.as_deref().unwrap_or(runtime_cell_id.as_str());
                 let started = CodeCellStarted {

@@ -28,7 +28,7 @@ impl CompactionName {
     fn id(&self, recording: &Recording) -> &CompactionId {
         self.id.get_or_init(|| match &self.given {
             Some(given) => given.as_str().into(),
-            None => recording.bundle.unique("compaction").into(),
+            None => recording.bundle.unique("compaction"),
         })
     }
 }
@@ -134,7 +134,7 @@ impl CompactionWindow {
     }
 
     fn request_id(&self, recording: &Recording) -> &CompactionRequestId {
-        self.id.get_or_init(|| recording.bundle.unique("compaction_request").into())
+        self.id.get_or_init(|| recording.bundle.unique("compaction_request"))
     }
 
     fn start_unknown(self: &Arc<Self>) {

@@ -100,7 +100,7 @@ impl InferenceWindow {
     }
 
     fn id(&self, recording: &Recording) -> &InferenceId {
-        self.id.get_or_init(|| recording.bundle.unique("inference").into())
+        self.id.get_or_init(|| recording.bundle.unique("inference"))
     }
 
     /// Gives the request back where the call started, or ended, without it meanwhile.

@@ -130,7 +130,7 @@ impl ToolWindow {
         self.life.start(self.recorder(), window, || {
             let tool_call_id = self.id.get_or_init(|| match call_id {
                 Some(id) => recording.bundle.tool_call_id(id.as_str()),
-                None => recording.bundle.unique("tool").into(),
+                None => recording.bundle.unique("tool"),
             });
             let kind = kind.clone().unwrap_or_else(|| tool_kind::kind_by_name(name));
             let started = ToolCallStarted {

@@ -82,7 +82,7 @@ impl TurnWindow {
     fn new_place(&self, recording: &Recording) -> Place {
         let turn_id = match &self.given_id {
             Some(id) => recording.bundle.turn_id(id),
-            None => recording.bundle.unique("turn").into(),
+            None => recording.bundle.unique("turn"),
         };
         let context =
             EventContext { thread_id: Some(recording.id.clone()), turn_id: Some(turn_id.clone()), span: None };
