@@ -14,6 +14,9 @@
 //! says failure came with is a `wire_payload` too. With [`RecordExchange::chunks`] each piece of a stream is also written as
 //! it comes, so that a run killed in the middle of one has what had arrived.
 //!
+//! The bytes are those that the client hands on: one that undoes a compression itself, as reqwest does with its features
+//! `gzip`, `brotli`, `deflate` and `zstd`, hands on what was in it.
+//!
 //! Headers are not recorded, but for the provider's id of the request. An [`Exchange`] can be used by any other client.
 
 mod body;

@@ -21,11 +21,13 @@
 //! | --- | --- |
 //! | `gen_ai.conversation.id` | the thread |
 //! | `otel_trace.turn.id` | the turn |
-//! | `gen_ai.agent.name`, `otel_trace.agent.path` | the agent |
+//! | `gen_ai.agent.name`, `otel_trace.agent.path`, `otel_trace.agent.role`, `otel_trace.task.name` | the agent, and what it is to do |
 //! | `gen_ai.request.model`, `gen_ai.provider.name` | who is asked |
 //! | `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` | the request, as JSON text |
 //! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.usage.*` | the response |
+//! | `otel_trace.upstream_request_id` | the provider's id of the request |
 //! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | the tool call |
+//! | `otel_trace.mcp.server` | that it is a tool of this MCP server |
 //! | `gen_ai.tool.call.arguments`, `gen_ai.tool.call.result` | its invocation and its result |
 //! | `otel_trace.code_cell.id`, `otel_trace.code_cell.source` | the code cell of the call `gen_ai.tool.call.id` |
 //! | `otel_trace.compaction.id` | the compaction that a request is for |
@@ -54,6 +56,8 @@
 //! | `compaction_installed` | request to compact, else turn | `otel_trace.compaction.id` |
 //! | `agent_result_observed` | turn of a spawned thread | `otel_trace.message` |
 //! | `protocol_event_observed` | thread | `otel_trace.protocol_event` |
+//! | `mcp_tool_call_correlation_assigned` | tool call | `otel_trace.mcp_call_id` |
+//! | `other` | thread | `otel_trace.other.kind`, `otel_trace.message` as its summary; the payload is its metadata |
 //!
 //! ```
 //! let tool = tracing::info_span!("bash", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "bash");

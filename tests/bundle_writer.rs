@@ -134,7 +134,8 @@ fn only_the_owner_may_read_a_bundle() {
     for file in ["manifest.json", "trace.jsonl", "payloads/1.json"] {
         assert_eq!(mode(&writer.path().join(file)), 0o600, "{file}");
     }
-    let (_recorder, _guard) = otel_trace::Recorder::builder().root(above.path().join("built")).build().unwrap();
+    let (_recorder, _guard) =
+        otel_trace::Recorder::builder().root(above.path().join("built")).no_parent().build().unwrap();
     assert_eq!(mode(&above.path().join("built")), 0o700);
 }
 

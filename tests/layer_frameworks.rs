@@ -8,13 +8,12 @@ use std::path::Path;
 
 use common::{bundles, record_one, recorder, under};
 use otel_trace::bundle::Reader;
-use otel_trace::event::{ExecutionStatus, UnixMillis};
+use otel_trace::event::{ExecutionStatus, ThreadId, UnixMillis};
 use otel_trace::graph::{Anchor, Graph, Origin};
 use otel_trace::reduce::{Options, reduce};
 use serde_json::json;
 use tracing::field::Empty;
-use tracing::{Span, info_span, trace};
-use tracing_subscriber::prelude::*;
+use tracing::{Span, info_span};
 
 fn graph_in(root: &Path) -> Graph {
     let bundles = bundles(root);
@@ -192,6 +191,105 @@ fn an_agent_that_is_a_tool_is_a_thread_of_its_own_without_a_span_for_it() {
 }
 
 #[test]
+fn each_agent_inside_a_tool_call_is_a_thread_of_its_own() {
+    let graph = graph(|| {
+        let _agent = agent().entered();
+        let both = tool();
+        let _entered = both.enter();
+        both.record("gen_ai.tool.name", "both").record("gen_ai.tool.call.id", "call-1");
+        for name in ["alice", "bob", "alice"] {
+            answered(Some(name));
+            tool().in_scope(|| {
+                Span::current().record("gen_ai.tool.name", name).record("gen_ai.tool.call.outcome", "success");
+            });
+        }
+        // One with a span of its own.
+        agent().in_scope(|| answered(Some("desk")));
+        both.record("gen_ai.tool.call.outcome", "success");
+    });
+    let name_of = |thread: &ThreadId| graph.threads.get(thread).unwrap().nickname.clone().unwrap();
+    let asked: Vec<_> = graph.inference_calls.iter().map(|call| name_of(&call.thread_id)).collect();
+    assert_eq!(asked, ["alice", "bob", "alice", "desk"]);
+    let used: Vec<_> = graph.tool_calls.iter().skip(1).map(|tool| name_of(&tool.thread_id)).collect();
+    assert_eq!(used, ["alice", "bob", "alice"]);
+    let spawned: Vec<_> = graph.edges.iter().map(|edge| edge.source.clone()).collect();
+    assert_eq!(spawned, vec![Anchor::ToolCall { tool_call_id: "call-1".into() }; 3]);
+    assert_eq!((graph.threads.len(), graph.turns.len()), (4, 4));
+}
+
+#[test]
+fn results_and_counts_of_any_type_are_what_they_show() {
+    let bundle = record_one(|| {
+        let _agent = agent().entered();
+        for call in 0..3 {
+            let span = tool();
+            span.in_scope(|| {
+                span.record("gen_ai.tool.name", "t").record("gen_ai.tool.call.id", call);
+                match call {
+                    0 => span.record("gen_ai.tool.call.result", true),
+                    1 => span.record("gen_ai.tool.call.result", 1.5),
+                    _ => span.record("gen_ai.tool.call.result", -7_i128),
+                };
+            });
+        }
+        chat(None).in_scope(|| {
+            Span::current().record("gen_ai.usage.input_tokens", tracing::field::display(7));
+            Span::current().record("gen_ai.usage.output_tokens", tracing::field::debug(5));
+            Span::current().record("gen_ai.response.time_to_first_chunk", 1);
+        });
+    });
+    let results = bundle.all("tool_call_ended");
+    let results: Vec<_> =
+        results.iter().map(|end| bundle.body(&end["result_payload"])["response_item"]["output"].clone()).collect();
+    assert_eq!(results, ["true", "1.5", "-7"]);
+    let completed = bundle.one("inference_completed");
+    assert_eq!((&completed["usage"]["input_tokens"], &completed["usage"]["output_tokens"]), (&json!(7), &json!(5)));
+    assert!(completed["first_token_at_unix_ms"].is_i64(), "{completed}");
+}
+
+#[test]
+fn a_span_of_the_program_around_all_is_one_thread_with_one_turn() {
+    let graph = graph(|| {
+        let _request = info_span!("request").entered();
+        answered(Some("desk"));
+        tool().in_scope(|| {
+            Span::current().record("gen_ai.tool.name", "price").record("gen_ai.tool.call.outcome", "success");
+        });
+        answered(Some("desk"));
+    });
+    assert_eq!((graph.threads.len(), graph.turns.len(), graph.inference_calls.len()), (1, 1, 2));
+    assert_eq!(graph.threads.iter().next().unwrap().nickname.as_deref(), Some("desk"));
+    let [first, second] = [0, 1].map(|place| graph.inference_calls.iter().nth(place).unwrap().tool_call_ids.len());
+    assert_eq!((first, second), (1, 0));
+}
+
+#[test]
+fn tools_that_follow_from_each_other_wait_for_their_names_all_the_same() {
+    let bundle = record_one(|| {
+        let _request = info_span!("request").entered();
+        answered(Some("desk"));
+        // All open up front, each chained to the one before.
+        let tools = [tool(), tool(), tool()];
+        tools.windows(2).for_each(|pair| {
+            pair[1].follows_from(&pair[0]);
+        });
+        for (name, span) in ["a", "b", "c"].iter().zip(&tools) {
+            span.in_scope(|| {
+                span.record("gen_ai.tool.name", *name).record("gen_ai.tool.call.id", *name);
+                span.record("gen_ai.tool.call.outcome", "success");
+            });
+        }
+        let next = chat(Some("desk"));
+        next.follows_from(&tools[2]);
+        next.in_scope(|| {});
+    });
+    let started = bundle.all("tool_call_started");
+    let ids: Vec<_> = started.iter().map(|event| event["model_visible_call_id"].clone()).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+    assert_eq!(bundle.all("thread_started").len(), 1);
+}
+
+#[test]
 fn an_agent_fails_with_the_tool_that_it_is() {
     let bundle = record_one(|| {
         let _agent = agent().entered();
@@ -229,78 +327,4 @@ fn a_call_of_which_only_the_end_tells_has_taken_its_time() {
     });
     let window = graph.inference_calls.iter().next().unwrap().window;
     assert!(window.ended.unwrap().at > window.started.at, "{window:?}");
-}
-
-/// What rig logs inside a call.
-fn wire(label: &str, body: &str) {
-    trace!(target: "rig::completions", "{label}: {body}");
-}
-
-const REQUEST: &str = r#"{ "model": "m", "messages": [{ "role": "user", "content": "hi" }] }"#;
-const REPLY: &str = r#"{ "id": "r", "choices": [{ "message": { "role": "assistant", "content": "ho" } }] }"#;
-
-/// A call whose bodies are logged, under a filter with and without wire events, or none.
-fn logged(filter: Option<bool>, content: bool) -> Graph {
-    let (root, recorder, guard) = recorder();
-    let program = || {
-        let _agent = agent().entered();
-        let span = chat(Some("desk"));
-        if content {
-            span.record("gen_ai.input.messages", r#"[{"role":"user","parts":[{"type":"text","content":"yes"}]}]"#);
-        }
-        let _entered = span.enter();
-        span.record("gen_ai.provider.name", "openai").record("gen_ai.request.model", "m");
-        // Frameworks ask first.
-        if tracing::enabled!(target: "rig::completions", tracing::Level::TRACE) {
-            wire("OpenAI Chat Completions request", REQUEST);
-            info_span!("http").in_scope(|| wire("reply", REPLY));
-            wire("nothing of ours", "{}");
-        }
-        span.record("gen_ai.response.id", "r").record("gen_ai.usage.input_tokens", 7_u64);
-        if content {
-            span.record("gen_ai.output.messages", r#"[{"role":"assistant","parts":[{"type":"text","content":"no"}]}]"#);
-        }
-    };
-    let registry = tracing_subscriber::registry();
-    match filter {
-        None => tracing::subscriber::with_default(registry.with(recorder.layer()), program),
-        Some(wire) => {
-            let filter = if wire { recorder.filter().wire_events() } else { recorder.filter() };
-            tracing::subscriber::with_default(registry.with(recorder.layer().with_filter(filter)), program);
-        }
-    }
-    drop(guard);
-    graph_in(root.path())
-}
-
-fn texts(graph: &Graph) -> Vec<String> {
-    graph.items().map(|item| format!("{:?}", item.content.parts)).collect()
-}
-
-#[test]
-fn a_call_whose_span_says_no_content_has_that_of_the_wire() {
-    for filter in [Some(true), None] {
-        let graph = logged(filter, false);
-        assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
-        let texts = texts(&graph);
-        assert!(texts.len() == 2 && texts[0].contains("hi") && texts[1].contains("ho"), "{texts:?}");
-        let call = graph.inference_calls.iter().next().unwrap();
-        assert_eq!(call.usage.map(|usage| usage.input_tokens), Some(7));
-    }
-}
-
-#[test]
-fn what_a_span_says_itself_counts_before_the_wire() {
-    let texts = texts(&logged(Some(true), true));
-    assert!(texts.len() == 2 && texts[0].contains("yes") && texts[1].contains("no"), "{texts:?}");
-}
-
-#[test]
-fn without_either_the_graph_has_what_there_is_and_says_how_to_have_more() {
-    let graph = logged(Some(false), false);
-    assert_eq!(graph.items().count(), 0);
-    let codes: Vec<_> = graph.diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect();
-    assert_eq!(codes, ["request_unknown", "response_unknown"]);
-    let hints = graph.diagnostics.iter().filter(|diagnostic| diagnostic.message.contains("record_content_telemetry"));
-    assert_eq!(hints.count(), 1, "{:?}", graph.diagnostics);
 }

@@ -256,3 +256,22 @@ fn panics_in_many_threads_at_once_end_what_each_of_them_passed() {
         assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Failed));
     }
 }
+
+#[test]
+fn what_a_destructor_does_while_a_panic_unwinds_ends_by_itself() {
+    struct Cleanup;
+    impl Drop for Cleanup {
+        fn drop(&mut self) {
+            drop(Thread::start(ThreadMeta::new().id("cleanup")).turn(None));
+        }
+    }
+    let bundle = record_one(|| {
+        let caught = catch_unwind(|| {
+            let _cleanup = Cleanup;
+            panic_any(PLANTED);
+        });
+        assert!(caught.is_err());
+    });
+    assert_eq!(bundle.one("codex_turn_ended")["status"], "completed");
+    assert_eq!(bundle.one("thread_ended")["status"], "completed");
+}

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tracing::Span;
-use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
 use super::extension::PerSpan;
 use super::span_state::SpanState;
@@ -15,8 +16,9 @@ use crate::bundle::Exact;
 /// [`Exact`] bodies. The middlewares of the features `tower` and `reqwest` are made of it; a client that they don't fit
 /// can call it itself.
 ///
-/// It belongs to the nearest inference call, or request to compact, that the span is or is in, so any HTTP spans of the
-/// client may lie between. What the program records itself goes beside: a request whose call has started already is kept
+/// It belongs to the inference call, or request to compact, that the span is or is in, so any HTTP spans of the client may
+/// lie between. Inside a tool call there is none: what a tool fetches is its own business. Each attempt is a call of its own:
+/// a retry that goes through one call again keeps what came before in an event of its own. What the program records itself goes beside: a request whose call has started already is kept
 /// in an event of its own.
 ///
 /// ```
@@ -64,11 +66,13 @@ impl Exchange {
     pub fn of(span: &Span) -> Option<Self> {
         span.with_subscriber(|(id, dispatch)| {
             let span = dispatch.downcast_ref::<Registry>()?.span(id)?;
-            span.scope().find_map(|span| {
-                let states: Vec<_> = span.extensions().get::<PerSpan>()?.states().cloned().collect();
-                let calls: Vec<_> = states.iter().filter_map(|state| Call::of(state)).collect();
-                (!calls.is_empty()).then_some(Self(calls))
-            })
+            // What happens in a tool call, or in another agent's turn, is not part of the call around it.
+            let states_of = |span: SpanRef<'_, Registry>| -> SmallVec<[Arc<SpanState>; 1]> {
+                span.extensions().get::<PerSpan>().map(|span| span.states().cloned().collect()).unwrap_or_default()
+            };
+            let nearest = span.scope().map(states_of).find(|states| states.iter().any(|state| state.is_something()))?;
+            let calls: Vec<_> = nearest.iter().filter_map(|state| Call::of(state)).collect();
+            (!calls.is_empty()).then_some(Self(calls))
         })
         .flatten()
     }
@@ -109,8 +113,8 @@ impl Exchange {
         let body = Exact(bytes);
         for call in &self.0 {
             match (call, reply) {
-                (Call::Inference(inference), Reply::Whole) => inference.response(&body),
-                (Call::Inference(inference), Reply::Cut | Reply::Refusal) => inference.wire_response(&body),
+                (Call::Inference(inference), Reply::Whole) => inference.whole_response(&body),
+                (Call::Inference(inference), Reply::Cut | Reply::Refusal) => inference.refused_response(&body),
                 (Call::Compaction(compaction), Reply::Whole) => compaction.response(&body),
                 (Call::Compaction(compaction), Reply::Cut | Reply::Refusal) => compaction.keep(&body),
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fields::{Fields, Kind};
 use super::window::{CellFacts, CellWindow, InferenceFacts, SessionMetadata, ThreadFacts, ToolFacts};
-use crate::event::CallId;
+use crate::event::{CallId, ToolKind};
 
 /// Whether a span's windows can start before it is entered. A request may still gain fields, so an inference call
 /// waits.
@@ -31,6 +31,8 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
         agent_path: fields.agent_path.clone(),
         metadata: SessionMetadata {
             nickname: fields.agent_name.clone(),
+            agent_role: fields.agent_role.clone(),
+            task_name: fields.task_name.clone(),
             model: fields.model.clone(),
             provider_name: fields.provider.clone(),
             ..SessionMetadata::default()
@@ -45,7 +47,10 @@ pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CellWindow>>) -> Tool
     ToolFacts {
         name: fields.tool_name.clone().unwrap_or_default(),
         call_id: fields.call_id.as_deref().map(CallId::from),
-        kind: None,
+        kind: fields.mcp_server.clone().map(|server| {
+            let tool = fields.tool_name.clone().unwrap_or_default();
+            ToolKind::Mcp { server, tool }
+        }),
         arguments: fields.arguments.clone(),
         cell,
     }

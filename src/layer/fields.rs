@@ -67,6 +67,9 @@ pub(super) struct Fields {
     pub(super) turn_id: Option<String>,
     pub(super) agent_path: Option<String>,
     pub(super) agent_name: Option<String>,
+    pub(super) agent_role: Option<String>,
+    pub(super) task_name: Option<String>,
+    pub(super) mcp_server: Option<String>,
     pub(super) model: Option<String>,
     pub(super) provider: Option<String>,
     pub(super) response_id: Option<String>,
@@ -199,6 +202,9 @@ impl Fields {
             turn_id,
             agent_path,
             agent_name,
+            agent_role,
+            task_name,
+            mcp_server,
             model,
             provider,
             response_id,
@@ -224,6 +230,9 @@ impl Fields {
         take(&mut self.turn_id, turn_id);
         take(&mut self.agent_path, agent_path);
         take(&mut self.agent_name, agent_name);
+        take(&mut self.agent_role, agent_role);
+        take(&mut self.task_name, task_name);
+        take(&mut self.mcp_server, mcp_server);
         take(&mut self.model, model);
         take(&mut self.provider, provider);
         take(&mut self.response_id, response_id);
@@ -255,10 +264,13 @@ impl Fields {
             "otel_trace.turn.id" => &mut self.turn_id,
             "otel_trace.agent.path" => &mut self.agent_path,
             "gen_ai.agent.name" => &mut self.agent_name,
+            "otel_trace.agent.role" => &mut self.agent_role,
+            "otel_trace.task.name" => &mut self.task_name,
+            "otel_trace.mcp.server" => &mut self.mcp_server,
             "gen_ai.request.model" => &mut self.model,
             "gen_ai.provider.name" | "gen_ai.system" => &mut self.provider,
             "gen_ai.response.id" => &mut self.response_id,
-            "rig.provider_request_id" => &mut self.upstream_request_id,
+            "rig.provider_request_id" | "otel_trace.upstream_request_id" => &mut self.upstream_request_id,
             "gen_ai.tool.call.id" => &mut self.call_id,
             "gen_ai.tool.name" => &mut self.tool_name,
             "otel_trace.code_cell.id" => &mut self.cell_id,
@@ -300,6 +312,8 @@ impl Fields {
     }
 }
 
+const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
+
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
@@ -319,6 +333,8 @@ impl Visit for Fields {
     fn record_u64(&mut self, field: &Field, value: u64) {
         if let Some(slot) = self.count(field.name()) {
             *slot = Some(value);
+        } else if field.name() == TIME_TO_FIRST_CHUNK {
+            self.time_to_first_chunk = Some(Duration::from_secs(value));
         } else if let Some(slot) = self.text(field.name()) {
             *slot = Some(value.to_string());
         }
@@ -332,11 +348,17 @@ impl Visit for Fields {
         }
     }
 
-    fn record_bool(&mut self, _: &Field, _: bool) {}
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if let Some(slot) = self.text(field.name()) {
+            *slot = Some(value.to_string());
+        }
+    }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if field.name() == "gen_ai.response.time_to_first_chunk" {
+        if field.name() == TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
+        } else if let Some(slot) = self.text(field.name()) {
+            *slot = Some(value.to_string());
         }
     }
 
@@ -352,11 +374,16 @@ impl Visit for Fields {
             name,
             "otel_trace.kind" | "gen_ai.operation.name" | "otel.status_code" | "gen_ai.tool.call.outcome"
         );
-        if !is_said_once && self.text(name).is_none() {
+        let is_number = self.count(name).is_some() || name == TIME_TO_FIRST_CHUNK;
+        if !is_said_once && !is_number && self.text(name).is_none() {
             return;
         }
-        if let Some(text) = text_of_debug(value) {
-            self.record_str(field, &text);
+        let Some(text) = text_of_debug(value) else { return };
+        match (is_number, text.parse::<u64>(), text.parse::<f64>()) {
+            (false, ..) => self.record_str(field, &text),
+            (true, Ok(number), _) => self.record_u64(field, number),
+            (true, Err(_), Ok(number)) => self.record_f64(field, number),
+            (true, Err(_), Err(_)) => {}
         }
     }
 }

@@ -26,7 +26,13 @@ pub struct RecordFilter {
 }
 
 /// The target under which a program's own events are instants of ours.
-pub(super) const TARGET: &str = "otel_trace";
+const TARGET: &str = "otel_trace";
+
+/// Whether events of this callsite are instants.
+pub(super) fn is_ours(metadata: &Metadata<'_>) -> bool {
+    let rest = metadata.target().strip_prefix(TARGET);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
 
 impl RecordFilter {
     /// Also lets in the events by which a framework logs the bodies of its requests and replies, rig's at `TRACE`. They
@@ -49,8 +55,8 @@ impl RecordFilter {
     }
 
     fn wants(self, metadata: &Metadata<'_>) -> bool {
-        let is_ours = metadata.is_span() || metadata.target().starts_with(TARGET);
-        *metadata.level() <= Level::INFO && is_ours || self.wire_events && may_be_wire(metadata)
+        let may_be_ours = metadata.is_span() || is_ours(metadata);
+        *metadata.level() <= Level::INFO && may_be_ours || self.wire_events && may_be_wire(metadata)
     }
 }
 

@@ -12,7 +12,7 @@ use super::span_state::SpanState;
 use super::window::{CompactionName, TurnWindow, install};
 use super::windows::{Surroundings, Windows};
 use crate::bundle::Body;
-use crate::event::{CellStatus, ExecutionStatus};
+use crate::event::{CellStatus, ExecutionStatus, RawJson};
 
 /// `otel_trace.event`, with `otel_trace.payload` as JSON text and `otel_trace.status` where it ends something.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ enum Kind {
     CompactionInstalled,
     AgentResult,
     ProtocolEvent,
+    McpCorrelation,
+    Other,
 }
 
 impl Kind {
@@ -42,6 +44,8 @@ impl Kind {
             "compaction_installed" => Self::CompactionInstalled,
             "agent_result_observed" => Self::AgentResult,
             "protocol_event_observed" => Self::ProtocolEvent,
+            "mcp_tool_call_correlation_assigned" => Self::McpCorrelation,
+            "other" => Self::Other,
             _ => return None,
         })
     }
@@ -56,6 +60,8 @@ struct Said {
     event_type: Option<String>,
     message: Option<String>,
     compaction_id: Option<String>,
+    mcp_call_id: Option<String>,
+    other_kind: Option<String>,
 }
 
 impl Instant {
@@ -70,12 +76,12 @@ impl Instant {
     pub(super) fn is_about(&self, state: &SpanState) -> bool {
         let Some(windows) = state.windows() else { return false };
         match self.kind {
-            Kind::RuntimeStarted | Kind::RuntimeEnded => windows.tool().is_some(),
+            Kind::RuntimeStarted | Kind::RuntimeEnded | Kind::McpCorrelation => windows.tool().is_some(),
             Kind::CellResponded | Kind::CellEnded => windows.cell().is_some(),
             Kind::CompactionInstalled | Kind::AgentResult => {
                 Surroundings::inside(windows).is_some_and(|inside| inside.turn.is_some())
             }
-            Kind::ProtocolEvent => Surroundings::inside(windows).is_some(),
+            Kind::ProtocolEvent | Kind::Other => Surroundings::inside(windows).is_some(),
         }
     }
 
@@ -99,6 +105,16 @@ impl Instant {
             Kind::ProtocolEvent => {
                 let event_type = self.said.event_type.as_deref().unwrap_or_default();
                 inside.thread.iter().for_each(|thread| thread.protocol_event(event_type, &body));
+            }
+            Kind::McpCorrelation => {
+                let id = self.said.mcp_call_id.as_deref().unwrap_or_default();
+                windows.tool().into_iter().for_each(|tool| tool.mcp_call_id(id));
+            }
+            Kind::Other => {
+                let Said { other_kind, message, .. } = &self.said;
+                let (kind, summary) =
+                    (other_kind.as_deref().unwrap_or("other"), message.as_deref().unwrap_or_default());
+                inside.thread.iter().for_each(|thread| thread.other(kind, summary, RawJson::of(&body)));
             }
         }
     }
@@ -140,6 +156,8 @@ impl Said {
             "otel_trace.protocol_event" => &mut self.event_type,
             "otel_trace.message" => &mut self.message,
             "otel_trace.compaction.id" => &mut self.compaction_id,
+            "otel_trace.mcp_call_id" => &mut self.mcp_call_id,
+            "otel_trace.other.kind" => &mut self.other_kind,
             _ => return None,
         })
     }

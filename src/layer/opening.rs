@@ -1,4 +1,4 @@
-//! Which windows a span opens, by what it says and by what it is in.
+//! What a span is, and which windows it opens, by what it says and by what it is in.
 
 use std::sync::Arc;
 
@@ -12,8 +12,43 @@ use super::window::{
 use super::windows::{Surroundings, Windows, Work};
 
 impl SpanState {
+    /// Whether the span is anything of ours, by what it says so far.
+    pub(super) fn is_something(&self) -> bool {
+        self.kind().is_some() || self.windows().is_some_and(|windows| !windows.is_empty())
+    }
+
+    /// Whether the span is something that happens in a turn, by what it says so far.
+    pub(super) fn is_of_a_turn(&self) -> bool {
+        match self.kind() {
+            Some(Kind::Inference | Kind::Tool | Kind::CodeCell | Kind::Compaction) => true,
+            Some(Kind::Thread | Kind::Turn | Kind::Agent) => false,
+            None => self.windows().is_some_and(|windows| windows.work.is_some()),
+        }
+    }
+
+    /// What happens in a turn, if the span is that.
+    pub(super) fn work(&self) -> Option<&Work> {
+        // One that says only later what it is needs to be one by now.
+        if self.asks_a_model() {
+            self.touch();
+        }
+        self.windows()?.work.as_ref()
+    }
+
+    /// Whether the span is a call of a model, by what it says so far.
+    pub(super) fn asks_a_model(&self) -> bool {
+        !self.is_handled() && self.kind() == Some(Kind::Inference)
+    }
+
     /// The windows of a span of this kind.
     pub(super) fn windows_of(&self, kind: Kind, fields: &Fields, surroundings: Surroundings) -> Windows {
+        // A call of a model and a span of an agent say themselves whose they are.
+        let surroundings = match kind {
+            Kind::Inference | Kind::Agent => surroundings,
+            Kind::Thread | Kind::Turn | Kind::Tool | Kind::CodeCell | Kind::Compaction => {
+                surroundings.of_acting_agent()
+            }
+        };
         let mut windows = Windows::default();
         match kind {
             Kind::Thread => windows.thread = Some(self.new_thread(fields, surroundings)),
@@ -62,12 +97,11 @@ impl SpanState {
     /// The turn in which a model is asked. A call that names an agent inside a tool call is not of the agent that
     /// called the tool, but of the one that the tool is: frameworks open no span for that.
     fn asking_turn(&self, fields: &Fields, surroundings: Surroundings) -> Arc<TurnWindow> {
-        match surroundings.tool.clone().filter(|_| fields.agent_name.is_some()) {
-            Some(tool) => {
-                let make = || TurnWindow::new(self.new_thread(fields, surroundings), None);
-                Arc::clone(tool.agent_or(make))
+        match (surroundings.tool.clone(), &fields.agent_name) {
+            (Some(tool), Some(name)) => {
+                tool.agent(name, || TurnWindow::new(self.new_thread(fields, surroundings), None))
             }
-            None => self.turn_in(fields, surroundings),
+            (Some(_) | None, _) => self.turn_in(fields, surroundings.of_acting_agent()),
         }
     }
 

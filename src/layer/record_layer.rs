@@ -16,7 +16,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
 use super::extension::PerSpan;
 use super::fields::{Fields, can_say_kind};
-use super::filter::TARGET;
+use super::filter::is_ours;
 use super::handle::HANDLE_TARGET;
 use super::ignoring::is_ignoring;
 use super::instant::Instant;
@@ -91,7 +91,9 @@ where
     fn wire(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
         let Some(scope) = ctx.event_scope(event) else { return };
         let mut states = scope.filter_map(|span| self.state(&span));
-        let Some(state) = states.find(|state| state.asks_a_model()) else { return };
+        let Some(state) = states.find(|state| state.is_something()).filter(|state| state.asks_a_model()) else {
+            return;
+        };
         if let Some(wire) = WireEvent::of(event).filter(|_| self.speaks_for(&state)) {
             state.wire(wire);
         }
@@ -188,7 +190,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        if event.metadata().target().starts_with(TARGET) {
+        if is_ours(event.metadata()) {
             if !is_ignoring() {
                 self.instant(event, &ctx);
             }

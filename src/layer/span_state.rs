@@ -123,7 +123,9 @@ impl SpanState {
         if self.parent.is_some() || self.follows.get().is_some() {
             return;
         }
-        let found = other.inside();
+        // Frameworks chain calls and tools, which says nothing of what is in what: that they have a place is all, and they
+        // may have to wait for their names.
+        let found = if other.is_of_a_turn() { other.surroundings() } else { other.inside() };
         if found.thread.is_some() {
             // The first one counts.
             let _ = self.follows.set(found);
@@ -323,18 +325,9 @@ impl SpanState {
         }
     }
 
-    /// What happens in a turn, if the span is that.
-    pub(super) fn work(&self) -> Option<&Work> {
-        // One that says only later what it is needs to be one by now.
-        if self.asks_a_model() {
-            self.touch();
-        }
-        self.windows()?.work.as_ref()
-    }
-
-    /// Whether the span is a call of a model, by what it says so far.
-    pub(super) fn asks_a_model(&self) -> bool {
-        !self.is_handled && locked(&self.fields).as_ref().is_some_and(|fields| fields.kind() == Some(Kind::Inference))
+    /// What the span is, by what it says so far.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        locked(&self.fields).as_ref()?.kind()
     }
 
     /// What a framework logged of the call: it counts where the span itself does not say it.

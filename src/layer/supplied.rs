@@ -1,5 +1,6 @@
 //! Threads and turns for programs that open none: frameworks with spans of the conventions alone.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::recorder::{Inner, locked};
@@ -9,8 +10,8 @@ use super::window::{End, ThreadFacts, ThreadWindow, TurnWindow};
 #[derive(Debug, Default)]
 pub(super) struct Supplied {
     thread: OnceLock<Arc<ThreadWindow>>,
-    /// One for each thread below that opens none itself.
-    turns: Mutex<Vec<Arc<TurnWindow>>>,
+    /// One for each thread below that opens none itself, by the thread's address.
+    turns: Mutex<HashMap<usize, Arc<TurnWindow>>>,
 }
 
 impl Supplied {
@@ -28,21 +29,15 @@ impl Supplied {
     /// The turn of what has a thread above it but no turn.
     pub(super) fn turn(&self, thread: Arc<ThreadWindow>) -> Arc<TurnWindow> {
         let mut turns = locked(&self.turns);
-        match turns.iter().find(|turn| Arc::ptr_eq(turn.thread(), &thread)) {
-            Some(turn) => Arc::clone(turn),
-            None => {
-                let turn = TurnWindow::supplied(thread);
-                turns.push(Arc::clone(&turn));
-                turn
-            }
-        }
+        // The turn holds the thread, so no other has the address.
+        Arc::clone(turns.entry(Arc::as_ptr(&thread).addr()).or_insert_with(|| TurnWindow::supplied(thread)))
     }
 
     /// The span at the top has closed.
     pub(super) fn end(&self) {
         // Not in the loop's head: there the lock would be held through it.
         let turns = std::mem::take(&mut *locked(&self.turns));
-        for turn in turns {
+        for turn in turns.into_values() {
             turn.end(End::Closed);
         }
         if let Some(thread) = self.thread.get() {

@@ -15,6 +15,7 @@ mod recording;
 mod session_metadata;
 mod thread;
 mod tool;
+mod tool_agents;
 mod turn;
 
 use std::sync::Arc;
@@ -43,9 +44,10 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Why a thread or a turn failed that ends like this: what was said of it, else that it did not end by itself.
-    fn error_of(&self, said: Option<String>) -> Option<String> {
-        let is_unwinding = matches!(self, Self::Closed) && std::thread::panicking();
+    /// Why a thread or a turn failed that ends like this: what was said of it, else that it did not end by itself. One
+    /// that was opened while a panic unwound, by a destructor, may end by itself all the same.
+    fn error_of(&self, said: Option<String>, opened_unwinding: bool) -> Option<String> {
+        let is_unwinding = matches!(self, Self::Closed) && !opened_unwinding && std::thread::panicking();
         said.or_else(|| is_unwinding.then(|| UNWOUND.to_owned()))
     }
 }

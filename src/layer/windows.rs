@@ -140,17 +140,23 @@ impl Windows {
 }
 
 impl Surroundings {
+    /// Those of the agent that acts in the tool call, where the nearest window is one that turned out to be an agent.
+    pub(super) fn of_acting_agent(self) -> Self {
+        match self.tool.as_ref().and_then(|tool| tool.acting_agent()) {
+            Some(turn) => Self { thread: Some(Arc::clone(turn.thread())), turn: Some(turn), ..Self::default() },
+            None => self,
+        }
+    }
+
     /// What is inside these windows. None where there are none.
     pub(super) fn inside(windows: &Windows) -> Option<Self> {
         let Windows { thread, turn, work } = windows;
-        // What a tool's own agent does is in that agent's turn.
-        let agent = windows.tool().and_then(|tool| tool.agent());
-        let turn = agent.or(work.as_ref().map(Work::turn)).or(turn.as_ref());
+        let turn = work.as_ref().map(Work::turn).or(turn.as_ref());
         match (turn, thread) {
             (Some(turn), _) => Some(Self {
                 thread: Some(Arc::clone(turn.thread())),
                 turn: Some(Arc::clone(turn)),
-                tool: windows.tool().filter(|_| agent.is_none()).cloned(),
+                tool: windows.tool().cloned(),
                 cell: windows.cell().cloned(),
             }),
             (None, Some(thread)) => Some(Self { thread: Some(Arc::clone(thread)), ..Self::default() }),

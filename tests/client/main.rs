@@ -14,7 +14,7 @@ use otel_trace::bundle::Reader;
 use otel_trace::client::RecordExchange;
 use otel_trace::graph::Graph;
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{Call, Exchange, Inference, Json, Model, Recorder, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{Call, Exchange, Inference, Json, Model, Recorder, Reply, Thread, ThreadMeta, Turn, Window};
 use serde_json::{Value, json};
 use tracing::Instrument;
 use tracing_subscriber::prelude::*;
@@ -268,6 +268,59 @@ fn a_request_to_compact_has_its_exchange() {
         let refusal = &left.bundle.one("other")["payloads"][0];
         assert_eq!(left.bytes(refusal), ERROR.as_bytes());
     }
+}
+
+#[test]
+fn what_a_tool_fetches_is_no_part_of_the_call_around_it() {
+    let (left, _) = recorded(async |server, inference| {
+        let work = async {
+            read(Via::Tower, &server.url("/json")).await;
+            let tool = tracing::info_span!("fetch", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "fetch");
+            read(Via::Tower, &server.url("/error")).instrument(tool).await;
+        };
+        work.instrument(inference.span().clone()).await;
+        inference.completed();
+    });
+    let completed = left.bundle.one("inference_completed");
+    assert_eq!(left.bytes(&completed["response_payload"]), JSON.as_bytes());
+    assert_eq!(completed["wire_payload"], Value::Null);
+    assert!(left.bundle.all("other").is_empty());
+}
+
+#[test]
+fn what_came_before_the_answer_of_one_call_is_not_said_to_be_its_stream() {
+    let (left, _) = recorded(async |server, inference| {
+        let work = async {
+            read(Via::Tower, &server.url("/error")).await;
+            read(Via::Tower, &server.url("/json")).await;
+        };
+        work.instrument(inference.span().clone()).await;
+        inference.completed();
+    });
+    let completed = left.bundle.one("inference_completed");
+    assert_eq!(left.bytes(&completed["response_payload"]), JSON.as_bytes());
+    assert_eq!(completed["wire_payload"], Value::Null);
+    let beside: Vec<_> = left.bundle.all("other").iter().map(|other| left.bytes(&other["payloads"][0])).collect();
+    // The second request of the call, and what the first one came to.
+    assert!(beside.contains(&ERROR.as_bytes()) && beside.contains(&REQUEST), "{}", beside.len());
+}
+
+#[test]
+fn a_piece_of_a_compaction_says_which() {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, async {
+        let thread = Thread::start(ThreadMeta::new());
+        let compaction = thread.turn(None).compaction(MODEL);
+        let exchange = Exchange::of(compaction.span()).unwrap();
+        exchange.chunk(1, b"data: a\n\n");
+        exchange.reply(Reply::Cut, b"data: a\n\n");
+    });
+    drop(guard);
+    let left = Left::in_directory(root.path());
+    let request = &left.bundle.one("compaction_request_started")["compaction_request_id"];
+    let beside = left.bundle.all("other");
+    assert_eq!(beside.len(), 2);
+    assert!(beside.iter().all(|other| &other["metadata"]["compaction_request_id"] == request), "{beside:?}");
 }
 
 #[test]

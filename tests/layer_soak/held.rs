@@ -126,7 +126,7 @@ pub(crate) fn of_a_layer_that_comes_and_goes() {
 pub(crate) fn of_recorders() {
     let root = tempfile::tempdir().unwrap();
     check("recorders", 2 * FEW, 0, |n| {
-        let (recorder, guard) = Recorder::builder().root(root.path()).build().unwrap();
+        let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
         with_default(registry().with(recorder.layer().with_filter(recorder.filter())), || {
             let thread = Thread::start(ThreadMeta::new().id(&n.to_string()));
             let turn = thread.turn(None);
@@ -142,7 +142,7 @@ pub(crate) fn of_recorders() {
 pub(crate) fn of_recorders_amid_work() {
     let root = tempfile::tempdir().unwrap();
     check("recorders that end amid work", FEW, 0, |_| {
-        let (recorder, guard) = Recorder::builder().root(root.path()).build().unwrap();
+        let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
         let subscriber = Dispatch::new(registry().with(recorder.layer()));
         let talk = || {
             for n in 0.. {

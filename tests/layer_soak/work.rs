@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use otel_trace::{
-    Body, BodyBuf, BodyError, Call, CellStatus, ExecutionStatus, Json, Model, Script, Thread, ThreadMeta, Turn, Usage,
-    Window,
+    Body, BodyBuf, BodyError, Call, CellStatus, Exchange, ExecutionStatus, Json, Model, Reply, Script, Thread,
+    ThreadMeta, Turn, Usage, Window,
 };
 use serde_json::json;
 use tracing::field::Empty;
@@ -64,6 +64,20 @@ fn turn_of_handles(turn: &Turn, n: u64) {
     again.response(Json(&json!({ "output_items": [] })));
     again.installed(Json(&json!({ "input_history": [], "replacement_history": [] })));
     drop(turn.inference(MODEL));
+    exchange(turn);
+    // An agent that never comes to be.
+    drop(tool.child_process());
+}
+
+/// A call as a client's middleware records it: refused, then streamed and cut.
+fn exchange(turn: &Turn) {
+    let inference = turn.inference(MODEL);
+    let Some(exchange) = Exchange::of(inference.span()) else { return };
+    exchange.request(br#"{ "input": [] }"#);
+    exchange.reply(Reply::Refusal, br#"{ "error": {} }"#);
+    exchange.chunk(1, b"data: {}\n\n");
+    exchange.reply(Reply::Cut, b"data: {}\n\n");
+    inference.failed("cut");
 }
 
 /// Futures that are dropped where they stand, with their calls open.
@@ -146,6 +160,14 @@ fn agent(conversation: Option<&str>, call_id: Option<&str>) {
         chat.in_scope(|| info_span!("http").in_scope(|| tracing::debug!("of no interest")));
         chat.record("gen_ai.output.messages", "[]").record("gen_ai.usage.output_tokens", 3);
         // As frameworks chain theirs.
+        if call_id.is_some() {
+            // An agent that is a tool. Its path is known until the bundle ends, as ids are.
+            tool(call_id).in_scope(|| {
+                let asks = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.agent.name = "auditor");
+                asks.in_scope(|| {});
+                tool(None).in_scope(|| {});
+            });
+        }
         let next = tool(call_id);
         next.follows_from(&chat);
         drop(chat);

@@ -55,6 +55,15 @@ fn a_tool_that_no_item_asked_for_was_asked_for_by_the_last_answer_of_its_turn_if
         assert!(call(&graph, "a").tool_call_ids.is_empty());
         assert_eq!(tool(&graph, "z").requested_by, None);
     }
+    // The next request brings the call, of which nobody knows who made it.
+    let mut case = Case::new();
+    case.request("a", [user("1")]);
+    answer(&mut case, "a", unknown());
+    case.tool("x", Some("c"), json!({ "type": "web" }), None);
+    case.request("b", [user("1"), function_call("c"), function_output("c", "done")]);
+    let graph = case.check(&[Code::ResponseUnknown]);
+    assert_eq!(tool(&graph, "x").requested_by, Some("a".into()));
+    assert_eq!(numbers(&tool(&graph, "x").output_item_ids), [3]);
     // What is known of the answer is that it asked for nothing.
     let mut case = Case::new();
     case.request("a", [user("1")]);

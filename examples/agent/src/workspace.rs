@@ -49,11 +49,16 @@ impl Workspace {
     }
 }
 
-/// What `cargo run` sets for us would mislead a cargo the model runs, and the key is not its business.
+/// What `cargo run` sets for us would mislead a cargo the model runs, and the key is not its business. Nor is a program that
+/// it runs an agent of ours, should it record.
 fn is_ours(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let cargo = name == "CARGO" || name.starts_with("CARGO_") && name != "CARGO_HOME";
-    cargo || name.starts_with("OPENAI_") || name.starts_with("RUSTFLAGS") || name == "RUSTC_WRAPPER"
+    cargo
+        || name.starts_with("OPENAI_")
+        || name.starts_with("OTEL_TRACE_")
+        || name.starts_with("RUSTFLAGS")
+        || name == "RUSTC_WRAPPER"
 }
 
 #[cfg(test)]

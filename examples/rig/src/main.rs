@@ -17,6 +17,7 @@ use futures_util::StreamExt;
 use otel_trace::Recorder;
 use rig::Agent;
 use rig::agent::MultiTurnStreamItem;
+use tracing::{Instrument, Span, info_span};
 use tracing_subscriber::prelude::*;
 
 use options::{HELP, Options};
@@ -46,7 +47,8 @@ async fn record(options: &Options) -> Result<()> {
     tracing_subscriber::registry().with(recorder.layer().with_filter(filter)).init();
 
     let before = report::bundles(&options.traces)?;
-    let outcome = run(options).await;
+    let span = if options.span { info_span!("shop") } else { Span::none() };
+    let outcome = run(options).instrument(span).await;
     drop(guard);
     for bundle in report::bundles(&options.traces)?.difference(&before) {
         say(&report::of(bundle)?);

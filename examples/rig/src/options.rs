@@ -14,6 +14,7 @@ Usage: example-rig [OPTIONS]
 Options:
       --responses   Speak the Responses API [default: Chat Completions]
       --no-content  Don't have rig record content on its spans
+      --span        Ask inside a span of the program's own: then rig opens none for its agents
       --wire        Let the recorder see what rig logs of its requests, at TRACE
   -h, --help        Print this
 
@@ -32,6 +33,7 @@ pub(crate) struct Options {
     pub(crate) responses: bool,
     pub(crate) content: bool,
     pub(crate) wire: bool,
+    pub(crate) span: bool,
     pub(crate) model: String,
     /// Its base URL and its key; `None` is the embedded server.
     pub(crate) endpoint: Option<(String, String)>,
@@ -49,6 +51,7 @@ impl Options {
             responses: false,
             content: true,
             wire: false,
+            span: false,
             model: variable("OPENAI_MODEL").unwrap_or_else(|| "gpt-5-mini".to_owned()),
             endpoint: is_set.then(|| (base_url, key.unwrap_or_default())),
             traces: variable(ROOT_VARIABLE).map_or_else(|| PathBuf::from("traces"), PathBuf::from),
@@ -58,6 +61,7 @@ impl Options {
                 "--responses" => options.responses = true,
                 "--no-content" => options.content = false,
                 "--wire" => options.wire = true,
+                "--span" => options.span = true,
                 "-h" | "--help" => return Ok(None),
                 other => bail!("unknown option {other:?}; --help lists them"),
             }

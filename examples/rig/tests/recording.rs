@@ -17,6 +17,12 @@ struct Runs {
 }
 
 fn run(arguments: &[&str]) -> Runs {
+    let [refused, quote, streamed] = graphs(arguments).try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"));
+    Runs { refused, quote, streamed }
+}
+
+/// Starts the program, and gives the graphs that it leaves, in the order in which they began.
+fn graphs(arguments: &[&str]) -> Vec<Graph> {
     let root = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-rig"));
     for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] {
@@ -27,12 +33,11 @@ fn run(arguments: &[&str]) -> Runs {
     assert!(output.status.success(), "{stdout}\n{stderr}");
     assert!(stdout.contains("12 crates cost 56.30 delivered"), "{stdout}");
     assert!(stdout.contains("28 of 40 crates are left."), "{stdout}");
-    // In the order in which they began: their threads' ids are of UUID version 7.
     let entries = root.path().read_dir().expect("the bundles").map(|entry| entry.expect("a bundle").path());
     let mut graphs: Vec<_> = entries.map(|bundle| graph_of(&bundle)).collect();
+    // Their threads' ids are of UUID version 7.
     graphs.sort_by_key(|graph| graph.root_thread_id.to_string());
-    let [refused, quote, streamed] = graphs.try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"));
-    Runs { refused, quote, streamed }
+    graphs
 }
 
 fn graph_of(bundle: &Path) -> Graph {
@@ -167,5 +172,20 @@ fn without_content_there_is_what_happened_and_a_word_on_what_is_missing() {
             assert!(codes.is_subset(&BTreeSet::from([Code::RequestUnknown, Code::ResponseUnknown])), "{codes:?}");
             assert!(graph.diagnostics[0].message.contains("record_content_telemetry(true)"), "{:?}", graph.diagnostics);
         }
+    }
+}
+
+#[test]
+fn inside_a_span_of_the_program_the_questions_are_one_run() {
+    let [graph] = graphs(&["--span"]).try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"));
+    assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
+    assert_eq!((graph.threads.len(), graph.turns.len()), (2, 2));
+    assert_eq!((calls(&graph, "desk").len(), calls(&graph, "auditor").len()), (7, 3));
+    spawned_by_its_tool(&graph);
+    let names: Vec<_> = graph.tool_calls.iter().map(name_of).collect();
+    assert_eq!(names, ["price", "stock", "voucher", "auditor", "multiply", "add", "stock"]);
+    for tool in graph.tool_calls.iter() {
+        assert_eq!((tool.call_item_ids.len(), tool.output_item_ids.len()), (1, 1), "{}", name_of(tool));
+        assert!(tool.requested_by.is_some(), "{}", name_of(tool));
     }
 }

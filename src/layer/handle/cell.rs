@@ -16,6 +16,19 @@ use crate::layer::windows::{Windows, Work};
 /// The call that brought the script gets a first [`response`](Self::responded). A script that yields runs on, and may
 /// be waited for later, in another turn too: keep the handle until then. Dropped after a yield it writes no end,
 /// dropped without a response it was terminated.
+///
+/// ```
+/// use otel_trace::{Call, CellStatus, Json, Script, Thread, ThreadMeta, Window};
+/// use serde_json::json;
+///
+/// let turn = Thread::start(ThreadMeta::new()).turn(None);
+/// let cell = turn.code_cell(Script::new("await tools.exec_command('cargo test')").id("1").call_id("call_1"));
+/// let nested = cell.tool(Call::new("exec_command"));
+/// cell.responded(CellStatus::Yielded, Json(&json!({ "response": { "Yielded": { "cell_id": "1" } } })));
+/// nested.output("ok");
+/// nested.completed();
+/// cell.ended(CellStatus::Completed, Json(&json!({ "response": { "Result": { "cell_id": "1" } } })));
+/// ```
 #[derive(Debug, Clone)]
 pub struct CodeCell(Handle);
 

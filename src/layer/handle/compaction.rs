@@ -12,6 +12,22 @@ use crate::layer::windows::{Windows, Work};
 /// A request to make the history shorter. Made by [`Turn::compaction`](super::Turn::compaction).
 ///
 /// Dropped with a response it is completed, without one it failed.
+///
+/// ```
+/// use otel_trace::{Json, Model, Thread, ThreadMeta, Window};
+/// use serde_json::json;
+///
+/// let turn = Thread::start(ThreadMeta::new()).turn(None);
+/// let model = Model { name: "gpt-5-mini", provider: "openai" };
+/// let first = turn.compaction(model);
+/// first.request(Json(&json!({ "input": [] })));
+/// first.failed("503 Service Unavailable");
+/// let second = first.again(model);
+/// second.request(Json(&json!({ "input": [] })));
+/// second.response(Json(&json!({ "output_items": [] })));
+/// second.completed();
+/// second.installed(Json(&json!({ "input_history": [], "replacement_history": [] })));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Compaction(Handle);
 

@@ -13,6 +13,20 @@ use crate::layer::windows::{Windows, Work};
 /// One attempt to have a model answer. Made by [`Turn::inference`](super::Turn::inference).
 ///
 /// Dropped with a response it is completed, without one cancelled.
+///
+/// ```
+/// use otel_trace::{Json, Model, Thread, ThreadMeta, Usage, Window};
+/// use serde_json::json;
+///
+/// let turn = Thread::start(ThreadMeta::new()).turn(None);
+/// let inference = turn.inference(Model { name: "gpt-5-mini", provider: "openai" });
+/// inference.request(Json(&json!({ "input": [{ "role": "user", "content": "hi" }] })));
+/// inference.first_token();
+/// inference.usage(Usage { input_tokens: 9, output_tokens: 3, ..Usage::default() });
+/// inference.response_id("resp_1");
+/// inference.response(Json(&json!({ "output_items": [] })));
+/// inference.completed();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Inference(Handle);
 

@@ -16,6 +16,18 @@ use crate::layer::windows::{Surroundings, Windows};
 
 /// One agent's conversation. Opened inside another thread's span it is that thread's child, in the same bundle;
 /// otherwise it makes a bundle of its own, which ends with it.
+///
+/// ```
+/// use otel_trace::{Json, Thread, ThreadMeta, Window};
+/// use serde_json::json;
+///
+/// let thread = Thread::start(ThreadMeta::new().agent_name("coder").cwd("/repo").model("gpt-5-mini", "openai"));
+/// let turn = thread.turn(Some("turn-1".into()));
+/// thread.protocol_event("warning", Json(&json!({ "message": "the context is nearly full" })));
+/// thread.other("feedback", "the user liked it", &json!({ "stars": 5 }));
+/// turn.completed();
+/// thread.completed();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Thread(Handle);
 

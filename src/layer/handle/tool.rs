@@ -13,6 +13,21 @@ use crate::layer::windows::{Surroundings, Windows, Work};
 /// A tool call. Made by [`Turn::tool`](super::Turn::tool).
 ///
 /// Dropped with a result it is completed, without one cancelled.
+///
+/// ```
+/// use otel_trace::{Call, Json, Thread, ThreadMeta, Window};
+/// use serde_json::json;
+///
+/// let turn = Thread::start(ThreadMeta::new()).turn(None);
+/// let tool = turn.tool(Call::new("spawn_agent").id("call_1").arguments(r#"{"task":"look"}"#));
+/// // An agent that the call spawns: in the same bundle, with this thread as its parent.
+/// let child = tool.spawn_thread(ThreadMeta::new().task_name("look"));
+/// let work = child.turn(None);
+/// work.agent_result("nothing there", Json(&json!({ "status": { "completed": "nothing there" } })));
+/// work.completed();
+/// tool.output("nothing there");
+/// tool.completed();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tool(Handle);
 

@@ -11,6 +11,21 @@ use crate::layer::window::{CompactionName, TurnWindow, install};
 use crate::layer::windows::Windows;
 
 /// A turn of a thread, from the user's message to the agent's answer. Made by [`Thread::turn`](super::Thread::turn).
+///
+/// ```
+/// use otel_trace::{Call, Model, Thread, ThreadMeta, Window};
+/// use tracing::Instrument;
+///
+/// async fn answer(prompt: &str) {
+///     let turn = Thread::start(ThreadMeta::new()).turn(None);
+///     let work = async {
+///         // … what opens a span in here finds the turn …
+///     };
+///     work.instrument(turn.span().clone()).await;
+///     turn.completed();
+/// }
+/// # drop(answer("hi"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Turn(Handle);
 

@@ -6,7 +6,7 @@ use super::life::Life;
 use super::recording::{AsJson, Recording};
 use super::turn::TurnWindow;
 use super::{AnOpenWindow, DROPPED, End, InferenceFacts, SHUT_DOWN};
-use crate::bundle::{Body, Json, Lost};
+use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
     CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, UnixMillis,
@@ -111,7 +111,9 @@ impl CompactionWindow {
             return;
         }
         let window = || AnOpenWindow::Compaction(Arc::clone(self));
+        let mut is_first = false;
         self.life.start(self.recorder(), window, || {
+            is_first = true;
             let Ok(AsJson { reference, .. }) = &stored else {
                 let what = Lost::Event(EventKind::CompactionRequestStarted);
                 return Err(recording.bundle.writer.lose_dependent(what, "its request could not be stored"));
@@ -128,8 +130,10 @@ impl CompactionWindow {
             };
             recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
         });
-        if let Ok(AsJson { bytes: Some(bytes), .. }) = stored {
-            self.say_beside(bytes, at);
+        if let Ok(AsJson { reference, bytes }) = stored {
+            // Another's may have come first.
+            let beside = (!is_first).then_some(reference);
+            beside.into_iter().chain(bytes).for_each(|body| self.say_beside(body, at));
         }
     }
 
@@ -165,11 +169,13 @@ impl CompactionWindow {
 
     /// A piece of the answer, as it came.
     pub(in crate::layer) fn chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
+        self.start_unknown();
         self.keep_about(body, &serde_json::json!({ "compaction_request_id": self.id.get(), "chunk": number }));
     }
 
     /// What came back from the provider that is no answer, or not a whole one.
     pub(in crate::layer) fn keep(self: &Arc<Self>, body: &dyn Body) {
+        self.start_unknown();
         self.keep_about(body, &serde_json::json!({ "compaction_request_id": self.id.get() }));
     }
 
@@ -212,14 +218,27 @@ impl CompactionWindow {
             return;
         }
         let at = UnixMillis::now();
+        let missing = self.missing_response(end);
         self.life.end(self.recorder(), || {
             let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
+            if let Some(body) = missing {
+                let stored = recording.bundle.writer.store(&recording.id, body).ok().map(|stored| stored.reference);
+                let mut seen = locked(&self.seen);
+                seen.response = seen.response.take().or(stored);
+            }
             let (event, unnamed) = self.end_event(end, recording, id.clone());
             recording.say(&place.context, event, at);
             if let Some(response) = unnamed {
                 self.say_beside(response, at);
             }
         });
+    }
+
+    /// The body that a request which the program says is completed must name, where there is none.
+    fn missing_response(&self, end: &End) -> Option<ReadyBody> {
+        let is_missing = matches!(end, End::Completed) && locked(&self.seen).response.is_none();
+        let body = || self.recorder().options.ready(PayloadKind::CompactionResponse, &Json(&serde_json::json!({})));
+        is_missing.then(body)
     }
 
     /// The end, and the response where that has no place in it. A request that was cancelled failed: format 1 knows no

@@ -10,7 +10,9 @@ use super::recording::Recording;
 use super::turn::TurnWindow;
 use super::{AnOpenWindow, End};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
-use crate::event::{Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, UnixMillis, Usage};
+use crate::event::{
+    Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, UnixMillis, Usage,
+};
 use crate::layer::recorder::{Inner, locked};
 
 /// What is known of a call before it starts.
@@ -159,8 +161,17 @@ impl InferenceWindow {
         }
     }
 
+    /// The provider's answer as it came, to its end. What came before it was no answer.
+    pub(in crate::layer) fn whole_response(self: &Arc<Self>, body: &dyn Body) {
+        let refused = locked(&self.seen).refused_response.take();
+        if let Some(reference) = refused {
+            self.keep_reference_beside(reference, UnixMillis::now());
+        }
+        self.response(body);
+    }
+
     /// What came back from the provider that is no answer, or not a whole one.
-    pub(in crate::layer) fn wire_response(self: &Arc<Self>, body: &dyn Body) {
+    pub(in crate::layer) fn refused_response(self: &Arc<Self>, body: &dyn Body) {
         let at = UnixMillis::now();
         if self.recorder().is_off("an inference response") {
             return;
@@ -168,7 +179,7 @@ impl InferenceWindow {
         self.start_unknown(self.opened_at);
         let Some((recording, _)) = self.turn.place(at) else { return };
         let Ok(Stored { reference, .. }) = recording.put(PayloadKind::InferenceResponse, body) else { return };
-        let named = || locked(&self.seen).wire_response.replace(reference.clone());
+        let named = || locked(&self.seen).refused_response.replace(reference.clone());
         if let Some(reference) = self.life.before_end(named).unwrap_or(Some(reference)) {
             self.keep_reference_beside(reference, at);
         }
@@ -208,7 +219,7 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn first_token(&self) {
-        self.note(|seen| seen.first_token_at = seen.first_token_at.or_else(|| Some(UnixMillis::now())));
+        let _ = self.note(|seen| seen.first_token_at = seen.first_token_at.or_else(|| Some(UnixMillis::now())));
     }
 
     /// The first piece of the answer came so long after the call was opened.
@@ -218,22 +229,35 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn response_id(&self, id: &str) {
-        self.note(|seen| seen.response_id = Some(id.into()));
+        let noted = self.note(|seen| seen.response_id = Some(id.into()));
+        self.say_late(noted, || serde_json::json!({ "response_id": id }));
     }
 
     pub(in crate::layer) fn upstream_request_id(&self, id: &str) {
-        self.note(|seen| seen.upstream_request_id = Some(id.into()));
+        let noted = self.note(|seen| seen.upstream_request_id = Some(id.into()));
+        self.say_late(noted, || serde_json::json!({ "upstream_request_id": id }));
     }
 
     pub(in crate::layer) fn usage(&self, usage: Usage) {
-        self.note(|seen| seen.usage = Some(usage));
+        let noted = self.note(|seen| seen.usage = Some(usage));
+        self.say_late(noted, || serde_json::json!({ "usage": usage }));
     }
 
-    /// Something that the end shall say.
-    fn note(&self, note: impl FnOnce(&mut Seen)) {
-        if !self.recorder().is_off("what was seen of an inference call") {
-            note(&mut locked(&self.seen));
+    /// What comes after the end is evidence still.
+    fn say_late(&self, noted: Option<()>, what: impl FnOnce() -> serde_json::Value) {
+        if noted.is_none() {
+            let about = serde_json::json!({ "inference_call_id": self.id.get(), "said": what() });
+            let summary = "said of an inference call after its end";
+            self.turn.thread().other("late", summary, RawJson::of(&about));
         }
+    }
+
+    /// Something that the end shall say. None where that came first.
+    fn note(&self, note: impl FnOnce(&mut Seen)) -> Option<()> {
+        if self.recorder().is_off("what was seen of an inference call") {
+            return Some(());
+        }
+        self.life.before_end(|| note(&mut locked(&self.seen)))
     }
 
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {

@@ -13,6 +13,8 @@ pub(super) struct Seen {
     pub(super) wire_request: Option<PayloadRef>,
     pub(super) response: Option<PayloadRef>,
     pub(super) wire_response: Option<PayloadRef>,
+    /// What came that was no answer, or not all of one.
+    pub(super) refused_response: Option<PayloadRef>,
     pub(super) response_id: Option<ResponseId>,
     pub(super) upstream_request_id: Option<RequestId>,
     pub(super) first_token_at: Option<UnixMillis>,
@@ -41,7 +43,7 @@ impl Seen {
             upstream_request_id: self.upstream_request_id,
             first_token_at_unix_ms: self.first_token_at,
             usage: self.usage,
-            wire_payload: self.wire_response.map(Box::new),
+            wire_payload: self.wire_response.or(self.refused_response).map(Box::new),
         }
     }
 
@@ -57,7 +59,7 @@ impl Seen {
             partial_response_payload,
             upstream_request_id: self.upstream_request_id,
             first_token_at_unix_ms: self.first_token_at,
-            wire_payload: self.wire_response.map(Box::new),
+            wire_payload: self.wire_response.or(self.refused_response).map(Box::new),
         }
     }
 
@@ -73,7 +75,7 @@ impl Seen {
             partial_response_payload,
             upstream_request_id: self.upstream_request_id,
             first_token_at_unix_ms: self.first_token_at,
-            wire_payload: self.wire_response.map(Box::new),
+            wire_payload: self.wire_response.or(self.refused_response).map(Box::new),
         }
     }
 }

@@ -58,6 +58,8 @@ pub(in crate::layer) struct ThreadWindow {
     recording: OnceLock<Recording>,
     life: Life,
     error: Mutex<Option<String>>,
+    /// Whether a panic was unwinding when it was opened.
+    opened_unwinding: bool,
     /// Whether nothing was going on in it when recording ended.
     is_idle: AtomicBool,
     turns: Mutex<HashMap<TurnId, Weak<TurnWindow>>>,
@@ -81,6 +83,7 @@ impl ThreadWindow {
             recording: OnceLock::new(),
             life: Life::default(),
             error: Mutex::default(),
+            opened_unwinding: std::thread::panicking(),
             is_idle: AtomicBool::new(false),
             turns: Mutex::default(),
             cells: Mutex::default(),
@@ -318,7 +321,7 @@ impl ThreadWindow {
         for turn in supplied.iter().filter(|turn| turn.is_supplied()) {
             turn.end(end.clone());
         }
-        let error = end.error_of(locked(&self.error).clone());
+        let error = end.error_of(locked(&self.error).clone(), self.opened_unwinding);
         let is_shutdown = matches!(end, End::Shutdown);
         let (status, error) = match (end, error) {
             (End::Closed, None) | (End::Completed, _) => (RolloutStatus::Completed, None),

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
 use super::recording::{AsJson, Recording};
+use super::tool_agents::ToolAgents;
 use super::turn::{Place, TurnWindow};
 use super::{AnOpenWindow, CellWindow, DROPPED, End, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
@@ -34,14 +35,15 @@ pub(in crate::layer) struct ToolWindow {
     id: OnceLock<ToolCallId>,
     life: Life,
     seen: Mutex<Seen>,
-    /// The turn of the agent that the tool is, where a framework opens no span for it.
-    agent: OnceLock<Arc<TurnWindow>>,
+    agents: ToolAgents,
 }
 
 /// What was seen of a call so far.
 #[derive(Debug, Default, Clone)]
 struct Seen {
     invocation: Option<PayloadRef>,
+    /// The invocation that the start names.
+    named_invocation: Option<PayloadRef>,
     result: Option<PayloadRef>,
     error: Option<String>,
     /// Whether there was a result, be it stored or lost.
@@ -58,8 +60,8 @@ impl Seen {
 
 impl ToolWindow {
     pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: ToolFacts) -> Arc<Self> {
-        let (id, life, seen, agent) = (OnceLock::new(), Life::default(), Mutex::default(), OnceLock::new());
-        Arc::new(Self { turn, facts, id, life, seen, agent })
+        let (id, life, seen, agents) = (OnceLock::new(), Life::default(), Mutex::default(), ToolAgents::default());
+        Arc::new(Self { turn, facts, id, life, seen, agents })
     }
 
     /// Its id, once it started.
@@ -67,26 +69,22 @@ impl ToolWindow {
         self.id.get()
     }
 
-    /// The turn of the agent that the tool is, if it turned out to be one.
-    pub(in crate::layer) fn agent(&self) -> Option<&Arc<TurnWindow>> {
-        self.agent.get()
+    /// The turn of the agent that acts in the tool call, if it turned out to be one.
+    pub(in crate::layer) fn acting_agent(&self) -> Option<Arc<TurnWindow>> {
+        self.agents.acting()
     }
 
-    /// The turn of the agent that the tool is: an inference call in it says that it is that agent's.
-    pub(in crate::layer) fn agent_or(&self, make: impl FnOnce() -> Arc<TurnWindow>) -> &Arc<TurnWindow> {
-        self.agent.get_or_init(make)
+    /// The turn of an agent that the tool is: an inference call in it says that it is that agent's.
+    pub(in crate::layer) fn agent(&self, name: &str, make: impl FnOnce() -> Arc<TurnWindow>) -> Arc<TurnWindow> {
+        self.agents.asks(name, make)
     }
 
-    /// The agent that the tool is ends as the tool does.
-    fn end_agent(&self, end: &End) {
-        let Some(turn) = self.agent() else { return };
+    fn end_agents(&self, end: &End) {
         let error = locked(&self.seen).error.clone();
-        let end = match (end, error) {
-            (End::Closed, Some(error)) => End::Failed(error),
-            (end, _) => end.clone(),
-        };
-        turn.end(end.clone());
-        turn.thread().end(end);
+        match (end, error) {
+            (End::Closed, Some(error)) => self.agents.end(&End::Failed(error)),
+            (end, _) => self.agents.end(end),
+        }
     }
 
     fn recorder(&self) -> &Arc<Inner> {
@@ -128,6 +126,7 @@ impl ToolWindow {
         });
         let window = || AnOpenWindow::Tool(Arc::clone(self));
         self.life.start(self.recorder(), window, || {
+            locked(&self.seen).named_invocation.clone_from(&invocation_payload);
             let tool_call_id = self.id.get_or_init(|| match call_id {
                 Some(id) => recording.bundle.tool_call_id(id.as_str()),
                 None => recording.bundle.unique("tool"),
@@ -154,12 +153,15 @@ impl ToolWindow {
     fn invocation(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
         let Some((recording, _)) = self.turn.place(at) else { return };
         let Ok(AsJson { reference, bytes }) = recording.put_json(PayloadKind::ToolInvocation, body) else { return };
-        if self.life.is_pending() {
-            locked(&self.seen).invocation = Some(reference);
+        let other = if self.life.is_pending() {
+            locked(&self.seen).invocation = Some(reference.clone());
             self.start(at);
+            // Another may have started it meanwhile, or said otherwise.
+            (locked(&self.seen).named_invocation.as_ref() != Some(&reference)).then_some(reference)
         } else {
-            self.keep_reference_beside(reference, at);
-        }
+            Some(reference)
+        };
+        other.into_iter().for_each(|reference| self.keep_reference_beside(reference, at));
         self.keep_bytes_beside(bytes, at);
     }
 
@@ -310,7 +312,7 @@ impl ToolWindow {
     }
 
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
-        self.end_agent(&end);
+        self.end_agents(&end);
         if !self.life.is_open() {
             // Over, or never started and now never will.
             self.life.end(self.recorder(), || {});

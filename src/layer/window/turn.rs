@@ -21,6 +21,8 @@ pub(in crate::layer) struct TurnWindow {
     place: OnceLock<Place>,
     life: Life,
     error: Mutex<Option<String>>,
+    /// Whether a panic was unwinding when it was opened.
+    opened_unwinding: bool,
 }
 
 /// A turn that started, as its events name it.
@@ -42,7 +44,8 @@ impl TurnWindow {
 
     fn make(thread: Arc<ThreadWindow>, given_id: Option<String>, is_supplied: bool) -> Arc<Self> {
         let (place, life, error) = (OnceLock::new(), Life::default(), Mutex::default());
-        Arc::new(Self { thread, given_id, is_supplied, place, life, error })
+        let opened_unwinding = std::thread::panicking();
+        Arc::new(Self { thread, given_id, is_supplied, place, life, error, opened_unwinding })
     }
 
     pub(in crate::layer) fn thread(&self) -> &Arc<ThreadWindow> {
@@ -166,7 +169,7 @@ impl TurnWindow {
     }
 
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
-        let error = end.error_of(locked(&self.error).clone());
+        let error = end.error_of(locked(&self.error).clone(), self.opened_unwinding);
         let (status, error) = match (end, error) {
             (End::Closed, None) | (End::Completed, _) => (ExecutionStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (ExecutionStatus::Failed, Some(error)),

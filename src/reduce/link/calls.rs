@@ -46,6 +46,9 @@ pub(super) fn link(tools: &mut Tools, talk: &mut Talk, visible: &Visible, proble
             }
             tool.requested_by.get_or_insert_with(|| inference.inference_call_id.clone());
         }
+        if tool.requested_by.is_none() {
+            ask_blind(tool, talk, &answers, work);
+        }
     }
 }
 
@@ -75,8 +78,8 @@ impl Answers {
     }
 }
 
-/// A tool call that no item of the conversation asked for, because what the model said was not recorded: then it was
-/// asked for by the last answer of its turn. An answer whose content is known did not ask for it.
+/// A tool call that no answer is known to have asked for, because what the model said was not recorded: then it was asked for
+/// by the last answer of its turn. An answer whose content is known did not ask for it.
 fn ask_blind(tool: &mut ToolCall, talk: &mut Talk, answers: &Answers, work: &mut Work) {
     work.link_probes += 1;
     let is_of_model = matches!(tool.requester, Requester::Model);
