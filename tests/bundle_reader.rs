@@ -173,7 +173,9 @@ fn what_is_no_bundle_is_told_with_what_was_looked_for() {
     let wanted = "a bundle is a directory with manifest.json and trace.jsonl";
     let directory = tempfile::tempdir().unwrap();
     check_refused(&directory.path().join("no"), not_a_bundle, &["there is nothing here", wanted]);
-    check_refused(directory.path(), not_a_bundle, &["has no manifest.json", wanted]);
+    check_refused(directory.path(), not_a_bundle, &["is empty: nothing was recorded here", wanted]);
+    fs::write(directory.path().join("notes"), "").unwrap();
+    check_refused(directory.path(), not_a_bundle, &["has no manifest.json, and no bundle in it", wanted]);
     let file = tempfile::NamedTempFile::new().unwrap();
     check_refused(file.path(), not_a_bundle, &["is a file, not a bundle", wanted]);
 

@@ -258,3 +258,23 @@ fn a_filter_in_front_of_everything_is_told_of_in_one_line() {
         drop(Thread::start(ThreadMeta::new()));
     }
 }
+
+#[test]
+fn a_recorder_that_records_nothing_says_what_was_forgotten() {
+    if let Some(role) = role() {
+        let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
+        if role == "no layer" {
+            return drop(Thread::start(ThreadMeta::new()));
+        }
+        // As `let (recorder, _) = …` does.
+        drop(guard);
+        return common::under(&recorder, || drop((Thread::start(ThreadMeta::new()), Thread::start(ThreadMeta::new()))));
+    }
+    let test = "a_recorder_that_records_nothing_says_what_was_forgotten";
+    for (role, said) in [("no layer", "no layer of the recorder was ever made"), ("early", "keep the guard until")] {
+        let root = tempfile::tempdir().unwrap();
+        let (stderr, bundles) = in_child(test, role, Some(root.path()));
+        assert!(bundles.is_empty());
+        assert_eq!(stderr.matches(said).count(), 1, "{stderr}");
+    }
+}

@@ -119,7 +119,10 @@ fn what_is_there(bundle: &Path, missing: &str) -> String {
         Err(error) => format!("can't be looked at ({error}); {wanted}"),
         Ok(found) if !found.is_dir() => format!("is a file, not a bundle; {wanted}"),
         Ok(_) => match bundles_in(bundle).as_slice() {
-            [] => format!("has no {missing}; {wanted}, usually named trace-…"),
+            [] if bundle.read_dir().is_ok_and(|mut entries| entries.next().is_none()) => {
+                format!("is empty: nothing was recorded here; {wanted}, usually named trace-…")
+            }
+            [] => format!("has no {missing}, and no bundle in it; {wanted}, usually named trace-…"),
             bundles => {
                 let named = bundles.iter().take(NAMED_BUNDLES).map(|path| path.display().to_string());
                 let named = named.collect::<Vec<_>>().join(", ");

@@ -22,6 +22,13 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let inner = &self.0.0;
         inner.shut_down();
+        if !inner.had_layer() {
+            tell(format_args!(
+                "nothing was recorded under {}: no layer of the recorder was ever made; put `recorder.layer()` into the \
+                 subscriber, before the work begins",
+                inner.root.display()
+            ));
+        }
         let stats = self.0.stats();
         if stats.lost() > 0 && inner.options.on_loss.is_none() {
             let root = inner.root.display();

@@ -25,7 +25,6 @@ use super::span_state::{Place, SpanState};
 use super::stderr::tell;
 use super::supplied::Supplied;
 use super::wire_event::{WireEvent, may_be_wire};
-use crate::bundle::Lost;
 
 /// Feeds a recording with the spans of one subscriber. Made by [`Recorder::layer`](super::Recorder::layer).
 ///
@@ -109,7 +108,7 @@ where
         let mut fields = Fields::default();
         attrs.record(&mut fields);
         if fields.kind().is_some() {
-            self.recorder.options.lose(Lost::Late, attrs.metadata().name());
+            self.recorder.lose_late(attrs.metadata().name());
         }
     }
 
@@ -168,7 +167,7 @@ where
         let Some(state) = self.state_of(id, &ctx) else { return };
         // What a handle says it counts itself.
         if self.recorder.is_shut() && !state.is_handled() {
-            return self.recorder.options.lose(Lost::Late, "fields of a span");
+            return self.recorder.lose_late("fields of a span");
         }
         let mut fields = Fields::default();
         values.record(&mut fields);

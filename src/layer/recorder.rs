@@ -12,6 +12,7 @@ use super::builder::{Builder, Error};
 use super::ignoring::is_ignoring;
 use super::parent::Parent;
 use super::span_state::SpanState;
+use super::stderr::tell;
 use super::window::{AnOpenWindow, End, InferenceWindow, ThreadWindow};
 use super::{Guard, RecordFilter, RecordLayer};
 use crate::bundle::{Lost, Stats, WriterOptions};
@@ -87,6 +88,7 @@ pub(super) struct Inner {
     /// The agent that spawned this process.
     pub(super) parent: Option<Parent>,
     is_shut: AtomicBool,
+    told_late: AtomicBool,
     last_layer: AtomicU64,
     layers: Mutex<HashSet<LayerNumber>>,
     /// Windows with a start and no end, in the order of their starts.
@@ -121,6 +123,7 @@ impl Inner {
             options,
             parent,
             is_shut: AtomicBool::new(false),
+            told_late: AtomicBool::new(false),
             last_layer: AtomicU64::new(0),
             layers: Mutex::default(),
             open: Mutex::default(),
@@ -143,6 +146,23 @@ impl Inner {
         number
     }
 
+    /// Whether any layer was ever made.
+    pub(super) fn had_layer(&self) -> bool {
+        self.last_layer.load(Ordering::Relaxed) > 0
+    }
+
+    /// Something came after the shutdown. Said once where nobody listens: the guard may have been dropped too early.
+    pub(super) fn lose_late(&self, what: &'static str) {
+        self.options.lose(Lost::Late, what);
+        if self.options.on_loss.is_none() && !self.told_late.swap(true, Ordering::Relaxed) {
+            tell(format_args!(
+                "{what} came after the recording under {} was shut down, and is not in it; keep the guard until the \
+                 program ends: `let (recorder, _guard) = …`, not `_`",
+                self.root.display()
+            ));
+        }
+    }
+
     pub(super) fn layer_dropped(&self, layer: LayerNumber) {
         locked(&self.layers).remove(&layer);
     }
@@ -159,7 +179,7 @@ impl Inner {
     /// Whether nothing is to be recorded now. What comes after the shutdown is counted.
     pub(super) fn is_off(&self, what: &'static str) -> bool {
         if self.is_shut() {
-            self.options.lose(Lost::Late, what);
+            self.lose_late(what);
             return true;
         }
         is_ignoring()
@@ -170,7 +190,7 @@ impl Inner {
         let mut open = locked(&self.open);
         if self.is_shut() {
             drop(open);
-            self.options.lose(Lost::Late, "a start");
+            self.lose_late("a start");
             return None;
         }
         let key = OpenKey(self.last_key.fetch_add(1, Ordering::Relaxed));
