@@ -26,6 +26,8 @@
 //! manifest's is `parent`: who spawned the process.
 
 mod body;
+mod disk;
+mod durability;
 mod error;
 mod file;
 mod limits;
@@ -35,12 +37,18 @@ mod log_file;
 mod loss;
 mod manifest;
 mod open_logs;
+mod oversize;
+mod queue;
+mod queued_writer;
 mod reader;
 mod redact;
+mod sink;
 mod store;
+mod syncs;
 mod writer;
 
 pub use body::{Body, BodyBuf, BodyError, Exact, Json};
+pub use durability::{Durability, SyncEvery};
 pub use error::{Error, ErrorKind};
 pub(crate) use file::create_dirs;
 pub use limits::Limits;
@@ -49,6 +57,7 @@ pub use loss::{Loss, Lost, Stats, Tally};
 pub use manifest::Manifest;
 pub use reader::Reader;
 pub use redact::Redact;
+pub(crate) use sink::Sink;
 pub use store::{BadPayload, Location, PayloadStore};
 pub(crate) use writer::ReadyBody;
 pub use writer::{OnLoss, Stored, Writer, WriterOptions};

@@ -9,7 +9,7 @@ use super::ignoring::{call_out, is_ignoring, while_calling_out};
 use super::parent::Source;
 use super::recorder::Inner;
 use super::{Guard, Recorder};
-use crate::bundle::{Limits, Loss, Redact, WriterOptions, create_dirs};
+use crate::bundle::{Durability, Limits, Loss, Redact, WriterOptions, create_dirs};
 use crate::event::PayloadKind;
 
 /// The environment variable that names the directory of bundles and thereby turns recording on.
@@ -53,6 +53,12 @@ impl Builder {
     /// How large bodies may be.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
+        self
+    }
+
+    /// How much of the recording survives what. `Durability::Kernel` unless set: the death of the process.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.options.durability = durability;
         self
     }
 
