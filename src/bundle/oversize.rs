@@ -15,7 +15,7 @@ pub(super) const PIECE_BYTES: usize = 2 * END_BYTES;
 pub(super) struct Oversize {
     length: u64,
     hash: Xxh3,
-    /// The last bytes, [`PIECE_BYTES`] of them or some more.
+    /// The last bytes, [`PIECE_BYTES`] of them or up to twice as many.
     pub(super) tail: Vec<u8>,
 }
 
@@ -36,12 +36,12 @@ impl Oversize {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         self.hash.update(bytes);
-        let last = &bytes[bytes.len().saturating_sub(PIECE_BYTES)..];
-        if self.tail.len() + last.len() > 2 * PIECE_BYTES {
-            let excess = (self.tail.len() + last.len() - PIECE_BYTES).min(self.tail.len());
-            self.tail.drain(..excess);
+        if bytes.len() >= PIECE_BYTES {
+            self.tail.clear();
+        } else if self.tail.len() + bytes.len() > 2 * PIECE_BYTES {
+            self.tail.drain(..self.tail.len() + bytes.len() - PIECE_BYTES);
         }
-        self.tail.extend_from_slice(last);
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(PIECE_BYTES)..]);
     }
 
     /// Length in bytes and xxh3-128 of the whole body, as it was given.
@@ -67,13 +67,16 @@ mod tests {
         let whole: Vec<u8> =
             (0..10 * PIECE_BYTES as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         for first in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, 3 * PIECE_BYTES, whole.len() - 1] {
-            for step in [7_919, PIECE_BYTES - 1, PIECE_BYTES, 5 * PIECE_BYTES, whole.len()] {
+            let steps = [7_919, PIECE_BYTES - 1, PIECE_BYTES, 5 * PIECE_BYTES, whole.len()];
+            // A body that is not so large yet is held whole.
+            let is_oversize = |step: &usize| first + step.min(&(whole.len() - first)) > 2 * PIECE_BYTES;
+            for step in steps.into_iter().filter(is_oversize) {
                 let mut bytes = whole[..first].to_vec();
                 let mut pieces = whole[first..].chunks(step);
                 let mut oversize = Oversize::begin(&mut bytes, pieces.next().expect("one"));
                 pieces.for_each(|piece| oversize.push(piece));
                 assert_eq!(oversize.whole(), (whole.len() as u64, xxh3_128(&whole)), "{first} {step}");
-                assert!(oversize.tail.len() >= PIECE_BYTES && oversize.tail.len() <= 3 * PIECE_BYTES, "{first} {step}");
+                assert!(oversize.tail.len() >= PIECE_BYTES && oversize.tail.len() <= 2 * PIECE_BYTES, "{first} {step}");
                 assert!(whole.ends_with(&oversize.tail), "{first} {step}");
                 assert!(bytes.len() <= PIECE_BYTES && whole.starts_with(&bytes), "{first} {step}");
             }
