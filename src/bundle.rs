@@ -36,8 +36,12 @@ mod log;
 mod log_file;
 mod loss;
 mod manifest;
+#[cfg(test)]
+pub(crate) mod mem_disk;
 mod open_logs;
 mod oversize;
+#[cfg(test)]
+mod power_cut;
 mod queue;
 mod queued_writer;
 mod reader;
