@@ -52,9 +52,9 @@ mod syncs;
 mod writer;
 
 pub use body::{Body, BodyBuf, BodyError, Exact, Json};
+pub(crate) use disk::Disk;
 pub use durability::{Durability, SyncEvery};
 pub use error::{Error, ErrorKind};
-pub(crate) use file::create_dirs;
 pub use limits::Limits;
 pub use line::{BadLine, Line, Lines};
 pub use loss::{Loss, Lost, Stats, Tally};

@@ -192,7 +192,9 @@ fn torn(bytes: &[u8], synced: &[u8], random: &mut dyn FnMut() -> u64) -> Vec<u8>
         return synced.to_vec();
     }
     let (least, most) = (synced.len().min(bytes.len()), synced.len().max(bytes.len()));
-    let length = least + (random() as usize) % (most - least + 1);
+    // Often the length is there, and the bytes are not.
+    let any = least + (random() as usize) % (most - least + 1);
+    let length = if random().is_multiple_of(2) { bytes.len() } else { any };
     let mut torn = synced.to_vec();
     torn.resize(length, 0);
     for start in (0..length.min(bytes.len())).step_by(BLOCK) {

@@ -255,7 +255,8 @@ impl Writer {
     /// The same, as the body of this number, which no other has.
     pub(super) fn store_as(&self, number: u64, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
         let ReadyBody { kind, body, is_json, truncated } = ready;
-        let kept = self.store.put(number, thread, kind, &body).map(|place| self.identified(place, &body));
+        let kept = unpanicked(|| self.store.put(number, thread, kind, &body));
+        let kept = kept.map(|place| self.identified(place, &body));
         body.give_back();
         match kept {
             Ok(place) => {
@@ -319,7 +320,8 @@ impl Writer {
 
     fn append_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         self.wake_log();
-        match self.log.append(&RecordBody::new(at, &self.manifest.rollout_id, context, event)) {
+        let line = RecordBody::new(at, &self.manifest.rollout_id, context, event);
+        match unpanicked(|| self.log.append(&line)) {
             Ok(seq) => {
                 self.options.tally.wrote_event(event.kind());
                 self.wrote_line(seq);
@@ -354,7 +356,8 @@ impl Writer {
         }
         let context = EventContext::default();
         self.wake_log();
-        match self.log.append_last(&RecordBody::new(at, &self.manifest.rollout_id, &context, event)) {
+        let line = RecordBody::new(at, &self.manifest.rollout_id, &context, event);
+        match unpanicked(|| self.log.append_last(&line)) {
             Ok(seq) => {
                 self.options.tally.wrote_event(event.kind());
                 self.wrote_line(seq);
@@ -423,6 +426,12 @@ impl Writer {
         }
         self.log.rest();
     }
+}
+
+/// What panics while it is written is lost, and the host goes on.
+fn unpanicked<T, E: From<io::Error>>(write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(write))
+        .unwrap_or_else(|panic| Err(io::Error::other(format!("its writing panicked: {}", message_of(&*panic))).into()))
 }
 
 fn open_log(log: &Arc<Log<LogFile>>) -> Weak<dyn Rests> {
