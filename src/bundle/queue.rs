@@ -75,6 +75,12 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether there is room again: no more is held than half of what may be.
+    pub(super) fn has_room(&self, limits: &Limits) -> bool {
+        let state = locked(&self.0.state);
+        state.jobs.len() <= limits.queue_events / 2 && state.bytes <= limits.queue_bytes / 2
+    }
+
     /// Takes no more, and waits so long for what there is. What is left then is lost.
     pub(crate) fn finish(&self, within: Duration) {
         let mut state = locked(&self.0.state);

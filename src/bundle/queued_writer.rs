@@ -130,10 +130,12 @@ impl Shared {
         let _ = self.writer.set(made.ok());
     }
 
-    /// The writer, which will say what was not taken.
-    fn writer(&self) -> Option<&Writer> {
+    /// The writer, which will say what was not taken: when there is room again, so that one gap says all of it, or when
+    /// the bundle ends.
+    fn writer(&self, is_end: bool) -> Option<&Writer> {
         let writer = self.writer.get()?.as_ref()?;
-        if self.has_gap.swap(false, Ordering::Relaxed) {
+        if self.has_gap.load(Ordering::Relaxed) && (is_end || self.options.queue.has_room(&self.options.limits)) {
+            self.has_gap.store(false, Ordering::Relaxed);
             writer.remember_all(mem::take(&mut *locked(&self.gap)));
         }
         Some(writer)
@@ -226,7 +228,8 @@ impl Job {
         if let Task::Create = task {
             return bundle.make();
         }
-        let Some(writer) = bundle.writer() else { return };
+        let is_end = matches!(task, Task::AppendLast { .. } | Task::Finish { .. });
+        let Some(writer) = bundle.writer(is_end) else { return };
         match task {
             Task::Create => {}
             Task::Store { number, thread, ready, reference } => {
