@@ -14,8 +14,10 @@
 //! # Promises of the writer
 //! 1. `seq` and the order of the lines agree, whatever the number of threads that write.
 //! 2. A body is complete in the [`PayloadStore`] before the event that names it can be read.
-//! 3. What a returned call has written survives the death of the process: it is in the kernel's hands.
-//! 4. Recording never fails or panics its host. Its one lock is held for the write of one line. What could not be
+//! 3. What a returned call has written survives the death of the process: it is in the kernel's hands. With
+//!    [`Durability::Fsync`] it survives the death of the machine; with [`Durability::Buffered`] a recorder gives this up
+//!    for what is in its queue.
+//! 4. Recording never fails or panics its host. The lock of a log is held for the write of one line. What could not be
 //!    written is counted ([`Stats`]), told once ([`Loss`]), and said in the log when that can be written again.
 //! 5. A line is whole or it is the last one.
 //! 6. A bundle has one writer: creating one where one exists is refused.
@@ -42,6 +44,7 @@ mod open_logs;
 mod oversize;
 #[cfg(test)]
 mod power_cut;
+mod prepared;
 mod queue;
 mod queued_writer;
 mod reader;

@@ -11,18 +11,17 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::body::message_of;
-use super::disk::{Disk, DiskFile, RealDisk};
+use super::disk::{Disk, RealDisk};
 use super::durability::SyncEvery;
 use super::log::{Log, NotWritten};
 use super::log_file::LogFile;
 use super::loss::Gap;
 use super::open_logs::{OpenLogs, Rests};
+use super::prepared::Prepared;
 use super::queue::Queue;
 use super::store::Files;
 use super::syncs::{Syncs, Unsynced};
-use super::{
-    Body, BodyBuf, Durability, Error, ErrorKind, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally,
-};
+use super::{Body, BodyBuf, Durability, Error, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally};
 use crate::event::{
     Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, Truncated,
     UnixMillis,
@@ -437,66 +436,4 @@ fn unpanicked<T, E: From<io::Error>>(write: impl FnOnce() -> Result<T, E>) -> Re
 fn open_log(log: &Arc<Log<LogFile>>) -> Weak<dyn Rests> {
     let log: Arc<dyn Rests> = Arc::<Log<LogFile>>::clone(log);
     Arc::downgrade(&log)
-}
-
-/// A bundle's directory under a temporary name, removed again unless it is published.
-struct Prepared<'a> {
-    disk: &'a dyn Disk,
-    directory: PathBuf,
-    log: Option<Arc<dyn DiskFile>>,
-}
-
-/// Makes temporary names unique in this process.
-fn unique() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
-
-impl<'a> Prepared<'a> {
-    fn make(disk: &'a Arc<dyn Disk>, root: &Path, manifest: &Manifest, syncs: bool) -> Result<Self, Error> {
-        let name = format!(".{}.{:x}.tmp", manifest.directory_name(), unique());
-        let mut prepared = Self { disk: &**disk, directory: root.join(name), log: None };
-        prepared.fill(manifest, syncs).map_err(|error| Error::io(root, "a bundle can't be made here", error))?;
-        Ok(prepared)
-    }
-
-    fn fill(&mut self, manifest: &Manifest, syncs: bool) -> io::Result<()> {
-        let payloads = self.directory.join(Manifest::PAYLOADS);
-        self.disk.create_dirs(&payloads)?;
-        let manifest_file = self.disk.create(&self.directory.join(Manifest::FILE))?;
-        manifest_file.write_all(&serde_json::to_vec_pretty(manifest)?)?;
-        let log = self.disk.create(&self.directory.join(Manifest::LOG))?;
-        if syncs {
-            manifest_file.sync()?;
-            log.sync()?;
-            self.disk.sync_dir(&payloads)?;
-            self.disk.sync_dir(&self.directory)?;
-        }
-        self.log = Some(log);
-        Ok(())
-    }
-
-    fn publish(mut self, path: &Path) -> Result<Arc<dyn DiskFile>, Error> {
-        match (self.disk.rename(&self.directory, path), self.log.take()) {
-            (Ok(()), Some(log)) => Ok(log),
-            (Ok(()), None) => Err(Error::new(ErrorKind::Io, path, "the bundle has no log")),
-            (Err(_), _) if self.disk.identity(path).is_ok() => {
-                let message =
-                    "a bundle is already here; a bundle has one writer, so give every run a trace id of its own";
-                Err(Error::new(ErrorKind::Exists, path, message))
-            }
-            (Err(error), _) => Err(Error::io(path, "the bundle can't be put in its place", error)),
-        }
-    }
-}
-
-impl Drop for Prepared<'_> {
-    fn drop(&mut self) {
-        // Gone already where it was published. By name: to list a directory needs a file that may not be had.
-        for file in [Manifest::FILE, Manifest::LOG] {
-            let _ = self.disk.remove_file(&self.directory.join(file));
-        }
-        let _ = self.disk.remove_dir(&self.directory.join(Manifest::PAYLOADS));
-        let _ = self.disk.remove_dir(&self.directory);
-    }
 }
