@@ -113,9 +113,9 @@ impl MemDisk {
 }
 
 fn parts(path: &Path) -> impl Iterator<Item = OsString> {
-    path.components().filter_map(|part| match part {
-        std::path::Component::Normal(name) => Some(name.to_owned()),
-        _ => None,
+    path.components().filter_map(|part| {
+        let std::path::Component::Normal(name) = part else { return None };
+        Some(name.to_owned())
     })
 }
 

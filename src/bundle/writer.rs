@@ -200,8 +200,8 @@ impl Writer {
         let syncs = options.durability.syncs();
         let log = Prepared::make(disk, &root, &manifest, syncs)?.publish(&path)?;
         if syncs {
-            let holders = missing.into_iter().filter_map(Path::parent).chain([&*root]);
-            holders.map(|path| disk.sync_dir(path)).collect::<io::Result<()>>().map_err(cant)?;
+            let mut holders = missing.into_iter().filter_map(Path::parent).chain([&*root]);
+            holders.try_for_each(|path| disk.sync_dir(path)).map_err(cant)?;
         }
         let log = Arc::new(Log::new(LogFile::new(Arc::clone(disk), log, path.join(Manifest::LOG))));
         options.open_logs.opened(open_log(&log));
