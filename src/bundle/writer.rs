@@ -188,7 +188,8 @@ impl Writer {
     /// The directory appears under its name with its manifest and an empty log already in it.
     ///
     /// # Errors
-    /// [`ErrorKind::Exists`] where that directory is there already, [`ErrorKind::Io`] where the file system refuses.
+    /// [`ErrorKind::Exists`](super::ErrorKind::Exists) where that directory is there already,
+    /// [`ErrorKind::Io`](super::ErrorKind::Io) where the file system refuses.
     pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, Error> {
         // A program may change its directory while it is recorded.
         let root = std::path::absolute(root).map_err(|error| Error::io(root, "is no usable path", error))?;
