@@ -67,3 +67,8 @@ fuzz SECONDS="60":
 # Everything an agent does, in several threads for so long: fails where memory or open files grow
 soak SECONDS="600":
     OTEL_TRACE_SOAK_SECONDS={{SECONDS}} cargo test --release --test layer_soak -- --exact --nocapture many_threads_at_everything_hold_memory_and_files_flat
+
+# Kill hundreds of recording processes at random moments, and check what each left; then a body of 10 GB
+survive N="300":
+    OTEL_TRACE_KILLS={{N}} cargo test --release --test survival -- --nocapture --test-threads=1
+    OTEL_TRACE_BODY_BYTES=10000000000 cargo test --release --test survival -- --exact a_body_of_any_size_is_held_in_bounded_memory_and_known_by_length_and_hash

@@ -14,8 +14,10 @@
 //! # Promises of the writer
 //! 1. `seq` and the order of the lines agree, whatever the number of threads that write.
 //! 2. A body is complete in the [`PayloadStore`] before the event that names it can be read.
-//! 3. What a returned call has written survives the death of the process: it is in the kernel's hands.
-//! 4. Recording never fails or panics its host. Its one lock is held for the write of one line. What could not be
+//! 3. What a returned call has written survives the death of the process: it is in the kernel's hands. With
+//!    [`Durability::Fsync`] it survives the death of the machine; with [`Durability::Buffered`] a recorder gives this up
+//!    for what is in its queue.
+//! 4. Recording never fails or panics its host. The lock of a log is held for the write of one line. What could not be
 //!    written is counted ([`Stats`]), told once ([`Loss`]), and said in the log when that can be written again.
 //! 5. A line is whole or it is the last one.
 //! 6. A bundle has one writer: creating one where one exists is refused.
@@ -26,6 +28,8 @@
 //! manifest's is `parent`: who spawned the process.
 
 mod body;
+mod disk;
+mod durability;
 mod error;
 mod file;
 mod limits;
@@ -35,21 +39,33 @@ mod log;
 mod log_file;
 mod loss;
 mod manifest;
+#[cfg(test)]
+pub(crate) mod mem_disk;
 mod open_logs;
+mod oversize;
+#[cfg(test)]
+mod power_cut;
+mod prepared;
+mod queue;
+mod queued_writer;
 mod reader;
 mod redact;
+mod sink;
 mod store;
+mod syncs;
 mod writer;
 
 pub use body::{Body, BodyBuf, BodyError, Exact, Json};
+pub(crate) use disk::Disk;
+pub use durability::{Durability, SyncEvery};
 pub use error::{Error, ErrorKind};
-pub(crate) use file::create_dirs;
 pub use limits::Limits;
 pub use line::{BadLine, Line, Lines};
 pub use loss::{Loss, Lost, Stats, Tally};
 pub use manifest::Manifest;
 pub use reader::Reader;
 pub use redact::Redact;
+pub(crate) use sink::Sink;
 pub use store::{BadPayload, Location, PayloadStore};
 pub(crate) use writer::ReadyBody;
 pub use writer::{OnLoss, Stored, Writer, WriterOptions};

@@ -88,6 +88,8 @@ mod builder;
 mod debug_text;
 mod exchange;
 mod extension;
+#[cfg(test)]
+mod faulty_disk;
 mod field_bodies;
 mod field_facts;
 mod fields;

@@ -8,6 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
+use super::Limits;
+use super::oversize::{Oversize, PIECE_BYTES};
+
 /// Something that can be recorded as a payload: [`Json`], [`Exact`], or a type of the program's own.
 pub trait Body {
     /// Writes the body, once. Not called where nobody records.
@@ -35,7 +38,7 @@ pub struct Exact<'a>(pub &'a [u8]);
 
 impl Body for Exact<'_> {
     fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
-        out.bytes.extend_from_slice(self.0);
+        out.push(self.0);
         // What is ignored is not looked at closely: that it is UTF-8 must be asked for.
         out.is_json = std::str::from_utf8(self.0).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         Ok(())
@@ -75,18 +78,44 @@ thread_local! {
 }
 
 /// One body, in memory. What is written to it is JSON, unless [`Exact`] found otherwise.
+///
+/// It takes any number of bytes. Of what is beyond its limit, only both ends, the length and the hash are kept.
 #[derive(Debug)]
 pub struct BodyBuf {
+    /// All of the body, or its head.
     pub(super) bytes: Vec<u8>,
     pub(super) is_json: bool,
+    /// The most bytes that are kept whole.
+    most: usize,
+    /// What follows the head of a body that has more.
+    pub(super) oversize: Option<Box<Oversize>>,
 }
 
 impl BodyBuf {
     /// This thread's buffer, or a new one where that is in use (a body that records bodies) or the thread is ending.
-    pub(super) fn take() -> Self {
+    pub(super) fn take(limits: Limits) -> Self {
         let mut bytes = KEPT.try_with(Cell::take).unwrap_or_default();
         bytes.clear();
-        Self { bytes, is_json: true }
+        Self { bytes, is_json: true, most: limits.body_bytes.max(2 * PIECE_BYTES), oversize: None }
+    }
+
+    /// A copy of a body of so many bytes would be cheaper to keep than this buffer: gives the copy, and the buffer back.
+    pub(super) fn into_compact(self) -> Self {
+        if self.bytes.capacity() <= self.bytes.len().saturating_mul(2) {
+            return self;
+        }
+        let Self { is_json, most, .. } = self;
+        let bytes = self.bytes.as_slice().to_owned();
+        self.give_back();
+        Self { bytes, is_json, most, oversize: None }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        match &mut self.oversize {
+            None if bytes.len() <= self.most.saturating_sub(self.bytes.len()) => self.bytes.extend_from_slice(bytes),
+            None => self.oversize = Some(Box::new(Oversize::begin(&mut self.bytes, bytes))),
+            Some(oversize) => oversize.push(bytes),
+        }
     }
 
     pub(super) fn give_back(self) {
@@ -109,12 +138,13 @@ impl BodyBuf {
     /// Drops what is there and says why instead.
     pub(super) fn replace_by_loss(&mut self, reason: &str) {
         self.bytes.clear();
+        self.oversize = None;
         self.is_json = true;
         // Writing to memory does not fail.
         let _ = serde_json::to_writer(&mut self.bytes, &serde_json::json!({ "otel_trace.lost": reason }));
     }
 
-    /// The body as it stands.
+    /// The body as it stands; only its head where it is beyond its limit.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -127,12 +157,12 @@ impl BodyBuf {
 
 impl io::Write for BodyBuf {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
+        self.push(bytes);
         Ok(bytes.len())
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.bytes.extend_from_slice(bytes);
+        self.push(bytes);
         Ok(())
     }
 

@@ -36,6 +36,14 @@ impl Error {
         Self { kind: ErrorKind::Io, message: doing.into(), path: path.to_owned(), source: Some(source) }
     }
 
+    /// The error with its cause.
+    pub(crate) fn full_message(&self) -> String {
+        match &self.source {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+
     /// What went wrong, for a program.
     pub fn kind(&self) -> ErrorKind {
         self.kind

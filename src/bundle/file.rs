@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 /// Makes a directory, and those above it where they are missing, that only its owner may enter.
-pub(crate) fn create_dirs(path: &Path) -> io::Result<()> {
+pub(super) fn create_dirs(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

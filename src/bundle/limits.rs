@@ -4,6 +4,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::BodyBuf;
+use super::oversize::END_BYTES;
 use crate::event::Truncated;
 
 /// How much is kept of what is too large.
@@ -12,16 +13,18 @@ use crate::event::Truncated;
 pub struct Limits {
     /// The largest body kept whole, in bytes. 256 MiB unless set.
     pub body_bytes: usize,
+    /// The most events and bodies that wait to be written where [`Durability::Buffered`](super::Durability::Buffered)
+    /// is chosen. 65,536 unless set.
+    pub queue_events: usize,
+    /// The most bytes of them, likewise. 64 MiB unless set.
+    pub queue_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes: 256 * 1024 * 1024 }
+        Self { body_bytes: 256 * 1024 * 1024, queue_events: 1 << 16, queue_bytes: 64 * 1024 * 1024 }
     }
 }
-
-/// The most that is kept of each end of a body that is too large, in bytes.
-const END_BYTES: usize = 64 * 1024;
 
 /// What stands for a body that is too large.
 #[derive(Serialize)]
@@ -38,19 +41,34 @@ impl Limits {
         self
     }
 
+    /// No more events and bodies than this wait to be written.
+    #[must_use]
+    pub fn queue_events(mut self, count: usize) -> Self {
+        self.queue_events = count;
+        self
+    }
+
+    /// No more of them wait than have so many bytes together.
+    #[must_use]
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
     /// Cuts a body that is too large to `{"otel_trace.truncated": {"head": …, "tail": …}}` and gives what the whole
     /// of it was.
     pub(super) fn apply(self, body: &mut BodyBuf) -> Option<Truncated> {
+        let oversize = body.oversize.take();
         let bytes = &body.bytes;
-        if bytes.len() <= self.body_bytes {
+        if oversize.is_none() && bytes.len() <= self.body_bytes {
             return None;
         }
         let kept = (self.body_bytes / 4).min(END_BYTES);
-        let whole = Truncated { length: bytes.len() as u64, hash: format!("{:032x}", xxh3_128(bytes)) };
-        let ends = Ends {
-            head: String::from_utf8_lossy(&bytes[..kept]),
-            tail: String::from_utf8_lossy(&bytes[bytes.len() - kept..]),
-        };
+        let (length, hash) = oversize.as_ref().map_or((bytes.len() as u64, xxh3_128(bytes)), |body| body.whole());
+        let whole = Truncated { length, hash: format!("{hash:032x}") };
+        let tail = oversize.as_ref().map_or(bytes, |body| &body.tail);
+        let (head, tail) = (&bytes[..kept.min(bytes.len())], &tail[tail.len().saturating_sub(kept)..]);
+        let ends = Ends { head: String::from_utf8_lossy(head), tail: String::from_utf8_lossy(tail) };
         let cut = serde_json::json!({ "otel_trace.truncated": ends }).to_string().into_bytes();
         body.bytes = cut;
         body.is_json = true;

@@ -7,8 +7,9 @@
 use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
+use super::disk::DiskFile;
 use super::line_json;
 use super::open_logs::Rests;
 use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
@@ -33,12 +34,17 @@ pub(super) trait Medium: Send {
     fn is_linked(&self) -> bool;
     /// Lets go of what need not be held until the next write.
     fn rest(&mut self);
+    /// What forces to the disk what was written so far.
+    fn to_sync(&self) -> io::Result<Arc<dyn DiskFile>>;
 }
 
 /// The one writer of a log.
 #[derive(Debug)]
 pub(super) struct Log<M> {
     state: Mutex<State<M>>,
+    /// The last line that would survive the death of the machine. Held while lines are forced to the disk: those who
+    /// wait for it find theirs there.
+    synced: Mutex<Seq>,
     /// Whether the medium was let go of since the last line.
     rests: AtomicBool,
 }
@@ -74,7 +80,7 @@ impl<M: Medium> Log<M> {
     /// A log on an empty medium.
     pub(super) fn new(medium: M) -> Self {
         let state = State { medium, next: Seq(1), length: 0, torn: false, closed: false };
-        Self { state: Mutex::new(state), rests: AtomicBool::new(false) }
+        Self { state: Mutex::new(state), synced: Mutex::new(Seq(0)), rests: AtomicBool::new(false) }
     }
 
     /// Appends one line and gives its place. On an error nothing of it stays, and its place goes to the next line.
@@ -110,6 +116,26 @@ impl<M: Medium> Log<M> {
         }
         state.closed = close;
         Ok(state.append(line)?)
+    }
+
+    /// Waits until this line and those before it would survive the death of the machine. Nobody who appends waits.
+    pub(super) fn sync(&self, line: Seq) -> io::Result<()> {
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        if *synced >= line {
+            return Ok(());
+        }
+        let (file, last) = {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            (state.medium.to_sync()?, Seq(state.next.0 - 1))
+        };
+        file.sync()?;
+        *synced = last;
+        Ok(())
+    }
+
+    /// The last line that was written; 0 where there is none.
+    pub(super) fn last(&self) -> Seq {
+        Seq(self.state.lock().unwrap_or_else(PoisonError::into_inner).next.0 - 1)
     }
 
     /// Lets go of the medium until the next line.
@@ -291,6 +317,10 @@ mod tests {
         }
 
         fn rest(&mut self) {}
+
+        fn to_sync(&self) -> io::Result<Arc<dyn DiskFile>> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
     }
 
     struct Fixture {

@@ -1,62 +1,53 @@
 //! The file of a log, which need not be open all the time.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::file;
+use super::disk::{Disk, DiskFile, Identity};
 use super::log::Medium;
 
 /// The file of a log. It is opened again for the next write after it was let go of.
 #[derive(Debug)]
 pub(super) struct LogFile {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Open(File),
+    Open(Arc<dyn DiskFile>),
     /// Let go of, and what it was.
     Closed(Identity),
 }
 
-/// What tells a file from another that took its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    #[cfg(unix)]
-    device_and_inode: (u64, u64),
-}
-
-impl Identity {
-    #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self { device_and_inode: (metadata.dev(), metadata.ino()) }
-    }
-
-    #[cfg(not(unix))]
-    fn of(_: &Metadata) -> Self {
-        Self {}
-    }
-}
-
 impl LogFile {
     /// The open file at this path.
-    pub(super) fn new(file: File, path: PathBuf) -> Self {
-        Self { path, state: State::Open(file) }
+    pub(super) fn new(disk: Arc<dyn Disk>, file: Arc<dyn DiskFile>, path: PathBuf) -> Self {
+        Self { disk, path, state: State::Open(file) }
     }
 
-    fn open(&mut self) -> io::Result<&mut File> {
-        if let State::Closed(identity) = self.state {
-            let file = file::open_to_append(&self.path)?;
-            if Identity::of(&file.metadata()?) != identity {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "the log was replaced by another file"));
+    /// The file, opened again if it was let go of; then it is not kept.
+    fn opened(&self) -> io::Result<Arc<dyn DiskFile>> {
+        match &self.state {
+            State::Open(file) => Ok(Arc::clone(file)),
+            State::Closed(identity) => {
+                let file = self.disk.open(&self.path)?;
+                if file.identity()? != *identity {
+                    return Err(io::Error::new(io::ErrorKind::NotFound, "the log was replaced by another file"));
+                }
+                Ok(file)
             }
-            self.state = State::Open(file);
         }
-        match &mut self.state {
-            State::Open(file) => Ok(file),
+    }
+
+    fn keep_open(&mut self) -> io::Result<&dyn DiskFile> {
+        if let State::Closed(_) = self.state {
+            self.state = State::Open(self.opened()?);
+        }
+        match &self.state {
+            State::Open(file) => Ok(&**file),
             State::Closed(_) => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -64,33 +55,29 @@ impl LogFile {
 
 impl Medium for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.open()?.write(bytes)
+        self.keep_open()?.write(bytes)
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        // Opened for appending: the next write goes to the new end.
-        self.open()?.set_len(length)
+        self.keep_open()?.set_len(length)
     }
 
     fn is_linked(&self) -> bool {
         match &self.state {
-            #[cfg(unix)]
-            State::Open(file) => {
-                file.metadata().is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) > 0)
-            }
-            #[cfg(not(unix))]
-            State::Open(_) => true,
-            State::Closed(identity) => {
-                self.path.symlink_metadata().is_ok_and(|metadata| Identity::of(&metadata) == *identity)
-            }
+            State::Open(file) => file.is_linked(),
+            State::Closed(identity) => self.disk.identity(&self.path).is_ok_and(|found| found == *identity),
         }
     }
 
     fn rest(&mut self) {
         if let State::Open(file) = &self.state
-            && let Ok(metadata) = file.metadata()
+            && let Ok(identity) = file.identity()
         {
-            self.state = State::Closed(Identity::of(&metadata));
+            self.state = State::Closed(identity);
         }
+    }
+
+    fn to_sync(&self) -> io::Result<Arc<dyn DiskFile>> {
+        self.opened()
     }
 }

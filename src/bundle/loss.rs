@@ -26,6 +26,8 @@ pub enum Lost {
     Body(PayloadKind),
     /// A bundle could not be made: nothing of its thread is recorded.
     Bundle,
+    /// Nothing yet: what was written could not be forced to the disk, and may not survive the death of the machine.
+    Unsynced,
     /// Something was said after recording had been shut down.
     Late,
 }
@@ -37,6 +39,7 @@ impl Lost {
             Self::Event(kind) => kind.name(),
             Self::Payload(kind) | Self::Body(kind) => kind.name(),
             Self::Bundle => "bundle",
+            Self::Unsynced => "unsynced",
             Self::Late => "late",
         }
     }
@@ -49,6 +52,7 @@ impl fmt::Display for Loss {
             Lost::Payload(kind) => write!(f, "a body `{}` could not be stored: {}", kind.name(), self.reason),
             Lost::Body(kind) => write!(f, "a body `{}` is replaced by its reason: {}", kind.name(), self.reason),
             Lost::Bundle => write!(f, "a run is not recorded: {}", self.reason),
+            Lost::Unsynced => write!(f, "what is recorded may not survive the death of the machine: {}", self.reason),
             Lost::Late => write!(f, "something came after recording was shut down: {}", self.reason),
         }
     }
@@ -63,6 +67,7 @@ pub struct Tally {
     lost_payloads: Counts<{ PayloadKind::ALL.len() }>,
     lost_bodies: Counts<{ PayloadKind::ALL.len() }>,
     lost_bundles: AtomicU64,
+    unsynced: AtomicU64,
     late: AtomicU64,
 }
 
@@ -95,6 +100,7 @@ impl Default for Tally {
             lost_payloads: Counts::new(),
             lost_bodies: Counts::new(),
             lost_bundles: AtomicU64::new(0),
+            unsynced: AtomicU64::new(0),
             late: AtomicU64::new(0),
         }
     }
@@ -116,6 +122,7 @@ impl Tally {
             Lost::Payload(kind) => self.lost_payloads.add(kind as usize),
             Lost::Body(kind) => self.lost_bodies.add(kind as usize),
             Lost::Bundle => drop(self.lost_bundles.fetch_add(1, Ordering::Relaxed)),
+            Lost::Unsynced => drop(self.unsynced.fetch_add(1, Ordering::Relaxed)),
             Lost::Late => drop(self.late.fetch_add(1, Ordering::Relaxed)),
         }
     }
@@ -131,6 +138,7 @@ impl Tally {
             lost_payloads: self.lost_payloads.named(payload),
             lost_bodies: self.lost_bodies.named(payload),
             lost_bundles: self.lost_bundles.load(Ordering::Relaxed),
+            unsynced: self.unsynced.load(Ordering::Relaxed),
             late: self.late.load(Ordering::Relaxed),
         }
     }
@@ -152,12 +160,14 @@ pub struct Stats {
     pub lost_bodies: BTreeMap<&'static str, u64>,
     /// Bundles that could not be made.
     pub lost_bundles: u64,
+    /// How often what was written could not be forced to the disk. Nothing is lost while the machine goes on.
+    pub unsynced: u64,
     /// What came after the shutdown, and was ignored.
     pub late: u64,
 }
 
 impl Stats {
-    /// Everything lost, late things aside.
+    /// Everything lost; what came late or is not yet forced to the disk aside.
     pub fn lost(&self) -> u64 {
         let sum = |counts: &BTreeMap<&'static str, u64>| counts.values().sum::<u64>();
         sum(&self.lost_events) + sum(&self.lost_payloads) + sum(&self.lost_bodies) + self.lost_bundles

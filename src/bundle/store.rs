@@ -18,6 +18,12 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
     /// What the file system said. Nothing of the body stays.
     fn put(&self, number: u64, thread: &ThreadId, kind: PayloadKind, body: &BodyBuf) -> io::Result<Location>;
 
+    /// Waits until the bodies that were put at these places would survive the death of the machine, names and all.
+    ///
+    /// # Errors
+    /// What the file system said. Any of them may not survive then.
+    fn sync(&self, places: &[Location]) -> io::Result<()>;
+
     /// The body that `reference` names.
     ///
     /// # Errors
@@ -50,6 +56,9 @@ enum Why {
     Refused(&'static str),
     TooLarge(u64),
     Part,
+    /// It has so many bytes, and should have so many.
+    Short(u64, u64),
+    Hash,
     Io(io::Error),
 }
 
@@ -74,6 +83,15 @@ impl fmt::Display for BadPayload {
             }
             Why::TooLarge(bytes) => write!(f, "payload {path:?} has {bytes} bytes, more than are read"),
             Why::Part => write!(f, "payload {path:?} is named in part; in this bundle a file is one body"),
+            Why::Short(found, named) => write!(
+                f,
+                "payload {path:?} has {found} of its {named} bytes; the rest was not on the disk when the machine went down"
+            ),
+            Why::Hash => write!(
+                f,
+                "payload {path:?} is not what was written: its hash differs; it was changed, or not on the disk when \
+                 the machine went down"
+            ),
             Why::Io(error) => write!(f, "payload {path:?} can't be read: {error}"),
         }
     }

@@ -1,22 +1,27 @@
 //! The one writer of a bundle.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::body::message_of;
+use super::disk::{Disk, RealDisk};
+use super::durability::SyncEvery;
 use super::log::{Log, NotWritten};
 use super::log_file::LogFile;
 use super::loss::Gap;
 use super::open_logs::{OpenLogs, Rests};
+use super::prepared::Prepared;
+use super::queue::Queue;
 use super::store::Files;
-use super::{
-    Body, BodyBuf, Error, ErrorKind, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally, file,
-};
+use super::syncs::{Syncs, Unsynced};
+use super::{Body, BodyBuf, Durability, Error, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally};
 use crate::event::{
     Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, Truncated,
     UnixMillis,
@@ -26,24 +31,50 @@ use crate::event::{
 pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 
 /// How a writer treats what it is given.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct WriterOptions {
     /// Masks bodies.
     pub redact: Option<Arc<dyn Redact>>,
     /// How large bodies may be.
     pub limits: Limits,
+    /// What is forced to the disk.
+    pub durability: Durability,
     /// Where writes and losses are counted.
     pub tally: Arc<Tally>,
     /// Told of each loss, outside every lock.
     pub on_loss: Option<OnLoss>,
     /// The logs whose files are open. All writers of a program should share it.
     pub(crate) open_logs: Arc<OpenLogs>,
+    /// What is to be forced to the disk later. All writers of a program should share it.
+    pub(crate) syncs: Arc<Syncs>,
+    /// What is to be written later. All writers of a program should share it.
+    pub(crate) queue: Arc<Queue>,
+    /// Where bundles are written to.
+    pub(crate) disk: Arc<dyn Disk>,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self {
+            redact: None,
+            limits: Limits::default(),
+            durability: Durability::default(),
+            tally: Arc::default(),
+            on_loss: None,
+            open_logs: Arc::default(),
+            syncs: Arc::default(),
+            queue: Arc::default(),
+            disk: Arc::new(RealDisk),
+        }
+    }
 }
 
 impl fmt::Debug for WriterOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriterOptions").field("limits", &self.limits).finish_non_exhaustive()
+        let Self { limits, durability, .. } = self;
+        let mut shown = f.debug_struct("WriterOptions");
+        shown.field("limits", limits).field("durability", durability).finish_non_exhaustive()
     }
 }
 
@@ -60,7 +91,7 @@ impl WriterOptions {
     /// All steps of a body's way to the disk but the last: encode, mask, limit. What of them is the program's own code
     /// runs here.
     pub(crate) fn ready(&self, kind: PayloadKind, body: &dyn Body) -> ReadyBody {
-        let mut buffer = BodyBuf::take();
+        let mut buffer = BodyBuf::take(self.limits);
         if let Err(error) = buffer.encode(body) {
             self.lose(Lost::Body(kind), error.to_string());
         }
@@ -74,7 +105,12 @@ impl WriterOptions {
     fn mask(&self, kind: PayloadKind, body: &mut BodyBuf) {
         let Some(redact) = &self.redact else { return };
         let is_json = body.is_json;
-        let masked = catch_unwind(AssertUnwindSafe(|| redact.redact(kind, &mut body.bytes, is_json)));
+        let masked = catch_unwind(AssertUnwindSafe(|| {
+            let Some(oversize) = &mut body.oversize else { return redact.redact(kind, &mut body.bytes, is_json) };
+            // Both ends of what was JSON are none.
+            redact.redact(kind, &mut body.bytes, false);
+            redact.redact(kind, &mut oversize.tail, false);
+        }));
         if let Err(panic) = masked {
             let reason = format!("its redaction panicked: {}", message_of(&*panic));
             body.replace_by_loss(&reason);
@@ -90,6 +126,34 @@ pub(crate) struct ReadyBody {
     body: BodyBuf,
     is_json: bool,
     truncated: Option<Truncated>,
+}
+
+impl ReadyBody {
+    pub(super) fn kind(&self) -> PayloadKind {
+        self.kind
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.body.bytes()
+    }
+
+    /// Whether what was given is one JSON value.
+    pub(super) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// How it is named where a file is one body.
+    pub(super) fn reference(&self, number: u64) -> PayloadRef {
+        let raw_payload_id = RawPayloadId::numbered(number);
+        let path = Files::path(number, &self.body);
+        let truncated = self.truncated.clone().map(Box::new);
+        PayloadRef { raw_payload_id, kind: self.kind, path, offset: None, length: None, hash: None, truncated }
+    }
+
+    /// The same body, in no more memory than it needs.
+    pub(super) fn into_compact(self) -> Self {
+        Self { body: self.body.into_compact(), ..self }
+    }
 }
 
 /// A body that is in the store.
@@ -110,7 +174,8 @@ pub struct Writer {
     path: PathBuf,
     manifest: Manifest,
     log: Arc<Log<LogFile>>,
-    store: Box<dyn PayloadStore>,
+    store: Arc<dyn PayloadStore>,
+    unsynced: Arc<Unsynced>,
     last_payload: AtomicU64,
     options: WriterOptions,
     gap: Mutex<Gap>,
@@ -123,19 +188,29 @@ impl Writer {
     /// The directory appears under its name with its manifest and an empty log already in it.
     ///
     /// # Errors
-    /// [`ErrorKind::Exists`] where that directory is there already, [`ErrorKind::Io`] where the file system refuses.
+    /// [`ErrorKind::Exists`](super::ErrorKind::Exists) where that directory is there already,
+    /// [`ErrorKind::Io`](super::ErrorKind::Io) where the file system refuses.
     pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, Error> {
         // A program may change its directory while it is recorded.
         let root = std::path::absolute(root).map_err(|error| Error::io(root, "is no usable path", error))?;
         let path = root.join(manifest.directory_name());
-        file::create_dirs(&root).map_err(|error| Error::io(&root, "the directory of bundles can't be made", error))?;
-        let prepared = Prepared::make(&root, &manifest)?;
-        let log = LogFile::new(prepared.publish(&path)?, path.join(Manifest::LOG));
-        let log = Arc::new(Log::new(log));
+        let disk = &options.disk;
+        let cant = |error| Error::io(&root, "the directory of bundles can't be made", error);
+        let missing: Vec<_> = root.ancestors().take_while(|path| disk.identity(path).is_err()).collect();
+        disk.create_dirs(&root).map_err(cant)?;
+        let syncs = options.durability.syncs();
+        let log = Prepared::make(disk, &root, &manifest, syncs)?.publish(&path)?;
+        if syncs {
+            let mut holders = missing.into_iter().filter_map(Path::parent).chain([&*root]);
+            holders.try_for_each(|path| disk.sync_dir(path)).map_err(cant)?;
+        }
+        let log = Arc::new(Log::new(LogFile::new(Arc::clone(disk), log, path.join(Manifest::LOG))));
         options.open_logs.opened(open_log(&log));
+        let store: Arc<dyn PayloadStore> = Arc::new(Files::on(Arc::clone(disk), &path));
         Ok(Self {
+            unsynced: Arc::new(Unsynced::new(&path, &log, &store)),
             log,
-            store: Box::new(Files::new(&path)),
+            store,
             last_payload: AtomicU64::new(0),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
@@ -169,19 +244,65 @@ impl Writer {
     /// # Errors
     /// [`Lost`] where the body could not be stored. It has been counted and told.
     pub(crate) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
+        self.store_as(self.next_payload(), thread, ready)
+    }
+
+    /// A number that no body of the bundle has.
+    fn next_payload(&self) -> u64 {
+        self.last_payload.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The same, as the body of this number, which no other has.
+    pub(super) fn store_as(&self, number: u64, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
         let ReadyBody { kind, body, is_json, truncated } = ready;
-        let number = self.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
-        let kept = self.store.put(number, thread, kind, &body);
+        let kept = unpanicked(|| self.store.put(number, thread, kind, &body));
+        let kept = kept.map(|place| self.identified(place, &body));
         body.give_back();
         match kept {
-            Ok(Location { path, offset, length, hash }) => {
+            Ok(place) => {
                 self.options.tally.wrote_payload(kind);
+                self.stored_body(&place);
+                let Location { path, offset, length, hash } = place;
                 let raw_payload_id = RawPayloadId::numbered(number);
                 let truncated = truncated.map(Box::new);
                 let reference = PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated };
                 Ok(Stored { reference, is_json })
             }
             Err(error) => Err(self.lose(Lost::Payload(kind), &error)),
+        }
+    }
+
+    /// A body that may not survive is named with what tells whether it did.
+    fn identified(&self, mut place: Location, body: &BodyBuf) -> Location {
+        if self.options.durability.syncs() {
+            place.length = place.length.or(Some(body.bytes().len() as u64));
+            place.hash = place.hash.or_else(|| Some(format!("{:032x}", xxh3_128(body.bytes())).into()));
+        }
+        place
+    }
+
+    fn stored_body(&self, place: &Location) {
+        match self.options.durability {
+            Durability::Kernel | Durability::Buffered => {}
+            Durability::Fsync(SyncEvery::Event) => {
+                self.unsynced.sync_body(place.clone()).unwrap_or_else(|refused| refused.tell(&self.options));
+            }
+            Durability::Fsync(SyncEvery::Millis(every)) => {
+                self.unsynced.add(place.clone());
+                self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
+            }
+        }
+    }
+
+    fn wrote_line(&self, seq: Seq) {
+        match self.options.durability {
+            Durability::Kernel | Durability::Buffered => {}
+            Durability::Fsync(SyncEvery::Event) => {
+                self.unsynced.sync_log(seq).unwrap_or_else(|refused| refused.tell(&self.options));
+            }
+            Durability::Fsync(SyncEvery::Millis(every)) => {
+                self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
+            }
         }
     }
 
@@ -199,9 +320,11 @@ impl Writer {
 
     fn append_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         self.wake_log();
-        match self.log.append(&RecordBody::new(at, &self.manifest.rollout_id, context, event)) {
+        let line = RecordBody::new(at, &self.manifest.rollout_id, context, event);
+        match unpanicked(|| self.log.append(&line)) {
             Ok(seq) => {
                 self.options.tally.wrote_event(event.kind());
+                self.wrote_line(seq);
                 Ok(seq)
             }
             Err(not_written) => Err(self.lose_event(event, not_written)),
@@ -233,8 +356,12 @@ impl Writer {
         }
         let context = EventContext::default();
         self.wake_log();
-        match self.log.append_last(&RecordBody::new(at, &self.manifest.rollout_id, &context, event)) {
-            Ok(_) => self.options.tally.wrote_event(event.kind()),
+        let line = RecordBody::new(at, &self.manifest.rollout_id, &context, event);
+        match unpanicked(|| self.log.append_last(&line)) {
+            Ok(seq) => {
+                self.options.tally.wrote_event(event.kind());
+                self.wrote_line(seq);
+            }
             Err(not_written) => drop(self.lose_event(event, not_written)),
         }
         self.has_gap.store(false, Ordering::Relaxed);
@@ -253,6 +380,12 @@ impl Writer {
 
     fn remember(&self, what: Lost) {
         self.gap.lock().unwrap_or_else(PoisonError::into_inner).add(what);
+        self.has_gap.store(true, Ordering::Relaxed);
+    }
+
+    /// What was counted and told elsewhere is still to be said in the log.
+    pub(super) fn remember_all(&self, gap: Gap) {
+        self.gap.lock().unwrap_or_else(PoisonError::into_inner).merge(gap);
         self.has_gap.store(true, Ordering::Relaxed);
     }
 
@@ -288,65 +421,20 @@ impl Writer {
             let reason = format!("{} was deleted while it was written", self.path.display());
             self.options.lose(Lost::Bundle, reason);
         }
+        if self.options.durability.syncs() {
+            self.unsynced.sync().unwrap_or_else(|refused| refused.tell(&self.options));
+        }
         self.log.rest();
     }
+}
+
+/// What panics while it is written is lost, and the host goes on.
+fn unpanicked<T, E: From<io::Error>>(write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(write))
+        .unwrap_or_else(|panic| Err(io::Error::other(format!("its writing panicked: {}", message_of(&*panic))).into()))
 }
 
 fn open_log(log: &Arc<Log<LogFile>>) -> Weak<dyn Rests> {
     let log: Arc<dyn Rests> = Arc::<Log<LogFile>>::clone(log);
     Arc::downgrade(&log)
-}
-
-/// A bundle's directory under a temporary name, removed again unless it is published.
-struct Prepared {
-    directory: PathBuf,
-    log: Option<File>,
-}
-
-/// Makes temporary names unique in this process.
-fn unique() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
-
-impl Prepared {
-    fn make(root: &Path, manifest: &Manifest) -> Result<Self, Error> {
-        let name = format!(".{}.{:x}.tmp", manifest.directory_name(), unique());
-        let mut prepared = Self { directory: root.join(name), log: None };
-        prepared.fill(manifest).map_err(|error| Error::io(root, "a bundle can't be made here", error))?;
-        Ok(prepared)
-    }
-
-    fn fill(&mut self, manifest: &Manifest) -> io::Result<()> {
-        file::create_dirs(&self.directory.join(Manifest::PAYLOADS))?;
-        let manifest = serde_json::to_vec_pretty(manifest)?;
-        file::create(&self.directory.join(Manifest::FILE))?.write_all(&manifest)?;
-        self.log = Some(file::create(&self.directory.join(Manifest::LOG))?);
-        Ok(())
-    }
-
-    fn publish(mut self, path: &Path) -> Result<File, Error> {
-        // A rename takes the place of an empty directory, never of a bundle.
-        match (fs::rename(&self.directory, path), self.log.take()) {
-            (Ok(()), Some(log)) => Ok(log),
-            (Ok(()), None) => Err(Error::new(ErrorKind::Io, path, "the bundle has no log")),
-            (Err(_), _) if path.symlink_metadata().is_ok() => {
-                let message =
-                    "a bundle is already here; a bundle has one writer, so give every run a trace id of its own";
-                Err(Error::new(ErrorKind::Exists, path, message))
-            }
-            (Err(error), _) => Err(Error::io(path, "the bundle can't be put in its place", error)),
-        }
-    }
-}
-
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        // Gone already where it was published. By name: to list a directory needs a file that may not be had.
-        for file in [Manifest::FILE, Manifest::LOG] {
-            let _ = fs::remove_file(self.directory.join(file));
-        }
-        let _ = fs::remove_dir(self.directory.join(Manifest::PAYLOADS));
-        let _ = fs::remove_dir(&self.directory);
-    }
 }

@@ -131,50 +131,63 @@ events! {
     Other = "other",
 }
 
+/// Calls `$see` with every payload reference of an event, in wire order: shared or exclusive, by `$ref` and the
+/// methods that give the same of an optional one.
+macro_rules! each_payload {
+    ($event:expr, $see:ident, [$($ref:tt)+], $iter:ident, $as_deref:ident) => {
+        match $event {
+            Event::ThreadStarted(e) => e.metadata_payload.$iter().for_each($see),
+            Event::InferenceStarted(e) => {
+                $see($($ref)+ e.request_payload);
+                if let Some(RequestInputMode::IncrementalWithUntracedPrefix { prefix_payload, .. }) =
+                    e.request_input_mode.$as_deref()
+                {
+                    $see(prefix_payload);
+                }
+                e.wire_payload.$as_deref().into_iter().for_each($see);
+            }
+            Event::InferenceCompleted(e) => {
+                $see($($ref)+ e.response_payload);
+                e.wire_payload.$as_deref().into_iter().for_each($see);
+            }
+            Event::InferenceFailed(e) => {
+                e.partial_response_payload.$iter().chain(e.wire_payload.$as_deref()).for_each($see)
+            }
+            Event::InferenceCancelled(e) => {
+                e.partial_response_payload.$iter().chain(e.wire_payload.$as_deref()).for_each($see)
+            }
+            Event::ToolCallStarted(e) => e.invocation_payload.$iter().for_each($see),
+            Event::ToolCallRuntimeStarted(e) => $see($($ref)+ e.runtime_payload),
+            Event::ToolCallRuntimeEnded(e) => $see($($ref)+ e.runtime_payload),
+            Event::ToolCallEnded(e) => e.result_payload.$iter().for_each($see),
+            Event::CodeCellInitialResponse(e) => e.response_payload.$iter().for_each($see),
+            Event::CodeCellEnded(e) => e.response_payload.$iter().for_each($see),
+            Event::CompactionRequestStarted(e) => $see($($ref)+ e.request_payload),
+            Event::CompactionRequestCompleted(e) => $see($($ref)+ e.response_payload),
+            Event::CompactionInstalled(e) => $see($($ref)+ e.checkpoint_payload),
+            Event::AgentResultObserved(e) => e.carried_payload.$iter().for_each($see),
+            Event::ProtocolEventObserved(e) => $see($($ref)+ e.event_payload),
+            Event::Other(e) => e.payloads.$iter().for_each($see),
+            Event::RolloutStarted(_)
+            | Event::RolloutEnded(_)
+            | Event::ThreadEnded(_)
+            | Event::TurnStarted(_)
+            | Event::TurnEnded(_)
+            | Event::McpToolCallCorrelationAssigned(_)
+            | Event::CodeCellStarted(_)
+            | Event::CompactionRequestFailed(_) => {}
+        }
+    };
+}
+
 impl Event {
     /// Calls `see` with every payload reference of the event, in wire order.
     pub fn for_each_payload<'a>(&'a self, mut see: impl FnMut(&'a PayloadRef)) {
-        match self {
-            Self::ThreadStarted(e) => e.metadata_payload.iter().for_each(see),
-            Self::InferenceStarted(e) => {
-                see(&e.request_payload);
-                if let Some(RequestInputMode::IncrementalWithUntracedPrefix { prefix_payload, .. }) =
-                    e.request_input_mode.as_deref()
-                {
-                    see(prefix_payload);
-                }
-                e.wire_payload.as_deref().into_iter().for_each(see);
-            }
-            Self::InferenceCompleted(e) => {
-                see(&e.response_payload);
-                e.wire_payload.as_deref().into_iter().for_each(see);
-            }
-            Self::InferenceFailed(e) => {
-                e.partial_response_payload.iter().chain(e.wire_payload.as_deref()).for_each(see)
-            }
-            Self::InferenceCancelled(e) => {
-                e.partial_response_payload.iter().chain(e.wire_payload.as_deref()).for_each(see)
-            }
-            Self::ToolCallStarted(e) => e.invocation_payload.iter().for_each(see),
-            Self::ToolCallRuntimeStarted(e) => see(&e.runtime_payload),
-            Self::ToolCallRuntimeEnded(e) => see(&e.runtime_payload),
-            Self::ToolCallEnded(e) => e.result_payload.iter().for_each(see),
-            Self::CodeCellInitialResponse(e) => e.response_payload.iter().for_each(see),
-            Self::CodeCellEnded(e) => e.response_payload.iter().for_each(see),
-            Self::CompactionRequestStarted(e) => see(&e.request_payload),
-            Self::CompactionRequestCompleted(e) => see(&e.response_payload),
-            Self::CompactionInstalled(e) => see(&e.checkpoint_payload),
-            Self::AgentResultObserved(e) => e.carried_payload.iter().for_each(see),
-            Self::ProtocolEventObserved(e) => see(&e.event_payload),
-            Self::Other(e) => e.payloads.iter().for_each(see),
-            Self::RolloutStarted(_)
-            | Self::RolloutEnded(_)
-            | Self::ThreadEnded(_)
-            | Self::TurnStarted(_)
-            | Self::TurnEnded(_)
-            | Self::McpToolCallCorrelationAssigned(_)
-            | Self::CodeCellStarted(_)
-            | Self::CompactionRequestFailed(_) => {}
-        }
+        each_payload!(self, see, [&], iter, as_deref);
+    }
+
+    /// The same, to change them.
+    pub(crate) fn for_each_payload_mut(&mut self, mut see: impl FnMut(&mut PayloadRef)) {
+        each_payload!(self, see, [&mut], iter_mut, as_deref_mut);
     }
 }

@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{env, fmt, fs, io};
+use std::{env, fmt, io};
 
 use super::ignoring::{call_out, is_ignoring, while_calling_out};
 use super::parent::Source;
 use super::recorder::Inner;
 use super::{Guard, Recorder};
-use crate::bundle::{Limits, Loss, Redact, WriterOptions, create_dirs};
+use crate::bundle::{Disk, Durability, Limits, Loss, Redact, WriterOptions};
 use crate::event::PayloadKind;
 
 /// The environment variable that names the directory of bundles and thereby turns recording on.
@@ -56,6 +56,19 @@ impl Builder {
         self
     }
 
+    /// How much of the recording survives what. `Durability::Kernel` unless set: the death of the process.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.options.durability = durability;
+        self
+    }
+
+    /// Records to this disk.
+    #[cfg(test)]
+    pub(crate) fn disk(mut self, disk: impl Disk + 'static) -> Self {
+        self.options.disk = Arc::new(disk);
+        self
+    }
+
     /// Tells of each loss, in the thread it happens in. Without it the guard says on stderr what was lost, once.
     /// What the callback itself does is not recorded, but for the ends of what was begun before it, and a loss that
     /// it causes is counted and not told.
@@ -88,8 +101,8 @@ impl Builder {
             move |error| Error::new(&root, doing, Some(error))
         };
         let root = std::path::absolute(&root).map_err(fail("is no usable path"))?;
-        create_dirs(&root).map_err(fail("can't be made"))?;
-        probe(&root).map_err(fail("can't be written"))?;
+        self.options.disk.create_dirs(&root).map_err(fail("can't be made"))?;
+        probe(&*self.options.disk, &root).map_err(fail("can't be written"))?;
         let parent = self.parent.read(&root);
         let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
         let guard = Guard::new(recorder.clone());
@@ -107,10 +120,10 @@ impl<R: Redact> Redact for Ignored<R> {
 }
 
 /// Whether bundles can be made here. Better said now than by the first run that is missing.
-fn probe(root: &Path) -> io::Result<()> {
+fn probe(disk: &dyn Disk, root: &Path) -> io::Result<()> {
     let name = root.join(format!(".otel-trace-probe-{}", uuid::Uuid::new_v4()));
-    fs::create_dir(&name)?;
-    fs::remove_dir(&name)
+    disk.create_dirs(&name)?;
+    disk.remove_dir(&name)
 }
 
 fn root_of_env() -> Option<PathBuf> {

@@ -1,13 +1,22 @@
 //! The end of a recording.
 
+use std::time::Duration;
+
 use super::Recorder;
 use super::stderr::tell;
+use crate::bundle::Durability;
+
+/// The longest that a guard waits for what is left in the queue.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// Ends the recording when it is dropped: keep it until the program ends.
 ///
 /// Windows that are still open then are ended: threads, turns and rollouts as aborted, inference and tool calls as
 /// cancelled. What comes later is counted and ignored. If anything was lost and no
 /// [`on_loss`](super::Builder::on_loss) told of it, one line on stderr does.
+///
+/// What is left in the queue of [`Durability::Buffered`] is written first, for 5 s at most; what is still left then is
+/// lost. What [`Durability::Fsync`] has to force to the disk is forced there.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the recording"]
 pub struct Guard(Recorder);
@@ -29,9 +38,21 @@ impl Drop for Guard {
                 inner.root.display()
             ));
         }
+        match inner.options.durability {
+            Durability::Kernel => {}
+            Durability::Fsync(_) => inner.options.syncs.flush(),
+            Durability::Buffered => inner.options.queue.finish(FLUSH),
+        }
         let stats = self.0.stats();
-        if stats.lost() > 0 && inner.options.on_loss.is_none() {
-            let root = inner.root.display();
+        if inner.options.on_loss.is_some() {
+            return;
+        }
+        let root = inner.root.display();
+        if stats.unsynced > 0 {
+            let times = stats.unsynced;
+            tell(format_args!("what was recorded under {root} could not be forced to the disk, {times} times"));
+        }
+        if stats.lost() > 0 {
             tell(format_args!("{} events and bodies could not be recorded under {root}: {stats}", stats.lost()));
         }
     }

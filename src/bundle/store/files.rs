@@ -1,11 +1,15 @@
 //! One file a body: `payloads/<n>.json`, or `<n>.bin` where the body is not one JSON value.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::{BadPayload, BodyBuf, Location, PayloadStore, Why};
 use crate::bundle::Manifest;
+use crate::bundle::disk::{Disk, RealDisk};
 use crate::bundle::file::{self, PlainDirectories, Refusal};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 
@@ -16,30 +20,48 @@ const MAX_BODY_BYTES: u64 = 1 << 31;
 #[derive(Debug)]
 pub(in crate::bundle) struct Files {
     bundle: PathBuf,
+    disk: Arc<dyn Disk>,
     plain: PlainDirectories,
 }
 
 impl Files {
     /// The store of the bundle in this directory.
     pub(in crate::bundle) fn new(bundle: &Path) -> Self {
-        Self { bundle: bundle.to_owned(), plain: PlainDirectories::default() }
+        Self::on(Arc::new(RealDisk), bundle)
+    }
+
+    /// The same, written to this disk.
+    pub(in crate::bundle) fn on(disk: Arc<dyn Disk>, bundle: &Path) -> Self {
+        Self { bundle: bundle.to_owned(), disk, plain: PlainDirectories::default() }
+    }
+
+    /// Where the body of this number is, relative to the bundle.
+    pub(in crate::bundle) fn path(number: u64, body: &BodyBuf) -> String {
+        let extension = if body.is_json() { "json" } else { "bin" };
+        format!("{}/{number}.{extension}", Manifest::PAYLOADS)
     }
 }
 
 impl PayloadStore for Files {
     fn put(&self, number: u64, _thread: &ThreadId, _kind: PayloadKind, body: &BodyBuf) -> io::Result<Location> {
-        let extension = if body.is_json() { "json" } else { "bin" };
-        let path = format!("{}/{number}.{extension}", Manifest::PAYLOADS);
+        let path = Self::path(number, body);
         let target = self.bundle.join(&path);
         // No temporary name: nobody looks for the file before the event that names it is written.
-        let mut file = file::create(&target)?;
+        let file = self.disk.create(&target)?;
         if let Err(error) = file.write_all(body.bytes()) {
             drop(file);
             // A part of a body that no event names hurts nobody, should this fail too.
-            let _ = fs::remove_file(&target);
+            let _ = self.disk.remove_file(&target);
             return Err(error);
         }
         Ok(Location { path, offset: None, length: None, hash: None })
+    }
+
+    fn sync(&self, places: &[Location]) -> io::Result<()> {
+        for place in places {
+            self.disk.open(&self.bundle.join(&place.path))?.sync()?;
+        }
+        self.disk.sync_dir(&self.bundle.join(Manifest::PAYLOADS))
     }
 
     fn get(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
@@ -50,13 +72,21 @@ impl PayloadStore for Files {
         })?;
         let length = file.metadata().map_err(|error| bad(Why::Io(error)))?.len();
         // A file of this store is one body.
-        if reference.offset.is_some_and(|offset| offset > 0) || reference.length.is_some_and(|named| named != length) {
+        let named = reference.length.unwrap_or(length);
+        if reference.offset.is_some_and(|offset| offset > 0) || named < length {
             return Err(bad(Why::Part));
+        }
+        if length < named {
+            return Err(bad(Why::Short(length, named)));
         }
         if length > MAX_BODY_BYTES {
             return Err(bad(Why::TooLarge(length)));
         }
-        read_bytes(file, length).map_err(|error| bad(Why::Io(error)))
+        let body = read_bytes(file, length).map_err(|error| bad(Why::Io(error)))?;
+        if reference.hash.as_deref().is_some_and(|hash| hash != format!("{:032x}", xxh3_128(&body))) {
+            return Err(bad(Why::Hash));
+        }
+        Ok(body)
     }
 }
 

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::bundle::{Error, Manifest, Writer, WriterOptions};
+use crate::bundle::{Error, Manifest, Sink, WriterOptions};
 use crate::event::{AgentPath, ParentProcess, RuntimeCellId, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis};
 use crate::layer::recorder::locked;
 
 #[derive(Debug)]
 pub(super) struct Bundle {
-    pub(super) writer: Writer,
+    pub(super) writer: Sink,
     last_name: AtomicU64,
     thread_ids: Mutex<Names>,
     turn_ids: Mutex<Names>,
@@ -35,7 +35,7 @@ impl Bundle {
     ) -> Result<Self, Error> {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
         let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at).spawned_by(parent);
-        let writer = Writer::create(root, manifest, options)?;
+        let writer = Sink::create(root, manifest, options)?;
         let mut thread_ids = Names::default();
         thread_ids.free(thread.as_str(), '#');
         Ok(Self {

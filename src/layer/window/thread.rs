@@ -156,7 +156,7 @@ impl ThreadWindow {
         let above = self.recorder.parent.as_ref().map(|above| above.process().clone());
         let made = Bundle::create(&self.recorder.root, id, at, above, self.recorder.options.clone());
         made.map_err(|error| {
-            self.recorder.options.lose(Lost::Bundle, full_message(&error));
+            self.recorder.options.lose(Lost::Bundle, error.full_message());
             Lost::Bundle
         })
     }
@@ -358,9 +358,3 @@ impl ThreadWindow {
 
 /// Why a script ended that nobody ended.
 const THREAD_ENDED: &str = "its thread ended";
-
-/// An error with its causes.
-fn full_message(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
-}

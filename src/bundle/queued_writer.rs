@@ -1,0 +1,283 @@
+//! A bundle that another thread writes.
+
+use std::collections::HashMap;
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::loss::Gap;
+use super::queue::NotTaken;
+use super::writer::{ReadyBody, Stored};
+use super::{Lost, Manifest, Writer, WriterOptions};
+use crate::event::{Event, EventContext, EventKind, PayloadRef, RawPayloadId, ThreadId, UnixMillis};
+
+/// A bundle that another thread writes, in the order in which it is told.
+#[derive(Debug)]
+pub(crate) struct QueuedWriter(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    root: PathBuf,
+    path: PathBuf,
+    manifest: Manifest,
+    options: WriterOptions,
+    /// Nothing where the bundle could not be made: that is told, and what was to be in it is not.
+    writer: OnceLock<Option<Writer>>,
+    last_payload: AtomicU64,
+    /// Bodies that are elsewhere than their events were told.
+    moved: Mutex<HashMap<RawPayloadId, PayloadRef>>,
+    gap: Mutex<Gap>,
+    has_gap: AtomicBool,
+}
+
+impl QueuedWriter {
+    /// Has the bundle made.
+    pub(super) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Self {
+        let shared = Arc::new(Shared {
+            root: root.to_owned(),
+            path: root.join(manifest.directory_name()),
+            manifest,
+            options,
+            writer: OnceLock::new(),
+            last_payload: AtomicU64::new(0),
+            moved: Mutex::default(),
+            gap: Mutex::default(),
+            has_gap: AtomicBool::new(false),
+        });
+        let _ = shared.push(Task::Create, 0);
+        Self(shared)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    pub(super) fn options(&self) -> &WriterOptions {
+        &self.0.options
+    }
+
+    /// Has a body stored, and says how it will be named.
+    pub(super) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
+        let ready = ready.into_compact();
+        let number = self.0.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
+        let stored = Stored { reference: ready.reference(number), is_json: ready.is_json() };
+        let bytes = ready.bytes().len();
+        let (thread, reference) = (thread.clone(), stored.reference.clone());
+        self.0.push(Task::Store { number, thread, ready, reference }, bytes)?;
+        Ok(stored)
+    }
+
+    /// Has an event written.
+    pub(super) fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<(), Lost> {
+        let bytes = mem::size_of::<Task>() + text_bytes(event);
+        self.0.push(Task::Append { at, context: context.clone(), event: event.clone() }, bytes)
+    }
+
+    /// Has the event written that is the last.
+    pub(super) fn append_last(&self, at: UnixMillis, event: &Event) {
+        let _ = self.0.push(Task::AppendLast { at, event: event.clone() }, mem::size_of::<Task>());
+    }
+
+    /// Counts the loss of what rests on something that was lost.
+    pub(super) fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
+        self.0.lose(what, reason)
+    }
+
+    pub(super) fn finish(&self, at: UnixMillis) {
+        let _ = self.0.push(Task::Finish { at }, 0);
+    }
+}
+
+impl Shared {
+    fn push(self: &Arc<Self>, task: Task, bytes: usize) -> Result<(), Lost> {
+        if matches!(self.writer.get(), Some(None)) {
+            return Err(Lost::Bundle);
+        }
+        let what = task.what();
+        let job = Job { bundle: Arc::clone(self), task };
+        match (self.options.queue.push(job, bytes, &self.options.limits), what) {
+            (Ok(()), _) => Ok(()),
+            // Nothing is to be said of a bundle that was finished before.
+            (Err(NotTaken::Over), None) => Err(Lost::Late),
+            (Err(NotTaken::Over), Some(what)) => {
+                self.options.lose(Lost::Late, what.name());
+                Err(Lost::Late)
+            }
+            (Err(NotTaken::Full), what) => Err(self.lose(what.unwrap_or(Lost::Bundle), FULL)),
+            (Err(NotTaken::NoThread(error)), what) => {
+                let what = what.unwrap_or(Lost::Bundle);
+                Err(self.lose(what, &format!("no thread can be started to write it: {error}")))
+            }
+        }
+    }
+
+    /// Counts a loss, tells of it, and keeps it for the log.
+    fn lose(&self, what: Lost, reason: &str) -> Lost {
+        locked(&self.gap).add(what);
+        self.has_gap.store(true, Ordering::Relaxed);
+        self.options.lose(what, reason);
+        what
+    }
+
+    fn make(&self) {
+        let made = Writer::create(&self.root, self.manifest.clone(), self.options.clone());
+        let made = made.map_err(|error| self.options.lose(Lost::Bundle, error.full_message()));
+        let _ = self.writer.set(made.ok());
+    }
+
+    /// The writer, which will say what was not taken: when there is room again, so that one gap says all of it, or when
+    /// the bundle ends.
+    fn writer(&self, is_end: bool) -> Option<&Writer> {
+        let writer = self.writer.get()?.as_ref()?;
+        if self.has_gap.load(Ordering::Relaxed) && (is_end || self.options.queue.has_room(&self.options.limits)) {
+            self.has_gap.store(false, Ordering::Relaxed);
+            writer.remember_all(mem::take(&mut *locked(&self.gap)));
+        }
+        Some(writer)
+    }
+
+    /// Bodies are named as they were stored.
+    fn renamed(&self, mut event: Event) -> Event {
+        let mut moved = locked(&self.moved);
+        if !moved.is_empty() {
+            event.for_each_payload_mut(|reference| {
+                if let Some(stored) = moved.remove(&reference.raw_payload_id) {
+                    *reference = stored;
+                }
+            });
+        }
+        event
+    }
+}
+
+const FULL: &str = "more waits to be written than may; the disk is too slow for what is recorded";
+
+/// Something to be written.
+#[derive(Debug)]
+pub(super) struct Job {
+    bundle: Arc<Shared>,
+    task: Task,
+}
+
+/// What a job was about.
+pub(super) struct About {
+    bundle: Arc<Shared>,
+    what: Option<Lost>,
+}
+
+impl About {
+    /// Counts the loss of it.
+    pub(super) fn lose(self, reason: &str) {
+        if let Some(what) = self.what {
+            self.bundle.lose(what, reason);
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Task {
+    Create,
+    Store { number: u64, thread: ThreadId, ready: ReadyBody, reference: PayloadRef },
+    Append { at: UnixMillis, context: EventContext, event: Event },
+    AppendLast { at: UnixMillis, event: Event },
+    Finish { at: UnixMillis },
+}
+
+impl Task {
+    /// What is lost with it.
+    fn what(&self) -> Option<Lost> {
+        match self {
+            Self::Create => Some(Lost::Bundle),
+            Self::Store { ready, .. } => Some(Lost::Payload(ready.kind())),
+            Self::Append { event, .. } | Self::AppendLast { event, .. } => Some(Lost::Event(event.kind())),
+            Self::Finish { .. } => None,
+        }
+    }
+}
+
+impl Job {
+    /// Whether a bundle can't do without it.
+    pub(super) fn frames_a_bundle(&self) -> bool {
+        match &self.task {
+            Task::Create | Task::AppendLast { .. } | Task::Finish { .. } => true,
+            Task::Append { event, .. } => matches!(event.kind(), EventKind::RolloutEnded | EventKind::RolloutStarted),
+            Task::Store { .. } => false,
+        }
+    }
+
+    pub(super) fn about(&self) -> About {
+        About { bundle: Arc::clone(&self.bundle), what: self.task.what() }
+    }
+
+    /// Counts the loss of it.
+    pub(super) fn lose(self, reason: &str) {
+        // Of what was to be in a bundle that was not made nothing is told.
+        if !matches!(self.bundle.writer.get(), Some(None)) {
+            self.about().lose(reason);
+        }
+    }
+
+    /// Writes it. What can't be written is the writer's to tell.
+    pub(super) fn run(self) {
+        let Self { bundle, task } = self;
+        if let Task::Create = task {
+            return bundle.make();
+        }
+        let is_end = matches!(task, Task::AppendLast { .. } | Task::Finish { .. });
+        let Some(writer) = bundle.writer(is_end) else { return };
+        match task {
+            Task::Create => {}
+            Task::Store { number, thread, ready, reference } => {
+                if let Ok(stored) = writer.store_as(number, &thread, ready)
+                    && stored.reference != reference
+                {
+                    locked(&bundle.moved).insert(reference.raw_payload_id, stored.reference);
+                }
+            }
+            Task::Append { at, context, event } => drop(writer.append(at, &context, &bundle.renamed(event))),
+            Task::AppendLast { at, event } => writer.append_last(at, &event),
+            Task::Finish { at } => writer.finish(at),
+        }
+    }
+}
+
+/// What an event holds beside itself and its ids, about, in bytes.
+fn text_bytes(event: &Event) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    match event {
+        Event::CodeCellStarted(event) => event.source_js.len(),
+        Event::AgentResultObserved(event) => event.message.len(),
+        Event::Other(event) => event.summary.len() + event.metadata.as_str().len(),
+        Event::InferenceFailed(event) => event.error.len(),
+        Event::InferenceCancelled(event) => event.reason.len(),
+        Event::CompactionRequestFailed(event) => event.error.len(),
+        Event::ToolCallEnded(event) => text(&event.error),
+        Event::TurnEnded(event) => text(&event.error),
+        Event::ThreadEnded(event) => text(&event.error),
+        Event::RolloutStarted(_)
+        | Event::RolloutEnded(_)
+        | Event::ThreadStarted(_)
+        | Event::TurnStarted(_)
+        | Event::InferenceStarted(_)
+        | Event::InferenceCompleted(_)
+        | Event::ToolCallStarted(_)
+        | Event::McpToolCallCorrelationAssigned(_)
+        | Event::ToolCallRuntimeStarted(_)
+        | Event::ToolCallRuntimeEnded(_)
+        | Event::CodeCellInitialResponse(_)
+        | Event::CodeCellEnded(_)
+        | Event::CompactionRequestStarted(_)
+        | Event::CompactionRequestCompleted(_)
+        | Event::CompactionInstalled(_)
+        | Event::ProtocolEventObserved(_) => 0,
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,95 @@
+//! Where what is recorded of a bundle goes: to the disk, or to the thread that writes it there.
+
+use std::path::Path;
+
+use super::queued_writer::QueuedWriter;
+use super::writer::{ReadyBody, Stored};
+use super::{Body, Durability, Error, Lost, Manifest, Writer, WriterOptions};
+use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, UnixMillis};
+
+/// The writer of a bundle, as the recorder's durability wants it.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a bundle has one, in a place of its own; events need no further step")]
+pub(crate) enum Sink {
+    /// Written when a call returns.
+    Direct(Writer),
+    /// Written later.
+    Queued(QueuedWriter),
+}
+
+impl Sink {
+    /// Makes the bundle's directory under `root`, an absolute path, or has it made.
+    ///
+    /// # Errors
+    /// Those of [`Writer::create`]; where it is made later, they are told as a loss.
+    pub(crate) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, Error> {
+        match options.durability {
+            Durability::Kernel | Durability::Fsync(_) => Writer::create(root, manifest, options).map(Self::Direct),
+            Durability::Buffered => Ok(Self::Queued(QueuedWriter::create(root, manifest, options))),
+        }
+    }
+
+    /// The bundle's directory.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Direct(writer) => writer.path(),
+            Self::Queued(writer) => writer.path(),
+        }
+    }
+
+    /// Who the bundle is.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        match self {
+            Self::Direct(writer) => writer.manifest(),
+            Self::Queued(writer) => writer.manifest(),
+        }
+    }
+
+    /// See [`Writer::put`].
+    pub(crate) fn put(&self, thread: &ThreadId, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        match self {
+            Self::Direct(writer) => writer.put(thread, kind, body),
+            Self::Queued(writer) => writer.store(thread, writer.options().ready(kind, body)),
+        }
+    }
+
+    /// See [`Writer::store`].
+    pub(crate) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
+        match self {
+            Self::Direct(writer) => writer.store(thread, ready),
+            Self::Queued(writer) => writer.store(thread, ready),
+        }
+    }
+
+    /// See [`Writer::append`]. Gives the event's place where it is known by now.
+    pub(crate) fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Option<Seq>, Lost> {
+        match self {
+            Self::Direct(writer) => writer.append(at, context, event).map(Some),
+            Self::Queued(writer) => writer.append(at, context, event).map(|()| None),
+        }
+    }
+
+    /// See [`Writer::append_last`].
+    pub(crate) fn append_last(&self, at: UnixMillis, event: &Event) {
+        match self {
+            Self::Direct(writer) => writer.append_last(at, event),
+            Self::Queued(writer) => writer.append_last(at, event),
+        }
+    }
+
+    /// See [`Writer::lose_dependent`].
+    pub(crate) fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
+        match self {
+            Self::Direct(writer) => writer.lose_dependent(what, reason),
+            Self::Queued(writer) => writer.lose_dependent(what, reason),
+        }
+    }
+
+    /// See [`Writer::finish`].
+    pub(crate) fn finish(&self, at: UnixMillis) {
+        match self {
+            Self::Direct(writer) => writer.finish(at),
+            Self::Queued(writer) => writer.finish(at),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! A wall clock that goes backwards while it is recorded.
+
+use otel_trace::bundle::{Manifest, Writer, WriterOptions};
+use otel_trace::event::{
+    Event, EventContext, ExecutionStatus, RolloutEnded, RolloutStarted, RolloutStatus, ThreadEnded, ThreadStarted,
+    TurnEnded, TurnStarted, UnixMillis,
+};
+
+use crate::common::graph;
+
+/// Records a turn while the clock goes so many milliseconds back at each event.
+pub(crate) fn going_back(step: i64) {
+    let root = tempfile::tempdir().unwrap();
+    let manifest = Manifest::new("trace".into(), "rollout".into(), "t".into(), UnixMillis(0));
+    let writer = Writer::create(root.path(), manifest, WriterOptions::default()).unwrap();
+    let in_turn = EventContext { thread_id: Some("t".into()), turn_id: Some("u".into()), ..EventContext::default() };
+    let none = EventContext::default();
+    let events: [(&EventContext, Event); 6] = [
+        (&none, RolloutStarted { trace_id: "trace".into(), root_thread_id: "t".into() }.into()),
+        (&none, ThreadStarted { thread_id: "t".into(), agent_path: "/root".into(), metadata_payload: None }.into()),
+        (&in_turn, TurnStarted { turn_id: "u".into(), thread_id: "t".into() }.into()),
+        (&in_turn, TurnEnded { turn_id: "u".into(), status: ExecutionStatus::Completed, error: None }.into()),
+        (&none, ThreadEnded { thread_id: "t".into(), status: RolloutStatus::Completed, error: None }.into()),
+        (&none, RolloutEnded { status: RolloutStatus::Completed }.into()),
+    ];
+    for ((context, event), n) in events.iter().zip(1..) {
+        let at = UnixMillis(1_000_000_i64.saturating_sub(step.saturating_mul(n)));
+        assert_eq!(writer.append(at, context, event).unwrap().0, n as u64, "the order is that of the calls");
+    }
+    let graph = graph(writer.path());
+    let turn = graph.turns.iter().next().unwrap();
+    assert_eq!(turn.window.status, ExecutionStatus::Completed);
+    let (start, end) = (turn.window.started.at, turn.window.ended.unwrap().at);
+    assert!(end < start, "the times are as they were seen");
+    assert_eq!(end.millis_since(start), 0, "nothing takes less than no time");
+}
