@@ -23,20 +23,20 @@ enum State {
 
 /// What tells a file from another that took its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
+pub(super) struct Identity {
     #[cfg(unix)]
     device_and_inode: (u64, u64),
 }
 
 impl Identity {
     #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { device_and_inode: (metadata.dev(), metadata.ino()) }
     }
 
     #[cfg(not(unix))]
-    fn of(_: &Metadata) -> Self {
+    pub(super) fn of(_: &Metadata) -> Self {
         Self {}
     }
 }

@@ -13,7 +13,7 @@ use super::log::{Log, NotWritten};
 use super::log_file::LogFile;
 use super::loss::Gap;
 use super::open_logs::{OpenLogs, Rests};
-use super::store::Files;
+use super::store::{KeptBodies, Store};
 use super::{
     Body, BodyBuf, Error, ErrorKind, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally, file,
 };
@@ -33,17 +33,21 @@ pub struct WriterOptions {
     pub redact: Option<Arc<dyn Redact>>,
     /// How large bodies may be.
     pub limits: Limits,
+    /// How bodies are kept.
+    pub store: Store,
     /// Where writes and losses are counted.
     pub tally: Arc<Tally>,
     /// Told of each loss, outside every lock.
     pub on_loss: Option<OnLoss>,
     /// The logs whose files are open. All writers of a program should share it.
     pub(crate) open_logs: Arc<OpenLogs>,
+    /// Bodies that the next ones are compared with. All writers of a program should share it.
+    pub(crate) kept: Arc<KeptBodies>,
 }
 
 impl fmt::Debug for WriterOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriterOptions").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("WriterOptions").field("limits", &self.limits).field("store", &self.store).finish_non_exhaustive()
     }
 }
 
@@ -135,7 +139,7 @@ impl Writer {
         options.open_logs.opened(open_log(&log));
         Ok(Self {
             log,
-            store: Box::new(Files::new(&path)),
+            store: options.store.open(&path, &options.kept, &options.open_logs),
             last_payload: AtomicU64::new(0),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
@@ -169,9 +173,9 @@ impl Writer {
     /// # Errors
     /// [`Lost`] where the body could not be stored. It has been counted and told.
     pub(crate) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
-        let ReadyBody { kind, body, is_json, truncated } = ready;
+        let ReadyBody { kind, mut body, is_json, truncated } = ready;
         let number = self.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
-        let kept = self.store.put(number, thread, kind, &body);
+        let kept = self.store.put(number, thread, kind, &mut body);
         body.give_back();
         match kept {
             Ok(Location { path, offset, length, hash }) => {
@@ -289,6 +293,7 @@ impl Writer {
             self.options.lose(Lost::Bundle, reason);
         }
         self.log.rest();
+        self.store.rest();
     }
 }
 

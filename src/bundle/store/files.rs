@@ -4,30 +4,27 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{BadPayload, BodyBuf, Location, PayloadStore, Why};
+use super::{BadPayload, BodyBuf, Location, MAX_BODY_BYTES, PayloadStore, StoredBody, Why};
 use crate::bundle::Manifest;
-use crate::bundle::file::{self, PlainDirectories, Refusal};
+use crate::bundle::file::{self, PlainDirectories};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
-
-/// The largest body that is read, in bytes.
-const MAX_BODY_BYTES: u64 = 1 << 31;
 
 /// The store of format 1.
 #[derive(Debug)]
-pub(in crate::bundle) struct Files {
+pub(super) struct Files {
     bundle: PathBuf,
     plain: PlainDirectories,
 }
 
 impl Files {
     /// The store of the bundle in this directory.
-    pub(in crate::bundle) fn new(bundle: &Path) -> Self {
+    pub(super) fn new(bundle: &Path) -> Self {
         Self { bundle: bundle.to_owned(), plain: PlainDirectories::default() }
     }
 }
 
 impl PayloadStore for Files {
-    fn put(&self, number: u64, _thread: &ThreadId, _kind: PayloadKind, body: &BodyBuf) -> io::Result<Location> {
+    fn put(&self, number: u64, _thread: &ThreadId, _kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location> {
         let extension = if body.is_json() { "json" } else { "bin" };
         let path = format!("{}/{number}.{extension}", Manifest::PAYLOADS);
         let target = self.bundle.join(&path);
@@ -42,12 +39,9 @@ impl PayloadStore for Files {
         Ok(Location { path, offset: None, length: None, hash: None })
     }
 
-    fn get(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
-        let bad = |why| BadPayload { path: reference.path.clone(), why };
-        let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|refusal| match refusal {
-            Refusal::Path(reason) => bad(Why::Refused(reason)),
-            Refusal::Io(error) => bad(Why::Io(error)),
-        })?;
+    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
+        let bad = |why| BadPayload::new(reference, why);
+        let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|it| bad(it.into()))?;
         let length = file.metadata().map_err(|error| bad(Why::Io(error)))?.len();
         // A file of this store is one body.
         if reference.offset.is_some_and(|offset| offset > 0) || reference.length.is_some_and(|named| named != length) {
@@ -56,7 +50,9 @@ impl PayloadStore for Files {
         if length > MAX_BODY_BYTES {
             return Err(bad(Why::TooLarge(length)));
         }
-        read_bytes(file, length).map_err(|error| bad(Why::Io(error)))
+        let bytes = read_bytes(file, length).map_err(|error| bad(Why::Io(error)))?;
+        // What is no JSON value is kept under another name.
+        Ok(StoredBody { bytes, is_json: reference.path.ends_with(".json"), kind: None })
     }
 }
 

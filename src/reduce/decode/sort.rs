@@ -134,8 +134,9 @@ impl Facts {
     fn name(&mut self, body: &PayloadRef, place: Place, problems: &mut Problems) {
         let id = &body.raw_payload_id;
         match self.payloads.get(id) {
-            Some(known) if known.path != body.path => {
-                let message = format!("{id} is payload {:?} and also {:?}; the first is listed", known.path, body.path);
+            Some(known) if (&known.path, known.offset) != (&body.path, body.offset) => {
+                let (known, also) = (known.place(), body.place());
+                let message = format!("{id} is payload {known} and also {also}; the first is listed");
                 problems.add(place, Code::BadPayload, message, Some(id));
             }
             Some(_) => {}

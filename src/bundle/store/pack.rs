@@ -1,0 +1,185 @@
+//! All bodies in one file, `payloads.pack`, a body that repeats an earlier one as the difference.
+//!
+//! # Layout, version 1
+//! All numbers are little-endian.
+//!
+//! ```text
+//! payloads.pack    head  record  record  …
+//!
+//! head       0   8  "OTELPACK"
+//!            8   4  version of the layout, 1
+//!           12   4  zero
+//!
+//! record     0   1  kind: the place of the body's kind in the table of format 1, from 1; 0 for any other
+//!            1   1  flags: 1 the body is one JSON value, 2 it is a difference
+//!            2   2  depth: how many records it builds on; 0 unless a difference
+//!            4   4  length of the body
+//!            8  16  xxh3-128 of the body
+//!           24   8  offset of the base, the record it builds on; 0 unless a difference
+//!           32   4  how many bytes it has in common with the beginning of its base
+//!           36   4  … and with the end of it; both 0 unless a difference
+//!           40   8  check: xxh3-64 of the 40 bytes above, with the record's offset as the seed
+//!           48   …  the body, but for the bytes in common
+//! ```
+//!
+//! A record's *offset* is that of its stored bytes, behind the 48 of its header. This is what a reference names, with
+//! the length and the hash of the body. So of a body that is no difference a reader that knows nothing of packs finds
+//! the bytes, and of any other it finds by the hash that they are not the body.
+//!
+//! A difference is `<beginning of the base> <stored bytes> <end of the base>`. Its base lies before it in the file and
+//! has a depth of one less, at most [`MOST_DEEP`]; beginning and end do not overlap in the base.
+//!
+//! Records need not touch: where a body could not be written whole, or its program was killed, there are bytes that no
+//! reference names, and nobody looks at them. Readers follow references and never scan.
+//!
+//! # What damage costs
+//! A header that is not as it was written is noticed by its check, a body by its hash. Either costs that body and
+//! those that build on it, and no other: a record says by itself where everything is that it needs.
+
+mod ends;
+mod header;
+mod kept;
+mod pack_file;
+mod positioned;
+mod reading;
+mod recent;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{BadPayload, BodyBuf, Location, MAX_BODY_BYTES, PayloadStore, StoredBody};
+use crate::bundle::open_logs::OpenLogs;
+use crate::event::{PayloadKind, PayloadRef, ThreadId};
+use ends::{common_prefix, common_suffix};
+use header::{Base, Flags, Header, MOST_DEEP};
+use kept::{Previous, StoreId};
+use pack_file::PackFile;
+use reading::Packed;
+pub(in crate::bundle) use reading::is_pack;
+
+pub(crate) use kept::KeptBodies;
+
+/// The file, in its bundle.
+pub(in crate::bundle) const PACK: &str = "payloads.pack";
+
+/// What a difference must save at least, in bytes: less is not worth what a reader has to follow.
+const WORTH_A_BASE: usize = 128;
+
+/// … and of the body, one part in so many.
+const WORTH_A_PART: usize = 16;
+
+/// The store of one file.
+#[derive(Debug)]
+pub(in crate::bundle) struct Pack {
+    file: Arc<PackFile>,
+    packed: Packed,
+    id: StoreId,
+    kept: Arc<KeptBodies>,
+}
+
+impl Pack {
+    /// The store of the bundle in this directory. Bodies to compare with are kept among `kept`.
+    pub(in crate::bundle) fn new(bundle: &Path, kept: Arc<KeptBodies>, open_logs: Arc<OpenLogs>) -> Self {
+        Self {
+            file: Arc::new(PackFile::new(bundle.join(PACK), open_logs)),
+            packed: Packed::new(bundle),
+            id: kept.new_store(),
+            kept,
+        }
+    }
+
+    /// What of the body is stored, by its first and last byte, and on which record the rest builds.
+    fn difference(previous: &Previous, body: &[u8]) -> Option<(Base, std::ops::Range<usize>)> {
+        let base = &previous.body;
+        let prefix = common_prefix(base, body);
+        let suffix = common_suffix(&base[prefix..], &body[prefix..]);
+        let saved = prefix + suffix;
+        if previous.depth >= MOST_DEEP || saved < WORTH_A_BASE.max(body.len() / WORTH_A_PART) {
+            return None;
+        }
+        let base = Base {
+            offset: previous.offset,
+            prefix: u32::try_from(prefix).ok()?,
+            suffix: u32::try_from(suffix).ok()?,
+            depth: previous.depth + 1,
+        };
+        Some((base, prefix..body.len() - suffix))
+    }
+
+    /// Keeps a body for the next one. Its buffer itself, and the one that was kept goes on as a buffer: what is large
+    /// is not copied.
+    fn keep(&self, thread: &ThreadId, offset: u64, depth: u16, body: &mut BodyBuf) {
+        let bytes = &mut body.bytes;
+        let is_roomy = bytes.capacity() / 2 > bytes.len();
+        let kept = if is_roomy { bytes.as_slice().to_vec() } else { std::mem::take(bytes) };
+        let buffer = self.kept.replace(self.id, thread, Previous { offset, depth, body: Arc::new(kept) });
+        if !is_roomy {
+            *bytes = buffer.unwrap_or_default();
+        }
+    }
+}
+
+impl PayloadStore for Pack {
+    fn put(&self, _number: u64, thread: &ThreadId, kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location> {
+        let bytes = &body.bytes;
+        let length = u32::try_from(bytes.len()).ok().filter(|length| u64::from(*length) <= MAX_BODY_BYTES);
+        let length = length.ok_or_else(|| {
+            let message = format!("a body of {} bytes; a pack takes at most {MAX_BODY_BYTES}", bytes.len());
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        })?;
+        let hash = xxh3_128(bytes);
+        let repeats = repeats_history(kind);
+        let previous = if repeats { self.kept.get(self.id, thread) } else { None };
+        let difference = previous.as_ref().and_then(|previous| Self::difference(previous, bytes));
+        drop(previous);
+        let (base, stored) = difference.map_or((None, 0..bytes.len()), |(base, stored)| (Some(base), stored));
+        let header = Header { kind: Some(kind), flags: Flags { is_json: body.is_json() }, length, hash, base };
+        let offset = self.file.append(&header, &bytes[stored])?;
+        if repeats {
+            self.keep(thread, offset, header.depth(), body);
+        }
+        Ok(Location {
+            path: PACK.to_owned(),
+            offset: Some(offset),
+            length: Some(u64::from(length)),
+            hash: Some(format!("{hash:032x}").into()),
+        })
+    }
+
+    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
+        self.packed.get(reference).map_err(|why| BadPayload::new(reference, why))
+    }
+
+    fn rest(&self) {
+        self.file.rest();
+        self.kept.forget(self.id);
+    }
+}
+
+impl Drop for Pack {
+    fn drop(&mut self) {
+        self.kept.forget(self.id);
+    }
+}
+
+/// Whether a body of this kind holds the history of its thread, so that the next one repeats it.
+fn repeats_history(kind: PayloadKind) -> bool {
+    match kind {
+        PayloadKind::InferenceRequest | PayloadKind::CompactionRequest => true,
+        PayloadKind::InferenceResponse
+        | PayloadKind::CompactionCheckpoint
+        | PayloadKind::CompactionResponse
+        | PayloadKind::ToolInvocation
+        | PayloadKind::ToolResult
+        | PayloadKind::ToolRuntimeEvent
+        | PayloadKind::TerminalRuntimeEvent
+        | PayloadKind::ProtocolEvent
+        | PayloadKind::SessionMetadata
+        | PayloadKind::AgentResult => false,
+    }
+}
