@@ -27,6 +27,7 @@
 //! manifest's is `parent`: who spawned the process.
 
 mod body;
+mod convert;
 mod error;
 mod file;
 mod limits;
@@ -42,6 +43,7 @@ mod store;
 mod writer;
 
 pub use body::{Body, BodyBuf, BodyError, Exact, Json};
+pub use convert::{Converted, Unconverted, convert};
 pub use error::{Error, ErrorKind};
 pub(crate) use file::create_dirs;
 pub use limits::Limits;

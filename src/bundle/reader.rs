@@ -63,6 +63,11 @@ impl Reader {
         Ok(Lines::new(open(&self.path, Manifest::LOG)?, self.path.join(Manifest::LOG)))
     }
 
+    /// A file of the bundle's own.
+    pub(super) fn open_file(&self, name: &str) -> Result<File, Error> {
+        open(&self.path, name)
+    }
+
     /// The body that `reference` names, whole.
     ///
     /// # Errors
