@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::super::Location;
@@ -33,16 +34,21 @@ const PLACE: [&str; 4] = ["path", "offset", "length", "hash"];
 const UNPACKED: &str = "unpacked";
 
 /// What `unpacked` says.
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct Unpacked<'a> {
     #[serde(borrow)]
     path: &'a RawValue,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     offset: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     length: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "even_null")]
     hash: Option<&'a RawValue>,
+}
+
+/// A member that is there, though it says `null`.
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl Reference<'_> {
