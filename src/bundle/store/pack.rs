@@ -10,24 +10,26 @@
 //!            8   4  version of the layout, 1
 //!           12   4  zero
 //!
-//! record     0   1  kind: the place of the body's kind in the table of format 1, from 1; 0 for any other
-//!            1   1  flags: 1 the body is one JSON value, 2 it is a difference
-//!            2   2  depth: how many records it builds on; 0 unless a difference
-//!            4   4  length of the body
-//!            8  16  xxh3-128 of the body
-//!           24   8  offset of the base, the record it builds on; 0 unless a difference
-//!           32   4  how many bytes it has in common with the beginning of its base
-//!           36   4  … and with the end of it; both 0 unless a difference
-//!           40   8  check: xxh3-64 of the 40 bytes above, with the record's offset as the seed
-//!           48   …  the body, but for the bytes in common
+//! record   -41   6  offset of the base, the record it builds on
+//!          -35   4  how many bytes it has in common with the beginning of its base
+//!          -31   4  … and with the end of it
+//!          -27   2  depth: how many records it builds on
+//!          -25   1  kind: the place of the body's kind in the table of format 1, from 1, or 0 for any other;
+//!                   plus 16 where the body is one JSON value, plus 32 where the record is a difference
+//!          -24   4  length of the body
+//!          -20  16  xxh3-128 of the body
+//!           -4   4  check: low half of the xxh3-64 of the bytes above, with the record's offset as the seed
+//!            0   …  the body, but for the bytes in common
 //! ```
 //!
-//! A record's *offset* is that of its stored bytes, behind the 48 of its header. This is what a reference names, with
-//! the length and the hash of the body. So of a body that is no difference a reader that knows nothing of packs finds
-//! the bytes, and of any other it finds by the hash that they are not the body.
+//! A record that is no difference begins with its kind; what would stand before is not there. A record's *offset* is
+//! that of its stored bytes, behind its header. This is what a reference names, with the length and the hash of the
+//! body. So of a body that is no difference a reader that knows nothing of packs finds the bytes, and of any other it
+//! finds by the hash that they are not the body.
 //!
 //! A difference is `<beginning of the base> <stored bytes> <end of the base>`. Its base lies before it in the file and
-//! has a depth of one less, at most [`MOST_DEEP`]; beginning and end do not overlap in the base.
+//! has a depth of one less, and none is deeper than 4096; beginning and end do not overlap in the base. Other records
+//! have a depth of 0.
 //!
 //! Records need not touch: where a body could not be written whole, or its program was killed, there are bytes that no
 //! reference names, and nobody looks at them. Readers follow references and never scan.

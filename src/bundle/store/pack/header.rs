@@ -5,11 +5,14 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::super::Why;
 use crate::event::PayloadKind;
 
-/// Length of a record's header, in bytes.
-pub(super) const HEADER: usize = 48;
+/// What stands before the bytes of a record at most, in bytes: its header, if it is a difference.
+pub(super) const MOST_HEADER: usize = 41;
 
-/// … of which the check covers so many.
-const CHECKED: usize = 40;
+/// How much shorter the header of any other record is.
+const OF_DIFFERENCE: usize = 16;
+
+/// The check is the last of it.
+const CHECKED: usize = MOST_HEADER - 4;
 
 /// How many records one may build on at most: a body is whole again after so many.
 pub(super) const MOST_DEEP: u16 = 4096;
@@ -17,8 +20,9 @@ pub(super) const MOST_DEEP: u16 = 4096;
 /// What a pack begins with.
 pub(super) const HEAD: [u8; 16] = *b"OTELPACK\x01\0\0\0\0\0\0\0";
 
-const IS_JSON: u8 = 1;
-const IS_DIFFERENCE: u8 = 2;
+const KIND: u8 = 15;
+const IS_JSON: u8 = 16;
+const IS_DIFFERENCE: u8 = 32;
 
 /// Whether these are the first bytes of a pack that we can read.
 pub(super) fn check_head(head: &[u8; HEAD.len()]) -> Result<(), Why> {
@@ -65,43 +69,51 @@ impl Header {
         self.base.map_or(0, |base| base.depth)
     }
 
-    /// The header of the record whose stored bytes are at `offset`.
-    pub(super) fn to_bytes(self, offset: u64) -> [u8; HEADER] {
-        let mut bytes = [0; HEADER];
+    /// How long it is as bytes.
+    pub(super) fn size(&self) -> usize {
+        if self.base.is_some() { MOST_HEADER } else { MOST_HEADER - OF_DIFFERENCE }
+    }
+
+    /// The header of the record whose stored bytes are at `offset`. What counts is the last [`size`](Self::size) of it.
+    pub(super) fn to_bytes(self, offset: u64) -> [u8; MOST_HEADER] {
+        let mut bytes = [0; MOST_HEADER];
         let kind = self.kind.and_then(|kind| PayloadKind::ALL.iter().position(|it| *it == kind));
-        bytes[0] = kind.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(0);
-        bytes[1] = if self.flags.is_json { IS_JSON } else { 0 };
-        bytes[4..8].copy_from_slice(&self.length.to_le_bytes());
-        bytes[8..24].copy_from_slice(&self.hash.to_le_bytes());
+        bytes[16] = kind.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(0);
+        bytes[16] |= if self.flags.is_json { IS_JSON } else { 0 };
+        bytes[17..21].copy_from_slice(&self.length.to_le_bytes());
+        bytes[21..37].copy_from_slice(&self.hash.to_le_bytes());
         if let Some(base) = self.base {
-            bytes[1] |= IS_DIFFERENCE;
-            bytes[2..4].copy_from_slice(&base.depth.to_le_bytes());
-            bytes[24..32].copy_from_slice(&base.offset.to_le_bytes());
-            bytes[32..36].copy_from_slice(&base.prefix.to_le_bytes());
-            bytes[36..40].copy_from_slice(&base.suffix.to_le_bytes());
+            bytes[16] |= IS_DIFFERENCE;
+            bytes[..6].copy_from_slice(&base.offset.to_le_bytes()[..6]);
+            bytes[6..10].copy_from_slice(&base.prefix.to_le_bytes());
+            bytes[10..14].copy_from_slice(&base.suffix.to_le_bytes());
+            bytes[14..16].copy_from_slice(&base.depth.to_le_bytes());
         }
-        let check = xxh3_64_with_seed(&bytes[..CHECKED], offset);
-        bytes[CHECKED..].copy_from_slice(&check.to_le_bytes());
+        let check = check(&bytes[MOST_HEADER - self.size()..CHECKED], offset);
+        bytes[CHECKED..].copy_from_slice(&check);
         bytes
     }
 
-    /// Reads the header of the record whose stored bytes are at `offset`. Whatever the bytes are, what this gives
-    /// leads to nothing but earlier records, and its parts fit into its length.
-    pub(super) fn parse(bytes: &[u8; HEADER], offset: u64) -> Result<Self, Why> {
-        let check = xxh3_64_with_seed(&bytes[..CHECKED], offset);
-        if bytes[CHECKED..] != check.to_le_bytes() {
+    /// Reads the header of the record whose stored bytes are at `offset` from what stands before them. Whatever the
+    /// bytes are, what this gives leads to nothing but earlier records, and its parts fit into its length.
+    pub(super) fn parse(bytes: &[u8; MOST_HEADER], offset: u64) -> Result<Self, Why> {
+        let flags = bytes[16];
+        let is_difference = flags & IS_DIFFERENCE != 0;
+        let start = if is_difference { 0 } else { OF_DIFFERENCE };
+        if bytes[CHECKED..] != check(&bytes[start..CHECKED], offset) {
             return Err(Why::Damaged("has a damaged header"));
         }
+        let base_offset: [u8; 6] = part(bytes, 0);
         let header = Self {
-            kind: usize::from(bytes[0]).checked_sub(1).and_then(|place| PayloadKind::ALL.get(place)).copied(),
-            flags: Flags { is_json: bytes[1] & IS_JSON != 0 },
-            length: u32::from_le_bytes(part(bytes, 4)),
-            hash: u128::from_le_bytes(part(bytes, 8)),
-            base: (bytes[1] & IS_DIFFERENCE != 0).then(|| Base {
-                depth: u16::from_le_bytes(part(bytes, 2)),
-                offset: u64::from_le_bytes(part(bytes, 24)),
-                prefix: u32::from_le_bytes(part(bytes, 32)),
-                suffix: u32::from_le_bytes(part(bytes, 36)),
+            kind: usize::from(flags & KIND).checked_sub(1).and_then(|place| PayloadKind::ALL.get(place)).copied(),
+            flags: Flags { is_json: flags & IS_JSON != 0 },
+            length: u32::from_le_bytes(part(bytes, 17)),
+            hash: u128::from_le_bytes(part(bytes, 21)),
+            base: is_difference.then(|| Base {
+                offset: base_offset.iter().rev().fold(0, |offset, byte| offset << 8 | u64::from(*byte)),
+                prefix: u32::from_le_bytes(part(bytes, 6)),
+                suffix: u32::from_le_bytes(part(bytes, 10)),
+                depth: u16::from_le_bytes(part(bytes, 14)),
             }),
         };
         if header.base.is_some_and(|base| !base.is_possible(offset, header.length)) {
@@ -124,6 +136,11 @@ impl Base {
     }
 }
 
-fn part<const N: usize>(bytes: &[u8; HEADER], at: usize) -> [u8; N] {
+fn check(bytes: &[u8], offset: u64) -> [u8; 4] {
+    let [a, b, c, d, ..] = xxh3_64_with_seed(bytes, offset).to_le_bytes();
+    [a, b, c, d]
+}
+
+fn part<const N: usize>(bytes: &[u8; MOST_HEADER], at: usize) -> [u8; N] {
     std::array::from_fn(|place| bytes[at + place])
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
-use super::header::{HEAD, HEADER, Header};
+use super::header::{HEAD, Header, MOST_HEADER};
 use super::positioned::write_all_at;
 use crate::bundle::file;
 use crate::bundle::log_file::Identity;
@@ -42,10 +42,10 @@ impl PackFile {
     /// Writes a record and gives its offset. On an error there are bytes that no reference names, at most.
     pub(super) fn append(self: &Arc<Self>, header: &Header, stored: &[u8]) -> io::Result<u64> {
         let file = self.open()?;
-        let length = (HEADER + stored.len()) as u64;
+        let length = (header.size() + stored.len()) as u64;
         let start = self.end.fetch_add(length, Ordering::Relaxed);
-        let offset = start + HEADER as u64;
-        match write_record(&file, start, &header.to_bytes(offset), stored) {
+        let offset = start + header.size() as u64;
+        match write_record(&file, start, &header.to_bytes(offset)[MOST_HEADER - header.size()..], stored) {
             Ok(()) => Ok(offset),
             Err(error) => {
                 // Given back, if nobody has reserved behind it: a file that may not grow has room for what is smaller.
@@ -116,10 +116,10 @@ impl Rests for PackFile {
     }
 }
 
-fn write_record(file: &File, start: u64, header: &[u8; HEADER], stored: &[u8]) -> io::Result<()> {
+fn write_record(file: &File, start: u64, header: &[u8], stored: &[u8]) -> io::Result<()> {
     if stored.len() <= COPIED {
         return write_all_at(file, &[header, stored].concat(), start);
     }
-    write_all_at(file, stored, start + HEADER as u64)?;
+    write_all_at(file, stored, start + header.len() as u64)?;
     write_all_at(file, header, start)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::super::{MAX_BODY_BYTES, StoredBody, Why};
-use super::header::{Base, HEAD, HEADER, Header, check_head};
+use super::header::{Base, HEAD, Header, MOST_HEADER, check_head};
 use super::positioned::read_exact_at;
 use super::recent::Recent;
 use super::{PACK, repeats_history};
@@ -147,9 +147,9 @@ impl Packed {
 
     /// The header of the record at `offset`, whose stored bytes the file has.
     fn header(&self, file: &File, offset: u64, end: u64) -> Result<Header, Why> {
-        let start = offset.checked_sub(HEADER as u64).filter(|start| *start >= HEAD.len() as u64 && offset <= end);
+        let start = offset.checked_sub(MOST_HEADER as u64).filter(|_| offset <= end);
         let start = start.ok_or(Why::Damaged("is not in the pack: there is no such place in it"))?;
-        let mut bytes = [0; HEADER];
+        let mut bytes = [0; MOST_HEADER];
         self.read(file, &mut bytes, start)?;
         let header = Header::parse(&bytes, offset)?;
         if u64::from(header.stored()) > end - offset {
