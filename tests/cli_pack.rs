@@ -122,8 +122,7 @@ fn every_command_reads_an_archive_in_place_of_a_bundle() {
     place.ok(&["pack", "run.otz", "packed"]);
     place.ok(&["pack", "--zstd", "packed", "again.otz"]);
     assert_eq!(fs::read(place.path("again.otz")).unwrap(), fs::read(place.path("run.otz")).unwrap());
-    let expected =
-        ["again.otz", "bundle", "expected.json", "packed", "run.otz", "run.state.json", "tmp", "unpacked"];
+    let expected = ["again.otz", "bundle", "expected.json", "packed", "run.otz", "run.state.json", "tmp", "unpacked"];
     assert_eq!(place.names(), expected);
 }
 
@@ -131,7 +130,8 @@ fn every_command_reads_an_archive_in_place_of_a_bundle() {
 fn what_can_not_be_read_is_told_and_left_as_it_is() {
     let place = Place::new();
     fs::remove_file(place.path("bundle/payloads/2.json")).unwrap();
-    for (args, dest) in [(&["pack", "bundle", "packed"][..], "packed"), (&["unpack", "packed", "unpacked"], "unpacked")] {
+    for (args, dest) in [(&["pack", "bundle", "packed"][..], "packed"), (&["unpack", "packed", "unpacked"], "unpacked")]
+    {
         let said = place.ends(3, args);
         assert!(said.contains("skipped: line ") && said.contains("\"payloads/2.json\" can't be read"), "{said}");
         assert!(said.contains(", 1 not read"), "{said}");
@@ -185,10 +185,9 @@ fn archives_of_ill_will_are_refused_and_leave_nothing() {
         written(add_more);
         place.ends(1, &["check", "run.otz"])
     };
-    let regular = |name: &'static str| {
-        move |files: &mut Tar| add(files, name, EntryType::Regular, 1, b"x")
-    };
-    for name in ["../x", "/x", "/tmp/x", "payloads/../../x", "payloads/..", "payloads/a/b", "state.json", "x", "payloads/"]
+    let regular = |name: &'static str| move |files: &mut Tar| add(files, name, EntryType::Regular, 1, b"x");
+    for name in
+        ["../x", "/x", "/tmp/x", "payloads/../../x", "payloads/..", "payloads/a/b", "state.json", "x", "payloads/"]
     {
         let said = refused(&regular(name));
         assert!(said.contains("which is no file of a bundle"), "{name}: {said}");

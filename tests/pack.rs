@@ -152,8 +152,7 @@ fn protocol_event(reference: &str) -> String {
 fn whatever_a_log_has_survives() {
     let usual = r#"{"raw_payload_id":"raw_payload:1","kind":{"type":"protocol_event"},"path":"payloads/1.json"}"#;
     let spaced = "{ \"path\" : \"./payloads\\/1.json\" ,\t\"kind\": {\"type\":\"protocol_event\"}, \"of_tomorrow\": [ {} ],\"raw_payload_id\":\"raw_payload:2\" }";
-    let elsewhere =
-        r#"{"raw_payload_id":"of my own","kind":{"type":"protocol_event"},"path":"bodies/é/one","length":3,"hash":null}"#;
+    let elsewhere = r#"{"raw_payload_id":"of my own","kind":{"type":"protocol_event"},"path":"bodies/é/one","length":3,"hash":null}"#;
     let wire = r#"{"raw_payload_id":"raw_payload:3","kind":{"type":"protocol_event"},"path":"payloads/3.bin"}"#;
     let escaped =
         r#"{"raw\u005fpayload_id":"raw_payload:4","kind":{"type":"protocol_event"},"path":"payloads/4.json"}"#;
@@ -208,7 +207,8 @@ fn what_was_packed_is_packed_again_and_mixed_bundles_are_read() {
     for bundle in conformance() {
         let both = Both::of(&bundle);
         let path = |name: &str| both.directory.path().join(name);
-        convert(&Reader::open(&both.packed()).unwrap(), &path("again"), Store::Pack, |_| panic!("all is there")).unwrap();
+        convert(&Reader::open(&both.packed()).unwrap(), &path("again"), Store::Pack, |_| panic!("all is there"))
+            .unwrap();
         assert_eq!(log(&path("again")), log(&both.packed()));
         assert_eq!(
             fs::read(path("again").join("payloads.pack")).unwrap(),
@@ -242,7 +242,8 @@ fn ids_and_paths_that_are_used_twice_lose_no_body() {
     };
     // A pack that says of two bodies that they were one file, and of one that it was the log.
     let bundle = bundle_of("", &[("payloads/1.json", "1"), ("payloads/2.json", "2"), ("payloads/3.json", "3")]);
-    let lines = [1, 2, 3].map(|n| line(n, &protocol_event(&named(&format!("raw_payload:{n}"), &format!("payloads/{n}.json")))));
+    let lines =
+        [1, 2, 3].map(|n| line(n, &protocol_event(&named(&format!("raw_payload:{n}"), &format!("payloads/{n}.json")))));
     fs::write(bundle.path().join("trace.jsonl"), lines.join("\n")).unwrap();
     let both = Both::of(bundle.path());
     let claims = log(&both.packed())
@@ -251,7 +252,8 @@ fn ids_and_paths_that_are_used_twice_lose_no_body() {
     let claims = claims.replacen("\"../../raw\"", r#""../../raw","unpacked":{"path":"./trace.jsonl"}"#, 1);
     fs::write(both.packed().join("trace.jsonl"), claims).unwrap();
     let dest = both.directory.path().join("claimed");
-    let done = convert(&Reader::open(&both.packed()).unwrap(), &dest, Store::Files, |_| panic!("all is there")).unwrap();
+    let done =
+        convert(&Reader::open(&both.packed()).unwrap(), &dest, Store::Files, |_| panic!("all is there")).unwrap();
     assert_eq!(done.bodies, 3);
     let bodies: Vec<_> = bodies(&dest).into_values().map(Option::unwrap).collect();
     assert_eq!(bodies, [b"3", b"1", b"2"]);

@@ -184,7 +184,9 @@ impl Conversion<'_> {
                 Some(reference.in_pack(&placed.location, expected.as_deref()))
             }
             // A file keeps its reference, unless its path was taken.
-            Bodies::Files if !same_steps(&reference.read.path, &placed.location.path) => Some(reference.in_file(&placed.location.path)),
+            Bodies::Files if !same_steps(&reference.read.path, &placed.location.path) => {
+                Some(reference.in_file(&placed.location.path))
+            }
             Bodies::Files => None,
         })
     }

@@ -14,8 +14,8 @@ use super::open_logs::OpenLogs;
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 use files::Files;
 pub(crate) use pack::KeptBodies;
-pub(super) use pack::is_pack;
 use pack::Pack;
+pub(super) use pack::is_pack;
 
 /// The largest body that is read, in bytes.
 const MAX_BODY_BYTES: u64 = 1 << 31;

@@ -47,7 +47,10 @@ pub struct WriterOptions {
 
 impl fmt::Debug for WriterOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriterOptions").field("limits", &self.limits).field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("WriterOptions")
+            .field("limits", &self.limits)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 

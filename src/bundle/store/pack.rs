@@ -39,6 +39,7 @@
 //! those that build on it, and no other: a record says by itself where everything is that it needs.
 
 mod ends;
+mod hashing;
 mod header;
 mod kept;
 mod pack_file;
@@ -52,12 +53,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use super::{BadPayload, BodyBuf, Location, MAX_BODY_BYTES, PayloadStore, StoredBody};
 use crate::bundle::open_logs::OpenLogs;
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 use ends::{common_prefix, common_suffix};
+use hashing::{Beginning, hash};
 use header::{Base, Flags, Header, MOST_DEEP};
 use kept::{Previous, StoreId};
 use pack_file::PackFile;
@@ -74,6 +74,42 @@ const WORTH_A_BASE: usize = 128;
 
 /// … and of the body, one part in so many.
 const WORTH_A_PART: usize = 16;
+
+/// What two bodies have in common, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Common {
+    prefix: usize,
+    suffix: usize,
+}
+
+impl Common {
+    fn of(base: &[u8], body: &[u8]) -> Self {
+        let prefix = common_prefix(base, body);
+        Self { prefix, suffix: common_suffix(&base[prefix..], &body[prefix..]) }
+    }
+
+    /// How the body builds on the earlier one, if that is worth it.
+    fn base(self, previous: &Previous, length: usize) -> Option<Base> {
+        let Self { prefix, suffix } = self;
+        if previous.depth >= MOST_DEEP || prefix + suffix < WORTH_A_BASE.max(length / WORTH_A_PART) {
+            return None;
+        }
+        let (prefix, suffix) = (u32::try_from(prefix).ok()?, u32::try_from(suffix).ok()?);
+        Some(Base { offset: previous.offset, prefix, suffix, depth: previous.depth + 1 })
+    }
+
+    /// How many bytes the next body is expected to begin with: what is new came before an end that stays.
+    fn stays(self, length: usize) -> usize {
+        if self.suffix > 0 { length - self.suffix } else { length - length / 8 }
+    }
+}
+
+/// A record that is in the file.
+struct Written {
+    header: Header,
+    offset: u64,
+    beginning: Option<Beginning>,
+}
 
 /// The store of one file.
 #[derive(Debug)]
@@ -95,31 +131,38 @@ impl Pack {
         }
     }
 
-    /// What of the body is stored, by its first and last byte, and on which record the rest builds.
-    fn difference(previous: &Previous, body: &[u8]) -> Option<(Base, std::ops::Range<usize>)> {
-        let base = &previous.body;
-        let prefix = common_prefix(base, body);
-        let suffix = common_suffix(&base[prefix..], &body[prefix..]);
-        let saved = prefix + suffix;
-        if previous.depth >= MOST_DEEP || saved < WORTH_A_BASE.max(body.len() / WORTH_A_PART) {
-            return None;
-        }
-        let base = Base {
-            offset: previous.offset,
-            prefix: u32::try_from(prefix).ok()?,
-            suffix: u32::try_from(suffix).ok()?,
-            depth: previous.depth + 1,
-        };
-        Some((base, prefix..body.len() - suffix))
+    /// Writes a body and gives the record that it is now.
+    fn append(
+        &self,
+        kind: PayloadKind,
+        is_json: bool,
+        bytes: &[u8],
+        previous: Option<&Previous>,
+    ) -> io::Result<Written> {
+        let length = u32::try_from(bytes.len()).ok().filter(|length| u64::from(*length) <= MAX_BODY_BYTES);
+        let length = length.ok_or_else(|| {
+            let message = format!("a body of {} bytes; a pack takes at most {MAX_BODY_BYTES}", bytes.len());
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        })?;
+        let common = previous.map_or_else(Common::default, |previous| Common::of(&previous.body, bytes));
+        let known = previous.and_then(|it| it.beginning.as_ref()).filter(|it| it.length() <= common.prefix);
+        let (hash, beginning) = hash(bytes, known, common.stays(bytes.len()));
+        let base = previous.and_then(|previous| common.base(previous, bytes.len()));
+        let stored = if base.is_some() { common.prefix..bytes.len() - common.suffix } else { 0..bytes.len() };
+        let header = Header { kind: Some(kind), flags: Flags { is_json }, length, hash, base };
+        let offset = self.file.append(&header, &bytes[stored])?;
+        Ok(Written { header, offset, beginning })
     }
 
     /// Keeps a body for the next one. Its buffer itself, and the one that was kept goes on as a buffer: what is large
     /// is not copied.
-    fn keep(&self, thread: &ThreadId, offset: u64, depth: u16, body: &mut BodyBuf) {
+    fn keep(&self, thread: &ThreadId, record: Written, body: &mut BodyBuf) {
+        let Written { header, offset, beginning } = record;
         let bytes = &mut body.bytes;
         let is_roomy = bytes.capacity() / 2 > bytes.len();
         let kept = if is_roomy { bytes.as_slice().to_vec() } else { std::mem::take(bytes) };
-        let buffer = self.kept.replace(self.id, thread, Previous { offset, depth, body: Arc::new(kept) });
+        let previous = Previous { offset, depth: header.depth(), body: Arc::new(kept), beginning };
+        let buffer = self.kept.replace(self.id, thread, previous);
         if !is_roomy {
             *bytes = buffer.unwrap_or_default();
         }
@@ -128,22 +171,13 @@ impl Pack {
 
 impl PayloadStore for Pack {
     fn put(&self, _number: u64, thread: &ThreadId, kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location> {
-        let bytes = &body.bytes;
-        let length = u32::try_from(bytes.len()).ok().filter(|length| u64::from(*length) <= MAX_BODY_BYTES);
-        let length = length.ok_or_else(|| {
-            let message = format!("a body of {} bytes; a pack takes at most {MAX_BODY_BYTES}", bytes.len());
-            io::Error::new(io::ErrorKind::InvalidInput, message)
-        })?;
-        let hash = xxh3_128(bytes);
         let repeats = repeats_history(kind);
         let previous = if repeats { self.kept.get(self.id, thread) } else { None };
-        let difference = previous.as_ref().and_then(|previous| Self::difference(previous, bytes));
+        let record = self.append(kind, body.is_json(), &body.bytes, previous.as_ref())?;
         drop(previous);
-        let (base, stored) = difference.map_or((None, 0..bytes.len()), |(base, stored)| (Some(base), stored));
-        let header = Header { kind: Some(kind), flags: Flags { is_json: body.is_json() }, length, hash, base };
-        let offset = self.file.append(&header, &bytes[stored])?;
+        let Written { header: Header { length, hash, .. }, offset, .. } = record;
         if repeats {
-            self.keep(thread, offset, header.depth(), body);
+            self.keep(thread, record, body);
         }
         Ok(Location {
             path: PACK.to_owned(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::hashing::Beginning;
 use crate::event::ThreadId;
 
 /// How many bytes are kept at most, of all bundles that share this.
@@ -28,6 +29,8 @@ pub(super) struct Previous {
     pub(super) offset: u64,
     pub(super) depth: u16,
     pub(super) body: Arc<Vec<u8>>,
+    /// Where its hash can go on from.
+    pub(super) beginning: Option<Beginning>,
 }
 
 /// When a body was kept, in an order.
@@ -140,7 +143,7 @@ mod tests {
     use super::*;
 
     fn body(bytes: usize) -> Previous {
-        Previous { offset: 64, depth: 0, body: Arc::new(vec![0; bytes]) }
+        Previous { offset: 64, depth: 0, body: Arc::new(vec![0; bytes]), beginning: None }
     }
 
     #[test]

@@ -99,7 +99,9 @@ impl Packed {
             }
         }
         if xxh3_128(&body) != header.hash {
-            return Err(Why::Damaged("is damaged: it, or what it builds on, has not the hash that it was written with"));
+            return Err(Why::Damaged(
+                "is damaged: it, or what it builds on, has not the hash that it was written with",
+            ));
         }
         if header.kind.is_some_and(repeats_history) {
             self.recent.add(offset, &body);
