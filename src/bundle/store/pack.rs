@@ -98,9 +98,9 @@ impl Common {
         Some(Base { offset: previous.offset, prefix, suffix, depth: previous.depth + 1 })
     }
 
-    /// How many bytes the next body is expected to begin with: what is new came before an end that stays.
+    /// How many bytes the next body is expected to begin with: what stayed this time stays again.
     fn stays(self, length: usize) -> usize {
-        if self.suffix > 0 { length - self.suffix } else { length - length / 8 }
+        if self.prefix > 0 { self.prefix } else { length - length / 8 }
     }
 }
 
