@@ -36,7 +36,7 @@ no-features:
     set -euo pipefail
     cargo build --package otel-trace --lib --no-default-features
     tree=$(cargo tree --package otel-trace --no-default-features --edges normal --prefix none)
-    if grep -E '^(clap|anyhow|indicatif|opentelemetry|tokio|reqwest|http|tower-service) ' <<< "$tree"; then exit 1; fi
+    if grep -E '^(clap|anyhow|indicatif|tar|tempfile|zstd|opentelemetry|tokio|reqwest|http|tower-service) ' <<< "$tree"; then exit 1; fi
 
 # The main job on a scratch directory of bundles, then the binary on what it left
 example-cold:

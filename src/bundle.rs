@@ -5,6 +5,7 @@
 //!   manifest.json        identity of the recording, written first, never changed
 //!   trace.jsonl          the event log: one JSON object a line, in order of seq
 //!   payloads/<n>.json    one observed body each; <n>.bin where it is not one JSON value
+//!   payloads.pack        instead, where the program chose so: all bodies, what they repeat left out ([`Store::Pack`])
 //!   state.json           written later by the reducer; not evidence
 //! <root>/joined.json     likewise, of bundles whose processes spawned each other
 //! ```
@@ -28,6 +29,7 @@
 //! manifest's is `parent`: who spawned the process.
 
 mod body;
+mod convert;
 mod disk;
 mod durability;
 mod error;
@@ -56,6 +58,7 @@ mod syncs;
 mod writer;
 
 pub use body::{Body, BodyBuf, BodyError, Exact, Json};
+pub use convert::{Converted, Unconverted, convert};
 pub(crate) use disk::Disk;
 pub use durability::{Durability, SyncEvery};
 pub use error::{Error, ErrorKind};
@@ -66,6 +69,6 @@ pub use manifest::Manifest;
 pub use reader::Reader;
 pub use redact::Redact;
 pub(crate) use sink::Sink;
-pub use store::{BadPayload, Location, PayloadStore};
+pub use store::{BadPayload, Location, PayloadStore, Store, StoredBody, UnknownStore};
 pub(crate) use writer::ReadyBody;
 pub use writer::{OnLoss, Stored, Writer, WriterOptions};

@@ -1,12 +1,15 @@
 //! What the command line says, and what is done about it.
 
+mod archive;
 mod bundles;
 mod check;
 mod each;
 mod joined;
+mod pack;
 mod reduce;
 mod say;
 mod status;
+mod unpack;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +34,8 @@ pub(crate) struct Cli {
 enum Command {
     Reduce(reduce::Args),
     Check(check::Args),
+    Pack(pack::Args),
+    Unpack(unpack::Args),
 }
 
 impl Cli {
@@ -39,6 +44,8 @@ impl Cli {
         match &self.command {
             Command::Reduce(args) => reduce::run(args),
             Command::Check(args) => check::run(args),
+            Command::Pack(args) => pack::run(args),
+            Command::Unpack(args) => unpack::run(args),
         }
     }
 }

@@ -112,7 +112,7 @@ mod window;
 mod windows;
 mod wire_event;
 
-pub use builder::{Builder, Error, ROOT_VARIABLE};
+pub use builder::{Builder, Error, ROOT_VARIABLE, STORE_VARIABLE};
 pub use exchange::{Exchange, Reply};
 pub use filter::RecordFilter;
 pub use guard::Guard;

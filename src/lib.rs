@@ -55,7 +55,9 @@ pub mod graph;
 pub mod layer;
 pub mod reduce;
 
-pub use bundle::{Body, BodyBuf, BodyError, Durability, Exact, Json, Limits, Loss, Lost, Redact, Stats, SyncEvery};
+pub use bundle::{
+    Body, BodyBuf, BodyError, Durability, Exact, Json, Limits, Loss, Lost, Redact, Stats, Store, SyncEvery,
+};
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
     AnyWindow, Call, ChildProcess, CodeCell, Compaction, Exchange, Guard, Inference, Model, RecordFilter, RecordLayer,

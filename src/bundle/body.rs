@@ -99,6 +99,11 @@ impl BodyBuf {
         Self { bytes, is_json: true, most: limits.body_bytes.max(2 * PIECE_BYTES), oversize: None }
     }
 
+    /// A body that is there already.
+    pub(super) fn of(bytes: Vec<u8>, is_json: bool) -> Self {
+        Self { bytes, is_json, most: usize::MAX, oversize: None }
+    }
+
     /// A copy of a body of so many bytes would be cheaper to keep than this buffer: gives the copy, and the buffer back.
     pub(super) fn into_compact(self) -> Self {
         if self.bytes.capacity() <= self.bytes.len().saturating_mul(2) {

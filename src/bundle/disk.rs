@@ -67,13 +67,13 @@ pub(crate) struct Identity {
 
 impl Identity {
     #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { numbers: (metadata.dev(), metadata.ino()) }
     }
 
     #[cfg(not(unix))]
-    fn of(_: &Metadata) -> Self {
+    pub(super) fn of(_: &Metadata) -> Self {
         Self { numbers: (0, 0) }
     }
 }

@@ -24,6 +24,25 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Makes a file that must not exist yet and that only its owner may read, to write at any place in it.
+pub(super) fn create_for_places(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    // Not to append: a write at a place would go to the end.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Opens a file that is there already, to write at any place in it.
+pub(super) fn open_for_places(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options.open(path)
+}
+
 /// Opens a file that is there already, to write at its end.
 pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

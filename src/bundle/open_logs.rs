@@ -1,13 +1,13 @@
-//! Which logs hold a file open: no more than so many, however many bundles a program has.
+//! Which logs and packs hold a file open: no more than so many, however many bundles a program has.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, PoisonError, Weak};
 
-/// How many logs may hold a file open at once.
+/// How many of them may hold a file open at once.
 const MOST: usize = 64;
 
-/// A log that can let go of its file.
+/// A log or a pack that can let go of its file.
 pub(super) trait Rests: Send + Sync {
     /// Lets go of the file, unless the log is being written right now. Gives whether it did.
     fn try_rest(&self) -> bool;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 use super::file::{self, PlainDirectories, Refusal};
-use super::store::Files;
-use super::{BadPayload, Error, ErrorKind, Lines, Manifest, PayloadStore};
+use super::store::Stores;
+use super::{BadPayload, Error, ErrorKind, Lines, Manifest, StoredBody};
 use crate::event::{ParentProcess, PayloadRef, SCHEMA_VERSION};
 
 /// The largest manifest that is read, in bytes. Real ones have some 300.
@@ -25,7 +25,7 @@ pub struct Reader {
     path: PathBuf,
     manifest: Manifest,
     bad_parent: Option<String>,
-    store: Box<dyn PayloadStore>,
+    stores: Stores,
 }
 
 impl Reader {
@@ -37,7 +37,7 @@ impl Reader {
     pub fn open(bundle: &Path) -> Result<Self, Error> {
         let (manifest, bad_parent) = read_manifest(bundle)?;
         open(bundle, Manifest::LOG)?;
-        Ok(Self { path: bundle.to_owned(), manifest, bad_parent, store: Box::new(Files::new(bundle)) })
+        Ok(Self { path: bundle.to_owned(), manifest, bad_parent, stores: Stores::of(bundle) })
     }
 
     /// The bundle's directory.
@@ -63,12 +63,22 @@ impl Reader {
         Ok(Lines::new(open(&self.path, Manifest::LOG)?, self.path.join(Manifest::LOG)))
     }
 
+    /// A file of the bundle's own.
+    pub(super) fn open_file(&self, name: &str) -> Result<File, Error> {
+        open(&self.path, name)
+    }
+
     /// The body that `reference` names, whole.
     ///
     /// # Errors
     /// [`BadPayload`] where it is not there, or its path is not one that is followed.
     pub fn payload(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
-        self.store.get(reference)
+        self.stored(reference).map(|body| body.bytes)
+    }
+
+    /// The same, with what its store knows of it.
+    pub(crate) fn stored(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
+        self.stores.get(reference)
     }
 }
 

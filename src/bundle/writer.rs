@@ -19,7 +19,7 @@ use super::loss::Gap;
 use super::open_logs::{OpenLogs, Rests};
 use super::prepared::Prepared;
 use super::queue::Queue;
-use super::store::Files;
+use super::store::{Files, KeptBodies, Store};
 use super::syncs::{Syncs, Unsynced};
 use super::{Body, BodyBuf, Durability, Error, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally};
 use crate::event::{
@@ -40,6 +40,8 @@ pub struct WriterOptions {
     pub limits: Limits,
     /// What is forced to the disk.
     pub durability: Durability,
+    /// How bodies are kept.
+    pub store: Store,
     /// Where writes and losses are counted.
     pub tally: Arc<Tally>,
     /// Told of each loss, outside every lock.
@@ -52,6 +54,8 @@ pub struct WriterOptions {
     pub(crate) queue: Arc<Queue>,
     /// Where bundles are written to.
     pub(crate) disk: Arc<dyn Disk>,
+    /// Bodies that the next ones are compared with. All writers of a program should share it.
+    pub(crate) kept: Arc<KeptBodies>,
 }
 
 impl Default for WriterOptions {
@@ -60,21 +64,23 @@ impl Default for WriterOptions {
             redact: None,
             limits: Limits::default(),
             durability: Durability::default(),
+            store: Store::default(),
             tally: Arc::default(),
             on_loss: None,
             open_logs: Arc::default(),
             syncs: Arc::default(),
             queue: Arc::default(),
             disk: Arc::new(RealDisk),
+            kept: Arc::default(),
         }
     }
 }
 
 impl fmt::Debug for WriterOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limits, durability, .. } = self;
+        let Self { limits, durability, store, .. } = self;
         let mut shown = f.debug_struct("WriterOptions");
-        shown.field("limits", limits).field("durability", durability).finish_non_exhaustive()
+        shown.field("limits", limits).field("durability", durability).field("store", store).finish_non_exhaustive()
     }
 }
 
@@ -206,7 +212,7 @@ impl Writer {
         }
         let log = Arc::new(Log::new(LogFile::new(Arc::clone(disk), log, path.join(Manifest::LOG))));
         options.open_logs.opened(open_log(&log));
-        let store: Arc<dyn PayloadStore> = Arc::new(Files::on(Arc::clone(disk), &path));
+        let store = options.store.open(&path, &options);
         Ok(Self {
             unsynced: Arc::new(Unsynced::new(&path, &log, &store)),
             log,
@@ -254,8 +260,8 @@ impl Writer {
 
     /// The same, as the body of this number, which no other has.
     pub(super) fn store_as(&self, number: u64, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
-        let ReadyBody { kind, body, is_json, truncated } = ready;
-        let kept = unpanicked(|| self.store.put(number, thread, kind, &body));
+        let ReadyBody { kind, mut body, is_json, truncated } = ready;
+        let kept = unpanicked(|| self.store.put(number, thread, kind, &mut body));
         let kept = kept.map(|place| self.identified(place, &body));
         body.give_back();
         match kept {
@@ -425,6 +431,7 @@ impl Writer {
             self.unsynced.sync().unwrap_or_else(|refused| refused.tell(&self.options));
         }
         self.log.rest();
+        self.store.rest();
     }
 }
 

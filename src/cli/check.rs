@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use otel_trace::bundle::Reader;
 use otel_trace::graph::{BundleDiagnostic, Code, Diagnostic, Severity};
 use otel_trace::reduce::{Options, reduce};
 use serde::Serialize;
 
+use super::archive::Opened;
 use super::each::{each, fatal};
 use super::joined::{self, Roots};
 use super::{Status, bundles, say};
@@ -20,7 +20,7 @@ use super::{Status, bundles, say};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EPILOGUE, after_long_help = epilogue_with_codes())]
 pub(super) struct Args {
-    /// Bundles, directories with manifest.json and trace.jsonl; or directories that hold bundles
+    /// Bundles, directories with manifest.json and trace.jsonl, or archives of them; or directories that hold bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 
@@ -63,7 +63,7 @@ struct Finding<'a> {
 pub(super) fn run(args: &Args) -> Status {
     let named = bundles::named(&args.bundles);
     let options = Options::default().every_body(true);
-    let look = |bundle: &Path| Ok(reduce(&Reader::open(bundle)?, &options)?.graph);
+    let look = |bundle: &Path| Ok(reduce(Opened::of(bundle)?.reader(), &options)?.graph);
     let mut roots = Roots::of(&named);
     let status = each(&named.bundles, look, |bundle, graph| {
         roots.add(bundle, graph.as_ref());

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
-use otel_trace::bundle::Reader;
 use otel_trace::graph::{self, Graph, Joined, Severity, Snapshots};
 use otel_trace::reduce::{Options, reduce};
 
+use super::archive::Opened;
 use super::each::{each, fatal};
 use super::joined::{self, Roots};
 use super::{Cli, Status, bundles, say};
@@ -33,11 +33,11 @@ Examples:
   otel-trace reduce traces/trace-1 -o - | jq '.tool_calls[] | {kind, execution}'
   otel-trace reduce traces/trace-1 --strict && echo sound")]
 pub(super) struct Args {
-    /// Bundles, directories with manifest.json and trace.jsonl; or directories that hold bundles
+    /// Bundles, directories with manifest.json and trace.jsonl, or archives of them; or directories that hold bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 
-    /// Write the graph of the one bundle to this file instead of <BUNDLE>/state.json; `-` is stdout
+    /// Write the graph of the one bundle to this file instead of <BUNDLE>/state.json (beside an archive: <NAME>.state.json); `-` is stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -79,8 +79,9 @@ pub(super) fn run(args: &Args) -> Status {
     let options = Options::default().strict(args.strict);
     let snapshots = args.snapshots.into();
     let write = |bundle: &Path| {
-        let graph = reduce(&Reader::open(bundle)?, &options)?.graph;
-        let written = write(&graph, bundle, args.output.as_deref(), snapshots)?;
+        let opened = Opened::of(bundle)?;
+        let graph = reduce(opened.reader(), &options)?.graph;
+        let written = write(&graph, &opened, args.output.as_deref(), snapshots)?;
         Ok((graph, written))
     };
     let mut roots = Roots::of(&named);
@@ -106,14 +107,14 @@ fn join(root: &Path, joined: &Joined) -> anyhow::Result<Status> {
 }
 
 /// Writes the graph and gives the file that it is in.
-fn write(graph: &Graph, bundle: &Path, output: Option<&Path>, form: Snapshots) -> anyhow::Result<Option<PathBuf>> {
+fn write(graph: &Graph, bundle: &Opened, output: Option<&Path>, form: Snapshots) -> anyhow::Result<Option<PathBuf>> {
     let path = match output {
         Some(path) if path == Path::new("-") => {
             say::out_with(|stdout| graph.write_state(stdout, form))?;
             return Ok(None);
         }
         Some(path) => path.to_owned(),
-        None => bundle.join("state.json"),
+        None => bundle.state_file(),
     };
     graph::write_state_file(graph, &path, form)?;
     Ok(Some(path))

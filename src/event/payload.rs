@@ -93,6 +93,16 @@ pub struct PayloadRef {
     pub truncated: Option<Box<Truncated>>,
 }
 
+impl PayloadRef {
+    /// Where the body is, for a person.
+    pub(crate) fn place(&self) -> String {
+        match self.offset {
+            Some(offset) => format!("{:?} at {offset}", self.path),
+            None => format!("{:?}", self.path),
+        }
+    }
+}
+
 /// What a body was before it was cut to its head and tail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truncated {

@@ -9,11 +9,14 @@ use super::ignoring::{call_out, is_ignoring, while_calling_out};
 use super::parent::Source;
 use super::recorder::Inner;
 use super::{Guard, Recorder};
-use crate::bundle::{Disk, Durability, Limits, Loss, Redact, WriterOptions};
+use crate::bundle::{Disk, Durability, Limits, Loss, Redact, Store, UnknownStore, WriterOptions};
 use crate::event::PayloadKind;
 
 /// The environment variable that names the directory of bundles and thereby turns recording on.
 pub const ROOT_VARIABLE: &str = "OTEL_TRACE_ROOT";
+
+/// The environment variable that says how bodies are kept, `files` or `pack`, where the program does not.
+pub const STORE_VARIABLE: &str = "OTEL_TRACE_STORE";
 
 /// A recorder to be set up. Made by [`Recorder::builder`].
 #[derive(Debug, Default)]
@@ -21,6 +24,7 @@ pub const ROOT_VARIABLE: &str = "OTEL_TRACE_ROOT";
 pub struct Builder {
     root: Option<PathBuf>,
     parent: Source,
+    store: Option<Store>,
     options: WriterOptions,
 }
 
@@ -69,6 +73,12 @@ impl Builder {
         self
     }
 
+    /// How bodies are kept. Without it `OTEL_TRACE_STORE` says, `files` or `pack`, and else it is [`Store::Files`].
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Tells of each loss, in the thread it happens in. Without it the guard says on stderr what was lost, once.
     /// What the callback itself does is not recorded, but for the ends of what was begun before it, and a loss that
     /// it causes is counted and not told.
@@ -92,8 +102,9 @@ impl Builder {
     /// read is told on stderr, once, and is as none.
     ///
     /// # Errors
-    /// [`Error`] where no directory is named, or it can't be made or written.
-    pub fn build(self) -> Result<(Recorder, Guard), Error> {
+    /// [`Error`] where no directory is named, or it can't be made or written, or `OTEL_TRACE_STORE` names no store.
+    pub fn build(mut self) -> Result<(Recorder, Guard), Error> {
+        self.options.store = self.store.map_or_else(store_of_env, Ok)?;
         let named = self.root.or_else(root_of_env);
         let root = named.ok_or_else(Error::unnamed)?;
         let fail = |doing| {
@@ -130,6 +141,13 @@ fn root_of_env() -> Option<PathBuf> {
     env::var_os(ROOT_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+fn store_of_env() -> Result<Store, Error> {
+    match env::var_os(STORE_VARIABLE).filter(|value| !value.is_empty()) {
+        Some(name) => name.to_string_lossy().parse().map_err(Error::no_store),
+        None => Ok(Store::default()),
+    }
+}
+
 pub(super) fn from_env() -> Result<Option<(Recorder, Guard)>, Error> {
     root_of_env().map(|root| Builder::default().root(root).build()).transpose()
 }
@@ -145,6 +163,10 @@ impl Error {
     fn unnamed() -> Self {
         let message = format!("no directory to record to; name one with {ROOT_VARIABLE} or `Builder::root`");
         Self { message, source: None }
+    }
+
+    fn no_store(why: UnknownStore) -> Self {
+        Self { message: format!("can't record: {STORE_VARIABLE} says how bodies are kept, and {why}"), source: None }
     }
 
     fn new(root: &Path, message: &str, source: Option<io::Error>) -> Self {

@@ -51,7 +51,7 @@ impl Recorder {
     /// ```
     ///
     /// # Errors
-    /// [`Error`] where the directory can't be made or written.
+    /// [`Error`] where the directory can't be made or written, or `OTEL_TRACE_STORE` names no store.
     pub fn from_env() -> Result<Option<(Self, Guard)>, Error> {
         super::builder::from_env()
     }

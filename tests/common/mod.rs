@@ -20,7 +20,8 @@ pub(crate) struct Bundle {
     pub(crate) path: PathBuf,
     /// The lines, as JSON.
     pub(crate) lines: Vec<Value>,
-    bodies: BTreeMap<String, Vec<u8>>,
+    /// By where they are.
+    bodies: BTreeMap<(String, Option<u64>), Vec<u8>>,
     pub(crate) manifest: Value,
 }
 
@@ -36,7 +37,7 @@ impl Bundle {
                 if reference.path.ends_with(".json") {
                     serde_json::from_slice::<Value>(&body).unwrap();
                 }
-                bodies.insert(reference.path.clone(), body);
+                bodies.insert((reference.path.clone(), reference.offset), body);
             });
         }
         let lines = records.iter().map(|record| serde_json::to_value(record).unwrap()).collect();
@@ -64,7 +65,7 @@ impl Bundle {
 
     /// The bytes of the body that an event names here.
     pub(crate) fn bytes(&self, reference: &Value) -> &[u8] {
-        &self.bodies[reference["path"].as_str().unwrap()]
+        &self.bodies[&(reference["path"].as_str().unwrap().to_owned(), reference["offset"].as_u64())]
     }
 
     /// The body that an event names here.

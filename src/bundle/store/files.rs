@@ -7,14 +7,11 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{BadPayload, BodyBuf, Location, PayloadStore, Why};
+use super::{BadPayload, BodyBuf, Location, MAX_BODY_BYTES, PayloadStore, StoredBody, Why};
 use crate::bundle::Manifest;
 use crate::bundle::disk::{Disk, RealDisk};
-use crate::bundle::file::{self, PlainDirectories, Refusal};
+use crate::bundle::file::{self, PlainDirectories};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
-
-/// The largest body that is read, in bytes.
-const MAX_BODY_BYTES: u64 = 1 << 31;
 
 /// The store of format 1.
 #[derive(Debug)]
@@ -43,7 +40,7 @@ impl Files {
 }
 
 impl PayloadStore for Files {
-    fn put(&self, number: u64, _thread: &ThreadId, _kind: PayloadKind, body: &BodyBuf) -> io::Result<Location> {
+    fn put(&self, number: u64, _thread: &ThreadId, _kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location> {
         let path = Self::path(number, body);
         let target = self.bundle.join(&path);
         // No temporary name: nobody looks for the file before the event that names it is written.
@@ -64,12 +61,9 @@ impl PayloadStore for Files {
         self.disk.sync_dir(&self.bundle.join(Manifest::PAYLOADS))
     }
 
-    fn get(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
-        let bad = |why| BadPayload { path: reference.path.clone(), why };
-        let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|refusal| match refusal {
-            Refusal::Path(reason) => bad(Why::Refused(reason)),
-            Refusal::Io(error) => bad(Why::Io(error)),
-        })?;
+    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
+        let bad = |why| BadPayload::new(reference, why);
+        let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|it| bad(it.into()))?;
         let length = file.metadata().map_err(|error| bad(Why::Io(error)))?.len();
         // A file of this store is one body.
         let named = reference.length.unwrap_or(length);
@@ -82,11 +76,12 @@ impl PayloadStore for Files {
         if length > MAX_BODY_BYTES {
             return Err(bad(Why::TooLarge(length)));
         }
-        let body = read_bytes(file, length).map_err(|error| bad(Why::Io(error)))?;
-        if reference.hash.as_deref().is_some_and(|hash| hash != format!("{:032x}", xxh3_128(&body))) {
+        let bytes = read_bytes(file, length).map_err(|error| bad(Why::Io(error)))?;
+        if reference.hash.as_deref().is_some_and(|hash| hash != format!("{:032x}", xxh3_128(&bytes))) {
             return Err(bad(Why::Hash));
         }
-        Ok(body)
+        // What is no JSON value is kept under another name.
+        Ok(StoredBody { bytes, is_json: reference.path.ends_with(".json"), kind: None })
     }
 }
 

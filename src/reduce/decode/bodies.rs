@@ -35,7 +35,7 @@ pub(in crate::reduce) struct Unread {
 impl Unread {
     /// The body is there, and this is what is wrong with it.
     pub(super) fn of(reference: &PayloadRef, why: impl fmt::Display) -> Self {
-        Self { code: Code::BadPayload, why: format!("payload {:?} {why}", reference.path).into() }
+        Self { code: Code::BadPayload, why: format!("payload {} {why}", reference.place()).into() }
     }
 }
 

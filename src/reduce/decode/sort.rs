@@ -134,8 +134,9 @@ impl Facts {
     fn name(&mut self, body: &PayloadRef, place: Place, problems: &mut Problems) {
         let id = &body.raw_payload_id;
         match self.payloads.get(id) {
-            Some(known) if known.path != body.path => {
-                let message = format!("{id} is payload {:?} and also {:?}; the first is listed", known.path, body.path);
+            Some(known) if is_elsewhere(known, body) => {
+                let (known, also) = (known.place(), body.place());
+                let message = format!("{id} is payload {known} and also {also}; the first is listed");
                 problems.add(place, Code::BadPayload, message, Some(id));
             }
             Some(_) => {}
@@ -160,4 +161,9 @@ impl Placed {
         let Self { when, line, context } = self;
         At { when, line, context, fact }
     }
+}
+
+/// Whether two references lead to different bodies. Of a file that is one body, only one of them may say where in it.
+fn is_elsewhere(known: &PayloadRef, body: &PayloadRef) -> bool {
+    known.path != body.path || known.offset.zip(body.offset).is_some_and(|(known, body)| known != body)
 }

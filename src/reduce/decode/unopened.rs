@@ -9,7 +9,7 @@ use super::bodies::{Unread, location, on_every_core};
 use super::facts::Unheard;
 use super::log::Entry;
 use super::opened::Opened;
-use crate::bundle::Reader;
+use crate::bundle::{Reader, StoredBody};
 use crate::event::{PayloadKind, PayloadRef, RawPayloadId};
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
@@ -74,9 +74,8 @@ pub(in crate::reduce) fn tell_unheard(unheard: Vec<Unheard>, problems: &mut Prob
 
 /// How many bytes there are, or why they are not what they should be.
 fn look_at(reference: &PayloadRef, bundle: &Reader) -> Result<u64, Unread> {
-    let body = bundle.payload(reference)?;
-    // What is no JSON value is kept under another name.
-    if reference.path.ends_with(".json") {
+    let StoredBody { bytes: body, is_json, .. } = bundle.stored(reference)?;
+    if is_json {
         let bad = |why: &dyn fmt::Display| Unread::of(reference, format_args!("is not JSON: {why}"));
         let text = str::from_utf8(&body).map_err(|error| bad(&error))?;
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| bad(&error))?;

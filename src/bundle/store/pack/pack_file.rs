@@ -1,0 +1,131 @@
+//! The file of a pack as it is written: a place is reserved, then written to, and nobody waits for anybody.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
+
+use super::header::{HEAD, Header, MOST_HEADER};
+use super::positioned::write_all_at;
+use crate::bundle::disk::{Disk, Identity, RealDisk};
+use crate::bundle::file;
+use crate::bundle::open_logs::{OpenLogs, Rests};
+
+/// Up to so many bytes are copied behind their header, so that a record is one write. A second write costs less than
+/// to copy more.
+const COPIED: usize = 32 * 1024;
+
+/// The file of a pack. It is made when the first record comes, and opened again for the next one after it was let go
+/// of.
+#[derive(Debug)]
+pub(super) struct PackFile {
+    path: PathBuf,
+    /// Where nothing is reserved yet.
+    end: AtomicU64,
+    state: Mutex<State>,
+    open_logs: Arc<OpenLogs>,
+}
+
+#[derive(Debug)]
+enum State {
+    Unmade,
+    Open(Arc<File>),
+    Closed(Identity),
+}
+
+impl PackFile {
+    pub(super) fn new(path: PathBuf, open_logs: Arc<OpenLogs>) -> Self {
+        Self { path, end: AtomicU64::new(HEAD.len() as u64), state: Mutex::new(State::Unmade), open_logs }
+    }
+
+    /// Writes a record and gives its offset. On an error there are bytes that no reference names, at most.
+    pub(super) fn append(self: &Arc<Self>, header: &Header, stored: &[u8]) -> io::Result<u64> {
+        let file = self.open()?;
+        let length = (header.size() + stored.len()) as u64;
+        let start = self.end.fetch_add(length, Ordering::Relaxed);
+        let offset = start + header.size() as u64;
+        match write_record(&file, start, &header.to_bytes(offset)[MOST_HEADER - header.size()..], stored) {
+            Ok(()) => Ok(offset),
+            Err(error) => {
+                // Given back, if nobody has reserved behind it: a file that may not grow has room for what is smaller.
+                let _ = self.end.compare_exchange(start + length, start, Ordering::Relaxed, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    fn open(self: &Arc<Self>) -> io::Result<Arc<File>> {
+        let file = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let opened = match &*state {
+                State::Open(file) => return Ok(Arc::clone(file)),
+                State::Unmade => self.make()?,
+                State::Closed(identity) => self.open_again(*identity)?,
+            };
+            let file = Arc::new(opened);
+            *state = State::Open(Arc::clone(&file));
+            file
+        };
+        let this: Arc<dyn Rests> = Arc::<Self>::clone(self);
+        let this: Weak<dyn Rests> = Arc::downgrade(&this);
+        self.open_logs.opened(this);
+        Ok(file)
+    }
+
+    fn make(&self) -> io::Result<File> {
+        let file = file::create_for_places(&self.path)?;
+        if let Err(error) = write_all_at(&file, &HEAD, 0) {
+            drop(file);
+            let _ = fs::remove_file(&self.path);
+            return Err(error);
+        }
+        Ok(file)
+    }
+
+    fn open_again(&self, identity: Identity) -> io::Result<File> {
+        let file = file::open_for_places(&self.path)?;
+        if Identity::of(&file.metadata()?) != identity {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the pack was replaced by another file"));
+        }
+        Ok(file)
+    }
+
+    /// Waits until what was written would survive the death of the machine: the bytes, and the file's name.
+    pub(super) fn sync(self: &Arc<Self>) -> io::Result<()> {
+        self.open()?.sync_data()?;
+        self.path.parent().map_or(Ok(()), |bundle| RealDisk.sync_dir(bundle))
+    }
+
+    /// Lets go of the file until the next record. Who writes one right now holds it until that is done.
+    pub(super) fn rest(&self) {
+        rest(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn rest(state: &mut State) {
+    if let State::Open(file) = state
+        && let Ok(metadata) = file.metadata()
+    {
+        *state = State::Closed(Identity::of(&metadata));
+    }
+}
+
+impl Rests for PackFile {
+    fn try_rest(&self) -> bool {
+        match self.state.try_lock() {
+            Ok(mut state) => rest(&mut state),
+            Err(TryLockError::Poisoned(_)) => {}
+            Err(TryLockError::WouldBlock) => return false,
+        }
+        true
+    }
+}
+
+fn write_record(file: &File, start: u64, header: &[u8], stored: &[u8]) -> io::Result<()> {
+    if stored.len() <= COPIED {
+        return write_all_at(file, &[header, stored].concat(), start);
+    }
+    write_all_at(file, stored, start + header.len() as u64)?;
+    write_all_at(file, header, start)
+}
