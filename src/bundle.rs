@@ -27,6 +27,7 @@
 
 mod body;
 mod error;
+mod event_text;
 mod file;
 mod limits;
 mod line;
@@ -34,6 +35,7 @@ mod log;
 mod log_file;
 mod loss;
 mod manifest;
+mod mask;
 mod open_logs;
 mod reader;
 mod redact;
@@ -47,6 +49,7 @@ pub use limits::Limits;
 pub use line::{BadLine, Line, Lines};
 pub use loss::{Loss, Lost, Stats, Tally};
 pub use manifest::Manifest;
+pub use mask::{Masking, PatternError};
 pub use reader::Reader;
 pub use redact::Redact;
 pub use store::{BadPayload, Location, PayloadStore};

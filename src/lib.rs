@@ -55,7 +55,7 @@ pub mod graph;
 pub mod layer;
 pub mod reduce;
 
-pub use bundle::{Body, BodyBuf, BodyError, Exact, Json, Limits, Loss, Lost, Redact, Stats};
+pub use bundle::{Body, BodyBuf, BodyError, Exact, Json, Limits, Loss, Lost, Masking, Redact, Stats};
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
     AnyWindow, Call, ChildProcess, CodeCell, Compaction, Exchange, Guard, Inference, Model, RecordFilter, RecordLayer,

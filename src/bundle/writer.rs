@@ -1,5 +1,6 @@
 //! The one writer of a bundle.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,10 +16,11 @@ use super::loss::Gap;
 use super::open_logs::{OpenLogs, Rests};
 use super::store::Files;
 use super::{
-    Body, BodyBuf, Error, ErrorKind, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally, file,
+    Body, BodyBuf, Error, ErrorKind, Limits, Location, Loss, Lost, Manifest, Masking, PayloadStore, Redact, Tally,
+    event_text, file,
 };
 use crate::event::{
-    Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, Truncated,
+    Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, Truncated,
     UnixMillis,
 };
 
@@ -29,8 +31,10 @@ pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct WriterOptions {
-    /// Masks bodies.
+    /// What the program itself takes out of bodies and event text, before the rest is masked.
     pub redact: Option<Arc<dyn Redact>>,
+    /// What is masked in bodies and event text. Authorization headers and their like unless set.
+    pub masking: Arc<Masking>,
     /// How large bodies may be.
     pub limits: Limits,
     /// Where writes and losses are counted.
@@ -72,7 +76,14 @@ impl WriterOptions {
     }
 
     fn mask(&self, kind: PayloadKind, body: &mut BodyBuf) {
-        let Some(redact) = &self.redact else { return };
+        if let Some(redact) = &self.redact {
+            self.redact(&**redact, kind, body);
+        }
+        let is_json = body.is_json;
+        self.masking.body(&mut body.bytes, is_json);
+    }
+
+    fn redact(&self, redact: &dyn Redact, kind: PayloadKind, body: &mut BodyBuf) {
         let is_json = body.is_json;
         let masked = catch_unwind(AssertUnwindSafe(|| redact.redact(kind, &mut body.bytes, is_json)));
         if let Err(panic) = masked {
@@ -80,6 +91,25 @@ impl WriterOptions {
             body.replace_by_loss(&reason);
             self.lose(Lost::Body(kind), reason);
         }
+    }
+
+    /// A text as an event of this kind may hold it. What of masking is the program's own code runs here.
+    pub(crate) fn text<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
+        match self.redacted(kind, text) {
+            Cow::Borrowed(text) => self.masking.text(text),
+            Cow::Owned(text) => Cow::Owned(self.masking.text(&text).into_owned()),
+        }
+    }
+
+    fn redacted<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
+        let Some(redact) = &self.redact else { return Cow::Borrowed(text) };
+        let redacted = catch_unwind(AssertUnwindSafe(|| redact.redact_text(text)));
+        redacted.unwrap_or_else(|panic| {
+            let reason = format!("its redaction panicked: {}", message_of(&*panic));
+            let lost = format!("otel_trace.lost: {reason}");
+            self.lose(Lost::Text(kind), reason);
+            Cow::Owned(lost)
+        })
     }
 }
 
@@ -185,11 +215,23 @@ impl Writer {
         }
     }
 
-    /// Appends one event. What it says is in the kernel's hands when this returns.
+    /// Appends one event: mask its text, write. What it says is in the kernel's hands when this returns.
     ///
     /// # Errors
     /// [`Lost`] where it could not be written. It has been counted and told.
     pub fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+        let kind = event.kind();
+        let redacted = event_text::changed(event, |text| self.options.redacted(kind, text));
+        self.append_redacted(at, context, &redacted)
+    }
+
+    /// The same, of an event whose texts went through [`WriterOptions::text`]: it runs nothing of the program's. What
+    /// is built in is looked for here once more, so that no event can do without.
+    ///
+    /// # Errors
+    /// [`Lost`] where it could not be written. It has been counted and told.
+    pub(crate) fn append_redacted(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+        let event = &*event_text::changed(event, |text| self.options.masking.text(text));
         let seq = self.append_line(at, context, event)?;
         if self.has_gap.load(Ordering::Relaxed) {
             self.say_gap(at);

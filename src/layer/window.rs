@@ -43,6 +43,15 @@ pub(super) enum End {
 }
 
 impl End {
+    /// The same with its text masked.
+    pub(super) fn masked(&self, mask: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(mask(error)),
+            Self::Cancelled(reason) => Self::Cancelled(mask(reason)),
+            Self::Closed | Self::Completed | Self::Shutdown => self.clone(),
+        }
+    }
+
     /// Why a thread or a turn failed that ends like this: what was said of it, else that it did not end by itself.
     fn error_of(&self, said: Option<String>) -> Option<String> {
         let is_unwinding = matches!(self, Self::Closed) && std::thread::panicking();

@@ -126,7 +126,7 @@ impl CompactionWindow {
                 provider_name,
                 request_payload: reference.clone(),
             };
-            recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+            recording.bundle.writer.append_redacted(at, &place.context, &started.into()).map(drop)
         });
         if let Ok(AsJson { bytes: Some(bytes), .. }) = stored {
             self.say_beside(bytes, at);
@@ -198,8 +198,9 @@ impl CompactionWindow {
     }
 
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
-        if error.is_some() {
-            locked(&self.seen).error = error;
+        if let Some(error) = error {
+            let error = self.recorder().options.text(EventKind::CompactionRequestFailed, &error).into_owned();
+            locked(&self.seen).error = Some(error);
         }
     }
 

@@ -121,7 +121,7 @@ impl InferenceWindow {
         let mut unnamed = Some(request_payload);
         let write = || {
             unnamed = None;
-            recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+            recording.bundle.writer.append_redacted(at, &place.context, &started.into()).map(drop)
         };
         self.life.start(self.recorder(), window, write);
         self.recorder().waits_no_more(self);
@@ -237,8 +237,9 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
-        if error.is_some() {
-            locked(&self.seen).error = error;
+        if let Some(error) = error {
+            let error = self.recorder().options.text(EventKind::InferenceFailed, &error).into_owned();
+            locked(&self.seen).error = Some(error);
         }
     }
 

@@ -45,9 +45,9 @@ impl Recording {
         Ok(AsJson { reference: stored.reference, bytes: Some(reference) })
     }
 
-    /// Writes an event. The writer tells where one is lost, and no more can be done about it here.
+    /// Writes an event, whose texts were masked where no lock of ours is held. The writer tells where one is lost, and no more can be done about it here.
     pub(super) fn say(&self, context: &EventContext, event: impl Into<Event>, at: UnixMillis) {
-        let _ = self.bundle.writer.append(at, context, &event.into());
+        let _ = self.bundle.writer.append_redacted(at, context, &event.into());
     }
 
     /// Names a stored body that has no place in an event of its own.

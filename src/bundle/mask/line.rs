@@ -1,0 +1,140 @@
+//! Secrets behind names that are not quoted: header lines, and assignments.
+
+use std::ops::Range;
+
+use super::names::Kind;
+use super::salt::is_placeholder;
+use super::spot::Spot;
+use super::value;
+
+/// Schemes behind which one word is the secret; behind any other it is the rest of the line.
+const ONE_WORD: [&str; 8] = ["apikey", "basic", "bearer", "bot", "key", "negotiate", "ntlm", "token"];
+const MANY_WORDS: [&str; 5] = ["aws4-hmac-sha256", "digest", "hawk", "oauth", "signature"];
+
+/// Looks at what follows `name: ` of a header, as in HTTP itself, in a command line, in a log.
+pub(super) fn header(text: &[u8], name: &Range<usize>, kind: Kind) -> Option<Spot> {
+    if text.get(name.end) != Some(&b':') || kind == Kind::Other {
+        return None;
+    }
+    let start = skip_quote(text, skip_blanks(text, name.end + 1));
+    let line = start..start + text[start..].iter().take_while(|byte| !ends_value(**byte)).count();
+    let opens_line = opens_line(text, name.start);
+    match kind {
+        Kind::Authorization => authorization(text, line, opens_line),
+        Kind::Cookie => {
+            let value = &text[line.clone()];
+            let is_pair = value.iter().position(|byte| *byte == b'=').is_some_and(|equals| {
+                equals > 0 && value[..equals].iter().all(|byte| is_credential(*byte)) && value.len() > equals + 1
+            });
+            (opens_line && is_pair && !starts_template(value)).then(|| secret(text, line)).flatten()
+        }
+        Kind::Key => {
+            let is_header = text[name.clone()].contains(&b'-') && opens_line;
+            let is_secret = is_credentials(&text[line.clone()]) && (is_header || looks_random(&text[line.clone()]));
+            is_secret.then(|| secret(text, line)).flatten()
+        }
+        Kind::Other => None,
+    }
+}
+
+fn authorization(text: &[u8], line: Range<usize>, opens_line: bool) -> Option<Spot> {
+    let value = &text[line.clone()];
+    let scheme = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    let is_one_of = |schemes: &[&str]| schemes.iter().any(|it| value[..scheme].eq_ignore_ascii_case(it.as_bytes()));
+    let start = skip_blanks(text, line.start + scheme);
+    if start > line.start + scheme && is_one_of(&ONE_WORD) {
+        let word = start..start + text[start..line.end].iter().take_while(|byte| is_credential(**byte)).count();
+        let is_secret = !starts_template(&text[word.clone()]) && (opens_line || looks_like_credential(&text[word.clone()]));
+        return is_secret.then(|| secret(text, word)).flatten();
+    }
+    if start > line.start + scheme && is_one_of(&MANY_WORDS) {
+        let rest = start..line.end;
+        return (text[rest.clone()].contains(&b'=')).then(|| secret(text, rest)).flatten();
+    }
+    let is_secret = opens_line && is_credentials(value) && looks_like_credential(value);
+    is_secret.then(|| secret(text, line)).flatten()
+}
+
+/// Looks at what is assigned to a sensitive name: in a file of variables, a form, a program.
+pub(super) fn assignment(text: &[u8], name: &Range<usize>) -> Option<Spot> {
+    let sign = skip_blanks(text, name.end);
+    let operator = *text.get(sign).filter(|byte| matches!(byte, b'=' | b':'))?;
+    let from = skip_blanks(text, sign + 1);
+    let start = skip_quote(text, from);
+    let is_quoted = start > from;
+    let length = text[start..].iter().take_while(|byte| !ends_value(**byte) && !matches!(byte, b' ' | b'&')).count();
+    let value = &text[start..start + length];
+    let is_form = operator == b'=' && (text.get(start + length) == Some(&b'&') || matches!(before(text, name.start), b'&' | b'?'));
+    let is_variable = operator == b'=' && from == name.end + 1 && !text[name.clone()].iter().any(u8::is_ascii_lowercase);
+    let has_digit = value.iter().any(u8::is_ascii_digit);
+    let is_secret = match () {
+        () if value.len() < 6 || starts_template(value) => false,
+        () if is_form => true,
+        () if is_variable => has_digit || value.len() >= 16,
+        () if is_quoted => value.len() >= 8 && has_digit && text.get(start + length).is_some_and(|byte| *byte != b' '),
+        () => is_credentials(value) && looks_random(value),
+    };
+    is_secret.then(|| secret(text, start..start + length)).flatten()
+}
+
+fn secret(text: &[u8], range: Range<usize>) -> Option<Spot> {
+    let is_worth_it = !range.is_empty() && !is_placeholder(&text[range.clone()]);
+    is_worth_it.then(|| value::secret_in(text, range, Kind::Other)).flatten()
+}
+
+fn before(text: &[u8], at: usize) -> u8 {
+    at.checked_sub(1).map_or(b'\n', |before| text[before])
+}
+
+/// Whether a name stands where a header does: first in its line, or in what is quoted.
+fn opens_line(text: &[u8], at: usize) -> bool {
+    let trimmed = text[..at].trim_ascii_end().len();
+    let is_first = trimmed == 0 || text[trimmed..at].contains(&b'\n');
+    // The letter of an escaped line break.
+    let is_escape = at > 1 && text[at - 2] == b'\\' && matches!(text[at - 1], b'n' | b'r' | b't');
+    is_first || is_escape || matches!(before(text, at), b'"' | b'\'' | b'`' | b'>' | b'<' | b'{' | b',' | b'[')
+        || (trimmed > 0 && matches!(text[trimmed - 1], b'>' | b'<' | b'{' | b',' | b'*'))
+}
+
+fn skip_blanks(text: &[u8], at: usize) -> usize {
+    at + text[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
+fn skip_quote(text: &[u8], at: usize) -> usize {
+    let backslashes = text[at..].iter().take_while(|byte| **byte == b'\\').count();
+    match text.get(at + backslashes) {
+        Some(b'"') => at + backslashes + 1,
+        Some(b'\'' | b'`') if backslashes == 0 => at + 1,
+        Some(_) | None => at,
+    }
+}
+
+fn ends_value(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\' | b'<' | b'>')
+}
+
+/// Whether somebody is to put something in its place.
+pub(super) fn starts_template(value: &[u8]) -> bool {
+    matches!(value.first(), None | Some(b'$' | b'{' | b'<' | b'%' | b'*' | b'(' | b'[')) || value.starts_with(b"...")
+}
+
+fn is_credential(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':' | b'|')
+}
+
+fn is_credentials(value: &[u8]) -> bool {
+    value.len() >= 8 && value.iter().all(|byte| is_credential(*byte)) && !starts_template(value)
+}
+
+/// Words of a text have neither digits nor capitals in them.
+fn looks_like_credential(value: &[u8]) -> bool {
+    let odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+    value.len() >= 6 && value.iter().skip(1).any(odd)
+}
+
+/// Names in programs have no such mixture, or seldom.
+fn looks_random(value: &[u8]) -> bool {
+    let has = |is: fn(&u8) -> bool| value.iter().any(is);
+    value.len() >= 16 && has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)
+        && !value.windows(2).any(|pair| pair == b"::")
+}
