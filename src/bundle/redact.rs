@@ -13,7 +13,7 @@ pub trait Redact: Send + Sync {
     fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, is_json: bool);
 
     /// What is written in place of a text that an event holds itself: the arguments that a tool's preview is made of,
-    /// an error, a reason, a script. Ids are none.
+    /// an error, a reason, a script, a message. Ids and the names of models, tools and agents are none.
     ///
     /// Unless it is overridden the text goes through [`redact`](Self::redact) like a body of kind
     /// [`PayloadKind::ProtocolEvent`] that is not JSON.

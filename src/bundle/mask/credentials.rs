@@ -162,8 +162,11 @@ fn jwt(tail: &[u8]) -> Option<usize> {
     let claims = run(&tail[end + 1..], is_token, 10)?;
     end += 1 + claims;
     (tail.get(end) == Some(&b'.')).then_some(())?;
-    while tail.get(end) == Some(&b'.') {
-        end += 1 + length(&tail[end + 1..], is_token);
+    while tail.get(end) == Some(&b'.')
+        && let more = length(&tail[end + 1..], is_token)
+        && more > 0
+    {
+        end += 1 + more;
     }
     Some(end)
 }

@@ -7,9 +7,27 @@ use super::salt::is_placeholder;
 use super::spot::Spot;
 use super::value;
 
-/// Schemes behind which one word is the secret; behind any other it is the rest of the line.
+/// Schemes behind which one word is the secret …
 const ONE_WORD: [&str; 8] = ["apikey", "basic", "bearer", "bot", "key", "negotiate", "ntlm", "token"];
+/// … and behind which it is the rest of the line.
 const MANY_WORDS: [&str; 5] = ["aws4-hmac-sha256", "digest", "hawk", "oauth", "signature"];
+
+/// What stands before a secret, and says how it is used.
+pub(super) struct Scheme {
+    /// With the space behind it, in bytes.
+    pub(super) length: usize,
+    is_one_word: bool,
+}
+
+/// The scheme that an authorization begins with, and something behind it.
+pub(super) fn scheme(value: &[u8]) -> Option<Scheme> {
+    let length = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    let is_one_of = |schemes: &[&str]| schemes.iter().any(|it| value[..length].eq_ignore_ascii_case(it.as_bytes()));
+    let is_one_word = is_one_of(&ONE_WORD);
+    let start = skip_blanks(value, length);
+    let is_scheme = start > length && start < value.len() && (is_one_word || is_one_of(&MANY_WORDS));
+    is_scheme.then_some(Scheme { length: start, is_one_word })
+}
 
 /// Looks at what follows `name: ` of a header, as in HTTP itself, in a command line, in a log.
 pub(super) fn header(text: &[u8], name: &Range<usize>, kind: Kind) -> Option<Spot> {
@@ -39,17 +57,14 @@ pub(super) fn header(text: &[u8], name: &Range<usize>, kind: Kind) -> Option<Spo
 
 fn authorization(text: &[u8], line: Range<usize>, opens_line: bool) -> Option<Spot> {
     let value = &text[line.clone()];
-    let scheme = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
-    let is_one_of = |schemes: &[&str]| schemes.iter().any(|it| value[..scheme].eq_ignore_ascii_case(it.as_bytes()));
-    let start = skip_blanks(text, line.start + scheme);
-    if start > line.start + scheme && is_one_of(&ONE_WORD) {
+    if let Some(Scheme { length, is_one_word }) = scheme(value) {
+        let start = line.start + length;
+        if !is_one_word {
+            return text[start..line.end].contains(&b'=').then(|| secret(text, start..line.end)).flatten();
+        }
         let word = start..start + text[start..line.end].iter().take_while(|byte| is_credential(**byte)).count();
         let is_secret = !starts_template(&text[word.clone()]) && (opens_line || looks_like_credential(&text[word.clone()]));
         return is_secret.then(|| secret(text, word)).flatten();
-    }
-    if start > line.start + scheme && is_one_of(&MANY_WORDS) {
-        let rest = start..line.end;
-        return (text[rest.clone()].contains(&b'=')).then(|| secret(text, rest)).flatten();
     }
     let is_secret = opens_line && is_credentials(value) && looks_like_credential(value);
     is_secret.then(|| secret(text, line)).flatten()

@@ -84,7 +84,7 @@ impl Names {
         let is_sensitive = is_built_in(name) || is_built_in(one) || self.0.iter().any(|own| own == name);
         let is_variable = name.ends_with("_token") && words.is_shouted;
         (is_sensitive || is_variable).then(|| match one {
-            _ if ends_with_words(one, "authorization") => Kind::Authorization,
+            _ if ends_with_words(one, "authorization") || is_spelled(one, "authorization") => Kind::Authorization,
             _ if ends_with_words(one, "cookie") => Kind::Cookie,
             _ if ends_with_words(one, "api_key") || ends_with_words(one, "auth_token") => Kind::Key,
             _ => Kind::Other,
@@ -93,7 +93,12 @@ impl Names {
 }
 
 fn is_built_in(name: &str) -> bool {
-    SENSITIVE.iter().any(|sensitive| ends_with_words(name, sensitive))
+    SENSITIVE.iter().any(|sensitive| ends_with_words(name, sensitive) || is_spelled(name, sensitive))
+}
+
+/// Whether both have the same letters, wherever words are thought to begin.
+fn is_spelled(name: &str, sensitive: &str) -> bool {
+    name.bytes().filter(|byte| *byte != b'_').eq(sensitive.bytes().filter(|byte| *byte != b'_'))
 }
 
 fn ends_with_words(name: &str, words: &str) -> bool {
@@ -175,6 +180,7 @@ mod tests {
         let mut names = Names::default();
         names.add("X-Vault-Id");
         let check = |name: &str, expected: Option<Kind>| assert_eq!(names.kind(name.as_bytes()), expected, "{name}");
+        check("aUthOrization", Some(Kind::Authorization));
         check("authorization", Some(Kind::Authorization));
         check("AUTHORIZATION", Some(Kind::Authorization));
         check("Proxy-Authorization", Some(Kind::Authorization));

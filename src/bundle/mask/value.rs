@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::line;
 use super::names::Kind;
 use super::salt::is_placeholder;
 use super::spot::{Level, Spot};
@@ -47,14 +48,16 @@ pub(super) fn quoted(text: &[u8], start: usize, end: usize, kind: Kind, spots: &
             if text.get(colon) == Some(&b':') {
                 return Walk { text, level, kind, spots }.value(skip_space(text, colon + 1, level));
             }
-            paired(text, quote + 1, level, kind, spots)
+            let list = text[..before].trim_ascii_end();
+            let is_first = list.ends_with(b"[") || list.ends_with(b":");
+            is_first.then(|| paired(text, quote + 1, level, kind, spots)).flatten()
         }
         _ => None,
     }
 }
 
-/// The value of a pair: `["authorization", "…"]`, or `"name": "authorization", "value": "…"`. Of headers alone: other
-/// names stand in lists of names.
+/// The value of a pair: `["authorization", "…"]`, or `"name": "authorization", "value": "…"`. Of headers alone, and not
+/// where it is a name as well: there are lists of names.
 fn paired(text: &[u8], after: usize, level: Level, kind: Kind, spots: &mut Vec<Spot>) -> Option<Found> {
     let comma = skip_space(text, after, level);
     if kind == Kind::Other || text.get(comma) != Some(&b',') {
@@ -63,9 +66,10 @@ fn paired(text: &[u8], after: usize, level: Level, kind: Kind, spots: &mut Vec<S
     let mut value = skip_space(text, comma + 1, level);
     let second = string(text, value, level)?;
     let behind = skip_space(text, second.end, level);
+    let content = &text[second.content];
     match text.get(behind) {
-        Some(b']') => {}
-        Some(b':') if text[second.content].eq_ignore_ascii_case(b"value") => value = skip_space(text, behind + 1, level),
+        Some(b']') if content.iter().any(|byte| matches!(byte, b' ' | b'=' | b'0'..=b'9')) => {}
+        Some(b':') if content.eq_ignore_ascii_case(b"value") => value = skip_space(text, behind + 1, level),
         _ => return None,
     }
     Walk { text, level, kind, spots }.value(value)
@@ -91,12 +95,7 @@ fn single_quoted(text: &[u8], after: usize, kind: Kind, spots: &mut Vec<Spot>) -
 pub(super) fn secret_in(text: &[u8], content: Range<usize>, kind: Kind) -> Option<Spot> {
     let mut secret = content;
     if kind == Kind::Authorization {
-        let bytes = &text[secret.clone()];
-        let scheme = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
-        let space = bytes[scheme..].iter().take_while(|byte| **byte == b' ').count();
-        if (1..=24).contains(&scheme) && space > 0 && scheme + space < bytes.len() {
-            secret.start += scheme + space;
-        }
+        secret.start += line::scheme(&text[secret.clone()]).map_or(0, |scheme| scheme.length);
     }
     let is_worth_it = !secret.is_empty() && !is_placeholder(&text[secret.clone()]);
     is_worth_it.then(|| Spot::plain(secret))

@@ -144,7 +144,7 @@ impl ThreadWindow {
 
     fn new_identity(&self, parent: Option<&Recording>) -> Identity {
         match parent {
-            Some(parent) => Identity::in_bundle_of(parent, &self.facts),
+            Some(parent) => Identity::in_bundle_of(parent, &self.facts, &self.recorder.options.masking),
             None => Identity::of_root(self.recorder.parent.as_ref(), &self.facts),
         }
     }

@@ -1,0 +1,11 @@
+//! Masking: what is a secret and what is not, that JSON stays JSON, and that nothing of it reaches the disk.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod credentials;
+mod names;
+mod plain;
+mod recording;
+mod secrets;
+mod structure;
