@@ -39,6 +39,7 @@ mod mask;
 mod open_logs;
 mod reader;
 mod redact;
+mod redaction;
 mod store;
 mod writer;
 
@@ -52,6 +53,7 @@ pub use manifest::Manifest;
 pub use mask::{Masking, PatternError};
 pub use reader::Reader;
 pub use redact::Redact;
+pub use redaction::{Redacted, Redaction};
 pub use store::{BadPayload, Location, PayloadStore};
 pub(crate) use writer::ReadyBody;
 pub use writer::{OnLoss, Stored, Writer, WriterOptions};

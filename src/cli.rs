@@ -4,6 +4,7 @@ mod bundles;
 mod check;
 mod each;
 mod joined;
+mod redact;
 mod reduce;
 mod say;
 mod status;
@@ -31,6 +32,7 @@ pub(crate) struct Cli {
 enum Command {
     Reduce(reduce::Args),
     Check(check::Args),
+    Redact(redact::Args),
 }
 
 impl Cli {
@@ -39,6 +41,7 @@ impl Cli {
         match &self.command {
             Command::Reduce(args) => reduce::run(args),
             Command::Check(args) => check::run(args),
+            Command::Redact(args) => redact::run(args),
         }
     }
 }

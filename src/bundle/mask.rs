@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use names::Names;
-use needles::{Needles, in_any_case};
+use needles::Needles;
 pub use own::PatternError;
 use regex::bytes::Regex;
 use salt::Salt;
@@ -176,9 +176,9 @@ impl Masking {
 
     fn finders(&self) -> &Finders {
         self.finders.get_or_init(|| {
-            let stems: Vec<_> = self.names.iter().flat_map(Names::stems).flat_map(in_any_case).collect();
-            let credentials = credentials::needles().filter(|_| self.has_patterns).map(|it| it.as_bytes().to_vec());
-            Finders { stems: Needles::new(&stems), credentials: Needles::new(&credentials.collect::<Vec<_>>()) }
+            let stems: Vec<_> = self.names.iter().flat_map(Names::stems).collect();
+            let credentials = if self.has_patterns { credentials::needles() } else { Vec::new() };
+            Finders { stems: Needles::new(&stems), credentials: Needles::new(&credentials) }
         })
     }
 
@@ -186,14 +186,10 @@ impl Masking {
     fn find_named(&self, names: &Names, stems: &Needles, text: &[u8], part: Range<usize>, spots: &mut Vec<Spot>) {
         let text_of_part = &text[..part.end];
         let mut from = part.start;
-        while let Some((at, _)) = stems.find(text_of_part, from) {
+        while let Some(at) = stems.find(text_of_part, from) {
             from = at + 1;
             let Some((name, whole)) = names::name_around(text_of_part, at) else { continue };
             from = from.max(name.end);
-            // Most are words of a text.
-            if !matches!(text_of_part.get(name.end), Some(b'"' | b'\'' | b'\\' | b':' | b'=' | b' ')) {
-                continue;
-            }
             let Some(kind) = names.kind(&text_of_part[name.clone()]) else { continue };
             if let Some(found) = value::quoted(text_of_part, whole, name.end, kind, spots) {
                 for passed in found.passed {
@@ -215,8 +211,8 @@ impl Masking {
 
 fn find_credentials(needles: &Needles, text: &[u8], spots: &mut Vec<Spot>) {
     let mut from = 0;
-    while let Some((at, needle)) = needles.find(text, from) {
-        let found = credentials::at(text, at, needle);
+    while let Some(at) = needles.find(text, from) {
+        let found = credentials::at(text, at);
         from = found.as_ref().map_or(at + 1, |spot| spot.range.end.max(at + 1));
         spots.extend(found);
     }

@@ -17,7 +17,7 @@ const fn shape(kind: &'static str, prefix: &'static str, tail: fn(&[u8]) -> Opti
     Shape { kind, prefix, tail }
 }
 
-/// By their prefixes, the longest first where one begins with another.
+/// The longer prefix first where one begins with another.
 const SHAPES: [Shape; 44] = [
     shape("anthropic", "sk-ant-", |tail| run(tail, is_token, 16)),
     shape("openrouter", "sk-or-", |tail| run(tail, is_token, 16)),
@@ -76,19 +76,33 @@ const AROUND: [(&str, fn(&[u8], usize) -> Option<Range<usize>>); 7] = [
     ("SharedAccessKey=", azure_key),
 ];
 
-/// What to look for: every credential that is known by its looks has one of them in it.
-pub(super) fn needles() -> impl Iterator<Item = &'static str> {
-    SHAPES.iter().map(|shape| shape.prefix).chain(AROUND.iter().map(|(needle, _)| *needle))
+/// The longest text that is looked for, in bytes. Fewer and shorter ones are found faster.
+const MAX_NEEDLE: usize = 4;
+
+/// What to look for: every credential that is known by its looks begins with one of them, or has it in it.
+pub(super) fn needles() -> Vec<Vec<u8>> {
+    let begin = |text: &'static str| text.as_bytes()[..text.len().min(MAX_NEEDLE)].to_vec();
+    let mut needles: Vec<_> = SHAPES.iter().map(|shape| begin(shape.prefix)).collect();
+    needles.extend(AROUND.iter().map(|(needle, _)| begin(needle)));
+    needles.sort_unstable();
+    // One that begins with another is found by it.
+    needles.dedup_by(|next, first| next.starts_with(first));
+    needles
 }
 
-/// The credential of which the needle with this number, in the order of [`needles`], was found here.
-pub(super) fn at(text: &[u8], place: usize, needle: usize) -> Option<Spot> {
-    let Some(shape) = SHAPES.get(needle) else {
-        return AROUND.get(needle - SHAPES.len()).and_then(|(_, find)| find(text, place)).map(Spot::plain);
+/// The credential of which a needle was found here.
+pub(super) fn at(text: &[u8], place: usize) -> Option<Spot> {
+    let found = &text[place..];
+    let around = AROUND.iter().find(|(needle, _)| found.starts_with(needle.as_bytes()));
+    if let Some((_, find)) = around {
+        return find(text, place).map(Spot::plain);
+    }
+    begins_word(text, place).then_some(())?;
+    let length = |shape: &Shape| {
+        let tail = found.strip_prefix(shape.prefix.as_bytes())?;
+        Some(shape.prefix.len() + (shape.tail)(tail)?)
     };
-    let tail = place + shape.prefix.len();
-    let end = tail + begins_word(text, place).then(|| (shape.tail)(&text[tail..]))??;
-    Some(Spot::plain(place..end))
+    SHAPES.iter().find_map(length).map(|length| Spot::plain(place..place + length))
 }
 
 /// A word for what a secret looks like as a whole.
