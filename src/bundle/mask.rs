@@ -126,9 +126,10 @@ impl Masking {
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.masked(text.as_bytes(), false) {
             None => Cow::Borrowed(text),
-            Some(masked) => Cow::Owned(String::from_utf8(masked).unwrap_or_else(|error| {
-                String::from_utf8_lossy(error.as_bytes()).into_owned()
-            })),
+            Some(masked) => Cow::Owned(
+                String::from_utf8(masked)
+                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            ),
         }
     }
 

@@ -198,7 +198,8 @@ struct Target {
 
 impl Target {
     fn make(to: &Path) -> io::Result<Self> {
-        let name = to.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no directory"))?;
+        let name =
+            to.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no directory"))?;
         let hidden = format!(".{}.{}.tmp", name.to_string_lossy(), uuid::Uuid::new_v4());
         let target = Self { path: to.with_file_name(hidden) };
         file::create_dirs(&target.path.join(Manifest::PAYLOADS))?;

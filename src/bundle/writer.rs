@@ -20,8 +20,8 @@ use super::{
     event_text, file,
 };
 use crate::event::{
-    Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, Truncated,
-    UnixMillis,
+    Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId,
+    Truncated, UnixMillis,
 };
 
 /// A listener that is told of each loss.

@@ -66,7 +66,7 @@ fn copy(args: &Args) -> anyhow::Result<Status> {
         "{}: {}, {}",
         args.dest.display(),
         say::counted(usize::try_from(lines)?, "line"),
-        say::counted(usize::try_from(bodies)?, "named body").replace("bodys", "bodies"),
+        say::counted(usize::try_from(bodies)?, "named payload"),
     ));
     for (count, what) in [(bad_lines, "not JSON, and kept as text"), (missing_bodies, "named, but not to be read")] {
         if count > 0 {

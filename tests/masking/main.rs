@@ -7,5 +7,6 @@ mod credentials;
 mod names;
 mod plain;
 mod recording;
+mod redact;
 mod secrets;
 mod structure;

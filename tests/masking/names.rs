@@ -18,10 +18,30 @@ fn is_masked(value: &Value) -> bool {
 #[test]
 fn the_value_of_a_sensitive_name_is_masked_in_any_spelling() {
     let names = [
-        "authorization", "Authorization", "AuThOrIzAtIoN", "proxy-authorization", "x-api-key", "X-Api-Key", "api_key",
-        "apiKey", "apikey", "x-goog-api-key", "cookie", "Set-Cookie", "password", "PASSWD", "secret", "client_secret",
-        "clientSecret", "access_token", "accessToken", "refresh_token", "private_key", "AWS_SECRET_ACCESS_KEY",
-        "GITHUB_TOKEN", "http.request.header.authorization",
+        "authorization",
+        "Authorization",
+        "AuThOrIzAtIoN",
+        "proxy-authorization",
+        "x-api-key",
+        "X-Api-Key",
+        "api_key",
+        "apiKey",
+        "apikey",
+        "x-goog-api-key",
+        "cookie",
+        "Set-Cookie",
+        "password",
+        "PASSWD",
+        "secret",
+        "client_secret",
+        "clientSecret",
+        "access_token",
+        "accessToken",
+        "refresh_token",
+        "private_key",
+        "AWS_SECRET_ACCESS_KEY",
+        "GITHUB_TOKEN",
+        "http.request.header.authorization",
     ];
     for name in names {
         assert!(is_masked(&masked(&json!({ "a": 1, name: SECRET, "z": 2 }))[name]), "{name}");
@@ -38,8 +58,22 @@ fn the_value_of_a_sensitive_name_is_masked_in_any_spelling() {
 
 #[test]
 fn names_that_only_look_alike_are_left_alone() {
-    for name in ["token", "tokens", "max_tokens", "input_tokens", "key", "keys", "keyboard", "author", "authority",
-        "secretary", "passwordless", "cookie_count", "next_page_token", "api_key_id"] {
+    for name in [
+        "token",
+        "tokens",
+        "max_tokens",
+        "input_tokens",
+        "key",
+        "keys",
+        "keyboard",
+        "author",
+        "authority",
+        "secretary",
+        "passwordless",
+        "cookie_count",
+        "next_page_token",
+        "api_key_id",
+    ] {
         let value = json!({ name: SECRET });
         assert_eq!(masked(&value), value);
     }
@@ -97,7 +131,10 @@ fn headers_as_pairs_are_masked() {
     }));
     assert!(value["pairs"][1][1].as_str().unwrap().starts_with("Basic [masked:"), "{value}");
     assert!(is_masked(&value["named"][0]["value"]), "{value}");
-    assert_eq!((&value["pairs"][0], &value["required"]), (&json!(["content-type", "json"]), &json!(["path", "password", "cookie"])));
+    assert_eq!(
+        (&value["pairs"][0], &value["required"]),
+        (&json!(["content-type", "json"]), &json!(["path", "password", "cookie"]))
+    );
 }
 
 #[test]

@@ -39,7 +39,8 @@ fn ordinary_code_prose_and_bundles_stay_as_they_are() {
 
 fn difference(text: &[u8], masked: &[u8]) -> String {
     let at = text.iter().zip(masked).take_while(|(a, b)| a == b).count();
-    let around = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at.saturating_sub(60)..bytes.len().min(at + 60)]).into_owned();
+    let around =
+        |bytes: &[u8]| String::from_utf8_lossy(&bytes[at.saturating_sub(60)..bytes.len().min(at + 60)]).into_owned();
     format!("{:?} became {:?}", around(text), around(masked))
 }
 

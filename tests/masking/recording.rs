@@ -16,7 +16,7 @@ use crate::common::{Bundle, bundles, under};
 use crate::secrets::{characters, private_key};
 
 /// All bytes of all files below a directory.
-fn all_bytes(directory: &Path) -> Vec<u8> {
+pub(crate) fn all_bytes(directory: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in directory.read_dir().unwrap() {
         let path = entry.unwrap().path();
@@ -26,13 +26,13 @@ fn all_bytes(directory: &Path) -> Vec<u8> {
 }
 
 #[track_caller]
-fn assert_lacks(root: &Path, secret: &str) {
+pub(crate) fn assert_lacks(root: &Path, secret: &str) {
     let bytes = String::from_utf8_lossy(&all_bytes(root)).into_owned();
     assert!(!bytes.contains(secret), "{:?}", bytes.find(secret).map(|at| &bytes[at.saturating_sub(200)..at + 20]));
 }
 
-/// A program that hands over `secret` in every way there is. `named` is where only its name gives it away.
-fn tell_everything(secret: &str) {
+/// A program that hands over `secret` in every way there is.
+pub(crate) fn tell_everything(secret: &str) {
     let text = format!("it is {secret}, \"quoted\"");
     let named = json!({ "headers": { "authorization": format!("Bearer {secret}") }, "text": text });
     let meta = ThreadMeta::new().agent_name("root").cwd(&text).session_source(&text).task_name(&text);
@@ -80,7 +80,9 @@ fn tell_everything(secret: &str) {
     let span = info_span!("execute_tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "t",
         gen_ai.tool.call.id = "call_5", gen_ai.tool.call.arguments = %arguments, gen_ai.tool.call.result = %text,
         otel.status_code = "ERROR", otel.status_description = %text);
-    span.in_scope(|| span.otel_trace().record_payload(PayloadKind::ToolRuntimeEvent, Exact(&[text.as_bytes(), &[0xFF]].concat())));
+    span.in_scope(|| {
+        span.otel_trace().record_payload(PayloadKind::ToolRuntimeEvent, Exact(&[text.as_bytes(), &[0xFF]].concat()))
+    });
     drop(span);
     turn.failed(&text);
     thread.failed(&text);
@@ -99,7 +101,7 @@ fn left_by(masking: Masking, secret: &str) -> (tempfile::TempDir, Vec<Bundle>) {
 }
 
 /// All placeholders in the files of a directory, each once.
-fn placeholders(root: &Path) -> Vec<String> {
+pub(crate) fn placeholders(root: &Path) -> Vec<String> {
     let bytes = String::from_utf8_lossy(&all_bytes(root)).into_owned();
     // A preview may end in one.
     let each = bytes.split("[masked:").skip(1).filter_map(|rest| Some(rest[..rest.find([']', '"'])?].to_owned()));
@@ -115,11 +117,21 @@ fn a_credential_reaches_no_file_and_has_one_placeholder_in_all_of_them() {
         assert_lacks(root.path(), part);
     }
     assert_eq!(placeholders(root.path()).len(), 1, "{:?}", placeholders(root.path()));
-    let texts = |name: &str| bundles.iter().flat_map(|bundle| bundle.all(name)).map(Value::to_string).collect::<String>();
+    let texts =
+        |name: &str| bundles.iter().flat_map(|bundle| bundle.all(name)).map(Value::to_string).collect::<String>();
     for name in [
-        "codex_turn_ended", "thread_ended", "inference_started", "inference_failed", "inference_cancelled",
-        "tool_call_started", "tool_call_ended", "code_cell_started", "compaction_request_failed",
-        "agent_result_observed", "protocol_event_observed", "other",
+        "codex_turn_ended",
+        "thread_ended",
+        "inference_started",
+        "inference_failed",
+        "inference_cancelled",
+        "tool_call_started",
+        "tool_call_ended",
+        "code_cell_started",
+        "compaction_request_failed",
+        "agent_result_observed",
+        "protocol_event_observed",
+        "other",
     ] {
         assert!(texts(name).contains("[masked:anthropic:"), "{name}: {}", texts(name));
     }

@@ -41,8 +41,7 @@ fn json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((name(), inner.clone()), 0..5)
-                .prop_map(|fields| Value::from(Map::from_iter(fields))),
+            prop::collection::vec((name(), inner.clone()), 0..5).prop_map(|fields| Value::from(Map::from_iter(fields))),
             // JSON as text in JSON, as arguments of tools are.
             inner.prop_map(|value| Value::from(value.to_string())),
         ]
@@ -61,7 +60,8 @@ fn is_like(masked: &Value, value: &Value) -> bool {
                 && fields.iter().all(|(name, value)| masked.get(name).is_none_or(|masked| is_like(masked, value)))
         }
         (Value::String(masked), Value::String(text)) => {
-            masked == text || masked.contains("[masked:") && is_json(masked) == is_json(text)
+            let is_whole = masked.starts_with("[masked:") && masked.ends_with(']');
+            masked == text || is_whole || masked.contains("[masked:") && is_json(masked) == is_json(text)
         }
         (Value::String(masked), Value::Number(_)) => masked.starts_with("[masked:"),
         (masked, value) => masked == value,

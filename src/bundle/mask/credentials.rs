@@ -207,7 +207,8 @@ pub(super) fn private_key(text: &[u8], at: usize) -> Option<Range<usize>> {
     (name.ends_with(b"PRIVATE KEY") || name.ends_with(b"PRIVATE KEY BLOCK")).then_some(())?;
     let start = label + label_length + ENDS.len();
     let window = &text[start..text.len().min(start + MAX_PEM)];
-    let is_part = |byte: u8| is_base64(byte) || byte.is_ascii_whitespace() || matches!(byte, b'\\' | b':' | b',' | b'.' | b'-');
+    let is_part =
+        |byte: u8| is_base64(byte) || byte.is_ascii_whitespace() || matches!(byte, b'\\' | b':' | b',' | b'.' | b'-');
     let mut end = start + length(window, is_part);
     if let Some(last) = memchr::memmem::find(&text[start..end], b"-----END") {
         end = start + last;
@@ -224,7 +225,10 @@ const MAX_IN_URL: usize = 256;
 fn password_in_url(text: &[u8], at: usize) -> Option<Range<usize>> {
     at.checked_sub(1).filter(|before| text[*before].is_ascii_alphanumeric())?;
     let start = at + "://".len();
-    let is_part = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b':' | b'"' | b'\'' | b'\\' | b'<' | b'>' | b'`' | b'?' | b'#');
+    let is_part = |byte: u8| {
+        byte.is_ascii_graphic()
+            && !matches!(byte, b'/' | b'@' | b':' | b'"' | b'\'' | b'\\' | b'<' | b'>' | b'`' | b'?' | b'#')
+    };
     let user = length(&text[start..text.len().min(start + MAX_IN_URL)], is_part);
     let password = start + user + 1;
     (text.get(password - 1) == Some(&b':')).then_some(())?;

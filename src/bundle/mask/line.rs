@@ -63,7 +63,8 @@ fn authorization(text: &[u8], line: Range<usize>, opens_line: bool) -> Option<Sp
             return text[start..line.end].contains(&b'=').then(|| secret(text, start..line.end)).flatten();
         }
         let word = start..start + text[start..line.end].iter().take_while(|byte| is_credential(**byte)).count();
-        let is_secret = !starts_template(&text[word.clone()]) && (opens_line || looks_like_credential(&text[word.clone()]));
+        let is_secret =
+            !starts_template(&text[word.clone()]) && (opens_line || looks_like_credential(&text[word.clone()]));
         return is_secret.then(|| secret(text, word)).flatten();
     }
     let is_secret = opens_line && is_credentials(value) && looks_like_credential(value);
@@ -79,8 +80,10 @@ pub(super) fn assignment(text: &[u8], name: &Range<usize>) -> Option<Spot> {
     let is_quoted = start > from;
     let length = text[start..].iter().take_while(|byte| !ends_value(**byte) && !matches!(byte, b' ' | b'&')).count();
     let value = &text[start..start + length];
-    let is_form = operator == b'=' && (text.get(start + length) == Some(&b'&') || matches!(before(text, name.start), b'&' | b'?'));
-    let is_variable = operator == b'=' && from == name.end + 1 && !text[name.clone()].iter().any(u8::is_ascii_lowercase);
+    let is_form = operator == b'='
+        && (text.get(start + length) == Some(&b'&') || matches!(before(text, name.start), b'&' | b'?'));
+    let is_variable =
+        operator == b'=' && from == name.end + 1 && !text[name.clone()].iter().any(u8::is_ascii_lowercase);
     let has_digit = value.iter().any(u8::is_ascii_digit);
     let is_secret = match () {
         () if value.len() < 6 || starts_template(value) => false,
@@ -107,7 +110,9 @@ fn opens_line(text: &[u8], at: usize) -> bool {
     let is_first = trimmed == 0 || text[trimmed..at].contains(&b'\n');
     // The letter of an escaped line break.
     let is_escape = at > 1 && text[at - 2] == b'\\' && matches!(text[at - 1], b'n' | b'r' | b't');
-    is_first || is_escape || matches!(before(text, at), b'"' | b'\'' | b'`' | b'>' | b'<' | b'{' | b',' | b'[')
+    is_first
+        || is_escape
+        || matches!(before(text, at), b'"' | b'\'' | b'`' | b'>' | b'<' | b'{' | b',' | b'[')
         || (trimmed > 0 && matches!(text[trimmed - 1], b'>' | b'<' | b'{' | b',' | b'*'))
 }
 
@@ -115,9 +120,11 @@ fn skip_blanks(text: &[u8], at: usize) -> usize {
     at + text[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
+/// Goes over the quote that a value begins with. What follows one that ends the text around is punctuation.
 fn skip_quote(text: &[u8], at: usize) -> usize {
     let backslashes = text[at..].iter().take_while(|byte| **byte == b'\\').count();
-    match text.get(at + backslashes) {
+    let opens = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b',' | b'}' | b']' | b'\\' | b'"');
+    match text.get(at + backslashes).filter(|_| text.get(at + backslashes + 1).is_some_and(opens)) {
         Some(b'"') => at + backslashes + 1,
         Some(b'\'' | b'`') if backslashes == 0 => at + 1,
         Some(_) | None => at,
@@ -150,6 +157,9 @@ fn looks_like_credential(value: &[u8]) -> bool {
 /// Names in programs have no such mixture, or seldom.
 fn looks_random(value: &[u8]) -> bool {
     let has = |is: fn(&u8) -> bool| value.iter().any(is);
-    value.len() >= 16 && has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase)
+    value.len() >= 16
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
         && !value.windows(2).any(|pair| pair == b"::")
 }

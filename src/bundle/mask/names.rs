@@ -42,8 +42,8 @@ const SENSITIVE: [&str; 33] = [
 /// Three letters of each sensitive name, so that there are few to look for, and fast: twice as many take five times as
 /// long. In the spellings that names have; the one of `authorization` in all that there may be.
 const STEMS: [&str; 27] = [
-    "riz", "riZ", "rIz", "rIZ", "Riz", "RiZ", "RIz", "RIZ", "key", "Key", "KEY", "oke", "Oke", "OKE", "kie", "Kie", "KIE",
-    "ssw", "ssW", "Ssw", "SSW", "ecr", "Ecr", "ECR", "phr", "Phr", "PHR",
+    "riz", "riZ", "rIz", "rIZ", "Riz", "RiZ", "RIz", "RIZ", "key", "Key", "KEY", "oke", "Oke", "OKE", "kie", "Kie",
+    "KIE", "ssw", "ssW", "Ssw", "SSW", "ecr", "Ecr", "ECR", "phr", "Phr", "PHR",
 ];
 
 /// The shortest name that always is sensitive, in bytes.
@@ -185,7 +185,8 @@ pub(super) fn name_around(text: &[u8], at: usize) -> Option<(Range<usize>, usize
         let length = text[..from].iter().rev().take(MAX_NAME).take_while(|byte| is_part(**byte)).count();
         let start = from - length;
         // Its first letter may be that of an escape.
-        let is_escape = start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b'r' | b't' | b'b' | b'f');
+        let is_escape =
+            start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b'r' | b't' | b'b' | b'f');
         start + usize::from(is_escape)
     };
     let start = behind(at, is_word).min(at);
@@ -216,7 +217,9 @@ mod tests {
         check("clientSecret", Some(Kind::Other));
         check("GITHUB_TOKEN", Some(Kind::Other));
         check("xVaultId", Some(Kind::Other));
-        for plain in ["key", "token", "input_tokens", "valid_tokens", "next_page_token", "secretary", "authorizations_of"] {
+        for plain in
+            ["key", "token", "input_tokens", "valid_tokens", "next_page_token", "secretary", "authorizations_of"]
+        {
             check(plain, None);
         }
     }

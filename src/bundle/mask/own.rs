@@ -66,7 +66,9 @@ fn within_tokens(json: &[u8], ranges: &[Range<usize>], spots: &mut Vec<Spot>) {
         let (token, number) = match json[at] {
             b'"' => (text_token(json, at + 1), false),
             b'-' | b'0'..=b'9' => {
-                let length = json[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'));
+                let length = json[at..]
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'));
                 (at..at + length.count(), true)
             }
             _ => {

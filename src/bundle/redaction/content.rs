@@ -14,8 +14,8 @@ pub(super) enum Context {
     Foreign,
 }
 
-/// Names whose values stay: what something is, how it went, and who it was. So do names that end with `_id`.
-const KEPT: [&str; 33] = [
+/// Names whose values stay where these are one word: what something is, how it went, and who it was. So do ids.
+const KEPT: [&str; 35] = [
     "agent_path",
     "author",
     "bundle",
@@ -27,7 +27,6 @@ const KEPT: [&str; 33] = [
     "gen_ai.provider.name",
     "gen_ai.request.model",
     "hash",
-    "id",
     "kind",
     "label",
     "language",
@@ -46,27 +45,42 @@ const KEPT: [&str; 33] = [
     "role",
     "server",
     "status",
+    "stop_reason",
     "target_agent_path",
     "tool",
+    "tool_name",
+    "tool_namespace",
     "type",
 ];
 
-/// Names of bodies that are tools'.
-const KEPT_OF_TOOLS: [&str; 4] = ["stop_reason", "tool_name", "tool_namespace", "wire_api"];
-
 /// Names whose values stay in what is foreign: what links it to the rest.
 const KEPT_IN_FOREIGN: [&str; 9] = [
-    "author", "call_id", "cell_id", "other_recipients", "process_id", "receiver_thread_id", "recipient",
-    "sender_thread_id", "session_id",
+    "author",
+    "call_id",
+    "cell_id",
+    "other_recipients",
+    "process_id",
+    "receiver_thread_id",
+    "recipient",
+    "sender_thread_id",
+    "session_id",
 ];
 
 /// Names behind which everything is foreign.
 const FOREIGN: [&str; 10] = [
-    "args", "arguments", "input_schema", "metadata", "parameters", "raw_arguments", "response_format", "schema",
-    "stored_values", "value",
+    "args",
+    "arguments",
+    "input_schema",
+    "metadata",
+    "parameters",
+    "raw_arguments",
+    "response_format",
+    "schema",
+    "stored_values",
+    "value",
 ];
 
-/// The longest text that stays because of its name, unless it is an id.
+/// The longest text that stays because of its name, in bytes, unless it is an id.
 const MAX_KEPT: usize = 256;
 
 /// JSON with all its text replaced; names, numbers and what [`KEPT`] says stay.
@@ -118,12 +132,14 @@ struct Names<'a> {
     /// Of each object and list around it: what is in it, and the name it stands behind.
     around: Vec<(Context, &'a [u8])>,
     last: &'a [u8],
+    /// Whether what follows is the value of that name, not an element of the list that is.
+    is_value: bool,
     context: Context,
 }
 
 impl<'a> Names<'a> {
     fn new(context: Context) -> Self {
-        Self { around: Vec::new(), last: b"", context }
+        Self { around: Vec::new(), last: b"", is_value: false, context }
     }
 
     fn context(&self) -> Context {
@@ -131,10 +147,11 @@ impl<'a> Names<'a> {
     }
 
     fn see(&mut self, json: &'a [u8], token: &Token) {
+        let is_value = std::mem::replace(&mut self.is_value, matches!(token, Token::Name(_)));
         match token {
             Token::Name(range) => self.last = &json[range.clone()],
             Token::Open { is_object, at: _ } => {
-                let is_foreign = is_one_of(&FOREIGN, self.last) || (*is_object && self.last == b"input");
+                let is_foreign = is_one_of(&FOREIGN, self.last) || (is_value && *is_object && self.last == b"input");
                 let context = if is_foreign { Context::Foreign } else { self.context() };
                 self.around.push((context, self.last));
             }
@@ -150,14 +167,19 @@ impl<'a> Names<'a> {
     /// Whether a text here stays.
     fn keep(&self, text: &[u8]) -> bool {
         match self.context() {
-            Context::Foreign => is_one_of(&KEPT_IN_FOREIGN, self.last),
-            Context::Known if self.last.ends_with(b"_id") => true,
+            Context::Foreign => {
+                is_one_of(&KEPT_IN_FOREIGN, self.last) && (self.last.ends_with(b"_id") || is_name(text))
+            }
             Context::Known => {
-                let is_kept = is_one_of(&KEPT, self.last) || is_one_of(&KEPT_OF_TOOLS, self.last);
-                is_kept && text.len() <= MAX_KEPT && !text.contains(&b'\n')
+                self.last.ends_with(b"_id") || self.last == b"id" || (is_one_of(&KEPT, self.last) && is_name(text))
             }
         }
     }
+}
+
+/// Whether it is short, and one word: no sentence.
+fn is_name(text: &[u8]) -> bool {
+    text.len() <= MAX_KEPT && !text.iter().any(u8::is_ascii_whitespace)
 }
 
 fn is_one_of(names: &[&str], name: &[u8]) -> bool {

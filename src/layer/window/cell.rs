@@ -8,8 +8,8 @@ use super::turn::{Place, TurnWindow};
 use super::{AnOpenWindow, End};
 use crate::bundle::Body;
 use crate::event::{
-    CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind,
-    PayloadRef, RuntimeCellId, UnixMillis,
+    CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
+    RuntimeCellId, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
 

@@ -8,8 +8,8 @@ use super::thread::ThreadWindow;
 use super::{AnOpenWindow, End, SHUT_DOWN};
 use crate::bundle::Body;
 use crate::event::{
-    AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId, TurnStarted,
-    UnixMillis,
+    AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId,
+    TurnStarted, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
 
