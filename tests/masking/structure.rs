@@ -113,3 +113,29 @@ proptest! {
         prop_assert_eq!(Masking::new().patterns().text(&text), text.as_str());
     }
 }
+
+#[test]
+fn text_that_always_seems_to_begin_a_secret_takes_no_longer_than_its_length_lets_it() {
+    let masking = Masking::new().patterns();
+    for begin in [
+        "authorization: ",
+        "authorization: digest ",
+        "cookie:",
+        "secret=",
+        "x-api-key:",
+        r#""password":{"#,
+        r#"\"password\":["#,
+        r#"["cookie","#,
+        "-----BEGIN PRIVATE KEY-----",
+        "eyJ-eyJ.",
+        "sk-",
+        "://a:",
+        "bearer ",
+        "\\\\\\\"secret\\\\\\\":\\\\\\\"",
+    ] {
+        // A square of this would not end before the tests are given up.
+        let text = begin.repeat(1_000_000 / begin.len());
+        let masked = masking.text(&text);
+        assert!(masked.len() < 2 * text.len() + 64 * 1024 || masked.contains("[masked:"), "{begin}");
+    }
+}

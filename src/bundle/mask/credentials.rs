@@ -65,8 +65,11 @@ const SHAPES: [Shape; 44] = [
     shape("jwt", "eyJ", jwt),
 ];
 
+/// Gives where the secret is, of which the beginning was found at a place in a text.
+type Find = fn(&[u8], usize) -> Option<Range<usize>>;
+
 /// Credentials that begin in the middle: what to look for, and where the secret is in the text around it.
-const AROUND: [(&str, fn(&[u8], usize) -> Option<Range<usize>>); 7] = [
+const AROUND: [(&str, Find); 7] = [
     ("-----BEGIN ", private_key),
     ("://", password_in_url),
     ("Bearer ", bearer),

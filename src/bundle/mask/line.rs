@@ -12,6 +12,13 @@ const ONE_WORD: [&str; 8] = ["apikey", "basic", "bearer", "bot", "key", "negotia
 /// … and behind which it is the rest of the line.
 const MANY_WORDS: [&str; 5] = ["aws4-hmac-sha256", "digest", "hawk", "oauth", "signature"];
 
+/// The longest scheme, in bytes.
+const MAX_SCHEME: usize = 24;
+/// How far the first part of what follows such a scheme is looked for, in bytes.
+const MAX_FIRST_PART: usize = 256;
+/// The longest secret that is one word, in bytes.
+const MAX_WORD: usize = 16 * 1024;
+
 /// What stands before a secret, and says how it is used.
 pub(super) struct Scheme {
     /// With the space behind it, in bytes.
@@ -21,7 +28,8 @@ pub(super) struct Scheme {
 
 /// The scheme that an authorization begins with, and something behind it.
 pub(super) fn scheme(value: &[u8]) -> Option<Scheme> {
-    let length = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let length = value.iter().take(MAX_SCHEME).take_while(|byte| is_part(byte)).count();
     let is_one_of = |schemes: &[&str]| schemes.iter().any(|it| value[..length].eq_ignore_ascii_case(it.as_bytes()));
     let is_one_word = is_one_of(&ONE_WORD);
     let start = skip_blanks(value, length);
@@ -31,44 +39,58 @@ pub(super) fn scheme(value: &[u8]) -> Option<Scheme> {
 
 /// Looks at what follows `name: ` of a header, as in HTTP itself, in a command line, in a log.
 pub(super) fn header(text: &[u8], name: &Range<usize>, kind: Kind) -> Option<Spot> {
-    if text.get(name.end) != Some(&b':') || kind == Kind::Other {
+    if text.get(name.end) != Some(&b':') {
         return None;
     }
     let start = skip_quote(text, skip_blanks(text, name.end + 1));
-    let line = start..start + text[start..].iter().take_while(|byte| !ends_value(**byte)).count();
     let opens_line = opens_line(text, name.start);
     match kind {
-        Kind::Authorization => authorization(text, line, opens_line),
-        Kind::Cookie => {
-            let value = &text[line.clone()];
-            let is_pair = value.iter().position(|byte| *byte == b'=').is_some_and(|equals| {
-                equals > 0 && value[..equals].iter().all(|byte| is_credential(*byte)) && value.len() > equals + 1
-            });
-            (opens_line && is_pair && !starts_template(value)).then(|| secret(text, line)).flatten()
-        }
+        Kind::Authorization => authorization(text, start, opens_line),
+        Kind::Cookie if opens_line => cookie(text, start),
         Kind::Key => {
-            let is_header = text[name.clone()].contains(&b'-') && opens_line;
-            let is_secret = is_credentials(&text[line.clone()]) && (is_header || looks_random(&text[line.clone()]));
-            is_secret.then(|| secret(text, line)).flatten()
+            let key = start..start + length(&text[start..], is_credential);
+            let is_header = opens_line && text[name.clone()].contains(&b'-');
+            let is_secret = is_credentials(text, &key) && (is_header || looks_random(&text[key.clone()]));
+            is_secret.then(|| secret(text, key)).flatten()
         }
-        Kind::Other => None,
+        Kind::Cookie | Kind::Other => None,
     }
 }
 
-fn authorization(text: &[u8], line: Range<usize>, opens_line: bool) -> Option<Spot> {
-    let value = &text[line.clone()];
-    if let Some(Scheme { length, is_one_word }) = scheme(value) {
-        let start = line.start + length;
+fn authorization(text: &[u8], start: usize, opens_line: bool) -> Option<Spot> {
+    if let Some(Scheme { length: scheme, is_one_word }) = scheme(&text[start..]) {
+        let start = start + scheme;
         if !is_one_word {
-            return text[start..line.end].contains(&b'=').then(|| secret(text, start..line.end)).flatten();
+            let has_parts = text[start..text.len().min(start + MAX_FIRST_PART)]
+                .iter()
+                .take_while(|byte| !ends_value(**byte))
+                .any(|byte| *byte == b'=');
+            return has_parts.then(|| secret(text, start..end_of_line(text, start))).flatten();
         }
-        let word = start..start + text[start..line.end].iter().take_while(|byte| is_credential(**byte)).count();
+        let word = start..start + length(&text[start..], is_credential);
         let is_secret =
             !starts_template(&text[word.clone()]) && (opens_line || looks_like_credential(&text[word.clone()]));
         return is_secret.then(|| secret(text, word)).flatten();
     }
-    let is_secret = opens_line && is_credentials(value) && looks_like_credential(value);
-    is_secret.then(|| secret(text, line)).flatten()
+    let word = start..start + length(&text[start..], is_credential);
+    let is_secret = opens_line && is_credentials(text, &word) && looks_like_credential(&text[word.clone()]);
+    is_secret.then(|| secret(text, word)).flatten()
+}
+
+fn cookie(text: &[u8], start: usize) -> Option<Spot> {
+    let name = length(&text[start..], |byte| is_credential(byte) && byte != b'=');
+    let is_pair = name > 0 && text.get(start + name) == Some(&b'=');
+    let has_value = text.get(start + name + 1).is_some_and(|byte| !ends_value(*byte));
+    (is_pair && has_value).then(|| secret(text, start..end_of_line(text, start))).flatten()
+}
+
+fn end_of_line(text: &[u8], start: usize) -> usize {
+    start + text[start..].iter().take_while(|byte| !ends_value(**byte)).count()
+}
+
+/// Of bytes that belong together; not of so many that looking at them again and again would take long.
+fn length(text: &[u8], is_part: impl Fn(u8) -> bool) -> usize {
+    text.iter().take(MAX_WORD).take_while(|byte| is_part(**byte)).count()
 }
 
 /// Looks at what is assigned to a sensitive name: in a file of variables, a form, a program.
@@ -78,7 +100,7 @@ pub(super) fn assignment(text: &[u8], name: &Range<usize>) -> Option<Spot> {
     let from = skip_blanks(text, sign + 1);
     let start = skip_quote(text, from);
     let is_quoted = start > from;
-    let length = text[start..].iter().take_while(|byte| !ends_value(**byte) && !matches!(byte, b' ' | b'&')).count();
+    let length = length(&text[start..], |byte| !ends_value(byte) && !matches!(byte, b' ' | b'&'));
     let value = &text[start..start + length];
     let is_form = operator == b'='
         && (text.get(start + length) == Some(&b'&') || matches!(before(text, name.start), b'&' | b'?'));
@@ -90,7 +112,7 @@ pub(super) fn assignment(text: &[u8], name: &Range<usize>) -> Option<Spot> {
         () if is_form => true,
         () if is_variable => has_digit || value.len() >= 16,
         () if is_quoted => value.len() >= 8 && has_digit && text.get(start + length).is_some_and(|byte| *byte != b' '),
-        () => is_credentials(value) && looks_random(value),
+        () => is_credentials(text, &(start..start + length)) && looks_random(value),
     };
     is_secret.then(|| secret(text, start..start + length)).flatten()
 }
@@ -144,8 +166,11 @@ fn is_credential(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':' | b'|')
 }
 
-fn is_credentials(value: &[u8]) -> bool {
-    value.len() >= 8 && value.iter().all(|byte| is_credential(*byte)) && !starts_template(value)
+/// Whether it is one word that may be a credential, and ends there.
+fn is_credentials(text: &[u8], word: &Range<usize>) -> bool {
+    let value = &text[word.clone()];
+    let ends = text.get(word.end).is_none_or(|byte| ends_value(*byte));
+    value.len() >= 8 && ends && value.iter().all(|byte| is_credential(*byte)) && !starts_template(value)
 }
 
 /// Words of a text have neither digits nor capitals in them.
