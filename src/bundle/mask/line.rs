@@ -18,6 +18,8 @@ const MAX_SCHEME: usize = 24;
 const MAX_FIRST_PART: usize = 256;
 /// The longest secret that is one word, in bytes.
 const MAX_WORD: usize = 16 * 1024;
+/// The same, where many words in a row may each be looked at as if it were one.
+const MAX_GUESS: usize = 1024;
 
 /// What stands before a secret, and says how it is used.
 pub(super) struct Scheme {
@@ -48,8 +50,9 @@ pub(super) fn header(text: &[u8], name: &Range<usize>, kind: Kind) -> Option<Spo
         Kind::Authorization => authorization(text, start, opens_line),
         Kind::Cookie if opens_line => cookie(text, start),
         Kind::Key => {
-            let key = start..start + length(&text[start..], is_credential);
             let is_header = opens_line && text[name.clone()].contains(&b'-');
+            let window = if is_header { &text[start..] } else { window(text, start) };
+            let key = start..start + length(window, is_credential);
             let is_secret = is_credentials(text, &key) && (is_header || looks_random(&text[key.clone()]));
             is_secret.then(|| secret(text, key)).flatten()
         }
@@ -77,8 +80,13 @@ fn authorization(text: &[u8], start: usize, opens_line: bool) -> Option<Spot> {
     is_secret.then(|| secret(text, word)).flatten()
 }
 
+/// What is looked at of a text from here on.
+fn window(text: &[u8], start: usize) -> &[u8] {
+    &text[start..text.len().min(start + MAX_GUESS)]
+}
+
 fn cookie(text: &[u8], start: usize) -> Option<Spot> {
-    let name = length(&text[start..], |byte| is_credential(byte) && byte != b'=');
+    let name = length(window(text, start), |byte| is_credential(byte) && byte != b'=');
     let is_pair = name > 0 && text.get(start + name) == Some(&b'=');
     let has_value = text.get(start + name + 1).is_some_and(|byte| !ends_value(*byte));
     (is_pair && has_value).then(|| secret(text, start..end_of_line(text, start))).flatten()
@@ -88,7 +96,7 @@ fn end_of_line(text: &[u8], start: usize) -> usize {
     start + text[start..].iter().take_while(|byte| !ends_value(**byte)).count()
 }
 
-/// Of bytes that belong together; not of so many that looking at them again and again would take long.
+/// Of bytes that belong together.
 fn length(text: &[u8], is_part: impl Fn(u8) -> bool) -> usize {
     text.iter().take(MAX_WORD).take_while(|byte| is_part(**byte)).count()
 }
@@ -100,7 +108,7 @@ pub(super) fn assignment(text: &[u8], name: &Range<usize>) -> Option<Spot> {
     let from = skip_blanks(text, sign + 1);
     let start = skip_quote(text, from);
     let is_quoted = start > from;
-    let length = length(&text[start..], |byte| !ends_value(byte) && !matches!(byte, b' ' | b'&'));
+    let length = length(window(text, start), |byte| !ends_value(byte) && !matches!(byte, b' ' | b'&'));
     let value = &text[start..start + length];
     let is_form = operator == b'='
         && (text.get(start + length) == Some(&b'&') || matches!(before(text, name.start), b'&' | b'?'));
