@@ -29,11 +29,16 @@
 //! manifest's is `parent`: who spawned the process.
 
 mod body;
+mod bounds;
 mod convert;
+mod destination;
 mod disk;
 mod durability;
 mod error;
+mod event_text;
 mod file;
+mod fill;
+mod in_use;
 mod limits;
 mod line;
 mod line_json;
@@ -41,6 +46,7 @@ mod log;
 mod log_file;
 mod loss;
 mod manifest;
+mod mask;
 #[cfg(test)]
 pub(crate) mod mem_disk;
 mod open_logs;
@@ -48,27 +54,36 @@ mod oversize;
 #[cfg(test)]
 mod power_cut;
 mod prepared;
+mod pruning;
 mod queue;
 mod queued_writer;
 mod reader;
+mod ready_body;
 mod redact;
+mod redaction;
 mod sink;
 mod store;
 mod syncs;
 mod writer;
+mod writer_options;
 
 pub use body::{Body, BodyBuf, BodyError, Exact, Json};
+pub use bounds::Bounds;
 pub use convert::{Converted, Unconverted, convert};
 pub(crate) use disk::Disk;
 pub use durability::{Durability, SyncEvery};
 pub use error::{Error, ErrorKind};
+pub(crate) use in_use::InUse;
 pub use limits::Limits;
 pub use line::{BadLine, Line, Lines};
 pub use loss::{Loss, Lost, Stats, Tally};
 pub use manifest::Manifest;
+pub use mask::{Masking, PatternError};
 pub use reader::Reader;
+pub(crate) use ready_body::ReadyBody;
 pub use redact::Redact;
+pub use redaction::{Redacted, Redaction};
 pub(crate) use sink::Sink;
 pub use store::{BadPayload, Location, PayloadStore, Store, StoredBody, UnknownStore};
-pub(crate) use writer::ReadyBody;
-pub use writer::{OnLoss, Stored, Writer, WriterOptions};
+pub use writer::{Stored, Writer};
+pub use writer_options::{OnLoss, WriterOptions};

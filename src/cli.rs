@@ -6,6 +6,7 @@ mod check;
 mod each;
 mod joined;
 mod pack;
+mod redact;
 mod reduce;
 mod say;
 mod status;
@@ -36,6 +37,7 @@ enum Command {
     Check(check::Args),
     Pack(pack::Args),
     Unpack(unpack::Args),
+    Redact(redact::Args),
 }
 
 impl Cli {
@@ -46,6 +48,7 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Pack(args) => pack::run(args),
             Command::Unpack(args) => unpack::run(args),
+            Command::Redact(args) => redact::run(args),
         }
     }
 }

@@ -56,7 +56,8 @@ pub mod layer;
 pub mod reduce;
 
 pub use bundle::{
-    Body, BodyBuf, BodyError, Durability, Exact, Json, Limits, Loss, Lost, Redact, Stats, Store, SyncEvery,
+    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Masking, Redact, Stats, Store,
+    SyncEvery,
 };
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{

@@ -111,10 +111,12 @@ fn a_bundle_is_not_made_where_one_is() {
     assert!(refused.to_string().contains("a bundle is already here"), "{refused}");
     append(&first, &numbered(0, 1)).unwrap();
     assert_eq!(Bundle::read(first.path()).lines.len(), 2);
+    drop(first);
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing temporary is left");
 
-    fs::remove_dir_all(first.path()).unwrap();
-    fs::write(first.path(), "a file").unwrap();
+    let path = root.path().join(manifest.directory_name());
+    fs::remove_dir_all(&path).unwrap();
+    fs::write(&path, "a file").unwrap();
     let refused = Writer::create(root.path(), manifest, WriterOptions::default()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Exists);
 }
@@ -167,7 +169,8 @@ fn a_killed_process_leaves_every_event_whose_call_had_returned() {
     let whole = rest.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     last = whole.filter_map(seq_of).next_back().unwrap_or(last);
 
-    let bundle = fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
+    let mut there = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().path());
+    let bundle = there.find(|path| path.is_dir()).unwrap();
     let lines: Vec<_> = Reader::open(&bundle).unwrap().lines().unwrap().map(|line| line.unwrap().content).collect();
     assert!(lines.len() as u64 >= last, "{} lines, {last} said", lines.len());
     for (line, place) in lines.iter().take(last as usize).zip(1..) {

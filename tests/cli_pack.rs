@@ -122,6 +122,14 @@ fn every_command_reads_an_archive_in_place_of_a_bundle() {
     place.ok(&["pack", "run.otz", "packed"]);
     place.ok(&["pack", "--zstd", "packed", "again.otz"]);
     assert_eq!(fs::read(place.path("again.otz")).unwrap(), fs::read(place.path("run.otz")).unwrap());
+    for from in ["run.otz", "packed"] {
+        let copy = format!("redacted-{from}");
+        assert_eq!(place.ok(&["redact", from, &copy]), format!("{copy}\n"));
+        assert_eq!(place.ok(&["check", &copy]), "");
+        let bodies = |bundle: &str| content(&place.path(bundle).join("payloads"));
+        assert_eq!(bodies(&copy), bodies("bundle"));
+        fs::remove_dir_all(place.path(&copy)).unwrap();
+    }
     let expected = ["again.otz", "bundle", "expected.json", "packed", "run.otz", "run.state.json", "tmp", "unpacked"];
     assert_eq!(place.names(), expected);
 }

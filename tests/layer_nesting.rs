@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,13 +66,24 @@ impl Body for Fails {
     }
 }
 
-struct Traced(Arc<AtomicU64>);
+#[derive(Clone, Default)]
+struct Traced {
+    bodies: Arc<AtomicU64>,
+    texts: Arc<AtomicU64>,
+}
 
 impl Redact for Traced {
     fn redact(&self, _: PayloadKind, _: &mut Vec<u8>, _: bool) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.bodies.fetch_add(1, Ordering::Relaxed);
         trace();
         drop(Thread::start(ThreadMeta::new().id("of a callback")));
+    }
+
+    fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.texts.fetch_add(1, Ordering::Relaxed);
+        trace();
+        drop(Thread::start(ThreadMeta::new().id("of a callback")));
+        Cow::Borrowed(text)
     }
 }
 
@@ -91,14 +103,14 @@ fn round(turn: &Turn, plain: &Span) {
 }
 
 fn program() {
-    let (told, masked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (told, masked) = (Arc::new(AtomicU64::new(0)), Traced::default());
     let counter = Arc::clone(&told);
     let on_loss = move |_: &Loss| {
         counter.fetch_add(1, Ordering::Relaxed);
         trace();
         drop(Thread::start(ThreadMeta::new().id("of a callback")).turn(None));
     };
-    let builder = Recorder::builder().redact(Traced(Arc::clone(&masked))).on_loss(on_loss);
+    let builder = Recorder::builder().redact(masked.clone()).on_loss(on_loss);
     let (recorder, guard) = builder.build().unwrap();
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
     let agent = Thread::start(ThreadMeta::new().id("t"));
@@ -115,7 +127,8 @@ fn program() {
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (ALL, 0));
     assert_eq!(told.load(Ordering::Relaxed), ALL);
     let bodies = recorder.stats().payloads.values().sum::<u64>();
-    assert_eq!(masked.load(Ordering::Relaxed), bodies, "each body once");
+    assert_eq!(masked.bodies.load(Ordering::Relaxed), bodies, "each body once");
+    assert_eq!(masked.texts.load(Ordering::Relaxed), 2 * ALL, "each error, as its span says it and as its handle does");
 }
 
 #[test]

@@ -181,7 +181,8 @@ fn many_conversations_hold_few_files_open() {
         };
         for n in (0..150).chain(0..150) {
             let open = talk(n);
-            assert!(open <= 64, "{open} files");
+            // And the one that says which bundles are in use.
+            assert!(open <= 64 + 1, "{open} files");
         }
         // Threads that their program ended hold none.
         let before = open();

@@ -8,7 +8,6 @@
 //! had members of a place of its own, an optional member `unpacked` of it says them, so that the way back leads to the
 //! same bytes.
 
-mod destination;
 mod reference;
 
 use std::collections::HashMap;
@@ -18,11 +17,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::destination::Destination;
 use super::file::{self, PlainDirectories};
 use super::store::is_pack;
 use super::{BodyBuf, Error, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions};
 use crate::event::{PayloadRef, RawPayloadId, ThreadId};
-use destination::Destination;
 use reference::{Reference, references_in};
 
 /// What a conversion did.
@@ -95,7 +94,7 @@ enum Bodies {
 }
 
 /// What two references to the same body have in common.
-type Source = (PathBuf, Option<u64>, Option<u64>, Option<Box<str>>);
+pub(super) type Source = (PathBuf, Option<u64>, Option<u64>, Option<Box<str>>);
 
 /// Where a body is now.
 struct Placed {
@@ -246,7 +245,7 @@ impl Conversion<'_> {
     }
 }
 
-fn source(reference: &PayloadRef) -> Source {
+pub(super) fn source(reference: &PayloadRef) -> Source {
     let path = Path::new(&reference.path).components().filter(|step| *step != Component::CurDir).collect();
     if is_pack(&reference.path) {
         return (path, reference.offset, reference.length, reference.hash.clone());
@@ -262,7 +261,7 @@ fn same_steps(a: &str, b: &str) -> bool {
 }
 
 /// The path that [`Store::Files`] gives to a body, where it has the id of one.
-fn usual_path(reference: &PayloadRef, is_json: bool) -> Option<String> {
+pub(super) fn usual_path(reference: &PayloadRef, is_json: bool) -> Option<String> {
     let digits = reference.raw_payload_id.as_str().strip_prefix("raw_payload:")?;
     let number: u64 = digits.parse().ok()?;
     let extension = if is_json { "json" } else { "bin" };

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::BodyBuf;
 use super::oversize::END_BYTES;
+use super::{BodyBuf, Bounds};
 use crate::event::Truncated;
 
 /// How much is kept of what is too large.
@@ -18,11 +18,16 @@ pub struct Limits {
     pub queue_events: usize,
     /// The most bytes of them, likewise. 64 MiB unless set.
     pub queue_bytes: usize,
+    /// How much one bundle takes. Unbounded unless set.
+    pub bundle: Bounds,
+    /// How much is kept of the bundles under one root. Unbounded unless set.
+    pub root: Bounds,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes: 256 * 1024 * 1024, queue_events: 1 << 16, queue_bytes: 64 * 1024 * 1024 }
+        let (bundle, root) = (Bounds::new(), Bounds::new());
+        Self { body_bytes: 256 * 1024 * 1024, queue_events: 1 << 16, queue_bytes: 64 * 1024 * 1024, bundle, root }
     }
 }
 
@@ -52,6 +57,22 @@ impl Limits {
     #[must_use]
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
+        self
+    }
+
+    /// How much one bundle takes. A bundle that is full takes nothing that begins, only the ends of what has begun, and of
+    /// the bodies of those 1 KiB: so it may grow somewhat larger. What it does not take is lost, counted and named in it.
+    #[must_use]
+    pub fn bundle(mut self, bounds: Bounds) -> Self {
+        self.bundle = bounds;
+        self
+    }
+
+    /// How much is kept under one root. Whenever a bundle begins, the oldest of the others are removed until the rest is
+    /// within the bounds, but none that is being written to, by whatever process.
+    #[must_use]
+    pub fn root(mut self, bounds: Bounds) -> Self {
+        self.root = bounds;
         self
     }
 

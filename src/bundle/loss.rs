@@ -24,6 +24,8 @@ pub enum Lost {
     Payload(PayloadKind),
     /// A body, because it could not be serialised. Its event stands, with the reason as the body.
     Body(PayloadKind),
+    /// A text of an event, because it could not be masked. Its event stands, with the reason as the text.
+    Text(EventKind),
     /// A bundle could not be made: nothing of its thread is recorded.
     Bundle,
     /// Nothing yet: what was written could not be forced to the disk, and may not survive the death of the machine.
@@ -36,7 +38,7 @@ impl Lost {
     /// A word for it: the wire name of an event or payload, or what it is.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Event(kind) => kind.name(),
+            Self::Event(kind) | Self::Text(kind) => kind.name(),
             Self::Payload(kind) | Self::Body(kind) => kind.name(),
             Self::Bundle => "bundle",
             Self::Unsynced => "unsynced",
@@ -51,6 +53,7 @@ impl fmt::Display for Loss {
             Lost::Event(kind) => write!(f, "an event `{}` could not be written: {}", kind.name(), self.reason),
             Lost::Payload(kind) => write!(f, "a body `{}` could not be stored: {}", kind.name(), self.reason),
             Lost::Body(kind) => write!(f, "a body `{}` is replaced by its reason: {}", kind.name(), self.reason),
+            Lost::Text(kind) => write!(f, "a text of `{}` is replaced by its reason: {}", kind.name(), self.reason),
             Lost::Bundle => write!(f, "a run is not recorded: {}", self.reason),
             Lost::Unsynced => write!(f, "what is recorded may not survive the death of the machine: {}", self.reason),
             Lost::Late => write!(f, "something came after recording was shut down: {}", self.reason),
@@ -66,9 +69,11 @@ pub struct Tally {
     lost_events: Counts<{ EventKind::ALL.len() }>,
     lost_payloads: Counts<{ PayloadKind::ALL.len() }>,
     lost_bodies: Counts<{ PayloadKind::ALL.len() }>,
+    lost_texts: Counts<{ EventKind::ALL.len() }>,
     lost_bundles: AtomicU64,
     unsynced: AtomicU64,
     late: AtomicU64,
+    removed_bundles: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -99,9 +104,11 @@ impl Default for Tally {
             lost_events: Counts::new(),
             lost_payloads: Counts::new(),
             lost_bodies: Counts::new(),
+            lost_texts: Counts::new(),
             lost_bundles: AtomicU64::new(0),
             unsynced: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            removed_bundles: AtomicU64::new(0),
         }
     }
 }
@@ -115,12 +122,17 @@ impl Tally {
         self.payloads.add(kind as usize);
     }
 
+    pub(super) fn removed_bundles(&self, count: u64) {
+        self.removed_bundles.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// Counts one loss.
     pub fn lost(&self, what: Lost) {
         match what {
             Lost::Event(kind) => self.lost_events.add(kind as usize),
             Lost::Payload(kind) => self.lost_payloads.add(kind as usize),
             Lost::Body(kind) => self.lost_bodies.add(kind as usize),
+            Lost::Text(kind) => self.lost_texts.add(kind as usize),
             Lost::Bundle => drop(self.lost_bundles.fetch_add(1, Ordering::Relaxed)),
             Lost::Unsynced => drop(self.unsynced.fetch_add(1, Ordering::Relaxed)),
             Lost::Late => drop(self.late.fetch_add(1, Ordering::Relaxed)),
@@ -137,9 +149,11 @@ impl Tally {
             lost_events: self.lost_events.named(event),
             lost_payloads: self.lost_payloads.named(payload),
             lost_bodies: self.lost_bodies.named(payload),
+            lost_texts: self.lost_texts.named(event),
             lost_bundles: self.lost_bundles.load(Ordering::Relaxed),
             unsynced: self.unsynced.load(Ordering::Relaxed),
             late: self.late.load(Ordering::Relaxed),
+            removed_bundles: self.removed_bundles.load(Ordering::Relaxed),
         }
     }
 }
@@ -158,19 +172,24 @@ pub struct Stats {
     pub lost_payloads: BTreeMap<&'static str, u64>,
     /// Bodies that could not be serialised; the reason is stored in their place.
     pub lost_bodies: BTreeMap<&'static str, u64>,
+    /// Texts of events that could not be masked; the reason stands in their place.
+    pub lost_texts: BTreeMap<&'static str, u64>,
     /// Bundles that could not be made.
     pub lost_bundles: u64,
     /// How often what was written could not be forced to the disk. Nothing is lost while the machine goes on.
     pub unsynced: u64,
     /// What came after the shutdown, and was ignored.
     pub late: u64,
+    /// Bundles of other runs that were removed, as the bounds of the root ([`Limits::root`](super::Limits::root)) want it.
+    pub removed_bundles: u64,
 }
 
 impl Stats {
     /// Everything lost; what came late or is not yet forced to the disk aside.
     pub fn lost(&self) -> u64 {
         let sum = |counts: &BTreeMap<&'static str, u64>| counts.values().sum::<u64>();
-        sum(&self.lost_events) + sum(&self.lost_payloads) + sum(&self.lost_bodies) + self.lost_bundles
+        let events = sum(&self.lost_events) + sum(&self.lost_texts);
+        events + sum(&self.lost_payloads) + sum(&self.lost_bodies) + self.lost_bundles
     }
 }
 
@@ -178,7 +197,7 @@ impl fmt::Display for Stats {
     /// What was lost, by kind: `2 inference_started, 1 tool_result`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lost: BTreeMap<&str, u64> = BTreeMap::new();
-        let named = [&self.lost_events, &self.lost_payloads, &self.lost_bodies].into_iter().flatten();
+        let named = [&self.lost_events, &self.lost_texts, &self.lost_payloads, &self.lost_bodies].into_iter().flatten();
         for (name, count) in named.chain(&BTreeMap::from([("bundle", self.lost_bundles)])) {
             *lost.entry(name).or_default() += count;
         }

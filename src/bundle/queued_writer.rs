@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::fill::{Fill, Held};
 use super::loss::Gap;
 use super::queue::NotTaken;
-use super::writer::{ReadyBody, Stored};
-use super::{Lost, Manifest, Writer, WriterOptions};
+use super::writer::Stored;
+use super::{Bounds, Lost, Manifest, ReadyBody, Writer, WriterOptions};
 use crate::event::{Event, EventContext, EventKind, PayloadRef, RawPayloadId, ThreadId, UnixMillis};
 
 /// A bundle that another thread writes, in the order in which it is told.
@@ -29,6 +30,10 @@ struct Shared {
     moved: Mutex<HashMap<RawPayloadId, PayloadRef>>,
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
+    fill: Option<Fill>,
+    /// What was taken, about.
+    events: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl QueuedWriter {
@@ -38,12 +43,15 @@ impl QueuedWriter {
             root: root.to_owned(),
             path: root.join(manifest.directory_name()),
             manifest,
+            fill: Fill::of(options.limits.bundle),
             options,
             writer: OnceLock::new(),
             last_payload: AtomicU64::new(0),
             moved: Mutex::default(),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
+            events: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
         });
         let _ = shared.push(Task::Create, 0);
         Self(shared)
@@ -62,7 +70,12 @@ impl QueuedWriter {
     }
 
     /// Has a body stored, and says how it will be named.
-    pub(super) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
+    pub(super) fn store(&self, thread: &ThreadId, mut ready: ReadyBody) -> Result<Stored, Lost> {
+        if let Some(fill) = &self.0.fill
+            && let Err(full) = fill.fit(&mut ready, self.0.held())
+        {
+            return Err(self.0.lose(Lost::Payload(ready.kind()), &full.to_string()));
+        }
         let ready = ready.into_compact();
         let number = self.0.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
         let stored = Stored { reference: ready.reference(number), is_json: ready.is_json() };
@@ -72,8 +85,14 @@ impl QueuedWriter {
         Ok(stored)
     }
 
-    /// Has an event written.
-    pub(super) fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<(), Lost> {
+    /// Has an event written, whose texts went through [`WriterOptions::text`].
+    pub(super) fn append_redacted(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<(), Lost> {
+        if let Some(fill) = &self.0.fill
+            && let Err(full) = fill.takes(event.kind(), self.0.held())
+        {
+            return Err(self.0.lose(Lost::Event(event.kind()), &full.to_string()));
+        }
+        self.0.events.fetch_add(1, Ordering::Relaxed);
         let bytes = mem::size_of::<Task>() + text_bytes(event);
         self.0.push(Task::Append { at, context: context.clone(), event: event.clone() }, bytes)
     }
@@ -81,6 +100,10 @@ impl QueuedWriter {
     /// Has the event written that is the last.
     pub(super) fn append_last(&self, at: UnixMillis, event: &Event) {
         let _ = self.0.push(Task::AppendLast { at, event: event.clone() }, mem::size_of::<Task>());
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.0.is_full()
     }
 
     /// Counts the loss of what rests on something that was lost.
@@ -101,7 +124,10 @@ impl Shared {
         let what = task.what();
         let job = Job { bundle: Arc::clone(self), task };
         match (self.options.queue.push(job, bytes, &self.options.limits), what) {
-            (Ok(()), _) => Ok(()),
+            (Ok(()), _) => {
+                self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                Ok(())
+            }
             // Nothing is to be said of a bundle that was finished before.
             (Err(NotTaken::Over), None) => Err(Lost::Late),
             (Err(NotTaken::Over), Some(what)) => {
@@ -124,8 +150,19 @@ impl Shared {
         what
     }
 
+    fn held(&self) -> Held {
+        Held { events: self.events.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.fill.as_ref().is_some_and(|fill| fill.has_room(self.held()).is_err())
+    }
+
     fn make(&self) {
-        let made = Writer::create(&self.root, self.manifest.clone(), self.options.clone());
+        let mut options = self.options.clone();
+        // What is taken here is written: who began something was told so.
+        options.limits.bundle = Bounds::new();
+        let made = Writer::create(&self.root, self.manifest.clone(), options);
         let made = made.map_err(|error| self.options.lose(Lost::Bundle, error.full_message()));
         let _ = self.writer.set(made.ok());
     }
@@ -134,7 +171,8 @@ impl Shared {
     /// the bundle ends.
     fn writer(&self, is_end: bool) -> Option<&Writer> {
         let writer = self.writer.get()?.as_ref()?;
-        if self.has_gap.load(Ordering::Relaxed) && (is_end || self.options.queue.has_room(&self.options.limits)) {
+        let is_time = || !self.is_full() && self.options.queue.has_room(&self.options.limits);
+        if self.has_gap.load(Ordering::Relaxed) && (is_end || is_time()) {
             self.has_gap.store(false, Ordering::Relaxed);
             writer.remember_all(mem::take(&mut *locked(&self.gap)));
         }
@@ -239,7 +277,7 @@ impl Job {
                     locked(&bundle.moved).insert(reference.raw_payload_id, stored.reference);
                 }
             }
-            Task::Append { at, context, event } => drop(writer.append(at, &context, &bundle.renamed(event))),
+            Task::Append { at, context, event } => drop(writer.append_redacted(at, &context, &bundle.renamed(event))),
             Task::AppendLast { at, event } => writer.append_last(at, &event),
             Task::Finish { at } => writer.finish(at),
         }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::queued_writer::QueuedWriter;
-use super::writer::{ReadyBody, Stored};
-use super::{Body, Durability, Error, Lost, Manifest, Writer, WriterOptions};
+use super::writer::Stored;
+use super::{Body, Durability, Error, Lost, Manifest, ReadyBody, Writer, WriterOptions};
 use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, UnixMillis};
 
 /// The writer of a bundle, as the recorder's durability wants it.
@@ -61,11 +61,16 @@ impl Sink {
         }
     }
 
-    /// See [`Writer::append`]. Gives the event's place where it is known by now.
-    pub(crate) fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Option<Seq>, Lost> {
+    /// See [`Writer::append_redacted`]. Gives the event's place where it is known by now.
+    pub(crate) fn append_redacted(
+        &self,
+        at: UnixMillis,
+        context: &EventContext,
+        event: &Event,
+    ) -> Result<Option<Seq>, Lost> {
         match self {
-            Self::Direct(writer) => writer.append(at, context, event).map(Some),
-            Self::Queued(writer) => writer.append(at, context, event).map(|()| None),
+            Self::Direct(writer) => writer.append_redacted(at, context, event).map(Some),
+            Self::Queued(writer) => writer.append_redacted(at, context, event).map(|()| None),
         }
     }
 
@@ -74,6 +79,14 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.append_last(at, event),
             Self::Queued(writer) => writer.append_last(at, event),
+        }
+    }
+
+    /// See [`Writer::is_full`].
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Direct(writer) => writer.is_full(),
+            Self::Queued(writer) => writer.is_full(),
         }
     }
 

@@ -87,6 +87,9 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
     /// [`BadPayload`] where it is not there, or not to be had.
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload>;
 
+    /// How many bytes it has written.
+    fn bytes(&self) -> u64;
+
     /// Lets go of what need not be held until the next body.
     fn rest(&self) {}
 }

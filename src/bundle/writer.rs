@@ -1,6 +1,5 @@
 //! The one writer of a bundle.
 
-use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -11,156 +10,21 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::body::message_of;
-use super::disk::{Disk, RealDisk};
 use super::durability::SyncEvery;
+use super::fill::{Fill, Held};
+use super::in_use::Claim;
 use super::log::{Log, NotWritten};
 use super::log_file::LogFile;
 use super::loss::Gap;
-use super::open_logs::{OpenLogs, Rests};
+use super::open_logs::Rests;
 use super::prepared::Prepared;
-use super::queue::Queue;
-use super::store::{Files, KeptBodies, Store};
-use super::syncs::{Syncs, Unsynced};
-use super::{Body, BodyBuf, Durability, Error, Limits, Location, Loss, Lost, Manifest, PayloadStore, Redact, Tally};
-use crate::event::{
-    Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, Truncated,
-    UnixMillis,
+use super::syncs::Unsynced;
+use super::{
+    Body, BodyBuf, Durability, Error, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions, event_text,
 };
-
-/// A listener that is told of each loss.
-pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
-
-/// How a writer treats what it is given.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct WriterOptions {
-    /// Masks bodies.
-    pub redact: Option<Arc<dyn Redact>>,
-    /// How large bodies may be.
-    pub limits: Limits,
-    /// What is forced to the disk.
-    pub durability: Durability,
-    /// How bodies are kept.
-    pub store: Store,
-    /// Where writes and losses are counted.
-    pub tally: Arc<Tally>,
-    /// Told of each loss, outside every lock.
-    pub on_loss: Option<OnLoss>,
-    /// The logs whose files are open. All writers of a program should share it.
-    pub(crate) open_logs: Arc<OpenLogs>,
-    /// What is to be forced to the disk later. All writers of a program should share it.
-    pub(crate) syncs: Arc<Syncs>,
-    /// What is to be written later. All writers of a program should share it.
-    pub(crate) queue: Arc<Queue>,
-    /// Where bundles are written to.
-    pub(crate) disk: Arc<dyn Disk>,
-    /// Bodies that the next ones are compared with. All writers of a program should share it.
-    pub(crate) kept: Arc<KeptBodies>,
-}
-
-impl Default for WriterOptions {
-    fn default() -> Self {
-        Self {
-            redact: None,
-            limits: Limits::default(),
-            durability: Durability::default(),
-            store: Store::default(),
-            tally: Arc::default(),
-            on_loss: None,
-            open_logs: Arc::default(),
-            syncs: Arc::default(),
-            queue: Arc::default(),
-            disk: Arc::new(RealDisk),
-            kept: Arc::default(),
-        }
-    }
-}
-
-impl fmt::Debug for WriterOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limits, durability, store, .. } = self;
-        let mut shown = f.debug_struct("WriterOptions");
-        shown.field("limits", limits).field("durability", durability).field("store", store).finish_non_exhaustive()
-    }
-}
-
-impl WriterOptions {
-    /// Counts one loss and tells of it. A listener that panics is not the host's problem.
-    pub fn lose(&self, what: Lost, reason: impl Into<String>) {
-        self.tally.lost(what);
-        if let Some(on_loss) = &self.on_loss {
-            let loss = Loss { what, reason: reason.into() };
-            let _ = catch_unwind(AssertUnwindSafe(|| on_loss(&loss)));
-        }
-    }
-
-    /// All steps of a body's way to the disk but the last: encode, mask, limit. What of them is the program's own code
-    /// runs here.
-    pub(crate) fn ready(&self, kind: PayloadKind, body: &dyn Body) -> ReadyBody {
-        let mut buffer = BodyBuf::take(self.limits);
-        if let Err(error) = buffer.encode(body) {
-            self.lose(Lost::Body(kind), error.to_string());
-        }
-        self.mask(kind, &mut buffer);
-        // What stands for bytes that are too large is JSON, and still not what they were.
-        let is_json = buffer.is_json();
-        let truncated = self.limits.apply(&mut buffer);
-        ReadyBody { kind, body: buffer, is_json, truncated }
-    }
-
-    fn mask(&self, kind: PayloadKind, body: &mut BodyBuf) {
-        let Some(redact) = &self.redact else { return };
-        let is_json = body.is_json;
-        let masked = catch_unwind(AssertUnwindSafe(|| {
-            let Some(oversize) = &mut body.oversize else { return redact.redact(kind, &mut body.bytes, is_json) };
-            // Both ends of what was JSON are none.
-            redact.redact(kind, &mut body.bytes, false);
-            redact.redact(kind, &mut oversize.tail, false);
-        }));
-        if let Err(panic) = masked {
-            let reason = format!("its redaction panicked: {}", message_of(&*panic));
-            body.replace_by_loss(&reason);
-            self.lose(Lost::Body(kind), reason);
-        }
-    }
-}
-
-/// A body that is ready to be stored.
-#[derive(Debug)]
-pub(crate) struct ReadyBody {
-    kind: PayloadKind,
-    body: BodyBuf,
-    is_json: bool,
-    truncated: Option<Truncated>,
-}
-
-impl ReadyBody {
-    pub(super) fn kind(&self) -> PayloadKind {
-        self.kind
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.body.bytes()
-    }
-
-    /// Whether what was given is one JSON value.
-    pub(super) fn is_json(&self) -> bool {
-        self.is_json
-    }
-
-    /// How it is named where a file is one body.
-    pub(super) fn reference(&self, number: u64) -> PayloadRef {
-        let raw_payload_id = RawPayloadId::numbered(number);
-        let path = Files::path(number, &self.body);
-        let truncated = self.truncated.clone().map(Box::new);
-        PayloadRef { raw_payload_id, kind: self.kind, path, offset: None, length: None, hash: None, truncated }
-    }
-
-    /// The same body, in no more memory than it needs.
-    pub(super) fn into_compact(self) -> Self {
-        Self { body: self.body.into_compact(), ..self }
-    }
-}
+use crate::event::{
+    Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, UnixMillis,
+};
 
 /// A body that is in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +46,8 @@ pub struct Writer {
     log: Arc<Log<LogFile>>,
     store: Arc<dyn PayloadStore>,
     unsynced: Arc<Unsynced>,
+    fill: Option<Fill>,
+    _claim: Option<Claim>,
     last_payload: AtomicU64,
     options: WriterOptions,
     gap: Mutex<Gap>,
@@ -205,6 +71,7 @@ impl Writer {
         let missing: Vec<_> = root.ancestors().take_while(|path| disk.identity(path).is_err()).collect();
         disk.create_dirs(&root).map_err(cant)?;
         let syncs = options.durability.syncs();
+        let claim = options.in_use.claim(&root, &manifest.directory_name());
         let log = Prepared::make(disk, &root, &manifest, syncs)?.publish(&path)?;
         if syncs {
             let mut holders = missing.into_iter().filter_map(Path::parent).chain([&*root]);
@@ -213,8 +80,11 @@ impl Writer {
         let log = Arc::new(Log::new(LogFile::new(Arc::clone(disk), log, path.join(Manifest::LOG))));
         options.open_logs.opened(open_log(&log));
         let store = options.store.open(&path, &options);
+        options.pruning.wake(&path, options.limits.root, &options.tally);
         Ok(Self {
+            _claim: claim,
             unsynced: Arc::new(Unsynced::new(&path, &log, &store)),
+            fill: Fill::of(options.limits.bundle),
             log,
             store,
             last_payload: AtomicU64::new(0),
@@ -259,7 +129,12 @@ impl Writer {
     }
 
     /// The same, as the body of this number, which no other has.
-    pub(super) fn store_as(&self, number: u64, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
+    pub(super) fn store_as(&self, number: u64, thread: &ThreadId, mut ready: ReadyBody) -> Result<Stored, Lost> {
+        if let Some(fill) = &self.fill
+            && let Err(full) = fill.fit(&mut ready, self.held())
+        {
+            return Err(self.lose(Lost::Payload(ready.kind()), &full.into()));
+        }
         let ReadyBody { kind, mut body, is_json, truncated } = ready;
         let kept = unpanicked(|| self.store.put(number, thread, kind, &mut body));
         let kept = kept.map(|place| self.identified(place, &body));
@@ -312,16 +187,42 @@ impl Writer {
         }
     }
 
-    /// Appends one event. What it says is in the kernel's hands when this returns.
+    /// Appends one event: mask its text, write. What it says is in the kernel's hands when this returns.
     ///
     /// # Errors
     /// [`Lost`] where it could not be written. It has been counted and told.
     pub fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+        let kind = event.kind();
+        let redacted = event_text::changed(event, |text| self.options.redacted(kind, text));
+        self.append_redacted(at, context, &redacted)
+    }
+
+    /// The same, of an event whose texts went through [`WriterOptions::text`]: it runs nothing of the program's. What
+    /// is built in is looked for here once more, so that no event can do without.
+    ///
+    /// # Errors
+    /// [`Lost`] where it could not be written. It has been counted and told.
+    pub(crate) fn append_redacted(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+        if let Some(fill) = &self.fill
+            && let Err(full) = fill.takes(event.kind(), self.held())
+        {
+            return Err(self.lose(Lost::Event(event.kind()), &full.into()));
+        }
+        let event = &*event_text::changed(event, |text| self.options.masking.text(text));
         let seq = self.append_line(at, context, event)?;
-        if self.has_gap.load(Ordering::Relaxed) {
+        if self.has_gap.load(Ordering::Relaxed) && !self.is_full() {
             self.say_gap(at);
         }
         Ok(seq)
+    }
+
+    fn held(&self) -> Held {
+        Held { events: self.log.last().0, bytes: self.log.length() + self.store.bytes() }
+    }
+
+    /// Whether it takes nothing but how things end. What is missing from it is said when it ends.
+    pub(crate) fn is_full(&self) -> bool {
+        self.fill.as_ref().is_some_and(|fill| fill.has_room(self.held()).is_err())
     }
 
     fn append_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {

@@ -1,5 +1,7 @@
 //! Evidence without a meaning of its own in the graph.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -49,6 +51,14 @@ impl RawJson {
         }
         let text = value.get().replace(is_break, " ");
         RawValue::from_string(text).map_or_else(|_| Self::default(), Self)
+    }
+
+    /// The same with its text as `change` gives it. What would no longer be JSON is a text.
+    pub(crate) fn changed(self, change: impl FnOnce(&str) -> Cow<'_, str>) -> Self {
+        match change(self.as_str()) {
+            Cow::Borrowed(_) => self,
+            Cow::Owned(text) => serde_json::from_str::<&RawValue>(&text).map_or_else(|_| Self::of(&text), Self::of),
+        }
     }
 
     /// The text.

@@ -1,5 +1,6 @@
 //! Setting up a recording.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use super::ignoring::{call_out, is_ignoring, while_calling_out};
 use super::parent::Source;
 use super::recorder::Inner;
 use super::{Guard, Recorder};
-use crate::bundle::{Disk, Durability, Limits, Loss, Redact, Store, UnknownStore, WriterOptions};
+use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redact, Store, UnknownStore, WriterOptions};
 use crate::event::PayloadKind;
 
 /// The environment variable that names the directory of bundles and thereby turns recording on.
@@ -48,13 +49,22 @@ impl Builder {
         self
     }
 
-    /// Masks bodies before they reach the disk. What the redactor itself does is not recorded.
+    /// What is masked in bodies and in what events say, before it reaches the disk. [`Masking::new`] unless it is set:
+    /// authorization headers, cookies, passwords and their like. [`Masking::patterns`] masks whatever looks like a
+    /// credential, [`Masking::off`] nothing.
+    pub fn mask(mut self, masking: Masking) -> Self {
+        self.options.masking = Arc::new(masking);
+        self
+    }
+
+    /// Takes out what only the program knows, before the rest is [masked](Self::mask). What the redactor itself does is
+    /// not recorded.
     pub fn redact(mut self, redact: impl Redact + 'static) -> Self {
         self.options.redact = Some(Arc::new(Ignored(redact)));
         self
     }
 
-    /// How large bodies may be.
+    /// How large a body, a bundle, and all bundles together may be.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
         self
@@ -114,6 +124,7 @@ impl Builder {
         let root = std::path::absolute(&root).map_err(fail("is no usable path"))?;
         self.options.disk.create_dirs(&root).map_err(fail("can't be made"))?;
         probe(&*self.options.disk, &root).map_err(fail("can't be written"))?;
+        InUse::forget_the_dead(&root);
         let parent = self.parent.read(&root);
         let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
         let guard = Guard::new(recorder.clone());
@@ -127,6 +138,10 @@ struct Ignored<R>(R);
 impl<R: Redact> Redact for Ignored<R> {
     fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, is_json: bool) {
         while_calling_out(|| self.0.redact(kind, body, is_json));
+    }
+
+    fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        while_calling_out(|| self.0.redact_text(text))
     }
 }
 

@@ -43,6 +43,8 @@ impl Drop for Guard {
             Durability::Fsync(_) => inner.options.syncs.flush(),
             Durability::Buffered => inner.options.queue.finish(FLUSH),
         }
+        inner.options.pruning.finish(FLUSH);
+        inner.options.in_use.finish();
         let stats = self.0.stats();
         if inner.options.on_loss.is_some() {
             return;

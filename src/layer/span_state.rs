@@ -350,7 +350,9 @@ impl SpanState {
     pub(super) fn end(&self, end: &End) {
         let Some(windows) = self.windows.get() else { return };
         self.say_last(windows);
-        windows.end(end);
+        let kind = windows.last_event();
+        // Here, where no lock is held yet.
+        windows.end(&end.masked(|text| self.recorder.options.text(kind, text).into_owned()));
     }
 
     /// A body of any kind, for the innermost window.

@@ -44,6 +44,15 @@ pub(super) enum End {
 }
 
 impl End {
+    /// The same with its text masked.
+    pub(super) fn masked(&self, mask: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(mask(error)),
+            Self::Cancelled(reason) => Self::Cancelled(mask(reason)),
+            Self::Closed | Self::Completed | Self::Shutdown => self.clone(),
+        }
+    }
+
     /// Why a thread or a turn failed that ends like this: what was said of it, else that it did not end by itself. One
     /// that was opened while a panic unwound, by a destructor, may end by itself all the same.
     fn error_of(&self, said: Option<String>, opened_unwinding: bool) -> Option<String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::window::{CellWindow, CompactionWindow, End, InferenceWindow, ThreadWindow, ToolWindow, TurnWindow};
 use crate::bundle::Body;
-use crate::event::PayloadKind;
+use crate::event::{EventKind, PayloadKind};
 
 /// The windows that one span opened.
 #[derive(Debug, Default, Clone)]
@@ -110,6 +110,19 @@ impl Windows {
             (None, Some(turn), _) => turn.child_process(),
             (None, None, Some(thread)) => thread.child_process(),
             (None, None, None) => None,
+        }
+    }
+
+    /// The event that says how the innermost ended, if it failed.
+    pub(super) fn last_event(&self) -> EventKind {
+        let Self { thread: _, turn, work } = self;
+        match (work, turn) {
+            (Some(Work::Inference(_)), _) => EventKind::InferenceFailed,
+            (Some(Work::Tool(_)), _) => EventKind::ToolCallEnded,
+            (Some(Work::Cell(_)), _) => EventKind::CodeCellEnded,
+            (Some(Work::Compaction(_)), _) => EventKind::CompactionRequestFailed,
+            (None, Some(_)) => EventKind::TurnEnded,
+            (None, None) => EventKind::ThreadEnded,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The bundles under a root.
 pub(crate) fn bundles(root: &Path) -> Vec<PathBuf> {
-    root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect()
+    root.read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
 }
 
 /// Removes all of them. The recorder is done with them.

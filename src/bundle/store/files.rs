@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -19,6 +20,7 @@ pub(in crate::bundle) struct Files {
     bundle: PathBuf,
     disk: Arc<dyn Disk>,
     plain: PlainDirectories,
+    written: AtomicU64,
 }
 
 impl Files {
@@ -29,7 +31,7 @@ impl Files {
 
     /// The same, written to this disk.
     pub(in crate::bundle) fn on(disk: Arc<dyn Disk>, bundle: &Path) -> Self {
-        Self { bundle: bundle.to_owned(), disk, plain: PlainDirectories::default() }
+        Self { bundle: bundle.to_owned(), disk, plain: PlainDirectories::default(), written: AtomicU64::new(0) }
     }
 
     /// Where the body of this number is, relative to the bundle.
@@ -51,6 +53,7 @@ impl PayloadStore for Files {
             let _ = self.disk.remove_file(&target);
             return Err(error);
         }
+        self.written.fetch_add(body.bytes().len() as u64, Ordering::Relaxed);
         Ok(Location { path, offset: None, length: None, hash: None })
     }
 
@@ -59,6 +62,10 @@ impl PayloadStore for Files {
             self.disk.open(&self.bundle.join(&place.path))?.sync()?;
         }
         self.disk.sync_dir(&self.bundle.join(Manifest::PAYLOADS))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {

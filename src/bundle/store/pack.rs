@@ -192,6 +192,10 @@ impl PayloadStore for Pack {
         self.file.sync()
     }
 
+    fn bytes(&self) -> u64 {
+        self.file.length()
+    }
+
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
         self.packed.get(reference).map_err(|why| BadPayload::new(reference, why))
     }

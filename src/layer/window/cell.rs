@@ -8,7 +8,7 @@ use super::turn::{Place, TurnWindow};
 use super::{AnOpenWindow, End};
 use crate::bundle::Body;
 use crate::event::{
-    CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, PayloadKind, PayloadRef,
+    CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
     RuntimeCellId, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
@@ -78,8 +78,9 @@ impl CellWindow {
                 return None;
             }
             let window = || AnOpenWindow::Cell(Arc::clone(self));
+            let source = self.recorder().options.text(EventKind::CodeCellStarted, &self.facts.source);
             self.life.start(self.recorder(), window, || {
-                let CellFacts { runtime_id, call_id, source } = &self.facts;
+                let CellFacts { runtime_id, call_id, source: _ } = &self.facts;
                 let runtime_cell_id = self.id.get_or_init(|| match runtime_id {
                     Some(id) => recording.bundle.cell_id(&recording.id, id),
                     None => recording.bundle.unique("cell"),
@@ -88,9 +89,9 @@ impl CellWindow {
                 let started = CodeCellStarted {
                     runtime_cell_id: runtime_cell_id.clone(),
                     model_visible_call_id: CallId::from(call_id),
-                    source_js: source.clone(),
+                    source_js: source.into_owned(),
                 };
-                recording.bundle.writer.append(at, &place.context, &started.into())?;
+                recording.bundle.writer.append_redacted(at, &place.context, &started.into())?;
                 self.turn.thread().cell_started(self);
                 Ok(())
             });

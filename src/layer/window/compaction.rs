@@ -128,7 +128,7 @@ impl CompactionWindow {
                 provider_name,
                 request_payload: reference.clone(),
             };
-            recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+            recording.bundle.writer.append_redacted(at, &place.context, &started.into()).map(drop)
         });
         if let Ok(AsJson { reference, bytes }) = stored {
             // Another's may have come first.
@@ -155,6 +155,9 @@ impl CompactionWindow {
         }
         self.start_unknown();
         let Some((recording, _)) = self.turn.place(at) else { return };
+        if !self.life.is_open() {
+            return self.keep(body);
+        }
         let Ok(AsJson { reference, bytes }) = recording.put_json(PayloadKind::CompactionResponse, body) else { return };
         let answer = || locked(&self.seen).response.replace(reference.clone());
         let beside = self.life.before_end(answer).unwrap_or(Some(reference.clone()));
@@ -204,8 +207,9 @@ impl CompactionWindow {
     }
 
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
-        if error.is_some() {
-            locked(&self.seen).error = error;
+        if let Some(error) = error {
+            let error = self.recorder().options.text(EventKind::CompactionRequestFailed, &error).into_owned();
+            locked(&self.seen).error = Some(error);
         }
     }
 

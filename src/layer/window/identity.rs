@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::recording::Recording;
 use super::session_metadata::{SessionMetadata, Spawned};
 use super::thread::ThreadFacts;
+use crate::bundle::Masking;
 use crate::event::{AgentPath, ThreadId};
 use crate::layer::parent::Parent;
 
@@ -19,11 +20,11 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Of a thread that a thread of its bundle spawned.
-    pub(super) fn in_bundle_of(parent: &Recording, facts: &ThreadFacts) -> Self {
+    pub(super) fn in_bundle_of(parent: &Recording, facts: &ThreadFacts, masking: &Masking) -> Self {
         let named = facts.id.as_deref().map(|id| parent.bundle.thread_id(id));
         let id = named.unwrap_or_else(own_id);
         let agent_path = facts.agent_path.as_deref().map(AgentPath::from);
-        let agent_path = agent_path.unwrap_or_else(|| path_below(parent, &id, &facts.metadata));
+        let agent_path = agent_path.unwrap_or_else(|| path_below(parent, &id, &facts.metadata, masking));
         let depth = parent.depth.saturating_add(1);
         let spawned = Spawned { parent: parent.id.clone(), by: facts.spawned_by.clone(), depth };
         Self { spawned: Some(spawned), id, agent_path, depth }
@@ -52,9 +53,11 @@ fn own_id() -> ThreadId {
     Uuid::now_v7().to_string().into()
 }
 
-fn path_below(parent: &Recording, id: &ThreadId, metadata: &SessionMetadata) -> AgentPath {
+fn path_below(parent: &Recording, id: &ThreadId, metadata: &SessionMetadata, masking: &Masking) -> AgentPath {
     let SessionMetadata { task_name, nickname, .. } = metadata;
     let name = task_name.as_deref().or(nickname.as_deref()).unwrap_or(id.as_str());
+    // Spelled like a step, a secret would not look like one.
+    let name = masking.text(name);
     let step: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let step = if step.is_empty() { "agent" } else { &step };
     parent.bundle.agent_path(format!("{}/{step}", parent.agent_path))

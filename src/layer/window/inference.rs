@@ -123,7 +123,7 @@ impl InferenceWindow {
         let mut unnamed = Some(request_payload);
         let write = || {
             unnamed = None;
-            recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+            recording.bundle.writer.append_redacted(at, &place.context, &started.into()).map(drop)
         };
         self.life.start(self.recorder(), window, write);
         self.recorder().waits_no_more(self);
@@ -151,13 +151,20 @@ impl InferenceWindow {
         }
         self.start_unknown(self.opened_at);
         let Some((recording, _)) = self.turn.place(at) else { return };
-        let stored = recording.put(PayloadKind::InferenceResponse, body);
+        let stored = self.put_response(recording, body);
         let named = stored.as_ref().ok().map(|stored| stored.reference.clone());
         let answer = || locked(&self.seen).answer(stored);
         // What comes after the end is named by an event of its own, as is what another took the place of.
         let beside = self.life.before_end(answer).unwrap_or(named);
         if let Some(reference) = beside {
             self.keep_reference_beside(reference, at);
+        }
+    }
+
+    fn put_response(&self, recording: &Recording, body: &dyn Body) -> Result<Stored, Lost> {
+        match self.life.is_open() {
+            true => recording.put(PayloadKind::InferenceResponse, body),
+            false => recording.put_beside(PayloadKind::InferenceResponse, body),
         }
     }
 
@@ -178,7 +185,7 @@ impl InferenceWindow {
         }
         self.start_unknown(self.opened_at);
         let Some((recording, _)) = self.turn.place(at) else { return };
-        let Ok(Stored { reference, .. }) = recording.put(PayloadKind::InferenceResponse, body) else { return };
+        let Ok(Stored { reference, .. }) = self.put_response(recording, body) else { return };
         let named = || locked(&self.seen).refused_response.replace(reference.clone());
         if let Some(reference) = self.life.before_end(named).unwrap_or(Some(reference)) {
             self.keep_reference_beside(reference, at);
@@ -261,8 +268,9 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
-        if error.is_some() {
-            locked(&self.seen).error = error;
+        if let Some(error) = error {
+            let error = self.recorder().options.text(EventKind::InferenceFailed, &error).into_owned();
+            locked(&self.seen).error = Some(error);
         }
     }
 

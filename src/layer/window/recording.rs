@@ -33,6 +33,15 @@ impl Recording {
         self.bundle.writer.put(&self.id, kind, body)
     }
 
+    /// Stores a body that only an event of its own will name. A bundle that is full takes no such event.
+    pub(super) fn put_beside(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        let writer = &self.bundle.writer;
+        if writer.is_full() {
+            return Err(writer.lose_dependent(Lost::Payload(kind), "the bundle is full; see `Limits::bundle`"));
+        }
+        self.put(kind, body)
+    }
+
     /// Stores a body that its event must name as JSON. Bytes that are none are kept as they are, and what is named
     /// says where.
     pub(super) fn put_json(&self, kind: PayloadKind, body: &dyn Body) -> Result<AsJson, Lost> {
@@ -45,9 +54,10 @@ impl Recording {
         Ok(AsJson { reference: stored.reference, bytes: Some(reference) })
     }
 
-    /// Writes an event. The writer tells where one is lost, and no more can be done about it here.
+    /// Writes an event, whose texts were masked where no lock of ours is held. The writer tells where one is lost, and
+    /// no more can be done about it here.
     pub(super) fn say(&self, context: &EventContext, event: impl Into<Event>, at: UnixMillis) {
-        let _ = self.bundle.writer.append(at, context, &event.into());
+        let _ = self.bundle.writer.append_redacted(at, context, &event.into());
     }
 
     /// Names a stored body that has no place in an event of its own.

@@ -147,7 +147,7 @@ impl ThreadWindow {
 
     fn new_identity(&self, parent: Option<&Recording>) -> Identity {
         match parent {
-            Some(parent) => Identity::in_bundle_of(parent, &self.facts),
+            Some(parent) => Identity::in_bundle_of(parent, &self.facts, &self.recorder.options.masking),
             None => Identity::of_root(self.recorder.parent.as_ref(), &self.facts),
         }
     }
@@ -221,7 +221,8 @@ impl ThreadWindow {
         let Some(recording) = self.recording(at) else { return };
         match recording.put_json(PayloadKind::ProtocolEvent, body) {
             Ok(AsJson { reference, bytes }) => {
-                let event = ProtocolEventObserved { event_type: event_type.to_owned(), event_payload: reference };
+                let event_type = self.recorder.options.text(EventKind::ProtocolEventObserved, event_type).into_owned();
+                let event = ProtocolEventObserved { event_type, event_payload: reference };
                 recording.say(&EventContext::default(), event, at);
                 if let Some(bytes) = bytes {
                     recording.say_beside(&EventContext::default(), bytes, &serde_json::Value::Null, at);
@@ -241,7 +242,9 @@ impl ThreadWindow {
             return;
         }
         let Some(recording) = self.recording(at) else { return };
-        let other = Other { kind: kind.to_owned(), summary: summary.to_owned(), payloads: Vec::new(), metadata };
+        let summary = self.recorder.options.text(EventKind::Other, summary).into_owned();
+        let metadata = metadata.changed(|text| self.recorder.options.text(EventKind::Other, text));
+        let other = Other { kind: kind.to_owned(), summary, payloads: Vec::new(), metadata };
         recording.say(&recording.context(), other, at);
     }
 
@@ -310,8 +313,9 @@ impl ThreadWindow {
 
     /// What the span reported before it closed.
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
-        if error.is_some() {
-            *locked(&self.error) = error;
+        if let Some(error) = error {
+            let error = self.recorder.options.text(EventKind::ThreadEnded, &error).into_owned();
+            *locked(&self.error) = Some(error);
         }
     }
 

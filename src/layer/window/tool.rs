@@ -125,6 +125,8 @@ impl ToolWindow {
             recording.put(PayloadKind::ToolInvocation, &Json(&body)).ok().map(|stored| stored.reference)
         });
         let window = || AnOpenWindow::Tool(Arc::clone(self));
+        // Before it is cut to a preview, which could cut a secret in two.
+        let shown = arguments.as_deref().map(|text| self.recorder().options.text(EventKind::ToolCallStarted, text));
         self.life.start(self.recorder(), window, || {
             locked(&self.seen).named_invocation.clone_from(&invocation_payload);
             let tool_call_id = self.id.get_or_init(|| match call_id {
@@ -140,11 +142,11 @@ impl ToolWindow {
                     Some(id) => Requester::CodeCell { runtime_cell_id: id.clone() },
                     None => Requester::Model,
                 },
-                summary: tool_kind::summary(name, &kind, arguments.as_deref()),
+                summary: tool_kind::summary(name, &kind, shown.as_deref()),
                 kind,
                 invocation_payload,
             };
-            recording.bundle.writer.append(at, &place.context, &started.into()).map(drop)
+            recording.bundle.writer.append_redacted(at, &place.context, &started.into()).map(drop)
         });
     }
 
@@ -306,8 +308,9 @@ impl ToolWindow {
     }
 
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
-        if error.is_some() {
-            locked(&self.seen).error = error;
+        if let Some(error) = error {
+            let error = self.recorder().options.text(EventKind::ToolCallEnded, &error).into_owned();
+            locked(&self.seen).error = Some(error);
         }
     }
 

@@ -8,8 +8,8 @@ use super::thread::ThreadWindow;
 use super::{AnOpenWindow, End, SHUT_DOWN};
 use crate::bundle::Body;
 use crate::event::{
-    AgentResultObserved, EventContext, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId, TurnStarted,
-    UnixMillis,
+    AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId,
+    TurnStarted, UnixMillis,
 };
 use crate::layer::recorder::{Inner, locked};
 
@@ -69,7 +69,7 @@ impl TurnWindow {
             let window = || AnOpenWindow::Turn(Arc::clone(self));
             let started = TurnStarted { turn_id: place.turn_id.clone(), thread_id: recording.id.clone() };
             self.life.start(self.recorder(), window, || {
-                recording.bundle.writer.append(at, &place.context, &started.into())?;
+                recording.bundle.writer.append_redacted(at, &place.context, &started.into())?;
                 self.thread.turn_started(self.name(place), self);
                 Ok(())
             });
@@ -99,7 +99,7 @@ impl TurnWindow {
             return;
         }
         let Some((recording, _)) = self.place(at) else { return };
-        if let Ok(stored) = recording.put(kind, body) {
+        if let Ok(stored) = recording.put_beside(kind, body) {
             self.say_beside(stored.reference, about, at);
         }
     }
@@ -131,6 +131,7 @@ impl TurnWindow {
             return;
         }
         let Some((recording, place)) = self.place(at) else { return };
+        let message = self.recorder().options.text(EventKind::AgentResultObserved, message);
         // Lost or not, the event stands.
         let carried = recording.put_json(PayloadKind::AgentResult, body).ok();
         let (carried_payload, bytes) = carried.map_or((None, None), |body| (Some(body.reference), body.bytes));
@@ -144,7 +145,7 @@ impl TurnWindow {
             child_thread_id: recording.id.clone(),
             child_turn_id: place.turn_id.clone(),
             parent_thread_id: parent.clone(),
-            message: message.to_owned(),
+            message: message.into_owned(),
             carried_payload,
         };
         recording.say(&place.context, event, at);
@@ -163,8 +164,9 @@ impl TurnWindow {
 
     /// What the span reported before it closed.
     pub(in crate::layer) fn note_error(&self, error: Option<String>) {
-        if error.is_some() {
-            *locked(&self.error) = error;
+        if let Some(error) = error {
+            let error = self.recorder().options.text(EventKind::TurnEnded, &error).into_owned();
+            *locked(&self.error) = Some(error);
         }
     }
 

@@ -10,7 +10,7 @@ use std::thread;
 
 use super::contents::Contents;
 use crate::bundle::{BadPayload, Reader};
-use crate::event::PayloadRef;
+use crate::event::{PayloadRef, Truncated};
 use crate::graph::Code;
 use crate::reduce::Work;
 
@@ -18,6 +18,9 @@ pub(super) const NOT_AN_OBJECT: &str = "is not a JSON object";
 
 /// What a kind of body says.
 pub(super) trait Shape: Sized + Send + Sync {
+    /// Whether what is wanted of it may be had though only the ends of the body were kept.
+    const DOES_WITH_ENDS: bool = false;
+
     /// Reads a body, or says what it is instead.
     fn read(text: &str, contents: &Contents) -> Result<Self, String>;
 }
@@ -87,12 +90,20 @@ impl<T: Shape> Wanted<T> {
             bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
             let unread = |why| Unread::of(reference, why);
             let text = str::from_utf8(&body).map_err(|_| unread("is not UTF-8".to_owned()))?;
-            T::read(text, contents).map(Arc::new).map_err(unread)
+            match reference.truncated.as_deref() {
+                Some(whole) if !T::DOES_WITH_ENDS => Err(unread(cut(whole))),
+                Some(_) | None => T::read(text, contents).map(Arc::new).map_err(unread),
+            }
         });
         work.payloads += bodies.len() as u64;
         work.payload_bytes += bytes.into_inner();
         Bodies { places: self.places, bodies }
     }
+}
+
+/// What is wrong with a body of which not all was kept.
+fn cut(whole: &Truncated) -> String {
+    format!("has only the ends of {} bytes, which were beyond a limit when it was recorded", whole.length)
 }
 
 /// Bodies of one shape.

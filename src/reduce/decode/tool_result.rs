@@ -19,6 +19,9 @@ pub(in crate::reduce) struct ToolResult {
 }
 
 impl Shape for ToolResult {
+    /// Only an error is read of it, and the call says that it failed.
+    const DOES_WITH_ENDS: bool = true;
+
     fn read(text: &str, _: &Contents) -> Result<Self, String> {
         Ok(Self { error: error(&Object::parse(text).ok_or(NOT_AN_OBJECT)?) })
     }

@@ -91,6 +91,11 @@ impl PackFile {
         Ok(file)
     }
 
+    /// How long the file is, or will be when it is made.
+    pub(super) fn length(&self) -> u64 {
+        self.end.load(Ordering::Relaxed)
+    }
+
     /// Waits until what was written would survive the death of the machine: the bytes, and the file's name.
     pub(super) fn sync(self: &Arc<Self>) -> io::Result<()> {
         self.open()?.sync_data()?;

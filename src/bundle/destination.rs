@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::super::store::is_pack;
-use super::super::{Error, ErrorKind, Manifest, file};
+use super::store::is_pack;
+use super::{Error, ErrorKind, Manifest, file};
 
 /// A directory that goes away again unless it is published. Nothing but what was made here is in it.
 pub(super) struct Destination {

@@ -1,0 +1,208 @@
+//! Which bundles are being written to, for other processes to see.
+//!
+//! A recorder has one file under its root, `.otel-trace-<uuid>.lock`, which it holds locked while it lives: the death of
+//! its process, however it comes, lets go of the lock. The names of its bundles stand in the file, each in a slot, from
+//! before it has its name until nothing writes to it. One file for all of them: a file held open for each bundle would
+//! be too many for a server of many conversations.
+
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::file;
+
+/// The length of a slot: no name of a file is longer.
+const SLOT: usize = 256;
+
+const PREFIX: &str = ".otel-trace-";
+const SUFFIX: &str = ".lock";
+
+/// The bundles that a recorder writes to. All writers of a program should share it.
+#[derive(Debug, Default)]
+pub(crate) struct InUse(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    file: Option<(PathBuf, File)>,
+    /// Whether each slot is taken.
+    slots: Vec<bool>,
+    is_over: bool,
+}
+
+/// A bundle that is in use, until this is dropped. Nobody removes it.
+#[derive(Debug)]
+pub(super) struct Claim {
+    in_use: Arc<InUse>,
+    slot: usize,
+}
+
+impl InUse {
+    /// Removes the files of processes that are gone.
+    pub(crate) fn forget_the_dead(root: &Path) {
+        // It costs nothing but the sight of them.
+        let _ = names_in_use(root);
+    }
+
+    /// Says that the bundle of this name is in use, before it is there. None where that can't be said: who records goes
+    /// on all the same.
+    pub(super) fn claim(self: &Arc<Self>, root: &Path, name: &str) -> Option<Claim> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.file.is_none() {
+            state.file = Some(locked_file(root).ok()?);
+        }
+        let slot = state.slots.iter().position(|is_taken| !is_taken).unwrap_or(state.slots.len());
+        state.write(slot, name).ok()?;
+        if slot == state.slots.len() {
+            state.slots.push(true);
+        }
+        state.slots[slot] = true;
+        Some(Claim { in_use: Arc::clone(self), slot })
+    }
+
+    /// No more bundles begin. The file goes with the last of those that are left.
+    pub(crate) fn finish(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_over = true;
+        state.remove_if_over();
+    }
+}
+
+impl State {
+    fn write(&mut self, slot: usize, name: &str) -> io::Result<()> {
+        let Some((_, file)) = &mut self.file else { return Ok(()) };
+        let mut text = [b' '; SLOT];
+        text.get_mut(..name.len()).ok_or(io::ErrorKind::InvalidFilename)?.copy_from_slice(name.as_bytes());
+        text[SLOT - 1] = b'\n';
+        file.seek(SeekFrom::Start((slot * SLOT) as u64))?;
+        file.write_all(&text)
+    }
+
+    fn remove_if_over(&mut self) {
+        if self.is_over
+            && !self.slots.contains(&true)
+            && let Some((path, _)) = self.file.take()
+        {
+            // Who finds it unlocked removes it.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut state = self.in_use.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is said of a bundle that nobody writes to costs nothing but its removal.
+        let _ = state.write(self.slot, "");
+        state.slots[self.slot] = false;
+        state.remove_if_over();
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn locked_file(root: &Path) -> io::Result<(PathBuf, File)> {
+    let path = root.join(format!("{PREFIX}{}{SUFFIX}", uuid::Uuid::new_v4()));
+    let file = file::create_for_places(&path)?;
+    // Who looks whether it is locked holds it for that long.
+    match file.lock() {
+        Ok(()) => Ok((path, file)),
+        Err(error) => {
+            let _ = fs::remove_file(&path);
+            Err(error)
+        }
+    }
+}
+
+/// The names of the bundles under a root that any process writes to. Files of processes that are gone are removed.
+///
+/// A bundle that was there before this was called and is not named is in use no more.
+///
+/// # Errors
+/// What the file system said: then any of them may be in use.
+pub(super) fn names_in_use(root: &Path) -> io::Result<HashSet<String>> {
+    let mut names = HashSet::new();
+    for entry in root.read_dir()? {
+        let entry = entry?;
+        let is_lock = entry.file_name().to_str().is_some_and(|it| it.starts_with(PREFIX) && it.ends_with(SUFFIX));
+        if !is_lock || !entry.file_type()?.is_file() {
+            continue;
+        }
+        let mut file = match File::open(entry.path()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => {
+                // One that is being made is not locked yet, and names nothing.
+                if file.metadata()?.len() > 0 {
+                    let _ = fs::remove_file(entry.path());
+                }
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                names.extend(text.lines().map(str::trim_end).filter(|name| !name.is_empty()).map(str::to_owned));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(root: &Path) -> Vec<String> {
+        let mut names: Vec<_> = names_in_use(root).expect("readable").into_iter().collect();
+        names.sort();
+        names
+    }
+
+    fn files(root: &Path) -> usize {
+        root.read_dir().expect("readable").count()
+    }
+
+    #[test]
+    fn a_bundle_is_in_use_until_its_claim_is_dropped_and_the_file_goes_with_the_last() {
+        let root = tempfile::tempdir().expect("a directory");
+        let in_use = Arc::new(InUse::default());
+        let a = in_use.claim(root.path(), "trace-a").expect("claimed");
+        let b = in_use.claim(root.path(), "trace-b").expect("claimed");
+        assert_eq!(names(root.path()), ["trace-a", "trace-b"]);
+        drop(a);
+        assert_eq!(names(root.path()), ["trace-b"]);
+        let c = in_use.claim(root.path(), "c").expect("claimed");
+        assert_eq!(names(root.path()), ["c", "trace-b"]);
+        in_use.finish();
+        drop(b);
+        assert_eq!(names(root.path()), ["c"]);
+        drop(c);
+        assert_eq!(files(root.path()), 0);
+    }
+
+    #[test]
+    fn what_a_process_that_is_gone_had_in_use_is_not_and_its_file_is_removed() {
+        let root = tempfile::tempdir().expect("a directory");
+        let in_use = Arc::new(InUse::default());
+        std::mem::forget(in_use.claim(root.path(), "trace-a"));
+        let (path, file) = in_use.0.lock().expect("unpoisoned").file.take().expect("made");
+        drop(file);
+        assert!(path.exists());
+        assert_eq!(names(root.path()), [""; 0]);
+        assert_eq!(files(root.path()), 0);
+    }
+
+    #[test]
+    fn where_nothing_can_be_said_nothing_is_claimed() {
+        let root = tempfile::tempdir().expect("a directory");
+        assert!(Arc::new(InUse::default()).claim(&root.path().join("none"), "trace-a").is_none());
+    }
+}

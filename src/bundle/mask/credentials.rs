@@ -1,0 +1,256 @@
+//! What credentials look like, wherever they stand.
+
+use std::ops::Range;
+
+use super::line::starts_template;
+use super::spot::Spot;
+
+/// Credentials that begin alike.
+struct Shape {
+    kind: &'static str,
+    prefix: &'static str,
+    /// Gives the length of what follows the prefix, where it is a credential.
+    tail: fn(&[u8]) -> Option<usize>,
+}
+
+const fn shape(kind: &'static str, prefix: &'static str, tail: fn(&[u8]) -> Option<usize>) -> Shape {
+    Shape { kind, prefix, tail }
+}
+
+/// The longer prefix first where one begins with another.
+const SHAPES: [Shape; 44] = [
+    shape("anthropic", "sk-ant-", |tail| run(tail, is_token, 16)),
+    shape("openrouter", "sk-or-", |tail| run(tail, is_token, 16)),
+    shape("openai", "sk-proj-", |tail| run(tail, is_token, 16)),
+    shape("openai", "sk-svcacct-", |tail| run(tail, is_token, 16)),
+    shape("openai", "sk-admin-", |tail| run(tail, is_token, 16)),
+    shape("api-key", "sk-", mixed),
+    shape("google", "AIza", |tail| exactly(tail, is_token, 35)),
+    shape("google", "GOCSPX-", |tail| run(tail, is_token, 24)),
+    shape("google", "ya29.", |tail| run(tail, is_token, 20)),
+    shape("groq", "gsk_", |tail| run(tail, is_alphanumeric, 32)),
+    shape("hugging-face", "hf_", |tail| run(tail, is_alphanumeric, 30)),
+    shape("xai", "xai-", |tail| run(tail, is_alphanumeric, 40)),
+    shape("perplexity", "pplx-", |tail| run(tail, is_alphanumeric, 32)),
+    shape("replicate", "r8_", |tail| run(tail, is_alphanumeric, 30)),
+    shape("nvidia", "nvapi-", |tail| run(tail, is_token, 32)),
+    shape("langsmith", "lsv2_", |tail| run(tail, is_token, 32)),
+    shape("tavily", "tvly-", |tail| run(tail, is_token, 24)),
+    shape("github", "github_pat_", |tail| run(tail, is_word, 22)),
+    shape("github", "ghp_", |tail| run(tail, is_alphanumeric, 36)),
+    shape("github", "gho_", |tail| run(tail, is_alphanumeric, 36)),
+    shape("github", "ghu_", |tail| run(tail, is_alphanumeric, 36)),
+    shape("github", "ghs_", |tail| run(tail, is_alphanumeric, 36)),
+    shape("github", "ghr_", |tail| run(tail, is_alphanumeric, 36)),
+    shape("gitlab", "glpat-", |tail| run(tail, is_token, 20)),
+    shape("slack", "xoxb-", |tail| run(tail, is_token, 16)),
+    shape("slack", "xoxp-", |tail| run(tail, is_token, 16)),
+    shape("slack", "xoxa-", |tail| run(tail, is_token, 16)),
+    shape("slack", "xoxs-", |tail| run(tail, is_token, 16)),
+    shape("slack", "xapp-", |tail| run(tail, is_token, 16)),
+    shape("npm", "npm_", |tail| run(tail, is_alphanumeric, 36)),
+    shape("pypi", "pypi-AgE", |tail| run(tail, is_token, 50)),
+    shape("docker", "dckr_pat_", |tail| run(tail, is_token, 20)),
+    shape("stripe", "sk_live_", |tail| run(tail, is_alphanumeric, 16)),
+    shape("stripe", "sk_test_", |tail| run(tail, is_alphanumeric, 16)),
+    shape("stripe", "rk_live_", |tail| run(tail, is_alphanumeric, 16)),
+    shape("sendgrid", "SG.", |tail| parts(tail, [20, 40])),
+    shape("digitalocean", "dop_v1_", |tail| exactly(tail, is_alphanumeric, 64)),
+    shape("aws", "AKIA", |tail| exactly(tail, is_aws, 16)),
+    shape("aws", "ASIA", |tail| exactly(tail, is_aws, 16)),
+    shape("aws", "ABIA", |tail| exactly(tail, is_aws, 16)),
+    shape("age", "AGE-SECRET-KEY-1", |tail| run(tail, is_alphanumeric, 50)),
+    shape("databricks", "dapi", |tail| exactly(tail, |byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'), 32)),
+    shape("vault", "hvs.", |tail| run(tail, is_token, 24)),
+    shape("jwt", "eyJ", jwt),
+];
+
+/// Gives where the secret is, of which the beginning was found at a place in a text.
+type Find = fn(&[u8], usize) -> Option<Range<usize>>;
+
+/// Credentials that begin in the middle: what to look for, and where the secret is in the text around it.
+const AROUND: [(&str, Find); 7] = [
+    ("-----BEGIN ", private_key),
+    ("://", password_in_url),
+    ("Bearer ", bearer),
+    ("bearer ", bearer),
+    ("BEARER ", bearer),
+    ("AccountKey=", azure_key),
+    ("SharedAccessKey=", azure_key),
+];
+
+/// The longest text that is looked for, in bytes. Fewer and shorter ones are found faster.
+const MAX_NEEDLE: usize = 4;
+
+/// What to look for: every credential that is known by its looks begins with one of them, or has it in it.
+pub(super) fn needles() -> Vec<Vec<u8>> {
+    let begin = |text: &'static str| text.as_bytes()[..text.len().min(MAX_NEEDLE)].to_vec();
+    let mut needles: Vec<_> = SHAPES.iter().map(|shape| begin(shape.prefix)).collect();
+    needles.extend(AROUND.iter().map(|(needle, _)| begin(needle)));
+    needles.sort_unstable();
+    // One that begins with another is found by it.
+    needles.dedup_by(|next, first| next.starts_with(first));
+    needles
+}
+
+/// The credential of which a needle was found here.
+pub(super) fn at(text: &[u8], place: usize) -> Option<Spot> {
+    let found = &text[place..];
+    let around = AROUND.iter().find(|(needle, _)| found.starts_with(needle.as_bytes()));
+    if let Some((_, find)) = around {
+        return find(text, place).map(Spot::plain);
+    }
+    begins_word(text, place).then_some(())?;
+    let length = |shape: &Shape| {
+        let tail = found.strip_prefix(shape.prefix.as_bytes())?;
+        Some(shape.prefix.len() + (shape.tail)(tail)?)
+    };
+    SHAPES.iter().find_map(length).map(|length| Spot::plain(place..place + length))
+}
+
+/// A word for what a secret looks like as a whole.
+pub(super) fn kind_of(secret: &[u8]) -> &'static str {
+    let is_whole = |shape: &&Shape| {
+        let tail = secret.strip_prefix(shape.prefix.as_bytes());
+        tail.is_some_and(|tail| (shape.tail)(tail) == Some(tail.len()))
+    };
+    SHAPES.iter().find(is_whole).map_or("secret", |shape| shape.kind)
+}
+
+fn is_alphanumeric(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn is_token(byte: u8) -> bool {
+    is_word(byte) || byte == b'-'
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+fn is_aws(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'Z' | b'2'..=b'7')
+}
+
+fn length(text: &[u8], is_part: impl Fn(u8) -> bool) -> usize {
+    text.iter().take_while(|byte| is_part(**byte)).count()
+}
+
+fn run(tail: &[u8], is_part: fn(u8) -> bool, least: usize) -> Option<usize> {
+    Some(length(tail, is_part)).filter(|length| *length >= least)
+}
+
+fn exactly(tail: &[u8], is_part: fn(u8) -> bool, expected: usize) -> Option<usize> {
+    let ends = tail.get(expected).is_none_or(|byte| !is_word(*byte));
+    (ends && tail.len() >= expected && tail[..expected].iter().all(|byte| is_part(*byte))).then_some(expected)
+}
+
+/// A long word with digits in it: names of styles and of branches begin with `sk-` too.
+fn mixed(tail: &[u8]) -> Option<usize> {
+    let whole = run(tail, is_token, 20)?;
+    let is_mixed = |word: &[u8]| {
+        word.len() >= 16 && word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic)
+    };
+    tail[..whole].split(|byte| matches!(byte, b'-' | b'_')).any(is_mixed).then_some(whole)
+}
+
+/// Parts of at least so many characters, joined by dots.
+fn parts<const N: usize>(tail: &[u8], least: [usize; N]) -> Option<usize> {
+    let mut end = 0;
+    for (number, least) in least.into_iter().enumerate() {
+        if number > 0 {
+            (tail.get(end) == Some(&b'.')).then_some(())?;
+            end += 1;
+        }
+        end += run(&tail[end..], is_token, least)?;
+    }
+    Some(end)
+}
+
+/// Head, claims and signature of a token; five parts where it is encrypted.
+fn jwt(tail: &[u8]) -> Option<usize> {
+    let mut end = run(tail, is_token, 10)?;
+    (tail.get(end) == Some(&b'.')).then_some(())?;
+    let claims = run(&tail[end + 1..], is_token, 10)?;
+    end += 1 + claims;
+    (tail.get(end) == Some(&b'.')).then_some(())?;
+    while tail.get(end) == Some(&b'.')
+        && let more = length(&tail[end + 1..], is_token)
+        && more > 0
+    {
+        end += 1 + more;
+    }
+    Some(end)
+}
+
+/// Whether a word begins here, and does not go on. What may stand before it in JSON and in URLs is an escape.
+fn begins_word(text: &[u8], at: usize) -> bool {
+    let before = |back: usize| at.checked_sub(back).map_or(b' ', |place| text[place]);
+    let is_hex = |from: usize| (from..from + 2).all(|back| before(back).is_ascii_hexdigit());
+    !is_token(before(1))
+        || (before(2) == b'\\' && matches!(before(1), b'n' | b'r' | b't' | b'b' | b'f'))
+        || (before(3) == b'%' && is_hex(1))
+        || (before(6) == b'\\' && before(5) == b'u' && is_hex(1) && is_hex(3))
+}
+
+/// The longest key that is looked for, in bytes.
+const MAX_PEM: usize = 64 * 1024;
+
+/// What is between the first line and the last, or as far as it goes.
+pub(super) fn private_key(text: &[u8], at: usize) -> Option<Range<usize>> {
+    const ENDS: &[u8] = b"-----";
+    let label = at + "-----BEGIN ".len();
+    let label_length = memchr::memmem::find(&text[label..text.len().min(label + 64)], ENDS)?;
+    let name = &text[label..label + label_length];
+    (name.ends_with(b"PRIVATE KEY") || name.ends_with(b"PRIVATE KEY BLOCK")).then_some(())?;
+    let start = label + label_length + ENDS.len();
+    let window = &text[start..text.len().min(start + MAX_PEM)];
+    let is_part =
+        |byte: u8| is_base64(byte) || byte.is_ascii_whitespace() || matches!(byte, b'\\' | b':' | b',' | b'.' | b'-');
+    let mut end = start + length(window, is_part);
+    if let Some(last) = memchr::memmem::find(&text[start..end], b"-----END") {
+        end = start + last;
+    }
+    while end > start && text[end - 1] == b'\\' {
+        end -= 1;
+    }
+    (end - start >= 32).then_some(start..end)
+}
+
+/// The longest user or password in a URL, in bytes.
+const MAX_IN_URL: usize = 256;
+
+fn password_in_url(text: &[u8], at: usize) -> Option<Range<usize>> {
+    at.checked_sub(1).filter(|before| text[*before].is_ascii_alphanumeric())?;
+    let start = at + "://".len();
+    let is_part = |byte: u8| {
+        byte.is_ascii_graphic()
+            && !matches!(byte, b'/' | b'@' | b':' | b'"' | b'\'' | b'\\' | b'<' | b'>' | b'`' | b'?' | b'#')
+    };
+    let user = length(&text[start..text.len().min(start + MAX_IN_URL)], is_part);
+    let password = start + user + 1;
+    (text.get(password - 1) == Some(&b':')).then_some(())?;
+    let end = password + length(&text[password..text.len().min(password + MAX_IN_URL)], is_part);
+    let is_secret = text.get(end) == Some(&b'@') && !starts_template(&text[password..end]);
+    is_secret.then_some(password..end)
+}
+
+fn bearer(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let start = at + "Bearer ".len();
+    let is_part = |byte: u8| is_token(byte) || matches!(byte, b'.' | b'~' | b'+' | b'/' | b'=');
+    let end = start + length(&text[start..], is_part);
+    let token = &text[start..end];
+    let has_digit = token.iter().any(u8::is_ascii_digit);
+    (begins_word(text, at) && token.len() >= 16 && has_digit).then_some(start..end)
+}
+
+fn azure_key(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let equals = memchr::memchr(b'=', &text[at..])?;
+    let start = at + equals + 1;
+    run(&text[start..], is_base64, 40).map(|length| start..start + length)
+}

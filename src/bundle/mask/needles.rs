@@ -1,0 +1,33 @@
+//! Finds many short texts in one pass.
+
+use aho_corasick::packed::Searcher;
+use aho_corasick::{AhoCorasick, Span};
+
+/// What to look for. By vector instructions where they are few and the machine has some.
+#[derive(Debug)]
+pub(super) enum Needles {
+    Vectors(Searcher),
+    Automaton(Box<AhoCorasick>),
+    Nothing,
+}
+
+impl Needles {
+    pub(super) fn new(needles: &[Vec<u8>]) -> Self {
+        let packed = || aho_corasick::packed::Config::new().builder().extend(needles).build();
+        match packed() {
+            _ if needles.is_empty() => Self::Nothing,
+            Some(searcher) => Self::Vectors(searcher),
+            None => AhoCorasick::new(needles).map_or(Self::Nothing, |all| Self::Automaton(Box::new(all))),
+        }
+    }
+
+    /// Where the first one at or after `from` begins.
+    pub(super) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+        let found = match self {
+            Self::Vectors(searcher) => searcher.find_in(text, Span { start: from, end: text.len() }),
+            Self::Automaton(automaton) => automaton.find(aho_corasick::Input::new(text).span(from..text.len())),
+            Self::Nothing => None,
+        }?;
+        Some(found.start())
+    }
+}

@@ -1,0 +1,124 @@
+//! What stands for a secret.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use siphasher::sip::SipHasher24;
+
+use super::credentials;
+
+/// The key of the hash in placeholders. Never written anywhere.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Salt([u8; 16]);
+
+impl Salt {
+    pub(super) fn random() -> Self {
+        Self(uuid::Uuid::new_v4().into_bytes())
+    }
+
+    pub(super) fn given(salt: [u8; 16]) -> Self {
+        Self(salt)
+    }
+
+    /// A keyed hash: who has no key can't tell whether a guess is right.
+    pub(super) fn hash(&self, text: &[u8]) -> u64 {
+        SipHasher24::new_with_key(&self.0).hash(text)
+    }
+
+    /// `[masked:<what it looks like>:<hash>]`. A function of the secret alone, wherever and however it was found.
+    pub(super) fn placeholder(&self, secret: &[u8]) -> String {
+        let secret = canonical(secret);
+        let hash = self.hash(&secret) >> 16;
+        format!("{PREFIX}{}:{hash:012x}]", credentials::kind_of(&secret))
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt")
+    }
+}
+
+const PREFIX: &str = "[masked:";
+
+/// Whether it is what [`Salt::placeholder`] gave.
+pub(super) fn is_placeholder(text: &[u8]) -> bool {
+    let Some(inner) = text.strip_prefix(PREFIX.as_bytes()).and_then(|rest| rest.strip_suffix(b"]")) else {
+        return false;
+    };
+    let Some(colon) = memchr::memchr(b':', inner) else { return false };
+    let (kind, hash) = (&inner[..colon], &inner[colon + 1..]);
+    let is_kind = kind.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-');
+    is_kind && hash.len() == 12 && hash.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// How often text may be escaped within text.
+const MAX_LEVELS: usize = 16;
+
+/// The secret without the escapes of the JSON that it stands in, and of the JSON that that stands in.
+fn canonical(secret: &[u8]) -> Cow<'_, [u8]> {
+    let mut plain = Cow::Borrowed(secret);
+    for _ in 0..MAX_LEVELS {
+        if memchr::memchr(b'\\', &plain).is_none() {
+            break;
+        }
+        plain = Cow::Owned(unescaped(&plain));
+    }
+    plain
+}
+
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        plain.extend_from_slice(&rest[..at]);
+        let escape = rest.get(at + 1).copied();
+        rest = rest.get(at + 2..).unwrap_or_default();
+        match escape {
+            Some(b'n') => plain.push(b'\n'),
+            Some(b'r') => plain.push(b'\r'),
+            Some(b't') => plain.push(b'\t'),
+            Some(b'u') => match rest.get(..4).and_then(code_point) {
+                Some(character) => {
+                    plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    rest = &rest[4..];
+                }
+                None => plain.push(b'u'),
+            },
+            Some(other) => plain.push(other),
+            None => {}
+        }
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+fn code_point(hex: &[u8]) -> Option<char> {
+    char::from_u32(u32::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_has_one_placeholder_however_often_it_is_escaped() {
+        let salt = Salt::random();
+        let secret = "a\"b\\c\nd/é";
+        let mut escaped = secret.to_owned();
+        for _ in 0..4 {
+            assert_eq!(salt.placeholder(escaped.as_bytes()), salt.placeholder(secret.as_bytes()));
+            let quoted = serde_json::to_string(&escaped).expect("text");
+            escaped = quoted[1..quoted.len() - 1].to_owned();
+        }
+        assert_ne!(salt.placeholder(b"other"), salt.placeholder(secret.as_bytes()));
+        assert_ne!(Salt::random().placeholder(secret.as_bytes()), salt.placeholder(secret.as_bytes()));
+    }
+
+    #[test]
+    fn a_placeholder_is_known_again() {
+        let placeholder = Salt::random().placeholder(b"x");
+        assert!(is_placeholder(placeholder.as_bytes()), "{placeholder}");
+        assert!(!is_placeholder(b"[masked:secret]") && !is_placeholder(b"[masked:secret:not hexadecim]"));
+    }
+}

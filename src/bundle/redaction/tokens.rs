@@ -1,0 +1,101 @@
+//! JSON as its tokens, each where it stands, so that the rest can stay byte for byte.
+
+use std::ops::Range;
+
+/// A token of JSON that is valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    /// An object or a list begins here.
+    Open { at: usize, is_object: bool },
+    /// The innermost object or list ends, and what follows it begins here.
+    Close { end: usize },
+    /// A name in an object, without its quotes.
+    Name(Range<usize>),
+    /// A text, without its quotes.
+    Text(Range<usize>),
+    /// A number, or a word.
+    Word(Range<usize>),
+}
+
+/// The tokens of a text that is valid JSON.
+pub(super) struct Tokens<'a> {
+    json: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn of(json: &'a [u8]) -> Self {
+        Self { json, at: 0 }
+    }
+
+    fn text(&mut self) -> Range<usize> {
+        let start = self.at + 1;
+        let mut end = start;
+        while let Some(found) = memchr::memchr2(b'"', b'\\', self.json.get(end..).unwrap_or_default()) {
+            end += found;
+            if self.json[end] == b'"' {
+                break;
+            }
+            end += 2;
+        }
+        let end = end.min(self.json.len());
+        self.at = end + 1;
+        start..end
+    }
+
+    fn skip(&mut self, is_skipped: impl Fn(u8) -> bool) {
+        let rest = self.json.get(self.at..).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| is_skipped(**byte)).count();
+    }
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = Token;
+
+    fn next(&mut self) -> Option<Token> {
+        self.skip(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b':'));
+        let start = self.at;
+        let token = match *self.json.get(start)? {
+            open @ (b'{' | b'[') => Token::Open { at: start, is_object: open == b'{' },
+            b'}' | b']' => Token::Close { end: start + 1 },
+            b'"' => {
+                let text = self.text();
+                self.skip(|byte| byte.is_ascii_whitespace());
+                let is_name = self.json.get(self.at) == Some(&b':');
+                return Some(if is_name { Token::Name(text) } else { Token::Text(text) });
+            }
+            _ => {
+                self.at += 1;
+                self.skip(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+                return Some(Token::Word(start..self.at));
+            }
+        };
+        self.at += 1;
+        Some(token)
+    }
+}
+
+/// Something else in the place of a part of a text.
+pub(super) struct Edit {
+    pub(super) range: Range<usize>,
+    pub(super) text: Vec<u8>,
+}
+
+/// The text with its edits, which may come in any order and do not overlap.
+pub(super) fn edited(text: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
+    edits.sort_by_key(|edit| edit.range.start);
+    let mut edited = Vec::with_capacity(text.len());
+    let mut done = 0;
+    for Edit { range, text: new } in edits {
+        edited.extend_from_slice(&text[done..range.start]);
+        edited.extend_from_slice(&new);
+        done = range.end;
+    }
+    edited.extend_from_slice(&text[done..]);
+    edited
+}
+
+/// Whether the bytes are one JSON value.
+pub(super) fn is_json(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
+}

@@ -1,0 +1,283 @@
+//! Bounds: of one bundle, and of all bundles under a root.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, SystemTime};
+
+use common::{bundles, child, role, running, under};
+use otel_trace::bundle::Reader;
+use otel_trace::graph::Severity;
+use otel_trace::reduce::{Options, reduce};
+use otel_trace::{
+    Bounds, Call, Durability, Guard, Json, Limits, Model, Recorder, Stats, Store, Thread, ThreadMeta, Window,
+};
+use serde_json::{Value, json};
+use tracing_subscriber::prelude::*;
+
+const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+
+/// How long all files below a directory are together.
+fn bytes_below(path: &Path) -> u64 {
+    let entries = path.read_dir().unwrap().map(|entry| entry.unwrap());
+    entries
+        .map(|entry| if entry.path().is_dir() { bytes_below(&entry.path()) } else { entry.metadata().unwrap().len() })
+        .sum()
+}
+
+fn asked(text: &str) -> Value {
+    json!({ "input": [{ "type": "message", "role": "user", "content": text }] })
+}
+
+fn answered(text: &str) -> Value {
+    let content = json!([{ "type": "output_text", "text": text }]);
+    json!({ "output": [{ "type": "message", "role": "assistant", "content": content }] })
+}
+
+/// A run that goes on and on: it asks, and calls a tool, so many times.
+fn long_run(rounds: usize) {
+    let thread = Thread::start(ThreadMeta::new().id("long"));
+    let turn = thread.turn(None);
+    for round in 0..rounds {
+        let call = turn.inference(MODEL);
+        call.request(Json(&asked(&format!("{round} {}", "x".repeat(1000)))));
+        call.response(Json(&answered(&format!("{round} {}", "y".repeat(1000)))));
+        call.completed();
+        let tool = turn.tool(Call::new("read").arguments(&"z".repeat(1000)));
+        tool.output(&"w".repeat(5000));
+    }
+}
+
+/// Records a long run, with one call of each kind that begins before the bundle is full and ends after.
+#[track_caller]
+fn long_run_within(bounds: Bounds, store: Store, durability: Durability) -> (u64, usize, Stats) {
+    let root = tempfile::tempdir().unwrap();
+    let limits = Limits::default().bundle(bounds);
+    let builder = Recorder::builder().root(root.path()).no_parent().store(store).durability(durability);
+    let (recorder, guard) = builder.limits(limits).on_loss(|_| {}).build().unwrap();
+    under(&recorder, || {
+        let thread = Thread::start(ThreadMeta::new().id("long"));
+        let turn = thread.turn(None);
+        let call = turn.inference(MODEL);
+        call.request(Json(&asked("first")));
+        let tool = turn.tool(Call::new("slow").arguments("{}"));
+        turn.span().in_scope(|| long_run(300));
+        call.response(Json(&answered(&"a".repeat(100_000))));
+        call.completed();
+        tool.output(&"b".repeat(100_000));
+    });
+    drop(guard);
+    let mut bundles = bundles(root.path());
+    assert_eq!(bundles.len(), 1);
+    let bundle = bundles.remove(0);
+    let graph = reduce(&Reader::open(&bundle.path).unwrap(), &Options::default()).unwrap().graph;
+    assert_eq!(running(&graph), 0, "what has begun ends in it");
+    // Of the one answer that was cut, nothing else is missing.
+    let skipped: Vec<_> = graph.diagnostics.iter().filter(|told| told.severity == Severity::Skipped).collect();
+    assert!(skipped.iter().all(|told| told.message.contains("has only the ends of 1")), "{:?}", skipped.first());
+    assert!(graph.ended_at.is_some());
+    let response = bundle.all("inference_completed").last().unwrap()["response_payload"].clone();
+    let whole = answered(&"a".repeat(100_000)).to_string();
+    assert_eq!(response["truncated"]["length"], whole.len(), "{response}");
+    let head = bundle.body(&response)["otel_trace.truncated"]["head"].as_str().unwrap().to_owned();
+    assert!(head.len() > 200 && whole.starts_with(&head), "{head}");
+    let gaps: Vec<_> = bundle.all("other").into_iter().filter(|event| event["kind"] == "recording_gap").collect();
+    let said: u64 = gaps.iter().map(|gap| gap["metadata"]["lost"].as_u64().unwrap()).sum();
+    assert_eq!(said, recorder.stats().lost(), "the hole is named");
+    assert!(gaps.len() < 10, "{}", gaps.len());
+    (bytes_below(&bundle.path), bundle.lines.len(), recorder.stats())
+}
+
+#[test]
+fn a_bundle_that_is_full_takes_nothing_that_begins_and_all_that_ends() {
+    for store in [Store::Files, Store::Pack] {
+        for durability in [Durability::Kernel, Durability::Buffered] {
+            let (bytes, lines, stats) = long_run_within(Bounds::new().bytes(100_000), store, durability);
+            assert!((90_000..150_000).contains(&bytes), "{store:?} {durability:?}: {bytes} {stats:?}");
+            assert!(stats.lost_events["inference_started"] > 200 && stats.lost_payloads["tool_invocation"] > 200);
+            assert!(lines < 150, "{lines}");
+        }
+    }
+    let (_, lines, _) = long_run_within(Bounds::new().count(50), Store::Files, Durability::Kernel);
+    assert!((50..60).contains(&lines), "{lines}");
+}
+
+#[test]
+fn a_bundle_that_is_too_old_takes_nothing_that_begins() {
+    let root = tempfile::tempdir().unwrap();
+    let limits = Limits::default().bundle(Bounds::new().age(Duration::ZERO));
+    let (recorder, guard) =
+        Recorder::builder().root(root.path()).no_parent().limits(limits).on_loss(|_| {}).build().unwrap();
+    under(&recorder, || long_run(3));
+    drop(guard);
+    assert_eq!(recorder.stats().lost_events["rollout_started"], 1);
+}
+
+/// The names of the bundles under a root.
+fn names(root: &Path) -> Vec<String> {
+    let entries = root.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = entries.filter(|name| name.starts_with("trace-")).collect();
+    names.sort();
+    names
+}
+
+/// Records one run with a request of so many bytes, and gives its bundle, and how many others were removed for it.
+fn run_of(bytes: usize, root: &Path, limits: Limits) -> (PathBuf, u64) {
+    let (recorder, guard) = Recorder::builder().root(root).no_parent().limits(limits).build().unwrap();
+    let before = names(root);
+    let thread = under(&recorder, || Thread::start(ThreadMeta::new()));
+    let new = names(root).into_iter().find(|name| !before.contains(name)).unwrap();
+    under(&recorder, || thread.turn(None).inference(MODEL).request(Json(&asked(&"x".repeat(bytes)))));
+    drop(thread);
+    drop(guard);
+    (root.join(new), recorder.stats().removed_bundles)
+}
+
+fn run(root: &Path, limits: Limits) -> (PathBuf, u64) {
+    run_of(9_000, root, limits)
+}
+
+/// Makes a bundle as old as that.
+fn age(bundle: &Path, hours: u64) {
+    let then = SystemTime::now() - Duration::from_secs(hours * 3600);
+    File::options().append(true).open(bundle.join("trace.jsonl")).unwrap().set_modified(then).unwrap();
+}
+
+/// A root with runs that are so many hours old, in the order of their names.
+fn root_of(hours: &[u64]) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let root = tempfile::tempdir().unwrap();
+    let bundles: Vec<_> = hours
+        .iter()
+        .map(|hours| {
+            let (bundle, _) = run(root.path(), Limits::default());
+            age(&bundle, *hours);
+            bundle
+        })
+        .collect();
+    (root, bundles)
+}
+
+fn are_there(bundles: &[PathBuf]) -> Vec<bool> {
+    bundles.iter().map(|bundle| bundle.exists()).collect()
+}
+
+#[test]
+fn the_oldest_bundles_go_when_there_are_too_many() {
+    let (root, old) = root_of(&[5, 9, 1]);
+    let (new, removed) = run(root.path(), Limits::default().root(Bounds::new().count(2)));
+    assert_eq!((are_there(&old), new.exists(), removed), (vec![false, false, true], true, 2));
+    assert_eq!(root.path().read_dir().unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
+fn bundles_go_when_they_are_too_old() {
+    let (root, old) = root_of(&[5, 9, 1]);
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let (new, removed) = run(root.path(), Limits::default().root(Bounds::new().age(hours(7))));
+    assert_eq!((are_there(&old), new.exists(), removed), (vec![true, false, true], true, 1));
+    let (_, removed) = run(root.path(), Limits::default().root(Bounds::new().age(hours(24))));
+    assert_eq!(removed, 0);
+}
+
+#[test]
+fn the_oldest_bundles_go_when_they_hold_too_much() {
+    let (root, old) = root_of(&[5, 9, 1]);
+    let held = bytes_below(&old[2]);
+    let (new, removed) = run_of(10, root.path(), Limits::default().root(Bounds::new().bytes(held * 5 / 2)));
+    assert_eq!((are_there(&old), new.exists(), removed), (vec![true, false, true], true, 1));
+}
+
+#[test]
+fn what_is_no_bundle_of_the_root_is_never_touched() {
+    let (root, old) = root_of(&[5]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (foreign, _) = run(elsewhere.path(), Limits::default());
+    age(&foreign, 100);
+    std::os::unix::fs::symlink(&foreign, root.path().join("trace-link")).unwrap();
+    fs::create_dir_all(root.path().join("notes/payloads")).unwrap();
+    fs::write(root.path().join("notes/trace.jsonl"), "").unwrap();
+    fs::write(root.path().join("joined.json"), "{}").unwrap();
+    let (_, removed) = run(root.path(), Limits::default().root(Bounds::new().count(1)));
+    assert_eq!(removed, 1);
+    assert!(!old[0].exists() && foreign.join("trace.jsonl").exists() && root.path().join("trace-link").exists());
+    assert!(root.path().join("notes/trace.jsonl").exists() && root.path().join("joined.json").exists());
+}
+
+/// A process that records a run under this root, and goes on until it is killed.
+struct Running(Child);
+
+impl Running {
+    fn start(test: &str, root: &Path) -> Self {
+        let mut process = child(test, "runs")
+            .env("OTEL_TRACE_ROOT", root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("it runs")));
+        Self(process)
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn recording() -> (Recorder, Guard) {
+    let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
+    tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+    (recorder, guard)
+}
+
+#[test]
+fn a_bundle_that_another_process_writes_to_is_never_removed_and_one_that_it_left_is() {
+    let test = "a_bundle_that_another_process_writes_to_is_never_removed_and_one_that_it_left_is";
+    if role().is_some() {
+        let (_recorder, _guard) = recording();
+        let _thread = Thread::start(ThreadMeta::new());
+        #[expect(clippy::print_stdout, reason = "the parent waits for it")]
+        {
+            println!("\nit runs");
+        }
+        // Until it is killed: the parent holds the other end.
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let process = Running::start(test, root.path());
+    let bundle = root.path().join(&names(root.path())[0]);
+    age(&bundle, 1000);
+    let strict = Limits::default().root(Bounds::new().count(1).bytes(1).age(Duration::from_secs(1)));
+    let (_, removed) = run(root.path(), strict);
+    assert_eq!((bundle.exists(), removed), (true, 0), "it is in use");
+    process.kill();
+    let (_, removed) = run(root.path(), strict);
+    assert_eq!((bundle.exists(), removed), (false, 2), "that one, and the run before");
+    // A run that was killed a moment ago may be of a program that doesn't say what it writes to.
+    let process = Running::start(test, root.path());
+    let left = names(root.path());
+    process.kill();
+    run(root.path(), strict);
+    let kept = names(root.path());
+    assert!(left.iter().filter(|name| kept.contains(name)).count() == 1, "{left:?} {kept:?}");
+}
+
+#[test]
+fn bundles_of_this_process_that_are_open_stay_however_many() {
+    let root = tempfile::tempdir().unwrap();
+    let limits = Limits::default().root(Bounds::new().count(2));
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().limits(limits).build().unwrap();
+    let threads: Vec<_> = (0..100).map(|_| under(&recorder, || Thread::start(ThreadMeta::new()))).collect();
+    let (_, removed) = run(root.path(), limits);
+    assert_eq!((names(root.path()).len(), removed), (101, 0));
+    drop(threads);
+    drop(guard);
+    run(root.path(), limits);
+    assert_eq!(names(root.path()).len(), 2);
+}

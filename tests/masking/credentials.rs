@@ -1,0 +1,105 @@
+//! What looks like a credential.
+
+use std::collections::HashSet;
+
+use otel_trace::Masking;
+use serde_json::{Value, json};
+
+use crate::secrets::{characters, credentials, key_lines, private_key};
+
+/// The one placeholder in a text.
+#[track_caller]
+fn placeholder(text: &str) -> &str {
+    let start = text.find("[masked:").unwrap_or_else(|| panic!("nothing is masked in {text:?}"));
+    assert_eq!(text.matches("[masked:").count(), 1, "{text}");
+    &text[start..=start + text[start..].find(']').unwrap()]
+}
+
+#[test]
+fn credentials_of_every_kind_are_found_wherever_they_stand() {
+    let masking = Masking::new().patterns();
+    for secret in credentials() {
+        let wherever = [
+            secret.clone(),
+            format!("the key is {secret}."),
+            format!("KEY={secret}\nNEXT=1"),
+            format!("curl https://example.com/?key={secret}&x=1"),
+            format!("first line\n{secret}\nlast line"),
+            format!("\u{e9}{secret}\u{e9}"),
+        ];
+        let mut placeholders = HashSet::new();
+        for text in wherever {
+            let masked = masking.text(&text);
+            assert!(!masked.contains(&secret), "{masked}");
+            placeholders.insert(placeholder(&masked).to_owned());
+            let mut body = json!([{ "text": text, "arguments": json!({ "cmd": text }).to_string() }]).to_string();
+            for _ in 0..3 {
+                let mut bytes = body.clone().into_bytes();
+                assert!(masking.body(&mut bytes, true));
+                let masked = String::from_utf8(bytes).unwrap();
+                assert!(!masked.contains(&secret), "{masked}");
+                assert_eq!(masked.matches(placeholders.iter().next().unwrap().as_str()).count(), 2, "{masked}");
+                serde_json::from_str::<Value>(&masked).unwrap();
+                body = json!({ "nested": body }).to_string();
+            }
+        }
+        assert_eq!(placeholders.len(), 1, "{placeholders:?}");
+    }
+}
+
+#[test]
+fn credentials_are_left_alone_unless_patterns_are_asked_for() {
+    for secret in credentials() {
+        assert_eq!(Masking::new().text(&secret), secret);
+    }
+}
+
+#[test]
+fn a_secret_has_one_placeholder_in_a_masking_and_another_in_the_next() {
+    let secret = &credentials()[0];
+    let (first, second) = (Masking::new().patterns(), Masking::new().patterns());
+    assert_eq!(first.text(secret), first.text(secret));
+    assert_ne!(first.text(secret), second.text(secret));
+    let salted = || Masking::new().patterns().salt(*b"sixteen bytes...");
+    assert_eq!(salted().text(secret), salted().text(secret));
+    // Found by its name it is what it is when found by its looks.
+    let named = first.text(&format!(r#"{{"api_key":"{secret}"}}"#)).into_owned();
+    assert_eq!(placeholder(&named), first.text(secret));
+    let named = Masking::new().text(&format!("Authorization: Bearer {secret}")).into_owned();
+    assert!(named.starts_with("Authorization: Bearer [masked:anthropic:"), "{named}");
+}
+
+#[test]
+fn a_private_key_is_masked_between_its_lines_however_it_is_escaped() {
+    let masking = Masking::new().patterns();
+    let expected = placeholder(&masking.text(&private_key())).to_owned();
+    let mut text = private_key();
+    for _ in 0..4 {
+        let masked = masking.text(&text).into_owned();
+        assert!(!masked.contains(&key_lines()[10..30]), "{masked}");
+        assert_eq!(placeholder(&masked), expected);
+        assert!(masked.contains("-----BEGIN RSA") && masked.contains("-----END RSA"), "{masked}");
+        text = serde_json::to_string(&json!({ "file": text })).unwrap();
+        serde_json::from_str::<Value>(&masking.text(&text)).unwrap();
+    }
+    let cut = &private_key()[..200];
+    assert!(!masking.text(cut).contains(&key_lines()[10..30]));
+}
+
+#[test]
+fn bearer_tokens_passwords_in_urls_and_what_is_assigned_are_masked_alone() {
+    let masking = Masking::new().patterns();
+    let key = characters(24);
+    let check = |text: String| {
+        let masked = masking.text(&text).into_owned();
+        assert_eq!(masked.replace(placeholder(&masked), &key), text);
+    };
+    check(format!("sent with bearer {key} to them"));
+    check(format!("postgres://agent:{key}@db.example.com:5432/x"));
+    check(format!("DB_PASSWORD={key}\n"));
+    check(format!("export OPENAI_API_KEY=\"{key}\""));
+    check(format!("aws_secret_access_key = {key}"));
+    check(format!("grant_type=refresh&client_secret={key}&x=1"));
+    check(format!("client = Client(api_key=\"{key}\")"));
+    check(format!("const client = new Client({{ apiKey: '{key}' }});"));
+}

@@ -1,0 +1,13 @@
+//! Masking: what is a secret and what is not, that JSON stays JSON, and that nothing of it reaches the disk.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod credentials;
+mod names;
+mod plain;
+mod recording;
+mod redact;
+mod secrets;
+mod structure;

@@ -1,0 +1,67 @@
+//! What is no secret stays as it is.
+
+use std::path::{Path, PathBuf};
+
+use otel_trace::Masking;
+
+/// Every file of this project that is text, but for the tests of masking, which have secrets in them.
+fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in directory.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('.') || ["target", "traces", "masking"].contains(&name.as_str()) {
+            continue;
+        }
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn ordinary_code_prose_and_bundles_stay_as_they_are() {
+    let masking = Masking::new().patterns();
+    let mut paths = Vec::new();
+    files(Path::new(env!("CARGO_MANIFEST_DIR")), &mut paths);
+    assert!(paths.len() > 500, "{}", paths.len());
+    for path in paths {
+        let text = std::fs::read(&path).unwrap();
+        let mut masked = text.clone();
+        let is_masking_itself = path.to_string_lossy().contains("src/bundle/mask");
+        if !is_masking_itself {
+            masking.body(&mut masked, false);
+            assert!(masked == text, "{}: {}", path.display(), difference(&text, &masked));
+        }
+    }
+}
+
+fn difference(text: &[u8], masked: &[u8]) -> String {
+    let at = text.iter().zip(masked).take_while(|(a, b)| a == b).count();
+    let around =
+        |bytes: &[u8]| String::from_utf8_lossy(&bytes[at.saturating_sub(60)..bytes.len().min(at + 60)]).into_owned();
+    format!("{:?} became {:?}", around(text), around(masked))
+}
+
+#[test]
+fn hashes_ids_images_and_models_stay_as_they_are() {
+    let masking = Masking::new().patterns();
+    let image: String = (0..20_000_u32).map(|n| char::from(b"ABCDefgh0123+/xyz"[(n * n % 17) as usize])).collect();
+    for text in [
+        "d1b2b03b7c0f4f2a9c1e5d6f7a8b9c0d1e2f3a4b",
+        "0197f3a2-7c3b-7d1e-9a40-3f1d2c4b5a69",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "call_a7Bq9Zk2Xw4Lm8Rt6Yp1Vs3N",
+        "resp_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b",
+        "gpt-5-mini-2025-08-07",
+        "task-force-with-a-very-long-name-2024",
+        "sk-estimator-doc-link-fitted-container-id-12",
+        "https://example.com:8080/a@b?x=1",
+        "git@github.com:owner/name.git",
+        "ssh://git@github.com/owner/name",
+        &format!("data:image/png;base64,{image}"),
+    ] {
+        assert_eq!(masking.text(text), *text);
+    }
+}

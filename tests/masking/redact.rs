@@ -1,0 +1,313 @@
+//! `otel-trace redact`: a finished bundle without its secrets, or without anything that was said in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use otel_trace::bundle::Reader;
+use otel_trace::graph::Snapshots;
+use otel_trace::reduce::{Options, reduce};
+use otel_trace::{Masking, Recorder};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::common::under;
+use crate::recording::{all_bytes, assert_lacks, placeholders, tell_everything};
+use crate::secrets::characters;
+
+const CASES: [&str; 8] =
+    ["agents", "chat", "code-cells", "compaction", "everything", "everything-incremental", "incremental", "tools"];
+
+fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(name)
+}
+
+fn redact(bundle: &Path, to: &Path, options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_otel-trace")).arg("redact").args([bundle, to]).args(options).output().unwrap()
+}
+
+/// A copy of a bundle, which must be whole.
+#[track_caller]
+fn redacted(bundle: &Path, options: &[&str]) -> (TempDir, PathBuf) {
+    let root = tempfile::tempdir().unwrap();
+    let to = root.path().join("copy");
+    let output = redact(bundle, &to, options);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), to.to_str().unwrap());
+    (root, to)
+}
+
+/// The graph as `state.json` has it.
+fn graph(bundle: &Path) -> Value {
+    let graph = reduce(&Reader::open(bundle).unwrap(), &Options::default()).unwrap().graph;
+    let mut state = Vec::new();
+    graph.write_state(&mut state, Snapshots::Expanded).unwrap();
+    serde_json::from_slice(&state).unwrap()
+}
+
+/// A program's bundles where everything is written as it is.
+fn unmasked(secret: &str) -> (TempDir, Vec<PathBuf>) {
+    let root = tempfile::tempdir().unwrap();
+    let builder = Recorder::builder().root(root.path()).no_parent().mask(Masking::off());
+    let (recorder, guard) = builder.build().unwrap();
+    under(&recorder, || tell_everything(secret));
+    drop(guard);
+    let bundles = root.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    (root, bundles)
+}
+
+#[test]
+fn a_bundle_without_secrets_is_copied_byte_for_byte() {
+    for name in CASES {
+        let (_root, copy) = redacted(&case(name), &[]);
+        for file in ["manifest.json", "trace.jsonl"] {
+            assert_eq!(fs::read(copy.join(file)).unwrap(), fs::read(case(name).join(file)).unwrap(), "{name}/{file}");
+        }
+        for payload in copy.join("payloads").read_dir().unwrap() {
+            let payload = payload.unwrap();
+            let original = case(name).join("payloads").join(payload.file_name());
+            assert_eq!(fs::read(payload.path()).unwrap(), fs::read(original).unwrap());
+        }
+        assert_eq!(graph(&copy), graph(&case(name)));
+    }
+}
+
+#[test]
+fn secrets_are_masked_in_every_file_and_the_graph_is_the_same_but_for_them() {
+    let secret = format!("sk-ant-api03-{}", characters(60));
+    let (_source, bundles) = unmasked(&secret);
+    for bundle in bundles {
+        let (_root, copy) = redacted(&bundle, &[]);
+        assert_lacks(&copy, &secret);
+        assert!(!placeholders(&copy).is_empty());
+        assert_like(&graph(&copy), &graph(&bundle), "[masked:", "");
+    }
+}
+
+/// Whether one graph came of the other: all as it was, but texts that have `mark` in them.
+#[track_caller]
+fn assert_like(copy: &Value, original: &Value, mark: &str, place: &str) {
+    match (copy, original) {
+        (Value::Array(copies), Value::Array(originals)) => {
+            assert_eq!(copies.len(), originals.len(), "{place}");
+            copies.iter().zip(originals).for_each(|(copy, original)| assert_like(copy, original, mark, place));
+        }
+        (Value::Object(copies), Value::Object(originals)) => {
+            let names = |fields: &serde_json::Map<String, Value>| fields.keys().cloned().collect::<Vec<_>>();
+            // What was said of the bytes of a body that has others now is left out.
+            let names_of =
+                |fields| names(fields).into_iter().filter(|name| !["length", "hash"].contains(&name.as_str()));
+            assert_eq!(names_of(copies).collect::<Vec<_>>(), names_of(originals).collect::<Vec<_>>(), "{place}");
+            for (name, copy) in copies {
+                assert_like(copy, &originals[name], mark, &format!("{place}/{name}"));
+            }
+        }
+        (Value::String(copy), Value::String(original)) => {
+            let name = place.rsplit('/').next().unwrap();
+            let is_id = name.ends_with("_id")
+                || name.ends_with("_ids")
+                || ["type", "status", "role", "kind", "channel"].contains(&name);
+            assert!(copy == original || (copy.contains(mark) && !is_id), "{place}: {original:?} became {copy:?}");
+        }
+        (copy, original) => assert_eq!(copy, original, "{place}"),
+    }
+}
+
+/// Every text that was said, run or answered, as the graph has it.
+fn said(graph: &Value) -> Vec<String> {
+    fn collect(value: &Value, name: &str, said: &mut Vec<String>) {
+        const SAID: [&str; 16] = [
+            "text",
+            "source",
+            "source_js",
+            "stdout",
+            "stderr",
+            "stdin",
+            "formatted_output",
+            "command",
+            "display_command",
+            "cwd",
+            "error",
+            "input_preview",
+            "message_preview",
+            "summary",
+            "nickname",
+            "value",
+        ];
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| collect(value, name, said)),
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| collect(value, name, said)),
+            Value::String(text) if SAID.contains(&name) => said.extend(pieces(text)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut said = Vec::new();
+    collect(graph, "", &mut said);
+    said.retain(|text| text.len() >= 8);
+    said
+}
+
+/// A text, or those of the JSON that it is but for the ids in it.
+fn pieces(text: &str) -> Vec<String> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(fields)) => {
+            let foreign = fields
+                .iter()
+                .filter(|(name, _)| !name.ends_with("_id") && !["author", "recipient"].contains(&name.as_str()));
+            foreign.flat_map(|(_, value)| value.as_str().map(pieces).unwrap_or_default()).collect()
+        }
+        Ok(Value::String(text)) => vec![text],
+        Ok(_) => Vec::new(),
+        // JSON that was cut, and names of tools.
+        Err(_) if text.starts_with('{') || text.starts_with('[') || !text.contains(' ') => Vec::new(),
+        Err(_) => vec![text.to_owned()],
+    }
+}
+
+#[track_caller]
+fn check_content(bundle: &Path) {
+    let (_root, copy) = redacted(bundle, &["--content"]);
+    let original = graph(bundle);
+    assert_like(&graph(&copy), &original, "[text:", "");
+    let bytes = String::from_utf8_lossy(&all_bytes(&copy)).into_owned();
+    let said = said(&original);
+    assert!(!said.is_empty());
+    for text in said {
+        let escaped = serde_json::to_string(&text).unwrap();
+        for text in [&text, &escaped[1..escaped.len() - 1]] {
+            assert!(!bytes.contains(text), "{}: {text:?}", bundle.display());
+        }
+    }
+    assert!(bytes.contains("[text:"));
+}
+
+#[test]
+fn without_its_content_a_bundle_reduces_to_a_graph_of_the_same_shape_and_says_nothing() {
+    for name in CASES {
+        check_content(&case(name));
+    }
+}
+
+#[test]
+fn a_bundle_of_every_kind_of_event_has_no_content_left_either() {
+    let (_source, bundles) = unmasked("somebody's very own words");
+    for bundle in bundles {
+        check_content(&bundle);
+        let (_root, copy) = redacted(&bundle, &["--content"]);
+        // The path of an agent is an id, though it is made of its name.
+        assert_lacks(&copy, "very own words");
+    }
+}
+
+/// A copy of the case `chat` whose log ends with these lines.
+fn with_lines(lines: &str) -> (TempDir, PathBuf) {
+    let root = tempfile::tempdir().unwrap();
+    let bundle = root.path().join("bundle");
+    fs::create_dir_all(bundle.join("payloads")).unwrap();
+    for payload in case("chat").join("payloads").read_dir().unwrap() {
+        let payload = payload.unwrap();
+        fs::copy(payload.path(), bundle.join("payloads").join(payload.file_name())).unwrap();
+    }
+    fs::copy(case("chat").join("manifest.json"), bundle.join("manifest.json")).unwrap();
+    let log = fs::read_to_string(case("chat").join("trace.jsonl")).unwrap();
+    fs::write(bundle.join("trace.jsonl"), format!("{log}{lines}")).unwrap();
+    (root, bundle)
+}
+
+#[test]
+fn unknown_fields_and_events_stay_and_what_is_no_json_is_masked_as_text() {
+    let unknown = "{ \"schema_version\":1, \"seq\": 900,\"wall_time_unix_ms\":1,\"rollout_id\":\"r\",\t\"payload\": {\"type\":\"new\",\"n\":1.50,\"password\":\"hunter2\"}}\r\n\n";
+    let torn = "{\"schema_version\":1,\"payload\":{\"password\":\"hunter2\",\"x\":";
+    let (_source, bundle) = with_lines(&format!("{unknown}{torn}"));
+    let (_root, copy) = redacted(&bundle, &[]);
+    let log = fs::read_to_string(copy.join("trace.jsonl")).unwrap();
+    let placeholder = format!("[masked:{}]", placeholders(&copy)[0]);
+    let expected = format!("{unknown}{torn}").replace("hunter2", &placeholder);
+    assert!(log.ends_with(&expected), "{log}");
+    let (_root, copy) = redacted(&bundle, &["--content"]);
+    let log = fs::read_to_string(copy.join("trace.jsonl")).unwrap();
+    assert!(log.lines().last().unwrap().starts_with("[text:") && !log.contains("hunter2"), "{log}");
+    assert_like(&graph(&copy), &graph(&bundle), "[text:", "");
+}
+
+#[test]
+fn a_damaged_bundle_is_copied_as_far_as_it_can_be_read() {
+    let reference = json!({ "raw_payload_id": "raw_payload:77", "kind": { "type": "protocol_event" }, "path": "payloads/none.json" });
+    let event = json!({ "type": "protocol_event_observed", "event_type": "x", "event_payload": reference });
+    let line = json!({ "schema_version": 1, "seq": 901, "wall_time_unix_ms": 1, "rollout_id": "r", "payload": event });
+    let (_source, bundle) = with_lines(&format!("no json\n{line}\n"));
+    let root = tempfile::tempdir().unwrap();
+    let output = redact(&bundle, &root.path().join("copy"), &[]);
+    assert_eq!(output.status.code(), Some(3));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("skipped: 1 not JSON") && told.contains("skipped: 1 named"), "{told}");
+    assert_eq!(graph(&root.path().join("copy")), graph(&bundle));
+}
+
+#[test]
+fn a_body_that_lies_elsewhere_or_has_a_known_length_and_hash_gets_a_file_of_its_own() {
+    let body = br#"{"password":"hunter2"}"#;
+    let hash = format!("{:032x}", xxh3_128(body));
+    let reference = |id: u32, path: &str| {
+        json!({ "raw_payload_id": format!("raw_payload:{id}"), "kind": { "type": "protocol_event" }, "path": path,
+            "length": body.len(), "hash": hash, "offset": 0 })
+    };
+    let line = |seq: u32, path: &str| {
+        let event =
+            json!({ "type": "protocol_event_observed", "event_type": "x", "event_payload": reference(seq, path) });
+        json!({ "schema_version": 1, "seq": seq, "wall_time_unix_ms": 1, "rollout_id": "r", "payload": event })
+            .to_string()
+    };
+    let (_source, bundle) =
+        with_lines(&format!("{}\n{}\n", line(910, "elsewhere.json"), line(911, "payloads/mine.json")));
+    fs::write(bundle.join("elsewhere.json"), body).unwrap();
+    fs::write(bundle.join("payloads/mine.json"), body).unwrap();
+    let (_root, copy) = redacted(&bundle, &[]);
+    assert_lacks(&copy, "hunter2");
+    let reader = Reader::open(&copy).unwrap();
+    let mut seen = 0;
+    for line in reader.lines().unwrap() {
+        let record = line.unwrap().content.unwrap();
+        record.event.for_each_payload(|reference| {
+            let body = reader.payload(reference).unwrap();
+            seen += usize::from(String::from_utf8(body).unwrap().contains("[masked:"));
+        });
+    }
+    assert_eq!(seen, 2);
+}
+
+#[test]
+fn names_and_patterns_are_added_and_patterns_left_out_by_options() {
+    let secret = format!("hf_{}", characters(34));
+    let (_source, bundles) = unmasked(&secret);
+    let has_cwd = |bundle: &&PathBuf| String::from_utf8_lossy(&all_bytes(bundle)).contains(r#""cwd":"it is"#);
+    let bundle = bundles.iter().find(has_cwd).unwrap();
+    let (_root, copy) = redacted(bundle, &["--no-patterns"]);
+    assert!(String::from_utf8_lossy(&all_bytes(&copy)).contains(&secret));
+    let (_root, copy) = redacted(bundle, &["--no-patterns", "--pattern", "hf_[A-Za-z0-9]+", "--name", "cwd"]);
+    assert_lacks(&copy, &secret);
+    assert!(String::from_utf8_lossy(&all_bytes(&copy)).contains(r#""cwd":"[masked:"#));
+}
+
+#[test]
+fn what_is_there_is_not_written_over_and_what_is_no_bundle_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let there = root.path().join("there");
+    fs::create_dir(&there).unwrap();
+    let fails = |bundle: &Path, to: &Path, options: &[&str], expected: &str| {
+        let output = redact(bundle, to, options);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && told.contains(expected), "{told}");
+    };
+    fails(&case("chat"), &there, &[], "something is already here");
+    fails(&there, &root.path().join("new"), &[], "a bundle is a directory");
+    fails(&case("chat"), &root.path().join("new"), &["--pattern", "("], "not a regular expression");
+    assert_eq!(root.path().read_dir().unwrap().count(), 1);
+    let help = Command::new(env!("CARGO_BIN_EXE_otel-trace")).args(["redact", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(
+        help.contains("Exit status") && help.contains("--content") && help.contains("otel-trace redact traces/"),
+        "{help}"
+    );
+}

@@ -1,0 +1,46 @@
+//! Credentials that look real and open nothing. Put together here, so that no scanner takes this file for a leak.
+
+/// Characters as keys have them: letters of both cases and digits, the same ones each time.
+pub(crate) fn characters(count: usize) -> String {
+    const KEY: &str = "a7Bq9Zk2Xw4Lm8Rt6Yp1Vs3Nc5Hd0Jf";
+    KEY.chars().cycle().take(count).collect()
+}
+
+/// Of each kind that is known by its looks, the whole of it being secret.
+pub(crate) fn credentials() -> Vec<String> {
+    let key = characters;
+    vec![
+        format!("sk-ant-api03-{}", key(95)),
+        format!("sk-proj-{}", key(48)),
+        format!("sk-{}", key(48)),
+        format!("sk-or-v1-{}", key(64)),
+        format!("AIza{}", key(35)),
+        format!("GOCSPX-{}", key(28)),
+        format!("ya29.{}", key(60)),
+        format!("gsk_{}", key(52)),
+        format!("hf_{}", key(34)),
+        format!("xai-{}", key(80)),
+        format!("ghp_{}", key(36)),
+        format!("gho_{}", key(36)),
+        format!("github_pat_{}_{}", key(22), key(59)),
+        format!("glpat-{}", key(20)),
+        format!("xoxb-1234567890-{}", key(24)),
+        format!("npm_{}", key(36)),
+        format!("sk_live_{}", key(24)),
+        format!("SG.{}.{}", key(22), key(43)),
+        format!("AKIA{}", "IOSFODNN7EXAMPLE"),
+        format!("hvs.{}", key(24)),
+        format!("eyJ{}.eyJ{}.{}", key(30), key(60), key(43)),
+    ]
+}
+
+/// What is between the first and the last line of a private key.
+pub(crate) fn key_lines() -> String {
+    let lines: Vec<_> = (0..5).map(|_| characters(64)).collect();
+    format!("\n{}\n", lines.join("\n"))
+}
+
+/// A private key, as OpenSSL writes it.
+pub(crate) fn private_key() -> String {
+    format!("-----BEGIN RSA {}{}-----END RSA {}", "PRIVATE KEY-----", key_lines(), "PRIVATE KEY-----\n")
+}
