@@ -47,6 +47,8 @@ pub use process::{ParentProcess, ProcessSpawned};
 pub use record::{BadRecord, EventContext, Record, RecordBody, SCHEMA_VERSION, SpanRef};
 pub use rollout::{RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, TurnEnded, TurnStarted};
 pub use status::{CellStatus, ExecutionStatus, RolloutStatus};
+#[cfg(test)]
+pub(crate) use time::READS;
 pub use time::{Seq, UnixMillis};
 pub use tool::{
     McpToolCallCorrelationAssigned, Requester, ToolCallEnded, ToolCallRuntimeEnded, ToolCallRuntimeStarted,

@@ -96,6 +96,8 @@ mod fields;
 mod filter;
 mod guard;
 mod handle;
+#[cfg(test)]
+mod idle;
 mod ignoring;
 mod instant;
 mod json_text;
@@ -108,6 +110,7 @@ mod span_state;
 mod stderr;
 mod supplied;
 mod tool_kind;
+mod tool_name;
 mod window;
 mod windows;
 mod wire_event;

@@ -1,6 +1,7 @@
 //! What an event says in words, so that it can be masked: all of it but ids, which link.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::event::{AgentPath, Event, RawJson, ToolKind, ToolSummary};
 
@@ -45,6 +46,16 @@ impl Text for String {
 
     fn set(&mut self, text: String) {
         *self = text;
+    }
+}
+
+impl Text for Arc<str> {
+    fn as_text(&self) -> &str {
+        self
+    }
+
+    fn set(&mut self, text: String) {
+        *self = text.into();
     }
 }
 

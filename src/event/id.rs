@@ -81,6 +81,11 @@ macro_rules! string_ids {
             pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
+
+            /// The text, to be shared.
+            pub fn as_arc(&self) -> &Arc<str> {
+                &self.0
+            }
         }
 
         impl From<Arc<str>> for $name {

@@ -16,6 +16,12 @@ impl fmt::Display for Seq {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread looked at the clock.
+    pub(crate) static READS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// Milliseconds since the Unix epoch by the wall clock. For display and latency only: it may go backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -24,6 +30,8 @@ pub struct UnixMillis(pub i64);
 impl UnixMillis {
     /// The wall clock now.
     pub fn now() -> Self {
+        #[cfg(test)]
+        READS.with(|reads| reads.set(reads.get() + 1));
         // A clock before 1970 counts down from zero; one beyond the year 292,000,000 stays at the end.
         let millis = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
             Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),

@@ -1,5 +1,7 @@
 //! Tool calls: asked for, run, answered.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{AgentPath, CallId, ExecutionStatus, McpCallId, PayloadRef, RuntimeCellId, RuntimeToolId, ToolCallId};
@@ -117,7 +119,7 @@ pub enum ToolKind {
     /// Anything else.
     Other {
         /// The tool's name.
-        name: String,
+        name: Arc<str>,
     },
 }
 
@@ -152,7 +154,7 @@ pub enum ToolSummary {
     /// A name, and how input and output begin.
     Generic {
         /// The tool's name, or `mcp:<server>:<tool>`.
-        label: String,
+        label: Arc<str>,
         /// How the arguments begin.
         #[serde(default)]
         input_preview: Option<String>,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::fields::{Fields, Kind};
+use super::tool_name::tool_name;
 use super::window::{CellFacts, CellWindow, InferenceFacts, SessionMetadata, ThreadFacts, ToolFacts};
-use crate::event::{CallId, ToolKind};
+use crate::event::ToolKind;
 
 /// Whether a span's windows can start before it is entered. A request may still gain fields, so an inference call
 /// waits.
@@ -45,10 +46,10 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
 /// `cell` is the code cell that asks, if one does.
 pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CellWindow>>) -> ToolFacts {
     ToolFacts {
-        name: fields.tool_name.clone().unwrap_or_default(),
-        call_id: fields.call_id.as_deref().map(CallId::from),
+        name: fields.tool_name.clone().unwrap_or_else(|| tool_name("")),
+        call_id: fields.call_id.clone(),
         kind: fields.mcp_server.clone().map(|server| {
-            let tool = fields.tool_name.clone().unwrap_or_default();
+            let tool = fields.tool_name.as_deref().unwrap_or_default().to_owned();
             ToolKind::Mcp { server, tool }
         }),
         arguments: fields.arguments.clone(),
@@ -59,7 +60,7 @@ pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CellWindow>>) -> Tool
 pub(super) fn cell_facts(fields: &Fields) -> CellFacts {
     CellFacts {
         runtime_id: fields.cell_id.clone(),
-        call_id: fields.call_id.clone(),
+        call_id: fields.call_id.as_ref().map(ToString::to_string),
         source: fields.source.clone().unwrap_or_default(),
     }
 }

@@ -3,14 +3,17 @@
 //! Names are those of the [GenAI semantic conventions](https://opentelemetry.io/docs/specs/semconv/gen-ai/); what they
 //! have no name for is `otel_trace.*`.
 
+use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
 use super::debug_text::text_of_debug;
-use crate::event::Usage;
+use super::tool_name::tool_name;
+use crate::event::{CallId, Usage};
 
 /// What a span is, as it says itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +80,8 @@ pub(super) struct Fields {
     pub(super) upstream_request_id: Option<String>,
     /// From the call's start to the first piece of its answer.
     pub(super) time_to_first_chunk: Option<Duration>,
-    pub(super) call_id: Option<String>,
-    pub(super) tool_name: Option<String>,
+    pub(super) call_id: Option<CallId>,
+    pub(super) tool_name: Option<Arc<str>>,
     pub(super) cell_id: Option<String>,
     pub(super) source: Option<String>,
     pub(super) compaction_id: Option<String>,
@@ -129,7 +132,25 @@ pub(super) struct PartialUsage {
     pub(super) reasoning: Option<u64>,
 }
 
+thread_local! {
+    static KEPT: Cell<Option<Arc<Fields>>> = const { Cell::new(None) };
+}
+
 impl Fields {
+    /// Empty ones, in this thread's memory for them, or in new where that is in use or the thread is ending.
+    pub(super) fn kept() -> Arc<Self> {
+        KEPT.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    }
+
+    /// Keeps the memory for the next span, where nobody else has these.
+    pub(super) fn keep(mut fields: Arc<Self>) {
+        if let Some(own) = Arc::get_mut(&mut fields) {
+            *own = Self::default();
+            // A thread that is ending keeps nothing.
+            let _ = KEPT.try_with(|kept| kept.set(Some(fields)));
+        }
+    }
+
     /// What the span is: `otel_trace.kind` where set, else `gen_ai.operation.name`.
     pub(super) fn kind(&self) -> Option<Kind> {
         self.own_kind.unwrap_or(self.operation)
@@ -138,13 +159,15 @@ impl Fields {
     /// Whether something is not said yet that its callsite can say, and that its start must: the name and id of a tool
     /// call, the model and provider of an inference call.
     pub(super) fn lacks_facts(&self, metadata: &Metadata<'_>) -> bool {
-        let lacks = |fact: &Option<String>, name: &str| fact.is_none() && metadata.fields().field(name).is_some();
+        let lacks = |is_said: bool, name: &str| !is_said && metadata.fields().field(name).is_some();
         match self.kind() {
             Some(Kind::Tool) => {
-                lacks(&self.tool_name, "gen_ai.tool.name") || lacks(&self.call_id, "gen_ai.tool.call.id")
+                lacks(self.tool_name.is_some(), "gen_ai.tool.name")
+                    || lacks(self.call_id.is_some(), "gen_ai.tool.call.id")
             }
             Some(Kind::Inference) => {
-                lacks(&self.model, "gen_ai.request.model") || lacks(&self.provider, "gen_ai.provider.name")
+                lacks(self.model.is_some(), "gen_ai.request.model")
+                    || lacks(self.provider.is_some(), "gen_ai.provider.name")
             }
             Some(Kind::Thread | Kind::Turn | Kind::CodeCell | Kind::Compaction | Kind::Agent) | None => false,
         }
@@ -258,6 +281,11 @@ impl Fields {
         take(&mut self.status, status);
     }
 
+    fn is_text(&mut self, name: &str) -> bool {
+        matches!(name, CALL_ID | TOOL_NAME) || self.text(name).is_some()
+    }
+
+    /// Where the text of that field is kept as it is.
     fn text(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
             "gen_ai.conversation.id" => &mut self.conversation_id,
@@ -271,8 +299,6 @@ impl Fields {
             "gen_ai.provider.name" | "gen_ai.system" => &mut self.provider,
             "gen_ai.response.id" => &mut self.response_id,
             "rig.provider_request_id" | "otel_trace.upstream_request_id" => &mut self.upstream_request_id,
-            "gen_ai.tool.call.id" => &mut self.call_id,
-            "gen_ai.tool.name" => &mut self.tool_name,
             "otel_trace.code_cell.id" => &mut self.cell_id,
             "otel_trace.code_cell.source" => &mut self.source,
             "otel_trace.compaction.id" => &mut self.compaction_id,
@@ -312,6 +338,8 @@ impl Fields {
     }
 }
 
+const CALL_ID: &str = "gen_ai.tool.call.id";
+const TOOL_NAME: &str = "gen_ai.tool.name";
 const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
 
 impl Visit for Fields {
@@ -321,6 +349,8 @@ impl Visit for Fields {
             "gen_ai.operation.name" => self.operation = Kind::by_operation(value),
             "otel.status_code" => self.status = Some(Status::by_code(value)),
             "gen_ai.tool.call.outcome" => self.tool_outcome(value),
+            CALL_ID => self.call_id = Some(value.into()),
+            TOOL_NAME => self.tool_name = Some(tool_name(value)),
             name => {
                 if let Some(slot) = self.text(name) {
                     *slot = Some(value.to_owned());
@@ -335,30 +365,30 @@ impl Visit for Fields {
             *slot = Some(value);
         } else if field.name() == TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Some(Duration::from_secs(value));
-        } else if let Some(slot) = self.text(field.name()) {
-            *slot = Some(value.to_string());
+        } else if self.is_text(field.name()) {
+            self.record_str(field, &value.to_string());
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Ok(value) = u64::try_from(value) {
             self.record_u64(field, value);
-        } else if let Some(slot) = self.text(field.name()) {
-            *slot = Some(value.to_string());
+        } else if self.is_text(field.name()) {
+            self.record_str(field, &value.to_string());
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if let Some(slot) = self.text(field.name()) {
-            *slot = Some(value.to_string());
+        if self.is_text(field.name()) {
+            self.record_str(field, &value.to_string());
         }
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         if field.name() == TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
-        } else if let Some(slot) = self.text(field.name()) {
-            *slot = Some(value.to_string());
+        } else if self.is_text(field.name()) {
+            self.record_str(field, &value.to_string());
         }
     }
 
@@ -375,7 +405,7 @@ impl Visit for Fields {
             "otel_trace.kind" | "gen_ai.operation.name" | "otel.status_code" | "gen_ai.tool.call.outcome"
         );
         let is_number = self.count(name).is_some() || name == TIME_TO_FIRST_CHUNK;
-        if !is_said_once && !is_number && self.text(name).is_none() {
+        if !is_said_once && !is_number && !self.is_text(name) {
             return;
         }
         let Some(text) = text_of_debug(value) else { return };

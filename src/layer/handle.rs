@@ -69,18 +69,23 @@ pub trait Window: Clone + Send + Sync {
 /// What a span is to each recorder of its subscriber: to one, as a rule.
 type States = SmallVec<[Arc<SpanState>; 1]>;
 
-/// What the clones of a handle share.
+/// The span and its states. Each state counts the clones, and ends with the last of them.
 #[derive(Debug)]
-struct Shared {
+struct Handle {
     span: Span,
     states: States,
 }
 
-impl Drop for Shared {
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        self.states.iter().for_each(|state| state.held());
+        Self { span: self.span.clone(), states: self.states.clone() }
+    }
+}
+
+impl Drop for Handle {
     fn drop(&mut self) {
-        for state in &self.states {
-            state.end(&End::Closed);
-        }
+        self.states.iter().for_each(|state| state.let_go());
         // A registry that closes a span lets go of its parent through the current subscriber, and panics where that
         // is another.
         let span = std::mem::replace(&mut self.span, Span::none());
@@ -91,30 +96,27 @@ impl Drop for Shared {
     }
 }
 
-/// The span and its states.
-#[derive(Debug, Clone)]
-struct Handle(Arc<Shared>);
-
 impl Handle {
     /// A handle on a span just made. `open` opens its windows in each recorder's state.
     fn new(span: Span, open: impl Fn(&SpanState)) -> Self {
         let states = states_of(&span);
         for state in &states {
+            state.held();
             open(state);
         }
-        Self(Arc::new(Shared { span, states }))
+        Self { span, states }
     }
 
     fn states(&self) -> &[Arc<SpanState>] {
-        &self.0.states
+        &self.states
     }
 
     fn span(&self) -> &Span {
-        &self.0.span
+        &self.span
     }
 
     fn is_recording(&self) -> bool {
-        is_recording(&self.0.states)
+        is_recording(&self.states)
     }
 
     /// Does something with this window of each recorder that has it.
@@ -133,7 +135,7 @@ impl Handle {
     }
 
     fn end(&self, how: Explicit<'_>) {
-        end_span(&self.0.span, &self.0.states, how);
+        end_span(&self.span, &self.states, how);
     }
 }
 

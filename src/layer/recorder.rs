@@ -279,7 +279,15 @@ impl Inner {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread took a lock of ours.
+    pub(super) static LOCKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// Locks a table of ours. None of them is held while anything of a program's runs, so a poisoned one is whole.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    #[cfg(test)]
+    LOCKS.with(|locks| locks.set(locks.get() + 1));
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! What a span is to us: its facts so far, and the windows it opened.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::Metadata;
@@ -26,6 +26,8 @@ pub(super) struct SpanState {
     opened_at: UnixMillis,
     /// Made by a typed handle, which opens and ends its windows.
     is_handled: bool,
+    /// How many clones of the handle there are.
+    holders: AtomicUsize,
     parent: Option<Arc<SpanState>>,
     /// What the span it follows from is in. Not that span: frameworks chain theirs without end.
     follows: OnceLock<Surroundings>,
@@ -61,6 +63,7 @@ impl SpanState {
             metadata,
             opened_at,
             is_handled,
+            holders: AtomicUsize::new(0),
             parent,
             follows: OnceLock::new(),
             supplied,
@@ -96,6 +99,18 @@ impl SpanState {
 
     pub(super) fn is_handled(&self) -> bool {
         self.is_handled
+    }
+
+    /// There is one more clone of its handle.
+    pub(super) fn held(&self) {
+        self.holders.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// There is one less. With the last one the windows end.
+    pub(super) fn let_go(&self) {
+        if self.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.end(&End::Closed);
+        }
     }
 
     /// The windows, where the span has opened any.
@@ -140,7 +155,7 @@ impl SpanState {
         }
         let is_complete = {
             let mut fields = locked(&self.fields);
-            let known = fields.get_or_insert_default();
+            let known = fields.get_or_insert_with(Fields::kept);
             Arc::make_mut(known).merge(news);
             has_required_facts(known)
         };
@@ -323,6 +338,7 @@ impl SpanState {
         if let Some(thread) = thread {
             thread.note_error(fields.error());
         }
+        Fields::keep(fields);
     }
 
     /// What the span is, by what it says so far.

@@ -1,13 +1,15 @@
 //! What a tool does, by its name.
 
+use std::sync::Arc;
+
 use crate::event::{ToolKind, ToolSummary};
 
 /// How much of a tool's arguments a summary shows, in characters.
 const PREVIEW_CHARS: usize = 160;
 
 /// The kind of a tool that the program says nothing about but its name.
-pub(super) fn kind_by_name(name: &str) -> ToolKind {
-    match name {
+pub(super) fn kind_by_name(name: &Arc<str>) -> ToolKind {
+    match &**name {
         "exec_command" | "local_shell" | "shell" | "shell_command" | "bash" => ToolKind::ExecCommand,
         "write_stdin" => ToolKind::WriteStdin,
         "apply_patch" => ToolKind::ApplyPatch,
@@ -18,14 +20,26 @@ pub(super) fn kind_by_name(name: &str) -> ToolKind {
         "followup_task" => ToolKind::AssignAgentTask,
         "wait_agent" => ToolKind::WaitAgent,
         "close_agent" => ToolKind::CloseAgent,
-        other => ToolKind::Other { name: other.to_owned() },
+        _ => ToolKind::Other { name: Arc::clone(name) },
     }
 }
 
 /// The line about a call of a tool.
-pub(super) fn summary(name: &str, kind: &ToolKind, arguments: Option<&str>) -> ToolSummary {
-    let label =
-        if let ToolKind::Mcp { server, tool } = kind { format!("mcp:{server}:{tool}") } else { name.to_owned() };
+pub(super) fn summary(name: &Arc<str>, kind: &ToolKind, arguments: Option<&str>) -> ToolSummary {
+    let label = match kind {
+        ToolKind::Mcp { server, tool } => format!("mcp:{server}:{tool}").into(),
+        ToolKind::ExecCommand
+        | ToolKind::WriteStdin
+        | ToolKind::ApplyPatch
+        | ToolKind::Web
+        | ToolKind::ImageGeneration
+        | ToolKind::SpawnAgent
+        | ToolKind::AssignAgentTask
+        | ToolKind::SendMessage
+        | ToolKind::WaitAgent
+        | ToolKind::CloseAgent
+        | ToolKind::Other { .. } => Arc::clone(name),
+    };
     ToolSummary::Generic { label, input_preview: arguments.map(preview), output_preview: None }
 }
 
@@ -51,7 +65,7 @@ mod tests {
     #[test]
     fn an_mcp_tool_is_labelled_with_its_server() {
         let kind = ToolKind::Mcp { server: "docs".to_owned(), tool: "find".to_owned() };
-        let ToolSummary::Generic { label, .. } = summary("find", &kind, None) else { panic!("generic") };
-        assert_eq!(label, "mcp:docs:find");
+        let ToolSummary::Generic { label, .. } = summary(&"find".into(), &kind, None) else { panic!("generic") };
+        assert_eq!(&*label, "mcp:docs:find");
     }
 }

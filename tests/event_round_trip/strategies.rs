@@ -65,7 +65,7 @@ fn tool_kind() -> BoxedStrategy<ToolKind> {
         CloseAgent,
     ];
     let mcp = (text(), text()).prop_map(|(server, tool)| Mcp { server, tool });
-    prop_oneof![select(plain), mcp, text().prop_map(|name| Other { name })].boxed()
+    prop_oneof![select(plain), mcp, text().prop_map(|name| Other { name: name.into() })].boxed()
 }
 
 fn tool_summary() -> BoxedStrategy<ToolSummary> {
@@ -81,7 +81,7 @@ fn tool_summary() -> BoxedStrategy<ToolSummary> {
         (of(id()), of(any::<u64>()))
             .prop_map(|(target_agent_path, timeout_ms)| WaitAgent { target_agent_path, timeout_ms }),
         (text(), of(text()), of(text())).prop_map(|(label, input_preview, output_preview)| Generic {
-            label,
+            label: String::into(label),
             input_preview,
             output_preview
         }),

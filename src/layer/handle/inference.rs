@@ -6,7 +6,7 @@ use tracing::info_span;
 
 use super::{HANDLE_TARGET, Handle, window, within};
 use crate::bundle::Body;
-use crate::event::{UnixMillis, Usage};
+use crate::event::Usage;
 use crate::layer::window::{InferenceFacts, InferenceWindow};
 use crate::layer::windows::{Windows, Work};
 
@@ -64,11 +64,10 @@ impl Inference {
             )
         };
         let span = within(turn.span(), make);
-        let opened_at = UnixMillis::now();
         Self(Handle::new(span, |state| {
             let Some(turn) = state.surroundings().turn else { return };
             let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
-            let inference = InferenceWindow::new(turn, opened_at, facts);
+            let inference = InferenceWindow::new(turn, state.opened_at(), facts);
             state.open(Work::Inference(inference).into());
         }))
     }

@@ -7,6 +7,7 @@ use tracing::info_span;
 use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window, within};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, ToolKind, UnixMillis};
+use crate::layer::tool_name::tool_name;
 use crate::layer::window::{CellWindow, ToolFacts, ToolWindow};
 use crate::layer::windows::{Surroundings, Windows, Work};
 
@@ -66,7 +67,7 @@ impl<'a> Call<'a> {
 
     fn facts(&self, cell: Option<Arc<CellWindow>>) -> ToolFacts {
         ToolFacts {
-            name: self.name.to_owned(),
+            name: tool_name(self.name),
             call_id: self.id.map(CallId::from),
             kind: self.kind.clone(),
             arguments: self.arguments.map(str::to_owned),

@@ -9,7 +9,9 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::bundle::{Error, Manifest, Sink, WriterOptions};
-use crate::event::{AgentPath, ParentProcess, RuntimeCellId, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis};
+use crate::event::{
+    AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis,
+};
 use crate::layer::recorder::locked;
 
 #[derive(Debug)]
@@ -72,8 +74,8 @@ impl Bundle {
     }
 
     /// The id of a tool call, likewise.
-    pub(super) fn tool_call_id(&self, wanted: &str) -> ToolCallId {
-        locked(&self.tool_ids).free(wanted, '#').into()
+    pub(super) fn tool_call_id(&self, wanted: &CallId) -> ToolCallId {
+        locked(&self.tool_ids).free_shared(wanted.as_arc(), '#').into()
     }
 
     /// The id of a code cell: `wanted` if no cell of the thread has it, else `<wanted>#<k>`.
@@ -94,7 +96,21 @@ struct Names(HashMap<Arc<str>, u64>);
 impl Names {
     /// `wanted` if it is free, else with the lowest free number behind it that was not tried before.
     fn free(&mut self, wanted: &str, separator: char) -> Arc<str> {
-        let Some(mut number) = self.0.get(wanted).copied() else { return self.take(wanted.into()) };
+        match self.0.get(wanted).copied() {
+            None => self.take(wanted.into()),
+            Some(number) => self.numbered(wanted, number, separator),
+        }
+    }
+
+    /// The same, of a text that can be shared.
+    fn free_shared(&mut self, wanted: &Arc<str>, separator: char) -> Arc<str> {
+        match self.0.get(wanted).copied() {
+            None => self.take(Arc::clone(wanted)),
+            Some(number) => self.numbered(wanted, number, separator),
+        }
+    }
+
+    fn numbered(&mut self, wanted: &str, mut number: u64, separator: char) -> Arc<str> {
         let name = loop {
             number += 1;
             let numbered: Arc<str> = format!("{wanted}{separator}{number}").into();
@@ -121,7 +137,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         let bundle = Bundle::create(root.path(), &"t".into(), UnixMillis(0), None, WriterOptions::default());
         let bundle = bundle.expect("made");
-        let id = |wanted: &str| bundle.tool_call_id(wanted).to_string();
+        let id = |wanted: &str| bundle.tool_call_id(&wanted.into()).to_string();
         assert_eq!([id("a"), id("a"), id("a"), id("b")], ["a", "a#2", "a#3", "b"]);
         assert_eq!([id("c#2"), id("c"), id("c"), id("c")], ["c#2", "c", "c#3", "c#4"]);
     }

@@ -18,7 +18,7 @@ use crate::layer::tool_kind;
 /// What is known of a call before it starts.
 #[derive(Debug)]
 pub(in crate::layer) struct ToolFacts {
-    pub(in crate::layer) name: String,
+    pub(in crate::layer) name: Arc<str>,
     pub(in crate::layer) call_id: Option<CallId>,
     /// What the tool does, where its name does not say.
     pub(in crate::layer) kind: Option<ToolKind>,
@@ -130,7 +130,7 @@ impl ToolWindow {
         self.life.start(self.recorder(), window, || {
             locked(&self.seen).named_invocation.clone_from(&invocation_payload);
             let tool_call_id = self.id.get_or_init(|| match call_id {
-                Some(id) => recording.bundle.tool_call_id(id.as_str()),
+                Some(id) => recording.bundle.tool_call_id(id),
                 None => recording.bundle.unique("tool"),
             });
             let kind = kind.clone().unwrap_or_else(|| tool_kind::kind_by_name(name));
@@ -327,7 +327,8 @@ impl ToolWindow {
             let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
             // Only now: an answer may have come while the end was on its way.
             let seen = locked(&self.seen).clone();
-            let (status, error) = outcome(end, &seen);
+            let (status, error) = outcome(&end, &seen);
+            let error = error.map(str::to_owned);
             let result_payload = seen.result.or_else(|| {
                 let body = error_body.filter(|_| status == ExecutionStatus::Failed)?;
                 recording.bundle.writer.store(&recording.id, body).ok().map(|stored| stored.reference)
@@ -340,7 +341,7 @@ impl ToolWindow {
     /// The result of a call that failed, should there be no other.
     fn error_body(&self, end: &End) -> Option<ReadyBody> {
         let seen = locked(&self.seen).clone();
-        let (status, error) = outcome(end.clone(), &seen);
+        let (status, error) = outcome(end, &seen);
         let error = error.filter(|_| status == ExecutionStatus::Failed && seen.result.is_none())?;
         let body = serde_json::json!({ "type": "error", "error": error });
         Some(self.recorder().options.ready(PayloadKind::ToolResult, &Json(&body)))
@@ -356,16 +357,16 @@ fn invocation_body(name: &str, arguments: &str) -> serde_json::Value {
     })
 }
 
-fn outcome(end: End, seen: &Seen) -> (ExecutionStatus, Option<String>) {
+fn outcome<'a>(end: &'a End, seen: &'a Seen) -> (ExecutionStatus, Option<&'a str>) {
     match end {
         End::Completed => (ExecutionStatus::Completed, None),
         End::Failed(error) => (ExecutionStatus::Failed, Some(error)),
         End::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
-        End::Shutdown => (ExecutionStatus::Cancelled, Some(SHUT_DOWN.to_owned())),
+        End::Shutdown => (ExecutionStatus::Cancelled, Some(SHUT_DOWN)),
         End::Closed => match &seen.error {
-            Some(error) => (ExecutionStatus::Failed, Some(error.clone())),
+            Some(error) => (ExecutionStatus::Failed, Some(error)),
             None if seen.is_answered => (ExecutionStatus::Completed, None),
-            None => (ExecutionStatus::Cancelled, Some(DROPPED.to_owned())),
+            None => (ExecutionStatus::Cancelled, Some(DROPPED)),
         },
     }
 }

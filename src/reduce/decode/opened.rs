@@ -38,7 +38,7 @@ impl From<&ToolKind> for As {
             ToolKind::WriteStdin => Self::WriteStdin,
             ToolKind::SpawnAgent => Self::Spawn,
             ToolKind::AssignAgentTask | ToolKind::SendMessage | ToolKind::CloseAgent => Self::Agent,
-            ToolKind::Other { name } if name == "wait" => Self::Wait,
+            ToolKind::Other { name } if &**name == "wait" => Self::Wait,
             ToolKind::ApplyPatch
             | ToolKind::Mcp { .. }
             | ToolKind::Web

@@ -205,7 +205,7 @@ fn waited_for(
     payload: Option<&RawPayloadId>,
     problems: &mut Problems,
 ) -> Option<RuntimeCellId> {
-    if !matches!(kind, ToolKind::Other { name } if name == "wait") {
+    if !matches!(kind, ToolKind::Other { name } if &**name == "wait") {
         return None;
     }
     let invocation = match invocation? {

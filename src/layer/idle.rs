@@ -1,0 +1,58 @@
+//! What nobody records costs no clock and no lock.
+
+use tracing::info_span;
+use tracing_subscriber::Layer;
+use tracing_subscriber::prelude::*;
+
+use super::recorder::LOCKS;
+use super::{Call, Model, Recorder, Script, SpanExt, Thread, ThreadMeta, Window};
+use crate::bundle::{Exact, Json};
+use crate::event::{ExecutionStatus, PayloadKind, READS, Usage};
+
+/// An agent that uses every handle.
+fn work() {
+    let thread = Thread::start(ThreadMeta::new().id("t"));
+    let turn = thread.turn(None);
+    let inference = turn.inference(Model { name: "m", provider: "p" });
+    inference.request(Exact(b"{}"));
+    inference.first_token();
+    inference.usage(Usage::default());
+    inference.response(Json(&1));
+    inference.clone().completed();
+    let tool = turn.tool(Call::new("n").id("call_1").arguments("{}"));
+    tool.runtime_started(Json(&1));
+    tool.runtime_ended(ExecutionStatus::Completed, Json(&1));
+    tool.result(Json(&1));
+    drop(tool.spawn_thread(ThreadMeta::new()));
+    tool.completed();
+    turn.code_cell(Script::new("run()")).completed();
+    turn.compaction(Model { name: "m", provider: "p" }).completed();
+    let plain = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]");
+    plain.otel_trace().record_payload(PayloadKind::InferenceResponse, Json(&1));
+    plain.in_scope(|| info_span!("other").in_scope(|| {}));
+    assert!(!thread.is_recording());
+}
+
+fn counted(work: impl FnOnce()) -> (u64, u64) {
+    let now = || (READS.get(), LOCKS.get());
+    let before = now();
+    work();
+    let after = now();
+    (after.0 - before.0, after.1 - before.1)
+}
+
+#[test]
+fn what_nobody_records_looks_at_no_clock_and_takes_no_lock() {
+    let nobody = tracing::subscriber::NoSubscriber::new();
+    assert_eq!(tracing::subscriber::with_default(nobody, || counted(work)), (0, 0));
+    let no_layer = None::<Recorder>.map(|recorder| recorder.layer().with_filter(recorder.filter()));
+    let off = tracing_subscriber::registry().with(no_layer);
+    assert_eq!(tracing::subscriber::with_default(off, || counted(work)), (0, 0));
+    // The counters count.
+    let root = tempfile::tempdir().expect("a directory");
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().expect("a recorder");
+    let on = tracing_subscriber::registry().with(recorder.layer());
+    let (clocks, locks) = tracing::subscriber::with_default(on, || counted(|| drop(Thread::start(ThreadMeta::new()))));
+    assert!(clocks > 0 && locks > 0);
+    drop(guard);
+}
