@@ -4,6 +4,7 @@
 //! same system calls, into the same directory. OpenTelemetry's peer has the exporter that costs nothing, and its
 //! background thread works while nothing is measured.
 
+mod bodies;
 mod measure;
 mod off;
 mod on;
@@ -34,7 +35,8 @@ fn main() -> Result<(), Failure> {
     off::compare_off(plan, &mut table);
     off::compare_other_spans(plan, scratch.path(), &mut table)?;
     on::compare_spans(plan, scratch.path(), &mut table)?;
-    on::compare_bodies(plan, scratch.path(), &mut table)?;
+    on::compare_buffered(plan, scratch.path(), &mut table)?;
+    bodies::compare_bodies(plan, scratch.path(), &mut table)?;
     if is_bench {
         println!("{}\n\n{plan}\n\n{table}", machine(scratch.path()));
     } else {

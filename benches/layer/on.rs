@@ -1,10 +1,9 @@
-//! What a recorded operation costs.
+//! What a recorded span costs.
 
 use std::path::Path;
+use std::time::Duration;
 
-use otel_trace::bundle::{Manifest, Writer, WriterOptions};
-use otel_trace::event::{ThreadId, TraceId, UnixMillis};
-use otel_trace::{Call, Exact, Model, PayloadKind, Recorder, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{Call, Durability, Recorder, Thread, ThreadMeta, Turn, Window};
 use tracing::dispatcher::with_default;
 use tracing::{Span, info_span};
 
@@ -117,45 +116,32 @@ pub(crate) fn compare_spans(plan: Plan, root: &Path, table: &mut Table) -> Resul
     Ok(())
 }
 
-/// Bodies of 4 KB.
-pub(crate) fn compare_bodies(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
-    let body = format!(r#"{{"model":"m","input":"{}"}}"#, "a body of 4 KB, ".repeat(255));
-    compare_put(plan, &root.join("put"), body.as_bytes(), table)?;
-    compare_inference(plan, &root.join("inference"), body.as_bytes(), table)
-}
-
-fn compare_put(plan: Plan, root: &Path, body: &[u8], table: &mut Table) -> Result<(), Failure> {
-    let thread = ThreadId::from("thread");
-    let manifest = Manifest::new(TraceId::from("bench"), "run".into(), thread.clone(), UnixMillis::now());
-    let writer = Writer::create(root, manifest, WriterOptions::default())?;
-    let put = || drop(writer.put(&thread, PayloadKind::ToolResult, &Exact(body)));
-    let written = Written::by(writer.path(), put)?;
-    let bare_name = format!("bare: {written}");
-    let bare = Bare::new(written, root)?;
-    let ours = Subject::new("a body of 4 KB", |ids| ids.iter().for_each(|_| put()));
-    let bare = Subject::new(&bare_name, |ids| ids.iter().for_each(|_| bare.write()));
-    table.measure(plan, Comparison::of(ours, BATCH_OF_FILES).with(bare, None).on(&[1, 2]));
-    Ok(())
-}
-
-fn compare_inference(plan: Plan, root: &Path, body: &[u8], table: &mut Table) -> Result<(), Failure> {
-    let (recorder, _guard) = Recorder::builder().root(root).build()?;
+/// The same where another thread writes, against what OpenTelemetry leaves to another thread.
+pub(crate) fn compare_buffered(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
+    let [Operation { ours, otel, batch, .. }, ..] = SPANS;
+    let (recorder, _guard) =
+        Recorder::builder().root(root.join("buffered")).durability(Durability::Buffered).build()?;
     let dispatch = recording(&recorder);
     let thread = with_default(&dispatch, || Thread::start(ThreadMeta::new()));
     let turn = with_default(&dispatch, || thread.turn(None));
-    let bundle = thread.bundle().ok_or("nothing is recorded")?;
-    let call = || {
-        let inference = turn.inference(Model { name: "m", provider: "openai" });
-        inference.request(Exact(body));
-        inference.cancelled("by the user");
+    let peer = Otel::new();
+    let parent = with_default(&peer.dispatch, || info_span!("turn"));
+    let drained = || {
+        let written = || recorder.stats().events.get("tool_call_ended").copied().unwrap_or(0);
+        let mut last = None;
+        // What is written goes on as long as there is something to be written.
+        while last.replace(written()) != Some(written()) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     };
-    let written = Written::by(&bundle, || with_default(&dispatch, call))?;
-    let bare_name = format!("bare: {written}");
-    let bare = Bare::new(written, root)?;
-    let ours = Subject::new("inference call with a request of 4 KB, start and end", |ids| {
-        with_default(&dispatch, || ids.iter().for_each(|_| call()));
+    let ours = Subject::new("tool handle, start and end, `Buffered`", |ids| {
+        with_default(&dispatch, || ids.iter().for_each(|id| ours(&turn, id)));
     });
-    let bare = Subject::new(&bare_name, |ids| ids.iter().for_each(|_| bare.write()));
-    table.measure(plan, Comparison::of(ours, BATCH_OF_FILES).with(bare, None).on(&[1, 2]));
+    let otel = Subject::new("`tracing-opentelemetry`", |ids| {
+        with_default(&peer.dispatch, || ids.iter().for_each(|id| otel(&parent, id)));
+    });
+    let (ours, otel) = (ours.settled_by(drained), otel.settled_by(|| peer.flush()));
+    table.measure(plan, Comparison::of(ours, batch).with(otel, Some(0.6)).on(&[1, 2]));
+    assert_eq!(recorder.stats().lost(), 0, "what was lost was cheap");
     Ok(())
 }

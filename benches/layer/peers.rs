@@ -17,7 +17,10 @@ use tracing_subscriber::prelude::*;
 #[derive(Debug)]
 pub(crate) struct Written {
     lines: Vec<Vec<u8>>,
+    /// Each in a file of its own.
     bodies: Vec<Vec<u8>>,
+    /// At the end of the pack.
+    packed: Vec<u8>,
 }
 
 impl Written {
@@ -27,31 +30,37 @@ impl Written {
         let payloads = || -> io::Result<Vec<PathBuf>> {
             fs::read_dir(bundle.join("payloads"))?.map(|entry| entry.map(|entry| entry.path())).collect()
         };
-        let (bytes_before, payloads_before) = (fs::read(&log)?.len(), payloads()?);
+        // There is none before the first body.
+        let pack = || fs::read(bundle.join("payloads.pack")).unwrap_or_default();
+        let (bytes_before, payloads_before, packed_before) = (fs::read(&log)?.len(), payloads()?, pack().len());
         operation();
         let lines = fs::read(&log)?.split_off(bytes_before);
         let new = payloads()?.into_iter().filter(|path| !payloads_before.contains(path));
         Ok(Self {
             lines: lines.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect(),
             bodies: new.map(fs::read).collect::<io::Result<_>>()?,
+            packed: pack().split_off(packed_before),
         })
     }
 }
 
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [("file", self.bodies.len()), ("write", self.lines.len())];
+        let appends = usize::from(!self.packed.is_empty());
+        let parts = [("append", appends), ("file", self.bodies.len()), ("write", self.lines.len())];
         let parts = parts.iter().filter(|(_, count)| *count > 0);
         let parts = parts.map(|(what, count)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }));
         f.write_str(&parts.collect::<Vec<_>>().join(", "))
     }
 }
 
-/// Writes the same by the bare system calls: a new file for each body, and each line by one write under a lock.
+/// Writes the same by the bare system calls: a new file for each body, or one append to the pack, and each line by one
+/// write under a lock.
 #[derive(Debug)]
 pub(crate) struct Bare {
     written: Written,
     log: Mutex<File>,
+    pack: File,
     bodies: PathBuf,
     last: AtomicU64,
 }
@@ -60,8 +69,9 @@ impl Bare {
     pub(crate) fn new(written: Written, directory: &Path) -> io::Result<Self> {
         let bodies = directory.join("bare");
         fs::create_dir_all(&bodies)?;
-        let log = OpenOptions::new().append(true).create_new(true).open(directory.join("bare.jsonl"))?;
-        Ok(Self { written, log: Mutex::new(log), bodies, last: AtomicU64::new(0) })
+        let appending = |name| OpenOptions::new().append(true).create_new(true).open(directory.join(name));
+        let (log, pack) = (Mutex::new(appending("bare.jsonl")?), appending("bare.pack")?);
+        Ok(Self { written, log, pack, bodies, last: AtomicU64::new(0) })
     }
 
     /// Panics where the file system refuses: a comparison with what failed is worth nothing.
@@ -74,6 +84,9 @@ impl Bare {
             let number = self.last.fetch_add(1, Ordering::Relaxed);
             let path = self.bodies.join(format!("{number}.json"));
             OpenOptions::new().write(true).create_new(true).open(path)?.write_all(body)?;
+        }
+        if !self.written.packed.is_empty() {
+            (&self.pack).write_all(&self.written.packed)?;
         }
         for line in &self.written.lines {
             let mut log = self.log.lock().expect("nobody panics");

@@ -60,6 +60,8 @@ fn durability(word: &str) -> Durability {
 pub(crate) struct Victim {
     pub(crate) death: Death,
     pub(crate) durability: &'static str,
+    /// How it keeps bodies, as `OTEL_TRACE_STORE` says it.
+    pub(crate) store: &'static str,
     /// Whether the recording itself panics now and then.
     pub(crate) panics: bool,
     pub(crate) seed: u64,
@@ -74,7 +76,7 @@ pub(crate) struct Left {
 
 impl Victim {
     fn role(self) -> String {
-        let Self { death, durability, panics, seed } = self;
+        let Self { death, durability, store: _, panics, seed } = self;
         format!("{death:?} {durability} {panics} {seed}")
     }
 
@@ -91,7 +93,11 @@ impl Victim {
         this.get_envs().filter_map(|(name, value)| Some((name, value?))).for_each(|(name, value)| {
             shell.env(name, value);
         });
-        shell.env("OTEL_TRACE_ROOT", root.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+        shell
+            .env("OTEL_TRACE_STORE", self.store)
+            .env("OTEL_TRACE_ROOT", root.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut process = shell.spawn().unwrap();
         let mut said = Said::new(process.stdout.take().unwrap());
         if self.death == Death::Killed {

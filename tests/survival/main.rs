@@ -46,6 +46,8 @@ fn naming(victim: Victim, check: impl FnOnce()) {
     check();
 }
 
+const STORES: [&str; 2] = ["files", "pack"];
+
 #[test]
 fn a_process_that_is_killed_at_any_moment_leaves_all_that_it_had_recorded() {
     const TEST: &str = "a_process_that_is_killed_at_any_moment_leaves_all_that_it_had_recorded";
@@ -56,7 +58,8 @@ fn a_process_that_is_killed_at_any_moment_leaves_all_that_it_had_recorded() {
     let (mut said_at_all, mut lines) = (0, 0);
     for n in 0..kills() {
         let durability = ["kernel", "event", "kernel", "millis"][n as usize % 4];
-        let victim = Victim { death: Death::Killed, durability, panics: false, seed: random.next() };
+        let store = STORES[n as usize / 4 % 2];
+        let victim = Victim { death: Death::Killed, durability, store, panics: false, seed: random.next() };
         naming(victim, || {
             let Left { root, said } = victim.run(TEST);
             let verdict = Verdict::of(root.path());
@@ -77,8 +80,9 @@ fn however_a_process_dies_what_it_had_recorded_is_there() {
     }
     let mut random = Random::new(Random::seed());
     for death in [Death::Aborts, Death::Exits, Death::OverflowsItsStack, Death::RunsOutOfMemory] {
-        for _ in 0..kills().div_ceil(8) {
-            let victim = Victim { death, durability: "kernel", panics: false, seed: random.next() };
+        for n in 0..kills().div_ceil(8) {
+            let store = STORES[n as usize % 2];
+            let victim = Victim { death, durability: "kernel", store, panics: false, seed: random.next() };
             naming(victim, || {
                 let Left { root, said } = victim.run(TEST);
                 Verdict::of(root.path()).holds(&said);
@@ -94,8 +98,9 @@ fn a_recording_that_panics_itself_loses_what_panicked_and_nothing_else() {
         return deaths::victim(&role);
     }
     let mut random = Random::new(Random::seed());
-    for _ in 0..kills().div_ceil(6) {
-        let victim = Victim { death: Death::Killed, durability: "kernel", panics: true, seed: random.next() };
+    for n in 0..kills().div_ceil(6) {
+        let store = STORES[n as usize % 2];
+        let victim = Victim { death: Death::Killed, durability: "kernel", store, panics: true, seed: random.next() };
         naming(victim, || {
             let Left { root, mut said } = victim.run(TEST);
             // Those bodies are the reason of their loss, in the event's own words.
@@ -115,7 +120,8 @@ fn a_queue_goes_down_with_its_process_and_what_it_wrote_is_whole() {
     let mut lines = 0;
     for n in 0..kills().div_ceil(4) {
         let death = [Death::Killed, Death::Aborts, Death::Exits][n as usize % 3];
-        let victim = Victim { death, durability: "buffered", panics: false, seed: random.next() };
+        let store = STORES[n as usize / 3 % 2];
+        let victim = Victim { death, durability: "buffered", store, panics: false, seed: random.next() };
         naming(victim, || lines += Verdict::of(victim.run(TEST).root.path()).lines);
     }
     assert!(lines > 0);
