@@ -42,7 +42,9 @@ fn per_round(dispatch: &Dispatch, mut round: impl FnMut(&str)) -> usize {
 fn handles(turn: &Turn, id: &str) {
     let tool = turn.tool(Call::new("search").id(id));
     tool.record_payload(otel_trace::PayloadKind::ToolResult, Exact(b"{}"));
-    tool.clone().completed();
+    let other = tool.clone();
+    other.completed();
+    tool.completed();
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Exact(b"{}"));
     inference.completed();

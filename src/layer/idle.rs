@@ -18,7 +18,9 @@ fn work() {
     inference.first_token();
     inference.usage(Usage::default());
     inference.response(Json(&1));
-    inference.clone().completed();
+    let other = inference.clone();
+    other.completed();
+    inference.completed();
     let tool = turn.tool(Call::new("n").id("call_1").arguments("{}"));
     tool.runtime_started(Json(&1));
     tool.runtime_ended(ExecutionStatus::Completed, Json(&1));
