@@ -59,7 +59,7 @@ fn compare_inference(plan: Plan, root: &Path, store: Store, body: &[u8], table: 
     let bare = Bare::new(written, &root)?;
     let (name, target) = match store {
         Store::Pack => ("inference call with a request of 4 KB, pack", 1.8),
-        _ => ("inference call with a request of 4 KB, files", 1.5),
+        Store::Files | _ => ("inference call with a request of 4 KB, files", 1.5),
     };
     let ours = Subject::new(name, |ids| with_default(&dispatch, || ids.iter().for_each(|_| call())));
     let bare = Subject::new(&bare_name, |ids| ids.iter().for_each(|_| bare.write()));
