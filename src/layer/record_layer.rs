@@ -69,7 +69,12 @@ where
         }
         let fresh = Arc::<Supplied>::default();
         let supplied = match span.scope().last() {
-            Some(top) => PerSpan::supplied(&mut top.extensions_mut(), self.recorder.id(), fresh),
+            Some(top) => {
+                if !can_say_kind(top.metadata()) {
+                    self.recorder.supplies_elsewhere();
+                }
+                PerSpan::supplied(&mut top.extensions_mut(), self.recorder.id(), fresh)
+            }
             None => fresh,
         };
         Place { layer, metadata, is_handled, parent: None, supplied }
@@ -200,6 +205,10 @@ where
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(&id) else { return };
+        // Most spans of a program: they are spared the lock.
+        if !can_say_kind(span.metadata()) && !self.recorder.has_supplied_elsewhere() {
+            return;
+        }
         let (state, supplied) = {
             let mut extensions = span.extensions_mut();
             let Some(per_span) = extensions.get_mut::<PerSpan>() else { return };

@@ -89,6 +89,8 @@ pub(super) struct Inner {
     pub(super) parent: Option<Parent>,
     is_shut: AtomicBool,
     told_late: AtomicBool,
+    /// Whether anything was ever supplied at a span that says nothing of itself.
+    supplied_elsewhere: AtomicBool,
     last_layer: AtomicU64,
     layers: Mutex<HashSet<LayerNumber>>,
     /// Windows with a start and no end, in the order of their starts.
@@ -124,6 +126,7 @@ impl Inner {
             parent,
             is_shut: AtomicBool::new(false),
             told_late: AtomicBool::new(false),
+            supplied_elsewhere: AtomicBool::new(false),
             last_layer: AtomicU64::new(0),
             layers: Mutex::default(),
             open: Mutex::default(),
@@ -161,6 +164,16 @@ impl Inner {
                 self.root.display()
             ));
         }
+    }
+
+    /// Something is about to be supplied at a span that says nothing of itself.
+    pub(super) fn supplies_elsewhere(&self) {
+        self.supplied_elsewhere.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that ever happened. A span that is closed was opened before: whoever closes it knows what was said then.
+    pub(super) fn has_supplied_elsewhere(&self) -> bool {
+        self.supplied_elsewhere.load(Ordering::Relaxed)
     }
 
     pub(super) fn layer_dropped(&self, layer: LayerNumber) {
