@@ -53,6 +53,8 @@ pub mod client;
 pub mod event;
 pub mod graph;
 pub mod layer;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod reduce;
 
 pub use bundle::{
