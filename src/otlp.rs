@@ -9,6 +9,7 @@ mod foreign;
 mod kind;
 mod map;
 mod mapping;
+mod metrics;
 mod pipeline;
 mod span_facts;
 mod usage_names;
