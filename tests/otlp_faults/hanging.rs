@@ -1,9 +1,10 @@
 //! It takes its time.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otel_trace::otlp::{DropReason, Otlp};
+use otel_trace::otlp::{DropReason, Otlp, Protocol};
 
 use crate::gate::Gate;
 use crate::program::{build, by_reason, end, names};
@@ -69,4 +70,21 @@ fn a_flush_gives_up_while_the_receiver_hangs() {
     drop(guard);
     assert_eq!(by_reason(&heard), [(DropReason::ShutDown, 1)]);
     gate.open();
+}
+
+#[test]
+fn the_program_goes_on_where_a_connection_is_taken_and_nothing_is_ever_said() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let builder = Otlp::builder().endpoint(endpoint).protocol(protocol).queue(QUEUE);
+        let (otlp, guard, heard) = build(builder.flush_timeout(Duration::from_millis(50)));
+        end(&otlp, 0..QUEUE);
+        let connection = listener.accept().unwrap();
+        end(&otlp, 0..100);
+        drop(guard);
+        let expected = [(DropReason::QueueFull, 92), (DropReason::ShutDown, 16)];
+        assert_eq!(by_reason(&heard), expected, "{protocol:?}");
+        drop(connection);
+    }
 }
