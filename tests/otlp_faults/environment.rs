@@ -3,11 +3,13 @@
 use std::process::{Command, Output};
 
 use opentelemetry::trace::{TraceContextExt, Tracer};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use otel_trace::otlp::{Otlp, Protocol};
 use tracing_subscriber::prelude::*;
 
 use crate::collector::Collector;
 use crate::common::{child, role};
+use crate::grpc_receiver::GrpcReceiver;
 use crate::program::{end, names};
 use crate::receiver::{Answer, Receiver, names as names_in};
 
@@ -108,24 +110,25 @@ fn the_variable_of_traces_wins_and_is_taken_as_it_is() {
 }
 
 #[test]
-fn grpc_with_metadata_by_the_variables() {
+fn grpc_without_a_scheme_and_with_metadata_by_the_variables() {
     if role().is_some() {
         return program();
     }
-    let collector = Collector::start(Protocol::Grpc);
+    let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
     let output = run(
-        "environment::grpc_with_metadata_by_the_variables",
+        "environment::grpc_without_a_scheme_and_with_metadata_by_the_variables",
         &[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.address().to_string()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.address().to_string()),
             ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=blue"),
-            ("OTEL_SERVICE_NAME", "shop"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=deep%20blue"),
+            ("OTEL_METRICS_EXPORTER", "none"),
         ],
     );
     assert_eq!(said(&output), [""; 0]);
-    assert_eq!(collector.names(), names(0..COUNT));
-    collector.stop();
+    let received = receiver.stop();
+    let [message] = &received[..] else { panic!("{} messages", received.len()) };
+    assert_eq!((&message.spans, message.tenant.as_deref()), (&names(0..COUNT), Some("deep blue")));
 }
 
 #[test]
