@@ -1,4 +1,38 @@
 //! The same run in any OpenTelemetry backend, live and afterwards.
+//!
+//! Live, the program's spans go to a receiver of OTLP while it runs: those of its agents, by the [GenAI semantic
+//! conventions], and those of its HTTP client and database, in the same trace. Three lines add it:
+//!
+//! ```no_run
+//! use otel_trace::otlp::Otlp;
+//! use tracing_subscriber::prelude::*;
+//!
+//! let (otlp, _guard) = Otlp::builder().endpoint("http://localhost:4318").build()?;
+//! tracing_subscriber::registry().with(otlp.layer()).init();
+//! # Ok::<(), otel_trace::otlp::OtlpError>(())
+//! ```
+//!
+//! Whoever runs the program can set up all of it by the standard `OTEL_*` variables, which [`OtlpBuilder`] lists, and
+//! with [`Otlp::from_env`] turn it on:
+//!
+//! ```text
+//! OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 OTEL_SERVICE_NAME=coder ./coder
+//! ```
+//!
+//! # What it costs the program
+//! A span that ends is put into a queue; a thread of its own exports it, over HTTP or, with the feature `otlp-grpc`, over
+//! gRPC. That needs no runtime, and it matters not which one the program has. Nobody waits for a receiver that is slow or
+//! gone: what has no room is dropped, [counted](OtlpStats) and told once, to [`on_drop`](OtlpBuilder::on_drop) or on
+//! stderr. At the end the [guard](OtlpGuard) waits for what is left, for a few seconds at most.
+//!
+//! # What leaves the program
+//! Names, times and counts. What was said stays, unless [`content`](OtlpBuilder::content) is to be captured. Sampling
+//! thins what is exported, never a bundle.
+//!
+//! The calls of models are also measured, as the conventions' metrics: tokens, durations and the time until an answer
+//! began.
+//!
+//! [GenAI semantic conventions]: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 
 pub mod attribute;
 mod content_policy;

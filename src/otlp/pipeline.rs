@@ -27,6 +27,7 @@ mod resource;
 mod sampler;
 mod sending;
 mod signal;
+mod span_limits;
 mod stats;
 mod variables;
 

@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use otel_trace::otlp::{DropReason, Otlp, Protocol};
+use otel_trace::otlp::{DropReason, Protocol};
 
-use crate::program::{build, by_reason, end};
+use crate::program::{build, by_reason, end, patient};
 use crate::receiver::{Answer, Receiver};
 
 /// An address on loopback where nobody listens.
@@ -15,7 +15,7 @@ fn nobody() -> String {
 
 #[track_caller]
 fn nothing_arrives(endpoint: &str, protocol: Protocol, cause: &str) {
-    let (otlp, guard, heard) = build(Otlp::builder().endpoint(endpoint).protocol(protocol));
+    let (otlp, guard, heard) = build(patient().endpoint(endpoint).protocol(protocol));
     end(&otlp, 0..3);
     drop(guard);
     let stats = otlp.stats();
@@ -44,7 +44,7 @@ fn a_receiver_that_goes_away_keeps_what_it_has() {
         0 => Answer::taken(),
         _ => Answer::Bytes(Vec::new()),
     });
-    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()));
     end(&otlp, 0..5);
     otlp.flush().unwrap();
     end(&otlp, 5..7);

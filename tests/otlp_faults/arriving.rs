@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use otel_trace::otlp::{Compression, Otlp, Protocol};
+use otel_trace::otlp::{Compression, Protocol};
 use tracing_subscriber::prelude::*;
 
 use crate::collector::{Collector, attributes};
-use crate::program::build;
+use crate::program::{build, patient};
 
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
@@ -16,7 +16,7 @@ fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
 
 fn spans_arrive_whole(protocol: Protocol, compression: Option<Compression>) {
     let collector = Collector::start(protocol);
-    let builder = Otlp::builder()
+    let builder = patient()
         .endpoint(collector.url())
         .protocol(protocol)
         .compression(compression)
@@ -68,7 +68,7 @@ fn spans_arrive_whole_over_grpc() {
 #[test]
 fn a_burst_of_thousands_arrives_whole() {
     let collector = Collector::start(Protocol::HttpProtobuf);
-    let (otlp, guard, _) = build(Otlp::builder().endpoint(collector.url()));
+    let (otlp, guard, _) = build(patient().endpoint(collector.url()));
     crate::program::end(&otlp, 0..20_000);
     drop(guard);
     assert_eq!(collector.names(), crate::program::names(0..20_000));

@@ -7,6 +7,7 @@ use std::thread;
 
 use mock_collector::{MockCollector, MockServer, ServerHandle, TestSpan};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use otel_trace::otlp::Protocol;
 use tokio::runtime::{Builder, Runtime};
 
@@ -74,11 +75,11 @@ pub(crate) fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
 }
 
 fn text(attribute: &KeyValue) -> String {
-    use opentelemetry_proto::tonic::common::v1::any_value::Value;
-    match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
-        Value::StringValue(text) => text.clone(),
-        Value::IntValue(number) => number.to_string(),
-        Value::BoolValue(truth) => truth.to_string(),
-        other => panic!("{other:?}"),
+    let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
+    match value {
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::BoolValue(truth)) => truth.to_string(),
+        _ => panic!("{attribute:?}"),
     }
 }

@@ -30,6 +30,7 @@ fn without_otel(command: &mut Command) -> &mut Command {
 }
 
 /// What the child does.
+#[expect(clippy::print_stderr, reason = "the parent reads it")]
 fn program() {
     match Otlp::from_env() {
         Ok(Some((otlp, _guard))) => end(&otlp, 0..COUNT),

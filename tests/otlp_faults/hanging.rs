@@ -7,7 +7,7 @@ use std::time::Duration;
 use otel_trace::otlp::{DropReason, Otlp, Protocol};
 
 use crate::gate::Gate;
-use crate::program::{build, by_reason, end, names};
+use crate::program::{build, by_reason, end, names, patient};
 use crate::receiver::{Answer, Receiver};
 
 const QUEUE: usize = 8;
@@ -17,7 +17,7 @@ fn spans_end_while_the_receiver_is_slow_and_arrive_all_the_same() {
     let gate = Gate::new();
     let held = Arc::clone(&gate);
     let receiver = Receiver::start(move |_, _| Answer::Held(Arc::clone(&held)));
-    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()).queue(QUEUE));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()).queue(QUEUE));
     end(&otlp, 0..QUEUE);
     let first = receiver.next();
     end(&otlp, QUEUE..2 * QUEUE);

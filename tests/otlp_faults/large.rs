@@ -2,17 +2,17 @@
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span, Tracer};
-use otel_trace::otlp::{DropReason, Otlp, Protocol};
+use otel_trace::otlp::{DropReason, Protocol};
 
 use crate::collector::Collector;
-use crate::program::{build, by_reason, names};
+use crate::program::{build, by_reason, names, patient};
 
 const MIB: usize = 1 << 20;
 
 #[test]
 fn spans_go_in_messages_that_a_receiver_takes() {
     let collector = Collector::start(Protocol::Grpc);
-    let builder = Otlp::builder().endpoint(collector.url()).protocol(Protocol::Grpc);
+    let builder = patient().endpoint(collector.url()).protocol(Protocol::Grpc);
     let (otlp, guard, heard) = build(builder);
     let tracer = otlp.tracer();
     for number in 0..10 {

@@ -1,12 +1,18 @@
 //! A program that exports spans.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use opentelemetry::trace::Tracer;
 use otel_trace::otlp::{DropReason, DroppedSpans, Otlp, OtlpBuilder, OtlpGuard};
 
 /// What a program heard of spans that were dropped.
 pub(crate) type Heard = Arc<Mutex<Vec<DroppedSpans>>>;
+
+/// Settings with time enough, however busy the machine is, for what is to arrive at the end.
+pub(crate) fn patient() -> OtlpBuilder {
+    Otlp::builder().flush_timeout(Duration::from_secs(60))
+}
 
 /// A pipeline with a callback that keeps what it hears.
 pub(crate) fn build(builder: OtlpBuilder) -> (Otlp, OtlpGuard, Heard) {

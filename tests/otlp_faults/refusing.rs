@@ -3,17 +3,17 @@
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span, Tracer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
-use otel_trace::otlp::{DropReason, Otlp};
+use otel_trace::otlp::DropReason;
 use prost::Message;
 
-use crate::program::{build, by_reason, end, names};
+use crate::program::{build, by_reason, end, names, patient};
 use crate::receiver::{Answer, Receiver, Request};
 
 /// What the receiver gets of three spans if it answers the first message so, and takes the next.
 #[track_caller]
 fn tries_again(first: fn() -> Answer) {
     let receiver = Receiver::start(move |number, _| if number == 0 { first() } else { Answer::taken() });
-    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()));
     end(&otlp, 0..3);
     otlp.flush().unwrap();
     drop(guard);
@@ -27,7 +27,7 @@ fn tries_again(first: fn() -> Answer) {
 #[track_caller]
 fn is_final(answer: fn() -> Answer, exported: u64, dropped: &[(DropReason, u64)], cause: Option<&str>) {
     let receiver = Receiver::start(move |_, _| answer());
-    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()));
     end(&otlp, 0..3);
     drop(guard);
     let received: Vec<_> = receiver.rest().iter().map(Request::spans).collect();
@@ -86,7 +86,7 @@ fn a_message_that_is_too_large_is_halved_until_it_fits() {
         ..LIMIT => Answer::taken(),
         LIMIT.. => Answer::status("413 Content Too Large", ""),
     });
-    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()));
     let tracer = otlp.tracer();
     for number in 0..8 {
         let size = if number == 3 { 2 * LIMIT } else { LIMIT / 3 };

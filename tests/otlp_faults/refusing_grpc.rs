@@ -1,11 +1,11 @@
 //! It answers over gRPC, but not that it took everything.
 
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
-use otel_trace::otlp::{DropReason, Otlp, Protocol};
+use otel_trace::otlp::{DropReason, Protocol};
 use tonic::{Code, Status};
 
 use crate::grpc_receiver::GrpcReceiver;
-use crate::program::{build, by_reason, end, names};
+use crate::program::{build, by_reason, end, names, patient};
 
 /// How often three spans come to a receiver that answers the first message so and takes the next, and what is lost.
 fn after(first: Result<ExportTraceServiceResponse, Status>) -> (usize, Vec<(DropReason, u64)>) {
@@ -13,7 +13,7 @@ fn after(first: Result<ExportTraceServiceResponse, Status>) -> (usize, Vec<(Drop
         0 => first.clone(),
         _ => Ok(ExportTraceServiceResponse::default()),
     });
-    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()).protocol(Protocol::Grpc));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()).protocol(Protocol::Grpc));
     end(&otlp, 0..3);
     let _ = otlp.flush();
     drop(guard);

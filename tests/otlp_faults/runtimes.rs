@@ -1,13 +1,13 @@
 //! It matters neither which runtime the program has, nor that it has one.
 
-use otel_trace::otlp::{Otlp, OtlpBuilder, Protocol};
+use otel_trace::otlp::{OtlpBuilder, Protocol};
 use tokio::runtime::Builder;
 
 use crate::collector::Collector;
-use crate::program::{build, end, names};
+use crate::program::{build, end, names, patient};
 
 fn grpc(collector: &Collector) -> OtlpBuilder {
-    Otlp::builder().endpoint(collector.url()).protocol(Protocol::Grpc)
+    patient().endpoint(collector.url()).protocol(Protocol::Grpc)
 }
 
 #[test]

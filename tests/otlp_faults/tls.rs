@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use otel_trace::otlp::{DropReason, Otlp, Protocol};
+use otel_trace::otlp::{DropReason, Protocol};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::collector::Collector;
-use crate::program::{build, by_reason, end, names};
+use crate::program::{build, by_reason, end, names, patient};
 
 /// Decrypts what a collector is sent.
 struct Front {
@@ -57,7 +57,7 @@ fn only_who_is_trusted_gets_the_spans(protocol: Protocol) {
     let collector = Collector::start(protocol);
     let front = Front::start(collector.address());
     let endpoint = format!("https://localhost:{}", front.port);
-    let builder = || Otlp::builder().endpoint(&endpoint).protocol(protocol);
+    let builder = || patient().endpoint(&endpoint).protocol(protocol);
 
     let (_, guard, heard) = build(builder());
     // Nothing was sent, so nothing was lost.

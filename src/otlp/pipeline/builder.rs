@@ -19,7 +19,7 @@ use super::sending::Sender;
 use super::signal::Signal;
 use super::stats::DroppedSpans;
 use super::variables::Variables;
-use super::{Compression, Inner, Otlp, OtlpError, OtlpGuard, Protocol, resource, sampler};
+use super::{Compression, Inner, Otlp, OtlpError, OtlpGuard, Protocol, resource, sampler, span_limits};
 use crate::otlp::metrics::Metrics;
 use crate::otlp::{ContentPolicy, Mapping, UsageNames};
 
@@ -49,6 +49,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// | [`content`](Self::content) | `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` |
 /// | [`usage_names`](Self::usage_names) | `OTEL_SEMCONV_STABILITY_OPT_IN` |
 /// | | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_SCHEDULE_DELAY`; `OTEL_BSP_EXPORT_TIMEOUT`: how long a batch is tried again |
+/// | | `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT`: 1024 by default |
 /// | | `OTEL_METRICS_EXPORTER=none`: no metrics; `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds |
 ///
 /// Each of those with `OTLP` has forms of a signal's own, with `OTLP_TRACES` and `OTLP_METRICS`, which win.
@@ -195,7 +196,8 @@ impl OtlpBuilder {
         let mapping = mapping(self.content, self.usage_names, &self.variables);
         let ledger = Arc::new(Ledger::new(self.on_drop));
         let queue = Arc::new(Queue::new(limits, Arc::clone(&ledger)));
-        let provider = SdkTracerProvider::builder().with_resource(resource.clone());
+        let provider = span_limits::raise(SdkTracerProvider::builder(), &self.variables)?;
+        let provider = provider.with_resource(resource.clone());
         let (provider, metrics) = if self.variables.flag(&["OTEL_SDK_DISABLED"])? {
             (provider.with_sampler(Sampler::AlwaysOff), None)
         } else {

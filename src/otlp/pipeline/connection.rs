@@ -127,6 +127,8 @@ fn certificate(signal: Signal, said: &Said, variables: &Variables) -> Result<Opt
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     fn resolve(said: &Said, variables: &Variables) -> Result<Connection, String> {

@@ -64,6 +64,8 @@ fn parse(setting: &str, text: &str) -> Result<Uri, OtlpError> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     #[track_caller]

@@ -128,6 +128,8 @@ fn not_compressed(error: io::Error) -> SendError {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     #[track_caller]

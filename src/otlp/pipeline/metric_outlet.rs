@@ -56,6 +56,8 @@ impl PushMetricExporter for MetricOutlet {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use std::time::Duration;
 
     use mock_collector::{MockCollector, MockServer, Protocol as Spoken};

@@ -29,7 +29,7 @@ impl QueueProcessor {
         let worker = Arc::clone(&queue);
         thread::Builder::new()
             .name("otel-trace-otlp".to_owned())
-            .spawn(move || quietly(|| empty(&worker, &outlet)))
+            .spawn(move || empty(&worker, &outlet))
             .map_err(|error| OtlpError::new(format!("no thread for the export could be started: {error}")))?;
         Ok(Self { queue, flush_timeout })
     }
@@ -40,7 +40,7 @@ fn empty(queue: &Queue, outlet: &Outlet) {
         if !spans.is_empty() {
             let count = spans.len() as u64;
             // An exporter of the program's own may panic, and so may whoever hears of losses; the export goes on.
-            let delivered = catch_unwind(AssertUnwindSafe(|| outlet.deliver(spans, queue)));
+            let delivered = catch_unwind(AssertUnwindSafe(|| quietly(|| outlet.deliver(spans, queue))));
             queue.settle(delivered.unwrap_or_else(|_| Delivered::refused(count, "the exporter panicked")));
         }
         let _ = catch_unwind(AssertUnwindSafe(|| queue.ledger().tell()));

@@ -39,6 +39,8 @@ fn unknown_service() -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use opentelemetry::{Key, Value};
 
     use super::*;

@@ -9,6 +9,7 @@ use super::connection::Connection;
 #[cfg(feature = "otlp-grpc")]
 use super::grpc::GrpcSender;
 use super::http_sender::HttpSender;
+use super::quiet::quietly;
 use super::{OtlpError, Protocol};
 
 /// Sends messages of one signal. It blocks, at most for the timeout of the connection, and needs no runtime around it.
@@ -21,6 +22,10 @@ pub(crate) enum Sender {
 
 impl Sender {
     pub(crate) fn new(connection: Connection) -> Result<Self, OtlpError> {
+        quietly(|| Self::connecting(connection))
+    }
+
+    fn connecting(connection: Connection) -> Result<Self, OtlpError> {
         match connection.protocol {
             Protocol::HttpProtobuf => Ok(Self::Http(HttpSender::new(connection)?)),
             #[cfg(feature = "otlp-grpc")]

@@ -1,3 +1,6 @@
+//! When a message is sent again.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,0 +1,166 @@
+//! What exporting costs beside recording, as ratios to something else measured in the same run: `cargo bench --bench
+//! otlp`.
+//!
+//! Nothing is asserted. All of them hand their spans to a background thread, which works while nothing is measured.
+
+#[path = "layer/measure.rs"]
+mod measure;
+#[path = "layer/table.rs"]
+mod table;
+
+use std::error::Error;
+use std::path::Path;
+
+use measure::{Plan, Subject};
+use mock_collector::{MockServer, Protocol};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use otel_trace::otlp::{Otlp, OtlpBuilder, OtlpGuard};
+use otel_trace::{Guard, Recorder};
+use table::{Comparison, Table};
+use tracing::dispatcher::with_default;
+use tracing::{Dispatch, Span, info_span};
+use tracing_subscriber::prelude::*;
+
+type Failure = Box<dyn Error>;
+
+/// Operations a batch.
+const BATCH: usize = 100;
+
+/// What recording and exporting together may cost, against the sum of what each costs alone.
+const TARGET: Option<f64> = Some(1.1);
+
+#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+fn main() -> Result<(), Failure> {
+    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let plan = if is_bench { Plan::FULL } else { Plan::SMOKE };
+    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let receiver = runtime.block_on(MockServer::builder().protocol(Protocol::HttpBinary).start())?;
+    let endpoint = format!("http://{}", receiver.addr());
+    let mut table = Table::default();
+    let null = || Otlp::builder().exporter(Null);
+    compare(plan, &scratch.path().join("null"), "no exporter", null, &mut table)?;
+    let receiving = || Otlp::builder().endpoint(&endpoint);
+    compare(plan, &scratch.path().join("receiver"), "a receiver", receiving, &mut table)?;
+    if is_bench {
+        println!("{plan}\n\n{table}");
+    } else {
+        println!("Each operation was done once; `cargo bench --bench otlp` measures them.");
+    }
+    Ok(())
+}
+
+/// Recording and exporting in one subscriber, against each alone; exporting against `tracing-opentelemetry` as it comes.
+fn compare(
+    plan: Plan,
+    root: &Path,
+    to: &str,
+    otlp: impl Fn() -> OtlpBuilder,
+    table: &mut Table,
+) -> Result<(), Failure> {
+    let together = Program::new(Some(&root.join("together")), Some(Export::ours(otlp())?))?;
+    let recording = Program::new(Some(&root.join("recording")), None)?;
+    let exporting = Program::new(None, Some(Export::ours(otlp())?))?;
+    let plain = Program::new(None, Some(Export::plain(otlp())?))?;
+
+    let name = format!("record and export a tool span, {to}");
+    let both = Subject::new(&name, |ids| together.run(ids)).settled_by(|| together.settle());
+    let each = Subject::new("the sum of each alone", |ids| {
+        recording.run(ids);
+        exporting.run(ids);
+    });
+    let each = each.settled_by(|| exporting.settle());
+    let alone = Subject::new("recording alone", |ids| recording.run(ids));
+    table.measure(plan, Comparison::of(both, BATCH).with(each, TARGET).with(alone, None).on(&[1, 2]));
+
+    let name = format!("export a tool span, {to}");
+    let ours = Subject::new(&name, |ids| exporting.run(ids)).settled_by(|| exporting.settle());
+    let theirs = Subject::new("`tracing-opentelemetry`", |ids| plain.run(ids)).settled_by(|| plain.settle());
+    table.measure(plan, Comparison::of(ours, BATCH).with(theirs, None).on(&[1, 2]));
+    [together, recording, exporting, plain].iter().for_each(Program::check);
+    Ok(())
+}
+
+/// A subscriber, and a turn in which tools are called.
+struct Program {
+    dispatch: Dispatch,
+    turn: Span,
+    export: Option<Export>,
+    recorder: Option<(Recorder, Guard)>,
+}
+
+impl Program {
+    fn new(root: Option<&Path>, export: Option<Export>) -> Result<Self, Failure> {
+        let recorder = root.map(|root| Recorder::builder().root(root).build()).transpose()?;
+        let recording = recorder.as_ref().map(|(recorder, _)| recorder.layer().with_filter(recorder.filter()));
+        let registry = tracing_subscriber::registry().with(recording);
+        let dispatch = match &export {
+            Some(Export { otlp, is_plain: false, .. }) => Dispatch::new(registry.with(otlp.layer())),
+            Some(Export { otlp, is_plain: true, .. }) => {
+                Dispatch::new(registry.with(tracing_opentelemetry::layer().with_tracer(otlp.tracer())))
+            }
+            None => Dispatch::new(registry),
+        };
+        let turn = with_default(&dispatch, || {
+            let thread = info_span!("invoke_agent", otel_trace.kind = "thread");
+            thread.in_scope(|| info_span!("turn", otel_trace.kind = "turn"))
+        });
+        Ok(Self { dispatch, turn, export, recorder })
+    }
+
+    fn run(&self, ids: &[String]) {
+        with_default(&self.dispatch, || ids.iter().for_each(|id| call(&self.turn, id)));
+    }
+
+    /// Empties the queue: a full one drops spans, which is cheap.
+    fn settle(&self) {
+        if let Some(export) = &self.export {
+            export.otlp.flush().expect("the receiver takes all of them");
+        }
+    }
+
+    fn check(&self) {
+        let lost = self.recorder.as_ref().map_or(0, |(recorder, _)| recorder.stats().lost());
+        let dropped = self.export.as_ref().map_or(0, |export| export.otlp.stats().dropped());
+        assert_eq!((lost, dropped), (0, 0), "what was lost was cheap");
+    }
+}
+
+/// Where spans go, through our layer or `tracing-opentelemetry`'s as it comes.
+struct Export {
+    otlp: Otlp,
+    _guard: OtlpGuard,
+    is_plain: bool,
+}
+
+impl Export {
+    fn ours(builder: OtlpBuilder) -> Result<Self, Failure> {
+        let (otlp, guard) = builder.build()?;
+        Ok(Self { otlp, _guard: guard, is_plain: false })
+    }
+
+    fn plain(builder: OtlpBuilder) -> Result<Self, Failure> {
+        Ok(Self { is_plain: true, ..Self::ours(builder)? })
+    }
+}
+
+fn call(turn: &Span, id: &str) {
+    let tool = info_span!(
+        parent: turn,
+        "execute_tool",
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = "search",
+        gen_ai.tool.call.id = id,
+    );
+    tool.in_scope(|| {});
+}
+
+#[derive(Debug)]
+struct Null;
+
+impl SpanExporter for Null {
+    async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+        Ok(())
+    }
+}
