@@ -151,6 +151,16 @@ fn it_is_off_unless_a_variable_asks_for_it() {
 }
 
 #[test]
+fn who_runs_the_program_can_turn_off_what_its_code_turns_on() {
+    if role().is_some() {
+        let (otlp, _guard) = Otlp::builder().endpoint("http://receiver.invalid:4318").build().unwrap();
+        return end(&otlp, 0..COUNT);
+    }
+    let test = "environment::who_runs_the_program_can_turn_off_what_its_code_turns_on";
+    assert_eq!(said(&run(test, &[("OTEL_SDK_DISABLED", "TRUE")])), [""; 0]);
+}
+
+#[test]
 fn a_bad_value_is_told_with_its_variable_and_what_it_can_be() {
     if role().is_some() {
         return program();

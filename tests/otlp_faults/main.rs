@@ -15,6 +15,7 @@ mod gate;
 mod grpc_receiver;
 mod hanging;
 mod large;
+mod own_exporter;
 mod program;
 mod receiver;
 mod refusing;

@@ -1,6 +1,7 @@
 //! Who counts, and tells.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use super::stats::{DroppedSpans, OtlpStats};
@@ -48,7 +49,9 @@ impl Ledger {
     pub(super) fn tell(&self) {
         let Some(on_drop) = &self.on_drop else { return };
         let untold = self.with(|counts| std::mem::take(&mut counts.untold));
-        untold.iter().for_each(on_drop);
+        // Whoever hears of it may panic; the export goes on, and so does the program.
+        let tell = |dropped| catch_unwind(AssertUnwindSafe(|| on_drop(dropped)));
+        untold.iter().for_each(|dropped| drop(tell(dropped)));
     }
 
     /// Tells all of it, at the end: to the callback, else on stderr.
