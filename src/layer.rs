@@ -102,6 +102,7 @@ mod ignoring;
 mod instant;
 mod json_text;
 mod last_words;
+pub(crate) mod live;
 mod opening;
 mod parent;
 mod record_layer;

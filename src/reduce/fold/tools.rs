@@ -192,6 +192,7 @@ impl Tools {
         };
         problems.use_before_start(at, call.window.started.seq, Code::UnknownObject, &format!("tool call {tool}"));
         call.evidence.add(at.when.seq, payload.cloned());
+        call.span.learn(at.context.span.as_ref());
         Some(call)
     }
 }

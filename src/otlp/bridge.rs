@@ -1,0 +1,97 @@
+//! The bridge: our layer beside `tracing-opentelemetry`'s.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context as OtelContext, ContextGuard};
+use tracing::Subscriber;
+use tracing::span::{Attributes, Id};
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, Layered};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::live_run::{LiveRun, LiveRuns};
+use super::metrics::Metrics;
+use super::{Mapping, TraceContext};
+use crate::Recorder;
+
+/// A layer that makes OpenTelemetry's spans of all spans, and of ours what the GenAI conventions call them.
+pub type Bridge<S, T> = Layered<Behind, Layered<OpenTelemetryLayer<S, T>, Ahead, S>, S>;
+
+/// Puts `layer`, which exports spans, beside a recorder's own: its spans carry what the recorder sees, and what the
+/// recorder writes names its spans. It may come before the recorder's layer or behind it.
+///
+/// The exporter behind `layer` must be wrapped in [`MapExporter`](super::MapExporter), which says what is exported of a
+/// span. [`Otlp::bridge`](super::Otlp::bridge) does all that.
+pub fn bridge<S, T>(recorder: &Recorder, layer: OpenTelemetryLayer<S, T>) -> Bridge<S, T>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    OpenTelemetryLayer<S, T>: Layer<S>,
+{
+    bridge_with(recorder, layer, Mapping::from_env(), None)
+}
+
+pub(super) fn bridge_with<S, T>(
+    recorder: &Recorder,
+    layer: OpenTelemetryLayer<S, T>,
+    mapping: Mapping,
+    metrics: Option<Metrics>,
+) -> Bridge<S, T>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    OpenTelemetryLayer<S, T>: Layer<S>,
+{
+    let caller = TraceContext::from_env().map(|caller| caller.context());
+    recorder.export_to(Arc::new(LiveRuns::new(LiveRun::new(mapping, metrics, caller.clone()))));
+    Ahead { recorder: recorder.clone(), caller }.and_then(layer).and_then(Behind { _private: () })
+}
+
+/// What is done before OpenTelemetry's layer hears of a span.
+#[derive(Debug)]
+pub struct Ahead {
+    recorder: Recorder,
+    /// The span of another process that this one runs in.
+    caller: Option<OtelContext>,
+}
+
+/// What is done after it.
+#[derive(Debug)]
+pub struct Behind {
+    _private: (),
+}
+
+thread_local! {
+    /// Held while OpenTelemetry's layer looks for the parent of a span.
+    static ATTACHED: RefCell<Option<ContextGuard>> = const { RefCell::new(None) };
+}
+
+/// Where `caller` is the parent of a span that is opened here and now.
+pub(super) fn is_called<'c>(caller: Option<&'c OtelContext>, span: &Attributes<'_>) -> Option<&'c OtelContext> {
+    caller.filter(|_| span.is_contextual() && !OtelContext::map_current(|current| current.has_active_span()))
+}
+
+impl<S> Layer<S> for Ahead
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attrs: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        if let Some(caller) = is_called(self.caller.as_ref(), attrs) {
+            ATTACHED.with_borrow_mut(|attached| *attached = Some(caller.clone().attach()));
+        }
+    }
+
+    /// What a plain span was is said when it closes, and OpenTelemetry's layer exports it when it closes.
+    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
+        if let Some(span) = ctx.span(&id) {
+            self.recorder.span_closes(&span);
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Behind {
+    fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let _ended = ATTACHED.with_borrow_mut(Option::take);
+    }
+}
