@@ -12,8 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Layered};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::live_run::{LiveRun, LiveRuns};
-use super::metrics::Metrics;
+use super::live_run::{LiveRun, LiveRuns, OnEnd};
 use super::{Mapping, TraceContext};
 use crate::Recorder;
 
@@ -37,14 +36,14 @@ pub(super) fn bridge_with<S, T>(
     recorder: &Recorder,
     layer: OpenTelemetryLayer<S, T>,
     mapping: Mapping,
-    metrics: Option<Metrics>,
+    on_end: Option<OnEnd>,
 ) -> Bridge<S, T>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     OpenTelemetryLayer<S, T>: Layer<S>,
 {
     let caller = TraceContext::from_env().map(|caller| caller.context());
-    recorder.export_to(Arc::new(LiveRuns::new(LiveRun::new(mapping, metrics, caller.clone()))));
+    recorder.export_to(Arc::new(LiveRuns::new(LiveRun::new(mapping, on_end, caller.clone()))));
     Ahead { recorder: recorder.clone(), caller }.and_then(layer).and_then(Behind { _private: () })
 }
 

@@ -1,7 +1,9 @@
 //! What the live spans of a recorder's runs have to know of each other: which of them link to which.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
@@ -9,16 +11,19 @@ use tracing_opentelemetry::get_otel_context;
 
 use super::bridge::is_called;
 use super::live_span::AsLive;
-use super::metrics::Metrics;
+use super::span_facts::SpanFacts;
 use super::{Mapping, attribute};
 use crate::event::{CallId, ThreadId, ToolCallId, TraceId, TurnId};
 use crate::layer::live::{LiveSpan, LiveSpans, Opened};
 
+/// Takes what a span was, and how long it took.
+pub(super) type OnEnd = Arc<dyn Fn(&SpanFacts, Duration) + Send + Sync>;
+
 /// The runs of a recorder that are exported as they are recorded.
-#[derive(Debug)]
 pub(super) struct LiveRun {
     pub(super) mapping: Mapping,
-    pub(super) metrics: Option<Metrics>,
+    /// Told of each span that ends, sampled or not.
+    pub(super) on_end: Option<OnEnd>,
     caller: Option<Context>,
     recordings: Mutex<HashMap<TraceId, Spans>>,
 }
@@ -36,9 +41,15 @@ struct Spans {
     results: HashMap<ThreadId, Vec<ThreadId>>,
 }
 
+impl fmt::Debug for LiveRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveRun").field("mapping", &self.mapping).finish_non_exhaustive()
+    }
+}
+
 impl LiveRun {
-    pub(super) fn new(mapping: Mapping, metrics: Option<Metrics>, caller: Option<Context>) -> Self {
-        Self { mapping, metrics, caller, recordings: Mutex::default() }
+    pub(super) fn new(mapping: Mapping, on_end: Option<OnEnd>, caller: Option<Context>) -> Self {
+        Self { mapping, on_end, caller, recordings: Mutex::default() }
     }
 
     fn spans<T>(&self, recording: &TraceId, act: impl FnOnce(&mut Spans) -> T) -> T {

@@ -9,7 +9,7 @@ use tracing::span::Id;
 use tracing_opentelemetry::get_otel_context;
 
 use super::TraceContext;
-use super::describe::{Described, describe};
+use super::describe::describe;
 use super::gathered::Gathered;
 use super::live_run::LiveRun;
 use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ToolCallId};
@@ -85,7 +85,8 @@ impl LiveSpan for AsLive {
         // One that is not sampled is known to nobody but to the metrics and to those that link to it.
         let is_sampled = self.begun.get().is_some_and(|begun| begun.context.span().is_recording());
         let mapping = &self.run.mapping;
-        let digest = Gathered::digest(kind, body, if is_sampled { mapping.content } else { super::ContentPolicy::Omit })?;
+        let digest =
+            Gathered::digest(kind, body, if is_sampled { mapping.content } else { super::ContentPolicy::Omit })?;
         Some(Box::new(move |id: &RawPayloadId| self.gathered().add_body(id.clone(), digest)))
     }
 
@@ -101,19 +102,16 @@ impl LiveSpan for AsLive {
 
     fn close(&self) {
         let Some((facts, links, lasted)) = self.gathered().finish() else { return };
-        if let Some(metrics) = &self.run.metrics {
-            metrics.record(&facts, lasted);
+        if let Some(on_end) = &self.run.on_end {
+            on_end(&facts, lasted);
         }
         let Some(begun) = self.begun.get() else { return };
         let span = begun.context.span();
         if !span.is_recording() {
             return;
         }
-        // Its kind is what `map` makes of its attributes: a span can't change it.
-        let Described { name, kind: _, status, attributes } = describe(&facts, self.run.mapping);
-        span.update_name(name);
-        span.set_status(status);
-        span.set_attributes(attributes);
+        // Name, kind and status are what `map` makes of them.
+        span.set_attributes(describe(&facts, self.run.mapping).into_live());
         for (to, why) in links {
             span.add_link(to, vec![why]);
         }
