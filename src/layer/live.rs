@@ -42,8 +42,9 @@ pub(crate) type Read = Box<dyn FnOnce(&RawPayloadId)>;
 
 /// A live span.
 pub(crate) trait LiveSpan: Debug + Send + Sync {
-    /// Has the span begin, if it has not: from then on it has ids. Called where no lock is held.
-    fn begin(&self);
+    /// Has the span begin, if it has not: from then on it has ids. Called where no lock is held. Gives whether it has:
+    /// a layer behind ours may not have heard of it yet.
+    fn begin(&self) -> bool;
 
     /// Its ids, where it has begun.
     fn ids(&self) -> Option<&SpanRef>;

@@ -107,10 +107,8 @@ impl SpanState {
     }
 
     /// Has the live span begin, so that what is recorded from now on names it.
-    fn begin_live(&self) {
-        if let Some(live) = &self.live {
-            live.begin();
-        }
+    fn begin_live(&self) -> bool {
+        self.live.as_ref().is_none_or(|live| live.begin())
     }
 
     pub(super) fn is_handled(&self) -> bool {
@@ -186,7 +184,8 @@ impl SpanState {
                 self.keep_to_say();
             }
             // What a span at the top is in may still be said: it may follow from another.
-            None if is_complete && self.parent.is_some() => self.start(UnixMillis::now()),
+            // Nor can its start name a live span of which nobody has heard.
+            None if is_complete && self.parent.is_some() && self.begin_live() => self.start(UnixMillis::now()),
             None => {}
         }
     }

@@ -104,7 +104,7 @@ impl Gathered {
         Some((facts, std::mem::take(&mut self.links), Duration::from_millis(millis)))
     }
 
-    pub(super) fn add_event(&mut self, run: &LiveRun, own: &SpanContext, said: Said<'_>, event: &Event) {
+    pub(super) fn add_event(&mut self, run: &LiveRun, own: Option<&SpanContext>, said: Said<'_>, event: &Event) {
         if self.is_over {
             return;
         }

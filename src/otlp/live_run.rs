@@ -60,15 +60,18 @@ impl LiveRun {
         }
     }
 
-    pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: &SpanContext) {
+    pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: Option<&SpanContext>) {
+        let Some(span) = span else { return };
         self.spans(recording, |spans| drop(spans.threads.insert(thread.clone(), span.clone())));
     }
 
-    pub(super) fn tool(&self, recording: &TraceId, tool: &ToolCallId, span: &SpanContext) {
+    pub(super) fn tool(&self, recording: &TraceId, tool: &ToolCallId, span: Option<&SpanContext>) {
+        let Some(span) = span else { return };
         self.spans(recording, |spans| drop(spans.tools.insert(tool.clone(), span.clone())));
     }
 
-    pub(super) fn asked(&self, recording: &TraceId, thread: &ThreadId, calls: &[CallId], span: &SpanContext) {
+    pub(super) fn asked(&self, recording: &TraceId, thread: &ThreadId, calls: &[CallId], span: Option<&SpanContext>) {
+        let Some(span) = span else { return };
         self.spans(recording, |spans| {
             for call in calls {
                 spans.asked_by.entry((thread.clone(), call.clone())).or_insert_with(|| span.clone());
@@ -77,10 +80,10 @@ impl LiveRun {
     }
 
     /// An answer of this turn is complete. What it asked for is known, or may be anything.
-    pub(super) fn answered(&self, recording: &TraceId, turn: &TurnId, is_known: bool, span: &SpanContext) {
-        self.spans(recording, |spans| match is_known {
-            true => drop(spans.unheard.remove(turn)),
-            false => drop(spans.unheard.insert(turn.clone(), span.clone())),
+    pub(super) fn answered(&self, recording: &TraceId, turn: &TurnId, is_known: bool, span: Option<&SpanContext>) {
+        self.spans(recording, |spans| match span.filter(|_| !is_known) {
+            None => drop(spans.unheard.remove(turn)),
+            Some(span) => drop(spans.unheard.insert(turn.clone(), span.clone())),
         });
     }
 

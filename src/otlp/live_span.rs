@@ -58,18 +58,19 @@ impl AsLive {
 }
 
 impl LiveSpan for AsLive {
-    fn begin(&self) {
-        if self.begun.get().is_some() || self.gathered().is_over() {
-            return;
+    fn begin(&self) -> bool {
+        if self.begun.get().is_some() {
+            return true;
         }
-        let Some(subscriber) = self.subscriber.upgrade() else { return };
-        let Some(context) = get_otel_context(&self.id, &subscriber) else { return };
-        let own = context.span().span_context().clone();
-        if own.is_valid() {
-            let ids = self.ids_of(&own);
-            // Whoever came first has the same one.
-            let _ = self.begun.set(Begun { context, ids });
+        if self.gathered().is_over() {
+            return false;
         }
+        let context = self.subscriber.upgrade().and_then(|subscriber| get_otel_context(&self.id, &subscriber));
+        let Some(context) = context.filter(|context| context.span().span_context().is_valid()) else { return false };
+        let ids = self.ids_of(context.span().span_context());
+        // Whoever came first has the same one.
+        let _ = self.begun.set(Begun { context, ids });
+        true
     }
 
     fn ids(&self) -> Option<&SpanRef> {
@@ -91,9 +92,7 @@ impl LiveSpan for AsLive {
     }
 
     fn event(&self, said: Said<'_>, event: &Event) {
-        if let Some(own) = self.span_context() {
-            self.gathered().add_event(&self.run, &own, said, event);
-        }
+        self.gathered().add_event(&self.run, self.span_context().as_ref(), said, event);
     }
 
     fn spawned_by(&self, tool: &ToolCallId) {

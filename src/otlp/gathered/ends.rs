@@ -29,7 +29,7 @@ impl Gathered {
     pub(super) fn inference_completed(
         &mut self,
         run: &LiveRun,
-        own: &SpanContext,
+        own: Option<&SpanContext>,
         said: Said<'_>,
         event: &InferenceCompleted,
     ) {
@@ -48,7 +48,7 @@ impl Gathered {
     pub(super) fn inference_failed(
         &mut self,
         run: &LiveRun,
-        own: &SpanContext,
+        own: Option<&SpanContext>,
         said: Said<'_>,
         event: &InferenceFailed,
     ) {
@@ -59,7 +59,7 @@ impl Gathered {
     pub(super) fn inference_cancelled(
         &mut self,
         run: &LiveRun,
-        own: &SpanContext,
+        own: Option<&SpanContext>,
         said: Said<'_>,
         event: &InferenceCancelled,
     ) {
@@ -71,7 +71,7 @@ impl Gathered {
     fn answer(
         &mut self,
         run: &LiveRun,
-        own: &SpanContext,
+        own: Option<&SpanContext>,
         said: Said<'_>,
         body: Option<&PayloadRef>,
         first_token_at: Option<UnixMillis>,

@@ -16,7 +16,13 @@ use crate::otlp::live_run::LiveRun;
 use crate::otlp::span_facts::{CellFacts, CompactionFacts, InferenceFacts, ThreadFacts, ToolFacts, What};
 
 impl Gathered {
-    pub(super) fn thread_started(&mut self, run: &LiveRun, own: &SpanContext, said: Said<'_>, event: &ThreadStarted) {
+    pub(super) fn thread_started(
+        &mut self,
+        run: &LiveRun,
+        own: Option<&SpanContext>,
+        said: Said<'_>,
+        event: &ThreadStarted,
+    ) {
         let session = match event.metadata_payload.as_ref().and_then(|body| self.take(body)) {
             Some(Digest::Session(session)) => session,
             Some(_) | None => SessionDigest::default(),
@@ -49,7 +55,13 @@ impl Gathered {
         self.name(&event.request_payload);
     }
 
-    pub(super) fn tool_started(&mut self, run: &LiveRun, own: &SpanContext, said: Said<'_>, event: &ToolCallStarted) {
+    pub(super) fn tool_started(
+        &mut self,
+        run: &LiveRun,
+        own: Option<&SpanContext>,
+        said: Said<'_>,
+        event: &ToolCallStarted,
+    ) {
         let invocation = match event.invocation_payload.as_ref().and_then(|body| self.take(body)) {
             Some(Digest::Invocation(invocation)) => Some(invocation),
             Some(_) | None => None,

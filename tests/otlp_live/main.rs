@@ -1,0 +1,7 @@
+//! Live spans: what they are called, what they tell, what they link to, and what the bundle says of them.
+
+mod exported;
+mod joined;
+mod meaning;
+mod program;
+mod with_bundle;
