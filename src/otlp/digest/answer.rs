@@ -1,12 +1,10 @@
 //! Where a model's answer stands in a response, told by the first field that only one shape has.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
-use super::items;
 use super::message::{self, ASSISTANT, Message};
 use super::request::{as_json, json};
+use super::{items, parts};
 use crate::event::CallId;
 use crate::reduce::{Object, list, text};
 
@@ -77,9 +75,7 @@ impl<'a> Answer<'a> {
             Self::Candidates(candidates) => each(candidates, "finishReason"),
             Self::Content(_) => body.string("stop_reason").into_iter().collect(),
             Self::Items(_) | Self::Nothing => status(body).into_iter().collect(),
-            Self::Fields(_) => {
-                body.list("gen_ai.response.finish_reasons").into_iter().flatten().filter_map(words).collect()
-            }
+            Self::Fields(_) => said_reasons(body),
         }
     }
 
@@ -96,8 +92,12 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn words(value: &RawValue) -> Option<String> {
-    text(value).map(Cow::into_owned)
+/// Why the model stopped, as a span says it, be it beside no content.
+pub(super) fn said_reasons(body: &Object<'_>) -> Vec<String> {
+    let Some(reasons) = body.some("gen_ai.response.finish_reasons") else { return Vec::new() };
+    let inside = text(reasons);
+    let json = inside.as_deref().unwrap_or_else(|| reasons.get());
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 /// Why a response of the Responses API is not complete, else how it stands.
@@ -109,15 +109,13 @@ fn status(body: &Object<'_>) -> Option<String> {
 fn each<'a>(answers: &[Object<'a>], said: &str, why: &str) -> Vec<Message<'a>> {
     let message = |answer: &Object<'a>| {
         let message = answer.some(said).map(|message| Message::read(message, ASSISTANT));
-        let finish_reason = answer.some(why);
-        Message { finish_reason, ..message.unwrap_or_else(|| Message::new(ASSISTANT, Vec::new())) }
+        message.unwrap_or_else(|| Message::new(ASSISTANT, Vec::new())).finished(answer.some(why))
     };
     answers.iter().map(message).collect()
 }
 
 fn anthropic<'a>(body: &Object<'a>, content: &'a RawValue) -> Message<'a> {
-    let message = Message::new(message::role(body, ASSISTANT), super::parts::of_content(content));
-    Message { finish_reason: body.some("stop_reason"), ..message }
+    Message::new(message::role(body, ASSISTANT), parts::of_content(content)).finished(body.some("stop_reason"))
 }
 
 /// An id that links; an empty one does not.

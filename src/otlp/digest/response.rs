@@ -1,7 +1,7 @@
 //! `inference_response` bodies.
 
 use super::ResponseDigest;
-use super::answer::Answer;
+use super::answer::{Answer, said_reasons};
 use crate::otlp::ContentPolicy;
 use crate::reduce::{Object, RESPONSE_IDS, usage};
 
@@ -10,11 +10,13 @@ impl ResponseDigest {
     pub(crate) fn of(bytes: &[u8], content: ContentPolicy) -> Self {
         let Some(body) = str::from_utf8(bytes).ok().and_then(Object::parse) else { return Self::default() };
         let answer = Answer::of(&body);
-        let of_answer = |answer: &Answer<'_>| answer.finish_reasons(&body);
         Self {
             response_id: text(&body, &RESPONSE_IDS),
             model: text(&body, &["model", "modelVersion", "model_version", "gen_ai.response.model"]),
-            finish_reasons: answer.as_ref().map(of_answer).unwrap_or_default(),
+            finish_reasons: match &answer {
+                Some(answer) => answer.finish_reasons(&body),
+                None => said_reasons(&body),
+            },
             usage: usage(&body),
             cache_write_tokens: cache_write_tokens(&body),
             call_ids: answer.as_ref().map(Answer::call_ids).unwrap_or_default(),
