@@ -1,5 +1,10 @@
 //! What of a body goes into attributes.
 
+mod answer;
+mod items;
+mod message;
+mod part;
+mod parts;
 mod request;
 mod response;
 mod tool;
