@@ -22,14 +22,14 @@ pub type Bridge<S, T> = Layered<Behind, Layered<OpenTelemetryLayer<S, T>, Ahead,
 /// Puts `layer`, which exports spans, beside a recorder's own: its spans carry what the recorder sees, and what the
 /// recorder writes names its spans. It may come before the recorder's layer or behind it.
 ///
-/// The exporter behind `layer` must be wrapped in [`MapExporter`](super::MapExporter), which says what is exported of a
-/// span. [`Otlp::bridge`](super::Otlp::bridge) does all that.
-pub fn bridge<S, T>(recorder: &Recorder, layer: OpenTelemetryLayer<S, T>) -> Bridge<S, T>
+/// The exporter behind `layer` must be wrapped in [`MapExporter`](super::MapExporter) with the same mapping: it says what
+/// is exported of a span. [`Otlp::bridge`](super::Otlp::bridge) does all that.
+pub fn bridge<S, T>(recorder: &Recorder, layer: OpenTelemetryLayer<S, T>, mapping: Mapping) -> Bridge<S, T>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     OpenTelemetryLayer<S, T>: Layer<S>,
 {
-    bridge_with(recorder, layer, Mapping::from_env(), None)
+    bridge_with(recorder, layer, mapping, None)
 }
 
 pub(super) fn bridge_with<S, T>(

@@ -8,7 +8,7 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracer, SdkTrac
 use otel_trace::bundle::Reader;
 use otel_trace::event::Record;
 use otel_trace::graph::Graph;
-use otel_trace::otlp::{ContentPolicy, MapExporter, Mapping, bridge};
+use otel_trace::otlp::{Bridge, ContentPolicy, MapExporter, Mapping, bridge};
 use otel_trace::reduce::{Options, reduce};
 use otel_trace::{Guard, Recorder};
 use tempfile::TempDir;
@@ -24,6 +24,7 @@ pub(crate) struct Rig {
     guard: Option<Guard>,
     exporter: InMemorySpanExporter,
     provider: SdkTracerProvider,
+    mapping: Mapping,
     /// It goes last: the end of the recording is written there.
     root: TempDir,
 }
@@ -58,7 +59,7 @@ impl Rig {
         let mapping = Mapping { content, ..Mapping::default() };
         let mapped = MapExporter::new(exporter.clone(), mapping);
         let provider = SdkTracerProvider::builder().with_sampler(sampler).with_simple_exporter(mapped).build();
-        Self { root, recorder, guard: Some(guard), exporter, provider }
+        Self { recorder, guard: Some(guard), exporter, provider, mapping, root }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -72,11 +73,18 @@ impl Rig {
         tracing_opentelemetry::layer().with_tracer(self.provider.tracer("otel-trace"))
     }
 
+    pub(crate) fn bridge<S>(&self) -> Bridge<S, SdkTracer>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        bridge(&self.recorder, self.layer(), self.mapping)
+    }
+
     /// Runs a program under both layers.
     pub(crate) fn run(&self, order: Order, program: impl FnOnce()) {
         match order {
             Order::BridgeFirst => {
-                let bridge = bridge(&self.recorder, self.layer());
+                let bridge = self.bridge();
                 let recording = self.recorder.layer().with_filter(self.recorder.filter());
                 let subscriber = tracing_subscriber::registry().with(bridge).with(recording);
                 tracing::subscriber::with_default(subscriber, program);
@@ -84,8 +92,7 @@ impl Rig {
             Order::RecorderFirst => {
                 let recording = self.recorder.layer().with_filter(self.recorder.filter());
                 let subscriber = tracing_subscriber::registry().with(recording);
-                let bridge = bridge(&self.recorder, self.layer());
-                tracing::subscriber::with_default(subscriber.with(bridge), program);
+                tracing::subscriber::with_default(subscriber.with(self.bridge()), program);
             }
         }
     }

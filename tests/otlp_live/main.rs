@@ -2,6 +2,7 @@
 
 mod exported;
 mod joined;
+mod layered;
 mod meaning;
 mod program;
 mod with_bundle;
