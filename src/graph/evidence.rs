@@ -30,14 +30,17 @@ pub struct LiveSpan {
     /// Itself.
     #[serde(rename = "otel_span_id", skip_serializing_if = "Option::is_none")]
     pub span_id: Option<OtelSpanId>,
+    /// The span above it.
+    #[serde(rename = "otel_parent_span_id", skip_serializing_if = "Option::is_none")]
+    pub parent_span_id: Option<OtelSpanId>,
 }
 
 impl LiveSpan {
     pub(crate) fn of(span: Option<&SpanRef>) -> Self {
-        let SpanRef { trace_id, span_id } = match span {
+        let SpanRef { trace_id, span_id, parent_span_id } = match span {
             Some(span) => span.clone(),
             None => return Self::default(),
         };
-        Self { trace_id: Some(trace_id), span_id: Some(span_id) }
+        Self { trace_id: Some(trace_id), span_id: Some(span_id), parent_span_id }
     }
 }
