@@ -257,7 +257,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
 }
 
 pub(crate) fn record(kind: EventKind) -> impl Strategy<Value = Record> {
-    let span = (id(), id(), option(id()));
+    let span = (id(), id(), of(id()));
     let span = span.prop_map(|(trace_id, span_id, parent_span_id)| SpanRef { trace_id, span_id, parent_span_id });
     let context =
         (of(id()), of(id()), of(span)).prop_map(|(thread_id, turn_id, span)| EventContext { thread_id, turn_id, span });
