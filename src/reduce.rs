@@ -27,6 +27,9 @@ mod options;
 mod problems;
 mod work;
 
+#[cfg(feature = "otlp")]
+pub(crate) use decode::{Object, RequestShape, list, text, usage};
+
 use crate::bundle::Reader;
 use crate::graph::{Code, Diagnostic, Graph};
 

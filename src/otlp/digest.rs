@@ -1,5 +1,9 @@
 //! What of a body goes into attributes.
 
+mod request;
+mod response;
+mod tool;
+
 use crate::event::{CallId, Usage};
 
 /// Of a request to a model.

@@ -35,6 +35,14 @@ mod unopened;
 mod usage;
 mod why;
 
+/// How bodies are read, for whoever tells of them to somebody else.
+#[cfg(feature = "otlp")]
+pub(crate) use {
+    object::{Object, list, text},
+    request_shape::RequestShape,
+    usage::read as usage,
+};
+
 pub(super) use bodies::Body;
 pub(super) use checkpoint::Checkpoint;
 pub(super) use contents::{ContentId, Known, Readings};

@@ -10,7 +10,7 @@ use super::why::{UNREADABLE, Why};
 
 /// A JSON object, its values still text.
 #[derive(Default)]
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Whether it has a field whose name is no text: half a surrogate pair. Nobody asks for such a field.
     has_unreadable: bool,
@@ -18,11 +18,11 @@ pub(super) struct Object<'a> {
 
 impl<'a> Object<'a> {
     /// The object that this text is, if it is one.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    pub(super) fn of(value: &'a RawValue) -> Option<Self> {
+    pub(crate) fn of(value: &'a RawValue) -> Option<Self> {
         Self::parse(value.get())
     }
 
@@ -38,26 +38,26 @@ impl<'a> Object<'a> {
     }
 
     /// The value of a field; of the last one where it is repeated.
-    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.fields.iter().rev().find(|(key, _)| key == name).map(|&(_, value)| value)
     }
 
     /// The value of a field that is not null.
-    pub(super) fn some(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn some(&self, name: &str) -> Option<&'a RawValue> {
         self.get(name).filter(|value| value.get() != "null")
     }
 
     /// The value of the first of these fields that is there and not null.
-    pub(super) fn first(&self, names: &[&str]) -> Option<&'a RawValue> {
+    pub(crate) fn first(&self, names: &[&str]) -> Option<&'a RawValue> {
         names.iter().find_map(|name| self.some(name))
     }
 
     /// The fields, in the order of the text.
-    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.fields.iter().map(|(name, value)| (&**name, *value))
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         text(self.get(name)?)
     }
 
@@ -70,24 +70,24 @@ impl<'a> Object<'a> {
         }
     }
 
-    pub(super) fn string(&self, name: &str) -> Option<String> {
+    pub(crate) fn string(&self, name: &str) -> Option<String> {
         self.text(name).map(Cow::into_owned)
     }
 
-    pub(super) fn list(&self, name: &str) -> Option<Vec<&'a RawValue>> {
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<&'a RawValue>> {
         list(self.get(name)?)
     }
 
-    pub(super) fn object(&self, name: &str) -> Option<Object<'a>> {
+    pub(crate) fn object(&self, name: &str) -> Option<Object<'a>> {
         Self::of(self.get(name)?)
     }
 
-    pub(super) fn number<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
+    pub(crate) fn number<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
 
     /// A name that some producers write as a number.
-    pub(super) fn name(&self, name: &str) -> Option<String> {
+    pub(crate) fn name(&self, name: &str) -> Option<String> {
         let value = self.get(name)?;
         let digits = value.get();
         if digits.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
@@ -107,7 +107,7 @@ impl<'a> Object<'a> {
 }
 
 /// The text that a value is.
-pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     let json = value.get();
     if !json.starts_with('"') {
         return None;
@@ -116,7 +116,7 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// The values of the list that a value is.
-pub(super) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
+pub(crate) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }
 

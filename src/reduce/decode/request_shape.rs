@@ -9,7 +9,7 @@ use crate::graph::Role;
 
 /// A shape of requests, in the order in which they are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RequestShape {
+pub(crate) enum RequestShape {
     /// The Responses API.
     Responses,
     /// Fields of the GenAI conventions.
@@ -33,12 +33,12 @@ impl RequestShape {
     pub(super) const LISTS: [&'static str; 4] = ["input", "gen_ai.input.messages", "contents", "messages"];
 
     /// The shape of a request that has those fields for which `has` holds.
-    pub(super) fn of(has: impl Fn(&str) -> bool) -> Option<Self> {
+    pub(crate) fn of(has: impl Fn(&str) -> bool) -> Option<Self> {
         Self::ALL.into_iter().find(|shape| has(shape.list()))
     }
 
     /// The field that holds the items.
-    pub(super) fn list(self) -> &'static str {
+    pub(crate) fn list(self) -> &'static str {
         let [responses, gen_ai, gemini, messages] = Self::LISTS;
         match self {
             Self::Responses => responses,

@@ -4,7 +4,7 @@ use super::object::Object;
 use crate::event::Usage;
 
 /// What a response says of its usage.
-pub(super) fn read(body: &Object<'_>) -> Option<Usage> {
+pub(crate) fn read(body: &Object<'_>) -> Option<Usage> {
     let provider =
         || body.object("usage").and_then(|usage| chat(&usage).or_else(|| messages_or_responses(body, &usage)));
     recorded(body).or_else(provider).or_else(|| gemini(body)).or_else(|| gen_ai(body))
