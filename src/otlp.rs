@@ -2,14 +2,19 @@
 
 pub mod attribute;
 mod content_policy;
+mod derived_id;
 mod describe;
 mod digest;
 mod error_type;
+pub mod export;
 mod foreign;
 mod kind;
+pub mod locate;
 mod map;
 mod mapping;
+mod object;
 mod pipeline;
+mod placement;
 mod span_facts;
 mod usage_names;
 

@@ -34,6 +34,12 @@ pub use self::guard::OtlpGuard;
 pub use self::protocol::{Compression, Protocol};
 pub use self::stats::{DropReason, DroppedSpans, OtlpStats};
 
+pub(super) use self::connection::{Connection, Said};
+pub(super) use self::resource::resolve as resolve_resource;
+pub(super) use self::sending::{Failure, SendError, Sender};
+pub(super) use self::signal::Signal;
+pub(super) use self::variables::Variables;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +51,6 @@ use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
 
 use self::ledger::Ledger;
-use self::variables::Variables;
 
 /// A running export. Clones are the same one.
 #[derive(Debug, Clone)]

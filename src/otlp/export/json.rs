@@ -30,7 +30,7 @@ impl<W: Write> JsonFile<W> {
     /// Adds what [`spans`] gives for this bundle. `progress` is told after every span.
     ///
     /// # Errors
-    /// As `out` has them.
+    /// As `out` has them, and where the environment says of the resource what can't be done.
     pub fn add(
         &mut self,
         bundle: &Reader,
@@ -38,13 +38,14 @@ impl<W: Write> JsonFile<W> {
         options: &ExportOptions,
         mut progress: impl FnMut(Progress),
     ) -> io::Result<Exported> {
+        let resource = resource(options, graph).map_err(io::Error::other)?;
         let total = Plan::of(bundle, graph).spans();
         let mut exported = Exported::default();
         let mut closing = Vec::new();
         for span in spans(bundle, graph, &options.mapping) {
             exported.trace_ids.insert(span.span_context.trace_id().to_string());
             if exported.spans == 0 {
-                closing = self.open(&Envelope::new(&resource(options, graph), &span).around)?;
+                closing = self.open(&Envelope::new(&resource, &span).around)?;
             } else {
                 self.out.write_all(b",")?;
             }

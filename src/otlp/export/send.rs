@@ -52,12 +52,13 @@ pub fn export(
     let connection = options.connection()?;
     let url = connection.url().to_string();
     let sender = Sender::new(connection).map_err(ExportError::options)?;
+    let resource = resource(options, graph).map_err(ExportError::options)?;
     let total = Plan::of(bundle, graph).spans();
     let mut sending = Sending { sender, url, envelope: None, total, exported: Exported::default(), progress };
     let mut batch = Batch::default();
     for span in spans(bundle, graph, &options.mapping) {
         sending.exported.trace_ids.insert(span.span_context.trace_id().to_string());
-        sending.envelope.get_or_insert_with(|| Envelope::new(&resource(options, graph), &span));
+        sending.envelope.get_or_insert_with(|| Envelope::new(&resource, &span));
         let span = Span::from(span);
         if !batch.has_room_for(&span) {
             sending.send(std::mem::take(&mut batch))?;
