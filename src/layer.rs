@@ -108,7 +108,7 @@ mod parent;
 mod record_layer;
 mod recorder;
 mod span_state;
-mod stderr;
+pub(crate) mod stderr;
 mod supplied;
 mod tool_kind;
 mod tool_name;

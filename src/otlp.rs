@@ -4,22 +4,31 @@ pub mod attribute;
 mod bridge;
 mod content_policy;
 mod context;
+mod derived_id;
 mod describe;
 mod digest;
 mod error_type;
+pub mod export;
 mod foreign;
 mod gathered;
 mod kind;
 mod live_run;
 mod live_span;
+pub mod locate;
 mod map;
 mod mapping;
+mod object;
+mod pipeline;
+mod placement;
 mod span_facts;
 mod usage_names;
 
-pub use bridge::{Ahead, Behind, Bridge, bridge};
-pub use content_policy::ContentPolicy;
-pub use context::{BadTraceParent, TraceContext};
-pub use map::{MapExporter, map};
-pub use mapping::Mapping;
-pub use usage_names::UsageNames;
+pub use self::bridge::{Ahead, Behind, Bridge, bridge};
+pub use self::content_policy::ContentPolicy;
+pub use self::context::{BadTraceParent, TraceContext};
+pub use self::map::{MapExporter, map};
+pub use self::mapping::Mapping;
+pub use self::pipeline::{
+    Compression, DropReason, DroppedSpans, Otlp, OtlpBuilder, OtlpError, OtlpGuard, OtlpStats, Protocol,
+};
+pub use self::usage_names::UsageNames;

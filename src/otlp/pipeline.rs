@@ -1,0 +1,143 @@
+//! The way of spans out of the program.
+//!
+//! A span that ends is put into a bounded queue; a thread of its own takes batches from there, converts them to
+//! messages of OTLP and sends them. It needs no runtime, nobody waits for it, and what it does itself is traced nowhere.
+
+mod backoff;
+mod builder;
+mod connection;
+mod delivery;
+mod endpoint;
+mod error;
+#[cfg(feature = "otlp-grpc")]
+mod grpc;
+mod guard;
+mod http_sender;
+mod key_values;
+mod ledger;
+mod outlet;
+mod parcel;
+mod processor;
+mod protocol;
+mod queue;
+mod quiet;
+mod resource;
+mod sampler;
+mod sending;
+mod signal;
+mod stats;
+mod variables;
+
+pub use self::builder::OtlpBuilder;
+pub use self::error::OtlpError;
+pub use self::guard::OtlpGuard;
+pub use self::protocol::{Compression, Protocol};
+pub use self::stats::{DropReason, DroppedSpans, OtlpStats};
+
+pub(super) use self::connection::{Connection, Said};
+pub(super) use self::resource::resolve as resolve_resource;
+pub(super) use self::sending::{Failure, SendError, Sender};
+pub(super) use self::signal::Signal;
+pub(super) use self::variables::Variables;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tracing::Subscriber;
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::registry::LookupSpan;
+
+use self::ledger::Ledger;
+
+/// A running export. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Otlp(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    provider: SdkTracerProvider,
+    ledger: Arc<Ledger>,
+    flush_timeout: Duration,
+}
+
+impl Otlp {
+    /// To set it up by code.
+    pub fn builder() -> OtlpBuilder {
+        OtlpBuilder::new(Variables::of_process())
+    }
+
+    /// Set up by the environment alone, and only if it asks for it: `OTEL_EXPORTER_OTLP_ENDPOINT` or
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set, or `OTEL_TRACES_EXPORTER` is `otlp`. None if none of them is, if
+    /// `OTEL_TRACES_EXPORTER` is `none`, or if `OTEL_SDK_DISABLED` is `true`.
+    ///
+    /// # Errors
+    /// If a variable has a value that it can't have, or no thread can be started.
+    pub fn from_env() -> Result<Option<(Self, OtlpGuard)>, OtlpError> {
+        let variables = Variables::of_process();
+        if !is_wanted(&variables)? {
+            return Ok(None);
+        }
+        OtlpBuilder::new(variables).build().map(Some)
+    }
+
+    /// Makes spans that are exported here.
+    #[must_use]
+    pub fn tracer(&self) -> SdkTracer {
+        let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION"));
+        self.0.provider.tracer_with_scope(scope.build())
+    }
+
+    /// A layer that exports the spans of `tracing` as they are, without what only concerns the program's insides: where
+    /// in the code, in which thread and how busily.
+    #[must_use]
+    pub fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        OpenTelemetryLayer::new(self.tracer())
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_level(false)
+            .with_target(false)
+    }
+
+    /// Exports what has ended, and waits for it for the flush timeout at most.
+    ///
+    /// # Errors
+    /// If that took too long, or spans were dropped meanwhile.
+    pub fn flush(&self) -> Result<(), OtlpError> {
+        self.0.provider.force_flush().map_err(OtlpError::new)
+    }
+
+    /// What was exported and dropped so far.
+    #[must_use]
+    pub fn stats(&self) -> OtlpStats {
+        self.0.ledger.stats()
+    }
+
+    fn shut_down(&self) {
+        // What was dropped is in the ledger, which tells it.
+        let _ = self.0.provider.shutdown_with_timeout(self.0.flush_timeout);
+        self.0.ledger.close();
+    }
+}
+
+fn is_wanted(variables: &Variables) -> Result<bool, OtlpError> {
+    const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
+    if variables.flag(&["OTEL_SDK_DISABLED"])? {
+        return Ok(false);
+    }
+    match variables.text(EXPORTER)? {
+        Some("otlp") => Ok(true),
+        Some("none") => Ok(false),
+        Some(other) => Err(OtlpError::value(EXPORTER, other, "`otlp` or `none`")),
+        None => {
+            let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+            Ok(variables.first(&names)?.is_some())
+        }
+    }
+}

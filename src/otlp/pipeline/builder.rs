@@ -1,0 +1,223 @@
+//! How a pipeline is set up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter};
+
+use super::connection::{Connection, Said};
+use super::delivery::Delivery;
+use super::ledger::{Ledger, OnDrop};
+use super::outlet::{AnyExporter, Outlet};
+use super::processor::QueueProcessor;
+use super::queue::{Queue, QueueLimits};
+use super::sending::Sender;
+use super::signal::Signal;
+use super::stats::DroppedSpans;
+use super::variables::Variables;
+use super::{Compression, Inner, Otlp, OtlpError, OtlpGuard, Protocol, resource, sampler};
+
+/// How many spans can wait. The SDK's 2048 drop the burst of a single turn with many tools.
+const QUEUED_SPANS: usize = 32_768;
+const BATCH_SPANS: usize = 512;
+const DELAY: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Says where spans go, and how. What is not said here is taken from the standard `OTEL_*` variables, and from their
+/// defaults where they say nothing either.
+///
+/// | setting | variables |
+/// | --- | --- |
+/// | [`endpoint`](Self::endpoint) | `OTEL_EXPORTER_OTLP_ENDPOINT`, to which `/v1/traces` is added over HTTP; `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` as it is; `OTEL_EXPORTER_OTLP_INSECURE` |
+/// | [`protocol`](Self::protocol) | `OTEL_EXPORTER_OTLP_PROTOCOL`: `http/protobuf`, `grpc` |
+/// | [`headers`](Self::headers) | `OTEL_EXPORTER_OTLP_HEADERS`: `key=value,…`, percent-encoded |
+/// | [`timeout`](Self::timeout) | `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds |
+/// | [`compression`](Self::compression) | `OTEL_EXPORTER_OTLP_COMPRESSION`: `gzip`, `zstd`, `none` |
+/// | [`certificate`](Self::certificate) | `OTEL_EXPORTER_OTLP_CERTIFICATE`, the path of a file |
+/// | [`service_name`](Self::service_name) | `OTEL_SERVICE_NAME` |
+/// | [`resource_attributes`](Self::resource_attributes) | `OTEL_RESOURCE_ATTRIBUTES` |
+/// | [`sampler`](Self::sampler) | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` |
+/// | [`queue`](Self::queue) | `OTEL_BSP_MAX_QUEUE_SIZE` |
+/// | | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_SCHEDULE_DELAY`; `OTEL_BSP_EXPORT_TIMEOUT`: how long a batch is tried again |
+///
+/// Each of those with `OTLP` has forms of a signal's own, with `OTLP_TRACES` and `OTLP_METRICS`, which win.
+/// `OTEL_SDK_DISABLED=true` turns all of it off.
+#[must_use = "nothing is exported before it is built"]
+pub struct OtlpBuilder {
+    said: Said,
+    service_name: Option<String>,
+    attributes: Vec<KeyValue>,
+    sampler: Option<Sampler>,
+    queue: Option<usize>,
+    flush_timeout: Duration,
+    on_drop: Option<OnDrop>,
+    exporter: Option<Box<dyn AnyExporter>>,
+    variables: Variables,
+}
+
+impl OtlpBuilder {
+    pub(super) fn new(variables: Variables) -> Self {
+        Self {
+            said: Said::default(),
+            service_name: None,
+            attributes: Vec::new(),
+            sampler: None,
+            queue: None,
+            flush_timeout: FLUSH,
+            on_drop: None,
+            exporter: None,
+            variables,
+        }
+    }
+
+    /// The address that all signals share, `http://localhost:4318` for example. The path of each signal is added over
+    /// HTTP; an address that has it already is taken too.
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.said.endpoint = Some(url.into());
+        self
+    }
+
+    /// HTTP with protobuf by default.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.said.protocol = Some(protocol);
+        self
+    }
+
+    /// Sent with each message, as metadata over gRPC. They are added to those of the variables; of the same name, these
+    /// win.
+    pub fn headers<K: Into<String>, V: Into<String>>(mut self, headers: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.said.headers.extend(headers.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
+    /// The longest that the receiver may take for one message: 10 s by default. No span waits for it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.said.timeout = Some(timeout);
+        self
+    }
+
+    /// None by default.
+    pub fn compression(mut self, compression: impl Into<Option<Compression>>) -> Self {
+        self.said.compression = Some(compression.into());
+        self
+    }
+
+    /// The authorities that may have signed the receiver's certificate, in PEM, instead of those that browsers trust.
+    pub fn certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.said.certificate = Some(pem.into());
+        self
+    }
+
+    /// The name of the program, as a backend shows it.
+    pub fn service_name(mut self, name: impl Into<String>) -> Self {
+        self.service_name = Some(name.into());
+        self
+    }
+
+    /// What is true of all spans, `deployment.environment.name` for example.
+    pub fn resource_attributes(mut self, attributes: impl IntoIterator<Item = KeyValue>) -> Self {
+        self.attributes.extend(attributes);
+        self
+    }
+
+    /// Which traces are exported: all by default, and what has a parent elsewhere as that says. A bundle has all of
+    /// them in any case.
+    pub fn sampler(mut self, sampler: Sampler) -> Self {
+        self.sampler = Some(sampler);
+        self
+    }
+
+    /// How many ended spans can wait for their export: 32768 by default. A span that ends while it is full is dropped
+    /// and counted.
+    pub fn queue(mut self, spans: usize) -> Self {
+        self.queue = Some(spans);
+        self
+    }
+
+    /// The longest that the guard waits for what is left: 5 s by default.
+    pub fn flush_timeout(mut self, timeout: Duration) -> Self {
+        self.flush_timeout = timeout;
+        self
+    }
+
+    /// Hears of spans that were dropped, in the export's own thread and at last in the guard's. Without it the guard
+    /// says on stderr how many there were.
+    pub fn on_drop(mut self, hear: impl Fn(&DroppedSpans) + Send + Sync + 'static) -> Self {
+        self.on_drop = Some(Box::new(hear));
+        self
+    }
+
+    /// Exports to this instead, in a thread without a runtime; everything that is said of a receiver is ignored then.
+    pub fn exporter(mut self, exporter: impl SpanExporter + 'static) -> Self {
+        self.exporter = Some(Box::new(exporter));
+        self
+    }
+
+    /// Starts the export. Keep the guard until the program ends.
+    ///
+    /// # Errors
+    /// If a setting or a variable has a value that it can't have, or no thread can be started. Whether the receiver is
+    /// there is not known here.
+    pub fn build(self) -> Result<(Otlp, OtlpGuard), OtlpError> {
+        let resource = resource::resolve(self.service_name.as_deref(), &self.attributes, &self.variables)?;
+        let ledger = Arc::new(Ledger::new(self.on_drop));
+        let queue = Arc::new(Queue::new(queue_limits(self.queue, &self.variables)?, Arc::clone(&ledger)));
+        let sampler = match self.sampler {
+            Some(sampler) => sampler,
+            None => sampler::from_variables(&self.variables)?,
+        };
+        let provider = SdkTracerProvider::builder().with_resource(resource.clone());
+        let provider = if self.variables.flag(&["OTEL_SDK_DISABLED"])? {
+            provider.with_sampler(Sampler::AlwaysOff)
+        } else {
+            let outlet = outlet(self.exporter, &self.said, resource, &self.variables)?;
+            let processor = QueueProcessor::start(queue, outlet, self.flush_timeout)?;
+            provider.with_sampler(sampler).with_span_processor(processor)
+        };
+        let inner = Inner { provider: provider.build(), ledger, flush_timeout: self.flush_timeout };
+        let otlp = Otlp(Arc::new(inner));
+        Ok((otlp.clone(), OtlpGuard::new(otlp)))
+    }
+}
+
+impl fmt::Debug for OtlpBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtlpBuilder").field("endpoint", &self.said.endpoint).finish_non_exhaustive()
+    }
+}
+
+fn outlet(
+    exporter: Option<Box<dyn AnyExporter>>,
+    said: &Said,
+    resource: Resource,
+    variables: &Variables,
+) -> Result<Outlet, OtlpError> {
+    match exporter {
+        Some(mut exporter) => {
+            exporter.set_resource(&resource);
+            Ok(Outlet::Exporter(exporter))
+        }
+        None => delivery(said, resource, variables).map(Outlet::Receiver),
+    }
+}
+
+pub(super) fn delivery(said: &Said, resource: Resource, variables: &Variables) -> Result<Delivery, OtlpError> {
+    let sender = Sender::new(Connection::resolve(Signal::Traces, said, variables)?)?;
+    let patience = variables.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"])?.unwrap_or(PATIENCE);
+    Ok(Delivery::new(sender, resource, patience))
+}
+
+fn queue_limits(said: Option<usize>, variables: &Variables) -> Result<QueueLimits, OtlpError> {
+    let spans = match said {
+        Some(0) => return Err(OtlpError::value("queue", 0, "a whole number above 0")),
+        Some(spans) => spans,
+        None => variables.count("OTEL_BSP_MAX_QUEUE_SIZE")?.unwrap_or(QUEUED_SPANS),
+    };
+    let batch = variables.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")?.unwrap_or(BATCH_SPANS);
+    let delay = variables.milliseconds(&["OTEL_BSP_SCHEDULE_DELAY"])?.unwrap_or(DELAY);
+    Ok(QueueLimits { spans, batch: batch.min(spans), delay })
+}

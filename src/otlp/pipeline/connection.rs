@@ -1,0 +1,131 @@
+//! Where it goes, and how.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+
+use super::endpoint;
+use super::key_values::key_values;
+use super::signal::{Setting, Signal};
+use super::variables::Variables;
+use super::{Compression, OtlpError, Protocol};
+
+/// The longest that a receiver may take for one message, if nobody says else.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a caller says itself. What is not said is up to the environment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) timeout: Option<Duration>,
+    /// Said to be none, where the inner one is.
+    pub(crate) compression: Option<Option<Compression>>,
+    /// In PEM.
+    pub(crate) certificate: Option<Vec<u8>>,
+}
+
+/// Everything that is needed to send one signal.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(super) signal: Signal,
+    pub(super) url: Uri,
+    pub(super) protocol: Protocol,
+    pub(super) headers: HeaderMap,
+    pub(super) timeout: Duration,
+    pub(super) compression: Option<Compression>,
+    /// Of the authority that signed the receiver's certificate, in PEM.
+    pub(super) certificate: Option<Vec<u8>>,
+}
+
+impl Connection {
+    /// Where it goes.
+    pub(crate) fn url(&self) -> &Uri {
+        &self.url
+    }
+
+    pub(crate) fn resolve(signal: Signal, said: &Said, variables: &Variables) -> Result<Self, OtlpError> {
+        let protocol = protocol(signal, said, variables)?;
+        Ok(Self {
+            signal,
+            url: endpoint::resolve(signal, protocol, said.endpoint.as_deref(), variables)?,
+            protocol,
+            headers: headers(signal, said, variables)?,
+            timeout: timeout(signal, said, variables)?,
+            compression: compression(signal, said, variables)?,
+            certificate: certificate(signal, said, variables)?,
+        })
+    }
+}
+
+fn protocol(signal: Signal, said: &Said, variables: &Variables) -> Result<Protocol, OtlpError> {
+    let names = signal.variables(Setting::Protocol);
+    let (setting, protocol) = match (said.protocol, variables.first(&names)?) {
+        (Some(protocol), _) => ("protocol", protocol),
+        (None, Some((name, text))) => (name, Protocol::parse(name, text)?),
+        (None, None) => ("protocol", Protocol::default()),
+    };
+    if protocol == Protocol::Grpc && !cfg!(feature = "otlp-grpc") {
+        let allowed = "`http/protobuf`, or `grpc` where the crate has the feature `otlp-grpc`";
+        return Err(OtlpError::value(setting, "grpc", allowed));
+    }
+    Ok(protocol)
+}
+
+fn headers(signal: Signal, said: &Said, variables: &Variables) -> Result<HeaderMap, OtlpError> {
+    let mut headers = HeaderMap::new();
+    if let Some((name, text)) = variables.first(&signal.variables(Setting::Headers))? {
+        put_headers(&mut headers, name, key_values(name, text)?)?;
+    }
+    put_headers(&mut headers, "headers", said.headers.iter().cloned())?;
+    Ok(headers)
+}
+
+fn put_headers(
+    headers: &mut HeaderMap,
+    setting: &str,
+    pairs: impl IntoIterator<Item = (String, String)>,
+) -> Result<(), OtlpError> {
+    for (key, value) in pairs {
+        let name = HeaderName::try_from(&key).map_err(|_| {
+            OtlpError::new(format!("`{key}` in {setting} is no name of a header: it can have letters, digits and `-`"))
+        })?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| {
+            OtlpError::new(format!(
+                "the value of `{key}` in {setting} can't be in a header: it can be one line of text"
+            ))
+        })?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(())
+}
+
+fn timeout(signal: Signal, said: &Said, variables: &Variables) -> Result<Duration, OtlpError> {
+    let from_variable = variables.milliseconds(&signal.variables(Setting::Timeout))?;
+    Ok(said.timeout.or(from_variable).unwrap_or(TIMEOUT))
+}
+
+fn compression(signal: Signal, said: &Said, variables: &Variables) -> Result<Option<Compression>, OtlpError> {
+    if let Some(compression) = said.compression {
+        return Ok(compression);
+    }
+    match variables.first(&signal.variables(Setting::Compression))? {
+        Some((name, text)) => Compression::parse(name, text),
+        None => Ok(None),
+    }
+}
+
+fn certificate(signal: Signal, said: &Said, variables: &Variables) -> Result<Option<Vec<u8>>, OtlpError> {
+    if let Some(pem) = &said.certificate {
+        return Ok(Some(pem.clone()));
+    }
+    let names = signal.variables(Setting::Certificate);
+    let Some((name, path)) = variables.first(&names)? else { return Ok(None) };
+    let pem = std::fs::read(Path::new(path));
+    pem.map(Some).map_err(|error| {
+        OtlpError::value(name, path, format_args!("the path of a file with certificates in PEM ({error})"))
+    })
+}

@@ -1,0 +1,49 @@
+//! A runtime of our own.
+
+use std::future::Future;
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::runtime::{Builder, EnterGuard, Handle};
+use tokio::sync::oneshot;
+
+use super::super::OtlpError;
+use super::super::quiet::quietly;
+
+/// A runtime in a thread of its own, which goes with it. A call that hangs holds up nobody who drops it.
+#[derive(Debug)]
+pub(super) struct Runtime {
+    handle: Handle,
+    /// The runtime ends when this is dropped.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Runtime {
+    pub(super) fn start() -> Result<Self, OtlpError> {
+        let failed = |error: io::Error| OtlpError::new(format!("no thread for gRPC could be started: {error}"));
+        let (stop, stopped) = oneshot::channel();
+        let (started, start) = mpsc::sync_channel(1);
+        let run = move || match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => {
+                let _ = started.send(Ok(runtime.handle().clone()));
+                let _ = runtime.block_on(stopped);
+                runtime.shutdown_background();
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        };
+        thread::Builder::new().name("otel-trace-grpc".to_owned()).spawn(|| quietly(run)).map_err(failed)?;
+        let handle = start.recv().map_err(|_| OtlpError::new("the thread for gRPC ended at once"))?.map_err(failed)?;
+        Ok(Self { handle, _stop: stop })
+    }
+
+    pub(super) fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.handle.spawn(work));
+    }
+}

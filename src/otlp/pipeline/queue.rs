@@ -1,0 +1,171 @@
+//! What has ended and is not exported yet.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry_sdk::trace::SpanData;
+
+use super::delivery::{Delivered, Pace};
+use super::ledger::Ledger;
+use super::stats::{DropReason, DroppedSpans};
+
+/// The sizes and times of a queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct QueueLimits {
+    pub(super) spans: usize,
+    pub(super) batch: usize,
+    /// From one export to the next, where no batch is full.
+    pub(super) delay: Duration,
+}
+
+/// Spans between the threads that end them and the worker. Nobody who ends one waits: what has no room is dropped.
+#[derive(Debug)]
+pub(super) struct Queue {
+    limits: QueueLimits,
+    state: Mutex<State>,
+    /// For the worker.
+    work: Condvar,
+    /// For whoever flushes.
+    settled: Condvar,
+    ledger: Arc<Ledger>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    spans: VecDeque<SpanData>,
+    /// Given to the worker, and not settled.
+    in_flight: u64,
+    /// How many were ever taken, exported or dropped behind the queue.
+    taken: u64,
+    done: u64,
+    /// Up to which one somebody waits for.
+    wanted: u64,
+    /// No more spans; the worker may go on until then.
+    closing: Option<Instant>,
+    /// Nothing that the worker says counts any more.
+    is_over: bool,
+}
+
+impl Queue {
+    pub(super) fn new(limits: QueueLimits, ledger: Arc<Ledger>) -> Self {
+        Self { limits, state: Mutex::default(), work: Condvar::new(), settled: Condvar::new(), ledger }
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(super) fn push(&self, span: SpanData) {
+        let mut state = self.lock();
+        if state.closing.is_some() {
+            drop(state);
+            return self.ledger.dropped(DroppedSpans::new(DropReason::ShutDown, 1, None));
+        }
+        if state.spans.len() >= self.limits.spans {
+            drop(state);
+            return self.ledger.dropped(DroppedSpans::new(DropReason::QueueFull, 1, None));
+        }
+        state.spans.push_back(span);
+        state.taken += 1;
+        if state.spans.len() == self.limits.batch {
+            self.work.notify_one();
+        }
+    }
+
+    /// The next spans to export, when it is time. None at the end.
+    pub(super) fn next_batch(&self) -> Option<Vec<SpanData>> {
+        let due = Instant::now() + self.limits.delay;
+        let mut state = self.lock();
+        loop {
+            if state.is_over || (state.closing.is_some() && state.spans.is_empty()) {
+                state.is_over = true;
+                self.settled.notify_all();
+                return None;
+            }
+            let now = Instant::now();
+            let is_wanted = state.closing.is_some() || state.done < state.wanted || now >= due;
+            if state.spans.len() >= self.limits.batch || (is_wanted && !state.spans.is_empty()) {
+                let count = state.spans.len().min(self.limits.batch);
+                state.in_flight = count as u64;
+                return Some(state.spans.drain(..count).collect());
+            }
+            state = if now >= due {
+                // Nothing is there: the first that comes is exported a delay after now.
+                return Some(Vec::new());
+            } else {
+                self.work.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0
+            };
+        }
+    }
+
+    /// What became of the last batch.
+    pub(super) fn settle(&self, delivered: Delivered) {
+        let mut state = self.lock();
+        if state.is_over {
+            return;
+        }
+        state.done += std::mem::take(&mut state.in_flight);
+        self.ledger.exported(delivered.exported);
+        delivered.dropped.into_iter().for_each(|dropped| self.ledger.dropped(dropped));
+        self.settled.notify_all();
+    }
+
+    /// Waits until all that has ended is exported or dropped. False if that takes longer.
+    pub(super) fn flush(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.lock();
+        let wanted = state.taken;
+        state.wanted = wanted;
+        self.work.notify_one();
+        while state.done < wanted && !state.is_over {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            state = self.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.done >= wanted
+    }
+
+    /// Takes no more, and waits for what is left; what is still left when the time has passed is dropped.
+    pub(super) fn close(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.lock();
+        state.closing.get_or_insert(deadline);
+        self.work.notify_all();
+        while !state.is_over {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+            state = self.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.is_over = true;
+        let left = state.spans.len() as u64 + std::mem::take(&mut state.in_flight);
+        state.spans = VecDeque::new();
+        drop(state);
+        self.work.notify_all();
+        self.settled.notify_all();
+        if left > 0 {
+            self.ledger.dropped(DroppedSpans::new(DropReason::ShutDown, left, None));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pace for Queue {
+    fn wait_until(&self, moment: Instant) -> bool {
+        let mut state = self.lock();
+        loop {
+            if state.is_over || state.closing.is_some_and(|deadline| moment > deadline) {
+                return false;
+            }
+            let Some(left) = moment.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                return true;
+            };
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.lock().closing.is_some()
+    }
+}

@@ -1,0 +1,38 @@
+//! Who the spans are from.
+
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
+
+use super::OtlpError;
+use super::key_values::key_values;
+use super::variables::Variables;
+
+const SERVICE_NAME: &str = "service.name";
+
+/// What is said by code wins over the variables, and a name over an attribute.
+pub(crate) fn resolve(
+    service_name: Option<&str>,
+    attributes: &[KeyValue],
+    variables: &Variables,
+) -> Result<Resource, OtlpError> {
+    let from_variable = match variables.text("OTEL_RESOURCE_ATTRIBUTES")? {
+        Some(text) => key_values("OTEL_RESOURCE_ATTRIBUTES", text)?,
+        None => Vec::new(),
+    };
+    let from_variable = from_variable.into_iter().map(|(key, value)| KeyValue::new(key, value));
+    let name_variable = variables.text("OTEL_SERVICE_NAME")?;
+    let mut all = vec![KeyValue::new(SERVICE_NAME, unknown_service())];
+    all.extend(from_variable);
+    all.extend(name_variable.map(|name| KeyValue::new(SERVICE_NAME, name.to_owned())));
+    all.extend(attributes.iter().cloned());
+    all.extend(service_name.map(|name| KeyValue::new(SERVICE_NAME, name.to_owned())));
+    let builder = Resource::builder_empty().with_detector(Box::new(TelemetryResourceDetector));
+    Ok(all.into_iter().fold(builder, |builder, attribute| builder.with_attribute(attribute)).build())
+}
+
+fn unknown_service() -> String {
+    let program = std::env::current_exe().ok();
+    let name = program.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
+    name.map_or_else(|| "unknown_service".to_owned(), |name| format!("unknown_service:{name}"))
+}
