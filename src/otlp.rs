@@ -17,6 +17,7 @@ mod live_span;
 pub mod locate;
 mod map;
 mod mapping;
+mod metrics;
 mod object;
 mod pipeline;
 mod placement;

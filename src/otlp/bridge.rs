@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context as OtelContext, ContextGuard};
+use opentelemetry_sdk::trace::SdkTracer;
 use tracing::Subscriber;
 use tracing::span::{Attributes, Id};
 use tracing_opentelemetry::OpenTelemetryLayer;
@@ -13,7 +14,7 @@ use tracing_subscriber::layer::{Context, Layered};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::live_run::{LiveRun, LiveRuns, OnEnd};
-use super::{Mapping, TraceContext};
+use super::{Mapping, Otlp, TraceContext};
 use crate::Recorder;
 
 /// A layer that makes OpenTelemetry's spans of all spans, and of ours what the GenAI conventions call them.
@@ -32,7 +33,7 @@ where
     bridge_with(recorder, layer, mapping, None)
 }
 
-pub(super) fn bridge_with<S, T>(
+fn bridge_with<S, T>(
     recorder: &Recorder,
     layer: OpenTelemetryLayer<S, T>,
     mapping: Mapping,
@@ -45,6 +46,33 @@ where
     let caller = TraceContext::from_env().map(|caller| caller.context());
     recorder.export_to(Arc::new(LiveRuns::new(LiveRun::new(mapping, on_end, caller.clone()))));
     Ahead { recorder: recorder.clone(), caller }.and_then(layer).and_then(Behind { _private: () })
+}
+
+impl Otlp {
+    /// A layer that exports all spans of a subscriber, those that the recorder knows with what it knows of them. It may
+    /// come before the recorder's layer or behind it. A filter is on you: spans of every level pass.
+    ///
+    /// ```no_run
+    /// use otel_trace::{Recorder, otlp::Otlp};
+    /// use tracing_subscriber::{filter::LevelFilter, prelude::*};
+    ///
+    /// let (recorder, _guard) = Recorder::from_env()?.unwrap_or_else(Recorder::unwritten);
+    /// let exporting = Otlp::from_env()?;
+    /// let bridge = exporting.as_ref().map(|(otlp, _guard)| otlp.bridge(&recorder).with_filter(LevelFilter::INFO));
+    /// let recording = recorder.layer().with_filter(recorder.filter());
+    /// tracing_subscriber::registry().with(bridge).with(recording).init();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bridge<S>(&self, recorder: &Recorder) -> Bridge<S, SdkTracer>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let on_end = self
+            .metrics()
+            .cloned()
+            .map(|metrics| -> OnEnd { Arc::new(move |facts, lasted| metrics.record(facts, lasted)) });
+        bridge_with(recorder, self.layer(), self.mapping(), on_end)
+    }
 }
 
 /// What is done before OpenTelemetry's layer hears of a span.

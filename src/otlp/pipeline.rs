@@ -9,12 +9,14 @@ mod connection;
 mod delivery;
 mod endpoint;
 mod error;
+mod exporter;
 #[cfg(feature = "otlp-grpc")]
 mod grpc;
 mod guard;
 mod http_sender;
 mod key_values;
 mod ledger;
+mod metric_outlet;
 mod outlet;
 mod parcel;
 mod processor;
@@ -41,7 +43,8 @@ pub(super) use self::signal::Signal;
 pub(super) use self::variables::Variables;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::TracerProvider;
@@ -50,7 +53,12 @@ use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
 
+pub(crate) use self::delivery::Delivered;
+pub(crate) use self::exporter::{ExportOptions, OtlpExporter, span_exporter};
+
 use self::ledger::Ledger;
+use super::Mapping;
+use super::metrics::Metrics;
 
 /// A running export. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -59,6 +67,9 @@ pub struct Otlp(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     provider: SdkTracerProvider,
+    /// None where the environment wants none.
+    metrics: Option<Metrics>,
+    mapping: Mapping,
     ledger: Arc<Ledger>,
     flush_timeout: Duration,
 }
@@ -119,10 +130,29 @@ impl Otlp {
         self.0.ledger.stats()
     }
 
+    /// What exported spans tell, and by which names.
+    pub(crate) fn mapping(&self) -> Mapping {
+        self.0.mapping
+    }
+
+    /// For what has ended, if anything is to be measured.
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.0.metrics.as_ref()
+    }
+
     fn shut_down(&self) {
+        let Inner { provider, metrics, mapping: _, ledger, flush_timeout } = &*self.0;
+        let deadline = Instant::now() + *flush_timeout;
+        let metrics_end = metrics.as_ref().map(Metrics::shut_down);
         // What was dropped is in the ledger, which tells it.
-        let _ = self.0.provider.shutdown_with_timeout(self.0.flush_timeout);
-        self.0.ledger.close();
+        let _ = provider.shutdown_with_timeout(*flush_timeout);
+        if let Some(end) = metrics_end {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if end.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                ledger.metrics_failed();
+            }
+        }
+        ledger.close();
     }
 }
 

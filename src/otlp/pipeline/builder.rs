@@ -11,7 +11,8 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter};
 use super::connection::{Connection, Said};
 use super::delivery::Delivery;
 use super::ledger::{Ledger, OnDrop};
-use super::outlet::{AnyExporter, Outlet};
+use super::metric_outlet::MetricOutlet;
+use super::outlet::{AnyExporter, Destination, Outlet};
 use super::processor::QueueProcessor;
 use super::queue::{Queue, QueueLimits};
 use super::sending::Sender;
@@ -19,12 +20,15 @@ use super::signal::Signal;
 use super::stats::DroppedSpans;
 use super::variables::Variables;
 use super::{Compression, Inner, Otlp, OtlpError, OtlpGuard, Protocol, resource, sampler};
+use crate::otlp::metrics::Metrics;
+use crate::otlp::{ContentPolicy, Mapping, UsageNames};
 
 /// How many spans can wait. The SDK's 2048 drop the burst of a single turn with many tools.
 const QUEUED_SPANS: usize = 32_768;
 const BATCH_SPANS: usize = 512;
 const DELAY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_secs(60);
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// Says where spans go, and how. What is not said here is taken from the standard `OTEL_*` variables, and from their
@@ -42,7 +46,10 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// | [`resource_attributes`](Self::resource_attributes) | `OTEL_RESOURCE_ATTRIBUTES` |
 /// | [`sampler`](Self::sampler) | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` |
 /// | [`queue`](Self::queue) | `OTEL_BSP_MAX_QUEUE_SIZE` |
+/// | [`content`](Self::content) | `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` |
+/// | [`usage_names`](Self::usage_names) | `OTEL_SEMCONV_STABILITY_OPT_IN` |
 /// | | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_SCHEDULE_DELAY`; `OTEL_BSP_EXPORT_TIMEOUT`: how long a batch is tried again |
+/// | | `OTEL_METRICS_EXPORTER=none`: no metrics; `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds |
 ///
 /// Each of those with `OTLP` has forms of a signal's own, with `OTLP_TRACES` and `OTLP_METRICS`, which win.
 /// `OTEL_SDK_DISABLED=true` turns all of it off.
@@ -52,6 +59,8 @@ pub struct OtlpBuilder {
     service_name: Option<String>,
     attributes: Vec<KeyValue>,
     sampler: Option<Sampler>,
+    content: Option<ContentPolicy>,
+    usage_names: Option<UsageNames>,
     queue: Option<usize>,
     flush_timeout: Duration,
     on_drop: Option<OnDrop>,
@@ -66,6 +75,8 @@ impl OtlpBuilder {
             service_name: None,
             attributes: Vec::new(),
             sampler: None,
+            content: None,
+            usage_names: None,
             queue: None,
             flush_timeout: FLUSH,
             on_drop: None,
@@ -131,6 +142,18 @@ impl OtlpBuilder {
         self
     }
 
+    /// Whether spans have what was said, too: they don't by default.
+    pub fn content(mut self, policy: ContentPolicy) -> Self {
+        self.content = Some(policy);
+        self
+    }
+
+    /// How spans name the counts of tokens: as the conventions do now, by default.
+    pub fn usage_names(mut self, names: UsageNames) -> Self {
+        self.usage_names = Some(names);
+        self
+    }
+
     /// How many ended spans can wait for their export: 32768 by default. A span that ends while it is full is dropped
     /// and counted.
     pub fn queue(mut self, spans: usize) -> Self {
@@ -164,22 +187,25 @@ impl OtlpBuilder {
     /// there is not known here.
     pub fn build(self) -> Result<(Otlp, OtlpGuard), OtlpError> {
         let resource = resource::resolve(self.service_name.as_deref(), &self.attributes, &self.variables)?;
-        let ledger = Arc::new(Ledger::new(self.on_drop));
-        let queue = Arc::new(Queue::new(queue_limits(self.queue, &self.variables)?, Arc::clone(&ledger)));
         let sampler = match self.sampler {
             Some(sampler) => sampler,
             None => sampler::from_variables(&self.variables)?,
         };
+        let limits = queue_limits(self.queue, &self.variables)?;
+        let mapping = mapping(self.content, self.usage_names, &self.variables);
+        let ledger = Arc::new(Ledger::new(self.on_drop));
         let provider = SdkTracerProvider::builder().with_resource(resource.clone());
-        let provider = if self.variables.flag(&["OTEL_SDK_DISABLED"])? {
-            provider.with_sampler(Sampler::AlwaysOff)
+        let (provider, metrics) = if self.variables.flag(&["OTEL_SDK_DISABLED"])? {
+            (provider.with_sampler(Sampler::AlwaysOff), None)
         } else {
-            let outlet = outlet(self.exporter, &self.said, resource, &self.variables)?;
+            let metrics = metrics(self.exporter.is_some(), &self.said, &resource, &ledger, &self.variables)?;
+            let outlet = Outlet::new(mapping, destination(self.exporter, &self.said, resource, &self.variables)?);
+            let queue = Arc::new(Queue::new(limits, Arc::clone(&ledger)));
             let processor = QueueProcessor::start(queue, outlet, self.flush_timeout)?;
-            provider.with_sampler(sampler).with_span_processor(processor)
+            (provider.with_sampler(sampler).with_span_processor(processor), metrics)
         };
-        let inner = Inner { provider: provider.build(), ledger, flush_timeout: self.flush_timeout };
-        let otlp = Otlp(Arc::new(inner));
+        let flush_timeout = self.flush_timeout;
+        let otlp = Otlp(Arc::new(Inner { provider: provider.build(), metrics, mapping, ledger, flush_timeout }));
         Ok((otlp.clone(), OtlpGuard::new(otlp)))
     }
 }
@@ -190,19 +216,49 @@ impl fmt::Debug for OtlpBuilder {
     }
 }
 
-fn outlet(
+fn mapping(content: Option<ContentPolicy>, usage_names: Option<UsageNames>, variables: &Variables) -> Mapping {
+    let get = |name: &str| variables.text(name).ok().flatten().map(str::to_owned);
+    Mapping {
+        content: content.unwrap_or_else(|| ContentPolicy::of(get)),
+        usage_names: usage_names.unwrap_or_else(|| UsageNames::of(get)),
+    }
+}
+
+fn destination(
     exporter: Option<Box<dyn AnyExporter>>,
     said: &Said,
     resource: Resource,
     variables: &Variables,
-) -> Result<Outlet, OtlpError> {
+) -> Result<Destination, OtlpError> {
     match exporter {
         Some(mut exporter) => {
             exporter.set_resource(&resource);
-            Ok(Outlet::Exporter(exporter))
+            Ok(Destination::Exporter(exporter))
         }
-        None => delivery(said, resource, variables).map(Outlet::Receiver),
+        None => Ok(Destination::Receiver(Box::new(delivery(said, resource, variables)?))),
     }
+}
+
+/// Metrics go where spans go, unless a variable says that there are none, or the spans have an exporter of their own.
+fn metrics(
+    has_exporter: bool,
+    said: &Said,
+    resource: &Resource,
+    ledger: &Arc<Ledger>,
+    variables: &Variables,
+) -> Result<Option<Metrics>, OtlpError> {
+    const EXPORTER: &str = "OTEL_METRICS_EXPORTER";
+    let is_wanted = match variables.text(EXPORTER)? {
+        None | Some("otlp") => !has_exporter,
+        Some("none") => false,
+        Some(other) => return Err(OtlpError::value(EXPORTER, other, "`otlp` or `none`")),
+    };
+    if !is_wanted {
+        return Ok(None);
+    }
+    let sender = Sender::new(Connection::resolve(Signal::Metrics, said, variables)?)?;
+    let interval = variables.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"])?.unwrap_or(INTERVAL);
+    Ok(Some(Metrics::start(MetricOutlet::new(sender, Arc::clone(ledger)), interval, resource.clone())))
 }
 
 pub(super) fn delivery(said: &Said, resource: Resource, variables: &Variables) -> Result<Delivery, OtlpError> {

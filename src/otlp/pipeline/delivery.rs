@@ -1,5 +1,6 @@
 //! A batch on its way, until it has arrived or is given up.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -98,6 +99,12 @@ impl Delivery {
 }
 
 impl Delivered {
+    /// Nothing of it was taken.
+    pub(super) fn refused(count: u64, cause: impl fmt::Display) -> Self {
+        let dropped = DroppedSpans::new(DropReason::Rejected, count, Some(cause.to_string()));
+        Self { exported: 0, dropped: vec![dropped] }
+    }
+
     fn taken(&mut self, count: u64, answer: ExportTraceServiceResponse) {
         let partial = answer.partial_success.unwrap_or_default();
         let rejected = u64::try_from(partial.rejected_spans).unwrap_or_default().min(count);

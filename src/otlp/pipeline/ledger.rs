@@ -55,10 +55,13 @@ impl Ledger {
     pub(super) fn close(&self) {
         self.tell();
         let (stats, cause) = self.with(|counts| (counts.stats, counts.last_cause.take()));
-        if self.on_drop.is_some() || stats.dropped() == 0 {
-            return;
+        if stats.metrics_failed > 0 {
+            tell(format_args!("metrics could not be exported, {} times", stats.metrics_failed));
         }
         let dropped = stats.dropped();
+        if self.on_drop.is_some() || dropped == 0 {
+            return;
+        }
         match cause {
             Some(cause) => {
                 tell(format_args!("{dropped} spans could not be exported: {stats}; the last reason: {cause}"))

@@ -7,20 +7,32 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::delivery::{Delivered, Delivery, Pace};
-use super::stats::{DropReason, DroppedSpans};
+use crate::otlp::{Mapping, map};
+
+/// The end of the way: spans are mapped, then they go.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    mapping: Mapping,
+    destination: Destination,
+}
 
 /// A receiver of OTLP, or whatever else the program wants to export to.
 #[derive(Debug)]
-pub(super) enum Outlet {
-    Receiver(Delivery),
+pub(super) enum Destination {
+    Receiver(Box<Delivery>),
     Exporter(Box<dyn AnyExporter>),
 }
 
 impl Outlet {
+    pub(super) fn new(mapping: Mapping, destination: Destination) -> Self {
+        Self { mapping, destination }
+    }
+
     pub(super) fn deliver(&self, spans: Vec<SpanData>, pace: &impl Pace) -> Delivered {
-        match self {
-            Self::Receiver(delivery) => delivery.deliver(spans, pace),
-            Self::Exporter(exporter) => deliver_to(exporter.as_ref(), spans),
+        let spans: Vec<_> = spans.into_iter().map(|span| map(span, &self.mapping)).collect();
+        match &self.destination {
+            Destination::Receiver(delivery) => delivery.deliver(spans, pace),
+            Destination::Exporter(exporter) => deliver_to(exporter.as_ref(), spans),
         }
     }
 }
@@ -29,10 +41,7 @@ fn deliver_to(exporter: &dyn AnyExporter, spans: Vec<SpanData>) -> Delivered {
     let count = spans.len() as u64;
     match exporter.export_blocking(spans) {
         Ok(()) => Delivered { exported: count, dropped: Vec::new() },
-        Err(error) => {
-            let dropped = DroppedSpans::new(DropReason::Rejected, count, Some(error.to_string()));
-            Delivered { exported: 0, dropped: vec![dropped] }
-        }
+        Err(error) => Delivered::refused(count, error),
     }
 }
 

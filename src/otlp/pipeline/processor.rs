@@ -1,5 +1,6 @@
 //! Where ended spans come in.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::OtlpError;
+use super::delivery::Delivered;
 use super::outlet::Outlet;
 use super::queue::Queue;
 use super::quiet::quietly;
@@ -36,9 +38,12 @@ impl QueueProcessor {
 fn empty(queue: &Queue, outlet: &Outlet) {
     while let Some(spans) = queue.next_batch() {
         if !spans.is_empty() {
-            queue.settle(outlet.deliver(spans, queue));
+            let count = spans.len() as u64;
+            // An exporter of the program's own may panic, and so may whoever hears of losses; the export goes on.
+            let delivered = catch_unwind(AssertUnwindSafe(|| outlet.deliver(spans, queue)));
+            queue.settle(delivered.unwrap_or_else(|_| Delivered::refused(count, "the exporter panicked")));
         }
-        queue.ledger().tell();
+        let _ = catch_unwind(AssertUnwindSafe(|| queue.ledger().tell()));
     }
 }
 
