@@ -176,7 +176,9 @@ impl Gathered {
 
     /// A body that tells of it.
     fn name(&mut self, body: &PayloadRef) {
-        if let Some(facts) = &mut self.facts {
+        if let Some(facts) = &mut self.facts
+            && !facts.payload_ids.contains(&body.raw_payload_id)
+        {
             facts.payload_ids.push(body.raw_payload_id.clone());
         }
     }

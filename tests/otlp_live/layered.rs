@@ -23,7 +23,7 @@ fn a_filter_on_the_bridge_thins_the_export_and_not_the_recording() {
     rig.finish();
     let exported = names(&rig.spans());
     assert_eq!(exported.iter().filter(|name| name.starts_with("execute_tool")).count(), 0);
-    assert_eq!(exported.len(), 10);
+    assert_eq!(exported.len(), 11);
     let graph = rig.graph();
     assert_eq!(graph.tool_calls.len(), 3);
     assert!(graph.tool_calls.iter().all(|tool| tool.span.span_id.is_none()));

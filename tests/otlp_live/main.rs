@@ -5,4 +5,5 @@ mod joined;
 mod layered;
 mod meaning;
 mod program;
+mod same;
 mod with_bundle;

@@ -31,6 +31,7 @@ fn a_run_is_called_what_the_conventions_call_it() {
         "chat gpt-5-mini",
         "chat gpt-5-mini",
         "chat gpt-5-mini",
+        "chat gpt-5-mini",
         "code_cell",
         "compaction gpt-5-mini",
         "execute_tool exec_command",
@@ -62,6 +63,7 @@ fn a_thread_tells_of_its_agent() {
         ("otel_trace.agent.path", "/root"),
         ("otel_trace.kind", "thread"),
         ("otel_trace.object_id", "thread-1"),
+        ("otel_trace.payload_ids", r#"["raw_payload:1"]"#),
         ("otel_trace.status", "completed"),
     ]);
     let thread = named(&spans, "invoke_agent coder");

@@ -76,6 +76,21 @@ pub(crate) fn typed() {
     errand.agent_result("seen", Json(&json!({ "child_agent_path": "/root/scout", "message": "seen", "status": "x" })));
     errand.completed();
     child.completed();
+    // It reaches the parent with its next request.
+    let message = json!({
+        "author": "/root/scout", "recipient": "/root", "other_recipients": [], "content": "seen", "trigger_turn": false,
+    });
+    let delivered = json!({
+        "type": "message",
+        "role": "assistant",
+        "content": [{ "type": "output_text", "text": message.to_string() }],
+    });
+    let informed = turn.inference(MODEL);
+    let mut body = request("Do it.");
+    body["input"].as_array_mut().expect("a list").push(delivered);
+    informed.request(Json(&body));
+    informed.response(Json(&response("resp_3", &[])));
+    informed.completed();
 
     let compaction = turn.compaction(MODEL);
     compaction.request(Json(&json!({ "input": [] })));

@@ -33,6 +33,7 @@ impl Gathered {
             default_model: session.model,
         };
         self.open(said, Arc::clone(event.thread_id.as_arc()), event.thread_id.clone(), What::Thread(what));
+        event.metadata_payload.iter().for_each(|body| self.name(body));
         run.thread(said.recording, &event.thread_id, own);
     }
 
