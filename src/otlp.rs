@@ -9,6 +9,8 @@ mod foreign;
 mod kind;
 mod map;
 mod mapping;
+#[cfg(test)]
+mod samples;
 mod span_facts;
 mod usage_names;
 
