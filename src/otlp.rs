@@ -21,6 +21,8 @@ mod metrics;
 mod object;
 mod pipeline;
 mod placement;
+#[cfg(test)]
+mod samples;
 mod span_facts;
 mod usage_names;
 

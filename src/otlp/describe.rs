@@ -1,5 +1,8 @@
 //! What a span is called and what it tells, made of what it was: once, for live spans and for exported ones.
 
+#[cfg(test)]
+mod tests;
+
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{KeyValue, StringValue, Value};
 

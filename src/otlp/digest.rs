@@ -9,6 +9,9 @@ mod request;
 mod response;
 mod tool;
 
+#[cfg(test)]
+mod tests;
+
 use crate::event::{CallId, Usage};
 
 /// Of a request to a model.
