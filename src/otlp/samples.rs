@@ -130,6 +130,6 @@ fn value(value: &Value) -> String {
         Value::Array(Array::String(values)) => {
             format!("{:?}", values.iter().map(opentelemetry::StringValue::as_str).collect::<Vec<_>>())
         }
-        other => panic!("no attribute of ours is {other:?}"),
+        Value::Array(_) | _ => panic!("no attribute of ours is {value:?}"),
     }
 }

@@ -1,10 +1,13 @@
 use std::collections::BTreeSet;
 
+use super::tool::tool_name;
 use super::*;
+use crate::event::{ToolKind, Usage};
 use crate::otlp::digest::{RequestDigest, ResponseDigest};
 use crate::otlp::samples::{
     USAGE, bare, cell, compaction, ended, every_kind, failed, full, inference, mcp, shown, thread, tool,
 };
+use crate::otlp::span_facts::{InferenceFacts, ThreadFacts};
 use crate::otlp::{ContentPolicy, UsageNames};
 
 const CAPTURE: Mapping = Mapping { content: ContentPolicy::Capture, usage_names: UsageNames::Current };

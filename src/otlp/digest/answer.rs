@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::message::{self, ASSISTANT, Message};
-use super::request::{as_json, json};
+use super::request::{in_schema, json};
 use super::{items, parts};
 use crate::event::CallId;
 use crate::reduce::{Object, list, text};
@@ -86,7 +86,7 @@ impl<'a> Answer<'a> {
             Self::Choices(choices) => json(&each(choices, "message", "finish_reason")),
             Self::Content(content) => json(&[anthropic(body, content)]),
             Self::Candidates(candidates) => json(&each(candidates, "content", "finishReason")),
-            Self::Fields(messages) => Some(as_json(messages)),
+            Self::Fields(said) => in_schema(said).or_else(|| json(&message::messages(said, ASSISTANT))),
             Self::Nothing => None,
         }
     }

@@ -201,6 +201,15 @@ fn a_request_of_fields_is_in_the_schema_already() {
 }
 
 #[test]
+fn a_field_that_is_text_is_what_somebody_says() {
+    let said = |role: &str, text: &str| json!([{ "role": role, "parts": [{ "type": "text", "content": text }] }]);
+    let body = json!({ "gen_ai.input.messages": "[sic] 7", "gen_ai.system_instructions": "7" });
+    check_request(&body, &said("user", "[sic] 7"), &json!([{ "type": "text", "content": "7" }]), &Value::Null);
+    let expected = ResponseDigest { is_known: true, ..Default::default() };
+    check_response(&json!({ "gen_ai.output.messages": "7" }), expected, &said("assistant", "7"));
+}
+
+#[test]
 fn values_are_passed_on_as_they_were_written() {
     let body = br#"{"messages":[{"role":"user","content":[{"type":"data","b":1.0e2,"a":12345678901234567890,"b":"\u0041\ud800"}]}]}"#;
     let said = RequestDigest::of(body, Capture).input_messages;
