@@ -139,7 +139,8 @@ impl Attributes {
         let response = response.as_ref();
         let id = response_id.as_ref().or(response.and_then(|response| response.response_id.as_ref()));
         self.maybe(attribute::RESPONSE_ID, id.cloned());
-        if let Some(usage) = usage.or(response.and_then(|response| response.usage)) {
+        // As the graph has it: what the provider says counts before what the span says.
+        if let Some(usage) = response.and_then(|response| response.usage).or(*usage) {
             self.usage(usage);
         }
         let Some(response) = response else { return };

@@ -143,6 +143,23 @@ fn a_response_says_what_the_event_does_not() {
 }
 
 #[test]
+fn an_event_says_what_the_response_does_not() {
+    let response = Some(ResponseDigest::default());
+    let usage = Some(Usage { cached_input_tokens: 0, reasoning_output_tokens: 0, ..USAGE });
+    let facts = InferenceFacts { usage, response, ..Default::default() };
+    let expected = [
+        r#"otel_trace.object_id = "object-1""#,
+        r#"otel_trace.kind = "inference""#,
+        r#"otel_trace.status = "completed""#,
+        r#"gen_ai.conversation.id = "thread-1""#,
+        r#"gen_ai.operation.name = "chat""#,
+        CURRENT[0],
+        CURRENT[1],
+    ];
+    check(&bare(What::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
+}
+
+#[test]
 fn a_count_beyond_what_can_be_said_is_the_largest_that_can() {
     let usage = Some(Usage { input_tokens: u64::MAX, ..USAGE });
     let described = describe(&bare(What::Inference(Box::new(InferenceFacts { usage, ..Default::default() }))), CAPTURE);
