@@ -37,12 +37,13 @@ fn a_response_of_the_responses_api() {
         { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} },
         { "type": "local_shell_call", "call_id": "c2", "action": {} },
         { "type": "tool_call", "id": "", "name": "find" },
-    ] }]);
+    ] }, { "role": "tool", "parts": [{ "type": "tool_call_response", "id": "c3", "response": "found" }] }]);
     let items = json!([
         { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "Searching." }] },
         { "type": "function_call", "call_id": "c1", "name": "find", "arguments": "{}" },
         { "type": "local_shell_call", "call_id": "c2", "action": {} },
         { "type": "function_call", "call_id": "", "name": "find" },
+        { "type": "function_call_output", "call_id": "c3", "output": "found" },
     ]);
     let expected = ResponseDigest {
         response_id: Some("r1".to_owned()),
