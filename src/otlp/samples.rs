@@ -57,7 +57,7 @@ pub(crate) fn inference() -> What {
         model: "gpt-5".to_owned(),
         provider: "openai".to_owned(),
         response_id: Some("resp-1".to_owned()),
-        usage: Some(USAGE),
+        usage: Some(Usage { input_tokens: 1, ..USAGE }),
         time_to_first_chunk_ms: Some(250),
         request: RequestDigest {
             temperature: Some(1.0),
@@ -74,7 +74,7 @@ pub(crate) fn inference() -> What {
             response_id: Some("another".to_owned()),
             model: Some("gpt-5-2026".to_owned()),
             finish_reasons: vec!["stop".to_owned(), "length".to_owned()],
-            usage: Some(Usage { input_tokens: 1, ..USAGE }),
+            usage: Some(USAGE),
             cache_write_tokens: Some(7),
             call_ids: vec!["call-1".into()],
             is_known: true,
@@ -130,6 +130,6 @@ fn value(value: &Value) -> String {
         Value::Array(Array::String(values)) => {
             format!("{:?}", values.iter().map(opentelemetry::StringValue::as_str).collect::<Vec<_>>())
         }
-        other => panic!("no attribute of ours is {other:?}"),
+        Value::Array(_) | _ => panic!("no attribute of ours is {value:?}"),
     }
 }

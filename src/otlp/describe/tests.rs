@@ -1,10 +1,13 @@
 use std::collections::BTreeSet;
 
+use super::tool::tool_name;
 use super::*;
+use crate::event::{ToolKind, Usage};
 use crate::otlp::digest::{RequestDigest, ResponseDigest};
 use crate::otlp::samples::{
     USAGE, bare, cell, compaction, ended, every_kind, failed, full, inference, mcp, shown, thread, tool,
 };
+use crate::otlp::span_facts::{InferenceFacts, ThreadFacts};
 use crate::otlp::{ContentPolicy, UsageNames};
 
 const CAPTURE: Mapping = Mapping { content: ContentPolicy::Capture, usage_names: UsageNames::Current };
@@ -133,6 +136,23 @@ fn a_response_says_what_the_event_does_not() {
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
         r#"gen_ai.response.id = "resp-2""#,
+        CURRENT[0],
+        CURRENT[1],
+    ];
+    check(&bare(What::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
+}
+
+#[test]
+fn an_event_says_what_the_response_does_not() {
+    let response = Some(ResponseDigest::default());
+    let usage = Some(Usage { cached_input_tokens: 0, reasoning_output_tokens: 0, ..USAGE });
+    let facts = InferenceFacts { usage, response, ..Default::default() };
+    let expected = [
+        r#"otel_trace.object_id = "object-1""#,
+        r#"otel_trace.kind = "inference""#,
+        r#"otel_trace.status = "completed""#,
+        r#"gen_ai.conversation.id = "thread-1""#,
+        r#"gen_ai.operation.name = "chat""#,
         CURRENT[0],
         CURRENT[1],
     ];

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::message::{self, ASSISTANT, Message};
-use super::request::{as_json, json};
+use super::request::{in_schema, json};
 use super::{items, parts};
 use crate::event::CallId;
 use crate::reduce::{Object, list, text};
@@ -51,12 +51,12 @@ impl<'a> Answer<'a> {
     /// The calls it asks for. Where a shape has room for several answers, the first is the one that goes on.
     pub(super) fn call_ids(&self) -> Vec<CallId> {
         match self {
-            Self::Items(items) => items.iter().filter_map(|item| id(&Object::of(item)?, "call_id")).collect(),
+            Self::Items(items) => items.iter().filter_map(|item| of_item(item)).collect(),
             Self::Choices(choices) => {
                 let message = choices.first().and_then(|choice| choice.object("message"));
                 message.map(|message| of_message(&message)).unwrap_or_default()
             }
-            Self::Content(content) => list(content).into_iter().flatten().filter_map(of_part).collect(),
+            Self::Content(content) => several(content).into_iter().filter_map(of_part).collect(),
             Self::Candidates(candidates) => {
                 let content = candidates.first().and_then(|candidate| candidate.object("content"));
                 content.map(|content| of_message(&content)).unwrap_or_default()
@@ -86,7 +86,7 @@ impl<'a> Answer<'a> {
             Self::Choices(choices) => json(&each(choices, "message", "finish_reason")),
             Self::Content(content) => json(&[anthropic(body, content)]),
             Self::Candidates(candidates) => json(&each(candidates, "content", "finishReason")),
-            Self::Fields(messages) => Some(as_json(messages)),
+            Self::Fields(said) => in_schema(said).or_else(|| json(&message::messages(said, ASSISTANT))),
             Self::Nothing => None,
         }
     }
@@ -123,8 +123,19 @@ fn id(object: &Object<'_>, name: &str) -> Option<CallId> {
     object.text(name).filter(|id| !id.is_empty()).map(|id| CallId::from(&*id))
 }
 
+/// The elements of a list, or the one thing that stands for it.
+fn several(value: &RawValue) -> Vec<&RawValue> {
+    list(value).unwrap_or_else(|| vec![value])
+}
+
+fn of_item(raw: &RawValue) -> Option<CallId> {
+    let item = Object::of(raw)?;
+    let is_call = item.text("type")?.ends_with("_call");
+    id(&item, "call_id").filter(|_| is_call)
+}
+
 fn of_message(message: &Object<'_>) -> Vec<CallId> {
-    let parts = message.first(&["parts", "content"]).and_then(list).into_iter().flatten().filter_map(of_part);
+    let parts = message.first(&["parts", "content"]).map(several).into_iter().flatten().filter_map(of_part);
     let calls = message.list("tool_calls").into_iter().flatten();
     parts.chain(calls.filter_map(|call| id(&Object::of(call)?, "id"))).collect()
 }
@@ -142,6 +153,6 @@ fn of_part(raw: &RawValue) -> Option<CallId> {
 fn of_fields(messages: &RawValue) -> Vec<CallId> {
     let inside = text(messages);
     let json = inside.as_deref().unwrap_or_else(|| messages.get());
-    let messages = serde_json::from_str::<Vec<&RawValue>>(json).unwrap_or_default();
+    let messages = serde_json::from_str::<&RawValue>(json).map(several).unwrap_or_default();
     messages.into_iter().filter_map(Object::of).flat_map(|message| of_message(&message)).collect()
 }

@@ -43,25 +43,22 @@ fn message(raw: &RawValue) -> Message<'_> {
     }
 }
 
-const BESIDE: [&str; 2] = ["id", "status"];
-
 fn call<'a>(item: &Object<'a>, arguments: &str) -> Part<'a> {
     let part = Part::tool_call(item.some("call_id"), item.some("name"), item.some(arguments));
-    part.with_rest_of(item, &["call_id", arguments, BESIDE[1]])
+    part.with_rest_of(item, &["call_id", arguments, "status"])
 }
 
 fn output<'a>(item: &Object<'a>) -> Part<'a> {
     let part = Part::tool_call_response(item.some("call_id"), item.some("output"));
-    part.with_rest_of(item, &["call_id", "output", BESIDE[1]])
+    part.with_rest_of(item, &["call_id", "output", "status"])
 }
 
 /// What was thought and what is shown of it, each a part; what seals it goes with the last.
 fn reasoning<'a>(item: &Object<'a>) -> Vec<Part<'a>> {
     let thoughts = ["content", "summary"].into_iter().filter_map(|name| item.list(name)).flatten();
     let mut parts: Vec<_> = thoughts.map(thought).collect();
-    let read = ["content", "summary", BESIDE[0], BESIDE[1]];
     let last = parts.pop().unwrap_or_else(|| Part::reasoning(None));
-    parts.push(last.with_rest_of(item, &read));
+    parts.push(last.with_rest_of(item, &["content", "summary", "id", "status"]));
     parts
 }
 

@@ -1,7 +1,5 @@
 //! `inference_request` bodies.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -22,7 +20,7 @@ impl RequestDigest {
         Self {
             input_messages: shape.and_then(|shape| input_messages(shape, body.some(shape.list())?)),
             system_instructions: system_instructions(&body),
-            tool_definitions: body.first(&["tools", "functions", "gen_ai.tool.definitions"]).map(as_json),
+            tool_definitions: tool_definitions(&body),
             ..digest
         }
     }
@@ -64,23 +62,32 @@ fn input_messages(shape: RequestShape, said: &RawValue) -> Option<String> {
             Some(list) => json(&items::messages(list)),
             None => json(&items::messages([said])),
         },
-        RequestShape::GenAi => Some(as_json(said)),
+        RequestShape::GenAi => in_schema(said).or_else(|| json(&message::messages(said, USER))),
         RequestShape::Gemini | RequestShape::Messages => json(&message::messages(said, USER)),
     }
 }
 
 fn system_instructions(body: &Object<'_>) -> Option<String> {
-    const PROVIDERS: [&str; 4] = ["instructions", "system", "systemInstruction", "system_instruction"];
-    match body.some("gen_ai.system_instructions") {
-        Some(parts) => Some(as_json(parts)),
-        None => json(&parts::of_content(body.first(&PROVIDERS)?)),
-    }
+    const NAMES: [&str; 5] =
+        ["gen_ai.system_instructions", "instructions", "system", "systemInstruction", "system_instruction"];
+    let said = body.first(&NAMES)?;
+    let given = body.some(NAMES[0]).and_then(in_schema);
+    given.or_else(|| json(&parts::of_content(said)))
 }
 
-/// JSON as it was given, or as it stands in a text: attributes of spans are mostly that.
-pub(super) fn as_json(value: &RawValue) -> String {
-    let inside = text(value).filter(|text| serde_json::from_str::<&RawValue>(text).is_ok());
-    inside.map_or_else(|| value.get().to_owned(), Cow::into_owned)
+fn tool_definitions(body: &Object<'_>) -> Option<String> {
+    let tools = body.first(&["tools", "functions", "gen_ai.tool.definitions"])?;
+    Some(in_schema(tools).unwrap_or_else(|| tools.get().to_owned()))
+}
+
+/// A list as it was given, or as it stands in a text: fields of spans are mostly that.
+pub(super) fn in_schema(value: &RawValue) -> Option<String> {
+    let json = match text(value) {
+        Some(text) => text,
+        None => value.get().into(),
+    };
+    let is_list = json.trim_start().starts_with('[') && serde_json::from_str::<&RawValue>(&json).is_ok();
+    is_list.then(|| json.into_owned())
 }
 
 pub(super) fn json(value: &impl Serialize) -> Option<String> {

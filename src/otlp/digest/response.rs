@@ -3,7 +3,7 @@
 use super::ResponseDigest;
 use super::answer::{Answer, said_reasons};
 use crate::otlp::ContentPolicy;
-use crate::reduce::{Object, RESPONSE_IDS, usage};
+use crate::reduce::{Object, RESPONSE_IDS, is_bare_response, usage};
 
 impl ResponseDigest {
     /// Of the bytes of a body; of anything that can't be read, the default.
@@ -20,7 +20,8 @@ impl ResponseDigest {
             usage: usage(&body),
             cache_write_tokens: cache_write_tokens(&body),
             call_ids: answer.as_ref().map(Answer::call_ids).unwrap_or_default(),
-            is_known: answer.is_some(),
+            // A body of no known shape is no evidence of anything, but it is there.
+            is_known: answer.is_some() || !is_bare_response(&body),
             output_messages: answer.filter(|_| content.captures()).and_then(|answer| answer.messages(&body)),
         }
     }

@@ -81,6 +81,6 @@ fn says_nothing(body: &Object<'_>) -> bool {
 }
 
 /// Whether nothing is there, or nothing but what a span says beside its content: an id, counts.
-fn is_bare(body: &Object<'_>) -> bool {
+pub(crate) fn is_bare(body: &Object<'_>) -> bool {
     body.fields().all(|(name, _)| name.starts_with("gen_ai.") && name != "gen_ai.output.messages")
 }
