@@ -125,6 +125,9 @@ pub(crate) fn plain() {
         gen_ai.provider.name = "p",
         gen_ai.input.messages = r#"[{"role":"user","parts":[{"type":"text","content":"hello"}]}]"#,
         gen_ai.output.messages = tracing::field::Empty,
+        gen_ai.response.model = "m-1",
+        gen_ai.response.finish_reasons = ?["tool_calls"],
+        gen_ai.usage.cache_creation.input_tokens = 3,
         gen_ai.usage.input_tokens = tracing::field::Empty,
         gen_ai.usage.output_tokens = tracing::field::Empty,
     );
