@@ -13,7 +13,7 @@ use crate::event::{Event, EventContext, PayloadKind, RawPayloadId, SpanRef, Tool
 /// What exports the spans of a recorder's subscribers.
 pub(crate) trait LiveSpans: Debug + Send + Sync {
     /// A span of ours was opened.
-    fn opened(&self, span: Opened<'_>) -> Arc<dyn LiveSpan>;
+    fn opened(&self, span: Opened<'_>) -> Option<Arc<dyn LiveSpan>>;
 
     /// Nothing more comes of this recording.
     fn bundle_ended(&self, recording: &TraceId);
@@ -24,7 +24,8 @@ pub(crate) trait LiveSpans: Debug + Send + Sync {
 pub(crate) struct Opened<'a> {
     pub(crate) id: &'a Id,
     pub(crate) attributes: &'a Attributes<'a>,
-    pub(crate) subscriber: &'a WeakDispatch,
+    /// Not known to a layer that came into its subscriber by a reload.
+    pub(crate) subscriber: Option<&'a WeakDispatch>,
 }
 
 /// Where and when an event was recorded.

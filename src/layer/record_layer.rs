@@ -84,11 +84,10 @@ where
         Place { layer, metadata, is_handled, parent: None, supplied, live }
     }
 
-    /// The live span that a span is, where something exports it. A layer that came into its subscriber by a reload was
-    /// not told which one it is.
+    /// The live span that a span is, where something exports it.
     fn live(&self, attributes: &Attributes<'_>, id: &Id) -> Live {
-        let (live, subscriber) = (self.recorder.live.get()?, self.dispatch.get()?);
-        Some(live.opened(Opened { id, attributes, subscriber }))
+        let live = self.recorder.live.get()?;
+        live.opened(Opened { id, attributes, subscriber: self.dispatch.get() })
     }
 
     /// What happened in the nearest span that it can be about.

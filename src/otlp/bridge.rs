@@ -6,8 +6,8 @@ use std::sync::Arc;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context as OtelContext, ContextGuard};
 use opentelemetry_sdk::trace::SdkTracer;
-use tracing::Subscriber;
 use tracing::span::{Attributes, Id};
+use tracing::{Dispatch, Subscriber};
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Layered};
@@ -44,8 +44,9 @@ where
     OpenTelemetryLayer<S, T>: Layer<S>,
 {
     let caller = TraceContext::from_env().map(|caller| caller.context());
-    recorder.export_to(Arc::new(LiveRuns::new(LiveRun::new(mapping, on_end, caller.clone()))));
-    Ahead { recorder: recorder.clone(), caller }.and_then(layer).and_then(Behind { _private: () })
+    let run = Arc::new(LiveRun::new(mapping, on_end, caller.clone()));
+    recorder.export_to(Arc::new(LiveRuns(Arc::clone(&run))));
+    Ahead { recorder: recorder.clone(), run, caller }.and_then(layer).and_then(Behind { _private: () })
 }
 
 impl Otlp {
@@ -79,6 +80,7 @@ impl Otlp {
 #[derive(Debug)]
 pub struct Ahead {
     recorder: Recorder,
+    run: Arc<LiveRun>,
     /// The span of another process that this one runs in.
     caller: Option<OtelContext>,
 }
@@ -103,6 +105,11 @@ impl<S> Layer<S> for Ahead
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        // Told once.
+        let _ = self.run.subscriber.set(subscriber.downgrade());
+    }
+
     fn on_new_span(&self, attrs: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         if let Some(caller) = is_called(self.caller.as_ref(), attrs) {
             ATTACHED.with_borrow_mut(|attached| *attached = Some(caller.clone().attach()));

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
+use tracing::dispatcher::WeakDispatch;
 use tracing_opentelemetry::get_otel_context;
 
 use super::bridge::is_called;
@@ -25,6 +26,8 @@ pub(super) struct LiveRun {
     /// Told of each span that ends, sampled or not.
     pub(super) on_end: Option<OnEnd>,
     caller: Option<Context>,
+    /// That of the bridge.
+    pub(super) subscriber: OnceLock<WeakDispatch>,
     recordings: Mutex<HashMap<TraceId, Spans>>,
 }
 
@@ -49,7 +52,7 @@ impl fmt::Debug for LiveRun {
 
 impl LiveRun {
     pub(super) fn new(mapping: Mapping, on_end: Option<OnEnd>, caller: Option<Context>) -> Self {
-        Self { mapping, on_end, caller, recordings: Mutex::default() }
+        Self { mapping, on_end, caller, subscriber: OnceLock::new(), recordings: Mutex::default() }
     }
 
     fn spans<T>(&self, recording: &TraceId, act: impl FnOnce(&mut Spans) -> T) -> T {
@@ -141,17 +144,12 @@ pub(super) enum Link<'a> {
 
 /// The runs, as the recorder knows them.
 #[derive(Debug)]
-pub(super) struct LiveRuns(Arc<LiveRun>);
-
-impl LiveRuns {
-    pub(super) fn new(run: LiveRun) -> Self {
-        Self(Arc::new(run))
-    }
-}
+pub(super) struct LiveRuns(pub(super) Arc<LiveRun>);
 
 impl LiveSpans for LiveRuns {
-    fn opened(&self, span: Opened<'_>) -> Arc<dyn LiveSpan> {
+    fn opened(&self, span: Opened<'_>) -> Option<Arc<dyn LiveSpan>> {
         let Opened { id, attributes, subscriber } = span;
+        let subscriber = subscriber.or_else(|| self.0.subscriber.get())?;
         let parent = match attributes.parent() {
             Some(parent) => subscriber.upgrade().and_then(|subscriber| get_otel_context(parent, &subscriber)),
             None => is_called(self.0.caller.as_ref(), attributes)
@@ -159,7 +157,7 @@ impl LiveSpans for LiveRuns {
                 .or_else(|| attributes.is_contextual().then(Context::current)),
         };
         let parent = parent.map(|parent| parent.span().span_context().clone()).filter(SpanContext::is_valid);
-        Arc::new(AsLive::new(Arc::clone(&self.0), id.clone(), subscriber.clone(), parent))
+        Some(Arc::new(AsLive::new(Arc::clone(&self.0), id.clone(), subscriber.clone(), parent)))
     }
 
     fn bundle_ended(&self, recording: &TraceId) {

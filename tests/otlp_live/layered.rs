@@ -56,6 +56,21 @@ fn a_bridge_that_a_reload_takes_out_leaves_the_recording() {
 }
 
 #[test]
+fn a_recorder_that_a_reload_brings_in_knows_the_live_spans_too() {
+    let mut rig = Rig::new();
+    let (recording, handle) = tracing_subscriber::reload::Layer::new(None::<otel_trace::RecordLayer<_>>);
+    let subscriber = tracing_subscriber::registry().with(recording).with(rig.bridge());
+    tracing::subscriber::with_default(subscriber, || {
+        handle.reload(Some(rig.recorder.layer())).expect("a layer");
+        program::typed();
+    });
+    rig.finish();
+    let (spans, graph) = (rig.spans(), rig.graph());
+    assert!(spans.iter().all(|span| attributes(span).contains_key("otel_trace.object_id")));
+    assert!(graph.tool_calls.iter().all(|tool| tool.span.span_id.is_some()));
+}
+
+#[test]
 fn many_threads_export_each_span_once_and_as_its_own() {
     let mut rig = Rig::new();
     let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
