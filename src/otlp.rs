@@ -15,6 +15,8 @@ mod mapping;
 mod object;
 mod pipeline;
 mod placement;
+#[cfg(test)]
+mod samples;
 mod span_facts;
 mod usage_names;
 

@@ -1,5 +1,8 @@
 //! What a span is called and what it tells, made of what it was: once, for live spans and for exported ones.
 
+#[cfg(test)]
+mod tests;
+
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{KeyValue, StringValue, Value};
 
@@ -198,7 +201,7 @@ impl Attributes {
         self.maybe(attribute::REQUEST_TEMPERATURE, request.temperature);
         self.maybe(attribute::REQUEST_TOP_P, request.top_p);
         self.maybe(attribute::REQUEST_MAX_TOKENS, request.max_tokens);
-        self.maybe(attribute::REQUEST_STREAM, request.stream);
+        self.maybe(attribute::REQUEST_STREAM, request.stream.filter(|streams| *streams));
         self.maybe(attribute::REQUEST_PREVIOUS_RESPONSE_ID, request.previous_response_id.clone());
         self.maybe(attribute::REQUEST_REASONING_LEVEL, request.reasoning_level.clone());
         self.content(attribute::INPUT_MESSAGES, request.input_messages.as_ref());

@@ -40,6 +40,7 @@ mod why;
 pub(crate) use {
     object::{Object, list, text},
     request_shape::RequestShape,
+    response::IDS as RESPONSE_IDS,
     usage::read as usage,
 };
 

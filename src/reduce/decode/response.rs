@@ -30,7 +30,7 @@ pub(in crate::reduce) enum ResponseItems {
 }
 
 /// The fields that hold a response's id, by shape.
-const IDS: [&str; 4] = ["response_id", "id", "responseId", "gen_ai.response.id"];
+pub(crate) const IDS: [&str; 4] = ["response_id", "id", "responseId", "gen_ai.response.id"];
 
 impl Shape for ResponseBody {
     fn read(text: &str, contents: &Contents) -> Result<Self, String> {
