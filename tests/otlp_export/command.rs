@@ -94,13 +94,14 @@ fn a_header_without_a_value_is_wrong_usage() {
 fn an_archive_and_a_pack_are_exported_as_the_bundle_they_were() {
     let (directory, bundle) = copy_of("chat");
     let expected = written(bundle.to_str().unwrap());
-    ok(&["pack", bundle.to_str().unwrap(), "--archive"]);
-    let files = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let archive = files.filter(|path| path.is_file()).next().unwrap();
+    // Both are told to be of the bundle that they are named like.
+    let (archive, pack) = (directory.path().join("chat.otz"), directory.path().join("packed/chat"));
+    fs::create_dir(directory.path().join("packed")).unwrap();
+    ok(&["pack", bundle.to_str().unwrap(), archive.to_str().unwrap(), "--zstd"]);
+    ok(&["pack", bundle.to_str().unwrap(), pack.to_str().unwrap()]);
+    assert!(archive.is_file() && pack.join("payloads.pack").is_file());
     assert_eq!(written(archive.to_str().unwrap()), expected);
-    ok(&["pack", bundle.to_str().unwrap()]);
-    assert!(bundle.join("payloads.pack").exists());
-    assert_eq!(written(bundle.to_str().unwrap()), expected);
+    assert_eq!(written(pack.to_str().unwrap()), expected);
 }
 
 #[test]

@@ -92,7 +92,9 @@ fn only_content_comes_with_content_and_then_what_was_said_is_told() {
         }
         assert_eq!(with, without, "{name}");
     }
-    assert_eq!(told, CONTENT.into_iter().collect());
+    // No case has instructions or definitions of tools.
+    let said = ["input.messages", "output.messages", "tool.call.arguments", "tool.call.result"];
+    assert_eq!(told, said.iter().map(|name| CONTENT.into_iter().find(|key| key.ends_with(name)).unwrap()).collect());
 }
 
 #[test]

@@ -62,8 +62,9 @@ fn a_body_in_a_pack_is_named_with_offset_and_length() {
     let spans = Run::of(&bundle).spans(ContentPolicy::Omit);
     let wanted = format!("{}/{}", spans[2].span_context.trace_id(), spans[2].span_context.span_id());
     let files = ok(&["locate", &wanted, directory.path().to_str().unwrap()]);
-    ok(&["pack", bundle.to_str().unwrap()]);
-    let packed = ok(&["locate", &wanted, directory.path().to_str().unwrap()]);
+    let pack = directory.path().join("pack");
+    ok(&["pack", bundle.to_str().unwrap(), pack.to_str().unwrap()]);
+    let packed = ok(&["locate", &wanted, pack.to_str().unwrap()]);
     let fields = |text: &str| -> Vec<Vec<String>> {
         let payloads = text.lines().filter(|line| line.starts_with("payload\t"));
         payloads.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
@@ -73,7 +74,7 @@ fn a_body_in_a_pack_is_named_with_offset_and_length() {
     assert_eq!(packed.len(), 2);
     for (file, packed) in files.iter().zip(&packed) {
         assert_eq!(packed[1], file[1]);
-        assert_eq!(packed[2], bundle.join("payloads.pack").to_str().unwrap());
+        assert_eq!(packed[2], pack.join("payloads.pack").to_str().unwrap());
         assert_eq!(packed.len(), 5);
         assert!(packed[3..].iter().all(|number| number.parse::<u64>().is_ok()), "{packed:?}");
     }

@@ -43,7 +43,7 @@ fn agents_are_linked_with_who_asked_for_them_and_whom_they_told() {
         [
             "invoke_agent in -: agent_result thread 2, agent_result thread 2, agent_result thread 3, agent_result thread 3",
             "invoke_agent W1 in tool call_1_1: spawned_by tool call_1_1",
-            "invoke_agent W1 in tool call_1_4: spawned_by tool call_1_4",
+            "invoke_agent W2 in tool call_1_6: spawned_by tool call_1_6",
         ]
     );
 }
