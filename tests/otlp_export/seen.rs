@@ -12,11 +12,6 @@ pub(crate) fn of_data(spans: &[SpanData]) -> Vec<Value> {
     by_object(&all)
 }
 
-/// The same of spans in OTLP's JSON.
-pub(crate) fn of_otlp(spans: &[Value]) -> Vec<Value> {
-    by_object(&spans.iter().map(plain_otlp).collect::<Vec<_>>())
-}
-
 /// All spans of a file in OTLP's JSON.
 pub(crate) fn in_file(text: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).unwrap();
@@ -99,7 +94,7 @@ fn value(value: &opentelemetry::Value) -> Value {
         opentelemetry::Value::Array(opentelemetry::Array::String(all)) => {
             all.iter().map(|it| json!(it.as_str())).collect()
         }
-        other => panic!("{other:?} is no value of ours"),
+        other @ (opentelemetry::Value::Array(_) | _) => panic!("{other:?} is no value of ours"),
     }
 }
 
