@@ -146,9 +146,9 @@ impl Args {
     }
 
     fn plan(&self, named: &[Bundle], options: &ExportOptions) -> anyhow::Result<Status> {
-        let destination = match self.file() {
-            Some(file) => file.display().to_string(),
-            None => options.destination()?,
+        let would = match self.file() {
+            Some(file) => format!("would write to {}", file.display()),
+            None => format!("would send to {}", options.destination()?),
         };
         Ok(worst(named, |bundle| {
             let (opened, graph) = reduced(bundle)?;
@@ -157,7 +157,7 @@ impl Args {
                 let kinds = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ");
                 say::out(trace)?;
                 let path = bundle.path.display();
-                say::err(format_args!("{path}: would send to {destination}: {kinds}, in trace {trace}"));
+                say::err(format_args!("{path}: {would}: {kinds}, in trace {trace}"));
             }
             Ok(told(&graph))
         }))

@@ -19,7 +19,10 @@ pub(super) fn resource(options: &ExportOptions, graph: &Graph) -> Result<Resourc
     if name.is_none_or(|name| name.starts_with("unknown_service")) {
         resource = resolve_resource(Some(root_agent(graph).unwrap_or(NAMELESS)), &[], &variables)?;
     }
-    Ok((&resource).into())
+    let mut resource = ResourceAttributesWithSchema::from(&resource);
+    // Else in any order, and the same bundle would not give the same file.
+    resource.attributes.0.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(resource)
 }
 
 fn root_agent(graph: &Graph) -> Option<&str> {
