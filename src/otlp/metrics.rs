@@ -135,3 +135,6 @@ fn first_chunk(inference: &InferenceFacts) -> Option<Duration> {
     let milliseconds = inference.time_to_first_chunk_ms?;
     (inference.request.stream != Some(false)).then(|| Duration::from_millis(milliseconds))
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,7 @@ pub(crate) use self::delivery::Delivered;
 pub(crate) use self::exporter::{ExportOptions, OtlpExporter, span_exporter};
 
 use self::ledger::Ledger;
+use self::queue::{Queue, TimedOut};
 use super::Mapping;
 use super::metrics::Metrics;
 
@@ -70,6 +71,7 @@ struct Inner {
     /// None where the environment wants none.
     metrics: Option<Metrics>,
     mapping: Mapping,
+    queue: Arc<Queue>,
     ledger: Arc<Ledger>,
     flush_timeout: Duration,
 }
@@ -116,12 +118,19 @@ impl Otlp {
             .with_target(false)
     }
 
-    /// Exports what has ended, and waits for it for the flush timeout at most.
+    /// Exports the spans that have ended, and waits for that for the flush timeout at most.
     ///
     /// # Errors
-    /// If that took too long, or spans were dropped meanwhile.
+    /// If it took too long, or spans were dropped meanwhile.
     pub fn flush(&self) -> Result<(), OtlpError> {
-        self.0.provider.force_flush().map_err(OtlpError::new)
+        let timeout = self.0.flush_timeout;
+        match self.0.queue.flush(timeout) {
+            Ok(0) => Ok(()),
+            Ok(dropped) => Err(OtlpError::new(format!("{dropped} spans were dropped: {}", self.stats()))),
+            Err(TimedOut) => {
+                Err(OtlpError::new(format!("not all spans were exported within {timeout:?}: the rest waits")))
+            }
+        }
     }
 
     /// What was exported and dropped so far.
@@ -141,7 +150,7 @@ impl Otlp {
     }
 
     fn shut_down(&self) {
-        let Inner { provider, metrics, mapping: _, ledger, flush_timeout } = &*self.0;
+        let Inner { provider, metrics, mapping: _, queue: _, ledger, flush_timeout } = &*self.0;
         let deadline = Instant::now() + *flush_timeout;
         let metrics_end = metrics.as_ref().map(Metrics::shut_down);
         // What was dropped is in the ledger, which tells it.

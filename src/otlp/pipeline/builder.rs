@@ -194,18 +194,19 @@ impl OtlpBuilder {
         let limits = queue_limits(self.queue, &self.variables)?;
         let mapping = mapping(self.content, self.usage_names, &self.variables);
         let ledger = Arc::new(Ledger::new(self.on_drop));
+        let queue = Arc::new(Queue::new(limits, Arc::clone(&ledger)));
         let provider = SdkTracerProvider::builder().with_resource(resource.clone());
         let (provider, metrics) = if self.variables.flag(&["OTEL_SDK_DISABLED"])? {
             (provider.with_sampler(Sampler::AlwaysOff), None)
         } else {
             let metrics = metrics(self.exporter.is_some(), &self.said, &resource, &ledger, &self.variables)?;
             let outlet = Outlet::new(mapping, destination(self.exporter, &self.said, resource, &self.variables)?);
-            let queue = Arc::new(Queue::new(limits, Arc::clone(&ledger)));
-            let processor = QueueProcessor::start(queue, outlet, self.flush_timeout)?;
+            let processor = QueueProcessor::start(Arc::clone(&queue), outlet, self.flush_timeout)?;
             (provider.with_sampler(sampler).with_span_processor(processor), metrics)
         };
         let flush_timeout = self.flush_timeout;
-        let otlp = Otlp(Arc::new(Inner { provider: provider.build(), metrics, mapping, ledger, flush_timeout }));
+        let inner = Inner { provider: provider.build(), metrics, mapping, queue, ledger, flush_timeout };
+        let otlp = Otlp(Arc::new(inner));
         Ok((otlp.clone(), OtlpGuard::new(otlp)))
     }
 }

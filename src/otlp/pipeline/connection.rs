@@ -129,3 +129,72 @@ fn certificate(signal: Signal, said: &Said, variables: &Variables) -> Result<Opt
         OtlpError::value(name, path, format_args!("the path of a file with certificates in PEM ({error})"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(said: &Said, variables: &Variables) -> Result<Connection, String> {
+        Connection::resolve(Signal::Traces, said, variables).map_err(|error| error.to_string())
+    }
+
+    /// What is wrong with the value of a variable.
+    #[track_caller]
+    fn check_bad(variable: &str, value: &str, allowed: &str) {
+        let error = resolve(&Said::default(), &[(variable, value)].into()).err();
+        assert_eq!(error, Some(format!("{variable} is `{value}`: it can be {allowed}")));
+    }
+
+    #[test]
+    fn a_bad_value_is_told_with_what_it_can_be() {
+        check_bad("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "`http/protobuf` or `grpc`");
+        check_bad("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "GRPC", "`http/protobuf` or `grpc`");
+        check_bad("OTEL_EXPORTER_OTLP_COMPRESSION", "brotli", "`gzip`, `zstd` or `none`");
+        for value in ["10s", "-1", "0", "1.5"] {
+            check_bad("OTEL_EXPORTER_OTLP_TIMEOUT", value, "a whole number of milliseconds above 0");
+        }
+        let allowed = "the path of a file with certificates in PEM (No such file or directory (os error 2))";
+        check_bad("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file", allowed);
+    }
+
+    #[test]
+    fn a_bad_header_is_told_without_its_value() {
+        let check = |text, expected: &str| {
+            let error = resolve(&Said::default(), &[("OTEL_EXPORTER_OTLP_HEADERS", text)].into()).err();
+            assert_eq!(error.as_deref(), Some(expected), "{text}");
+        };
+        let name = "`a b` in OTEL_EXPORTER_OTLP_HEADERS is no name of a header: it can have letters, digits and `-`";
+        check("a b=secret", name);
+        let value = "the value of `a` in OTEL_EXPORTER_OTLP_HEADERS can't be in a header: it can be one line of text";
+        check("a=secret%0A", value);
+    }
+
+    #[test]
+    fn what_is_said_by_code_wins_over_the_variables() {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "7"),
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=1,b=2"),
+        ];
+        let by_variables = resolve(&Said::default(), &variables.into()).unwrap();
+        assert_eq!(by_variables.protocol, Protocol::Grpc);
+        assert_eq!(by_variables.timeout, Duration::from_millis(7));
+        assert_eq!(by_variables.compression, Some(Compression::Zstd));
+
+        let said = Said {
+            protocol: Some(Protocol::HttpProtobuf),
+            timeout: Some(Duration::from_secs(1)),
+            compression: Some(None),
+            headers: vec![("B".to_owned(), "3".to_owned())],
+            ..Said::default()
+        };
+        let by_code = resolve(&said, &variables.into()).unwrap();
+        assert_eq!(by_code.protocol, Protocol::HttpProtobuf);
+        assert_eq!(by_code.timeout, Duration::from_secs(1));
+        assert_eq!(by_code.compression, None);
+        let mut headers: Vec<_> = by_code.headers.iter().map(|(k, v)| (k.as_str(), v.to_str().unwrap())).collect();
+        headers.sort_unstable();
+        assert_eq!(headers, [("a", "1"), ("b", "3")]);
+    }
+}

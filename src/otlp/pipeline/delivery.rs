@@ -125,3 +125,6 @@ impl Delivered {
         self.dropped.push(DroppedSpans::new(reason, count, Some(error.text)));
     }
 }
+
+#[cfg(test)]
+mod tests;

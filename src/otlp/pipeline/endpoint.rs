@@ -61,3 +61,60 @@ fn parse(setting: &str, text: &str) -> Result<Uri, OtlpError> {
     }
     Ok(url)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(protocol: Protocol, said: Option<&str>, variables: &Variables, expected: &str) {
+        let url = resolve(Signal::Traces, protocol, said, variables).map(|url| url.to_string());
+        let url = url.unwrap_or_else(|error| error.to_string());
+        assert_eq!(url, expected, "{said:?}, {variables:?}");
+    }
+
+    #[test]
+    fn the_path_of_a_signal_is_added_to_what_all_share() {
+        let none = Variables::default();
+        let check = |said, expected| check(Protocol::HttpProtobuf, said, &none, expected);
+        check(None, "http://localhost:4318/v1/traces");
+        check(Some("http://a:1"), "http://a:1/v1/traces");
+        check(Some("https://a/b/"), "https://a/b/v1/traces");
+        check(Some("http://a:1/v1/traces"), "http://a:1/v1/traces");
+        check(Some("http://a:1/b/v1/metrics/"), "http://a:1/b/v1/traces");
+    }
+
+    #[test]
+    fn a_variable_of_the_signal_is_taken_as_it_is() {
+        let own = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:1/here");
+        let shared = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b:2/all");
+        check(Protocol::HttpProtobuf, None, &[own, shared].into(), "http://a:1/here");
+        check(Protocol::HttpProtobuf, None, &[shared].into(), "http://b:2/all/v1/traces");
+        check(Protocol::HttpProtobuf, Some("http://c:3"), &[own, shared].into(), "http://c:3/v1/traces");
+        let metrics = resolve(Signal::Metrics, Protocol::HttpProtobuf, None, &[own, shared].into()).unwrap();
+        assert_eq!(metrics.to_string(), "http://b:2/all/v1/metrics");
+    }
+
+    #[test]
+    fn what_has_no_scheme_over_grpc_is_encrypted_unless_a_variable_says_else() {
+        let shared = ("OTEL_EXPORTER_OTLP_ENDPOINT", "a:4317");
+        let insecure = |value| ("OTEL_EXPORTER_OTLP_INSECURE", value);
+        check(Protocol::Grpc, None, &Variables::default(), "http://localhost:4317/");
+        check(Protocol::Grpc, None, &[shared].into(), "https://a:4317/");
+        check(Protocol::Grpc, None, &[shared, insecure("false")].into(), "https://a:4317/");
+        check(Protocol::Grpc, None, &[shared, insecure("True")].into(), "http://a:4317/");
+        check(Protocol::Grpc, Some("https://b"), &[shared, insecure("true")].into(), "https://b/");
+        let bad = "OTEL_EXPORTER_OTLP_INSECURE is `yes`: it can be `true` or `false`";
+        check(Protocol::Grpc, None, &[shared, insecure("yes")].into(), bad);
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_told() {
+        for bad in ["localhost:4318", "ftp://a", "http://", "not a url", "/v1/traces"] {
+            let allowed = "a URL like `http://localhost:4318`, with `http` or `https`";
+            let variables = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", bad)].into();
+            let expected = format!("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is `{bad}`: it can be {allowed}");
+            check(Protocol::HttpProtobuf, None, &variables, &expected);
+        }
+    }
+}

@@ -149,3 +149,42 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A status with a `RetryInfo` of 7.5 s, as it comes in `grpc-status-details-bin`.
+    fn with_delay(code: Code) -> Status {
+        let delay = [0x08, 7, 0x10, 0x80, 0xca, 0xb5, 0xee, 0x01];
+        let info = [&[0x0a, 8][..], &delay].concat();
+        let name = b"type.googleapis.com/google.rpc.RetryInfo";
+        let any = [&[0x0a, 40][..], name, &[0x12, 10], &info].concat();
+        let details = [&[0x08, 14, 0x1a, 54][..], &any].concat();
+        Status::with_details(code, "later", details.into())
+    }
+
+    #[track_caller]
+    fn check(status: &Status, expected: Failure) {
+        assert_eq!(refused(status).kind, expected, "{status:?}");
+    }
+
+    #[test]
+    fn a_status_says_what_can_be_done() {
+        let busy = Failure::Busy(Some(Duration::from_millis(7500)));
+        check(&with_delay(Code::Unavailable), busy);
+        check(&with_delay(Code::ResourceExhausted), busy);
+        check(&with_delay(Code::Internal), Failure::Rejected);
+        check(&Status::unavailable(""), Failure::Unreachable);
+        check(&Status::resource_exhausted("quota"), Failure::Rejected);
+        check(&Status::resource_exhausted("grpc: received message larger than max (5 vs. 4)"), Failure::TooLarge);
+        check(&Status::out_of_range("Error, decoded message length too large: found 5"), Failure::TooLarge);
+        check(&Status::out_of_range("later"), Failure::Unreachable);
+    }
+
+    #[test]
+    fn what_a_receiver_says_may_be_a_secret() {
+        let error = refused(&Status::unauthenticated("token abc is bad"));
+        assert_eq!(error.text, "the receiver answered with gRPC status Unauthenticated");
+    }
+}

@@ -125,3 +125,27 @@ fn zstandard(message: &[u8]) -> Result<Vec<u8>, SendError> {
 fn not_compressed(error: io::Error) -> SendError {
     SendError::new(Failure::Rejected, format_args!("the message could not be compressed: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(said: &str, is_expected: impl Fn(Option<Duration>) -> bool) {
+        let headers = [(RETRY_AFTER, said.parse().unwrap())].into_iter().collect();
+        let wait = retry_after(&headers);
+        assert!(is_expected(wait), "{said}: {wait:?}");
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_seconds_or_name_a_date() {
+        let seconds = Duration::from_secs;
+        check("7", |wait| wait == Some(seconds(7)));
+        check("0", |wait| wait == Some(seconds(0)));
+        check("soon", |wait| wait.is_none());
+        check("-1", |wait| wait.is_none());
+        check("Sun, 06 Nov 1994 08:49:37 GMT", |wait| wait == Some(seconds(0)));
+        let date = httpdate::fmt_http_date(SystemTime::now() + seconds(1000));
+        check(&date, |wait| wait.is_some_and(|wait| wait > seconds(100) && wait <= seconds(1000)));
+    }
+}

@@ -40,3 +40,34 @@ fn percent_decoded(text: &str) -> Option<String> {
     }
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&[(&str, &str)], &str>) {
+        let pairs = key_values("LIST", text).map_err(|error| error.to_string());
+        let expected = expected.map(|pairs| pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect());
+        assert_eq!(pairs, expected.map_err(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn a_list_is_pairs_with_decoded_values() {
+        check("", Ok(&[]));
+        check(" a = 1 ,, b=2,", Ok(&[("a", "1"), ("b", "2")]));
+        check("a=Bearer%20x%2Cy==", Ok(&[("a", "Bearer x,y==")]));
+        check("a=%C3%BC,b=,c=ü", Ok(&[("a", "ü"), ("b", ""), ("c", "ü")]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_secret() {
+        let no_pair = |number| format!("entry {number} of LIST is no `key=value`: LIST can be `key=value,key=value`");
+        check("a=1,secret", Err(&no_pair(2)));
+        check("=secret", Err(&no_pair(1)));
+        let bad = "the value of `a` in LIST has a `%` that is not followed by two hex digits of UTF-8 text: write a `%` as `%25`";
+        for secret in ["a=100%", "a=%2", "a=%zz", "a=%+1", "a=%FF", "a=%é"] {
+            check(secret, Err(bad));
+        }
+    }
+}

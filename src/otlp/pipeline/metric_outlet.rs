@@ -53,3 +53,56 @@ impl PushMetricExporter for MetricOutlet {
         Temporality::Cumulative
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mock_collector::{MockCollector, MockServer, Protocol as Spoken};
+
+    use crate::event::ExecutionStatus;
+    use crate::otlp::pipeline::{Otlp, Protocol};
+    use crate::otlp::span_facts::{SpanFacts, What};
+
+    /// Measures one call of a model.
+    fn measure(otlp: &Otlp) {
+        let facts = SpanFacts {
+            bundle: None,
+            object_id: "inference:1".into(),
+            thread_id: "t".into(),
+            turn_id: None,
+            status: ExecutionStatus::Completed,
+            error: None,
+            payload_ids: Vec::new(),
+            what: What::Inference(Box::default()),
+        };
+        otlp.metrics().unwrap().record(&facts, Duration::from_secs(1));
+    }
+
+    async fn metrics_arrive(spoken: Spoken, protocol: Protocol) {
+        let server = MockServer::builder().protocol(spoken).start().await.unwrap();
+        let endpoint = format!("http://{}", server.addr());
+        let (otlp, guard) = Otlp::builder().endpoint(endpoint).protocol(protocol).build().unwrap();
+        measure(&otlp);
+        tokio::task::spawn_blocking(|| drop(guard)).await.unwrap();
+        let names = |collector: &MockCollector| {
+            collector.metrics().iter().map(|metric| metric.metric().name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(server.with_collector(names).await, ["gen_ai.client.operation.duration"]);
+        assert_eq!(otlp.stats().metrics_failed, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn metrics_arrive_over_both_protocols() {
+        metrics_arrive(Spoken::HttpBinary, Protocol::HttpProtobuf).await;
+        metrics_arrive(Spoken::Grpc, Protocol::Grpc).await;
+    }
+
+    #[test]
+    fn metrics_that_nobody_takes_are_counted() {
+        let (otlp, guard) = Otlp::builder().endpoint("http://receiver.invalid:4318").build().unwrap();
+        measure(&otlp);
+        drop(guard);
+        assert_eq!(otlp.stats().metrics_failed, 1);
+    }
+}

@@ -29,6 +29,9 @@ impl Outlet {
     }
 
     pub(super) fn deliver(&self, spans: Vec<SpanData>, pace: &impl Pace) -> Delivered {
+        if spans.is_empty() {
+            return Delivered::default();
+        }
         let spans: Vec<_> = spans.into_iter().map(|span| map(span, &self.mapping)).collect();
         match &self.destination {
             Destination::Receiver(delivery) => delivery.deliver(spans, pace),

@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use super::OtlpError;
 use super::delivery::Delivered;
 use super::outlet::Outlet;
-use super::queue::Queue;
+use super::queue::{Queue, TimedOut};
 use super::quiet::quietly;
 
 /// Puts the spans into a queue, which a thread of its own empties.
@@ -57,13 +57,10 @@ impl SpanProcessor for QueueProcessor {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        let before = self.queue.ledger().stats().dropped();
-        if !self.queue.flush(self.flush_timeout) {
-            return Err(OTelSdkError::Timeout(self.flush_timeout));
-        }
-        match self.queue.ledger().stats().dropped() - before {
-            0 => Ok(()),
-            dropped => Err(OTelSdkError::InternalFailure(format!("{dropped} spans could not be exported"))),
+        match self.queue.flush(self.flush_timeout) {
+            Ok(0) => Ok(()),
+            Ok(dropped) => Err(OTelSdkError::InternalFailure(format!("{dropped} spans were dropped"))),
+            Err(TimedOut) => Err(OTelSdkError::Timeout(self.flush_timeout)),
         }
     }
 

@@ -111,18 +111,19 @@ impl Queue {
         self.settled.notify_all();
     }
 
-    /// Waits until all that has ended is exported or dropped. False if that takes longer.
-    pub(super) fn flush(&self, timeout: Duration) -> bool {
+    /// Waits until all that has ended is exported or dropped. Gives how many were dropped meanwhile.
+    pub(super) fn flush(&self, timeout: Duration) -> Result<u64, TimedOut> {
         let deadline = Instant::now() + timeout;
+        let dropped_before = self.ledger.stats().dropped();
         let mut state = self.lock();
         let wanted = state.taken;
         state.wanted = wanted;
         self.work.notify_one();
         while state.done < wanted && !state.is_over {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            let left = deadline.checked_duration_since(Instant::now()).ok_or(TimedOut)?;
             state = self.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.done >= wanted
+        Ok(self.ledger.stats().dropped() - dropped_before)
     }
 
     /// Takes no more, and waits for what is left; what is still left when the time has passed is dropped.
@@ -150,6 +151,10 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A flush took too long.
+#[derive(Debug)]
+pub(super) struct TimedOut;
 
 impl Pace for Queue {
     fn wait_until(&self, moment: Instant) -> bool {

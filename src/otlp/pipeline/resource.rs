@@ -36,3 +36,35 @@ fn unknown_service() -> String {
     let name = program.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
     name.map_or_else(|| "unknown_service".to_owned(), |name| format!("unknown_service:{name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::{Key, Value};
+
+    use super::*;
+
+    #[track_caller]
+    fn check<const N: usize>(
+        name: Option<&str>,
+        attributes: &[KeyValue],
+        variables: [(&str, &str); N],
+        expected: &str,
+    ) {
+        let resource = resolve(name, attributes, &variables.into()).unwrap();
+        assert_eq!(resource.get(&Key::new(SERVICE_NAME)), Some(Value::from(expected.to_owned())));
+    }
+
+    #[test]
+    fn code_wins_over_variables_and_a_name_over_an_attribute() {
+        let name = ("OTEL_SERVICE_NAME", "a");
+        let list = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=b%20c,x=1");
+        let attribute = [KeyValue::new(SERVICE_NAME, "d")];
+        check(None, &[], [], &unknown_service());
+        check(None, &[], [list], "b c");
+        check(None, &[], [list, name], "a");
+        check(None, &attribute, [list, name], "d");
+        check(Some("e"), &attribute, [list, name], "e");
+        let resource = resolve(None, &[], &[list].into()).unwrap();
+        assert_eq!(resource.get(&Key::new("x")), Some(Value::from("1")));
+    }
+}

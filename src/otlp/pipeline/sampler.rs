@@ -31,3 +31,31 @@ fn ratio(variables: &Variables) -> Result<Sampler, OtlpError> {
     let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.map(Sampler::TraceIdRatioBased).ok_or_else(|| OtlpError::value(ARGUMENT, text, "a number from 0 to 1"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<const N: usize>(variables: [(&str, &str); N], expected: &str) {
+        let sampler = from_variables(&variables.into());
+        let sampler = sampler.map_or_else(|error| error.to_string(), |sampler| format!("{sampler:?}"));
+        assert_eq!(sampler, expected);
+    }
+
+    #[test]
+    fn the_sampler_is_the_one_that_is_named() {
+        check([], "ParentBased(AlwaysOn)");
+        check([(NAME, "always_off")], "AlwaysOff");
+        check([(NAME, "parentbased_always_off")], "ParentBased(AlwaysOff)");
+        check([(NAME, "traceidratio"), (ARGUMENT, "0.25")], "TraceIdRatioBased(0.25)");
+        check([(NAME, "parentbased_traceidratio")], "ParentBased(TraceIdRatioBased(1.0))");
+        for bad in ["1.5", "-0.1", "half", "NaN"] {
+            let expected = format!("{ARGUMENT} is `{bad}`: it can be a number from 0 to 1");
+            check([(NAME, "traceidratio"), (ARGUMENT, bad)], &expected);
+        }
+        let expected = "OTEL_TRACES_SAMPLER is `xray`: it can be `always_on`, `always_off`, `traceidratio`, \
+                        `parentbased_always_on`, `parentbased_always_off` or `parentbased_traceidratio`";
+        check([(NAME, "xray")], expected);
+    }
+}

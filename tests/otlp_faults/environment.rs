@@ -1,0 +1,204 @@
+//! Set up by variables, in a process of its own.
+
+use std::process::{Command, Output};
+
+use opentelemetry::trace::{TraceContextExt, Tracer};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use otel_trace::otlp::{Otlp, Protocol};
+use tracing_subscriber::prelude::*;
+
+use crate::collector::Collector;
+use crate::common::{child, role};
+use crate::grpc_receiver::GrpcReceiver;
+use crate::program::{end, names};
+use crate::receiver::{Answer, Receiver, names as names_in};
+
+const COUNT: usize = 3;
+
+/// This test in a process with these variables: exports a few spans, if the environment wants that.
+fn run(test: &str, variables: &[(&str, &str)]) -> Output {
+    without_otel(&mut child(test, "program")).envs(variables.iter().copied()).output().unwrap()
+}
+
+fn without_otel(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OTEL_")) {
+        if name != "OTEL_TRACE_TEST_ROLE" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// What the child does.
+fn program() {
+    match Otlp::from_env() {
+        Ok(Some((otlp, _guard))) => end(&otlp, 0..COUNT),
+        Ok(None) => eprintln!("off"),
+        Err(error) => eprintln!("error: {error}"),
+    }
+}
+
+/// What it said.
+#[track_caller]
+fn said(output: &Output) -> Vec<String> {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn headers_compression_and_names_are_as_the_variables_say() {
+    if role().is_some() {
+        return program();
+    }
+    let test = "environment::headers_compression_and_names_are_as_the_variables_say";
+    for (compression, decode) in [("gzip", gunzip as fn(&[u8]) -> Vec<u8>), ("zstd", unzstd)] {
+        let receiver = Receiver::start(|_, _| Answer::taken());
+        let output = run(
+            test,
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20a%2Cb, x-tenant = blue"),
+                ("OTEL_EXPORTER_OTLP_COMPRESSION", compression),
+                ("OTEL_METRICS_EXPORTER", "none"),
+            ],
+        );
+        assert_eq!(said(&output), [""; 0]);
+        let request = receiver.next();
+        assert_eq!(request.head[0], "POST /v1/traces HTTP/1.1");
+        let headers = ["authorization", "x-tenant", "content-encoding", "content-type"];
+        let headers = headers.map(|name| request.header(name).unwrap());
+        assert_eq!(headers, ["Bearer a,b", "blue", compression, "application/x-protobuf"]);
+        assert_eq!(names_in(&decode(&request.body)), names(0..COUNT));
+    }
+}
+
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Read;
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+fn unzstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::decode_all(bytes).unwrap()
+}
+
+#[test]
+fn the_variable_of_traces_wins_and_is_taken_as_it_is() {
+    if role().is_some() {
+        return program();
+    }
+    let receiver = Receiver::start(|_, _| Answer::taken());
+    let output = run(
+        "environment::the_variable_of_traces_wins_and_is_taken_as_it_is",
+        &[
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{}/my/place", receiver.url())),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://receiver.invalid:1"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-tenant=blue"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=red,x-other=1"),
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_METRICS_EXPORTER", "none"),
+        ],
+    );
+    assert_eq!(said(&output), [""; 0]);
+    let request = receiver.next();
+    assert_eq!(request.head[0], "POST /my/place HTTP/1.1");
+    let headers = ["x-tenant", "x-other", "content-encoding"].map(|name| request.header(name));
+    assert_eq!(headers, [Some("blue"), None, None]);
+    assert_eq!(request.spans(), names(0..COUNT));
+}
+
+#[test]
+fn grpc_without_a_scheme_and_with_metadata_by_the_variables() {
+    if role().is_some() {
+        return program();
+    }
+    let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
+    let output = run(
+        "environment::grpc_without_a_scheme_and_with_metadata_by_the_variables",
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.address().to_string()),
+            ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=deep%20blue"),
+            ("OTEL_METRICS_EXPORTER", "none"),
+        ],
+    );
+    assert_eq!(said(&output), [""; 0]);
+    let received = receiver.stop();
+    let [message] = &received[..] else { panic!("{} messages", received.len()) };
+    assert_eq!((&message.spans, message.tenant.as_deref()), (&names(0..COUNT), Some("deep blue")));
+}
+
+#[test]
+fn it_is_off_unless_a_variable_asks_for_it() {
+    if role().is_some() {
+        return program();
+    }
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+    for variables in [
+        &[][..],
+        &[endpoint, ("OTEL_SDK_DISABLED", "true")],
+        &[endpoint, ("OTEL_TRACES_EXPORTER", "none")],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")],
+        &[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:1")],
+    ] {
+        let output = run("environment::it_is_off_unless_a_variable_asks_for_it", variables);
+        assert_eq!(said(&output), ["off"], "{variables:?}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_told_with_its_variable_and_what_it_can_be() {
+    if role().is_some() {
+        return program();
+    }
+    let output = run(
+        "environment::a_bad_value_is_told_with_its_variable_and_what_it_can_be",
+        &[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")],
+    );
+    let expected = "error: OTEL_EXPORTER_OTLP_PROTOCOL is `http/json`: it can be `http/protobuf` or `grpc`";
+    assert_eq!(said(&output), [expected]);
+}
+
+#[test]
+fn what_was_dropped_is_said_once_on_stderr() {
+    if role().is_some() {
+        return program();
+    }
+    let receiver = Receiver::start(|_, _| Answer::status("401 Unauthorized", ""));
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
+    ];
+    let output = run("environment::what_was_dropped_is_said_once_on_stderr", &variables);
+    let expected = "otel-trace: 3 spans could not be exported: 0 exported, 3 refused by the receiver; \
+                    the last reason: the receiver answered with HTTP status 401 Unauthorized";
+    assert_eq!(said(&output), [expected]);
+}
+
+#[test]
+fn what_the_export_traces_itself_is_not_exported() {
+    if role().is_some() {
+        let (otlp, guard) = Otlp::from_env().unwrap().unwrap();
+        tracing_subscriber::registry().with(otlp.layer()).init();
+        for round in 0..3 {
+            tracing::info_span!("own", round).in_scope(|| assert!(opentelemetry::Context::current().has_active_span()));
+            otlp.flush().unwrap();
+        }
+        otlp.tracer().in_span("last", |_| ());
+        return drop(guard);
+    }
+    for (protocol, name) in [(Protocol::Grpc, "grpc"), (Protocol::HttpProtobuf, "http/protobuf")] {
+        let collector = Collector::start(protocol);
+        let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()), ("OTEL_EXPORTER_OTLP_PROTOCOL", name)];
+        let output = run("environment::what_the_export_traces_itself_is_not_exported", &variables);
+        assert_eq!(said(&output), [""; 0]);
+        assert_eq!(collector.names(), ["own", "own", "own", "last"]);
+        let events = collector.spans().iter().map(|span| span.span().events.len()).sum::<usize>();
+        assert_eq!(events, 0);
+        collector.stop();
+    }
+}

@@ -1,0 +1,90 @@
+//! It takes its time.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use otel_trace::otlp::{DropReason, Otlp, Protocol};
+
+use crate::gate::Gate;
+use crate::program::{build, by_reason, end, names};
+use crate::receiver::{Answer, Receiver};
+
+const QUEUE: usize = 8;
+
+#[test]
+fn spans_end_while_the_receiver_is_slow_and_arrive_all_the_same() {
+    let gate = Gate::new();
+    let held = Arc::clone(&gate);
+    let receiver = Receiver::start(move |_, _| Answer::Held(Arc::clone(&held)));
+    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()).queue(QUEUE));
+    end(&otlp, 0..QUEUE);
+    let first = receiver.next();
+    end(&otlp, QUEUE..2 * QUEUE);
+    assert_eq!(otlp.stats().exported, 0, "the receiver has not answered yet");
+
+    gate.open();
+    otlp.flush().unwrap();
+    drop(guard);
+    assert_eq!((first.spans(), receiver.next().spans()), (names(0..QUEUE), names(QUEUE..2 * QUEUE)));
+    assert_eq!((otlp.stats().exported, otlp.stats().dropped()), (16, 0));
+    assert_eq!(by_reason(&heard), []);
+}
+
+#[test]
+fn what_has_no_room_while_the_receiver_hangs_is_dropped_and_so_is_what_is_left_at_the_end() {
+    let gate = Gate::new();
+    let held = Arc::clone(&gate);
+    let receiver = Receiver::start(move |_, _| Answer::Held(Arc::clone(&held)));
+    let builder = Otlp::builder().endpoint(receiver.url()).queue(QUEUE).flush_timeout(Duration::from_millis(50));
+    let (otlp, guard, heard) = build(builder);
+    end(&otlp, 0..QUEUE);
+    receiver.next();
+    end(&otlp, 0..100);
+    let stats = otlp.stats();
+    assert_eq!((stats.queue_full, stats.dropped()), (92, 92));
+
+    // The receiver holds the first message still.
+    drop(guard);
+    let stats = otlp.stats();
+    assert_eq!((stats.exported, stats.queue_full, stats.shut_down, stats.dropped()), (0, 92, 16, 108));
+    assert_eq!(by_reason(&heard), [(DropReason::QueueFull, 92), (DropReason::ShutDown, 16)]);
+
+    // What it says afterwards changes nothing.
+    gate.open();
+    assert_eq!(otlp.stats(), stats);
+    assert_eq!(receiver.rest(), []);
+}
+
+#[test]
+fn a_flush_gives_up_while_the_receiver_hangs() {
+    let gate = Gate::new();
+    let held = Arc::clone(&gate);
+    let receiver = Receiver::start(move |_, _| Answer::Held(Arc::clone(&held)));
+    let builder = Otlp::builder().endpoint(receiver.url()).flush_timeout(Duration::from_millis(50));
+    let (otlp, guard, heard) = build(builder);
+    end(&otlp, 0..1);
+    let error = otlp.flush().unwrap_err().to_string();
+    assert_eq!(error, "not all spans were exported within 50ms: the rest waits");
+    assert_eq!(otlp.stats().dropped(), 0, "it may still arrive");
+    drop(guard);
+    assert_eq!(by_reason(&heard), [(DropReason::ShutDown, 1)]);
+    gate.open();
+}
+
+#[test]
+fn the_program_goes_on_where_a_connection_is_taken_and_nothing_is_ever_said() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let builder = Otlp::builder().endpoint(endpoint).protocol(protocol).queue(QUEUE);
+        let (otlp, guard, heard) = build(builder.flush_timeout(Duration::from_millis(50)));
+        end(&otlp, 0..QUEUE);
+        let connection = listener.accept().unwrap();
+        end(&otlp, 0..100);
+        drop(guard);
+        let expected = [(DropReason::QueueFull, 92), (DropReason::ShutDown, 16)];
+        assert_eq!(by_reason(&heard), expected, "{protocol:?}");
+        drop(connection);
+    }
+}

@@ -1,0 +1,27 @@
+//! Messages of gRPC have at most 4 MiB, unless a receiver says else.
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span, Tracer};
+use otel_trace::otlp::{DropReason, Otlp, Protocol};
+
+use crate::collector::Collector;
+use crate::program::{build, by_reason, names};
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn spans_go_in_messages_that_a_receiver_takes() {
+    let collector = Collector::start(Protocol::Grpc);
+    let builder = Otlp::builder().endpoint(collector.url()).protocol(Protocol::Grpc);
+    let (otlp, guard, heard) = build(builder);
+    let tracer = otlp.tracer();
+    for number in 0..10 {
+        let size = if number == 4 { 5 * MIB } else { MIB };
+        tracer.start(number.to_string()).set_attribute(KeyValue::new("text", "x".repeat(size)));
+    }
+    drop(guard);
+    assert_eq!(collector.names(), names((0..10).filter(|number| *number != 4)));
+    assert_eq!((otlp.stats().exported, otlp.stats().dropped()), (9, 1));
+    assert_eq!(by_reason(&heard), [(DropReason::TooLarge, 1)]);
+    collector.stop();
+}

@@ -1,0 +1,102 @@
+//! It answers, but not that it took everything.
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span, Tracer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use otel_trace::otlp::{DropReason, Otlp};
+use prost::Message;
+
+use crate::program::{build, by_reason, end, names};
+use crate::receiver::{Answer, Receiver, Request};
+
+/// What the receiver gets of three spans if it answers the first message so, and takes the next.
+#[track_caller]
+fn tries_again(first: fn() -> Answer) {
+    let receiver = Receiver::start(move |number, _| if number == 0 { first() } else { Answer::taken() });
+    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()));
+    end(&otlp, 0..3);
+    otlp.flush().unwrap();
+    drop(guard);
+    let received: Vec<_> = receiver.rest().iter().map(Request::spans).collect();
+    assert_eq!(received, [names(0..3), names(0..3)]);
+    assert_eq!((otlp.stats().exported, otlp.stats().dropped()), (3, 0));
+    assert_eq!(by_reason(&heard), []);
+}
+
+/// What becomes of three spans if the receiver answers each message so: it is not asked again.
+#[track_caller]
+fn is_final(answer: fn() -> Answer, exported: u64, dropped: &[(DropReason, u64)], cause: Option<&str>) {
+    let receiver = Receiver::start(move |_, _| answer());
+    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()));
+    end(&otlp, 0..3);
+    drop(guard);
+    let received: Vec<_> = receiver.rest().iter().map(Request::spans).collect();
+    assert_eq!(received, [names(0..3)]);
+    assert_eq!(otlp.stats().exported, exported);
+    assert_eq!(by_reason(&heard), dropped);
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.first().and_then(|dropped| dropped.cause.as_deref()), cause);
+}
+
+#[test]
+fn a_busy_receiver_is_asked_again() {
+    tries_again(|| Answer::status("429 Too Many Requests", "retry-after: 1\r\n"));
+    tries_again(|| Answer::status("503 Service Unavailable", "retry-after: 1\r\n"));
+    tries_again(|| Answer::status("503 Service Unavailable", ""));
+    tries_again(|| Answer::status("502 Bad Gateway", ""));
+}
+
+#[test]
+fn what_is_no_answer_is_asked_for_again() {
+    tries_again(|| Answer::Bytes(b"\x00\x01\x02 not HTTP at all\r\n\r\n".to_vec()));
+    tries_again(|| Answer::Bytes(b"HTTP/1.1 200".to_vec()));
+    tries_again(|| Answer::Bytes(Vec::new()));
+}
+
+#[test]
+fn a_message_that_was_taken_is_not_sent_again_whatever_stands_in_the_answer() {
+    is_final(|| Answer::with_body("200 OK", "", b"\xff\xff\xff no protobuf"), 3, &[], None);
+    is_final(|| Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut".to_vec()), 3, &[], None);
+}
+
+#[test]
+fn a_receiver_that_refuses_is_not_asked_again() {
+    let rejected = &[(DropReason::Rejected, 3)];
+    let cause = |status| Some(status);
+    let bad = "the receiver answered with HTTP status 400 Bad Request";
+    is_final(|| Answer::status("400 Bad Request", ""), 0, rejected, cause(bad));
+    let moved = "the receiver answered with HTTP status 308 Permanent Redirect";
+    is_final(|| Answer::status("308 Permanent Redirect", "location: /elsewhere\r\n"), 0, rejected, cause(moved));
+}
+
+#[test]
+fn spans_that_are_rejected_from_a_message_are_counted() {
+    let answer = || {
+        let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
+        let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
+        Answer::with_body("200 OK", "content-type: application/x-protobuf\r\n", &answer.encode_to_vec())
+    };
+    is_final(answer, 1, &[(DropReason::Rejected, 2)], Some("the receiver says: too old"));
+}
+
+#[test]
+fn a_message_that_is_too_large_is_halved_until_it_fits() {
+    const LIMIT: usize = 3000;
+    let receiver = Receiver::start(|_, request| match request.body.len() {
+        ..LIMIT => Answer::taken(),
+        LIMIT.. => Answer::status("413 Content Too Large", ""),
+    });
+    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()));
+    let tracer = otlp.tracer();
+    for number in 0..8 {
+        let size = if number == 3 { 2 * LIMIT } else { LIMIT / 3 };
+        let mut span = tracer.start(number.to_string());
+        span.set_attribute(KeyValue::new("text", "x".repeat(size)));
+    }
+    drop(guard);
+    let taken = receiver.rest().into_iter().filter(|request| request.body.len() < LIMIT);
+    let taken: Vec<_> = taken.map(|request| request.spans()).collect();
+    assert_eq!(taken, [names(0..2), names(2..3), names(4..6), names(6..8)]);
+    assert_eq!((otlp.stats().exported, otlp.stats().too_large, otlp.stats().dropped()), (7, 1, 1));
+    assert_eq!(by_reason(&heard), [(DropReason::TooLarge, 1)]);
+}

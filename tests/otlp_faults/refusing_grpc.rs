@@ -1,0 +1,47 @@
+//! It answers over gRPC, but not that it took everything.
+
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use otel_trace::otlp::{DropReason, Otlp, Protocol};
+use tonic::{Code, Status};
+
+use crate::grpc_receiver::GrpcReceiver;
+use crate::program::{build, by_reason, end, names};
+
+/// How often three spans come to a receiver that answers the first message so and takes the next, and what is lost.
+fn after(first: Result<ExportTraceServiceResponse, Status>) -> (usize, Vec<(DropReason, u64)>) {
+    let receiver = GrpcReceiver::start(move |number| match number {
+        0 => first.clone(),
+        _ => Ok(ExportTraceServiceResponse::default()),
+    });
+    let (otlp, guard, heard) = build(Otlp::builder().endpoint(receiver.url()).protocol(Protocol::Grpc));
+    end(&otlp, 0..3);
+    let _ = otlp.flush();
+    drop(guard);
+    let received = receiver.stop();
+    assert!(received.iter().all(|received| received.spans == names(0..3)));
+    let lost: u64 = by_reason(&heard).iter().map(|(_, count)| count).sum();
+    assert_eq!(otlp.stats().exported, 3 - lost);
+    (received.len(), by_reason(&heard))
+}
+
+#[test]
+fn a_busy_receiver_is_asked_again() {
+    for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Aborted, Code::Cancelled] {
+        assert_eq!(after(Err(Status::new(code, "later"))), (2, vec![]), "{code:?}");
+    }
+}
+
+#[test]
+fn a_receiver_that_refuses_is_not_asked_again() {
+    for code in [Code::InvalidArgument, Code::Unauthenticated, Code::Unimplemented, Code::ResourceExhausted] {
+        let expected = (1, vec![(DropReason::Rejected, 3)]);
+        assert_eq!(after(Err(Status::new(code, "no"))), expected, "{code:?}");
+    }
+}
+
+#[test]
+fn spans_that_are_rejected_from_a_message_are_counted() {
+    let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
+    let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
+    assert_eq!(after(Ok(answer)), (1, vec![(DropReason::Rejected, 2)]));
+}

@@ -1,0 +1,90 @@
+//! Encrypted, with a certificate that only the test knows.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use otel_trace::otlp::{DropReason, Otlp, Protocol};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::collector::Collector;
+use crate::program::{build, by_reason, end, names};
+
+/// Decrypts what a collector is sent.
+struct Front {
+    runtime: Runtime,
+    port: u16,
+    /// What to trust, in PEM.
+    certificate: String,
+}
+
+impl Front {
+    fn start(collector: SocketAddr) -> Self {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let mut config = config.with_single_cert(vec![cert.der().clone()], key).unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        runtime.spawn(async move {
+            loop {
+                let (connection, _) = listener.accept().await.unwrap();
+                tokio::spawn(pass(acceptor.clone(), connection, collector));
+            }
+        });
+        Self { runtime, port, certificate: cert.pem() }
+    }
+}
+
+/// A client that trusts nobody here hangs up.
+async fn pass(acceptor: TlsAcceptor, connection: TcpStream, collector: SocketAddr) -> Option<()> {
+    let mut client = acceptor.accept(connection).await.ok()?;
+    let mut server = TcpStream::connect(collector).await.ok()?;
+    tokio::io::copy_bidirectional(&mut client, &mut server).await.ok()?;
+    Some(())
+}
+
+fn only_who_is_trusted_gets_the_spans(protocol: Protocol) {
+    let collector = Collector::start(protocol);
+    let front = Front::start(collector.address());
+    let endpoint = format!("https://localhost:{}", front.port);
+    let builder = || Otlp::builder().endpoint(&endpoint).protocol(protocol);
+
+    let (_, guard, heard) = build(builder());
+    // Nothing was sent, so nothing was lost.
+    drop(guard);
+    assert_eq!(by_reason(&heard), []);
+
+    let (otlp, guard, heard) = build(builder());
+    end(&otlp, 0..2);
+    drop(guard);
+    assert_eq!(by_reason(&heard), [(DropReason::Unreachable, 2)]);
+    assert_eq!(collector.names(), names(0..0));
+
+    let (otlp, guard, heard) = build(builder().certificate(front.certificate.clone()));
+    end(&otlp, 2..5);
+    drop(guard);
+    assert_eq!(by_reason(&heard), []);
+    assert_eq!(collector.names(), names(2..5));
+    front.runtime.shutdown_background();
+    collector.stop();
+}
+
+#[test]
+fn over_http() {
+    only_who_is_trusted_gets_the_spans(Protocol::HttpProtobuf);
+}
+
+#[test]
+fn over_grpc() {
+    only_who_is_trusted_gets_the_spans(Protocol::Grpc);
+}
