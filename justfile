@@ -16,7 +16,7 @@ test:
     cargo test --workspace
 
 # Everything CI runs, in its order
-ci: fmt clippy docs no-features test example-cold
+ci: fmt clippy docs no-features test example-cold otlp
 
 # Formatting
 fmt:
@@ -46,6 +46,18 @@ example-cold:
     trap 'rm -rf "$traces"' EXIT
     OTEL_TRACE_ROOT="$traces" cargo run --release -p example-agent
     cargo run --quiet --features cli -- reduce --strict "$traces"/trace-*
+
+# What a collector that nobody here wrote receives of the example's run, live and exported, and of the conformance cases
+otlp:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    python3 -m pip install --quiet --disable-pip-version-check --target "$scratch/rotel" rotel
+    OTEL_TRACE_ROOT="$scratch/traces" cargo run --release -p example-agent
+    export OTEL_TRACE_ROTEL="$scratch/rotel/rotel/rotel-agent" OTEL_TRACE_ROTEL_RUNS="$scratch/traces"
+    export OTEL_TRACE_ROTEL_AGENT="$PWD/target/release/example-agent"
+    cargo test --test otlp_rotel -- --ignored
 
 # What recording costs, and what reducing costs, each against its peers in one run
 bench:

@@ -64,6 +64,7 @@ mod redaction;
 mod sink;
 mod store;
 mod syncs;
+mod unwritten;
 mod writer;
 mod writer_options;
 

@@ -4,11 +4,14 @@ mod archive;
 mod bundles;
 mod check;
 mod each;
+mod export;
 mod joined;
+mod locate;
 mod pack;
 mod redact;
 mod reduce;
 mod say;
+mod span_bar;
 mod status;
 mod unpack;
 
@@ -38,6 +41,8 @@ enum Command {
     Pack(pack::Args),
     Unpack(unpack::Args),
     Redact(redact::Args),
+    Export(export::Args),
+    Locate(locate::Args),
 }
 
 impl Cli {
@@ -49,6 +54,8 @@ impl Cli {
             Command::Pack(args) => pack::run(args),
             Command::Unpack(args) => unpack::run(args),
             Command::Redact(args) => redact::run(args),
+            Command::Export(args) => export::run(args),
+            Command::Locate(args) => locate::run(args),
         }
     }
 }

@@ -24,7 +24,7 @@
 //! | `gen_ai.agent.name`, `otel_trace.agent.path`, `otel_trace.agent.role`, `otel_trace.task.name` | the agent, and what it is to do |
 //! | `gen_ai.request.model`, `gen_ai.provider.name` | who is asked |
 //! | `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` | the request, as JSON text |
-//! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.usage.*` | the response |
+//! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.response.model`, `gen_ai.response.finish_reasons`, `gen_ai.usage.*` | the response |
 //! | `otel_trace.upstream_request_id` | the provider's id of the request |
 //! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | the tool call |
 //! | `otel_trace.mcp.server` | that it is a tool of this MCP server |
@@ -102,6 +102,7 @@ mod ignoring;
 mod instant;
 mod json_text;
 mod last_words;
+pub(crate) mod live;
 mod opening;
 mod parent;
 mod record_layer;

@@ -43,7 +43,8 @@
 //!
 //! # Features
 //! None is on by default, and the layer needs none. `cli` builds the `otel-trace` binary; `tower` and `reqwest` bring
-//! middlewares that record the exact bytes of a model's calls, in the module `client`.
+//! middlewares that record the exact bytes of a model's calls, in the module `client`; `otlp` exports the same spans to a
+//! backend of OpenTelemetry over HTTP, `otlp-grpc` also over gRPC, in the module `otlp`.
 //!
 //! [GenAI semantic conventions]: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 

@@ -28,7 +28,7 @@ mod problems;
 mod work;
 
 #[cfg(feature = "otlp")]
-pub(crate) use decode::{Object, RequestShape, list, text, usage};
+pub(crate) use decode::{Object, RESPONSE_IDS, RequestShape, is_bare_response, list, text, usage};
 
 use crate::bundle::Reader;
 use crate::graph::{Code, Diagnostic, Graph};

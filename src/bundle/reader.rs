@@ -14,6 +14,10 @@ use crate::event::{ParentProcess, PayloadRef, SCHEMA_VERSION};
 /// The largest manifest that is read, in bytes. Real ones have some 300.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
+/// How much of a log is looked at at once, in bytes.
+#[cfg(feature = "otlp")]
+const SEARCHED_AT_ONCE: usize = 1 << 18;
+
 /// How many bundles of a root an error names.
 const NAMED_BUNDLES: usize = 3;
 
@@ -61,6 +65,32 @@ impl Reader {
     /// [`Error`] where the log can't be opened.
     pub fn lines(&self) -> Result<Lines, Error> {
         Ok(Lines::new(open(&self.path, Manifest::LOG)?, self.path.join(Manifest::LOG)))
+    }
+
+    /// Whether the log has this text anywhere, letter case of ASCII aside. Reads it and parses nothing.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn log_mentions(&self, text: &str) -> Result<bool, Error> {
+        let path = self.path.join(Manifest::LOG);
+        let mut log = open(&self.path, Manifest::LOG)?;
+        let text = text.to_ascii_lowercase();
+        let finder = memchr::memmem::Finder::new(&text);
+        let mut bytes = vec![0; SEARCHED_AT_ONCE.max(2 * text.len())];
+        let mut kept = 0;
+        loop {
+            let read =
+                log.read(&mut bytes[kept..]).map_err(|error| Error::io(&path, "the log can't be read", error))?;
+            if read == 0 {
+                return Ok(false);
+            }
+            let filled = kept + read;
+            bytes[kept..filled].make_ascii_lowercase();
+            if finder.find(&bytes[..filled]).is_some() {
+                return Ok(true);
+            }
+            // The text may begin at the end of this piece.
+            kept = filled.min(text.len().saturating_sub(1));
+            bytes.copy_within(filled - kept..filled, 0);
+        }
     }
 
     /// A file of the bundle's own.

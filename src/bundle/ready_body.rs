@@ -15,16 +15,16 @@ pub(crate) struct ReadyBody {
 }
 
 impl ReadyBody {
-    pub(super) fn kind(&self) -> PayloadKind {
+    pub(crate) fn kind(&self) -> PayloadKind {
         self.kind
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.body.bytes()
     }
 
     /// Whether what was given is one JSON value.
-    pub(super) fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.is_json
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::queued_writer::QueuedWriter;
+use super::unwritten::Unwritten;
 use super::writer::Stored;
 use super::{Body, Durability, Error, Lost, Manifest, ReadyBody, Writer, WriterOptions};
 use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, UnixMillis};
@@ -15,6 +16,8 @@ pub(crate) enum Sink {
     Direct(Writer),
     /// Written later.
     Queued(QueuedWriter),
+    /// Written nowhere.
+    Unwritten(Unwritten),
 }
 
 impl Sink {
@@ -23,6 +26,9 @@ impl Sink {
     /// # Errors
     /// Those of [`Writer::create`]; where it is made later, they are told as a loss.
     pub(crate) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, Error> {
+        if options.is_unwritten {
+            return Ok(Self::Unwritten(Unwritten::new(manifest, options)));
+        }
         match options.durability {
             Durability::Kernel | Durability::Fsync(_) => Writer::create(root, manifest, options).map(Self::Direct),
             Durability::Buffered => Ok(Self::Queued(QueuedWriter::create(root, manifest, options))),
@@ -34,6 +40,16 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.path(),
             Self::Queued(writer) => writer.path(),
+            Self::Unwritten(unwritten) => unwritten.path(),
+        }
+    }
+
+    /// How what is recorded is treated.
+    pub(crate) fn options(&self) -> &WriterOptions {
+        match self {
+            Self::Direct(writer) => writer.options(),
+            Self::Queued(writer) => writer.options(),
+            Self::Unwritten(unwritten) => unwritten.options(),
         }
     }
 
@@ -42,6 +58,7 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.manifest(),
             Self::Queued(writer) => writer.manifest(),
+            Self::Unwritten(unwritten) => unwritten.manifest(),
         }
     }
 
@@ -50,6 +67,7 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.put(thread, kind, body),
             Self::Queued(writer) => writer.store(thread, writer.options().ready(kind, body)),
+            Self::Unwritten(unwritten) => Ok(unwritten.put(kind)),
         }
     }
 
@@ -58,6 +76,7 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.store(thread, ready),
             Self::Queued(writer) => writer.store(thread, ready),
+            Self::Unwritten(unwritten) => Ok(unwritten.store(&ready)),
         }
     }
 
@@ -71,6 +90,7 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.append_redacted(at, context, event).map(Some),
             Self::Queued(writer) => writer.append_redacted(at, context, event).map(|()| None),
+            Self::Unwritten(_) => Ok(None),
         }
     }
 
@@ -79,6 +99,7 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.append_last(at, event),
             Self::Queued(writer) => writer.append_last(at, event),
+            Self::Unwritten(_) => {}
         }
     }
 
@@ -87,6 +108,7 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.is_full(),
             Self::Queued(writer) => writer.is_full(),
+            Self::Unwritten(_) => false,
         }
     }
 
@@ -95,7 +117,13 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.lose_dependent(what, reason),
             Self::Queued(writer) => writer.lose_dependent(what, reason),
+            Self::Unwritten(_) => what,
         }
+    }
+
+    /// Whether nothing of it is kept.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        matches!(self, Self::Unwritten(_))
     }
 
     /// See [`Writer::finish`].
@@ -103,6 +131,7 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.finish(at),
             Self::Queued(writer) => writer.finish(at),
+            Self::Unwritten(_) => {}
         }
     }
 }

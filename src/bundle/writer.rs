@@ -124,6 +124,10 @@ impl Writer {
     }
 
     /// A number that no body of the bundle has.
+    pub(super) fn options(&self) -> &WriterOptions {
+        &self.options
+    }
+
     fn next_payload(&self) -> u64 {
         self.last_payload.fetch_add(1, Ordering::Relaxed) + 1
     }

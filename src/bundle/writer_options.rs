@@ -51,6 +51,8 @@ pub struct WriterOptions {
     pub(crate) disk: Arc<dyn Disk>,
     /// Bodies that the next ones are compared with. All writers of a program should share it.
     pub(crate) kept: Arc<KeptBodies>,
+    /// Nothing is written.
+    pub(crate) is_unwritten: bool,
 }
 
 impl Default for WriterOptions {
@@ -70,6 +72,7 @@ impl Default for WriterOptions {
             pruning: Arc::default(),
             disk: Arc::new(RealDisk),
             kept: Arc::default(),
+            is_unwritten: false,
         }
     }
 }

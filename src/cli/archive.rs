@@ -43,8 +43,11 @@ impl Opened {
         }
         let told = || format!("{}: can't be read as an archive of a bundle", path.display());
         let extracted = tempfile::Builder::new().prefix("otel-trace-").tempdir().with_context(told)?;
-        extract(path, extracted.path()).with_context(told)?;
-        let reader = Reader::open(extracted.path()).with_context(told)?;
+        // Named like the archive, so that it can be told which bundle something is of.
+        let bundle = extracted.path().join(path.file_stem().unwrap_or_default());
+        fs::create_dir(&bundle).with_context(told)?;
+        extract(path, &bundle).with_context(told)?;
+        let reader = Reader::open(&bundle).with_context(told)?;
         Ok(Self { reader, archive: Some(Archive { path: path.to_owned(), _extracted: extracted }) })
     }
 

@@ -29,6 +29,8 @@ pub struct SpanRef {
     pub trace_id: OtelTraceId,
     /// Itself.
     pub span_id: OtelSpanId,
+    /// The span it is in, where one is known.
+    pub parent_span_id: Option<OtelSpanId>,
 }
 
 /// One line of the log.
@@ -59,6 +61,8 @@ pub struct RecordBody<'a> {
     otel_trace_id: Option<&'a OtelTraceId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     otel_span_id: Option<&'a OtelSpanId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otel_parent_span_id: Option<&'a OtelSpanId>,
 }
 
 impl<'a> RecordBody<'a> {
@@ -73,6 +77,7 @@ impl<'a> RecordBody<'a> {
             payload: event,
             otel_trace_id: span.as_ref().map(|span| &span.trace_id),
             otel_span_id: span.as_ref().map(|span| &span.span_id),
+            otel_parent_span_id: span.as_ref().and_then(|span| span.parent_span_id.as_ref()),
         }
     }
 }
@@ -108,6 +113,8 @@ struct Line<'a> {
     otel_trace_id: Option<OtelTraceId>,
     #[serde(default)]
     otel_span_id: Option<OtelSpanId>,
+    #[serde(default)]
+    otel_parent_span_id: Option<OtelSpanId>,
 }
 
 /// What can be read of a line that is not one of ours.
@@ -135,7 +142,9 @@ impl Record {
             BadEvent::Json(error) => BadRecord::Line { seq: Some(read.seq), error },
             BadEvent::Variant(name) => BadRecord::Variant { seq: read.seq, name },
         })?;
-        let span = read.otel_trace_id.zip(read.otel_span_id).map(|(trace_id, span_id)| SpanRef { trace_id, span_id });
+        let parent_span_id = read.otel_parent_span_id;
+        let ids = read.otel_trace_id.zip(read.otel_span_id);
+        let span = ids.map(|(trace_id, span_id)| SpanRef { trace_id, span_id, parent_span_id });
         Ok(Self {
             seq: read.seq,
             at: read.wall_time_unix_ms,

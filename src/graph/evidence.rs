@@ -30,14 +30,25 @@ pub struct LiveSpan {
     /// Itself.
     #[serde(rename = "otel_span_id", skip_serializing_if = "Option::is_none")]
     pub span_id: Option<OtelSpanId>,
+    /// The span it was in. Not in `state.json`, whose parents are objects.
+    #[serde(skip)]
+    pub parent_span_id: Option<OtelSpanId>,
 }
 
 impl LiveSpan {
     pub(crate) fn of(span: Option<&SpanRef>) -> Self {
-        let SpanRef { trace_id, span_id } = match span {
+        let SpanRef { trace_id, span_id, parent_span_id } = match span {
             Some(span) => span.clone(),
             None => return Self::default(),
         };
-        Self { trace_id: Some(trace_id), span_id: Some(span_id) }
+        Self { trace_id: Some(trace_id), span_id: Some(span_id), parent_span_id }
+    }
+
+    /// Takes what a later event says, where the earlier ones said nothing: a span may be known only from its first
+    /// enter on.
+    pub(crate) fn learn(&mut self, span: Option<&SpanRef>) {
+        if self.span_id.is_none() {
+            *self = Self::of(span);
+        }
     }
 }

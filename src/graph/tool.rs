@@ -1,5 +1,7 @@
 //! Tool calls.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{CellId, Evidence, ItemId, LiveSpan, OperationId, Window};
@@ -39,6 +41,9 @@ pub struct ToolCall {
     pub operation_id: Option<OperationId>,
     /// One line about it.
     pub summary: ToolSummary,
+    /// What the tool is called, as its start said; the summary may tell of its terminal instead.
+    #[serde(skip)]
+    pub label: Option<Arc<str>>,
     /// How it was called.
     pub raw_invocation_payload_id: Option<RawPayloadId>,
     /// What it answered.

@@ -82,7 +82,7 @@ impl Drop for PerSpan {
     fn drop(&mut self) {
         for PerRecorder { state, supplied, .. } in self.0.drain(..) {
             if let Some(state) = state {
-                state.close();
+                state.outlive();
             }
             if let Some(supplied) = supplied {
                 supplied.end();

@@ -59,6 +59,10 @@ pub(super) struct ResponseBody<'a> {
     output_messages: Option<JsonText<'a>>,
     #[serde(rename = "gen_ai.response.id", skip_serializing_if = "Option::is_none")]
     response_id: Option<&'a str>,
+    #[serde(rename = "gen_ai.response.model", skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(rename = "gen_ai.response.finish_reasons", skip_serializing_if = "Option::is_none")]
+    finish_reasons: Option<JsonText<'a>>,
     #[serde(flatten)]
     usage: UsageFields,
 }
@@ -70,6 +74,8 @@ struct UsageFields {
     input: Option<u64>,
     #[serde(rename = "gen_ai.usage.cache_read.input_tokens", skip_serializing_if = "Option::is_none")]
     cached: Option<u64>,
+    #[serde(rename = "gen_ai.usage.cache_write.input_tokens", skip_serializing_if = "Option::is_none")]
+    cache_write: Option<u64>,
     #[serde(rename = "gen_ai.usage.output_tokens", skip_serializing_if = "Option::is_none")]
     output: Option<u64>,
     #[serde(rename = "gen_ai.usage.reasoning.output_tokens", skip_serializing_if = "Option::is_none")]
@@ -78,8 +84,8 @@ struct UsageFields {
 
 impl From<PartialUsage> for UsageFields {
     fn from(usage: PartialUsage) -> Self {
-        let PartialUsage { input, cached, output, reasoning } = usage;
-        Self { input, cached, output, reasoning }
+        let PartialUsage { input, cached, cache_write, output, reasoning } = usage;
+        Self { input, cached, cache_write, output, reasoning }
     }
 }
 
@@ -90,6 +96,8 @@ impl<'a> ResponseBody<'a> {
         spoke.then(|| Self {
             output_messages: fields.output_messages.as_deref().map(JsonText::of),
             response_id: fields.response_id.as_deref(),
+            model: fields.response_model.as_deref(),
+            finish_reasons: fields.finish_reasons.as_deref().map(JsonText::of),
             usage: fields.usage.into(),
         })
     }

@@ -76,6 +76,9 @@ pub(super) struct Fields {
     pub(super) model: Option<String>,
     pub(super) provider: Option<String>,
     pub(super) response_id: Option<String>,
+    pub(super) response_model: Option<String>,
+    /// Why the model stopped, a list as JSON text.
+    pub(super) finish_reasons: Option<String>,
     /// The transport's id of the request, known once the provider answered, be it with an error.
     pub(super) upstream_request_id: Option<String>,
     /// From the call's start to the first piece of its answer.
@@ -128,6 +131,7 @@ pub(super) struct RequestFields {
 pub(super) struct PartialUsage {
     pub(super) input: Option<u64>,
     pub(super) cached: Option<u64>,
+    pub(super) cache_write: Option<u64>,
     pub(super) output: Option<u64>,
     pub(super) reasoning: Option<u64>,
 }
@@ -202,7 +206,7 @@ impl Fields {
 
     /// Tokens, where the span counted any.
     pub(super) fn usage(&self) -> Option<Usage> {
-        let PartialUsage { input, cached, output, reasoning } = self.usage;
+        let PartialUsage { input, cached, cache_write: _, output, reasoning } = self.usage;
         (input.is_some() || output.is_some()).then(|| Usage {
             input_tokens: input.unwrap_or(0),
             cached_input_tokens: cached.unwrap_or(0),
@@ -231,6 +235,8 @@ impl Fields {
             model,
             provider,
             response_id,
+            response_model,
+            finish_reasons,
             upstream_request_id,
             time_to_first_chunk,
             call_id,
@@ -241,7 +247,7 @@ impl Fields {
             error_type,
             status,
             status_description,
-            usage: PartialUsage { input, cached, output, reasoning },
+            usage: PartialUsage { input, cached, cache_write, output, reasoning },
             request: RequestFields { input_messages, system_instructions, tool_definitions },
             output_messages,
             arguments,
@@ -259,6 +265,8 @@ impl Fields {
         take(&mut self.model, model);
         take(&mut self.provider, provider);
         take(&mut self.response_id, response_id);
+        take(&mut self.response_model, response_model);
+        take(&mut self.finish_reasons, finish_reasons);
         take(&mut self.upstream_request_id, upstream_request_id);
         take(&mut self.time_to_first_chunk, time_to_first_chunk);
         take(&mut self.call_id, call_id);
@@ -270,6 +278,7 @@ impl Fields {
         take(&mut self.status_description, status_description);
         take(&mut self.usage.input, input);
         take(&mut self.usage.cached, cached);
+        take(&mut self.usage.cache_write, cache_write);
         take(&mut self.usage.output, output);
         take(&mut self.usage.reasoning, reasoning);
         take(&mut self.request.input_messages, input_messages);
@@ -298,6 +307,8 @@ impl Fields {
             "gen_ai.request.model" => &mut self.model,
             "gen_ai.provider.name" | "gen_ai.system" => &mut self.provider,
             "gen_ai.response.id" => &mut self.response_id,
+            "gen_ai.response.model" => &mut self.response_model,
+            "gen_ai.response.finish_reasons" => &mut self.finish_reasons,
             "rig.provider_request_id" | "otel_trace.upstream_request_id" => &mut self.upstream_request_id,
             "otel_trace.code_cell.id" => &mut self.cell_id,
             "otel_trace.code_cell.source" => &mut self.source,
@@ -331,6 +342,9 @@ impl Fields {
         Some(match name {
             "gen_ai.usage.input_tokens" | "gen_ai.usage.prompt_tokens" => &mut self.usage.input,
             "gen_ai.usage.cache_read.input_tokens" => &mut self.usage.cached,
+            "gen_ai.usage.cache_write.input_tokens" | "gen_ai.usage.cache_creation.input_tokens" => {
+                &mut self.usage.cache_write
+            }
             "gen_ai.usage.output_tokens" | "gen_ai.usage.completion_tokens" => &mut self.usage.output,
             "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.reasoning_tokens" => &mut self.usage.reasoning,
             _ => return None,

@@ -31,6 +31,9 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let inner = &self.0.0;
         inner.shut_down();
+        if inner.options.is_unwritten {
+            return;
+        }
         if !inner.had_layer() {
             tell(format_args!(
                 "nothing was recorded under {}: no layer of the recorder was ever made; put `recorder.layer()` into the \

@@ -123,8 +123,8 @@ impl Instant {
     fn install(&self, windows: &Windows, turn: Option<&Arc<TurnWindow>>, body: &dyn Body) {
         let named = CompactionName::new(self.said.compaction_id.clone());
         match (windows.compaction(), turn) {
-            (Some(compaction), _) => install(compaction.turn(), compaction.name(), body),
-            (None, Some(turn)) => install(turn, &named, body),
+            (Some(compaction), _) => install(compaction.turn(), compaction.name(), compaction.live(), body),
+            (None, Some(turn)) => install(turn, &named, turn.live(), body),
             (None, None) => {}
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::field_facts::{cell_facts, inference_facts, thread_facts, tool_facts};
 use super::fields::{Fields, Kind};
+use super::live::Live;
 use super::span_state::SpanState;
 use super::window::{
     CellWindow, CompactionName, CompactionWindow, InferenceWindow, Orphan, ThreadFacts, ThreadWindow, ToolWindow,
@@ -51,47 +52,66 @@ impl SpanState {
         };
         let mut windows = Windows::default();
         match kind {
-            Kind::Thread => windows.thread = Some(self.new_thread(fields, surroundings)),
+            Kind::Thread => windows.thread = Some(self.new_thread(fields, surroundings, self.live().clone())),
             Kind::Turn => {
                 let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
-                windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone()));
+                windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone(), self.live().clone()));
             }
             Kind::Agent => match surroundings {
                 Surroundings { thread: Some(_), tool: Some(_), .. } => {
-                    let thread = self.new_thread(fields, surroundings);
-                    windows.turn = Some(TurnWindow::new(Arc::clone(&thread), fields.turn_id.clone()));
+                    let thread = self.new_thread(fields, surroundings, self.live().clone());
+                    windows.turn =
+                        Some(TurnWindow::new(Arc::clone(&thread), fields.turn_id.clone(), self.live().clone()));
                     windows.thread = Some(thread);
                 }
                 Surroundings { turn: Some(_), .. } => {}
                 Surroundings { thread, turn: None, .. } => {
                     let thread = thread.unwrap_or_else(|| self.supplied_thread(fields));
-                    windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone()));
+                    windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone(), self.live().clone()));
                 }
             },
             Kind::Inference => {
                 let turn = self.asking_turn(fields, surroundings);
-                return Work::Inference(InferenceWindow::new(turn, self.opened_at(), inference_facts(fields))).into();
+                return Work::Inference(InferenceWindow::new(
+                    turn,
+                    self.opened_at(),
+                    inference_facts(fields),
+                    self.live().clone(),
+                ))
+                .into();
             }
             Kind::Tool => {
                 let facts = tool_facts(fields, surroundings.cell.clone());
-                return Work::Tool(ToolWindow::new(self.turn_in(fields, surroundings), facts)).into();
+                return Work::Tool(ToolWindow::new(self.turn_in(fields, surroundings), facts, self.live().clone()))
+                    .into();
             }
             Kind::CodeCell => {
-                return Work::Cell(CellWindow::new(self.turn_in(fields, surroundings), cell_facts(fields))).into();
+                return Work::Cell(CellWindow::new(
+                    self.turn_in(fields, surroundings),
+                    cell_facts(fields),
+                    self.live().clone(),
+                ))
+                .into();
             }
             Kind::Compaction => {
                 let (turn, name) =
                     (self.turn_in(fields, surroundings), CompactionName::new(fields.compaction_id.clone()));
-                return Work::Compaction(CompactionWindow::new(turn, name, inference_facts(fields))).into();
+                return Work::Compaction(CompactionWindow::new(
+                    turn,
+                    name,
+                    inference_facts(fields),
+                    self.live().clone(),
+                ))
+                .into();
             }
         }
         windows
     }
 
-    fn new_thread(&self, fields: &Fields, surroundings: Surroundings) -> Arc<ThreadWindow> {
+    fn new_thread(&self, fields: &Fields, surroundings: Surroundings, live: Live) -> Arc<ThreadWindow> {
         let spawned_by = surroundings.tool.as_ref().and_then(|tool| tool.id()).cloned();
         let facts = ThreadFacts { spawned_by, ..thread_facts(fields) };
-        ThreadWindow::new(Arc::clone(self.recorder()), surroundings.thread, facts)
+        ThreadWindow::new(Arc::clone(self.recorder()), surroundings.thread, facts, live)
     }
 
     /// The turn in which a model is asked. A call that names an agent inside a tool call is not of the agent that
@@ -99,7 +119,7 @@ impl SpanState {
     fn asking_turn(&self, fields: &Fields, surroundings: Surroundings) -> Arc<TurnWindow> {
         match (surroundings.tool.clone(), &fields.agent_name) {
             (Some(tool), Some(name)) => {
-                tool.agent(name, || TurnWindow::new(self.new_thread(fields, surroundings), None))
+                tool.agent(name, || TurnWindow::new(self.new_thread(fields, surroundings, None), None, None))
             }
             (Some(_) | None, _) => self.turn_in(fields, surroundings.of_acting_agent()),
         }

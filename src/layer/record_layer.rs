@@ -1,10 +1,11 @@
 //! The layer: what a subscriber tells us of its spans.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tracing::callsite::Identifier;
+use tracing::dispatcher::WeakDispatch;
 use tracing::field::FieldSet;
 use tracing::metadata::Kind as MetadataKind;
 use tracing::span::{Attributes, Id, Record};
@@ -20,6 +21,7 @@ use super::filter::is_ours;
 use super::handle::HANDLE_TARGET;
 use super::ignoring::is_ignoring;
 use super::instant::Instant;
+use super::live::{Live, Opened};
 use super::recorder::{Inner, LayerNumber};
 use super::span_state::{Place, SpanState};
 use super::stderr::tell;
@@ -37,6 +39,7 @@ pub struct RecordLayer<S> {
     /// Which layer of the recorder it is.
     number: LayerNumber,
     warned: AtomicBool,
+    dispatch: OnceLock<WeakDispatch>,
     subscriber: PhantomData<fn(S)>,
 }
 
@@ -45,7 +48,8 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     pub(super) fn new(recorder: Arc<Inner>) -> Self {
-        Self { number: recorder.next_layer(), recorder, warned: AtomicBool::new(false), subscriber: PhantomData }
+        let (warned, dispatch) = (AtomicBool::new(false), OnceLock::new());
+        Self { number: recorder.next_layer(), recorder, warned, dispatch, subscriber: PhantomData }
     }
 
     fn state(&self, span: &SpanRef<'_, S>) -> Option<Arc<SpanState>> {
@@ -60,12 +64,12 @@ where
     }
 
     /// Where a span stands: what of ours is above it, else what is supplied at the top of its scope.
-    fn place(&self, span: &SpanRef<'_, S>) -> Place {
+    fn place(&self, span: &SpanRef<'_, S>, live: Live) -> Place {
         let (layer, metadata) = (self.number, span.metadata());
         let is_handled = span.metadata().target() == HANDLE_TARGET;
         if let Some(parent) = span.scope().skip(1).find_map(|above| self.state(&above)) {
             let supplied = Arc::clone(parent.supplied());
-            return Place { layer, metadata, is_handled, parent: Some(parent), supplied };
+            return Place { layer, metadata, is_handled, parent: Some(parent), supplied, live };
         }
         let fresh = Arc::<Supplied>::default();
         let supplied = match span.scope().last() {
@@ -77,7 +81,13 @@ where
             }
             None => fresh,
         };
-        Place { layer, metadata, is_handled, parent: None, supplied }
+        Place { layer, metadata, is_handled, parent: None, supplied, live }
+    }
+
+    /// The live span that a span is, where something exports it.
+    fn live(&self, attributes: &Attributes<'_>, id: &Id) -> Live {
+        let live = self.recorder.live.get()?;
+        live.opened(Opened { id, attributes, subscriber: self.dispatch.get() })
     }
 
     /// What happened in the nearest span that it can be about.
@@ -135,6 +145,8 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        // Told once.
+        let _ = self.dispatch.set(subscriber.downgrade());
         if subscriber.downcast_ref::<Registry>().is_none() {
             self.warn(
                 "this subscriber is not built on `tracing_subscriber::Registry`; typed handles record nothing under it",
@@ -159,7 +171,8 @@ where
         if self.state(&span).is_some() {
             return;
         }
-        let state = SpanState::new(Arc::clone(&self.recorder), self.place(&span));
+        let live = self.live(attrs, id);
+        let state = SpanState::new(Arc::clone(&self.recorder), self.place(&span, live));
         PerSpan::insert(&mut span.extensions_mut(), self.recorder.id(), Arc::clone(&state));
         if !state.is_handled() {
             let mut fields = Fields::default();
@@ -204,22 +217,28 @@ where
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        let Some(span) = ctx.span(&id) else { return };
-        // Most spans of a program: they are spared the lock.
-        if !can_say_kind(span.metadata()) && !self.recorder.has_supplied_elsewhere() {
-            return;
+        if let Some(span) = ctx.span(&id) {
+            close(&self.recorder, &span);
         }
-        let (state, supplied) = {
-            let mut extensions = span.extensions_mut();
-            let Some(per_span) = extensions.get_mut::<PerSpan>() else { return };
-            per_span.take(self.recorder.id())
-        };
-        if let Some(state) = state {
-            state.close();
-        }
-        if let Some(supplied) = supplied {
-            supplied.end();
-        }
+    }
+}
+
+/// What a span is to a recorder ends with it, once.
+pub(super) fn close<'a, S: LookupSpan<'a>>(recorder: &Inner, span: &SpanRef<'a, S>) {
+    // Most spans of a program: they are spared the lock.
+    if !can_say_kind(span.metadata()) && !recorder.has_supplied_elsewhere() {
+        return;
+    }
+    let (state, supplied) = {
+        let mut extensions = span.extensions_mut();
+        let Some(per_span) = extensions.get_mut::<PerSpan>() else { return };
+        per_span.take(recorder.id())
+    };
+    if let Some(state) = state {
+        state.close();
+    }
+    if let Some(supplied) = supplied {
+        supplied.end();
     }
 }
 

@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tracing::Subscriber;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::builder::{Builder, Error};
 use super::ignoring::is_ignoring;
+use super::live::LiveSpans;
 use super::parent::Parent;
 use super::span_state::SpanState;
 use super::stderr::tell;
 use super::window::{AnOpenWindow, End, InferenceWindow, ThreadWindow};
 use super::{Guard, RecordFilter, RecordLayer};
 use crate::bundle::{Lost, Stats, WriterOptions};
-use crate::event::ThreadId;
+use crate::event::{ThreadId, TraceId};
 
 /// A recording: any number of bundles under one root. Clones are the same recording.
 ///
@@ -56,6 +57,14 @@ impl Recorder {
         super::builder::from_env()
     }
 
+    /// A recorder that writes nothing, for spans that are only exported: their windows open and end as they do where
+    /// they are recorded. See the module `otlp`.
+    pub fn unwritten() -> (Self, Guard) {
+        let options = WriterOptions { is_unwritten: true, ..WriterOptions::default() };
+        let recorder = Self(Arc::new(Inner::new(PathBuf::new(), None, options)));
+        (recorder.clone(), Guard::new(recorder))
+    }
+
     /// A layer that feeds this recording. It looks at every span it is given: put [`filter`](Self::filter) on it.
     pub fn layer<S>(&self) -> RecordLayer<S>
     where
@@ -69,7 +78,17 @@ impl Recorder {
         RecordFilter::default()
     }
 
-    /// The directory that the bundles are in.
+    /// Tells this of every span of ours that is opened from now on. The first one counts.
+    pub(crate) fn export_to(&self, live: Arc<dyn LiveSpans>) {
+        let _ = self.0.live.set(live);
+    }
+
+    /// Ends what a span is to this recorder, ahead of its layer where that comes later.
+    pub(crate) fn span_closes<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) {
+        super::record_layer::close(&self.0, span);
+    }
+
+    /// The directory that the bundles are in; empty where they are in none.
     pub fn root(&self) -> &Path {
         &self.0.root
     }
@@ -87,6 +106,8 @@ pub(super) struct Inner {
     pub(super) options: WriterOptions,
     /// The agent that spawned this process.
     pub(super) parent: Option<Parent>,
+    /// What exports the spans of its subscribers, where something does.
+    pub(super) live: OnceLock<Arc<dyn LiveSpans>>,
     is_shut: AtomicBool,
     told_late: AtomicBool,
     /// Whether anything was ever supplied at a span that says nothing of itself.
@@ -124,6 +145,7 @@ impl Inner {
             root,
             options,
             parent,
+            live: OnceLock::new(),
             is_shut: AtomicBool::new(false),
             told_late: AtomicBool::new(false),
             supplied_elsewhere: AtomicBool::new(false),
@@ -231,6 +253,13 @@ impl Inner {
 
     pub(super) fn has_said(&self, span: &SpanState) {
         locked(&self.unsaid).remove(&std::ptr::from_ref(span).addr());
+    }
+
+    /// Nothing more comes of a bundle.
+    pub(super) fn bundle_ended(&self, recording: &TraceId) {
+        if let Some(live) = self.live.get() {
+            live.bundle_ended(recording);
+        }
     }
 
     pub(super) fn thread_started(&self, id: ThreadId, thread: &Arc<ThreadWindow>) {

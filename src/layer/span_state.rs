@@ -10,6 +10,7 @@ use super::field_facts::{has_required_facts, inference_facts};
 use super::fields::{Fields, Kind};
 use super::json_text::JsonText;
 use super::last_words;
+use super::live::Live;
 use super::recorder::{Inner, LayerNumber, locked};
 use super::supplied::Supplied;
 use super::window::{End, InferenceWindow};
@@ -32,6 +33,7 @@ pub(super) struct SpanState {
     /// What the span it follows from is in. Not that span: frameworks chain theirs without end.
     follows: OnceLock<Surroundings>,
     supplied: Arc<Supplied>,
+    live: Live,
     /// When the span was first entered, or something first happened in it.
     touched_at: OnceLock<UnixMillis>,
     fields: Mutex<Option<Arc<Fields>>>,
@@ -51,11 +53,12 @@ pub(super) struct Place {
     pub(super) is_handled: bool,
     pub(super) parent: Option<Arc<SpanState>>,
     pub(super) supplied: Arc<Supplied>,
+    pub(super) live: Live,
 }
 
 impl SpanState {
     pub(super) fn new(recorder: Arc<Inner>, place: Place) -> Arc<Self> {
-        let Place { layer, metadata, is_handled, parent, supplied } = place;
+        let Place { layer, metadata, is_handled, parent, supplied, live } = place;
         let opened_at = UnixMillis::now();
         Arc::new(Self {
             recorder,
@@ -67,6 +70,7 @@ impl SpanState {
             parent,
             follows: OnceLock::new(),
             supplied,
+            live,
             touched_at: OnceLock::new(),
             fields: Mutex::new(None),
             windows: OnceLock::new(),
@@ -95,6 +99,16 @@ impl SpanState {
 
     pub(super) fn supplied(&self) -> &Arc<Supplied> {
         &self.supplied
+    }
+
+    /// The live span that it is, where something exports it.
+    pub(super) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Has the live span begin, so that what is recorded from now on names it.
+    fn begin_live(&self) -> bool {
+        self.live.as_ref().is_none_or(|live| live.begin())
     }
 
     pub(super) fn is_handled(&self) -> bool {
@@ -129,6 +143,7 @@ impl SpanState {
 
     /// Opens the windows of a typed handle.
     pub(super) fn open(&self, windows: Windows) {
+        self.begin_live();
         // A handle opens its windows once.
         let _ = self.windows.set(windows);
     }
@@ -169,7 +184,8 @@ impl SpanState {
                 self.keep_to_say();
             }
             // What a span at the top is in may still be said: it may follow from another.
-            None if is_complete && self.parent.is_some() => self.start(UnixMillis::now()),
+            // Nor can its start name a live span of which nobody has heard.
+            None if is_complete && self.parent.is_some() && self.begin_live() => self.start(UnixMillis::now()),
             None => {}
         }
     }
@@ -213,6 +229,7 @@ impl SpanState {
     /// Opens the windows if the span says what they are, and starts those whose required facts are known.
     fn start(&self, at: UnixMillis) {
         let Some(windows) = self.resolved() else { return };
+        self.begin_live();
         let Windows { thread, turn, work } = windows;
         if let Some(thread) = thread {
             thread.start(at);
@@ -303,9 +320,23 @@ impl SpanState {
 
     /// The span closed: what was not started starts, and what has no handle ends.
     pub(super) fn close(&self) {
-        if self.is_handled {
-            return;
+        if !self.is_handled {
+            self.close_windows();
         }
+        if let Some(live) = &self.live {
+            live.close();
+        }
+    }
+
+    /// The span is gone, and nobody told when it closed.
+    pub(super) fn outlive(&self) {
+        if let Some(live) = &self.live {
+            live.abandon();
+        }
+        self.close();
+    }
+
+    fn close_windows(&self) {
         self.start(self.touched_at.get().copied().unwrap_or(self.opened_at));
         let is_inference = self.windows().is_some_and(|windows| windows.inference().is_some());
         // That a model answered is not to be believed without an answer.
@@ -388,6 +419,7 @@ impl SpanState {
             | PayloadKind::AgentResult => self.touch(),
         }
         if let Some(windows) = self.resolved() {
+            self.begin_live();
             windows.payload(kind, body);
         }
     }

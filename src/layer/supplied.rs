@@ -19,7 +19,7 @@ impl Supplied {
     /// scope.
     pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadWindow> {
         let conversation = facts.id.clone();
-        let make = || ThreadWindow::new(Arc::clone(recorder), None, facts);
+        let make = || ThreadWindow::new(Arc::clone(recorder), None, facts, None);
         match conversation {
             Some(id) => recorder.conversation(&id, make),
             None => Arc::clone(self.thread.get_or_init(make)),

@@ -1,8 +1,16 @@
 //! What of a body goes into attributes.
 
+mod answer;
+mod items;
+mod message;
+mod part;
+mod parts;
 mod request;
 mod response;
 mod tool;
+
+#[cfg(test)]
+mod tests;
 
 use crate::event::{CallId, Usage};
 

@@ -4,6 +4,9 @@
 //! too. Here a span of ours becomes what [`describe`](super::describe::describe) says it is, beside the program's own
 //! attributes, and of other spans goes what nobody asked to send.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -37,6 +37,12 @@ pub use self::guard::OtlpGuard;
 pub use self::protocol::{Compression, Protocol};
 pub use self::stats::{DropReason, DroppedSpans, OtlpStats};
 
+pub(super) use self::connection::{Connection, Said};
+pub(super) use self::resource::resolve as resolve_resource;
+pub(super) use self::sending::{Failure, SendError, Sender};
+pub(super) use self::signal::Signal;
+pub(super) use self::variables::Variables;
+
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -48,13 +54,11 @@ use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
 
-pub(crate) use self::connection::Said;
 pub(crate) use self::delivery::Delivered;
 pub(crate) use self::exporter::{ExportOptions, OtlpExporter, span_exporter};
 
 use self::ledger::Ledger;
 use self::queue::{Queue, TimedOut};
-use self::variables::Variables;
 use super::Mapping;
 use super::metrics::Metrics;
 

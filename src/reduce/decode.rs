@@ -40,6 +40,7 @@ mod why;
 pub(crate) use {
     object::{Object, list, text},
     request_shape::RequestShape,
+    response::{IDS as RESPONSE_IDS, is_bare as is_bare_response},
     usage::read as usage,
 };
 

@@ -257,7 +257,11 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
 }
 
 pub(crate) fn record(kind: EventKind) -> impl Strategy<Value = Record> {
-    let span = (id(), id()).prop_map(|(trace_id, span_id)| SpanRef { trace_id, span_id });
+    let span = (id(), id(), of(id())).prop_map(|(trace_id, span_id, parent_span_id)| SpanRef {
+        trace_id,
+        span_id,
+        parent_span_id,
+    });
     let context =
         (of(id()), of(id()), of(span)).prop_map(|(thread_id, turn_id, span)| EventContext { thread_id, turn_id, span });
     (any::<u64>(), at(), id(), context, event(kind)).prop_map(|(seq, at, rollout_id, context, event)| Record {

@@ -26,6 +26,9 @@ Environment:
   OPENAI_REASONING   `off` for a model or an endpoint that knows no reasoning
   OPENAI_SCRIPTS     `off` for an endpoint that knows functions only, and no tool that takes a script
   OTEL_TRACE_ROOT    Where the run is recorded [default: traces]
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                     A backend of OpenTelemetry that gets the spans too, as http://localhost:4318;
+                     the other OTEL_* variables say how
 
 With neither OPENAI_BASE_URL nor OPENAI_API_KEY set, an embedded model server on 127.0.0.1
 answers: no key, no network, the same protocol.

@@ -39,6 +39,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use otel_trace::Recorder;
+use otel_trace::otlp::Otlp;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::prelude::*;
 
 use config::{Command, Config};
@@ -72,11 +74,14 @@ async fn main() -> ExitCode {
     }
 }
 
-/// A run with the recorder on: three lines, and whatever happens leaves a bundle.
+/// A run with the recorder on: three lines, and whatever happens leaves a bundle. Two more, and a backend of
+/// OpenTelemetry has it too, where the environment names one.
 async fn record(config: Config) -> Result<ExitCode> {
     let (recorder, guard) = Recorder::builder().root(&config.traces).build()?;
+    let exporting = Otlp::from_env()?;
+    let bridge = exporting.as_ref().map(|(otlp, _guard)| otlp.bridge(&recorder).with_filter(LevelFilter::INFO));
     let layer = recorder.layer().with_filter(recorder.filter());
-    tracing_subscriber::registry().with(layer).init();
+    tracing_subscriber::registry().with(bridge).with(layer).init();
 
     let (stopper, stop) = Stopper::new();
     let mut run = pin!(run::run(config, stopper.clone(), stop));

@@ -82,7 +82,7 @@ impl CodeCell {
         let span = within(turn.span(), make);
         Self(Handle::new(span, |state| {
             let Some(turn) = state.surroundings().turn else { return };
-            let cell = CellWindow::new(turn, script.facts());
+            let cell = CellWindow::new(turn, script.facts(), state.live().clone());
             state.open(Work::Cell(Arc::clone(&cell)).into());
             cell.start(UnixMillis::now());
         }))

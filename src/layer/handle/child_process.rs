@@ -8,6 +8,9 @@ use crate::layer::builder::ROOT_VARIABLE;
 use crate::layer::parent::PARENT_VARIABLE;
 use crate::layer::span_state::SpanState;
 
+/// The environment variable that says which span a process is in, as W3C Trace Context writes it.
+pub(crate) const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";
+
 /// An agent that will run in a process of its own. Made by [`Window::child_process`](super::Window::child_process),
 /// once for each process.
 ///
@@ -26,7 +29,10 @@ use crate::layer::span_state::SpanState;
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "the process learns of its parent by `env`"]
-pub struct ChildProcess(Option<Told>);
+pub struct ChildProcess {
+    told: Option<Told>,
+    traceparent: Option<String>,
+}
 
 /// What the process is told.
 #[derive(Debug, Clone)]
@@ -38,23 +44,27 @@ struct Told {
 impl ChildProcess {
     /// Of the first recorder that has the window.
     pub(super) fn of(states: &[Arc<SpanState>]) -> Self {
-        Self(states.iter().find_map(|state| {
+        let told = states.iter().find_map(|state| {
             let parent = state.windows()?.child_process()?;
             Some(Told { root: state.recorder().root.clone(), parent })
-        }))
+        });
+        let traceparent = states.iter().find_map(|state| state.live().as_ref()?.traceparent());
+        Self { told, traceparent }
     }
 
     /// The environment that the process needs, for [`Command::envs`](std::process::Command::envs): `OTEL_TRACE_ROOT`
-    /// and `OTEL_TRACE_PARENT`. Empty where nothing records.
+    /// and `OTEL_TRACE_PARENT` where something records, and `TRACEPARENT`, by which it joins the trace, where something
+    /// exports.
     pub fn env(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
-        self.0.iter().flat_map(|Told { root, parent }| {
+        let told = self.told.iter().flat_map(|Told { root, parent }| {
             [(ROOT_VARIABLE, root.as_os_str()), (PARENT_VARIABLE, OsStr::new(parent))]
-        })
+        });
+        told.chain(self.traceparent.iter().map(|value| (TRACEPARENT_VARIABLE, OsStr::new(value))))
     }
 
     /// The value of `OTEL_TRACE_PARENT`, for a process that is told of it some other way:
     /// [`Builder::parent`](crate::layer::Builder::parent).
     pub fn parent(&self) -> Option<&str> {
-        self.0.as_ref().map(|told| &*told.parent)
+        self.told.as_ref().map(|told| &*told.parent)
     }
 }

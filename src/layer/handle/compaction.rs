@@ -55,7 +55,7 @@ impl Compaction {
             let earlier = earlier.and_then(|earlier| earlier.windows()?.compaction());
             let name = earlier.map_or_else(|| CompactionName::new(None), |earlier| Arc::clone(earlier.name()));
             let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
-            state.open(Work::Compaction(CompactionWindow::new(turn, name, facts)).into());
+            state.open(Work::Compaction(CompactionWindow::new(turn, name, facts, state.live().clone())).into());
         }))
     }
 
@@ -81,6 +81,6 @@ impl Compaction {
     /// The shorter history took the place of the longer one, a `compaction_checkpoint` body: `input_history` is what was
     /// sent, `replacement_history` what is in its place.
     pub fn installed(&self, body: impl Body) {
-        self.each(|compaction| install(compaction.turn(), compaction.name(), &body));
+        self.each(|compaction| install(compaction.turn(), compaction.name(), compaction.live(), &body));
     }
 }

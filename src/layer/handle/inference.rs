@@ -67,7 +67,7 @@ impl Inference {
         Self(Handle::new(span, |state| {
             let Some(turn) = state.surroundings().turn else { return };
             let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
-            let inference = InferenceWindow::new(turn, state.opened_at(), facts);
+            let inference = InferenceWindow::new(turn, state.opened_at(), facts, state.live().clone());
             state.open(Work::Inference(inference).into());
         }))
     }

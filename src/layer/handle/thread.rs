@@ -202,7 +202,7 @@ impl Thread {
 fn open(state: &SpanState, meta: ThreadMeta<'_>) {
     let Surroundings { thread: parent, tool, .. } = state.surroundings();
     let facts = meta.facts(tool.and_then(|tool| tool.id().cloned()));
-    let thread = ThreadWindow::new(Arc::clone(state.recorder()), parent, facts);
+    let thread = ThreadWindow::new(Arc::clone(state.recorder()), parent, facts, state.live().clone());
     state.open(Windows { thread: Some(Arc::clone(&thread)), ..Windows::default() });
     thread.start(UnixMillis::now());
 }

@@ -96,7 +96,7 @@ impl Tool {
         let span = within(parent.span(), make);
         Self(Handle::new(span, |state| {
             let Surroundings { turn: Some(turn), cell, .. } = state.surroundings() else { return };
-            let tool = ToolWindow::new(turn, call.facts(cell));
+            let tool = ToolWindow::new(turn, call.facts(cell), state.live().clone());
             state.open(Work::Tool(Arc::clone(&tool)).into());
             tool.start(UnixMillis::now());
         }))

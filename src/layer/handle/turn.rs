@@ -47,7 +47,7 @@ impl Turn {
         let span = within(thread.span(), make);
         Self(Handle::new(span, |state| {
             let Some(thread) = state.surroundings().thread else { return };
-            let turn = TurnWindow::new(thread, id.as_ref().map(|id| id.as_str().to_owned()));
+            let turn = TurnWindow::new(thread, id.as_ref().map(|id| id.as_str().to_owned()), state.live().clone());
             state.open(Windows { turn: Some(Arc::clone(&turn)), ..Windows::default() });
             turn.start(UnixMillis::now());
         }))
@@ -76,7 +76,7 @@ impl Turn {
 
     /// A shorter history, made without a model, took the place of the longer one: a `compaction_checkpoint` body.
     pub fn compaction_installed(&self, body: impl Body) {
-        self.each(|turn| install(turn, &CompactionName::new(None), &body));
+        self.each(|turn| install(turn, &CompactionName::new(None), turn.live(), &body));
     }
 
     /// What came of this turn of a spawned thread reached the thread that spawned it, an `agent_result` body.

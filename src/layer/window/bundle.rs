@@ -51,6 +51,16 @@ impl Bundle {
         })
     }
 
+    /// How what is recorded is treated.
+    pub(super) fn options(&self) -> &WriterOptions {
+        self.writer.options()
+    }
+
+    /// The name of its directory.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.writer.path().file_name()?.to_str()
+    }
+
     /// A name that no process uses twice: the bundle's UUID makes it so.
     pub(super) fn unique<I: for<'a> From<&'a str>>(&self, what: &str) -> I {
         let number = self.last_name.fetch_add(1, Ordering::Relaxed) + 1;

@@ -11,6 +11,7 @@ use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
     RuntimeCellId, UnixMillis,
 };
+use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
 
 /// What is known of a cell before it starts.
@@ -26,6 +27,7 @@ pub(in crate::layer) struct CellFacts {
 #[derive(Debug)]
 pub(in crate::layer) struct CellWindow {
     turn: Arc<TurnWindow>,
+    live: Live,
     facts: CellFacts,
     id: OnceLock<RuntimeCellId>,
     life: Life,
@@ -49,8 +51,8 @@ fn runs_on(status: CellStatus) -> bool {
 }
 
 impl CellWindow {
-    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: CellFacts) -> Arc<Self> {
-        Arc::new(Self { turn, facts, id: OnceLock::new(), life: Life::default(), seen: Mutex::default() })
+    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: CellFacts, live: Live) -> Arc<Self> {
+        Arc::new(Self { turn, live, facts, id: OnceLock::new(), life: Life::default(), seen: Mutex::default() })
     }
 
     fn recorder(&self) -> &Arc<Inner> {
@@ -91,7 +93,7 @@ impl CellWindow {
                     model_visible_call_id: CallId::from(call_id),
                     source_js: source.into_owned(),
                 };
-                recording.bundle.writer.append_redacted(at, &place.context, &started.into())?;
+                recording.append(&self.live, &place.context, started, at)?;
                 self.turn.thread().cell_started(self);
                 Ok(())
             });
@@ -118,7 +120,7 @@ impl CellWindow {
                 let runtime_cell_id = id.clone();
                 let event =
                     CodeCellInitialResponse { runtime_cell_id, status, response_payload: response_payload.clone() };
-                recording.say(&place.context, event, at);
+                recording.say(&self.live, &place.context, event, at);
             }
             is_first
         });
@@ -154,7 +156,7 @@ impl CellWindow {
 
     fn keep(self: &Arc<Self>, recording: &Recording, body: &dyn Body, at: UnixMillis) -> Option<PayloadRef> {
         // Lost or not, the event stands.
-        let AsJson { reference, bytes } = recording.put_json(PayloadKind::ToolResult, body).ok()?;
+        let AsJson { reference, bytes } = recording.put_json(&self.live, PayloadKind::ToolResult, body).ok()?;
         if let Some(bytes) = bytes {
             self.say_beside(bytes, at);
         }
@@ -190,10 +192,10 @@ impl CellWindow {
             let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
             if locked(&self.seen).responded.replace(status).is_none() {
                 let first = CodeCellInitialResponse { runtime_cell_id: id.clone(), status, response_payload: None };
-                recording.say(&place.context, first, at);
+                recording.say(&self.live, &place.context, first, at);
             }
             let ended = CodeCellEnded { runtime_cell_id: id.clone(), status, response_payload };
-            recording.say(&place.context, ended, at);
+            recording.say(&self.live, &place.context, ended, at);
         });
         payload
     }

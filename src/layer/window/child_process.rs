@@ -21,6 +21,9 @@ impl Recording {
         at: UnixMillis,
     ) -> Option<String> {
         let writer = &self.bundle.writer;
+        if writer.is_unwritten() {
+            return None;
+        }
         let manifest = writer.manifest();
         let child_thread_id = ThreadId::from(Uuid::now_v7().to_string());
         let parent = ParentProcess {
@@ -38,7 +41,7 @@ impl Recording {
             return None;
         }
         // Lost or not, the child says the same.
-        self.say(context, spawned(ProcessSpawned { child_thread_id, tool_call_id }), at);
+        self.say(&None, context, spawned(ProcessSpawned { child_thread_id, tool_call_id }), at);
         Some(value)
     }
 }

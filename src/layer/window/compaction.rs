@@ -11,6 +11,7 @@ use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
     CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, UnixMillis,
 };
+use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
 
 /// One compaction of a thread's history: all requests for it and its installation share the id.
@@ -34,17 +35,17 @@ impl CompactionName {
 }
 
 /// Puts a shorter history in place of the longer one, a `compaction_checkpoint` body.
-pub(in crate::layer) fn install(turn: &Arc<TurnWindow>, name: &CompactionName, body: &dyn Body) {
+pub(in crate::layer) fn install(turn: &Arc<TurnWindow>, name: &CompactionName, live: &Live, body: &dyn Body) {
     let at = UnixMillis::now();
     if turn.recorder().is_off("a compaction") {
         return;
     }
     let Some((recording, place)) = turn.place(at) else { return };
-    match recording.put_json(PayloadKind::CompactionCheckpoint, body) {
+    match recording.put_json(&None, PayloadKind::CompactionCheckpoint, body) {
         Ok(AsJson { reference, bytes }) => {
             let compaction_id = name.id(recording).clone();
             let event = CompactionInstalled { compaction_id, checkpoint_payload: reference };
-            recording.say(&place.context, event, at);
+            recording.say(live, &place.context, event, at);
             if let Some(bytes) = bytes {
                 turn.say_beside(bytes, &serde_json::json!({ "compaction_id": name.id(recording) }), at);
             }
@@ -60,6 +61,7 @@ pub(in crate::layer) fn install(turn: &Arc<TurnWindow>, name: &CompactionName, b
 #[derive(Debug)]
 pub(in crate::layer) struct CompactionWindow {
     turn: Arc<TurnWindow>,
+    live: Live,
     name: Arc<CompactionName>,
     facts: InferenceFacts,
     opened_at: UnixMillis,
@@ -76,9 +78,14 @@ struct Seen {
 }
 
 impl CompactionWindow {
-    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, name: Arc<CompactionName>, facts: InferenceFacts) -> Arc<Self> {
+    pub(in crate::layer) fn new(
+        turn: Arc<TurnWindow>,
+        name: Arc<CompactionName>,
+        facts: InferenceFacts,
+        live: Live,
+    ) -> Arc<Self> {
         let (opened_at, id) = (UnixMillis::now(), OnceLock::new());
-        Arc::new(Self { turn, name, facts, opened_at, id, life: Life::default(), seen: Mutex::default() })
+        Arc::new(Self { turn, live, name, facts, opened_at, id, life: Life::default(), seen: Mutex::default() })
     }
 
     fn recorder(&self) -> &Arc<Inner> {
@@ -87,6 +94,11 @@ impl CompactionWindow {
 
     pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
         &self.turn
+    }
+
+    /// The live span that it is.
+    pub(in crate::layer) fn live(&self) -> &Live {
+        &self.live
     }
 
     pub(in crate::layer) fn name(&self) -> &Arc<CompactionName> {
@@ -103,7 +115,7 @@ impl CompactionWindow {
             return;
         }
         let Some((recording, place)) = self.turn.place(at) else { return };
-        let stored = recording.put_json(PayloadKind::CompactionRequest, body);
+        let stored = recording.put_json(&self.live, PayloadKind::CompactionRequest, body);
         if !self.life.is_pending() {
             if let Ok(AsJson { reference, bytes }) = stored {
                 std::iter::once(reference).chain(bytes).for_each(|body| self.say_beside(body, at));
@@ -128,7 +140,7 @@ impl CompactionWindow {
                 provider_name,
                 request_payload: reference.clone(),
             };
-            recording.bundle.writer.append_redacted(at, &place.context, &started.into()).map(drop)
+            recording.append(&self.live, &place.context, started, at)
         });
         if let Ok(AsJson { reference, bytes }) = stored {
             // Another's may have come first.
@@ -158,7 +170,10 @@ impl CompactionWindow {
         if !self.life.is_open() {
             return self.keep(body);
         }
-        let Ok(AsJson { reference, bytes }) = recording.put_json(PayloadKind::CompactionResponse, body) else { return };
+        let Ok(AsJson { reference, bytes }) = recording.put_json(&self.live, PayloadKind::CompactionResponse, body)
+        else {
+            return;
+        };
         let answer = || locked(&self.seen).response.replace(reference.clone());
         let beside = self.life.before_end(answer).unwrap_or(Some(reference.clone()));
         for body in beside.into_iter().chain(bytes) {
@@ -191,7 +206,7 @@ impl CompactionWindow {
         match kind {
             PayloadKind::CompactionRequest => self.request(body),
             PayloadKind::CompactionResponse => self.response(body),
-            PayloadKind::CompactionCheckpoint => install(&self.turn, &self.name, body),
+            PayloadKind::CompactionCheckpoint => install(&self.turn, &self.name, &self.live, body),
             PayloadKind::InferenceRequest
             | PayloadKind::InferenceResponse
             | PayloadKind::ToolInvocation
@@ -226,12 +241,12 @@ impl CompactionWindow {
         self.life.end(self.recorder(), || {
             let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
             if let Some(body) = missing {
-                let stored = recording.bundle.writer.store(&recording.id, body).ok().map(|stored| stored.reference);
+                let stored = recording.store(&self.live, body).ok().map(|stored| stored.reference);
                 let mut seen = locked(&self.seen);
                 seen.response = seen.response.take().or(stored);
             }
             let (event, unnamed) = self.end_event(end, recording, id.clone());
-            recording.say(&place.context, event, at);
+            recording.say(&self.live, &place.context, event, at);
             if let Some(response) = unnamed {
                 self.say_beside(response, at);
             }

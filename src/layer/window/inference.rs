@@ -13,6 +13,7 @@ use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
     Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, UnixMillis, Usage,
 };
+use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
 
 /// What is known of a call before it starts.
@@ -25,6 +26,7 @@ pub(in crate::layer) struct InferenceFacts {
 #[derive(Debug)]
 pub(in crate::layer) struct InferenceWindow {
     turn: Arc<TurnWindow>,
+    live: Live,
     opened_at: UnixMillis,
     facts: Mutex<InferenceFacts>,
     id: OnceLock<InferenceId>,
@@ -47,9 +49,14 @@ fn lost_response() -> serde_json::Value {
 }
 
 impl InferenceWindow {
-    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, opened_at: UnixMillis, facts: InferenceFacts) -> Arc<Self> {
+    pub(in crate::layer) fn new(
+        turn: Arc<TurnWindow>,
+        opened_at: UnixMillis,
+        facts: InferenceFacts,
+        live: Live,
+    ) -> Arc<Self> {
         let (facts, seen) = (Mutex::new(facts), Mutex::default());
-        let window = Arc::new(Self { turn, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen });
+        let window = Arc::new(Self { turn, live, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen });
         window.recorder().waits_for_request(&window);
         window
     }
@@ -83,7 +90,7 @@ impl InferenceWindow {
             return;
         }
         let Some((recording, _)) = self.turn.place(at) else { return };
-        let beside = match recording.put(PayloadKind::InferenceRequest, body) {
+        let beside = match recording.put(&self.live, PayloadKind::InferenceRequest, body) {
             Ok(Stored { reference, .. }) if !self.life.is_pending() => {
                 // One that a shutdown overtook.
                 Some(reference).filter(|_| !self.recorder().is_off("an inference request"))
@@ -123,7 +130,7 @@ impl InferenceWindow {
         let mut unnamed = Some(request_payload);
         let write = || {
             unnamed = None;
-            recording.bundle.writer.append_redacted(at, &place.context, &started.into()).map(drop)
+            recording.append(&self.live, &place.context, started, at)
         };
         self.life.start(self.recorder(), window, write);
         self.recorder().waits_no_more(self);
@@ -163,7 +170,7 @@ impl InferenceWindow {
 
     fn put_response(&self, recording: &Recording, body: &dyn Body) -> Result<Stored, Lost> {
         match self.life.is_open() {
-            true => recording.put(PayloadKind::InferenceResponse, body),
+            true => recording.put(&self.live, PayloadKind::InferenceResponse, body),
             false => recording.put_beside(PayloadKind::InferenceResponse, body),
         }
     }
@@ -289,7 +296,7 @@ impl InferenceWindow {
             return;
         }
         let Some((recording, _)) = self.turn.place(at) else { return };
-        match recording.put(PayloadKind::InferenceRequest, &Unknown) {
+        match recording.put(&self.live, PayloadKind::InferenceRequest, &Unknown) {
             // Where its request came in the meantime, this says nothing.
             Ok(stored) => drop(self.start(stored.reference, at)),
             Err(_told) => self.give_up("its request could not be stored"),
@@ -331,7 +338,7 @@ impl InferenceWindow {
         let how = How::of(end, &seen);
         let is_completed = matches!(how, How::Completed);
         let response = seen.response.take().or_else(|| {
-            let stored = recording.bundle.writer.store(&recording.id, missing.filter(|_| is_completed)?);
+            let stored = recording.store(&self.live, missing.filter(|_| is_completed)?);
             stored.ok().map(|stored| stored.reference)
         });
         let event: Event = match (how, response) {
@@ -344,7 +351,7 @@ impl InferenceWindow {
             (How::Failed(error), partial) => seen.failed(id, error, partial).into(),
             (How::Cancelled(reason), partial) => seen.cancelled(id, reason, partial).into(),
         };
-        recording.say(&place.context, event, at);
+        recording.say(&self.live, &place.context, event, at);
     }
 }
 

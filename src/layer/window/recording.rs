@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::bundle::Bundle;
-use crate::bundle::{Body, Json, Lost, Stored};
+use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
 use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, UnixMillis};
+use crate::layer::live::{Live, Said, in_span};
 
 /// A thread that started.
 #[derive(Debug)]
@@ -28,9 +29,23 @@ impl Recording {
         EventContext { thread_id: Some(self.id.clone()), ..EventContext::default() }
     }
 
-    /// Stores a body of this thread.
-    pub(super) fn put(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
-        self.bundle.writer.put(&self.id, kind, body)
+    /// Stores a body of this thread, said of this span.
+    pub(super) fn put(&self, live: &Live, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        match live {
+            None => self.bundle.writer.put(&self.id, kind, body),
+            Some(_) => self.store(live, self.bundle.options().ready(kind, body)),
+        }
+    }
+
+    /// The same, of a body that is ready.
+    pub(super) fn store(&self, live: &Live, ready: ReadyBody) -> Result<Stored, Lost> {
+        let read = live.as_ref().filter(|_| ready.is_json());
+        let read = read.and_then(|live| Arc::clone(live).read(ready.kind(), ready.bytes()));
+        let stored = self.bundle.writer.store(&self.id, ready)?;
+        if let Some(read) = read {
+            read(&stored.reference.raw_payload_id);
+        }
+        Ok(stored)
     }
 
     /// Stores a body that only an event of its own will name. A bundle that is full takes no such event.
@@ -39,25 +54,44 @@ impl Recording {
         if writer.is_full() {
             return Err(writer.lose_dependent(Lost::Payload(kind), "the bundle is full; see `Limits::bundle`"));
         }
-        self.put(kind, body)
+        self.put(&None, kind, body)
     }
 
     /// Stores a body that its event must name as JSON. Bytes that are none are kept as they are, and what is named
     /// says where.
-    pub(super) fn put_json(&self, kind: PayloadKind, body: &dyn Body) -> Result<AsJson, Lost> {
-        let Stored { reference, is_json } = self.put(kind, body)?;
+    pub(super) fn put_json(&self, live: &Live, kind: PayloadKind, body: &dyn Body) -> Result<AsJson, Lost> {
+        let Stored { reference, is_json } = self.put(live, kind, body)?;
         if is_json {
             return Ok(AsJson { reference, bytes: None });
         }
         let pointer = serde_json::json!({ "otel_trace.bytes": reference.path });
-        let stored = self.put(kind, &Json(&pointer))?;
+        let stored = self.put(&None, kind, &Json(&pointer))?;
         Ok(AsJson { reference: stored.reference, bytes: Some(reference) })
     }
 
-    /// Writes an event, whose texts were masked where no lock of ours is held. The writer tells where one is lost, and
-    /// no more can be done about it here.
-    pub(super) fn say(&self, context: &EventContext, event: impl Into<Event>, at: UnixMillis) {
-        let _ = self.bundle.writer.append_redacted(at, context, &event.into());
+    /// Writes an event of this span, whose texts were masked where no lock of ours is held. The writer tells where one
+    /// is lost, and no more can be done about it here.
+    pub(super) fn say(&self, live: &Live, context: &EventContext, event: impl Into<Event>, at: UnixMillis) {
+        let _ = self.append(live, context, event, at);
+    }
+
+    /// The same, where it matters whether it is lost.
+    pub(super) fn append(
+        &self,
+        live: &Live,
+        context: &EventContext,
+        event: impl Into<Event>,
+        at: UnixMillis,
+    ) -> Result<(), Lost> {
+        let event = event.into();
+        let own = in_span(live, context);
+        let context = own.as_ref().unwrap_or(context);
+        self.bundle.writer.append_redacted(at, context, &event)?;
+        if let Some(live) = live {
+            let recording = &self.bundle.writer.manifest().trace_id;
+            live.event(Said { recording, bundle: self.bundle.name(), at, context }, &event);
+        }
+        Ok(())
     }
 
     /// Names a stored body that has no place in an event of its own.
@@ -74,6 +108,6 @@ impl Recording {
             payloads: vec![payload],
             metadata: RawJson::of(about),
         };
-        self.say(context, other, at);
+        self.say(&None, context, other, at);
     }
 }

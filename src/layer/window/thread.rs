@@ -15,6 +15,7 @@ use crate::event::{
     EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStarted,
     RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, ToolCallId, TurnId, UnixMillis,
 };
+use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
 
 /// What is known of a thread before it starts.
@@ -51,6 +52,7 @@ impl Orphan {
 pub(in crate::layer) struct ThreadWindow {
     recorder: Arc<Inner>,
     parent: Option<Arc<ThreadWindow>>,
+    live: Live,
     facts: ThreadFacts,
     /// The id that spans may name it by, though it may have another.
     asked_id: Option<String>,
@@ -70,13 +72,19 @@ pub(in crate::layer) struct ThreadWindow {
 impl ThreadWindow {
     /// A spawned thread that is named like one above it, because a framework passes the conversation's id on, gets
     /// an id of its own.
-    pub(in crate::layer) fn new(recorder: Arc<Inner>, parent: Option<Arc<Self>>, mut facts: ThreadFacts) -> Arc<Self> {
+    pub(in crate::layer) fn new(
+        recorder: Arc<Inner>,
+        parent: Option<Arc<Self>>,
+        mut facts: ThreadFacts,
+        live: Live,
+    ) -> Arc<Self> {
         let asked_id = facts.id.clone();
         let above = || std::iter::successors(parent.as_ref(), |thread| thread.parent.as_ref());
         facts.id = facts.id.filter(|id| !above().any(|thread| thread.is_named(id)));
         Arc::new(Self {
             recorder,
             parent,
+            live,
             facts,
             asked_id,
             identity: OnceLock::new(),
@@ -132,7 +140,8 @@ impl ThreadWindow {
 
     /// The directory of the thread's bundle, where it started.
     pub(in crate::layer) fn bundle(&self) -> Option<PathBuf> {
-        self.started().map(|recording| recording.bundle.writer.path().to_owned())
+        let recording = self.started().filter(|recording| !recording.bundle.writer.is_unwritten());
+        recording.map(|recording| recording.bundle.writer.path().to_owned())
     }
 
     /// The thread, where it started.
@@ -195,15 +204,18 @@ impl ThreadWindow {
         let Recording { id, bundle, agent_path, .. } = recording;
         let none = EventContext::default();
         // Lost or not, the start stands.
-        let metadata = metadata.and_then(|body| bundle.writer.store(id, body).ok()).map(|stored| stored.reference);
+        let metadata = metadata.and_then(|body| recording.store(&self.live, body).ok()).map(|stored| stored.reference);
         if self.parent.is_none() {
             let trace_id = bundle.writer.manifest().trace_id.clone();
-            recording.say(&none, RolloutStarted { trace_id, root_thread_id: id.clone() }, at);
+            recording.say(&self.live, &none, RolloutStarted { trace_id, root_thread_id: id.clone() }, at);
         }
         let (thread_id, agent_path) = (id.clone(), agent_path.clone());
-        recording.say(&none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }, at);
+        recording.say(&self.live, &none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }, at);
+        if let (Some(live), Some(tool)) = (&self.live, &self.facts.spawned_by) {
+            live.spawned_by(tool);
+        }
         if let Some(orphan) = self.facts.orphan {
-            recording.say(&recording.context(), orphan.notice(), at);
+            recording.say(&None, &recording.context(), orphan.notice(), at);
         }
     }
 
@@ -219,11 +231,11 @@ impl ThreadWindow {
             return;
         }
         let Some(recording) = self.recording(at) else { return };
-        match recording.put_json(PayloadKind::ProtocolEvent, body) {
+        match recording.put_json(&None, PayloadKind::ProtocolEvent, body) {
             Ok(AsJson { reference, bytes }) => {
                 let event_type = self.recorder.options.text(EventKind::ProtocolEventObserved, event_type).into_owned();
                 let event = ProtocolEventObserved { event_type, event_payload: reference };
-                recording.say(&EventContext::default(), event, at);
+                recording.say(&self.live, &EventContext::default(), event, at);
                 if let Some(bytes) = bytes {
                     recording.say_beside(&EventContext::default(), bytes, &serde_json::Value::Null, at);
                 }
@@ -245,7 +257,7 @@ impl ThreadWindow {
         let summary = self.recorder.options.text(EventKind::Other, summary).into_owned();
         let metadata = metadata.changed(|text| self.recorder.options.text(EventKind::Other, text));
         let other = Other { kind: kind.to_owned(), summary, payloads: Vec::new(), metadata };
-        recording.say(&recording.context(), other, at);
+        recording.say(&self.live, &recording.context(), other, at);
     }
 
     /// The value that tells a process of this thread, in which it is spawned.
@@ -265,7 +277,7 @@ impl ThreadWindow {
             return;
         }
         let Some(recording) = self.recording(at) else { return };
-        if let Ok(stored) = recording.put(kind, body) {
+        if let Ok(stored) = recording.put(&None, kind, body) {
             recording.say_beside(&recording.context(), stored.reference, &serde_json::Value::Null, at);
         }
     }
@@ -345,7 +357,7 @@ impl ThreadWindow {
         let at = UnixMillis::now();
         let writer = &recording.bundle.writer;
         let none = EventContext::default();
-        recording.say(&none, ThreadEnded { thread_id: recording.id.clone(), status, error }, at);
+        recording.say(&self.live, &none, ThreadEnded { thread_id: recording.id.clone(), status, error }, at);
         self.recorder.thread_ended(&recording.id, self);
         if self.parent.is_none() {
             let ended = RolloutEnded { status };
@@ -353,9 +365,10 @@ impl ThreadWindow {
                 // Nothing follows a shutdown, not even what was on its way.
                 writer.append_last(at, &ended.into());
             } else {
-                recording.say(&none, ended, at);
+                recording.say(&self.live, &none, ended, at);
             }
             writer.finish(at);
+            self.recorder.bundle_ended(&writer.manifest().trace_id);
         }
     }
 }

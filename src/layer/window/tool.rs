@@ -12,6 +12,7 @@ use crate::event::{
     CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,
     ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind, UnixMillis,
 };
+use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
 use crate::layer::tool_kind;
 
@@ -31,6 +32,7 @@ pub(in crate::layer) struct ToolFacts {
 #[derive(Debug)]
 pub(in crate::layer) struct ToolWindow {
     turn: Arc<TurnWindow>,
+    live: Live,
     facts: ToolFacts,
     id: OnceLock<ToolCallId>,
     life: Life,
@@ -59,9 +61,9 @@ impl Seen {
 }
 
 impl ToolWindow {
-    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: ToolFacts) -> Arc<Self> {
+    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: ToolFacts, live: Live) -> Arc<Self> {
         let (id, life, seen, agents) = (OnceLock::new(), Life::default(), Mutex::default(), ToolAgents::default());
-        Arc::new(Self { turn, facts, id, life, seen, agents })
+        Arc::new(Self { turn, live, facts, id, life, seen, agents })
     }
 
     /// Its id, once it started.
@@ -122,7 +124,7 @@ impl ToolWindow {
             let arguments = arguments.as_deref()?;
             let body = invocation_body(name, arguments);
             // Lost or not, the start stands.
-            recording.put(PayloadKind::ToolInvocation, &Json(&body)).ok().map(|stored| stored.reference)
+            recording.put(&self.live, PayloadKind::ToolInvocation, &Json(&body)).ok().map(|stored| stored.reference)
         });
         let window = || AnOpenWindow::Tool(Arc::clone(self));
         // Before it is cut to a preview, which could cut a secret in two.
@@ -146,7 +148,7 @@ impl ToolWindow {
                 kind,
                 invocation_payload,
             };
-            recording.bundle.writer.append_redacted(at, &place.context, &started.into()).map(drop)
+            recording.append(&self.live, &place.context, started, at)
         });
     }
 
@@ -154,7 +156,9 @@ impl ToolWindow {
     /// arguments; later it is kept beside.
     fn invocation(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
         let Some((recording, _)) = self.turn.place(at) else { return };
-        let Ok(AsJson { reference, bytes }) = recording.put_json(PayloadKind::ToolInvocation, body) else { return };
+        let Ok(AsJson { reference, bytes }) = recording.put_json(&self.live, PayloadKind::ToolInvocation, body) else {
+            return;
+        };
         let other = if self.life.is_pending() {
             locked(&self.seen).invocation = Some(reference.clone());
             self.start(at);
@@ -182,7 +186,7 @@ impl ToolWindow {
         let Some((recording, place, tool_call_id)) = self.started(at) else { return };
         let event =
             McpToolCallCorrelationAssigned { tool_call_id: tool_call_id.clone(), mcp_call_id: McpCallId::from(id) };
-        recording.say(&place.context, event, at);
+        recording.say(&self.live, &place.context, event, at);
     }
 
     fn keep_reference_beside(self: &Arc<Self>, payload: PayloadRef, at: UnixMillis) {
@@ -211,9 +215,9 @@ impl ToolWindow {
             return;
         }
         let Some((recording, place, id)) = self.started(at) else { return self.count_unstarted(Lost::Event(kind)) };
-        match recording.put_json(PayloadKind::ToolRuntimeEvent, body) {
+        match recording.put_json(&self.live, PayloadKind::ToolRuntimeEvent, body) {
             Ok(AsJson { reference, bytes }) => {
-                recording.say(&place.context, event(id.clone(), reference), at);
+                recording.say(&self.live, &place.context, event(id.clone(), reference), at);
                 self.keep_bytes_beside(bytes, at);
             }
             Err(_told) => {
@@ -238,7 +242,7 @@ impl ToolWindow {
         let Some((recording, _, _)) = self.started(at) else {
             return self.count_unstarted(Lost::Payload(PayloadKind::ToolResult));
         };
-        let (result, bytes) = match recording.put_json(PayloadKind::ToolResult, body) {
+        let (result, bytes) = match recording.put_json(&self.live, PayloadKind::ToolResult, body) {
             Ok(AsJson { reference, bytes }) => (Some(reference), bytes),
             Err(_told) => (None, None),
         };
@@ -331,10 +335,10 @@ impl ToolWindow {
             let error = error.map(str::to_owned);
             let result_payload = seen.result.or_else(|| {
                 let body = error_body.filter(|_| status == ExecutionStatus::Failed)?;
-                recording.bundle.writer.store(&recording.id, body).ok().map(|stored| stored.reference)
+                recording.store(&self.live, body).ok().map(|stored| stored.reference)
             });
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
-            recording.say(&place.context, ended, at);
+            recording.say(&self.live, &place.context, ended, at);
         });
     }
 

@@ -11,11 +11,13 @@ use crate::event::{
     AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId,
     TurnStarted, UnixMillis,
 };
+use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
 
 #[derive(Debug)]
 pub(in crate::layer) struct TurnWindow {
     thread: Arc<ThreadWindow>,
+    live: Live,
     given_id: Option<String>,
     is_supplied: bool,
     place: OnceLock<Place>,
@@ -33,19 +35,24 @@ pub(super) struct Place {
 }
 
 impl TurnWindow {
-    pub(in crate::layer) fn new(thread: Arc<ThreadWindow>, given_id: Option<String>) -> Arc<Self> {
-        Self::make(thread, given_id, false)
+    pub(in crate::layer) fn new(thread: Arc<ThreadWindow>, given_id: Option<String>, live: Live) -> Arc<Self> {
+        Self::make(thread, given_id, live, false)
     }
 
     /// A turn that no span opened.
     pub(in crate::layer) fn supplied(thread: Arc<ThreadWindow>) -> Arc<Self> {
-        Self::make(thread, None, true)
+        Self::make(thread, None, None, true)
     }
 
-    fn make(thread: Arc<ThreadWindow>, given_id: Option<String>, is_supplied: bool) -> Arc<Self> {
+    fn make(thread: Arc<ThreadWindow>, given_id: Option<String>, live: Live, is_supplied: bool) -> Arc<Self> {
         let (place, life, error) = (OnceLock::new(), Life::default(), Mutex::default());
         let opened_unwinding = std::thread::panicking();
-        Arc::new(Self { thread, given_id, is_supplied, place, life, error, opened_unwinding })
+        Arc::new(Self { thread, live, given_id, is_supplied, place, life, error, opened_unwinding })
+    }
+
+    /// The live span that it is.
+    pub(in crate::layer) fn live(&self) -> &Live {
+        &self.live
     }
 
     pub(in crate::layer) fn thread(&self) -> &Arc<ThreadWindow> {
@@ -69,7 +76,7 @@ impl TurnWindow {
             let window = || AnOpenWindow::Turn(Arc::clone(self));
             let started = TurnStarted { turn_id: place.turn_id.clone(), thread_id: recording.id.clone() };
             self.life.start(self.recorder(), window, || {
-                recording.bundle.writer.append_redacted(at, &place.context, &started.into())?;
+                recording.append(&self.live, &place.context, started, at)?;
                 self.thread.turn_started(self.name(place), self);
                 Ok(())
             });
@@ -133,7 +140,7 @@ impl TurnWindow {
         let Some((recording, place)) = self.place(at) else { return };
         let message = self.recorder().options.text(EventKind::AgentResultObserved, message);
         // Lost or not, the event stands.
-        let carried = recording.put_json(PayloadKind::AgentResult, body).ok();
+        let carried = recording.put_json(&self.live, PayloadKind::AgentResult, body).ok();
         let (carried_payload, bytes) = carried.map_or((None, None), |body| (Some(body.reference), body.bytes));
         let Some(parent) = self.thread.parent_id() else {
             let about = serde_json::json!({ "message": message });
@@ -148,7 +155,7 @@ impl TurnWindow {
             message: message.into_owned(),
             carried_payload,
         };
-        recording.say(&place.context, event, at);
+        recording.say(&self.live, &place.context, event, at);
         bytes.into_iter().for_each(|bytes| self.say_beside(bytes, &serde_json::Value::Null, at));
     }
 
@@ -190,7 +197,7 @@ impl TurnWindow {
             let at = UnixMillis::now();
             let Some((recording, place)) = self.started() else { return };
             let ended = TurnEnded { turn_id: place.turn_id.clone(), status, error };
-            recording.say(&place.context, ended, at);
+            recording.say(&self.live, &place.context, ended, at);
             self.thread.turn_ended(&self.name(place), self);
         });
     }

@@ -1,48 +1,95 @@
 //! `inference_request` bodies.
 
-use super::RequestDigest;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::message::{self, USER};
+use super::{RequestDigest, items, parts};
 use crate::otlp::ContentPolicy;
-use crate::reduce::Object;
+use crate::reduce::{Object, RequestShape, list, text};
 
 impl RequestDigest {
     /// Of the bytes of a body; of anything that can't be read, the default.
     pub(crate) fn of(bytes: &[u8], content: ContentPolicy) -> Self {
         let Some(body) = str::from_utf8(bytes).ok().and_then(Object::parse) else { return Self::default() };
-        Self { ..parameters(&body) }
+        let digest = parameters(&body);
+        if !content.captures() {
+            return digest;
+        }
+        let shape = RequestShape::of(|name| body.some(name).is_some());
+        Self {
+            input_messages: shape.and_then(|shape| input_messages(shape, body.some(shape.list())?)),
+            system_instructions: system_instructions(&body),
+            tool_definitions: tool_definitions(&body),
+            ..digest
+        }
     }
 }
 
+/// What is asked for beside what is said.
 fn parameters(body: &Object<'_>) -> RequestDigest {
-    let gemini = ["generationConfig", "generation_config", "config"].iter().find_map(|name| body.object(name));
+    const MAX_TOKENS: [&str; 5] =
+        ["max_output_tokens", "max_completion_tokens", "max_tokens", "maxOutputTokens", "gen_ai.request.max_tokens"];
+    let config = ["generationConfig", "generation_config"].iter().find_map(|name| body.object(name));
     let number = |names: &[&str]| {
-        let inside = gemini.as_ref().map(|config| config.first(names));
-        body.first(names).or(inside.flatten()).and_then(|value| serde_json::from_str::<f64>(value.get()).ok())
+        let value = body.first(names).or_else(|| config.as_ref()?.first(names))?;
+        serde_json::from_str::<f64>(value.get()).ok()
     };
-    #[expect(clippy::cast_possible_truncation, reason = "`as` stays within i64's bounds")]
-    let count = |names: &[&str]| number(names).map(|count| count as i64);
-    const MAX_TOKENS: [&str; 6] = [
-        "max_output_tokens",
-        "max_completion_tokens",
-        "max_tokens",
-        "maxOutputTokens",
-        "gen_ai.request.max_tokens",
-        "max_tokens_to_sample",
-    ];
     RequestDigest {
         temperature: number(&["temperature", "gen_ai.request.temperature"]),
         top_p: number(&["top_p", "topP", "gen_ai.request.top_p"]),
-        max_tokens: count(&MAX_TOKENS),
+        #[expect(clippy::cast_possible_truncation, reason = "`as` stays within i64's bounds")]
+        max_tokens: number(&MAX_TOKENS).map(|count| count as i64),
         stream: body.number("stream").or_else(|| body.number("gen_ai.request.stream")),
         previous_response_id: body.string("previous_response_id"),
-        reasoning_level: reasoning_level(body),
+        reasoning_level: reasoning_level(body, config.as_ref()),
         ..RequestDigest::default()
     }
 }
 
-fn reasoning_level(body: &Object<'_>) -> Option<String> {
-    let inside = |of: &str, name: &str| body.object(of)?.string(name);
-    inside("reasoning", "effort")
+fn reasoning_level(body: &Object<'_>, config: Option<&Object<'_>>) -> Option<String> {
+    let inside = |of: &str| body.object(of)?.string("effort");
+    inside("reasoning")
         .or_else(|| body.string("reasoning_effort"))
-        .or_else(|| inside("output_config", "effort"))
-        .or_else(|| body.object("generationConfig")?.object("thinkingConfig")?.string("thinkingLevel"))
+        .or_else(|| inside("output_config"))
+        .or_else(|| config?.object("thinkingConfig")?.string("thinkingLevel"))
+        .or_else(|| body.string("gen_ai.request.reasoning.level"))
+}
+
+fn input_messages(shape: RequestShape, said: &RawValue) -> Option<String> {
+    match shape {
+        RequestShape::Responses => match list(said) {
+            Some(list) => json(&items::messages(list)),
+            None => json(&items::messages([said])),
+        },
+        RequestShape::GenAi => in_schema(said).or_else(|| json(&message::messages(said, USER))),
+        RequestShape::Gemini | RequestShape::Messages => json(&message::messages(said, USER)),
+    }
+}
+
+fn system_instructions(body: &Object<'_>) -> Option<String> {
+    const NAMES: [&str; 5] =
+        ["gen_ai.system_instructions", "instructions", "system", "systemInstruction", "system_instruction"];
+    let said = body.first(&NAMES)?;
+    let given = body.some(NAMES[0]).and_then(in_schema);
+    given.or_else(|| json(&parts::of_content(said)))
+}
+
+fn tool_definitions(body: &Object<'_>) -> Option<String> {
+    let tools = body.first(&["tools", "functions", "gen_ai.tool.definitions"])?;
+    Some(in_schema(tools).unwrap_or_else(|| tools.get().to_owned()))
+}
+
+/// A list as it was given, or as it stands in a text: fields of spans are mostly that.
+pub(super) fn in_schema(value: &RawValue) -> Option<String> {
+    let json = match text(value) {
+        Some(text) => text,
+        None => value.get().into(),
+    };
+    let is_list = json.trim_start().starts_with('[') && serde_json::from_str::<&RawValue>(&json).is_ok();
+    is_list.then(|| json.into_owned())
+}
+
+pub(super) fn json(value: &impl Serialize) -> Option<String> {
+    serde_json::to_string(value).ok()
 }

@@ -41,6 +41,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Where it goes.
+    pub(crate) fn url(&self) -> &Uri {
+        &self.url
+    }
+
     pub(crate) fn resolve(signal: Signal, said: &Said, variables: &Variables) -> Result<Self, OtlpError> {
         let protocol = protocol(signal, said, variables)?;
         Ok(Self {

@@ -11,7 +11,7 @@ use super::variables::Variables;
 const SERVICE_NAME: &str = "service.name";
 
 /// What is said by code wins over the variables, and a name over an attribute.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     service_name: Option<&str>,
     attributes: &[KeyValue],
     variables: &Variables,

@@ -30,7 +30,7 @@ pub(in crate::reduce) enum ResponseItems {
 }
 
 /// The fields that hold a response's id, by shape.
-const IDS: [&str; 4] = ["response_id", "id", "responseId", "gen_ai.response.id"];
+pub(crate) const IDS: [&str; 4] = ["response_id", "id", "responseId", "gen_ai.response.id"];
 
 impl Shape for ResponseBody {
     fn read(text: &str, contents: &Contents) -> Result<Self, String> {
@@ -81,6 +81,6 @@ fn says_nothing(body: &Object<'_>) -> bool {
 }
 
 /// Whether nothing is there, or nothing but what a span says beside its content: an id, counts.
-fn is_bare(body: &Object<'_>) -> bool {
+pub(crate) fn is_bare(body: &Object<'_>) -> bool {
     body.fields().all(|(name, _)| name.starts_with("gen_ai.") && name != "gen_ai.output.messages")
 }

@@ -144,6 +144,7 @@ impl Cells {
         };
         problems.use_before_start(at, row.window.started.seq, Code::UnknownObject, &format!("code cell {cell}"));
         row.evidence.add(at.when.seq, payload.cloned());
+        row.span.learn(at.context.span.as_ref());
         let by_turn = ended_by_turn(lives, &row.turn_id).filter(|(end, _)| end.when.seq < at.when.seq);
         if let Some(status) = settle(row, by_turn) {
             row.runtime_status = status;

@@ -112,6 +112,7 @@ fn end(
     };
     problems.use_before_start(at, request.window.started.seq, Code::UnknownObject, &what);
     request.evidence.add(at.when.seq, answer.payload.cloned());
+    request.span.learn(at.context.span.as_ref());
     let status = if answer.error.is_some() { ExecutionStatus::Failed } else { ExecutionStatus::Completed };
     match request.window.end(End { when: at.when, status }, None) {
         Ok(()) => {

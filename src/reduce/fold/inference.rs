@@ -242,6 +242,7 @@ impl Fold<'_> {
         let what = format!("inference call {inference_call_id}");
         problems.use_before_start(at, call.window.started.seq, Code::UnknownObject, &what);
         call.evidence.add(at.when.seq, payload.cloned());
+        call.span.learn(at.context.span.as_ref());
         let (status, error) = match how {
             Ending::Completed => (ExecutionStatus::Completed, None),
             Ending::Failed(error) => (ExecutionStatus::Failed, Some(error)),

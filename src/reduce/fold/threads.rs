@@ -136,6 +136,7 @@ fn end(threads: &mut Table<ThreadId, Thread>, at: &At<ThreadFact>, event: &Threa
     let ThreadEnded { thread_id, status, error } = event;
     let Some(thread) = threads.get_mut(thread_id) else { return };
     thread.evidence.add(at.when.seq, None);
+    thread.span.learn(at.context.span.as_ref());
     match thread.window.end(End { when: at.when, status: (*status).into() }, None) {
         Ok(()) => thread.error.clone_from(error),
         Err(Late) => {

@@ -1,12 +1,14 @@
 //! Tool calls: who asked for what, when it ran, and the bodies that tell of it.
 
+use std::sync::Arc;
+
 use super::lifecycle::{End, Late};
 use super::lives::Lives;
 use crate::event::{
     McpToolCallCorrelationAssigned, RuntimeCellId, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
     ToolCallRuntimeStarted, ToolCallStarted,
 };
-use crate::event::{RawPayloadId, Requester as Asked, ToolKind};
+use crate::event::{RawPayloadId, Requester as Asked, ToolKind, ToolSummary};
 use crate::graph::{Code, Evidence, LiveSpan, Requester, Table, ToolCall, Window};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, Body, Invocation, ToolAnswer, ToolFact};
@@ -116,6 +118,7 @@ impl Tools {
             output_item_ids: Vec::new(),
             operation_id: None,
             summary: summary.clone(),
+            label: label_of(summary),
             raw_invocation_payload_id: payload.clone(),
             raw_result_payload_id: None,
             raw_runtime_payload_ids: Vec::new(),
@@ -192,11 +195,19 @@ impl Tools {
         };
         problems.use_before_start(at, call.window.started.seq, Code::UnknownObject, &format!("tool call {tool}"));
         call.evidence.add(at.when.seq, payload.cloned());
+        call.span.learn(at.context.span.as_ref());
         Some(call)
     }
 }
 
 /// The cell that a `wait` waits for. A model wrote the arguments, so they may be anything.
+fn label_of(summary: &ToolSummary) -> Option<Arc<str>> {
+    match summary {
+        ToolSummary::Generic { label, .. } => Some(label.clone()),
+        ToolSummary::Terminal { .. } | ToolSummary::Agent { .. } | ToolSummary::WaitAgent { .. } => None,
+    }
+}
+
 fn waited_for(
     at: &At<ToolFact>,
     kind: &ToolKind,

@@ -87,6 +87,7 @@ fn end(turns: &mut Table<TurnId, Turn>, at: &At<TurnFact>, event: &TurnEnded, pr
         return;
     }
     turn.evidence.add(at.when.seq, None);
+    turn.span.learn(at.context.span.as_ref());
     match turn.window.end(End { when: at.when, status: *status }, None) {
         Ok(()) => turn.error.clone_from(error),
         Err(Late) => {

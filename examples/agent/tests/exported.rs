@@ -1,0 +1,157 @@
+//! The program exports its run while it records it, and its bundle is exported afterwards: a receiver that is not ours gets
+//! the same both times.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use mock_collector::{MockServer, Protocol as Receives, ServerHandle};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use otel_trace::bundle::Reader;
+use otel_trace::graph::Graph;
+use otel_trace::otlp::Protocol;
+use otel_trace::otlp::export::{ExportOptions, export};
+use otel_trace::reduce::{Options, reduce};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// A receiver, by what it takes.
+async fn receiver(protocol: Receives) -> Result<(ServerHandle, String)> {
+    let server = MockServer::builder().protocol(protocol).start().await?;
+    let url = format!("http://{}", server.addr());
+    Ok((server, url))
+}
+
+async fn spans(server: &ServerHandle) -> Vec<Span> {
+    server.with_collector(|collector| collector.spans().iter().map(|span| span.span().clone()).collect()).await
+}
+
+/// A whole run against the embedded server, exported as it is recorded.
+async fn record(url: &str, protocol: &str) -> Result<(TempDir, PathBuf)> {
+    let root = tempfile::tempdir()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_example-agent"));
+    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING", "OPENAI_SCRIPTS"] {
+        command.env_remove(name);
+    }
+    command.env("OTEL_TRACE_ROOT", root.path()).env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
+    command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol).env("OTEL_SERVICE_NAME", "coder").env("TRACEPARENT", CALLER);
+    let output = command.stdin(Stdio::null()).output().await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() && said.is_empty(), "{}\n{said}", String::from_utf8_lossy(&output.stdout));
+    let mut bundles = root.path().read_dir()?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    ensure!(bundles.len() == 1, "{bundles:?}");
+    let bundle = bundles.pop().context("no bundle")?;
+    Ok((root, bundle))
+}
+
+fn graph_of(bundle: &Path) -> Result<(Reader, Graph)> {
+    let reader = Reader::open(bundle)?;
+    let graph = reduce(&reader, &Options::default())?.graph;
+    Ok((reader, graph))
+}
+
+fn text(value: Option<&AnyValue>) -> String {
+    match value.and_then(|value| value.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::ArrayValue(ArrayValue { values })) => {
+            values.iter().map(|value| text(Some(value))).collect::<Vec<_>>().join(",")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+    let of: BTreeMap<_, _> = attributes.iter().map(|it| (it.key.clone(), text(it.value.as_ref()))).collect();
+    assert_eq!(of.len(), attributes.len(), "each key once: {attributes:?}");
+    of
+}
+
+/// All of a span that must be the same, by its id: everything but times and what the protocol counts.
+fn told(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>) {
+    let links: BTreeSet<_> = span
+        .links
+        .iter()
+        .map(|link| (link.trace_id.clone(), link.span_id.clone(), attributes(&link.attributes)))
+        .collect();
+    let status = span.status.clone().unwrap_or_default();
+    let told = (
+        (span.trace_id.clone(), span.parent_span_id.clone(), span.name.clone(), span.kind),
+        (status.code, status.message),
+        attributes(&span.attributes),
+        links,
+        span.events.len(),
+    );
+    (span.span_id.clone(), told)
+}
+
+async fn check(receives: Receives, protocol: Protocol, name: &str) -> Result<()> {
+    let (server, url) = receiver(receives).await?;
+    let (_root, bundle) = record(&url, name).await?;
+    let live = spans(&server).await;
+    server.shutdown().await?;
+
+    let (server, url) = receiver(receives).await?;
+    let (reader, graph) = graph_of(&bundle)?;
+    let options = ExportOptions::new().endpoint(url).protocol(protocol).service_name("coder");
+    let exported = tokio::task::spawn_blocking(move || export(&reader, &graph, &options, |_| {})).await??;
+    let afterwards = spans(&server).await;
+    server.shutdown().await?;
+    assert_eq!(exported.spans, afterwards.len());
+
+    let is_of_the_run = |span: &&Span| attributes(&span.attributes).contains_key("otel_trace.object_id");
+    let others: Vec<_> = live.iter().filter(|span| !is_of_the_run(span)).map(|span| &span.name).collect();
+    assert_eq!(others, Vec::<&String>::new(), "what exports is not exported");
+    let live: BTreeMap<_, _> = live.iter().map(told).collect();
+    let afterwards: BTreeMap<_, _> = afterwards.iter().map(told).collect();
+    assert_eq!(live.keys().collect::<Vec<_>>(), afterwards.keys().collect::<Vec<_>>());
+    for (id, live) in &live {
+        assert_eq!(Some(live), afterwards.get(id), "live, then exported");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_the_same_live_and_exported_over_http() -> Result<()> {
+    check(Receives::HttpBinary, Protocol::HttpProtobuf, "http/protobuf").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_the_same_live_and_exported_over_grpc() -> Result<()> {
+    check(Receives::Grpc, Protocol::Grpc, "grpc").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_one_trace_with_every_object_in_it_and_its_usage_adds_up() -> Result<()> {
+    let (server, url) = receiver(Receives::HttpBinary).await?;
+    let (_root, bundle) = record(&url, "http/protobuf").await?;
+    let live = spans(&server).await;
+    let (_, graph) = graph_of(&bundle)?;
+    let traces: BTreeSet<_> = live.iter().map(|span| span.trace_id.clone()).collect();
+    assert_eq!(traces.len(), 1, "one trace, which is the caller's");
+    assert!(traces.contains(&0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes().to_vec()));
+
+    let objects = graph.threads.len() + graph.turns.len() + graph.inference_calls.len() + graph.tool_calls.len();
+    let objects = objects + graph.code_cells.len() + graph.compaction_requests.len();
+    assert_eq!(live.len(), objects);
+    let ids: BTreeSet<_> = live.iter().map(|span| span.span_id.clone()).collect();
+    let outside: Vec<_> = live.iter().filter(|span| !ids.contains(&span.parent_span_id)).map(|it| &it.name).collect();
+    assert_eq!(outside, ["invoke_agent coder"], "but the root, all are in each other");
+
+    let sum = |key: &str| -> i64 {
+        let all = live.iter().flat_map(|span| &span.attributes).filter(|it| it.key == key);
+        let counts = all.filter_map(|it| match it.value.as_ref()?.value.as_ref()? {
+            Value::IntValue(count) => Some(*count),
+            _ => None,
+        });
+        counts.sum()
+    };
+    let used = [graph.totals.input_tokens, graph.totals.output_tokens].map(i64::try_from);
+    assert_eq!([sum("gen_ai.usage.input_tokens"), sum("gen_ai.usage.output_tokens")].map(Ok), used);
+    server.shutdown().await?;
+    Ok(())
+}

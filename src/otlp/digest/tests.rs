@@ -1,0 +1,5 @@
+mod anything;
+mod graph;
+mod requests;
+mod responses;
+mod tools;

@@ -1,0 +1,75 @@
+//! Where a bundle goes, and as what.
+
+use super::ExportError;
+use crate::otlp::mapping::Mapping;
+use crate::otlp::pipeline::{Connection, Protocol, Said, Signal, Variables};
+
+/// Where a bundle is exported to, and what of it. What is not said is as the environment's `OTEL_*` variables have it,
+/// else <http://localhost:4318> over HTTP or <http://localhost:4317> over gRPC.
+#[derive(Debug, Clone)]
+pub struct ExportOptions {
+    said: Said,
+    pub(super) service_name: Option<String>,
+    pub(super) mapping: Mapping,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self { said: Said::default(), service_name: None, mapping: Mapping::from_env() }
+    }
+}
+
+impl ExportOptions {
+    /// As the environment says it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends to this URL. Over HTTP `/v1/traces` is appended where it does not end so.
+    #[must_use]
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.said.endpoint = Some(url.into());
+        self
+    }
+
+    /// Speaks this protocol.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.said.protocol = Some(protocol);
+        self
+    }
+
+    /// Sends this header too, say for authorization.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.said.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Says that this service did it: the resource attribute `service.name`. What nobody says is the name of the root
+    /// agent.
+    #[must_use]
+    pub fn service_name(mut self, name: impl Into<String>) -> Self {
+        self.service_name = Some(name.into());
+        self
+    }
+
+    /// Exports content, and names of counts, so.
+    #[must_use]
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.mapping = mapping;
+        self
+    }
+
+    pub(super) fn connection(&self) -> Result<Connection, ExportError> {
+        Connection::resolve(Signal::Traces, &self.said, &Variables::of_process()).map_err(ExportError::options)
+    }
+
+    /// The URL that would be sent to.
+    ///
+    /// # Errors
+    /// [`ExportError`] where what was said, here or in the environment, can't be done.
+    pub fn destination(&self) -> Result<String, ExportError> {
+        Ok(self.connection()?.url().to_string())
+    }
+}

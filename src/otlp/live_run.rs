@@ -1,0 +1,166 @@
+//! What the live spans of a recorder's runs have to know of each other: which of them link to which.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
+use tracing::dispatcher::WeakDispatch;
+use tracing_opentelemetry::get_otel_context;
+
+use super::bridge::is_called;
+use super::live_span::AsLive;
+use super::span_facts::SpanFacts;
+use super::{Mapping, attribute};
+use crate::event::{CallId, ThreadId, ToolCallId, TraceId, TurnId};
+use crate::layer::live::{LiveSpan, LiveSpans, Opened};
+
+/// Takes what a span was, and how long it took.
+pub(super) type OnEnd = Arc<dyn Fn(&SpanFacts, Duration) + Send + Sync>;
+
+/// The runs of a recorder that are exported as they are recorded.
+pub(super) struct LiveRun {
+    pub(super) mapping: Mapping,
+    /// Told of each span that ends, sampled or not.
+    pub(super) on_end: Option<OnEnd>,
+    caller: Option<Context>,
+    /// That of the bridge.
+    pub(super) subscriber: OnceLock<WeakDispatch>,
+    recordings: Mutex<HashMap<TraceId, Spans>>,
+}
+
+/// The spans of one recording that others may link to.
+#[derive(Debug, Default)]
+struct Spans {
+    threads: HashMap<ThreadId, SpanContext>,
+    tools: HashMap<ToolCallId, SpanContext>,
+    /// The inference call that asked for a tool call first.
+    asked_by: HashMap<(ThreadId, CallId), SpanContext>,
+    /// The last answer of each turn: one that may have asked for anything, or none.
+    unheard: HashMap<TurnId, SpanContext>,
+    /// Threads whose results reached a thread.
+    results: HashMap<ThreadId, Vec<ThreadId>>,
+}
+
+impl fmt::Debug for LiveRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveRun").field("mapping", &self.mapping).finish_non_exhaustive()
+    }
+}
+
+impl LiveRun {
+    pub(super) fn new(mapping: Mapping, on_end: Option<OnEnd>, caller: Option<Context>) -> Self {
+        Self { mapping, on_end, caller, subscriber: OnceLock::new(), recordings: Mutex::default() }
+    }
+
+    fn spans<T>(&self, recording: &TraceId, act: impl FnOnce(&mut Spans) -> T) -> T {
+        let mut recordings: MutexGuard<'_, _> = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        match recordings.get_mut(recording) {
+            Some(spans) => act(spans),
+            None => act(recordings.entry(recording.clone()).or_default()),
+        }
+    }
+
+    pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: Option<&SpanContext>) {
+        let Some(span) = span else { return };
+        self.spans(recording, |spans| drop(spans.threads.insert(thread.clone(), span.clone())));
+    }
+
+    pub(super) fn tool(&self, recording: &TraceId, tool: &ToolCallId, span: Option<&SpanContext>) {
+        let Some(span) = span else { return };
+        self.spans(recording, |spans| drop(spans.tools.insert(tool.clone(), span.clone())));
+    }
+
+    pub(super) fn asked(&self, recording: &TraceId, thread: &ThreadId, calls: &[CallId], span: Option<&SpanContext>) {
+        let Some(span) = span else { return };
+        self.spans(recording, |spans| {
+            for call in calls {
+                spans.asked_by.entry((thread.clone(), call.clone())).or_insert_with(|| span.clone());
+            }
+        });
+    }
+
+    /// An answer of this turn is complete. What it asked for is known, or may be anything.
+    pub(super) fn answered(&self, recording: &TraceId, turn: &TurnId, is_known: bool, span: Option<&SpanContext>) {
+        self.spans(recording, |spans| match span.filter(|_| !is_known) {
+            None => drop(spans.unheard.remove(turn)),
+            Some(span) => drop(spans.unheard.insert(turn.clone(), span.clone())),
+        });
+    }
+
+    /// The answer that a call in this turn may be of, whatever it asked for.
+    pub(super) fn unheard(&self, recording: &TraceId, turn: &TurnId) -> Option<SpanContext> {
+        self.spans(recording, |spans| spans.unheard.get(turn).cloned())
+    }
+
+    pub(super) fn turn_ended(&self, recording: &TraceId, turn: &TurnId) {
+        self.spans(recording, |spans| drop(spans.unheard.remove(turn)));
+    }
+
+    pub(super) fn result(&self, recording: &TraceId, parent: &ThreadId, child: &ThreadId) {
+        self.spans(recording, |spans| spans.results.entry(parent.clone()).or_default().push(child.clone()));
+    }
+
+    /// What a span links to by this.
+    pub(super) fn linked(&self, recording: &TraceId, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
+        self.spans(recording, |spans| spans.linked(link))
+    }
+}
+
+impl Spans {
+    fn linked(&self, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
+        let (name, found): (_, Vec<_>) = match *link {
+            Link::SpawnedBy(tool) => ("spawned_by", self.tools.get(tool).into_iter().collect()),
+            Link::RequestedBy { thread, call, unheard } => {
+                let asked = call.and_then(|call| self.asked_by.get(&(thread.clone(), call.clone())));
+                ("requested_by", asked.or(unheard).into_iter().collect())
+            }
+            Link::Results(parent) => {
+                let children = self.results.get(parent).into_iter().flatten();
+                ("agent_result", children.filter_map(|child| self.threads.get(child)).collect())
+            }
+        };
+        found.into_iter().map(|span| (span.clone(), KeyValue::new(attribute::LINK, name))).collect()
+    }
+}
+
+/// Why a span links to others.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Link<'a> {
+    /// The thread that it is was spawned by this tool call.
+    SpawnedBy(&'a ToolCallId),
+    /// The tool call that it is was asked for by a model.
+    RequestedBy {
+        thread: &'a ThreadId,
+        call: Option<&'a CallId>,
+        /// The answer that may have asked for anything.
+        unheard: Option<&'a SpanContext>,
+    },
+    /// Results of spawned threads reached the thread that it is.
+    Results(&'a ThreadId),
+}
+
+/// The runs, as the recorder knows them.
+#[derive(Debug)]
+pub(super) struct LiveRuns(pub(super) Arc<LiveRun>);
+
+impl LiveSpans for LiveRuns {
+    fn opened(&self, span: Opened<'_>) -> Option<Arc<dyn LiveSpan>> {
+        let Opened { id, attributes, subscriber } = span;
+        let subscriber = subscriber.or_else(|| self.0.subscriber.get())?;
+        let parent = match attributes.parent() {
+            Some(parent) => subscriber.upgrade().and_then(|subscriber| get_otel_context(parent, &subscriber)),
+            None => is_called(self.0.caller.as_ref(), attributes)
+                .cloned()
+                .or_else(|| attributes.is_contextual().then(Context::current)),
+        };
+        let parent = parent.map(|parent| parent.span().span_context().clone()).filter(SpanContext::is_valid);
+        Some(Arc::new(AsLive::new(Arc::clone(&self.0), id.clone(), subscriber.clone(), parent)))
+    }
+
+    fn bundle_ended(&self, recording: &TraceId) {
+        self.0.recordings.lock().unwrap_or_else(PoisonError::into_inner).remove(recording);
+    }
+}

@@ -1,0 +1,226 @@
+use std::time::SystemTime;
+
+use opentelemetry::trace::{Span as _, SpanContext, SpanId, SpanKind, Tracer as _, TracerProvider as _};
+use opentelemetry::{InstrumentationScope, Value};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanEvents, SpanLinks};
+
+use super::*;
+use crate::event::ExecutionStatus;
+use crate::otlp::describe::describe;
+use crate::otlp::samples::{ended, every_kind, failed, full, shown};
+use crate::otlp::span_facts::SpanFacts;
+use crate::otlp::{ContentPolicy, UsageNames};
+
+const OMIT: Mapping = Mapping { content: ContentPolicy::Omit, usage_names: UsageNames::Current };
+const CAPTURE: Mapping = Mapping { content: ContentPolicy::Capture, usage_names: UsageNames::Current };
+
+fn every_mapping() -> impl Iterator<Item = Mapping> {
+    let names = [UsageNames::Current, UsageNames::Both, UsageNames::Older];
+    let with_content = move |content| names.into_iter().map(move |usage_names| Mapping { content, usage_names });
+    [ContentPolicy::Omit, ContentPolicy::Capture].into_iter().flat_map(with_content)
+}
+
+fn every_end(facts: SpanFacts) -> [SpanFacts; 3] {
+    let cancelled = ended(facts.clone(), ExecutionStatus::Cancelled, Some("stopped"));
+    [failed(facts.clone(), "timeout: slow"), cancelled, facts]
+}
+
+fn span(name: &'static str, attributes: Vec<KeyValue>) -> SpanData {
+    SpanData {
+        span_context: SpanContext::NONE,
+        parent_span_id: SpanId::INVALID,
+        parent_span_is_remote: false,
+        span_kind: SpanKind::Internal,
+        name: name.into(),
+        start_time: SystemTime::UNIX_EPOCH,
+        end_time: SystemTime::UNIX_EPOCH,
+        attributes,
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: InstrumentationScope::default(),
+    }
+}
+
+fn said(key: &'static str, value: impl Into<Value>) -> KeyValue {
+    KeyValue::new(key, value)
+}
+
+/// What a framework puts on a span of any kind.
+fn of_a_framework() -> Vec<KeyValue> {
+    vec![
+        said("code.file.path", "src/agent.rs"),
+        said("thread.id", 7),
+        said("level", "INFO"),
+        said("target", "rig::agent"),
+        said("app.user", "ann"),
+        said("otel_trace.kind", "agent"),
+        said("otel_trace.code_cell.source", "secret"),
+        said("otel.tracing_event_count", 3),
+        said("gen_ai.operation.name", "invoke_agent"),
+        said("gen_ai.system", "openai"),
+        said("gen_ai.request.model", "gpt-unknown"),
+        said("gen_ai.request.seed", 3),
+        said("gen_ai.request.temperature", 0.125),
+        said("gen_ai.usage.input_tokens", 999),
+        said("gen_ai.usage.completion_tokens", 999),
+        said("gen_ai.prompt", "secret"),
+        said("gen_ai.input.messages", "secret"),
+        said("gen_ai.tool.call.arguments", "secret"),
+        said("error.type", "not_this"),
+        said("app.user", "bob"),
+        said("server.address", "localhost"),
+    ]
+}
+
+/// What stays of that on a span of ours.
+const OWN: [&str; 2] = [r#"app.user = "bob""#, r#"server.address = "localhost""#];
+
+/// That the span is what its facts say, and nothing more than that and the program's own attributes.
+fn check(mapped: &SpanData, facts: &SpanFacts, mapping: &Mapping, own: &[&str]) {
+    let described = describe(facts, *mapping);
+    assert_eq!((&*mapped.name, &mapped.span_kind), (described.name.as_str(), &described.kind));
+    assert_eq!(mapped.status, described.status);
+    let mut expected = shown(&described.attributes);
+    expected.extend(own.iter().map(ToString::to_string));
+    expected.sort_unstable();
+    assert_eq!(shown(&mapped.attributes), expected);
+    assert!(mapped.attributes.is_sorted_by(|a, b| a.key < b.key));
+}
+
+#[test]
+fn a_live_span_becomes_what_its_facts_say() {
+    for (what, mapping) in every_kind().into_iter().flat_map(|what| every_mapping().map(move |m| (what.clone(), m))) {
+        for facts in every_end(full(what)) {
+            let mut attributes = of_a_framework();
+            attributes.extend(describe(&facts, mapping).into_live());
+            attributes.extend([said("busy_ns", 1), said("idle_ns", 2)]);
+            for status in [Status::Unset, Status::Ok, Status::error("zzz")] {
+                let live = SpanData { status, span_kind: SpanKind::Server, ..span("rig_agent", attributes.clone()) };
+                let mapped = map(live, &mapping);
+                check(&mapped, &facts, &mapping, &OWN);
+                assert_eq!(map(mapped.clone(), &mapping), mapped);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_span_made_of_its_facts_stays_what_it_is() {
+    for (what, mapping) in every_kind().into_iter().flat_map(|what| every_mapping().map(move |m| (what.clone(), m))) {
+        for facts in every_end(full(what)) {
+            let described = describe(&facts, mapping);
+            let exported = SpanData { status: described.status, ..span("", described.attributes) };
+            check(&map(exported, &mapping), &facts, &mapping, &[]);
+        }
+    }
+}
+
+#[test]
+fn content_that_was_described_leaves_only_where_it_is_captured() {
+    for facts in every_kind().map(full) {
+        let attributes = describe(&facts, CAPTURE).into_live();
+        check(&map(span("", attributes), &OMIT), &facts, &OMIT, &[]);
+    }
+}
+
+#[test]
+fn an_agent_that_was_not_described_at_its_end_has_no_sums_and_no_content() {
+    let mut attributes = of_a_framework();
+    attributes.extend([said("otel_trace.object_id", "thread-1"), said("otel_trace.kind", "thread")]);
+    let expected = [
+        r#"app.user = "bob""#,
+        r#"error.type = "not_this""#,
+        r#"gen_ai.operation.name = "invoke_agent""#,
+        r#"gen_ai.request.model = "gpt-unknown""#,
+        r#"otel_trace.kind = "thread""#,
+        r#"otel_trace.object_id = "thread-1""#,
+        r#"server.address = "localhost""#,
+    ];
+    for mapping in every_mapping() {
+        let mapped = map(SpanData { status: Status::Ok, ..span("rig_agent", attributes.clone()) }, &mapping);
+        assert_eq!((&*mapped.name, &mapped.status), ("invoke_agent", &Status::Ok));
+        assert_eq!(shown(&mapped.attributes), expected);
+    }
+}
+
+#[test]
+fn an_object_of_no_known_kind_keeps_its_name() {
+    let attributes =
+        vec![said("otel_trace.object_id", "o"), said("otel_trace.kind", "terminal"), said("level", "INFO")];
+    let span = SpanData { span_kind: SpanKind::Producer, ..span("own name", attributes) };
+    let mapped = map(span, &CAPTURE);
+    assert_eq!((&*mapped.name, mapped.span_kind), ("own name", SpanKind::Producer));
+    assert_eq!(shown(&mapped.attributes), [r#"otel_trace.kind = "terminal""#, r#"otel_trace.object_id = "o""#]);
+}
+
+#[test]
+fn a_span_that_is_not_ours_stays_as_it_is_but_for_content_and_sums() {
+    let check = |operation: Option<&'static str>, mapping: &Mapping, dropped: &[&str]| {
+        let mut attributes = of_a_framework();
+        attributes.retain(|attribute| attribute.key.as_str() != "gen_ai.operation.name");
+        attributes.extend(operation.map(|operation| said("gen_ai.operation.name", operation)));
+        attributes.extend([
+            said("gen_ai.completion.0.content", "secret"),
+            said("gen_ai.prompt.name", "greeting"),
+            said("otel_trace.payload", "secret"),
+        ]);
+        let before = SpanData { status: Status::Ok, span_kind: SpanKind::Server, ..span("GET", attributes.clone()) };
+        attributes.retain(|attribute| !dropped.contains(&attribute.key.as_str()));
+        assert_eq!(map(before.clone(), mapping), SpanData { attributes, ..before }, "{operation:?}");
+    };
+    let sums = ["gen_ai.usage.input_tokens", "gen_ai.usage.completion_tokens"];
+    let content = [
+        "otel_trace.code_cell.source",
+        "gen_ai.prompt",
+        "gen_ai.input.messages",
+        "gen_ai.tool.call.arguments",
+        "gen_ai.completion.0.content",
+        "otel_trace.payload",
+    ];
+    check(Some("chat"), &OMIT, &content);
+    check(Some("embeddings"), &CAPTURE, &[]);
+    check(Some("invoke_agent"), &OMIT, &[&content[..], &sums].concat());
+    check(None, &CAPTURE, &sums);
+}
+
+#[test]
+fn events_that_bring_bodies_leave_only_where_content_is_captured() {
+    let event = |name: &'static str, attributes| Event::new(name, SystemTime::UNIX_EPOCH, attributes, 0);
+    let target = |target: &'static str| said("target", target);
+    let events = vec![
+        event("hello", vec![target("app"), said("gen_ai.input.messages", "secret"), said("app.user", "ann")]),
+        event("runtime", vec![target("otel_trace"), said("otel_trace.payload", "{}")]),
+        event("runtime", vec![target("otel_trace"), said("otel_trace.status", "failed")]),
+        event("OpenAI request: {}", vec![target("rig::completions")]),
+        event("reply: {}", vec![target("rig::streaming")]),
+        event("rig::completions", vec![]),
+    ];
+    let kept = vec![
+        event("hello", vec![target("app"), said("app.user", "ann")]),
+        event("runtime", vec![target("otel_trace"), said("otel_trace.status", "failed")]),
+    ];
+    for attributes in [vec![], vec![said("otel_trace.object_id", "o")]] {
+        let mut before = span("own name", attributes);
+        before.events.events.clone_from(&events);
+        assert_eq!(map(before.clone(), &OMIT).events.events, kept);
+        assert_eq!(map(before, &CAPTURE).events.events, events);
+    }
+}
+
+#[test]
+fn an_exporter_is_given_spans_as_they_are_meant() {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(MapExporter::new(exporter.clone(), OMIT)).build();
+    for facts in every_kind().map(full) {
+        let mut live = provider.tracer("test").start("rig_agent");
+        of_a_framework().into_iter().for_each(|attribute| live.set_attribute(attribute));
+        live.set_status(Status::error("zzz"));
+        live.set_attributes(describe(&facts, OMIT).into_live());
+        live.end();
+        let spans = exporter.get_finished_spans().expect("its spans");
+        check(spans.last().expect("a span"), &facts, &OMIT, &OWN);
+    }
+    assert_eq!(exporter.get_finished_spans().expect("its spans").len(), every_kind().len());
+}

@@ -1,0 +1,139 @@
+//! `otel-trace export` as a shell sees it.
+
+use std::fs;
+
+use otel_trace::otlp::ContentPolicy;
+
+use crate::log::{Live, Log};
+use crate::scripted::{Receiver, TAKEN};
+use crate::{Run, case, command, copy_of, ok, otel_trace, seen, stderr, stdout};
+
+/// What a bundle, an archive or a pack is exported as.
+#[track_caller]
+fn written(path: &str) -> Vec<serde_json::Value> {
+    seen::in_file(&ok(&["export", path, "--format", "otlp-json", "-", "--content"]))
+        .iter()
+        .map(seen::plain_otlp)
+        .collect()
+}
+
+#[test]
+fn a_dry_run_says_what_would_go_where_and_sends_nothing() {
+    let receiver = Receiver::new(|_, _| TAKEN);
+    let agents = case("agents");
+    let agents = agents.to_str().unwrap();
+    let output = otel_trace(&["export", agents, "--dry-run", "--endpoint", &receiver.url]);
+    assert_eq!(output.status.code(), Some(0));
+    let trace = "1e16786c95c854bb1e92c3da7195a079";
+    assert_eq!(stdout(&output), format!("{trace}\n"));
+    let expected = format!(
+        "{agents}: would send to {}/v1/traces: 20 inference, 3 thread, 13 tool, 7 turn, in trace {trace}\n",
+        receiver.url
+    );
+    assert_eq!(stderr(&output), expected);
+    assert_eq!(receiver.received().len(), 0);
+}
+
+#[test]
+fn a_dry_run_tells_traces_apart() {
+    let mut log = Log::new();
+    log.thread(Live::No);
+    log.turn(Live::No);
+    log.inference(Live::Root(1), "I");
+    log.tool(Live::No, "C");
+    let output = otel_trace(&["export", log.arg(), "--dry-run", "--format", "otlp-json", "x.json"]);
+    let path = log.arg();
+    let expected = format!(
+        "{path}: would write to x.json: 1 tool, in trace 019d3c5e7a4b7c129d101f2e3a4b5c6d\n\
+         {path}: would write to x.json: 1 inference, in trace 4bf92f3577b34da6a3ce929d0e0e4736\n"
+    );
+    assert_eq!(stderr(&output), expected);
+}
+
+#[test]
+fn the_environment_says_where_and_arguments_say_it_better() {
+    let receiver = Receiver::new(|_, _| TAKEN);
+    let chat = case("chat");
+    let chat = chat.to_str().unwrap();
+    let export = |more: &[&str]| {
+        let mut export = command(&[&["export", chat], more].concat());
+        export.env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url);
+        export.env("OTEL_EXPORTER_OTLP_HEADERS", "x-from=environment,x-kept=yes");
+        let output = export.env("OTEL_SERVICE_NAME", "of-environment").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        receiver.received().pop().unwrap()
+    };
+    let holds = |body: &[u8], text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
+    let message = export(&[]);
+    assert!(message.head.contains(&"x-from: environment".to_owned()), "{:?}", message.head);
+    assert!(holds(&message.body, "of-environment"));
+    let message = export(&["--header", "x-from=argument", "--service", "of-argument"]);
+    assert!(message.head.contains(&"x-from: argument".to_owned()), "{:?}", message.head);
+    assert!(message.head.contains(&"x-kept: yes".to_owned()), "{:?}", message.head);
+    assert!(holds(&message.body, "of-argument") && !holds(&message.body, "of-environment"));
+}
+
+#[test]
+fn an_environment_that_cannot_be_is_said() {
+    let chat = case("chat");
+    let mut export = command(&["export", chat.to_str().unwrap()]);
+    let output = export.env("OTEL_EXPORTER_OTLP_PROTOCOL", "smoke").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    assert!(told.ends_with("OTEL_EXPORTER_OTLP_PROTOCOL is `smoke`: it can be `http/protobuf` or `grpc`\n"), "{told}");
+}
+
+#[test]
+fn a_header_without_a_value_is_wrong_usage() {
+    let output = otel_trace(&["export", "x", "--header", "authorization"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("it is to be NAME=VALUE"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_archive_and_a_pack_are_exported_as_the_bundle_they_were() {
+    let (directory, bundle) = copy_of("chat");
+    let expected = written(bundle.to_str().unwrap());
+    // Both are told to be of the bundle that they are named like.
+    let (archive, pack) = (directory.path().join("chat.otz"), directory.path().join("packed/chat"));
+    fs::create_dir(directory.path().join("packed")).unwrap();
+    ok(&["pack", bundle.to_str().unwrap(), archive.to_str().unwrap(), "--zstd"]);
+    ok(&["pack", bundle.to_str().unwrap(), pack.to_str().unwrap()]);
+    assert!(archive.is_file() && pack.join("payloads.pack").is_file());
+    assert_eq!(written(archive.to_str().unwrap()), expected);
+    assert_eq!(written(pack.to_str().unwrap()), expected);
+}
+
+#[test]
+fn what_is_damaged_is_left_out_and_the_rest_exported() {
+    let (_directory, bundle) = copy_of("chat");
+    let log = bundle.join("trace.jsonl");
+    let text = fs::read_to_string(&log).unwrap();
+    let damaged = text.lines().enumerate().map(|(n, line)| if n == 17 { "{}\n".into() } else { format!("{line}\n") });
+    fs::write(&log, damaged.collect::<String>()).unwrap();
+    fs::remove_file(bundle.join("payloads/4.json")).unwrap();
+    let path = bundle.to_str().unwrap();
+    let output = otel_trace(&["export", path, "--format", "otlp-json", "-"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.ends_with("of the evidence left something out; `otel-trace reduce` tells which\n"), "{told}");
+    let expected = Run::of(&bundle).spans(ContentPolicy::Omit);
+    let spans: Vec<_> = seen::in_file(&stdout(&output)).iter().map(seen::plain_otlp).collect();
+    assert_eq!(spans, expected.iter().map(seen::plain_data).collect::<Vec<_>>());
+    assert_eq!(spans.len(), 8, "without the tool call whose start is damaged");
+}
+
+#[test]
+fn no_bundle_is_said() {
+    let output = otel_trace(&["export", "/nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("error: /nowhere: there is nothing here"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_help_tells_of_variables_statuses_and_examples() {
+    let help = ok(&["export", "--help"]);
+    for told in ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "Exit status", "--format otlp-json run.json"] {
+        assert!(help.contains(told), "{told} is not in {help}");
+    }
+}

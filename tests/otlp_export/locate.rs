@@ -1,0 +1,138 @@
+//! `otel-trace locate`
+
+use opentelemetry::trace::SpanId;
+use otel_trace::otlp::ContentPolicy;
+
+use crate::log::{Live, Log, TRACE, hex};
+use crate::{Run, case, command, copy_of, ok, otel_trace, stderr, stdout};
+
+fn live() -> Log {
+    let mut log = Log::new();
+    log.thread(Live::Root(1));
+    log.turn(Live::Root(1));
+    log.inference(Live::Below(1, 2), "I");
+    log
+}
+
+#[test]
+fn a_live_trace_is_found_in_its_bundle() {
+    let log = live();
+    assert_eq!(ok(&["locate", TRACE, log.root()]), format!("{}\n", log.arg()));
+    assert_eq!(ok(&["locate", &TRACE.to_uppercase(), log.arg()]), format!("{}\n", log.arg()));
+}
+
+#[test]
+fn a_live_span_is_found_with_its_events_and_bodies() {
+    let log = live();
+    let path = log.arg();
+    let expected = format!(
+        "bundle\t{path}\nobject\tinference\tI\nevent\t4\nevent\t5\n\
+         payload\traw_payload:1\t{path}/payloads/1.json\npayload\traw_payload:2\t{path}/payloads/2.json\n"
+    );
+    assert_eq!(ok(&["locate", &format!("{TRACE}/{}", hex(2)), log.root()]), expected);
+}
+
+#[test]
+fn a_span_that_was_a_thread_and_its_turn_is_both() {
+    let log = live();
+    let expected = format!("bundle\t{}\nobject\tthread\tT\nevent\t2\nobject\tturn\tU\nevent\t3\n", log.arg());
+    assert_eq!(ok(&["locate", &format!("{TRACE}/{}", hex(1)), log.root()]), expected);
+}
+
+#[test]
+fn every_span_that_is_exported_is_found_again() {
+    let agents = case("agents");
+    let path = agents.to_str().unwrap();
+    for span in Run::of(&agents).spans(ContentPolicy::Omit) {
+        let (trace, id) = (span.span_context.trace_id(), span.span_context.span_id());
+        let said = |key: &str| span.attributes.iter().find(|it| it.key.as_str() == key).map(|it| it.value.to_string());
+        let object = format!("object\t{}\t{}", said("otel_trace.kind").unwrap(), said("otel_trace.object_id").unwrap());
+        let found = ok(&["locate", &format!("{trace}/{id}"), path]);
+        let mut lines = found.lines();
+        assert_eq!(lines.next(), Some(&*format!("bundle\t{path}")));
+        assert_eq!(lines.next(), Some(&*object));
+        let payloads = said("otel_trace.payload_ids").map_or(0, |ids| ids.split(',').count());
+        assert_eq!(found.lines().filter(|line| line.starts_with("payload\t")).count(), payloads);
+    }
+}
+
+#[test]
+fn a_body_in_a_pack_is_named_with_offset_and_length() {
+    let (directory, bundle) = copy_of("chat");
+    let spans = Run::of(&bundle).spans(ContentPolicy::Omit);
+    let wanted = format!("{}/{}", spans[2].span_context.trace_id(), spans[2].span_context.span_id());
+    let files = ok(&["locate", &wanted, directory.path().to_str().unwrap()]);
+    let pack = directory.path().join("pack");
+    ok(&["pack", bundle.to_str().unwrap(), pack.to_str().unwrap()]);
+    let packed = ok(&["locate", &wanted, pack.to_str().unwrap()]);
+    let fields = |text: &str| -> Vec<Vec<String>> {
+        let payloads = text.lines().filter(|line| line.starts_with("payload\t"));
+        payloads.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    };
+    let (files, packed) = (fields(&files), fields(&packed));
+    assert_eq!(files.len(), 2);
+    assert_eq!(packed.len(), 2);
+    for (file, packed) in files.iter().zip(&packed) {
+        assert_eq!(packed[1], file[1]);
+        assert_eq!(packed[2], pack.join("payloads.pack").to_str().unwrap());
+        assert_eq!(packed.len(), 5);
+        assert!(packed[3..].iter().all(|number| number.parse::<u64>().is_ok()), "{packed:?}");
+    }
+}
+
+#[test]
+fn where_to_look_is_said_by_the_environment_else_it_is_traces() {
+    let log = live();
+    let output = command(&["locate", TRACE]).env("OTEL_TRACE_ROOT", log.root()).output().unwrap();
+    assert_eq!(stdout(&output), format!("{}\n", log.arg()));
+    let output = command(&["locate", TRACE]).current_dir(log.root()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("looked through in traces"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_is_not_there_is_said_with_where_it_was_looked_for() {
+    let log = live();
+    let unknown = "0123456789abcdef0123456789abcdef";
+    let output = otel_trace(&["locate", unknown, log.root()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "");
+    let expected = format!(
+        "error: no trace {unknown}: 1 bundle looked through in {}; name the directory that the run was recorded in\n",
+        log.root()
+    );
+    assert_eq!(stderr(&output), expected);
+    let wanted = format!("{TRACE}/{}", hex(0xbad));
+    let output = otel_trace(&["locate", &wanted, log.root()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with(&format!("error: no span {wanted}: 1 bundle")), "{}", stderr(&output));
+}
+
+#[test]
+fn a_trace_that_is_only_spoken_of_is_not_found() {
+    let mut log = Log::new();
+    log.thread(Live::No);
+    let summary = format!("it was in {TRACE}");
+    log.event(
+        Live::No,
+        serde_json::json!({ "type": "other", "kind": "k", "summary": summary, "payloads": [], "metadata": {} }),
+    );
+    let output = otel_trace(&["locate", TRACE, log.root()]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+}
+
+#[test]
+fn what_is_no_id_is_wrong_usage() {
+    for bad in [
+        "",
+        "xyz",
+        "4bf92f35",
+        &format!("{TRACE}/"),
+        &format!("{TRACE}/{TRACE}"),
+        &format!("{TRACE}/{:x}", SpanId::INVALID),
+    ] {
+        let output = otel_trace(&["locate", bad]);
+        let is_nobody = bad.ends_with("/0000000000000000");
+        assert_eq!(output.status.code(), Some(if is_nobody { 1 } else { 2 }), "{bad}: {}", stderr(&output));
+    }
+}

@@ -1,0 +1,91 @@
+//! A receiver that nobody here wrote, in this process, over both protocols.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use mock_collector::{MockServer, Protocol, ServerHandle};
+use otel_trace::otlp::ContentPolicy;
+use serde_json::{Value, json};
+
+use crate::{CASES, Run, case, command, seen, stderr, stdout};
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+async fn started(protocol: Protocol) -> (ServerHandle, String) {
+    let server = MockServer::builder().protocol(protocol).host(HERE).start().await.unwrap();
+    let url = format!("http://{}", server.addr());
+    (server, url)
+}
+
+/// Exports as a shell would; gives what came, and the ids that were printed.
+async fn exported(server: &ServerHandle, args: Vec<String>) -> (Vec<Value>, Vec<String>) {
+    let run = move || command(&args.iter().map(String::as_str).collect::<Vec<_>>()).output().unwrap();
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let spans = server.with_collector(|collector| {
+        collector.spans().iter().map(|span| serde_json::to_value(span.span()).unwrap()).collect()
+    });
+    (spans.await, stdout(&output).lines().map(str::to_owned).collect())
+}
+
+fn args(name: &str, more: &[&str]) -> Vec<String> {
+    let path = case(name);
+    ["export", path.to_str().unwrap()].iter().chain(more).map(|&arg| arg.to_owned()).collect()
+}
+
+async fn check(protocol: Protocol, name: &str) {
+    for (content, flag) in [(ContentPolicy::Omit, None), (ContentPolicy::Capture, Some("--content"))] {
+        for case in CASES {
+            let (server, url) = started(protocol).await;
+            let options: Vec<_> = ["--endpoint", &url, "--protocol", name].into_iter().chain(flag).collect();
+            let (spans, ids) = exported(&server, args(case, &options)).await;
+            let expected = Run::of(&crate::case(case)).spans(content);
+            assert_eq!(ids, [expected[0].span_context.trace_id().to_string()], "{case}");
+            let received: Vec<_> = spans.iter().map(seen::plain_otlp).collect();
+            assert_eq!(received, expected.iter().map(seen::plain_data).collect::<Vec<_>>(), "{case}");
+            server.shutdown().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_comes_what_the_library_says() {
+    check(Protocol::HttpBinary, "http/protobuf").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_grpc_comes_what_the_library_says() {
+    check(Protocol::Grpc, "grpc").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_spans_say_which_service_and_which_library() {
+    let (server, url) = started(Protocol::HttpBinary).await;
+    exported(&server, args("chat", &["--endpoint", &url, "--service", "my-agent"])).await;
+    let said = server.with_collector(|collector| {
+        let resources = collector.spans().iter().map(|span| serde_json::to_value(span.resource_attrs()).unwrap());
+        resources.collect::<Vec<_>>()
+    });
+    let said = said.await;
+    let text = |value: &str| json!({ "stringValue": value });
+    let expected = json!([
+        { "key": "service.name", "value": text("my-agent") },
+        { "key": "telemetry.sdk.language", "value": text("rust") },
+        { "key": "telemetry.sdk.name", "value": text("opentelemetry") },
+        { "key": "telemetry.sdk.version", "value": text("0.33.1") },
+    ]);
+    assert_eq!(said.len(), 9);
+    said.iter().for_each(|resource| assert_eq!(*resource, expected));
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_bundles_go_one_after_the_other() {
+    let (server, url) = started(Protocol::HttpBinary).await;
+    let root = case("").to_str().unwrap().to_owned();
+    let args = ["export", &root, "--endpoint", &url].map(str::to_owned).to_vec();
+    let (spans, ids) = exported(&server, args).await;
+    let counts = CASES.map(|name| Run::of(&case(name)).spans(ContentPolicy::Omit).len());
+    assert_eq!(spans.len(), counts.iter().sum::<usize>());
+    assert_eq!(ids.len(), CASES.len());
+    server.shutdown().await.unwrap();
+}

@@ -1,0 +1,159 @@
+//! A subscriber with a recorder and the bridge, and what it exported.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracer, SdkTracerProvider, SpanData};
+use otel_trace::bundle::Reader;
+use otel_trace::event::Record;
+use otel_trace::graph::Graph;
+use otel_trace::otlp::{Bridge, ContentPolicy, MapExporter, Mapping, bridge};
+use otel_trace::reduce::{Options, reduce};
+use otel_trace::{Guard, Recorder};
+use tempfile::TempDir;
+use tracing::Subscriber;
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+
+/// A recorder, and an exporter that keeps what it is given.
+pub(crate) struct Rig {
+    pub(crate) recorder: Recorder,
+    guard: Option<Guard>,
+    exporter: InMemorySpanExporter,
+    provider: SdkTracerProvider,
+    mapping: Mapping,
+    /// It goes last: the end of the recording is written there.
+    root: TempDir,
+}
+
+/// In which order the layers are put into a subscriber.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Order {
+    BridgeFirst,
+    RecorderFirst,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::with(ContentPolicy::Omit, Sampler::AlwaysOn)
+    }
+
+    pub(crate) fn with(content: ContentPolicy, sampler: Sampler) -> Self {
+        let root = tempfile::tempdir().expect("a directory");
+        let (recorder, guard) = Recorder::builder().root(root.path()).build().expect("a recorder");
+        Self::of(root, recorder, guard, content, sampler)
+    }
+
+    /// One that exports and records nothing.
+    pub(crate) fn unwritten() -> Self {
+        let (recorder, guard) = Recorder::unwritten();
+        let root = tempfile::tempdir().expect("a directory");
+        Self::of(root, recorder, guard, ContentPolicy::Omit, Sampler::AlwaysOn)
+    }
+
+    fn of(root: TempDir, recorder: Recorder, guard: Guard, content: ContentPolicy, sampler: Sampler) -> Self {
+        let exporter = InMemorySpanExporter::default();
+        let mapping = Mapping { content, ..Mapping::default() };
+        let mapped = MapExporter::new(exporter.clone(), mapping);
+        let provider = SdkTracerProvider::builder().with_sampler(sampler).with_simple_exporter(mapped).build();
+        Self { recorder, guard: Some(guard), exporter, provider, mapping, root }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        tracing_opentelemetry::layer().with_tracer(self.provider.tracer("otel-trace"))
+    }
+
+    pub(crate) fn bridge<S>(&self) -> Bridge<S, SdkTracer>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        bridge(&self.recorder, self.layer(), self.mapping)
+    }
+
+    /// Runs a program under both layers.
+    pub(crate) fn run(&self, order: Order, program: impl FnOnce()) {
+        match order {
+            Order::BridgeFirst => {
+                let bridge = self.bridge();
+                let recording = self.recorder.layer().with_filter(self.recorder.filter());
+                let subscriber = tracing_subscriber::registry().with(bridge).with(recording);
+                tracing::subscriber::with_default(subscriber, program);
+            }
+            Order::RecorderFirst => {
+                let recording = self.recorder.layer().with_filter(self.recorder.filter());
+                let subscriber = tracing_subscriber::registry().with(recording);
+                tracing::subscriber::with_default(subscriber.with(self.bridge()), program);
+            }
+        }
+    }
+
+    /// Ends the recording.
+    pub(crate) fn finish(&mut self) {
+        self.guard = None;
+    }
+
+    /// What was exported, in the order of ends.
+    pub(crate) fn spans(&self) -> Vec<SpanData> {
+        self.exporter.get_finished_spans().expect("spans")
+    }
+
+    /// The one bundle.
+    pub(crate) fn bundle(&self) -> PathBuf {
+        let mut bundles = bundles(self.root());
+        let bundle = bundles.pop().expect("a bundle");
+        assert_eq!(bundles, Vec::<PathBuf>::new(), "one bundle");
+        bundle
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let log = std::fs::read(self.bundle().join("trace.jsonl")).expect("a log");
+        let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| Record::parse(line).expect("a line")).collect()
+    }
+
+    pub(crate) fn graph(&self) -> Graph {
+        let reader = Reader::open(&self.bundle()).expect("a bundle");
+        reduce(&reader, &Options::default()).expect("a graph").graph
+    }
+}
+
+pub(crate) fn bundles(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root).expect("a directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.join("manifest.json").exists()).collect()
+}
+
+/// The attributes of a span as text, by key. A key that comes twice is not what anybody wants.
+pub(crate) fn attributes(span: &SpanData) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for attribute in &span.attributes {
+        let before = all.insert(attribute.key.to_string(), attribute.value.as_str().into_owned());
+        assert_eq!(before, None, "{} of {}", attribute.key, span.name);
+    }
+    all
+}
+
+/// The span of that name, of which there is one.
+pub(crate) fn named<'s>(spans: &'s [SpanData], name: &str) -> &'s SpanData {
+    let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+    match found.as_slice() {
+        [one] => one,
+        none_or_many => panic!("{} spans named {name}, of {:?}", none_or_many.len(), names(spans)),
+    }
+}
+
+pub(crate) fn names(spans: &[SpanData]) -> Vec<String> {
+    let mut names: Vec<_> = spans.iter().map(|span| span.name.to_string()).collect();
+    names.sort();
+    names
+}

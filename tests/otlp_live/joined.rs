@@ -1,0 +1,113 @@
+//! Whose trace a run is in, and which span is in which.
+
+use opentelemetry::SpanId;
+use opentelemetry_sdk::trace::SpanData;
+use otel_trace::otlp::TraceContext;
+use otel_trace::{Call, Thread, ThreadMeta, Window};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::exported::{Order, Rig, attributes, named};
+use crate::program;
+
+const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+fn caller() -> TraceContext {
+    TraceContext::parse(CALLER, None).expect("valid")
+}
+
+fn traceparent(span: &SpanData) -> String {
+    format!("00-{}-{}-01", span.span_context.trace_id(), span.span_context.span_id())
+}
+
+#[test]
+fn a_run_joins_the_trace_of_its_caller() {
+    let rig = Rig::new();
+    rig.run(Order::BridgeFirst, || {
+        let _attached = caller().attach();
+        drop(Thread::start(ThreadMeta::new()));
+    });
+    let spans = rig.spans();
+    let thread = named(&spans, "invoke_agent");
+    assert_eq!(thread.span_context.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(thread.parent_span_id.to_string(), "00f067aa0ba902b7");
+    let graph = rig.graph();
+    let recorded = graph.threads.iter().next().expect("a thread");
+    assert_eq!(recorded.span.parent_span_id.as_ref().map(|id| id.as_str()), Some("00f067aa0ba902b7"));
+}
+
+#[test]
+fn a_plain_span_may_be_given_its_parent_before_it_begins() {
+    for order in [Order::BridgeFirst, Order::RecorderFirst] {
+        let rig = Rig::new();
+        rig.run(order, || {
+            let span = tracing::info_span!("run", gen_ai.operation.name = "invoke_agent");
+            let mut headers = std::collections::HashMap::new();
+            headers.insert("traceparent".to_owned(), CALLER.to_owned());
+            let remote = opentelemetry::propagation::TextMapPropagator::extract(
+                &opentelemetry_sdk::propagation::TraceContextPropagator::new(),
+                &headers,
+            );
+            span.set_parent(remote).expect("it has not begun");
+            span.in_scope(|| {});
+        });
+        let spans = rig.spans();
+        assert_eq!(named(&spans, "turn").parent_span_id.to_string(), "00f067aa0ba902b7", "{order:?}");
+    }
+}
+
+#[test]
+fn what_is_asked_of_others_joins_the_run() {
+    let rig = Rig::new();
+    let mut told = Vec::new();
+    rig.run(Order::BridgeFirst, || {
+        let thread = Thread::start(ThreadMeta::new());
+        let turn = thread.turn(None);
+        let tool = turn.tool(Call::new("fetch"));
+        told.push(TraceContext::of_span(tool.span()).expect("exported").traceparent().to_owned());
+        let child = tool.child_process();
+        let own = child.env().find(|(name, _)| *name == "TRACEPARENT").expect("told").1.to_owned();
+        told.push(own.into_string().expect("text"));
+    });
+    let expected = traceparent(named(&rig.spans(), "execute_tool fetch"));
+    assert_eq!(told, [expected.clone(), expected]);
+}
+
+#[test]
+fn other_spans_of_the_program_are_in_the_same_trace() {
+    let rig = Rig::new();
+    rig.run(Order::BridgeFirst, program::plain);
+    let spans = rig.spans();
+    let (agent, tool, http) = (named(&spans, "turn"), named(&spans, "execute_tool add"), named(&spans, "http request"));
+    assert_eq!(http.parent_span_id, tool.span_context.span_id());
+    assert_eq!(tool.parent_span_id, agent.span_context.span_id());
+    assert_eq!(agent.parent_span_id, SpanId::INVALID);
+    let traces: std::collections::HashSet<_> = spans.iter().map(|span| span.span_context.trace_id()).collect();
+    assert_eq!(traces.len(), 1);
+    let keys: Vec<_> =
+        attributes(http).into_keys().filter(|key| !key.starts_with("code.") && !key.starts_with("thread.")).collect();
+    assert_eq!(keys, ["busy_ns", "idle_ns", "target", "url.full"], "as it is exported without a bridge");
+}
+
+#[test]
+fn links_say_who_asked_who_spawned_and_whose_result_it_was() {
+    let rig = Rig::new();
+    rig.run(Order::BridgeFirst, program::typed);
+    let spans = rig.spans();
+    let links = |name: &str| -> Vec<(String, String)> {
+        let of = |link: &opentelemetry::trace::Link| {
+            let to = spans.iter().find(|span| span.span_context.span_id() == link.span_context.span_id());
+            let [why] = link.attributes.as_slice() else { panic!("one attribute of {link:?}") };
+            (why.value.as_str().into_owned(), attributes(to.expect("a span"))["otel_trace.object_id"].clone())
+        };
+        named(&spans, name).links.iter().map(of).collect()
+    };
+    let asker =
+        attributes(spans.iter().find(|span| span.name == "chat gpt-5-mini").expect("a call"))["otel_trace.object_id"]
+            .clone();
+    let of = |why: &str, to: &str| vec![(why.to_owned(), to.to_owned())];
+    assert_eq!(links("execute_tool exec_command"), of("requested_by", &asker));
+    assert_eq!(links("execute_tool spawn_agent"), of("requested_by", &asker));
+    assert_eq!(links("execute_tool web_search"), []);
+    assert_eq!(links("invoke_agent scout"), of("spawned_by", "call_3"));
+    assert_eq!(links("invoke_agent coder"), of("agent_result", "thread-2"));
+}

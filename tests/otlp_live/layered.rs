@@ -1,0 +1,104 @@
+//! Stacks of layers: filters on the bridge, layers that come and go, many threads at once.
+
+use std::collections::HashSet;
+use std::thread;
+
+use otel_trace::{Call, Thread, ThreadMeta, Window};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::exported::{Rig, attributes, names};
+use crate::program;
+
+#[test]
+fn a_filter_on_the_bridge_thins_the_export_and_not_the_recording() {
+    let mut rig = Rig::new();
+    let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
+    let subscriber = tracing_subscriber::registry().with(recording);
+    let no_tools = FilterFn::new(|metadata| metadata.name() != "execute_tool");
+    let subscriber = subscriber.with(rig.bridge().with_filter(no_tools).with_filter(LevelFilter::INFO));
+    tracing::subscriber::with_default(subscriber, program::typed);
+    rig.finish();
+    let exported = names(&rig.spans());
+    assert_eq!(exported.iter().filter(|name| name.starts_with("execute_tool")).count(), 0);
+    assert_eq!(exported.len(), 11);
+    let graph = rig.graph();
+    assert_eq!(graph.tool_calls.len(), 3);
+    assert!(graph.tool_calls.iter().all(|tool| tool.span.span_id.is_none()));
+}
+
+#[test]
+fn a_bridge_that_a_reload_takes_out_leaves_the_recording() {
+    let mut rig = Rig::new();
+    let (bridge, handle) = tracing_subscriber::reload::Layer::new(Some(LevelFilter::INFO));
+    let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
+    let subscriber = tracing_subscriber::registry().with(recording);
+    let subscriber = subscriber.with(rig.bridge().with_filter(bridge));
+    tracing::subscriber::with_default(subscriber, || {
+        let thread = Thread::start(ThreadMeta::new());
+        let turn = thread.turn(None);
+        let before = turn.tool(Call::new("before"));
+        handle.reload(Some(LevelFilter::OFF)).expect("a layer");
+        let after = turn.tool(Call::new("after"));
+        for tool in [before, after] {
+            tool.output("done");
+            tool.completed();
+        }
+        turn.completed();
+        thread.completed();
+    });
+    rig.finish();
+    let graph = rig.graph();
+    let is_live: Vec<_> = graph.tool_calls.iter().map(|tool| tool.span.span_id.is_some()).collect();
+    assert_eq!(is_live, [true, false]);
+}
+
+#[test]
+fn a_recorder_that_a_reload_brings_in_knows_the_live_spans_too() {
+    let mut rig = Rig::new();
+    let (recording, handle) = tracing_subscriber::reload::Layer::new(None::<otel_trace::RecordLayer<_>>);
+    let subscriber = tracing_subscriber::registry().with(recording).with(rig.bridge());
+    tracing::subscriber::with_default(subscriber, || {
+        handle.reload(Some(rig.recorder.layer())).expect("a layer");
+        program::typed();
+    });
+    rig.finish();
+    let (spans, graph) = (rig.spans(), rig.graph());
+    assert!(spans.iter().all(|span| attributes(span).contains_key("otel_trace.object_id")));
+    assert!(graph.tool_calls.iter().all(|tool| tool.span.span_id.is_some()));
+}
+
+#[test]
+fn many_threads_export_each_span_once_and_as_its_own() {
+    let mut rig = Rig::new();
+    let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
+    let subscriber = tracing_subscriber::registry().with(rig.bridge()).with(recording);
+    let dispatch = tracing::Dispatch::new(subscriber);
+    let (workers, calls) = (8, 50);
+    thread::scope(|scope| {
+        for worker in 0..workers {
+            let dispatch = dispatch.clone();
+            scope.spawn(move || {
+                tracing::dispatcher::with_default(&dispatch, || {
+                    let thread = Thread::start(ThreadMeta::new().id(&format!("thread-{worker}")));
+                    let turn = thread.turn(None);
+                    for call in 0..calls {
+                        let tool = turn.tool(Call::new("work").id(&format!("{worker}-{call}")));
+                        tool.output("done");
+                        tool.completed();
+                    }
+                });
+            });
+        }
+    });
+    drop(dispatch);
+    rig.finish();
+    let spans = rig.spans();
+    let told = |key: &str| spans.iter().map(|span| attributes(span)[key].clone()).collect::<HashSet<_>>();
+    assert_eq!(spans.len(), workers * (calls + 2));
+    assert_eq!(told("otel_trace.object_id").len(), workers * (calls + 2));
+    assert_eq!(told("gen_ai.conversation.id").len(), workers);
+    assert_eq!(spans.iter().map(|span| span.span_context.trace_id()).collect::<HashSet<_>>().len(), workers);
+}

@@ -1,0 +1,154 @@
+//! Programs that use every kind of window.
+
+use otel_trace::{
+    Call, CellStatus, ExecutionStatus, Inference, Json, Model, Script, Thread, ThreadMeta, Turn, TurnId, Usage, Window,
+};
+use serde_json::{Value, json};
+
+const MODEL: Model<'static> = Model { name: "gpt-5-mini", provider: "openai" };
+
+fn request(said: &str) -> Value {
+    json!({
+        "model": "gpt-5-mini",
+        "temperature": 0.5,
+        "max_output_tokens": 100,
+        "stream": true,
+        "reasoning": { "effort": "low" },
+        "instructions": "Be brief.",
+        "input": [{ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": said }] }],
+    })
+}
+
+fn response(id: &str, items: &[Value]) -> Value {
+    let usage = json!({
+        "input_tokens": 12, "cached_input_tokens": 4, "output_tokens": 3, "reasoning_output_tokens": 1, "total_tokens": 15,
+    });
+    json!({ "response_id": id, "token_usage": usage, "output_items": items })
+}
+
+fn call(id: &str, name: &str) -> Value {
+    json!({ "type": "function_call", "call_id": id, "name": name, "arguments": "{}" })
+}
+
+fn ask(turn: &Turn, said: &str, id: &str, items: &[Value]) -> Inference {
+    let inference = turn.inference(MODEL);
+    inference.request(Json(&request(said)));
+    inference.first_token();
+    inference.response(Json(&response(id, items)));
+    inference.completed();
+    inference
+}
+
+/// A run of typed handles with everything in it.
+pub(crate) fn typed() {
+    let thread = Thread::start(ThreadMeta::new().id("thread-1").agent_name("coder").model("gpt-5-mini", "openai"));
+    let turn = thread.turn(Some(TurnId::from("turn-1")));
+    let asked = [call("call_1", "exec_command"), call("call_2", "exec"), call("call_3", "spawn_agent")];
+    ask(&turn, "Do it.", "resp_1", &asked);
+
+    let tool = turn.tool(Call::new("exec_command").id("call_1").arguments(r#"{"cmd":"ls"}"#));
+    let command = json!({ "call_id": "call_1", "turn_id": "turn-1", "command": ["/bin/ls", "-l"], "cwd": "/" });
+    tool.runtime_started(Json(&command));
+    let mut ended = command;
+    ended["stdout"] = json!("a");
+    ended["stderr"] = json!("");
+    ended["exit_code"] = json!(2);
+    ended["formatted_output"] = json!("a");
+    ended["status"] = json!("failed");
+    tool.runtime_ended(ExecutionStatus::Failed, Json(&ended));
+    tool.output("exit 2");
+    tool.failed("exit_status: the command failed");
+
+    let cell = turn.code_cell(Script::new("tools.web_search()").id("1").call_id("call_2"));
+    let nested = cell.tool(Call::new("web_search").id("nested-1").arguments("{}"));
+    nested.output("found");
+    nested.completed();
+    cell.responded(CellStatus::Completed, Json(&json!({ "type": "code_mode_response", "value": "done" })));
+
+    let spawn = turn.tool(Call::new("spawn_agent").id("call_3").arguments(r#"{"message":"look"}"#));
+    let child = spawn.spawn_thread(ThreadMeta::new().id("thread-2").agent_name("scout"));
+    spawn.output("spawned");
+    spawn.completed();
+    let errand = child.turn(Some(TurnId::from("turn-2")));
+    let said =
+        json!({ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "seen" }] });
+    ask(&errand, "look", "resp_2", &[said]);
+    errand.agent_result("seen", Json(&json!({ "child_agent_path": "/root/scout", "message": "seen", "status": "x" })));
+    errand.completed();
+    child.completed();
+    // It reaches the parent with its next request.
+    let message = json!({
+        "author": "/root/scout", "recipient": "/root", "other_recipients": [], "content": "seen", "trigger_turn": false,
+    });
+    let delivered = json!({
+        "type": "message",
+        "role": "assistant",
+        "content": [{ "type": "output_text", "text": message.to_string() }],
+    });
+    let informed = turn.inference(MODEL);
+    let mut body = request("Do it.");
+    body["input"].as_array_mut().expect("a list").push(delivered);
+    informed.request(Json(&body));
+    informed.response(Json(&response("resp_3", &[])));
+    informed.completed();
+
+    let compaction = turn.compaction(MODEL);
+    compaction.request(Json(&json!({ "input": [] })));
+    compaction.response(Json(&json!({ "output_items": [] })));
+    compaction.completed();
+
+    let dropped = turn.inference(MODEL);
+    dropped.request(Json(&request("Never mind.")));
+    dropped.cancelled("the user stopped it");
+    let refused = turn.inference(Model { name: "gpt-5", provider: "openai" });
+    refused.request(Json(&request("Again.")));
+    refused.usage(Usage { input_tokens: 1, ..Usage::default() });
+    refused.failed("429: too many requests");
+    turn.completed();
+    thread.completed();
+}
+
+/// A run of plain spans, as a framework writes them.
+pub(crate) fn plain() {
+    let agent = tracing::info_span!(
+        "invoke_agent",
+        gen_ai.operation.name = "invoke_agent",
+        gen_ai.agent.name = "helper",
+        gen_ai.conversation.id = "conversation-1",
+        gen_ai.usage.input_tokens = 1000,
+    );
+    let _in_agent = agent.enter();
+    let chat = tracing::info_span!(
+        "chat",
+        gen_ai.operation.name = "chat",
+        gen_ai.request.model = "m",
+        gen_ai.provider.name = "p",
+        gen_ai.input.messages = r#"[{"role":"user","parts":[{"type":"text","content":"hello"}]}]"#,
+        gen_ai.output.messages = tracing::field::Empty,
+        gen_ai.response.model = "m-1",
+        gen_ai.response.finish_reasons = ?["tool_calls"],
+        gen_ai.usage.cache_creation.input_tokens = 3,
+        gen_ai.usage.input_tokens = tracing::field::Empty,
+        gen_ai.usage.output_tokens = tracing::field::Empty,
+    );
+    chat.in_scope(|| {
+        let asks =
+            r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"c1","name":"add","arguments":{"x":1}}]}]"#;
+        chat.record("gen_ai.output.messages", asks);
+        chat.record("gen_ai.usage.input_tokens", 7);
+        chat.record("gen_ai.usage.output_tokens", 2);
+    });
+    drop(chat);
+    let tool = tracing::info_span!(
+        "execute_tool",
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = "add",
+        gen_ai.tool.call.id = "c1",
+        gen_ai.tool.call.arguments = r#"{"x":1}"#,
+        gen_ai.tool.call.result = tracing::field::Empty,
+    );
+    tool.in_scope(|| {
+        tracing::info_span!("http request", url.full = "http://localhost/").in_scope(|| {});
+        tool.record("gen_ai.tool.call.result", "2");
+    });
+}
