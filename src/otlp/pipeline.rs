@@ -9,7 +9,6 @@ mod connection;
 mod delivery;
 mod endpoint;
 mod error;
-mod exporter;
 #[cfg(feature = "otlp-grpc")]
 mod grpc;
 mod guard;
@@ -53,9 +52,6 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
-
-pub(crate) use self::delivery::Delivered;
-pub(crate) use self::exporter::{ExportOptions, OtlpExporter, span_exporter};
 
 use self::ledger::Ledger;
 use self::queue::{Queue, TimedOut};
