@@ -38,8 +38,10 @@ pub use self::protocol::{Compression, Protocol};
 pub use self::stats::{DropReason, DroppedSpans, OtlpStats};
 
 pub(super) use self::connection::{Connection, Said};
+pub(super) use self::delivery::{Delivered, Pace};
+pub(super) use self::exporter::{OtlpExporter, span_exporter};
 pub(super) use self::resource::resolve as resolve_resource;
-pub(super) use self::sending::{Failure, SendError, Sender};
+pub(super) use self::sending::{Failure, SendError};
 pub(super) use self::signal::Signal;
 pub(super) use self::variables::Variables;
 
@@ -53,9 +55,6 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
-
-pub(crate) use self::delivery::Delivered;
-pub(crate) use self::exporter::{ExportOptions, OtlpExporter, span_exporter};
 
 use self::ledger::Ledger;
 use self::queue::{Queue, TimedOut};
