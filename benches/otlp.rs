@@ -20,6 +20,8 @@ use otel_trace::{Guard, Recorder};
 use table::{Comparison, Table};
 use tracing::dispatcher::with_default;
 use tracing::{Dispatch, Span, info_span};
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::prelude::*;
 
 type Failure = Box<dyn Error>;
@@ -59,26 +61,35 @@ fn compare(
     otlp: impl Fn() -> OtlpBuilder,
     table: &mut Table,
 ) -> Result<(), Failure> {
-    let together = Program::new(Some(&root.join("together")), Some(Export::ours(otlp())?))?;
-    let recording = Program::new(Some(&root.join("recording")), None)?;
-    let exporting = Program::new(None, Some(Export::ours(otlp())?))?;
-    let plain = Program::new(None, Some(Export::plain(otlp())?))?;
+    let export = || Export::to(otlp());
+    let together = Program::bridged(Recorder::builder().root(root.join("together")).build()?, export()?);
+    let recording = Program::recording(Recorder::builder().root(root.join("recording")).build()?);
+    let bridge = Program::bridge_alone(export()?);
+    let exporting = Program::bridged(Recorder::unwritten(), export()?);
+    let plain = Program::plain(export()?);
 
     let name = format!("record and export a tool span, {to}");
     let both = Subject::new(&name, |ids| together.run(ids)).settled_by(|| together.settle());
-    let each = Subject::new("the sum of each alone", |ids| {
+    let with_bridge = Subject::new("recording alone + the bridge alone", |ids| {
         recording.run(ids);
-        exporting.run(ids);
+        bridge.run(ids);
     });
-    let each = each.settled_by(|| exporting.settle());
+    let with_bridge = with_bridge.settled_by(|| bridge.settle());
+    let with_plain = Subject::new("recording alone + `tracing-opentelemetry` alone", |ids| {
+        recording.run(ids);
+        plain.run(ids);
+    });
+    let with_plain = with_plain.settled_by(|| plain.settle());
     let alone = Subject::new("recording alone", |ids| recording.run(ids));
-    table.measure(plan, Comparison::of(both, BATCH).with(each, TARGET).with(alone, None).on(&[1, 2]));
+    let comparison = Comparison::of(both, BATCH).with(with_bridge, TARGET).with(with_plain, None).with(alone, None);
+    table.measure(plan, comparison.on(&[1, 2]));
 
-    let name = format!("export a tool span, {to}");
+    let name = format!("export a tool span as what it means, {to}");
     let ours = Subject::new(&name, |ids| exporting.run(ids)).settled_by(|| exporting.settle());
+    let alone = Subject::new("the bridge alone", |ids| bridge.run(ids)).settled_by(|| bridge.settle());
     let theirs = Subject::new("`tracing-opentelemetry`", |ids| plain.run(ids)).settled_by(|| plain.settle());
-    table.measure(plan, Comparison::of(ours, BATCH).with(theirs, None).on(&[1, 2]));
-    [together, recording, exporting, plain].iter().for_each(Program::check);
+    table.measure(plan, Comparison::of(ours, BATCH).with(alone, None).with(theirs, None).on(&[1, 2]));
+    [together, recording, bridge, exporting, plain].iter().for_each(Program::check);
     Ok(())
 }
 
@@ -87,26 +98,45 @@ struct Program {
     dispatch: Dispatch,
     turn: Span,
     export: Option<Export>,
-    recorder: Option<(Recorder, Guard)>,
+    recording: Option<(Recorder, Guard)>,
 }
 
 impl Program {
-    fn new(root: Option<&Path>, export: Option<Export>) -> Result<Self, Failure> {
-        let recorder = root.map(|root| Recorder::builder().root(root).build()).transpose()?;
-        let recording = recorder.as_ref().map(|(recorder, _)| recorder.layer().with_filter(recorder.filter()));
-        let registry = tracing_subscriber::registry().with(recording);
-        let dispatch = match &export {
-            Some(Export { otlp, is_plain: false, .. }) => Dispatch::new(registry.with(otlp.layer())),
-            Some(Export { otlp, is_plain: true, .. }) => {
-                Dispatch::new(registry.with(tracing_opentelemetry::layer().with_tracer(otlp.tracer())))
-            }
-            None => Dispatch::new(registry),
-        };
+    /// As the documentation says to make one.
+    fn bridged(recording: (Recorder, Guard), export: Export) -> Self {
+        let recorder = &recording.0;
+        let bridge = export.otlp.bridge(recorder).with_filter(LevelFilter::INFO);
+        let layer = recorder.layer().with_filter(recorder.filter());
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(bridge).with(layer));
+        Self::new(dispatch, Some(export), Some(recording))
+    }
+
+    fn recording(recording: (Recorder, Guard)) -> Self {
+        let layer = recording.0.layer().with_filter(recording.0.filter());
+        Self::new(Dispatch::new(tracing_subscriber::registry().with(layer)), None, Some(recording))
+    }
+
+    /// It has nobody to tell it what a span means.
+    fn bridge_alone(export: Export) -> Self {
+        let recording = Recorder::unwritten();
+        // The guard would say that nothing was recorded, which is so.
+        recording.0.layer::<Registry>();
+        let bridge = export.otlp.bridge(&recording.0).with_filter(LevelFilter::INFO);
+        Self::new(Dispatch::new(tracing_subscriber::registry().with(bridge)), Some(export), Some(recording))
+    }
+
+    /// `tracing-opentelemetry` as it comes.
+    fn plain(export: Export) -> Self {
+        let layer = tracing_opentelemetry::layer().with_tracer(export.otlp.tracer()).with_filter(LevelFilter::INFO);
+        Self::new(Dispatch::new(tracing_subscriber::registry().with(layer)), Some(export), None)
+    }
+
+    fn new(dispatch: Dispatch, export: Option<Export>, recording: Option<(Recorder, Guard)>) -> Self {
         let turn = with_default(&dispatch, || {
             let thread = info_span!("invoke_agent", otel_trace.kind = "thread");
             thread.in_scope(|| info_span!("turn", otel_trace.kind = "turn"))
         });
-        Ok(Self { dispatch, turn, export, recorder })
+        Self { dispatch, turn, export, recording }
     }
 
     fn run(&self, ids: &[String]) {
@@ -121,27 +151,22 @@ impl Program {
     }
 
     fn check(&self) {
-        let lost = self.recorder.as_ref().map_or(0, |(recorder, _)| recorder.stats().lost());
+        let lost = self.recording.as_ref().map_or(0, |(recorder, _)| recorder.stats().lost());
         let dropped = self.export.as_ref().map_or(0, |export| export.otlp.stats().dropped());
         assert_eq!((lost, dropped), (0, 0), "what was lost was cheap");
     }
 }
 
-/// Where spans go, through our layer or `tracing-opentelemetry`'s as it comes.
+/// Where spans go.
 struct Export {
     otlp: Otlp,
     _guard: OtlpGuard,
-    is_plain: bool,
 }
 
 impl Export {
-    fn ours(builder: OtlpBuilder) -> Result<Self, Failure> {
+    fn to(builder: OtlpBuilder) -> Result<Self, Failure> {
         let (otlp, guard) = builder.build()?;
-        Ok(Self { otlp, _guard: guard, is_plain: false })
-    }
-
-    fn plain(builder: OtlpBuilder) -> Result<Self, Failure> {
-        Ok(Self { is_plain: true, ..Self::ours(builder)? })
+        Ok(Self { otlp, _guard: guard })
     }
 }
 

@@ -1,19 +1,23 @@
 //! The same run in any OpenTelemetry backend, live and afterwards.
 //!
 //! Live, the program's spans go to a receiver of OTLP while it runs: those of its agents, by the [GenAI semantic
-//! conventions], and those of its HTTP client and database, in the same trace. Three lines add it:
+//! conventions], and those of its HTTP client and database, in the same trace. Two lines more than recording takes add
+//! it:
 //!
 //! ```no_run
-//! use otel_trace::otlp::Otlp;
-//! use tracing_subscriber::prelude::*;
+//! use otel_trace::{Recorder, otlp::Otlp};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
-//! let (otlp, _guard) = Otlp::builder().endpoint("http://localhost:4318").build()?;
-//! tracing_subscriber::registry().with(otlp.layer()).init();
-//! # Ok::<(), otel_trace::otlp::OtlpError>(())
+//! let (recorder, _recording) = Recorder::builder().root("traces").build()?;
+//! let (otlp, _exporting) = Otlp::builder().endpoint("http://localhost:4318").build()?;
+//! let bridge = otlp.bridge(&recorder).with_filter(LevelFilter::INFO);
+//! let layer = recorder.layer().with_filter(recorder.filter());
+//! tracing_subscriber::registry().with(bridge).with(layer).init();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Whoever runs the program can set up all of it by the standard `OTEL_*` variables, which [`OtlpBuilder`] lists, and
-//! with [`Otlp::from_env`] turn it on:
+//! with [`Otlp::from_env`] turn it on. [`Recorder::unwritten`](crate::Recorder::unwritten) exports without recording.
 //!
 //! ```text
 //! OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 OTEL_SERVICE_NAME=coder ./coder

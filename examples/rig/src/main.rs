@@ -15,9 +15,11 @@ use anyhow::{Result, bail};
 use example_model_server::ModelServer;
 use futures_util::StreamExt;
 use otel_trace::Recorder;
+use otel_trace::otlp::Otlp;
 use rig::Agent;
 use rig::agent::MultiTurnStreamItem;
 use tracing::{Instrument, Span, info_span};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::prelude::*;
 
 use options::{HELP, Options};
@@ -44,7 +46,10 @@ async fn main() -> ExitCode {
 async fn record(options: &Options) -> Result<()> {
     let (recorder, guard) = Recorder::builder().root(&options.traces).build()?;
     let filter = if options.wire { recorder.filter().wire_events() } else { recorder.filter() };
-    tracing_subscriber::registry().with(recorder.layer().with_filter(filter)).init();
+    // To a backend too, where the environment names one.
+    let exporting = Otlp::from_env()?;
+    let bridge = exporting.as_ref().map(|(otlp, _guard)| otlp.bridge(&recorder).with_filter(LevelFilter::INFO));
+    tracing_subscriber::registry().with(bridge).with(recorder.layer().with_filter(filter)).init();
 
     let before = report::bundles(&options.traces)?;
     let span = if options.span { info_span!("shop") } else { Span::none() };

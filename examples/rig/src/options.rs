@@ -23,6 +23,8 @@ Environment:
   OPENAI_API_KEY    Its key
   OPENAI_MODEL      The model [default: gpt-5-mini]
   OTEL_TRACE_ROOT   Where the runs are recorded [default: traces]
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                    A backend of OpenTelemetry that gets the spans too
 
 With neither OPENAI_BASE_URL nor OPENAI_API_KEY set, an embedded model server on 127.0.0.1
 answers: no key, no network, the same protocol.";

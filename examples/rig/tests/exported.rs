@@ -1,0 +1,86 @@
+//! What rig's own spans are called and tell where they are exported as they are recorded, and what their bundles tell
+//! afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mock_collector::{MockServer, Protocol as Receives, ServerHandle};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use otel_trace::bundle::Reader;
+use otel_trace::otlp::export::{ExportOptions, export};
+use otel_trace::reduce::{Options, reduce};
+use tokio::process::Command;
+
+async fn receiver() -> (ServerHandle, String) {
+    let server = MockServer::builder().protocol(Receives::HttpBinary).start().await.expect("a receiver");
+    let url = format!("http://{}", server.addr());
+    (server, url)
+}
+
+async fn spans(server: &ServerHandle) -> Vec<Span> {
+    server.with_collector(|collector| collector.spans().iter().map(|span| span.span().clone()).collect()).await
+}
+
+/// What rig says in its own words is on its live spans alone: no event has a place for it.
+fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+    let common = attributes.iter().filter(|it| !it.key.starts_with("rig."));
+    common.map(|it| (it.key.clone(), format!("{:?}", it.value))).collect()
+}
+
+/// All of a span but times, by its id.
+fn told(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>) {
+    let of_link = |link: &opentelemetry_proto::tonic::trace::v1::span::Link| {
+        (link.trace_id.clone(), link.span_id.clone(), attributes(&link.attributes))
+    };
+    // rig's own links, by which its spans follow from each other, say nothing of who asked for what.
+    let ours = span.links.iter().filter(|link| !link.attributes.is_empty());
+    let links: BTreeSet<_> = ours.map(of_link).collect();
+    let status = span.status.clone().unwrap_or_default();
+    let told = (
+        (span.trace_id.clone(), span.parent_span_id.clone(), span.name.clone(), span.kind),
+        (status.code, status.message),
+        attributes(&span.attributes),
+        links,
+    );
+    (span.span_id.clone(), told)
+}
+
+async fn check(arguments: &[&str]) {
+    let (server, url) = receiver().await;
+    let root = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_example-rig"));
+    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] {
+        command.env_remove(name);
+    }
+    command.args(arguments).env("OTEL_TRACE_ROOT", root.path()).env("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
+    let output = command.output().await.expect("the program runs");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let live = spans(&server).await;
+
+    let (again, url) = receiver().await;
+    for bundle in root.path().read_dir().expect("bundles") {
+        let reader = Reader::open(&bundle.expect("a bundle").path()).expect("a bundle");
+        let graph = reduce(&reader, &Options::default()).expect("a graph").graph;
+        let options = ExportOptions::new().endpoint(&url);
+        let sent = tokio::task::spawn_blocking(move || export(&reader, &graph, &options, |_| {})).await;
+        sent.expect("it ran").expect("it was sent");
+    }
+    let afterwards: BTreeMap<_, _> = spans(&again).await.iter().map(told).collect();
+    let is_of_a_run = |span: &&Span| span.attributes.iter().any(|it| it.key == "otel_trace.object_id");
+    let live: BTreeMap<_, _> = live.iter().filter(is_of_a_run).map(told).collect();
+    assert!(live.len() > 10, "{}", live.len());
+    assert_eq!(live.keys().collect::<Vec<_>>(), afterwards.keys().collect::<Vec<_>>());
+    for (id, live) in &live {
+        assert_eq!(Some(live), afterwards.get(id), "live, then exported");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rigs_runs_are_the_same_live_and_exported() {
+    check(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_are_those_of_the_responses_api_and_those_without_content() {
+    check(&["--responses", "--no-content"]).await;
+}
