@@ -59,6 +59,18 @@ otlp:
     export OTEL_TRACE_ROTEL_AGENT="$PWD/target/release/example-agent"
     cargo test --test otlp_rotel -- --ignored
 
+# What Phoenix makes of the example's run: kinds, token counts, messages. Installs half a gigabyte
+phoenix:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    python3 -m venv "$scratch/venv"
+    "$scratch/venv/bin/pip" install --quiet --disable-pip-version-check arize-phoenix
+    OTEL_TRACE_ROOT="$scratch/traces" cargo run --release -p example-agent
+    export OTEL_TRACE_PHOENIX="$scratch/venv/bin/phoenix" OTEL_TRACE_PHOENIX_RUNS="$scratch/traces"
+    cargo test --test otlp_phoenix -- --ignored --nocapture
+
 # What recording costs, and what reducing costs, each against its peers in one run
 bench:
     cargo bench --bench layer

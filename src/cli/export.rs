@@ -202,8 +202,8 @@ fn report(bundle: &Bundle, exported: &Exported, how: &str) {
     let path = bundle.path.display();
     say::err(format_args!("{path}: {} {how}", say::counted(exported.spans, "span")));
     if exported.rejected > 0 {
-        let why = exported.rejection.as_deref().unwrap_or("it did not say why").escape_debug();
-        say::err(format_args!("{path}: {} rejected by the receiver: {why}", say::counted(exported.rejected, "span")));
+        let why = exported.rejection.as_deref().unwrap_or("the receiver does not say why");
+        say::err(format_args!("{path}: {} rejected: {why}", say::counted(exported.rejected, "span")));
     }
 }
 

@@ -9,6 +9,7 @@ mod connection;
 mod delivery;
 mod endpoint;
 mod error;
+mod exporter;
 #[cfg(feature = "otlp-grpc")]
 mod grpc;
 mod guard;
@@ -37,8 +38,10 @@ pub use self::protocol::{Compression, Protocol};
 pub use self::stats::{DropReason, DroppedSpans, OtlpStats};
 
 pub(super) use self::connection::{Connection, Said};
+pub(super) use self::delivery::{Delivered, Pace};
+pub(super) use self::exporter::{OtlpExporter, span_exporter};
 pub(super) use self::resource::resolve as resolve_resource;
-pub(super) use self::sending::{Failure, SendError, Sender};
+pub(super) use self::sending::{Failure, SendError};
 pub(super) use self::signal::Signal;
 pub(super) use self::variables::Variables;
 

@@ -74,7 +74,11 @@ async fn all_spans_say_which_service_and_which_library() {
         { "key": "telemetry.sdk.version", "value": text("0.33.1") },
     ]);
     assert_eq!(said.len(), 9);
-    said.iter().for_each(|resource| assert_eq!(*resource, expected));
+    for mut resource in said {
+        // They come in any order.
+        resource.as_array_mut().unwrap().sort_by_key(|attribute| attribute["key"].to_string());
+        assert_eq!(resource, expected);
+    }
     server.shutdown().await.unwrap();
 }
 

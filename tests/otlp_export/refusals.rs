@@ -154,7 +154,7 @@ fn spans_that_a_receiver_rejects_are_counted_and_its_reason_told() {
     assert_eq!(output.status.code(), Some(3));
     let (chat, url) = (chat(), &receiver.url);
     let expected =
-        format!("{chat}: 7 spans sent to {url}/v1/traces\n{chat}: 2 spans rejected by the receiver: too old\n");
+        format!("{chat}: 7 spans sent to {url}/v1/traces\n{chat}: 2 spans rejected: the receiver says: too old\n");
     assert_eq!(stderr(&output), expected);
 }
 

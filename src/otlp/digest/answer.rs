@@ -81,15 +81,29 @@ impl<'a> Answer<'a> {
 
     /// What the model said, as JSON text in the conventions' schema.
     pub(super) fn messages(&self, body: &Object<'a>) -> Option<String> {
-        match self {
-            Self::Items(items) => json(&items::messages(items.iter().copied())),
-            Self::Choices(choices) => json(&each(choices, "message", "finish_reason")),
-            Self::Content(content) => json(&[anthropic(body, content)]),
-            Self::Candidates(candidates) => json(&each(candidates, "content", "finishReason")),
-            Self::Fields(said) => in_schema(said).or_else(|| json(&message::messages(said, ASSISTANT))),
-            Self::Nothing => None,
-        }
+        let messages = match self {
+            Self::Items(items) => items::messages(items.iter().copied()),
+            Self::Choices(choices) => each(choices, "message", "finish_reason"),
+            Self::Content(content) => vec![anthropic(body, content)],
+            Self::Candidates(candidates) => each(candidates, "content", "finishReason"),
+            Self::Fields(said) => {
+                let as_said = in_schema(said);
+                return as_said.or_else(|| json(&answers(message::messages(said, ASSISTANT), body)));
+            }
+            Self::Nothing => return None,
+        };
+        json(&answers(messages, body))
     }
+}
+
+/// The messages with a reason each, which may be that none is known.
+fn answers<'a>(messages: Vec<Message<'a>>, body: &Object<'_>) -> Vec<Message<'a>> {
+    let otherwise = match status(body) {
+        Some(status) if status == "completed" => "stop".into(),
+        Some(why) => why.into(),
+        None => "".into(),
+    };
+    messages.into_iter().map(|message| message.answered(&otherwise)).collect()
 }
 
 /// Why the model stopped, as a span says it, be it beside no content.

@@ -9,13 +9,14 @@ use super::part::Part;
 use super::parts;
 use crate::reduce::Object;
 
-/// Items as messages. What a model says at once is one message of many items, and so is what its tools answer.
+/// Items as messages. What a model says at once is one message of many items; what tools answer is a message each, as
+/// readers of the schema expect it.
 pub(super) fn messages<'a>(items: impl IntoIterator<Item = &'a RawValue>) -> Vec<Message<'a>> {
     let mut messages = Vec::<Message<'_>>::new();
     for item in items {
         let message = message(item);
         match messages.last_mut() {
-            Some(last) if last.role == message.role && matches!(&*last.role, ASSISTANT | TOOL) => {
+            Some(last) if last.role == message.role && last.role == ASSISTANT => {
                 last.parts.extend(message.parts);
             }
             Some(_) | None => messages.push(message),

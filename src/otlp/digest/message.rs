@@ -17,7 +17,17 @@ pub(super) struct Message<'a> {
     name: Option<&'a RawValue>,
     pub(super) parts: Vec<Part<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    finish_reason: Option<&'a RawValue>,
+    finish_reason: Option<Reason<'a>>,
+}
+
+/// Why a model said no more.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Reason<'a> {
+    /// As its provider says it.
+    Said(&'a RawValue),
+    /// As it follows from the rest.
+    Known(Cow<'a, str>),
 }
 
 pub(super) const USER: &str = "user";
@@ -31,7 +41,18 @@ impl<'a> Message<'a> {
 
     /// The same, and why the model said no more.
     pub(super) fn finished(self, finish_reason: Option<&'a RawValue>) -> Self {
-        Self { finish_reason, ..self }
+        Self { finish_reason: finish_reason.map(Reason::Said), ..self }
+    }
+
+    /// As an answer, which has a reason in the schema: where none is said, that it asks for tools, else `otherwise`.
+    pub(super) fn answered(mut self, otherwise: &Cow<'a, str>) -> Self {
+        let reason = match &*self.role {
+            _ if self.parts.iter().any(Part::is_call) => "tool_call".into(),
+            ASSISTANT => otherwise.clone(),
+            _ => "".into(),
+        };
+        self.finish_reason = self.finish_reason.take().or(Some(Reason::Known(reason)));
+        self
     }
 
     /// A message of Chat Completions, Anthropic Messages or Gemini; `otherwise` is who speaks where it does not say.

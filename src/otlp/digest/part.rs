@@ -30,6 +30,11 @@ impl<'a> Part<'a> {
         Self { kind: kind.into(), fields: Vec::new() }
     }
 
+    /// Whether it asks for a tool.
+    pub(super) fn is_call(&self) -> bool {
+        self.kind == "tool_call"
+    }
+
     pub(super) fn text(said: &'a RawValue) -> Self {
         Self::new("text").with("content", Some(said))
     }

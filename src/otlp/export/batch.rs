@@ -1,69 +1,97 @@
-//! So many spans at once as a receiver takes.
+//! So many spans at once as fit in memory and in a message.
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry::{Array, Value};
 use opentelemetry_sdk::trace::SpanData;
-use prost::Message;
 
-/// The most spans of a message.
+/// The most spans of a batch.
 const SPANS: usize = 512;
 
-/// The most bytes of a message's spans. Receivers over gRPC take 4 MiB unless told otherwise. A span that is larger goes
-/// alone.
+/// The most bytes of a batch, about. Receivers over gRPC take 4 MiB unless told otherwise; a message that turns out to
+/// be larger is halved where it is sent. A span that is larger goes alone.
 const BYTES: usize = 3 << 20;
 
-/// Spans of one scope, up to what a message may hold.
+/// What a span and each of its attributes and links take beside their texts, about.
+const OVERHEAD: usize = 64;
+
+/// Spans that go together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) spans: Vec<Span>,
+    spans: Vec<SpanData>,
     bytes: usize,
 }
 
 impl Batch {
-    /// Whether the span can come too.
-    pub(super) fn has_room_for(&self, span: &Span) -> bool {
-        self.spans.is_empty() || (self.spans.len() < SPANS && self.bytes + span.encoded_len() <= BYTES)
-    }
-
-    pub(super) fn add(&mut self, span: Span) {
-        self.bytes += span.encoded_len();
+    /// Adds a span. Gives what was there before, where it would be too much with it.
+    pub(super) fn add(&mut self, span: SpanData) -> Option<Vec<SpanData>> {
+        let bytes = size(&span);
+        let is_full = self.spans.len() >= SPANS || (self.bytes + bytes > BYTES && !self.spans.is_empty());
+        let full = is_full.then(|| std::mem::take(self).spans);
+        self.bytes += bytes;
         self.spans.push(span);
+        full
     }
 
-    /// Its spans, in two batches.
-    pub(super) fn halves(mut self) -> [Self; 2] {
-        let rest = self.spans.split_off(self.spans.len() / 2);
-        [self.spans, rest].map(|spans| Self { bytes: spans.iter().map(Message::encoded_len).sum(), spans })
+    /// What is left.
+    pub(super) fn into_spans(self) -> Vec<SpanData> {
+        self.spans
     }
 }
 
-/// What is around the spans of a bundle: where they come from and who made them.
-#[derive(Debug)]
-pub(super) struct Envelope {
-    pub(super) around: ResourceSpans,
+fn size(span: &SpanData) -> usize {
+    let attributes = span.attributes.iter().map(|attribute| attribute.key.as_str().len() + text(&attribute.value));
+    let entries = 1 + span.attributes.len() + 2 * span.links.len();
+    attributes.sum::<usize>() + span.name.len() + entries * OVERHEAD
 }
 
-impl Envelope {
-    pub(super) fn new(resource: &ResourceAttributesWithSchema, span: &SpanData) -> Self {
-        let scope = &span.instrumentation_scope;
-        let scope = ScopeSpans {
-            scope: Some((scope, None).into()),
-            spans: Vec::new(),
-            schema_url: scope.schema_url().unwrap_or_default().to_owned(),
-        };
-        let resource_of = Resource { attributes: resource.attributes.0.clone(), ..Resource::default() };
-        let schema_url = resource.schema_url.clone().unwrap_or_default();
-        Self { around: ResourceSpans { resource: Some(resource_of), scope_spans: vec![scope], schema_url } }
+fn text(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.as_str().len(),
+        Value::Array(Array::String(texts)) => texts.iter().map(|text| text.as_str().len() + OVERHEAD).sum(),
+        // Numbers; there are no others of ours.
+        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => 0,
     }
+}
 
-    /// The message with these spans.
-    pub(super) fn message(&self, batch: &Batch) -> Vec<u8> {
-        let mut resource_spans = self.around.clone();
-        if let Some(scope) = resource_spans.scope_spans.first_mut() {
-            scope.spans.clone_from(&batch.spans);
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
+    use opentelemetry::{InstrumentationScope, KeyValue};
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+
+    use super::*;
+
+    fn span(content: usize) -> SpanData {
+        SpanData {
+            span_context: SpanContext::NONE,
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: "turn".into(),
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
+            attributes: vec![KeyValue::new("content", "x".repeat(content))],
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: InstrumentationScope::default(),
         }
-        ExportTraceServiceRequest { resource_spans: vec![resource_spans] }.encode_to_vec()
+    }
+
+    /// How many spans of these sizes go together.
+    fn batches(sizes: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let mut batch = Batch::default();
+        let full: Vec<_> = sizes.into_iter().filter_map(|size| batch.add(span(size))).collect();
+        full.iter().map(Vec::len).chain([batch.into_spans().len()]).collect()
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_count_and_by_bytes_and_what_is_too_large_goes_alone() {
+        assert_eq!(batches([10; 1100]), [512, 512, 76]);
+        assert_eq!(batches([1 << 20; 5]), [2, 2, 1]);
+        assert_eq!(batches([10, 5 << 20, 10]), [1, 1, 1]);
+        assert_eq!(batches([]), [0]);
     }
 }

@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_sdk::trace::SpanData;
 
-use super::batch::Envelope;
 use super::resource::resource;
 use super::{ExportOptions, Exported, Plan, Progress, spans};
 use crate::bundle::Reader;
@@ -38,14 +40,16 @@ impl<W: Write> JsonFile<W> {
         options: &ExportOptions,
         mut progress: impl FnMut(Progress),
     ) -> io::Result<Exported> {
-        let resource = resource(options, graph).map_err(io::Error::other)?;
+        let mut resource = ResourceAttributesWithSchema::from(&resource(options, graph).map_err(io::Error::other)?);
+        // Else in any order, and the same bundle would not give the same file.
+        resource.attributes.0.sort_by(|a, b| a.key.cmp(&b.key));
         let total = Plan::of(bundle, graph).spans();
         let mut exported = Exported::default();
         let mut closing = Vec::new();
         for span in spans(bundle, graph, &options.mapping) {
             exported.trace_ids.insert(span.span_context.trace_id().to_string());
             if exported.spans == 0 {
-                closing = self.open(&Envelope::new(&resource, &span).around)?;
+                closing = self.open(&around(&resource, &span))?;
             } else {
                 self.out.write_all(b",")?;
             }
@@ -80,4 +84,14 @@ impl<W: Write> JsonFile<W> {
         self.out.flush()?;
         Ok(self.out)
     }
+}
+
+/// What is around the spans of a bundle: where they come from and who made them.
+fn around(resource: &ResourceAttributesWithSchema, span: &SpanData) -> ResourceSpans {
+    let scope = &span.instrumentation_scope;
+    let schema_url = scope.schema_url().unwrap_or_default().to_owned();
+    let scope = ScopeSpans { scope: Some((scope, None).into()), spans: Vec::new(), schema_url };
+    let schema_url = resource.schema_url.clone().unwrap_or_default();
+    let resource = Resource { attributes: resource.attributes.0.clone(), ..Resource::default() };
+    ResourceSpans { resource: Some(resource), scope_spans: vec![scope], schema_url }
 }

@@ -8,7 +8,7 @@ use crate::otlp::pipeline::{Connection, Protocol, Said, Signal, Variables};
 /// else <http://localhost:4318> over HTTP or <http://localhost:4317> over gRPC.
 #[derive(Debug, Clone)]
 pub struct ExportOptions {
-    said: Said,
+    pub(super) said: Said,
     pub(super) service_name: Option<String>,
     pub(super) mapping: Mapping,
 }
@@ -61,15 +61,12 @@ impl ExportOptions {
         self
     }
 
-    pub(super) fn connection(&self) -> Result<Connection, ExportError> {
-        Connection::resolve(Signal::Traces, &self.said, &Variables::of_process()).map_err(ExportError::options)
-    }
-
     /// The URL that would be sent to.
     ///
     /// # Errors
     /// [`ExportError`] where what was said, here or in the environment, can't be done.
     pub fn destination(&self) -> Result<String, ExportError> {
-        Ok(self.connection()?.url().to_string())
+        let connection = Connection::resolve(Signal::Traces, &self.said, &Variables::of_process());
+        Ok(connection.map_err(ExportError::options)?.url().to_string())
     }
 }

@@ -1,7 +1,7 @@
 //! What all spans of a bundle say of where they come from.
 
 use opentelemetry::Key;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_sdk::Resource;
 
 use super::ExportOptions;
 use crate::graph::Graph;
@@ -11,7 +11,7 @@ use crate::otlp::pipeline::{OtlpError, Variables, resolve_resource};
 const NAMELESS: &str = "otel-trace";
 
 /// The resource of a bundle: what the environment says, and the service by name.
-pub(super) fn resource(options: &ExportOptions, graph: &Graph) -> Result<ResourceAttributesWithSchema, OtlpError> {
+pub(super) fn resource(options: &ExportOptions, graph: &Graph) -> Result<Resource, OtlpError> {
     let variables = Variables::of_process();
     let mut resource = resolve_resource(options.service_name.as_deref(), &[], &variables)?;
     let name = resource.get(&Key::from_static_str("service.name")).map(|name| name.to_string());
@@ -19,9 +19,6 @@ pub(super) fn resource(options: &ExportOptions, graph: &Graph) -> Result<Resourc
     if name.is_none_or(|name| name.starts_with("unknown_service")) {
         resource = resolve_resource(Some(root_agent(graph).unwrap_or(NAMELESS)), &[], &variables)?;
     }
-    let mut resource = ResourceAttributesWithSchema::from(&resource);
-    // Else in any order, and the same bundle would not give the same file.
-    resource.attributes.0.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(resource)
 }
 

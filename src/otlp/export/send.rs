@@ -1,18 +1,16 @@
 //! All spans of a bundle, to a receiver.
 
 use std::collections::BTreeSet;
-use std::thread;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
+use opentelemetry_sdk::trace::SpanData;
 
-use super::batch::{Batch, Envelope};
+use super::batch::Batch;
 use super::resource::resource;
-use super::{ExportError, ExportOptions, Plan, retry, spans};
+use super::retry::Patience;
+use super::{ExportError, ExportOptions, Plan, spans};
 use crate::bundle::Reader;
 use crate::graph::Graph;
-use crate::otlp::pipeline::{Failure, SendError, Sender};
+use crate::otlp::pipeline::{Delivered, OtlpExporter, span_exporter};
 
 /// How far an export is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub struct Exported {
 }
 
 /// Sends what happened in a bundle, as [`spans`] gives it, in messages of bounded size. Blocks until all of it is taken:
-/// a receiver that asks to wait is waited for, some times. `progress` is told after every message.
+/// a receiver that asks to wait is waited for, some times. `progress` is told after every batch.
 ///
 /// # Errors
 /// [`ExportError`] where the receiver can't be reached, or does not take a message.
@@ -49,80 +47,45 @@ pub fn export(
     options: &ExportOptions,
     progress: impl FnMut(Progress),
 ) -> Result<Exported, ExportError> {
-    let connection = options.connection()?;
-    let url = connection.url().to_string();
-    let sender = Sender::new(connection).map_err(ExportError::options)?;
-    let resource = resource(options, graph).map_err(ExportError::options)?;
+    let url = options.destination()?;
+    let exporter = resource(options, graph).and_then(|resource| span_exporter(&options.said, resource));
+    let exporter = exporter.map_err(ExportError::options)?;
     let total = Plan::of(bundle, graph).spans();
-    let mut sending = Sending { sender, url, envelope: None, total, exported: Exported::default(), progress };
+    let mut sending = Sending { exporter, url, total, exported: Exported::default(), progress };
     let mut batch = Batch::default();
     for span in spans(bundle, graph, &options.mapping) {
         sending.exported.trace_ids.insert(span.span_context.trace_id().to_string());
-        sending.envelope.get_or_insert_with(|| Envelope::new(&resource, &span));
-        let span = Span::from(span);
-        if !batch.has_room_for(&span) {
-            sending.send(std::mem::take(&mut batch))?;
+        if let Some(full) = batch.add(span) {
+            sending.send(full)?;
         }
-        batch.add(span);
     }
-    sending.send(batch)?;
+    sending.send(batch.into_spans())?;
     Ok(sending.exported)
 }
 
 struct Sending<P> {
-    sender: Sender,
+    exporter: OtlpExporter,
     url: String,
-    envelope: Option<Envelope>,
     total: usize,
     exported: Exported,
     progress: P,
 }
 
 impl<P: FnMut(Progress)> Sending<P> {
-    /// Sends a batch; in smaller ones where the receiver wants that.
-    fn send(&mut self, batch: Batch) -> Result<(), ExportError> {
-        let mut batches = vec![batch];
-        while let Some(batch) = batches.pop() {
-            let Some(envelope) = self.envelope.as_ref().filter(|_| !batch.spans.is_empty()) else { continue };
-            match self.try_to_send(envelope.message(&batch)) {
-                Ok(answer) => self.taken(batch.spans.len(), &answer),
-                Err(error) if error.kind == Failure::TooLarge && batch.spans.len() > 1 => {
-                    batches.extend(batch.halves().into_iter().rev());
-                }
-                Err(error) => {
-                    let sent = self.exported.spans;
-                    return Err(ExportError::refused(error, self.url.clone(), sent, self.total));
-                }
-            }
+    fn send(&mut self, spans: Vec<SpanData>) -> Result<(), ExportError> {
+        if spans.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn try_to_send(&self, message: Vec<u8>) -> Result<Vec<u8>, SendError> {
-        let message = bytes::Bytes::from(message);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.sender.send(message.clone()) {
-                Ok(answer) => return Ok(answer.to_vec()),
-                Err(error) => match retry::wait(&error, tries) {
-                    Some(wait) => thread::sleep(wait),
-                    None => return Err(error),
-                },
-            }
+        let Delivered { exported, dropped, gave_up } = self.exporter.export(spans, &Patience::default());
+        self.exported.spans += usize::try_from(exported).unwrap_or(usize::MAX);
+        if let Some(error) = gave_up {
+            return Err(ExportError::refused(error, self.url.clone(), self.exported.spans, self.total));
         }
-    }
-
-    fn taken(&mut self, spans: usize, answer: &[u8]) {
-        // An answer that can't be read was a success all the same.
-        let answer = ExportTraceServiceResponse::decode(answer).unwrap_or_default();
-        let partial = answer.partial_success.unwrap_or_default();
-        let rejected = usize::try_from(partial.rejected_spans).unwrap_or(0).min(spans);
-        self.exported.spans += spans - rejected;
-        self.exported.rejected += rejected;
-        if !partial.error_message.is_empty() {
-            self.exported.rejection.get_or_insert(partial.error_message);
+        for rejected in dropped {
+            self.exported.rejected += usize::try_from(rejected.count).unwrap_or(usize::MAX);
+            self.exported.rejection = self.exported.rejection.take().or(rejected.cause);
         }
         (self.progress)(Progress { done: self.exported.spans + self.exported.rejected, total: self.total });
+        Ok(())
     }
 }

@@ -264,7 +264,7 @@ fn metrics(
     Ok(Some(Metrics::start(MetricOutlet::new(sender, Arc::clone(ledger)), interval, resource.clone())))
 }
 
-fn delivery(said: &Said, resource: Resource, variables: &Variables) -> Result<Delivery, OtlpError> {
+pub(super) fn delivery(said: &Said, resource: Resource, variables: &Variables) -> Result<Delivery, OtlpError> {
     let sender = Sender::new(Connection::resolve(Signal::Traces, said, variables)?)?;
     let patience = variables.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"])?.unwrap_or(PATIENCE);
     Ok(Delivery::new(sender, resource, patience))

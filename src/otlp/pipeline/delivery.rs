@@ -33,6 +33,8 @@ pub(crate) trait Pace {
 pub(crate) struct Delivered {
     pub(crate) exported: u64,
     pub(crate) dropped: Vec<DroppedSpans>,
+    /// Why a message was given up as a whole, the first time.
+    pub(crate) gave_up: Option<SendError>,
 }
 
 /// Sends spans in messages that the receiver takes, again where that may help.
@@ -102,7 +104,7 @@ impl Delivered {
     /// Nothing of it was taken.
     pub(super) fn refused(count: u64, cause: impl fmt::Display) -> Self {
         let dropped = DroppedSpans::new(DropReason::Rejected, count, Some(cause.to_string()));
-        Self { exported: 0, dropped: vec![dropped] }
+        Self { dropped: vec![dropped], ..Self::default() }
     }
 
     fn taken(&mut self, count: u64, answer: ExportTraceServiceResponse) {
@@ -122,7 +124,8 @@ impl Delivered {
             Failure::TooLarge => DropReason::TooLarge,
             Failure::Rejected => DropReason::Rejected,
         };
-        self.dropped.push(DroppedSpans::new(reason, count, Some(error.text)));
+        self.dropped.push(DroppedSpans::new(reason, count, Some(error.text.clone())));
+        self.gave_up.get_or_insert(error);
     }
 }
 

@@ -43,7 +43,7 @@ impl Outlet {
 fn deliver_to(exporter: &dyn AnyExporter, spans: Vec<SpanData>) -> Delivered {
     let count = spans.len() as u64;
     match exporter.export_blocking(spans) {
-        Ok(()) => Delivered { exported: count, dropped: Vec::new() },
+        Ok(()) => Delivered { exported: count, ..Delivered::default() },
         Err(error) => Delivered::refused(count, error),
     }
 }

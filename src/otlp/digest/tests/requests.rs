@@ -55,11 +55,10 @@ fn a_request_of_the_responses_api() {
             { "type": "tool_call", "id": "c2", "name": "exec", "arguments": "let a = 1;" },
             { "type": "web_search_call", "id": "ws_1", "status": "completed", "action": { "type": "search" } },
         ] },
+        { "role": "tool", "parts": [{ "type": "tool_call_response", "id": "c1", "response": "found" }] },
         { "role": "tool", "parts": [
-            { "type": "tool_call_response", "id": "c1", "response": "found" },
-            { "type": "tool_call_response", "id": "c2", "response": [{ "type": "input_text", "text": "1" }] },
-            { "type": "tool_search_output", "call_id": "c3", "tools": [1] },
-        ] },
+            { "type": "tool_call_response", "id": "c2", "response": [{ "type": "input_text", "text": "1" }] }] },
+        { "role": "tool", "parts": [{ "type": "tool_search_output", "call_id": "c3", "tools": [1] }] },
         { "role": "assistant", "parts": [{ "type": "new_thing", "extra": { "b": 1 } }] },
     ]);
     check(&body, &messages, &json!([{ "type": "text", "content": "Be brief." }]), &body["tools"]);

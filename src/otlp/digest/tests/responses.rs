@@ -37,7 +37,8 @@ fn a_response_of_the_responses_api() {
         { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} },
         { "type": "local_shell_call", "call_id": "c2", "action": {} },
         { "type": "tool_call", "id": "", "name": "find" },
-    ] }, { "role": "tool", "parts": [{ "type": "tool_call_response", "id": "c3", "response": "found" }] }]);
+    ], "finish_reason": "tool_call" }, { "role": "tool", "finish_reason": "", "parts": [
+        { "type": "tool_call_response", "id": "c3", "response": "found" }] }]);
     let items = json!([
         { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "Searching." }] },
         { "type": "function_call", "call_id": "c1", "name": "find", "arguments": "{}" },
@@ -180,9 +181,26 @@ fn a_response_of_fields() {
 
 #[test]
 fn a_field_that_is_text_is_what_a_model_says() {
-    let said = json!([{ "role": "assistant", "parts": [{ "type": "text", "content": "7" }] }]);
+    let parts = json!([{ "type": "text", "content": "7" }]);
+    let said = json!([{ "role": "assistant", "parts": parts, "finish_reason": "" }]);
     let expected = ResponseDigest { is_known: true, ..Default::default() };
     check(&json!({ "gen_ai.output.messages": "7" }), expected, &said);
+}
+
+#[test]
+fn an_answer_has_a_reason_for_its_end_as_far_as_that_is_known() {
+    let item = json!({ "type": "message", "role": "assistant", "content": "7" });
+    let reason = |more: Value| {
+        let mut body = json!({ "output": [item] });
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let messages: Value = serde_json::from_str(&response(&body).output_messages.expect("messages")).expect("JSON");
+        messages[0]["finish_reason"].clone()
+    };
+    assert_eq!(reason(json!({})), "");
+    assert_eq!(reason(json!({ "status": "completed" })), "stop");
+    assert_eq!(reason(json!({ "status": "failed" })), "failed");
+    let cut = json!({ "status": "incomplete", "incomplete_details": { "reason": "max_output_tokens" } });
+    assert_eq!(reason(cut), "max_output_tokens");
 }
 
 #[test]
