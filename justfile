@@ -59,9 +59,10 @@ otlp:
     export OTEL_TRACE_ROTEL_AGENT="$PWD/target/release/example-agent"
     cargo test --test otlp_rotel -- --ignored
 
-# What recording costs, and what reducing costs, each against its peers in one run
+# What recording, exporting and reducing cost, each against its peers in one run
 bench:
     cargo bench --bench layer
+    cargo bench --bench otlp
     cargo bench --bench reduce
 
 # Fuzz the reducer, so many seconds a target: any bytes as a log, as every payload, as a whole bundle
