@@ -71,9 +71,10 @@ phoenix:
     export OTEL_TRACE_PHOENIX="$scratch/venv/bin/phoenix" OTEL_TRACE_PHOENIX_RUNS="$scratch/traces"
     cargo test --test otlp_phoenix -- --ignored --nocapture
 
-# What recording costs, and what reducing costs, each against its peers in one run
+# What recording, exporting and reducing cost, each against its peers in one run
 bench:
     cargo bench --bench layer
+    cargo bench --bench otlp
     cargo bench --bench reduce
 
 # Fuzz the reducer, so many seconds a target: any bytes as a log, as every payload, as a whole bundle

@@ -29,7 +29,7 @@ type Failure = Box<dyn Error>;
 /// Operations a batch.
 const BATCH: usize = 100;
 
-/// What recording and exporting together may cost, against the sum of what each costs alone.
+/// What recording and exporting together may cost, against the sum of what each costs alone, set up as documented.
 const TARGET: Option<f64> = Some(1.1);
 
 #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
@@ -70,18 +70,18 @@ fn compare(
 
     let name = format!("record and export a tool span, {to}");
     let both = Subject::new(&name, |ids| together.run(ids)).settled_by(|| together.settle());
-    let with_bridge = Subject::new("recording alone + the bridge alone", |ids| {
+    let each = Subject::new("recording alone + exporting alone", |ids| {
         recording.run(ids);
-        bridge.run(ids);
+        exporting.run(ids);
     });
-    let with_bridge = with_bridge.settled_by(|| bridge.settle());
+    let each = each.settled_by(|| exporting.settle());
     let with_plain = Subject::new("recording alone + `tracing-opentelemetry` alone", |ids| {
         recording.run(ids);
         plain.run(ids);
     });
     let with_plain = with_plain.settled_by(|| plain.settle());
     let alone = Subject::new("recording alone", |ids| recording.run(ids));
-    let comparison = Comparison::of(both, BATCH).with(with_bridge, TARGET).with(with_plain, None).with(alone, None);
+    let comparison = Comparison::of(both, BATCH).with(each, TARGET).with(with_plain, None).with(alone, None);
     table.measure(plan, comparison.on(&[1, 2]));
 
     let name = format!("export a tool span as what it means, {to}");
