@@ -8,7 +8,9 @@ use std::sync::Arc;
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
 
-use crate::event::{Event, EventContext, PayloadKind, RawPayloadId, SpanRef, ToolCallId, TraceId, UnixMillis};
+use crate::event::{
+    Event, EventContext, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId, TraceId, UnixMillis,
+};
 
 /// What exports the spans of a recorder's subscribers.
 pub(crate) trait LiveSpans: Debug + Send + Sync {
@@ -59,8 +61,8 @@ pub(crate) trait LiveSpan: Debug + Send + Sync {
     /// An event of an object that the span is.
     fn event(&self, of: Said<'_>, event: &Event);
 
-    /// The thread that it is was spawned by this tool call.
-    fn spawned_by(&self, tool: &ToolCallId);
+    /// The thread that it is was spawned by this tool call of that thread.
+    fn spawned_by(&self, parent: &ThreadId, tool: &ToolCallId);
 
     /// All is said: the span closes.
     fn close(&self);

@@ -88,9 +88,9 @@ impl Gathered {
         Some(self.bodies.swap_remove(index).1)
     }
 
-    pub(super) fn add_spawn(&mut self, run: &LiveRun, tool: &ToolCallId) {
+    pub(super) fn add_spawn(&mut self, run: &LiveRun, parent: &ThreadId, tool: &ToolCallId) {
         if let Some(recording) = &self.recording {
-            self.links.extend(run.linked(recording, &Link::SpawnedBy(tool)));
+            self.links.extend(run.linked(recording, &Link::SpawnedBy { parent, tool }));
         }
     }
 

@@ -34,14 +34,20 @@ pub(super) struct LiveRun {
 /// The spans of one recording that others may link to.
 #[derive(Debug, Default)]
 struct Spans {
-    threads: HashMap<ThreadId, SpanContext>,
-    tools: HashMap<ToolCallId, SpanContext>,
-    /// The inference call that asked for a tool call first.
-    asked_by: HashMap<(ThreadId, CallId), SpanContext>,
-    /// The last answer of each turn: one that may have asked for anything, or none.
+    threads: HashMap<ThreadId, ThreadSpans>,
+    /// The last answer of each open turn, where it may have asked for anything.
     unheard: HashMap<TurnId, SpanContext>,
-    /// Threads whose results reached a thread.
-    results: HashMap<ThreadId, Vec<ThreadId>>,
+}
+
+/// Those of one thread. What its tool calls were goes with its end.
+#[derive(Debug, Default)]
+struct ThreadSpans {
+    itself: Option<SpanContext>,
+    tools: HashMap<ToolCallId, SpanContext>,
+    /// The inference call that asked for a tool call first, until that is over.
+    asked_by: HashMap<CallId, SpanContext>,
+    /// Threads whose results reached it.
+    results: Vec<ThreadId>,
 }
 
 impl fmt::Debug for LiveRun {
@@ -63,21 +69,35 @@ impl LiveRun {
         }
     }
 
-    pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: Option<&SpanContext>) {
-        let Some(span) = span else { return };
-        self.spans(recording, |spans| drop(spans.threads.insert(thread.clone(), span.clone())));
+    fn thread_spans(&self, recording: &TraceId, thread: &ThreadId, act: impl FnOnce(&mut ThreadSpans)) {
+        self.spans(recording, |spans| match spans.threads.get_mut(thread) {
+            Some(thread) => act(thread),
+            None => act(spans.threads.entry(thread.clone()).or_default()),
+        });
     }
 
-    pub(super) fn tool(&self, recording: &TraceId, tool: &ToolCallId, span: Option<&SpanContext>) {
+    pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: Option<&SpanContext>) {
+        self.thread_spans(recording, thread, |spans| spans.itself = span.cloned());
+    }
+
+    /// Who still links to the thread finds it; nobody links to what was called in it any more.
+    pub(super) fn thread_ended(&self, recording: &TraceId, thread: &ThreadId) {
+        self.thread_spans(recording, thread, |spans| {
+            let itself = spans.itself.take();
+            *spans = ThreadSpans { itself, ..ThreadSpans::default() };
+        });
+    }
+
+    pub(super) fn tool(&self, recording: &TraceId, thread: &ThreadId, tool: &ToolCallId, span: Option<&SpanContext>) {
         let Some(span) = span else { return };
-        self.spans(recording, |spans| drop(spans.tools.insert(tool.clone(), span.clone())));
+        self.thread_spans(recording, thread, |spans| drop(spans.tools.insert(tool.clone(), span.clone())));
     }
 
     pub(super) fn asked(&self, recording: &TraceId, thread: &ThreadId, calls: &[CallId], span: Option<&SpanContext>) {
-        let Some(span) = span else { return };
-        self.spans(recording, |spans| {
+        let Some(span) = span.filter(|_| !calls.is_empty()) else { return };
+        self.thread_spans(recording, thread, |spans| {
             for call in calls {
-                spans.asked_by.entry((thread.clone(), call.clone())).or_insert_with(|| span.clone());
+                spans.asked_by.entry(call.clone()).or_insert_with(|| span.clone());
             }
         });
     }
@@ -100,7 +120,7 @@ impl LiveRun {
     }
 
     pub(super) fn result(&self, recording: &TraceId, parent: &ThreadId, child: &ThreadId) {
-        self.spans(recording, |spans| spans.results.entry(parent.clone()).or_default().push(child.clone()));
+        self.thread_spans(recording, parent, |spans| spans.results.push(child.clone()));
     }
 
     /// What a span links to by this.
@@ -110,19 +130,25 @@ impl LiveRun {
 }
 
 impl Spans {
-    fn linked(&self, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
+    fn linked(&mut self, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
         let (name, found): (_, Vec<_>) = match *link {
-            Link::SpawnedBy(tool) => ("spawned_by", self.tools.get(tool).into_iter().collect()),
+            Link::SpawnedBy { parent, tool } => {
+                let parent = self.threads.get(parent);
+                ("spawned_by", parent.and_then(|parent| parent.tools.get(tool)).cloned().into_iter().collect())
+            }
             Link::RequestedBy { thread, call, unheard } => {
-                let asked = call.and_then(|call| self.asked_by.get(&(thread.clone(), call.clone())));
-                ("requested_by", asked.or(unheard).into_iter().collect())
+                // Of several tool calls that answer one call the first is the one that was asked for.
+                let thread = self.threads.get_mut(thread);
+                let asked = thread.and_then(|thread| thread.asked_by.remove(call?));
+                ("requested_by", asked.or_else(|| unheard.cloned()).into_iter().collect())
             }
             Link::Results(parent) => {
-                let children = self.results.get(parent).into_iter().flatten();
-                ("agent_result", children.filter_map(|child| self.threads.get(child)).collect())
+                let children = self.threads.get(parent).into_iter().flat_map(|parent| &parent.results);
+                let itself = |child: &ThreadId| self.threads.get(child)?.itself.clone();
+                ("agent_result", children.filter_map(itself).collect())
             }
         };
-        found.into_iter().map(|span| (span.clone(), KeyValue::new(attribute::LINK, name))).collect()
+        found.into_iter().map(|span| (span, KeyValue::new(attribute::LINK, name))).collect()
     }
 }
 
@@ -130,7 +156,7 @@ impl Spans {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Link<'a> {
     /// The thread that it is was spawned by this tool call.
-    SpawnedBy(&'a ToolCallId),
+    SpawnedBy { parent: &'a ThreadId, tool: &'a ToolCallId },
     /// The tool call that it is was asked for by a model.
     RequestedBy {
         thread: &'a ThreadId,

@@ -12,7 +12,7 @@ use super::TraceContext;
 use super::describe::describe;
 use super::gathered::Gathered;
 use super::live_run::LiveRun;
-use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ToolCallId};
+use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId};
 use crate::layer::live::{LiveSpan, Read, Said};
 
 #[derive(Debug)]
@@ -95,8 +95,8 @@ impl LiveSpan for AsLive {
         self.gathered().add_event(&self.run, self.span_context().as_ref(), said, event);
     }
 
-    fn spawned_by(&self, tool: &ToolCallId) {
-        self.gathered().add_spawn(&self.run, tool);
+    fn spawned_by(&self, parent: &ThreadId, tool: &ToolCallId) {
+        self.gathered().add_spawn(&self.run, parent, tool);
     }
 
     fn close(&self) {

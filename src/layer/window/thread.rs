@@ -211,8 +211,8 @@ impl ThreadWindow {
         }
         let (thread_id, agent_path) = (id.clone(), agent_path.clone());
         recording.say(&self.live, &none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }, at);
-        if let (Some(live), Some(tool)) = (&self.live, &self.facts.spawned_by) {
-            live.spawned_by(tool);
+        if let (Some(live), Some(parent), Some(tool)) = (&self.live, self.parent_id(), &self.facts.spawned_by) {
+            live.spawned_by(parent, tool);
         }
         if let Some(orphan) = self.facts.orphan {
             recording.say(&None, &recording.context(), orphan.notice(), at);

@@ -16,6 +16,7 @@ impl Gathered {
     pub(super) fn thread_ended(&mut self, run: &LiveRun, said: Said<'_>, event: &ThreadEnded) {
         self.end(said, event.status.into(), event.error.clone());
         self.links.extend(run.linked(said.recording, &Link::Results(&event.thread_id)));
+        run.thread_ended(said.recording, &event.thread_id);
     }
 
     pub(super) fn turn_ended(&mut self, run: &LiveRun, said: Said<'_>, event: &TurnEnded) {

@@ -76,7 +76,7 @@ impl Gathered {
         let id = Arc::clone(event.tool_call_id.as_arc());
         self.open(said, id, thread_of(said), What::Tool(Box::new(what)));
         event.invocation_payload.iter().for_each(|body| self.name(body));
-        run.tool(said.recording, &event.tool_call_id, own);
+        run.tool(said.recording, &thread_of(said), &event.tool_call_id, own);
         self.is_asked_by_model = matches!(event.requester, Requester::Model);
         if let Some(turn) = said.context.turn_id.as_ref().filter(|_| self.is_asked_by_model) {
             self.unheard = run.unheard(said.recording, turn);
