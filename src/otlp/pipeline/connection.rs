@@ -30,6 +30,7 @@ pub(crate) struct Said {
 /// Everything that is needed to send one signal.
 #[derive(Clone)]
 pub(crate) struct Connection {
+    #[cfg_attr(not(feature = "otlp-grpc"), expect(dead_code, reason = "gRPC has a path for each signal"))]
     pub(super) signal: Signal,
     pub(super) url: Uri,
     pub(super) protocol: Protocol,
