@@ -17,12 +17,16 @@ pub(crate) trait LiveSpans: Debug + Send + Sync {
     /// A span of ours was opened.
     fn opened(&self, span: Opened<'_>) -> Option<Arc<dyn LiveSpan>>;
 
-    /// Nothing more comes of this recording.
+    /// A recording begins.
+    fn bundle_began(&self, recording: &TraceId);
+
+    /// Nothing more comes of this recording, but what is late.
     fn bundle_ended(&self, recording: &TraceId);
 }
 
 /// A span of ours that was just opened.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "it is told; nobody is there to hear it"))]
 pub(crate) struct Opened<'a> {
     pub(crate) id: &'a Id,
     pub(crate) attributes: &'a Attributes<'a>,
@@ -32,6 +36,7 @@ pub(crate) struct Opened<'a> {
 
 /// Where and when an event was recorded.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "it is told; nobody is there to hear it"))]
 pub(crate) struct Said<'a> {
     pub(crate) recording: &'a TraceId,
     /// The name of the bundle's directory, where there is one.

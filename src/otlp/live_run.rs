@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, TraceContextExt};
@@ -39,15 +39,23 @@ struct Spans {
     unheard: HashMap<TurnId, SpanContext>,
 }
 
-/// Those of one thread. What its tool calls were goes with its end.
+/// Those of one thread. What was called in it goes with its end.
 #[derive(Debug, Default)]
 struct ThreadSpans {
     itself: Option<SpanContext>,
     tools: HashMap<ToolCallId, SpanContext>,
-    /// The inference call that asked for a tool call first, until that is over.
-    asked_by: HashMap<CallId, SpanContext>,
+    calls: HashMap<CallId, Asked>,
     /// Threads whose results reached it.
     results: Vec<ThreadId>,
+}
+
+/// A call that a model asked for, or that a tool answers.
+#[derive(Debug, Default)]
+struct Asked {
+    /// The inference call that asked first.
+    by: Option<SpanContext>,
+    /// Of several tool calls that answer it the first is the one that was asked for.
+    is_taken: bool,
 }
 
 impl fmt::Debug for LiveRun {
@@ -61,19 +69,22 @@ impl LiveRun {
         Self { mapping, on_end, caller, subscriber: OnceLock::new(), recordings: Mutex::default() }
     }
 
-    fn spans<T>(&self, recording: &TraceId, act: impl FnOnce(&mut Spans) -> T) -> T {
-        let mut recordings: MutexGuard<'_, _> = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
-        match recordings.get_mut(recording) {
-            Some(spans) => act(spans),
-            None => act(recordings.entry(recording.clone()).or_default()),
-        }
+    /// What is late finds nothing, and leaves nothing behind.
+    fn spans<T>(&self, recording: &TraceId, act: impl FnOnce(&mut Spans) -> T) -> Option<T> {
+        let mut recordings = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        recordings.get_mut(recording).map(act)
     }
 
-    fn thread_spans(&self, recording: &TraceId, thread: &ThreadId, act: impl FnOnce(&mut ThreadSpans)) {
+    fn thread_spans<T>(
+        &self,
+        recording: &TraceId,
+        thread: &ThreadId,
+        act: impl FnOnce(&mut ThreadSpans) -> T,
+    ) -> Option<T> {
         self.spans(recording, |spans| match spans.threads.get_mut(thread) {
             Some(thread) => act(thread),
             None => act(spans.threads.entry(thread.clone()).or_default()),
-        });
+        })
     }
 
     pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: Option<&SpanContext>) {
@@ -90,14 +101,24 @@ impl LiveRun {
 
     pub(super) fn tool(&self, recording: &TraceId, thread: &ThreadId, tool: &ToolCallId, span: Option<&SpanContext>) {
         let Some(span) = span else { return };
-        self.thread_spans(recording, thread, |spans| drop(spans.tools.insert(tool.clone(), span.clone())));
+        self.thread_spans(recording, thread, |spans| spans.tools.insert(tool.clone(), span.clone()));
+    }
+
+    /// A tool call answers a call. Gives whether it is the first that does.
+    pub(super) fn takes(&self, recording: &TraceId, thread: &ThreadId, call: &CallId) -> bool {
+        let take = |spans: &mut ThreadSpans| {
+            let asked = spans.calls.entry(call.clone()).or_default();
+            !std::mem::replace(&mut asked.is_taken, true)
+        };
+        self.thread_spans(recording, thread, take).unwrap_or(false)
     }
 
     pub(super) fn asked(&self, recording: &TraceId, thread: &ThreadId, calls: &[CallId], span: Option<&SpanContext>) {
         let Some(span) = span.filter(|_| !calls.is_empty()) else { return };
         self.thread_spans(recording, thread, |spans| {
             for call in calls {
-                spans.asked_by.entry(call.clone()).or_insert_with(|| span.clone());
+                let asked = spans.calls.entry(call.clone()).or_default();
+                asked.by.get_or_insert_with(|| span.clone());
             }
         });
     }
@@ -112,7 +133,7 @@ impl LiveRun {
 
     /// The answer that a call in this turn may be of, whatever it asked for.
     pub(super) fn unheard(&self, recording: &TraceId, turn: &TurnId) -> Option<SpanContext> {
-        self.spans(recording, |spans| spans.unheard.get(turn).cloned())
+        self.spans(recording, |spans| spans.unheard.get(turn).cloned()).flatten()
     }
 
     pub(super) fn turn_ended(&self, recording: &TraceId, turn: &TurnId) {
@@ -125,22 +146,20 @@ impl LiveRun {
 
     /// What a span links to by this.
     pub(super) fn linked(&self, recording: &TraceId, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
-        self.spans(recording, |spans| spans.linked(link))
+        self.spans(recording, |spans| spans.linked(link)).unwrap_or_default()
     }
 }
 
 impl Spans {
-    fn linked(&mut self, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
+    fn linked(&self, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
         let (name, found): (_, Vec<_>) = match *link {
             Link::SpawnedBy { parent, tool } => {
                 let parent = self.threads.get(parent);
                 ("spawned_by", parent.and_then(|parent| parent.tools.get(tool)).cloned().into_iter().collect())
             }
             Link::RequestedBy { thread, call, unheard } => {
-                // Of several tool calls that answer one call the first is the one that was asked for.
-                let thread = self.threads.get_mut(thread);
-                let asked = thread.and_then(|thread| thread.asked_by.remove(call?));
-                ("requested_by", asked.or_else(|| unheard.cloned()).into_iter().collect())
+                let asked = self.threads.get(thread).and_then(|thread| thread.calls.get(call?)?.by.as_ref());
+                ("requested_by", asked.or(unheard).cloned().into_iter().collect())
             }
             Link::Results(parent) => {
                 let children = self.threads.get(parent).into_iter().flat_map(|parent| &parent.results);
@@ -184,6 +203,11 @@ impl LiveSpans for LiveRuns {
         };
         let parent = parent.map(|parent| parent.span().span_context().clone()).filter(SpanContext::is_valid);
         Some(Arc::new(AsLive::new(Arc::clone(&self.0), id.clone(), subscriber.clone(), parent)))
+    }
+
+    fn bundle_began(&self, recording: &TraceId) {
+        let mut recordings = self.0.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        recordings.insert(recording.clone(), Spans::default());
     }
 
     fn bundle_ended(&self, recording: &TraceId) {

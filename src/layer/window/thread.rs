@@ -191,7 +191,11 @@ impl ThreadWindow {
         let Identity { id, agent_path, depth, .. } = identity.clone();
         let bundle = match parent {
             Some(parent) => Arc::clone(&parent.bundle),
-            None => Arc::new(self.begin_bundle(&id, at)?),
+            None => {
+                let bundle = Arc::new(self.begin_bundle(&id, at)?);
+                self.recorder.bundle_began(&bundle.writer.manifest().trace_id);
+                bundle
+            }
         };
         let recording = Recording { id, bundle, agent_path, depth };
         self.write_lines(&recording, metadata, at);
