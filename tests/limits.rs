@@ -259,13 +259,85 @@ fn a_bundle_that_another_process_writes_to_is_never_removed_and_one_that_it_left
     process.kill();
     let (_, removed) = run(root.path(), strict);
     assert_eq!((bundle.exists(), removed), (false, 2), "that one, and the run before");
-    // A run that was killed a moment ago may be of a program that doesn't say what it writes to.
-    let process = Running::start(test, root.path());
-    let left = names(root.path());
-    process.kill();
+    // Killed a moment ago, it is known to be gone as well.
+    Running::start(test, root.path()).kill();
+    let (new, _) = run(root.path(), strict);
+    assert_eq!(names(root.path()), [new.file_name().unwrap().to_str().unwrap()]);
+    assert_eq!(root.path().read_dir().unwrap().count(), 2, "what the killed process said of it goes with the next run");
     run(root.path(), strict);
-    let kept = names(root.path());
-    assert!(left.iter().filter(|name| kept.contains(name)).count() == 1, "{left:?} {kept:?}");
+    assert_eq!(root.path().read_dir().unwrap().count(), 1);
+}
+
+/// A bundle of a program that says neither what it writes to nor how it ended.
+fn of_another_make(root: &Path, name: &str, hours: u64) -> PathBuf {
+    let bundle = root.join(name);
+    fs::create_dir_all(bundle.join("payloads")).unwrap();
+    fs::write(bundle.join("manifest.json"), "{}").unwrap();
+    fs::write(bundle.join("trace.jsonl"), "{}\n").unwrap();
+    age(&bundle, hours);
+    bundle
+}
+
+#[test]
+fn bundles_that_may_be_in_use_stay_and_push_out_no_other() {
+    let (root, old) = root_of(&[5, 9, 1]);
+    let unknown: Vec<_> = (0..10).map(|n| of_another_make(root.path(), &format!("trace-{n}"), 20)).collect();
+    let silent = of_another_make(root.path(), "trace-silent", 25);
+    let limits = Limits::default().root(Bounds::new().count(4));
+    let (new, removed) = run(root.path(), limits);
+    assert_eq!((are_there(&old), new.exists(), removed), (vec![true; 3], true, 1));
+    assert!(are_there(&unknown).iter().all(|is_there| *is_there) && !silent.exists());
+    assert_eq!(run(root.path(), limits).1, 1, "the oldest that ended");
+    assert_eq!(are_there(&old), [true, false, true]);
+}
+
+#[test]
+fn processes_that_prune_one_root_at_once_remove_no_more_than_the_bounds_ask() {
+    let test = "processes_that_prune_one_root_at_once_remove_no_more_than_the_bounds_ask";
+    let limits = Limits::default().root(Bounds::new().count(60));
+    if role().is_some() {
+        #[expect(clippy::print_stdout, reason = "the parent waits for it")]
+        {
+            println!("\nit runs");
+        }
+        let _ = std::io::stdin().read_line(&mut String::new());
+        run(&PathBuf::from(std::env::var_os("OTEL_TRACE_ROOT").unwrap()), limits);
+        return;
+    }
+    for _ in 0..3 {
+        let (root, old) = root_of(&[7; 90]);
+        let mut processes: Vec<_> = (0..8).map(|_| Running::start(test, root.path())).collect();
+        // All at once.
+        processes.iter_mut().for_each(|process| drop(process.0.stdin.take()));
+        processes.iter_mut().for_each(|process| drop(process.0.wait().unwrap()));
+        let left = names(root.path()).len();
+        assert!((60..=68).contains(&left), "{left} of 98");
+        assert_eq!(left - are_there(&old).into_iter().filter(|is_there| *is_there).count(), 8, "those that just ran");
+        run(root.path(), limits);
+        assert_eq!(names(root.path()).len(), 60);
+        assert_eq!(root.path().read_dir().unwrap().count(), 60, "nothing else is left");
+    }
+}
+
+#[test]
+fn what_an_interrupted_removal_or_a_dead_maker_left_goes_and_what_is_not_ours_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let make = |name: &str| {
+        let payloads = root.path().join(name).join("payloads");
+        fs::create_dir_all(&payloads).unwrap();
+        fs::write(payloads.join("1.json"), "{}").unwrap();
+        root.path().join(name)
+    };
+    let old = |path: PathBuf| {
+        let then = SystemTime::now() - Duration::from_secs(25 * 3600);
+        File::open(&path).unwrap().set_modified(then).unwrap();
+        path
+    };
+    let gone = [make(".trace-old.removed"), old(make(".trace-a-b.1f.tmp"))];
+    let kept = [make(".trace-a-c.1f.tmp"), old(make(".mine.1f.tmp")), make(".mine.removed"), make("trace-x.removed")];
+    run(root.path(), Limits::default().root(Bounds::new().count(100)));
+    assert_eq!(are_there(&gone), [false; 2]);
+    assert_eq!(are_there(&kept), [true; 4]);
 }
 
 #[test]

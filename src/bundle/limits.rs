@@ -69,7 +69,8 @@ impl Limits {
     }
 
     /// How much is kept under one root. Whenever a bundle begins, the oldest of the others are removed until the rest is
-    /// within the bounds, but none that is being written to, by whatever process.
+    /// within the bounds, but none that is being written to, by whatever process. One of the last 24 hours that nobody
+    /// ended, of a program that does not say what it writes to, stays and does not count.
     #[must_use]
     pub fn root(mut self, bounds: Bounds) -> Self {
         self.root = bounds;
