@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, SystemTime};
 
-use common::{bundles, child, role, running, under};
+use common::{Bundle, bundles, child, role, running, under, until};
 use otel_trace::bundle::Reader;
 use otel_trace::graph::Severity;
 use otel_trace::reduce::{Options, reduce};
@@ -103,7 +103,31 @@ fn a_bundle_that_is_full_takes_nothing_that_begins_and_all_that_ends() {
         }
     }
     let (_, lines, _) = long_run_within(Bounds::new().count(50), Store::Files, Durability::Kernel);
-    assert!((50..60).contains(&lines), "{lines}");
+    assert!((50..=60).contains(&lines), "{lines}");
+}
+
+#[test]
+fn a_bundle_that_is_full_says_so_at_once() {
+    for durability in [Durability::Kernel, Durability::Buffered] {
+        let root = tempfile::tempdir().unwrap();
+        let limits = Limits::default().bundle(Bounds::new().count(20));
+        let builder = Recorder::builder().root(root.path()).no_parent().durability(durability).limits(limits);
+        let (recorder, guard) = builder.on_loss(|_| {}).build().unwrap();
+        let thread = under(&recorder, || Thread::start(ThreadMeta::new()));
+        let turn = under(&recorder, || thread.turn(None));
+        under(&recorder, || (0..100).for_each(|_| drop(turn.tool(Call::new("look")))));
+        // Nothing ends it here, as nothing would if the process were killed now.
+        let said = || {
+            let Some(name) = names(root.path()).pop() else { return 0 };
+            let bundle = Bundle::read(&root.path().join(name));
+            let gaps = bundle.all("other").into_iter().filter(|event| event["kind"] == "recording_gap");
+            gaps.map(|gap| gap["metadata"]["lost"].as_u64().unwrap()).sum()
+        };
+        until(|| said() > 0);
+        assert!(durability == Durability::Buffered || said() == 1);
+        drop((turn, thread, guard));
+        assert_eq!(said(), recorder.stats().lost(), "the rest is said at the end");
+    }
 }
 
 #[test]

@@ -31,6 +31,8 @@ struct Shared {
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
     fill: Option<Fill>,
+    /// Whether the log is told that the bundle is full.
+    said_full: AtomicBool,
     /// What was taken, about.
     events: AtomicU64,
     bytes: AtomicU64,
@@ -50,6 +52,7 @@ impl QueuedWriter {
             moved: Mutex::default(),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
+            said_full: AtomicBool::new(false),
             events: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
@@ -74,7 +77,7 @@ impl QueuedWriter {
         if let Some(fill) = &self.0.fill
             && let Err(full) = fill.fit(&mut ready, self.0.held())
         {
-            return Err(self.0.lose(Lost::Payload(ready.kind()), &full.to_string()));
+            return Err(self.lose_dependent(Lost::Payload(ready.kind()), &full.to_string()));
         }
         let ready = ready.into_compact();
         let number = self.0.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
@@ -90,7 +93,7 @@ impl QueuedWriter {
         if let Some(fill) = &self.0.fill
             && let Err(full) = fill.takes(event.kind(), self.0.held())
         {
-            return Err(self.0.lose(Lost::Event(event.kind()), &full.to_string()));
+            return Err(self.lose_dependent(Lost::Event(event.kind()), &full.to_string()));
         }
         self.0.events.fetch_add(1, Ordering::Relaxed);
         let bytes = mem::size_of::<Task>() + text_bytes(event);
@@ -108,7 +111,12 @@ impl QueuedWriter {
 
     /// Counts the loss of what rests on something that was lost.
     pub(super) fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
-        self.0.lose(what, reason)
+        self.0.lose(what, reason);
+        // As in `Writer`: with the first that was not taken.
+        if self.0.is_full() && !self.0.said_full.swap(true, Ordering::Relaxed) {
+            let _ = self.0.push(Task::SayLost { at: UnixMillis::now() }, 0);
+        }
+        what
     }
 
     pub(super) fn finish(&self, at: UnixMillis) {
@@ -167,12 +175,12 @@ impl Shared {
         let _ = self.writer.set(made.ok());
     }
 
-    /// The writer, which will say what was not taken: when there is room again, so that one gap says all of it, or when
-    /// the bundle ends.
-    fn writer(&self, is_end: bool) -> Option<&Writer> {
+    /// The writer, which will say what was not taken: when there is room again, so that one gap says all of it, or at
+    /// once.
+    fn writer(&self, at_once: bool) -> Option<&Writer> {
         let writer = self.writer.get()?.as_ref()?;
         let is_time = || !self.is_full() && self.options.queue.has_room(&self.options.limits);
-        if self.has_gap.load(Ordering::Relaxed) && (is_end || is_time()) {
+        if self.has_gap.load(Ordering::Relaxed) && (at_once || is_time()) {
             self.has_gap.store(false, Ordering::Relaxed);
             writer.remember_all(mem::take(&mut *locked(&self.gap)));
         }
@@ -223,6 +231,7 @@ enum Task {
     Store { number: u64, thread: ThreadId, ready: ReadyBody, reference: PayloadRef },
     Append { at: UnixMillis, context: EventContext, event: Event },
     AppendLast { at: UnixMillis, event: Event },
+    SayLost { at: UnixMillis },
     Finish { at: UnixMillis },
 }
 
@@ -233,7 +242,16 @@ impl Task {
             Self::Create => Some(Lost::Bundle),
             Self::Store { ready, .. } => Some(Lost::Payload(ready.kind())),
             Self::Append { event, .. } | Self::AppendLast { event, .. } => Some(Lost::Event(event.kind())),
-            Self::Finish { .. } => None,
+            Self::SayLost { .. } | Self::Finish { .. } => None,
+        }
+    }
+
+    /// Whether all is to be said before it, or by it, that is not in the bundle.
+    fn says_all(&self) -> bool {
+        match self {
+            Self::AppendLast { .. } | Self::SayLost { .. } | Self::Finish { .. } => true,
+            Self::Append { event, .. } => event.kind() == EventKind::RolloutEnded,
+            Self::Create | Self::Store { .. } => false,
         }
     }
 }
@@ -242,7 +260,7 @@ impl Job {
     /// Whether a bundle can't do without it.
     pub(super) fn frames_a_bundle(&self) -> bool {
         match &self.task {
-            Task::Create | Task::AppendLast { .. } | Task::Finish { .. } => true,
+            Task::Create | Task::AppendLast { .. } | Task::SayLost { .. } | Task::Finish { .. } => true,
             Task::Append { event, .. } => matches!(event.kind(), EventKind::RolloutEnded | EventKind::RolloutStarted),
             Task::Store { .. } => false,
         }
@@ -266,8 +284,7 @@ impl Job {
         if let Task::Create = task {
             return bundle.make();
         }
-        let is_end = matches!(task, Task::AppendLast { .. } | Task::Finish { .. });
-        let Some(writer) = bundle.writer(is_end) else { return };
+        let Some(writer) = bundle.writer(task.says_all()) else { return };
         match task {
             Task::Create => {}
             Task::Store { number, thread, ready, reference } => {
@@ -279,6 +296,7 @@ impl Job {
             }
             Task::Append { at, context, event } => drop(writer.append_redacted(at, &context, &bundle.renamed(event))),
             Task::AppendLast { at, event } => writer.append_last(at, &event),
+            Task::SayLost { at } => writer.say_lost(at),
             Task::Finish { at } => writer.finish(at),
         }
     }
