@@ -14,7 +14,7 @@ use otel_trace::bundle::Reader;
 use otel_trace::graph::Severity;
 use otel_trace::reduce::{Options, reduce};
 use otel_trace::{
-    Bounds, Call, Durability, Guard, Json, Limits, Model, Recorder, Stats, Store, Thread, ThreadMeta, Window,
+    Bounds, Call, Durability, Exact, Guard, Json, Limits, Model, Recorder, Stats, Store, Thread, ThreadMeta, Window,
 };
 use serde_json::{Value, json};
 use tracing_subscriber::prelude::*;
@@ -128,6 +128,19 @@ fn a_bundle_that_is_full_says_so_at_once() {
         drop((turn, thread, guard));
         assert_eq!(said(), recorder.stats().lost(), "the rest is said at the end");
     }
+}
+
+#[test]
+fn a_body_that_is_larger_than_the_whole_queue_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let builder = Recorder::builder().root(root.path()).no_parent().durability(Durability::Buffered);
+    let (recorder, guard) = builder.build().unwrap();
+    let body = [br#"{"input":""#.as_slice(), &vec![b'x'; 70 << 20], br#""}"#].concat();
+    under(&recorder, || Thread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Exact(&body)));
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0);
+    let bundle = bundles(root.path()).remove(0);
+    assert!(bundle.bytes(&bundle.one("inference_started")["request_payload"]) == body);
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub struct Limits {
     /// The most events and bodies that wait to be written where [`Durability::Buffered`](super::Durability::Buffered)
     /// is chosen. 65,536 unless set.
     pub queue_events: usize,
-    /// The most bytes of them, likewise. 64 MiB unless set.
+    /// The most bytes of them, likewise. 64 MiB unless set. One body that alone is larger is taken beside them, and of
+    /// others of its size, while it waits, both ends.
     pub queue_bytes: usize,
     /// How much one bundle takes. Unbounded unless set.
     pub bundle: Bounds,

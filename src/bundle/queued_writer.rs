@@ -131,23 +131,48 @@ impl Shared {
         }
         let what = task.what();
         let job = Job { bundle: Arc::clone(self), task };
-        match (self.options.queue.push(job, bytes, &self.options.limits), what) {
-            (Ok(()), _) => {
+        match self.options.queue.push(job, bytes, &self.options.limits) {
+            Ok(()) => {
                 self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 Ok(())
             }
-            // Nothing is to be said of a bundle that was finished before.
-            (Err(NotTaken::Over), None) => Err(Lost::Late),
-            (Err(NotTaken::Over), Some(what)) => {
-                self.options.lose(Lost::Late, what.name());
-                Err(Lost::Late)
-            }
-            (Err(NotTaken::Full), what) => Err(self.lose(what.unwrap_or(Lost::Bundle), FULL)),
-            (Err(NotTaken::NoThread(error)), what) => {
+            Err(NotTaken::Full(job)) => self.push_less(*job, bytes),
+            Err(NotTaken::Over) => Err(self.lose_late(what)),
+            Err(NotTaken::NoThread(error)) => {
                 let what = what.unwrap_or(Lost::Bundle);
                 Err(self.lose(what, &format!("no thread can be started to write it: {error}")))
             }
         }
+    }
+
+    /// What there is no room for is lost; of a body that never has room beside another like it, the ends are not.
+    fn push_less(self: &Arc<Self>, job: Job, bytes: usize) -> Result<(), Lost> {
+        let most = self.options.limits.queue_bytes;
+        match job.task {
+            Task::Store { number, thread, mut ready, reference } if bytes > most => {
+                ready.cut(self.options.limits.body_bytes(most));
+                let bytes = ready.bytes().len();
+                if bytes > most {
+                    return Err(self.lose(Lost::Payload(ready.kind()), FULL));
+                }
+                self.push(Task::Store { number, thread, ready, reference }, bytes)
+            }
+            // Nothing of the bundle can be written then.
+            Task::Create => {
+                let _ = self.writer.set(None);
+                self.options.lose(Lost::Bundle, FULL);
+                Err(Lost::Bundle)
+            }
+            task => Err(task.what().map_or(Lost::Bundle, |what| self.lose(what, FULL))),
+        }
+    }
+
+    /// Nothing is to be said of a bundle that was finished before.
+    fn lose_late(&self, what: Option<Lost>) -> Lost {
+        if let Some(what) = what {
+            self.options.lose(Lost::Late, what.name());
+        }
+        Lost::Late
     }
 
     /// Counts a loss, tells of it, and keeps it for the log.
@@ -257,7 +282,7 @@ impl Task {
 }
 
 impl Job {
-    /// Whether a bundle can't do without it.
+    /// Whether a bundle can't do without it. The queue holds as many of these as of all others.
     pub(super) fn frames_a_bundle(&self) -> bool {
         match &self.task {
             Task::Create | Task::AppendLast { .. } | Task::SayLost { .. } | Task::Finish { .. } => true,

@@ -12,6 +12,7 @@ use tracing_subscriber::prelude::*;
 use super::{Builder, Call, Guard, Model, Recorder, Thread, ThreadMeta, Window};
 use crate::bundle::mem_disk::{Doing, MemDisk};
 use crate::bundle::{Durability, Json, Limits, Manifest, Reader};
+use crate::event::PayloadKind;
 use crate::graph::{Code, Graph};
 use crate::reduce::{Options, reduce};
 
@@ -175,6 +176,38 @@ fn what_does_not_fit_into_the_queue_is_counted_by_kind_told_and_named_by_the_gra
         assert!(graph.tool_calls.len() < 100);
         assert_eq!(gaps(&graph), 1, "{:?}", graph.diagnostics);
     }
+}
+
+/// Records a request of so many bytes.
+fn ask(turn: &super::Turn, bytes: usize) {
+    turn.inference(MODEL).request(Json(&serde_json::json!({ "input": "x".repeat(bytes) })));
+}
+
+#[test]
+fn a_body_that_is_larger_than_the_queue_is_taken_alone_and_the_next_by_its_ends() {
+    let mut fixture = Fixture::buffered(Limits::default().queue_bytes(100_000));
+    let door = stall(&fixture.disk);
+    fixture.under(|| {
+        let thread = Thread::start(ThreadMeta::new());
+        let turn = thread.turn(None);
+        (0..2).for_each(|_| ask(&turn, 300_000));
+    });
+    door.open();
+    let graph = fixture.graph();
+    assert_eq!(fixture.recorder.stats().lost(), 0);
+    let requests = graph.raw_payloads.iter().filter(|body| body.kind == PayloadKind::InferenceRequest);
+    let lengths: Vec<_> = requests.map(|body| body.truncated.as_ref().map(|whole| whole.length)).collect();
+    assert_eq!(lengths, [None, Some(300_012)]);
+}
+
+#[test]
+fn a_queue_holds_no_more_bundles_than_it_may_and_tells_of_the_others() {
+    let fixture = Fixture::buffered(Limits::default().queue_events(20));
+    let door = stall(&fixture.disk);
+    fixture.under(|| (0..1_000).for_each(|_| drop(Thread::start(ThreadMeta::new()))));
+    let stats = fixture.recorder.stats();
+    assert!(stats.lost_bundles >= 960, "{stats:?}");
+    door.open();
 }
 
 #[test]
