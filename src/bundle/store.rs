@@ -36,7 +36,7 @@ impl Store {
         let WriterOptions { disk, kept, open_logs, .. } = options;
         match self {
             Self::Files => Arc::new(Files::on(Arc::clone(disk), bundle)),
-            Self::Pack => Arc::new(Pack::new(bundle, Arc::clone(kept), Arc::clone(open_logs))),
+            Self::Pack => Arc::new(Pack::on(Arc::clone(disk), bundle, Arc::clone(kept), Arc::clone(open_logs))),
         }
     }
 }
@@ -114,7 +114,7 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) fn of(bundle: &Path) -> Self {
-        Self { files: Files::new(bundle), pack: Pack::new(bundle, Arc::default(), Arc::default()) }
+        Self { files: Files::new(bundle), pack: Pack::new(bundle) }
     }
 
     pub(super) fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
