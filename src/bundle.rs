@@ -44,6 +44,7 @@ mod line;
 mod line_json;
 mod log;
 mod log_file;
+mod looks;
 mod loss;
 mod manifest;
 mod mask;

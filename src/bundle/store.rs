@@ -92,6 +92,11 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
 
     /// Lets go of what need not be held until the next body.
     fn rest(&self) {}
+
+    /// Whether what it has written can still be found, as far as one look tells.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// A body as it was kept.

@@ -230,6 +230,9 @@ impl Writer {
     /// Says what could not be written. Without that the log must not say that the run has ended: it would be taken for
     /// all of it.
     fn say_all(&self, at: UnixMillis) -> io::Result<()> {
+        if self.log.is_linked() && !self.store.is_there() {
+            self.lose(Lost::Bundle, &io::Error::other("its bodies were deleted while they were written"));
+        }
         if self.has_gap.load(Ordering::Relaxed) {
             self.say_gap(at);
         }

@@ -211,6 +211,10 @@ impl PayloadStore for Pack {
         self.packed.get(reference).map_err(|why| BadPayload::new(reference, why))
     }
 
+    fn is_there(&self) -> bool {
+        self.file.is_there()
+    }
+
     fn rest(&self) {
         self.file.rest();
         self.kept.forget(self.id);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 use super::header::{HEAD, Header, MOST_HEADER};
 use crate::bundle::disk::{Disk, DiskFile, Identity};
+use crate::bundle::looks::Looks;
 use crate::bundle::open_logs::{OpenLogs, Rests};
 
 /// Up to so many bytes are copied behind their header, so that a record is one write. A second write costs less than
@@ -22,6 +23,7 @@ pub(super) struct PackFile {
     /// Where nothing is reserved yet.
     end: AtomicU64,
     state: Mutex<State>,
+    looks: Looks,
     open_logs: Arc<OpenLogs>,
 }
 
@@ -30,15 +32,21 @@ enum State {
     Unmade,
     Open(Arc<dyn DiskFile>),
     Closed(Identity),
+    /// Deleted while it was open: the bodies in it went with it.
+    Deleted,
 }
 
 impl PackFile {
     pub(super) fn new(disk: Arc<dyn Disk>, path: PathBuf, open_logs: Arc<OpenLogs>) -> Self {
-        Self { disk, path, end: AtomicU64::new(HEAD.len() as u64), state: Mutex::new(State::Unmade), open_logs }
+        let end = AtomicU64::new(HEAD.len() as u64);
+        Self { disk, path, end, state: Mutex::new(State::Unmade), looks: Looks::default(), open_logs }
     }
 
     /// Writes a record and gives its offset. On an error there are bytes that no reference names, at most.
     pub(super) fn append(self: &Arc<Self>, header: &Header, stored: &[u8]) -> io::Result<u64> {
+        if self.looks.is_time() {
+            self.look();
+        }
         let file = self.open()?;
         let length = (header.size() + stored.len()) as u64;
         let start = self.end.fetch_add(length, Ordering::Relaxed);
@@ -53,6 +61,26 @@ impl PackFile {
         }
     }
 
+    /// One that was moved is whole where it is now.
+    fn look(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Open(file) = &*state
+            && !file.is_linked()
+        {
+            *state = State::Deleted;
+        }
+    }
+
+    /// Whether what was written can still be found.
+    pub(super) fn is_there(&self) -> bool {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Unmade => true,
+            State::Open(file) => file.is_linked(),
+            State::Closed(identity) => self.disk.identity(&self.path).is_ok_and(|found| found == *identity),
+            State::Deleted => false,
+        }
+    }
+
     fn open(self: &Arc<Self>) -> io::Result<Arc<dyn DiskFile>> {
         let file = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,6 +88,7 @@ impl PackFile {
                 State::Open(file) => return Ok(Arc::clone(file)),
                 State::Unmade => self.make()?,
                 State::Closed(identity) => self.open_again(*identity)?,
+                State::Deleted => return Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
             };
             *state = State::Open(Arc::clone(&opened));
             opened
@@ -104,6 +133,8 @@ impl PackFile {
         rest(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
+
+const DELETED: &str = "the pack was deleted while it was written";
 
 fn rest(state: &mut State) {
     if let State::Open(file) = state
