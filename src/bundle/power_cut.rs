@@ -208,6 +208,29 @@ fn a_disk_that_refuses_to_be_forced_is_told_and_nothing_is_lost_while_it_goes_on
     }
 }
 
+#[test]
+fn a_body_that_can_not_be_forced_now_keeps_no_other_from_it_and_is_tried_again() {
+    let program = Program::new(Durability::Fsync(SyncEvery::Millis(1_000_000)), Store::Files);
+    let writer = program.writer();
+    (0..10).for_each(|number| record(&writer, number));
+    // As where there is no file left.
+    program.disk.plant(|path, doing| match doing {
+        Doing::Other if path.ends_with("payloads/3.json") => Err(std::io::Error::from_raw_os_error(24)),
+        Doing::Other | Doing::Create | Doing::Write | Doing::Truncate | Doing::Sync => Ok(()),
+    });
+    (0..3).for_each(|_| program.options.syncs.flush());
+    assert_eq!(program.options.tally.stats().unsynced, 1, "told once");
+    let all: BTreeSet<_> = (0..10).collect();
+    let whole = survivors(&program.disk, 1).whole;
+    assert!(all.difference(&whole).all(|number| *number == 2), "{whole:?}");
+    program.disk.mend();
+    // With nothing new to write.
+    program.options.syncs.flush();
+    for seed in 0..20 {
+        assert_eq!(survivors(&program.disk, seed).whole, all);
+    }
+}
+
 fn io_error() -> std::io::Error {
     std::io::Error::from_raw_os_error(5)
 }

@@ -75,11 +75,12 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
     /// What the file system said. Nothing of the body stays.
     fn put(&self, number: u64, thread: &ThreadId, kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location>;
 
-    /// Waits until the bodies that were put at these places would survive the death of the machine, names and all.
+    /// Waits until the bodies that were put at these places would survive the death of the machine, names and all. One
+    /// that can't be forced to the disk keeps no other from it.
     ///
     /// # Errors
-    /// What the file system said. Any of them may not survive then.
-    fn sync(&self, places: &[Location]) -> io::Result<()>;
+    /// What the file system said. Those that may not survive are left in `places` then, to be tried again.
+    fn sync(&self, places: &mut Vec<Location>) -> io::Result<()>;
 
     /// The body that `reference` names.
     ///

@@ -176,10 +176,16 @@ impl Writer {
             Durability::Fsync(SyncEvery::Event) => {
                 self.unsynced.sync_body(place.clone()).unwrap_or_else(|refused| refused.tell(&self.options));
             }
-            Durability::Fsync(SyncEvery::Millis(every)) => {
+            Durability::Fsync(SyncEvery::Millis(_)) => {
                 self.unsynced.add(place.clone());
-                self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
+                self.sync_later();
             }
+        }
+    }
+
+    fn sync_later(&self) {
+        if let Durability::Fsync(SyncEvery::Millis(every)) = self.options.durability {
+            self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
         }
     }
 
@@ -189,9 +195,7 @@ impl Writer {
             Durability::Fsync(SyncEvery::Event) => {
                 self.unsynced.sync_log(seq).unwrap_or_else(|refused| refused.tell(&self.options));
             }
-            Durability::Fsync(SyncEvery::Millis(every)) => {
-                self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
-            }
+            Durability::Fsync(SyncEvery::Millis(_)) => self.sync_later(),
         }
     }
 
@@ -368,8 +372,11 @@ impl Writer {
             let reason = format!("{} was deleted while it was written", self.path.display());
             self.options.lose(Lost::Bundle, reason);
         }
-        if self.options.durability.syncs() {
-            self.unsynced.sync().unwrap_or_else(|refused| refused.tell(&self.options));
+        if self.options.durability.syncs()
+            && let Err(refused) = self.unsynced.sync()
+        {
+            refused.tell(&self.options);
+            self.sync_later();
         }
         self.log.rest();
         self.store.rest();

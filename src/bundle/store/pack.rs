@@ -198,9 +198,11 @@ impl PayloadStore for Pack {
         })
     }
 
-    fn sync(&self, _: &[Location]) -> io::Result<()> {
+    fn sync(&self, places: &mut Vec<Location>) -> io::Result<()> {
         // All of it, which is one file.
-        self.file.sync()
+        self.file.sync()?;
+        places.clear();
+        Ok(())
     }
 
     fn bytes(&self) -> u64 {
