@@ -65,6 +65,7 @@ mod redaction;
 mod sink;
 mod store;
 mod syncs;
+mod told;
 mod unwritten;
 mod writer;
 mod writer_options;

@@ -14,7 +14,8 @@ use otel_trace::bundle::Reader;
 use otel_trace::graph::Severity;
 use otel_trace::reduce::{Options, reduce};
 use otel_trace::{
-    Bounds, Call, Durability, Exact, Guard, Json, Limits, Model, Recorder, Stats, Store, Thread, ThreadMeta, Window,
+    Bounds, Call, CellStatus, Durability, Exact, ExecutionStatus, Guard, Json, Limits, Model, Recorder, Script, Stats,
+    Store, Thread, ThreadMeta, Window,
 };
 use serde_json::{Value, json};
 use tracing_subscriber::prelude::*;
@@ -65,9 +66,15 @@ fn long_run_within(bounds: Bounds, store: Store, durability: Durability) -> (u64
         let call = turn.inference(MODEL);
         call.request(Json(&asked("first")));
         let tool = turn.tool(Call::new("slow").arguments("{}"));
+        tool.runtime_started(Json(&json!({ "command": ["true"], "cwd": "/" })));
+        let cell = turn.code_cell(Script::new("run()").id("cell").call_id("call"));
         turn.span().in_scope(|| long_run(300));
         call.response(Json(&answered(&"a".repeat(100_000))));
         call.completed();
+        tool.runtime_started(Json(&json!({ "command": ["again"], "cwd": "/" })));
+        tool.runtime_ended(ExecutionStatus::Completed, Json(&json!({ "exit_code": 0, "stdout": "", "stderr": "" })));
+        cell.responded(CellStatus::Yielded, Json(&json!({ "response": {} })));
+        cell.ended(CellStatus::Completed, Json(&json!({ "response": {} })));
         tool.output(&"b".repeat(100_000));
     });
     drop(guard);
@@ -80,6 +87,11 @@ fn long_run_within(bounds: Bounds, store: Store, durability: Durability) -> (u64
     let skipped: Vec<_> = graph.diagnostics.iter().filter(|told| told.severity == Severity::Skipped).collect();
     assert!(skipped.iter().all(|told| told.message.contains("has only the ends of 1")), "{:?}", skipped.first());
     assert!(graph.ended_at.is_some());
+    for name in
+        ["tool_call_runtime_started", "tool_call_runtime_ended", "code_cell_initial_response", "code_cell_ended"]
+    {
+        bundle.one(name);
+    }
     let response = bundle.all("inference_completed").last().unwrap()["response_payload"].clone();
     let whole = answered(&"a".repeat(100_000)).to_string();
     assert_eq!(response["truncated"]["length"], whole.len(), "{response}");
@@ -103,7 +115,36 @@ fn a_bundle_that_is_full_takes_nothing_that_begins_and_all_that_ends() {
         }
     }
     let (_, lines, _) = long_run_within(Bounds::new().count(50), Store::Files, Durability::Kernel);
-    assert!((50..=60).contains(&lines), "{lines}");
+    assert!((50..70).contains(&lines), "{lines}");
+}
+
+#[test]
+fn a_body_that_a_bundle_has_no_room_for_counts_before_it_is_stored() {
+    for (store, durability) in [(Store::Files, Durability::Kernel), (Store::Pack, Durability::Buffered)] {
+        let root = tempfile::tempdir().unwrap();
+        // The answer is beyond the limit of a body, too.
+        let limits = Limits::default().body_bytes(1 << 20).bundle(Bounds::new().bytes(10_000));
+        let builder = Recorder::builder().root(root.path()).no_parent().store(store).durability(durability);
+        let (recorder, guard) = builder.limits(limits).on_loss(|_| {}).build().unwrap();
+        let answer = answered(&"a".repeat(3 << 20));
+        under(&recorder, || {
+            let turn = Thread::start(ThreadMeta::new()).turn(None);
+            let call = turn.inference(MODEL);
+            call.request(Json(&asked("small")));
+            turn.inference(MODEL).request(Json(&asked(&"x".repeat(500_000))));
+            call.response(Json(&answer));
+            call.completed();
+        });
+        drop(guard);
+        let stats = recorder.stats();
+        assert_eq!((stats.lost_payloads["inference_request"], stats.lost_events["inference_started"]), (1, 1));
+        let bundle = bundles(root.path()).remove(0);
+        assert!(bytes_below(&bundle.path) < 20_000, "{}", bytes_below(&bundle.path));
+        let response = &bundle.one("inference_completed")["response_payload"];
+        assert_eq!(response["truncated"]["length"], answer.to_string().len());
+        let head = bundle.body(response)["otel_trace.truncated"]["head"].as_str().unwrap().to_owned();
+        assert!(head.len() > 200 && answer.to_string().starts_with(&head), "{head}");
+    }
 }
 
 #[test]

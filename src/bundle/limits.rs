@@ -1,6 +1,8 @@
 //! Limits: the third step of a body's way to the disk.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::oversize::END_BYTES;
@@ -33,10 +35,25 @@ impl Default for Limits {
 }
 
 /// What stands for a body that is too large.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+struct Cut<'a> {
+    #[serde(rename = "otel_trace.truncated", borrow)]
+    ends: Ends<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Ends<'a> {
-    head: std::borrow::Cow<'a, str>,
-    tail: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    head: Cow<'a, str>,
+    #[serde(borrow)]
+    tail: Cow<'a, str>,
+}
+
+impl Cut<'_> {
+    fn to_bytes(&self) -> Vec<u8> {
+        // Texts always are JSON.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
 }
 
 impl Limits {
@@ -93,9 +110,20 @@ impl Limits {
         let tail = oversize.as_ref().map_or(bytes, |body| &body.tail);
         let (head, tail) = (&bytes[..kept.min(bytes.len())], &tail[tail.len().saturating_sub(kept)..]);
         let ends = Ends { head: String::from_utf8_lossy(head), tail: String::from_utf8_lossy(tail) };
-        let cut = serde_json::json!({ "otel_trace.truncated": ends }).to_string().into_bytes();
-        body.bytes = cut;
+        body.bytes = Cut { ends }.to_bytes();
         body.is_json = true;
         Some(whole)
+    }
+
+    /// Keeps less of a body that was cut before.
+    pub(super) fn apply_again(self, body: &mut BodyBuf) {
+        if body.bytes.len() <= self.body_bytes {
+            return;
+        }
+        let Ok(Cut { ends: Ends { head, tail } }) = serde_json::from_slice(&body.bytes) else { return };
+        let kept = (self.body_bytes / 4).min(END_BYTES);
+        let head = &head[..head.floor_char_boundary(kept)];
+        let tail = &tail[tail.ceil_char_boundary(tail.len().saturating_sub(kept))..];
+        body.bytes = Cut { ends: Ends { head: head.into(), tail: tail.into() } }.to_bytes();
     }
 }

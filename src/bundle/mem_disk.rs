@@ -82,7 +82,7 @@ impl MemDisk {
     /// What is on the disk after the power was cut: what was forced to it, and of the rest whatever `random` says.
     /// Where it was not cut, it is now.
     pub(crate) fn survivors(&self, to: &Path, random: &mut dyn FnMut() -> u64) {
-        let tree = locked(&self.power).at_cut.take().unwrap_or_else(|| locked(&self.tree).clone());
+        let tree = locked(&self.power).at_cut.clone().unwrap_or_else(|| locked(&self.tree).clone());
         tree.survive(0, to, random);
     }
 

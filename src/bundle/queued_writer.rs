@@ -1,6 +1,5 @@
 //! A bundle that another thread writes.
 
-use std::collections::HashMap;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::fill::{Fill, Held};
 use super::loss::Gap;
 use super::queue::NotTaken;
+use super::told::Told;
 use super::writer::Stored;
 use super::{Bounds, Lost, Manifest, ReadyBody, Writer, WriterOptions};
-use crate::event::{Event, EventContext, EventKind, PayloadRef, RawPayloadId, ThreadId, UnixMillis};
+use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, UnixMillis};
 
 /// A bundle that another thread writes, in the order in which it is told.
 #[derive(Debug)]
@@ -26,8 +26,7 @@ struct Shared {
     /// Nothing where the bundle could not be made: that is told, and what was to be in it is not.
     writer: OnceLock<Option<Writer>>,
     last_payload: AtomicU64,
-    /// Bodies that are elsewhere than their events were told.
-    moved: Mutex<HashMap<RawPayloadId, PayloadRef>>,
+    told: Told,
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
     fill: Option<Fill>,
@@ -49,7 +48,7 @@ impl QueuedWriter {
             options,
             writer: OnceLock::new(),
             last_payload: AtomicU64::new(0),
-            moved: Mutex::default(),
+            told: Told::default(),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
             said_full: AtomicBool::new(false),
@@ -84,7 +83,10 @@ impl QueuedWriter {
         let stored = Stored { reference: ready.reference(number), is_json: ready.is_json() };
         let bytes = ready.bytes().len();
         let (thread, reference) = (thread.clone(), stored.reference.clone());
-        self.0.push(Task::Store { number, thread, ready, reference }, bytes)?;
+        let id = &stored.reference.raw_payload_id;
+        self.0.told.waits(id);
+        let pushed = self.0.push(Task::Store { number, thread, ready, reference }, bytes);
+        pushed.inspect_err(|_| self.0.told.is_lost(id))?;
         Ok(stored)
     }
 
@@ -93,11 +95,13 @@ impl QueuedWriter {
         if let Some(fill) = &self.0.fill
             && let Err(full) = fill.takes(event.kind(), self.0.held())
         {
+            self.0.told.are_unnamed(event);
             return Err(self.lose_dependent(Lost::Event(event.kind()), &full.to_string()));
         }
         self.0.events.fetch_add(1, Ordering::Relaxed);
         let bytes = mem::size_of::<Task>() + text_bytes(event);
-        self.0.push(Task::Append { at, context: context.clone(), event: event.clone() }, bytes)
+        let pushed = self.0.push(Task::Append { at, context: context.clone(), event: event.clone() }, bytes);
+        pushed.inspect_err(|_| self.0.told.are_unnamed(event))
     }
 
     /// Has the event written that is the last.
@@ -211,19 +215,6 @@ impl Shared {
         }
         Some(writer)
     }
-
-    /// Bodies are named as they were stored.
-    fn renamed(&self, mut event: Event) -> Event {
-        let mut moved = locked(&self.moved);
-        if !moved.is_empty() {
-            event.for_each_payload_mut(|reference| {
-                if let Some(stored) = moved.remove(&reference.raw_payload_id) {
-                    *reference = stored;
-                }
-            });
-        }
-        event
-    }
 }
 
 const FULL: &str = "more waits to be written than may; the disk is too slow for what is recorded";
@@ -313,13 +304,13 @@ impl Job {
         match task {
             Task::Create => {}
             Task::Store { number, thread, ready, reference } => {
-                if let Ok(stored) = writer.store_as(number, &thread, ready)
-                    && stored.reference != reference
-                {
-                    locked(&bundle.moved).insert(reference.raw_payload_id, stored.reference);
-                }
+                let stored = writer.store_as(number, &thread, ready);
+                bundle.told.is_stored(&reference, stored.ok().map(|stored| stored.reference));
             }
-            Task::Append { at, context, event } => drop(writer.append_redacted(at, &context, &bundle.renamed(event))),
+            Task::Append { at, context, mut event } => {
+                bundle.told.name(&mut event);
+                drop(writer.append_redacted(at, &context, &event));
+            }
             Task::AppendLast { at, event } => writer.append_last(at, &event),
             Task::SayLost { at } => writer.say_lost(at),
             Task::Finish { at } => writer.finish(at),
@@ -361,4 +352,44 @@ fn text_bytes(event: &Event) -> usize {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bundle::mem_disk::MemDisk;
+    use crate::bundle::{Durability, Json, Limits, Store};
+    use crate::event::{PayloadKind, ProtocolEventObserved};
+
+    #[test]
+    fn nothing_is_held_of_bodies_whose_events_did_not_fit() {
+        let disk = MemDisk::default();
+        let limits = Limits::default().queue_events(5);
+        let (durability, store) = (Durability::Buffered, Store::Pack);
+        let options =
+            WriterOptions { durability, store, limits, disk: Arc::new(disk.clone()), ..WriterOptions::default() };
+        // Nothing is written until this end is dropped.
+        let (door, opened) = mpsc::channel::<()>();
+        let opened = Mutex::new(opened);
+        disk.plant(move |_, _| {
+            let _ = locked(&opened).recv();
+            Ok(())
+        });
+        let manifest = Manifest::new("trace".into(), "rollout".into(), "thread".into(), UnixMillis(5));
+        let writer = QueuedWriter::create(Path::new("/traces"), manifest, options.clone());
+        for _ in 0..20 {
+            let body = options.ready(PayloadKind::ProtocolEvent, &Json("said"));
+            let Ok(stored) = writer.store(&"t".into(), body) else { continue };
+            let event = ProtocolEventObserved { event_type: "e".to_owned(), event_payload: stored.reference };
+            let _ = writer.append_redacted(UnixMillis(6), &EventContext::default(), &event.into());
+        }
+        drop(door);
+        options.queue.finish(Duration::from_secs(600));
+        let stats = options.tally.stats();
+        assert!(stats.payloads["protocol_event"] > stats.events["protocol_event_observed"], "{stats:?}");
+        assert_eq!(writer.0.told.len(), 0);
+    }
 }

@@ -94,6 +94,9 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
     /// Lets go of what need not be held until the next body.
     fn rest(&self) {}
 
+    /// This thread is over: little more will come of it.
+    fn thread_ended(&self, _thread: &ThreadId) {}
+
     /// Whether what it has written can still be found, as far as one look tells.
     fn is_there(&self) -> bool {
         true

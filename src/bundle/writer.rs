@@ -224,7 +224,11 @@ impl Writer {
         if event.kind() == EventKind::RolloutEnded {
             self.say_all(at).map_err(|unsaid| self.lose(Lost::Event(event.kind()), &unsaid))?;
         }
-        let seq = self.append_line(at, context, event)?;
+        let written = self.append_line(at, context, event);
+        if let Event::ThreadEnded(ended) = event {
+            self.store.thread_ended(&ended.thread_id);
+        }
+        let seq = written?;
         if self.has_gap.load(Ordering::Relaxed) && !(self.is_full() && self.said_full.load(Ordering::Relaxed)) {
             self.say_gap(at);
         }

@@ -213,6 +213,10 @@ impl PayloadStore for Pack {
         self.packed.get(reference).map_err(|why| BadPayload::new(reference, why))
     }
 
+    fn thread_ended(&self, thread: &ThreadId) {
+        self.kept.forget_thread(self.id, thread);
+    }
+
     fn is_there(&self) -> bool {
         self.file.is_there()
     }
