@@ -387,7 +387,9 @@ fn processes_that_prune_one_root_at_once_remove_no_more_than_the_bounds_ask() {
         let mut processes: Vec<_> = (0..8).map(|_| Running::start(test, root.path())).collect();
         // All at once.
         processes.iter_mut().for_each(|process| drop(process.0.stdin.take()));
-        processes.iter_mut().for_each(|process| drop(process.0.wait().unwrap()));
+        for process in &mut processes {
+            process.0.wait().unwrap();
+        }
         let left = names(root.path()).len();
         assert!((60..=68).contains(&left), "{left} of 98");
         assert_eq!(left - are_there(&old).into_iter().filter(|is_there| *is_there).count(), 8, "those that just ran");

@@ -2,7 +2,8 @@
 //!
 //! A recorder has one file under its root, `.otel-trace-<uuid>.lock`, which it holds locked while it lives: the death of
 //! its process, however it comes, lets go of the lock. The names of its bundles stand in the file, each in a slot, from
-//! before it has its name until nothing writes to it. One file for all of them: a file held open for each bundle would
+//! before it has its name until nothing writes to it. What still stands there when the lock has fallen was left: nobody
+//! writes to it, though nobody ended it. One file for all of them: a file held open for each bundle would
 //! be too many for a server of many conversations.
 
 use std::collections::HashSet;

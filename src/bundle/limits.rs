@@ -79,7 +79,8 @@ impl Limits {
     }
 
     /// How much one bundle takes. A bundle that is full takes nothing that begins, only the ends of what has begun, and of
-    /// the bodies of those 1 KiB: so it may grow somewhat larger. What it does not take is lost, counted and named in it:
+    /// the bodies of those 1 KiB: so it may grow somewhat larger. A body counts before it is stored: one that there is no
+    /// room for is not taken, or cut if it may be that of an end. What it does not take is lost, counted and named in it:
     /// the first at once, the rest when it ends.
     #[must_use]
     pub fn bundle(mut self, bounds: Bounds) -> Self {

@@ -152,23 +152,28 @@ impl Shared {
     /// What there is no room for is lost; of a body that never has room beside another like it, the ends are not.
     fn push_less(self: &Arc<Self>, job: Job, bytes: usize) -> Result<(), Lost> {
         let most = self.options.limits.queue_bytes;
+        let what = job.task.what();
         match job.task {
             Task::Store { number, thread, mut ready, reference } if bytes > most => {
                 ready.cut(self.options.limits.body_bytes(most));
                 let bytes = ready.bytes().len();
-                if bytes > most {
-                    return Err(self.lose(Lost::Payload(ready.kind()), FULL));
+                if bytes <= most {
+                    return self.push(Task::Store { number, thread, ready, reference }, bytes);
                 }
-                self.push(Task::Store { number, thread, ready, reference }, bytes)
             }
-            // Nothing of the bundle can be written then.
             Task::Create => {
+                // Nothing else of the bundle can be written then, and nothing is told of it.
                 let _ = self.writer.set(None);
                 self.options.lose(Lost::Bundle, FULL);
-                Err(Lost::Bundle)
+                return Err(Lost::Bundle);
             }
-            task => Err(task.what().map_or(Lost::Bundle, |what| self.lose(what, FULL))),
+            Task::Store { .. }
+            | Task::Append { .. }
+            | Task::AppendLast { .. }
+            | Task::SayLost { .. }
+            | Task::Finish { .. } => {}
         }
+        Err(what.map_or(Lost::Bundle, |what| self.lose(what, FULL)))
     }
 
     /// Nothing is to be said of a bundle that was finished before.
@@ -309,7 +314,8 @@ impl Job {
             }
             Task::Append { at, context, mut event } => {
                 bundle.told.name(&mut event);
-                drop(writer.append_redacted(at, &context, &event));
+                // What is lost of it, the writer has told.
+                let _ = writer.append_redacted(at, &context, &event);
             }
             Task::AppendLast { at, event } => writer.append_last(at, &event),
             Task::SayLost { at } => writer.say_lost(at),
@@ -373,13 +379,17 @@ mod tests {
             WriterOptions { durability, store, limits, disk: Arc::new(disk.clone()), ..WriterOptions::default() };
         // Nothing is written until this end is dropped.
         let (door, opened) = mpsc::channel::<()>();
+        let (reached, is_reached) = mpsc::channel();
         let opened = Mutex::new(opened);
         disk.plant(move |_, _| {
+            let _ = reached.send(());
             let _ = locked(&opened).recv();
             Ok(())
         });
         let manifest = Manifest::new("trace".into(), "rollout".into(), "thread".into(), UnixMillis(5));
         let writer = QueuedWriter::create(Path::new("/traces"), manifest, options.clone());
+        // The bundle is being made, and waits no more. So the third event is the first that does not fit.
+        is_reached.recv().expect("stalled");
         for _ in 0..20 {
             let body = options.ready(PayloadKind::ProtocolEvent, &Json("said"));
             let Ok(stored) = writer.store(&"t".into(), body) else { continue };

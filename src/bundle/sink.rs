@@ -10,7 +10,6 @@ use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, UnixMillis};
 
 /// The writer of a bundle, as the recorder's durability wants it.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a bundle has one, in a place of its own; events need no further step")]
 pub(crate) enum Sink {
     /// Written when a call returns.
     Direct(Writer),

@@ -11,6 +11,9 @@ use super::log_file::LogFile;
 use super::{Location, Lost, PayloadStore, WriterOptions};
 use crate::event::Seq;
 
+/// The most bodies that are tried again, so that a disk that never takes them does not cost ever more memory.
+const MOST_AGAIN: usize = 1 << 16;
+
 /// What a bundle has to force to the disk.
 #[derive(Debug)]
 pub(super) struct Unsynced {
@@ -58,7 +61,9 @@ impl Unsynced {
         {
             bodies.clear();
         }
-        locked(&self.bodies).append(&mut bodies);
+        let mut waiting = locked(&self.bodies);
+        bodies.truncate(MOST_AGAIN.saturating_sub(waiting.len()));
+        waiting.append(&mut bodies);
         forced
     }
 

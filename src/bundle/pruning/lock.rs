@@ -26,10 +26,14 @@ impl PruneLock {
             made => made?,
         };
         // One that was removed before it could be locked is not the lock any more.
-        let is_the_lock = || Ok(Identity::of(&path.symlink_metadata()?) == Identity::of(&file.metadata()?));
-        let is_ours = file.try_lock().is_ok() && is_the_lock().unwrap_or_else(|_: io::Error| false);
+        let is_there = || path.symlink_metadata().is_ok_and(|found| Some(Identity::of(&found)) == identity_of(&file));
+        let is_ours = file.try_lock().is_ok() && is_there();
         Ok(is_ours.then_some(Self { path, _file: file }))
     }
+}
+
+fn identity_of(file: &File) -> Option<Identity> {
+    file.metadata().ok().map(|metadata| Identity::of(&metadata))
 }
 
 impl Drop for PruneLock {
