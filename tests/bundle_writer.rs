@@ -14,9 +14,10 @@ use std::thread;
 use common::{Bundle, child, role};
 use otel_trace::bundle::{ErrorKind, Manifest, Reader, Tally, Writer, WriterOptions};
 use otel_trace::event::{
-    Event, EventContext, Other, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStatus, TurnStarted, UnixMillis,
+    Event, EventContext, Other, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStatus, ThreadEnded, TurnStarted,
+    UnixMillis,
 };
-use otel_trace::{Body, BodyBuf, BodyError, Exact, Json, Limits, Lost, PayloadKind, Redact};
+use otel_trace::{Body, BodyBuf, BodyError, Exact, Json, Limits, Lost, PayloadKind, Redact, Store};
 use serde_json::{Value, json};
 
 fn create(root: &Path, options: WriterOptions) -> Writer {
@@ -52,6 +53,24 @@ fn seq_is_the_line_number_however_many_threads_write() {
     for (seq, id) in seqs {
         assert_eq!(bundle.lines[seq as usize - 1]["payload"]["codex_turn_id"], id);
     }
+}
+
+#[test]
+fn a_pack_holds_nothing_of_a_thread_that_has_ended() {
+    let root = tempfile::tempdir().unwrap();
+    let mut options = WriterOptions::default();
+    options.store = Store::Pack;
+    let writer = create(root.path(), options);
+    let grown_by = || {
+        let length = || fs::metadata(writer.path().join("payloads.pack")).map_or(0, |pack| pack.len());
+        let before = length();
+        writer.put(&"t".into(), PayloadKind::InferenceRequest, &Json(&"x".repeat(50_000))).unwrap();
+        length() - before
+    };
+    assert!(grown_by() > 50_000 && grown_by() < 1_000, "what is repeated is the difference");
+    let ended = ThreadEnded { thread_id: "t".into(), status: RolloutStatus::Completed, error: None };
+    append(&writer, &ended.into()).unwrap();
+    assert!(grown_by() > 50_000, "there is nothing to compare it with");
 }
 
 #[test]

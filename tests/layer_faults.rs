@@ -8,9 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use common::{Bundle, bundles, child, record, record_one, recorder, role, under};
+use common::{Bundle, bundles, child, record, record_one, recorder, role, under, until};
 use otel_trace::{
-    Body, BodyBuf, BodyError, Call, Exact, Json, Lost, Model, PayloadKind, Recorder, Thread, ThreadMeta, Window,
+    Body, BodyBuf, BodyError, Call, Durability, Exact, Json, Lost, Model, PayloadKind, Recorder, Store, Thread,
+    ThreadMeta, Window,
 };
 use serde::ser::{Error, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -38,6 +39,61 @@ impl Serialize for Panics {
     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
         panic!("planted panic")
     }
+}
+
+/// A run of so many calls with results, in the midst of which something happens.
+fn amid_calls(recorder: &Recorder, trouble: impl FnOnce(&Path)) {
+    let thread = under(recorder, || Thread::start(ThreadMeta::new()));
+    let turn = under(recorder, || thread.turn(None));
+    let calls = |count| under(recorder, || (0..count).for_each(|_| turn.tool(Call::new("n")).output("done")));
+    calls(10);
+    until(|| recorder.stats().events.get("tool_call_ended") == Some(&10));
+    trouble(&thread.bundle().unwrap());
+    calls(500);
+    // While it goes on.
+    until(|| recorder.stats().lost() > 0);
+    let stats = recorder.stats();
+    assert_eq!(stats.lost_bundles, 0);
+    turn.completed();
+    thread.completed();
+}
+
+#[test]
+fn a_bundle_that_is_deleted_amid_its_run_is_missed_before_the_end() {
+    for (store, durability) in
+        [(Store::Files, Durability::Kernel), (Store::Pack, Durability::Kernel), (Store::Pack, Durability::Buffered)]
+    {
+        let root = tempfile::tempdir().unwrap();
+        let builder = Recorder::builder().root(root.path()).no_parent().store(store).durability(durability);
+        let (recorder, guard) = builder.on_loss(|_| {}).build().unwrap();
+        amid_calls(&recorder, |bundle| fs::remove_dir_all(bundle).unwrap());
+        drop(guard);
+        let stats = recorder.stats();
+        let gone = stats.events["tool_call_ended"] - 10;
+        assert!(gone < 40, "{store:?} {durability:?}: {stats:?}");
+        assert_eq!(stats.lost_bundles, 1);
+    }
+}
+
+#[test]
+fn bodies_that_are_deleted_amid_a_run_are_missed_and_the_log_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    let builder = Recorder::builder().root(root.path()).no_parent().store(Store::Pack);
+    let (recorder, guard) = builder.on_loss(|_| {}).build().unwrap();
+    amid_calls(&recorder, |bundle| fs::remove_file(bundle.join("payloads.pack")).unwrap());
+    drop(guard);
+    let stats = recorder.stats();
+    assert!(stats.lost_payloads["tool_result"] > 460, "{stats:?}");
+    assert_eq!(stats.lost_bundles, 1);
+    let bundle = fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
+    let log = fs::read_to_string(bundle.join("trace.jsonl")).unwrap();
+    let gaps: Vec<Value> = log
+        .lines()
+        .filter(|line| line.contains("recording_gap"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let lost: u64 = gaps.iter().map(|gap| gap["payload"]["metadata"]["lost"].as_u64().unwrap()).sum();
+    assert_eq!(lost, stats.lost());
 }
 
 #[test]

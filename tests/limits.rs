@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, SystemTime};
 
-use common::{bundles, child, role, running, under};
+use common::{Bundle, bundles, child, role, running, under, until};
 use otel_trace::bundle::Reader;
 use otel_trace::graph::Severity;
 use otel_trace::reduce::{Options, reduce};
 use otel_trace::{
-    Bounds, Call, Durability, Guard, Json, Limits, Model, Recorder, Stats, Store, Thread, ThreadMeta, Window,
+    Bounds, Call, CellStatus, Durability, Exact, ExecutionStatus, Guard, Json, Limits, Model, Recorder, Script, Stats,
+    Store, Thread, ThreadMeta, Window,
 };
 use serde_json::{Value, json};
 use tracing_subscriber::prelude::*;
@@ -65,9 +66,15 @@ fn long_run_within(bounds: Bounds, store: Store, durability: Durability) -> (u64
         let call = turn.inference(MODEL);
         call.request(Json(&asked("first")));
         let tool = turn.tool(Call::new("slow").arguments("{}"));
+        tool.runtime_started(Json(&json!({ "command": ["true"], "cwd": "/" })));
+        let cell = turn.code_cell(Script::new("run()").id("cell").call_id("call"));
         turn.span().in_scope(|| long_run(300));
         call.response(Json(&answered(&"a".repeat(100_000))));
         call.completed();
+        tool.runtime_started(Json(&json!({ "command": ["again"], "cwd": "/" })));
+        tool.runtime_ended(ExecutionStatus::Completed, Json(&json!({ "exit_code": 0, "stdout": "", "stderr": "" })));
+        cell.responded(CellStatus::Yielded, Json(&json!({ "response": {} })));
+        cell.ended(CellStatus::Completed, Json(&json!({ "response": {} })));
         tool.output(&"b".repeat(100_000));
     });
     drop(guard);
@@ -80,6 +87,11 @@ fn long_run_within(bounds: Bounds, store: Store, durability: Durability) -> (u64
     let skipped: Vec<_> = graph.diagnostics.iter().filter(|told| told.severity == Severity::Skipped).collect();
     assert!(skipped.iter().all(|told| told.message.contains("has only the ends of 1")), "{:?}", skipped.first());
     assert!(graph.ended_at.is_some());
+    for name in
+        ["tool_call_runtime_started", "tool_call_runtime_ended", "code_cell_initial_response", "code_cell_ended"]
+    {
+        bundle.one(name);
+    }
     let response = bundle.all("inference_completed").last().unwrap()["response_payload"].clone();
     let whole = answered(&"a".repeat(100_000)).to_string();
     assert_eq!(response["truncated"]["length"], whole.len(), "{response}");
@@ -103,7 +115,73 @@ fn a_bundle_that_is_full_takes_nothing_that_begins_and_all_that_ends() {
         }
     }
     let (_, lines, _) = long_run_within(Bounds::new().count(50), Store::Files, Durability::Kernel);
-    assert!((50..60).contains(&lines), "{lines}");
+    assert!((50..70).contains(&lines), "{lines}");
+}
+
+#[test]
+fn a_body_that_a_bundle_has_no_room_for_counts_before_it_is_stored() {
+    for (store, durability) in [(Store::Files, Durability::Kernel), (Store::Pack, Durability::Buffered)] {
+        let root = tempfile::tempdir().unwrap();
+        // The answer is beyond the limit of a body, too.
+        let limits = Limits::default().body_bytes(1 << 20).bundle(Bounds::new().bytes(10_000));
+        let builder = Recorder::builder().root(root.path()).no_parent().store(store).durability(durability);
+        let (recorder, guard) = builder.limits(limits).on_loss(|_| {}).build().unwrap();
+        let answer = answered(&"a".repeat(3 << 20));
+        under(&recorder, || {
+            let turn = Thread::start(ThreadMeta::new()).turn(None);
+            let call = turn.inference(MODEL);
+            call.request(Json(&asked("small")));
+            turn.inference(MODEL).request(Json(&asked(&"x".repeat(500_000))));
+            call.response(Json(&answer));
+            call.completed();
+        });
+        drop(guard);
+        let stats = recorder.stats();
+        assert_eq!((stats.lost_payloads["inference_request"], stats.lost_events["inference_started"]), (1, 1));
+        let bundle = bundles(root.path()).remove(0);
+        assert!(bytes_below(&bundle.path) < 20_000, "{}", bytes_below(&bundle.path));
+        let response = &bundle.one("inference_completed")["response_payload"];
+        assert_eq!(response["truncated"]["length"], answer.to_string().len());
+        let head = bundle.body(response)["otel_trace.truncated"]["head"].as_str().unwrap().to_owned();
+        assert!(head.len() > 200 && answer.to_string().starts_with(&head), "{head}");
+    }
+}
+
+#[test]
+fn a_bundle_that_is_full_says_so_at_once() {
+    for durability in [Durability::Kernel, Durability::Buffered] {
+        let root = tempfile::tempdir().unwrap();
+        let limits = Limits::default().bundle(Bounds::new().count(20));
+        let builder = Recorder::builder().root(root.path()).no_parent().durability(durability).limits(limits);
+        let (recorder, guard) = builder.on_loss(|_| {}).build().unwrap();
+        let thread = under(&recorder, || Thread::start(ThreadMeta::new()));
+        let turn = under(&recorder, || thread.turn(None));
+        under(&recorder, || (0..100).for_each(|_| drop(turn.tool(Call::new("look")))));
+        // Nothing ends it here, as nothing would if the process were killed now.
+        let said = || {
+            let Some(name) = names(root.path()).pop() else { return 0 };
+            let bundle = Bundle::read(&root.path().join(name));
+            let gaps = bundle.all("other").into_iter().filter(|event| event["kind"] == "recording_gap");
+            gaps.map(|gap| gap["metadata"]["lost"].as_u64().unwrap()).sum()
+        };
+        until(|| said() > 0);
+        assert!(durability == Durability::Buffered || said() == 1);
+        drop((turn, thread, guard));
+        assert_eq!(said(), recorder.stats().lost(), "the rest is said at the end");
+    }
+}
+
+#[test]
+fn a_body_that_is_larger_than_the_whole_queue_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let builder = Recorder::builder().root(root.path()).no_parent().durability(Durability::Buffered);
+    let (recorder, guard) = builder.build().unwrap();
+    let body = [br#"{"input":""#.as_slice(), &vec![b'x'; 70 << 20], br#""}"#].concat();
+    under(&recorder, || Thread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Exact(&body)));
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0);
+    let bundle = bundles(root.path()).remove(0);
+    assert!(bundle.bytes(&bundle.one("inference_started")["request_payload"]) == body);
 }
 
 #[test]
@@ -259,13 +337,87 @@ fn a_bundle_that_another_process_writes_to_is_never_removed_and_one_that_it_left
     process.kill();
     let (_, removed) = run(root.path(), strict);
     assert_eq!((bundle.exists(), removed), (false, 2), "that one, and the run before");
-    // A run that was killed a moment ago may be of a program that doesn't say what it writes to.
-    let process = Running::start(test, root.path());
-    let left = names(root.path());
-    process.kill();
+    // Killed a moment ago, it is known to be gone as well.
+    Running::start(test, root.path()).kill();
+    let (new, _) = run(root.path(), strict);
+    assert_eq!(names(root.path()), [new.file_name().unwrap().to_str().unwrap()]);
+    assert_eq!(root.path().read_dir().unwrap().count(), 2, "what the killed process said of it goes with the next run");
     run(root.path(), strict);
-    let kept = names(root.path());
-    assert!(left.iter().filter(|name| kept.contains(name)).count() == 1, "{left:?} {kept:?}");
+    assert_eq!(root.path().read_dir().unwrap().count(), 1);
+}
+
+/// A bundle of a program that says neither what it writes to nor how it ended.
+fn of_another_make(root: &Path, name: &str, hours: u64) -> PathBuf {
+    let bundle = root.join(name);
+    fs::create_dir_all(bundle.join("payloads")).unwrap();
+    fs::write(bundle.join("manifest.json"), "{}").unwrap();
+    fs::write(bundle.join("trace.jsonl"), "{}\n").unwrap();
+    age(&bundle, hours);
+    bundle
+}
+
+#[test]
+fn bundles_that_may_be_in_use_stay_and_push_out_no_other() {
+    let (root, old) = root_of(&[5, 9, 1]);
+    let unknown: Vec<_> = (0..10).map(|n| of_another_make(root.path(), &format!("trace-{n}"), 20)).collect();
+    let silent = of_another_make(root.path(), "trace-silent", 25);
+    let limits = Limits::default().root(Bounds::new().count(4));
+    let (new, removed) = run(root.path(), limits);
+    assert_eq!((are_there(&old), new.exists(), removed), (vec![true; 3], true, 1));
+    assert!(are_there(&unknown).iter().all(|is_there| *is_there) && !silent.exists());
+    assert_eq!(run(root.path(), limits).1, 1, "the oldest that ended");
+    assert_eq!(are_there(&old), [true, false, true]);
+}
+
+#[test]
+fn processes_that_prune_one_root_at_once_remove_no_more_than_the_bounds_ask() {
+    let test = "processes_that_prune_one_root_at_once_remove_no_more_than_the_bounds_ask";
+    let limits = Limits::default().root(Bounds::new().count(60));
+    if role().is_some() {
+        #[expect(clippy::print_stdout, reason = "the parent waits for it")]
+        {
+            println!("\nit runs");
+        }
+        let _ = std::io::stdin().read_line(&mut String::new());
+        run(&PathBuf::from(std::env::var_os("OTEL_TRACE_ROOT").unwrap()), limits);
+        return;
+    }
+    for _ in 0..3 {
+        let (root, old) = root_of(&[7; 90]);
+        let mut processes: Vec<_> = (0..8).map(|_| Running::start(test, root.path())).collect();
+        // All at once.
+        processes.iter_mut().for_each(|process| drop(process.0.stdin.take()));
+        for process in &mut processes {
+            process.0.wait().unwrap();
+        }
+        let left = names(root.path()).len();
+        assert!((60..=68).contains(&left), "{left} of 98");
+        assert_eq!(left - are_there(&old).into_iter().filter(|is_there| *is_there).count(), 8, "those that just ran");
+        run(root.path(), limits);
+        assert_eq!(names(root.path()).len(), 60);
+        assert_eq!(root.path().read_dir().unwrap().count(), 60, "nothing else is left");
+    }
+}
+
+#[test]
+fn what_an_interrupted_removal_or_a_dead_maker_left_goes_and_what_is_not_ours_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let make = |name: &str| {
+        let payloads = root.path().join(name).join("payloads");
+        fs::create_dir_all(&payloads).unwrap();
+        fs::write(payloads.join("1.json"), "{}").unwrap();
+        root.path().join(name)
+    };
+    let old = |path: PathBuf| {
+        let then = SystemTime::now() - Duration::from_secs(25 * 3600);
+        File::open(&path).unwrap().set_modified(then).unwrap();
+        path
+    };
+    let gone = [make(".trace-old.removed"), old(make(".trace-a-b.1f.tmp"))];
+    let kept = [make(".trace-a-c.1f.tmp"), old(make(".mine.1f.tmp")), make(".mine.removed"), make("trace-x.removed")];
+    run(root.path(), Limits::default().root(Bounds::new().count(100)));
+    assert_eq!(are_there(&gone), [false; 2]);
+    assert_eq!(are_there(&kept), [true; 4]);
 }
 
 #[test]

@@ -17,6 +17,10 @@ pub(crate) trait Disk: Send + Sync + fmt::Debug {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file that is there already, likewise.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Makes a file that must not exist yet, to write at places in it.
+    fn create_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file that is there already, likewise.
+    fn open_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Which file has this name.
     fn identity(&self, path: &Path) -> io::Result<Identity>;
     /// Gives a directory another name. Takes the place of an empty directory, never of a full one.
@@ -29,10 +33,12 @@ pub(crate) trait Disk: Send + Sync + fmt::Debug {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 }
 
-/// A file that is open for writing at its end.
+/// A file that is open for writing, at its end or at places in it.
 pub(crate) trait DiskFile: Send + Sync + fmt::Debug {
-    /// One `write(2)`.
+    /// One `write(2)`, at the end.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// One `pwrite(2)`: so many bytes from the beginning.
+    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize>;
     /// Cuts to so many bytes.
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Waits until the bytes and the length would survive the death of the machine.
@@ -43,19 +49,33 @@ pub(crate) trait DiskFile: Send + Sync + fmt::Debug {
     fn is_linked(&self) -> bool;
 }
 
-impl dyn DiskFile {
+impl dyn DiskFile + '_ {
     /// Writes all of it, in as many writes as it takes.
-    pub(super) fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    pub(super) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        write_all(bytes, |bytes, _| self.write(bytes))
     }
+
+    /// The same, so many bytes from the beginning.
+    pub(super) fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
+        write_all(bytes, |bytes, written| self.write_at(bytes, place + written))
+    }
+}
+
+/// Calls with what is left, and how much is written, until all is.
+fn write_all(mut bytes: &[u8], write: impl Fn(&[u8], u64) -> io::Result<usize>) -> io::Result<()> {
+    let mut place = 0;
+    while !bytes.is_empty() {
+        match write(bytes, place) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = bytes.get(written..).unwrap_or_default();
+                place += written as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// What tells a file from another that took its name.
@@ -95,6 +115,14 @@ impl Disk for RealDisk {
         Ok(Arc::new(file::open_to_append(path)?))
     }
 
+    fn create_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(file::create_for_places(path)?))
+    }
+
+    fn open_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(file::open_for_places(path)?))
+    }
+
     fn identity(&self, path: &Path) -> io::Result<Identity> {
         Ok(Identity::of(&path.symlink_metadata()?))
     }
@@ -121,6 +149,16 @@ impl DiskFile for File {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut file = self;
         Write::write(&mut file, bytes)
+    }
+
+    #[cfg(unix)]
+    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(self, bytes, place)
+    }
+
+    #[cfg(windows)]
+    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_write(self, bytes, place)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {

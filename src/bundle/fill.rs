@@ -27,7 +27,7 @@ pub(super) struct Fill {
     since: Instant,
 }
 
-/// A bundle takes no more.
+/// A bundle takes no more, or not this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full(Bounds);
 
@@ -39,11 +39,17 @@ impl Fill {
 
     /// Whether there is room for what begins.
     pub(super) fn has_room(&self, held: Held) -> Result<(), Full> {
+        self.room(held).map(drop)
+    }
+
+    /// How many bytes there is room for.
+    fn room(&self, held: Held) -> Result<u64, Full> {
         let Bounds { age, count, bytes } = self.bounds;
+        let room = bytes.map_or(u64::MAX, |bytes| bytes.saturating_sub(held.bytes));
         let is_full = count.is_some_and(|count| held.events >= count)
-            || bytes.is_some_and(|bytes| held.bytes >= bytes)
+            || room == 0
             || age.is_some_and(|age| self.since.elapsed() >= age);
-        if is_full { Err(Full(self.bounds)) } else { Ok(()) }
+        if is_full { Err(Full(self.bounds)) } else { Ok(room) }
     }
 
     /// Whether an event of this kind is still taken.
@@ -53,12 +59,16 @@ impl Fill {
 
     /// Whether a body is still taken; it may be less of it after that.
     pub(super) fn fit(&self, body: &mut ReadyBody, held: Held) -> Result<(), Full> {
-        let room = self.has_room(held);
-        if room.is_err() && is_of_an_end(body.kind) {
-            body.cut(Limits::default().body_bytes(END_BODY_BYTES));
+        let room = self.room(held);
+        if room.is_ok_and(|room| body.bytes().len() as u64 <= room) {
             return Ok(());
         }
-        room
+        if !is_of_an_end(body.kind) {
+            return Err(Full(self.bounds));
+        }
+        let most = usize::try_from(room.unwrap_or_default()).unwrap_or(usize::MAX);
+        body.cut(Limits::default().body_bytes(most.max(END_BODY_BYTES)));
+        Ok(())
     }
 }
 
@@ -71,7 +81,9 @@ fn is_end(event: EventKind) -> bool {
         | EventKind::InferenceCompleted
         | EventKind::InferenceFailed
         | EventKind::InferenceCancelled
+        | EventKind::ToolCallRuntimeEnded
         | EventKind::ToolCallEnded
+        | EventKind::CodeCellInitialResponse
         | EventKind::CodeCellEnded
         | EventKind::CompactionRequestCompleted
         | EventKind::CompactionRequestFailed => true,
@@ -82,9 +94,7 @@ fn is_end(event: EventKind) -> bool {
         | EventKind::ToolCallStarted
         | EventKind::McpToolCallCorrelationAssigned
         | EventKind::ToolCallRuntimeStarted
-        | EventKind::ToolCallRuntimeEnded
         | EventKind::CodeCellStarted
-        | EventKind::CodeCellInitialResponse
         | EventKind::CompactionRequestStarted
         | EventKind::CompactionInstalled
         | EventKind::AgentResultObserved
@@ -93,15 +103,17 @@ fn is_end(event: EventKind) -> bool {
     }
 }
 
-/// Whether it is what an end rests on.
+/// Whether it is what an end may rest on.
 fn is_of_an_end(body: PayloadKind) -> bool {
     match body {
-        PayloadKind::InferenceResponse | PayloadKind::CompactionResponse | PayloadKind::ToolResult => true,
+        PayloadKind::InferenceResponse
+        | PayloadKind::CompactionResponse
+        | PayloadKind::ToolResult
+        | PayloadKind::ToolRuntimeEvent => true,
         PayloadKind::InferenceRequest
         | PayloadKind::CompactionRequest
         | PayloadKind::CompactionCheckpoint
         | PayloadKind::ToolInvocation
-        | PayloadKind::ToolRuntimeEvent
         | PayloadKind::TerminalRuntimeEvent
         | PayloadKind::ProtocolEvent
         | PayloadKind::SessionMetadata
@@ -118,7 +130,7 @@ impl fmt::Display for Full {
             bytes.map(|bytes| format!("{bytes} bytes")),
         ];
         let bounds: Vec<_> = bounds.into_iter().flatten().collect();
-        write!(f, "the bundle is full, its limit is {}; see `Limits::bundle`", bounds.join(", "))
+        write!(f, "the bundle has no room for it, its limit is {}; see `Limits::bundle`", bounds.join(", "))
     }
 }
 

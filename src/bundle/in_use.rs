@@ -2,7 +2,8 @@
 //!
 //! A recorder has one file under its root, `.otel-trace-<uuid>.lock`, which it holds locked while it lives: the death of
 //! its process, however it comes, lets go of the lock. The names of its bundles stand in the file, each in a slot, from
-//! before it has its name until nothing writes to it. One file for all of them: a file held open for each bundle would
+//! before it has its name until nothing writes to it. What still stands there when the lock has fallen was left: nobody
+//! writes to it, though nobody ended it. One file for all of them: a file held open for each bundle would
 //! be too many for a server of many conversations.
 
 use std::collections::HashSet;
@@ -10,8 +11,14 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use super::file;
+use super::prepared::bundle_of_temporary;
+
+/// A bundle that nobody ended, of a program that does not say what it writes to, may be removed when no line was written
+/// to it for so long.
+pub(super) const SILENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// The length of a slot: no name of a file is longer.
 const SLOT: usize = 256;
@@ -39,10 +46,10 @@ pub(super) struct Claim {
 }
 
 impl InUse {
-    /// Removes the files of processes that are gone.
+    /// Removes the files of processes that are gone and left nothing.
     pub(crate) fn forget_the_dead(root: &Path) {
         // It costs nothing but the sight of them.
-        let _ = names_in_use(root);
+        let _ = Claims::of(root);
     }
 
     /// Says that the bundle of this name is in use, before it is there. None where that can't be said: who records goes
@@ -119,41 +126,80 @@ fn locked_file(root: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// The names of the bundles under a root that any process writes to. Files of processes that are gone are removed.
-///
-/// A bundle that was there before this was called and is not named is in use no more.
-///
-/// # Errors
-/// What the file system said: then any of them may be in use.
-pub(super) fn names_in_use(root: &Path) -> io::Result<HashSet<String>> {
-    let mut names = HashSet::new();
-    for entry in root.read_dir()? {
-        let entry = entry?;
-        let is_lock = entry.file_name().to_str().is_some_and(|it| it.starts_with(PREFIX) && it.ends_with(SUFFIX));
-        if !is_lock || !entry.file_type()?.is_file() {
-            continue;
+/// How long ago that was.
+pub(super) fn silent_for(now: SystemTime, then: SystemTime) -> Duration {
+    now.duration_since(then).unwrap_or_default()
+}
+
+/// What the files of all recorders under a root say of its bundles, by their names.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// Some process writes to them. A bundle that was there before these were read and is not among them is in use no
+    /// more, if its program says what it writes to.
+    pub(super) in_use: HashSet<String>,
+    /// The process that wrote to them is gone, and had not ended them.
+    pub(super) left: HashSet<String>,
+}
+
+impl Claims {
+    /// Reads them all. A file of a process that is gone is removed with the last of what it left, or after a day, when
+    /// the bundles themselves tell by their age.
+    ///
+    /// # Errors
+    /// What the file system said: then any bundle may be in use.
+    pub(super) fn of(root: &Path) -> io::Result<Self> {
+        let (mut claims, mut there, mut dead) = (Self::default(), HashSet::new(), Vec::new());
+        for entry in root.read_dir()? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let is_lock = name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+            if !is_lock || !entry.file_type()?.is_file() {
+                there.insert(bundle_of_temporary(&name).map(str::to_owned).unwrap_or(name));
+                continue;
+            }
+            match LockFile::read(&entry.path())? {
+                None => {}
+                Some(LockFile { names, is_locked: true, .. }) => claims.in_use.extend(names),
+                Some(file) => dead.push((entry.path(), file)),
+            }
         }
-        let mut file = match File::open(entry.path()) {
+        for (path, LockFile { names, last_write, .. }) in dead {
+            let left: Vec<_> = names.into_iter().filter(|name| there.contains(name)).collect();
+            if left.is_empty() || silent_for(SystemTime::now(), last_write) >= SILENCE {
+                let _ = fs::remove_file(path);
+            }
+            claims.left.extend(left);
+        }
+        Ok(claims)
+    }
+}
+
+/// What the file of a recorder says.
+struct LockFile {
+    names: Vec<String>,
+    is_locked: bool,
+    last_write: SystemTime,
+}
+
+impl LockFile {
+    /// None where there is nothing in it: one that is being made is not locked yet, and names nothing.
+    fn read(path: &Path) -> io::Result<Option<Self>> {
+        let mut file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        match file.try_lock_shared() {
-            Ok(()) => {
-                // One that is being made is not locked yet, and names nothing.
-                if file.metadata()?.len() > 0 {
-                    let _ = fs::remove_file(entry.path());
-                }
-            }
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text)?;
-                names.extend(text.lines().map(str::trim_end).filter(|name| !name.is_empty()).map(str::to_owned));
-            }
+        let is_locked = match file.try_lock_shared() {
+            Ok(()) => false,
+            Err(TryLockError::WouldBlock) => true,
             Err(TryLockError::Error(error)) => return Err(error),
-        }
+        };
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let last_write = file.metadata()?.modified()?;
+        let names = text.lines().map(str::trim_end).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Ok((!text.is_empty()).then_some(Self { names, is_locked, last_write }))
     }
-    Ok(names)
 }
 
 #[cfg(test)]
@@ -161,7 +207,15 @@ mod tests {
     use super::*;
 
     fn names(root: &Path) -> Vec<String> {
-        let mut names: Vec<_> = names_in_use(root).expect("readable").into_iter().collect();
+        sorted(Claims::of(root).expect("readable").in_use)
+    }
+
+    fn left(root: &Path) -> Vec<String> {
+        sorted(Claims::of(root).expect("readable").left)
+    }
+
+    fn sorted(names: HashSet<String>) -> Vec<String> {
+        let mut names: Vec<_> = names.into_iter().collect();
         names.sort();
         names
     }
@@ -189,15 +243,38 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_that_is_gone_had_in_use_is_not_and_its_file_is_removed() {
+    fn what_a_process_that_is_gone_had_in_use_it_left_and_its_file_goes_with_the_last_of_that() {
+        let root = tempfile::tempdir().expect("a directory");
+        let in_use = Arc::new(InUse::default());
+        for name in ["trace-a", "trace-b", "trace-c"] {
+            std::mem::forget(in_use.claim(root.path(), name));
+        }
+        // One has its name, one was still being made, and one is gone.
+        let (bundle, temporary) = (root.path().join("trace-a"), root.path().join(".trace-b.1f.tmp"));
+        [&bundle, &temporary].into_iter().for_each(|path| fs::create_dir(path).expect("made"));
+        let (path, file) = in_use.0.lock().expect("unpoisoned").file.take().expect("made");
+        assert_eq!((names(root.path()).len(), left(root.path())), (3, Vec::new()));
+        drop(file);
+        assert_eq!(names(root.path()), [""; 0]);
+        assert_eq!(left(root.path()), ["trace-a", "trace-b"]);
+        fs::remove_dir(bundle).expect("removed");
+        assert_eq!(left(root.path()), ["trace-b"]);
+        fs::remove_dir(temporary).expect("removed");
+        assert!(path.exists() && left(root.path()).is_empty());
+        assert_eq!(files(root.path()), 0);
+    }
+
+    #[test]
+    fn what_a_process_left_is_remembered_for_a_day() {
         let root = tempfile::tempdir().expect("a directory");
         let in_use = Arc::new(InUse::default());
         std::mem::forget(in_use.claim(root.path(), "trace-a"));
+        fs::create_dir(root.path().join("trace-a")).expect("made");
         let (path, file) = in_use.0.lock().expect("unpoisoned").file.take().expect("made");
+        file.set_modified(SystemTime::now() - SILENCE).expect("set");
         drop(file);
-        assert!(path.exists());
-        assert_eq!(names(root.path()), [""; 0]);
-        assert_eq!(files(root.path()), 0);
+        assert_eq!(left(root.path()), ["trace-a"]);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Limits: the third step of a body's way to the disk.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::oversize::END_BYTES;
@@ -16,7 +18,8 @@ pub struct Limits {
     /// The most events and bodies that wait to be written where [`Durability::Buffered`](super::Durability::Buffered)
     /// is chosen. 65,536 unless set.
     pub queue_events: usize,
-    /// The most bytes of them, likewise. 64 MiB unless set.
+    /// The most bytes of them, likewise. 64 MiB unless set. One body that alone is larger is taken beside them, and of
+    /// others of its size, while it waits, both ends.
     pub queue_bytes: usize,
     /// How much one bundle takes. Unbounded unless set.
     pub bundle: Bounds,
@@ -32,10 +35,25 @@ impl Default for Limits {
 }
 
 /// What stands for a body that is too large.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+struct Cut<'a> {
+    #[serde(rename = "otel_trace.truncated", borrow)]
+    ends: Ends<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Ends<'a> {
-    head: std::borrow::Cow<'a, str>,
-    tail: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    head: Cow<'a, str>,
+    #[serde(borrow)]
+    tail: Cow<'a, str>,
+}
+
+impl Cut<'_> {
+    fn to_bytes(&self) -> Vec<u8> {
+        // Texts always are JSON.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
 }
 
 impl Limits {
@@ -61,7 +79,9 @@ impl Limits {
     }
 
     /// How much one bundle takes. A bundle that is full takes nothing that begins, only the ends of what has begun, and of
-    /// the bodies of those 1 KiB: so it may grow somewhat larger. What it does not take is lost, counted and named in it.
+    /// the bodies of those 1 KiB: so it may grow somewhat larger. A body counts before it is stored: one that there is no
+    /// room for is not taken, or cut if it may be that of an end. What it does not take is lost, counted and named in it:
+    /// the first at once, the rest when it ends.
     #[must_use]
     pub fn bundle(mut self, bounds: Bounds) -> Self {
         self.bundle = bounds;
@@ -69,7 +89,8 @@ impl Limits {
     }
 
     /// How much is kept under one root. Whenever a bundle begins, the oldest of the others are removed until the rest is
-    /// within the bounds, but none that is being written to, by whatever process.
+    /// within the bounds, but none that is being written to, by whatever process. One of the last 24 hours that nobody
+    /// ended, of a program that does not say what it writes to, stays and does not count.
     #[must_use]
     pub fn root(mut self, bounds: Bounds) -> Self {
         self.root = bounds;
@@ -90,9 +111,20 @@ impl Limits {
         let tail = oversize.as_ref().map_or(bytes, |body| &body.tail);
         let (head, tail) = (&bytes[..kept.min(bytes.len())], &tail[tail.len().saturating_sub(kept)..]);
         let ends = Ends { head: String::from_utf8_lossy(head), tail: String::from_utf8_lossy(tail) };
-        let cut = serde_json::json!({ "otel_trace.truncated": ends }).to_string().into_bytes();
-        body.bytes = cut;
+        body.bytes = Cut { ends }.to_bytes();
         body.is_json = true;
         Some(whole)
+    }
+
+    /// Keeps less of a body that was cut before.
+    pub(super) fn apply_again(self, body: &mut BodyBuf) {
+        if body.bytes.len() <= self.body_bytes {
+            return;
+        }
+        let Ok(Cut { ends: Ends { head, tail } }) = serde_json::from_slice(&body.bytes) else { return };
+        let kept = (self.body_bytes / 4).min(END_BYTES);
+        let head = &head[..head.floor_char_boundary(kept)];
+        let tail = &tail[tail.ceil_char_boundary(tail.len().saturating_sub(kept))..];
+        body.bytes = Cut { ends: Ends { head: head.into(), tail: tail.into() } }.to_bytes();
     }
 }

@@ -57,7 +57,7 @@ struct State<M> {
     length: u64,
     /// Whether there may be bytes beyond `length`.
     torn: bool,
-    /// Whether the last line was asked for.
+    /// Whether the last line was asked for, or none will be.
     closed: bool,
 }
 
@@ -116,6 +116,16 @@ impl<M: Medium> Log<M> {
         }
         state.closed = close;
         Ok(state.append(line)?)
+    }
+
+    /// Takes no more lines.
+    pub(super) fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+    }
+
+    /// Whether it takes no more lines.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
     /// Waits until this line and those before it would survive the death of the machine. Nobody who appends waits.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile, Identity};
 use super::log::Medium;
+use super::looks::Looks;
 
 /// The file of a log. It is opened again for the next write after it was let go of.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub(super) struct LogFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     state: State,
+    looks: Looks,
 }
 
 #[derive(Debug)]
@@ -20,12 +22,14 @@ enum State {
     Open(Arc<dyn DiskFile>),
     /// Let go of, and what it was.
     Closed(Identity),
+    /// Deleted while it was open: what was written to it went with it.
+    Deleted,
 }
 
 impl LogFile {
     /// The open file at this path.
     pub(super) fn new(disk: Arc<dyn Disk>, file: Arc<dyn DiskFile>, path: PathBuf) -> Self {
-        Self { disk, path, state: State::Open(file) }
+        Self { disk, path, state: State::Open(file), looks: Looks::default() }
     }
 
     /// The file, opened again if it was let go of; then it is not kept.
@@ -39,6 +43,7 @@ impl LogFile {
                 }
                 Ok(file)
             }
+            State::Deleted => Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
         }
     }
 
@@ -48,13 +53,22 @@ impl LogFile {
         }
         match &self.state {
             State::Open(file) => Ok(&**file),
-            State::Closed(_) => Err(io::ErrorKind::NotFound.into()),
+            State::Closed(_) | State::Deleted => Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
         }
     }
 }
 
+const DELETED: &str = "the log was deleted while it was written";
+
 impl Medium for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // One that was moved is whole where it is now.
+        if let State::Open(file) = &self.state
+            && self.looks.is_time()
+            && !file.is_linked()
+        {
+            self.state = State::Deleted;
+        }
         self.keep_open()?.write(bytes)
     }
 
@@ -66,6 +80,7 @@ impl Medium for LogFile {
         match &self.state {
             State::Open(file) => file.is_linked(),
             State::Closed(identity) => self.disk.identity(&self.path).is_ok_and(|found| found == *identity),
+            State::Deleted => false,
         }
     }
 

@@ -176,7 +176,8 @@ pub struct Stats {
     pub lost_texts: BTreeMap<&'static str, u64>,
     /// Bundles that could not be made.
     pub lost_bundles: u64,
-    /// How often what was written could not be forced to the disk. Nothing is lost while the machine goes on.
+    /// How often what was written could not be forced to the disk; where it is tried again and again, once until it
+    /// could be. Nothing is lost while the machine goes on.
     pub unsynced: u64,
     /// What came after the shutdown, and was ignored.
     pub late: u64,

@@ -82,7 +82,7 @@ impl MemDisk {
     /// What is on the disk after the power was cut: what was forced to it, and of the rest whatever `random` says.
     /// Where it was not cut, it is now.
     pub(crate) fn survivors(&self, to: &Path, random: &mut dyn FnMut() -> u64) {
-        let tree = locked(&self.power).at_cut.take().unwrap_or_else(|| locked(&self.tree).clone());
+        let tree = locked(&self.power).at_cut.clone().unwrap_or_else(|| locked(&self.tree).clone());
         tree.survive(0, to, random);
     }
 
@@ -231,6 +231,14 @@ impl Disk for MemDisk {
         Ok(self.file(path, node))
     }
 
+    fn create_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(path)
+    }
+
+    fn open_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path)
+    }
+
     fn identity(&self, path: &Path) -> io::Result<Identity> {
         let node = locked(&self.tree).find(path)?;
         Ok(Identity { numbers: (0, node as u64) })
@@ -289,6 +297,15 @@ impl DiskFile for MemFile {
         Ok(new.len())
     }
 
+    fn write_at(&self, new: &[u8], place: u64) -> io::Result<usize> {
+        let (start, end) = (place as usize, place as usize + new.len());
+        self.change(Doing::Write, |bytes, _| {
+            bytes.resize(bytes.len().max(end), 0);
+            bytes[start..end].copy_from_slice(new);
+        })?;
+        Ok(new.len())
+    }
+
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.change(Doing::Truncate, |bytes, _| bytes.resize(length as usize, 0))
     }
@@ -302,7 +319,10 @@ impl DiskFile for MemFile {
     }
 
     fn is_linked(&self) -> bool {
-        true
+        let tree = locked(&self.disk.tree);
+        let holds =
+            |node: &Node| matches!(node, Node::Directory { names, .. } if names.values().any(|it| *it == self.node));
+        tree.0.iter().any(holds)
     }
 }
 

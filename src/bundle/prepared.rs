@@ -14,6 +14,17 @@ pub(super) struct Prepared<'a> {
     log: Option<Arc<dyn DiskFile>>,
 }
 
+fn temporary(bundle: &str, number: u64) -> String {
+    format!(".{bundle}.{number:x}.tmp")
+}
+
+/// The bundle that is or was made in a directory of this name, if it is such a name.
+pub(super) fn bundle_of_temporary(name: &str) -> Option<&str> {
+    let (bundle, number) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let is_ours = bundle.starts_with("trace-") && u64::from_str_radix(number, 16).is_ok();
+    is_ours.then_some(bundle)
+}
+
 /// Makes temporary names unique in this process.
 fn unique() -> u64 {
     use std::hash::{BuildHasher, Hasher};
@@ -23,7 +34,7 @@ fn unique() -> u64 {
 impl<'a> Prepared<'a> {
     /// Makes it under `root`; forced to the disk where it must survive the death of the machine.
     pub(super) fn make(disk: &'a Arc<dyn Disk>, root: &Path, manifest: &Manifest, syncs: bool) -> Result<Self, Error> {
-        let name = format!(".{}.{:x}.tmp", manifest.directory_name(), unique());
+        let name = temporary(&manifest.directory_name(), unique());
         let mut prepared = Self { disk: &**disk, directory: root.join(name), log: None };
         prepared.fill(manifest, syncs).map_err(|error| Error::io(root, "a bundle can't be made here", error))?;
         Ok(prepared)

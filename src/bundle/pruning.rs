@@ -1,24 +1,17 @@
 //! Removing bundles from a root that has bounds.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+mod lock;
+mod root;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
+use std::{fs, io, thread};
 
-use super::in_use::names_in_use;
-use super::{Bounds, Manifest, Tally};
-
-/// A bundle that nobody ended, of a program that does not say what it writes to, may be removed when no line was written
-/// to it for so long.
-const SILENCE: Duration = Duration::from_secs(24 * 3600);
-
-/// What a bundle's last line is looked for in, in bytes from the end.
-const TAIL: u64 = 4096;
-
-/// What the name of a bundle that is being removed ends with. It is hidden, too.
-const REMOVED: &str = ".removed";
+use super::in_use::{Claims, SILENCE, silent_for};
+use super::{Bounds, Tally};
+use lock::PruneLock;
+use root::{Kept, Root, Temporary};
 
 /// Removes bundles in a thread of its own, so that nobody who records waits for it. Shared by the writers of a program.
 #[derive(Debug, Default)]
@@ -82,104 +75,97 @@ impl Shared {
     }
 }
 
-/// A bundle under the root.
-struct Kept {
-    path: PathBuf,
-    last_write: SystemTime,
-    bytes: u64,
-}
-
-/// Removes bundles beside this one until the rest is within the bounds, and says how many.
+/// Removes bundles beside this one until the rest is within the bounds, and says how many. Nothing where another process
+/// is at it.
 fn prune(made: &Path, bounds: Bounds, now: SystemTime) -> io::Result<u64> {
-    let root = made.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let directory = made.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let Some(_lock) = PruneLock::of(directory)? else { return Ok(0) };
     // In this order: what is in use says so before it is there.
-    let mut bundles = bundles_in(root, bounds.bytes.is_some())?;
-    let in_use = names_in_use(root)?;
-    bundles.sort_by(|a, b| (a.last_write, &a.path).cmp(&(b.last_write, &b.path)));
-    let mut count = bundles.len() as u64;
-    let mut bytes = bundles.iter().map(|bundle| bundle.bytes).sum::<u64>();
-    let mut removed = 0;
-    for bundle in bundles {
-        let silent_for = now.duration_since(bundle.last_write).unwrap_or_default();
-        let is_beyond = bounds.age.is_some_and(|age| silent_for > age)
-            || bounds.count.is_some_and(|most| count > most)
-            || bounds.bytes.is_some_and(|most| bytes > most);
-        if !is_beyond {
-            break;
+    let root = Root::read(directory, bounds.bytes.is_some())?;
+    let pass = Pass { made, bounds, now, claims: Claims::of(directory)? };
+    let leftovers = root.leftovers.iter();
+    let dead = root.temporaries.iter().filter(|temporary| pass.is_dead(temporary)).map(|dead| &dead.path);
+    leftovers.chain(dead).for_each(|path| drop(fs::remove_dir_all(path)));
+    Ok(pass.remove(root.bundles))
+}
+
+/// One look at a root.
+struct Pass<'a> {
+    made: &'a Path,
+    bounds: Bounds,
+    now: SystemTime,
+    claims: Claims,
+}
+
+/// What may be done to a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Removable,
+    /// It counts, and stays.
+    InUse,
+    /// Nobody knows whether it is in use. It stays, and pushes out no other: there may be ever more of them.
+    Unknown,
+    /// It was removed by another.
+    Gone,
+}
+
+impl Pass<'_> {
+    fn standing(&self, bundle: &Kept) -> Standing {
+        if bundle.path == self.made || self.claims.in_use.contains(bundle.name()) {
+            return Standing::InUse;
         }
-        let name = bundle.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_in_use =
-            bundle.path == made || in_use.contains(name) || (silent_for < SILENCE && !is_ended(&bundle.path));
-        if !is_in_use && remove(&bundle.path).is_ok() {
-            count -= 1;
-            bytes -= bundle.bytes;
-            removed += 1;
+        let is_removable = silent_for(self.now, bundle.last_write) >= SILENCE
+            || self.claims.left.contains(bundle.name())
+            || bundle.is_ended();
+        match (is_removable, bundle.is_gone()) {
+            (_, true) => Standing::Gone,
+            (true, false) => Standing::Removable,
+            (false, false) => Standing::Unknown,
         }
     }
-    Ok(removed)
-}
 
-/// The bundles under a root. What was left of one that was being removed is removed on the way.
-fn bundles_in(root: &Path, with_bytes: bool) -> io::Result<Vec<Kept>> {
-    let mut bundles = Vec::new();
-    for entry in root.read_dir()? {
-        let entry = entry?;
-        let (path, name) = (entry.path(), entry.file_name());
-        // A link is no bundle of this root.
-        if !entry.file_type()?.is_dir() {
-            continue;
-        }
-        let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        if is_hidden && name.as_encoded_bytes().ends_with(REMOVED.as_bytes()) && is_bundle(&path) {
-            let _ = fs::remove_dir_all(&path);
-        }
-        if is_hidden || !is_bundle(&path) {
-            continue;
-        }
-        // It may be gone by now.
-        let Ok(last_write) = fs::symlink_metadata(path.join(Manifest::LOG)).and_then(|log| log.modified()) else {
-            continue;
-        };
-        let bytes = if with_bytes { bytes_below(&path) } else { 0 };
-        bundles.push(Kept { path, last_write, bytes });
+    /// Whether nobody makes a bundle in it any more.
+    fn is_dead(&self, temporary: &Temporary) -> bool {
+        let Temporary { bundle, made, path: _ } = temporary;
+        let may_be_dead = self.claims.left.contains(bundle) || silent_for(self.now, *made) >= SILENCE;
+        may_be_dead && !self.claims.in_use.contains(bundle)
     }
-    Ok(bundles)
-}
 
-fn is_bundle(path: &Path) -> bool {
-    [Manifest::FILE, Manifest::LOG]
-        .iter()
-        .all(|name| fs::symlink_metadata(path.join(name)).is_ok_and(|file| file.is_file()))
-}
+    /// Removes the oldest until the rest is within the bounds, and says how many.
+    fn remove(&self, bundles: Vec<Kept>) -> u64 {
+        let held = bundles.iter().map(|bundle| bundle.bytes).sum();
+        // As a rule: then none of them is opened.
+        if !bundles.iter().any(|bundle| self.is_beyond(bundle, bundles.len() as u64, held)) {
+            return 0;
+        }
+        let mut bundles: Vec<_> = bundles.into_iter().map(|bundle| (self.standing(&bundle), bundle)).collect();
+        bundles.retain(|(standing, _)| matches!(standing, Standing::Removable | Standing::InUse));
+        bundles.sort_by(|(_, a), (_, b)| (a.last_write, &a.path).cmp(&(b.last_write, &b.path)));
+        let mut count = bundles.len() as u64;
+        let mut bytes = bundles.iter().map(|(_, bundle)| bundle.bytes).sum::<u64>();
+        let mut removed = 0;
+        for (standing, bundle) in bundles {
+            if !self.is_beyond(&bundle, count, bytes) {
+                break;
+            }
+            if standing != Standing::Removable {
+                continue;
+            }
+            let is_removed = bundle.remove().is_ok();
+            removed += u64::from(is_removed);
+            // Whoever took it.
+            if is_removed || bundle.is_gone() {
+                count -= 1;
+                bytes -= bundle.bytes;
+            }
+        }
+        removed
+    }
 
-/// How long its files are together; what can't be looked at counts nothing.
-fn bytes_below(directory: &Path) -> u64 {
-    let entries = directory.read_dir().into_iter().flatten().filter_map(Result::ok);
-    let bytes = entries.map(|entry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    });
-    bytes.sum()
-}
-
-/// Whether its log says how the run ended, whatever still came after that.
-fn is_ended(bundle: &Path) -> bool {
-    let tail = File::open(bundle.join(Manifest::LOG)).and_then(|mut log| {
-        let length = log.metadata()?.len();
-        log.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-        let mut tail = Vec::new();
-        log.take(TAIL).read_to_end(&mut tail)?;
-        Ok(tail)
-    });
-    tail.is_ok_and(|tail| String::from_utf8_lossy(&tail).contains(r#""type":"rollout_ended""#))
-}
-
-/// Takes its name from it first: nobody reads a half of it.
-fn remove(bundle: &Path) -> io::Result<()> {
-    let name = bundle.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidFilename)?;
-    // The names of our bundles leave room for this.
-    let hidden = bundle.with_file_name(format!(".{name}{REMOVED}"));
-    fs::rename(bundle, &hidden)?;
-    fs::remove_dir_all(&hidden)
+    fn is_beyond(&self, bundle: &Kept, count: u64, bytes: u64) -> bool {
+        let Bounds { age, count: most, bytes: most_bytes } = self.bounds;
+        age.is_some_and(|age| silent_for(self.now, bundle.last_write) > age)
+            || most.is_some_and(|most| count > most)
+            || most_bytes.is_some_and(|most| bytes > most)
+    }
 }

@@ -27,9 +27,11 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<(Job, usize)>,
-    /// What the jobs hold.
+    jobs: VecDeque<Waiting>,
+    /// What the jobs hold, but for the one that is larger than all of them may be.
     bytes: usize,
+    /// Whether there is such a one, or it is being done.
+    has_large: bool,
     is_busy: bool,
     is_asleep: bool,
     is_over: bool,
@@ -37,11 +39,18 @@ struct State {
     process: Option<u32>,
 }
 
+/// A job, and what it holds.
+struct Waiting {
+    job: Job,
+    bytes: usize,
+    is_large: bool,
+}
+
 /// Why a job was not taken.
 #[derive(Debug)]
 pub(super) enum NotTaken {
     /// There are as many as are allowed, or they hold as much.
-    Full,
+    Full(Box<Job>),
     /// The recording is over.
     Over,
     /// There is no thread to do it.
@@ -55,11 +64,16 @@ impl Queue {
         if state.is_over {
             return Err(NotTaken::Over);
         }
-        let has_room =
-            state.jobs.len() < limits.queue_events && state.bytes.saturating_add(bytes) <= limits.queue_bytes;
-        // Without these nothing else of a bundle can be written, and there are few of them.
-        if !has_room && !job.frames_a_bundle() {
-            return Err(NotTaken::Full);
+        // One that alone is too large is taken beside the others, one at a time.
+        let is_large = bytes > limits.queue_bytes;
+        let has_room_for_bytes = match is_large {
+            true => !state.has_large,
+            false => state.bytes.saturating_add(bytes) <= limits.queue_bytes,
+        };
+        // These come a handful to a bundle, and little else of it can be written without.
+        let most = if job.frames_a_bundle() { limits.queue_events.saturating_mul(2) } else { limits.queue_events };
+        if state.jobs.len() >= most || !(has_room_for_bytes || job.frames_a_bundle()) {
+            return Err(NotTaken::Full(Box::new(job)));
         }
         if state.process.is_none() {
             let shared = Arc::clone(&self.0);
@@ -67,8 +81,9 @@ impl Queue {
             named.spawn(move || shared.run()).map_err(NotTaken::NoThread)?;
             state.process = Some(process::id());
         }
-        state.jobs.push_back((job, bytes));
-        state.bytes += bytes;
+        state.bytes += if is_large { 0 } else { bytes };
+        state.has_large |= is_large;
+        state.jobs.push_back(Waiting { job, bytes, is_large });
         if state.is_asleep {
             self.0.woken.notify_one();
         }
@@ -91,33 +106,36 @@ impl Queue {
             let waited = self.0.drained.wait_timeout_while(state, within, is_not_drained);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.bytes = 0;
+        (state.bytes, state.has_large) = (0, false);
         let left = std::mem::take(&mut state.jobs);
         drop(state);
         let reason = format!("it was not written within {} ms of the end of the recording", within.as_millis());
-        left.into_iter().for_each(|(job, _)| job.lose(&reason));
+        left.into_iter().for_each(|waiting| waiting.job.lose(&reason));
     }
 }
 
 impl Shared {
     fn run(&self) {
-        while let Some(job) = self.next() {
+        while let Some(Waiting { job, is_large, .. }) = self.next() {
             let about = job.about();
             // What panics here is a listener for losses, or ours to mend; the next job is another.
             if catch_unwind(AssertUnwindSafe(|| job.run())).is_err() {
                 about.lose("its writing panicked");
             }
+            if is_large {
+                locked(&self.state).has_large = false;
+            }
         }
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<Waiting> {
         let mut state = locked(&self.state);
         state.is_busy = false;
         loop {
-            if let Some((job, bytes)) = state.jobs.pop_front() {
-                state.bytes -= bytes;
+            if let Some(waiting) = state.jobs.pop_front() {
+                state.bytes -= if waiting.is_large { 0 } else { waiting.bytes };
                 state.is_busy = true;
-                return Some(job);
+                return Some(waiting);
             }
             self.drained.notify_all();
             if state.is_over {

@@ -1,6 +1,5 @@
 //! A bundle that another thread writes.
 
-use std::collections::HashMap;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::fill::{Fill, Held};
 use super::loss::Gap;
 use super::queue::NotTaken;
+use super::told::Told;
 use super::writer::Stored;
 use super::{Bounds, Lost, Manifest, ReadyBody, Writer, WriterOptions};
-use crate::event::{Event, EventContext, EventKind, PayloadRef, RawPayloadId, ThreadId, UnixMillis};
+use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, UnixMillis};
 
 /// A bundle that another thread writes, in the order in which it is told.
 #[derive(Debug)]
@@ -26,11 +26,12 @@ struct Shared {
     /// Nothing where the bundle could not be made: that is told, and what was to be in it is not.
     writer: OnceLock<Option<Writer>>,
     last_payload: AtomicU64,
-    /// Bodies that are elsewhere than their events were told.
-    moved: Mutex<HashMap<RawPayloadId, PayloadRef>>,
+    told: Told,
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
     fill: Option<Fill>,
+    /// Whether the log is told that the bundle is full.
+    said_full: AtomicBool,
     /// What was taken, about.
     events: AtomicU64,
     bytes: AtomicU64,
@@ -47,9 +48,10 @@ impl QueuedWriter {
             options,
             writer: OnceLock::new(),
             last_payload: AtomicU64::new(0),
-            moved: Mutex::default(),
+            told: Told::default(),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
+            said_full: AtomicBool::new(false),
             events: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
@@ -74,14 +76,17 @@ impl QueuedWriter {
         if let Some(fill) = &self.0.fill
             && let Err(full) = fill.fit(&mut ready, self.0.held())
         {
-            return Err(self.0.lose(Lost::Payload(ready.kind()), &full.to_string()));
+            return Err(self.lose_dependent(Lost::Payload(ready.kind()), &full.to_string()));
         }
         let ready = ready.into_compact();
         let number = self.0.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
         let stored = Stored { reference: ready.reference(number), is_json: ready.is_json() };
         let bytes = ready.bytes().len();
         let (thread, reference) = (thread.clone(), stored.reference.clone());
-        self.0.push(Task::Store { number, thread, ready, reference }, bytes)?;
+        let id = &stored.reference.raw_payload_id;
+        self.0.told.waits(id);
+        let pushed = self.0.push(Task::Store { number, thread, ready, reference }, bytes);
+        pushed.inspect_err(|_| self.0.told.is_lost(id))?;
         Ok(stored)
     }
 
@@ -90,11 +95,13 @@ impl QueuedWriter {
         if let Some(fill) = &self.0.fill
             && let Err(full) = fill.takes(event.kind(), self.0.held())
         {
-            return Err(self.0.lose(Lost::Event(event.kind()), &full.to_string()));
+            self.0.told.are_unnamed(event);
+            return Err(self.lose_dependent(Lost::Event(event.kind()), &full.to_string()));
         }
         self.0.events.fetch_add(1, Ordering::Relaxed);
         let bytes = mem::size_of::<Task>() + text_bytes(event);
-        self.0.push(Task::Append { at, context: context.clone(), event: event.clone() }, bytes)
+        let pushed = self.0.push(Task::Append { at, context: context.clone(), event: event.clone() }, bytes);
+        pushed.inspect_err(|_| self.0.told.are_unnamed(event))
     }
 
     /// Has the event written that is the last.
@@ -108,7 +115,12 @@ impl QueuedWriter {
 
     /// Counts the loss of what rests on something that was lost.
     pub(super) fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
-        self.0.lose(what, reason)
+        self.0.lose(what, reason);
+        // As in `Writer`: with the first that was not taken.
+        if self.0.is_full() && !self.0.said_full.swap(true, Ordering::Relaxed) {
+            let _ = self.0.push(Task::SayLost { at: UnixMillis::now() }, 0);
+        }
+        what
     }
 
     pub(super) fn finish(&self, at: UnixMillis) {
@@ -123,23 +135,53 @@ impl Shared {
         }
         let what = task.what();
         let job = Job { bundle: Arc::clone(self), task };
-        match (self.options.queue.push(job, bytes, &self.options.limits), what) {
-            (Ok(()), _) => {
+        match self.options.queue.push(job, bytes, &self.options.limits) {
+            Ok(()) => {
                 self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 Ok(())
             }
-            // Nothing is to be said of a bundle that was finished before.
-            (Err(NotTaken::Over), None) => Err(Lost::Late),
-            (Err(NotTaken::Over), Some(what)) => {
-                self.options.lose(Lost::Late, what.name());
-                Err(Lost::Late)
-            }
-            (Err(NotTaken::Full), what) => Err(self.lose(what.unwrap_or(Lost::Bundle), FULL)),
-            (Err(NotTaken::NoThread(error)), what) => {
+            Err(NotTaken::Full(job)) => self.push_less(*job, bytes),
+            Err(NotTaken::Over) => Err(self.lose_late(what)),
+            Err(NotTaken::NoThread(error)) => {
                 let what = what.unwrap_or(Lost::Bundle);
                 Err(self.lose(what, &format!("no thread can be started to write it: {error}")))
             }
         }
+    }
+
+    /// What there is no room for is lost; of a body that never has room beside another like it, the ends are not.
+    fn push_less(self: &Arc<Self>, job: Job, bytes: usize) -> Result<(), Lost> {
+        let most = self.options.limits.queue_bytes;
+        let what = job.task.what();
+        match job.task {
+            Task::Store { number, thread, mut ready, reference } if bytes > most => {
+                ready.cut(self.options.limits.body_bytes(most));
+                let bytes = ready.bytes().len();
+                if bytes <= most {
+                    return self.push(Task::Store { number, thread, ready, reference }, bytes);
+                }
+            }
+            Task::Create => {
+                // Nothing else of the bundle can be written then, and nothing is told of it.
+                let _ = self.writer.set(None);
+                self.options.lose(Lost::Bundle, FULL);
+                return Err(Lost::Bundle);
+            }
+            Task::Store { .. }
+            | Task::Append { .. }
+            | Task::AppendLast { .. }
+            | Task::SayLost { .. }
+            | Task::Finish { .. } => {}
+        }
+        Err(what.map_or(Lost::Bundle, |what| self.lose(what, FULL)))
+    }
+
+    /// Nothing is to be said of a bundle that was finished before.
+    fn lose_late(&self, what: Option<Lost>) -> Lost {
+        if let Some(what) = what {
+            self.options.lose(Lost::Late, what.name());
+        }
+        Lost::Late
     }
 
     /// Counts a loss, tells of it, and keeps it for the log.
@@ -167,29 +209,16 @@ impl Shared {
         let _ = self.writer.set(made.ok());
     }
 
-    /// The writer, which will say what was not taken: when there is room again, so that one gap says all of it, or when
-    /// the bundle ends.
-    fn writer(&self, is_end: bool) -> Option<&Writer> {
+    /// The writer, which will say what was not taken: when there is room again, so that one gap says all of it, or at
+    /// once.
+    fn writer(&self, at_once: bool) -> Option<&Writer> {
         let writer = self.writer.get()?.as_ref()?;
         let is_time = || !self.is_full() && self.options.queue.has_room(&self.options.limits);
-        if self.has_gap.load(Ordering::Relaxed) && (is_end || is_time()) {
+        if self.has_gap.load(Ordering::Relaxed) && (at_once || is_time()) {
             self.has_gap.store(false, Ordering::Relaxed);
             writer.remember_all(mem::take(&mut *locked(&self.gap)));
         }
         Some(writer)
-    }
-
-    /// Bodies are named as they were stored.
-    fn renamed(&self, mut event: Event) -> Event {
-        let mut moved = locked(&self.moved);
-        if !moved.is_empty() {
-            event.for_each_payload_mut(|reference| {
-                if let Some(stored) = moved.remove(&reference.raw_payload_id) {
-                    *reference = stored;
-                }
-            });
-        }
-        event
     }
 }
 
@@ -223,6 +252,7 @@ enum Task {
     Store { number: u64, thread: ThreadId, ready: ReadyBody, reference: PayloadRef },
     Append { at: UnixMillis, context: EventContext, event: Event },
     AppendLast { at: UnixMillis, event: Event },
+    SayLost { at: UnixMillis },
     Finish { at: UnixMillis },
 }
 
@@ -233,16 +263,25 @@ impl Task {
             Self::Create => Some(Lost::Bundle),
             Self::Store { ready, .. } => Some(Lost::Payload(ready.kind())),
             Self::Append { event, .. } | Self::AppendLast { event, .. } => Some(Lost::Event(event.kind())),
-            Self::Finish { .. } => None,
+            Self::SayLost { .. } | Self::Finish { .. } => None,
+        }
+    }
+
+    /// Whether all is to be said before it, or by it, that is not in the bundle.
+    fn says_all(&self) -> bool {
+        match self {
+            Self::AppendLast { .. } | Self::SayLost { .. } | Self::Finish { .. } => true,
+            Self::Append { event, .. } => event.kind() == EventKind::RolloutEnded,
+            Self::Create | Self::Store { .. } => false,
         }
     }
 }
 
 impl Job {
-    /// Whether a bundle can't do without it.
+    /// Whether a bundle can't do without it. The queue holds as many of these as of all others.
     pub(super) fn frames_a_bundle(&self) -> bool {
         match &self.task {
-            Task::Create | Task::AppendLast { .. } | Task::Finish { .. } => true,
+            Task::Create | Task::AppendLast { .. } | Task::SayLost { .. } | Task::Finish { .. } => true,
             Task::Append { event, .. } => matches!(event.kind(), EventKind::RolloutEnded | EventKind::RolloutStarted),
             Task::Store { .. } => false,
         }
@@ -266,19 +305,20 @@ impl Job {
         if let Task::Create = task {
             return bundle.make();
         }
-        let is_end = matches!(task, Task::AppendLast { .. } | Task::Finish { .. });
-        let Some(writer) = bundle.writer(is_end) else { return };
+        let Some(writer) = bundle.writer(task.says_all()) else { return };
         match task {
             Task::Create => {}
             Task::Store { number, thread, ready, reference } => {
-                if let Ok(stored) = writer.store_as(number, &thread, ready)
-                    && stored.reference != reference
-                {
-                    locked(&bundle.moved).insert(reference.raw_payload_id, stored.reference);
-                }
+                let stored = writer.store_as(number, &thread, ready);
+                bundle.told.is_stored(&reference, stored.ok().map(|stored| stored.reference));
             }
-            Task::Append { at, context, event } => drop(writer.append_redacted(at, &context, &bundle.renamed(event))),
+            Task::Append { at, context, mut event } => {
+                bundle.told.name(&mut event);
+                // What is lost of it, the writer has told.
+                let _ = writer.append_redacted(at, &context, &event);
+            }
             Task::AppendLast { at, event } => writer.append_last(at, &event),
+            Task::SayLost { at } => writer.say_lost(at),
             Task::Finish { at } => writer.finish(at),
         }
     }
@@ -318,4 +358,48 @@ fn text_bytes(event: &Event) -> usize {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bundle::mem_disk::MemDisk;
+    use crate::bundle::{Durability, Json, Limits, Store};
+    use crate::event::{PayloadKind, ProtocolEventObserved};
+
+    #[test]
+    fn nothing_is_held_of_bodies_whose_events_did_not_fit() {
+        let disk = MemDisk::default();
+        let limits = Limits::default().queue_events(5);
+        let (durability, store) = (Durability::Buffered, Store::Pack);
+        let options =
+            WriterOptions { durability, store, limits, disk: Arc::new(disk.clone()), ..WriterOptions::default() };
+        // Nothing is written until this end is dropped.
+        let (door, opened) = mpsc::channel::<()>();
+        let (reached, is_reached) = mpsc::channel();
+        let opened = Mutex::new(opened);
+        disk.plant(move |_, _| {
+            let _ = reached.send(());
+            let _ = locked(&opened).recv();
+            Ok(())
+        });
+        let manifest = Manifest::new("trace".into(), "rollout".into(), "thread".into(), UnixMillis(5));
+        let writer = QueuedWriter::create(Path::new("/traces"), manifest, options.clone());
+        // The bundle is being made, and waits no more. So the third event is the first that does not fit.
+        is_reached.recv().expect("stalled");
+        for _ in 0..20 {
+            let body = options.ready(PayloadKind::ProtocolEvent, &Json("said"));
+            let Ok(stored) = writer.store(&"t".into(), body) else { continue };
+            let event = ProtocolEventObserved { event_type: "e".to_owned(), event_payload: stored.reference };
+            let _ = writer.append_redacted(UnixMillis(6), &EventContext::default(), &event.into());
+        }
+        drop(door);
+        options.queue.finish(Duration::from_secs(600));
+        let stats = options.tally.stats();
+        assert!(stats.payloads["protocol_event"] > stats.events["protocol_event_observed"], "{stats:?}");
+        assert_eq!(writer.0.told.len(), 0);
+    }
 }

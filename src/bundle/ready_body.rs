@@ -38,8 +38,9 @@ impl ReadyBody {
 
     /// Keeps no more of it than these limits let.
     pub(super) fn cut(&mut self, limits: Limits) {
-        if self.truncated.is_none() {
-            self.truncated = limits.apply(&mut self.body);
+        match self.truncated {
+            None => self.truncated = limits.apply(&mut self.body),
+            Some(_) => limits.apply_again(&mut self.body),
         }
     }
 

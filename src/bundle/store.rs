@@ -36,7 +36,7 @@ impl Store {
         let WriterOptions { disk, kept, open_logs, .. } = options;
         match self {
             Self::Files => Arc::new(Files::on(Arc::clone(disk), bundle)),
-            Self::Pack => Arc::new(Pack::new(bundle, Arc::clone(kept), Arc::clone(open_logs))),
+            Self::Pack => Arc::new(Pack::on(Arc::clone(disk), bundle, Arc::clone(kept), Arc::clone(open_logs))),
         }
     }
 }
@@ -75,11 +75,12 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
     /// What the file system said. Nothing of the body stays.
     fn put(&self, number: u64, thread: &ThreadId, kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location>;
 
-    /// Waits until the bodies that were put at these places would survive the death of the machine, names and all.
+    /// Waits until the bodies that were put at these places would survive the death of the machine, names and all. One
+    /// that can't be forced to the disk keeps no other from it.
     ///
     /// # Errors
-    /// What the file system said. Any of them may not survive then.
-    fn sync(&self, places: &[Location]) -> io::Result<()>;
+    /// What the file system said. Those that may not survive are left in `places` then, to be tried again.
+    fn sync(&self, places: &mut Vec<Location>) -> io::Result<()>;
 
     /// The body that `reference` names.
     ///
@@ -92,6 +93,14 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
 
     /// Lets go of what need not be held until the next body.
     fn rest(&self) {}
+
+    /// This thread is over: little more will come of it.
+    fn thread_ended(&self, _thread: &ThreadId) {}
+
+    /// Whether what it has written can still be found, as far as one look tells.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// A body as it was kept.
@@ -114,7 +123,7 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) fn of(bundle: &Path) -> Self {
-        Self { files: Files::new(bundle), pack: Pack::new(bundle, Arc::default(), Arc::default()) }
+        Self { files: Files::new(bundle), pack: Pack::new(bundle) }
     }
 
     pub(super) fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {

@@ -11,6 +11,9 @@ use super::log_file::LogFile;
 use super::{Location, Lost, PayloadStore, WriterOptions};
 use crate::event::Seq;
 
+/// The most bodies that are tried again, so that a disk that never takes them does not cost ever more memory.
+const MOST_AGAIN: usize = 1 << 16;
+
 /// What a bundle has to force to the disk.
 #[derive(Debug)]
 pub(super) struct Unsynced {
@@ -20,6 +23,8 @@ pub(super) struct Unsynced {
     bodies: Mutex<Vec<Location>>,
     /// Whether it waits for the thread.
     is_waiting: AtomicBool,
+    /// Whether the last time was refused, and that was told.
+    is_refused: AtomicBool,
 }
 
 impl Unsynced {
@@ -30,6 +35,7 @@ impl Unsynced {
             store: Arc::clone(store),
             bodies: Mutex::default(),
             is_waiting: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
         }
     }
 
@@ -43,9 +49,22 @@ impl Unsynced {
         self.log.sync(line).map_err(|error| self.refused(&error))
     }
 
-    /// Forces one body to the disk.
+    /// Forces one body to the disk. One that is refused is tried again when the bundle ends.
     pub(super) fn sync_body(&self, body: Location) -> Result<(), Refused> {
-        self.store.sync(&[body]).map_err(|error| self.refused(&error))
+        self.sync_bodies(vec![body]).map_err(|error| self.refused(&error))
+    }
+
+    fn sync_bodies(&self, mut bodies: Vec<Location>) -> io::Result<()> {
+        let forced = if bodies.is_empty() { Ok(()) } else { self.store.sync(&mut bodies) };
+        if let Err(error) = &forced
+            && is_final(error)
+        {
+            bodies.clear();
+        }
+        let mut waiting = locked(&self.bodies);
+        bodies.truncate(MOST_AGAIN.saturating_sub(waiting.len()));
+        waiting.append(&mut bodies);
+        forced
     }
 
     /// Forces all to the disk that was written before: first the bodies, then the lines that name them.
@@ -53,24 +72,33 @@ impl Unsynced {
         // Whatever these lines name was added before they were written.
         let last = self.log.last();
         let bodies = std::mem::take(&mut *locked(&self.bodies));
-        let stored = if bodies.is_empty() { Ok(()) } else { self.store.sync(&bodies) };
-        let logged = self.sync_log(last);
-        stored.map_err(|error| self.refused(&error)).and(logged)
+        let stored = self.sync_bodies(bodies);
+        let logged = self.log.sync(last);
+        let refused = [stored, logged].into_iter().filter_map(Result::err).min_by_key(is_final);
+        refused.map_or(Ok(()), |error| Err(self.refused(&error)))
     }
 
     fn refused(&self, error: &io::Error) -> Refused {
-        Refused(format!("{}: {error}", self.path.display()))
+        Refused { reason: format!("{}: {error}", self.path.display()), is_final: is_final(error) }
     }
+}
+
+/// Whether it would be in vain to try again: what is not there can't be forced to the disk.
+fn is_final(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 /// Why something was not forced to the disk.
 #[derive(Debug)]
-pub(super) struct Refused(String);
+pub(super) struct Refused {
+    reason: String,
+    is_final: bool,
+}
 
 impl Refused {
     /// Counts it and tells of it.
     pub(super) fn tell(self, options: &WriterOptions) {
-        options.lose(Lost::Unsynced, self.0);
+        options.lose(Lost::Unsynced, self.reason);
     }
 }
 
@@ -151,13 +179,31 @@ impl Shared {
         for (bundle, options) in waiting {
             // What is written from here on waits for the next time.
             bundle.is_waiting.store(false, Ordering::Release);
-            if let Err(why) = bundle.sync() {
-                refused.push((why, options));
+            match bundle.sync() {
+                Ok(()) => bundle.is_refused.store(false, Ordering::Relaxed),
+                Err(why) => {
+                    if !why.is_final {
+                        self.wait_again(&bundle, &options);
+                    }
+                    // Told once, however often it is tried.
+                    if !bundle.is_refused.swap(!why.is_final, Ordering::Relaxed) {
+                        refused.push((why, options));
+                    }
+                }
             }
         }
         drop(pass);
         // Runs what the program wants to do about it, which may end the recording.
         refused.into_iter().for_each(|(why, options)| why.tell(&options));
+    }
+}
+
+impl Shared {
+    fn wait_again(&self, bundle: &Arc<Unsynced>, options: &WriterOptions) {
+        let mut state = locked(&self.state);
+        if !state.is_over && !bundle.is_waiting.swap(true, Ordering::AcqRel) {
+            state.waiting.push((Arc::clone(bundle), options.clone()));
+        }
     }
 }
 

@@ -23,7 +23,8 @@ use super::{
     Body, BodyBuf, Durability, Error, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions, event_text,
 };
 use crate::event::{
-    Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId, UnixMillis,
+    Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId,
+    UnixMillis,
 };
 
 /// A body that is in the store.
@@ -52,6 +53,8 @@ pub struct Writer {
     options: WriterOptions,
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
+    /// Whether the log says that the bundle is full.
+    said_full: AtomicBool,
 }
 
 impl Writer {
@@ -90,6 +93,7 @@ impl Writer {
             last_payload: AtomicU64::new(0),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
+            said_full: AtomicBool::new(false),
             path,
             manifest,
             options,
@@ -172,10 +176,16 @@ impl Writer {
             Durability::Fsync(SyncEvery::Event) => {
                 self.unsynced.sync_body(place.clone()).unwrap_or_else(|refused| refused.tell(&self.options));
             }
-            Durability::Fsync(SyncEvery::Millis(every)) => {
+            Durability::Fsync(SyncEvery::Millis(_)) => {
                 self.unsynced.add(place.clone());
-                self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
+                self.sync_later();
             }
+        }
+    }
+
+    fn sync_later(&self) {
+        if let Durability::Fsync(SyncEvery::Millis(every)) = self.options.durability {
+            self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
         }
     }
 
@@ -185,9 +195,7 @@ impl Writer {
             Durability::Fsync(SyncEvery::Event) => {
                 self.unsynced.sync_log(seq).unwrap_or_else(|refused| refused.tell(&self.options));
             }
-            Durability::Fsync(SyncEvery::Millis(every)) => {
-                self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
-            }
+            Durability::Fsync(SyncEvery::Millis(_)) => self.sync_later(),
         }
     }
 
@@ -213,11 +221,30 @@ impl Writer {
             return Err(self.lose(Lost::Event(event.kind()), &full.into()));
         }
         let event = &*event_text::changed(event, |text| self.options.masking.text(text));
-        let seq = self.append_line(at, context, event)?;
-        if self.has_gap.load(Ordering::Relaxed) && !self.is_full() {
+        if event.kind() == EventKind::RolloutEnded {
+            self.say_all(at).map_err(|unsaid| self.lose(Lost::Event(event.kind()), &unsaid))?;
+        }
+        let written = self.append_line(at, context, event);
+        if let Event::ThreadEnded(ended) = event {
+            self.store.thread_ended(&ended.thread_id);
+        }
+        let seq = written?;
+        if self.has_gap.load(Ordering::Relaxed) && !(self.is_full() && self.said_full.load(Ordering::Relaxed)) {
             self.say_gap(at);
         }
         Ok(seq)
+    }
+
+    /// Says what could not be written. Without that the log must not say that the run has ended: it would be taken for
+    /// all of it.
+    fn say_all(&self, at: UnixMillis) -> io::Result<()> {
+        if self.log.is_linked() && !self.store.is_there() {
+            self.lose(Lost::Bundle, &io::Error::other("its bodies were deleted while they were written"));
+        }
+        if self.has_gap.load(Ordering::Relaxed) {
+            self.say_gap(at);
+        }
+        if self.has_gap.load(Ordering::Relaxed) { Err(io::Error::other(UNSAID)) } else { Ok(()) }
     }
 
     fn held(&self) -> Held {
@@ -230,16 +257,16 @@ impl Writer {
     }
 
     fn append_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+        self.try_line(at, context, event).map_err(|not_written| self.lose_event(event, not_written))
+    }
+
+    fn try_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, NotWritten> {
         self.wake_log();
         let line = RecordBody::new(at, &self.manifest.rollout_id, context, event);
-        match unpanicked(|| self.log.append(&line)) {
-            Ok(seq) => {
-                self.options.tally.wrote_event(event.kind());
-                self.wrote_line(seq);
-                Ok(seq)
-            }
-            Err(not_written) => Err(self.lose_event(event, not_written)),
-        }
+        let seq = unpanicked(|| self.log.append(&line))?;
+        self.options.tally.wrote_event(event.kind());
+        self.wrote_line(seq);
+        Ok(seq)
     }
 
     /// A log that let go of its file is about to open it again.
@@ -260,10 +287,12 @@ impl Writer {
     }
 
     /// Appends the event after which the log takes no other: those are counted as late. What could not be written
-    /// before is said before it.
+    /// before is said before it; where it can't be, the log is closed without an end.
     pub(crate) fn append_last(&self, at: UnixMillis, event: &Event) {
-        if self.has_gap.load(Ordering::Relaxed) {
-            self.say_gap(at);
+        if let Err(unsaid) = self.say_all(at) {
+            self.log.close();
+            self.lose(Lost::Event(event.kind()), &unsaid);
+            return;
         }
         let context = EventContext::default();
         self.wake_log();
@@ -275,14 +304,22 @@ impl Writer {
             }
             Err(not_written) => drop(self.lose_event(event, not_written)),
         }
-        self.has_gap.store(false, Ordering::Relaxed);
     }
 
     /// Counts the loss of an event that was never tried, because what it rests on was lost.
     pub fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
         self.remember(what);
         self.options.lose(what, reason);
+        self.say_full();
         what
+    }
+
+    /// Once it is full, the log says so with the first that was not taken: it may be long before the rest can be said,
+    /// and the process may not live to see it.
+    fn say_full(&self) {
+        if self.is_full() && !self.said_full.load(Ordering::Relaxed) {
+            self.say_gap(UnixMillis::now());
+        }
     }
 
     fn lose(&self, what: Lost, error: &io::Error) -> Lost {
@@ -292,6 +329,13 @@ impl Writer {
     fn remember(&self, what: Lost) {
         self.gap.lock().unwrap_or_else(PoisonError::into_inner).add(what);
         self.has_gap.store(true, Ordering::Relaxed);
+    }
+
+    /// Says what could not be written, where that can be said.
+    pub(super) fn say_lost(&self, at: UnixMillis) {
+        if self.has_gap.load(Ordering::Relaxed) && !self.log.is_closed() {
+            self.say_gap(at);
+        }
     }
 
     /// What was counted and told elsewhere is still to be said in the log.
@@ -310,35 +354,40 @@ impl Writer {
         if gap.lost() == 0 {
             return;
         }
+        let is_full = self.is_full();
         let event = Event::from(Other {
             kind: "recording_gap".to_owned(),
             summary: format!("{} events and bodies could not be written", gap.lost()),
             payloads: Vec::new(),
             metadata: RawJson::of(&serde_json::json!({ "lost": gap.lost(), "by": gap.by_kind() })),
         });
-        if self.append_line(at, &EventContext::default(), &event).is_err() {
-            self.gap.lock().unwrap_or_else(PoisonError::into_inner).merge(gap);
-            self.has_gap.store(true, Ordering::Relaxed);
+        // Nothing that was observed is lost with it: it is said later.
+        match self.try_line(at, &EventContext::default(), &event) {
+            Ok(_) => self.said_full.store(is_full, Ordering::Relaxed),
+            Err(_) => self.remember_all(gap),
         }
     }
 
     /// Says what can still be said, and whether the bundle is still where it was made: lines written to a log that
     /// was deleted go nowhere, and nothing but a look tells.
     pub fn finish(&self, at: UnixMillis) {
-        if self.has_gap.load(Ordering::Relaxed) {
-            self.say_gap(at);
-        }
+        self.say_lost(at);
         if !self.log.is_linked() {
             let reason = format!("{} was deleted while it was written", self.path.display());
             self.options.lose(Lost::Bundle, reason);
         }
-        if self.options.durability.syncs() {
-            self.unsynced.sync().unwrap_or_else(|refused| refused.tell(&self.options));
+        if self.options.durability.syncs()
+            && let Err(refused) = self.unsynced.sync()
+        {
+            refused.tell(&self.options);
+            self.sync_later();
         }
         self.log.rest();
         self.store.rest();
     }
 }
+
+const UNSAID: &str = "what was lost before can't be said in the log, and an end would say that nothing was";
 
 /// What panics while it is written is lost, and the host goes on.
 fn unpanicked<T, E: From<io::Error>>(write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {

@@ -1,7 +1,7 @@
 //! A bundle in one compressed file, to send to someone: a tar of its files, compressed with zstd.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -12,8 +12,11 @@ use tempfile::{NamedTempFile, TempDir};
 /// What such a file begins with.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// What a frame begins with that readers of zstd skip.
+const SKIPPED: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
+
 /// An archive may hold so many bytes, …
-const MOST: u64 = 1 << 30;
+const MOST: u64 = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 
 /// … or so many for each of its own.
 const MOST_PER_BYTE: u64 = 200;
@@ -113,7 +116,7 @@ fn new_file(path: &Path) -> io::Result<File> {
 }
 
 /// Writes the bundle in this directory to one file, which appears when all of it is there. The same bundle gives the
-/// same bytes.
+/// same bytes. What this writes can be read again, however well it was compressed.
 pub(super) fn write(bundle: &Path, dest: &Path) -> anyhow::Result<()> {
     let parent = dest.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(parent)?;
@@ -121,31 +124,76 @@ pub(super) fn write(bundle: &Path, dest: &Path) -> anyhow::Result<()> {
     encoder.include_checksum(true)?;
     encoder.long_distance_matching(true)?;
     let mut files = tar::Builder::new(encoder);
+    let mut held = 0;
     for name in [Manifest::FILE, Manifest::LOG, PACK] {
-        add(&mut files, bundle, name)?;
+        held += add(&mut files, bundle, name)?;
     }
     let entries = bundle.join(Manifest::PAYLOADS).read_dir()?;
     let mut names: Vec<_> = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
     names.sort();
     for name in names {
-        add(&mut files, bundle, &format!("{}/{}", Manifest::PAYLOADS, name.to_string_lossy()))?;
+        held += add(&mut files, bundle, &format!("{}/{}", Manifest::PAYLOADS, name.to_string_lossy()))?;
     }
     files.into_inner()?.finish()?.flush()?;
+    lengthen(file.as_file_mut(), held)?;
     file.persist_noclobber(dest).map_err(|error| error.error)?;
     Ok(())
 }
 
-/// Adds a file, if it is there, with nothing of when and by whom it was made.
-fn add(files: &mut tar::Builder<impl Write>, bundle: &Path, name: &str) -> anyhow::Result<()> {
+/// Makes an archive so long that a reader believes it that it holds so much.
+fn lengthen(archive: &mut File, held: u64) -> io::Result<()> {
+    let length = archive.stream_position()?;
+    let least = if held > MOST { held.div_ceil(MOST_PER_BYTE) } else { 0 };
+    let Some(missing) = least.checked_sub(length).filter(|missing| *missing > 0) else { return Ok(()) };
+    let zeros = u32::try_from(missing).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    archive.write_all(&SKIPPED)?;
+    archive.write_all(&zeros.to_le_bytes())?;
+    archive.set_len(length + (SKIPPED.len() + size_of::<u32>()) as u64 + u64::from(zeros))
+}
+
+/// Adds a file, if it is there, with nothing of when and by whom it was made. Gives what it costs who reads it.
+fn add(files: &mut tar::Builder<impl Write>, bundle: &Path, name: &str) -> anyhow::Result<u64> {
     let file = match File::open(bundle.join(name)) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error).with_context(|| format!("{name:?} can't be read")),
     };
     let mut header = tar::Header::new_gnu();
-    header.set_size(file.metadata()?.len());
+    let length = file.metadata()?.len();
+    header.set_size(length);
     header.set_mode(0o600);
     header.set_path(name).with_context(|| format!("{name:?} is too long a name for an archive"))?;
     header.set_cksum();
-    files.append(&header, BufReader::new(file)).with_context(|| format!("{name:?} can't be added"))
+    files.append(&header, BufReader::new(file)).with_context(|| format!("{name:?} can't be added"))?;
+    Ok(length + FILE_COSTS)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_of_nothing_but_repetition_can_be_read_and_one_that_was_not_written_so_can_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let [bundle, archive, copy] = ["bundle", "bundle.otz", "copy"].map(|name| directory.path().join(name));
+        fs::create_dir_all(bundle.join(Manifest::PAYLOADS)).unwrap();
+        let body = vec![b' '; 20 * MOST as usize];
+        fs::write(bundle.join(Manifest::FILE), "{}").unwrap();
+        fs::write(bundle.join("payloads/1.json"), &body).unwrap();
+        write(&bundle, &archive).unwrap();
+        let length = fs::metadata(&archive).unwrap().len();
+        assert!(length >= body.len() as u64 / MOST_PER_BYTE && length < body.len() as u64 / 100, "{length}");
+        fs::create_dir(&copy).unwrap();
+        extract(&archive, &copy).unwrap();
+        assert!(fs::read(copy.join("payloads/1.json")).unwrap() == body);
+        // All of it is valid for whoever reads it to its end.
+        let mut whole = Vec::new();
+        zstd::Decoder::new(File::open(&archive).unwrap()).unwrap().read_to_end(&mut whole).unwrap();
+        assert!(whole.len() > body.len());
+        File::options().write(true).open(&archive).unwrap().set_len(length / 2).unwrap();
+        fs::remove_dir_all(&copy).unwrap();
+        fs::create_dir(&copy).unwrap();
+        assert!(extract(&archive, &copy).unwrap_err().to_string().contains("far more"));
+    }
 }

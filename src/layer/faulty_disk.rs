@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use tracing_subscriber::prelude::*;
 
 use super::{Builder, Call, Guard, Model, Recorder, Thread, ThreadMeta, Window};
 use crate::bundle::mem_disk::{Doing, MemDisk};
-use crate::bundle::{Durability, Json, Limits, Manifest, Reader};
+use crate::bundle::{Durability, Json, Limits, Manifest, Reader, Store};
+use crate::event::PayloadKind;
 use crate::graph::{Code, Graph};
 use crate::reduce::{Options, reduce};
 
@@ -90,22 +92,31 @@ fn stall(disk: &MemDisk) -> Arc<Door> {
 }
 
 fn is_body(path: &Path) -> bool {
-    path.parent().is_some_and(|parent| parent.ends_with(Manifest::PAYLOADS))
+    path.parent().is_some_and(|parent| parent.ends_with(Manifest::PAYLOADS)) || path.ends_with("payloads.pack")
 }
+
+const STORES: [Store; 2] = [Store::Files, Store::Pack];
 
 #[test]
 fn a_stalled_body_holds_the_call_that_records_it_and_no_other_span() {
-    let mut fixture = Fixture::new(|builder| builder);
+    STORES.into_iter().for_each(a_body_stalls);
+}
+
+fn a_body_stalls(store: Store) {
+    let mut fixture = Fixture::new(|builder| builder.store(store));
     let door = Arc::<Door>::default();
     let (reached, is_reached) = mpsc::channel();
     fixture.under(|| {
         let thread = Thread::start(ThreadMeta::new());
         let turn = thread.turn(None);
+        // A pack is made with its first body.
+        turn.tool(Call::new("n").arguments("{}")).completed();
         let slow = turn.inference(MODEL);
         let waits = Arc::clone(&door);
+        let is_stalled = AtomicBool::new(false);
         fixture.disk.plant(move |path, doing| {
-            // The first body, and only that.
-            if doing == Doing::Write && path.ends_with("payloads/1.json") {
+            // The next body, and only that.
+            if doing == Doing::Write && is_body(path) && !is_stalled.swap(true, Ordering::Relaxed) {
                 let _ = reached.send(());
                 waits.pass();
             }
@@ -121,13 +132,13 @@ fn a_stalled_body_holds_the_call_that_records_it_and_no_other_span() {
                 tool.completed();
                 turn.inference(MODEL).request(Json(&serde_json::json!({ "input": [] })));
             }
-            assert_eq!(fixture.recorder.stats().events["tool_call_ended"], 10);
+            assert_eq!(fixture.recorder.stats().events["tool_call_ended"], 11);
             assert!(!stalled.is_finished());
             door.open();
         });
     });
     let graph = fixture.graph();
-    assert_eq!((graph.tool_calls.len(), graph.inference_calls.len()), (10, 11));
+    assert_eq!((graph.tool_calls.len(), graph.inference_calls.len()), (11, 11));
 }
 
 /// A run of so many tool calls with bodies.
@@ -177,6 +188,38 @@ fn what_does_not_fit_into_the_queue_is_counted_by_kind_told_and_named_by_the_gra
     }
 }
 
+/// Records a request of so many bytes.
+fn ask(turn: &super::Turn, bytes: usize) {
+    turn.inference(MODEL).request(Json(&serde_json::json!({ "input": "x".repeat(bytes) })));
+}
+
+#[test]
+fn a_body_that_is_larger_than_the_queue_is_taken_alone_and_the_next_by_its_ends() {
+    let mut fixture = Fixture::buffered(Limits::default().queue_bytes(100_000));
+    let door = stall(&fixture.disk);
+    fixture.under(|| {
+        let thread = Thread::start(ThreadMeta::new());
+        let turn = thread.turn(None);
+        (0..2).for_each(|_| ask(&turn, 300_000));
+    });
+    door.open();
+    let graph = fixture.graph();
+    assert_eq!(fixture.recorder.stats().lost(), 0);
+    let requests = graph.raw_payloads.iter().filter(|body| body.kind == PayloadKind::InferenceRequest);
+    let lengths: Vec<_> = requests.map(|body| body.truncated.as_ref().map(|whole| whole.length)).collect();
+    assert_eq!(lengths, [None, Some(300_012)]);
+}
+
+#[test]
+fn a_queue_holds_no_more_bundles_than_it_may_and_tells_of_the_others() {
+    let fixture = Fixture::buffered(Limits::default().queue_events(20));
+    let door = stall(&fixture.disk);
+    fixture.under(|| (0..1_000).for_each(|_| drop(Thread::start(ThreadMeta::new()))));
+    let stats = fixture.recorder.stats();
+    assert!(stats.lost_bundles >= 960, "{stats:?}");
+    door.open();
+}
+
 #[test]
 fn what_a_disk_that_never_comes_back_holds_is_lost_in_time_and_the_host_ends() {
     let fixture = Fixture::buffered(Limits::default());
@@ -200,8 +243,14 @@ fn plant(disk: &MemDisk, fault: impl Fn() -> io::Result<()> + Send + Sync + 'sta
 }
 
 /// What goes wrong for a while is lost, counted, told, and said by the log afterwards; the rest is there.
-fn goes_on_after(durability: Durability, fault: fn() -> io::Result<()>) {
-    let mut fixture = Fixture::new(|builder| builder.durability(durability));
+fn goes_on_after(fault: fn() -> io::Result<()>) {
+    for store in STORES {
+        [Durability::Kernel, Durability::Buffered].into_iter().for_each(|it| goes_on_with(it, store, fault));
+    }
+}
+
+fn goes_on_with(durability: Durability, store: Store, fault: fn() -> io::Result<()>) {
+    let mut fixture = Fixture::new(|builder| builder.durability(durability).store(store));
     let fixture_disk = fixture.disk.clone();
     let written = |fixture: &Fixture| fixture.recorder.stats().events.get("tool_call_ended").copied().unwrap_or(0);
     let until = |is_met: &dyn Fn() -> bool| {
@@ -235,12 +284,15 @@ fn goes_on_after(durability: Durability, fault: fn() -> io::Result<()>) {
 
 #[test]
 fn an_error_of_the_disk_costs_what_it_hit_and_the_graph_names_it() {
-    goes_on_after(Durability::Kernel, || Err(io::Error::from_raw_os_error(5)));
-    goes_on_after(Durability::Buffered, || Err(io::Error::from_raw_os_error(5)));
+    goes_on_after(|| Err(io::Error::from_raw_os_error(5)));
+}
+
+#[test]
+fn a_full_disk_costs_what_it_hit_and_the_graph_names_it() {
+    goes_on_after(|| Err(io::ErrorKind::StorageFull.into()));
 }
 
 #[test]
 fn a_panic_of_what_writes_costs_what_it_hit_and_neither_host_nor_queue_goes_down() {
-    goes_on_after(Durability::Kernel, || panic!("planted"));
-    goes_on_after(Durability::Buffered, || panic!("planted"));
+    goes_on_after(|| panic!("planted"));
 }

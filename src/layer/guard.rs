@@ -16,7 +16,9 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// [`on_loss`](super::Builder::on_loss) told of it, one line on stderr does.
 ///
 /// What is left in the queue of [`Durability::Buffered`] is written first, for 5 s at most; what is still left then is
-/// lost. What [`Durability::Fsync`] has to force to the disk is forced there.
+/// lost. What [`Durability::Fsync`] has to force to the disk is forced there. Where the root has bounds
+/// ([`Limits::root`](crate::Limits::root)), the removal of other bundles that is under way is waited for, for 5 s more
+/// at most; the next recording under that root goes on with it.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the recording"]
 pub struct Guard(Recorder);

@@ -9,6 +9,7 @@ mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod deaths;
+mod end;
 mod outage;
 mod random;
 mod said;
@@ -151,6 +152,24 @@ fn a_disk_that_is_full_for_a_while_leaves_no_torn_line_and_a_gap_that_is_named()
     } else {
         goes_on(TEST, &[limited]);
     }
+}
+
+#[test]
+fn a_run_that_lost_something_has_no_end_unless_its_log_says_what() {
+    const TEST: &str = "a_run_that_lost_something_has_no_end_unless_its_log_says_what";
+    if role().is_some() {
+        return end::at_all_lengths();
+    }
+    let child = common::child(TEST, "ends");
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "bash"]).arg(child.get_program()).args(child.get_args());
+    child.get_envs().for_each(|(name, value)| match value {
+        Some(value) => drop(shell.env(name, value)),
+        None => drop(shell.env_remove(name)),
+    });
+    let output = shell.output().unwrap();
+    let [said, wrong] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{said}{wrong}");
 }
 
 #[test]

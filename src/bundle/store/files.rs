@@ -57,11 +57,16 @@ impl PayloadStore for Files {
         Ok(Location { path, offset: None, length: None, hash: None })
     }
 
-    fn sync(&self, places: &[Location]) -> io::Result<()> {
-        for place in places {
-            self.disk.open(&self.bundle.join(&place.path))?.sync()?;
-        }
-        self.disk.sync_dir(&self.bundle.join(Manifest::PAYLOADS))
+    fn sync(&self, places: &mut Vec<Location>) -> io::Result<()> {
+        let force = |place: &Location| self.disk.open(&self.bundle.join(&place.path))?.sync();
+        let forced: Vec<_> = places.iter().map(force).collect();
+        // Without its name a body does not survive.
+        self.disk.sync_dir(&self.bundle.join(Manifest::PAYLOADS))?;
+        let mut outcomes = forced.iter();
+        places.retain(|_| outcomes.next().is_some_and(Result::is_err));
+        // One that is not there any more is the least of it.
+        let refused = forced.into_iter().filter_map(Result::err);
+        refused.min_by_key(|error| error.kind() == io::ErrorKind::NotFound).map_or(Ok(()), Err)
     }
 
     fn bytes(&self) -> u64 {

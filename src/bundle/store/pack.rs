@@ -54,6 +54,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{BadPayload, BodyBuf, Location, MAX_BODY_BYTES, PayloadStore, StoredBody};
+use crate::bundle::disk::{Disk, RealDisk};
 use crate::bundle::open_logs::OpenLogs;
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 use ends::{common_prefix, common_suffix};
@@ -121,10 +122,20 @@ pub(in crate::bundle) struct Pack {
 }
 
 impl Pack {
-    /// The store of the bundle in this directory. Bodies to compare with are kept among `kept`.
-    pub(in crate::bundle) fn new(bundle: &Path, kept: Arc<KeptBodies>, open_logs: Arc<OpenLogs>) -> Self {
+    /// The store of the bundle in this directory.
+    pub(in crate::bundle) fn new(bundle: &Path) -> Self {
+        Self::on(Arc::new(RealDisk), bundle, Arc::default(), Arc::default())
+    }
+
+    /// The same, written to this disk. Bodies to compare with are kept among `kept`.
+    pub(in crate::bundle) fn on(
+        disk: Arc<dyn Disk>,
+        bundle: &Path,
+        kept: Arc<KeptBodies>,
+        open_logs: Arc<OpenLogs>,
+    ) -> Self {
         Self {
-            file: Arc::new(PackFile::new(bundle.join(PACK), open_logs)),
+            file: Arc::new(PackFile::new(disk, bundle.join(PACK), open_logs)),
             packed: Packed::new(bundle),
             id: kept.new_store(),
             kept,
@@ -187,9 +198,11 @@ impl PayloadStore for Pack {
         })
     }
 
-    fn sync(&self, _: &[Location]) -> io::Result<()> {
+    fn sync(&self, places: &mut Vec<Location>) -> io::Result<()> {
         // All of it, which is one file.
-        self.file.sync()
+        self.file.sync()?;
+        places.clear();
+        Ok(())
     }
 
     fn bytes(&self) -> u64 {
@@ -198,6 +211,14 @@ impl PayloadStore for Pack {
 
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
         self.packed.get(reference).map_err(|why| BadPayload::new(reference, why))
+    }
+
+    fn thread_ended(&self, thread: &ThreadId) {
+        self.kept.forget_thread(self.id, thread);
+    }
+
+    fn is_there(&self) -> bool {
+        self.file.is_there()
     }
 
     fn rest(&self) {

@@ -7,6 +7,8 @@ use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
 use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, UnixMillis};
 use crate::layer::live::{Live, Said, in_span};
 
+pub(super) const FULL: &str = "the bundle is full; see `Limits::bundle`";
+
 /// A thread that started.
 #[derive(Debug)]
 pub(super) struct Recording {
@@ -52,7 +54,7 @@ impl Recording {
     pub(super) fn put_beside(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
         let writer = &self.bundle.writer;
         if writer.is_full() {
-            return Err(writer.lose_dependent(Lost::Payload(kind), "the bundle is full; see `Limits::bundle`"));
+            return Err(writer.lose_dependent(Lost::Payload(kind), FULL));
         }
         self.put(&None, kind, body)
     }

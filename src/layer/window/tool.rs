@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
-use super::recording::{AsJson, Recording};
+use super::recording::{AsJson, FULL, Recording};
 use super::tool_agents::ToolAgents;
 use super::turn::{Place, TurnWindow};
 use super::{AnOpenWindow, CellWindow, DROPPED, End, SHUT_DOWN};
@@ -215,6 +215,13 @@ impl ToolWindow {
             return;
         }
         let Some((recording, place, id)) = self.started(at) else { return self.count_unstarted(Lost::Event(kind)) };
+        let writer = &recording.bundle.writer;
+        if kind == EventKind::ToolCallRuntimeStarted && writer.is_full() {
+            // The body alone would be taken, as that of an end.
+            writer.lose_dependent(Lost::Payload(PayloadKind::ToolRuntimeEvent), FULL);
+            writer.lose_dependent(Lost::Event(kind), FULL);
+            return;
+        }
         match recording.put_json(&self.live, PayloadKind::ToolRuntimeEvent, body) {
             Ok(AsJson { reference, bytes }) => {
                 recording.say(&self.live, &place.context, event(id.clone(), reference), at);

@@ -109,6 +109,13 @@ impl KeptBodies {
         drop(forgotten);
     }
 
+    /// Nothing more comes of this thread.
+    pub(super) fn forget_thread(&self, store: StoreId, thread: &ThreadId) {
+        let forgotten = self.shelf().remove(store, thread);
+        // Outside the lock.
+        drop(forgotten);
+    }
+
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.shelf().bytes
@@ -160,6 +167,9 @@ mod tests {
         kept.replace(one, &"b".into(), body(101));
         assert!(has(one, "a") && !has(one, "b"), "one that is larger than everything leaves the others");
         assert_eq!(kept.bytes(), 40);
+        kept.replace(two, &"a".into(), body(30));
+        kept.forget_thread(two, &"a".into());
+        assert_eq!((kept.bytes(), has(one, "a"), has(two, "a")), (40, true, false));
         kept.forget(one);
         assert_eq!((kept.bytes(), has(one, "a")), (0, false));
     }

@@ -1,15 +1,13 @@
 //! The file of a pack as it is written: a place is reserved, then written to, and nobody waits for anybody.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 use super::header::{HEAD, Header, MOST_HEADER};
-use super::positioned::write_all_at;
-use crate::bundle::disk::{Disk, Identity, RealDisk};
-use crate::bundle::file;
+use crate::bundle::disk::{Disk, DiskFile, Identity};
+use crate::bundle::looks::Looks;
 use crate::bundle::open_logs::{OpenLogs, Rests};
 
 /// Up to so many bytes are copied behind their header, so that a record is one write. A second write costs less than
@@ -20,32 +18,40 @@ const COPIED: usize = 32 * 1024;
 /// of.
 #[derive(Debug)]
 pub(super) struct PackFile {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Where nothing is reserved yet.
     end: AtomicU64,
     state: Mutex<State>,
+    looks: Looks,
     open_logs: Arc<OpenLogs>,
 }
 
 #[derive(Debug)]
 enum State {
     Unmade,
-    Open(Arc<File>),
+    Open(Arc<dyn DiskFile>),
     Closed(Identity),
+    /// Deleted while it was open: the bodies in it went with it.
+    Deleted,
 }
 
 impl PackFile {
-    pub(super) fn new(path: PathBuf, open_logs: Arc<OpenLogs>) -> Self {
-        Self { path, end: AtomicU64::new(HEAD.len() as u64), state: Mutex::new(State::Unmade), open_logs }
+    pub(super) fn new(disk: Arc<dyn Disk>, path: PathBuf, open_logs: Arc<OpenLogs>) -> Self {
+        let end = AtomicU64::new(HEAD.len() as u64);
+        Self { disk, path, end, state: Mutex::new(State::Unmade), looks: Looks::default(), open_logs }
     }
 
     /// Writes a record and gives its offset. On an error there are bytes that no reference names, at most.
     pub(super) fn append(self: &Arc<Self>, header: &Header, stored: &[u8]) -> io::Result<u64> {
+        if self.looks.is_time() {
+            self.look();
+        }
         let file = self.open()?;
         let length = (header.size() + stored.len()) as u64;
         let start = self.end.fetch_add(length, Ordering::Relaxed);
         let offset = start + header.size() as u64;
-        match write_record(&file, start, &header.to_bytes(offset)[MOST_HEADER - header.size()..], stored) {
+        match write_record(&*file, start, &header.to_bytes(offset)[MOST_HEADER - header.size()..], stored) {
             Ok(()) => Ok(offset),
             Err(error) => {
                 // Given back, if nobody has reserved behind it: a file that may not grow has room for what is smaller.
@@ -55,17 +61,37 @@ impl PackFile {
         }
     }
 
-    fn open(self: &Arc<Self>) -> io::Result<Arc<File>> {
+    /// One that was moved is whole where it is now.
+    fn look(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Open(file) = &*state
+            && !file.is_linked()
+        {
+            *state = State::Deleted;
+        }
+    }
+
+    /// Whether what was written can still be found.
+    pub(super) fn is_there(&self) -> bool {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Unmade => true,
+            State::Open(file) => file.is_linked(),
+            State::Closed(identity) => self.disk.identity(&self.path).is_ok_and(|found| found == *identity),
+            State::Deleted => false,
+        }
+    }
+
+    fn open(self: &Arc<Self>) -> io::Result<Arc<dyn DiskFile>> {
         let file = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let opened = match &*state {
                 State::Open(file) => return Ok(Arc::clone(file)),
                 State::Unmade => self.make()?,
                 State::Closed(identity) => self.open_again(*identity)?,
+                State::Deleted => return Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
             };
-            let file = Arc::new(opened);
-            *state = State::Open(Arc::clone(&file));
-            file
+            *state = State::Open(Arc::clone(&opened));
+            opened
         };
         let this: Arc<dyn Rests> = Arc::<Self>::clone(self);
         let this: Weak<dyn Rests> = Arc::downgrade(&this);
@@ -73,19 +99,19 @@ impl PackFile {
         Ok(file)
     }
 
-    fn make(&self) -> io::Result<File> {
-        let file = file::create_for_places(&self.path)?;
-        if let Err(error) = write_all_at(&file, &HEAD, 0) {
+    fn make(&self) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.create_for_places(&self.path)?;
+        if let Err(error) = file.write_all_at(&HEAD, 0) {
             drop(file);
-            let _ = fs::remove_file(&self.path);
+            let _ = self.disk.remove_file(&self.path);
             return Err(error);
         }
         Ok(file)
     }
 
-    fn open_again(&self, identity: Identity) -> io::Result<File> {
-        let file = file::open_for_places(&self.path)?;
-        if Identity::of(&file.metadata()?) != identity {
+    fn open_again(&self, identity: Identity) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.open_for_places(&self.path)?;
+        if file.identity()? != identity {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the pack was replaced by another file"));
         }
         Ok(file)
@@ -98,8 +124,8 @@ impl PackFile {
 
     /// Waits until what was written would survive the death of the machine: the bytes, and the file's name.
     pub(super) fn sync(self: &Arc<Self>) -> io::Result<()> {
-        self.open()?.sync_data()?;
-        self.path.parent().map_or(Ok(()), |bundle| RealDisk.sync_dir(bundle))
+        self.open()?.sync()?;
+        self.path.parent().map_or(Ok(()), |bundle| self.disk.sync_dir(bundle))
     }
 
     /// Lets go of the file until the next record. Who writes one right now holds it until that is done.
@@ -108,11 +134,13 @@ impl PackFile {
     }
 }
 
+const DELETED: &str = "the pack was deleted while it was written";
+
 fn rest(state: &mut State) {
     if let State::Open(file) = state
-        && let Ok(metadata) = file.metadata()
+        && let Ok(identity) = file.identity()
     {
-        *state = State::Closed(Identity::of(&metadata));
+        *state = State::Closed(identity);
     }
 }
 
@@ -127,10 +155,10 @@ impl Rests for PackFile {
     }
 }
 
-fn write_record(file: &File, start: u64, header: &[u8], stored: &[u8]) -> io::Result<()> {
+fn write_record(file: &dyn DiskFile, start: u64, header: &[u8], stored: &[u8]) -> io::Result<()> {
     if stored.len() <= COPIED {
-        return write_all_at(file, &[header, stored].concat(), start);
+        return file.write_all_at(&[header, stored].concat(), start);
     }
-    write_all_at(file, stored, start + header.len() as u64)?;
-    write_all_at(file, header, start)
+    file.write_all_at(stored, start + header.len() as u64)?;
+    file.write_all_at(header, start)
 }

@@ -51,7 +51,7 @@ impl Fixture {
 }
 
 fn open(bundle: &Path) -> Pack {
-    Pack::new(bundle, Arc::default(), Arc::default())
+    Pack::new(bundle)
 }
 
 fn reference(kind: PayloadKind, location: Location) -> PayloadRef {
