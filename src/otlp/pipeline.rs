@@ -1,9 +1,10 @@
 //! The way of spans out of the program.
 //!
-//! A span that ends is put into a bounded queue; a thread of its own takes batches from there, converts them to
-//! messages of OTLP and sends them. It needs no runtime, nobody waits for it, and what it does itself is traced nowhere.
+//! A span that ends is put into a bounded queue; a thread of its own takes batches from there, which
+//! `opentelemetry-otlp` converts and sends. It needs no runtime, nobody waits for it, and what it does itself is traced nowhere.
 
 mod backoff;
+mod blocking;
 mod builder;
 mod connection;
 mod delivery;
@@ -13,12 +14,11 @@ mod exporter;
 #[cfg(feature = "otlp-grpc")]
 mod grpc;
 mod guard;
-mod http_sender;
+mod http;
 mod key_values;
 mod ledger;
 mod metric_outlet;
 mod outlet;
-mod parcel;
 mod processor;
 mod protocol;
 mod queue;
@@ -30,6 +30,7 @@ mod signal;
 mod span_limits;
 mod stats;
 mod variables;
+mod weight;
 
 pub use self::builder::OtlpBuilder;
 pub use self::error::OtlpError;
@@ -44,6 +45,7 @@ pub(super) use self::resource::resolve as resolve_resource;
 pub(super) use self::sending::{Failure, SendError};
 pub(super) use self::signal::Signal;
 pub(super) use self::variables::Variables;
+pub(super) use self::weight::weight;
 
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
