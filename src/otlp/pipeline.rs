@@ -41,6 +41,7 @@ pub use self::stats::{DropReason, DroppedSpans, OtlpStats};
 pub(super) use self::connection::{Connection, Said};
 pub(super) use self::delivery::{Delivered, Pace};
 pub(super) use self::exporter::{OtlpExporter, span_exporter};
+pub(super) use self::quiet::quietly;
 pub(super) use self::resource::resolve as resolve_resource;
 pub(super) use self::sending::{Failure, SendError};
 pub(super) use self::signal::Signal;
@@ -152,11 +153,11 @@ impl Otlp {
     }
 
     fn shut_down(&self) {
-        let Inner { provider, metrics, mapping: _, queue: _, ledger, flush_timeout } = &*self.0;
+        // A provider that is shut down would drop in silence what ends from now on; a queue that is closed counts it.
+        let Inner { provider: _, metrics, mapping: _, queue, ledger, flush_timeout } = &*self.0;
         let deadline = Instant::now() + *flush_timeout;
         let metrics_end = metrics.as_ref().map(Metrics::shut_down);
-        // What was dropped is in the ledger, which tells it.
-        let _ = provider.shutdown_with_timeout(*flush_timeout);
+        queue.close(*flush_timeout);
         if let Some(end) = metrics_end {
             let left = deadline.saturating_duration_since(Instant::now());
             if end.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {

@@ -43,5 +43,14 @@ fn a_receiver_that_refuses_is_not_asked_again() {
 fn spans_that_are_rejected_from_a_message_are_counted() {
     let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
     let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
-    assert_eq!(after(Ok(answer)), (1, vec![(DropReason::Rejected, 2)]));
+    let receiver = GrpcReceiver::start(move |_| Ok(answer.clone()));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()).protocol(Protocol::Grpc));
+    end(&otlp, 0..3);
+    drop(guard);
+    assert_eq!(receiver.stop().len(), 1);
+    assert_eq!((otlp.stats().exported, otlp.stats().rejected, otlp.stats().dropped()), (1, 2, 2));
+    let heard = heard.lock().unwrap();
+    let [dropped] = &heard[..] else { panic!("{heard:?}") };
+    let cause = Some("the receiver says: too old".to_owned());
+    assert_eq!((dropped.reason, dropped.count, &dropped.cause), (DropReason::Rejected, 2, &cause));
 }

@@ -27,3 +27,68 @@ fn text(value: &Value) -> usize {
         Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+    use opentelemetry::{Array, InstrumentationScope, StringValue};
+    use opentelemetry_proto::tonic::trace::v1::Span;
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+    use prost::Message;
+
+    use super::*;
+
+    const TEXT: usize = 10_000;
+
+    fn all_kinds() -> Vec<KeyValue> {
+        let text = || StringValue::from("x".repeat(TEXT));
+        vec![
+            KeyValue::new("text", text()),
+            KeyValue::new("texts", Array::String(vec![text(), text()])),
+            KeyValue::new("numbers", Array::I64(vec![i64::MIN; 9])),
+            KeyValue::new("fractions", Array::F64(vec![0.1; 9])),
+            KeyValue::new("flags", Array::Bool(vec![true; 9])),
+            KeyValue::new("number", i64::MIN),
+            KeyValue::new("fraction", 0.1),
+            KeyValue::new("flag", true),
+        ]
+    }
+
+    fn span(attributes: Vec<KeyValue>) -> SpanData {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 32);
+        let ids = (TraceId::from(u128::MAX), SpanId::from(u64::MAX));
+        let span_context = SpanContext::new(ids.0, ids.1, TraceFlags::SAMPLED, false, TraceState::default());
+        let mut events = SpanEvents::default();
+        events.events = vec![Event::new("event", now, attributes.clone(), 0)];
+        let mut links = SpanLinks::default();
+        links.links = vec![Link::new(span_context.clone(), attributes.clone(), 0)];
+        SpanData {
+            span_context,
+            parent_span_id: ids.1,
+            parent_span_is_remote: true,
+            span_kind: SpanKind::Client,
+            name: "span".into(),
+            start_time: now,
+            end_time: now,
+            attributes,
+            dropped_attributes_count: u32::MAX,
+            events,
+            links,
+            status: Status::Unset,
+            instrumentation_scope: InstrumentationScope::default(),
+        }
+    }
+
+    #[test]
+    fn it_is_a_little_more_than_what_is_sent() {
+        for attributes in [Vec::new(), all_kinds()] {
+            let texts = 9 * TEXT * usize::from(!attributes.is_empty());
+            let span = span(attributes);
+            let weight = weight(&span);
+            let sent = Span::from(span).encoded_len();
+            assert!((sent..texts + 10_000).contains(&weight), "{weight} for {sent}");
+        }
+    }
+}
