@@ -1,5 +1,6 @@
 //! How large a span is.
 
+use opentelemetry::trace::Status;
 use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
@@ -10,7 +11,16 @@ const OVERHEAD: usize = 64;
 pub(crate) fn weight(span: &SpanData) -> usize {
     let events = span.events.iter().map(|event| OVERHEAD + event.name.len() + attributes(&event.attributes));
     let links = span.links.iter().map(|link| 2 * OVERHEAD + attributes(&link.attributes));
-    2 * OVERHEAD + span.name.len() + attributes(&span.attributes) + events.sum::<usize>() + links.sum::<usize>()
+    let status = match &span.status {
+        Status::Error { description } => description.len(),
+        Status::Ok | Status::Unset => 0,
+    };
+    2 * OVERHEAD
+        + span.name.len()
+        + status
+        + attributes(&span.attributes)
+        + events.sum::<usize>()
+        + links.sum::<usize>()
 }
 
 fn attributes(all: &[KeyValue]) -> usize {
@@ -32,8 +42,8 @@ fn text(value: &Value) -> usize {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-    use opentelemetry::{Array, InstrumentationScope, StringValue};
+    use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, TraceFlags, TraceId, TraceState};
+    use opentelemetry::{InstrumentationScope, StringValue};
     use opentelemetry_proto::tonic::trace::v1::Span;
     use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
     use prost::Message;
@@ -46,10 +56,10 @@ mod tests {
         let text = || StringValue::from("x".repeat(TEXT));
         vec![
             KeyValue::new("text", text()),
-            KeyValue::new("texts", Array::String(vec![text(), text()])),
-            KeyValue::new("numbers", Array::I64(vec![i64::MIN; 9])),
-            KeyValue::new("fractions", Array::F64(vec![0.1; 9])),
-            KeyValue::new("flags", Array::Bool(vec![true; 9])),
+            KeyValue::new("texts", Value::Array(Array::String(vec![text(), text()]))),
+            KeyValue::new("numbers", Value::Array(Array::I64(vec![i64::MIN; 9]))),
+            KeyValue::new("fractions", Value::Array(Array::F64(vec![0.1; 9]))),
+            KeyValue::new("flags", Value::Array(Array::Bool(vec![true; 9]))),
             KeyValue::new("number", i64::MIN),
             KeyValue::new("fraction", 0.1),
             KeyValue::new("flag", true),
@@ -76,7 +86,7 @@ mod tests {
             dropped_attributes_count: u32::MAX,
             events,
             links,
-            status: Status::Unset,
+            status: Status::error("x".repeat(TEXT)),
             instrumentation_scope: InstrumentationScope::default(),
         }
     }
@@ -84,7 +94,7 @@ mod tests {
     #[test]
     fn it_is_a_little_more_than_what_is_sent() {
         for attributes in [Vec::new(), all_kinds()] {
-            let texts = 9 * TEXT * usize::from(!attributes.is_empty());
+            let texts = if attributes.is_empty() { TEXT } else { 10 * TEXT };
             let span = span(attributes);
             let weight = weight(&span);
             let sent = Span::from(span).encoded_len();

@@ -13,6 +13,8 @@ use super::super::sending::Answer;
 
 /// Hears the events of the exporter that happen where it is the default subscriber, and nothing else. Without it, or in
 /// a program that has such events compiled out, a receiver that rejects some spans of a message has taken all of them.
+///
+/// It lasts as long as the connection: one for each message would have all callsites of the program registered anew.
 pub(super) struct Overheard {
     heard: Arc<Mutex<Heard>>,
     dispatch: Dispatch,
