@@ -3,8 +3,13 @@
 //!
 //! Nothing is asserted. All of them hand their spans to a background thread, which works while nothing is measured.
 
+#[path = "otlp/finished.rs"]
+mod finished;
 #[path = "layer/measure.rs"]
 mod measure;
+#[expect(dead_code, reason = "another benchmark makes other sessions")]
+#[path = "reduce/session.rs"]
+mod session;
 #[path = "layer/table.rs"]
 mod table;
 
@@ -45,8 +50,9 @@ fn main() -> Result<(), Failure> {
     compare(plan, &scratch.path().join("null"), "no exporter", null, &mut table)?;
     let receiving = || Otlp::builder().endpoint(&endpoint);
     compare(plan, &scratch.path().join("receiver"), "a receiver", receiving, &mut table)?;
+    let finished = finished::table(scratch.path(), &endpoint, is_bench)?;
     if is_bench {
-        println!("{plan}\n\n{table}");
+        println!("{plan}\n\n{table}\n\n{finished}");
     } else {
         println!("Each operation was done once; `cargo bench --bench otlp` measures them.");
     }
@@ -70,18 +76,28 @@ fn compare(
 
     let name = format!("record and export a tool span, {to}");
     let both = Subject::new(&name, |ids| together.run(ids)).settled_by(|| together.settle());
-    let each = Subject::new("recording alone + exporting alone", |ids| {
+    let each = Subject::new("recording alone + the bridge alone", |ids| {
+        recording.run(ids);
+        bridge.run(ids);
+    });
+    let each = each.settled_by(|| bridge.settle());
+    // The bridge alone has nobody to tell it what a span means.
+    let as_documented = Subject::new("recording alone + exporting alone, as documented", |ids| {
         recording.run(ids);
         exporting.run(ids);
     });
-    let each = each.settled_by(|| exporting.settle());
+    let as_documented = as_documented.settled_by(|| exporting.settle());
     let with_plain = Subject::new("recording alone + `tracing-opentelemetry` alone", |ids| {
         recording.run(ids);
         plain.run(ids);
     });
     let with_plain = with_plain.settled_by(|| plain.settle());
     let alone = Subject::new("recording alone", |ids| recording.run(ids));
-    let comparison = Comparison::of(both, BATCH).with(each, TARGET).with(with_plain, None).with(alone, None);
+    let comparison = Comparison::of(both, BATCH)
+        .with(each, TARGET)
+        .with(as_documented, None)
+        .with(with_plain, None)
+        .with(alone, None);
     table.measure(plan, comparison.on(&[1, 2]));
 
     let name = format!("export a tool span as what it means, {to}");

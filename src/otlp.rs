@@ -30,8 +30,10 @@
 //! stderr. At the end the [guard](OtlpGuard) waits for what is left, for a few seconds at most.
 //!
 //! # What leaves the program
-//! Names, times and counts. What was said stays, unless [`content`](OtlpBuilder::content) is to be captured. Sampling
-//! thins what is exported, never a bundle.
+//! Of the agent's own spans names, times, counts and errors, masked as they are in the bundle. What was said stays, unless
+//! [`content`](OtlpBuilder::content) is to be captured. Other spans of the program, and what it logs inside of spans, go
+//! as they are, but for content under the conventions' names: what a program puts into fields of its own it exports.
+//! Sampling thins what is exported, never a bundle.
 //!
 //! The calls of models are also measured, as the conventions' metrics: tokens, durations and the time until an answer
 //! began.
@@ -56,6 +58,7 @@ pub mod locate;
 mod map;
 mod mapping;
 mod metrics;
+mod note_parents;
 mod object;
 mod pipeline;
 mod placement;
@@ -69,6 +72,7 @@ pub use self::content_policy::ContentPolicy;
 pub use self::context::{BadTraceParent, TraceContext};
 pub use self::map::{MapExporter, map};
 pub use self::mapping::Mapping;
+pub use self::note_parents::NoteParents;
 pub use self::pipeline::{
     Compression, DropReason, DroppedSpans, Otlp, OtlpBuilder, OtlpError, OtlpGuard, OtlpStats, Protocol,
 };

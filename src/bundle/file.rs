@@ -87,6 +87,12 @@ pub(super) fn open_inside(bundle: &Path, relative: &str, plain: &PlainDirectorie
     if file.metadata().map_err(Refusal::Io)?.is_file() { Ok(file) } else { Err(Refusal::Path("is not a regular file")) }
 }
 
+/// Whether `relative` would be looked for inside `bundle`, be it there or not.
+#[cfg(feature = "otlp")]
+pub(super) fn stays_inside(bundle: &Path, relative: &str) -> bool {
+    !matches!(plain_path(bundle, relative, &PlainDirectories::default()), Err(Refusal::Path(_)))
+}
+
 /// `bundle` joined with `relative`, where every step is a plain name and none but the first a link.
 fn plain_path(bundle: &Path, relative: &str, plain: &PlainDirectories) -> Result<PathBuf, Refusal> {
     let mut path = bundle.to_owned();

@@ -106,6 +106,12 @@ impl Reader {
         self.stored(reference).map(|body| body.bytes)
     }
 
+    /// Whether a body would be looked for inside the bundle: a reference may say anything.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn keeps(&self, reference: &PayloadRef) -> bool {
+        super::file::stays_inside(&self.path, &reference.path)
+    }
+
     /// The same, with what its store knows of it.
     pub(crate) fn stored(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
         self.stores.get(reference)

@@ -74,13 +74,13 @@ fn look(path: &Path, wanted: &Wanted) -> anyhow::Result<Option<Vec<Found>>> {
 }
 
 fn tell(bundle: &Bundle, found: &[Found], wanted: &Wanted) -> anyhow::Result<()> {
-    let path = bundle.path.display();
+    let path = one_line(&bundle.path.display().to_string());
     if !wanted.is_span() {
-        return say::out(path);
+        return say::out(&path);
     }
     say::out(format_args!("bundle\t{path}"))?;
     for Found { kind, id, events, payloads, .. } in found {
-        say::out(format_args!("object\t{kind}\t{}", id.escape_debug()))?;
+        say::out(format_args!("object\t{kind}\t{}", one_line(id)))?;
         events.iter().try_for_each(|seq| say::out(format_args!("event\t{seq}")))?;
         payloads.iter().try_for_each(|payload| tell_payload(&bundle.path, payload))?;
     }
@@ -88,13 +88,18 @@ fn tell(bundle: &Bundle, found: &[Found], wanted: &Wanted) -> anyhow::Result<()>
 }
 
 fn tell_payload(bundle: &Path, payload: &PayloadRef) -> anyhow::Result<()> {
-    let id = payload.raw_payload_id.as_str().escape_debug();
-    let file = bundle.join(&payload.path).display().to_string();
-    let file = file.escape_debug();
+    let id = one_line(payload.raw_payload_id.as_str());
+    let file = one_line(&bundle.join(&payload.path).display().to_string());
     match (payload.offset, payload.length) {
         (Some(offset), Some(length)) => say::out(format_args!("payload\t{id}\t{file}\t{offset}\t{length}")),
         (Some(_) | None, _) => say::out(format_args!("payload\t{id}\t{file}")),
     }
+}
+
+/// A text as a field of a line: nothing in it ends the field or the line.
+fn one_line(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 fn not_found(args: &Args, roots: &[PathBuf], bundles: usize) -> Status {

@@ -8,19 +8,25 @@ use std::sync::Arc;
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
 
-use crate::event::{Event, EventContext, PayloadKind, RawPayloadId, SpanRef, ToolCallId, TraceId, UnixMillis};
+use crate::event::{
+    Event, EventContext, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId, TraceId, UnixMillis,
+};
 
 /// What exports the spans of a recorder's subscribers.
 pub(crate) trait LiveSpans: Debug + Send + Sync {
     /// A span of ours was opened.
     fn opened(&self, span: Opened<'_>) -> Option<Arc<dyn LiveSpan>>;
 
-    /// Nothing more comes of this recording.
+    /// A recording begins.
+    fn bundle_began(&self, recording: &TraceId);
+
+    /// Nothing more comes of this recording, but what is late.
     fn bundle_ended(&self, recording: &TraceId);
 }
 
 /// A span of ours that was just opened.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "it is told; nobody is there to hear it"))]
 pub(crate) struct Opened<'a> {
     pub(crate) id: &'a Id,
     pub(crate) attributes: &'a Attributes<'a>,
@@ -30,6 +36,7 @@ pub(crate) struct Opened<'a> {
 
 /// Where and when an event was recorded.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "it is told; nobody is there to hear it"))]
 pub(crate) struct Said<'a> {
     pub(crate) recording: &'a TraceId,
     /// The name of the bundle's directory, where there is one.
@@ -59,8 +66,8 @@ pub(crate) trait LiveSpan: Debug + Send + Sync {
     /// An event of an object that the span is.
     fn event(&self, of: Said<'_>, event: &Event);
 
-    /// The thread that it is was spawned by this tool call.
-    fn spawned_by(&self, tool: &ToolCallId);
+    /// The thread that it is was spawned by this tool call of that thread.
+    fn spawned_by(&self, parent: &ThreadId, tool: &ToolCallId);
 
     /// All is said: the span closes.
     fn close(&self);

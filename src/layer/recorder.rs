@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tracing::Subscriber;
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use tracing_subscriber::registry::LookupSpan;
+#[cfg(feature = "otlp")]
+use tracing_subscriber::registry::SpanRef;
 
 use super::builder::{Builder, Error};
 use super::ignoring::is_ignoring;
@@ -79,11 +81,13 @@ impl Recorder {
     }
 
     /// Tells this of every span of ours that is opened from now on. The first one counts.
+    #[cfg(feature = "otlp")]
     pub(crate) fn export_to(&self, live: Arc<dyn LiveSpans>) {
         let _ = self.0.live.set(live);
     }
 
     /// Ends what a span is to this recorder, ahead of its layer where that comes later.
+    #[cfg(feature = "otlp")]
     pub(crate) fn span_closes<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) {
         super::record_layer::close(&self.0, span);
     }
@@ -253,6 +257,13 @@ impl Inner {
 
     pub(super) fn has_said(&self, span: &SpanState) {
         locked(&self.unsaid).remove(&std::ptr::from_ref(span).addr());
+    }
+
+    /// A bundle was made.
+    pub(super) fn bundle_began(&self, recording: &TraceId) {
+        if let Some(live) = self.live.get() {
+            live.bundle_began(recording);
+        }
     }
 
     /// Nothing more comes of a bundle.

@@ -51,6 +51,7 @@ const CELL: &[Kind] = &[Kind::CodeCell];
 const COMPACTION: &[Kind] = &[Kind::Compaction];
 const REQUESTS: &[Kind] = &[Kind::Inference, Kind::Compaction];
 const MODELS: &[Kind] = &[Kind::Thread, Kind::Inference, Kind::Compaction];
+const CONVERSATIONS: &[Kind] = &[Kind::Thread, Kind::Inference];
 const OPERATIONS: &[Kind] = &[Kind::Thread, Kind::Inference, Kind::Tool];
 
 table! {
@@ -62,6 +63,8 @@ table! {
     BUNDLE = "otel_trace.bundle" on EVERY;
     /// The ids of the bodies that tell of it, in the bundle.
     PAYLOAD_IDS = "otel_trace.payload_ids" on EVERY;
+    /// The thread it is in, or is.
+    THREAD_ID = "otel_trace.thread.id" on EVERY;
     /// The turn it is in, or opened.
     TURN_ID = "otel_trace.turn.id" on EVERY;
     /// How it ended: `completed`, `failed`, `cancelled` or `aborted`; `running` where no end was seen.
@@ -83,8 +86,8 @@ table! {
 
     /// What kind of error it was; `_OTHER` where it has no name.
     ERROR_TYPE = "error.type" on EVERY;
-    /// The thread's id.
-    CONVERSATION_ID = "gen_ai.conversation.id" on EVERY;
+    /// The thread's id, on what the conventions know of: backends take any span with a key of theirs for a model's call.
+    CONVERSATION_ID = "gen_ai.conversation.id" on CONVERSATIONS;
     /// `chat`, `execute_tool` or `invoke_agent`.
     OPERATION_NAME = "gen_ai.operation.name" on OPERATIONS;
     /// Who runs the model.

@@ -24,7 +24,7 @@ pub type Bridge<S, T> = Layered<Behind, Layered<OpenTelemetryLayer<S, T>, Ahead,
 /// recorder writes names its spans. It may come before the recorder's layer or behind it.
 ///
 /// The exporter behind `layer` must be wrapped in [`MapExporter`](super::MapExporter) with the same mapping: it says what
-/// is exported of a span. [`Otlp::bridge`](super::Otlp::bridge) does all that.
+/// is exported of a span. Its provider should have [`NoteParents`](super::NoteParents) too. [`Otlp::bridge`](super::Otlp::bridge) does all that.
 pub fn bridge<S, T>(recorder: &Recorder, layer: OpenTelemetryLayer<S, T>, mapping: Mapping) -> Bridge<S, T>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

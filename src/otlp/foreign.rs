@@ -37,12 +37,13 @@ fn is_content(key: &str) -> bool {
     attribute::is_content(key) || CONTENT.contains(&key) || CONTENT.into_iter().any(is_numbered)
 }
 
-/// Whether an event brings a body: one of ours, or one by which rig logs what goes over the wire.
-pub(super) fn is_body(event: &Event) -> bool {
+/// Whether an event brings what was said: one of ours, or one by which rig logs what goes over the wire.
+pub(super) fn tells_content(event: &Event) -> bool {
     const TARGETS: [&str; 2] = ["rig::completions", "rig::streaming"];
     let target = text(&event.attributes, "target");
     let is_of_rig = |name: &str| TARGETS.contains(&name);
-    event.attributes.iter().any(|attribute| attribute.key.as_str() == "otel_trace.payload")
+    event.attributes.iter().any(|attribute| attribute.key.as_str().starts_with("otel_trace."))
+        || target.is_some_and(|target| target == "otel_trace")
         || is_of_rig(&event.name)
         || target.is_some_and(is_of_rig)
 }

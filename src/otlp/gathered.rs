@@ -31,7 +31,8 @@ pub(super) struct Gathered {
     links: Vec<Linked>,
     /// The answer that a tool call may be of, should no answer be known to have asked for it.
     unheard: Option<SpanContext>,
-    is_asked_by_model: bool,
+    /// Whether a model asked for the tool call that it is, as far as other calls leave that open.
+    may_be_asked_for: bool,
 }
 
 /// What was read of a body.
@@ -88,20 +89,36 @@ impl Gathered {
         Some(self.bodies.swap_remove(index).1)
     }
 
-    pub(super) fn add_spawn(&mut self, run: &LiveRun, tool: &ToolCallId) {
+    pub(super) fn add_spawn(&mut self, run: &LiveRun, parent: &ThreadId, tool: &ToolCallId) {
         if let Some(recording) = &self.recording {
-            self.links.extend(run.linked(recording, &Link::SpawnedBy(tool)));
+            self.links.extend(run.linked(recording, &Link::SpawnedBy { parent, tool }));
         }
     }
 
     /// Everything, once: none where there is nothing.
-    pub(super) fn finish(&mut self) -> Option<(SpanFacts, Vec<Linked>, Duration)> {
+    pub(super) fn finish(&mut self, run: &LiveRun) -> Option<(SpanFacts, Vec<Linked>, Duration)> {
+        // An answer may be complete only after what it asked for. One that may have asked for anything comes last.
+        let unheard = self.unheard.take();
+        self.find_asker(run, unheard.as_ref());
         self.is_over = true;
         self.bodies.clear();
         let facts = self.facts.take()?;
         let ended_at = self.ended_at.unwrap_or_else(UnixMillis::now);
         let millis = self.started_at.map_or(0, |started_at| ended_at.millis_since(started_at));
         Some((facts, std::mem::take(&mut self.links), Duration::from_millis(millis)))
+    }
+
+    /// Links a tool call to the answer that asked for it, if that is known by now.
+    fn find_asker(&mut self, run: &LiveRun, unheard: Option<&SpanContext>) {
+        let (Some(recording), Some(facts)) = (&self.recording, &self.facts) else { return };
+        let What::Tool(tool) = &facts.what else { return };
+        if !self.may_be_asked_for {
+            return;
+        }
+        let (thread, call) = (&facts.thread_id, tool.call_id.as_ref());
+        let found = run.linked(recording, &Link::RequestedBy { thread, call, unheard });
+        self.may_be_asked_for = found.is_empty();
+        self.links.extend(found);
     }
 
     pub(super) fn add_event(&mut self, run: &LiveRun, own: Option<&SpanContext>, said: Said<'_>, event: &Event) {

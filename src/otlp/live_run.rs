@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, TraceContextExt};
@@ -34,14 +34,28 @@ pub(super) struct LiveRun {
 /// The spans of one recording that others may link to.
 #[derive(Debug, Default)]
 struct Spans {
-    threads: HashMap<ThreadId, SpanContext>,
-    tools: HashMap<ToolCallId, SpanContext>,
-    /// The inference call that asked for a tool call first.
-    asked_by: HashMap<(ThreadId, CallId), SpanContext>,
-    /// The last answer of each turn: one that may have asked for anything, or none.
+    threads: HashMap<ThreadId, ThreadSpans>,
+    /// The last answer of each open turn, where it may have asked for anything.
     unheard: HashMap<TurnId, SpanContext>,
-    /// Threads whose results reached a thread.
-    results: HashMap<ThreadId, Vec<ThreadId>>,
+}
+
+/// Those of one thread. What was called in it goes with its end.
+#[derive(Debug, Default)]
+struct ThreadSpans {
+    itself: Option<SpanContext>,
+    tools: HashMap<ToolCallId, SpanContext>,
+    calls: HashMap<CallId, Asked>,
+    /// Threads whose results reached it.
+    results: Vec<ThreadId>,
+}
+
+/// A call that a model asked for, or that a tool answers.
+#[derive(Debug, Default)]
+struct Asked {
+    /// The inference call that asked first.
+    by: Option<SpanContext>,
+    /// Of several tool calls that answer it the first is the one that was asked for.
+    is_taken: bool,
 }
 
 impl fmt::Debug for LiveRun {
@@ -55,29 +69,56 @@ impl LiveRun {
         Self { mapping, on_end, caller, subscriber: OnceLock::new(), recordings: Mutex::default() }
     }
 
-    fn spans<T>(&self, recording: &TraceId, act: impl FnOnce(&mut Spans) -> T) -> T {
-        let mut recordings: MutexGuard<'_, _> = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
-        match recordings.get_mut(recording) {
-            Some(spans) => act(spans),
-            None => act(recordings.entry(recording.clone()).or_default()),
-        }
+    /// What is late finds nothing, and leaves nothing behind.
+    fn spans<T>(&self, recording: &TraceId, act: impl FnOnce(&mut Spans) -> T) -> Option<T> {
+        let mut recordings = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        recordings.get_mut(recording).map(act)
+    }
+
+    fn thread_spans<T>(
+        &self,
+        recording: &TraceId,
+        thread: &ThreadId,
+        act: impl FnOnce(&mut ThreadSpans) -> T,
+    ) -> Option<T> {
+        self.spans(recording, |spans| match spans.threads.get_mut(thread) {
+            Some(thread) => act(thread),
+            None => act(spans.threads.entry(thread.clone()).or_default()),
+        })
     }
 
     pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: Option<&SpanContext>) {
-        let Some(span) = span else { return };
-        self.spans(recording, |spans| drop(spans.threads.insert(thread.clone(), span.clone())));
+        self.thread_spans(recording, thread, |spans| spans.itself = span.cloned());
     }
 
-    pub(super) fn tool(&self, recording: &TraceId, tool: &ToolCallId, span: Option<&SpanContext>) {
+    /// Who still links to the thread finds it; nobody links to what was called in it any more.
+    pub(super) fn thread_ended(&self, recording: &TraceId, thread: &ThreadId) {
+        self.thread_spans(recording, thread, |spans| {
+            let itself = spans.itself.take();
+            *spans = ThreadSpans { itself, ..ThreadSpans::default() };
+        });
+    }
+
+    pub(super) fn tool(&self, recording: &TraceId, thread: &ThreadId, tool: &ToolCallId, span: Option<&SpanContext>) {
         let Some(span) = span else { return };
-        self.spans(recording, |spans| drop(spans.tools.insert(tool.clone(), span.clone())));
+        self.thread_spans(recording, thread, |spans| spans.tools.insert(tool.clone(), span.clone()));
+    }
+
+    /// A tool call answers a call. Gives whether it is the first that does.
+    pub(super) fn takes(&self, recording: &TraceId, thread: &ThreadId, call: &CallId) -> bool {
+        let take = |spans: &mut ThreadSpans| {
+            let asked = spans.calls.entry(call.clone()).or_default();
+            !std::mem::replace(&mut asked.is_taken, true)
+        };
+        self.thread_spans(recording, thread, take).unwrap_or(false)
     }
 
     pub(super) fn asked(&self, recording: &TraceId, thread: &ThreadId, calls: &[CallId], span: Option<&SpanContext>) {
-        let Some(span) = span else { return };
-        self.spans(recording, |spans| {
+        let Some(span) = span.filter(|_| !calls.is_empty()) else { return };
+        self.thread_spans(recording, thread, |spans| {
             for call in calls {
-                spans.asked_by.entry((thread.clone(), call.clone())).or_insert_with(|| span.clone());
+                let asked = spans.calls.entry(call.clone()).or_default();
+                asked.by.get_or_insert_with(|| span.clone());
             }
         });
     }
@@ -92,7 +133,7 @@ impl LiveRun {
 
     /// The answer that a call in this turn may be of, whatever it asked for.
     pub(super) fn unheard(&self, recording: &TraceId, turn: &TurnId) -> Option<SpanContext> {
-        self.spans(recording, |spans| spans.unheard.get(turn).cloned())
+        self.spans(recording, |spans| spans.unheard.get(turn).cloned()).flatten()
     }
 
     pub(super) fn turn_ended(&self, recording: &TraceId, turn: &TurnId) {
@@ -100,29 +141,33 @@ impl LiveRun {
     }
 
     pub(super) fn result(&self, recording: &TraceId, parent: &ThreadId, child: &ThreadId) {
-        self.spans(recording, |spans| spans.results.entry(parent.clone()).or_default().push(child.clone()));
+        self.thread_spans(recording, parent, |spans| spans.results.push(child.clone()));
     }
 
     /// What a span links to by this.
     pub(super) fn linked(&self, recording: &TraceId, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
-        self.spans(recording, |spans| spans.linked(link))
+        self.spans(recording, |spans| spans.linked(link)).unwrap_or_default()
     }
 }
 
 impl Spans {
     fn linked(&self, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
         let (name, found): (_, Vec<_>) = match *link {
-            Link::SpawnedBy(tool) => ("spawned_by", self.tools.get(tool).into_iter().collect()),
+            Link::SpawnedBy { parent, tool } => {
+                let parent = self.threads.get(parent);
+                ("spawned_by", parent.and_then(|parent| parent.tools.get(tool)).cloned().into_iter().collect())
+            }
             Link::RequestedBy { thread, call, unheard } => {
-                let asked = call.and_then(|call| self.asked_by.get(&(thread.clone(), call.clone())));
-                ("requested_by", asked.or(unheard).into_iter().collect())
+                let asked = self.threads.get(thread).and_then(|thread| thread.calls.get(call?)?.by.as_ref());
+                ("requested_by", asked.or(unheard).cloned().into_iter().collect())
             }
             Link::Results(parent) => {
-                let children = self.results.get(parent).into_iter().flatten();
-                ("agent_result", children.filter_map(|child| self.threads.get(child)).collect())
+                let children = self.threads.get(parent).into_iter().flat_map(|parent| &parent.results);
+                let itself = |child: &ThreadId| self.threads.get(child)?.itself.clone();
+                ("agent_result", children.filter_map(itself).collect())
             }
         };
-        found.into_iter().map(|span| (span.clone(), KeyValue::new(attribute::LINK, name))).collect()
+        found.into_iter().map(|span| (span, KeyValue::new(attribute::LINK, name))).collect()
     }
 }
 
@@ -130,7 +175,7 @@ impl Spans {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Link<'a> {
     /// The thread that it is was spawned by this tool call.
-    SpawnedBy(&'a ToolCallId),
+    SpawnedBy { parent: &'a ThreadId, tool: &'a ToolCallId },
     /// The tool call that it is was asked for by a model.
     RequestedBy {
         thread: &'a ThreadId,
@@ -158,6 +203,11 @@ impl LiveSpans for LiveRuns {
         };
         let parent = parent.map(|parent| parent.span().span_context().clone()).filter(SpanContext::is_valid);
         Some(Arc::new(AsLive::new(Arc::clone(&self.0), id.clone(), subscriber.clone(), parent)))
+    }
+
+    fn bundle_began(&self, recording: &TraceId) {
+        let mut recordings = self.0.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        recordings.insert(recording.clone(), Spans::default());
     }
 
     fn bundle_ended(&self, recording: &TraceId) {

@@ -12,7 +12,8 @@ use super::TraceContext;
 use super::describe::describe;
 use super::gathered::Gathered;
 use super::live_run::LiveRun;
-use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ToolCallId};
+use super::note_parents::NoteParents;
+use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId};
 use crate::layer::live::{LiveSpan, Read, Said};
 
 #[derive(Debug)]
@@ -46,9 +47,12 @@ impl AsLive {
         Some(self.begun.get()?.context.span().span_context().clone())
     }
 
-    /// A program that gave it another parent before it began knows better than what was current then.
+    /// Its parent is what the SDK says, else what was current when it was opened: unless the trace is another, as that of
+    /// a span which the program gave another parent.
     fn ids_of(&self, own: &SpanContext) -> SpanRef {
-        let parent = self.parent.as_ref().filter(|parent| parent.trace_id() == own.trace_id());
+        let noted = NoteParents::of(own.span_id());
+        let parent = noted.or_else(|| self.parent.clone());
+        let parent = parent.filter(|parent| parent.is_valid() && parent.trace_id() == own.trace_id());
         SpanRef {
             trace_id: OtelTraceId::from(own.trace_id().to_string()),
             span_id: OtelSpanId::from(own.span_id().to_string()),
@@ -95,12 +99,12 @@ impl LiveSpan for AsLive {
         self.gathered().add_event(&self.run, self.span_context().as_ref(), said, event);
     }
 
-    fn spawned_by(&self, tool: &ToolCallId) {
-        self.gathered().add_spawn(&self.run, tool);
+    fn spawned_by(&self, parent: &ThreadId, tool: &ToolCallId) {
+        self.gathered().add_spawn(&self.run, parent, tool);
     }
 
     fn close(&self) {
-        let Some((facts, links, lasted)) = self.gathered().finish() else { return };
+        let Some((facts, links, lasted)) = self.gathered().finish(&self.run) else { return };
         if let Some(on_end) = &self.run.on_end {
             on_end(&facts, lasted);
         }
@@ -117,7 +121,7 @@ impl LiveSpan for AsLive {
     }
 
     fn abandon(&self) {
-        self.gathered().finish();
+        self.gathered().finish(&self.run);
     }
 }
 

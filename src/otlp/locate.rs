@@ -95,7 +95,7 @@ pub struct Found {
     pub id: String,
     /// The events it was made from, by their place in the log.
     pub events: Vec<Seq>,
-    /// The bodies they named.
+    /// The bodies they named; not those that they name outside of the bundle.
     pub payloads: Vec<PayloadRef>,
 }
 
@@ -110,16 +110,16 @@ pub fn find(bundle: &Reader, wanted: &Wanted) -> Result<Vec<Found>, reduce::Erro
     let placement = Placement::of(&graph, &bundle.manifest().trace_id);
     let is_it = |place: &usize| placement.span(*place) == Some((wanted.trace, span));
     let places = (0..placement.objects.len()).filter(is_it);
-    Ok(places.filter_map(|place| found(place, &placement, &graph)).collect())
+    Ok(places.filter_map(|place| found(place, &placement, &graph, bundle)).collect())
 }
 
-fn found(place: usize, placement: &Placement<'_>, graph: &Graph) -> Option<Found> {
+fn found(place: usize, placement: &Placement<'_>, graph: &Graph, bundle: &Reader) -> Option<Found> {
     let object = *placement.objects.get(place)?;
     let payloads = payload_ids(object).into_iter().filter_map(|id| graph.raw_payloads.get(&id).cloned());
     Some(Found {
         kind: object.kind().name(),
         id: object.id().to_owned(),
         events: object.evidence().as_slice().iter().map(|(seq, _)| *seq).collect(),
-        payloads: payloads.collect(),
+        payloads: payloads.filter(|payload| bundle.keeps(payload)).collect(),
     })
 }

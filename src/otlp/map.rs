@@ -71,7 +71,7 @@ pub fn map(mut span: SpanData, mapping: &Mapping) -> SpanData {
         foreign::strip(&mut span.attributes, mapping.content);
     }
     if !mapping.content.captures() {
-        span.events.events.retain(|event| !foreign::is_body(event));
+        span.events.events.retain(|event| !foreign::tells_content(event));
         let strip = |event: &mut Event| foreign::strip_content(&mut event.attributes);
         span.events.events.iter_mut().for_each(strip);
     }
@@ -98,7 +98,9 @@ fn described(attributes: Vec<KeyValue>) -> Vec<KeyValue> {
     let Some(marker) = attributes.iter().rposition(|attribute| attribute.key.as_str() == DESCRIBED) else {
         return attributes;
     };
-    let is_kept = |&(place, ref attribute): &(usize, KeyValue)| place > marker || !is_reserved(attribute.key.as_str());
+    let is_kept = |&(place, ref attribute): &(usize, KeyValue)| {
+        place > marker || !is_reserved(attribute.key.as_str()) || is_said(attribute.key.as_str())
+    };
     attributes.into_iter().enumerate().filter(is_kept).map(|(_, attribute)| attribute).collect()
 }
 
@@ -122,8 +124,13 @@ fn is_exported(key: &str, kind: Option<Kind>, mapping: &Mapping) -> bool {
         Some(row) if row.is_content && !mapping.content.captures() => false,
         Some(row) if is_reserved(key) => kind.is_none_or(|kind| row.on.contains(&kind)),
         Some(_) => true,
-        None => !is_reserved(key),
+        None => !is_reserved(key) || is_said(key),
     }
+}
+
+/// What the conventions have and no event has a place for: it is as the program says it, on live spans.
+fn is_said(key: &str) -> bool {
+    matches!(key, "gen_ai.agent.id" | "gen_ai.agent.description" | "gen_ai.tool.description")
 }
 
 /// Whether it is not for a program to say.

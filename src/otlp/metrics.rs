@@ -91,8 +91,7 @@ impl Metrics {
     }
 
     fn tokens(&self, inference: &InferenceFacts, attributes: &[KeyValue]) {
-        let of_response = inference.response.as_ref().and_then(|response| response.usage);
-        let Some(usage) = inference.usage.or(of_response) else { return };
+        let Some(usage) = inference.counted() else { return };
         for (kind, count) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
             let attributes: Vec<_> = attributes.iter().cloned().chain([KeyValue::new(TOKEN_TYPE, kind)]).collect();
             self.0.tokens.record(count, &attributes);

@@ -67,6 +67,13 @@ pub(crate) struct InferenceFacts {
     pub(crate) response: Option<ResponseDigest>,
 }
 
+impl InferenceFacts {
+    /// What was counted: by the provider, in its response, else by the span.
+    pub(crate) fn counted(&self) -> Option<Usage> {
+        self.response.as_ref().and_then(|response| response.usage).or(self.usage)
+    }
+}
+
 /// Of a tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ToolFacts {

@@ -65,7 +65,7 @@ fn a_thread_and_a_turn_that_were_one_span_are_one() {
     let expected = json!({
         "gen_ai.conversation.id": "T", "gen_ai.operation.name": "invoke_agent", "otel_trace.agent.path": "/root",
         "otel_trace.bundle": "trace-1", "otel_trace.kind": "thread", "otel_trace.object_id": "T",
-        "otel_trace.status": "running", "otel_trace.turn.id": "U",
+        "otel_trace.status": "running", "otel_trace.thread.id": "T", "otel_trace.turn.id": "U",
     });
     assert_eq!(spans[0]["attributes"], expected);
 }

@@ -33,6 +33,35 @@ fn a_live_span_is_found_with_its_events_and_bodies() {
 }
 
 #[test]
+fn a_body_that_is_named_outside_of_the_bundle_is_no_evidence() {
+    let mut log = Log::new();
+    log.thread(Live::Root(1));
+    log.turn(Live::Root(1));
+    let outside = serde_json::json!({
+        "raw_payload_id": "raw_payload:9", "kind": { "type": "tool_invocation" }, "path": "/etc/passwd",
+    });
+    let started = serde_json::json!({
+        "type": "tool_call_started", "tool_call_id": "t\tab", "requester": { "type": "model" },
+        "kind": { "type": "other", "name": "find" },
+        "summary": { "type": "generic", "label": "find" }, "invocation_payload": outside,
+    });
+    log.event(Live::Below(1, 2), started);
+    let expected = format!("bundle\t{}\nobject\ttool\tt\\tab\nevent\t4\n", log.arg());
+    assert_eq!(ok(&["locate", &format!("{TRACE}/{}", hex(2)), log.root()]), expected);
+}
+
+#[test]
+fn a_path_is_printed_as_it_is() {
+    let log = live();
+    let root = tempfile::tempdir().unwrap();
+    let odd = root.path().join("o'brien \"x\"");
+    std::fs::create_dir(&odd).unwrap();
+    std::fs::rename(log.arg(), odd.join("b")).unwrap();
+    let found = ok(&["locate", &format!("{TRACE}/{}", hex(2)), odd.to_str().unwrap()]);
+    assert!(found.ends_with(&format!("{}/b/payloads/2.json\n", odd.display())), "{found}");
+}
+
+#[test]
 fn a_span_that_was_a_thread_and_its_turn_is_both() {
     let log = live();
     let expected = format!("bundle\t{}\nobject\tthread\tT\nevent\t2\nobject\tturn\tU\nevent\t3\n", log.arg());

@@ -52,6 +52,9 @@ fn a_plain_span_may_be_given_its_parent_before_it_begins() {
         });
         let spans = rig.spans();
         assert_eq!(named(&spans, "turn").parent_span_id.to_string(), "00f067aa0ba902b7", "{order:?}");
+        let graph = rig.graph();
+        let recorded = graph.turns.iter().next().expect("a turn").span.parent_span_id.clone();
+        assert_eq!(recorded.as_ref().map(|id| id.as_str()), Some("00f067aa0ba902b7"), "{order:?}");
     }
 }
 

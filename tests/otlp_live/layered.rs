@@ -99,6 +99,6 @@ fn many_threads_export_each_span_once_and_as_its_own() {
     let told = |key: &str| spans.iter().map(|span| attributes(span)[key].clone()).collect::<HashSet<_>>();
     assert_eq!(spans.len(), workers * (calls + 2));
     assert_eq!(told("otel_trace.object_id").len(), workers * (calls + 2));
-    assert_eq!(told("gen_ai.conversation.id").len(), workers);
+    assert_eq!(told("otel_trace.thread.id").len(), workers);
     assert_eq!(spans.iter().map(|span| span.span_context.trace_id()).collect::<HashSet<_>>().len(), workers);
 }

@@ -65,6 +65,7 @@ fn a_thread_tells_of_its_agent() {
         ("otel_trace.object_id", "thread-1"),
         ("otel_trace.payload_ids", r#"["raw_payload:1"]"#),
         ("otel_trace.status", "completed"),
+        ("otel_trace.thread.id", "thread-1"),
     ]);
     let thread = named(&spans, "invoke_agent coder");
     assert_eq!((told(thread, &[]), thread.status.clone()), (expected, Status::Unset));
@@ -94,6 +95,7 @@ fn an_inference_call_tells_of_request_response_and_usage() {
         ("otel_trace.kind", "inference"),
         ("otel_trace.payload_ids", r#"["raw_payload:2","raw_payload:3"]"#),
         ("otel_trace.status", "completed"),
+        ("otel_trace.thread.id", "thread-1"),
         ("otel_trace.turn.id", "turn-1"),
     ]);
     assert_eq!(told(call, &["otel_trace.object_id", "gen_ai.response.time_to_first_chunk"]), expected);
@@ -107,7 +109,6 @@ fn what_failed_or_was_given_up_says_so() {
     let tool = named(&spans, "execute_tool exec_command");
     let expected = set(&[
         ("error.type", "exit_status"),
-        ("gen_ai.conversation.id", "thread-1"),
         ("gen_ai.operation.name", "execute_tool"),
         ("gen_ai.tool.call.id", "call_1"),
         ("gen_ai.tool.name", "exec_command"),
@@ -116,6 +117,7 @@ fn what_failed_or_was_given_up_says_so() {
         ("otel_trace.object_id", "call_1"),
         ("otel_trace.payload_ids", r#"["raw_payload:4","raw_payload:5","raw_payload:6","raw_payload:7"]"#),
         ("otel_trace.status", "failed"),
+        ("otel_trace.thread.id", "thread-1"),
         ("otel_trace.turn.id", "turn-1"),
         ("process.executable.name", "ls"),
         ("process.exit.code", "2"),
@@ -142,15 +144,21 @@ fn content_stays_in_the_bundle_unless_it_is_asked_for() {
         (of("turn"), of("chat m"), of("execute_tool add"))
     };
     let (turn, chat, tool) = keys(ContentPolicy::Omit);
-    let common = ["otel_trace.object_id", "otel_trace.payload_ids", "otel_trace.status", "otel_trace.turn.id"];
+    let common = [
+        "otel_trace.object_id",
+        "otel_trace.payload_ids",
+        "otel_trace.status",
+        "otel_trace.thread.id",
+        "otel_trace.turn.id",
+    ];
     assert_eq!(
         turn,
         [
-            "gen_ai.conversation.id",
             "otel_trace.bundle",
             "otel_trace.kind",
             "otel_trace.object_id",
             "otel_trace.status",
+            "otel_trace.thread.id",
             "otel_trace.turn.id"
         ],
         "sums of a framework's agent are not its usage"
@@ -170,7 +178,6 @@ fn content_stays_in_the_bundle_unless_it_is_asked_for() {
     ];
     assert_eq!(chat, [own.as_slice(), common.as_slice()].concat());
     let own = [
-        "gen_ai.conversation.id",
         "gen_ai.operation.name",
         "gen_ai.tool.call.id",
         "gen_ai.tool.name",

@@ -191,7 +191,11 @@ impl ThreadWindow {
         let Identity { id, agent_path, depth, .. } = identity.clone();
         let bundle = match parent {
             Some(parent) => Arc::clone(&parent.bundle),
-            None => Arc::new(self.begin_bundle(&id, at)?),
+            None => {
+                let bundle = Arc::new(self.begin_bundle(&id, at)?);
+                self.recorder.bundle_began(&bundle.writer.manifest().trace_id);
+                bundle
+            }
         };
         let recording = Recording { id, bundle, agent_path, depth };
         self.write_lines(&recording, metadata, at);
@@ -211,8 +215,8 @@ impl ThreadWindow {
         }
         let (thread_id, agent_path) = (id.clone(), agent_path.clone());
         recording.say(&self.live, &none, ThreadStarted { thread_id, agent_path, metadata_payload: metadata }, at);
-        if let (Some(live), Some(tool)) = (&self.live, &self.facts.spawned_by) {
-            live.spawned_by(tool);
+        if let (Some(live), Some(parent), Some(tool)) = (&self.live, self.parent_id(), &self.facts.spawned_by) {
+            live.spawned_by(parent, tool);
         }
         if let Some(orphan) = self.facts.orphan {
             recording.say(&None, &recording.context(), orphan.notice(), at);

@@ -97,7 +97,10 @@ impl Attributes {
         self.put(attribute::KIND, kind.name());
         self.maybe(attribute::BUNDLE, bundle.clone());
         self.texts(attribute::PAYLOAD_IDS, payload_ids.iter().map(|id| id.as_arc().clone().into()).collect());
-        self.put(attribute::CONVERSATION_ID, thread_id.as_arc().clone());
+        self.put(attribute::THREAD_ID, thread_id.as_arc().clone());
+        if matches!(kind, Kind::Thread | Kind::Inference) {
+            self.put(attribute::CONVERSATION_ID, thread_id.as_arc().clone());
+        }
         self.maybe(attribute::TURN_ID, turn_id.as_ref().map(|id| id.as_arc().clone()));
         self.put(attribute::STATUS, status_name(*status));
         match status {
@@ -121,7 +124,8 @@ impl Attributes {
     }
 
     fn inference(&mut self, facts: &InferenceFacts) {
-        let InferenceFacts { model, provider, response_id, usage, time_to_first_chunk_ms, request, response } = facts;
+        let InferenceFacts { model, provider, response_id, usage: _, time_to_first_chunk_ms, request, response } =
+            facts;
         self.text(attribute::PROVIDER_NAME, provider);
         self.text(attribute::REQUEST_MODEL, model);
         self.maybe(attribute::REQUEST_TEMPERATURE, request.temperature);
@@ -139,8 +143,7 @@ impl Attributes {
         let response = response.as_ref();
         let id = response_id.as_ref().or(response.and_then(|response| response.response_id.as_ref()));
         self.maybe(attribute::RESPONSE_ID, id.cloned());
-        // As the graph has it: what the provider says counts before what the span says.
-        if let Some(usage) = response.and_then(|response| response.usage).or(*usage) {
+        if let Some(usage) = facts.counted() {
             self.usage(usage);
         }
         let Some(response) = response else { return };

@@ -28,7 +28,7 @@ fn with_common<'a>(kind: &'a str, added: &[&'a str]) -> Vec<&'a str> {
         r#"otel_trace.payload_ids = ["raw_payload:1", "raw_payload:2"]"#,
         r#"otel_trace.turn.id = "turn-1""#,
         r#"otel_trace.status = "completed""#,
-        r#"gen_ai.conversation.id = "thread-1""#,
+        r#"otel_trace.thread.id = "thread-1""#,
         kind,
     ];
     [&common, added].concat()
@@ -37,6 +37,7 @@ fn with_common<'a>(kind: &'a str, added: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn a_thread_is_an_invoked_agent() {
     let added = [
+        r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "invoke_agent""#,
         r#"gen_ai.agent.name = "coder""#,
         r#"gen_ai.request.model = "gpt-5""#,
@@ -54,6 +55,7 @@ fn a_thread_without_a_name_says_only_what_is_known() {
         r#"otel_trace.kind = "thread""#,
         r#"otel_trace.status = "completed""#,
         r#"otel_trace.agent.path = "/root""#,
+        r#"otel_trace.thread.id = "thread-1""#,
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "invoke_agent""#,
     ];
@@ -66,7 +68,8 @@ fn a_turn_has_a_name_of_ours() {
     check(&full(What::Turn), CAPTURE, "turn", SpanKind::Internal, &expected);
 }
 
-const OF_INFERENCE: [&str; 15] = [
+const OF_INFERENCE: [&str; 16] = [
+    r#"gen_ai.conversation.id = "thread-1""#,
     r#"gen_ai.operation.name = "chat""#,
     r#"gen_ai.provider.name = "openai""#,
     r#"gen_ai.request.model = "gpt-5""#,
@@ -114,6 +117,7 @@ fn an_inference_call_of_which_nothing_is_known_says_nothing() {
         r#"otel_trace.object_id = "object-1""#,
         r#"otel_trace.kind = "inference""#,
         r#"otel_trace.status = "completed""#,
+        r#"otel_trace.thread.id = "thread-1""#,
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
     ];
@@ -133,6 +137,7 @@ fn a_response_says_what_the_event_does_not() {
         r#"otel_trace.object_id = "object-1""#,
         r#"otel_trace.kind = "inference""#,
         r#"otel_trace.status = "completed""#,
+        r#"otel_trace.thread.id = "thread-1""#,
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
         r#"gen_ai.response.id = "resp-2""#,
@@ -151,6 +156,7 @@ fn an_event_says_what_the_response_does_not() {
         r#"otel_trace.object_id = "object-1""#,
         r#"otel_trace.kind = "inference""#,
         r#"otel_trace.status = "completed""#,
+        r#"otel_trace.thread.id = "thread-1""#,
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
         CURRENT[0],
@@ -232,7 +238,7 @@ fn only_what_failed_has_a_status_and_an_error() {
     let check = |status: ExecutionStatus, error: Option<&str>, expected: Status, added: &[&str]| {
         let described = describe(&ended(bare(What::Turn), status, error), CAPTURE);
         let common = [
-            r#"gen_ai.conversation.id = "thread-1""#,
+            r#"otel_trace.thread.id = "thread-1""#,
             r#"otel_trace.kind = "turn""#,
             r#"otel_trace.object_id = "object-1""#,
         ];

@@ -78,11 +78,13 @@ fn response_item(item: &RawValue) -> String {
     as_text(output.unwrap_or(item))
 }
 
-/// The file name of the first word of a command, whatever the system writes paths with.
+/// The file name of the first word of a command, whatever the system writes paths with. What follows it was said, and is
+/// content, also where all of it is one text.
 fn executable(body: &Object<'_>) -> Option<String> {
     let command = body.some("command")?;
     let word = list(command).map_or(Some(command), |words| words.first().copied())?;
-    let word = text(word)?;
+    let words = text(word)?;
+    let word = words.split_whitespace().next()?;
     let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
     Some(name.to_owned()).filter(|name| !name.is_empty())
 }

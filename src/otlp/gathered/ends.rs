@@ -16,6 +16,7 @@ impl Gathered {
     pub(super) fn thread_ended(&mut self, run: &LiveRun, said: Said<'_>, event: &ThreadEnded) {
         self.end(said, event.status.into(), event.error.clone());
         self.links.extend(run.linked(said.recording, &Link::Results(&event.thread_id)));
+        run.thread_ended(said.recording, &event.thread_id);
     }
 
     pub(super) fn turn_ended(&mut self, run: &LiveRun, said: Said<'_>, event: &TurnEnded) {
@@ -113,11 +114,8 @@ impl Gathered {
         }
         event.result_payload.iter().for_each(|body| self.name(body));
         self.end(said, event.status, event.error.clone());
-        let call = self.tool().and_then(|tool| tool.call_id.clone());
-        if let (true, Some(thread)) = (self.is_asked_by_model, &said.context.thread_id) {
-            let asked = Link::RequestedBy { thread, call: call.as_ref(), unheard: self.unheard.as_ref() };
-            self.links.extend(run.linked(said.recording, &asked));
-        }
+        // Before the thread ends, with which what was asked for in it goes.
+        self.find_asker(run, None);
     }
 
     /// What a script said, last or not.

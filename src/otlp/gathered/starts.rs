@@ -76,9 +76,11 @@ impl Gathered {
         let id = Arc::clone(event.tool_call_id.as_arc());
         self.open(said, id, thread_of(said), What::Tool(Box::new(what)));
         event.invocation_payload.iter().for_each(|body| self.name(body));
-        run.tool(said.recording, &event.tool_call_id, own);
-        self.is_asked_by_model = matches!(event.requester, Requester::Model);
-        if let Some(turn) = said.context.turn_id.as_ref().filter(|_| self.is_asked_by_model) {
+        run.tool(said.recording, &thread_of(said), &event.tool_call_id, own);
+        let call = event.model_visible_call_id.as_ref();
+        let is_first = call.is_none_or(|call| run.takes(said.recording, &thread_of(said), call));
+        self.may_be_asked_for = is_first && matches!(event.requester, Requester::Model);
+        if let Some(turn) = said.context.turn_id.as_ref().filter(|_| self.may_be_asked_for) {
             self.unheard = run.unheard(said.recording, turn);
         }
     }

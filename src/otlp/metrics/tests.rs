@@ -118,15 +118,15 @@ fn a_call_of_a_model_is_measured_with_all_its_attributes() {
 }
 
 #[test]
-fn what_the_event_says_of_tokens_wins_over_the_response() {
+fn what_the_provider_says_of_tokens_wins_over_the_span() {
     let response = ResponseDigest { usage: usage(1, 1), ..ResponseDigest::default() };
     let facts = InferenceFacts { usage: usage(5, 6), response: Some(response), ..InferenceFacts::default() };
     let series = measured(&[(inference(ExecutionStatus::Completed, None, facts), Duration::ZERO)]);
     let tokens = |kind| [CHAT, ("gen_ai.token.type", kind)];
     let all = [
         expected(DURATION, &[CHAT], 1, 0.0),
-        expected(USAGE, &tokens("input"), 1, 5.0),
-        expected(USAGE, &tokens("output"), 1, 6.0),
+        expected(USAGE, &tokens("input"), 1, 1.0),
+        expected(USAGE, &tokens("output"), 1, 1.0),
     ];
     assert_eq!(series, all);
 }

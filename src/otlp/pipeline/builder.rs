@@ -22,7 +22,7 @@ use super::stats::DroppedSpans;
 use super::variables::Variables;
 use super::{Compression, Inner, Otlp, OtlpError, OtlpGuard, Protocol, resource, sampler, span_limits};
 use crate::otlp::metrics::Metrics;
-use crate::otlp::{ContentPolicy, Mapping, UsageNames};
+use crate::otlp::{ContentPolicy, Mapping, NoteParents, UsageNames};
 
 /// How many spans can wait. The SDK's 2048 drop the burst of a single turn with many tools.
 const QUEUED_SPANS: usize = 32_768;
@@ -205,7 +205,7 @@ impl OtlpBuilder {
             let metrics = metrics(self.exporter.is_some(), &self.said, &resource, &ledger, &self.variables)?;
             let outlet = Outlet::new(mapping, destination(self.exporter, &self.said, resource, &self.variables)?);
             let processor = QueueProcessor::start(Arc::clone(&queue), outlet, self.flush_timeout)?;
-            (provider.with_sampler(sampler).with_span_processor(processor), metrics)
+            (provider.with_sampler(sampler).with_span_processor(NoteParents).with_span_processor(processor), metrics)
         };
         let flush_timeout = self.flush_timeout;
         let inner = Inner { provider: quietly(|| provider.build()), metrics, mapping, queue, ledger, flush_timeout };

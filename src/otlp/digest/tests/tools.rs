@@ -51,6 +51,8 @@ fn a_runtime_event_says_what_ran_and_how_it_exited() {
     check(json!({ "command": ["bash", "-lc", "ls"], "cwd": "/" }), Some("bash"), None);
     check(json!({ "command": ["/usr/bin/env"], "exit_code": 0 }), Some("env"), Some(0));
     check(json!({ "command": ["C:\\Windows\\cmd.exe"], "exit_code": -1 }), Some("cmd.exe"), Some(-1));
+    check(json!({ "command": "psql --password hunter2 -c 'select a/b'" }), Some("psql"), None);
+    check(json!({ "command": ["/usr/bin/psql --password hunter2"] }), Some("psql"), None);
     check(json!({ "command": [], "exit_code": "0" }), None, None);
     check(json!({ "command": ["/"] }), None, None);
     check(json!({ "prompt": "Go." }), None, None);
