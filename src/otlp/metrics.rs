@@ -13,6 +13,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 
 use super::attribute;
 use super::error_type::{OTHER, error_type};
+use super::pipeline::quietly;
 use super::span_facts::{InferenceFacts, SpanFacts, What};
 use crate::event::ExecutionStatus;
 
@@ -102,7 +103,7 @@ impl Metrics {
         let provider = self.0.provider.clone();
         let (done, end) = mpsc::sync_channel(1);
         let end_it = move || {
-            let _ = provider.shutdown();
+            let _ = quietly(|| provider.shutdown());
             let _ = done.send(());
         };
         // Without a thread the channel is closed, which ends the waiting too.

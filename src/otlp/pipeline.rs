@@ -1,9 +1,10 @@
 //! The way of spans out of the program.
 //!
-//! A span that ends is put into a bounded queue; a thread of its own takes batches from there, converts them to
-//! messages of OTLP and sends them. It needs no runtime, nobody waits for it, and what it does itself is traced nowhere.
+//! A span that ends is put into a bounded queue; a thread of its own takes batches from there, which
+//! `opentelemetry-otlp` converts and sends. It needs no runtime, nobody waits for it, and what it does itself is traced nowhere.
 
 mod backoff;
+mod blocking;
 mod builder;
 mod connection;
 mod delivery;
@@ -13,12 +14,11 @@ mod exporter;
 #[cfg(feature = "otlp-grpc")]
 mod grpc;
 mod guard;
-mod http_sender;
+mod http;
 mod key_values;
 mod ledger;
 mod metric_outlet;
 mod outlet;
-mod parcel;
 mod processor;
 mod protocol;
 mod queue;
@@ -30,6 +30,7 @@ mod signal;
 mod span_limits;
 mod stats;
 mod variables;
+mod weight;
 
 pub use self::builder::OtlpBuilder;
 pub use self::error::OtlpError;
@@ -40,10 +41,12 @@ pub use self::stats::{DropReason, DroppedSpans, OtlpStats};
 pub(super) use self::connection::{Connection, Said};
 pub(super) use self::delivery::{Delivered, Pace};
 pub(super) use self::exporter::{OtlpExporter, span_exporter};
+pub(super) use self::quiet::quietly;
 pub(super) use self::resource::resolve as resolve_resource;
 pub(super) use self::sending::{Failure, SendError};
 pub(super) use self::signal::Signal;
 pub(super) use self::variables::Variables;
+pub(super) use self::weight::weight;
 
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -150,11 +153,11 @@ impl Otlp {
     }
 
     fn shut_down(&self) {
-        let Inner { provider, metrics, mapping: _, queue: _, ledger, flush_timeout } = &*self.0;
+        // A provider that is shut down would drop in silence what ends from now on; a queue that is closed counts it.
+        let Inner { provider: _, metrics, mapping: _, queue, ledger, flush_timeout } = &*self.0;
         let deadline = Instant::now() + *flush_timeout;
         let metrics_end = metrics.as_ref().map(Metrics::shut_down);
-        // What was dropped is in the ledger, which tells it.
-        let _ = provider.shutdown_with_timeout(*flush_timeout);
+        queue.close(*flush_timeout);
         if let Some(end) = metrics_end {
             let left = deadline.saturating_duration_since(Instant::now());
             if end.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {

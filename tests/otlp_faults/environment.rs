@@ -133,6 +133,27 @@ fn grpc_without_a_scheme_and_with_metadata_by_the_variables() {
 }
 
 #[test]
+fn headers_of_code_win_over_those_of_the_variables() {
+    const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    if role().is_some() {
+        let (otlp, _guard) = Otlp::builder().headers([("x-tenant", "code")]).build().unwrap();
+        return end(&otlp, 0..COUNT);
+    }
+    let test = "environment::headers_of_code_win_over_those_of_the_variables";
+    let shared = [("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=variable,x-other=1"), ("OTEL_METRICS_EXPORTER", "none")];
+    let receiver = Receiver::start(|_, _| Answer::taken());
+    assert_eq!(said(&run(test, &[&shared[..], &[(ENDPOINT, &receiver.url())]].concat())), [""; 0]);
+    let request = receiver.next();
+    assert_eq!(["x-tenant", "x-other"].map(|name| request.header(name)), [Some("code"), Some("1")]);
+
+    let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
+    let grpc = [(ENDPOINT, &*receiver.url()), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    assert_eq!(said(&run(test, &[&shared[..], &grpc].concat())), [""; 0]);
+    let tenants: Vec<_> = receiver.stop().into_iter().map(|message| message.tenant).collect();
+    assert_eq!(tenants, [Some("code".to_owned())]);
+}
+
+#[test]
 fn it_is_off_unless_a_variable_asks_for_it() {
     if role().is_some() {
         return program();

@@ -4,11 +4,13 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span, Tracer};
 use otel_trace::otlp::{DropReason, Otlp, Protocol};
 
 use crate::gate::Gate;
 use crate::program::{build, by_reason, end, names, patient};
-use crate::receiver::{Answer, Receiver};
+use crate::receiver::{Answer, Receiver, Request};
 
 const QUEUE: usize = 8;
 
@@ -54,6 +56,40 @@ fn what_has_no_room_while_the_receiver_hangs_is_dropped_and_so_is_what_is_left_a
     gate.open();
     assert_eq!(otlp.stats(), stats);
     assert_eq!(receiver.rest(), []);
+}
+
+#[test]
+fn so_many_bytes_of_spans_have_room_however_few_they_are() {
+    const MIB: usize = 1 << 20;
+    let gate = Gate::new();
+    let held = Arc::clone(&gate);
+    let receiver = Receiver::start(move |_, _| Answer::Held(Arc::clone(&held)));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()));
+    let tracer = otlp.tracer();
+    for number in 0..70 {
+        tracer.start(number.to_string()).set_attribute(KeyValue::new("text", "x".repeat(MIB)));
+    }
+    assert_eq!((otlp.stats().queue_full, otlp.stats().dropped()), (7, 7));
+
+    gate.open();
+    otlp.flush().unwrap();
+    end(&otlp, 70..71);
+    drop(guard);
+    let received: Vec<_> = receiver.rest().iter().flat_map(Request::spans).collect();
+    assert_eq!(received, names((0..63).chain([70])));
+    assert_eq!(by_reason(&heard), [(DropReason::QueueFull, 7)]);
+}
+
+#[test]
+fn what_ends_after_the_end_is_counted() {
+    let receiver = Receiver::start(|_, _| Answer::taken());
+    let (otlp, guard, _) = build(patient().endpoint(receiver.url()));
+    let late = otlp.tracer().start("late");
+    end(&otlp, 0..1);
+    drop(guard);
+    drop(late);
+    assert_eq!((otlp.stats().exported, otlp.stats().shut_down, otlp.stats().dropped()), (1, 1, 1));
+    assert_eq!(receiver.rest().iter().flat_map(Request::spans).collect::<Vec<_>>(), names(0..1));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use otel_trace::otlp::{DropReason, Protocol};
 use tonic::{Code, Status};
+use tracing_subscriber::filter::LevelFilter;
 
+use crate::common::{child, role};
 use crate::grpc_receiver::GrpcReceiver;
 use crate::program::{build, by_reason, end, names, patient};
 
@@ -41,7 +43,33 @@ fn a_receiver_that_refuses_is_not_asked_again() {
 
 #[test]
 fn spans_that_are_rejected_from_a_message_are_counted() {
+    some_are_rejected();
+}
+
+/// What a receiver says comes by the exporter's events, which the program's own subscriber has no say in.
+#[test]
+fn they_are_counted_too_where_the_program_wants_no_events() {
+    if role().is_some() {
+        tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).init();
+        return some_are_rejected();
+    }
+    let test = "refusing_grpc::they_are_counted_too_where_the_program_wants_no_events";
+    let output = child(test, "program").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[track_caller]
+fn some_are_rejected() {
     let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
     let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
-    assert_eq!(after(Ok(answer)), (1, vec![(DropReason::Rejected, 2)]));
+    let receiver = GrpcReceiver::start(move |_| Ok(answer.clone()));
+    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()).protocol(Protocol::Grpc));
+    end(&otlp, 0..3);
+    drop(guard);
+    assert_eq!(receiver.stop().len(), 1);
+    assert_eq!((otlp.stats().exported, otlp.stats().rejected, otlp.stats().dropped()), (1, 2, 2));
+    let heard = heard.lock().unwrap();
+    let [dropped] = &heard[..] else { panic!("{heard:?}") };
+    let cause = Some("the receiver says: too old".to_owned());
+    assert_eq!((dropped.reason, dropped.count, &dropped.cause), (DropReason::Rejected, 2, &cause));
 }

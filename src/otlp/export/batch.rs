@@ -1,7 +1,8 @@
 //! So many spans at once as fit in memory and in a message.
 
-use opentelemetry::{Array, Value};
 use opentelemetry_sdk::trace::SpanData;
+
+use crate::otlp::pipeline::weight;
 
 /// The most spans of a batch.
 const SPANS: usize = 512;
@@ -9,9 +10,6 @@ const SPANS: usize = 512;
 /// The most bytes of a batch, about. Receivers over gRPC take 4 MiB unless told otherwise; a message that turns out to
 /// be larger is halved where it is sent. A span that is larger goes alone.
 const BYTES: usize = 3 << 20;
-
-/// What a span and each of its attributes and links take beside their texts, about.
-const OVERHEAD: usize = 64;
 
 /// Spans that go together.
 #[derive(Debug, Default)]
@@ -23,7 +21,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Adds a span. Gives what was there before, where it would be too much with it.
     pub(super) fn add(&mut self, span: SpanData) -> Option<Vec<SpanData>> {
-        let bytes = size(&span);
+        let bytes = weight(&span);
         let is_full = self.spans.len() >= SPANS || (self.bytes + bytes > BYTES && !self.spans.is_empty());
         let full = is_full.then(|| std::mem::take(self).spans);
         self.bytes += bytes;
@@ -34,21 +32,6 @@ impl Batch {
     /// What is left.
     pub(super) fn into_spans(self) -> Vec<SpanData> {
         self.spans
-    }
-}
-
-fn size(span: &SpanData) -> usize {
-    let attributes = span.attributes.iter().map(|attribute| attribute.key.as_str().len() + text(&attribute.value));
-    let entries = 1 + span.attributes.len() + 2 * span.links.len();
-    attributes.sum::<usize>() + span.name.len() + entries * OVERHEAD
-}
-
-fn text(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.as_str().len(),
-        Value::Array(Array::String(texts)) => texts.iter().map(|text| text.as_str().len() + OVERHEAD).sum(),
-        // Numbers; there are no others of ours.
-        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => 0,
     }
 }
 

@@ -48,7 +48,7 @@ pub fn export(
     progress: impl FnMut(Progress),
 ) -> Result<Exported, ExportError> {
     let url = options.destination()?;
-    let exporter = resource(options, graph).and_then(|resource| span_exporter(&options.said, resource));
+    let exporter = resource(options, graph).and_then(|resource| span_exporter(&options.said, &resource));
     let exporter = exporter.map_err(ExportError::options)?;
     let total = Plan::of(bundle, graph).spans();
     let mut sending = Sending { exporter, url, total, exported: Exported::default(), progress };

@@ -15,7 +15,8 @@ use super::metric_outlet::MetricOutlet;
 use super::outlet::{AnyExporter, Destination, Outlet};
 use super::processor::QueueProcessor;
 use super::queue::{Queue, QueueLimits};
-use super::sending::Sender;
+use super::quiet::quietly;
+use super::sending::{MetricSender, SpanSender};
 use super::signal::Signal;
 use super::stats::DroppedSpans;
 use super::variables::Variables;
@@ -112,9 +113,9 @@ impl OtlpBuilder {
         self
     }
 
-    /// None by default.
+    /// None by default. `None` leaves it to the variables.
     pub fn compression(mut self, compression: impl Into<Option<Compression>>) -> Self {
-        self.said.compression = Some(compression.into());
+        self.said.compression = compression.into();
         self
     }
 
@@ -155,8 +156,8 @@ impl OtlpBuilder {
         self
     }
 
-    /// How many ended spans can wait for their export: 32768 by default. A span that ends while it is full is dropped
-    /// and counted.
+    /// How many ended spans can wait for their export: 32768 by default, and 64 MiB of them in any case. A span that ends
+    /// while it is full is dropped and counted.
     pub fn queue(mut self, spans: usize) -> Self {
         self.queue = Some(spans);
         self
@@ -207,7 +208,7 @@ impl OtlpBuilder {
             (provider.with_sampler(sampler).with_span_processor(NoteParents).with_span_processor(processor), metrics)
         };
         let flush_timeout = self.flush_timeout;
-        let inner = Inner { provider: provider.build(), metrics, mapping, queue, ledger, flush_timeout };
+        let inner = Inner { provider: quietly(|| provider.build()), metrics, mapping, queue, ledger, flush_timeout };
         let otlp = Otlp(Arc::new(inner));
         Ok((otlp.clone(), OtlpGuard::new(otlp)))
     }
@@ -238,7 +239,7 @@ fn destination(
             exporter.set_resource(&resource);
             Ok(Destination::Exporter(exporter))
         }
-        None => Ok(Destination::Receiver(Box::new(delivery(said, resource, variables)?))),
+        None => Ok(Destination::Receiver(Box::new(delivery(said, &resource, variables)?))),
     }
 }
 
@@ -259,15 +260,16 @@ fn metrics(
     if !is_wanted {
         return Ok(None);
     }
-    let sender = Sender::new(Connection::resolve(Signal::Metrics, said, variables)?)?;
+    let sender = MetricSender::new(&Connection::resolve(Signal::Metrics, said, variables)?)?;
     let interval = variables.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"])?.unwrap_or(INTERVAL);
-    Ok(Some(Metrics::start(MetricOutlet::new(sender, Arc::clone(ledger)), interval, resource.clone())))
+    let outlet = MetricOutlet::new(sender, Arc::clone(ledger));
+    Ok(Some(quietly(|| Metrics::start(outlet, interval, resource.clone()))))
 }
 
-pub(super) fn delivery(said: &Said, resource: Resource, variables: &Variables) -> Result<Delivery, OtlpError> {
-    let sender = Sender::new(Connection::resolve(Signal::Traces, said, variables)?)?;
+pub(super) fn delivery(said: &Said, resource: &Resource, variables: &Variables) -> Result<Delivery, OtlpError> {
+    let sender = SpanSender::new(&Connection::resolve(Signal::Traces, said, variables)?, resource)?;
     let patience = variables.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"])?.unwrap_or(PATIENCE);
-    Ok(Delivery::new(sender, resource, patience))
+    Ok(Delivery::new(sender, patience))
 }
 
 fn queue_limits(said: Option<usize>, variables: &Variables) -> Result<QueueLimits, OtlpError> {

@@ -21,8 +21,7 @@ pub(crate) struct Said {
     pub(crate) protocol: Option<Protocol>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) timeout: Option<Duration>,
-    /// Said to be none, where the inner one is.
-    pub(crate) compression: Option<Option<Compression>>,
+    pub(crate) compression: Option<Compression>,
     /// In PEM.
     pub(crate) certificate: Option<Vec<u8>>,
 }
@@ -30,8 +29,6 @@ pub(crate) struct Said {
 /// Everything that is needed to send one signal.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    #[cfg_attr(not(feature = "otlp-grpc"), expect(dead_code, reason = "gRPC has a path for each signal"))]
-    pub(super) signal: Signal,
     pub(super) url: Uri,
     pub(super) protocol: Protocol,
     pub(super) headers: HeaderMap,
@@ -50,7 +47,6 @@ impl Connection {
     pub(crate) fn resolve(signal: Signal, said: &Said, variables: &Variables) -> Result<Self, OtlpError> {
         let protocol = protocol(signal, said, variables)?;
         Ok(Self {
-            signal,
             url: endpoint::resolve(signal, protocol, said.endpoint.as_deref(), variables)?,
             protocol,
             headers: headers(signal, said, variables)?,
@@ -110,8 +106,8 @@ fn timeout(signal: Signal, said: &Said, variables: &Variables) -> Result<Duratio
 }
 
 fn compression(signal: Signal, said: &Said, variables: &Variables) -> Result<Option<Compression>, OtlpError> {
-    if let Some(compression) = said.compression {
-        return Ok(compression);
+    if said.compression.is_some() {
+        return Ok(said.compression);
     }
     match variables.first(&signal.variables(Setting::Compression))? {
         Some((name, text)) => Compression::parse(name, text),
@@ -188,14 +184,14 @@ mod tests {
         let said = Said {
             protocol: Some(Protocol::HttpProtobuf),
             timeout: Some(Duration::from_secs(1)),
-            compression: Some(None),
+            compression: Some(Compression::Gzip),
             headers: vec![("B".to_owned(), "3".to_owned())],
             ..Said::default()
         };
         let by_code = resolve(&said, &variables.into()).unwrap();
         assert_eq!(by_code.protocol, Protocol::HttpProtobuf);
         assert_eq!(by_code.timeout, Duration::from_secs(1));
-        assert_eq!(by_code.compression, None);
+        assert_eq!(by_code.compression, Some(Compression::Gzip));
         let mut headers: Vec<_> = by_code.headers.iter().map(|(k, v)| (k.as_str(), v.to_str().unwrap())).collect();
         headers.sort_unstable();
         assert_eq!(headers, [("a", "1"), ("b", "3")]);

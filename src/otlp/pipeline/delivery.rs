@@ -3,17 +3,14 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
-use prost::Message;
 
 use super::backoff::Backoff;
-use super::parcel::Parcel;
-use super::sending::{Failure, SendError, Sender};
+use super::sending::{Answer, Failure, SendError, SpanSender};
 use super::stats::{DropReason, DroppedSpans};
+use super::weight::weight;
 
-/// What receivers of gRPC take, less what the frame and a slightly other encoding may need.
+/// What receivers of gRPC take, less what the frame and the resource may need.
 const MESSAGE_BYTES: usize = (4 << 20) - (64 << 10);
 
 /// The longest time that a receiver may ask for.
@@ -40,48 +37,44 @@ pub(crate) struct Delivered {
 /// Sends spans in messages that the receiver takes, again where that may help.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    sender: Sender,
-    resource: Resource,
+    sender: SpanSender,
     /// How long one message is tried again, apart from the times that the receiver asks for.
     patience: Duration,
 }
 
 impl Delivery {
-    pub(super) fn new(sender: Sender, resource: Resource, patience: Duration) -> Self {
-        Self { sender, resource, patience }
+    pub(super) fn new(sender: SpanSender, patience: Duration) -> Self {
+        Self { sender, patience }
     }
 
     /// Blocks until all of them are settled.
     pub(crate) fn deliver(&self, spans: Vec<SpanData>, pace: &impl Pace) -> Delivered {
         let mut delivered = Delivered::default();
-        let mut parcels = vec![Parcel::new(spans, &self.resource)];
+        let mut parcels = vec![spans];
         while let Some(parcel) = parcels.pop() {
-            let is_one = parcel.len() <= 1;
-            if !is_one && parcel.bytes() > MESSAGE_BYTES {
-                parcels.extend(parcel.halves().into_iter().rev());
+            let count = parcel.len() as u64;
+            let is_one = count <= 1;
+            if !is_one && parcel.iter().map(weight).sum::<usize>() > MESSAGE_BYTES {
+                parcels.extend(halves(parcel));
                 continue;
             }
             match self.send(&parcel, pace) {
-                Ok(answer) => delivered.taken(parcel.len() as u64, answer),
-                Err(error) if error.kind == Failure::TooLarge && !is_one => {
-                    parcels.extend(parcel.halves().into_iter().rev());
-                }
-                Err(error) => delivered.given_up(parcel.len() as u64, error),
+                Ok(answer) => delivered.taken(count, answer),
+                Err(error) if error.kind == Failure::TooLarge && !is_one => parcels.extend(halves(parcel)),
+                Err(error) => delivered.given_up(count, error),
             }
         }
         delivered
     }
 
-    fn send(&self, parcel: &Parcel, pace: &impl Pace) -> Result<ExportTraceServiceResponse, SendError> {
-        let message = parcel.encode();
+    fn send(&self, parcel: &[SpanData], pace: &impl Pace) -> Result<Answer, SendError> {
         let mut backoff = Backoff::new();
         let mut give_up = Instant::now() + self.patience;
         let mut attempts = 0_u32;
         loop {
             attempts += 1;
-            // An answer that can't be read is one of a receiver that took the message.
-            let error = match self.sender.send(message.clone()) {
-                Ok(answer) => return Ok(ExportTraceServiceResponse::decode(answer).unwrap_or_default()),
+            let error = match self.sender.send(parcel.to_vec()) {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let asked = match error.kind {
@@ -100,6 +93,12 @@ impl Delivery {
     }
 }
 
+/// The second half and the first: what is pushed last goes first.
+fn halves(mut parcel: Vec<SpanData>) -> [Vec<SpanData>; 2] {
+    let second = parcel.split_off(parcel.len() / 2);
+    [second, parcel]
+}
+
 impl Delivered {
     /// Nothing of it was taken.
     pub(super) fn refused(count: u64, cause: impl fmt::Display) -> Self {
@@ -107,12 +106,11 @@ impl Delivered {
         Self { dropped: vec![dropped], ..Self::default() }
     }
 
-    fn taken(&mut self, count: u64, answer: ExportTraceServiceResponse) {
-        let partial = answer.partial_success.unwrap_or_default();
-        let rejected = u64::try_from(partial.rejected_spans).unwrap_or_default().min(count);
+    fn taken(&mut self, count: u64, answer: Answer) {
+        let rejected = answer.rejected.min(count);
         self.exported += count - rejected;
         if rejected > 0 {
-            let cause = Some(partial.error_message).filter(|message| !message.is_empty());
+            let cause = Some(answer.message).filter(|message| !message.is_empty());
             let cause = cause.map(|message| format!("the receiver says: {:.200}", message.escape_debug().to_string()));
             self.dropped.push(DroppedSpans::new(DropReason::Rejected, rejected, cause));
         }

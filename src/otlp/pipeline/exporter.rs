@@ -18,7 +18,7 @@ pub(crate) struct OtlpExporter(Delivery);
 ///
 /// # Errors
 /// If what was said has a value that it can't have. Whether the receiver is there is not known here.
-pub(crate) fn span_exporter(to: &Said, resource: Resource) -> Result<OtlpExporter, OtlpError> {
+pub(crate) fn span_exporter(to: &Said, resource: &Resource) -> Result<OtlpExporter, OtlpError> {
     delivery(to, resource, &Variables::of_process()).map(OtlpExporter)
 }
 

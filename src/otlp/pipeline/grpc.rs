@@ -1,89 +1,68 @@
 //! Messages over gRPC.
 
-mod bytes_codec;
-mod retry_info;
+mod overheard;
 mod runtime;
 
 use std::error::Error;
 use std::fmt;
-use std::sync::mpsc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::uri::PathAndQuery;
-use tonic::client::Grpc;
-use tonic::codec::CompressionEncoding;
-use tonic::metadata::MetadataMap;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+use tracing::dispatcher;
 
-use self::bytes_codec::BytesCodec;
-use self::retry_info::retry_delay;
+use self::overheard::Overheard;
 use self::runtime::Runtime;
+use super::OtlpError;
+use super::blocking::wait_for;
 use super::connection::Connection;
-use super::http_sender::OWN_NAME;
-use super::sending::{Failure, SendError};
-use super::{Compression, OtlpError};
+use super::http::OWN_NAME;
+use super::sending::{Answer, Failure, SendError};
 
 /// A connection in a runtime of its own: it matters to it neither which one the caller is in, nor that there is one.
-pub(crate) struct GrpcSender {
-    client: Grpc<Channel>,
-    path: PathAndQuery,
-    metadata: MetadataMap,
+pub(super) struct Grpc {
+    channel: Channel,
     timeout: Duration,
+    overheard: Overheard,
     runtime: Runtime,
 }
 
-impl GrpcSender {
-    pub(super) fn new(connection: Connection) -> Result<Self, OtlpError> {
+impl Grpc {
+    pub(super) fn new(connection: &Connection) -> Result<Self, OtlpError> {
         let runtime = Runtime::start()?;
-        let endpoint = endpoint(&connection)?;
+        let endpoint = endpoint(connection)?;
         let channel = {
             let _entered = runtime.enter();
             endpoint.connect_lazy()
         };
-        let mut client = Grpc::new(channel);
-        if let Some(compression) = connection.compression {
-            let encoding = match compression {
-                Compression::Gzip => CompressionEncoding::Gzip,
-                Compression::Zstd => CompressionEncoding::Zstd,
-            };
-            client = client.send_compressed(encoding).accept_compressed(encoding);
-        }
-        Ok(Self {
-            client,
-            path: PathAndQuery::from_static(connection.signal.grpc_path()),
-            metadata: MetadataMap::from_headers(connection.headers),
-            timeout: connection.timeout,
-            runtime,
-        })
+        Ok(Self { channel, timeout: connection.timeout, overheard: Overheard::default(), runtime })
     }
 
-    pub(super) fn send(&self, message: Bytes) -> Result<Bytes, SendError> {
-        let (mut client, path) = (self.client.clone(), self.path.clone());
-        let mut request = Request::new(message);
-        *request.metadata_mut() = self.metadata.clone();
-        let timeout = self.timeout;
-        let (answered, answer) = mpsc::sync_channel(1);
-        self.runtime.spawn(async move {
-            let call = async {
-                client.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
-                client.unary(request, path, BytesCodec).await
-            };
-            let answer = tokio::time::timeout(timeout, call).await;
-            let _ = answered.send(answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time"))));
+    pub(super) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// Waits for an export that sends by this channel, and tells what the receiver said.
+    pub(super) fn carry(&self, export: impl Future<Output = OTelSdkResult>) -> Result<Answer, SendError> {
+        let exported = dispatcher::with_default(self.overheard.dispatch(), || {
+            let _entered = self.runtime.enter();
+            wait_for(tokio::time::timeout(self.timeout, export))
         });
-        match answer.recv() {
-            Ok(Ok(answer)) => Ok(answer.into_inner()),
-            Ok(Err(status)) => Err(refused(&status)),
-            Err(mpsc::RecvError) => Err(SendError::new(Failure::Unreachable, "the connection's runtime is gone")),
+        let heard = self.overheard.take();
+        match exported {
+            Ok(Ok(())) => Ok(heard.answer),
+            Ok(Err(OTelSdkError::InternalFailure(text))) => Err(refused(&text, &heard.message, &heard.details)),
+            Ok(Err(error)) => Err(SendError::new(Failure::Rejected, error)),
+            Err(_) => Err(SendError::new(Failure::Unreachable, "no answer in time")),
         }
     }
 }
 
-impl fmt::Debug for GrpcSender {
+impl fmt::Debug for Grpc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrpcSender").finish_non_exhaustive()
+        f.debug_struct("Grpc").finish_non_exhaustive()
     }
 }
 
@@ -103,14 +82,46 @@ fn endpoint(connection: &Connection) -> Result<Endpoint, OtlpError> {
     endpoint.tls_config(tls).map_err(bad)
 }
 
-fn refused(status: &Status) -> SendError {
-    let kind = match status.code() {
+/// What the exporter says, which is the code and, if no receiver gave it, where it comes from; and what was overheard.
+fn refused(text: &str, message: &str, details: &[u8]) -> SendError {
+    let said = text.split_once("gRPC code: ").map_or(text, |(_, said)| said);
+    let (name, source) = said.split_once(": ").map_or((said, None), |(name, source)| (name, Some(source)));
+    let code = ALL_CODES.into_iter().find(|code| format!("{code:?}") == name).unwrap_or(Code::Unknown);
+    let kind = kind(&Status::with_details(code, message, details.to_vec().into()));
+    match source {
+        Some(source) => SendError::new(kind, format_args!("no answer: {source}")),
+        None => SendError::new(kind, format_args!("the receiver answered with gRPC status {code:?}")),
+    }
+}
+
+/// Those of errors.
+const ALL_CODES: [Code; 16] = [
+    Code::Cancelled,
+    Code::Unknown,
+    Code::InvalidArgument,
+    Code::DeadlineExceeded,
+    Code::NotFound,
+    Code::AlreadyExists,
+    Code::PermissionDenied,
+    Code::ResourceExhausted,
+    Code::FailedPrecondition,
+    Code::Aborted,
+    Code::OutOfRange,
+    Code::Unimplemented,
+    Code::Internal,
+    Code::Unavailable,
+    Code::DataLoss,
+    Code::Unauthenticated,
+];
+
+fn kind(status: &Status) -> Failure {
+    match status.code() {
         Code::ResourceExhausted | Code::OutOfRange if says_too_large(status) => Failure::TooLarge,
-        Code::ResourceExhausted => match retry_delay(status.details()) {
+        Code::ResourceExhausted => match retry_delay(status) {
             Some(delay) => Failure::Busy(Some(delay)),
             None => Failure::Rejected,
         },
-        Code::Unavailable => match retry_delay(status.details()) {
+        Code::Unavailable => match retry_delay(status) {
             Some(delay) => Failure::Busy(Some(delay)),
             None => Failure::Unreachable,
         },
@@ -127,17 +138,16 @@ fn refused(status: &Status) -> SendError {
         | Code::Unimplemented
         | Code::Internal
         | Code::Unauthenticated => Failure::Rejected,
-    };
-    // What stands behind a source is tonic's own text; else it would be the receiver's.
-    match status.source() {
-        Some(source) => SendError::new(kind, format_args!("no answer: {}", chain(source))),
-        None => SendError::new(kind, format_args!("the receiver answered with gRPC status {:?}", status.code())),
     }
 }
 
 /// Servers in Go and Rust have a code each for it, and use both for other things too.
 fn says_too_large(status: &Status) -> bool {
     ["larger than", "too large"].iter().any(|words| status.message().contains(words))
+}
+
+fn retry_delay(status: &Status) -> Option<Duration> {
+    status.get_details_retry_info()?.retry_delay
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {
@@ -151,40 +161,4 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A status with a `RetryInfo` of 7.5 s, as it comes in `grpc-status-details-bin`.
-    fn with_delay(code: Code) -> Status {
-        let delay = [0x08, 7, 0x10, 0x80, 0xca, 0xb5, 0xee, 0x01];
-        let info = [&[0x0a, 8][..], &delay].concat();
-        let name = b"type.googleapis.com/google.rpc.RetryInfo";
-        let any = [&[0x0a, 40][..], name, &[0x12, 10], &info].concat();
-        let details = [&[0x08, 14, 0x1a, 54][..], &any].concat();
-        Status::with_details(code, "later", details.into())
-    }
-
-    #[track_caller]
-    fn check(status: &Status, expected: Failure) {
-        assert_eq!(refused(status).kind, expected, "{status:?}");
-    }
-
-    #[test]
-    fn a_status_says_what_can_be_done() {
-        let busy = Failure::Busy(Some(Duration::from_millis(7500)));
-        check(&with_delay(Code::Unavailable), busy);
-        check(&with_delay(Code::ResourceExhausted), busy);
-        check(&with_delay(Code::Internal), Failure::Rejected);
-        check(&Status::unavailable(""), Failure::Unreachable);
-        check(&Status::resource_exhausted("quota"), Failure::Rejected);
-        check(&Status::resource_exhausted("grpc: received message larger than max (5 vs. 4)"), Failure::TooLarge);
-        check(&Status::out_of_range("Error, decoded message length too large: found 5"), Failure::TooLarge);
-        check(&Status::out_of_range("later"), Failure::Unreachable);
-    }
-
-    #[test]
-    fn what_a_receiver_says_may_be_a_secret() {
-        let error = refused(&Status::unauthenticated("token abc is bad"));
-        assert_eq!(error.text, "the receiver answered with gRPC status Unauthenticated");
-    }
-}
+mod tests;

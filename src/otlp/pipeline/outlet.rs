@@ -6,6 +6,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
+use super::blocking::wait_for;
 use super::delivery::{Delivered, Delivery, Pace};
 use crate::otlp::{Mapping, map};
 
@@ -56,7 +57,7 @@ pub(super) trait AnyExporter: Debug + Send + Sync {
 
 impl<E: SpanExporter> AnyExporter for E {
     fn export_blocking(&self, spans: Vec<SpanData>) -> OTelSdkResult {
-        futures_executor::block_on(self.export(spans))
+        wait_for(self.export(spans))
     }
 
     fn set_resource(&mut self, resource: &Resource) {

@@ -9,6 +9,10 @@ pub enum Protocol {
     #[default]
     HttpProtobuf,
     /// OTLP over gRPC, with the feature `otlp-grpc`: port 4317 by default.
+    ///
+    /// What a receiver rejects of a message that it takes, and when it wants to be asked again, is told by events of
+    /// `tracing`: in a program that compiles those out (`max_level_off`, say) it counts as exported, and is asked again
+    /// after the usual pauses.
     Grpc,
 }
 

@@ -9,6 +9,10 @@ use opentelemetry_sdk::trace::SpanData;
 use super::delivery::{Delivered, Pace};
 use super::ledger::Ledger;
 use super::stats::{DropReason, DroppedSpans};
+use super::weight::weight;
+
+/// How many bytes of spans can wait, about, with those that are on their way.
+const QUEUED_BYTES: usize = 64 << 20;
 
 /// The sizes and times of a queue.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +38,11 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     spans: VecDeque<SpanData>,
+    /// Of those and of those in flight.
+    bytes: usize,
     /// Given to the worker, and not settled.
     in_flight: u64,
+    bytes_in_flight: usize,
     /// How many were ever taken, exported or dropped behind the queue.
     taken: u64,
     done: u64,
@@ -57,16 +64,18 @@ impl Queue {
     }
 
     pub(super) fn push(&self, span: SpanData) {
+        let bytes = weight(&span);
         let mut state = self.lock();
         if state.closing.is_some() {
             drop(state);
             return self.ledger.dropped(DroppedSpans::new(DropReason::ShutDown, 1, None));
         }
-        if state.spans.len() >= self.limits.spans {
+        if state.spans.len() >= self.limits.spans || state.bytes + bytes > QUEUED_BYTES {
             drop(state);
             return self.ledger.dropped(DroppedSpans::new(DropReason::QueueFull, 1, None));
         }
         state.spans.push_back(span);
+        state.bytes += bytes;
         state.taken += 1;
         if state.spans.len() == self.limits.batch {
             self.work.notify_one();
@@ -87,8 +96,10 @@ impl Queue {
             let is_wanted = state.closing.is_some() || state.done < state.wanted || now >= due;
             if state.spans.len() >= self.limits.batch || (is_wanted && !state.spans.is_empty()) {
                 let count = state.spans.len().min(self.limits.batch);
+                let batch: Vec<_> = state.spans.drain(..count).collect();
                 state.in_flight = count as u64;
-                return Some(state.spans.drain(..count).collect());
+                state.bytes_in_flight = batch.iter().map(weight).sum();
+                return Some(batch);
             }
             state = if now >= due {
                 // Nothing is there: the first that comes is exported a delay after now.
@@ -106,6 +117,7 @@ impl Queue {
             return;
         }
         state.done += std::mem::take(&mut state.in_flight);
+        state.bytes -= std::mem::take(&mut state.bytes_in_flight);
         self.ledger.exported(delivered.exported);
         delivered.dropped.into_iter().for_each(|dropped| self.ledger.dropped(dropped));
         self.settled.notify_all();

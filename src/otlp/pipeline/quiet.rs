@@ -7,7 +7,7 @@ use tracing::dispatcher::{self, Dispatch};
 /// itself, and traced again.
 ///
 /// While some thread does, every other finds its subscriber a little more slowly: so nobody waits in here for work.
-pub(super) fn quietly<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn quietly<R>(work: impl FnOnce() -> R) -> R {
     let _suppressed = Context::enter_telemetry_suppressed_scope();
     dispatcher::with_default(&Dispatch::none(), work)
 }

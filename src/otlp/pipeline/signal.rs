@@ -16,14 +16,6 @@ impl Signal {
         }
     }
 
-    #[cfg(feature = "otlp-grpc")]
-    pub(super) fn grpc_path(self) -> &'static str {
-        match self {
-            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        }
-    }
-
     /// The names of the variables that say it, this signal's own first.
     pub(super) fn variables(self, setting: Setting) -> [String; 2] {
         let signal = match self {

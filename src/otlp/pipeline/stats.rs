@@ -16,7 +16,7 @@ pub struct OtlpStats {
     pub rejected: u64,
     /// Larger, each for itself, than what the receiver takes.
     pub too_large: u64,
-    /// Left when the flush timeout had passed at the shutdown. The receiver may have some of them.
+    /// Left when the flush timeout had passed at the shutdown, or ended after it. The receiver may have some of them.
     pub shut_down: u64,
     /// Collections of metrics that did not arrive. Sums are cumulative: the next one that arrives has them.
     pub metrics_failed: u64,
@@ -77,7 +77,7 @@ pub enum DropReason {
     Rejected,
     /// One span is larger than what the receiver takes.
     TooLarge,
-    /// They were left when the flush timeout had passed at the shutdown.
+    /// They were left when the flush timeout had passed at the shutdown, or ended after it.
     ShutDown,
 }
 

@@ -6,6 +6,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
+use opentelemetry_sdk::Resource;
+
 use super::*;
 use crate::otlp::pipeline::connection::{Connection, Said};
 use crate::otlp::pipeline::signal::Signal;
@@ -44,7 +46,7 @@ fn delivery(answer: &'static str, patience: Duration) -> Delivery {
     });
     let said = Said { endpoint: Some(endpoint), ..Said::default() };
     let connection = Connection::resolve(Signal::Traces, &said, &Variables::default()).unwrap();
-    Delivery::new(Sender::new(connection).unwrap(), Resource::builder_empty().build(), patience)
+    Delivery::new(SpanSender::new(&connection, &Resource::builder_empty().build()).unwrap(), patience)
 }
 
 /// The moments, from the start of a delivery that is tried again so often, when that should be.

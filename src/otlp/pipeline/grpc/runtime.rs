@@ -1,6 +1,5 @@
 //! A runtime of our own.
 
-use std::future::Future;
 use std::io;
 use std::sync::mpsc;
 use std::thread;
@@ -41,9 +40,5 @@ impl Runtime {
 
     pub(super) fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
-    }
-
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        drop(self.handle.spawn(work));
     }
 }
