@@ -154,7 +154,7 @@ fn cut_after_a_pass(seed: u64, store: Store) -> usize {
     program.options.syncs.flush();
     assert_eq!(program.options.tally.stats().unsynced, 0);
     // Few lines of a pack survive without their bodies, and few files are to be written for a look at it.
-    let looks = if store == Store::Pack { 6 } else { 1 };
+    let looks = if store == Store::Pack { 4 } else { 1 };
     let outcomes = (0..looks).map(|_| {
         let survivors = survivors(&program.disk, numbers());
         assert!(before.is_subset(&survivors.whole), "{:?} of {:?}", survivors.whole, at_cut.lock());
