@@ -5,6 +5,7 @@
 mod common;
 
 mod credentials;
+mod lines;
 mod names;
 mod plain;
 mod recording;
