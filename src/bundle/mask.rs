@@ -24,6 +24,7 @@ use salt::Salt;
 pub(super) use spot::Spot;
 
 use super::Redact;
+use super::event_text::Said;
 use crate::event::PayloadKind;
 
 /// Puts placeholders in the place of secrets: `[masked:<what it looks like>:<12 hexadecimal digits>]`.
@@ -137,7 +138,13 @@ impl Masking {
 
     /// Masks a text. Costs one look at it where there is nothing to mask.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match self.masked(text.as_bytes(), false) {
+        self.said(Said::Words(text))
+    }
+
+    /// Masks what an event says.
+    pub(super) fn said<'a>(&self, said: Said<'a>) -> Cow<'a, str> {
+        let text = said.as_str();
+        match self.masked(text.as_bytes(), matches!(said, Said::Json(_))) {
             None => Cow::Borrowed(text),
             Some(masked) => Cow::Owned(
                 String::from_utf8(masked)

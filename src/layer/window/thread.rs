@@ -255,7 +255,7 @@ impl ThreadWindow {
         }
         let Some(recording) = self.recording(at) else { return };
         let summary = self.recorder.options.text(EventKind::Other, summary).into_owned();
-        let metadata = metadata.changed(|text| self.recorder.options.text(EventKind::Other, text));
+        let metadata = self.recorder.options.json(EventKind::Other, metadata);
         let other = Other { kind: kind.to_owned(), summary, payloads: Vec::new(), metadata };
         recording.say(&self.live, &recording.context(), other, at);
     }
