@@ -10,5 +10,6 @@ mod names;
 mod plain;
 mod recording;
 mod redact;
+mod redact_words;
 mod secrets;
 mod structure;
