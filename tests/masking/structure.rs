@@ -16,6 +16,7 @@ fn text() -> impl Strategy<Value = String> {
         1 => prop::sample::select(vec![
             r#""password""#, ":", "\"", "\\", "'password': '", "{", "}", "[", "\n", "://a:b@", "12", "secret=", "sk-", ",",
             "\\u00e9", "cookie: a=b", "eyJ", "é",
+            "--secret ", "DB_PASSWORD=", "x-client-secret: ", "?api_key=a", "\\u0026", "\n  ",
         ]).prop_map(str::to_owned),
     ];
     prop::collection::vec(ingredient, 0..6).prop_map(|parts| parts.concat())
@@ -116,7 +117,7 @@ proptest! {
 
 #[test]
 fn text_that_always_seems_to_begin_a_secret_takes_no_longer_than_its_length_lets_it() {
-    let masking = Masking::new().patterns();
+    let masking = Masking::new().patterns().name("x-tenant");
     for begin in [
         "authorization: ",
         "authorization: digest ",
@@ -131,6 +132,15 @@ fn text_that_always_seems_to_begin_a_secret_takes_no_longer_than_its_length_lets
         "sk-",
         "://a:",
         "bearer ",
+        "x-client-secret: word ",
+        "--password ",
+        "PASSWORD=",
+        "?password=",
+        "    password: ",
+        "x-tenant: $",
+        "{x-tenant: ",
+        "\\u0026api_key=",
+        "secret=\\u0026",
         "\\\\\\\"secret\\\\\\\":\\\\\\\"",
     ] {
         // A square of this would not end before the tests are given up.
