@@ -13,11 +13,12 @@ fn text() -> impl Strategy<Value = String> {
         1 => Just(private_key()),
         1 => Just(format!("Authorization: Bearer {}", characters(20))),
         1 => Just("-----BEGIN PRIVATE KEY-----\\n\\".to_owned()),
+        // Names begin words: what a placeholder ends before is another name.
         1 => prop::sample::select(vec![
             r#""password""#, ":", "\"", "\\", "'password': '", "{", "}", "[", "\n", "://a:b@", "12", "secret=", "sk-", ",",
             "\\u00e9", "cookie: a=b", "eyJ", "é",
-            "--secret ", "DB_PASSWORD=", "x-client-secret: ", "?api_key=a", "\\u0026", "\n  ",
-            "x-tenant: ", "X-Tenant=", "\"x-tenant\"", "-H ",
+            " --secret ", "\nDB_PASSWORD=", "\nx-client-secret: ", "?api_key=a", "\\u0026", "\n  ",
+            "\nx-tenant: ", " X-Tenant=", "\"x-tenant\"", "-H ",
         ]).prop_map(str::to_owned),
     ];
     prop::collection::vec(ingredient, 0..6).prop_map(|parts| parts.concat())
