@@ -72,7 +72,6 @@ fn packed(calls: usize, beside: impl Fn(&Turn, usize)) -> Packed {
 #[test]
 fn a_thousand_calls_with_full_history_take_little_more_than_what_is_new_in_them() {
     let Packed { root, stored, new, unique } = packed(1000, |_, _| {});
-    println!("{stored} bytes are stored of {new} that are new in their body, {unique} with each answer once");
     let path = bundles_of(root.path()).remove(0);
     assert!(stored <= new * 11 / 10, "{stored} bytes are stored of {new} that are new in their body");
     // A response is no part of a history, so an answer is there twice: here one third of what is said is answers.

@@ -32,7 +32,7 @@ pub(super) enum Meaning {
 }
 
 /// Ids that events have.
-const IDS: [&str; 24] = [
+const IDS: [&str; 25] = [
     "child_codex_turn_id",
     "child_thread_id",
     "code_mode_runtime_tool_id",
@@ -44,6 +44,7 @@ const IDS: [&str; 24] = [
     "mcp_call_id",
     "model_visible_call_id",
     "operation_id",
+    "otel_parent_span_id",
     "otel_span_id",
     "otel_trace_id",
     "parent_thread_id",
