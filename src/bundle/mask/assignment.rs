@@ -40,7 +40,8 @@ struct Value {
 
 /// Looks at what follows an unquoted name.
 pub(super) fn find(text: &[u8], name: &Range<usize>, kind: Kind) -> Option<Spot> {
-    let is_option = text[..name.start].ends_with(b"--");
+    // Behind a placeholder it is the rest of a word.
+    let is_option = text[..name.start].strip_suffix(b"--").is_some_and(|before| before.last() != Some(&b']'));
     let sign = line::skip_blanks(text, name.end);
     let (behind, has_sign) = match (text.get(sign), text.get(sign + 1)) {
         (Some(b':'), Some(b'=')) => (sign + 2, true),
