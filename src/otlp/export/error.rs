@@ -55,6 +55,6 @@ fn advice(failure: Failure) -> &'static str {
         Failure::TooLarge => {
             "one span alone is larger than the receiver takes: raise its limit, or export without content"
         }
-        Failure::Rejected => "check endpoint, protocol and headers, and the receiver's log",
+        Failure::Rejected | Failure::NotServed => "check endpoint, protocol and headers, and the receiver's log",
     }
 }

@@ -78,7 +78,7 @@ impl Delivery {
                 Err(error) => error,
             };
             let asked = match error.kind {
-                Failure::TooLarge | Failure::Rejected => return Err(error),
+                Failure::TooLarge | Failure::Rejected | Failure::NotServed => return Err(error),
                 // A connection that was idle may be gone: that is worth one more attempt.
                 Failure::Unreachable if pace.is_closing() && attempts > 1 => return Err(error),
                 Failure::Unreachable => Duration::ZERO,
@@ -120,7 +120,7 @@ impl Delivered {
         let reason = match error.kind {
             Failure::Unreachable | Failure::Busy(_) => DropReason::Unreachable,
             Failure::TooLarge => DropReason::TooLarge,
-            Failure::Rejected => DropReason::Rejected,
+            Failure::Rejected | Failure::NotServed => DropReason::Rejected,
         };
         self.dropped.push(DroppedSpans::new(reason, count, Some(error.text.clone())));
         self.gave_up.get_or_insert(error);

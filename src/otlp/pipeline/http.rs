@@ -142,6 +142,7 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> SendError {
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT => Failure::Busy(retry_after(headers)),
         StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Failure::NotServed,
         _ => Failure::Rejected,
     };
     SendError::new(kind, format_args!("the receiver answered with HTTP status {status}"))

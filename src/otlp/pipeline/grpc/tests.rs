@@ -61,7 +61,10 @@ fn a_status_says_what_can_be_done() {
     let busy = Failure::Busy(Some(Duration::from_millis(7500)));
     check(with_delay(Code::Unavailable), busy);
     check(with_delay(Code::ResourceExhausted), busy);
-    check(with_delay(Code::Internal), Failure::Rejected);
+    check(with_delay(Code::Internal), Failure::Unreachable);
+    check(Status::unknown(""), Failure::Unreachable);
+    check(Status::unimplemented(""), Failure::NotServed);
+    check(Status::unauthenticated(""), Failure::Rejected);
     check(Status::unavailable(""), Failure::Unreachable);
     check(Status::resource_exhausted("quota"), Failure::Rejected);
     check(Status::resource_exhausted("grpc: received message larger than max (5 vs. 4)"), Failure::TooLarge);
