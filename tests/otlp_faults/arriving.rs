@@ -10,6 +10,8 @@ use tracing_subscriber::prelude::*;
 use crate::collector::{Collector, attributes};
 use crate::program::{build, patient};
 
+const TARGET: &str = "otlp_faults::arriving";
+
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
@@ -36,8 +38,11 @@ fn spans_arrive_whole(protocol: Protocol, compression: Option<Compression>) {
     assert_eq!(query.span().parent_span_id, request.span().span_id);
     assert_eq!(query.span().trace_id, request.span().trace_id);
     assert_eq!((query.span().kind(), request.span().kind()), (SpanKind::Internal, SpanKind::Server));
-    assert_eq!(attributes(&query.span().attributes), map([("db.cached", "false"), ("db.rows", "7")]));
-    assert_eq!(attributes(&request.span().attributes), map([("http.request.method", "GET")]));
+    assert_eq!(
+        attributes(&query.span().attributes),
+        map([("db.cached", "false"), ("db.rows", "7"), ("target", TARGET)])
+    );
+    assert_eq!(attributes(&request.span().attributes), map([("http.request.method", "GET"), ("target", TARGET)]));
     let resource = map([
         ("deployment.environment.name", "test"),
         ("service.name", "shop"),
@@ -63,6 +68,24 @@ fn spans_arrive_whole_over_grpc() {
     for compression in [None, Some(Compression::Gzip), Some(Compression::Zstd)] {
         spans_arrive_whole(Protocol::Grpc, compression);
     }
+}
+
+#[test]
+fn what_rig_logs_of_the_wire_stays_here() {
+    let collector = Collector::start(Protocol::HttpProtobuf);
+    let (otlp, guard, _) = build(patient().endpoint(collector.url()));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(otlp.layer()), || {
+        tracing::info_span!("request").in_scope(|| {
+            tracing::trace!(target: "rig::completions", "OpenAI request: {}", "a secret");
+            tracing::info!("retried");
+        });
+    });
+    drop(guard);
+    let spans = collector.spans();
+    let [request] = &spans[..] else { panic!("{spans:?}") };
+    let events: Vec<_> = request.span().events.iter().map(|event| &event.name).collect();
+    assert_eq!(events, ["retried"]);
+    collector.stop();
 }
 
 #[test]

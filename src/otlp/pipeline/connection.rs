@@ -1,10 +1,12 @@
 //! Where it goes, and how.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use super::deadline::FAR;
 use super::endpoint;
 use super::key_values::key_values;
 use super::signal::{Setting, Signal};
@@ -15,7 +17,7 @@ use super::{Compression, OtlpError, Protocol};
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a caller says itself. What is not said is up to the environment.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Said {
     pub(crate) endpoint: Option<String>,
     pub(crate) protocol: Option<Protocol>,
@@ -24,6 +26,19 @@ pub(crate) struct Said {
     pub(crate) compression: Option<Compression>,
     /// In PEM.
     pub(crate) certificate: Option<Vec<u8>>,
+}
+
+/// Names headers, without their values.
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Said")
+            .field("endpoint", &self.endpoint.as_deref().map(endpoint::shown))
+            .field("protocol", &self.protocol)
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("timeout", &self.timeout)
+            .field("compression", &self.compression)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Everything that is needed to send one signal.
@@ -39,9 +54,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Where it goes.
-    pub(crate) fn url(&self) -> &Uri {
-        &self.url
+    /// Where it goes, without what of it may be a secret.
+    pub(crate) fn shown_url(&self) -> String {
+        endpoint::shown(&self.url.to_string())
     }
 
     pub(crate) fn resolve(signal: Signal, said: &Said, variables: &Variables) -> Result<Self, OtlpError> {
@@ -102,7 +117,7 @@ fn put_headers(
 
 fn timeout(signal: Signal, said: &Said, variables: &Variables) -> Result<Duration, OtlpError> {
     let from_variable = variables.milliseconds(&signal.variables(Setting::Timeout))?;
-    Ok(said.timeout.or(from_variable).unwrap_or(TIMEOUT))
+    Ok(said.timeout.or(from_variable).unwrap_or(TIMEOUT).min(FAR))
 }
 
 fn compression(signal: Signal, said: &Said, variables: &Variables) -> Result<Option<Compression>, OtlpError> {

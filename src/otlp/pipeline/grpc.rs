@@ -68,7 +68,7 @@ impl fmt::Debug for Grpc {
 
 fn endpoint(connection: &Connection) -> Result<Endpoint, OtlpError> {
     let bad = |error: tonic::transport::Error| {
-        OtlpError::new(format!("no connection can be made to {}: {}", connection.url, chain(&error)))
+        OtlpError::new(format!("no connection can be made to {}: {}", connection.shown_url(), chain(&error)))
     };
     let endpoint =
         Endpoint::from(connection.url.clone()).user_agent(OWN_NAME).map_err(bad)?.connect_timeout(connection.timeout);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::trace::SpanData;
 
+use super::deadline::after;
 use super::delivery::{Delivered, Pace};
 use super::ledger::Ledger;
 use super::stats::{DropReason, DroppedSpans};
@@ -84,7 +85,7 @@ impl Queue {
 
     /// The next spans to export, when it is time. None at the end.
     pub(super) fn next_batch(&self) -> Option<Vec<SpanData>> {
-        let due = Instant::now() + self.limits.delay;
+        let due = after(self.limits.delay);
         let mut state = self.lock();
         loop {
             if state.is_over || (state.closing.is_some() && state.spans.is_empty()) {
@@ -125,7 +126,7 @@ impl Queue {
 
     /// Waits until all that has ended is exported or dropped. Gives how many were dropped meanwhile.
     pub(super) fn flush(&self, timeout: Duration) -> Result<u64, TimedOut> {
-        let deadline = Instant::now() + timeout;
+        let deadline = after(timeout);
         let dropped_before = self.ledger.stats().dropped();
         let mut state = self.lock();
         let wanted = state.taken;
@@ -140,7 +141,7 @@ impl Queue {
 
     /// Takes no more, and waits for what is left; what is still left when the time has passed is dropped.
     pub(super) fn close(&self, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
+        let deadline = after(timeout);
         let mut state = self.lock();
         state.closing.get_or_insert(deadline);
         self.work.notify_all();

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::OtlpError;
+use crate::layer::stderr::tell;
 
 /// What the environment says under `OTEL_*`, at one moment.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,23 @@ impl Variables {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a list of exporters has ours, where there is one. One that is not ours is said, and ignored: the program
+    /// is to run in the environment of others.
+    pub(super) fn has_otlp(&self, name: &str) -> Result<Option<bool>, OtlpError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let mut has_otlp = false;
+        for exporter in text.split(',').map(str::trim) {
+            match exporter {
+                "otlp" => has_otlp = true,
+                "none" => {}
+                other => {
+                    tell(format_args!("{name} is `{other}`: only `otlp` and `none` are supported here; it is ignored"))
+                }
+            }
+        }
+        Ok(Some(has_otlp))
     }
 
     pub(super) fn flag(&self, names: &[impl AsRef<str>]) -> Result<bool, OtlpError> {
