@@ -43,6 +43,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// | [`timeout`](Self::timeout) | `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds |
 /// | [`compression`](Self::compression) | `OTEL_EXPORTER_OTLP_COMPRESSION`: `gzip`, `zstd`, `none` |
 /// | [`certificate`](Self::certificate) | `OTEL_EXPORTER_OTLP_CERTIFICATE`, the path of a file |
+/// | | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY`: who the program is, to a receiver that asks; paths of files |
 /// | [`service_name`](Self::service_name) | `OTEL_SERVICE_NAME` |
 /// | [`resource_attributes`](Self::resource_attributes) | `OTEL_RESOURCE_ATTRIBUTES` |
 /// | [`sampler`](Self::sampler) | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` |

@@ -51,6 +51,14 @@ pub(crate) struct Connection {
     pub(super) compression: Option<Compression>,
     /// Of the authority that signed the receiver's certificate, in PEM.
     pub(super) certificate: Option<Vec<u8>>,
+    pub(super) identity: Option<Identity>,
+}
+
+/// Who we are, to a receiver that wants to know, in PEM.
+#[derive(Clone)]
+pub(super) struct Identity {
+    pub(super) certificate: Vec<u8>,
+    pub(super) key: Vec<u8>,
 }
 
 impl Connection {
@@ -68,6 +76,7 @@ impl Connection {
             timeout: timeout(signal, said, variables)?,
             compression: compression(signal, said, variables)?,
             certificate: certificate(signal, said, variables)?,
+            identity: identity(signal, variables)?,
         })
     }
 }
@@ -134,12 +143,29 @@ fn certificate(signal: Signal, said: &Said, variables: &Variables) -> Result<Opt
     if let Some(pem) = &said.certificate {
         return Ok(Some(pem.clone()));
     }
-    let names = signal.variables(Setting::Certificate);
-    let Some((name, path)) = variables.first(&names)? else { return Ok(None) };
+    file(&signal.variables(Setting::Certificate), "certificates", variables)
+}
+
+fn identity(signal: Signal, variables: &Variables) -> Result<Option<Identity>, OtlpError> {
+    let [certificate, key] = [Setting::ClientCertificate, Setting::ClientKey].map(|setting| signal.variables(setting));
+    let has_certificate = file(&certificate, "certificates", variables)?;
+    match (has_certificate, file(&key, "a key", variables)?) {
+        (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(lonely(&certificate, &key)),
+        (None, Some(_)) => Err(lonely(&key, &certificate)),
+    }
+}
+
+fn lonely([_, said]: &[String; 2], [_, missing]: &[String; 2]) -> OtlpError {
+    OtlpError::new(format!("{said} is set and {missing} is not: set both, or none of them"))
+}
+
+fn file(names: &[String], what: &str, variables: &Variables) -> Result<Option<Vec<u8>>, OtlpError> {
+    let Some((name, path)) = variables.first(names)? else { return Ok(None) };
     let pem = std::fs::read(Path::new(path));
-    pem.map(Some).map_err(|error| {
-        OtlpError::value(name, path, format_args!("the path of a file with certificates in PEM ({error})"))
-    })
+    pem.map(Some)
+        .map_err(|error| OtlpError::value(name, path, format_args!("the path of a file with {what} in PEM ({error})")))
 }
 
 #[cfg(test)]
@@ -169,6 +195,18 @@ mod tests {
         }
         let allowed = "the path of a file with certificates in PEM (No such file or directory (os error 2))";
         check_bad("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file", allowed);
+        check_bad("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/no/such/file", allowed);
+        let allowed = "the path of a file with a key in PEM (No such file or directory (os error 2))";
+        check_bad("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "/no/such/file", allowed);
+    }
+
+    #[test]
+    fn a_key_without_its_certificate_is_told() {
+        let names = ["OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
+        for (said, missing) in [(names[0], names[1]), (names[1], names[0])] {
+            let error = resolve(&Said::default(), &[(said, "/dev/null")].into()).err();
+            assert_eq!(error, Some(format!("{said} is set and {missing} is not: set both, or none of them")));
+        }
     }
 
     #[test]

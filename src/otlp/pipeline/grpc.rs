@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tracing::dispatcher;
@@ -78,6 +78,10 @@ fn endpoint(connection: &Connection) -> Result<Endpoint, OtlpError> {
     let tls = match &connection.certificate {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
         None => ClientTlsConfig::new().with_webpki_roots(),
+    };
+    let tls = match &connection.identity {
+        Some(own) => tls.identity(Identity::from_pem(&own.certificate, &own.key)),
+        None => tls,
     };
     endpoint.tls_config(tls).map_err(bad)
 }

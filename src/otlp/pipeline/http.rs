@@ -13,12 +13,12 @@ use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_sdk::error::OTelSdkResult;
 use prost::Message;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy};
 
 use super::OtlpError;
 use super::blocking::wait_for;
-use super::connection::Connection;
+use super::connection::{Connection, Identity};
 use super::sending::{Answer, Failure, SendError};
 
 /// The most that is read of an answer.
@@ -44,6 +44,7 @@ impl Http {
             Some(pem) => RootCerts::Specific(Arc::new(certificates(pem)?)),
             None => RootCerts::WebPki,
         };
+        let identity = connection.identity.as_ref().map(identity).transpose()?;
         // What is on this machine is behind no proxy.
         let proxy = if is_loopback(&connection.url) { None } else { Proxy::try_from_env() };
         let agent = Agent::config_builder()
@@ -51,7 +52,7 @@ impl Http {
             .timeout_global(Some(connection.timeout))
             .http_status_as_error(false)
             .max_redirects(0)
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(TlsConfig::builder().root_certs(roots).client_cert(identity).build())
             .build()
             .new_agent();
         let mut headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(OWN_NAME))]);
@@ -167,6 +168,12 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, OtlpError> {
         }
     }
     if certificates.is_empty() { Err(bad(&"there is none in it")) } else { Ok(certificates) }
+}
+
+fn identity(own: &Identity) -> Result<ClientCert, OtlpError> {
+    let key = PrivateKey::from_pem(&own.key)
+        .map_err(|error| OtlpError::value("client key", "what was given", format_args!("a key in PEM ({error})")))?;
+    Ok(ClientCert::new_with_certs(&certificates(&own.certificate)?, key))
 }
 
 fn unreachable(error: &ureq::Error) -> SendError {
