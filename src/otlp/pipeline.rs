@@ -108,7 +108,8 @@ impl Otlp {
     }
 
     /// A layer that exports the spans of `tracing` as they are, without what only concerns the program's insides: where
-    /// in the code, in which thread and how busily. The target stays: it tells events that bring what was said from others.
+    /// in the code, in which thread and how busily. Events keep their target, by which those that bring what was said
+    /// are told from others.
     #[must_use]
     pub fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
     where
@@ -119,6 +120,7 @@ impl Otlp {
             .with_threads(false)
             .with_tracked_inactivity(false)
             .with_level(false)
+            .with_target(false)
     }
 
     /// Exports the spans that have ended, and waits for that for the flush timeout at most.

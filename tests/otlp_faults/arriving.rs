@@ -10,8 +10,6 @@ use tracing_subscriber::prelude::*;
 use crate::collector::{Collector, attributes};
 use crate::program::{build, patient};
 
-const TARGET: &str = "otlp_faults::arriving";
-
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
@@ -38,11 +36,8 @@ fn spans_arrive_whole(protocol: Protocol, compression: Option<Compression>) {
     assert_eq!(query.span().parent_span_id, request.span().span_id);
     assert_eq!(query.span().trace_id, request.span().trace_id);
     assert_eq!((query.span().kind(), request.span().kind()), (SpanKind::Internal, SpanKind::Server));
-    assert_eq!(
-        attributes(&query.span().attributes),
-        map([("db.cached", "false"), ("db.rows", "7"), ("target", TARGET)])
-    );
-    assert_eq!(attributes(&request.span().attributes), map([("http.request.method", "GET"), ("target", TARGET)]));
+    assert_eq!(attributes(&query.span().attributes), map([("db.cached", "false"), ("db.rows", "7")]));
+    assert_eq!(attributes(&request.span().attributes), map([("http.request.method", "GET")]));
     let resource = map([
         ("deployment.environment.name", "test"),
         ("service.name", "shop"),

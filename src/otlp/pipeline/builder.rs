@@ -9,6 +9,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter};
 
 use super::connection::{Connection, Said};
+use super::deadline::FAR;
 use super::delivery::Delivery;
 use super::ledger::{Ledger, OnDrop};
 use super::metric_outlet::MetricOutlet;
@@ -273,7 +274,7 @@ fn metrics(
     let connection = Connection::resolve(Signal::Metrics, said, variables)?;
     let sender = MetricSender::new(&connection)?;
     ledger.metrics_go_to(connection.shown_url());
-    let interval = variables.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"])?.unwrap_or(INTERVAL);
+    let interval = variables.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"])?.unwrap_or(INTERVAL).min(FAR);
     let outlet = MetricOutlet::new(sender, Arc::clone(ledger));
     Ok(Some(quietly(|| Metrics::start(outlet, interval, resource.clone()))))
 }

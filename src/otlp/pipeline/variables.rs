@@ -2,14 +2,22 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::time::Duration;
 
 use super::OtlpError;
 use crate::layer::stderr::tell;
 
 /// What the environment says under `OTEL_*`, at one moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Variables(HashMap<String, OsString>);
+
+/// Without values: those of headers are secrets.
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Variables {
     pub(crate) fn of_process() -> Self {

@@ -72,6 +72,16 @@ fn a_status_says_what_can_be_done() {
     check(Status::out_of_range("later"), Failure::Unreachable);
 }
 
+/// As the exporter tells it where tonic has its feature `server`, as here, and where it has not.
+#[test]
+fn what_no_receiver_said_is_no_refusal_whatever_its_code() {
+    for code in ALL_CODES {
+        let text = format!("TonicTracesClient export failed with gRPC code: {code:?}: transport error: broken pipe");
+        let error = refused(&text, "larger than", &[]);
+        assert_eq!(error, SendError::new(Failure::Unreachable, "no answer: transport error: broken pipe"));
+    }
+}
+
 #[test]
 fn every_code_is_told_from_the_others() {
     for code in ALL_CODES {
