@@ -89,9 +89,9 @@ fuzz SECONDS="60":
         cargo fuzz run "$target" -- -max_total_time={{SECONDS}} -timeout=20 -rss_limit_mb=2048 -max_len=262144 -print_final_stats=1
     done
 
-# Everything an agent does, in several threads for so long: fails where memory or open files grow
-soak SECONDS="600":
-    OTEL_TRACE_SOAK_SECONDS={{SECONDS}} cargo test --release --test layer_soak -- --exact --nocapture many_threads_at_everything_hold_memory_and_files_flat
+# Everything an agent does, in several threads, to files, packs, a queue and within bounds, for so long and so many spans: fails where memory or open files grow
+soak SECONDS="600" SPANS="1000000":
+    OTEL_TRACE_SOAK_SECONDS={{SECONDS}} OTEL_TRACE_SOAK_SPANS={{SPANS}} cargo test --release --test layer_soak -- --exact --nocapture many_threads_at_everything_hold_memory_and_files_flat
 
 # Kill hundreds of recording processes at random moments, and check what each left; then a body of 10 GB
 survive N="300":

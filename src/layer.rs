@@ -108,6 +108,8 @@ mod parent;
 mod record_layer;
 mod recorder;
 mod span_state;
+#[cfg(test)]
+mod stalled_disk;
 pub(crate) mod stderr;
 mod supplied;
 mod tool_kind;

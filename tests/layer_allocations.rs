@@ -1,4 +1,4 @@
-//! How often a span takes memory: what nobody records never, one that is recorded four times.
+//! How often a span takes memory: what nobody records never, a tool call or a turn that is recorded four times.
 //!
 //! A process of its own with one test: what else runs would be counted too.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -6,7 +6,7 @@
 use std::alloc::System;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use otel_trace::{Call, Exact, Model, Recorder, SpanExt, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{Call, Exact, Model, Recorder, Script, SpanExt, Store, Thread, ThreadMeta, Turn, Window};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tracing::dispatcher::with_default;
 use tracing::{Dispatch, Subscriber, info_span};
@@ -65,6 +65,44 @@ fn spans_of_others(id: &str) {
     info_span!("request", http.request.method = "POST", url.path = "/v1", request.id = id).in_scope(|| {});
 }
 
+/// An inference call as its span tells it, with messages or without.
+fn chat(messages: Option<&str>) {
+    let span = info_span!(
+        "chat",
+        gen_ai.operation.name = "chat",
+        gen_ai.provider.name = "p",
+        gen_ai.request.model = "m",
+        gen_ai.input.messages = messages,
+    );
+    span.in_scope(|| {});
+}
+
+/// What a span takes of each kind that is no tool call.
+fn of_each_kind(store: Store) -> [(&'static str, usize); 6] {
+    let root = tempfile::tempdir().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().store(store).build().unwrap();
+    let on = Dispatch::new(tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())));
+    let thread = with_default(&on, || Thread::start(ThreadMeta::new()));
+    let turn = with_default(&on, || thread.turn(None));
+    let inference = |body: &[u8]| {
+        let inference = turn.inference(Model { name: "m", provider: "p" });
+        inference.request(Exact(body));
+        inference.cancelled("stopped");
+    };
+    let turn_span = || info_span!("turn", otel_trace.kind = "turn").in_scope(|| {});
+    let counted = [
+        ("turn, handle", per_round(&on, |_| thread.turn(None).completed())),
+        ("turn, span", thread.span().in_scope(|| per_round(&on, |_| turn_span()))),
+        ("cell, handle", per_round(&on, |id| drop(turn.code_cell(Script::new("run()").call_id(id))))),
+        ("inference, handle", per_round(&on, |_| inference(b"{}"))),
+        ("inference, span", turn.span().in_scope(|| per_round(&on, |_| chat(None)))),
+        ("inference, span with messages", turn.span().in_scope(|| per_round(&on, |_| chat(Some("[]"))))),
+    ];
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0);
+    counted
+}
+
 #[test]
 fn what_nobody_records_takes_no_memory_and_a_span_that_is_recorded_four_pieces() {
     // Nobody.
@@ -93,4 +131,12 @@ fn what_nobody_records_takes_no_memory_and_a_span_that_is_recorded_four_pieces()
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
     assert_eq!(recorder.stats().events["tool_call_ended"], 4 * ROUNDS as u64);
+
+    // Others take more: a script has three events, and a call of a model must name its request, here a body of two bytes.
+    let known = [(Store::Pack, [4, 4, 8, 19, 23, 23]), (Store::Files, [4, 4, 8, 21, 25, 25])];
+    for (store, most) in known {
+        for ((kind, counted), most) in of_each_kind(store).into_iter().zip(most) {
+            assert!(counted <= most, "{kind}, {store:?}: {counted}, and {most} are known");
+        }
+    }
 }

@@ -8,8 +8,8 @@ use std::thread;
 
 use common::{bundles, record, record_one, recorder, under};
 use otel_trace::{
-    AnyWindow, Call, CodeCell, Compaction, Exact, ExecutionStatus, Inference, Json, Model, PayloadKind, Recorder,
-    Thread, ThreadMeta, Tool, ToolKind, Turn, Usage, Window,
+    AnyWindow, Call, CodeCell, Compaction, Durability, Exact, ExecutionStatus, Inference, Json, Model, PayloadKind,
+    Recorder, Store, Thread, ThreadMeta, Tool, ToolKind, Turn, Usage, Window,
 };
 use serde_json::{Value, json};
 
@@ -176,19 +176,29 @@ fn ids_that_are_taken_in_the_bundle_get_a_number() {
 
 #[test]
 fn bytes_that_are_not_json_are_kept_beside_what_a_tools_events_name() {
-    let bundle = record_one(|| {
-        let tool = Thread::start(ThreadMeta::new()).turn(None).tool(Call::new("n"));
-        tool.runtime_started(Exact(b"no JSON"));
-        tool.result(Exact(b"\xff\xfe"));
-    });
-    let beside: Vec<_> = bundle.all("other").iter().map(|other| other["payloads"][0]["path"].clone()).collect();
-    let named =
-        [&bundle.one("tool_call_runtime_started")["runtime_payload"], &bundle.one("tool_call_ended")["result_payload"]];
-    for (named, bytes) in named.iter().zip(&beside) {
-        assert!(bytes.as_str().unwrap().ends_with(".bin"));
-        assert_eq!(bundle.body(named), json!({ "otel_trace.bytes": bytes }));
+    for store in [Store::Files, Store::Pack] {
+        for durability in [Durability::Kernel, Durability::Buffered] {
+            let root = tempfile::tempdir().unwrap();
+            let builder = Recorder::builder().root(root.path()).no_parent().store(store).durability(durability);
+            let (recorder, guard) = builder.build().unwrap();
+            under(&recorder, || {
+                let tool = Thread::start(ThreadMeta::new()).turn(None).tool(Call::new("n"));
+                tool.runtime_started(Exact(b"no JSON"));
+                tool.result(Exact(b"\xff\xfe"));
+            });
+            drop(guard);
+            let bundle = bundles(root.path()).remove(0);
+            let beside: Vec<_> = bundle.all("other").iter().map(|other| other["payloads"][0].clone()).collect();
+            let ended = bundle.one("tool_call_ended");
+            let named = [&bundle.one("tool_call_runtime_started")["runtime_payload"], &ended["result_payload"]];
+            for ((named, reference), bytes) in named.iter().zip(&beside).zip([&b"no JSON"[..], b"\xff\xfe"]) {
+                assert_eq!(bundle.bytes(reference), bytes);
+                assert_eq!(bundle.body(named), json!({ "otel_trace.bytes": reference["raw_payload_id"] }));
+            }
+            assert_eq!((beside.len(), &ended["status"]), (2, &json!("completed")));
+            assert_ne!(beside[0]["raw_payload_id"], beside[1]["raw_payload_id"]);
+        }
     }
-    assert_eq!((beside.len(), &bundle.one("tool_call_ended")["status"]), (2, &json!("completed")));
 }
 
 #[test]

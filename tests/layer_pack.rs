@@ -9,11 +9,15 @@ use std::process::Command;
 
 use common::{bundles, child, role, under};
 use otel_trace::bundle::Reader;
-use otel_trace::{Call, Exact, Guard, Json, Model, Recorder, Store, Thread, ThreadMeta, Window};
+use otel_trace::{Call, Exact, Guard, Json, Model, Recorder, Store, Thread, ThreadMeta, Turn, Window};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+
+/// Words of a message.
+const QUESTION: usize = 40;
+const ANSWER: usize = 20;
 
 fn recorder() -> (TempDir, Recorder, Guard) {
     let root = tempfile::tempdir().unwrap();
@@ -26,37 +30,52 @@ fn message(role: &str, call: usize, words: usize) -> Value {
     json!({ "role": role, "content": (0..words).map(word).collect::<Vec<_>>().join(" ") })
 }
 
-#[test]
-fn a_thousand_calls_with_full_history_take_little_more_than_what_is_new_in_them() {
-    let (root, recorder, guard) = recorder();
+/// What calls with full history take in a pack.
+struct Packed {
+    root: TempDir,
+    stored: u64,
+    /// What is new in each body: an answer is so in its response, and in the first request that repeats it.
+    new: u64,
+    /// The same with each answer once.
+    unique: u64,
+}
+
+/// A thread that makes so many calls with its full history. `beside` says what each call does beside.
+fn packed(calls: usize, beside: impl Fn(&Turn, usize)) -> Packed {
     let instructions = "be brief ".repeat(100);
     let size = |value: &Value| value.to_string().len() as u64;
-    let mut unique = size(&json!({ "model": "m", "instructions": instructions, "input": [], "stream": true }));
-    under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
-        let turn = thread.turn(None);
+    let mut new = size(&json!({ "model": "m", "instructions": instructions, "input": [], "stream": true }));
+    let mut repeated = 0;
+    let root = recorded(|turn| {
         let mut history = Vec::new();
-        for call in 0..1000 {
-            let question = message("user", call, 40);
-            unique += size(&question);
-            history.push(question);
+        for call in 0..calls {
+            let question = message("user", call, QUESTION);
+            history.push(question.clone());
             let inference = turn.inference(MODEL);
             inference.request(Json(
                 &json!({ "instructions": instructions, "input": history, "model": "m", "stream": true }),
             ));
-            let answer = message("assistant", call, 20);
+            let answer = message("assistant", call, ANSWER);
             let response = json!({ "output_items": [answer] });
-            unique += size(&answer) + size(&response);
             inference.response(Json(&response));
             inference.completed();
+            new += size(&question) + size(&response) + size(&answer);
+            repeated += size(&answer);
             history.push(answer);
+            beside(turn, call);
         }
     });
-    drop(guard);
-    assert_eq!(recorder.stats().lost(), 0);
+    let stored = fs::metadata(bundles_of(root.path()).remove(0).join("payloads.pack")).unwrap().len();
+    Packed { root, stored, new, unique: new - repeated }
+}
+
+#[test]
+fn a_thousand_calls_with_full_history_take_little_more_than_what_is_new_in_them() {
+    let Packed { root, stored, new, unique } = packed(1000, |_, _| {});
     let path = bundles_of(root.path()).remove(0);
-    let stored = fs::metadata(path.join("payloads.pack")).unwrap().len();
-    assert!(stored <= unique * 11 / 10, "{stored} bytes are stored of {unique} that are unique");
+    assert!(stored <= new * 11 / 10, "{stored} bytes are stored of {new} that are new in their body");
+    // A response is no part of a history, so an answer is there twice: here one third of what is said is answers.
+    assert!(stored <= unique * 3 / 2, "{stored} bytes are stored of {unique} that are unique");
     assert_eq!(path.join("payloads").read_dir().unwrap().count(), 0);
 
     let reader = Reader::open(&path).unwrap();
@@ -65,13 +84,54 @@ fn a_thousand_calls_with_full_history_take_little_more_than_what_is_new_in_them(
         line.unwrap().content.unwrap().event.for_each_payload(|reference| {
             let body: Value = serde_json::from_slice(&reader.payload(reference).unwrap()).unwrap();
             if let Some(input) = body["input"].as_array() {
-                assert_eq!(input.last().unwrap(), &message("user", requests, 40));
+                assert_eq!(input.last().unwrap(), &message("user", requests, QUESTION));
                 requests += 1;
                 assert_eq!(input.len(), 2 * requests - 1);
             }
         });
     }
     assert_eq!(requests, 1000);
+}
+
+#[test]
+fn small_calls_between_those_with_the_history_cost_their_own_bytes() {
+    let alone = packed(200, |_, _| {}).stored;
+    let unknown = packed(200, |turn, _| turn.inference(MODEL).failed("503")).stored;
+    // Each a stand-in of two bytes, with what stands before it.
+    assert!(unknown < alone + 200 * 64, "{unknown} bytes, {alone} without");
+    let title = |call| json!({ "instructions": "name the talk", "input": [message("user", call, 20)] });
+    let titles = packed(200, |turn, call| turn.inference(MODEL).request(Json(&title(call)))).stored;
+    let own: u64 = (0..200).map(|call| title(call).to_string().len() as u64).sum();
+    assert!(titles < alone + own * 11 / 10 + 200 * 64, "{titles} bytes, {alone} without, {own} of their own");
+}
+
+#[test]
+fn a_history_that_was_compacted_is_built_on_again() {
+    let compacted = |turn: &Turn, call: usize| {
+        if call < 100 {
+            return;
+        }
+        // Another history, from here on: of a small part of what was there, and growing.
+        let history: Vec<_> = (100..=call).map(|call| message("developer", call, QUESTION)).collect();
+        turn.inference(MODEL).request(Json(&json!({ "input": history })));
+    };
+    let root = recorded(|turn| {
+        let history: Vec<_> = (0..100).map(|call| message("user", call, QUESTION)).collect();
+        turn.inference(MODEL).request(Json(&json!({ "input": history })));
+        (100..200).for_each(|call| compacted(turn, call));
+    });
+    let stored = fs::metadata(bundles_of(root.path()).remove(0).join("payloads.pack")).unwrap().len();
+    let size = |count: usize| (message("developer", 1, QUESTION).to_string().len() * count) as u64;
+    // The first history, the second, and those few requests that did not build on one.
+    assert!(stored < size(100) + size(100) + size(100), "{stored} bytes");
+}
+
+fn recorded(program: impl FnOnce(&Turn)) -> TempDir {
+    let (root, recorder, guard) = recorder();
+    under(&recorder, || program(&Thread::start(ThreadMeta::new().id("t")).turn(None)));
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0);
+    root
 }
 
 fn bundles_of(root: &Path) -> Vec<std::path::PathBuf> {

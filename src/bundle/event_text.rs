@@ -5,12 +5,28 @@ use std::sync::Arc;
 
 use crate::event::{AgentPath, Event, RawJson, ToolKind, ToolSummary};
 
+/// A text that an event has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Said<'t> {
+    Words(&'t str),
+    /// One JSON value, which must stay one.
+    Json(&'t str),
+}
+
+impl<'t> Said<'t> {
+    pub(crate) fn as_str(self) -> &'t str {
+        match self {
+            Self::Words(text) | Self::Json(text) => text,
+        }
+    }
+}
+
 /// The event with each of its texts as `change` gives it: itself, where that changes none.
-pub(super) fn changed<'e>(event: &'e Event, change: impl for<'t> Fn(&'t str) -> Cow<'t, str>) -> Cow<'e, Event> {
+pub(super) fn changed<'e>(event: &'e Event, change: impl for<'t> Fn(Said<'t>) -> Cow<'t, str>) -> Cow<'e, Event> {
     let mut is_changed = false;
     // One that is changed is not looked at twice: what stands in its place may be new each time.
     let mut texts = Vec::new();
-    each(event, &mut |text| match change(text.as_text()) {
+    each(event, &mut |text| match change(text.said()) {
         Cow::Borrowed(_) if !is_changed => {}
         Cow::Borrowed(_) => texts.push(None),
         Cow::Owned(text) => {
@@ -35,13 +51,13 @@ pub(super) fn changed<'e>(event: &'e Event, change: impl for<'t> Fn(&'t str) -> 
 }
 
 trait Text {
-    fn as_text(&self) -> &str;
+    fn said(&self) -> Said<'_>;
     fn set(&mut self, text: String);
 }
 
 impl Text for String {
-    fn as_text(&self) -> &str {
-        self
+    fn said(&self) -> Said<'_> {
+        Said::Words(self)
     }
 
     fn set(&mut self, text: String) {
@@ -50,8 +66,8 @@ impl Text for String {
 }
 
 impl Text for Arc<str> {
-    fn as_text(&self) -> &str {
-        self
+    fn said(&self) -> Said<'_> {
+        Said::Words(self)
     }
 
     fn set(&mut self, text: String) {
@@ -60,8 +76,8 @@ impl Text for Arc<str> {
 }
 
 impl Text for AgentPath {
-    fn as_text(&self) -> &str {
-        self.as_str()
+    fn said(&self) -> Said<'_> {
+        Said::Words(self.as_str())
     }
 
     fn set(&mut self, text: String) {
@@ -70,8 +86,8 @@ impl Text for AgentPath {
 }
 
 impl Text for RawJson {
-    fn as_text(&self) -> &str {
-        self.as_str()
+    fn said(&self) -> Said<'_> {
+        Said::Json(self.as_str())
     }
 
     fn set(&mut self, text: String) {

@@ -1,6 +1,8 @@
 //! Masking: what is built in.
 
+mod assignment;
 mod credentials;
+mod header;
 mod line;
 mod names;
 mod needles;
@@ -8,6 +10,7 @@ mod own;
 mod salt;
 mod spot;
 mod value;
+mod word;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -21,6 +24,7 @@ use salt::Salt;
 pub(super) use spot::Spot;
 
 use super::Redact;
+use super::event_text::Said;
 use crate::event::PayloadKind;
 
 /// Puts placeholders in the place of secrets: `[masked:<what it looks like>:<12 hexadecimal digits>]`.
@@ -35,13 +39,23 @@ use crate::event::PayloadKind;
 /// # What is masked
 /// - Always: the values of fields and headers with sensitive names (`authorization`, `x-api-key`, `cookie`,
 ///   `set-cookie`, `password`, `client_secret`, `refresh_token`, `private_key` … and names that end like that, in any
-///   spelling), in JSON, in JSON within text, and in header lines as commands and logs have them. Of an object all texts
-///   and numbers, but for those that describe a parameter in a tool's schema. `Bearer` and other schemes stay.
+///   spelling). Where they stand decides what must be there for a value to be one:
+///
+///   | where | masked |
+///   | --- | --- |
+///   | JSON, also within text; `["name", "value"]` and `{"name": …, "value": …}` of headers and variables | whatever it is; of an object all texts and numbers, but for those that describe a parameter in a tool's schema |
+///   | header lines and `-H`, of names with a `-` | one word, or one with digits or capitals in it; `Bearer` and other schemes stay |
+///   | `--name=value`, `--name value`; `NAME=value`; `?name=value`, `&name=value`, `;name=value` | whatever it is but a place, a call, or what is to be filled in; without `=` what is quoted or has digits or capitals |
+///   | `name: value` and `name = value` in settings, programs and sentences | a word with digits or signs in it that is no name, type, place or call |
+///
+/// - The program's own [names](Self::name) likewise, and as a header whatever follows to the end of the line.
 /// - With [`patterns`](Self::patterns): what looks like a credential, wherever it stands.
-/// - The program's own [names](Self::name) and [patterns](Self::pattern).
+/// - The program's own [patterns](Self::pattern).
 ///
 /// # What is not
-/// A secret that is cut in two, as by a stream that sends it in pieces, or encoded (base64, say) is not found.
+/// A secret that is cut in two, as by a stream that sends it in pieces, or encoded (base64, say) is not found. Nor is one
+/// that only a sentence tells, without a sign (`the password is …`), or one of plain words where it could be prose
+/// (`password: correct horse`) or a name of a program.
 ///
 /// ```
 /// use otel_trace::{Masking, Recorder};
@@ -87,8 +101,7 @@ impl Masking {
     }
 
     /// Masks what looks like a credential: keys of model providers and clouds, tokens of GitHub, GitLab, Slack, npm and
-    /// others, bearer tokens, JSON web tokens, private keys, passwords in URLs and connection strings, and what is
-    /// assigned to sensitive names in forms, programs and files of variables.
+    /// others, bearer tokens, JSON web tokens, private keys, passwords in URLs and keys in connection strings.
     #[must_use]
     pub fn patterns(mut self) -> Self {
         self.has_patterns = true;
@@ -96,7 +109,8 @@ impl Masking {
         self
     }
 
-    /// Masks the value of this name too. In any spelling: `x-tenant` is `X_TENANT` and `xTenant` as well.
+    /// Masks the value of this name too, of a field, a header, an option or a variable. In any spelling: `x-tenant` is
+    /// `X_TENANT` and `xTenant` as well. What a line begins with it for is masked to its end, program text too.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.names.get_or_insert_default().add(name);
@@ -124,7 +138,13 @@ impl Masking {
 
     /// Masks a text. Costs one look at it where there is nothing to mask.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match self.masked(text.as_bytes(), false) {
+        self.said(Said::Words(text))
+    }
+
+    /// Masks what an event says.
+    pub(super) fn said<'a>(&self, said: Said<'a>) -> Cow<'a, str> {
+        let text = said.as_str();
+        match self.masked(text.as_bytes(), matches!(said, Said::Json(_))) {
             None => Cow::Borrowed(text),
             Some(masked) => Cow::Owned(
                 String::from_utf8(masked)
@@ -197,14 +217,11 @@ impl Masking {
                     self.find_named(names, stems, text, passed, spots);
                 }
                 from = from.max(found.end);
-            } else if let Some(spot) = line::header(text_of_part, &name, kind) {
-                from = from.max(spot.range.end);
-                spots.push(spot);
-            } else if self.has_patterns
-                && let Some(spot) = line::assignment(text_of_part, &name)
-            {
-                from = from.max(spot.range.end);
-                spots.push(spot);
+            } else {
+                let of_header = header::find(text_of_part, &name, kind);
+                let found = of_header.or_else(|| assignment::find(text_of_part, &name, kind));
+                from = from.max(found.as_ref().map_or(0, |spot| spot.range.end));
+                spots.extend(found);
             }
         }
     }

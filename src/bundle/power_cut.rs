@@ -132,7 +132,7 @@ fn cut_amid_events(seed: u64, threads: u64, store: Store) {
 #[test]
 fn what_a_call_forced_to_the_disk_survives_a_power_cut_at_any_moment_with_its_bodies() {
     let first = seed();
-    for seed in (0..120).map(|n| first.wrapping_add(n)) {
+    for seed in (0..60).map(|n| first.wrapping_add(n)) {
         for (threads, store) in [1, 3].into_iter().flat_map(|threads| STORES.map(|store| (threads, store))) {
             let cut = std::panic::catch_unwind(|| cut_amid_events(seed, threads, store));
             assert!(cut.is_ok(), "the seed was {seed}, with {threads} threads, {store:?}");
@@ -153,7 +153,9 @@ fn cut_after_a_pass(seed: u64, store: Store) -> usize {
     (10..20).for_each(|number| record(&writer, number));
     program.options.syncs.flush();
     assert_eq!(program.options.tally.stats().unsynced, 0);
-    let outcomes = (0..8).map(|_| {
+    // Few lines of a pack survive without their bodies, and few files are to be written for a look at it.
+    let looks = if store == Store::Pack { 4 } else { 1 };
+    let outcomes = (0..looks).map(|_| {
         let survivors = survivors(&program.disk, numbers());
         assert!(before.is_subset(&survivors.whole), "{:?} of {:?}", survivors.whole, at_cut.lock());
         survivors.without_body.len()

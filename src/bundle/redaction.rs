@@ -2,14 +2,15 @@
 
 mod content;
 mod line;
+mod meaning;
 mod tokens;
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Component, Path};
 
-use content::Context;
 use line::Moved;
+use meaning::Document;
 use tokens::is_json;
 
 use super::convert::{Source, source, usual_path};
@@ -48,8 +49,9 @@ impl Redaction {
     }
 
     /// Also puts `[text:<bytes>:<hash>]` in the place of every text: what was said, run, written and answered. Equal
-    /// texts stay equal. Ids, types, statuses, numbers, names of fields, tools, models and agents stay, and JSON within
-    /// text stays JSON, so that the copy reduces to a graph of the same shape.
+    /// texts stay equal. What stays is numbers, names of fields, places of bodies, and, where each is the one word that
+    /// such a thing is, types, statuses, ids, and names of tools, models and agents. JSON within text stays JSON, so that
+    /// the copy reduces to a graph of the same shape.
     #[must_use]
     pub fn content(mut self, is_replaced: bool) -> Self {
         self.is_content_replaced = is_replaced;
@@ -84,12 +86,12 @@ impl Redaction {
         let mut text = Vec::new();
         let read = bundle.open_file(Manifest::FILE)?.read_to_end(&mut text);
         read.map_err(|error| Error::io(&path, "can't be read", error))?;
-        Ok(self.json(&text, Context::Known))
+        Ok(self.json(&text, Document::Manifest))
     }
 
-    fn json(&self, text: &[u8], context: Context) -> Vec<u8> {
-        let masked = line::masked(text, &self.masking);
-        if self.is_content_replaced { content::replaced(&masked, context, &self.masking) } else { masked }
+    fn json(&self, text: &[u8], document: Document) -> Vec<u8> {
+        let masked = line::masked(text, document, &self.masking);
+        if self.is_content_replaced { content::replaced(&masked, document, &self.masking) } else { masked }
     }
 
     fn body(&self, kind: PayloadKind, mut body: Vec<u8>, is_json: bool) -> Vec<u8> {
@@ -98,9 +100,9 @@ impl Redaction {
             (false, _) => body,
             (true, false) => content::of_bytes(&body, &self.masking),
             (true, true) if kind == PayloadKind::ProtocolEvent => {
-                content::replaced(&body, Context::Foreign, &self.masking)
+                content::replaced(&body, Document::Foreign, &self.masking)
             }
-            (true, true) => content::replaced(&body, Context::Known, &self.masking),
+            (true, true) => content::replaced(&body, Document::Body, &self.masking),
         }
     }
 }
@@ -142,7 +144,7 @@ impl Copy<'_> {
         let end = begin + line.len();
         let new = if is_json(line) {
             let named = line::with_bodies(line, |reference| self.place(reference))?;
-            self.redaction.json(&named, Context::Known)
+            self.redaction.json(&named, Document::Line)
         } else {
             self.counts.bad_lines += u64::from(end < text.len());
             self.redaction.body(PayloadKind::ProtocolEvent, line.to_vec(), false)

@@ -205,7 +205,7 @@ impl Writer {
     /// [`Lost`] where it could not be written. It has been counted and told.
     pub fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         let kind = event.kind();
-        let redacted = event_text::changed(event, |text| self.options.redacted(kind, text));
+        let redacted = event_text::changed(event, |said| self.options.redacted(kind, said.as_str()));
         self.append_redacted(at, context, &redacted)
     }
 
@@ -220,7 +220,7 @@ impl Writer {
         {
             return Err(self.lose(Lost::Event(event.kind()), &full.into()));
         }
-        let event = &*event_text::changed(event, |text| self.options.masking.text(text));
+        let event = &*event_text::changed(event, |said| self.options.masking.said(said));
         if event.kind() == EventKind::RolloutEnded {
             self.say_all(at).map_err(|unsaid| self.lose(Lost::Event(event.kind()), &unsaid))?;
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::body::message_of;
 use super::disk::{Disk, RealDisk};
+use super::event_text::Said;
 use super::in_use::InUse;
 use super::open_logs::OpenLogs;
 use super::pruning::Pruning;
@@ -14,7 +15,7 @@ use super::queue::Queue;
 use super::store::{KeptBodies, Store};
 use super::syncs::Syncs;
 use super::{Body, BodyBuf, Durability, Limits, Loss, Lost, Masking, ReadyBody, Redact, Tally};
-use crate::event::{EventKind, PayloadKind};
+use crate::event::{EventKind, PayloadKind, RawJson};
 
 /// A listener that is told of each loss.
 pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
@@ -144,6 +145,12 @@ impl WriterOptions {
             Cow::Borrowed(text) => self.masking.text(text),
             Cow::Owned(text) => Cow::Owned(self.masking.text(&text).into_owned()),
         }
+    }
+
+    /// The same of JSON, which stays JSON of the same structure, but for what the program's own code makes of it.
+    pub(crate) fn json(&self, kind: EventKind, json: RawJson) -> RawJson {
+        let redacted = json.changed(|text| self.redacted(kind, text));
+        redacted.changed(|text| self.masking.said(Said::Json(text)))
     }
 
     /// The same without what is built in.

@@ -18,8 +18,9 @@ use super::{Status, say};
 /// the next. All else stays byte for byte; bodies of a pack become files of their own. A program that masks while it records does the same before anything is on
 /// disk.
 ///
-/// With --content every text becomes `[text:<bytes>:<hash>]` as well. Ids, types, statuses, numbers, names of fields, tools,
-/// models and agents stay, so that the copy reduces to a graph of the same shape. Look at it before you share it.
+/// With --content every text becomes `[text:<bytes>:<hash>]` as well. Numbers and names of fields stay, and, where they are
+/// one word, ids, types, outcomes, and names of tools, models and agents, so that the copy reduces to a graph of the same
+/// shape. Look at it before you share it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:

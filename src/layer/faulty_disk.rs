@@ -18,17 +18,17 @@ use crate::graph::{Code, Graph};
 use crate::reduce::{Options, reduce};
 
 const ROOT: &str = "/traces";
-const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+pub(super) const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 
 /// A recorder whose disk can be made to fail.
-struct Fixture {
-    disk: MemDisk,
-    recorder: Recorder,
+pub(super) struct Fixture {
+    pub(super) disk: MemDisk,
+    pub(super) recorder: Recorder,
     guard: Option<Guard>,
 }
 
 impl Fixture {
-    fn new(set: impl FnOnce(Builder) -> Builder) -> Self {
+    pub(super) fn new(set: impl FnOnce(Builder) -> Builder) -> Self {
         let disk = MemDisk::default();
         let builder = set(Recorder::builder().root(ROOT).no_parent().disk(disk.clone()));
         let (recorder, guard) = builder.build().expect("a recorder");
@@ -39,13 +39,13 @@ impl Fixture {
         Self::new(|builder| builder.durability(Durability::Buffered).limits(limits))
     }
 
-    fn under<T>(&self, program: impl FnOnce() -> T) -> T {
+    pub(super) fn under<T>(&self, program: impl FnOnce() -> T) -> T {
         let layer = self.recorder.layer().with_filter(self.recorder.filter());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), program)
     }
 
     /// The one graph of what is on the disk when the recording is over.
-    fn graph(&mut self) -> Graph {
+    pub(super) fn graph(&mut self) -> Graph {
         drop(self.guard.take());
         let directory = tempfile::tempdir().expect("a directory");
         self.disk.copy_to(directory.path());
@@ -63,18 +63,18 @@ fn gaps(graph: &Graph) -> usize {
 
 /// A door that a disk waits at.
 #[derive(Default)]
-struct Door {
+pub(super) struct Door {
     is_open: Mutex<bool>,
     opened: Condvar,
 }
 
 impl Door {
-    fn pass(&self) {
+    pub(super) fn pass(&self) {
         let is_open = self.is_open.lock().expect("unpoisoned");
         drop(self.opened.wait_while(is_open, |is_open| !*is_open).expect("unpoisoned"));
     }
 
-    fn open(&self) {
+    pub(super) fn open(&self) {
         *self.is_open.lock().expect("unpoisoned") = true;
         self.opened.notify_all();
     }

@@ -292,13 +292,18 @@ impl Inner {
 
     /// The thread of a conversation that opens none itself.
     pub(super) fn conversation(&self, id: &str, make: impl FnOnce() -> Arc<ThreadWindow>) -> Arc<ThreadWindow> {
+        let known = locked(&self.conversations).get(id).map(Arc::clone);
+        // Asked without the lock of all conversations: the start of this one may be on its way to the disk.
+        let lost = known.filter(|thread| thread.is_lost());
         let mut conversations = locked(&self.conversations);
         // The shutdown has let go of all of them, and nobody would of this one, which holds the recorder.
         if self.is_shut() {
             return make();
         }
         // One whose bundle could not be made is tried again: there may be room by now.
-        if conversations.get(id).is_some_and(|thread| thread.is_lost()) {
+        if let Some(lost) = &lost
+            && conversations.get(id).is_some_and(|thread| Arc::ptr_eq(thread, lost))
+        {
             conversations.remove(id);
         }
         Arc::clone(conversations.entry(id.to_owned()).or_insert_with(make))

@@ -11,12 +11,14 @@ mod heap;
 mod held;
 mod laps;
 mod level;
+mod setting;
 mod work;
 
 use std::time::Duration;
 
 use common::{child, role};
 use laps::Length;
+use setting::Setting;
 
 /// Runs this test alone in its process: others would be counted too.
 fn alone(test: &str, program: fn()) {
@@ -58,13 +60,24 @@ fn recorders_that_end_amid_work_are_not_held() {
     alone("recorders_that_end_amid_work_are_not_held", held::of_recorders_amid_work);
 }
 
-/// For how many seconds a long run goes on; a short one where nothing is said.
+/// For how many seconds a long run goes on, and how many spans it makes at least; a short one where nothing is said.
 const SECONDS: &str = "OTEL_TRACE_SOAK_SECONDS";
+const SPANS: &str = "OTEL_TRACE_SOAK_SPANS";
 
 #[test]
 fn many_threads_at_everything_hold_memory_and_files_flat() {
-    match std::env::var(SECONDS) {
-        Ok(seconds) => laps::run(Length::Time(Duration::from_secs(seconds.parse().unwrap()))),
-        Err(_) => alone("many_threads_at_everything_hold_memory_and_files_flat", || laps::run(Length::Laps(5))),
-    }
+    let Ok(seconds) = std::env::var(SECONDS) else {
+        return alone("many_threads_at_everything_hold_memory_and_files_flat", || {
+            for setting in Setting::ALL {
+                laps::run(setting, Length::Laps(5));
+            }
+        });
+    };
+    let count = u64::try_from(Setting::ALL.len()).unwrap();
+    let spans: u64 = std::env::var(SPANS).map_or(0, |spans| spans.parse().unwrap());
+    let each = Duration::from_secs(seconds.parse().unwrap()) / u32::try_from(count).unwrap();
+    let made = Setting::ALL.map(|setting| laps::run(setting, Length::Time(each, spans.div_ceil(count))));
+    let made: u64 = made.iter().sum();
+    println!("{made} spans");
+    assert!(made >= spans, "{made} spans were made, of {spans}");
 }

@@ -5,9 +5,11 @@
 mod common;
 
 mod credentials;
+mod lines;
 mod names;
 mod plain;
 mod recording;
 mod redact;
+mod redact_words;
 mod secrets;
 mod structure;

@@ -146,6 +146,19 @@ fn a_pattern_of_the_program_reaches_no_file_either() {
 }
 
 #[test]
+fn the_metadata_of_an_event_keeps_its_structure() {
+    let told = json!({ "n": 1234, "deep": [{ "of": "1234 \"quoted\"", "is": true }] });
+    let root = tempfile::tempdir().unwrap();
+    let masking = || Masking::new().pattern(r"\b[0-9]{4}\b").unwrap().salt(*b"sixteen bytes...");
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().mask(masking()).build().unwrap();
+    under(&recorder, || Thread::start(ThreadMeta::new()).other("kind", "summary", &told));
+    drop(guard);
+    let placeholder = masking().text("1234").into_owned();
+    let expected = json!({ "n": placeholder, "deep": [{ "of": format!("{placeholder} \"quoted\""), "is": true }] });
+    assert_eq!(bundles(root.path()).remove(0).one("other")["metadata"], expected);
+}
+
+#[test]
 fn authorization_is_masked_unless_masking_is_off() {
     let tell = || {
         let thread = Thread::start(ThreadMeta::new());

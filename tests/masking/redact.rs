@@ -29,7 +29,7 @@ fn redact(bundle: &Path, to: &Path, options: &[&str]) -> Output {
 
 /// A copy of a bundle, which must be whole.
 #[track_caller]
-fn redacted(bundle: &Path, options: &[&str]) -> (TempDir, PathBuf) {
+pub(crate) fn redacted(bundle: &Path, options: &[&str]) -> (TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let to = root.path().join("copy");
     let output = redact(bundle, &to, options);
@@ -39,7 +39,7 @@ fn redacted(bundle: &Path, options: &[&str]) -> (TempDir, PathBuf) {
 }
 
 /// The graph as `state.json` has it.
-fn graph(bundle: &Path) -> Value {
+pub(crate) fn graph(bundle: &Path) -> Value {
     let graph = reduce(&Reader::open(bundle).unwrap(), &Options::default()).unwrap().graph;
     let mut state = Vec::new();
     graph.write_state(&mut state, Snapshots::Expanded).unwrap();
@@ -201,7 +201,7 @@ fn a_bundle_of_every_kind_of_event_has_no_content_left_either() {
 }
 
 /// A copy of the case `chat` whose log ends with these lines.
-fn with_lines(lines: &str) -> (TempDir, PathBuf) {
+pub(crate) fn with_lines(lines: &str) -> (TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let bundle = root.path().join("bundle");
     fs::create_dir_all(bundle.join("payloads")).unwrap();

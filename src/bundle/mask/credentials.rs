@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::line::starts_template;
+use super::line;
 use super::spot::Spot;
+use super::word::starts_template;
 
 /// Credentials that begin alike.
 struct Shape {
@@ -228,14 +229,14 @@ const MAX_IN_URL: usize = 256;
 fn password_in_url(text: &[u8], at: usize) -> Option<Range<usize>> {
     at.checked_sub(1).filter(|before| text[*before].is_ascii_alphanumeric())?;
     let start = at + "://".len();
-    let is_part = |byte: u8| {
-        byte.is_ascii_graphic()
-            && !matches!(byte, b'/' | b'@' | b':' | b'"' | b'\'' | b'\\' | b'<' | b'>' | b'`' | b'?' | b'#')
+    let ends = |byte: u8| {
+        !byte.is_ascii_graphic()
+            || matches!(byte, b'/' | b'@' | b':' | b'"' | b'\'' | b'\\' | b'<' | b'>' | b'`' | b'?' | b'#')
     };
-    let user = length(&text[start..text.len().min(start + MAX_IN_URL)], is_part);
-    let password = start + user + 1;
-    (text.get(password - 1) == Some(&b':')).then_some(())?;
-    let end = password + length(&text[password..text.len().min(password + MAX_IN_URL)], is_part);
+    let user_end = line::end(text, start, MAX_IN_URL, ends);
+    (text.get(user_end) == Some(&b':')).then_some(())?;
+    let password = user_end + 1;
+    let end = line::end(text, password, MAX_IN_URL, ends);
     let is_secret = text.get(end) == Some(&b'@') && !starts_template(&text[password..end]);
     is_secret.then_some(password..end)
 }

@@ -61,6 +61,8 @@ pub(super) enum Kind {
     Cookie,
     /// A header that holds the secret alone.
     Key,
+    /// A field or header of the program's own.
+    Own,
     /// Anything else.
     Other,
 }
@@ -90,14 +92,16 @@ impl Names {
         }
         let mut words = Words::default();
         words.fill(name);
+        let is_header = name.contains(&b'-');
         let name = words.as_str();
         let one = name.strip_suffix('s').unwrap_or(name);
-        let is_sensitive = is_built_in(name) || is_built_in(one) || self.0.iter().any(|own| own == name);
+        let is_own = self.0.iter().any(|own| own == name);
         let is_variable = name.ends_with("_token") && words.is_shouted;
-        (is_sensitive || is_variable).then(|| match one {
+        (is_own || is_variable || is_built_in(name) || is_built_in(one)).then(|| match one {
             _ if ends_with_words(one, "authorization") || is_spelled(one, "authorization") => Kind::Authorization,
+            _ if is_own => Kind::Own,
             _ if ends_with_words(one, "cookie") => Kind::Cookie,
-            _ if ends_with_words(one, "api_key") || ends_with_words(one, "auth_token") => Kind::Key,
+            _ if is_header || ends_with_words(one, "api_key") || ends_with_words(one, "auth_token") => Kind::Key,
             _ => Kind::Other,
         })
     }
@@ -184,14 +188,23 @@ pub(super) fn name_around(text: &[u8], at: usize) -> Option<(Range<usize>, usize
     let behind = |from: usize, is_part: fn(u8) -> bool| {
         let length = text[..from].iter().rev().take(MAX_NAME).take_while(|byte| is_part(**byte)).count();
         let start = from - length;
-        // Its first letter may be that of an escape.
-        let is_escape =
-            start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b'r' | b't' | b'b' | b'f');
-        start + usize::from(is_escape)
+        start + end_of_escape(&text[..start], &text[start..from])
     };
     let start = behind(at, is_word).min(at);
+    let dashes = text[start..at].iter().take_while(|byte| **byte == b'-').count();
+    let start = start + dashes;
     let whole = behind(start, |byte| is_word(byte) || byte == b'.').min(start);
     (end - start <= MAX_NAME).then_some((start..end, whole))
+}
+
+/// How much of what looks like the beginning of a name belongs to an escape, as in `\nname` and `\u0026name`.
+fn end_of_escape(before: &[u8], name: &[u8]) -> usize {
+    match name {
+        _ if !before.ends_with(b"\\") => 0,
+        [b'u', digits @ ..] if digits.iter().take(4).filter(|byte| byte.is_ascii_hexdigit()).count() == 4 => 5,
+        [b'n' | b'r' | b't' | b'b' | b'f', ..] => 1,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -216,7 +229,8 @@ mod tests {
         check("AWS_SECRET_ACCESS_KEY", Some(Kind::Other));
         check("clientSecret", Some(Kind::Other));
         check("GITHUB_TOKEN", Some(Kind::Other));
-        check("xVaultId", Some(Kind::Other));
+        check("X-Client-Secret", Some(Kind::Key));
+        check("xVaultId", Some(Kind::Own));
         for plain in
             ["key", "token", "input_tokens", "valid_tokens", "next_page_token", "secretary", "authorizations_of"]
         {

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::line;
 use super::names::Kind;
 use super::salt::is_placeholder;
 use super::spot::{Level, Spot};
+use super::{header, line, word};
 
 /// Names whose values say what a secret is, not what it says: a tool's schema may have a parameter `password`.
 const DESCRIPTIVE: [&[u8]; 12] = [
@@ -36,7 +36,7 @@ pub(super) fn quoted(text: &[u8], start: usize, end: usize, kind: Kind, spots: &
     match text.get(end)? {
         b'\'' if start > 0 && text[start - 1] == b'\'' => single_quoted(text, end + 1, kind, spots),
         b'"' | b'\\' => {
-            let quote = end + backslashes_from(text, end);
+            let quote = end + line::backslashes_from(text, end);
             let level = Level::of_quote(quote - end)?;
             let before = start.checked_sub(level.before_quote() + 1)?;
             let opens = text.get(quote) == Some(&b'"')
@@ -48,31 +48,61 @@ pub(super) fn quoted(text: &[u8], start: usize, end: usize, kind: Kind, spots: &
             if text.get(colon) == Some(&b':') {
                 return Walk { text, level, kind, spots }.value(skip_space(text, colon + 1, level));
             }
-            let list = text[..before].trim_ascii_end();
-            let is_first = list.ends_with(b"[") || list.ends_with(b":");
-            is_first.then(|| paired(text, quote + 1, level, kind, spots)).flatten()
+            Pair { text, name: start..end, before, after: quote + 1, level, kind }.find(spots)
         }
         _ => None,
     }
 }
 
-/// The value of a pair: `["authorization", "…"]`, or `"name": "authorization", "value": "…"`. Of headers alone, and not
-/// where it is a name as well: there are lists of names.
-fn paired(text: &[u8], after: usize, level: Level, kind: Kind, spots: &mut Vec<Spot>) -> Option<Found> {
-    let comma = skip_space(text, after, level);
-    if kind == Kind::Other || text.get(comma) != Some(&b',') {
-        return None;
+/// A name, and the text behind it: `["authorization", "…"]`, `"name": "authorization", "value": "…"`,
+/// `["--password", "…"]`.
+struct Pair<'a> {
+    text: &'a [u8],
+    name: Range<usize>,
+    /// Where the name's quote begins, and behind the one that ends it.
+    before: usize,
+    after: usize,
+    level: Level,
+    kind: Kind,
+}
+
+impl Pair<'_> {
+    fn find(self, spots: &mut Vec<Spot>) -> Option<Found> {
+        let Self { text, level, kind, .. } = self;
+        let comma = skip_space(text, self.after, level);
+        (text.get(comma) == Some(&b',')).then_some(())?;
+        let mut value = skip_space(text, comma + 1, level);
+        let second = string(text, value, level)?;
+        let behind = skip_space(text, second.end, level);
+        let content = &text[second.content];
+        let list = text[..self.before].trim_ascii_end();
+        let is_secret = match text.get(behind) {
+            Some(b':') if content.eq_ignore_ascii_case(b"value") => {
+                value = skip_space(text, behind + 1, level);
+                list.ends_with(b":")
+            }
+            Some(b']' | b',') if text[self.name.clone()].starts_with(b"--") => !content.starts_with(b"-"),
+            Some(b']') => list.ends_with(b"[") && !is_list_of_names(list) && self.is_value(content),
+            Some(_) | None => false,
+        };
+        is_secret.then(|| Walk { text, level, kind, spots }.value(value)).flatten()
     }
-    let mut value = skip_space(text, comma + 1, level);
-    let second = string(text, value, level)?;
-    let behind = skip_space(text, second.end, level);
-    let content = &text[second.content];
-    match text.get(behind) {
-        Some(b']') if content.iter().any(|byte| matches!(byte, b' ' | b'=' | b'0'..=b'9')) => {}
-        Some(b':') if content.eq_ignore_ascii_case(b"value") => value = skip_space(text, behind + 1, level),
-        _ => return None,
+
+    /// Whether this is what the name says of, and not another name: there are lists of names.
+    fn is_value(&self, content: &[u8]) -> bool {
+        match self.kind {
+            Kind::Own => true,
+            Kind::Authorization | Kind::Cookie | Kind::Key => !word::is_name(content),
+            Kind::Other => word::looks_random(content),
+        }
     }
-    Walk { text, level, kind, spots }.value(value)
+}
+
+/// Whether a list begins here that has names in it, as schemas have them.
+fn is_list_of_names(list: &[u8]) -> bool {
+    let is_around = |byte: &u8| matches!(byte, b'[' | b':' | b'\\' | b'"') || byte.is_ascii_whitespace();
+    let end = list.len() - list.iter().rev().take_while(|byte| is_around(byte)).count();
+    list[..end].ends_with(b"required") || list[..end].ends_with(b"enum")
 }
 
 /// A value between single quotes, as in Python and JavaScript.
@@ -95,7 +125,7 @@ fn single_quoted(text: &[u8], after: usize, kind: Kind, spots: &mut Vec<Spot>) -
 pub(super) fn secret_in(text: &[u8], content: Range<usize>, kind: Kind) -> Option<Spot> {
     let mut secret = content;
     if kind == Kind::Authorization {
-        secret.start += line::scheme(&text[secret.clone()]).map_or(0, |scheme| scheme.length);
+        secret.start += header::scheme(&text[secret.clone()]).map_or(0, |scheme| scheme.length);
     }
     let is_worth_it = !secret.is_empty() && !is_placeholder(&text[secret.clone()]);
     is_worth_it.then(|| Spot::plain(secret))
@@ -174,7 +204,7 @@ struct Text {
 
 /// The text that begins here with a quote of this level.
 fn string(text: &[u8], at: usize, level: Level) -> Option<Text> {
-    let backslashes = backslashes_from(text, at);
+    let backslashes = line::backslashes_from(text, at);
     let open = at + backslashes;
     (text.get(open) == Some(&b'"') && backslashes == level.before_quote()).then_some(())?;
     let start = open + 1;
@@ -192,17 +222,13 @@ fn string(text: &[u8], at: usize, level: Level) -> Option<Text> {
     Some(Text { content: start..text.len(), end: text.len(), is_whole: false })
 }
 
-fn backslashes_from(text: &[u8], at: usize) -> usize {
-    text[at..].iter().take_while(|byte| **byte == b'\\').count()
-}
-
 /// Goes over what may stand between tokens of this level.
 fn skip_space(text: &[u8], mut at: usize, level: Level) -> usize {
     loop {
         match text.get(at) {
             Some(b' ' | b'\t' | b'\n' | b'\r') => at += 1,
             Some(b'\\') => {
-                let backslashes = backslashes_from(text, at);
+                let backslashes = line::backslashes_from(text, at);
                 let is_space = matches!(text.get(at + backslashes), Some(b'n' | b'r' | b't'));
                 if !is_space || level.before_letter() != Some(backslashes) {
                     return at;

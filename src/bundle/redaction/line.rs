@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::super::Masking;
+use super::meaning::{Document, Meaning, Meanings};
 use super::tokens::{Edit, Token, Tokens, edited};
 use crate::event::PayloadRef;
 
@@ -12,27 +13,34 @@ pub(super) struct Moved {
     pub(super) path: Option<String>,
 }
 
-/// The line without secrets. Ids and paths stay as they are.
-pub(super) fn masked(line: &[u8], masking: &Masking) -> Vec<u8> {
-    let mut spots = masking.spots(line, true);
+/// The line, or the manifest, without secrets. Its ids and references stay as they are, and what its parts
+/// are called.
+pub(super) fn masked(json: &[u8], document: Document, masking: &Masking) -> Vec<u8> {
+    let mut spots = masking.spots(json, true);
     if spots.is_empty() {
-        return line.to_vec();
+        return json.to_vec();
     }
-    let mut name: &[u8] = b"";
-    for token in Tokens::of(line) {
-        match token {
-            Token::Name(range) => name = &line[range],
-            Token::Text(range) if is_id(name) => {
-                spots.retain(|spot| spot.range.end <= range.start || range.end <= spot.range.start);
-            }
-            Token::Text(_) | Token::Word(_) | Token::Open { .. } | Token::Close { .. } => {}
+    let mut meanings = Meanings::of(json, document);
+    for token in Tokens::of(json) {
+        let kept = match &token {
+            Token::Text(range) if is_formats_own(meanings.here()) => Some(range),
+            Token::Name(range) if !meanings.is_foreign() => Some(range),
+            Token::Text(_) | Token::Name(_) | Token::Word(_) | Token::Open { .. } | Token::Close { .. } => None,
+        };
+        if let Some(kept) = kept {
+            spots.retain(|spot| spot.range.end <= kept.start || kept.end <= spot.range.start);
         }
+        meanings.see(&token);
     }
-    masking.without(line, &spots)
+    masking.without(json, &spots)
 }
 
-fn is_id(name: &[u8]) -> bool {
-    name.ends_with(b"_id") || matches!(name, b"path" | b"type" | b"hash" | b"bundle")
+/// Whether masking leaves it alone when it is recorded.
+fn is_formats_own(meaning: Meaning) -> bool {
+    match meaning {
+        Meaning::Place | Meaning::Type | Meaning::Id { is_formats_own: true } => true,
+        Meaning::Id { is_formats_own: false } | Meaning::Status | Meaning::Name | Meaning::Said => false,
+    }
 }
 
 /// An object that may be a reference to a body.

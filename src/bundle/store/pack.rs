@@ -76,6 +76,9 @@ const WORTH_A_BASE: usize = 128;
 /// … and of the body, one part in so many.
 const WORTH_A_PART: usize = 16;
 
+/// A body says nothing of the history of its thread that is smaller than one part in so many of the last one.
+const PART_OF_HISTORY: usize = 4;
+
 /// What two bodies have in common, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Common {
@@ -165,6 +168,20 @@ impl Pack {
         Ok(Written { header, offset, beginning })
     }
 
+    /// Whether the next body will rather repeat this one than the one that is kept. Small calls come between those that
+    /// hold the history of a thread, for a title or a summary, or a stand-in for a request that nobody knows.
+    fn is_history(&self, thread: &ThreadId, record: &Written, previous: Option<&Previous>) -> bool {
+        let length = record.header.length as usize;
+        if length < WORTH_A_BASE {
+            return false;
+        }
+        let is_beside = previous.is_some_and(|previous| {
+            let last = previous.body.len();
+            length < last / PART_OF_HISTORY || (record.header.base.is_none() && length < last)
+        });
+        !(is_beside && self.kept.passes_over(self.id, thread))
+    }
+
     /// Keeps a body for the next one. Its buffer itself, and the one that was kept goes on as a buffer: what is large
     /// is not copied.
     fn keep(&self, thread: &ThreadId, record: Written, body: &mut BodyBuf) {
@@ -185,9 +202,11 @@ impl PayloadStore for Pack {
         let repeats = repeats_history(kind);
         let previous = if repeats { self.kept.get(self.id, thread) } else { None };
         let record = self.append(kind, body.is_json(), &body.bytes, previous.as_ref())?;
+        let is_kept = repeats && self.is_history(thread, &record, previous.as_ref());
+        // Its buffer may be taken now.
         drop(previous);
         let Written { header: Header { length, hash, .. }, offset, .. } = record;
-        if repeats {
+        if is_kept {
             self.keep(thread, record, body);
         }
         Ok(Location {

@@ -237,13 +237,13 @@ impl CompactionWindow {
             return;
         }
         let at = UnixMillis::now();
-        let missing = self.missing_response(end);
+        let Some((recording, place)) = self.turn.place(at) else { return };
+        // Before the lock of the end, for which nobody shall wait longer than a line takes.
+        let stored = self.missing_response(end).and_then(|body| recording.store(&self.live, body).ok());
         self.life.end(self.recorder(), || {
-            let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
-            if let Some(body) = missing {
-                let stored = recording.store(&self.live, body).ok().map(|stored| stored.reference);
-                let mut seen = locked(&self.seen);
-                seen.response = seen.response.take().or(stored);
+            let Some(id) = self.id.get() else { return };
+            if let Some(stored) = stored {
+                locked(&self.seen).response.get_or_insert(stored.reference);
             }
             let (event, unnamed) = self.end_event(end, recording, id.clone());
             recording.say(&self.live, &place.context, event, at);

@@ -316,30 +316,37 @@ impl InferenceWindow {
         if !self.life.is_open() {
             return;
         }
-        let missing = self.missing_response();
-        self.life.end(self.recorder(), || self.write_end(end, missing, at));
+        let Some((recording, _)) = self.turn.place(at) else { return };
+        // Before the lock of the end, for which nobody shall wait longer than a line takes.
+        let stand_in = self.missing_response(&end).map(|body| recording.store(&self.live, body));
+        self.life.end(self.recorder(), || self.write_end(end, stand_in, at));
     }
 
     /// The body that a completed call must name, where there is none yet.
-    fn missing_response(&self) -> Option<ReadyBody> {
+    fn missing_response(&self, end: &End) -> Option<ReadyBody> {
         let seen = locked(&self.seen).clone();
-        if seen.response.is_some() {
-            return None;
-        }
-        let is_lost = seen.is_answered && seen.wire_response.is_none();
-        let body: &dyn Body = if is_lost { &Json(&lost_response()) } else { &Unknown };
-        Some(self.recorder().options.ready(PayloadKind::InferenceResponse, body))
+        let is_completed = matches!(How::of(end.clone(), &seen), How::Completed);
+        (is_completed && seen.response.is_none()).then(|| self.stand_in(&seen))
     }
 
-    fn write_end(self: &Arc<Self>, end: End, missing: Option<ReadyBody>, at: UnixMillis) {
+    fn stand_in(&self, seen: &Seen) -> ReadyBody {
+        let is_lost = seen.is_answered && seen.wire_response.is_none();
+        let body: &dyn Body = if is_lost { &Json(&lost_response()) } else { &Unknown };
+        self.recorder().options.ready(PayloadKind::InferenceResponse, body)
+    }
+
+    fn write_end(self: &Arc<Self>, end: End, stand_in: Option<Result<Stored, Lost>>, at: UnixMillis) {
         let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
         // Only now: an answer may have come while the end was on its way.
         let mut seen = locked(&self.seen).clone();
         let how = How::of(end, &seen);
-        let is_completed = matches!(how, How::Completed);
-        let response = seen.response.take().or_else(|| {
-            let stored = recording.store(&self.live, missing.filter(|_| is_completed)?);
-            stored.ok().map(|stored| stored.reference)
+        let response = seen.response.take().or_else(|| match how {
+            How::Completed => {
+                // Where it has become known only now that there must be one, it is stored here.
+                let stored = stand_in.unwrap_or_else(|| recording.store(&self.live, self.stand_in(&seen)));
+                stored.ok().map(|stored| stored.reference)
+            }
+            How::Failed(_) | How::Cancelled(_) => None,
         });
         let event: Event = match (how, response) {
             (How::Completed, Some(response_payload)) => seen.completed(id, response_payload).into(),

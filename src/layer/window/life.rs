@@ -7,7 +7,7 @@ use crate::bundle::Lost;
 use crate::layer::ignoring::{holding_calls_back, is_ignoring};
 use crate::layer::recorder::{Inner, OpenKey, locked};
 
-/// Pending, then open, then over, each once.
+/// Pending, then open, then over, each once. What needs a place of its own first is opening while that is prepared.
 #[derive(Debug, Default)]
 pub(super) struct Life(Mutex<Phase>);
 
@@ -15,6 +15,7 @@ pub(super) struct Life(Mutex<Phase>);
 enum Phase {
     #[default]
     Pending,
+    Opening(OpenKey),
     Open(OpenKey),
     Over {
         /// Whether a start is in the log.
@@ -46,24 +47,26 @@ impl Life {
         write: impl FnOnce() -> Result<(), Lost>,
     ) -> bool {
         let mut phase = locked(&self.0);
-        if let Phase::Pending = *phase {
-            *phase = match recorder.opened(window) {
-                None => Phase::Over { started: false },
-                Some(key) => match write() {
-                    Ok(()) => Phase::Open(key),
-                    Err(_told) => {
-                        recorder.closed(key);
-                        Phase::Over { started: false }
-                    }
-                },
-            };
+        phase.prepare(recorder, window, || Ok(()));
+        phase.start(recorder, write)
+    }
+
+    /// Prepares what the start needs, if nobody has: the rest of the start follows without this lock, and anybody may
+    /// [write](Self::start_prepared) it. A window that can't be prepared is over.
+    pub(super) fn prepare(
+        &self,
+        recorder: &Inner,
+        window: impl FnOnce() -> AnOpenWindow,
+        prepare: impl FnOnce() -> Result<(), Lost>,
+    ) {
+        if !is_ignoring() {
+            holding_calls_back(|| locked(&self.0).prepare(recorder, window, prepare));
         }
-        let opened = match *phase {
-            Phase::Open(_) => true,
-            Phase::Pending | Phase::Over { .. } => false,
-        };
-        drop(phase);
-        opened
+    }
+
+    /// Writes the start of a window that was prepared, if nobody has.
+    pub(super) fn start_prepared(&self, recorder: &Inner, write: impl FnOnce() -> Result<(), Lost>) {
+        holding_calls_back(|| locked(&self.0).start(recorder, write));
     }
 
     /// Writes the end if the window is open. One that never started is over silently. What is still to be in the end
@@ -76,6 +79,10 @@ impl Life {
         let mut phase = locked(&self.0);
         match *phase {
             Phase::Pending => *phase = Phase::Over { started: false },
+            Phase::Opening(key) => {
+                *phase = Phase::Over { started: false };
+                recorder.closed(key);
+            }
             Phase::Open(key) => {
                 *phase = Phase::Over { started: true };
                 write();
@@ -90,7 +97,7 @@ impl Life {
         holding_calls_back(|| {
             let phase = locked(&self.0);
             match *phase {
-                Phase::Pending | Phase::Open(_) => Some(act()),
+                Phase::Pending | Phase::Opening(_) | Phase::Open(_) => Some(act()),
                 Phase::Over { .. } => None,
             }
         })
@@ -98,7 +105,7 @@ impl Life {
 
     /// Whether the window neither started nor ended.
     pub(super) fn is_pending(&self) -> bool {
-        !is_ignoring() && matches!(*locked(&self.0), Phase::Pending)
+        !is_ignoring() && matches!(*locked(&self.0), Phase::Pending | Phase::Opening(_))
     }
 
     /// Whether the window's start is in the log, be it open or over.
@@ -114,5 +121,42 @@ impl Life {
     /// Whether the window started and has not ended.
     pub(super) fn is_open(&self) -> bool {
         matches!(*locked(&self.0), Phase::Open(_))
+    }
+}
+
+impl Phase {
+    fn prepare(
+        &mut self,
+        recorder: &Inner,
+        window: impl FnOnce() -> AnOpenWindow,
+        prepare: impl FnOnce() -> Result<(), Lost>,
+    ) {
+        if let Self::Pending = self {
+            *self = match recorder.opened(window) {
+                None => Self::Over { started: false },
+                Some(key) => Self::after(recorder, key, prepare(), Self::Opening),
+            };
+        }
+    }
+
+    /// Gives whether it is open then.
+    fn start(&mut self, recorder: &Inner, write: impl FnOnce() -> Result<(), Lost>) -> bool {
+        if let Self::Opening(key) = *self {
+            *self = Self::after(recorder, key, write(), Self::Open);
+        }
+        match self {
+            Self::Open(_) => true,
+            Self::Pending | Self::Opening(_) | Self::Over { .. } => false,
+        }
+    }
+
+    fn after(recorder: &Inner, key: OpenKey, done: Result<(), Lost>, next: impl FnOnce(OpenKey) -> Self) -> Self {
+        match done {
+            Ok(()) => next(key),
+            Err(_told) => {
+                recorder.closed(key);
+                Self::Over { started: false }
+            }
+        }
     }
 }

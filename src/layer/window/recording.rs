@@ -60,13 +60,13 @@ impl Recording {
     }
 
     /// Stores a body that its event must name as JSON. Bytes that are none are kept as they are, and what is named
-    /// says where.
+    /// says which: by their id, since they may be elsewhere by now, or in one file with others.
     pub(super) fn put_json(&self, live: &Live, kind: PayloadKind, body: &dyn Body) -> Result<AsJson, Lost> {
         let Stored { reference, is_json } = self.put(live, kind, body)?;
         if is_json {
             return Ok(AsJson { reference, bytes: None });
         }
-        let pointer = serde_json::json!({ "otel_trace.bytes": reference.path });
+        let pointer = serde_json::json!({ "otel_trace.bytes": reference.raw_payload_id });
         let stored = self.put(&None, kind, &Json(&pointer))?;
         Ok(AsJson { reference: stored.reference, bytes: Some(reference) })
     }

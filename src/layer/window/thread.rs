@@ -12,8 +12,8 @@ use super::recording::{AsJson, Recording};
 use super::{AnOpenWindow, CellWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
-    EventContext, EventKind, Other, PayloadKind, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStarted,
-    RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, ToolCallId, TurnId, UnixMillis,
+    EventContext, EventKind, Other, PayloadKind, PayloadRef, ProtocolEventObserved, RawJson, RolloutEnded,
+    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, ToolCallId, TurnId, UnixMillis,
 };
 use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
@@ -57,7 +57,9 @@ pub(in crate::layer) struct ThreadWindow {
     /// The id that spans may name it by, though it may have another.
     asked_id: Option<String>,
     identity: OnceLock<Identity>,
-    recording: OnceLock<Recording>,
+    /// Where it is written, before its start is.
+    prepared: OnceLock<Recording>,
+    has_started: OnceLock<()>,
     life: Life,
     error: Mutex<Option<String>>,
     /// Whether a panic was unwinding when it was opened.
@@ -88,7 +90,8 @@ impl ThreadWindow {
             facts,
             asked_id,
             identity: OnceLock::new(),
-            recording: OnceLock::new(),
+            prepared: OnceLock::new(),
+            has_started: OnceLock::new(),
             life: Life::default(),
             error: Mutex::default(),
             opened_unwinding: std::thread::panicking(),
@@ -110,7 +113,7 @@ impl ThreadWindow {
     /// Starts the thread if it has not started. None where it can't be recorded.
     pub(super) fn recording(self: &Arc<Self>, at: UnixMillis) -> Option<&Recording> {
         // Waits for the start that is being written.
-        if self.recording.get().is_none() && self.life.is_pending() {
+        if self.started().is_none() && self.life.is_pending() {
             self.begin(at);
         }
         self.started()
@@ -126,16 +129,31 @@ impl ThreadWindow {
             None => None,
         };
         let identity = self.identity.get_or_init(|| self.new_identity(parent));
-        // Outside every lock: it may be masked by code of the program's. Two threads may come here at once; then one
-        // of the bodies is stored.
+        // Outside every lock: it may be masked by code of the program's.
         let metadata = self.ready_metadata(identity);
         let window = || AnOpenWindow::Thread(Arc::clone(self));
-        self.life.start(&self.recorder, window, || {
-            self.write_start(identity, parent, metadata, at)?;
+        self.life.prepare(&self.recorder, window, || self.prepare(identity, parent, at));
+        // Without the lock that everyone takes who opens something below. Two threads may come here at once: each waits
+        // for its own body then, and one of the two is named. Lost or not, the start stands.
+        let store = |body| self.prepared.get()?.store(&self.live, body).ok();
+        let metadata = metadata.and_then(store).map(|stored| stored.reference);
+        self.life.start_prepared(&self.recorder, || {
+            self.write_start(metadata, at);
             self.recorder.thread_started(identity.id.clone(), self);
             Ok(())
         });
         Some(())
+    }
+
+    /// Says where the thread is written, and makes the bundle of a root thread, which is not recorded without.
+    fn prepare(&self, identity: &Identity, parent: Option<&Recording>, at: UnixMillis) -> Result<(), Lost> {
+        let Identity { id, agent_path, depth, .. } = identity.clone();
+        let bundle = match parent {
+            Some(parent) => Arc::clone(&parent.bundle),
+            None => Arc::new(self.begin_bundle(&id, at)?),
+        };
+        let _ = self.prepared.set(Recording { id, bundle, agent_path, depth });
+        Ok(())
     }
 
     /// The directory of the thread's bundle, where it started.
@@ -146,7 +164,7 @@ impl ThreadWindow {
 
     /// The thread, where it started.
     pub(super) fn started(&self) -> Option<&Recording> {
-        self.recording.get()
+        self.has_started.get().and_then(|()| self.prepared.get())
     }
 
     /// Starts the thread if it has not started.
@@ -164,10 +182,12 @@ impl ThreadWindow {
     fn begin_bundle(&self, id: &ThreadId, at: UnixMillis) -> Result<Bundle, Lost> {
         let above = self.recorder.parent.as_ref().map(|above| above.process().clone());
         let made = Bundle::create(&self.recorder.root, id, at, above, self.recorder.options.clone());
-        made.map_err(|error| {
+        let bundle = made.map_err(|error| {
             self.recorder.options.lose(Lost::Bundle, error.full_message());
             Lost::Bundle
-        })
+        })?;
+        self.recorder.bundle_began(&bundle.writer.manifest().trace_id);
+        Ok(bundle)
     }
 
     fn ready_metadata(&self, identity: &Identity) -> Option<ReadyBody> {
@@ -179,36 +199,11 @@ impl ThreadWindow {
         Some(self.recorder.options.ready(PayloadKind::SessionMetadata, &Json(&body)))
     }
 
-    /// Makes the bundle of a root thread and writes the start. One whose own start is lost still is a place for what
-    /// happens in it, and has an end, but not one without a bundle.
-    fn write_start(
-        &self,
-        identity: &Identity,
-        parent: Option<&Recording>,
-        metadata: Option<ReadyBody>,
-        at: UnixMillis,
-    ) -> Result<(), Lost> {
-        let Identity { id, agent_path, depth, .. } = identity.clone();
-        let bundle = match parent {
-            Some(parent) => Arc::clone(&parent.bundle),
-            None => {
-                let bundle = Arc::new(self.begin_bundle(&id, at)?);
-                self.recorder.bundle_began(&bundle.writer.manifest().trace_id);
-                bundle
-            }
-        };
-        let recording = Recording { id, bundle, agent_path, depth };
-        self.write_lines(&recording, metadata, at);
-        // Only now, so that nobody goes on before the start is in the log.
-        let _ = self.recording.set(recording);
-        Ok(())
-    }
-
-    fn write_lines(&self, recording: &Recording, metadata: Option<ReadyBody>, at: UnixMillis) {
+    /// A thread whose own start is lost still is a place for what happens in it, and has an end.
+    fn write_start(&self, metadata: Option<PayloadRef>, at: UnixMillis) {
+        let Some(recording) = self.prepared.get() else { return };
         let Recording { id, bundle, agent_path, .. } = recording;
         let none = EventContext::default();
-        // Lost or not, the start stands.
-        let metadata = metadata.and_then(|body| recording.store(&self.live, body).ok()).map(|stored| stored.reference);
         if self.parent.is_none() {
             let trace_id = bundle.writer.manifest().trace_id.clone();
             recording.say(&self.live, &none, RolloutStarted { trace_id, root_thread_id: id.clone() }, at);
@@ -221,6 +216,8 @@ impl ThreadWindow {
         if let Some(orphan) = self.facts.orphan {
             recording.say(&None, &recording.context(), orphan.notice(), at);
         }
+        // Only now, so that nobody goes on before the start is in the log.
+        let _ = self.has_started.set(());
     }
 
     /// The thread that spawned this one.
@@ -259,7 +256,7 @@ impl ThreadWindow {
         }
         let Some(recording) = self.recording(at) else { return };
         let summary = self.recorder.options.text(EventKind::Other, summary).into_owned();
-        let metadata = metadata.changed(|text| self.recorder.options.text(EventKind::Other, text));
+        let metadata = self.recorder.options.json(EventKind::Other, metadata);
         let other = Other { kind: kind.to_owned(), summary, payloads: Vec::new(), metadata };
         recording.say(&self.live, &recording.context(), other, at);
     }
@@ -319,7 +316,7 @@ impl ThreadWindow {
 
     /// Whether it can never be recorded: its bundle could not be made.
     pub(in crate::layer) fn is_lost(&self) -> bool {
-        self.recording.get().is_none() && self.life.is_over()
+        self.started().is_none() && self.life.is_over()
     }
 
     /// The open turn with this id.
@@ -350,6 +347,11 @@ impl ThreadWindow {
             (End::Shutdown, None) if self.is_idle.load(Ordering::Relaxed) => (RolloutStatus::Completed, None),
             (End::Shutdown, _) => (RolloutStatus::Aborted, Some(SHUT_DOWN.to_owned())),
         };
+        // Its metadata may still be on its way to the disk.
+        self.life.start_prepared(&self.recorder, || {
+            self.write_start(None, UnixMillis::now());
+            Ok(())
+        });
         self.life.end(&self.recorder, || {
             if let Some(recording) = self.started() {
                 self.write_end(recording, status, error, is_shutdown);

@@ -333,17 +333,17 @@ impl ToolWindow {
             return;
         }
         let at = UnixMillis::now();
-        let error_body = self.error_body(&end);
+        let Some((recording, place)) = self.turn.place(at) else { return };
+        // Before the lock of the end, for which nobody shall wait longer than a line takes.
+        let stored = self.error_body(&end).and_then(|body| recording.store(&self.live, body).ok());
+        let error_payload = stored.map(|stored| stored.reference);
         self.life.end(self.recorder(), || {
-            let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
+            let Some(id) = self.id.get() else { return };
             // Only now: an answer may have come while the end was on its way.
             let seen = locked(&self.seen).clone();
             let (status, error) = outcome(&end, &seen);
             let error = error.map(str::to_owned);
-            let result_payload = seen.result.or_else(|| {
-                let body = error_body.filter(|_| status == ExecutionStatus::Failed)?;
-                recording.store(&self.live, body).ok().map(|stored| stored.reference)
-            });
+            let result_payload = seen.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
             recording.say(&self.live, &place.context, ended, at);
         });

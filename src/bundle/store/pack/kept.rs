@@ -33,13 +33,24 @@ pub(super) struct Previous {
     pub(super) beginning: Option<Beginning>,
 }
 
+/// How many bodies in a row may say nothing of a thread's history. After that there is another history.
+const MOST_PASSED_OVER: u8 = 8;
+
+/// A body, since when, and how many others were not kept in its place since.
+#[derive(Debug)]
+struct Kept {
+    age: Age,
+    previous: Previous,
+    passed_over: u8,
+}
+
 /// When a body was kept, in an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Age(u64);
 
 #[derive(Default)]
 struct Shelf {
-    stores: HashMap<StoreId, HashMap<ThreadId, (Age, Previous)>>,
+    stores: HashMap<StoreId, HashMap<ThreadId, Kept>>,
     by_age: BTreeMap<Age, (StoreId, ThreadId)>,
     bytes: usize,
     last_age: u64,
@@ -70,7 +81,17 @@ impl KeptBodies {
 
     /// The last body of this thread.
     pub(super) fn get(&self, store: StoreId, thread: &ThreadId) -> Option<Previous> {
-        self.shelf().stores.get(&store)?.get(thread).map(|(_, previous)| previous.clone())
+        self.shelf().stores.get(&store)?.get(thread).map(|kept| kept.previous.clone())
+    }
+
+    /// Whether the thread's last body shall stay kept, though a later one does not build on it.
+    pub(super) fn passes_over(&self, store: StoreId, thread: &ThreadId) -> bool {
+        let mut shelf = self.shelf();
+        let kept = shelf.stores.get_mut(&store).and_then(|threads| threads.get_mut(thread));
+        kept.is_some_and(|kept| {
+            kept.passed_over += 1;
+            kept.passed_over <= MOST_PASSED_OVER
+        })
     }
 
     /// Keeps a body in the place of the thread's last one. Gives a buffer of a body that is kept no more, if nobody
@@ -100,7 +121,7 @@ impl KeptBodies {
         let forgotten = {
             let mut shelf = self.shelf();
             let forgotten = shelf.stores.remove(&store);
-            for (age, previous) in forgotten.iter().flat_map(HashMap::values) {
+            for Kept { age, previous, .. } in forgotten.iter().flat_map(HashMap::values) {
                 shelf.by_age.remove(age);
                 shelf.bytes -= previous.body.capacity();
             }
@@ -128,11 +149,12 @@ impl Shelf {
         let age = Age(self.last_age);
         self.bytes += body.body.capacity();
         self.by_age.insert(age, (store, thread.clone()));
-        self.stores.entry(store).or_default().insert(thread.clone(), (age, body));
+        let kept = Kept { age, previous: body, passed_over: 0 };
+        self.stores.entry(store).or_default().insert(thread.clone(), kept);
     }
 
     fn remove(&mut self, store: StoreId, thread: &ThreadId) -> Option<Previous> {
-        let (age, previous) = self.stores.get_mut(&store)?.remove(thread)?;
+        let Kept { age, previous, .. } = self.stores.get_mut(&store)?.remove(thread)?;
         self.by_age.remove(&age);
         self.bytes -= previous.body.capacity();
         Some(previous)
@@ -172,6 +194,19 @@ mod tests {
         assert_eq!((kept.bytes(), has(one, "a"), has(two, "a")), (40, true, false));
         kept.forget(one);
         assert_eq!((kept.bytes(), has(one, "a")), (0, false));
+    }
+
+    #[test]
+    fn a_body_is_passed_over_only_so_often_in_a_row() {
+        let kept = KeptBodies::within(100);
+        let store = kept.new_store();
+        let passes_over = || kept.passes_over(store, &"a".into());
+        assert!(!passes_over(), "nothing is kept yet");
+        for _ in 0..2 {
+            kept.replace(store, &"a".into(), body(40));
+            assert!((0..MOST_PASSED_OVER).all(|_| passes_over()));
+            assert!(!passes_over());
+        }
     }
 
     #[test]

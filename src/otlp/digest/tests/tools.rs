@@ -31,8 +31,8 @@ fn a_result_says_what_the_tool_gave_back() {
     };
     let answer = json!({ "type": "function_call_output", "call_id": "c1", "output": "found" });
     check(json!({ "type": "direct_response", "response_item": answer }), "found");
-    let item = json!({ "call_id": "c1", "output": [{ "type": "input_text", "text": "a" }] });
-    check(json!({ "type": "direct_response", "response_item": item }), r#"[{"text":"a","type":"input_text"}]"#);
+    let item = json!({ "call_id": "c1", "output": [{ "text": "a" }] });
+    check(json!({ "type": "direct_response", "response_item": item }), r#"[{"text":"a"}]"#);
     check(json!({ "type": "direct_response", "response_item": { "a": 1 } }), r#"{"a":1}"#);
     check(json!({ "type": "code_mode_response", "value": { "a": 1 } }), r#"{"a":1}"#);
     check(json!({ "type": "code_mode_response", "value": "text" }), "text");
@@ -51,8 +51,8 @@ fn a_runtime_event_says_what_ran_and_how_it_exited() {
     check(json!({ "command": ["bash", "-lc", "ls"], "cwd": "/" }), Some("bash"), None);
     check(json!({ "command": ["/usr/bin/env"], "exit_code": 0 }), Some("env"), Some(0));
     check(json!({ "command": ["C:\\Windows\\cmd.exe"], "exit_code": -1 }), Some("cmd.exe"), Some(-1));
-    check(json!({ "command": "psql --password hunter2 -c 'select a/b'" }), Some("psql"), None);
-    check(json!({ "command": ["/usr/bin/psql --password hunter2"] }), Some("psql"), None);
+    check(json!({ "command": "psql --quiet -c 'select a/b'" }), Some("psql"), None);
+    check(json!({ "command": ["/usr/bin/psql --quiet"] }), Some("psql"), None);
     check(json!({ "command": [], "exit_code": "0" }), None, None);
     check(json!({ "command": ["/"] }), None, None);
     check(json!({ "prompt": "Go." }), None, None);
