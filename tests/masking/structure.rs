@@ -18,7 +18,7 @@ fn text() -> impl Strategy<Value = String> {
             r#""password""#, ":", "\"", "\\", "'password': '", "{", "}", "[", "\n", "://a:b@", "12", "secret=", "sk-", ",",
             "\\u00e9", "cookie: a=b", "eyJ", "é",
             " --secret ", "\nDB_PASSWORD=", "\nx-client-secret: ", "?api_key=a", "\\u0026", "\n  ",
-            "\nx-tenant: ", " X-Tenant=", "\"x-tenant\"", "-H ",
+            "\nx-tenant: a, b\n", " X-Tenant=", "\"x-tenant\"", "-H ",
         ]).prop_map(str::to_owned),
     ];
     prop::collection::vec(ingredient, 0..6).prop_map(|parts| parts.concat())

@@ -133,7 +133,8 @@ async fn a_run_is_one_trace_with_every_object_in_it_and_its_usage_adds_up() -> R
     let (_, graph) = graph_of(&bundle)?;
     let traces: BTreeSet<_> = live.iter().map(|span| span.trace_id.clone()).collect();
     assert_eq!(traces.len(), 1, "one trace, which is the caller's");
-    assert!(traces.contains(&0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes().to_vec()));
+    let of_caller = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
+    assert!(traces.iter().all(|trace| *trace == of_caller));
 
     let objects = graph.threads.len() + graph.turns.len() + graph.inference_calls.len() + graph.tool_calls.len();
     let objects = objects + graph.code_cells.len() + graph.compaction_requests.len();
@@ -144,9 +145,9 @@ async fn a_run_is_one_trace_with_every_object_in_it_and_its_usage_adds_up() -> R
 
     let sum = |key: &str| -> i64 {
         let all = live.iter().flat_map(|span| &span.attributes).filter(|it| it.key == key);
-        let counts = all.filter_map(|it| match it.value.as_ref()?.value.as_ref()? {
-            Value::IntValue(count) => Some(*count),
-            _ => None,
+        let counts = all.filter_map(|it| {
+            let Value::IntValue(count) = it.value.as_ref()?.value.as_ref()? else { return None };
+            Some(*count)
         });
         counts.sum()
     };

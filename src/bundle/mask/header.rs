@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::line::{self, Place};
 use super::names::Kind;
 use super::spot::Spot;
-use super::{salt, value, word};
+use super::{value, word};
 
 /// Schemes behind which one word is the secret …
 const ONE_WORD: [&str; 8] = ["apikey", "basic", "bearer", "bot", "key", "negotiate", "ntlm", "token"];
@@ -93,9 +93,7 @@ fn own(text: &[u8], start: usize, place: Place) -> Option<Spot> {
         Place::First | Place::Within => rest_of_line(text, start),
     };
     let value = text[start..end].trim_ascii_end();
-    // Of a private key the last line may be left.
-    let left = salt::behind_placeholders(value);
-    let is_secret = !word::is_template(value) && !left.is_empty() && !left.starts_with(b"-----END ");
+    let is_secret = !word::is_template(value);
     is_secret.then(|| secret(text, start..start + value.len())).flatten()
 }
 

@@ -52,19 +52,6 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
     is_kind && hash.len() == 12 && hash.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// The longest placeholder, in bytes.
-const MAX_PLACEHOLDER: usize = 64;
-
-/// The text behind the placeholders that it begins with.
-pub(super) fn behind_placeholders(mut text: &[u8]) -> &[u8] {
-    while let Some(end) = memchr::memchr(b']', &text[..text.len().min(MAX_PLACEHOLDER)])
-        && is_placeholder(&text[..=end])
-    {
-        text = &text[end + 1..];
-    }
-    text
-}
-
 /// How often text may be escaped within text.
 const MAX_LEVELS: usize = 16;
 
@@ -132,7 +119,6 @@ mod tests {
     fn a_placeholder_is_known_again() {
         let placeholder = Salt::random().placeholder(b"x");
         assert!(is_placeholder(placeholder.as_bytes()), "{placeholder}");
-        assert_eq!(behind_placeholders(format!("{placeholder}{placeholder}] x").as_bytes()), b"] x");
         assert!(!is_placeholder(b"[masked:secret]") && !is_placeholder(b"[masked:secret:not hexadecim]"));
     }
 }

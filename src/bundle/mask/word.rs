@@ -34,10 +34,10 @@ pub(super) fn is_shouted(word: &[u8]) -> bool {
     word.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
 }
 
-/// Words of a text have neither digits nor capitals in them.
+/// Words of a text have neither digits nor capitals in them. One with brackets is an expression, or has a placeholder.
 pub(super) fn looks_like_credential(word: &[u8]) -> bool {
     let odd = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
-    word.len() >= 6 && word.iter().skip(1).any(odd)
+    word.len() >= 6 && word.iter().skip(1).any(odd) && !is_code(word)
 }
 
 /// Names in programs have no such mixture, or seldom.
