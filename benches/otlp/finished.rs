@@ -28,7 +28,7 @@ pub(crate) fn table(scratch: &Path, collector: &str, is_bench: bool) -> Result<S
     let sink = sink()?;
     let mut shown =
         format!("| {calls} calls, {} MiB | median of {rounds} |\n| --- | --: |\n", session.bytes.div_ceil(1 << 20));
-    let reduced = median(rounds, || Ok(drop(reduce(&bundle, &Options::default())?)))?;
+    let reduced = median(rounds, || reduce(&bundle, &Options::default()).map(drop).map_err(Into::into))?;
     writeln!(shown, "| reduce alone | {:.2} s |", reduced.as_secs_f64())?;
     for (receiver, url) in [("a receiver that only reads", sink.as_str()), ("a collector", collector)] {
         let took = median(rounds, || send(&bundle, &graph, url))?;
