@@ -38,7 +38,7 @@ Exit status, the worst of all bundles:
   0  everything was sent
   1  no bundle, or a receiver that was not there or did not take it; running again is safe
   2  wrong usage
-  3  it was sent, but something damaged or unknown was left out, or the receiver rejected some spans
+  3  it was sent, but something damaged or unknown was left out, or the receiver did not take some spans
 
 Examples:
   otel-trace export traces/trace-1
@@ -201,9 +201,14 @@ fn send(bundle: &Bundle, options: &ExportOptions) -> anyhow::Result<Status> {
 fn report(bundle: &Bundle, exported: &Exported, how: &str) {
     let path = bundle.path.display();
     say::err(format_args!("{path}: {} {how}", say::counted(exported.spans, "span")));
-    if exported.rejected > 0 {
+    for which in &exported.too_large {
+        let advice = "it is larger than the receiver takes: raise its limit, or export without content";
+        say::err(format_args!("{path}: {which}; {advice}"));
+    }
+    let rejected = exported.rejected.saturating_sub(exported.too_large.len());
+    if rejected > 0 {
         let why = exported.rejection.as_deref().unwrap_or("the receiver does not say why");
-        say::err(format_args!("{path}: {} rejected: {why}", say::counted(exported.rejected, "span")));
+        say::err(format_args!("{path}: {} rejected: {why}", say::counted(rejected, "span")));
     }
 }
 

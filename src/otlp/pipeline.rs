@@ -7,6 +7,7 @@ mod backoff;
 mod blocking;
 mod builder;
 mod connection;
+mod deadline;
 mod delivery;
 mod endpoint;
 mod error;
@@ -87,7 +88,7 @@ impl Otlp {
 
     /// Set up by the environment alone, and only if it asks for it: `OTEL_EXPORTER_OTLP_ENDPOINT` or
     /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set, or `OTEL_TRACES_EXPORTER` is `otlp`. None if none of them is, if
-    /// `OTEL_TRACES_EXPORTER` is `none`, or if `OTEL_SDK_DISABLED` is `true`.
+    /// `OTEL_TRACES_EXPORTER` has no `otlp`, or if `OTEL_SDK_DISABLED` is `true`.
     ///
     /// # Errors
     /// If a variable has a value that it can't have, or no thread can be started.
@@ -107,7 +108,8 @@ impl Otlp {
     }
 
     /// A layer that exports the spans of `tracing` as they are, without what only concerns the program's insides: where
-    /// in the code, in which thread and how busily.
+    /// in the code, in which thread and how busily. Events keep their target, by which those that bring what was said
+    /// are told from others.
     #[must_use]
     pub fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
     where
@@ -155,13 +157,13 @@ impl Otlp {
     fn shut_down(&self) {
         // A provider that is shut down would drop in silence what ends from now on; a queue that is closed counts it.
         let Inner { provider: _, metrics, mapping: _, queue, ledger, flush_timeout } = &*self.0;
-        let deadline = Instant::now() + *flush_timeout;
+        let deadline = deadline::after(*flush_timeout);
         let metrics_end = metrics.as_ref().map(Metrics::shut_down);
         queue.close(*flush_timeout);
         if let Some(end) = metrics_end {
             let left = deadline.saturating_duration_since(Instant::now());
             if end.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                ledger.metrics_failed();
+                ledger.metrics_failed("no answer in time".to_owned());
             }
         }
         ledger.close();
@@ -173,10 +175,8 @@ fn is_wanted(variables: &Variables) -> Result<bool, OtlpError> {
     if variables.flag(&["OTEL_SDK_DISABLED"])? {
         return Ok(false);
     }
-    match variables.text(EXPORTER)? {
-        Some("otlp") => Ok(true),
-        Some("none") => Ok(false),
-        Some(other) => Err(OtlpError::value(EXPORTER, other, "`otlp` or `none`")),
+    match variables.has_otlp(EXPORTER)? {
+        Some(has_otlp) => Ok(has_otlp),
         None => {
             let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
             Ok(variables.first(&names)?.is_some())

@@ -35,6 +35,23 @@ fn a_dry_run_says_what_would_go_where_and_sends_nothing() {
 }
 
 #[test]
+fn a_password_in_a_url_is_not_said() {
+    let receiver = Receiver::new(|_, _| TAKEN);
+    let chat = case("chat");
+    let chat = chat.to_str().unwrap();
+    let url = format!("{}?key=secret", receiver.url.replace("http://", "http://user:secret@"));
+    let shown = format!("{}/v1/traces?…", receiver.url);
+    for (more, expected) in [(None, format!("{chat}: 9 spans sent to {shown}\n")), (Some("--dry-run"), String::new())] {
+        let arguments: Vec<_> = ["export", chat, "--endpoint", &url].into_iter().chain(more).collect();
+        let told = stderr(&otel_trace(&arguments));
+        assert!(told.contains(&shown) && !told.contains("secret"), "{told}");
+        assert!(told.ends_with(&expected), "{told}");
+    }
+    let [message] = &receiver.received()[..] else { panic!("it is sent once") };
+    assert_eq!(message.head[0], "post /v1/traces?key=secret http/1.1");
+}
+
+#[test]
 fn a_dry_run_tells_traces_apart() {
     let mut log = Log::new();
     log.thread(Live::No);

@@ -124,15 +124,36 @@ fn what_a_receiver_finds_too_large_is_sent_in_halves() {
     assert_eq!(taken.map(|message| spans_in(&message.body)).sum::<usize>(), 1202);
 }
 
+/// How large a message of one span of [`long`] is at most.
+const ONE: usize = 1000;
+
 #[test]
-fn one_span_that_is_too_large_is_said() {
-    let receiver = Receiver::new(|_, _| ("413 Content Too Large", Vec::new()));
-    let output = export(&chat(), &receiver);
-    assert_eq!(output.status.code(), Some(1));
+fn one_span_that_is_too_large_is_said_and_the_others_are_sent() {
+    let log = long();
+    let name = "x".repeat(2 * ONE);
+    let lines = std::fs::read_to_string(log.path.join("trace.jsonl")).unwrap();
+    let (before, after) = lines.split_once(r#""label":"web""#).unwrap();
+    std::fs::write(log.path.join("trace.jsonl"), format!(r#"{before}"label":"{name}"{after}"#)).unwrap();
+    let answer = |_, message: &crate::scripted::Received| -> Answer {
+        if message.body.windows(2 * ONE).any(|text| text.iter().all(|byte| *byte == b'x')) {
+            ("413 Content Too Large", Vec::new())
+        } else {
+            TAKEN
+        }
+    };
+    let receiver = Receiver::new(answer);
+    let output = export(log.arg(), &receiver);
+    assert_eq!(output.status.code(), Some(3));
     let told = stderr(&output);
-    let expected = "HTTP status 413 Payload Too Large; 0 of 9 spans were sent; \
-                    one span alone is larger than the receiver takes: raise its limit, or export without content";
-    assert!(told.contains(expected), "{told}");
+    let [sent, large] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    assert_eq!(sent, format!("{}: 1201 spans sent to {}/v1/traces", log.arg(), receiver.url));
+    let (which, why) = large.split_once("`: ").unwrap();
+    assert!(which.starts_with(&format!("{}: span ", log.arg())) && which.contains(", `execute_tool xxx"), "{which}");
+    let expected = "the receiver answered with HTTP status 413 Payload Too Large; it is larger than the receiver takes: \
+                    raise its limit, or export without content";
+    assert_eq!(why, expected);
+    let taken = receiver.received().into_iter().filter(|message| answer(0, message) == TAKEN);
+    assert_eq!(taken.map(|message| spans_in(&message.body)).sum::<usize>(), 1201);
 }
 
 #[test]
@@ -159,10 +180,19 @@ fn spans_that_a_receiver_rejects_are_counted_and_its_reason_told() {
 }
 
 #[test]
-fn garbage_for_an_answer_is_a_success_all_the_same() {
-    let receiver = Receiver::new(|_, _| ("200 OK", b"<html>".to_vec()));
+fn a_page_for_an_answer_is_no_success() {
+    let receiver = Receiver::new(|_, _| ("200 OK\r\ncontent-type: text/html", b"<html>".to_vec()));
     let output = export(&chat(), &receiver);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(receiver.received().len(), 1);
+    let expected = format!(
+        "error: {}: {}/v1/traces: the answer is not one of OTLP: something else, a proxy maybe, listens there; \
+         0 of 9 spans were sent; check endpoint, protocol and headers, and the receiver's log; \
+         it is safe to run again: spans keep their ids\n",
+        chat(),
+        receiver.url
+    );
+    assert_eq!(stderr(&output), expected);
 }
 
 /// How many spans an ExportTraceServiceRequest has: each begins with its trace id, 16 bytes in field 1.

@@ -66,6 +66,24 @@ fn spans_arrive_whole_over_grpc() {
 }
 
 #[test]
+fn what_rig_logs_of_the_wire_stays_here() {
+    let collector = Collector::start(Protocol::HttpProtobuf);
+    let (otlp, guard, _) = build(patient().endpoint(collector.url()));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(otlp.layer()), || {
+        tracing::info_span!("request").in_scope(|| {
+            tracing::trace!(target: "rig::completions", "OpenAI request: {}", "a secret");
+            tracing::info!("retried");
+        });
+    });
+    drop(guard);
+    let spans = collector.spans();
+    let [request] = &spans[..] else { panic!("{spans:?}") };
+    let events: Vec<_> = request.span().events.iter().map(|event| &event.name).collect();
+    assert_eq!(events, ["retried"]);
+    collector.stop();
+}
+
+#[test]
 fn a_burst_of_thousands_arrives_whole() {
     let collector = Collector::start(Protocol::HttpProtobuf);
     let (otlp, guard, _) = build(patient().endpoint(collector.url()));

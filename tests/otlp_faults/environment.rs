@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use opentelemetry::trace::{TraceContextExt, Tracer};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use otel_trace::Recorder;
 use otel_trace::otlp::{Otlp, Protocol};
 use tracing_subscriber::prelude::*;
 
@@ -195,20 +196,163 @@ fn a_bad_value_is_told_with_its_variable_and_what_it_can_be() {
 }
 
 #[test]
-fn what_was_dropped_is_said_once_on_stderr() {
+#[expect(clippy::print_stderr, reason = "the parent reads it")]
+fn the_first_drop_is_said_when_it_happens_and_the_sum_at_the_end() {
+    if role().is_some() {
+        let (otlp, guard) = Otlp::from_env().unwrap().unwrap();
+        end(&otlp, 0..1);
+        assert!(otlp.flush().is_err());
+        // It is said behind the flush.
+        end(&otlp, 1..2);
+        assert!(otlp.flush().is_err());
+        eprintln!("goes on");
+        end(&otlp, 2..COUNT);
+        return drop(guard);
+    }
+    let test = "environment::the_first_drop_is_said_when_it_happens_and_the_sum_at_the_end";
+    let receiver = Receiver::start(|_, _| Answer::status("401 Unauthorized", ""));
+    let endpoint = receiver.url().replace("http://", "http://user:password@");
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_METRICS_EXPORTER", "none")];
+    let first = format!(
+        "otel-trace: 1 span refused by the receiver: {}/v1/traces: \
+         the receiver answered with HTTP status 401 Unauthorized; check endpoint, protocol and headers, and the \
+         receiver's log; more of it is counted, and said at the end",
+        receiver.url()
+    );
+    let last = "otel-trace: 3 spans could not be exported: 0 exported, 3 refused by the receiver; \
+                the last reason: the receiver answered with HTTP status 401 Unauthorized";
+    assert_eq!(said(&run(test, &variables)), [&*first, "goes on", last]);
+}
+
+#[test]
+fn what_was_dropped_at_once_is_said_once() {
     if role().is_some() {
         return program();
     }
     let receiver = Receiver::start(|_, _| Answer::status("401 Unauthorized", ""));
-    let variables = [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()),
-        ("OTEL_METRICS_EXPORTER", "none"),
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
-    ];
-    let output = run("environment::what_was_dropped_is_said_once_on_stderr", &variables);
-    let expected = "otel-trace: 3 spans could not be exported: 0 exported, 3 refused by the receiver; \
-                    the last reason: the receiver answered with HTTP status 401 Unauthorized";
-    assert_eq!(said(&output), [expected]);
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()), ("OTEL_METRICS_EXPORTER", "none")];
+    let said = said(&run("environment::what_was_dropped_at_once_is_said_once", &variables));
+    let [line] = &said[..] else { panic!("{said:?}") };
+    assert!(line.starts_with("otel-trace: 3 spans refused by the receiver: http://127.0.0.1:"), "{line}");
+}
+
+/// A call of a model, which is measured.
+fn call() {
+    let Some((otlp, _guard)) = Otlp::from_env().unwrap() else { return };
+    let (recorder, _recording) = Recorder::unwritten();
+    let subscriber = tracing_subscriber::registry().with(otlp.bridge(&recorder)).with(recorder.layer());
+    tracing::subscriber::with_default(subscriber, || {
+        drop(tracing::info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m"));
+    });
+}
+
+/// A receiver that gives this answer about metrics, and takes spans.
+fn without_metrics(status: &'static str) -> Receiver {
+    Receiver::start(move |_, request| match request.head[0].starts_with("POST /v1/metrics") {
+        true => Answer::status(status, ""),
+        false => Answer::taken(),
+    })
+}
+
+/// The paths that were sent to, in order.
+fn paths(receiver: &Receiver) -> Vec<String> {
+    let mut paths: Vec<_> = receiver.rest().into_iter().map(|request| request.head[0].clone()).collect();
+    paths.sort();
+    paths
+}
+
+const METRICS: &str = "POST /v1/metrics HTTP/1.1";
+const TRACES: &str = "POST /v1/traces HTTP/1.1";
+
+#[test]
+fn a_receiver_of_traces_alone_is_one() {
+    if role().is_some() {
+        return call();
+    }
+    let test = "environment::a_receiver_of_traces_alone_is_one";
+    for status in ["404 Not Found", "405 Method Not Allowed", "501 Not Implemented"] {
+        let receiver = without_metrics(status);
+        assert_eq!(said(&run(test, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())])), [""; 0], "{status}");
+        assert_eq!(paths(&receiver), [METRICS, TRACES]);
+    }
+    // It has the service of traces alone.
+    let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    assert_eq!(said(&run(test, &variables)), [""; 0]);
+    assert_eq!(receiver.stop().len(), 1);
+}
+
+#[test]
+fn metrics_that_are_lost_are_said_with_where_why_and_what_to_do() {
+    if role().is_some() {
+        return call();
+    }
+    let test = "environment::metrics_that_are_lost_are_said_with_where_why_and_what_to_do";
+    let receiver = without_metrics("401 Unauthorized");
+    let expected = format!(
+        "otel-trace: metrics could not be exported: {}/v1/metrics: the receiver answered with HTTP status \
+         401 Unauthorized; OTEL_METRICS_EXPORTER=none turns them off",
+        receiver.url()
+    );
+    assert_eq!(said(&run(test, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())])), [expected]);
+    assert_eq!(paths(&receiver), [METRICS, TRACES]);
+}
+
+#[test]
+fn there_are_no_metrics_where_only_the_endpoint_of_traces_is_said() {
+    if role().is_some() {
+        return call();
+    }
+    let test = "environment::there_are_no_metrics_where_only_the_endpoint_of_traces_is_said";
+    let receiver = Receiver::start(|_, _| Answer::taken());
+    let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &*format!("{}/v1/traces", receiver.url()));
+    let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &*format!("{}/v1/metrics", receiver.url()));
+    assert_eq!(said(&run(test, &[traces])), [""; 0]);
+    assert_eq!(paths(&receiver), [TRACES]);
+    assert_eq!(said(&run(test, &[traces, metrics])), [""; 0]);
+    assert_eq!(paths(&receiver), [METRICS, TRACES]);
+}
+
+#[test]
+fn exporters_that_are_not_ours_are_said_and_ignored() {
+    if role().is_some() {
+        return program();
+    }
+    let test = "environment::exporters_that_are_not_ours_are_said_and_ignored";
+    let receiver = Receiver::start(|_, _| Answer::taken());
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url());
+    let ignored = |name: &str, value: &str| {
+        format!("otel-trace: {name} is `{value}`: only `otlp` and `none` are supported here; it is ignored")
+    };
+    let (traces, metrics) = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER");
+    let console = run(test, &[endpoint, (traces, "console")]);
+    assert_eq!(said(&console), [&*ignored(traces, "console"), "off"]);
+    assert_eq!(receiver.rest(), []);
+    let both = run(test, &[endpoint, (traces, "console, otlp"), (metrics, "prometheus")]);
+    assert_eq!(said(&both), [ignored(traces, "console"), ignored(metrics, "prometheus")]);
+    assert_eq!(paths(&receiver), [TRACES]);
+}
+
+#[test]
+fn what_is_on_this_machine_is_behind_no_proxy() {
+    if role().is_some() {
+        return program();
+    }
+    let test = "environment::what_is_on_this_machine_is_behind_no_proxy";
+    let receiver = Receiver::start(|_, _| Answer::taken());
+    let proxy = Receiver::start(|_, _| Answer::taken());
+    let run = |endpoint: &str| {
+        let url = &*proxy.url();
+        let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, url));
+        let more = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_METRICS_EXPORTER", "none")];
+        said(&run(test, &[&proxies[..], &more, &[("OTEL_BSP_EXPORT_TIMEOUT", "1")]].concat()))
+    };
+    assert_eq!(run(&receiver.url()), [""; 0]);
+    assert_eq!(paths(&receiver), [TRACES]);
+    assert_eq!(proxy.rest(), []);
+    // It is asked for a tunnel, which it does not make.
+    run("http://receiver.invalid:4318");
+    assert_eq!(paths(&proxy), ["CONNECT receiver.invalid:4318 HTTP/1.1"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span, Tracer};
 use otel_trace::otlp::{DropReason, Otlp, Protocol};
 
+use crate::collector::Collector;
 use crate::gate::Gate;
 use crate::program::{build, by_reason, end, names, patient};
 use crate::receiver::{Answer, Receiver, Request};
@@ -78,6 +79,22 @@ fn so_many_bytes_of_spans_have_room_however_few_they_are() {
     let received: Vec<_> = receiver.rest().iter().flat_map(Request::spans).collect();
     assert_eq!(received, names((0..63).chain([70])));
     assert_eq!(by_reason(&heard), [(DropReason::QueueFull, 7)]);
+}
+
+#[test]
+fn times_may_be_longer_than_a_clock_can_say() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
+        let collector = Collector::start(protocol);
+        let builder = Otlp::builder().endpoint(collector.url()).protocol(protocol);
+        let (otlp, guard, _) = build(builder.flush_timeout(Duration::MAX).timeout(Duration::MAX));
+        end(&otlp, 0..1);
+        otlp.flush().unwrap();
+        end(&otlp, 1..2);
+        drop(guard);
+        assert_eq!(collector.names(), names(0..2));
+        assert_eq!((otlp.stats().exported, otlp.stats().dropped()), (2, 0));
+        collector.stop();
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod common;
 
 mod absent;
 mod arriving;
+mod broken_grpc;
 mod collector;
 mod environment;
 mod gate;

@@ -25,7 +25,12 @@ fn tries_again(first: fn() -> Answer) {
 
 /// What becomes of three spans if the receiver answers each message so: it is not asked again.
 #[track_caller]
-fn is_final(answer: fn() -> Answer, exported: u64, dropped: &[(DropReason, u64)], cause: Option<&str>) {
+fn is_final(
+    answer: impl Fn() -> Answer + Send + Sync + 'static,
+    exported: u64,
+    dropped: &[(DropReason, u64)],
+    cause: Option<&str>,
+) {
     let receiver = Receiver::start(move |_, _| answer());
     let (otlp, guard, heard) = build(patient().endpoint(receiver.url()));
     end(&otlp, 0..3);
@@ -54,9 +59,34 @@ fn what_is_no_answer_is_asked_for_again() {
 }
 
 #[test]
-fn a_message_that_was_taken_is_not_sent_again_whatever_stands_in_the_answer() {
-    is_final(|| Answer::with_body("200 OK", "", b"\xff\xff\xff no protobuf"), 3, &[], None);
+fn a_message_that_was_taken_is_not_sent_again_where_the_answer_is_cut() {
     is_final(|| Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut".to_vec()), 3, &[], None);
+}
+
+#[test]
+fn an_answer_in_json_is_one_too() {
+    const JSON: &str = "content-type: application/json\r\n";
+    is_final(|| Answer::with_body("200 OK", JSON, b"{}"), 3, &[], None);
+    is_final(|| Answer::with_body("200 OK", JSON, b""), 3, &[], None);
+    let partial = || {
+        let answer = br#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#;
+        Answer::with_body("200 OK", "Content-Type: Application/JSON; charset=utf-8\r\n", answer)
+    };
+    is_final(partial, 1, &[(DropReason::Rejected, 2)], Some("the receiver says: too old"));
+}
+
+#[test]
+fn a_success_that_is_no_answer_of_the_protocol_is_none() {
+    let rejected = &[(DropReason::Rejected, 3)];
+    let cause = Some("the answer is not one of OTLP: something else, a proxy maybe, listens there");
+    is_final(|| Answer::with_body("200 OK", "", b"\xff\xff\xff no protobuf"), 0, rejected, cause);
+    is_final(|| Answer::with_body("200 OK", "content-type: application/json\r\n", b"[]"), 0, rejected, cause);
+    for head in ["content-type: text/html\r\n", "Content-Type: Text/HTML; charset=utf-8\r\n"] {
+        for body in [&b"<html>Sign in</html>"[..], b""] {
+            let answer = move || Answer::with_body("200 OK", head, body);
+            is_final(answer, 0, rejected, cause);
+        }
+    }
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! It matters neither which runtime the program has, nor that it has one.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use otel_trace::otlp::{OtlpBuilder, Protocol};
 use tokio::runtime::Builder;
+use tracing::dispatcher::{self, Dispatch};
+use tracing::subscriber::NoSubscriber;
+use tracing_subscriber::prelude::*;
 
 use crate::collector::Collector;
+use crate::common::{child, role};
 use crate::program::{build, end, names, patient};
 
 fn grpc(collector: &Collector) -> OtlpBuilder {
@@ -46,5 +53,36 @@ fn after_the_end_of_the_one_it_was_set_up_in() {
     end(&otlp, 3..5);
     drop(guard);
     assert_eq!(collector.names(), names(0..5));
+    collector.stop();
+}
+
+/// Whether no thread has a subscriber of its own: each that has one makes all spans of the program slower. `tracing`
+/// keeps the number to itself; where there is one, though, a look within a look finds nobody.
+fn nobody_is_quiet() -> bool {
+    dispatcher::get_default(|_| dispatcher::get_default(|inner| !inner.is::<NoSubscriber>()))
+}
+
+#[test]
+fn while_it_has_no_work_it_slows_no_span() {
+    if role().is_none() {
+        let output = child("runtimes::while_it_has_no_work_it_slows_no_span", "program").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    tracing_subscriber::registry().init();
+    let quiet = dispatcher::set_default(&Dispatch::none());
+    assert!(!nobody_is_quiet());
+    drop(quiet);
+    assert!(nobody_is_quiet());
+    let collector = Collector::start(Protocol::Grpc);
+    let (otlp, guard, _) = build(grpc(&collector));
+    end(&otlp, 0..3);
+    otlp.flush().unwrap();
+    let soon = Instant::now() + Duration::from_secs(30);
+    while !nobody_is_quiet() {
+        assert!(Instant::now() < soon, "a thread stays quiet");
+        thread::yield_now();
+    }
+    drop(guard);
     collector.stop();
 }

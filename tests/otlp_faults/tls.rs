@@ -8,11 +8,13 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::collector::Collector;
+use crate::common::{child, role};
 use crate::program::{build, by_reason, end, names, patient};
 
 /// Decrypts what a collector is sent.
@@ -25,10 +27,25 @@ struct Front {
 
 impl Front {
     fn start(collector: SocketAddr) -> Self {
+        Self::before(collector, None)
+    }
+
+    /// Lets in those alone whose certificate this is, in DER, if there is one.
+    fn before(collector: SocketAddr, client: Option<CertificateDer<'static>>) -> Self {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = match client {
+            None => config.with_no_client_auth(),
+            Some(client) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(client).unwrap();
+                let provider = Arc::new(ring::default_provider());
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                config.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
         let mut config = config.with_single_cert(vec![cert.der().clone()], key).unwrap();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -87,4 +104,61 @@ fn over_http() {
 #[test]
 fn over_grpc() {
     only_who_is_trusted_gets_the_spans(Protocol::Grpc);
+}
+
+/// A receiver that wants to know who comes; the variables name files, so the program is a process of its own.
+fn who_has_the_certificate_is_let_in(test: &str, protocol: Protocol, name: &str) {
+    let collector = Collector::start(protocol);
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["me".to_owned()]).unwrap();
+    let front = Front::before(collector.address(), Some(cert.der().clone()));
+    let files = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let endpoint = format!("https://localhost:{}", front.port);
+    let shared = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", name.to_owned()),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", file("receiver.pem", front.certificate.clone())),
+        ("OTEL_METRICS_EXPORTER", "none".to_owned()),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "1".to_owned()),
+    ];
+    let own = [
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", file("own.pem", cert.pem())),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", file("own.key", signing_key.serialize_pem())),
+    ];
+    let program = |more: &[(&str, String)]| {
+        let output = child(test, "program").envs(shared.iter().chain(more).cloned()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    program(&[]);
+    assert_eq!(collector.names(), names(0..0));
+    program(&own);
+    assert_eq!(collector.names(), names(0..2));
+    front.runtime.shutdown_background();
+    collector.stop();
+}
+
+fn program() {
+    let (otlp, _guard) = patient().build().unwrap();
+    end(&otlp, 0..2);
+}
+
+#[test]
+fn who_we_are_is_told_over_http() {
+    if role().is_some() {
+        return program();
+    }
+    let test = "tls::who_we_are_is_told_over_http";
+    who_has_the_certificate_is_let_in(test, Protocol::HttpProtobuf, "http/protobuf");
+}
+
+#[test]
+fn who_we_are_is_told_over_grpc() {
+    if role().is_some() {
+        return program();
+    }
+    who_has_the_certificate_is_let_in("tls::who_we_are_is_told_over_grpc", Protocol::Grpc, "grpc");
 }

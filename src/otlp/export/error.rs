@@ -52,9 +52,8 @@ fn advice(failure: Failure) -> &'static str {
     match failure {
         Failure::Unreachable => "check that a receiver listens there and speaks that protocol",
         Failure::Busy(_) => "try again when the receiver is less busy",
-        Failure::TooLarge => {
-            "one span alone is larger than the receiver takes: raise its limit, or export without content"
+        Failure::TooLarge | Failure::Rejected | Failure::NotServed => {
+            "check endpoint, protocol and headers, and the receiver's log"
         }
-        Failure::Rejected => "check endpoint, protocol and headers, and the receiver's log",
     }
 }

@@ -61,12 +61,26 @@ impl ExportOptions {
         self
     }
 
-    /// The URL that would be sent to.
+    /// The URL that would be sent to, without a password or the values of a query.
     ///
     /// # Errors
     /// [`ExportError`] where what was said, here or in the environment, can't be done.
     pub fn destination(&self) -> Result<String, ExportError> {
         let connection = Connection::resolve(Signal::Traces, &self.said, &Variables::of_process());
-        Ok(connection.map_err(ExportError::options)?.url().to_string())
+        Ok(connection.map_err(ExportError::options)?.shown_url())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_in_what_is_shown_for_debugging() {
+        let options =
+            ExportOptions::new().endpoint("http://user:secret@a:1/?key=secret").header("authorization", "secret");
+        let shown = format!("{options:?}");
+        assert!(shown.contains("http://a:1/?…") && shown.contains("authorization"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }

@@ -10,7 +10,7 @@ use super::retry::Patience;
 use super::{ExportError, ExportOptions, Plan, spans};
 use crate::bundle::Reader;
 use crate::graph::Graph;
-use crate::otlp::pipeline::{Delivered, OtlpExporter, span_exporter};
+use crate::otlp::pipeline::{Delivered, DropReason, OtlpExporter, span_exporter};
 
 /// How far an export is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,17 +30,20 @@ pub struct Exported {
     pub trace_ids: BTreeSet<String>,
     /// How many spans the receiver took.
     pub spans: usize,
-    /// How many spans it took the message of, but not them.
+    /// How many spans it did not take, though it took others of their message, or each is too large for it.
     pub rejected: usize,
     /// What it said of that, the first time.
     pub rejection: Option<String>,
+    /// Of those that it did not take, each that alone is larger than what it takes: which, and what was answered.
+    pub too_large: Vec<String>,
 }
 
 /// Sends what happened in a bundle, as [`spans`] gives it, in messages of bounded size. Blocks until all of it is taken:
 /// a receiver that asks to wait is waited for, some times. `progress` is told after every batch.
 ///
 /// # Errors
-/// [`ExportError`] where the receiver can't be reached, or does not take a message.
+/// [`ExportError`] where the receiver can't be reached, or does not take a message. One span that is too large for it is
+/// no error: the others go on.
 pub fn export(
     bundle: &Reader,
     graph: &Graph,
@@ -83,7 +86,12 @@ impl<P: FnMut(Progress)> Sending<P> {
         }
         for rejected in dropped {
             self.exported.rejected += usize::try_from(rejected.count).unwrap_or(usize::MAX);
-            self.exported.rejection = self.exported.rejection.take().or(rejected.cause);
+            match rejected.reason {
+                DropReason::TooLarge => self.exported.too_large.extend(rejected.cause),
+                DropReason::QueueFull | DropReason::Unreachable | DropReason::Rejected | DropReason::ShutDown => {
+                    self.exported.rejection = self.exported.rejection.take().or(rejected.cause);
+                }
+            }
         }
         (self.progress)(Progress { done: self.exported.spans + self.exported.rejected, total: self.total });
         Ok(())

@@ -9,6 +9,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter};
 
 use super::connection::{Connection, Said};
+use super::deadline::FAR;
 use super::delivery::Delivery;
 use super::ledger::{Ledger, OnDrop};
 use super::metric_outlet::MetricOutlet;
@@ -17,7 +18,7 @@ use super::processor::QueueProcessor;
 use super::queue::{Queue, QueueLimits};
 use super::quiet::quietly;
 use super::sending::{MetricSender, SpanSender};
-use super::signal::Signal;
+use super::signal::{Setting, Signal};
 use super::stats::DroppedSpans;
 use super::variables::Variables;
 use super::{Compression, Inner, Otlp, OtlpError, OtlpGuard, Protocol, resource, sampler, span_limits};
@@ -43,6 +44,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// | [`timeout`](Self::timeout) | `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds |
 /// | [`compression`](Self::compression) | `OTEL_EXPORTER_OTLP_COMPRESSION`: `gzip`, `zstd`, `none` |
 /// | [`certificate`](Self::certificate) | `OTEL_EXPORTER_OTLP_CERTIFICATE`, the path of a file |
+/// | | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY`: who the program is, to a receiver that asks; paths of files |
 /// | [`service_name`](Self::service_name) | `OTEL_SERVICE_NAME` |
 /// | [`resource_attributes`](Self::resource_attributes) | `OTEL_RESOURCE_ATTRIBUTES` |
 /// | [`sampler`](Self::sampler) | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` |
@@ -51,7 +53,11 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// | [`usage_names`](Self::usage_names) | `OTEL_SEMCONV_STABILITY_OPT_IN` |
 /// | | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_SCHEDULE_DELAY`; `OTEL_BSP_EXPORT_TIMEOUT`: how long a batch is tried again |
 /// | | `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT`: 1024 by default |
-/// | | `OTEL_METRICS_EXPORTER=none`: no metrics; `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds |
+/// | | `OTEL_METRICS_EXPORTER=none`: no metrics, as where only the endpoint of traces is said and this is not `otlp`; `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds |
+///
+/// Of exporters that are named in `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER`, others than `otlp` are said on stderr
+/// and ignored. Over HTTP, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say which proxy it goes through: none to
+/// this machine itself; over gRPC there is none.
 ///
 /// Each of those with `OTLP` has forms of a signal's own, with `OTLP_TRACES` and `OTLP_METRICS`, which win.
 /// `OTEL_SDK_DISABLED=true` turns all of it off.
@@ -169,8 +175,9 @@ impl OtlpBuilder {
         self
     }
 
-    /// Hears of spans that were dropped, in the export's own thread and at last in the guard's. Without it the guard
-    /// says on stderr how many there were.
+    /// Hears of spans that were dropped, in the export's own thread and at last in the guard's. Without it the first of
+    /// each reason is said on stderr when it happens, and by the guard how many there were. Metrics that did not arrive
+    /// are said likewise; with it, [`OtlpStats`](super::OtlpStats) alone has them.
     pub fn on_drop(mut self, hear: impl Fn(&DroppedSpans) + Send + Sync + 'static) -> Self {
         self.on_drop = Some(Box::new(hear));
         self
@@ -203,7 +210,11 @@ impl OtlpBuilder {
             (provider.with_sampler(Sampler::AlwaysOff), None)
         } else {
             let metrics = metrics(self.exporter.is_some(), &self.said, &resource, &ledger, &self.variables)?;
-            let outlet = Outlet::new(mapping, destination(self.exporter, &self.said, resource, &self.variables)?);
+            let destination = destination(self.exporter, &self.said, resource, &self.variables)?;
+            if let Destination::Receiver(delivery) = &destination {
+                ledger.go_to(delivery.url().to_owned());
+            }
+            let outlet = Outlet::new(mapping, destination);
             let processor = QueueProcessor::start(Arc::clone(&queue), outlet, self.flush_timeout)?;
             (provider.with_sampler(sampler).with_span_processor(NoteParents).with_span_processor(processor), metrics)
         };
@@ -216,7 +227,7 @@ impl OtlpBuilder {
 
 impl fmt::Debug for OtlpBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OtlpBuilder").field("endpoint", &self.said.endpoint).finish_non_exhaustive()
+        f.debug_struct("OtlpBuilder").field("said", &self.said).finish_non_exhaustive()
     }
 }
 
@@ -243,7 +254,8 @@ fn destination(
     }
 }
 
-/// Metrics go where spans go, unless a variable says that there are none, or the spans have an exporter of their own.
+/// Metrics go where spans go, unless a variable says that there are none, the spans have an exporter of their own, or
+/// only the endpoint of traces is said.
 fn metrics(
     has_exporter: bool,
     said: &Said,
@@ -252,24 +264,31 @@ fn metrics(
     variables: &Variables,
 ) -> Result<Option<Metrics>, OtlpError> {
     const EXPORTER: &str = "OTEL_METRICS_EXPORTER";
-    let is_wanted = match variables.text(EXPORTER)? {
-        None | Some("otlp") => !has_exporter,
-        Some("none") => false,
-        Some(other) => return Err(OtlpError::value(EXPORTER, other, "`otlp` or `none`")),
+    let is_wanted = match variables.has_otlp(EXPORTER)? {
+        None => !has_exporter && (said.endpoint.is_some() || !only_traces_have_an_endpoint(variables)?),
+        Some(has_otlp) => has_otlp && !has_exporter,
     };
     if !is_wanted {
         return Ok(None);
     }
-    let sender = MetricSender::new(&Connection::resolve(Signal::Metrics, said, variables)?)?;
-    let interval = variables.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"])?.unwrap_or(INTERVAL);
+    let connection = Connection::resolve(Signal::Metrics, said, variables)?;
+    let sender = MetricSender::new(&connection)?;
+    ledger.metrics_go_to(connection.shown_url());
+    let interval = variables.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"])?.unwrap_or(INTERVAL).min(FAR);
     let outlet = MetricOutlet::new(sender, Arc::clone(ledger));
     Ok(Some(quietly(|| Metrics::start(outlet, interval, resource.clone()))))
 }
 
+fn only_traces_have_an_endpoint(variables: &Variables) -> Result<bool, OtlpError> {
+    let is_said = |signal: Signal| Ok(variables.first(&signal.variables(Setting::Endpoint))?.is_some());
+    Ok(is_said(Signal::Traces)? && !is_said(Signal::Metrics)?)
+}
+
 pub(super) fn delivery(said: &Said, resource: &Resource, variables: &Variables) -> Result<Delivery, OtlpError> {
-    let sender = SpanSender::new(&Connection::resolve(Signal::Traces, said, variables)?, resource)?;
+    let connection = Connection::resolve(Signal::Traces, said, variables)?;
+    let sender = SpanSender::new(&connection, resource)?;
     let patience = variables.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"])?.unwrap_or(PATIENCE);
-    Ok(Delivery::new(sender, patience))
+    Ok(Delivery::new(sender, connection.shown_url(), patience))
 }
 
 fn queue_limits(said: Option<usize>, variables: &Variables) -> Result<QueueLimits, OtlpError> {

@@ -1,10 +1,12 @@
 //! Where it goes, and how.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use super::deadline::FAR;
 use super::endpoint;
 use super::key_values::key_values;
 use super::signal::{Setting, Signal};
@@ -15,7 +17,7 @@ use super::{Compression, OtlpError, Protocol};
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a caller says itself. What is not said is up to the environment.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Said {
     pub(crate) endpoint: Option<String>,
     pub(crate) protocol: Option<Protocol>,
@@ -24,6 +26,19 @@ pub(crate) struct Said {
     pub(crate) compression: Option<Compression>,
     /// In PEM.
     pub(crate) certificate: Option<Vec<u8>>,
+}
+
+/// Names headers, without their values.
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Said")
+            .field("endpoint", &self.endpoint.as_deref().map(endpoint::shown))
+            .field("protocol", &self.protocol)
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("timeout", &self.timeout)
+            .field("compression", &self.compression)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Everything that is needed to send one signal.
@@ -36,12 +51,20 @@ pub(crate) struct Connection {
     pub(super) compression: Option<Compression>,
     /// Of the authority that signed the receiver's certificate, in PEM.
     pub(super) certificate: Option<Vec<u8>>,
+    pub(super) identity: Option<Identity>,
+}
+
+/// Who we are, to a receiver that wants to know, in PEM.
+#[derive(Clone)]
+pub(super) struct Identity {
+    pub(super) certificate: Vec<u8>,
+    pub(super) key: Vec<u8>,
 }
 
 impl Connection {
-    /// Where it goes.
-    pub(crate) fn url(&self) -> &Uri {
-        &self.url
+    /// Where it goes, without what of it may be a secret.
+    pub(crate) fn shown_url(&self) -> String {
+        endpoint::shown(&self.url.to_string())
     }
 
     pub(crate) fn resolve(signal: Signal, said: &Said, variables: &Variables) -> Result<Self, OtlpError> {
@@ -53,6 +76,7 @@ impl Connection {
             timeout: timeout(signal, said, variables)?,
             compression: compression(signal, said, variables)?,
             certificate: certificate(signal, said, variables)?,
+            identity: identity(signal, variables)?,
         })
     }
 }
@@ -102,7 +126,7 @@ fn put_headers(
 
 fn timeout(signal: Signal, said: &Said, variables: &Variables) -> Result<Duration, OtlpError> {
     let from_variable = variables.milliseconds(&signal.variables(Setting::Timeout))?;
-    Ok(said.timeout.or(from_variable).unwrap_or(TIMEOUT))
+    Ok(said.timeout.or(from_variable).unwrap_or(TIMEOUT).min(FAR))
 }
 
 fn compression(signal: Signal, said: &Said, variables: &Variables) -> Result<Option<Compression>, OtlpError> {
@@ -119,12 +143,29 @@ fn certificate(signal: Signal, said: &Said, variables: &Variables) -> Result<Opt
     if let Some(pem) = &said.certificate {
         return Ok(Some(pem.clone()));
     }
-    let names = signal.variables(Setting::Certificate);
-    let Some((name, path)) = variables.first(&names)? else { return Ok(None) };
+    file(&signal.variables(Setting::Certificate), "certificates", variables)
+}
+
+fn identity(signal: Signal, variables: &Variables) -> Result<Option<Identity>, OtlpError> {
+    let [certificate, key] = [Setting::ClientCertificate, Setting::ClientKey].map(|setting| signal.variables(setting));
+    let has_certificate = file(&certificate, "certificates", variables)?;
+    match (has_certificate, file(&key, "a key", variables)?) {
+        (Some(certificate), Some(key)) => Ok(Some(Identity { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(lonely(&certificate, &key)),
+        (None, Some(_)) => Err(lonely(&key, &certificate)),
+    }
+}
+
+fn lonely([_, said]: &[String; 2], [_, missing]: &[String; 2]) -> OtlpError {
+    OtlpError::new(format!("{said} is set and {missing} is not: set both, or none of them"))
+}
+
+fn file(names: &[String], what: &str, variables: &Variables) -> Result<Option<Vec<u8>>, OtlpError> {
+    let Some((name, path)) = variables.first(names)? else { return Ok(None) };
     let pem = std::fs::read(Path::new(path));
-    pem.map(Some).map_err(|error| {
-        OtlpError::value(name, path, format_args!("the path of a file with certificates in PEM ({error})"))
-    })
+    pem.map(Some)
+        .map_err(|error| OtlpError::value(name, path, format_args!("the path of a file with {what} in PEM ({error})")))
 }
 
 #[cfg(test)]
@@ -154,6 +195,18 @@ mod tests {
         }
         let allowed = "the path of a file with certificates in PEM (No such file or directory (os error 2))";
         check_bad("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file", allowed);
+        check_bad("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/no/such/file", allowed);
+        let allowed = "the path of a file with a key in PEM (No such file or directory (os error 2))";
+        check_bad("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "/no/such/file", allowed);
+    }
+
+    #[test]
+    fn a_key_without_its_certificate_is_told() {
+        let names = ["OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
+        for (said, missing) in [(names[0], names[1]), (names[1], names[0])] {
+            let error = resolve(&Said::default(), &[(said, "/dev/null")].into()).err();
+            assert_eq!(error, Some(format!("{said} is set and {missing} is not: set both, or none of them")));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::backoff::Backoff;
+use super::deadline::after;
 use super::sending::{Answer, Failure, SendError, SpanSender};
 use super::stats::{DropReason, DroppedSpans};
 use super::weight::weight;
@@ -13,7 +14,7 @@ use super::weight::weight;
 /// What receivers of gRPC take, less what the frame and the resource may need.
 const MESSAGE_BYTES: usize = (4 << 20) - (64 << 10);
 
-/// The longest time that a receiver may ask for.
+/// The longest time that a receiver may ask for, for one message and all times that it is sent.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// Who says whether it is worth to wait.
@@ -30,7 +31,7 @@ pub(crate) trait Pace {
 pub(crate) struct Delivered {
     pub(crate) exported: u64,
     pub(crate) dropped: Vec<DroppedSpans>,
-    /// Why a message was given up as a whole, the first time.
+    /// Why a message was given up as a whole, the first time. One span that is too large is no reason to give up others.
     pub(crate) gave_up: Option<SendError>,
 }
 
@@ -38,13 +39,19 @@ pub(crate) struct Delivered {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     sender: SpanSender,
-    /// How long one message is tried again, apart from the times that the receiver asks for.
+    /// As it may be shown.
+    url: String,
+    /// How long one message is tried again, apart from the times that the receiver asks for, which have a bound too.
     patience: Duration,
 }
 
 impl Delivery {
-    pub(super) fn new(sender: SpanSender, patience: Duration) -> Self {
-        Self { sender, patience }
+    pub(super) fn new(sender: SpanSender, url: String, patience: Duration) -> Self {
+        Self { sender, url, patience }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Blocks until all of them are settled.
@@ -61,6 +68,7 @@ impl Delivery {
             match self.send(&parcel, pace) {
                 Ok(answer) => delivered.taken(count, answer),
                 Err(error) if error.kind == Failure::TooLarge && !is_one => parcels.extend(halves(parcel)),
+                Err(error) if error.kind == Failure::TooLarge => delivered.too_large(&parcel, &error),
                 Err(error) => delivered.given_up(count, error),
             }
         }
@@ -69,7 +77,8 @@ impl Delivery {
 
     fn send(&self, parcel: &[SpanData], pace: &impl Pace) -> Result<Answer, SendError> {
         let mut backoff = Backoff::new();
-        let mut give_up = Instant::now() + self.patience;
+        let mut give_up = after(self.patience);
+        let mut time_to_ask_for = LONGEST_WAIT;
         let mut attempts = 0_u32;
         loop {
             attempts += 1;
@@ -78,12 +87,14 @@ impl Delivery {
                 Err(error) => error,
             };
             let asked = match error.kind {
-                Failure::TooLarge | Failure::Rejected => return Err(error),
+                Failure::TooLarge | Failure::Rejected | Failure::NotServed => return Err(error),
                 // A connection that was idle may be gone: that is worth one more attempt.
                 Failure::Unreachable if pace.is_closing() && attempts > 1 => return Err(error),
                 Failure::Unreachable => Duration::ZERO,
                 Failure::Busy(asked) => asked.unwrap_or_default().min(LONGEST_WAIT),
             };
+            let Some(left) = time_to_ask_for.checked_sub(asked) else { return Err(error) };
+            time_to_ask_for = left;
             give_up += asked;
             let again = Instant::now() + backoff.next().max(asked);
             if again > give_up || !pace.wait_until(again) {
@@ -116,11 +127,19 @@ impl Delivered {
         }
     }
 
+    /// It has one span at most.
+    fn too_large(&mut self, parcel: &[SpanData], error: &SendError) {
+        for span in parcel {
+            let (id, name) = (span.span_context.span_id(), span.name.escape_debug());
+            let cause = format!("span {id}, `{name:.200}`: {error}");
+            self.dropped.push(DroppedSpans::new(DropReason::TooLarge, 1, Some(cause)));
+        }
+    }
+
     fn given_up(&mut self, count: u64, error: SendError) {
         let reason = match error.kind {
             Failure::Unreachable | Failure::Busy(_) => DropReason::Unreachable,
-            Failure::TooLarge => DropReason::TooLarge,
-            Failure::Rejected => DropReason::Rejected,
+            Failure::TooLarge | Failure::Rejected | Failure::NotServed => DropReason::Rejected,
         };
         self.dropped.push(DroppedSpans::new(reason, count, Some(error.text.clone())));
         self.gave_up.get_or_insert(error);

@@ -24,7 +24,7 @@ pub(super) fn resolve(
     };
     match protocol {
         Protocol::HttpProtobuf if setting == names[0] => parse(setting, text),
-        Protocol::HttpProtobuf => parse(setting, &format!("{}/{}", base(text), signal.http_path())),
+        Protocol::HttpProtobuf => parse(setting, &with_path(text, signal)),
         Protocol::Grpc => parse(setting, &with_scheme(text, signal, variables)?),
     }
 }
@@ -34,6 +34,28 @@ fn default(protocol: Protocol) -> &'static str {
         Protocol::HttpProtobuf => "http://localhost:4318",
         Protocol::Grpc => "http://localhost:4317",
     }
+}
+
+/// With the path of a signal, before the query.
+fn with_path(text: &str, signal: Signal) -> String {
+    let at = text.find(['?', '#']).unwrap_or(text.len());
+    let (address, rest) = text.split_at(at);
+    format!("{}/{}{rest}", base(address), signal.http_path())
+}
+
+/// As it may be shown: without a user and a password, and without what a query says.
+pub(super) fn shown(text: &str) -> String {
+    let (address, query) = match text.find(['?', '#']) {
+        Some(at) => (&text[..at], "?…"),
+        None => (text, ""),
+    };
+    let (scheme, rest) = match address.find("://") {
+        Some(at) => address.split_at(at + "://".len()),
+        None => ("", address),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}{host}{path}{query}")
 }
 
 /// Without a path that a signal adds: people copy the whole address.
@@ -54,10 +76,10 @@ fn with_scheme(text: &str, signal: Signal, variables: &Variables) -> Result<Stri
 
 fn parse(setting: &str, text: &str) -> Result<Uri, OtlpError> {
     let allowed = "a URL like `http://localhost:4318`, with `http` or `https`";
-    let url: Uri = text.parse().map_err(|_| OtlpError::value(setting, text, allowed))?;
+    let url: Uri = text.parse().map_err(|_| OtlpError::value(setting, shown(text), allowed))?;
     let has_scheme = url.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
     if !has_scheme || url.host().is_none_or(str::is_empty) {
-        return Err(OtlpError::value(setting, text, allowed));
+        return Err(OtlpError::value(setting, shown(text), allowed));
     }
     Ok(url)
 }
@@ -84,6 +106,22 @@ mod tests {
         check(Some("https://a/b/"), "https://a/b/v1/traces");
         check(Some("http://a:1/v1/traces"), "http://a:1/v1/traces");
         check(Some("http://a:1/b/v1/metrics/"), "http://a:1/b/v1/traces");
+        check(Some("http://a:1/?api-key=k"), "http://a:1/v1/traces?api-key=k");
+        check(Some("http://a:1?api-key=k/"), "http://a:1/v1/traces?api-key=k/");
+        check(Some("http://a:1/b/v1/traces/?a=b&c=d"), "http://a:1/b/v1/traces?a=b&c=d");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        let check = |text, expected: &str| assert_eq!(shown(text), expected, "{text}");
+        check("http://localhost:4318/v1/traces", "http://localhost:4318/v1/traces");
+        check("http://user:p@w@a:1/b@c", "http://a:1/b@c");
+        check("user:pw@a:1", "a:1");
+        check("https://a/b?api-key=k", "https://a/b?…");
+        check("http://user:pw@a?x=http://b/", "http://a?…");
+        let bad = "endpoint is `ftp://a/?…`: it can be a URL like `http://localhost:4318`, with `http` or `https`";
+        let none = Variables::default();
+        super::tests::check(Protocol::Grpc, Some("ftp://user:pw@a/?key=k"), &none, bad);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tracing::dispatcher;
@@ -68,7 +68,7 @@ impl fmt::Debug for Grpc {
 
 fn endpoint(connection: &Connection) -> Result<Endpoint, OtlpError> {
     let bad = |error: tonic::transport::Error| {
-        OtlpError::new(format!("no connection can be made to {}: {}", connection.url, chain(&error)))
+        OtlpError::new(format!("no connection can be made to {}: {}", connection.shown_url(), chain(&error)))
     };
     let endpoint =
         Endpoint::from(connection.url.clone()).user_agent(OWN_NAME).map_err(bad)?.connect_timeout(connection.timeout);
@@ -79,6 +79,10 @@ fn endpoint(connection: &Connection) -> Result<Endpoint, OtlpError> {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
         None => ClientTlsConfig::new().with_webpki_roots(),
     };
+    let tls = match &connection.identity {
+        Some(own) => tls.identity(Identity::from_pem(&own.certificate, &own.key)),
+        None => tls,
+    };
     endpoint.tls_config(tls).map_err(bad)
 }
 
@@ -87,10 +91,13 @@ fn refused(text: &str, message: &str, details: &[u8]) -> SendError {
     let said = text.split_once("gRPC code: ").map_or(text, |(_, said)| said);
     let (name, source) = said.split_once(": ").map_or((said, None), |(name, source)| (name, Some(source)));
     let code = ALL_CODES.into_iter().find(|code| format!("{code:?}") == name).unwrap_or(Code::Unknown);
-    let kind = kind(&Status::with_details(code, message, details.to_vec().into()));
     match source {
-        Some(source) => SendError::new(kind, format_args!("no answer: {source}")),
-        None => SendError::new(kind, format_args!("the receiver answered with gRPC status {code:?}")),
+        // Of whatever code: tonic makes one up, another with its feature `server` than without.
+        Some(source) => SendError::new(Failure::Unreachable, format_args!("no answer: {source}")),
+        None => {
+            let kind = kind(&Status::with_details(code, message, details.to_vec().into()));
+            SendError::new(kind, format_args!("the receiver answered with gRPC status {code:?}"))
+        }
     }
 }
 
@@ -125,18 +132,21 @@ fn kind(status: &Status) -> Failure {
             Some(delay) => Failure::Busy(Some(delay)),
             None => Failure::Unreachable,
         },
-        Code::Cancelled | Code::DeadlineExceeded | Code::Aborted | Code::OutOfRange | Code::DataLoss => {
-            Failure::Unreachable
-        }
-        Code::Ok
+        // Unknown and internal are also what is made of an answer that was cut or has no status.
+        Code::Cancelled
         | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Internal
+        | Code::DataLoss => Failure::Unreachable,
+        Code::Unimplemented => Failure::NotServed,
+        Code::Ok
         | Code::InvalidArgument
         | Code::NotFound
         | Code::AlreadyExists
         | Code::PermissionDenied
         | Code::FailedPrecondition
-        | Code::Unimplemented
-        | Code::Internal
         | Code::Unauthenticated => Failure::Rejected,
     }
 }

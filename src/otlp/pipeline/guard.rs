@@ -6,7 +6,7 @@ use super::Otlp;
 ///
 /// What has ended is exported first, for the flush timeout at most; what is still left then is dropped, and what ends
 /// later is only counted. If spans were dropped and no [`on_drop`](super::OtlpBuilder::on_drop) hears of it, one line on
-/// stderr says so.
+/// stderr says how many, unless all of them have been said already.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the export"]
 pub struct OtlpGuard(Otlp);

@@ -1,23 +1,24 @@
 //! Messages over HTTP.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_sdk::error::OTelSdkResult;
 use prost::Message;
-use ureq::Agent;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Proxy};
 
 use super::OtlpError;
 use super::blocking::wait_for;
-use super::connection::Connection;
+use super::connection::{Connection, Identity};
 use super::sending::{Answer, Failure, SendError};
 
 /// The most that is read of an answer.
@@ -34,7 +35,7 @@ struct Client {
     agent: Agent,
     headers: HeaderMap,
     /// What became of the last message.
-    heard: Mutex<Option<Result<Bytes, SendError>>>,
+    heard: Mutex<Option<Result<Answer, SendError>>>,
 }
 
 impl Http {
@@ -43,11 +44,15 @@ impl Http {
             Some(pem) => RootCerts::Specific(Arc::new(certificates(pem)?)),
             None => RootCerts::WebPki,
         };
+        let identity = connection.identity.as_ref().map(identity).transpose()?;
+        // What is on this machine is behind no proxy.
+        let proxy = if is_loopback(&connection.url) { None } else { Proxy::try_from_env() };
         let agent = Agent::config_builder()
+            .proxy(proxy)
             .timeout_global(Some(connection.timeout))
             .http_status_as_error(false)
             .max_redirects(0)
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(TlsConfig::builder().root_certs(roots).client_cert(identity).build())
             .build()
             .new_agent();
         let mut headers = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(OWN_NAME))]);
@@ -65,7 +70,7 @@ impl Http {
         let heard = self.0.heard().take();
         match (heard, exported) {
             // It has taken the message, whatever becomes of the rest of its answer.
-            (Some(Ok(answer)), _) => Ok(answered(answer)),
+            (Some(Ok(answer)), _) => Ok(answer),
             (Some(Err(error)), _) => Err(error),
             // It is not sent where it is above the exporter's limit.
             (None, Err(error)) => Err(SendError::new(Failure::TooLarge, error)),
@@ -75,7 +80,7 @@ impl Http {
 }
 
 impl Client {
-    fn heard(&self) -> std::sync::MutexGuard<'_, Option<Result<Bytes, SendError>>> {
+    fn heard(&self) -> std::sync::MutexGuard<'_, Option<Result<Answer, SendError>>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,7 +103,7 @@ impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let answer = self.send(request);
         *self.heard() = Some(match &answer {
-            Ok(answer) if answer.status().is_success() => Ok(answer.body().clone()),
+            Ok(answer) if answer.status().is_success() => answered(answer),
             Ok(answer) => Err(refused(answer.status(), answer.headers())),
             Err(error) => Err(unreachable(error)),
         });
@@ -112,10 +117,44 @@ impl fmt::Debug for Client {
     }
 }
 
-/// An answer about metrics has the same fields. One that can't be read says nothing.
-fn answered(answer: Bytes) -> Answer {
-    let partial = ExportTraceServiceResponse::decode(answer).unwrap_or_default().partial_success.unwrap_or_default();
-    Answer { rejected: partial.rejected_spans.try_into().unwrap_or_default(), message: partial.error_message }
+/// An answer about metrics has the same fields. A page of HTML has none of them, nor has what else is no answer.
+fn answered(answer: &Response<Bytes>) -> Result<Answer, SendError> {
+    let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is = |name: &str| kind.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    let decoded = if is("text/html") {
+        None
+    } else if is("application/json") {
+        // Some receivers answer so whatever they are sent.
+        in_json(answer.body())
+    } else {
+        let decoded = ExportTraceServiceResponse::decode(answer.body().clone()).ok();
+        decoded.map(|decoded| {
+            let partial = decoded.partial_success.unwrap_or_default();
+            let rejected = partial.rejected_spans.try_into().unwrap_or_default();
+            Answer { rejected, message: partial.error_message }
+        })
+    };
+    decoded.ok_or_else(|| {
+        let text = "the answer is not one of OTLP: something else, a proxy maybe, listens there";
+        SendError::new(Failure::Rejected, text)
+    })
+}
+
+/// An object, with large numbers as text.
+fn in_json(body: &[u8]) -> Option<Answer> {
+    if body.is_empty() {
+        return Some(Answer::default());
+    }
+    let answer: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let Some(partial) = answer.get("partialSuccess") else { return Some(Answer::default()) };
+    let message = partial.get("errorMessage").and_then(|message| message.as_str()).unwrap_or_default().to_owned();
+    let rejected = partial.get("rejectedSpans").and_then(|it| it.as_u64().or_else(|| it.as_str()?.parse().ok()));
+    Some(Answer { rejected: rejected.unwrap_or_default(), message })
+}
+
+fn is_loopback(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, OtlpError> {
@@ -131,6 +170,12 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, OtlpError> {
     if certificates.is_empty() { Err(bad(&"there is none in it")) } else { Ok(certificates) }
 }
 
+fn identity(own: &Identity) -> Result<ClientCert, OtlpError> {
+    let key = PrivateKey::from_pem(&own.key)
+        .map_err(|error| OtlpError::value("client key", "what was given", format_args!("a key in PEM ({error})")))?;
+    Ok(ClientCert::new_with_certs(&certificates(&own.certificate)?, key))
+}
+
 fn unreachable(error: &ureq::Error) -> SendError {
     SendError::new(Failure::Unreachable, format_args!("no answer: {error}"))
 }
@@ -142,6 +187,7 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> SendError {
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT => Failure::Busy(retry_after(headers)),
         StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Failure::NotServed,
         _ => Failure::Rejected,
     };
     SendError::new(kind, format_args!("the receiver answered with HTTP status {status}"))

@@ -1,6 +1,7 @@
 //! Where metrics go.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -9,25 +10,38 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 use super::ledger::Ledger;
-use super::sending::MetricSender;
+use super::sending::{Failure, MetricSender};
 
 /// Sends what was collected, once: sums are cumulative, so the next collection has what did not arrive.
 #[derive(Debug)]
 pub(super) struct MetricOutlet {
     sender: MetricSender,
     ledger: Arc<Ledger>,
+    /// The receiver takes no metrics.
+    is_over: AtomicBool,
 }
 
 impl MetricOutlet {
     pub(super) fn new(sender: MetricSender, ledger: Arc<Ledger>) -> Self {
-        Self { sender, ledger }
+        Self { sender, ledger, is_over: AtomicBool::new(false) }
     }
 
     fn send(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        self.sender.send(metrics).map(drop).map_err(|error| {
-            self.ledger.metrics_failed();
-            OTelSdkError::InternalFailure(error.text)
-        })
+        if self.is_over.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.sender.send(metrics) {
+            Ok(_) => Ok(()),
+            // Many a receiver is for traces alone: nothing is wrong, and nothing will change.
+            Err(error) if error.kind == Failure::NotServed => {
+                self.is_over.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                self.ledger.metrics_failed(error.text.clone());
+                Err(OTelSdkError::InternalFailure(error.text))
+            }
+        }
     }
 }
 

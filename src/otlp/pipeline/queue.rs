@@ -1,11 +1,13 @@
 //! What has ended and is not exported yet.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::trace::SpanData;
 
+use super::deadline::after;
 use super::delivery::{Delivered, Pace};
 use super::ledger::Ledger;
 use super::stats::{DropReason, DroppedSpans};
@@ -24,7 +26,6 @@ pub(super) struct QueueLimits {
 }
 
 /// Spans between the threads that end them and the worker. Nobody who ends one waits: what has no room is dropped.
-#[derive(Debug)]
 pub(super) struct Queue {
     limits: QueueLimits,
     state: Mutex<State>,
@@ -35,7 +36,7 @@ pub(super) struct Queue {
     ledger: Arc<Ledger>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     spans: VecDeque<SpanData>,
     /// Of those and of those in flight.
@@ -84,7 +85,7 @@ impl Queue {
 
     /// The next spans to export, when it is time. None at the end.
     pub(super) fn next_batch(&self) -> Option<Vec<SpanData>> {
-        let due = Instant::now() + self.limits.delay;
+        let due = after(self.limits.delay);
         let mut state = self.lock();
         loop {
             if state.is_over || (state.closing.is_some() && state.spans.is_empty()) {
@@ -125,7 +126,7 @@ impl Queue {
 
     /// Waits until all that has ended is exported or dropped. Gives how many were dropped meanwhile.
     pub(super) fn flush(&self, timeout: Duration) -> Result<u64, TimedOut> {
-        let deadline = Instant::now() + timeout;
+        let deadline = after(timeout);
         let dropped_before = self.ledger.stats().dropped();
         let mut state = self.lock();
         let wanted = state.taken;
@@ -140,7 +141,7 @@ impl Queue {
 
     /// Takes no more, and waits for what is left; what is still left when the time has passed is dropped.
     pub(super) fn close(&self, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
+        let deadline = after(timeout);
         let mut state = self.lock();
         state.closing.get_or_insert(deadline);
         self.work.notify_all();
@@ -161,6 +162,13 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Without the spans, which have what was said still.
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("limits", &self.limits).field("ledger", &self.ledger).finish_non_exhaustive()
     }
 }
 

@@ -171,6 +171,8 @@ pub(crate) enum Failure {
     TooLarge,
     /// The receiver will never take it.
     Rejected,
+    /// The receiver takes nothing of the kind there.
+    NotServed,
 }
 
 impl SendError {

@@ -36,6 +36,8 @@ pub(super) enum Setting {
     Timeout,
     Compression,
     Certificate,
+    ClientCertificate,
+    ClientKey,
     Insecure,
 }
 
@@ -48,6 +50,8 @@ impl Setting {
             Self::Timeout => "TIMEOUT",
             Self::Compression => "COMPRESSION",
             Self::Certificate => "CERTIFICATE",
+            Self::ClientCertificate => "CLIENT_CERTIFICATE",
+            Self::ClientKey => "CLIENT_KEY",
             Self::Insecure => "INSECURE",
         }
     }

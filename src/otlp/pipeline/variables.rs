@@ -2,13 +2,22 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::time::Duration;
 
 use super::OtlpError;
+use crate::layer::stderr::tell;
 
 /// What the environment says under `OTEL_*`, at one moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Variables(HashMap<String, OsString>);
+
+/// Without values: those of headers are secrets.
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Variables {
     pub(crate) fn of_process() -> Self {
@@ -30,6 +39,23 @@ impl Variables {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a list of exporters has ours, where there is one. One that is not ours is said, and ignored: the program
+    /// is to run in the environment of others.
+    pub(super) fn has_otlp(&self, name: &str) -> Result<Option<bool>, OtlpError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let mut has_otlp = false;
+        for exporter in text.split(',').map(str::trim) {
+            match exporter {
+                "otlp" => has_otlp = true,
+                "none" => {}
+                other => {
+                    tell(format_args!("{name} is `{other}`: only `otlp` and `none` are supported here; it is ignored"))
+                }
+            }
+        }
+        Ok(Some(has_otlp))
     }
 
     pub(super) fn flag(&self, names: &[impl AsRef<str>]) -> Result<bool, OtlpError> {

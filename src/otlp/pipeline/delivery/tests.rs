@@ -46,7 +46,11 @@ fn delivery(answer: &'static str, patience: Duration) -> Delivery {
     });
     let said = Said { endpoint: Some(endpoint), ..Said::default() };
     let connection = Connection::resolve(Signal::Traces, &said, &Variables::default()).unwrap();
-    Delivery::new(SpanSender::new(&connection, &Resource::builder_empty().build()).unwrap(), patience)
+    Delivery::new(
+        SpanSender::new(&connection, &Resource::builder_empty().build()).unwrap(),
+        connection.shown_url(),
+        patience,
+    )
 }
 
 /// The moments, from the start of a delivery that is tried again so often, when that should be.
@@ -69,6 +73,12 @@ fn a_receiver_that_asks_for_time_gets_it() {
         assert_eq!(moments.len(), 3);
         assert!(moments.iter().all(|moment| *moment >= Duration::from_secs(77)), "{moments:?}");
     }
+}
+
+#[test]
+fn a_receiver_that_always_asks_for_time_gets_so_much_of_it() {
+    // Longer each than a pause, so that none of it is patience.
+    assert_eq!(moments(BUSY, 30, 20, false).len(), 7);
 }
 
 #[test]

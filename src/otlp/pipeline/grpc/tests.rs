@@ -61,12 +61,25 @@ fn a_status_says_what_can_be_done() {
     let busy = Failure::Busy(Some(Duration::from_millis(7500)));
     check(with_delay(Code::Unavailable), busy);
     check(with_delay(Code::ResourceExhausted), busy);
-    check(with_delay(Code::Internal), Failure::Rejected);
+    check(with_delay(Code::Internal), Failure::Unreachable);
+    check(Status::unknown(""), Failure::Unreachable);
+    check(Status::unimplemented(""), Failure::NotServed);
+    check(Status::unauthenticated(""), Failure::Rejected);
     check(Status::unavailable(""), Failure::Unreachable);
     check(Status::resource_exhausted("quota"), Failure::Rejected);
     check(Status::resource_exhausted("grpc: received message larger than max (5 vs. 4)"), Failure::TooLarge);
     check(Status::out_of_range("Error, decoded message length too large: found 5"), Failure::TooLarge);
     check(Status::out_of_range("later"), Failure::Unreachable);
+}
+
+/// As the exporter tells it where tonic has its feature `server`, as here, and where it has not.
+#[test]
+fn what_no_receiver_said_is_no_refusal_whatever_its_code() {
+    for code in ALL_CODES {
+        let text = format!("TonicTracesClient export failed with gRPC code: {code:?}: transport error: broken pipe");
+        let error = refused(&text, "larger than", &[]);
+        assert_eq!(error, SendError::new(Failure::Unreachable, "no answer: transport error: broken pipe"));
+    }
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! A connection of gRPC that breaks, in the ways of HTTP/2.
+
+use std::io::{Read, Result, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use otel_trace::otlp::Protocol;
+
+use crate::grpc_receiver::GrpcReceiver;
+use crate::program::{build, by_reason, end, names, patient};
+
+const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+/// `:status 200`, and more to come.
+const HEADERS: &[u8] = b"\0\0\x01\x01\x04\0\0\0\x01\x88";
+/// The stream has ended, and nobody said how.
+const EMPTY: &[u8] = b"\0\0\0\0\x01\0\0\0\x01";
+/// Of an internal error.
+const RESET: &[u8] = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x02";
+/// Of an internal error; no stream was looked at.
+const GOAWAY: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x02";
+/// It is to go on elsewhere, with all of its streams.
+const GOAWAY_GRACEFULLY: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// Listens before a receiver: the first connection gets this for an answer to its first message, and is closed; the
+/// next ones go through.
+fn front(receiver: SocketAddr, answer: &'static [&'static [u8]]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut first = listener.accept().unwrap().0;
+        break_off(&mut first, answer).unwrap();
+        drop(first);
+        for connection in listener.incoming() {
+            pass(connection.unwrap(), receiver);
+        }
+    });
+    address
+}
+
+fn break_off(connection: &mut TcpStream, answer: &[&[u8]]) -> Result<()> {
+    connection.read_exact(&mut [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()])?;
+    connection.write_all(SETTINGS)?;
+    loop {
+        let mut head = [0; 9];
+        connection.read_exact(&mut head)?;
+        let [a, b, c, kind, flags, ..] = head;
+        let length = u32::from_be_bytes([0, a, b, c]);
+        connection.read_exact(&mut vec![0; length.try_into().unwrap()])?;
+        // The end of the message.
+        if kind == 0 && flags & 1 == 1 {
+            return connection.write_all(&answer.concat());
+        }
+    }
+}
+
+fn pass(client: TcpStream, receiver: SocketAddr) {
+    let server = TcpStream::connect(receiver).unwrap();
+    for (from, to) in [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))] {
+        let (mut from, mut to) = (from.unwrap(), to.unwrap());
+        thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+    }
+}
+
+#[track_caller]
+fn all_arrive_after(answer: &'static [&'static [u8]]) {
+    let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
+    let endpoint = format!("http://{}", front(receiver.address(), answer));
+    let (otlp, guard, heard) = build(patient().endpoint(endpoint).protocol(Protocol::Grpc));
+    end(&otlp, 0..3);
+    let _ = otlp.flush();
+    end(&otlp, 3..5);
+    drop(guard);
+    assert_eq!(by_reason(&heard), []);
+    let received: Vec<_> = receiver.stop().into_iter().map(|message| message.spans).collect();
+    assert_eq!(received, [names(0..3), names(3..5)]);
+    assert_eq!((otlp.stats().exported, otlp.stats().dropped()), (5, 0));
+}
+
+#[test]
+fn a_connection_that_is_closed_is_made_anew() {
+    all_arrive_after(&[]);
+    all_arrive_after(&[HEADERS]);
+}
+
+#[test]
+fn a_message_that_is_reset_is_sent_again() {
+    all_arrive_after(&[RESET]);
+    all_arrive_after(&[HEADERS, RESET]);
+    all_arrive_after(&[HEADERS, EMPTY]);
+}
+
+#[test]
+fn a_receiver_that_goes_away_is_found_when_it_is_back() {
+    all_arrive_after(&[GOAWAY]);
+    all_arrive_after(&[HEADERS, GOAWAY]);
+    all_arrive_after(&[GOAWAY_GRACEFULLY]);
+}
