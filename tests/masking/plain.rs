@@ -33,8 +33,9 @@ fn ordinary_code_prose_and_bundles_stay_as_they_are() {
     for path in paths {
         let text = std::fs::read(&path).unwrap();
         let mut masked = text.clone();
-        let is_masking_itself = path.to_string_lossy().contains("src/bundle/mask");
-        if !is_masking_itself {
+        // Their own tests have passwords in them, to be taken out.
+        let has_secrets = ["src/bundle/mask", "src/otlp/pipeline/endpoint.rs", "src/otlp/export/options.rs"];
+        if !has_secrets.iter().any(|it| path.to_string_lossy().contains(it)) {
             masking.body(&mut masked, false);
             assert!(masked == text, "{}: {}", path.display(), difference(&text, &masked));
         }

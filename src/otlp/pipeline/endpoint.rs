@@ -106,8 +106,8 @@ mod tests {
         check(Some("https://a/b/"), "https://a/b/v1/traces");
         check(Some("http://a:1/v1/traces"), "http://a:1/v1/traces");
         check(Some("http://a:1/b/v1/metrics/"), "http://a:1/b/v1/traces");
-        check(Some("http://a:1/?api-key=k"), "http://a:1/v1/traces?api-key=k");
-        check(Some("http://a:1?api-key=k/"), "http://a:1/v1/traces?api-key=k/");
+        check(Some("http://a:1/?tenant=k"), "http://a:1/v1/traces?tenant=k");
+        check(Some("http://a:1?tenant=k/"), "http://a:1/v1/traces?tenant=k/");
         check(Some("http://a:1/b/v1/traces/?a=b&c=d"), "http://a:1/b/v1/traces?a=b&c=d");
     }
 
@@ -117,7 +117,7 @@ mod tests {
         check("http://localhost:4318/v1/traces", "http://localhost:4318/v1/traces");
         check("http://user:p@w@a:1/b@c", "http://a:1/b@c");
         check("user:pw@a:1", "a:1");
-        check("https://a/b?api-key=k", "https://a/b?…");
+        check("https://a/b?tenant=k", "https://a/b?…");
         check("http://user:pw@a?x=http://b/", "http://a?…");
         let bad = "endpoint is `ftp://a/?…`: it can be a URL like `http://localhost:4318`, with `http` or `https`";
         let none = Variables::default();
