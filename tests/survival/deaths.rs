@@ -113,12 +113,19 @@ impl Victim {
     }
 }
 
-/// Never ends, and goes deeper with each step.
-struct Endless;
+/// Goes deeper with each step, for longer than any stack. An optimizer must not see that it never comes back: it would make
+/// a loop of it.
+struct Deep(u64);
 
-impl Serialize for Endless {
+impl Serialize for Deep {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq([Self])
+        if black_box(self.0) == u64::MAX {
+            return serializer.serialize_unit();
+        }
+        let frame = black_box([self.0; 32]);
+        let serialized = serializer.collect_seq([Self(self.0 + 1)]);
+        black_box(&frame);
+        serialized
     }
 }
 
@@ -175,7 +182,7 @@ pub(crate) fn victim(role: &str) {
         },
         Death::Aborts => abort(),
         Death::Exits => exit(7),
-        Death::OverflowsItsStack => work::record_body(&Endless),
+        Death::OverflowsItsStack => work::record_body(&Deep(0)),
         Death::RunsOutOfMemory => loop {
             // Not touched: what is used up is the address space.
             std::mem::forget(black_box(Vec::<u8>::with_capacity(1 << 20)));
