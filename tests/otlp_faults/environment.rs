@@ -322,7 +322,7 @@ fn exporters_that_are_not_ours_are_said_and_ignored() {
     let receiver = Receiver::start(|_, _| Answer::taken());
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url());
     let ignored = |name: &str, value: &str| {
-        format!("otel-trace: {name} is `{value}`: only `otlp` and `none` are supported here; it is ignored")
+        format!("otel-trace: {name} is `{value}`: only `otlp` and `none` are supported here; nothing is exported by it")
     };
     let (traces, metrics) = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER");
     let console = run(test, &[endpoint, (traces, "console")]);

@@ -77,8 +77,8 @@ async fn main() -> ExitCode {
 /// A run with the recorder on: three lines, and whatever happens leaves a bundle. Two more, and a backend of
 /// OpenTelemetry has it too, where the environment names one.
 async fn record(config: Config) -> Result<ExitCode> {
-    let (recorder, guard) = Recorder::builder().root(&config.traces).build()?;
     let exporting = Otlp::from_env()?;
+    let (recorder, guard) = Recorder::builder().root(&config.traces).build()?;
     let bridge = exporting.as_ref().map(|(otlp, _guard)| otlp.bridge(&recorder).with_filter(LevelFilter::INFO));
     let layer = recorder.layer().with_filter(recorder.filter());
     tracing_subscriber::registry().with(bridge).with(layer).init();

@@ -23,9 +23,9 @@ pub(super) fn resolve(
         (None, None) => ("endpoint", default(protocol)),
     };
     match protocol {
-        Protocol::HttpProtobuf if setting == names[0] => parse(setting, text),
-        Protocol::HttpProtobuf => parse(setting, &with_path(text, signal)),
-        Protocol::Grpc => parse(setting, &with_scheme(text, signal, variables)?),
+        Protocol::HttpProtobuf if setting == names[0] => parse(setting, text, text),
+        Protocol::HttpProtobuf => parse(setting, text, &with_path(text, signal)),
+        Protocol::Grpc => parse(setting, text, &with_scheme(text, signal, variables)?),
     }
 }
 
@@ -74,12 +74,13 @@ fn with_scheme(text: &str, signal: Signal, variables: &Variables) -> Result<Stri
     Ok(format!("{}://{text}", if is_insecure { "http" } else { "https" }))
 }
 
-fn parse(setting: &str, text: &str) -> Result<Uri, OtlpError> {
+/// What is wrong is told of what was said, not of what was made of it.
+fn parse(setting: &str, said: &str, text: &str) -> Result<Uri, OtlpError> {
     let allowed = "a URL like `http://localhost:4318`, with `http` or `https`";
-    let url: Uri = text.parse().map_err(|_| OtlpError::value(setting, shown(text), allowed))?;
+    let url: Uri = text.parse().map_err(|_| OtlpError::value(setting, shown(said), allowed))?;
     let has_scheme = url.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
     if !has_scheme || url.host().is_none_or(str::is_empty) {
-        return Err(OtlpError::value(setting, shown(text), allowed));
+        return Err(OtlpError::value(setting, shown(said), allowed));
     }
     Ok(url)
 }

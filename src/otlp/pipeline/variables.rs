@@ -50,9 +50,9 @@ impl Variables {
             match exporter {
                 "otlp" => has_otlp = true,
                 "none" => {}
-                other => {
-                    tell(format_args!("{name} is `{other}`: only `otlp` and `none` are supported here; it is ignored"))
-                }
+                other => tell(format_args!(
+                    "{name} is `{other}`: only `otlp` and `none` are supported here; nothing is exported by it"
+                )),
             }
         }
         Ok(Some(has_otlp))
