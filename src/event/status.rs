@@ -44,6 +44,19 @@ pub enum ExecutionStatus {
     Aborted,
 }
 
+impl ExecutionStatus {
+    /// The word for it on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
 impl From<RolloutStatus> for ExecutionStatus {
     fn from(status: RolloutStatus) -> Self {
         match status {
@@ -71,4 +84,30 @@ pub enum CellStatus {
     Failed,
     /// The script was stopped.
     Terminated,
+}
+
+impl CellStatus {
+    /// The word for it on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Yielded => "yielded",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+/// How the script's execution stands where its cell stands so.
+impl From<CellStatus> for ExecutionStatus {
+    fn from(status: CellStatus) -> Self {
+        match status {
+            CellStatus::Completed => Self::Completed,
+            CellStatus::Failed => Self::Failed,
+            CellStatus::Terminated => Self::Cancelled,
+            CellStatus::Starting | CellStatus::Running | CellStatus::Yielded => Self::Running,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use opentelemetry::{KeyValue, StringValue, Value};
 
 use super::tool::{tool_name, tool_type};
-use crate::event::{CellStatus, ExecutionStatus, ToolKind, Usage};
+use crate::event::{ExecutionStatus, ToolKind, Usage};
 use crate::otlp::attribute;
 use crate::otlp::error_type::error_type;
 use crate::otlp::kind::Kind;
@@ -23,27 +23,6 @@ pub(super) fn of(facts: &SpanFacts, kind: Kind, mapping: Mapping) -> Vec<KeyValu
         What::Compaction(compaction) => attributes.compaction(compaction),
     }
     attributes.list
-}
-
-fn status_name(status: ExecutionStatus) -> &'static str {
-    match status {
-        ExecutionStatus::Running => "running",
-        ExecutionStatus::Completed => "completed",
-        ExecutionStatus::Failed => "failed",
-        ExecutionStatus::Cancelled => "cancelled",
-        ExecutionStatus::Aborted => "aborted",
-    }
-}
-
-fn cell_status_name(status: CellStatus) -> &'static str {
-    match status {
-        CellStatus::Starting => "starting",
-        CellStatus::Running => "running",
-        CellStatus::Yielded => "yielded",
-        CellStatus::Completed => "completed",
-        CellStatus::Failed => "failed",
-        CellStatus::Terminated => "terminated",
-    }
 }
 
 /// Attributes while they are put together.
@@ -102,7 +81,7 @@ impl Attributes {
             self.put(attribute::CONVERSATION_ID, thread_id.as_arc().clone());
         }
         self.maybe(attribute::TURN_ID, turn_id.as_ref().map(|id| id.as_arc().clone()));
-        self.put(attribute::STATUS, status_name(*status));
+        self.put(attribute::STATUS, status.name());
         match status {
             ExecutionStatus::Failed => {
                 let error = error.as_deref().unwrap_or_default();
@@ -189,7 +168,7 @@ impl Attributes {
     fn cell(&mut self, facts: &CellFacts) {
         let CellFacts { call_id, status } = facts;
         self.put(attribute::TOOL_CALL_ID, call_id.as_arc().clone());
-        self.put(attribute::CODE_CELL_STATUS, cell_status_name(*status));
+        self.put(attribute::CODE_CELL_STATUS, status.name());
     }
 
     fn compaction(&mut self, facts: &CompactionFacts) {

@@ -124,14 +124,8 @@ impl Gathered {
         if let Some(What::CodeCell(cell)) = self.facts.as_mut().map(|facts| &mut facts.what) {
             cell.status = status;
         }
-        let execution = match status {
-            CellStatus::Completed => ExecutionStatus::Completed,
-            CellStatus::Failed => ExecutionStatus::Failed,
-            CellStatus::Terminated => ExecutionStatus::Cancelled,
-            CellStatus::Starting | CellStatus::Running | CellStatus::Yielded => ExecutionStatus::Running,
-        };
         if is_last {
-            self.end(said, execution, None);
+            self.end(said, status.into(), None);
         }
     }
 

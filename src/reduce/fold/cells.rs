@@ -173,13 +173,7 @@ impl Cells {
         let CodeCellEnded { runtime_cell_id, status, response_payload } = event;
         let payload = response_payload.as_ref().map(|body| &body.raw_payload_id);
         let Some(cell) = self.known(at, runtime_cell_id, payload, lives, problems) else { return };
-        let execution = match status {
-            CellStatus::Completed => ExecutionStatus::Completed,
-            CellStatus::Failed => ExecutionStatus::Failed,
-            CellStatus::Terminated => ExecutionStatus::Cancelled,
-            CellStatus::Starting | CellStatus::Running | CellStatus::Yielded => ExecutionStatus::Running,
-        };
-        if let Err(Late) = cell.window.end(End { when: at.when, status: execution }, None) {
+        if let Err(Late) = cell.window.end(End { when: at.when, status: (*status).into() }, None) {
             let message = format!("code cell {runtime_cell_id} ends after its end; the first end stands");
             problems.add(at, Code::LateEnd, message, payload);
             return;
