@@ -24,7 +24,8 @@ use super::{Cli, Status, bundles, say};
 ///
 /// Every thread, turn, inference call, tool call, code cell and compaction request becomes a span with its own times,
 /// status, parent and links. Spans that were exported live keep their ids; the others get ids that follow from the bundle,
-/// so that exporting again gives the same trace. The ids of the traces go to stdout, what was sent to stderr.
+/// so that exporting again gives the same trace. Jaeger keeps both copies of a span that it receives twice: choose one way
+/// for each run, live or this command. The ids of the traces go to stdout, what was sent to stderr.
 ///
 /// What was said stays in the bundle unless --content is given: messages, instructions, arguments and results of tools.
 #[derive(Debug, clap::Args)]
@@ -46,7 +47,10 @@ Examples:
   otel-trace export traces/trace-1 --content --service my-agent
   otel-trace export traces/trace-1 --endpoint http://localhost:4317 --protocol grpc
   otel-trace export traces/trace-1 --endpoint https://otlp.example.com --header \"authorization=Bearer $TOKEN\"
-  otel-trace export traces/trace-1 --format otlp-json run.json    for an upload in Jaeger's UI")]
+  otel-trace export traces/trace-1 --format otlp-json run.json    for the tab Upload of Jaeger's search page
+
+To see it in Jaeger, open http://localhost:16686/trace/<the printed id>. The tab GenAI of a call of
+the model is the conversation, where --content was given; Details has the attributes and links.")]
 pub(super) struct Args {
     /// Bundles, directories with manifest.json and trace.jsonl, or archives of them; or directories that hold bundles
     #[arg(required = true, value_name = "BUNDLE")]

@@ -30,7 +30,8 @@ Examples:
   otel-trace locate 4bf92f3577b34da6a3ce929d0e0e4736/00f067aa0ba902b7 traces
   otel-trace locate 4bf92f3577b34da6a3ce929d0e0e4736/00f067aa0ba902b7 | grep ^payload | cut -f3")]
 pub(super) struct Args {
-    /// The id of a trace, or of a span in it: 32 hexadecimal digits, then `/` and 16
+    /// The id of a trace, or of a span in it: 32 hexadecimal digits, then `/` and 16. Jaeger's address bar has the whole
+    /// trace id, the header of its trace page only the beginning
     #[arg(value_name = "TRACE ID[/SPAN ID]")]
     wanted: Wanted,
 
