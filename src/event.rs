@@ -49,7 +49,7 @@ pub use rollout::{RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, Turn
 pub use status::{CellStatus, ExecutionStatus, RolloutStatus};
 #[cfg(test)]
 pub(crate) use time::READS;
-pub use time::{Seq, UnixMillis};
+pub use time::{Seq, Timestamp, UnixMillis};
 pub use tool::{
     McpToolCallCorrelationAssigned, Requester, ToolCallEnded, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
     ToolCallStarted, ToolKind, ToolSummary,

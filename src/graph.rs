@@ -35,6 +35,7 @@ pub use compaction::{Compaction, CompactionRequest};
 pub(crate) use conversation::Delivery;
 pub use conversation::{AgentMessage, Channel, Content, Item, ItemKind, Part, Producer, Role};
 pub use diagnostic::{Diagnostic, Severity};
+pub(crate) use edge::AgentResult;
 pub use edge::{Anchor, Edge, EdgeKind};
 pub use evidence::{Evidence, LiveSpan};
 pub use id::{CellId, ItemId, OperationId, TerminalId};
@@ -98,6 +99,8 @@ pub struct Graph {
     pub child_processes: Table<ThreadId, ChildProcess>,
     /// What went between agents of this bundle.
     pub edges: Table<EdgeId, Edge>,
+    /// Results of spawned threads in the order they were observed, delivered or not. Not in `state.json`.
+    pub(crate) agent_results: Vec<AgentResult>,
     /// Every body that an event names.
     pub raw_payloads: Table<RawPayloadId, PayloadRef>,
     /// What was wrong with the evidence, by seq, then code.

@@ -14,8 +14,8 @@ use std::thread;
 use common::{Bundle, child, role};
 use otel_trace::bundle::{ErrorKind, Manifest, Reader, Tally, Writer, WriterOptions};
 use otel_trace::event::{
-    Event, EventContext, Other, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStatus, ThreadEnded, TurnStarted,
-    UnixMillis,
+    Event, EventContext, Other, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStatus, ThreadEnded, Timestamp,
+    TurnStarted, UnixMillis,
 };
 use otel_trace::{Body, BodyBuf, BodyError, Exact, Json, Limits, Lost, PayloadKind, Redact, Store};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn numbered(thread: usize, n: usize) -> Event {
 }
 
 fn append(writer: &Writer, event: &Event) -> Result<u64, Lost> {
-    writer.append(UnixMillis::now(), &EventContext::default(), event).map(|seq| seq.0)
+    writer.append(Timestamp::now(), &EventContext::default(), event).map(|seq| seq.0)
 }
 
 #[test]

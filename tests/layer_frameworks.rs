@@ -98,7 +98,7 @@ fn what_a_call_says_late_is_in_its_start_and_its_end() {
     assert_eq!(call.response_id.as_ref().map(|id| id.as_str()), Some("resp-1"));
     let usage = call.usage.unwrap();
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.reasoning_output_tokens), (7, 5, 3));
-    let delay = call.first_token_at.unwrap().millis_since(call.window.started.at);
+    let delay = call.first_token_at.unwrap().millis_since(call.window.started.at.unix_ms());
     assert!((200..=250).contains(&delay), "{delay}");
     assert_eq!((call.request_len(), call.response_item_ids.len()), (1, 1));
 }

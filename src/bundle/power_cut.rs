@@ -8,7 +8,7 @@ use std::thread;
 
 use super::mem_disk::{Doing, MemDisk};
 use super::{Durability, Json, Manifest, Reader, Store, SyncEvery, Writer, WriterOptions};
-use crate::event::{Event, EventContext, PayloadKind, ProtocolEventObserved, UnixMillis};
+use crate::event::{Event, EventContext, PayloadKind, ProtocolEventObserved, Timestamp, UnixMillis};
 
 /// The directory of bundles: made with the first.
 const ROOT: &str = "/made/on/the/way";
@@ -69,7 +69,7 @@ impl Program {
 fn record(writer: &Writer, number: u64) {
     let stored = writer.put(&"t".into(), PayloadKind::InferenceRequest, &Json(&body(number))).expect("stored");
     let event = ProtocolEventObserved { event_type: number.to_string(), event_payload: stored.reference };
-    writer.append(UnixMillis::now(), &EventContext::default(), &event.into()).expect("written");
+    writer.append(Timestamp::now(), &EventContext::default(), &event.into()).expect("written");
 }
 
 /// What survived.
@@ -202,7 +202,7 @@ fn a_disk_that_refuses_to_be_forced_is_told_and_nothing_is_lost_while_it_goes_on
         let writer = program.writer();
         program.disk.plant(|_, doing| if doing == Doing::Sync { Err(io_error()) } else { Ok(()) });
         record(&writer, 1);
-        writer.finish(UnixMillis::now());
+        writer.finish(Timestamp::now());
         let stats = program.options.tally.stats();
         assert!(stats.unsynced > 0 && stats.lost() == 0, "{stats:?}");
         program.disk.mend();

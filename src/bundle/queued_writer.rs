@@ -11,7 +11,7 @@ use super::queue::NotTaken;
 use super::told::Told;
 use super::writer::Stored;
 use super::{Bounds, Lost, Manifest, ReadyBody, Writer, WriterOptions};
-use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, UnixMillis};
+use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, Timestamp};
 
 /// A bundle that another thread writes, in the order in which it is told.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl QueuedWriter {
     }
 
     /// Has an event written, whose texts went through [`WriterOptions::text`].
-    pub(super) fn append_redacted(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<(), Lost> {
+    pub(super) fn append_redacted(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<(), Lost> {
         if let Some(fill) = &self.0.fill
             && let Err(full) = fill.takes(event.kind(), self.0.held())
         {
@@ -105,7 +105,7 @@ impl QueuedWriter {
     }
 
     /// Has the event written that is the last.
-    pub(super) fn append_last(&self, at: UnixMillis, event: &Event) {
+    pub(super) fn append_last(&self, at: Timestamp, event: &Event) {
         let _ = self.0.push(Task::AppendLast { at, event: event.clone() }, mem::size_of::<Task>());
     }
 
@@ -118,12 +118,12 @@ impl QueuedWriter {
         self.0.lose(what, reason);
         // As in `Writer`: with the first that was not taken.
         if self.0.is_full() && !self.0.said_full.swap(true, Ordering::Relaxed) {
-            let _ = self.0.push(Task::SayLost { at: UnixMillis::now() }, 0);
+            let _ = self.0.push(Task::SayLost { at: Timestamp::now() }, 0);
         }
         what
     }
 
-    pub(super) fn finish(&self, at: UnixMillis) {
+    pub(super) fn finish(&self, at: Timestamp) {
         let _ = self.0.push(Task::Finish { at }, 0);
     }
 }
@@ -250,10 +250,10 @@ impl About {
 enum Task {
     Create,
     Store { number: u64, thread: ThreadId, ready: ReadyBody, reference: PayloadRef },
-    Append { at: UnixMillis, context: EventContext, event: Event },
-    AppendLast { at: UnixMillis, event: Event },
-    SayLost { at: UnixMillis },
-    Finish { at: UnixMillis },
+    Append { at: Timestamp, context: EventContext, event: Event },
+    AppendLast { at: Timestamp, event: Event },
+    SayLost { at: Timestamp },
+    Finish { at: Timestamp },
 }
 
 impl Task {
@@ -368,7 +368,7 @@ mod tests {
     use super::*;
     use crate::bundle::mem_disk::MemDisk;
     use crate::bundle::{Durability, Json, Limits, Store};
-    use crate::event::{PayloadKind, ProtocolEventObserved};
+    use crate::event::{PayloadKind, ProtocolEventObserved, UnixMillis};
 
     #[test]
     fn nothing_is_held_of_bodies_whose_events_did_not_fit() {
@@ -394,7 +394,7 @@ mod tests {
             let body = options.ready(PayloadKind::ProtocolEvent, &Json("said"));
             let Ok(stored) = writer.store(&"t".into(), body) else { continue };
             let event = ProtocolEventObserved { event_type: "e".to_owned(), event_payload: stored.reference };
-            let _ = writer.append_redacted(UnixMillis(6), &EventContext::default(), &event.into());
+            let _ = writer.append_redacted(UnixMillis(6).into(), &EventContext::default(), &event.into());
         }
         drop(door);
         options.queue.finish(Duration::from_secs(600));

@@ -6,7 +6,7 @@ use super::queued_writer::QueuedWriter;
 use super::unwritten::Unwritten;
 use super::writer::Stored;
 use super::{Body, Durability, Error, Lost, Manifest, ReadyBody, Writer, WriterOptions};
-use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, UnixMillis};
+use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, Timestamp};
 
 /// The writer of a bundle, as the recorder's durability wants it.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Sink {
     /// See [`Writer::append_redacted`]. Gives the event's place where it is known by now.
     pub(crate) fn append_redacted(
         &self,
-        at: UnixMillis,
+        at: Timestamp,
         context: &EventContext,
         event: &Event,
     ) -> Result<Option<Seq>, Lost> {
@@ -94,7 +94,7 @@ impl Sink {
     }
 
     /// See [`Writer::append_last`].
-    pub(crate) fn append_last(&self, at: UnixMillis, event: &Event) {
+    pub(crate) fn append_last(&self, at: Timestamp, event: &Event) {
         match self {
             Self::Direct(writer) => writer.append_last(at, event),
             Self::Queued(writer) => writer.append_last(at, event),
@@ -126,7 +126,7 @@ impl Sink {
     }
 
     /// See [`Writer::finish`].
-    pub(crate) fn finish(&self, at: UnixMillis) {
+    pub(crate) fn finish(&self, at: Timestamp) {
         match self {
             Self::Direct(writer) => writer.finish(at),
             Self::Queued(writer) => writer.finish(at),

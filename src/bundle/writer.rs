@@ -24,7 +24,7 @@ use super::{
 };
 use crate::event::{
     Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId,
-    UnixMillis,
+    Timestamp,
 };
 
 /// A body that is in the store.
@@ -203,7 +203,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Lost`] where it could not be written. It has been counted and told.
-    pub fn append(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+    pub fn append(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         let kind = event.kind();
         let redacted = event_text::changed(event, |said| self.options.redacted(kind, said.as_str()));
         self.append_redacted(at, context, &redacted)
@@ -214,7 +214,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Lost`] where it could not be written. It has been counted and told.
-    pub(crate) fn append_redacted(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+    pub(crate) fn append_redacted(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         if let Some(fill) = &self.fill
             && let Err(full) = fill.takes(event.kind(), self.held())
         {
@@ -237,7 +237,7 @@ impl Writer {
 
     /// Says what could not be written. Without that the log must not say that the run has ended: it would be taken for
     /// all of it.
-    fn say_all(&self, at: UnixMillis) -> io::Result<()> {
+    fn say_all(&self, at: Timestamp) -> io::Result<()> {
         if self.log.is_linked() && !self.store.is_there() {
             self.lose(Lost::Bundle, &io::Error::other("its bodies were deleted while they were written"));
         }
@@ -256,11 +256,11 @@ impl Writer {
         self.fill.as_ref().is_some_and(|fill| fill.has_room(self.held()).is_err())
     }
 
-    fn append_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+    fn append_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         self.try_line(at, context, event).map_err(|not_written| self.lose_event(event, not_written))
     }
 
-    fn try_line(&self, at: UnixMillis, context: &EventContext, event: &Event) -> Result<Seq, NotWritten> {
+    fn try_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, NotWritten> {
         self.wake_log();
         let line = RecordBody::new(at, &self.manifest.rollout_id, context, event);
         let seq = unpanicked(|| self.log.append(&line))?;
@@ -288,7 +288,7 @@ impl Writer {
 
     /// Appends the event after which the log takes no other: those are counted as late. What could not be written
     /// before is said before it; where it can't be, the log is closed without an end.
-    pub(crate) fn append_last(&self, at: UnixMillis, event: &Event) {
+    pub(crate) fn append_last(&self, at: Timestamp, event: &Event) {
         if let Err(unsaid) = self.say_all(at) {
             self.log.close();
             self.lose(Lost::Event(event.kind()), &unsaid);
@@ -318,7 +318,7 @@ impl Writer {
     /// and the process may not live to see it.
     fn say_full(&self) {
         if self.is_full() && !self.said_full.load(Ordering::Relaxed) {
-            self.say_gap(UnixMillis::now());
+            self.say_gap(Timestamp::now());
         }
     }
 
@@ -332,7 +332,7 @@ impl Writer {
     }
 
     /// Says what could not be written, where that can be said.
-    pub(super) fn say_lost(&self, at: UnixMillis) {
+    pub(super) fn say_lost(&self, at: Timestamp) {
         if self.has_gap.load(Ordering::Relaxed) && !self.log.is_closed() {
             self.say_gap(at);
         }
@@ -345,7 +345,7 @@ impl Writer {
     }
 
     /// Writes down what could not be written before.
-    fn say_gap(&self, at: UnixMillis) {
+    fn say_gap(&self, at: Timestamp) {
         let gap = {
             let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
             self.has_gap.store(false, Ordering::Relaxed);
@@ -370,7 +370,7 @@ impl Writer {
 
     /// Says what can still be said, and whether the bundle is still where it was made: lines written to a log that
     /// was deleted go nowhere, and nothing but a look tells.
-    pub fn finish(&self, at: UnixMillis) {
+    pub fn finish(&self, at: Timestamp) {
         self.say_lost(at);
         if !self.log.is_linked() {
             let reason = format!("{} was deleted while it was written", self.path.display());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::variant::BadEvent;
-use super::{Event, OtelSpanId, OtelTraceId, RolloutId, Seq, ThreadId, TurnId, UnixMillis};
+use super::{Event, OtelSpanId, OtelTraceId, RolloutId, Seq, ThreadId, Timestamp, TurnId, UnixMillis};
 
 /// The version of every line and manifest that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -39,7 +39,7 @@ pub struct Record {
     /// Its place.
     pub seq: Seq,
     /// When it was observed.
-    pub at: UnixMillis,
+    pub at: Timestamp,
     /// The run.
     pub rollout_id: RolloutId,
     /// What it happened in.
@@ -51,8 +51,9 @@ pub struct Record {
 /// A line without its place: what is serialised before the writer's lock is taken.
 #[derive(Debug, Serialize)]
 pub struct RecordBody<'a> {
-    #[serde(rename = "wall_time_unix_ms")]
-    at: UnixMillis,
+    wall_time_unix_ms: UnixMillis,
+    #[serde(skip_serializing_if = "is_zero")]
+    wall_time_sub_ms_ns: u32,
     rollout_id: &'a RolloutId,
     thread_id: &'a Option<ThreadId>,
     codex_turn_id: &'a Option<TurnId>,
@@ -67,10 +68,11 @@ pub struct RecordBody<'a> {
 
 impl<'a> RecordBody<'a> {
     /// The line that says `event`.
-    pub fn new(at: UnixMillis, rollout_id: &'a RolloutId, context: &'a EventContext, event: &'a Event) -> Self {
+    pub fn new(at: Timestamp, rollout_id: &'a RolloutId, context: &'a EventContext, event: &'a Event) -> Self {
         let EventContext { thread_id, turn_id, span } = context;
         Self {
-            at,
+            wall_time_unix_ms: at.unix_ms(),
+            wall_time_sub_ms_ns: at.sub_ms_ns(),
             rollout_id,
             thread_id,
             codex_turn_id: turn_id,
@@ -80,6 +82,10 @@ impl<'a> RecordBody<'a> {
             otel_parent_span_id: span.as_ref().and_then(|span| span.parent_span_id.as_ref()),
         }
     }
+}
+
+fn is_zero(nanos: &u32) -> bool {
+    *nanos == 0
 }
 
 impl Serialize for Record {
@@ -102,6 +108,8 @@ struct Line<'a> {
     schema_version: u32,
     seq: Seq,
     wall_time_unix_ms: UnixMillis,
+    #[serde(default)]
+    wall_time_sub_ms_ns: Option<i64>,
     rollout_id: RolloutId,
     #[serde(default)]
     thread_id: Option<ThreadId>,
@@ -145,9 +153,10 @@ impl Record {
         let parent_span_id = read.otel_parent_span_id;
         let ids = read.otel_trace_id.zip(read.otel_span_id);
         let span = ids.map(|(trace_id, span_id)| SpanRef { trace_id, span_id, parent_span_id });
+        let sub_ms_ns = read.wall_time_sub_ms_ns.and_then(|nanos| u32::try_from(nanos).ok()).unwrap_or(0);
         Ok(Self {
             seq: read.seq,
-            at: read.wall_time_unix_ms,
+            at: Timestamp::new(read.wall_time_unix_ms, sub_ms_ns),
             rollout_id: read.rollout_id,
             context: EventContext { thread_id: read.thread_id, turn_id: read.codex_turn_id, span },
             event,

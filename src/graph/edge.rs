@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Evidence, ItemId};
-use crate::event::{EdgeId, RawPayloadId, ThreadId, ToolCallId, UnixMillis};
+use crate::event::{EdgeId, RawPayloadId, Seq, ThreadId, ToolCallId, TurnId, UnixMillis};
 
 /// A way that information went between agents.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +29,17 @@ pub struct Edge {
     /// What it rests on.
     #[serde(skip)]
     pub evidence: Evidence,
+}
+
+/// The observation that a turn of a spawned thread reported its result to another thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AgentResult {
+    pub(crate) child_thread_id: ThreadId,
+    /// The turn whose result it is.
+    pub(crate) child_turn_id: TurnId,
+    /// The thread that received the result.
+    pub(crate) parent_thread_id: ThreadId,
+    pub(crate) observed_seq: Seq,
 }
 
 /// What went between agents.

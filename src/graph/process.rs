@@ -40,7 +40,7 @@ impl Serialize for ChildProcess {
             Some(id) => fields.serialize_field("tool_call_id", id)?,
             None => fields.skip_field("tool_call_id")?,
         }
-        fields.serialize_field("spawned_at_unix_ms", &spawned.at)?;
+        fields.serialize_field("spawned_at_unix_ms", &spawned.at.unix_ms())?;
         fields.serialize_field("seq", &spawned.seq)?;
         fields.end()
     }

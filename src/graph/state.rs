@@ -67,6 +67,7 @@ impl Serialize for State<'_> {
             parent,
             child_processes,
             edges,
+            agent_results: _,
             raw_payloads,
             diagnostics,
         } = self.graph;

@@ -3,13 +3,13 @@
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::event::{ExecutionStatus, Seq, UnixMillis};
+use crate::event::{ExecutionStatus, Seq, Timestamp};
 
 /// An event's place in both clocks of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// The wall clock, for display and latency.
-    pub at: UnixMillis,
+    pub at: Timestamp,
     /// The causal order.
     pub seq: Seq,
 }
@@ -36,9 +36,9 @@ impl Serialize for Window {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { started, ended, status } = self;
         let mut fields = serializer.serialize_struct("Window", 5)?;
-        fields.serialize_field("started_at_unix_ms", &started.at)?;
+        fields.serialize_field("started_at_unix_ms", &started.at.unix_ms())?;
         fields.serialize_field("started_seq", &started.seq)?;
-        fields.serialize_field("ended_at_unix_ms", &ended.map(|ended| ended.at))?;
+        fields.serialize_field("ended_at_unix_ms", &ended.map(|ended| ended.at.unix_ms()))?;
         fields.serialize_field("ended_seq", &ended.map(|ended| ended.seq))?;
         fields.serialize_field("status", status)?;
         fields.end()

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
 
-use crate::event::{
-    Event, EventContext, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId, TraceId, UnixMillis,
-};
+use crate::event::{Event, EventContext, PayloadKind, RawPayloadId, SpanRef, ThreadId, Timestamp, ToolCallId, TraceId};
 
 /// What exports the spans of a recorder's subscribers.
 pub(crate) trait LiveSpans: Debug + Send + Sync {
@@ -41,7 +39,7 @@ pub(crate) struct Said<'a> {
     pub(crate) recording: &'a TraceId,
     /// The name of the bundle's directory, where there is one.
     pub(crate) bundle: Option<&'a str>,
-    pub(crate) at: UnixMillis,
+    pub(crate) at: Timestamp,
     pub(crate) context: &'a EventContext,
 }
 

@@ -17,14 +17,14 @@ use super::window::{End, InferenceWindow};
 use super::windows::{Surroundings, Windows, Work};
 use super::wire_event::{WireEvent, WireKind};
 use crate::bundle::Json;
-use crate::event::{PayloadKind, UnixMillis};
+use crate::event::{PayloadKind, Timestamp};
 
 #[derive(Debug)]
 pub(super) struct SpanState {
     recorder: Arc<Inner>,
     layer: LayerNumber,
     metadata: &'static Metadata<'static>,
-    opened_at: UnixMillis,
+    opened_at: Timestamp,
     /// Made by a typed handle, which opens and ends its windows.
     is_handled: bool,
     /// How many clones of the handle there are.
@@ -35,7 +35,7 @@ pub(super) struct SpanState {
     supplied: Arc<Supplied>,
     live: Live,
     /// When the span was first entered, or something first happened in it.
-    touched_at: OnceLock<UnixMillis>,
+    touched_at: OnceLock<Timestamp>,
     fields: Mutex<Option<Arc<Fields>>>,
     windows: OnceLock<Windows>,
     /// What the request was made of.
@@ -59,7 +59,7 @@ pub(super) struct Place {
 impl SpanState {
     pub(super) fn new(recorder: Arc<Inner>, place: Place) -> Arc<Self> {
         let Place { layer, metadata, is_handled, parent, supplied, live } = place;
-        let opened_at = UnixMillis::now();
+        let opened_at = Timestamp::now();
         Arc::new(Self {
             recorder,
             layer,
@@ -89,7 +89,7 @@ impl SpanState {
         self.layer
     }
 
-    pub(super) fn opened_at(&self) -> UnixMillis {
+    pub(super) fn opened_at(&self) -> Timestamp {
         self.opened_at
     }
 
@@ -185,7 +185,7 @@ impl SpanState {
             }
             // What a span at the top is in may still be said: it may follow from another.
             // Nor can its start name a live span of which nobody has heard.
-            None if is_complete && self.parent.is_some() && self.begin_live() => self.start(UnixMillis::now()),
+            None if is_complete && self.parent.is_some() && self.begin_live() => self.start(Timestamp::now()),
             None => {}
         }
     }
@@ -208,11 +208,11 @@ impl SpanState {
     /// it first: said later, a tool's call id could link nothing.
     pub(super) fn enter(&self) {
         if !self.is_handled {
-            self.start_unless_unnamed(*self.touched_at.get_or_init(UnixMillis::now));
+            self.start_unless_unnamed(*self.touched_at.get_or_init(Timestamp::now));
         }
     }
 
-    fn start_unless_unnamed(&self, at: UnixMillis) {
+    fn start_unless_unnamed(&self, at: Timestamp) {
         let is_unnamed = || locked(&self.fields).as_ref().is_some_and(|fields| fields.lacks_facts(self.metadata));
         if self.windows.get().is_some() || !is_unnamed() {
             self.start(at);
@@ -222,12 +222,12 @@ impl SpanState {
     /// Something of ours opened below it, or something was said of it.
     pub(super) fn touch(&self) {
         if !self.is_handled {
-            self.start(*self.touched_at.get_or_init(UnixMillis::now));
+            self.start(*self.touched_at.get_or_init(Timestamp::now));
         }
     }
 
     /// Opens the windows if the span says what they are, and starts those whose required facts are known.
-    fn start(&self, at: UnixMillis) {
+    fn start(&self, at: Timestamp) {
         let Some(windows) = self.resolved() else { return };
         self.begin_live();
         let Windows { thread, turn, work } = windows;
@@ -248,7 +248,7 @@ impl SpanState {
     }
 
     /// Starts what the call is in, and the call itself once its request is known.
-    fn start_inference(&self, inference: &Arc<InferenceWindow>, at: UnixMillis) {
+    fn start_inference(&self, inference: &Arc<InferenceWindow>, at: Timestamp) {
         inference.turn().start(at);
         let Some(fields) = locked(&self.fields).clone() else { return };
         inference.know(inference_facts(&fields));

@@ -12,7 +12,7 @@ use super::window::{SessionMetadata, ThreadFacts, ThreadWindow};
 use super::{Call, Thread, ThreadMeta, Window};
 use crate::bundle::mem_disk::{Doing, MemDisk};
 use crate::bundle::{Json, Manifest};
-use crate::event::UnixMillis;
+use crate::event::Timestamp;
 
 /// A place where the disk stalls once, whoever comes there first.
 struct Stall {
@@ -48,9 +48,9 @@ fn nobody_waits_for_the_metadata_of_a_thread_but_who_stores_it() {
     let window = ThreadWindow::new(Arc::clone(&fixture.recorder.0), None, facts, None);
     let stall = Stall::at(&fixture.disk, |path, doing| doing == Doing::Create && path.ends_with("payloads/1.json"));
     thread::scope(|scope| {
-        let stalled = scope.spawn(|| window.start(UnixMillis::now()));
+        let stalled = scope.spawn(|| window.start(Timestamp::now()));
         stall.wait();
-        assert!(window.start(UnixMillis::now()));
+        assert!(window.start(Timestamp::now()));
         window.protocol_event("meanwhile", &Json(&1));
         assert!(!stalled.is_finished());
         stall.door.open();

@@ -6,16 +6,17 @@ mod starts;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::trace::SpanContext;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanContext, SpanId};
 use serde::Deserialize;
 
 use super::ContentPolicy;
 use super::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
-use super::live_run::{Link, LiveRun};
+use super::live_run::{Link, LinkTarget, LiveRun, SpanOrder};
 use super::live_span::Linked;
 use super::span_facts::{SpanFacts, What};
 use crate::event::{
-    Event, ExecutionStatus, PayloadKind, PayloadRef, RawPayloadId, ThreadId, ToolCallId, TraceId, UnixMillis,
+    Event, ExecutionStatus, PayloadKind, PayloadRef, RawPayloadId, ThreadId, Timestamp, ToolCallId, TraceId,
 };
 use crate::layer::live::Said;
 
@@ -24,13 +25,16 @@ pub(super) struct Gathered {
     is_over: bool,
     recording: Option<TraceId>,
     facts: Option<SpanFacts>,
-    started_at: Option<UnixMillis>,
-    ended_at: Option<UnixMillis>,
+    order: SpanOrder,
+    /// The OpenTelemetry span, once it has begun.
+    own: Option<OwnSpan>,
+    started_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
     /// Bodies that no event has named yet.
     bodies: Vec<(RawPayloadId, Digest)>,
-    links: Vec<Linked>,
+    links: Vec<(LinkTarget, KeyValue)>,
     /// The answer that a tool call may be of, should no answer be known to have asked for it.
-    unheard: Option<SpanContext>,
+    unheard: Option<LinkTarget>,
     /// Whether a model asked for the tool call that it is, as far as other calls leave that open.
     may_be_asked_for: bool,
 }
@@ -55,7 +59,31 @@ pub(super) struct SessionDigest {
     model: Option<String>,
 }
 
+/// The OpenTelemetry span that facts are gathered for.
+#[derive(Debug, Clone)]
+pub(super) struct OwnSpan {
+    pub(super) context: SpanContext,
+    pub(super) parent: Option<SpanId>,
+}
+
 impl Gathered {
+    /// Creates the facts of a span that was opened just now.
+    pub(super) fn new(run: &LiveRun) -> Self {
+        Self { order: SpanOrder::opened(run), ..Self::default() }
+    }
+
+    /// Returns the span as other spans may link to it. Returns `None` before it has begun.
+    fn as_target(&self) -> Option<LinkTarget> {
+        Some(LinkTarget { span: self.own.as_ref()?.context.clone(), order: self.order })
+    }
+
+    /// Returns whether the span may link to `target`: never to its parent, and only to a span that started before it, so
+    /// that no chain of parents and links closes a circle. A viewer draws nothing of a circle.
+    fn may_link(&self, target: &LinkTarget) -> bool {
+        let parent = self.own.as_ref().and_then(|own| own.parent);
+        target.order.is_before(self.order) && parent != Some(target.span.span_id())
+    }
+
     /// Reads a body, where anything of its kind is exported.
     pub(super) fn digest(kind: PayloadKind, body: &[u8], content: ContentPolicy) -> Option<Digest> {
         Some(match kind {
@@ -96,20 +124,24 @@ impl Gathered {
     }
 
     /// Everything, once: none where there is nothing.
-    pub(super) fn finish(&mut self, run: &LiveRun) -> Option<(SpanFacts, Vec<Linked>, Duration)> {
+    pub(super) fn finish(&mut self, run: &LiveRun, own: Option<OwnSpan>) -> Option<(SpanFacts, Vec<Linked>, Duration)> {
+        self.own = self.own.take().or(own);
         // An answer may be complete only after what it asked for. One that may have asked for anything comes last.
         let unheard = self.unheard.take();
         self.find_asker(run, unheard.as_ref());
         self.is_over = true;
         self.bodies.clear();
         let facts = self.facts.take()?;
-        let ended_at = self.ended_at.unwrap_or_else(UnixMillis::now);
+        let ended_at = self.ended_at.unwrap_or_else(Timestamp::now);
         let millis = self.started_at.map_or(0, |started_at| ended_at.millis_since(started_at));
-        Some((facts, std::mem::take(&mut self.links), Duration::from_millis(millis)))
+        let mut links = std::mem::take(&mut self.links);
+        links.retain(|(target, _)| self.may_link(target));
+        let links = links.into_iter().map(|(target, why)| (target.span, why)).collect();
+        Some((facts, links, Duration::from_millis(millis)))
     }
 
     /// Links a tool call to the answer that asked for it, if that is known by now.
-    fn find_asker(&mut self, run: &LiveRun, unheard: Option<&SpanContext>) {
+    fn find_asker(&mut self, run: &LiveRun, unheard: Option<&LinkTarget>) {
         let (Some(recording), Some(facts)) = (&self.recording, &self.facts) else { return };
         let What::Tool(tool) = &facts.what else { return };
         if !self.may_be_asked_for {
@@ -121,33 +153,34 @@ impl Gathered {
         self.links.extend(found);
     }
 
-    pub(super) fn add_event(&mut self, run: &LiveRun, own: Option<&SpanContext>, said: Said<'_>, event: &Event) {
+    pub(super) fn add_event(&mut self, run: &LiveRun, own: Option<OwnSpan>, said: Said<'_>, event: &Event) {
         if self.is_over {
             return;
         }
+        self.own = self.own.take().or(own);
         if self.recording.is_none() {
             self.recording = Some(said.recording.clone());
         }
         match event {
-            Event::ThreadStarted(event) => self.thread_started(run, own, said, event),
+            Event::ThreadStarted(event) => self.thread_started(run, said, event),
             Event::ThreadEnded(event) => self.thread_ended(run, said, event),
-            Event::TurnStarted(event) => self.turn_started(said, event),
+            Event::TurnStarted(event) => self.turn_started(run, said, event),
             Event::TurnEnded(event) => self.turn_ended(run, said, event),
-            Event::InferenceStarted(event) => self.inference_started(said, event),
-            Event::InferenceCompleted(event) => self.inference_completed(run, own, said, event),
-            Event::InferenceFailed(event) => self.inference_failed(run, own, said, event),
-            Event::InferenceCancelled(event) => self.inference_cancelled(run, own, said, event),
-            Event::ToolCallStarted(event) => self.tool_started(run, own, said, event),
+            Event::InferenceStarted(event) => self.inference_started(run, said, event),
+            Event::InferenceCompleted(event) => self.inference_completed(run, said, event),
+            Event::InferenceFailed(event) => self.inference_failed(run, said, event),
+            Event::InferenceCancelled(event) => self.inference_cancelled(run, said, event),
+            Event::ToolCallStarted(event) => self.tool_started(run, said, event),
             Event::McpToolCallCorrelationAssigned(event) => self.tool_correlated(event),
             Event::ToolCallRuntimeStarted(event) => self.tool_runtime(&event.runtime_payload),
             Event::ToolCallRuntimeEnded(event) => self.tool_runtime(&event.runtime_payload),
             Event::ToolCallEnded(event) => self.tool_ended(run, said, event),
-            Event::CodeCellStarted(event) => self.cell_started(said, event),
+            Event::CodeCellStarted(event) => self.cell_started(run, said, event),
             Event::CodeCellInitialResponse(event) => {
                 self.cell_said(said, event.status, event.response_payload.as_ref(), false);
             }
             Event::CodeCellEnded(event) => self.cell_said(said, event.status, event.response_payload.as_ref(), true),
-            Event::CompactionRequestStarted(event) => self.compaction_started(said, event),
+            Event::CompactionRequestStarted(event) => self.compaction_started(run, said, event),
             Event::CompactionRequestCompleted(event) => {
                 self.name(&event.response_payload);
                 self.end(said, ExecutionStatus::Completed, None);
@@ -156,7 +189,7 @@ impl Gathered {
                 self.end(said, ExecutionStatus::Failed, Some(event.error.clone()));
             }
             Event::AgentResultObserved(event) => {
-                run.result(said.recording, &event.parent_thread_id, &event.child_thread_id);
+                run.result(said.recording, event);
             }
             Event::RolloutStarted(_)
             | Event::RolloutEnded(_)
@@ -167,10 +200,11 @@ impl Gathered {
     }
 
     /// It is an object. One span is one; a thread and the turn in it are the thread.
-    fn open(&mut self, said: Said<'_>, object_id: Arc<str>, thread_id: ThreadId, what: What) {
+    fn open(&mut self, run: &LiveRun, said: Said<'_>, object_id: Arc<str>, thread_id: ThreadId, what: What) {
         if self.facts.is_some() {
             return;
         }
+        self.order.start(run);
         self.started_at = Some(said.at);
         self.facts = Some(SpanFacts {
             bundle: said.bundle.map(Arc::from),

@@ -1,7 +1,8 @@
 //! What the live spans of a recorder's runs have to know of each other: which of them link to which.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::bridge::is_called;
 use super::live_span::AsLive;
 use super::span_facts::SpanFacts;
 use super::{Mapping, attribute};
-use crate::event::{CallId, ThreadId, ToolCallId, TraceId, TurnId};
+use crate::event::{AgentResultObserved, CallId, ThreadId, ToolCallId, TraceId, TurnId};
 use crate::layer::live::{LiveSpan, LiveSpans, Opened};
 
 /// Takes what a span was, and how long it took.
@@ -29,6 +30,40 @@ pub(super) struct LiveRun {
     /// That of the bridge.
     pub(super) subscriber: OnceLock<WeakDispatch>,
     recordings: Mutex<HashMap<TraceId, Spans>>,
+    /// Counts opened and started spans: the next number of a [`SpanOrder`].
+    next_order: AtomicU64,
+}
+
+/// When a live span was opened and when its operation started, as numbers that count up over a run.
+///
+/// A parent is always opened before its child. A link leads only to a span that was opened *and* started earlier, so
+/// parents and links together never close a circle.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SpanOrder {
+    opened: u64,
+    /// 0 before the start.
+    started: u64,
+}
+
+impl SpanOrder {
+    pub(super) fn opened(run: &LiveRun) -> Self {
+        Self { opened: run.next_order(), started: 0 }
+    }
+
+    pub(super) fn start(&mut self, run: &LiveRun) {
+        self.started = run.next_order();
+    }
+
+    pub(super) fn is_before(self, later: Self) -> bool {
+        self.opened < later.opened && self.started < later.started
+    }
+}
+
+/// A span that others may link to.
+#[derive(Debug, Clone)]
+pub(super) struct LinkTarget {
+    pub(super) span: SpanContext,
+    pub(super) order: SpanOrder,
 }
 
 /// The spans of one recording that others may link to.
@@ -36,24 +71,25 @@ pub(super) struct LiveRun {
 struct Spans {
     threads: HashMap<ThreadId, ThreadSpans>,
     /// The last answer of each open turn, where it may have asked for anything.
-    unheard: HashMap<TurnId, SpanContext>,
+    unheard: HashMap<TurnId, LinkTarget>,
 }
 
 /// Those of one thread. What was called in it goes with its end.
 #[derive(Debug, Default)]
 struct ThreadSpans {
-    itself: Option<SpanContext>,
-    tools: HashMap<ToolCallId, SpanContext>,
+    itself: Option<LinkTarget>,
+    turns: HashMap<TurnId, LinkTarget>,
+    tools: HashMap<ToolCallId, LinkTarget>,
     calls: HashMap<CallId, Asked>,
-    /// Threads whose results reached it.
-    results: Vec<ThreadId>,
+    /// The turns of spawned threads whose results reached it since its last inference call started.
+    results: Vec<LinkTarget>,
 }
 
 /// A call that a model asked for, or that a tool answers.
 #[derive(Debug, Default)]
 struct Asked {
     /// The inference call that asked first.
-    by: Option<SpanContext>,
+    by: Option<LinkTarget>,
     /// Of several tool calls that answer it the first is the one that was asked for.
     is_taken: bool,
 }
@@ -66,7 +102,18 @@ impl fmt::Debug for LiveRun {
 
 impl LiveRun {
     pub(super) fn new(mapping: Mapping, on_end: Option<OnEnd>, caller: Option<Context>) -> Self {
-        Self { mapping, on_end, caller, subscriber: OnceLock::new(), recordings: Mutex::default() }
+        Self {
+            mapping,
+            on_end,
+            caller,
+            subscriber: OnceLock::new(),
+            recordings: Mutex::default(),
+            next_order: AtomicU64::new(1),
+        }
+    }
+
+    fn next_order(&self) -> u64 {
+        self.next_order.fetch_add(1, Ordering::Relaxed)
     }
 
     /// What is late finds nothing, and leaves nothing behind.
@@ -87,21 +134,26 @@ impl LiveRun {
         })
     }
 
-    pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: Option<&SpanContext>) {
-        self.thread_spans(recording, thread, |spans| spans.itself = span.cloned());
+    pub(super) fn thread(&self, recording: &TraceId, thread: &ThreadId, span: Option<LinkTarget>) {
+        self.thread_spans(recording, thread, |spans| spans.itself = span);
+    }
+
+    pub(super) fn turn(&self, recording: &TraceId, thread: &ThreadId, turn: &TurnId, span: Option<LinkTarget>) {
+        let Some(span) = span else { return };
+        self.thread_spans(recording, thread, |spans| spans.turns.insert(turn.clone(), span));
     }
 
     /// Who still links to the thread finds it; nobody links to what was called in it any more.
     pub(super) fn thread_ended(&self, recording: &TraceId, thread: &ThreadId) {
         self.thread_spans(recording, thread, |spans| {
-            let itself = spans.itself.take();
-            *spans = ThreadSpans { itself, ..ThreadSpans::default() };
+            let (itself, turns) = (spans.itself.take(), std::mem::take(&mut spans.turns));
+            *spans = ThreadSpans { itself, turns, ..ThreadSpans::default() };
         });
     }
 
-    pub(super) fn tool(&self, recording: &TraceId, thread: &ThreadId, tool: &ToolCallId, span: Option<&SpanContext>) {
+    pub(super) fn tool(&self, recording: &TraceId, thread: &ThreadId, tool: &ToolCallId, span: Option<LinkTarget>) {
         let Some(span) = span else { return };
-        self.thread_spans(recording, thread, |spans| spans.tools.insert(tool.clone(), span.clone()));
+        self.thread_spans(recording, thread, |spans| spans.tools.insert(tool.clone(), span));
     }
 
     /// A tool call answers a call. Gives whether it is the first that does.
@@ -113,7 +165,7 @@ impl LiveRun {
         self.thread_spans(recording, thread, take).unwrap_or(false)
     }
 
-    pub(super) fn asked(&self, recording: &TraceId, thread: &ThreadId, calls: &[CallId], span: Option<&SpanContext>) {
+    pub(super) fn asked(&self, recording: &TraceId, thread: &ThreadId, calls: &[CallId], span: Option<LinkTarget>) {
         let Some(span) = span.filter(|_| !calls.is_empty()) else { return };
         self.thread_spans(recording, thread, |spans| {
             for call in calls {
@@ -124,15 +176,15 @@ impl LiveRun {
     }
 
     /// An answer of this turn is complete. What it asked for is known, or may be anything.
-    pub(super) fn answered(&self, recording: &TraceId, turn: &TurnId, is_known: bool, span: Option<&SpanContext>) {
+    pub(super) fn answered(&self, recording: &TraceId, turn: &TurnId, is_known: bool, span: Option<LinkTarget>) {
         self.spans(recording, |spans| match span.filter(|_| !is_known) {
             None => drop(spans.unheard.remove(turn)),
-            Some(span) => drop(spans.unheard.insert(turn.clone(), span.clone())),
+            Some(span) => drop(spans.unheard.insert(turn.clone(), span)),
         });
     }
 
     /// The answer that a call in this turn may be of, whatever it asked for.
-    pub(super) fn unheard(&self, recording: &TraceId, turn: &TurnId) -> Option<SpanContext> {
+    pub(super) fn unheard(&self, recording: &TraceId, turn: &TurnId) -> Option<LinkTarget> {
         self.spans(recording, |spans| spans.unheard.get(turn).cloned()).flatten()
     }
 
@@ -140,18 +192,35 @@ impl LiveRun {
         self.spans(recording, |spans| drop(spans.unheard.remove(turn)));
     }
 
-    pub(super) fn result(&self, recording: &TraceId, parent: &ThreadId, child: &ThreadId) {
-        self.thread_spans(recording, parent, |spans| spans.results.push(child.clone()));
+    /// Keeps the reporting turn, or its thread where the turn is no span, for the next inference call of the thread
+    /// that it reported to.
+    pub(super) fn result(&self, recording: &TraceId, event: &AgentResultObserved) {
+        self.spans(recording, |spans| {
+            let reporter = spans.threads.get(&event.child_thread_id);
+            let reporter = reporter.and_then(|child| child.turns.get(&event.child_turn_id).or(child.itself.as_ref()));
+            if let Some(reporter) = reporter.cloned() {
+                spans.threads.entry(event.parent_thread_id.clone()).or_default().results.push(reporter);
+            }
+        });
+    }
+
+    /// Returns links to the turns that reported to a thread since its last inference call started.
+    pub(super) fn take_results(&self, recording: &TraceId, thread: &ThreadId) -> Vec<(LinkTarget, KeyValue)> {
+        let take = |spans: &mut Spans| spans.threads.get_mut(thread).map(|thread| std::mem::take(&mut thread.results));
+        let mut seen = HashSet::new();
+        let mut results = self.spans(recording, take).flatten().unwrap_or_default();
+        results.retain(|turn| seen.insert(turn.span.span_id()));
+        results.into_iter().map(|turn| (turn, KeyValue::new(attribute::LINK, "agent_result"))).collect()
     }
 
     /// What a span links to by this.
-    pub(super) fn linked(&self, recording: &TraceId, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
+    pub(super) fn linked(&self, recording: &TraceId, link: &Link<'_>) -> Vec<(LinkTarget, KeyValue)> {
         self.spans(recording, |spans| spans.linked(link)).unwrap_or_default()
     }
 }
 
 impl Spans {
-    fn linked(&self, link: &Link<'_>) -> Vec<(SpanContext, KeyValue)> {
+    fn linked(&self, link: &Link<'_>) -> Vec<(LinkTarget, KeyValue)> {
         let (name, found): (_, Vec<_>) = match *link {
             Link::SpawnedBy { parent, tool } => {
                 let parent = self.threads.get(parent);
@@ -161,13 +230,8 @@ impl Spans {
                 let asked = self.threads.get(thread).and_then(|thread| thread.calls.get(call?)?.by.as_ref());
                 ("requested_by", asked.or(unheard).cloned().into_iter().collect())
             }
-            Link::Results(parent) => {
-                let children = self.threads.get(parent).into_iter().flat_map(|parent| &parent.results);
-                let itself = |child: &ThreadId| self.threads.get(child)?.itself.clone();
-                ("agent_result", children.filter_map(itself).collect())
-            }
         };
-        found.into_iter().map(|span| (span, KeyValue::new(attribute::LINK, name))).collect()
+        found.into_iter().map(|span: LinkTarget| (span, KeyValue::new(attribute::LINK, name))).collect()
     }
 }
 
@@ -181,10 +245,8 @@ pub(super) enum Link<'a> {
         thread: &'a ThreadId,
         call: Option<&'a CallId>,
         /// The answer that may have asked for anything.
-        unheard: Option<&'a SpanContext>,
+        unheard: Option<&'a LinkTarget>,
     },
-    /// Results of spawned threads reached the thread that it is.
-    Results(&'a ThreadId),
 }
 
 /// The runs, as the recorder knows them.

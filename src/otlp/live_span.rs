@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::Id;
@@ -10,7 +10,7 @@ use tracing_opentelemetry::get_otel_context;
 
 use super::TraceContext;
 use super::describe::describe;
-use super::gathered::Gathered;
+use super::gathered::{Gathered, OwnSpan};
 use super::live_run::LiveRun;
 use super::note_parents::NoteParents;
 use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId};
@@ -36,15 +36,18 @@ struct Begun {
 
 impl AsLive {
     pub(super) fn new(run: Arc<LiveRun>, id: Id, subscriber: WeakDispatch, parent: Option<SpanContext>) -> Self {
-        Self { run, id, subscriber, parent, begun: OnceLock::new(), gathered: Mutex::default() }
+        let gathered = Mutex::new(Gathered::new(&run));
+        Self { run, id, subscriber, parent, begun: OnceLock::new(), gathered }
     }
 
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn span_context(&self) -> Option<SpanContext> {
-        Some(self.begun.get()?.context.span().span_context().clone())
+    fn own_span(&self) -> Option<OwnSpan> {
+        let Begun { context, ids } = self.begun.get()?;
+        let parent = ids.parent_span_id.as_ref().and_then(|id| SpanId::from_hex(id.as_str()).ok());
+        Some(OwnSpan { context: context.span().span_context().clone(), parent })
     }
 
     /// Its parent is what the SDK says, else what was current when it was opened: unless the trace is another, as that of
@@ -96,7 +99,7 @@ impl LiveSpan for AsLive {
     }
 
     fn event(&self, said: Said<'_>, event: &Event) {
-        self.gathered().add_event(&self.run, self.span_context().as_ref(), said, event);
+        self.gathered().add_event(&self.run, self.own_span(), said, event);
     }
 
     fn spawned_by(&self, parent: &ThreadId, tool: &ToolCallId) {
@@ -104,7 +107,7 @@ impl LiveSpan for AsLive {
     }
 
     fn close(&self) {
-        let Some((facts, links, lasted)) = self.gathered().finish(&self.run) else { return };
+        let Some((facts, links, lasted)) = self.gathered().finish(&self.run, self.own_span()) else { return };
         if let Some(on_end) = &self.run.on_end {
             on_end(&facts, lasted);
         }
@@ -121,7 +124,7 @@ impl LiveSpan for AsLive {
     }
 
     fn abandon(&self) {
-        self.gathered().finish(&self.run);
+        self.gathered().finish(&self.run, None);
     }
 }
 

@@ -58,6 +58,9 @@ impl<E: SpanExporter> SpanExporter for MapExporter<E> {
     }
 }
 
+/// The shortest time that a span is exported with: viewers count in microseconds, and warn of spans that take none.
+const SHORTEST: Duration = Duration::from_micros(1);
+
 /// A span as it is exported: the same for live spans and for those of a finished bundle.
 ///
 /// A span of ours has a name, kind, status and attributes by the GenAI conventions, and the program's own attributes,
@@ -75,6 +78,7 @@ pub fn map(mut span: SpanData, mapping: &Mapping) -> SpanData {
         let strip = |event: &mut Event| foreign::strip_content(&mut event.attributes);
         span.events.events.iter_mut().for_each(strip);
     }
+    span.end_time = span.end_time.max(span.start_time + SHORTEST);
     span
 }
 

@@ -8,7 +8,7 @@ use opentelemetry::trace::{SpanId, TraceId};
 use super::derived_id;
 use super::kind::Kind;
 use super::object::Object;
-use crate::event;
+use crate::event::{self, Seq};
 use crate::graph::Graph;
 
 /// The span that an object is.
@@ -30,6 +30,10 @@ pub(crate) struct Placement<'g> {
     containers: Vec<Option<usize>>,
     traces: Vec<TraceId>,
     spans: Vec<Is>,
+    /// The span above each object's span.
+    parents: Vec<Option<SpanId>>,
+    /// The lowest start among an object and what is below it: when its span must have existed.
+    existed: Vec<Seq>,
 }
 
 impl<'g> Placement<'g> {
@@ -43,7 +47,51 @@ impl<'g> Placement<'g> {
         cut_loops(&mut containers);
         let traces = traces(&objects, &containers, derived_id::trace_id(bundle));
         let spans = spans(&objects, &containers, bundle);
-        Self { objects, places, containers, traces, spans }
+        let (parents, existed) = (Vec::new(), Vec::new());
+        let mut placement = Self { objects, places, containers, traces, spans, parents, existed };
+        placement.set_parents();
+        placement
+    }
+
+    /// Sets the parent of each span, and the order that links have to keep.
+    fn set_parents(&mut self) {
+        let mut parents: Vec<_> = (0..self.objects.len()).map(|place| self.find_parent(place)).collect();
+        let owners = (0..self.objects.len()).filter(|place| self.owner(*place) == Some(*place));
+        let by_span: HashMap<_, _> = owners.filter_map(|place| Some((self.span(place)?, place))).collect();
+        let above = |(parent, trace): (&Option<SpanId>, &TraceId)| by_span.get(&(*trace, (*parent)?)).copied();
+        let found: Vec<_> = parents.iter().zip(&self.traces).map(above).collect();
+        let mut parent_places = found.clone();
+        cut_loops(&mut parent_places);
+        for (place, parent) in parents.iter_mut().enumerate() {
+            if parent_places[place] != found[place] {
+                *parent = None;
+            }
+        }
+        self.parents = parents;
+        self.existed = self.objects.iter().map(|object| object.window().started.seq).collect();
+        for start in 0..self.objects.len() {
+            let seq = self.existed[start];
+            let mut above = vec![start];
+            while let Some(place) = above.pop() {
+                let owner = self.owner(place).filter(|owner| *owner != place);
+                for higher in [parent_places[place], self.containers[place], owner].into_iter().flatten() {
+                    if self.existed[higher] > seq {
+                        self.existed[higher] = seq;
+                        above.push(higher);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns whether the span of the object at `from` may link to that of the object at `to`: never to its parent, and
+    /// only to a span that started before it, so that no chain of parents and links closes a circle. A viewer draws
+    /// nothing of a circle.
+    pub(crate) fn may_link(&self, from: usize, to: usize) -> bool {
+        let (Some(from), Some(to)) = (self.owner(from), self.owner(to)) else { return false };
+        let started = |place: usize| self.objects[place].window().started.seq;
+        let is_parent = self.span(to).is_some_and(|(_, span)| self.parent(from) == Some(span));
+        started(to) < started(from) && self.existed[to] < self.existed[from] && !is_parent
     }
 
     pub(crate) fn place(&self, kind: Kind, id: &str) -> Option<usize> {
@@ -68,8 +116,13 @@ impl<'g> Placement<'g> {
         }
     }
 
-    /// The span above: as it was live, else that of the nearest container in the same trace that has one.
+    /// Returns the span above that of the object at `place`.
     pub(crate) fn parent(&self, place: usize) -> Option<SpanId> {
+        *self.parents.get(place)?
+    }
+
+    /// The span above: as it was live, else that of the nearest container in the same trace that has one.
+    fn find_parent(&self, place: usize) -> Option<SpanId> {
         let object = self.objects.get(place)?;
         if object.live().is_some_and(|live| self.span(place) == Some(live))
             && let Some(parent) = object.live_parent()

@@ -109,7 +109,7 @@ impl<'a> Joining<'a> {
             kind: EdgeKind::SpawnAgent,
             source: anchor(Some(&parent.trace_id), thread_id, tool_call_id.as_ref()),
             target: anchor(None, child_thread_id, None),
-            spawned_at: Some(spawned.at),
+            spawned_at: Some(spawned.at.unix_ms()),
             seq: Some(spawned.seq),
         };
         let Some(found) = self.children.remove(&(&parent.trace_id, child_thread_id)) else {

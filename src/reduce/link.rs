@@ -15,7 +15,7 @@ use super::fold::{Cells, Claim, Lives, Operations, Rollout, Talk, Tools};
 use super::{Problems, Work};
 use crate::bundle::Manifest;
 use crate::event::{AgentResultObserved, CompactionRequestId, PayloadRef, RawPayloadId, ThreadId, UnixMillis};
-use crate::graph::{ChildProcess, CompactionRequest, Graph, Table};
+use crate::graph::{AgentResult, ChildProcess, CompactionRequest, Graph, Table};
 use visible::Visible;
 
 /// The tables, each folded on its own.
@@ -96,7 +96,18 @@ pub(super) fn link(
         parent: manifest.parent.clone(),
         child_processes,
         edges,
+        agent_results: facts.agent_results.iter().map(agent_result).collect(),
         raw_payloads: facts.payloads,
         diagnostics: Vec::new(),
+    }
+}
+
+fn agent_result(observed: &At<AgentResultObserved>) -> AgentResult {
+    let event = &observed.fact;
+    AgentResult {
+        child_thread_id: event.child_thread_id.clone(),
+        child_turn_id: event.child_turn_id.clone(),
+        parent_thread_id: event.parent_thread_id.clone(),
+        observed_seq: observed.when.seq,
     }
 }

@@ -171,7 +171,7 @@ fn a_line_of_any_event_is_written_as_serde_json_would() {
         let check = |record: Record| {
             let Record { at, rollout_id, context, event, .. } = &record;
             let trace_id = TraceId::from(format!("{}-{:x}", kind.name(), unique()));
-            let manifest = Manifest::new(trace_id, rollout_id.clone(), "t".into(), *at);
+            let manifest = Manifest::new(trace_id, rollout_id.clone(), "t".into(), at.unix_ms());
             let writer = Writer::create(root.path(), manifest, WriterOptions::default()).unwrap();
             let seq = writer.append(*at, context, event).unwrap();
             let line = std::fs::read_to_string(writer.path().join("trace.jsonl")).unwrap();

@@ -31,8 +31,12 @@ fn payload() -> BoxedStrategy<PayloadRef> {
         .boxed()
 }
 
-fn at() -> BoxedStrategy<UnixMillis> {
+fn unix_ms() -> BoxedStrategy<UnixMillis> {
     any::<i64>().prop_map(UnixMillis).boxed()
+}
+
+fn at() -> BoxedStrategy<Timestamp> {
+    (unix_ms(), 0..1_000_000_u32).prop_map(|(unix_ms, nanos)| Timestamp::new(unix_ms, nanos)).boxed()
 }
 
 fn rollout_status() -> impl Strategy<Value = RolloutStatus> {
@@ -164,7 +168,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             response_id: of(id()),
             response_payload: payload(),
             upstream_request_id: of(id()),
-            first_token_at_unix_ms: of(at()),
+            first_token_at_unix_ms: of(unix_ms()),
             usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
         }),
@@ -173,7 +177,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             error: text(),
             partial_response_payload: of(payload()),
             upstream_request_id: of(id()),
-            first_token_at_unix_ms: of(at()),
+            first_token_at_unix_ms: of(unix_ms()),
             wire_payload: of(payload().prop_map(Box::new)),
         }),
         EventKind::InferenceCancelled => fields!(InferenceCancelled {
@@ -181,7 +185,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             reason: text(),
             partial_response_payload: of(payload()),
             upstream_request_id: of(id()),
-            first_token_at_unix_ms: of(at()),
+            first_token_at_unix_ms: of(unix_ms()),
             wire_payload: of(payload().prop_map(Box::new)),
         }),
         EventKind::ToolCallStarted => fields!(ToolCallStarted {

@@ -276,7 +276,7 @@ fn a_writer_masks_what_its_events_say() {
         first_token_at_unix_ms: None,
         wire_payload: None,
     };
-    writer.append(UnixMillis(0), &EventContext::default(), &event.into()).unwrap();
+    writer.append(UnixMillis(0).into(), &EventContext::default(), &event.into()).unwrap();
     let line = std::fs::read_to_string(writer.path().join("trace.jsonl")).unwrap();
     assert!(line.contains("K. has -----BEGIN RSA"), "{line}");
     assert!(line.contains("\"inference_call_id\":\"Klaus\""), "{line}");

@@ -25,7 +25,7 @@ pub(crate) fn going_back(step: i64) {
     ];
     for ((context, event), n) in events.iter().zip(1..) {
         let at = UnixMillis(1_000_000_i64.saturating_sub(step.saturating_mul(n)));
-        assert_eq!(writer.append(at, context, event).unwrap().0, n as u64, "the order is that of the calls");
+        assert_eq!(writer.append(at.into(), context, event).unwrap().0, n as u64, "the order is that of the calls");
     }
     let graph = graph(writer.path());
     let turn = graph.turns.iter().next().unwrap();

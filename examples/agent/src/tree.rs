@@ -89,9 +89,9 @@ impl<'a> Tree<'a> {
         let tools = turn.tool_call_ids.iter().filter_map(|id| graph.tool_calls.get(id)).filter(lonely);
         let results = self.index.results_of(&turn.turn_id);
 
-        let calls = calls.map(|it| (it.window.started.at, InTurn::Inference(it)));
+        let calls = calls.map(|it| (it.window.started.at.unix_ms(), InTurn::Inference(it)));
         let compactions = compactions.map(|it| (it.installed_at, InTurn::Compaction(it)));
-        let tools = tools.map(|it| (it.window.started.at, InTurn::Tool(it)));
+        let tools = tools.map(|it| (it.window.started.at.unix_ms(), InTurn::Tool(it)));
         let results = results.map(|it| (it.started_at, InTurn::Result(it)));
         // What happens in the same millisecond: first the history is replaced, then it is asked with; a result is last.
         let mut inside: Vec<_> = compactions.chain(calls).chain(tools).chain(results).collect();
@@ -108,7 +108,7 @@ impl<'a> Tree<'a> {
             let _ = write!(line, "  {input} in ({cached} cached), {output} out ({reasoning} reasoning)");
         }
         if let Some(first) = call.first_token_at {
-            let _ = write!(line, "  first token {} ms", first.millis_since(call.window.started.at));
+            let _ = write!(line, "  first token {} ms", first.millis_since(call.window.started.at.unix_ms()));
         }
         if let Some(error) = &call.error {
             let _ = write!(line, "  {}", shorten(error));

@@ -75,7 +75,7 @@ impl Fixture {
 
     fn append(&self) -> Result<Seq, NotWritten> {
         let event = Event::from(RolloutEnded { status: RolloutStatus::Completed });
-        self.log.append(&RecordBody::new(UnixMillis(7), &RolloutId::from("r"), &EventContext::default(), &event))
+        self.log.append(&RecordBody::new(UnixMillis(7).into(), &RolloutId::from("r"), &EventContext::default(), &event))
     }
 
     fn seqs(&self) -> Vec<u64> {
@@ -142,7 +142,7 @@ fn nothing_follows_the_last_line() {
     assert_eq!(fixture.append().expect("written"), Seq(1));
     let event = Event::from(RolloutEnded { status: RolloutStatus::Aborted });
     let (rollout, context) = (RolloutId::from("r"), EventContext::default());
-    let last = RecordBody::new(UnixMillis(7), &rollout, &context, &event);
+    let last = RecordBody::new(UnixMillis(7).into(), &rollout, &context, &event);
     assert_eq!(fixture.log.append_last(&last).expect("written"), Seq(2));
     assert!(matches!(fixture.append(), Err(NotWritten::Closed)));
     assert_eq!(fixture.seqs(), [1, 2]);

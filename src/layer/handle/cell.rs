@@ -6,7 +6,7 @@ use tracing::info_span;
 
 use super::{Call, HANDLE_TARGET, Handle, Tool, window, within};
 use crate::bundle::Body;
-use crate::event::{CellStatus, UnixMillis};
+use crate::event::{CellStatus, Timestamp};
 use crate::layer::window::{CellFacts, CellWindow};
 use crate::layer::windows::{Windows, Work};
 
@@ -84,7 +84,7 @@ impl CodeCell {
             let Some(turn) = state.surroundings().turn else { return };
             let cell = CellWindow::new(turn, script.facts(), state.live().clone());
             state.open(Work::Cell(Arc::clone(&cell)).into());
-            cell.start(UnixMillis::now());
+            cell.start(Timestamp::now());
         }))
     }
 

@@ -9,7 +9,7 @@ use tracing::{Span, info_span};
 
 use super::{HANDLE_TARGET, Handle, Turn, window, within};
 use crate::bundle::Body;
-use crate::event::{RawJson, ToolCallId, TurnId, UnixMillis};
+use crate::event::{RawJson, Timestamp, ToolCallId, TurnId};
 use crate::layer::span_state::SpanState;
 use crate::layer::window::{SessionMetadata, ThreadFacts, ThreadWindow};
 use crate::layer::windows::{Surroundings, Windows};
@@ -204,5 +204,5 @@ fn open(state: &SpanState, meta: ThreadMeta<'_>) {
     let facts = meta.facts(tool.and_then(|tool| tool.id().cloned()));
     let thread = ThreadWindow::new(Arc::clone(state.recorder()), parent, facts, state.live().clone());
     state.open(Windows { thread: Some(Arc::clone(&thread)), ..Windows::default() });
-    thread.start(UnixMillis::now());
+    thread.start(Timestamp::now());
 }

@@ -6,7 +6,7 @@ use tracing::info_span;
 
 use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window, within};
 use crate::bundle::Body;
-use crate::event::{CallId, ExecutionStatus, ToolKind, UnixMillis};
+use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
 use crate::layer::tool_name::tool_name;
 use crate::layer::window::{CellWindow, ToolFacts, ToolWindow};
 use crate::layer::windows::{Surroundings, Windows, Work};
@@ -98,7 +98,7 @@ impl Tool {
             let Surroundings { turn: Some(turn), cell, .. } = state.surroundings() else { return };
             let tool = ToolWindow::new(turn, call.facts(cell), state.live().clone());
             state.open(Work::Tool(Arc::clone(&tool)).into());
-            tool.start(UnixMillis::now());
+            tool.start(Timestamp::now());
         }))
     }
 

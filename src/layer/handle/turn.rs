@@ -6,7 +6,7 @@ use tracing::info_span;
 
 use super::{Call, CodeCell, Compaction, HANDLE_TARGET, Handle, Inference, Model, Script, Tool, window, within};
 use crate::bundle::Body;
-use crate::event::{TurnId, UnixMillis};
+use crate::event::{Timestamp, TurnId};
 use crate::layer::window::{CompactionName, TurnWindow, install};
 use crate::layer::windows::Windows;
 
@@ -49,7 +49,7 @@ impl Turn {
             let Some(thread) = state.surroundings().thread else { return };
             let turn = TurnWindow::new(thread, id.as_ref().map(|id| id.as_str().to_owned()), state.live().clone());
             state.open(Windows { turn: Some(Arc::clone(&turn)), ..Windows::default() });
-            turn.start(UnixMillis::now());
+            turn.start(Timestamp::now());
         }))
     }
 

@@ -9,9 +9,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::bundle::{Error, Manifest, Sink, WriterOptions};
-use crate::event::{
-    AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis,
-};
+use crate::event::{AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, Timestamp, ToolCallId, TraceId, TurnId};
 use crate::layer::recorder::locked;
 
 #[derive(Debug)]
@@ -31,12 +29,12 @@ impl Bundle {
     pub(super) fn create(
         root: &Path,
         thread: &ThreadId,
-        at: UnixMillis,
+        at: Timestamp,
         parent: Option<ParentProcess>,
         options: WriterOptions,
     ) -> Result<Self, Error> {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
-        let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at).spawned_by(parent);
+        let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at.unix_ms()).spawned_by(parent);
         let writer = Sink::create(root, manifest, options)?;
         let mut thread_ids = Names::default();
         thread_ids.free(thread.as_str(), '#');
@@ -141,11 +139,12 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::UnixMillis;
 
     #[test]
     fn a_call_id_that_comes_again_gets_a_number() {
         let root = tempfile::tempdir().expect("a directory");
-        let bundle = Bundle::create(root.path(), &"t".into(), UnixMillis(0), None, WriterOptions::default());
+        let bundle = Bundle::create(root.path(), &"t".into(), UnixMillis(0).into(), None, WriterOptions::default());
         let bundle = bundle.expect("made");
         let id = |wanted: &str| bundle.tool_call_id(&wanted.into()).to_string();
         assert_eq!([id("a"), id("a"), id("a"), id("b")], ["a", "a#2", "a#3", "b"]);

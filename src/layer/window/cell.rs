@@ -9,7 +9,7 @@ use super::{AnOpenWindow, End};
 use crate::bundle::Body;
 use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
-    RuntimeCellId, UnixMillis,
+    RuntimeCellId, Timestamp,
 };
 use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
@@ -69,11 +69,11 @@ impl CellWindow {
     }
 
     /// Starts the cell if it has not started: before its script runs.
-    pub(in crate::layer) fn start(self: &Arc<Self>, at: UnixMillis) -> bool {
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: Timestamp) -> bool {
         self.started(at).is_some()
     }
 
-    fn started(self: &Arc<Self>, at: UnixMillis) -> Option<(&Recording, &Place, &RuntimeCellId)> {
+    fn started(self: &Arc<Self>, at: Timestamp) -> Option<(&Recording, &Place, &RuntimeCellId)> {
         let (recording, place) = self.turn.place(at)?;
         if self.life.is_pending() {
             if self.recorder().is_off("a code cell") {
@@ -105,7 +105,7 @@ impl CellWindow {
     /// The call that brought the script returned, with a `tool_result` body. A script that does not run on has ended,
     /// which its end says with a body of its own.
     pub(in crate::layer) fn respond(self: &Arc<Self>, status: CellStatus, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("a code cell's response") {
             return;
         }
@@ -138,7 +138,7 @@ impl CellWindow {
 
     /// The script ended, with a `tool_result` body.
     pub(in crate::layer) fn ended(self: &Arc<Self>, status: CellStatus, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("a code cell's end") {
             return;
         }
@@ -148,13 +148,13 @@ impl CellWindow {
     }
 
     /// Ends the cell with this body. After its end that is evidence still.
-    fn finish_with(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: UnixMillis) {
+    fn finish_with(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: Timestamp) {
         if let Some(unnamed) = self.finish(status, payload, at) {
             self.say_beside(unnamed, at);
         }
     }
 
-    fn keep(self: &Arc<Self>, recording: &Recording, body: &dyn Body, at: UnixMillis) -> Option<PayloadRef> {
+    fn keep(self: &Arc<Self>, recording: &Recording, body: &dyn Body, at: Timestamp) -> Option<PayloadRef> {
         // Lost or not, the event stands.
         let AsJson { reference, bytes } = recording.put_json(&self.live, PayloadKind::ToolResult, body).ok()?;
         if let Some(bytes) = bytes {
@@ -163,7 +163,7 @@ impl CellWindow {
         Some(reference)
     }
 
-    fn say_beside(self: &Arc<Self>, payload: PayloadRef, at: UnixMillis) {
+    fn say_beside(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
         self.turn.say_beside(payload, &serde_json::json!({ "runtime_cell_id": self.id.get() }), at);
     }
 
@@ -174,7 +174,7 @@ impl CellWindow {
             let say = if has_responded { Self::ended } else { Self::respond };
             return say(self, CellStatus::Completed, body);
         }
-        self.start(UnixMillis::now());
+        self.start(Timestamp::now());
         self.turn.keep_beside(kind, body, &serde_json::json!({ "runtime_cell_id": self.id.get() }));
     }
 
@@ -185,7 +185,7 @@ impl CellWindow {
     }
 
     /// Gives the body back where the cell had ended before.
-    fn finish(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: UnixMillis) -> Option<PayloadRef> {
+    fn finish(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: Timestamp) -> Option<PayloadRef> {
         let mut payload = payload;
         self.life.end(self.recorder(), || {
             let response_payload = payload.take();
@@ -219,6 +219,6 @@ impl CellWindow {
             End::Closed if failed => CellStatus::Failed,
             End::Closed => CellStatus::Terminated,
         };
-        self.finish_with(status, None, UnixMillis::now());
+        self.finish_with(status, None, Timestamp::now());
     }
 }

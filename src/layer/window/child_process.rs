@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::recording::Recording;
 use crate::bundle::Lost;
 use crate::event::{
-    EventContext, EventKind, Other, ParentProcess, ProcessSpawned, RawJson, ThreadId, ToolCallId, UnixMillis,
+    EventContext, EventKind, Other, ParentProcess, ProcessSpawned, RawJson, ThreadId, Timestamp, ToolCallId,
 };
 
 /// The longest value that a process is given, in bytes. Systems start no process with a variable of more than some
@@ -18,7 +18,7 @@ impl Recording {
         &self,
         context: &EventContext,
         tool_call_id: Option<ToolCallId>,
-        at: UnixMillis,
+        at: Timestamp,
     ) -> Option<String> {
         let writer = &self.bundle.writer;
         if writer.is_unwritten() {

@@ -9,7 +9,7 @@ use super::{AnOpenWindow, DROPPED, End, InferenceFacts, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
-    CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, UnixMillis,
+    CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
 };
 use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
@@ -36,7 +36,7 @@ impl CompactionName {
 
 /// Puts a shorter history in place of the longer one, a `compaction_checkpoint` body.
 pub(in crate::layer) fn install(turn: &Arc<TurnWindow>, name: &CompactionName, live: &Live, body: &dyn Body) {
-    let at = UnixMillis::now();
+    let at = Timestamp::now();
     if turn.recorder().is_off("a compaction") {
         return;
     }
@@ -64,7 +64,7 @@ pub(in crate::layer) struct CompactionWindow {
     live: Live,
     name: Arc<CompactionName>,
     facts: InferenceFacts,
-    opened_at: UnixMillis,
+    opened_at: Timestamp,
     id: OnceLock<CompactionRequestId>,
     life: Life,
     seen: Mutex<Seen>,
@@ -84,7 +84,7 @@ impl CompactionWindow {
         facts: InferenceFacts,
         live: Live,
     ) -> Arc<Self> {
-        let (opened_at, id) = (UnixMillis::now(), OnceLock::new());
+        let (opened_at, id) = (Timestamp::now(), OnceLock::new());
         Arc::new(Self { turn, live, name, facts, opened_at, id, life: Life::default(), seen: Mutex::default() })
     }
 
@@ -107,10 +107,10 @@ impl CompactionWindow {
 
     /// The request as it is about to be sent, which starts the window.
     pub(in crate::layer) fn request(self: &Arc<Self>, body: &dyn Body) {
-        self.request_at(body, UnixMillis::now());
+        self.request_at(body, Timestamp::now());
     }
 
-    fn request_at(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
+    fn request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
         if self.recorder().is_off("a compaction request") {
             return;
         }
@@ -161,7 +161,7 @@ impl CompactionWindow {
 
     /// What the model answered, a `compaction_response` body.
     pub(in crate::layer) fn response(self: &Arc<Self>, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("a compaction response") {
             return;
         }
@@ -181,7 +181,7 @@ impl CompactionWindow {
         }
     }
 
-    fn say_beside(self: &Arc<Self>, payload: PayloadRef, at: UnixMillis) {
+    fn say_beside(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
         self.turn.say_beside(payload, &serde_json::json!({ "compaction_request_id": self.id.get() }), at);
     }
 
@@ -236,7 +236,7 @@ impl CompactionWindow {
             self.life.end(self.recorder(), || {});
             return;
         }
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         let Some((recording, place)) = self.turn.place(at) else { return };
         // Before the lock of the end, for which nobody shall wait longer than a line takes.
         let stored = self.missing_response(end).and_then(|body| recording.store(&self.live, body).ok());

@@ -11,7 +11,7 @@ use super::turn::TurnWindow;
 use super::{AnOpenWindow, End};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
-    Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, UnixMillis, Usage,
+    Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, Timestamp, UnixMillis, Usage,
 };
 use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
@@ -27,7 +27,7 @@ pub(in crate::layer) struct InferenceFacts {
 pub(in crate::layer) struct InferenceWindow {
     turn: Arc<TurnWindow>,
     live: Live,
-    opened_at: UnixMillis,
+    opened_at: Timestamp,
     facts: Mutex<InferenceFacts>,
     id: OnceLock<InferenceId>,
     life: Life,
@@ -51,7 +51,7 @@ fn lost_response() -> serde_json::Value {
 impl InferenceWindow {
     pub(in crate::layer) fn new(
         turn: Arc<TurnWindow>,
-        opened_at: UnixMillis,
+        opened_at: Timestamp,
         facts: InferenceFacts,
         live: Live,
     ) -> Arc<Self> {
@@ -81,11 +81,11 @@ impl InferenceWindow {
 
     /// The request, which starts the call. Bytes that are not one JSON value are kept beside it and start nothing.
     pub(in crate::layer) fn request(self: &Arc<Self>, body: &dyn Body) {
-        self.request_at(body, UnixMillis::now());
+        self.request_at(body, Timestamp::now());
     }
 
     /// The request, which became known at this time.
-    pub(in crate::layer) fn request_at(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
+    pub(in crate::layer) fn request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
         if self.recorder().is_off("an inference request") {
             return;
         }
@@ -113,7 +113,7 @@ impl InferenceWindow {
     }
 
     /// Gives the request back where the call started, or ended, without it meanwhile.
-    fn start(self: &Arc<Self>, request_payload: PayloadRef, at: UnixMillis) -> Option<PayloadRef> {
+    fn start(self: &Arc<Self>, request_payload: PayloadRef, at: Timestamp) -> Option<PayloadRef> {
         let (recording, place) = self.turn.place(at)?;
         let InferenceFacts { model, provider_name } = locked(&self.facts).clone();
         let started = InferenceStarted {
@@ -145,14 +145,14 @@ impl InferenceWindow {
         self.recorder().waits_no_more(self);
     }
 
-    fn keep_reference_beside(&self, payload: PayloadRef, at: UnixMillis) {
+    fn keep_reference_beside(&self, payload: PayloadRef, at: Timestamp) {
         let Some((recording, _)) = self.turn.place(at) else { return };
         self.turn.say_beside(payload, &serde_json::json!({ "inference_call_id": self.id(recording) }), at);
     }
 
     /// What the model answered, whole or in part: the end says which.
     pub(in crate::layer) fn response(self: &Arc<Self>, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("an inference response") {
             return;
         }
@@ -179,14 +179,14 @@ impl InferenceWindow {
     pub(in crate::layer) fn whole_response(self: &Arc<Self>, body: &dyn Body) {
         let refused = locked(&self.seen).refused_response.take();
         if let Some(reference) = refused {
-            self.keep_reference_beside(reference, UnixMillis::now());
+            self.keep_reference_beside(reference, Timestamp::now());
         }
         self.response(body);
     }
 
     /// What came back from the provider that is no answer, or not a whole one.
     pub(in crate::layer) fn refused_response(self: &Arc<Self>, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("an inference response") {
             return;
         }
@@ -202,7 +202,7 @@ impl InferenceWindow {
     /// A piece of the answer, as it came.
     pub(in crate::layer) fn chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
         self.start_unknown(self.opened_at);
-        let Some((recording, _)) = self.turn.place(UnixMillis::now()) else { return };
+        let Some((recording, _)) = self.turn.place(Timestamp::now()) else { return };
         let about = serde_json::json!({ "inference_call_id": self.id(recording), "chunk": number });
         self.turn.keep_beside(PayloadKind::InferenceResponse, body, &about);
     }
@@ -228,7 +228,7 @@ impl InferenceWindow {
         if kind == PayloadKind::InferenceResponse {
             return self.response(body);
         }
-        let Some((recording, _)) = self.turn.place(UnixMillis::now()) else { return };
+        let Some((recording, _)) = self.turn.place(Timestamp::now()) else { return };
         self.turn.keep_beside(kind, body, &serde_json::json!({ "inference_call_id": self.id(recording) }));
     }
 
@@ -238,7 +238,7 @@ impl InferenceWindow {
 
     /// The first piece of the answer came so long after the call was opened.
     pub(in crate::layer) fn first_token_after(&self, delay: Duration) {
-        let at = self.opened_at.after(delay);
+        let at = self.opened_at.unix_ms().after(delay);
         locked(&self.seen).first_token_at.get_or_insert(at);
     }
 
@@ -291,7 +291,7 @@ impl InferenceWindow {
     }
 
     /// Starts a call whose request never became known.
-    fn start_unknown(self: &Arc<Self>, at: UnixMillis) {
+    fn start_unknown(self: &Arc<Self>, at: Timestamp) {
         if !self.life.is_pending() || self.recorder().is_off("an inference request") {
             return;
         }
@@ -309,7 +309,7 @@ impl InferenceWindow {
     }
 
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if !matches!(end, End::Shutdown) {
             self.start_unknown(self.opened_at);
         }
@@ -335,7 +335,7 @@ impl InferenceWindow {
         self.recorder().options.ready(PayloadKind::InferenceResponse, body)
     }
 
-    fn write_end(self: &Arc<Self>, end: End, stand_in: Option<Result<Stored, Lost>>, at: UnixMillis) {
+    fn write_end(self: &Arc<Self>, end: End, stand_in: Option<Result<Stored, Lost>>, at: Timestamp) {
         let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
         // Only now: an answer may have come while the end was on its way.
         let mut seen = locked(&self.seen).clone();

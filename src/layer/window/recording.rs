@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bundle::Bundle;
 use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
-use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, UnixMillis};
+use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, Timestamp};
 use crate::layer::live::{Live, Said, in_span};
 
 pub(super) const FULL: &str = "the bundle is full; see `Limits::bundle`";
@@ -73,7 +73,7 @@ impl Recording {
 
     /// Writes an event of this span, whose texts were masked where no lock of ours is held. The writer tells where one
     /// is lost, and no more can be done about it here.
-    pub(super) fn say(&self, live: &Live, context: &EventContext, event: impl Into<Event>, at: UnixMillis) {
+    pub(super) fn say(&self, live: &Live, context: &EventContext, event: impl Into<Event>, at: Timestamp) {
         let _ = self.append(live, context, event, at);
     }
 
@@ -83,7 +83,7 @@ impl Recording {
         live: &Live,
         context: &EventContext,
         event: impl Into<Event>,
-        at: UnixMillis,
+        at: Timestamp,
     ) -> Result<(), Lost> {
         let event = event.into();
         let own = in_span(live, context);
@@ -102,7 +102,7 @@ impl Recording {
         context: &EventContext,
         payload: PayloadRef,
         about: &serde_json::Value,
-        at: UnixMillis,
+        at: Timestamp,
     ) {
         let other = Other {
             kind: "payload".to_owned(),

@@ -13,7 +13,7 @@ use super::{AnOpenWindow, CellWindow, End, SHUT_DOWN, SessionMetadata, TurnWindo
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     EventContext, EventKind, Other, PayloadKind, PayloadRef, ProtocolEventObserved, RawJson, RolloutEnded,
-    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, ToolCallId, TurnId, UnixMillis,
+    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, Timestamp, ToolCallId, TurnId,
 };
 use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
@@ -110,8 +110,13 @@ impl ThreadWindow {
         self.asked_id.as_deref() == Some(id) || self.started().is_some_and(|recording| recording.id.as_str() == id)
     }
 
+    /// Returns the live span that opened this thread.
+    pub(super) fn live(&self) -> &Live {
+        &self.live
+    }
+
     /// Starts the thread if it has not started. None where it can't be recorded.
-    pub(super) fn recording(self: &Arc<Self>, at: UnixMillis) -> Option<&Recording> {
+    pub(super) fn recording(self: &Arc<Self>, at: Timestamp) -> Option<&Recording> {
         // Waits for the start that is being written.
         if self.started().is_none() && self.life.is_pending() {
             self.begin(at);
@@ -119,7 +124,7 @@ impl ThreadWindow {
         self.started()
     }
 
-    fn begin(self: &Arc<Self>, at: UnixMillis) -> Option<()> {
+    fn begin(self: &Arc<Self>, at: Timestamp) -> Option<()> {
         if self.recorder.is_off("a thread") {
             return None;
         }
@@ -146,7 +151,7 @@ impl ThreadWindow {
     }
 
     /// Says where the thread is written, and makes the bundle of a root thread, which is not recorded without.
-    fn prepare(&self, identity: &Identity, parent: Option<&Recording>, at: UnixMillis) -> Result<(), Lost> {
+    fn prepare(&self, identity: &Identity, parent: Option<&Recording>, at: Timestamp) -> Result<(), Lost> {
         let Identity { id, agent_path, depth, .. } = identity.clone();
         let bundle = match parent {
             Some(parent) => Arc::clone(&parent.bundle),
@@ -168,7 +173,7 @@ impl ThreadWindow {
     }
 
     /// Starts the thread if it has not started.
-    pub(in crate::layer) fn start(self: &Arc<Self>, at: UnixMillis) -> bool {
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: Timestamp) -> bool {
         self.recording(at).is_some() && self.life.is_open()
     }
 
@@ -179,7 +184,7 @@ impl ThreadWindow {
         }
     }
 
-    fn begin_bundle(&self, id: &ThreadId, at: UnixMillis) -> Result<Bundle, Lost> {
+    fn begin_bundle(&self, id: &ThreadId, at: Timestamp) -> Result<Bundle, Lost> {
         let above = self.recorder.parent.as_ref().map(|above| above.process().clone());
         let made = Bundle::create(&self.recorder.root, id, at, above, self.recorder.options.clone());
         let bundle = made.map_err(|error| {
@@ -200,7 +205,7 @@ impl ThreadWindow {
     }
 
     /// A thread whose own start is lost still is a place for what happens in it, and has an end.
-    fn write_start(&self, metadata: Option<PayloadRef>, at: UnixMillis) {
+    fn write_start(&self, metadata: Option<PayloadRef>, at: Timestamp) {
         let Some(recording) = self.prepared.get() else { return };
         let Recording { id, bundle, agent_path, .. } = recording;
         let none = EventContext::default();
@@ -227,7 +232,7 @@ impl ThreadWindow {
 
     /// What the program tells its own clients.
     pub(in crate::layer) fn protocol_event(self: &Arc<Self>, event_type: &str, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder.is_off("a protocol event") {
             return;
         }
@@ -250,7 +255,7 @@ impl ThreadWindow {
 
     /// What nothing else says.
     pub(in crate::layer) fn other(self: &Arc<Self>, kind: &str, summary: &str, metadata: RawJson) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder.is_off("another event") {
             return;
         }
@@ -263,7 +268,7 @@ impl ThreadWindow {
 
     /// The value that tells a process of this thread, in which it is spawned.
     pub(in crate::layer) fn child_process(self: &Arc<Self>) -> Option<String> {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder.is_off("a child process") {
             return None;
         }
@@ -273,7 +278,7 @@ impl ThreadWindow {
 
     /// A body of any kind.
     pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder.is_off("a body") {
             return;
         }
@@ -349,7 +354,7 @@ impl ThreadWindow {
         };
         // Its metadata may still be on its way to the disk.
         self.life.start_prepared(&self.recorder, || {
-            self.write_start(None, UnixMillis::now());
+            self.write_start(None, Timestamp::now());
             Ok(())
         });
         self.life.end(&self.recorder, || {
@@ -360,7 +365,7 @@ impl ThreadWindow {
     }
 
     fn write_end(&self, recording: &Recording, status: RolloutStatus, error: Option<String>, is_shutdown: bool) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         let writer = &recording.bundle.writer;
         let none = EventContext::default();
         recording.say(&self.live, &none, ThreadEnded { thread_id: recording.id.clone(), status, error }, at);

@@ -10,7 +10,7 @@ use super::{AnOpenWindow, CellWindow, DROPPED, End, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,
-    ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind, UnixMillis,
+    Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
 use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
@@ -98,11 +98,11 @@ impl ToolWindow {
     }
 
     /// Starts the call if it has not started, with its arguments as the invocation.
-    pub(in crate::layer) fn start(self: &Arc<Self>, at: UnixMillis) -> bool {
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: Timestamp) -> bool {
         self.started(at).is_some()
     }
 
-    fn started(self: &Arc<Self>, at: UnixMillis) -> Option<(&Recording, &Place, &ToolCallId)> {
+    fn started(self: &Arc<Self>, at: Timestamp) -> Option<(&Recording, &Place, &ToolCallId)> {
         let (recording, place) = self.turn.place(at)?;
         if self.life.is_pending() {
             if self.recorder().is_off("a tool call") {
@@ -115,7 +115,7 @@ impl ToolWindow {
         Some((recording, place, self.id.get()?))
     }
 
-    fn begin(self: &Arc<Self>, recording: &Recording, place: &Place, at: UnixMillis) {
+    fn begin(self: &Arc<Self>, recording: &Recording, place: &Place, at: Timestamp) {
         let ToolFacts { name, call_id, kind, arguments, cell } = &self.facts;
         // Its start stands before what it asks for.
         let cell = cell.as_ref().filter(|cell| cell.start(at)).and_then(|cell| cell.id());
@@ -154,7 +154,7 @@ impl ToolWindow {
 
     /// The invocation in the program's own words. Before the start it takes the place of the one made of the
     /// arguments; later it is kept beside.
-    fn invocation(self: &Arc<Self>, body: &dyn Body, at: UnixMillis) {
+    fn invocation(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
         let Some((recording, _)) = self.turn.place(at) else { return };
         let Ok(AsJson { reference, bytes }) = recording.put_json(&self.live, PayloadKind::ToolInvocation, body) else {
             return;
@@ -171,7 +171,7 @@ impl ToolWindow {
         self.keep_bytes_beside(bytes, at);
     }
 
-    fn keep_bytes_beside(self: &Arc<Self>, bytes: Option<PayloadRef>, at: UnixMillis) {
+    fn keep_bytes_beside(self: &Arc<Self>, bytes: Option<PayloadRef>, at: Timestamp) {
         if let Some(bytes) = bytes {
             self.keep_reference_beside(bytes, at);
         }
@@ -179,7 +179,7 @@ impl ToolWindow {
 
     /// The number that the client of an MCP server gave the call.
     pub(in crate::layer) fn mcp_call_id(self: &Arc<Self>, id: &str) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("an MCP call id") {
             return;
         }
@@ -189,7 +189,7 @@ impl ToolWindow {
         recording.say(&self.live, &place.context, event, at);
     }
 
-    fn keep_reference_beside(self: &Arc<Self>, payload: PayloadRef, at: UnixMillis) {
+    fn keep_reference_beside(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
         self.turn.say_beside(payload, &serde_json::json!({ "tool_call_id": self.id.get() }), at);
     }
 
@@ -210,7 +210,7 @@ impl ToolWindow {
         kind: EventKind,
         event: impl FnOnce(ToolCallId, PayloadRef) -> crate::event::Event,
     ) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off(kind.name()) {
             return;
         }
@@ -242,7 +242,7 @@ impl ToolWindow {
 
     /// What the tool gave back, as a `tool_result` body.
     pub(in crate::layer) fn result(self: &Arc<Self>, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("a tool result") {
             return;
         }
@@ -263,7 +263,7 @@ impl ToolWindow {
 
     /// The value that tells a process of this call, which spawns it.
     pub(in crate::layer) fn child_process(self: &Arc<Self>) -> Option<String> {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("a child process") {
             return None;
         }
@@ -294,7 +294,7 @@ impl ToolWindow {
         if kind == PayloadKind::ToolResult {
             return self.result(body);
         }
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if kind == PayloadKind::ToolInvocation && !self.recorder().is_off("a tool invocation") {
             return self.invocation(body, at);
         }
@@ -332,7 +332,7 @@ impl ToolWindow {
             self.life.end(self.recorder(), || {});
             return;
         }
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         let Some((recording, place)) = self.turn.place(at) else { return };
         // Before the lock of the end, for which nobody shall wait longer than a line takes.
         let stored = self.error_body(&end).and_then(|body| recording.store(&self.live, body).ok());

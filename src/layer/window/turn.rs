@@ -8,8 +8,8 @@ use super::thread::ThreadWindow;
 use super::{AnOpenWindow, End, SHUT_DOWN};
 use crate::bundle::Body;
 use crate::event::{
-    AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, TurnEnded, TurnId,
-    TurnStarted, UnixMillis,
+    AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Timestamp, TurnEnded,
+    TurnId, TurnStarted,
 };
 use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
@@ -69,7 +69,7 @@ impl TurnWindow {
 
     /// Starts the turn if it has not started. None where it can't be recorded. A turn that ended still is a place:
     /// work may outlive its turn.
-    pub(super) fn place(self: &Arc<Self>, at: UnixMillis) -> Option<(&Recording, &Place)> {
+    pub(super) fn place(self: &Arc<Self>, at: Timestamp) -> Option<(&Recording, &Place)> {
         let recording = self.thread.recording(at)?;
         let place = self.place.get_or_init(|| self.new_place(recording));
         if self.life.is_pending() && !self.recorder().is_off("a turn") {
@@ -101,7 +101,7 @@ impl TurnWindow {
 
     /// Keeps a body that has no place in an event of its own, and says what it belongs to.
     pub(super) fn keep_beside(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body, about: &serde_json::Value) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("a body") {
             return;
         }
@@ -112,7 +112,7 @@ impl TurnWindow {
     }
 
     /// Names a stored body that has no place in an event of its own.
-    pub(super) fn say_beside(self: &Arc<Self>, payload: PayloadRef, about: &serde_json::Value, at: UnixMillis) {
+    pub(super) fn say_beside(self: &Arc<Self>, payload: PayloadRef, about: &serde_json::Value, at: Timestamp) {
         if self.recorder().is_off("a body") {
             return;
         }
@@ -123,7 +123,7 @@ impl TurnWindow {
 
     /// The value that tells a process of this turn, in which it is spawned.
     pub(in crate::layer) fn child_process(self: &Arc<Self>) -> Option<String> {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("a child process") {
             return None;
         }
@@ -133,7 +133,7 @@ impl TurnWindow {
 
     /// What came of the turn reached the thread that spawned this one. Where none did, it is kept all the same.
     pub(in crate::layer) fn agent_result(self: &Arc<Self>, message: &str, body: &dyn Body) {
-        let at = UnixMillis::now();
+        let at = Timestamp::now();
         if self.recorder().is_off("an agent's result") {
             return;
         }
@@ -155,7 +155,9 @@ impl TurnWindow {
             message: message.into_owned(),
             carried_payload,
         };
-        recording.say(&self.live, &place.context, event, at);
+        // A supplied turn is no span: its thread reports.
+        let live = if self.live.is_some() { &self.live } else { self.thread.live() };
+        recording.say(live, &place.context, event, at);
         bytes.into_iter().for_each(|bytes| self.say_beside(bytes, &serde_json::Value::Null, at));
     }
 
@@ -165,7 +167,7 @@ impl TurnWindow {
     }
 
     /// Starts the turn if it has not started.
-    pub(in crate::layer) fn start(self: &Arc<Self>, at: UnixMillis) -> bool {
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: Timestamp) -> bool {
         self.place(at).is_some() && self.life.is_open()
     }
 
@@ -194,7 +196,7 @@ impl TurnWindow {
             ExecutionStatus::Completed | ExecutionStatus::Running => {}
         }
         self.life.end(self.recorder(), || {
-            let at = UnixMillis::now();
+            let at = Timestamp::now();
             let Some((recording, place)) = self.started() else { return };
             let ended = TurnEnded { turn_id: place.turn_id.clone(), status, error };
             recording.say(&self.live, &place.context, ended, at);

@@ -54,7 +54,7 @@ impl Bodies<'_> {
 
     fn inference(&self, call: &InferenceCall) -> InferenceFacts {
         let response = call.raw_response_payload_id.as_ref();
-        let first_token = call.first_token_at.map(|at| at.millis_since(call.window.started.at));
+        let first_token = call.first_token_at.map(|at| at.millis_since(call.window.started.at.unix_ms()));
         InferenceFacts {
             model: call.model.clone(),
             provider: call.provider_name.clone(),

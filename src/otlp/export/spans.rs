@@ -9,9 +9,9 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents};
 
 use super::facts::Bodies;
-use super::links::Reports;
+use super::links::AgentResults;
 use crate::bundle::Reader;
-use crate::event::UnixMillis;
+use crate::event::Timestamp;
 use crate::graph::Graph;
 use crate::otlp::describe::{Described, describe};
 use crate::otlp::map::map;
@@ -40,20 +40,20 @@ pub(super) struct Spans<'a> {
     pub(super) placement: Placement<'a>,
     bundle: &'a Reader,
     graph: &'a Graph,
-    reports: Reports,
+    results: AgentResults,
     scope: InstrumentationScope,
     name: Option<Arc<str>>,
-    last_at: UnixMillis,
+    last_at: Timestamp,
     next: usize,
 }
 
 impl<'a> Spans<'a> {
     pub(super) fn of(bundle: &'a Reader, graph: &'a Graph) -> Self {
         let placement = Placement::of(graph, &bundle.manifest().trace_id);
-        let reports = Reports::of(graph, &placement);
+        let results = AgentResults::new(graph, &placement);
         let scope = InstrumentationScope::builder(SCOPE).with_version(env!("CARGO_PKG_VERSION")).build();
         let last_at = last_at(graph, &placement.objects);
-        Self { placement, bundle, graph, reports, scope, name: name(bundle.path()), last_at, next: 0 }
+        Self { placement, bundle, graph, results, scope, name: name(bundle.path()), last_at, next: 0 }
     }
 
     /// The places of those objects that have a span of their own.
@@ -95,7 +95,7 @@ impl<'a> Spans<'a> {
             attributes,
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
-            links: self.reports.links(place, self.graph, &self.placement),
+            links: self.results.links(place, self.graph, &self.placement),
             status,
             instrumentation_scope: self.scope.clone(),
         };
@@ -111,18 +111,22 @@ fn name(bundle: &Path) -> Option<Arc<str>> {
 }
 
 /// The last time that anything of the graph happened.
-fn last_at(graph: &Graph, objects: &[Object<'_>]) -> UnixMillis {
+fn last_at(graph: &Graph, objects: &[Object<'_>]) -> Timestamp {
     let wall = Duration::from_millis(graph.totals.wall_ms);
-    let rollout = [graph.started_at, graph.started_at.after(wall)];
+    let rollout = [graph.started_at, graph.started_at.after(wall)].map(Timestamp::from);
     let moments = objects.iter().map(|object| object.window());
     let of_objects =
         moments.map(|window| window.ended.map_or(window.started.at, |ended| ended.at.max(window.started.at)));
-    rollout.into_iter().chain(of_objects).max().unwrap_or(graph.started_at)
+    rollout.into_iter().chain(of_objects).max().unwrap_or_else(|| graph.started_at.into())
 }
 
 /// A time as OTLP can say it: nanoseconds from 1970 to 2554.
-fn time(at: UnixMillis) -> SystemTime {
+fn time(at: Timestamp) -> SystemTime {
     const LAST_MILLIS: u64 = u64::MAX / 1_000_000;
-    let millis = u64::try_from(at.0).unwrap_or(0).min(LAST_MILLIS);
-    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+    let (millis, nanos) = match u64::try_from(at.unix_ms().0) {
+        Ok(millis) if millis < LAST_MILLIS => (millis, at.sub_ms_ns()),
+        Ok(_) => (LAST_MILLIS, 0),
+        Err(_before_1970) => (0, 0),
+    };
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis) + Duration::from_nanos(nanos.into())
 }

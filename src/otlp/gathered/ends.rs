@@ -1,7 +1,5 @@
 //! What happens in an object, and how it ends.
 
-use opentelemetry::trace::SpanContext;
-
 use super::{Digest, Gathered};
 use crate::event::{
     CellStatus, ExecutionStatus, InferenceCancelled, InferenceCompleted, InferenceFailed,
@@ -9,13 +7,12 @@ use crate::event::{
 };
 use crate::layer::live::Said;
 use crate::otlp::digest::ResponseDigest;
-use crate::otlp::live_run::{Link, LiveRun};
+use crate::otlp::live_run::LiveRun;
 use crate::otlp::span_facts::{InferenceFacts, ToolFacts, What};
 
 impl Gathered {
     pub(super) fn thread_ended(&mut self, run: &LiveRun, said: Said<'_>, event: &ThreadEnded) {
         self.end(said, event.status.into(), event.error.clone());
-        self.links.extend(run.linked(said.recording, &Link::Results(&event.thread_id)));
         run.thread_ended(said.recording, &event.thread_id);
     }
 
@@ -27,68 +24,43 @@ impl Gathered {
         }
     }
 
-    pub(super) fn inference_completed(
-        &mut self,
-        run: &LiveRun,
-        own: Option<&SpanContext>,
-        said: Said<'_>,
-        event: &InferenceCompleted,
-    ) {
-        self.answer(run, own, said, Some(&event.response_payload), event.first_token_at_unix_ms);
+    pub(super) fn inference_completed(&mut self, run: &LiveRun, said: Said<'_>, event: &InferenceCompleted) {
+        self.answer(run, said, Some(&event.response_payload), event.first_token_at_unix_ms);
         if let Some(inference) = self.inference() {
             inference.response_id = event.response_id.as_ref().map(|id| id.as_str().to_owned());
             inference.usage = event.usage;
             let is_known = inference.response.as_ref().is_some_and(|response| response.is_known);
             if let Some(turn) = &said.context.turn_id {
-                run.answered(said.recording, turn, is_known, own);
+                run.answered(said.recording, turn, is_known, self.as_target());
             }
         }
         self.end(said, ExecutionStatus::Completed, None);
     }
 
-    pub(super) fn inference_failed(
-        &mut self,
-        run: &LiveRun,
-        own: Option<&SpanContext>,
-        said: Said<'_>,
-        event: &InferenceFailed,
-    ) {
-        self.answer(run, own, said, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
+    pub(super) fn inference_failed(&mut self, run: &LiveRun, said: Said<'_>, event: &InferenceFailed) {
+        self.answer(run, said, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
         self.end(said, ExecutionStatus::Failed, Some(event.error.clone()));
     }
 
-    pub(super) fn inference_cancelled(
-        &mut self,
-        run: &LiveRun,
-        own: Option<&SpanContext>,
-        said: Said<'_>,
-        event: &InferenceCancelled,
-    ) {
-        self.answer(run, own, said, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
+    pub(super) fn inference_cancelled(&mut self, run: &LiveRun, said: Said<'_>, event: &InferenceCancelled) {
+        self.answer(run, said, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
         self.end(said, ExecutionStatus::Cancelled, Some(event.reason.clone()));
     }
 
     /// What the model answered, whole or in part.
-    fn answer(
-        &mut self,
-        run: &LiveRun,
-        own: Option<&SpanContext>,
-        said: Said<'_>,
-        body: Option<&PayloadRef>,
-        first_token_at: Option<UnixMillis>,
-    ) {
+    fn answer(&mut self, run: &LiveRun, said: Said<'_>, body: Option<&PayloadRef>, first_token_at: Option<UnixMillis>) {
         let response = match body.and_then(|body| self.take(body)) {
             Some(Digest::Response(response)) => Some(*response),
             Some(_) | None => body.map(|_| ResponseDigest::default()),
         };
         if let (Some(response), Some(thread)) = (&response, &said.context.thread_id) {
-            run.asked(said.recording, thread, &response.call_ids, own);
+            run.asked(said.recording, thread, &response.call_ids, self.as_target());
         }
         body.into_iter().for_each(|body| self.name(body));
         let started_at = self.started_at;
         if let Some(inference) = self.inference() {
             inference.response = response;
-            let millis = first_token_at.zip(started_at).map(|(first, started)| first.millis_since(started));
+            let millis = first_token_at.zip(started_at).map(|(first, started)| first.millis_since(started.unix_ms()));
             inference.time_to_first_chunk_ms = millis;
         }
     }

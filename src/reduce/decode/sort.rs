@@ -37,7 +37,7 @@ pub(super) fn sort(
         payloads: Table::default(),
         readings,
         unheard: Vec::new(),
-        last_at: log.iter().map(|entry| entry.record.at).max(),
+        last_at: log.iter().map(|entry| entry.record.at.unix_ms()).max(),
     };
     for entry in log {
         facts.take(entry, bodies, problems);

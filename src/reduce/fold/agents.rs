@@ -39,7 +39,7 @@ pub(in crate::reduce) fn claims(
                 (&event.tool_call_id, &event.runtime_payload.raw_payload_id, body, None)
             }
             ToolFact::RuntimeEnded(event, Runtime::Agent(body)) => {
-                (&event.tool_call_id, &event.runtime_payload.raw_payload_id, body, Some(at.when.at))
+                (&event.tool_call_id, &event.runtime_payload.raw_payload_id, body, Some(at.when.at.unix_ms()))
             }
             ToolFact::RuntimeStarted(_, Runtime::Closed | Runtime::Command(_))
             | ToolFact::RuntimeEnded(_, Runtime::Closed | Runtime::Command(_))
@@ -70,7 +70,7 @@ fn of_spawned(at: &At<ThreadFact>, tools: &Tools) -> Option<Claim> {
         to_thread: false,
         place: Place::from(at),
         seq: at.when.seq,
-        started_at: tool.window.started.at,
+        started_at: tool.window.started.at.unix_ms(),
         ended_at: None,
         payload: event.metadata_payload.as_ref().map(|body| body.raw_payload_id.clone()),
     })
@@ -104,7 +104,7 @@ fn of_tool(
         to_thread,
         place: Place::from(at),
         seq: at.when.seq,
-        started_at: tool.window.started.at,
+        started_at: tool.window.started.at.unix_ms(),
         ended_at,
         payload: Some(payload.clone()),
     })

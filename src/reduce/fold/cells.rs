@@ -164,7 +164,7 @@ impl Cells {
         cell.runtime_status = *status;
         answered(cell, at);
         if *status == CellStatus::Yielded {
-            cell.yielded_at = Some(at.when.at);
+            cell.yielded_at = Some(at.when.at.unix_ms());
             cell.yielded_seq = Some(at.when.seq);
         }
     }
@@ -187,6 +187,6 @@ impl Cells {
 
 fn answered(cell: &mut CodeCell, at: &At<CellFact>) {
     let seq: Seq = at.when.seq;
-    cell.initial_response_at = Some(at.when.at);
+    cell.initial_response_at = Some(at.when.at.unix_ms());
     cell.initial_response_seq = Some(seq);
 }

@@ -217,7 +217,7 @@ impl<'a> Conversation<'a> {
             item_id,
             thread_id: source.thread.clone(),
             turn_id: Some(source.turn.clone()),
-            first_seen_at: source.at.when.at,
+            first_seen_at: source.at.when.at.unix_ms(),
             content,
             raw_payload_id: source.payload.clone(),
             produced_by: source.producer.iter().cloned().collect(),

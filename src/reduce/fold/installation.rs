@@ -64,7 +64,7 @@ pub(super) fn install(
         compaction_id: compaction_id.clone(),
         thread_id: thread.clone(),
         turn_id: turn.clone(),
-        installed_at: at.when.at,
+        installed_at: at.when.at.unix_ms(),
         marker_item_id,
         request_ids: Vec::new(),
         input_item_ids,

@@ -40,7 +40,7 @@ pub(in crate::reduce) fn rollout(facts: &[At<RolloutFact>], manifest: &Manifest,
                 problems.add(at, Code::LateEnd, message, None);
             }
             RolloutFact::Ended(event) => {
-                rollout.ended_at = Some(at.when.at);
+                rollout.ended_at = Some(at.when.at.unix_ms());
                 rollout.status = event.status;
             }
         }

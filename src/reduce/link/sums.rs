@@ -55,8 +55,8 @@ fn totals_of<'t>(
 }
 
 fn wall_ms(window: Window, last_at: Option<UnixMillis>) -> u64 {
-    let ended = window.ended.map(|ended| ended.at).or(last_at);
-    ended.map_or(0, |ended| ended.millis_since(window.started.at))
+    let ended = window.ended.map(|ended| ended.at.unix_ms()).or(last_at);
+    ended.map_or(0, |ended| ended.millis_since(window.started.at.unix_ms()))
 }
 
 /// A turn's input: what users and other agents said that its first request introduced.

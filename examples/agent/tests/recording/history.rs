@@ -23,10 +23,9 @@ fn a_history_that_grew_too_long_was_replaced_by_what_the_server_made_of_it() {
         }
 
         // The model saw the new history from then on, and nothing of the old.
-        let later =
-            run.graph.inference_calls.iter().filter(|call| {
-                call.thread_id == compaction.thread_id && call.window.started.at >= compaction.installed_at
-            });
+        let later = run.graph.inference_calls.iter().filter(|call| {
+            call.thread_id == compaction.thread_id && call.window.started.at.unix_ms() >= compaction.installed_at
+        });
         let later: Vec<_> = later.collect();
         let next = later.first().expect("the agent went on");
         let seen: Vec<_> = run.graph.snapshot(&next.inference_call_id).collect();

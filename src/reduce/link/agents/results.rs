@@ -27,8 +27,8 @@ pub(super) fn claims<'a>(
             to_thread: false,
             place: Place::from(at),
             seq: at.when.seq,
-            started_at: at.when.at,
-            ended_at: Some(at.when.at),
+            started_at: at.when.at.unix_ms(),
+            ended_at: Some(at.when.at.unix_ms()),
             payload,
         }
     })
