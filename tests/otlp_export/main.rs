@@ -13,6 +13,8 @@ mod refusals;
 mod scripted;
 mod seen;
 mod small;
+#[path = "../common/trace_tree.rs"]
+mod trace_tree;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use mock_collector::{MockServer, Protocol, ServerHandle};
 use otel_trace::otlp::ContentPolicy;
 use serde_json::{Value, json};
 
-use crate::{CASES, Run, case, command, seen, stderr, stdout};
+use crate::{CASES, Run, case, command, seen, stderr, stdout, trace_tree};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -21,10 +21,12 @@ async fn exported(server: &ServerHandle, args: Vec<String>) -> (Vec<Value>, Vec<
     let run = move || command(&args.iter().map(String::as_str).collect::<Vec<_>>()).output().unwrap();
     let output = tokio::task::spawn_blocking(run).await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let spans = server.with_collector(|collector| {
-        collector.spans().iter().map(|span| serde_json::to_value(span.span()).unwrap()).collect()
-    });
-    (spans.await, stdout(&output).lines().map(str::to_owned).collect())
+    let spans: Vec<_> =
+        server.with_collector(|collector| collector.spans().iter().map(|span| span.span().clone()).collect()).await;
+    let drawings = trace_tree::assert_drawn(&spans);
+    assert!(drawings.iter().all(|drawing| drawing.levels() > 2), "thread, turn, and what happened in it: {drawings:?}");
+    let spans = spans.iter().map(|span| serde_json::to_value(span).unwrap()).collect();
+    (spans, stdout(&output).lines().map(str::to_owned).collect())
 }
 
 fn args(name: &str, more: &[&str]) -> Vec<String> {

@@ -3,9 +3,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod drawn;
 mod family;
 mod one_parent;
 mod roots;
+#[path = "../common/trace_tree.rs"]
+mod trace_tree;
 
 use std::io::{Read, Write};
 use std::process::Command;

@@ -20,7 +20,9 @@ use genai::resolver::{AuthData, Endpoint, ServiceTargetResolver};
 use genai::{Client, ModelIden, ServiceTarget};
 use otel_trace::Recorder;
 use otel_trace::layer::ROOT_VARIABLE;
+use otel_trace::otlp::Otlp;
 use tracing::Instrument;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::prelude::*;
 
 const MODEL: &str = "gpt-5-mini";
@@ -42,7 +44,10 @@ async fn main() -> ExitCode {
 async fn record() -> Result<()> {
     let root = std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("traces"), PathBuf::from);
     let (recorder, _guard) = Recorder::builder().root(root).build()?;
-    tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+    // To a backend too, where the environment names one.
+    let exporting = Otlp::from_env()?;
+    let bridge = exporting.as_ref().map(|(otlp, _guard)| otlp.bridge(&recorder).with_filter(LevelFilter::INFO));
+    tracing_subscriber::registry().with(bridge).with(recorder.layer().with_filter(recorder.filter())).init();
 
     let server = ModelServer::start().await?;
     let desk = Desk { client: client_of(server.base_url(), server.api_key())? };

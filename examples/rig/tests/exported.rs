@@ -1,6 +1,9 @@
 //! What rig's own spans are called and tell where they are exported as they are recorded, and what their bundles tell
 //! afterwards.
 
+#[path = "../../../tests/common/trace_tree.rs"]
+mod trace_tree;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mock_collector::{MockServer, Protocol as Receives, ServerHandle};
@@ -65,7 +68,12 @@ async fn check(arguments: &[&str]) {
         let sent = tokio::task::spawn_blocking(move || export(&reader, &graph, &options, |_| {})).await;
         sent.expect("it ran").expect("it was sent");
     }
-    let afterwards: BTreeMap<_, _> = spans(&again).await.iter().map(told).collect();
+    let afterwards = spans(&again).await;
+    for received in [&live, &afterwards] {
+        let drawings = trace_tree::assert_drawn(received);
+        assert!(drawings.iter().any(|drawing| drawing.levels() > 4), "an agent that is another's tool: {drawings:?}");
+    }
+    let afterwards: BTreeMap<_, _> = afterwards.iter().map(told).collect();
     let is_of_a_run = |span: &&Span| span.attributes.iter().any(|it| it.key == "otel_trace.object_id");
     let live: BTreeMap<_, _> = live.iter().filter(is_of_a_run).map(told).collect();
     assert!(live.len() > 10, "{}", live.len());

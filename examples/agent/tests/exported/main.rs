@@ -1,5 +1,9 @@
 //! The program exports its run while it records it, and its bundle is exported afterwards: a receiver that is not ours gets
-//! the same both times.
+//! the same both times, and a viewer draws all of it.
+
+mod drawn;
+#[path = "../../../../tests/common/trace_tree.rs"]
+mod trace_tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -31,22 +35,47 @@ async fn spans(server: &ServerHandle) -> Vec<Span> {
     server.with_collector(|collector| collector.spans().iter().map(|span| span.span().clone()).collect()).await
 }
 
-/// A whole run against the embedded server, exported as it is recorded.
-async fn record(url: &str, protocol: &str) -> Result<(TempDir, PathBuf)> {
-    let root = tempfile::tempdir()?;
+/// Creates a command that runs the agent against the embedded server and exports to `url` as it records.
+fn agent(root: &Path, url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-agent"));
     for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING", "OPENAI_SCRIPTS"] {
         command.env_remove(name);
     }
-    command.env("OTEL_TRACE_ROOT", root.path()).env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
-    command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol).env("OTEL_SERVICE_NAME", "coder").env("TRACEPARENT", CALLER);
-    let output = command.stdin(Stdio::null()).output().await?;
+    command.env("OTEL_TRACE_ROOT", root).env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
+    command.env("OTEL_SERVICE_NAME", "coder").stdin(Stdio::null());
+    command
+}
+
+/// Returns the only bundle under a root.
+fn bundle_in(root: &Path) -> Result<PathBuf> {
+    let mut bundles = root.read_dir()?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    bundles.retain(|path| path.join("manifest.json").exists());
+    ensure!(bundles.len() == 1, "{bundles:?}");
+    bundles.pop().context("no bundle")
+}
+
+/// Records a whole run, exported below a span of a caller.
+async fn record(url: &str, protocol: &str) -> Result<(TempDir, PathBuf)> {
+    let root = tempfile::tempdir()?;
+    let mut command = agent(root.path(), url);
+    command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol).env("TRACEPARENT", CALLER);
+    let output = command.output().await?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success() && said.is_empty(), "{}\n{said}", String::from_utf8_lossy(&output.stdout));
-    let mut bundles = root.path().read_dir()?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    ensure!(bundles.len() == 1, "{bundles:?}");
-    let bundle = bundles.pop().context("no bundle")?;
+    let bundle = bundle_in(root.path())?;
     Ok((root, bundle))
+}
+
+/// Exports a bundle to a receiver, and returns what the receiver got.
+async fn export_bundle(bundle: &Path, receives: Receives, protocol: Protocol) -> Result<Vec<Span>> {
+    let (server, url) = receiver(receives).await?;
+    let (reader, graph) = graph_of(bundle)?;
+    let options = ExportOptions::new().endpoint(url).protocol(protocol).service_name("coder");
+    let exported = tokio::task::spawn_blocking(move || export(&reader, &graph, &options, |_| {})).await??;
+    let received = spans(&server).await;
+    server.shutdown().await?;
+    assert_eq!(exported.spans, received.len());
+    Ok(received)
 }
 
 fn graph_of(bundle: &Path) -> Result<(Reader, Graph)> {
@@ -95,14 +124,7 @@ async fn check(receives: Receives, protocol: Protocol, name: &str) -> Result<()>
     let live = spans(&server).await;
     server.shutdown().await?;
 
-    let (server, url) = receiver(receives).await?;
-    let (reader, graph) = graph_of(&bundle)?;
-    let options = ExportOptions::new().endpoint(url).protocol(protocol).service_name("coder");
-    let exported = tokio::task::spawn_blocking(move || export(&reader, &graph, &options, |_| {})).await??;
-    let afterwards = spans(&server).await;
-    server.shutdown().await?;
-    assert_eq!(exported.spans, afterwards.len());
-
+    let afterwards = export_bundle(&bundle, receives, protocol).await?;
     let is_of_the_run = |span: &&Span| attributes(&span.attributes).contains_key("otel_trace.object_id");
     let others: Vec<_> = live.iter().filter(|span| !is_of_the_run(span)).map(|span| &span.name).collect();
     assert_eq!(others, Vec::<&String>::new(), "what exports is not exported");
