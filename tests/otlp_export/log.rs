@@ -16,7 +16,7 @@ pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 pub(crate) const RECORDING: &str = "019d3c5e-7a4b-7c12-9d10-1f2e3a4b5c6d";
 
 /// The live span that something was, and the one above it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Live {
     No,
     Root(u64),

@@ -21,12 +21,10 @@ async fn exported(server: &ServerHandle, args: Vec<String>) -> (Vec<Value>, Vec<
     let run = move || command(&args.iter().map(String::as_str).collect::<Vec<_>>()).output().unwrap();
     let output = tokio::task::spawn_blocking(run).await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let spans: Vec<_> =
-        server.with_collector(|collector| collector.spans().iter().map(|span| span.span().clone()).collect()).await;
-    let drawings = trace_tree::assert_drawn(&spans);
-    assert!(drawings.iter().all(|drawing| drawing.levels() > 2), "thread, turn, and what happened in it: {drawings:?}");
-    let spans = spans.iter().map(|span| serde_json::to_value(span).unwrap()).collect();
-    (spans, stdout(&output).lines().map(str::to_owned).collect())
+    let spans = server.with_collector(|collector| {
+        collector.spans().iter().map(|span| serde_json::to_value(span.span()).unwrap()).collect()
+    });
+    (spans.await, stdout(&output).lines().map(str::to_owned).collect())
 }
 
 fn args(name: &str, more: &[&str]) -> Vec<String> {
@@ -44,9 +42,19 @@ async fn check(protocol: Protocol, name: &str) {
             assert_eq!(ids, [expected[0].span_context.trace_id().to_string()], "{case}");
             let received: Vec<_> = spans.iter().map(seen::plain_otlp).collect();
             assert_eq!(received, expected.iter().map(seen::plain_data).collect::<Vec<_>>(), "{case}");
+            assert_drawn(&server).await;
             server.shutdown().await.unwrap();
         }
     }
+}
+
+/// Checks that a viewer draws what the receiver got as one tree.
+async fn assert_drawn(server: &ServerHandle) {
+    let spans: Vec<_> =
+        server.with_collector(|collector| collector.spans().iter().map(|span| span.span().clone()).collect()).await;
+    let drawings = trace_tree::assert_drawn(&spans);
+    assert_eq!(drawings.len(), 1, "one bundle is one trace");
+    assert!(drawings[0].levels() > 2, "a thread, a turn, and what happened in it: {drawings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

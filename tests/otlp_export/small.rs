@@ -26,10 +26,14 @@ fn scripts_that_call_tools_are_these_spans() {
 }
 
 #[test]
-fn agents_are_linked_with_who_asked_for_them_and_whom_they_told() {
+fn calls_link_to_the_turns_that_reported_and_agents_to_nothing_around_them() {
     let spans = seen::of_data(&Run::of(&case("agents")).spans(ContentPolicy::Omit));
-    let agents = spans.iter().filter(|span| span["attributes"]["otel_trace.kind"] == "thread");
-    let links = agents.map(|span| {
+    let is_shown = |span: &&Value| {
+        let links = span["links"].as_array().unwrap();
+        let reports = links.iter().any(|link| link["attributes"]["otel_trace.link"] == "agent_result");
+        span["attributes"]["otel_trace.kind"] == "thread" || reports
+    };
+    let links = spans.iter().filter(is_shown).map(|span| {
         let of = |link: &Value| {
             let to = link["to"].as_str().unwrap().replace("019d0000-0000-7000-8000-00000000000", "");
             format!("{} {to}", link["attributes"]["otel_trace.link"].as_str().unwrap())
@@ -41,9 +45,13 @@ fn agents_are_linked_with_who_asked_for_them_and_whom_they_told() {
     assert_eq!(
         links.collect::<Vec<_>>(),
         [
-            "invoke_agent in -: agent_result thread 2, agent_result thread 2, agent_result thread 3, agent_result thread 3",
-            "invoke_agent W1 in tool call_1_1: spawned_by tool call_1_1",
-            "invoke_agent W2 in tool call_1_6: spawned_by tool call_1_6",
+            "invoke_agent in -: ",
+            "invoke_agent W1 in tool call_1_1: ",
+            "chat gpt-gen in turn turn-1-1: agent_result turn turn-2-1",
+            "chat gpt-gen in turn turn-1-1: agent_result turn turn-2-2",
+            "invoke_agent W2 in tool call_1_6: ",
+            "chat gpt-gen in turn turn-1-2: agent_result turn turn-3-1",
+            "chat gpt-gen in turn turn-1-2: agent_result turn turn-3-2",
         ]
     );
 }

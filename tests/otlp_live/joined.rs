@@ -96,14 +96,19 @@ fn links_say_who_asked_who_spawned_and_whose_result_it_was() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, program::typed);
     let spans = rig.spans();
-    let links = |name: &str| -> Vec<(String, String)> {
+    let links_of = |span: &SpanData| -> Vec<(String, String)> {
         let of = |link: &opentelemetry::trace::Link| {
             let to = spans.iter().find(|span| span.span_context.span_id() == link.span_context.span_id());
             let [why] = link.attributes.as_slice() else { panic!("one attribute of {link:?}") };
             (why.value.as_str().into_owned(), attributes(to.expect("a span"))["otel_trace.object_id"].clone())
         };
-        named(&spans, name).links.iter().map(of).collect()
+        span.links.iter().map(of).collect()
     };
+    let links = |name: &str| links_of(named(&spans, name));
+    let calls = spans.iter().filter_map(|span| {
+        let response = attributes(span).remove("gen_ai.response.id")?;
+        Some((response, links_of(span)))
+    });
     let asker =
         attributes(spans.iter().find(|span| span.name == "chat gpt-5-mini").expect("a call"))["otel_trace.object_id"]
             .clone();
@@ -111,6 +116,8 @@ fn links_say_who_asked_who_spawned_and_whose_result_it_was() {
     assert_eq!(links("execute_tool exec_command"), of("requested_by", &asker));
     assert_eq!(links("execute_tool spawn_agent"), of("requested_by", &asker));
     assert_eq!(links("execute_tool web_search"), []);
-    assert_eq!(links("invoke_agent scout"), of("spawned_by", "call_3"));
-    assert_eq!(links("invoke_agent coder"), of("agent_result", "thread-2"));
+    assert_eq!(links("invoke_agent scout"), [], "the tool that spawned it is its parent");
+    assert_eq!(links("invoke_agent coder"), [], "what it is told is read by its calls");
+    let reading: Vec<_> = calls.filter(|(_, links)| !links.is_empty()).collect();
+    assert_eq!(reading, [("resp_3".to_owned(), of("agent_result", "turn-2"))]);
 }

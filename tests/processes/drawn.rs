@@ -74,7 +74,7 @@ async fn run_of_two_processes_is_one_tree() {
     assert!(output.status.success(), "{output:?}");
     let live = drawn(server).await;
     assert_eq!(live.lines.len(), 8, "{live:?}");
-    assert_eq!(live.levels(), 5, "the child is below the parent's tool call: {live:?}");
+    assert_eq!(live.levels(), 6, "the child is below the parent's tool call: {live:?}");
 
     let (server, url) = receiver().await;
     let path = root.path().to_str().unwrap().to_owned();

@@ -71,7 +71,7 @@ async fn check(arguments: &[&str]) {
     let afterwards = spans(&again).await;
     for received in [&live, &afterwards] {
         let drawings = trace_tree::assert_drawn(received);
-        assert!(drawings.iter().any(|drawing| drawing.levels() > 4), "an agent that is another's tool: {drawings:?}");
+        assert!(drawings.iter().any(|drawing| drawing.levels() == 3), "an agent that is another's tool: {drawings:?}");
     }
     let afterwards: BTreeMap<_, _> = afterwards.iter().map(told).collect();
     let is_of_a_run = |span: &&Span| span.attributes.iter().any(|it| it.key == "otel_trace.object_id");

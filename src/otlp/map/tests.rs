@@ -33,7 +33,7 @@ fn span(name: &'static str, attributes: Vec<KeyValue>) -> SpanData {
         span_kind: SpanKind::Internal,
         name: name.into(),
         start_time: SystemTime::UNIX_EPOCH,
-        end_time: SystemTime::UNIX_EPOCH,
+        end_time: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
         attributes,
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
@@ -221,4 +221,19 @@ fn an_exporter_is_given_spans_as_they_are_meant() {
         check(spans.last().expect("a span"), &facts, &OMIT, &OWN);
     }
     assert_eq!(exporter.get_finished_spans().expect("its spans").len(), every_kind().len());
+}
+
+#[test]
+fn span_of_any_program_lasts_at_least_a_microsecond() {
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(10);
+    let lasted = |end_time| {
+        let span = map(SpanData { start_time: start, end_time, ..span("GET", Vec::new()) }, &Mapping::default());
+        span.end_time.duration_since(span.start_time).expect("no negative duration")
+    };
+    let microsecond = Duration::from_micros(1);
+    assert_eq!(lasted(start), microsecond);
+    assert_eq!(lasted(start + Duration::from_nanos(999)), microsecond);
+    // A wall clock that went backwards.
+    assert_eq!(lasted(start - Duration::from_secs(3)), microsecond);
+    assert_eq!(lasted(start + Duration::from_nanos(1001)), Duration::from_nanos(1001));
 }
