@@ -129,6 +129,26 @@ fn any_json_is_kept_as_its_text_on_one_line() {
 }
 
 #[test]
+fn nanoseconds_below_the_millisecond_are_optional() {
+    let at = |nanos: &str| {
+        let line = format!(
+            r#"{{"schema_version":1,"seq":9,"wall_time_unix_ms":7{nanos},"rollout_id":"r","payload":{{"type":"rollout_ended","status":"failed"}}}}"#
+        );
+        let record = Record::parse(line.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string(&record).unwrap().contains("sub_ms"), record.at.sub_ms_ns() != 0, "{line}");
+        record.at
+    };
+    let millis = Timestamp::from(UnixMillis(7));
+    assert_eq!(at(""), millis);
+    assert_eq!(at(r#","wall_time_sub_ms_ns":null"#), millis);
+    assert_eq!(at(r#","wall_time_sub_ms_ns":999999"#), Timestamp::new(UnixMillis(7), 999_999));
+    for none_of_a_millisecond in ["1000000", "-1", "99999999999"] {
+        assert_eq!(at(&format!(r#","wall_time_sub_ms_ns":{none_of_a_millisecond}"#)), millis);
+    }
+    assert!(at(r#","wall_time_sub_ms_ns":1"#) > millis);
+}
+
+#[test]
 fn a_line_that_is_no_record_says_why_and_where() {
     let bad = |line: &str| Record::parse(line.as_bytes()).unwrap_err();
     let line = |payload: &str| {
