@@ -21,7 +21,7 @@ use mock_collector::{MockServer, Protocol};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use otel_trace::otlp::{Otlp, OtlpBuilder, OtlpGuard};
-use otel_trace::{Guard, Recorder};
+use otel_trace::{Recorder, RecorderGuard};
 use table::{Comparison, Table};
 use tracing::dispatcher::with_default;
 use tracing::{Dispatch, Span, info_span};
@@ -114,12 +114,12 @@ struct Program {
     dispatch: Dispatch,
     turn: Span,
     export: Option<Export>,
-    recording: Option<(Recorder, Guard)>,
+    recording: Option<(Recorder, RecorderGuard)>,
 }
 
 impl Program {
     /// As the documentation says to make one.
-    fn bridged(recording: (Recorder, Guard), export: Export) -> Self {
+    fn bridged(recording: (Recorder, RecorderGuard), export: Export) -> Self {
         let recorder = &recording.0;
         let bridge = export.otlp.bridge(recorder).with_filter(LevelFilter::INFO);
         let layer = recorder.layer().with_filter(recorder.filter());
@@ -127,7 +127,7 @@ impl Program {
         Self::new(dispatch, Some(export), Some(recording))
     }
 
-    fn recording(recording: (Recorder, Guard)) -> Self {
+    fn recording(recording: (Recorder, RecorderGuard)) -> Self {
         let layer = recording.0.layer().with_filter(recording.0.filter());
         Self::new(Dispatch::new(tracing_subscriber::registry().with(layer)), None, Some(recording))
     }
@@ -147,7 +147,7 @@ impl Program {
         Self::new(Dispatch::new(tracing_subscriber::registry().with(layer)), Some(export), None)
     }
 
-    fn new(dispatch: Dispatch, export: Option<Export>, recording: Option<(Recorder, Guard)>) -> Self {
+    fn new(dispatch: Dispatch, export: Option<Export>, recording: Option<(Recorder, RecorderGuard)>) -> Self {
         let turn = with_default(&dispatch, || {
             let thread = info_span!("invoke_agent", otel_trace.kind = "thread");
             thread.in_scope(|| info_span!("turn", otel_trace.kind = "turn"))

@@ -40,7 +40,7 @@ enum Command {
     Check(check::Args),
     Pack(pack::Args),
     Unpack(unpack::Args),
-    Redact(redact::Args),
+    Redactor(redact::Args),
     Export(export::Args),
     Locate(locate::Args),
 }
@@ -53,7 +53,7 @@ impl Cli {
             Command::Check(args) => check::run(args),
             Command::Pack(args) => pack::run(args),
             Command::Unpack(args) => unpack::run(args),
-            Command::Redact(args) => redact::run(args),
+            Command::Redactor(args) => redact::run(args),
             Command::Export(args) => export::run(args),
             Command::Locate(args) => locate::run(args),
         }

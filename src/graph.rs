@@ -11,6 +11,7 @@ mod conversation;
 mod diagnostic;
 mod edge;
 mod evidence;
+mod execution;
 mod id;
 mod inference;
 mod joined;
@@ -22,7 +23,6 @@ mod terminal;
 mod thread;
 mod tool;
 mod totals;
-mod window;
 
 use crate::event::{
     CompactionId, CompactionRequestId, EdgeId, InferenceId, ParentProcess, PayloadRef, RawPayloadId, RolloutId,
@@ -38,6 +38,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub(crate) use edge::AgentResult;
 pub use edge::{Anchor, Edge, EdgeKind};
 pub use evidence::{Evidence, LiveSpan};
+pub use execution::{Execution, Moment};
 pub use id::{CellId, ItemId, OperationId, TerminalId};
 pub(crate) use id::{spawn_edge, tool_edge};
 pub use inference::{InferenceCall, Pointer};
@@ -53,7 +54,6 @@ pub use terminal::{
 pub use thread::{Origin, Thread, Turn};
 pub use tool::{Requester, ToolCall};
 pub use totals::Totals;
-pub use window::{Moment, Window};
 
 /// A rollout, as its evidence tells it.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! From `tracing` spans to events: the part that runs inside the recorded program.
 //!
 //! ```text
-//!   Recorder ──► RecordLayer (one a subscriber)        typed handles: Thread, Turn, Inference, Tool, CodeCell …
+//!   Recorder ──► RecordLayer (one a subscriber)        typed handles: AgentThread, Turn, Inference, ToolCall, CodeCell …
 //!                   │ new_span, record, enter, close       │ bodies, instants, explicit ends
 //!                   ▼                                      ▼
 //!               span state (in the span's extensions) ──► windows ──► Writer (one a bundle)
@@ -72,8 +72,8 @@
 //! ```
 //!
 //! # Agents in other processes
-//! [`Window::child_process`] gives the environment that makes another process's recording the child of this one:
-//! [`ROOT_VARIABLE`] and [`PARENT_VARIABLE`]. See [`ChildProcess`], and [`Builder::build`] for the child's side.
+//! [`Operation::child_process`] gives the environment that makes another process's recording the child of this one:
+//! [`ROOT_VARIABLE`] and [`PARENT_VARIABLE`]. See [`ChildProcess`], and [`RecorderBuilder::build`] for the child's side.
 //!
 //! # Rules that hold everywhere here
 //! - The host never fails or panics because of recording.
@@ -85,6 +85,7 @@
 //! - Handles reach the span's state, never the layer: they work under `Filtered`, `Option`, `Vec`, `Box`, `reload`.
 
 mod builder;
+mod classify;
 mod debug_text;
 mod exchange;
 mod extension;
@@ -98,33 +99,32 @@ mod guard;
 mod handle;
 #[cfg(test)]
 mod idle;
-mod ignoring;
+mod implicit;
 mod instant;
 mod json_text;
-mod last_words;
 pub(crate) mod live;
-mod opening;
+mod operation;
+mod operations;
 mod parent;
 mod record_layer;
 mod recorder;
+mod reentrancy;
+mod span_end;
 mod span_state;
 #[cfg(test)]
 mod stalled_disk;
 pub(crate) mod stderr;
-mod supplied;
 mod tool_kind;
 mod tool_name;
-mod window;
-mod windows;
 mod wire_event;
 
-pub use builder::{Builder, Error, ROOT_VARIABLE, STORE_VARIABLE};
+pub use builder::{Error, ROOT_VARIABLE, RecorderBuilder, STORE_VARIABLE};
 pub use exchange::{Exchange, Reply};
 pub use filter::RecordFilter;
-pub use guard::Guard;
+pub use guard::RecorderGuard;
 pub use handle::{
-    AnyWindow, Call, ChildProcess, CodeCell, Compaction, Inference, Model, Script, SpanExt, Thread, ThreadMeta, Tool,
-    Turn, Window,
+    AgentThread, AnyOperation, ChildProcess, CodeCell, CodeCellMeta, Compaction, Inference, Model, Operation, SpanExt,
+    ThreadMeta, ToolCall, ToolCallMeta, Turn,
 };
 pub use parent::PARENT_VARIABLE;
 pub use record_layer::RecordLayer;

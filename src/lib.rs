@@ -19,20 +19,20 @@
 //! Then say what happens, with typed handles …
 //!
 //! ```
-//! use otel_trace::{Call, Json, Model, Thread, ThreadMeta, Window};
+//! use otel_trace::{ToolCallMeta, Json, Model, AgentThread, ThreadMeta, Operation};
 //! use serde_json::json;
 //!
-//! let thread = Thread::start(ThreadMeta::new().agent_name("coder"));
+//! let thread = AgentThread::start(ThreadMeta::new().agent_name("coder"));
 //! let turn = thread.turn(None);
 //!
 //! let inference = turn.inference(Model { name: "gpt-5-mini", provider: "openai" });
 //! inference.request(Json(&json!({ "model": "gpt-5-mini", "input": "Which tests fail?" })));
 //! inference.response(Json(&json!({ "output_items": [] })));
-//! inference.completed();
+//! inference.complete();
 //!
-//! let tool = turn.tool(Call::new("exec_command").id("call_1").arguments(r#"{"cmd":"cargo test"}"#));
+//! let tool = turn.tool_call(ToolCallMeta::new("exec_command").id("call_1").arguments(r#"{"cmd":"cargo test"}"#));
 //! tool.output("test result: ok");
-//! tool.completed();
+//! tool.complete();
 //! ```
 //!
 //! … or with plain spans of the [GenAI semantic conventions]. Handles and spans cost next to nothing where nobody
@@ -59,13 +59,13 @@ pub mod otlp;
 pub mod reduce;
 
 pub use bundle::{
-    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Masking, Redact, Stats, Store,
+    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Masking, Redactor, Stats, Store,
     SyncEvery,
 };
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
-    AnyWindow, Call, ChildProcess, CodeCell, Compaction, Exchange, Guard, Inference, Model, RecordFilter, RecordLayer,
-    Recorder, Reply, Script, SpanExt, Thread, ThreadMeta, Tool, Turn, Window,
+    AgentThread, AnyOperation, ChildProcess, CodeCell, CodeCellMeta, Compaction, Exchange, Inference, Model, Operation,
+    RecordFilter, RecordLayer, Recorder, RecorderGuard, Reply, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn,
 };
 
 /// The README's code, compiled and run with the tests.

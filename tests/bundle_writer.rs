@@ -17,7 +17,7 @@ use otel_trace::event::{
     Event, EventContext, Other, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStatus, ThreadEnded, Timestamp,
     TurnStarted, UnixMillis,
 };
-use otel_trace::{Body, BodyBuf, BodyError, Exact, Json, Limits, Lost, PayloadKind, Redact, Store};
+use otel_trace::{Body, BodyBuf, BodyError, Exact, Json, Limits, Lost, PayloadKind, Redactor, Store};
 use serde_json::{Value, json};
 
 fn create(root: &Path, options: WriterOptions) -> Writer {
@@ -260,7 +260,7 @@ fn a_body_that_cant_be_serialised_is_stored_as_its_reason() {
 
 struct Mask;
 
-impl Redact for Mask {
+impl Redactor for Mask {
     fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, _: bool) {
         assert_ne!(kind, PayloadKind::ToolResult, "planted");
         let masked = String::from_utf8(std::mem::take(body)).unwrap().replace("secret", "******");

@@ -6,7 +6,9 @@
 use std::alloc::System;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use otel_trace::{Call, Exact, Model, Recorder, Script, SpanExt, Store, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{
+    AgentThread, CodeCellMeta, Exact, Model, Operation, Recorder, SpanExt, Store, ThreadMeta, ToolCallMeta, Turn,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tracing::dispatcher::with_default;
 use tracing::{Dispatch, Subscriber, info_span};
@@ -40,14 +42,14 @@ fn per_round(dispatch: &Dispatch, mut round: impl FnMut(&str)) -> usize {
 }
 
 fn handles(turn: &Turn, id: &str) {
-    let tool = turn.tool(Call::new("search").id(id));
+    let tool = turn.tool_call(ToolCallMeta::new("search").id(id));
     tool.record_payload(otel_trace::PayloadKind::ToolResult, Exact(b"{}"));
     let other = tool.clone();
-    other.completed();
-    tool.completed();
+    other.complete();
+    tool.complete();
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Exact(b"{}"));
-    inference.completed();
+    inference.complete();
 }
 
 fn spans_of_ours(id: &str) {
@@ -82,18 +84,18 @@ fn of_each_kind(store: Store) -> [(&'static str, usize); 6] {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().store(store).build().unwrap();
     let on = Dispatch::new(tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())));
-    let thread = with_default(&on, || Thread::start(ThreadMeta::new()));
+    let thread = with_default(&on, || AgentThread::start(ThreadMeta::new()));
     let turn = with_default(&on, || thread.turn(None));
     let inference = |body: &[u8]| {
         let inference = turn.inference(Model { name: "m", provider: "p" });
         inference.request(Exact(body));
-        inference.cancelled("stopped");
+        inference.cancel("stopped");
     };
     let turn_span = || info_span!("turn", otel_trace.kind = "turn").in_scope(|| {});
     let counted = [
-        ("turn, handle", per_round(&on, |_| thread.turn(None).completed())),
+        ("turn, handle", per_round(&on, |_| thread.turn(None).complete())),
         ("turn, span", thread.span().in_scope(|| per_round(&on, |_| turn_span()))),
-        ("cell, handle", per_round(&on, |id| drop(turn.code_cell(Script::new("run()").call_id(id))))),
+        ("cell, handle", per_round(&on, |id| drop(turn.code_cell(CodeCellMeta::new("run()").call_id(id))))),
         ("inference, handle", per_round(&on, |_| inference(b"{}"))),
         ("inference, span", turn.span().in_scope(|| per_round(&on, |_| chat(None)))),
         ("inference, span with messages", turn.span().in_scope(|| per_round(&on, |_| chat(Some("[]"))))),
@@ -107,14 +109,14 @@ fn of_each_kind(store: Store) -> [(&'static str, usize); 6] {
 fn what_nobody_records_takes_no_memory_and_a_span_that_is_recorded_four_pieces() {
     // Nobody.
     let nobody = Dispatch::none();
-    let turn = with_default(&nobody, || Thread::start(ThreadMeta::new()).turn(None));
+    let turn = with_default(&nobody, || AgentThread::start(ThreadMeta::new()).turn(None));
     assert_eq!(per_round(&nobody, |id| handles(&turn, id)), 0);
     assert_eq!(per_round(&nobody, |id| drop(info_span!("chat", gen_ai.operation.name = id).otel_trace())), 0);
 
     // A subscriber, and no recording in it.
     let none = None::<Recorder>.map(|recorder| recorder.layer().with_filter(recorder.filter()));
     let off = Dispatch::new(tracing_subscriber::registry().with(Empty).with(none));
-    let turn = with_default(&off, || Thread::start(ThreadMeta::new()).turn(None));
+    let turn = with_default(&off, || AgentThread::start(ThreadMeta::new()).turn(None));
     assert_eq!(per_round(&off, |id| handles(&turn, id)), 0);
     assert_eq!(per_round(&off, spans_of_ours), 0);
 
@@ -122,10 +124,10 @@ fn what_nobody_records_takes_no_memory_and_a_span_that_is_recorded_four_pieces()
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     let on = Dispatch::new(tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())));
-    let thread = with_default(&on, || Thread::start(ThreadMeta::new()));
+    let thread = with_default(&on, || AgentThread::start(ThreadMeta::new()));
     let turn = with_default(&on, || thread.turn(None));
     assert_eq!(per_round(&on, spans_of_others), 0);
-    let handle = per_round(&on, |id| turn.tool(Call::new("search").id(id)).completed());
+    let handle = per_round(&on, |id| turn.tool_call(ToolCallMeta::new("search").id(id)).complete());
     let plain = turn.span().in_scope(|| per_round(&on, spans_of_ours));
     assert_eq!((handle, plain), (4, 4));
     drop(guard);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Bundle, bundles, record, record_one, recorder, under};
-use otel_trace::{Json, PayloadKind, SpanExt, Window};
+use otel_trace::{Json, Operation, PayloadKind, SpanExt};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use common::{Bundle, bundles, record_one, recorder, under};
-use otel_trace::{Call, Inference, Json, Model, SpanExt, Thread, ThreadMeta, Tool, Turn, Window};
+use otel_trace::{AgentThread, Inference, Json, Model, Operation, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn};
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
@@ -21,12 +21,12 @@ fn end<'a>(bundle: &'a Bundle, name: &str) -> (&'a str, Option<&'a str>) {
 }
 
 /// A whole run of handles, which `finish` ends.
-fn run(finish: impl FnOnce(Thread, Turn, Inference, Tool)) -> Bundle {
+fn run(finish: impl FnOnce(AgentThread, Turn, Inference, ToolCall)) -> Bundle {
     record_one(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
-        let tool = turn.tool(Call::new("n"));
+        let tool = turn.tool_call(ToolCallMeta::new("n"));
         finish(thread, turn, inference, tool);
     })
 }
@@ -34,10 +34,10 @@ fn run(finish: impl FnOnce(Thread, Turn, Inference, Tool)) -> Bundle {
 #[test]
 fn completed_is_as_the_program_says() {
     let bundle = run(|thread, turn, inference, tool| {
-        inference.completed();
-        tool.completed();
-        turn.completed();
-        thread.completed();
+        inference.complete();
+        tool.complete();
+        turn.complete();
+        thread.complete();
     });
     let ends = ["tool_call_ended", "codex_turn_ended", "thread_ended", "rollout_ended"];
     assert_eq!(ends.map(|name| end(&bundle, name)), [("completed", None); 4]);
@@ -49,10 +49,10 @@ fn completed_is_as_the_program_says() {
 fn failed_is_as_the_program_says() {
     let bundle = run(|thread, turn, inference, tool| {
         inference.response(Json(&"half"));
-        inference.failed("overloaded");
-        tool.failed("hook");
-        turn.failed("no answer");
-        thread.failed("broken");
+        inference.fail("overloaded");
+        tool.fail("hook");
+        turn.fail("no answer");
+        thread.fail("broken");
     });
     let ends = ["tool_call_ended", "codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name));
     assert_eq!(ends, [("failed", Some("hook")), ("failed", Some("no answer")), ("failed", Some("broken"))]);
@@ -67,10 +67,10 @@ fn failed_is_as_the_program_says() {
 #[test]
 fn cancelled_is_as_the_program_says() {
     let bundle = run(|thread, turn, inference, tool| {
-        inference.cancelled("user");
-        tool.cancelled("user");
-        turn.cancelled("replaced");
-        thread.cancelled("quit");
+        inference.cancel("user");
+        tool.cancel("user");
+        turn.cancel("replaced");
+        thread.cancel("quit");
     });
     assert_eq!(bundle.one("inference_cancelled")["reason"], "user");
     let ends = ["tool_call_ended", "codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name));
@@ -83,7 +83,7 @@ fn a_dropped_handle_with_an_answer_is_completed_and_without_one_cancelled() {
     let bundle = run(|thread, turn, inference, tool| {
         let answered = turn.inference(Model { name: "m", provider: "p" });
         answered.response(Json(&1));
-        let done = turn.tool(Call::new("n").id("done"));
+        let done = turn.tool_call(ToolCallMeta::new("n").id("done"));
         done.output("r");
         drop((answered, done, inference, tool, turn, thread));
     });
@@ -101,8 +101,8 @@ fn an_open_child_does_not_hold_what_it_is_in() {
         drop(turn);
         drop(thread);
         inference.request(Json(&1));
-        inference.completed();
-        tool.completed();
+        inference.complete();
+        tool.complete();
     });
     let names = ["codex_turn_ended", "thread_ended", "rollout_ended", "inference_started", "inference_completed"];
     assert_eq!(bundle.names()[4..], [&names[..], &["tool_call_ended"]].concat());
@@ -180,7 +180,7 @@ fn a_span_that_closes_without_answer_or_error_is_cancelled_and_a_turn_completed(
 #[test]
 fn a_dropped_future_cancels_its_call() {
     let bundle = record_one(|| {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
         let call = async move {
             inference.request(Json(&1));
@@ -197,12 +197,12 @@ fn a_dropped_future_cancels_its_call() {
 fn a_call_that_is_cancelled_keeps_what_had_come() {
     let (root, recorder, guard) = recorder();
     under(&recorder, || {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
         inference.request(Json(&json!({ "input": [] })));
         let half = json!({ "output_items": [{ "role": "assistant", "content": "half an ans" }] });
         inference.response(Json(&half));
-        inference.cancelled("by the user");
+        inference.cancel("by the user");
         let plain = turn.span().in_scope(|| {
             info_span!(
                 "chat",
@@ -215,7 +215,7 @@ fn a_call_that_is_cancelled_keeps_what_had_come() {
             "gen_ai.output.messages",
             r#"[{"role":"assistant","parts":[{"type":"text","content":"the other"}]}]"#,
         );
-        plain.otel_trace().cancelled("by the user");
+        plain.otel_trace().cancel("by the user");
     });
     drop(guard);
     let bundle = &bundles(root.path())[0];
@@ -233,7 +233,7 @@ fn an_end_may_come_from_any_task_after_the_work_was_handed_on() {
     let bundle = run(|_thread, _turn, inference, tool| {
         let stream = async move {
             inference.response(Json(&1));
-            inference.completed();
+            inference.complete();
         };
         let polled = std::thread::spawn(move || pin!(stream).poll(&mut Context::from_waker(Waker::noop())).is_ready());
         assert!(polled.join().unwrap());
@@ -247,12 +247,12 @@ fn what_is_open_at_shutdown_is_aborted_or_cancelled_and_what_comes_later_is_coun
     let (root, recorder, guard) = recorder();
     let body = || -> Value { panic!("not to be built") };
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
         inference.request(Json(&1));
         let unsent = turn.inference(Model { name: "m", provider: "p" });
-        let tool = turn.tool(Call::new("n"));
+        let tool = turn.tool_call(ToolCallMeta::new("n"));
         let plain = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]");
         plain.in_scope(|| {});
         drop(guard);
@@ -306,7 +306,7 @@ fn a_span_with_open_children_closes_late_and_its_windows_with_it() {
         let tool = info_span!(parent: &turn, "tool", otel_trace.kind = "tool");
         tool.in_scope(|| {});
         drop(turn);
-        tool.otel_trace().completed();
+        tool.otel_trace().complete();
         drop(tool);
     });
     assert_eq!(bundle.names()[6..], ["codex_turn_ended", "thread_ended", "rollout_ended"]);
@@ -319,7 +319,7 @@ fn a_span_that_never_closes_ends_at_shutdown() {
         let span = info_span!("tool", otel_trace.kind = "tool");
         span.in_scope(|| {});
         std::mem::forget(span);
-        std::mem::forget(Thread::start(ThreadMeta::new()));
+        std::mem::forget(AgentThread::start(ThreadMeta::new()));
     });
     drop(guard);
     for bundle in bundles(root.path()) {

@@ -10,7 +10,10 @@ use std::thread;
 use common::{Bundle, bundles, child, graph, role, running, until};
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
 use otel_trace::graph::Graph;
-use otel_trace::{Call, Guard, Inference, Json, Model, Recorder, Script, Thread, ThreadMeta, Tool, Turn, Window};
+use otel_trace::{
+    AgentThread, CodeCellMeta, Inference, Json, Model, Operation, Recorder, RecorderGuard, ThreadMeta, ToolCall,
+    ToolCallMeta, Turn,
+};
 use serde_json::json;
 use tempfile::TempDir;
 use tracing::span::EnteredSpan;
@@ -27,20 +30,20 @@ thread_local! {
 }
 
 struct Held {
-    _guard: Option<Guard>,
-    _handles: Vec<(Thread, Turn, Inference, Tool)>,
+    _guard: Option<RecorderGuard>,
+    _handles: Vec<(AgentThread, Turn, Inference, ToolCall)>,
     _spans: Vec<Span>,
 }
 
 /// A thread, a turn, and a call of each kind, all open; and the same in plain spans.
 fn open_everything() -> Held {
-    let thread = Thread::start(ThreadMeta::new().id("handles"));
+    let thread = AgentThread::start(ThreadMeta::new().id("handles"));
     let turn = thread.turn(None);
     let inference = turn.inference(MODEL);
     inference.request(Json(&json!({ "input": [] })));
-    let tool = turn.tool(Call::new("n"));
+    let tool = turn.tool_call(ToolCallMeta::new("n"));
     tool.runtime_started(Json(&json!({})));
-    std::mem::forget(turn.code_cell(Script::new("run()")));
+    std::mem::forget(turn.code_cell(CodeCellMeta::new("run()")));
     let span = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "spans");
     let inner = span.in_scope(|| info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = "u"));
     let chat = inner.in_scope(|| {
@@ -130,8 +133,8 @@ fn check(bundles: &[Bundle], role: &str, status: RolloutStatus) {
     for graph in &graphs {
         assert_eq!(graph.status, status, "{role}");
         let is_cut_short = |window: ExecutionStatus| window != ExecutionStatus::Completed;
-        assert!(graph.turns.iter().all(|turn| is_cut_short(turn.window.status)), "{role}");
-        assert!(graph.tool_calls.iter().all(|tool| is_cut_short(tool.window.status)), "{role}");
+        assert!(graph.turns.iter().all(|turn| is_cut_short(turn.execution.status)), "{role}");
+        assert!(graph.tool_calls.iter().all(|tool| is_cut_short(tool.execution.status)), "{role}");
     }
 }
 
@@ -171,7 +174,7 @@ fn an_exit_amid_work_leaves_whole_lines() {
         for n in 0..4_u32 {
             thread::spawn(move || {
                 loop {
-                    let thread = Thread::start(ThreadMeta::new().id(&n.to_string()));
+                    let thread = AgentThread::start(ThreadMeta::new().id(&n.to_string()));
                     let turn = thread.turn(None);
                     let inference = turn.inference(MODEL);
                     inference.request(Json(&json!({ "input": [] })));

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use common::{Bundle, bundles, child, record, record_one, recorder, role, under, until};
 use otel_trace::{
-    Body, BodyBuf, BodyError, Call, Durability, Exact, Json, Lost, Model, PayloadKind, Recorder, Store, Thread,
-    ThreadMeta, Window,
+    AgentThread, Body, BodyBuf, BodyError, Durability, Exact, Json, Lost, Model, Operation, PayloadKind, Recorder,
+    Store, ThreadMeta, ToolCallMeta,
 };
 use serde::ser::{Error, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -43,9 +43,10 @@ impl Serialize for Panics {
 
 /// A run of so many calls with results, in the midst of which something happens.
 fn amid_calls(recorder: &Recorder, trouble: impl FnOnce(&Path)) {
-    let thread = under(recorder, || Thread::start(ThreadMeta::new()));
+    let thread = under(recorder, || AgentThread::start(ThreadMeta::new()));
     let turn = under(recorder, || thread.turn(None));
-    let calls = |count| under(recorder, || (0..count).for_each(|_| turn.tool(Call::new("n")).output("done")));
+    let calls =
+        |count| under(recorder, || (0..count).for_each(|_| turn.tool_call(ToolCallMeta::new("n")).output("done")));
     calls(10);
     until(|| recorder.stats().events.get("tool_call_ended") == Some(&10));
     trouble(&thread.bundle().unwrap());
@@ -54,15 +55,17 @@ fn amid_calls(recorder: &Recorder, trouble: impl FnOnce(&Path)) {
     until(|| recorder.stats().lost() > 0);
     let stats = recorder.stats();
     assert_eq!(stats.lost_bundles, 0);
-    turn.completed();
-    thread.completed();
+    turn.complete();
+    thread.complete();
 }
 
 #[test]
 fn a_bundle_that_is_deleted_amid_its_run_is_missed_before_the_end() {
-    for (store, durability) in
-        [(Store::Files, Durability::Kernel), (Store::Pack, Durability::Kernel), (Store::Pack, Durability::Buffered)]
-    {
+    for (store, durability) in [
+        (Store::Files, Durability::PageCache),
+        (Store::Pack, Durability::PageCache),
+        (Store::Pack, Durability::Buffered),
+    ] {
         let root = tempfile::tempdir().unwrap();
         let builder = Recorder::builder().root(root.path()).no_parent().store(store).durability(durability);
         let (recorder, guard) = builder.on_loss(|_| {}).build().unwrap();
@@ -100,12 +103,12 @@ fn bodies_that_are_deleted_amid_a_run_are_missed_and_the_log_says_so() {
 fn a_body_that_errs_or_panics_is_its_reason_and_its_event_stands() {
     let (root, recorder, guard) = recorder();
     under(&recorder, || {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
         let inference = turn.inference(MODEL);
         inference.request(Json(&Errs));
         inference.response(Json(&[Panics]));
         drop(inference);
-        turn.tool(Call::new("n")).result(Json(&Panics));
+        turn.tool_call(ToolCallMeta::new("n")).result(Json(&Panics));
     });
     drop(guard);
     let bundle = &bundles(root.path())[0];
@@ -126,15 +129,15 @@ fn a_directory_that_vanishes_costs_what_was_in_it_and_no_more() {
     let on_loss = move |loss: &otel_trace::Loss| listener.lock().unwrap().push(loss.what);
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().on_loss(on_loss).build().unwrap();
     under(&recorder, || {
-        let first = Thread::start(ThreadMeta::new().id("first"));
+        let first = AgentThread::start(ThreadMeta::new().id("first"));
         fs::remove_dir_all(first.bundle().unwrap()).unwrap();
         let turn = first.turn(None);
         turn.inference(MODEL).request(Json(&1));
-        turn.tool(Call::new("n")).output("r");
+        turn.tool_call(ToolCallMeta::new("n")).output("r");
         drop(turn);
         drop(first);
         fs::remove_dir_all(root.path()).unwrap();
-        drop(Thread::start(ThreadMeta::new().id("second")).turn(None));
+        drop(AgentThread::start(ThreadMeta::new().id("second")).turn(None));
     });
     drop(guard);
     let bundles = bundles(root.path());
@@ -153,16 +156,16 @@ fn a_directory_that_vanishes_costs_what_was_in_it_and_no_more() {
 fn a_payload_directory_that_comes_back_leaves_a_gap_that_is_told() {
     let (root, recorder, guard) = recorder();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let payloads = thread.bundle().unwrap().join("payloads");
         fs::remove_dir(&payloads).unwrap();
         turn.inference(MODEL).request(Json(&1));
-        let tool = turn.tool(Call::new("n"));
+        let tool = turn.tool_call(ToolCallMeta::new("n"));
         tool.output("lost");
         fs::create_dir(&payloads).unwrap();
         drop(tool);
-        drop(turn.tool(Call::new("n")));
+        drop(turn.tool_call(ToolCallMeta::new("n")));
     });
     drop(guard);
     let bundle = &bundles(root.path())[0];
@@ -186,11 +189,11 @@ fn where_no_bundle_can_be_made_nothing_is_encoded_and_the_host_goes_on() {
     fs::remove_dir(root.path()).unwrap();
     fs::write(root.path(), "a file is in the way").unwrap();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new());
-        let tool = thread.turn(None).tool(Call::new("n"));
+        let thread = AgentThread::start(ThreadMeta::new());
+        let tool = thread.turn(None).tool_call(ToolCallMeta::new("n"));
         tool.result(Untouchable);
         drop(tool.spawn_thread(ThreadMeta::new()).turn(None).inference(MODEL));
-        thread.completed();
+        thread.complete();
         assert_eq!(thread.bundle(), None);
     });
     drop(guard);
@@ -205,15 +208,15 @@ fn under_a_full_disk() {
     let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
     let stack = tracing_subscriber::registry().with(recorder.layer());
     with_default(stack, || {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         turn.inference(MODEL).request(Json(&"x".repeat(100_000)));
         let long = "i".repeat(10_000);
-        drop(turn.tool(Call::new("n").id(&long)));
-        turn.tool(Call::new("n").id("short")).output("r");
+        drop(turn.tool_call(ToolCallMeta::new("n").id(&long)));
+        turn.tool_call(ToolCallMeta::new("n").id("short")).output("r");
         // Until the log itself is full; then there is no room even for ends.
         for _ in 0..100 {
-            drop(turn.tool(Call::new("n")));
+            drop(turn.tool_call(ToolCallMeta::new("n")));
         }
     });
     let lost = recorder.stats().lost_events;
@@ -251,7 +254,7 @@ fn a_full_disk_costs_what_does_not_fit_and_no_line() {
 fn a_closed_stderr_is_no_reason_to_panic() {
     if role().is_some() {
         let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
-        under(&recorder, || Thread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&Errs)));
+        under(&recorder, || AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&Errs)));
         drop(guard);
         assert_eq!(recorder.stats().lost(), 1);
         std::process::exit(7);
@@ -269,16 +272,16 @@ fn ids_with_any_characters_are_kept_and_name_nothing_outside() {
     let ids = ["", "/", "..", "../../x", "a\"b'c\\d", "line\nbreak\r\n", "\0\u{7}", "é\u{202e}𝄞", &"k".repeat(10_000)];
     for id in ids {
         let bundles = record(|| {
-            let thread = Thread::start(ThreadMeta::new().id(id).agent_path(id).agent_name(id).model(id, id));
+            let thread = AgentThread::start(ThreadMeta::new().id(id).agent_path(id).agent_name(id).model(id, id));
             let turn = thread.turn(Some(id.into()));
             let inference = turn.inference(Model { name: id, provider: id });
             inference.response_id(id);
             inference.upstream_request_id(id);
             inference.response(Json(id));
             drop(inference);
-            let tool = turn.tool(Call::new(id).id(id).arguments(id));
+            let tool = turn.tool_call(ToolCallMeta::new(id).id(id).arguments(id));
             tool.output(id);
-            tool.failed(id);
+            tool.fail(id);
             info_span!("agent", gen_ai.operation.name = "invoke_agent", gen_ai.conversation.id = id).in_scope(|| {
                 info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.name = id, gen_ai.tool.call.id = id)
                     .in_scope(|| {});
@@ -354,7 +357,7 @@ fn deep_json_is_kept_and_nothing_but_json_is_said_to_be() {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     under(&recorder, || {
-        let inference = Thread::start(ThreadMeta::new()).turn(None).inference(MODEL);
+        let inference = AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL);
         inference.request(Exact(deep.as_bytes()));
     });
     drop(guard);

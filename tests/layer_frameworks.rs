@@ -98,7 +98,7 @@ fn what_a_call_says_late_is_in_its_start_and_its_end() {
     assert_eq!(call.response_id.as_ref().map(|id| id.as_str()), Some("resp-1"));
     let usage = call.usage.unwrap();
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.reasoning_output_tokens), (7, 5, 3));
-    let delay = call.first_token_at.unwrap().millis_since(call.window.started.at.unix_ms());
+    let delay = call.first_token_at.unwrap().millis_since(call.execution.started.at.unix_ms());
     assert!((200..=250).contains(&delay), "{delay}");
     assert_eq!((call.request_len(), call.response_item_ids.len()), (1, 1));
 }
@@ -138,7 +138,7 @@ fn a_tool_ends_as_its_outcome_says() {
             }
         }
     });
-    let ends: Vec<_> = graph.tool_calls.iter().map(|tool| (tool.window.status, tool.error.as_deref())).collect();
+    let ends: Vec<_> = graph.tool_calls.iter().map(|tool| (tool.execution.status, tool.error.as_deref())).collect();
     assert_eq!(
         ends,
         [
@@ -184,7 +184,7 @@ fn an_agent_that_is_a_tool_is_a_thread_of_its_own_without_a_span_for_it() {
     let threads: Vec<_> = graph.tool_calls.iter().map(|tool| &tool.thread_id).collect();
     assert_eq!(threads, [&desk.thread_id, &auditor.thread_id]);
     assert_eq!(graph.turns.iter().count(), 2);
-    assert!(graph.threads.iter().all(|thread| thread.window.status == ExecutionStatus::Completed));
+    assert!(graph.threads.iter().all(|thread| thread.execution.status == ExecutionStatus::Completed));
     // Without content, each is asked for by the last answer of its turn.
     let asked: Vec<_> = graph.inference_calls.iter().map(|call| call.tool_call_ids.len()).collect();
     assert_eq!(asked, [1, 1, 0]);
@@ -325,6 +325,6 @@ fn a_call_of_which_only_the_end_tells_has_taken_its_time() {
             Span::current().record("gen_ai.response.id", "r");
         });
     });
-    let window = graph.inference_calls.iter().next().unwrap().window;
+    let window = graph.inference_calls.iter().next().unwrap().execution;
     assert!(window.ended.unwrap().at > window.started.at, "{window:?}");
 }

@@ -8,8 +8,8 @@ use std::thread;
 
 use common::{bundles, record, record_one, recorder, under};
 use otel_trace::{
-    AnyWindow, Call, CodeCell, Compaction, Durability, Exact, ExecutionStatus, Inference, Json, Model, PayloadKind,
-    Recorder, Store, Thread, ThreadMeta, Tool, ToolKind, Turn, Usage, Window,
+    AgentThread, AnyOperation, CodeCell, Compaction, Durability, Exact, ExecutionStatus, Inference, Json, Model,
+    Operation, PayloadKind, Recorder, Store, ThreadMeta, ToolCall, ToolCallMeta, ToolKind, Turn, Usage,
 };
 use serde_json::{Value, json};
 
@@ -18,20 +18,20 @@ const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 #[test]
 fn handles_can_be_sent_shared_and_cloned() {
     fn check<T: Send + Sync + Clone + 'static>() {}
-    check::<Thread>();
+    check::<AgentThread>();
     check::<Turn>();
     check::<Inference>();
-    check::<Tool>();
+    check::<ToolCall>();
     check::<CodeCell>();
     check::<Compaction>();
-    check::<AnyWindow>();
+    check::<AnyOperation>();
     check::<Recorder>();
 }
 
 #[test]
 fn an_inference_call_is_written_with_its_bodies_and_facts() {
     let bundle = record_one(|| {
-        let turn = Thread::start(ThreadMeta::new().id("t")).turn(Some("u".into()));
+        let turn = AgentThread::start(ThreadMeta::new().id("t")).turn(Some("u".into()));
         let inference = turn.inference(MODEL);
         inference.request(Json(&json!({ "input": [1] })));
         inference.first_token();
@@ -44,7 +44,7 @@ fn an_inference_call_is_written_with_its_bodies_and_facts() {
         inference.response_id("resp");
         inference.upstream_request_id("req");
         inference.response(Json(&json!({ "output_items": [2] })));
-        inference.completed();
+        inference.complete();
     });
     let [started, completed] = ["inference_started", "inference_completed"].map(|name| bundle.one(name));
     assert_eq!([&started["thread_id"], &started["codex_turn_id"]], ["t", "u"]);
@@ -68,8 +68,8 @@ fn an_inference_call_is_written_with_its_bodies_and_facts() {
 fn a_tool_call_is_written_with_its_arguments_runtime_and_result() {
     let arguments = format!("{{\"cmd\":\"{}\"}}", "é".repeat(200));
     let bundle = record_one(|| {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
-        let tool = turn.tool(Call::new("exec_command").id("c").arguments(&arguments));
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+        let tool = turn.tool_call(ToolCallMeta::new("exec_command").id("c").arguments(&arguments));
         tool.runtime_started(Json(&json!({ "call_id": "c" })));
         tool.runtime_ended(ExecutionStatus::Failed, Json(&json!({ "exit_code": 1 })));
         tool.output("done");
@@ -96,12 +96,17 @@ fn a_tool_call_is_written_with_its_arguments_runtime_and_result() {
 #[test]
 fn a_call_id_that_was_used_gets_a_number_and_a_missing_one_a_name_of_its_own() {
     let bundle = record_one(|| {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
-        for call in [Call::new("n").id("c"), Call::new("n").id("c"), Call::new("n"), Call::new("n")] {
-            drop(turn.tool(call));
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+        for call in [
+            ToolCallMeta::new("n").id("c"),
+            ToolCallMeta::new("n").id("c"),
+            ToolCallMeta::new("n"),
+            ToolCallMeta::new("n"),
+        ] {
+            drop(turn.tool_call(call));
         }
         let mcp = ToolKind::Mcp { server: "s".into(), tool: "find".into() };
-        drop(turn.tool(Call::new("find").id("c").kind(mcp)));
+        drop(turn.tool_call(ToolCallMeta::new("find").id("c").kind(mcp)));
     });
     let started = bundle.all("tool_call_started");
     let ids: Vec<_> = started.iter().map(|started| started["tool_call_id"].as_str().unwrap()).collect();
@@ -117,7 +122,7 @@ fn a_thread_says_how_it_was_configured() {
     let bundle = record_one(|| {
         let meta = ThreadMeta::new().id("t").agent_name("Coder").agent_role("worker").model("m", "p");
         let thread =
-            Thread::start(meta.cwd("/w").session_source("cli").approval_policy("never").sandbox_policy("none"));
+            AgentThread::start(meta.cwd("/w").session_source("cli").approval_policy("never").sandbox_policy("none"));
         thread.record_payload(PayloadKind::ProtocolEvent, Json(&1));
     });
     let started = bundle.one("thread_started");
@@ -136,11 +141,11 @@ fn a_thread_says_how_it_was_configured() {
 #[test]
 fn a_thread_that_a_tool_spawns_is_in_its_parents_bundle() {
     let bundle = record_one(|| {
-        let root = Thread::start(ThreadMeta::new().id("root"));
-        let tool = root.turn(None).tool(Call::new("spawn_agent").id("c"));
+        let root = AgentThread::start(ThreadMeta::new().id("root"));
+        let tool = root.turn(None).tool_call(ToolCallMeta::new("spawn_agent").id("c"));
         let child = tool.spawn_thread(ThreadMeta::new().id("child").agent_name("Find Bugs"));
         let grandchild =
-            child.span().in_scope(|| Thread::start(ThreadMeta::new().id("grandchild").agent_path("/root/x")));
+            child.span().in_scope(|| AgentThread::start(ThreadMeta::new().id("grandchild").agent_path("/root/x")));
         assert_eq!([child.bundle(), grandchild.bundle()], [root.bundle(), root.bundle()]);
         drop(grandchild.turn(None));
     });
@@ -159,8 +164,8 @@ fn a_thread_that_a_tool_spawns_is_in_its_parents_bundle() {
 #[test]
 fn ids_that_are_taken_in_the_bundle_get_a_number() {
     let bundle = record_one(|| {
-        let root = Thread::start(ThreadMeta::new().id("root"));
-        let tool = root.turn(Some("turn-1".into())).tool(Call::new("spawn_agent"));
+        let root = AgentThread::start(ThreadMeta::new().id("root"));
+        let tool = root.turn(Some("turn-1".into())).tool_call(ToolCallMeta::new("spawn_agent"));
         for _ in 0..2 {
             let child = tool.spawn_thread(ThreadMeta::new().id("child"));
             drop(child.turn(Some("turn-1".into())).inference(Model { name: "m", provider: "p" }));
@@ -177,12 +182,12 @@ fn ids_that_are_taken_in_the_bundle_get_a_number() {
 #[test]
 fn bytes_that_are_not_json_are_kept_beside_what_a_tools_events_name() {
     for store in [Store::Files, Store::Pack] {
-        for durability in [Durability::Kernel, Durability::Buffered] {
+        for durability in [Durability::PageCache, Durability::Buffered] {
             let root = tempfile::tempdir().unwrap();
             let builder = Recorder::builder().root(root.path()).no_parent().store(store).durability(durability);
             let (recorder, guard) = builder.build().unwrap();
             under(&recorder, || {
-                let tool = Thread::start(ThreadMeta::new()).turn(None).tool(Call::new("n"));
+                let tool = AgentThread::start(ThreadMeta::new()).turn(None).tool_call(ToolCallMeta::new("n"));
                 tool.runtime_started(Exact(b"no JSON"));
                 tool.result(Exact(b"\xff\xfe"));
             });
@@ -204,7 +209,8 @@ fn bytes_that_are_not_json_are_kept_beside_what_a_tools_events_name() {
 #[test]
 fn agents_of_one_name_have_paths_of_their_own() {
     let bundle = record_one(|| {
-        let tool = Thread::start(ThreadMeta::new().id("root")).turn(None).tool(Call::new("spawn_agent"));
+        let tool =
+            AgentThread::start(ThreadMeta::new().id("root")).turn(None).tool_call(ToolCallMeta::new("spawn_agent"));
         for name in ["Helper", "helper", "", "helper", "helper 2"] {
             drop(tool.spawn_thread(ThreadMeta::new().agent_name(name)));
         }
@@ -217,7 +223,7 @@ fn agents_of_one_name_have_paths_of_their_own() {
 #[test]
 fn threads_outside_each_other_make_a_bundle_each() {
     let bundles = record(|| {
-        let [a, b] = ["a", "b"].map(|id| Thread::start(ThreadMeta::new().id(id)));
+        let [a, b] = ["a", "b"].map(|id| AgentThread::start(ThreadMeta::new().id(id)));
         drop((a.turn(None), b.turn(None)));
     });
     assert_eq!(bundles.len(), 2);
@@ -230,12 +236,12 @@ fn threads_outside_each_other_make_a_bundle_each() {
 #[test]
 fn a_clone_ends_its_window_from_another_thread_and_once() {
     let bundle = record_one(|| {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
-        let tool = turn.tool(Call::new("n"));
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+        let tool = turn.tool_call(ToolCallMeta::new("n"));
         let clone = tool.clone();
-        thread::spawn(move || clone.failed("first")).join().unwrap();
-        tool.completed();
-        tool.cancelled("third");
+        thread::spawn(move || clone.fail("first")).join().unwrap();
+        tool.complete();
+        tool.cancel("third");
     });
     let ended = bundle.one("tool_call_ended");
     assert_eq!([&ended["status"], &ended["error"]], ["failed", "first"]);
@@ -244,8 +250,8 @@ fn a_clone_ends_its_window_from_another_thread_and_once() {
 #[test]
 fn a_window_ends_with_the_last_of_its_clones() {
     let bundle = record_one(|| {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
-        let [first, second] = ["first", "second"].map(|name| turn.tool(Call::new(name).id(name)));
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+        let [first, second] = ["first", "second"].map(|name| turn.tool_call(ToolCallMeta::new(name).id(name)));
         drop(first.clone());
         drop(second);
         drop(first);
@@ -257,11 +263,11 @@ fn a_window_ends_with_the_last_of_its_clones() {
 #[test]
 fn a_handle_works_where_its_subscriber_is_not_the_current_one() {
     let (root, recorder, guard) = recorder();
-    let thread = under(&recorder, || Thread::start(ThreadMeta::new().id("t")));
+    let thread = under(&recorder, || AgentThread::start(ThreadMeta::new().id("t")));
     let everything = |name: &'static str| {
         let thread = thread.clone();
         move || {
-            let tool = thread.turn(Some(name.into())).tool(Call::new(name).id(name));
+            let tool = thread.turn(Some(name.into())).tool_call(ToolCallMeta::new(name).id(name));
             drop(tool.spawn_thread(ThreadMeta::new().id(name)));
             thread.turn(None).inference(MODEL).request(Json(&1));
         }
@@ -281,7 +287,7 @@ fn a_handle_works_where_its_subscriber_is_not_the_current_one() {
 #[test]
 fn bytes_that_are_not_json_are_kept_as_the_wire_beside_the_bodies() {
     let bundle = record_one(|| {
-        let inference = Thread::start(ThreadMeta::new()).turn(None).inference(MODEL);
+        let inference = AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL);
         inference.request(Exact(b"multipart\n"));
         inference.request(Exact(b"{\"input\":[]}"));
         inference.response(Exact(b"data: {}\n\n"));
@@ -303,19 +309,19 @@ fn bytes_that_are_not_json_are_kept_as_the_wire_beside_the_bodies() {
 #[test]
 fn a_body_that_has_no_place_in_an_event_is_named_by_one_of_its_own() {
     let bundle = record_one(|| {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
         let inference = turn.inference(MODEL);
         inference.record_payload(PayloadKind::InferenceRequest, Json(&"1"));
         inference.request(Json(&"2"));
         inference.response(Json(&"3"));
         inference.record_payload(PayloadKind::InferenceResponse, Json(&"4"));
-        inference.completed();
+        inference.complete();
         inference.response(Json(&"5"));
-        let tool = turn.tool(Call::new("n").id("c"));
+        let tool = turn.tool_call(ToolCallMeta::new("n").id("c"));
         tool.record_payload(PayloadKind::ToolResult, Json(&"6"));
         tool.result(Json(&"7"));
         tool.record_payload(PayloadKind::TerminalRuntimeEvent, Json(&"8"));
-        tool.completed();
+        tool.complete();
         tool.result(Json(&"9"));
         turn.record_payload(PayloadKind::AgentResult, Json(&"10"));
     });
@@ -332,10 +338,11 @@ fn a_body_that_has_no_place_in_an_event_is_named_by_one_of_its_own() {
 #[test]
 fn a_terminal_that_outlives_its_call_is_recorded_to_its_end() {
     let bundle = record_one(|| {
-        let tool = Thread::start(ThreadMeta::new()).turn(None).tool(Call::new("exec_command").id("c"));
+        let tool =
+            AgentThread::start(ThreadMeta::new()).turn(None).tool_call(ToolCallMeta::new("exec_command").id("c"));
         tool.runtime_started(Json(&1));
         tool.output("still running");
-        tool.completed();
+        tool.complete();
         tool.runtime_ended(ExecutionStatus::Completed, Json(&2));
     });
     let place = |name| bundle.names().iter().position(|other| *other == name).unwrap();
@@ -353,9 +360,9 @@ impl fmt::Display for Panics {
 #[test]
 fn a_reason_that_panics_while_it_is_shown_ends_the_window_all_the_same() {
     let bundle = record_one(|| {
-        let thread = Thread::start(ThreadMeta::new());
-        thread.turn(None).failed(Panics);
-        thread.cancelled(Panics);
+        let thread = AgentThread::start(ThreadMeta::new());
+        thread.turn(None).fail(Panics);
+        thread.cancel(Panics);
     });
     assert_eq!(bundle.one("codex_turn_ended")["status"], "failed");
     assert_eq!(bundle.one("thread_ended")["status"], "aborted");

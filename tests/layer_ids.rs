@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::thread;
 
 use common::{Bundle, bundles, graph, recorder, running, under};
-use otel_trace::{Call, ExecutionStatus, Json, RecordLayer, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, ExecutionStatus, Json, Operation, RecordLayer, ThreadMeta, ToolCallMeta};
 use serde_json::json;
 use tracing::dispatcher::{Dispatch, with_default};
 use tracing::field::Empty;
@@ -84,11 +84,11 @@ fn a_span_in_the_place_of_another_inherits_nothing_from_it() {
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     let places: Vec<HashMap<u64, usize>> = thread::scope(|scope| {
         let row = |row: usize| {
-            let agent = Thread::start(ThreadMeta::new().id(&row.to_string()));
+            let agent = AgentThread::start(ThreadMeta::new().id(&row.to_string()));
             let turn = agent.turn(None);
             let mut places = HashMap::new();
             // Kept while thousands come and go: a handle in the midst, whose place nobody else may have.
-            let kept = turn.tool(Call::new("kept").id("kept"));
+            let kept = turn.tool_call(ToolCallMeta::new("kept").id("kept"));
             for n in 0..SPANS {
                 let span = turn.span().in_scope(|| short_lived(&format!("{row}-{n}")));
                 *places.entry(place(&span.id().unwrap())).or_default() += 1;

@@ -4,7 +4,7 @@
 mod common;
 
 use common::record_one;
-use otel_trace::{Json, PayloadKind, SpanExt, Window};
+use otel_trace::{Json, Operation, PayloadKind, SpanExt};
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span};

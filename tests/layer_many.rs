@@ -10,7 +10,7 @@ use std::thread;
 
 use common::{Bundle, alone, graph, recorder, running};
 use otel_trace::event::RolloutStatus;
-use otel_trace::{Call, Json, Model, Recorder, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
 use serde_json::json;
 use tracing::dispatcher::{Dispatch, with_default};
 use tracing::{Instrument, Span, info_span};
@@ -42,13 +42,13 @@ fn inference(turn: &Turn, id: &str) {
     let inference = turn.inference(MODEL);
     inference.request(Json(&json!({ "input": [{ "role": "user", "content": id }] })));
     inference.response(Json(&json!({ "output_items": [{ "role": "assistant", "content": id }] })));
-    inference.completed();
+    inference.complete();
 }
 
 fn tool(turn: &Turn, id: &str) {
-    let tool = turn.tool(Call::new("n"));
+    let tool = turn.tool_call(ToolCallMeta::new("n"));
     tool.output(id);
-    tool.completed();
+    tool.complete();
 }
 
 fn plain_inference(turn: &Span, id: &str) {
@@ -127,11 +127,11 @@ fn two_thousand_rollouts_that_are_open_at_once_in_several_threads_are_all_there(
     let (root, recorder, guard) = recorder();
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     let barrier = Barrier::new(THREADS);
-    let rows: Vec<Vec<(String, Thread, Turn)>> = thread::scope(|scope| {
+    let rows: Vec<Vec<(String, AgentThread, Turn)>> = thread::scope(|scope| {
         let open = |row: usize| {
             let ids = (row * EACH..(row + 1) * EACH).map(name);
             let start = |id: String| {
-                let thread = Thread::start(ThreadMeta::new().id(&id));
+                let thread = AgentThread::start(ThreadMeta::new().id(&id));
                 let turn = thread.turn(None);
                 (id, thread, turn)
             };
@@ -172,7 +172,7 @@ fn two_thousand_rollouts_that_are_open_at_once_in_several_threads_are_all_there(
 /// One rollout of a task, whose calls are made by tasks of their own, once all rollouts are open.
 async fn rollout(n: usize, all_open: Arc<tokio::sync::Barrier>) {
     let id = name(n);
-    let thread = Thread::start(ThreadMeta::new().id(&id));
+    let thread = AgentThread::start(ThreadMeta::new().id(&id));
     let turn = thread.turn(None);
     all_open.wait().await;
     let [for_inference, for_tool, for_spans] = std::array::from_fn(|_| (turn.clone(), id.clone()));

@@ -12,8 +12,8 @@ use std::thread;
 
 use common::{bundles, child, graph, role, running};
 use otel_trace::{
-    Body, BodyBuf, BodyError, Call, Json, Loss, Model, PayloadKind, Recorder, Redact, SpanExt, Thread, ThreadMeta,
-    Turn, Window,
+    AgentThread, Body, BodyBuf, BodyError, Json, Loss, Model, Operation, PayloadKind, Recorder, Redactor, SpanExt,
+    ThreadMeta, ToolCallMeta, Turn,
 };
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -36,7 +36,7 @@ struct Nested<'a>(&'a Turn);
 
 impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.tool(Call::new("n").id("of a body")).output("r");
+        self.0.tool_call(ToolCallMeta::new("n").id("of a body")).output("r");
         json!({ "type": "direct_response" }).serialize(serializer)
     }
 }
@@ -46,14 +46,14 @@ struct Shown<'a>(&'a Turn);
 
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.tool(Call::new("n").id("of a field")).output("r");
+        self.0.tool_call(ToolCallMeta::new("n").id("of a field")).output("r");
         f.write_str("shown")
     }
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.tool(Call::new("n").id("of an error")).output("r");
+        self.0.tool_call(ToolCallMeta::new("n").id("of an error")).output("r");
         f.write_str("shown")
     }
 }
@@ -72,17 +72,17 @@ struct Traced {
     texts: Arc<AtomicU64>,
 }
 
-impl Redact for Traced {
+impl Redactor for Traced {
     fn redact(&self, _: PayloadKind, _: &mut Vec<u8>, _: bool) {
         self.bodies.fetch_add(1, Ordering::Relaxed);
         trace();
-        drop(Thread::start(ThreadMeta::new().id("of a callback")));
+        drop(AgentThread::start(ThreadMeta::new().id("of a callback")));
     }
 
     fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.texts.fetch_add(1, Ordering::Relaxed);
         trace();
-        drop(Thread::start(ThreadMeta::new().id("of a callback")));
+        drop(AgentThread::start(ThreadMeta::new().id("of a callback")));
         Cow::Borrowed(text)
     }
 }
@@ -92,10 +92,10 @@ fn round(turn: &Turn, plain: &Span) {
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Json(&json!({ "input": [] })));
     inference.response(Json(&json!({ "output_items": [] })));
-    inference.completed();
-    turn.tool(Call::new("n").id("by handle")).result(Json(&Nested(turn)));
-    turn.tool(Call::new("n").id("failed")).failed(Shown(turn));
-    turn.tool(Call::new("n").id("lost")).result(Fails);
+    inference.complete();
+    turn.tool_call(ToolCallMeta::new("n").id("by handle")).result(Json(&Nested(turn)));
+    turn.tool_call(ToolCallMeta::new("n").id("failed")).fail(Shown(turn));
+    turn.tool_call(ToolCallMeta::new("n").id("lost")).result(Fails);
     plain.in_scope(|| {
         let tool = info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.id = "plain", gen_ai.tool.name = ?Shown(turn));
         tool.in_scope(|| {});
@@ -108,12 +108,12 @@ fn program() {
     let on_loss = move |_: &Loss| {
         counter.fetch_add(1, Ordering::Relaxed);
         trace();
-        drop(Thread::start(ThreadMeta::new().id("of a callback")).turn(None));
+        drop(AgentThread::start(ThreadMeta::new().id("of a callback")).turn(None));
     };
     let builder = Recorder::builder().redact(masked.clone()).on_loss(on_loss);
     let (recorder, guard) = builder.build().unwrap();
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
-    let agent = Thread::start(ThreadMeta::new().id("t"));
+    let agent = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = agent.turn(None);
     let plain = turn.span().clone();
     thread::scope(|scope| {

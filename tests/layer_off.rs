@@ -4,7 +4,8 @@
 use std::fmt;
 
 use otel_trace::{
-    Body, BodyBuf, BodyError, Call, ExecutionStatus, Model, PayloadKind, SpanExt, Thread, ThreadMeta, Usage, Window,
+    AgentThread, Body, BodyBuf, BodyError, ExecutionStatus, Model, Operation, PayloadKind, SpanExt, ThreadMeta,
+    ToolCallMeta, Usage,
 };
 use tracing::info_span;
 
@@ -38,10 +39,10 @@ fn without_a_recorder_no_handle_records_and_no_body_is_encoded() {
 }
 
 fn exercise(is_disabled: bool) {
-    let thread = Thread::start(ThreadMeta::new().id("t"));
+    let thread = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = thread.turn(None);
     let inference = turn.inference(Model { name: "m", provider: "p" });
-    let tool = turn.tool(Call::new("n"));
+    let tool = turn.tool_call(ToolCallMeta::new("n"));
     let spawned = tool.spawn_thread(ThreadMeta::new());
     let plain = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").otel_trace();
     let recording = [
@@ -70,7 +71,7 @@ fn exercise(is_disabled: bool) {
     }
     assert_eq!(thread.bundle(), None);
     if is_disabled {
-        inference.failed(Untouchable);
-        tool.cancelled(Untouchable);
+        inference.fail(Untouchable);
+        tool.cancel(Untouchable);
     }
 }

@@ -9,7 +9,9 @@ use std::process::Command;
 
 use common::{bundles, child, role, under};
 use otel_trace::bundle::Reader;
-use otel_trace::{Call, Exact, Guard, Json, Model, Recorder, Store, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{
+    AgentThread, Exact, Json, Model, Operation, Recorder, RecorderGuard, Store, ThreadMeta, ToolCallMeta, Turn,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,7 +21,7 @@ const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 const QUESTION: usize = 40;
 const ANSWER: usize = 20;
 
-fn recorder() -> (TempDir, Recorder, Guard) {
+fn recorder() -> (TempDir, Recorder, RecorderGuard) {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().store(Store::Pack).build().unwrap();
     (root, recorder, guard)
@@ -58,7 +60,7 @@ fn packed(calls: usize, beside: impl Fn(&Turn, usize)) -> Packed {
             let answer = message("assistant", call, ANSWER);
             let response = json!({ "output_items": [answer] });
             inference.response(Json(&response));
-            inference.completed();
+            inference.complete();
             new += size(&question) + size(&response) + size(&answer);
             repeated += size(&answer);
             history.push(answer);
@@ -96,7 +98,7 @@ fn a_thousand_calls_with_full_history_take_little_more_than_what_is_new_in_them(
 #[test]
 fn small_calls_between_those_with_the_history_cost_their_own_bytes() {
     let alone = packed(200, |_, _| {}).stored;
-    let unknown = packed(200, |turn, _| turn.inference(MODEL).failed("503")).stored;
+    let unknown = packed(200, |turn, _| turn.inference(MODEL).fail("503")).stored;
     // Each a stand-in of two bytes, with what stands before it.
     assert!(unknown < alone + 200 * 64, "{unknown} bytes, {alone} without");
     let title = |call| json!({ "instructions": "name the talk", "input": [message("user", call, 20)] });
@@ -128,7 +130,7 @@ fn a_history_that_was_compacted_is_built_on_again() {
 
 fn recorded(program: impl FnOnce(&Turn)) -> TempDir {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || program(&Thread::start(ThreadMeta::new().id("t")).turn(None)));
+    under(&recorder, || program(&AgentThread::start(ThreadMeta::new().id("t")).turn(None)));
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
     root
@@ -142,7 +144,7 @@ fn bundles_of(root: &Path) -> Vec<std::path::PathBuf> {
 fn a_pack_is_for_its_owner_alone_and_is_made_when_the_first_body_comes() {
     let (root, recorder, guard) = recorder();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         let pack = bundles_of(root.path()).remove(0).join("payloads.pack");
         assert!(!pack.exists());
@@ -165,12 +167,12 @@ fn the_environment_chooses_where_the_program_does_not() {
     match role().as_deref() {
         Some("env") => {
             let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
-            under(&recorder, || Thread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&1)));
+            under(&recorder, || AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&1)));
             return drop(guard);
         }
         Some("program") => {
             let (recorder, guard) = Recorder::builder().store(Store::Files).build().unwrap();
-            under(&recorder, || Thread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&1)));
+            under(&recorder, || AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&1)));
             return drop(guard);
         }
         Some("wrong") => {
@@ -207,11 +209,11 @@ fn a_full_disk_costs_a_pack_what_does_not_fit_and_nothing_after_it() {
     if role().is_some() {
         let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
         under(&recorder, || {
-            let thread = Thread::start(ThreadMeta::new().id("t"));
+            let thread = AgentThread::start(ThreadMeta::new().id("t"));
             let turn = thread.turn(None);
             turn.inference(MODEL).request(Json(&"small"));
             turn.inference(MODEL).request(Json(&"x".repeat(100_000)));
-            turn.tool(Call::new("n").id("after")).output("fits");
+            turn.tool_call(ToolCallMeta::new("n").id("after")).output("fits");
         });
         assert_eq!(recorder.stats().lost_payloads.len(), 1);
         return drop(guard);
@@ -240,8 +242,9 @@ fn many_open_packs_hold_few_files_open() {
         let open = || fs::read_dir("/proc/self/fd").unwrap().count();
         let before = open();
         under(&recorder, || {
-            let threads: Vec<_> =
-                (0..300).map(|n| Thread::start(ThreadMeta::new().id(&format!("t{n}")).agent_path("/root"))).collect();
+            let threads: Vec<_> = (0..300)
+                .map(|n| AgentThread::start(ThreadMeta::new().id(&format!("t{n}")).agent_path("/root")))
+                .collect();
             for round in 0..2 {
                 for (n, thread) in threads.iter().enumerate() {
                     thread.turn(None).inference(MODEL).request(Json(&message("user", n, 50 + round)));
@@ -268,7 +271,7 @@ fn many_open_packs_hold_few_files_open() {
 fn requests_of_one_thread_at_once_are_all_what_they_were() {
     let (root, recorder, guard) = recorder();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         std::thread::scope(|scope| {
             for writer in 0..8 {

@@ -11,7 +11,10 @@ use std::process::{Command, Output};
 use common::{Bundle, bundles, child, record, recorder, role, under};
 use otel_trace::bundle::Reader;
 use otel_trace::event::ParentProcess;
-use otel_trace::{Call, ChildProcess, Model, Recorder, Script, SpanExt, Thread, ThreadMeta, Tool, Turn, Window};
+use otel_trace::{
+    AgentThread, ChildProcess, CodeCellMeta, Model, Operation, Recorder, SpanExt, ThreadMeta, ToolCall, ToolCallMeta,
+    Turn,
+};
 use serde_json::{Value, json};
 use tracing::info_span;
 use tracing_subscriber::prelude::*;
@@ -27,15 +30,15 @@ fn told(child: &ChildProcess) -> ParentProcess {
     ParentProcess::of_text(child.parent().unwrap()).unwrap()
 }
 
-fn turn() -> (Thread, Turn) {
-    let thread = Thread::start(ThreadMeta::new().id("t"));
+fn turn() -> (AgentThread, Turn) {
+    let thread = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = thread.turn(Some("u".into()));
     (thread, turn)
 }
 
-fn tool() -> (Thread, Tool) {
+fn tool() -> (AgentThread, ToolCall) {
     let (thread, turn) = turn();
-    (thread, turn.tool(Call::new("ask").id("call-1")))
+    (thread, turn.tool_call(ToolCallMeta::new("ask").id("call-1")))
 }
 
 /// The lines that tell of processes, as (thread, turn, metadata).
@@ -89,13 +92,13 @@ fn the_tool_call_that_spawns_a_process_tells_it_and_writes_it_down_at_once() {
 fn any_window_may_spawn_a_process() {
     let bundles = record(|| {
         let (thread, turn) = turn();
-        let cell = turn.code_cell(Script::new("1").call_id("c"));
+        let cell = turn.code_cell(CodeCellMeta::new("1").call_id("c"));
         let children = [
             thread.child_process(),
             turn.child_process(),
             turn.inference(Model { name: "m", provider: "p" }).child_process(),
             cell.child_process(),
-            thread.turn(None).tool(Call::new("n").id("x")).child_process(),
+            thread.turn(None).tool_call(ToolCallMeta::new("n").id("x")).child_process(),
         ];
         let tools = children.map(|child| told(&child).tool_call_id.map(|id| id.to_string()));
         assert_eq!(tools, [None, None, None, None, Some("x".to_owned())]);
@@ -164,7 +167,7 @@ fn the_first_recorder_that_records_speaks_for_the_process() {
 fn ids_too_long_for_an_environment_cost_the_child_its_parent_and_nothing_else() {
     let (_root, recorder, _guard) = recorder();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id(&"t".repeat(20_000)));
+        let thread = AgentThread::start(ThreadMeta::new().id(&"t".repeat(20_000)));
         let child = thread.child_process();
         let mut command = Command::new(std::env::current_exe().unwrap());
         assert!(command.arg("--list").envs(child.env()).output().unwrap().status.success());
@@ -206,8 +209,9 @@ fn some_parent() -> (ParentProcess, String) {
 fn the_first_root_thread_takes_the_id_and_every_bundle_names_the_parent() {
     let (parent, value) = some_parent();
     let bundles = left(Some(&value), || {
-        let (first, second) = (Thread::start(ThreadMeta::new()), Thread::start(ThreadMeta::new().agent_name("n")));
-        drop(first.turn(None).tool(Call::new("spawn_agent")).spawn_thread(ThreadMeta::new()));
+        let (first, second) =
+            (AgentThread::start(ThreadMeta::new()), AgentThread::start(ThreadMeta::new().agent_name("n")));
+        drop(first.turn(None).tool_call(ToolCallMeta::new("spawn_agent")).spawn_thread(ThreadMeta::new()));
         drop(second);
     });
     assert_eq!(bundles.len(), 2);
@@ -229,8 +233,8 @@ fn the_first_root_thread_takes_the_id_and_every_bundle_names_the_parent() {
 fn a_first_thread_that_the_program_names_forgoes_the_id() {
     let (_, value) = some_parent();
     let bundles = left(Some(&value), || {
-        drop(Thread::start(ThreadMeta::new().id("mine")));
-        drop(Thread::start(ThreadMeta::new()));
+        drop(AgentThread::start(ThreadMeta::new().id("mine")));
+        drop(AgentThread::start(ThreadMeta::new()));
     });
     let of = |bundle: &Bundle| bundle.manifest["root_thread_id"].clone();
     assert!(of(&bundles[0]) != "made" && of(&bundles[1]) == "mine", "no later thread is the one it was made for");
@@ -251,7 +255,7 @@ fn a_thread_of_plain_spans_takes_the_id_too() {
 
 #[test]
 fn without_a_parent_nothing_is_said_of_one() {
-    let bundles = left(None, || drop(Thread::start(ThreadMeta::new())));
+    let bundles = left(None, || drop(AgentThread::start(ThreadMeta::new())));
     assert_eq!(bundles[0].manifest.get("parent"), None);
     assert_eq!(bundles[0].one("thread_started")["metadata_payload"], Value::Null);
 }
@@ -268,7 +272,7 @@ fn a_child() {
     let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
     under(&recorder, || {
         for _ in 0..2 {
-            drop(Thread::start(ThreadMeta::new()));
+            drop(AgentThread::start(ThreadMeta::new()));
         }
     });
 }
@@ -299,7 +303,7 @@ fn a_value_that_can_not_be_read_is_told_once_and_recording_goes_on() {
         assert!(bundles.iter().all(|bundle| bundle.manifest.get("parent").is_none()));
     }
     // By code, likewise: the host goes on.
-    assert_eq!(left(Some("garbage"), || drop(Thread::start(ThreadMeta::new())))[0].manifest.get("parent"), None);
+    assert_eq!(left(Some("garbage"), || drop(AgentThread::start(ThreadMeta::new())))[0].manifest.get("parent"), None);
 }
 
 #[test]
@@ -323,8 +327,8 @@ fn ids_of_any_characters_reach_the_child() {
     let odd = "a\n\"b\"\\\u{0}=\u{1f980};$(x)\u{202e}\r'% ";
     let (root, recorder, _guard) = recorder();
     let child = under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id(odd));
-        thread.turn(None).tool(Call::new("n").id(odd)).child_process()
+        let thread = AgentThread::start(ThreadMeta::new().id(odd));
+        thread.turn(None).tool_call(ToolCallMeta::new("n").id(odd)).child_process()
     });
     let value = env(&child)[VARIABLE].to_owned();
     let (output, bundles) = in_child("ids_of_any_characters_reach_the_child", Some(&value), root.path());

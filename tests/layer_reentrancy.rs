@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::bundles;
 use otel_trace::{
-    AnyWindow, Body, BodyBuf, BodyError, Call, Inference, Json, Model, PayloadKind, Recorder, Redact, SpanExt, Thread,
-    ThreadMeta, Tool, Turn, Window,
+    AgentThread, AnyOperation, Body, BodyBuf, BodyError, Inference, Json, Model, Operation, PayloadKind, Recorder,
+    Redactor, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn,
 };
 use serde::{Serialize, Serializer};
 use tracing::{Level, Span, event, info_span};
@@ -47,8 +47,8 @@ impl Serialize for Reentrant<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         spans_of_ours();
         self.inference.response(Json(&"from inside its own request"));
-        drop(self.turn.tool(Call::new("nested").id("nested")));
-        drop(Thread::start(ThreadMeta::new().id("nested")).turn(None));
+        drop(self.turn.tool_call(ToolCallMeta::new("nested").id("nested")));
+        drop(AgentThread::start(ThreadMeta::new().id("nested")).turn(None));
         serializer.serialize_str("outer")
     }
 }
@@ -67,7 +67,7 @@ impl fmt::Debug for Shown {
 /// A redactor that opens spans of ours, as one with `#[instrument]` on it does.
 struct Traced;
 
-impl Redact for Traced {
+impl Redactor for Traced {
     fn redact(&self, _: PayloadKind, _: &mut Vec<u8>, _: bool) {
         spans_of_ours();
         Span::current().otel_trace().record_payload(PayloadKind::ProtocolEvent, Json(&1));
@@ -76,8 +76,8 @@ impl Redact for Traced {
 
 #[derive(Default)]
 struct Held {
-    tools: Vec<Tool>,
-    windows: Vec<AnyWindow>,
+    tools: Vec<ToolCall>,
+    windows: Vec<AnyOperation>,
 }
 
 struct Fails;
@@ -111,13 +111,13 @@ fn program() {
         held.windows.iter().for_each(|window| window.record_payload(PayloadKind::ToolResult, Json(&"from on_loss")));
         held.tools.iter().for_each(|tool| tool.output("from on_loss"));
         drop(held);
-        drop(Thread::start(ThreadMeta::new().id("from on_loss")));
+        drop(AgentThread::start(ThreadMeta::new().id("from on_loss")));
     };
     let builder = Recorder::builder().root(root.path()).no_parent().redact(Traced).on_loss(on_loss);
     let (recorder, guard) = builder.build().unwrap();
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
 
-    let thread = Thread::start(ThreadMeta::new().id("root").agent_name("with metadata to redact"));
+    let thread = AgentThread::start(ThreadMeta::new().id("root").agent_name("with metadata to redact"));
     let turn = thread.turn(None);
     turn.span().in_scope(|| {
         // The body uses the recorder, and so does the redactor.
@@ -133,15 +133,15 @@ fn program() {
         let payloads = thread.bundle().unwrap().join("payloads");
         let hold = || {
             let mut held = held.lock().unwrap();
-            held.tools = vec![turn.tool(Call::new("held"))];
+            held.tools = vec![turn.tool_call(ToolCallMeta::new("held"))];
             held.windows = vec![shown.otel_trace(), turn.span().otel_trace()];
         };
         hold();
-        turn.tool(Call::new("n")).result(Fails);
+        turn.tool_call(ToolCallMeta::new("n")).result(Fails);
         hold();
         std::fs::rename(&payloads, payloads.with_extension("away")).unwrap();
         turn.inference(MODEL).request(Json(&1));
-        let child = thread.span().in_scope(|| Thread::start(ThreadMeta::new().id("child")));
+        let child = thread.span().in_scope(|| AgentThread::start(ThreadMeta::new().id("child")));
         drop(child);
         std::fs::rename(payloads.with_extension("away"), &payloads).unwrap();
     });

@@ -8,7 +8,7 @@ use std::thread;
 
 use common::{Bundle, bundles, child, graph, recorder, role, running, under};
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
-use otel_trace::{Call, Guard, Json, Model, Recorder, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, Recorder, RecorderGuard, ThreadMeta, ToolCallMeta, Turn};
 use serde_json::json;
 use tracing::dispatcher::with_default as within;
 use tracing::field::Empty;
@@ -22,7 +22,7 @@ const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 
 /// A tool call of a handle, and one of a plain span, each with a result.
 fn call_both(turn: &Turn, id: &str) {
-    turn.tool(Call::new("by handle").id(&format!("handle-{id}"))).output(id);
+    turn.tool_call(ToolCallMeta::new("by handle").id(&format!("handle-{id}"))).output(id);
     turn.span().in_scope(|| plain_tool(&format!("plain-{id}")).in_scope(|| {}));
 }
 
@@ -50,7 +50,7 @@ fn tools(bundle: &Bundle) -> Vec<String> {
 }
 
 /// A recording is over: nothing was lost or late in it, and all its bundles are whole.
-fn finish(root: &std::path::Path, recorder: &Recorder, guard: Guard) -> Vec<Bundle> {
+fn finish(root: &std::path::Path, recorder: &Recorder, guard: RecorderGuard) -> Vec<Bundle> {
     drop(guard);
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0), "{:?}", recorder.stats());
     let bundles = bundles(root);
@@ -64,14 +64,14 @@ fn scopes_of_two_subscribers_in_turns_record_each_their_own() {
     let dispatch = |recorder: &Recorder| tracing::Dispatch::new(registry().with(recorder.layer()));
     let (in_a, in_b) = (dispatch(&a), dispatch(&b));
     let mut handles = Vec::new();
-    within(&in_a, || handles.push(Thread::start(ThreadMeta::new().id("a")).turn(None)));
-    within(&in_b, || handles.push(Thread::start(ThreadMeta::new().id("b")).turn(None)));
+    within(&in_a, || handles.push(AgentThread::start(ThreadMeta::new().id("a")).turn(None)));
+    within(&in_b, || handles.push(AgentThread::start(ThreadMeta::new().id("b")).turn(None)));
     for n in 0..20 {
         // Each in its own scope, in the other's, and in its own inside the other's.
         let id = n.to_string();
-        within(&in_a, || handles.iter().for_each(|turn| turn.tool(Call::new("n").id(&id)).output("r")));
+        within(&in_a, || handles.iter().for_each(|turn| turn.tool_call(ToolCallMeta::new("n").id(&id)).output("r")));
         within(&in_b, || {
-            handles.iter().for_each(|turn| turn.tool(Call::new("n").id(&id)).output("r"));
+            handles.iter().for_each(|turn| turn.tool_call(ToolCallMeta::new("n").id(&id)).output("r"));
             within(&in_a, || handles[0].span().in_scope(|| plain_tool(&id).in_scope(|| {})));
             handles[1].span().in_scope(|| plain_tool(&id).in_scope(|| {}));
         });
@@ -88,17 +88,17 @@ fn set_a_global_one_later() {
     let (root_a, a, guard_a) = recorder();
     let (b, guard_b) = Recorder::from_env().unwrap().unwrap();
     let (thread, turn, plain) = under(&a, || {
-        let thread = Thread::start(ThreadMeta::new().id("a"));
+        let thread = AgentThread::start(ThreadMeta::new().id("a"));
         let turn = thread.turn(None);
         (thread, turn, plain_turn("plain a"))
     });
     registry().with(b.layer().with_filter(b.filter())).init();
     // A handle stays with the subscriber that it was made under, wherever it is used.
     for n in 0..20 {
-        turn.tool(Call::new("n").id(&n.to_string())).output("r");
+        turn.tool_call(ToolCallMeta::new("n").id(&n.to_string())).output("r");
         turn.inference(MODEL).request(Json(&json!({ "input": [] })));
-        let other = Thread::start(ThreadMeta::new().id(&format!("b-{n}")));
-        drop(other.turn(None).tool(Call::new("n")));
+        let other = AgentThread::start(ThreadMeta::new().id(&format!("b-{n}")));
+        drop(other.turn(None).tool_call(ToolCallMeta::new("n")));
         // A plain span's context is that of the subscriber that is asked: one that is entered there is none here.
         plain.1.in_scope(|| plain_tool("x").in_scope(|| {}));
     }
@@ -138,10 +138,10 @@ fn a_layer_that_is_taken_out_and_brought_back_knows_its_spans_again() {
     let (layer, handle) =
         reload::Layer::<Reloaded, Registry>::new(Some(recorder.layer().with_filter(recorder.filter()).boxed()));
     with_default(registry().with(layer), || {
-        let thread = Thread::start(ThreadMeta::new().id("handles"));
+        let thread = AgentThread::start(ThreadMeta::new().id("handles"));
         let turn = thread.turn(None);
         let (plain, plain_turn) = plain_turn("spans");
-        let across = turn.tool(Call::new("n").id("across"));
+        let across = turn.tool_call(ToolCallMeta::new("n").id("across"));
         let plain_across = plain_turn.in_scope(|| {
             info_span!(
                 "tool",
@@ -159,7 +159,7 @@ fn a_layer_that_is_taken_out_and_brought_back_knows_its_spans_again() {
             handle.modify(|layer| std::mem::swap(layer, &mut spare)).unwrap();
             // Nobody is told of these.
             call_both(&turn, &format!("without-{n}"));
-            assert!(!Thread::start(ThreadMeta::new()).is_recording());
+            assert!(!AgentThread::start(ThreadMeta::new()).is_recording());
             assert!(turn.is_recording(), "what was begun goes on");
             handle.modify(|layer| std::mem::swap(layer, &mut spare)).unwrap();
         }
@@ -185,7 +185,7 @@ fn a_layer_that_is_taken_out_and_brought_back_knows_its_spans_again() {
     assert_eq!(tools(spans), ["across", "closed meanwhile"]);
     spans.one("tool_call_runtime_ended");
     let graph = graph(&spans.path);
-    assert!(graph.tool_calls.iter().all(|tool| tool.window.status == ExecutionStatus::Completed));
+    assert!(graph.tool_calls.iter().all(|tool| tool.execution.status == ExecutionStatus::Completed));
     assert_eq!(graph.status, RolloutStatus::Completed);
 }
 
@@ -194,7 +194,7 @@ fn a_layer_of_another_recorder_takes_over_what_begins_then() {
     let ((root_a, a, guard_a), (root_b, b, guard_b)) = (recorder(), recorder());
     let (layer, handle) = reload::Layer::<_, Registry>::new(a.layer());
     with_default(registry().with(layer), || {
-        let thread = Thread::start(ThreadMeta::new().id("a"));
+        let thread = AgentThread::start(ThreadMeta::new().id("a"));
         let turn = thread.turn(None);
         let (plain, plain_turn) = plain_turn("plain a");
         let open = plain_turn.in_scope(|| plain_tool("open"));
@@ -204,7 +204,7 @@ fn a_layer_of_another_recorder_takes_over_what_begins_then() {
         call_both(&turn, "below a");
         open.in_scope(|| {});
         drop((open, plain_turn, plain));
-        let other = Thread::start(ThreadMeta::new().id("b"));
+        let other = AgentThread::start(ThreadMeta::new().id("b"));
         call_both(&other.turn(None), "below b");
         drop((other, turn, thread));
     });
@@ -227,7 +227,7 @@ fn a_layer_that_comes_and_goes_amid_work_leaves_no_window_open() {
     let swap = || handle.modify(|layer| std::mem::swap(layer, &mut spare.lock().unwrap())).unwrap();
     let round = || {
         within(&subscriber, || {
-            let agent = Thread::start(ThreadMeta::new());
+            let agent = AgentThread::start(ThreadMeta::new());
             call_both(&agent.turn(None), "1");
             let (thread, turn) = plain_turn("t");
             turn.in_scope(|| plain_tool("1").in_scope(|| {}));
@@ -273,7 +273,7 @@ fn two_layers_of_one_recorder_record_once_what_many_threads_do() {
 
 /// What one run leaves whatever layers of the recorders there are.
 fn run() {
-    let thread = Thread::start(ThreadMeta::new().id("t"));
+    let thread = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = thread.turn(None);
     call_both(&turn, "1");
     turn.span().in_scope(|| {
@@ -315,7 +315,7 @@ fn one_recorder_twice_goes_on_with_either_of_its_layers() {
     let (root, recorder, guard) = recorder();
     let (first, handle) = reload::Layer::<_, Registry>::new(Some(recorder.layer()));
     with_default(registry().with(first).with(recorder.layer()), || {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         let tool = turn.span().in_scope(|| plain_tool("2"));
         tool.in_scope(|| {});

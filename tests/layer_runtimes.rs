@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{Bundle, alone, bundles, graph, running, until};
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
-use otel_trace::{Call, Json, Model, Recorder, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -27,7 +27,7 @@ fn runtime() -> Runtime {
 async fn work(turn: Turn, then: impl Future<Output = ()>) {
     let inference = turn.inference(MODEL);
     inference.request(Json(&json!({ "input": [] })));
-    let tool = turn.tool(Call::new("by handle"));
+    let tool = turn.tool_call(ToolCallMeta::new("by handle"));
     let span = turn.span().clone();
     call_tool(then).instrument(span).await;
     drop((inference, tool));
@@ -63,15 +63,15 @@ fn check_cancelled(bundles: &[Bundle], rollout: RolloutStatus) {
     let graph = graph(&bundle.path);
     assert_eq!((running(&graph), graph.status), (0, rollout));
     assert_eq!((graph.inference_calls.len(), graph.tool_calls.len()), (2 * TASKS, 2 * TASKS));
-    let calls = graph.inference_calls.iter().map(|call| call.window.status);
-    let tools = graph.tool_calls.iter().map(|tool| tool.window.status);
+    let calls = graph.inference_calls.iter().map(|call| call.execution.status);
+    let tools = graph.tool_calls.iter().map(|tool| tool.execution.status);
     assert!(calls.chain(tools).all(|status| status == ExecutionStatus::Cancelled));
 }
 
 #[test]
 fn a_runtime_that_is_dropped_cancels_what_its_tasks_were_at() {
     let root = alone("a_runtime_that_is_dropped_cancels_what_its_tasks_were_at", |recorder, guard| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let runtime = runtime();
         spawn_stuck(&runtime, &turn, &recorder);
@@ -90,7 +90,7 @@ fn a_runtime_that_is_dropped_cancels_what_its_tasks_were_at() {
 fn tasks_that_are_aborted_cancel_what_they_were_at() {
     let root = alone("tasks_that_are_aborted_cancel_what_they_were_at", |recorder, guard| {
         let runtime = runtime();
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let tasks = spawn_stuck(&runtime, &thread.turn(None), &recorder);
         tasks.iter().for_each(JoinHandle::abort);
         for task in tasks {
@@ -109,7 +109,7 @@ fn tasks_that_are_aborted_cancel_what_they_were_at() {
 fn a_runtime_that_outlives_the_recording_writes_nothing_more() {
     let root = alone("a_runtime_that_outlives_the_recording_writes_nothing_more", |recorder, guard| {
         let runtime = runtime();
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         spawn_stuck(&runtime, &thread.turn(None), &recorder);
         drop(guard);
         let at_shutdown = recorder.stats().events;
@@ -128,10 +128,10 @@ fn a_runtime_that_outlives_the_recording_writes_nothing_more() {
 fn blocking_work_goes_on_when_its_runtime_is_shut_down_in_the_background() {
     let root = alone("blocking_work_goes_on_when_its_runtime_is_shut_down_in_the_background", |recorder, guard| {
         let runtime = runtime();
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let (go_on, is_told) = mpsc::channel::<()>();
-        let (own, span) = (turn.tool(Call::new("by handle")), turn.span().clone());
+        let (own, span) = (turn.tool_call(ToolCallMeta::new("by handle")), turn.span().clone());
         let blocking = move || {
             let _turn = span.entered();
             info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.result = "r").in_scope(|| {
@@ -152,7 +152,7 @@ fn blocking_work_goes_on_when_its_runtime_is_shut_down_in_the_background() {
     let Some(root) = root else { return };
     let bundle = &bundles(root.path())[0];
     let graph = graph(&bundle.path);
-    let completed = graph.tool_calls.iter().filter(|tool| tool.window.status == ExecutionStatus::Completed);
+    let completed = graph.tool_calls.iter().filter(|tool| tool.execution.status == ExecutionStatus::Completed);
     assert_eq!((running(&graph), completed.count()), (0, 2), "those of the blocking work");
 }
 
@@ -164,7 +164,7 @@ struct Planted(usize);
 fn a_task_that_panics_tells_its_runtime_as_ever() {
     let root = alone("a_task_that_panics_tells_its_runtime_as_ever", |recorder, guard| {
         let runtime = runtime();
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let throw = |n| async move {
             tokio::task::yield_now().await;
@@ -176,7 +176,7 @@ fn a_task_that_panics_tells_its_runtime_as_ever() {
             assert_eq!(thrown.downcast_ref::<Planted>(), Some(&Planted(n)));
         }
         until_cancelled(&recorder);
-        turn.completed();
+        turn.complete();
         drop((turn, thread, guard));
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     });
@@ -189,7 +189,7 @@ fn a_task_that_panics_tells_its_runtime_as_ever() {
 fn a_future_that_is_dropped_cancels_its_call_wherever_it_had_come() {
     let root = alone("a_future_that_is_dropped_cancels_its_call_wherever_it_had_come", |recorder, guard| {
         let runtime = runtime();
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         // One that is never polled, and one that the runtime polls once and another thread drops.
         drop(work(turn.clone(), std::future::pending()));

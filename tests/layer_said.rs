@@ -4,7 +4,7 @@
 mod common;
 
 use common::record_one;
-use otel_trace::{Json, Model, Thread, ThreadMeta, Usage, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, Usage};
 use serde_json::{Value, json};
 use tracing::{Level, event, info_span};
 
@@ -65,9 +65,9 @@ fn a_target_that_only_begins_like_ours_is_none_of_ours() {
 #[test]
 fn what_is_said_of_a_call_after_its_end_is_kept() {
     let bundle = record_one(|| {
-        let inference = Thread::start(ThreadMeta::new()).turn(None).inference(MODEL);
+        let inference = AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL);
         inference.request(Json(&json!({ "input": [] })));
-        inference.cancelled("enough");
+        inference.cancel("enough");
         inference.response_id("resp-1");
         inference.upstream_request_id("req-1");
         inference.usage(Usage { input_tokens: 7, ..Usage::default() });
@@ -84,9 +84,9 @@ fn what_is_said_of_a_call_after_its_end_is_kept() {
 #[test]
 fn a_compaction_that_is_completed_is_so_without_a_response() {
     let bundle = record_one(|| {
-        let compaction = Thread::start(ThreadMeta::new()).turn(None).compaction(MODEL);
+        let compaction = AgentThread::start(ThreadMeta::new()).turn(None).compaction(MODEL);
         compaction.request(Json(&json!({ "input": [] })));
-        compaction.completed();
+        compaction.complete();
     });
     let completed = bundle.one("compaction_request_completed");
     assert_eq!(bundle.body(&completed["response_payload"]), json!({}));

@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::{Bundle, bundles, recorder};
-use otel_trace::{Body, BodyBuf, BodyError, Call, ExecutionStatus, Guard, Json, Model, Thread, ThreadMeta, Window};
+use otel_trace::{
+    AgentThread, Body, BodyBuf, BodyError, ExecutionStatus, Json, Model, Operation, RecorderGuard, ThreadMeta,
+    ToolCallMeta,
+};
 use serde_json::Value;
 use tracing::dispatcher::{Dispatch, with_default};
 use tracing::info_span;
@@ -52,17 +55,17 @@ fn check_windows(bundle: &Bundle) {
 }
 
 /// A turn with a call of each kind, by handles and by plain spans.
-fn one_turn(agent: &Thread) {
+fn one_turn(agent: &AgentThread) {
     let turn = agent.turn(None);
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Json(&1));
     inference.response(Json(&2));
     drop(inference);
-    let tool = turn.tool(Call::new("n").id("same"));
+    let tool = turn.tool_call(ToolCallMeta::new("n").id("same"));
     tool.runtime_started(Json(&3));
     tool.runtime_ended(ExecutionStatus::Completed, Json(&4));
     tool.output("r");
-    tool.completed();
+    tool.complete();
     turn.span().in_scope(|| info_span!("chat", gen_ai.operation.name = "chat").in_scope(|| {}));
 }
 
@@ -70,7 +73,7 @@ fn one_turn(agent: &Thread) {
 fn eight_threads_in_several_rollouts_at_once_leave_whole_bundles() {
     let (root, recorder, guard) = recorder();
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
-    let agents = with_default(&subscriber, || ["a", "b", "c"].map(|id| Thread::start(ThreadMeta::new().id(id))));
+    let agents = with_default(&subscriber, || ["a", "b", "c"].map(|id| AgentThread::start(ThreadMeta::new().id(id))));
     thread::scope(|scope| {
         for n in 0..8 {
             let (agents, subscriber) = (&agents, &subscriber);
@@ -110,7 +113,7 @@ fn a_shutdown_amid_starts_ends_each_window_once_and_nothing_follows_it() {
                 scope.spawn(|| {
                     with_default(&subscriber, || {
                         while !stop.load(Ordering::Relaxed) {
-                            let agent = Thread::start(ThreadMeta::new());
+                            let agent = AgentThread::start(ThreadMeta::new());
                             (0..3).for_each(|_| one_turn(&agent));
                         }
                     });
@@ -143,18 +146,18 @@ fn an_answer_that_races_with_the_end_is_named_wherever_it_comes() {
     let (root, recorder, guard) = recorder();
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     with_default(&subscriber, || {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
         for n in 0..200 {
             let inference = turn.inference(Model { name: "m", provider: "p" });
             inference.request(Json(&1));
-            let tool = turn.tool(Call::new("n"));
+            let tool = turn.tool_call(ToolCallMeta::new("n"));
             thread::scope(|scope| {
                 scope.spawn(|| {
                     inference.response(Json(&n));
                     tool.result(Json(&n));
                 });
-                inference.completed();
-                tool.completed();
+                inference.complete();
+                tool.complete();
             });
         }
     });
@@ -170,7 +173,7 @@ fn an_answer_that_races_with_the_end_is_named_wherever_it_comes() {
 }
 
 /// A body that ends the recording while it is encoded.
-struct EndsRecording(Mutex<Option<Guard>>);
+struct EndsRecording(Mutex<Option<RecorderGuard>>);
 
 impl Body for EndsRecording {
     fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
@@ -185,8 +188,8 @@ fn what_was_on_its_way_when_the_recording_ended_is_counted_and_not_written() {
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     with_default(&subscriber, || {
         let inference =
-            Thread::start(ThreadMeta::new().id("t")).turn(None).inference(Model { name: "m", provider: "p" });
-        let other = Thread::start(ThreadMeta::new().id("u"));
+            AgentThread::start(ThreadMeta::new().id("t")).turn(None).inference(Model { name: "m", provider: "p" });
+        let other = AgentThread::start(ThreadMeta::new().id("u"));
         inference.request(EndsRecording(Mutex::new(Some(guard))));
         drop(other);
     });
@@ -208,14 +211,14 @@ fn one_window_that_many_threads_start_and_end_does_so_once() {
         let (root, recorder, guard) = recorder();
         let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
         with_default(&subscriber, || {
-            let turn = Thread::start(ThreadMeta::new()).turn(None);
+            let turn = AgentThread::start(ThreadMeta::new()).turn(None);
             let inference = turn.inference(Model { name: "m", provider: "p" });
             thread::scope(|scope| {
                 for n in 0..4 {
                     let inference = &inference;
                     scope.spawn(move || {
                         inference.request(Json(&n));
-                        inference.completed();
+                        inference.complete();
                     });
                 }
             });

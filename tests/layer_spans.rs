@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Bundle, record, record_one};
-use otel_trace::{Exact, Json, PayloadKind, SpanExt, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Exact, Json, Operation, PayloadKind, SpanExt, ThreadMeta};
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span, instrument};
@@ -187,7 +187,7 @@ fn many_conversations_hold_few_files_open() {
         // Threads that their program ended hold none.
         let before = open();
         let ended: Vec<_> =
-            (0..20).map(|_| Thread::start(ThreadMeta::new())).inspect(|thread| thread.completed()).collect();
+            (0..20).map(|_| AgentThread::start(ThreadMeta::new())).inspect(|thread| thread.complete()).collect();
         assert!(open() <= before && ended.len() == 20);
     });
     // The shutdown opens each again, one after the other.
@@ -243,7 +243,7 @@ fn an_agent_below_a_tool_is_a_child_thread_with_one_turn() {
 #[test]
 fn ids_on_the_span_win_where_they_name_an_open_thread_or_turn() {
     let bundles = record(|| {
-        let [a, b] = ["a", "b"].map(|id| Thread::start(ThreadMeta::new().id(id)));
+        let [a, b] = ["a", "b"].map(|id| AgentThread::start(ThreadMeta::new().id(id)));
         let (in_a, in_b) = (a.turn(Some("1".into())), b.turn(Some("2".into())));
         in_a.span().in_scope(|| {
             info_span!("chat", otel_trace.kind = "inference", gen_ai.conversation.id = "b", otel_trace.turn.id = "2")
@@ -298,8 +298,8 @@ fn a_plain_span_takes_bodies_instants_and_an_end_through_its_extension() {
         assert!(window.is_recording() && !info_span!("none of ours").otel_trace().is_recording());
         window.record_payload(PayloadKind::InferenceRequest, Json(&json!({ "input": [] })));
         window.record_payload(PayloadKind::InferenceResponse, Exact(b"{}"));
-        window.failed("overloaded");
-        window.completed();
+        window.fail("overloaded");
+        window.complete();
         let tool = tool("n");
         tool.in_scope(|| {
             let target = "otel_trace";
@@ -329,9 +329,9 @@ fn an_end_that_the_program_says_takes_what_the_fields_had_said() {
             gen_ai.output.messages = "[1]",
             gen_ai.usage.output_tokens = 5
         );
-        span.otel_trace().completed();
+        span.otel_trace().complete();
         let tool = info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.result = "r", error.type = "e");
-        tool.otel_trace().cancelled("by the user");
+        tool.otel_trace().cancel("by the user");
         tool.record("gen_ai.tool.call.result", "too late");
     });
     let completed = bundle.one("inference_completed");

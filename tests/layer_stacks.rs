@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use common::{Bundle, bundles, child, recorder, role};
-use otel_trace::{Call, Json, Model, Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use serde_json::json;
 use tracing::subscriber::with_default;
 use tracing::{Level, Subscriber, debug_span, event, info_span};
@@ -34,13 +34,13 @@ const EVENTS: [&str; 12] = [
 
 /// Typed handles, and a plain span below one.
 fn program() {
-    let thread = Thread::start(ThreadMeta::new().id("t"));
+    let thread = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = thread.turn(None);
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Json(&json!({ "input": [] })));
     inference.response(Json(&json!({ "output_items": [] })));
     drop(inference);
-    let tool = turn.tool(Call::new("bash").id("c-1"));
+    let tool = turn.tool_call(ToolCallMeta::new("bash").id("c-1"));
     tool.output("ok");
     drop(tool);
     turn.span().in_scope(|| {
@@ -131,7 +131,7 @@ fn an_absent_layer_records_nothing_and_handles_are_inert() {
     let none = Some(recorder.layer::<Registry>()).filter(|_| false);
     with_default(registry().with(none), || {
         program();
-        assert!(!Thread::start(ThreadMeta::new()).is_recording());
+        assert!(!AgentThread::start(ThreadMeta::new()).is_recording());
     });
     drop(guard);
     assert_eq!(bundles(root.path()).len(), 0);
@@ -143,7 +143,7 @@ fn two_recorders_in_one_subscriber_record_the_same_without_disturbing_each_other
     let stack = registry().with(a.layer().with_filter(a.filter())).with(b.layer());
     with_default(stack, || {
         program();
-        let thread = Thread::start(ThreadMeta::new().id("u"));
+        let thread = AgentThread::start(ThreadMeta::new().id("u"));
         drop(guard_a);
         assert!(thread.is_recording(), "the other one still records");
         drop(thread.turn(None));
@@ -255,7 +255,7 @@ fn a_filter_in_front_of_everything_is_told_of_in_one_line() {
     let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
     registry().with(EnvFilter::new(role)).with(recorder.layer()).init();
     for _ in 0..2 {
-        drop(Thread::start(ThreadMeta::new()));
+        drop(AgentThread::start(ThreadMeta::new()));
     }
 }
 
@@ -264,11 +264,13 @@ fn a_recorder_that_records_nothing_says_what_was_forgotten() {
     if let Some(role) = role() {
         let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
         if role == "no layer" {
-            return drop(Thread::start(ThreadMeta::new()));
+            return drop(AgentThread::start(ThreadMeta::new()));
         }
         // As `let (recorder, _) = …` does.
         drop(guard);
-        return common::under(&recorder, || drop((Thread::start(ThreadMeta::new()), Thread::start(ThreadMeta::new()))));
+        return common::under(&recorder, || {
+            drop((AgentThread::start(ThreadMeta::new()), AgentThread::start(ThreadMeta::new())))
+        });
     }
     let test = "a_recorder_that_records_nothing_says_what_was_forgotten";
     for (role, said) in [("no layer", "no layer of the recorder was ever made"), ("early", "keep the guard until")] {

@@ -9,8 +9,8 @@ use std::thread;
 use common::{Bundle, alone, bundles, graph, recorder, running, under};
 use otel_trace::event::{CellStatus, ExecutionStatus, RolloutStatus};
 use otel_trace::{
-    Call, CodeCell, Compaction, Inference, Json, Model, PayloadKind, Recorder, Script, SpanExt, Thread, ThreadMeta,
-    Tool, Turn, Usage, Window,
+    AgentThread, CodeCell, CodeCellMeta, Compaction, Inference, Json, Model, Operation, PayloadKind, Recorder, SpanExt,
+    ThreadMeta, ToolCall, ToolCallMeta, Turn, Usage,
 };
 use serde_json::json;
 use tracing::field::Empty;
@@ -29,22 +29,22 @@ fn behind_the_end(bundle: &Bundle) -> Vec<&str> {
 fn what_outlives_the_handle_of_its_thread_is_recorded_behind_the_end_and_reduces() {
     let (root, recorder, guard) = recorder();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         let inference = turn.inference(MODEL);
         inference.request(Json(&json!({ "input": [] })));
-        let tool = turn.tool(Call::new("n").id("c"));
-        turn.completed();
-        thread.completed();
+        let tool = turn.tool_call(ToolCallMeta::new("n").id("c"));
+        turn.complete();
+        thread.complete();
         assert!(turn.is_recording(), "its work may still say something");
         tool.output("r");
-        tool.completed();
+        tool.complete();
         inference.response(Json(&json!({ "output_items": [] })));
-        inference.completed();
+        inference.complete();
         // And what is only begun then.
         let child = tool.spawn_thread(ThreadMeta::new().id("child"));
-        child.turn(None).tool(Call::new("n")).output("r");
-        drop(turn.tool(Call::new("after")));
+        child.turn(None).tool_call(ToolCallMeta::new("n")).output("r");
+        drop(turn.tool_call(ToolCallMeta::new("after")));
         turn.span().in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
     });
     drop(guard);
@@ -72,7 +72,7 @@ fn what_outlives_the_handle_of_its_thread_is_recorded_behind_the_end_and_reduces
     let graph = graph(&bundle.path);
     assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Completed));
     assert_eq!((graph.threads.len(), graph.tool_calls.len()), (2, 4));
-    let answered = |id: &str| graph.tool_calls.get(id).unwrap().window.status;
+    let answered = |id: &str| graph.tool_calls.get(id).unwrap().execution.status;
     assert_eq!(answered("c"), ExecutionStatus::Completed);
 }
 
@@ -86,8 +86,8 @@ fn a_plain_span_that_outlives_its_thread_still_says_what_came_of_it() {
             info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.name = "n", gen_ai.tool.call.result = Empty)
         });
         tool.in_scope(|| {});
-        turn.otel_trace().completed();
-        thread.otel_trace().completed();
+        turn.otel_trace().complete();
+        thread.otel_trace().complete();
         tool.in_scope(|| {
             event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_ended");
             info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").in_scope(|| {});
@@ -101,7 +101,7 @@ fn a_plain_span_that_outlives_its_thread_still_says_what_came_of_it() {
     assert_eq!(behind_the_end(bundle), expected);
     let graph = graph(&bundle.path);
     assert_eq!(running(&graph), 0);
-    assert_eq!(graph.tool_calls.iter().next().unwrap().window.status, ExecutionStatus::Completed);
+    assert_eq!(graph.tool_calls.iter().next().unwrap().execution.status, ExecutionStatus::Completed);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn work_that_races_with_the_end_of_its_thread_is_all_there() {
     let (root, recorder, guard) = recorder();
     let subscriber = under(&recorder, || dispatcher::get_default(Dispatch::clone));
     let (threads, each) = (6, 100);
-    let agent = dispatcher::with_default(&subscriber, || Thread::start(ThreadMeta::new().id("t")));
+    let agent = dispatcher::with_default(&subscriber, || AgentThread::start(ThreadMeta::new().id("t")));
     let turn = agent.turn(None);
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -117,15 +117,15 @@ fn work_that_races_with_the_end_of_its_thread_is_all_there() {
             scope.spawn(move || {
                 dispatcher::with_default(subscriber, || {
                     for _ in 0..each {
-                        turn.tool(Call::new("n")).output("r");
+                        turn.tool_call(ToolCallMeta::new("n")).output("r");
                         turn.span().in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
                     }
                 });
             });
         }
         common::until(|| recorder.stats().events.get("tool_call_started").is_some_and(|count| *count > each));
-        turn.completed();
-        agent.completed();
+        turn.complete();
+        agent.complete();
     });
     drop((turn, agent));
     drop(guard);
@@ -140,21 +140,21 @@ fn work_that_races_with_the_end_of_its_thread_is_all_there() {
 struct All {
     plain: Span,
     inference: Inference,
-    tool: Tool,
+    tool: ToolCall,
     cell: CodeCell,
     compaction: Compaction,
     turn: Turn,
-    thread: Thread,
+    thread: AgentThread,
 }
 
 impl All {
     fn open() -> Self {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         let (inference, compaction) = (turn.inference(MODEL), turn.compaction(MODEL));
         inference.request(Json(&json!({ "input": [] })));
         compaction.request(Json(&json!({ "input": [] })));
-        let (tool, cell) = (turn.tool(Call::new("n").id("c")), turn.code_cell(Script::new("run()")));
+        let (tool, cell) = (turn.tool_call(ToolCallMeta::new("n").id("c")), turn.code_cell(CodeCellMeta::new("run()")));
         let plain = turn.span().in_scope(|| {
             info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.id = "p", gen_ai.tool.call.result = Empty)
         });
@@ -199,9 +199,9 @@ fn handles_and_spans_may_outlive_the_thread_that_made_them() {
     let graph = graph(&bundle.path);
     assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Completed));
     let completed = |status: ExecutionStatus| assert_eq!(status, ExecutionStatus::Completed);
-    graph.tool_calls.iter().for_each(|tool| completed(tool.window.status));
-    graph.inference_calls.iter().for_each(|call| completed(call.window.status));
-    graph.code_cells.iter().for_each(|cell| completed(cell.window.status));
+    graph.tool_calls.iter().for_each(|tool| completed(tool.execution.status));
+    graph.inference_calls.iter().for_each(|call| completed(call.execution.status));
+    graph.code_cells.iter().for_each(|cell| completed(cell.execution.status));
     assert_eq!((graph.tool_calls.len(), bundle.all("tool_call_runtime_started").len()), (2, 1));
 }
 
@@ -235,7 +235,7 @@ fn what_is_said_after_the_recording_is_counted_one_by_one() {
 fn pass_between_threads() {
     let thread = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "t");
     let turn = thread.in_scope(|| info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = "u"));
-    let handle = turn.in_scope(|| Thread::start(ThreadMeta::new().id("h"))).turn(None);
+    let handle = turn.in_scope(|| AgentThread::start(ThreadMeta::new().id("h"))).turn(None);
     let subscriber = dispatcher::get_default(Dispatch::clone);
     thread::scope(|scope| {
         for n in 0..4 {

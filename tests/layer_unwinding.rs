@@ -12,7 +12,9 @@ use common::{Bundle, alone, bundles, graph, record_one, recorder, role, running,
 use otel_trace::bundle::Reader;
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{Call, Json, Model, PayloadKind, Recorder, Redact, Script, Thread, ThreadMeta, Window};
+use otel_trace::{
+    AgentThread, CodeCellMeta, Json, Model, Operation, PayloadKind, Recorder, Redactor, ThreadMeta, ToolCallMeta,
+};
 use serde_json::json;
 use tracing::{Dispatch, info_span, instrument};
 use tracing_subscriber::prelude::*;
@@ -27,7 +29,7 @@ const PLANTED: Planted = Planted(7);
 
 /// A window of every kind, each held where the panic comes through.
 fn through_handles() {
-    let thread = Thread::start(ThreadMeta::new().id("handles"));
+    let thread = AgentThread::start(ThreadMeta::new().id("handles"));
     let turn = thread.turn(None);
     let _turn = turn.span().enter();
     let asked = turn.inference(MODEL);
@@ -35,10 +37,10 @@ fn through_handles() {
     let answered = turn.inference(MODEL);
     answered.request(Json(&json!({ "input": [] })));
     answered.response(Json(&json!({ "output_items": [] })));
-    let cell = turn.code_cell(Script::new("run()"));
+    let cell = turn.code_cell(CodeCellMeta::new("run()"));
     let compaction = turn.compaction(MODEL);
     compaction.request(Json(&json!({ "input": [] })));
-    let tool = cell.tool(Call::new("n"));
+    let tool = cell.tool_call(ToolCallMeta::new("n"));
     tool.span().in_scope(|| panic_any(PLANTED));
 }
 
@@ -65,7 +67,7 @@ async fn agent() {
 
 #[instrument(fields(otel_trace.kind = "turn"))]
 async fn turn() {
-    let handle = Thread::start(ThreadMeta::new().id("spawned"));
+    let handle = AgentThread::start(ThreadMeta::new().id("spawned"));
     let spawned = handle.turn(None);
     ask().await;
     drop((spawned, handle));
@@ -105,20 +107,20 @@ fn check_bundles(bundles: &[Bundle]) {
     for graph in &graphs {
         assert_eq!(running(graph), 0, "{}", graph.root_thread_id);
         assert_eq!(graph.status, RolloutStatus::Failed);
-        assert!(graph.threads.iter().all(|thread| thread.window.status == ExecutionStatus::Failed));
-        assert!(graph.turns.iter().all(|turn| turn.window.status == ExecutionStatus::Failed));
+        assert!(graph.threads.iter().all(|thread| thread.execution.status == ExecutionStatus::Failed));
+        assert!(graph.turns.iter().all(|turn| turn.execution.status == ExecutionStatus::Failed));
         assert!(graph.turns.iter().all(|turn| turn.error.as_deref() == Some("a panic unwound through it")));
     }
     assert_eq!((futures.threads.len(), futures.turns.len()), (2, 2));
     use ExecutionStatus::{Cancelled, Completed};
     let calls = |graph: &otel_trace::graph::Graph| -> Vec<_> {
-        graph.inference_calls.iter().map(|call| call.window.status).collect()
+        graph.inference_calls.iter().map(|call| call.execution.status).collect()
     };
     assert_eq!(calls(futures), [Cancelled]);
     assert_eq!(calls(handles), [Cancelled, Completed]);
     assert_eq!(calls(spans), [Cancelled, Cancelled]);
     for graph in [handles, spans] {
-        assert!(graph.tool_calls.iter().all(|tool| tool.window.status == Cancelled));
+        assert!(graph.tool_calls.iter().all(|tool| tool.execution.status == Cancelled));
         let rest = [graph.tool_calls.len(), graph.code_cells.len(), graph.compaction_requests.len()];
         assert_eq!(rest, [1, 1, 1]);
     }
@@ -162,15 +164,15 @@ fn under_a_global_subscriber_it_is_the_same() {
 #[test]
 fn what_survives_a_panic_elsewhere_goes_on() {
     let bundle = record_one(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        let tool = turn.tool(Call::new("n"));
+        let tool = turn.tool_call(ToolCallMeta::new("n"));
         let clones = (thread.clone(), turn.clone(), tool.clone());
         let subscriber = tracing::dispatcher::get_default(Dispatch::clone);
         let panics = move || {
             tracing::dispatcher::with_default(&subscriber, || {
                 let (_thread, turn, tool) = clones;
-                let _own = turn.tool(Call::new("own").id("own"));
+                let _own = turn.tool_call(ToolCallMeta::new("own").id("own"));
                 tool.span().in_scope(|| panic_any(PLANTED))
             })
         };
@@ -190,9 +192,9 @@ fn what_survives_a_panic_elsewhere_goes_on() {
 }
 
 /// A redactor that panics at each body, while the host's own panic unwinds as well.
-struct Redactor;
+struct PanickingRedactor;
 
-impl Redact for Redactor {
+impl Redactor for PanickingRedactor {
     fn redact(&self, _: PayloadKind, _: &mut Vec<u8>, _: bool) {
         panic!("planted in the redactor");
     }
@@ -202,7 +204,7 @@ impl Redact for Redactor {
 fn callbacks_that_panic_while_a_panic_unwinds_end_nothing_but_themselves() {
     let root = tempfile::tempdir().unwrap();
     let on_loss = |_: &otel_trace::Loss| panic!("planted in the listener");
-    let builder = Recorder::builder().root(root.path()).redact(Redactor).on_loss(on_loss);
+    let builder = Recorder::builder().root(root.path()).redact(PanickingRedactor).on_loss(on_loss);
     let (recorder, guard) = builder.build().unwrap();
     under(&recorder, || {
         check_thrown(catch_unwind(through_handles));
@@ -262,7 +264,7 @@ fn what_a_destructor_does_while_a_panic_unwinds_ends_by_itself() {
     struct Cleanup;
     impl Drop for Cleanup {
         fn drop(&mut self) {
-            drop(Thread::start(ThreadMeta::new().id("cleanup")).turn(None));
+            drop(AgentThread::start(ThreadMeta::new().id("cleanup")).turn(None));
         }
     }
     let bundle = record_one(|| {

@@ -8,7 +8,7 @@ use otel_trace::bundle::Reader;
 use otel_trace::event::{CellStatus, ExecutionStatus};
 use otel_trace::graph::{Code, Graph, Producer, Requester};
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{Call, Exact, Json, Model, Recorder, Script, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{AgentThread, CodeCellMeta, Exact, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
 use serde_json::{Value, json};
 use tracing::{Level, event, info_span};
 use tracing_subscriber::prelude::*;
@@ -34,13 +34,13 @@ fn recorded_and_told(program: impl FnOnce()) -> (Bundle, Graph) {
 }
 
 /// A turn whose model asked for a script.
-fn asked(thread: &Thread, call: &str) -> Turn {
+fn asked(thread: &AgentThread, call: &str) -> Turn {
     let turn = thread.turn(None);
     let inference = turn.inference(MODEL);
     inference.request(Json(&json!({ "input": "go" })));
     let item = json!({ "type": "custom_tool_call", "call_id": call, "name": "exec", "input": "run()" });
     inference.response(Json(&json!({ "output_items": [item] })));
-    inference.completed();
+    inference.complete();
     turn
 }
 
@@ -51,14 +51,14 @@ fn answer(status: &str) -> Value {
 #[test]
 fn a_cell_that_does_not_yield_ends_with_its_first_response() {
     let (bundle, graph) = recorded(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = asked(&thread, "c");
-        let cell = turn.code_cell(Script::new("run()").id("1").call_id("c"));
-        let tool = cell.tool(Call::new("exec_command").id("tool-1").arguments("{}"));
+        let cell = turn.code_cell(CodeCellMeta::new("run()").id("1").call_id("c"));
+        let tool = cell.tool_call(ToolCallMeta::new("exec_command").id("tool-1").arguments("{}"));
         tool.output("out");
-        tool.completed();
+        tool.complete();
         cell.responded(CellStatus::Completed, Json(&answer("Result")));
-        cell.completed();
+        cell.complete();
     });
     let cell_events: Vec<_> = bundle.names().into_iter().filter(|name| name.starts_with("code_cell")).collect();
     assert_eq!(cell_events, ["code_cell_started", "code_cell_initial_response", "code_cell_ended"]);
@@ -75,7 +75,7 @@ fn a_cell_that_does_not_yield_ends_with_its_first_response() {
     assert_eq!(bundle.body(&bundle.one("tool_call_ended")["result_payload"])["type"], "code_mode_response");
 
     let cell = graph.code_cells.iter().next().unwrap();
-    assert_eq!((cell.window.status, cell.runtime_status), (ExecutionStatus::Completed, CellStatus::Completed));
+    assert_eq!((cell.execution.status, cell.runtime_status), (ExecutionStatus::Completed, CellStatus::Completed));
     let tool = graph.tool_calls.iter().next().unwrap();
     assert_eq!(cell.nested_tool_call_ids, std::slice::from_ref(&tool.tool_call_id));
     assert_eq!(tool.requester, Requester::CodeCell { code_cell_id: cell.code_cell_id.clone() });
@@ -86,25 +86,25 @@ fn a_cell_that_does_not_yield_ends_with_its_first_response() {
 #[test]
 fn a_cell_that_yields_may_be_waited_for_in_a_later_turn() {
     let (bundle, graph) = recorded(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = asked(&thread, "c");
-        let cell = turn.code_cell(Script::new("run()").id("1").call_id("c"));
+        let cell = turn.code_cell(CodeCellMeta::new("run()").id("1").call_id("c"));
         cell.responded(CellStatus::Yielded, Json(&answer("Yielded")));
-        turn.completed();
+        turn.complete();
         let later = thread.turn(None);
         // What it asks for later is still asked for in its own turn.
-        cell.tool(Call::new("web_search").id("tool-2")).output("found");
-        let wait = later.tool(Call::new("wait").id("w").arguments(r#"{"cell_id":"1"}"#));
+        cell.tool_call(ToolCallMeta::new("web_search").id("tool-2")).output("found");
+        let wait = later.tool_call(ToolCallMeta::new("wait").id("w").arguments(r#"{"cell_id":"1"}"#));
         wait.output("done");
-        wait.completed();
+        wait.complete();
         cell.ended(CellStatus::Failed, Json(&answer("Result")));
     });
     let (started, ended) = (bundle.one("code_cell_started"), bundle.one("code_cell_ended"));
     assert_eq!((&started["source_js"], &ended["status"]), (&json!("run()"), &json!("failed")));
     let cell = graph.code_cells.iter().next().unwrap();
-    assert!(cell.yielded_seq.is_some() && cell.window.ended.unwrap().seq > cell.yielded_seq.unwrap());
+    assert!(cell.yielded_seq.is_some() && cell.execution.ended.unwrap().seq > cell.yielded_seq.unwrap());
     assert_eq!((cell.wait_tool_call_ids.len(), cell.nested_tool_call_ids.len()), (1, 1));
-    assert_eq!(cell.window.status, ExecutionStatus::Failed);
+    assert_eq!(cell.execution.status, ExecutionStatus::Failed);
     let nested = graph.tool_calls.get(&cell.nested_tool_call_ids[0]).unwrap();
     assert_eq!(nested.turn_id.as_ref(), Some(&cell.turn_id));
 }
@@ -112,18 +112,18 @@ fn a_cell_that_yields_may_be_waited_for_in_a_later_turn() {
 #[test]
 fn scripts_end_with_a_turn_that_did_not_complete_and_with_their_thread() {
     let (bundle, graph) = recorded(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let yielded = |call: &str| {
             let turn = asked(&thread, call);
-            let cell = turn.code_cell(Script::new("run()").call_id(call));
+            let cell = turn.code_cell(CodeCellMeta::new("run()").call_id(call));
             cell.responded(CellStatus::Yielded, Json(&1));
             (turn, cell)
         };
         let (failed, _first) = yielded("a");
-        failed.failed("budget");
+        failed.fail("budget");
         let (completed, _second) = yielded("b");
-        completed.completed();
-        thread.completed();
+        completed.complete();
+        thread.complete();
     });
     let statuses: Vec<_> = bundle.all("code_cell_ended").iter().map(|ended| ended["status"].clone()).collect();
     assert_eq!(statuses, ["failed", "terminated"]);
@@ -134,13 +134,13 @@ fn scripts_end_with_a_turn_that_did_not_complete_and_with_their_thread() {
 #[test]
 fn how_a_cell_ends_is_as_it_was_left() {
     let bundle = record_one(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        let cell = || turn.code_cell(Script::new("x").call_id("c"));
+        let cell = || turn.code_cell(CodeCellMeta::new("x").call_id("c"));
         drop(cell());
-        cell().completed();
-        cell().failed("syntax");
-        cell().cancelled("by the user");
+        cell().complete();
+        cell().fail("syntax");
+        cell().cancel("by the user");
         let yielded = cell();
         yielded.responded(CellStatus::Yielded, Json(&1));
         // Once more, and after the end: evidence still.
@@ -166,20 +166,20 @@ fn how_a_cell_ends_is_as_it_was_left() {
 #[test]
 fn a_compaction_has_one_id_for_all_its_requests_and_its_installation() {
     let (bundle, graph) = recorded(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = asked(&thread, "c");
         let first = turn.compaction(MODEL);
         first.request(Json(&json!({ "input": [] })));
-        first.failed("503");
+        first.fail("503");
         let second = first.again(MODEL);
         second.request(Json(&json!({ "input": [] })));
         second.response(Json(&json!({ "output_items": [] })));
-        second.completed();
+        second.complete();
         let user = |text: &str| json!({ "role": "user", "content": text });
         second.installed(Json(&json!({ "input_history": [user("go")], "replacement_history": [user("short")] })));
         let next = turn.inference(MODEL);
         next.request(Json(&json!({ "input": [user("short"), user("on")] })));
-        next.cancelled("enough");
+        next.cancel("enough");
         turn.compaction_installed(Json(&json!({ "input_history": [], "replacement_history": [] })));
     });
     let ids: Vec<_> = ["compaction_request_started", "compaction_request_failed", "compaction_request_completed"]
@@ -200,14 +200,14 @@ fn a_compaction_has_one_id_for_all_its_requests_and_its_installation() {
 #[test]
 fn a_request_to_compact_that_is_given_up_failed() {
     let bundle = record_one(|| {
-        let turn = Thread::start(ThreadMeta::new()).turn(None);
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
         let dropped = turn.compaction(MODEL);
         dropped.request(Json(&1));
         drop(dropped);
         drop(turn.compaction(MODEL));
         let answered = turn.compaction(MODEL);
         answered.response(Json(&2));
-        answered.cancelled("enough");
+        answered.cancel("enough");
     });
     let errors: Vec<_> = bundle.all("compaction_request_failed").iter().map(|failed| failed["error"].clone()).collect();
     assert_eq!(errors, ["dropped before it ended", "dropped before it ended", "enough"]);
@@ -222,34 +222,34 @@ fn agents_are_spawned_told_and_heard_in_the_graph() {
         json!({ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": told.to_string() }] })
     };
     let (_, graph) = recorded(|| {
-        let root = Thread::start(ThreadMeta::new().id("root"));
+        let root = AgentThread::start(ThreadMeta::new().id("root"));
         let turn = root.turn(None);
-        let spawn = turn.tool(Call::new("spawn_agent").id("s").arguments("{}"));
+        let spawn = turn.tool_call(ToolCallMeta::new("spawn_agent").id("s").arguments("{}"));
         let child = spawn.spawn_thread(ThreadMeta::new().id("child").task_name("look"));
         spawn.runtime_started(Json(&json!({ "call_id": "s", "sender_thread_id": "root", "prompt": "look" })));
         let ended = json!({ "call_id": "s", "sender_thread_id": "root", "prompt": "look", "new_thread_id": "child", "model": "m", "reasoning_effort": "low", "status": "running" });
         spawn.runtime_ended(ExecutionStatus::Completed, Json(&ended));
-        spawn.completed();
+        spawn.complete();
 
         let work = child.turn(None);
         let inference = work.inference(MODEL);
         inference.request(Json(&json!({ "input": [message("look", "/root/look")] })));
         inference.response(Json(&json!({ "output_items": [{ "role": "assistant", "content": "seen" }] })));
-        inference.completed();
+        inference.complete();
         work.agent_result("it is seen", Json(&json!({ "child_agent_path": "/root/look", "message": "it is seen", "status": { "completed": "it is seen" } })));
-        work.completed();
+        work.complete();
 
         let heard = turn.inference(MODEL);
         heard.request(Json(&json!({ "input": [message("it is seen", "/root")] })));
-        heard.cancelled("enough");
-        let close = turn.tool(Call::new("close_agent").id("x"));
+        heard.cancel("enough");
+        let close = turn.tool_call(ToolCallMeta::new("close_agent").id("x"));
         let begin = json!({ "call_id": "x", "sender_thread_id": "root", "receiver_thread_id": "child" });
         close.runtime_started(Json(&begin));
         let mut end = begin;
         end["status"] = json!("shutdown");
         close.runtime_ended(ExecutionStatus::Completed, Json(&end));
-        close.completed();
-        child.cancelled("closed");
+        close.complete();
+        child.cancel("closed");
     });
     let edges: Vec<_> = graph.edges.iter().map(|edge| edge.edge_id.to_string()).collect();
     let child_turn = &graph.turns.iter().find(|turn| turn.thread_id.as_str() == "child").unwrap().turn_id;
@@ -257,12 +257,12 @@ fn agents_are_spawned_told_and_heard_in_the_graph() {
     assert_eq!(edges, ["edge:spawn:root:child", result.as_str(), "edge:tool:x"]);
     assert!(graph.edges.iter().take(2).all(|edge| edge.carried_item_ids.len() == 1));
     let child = graph.threads.get("child").unwrap();
-    assert_eq!((child.window.status, child.agent_path.as_str()), (ExecutionStatus::Aborted, "/root/look"));
+    assert_eq!((child.execution.status, child.agent_path.as_str()), (ExecutionStatus::Aborted, "/root/look"));
 }
 
 #[test]
 fn the_result_of_a_root_agent_is_kept_though_nobody_spawned_it() {
-    let bundle = record_one(|| Thread::start(ThreadMeta::new()).turn(None).agent_result("done", Json(&1)));
+    let bundle = record_one(|| AgentThread::start(ThreadMeta::new()).turn(None).agent_result("done", Json(&1)));
     assert_eq!(bundle.all("agent_result_observed").len(), 0);
     assert_eq!(bundle.one("other")["metadata"]["message"], "done");
 }
@@ -270,10 +270,10 @@ fn the_result_of_a_root_agent_is_kept_though_nobody_spawned_it() {
 #[test]
 fn what_a_program_tells_its_clients_and_anything_else_is_kept() {
     let bundle = record_one(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         thread.protocol_event("warning", Json(&json!({ "message": "slow" })));
         thread.other("note", "anything", &json!({ "a": [1] }));
-        thread.turn(None).tool(Call::new("find").id("c")).mcp_call_id("mcp-7");
+        thread.turn(None).tool_call(ToolCallMeta::new("find").id("c")).mcp_call_id("mcp-7");
     });
     let told = bundle.one("protocol_event_observed");
     assert_eq!(
@@ -362,7 +362,7 @@ fn plain_spans_and_instants_say_the_same() {
 #[test]
 fn a_warm_up_is_not_recorded() {
     let bundle = record_one(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         thread.span().in_scope(|| {
             info_span!("chat", otel_trace.kind = "none", gen_ai.operation.name = "chat").in_scope(|| {});
         });
@@ -375,10 +375,10 @@ fn handles_of_all_kinds_are_inert_where_nobody_records() {
     tracing::subscriber::with_default(
         tracing_subscriber::registry().with(None::<tracing_subscriber::fmt::Layer<_>>),
         || {
-            let thread = Thread::start(ThreadMeta::new());
+            let thread = AgentThread::start(ThreadMeta::new());
             let turn = thread.turn(None);
             let body = || -> Json<'static, Value> { panic!("not to be built") };
-            let cell = turn.code_cell(Script::new("x"));
+            let cell = turn.code_cell(CodeCellMeta::new("x"));
             let compaction = turn.compaction(MODEL);
             assert!(!cell.is_recording() && !compaction.is_recording());
             if cell.is_recording() {

@@ -14,8 +14,8 @@ use otel_trace::bundle::Reader;
 use otel_trace::graph::Severity;
 use otel_trace::reduce::{Options, reduce};
 use otel_trace::{
-    Bounds, Call, CellStatus, Durability, Exact, ExecutionStatus, Guard, Json, Limits, Model, Recorder, Script, Stats,
-    Store, Thread, ThreadMeta, Window,
+    AgentThread, Bounds, CellStatus, CodeCellMeta, Durability, Exact, ExecutionStatus, Json, Limits, Model, Operation,
+    Recorder, RecorderGuard, Stats, Store, ThreadMeta, ToolCallMeta,
 };
 use serde_json::{Value, json};
 use tracing_subscriber::prelude::*;
@@ -41,14 +41,14 @@ fn answered(text: &str) -> Value {
 
 /// A run that goes on and on: it asks, and calls a tool, so many times.
 fn long_run(rounds: usize) {
-    let thread = Thread::start(ThreadMeta::new().id("long"));
+    let thread = AgentThread::start(ThreadMeta::new().id("long"));
     let turn = thread.turn(None);
     for round in 0..rounds {
         let call = turn.inference(MODEL);
         call.request(Json(&asked(&format!("{round} {}", "x".repeat(1000)))));
         call.response(Json(&answered(&format!("{round} {}", "y".repeat(1000)))));
-        call.completed();
-        let tool = turn.tool(Call::new("read").arguments(&"z".repeat(1000)));
+        call.complete();
+        let tool = turn.tool_call(ToolCallMeta::new("read").arguments(&"z".repeat(1000)));
         tool.output(&"w".repeat(5000));
     }
 }
@@ -61,16 +61,16 @@ fn long_run_within(bounds: Bounds, store: Store, durability: Durability) -> (u64
     let builder = Recorder::builder().root(root.path()).no_parent().store(store).durability(durability);
     let (recorder, guard) = builder.limits(limits).on_loss(|_| {}).build().unwrap();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id("long"));
+        let thread = AgentThread::start(ThreadMeta::new().id("long"));
         let turn = thread.turn(None);
         let call = turn.inference(MODEL);
         call.request(Json(&asked("first")));
-        let tool = turn.tool(Call::new("slow").arguments("{}"));
+        let tool = turn.tool_call(ToolCallMeta::new("slow").arguments("{}"));
         tool.runtime_started(Json(&json!({ "command": ["true"], "cwd": "/" })));
-        let cell = turn.code_cell(Script::new("run()").id("cell").call_id("call"));
+        let cell = turn.code_cell(CodeCellMeta::new("run()").id("cell").call_id("call"));
         turn.span().in_scope(|| long_run(300));
         call.response(Json(&answered(&"a".repeat(100_000))));
-        call.completed();
+        call.complete();
         tool.runtime_started(Json(&json!({ "command": ["again"], "cwd": "/" })));
         tool.runtime_ended(ExecutionStatus::Completed, Json(&json!({ "exit_code": 0, "stdout": "", "stderr": "" })));
         cell.responded(CellStatus::Yielded, Json(&json!({ "response": {} })));
@@ -107,20 +107,20 @@ fn long_run_within(bounds: Bounds, store: Store, durability: Durability) -> (u64
 #[test]
 fn a_bundle_that_is_full_takes_nothing_that_begins_and_all_that_ends() {
     for store in [Store::Files, Store::Pack] {
-        for durability in [Durability::Kernel, Durability::Buffered] {
+        for durability in [Durability::PageCache, Durability::Buffered] {
             let (bytes, lines, stats) = long_run_within(Bounds::new().bytes(100_000), store, durability);
             assert!((90_000..150_000).contains(&bytes), "{store:?} {durability:?}: {bytes} {stats:?}");
             assert!(stats.lost_events["inference_started"] > 200 && stats.lost_payloads["tool_invocation"] > 200);
             assert!(lines < 150, "{lines}");
         }
     }
-    let (_, lines, _) = long_run_within(Bounds::new().count(50), Store::Files, Durability::Kernel);
+    let (_, lines, _) = long_run_within(Bounds::new().count(50), Store::Files, Durability::PageCache);
     assert!((50..70).contains(&lines), "{lines}");
 }
 
 #[test]
 fn a_body_that_a_bundle_has_no_room_for_counts_before_it_is_stored() {
-    for (store, durability) in [(Store::Files, Durability::Kernel), (Store::Pack, Durability::Buffered)] {
+    for (store, durability) in [(Store::Files, Durability::PageCache), (Store::Pack, Durability::Buffered)] {
         let root = tempfile::tempdir().unwrap();
         // The answer is beyond the limit of a body, too.
         let limits = Limits::default().body_bytes(1 << 20).bundle(Bounds::new().bytes(10_000));
@@ -128,12 +128,12 @@ fn a_body_that_a_bundle_has_no_room_for_counts_before_it_is_stored() {
         let (recorder, guard) = builder.limits(limits).on_loss(|_| {}).build().unwrap();
         let answer = answered(&"a".repeat(3 << 20));
         under(&recorder, || {
-            let turn = Thread::start(ThreadMeta::new()).turn(None);
+            let turn = AgentThread::start(ThreadMeta::new()).turn(None);
             let call = turn.inference(MODEL);
             call.request(Json(&asked("small")));
             turn.inference(MODEL).request(Json(&asked(&"x".repeat(500_000))));
             call.response(Json(&answer));
-            call.completed();
+            call.complete();
         });
         drop(guard);
         let stats = recorder.stats();
@@ -149,14 +149,14 @@ fn a_body_that_a_bundle_has_no_room_for_counts_before_it_is_stored() {
 
 #[test]
 fn a_bundle_that_is_full_says_so_at_once() {
-    for durability in [Durability::Kernel, Durability::Buffered] {
+    for durability in [Durability::PageCache, Durability::Buffered] {
         let root = tempfile::tempdir().unwrap();
         let limits = Limits::default().bundle(Bounds::new().count(20));
         let builder = Recorder::builder().root(root.path()).no_parent().durability(durability).limits(limits);
         let (recorder, guard) = builder.on_loss(|_| {}).build().unwrap();
-        let thread = under(&recorder, || Thread::start(ThreadMeta::new()));
+        let thread = under(&recorder, || AgentThread::start(ThreadMeta::new()));
         let turn = under(&recorder, || thread.turn(None));
-        under(&recorder, || (0..100).for_each(|_| drop(turn.tool(Call::new("look")))));
+        under(&recorder, || (0..100).for_each(|_| drop(turn.tool_call(ToolCallMeta::new("look")))));
         // Nothing ends it here, as nothing would if the process were killed now.
         let said = || {
             let Some(name) = names(root.path()).pop() else { return 0 };
@@ -177,7 +177,7 @@ fn a_body_that_is_larger_than_the_whole_queue_is_whole() {
     let builder = Recorder::builder().root(root.path()).no_parent().durability(Durability::Buffered);
     let (recorder, guard) = builder.build().unwrap();
     let body = [br#"{"input":""#.as_slice(), &vec![b'x'; 70 << 20], br#""}"#].concat();
-    under(&recorder, || Thread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Exact(&body)));
+    under(&recorder, || AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Exact(&body)));
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
     let bundle = bundles(root.path()).remove(0);
@@ -207,7 +207,7 @@ fn names(root: &Path) -> Vec<String> {
 fn run_of(bytes: usize, root: &Path, limits: Limits) -> (PathBuf, u64) {
     let (recorder, guard) = Recorder::builder().root(root).no_parent().limits(limits).build().unwrap();
     let before = names(root);
-    let thread = under(&recorder, || Thread::start(ThreadMeta::new()));
+    let thread = under(&recorder, || AgentThread::start(ThreadMeta::new()));
     let new = names(root).into_iter().find(|name| !before.contains(name)).unwrap();
     under(&recorder, || thread.turn(None).inference(MODEL).request(Json(&asked(&"x".repeat(bytes)))));
     drop(thread);
@@ -307,7 +307,7 @@ impl Running {
     }
 }
 
-fn recording() -> (Recorder, Guard) {
+fn recording() -> (Recorder, RecorderGuard) {
     let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
     (recorder, guard)
@@ -318,7 +318,7 @@ fn a_bundle_that_another_process_writes_to_is_never_removed_and_one_that_it_left
     let test = "a_bundle_that_another_process_writes_to_is_never_removed_and_one_that_it_left_is";
     if role().is_some() {
         let (_recorder, _guard) = recording();
-        let _thread = Thread::start(ThreadMeta::new());
+        let _thread = AgentThread::start(ThreadMeta::new());
         #[expect(clippy::print_stdout, reason = "the parent waits for it")]
         {
             println!("\nit runs");
@@ -425,7 +425,7 @@ fn bundles_of_this_process_that_are_open_stay_however_many() {
     let root = tempfile::tempdir().unwrap();
     let limits = Limits::default().root(Bounds::new().count(2));
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().limits(limits).build().unwrap();
-    let threads: Vec<_> = (0..100).map(|_| under(&recorder, || Thread::start(ThreadMeta::new()))).collect();
+    let threads: Vec<_> = (0..100).map(|_| under(&recorder, || AgentThread::start(ThreadMeta::new()))).collect();
     let (_, removed) = run(root.path(), limits);
     assert_eq!((names(root.path()).len(), removed), (101, 0));
     drop(threads);

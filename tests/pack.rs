@@ -11,7 +11,7 @@ use otel_trace::bundle::{Converted, ErrorKind, Reader, Unconverted, convert};
 use otel_trace::event::RawPayloadId;
 use otel_trace::graph::Snapshots;
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{Json, Model, Recorder, Store, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, Recorder, Store, ThreadMeta};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -282,7 +282,7 @@ fn recorded(calls: usize) -> (TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().store(Store::Pack).build().unwrap();
     common::under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         let mut history = Vec::new();
         for call in 0..calls {
@@ -291,7 +291,7 @@ fn recorded(calls: usize) -> (TempDir, PathBuf) {
             inference.request(Json(&json!({ "input": history, "tools": ["x".repeat(300)] })));
             let answer = json!({ "role": "assistant", "content": format!("answer {call}") });
             inference.response(Json(&json!({ "output_items": [answer] })));
-            inference.completed();
+            inference.complete();
             history.push(answer);
         }
     });

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use otel_trace::bundle::{Manifest, Writer, WriterOptions};
 use otel_trace::event::{ThreadId, TraceId, UnixMillis};
-use otel_trace::{Exact, Json, Masking, Model, PayloadKind, Recorder, Store, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Exact, Json, Masking, Model, Operation, PayloadKind, Recorder, Store, ThreadMeta};
 use serde_json::json;
 use tracing::dispatcher::with_default;
 
@@ -35,7 +35,7 @@ fn compare_inference(plan: Plan, root: &Path, store: Store, body: &[u8], table: 
     let root = root.join(format!("{store:?}"));
     let (recorder, _guard) = Recorder::builder().root(&root).store(store).build()?;
     let dispatch = recording(&recorder);
-    let thread = with_default(&dispatch, || Thread::start(ThreadMeta::new()));
+    let thread = with_default(&dispatch, || AgentThread::start(ThreadMeta::new()));
     let turn = with_default(&dispatch, || thread.turn(None));
     let bundle = thread.bundle().ok_or("nothing is recorded")?;
     let last = AtomicU64::new(0);
@@ -50,7 +50,7 @@ fn compare_inference(plan: Plan, root: &Path, store: Store, body: &[u8], table: 
         }
         let inference = turn.inference(Model { name: "m", provider: "openai" });
         inference.request(Exact(&body));
-        inference.cancelled("by the user");
+        inference.cancel("by the user");
     };
     // The first body makes the file.
     with_default(&dispatch, call);

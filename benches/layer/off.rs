@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use otel_trace::{Call, Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use tracing::dispatcher::with_default;
 use tracing::{Dispatch, Subscriber, info_span};
 use tracing_subscriber::Layer;
@@ -32,10 +32,10 @@ where
 
 /// Before any subscriber is made.
 pub(crate) fn compare_without_subscriber(plan: Plan, table: &mut Table) {
-    let turn = Thread::start(ThreadMeta::new()).turn(None);
+    let turn = AgentThread::start(ThreadMeta::new()).turn(None);
     let handles = Subject::new("off: tool handle, no subscriber", |ids| {
         for id in ids {
-            turn.tool(Call::new("search").id(id)).completed();
+            turn.tool_call(ToolCallMeta::new("search").id(id)).complete();
         }
     });
     let spans = Subject::new("`info_span!`, no subscriber", tool_spans);

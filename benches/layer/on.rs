@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use otel_trace::{Call, Durability, Recorder, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{AgentThread, Durability, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
 use tracing::dispatcher::with_default;
 use tracing::{Span, info_span};
 
@@ -23,7 +23,7 @@ const TARGET: Option<f64> = Some(1.5);
 const ARGUMENTS: &str = r#"{"pattern":"fn main","path":"src","case_sensitive":true}"#;
 
 /// One operation, the same under our layer and OpenTelemetry's: on a turn or on a span that stands for it.
-struct Operation {
+struct SpanCost {
     name: &'static str,
     ours: fn(&Turn, &str),
     otel: fn(&Span, &str),
@@ -31,10 +31,10 @@ struct Operation {
     batch: usize,
 }
 
-const SPANS: [Operation; 3] = [
-    Operation {
+const SPANS: [SpanCost; 3] = [
+    SpanCost {
         name: "tool handle, start and end",
-        ours: |turn, id| turn.tool(Call::new("search").id(id)).completed(),
+        ours: |turn, id| turn.tool_call(ToolCallMeta::new("search").id(id)).complete(),
         otel: |turn, id| {
             drop(info_span!(
                 parent: turn,
@@ -51,14 +51,14 @@ const SPANS: [Operation; 3] = [
         target: TARGET,
         batch: BATCH,
     },
-    Operation {
+    SpanCost {
         name: "plain tool span, start and end",
         ours: |turn, id| plain_span(turn.span(), id),
         otel: plain_span,
         target: TARGET,
         batch: BATCH,
     },
-    Operation {
+    SpanCost {
         name: "the same with arguments, which are a body",
         ours: |turn, id| plain_span_with_arguments(turn.span(), id),
         otel: plain_span_with_arguments,
@@ -90,11 +90,11 @@ fn plain_span_with_arguments(parent: &Span, id: &str) {
 
 /// Spans against bare writes and against OpenTelemetry.
 pub(crate) fn compare_spans(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
-    for (number, Operation { name, ours, otel, target, batch }) in SPANS.into_iter().enumerate() {
+    for (number, SpanCost { name, ours, otel, target, batch }) in SPANS.into_iter().enumerate() {
         let root = root.join(format!("span-{number}"));
         let (recorder, _guard) = Recorder::builder().root(&root).build()?;
         let dispatch = recording(&recorder);
-        let thread = with_default(&dispatch, || Thread::start(ThreadMeta::new()));
+        let thread = with_default(&dispatch, || AgentThread::start(ThreadMeta::new()));
         let turn = with_default(&dispatch, || thread.turn(None));
         let bundle = thread.bundle().ok_or("nothing is recorded")?;
 
@@ -118,11 +118,11 @@ pub(crate) fn compare_spans(plan: Plan, root: &Path, table: &mut Table) -> Resul
 
 /// The same where another thread writes, against what OpenTelemetry leaves to another thread.
 pub(crate) fn compare_buffered(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
-    let [Operation { ours, otel, batch, .. }, ..] = SPANS;
+    let [SpanCost { ours, otel, batch, .. }, ..] = SPANS;
     let (recorder, _guard) =
         Recorder::builder().root(root.join("buffered")).durability(Durability::Buffered).build()?;
     let dispatch = recording(&recorder);
-    let thread = with_default(&dispatch, || Thread::start(ThreadMeta::new()));
+    let thread = with_default(&dispatch, || AgentThread::start(ThreadMeta::new()));
     let turn = with_default(&dispatch, || thread.turn(None));
     let peer = Otel::new();
     let parent = with_default(&peer.dispatch, || info_span!("turn"));

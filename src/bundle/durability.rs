@@ -6,15 +6,15 @@ pub enum Durability {
     /// What a returned call has recorded is in the kernel's hands: it survives the death of the process, not that of
     /// the machine. A disk that stalls stalls the call that writes to it, and no other.
     #[default]
-    Kernel,
-    /// As `Kernel`, and forced to the disk: it survives the death of the machine, too. Bodies are named with their
+    PageCache,
+    /// As `PageCache`, and forced to the disk: it survives the death of the machine, too. Bodies are named with their
     /// length and hash, so that one that did not survive is told from one that did.
     Fsync(SyncEvery),
     /// A call leaves what it records in a queue and never waits for the disk; one thread writes. What is still in the
     /// queue is lost with the process, and in the child of a `fork`. What does not fit into the queue
     /// ([`Limits::queue_events`](super::Limits::queue_events), [`Limits::queue_bytes`](super::Limits::queue_bytes))
     /// is lost, counted and told. The guard waits up to 5 s for what is left. The callback for losses may run in the
-    /// thread that writes. A [`Writer`](super::Writer) used by itself has no queue; there it is as `Kernel`.
+    /// thread that writes. A [`Writer`](super::Writer) used by itself has no queue; there it is as `PageCache`.
     Buffered,
 }
 
@@ -32,7 +32,7 @@ impl Durability {
     pub(super) fn syncs(self) -> bool {
         match self {
             Self::Fsync(_) => true,
-            Self::Kernel | Self::Buffered => false,
+            Self::PageCache | Self::Buffered => false,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile, Identity};
 use super::log::Medium;
-use super::looks::Looks;
+use super::unlink_check::Looks;
 
 /// The file of a log. It is opened again for the next write after it was let go of.
 #[derive(Debug)]

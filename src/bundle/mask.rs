@@ -2,13 +2,13 @@
 
 mod assignment;
 mod credentials;
+mod custom_patterns;
 mod header;
 mod line;
 mod names;
 mod needles;
-mod own;
 mod salt;
-mod spot;
+mod secret_span;
 mod value;
 mod word;
 
@@ -16,14 +16,14 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+pub use custom_patterns::PatternError;
 use names::Names;
 use needles::Needles;
-pub use own::PatternError;
 use regex::bytes::Regex;
 use salt::Salt;
-pub(super) use spot::Spot;
+pub(super) use secret_span::Spot;
 
-use super::Redact;
+use super::Redactor;
 use super::event_text::Said;
 use crate::event::PayloadKind;
 
@@ -124,7 +124,7 @@ impl Masking {
     /// # Errors
     /// [`PatternError`] says why it is none.
     pub fn pattern(mut self, pattern: &str) -> Result<Self, PatternError> {
-        self.own.push(own::compiled(pattern)?);
+        self.own.push(custom_patterns::compiled(pattern)?);
         Ok(self)
     }
 
@@ -171,7 +171,7 @@ impl Masking {
 
     /// The text with placeholders in these places, which are in order.
     pub(super) fn without(&self, text: &[u8], spots: &[Spot]) -> Vec<u8> {
-        spot::without(text, spots, &self.salt)
+        secret_span::without(text, spots, &self.salt)
     }
 
     /// A keyed hash of a text.
@@ -190,9 +190,9 @@ impl Masking {
             find_credentials(&finders.credentials, text, &mut spots);
         }
         for pattern in &self.own {
-            own::find(pattern, text, is_json, &mut spots);
+            custom_patterns::find(pattern, text, is_json, &mut spots);
         }
-        spot::merged(spots)
+        secret_span::merged(spots)
     }
 
     fn finders(&self) -> &Finders {
@@ -236,7 +236,7 @@ fn find_credentials(needles: &Needles, text: &[u8], spots: &mut Vec<Spot>) {
     }
 }
 
-impl Redact for Masking {
+impl Redactor for Masking {
     fn redact(&self, _: PayloadKind, body: &mut Vec<u8>, is_json: bool) {
         self.body(body, is_json);
     }

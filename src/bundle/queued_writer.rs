@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::fill::{Fill, Held};
 use super::loss::Gap;
+use super::pending_payloads::Told;
 use super::queue::NotTaken;
-use super::told::Told;
+use super::quota::{Fill, Held};
 use super::writer::Stored;
 use super::{Bounds, Lost, Manifest, ReadyBody, Writer, WriterOptions};
 use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, Timestamp};

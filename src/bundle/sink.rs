@@ -29,7 +29,7 @@ impl Sink {
             return Ok(Self::Unwritten(Unwritten::new(manifest, options)));
         }
         match options.durability {
-            Durability::Kernel | Durability::Fsync(_) => Writer::create(root, manifest, options).map(Self::Direct),
+            Durability::PageCache | Durability::Fsync(_) => Writer::create(root, manifest, options).map(Self::Direct),
             Durability::Buffered => Ok(Self::Queued(QueuedWriter::create(root, manifest, options))),
         }
     }

@@ -11,13 +11,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::body::message_of;
 use super::durability::SyncEvery;
-use super::fill::{Fill, Held};
 use super::in_use::Claim;
 use super::log::{Log, NotWritten};
 use super::log_file::LogFile;
 use super::loss::Gap;
 use super::open_logs::Rests;
 use super::prepared::Prepared;
+use super::quota::{Fill, Held};
 use super::syncs::Unsynced;
 use super::{
     Body, BodyBuf, Durability, Error, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions, event_text,
@@ -172,7 +172,7 @@ impl Writer {
 
     fn stored_body(&self, place: &Location) {
         match self.options.durability {
-            Durability::Kernel | Durability::Buffered => {}
+            Durability::PageCache | Durability::Buffered => {}
             Durability::Fsync(SyncEvery::Event) => {
                 self.unsynced.sync_body(place.clone()).unwrap_or_else(|refused| refused.tell(&self.options));
             }
@@ -191,7 +191,7 @@ impl Writer {
 
     fn wrote_line(&self, seq: Seq) {
         match self.options.durability {
-            Durability::Kernel | Durability::Buffered => {}
+            Durability::PageCache | Durability::Buffered => {}
             Durability::Fsync(SyncEvery::Event) => {
                 self.unsynced.sync_log(seq).unwrap_or_else(|refused| refused.tell(&self.options));
             }

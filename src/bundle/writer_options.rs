@@ -14,7 +14,7 @@ use super::pruning::Pruning;
 use super::queue::Queue;
 use super::store::{KeptBodies, Store};
 use super::syncs::Syncs;
-use super::{Body, BodyBuf, Durability, Limits, Loss, Lost, Masking, ReadyBody, Redact, Tally};
+use super::{Body, BodyBuf, Durability, Limits, Loss, Lost, Masking, ReadyBody, Redactor, Tally};
 use crate::event::{EventKind, PayloadKind, RawJson};
 
 /// A listener that is told of each loss.
@@ -25,7 +25,7 @@ pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 #[non_exhaustive]
 pub struct WriterOptions {
     /// What the program itself takes out of bodies and event text, before the rest is masked.
-    pub redact: Option<Arc<dyn Redact>>,
+    pub redact: Option<Arc<dyn Redactor>>,
     /// What is masked in bodies and event text. Authorization headers and their like unless set.
     pub masking: Arc<Masking>,
     /// How large bodies may be.
@@ -124,7 +124,7 @@ impl WriterOptions {
         }
     }
 
-    fn redact(&self, redact: &dyn Redact, kind: PayloadKind, body: &mut BodyBuf) {
+    fn redact(&self, redact: &dyn Redactor, kind: PayloadKind, body: &mut BodyBuf) {
         let is_json = body.is_json;
         let masked = catch_unwind(AssertUnwindSafe(|| {
             let Some(oversize) = &mut body.oversize else { return redact.redact(kind, &mut body.bytes, is_json) };

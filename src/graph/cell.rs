@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{CellId, Evidence, ItemId, LiveSpan, Window};
+use super::{CellId, Evidence, Execution, ItemId, LiveSpan};
 use crate::event::{CallId, CellStatus, RuntimeCellId, Seq, ThreadId, ToolCallId, TurnId, UnixMillis};
 
 /// A script that ran.
@@ -25,7 +25,7 @@ pub struct CodeCell {
     pub runtime_cell_id: Option<RuntimeCellId>,
     /// From start to end.
     #[serde(rename = "execution")]
-    pub window: Window,
+    pub execution: Execution,
     /// How it stands, in its runtime's words.
     pub runtime_status: CellStatus,
     /// When the call that brought it returned.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Evidence, ItemId, LiveSpan, Window};
+use super::{Evidence, Execution, ItemId, LiveSpan};
 use crate::event::{CompactionId, CompactionRequestId, RawPayloadId, ThreadId, TurnId, UnixMillis};
 
 /// A shorter history took the place of a longer one.
@@ -48,7 +48,7 @@ pub struct CompactionRequest {
     pub turn_id: TurnId,
     /// From request to end.
     #[serde(rename = "execution")]
-    pub window: Window,
+    pub execution: Execution,
     /// The model asked for.
     pub model: String,
     /// The provider asked.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Evidence, ItemId, LiveSpan, Window};
+use super::{Evidence, Execution, ItemId, LiveSpan};
 use crate::event::{InferenceId, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis, Usage};
 
 /// A call of a model.
@@ -15,7 +15,7 @@ pub struct InferenceCall {
     /// The turn that asked.
     pub turn_id: TurnId,
     /// From request to end.
-    pub window: Window,
+    pub execution: Execution,
     /// The model asked for.
     pub model: String,
     /// The provider asked.

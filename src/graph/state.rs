@@ -7,9 +7,9 @@ use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::{
-    Channel, ChildProcess, CodeCell, Compaction, CompactionRequest, Content, Diagnostic, Edge, Graph, InferenceCall,
-    Item, ItemId, ItemKind, LiveSpan, Part, Pointer, Producer, Role, Table, TerminalOperation, TerminalSession, Thread,
-    ToolCall, Totals, Turn, Window,
+    Channel, ChildProcess, CodeCell, Compaction, CompactionRequest, Content, Diagnostic, Edge, Execution, Graph,
+    InferenceCall, Item, ItemId, ItemKind, LiveSpan, Part, Pointer, Producer, Role, Table, TerminalOperation,
+    TerminalSession, Thread, ToolCall, Totals, Turn,
 };
 use crate::event::{
     CallId, InferenceId, PayloadRef, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis,
@@ -244,7 +244,7 @@ struct WireCall<'a> {
     inference_call_id: &'a InferenceId,
     thread_id: &'a ThreadId,
     codex_turn_id: &'a TurnId,
-    execution: Window,
+    execution: Execution,
     model: &'a str,
     provider_name: &'a str,
     upstream_request_id: Option<&'a RequestId>,
@@ -276,7 +276,7 @@ impl<'a> WireCall<'a> {
             inference_call_id,
             thread_id,
             turn_id,
-            window,
+            execution,
             model,
             provider_name,
             upstream_request_id,
@@ -315,7 +315,7 @@ impl<'a> WireCall<'a> {
             inference_call_id,
             thread_id,
             codex_turn_id: turn_id,
-            execution: *window,
+            execution: *execution,
             model,
             provider_name,
             upstream_request_id: upstream_request_id.as_ref(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Evidence, ItemId, OperationId, TerminalId, Window};
+use super::{Evidence, Execution, ItemId, OperationId, TerminalId};
 use crate::event::{RawPayloadId, ThreadId, ToolCallId};
 
 /// A process that tools write to and read from. Format 1 reports no end of it.
@@ -20,7 +20,7 @@ pub struct TerminalSession {
     pub operation_ids: Vec<OperationId>,
     /// From its first operation on.
     #[serde(rename = "execution")]
-    pub window: Window,
+    pub execution: Execution,
 }
 
 /// One command, or one write to a running one.
@@ -36,7 +36,7 @@ pub struct TerminalOperation {
     pub kind: OperationKind,
     /// From the runtime's start to its end.
     #[serde(rename = "execution")]
-    pub window: Window,
+    pub execution: Execution,
     /// What was asked for.
     pub request: TerminalRequest,
     /// What came of it.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Evidence, ItemId, LiveSpan, Totals, Window};
+use super::{Evidence, Execution, ItemId, LiveSpan, Totals};
 use crate::event::{AgentPath, EdgeId, InferenceId, ThreadId, ToolCallId, TurnId};
 
 /// An agent's thread.
@@ -18,7 +18,7 @@ pub struct Thread {
     pub origin: Origin,
     /// From its start to its end.
     #[serde(rename = "execution")]
-    pub window: Window,
+    pub execution: Execution,
     /// The model it was configured with.
     pub default_model: Option<String>,
     /// Every item of its conversation once, in the order first seen.
@@ -69,7 +69,7 @@ pub struct Turn {
     pub thread_id: ThreadId,
     /// From its start to its end.
     #[serde(rename = "execution")]
-    pub window: Window,
+    pub execution: Execution,
     /// The user's and other agents' messages that its first request introduced.
     pub input_item_ids: Vec<ItemId>,
     /// What its calls come to.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{CellId, Evidence, ItemId, LiveSpan, OperationId, Window};
+use super::{CellId, Evidence, Execution, ItemId, LiveSpan, OperationId};
 use crate::event::{
     CallId, InferenceId, McpCallId, RawPayloadId, RuntimeToolId, ThreadId, ToolCallId, ToolKind, ToolSummary, TurnId,
 };
@@ -25,7 +25,7 @@ pub struct ToolCall {
     pub turn_id: Option<TurnId>,
     /// From its start to its answer.
     #[serde(rename = "execution")]
-    pub window: Window,
+    pub execution: Execution,
     /// Who asked.
     pub requester: Requester,
     /// What was asked for.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fmt, io};
 
-use super::ignoring::{call_out, is_ignoring, while_calling_out};
 use super::parent::Source;
 use super::recorder::Inner;
-use super::{Guard, Recorder};
-use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redact, Store, UnknownStore, WriterOptions};
+use super::reentrancy::{call_out, is_ignoring, while_calling_out};
+use super::{Recorder, RecorderGuard};
+use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redactor, Store, UnknownStore, WriterOptions};
 use crate::event::PayloadKind;
 
 /// The environment variable that names the directory of bundles and thereby turns recording on.
@@ -22,14 +22,14 @@ pub const STORE_VARIABLE: &str = "OTEL_TRACE_STORE";
 /// A recorder to be set up. Made by [`Recorder::builder`].
 #[derive(Debug, Default)]
 #[must_use = "nothing is recorded until `build`"]
-pub struct Builder {
+pub struct RecorderBuilder {
     root: Option<PathBuf>,
     parent: Source,
     store: Option<Store>,
     options: WriterOptions,
 }
 
-impl Builder {
+impl RecorderBuilder {
     /// The directory that bundles are made in. Without it `OTEL_TRACE_ROOT` says.
     pub fn root(mut self, directory: impl Into<PathBuf>) -> Self {
         self.root = Some(directory.into());
@@ -59,7 +59,7 @@ impl Builder {
 
     /// Takes out what only the program knows, before the rest is [masked](Self::mask). What the redactor itself does is
     /// not recorded.
-    pub fn redact(mut self, redact: impl Redact + 'static) -> Self {
+    pub fn redact(mut self, redact: impl Redactor + 'static) -> Self {
         self.options.redact = Some(Arc::new(Ignored(redact)));
         self
     }
@@ -70,7 +70,7 @@ impl Builder {
         self
     }
 
-    /// How much of the recording survives what. `Durability::Kernel` unless set: the death of the process.
+    /// How much of the recording survives what. `Durability::PageCache` unless set: the death of the process.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;
         self
@@ -113,7 +113,7 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error`] where no directory is named, or it can't be made or written, or `OTEL_TRACE_STORE` names no store.
-    pub fn build(mut self) -> Result<(Recorder, Guard), Error> {
+    pub fn build(mut self) -> Result<(Recorder, RecorderGuard), Error> {
         self.options.store = self.store.map_or_else(store_of_env, Ok)?;
         let named = self.root.or_else(root_of_env);
         let root = named.ok_or_else(Error::unnamed)?;
@@ -127,7 +127,7 @@ impl Builder {
         InUse::forget_the_dead(&root);
         let parent = self.parent.read(&root);
         let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
-        let guard = Guard::new(recorder.clone());
+        let guard = RecorderGuard::new(recorder.clone());
         Ok((recorder, guard))
     }
 }
@@ -135,7 +135,7 @@ impl Builder {
 /// A redactor: what it does itself is not recorded.
 struct Ignored<R>(R);
 
-impl<R: Redact> Redact for Ignored<R> {
+impl<R: Redactor> Redactor for Ignored<R> {
     fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, is_json: bool) {
         while_calling_out(|| self.0.redact(kind, body, is_json));
     }
@@ -163,8 +163,8 @@ fn store_of_env() -> Result<Store, Error> {
     }
 }
 
-pub(super) fn from_env() -> Result<Option<(Recorder, Guard)>, Error> {
-    root_of_env().map(|root| Builder::default().root(root).build()).transpose()
+pub(super) fn from_env() -> Result<Option<(Recorder, RecorderGuard)>, Error> {
+    root_of_env().map(|root| RecorderBuilder::default().root(root).build()).transpose()
 }
 
 /// Recording could not be started.
@@ -176,7 +176,7 @@ pub struct Error {
 
 impl Error {
     fn unnamed() -> Self {
-        let message = format!("no directory to record to; name one with {ROOT_VARIABLE} or `Builder::root`");
+        let message = format!("no directory to record to; name one with {ROOT_VARIABLE} or `RecorderBuilder::root`");
         Self { message, source: None }
     }
 
@@ -186,7 +186,7 @@ impl Error {
 
     fn new(root: &Path, message: &str, source: Option<io::Error>) -> Self {
         let message = format!(
-            "can't record to {:?}: it {message}; name a writable directory with {ROOT_VARIABLE} or `Builder::root`",
+            "can't record to {:?}: it {message}; name a writable directory with {ROOT_VARIABLE} or `RecorderBuilder::root`",
             root.display().to_string()
         );
         Self { message, source }

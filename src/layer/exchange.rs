@@ -7,9 +7,9 @@ use tracing::Span;
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
 use super::extension::PerSpan;
+use super::operation::{CompactionOperation, InferenceOperation};
+use super::operations::ChildOperation;
 use super::span_state::SpanState;
-use super::window::{CompactionWindow, InferenceWindow};
-use super::windows::Work;
 use crate::bundle::Exact;
 
 /// The HTTP exchange of a call of a model: hands the recorder the bytes that a client really sent and received, kept as
@@ -36,7 +36,7 @@ use crate::bundle::Exact;
 /// # ask(b"{}");
 /// ```
 #[derive(Debug, Clone)]
-pub struct Exchange(Vec<Call>);
+pub struct Exchange(Vec<ToolCallMeta>);
 
 /// What came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +51,9 @@ pub enum Reply {
 }
 
 #[derive(Debug, Clone)]
-enum Call {
-    Inference(Arc<InferenceWindow>),
-    Compaction(Arc<CompactionWindow>),
+enum ToolCallMeta {
+    Inference(Arc<InferenceOperation>),
+    Compaction(Arc<CompactionOperation>),
 }
 
 impl Exchange {
@@ -71,7 +71,7 @@ impl Exchange {
                 span.extensions().get::<PerSpan>().map(|span| span.states().cloned().collect()).unwrap_or_default()
             };
             let nearest = span.scope().map(states_of).find(|states| states.iter().any(|state| state.is_something()))?;
-            let calls: Vec<_> = nearest.iter().filter_map(|state| Call::of(state)).collect();
+            let calls: Vec<_> = nearest.iter().filter_map(|state| ToolCallMeta::of(state)).collect();
             (!calls.is_empty()).then_some(Self(calls))
         })
         .flatten()
@@ -81,8 +81,8 @@ impl Exchange {
     pub fn request(&self, bytes: &[u8]) {
         for call in &self.0 {
             match call {
-                Call::Inference(inference) => inference.request(&Exact(bytes)),
-                Call::Compaction(compaction) => compaction.request(&Exact(bytes)),
+                ToolCallMeta::Inference(inference) => inference.request(&Exact(bytes)),
+                ToolCallMeta::Compaction(compaction) => compaction.request(&Exact(bytes)),
             }
         }
     }
@@ -91,8 +91,8 @@ impl Exchange {
     pub fn upstream_request_id(&self, id: &str) {
         for call in &self.0 {
             match call {
-                Call::Inference(inference) => inference.upstream_request_id(id),
-                Call::Compaction(_) => {}
+                ToolCallMeta::Inference(inference) => inference.upstream_request_id(id),
+                ToolCallMeta::Compaction(_) => {}
             }
         }
     }
@@ -102,8 +102,8 @@ impl Exchange {
     pub fn chunk(&self, number: u64, bytes: &[u8]) {
         for call in &self.0 {
             match call {
-                Call::Inference(inference) => inference.chunk(number, &Exact(bytes)),
-                Call::Compaction(compaction) => compaction.chunk(number, &Exact(bytes)),
+                ToolCallMeta::Inference(inference) => inference.chunk(number, &Exact(bytes)),
+                ToolCallMeta::Compaction(compaction) => compaction.chunk(number, &Exact(bytes)),
             }
         }
     }
@@ -113,21 +113,21 @@ impl Exchange {
         let body = Exact(bytes);
         for call in &self.0 {
             match (call, reply) {
-                (Call::Inference(inference), Reply::Whole) => inference.whole_response(&body),
-                (Call::Inference(inference), Reply::Cut | Reply::Refusal) => inference.refused_response(&body),
-                (Call::Compaction(compaction), Reply::Whole) => compaction.response(&body),
-                (Call::Compaction(compaction), Reply::Cut | Reply::Refusal) => compaction.keep(&body),
+                (ToolCallMeta::Inference(inference), Reply::Whole) => inference.whole_response(&body),
+                (ToolCallMeta::Inference(inference), Reply::Cut | Reply::Refusal) => inference.refused_response(&body),
+                (ToolCallMeta::Compaction(compaction), Reply::Whole) => compaction.response(&body),
+                (ToolCallMeta::Compaction(compaction), Reply::Cut | Reply::Refusal) => compaction.keep(&body),
             }
         }
     }
 }
 
-impl Call {
+impl ToolCallMeta {
     fn of(state: &SpanState) -> Option<Self> {
         match state.work()? {
-            Work::Inference(inference) => Some(Self::Inference(Arc::clone(inference))),
-            Work::Compaction(compaction) => Some(Self::Compaction(Arc::clone(compaction))),
-            Work::Tool(_) | Work::Cell(_) => None,
+            ChildOperation::Inference(inference) => Some(Self::Inference(Arc::clone(inference))),
+            ChildOperation::Compaction(compaction) => Some(Self::Compaction(Arc::clone(compaction))),
+            ChildOperation::Tool(_) | ChildOperation::Cell(_) => None,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tracing_subscriber::registry::ExtensionsMut;
 
+use super::implicit::Supplied;
 use super::recorder::RecorderId;
 use super::span_state::SpanState;
-use super::supplied::Supplied;
 
 /// The only type of ours in a span's extensions: what the span is to each recorder whose layer sees it. Two recorders
 /// in one subscriber don't disturb each other, and nothing is ever inserted twice.

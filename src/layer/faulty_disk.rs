@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tracing_subscriber::prelude::*;
 
-use super::{Builder, Call, Guard, Model, Recorder, Thread, ThreadMeta, Window};
+use super::{AgentThread, Model, Operation, Recorder, RecorderBuilder, RecorderGuard, ThreadMeta, ToolCallMeta};
 use crate::bundle::mem_disk::{Doing, MemDisk};
 use crate::bundle::{Durability, Json, Limits, Manifest, Reader, Store};
 use crate::event::PayloadKind;
@@ -24,11 +24,11 @@ pub(super) const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 pub(super) struct Fixture {
     pub(super) disk: MemDisk,
     pub(super) recorder: Recorder,
-    guard: Option<Guard>,
+    guard: Option<RecorderGuard>,
 }
 
 impl Fixture {
-    pub(super) fn new(set: impl FnOnce(Builder) -> Builder) -> Self {
+    pub(super) fn new(set: impl FnOnce(RecorderBuilder) -> RecorderBuilder) -> Self {
         let disk = MemDisk::default();
         let builder = set(Recorder::builder().root(ROOT).no_parent().disk(disk.clone()));
         let (recorder, guard) = builder.build().expect("a recorder");
@@ -107,10 +107,10 @@ fn a_body_stalls(store: Store) {
     let door = Arc::<Door>::default();
     let (reached, is_reached) = mpsc::channel();
     fixture.under(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         // A pack is made with its first body.
-        turn.tool(Call::new("n").arguments("{}")).completed();
+        turn.tool_call(ToolCallMeta::new("n").arguments("{}")).complete();
         let slow = turn.inference(MODEL);
         let waits = Arc::clone(&door);
         let is_stalled = AtomicBool::new(false);
@@ -127,9 +127,9 @@ fn a_body_stalls(store: Store) {
             is_reached.recv().expect("stalled");
             // All of it in the same turn, with bodies of its own.
             for _ in 0..10 {
-                let tool = turn.tool(Call::new("n").arguments("{}"));
+                let tool = turn.tool_call(ToolCallMeta::new("n").arguments("{}"));
                 tool.output("done");
-                tool.completed();
+                tool.complete();
                 turn.inference(MODEL).request(Json(&serde_json::json!({ "input": [] })));
             }
             assert_eq!(fixture.recorder.stats().events["tool_call_ended"], 11);
@@ -143,12 +143,12 @@ fn a_body_stalls(store: Store) {
 
 /// A run of so many tool calls with bodies.
 fn run(calls: usize) {
-    let thread = Thread::start(ThreadMeta::new());
+    let thread = AgentThread::start(ThreadMeta::new());
     let turn = thread.turn(None);
     for _ in 0..calls {
-        let tool = turn.tool(Call::new("n").arguments("{}"));
+        let tool = turn.tool_call(ToolCallMeta::new("n").arguments("{}"));
         tool.output("done");
-        tool.completed();
+        tool.complete();
     }
 }
 
@@ -198,7 +198,7 @@ fn a_body_that_is_larger_than_the_queue_is_taken_alone_and_the_next_by_its_ends(
     let mut fixture = Fixture::buffered(Limits::default().queue_bytes(100_000));
     let door = stall(&fixture.disk);
     fixture.under(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         (0..2).for_each(|_| ask(&turn, 300_000));
     });
@@ -214,7 +214,7 @@ fn a_body_that_is_larger_than_the_queue_is_taken_alone_and_the_next_by_its_ends(
 fn a_queue_holds_no_more_bundles_than_it_may_and_tells_of_the_others() {
     let fixture = Fixture::buffered(Limits::default().queue_events(20));
     let door = stall(&fixture.disk);
-    fixture.under(|| (0..1_000).for_each(|_| drop(Thread::start(ThreadMeta::new()))));
+    fixture.under(|| (0..1_000).for_each(|_| drop(AgentThread::start(ThreadMeta::new()))));
     let stats = fixture.recorder.stats();
     assert!(stats.lost_bundles >= 960, "{stats:?}");
     door.open();
@@ -245,7 +245,7 @@ fn plant(disk: &MemDisk, fault: impl Fn() -> io::Result<()> + Send + Sync + 'sta
 /// What goes wrong for a while is lost, counted, told, and said by the log afterwards; the rest is there.
 fn goes_on_after(fault: fn() -> io::Result<()>) {
     for store in STORES {
-        [Durability::Kernel, Durability::Buffered].into_iter().for_each(|it| goes_on_with(it, store, fault));
+        [Durability::PageCache, Durability::Buffered].into_iter().for_each(|it| goes_on_with(it, store, fault));
     }
 }
 
@@ -259,12 +259,12 @@ fn goes_on_with(durability: Durability, store: Store, fault: fn() -> io::Result<
         }
     };
     fixture.under(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let call = || {
-            let tool = turn.tool(Call::new("n").arguments("{}"));
+            let tool = turn.tool_call(ToolCallMeta::new("n").arguments("{}"));
             tool.output("done");
-            tool.completed();
+            tool.complete();
         };
         call();
         until(&|| written(&fixture) == 1);

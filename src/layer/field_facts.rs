@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::fields::{Fields, Kind};
+use super::operation::{CellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolFacts};
 use super::tool_name::tool_name;
-use super::window::{CellFacts, CellWindow, InferenceFacts, SessionMetadata, ThreadFacts, ToolFacts};
 use crate::event::ToolKind;
 
 /// Whether a span's windows can start before it is entered. A request may still gain fields, so an inference call
@@ -44,7 +44,7 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
 }
 
 /// `cell` is the code cell that asks, if one does.
-pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CellWindow>>) -> ToolFacts {
+pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CodeCellOperation>>) -> ToolFacts {
     ToolFacts {
         name: fields.tool_name.clone().unwrap_or_else(|| tool_name("")),
         call_id: fields.call_id.clone(),

@@ -11,7 +11,7 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 /// Ends the recording when it is dropped: keep it until the program ends.
 ///
-/// Windows that are still open then are ended: threads, turns and rollouts as aborted, inference and tool calls as
+/// Operations that are still open then are ended: threads, turns and rollouts as aborted, inference and tool calls as
 /// cancelled. What comes later is counted and ignored. If anything was lost and no
 /// [`on_loss`](super::Builder::on_loss) told of it, one line on stderr does.
 ///
@@ -21,15 +21,15 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// at most; the next recording under that root goes on with it.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the recording"]
-pub struct Guard(Recorder);
+pub struct RecorderGuard(Recorder);
 
-impl Guard {
+impl RecorderGuard {
     pub(super) fn new(recorder: Recorder) -> Self {
         Self(recorder)
     }
 }
 
-impl Drop for Guard {
+impl Drop for RecorderGuard {
     fn drop(&mut self) {
         let inner = &self.0.0;
         inner.shut_down();
@@ -44,7 +44,7 @@ impl Drop for Guard {
             ));
         }
         match inner.options.durability {
-            Durability::Kernel => {}
+            Durability::PageCache => {}
             Durability::Fsync(_) => inner.options.syncs.flush(),
             Durability::Buffered => inner.options.queue.finish(FLUSH),
         }

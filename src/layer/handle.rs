@@ -15,21 +15,21 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub use cell::{CodeCell, Script};
+pub use cell::{CodeCell, CodeCellMeta};
 pub use child_process::ChildProcess;
 pub use compaction::Compaction;
 pub use inference::{Inference, Model};
 use smallvec::SmallVec;
-pub use thread::{Thread, ThreadMeta};
-pub use tool::{Call, Tool};
+pub use thread::{AgentThread, ThreadMeta};
+pub use tool::{ToolCall, ToolCallMeta};
 use tracing::{Dispatch, Span, dispatcher};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 pub use turn::Turn;
 
 use super::extension::PerSpan;
+use super::operation::End;
+use super::operations::Operations;
 use super::span_state::SpanState;
-use super::window::End;
-use super::windows::Windows;
 use crate::bundle::Body;
 use crate::event::PayloadKind;
 
@@ -39,7 +39,7 @@ pub(super) const HANDLE_TARGET: &str = "otel_trace::handle";
 /// What all handles can do.
 ///
 /// A window ends once: later ends, from whichever clone, are ignored.
-pub trait Window: Clone + Send + Sync {
+pub trait Operation: Clone + Send + Sync {
     /// The span. Instrument futures with it, or enter it, so that spans below find it.
     fn span(&self) -> &Span;
 
@@ -57,13 +57,13 @@ pub trait Window: Clone + Send + Sync {
     fn child_process(&self) -> ChildProcess;
 
     /// Ends the window: it did what it was for.
-    fn completed(&self);
+    fn complete(&self);
 
     /// Ends the window: it failed.
-    fn failed(&self, error: impl Display);
+    fn fail(&self, error: impl Display);
 
     /// Ends the window: somebody chose to stop it, or nobody waits for it any more.
-    fn cancelled(&self, reason: impl Display);
+    fn cancel(&self, reason: impl Display);
 }
 
 /// What a span is to each recorder of its subscriber: to one, as a rule.
@@ -120,8 +120,8 @@ impl Handle {
     }
 
     /// Does something with this window of each recorder that has it.
-    fn each<W>(&self, pick: impl Fn(&Windows) -> Option<&Arc<W>>, act: impl Fn(&Arc<W>)) {
-        self.states().iter().filter_map(|state| pick(state.windows()?)).for_each(act);
+    fn each<W>(&self, pick: impl Fn(&Operations) -> Option<&Arc<W>>, act: impl Fn(&Arc<W>)) {
+        self.states().iter().filter_map(|state| pick(state.operations()?)).for_each(act);
     }
 
     fn payload(&self, kind: PayloadKind, body: &dyn Body) {
@@ -208,9 +208,9 @@ fn states_of(span: &Span) -> States {
 }
 
 /// Gives each handle type the common methods.
-macro_rules! window {
+macro_rules! operation {
     ($handle:ident) => {
-        impl $crate::layer::handle::Window for $handle {
+        impl $crate::layer::handle::Operation for $handle {
             fn span(&self) -> &tracing::Span {
                 self.0.span()
             }
@@ -227,31 +227,31 @@ macro_rules! window {
                 self.0.child_process()
             }
 
-            fn completed(&self) {
+            fn complete(&self) {
                 self.0.end($crate::layer::handle::Explicit::Completed);
             }
 
-            fn failed(&self, error: impl std::fmt::Display) {
+            fn fail(&self, error: impl std::fmt::Display) {
                 self.0.end($crate::layer::handle::Explicit::Failed(&error));
             }
 
-            fn cancelled(&self, reason: impl std::fmt::Display) {
+            fn cancel(&self, reason: impl std::fmt::Display) {
                 self.0.end($crate::layer::handle::Explicit::Cancelled(&reason));
             }
         }
     };
 }
-use window;
+use operation;
 
 /// The windows of a span that a program made itself, with `#[instrument]` or `info_span!`. Unlike a typed handle it
 /// does not own them: the span ends them when it closes, unless they were ended before.
 #[derive(Debug, Clone)]
-pub struct AnyWindow {
+pub struct AnyOperation {
     span: Span,
     states: States,
 }
 
-impl Window for AnyWindow {
+impl Operation for AnyOperation {
     fn span(&self) -> &Span {
         &self.span
     }
@@ -271,20 +271,20 @@ impl Window for AnyWindow {
         ChildProcess::of(&self.states)
     }
 
-    fn completed(&self) {
+    fn complete(&self) {
         self.end(Explicit::Completed);
     }
 
-    fn failed(&self, error: impl Display) {
+    fn fail(&self, error: impl Display) {
         self.end(Explicit::Failed(&error));
     }
 
-    fn cancelled(&self, reason: impl Display) {
+    fn cancel(&self, reason: impl Display) {
         self.end(Explicit::Cancelled(&reason));
     }
 }
 
-impl AnyWindow {
+impl AnyOperation {
     fn touch(&self) {
         for state in &self.states {
             state.touch();
@@ -302,16 +302,16 @@ pub trait SpanExt {
     /// The windows of this span. They record nothing where the span says nothing of what it is.
     ///
     /// ```
-    /// use otel_trace::{Json, PayloadKind, SpanExt, Window};
+    /// use otel_trace::{Json, PayloadKind, SpanExt, Operation};
     ///
     /// let span = tracing::info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m");
     /// span.otel_trace().record_payload(PayloadKind::InferenceRequest, Json(&"…"));
     /// ```
-    fn otel_trace(&self) -> AnyWindow;
+    fn otel_trace(&self) -> AnyOperation;
 }
 
 impl SpanExt for Span {
-    fn otel_trace(&self) -> AnyWindow {
-        AnyWindow { span: self.clone(), states: states_of(self) }
+    fn otel_trace(&self) -> AnyOperation {
+        AnyOperation { span: self.clone(), states: states_of(self) }
     }
 }

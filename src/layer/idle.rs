@@ -5,13 +5,13 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::prelude::*;
 
 use super::recorder::LOCKS;
-use super::{Call, Model, Recorder, Script, SpanExt, Thread, ThreadMeta, Window};
+use super::{AgentThread, CodeCellMeta, Model, Operation, Recorder, SpanExt, ThreadMeta, ToolCallMeta};
 use crate::bundle::{Exact, Json};
 use crate::event::{ExecutionStatus, PayloadKind, READS, Usage};
 
 /// An agent that uses every handle.
 fn work() {
-    let thread = Thread::start(ThreadMeta::new().id("t"));
+    let thread = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = thread.turn(None);
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Exact(b"{}"));
@@ -19,16 +19,16 @@ fn work() {
     inference.usage(Usage::default());
     inference.response(Json(&1));
     let other = inference.clone();
-    other.completed();
-    inference.completed();
-    let tool = turn.tool(Call::new("n").id("call_1").arguments("{}"));
+    other.complete();
+    inference.complete();
+    let tool = turn.tool_call(ToolCallMeta::new("n").id("call_1").arguments("{}"));
     tool.runtime_started(Json(&1));
     tool.runtime_ended(ExecutionStatus::Completed, Json(&1));
     tool.result(Json(&1));
     drop(tool.spawn_thread(ThreadMeta::new()));
-    tool.completed();
-    turn.code_cell(Script::new("run()")).completed();
-    turn.compaction(Model { name: "m", provider: "p" }).completed();
+    tool.complete();
+    turn.code_cell(CodeCellMeta::new("run()")).complete();
+    turn.compaction(Model { name: "m", provider: "p" }).complete();
     let plain = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]");
     plain.otel_trace().record_payload(PayloadKind::InferenceResponse, Json(&1));
     plain.in_scope(|| info_span!("other").in_scope(|| {}));
@@ -54,7 +54,8 @@ fn what_nobody_records_looks_at_no_clock_and_takes_no_lock() {
     let root = tempfile::tempdir().expect("a directory");
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().expect("a recorder");
     let on = tracing_subscriber::registry().with(recorder.layer());
-    let (clocks, locks) = tracing::subscriber::with_default(on, || counted(|| drop(Thread::start(ThreadMeta::new()))));
+    let (clocks, locks) =
+        tracing::subscriber::with_default(on, || counted(|| drop(AgentThread::start(ThreadMeta::new()))));
     assert!(clocks > 0 && locks > 0);
     drop(guard);
 }

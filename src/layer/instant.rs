@@ -8,9 +8,9 @@ use tracing::field::{Field, Visit};
 
 use super::debug_text::text_of_debug;
 use super::json_text::JsonText;
+use super::operation::{CompactionName, TurnOperation, install};
+use super::operations::{Enclosing, Operations};
 use super::span_state::SpanState;
-use super::window::{CompactionName, TurnWindow, install};
-use super::windows::{Surroundings, Windows};
 use crate::bundle::Body;
 use crate::event::{CellStatus, ExecutionStatus, RawJson};
 
@@ -74,30 +74,32 @@ impl Instant {
 
     /// Whether it may be said of what this span is.
     pub(super) fn is_about(&self, state: &SpanState) -> bool {
-        let Some(windows) = state.windows() else { return false };
+        let Some(operations) = state.operations() else { return false };
         match self.kind {
-            Kind::RuntimeStarted | Kind::RuntimeEnded | Kind::McpCorrelation => windows.tool().is_some(),
-            Kind::CellResponded | Kind::CellEnded => windows.cell().is_some(),
+            Kind::RuntimeStarted | Kind::RuntimeEnded | Kind::McpCorrelation => operations.tool().is_some(),
+            Kind::CellResponded | Kind::CellEnded => operations.cell().is_some(),
             Kind::CompactionInstalled | Kind::AgentResult => {
-                Surroundings::inside(windows).is_some_and(|inside| inside.turn.is_some())
+                Enclosing::inside(operations).is_some_and(|inside| inside.turn.is_some())
             }
-            Kind::ProtocolEvent | Kind::Other => Surroundings::inside(windows).is_some(),
+            Kind::ProtocolEvent | Kind::Other => Enclosing::inside(operations).is_some(),
         }
     }
 
     /// Records it.
     pub(super) fn happen_in(&self, state: &SpanState) {
-        let Some(windows) = state.windows() else { return };
-        let inside = Surroundings::inside(windows).unwrap_or_default();
+        let Some(operations) = state.operations() else { return };
+        let inside = Enclosing::inside(operations).unwrap_or_default();
         let body = JsonText::of(self.said.payload.as_deref().unwrap_or("{}"));
         match self.kind {
-            Kind::RuntimeStarted => windows.tool().into_iter().for_each(|tool| tool.runtime_started(&body)),
+            Kind::RuntimeStarted => operations.tool().into_iter().for_each(|tool| tool.runtime_started(&body)),
             Kind::RuntimeEnded => {
-                windows.tool().into_iter().for_each(|tool| tool.runtime_ended(self.execution_status(), &body));
+                operations.tool().into_iter().for_each(|tool| tool.runtime_ended(self.execution_status(), &body));
             }
-            Kind::CellResponded => windows.cell().into_iter().for_each(|cell| cell.respond(self.cell_status(), &body)),
-            Kind::CellEnded => windows.cell().into_iter().for_each(|cell| cell.ended(self.cell_status(), &body)),
-            Kind::CompactionInstalled => self.install(windows, inside.turn.as_ref(), &body),
+            Kind::CellResponded => {
+                operations.cell().into_iter().for_each(|cell| cell.respond(self.cell_status(), &body))
+            }
+            Kind::CellEnded => operations.cell().into_iter().for_each(|cell| cell.ended(self.cell_status(), &body)),
+            Kind::CompactionInstalled => self.install(operations, inside.turn.as_ref(), &body),
             Kind::AgentResult => {
                 let message = self.said.message.as_deref().unwrap_or_default();
                 inside.turn.iter().for_each(|turn| turn.agent_result(message, &body));
@@ -108,7 +110,7 @@ impl Instant {
             }
             Kind::McpCorrelation => {
                 let id = self.said.mcp_call_id.as_deref().unwrap_or_default();
-                windows.tool().into_iter().for_each(|tool| tool.mcp_call_id(id));
+                operations.tool().into_iter().for_each(|tool| tool.mcp_call_id(id));
             }
             Kind::Other => {
                 let Said { other_kind, message, .. } = &self.said;
@@ -120,9 +122,9 @@ impl Instant {
     }
 
     /// As part of the compaction whose request the span is, else of the one that it names.
-    fn install(&self, windows: &Windows, turn: Option<&Arc<TurnWindow>>, body: &dyn Body) {
+    fn install(&self, operations: &Operations, turn: Option<&Arc<TurnOperation>>, body: &dyn Body) {
         let named = CompactionName::new(self.said.compaction_id.clone());
-        match (windows.compaction(), turn) {
+        match (operations.compaction(), turn) {
             (Some(compaction), _) => install(compaction.turn(), compaction.name(), compaction.live(), body),
             (None, Some(turn)) => install(turn, &named, turn.live(), body),
             (None, None) => {}

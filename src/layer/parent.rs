@@ -40,7 +40,7 @@ impl Source {
                 let value = env::var_os(PARENT_VARIABLE).filter(|value| !value.is_empty())?;
                 (value.into_string().map_err(|_| "it is not UTF-8".to_owned()), PARENT_VARIABLE)
             }
-            Self::Said(value) => (Ok(value), "the value given to `Builder::parent`"),
+            Self::Said(value) => (Ok(value), "the value given to `RecorderBuilder::parent`"),
             Self::Nowhere => return None,
         };
         match value.and_then(|value| ParentProcess::of_text(&value).map_err(|error| error.to_string())) {

@@ -19,13 +19,13 @@ use super::extension::PerSpan;
 use super::fields::{Fields, can_say_kind};
 use super::filter::is_ours;
 use super::handle::HANDLE_TARGET;
-use super::ignoring::is_ignoring;
+use super::implicit::Supplied;
 use super::instant::Instant;
 use super::live::{Live, Opened};
 use super::recorder::{Inner, LayerNumber};
+use super::reentrancy::is_ignoring;
 use super::span_state::{Place, SpanState};
 use super::stderr::tell;
-use super::supplied::Supplied;
 use super::wire_event::{WireEvent, may_be_wire};
 
 /// Feeds a recording with the spans of one subscriber. Made by [`Recorder::layer`](super::Recorder::layer).

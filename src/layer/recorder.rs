@@ -10,14 +10,14 @@ use tracing_subscriber::registry::LookupSpan;
 #[cfg(feature = "otlp")]
 use tracing_subscriber::registry::SpanRef;
 
-use super::builder::{Builder, Error};
-use super::ignoring::is_ignoring;
+use super::builder::{Error, RecorderBuilder};
 use super::live::LiveSpans;
+use super::operation::{End, InferenceOperation, OpenOperation, ThreadOperation};
 use super::parent::Parent;
+use super::reentrancy::is_ignoring;
 use super::span_state::SpanState;
 use super::stderr::tell;
-use super::window::{AnOpenWindow, End, InferenceWindow, ThreadWindow};
-use super::{Guard, RecordFilter, RecordLayer};
+use super::{RecordFilter, RecordLayer, RecorderGuard};
 use crate::bundle::{Lost, Stats, WriterOptions};
 use crate::event::{ThreadId, TraceId};
 
@@ -36,12 +36,12 @@ pub struct Recorder(pub(super) Arc<Inner>);
 
 impl Recorder {
     /// A recorder to be set up.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> RecorderBuilder {
+        RecorderBuilder::default()
     }
 
     /// A recorder that writes under the directory that `OTEL_TRACE_ROOT` names; none where that is unset or empty.
-    /// `OTEL_TRACE_PARENT` says which agent spawned the process, as for [`Builder::build`].
+    /// `OTEL_TRACE_PARENT` says which agent spawned the process, as for [`RecorderBuilder::build`].
     ///
     /// ```no_run
     /// use otel_trace::Recorder;
@@ -55,16 +55,16 @@ impl Recorder {
     ///
     /// # Errors
     /// [`Error`] where the directory can't be made or written, or `OTEL_TRACE_STORE` names no store.
-    pub fn from_env() -> Result<Option<(Self, Guard)>, Error> {
+    pub fn from_env() -> Result<Option<(Self, RecorderGuard)>, Error> {
         super::builder::from_env()
     }
 
     /// A recorder that writes nothing, for spans that are only exported: their windows open and end as they do where
     /// they are recorded. See the module `otlp`.
-    pub fn unwritten() -> (Self, Guard) {
+    pub fn unwritten() -> (Self, RecorderGuard) {
         let options = WriterOptions { is_unwritten: true, ..WriterOptions::default() };
         let recorder = Self(Arc::new(Inner::new(PathBuf::new(), None, options)));
-        (recorder.clone(), Guard::new(recorder))
+        (recorder.clone(), RecorderGuard::new(recorder))
     }
 
     /// A layer that feeds this recording. It looks at every span it is given: put [`filter`](Self::filter) on it.
@@ -118,17 +118,17 @@ pub(super) struct Inner {
     supplied_elsewhere: AtomicBool,
     last_layer: AtomicU64,
     layers: Mutex<HashSet<LayerNumber>>,
-    /// Windows with a start and no end, in the order of their starts.
-    open: Mutex<BTreeMap<OpenKey, AnOpenWindow>>,
+    /// Operations with a start and no end, in the order of their starts.
+    open: Mutex<BTreeMap<OpenKey, OpenOperation>>,
     last_key: AtomicU64,
     /// Inference calls whose requests are still to come, by their addresses.
-    waiting: Mutex<HashMap<usize, Weak<InferenceWindow>>>,
+    waiting: Mutex<HashMap<usize, Weak<InferenceOperation>>>,
     /// Spans whose fields said what is not in the log yet, by their addresses.
     unsaid: Mutex<HashMap<usize, Weak<SpanState>>>,
     /// Threads by their ids, for spans that name one they are not below.
-    threads: Mutex<HashMap<ThreadId, Weak<ThreadWindow>>>,
+    threads: Mutex<HashMap<ThreadId, Weak<ThreadOperation>>>,
     /// Threads that were supplied for a conversation. They live until shutdown.
-    conversations: Mutex<HashMap<String, Arc<ThreadWindow>>>,
+    conversations: Mutex<HashMap<String, Arc<ThreadOperation>>>,
 }
 
 /// Tells recorders of one process apart while they live.
@@ -225,7 +225,7 @@ impl Inner {
     }
 
     /// Takes a window among the open ones. None after the shutdown, which it is counted as being too late for.
-    pub(super) fn opened(&self, window: impl FnOnce() -> AnOpenWindow) -> Option<OpenKey> {
+    pub(super) fn opened(&self, operation: impl FnOnce() -> OpenOperation) -> Option<OpenKey> {
         let mut open = locked(&self.open);
         if self.is_shut() {
             drop(open);
@@ -233,7 +233,7 @@ impl Inner {
             return None;
         }
         let key = OpenKey(self.last_key.fetch_add(1, Ordering::Relaxed));
-        open.insert(key, window());
+        open.insert(key, operation());
         Some(key)
     }
 
@@ -242,11 +242,11 @@ impl Inner {
     }
 
     /// The call will start with its request, at the latest at the shutdown.
-    pub(super) fn waits_for_request(&self, call: &Arc<InferenceWindow>) {
+    pub(super) fn waits_for_request(&self, call: &Arc<InferenceOperation>) {
         locked(&self.waiting).insert(Arc::as_ptr(call).addr(), Arc::downgrade(call));
     }
 
-    pub(super) fn waits_no_more(&self, call: &InferenceWindow) {
+    pub(super) fn waits_no_more(&self, call: &InferenceOperation) {
         locked(&self.waiting).remove(&std::ptr::from_ref(call).addr());
     }
 
@@ -273,12 +273,12 @@ impl Inner {
         }
     }
 
-    pub(super) fn thread_started(&self, id: ThreadId, thread: &Arc<ThreadWindow>) {
+    pub(super) fn thread_started(&self, id: ThreadId, thread: &Arc<ThreadOperation>) {
         locked(&self.threads).insert(id, Arc::downgrade(thread));
     }
 
     /// Another thread may have taken the id by now.
-    pub(super) fn thread_ended(&self, id: &ThreadId, thread: &ThreadWindow) {
+    pub(super) fn thread_ended(&self, id: &ThreadId, thread: &ThreadOperation) {
         let mut threads = locked(&self.threads);
         if threads.get(id).is_some_and(|named| std::ptr::eq(named.as_ptr(), thread)) {
             threads.remove(id);
@@ -286,12 +286,12 @@ impl Inner {
     }
 
     /// The open thread with this id.
-    pub(super) fn thread(&self, id: &str) -> Option<Arc<ThreadWindow>> {
+    pub(super) fn thread(&self, id: &str) -> Option<Arc<ThreadOperation>> {
         locked(&self.threads).get(id).and_then(Weak::upgrade)
     }
 
     /// The thread of a conversation that opens none itself.
-    pub(super) fn conversation(&self, id: &str, make: impl FnOnce() -> Arc<ThreadWindow>) -> Arc<ThreadWindow> {
+    pub(super) fn conversation(&self, id: &str, make: impl FnOnce() -> Arc<ThreadOperation>) -> Arc<ThreadOperation> {
         let known = locked(&self.conversations).get(id).map(Arc::clone);
         // Asked without the lock of all conversations: the start of this one may be on its way to the disk.
         let lost = known.filter(|thread| thread.is_lost());
@@ -313,7 +313,7 @@ impl Inner {
     pub(super) fn shut_down(&self) {
         // They were seen to begin, so they are in the log too.
         let waiting: Vec<_> = locked(&self.waiting).values().filter_map(Weak::upgrade).collect();
-        waiting.iter().for_each(InferenceWindow::give_up_waiting);
+        waiting.iter().for_each(InferenceOperation::give_up_waiting);
         let unsaid: Vec<_> = locked(&self.unsaid).values().filter_map(Weak::upgrade).collect();
         unsaid.iter().for_each(|span| span.say());
         let open = {
@@ -323,15 +323,15 @@ impl Inner {
             }
             std::mem::take(&mut *open)
         };
-        let busy: HashSet<_> = open.values().filter_map(AnOpenWindow::turns_thread).map(Arc::as_ptr).collect();
+        let busy: HashSet<_> = open.values().filter_map(OpenOperation::turns_thread).map(Arc::as_ptr).collect();
         let conversations = std::mem::take(&mut *locked(&self.conversations));
         conversations
             .values()
             .filter(|thread| !busy.contains(&Arc::as_ptr(thread)))
             .for_each(|thread| thread.note_idle());
         // Each end waits for the start or the end that is being written meanwhile.
-        for (_, window) in open.into_iter().rev() {
-            window.end(End::Shutdown);
+        for (_, operation) in open.into_iter().rev() {
+            operation.end(End::Shutdown);
         }
         locked(&self.threads).clear();
     }

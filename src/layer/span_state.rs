@@ -8,13 +8,13 @@ use tracing::Metadata;
 use super::field_bodies::{LateRequest, RequestBody};
 use super::field_facts::{has_required_facts, inference_facts};
 use super::fields::{Fields, Kind};
+use super::implicit::Supplied;
 use super::json_text::JsonText;
-use super::last_words;
 use super::live::Live;
+use super::operation::{End, InferenceOperation};
+use super::operations::{ChildOperation, Enclosing, Operations};
 use super::recorder::{Inner, LayerNumber, locked};
-use super::supplied::Supplied;
-use super::window::{End, InferenceWindow};
-use super::windows::{Surroundings, Windows, Work};
+use super::span_end;
 use super::wire_event::{WireEvent, WireKind};
 use crate::bundle::Json;
 use crate::event::{PayloadKind, Timestamp};
@@ -31,13 +31,13 @@ pub(super) struct SpanState {
     holders: AtomicUsize,
     parent: Option<Arc<SpanState>>,
     /// What the span it follows from is in. Not that span: frameworks chain theirs without end.
-    follows: OnceLock<Surroundings>,
+    follows: OnceLock<Enclosing>,
     supplied: Arc<Supplied>,
     live: Live,
     /// When the span was first entered, or something first happened in it.
     touched_at: OnceLock<Timestamp>,
     fields: Mutex<Option<Arc<Fields>>>,
-    windows: OnceLock<Windows>,
+    operations: OnceLock<Operations>,
     /// What the request was made of.
     asked_with: OnceLock<Arc<Fields>>,
     /// The answer as a framework logged it, should the span not say it.
@@ -73,7 +73,7 @@ impl SpanState {
             live,
             touched_at: OnceLock::new(),
             fields: Mutex::new(None),
-            windows: OnceLock::new(),
+            operations: OnceLock::new(),
             asked_with: OnceLock::new(),
             wire_reply: OnceLock::new(),
             has_to_say: AtomicBool::new(false),
@@ -128,24 +128,24 @@ impl SpanState {
     }
 
     /// The windows, where the span has opened any.
-    pub(super) fn windows(&self) -> Option<&Windows> {
-        self.windows.get()
+    pub(super) fn operations(&self) -> Option<&Operations> {
+        self.operations.get()
     }
 
     /// Whether what is said of the span now may be recorded.
     pub(super) fn is_recording(&self) -> bool {
-        let may_have_windows = match self.windows.get() {
-            Some(windows) => !windows.is_empty(),
+        let may_have_windows = match self.operations.get() {
+            Some(operations) => !operations.is_empty(),
             None => !self.is_handled,
         };
         may_have_windows && !self.recorder.is_shut()
     }
 
     /// Opens the windows of a typed handle.
-    pub(super) fn open(&self, windows: Windows) {
+    pub(super) fn open(&self, operations: Operations) {
         self.begin_live();
         // A handle opens its windows once.
-        let _ = self.windows.set(windows);
+        let _ = self.operations.set(operations);
     }
 
     /// The span follows another. A thread that does is spawned by the other's.
@@ -192,15 +192,15 @@ impl SpanState {
 
     /// What came after the start is told with the end, also should that be the shutdown's.
     fn keep_to_say(self: &Arc<Self>) {
-        if self.windows.get().is_some() && !self.has_to_say.swap(true, Ordering::Relaxed) {
+        if self.operations.get().is_some() && !self.has_to_say.swap(true, Ordering::Relaxed) {
             self.recorder.has_to_say(self);
         }
     }
 
     /// Tells the windows what the span's fields have said by now.
     pub(super) fn say(&self) {
-        if let Some(windows) = self.windows.get() {
-            self.say_last(windows);
+        if let Some(operations) = self.operations.get() {
+            self.say_last(operations);
         }
     }
 
@@ -214,7 +214,7 @@ impl SpanState {
 
     fn start_unless_unnamed(&self, at: Timestamp) {
         let is_unnamed = || locked(&self.fields).as_ref().is_some_and(|fields| fields.lacks_facts(self.metadata));
-        if self.windows.get().is_some() || !is_unnamed() {
+        if self.operations.get().is_some() || !is_unnamed() {
             self.start(at);
         }
     }
@@ -228,9 +228,9 @@ impl SpanState {
 
     /// Opens the windows if the span says what they are, and starts those whose required facts are known.
     fn start(&self, at: Timestamp) {
-        let Some(windows) = self.resolved() else { return };
+        let Some(operations) = self.resolved() else { return };
         self.begin_live();
-        let Windows { thread, turn, work } = windows;
+        let Operations { thread, turn, work } = operations;
         if let Some(thread) = thread {
             thread.start(at);
         }
@@ -238,17 +238,17 @@ impl SpanState {
             turn.start(at);
         }
         match work {
-            Some(Work::Tool(tool)) => drop(tool.start(at)),
-            Some(Work::Cell(cell)) => drop(cell.start(at)),
-            Some(Work::Inference(inference)) if inference.is_pending() => self.start_inference(inference, at),
+            Some(ChildOperation::Tool(tool)) => drop(tool.start(at)),
+            Some(ChildOperation::Cell(cell)) => drop(cell.start(at)),
+            Some(ChildOperation::Inference(inference)) if inference.is_pending() => self.start_inference(inference, at),
             // It starts with its request, at the latest when it ends.
-            Some(Work::Compaction(compaction)) => drop(compaction.turn().start(at)),
-            Some(Work::Inference(_)) | None => {}
+            Some(ChildOperation::Compaction(compaction)) => drop(compaction.turn().start(at)),
+            Some(ChildOperation::Inference(_)) | None => {}
         }
     }
 
     /// Starts what the call is in, and the call itself once its request is known.
-    fn start_inference(&self, inference: &Arc<InferenceWindow>, at: Timestamp) {
+    fn start_inference(&self, inference: &Arc<InferenceOperation>, at: Timestamp) {
         inference.turn().start(at);
         let Some(fields) = locked(&self.fields).clone() else { return };
         inference.know(inference_facts(&fields));
@@ -259,9 +259,9 @@ impl SpanState {
     }
 
     /// The windows, opened now if the span has said what it is.
-    fn resolved(&self) -> Option<&Windows> {
-        if let Some(windows) = self.windows.get() {
-            return Some(windows);
+    fn resolved(&self) -> Option<&Operations> {
+        if let Some(operations) = self.operations.get() {
+            return Some(operations);
         }
         let fields = locked(&self.fields).clone()?;
         let kind = fields.kind()?;
@@ -275,11 +275,11 @@ impl SpanState {
                 self.surroundings_of(&fields)
             }
         };
-        Some(self.windows.get_or_init(|| self.windows_of(kind, &fields, surroundings)))
+        Some(self.operations.get_or_init(|| self.windows_of(kind, &fields, surroundings)))
     }
 
     /// What a window of this span is in.
-    pub(super) fn surroundings(&self) -> Surroundings {
+    pub(super) fn surroundings(&self) -> Enclosing {
         match &self.parent {
             Some(parent) => parent.inside(),
             None => self.follows.get().cloned().unwrap_or_default(),
@@ -287,11 +287,11 @@ impl SpanState {
     }
 
     /// What a window below this span is in.
-    fn inside(&self) -> Surroundings {
+    fn inside(&self) -> Enclosing {
         let mut innermost = self;
         loop {
             innermost.touch();
-            if let Some(found) = innermost.windows().and_then(Surroundings::inside) {
+            if let Some(found) = innermost.operations().and_then(Enclosing::inside) {
                 return found;
             }
             match &innermost.parent {
@@ -302,13 +302,13 @@ impl SpanState {
     }
 
     /// The same, where ids on the span win: they count where they name an open thread or turn.
-    fn surroundings_of(&self, fields: &Fields) -> Surroundings {
+    fn surroundings_of(&self, fields: &Fields) -> Enclosing {
         let mut found = self.surroundings();
         if let Some(id) = &fields.conversation_id
             && !found.thread.as_ref().is_some_and(|thread| thread.is_named(id))
             && let Some(named) = self.recorder.thread(id)
         {
-            found = Surroundings { thread: Some(named), ..Surroundings::default() };
+            found = Enclosing { thread: Some(named), ..Enclosing::default() };
         }
         if let (Some(id), Some(thread)) = (&fields.turn_id, &found.thread)
             && let Some(named) = thread.turn(id)
@@ -338,30 +338,30 @@ impl SpanState {
 
     fn close_windows(&self) {
         self.start(self.touched_at.get().copied().unwrap_or(self.opened_at));
-        let is_inference = self.windows().is_some_and(|windows| windows.inference().is_some());
+        let is_inference = self.operations().is_some_and(|operations| operations.inference().is_some());
         // That a model answered is not to be believed without an answer.
         let is_ok = !is_inference && locked(&self.fields).as_ref().is_some_and(|fields| fields.is_ok());
         self.end(if is_ok { &End::Completed } else { &End::Closed });
     }
 
     /// Tells the windows what the span's fields said, before they end.
-    fn say_last(&self, windows: &Windows) {
+    fn say_last(&self, operations: &Operations) {
         if self.has_to_say.load(Ordering::Relaxed) {
             self.recorder.has_said(self);
         }
         let Some(fields) = locked(&self.fields).take() else { return };
-        let Windows { thread, turn, work } = windows;
+        let Operations { thread, turn, work } = operations;
         match work {
-            Some(Work::Inference(inference)) if !inference.is_over() => {
+            Some(ChildOperation::Inference(inference)) if !inference.is_over() => {
                 if let Some(late) = self.asked_with.get().and_then(|known| LateRequest::of(known, &fields)) {
                     inference.request(&Json(&late));
                 }
-                last_words::of_inference(inference, &fields, self.wire_reply.get().map(String::as_str));
+                span_end::of_inference(inference, &fields, self.wire_reply.get().map(String::as_str));
             }
-            Some(Work::Tool(tool)) if !tool.is_over() => last_words::of_tool(tool, &fields),
-            Some(Work::Cell(cell)) => cell.note_error(fields.error()),
-            Some(Work::Compaction(compaction)) => compaction.note_error(fields.error()),
-            Some(Work::Inference(_) | Work::Tool(_)) | None => {}
+            Some(ChildOperation::Tool(tool)) if !tool.is_over() => span_end::of_tool(tool, &fields),
+            Some(ChildOperation::Cell(cell)) => cell.note_error(fields.error()),
+            Some(ChildOperation::Compaction(compaction)) => compaction.note_error(fields.error()),
+            Some(ChildOperation::Inference(_) | ChildOperation::Tool(_)) | None => {}
         }
         if let Some(turn) = turn {
             turn.note_error(fields.error());
@@ -383,7 +383,7 @@ impl SpanState {
         match kind {
             WireKind::Request => {
                 self.touch();
-                let inference = self.windows().and_then(Windows::inference);
+                let inference = self.operations().and_then(Operations::inference);
                 if let Some(inference) = inference.filter(|inference| inference.is_pending()) {
                     inference.request(&JsonText::of(&body));
                 }
@@ -395,11 +395,11 @@ impl SpanState {
 
     /// Ends the windows of the span, the innermost first.
     pub(super) fn end(&self, end: &End) {
-        let Some(windows) = self.windows.get() else { return };
-        self.say_last(windows);
-        let kind = windows.last_event();
+        let Some(operations) = self.operations.get() else { return };
+        self.say_last(operations);
+        let kind = operations.last_event();
         // Here, where no lock is held yet.
-        windows.end(&end.masked(|text| self.recorder.options.text(kind, text).into_owned()));
+        operations.end(&end.masked(|text| self.recorder.options.text(kind, text).into_owned()));
     }
 
     /// A body of any kind, for the innermost window.
@@ -418,9 +418,9 @@ impl SpanState {
             | PayloadKind::SessionMetadata
             | PayloadKind::AgentResult => self.touch(),
         }
-        if let Some(windows) = self.resolved() {
+        if let Some(operations) = self.resolved() {
             self.begin_live();
-            windows.payload(kind, body);
+            operations.payload(kind, body);
         }
     }
 }

@@ -8,8 +8,8 @@ use std::thread;
 use tracing::info_span;
 
 use super::faulty_disk::{Door, Fixture, MODEL};
-use super::window::{SessionMetadata, ThreadFacts, ThreadWindow};
-use super::{Call, Thread, ThreadMeta, Window};
+use super::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
+use super::{AgentThread, Operation, ThreadMeta, ToolCallMeta};
 use crate::bundle::mem_disk::{Doing, MemDisk};
 use crate::bundle::{Json, Manifest};
 use crate::event::Timestamp;
@@ -45,13 +45,13 @@ fn nobody_waits_for_the_metadata_of_a_thread_but_who_stores_it() {
     let mut fixture = Fixture::new(|builder| builder);
     let metadata = SessionMetadata { nickname: Some("Klaus".to_owned()), ..SessionMetadata::default() };
     let facts = ThreadFacts { metadata, ..ThreadFacts::default() };
-    let window = ThreadWindow::new(Arc::clone(&fixture.recorder.0), None, facts, None);
+    let operation = ThreadOperation::new(Arc::clone(&fixture.recorder.0), None, facts, None);
     let stall = Stall::at(&fixture.disk, |path, doing| doing == Doing::Create && path.ends_with("payloads/1.json"));
     thread::scope(|scope| {
-        let stalled = scope.spawn(|| window.start(Timestamp::now()));
+        let stalled = scope.spawn(|| operation.start(Timestamp::now()));
         stall.wait();
-        assert!(window.start(Timestamp::now()));
-        window.protocol_event("meanwhile", &Json(&1));
+        assert!(operation.start(Timestamp::now()));
+        operation.protocol_event("meanwhile", &Json(&1));
         assert!(!stalled.is_finished());
         stall.door.open();
         assert!(stalled.join().expect("no panic"));
@@ -111,21 +111,21 @@ fn a_conversation_whose_bundle_is_being_made_holds_up_no_other() {
 fn what_is_said_of_a_call_does_not_wait_for_the_body_of_its_end() {
     let mut fixture = Fixture::new(|builder| builder);
     fixture.under(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let inference = turn.inference(MODEL);
         inference.request(Json(&serde_json::json!({ "input": [] })));
-        let tool = turn.tool(Call::new("n"));
+        let tool = turn.tool_call(ToolCallMeta::new("n"));
         let stall = Stall::at(&fixture.disk, |path, doing| doing == Doing::Create && path.ends_with("payloads/2.json"));
         thread::scope(|scope| {
-            scope.spawn(|| inference.clone().completed());
+            scope.spawn(|| inference.clone().complete());
             stall.wait();
             inference.response_id("said meanwhile");
             stall.door.open();
         });
         let stall = Stall::at(&fixture.disk, |path, doing| doing == Doing::Create && path.ends_with("payloads/3.json"));
         thread::scope(|scope| {
-            scope.spawn(|| tool.clone().failed("planted"));
+            scope.spawn(|| tool.clone().fail("planted"));
             stall.wait();
             tool.output("said meanwhile");
             stall.door.open();

@@ -10,7 +10,7 @@ use tracing_opentelemetry::get_otel_context;
 
 use super::TraceContext;
 use super::describe::describe;
-use super::gathered::{Gathered, OwnSpan};
+use super::live_facts::{Gathered, OwnSpan};
 use super::live_run::LiveRun;
 use super::note_parents::NoteParents;
 use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId};

@@ -5,8 +5,8 @@ use opentelemetry::trace::{SpanId, TraceId};
 use super::kind::Kind;
 use crate::event::{ThreadId, TurnId};
 use crate::graph::{
-    Anchor, CodeCell, CompactionRequest, Edge, Evidence, Graph, InferenceCall, LiveSpan, Origin, Requester, Thread,
-    ToolCall, Turn, Window,
+    Anchor, CodeCell, CompactionRequest, Edge, Evidence, Execution, Graph, InferenceCall, LiveSpan, Origin, Requester,
+    Thread, ToolCall, Turn,
 };
 
 /// An object that is a span.
@@ -30,7 +30,7 @@ impl<'g> Object<'g> {
         let cells = graph.code_cells.iter().map(Self::CodeCell);
         let requests = graph.compaction_requests.iter().map(Self::Compaction);
         let mut all: Vec<_> = threads.chain(turns).chain(calls).chain(tools).chain(cells).chain(requests).collect();
-        all.sort_by_key(|object| object.window().started.seq);
+        all.sort_by_key(|object| object.execution().started.seq);
         all
     }
 
@@ -56,14 +56,14 @@ impl<'g> Object<'g> {
         }
     }
 
-    pub(crate) fn window(self) -> &'g Window {
+    pub(crate) fn execution(self) -> &'g Execution {
         match self {
-            Self::Thread(thread) => &thread.window,
-            Self::Turn(turn) => &turn.window,
-            Self::Inference(call) => &call.window,
-            Self::Tool(tool) => &tool.window,
-            Self::CodeCell(cell) => &cell.window,
-            Self::Compaction(request) => &request.window,
+            Self::Thread(thread) => &thread.execution,
+            Self::Turn(turn) => &turn.execution,
+            Self::Inference(call) => &call.execution,
+            Self::Tool(tool) => &tool.execution,
+            Self::CodeCell(cell) => &cell.execution,
+            Self::Compaction(request) => &request.execution,
         }
     }
 

@@ -68,7 +68,7 @@ impl<'g> Placement<'g> {
             }
         }
         self.parents = parents;
-        self.existed = self.objects.iter().map(|object| object.window().started.seq).collect();
+        self.existed = self.objects.iter().map(|object| object.execution().started.seq).collect();
         for start in 0..self.objects.len() {
             let seq = self.existed[start];
             let mut above = vec![start];
@@ -89,7 +89,7 @@ impl<'g> Placement<'g> {
     /// nothing of a circle.
     pub(crate) fn may_link(&self, from: usize, to: usize) -> bool {
         let (Some(from), Some(to)) = (self.owner(from), self.owner(to)) else { return false };
-        let started = |place: usize| self.objects[place].window().started.seq;
+        let started = |place: usize| self.objects[place].execution().started.seq;
         let is_parent = self.span(to).is_some_and(|(_, span)| self.parent(from) == Some(span));
         started(to) < started(from) && self.existed[to] < self.existed[from] && !is_parent
     }

@@ -66,7 +66,7 @@ pub(super) fn link(
     cells::link(&mut cells, &mut tools, &mut talk, &visible, problems, work);
     for request in compaction_requests.iter() {
         if let Some(compaction) = talk.compactions.get_mut(&request.compaction_id)
-            && compaction.evidence.as_slice().first().is_some_and(|(seq, _)| request.window.started.seq < *seq)
+            && compaction.evidence.as_slice().first().is_some_and(|(seq, _)| request.execution.started.seq < *seq)
         {
             compaction.request_ids.push(request.compaction_request_id.clone());
         }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use otel_trace::client::RecordExchange;
 use otel_trace::event::ExecutionStatus;
-use otel_trace::{Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta};
 use tracing::Instrument;
 
 use super::common::{child, role};
@@ -18,7 +18,7 @@ fn read_on_and_on() {
     let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
     under(&recorder, async {
         let server = Server::start().await;
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let inference = thread.turn(None).inference(MODEL);
         let work = async {
             let middleware = RecordExchange::new().chunks();
@@ -50,7 +50,7 @@ fn a_run_that_is_killed_in_the_middle_of_a_stream_has_what_had_arrived() {
 
     let left = Left::in_directory(root.path());
     let call = left.graph.inference_calls.iter().next().unwrap();
-    assert_eq!(call.window.status, ExecutionStatus::Running);
+    assert_eq!(call.execution.status, ExecutionStatus::Running);
     let pieces: Vec<_> = left.bundle.all("other").iter().map(|piece| left.bytes(&piece["payloads"][0])).collect();
     assert_eq!(pieces, [SSE[0].as_bytes(), SSE[1].as_bytes()]);
     assert!(left.codes().is_empty(), "{:?}", left.graph.diagnostics);

@@ -14,7 +14,9 @@ use otel_trace::bundle::Reader;
 use otel_trace::client::RecordExchange;
 use otel_trace::graph::Graph;
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{Call, Exchange, Inference, Json, Model, Recorder, Reply, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{
+    AgentThread, Exchange, Inference, Json, Model, Operation, Recorder, Reply, ThreadMeta, ToolCallMeta, Turn,
+};
 use serde_json::{Value, json};
 use tracing::Instrument;
 use tracing_subscriber::prelude::*;
@@ -40,7 +42,7 @@ fn recorded(program: impl AsyncFnOnce(&Server, Inference)) -> (Left, Vec<Vec<u8>
     let mut received = Vec::new();
     under(&recorder, async {
         let server = Server::start().await;
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         program(&server, turn.inference(MODEL)).await;
         received = server.received();
@@ -92,7 +94,7 @@ fn a_request_and_a_json_response_are_kept_as_they_went_over_the_wire() {
             let url = server.url("/json");
             let (status, bytes) = read(via, &url).instrument(inference.span().clone()).await;
             assert_eq!((status, bytes.as_slice()), (200, JSON.as_bytes()));
-            inference.completed();
+            inference.complete();
         });
         assert_eq!(received, [REQUEST]);
         assert_eq!(left.bytes(&left.bundle.one("inference_started")["request_payload"]), REQUEST);
@@ -111,7 +113,7 @@ fn a_stream_is_kept_beside_what_the_program_makes_of_it() {
             let (_, bytes) = read(via, &url).instrument(inference.span().clone()).await;
             assert_eq!(bytes, SSE.concat().as_bytes());
             inference.response(Json(&json!({ "output_items": [] })));
-            inference.completed();
+            inference.complete();
         });
         let completed = left.bundle.one("inference_completed");
         assert_eq!(left.bytes(&completed["wire_payload"]), SSE.concat().as_bytes());
@@ -135,7 +137,7 @@ fn pieces_of_a_stream_are_written_as_they_come() {
                 assert!(reply.next().await.is_none());
             };
             work.instrument(inference.span().clone()).await;
-            inference.completed();
+            inference.complete();
         });
         let pieces = left.bundle.all("other");
         let chunks: Vec<_> = pieces.iter().map(|piece| piece["metadata"]["chunk"].as_u64().unwrap()).collect();
@@ -153,7 +155,7 @@ fn an_error_is_no_response_and_is_kept_all_the_same() {
     for via in Via::ALL {
         let (left, _) = recorded(async |server, inference| {
             let (status, _) = read(via, &server.url("/error")).instrument(inference.span().clone()).await;
-            inference.failed(format!("{status}"));
+            inference.fail(format!("{status}"));
         });
         let failed = left.bundle.one("inference_failed");
         assert_eq!(left.bytes(&failed["wire_payload"]), ERROR.as_bytes());
@@ -193,7 +195,7 @@ fn an_endpoint_that_is_not_there_costs_the_call_and_no_evidence() {
             let nowhere = "http://127.0.0.1:1/";
             let sent = post(via, RecordExchange::new(), nowhere, REQUEST).instrument(inference.span().clone()).await;
             assert!(sent.is_err());
-            inference.failed("no answer");
+            inference.fail("no answer");
         });
         assert_eq!(left.bytes(&left.bundle.one("inference_started")["request_payload"]), REQUEST);
         assert_eq!(left.bundle.one("inference_failed")["error"], "no answer");
@@ -209,9 +211,9 @@ fn without_a_call_the_exchange_passes_and_nothing_is_recorded() {
             let server = Server::start().await;
             let (_, bytes) = read(via, &server.url("/sse")).await;
             assert_eq!(bytes, SSE.concat().as_bytes());
-            let thread = Thread::start(ThreadMeta::new());
+            let thread = AgentThread::start(ThreadMeta::new());
             // Inside a tool call it is the tool's own business.
-            let tool = thread.turn(None).tool(Call::new("curl"));
+            let tool = thread.turn(None).tool_call(ToolCallMeta::new("curl"));
             read(via, &server.url("/json")).instrument(tool.span().clone()).await;
             received = server.received();
         });
@@ -250,7 +252,7 @@ fn a_request_to_compact_has_its_exchange() {
         let (root, recorder, guard) = recorder();
         under(&recorder, async {
             let server = Server::start().await;
-            let thread = Thread::start(ThreadMeta::new());
+            let thread = AgentThread::start(ThreadMeta::new());
             let turn: Turn = thread.turn(None);
             for path in ["/json", "/error"] {
                 let compaction = turn.compaction(MODEL);
@@ -279,7 +281,7 @@ fn what_a_tool_fetches_is_no_part_of_the_call_around_it() {
             read(Via::Tower, &server.url("/error")).instrument(tool).await;
         };
         work.instrument(inference.span().clone()).await;
-        inference.completed();
+        inference.complete();
     });
     let completed = left.bundle.one("inference_completed");
     assert_eq!(left.bytes(&completed["response_payload"]), JSON.as_bytes());
@@ -295,7 +297,7 @@ fn what_came_before_the_answer_of_one_call_is_not_said_to_be_its_stream() {
             read(Via::Tower, &server.url("/json")).await;
         };
         work.instrument(inference.span().clone()).await;
-        inference.completed();
+        inference.complete();
     });
     let completed = left.bundle.one("inference_completed");
     assert_eq!(left.bytes(&completed["response_payload"]), JSON.as_bytes());
@@ -309,7 +311,7 @@ fn what_came_before_the_answer_of_one_call_is_not_said_to_be_its_stream() {
 fn a_piece_of_a_compaction_says_which() {
     let (root, recorder, guard) = recorder();
     under(&recorder, async {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let compaction = thread.turn(None).compaction(MODEL);
         let exchange = Exchange::of(compaction.span()).unwrap();
         exchange.chunk(1, b"data: a\n\n");
@@ -328,7 +330,7 @@ fn there_is_no_exchange_where_nobody_records() {
     assert!(Exchange::current().is_none());
     let subscriber = tracing_subscriber::registry();
     tracing::subscriber::with_default(subscriber, || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let inference = thread.turn(None).inference(MODEL);
         assert!(Exchange::of(inference.span()).is_none());
     });

@@ -9,7 +9,7 @@ use otel_trace::bundle::Reader;
 use otel_trace::event::{ExecutionStatus, Record};
 use otel_trace::graph::{Graph, Severity};
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{Guard, Recorder};
+use otel_trace::{Recorder, RecorderGuard};
 use serde_json::Value;
 use tempfile::TempDir;
 use tracing_subscriber::prelude::*;
@@ -83,7 +83,7 @@ pub(crate) fn bundles(root: &Path) -> Vec<Bundle> {
 }
 
 /// A recorder with a directory of its own.
-pub(crate) fn recorder() -> (TempDir, Recorder, Guard) {
+pub(crate) fn recorder() -> (TempDir, Recorder, RecorderGuard) {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     (root, recorder, guard)
@@ -124,12 +124,12 @@ pub(crate) fn graph(bundle: &Path) -> Graph {
 
 /// How many windows of a graph have not ended, the rollout itself aside.
 pub(crate) fn running(graph: &Graph) -> usize {
-    let threads = graph.threads.iter().map(|thread| thread.window.status);
-    let turns = graph.turns.iter().map(|turn| turn.window.status);
-    let calls = graph.inference_calls.iter().map(|call| call.window.status);
-    let tools = graph.tool_calls.iter().map(|tool| tool.window.status);
-    let cells = graph.code_cells.iter().map(|cell| cell.window.status);
-    let requests = graph.compaction_requests.iter().map(|request| request.window.status);
+    let threads = graph.threads.iter().map(|thread| thread.execution.status);
+    let turns = graph.turns.iter().map(|turn| turn.execution.status);
+    let calls = graph.inference_calls.iter().map(|call| call.execution.status);
+    let tools = graph.tool_calls.iter().map(|tool| tool.execution.status);
+    let cells = graph.code_cells.iter().map(|cell| cell.execution.status);
+    let requests = graph.compaction_requests.iter().map(|request| request.execution.status);
     let all = threads.chain(turns).chain(calls).chain(tools).chain(cells).chain(requests);
     all.filter(|status| *status == ExecutionStatus::Running).count()
 }
@@ -150,7 +150,7 @@ pub(crate) fn until(mut is_met: impl FnMut() -> bool) {
 /// Runs `program` in a process of its own, under a global subscriber that records it. Gives what that left, to the
 /// parent; the child is given nothing and is to return.
 #[track_caller]
-pub(crate) fn alone(test: &str, program: impl FnOnce(Recorder, Guard)) -> Option<TempDir> {
+pub(crate) fn alone(test: &str, program: impl FnOnce(Recorder, RecorderGuard)) -> Option<TempDir> {
     if role().is_some() {
         let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
         tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
@@ -188,5 +188,5 @@ const _: () = {
     let _ = (Bundle::body, Bundle::bytes, Bundle::all, Bundle::one, Bundle::names, child, role);
     let _ = |bundle: Bundle| (bundle.path, bundle.lines, bundle.manifest);
     let _ = (graph, running, |program: fn()| record_one(program));
-    let _ = |is_met: fn() -> bool, program: fn(Recorder, Guard)| (until(is_met), alone("", program));
+    let _ = |is_met: fn() -> bool, program: fn(Recorder, RecorderGuard)| (until(is_met), alone("", program));
 };

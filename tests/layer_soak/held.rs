@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use otel_trace::{Call, Recorder, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
 use tracing::dispatcher::{self, Dispatch};
 use tracing::subscriber::with_default;
 use tracing::{Span, info_span};
@@ -52,7 +52,7 @@ pub(crate) fn of_runs() {
 }
 
 fn tool(turn: &Turn) {
-    drop(turn.tool(Call::new("n")));
+    drop(turn.tool_call(ToolCallMeta::new("n")));
     turn.span().in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
 }
 
@@ -61,13 +61,13 @@ pub(crate) fn of_an_open_run() {
     let many = 20 * FEW;
     let mut open = None;
     check_recorded("turns", many, 0, |_| {
-        let thread = open.get_or_insert_with(|| Thread::start(ThreadMeta::new()));
+        let thread = open.get_or_insert_with(|| AgentThread::start(ThreadMeta::new()));
         tool(&thread.turn(None));
     });
     let mut open = None;
     check_recorded("calls", many, 0, |_| {
         let (_, turn) = open.get_or_insert_with(|| {
-            let thread = Thread::start(ThreadMeta::new());
+            let thread = AgentThread::start(ThreadMeta::new());
             let turn = thread.turn(None);
             (thread, turn)
         });
@@ -83,8 +83,8 @@ pub(crate) fn of_an_open_run() {
     // An id that the program gave is known until its bundle ends, so that no other gets it.
     let mut open = None;
     check_recorded("call ids", many, 128, |n| {
-        let turn = open.get_or_insert_with(|| Thread::start(ThreadMeta::new()).turn(None));
-        drop(turn.tool(Call::new("n").id(&format!("call_{n:024}"))));
+        let turn = open.get_or_insert_with(|| AgentThread::start(ThreadMeta::new()).turn(None));
+        drop(turn.tool_call(ToolCallMeta::new("n").id(&format!("call_{n:024}"))));
     });
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn of_an_open_run() {
 pub(crate) fn of_late_things() {
     let (_root, recorder, guard) = recorder();
     with_default(registry().with(recorder.layer()), || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         drop(guard);
         check("late calls", 20 * FEW, 0, |n| {
@@ -128,7 +128,7 @@ pub(crate) fn of_recorders() {
     check("recorders", 2 * FEW, 0, |n| {
         let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
         with_default(registry().with(recorder.layer().with_filter(recorder.filter())), || {
-            let thread = Thread::start(ThreadMeta::new().id(&n.to_string()));
+            let thread = AgentThread::start(ThreadMeta::new().id(&n.to_string()));
             let turn = thread.turn(None);
             tool(&turn);
             work::conversation(n);

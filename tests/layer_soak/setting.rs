@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use otel_trace::{Bounds, Durability, Guard, Limits, Recorder, Store, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Bounds, Durability, Limits, Operation, Recorder, RecorderGuard, Store, ThreadMeta};
 use tempfile::TempDir;
 
 use super::level::Level;
@@ -30,7 +30,7 @@ const EVENTS: u64 = 100;
 impl Setting {
     pub(crate) const ALL: [Self; 4] = [Self::Files, Self::Pack, Self::Buffered, Self::Bounded];
 
-    pub(crate) fn recorder(self) -> (TempDir, Recorder, Guard) {
+    pub(crate) fn recorder(self) -> (TempDir, Recorder, RecorderGuard) {
         let root = tempfile::tempdir().unwrap();
         let builder = Recorder::builder().root(root.path()).no_parent();
         let bounds = Limits::default().root(Bounds::new().count(BUNDLES)).bundle(Bounds::new().count(EVENTS));
@@ -64,7 +64,7 @@ impl Setting {
             Self::Files | Self::Pack | Self::Bounded => {}
             Self::Buffered => {
                 let id = format!("last-of-lap-{lap}");
-                Thread::start(ThreadMeta::new().id(&id)).completed();
+                AgentThread::start(ThreadMeta::new().id(&id)).complete();
                 let is_last = |bundle: &PathBuf| bundle.to_string_lossy().ends_with(&id);
                 let is_whole = |bundle: PathBuf| {
                     fs::read_to_string(bundle.join("trace.jsonl")).is_ok_and(|log| log.contains("rollout_ended"))

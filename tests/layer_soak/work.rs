@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use otel_trace::{
-    Body, BodyBuf, BodyError, Call, CellStatus, Exchange, ExecutionStatus, Json, Model, Reply, Script, Thread,
-    ThreadMeta, Turn, Usage, Window,
+    AgentThread, Body, BodyBuf, BodyError, CellStatus, CodeCellMeta, Exchange, ExecutionStatus, Json, Model, Operation,
+    Reply, ThreadMeta, ToolCallMeta, Turn, Usage,
 };
 use serde_json::json;
 use tracing::field::Empty;
@@ -24,17 +24,17 @@ pub(crate) fn planned_losses() -> u64 {
 /// A run of handles: turns with calls of every kind, and an agent that is spawned.
 pub(crate) fn handles(n: u64) {
     let id = format!("handles-{n}");
-    let thread = Thread::start(ThreadMeta::new().id(&id).agent_name("coder").cwd("/work"));
+    let thread = AgentThread::start(ThreadMeta::new().id(&id).agent_name("coder").cwd("/work"));
     let turn = thread.turn(None);
     turn_of_handles(&turn, n);
-    let spawning = turn.tool(Call::new("spawn_agent").id("spawn"));
+    let spawning = turn.tool_call(ToolCallMeta::new("spawn_agent").id("spawn"));
     let child = spawning.spawn_thread(ThreadMeta::new().id("child").task_name("look"));
     turn_of_handles(&child.turn(Some("child's".into())), n);
-    child.completed();
-    spawning.completed();
+    child.complete();
+    spawning.complete();
     let failing = thread.turn(None);
-    failing.tool(Call::new("n")).failed("planted");
-    failing.failed("planted");
+    failing.tool_call(ToolCallMeta::new("n")).fail("planted");
+    failing.fail("planted");
     thread.protocol_event("warning", Json(&json!({ "message": "slow" })));
 }
 
@@ -46,19 +46,19 @@ fn turn_of_handles(turn: &Turn, n: u64) {
     let call_id = format!("call-{n}");
     let call = json!({ "type": "function_call", "call_id": call_id, "name": "bash", "arguments": "{}" });
     inference.response(Json(&json!({ "response_id": format!("resp-{n}"), "output_items": [call] })));
-    inference.completed();
-    let tool = turn.tool(Call::new("bash").id(&call_id).arguments("{}"));
+    inference.complete();
+    let tool = turn.tool_call(ToolCallMeta::new("bash").id(&call_id).arguments("{}"));
     tool.runtime_started(Json(&json!({ "call_id": call_id, "command": ["ls"], "cwd": "/work" })));
     tool.runtime_ended(ExecutionStatus::Completed, Json(&json!({ "exit_code": 0, "stdout": "", "stderr": "" })));
     tool.output("ok");
-    tool.completed();
-    let cell = turn.code_cell(Script::new("run()").id("1").call_id("script"));
-    drop(cell.tool(Call::new("web_search").id("inner")));
+    tool.complete();
+    let cell = turn.code_cell(CodeCellMeta::new("run()").id("1").call_id("script"));
+    drop(cell.tool_call(ToolCallMeta::new("web_search").id("inner")));
     cell.responded(CellStatus::Yielded, Json(&json!({ "response": {} })));
     cell.ended(CellStatus::Completed, Json(&json!({ "response": {} })));
     let compaction = turn.compaction(MODEL);
     compaction.request(Json(&json!({ "input": [] })));
-    compaction.failed("503");
+    compaction.fail("503");
     let again = compaction.again(MODEL);
     again.request(Json(&json!({ "input": [] })));
     again.response(Json(&json!({ "output_items": [] })));
@@ -77,18 +77,18 @@ fn exchange(turn: &Turn) {
     exchange.reply(Reply::Refusal, br#"{ "error": {} }"#);
     exchange.chunk(1, b"data: {}\n\n");
     exchange.reply(Reply::Cut, b"data: {}\n\n");
-    inference.failed("cut");
+    inference.fail("cut");
 }
 
 /// Futures that are dropped where they stand, with their calls open.
 pub(crate) fn dropped(n: u64) {
-    let thread = Thread::start(ThreadMeta::new().id(&format!("dropped-{n}")));
+    let thread = AgentThread::start(ThreadMeta::new().id(&format!("dropped-{n}")));
     let turn = thread.turn(None);
     let asked = turn.inference(MODEL);
     let call = async {
         let inference = turn.inference(MODEL);
         inference.request(Json(&json!({ "input": [] })));
-        let _tool = turn.tool(Call::new("n"));
+        let _tool = turn.tool_call(ToolCallMeta::new("n"));
         let chat = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]");
         std::future::pending::<()>().instrument(chat).await;
     };
@@ -109,15 +109,18 @@ impl Body for Fails {
 /// A body that is lost.
 pub(crate) fn loss(n: u64) {
     PLANNED_LOSSES.fetch_add(1, Ordering::Relaxed);
-    Thread::start(ThreadMeta::new().id(&format!("loss-{n}"))).turn(None).tool(Call::new("n")).result(Fails);
+    AgentThread::start(ThreadMeta::new().id(&format!("loss-{n}")))
+        .turn(None)
+        .tool_call(ToolCallMeta::new("n"))
+        .result(Fails);
 }
 
 /// A panic that unwinds through it all, without a message.
 pub(crate) fn panic(n: u64) {
     let thrown = std::panic::catch_unwind(|| {
-        let thread = Thread::start(ThreadMeta::new().id(&format!("panic-{n}")));
+        let thread = AgentThread::start(ThreadMeta::new().id(&format!("panic-{n}")));
         let turn = thread.turn(None);
-        let tool = turn.tool(Call::new("n"));
+        let tool = turn.tool_call(ToolCallMeta::new("n"));
         tool.span().in_scope(|| std::panic::resume_unwind(Box::new(())));
     });
     assert!(thrown.is_err());

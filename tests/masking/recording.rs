@@ -6,8 +6,8 @@ use std::path::Path;
 use otel_trace::bundle::{Manifest, Writer, WriterOptions};
 use otel_trace::event::{EventContext, InferenceFailed, UnixMillis};
 use otel_trace::{
-    Call, CellStatus, Exact, ExecutionStatus, Json, Masking, Model, PayloadKind, Recorder, Redact, Script, SpanExt,
-    Thread, ThreadMeta, Window,
+    AgentThread, CellStatus, CodeCellMeta, Exact, ExecutionStatus, Json, Masking, Model, Operation, PayloadKind,
+    Recorder, Redactor, SpanExt, ThreadMeta, ToolCallMeta,
 };
 use serde_json::{Value, json};
 use tracing::{Level, event, info_span};
@@ -36,7 +36,7 @@ pub(crate) fn tell_everything(secret: &str) {
     let text = format!("it is {secret}, \"quoted\"");
     let named = json!({ "headers": { "authorization": format!("Bearer {secret}") }, "text": text });
     let meta = ThreadMeta::new().agent_name("root").cwd(&text).session_source(&text).task_name(&text);
-    let thread = Thread::start(meta);
+    let thread = AgentThread::start(meta);
     thread.protocol_event(&text, Json(&named));
     thread.other("noted", &text, &named);
     thread.record_payload(PayloadKind::ProtocolEvent, Json(&named));
@@ -45,29 +45,30 @@ pub(crate) fn tell_everything(secret: &str) {
     let inference = turn.inference(Model { name: &text, provider: &text });
     inference.request(Exact(format!("{{ \"input\" : \"{secret}\" }}").as_bytes()));
     inference.record_payload(PayloadKind::InferenceResponse, Exact(format!("data: {named}\n\n").as_bytes()));
-    inference.failed(&text);
+    inference.fail(&text);
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Json(&json!({ "input": [{ "role": "user", "content": text }] })));
-    inference.cancelled(&text);
+    inference.cancel(&text);
 
     // The preview of the arguments ends in the middle of the secret.
     let arguments = json!({ "cmd": format!("{}{secret}", format!("{} ", "x".repeat(129))) }).to_string();
-    let tool = turn.tool(Call::new("exec_command").id("call_1").arguments(&arguments));
+    let tool = turn.tool_call(ToolCallMeta::new("exec_command").id("call_1").arguments(&arguments));
     tool.runtime_started(Json(&json!({ "command": ["echo", text], "cwd": "/" })));
     tool.runtime_ended(ExecutionStatus::Completed, Json(&named));
     tool.output(&text);
-    tool.failed(&text);
-    drop(turn.tool(Call::new(&text).id("call_2").arguments(&text)));
-    let cell = turn.code_cell(Script::new(&format!("fetch('{secret}')")).id("cell_1").call_id("call_3"));
+    tool.fail(&text);
+    drop(turn.tool_call(ToolCallMeta::new(&text).id("call_2").arguments(&text)));
+    let cell = turn.code_cell(CodeCellMeta::new(&format!("fetch('{secret}')")).id("cell_1").call_id("call_3"));
     cell.responded(CellStatus::Completed, Json(&named));
     let compaction = turn.compaction(Model { name: "m", provider: "p" });
     compaction.request(Json(&named));
-    compaction.failed(&text);
-    let agent = turn.tool(Call::new("spawn_agent").id("call_4")).spawn_thread(ThreadMeta::new().agent_name(&text));
+    compaction.fail(&text);
+    let agent =
+        turn.tool_call(ToolCallMeta::new("spawn_agent").id("call_4")).spawn_thread(ThreadMeta::new().agent_name(&text));
     let agent_turn = agent.turn(None);
     agent_turn.agent_result(&text, Json(&named));
-    agent_turn.failed(&text);
-    agent.failed(&text);
+    agent_turn.fail(&text);
+    agent.fail(&text);
 
     let span = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = %json!([named]),
         gen_ai.request.model = "m", error.type = %text, gen_ai.output.messages = %named);
@@ -84,8 +85,8 @@ pub(crate) fn tell_everything(secret: &str) {
         span.otel_trace().record_payload(PayloadKind::ToolRuntimeEvent, Exact(&[text.as_bytes(), &[0xFF]].concat()))
     });
     drop(span);
-    turn.failed(&text);
-    thread.failed(&text);
+    turn.fail(&text);
+    thread.fail(&text);
 }
 
 /// What a program leaves that tells a secret in every way.
@@ -151,7 +152,7 @@ fn the_metadata_of_an_event_keeps_its_structure() {
     let root = tempfile::tempdir().unwrap();
     let masking = || Masking::new().pattern(r"\b[0-9]{4}\b").unwrap().salt(*b"sixteen bytes...");
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().mask(masking()).build().unwrap();
-    under(&recorder, || Thread::start(ThreadMeta::new()).other("kind", "summary", &told));
+    under(&recorder, || AgentThread::start(ThreadMeta::new()).other("kind", "summary", &told));
     drop(guard);
     let placeholder = masking().text("1234").into_owned();
     let expected = json!({ "n": placeholder, "deep": [{ "of": format!("{placeholder} \"quoted\""), "is": true }] });
@@ -161,12 +162,12 @@ fn the_metadata_of_an_event_keeps_its_structure() {
 #[test]
 fn authorization_is_masked_unless_masking_is_off() {
     let tell = || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let arguments = json!({ "cmd": "curl -H 'Authorization: Bearer hunter-two-2'" }).to_string();
-        let tool = turn.tool(Call::new("exec_command").id("call_1").arguments(&arguments));
+        let tool = turn.tool_call(ToolCallMeta::new("exec_command").id("call_1").arguments(&arguments));
         tool.runtime_started(Json(&json!({ "headers": { "Authorization": "Bearer hunter-two-2" } })));
-        tool.failed("sent Authorization: Bearer hunter-two-2");
+        tool.fail("sent Authorization: Bearer hunter-two-2");
     };
     let left = |off: bool| {
         let root = tempfile::tempdir().unwrap();
@@ -185,12 +186,12 @@ fn bodies_without_secrets_are_kept_byte_for_byte() {
     let request = b"{ \"input\" :\t[ ] , \"n\": 1e3,\n\"password\": null, \"tokens\": 5 }";
     let stream = b"data: {\"a\":\"\\u00e9\\/\"}\r\n\r\n\xFF\x00";
     let bundle = crate::common::record_one(|| {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
         inference.request(Exact(request));
         inference.record_payload(PayloadKind::InferenceResponse, Exact(stream));
-        inference.completed();
+        inference.complete();
     });
     assert_eq!(bundle.bytes(&bundle.one("inference_started")["request_payload"]), request);
     assert_eq!(bundle.bytes(&bundle.one("inference_completed")["wire_payload"]), stream);
@@ -199,7 +200,7 @@ fn bodies_without_secrets_are_kept_byte_for_byte() {
 /// A redactor that knows one word, and panics at another.
 struct OneWord;
 
-impl Redact for OneWord {
+impl Redactor for OneWord {
     fn redact(&self, _: PayloadKind, body: &mut Vec<u8>, _: bool) {
         *body = String::from_utf8_lossy(body).replace("Klaus", "K.").into_bytes();
     }
@@ -213,7 +214,7 @@ impl Redact for OneWord {
 /// The same, without a word about event text.
 struct BodiesAlone;
 
-impl Redact for BodiesAlone {
+impl Redactor for BodiesAlone {
     fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, is_json: bool) {
         OneWord.redact(kind, body, is_json);
     }
@@ -246,9 +247,9 @@ fn a_text_at_which_a_redactor_panics_is_lost_and_counted_and_its_event_stands() 
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().redact(OneWord).build().unwrap();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        turn.tool(Call::new("t").id("call_1")).failed("planted");
+        turn.tool_call(ToolCallMeta::new("t").id("call_1")).fail("planted");
     });
     drop(guard);
     let bundle = bundles(root.path()).remove(0);

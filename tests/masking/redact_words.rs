@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use otel_trace::{Call, Json, Model, Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use serde_json::{Value, json};
 
 use crate::common::under;
@@ -103,15 +103,15 @@ fn ids_that_are_sentences_link_in_a_copy_without_content_too() {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     under(&recorder, || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
         inference.request(Json(&json!({ "input": [{ "role": "user", "content": "do it" }] })));
         let call =
             json!({ "type": "function_call", "call_id": "the call of Alice", "name": "exec", "arguments": "17" });
         inference.response(Json(&json!({ "output_items": [call] })));
-        inference.completed();
-        turn.tool(Call::new("exec").id("the call of Alice").arguments("17")).output("done");
+        inference.complete();
+        turn.tool_call(ToolCallMeta::new("exec").id("the call of Alice").arguments("17")).output("done");
     });
     drop(guard);
     let bundle = root.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();

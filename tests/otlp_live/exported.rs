@@ -10,7 +10,7 @@ use otel_trace::event::Record;
 use otel_trace::graph::Graph;
 use otel_trace::otlp::{Bridge, ContentPolicy, MapExporter, Mapping, NoteParents, bridge};
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{Guard, Recorder};
+use otel_trace::{Recorder, RecorderGuard};
 use tempfile::TempDir;
 use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
@@ -21,7 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 /// A recorder, and an exporter that keeps what it is given.
 pub(crate) struct Rig {
     pub(crate) recorder: Recorder,
-    guard: Option<Guard>,
+    guard: Option<RecorderGuard>,
     exporter: InMemorySpanExporter,
     provider: SdkTracerProvider,
     mapping: Mapping,
@@ -54,7 +54,7 @@ impl Rig {
         Self::of(root, recorder, guard, ContentPolicy::Omit, Sampler::AlwaysOn)
     }
 
-    fn of(root: TempDir, recorder: Recorder, guard: Guard, content: ContentPolicy, sampler: Sampler) -> Self {
+    fn of(root: TempDir, recorder: Recorder, guard: RecorderGuard, content: ContentPolicy, sampler: Sampler) -> Self {
         let exporter = InMemorySpanExporter::default();
         let mapping = Mapping { content, ..Mapping::default() };
         let mapped = MapExporter::new(exporter.clone(), mapping);

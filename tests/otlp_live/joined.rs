@@ -3,7 +3,7 @@
 use opentelemetry::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 use otel_trace::otlp::TraceContext;
-use otel_trace::{Call, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Operation, ThreadMeta, ToolCallMeta};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::exported::{Order, Rig, attributes, named};
@@ -24,7 +24,7 @@ fn a_run_joins_the_trace_of_its_caller() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, || {
         let _attached = caller().attach();
-        drop(Thread::start(ThreadMeta::new()));
+        drop(AgentThread::start(ThreadMeta::new()));
     });
     let spans = rig.spans();
     let thread = named(&spans, "invoke_agent");
@@ -63,9 +63,9 @@ fn what_is_asked_of_others_joins_the_run() {
     let rig = Rig::new();
     let mut told = Vec::new();
     rig.run(Order::BridgeFirst, || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        let tool = turn.tool(Call::new("fetch"));
+        let tool = turn.tool_call(ToolCallMeta::new("fetch"));
         told.push(TraceContext::of_span(tool.span()).expect("exported").traceparent().to_owned());
         let child = tool.child_process();
         let own = child.env().find(|(name, _)| *name == "TRACEPARENT").expect("told").1.to_owned();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::thread;
 
-use otel_trace::{Call, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Operation, ThreadMeta, ToolCallMeta};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::FilterFn;
@@ -37,17 +37,17 @@ fn a_bridge_that_a_reload_takes_out_leaves_the_recording() {
     let subscriber = tracing_subscriber::registry().with(recording);
     let subscriber = subscriber.with(rig.bridge().with_filter(bridge));
     tracing::subscriber::with_default(subscriber, || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        let before = turn.tool(Call::new("before"));
+        let before = turn.tool_call(ToolCallMeta::new("before"));
         handle.reload(Some(LevelFilter::OFF)).expect("a layer");
-        let after = turn.tool(Call::new("after"));
+        let after = turn.tool_call(ToolCallMeta::new("after"));
         for tool in [before, after] {
             tool.output("done");
-            tool.completed();
+            tool.complete();
         }
-        turn.completed();
-        thread.completed();
+        turn.complete();
+        thread.complete();
     });
     rig.finish();
     let graph = rig.graph();
@@ -82,12 +82,12 @@ fn many_threads_export_each_span_once_and_as_its_own() {
             let dispatch = dispatch.clone();
             scope.spawn(move || {
                 tracing::dispatcher::with_default(&dispatch, || {
-                    let thread = Thread::start(ThreadMeta::new().id(&format!("thread-{worker}")));
+                    let thread = AgentThread::start(ThreadMeta::new().id(&format!("thread-{worker}")));
                     let turn = thread.turn(None);
                     for call in 0..calls {
-                        let tool = turn.tool(Call::new("work").id(&format!("{worker}-{call}")));
+                        let tool = turn.tool_call(ToolCallMeta::new("work").id(&format!("{worker}-{call}")));
                         tool.output("done");
-                        tool.completed();
+                        tool.complete();
                     }
                 });
             });

@@ -1,7 +1,8 @@
 //! Programs that use every kind of window.
 
 use otel_trace::{
-    Call, CellStatus, ExecutionStatus, Inference, Json, Model, Script, Thread, ThreadMeta, Turn, TurnId, Usage, Window,
+    AgentThread, CellStatus, CodeCellMeta, ExecutionStatus, Inference, Json, Model, Operation, ThreadMeta,
+    ToolCallMeta, Turn, TurnId, Usage,
 };
 use serde_json::{Value, json};
 
@@ -35,18 +36,18 @@ fn ask(turn: &Turn, said: &str, id: &str, items: &[Value]) -> Inference {
     inference.request(Json(&request(said)));
     inference.first_token();
     inference.response(Json(&response(id, items)));
-    inference.completed();
+    inference.complete();
     inference
 }
 
 /// A run of typed handles with everything in it.
 pub(crate) fn typed() {
-    let thread = Thread::start(ThreadMeta::new().id("thread-1").agent_name("coder").model("gpt-5-mini", "openai"));
+    let thread = AgentThread::start(ThreadMeta::new().id("thread-1").agent_name("coder").model("gpt-5-mini", "openai"));
     let turn = thread.turn(Some(TurnId::from("turn-1")));
     let asked = [call("call_1", "exec_command"), call("call_2", "exec"), call("call_3", "spawn_agent")];
     ask(&turn, "Do it.", "resp_1", &asked);
 
-    let tool = turn.tool(Call::new("exec_command").id("call_1").arguments(r#"{"cmd":"ls"}"#));
+    let tool = turn.tool_call(ToolCallMeta::new("exec_command").id("call_1").arguments(r#"{"cmd":"ls"}"#));
     let command = json!({ "call_id": "call_1", "turn_id": "turn-1", "command": ["/bin/ls", "-l"], "cwd": "/" });
     tool.runtime_started(Json(&command));
     let mut ended = command;
@@ -57,25 +58,25 @@ pub(crate) fn typed() {
     ended["status"] = json!("failed");
     tool.runtime_ended(ExecutionStatus::Failed, Json(&ended));
     tool.output("exit 2");
-    tool.failed("exit_status: the command failed");
+    tool.fail("exit_status: the command failed");
 
-    let cell = turn.code_cell(Script::new("tools.web_search()").id("1").call_id("call_2"));
-    let nested = cell.tool(Call::new("web_search").id("nested-1").arguments("{}"));
+    let cell = turn.code_cell(CodeCellMeta::new("tools.web_search()").id("1").call_id("call_2"));
+    let nested = cell.tool_call(ToolCallMeta::new("web_search").id("nested-1").arguments("{}"));
     nested.output("found");
-    nested.completed();
+    nested.complete();
     cell.responded(CellStatus::Completed, Json(&json!({ "type": "code_mode_response", "value": "done" })));
 
-    let spawn = turn.tool(Call::new("spawn_agent").id("call_3").arguments(r#"{"message":"look"}"#));
+    let spawn = turn.tool_call(ToolCallMeta::new("spawn_agent").id("call_3").arguments(r#"{"message":"look"}"#));
     let child = spawn.spawn_thread(ThreadMeta::new().id("thread-2").agent_name("scout"));
     spawn.output("spawned");
-    spawn.completed();
+    spawn.complete();
     let errand = child.turn(Some(TurnId::from("turn-2")));
     let said =
         json!({ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "seen" }] });
     ask(&errand, "look", "resp_2", &[said]);
     errand.agent_result("seen", Json(&json!({ "child_agent_path": "/root/scout", "message": "seen", "status": "x" })));
-    errand.completed();
-    child.completed();
+    errand.complete();
+    child.complete();
     // It reaches the parent with its next request.
     let message = json!({
         "author": "/root/scout", "recipient": "/root", "other_recipients": [], "content": "seen", "trigger_turn": false,
@@ -90,22 +91,22 @@ pub(crate) fn typed() {
     body["input"].as_array_mut().expect("a list").push(delivered);
     informed.request(Json(&body));
     informed.response(Json(&response("resp_3", &[])));
-    informed.completed();
+    informed.complete();
 
     let compaction = turn.compaction(MODEL);
     compaction.request(Json(&json!({ "input": [] })));
     compaction.response(Json(&json!({ "output_items": [] })));
-    compaction.completed();
+    compaction.complete();
 
     let dropped = turn.inference(MODEL);
     dropped.request(Json(&request("Never mind.")));
-    dropped.cancelled("the user stopped it");
+    dropped.cancel("the user stopped it");
     let refused = turn.inference(Model { name: "gpt-5", provider: "openai" });
     refused.request(Json(&request("Again.")));
     refused.usage(Usage { input_tokens: 1, ..Usage::default() });
-    refused.failed("429: too many requests");
-    turn.completed();
-    thread.completed();
+    refused.fail("429: too many requests");
+    turn.complete();
+    thread.complete();
 }
 
 /// A run of plain spans, as a framework writes them.

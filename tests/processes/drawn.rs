@@ -3,7 +3,7 @@
 use mock_collector::{MockServer, Protocol, ServerHandle};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use otel_trace::otlp::Otlp;
-use otel_trace::{Call, Json, Model, Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use serde_json::json;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::prelude::*;
@@ -16,21 +16,21 @@ use crate::trace_tree::{Drawing, assert_drawn};
 const PROCESS: &str = "drawn::a_process_plays_its_part";
 
 /// Records and exports a thread with a call of a model and a tool call, inside which `work` runs.
-fn record(name: &str, work: impl FnOnce(&otel_trace::Tool)) {
+fn record(name: &str, work: impl FnOnce(&otel_trace::ToolCall)) {
     let (recorder, _recording) = Recorder::from_env().unwrap().unwrap();
     let (otlp, _exporting) = Otlp::from_env().unwrap().unwrap();
     let bridge = otlp.bridge(&recorder).with_filter(LevelFilter::INFO);
     tracing_subscriber::registry().with(bridge).with(recorder.layer().with_filter(recorder.filter())).init();
-    let thread = Thread::start(ThreadMeta::new().agent_name(name));
+    let thread = AgentThread::start(ThreadMeta::new().agent_name(name));
     let turn = thread.turn(None);
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Json(&json!({ "input": [] })));
     let call = json!({ "type": "function_call", "call_id": "call_1", "name": "delegate", "arguments": "{}" });
     inference.response(Json(&json!({ "response_id": "resp_1", "output_items": [call] })));
-    inference.completed();
-    let tool = turn.tool(Call::new("delegate").id("call_1"));
+    inference.complete();
+    let tool = turn.tool_call(ToolCallMeta::new("delegate").id("call_1"));
     work(&tool);
-    tool.completed();
+    tool.complete();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use otel_trace::{Call, ChildProcess, Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, ChildProcess, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -46,9 +46,9 @@ impl Family {
 /// Gives the run's trace and bundle.
 pub(crate) fn parent(recorder: &Recorder, spawn: impl FnOnce(&dyn Fn() -> ChildProcess)) -> (String, PathBuf) {
     under(recorder, || {
-        let thread = Thread::start(ThreadMeta::new().id("parent"));
+        let thread = AgentThread::start(ThreadMeta::new().id("parent"));
         let turn = thread.turn(None);
-        let tool = turn.tool(Call::new("delegate").id("call-1"));
+        let tool = turn.tool_call(ToolCallMeta::new("delegate").id("call-1"));
         spawn(&|| tool.child_process());
         tool.output("done");
         let bundle = thread.bundle().unwrap();

@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use std::process::Command;
 
 use common::{child, role};
-use otel_trace::{Call, ChildProcess, Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, ChildProcess, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use tracing::info_span;
 use tracing_subscriber::prelude::*;
 
@@ -43,11 +43,11 @@ fn a_child_plays_its_part() {
     }
     let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
-    let thread = || Thread::start(ThreadMeta::new().agent_name("child"));
-    let spawn = || thread().turn(None).tool(Call::new("delegate").id("deeper")).child_process();
+    let thread = || AgentThread::start(ThreadMeta::new().agent_name("child"));
+    let spawn = || thread().turn(None).tool_call(ToolCallMeta::new("delegate").id("deeper")).child_process();
     match &*role {
         "handles" => {
-            let tool = thread().turn(None).tool(Call::new("look").id("own"));
+            let tool = thread().turn(None).tool_call(ToolCallMeta::new("look").id("own"));
             tool.output("seen");
         }
         "plain spans" => {
@@ -61,7 +61,7 @@ fn a_child_plays_its_part() {
             chat.in_scope(|| {});
         }
         "names itself" => {
-            drop(Thread::start(ThreadMeta::new().id("mine")));
+            drop(AgentThread::start(ThreadMeta::new().id("mine")));
             drop(thread());
         }
         "spawns" => finish(agent("handles", &spawn())),

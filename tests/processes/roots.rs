@@ -2,7 +2,7 @@
 
 use std::{fs, thread};
 
-use otel_trace::{Recorder, Thread, ThreadMeta};
+use otel_trace::{AgentThread, Recorder, ThreadMeta};
 use serde_json::json;
 
 use crate::common::{recorder, under};
@@ -55,7 +55,7 @@ fn three_hundred_bundles_are_joined() {
                 expected.push(made_id(&process));
                 let builder = Recorder::builder().root(root.path()).parent(process.parent().unwrap());
                 let (recorder, _guard) = builder.build().unwrap();
-                under(&recorder, || drop(Thread::start(ThreadMeta::new())));
+                under(&recorder, || drop(AgentThread::start(ThreadMeta::new())));
             }
         });
     }
@@ -87,7 +87,7 @@ fn bundles_that_are_named_one_by_one_are_not_joined_and_an_old_join_is_made_anew
     family.joined();
     names.iter().for_each(|bundle| fs::remove_dir_all(bundle).unwrap());
     let (recorder, guard) = Recorder::builder().root(family.root.path()).no_parent().build().unwrap();
-    under(&recorder, || drop(Thread::start(ThreadMeta::new())));
+    under(&recorder, || drop(AgentThread::start(ThreadMeta::new())));
     drop(guard);
     let (joined, said) = family.joined();
     assert_eq!((edges(&joined).len(), joined["rollouts"].as_array().unwrap().len()), (0, 1));

@@ -75,12 +75,12 @@ fn ends_that_contradict_each_other_are_told_and_the_first_stands() {
     }
     let graph = case.check(&[Code::LateEnd; 6]);
     let call = call(&graph, "a");
-    assert_eq!((call.window.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("first")));
+    assert_eq!((call.execution.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("first")));
     // What came late is evidence still.
     assert_eq!(said(&graph, "a"), [2]);
     let tool = tool(&graph, "x");
-    assert_eq!((tool.window.status, tool.error.as_deref()), (ExecutionStatus::Cancelled, None));
-    assert_eq!(graph.turns.iter().map(|turn| turn.window.status).collect::<Vec<_>>(), [ExecutionStatus::Failed]);
+    assert_eq!((tool.execution.status, tool.error.as_deref()), (ExecutionStatus::Cancelled, None));
+    assert_eq!(graph.turns.iter().map(|turn| turn.execution.status).collect::<Vec<_>>(), [ExecutionStatus::Failed]);
     assert_eq!(graph.status, RolloutStatus::Aborted);
 }
 
@@ -155,6 +155,6 @@ fn numbers_at_their_limits_are_kept() {
     }
     let graph = case.check(&[Code::SeqDisorder, Code::SeqGap, Code::LateEnd]);
     let turn = graph.turns.iter().next().unwrap();
-    assert_eq!(turn.window.ended.unwrap().at.unix_ms().0, i64::MIN);
+    assert_eq!(turn.execution.ended.unwrap().at.unix_ms().0, i64::MIN);
     graph.write_state(std::io::sink(), otel_trace::graph::Snapshots::Shared).unwrap();
 }

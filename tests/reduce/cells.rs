@@ -54,7 +54,7 @@ fn a_cell_is_linked_to_its_items_and_the_tools_that_name_it() {
         (&["nested".into()][..], &["waits".into()][..])
     );
     assert_eq!(tool(&graph, "nested").requester, Requester::CodeCell { code_cell_id: "code_cell:c".into() });
-    assert_eq!((cell.runtime_status, cell.window.status), (CellStatus::Completed, ExecutionStatus::Completed));
+    assert_eq!((cell.runtime_status, cell.execution.status), (CellStatus::Completed, ExecutionStatus::Completed));
     assert_eq!(cell.yielded_seq, cell.initial_response_seq);
 }
 
@@ -73,7 +73,7 @@ fn a_turn_that_did_not_complete_ends_its_cells() {
         case.end_turn("u", turn);
         let graph = case.check(&[]);
         let cell = cell(&graph, "code_cell:c");
-        assert_eq!((cell.runtime_status, cell.window.status), (runtime, window), "{turn}");
+        assert_eq!((cell.runtime_status, cell.execution.status), (runtime, window), "{turn}");
     }
 }
 
@@ -87,7 +87,7 @@ fn what_comes_after_a_cells_end_changes_nothing() {
     case.event(end("1", "completed"));
     let graph = case.check(&[Code::LateEnd, Code::LateEnd]);
     let cell = cell(&graph, "code_cell:c");
-    assert_eq!((cell.runtime_status, cell.window.status), (CellStatus::Failed, ExecutionStatus::Failed));
+    assert_eq!((cell.runtime_status, cell.execution.status), (CellStatus::Failed, ExecutionStatus::Failed));
     assert_eq!(cell.initial_response_seq.unwrap().0, ended);
 }
 

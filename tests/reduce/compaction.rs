@@ -59,7 +59,7 @@ fn requests_belong_to_their_compaction_and_change_no_conversation() {
     let graph = case.check(&[Code::UnknownObject]);
     assert_eq!(graph.compactions.get("k").unwrap().request_ids, ["q".into()]);
     assert_eq!(
-        graph.compaction_requests.get("q").unwrap().window.status,
+        graph.compaction_requests.get("q").unwrap().execution.status,
         otel_trace::event::ExecutionStatus::Completed
     );
 }

@@ -20,10 +20,10 @@ fn a_turns_end_ends_the_calls_that_still_run_in_it() {
         let ended = case.end_turn("u", turn);
         case.request("after", [user("1")]);
         let graph = case.check(&[]);
-        let window = call(&graph, "a").window;
+        let window = call(&graph, "a").execution;
         assert_eq!(window.status, expected, "{turn}");
         assert_eq!(window.ended.map(|ended| ended.seq.0), (turn != "running").then_some(ended), "{turn}");
-        assert_eq!(call(&graph, "after").window.ended, None, "it started later");
+        assert_eq!(call(&graph, "after").execution.ended, None, "it started later");
     }
 }
 
@@ -35,7 +35,7 @@ fn an_end_after_the_turns_end_is_late_but_brings_its_response() {
     case.response("a", [assistant("2")]);
     let graph = case.check(&[Code::LateEnd]);
     let call = call(&graph, "a");
-    assert_eq!((call.window.status, call.window.ended.unwrap().seq.0), (ExecutionStatus::Aborted, ended));
+    assert_eq!((call.execution.status, call.execution.ended.unwrap().seq.0), (ExecutionStatus::Aborted, ended));
     assert_eq!(said(&graph, "a"), [2]);
     assert_eq!(call.response_id, Some("resp-a".into()));
 }
@@ -51,7 +51,7 @@ fn only_the_first_end_with_a_body_gives_the_response() {
     case.response("a", [assistant("3")]);
     let graph = case.check(&[Code::LateEnd, Code::LateEnd]);
     let call = call(&graph, "a");
-    assert_eq!((call.window.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("reset")));
+    assert_eq!((call.execution.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("reset")));
     assert_eq!(said(&graph, "a"), [2]);
 }
 
@@ -64,7 +64,7 @@ fn a_cancelled_call_keeps_its_reason_and_what_had_come() {
         "upstream_request_id": "req", "first_token_at_unix_ms": 1234 }));
     let graph = case.check(&[]);
     let call = call(&graph, "a");
-    assert_eq!((call.window.status, call.error.as_deref()), (ExecutionStatus::Cancelled, Some("user")));
+    assert_eq!((call.execution.status, call.error.as_deref()), (ExecutionStatus::Cancelled, Some("user")));
     assert_eq!(call.upstream_request_id, Some("req".into()));
     assert_eq!(call.first_token_at.map(|at| at.0), Some(1234));
     assert_eq!(said(&graph, "a"), [2]);
@@ -98,10 +98,10 @@ fn a_second_end_changes_nothing() {
     case.event(json!({ "type": "rollout_ended", "status": "aborted" }));
     case.event(json!({ "type": "rollout_ended", "status": "failed" }));
     let graph = case.check(&[Code::LateEnd; 4]);
-    let window = tool(&graph, "x").window;
+    let window = tool(&graph, "x").execution;
     assert_eq!((window.status, window.ended.unwrap().seq.0), (ExecutionStatus::Completed, ended));
-    assert_eq!(graph.turns.get("u").unwrap().window.status, ExecutionStatus::Completed);
-    assert_eq!(graph.threads.get("t").unwrap().window.status, ExecutionStatus::Completed);
+    assert_eq!(graph.turns.get("u").unwrap().execution.status, ExecutionStatus::Completed);
+    assert_eq!(graph.threads.get("t").unwrap().execution.status, ExecutionStatus::Completed);
     assert_eq!(graph.status, RolloutStatus::Aborted);
 }
 
@@ -113,8 +113,8 @@ fn a_thread_or_turn_whose_start_was_not_seen_starts_where_it_is_named() {
     case.response("a", [function_call("c")]);
     let graph = case.check(&[Code::ImpliedStart, Code::ImpliedStart]);
     let (thread, turn) = (graph.threads.get("t").unwrap(), graph.turns.get("u").unwrap());
-    assert_eq!((thread.agent_path.as_str(), thread.window.started.seq.0), ("t", first));
-    assert_eq!((turn.thread_id.as_str(), turn.window.started.seq.0), ("t", first));
+    assert_eq!((thread.agent_path.as_str(), thread.execution.started.seq.0), ("t", first));
+    assert_eq!((turn.thread_id.as_str(), turn.execution.started.seq.0), ("t", first));
     assert_eq!(graph.trace_id, "other".into());
     assert_eq!(case.broken(), (Code::ImpliedStart, Some(2), Some(2)));
 }
@@ -146,7 +146,7 @@ fn events_that_name_another_thread_than_their_turns_are_left_out() {
     case.event_in(json!("t2"), json!("u"), end);
     let graph = case.check(&[Code::WrongThread, Code::WrongThread]);
     assert!(graph.inference_calls.is_empty());
-    assert_eq!(graph.turns.get("u").unwrap().window.status, ExecutionStatus::Running);
+    assert_eq!(graph.turns.get("u").unwrap().execution.status, ExecutionStatus::Running);
 }
 
 #[test]

@@ -22,12 +22,12 @@ fn about(graph: &Graph, agent: &str) -> BTreeMap<String, String> {
     let items = |ids: &[ItemId]| ids.iter().map(item).collect::<Vec<_>>();
     let mut about = BTreeMap::new();
     for thread in graph.threads.iter().filter(|thread| thread.thread_id.as_str() == agent) {
-        about.insert("thread".to_owned(), format!("{:?} {:?}", thread.window, items(&thread.item_ids)));
+        about.insert("thread".to_owned(), format!("{:?} {:?}", thread.execution, items(&thread.item_ids)));
     }
     for turn in graph.turns.iter().filter(|turn| turn.thread_id.as_str() == agent) {
         // An open turn lasts as long as the whole log.
         let totals = Totals { wall_ms: 0, ..turn.totals };
-        let told = format!("{:?} {:?} {totals:?}", turn.window, items(&turn.input_item_ids));
+        let told = format!("{:?} {:?} {totals:?}", turn.execution, items(&turn.input_item_ids));
         about.insert(turn.turn_id.to_string(), told);
     }
     for call in graph.inference_calls.iter().filter(|call| call.thread_id.as_str() == agent) {
@@ -35,7 +35,7 @@ fn about(graph: &Graph, agent: &str) -> BTreeMap<String, String> {
         let said = items(&call.response_item_ids);
         let told = format!(
             "{:?} {:?} {said:?} {:?} {:?} {:?}",
-            call.window,
+            call.execution,
             items(&seen),
             call.usage,
             call.error,
@@ -47,8 +47,8 @@ fn about(graph: &Graph, agent: &str) -> BTreeMap<String, String> {
         let linked = [&tool.call_item_ids, &tool.output_item_ids].map(|ids| items(ids));
         let operation = graph.terminal_operations().find(|operation| operation.tool_call_id == tool.tool_call_id);
         let operation =
-            operation.map(|operation| (operation.window, operation.request.clone(), operation.result.clone()));
-        let told = format!("{:?} {linked:?} {:?} {operation:?}", tool.window, tool.requested_by);
+            operation.map(|operation| (operation.execution, operation.request.clone(), operation.result.clone()));
+        let told = format!("{:?} {linked:?} {:?} {operation:?}", tool.execution, tool.requested_by);
         about.insert(tool.tool_call_id.to_string(), told);
     }
     about

@@ -19,9 +19,9 @@ fn a_command_runs_from_its_runtimes_start_to_its_end() {
     case.end_tool("x", "completed", None);
     let graph = case.check(&[]);
     let operation = operation(&graph, 1);
-    assert_eq!(operation.window.started.seq.0, started);
-    assert_eq!(operation.window.ended.unwrap().seq.0, ended);
-    assert_eq!(operation.window.status, ExecutionStatus::Failed);
+    assert_eq!(operation.execution.started.seq.0, started);
+    assert_eq!(operation.execution.ended.unwrap().seq.0, ended);
+    assert_eq!(operation.execution.status, ExecutionStatus::Failed);
     assert_eq!(
         operation.request,
         TerminalRequest::ExecCommand {
@@ -49,11 +49,11 @@ fn a_command_whose_runtime_was_not_seen_to_end_ends_with_its_tool() {
     case.runtime_start("y", command_begin("7"));
     let graph = case.check(&[]);
     let first = operation(&graph, 1);
-    assert_eq!((first.window.ended.unwrap().seq.0, first.window.status), (ended, ExecutionStatus::Aborted));
+    assert_eq!((first.execution.ended.unwrap().seq.0, first.execution.status), (ended, ExecutionStatus::Aborted));
     assert_eq!(first.result, None);
-    assert_eq!(operation(&graph, 2).window.status, ExecutionStatus::Running);
+    assert_eq!(operation(&graph, 2).execution.status, ExecutionStatus::Running);
     let session = graph.terminal_sessions.get("7").unwrap();
-    assert_eq!((session.operation_ids.len(), session.window.status), (2, ExecutionStatus::Running));
+    assert_eq!((session.operation_ids.len(), session.execution.status), (2, ExecutionStatus::Running));
 }
 
 #[test]

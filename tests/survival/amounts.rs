@@ -5,7 +5,9 @@ use std::io::Write;
 use std::thread;
 
 use otel_trace::bundle::Reader;
-use otel_trace::{Body, BodyBuf, BodyError, Call, Durability, Limits, Model, Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{
+    AgentThread, Body, BodyBuf, BodyError, Durability, Limits, Model, Operation, Recorder, ThreadMeta, ToolCallMeta,
+};
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 use xxhash_rust::xxh3::Xxh3;
@@ -54,7 +56,7 @@ pub(crate) fn a_large_body() {
     let layer = recorder.layer().with_filter(recorder.filter());
     let before = peak();
     with_default(tracing_subscriber::registry().with(layer), || {
-        Thread::start(ThreadMeta::new()).protocol_event("large", Large(length));
+        AgentThread::start(ThreadMeta::new()).protocol_event("large", Large(length));
     });
     let grown = (peak() - before) * 1024;
     assert!(grown < 4 * LIMIT as u64, "{grown} bytes of memory for a body of {length}, of which {LIMIT} are kept");
@@ -98,14 +100,14 @@ pub(crate) fn many_spans(durability: Durability) {
     let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
     let dispatch = tracing::Dispatch::new(subscriber);
     tracing::dispatcher::with_default(&dispatch, || {
-        let run = Thread::start(ThreadMeta::new());
+        let run = AgentThread::start(ThreadMeta::new());
         let turn = run.turn(None);
-        turn.inference(Model { name: "m", provider: "p" }).failed("503");
+        turn.inference(Model { name: "m", provider: "p" }).fail("503");
         thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| {
                     tracing::dispatcher::with_default(&dispatch, || {
-                        (0..SPANS / THREADS).for_each(|_| drop(turn.tool(Call::new("n"))));
+                        (0..SPANS / THREADS).for_each(|_| drop(turn.tool_call(ToolCallMeta::new("n"))));
                     });
                 });
             }

@@ -29,8 +29,8 @@ pub(crate) fn going_back(step: i64) {
     }
     let graph = graph(writer.path());
     let turn = graph.turns.iter().next().unwrap();
-    assert_eq!(turn.window.status, ExecutionStatus::Completed);
-    let (start, end) = (turn.window.started.at, turn.window.ended.unwrap().at);
+    assert_eq!(turn.execution.status, ExecutionStatus::Completed);
+    let (start, end) = (turn.execution.started.at, turn.execution.ended.unwrap().at);
     assert!(end < start, "the times are as they were seen");
     assert_eq!(end.millis_since(start), 0, "nothing takes less than no time");
 }

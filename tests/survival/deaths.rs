@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use otel_trace::{Durability, Guard, PayloadKind, Recorder, Redact, SyncEvery};
+use otel_trace::{Durability, PayloadKind, Recorder, RecorderGuard, Redactor, SyncEvery};
 use serde::{Serialize, Serializer};
 use tempfile::TempDir;
 use tracing_subscriber::prelude::*;
@@ -47,7 +47,7 @@ impl Death {
 /// How much a child's recording is to survive, by the words of its role.
 fn durability(word: &str) -> Durability {
     match word {
-        "kernel" => Durability::Kernel,
+        "kernel" => Durability::PageCache,
         "event" => Durability::Fsync(SyncEvery::Event),
         "millis" => Durability::Fsync(SyncEvery::Millis(5)),
         "buffered" => Durability::Buffered,
@@ -140,7 +140,7 @@ impl Serialize for PanicsWhenSerialized {
 /// Panics at the second half of what the runtime saw.
 struct PanickingRedactor(AtomicBool);
 
-impl Redact for PanickingRedactor {
+impl Redactor for PanickingRedactor {
     fn redact(&self, kind: PayloadKind, _: &mut Vec<u8>, _: bool) {
         if kind == PayloadKind::ToolRuntimeEvent {
             assert!(self.0.fetch_not(Ordering::Relaxed), "planted");
@@ -148,7 +148,7 @@ impl Redact for PanickingRedactor {
     }
 }
 
-fn recorder(durability: Durability, panics: bool) -> (Recorder, Guard) {
+fn recorder(durability: Durability, panics: bool) -> (Recorder, RecorderGuard) {
     let builder = Recorder::builder().durability(durability);
     if !panics {
         return builder.build().unwrap();

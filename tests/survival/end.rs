@@ -1,7 +1,7 @@
 //! Runs that end while their log may not grow: what is missing is named, or the run has no end.
 
 use otel_trace::bundle::Reader;
-use otel_trace::{Call, Durability, Recorder, Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Durability, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
@@ -35,13 +35,13 @@ fn run_within(kilobytes: u64, end: End, durability: Durability) -> Outcome {
     limit(Some(kilobytes << 10));
     let layer = recorder.layer().with_filter(recorder.filter());
     let thread = with_default(tracing_subscriber::registry().with(layer), || {
-        let thread = Thread::start(ThreadMeta::new());
+        let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        (0..200).for_each(|_| turn.tool(Call::new("look")).completed());
+        (0..200).for_each(|_| turn.tool_call(ToolCallMeta::new("look")).complete());
         thread
     });
     match end {
-        End::Completed => thread.completed(),
+        End::Completed => thread.complete(),
         End::ShutDown => {}
         End::Late => limit(current),
     }
@@ -65,7 +65,7 @@ pub(crate) fn at_all_lengths() {
         for end in [End::Completed, End::ShutDown, End::Late] {
             // A queue may be written when there is room again.
             let is_queued = kilobytes % 4 == 0 && !matches!(end, End::Late);
-            let durability = if is_queued { Durability::Buffered } else { Durability::Kernel };
+            let durability = if is_queued { Durability::Buffered } else { Durability::PageCache };
             let Outcome { lost, said, has_end } = run_within(kilobytes, end, durability);
             let case = format!("{kilobytes} KiB, {end:?}, {durability:?}: {lost} lost, {said} said");
             assert!(lost > 0 && said <= lost, "{case}");

@@ -213,7 +213,7 @@ fn a_body_of_any_size_is_held_in_bounded_memory_and_known_by_length_and_hash() {
 fn a_hundred_thousand_spans_are_one_write_an_event_and_none_goes_uncounted() {
     let test = "a_hundred_thousand_spans_are_one_write_an_event_and_none_goes_uncounted";
     alone(test, &["kernel", "buffered"], |role| {
-        amounts::many_spans(if role == "kernel" { Durability::Kernel } else { Durability::Buffered });
+        amounts::many_spans(if role == "kernel" { Durability::PageCache } else { Durability::Buffered });
     });
 }
 

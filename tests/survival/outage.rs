@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use otel_trace::{Call, Guard, Json, Model, Recorder, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{AgentThread, Json, Model, Operation, Recorder, RecorderGuard, ThreadMeta, ToolCallMeta, Turn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tempfile::TempDir;
@@ -76,7 +76,7 @@ fn say(what: &str, text: &str) {
 struct Troubled {
     recorder: Recorder,
     turn: Turn,
-    thread: Thread,
+    thread: AgentThread,
     last: u32,
 }
 
@@ -106,9 +106,9 @@ impl Troubled {
     fn record(&mut self) -> String {
         self.last += 1;
         let name = format!("call-{}", self.last);
-        let tool = self.turn.tool(Call::new("n").id(&name).arguments("{}"));
+        let tool = self.turn.tool_call(ToolCallMeta::new("n").id(&name).arguments("{}"));
         tool.result(Json(&json!({ "type": "code_mode_response", "value": "x".repeat(2_000) })));
-        tool.completed();
+        tool.complete();
         name
     }
 
@@ -119,10 +119,10 @@ impl Troubled {
 
 /// Records before, during and after the trouble, and says what was lost.
 fn through(trouble: impl FnOnce(&mut Troubled)) {
-    let (recorder, guard): (_, Guard) = Recorder::from_env().unwrap().unwrap();
+    let (recorder, guard): (_, RecorderGuard) = Recorder::from_env().unwrap().unwrap();
     let layer = recorder.layer().with_filter(recorder.filter());
     with_default(tracing_subscriber::registry().with(layer), || {
-        let thread = Thread::start(ThreadMeta::new().id("t"));
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         // The host's own answers do not change.
         turn.inference(Model { name: "m", provider: "p" }).request(Json(&json!({ "input": [] })));

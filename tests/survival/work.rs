@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::thread;
 
-use otel_trace::{Call, CellStatus, ExecutionStatus, Json, Model, Script, Thread, ThreadMeta, Turn, Window};
+use otel_trace::{
+    AgentThread, CellStatus, CodeCellMeta, ExecutionStatus, Json, Model, Operation, ThreadMeta, ToolCallMeta, Turn,
+};
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::info_span;
@@ -64,7 +66,7 @@ impl Worker {
     /// A run of handles, which may spawn an agent.
     pub(crate) fn run(&mut self) {
         let id = self.name();
-        let thread = Thread::start(ThreadMeta::new().id(&id).agent_name("coder").cwd("/work"));
+        let thread = AgentThread::start(ThreadMeta::new().id(&id).agent_name("coder").cwd("/work"));
         for _ in 0..=self.random.below(3) {
             let turn_id = self.name();
             let turn = thread.turn(Some(turn_id.as_str().into()));
@@ -77,24 +79,24 @@ impl Worker {
             let (name, text) = self.sealed();
             thread.protocol_event("warning", Json(&json!({ "message": text })));
             self.recorded("protocol_event_observed", &name);
-            turn.completed();
+            turn.complete();
             self.recorded("codex_turn_ended", &turn_id);
         }
-        thread.completed();
+        thread.complete();
         self.recorded("thread_ended", &id);
     }
 
     fn spawn(&mut self, turn: &Turn) {
         let (call, child_id) = (self.name(), self.name());
-        let spawning = turn.tool(Call::new("spawn_agent").id(&call));
+        let spawning = turn.tool_call(ToolCallMeta::new("spawn_agent").id(&call));
         let child = spawning.spawn_thread(ThreadMeta::new().id(&child_id).task_name("look"));
         let inner = child.turn(None);
         self.turn(&inner);
         self.recorded("thread_started", &child_id);
-        inner.completed();
-        child.completed();
+        inner.complete();
+        child.complete();
         self.recorded("thread_ended", &child_id);
-        spawning.completed();
+        spawning.complete();
         self.recorded("tool_call_ended", &call);
     }
 
@@ -115,13 +117,13 @@ impl Worker {
         let (name, text) = self.sealed();
         let items = [message("assistant", "output_text", &text)];
         inference.response(Json(&json!({ "response_id": name, "output_items": items })));
-        inference.completed();
+        inference.complete();
         self.recorded("inference_completed", &name);
     }
 
     fn tool(&mut self, turn: &Turn) {
         let call = self.name();
-        let tool = turn.tool(Call::new("bash").id(&call).arguments("{}"));
+        let tool = turn.tool_call(ToolCallMeta::new("bash").id(&call).arguments("{}"));
         let (name, text) = self.sealed();
         tool.runtime_started(Json(&json!({ "command": ["echo", text], "cwd": "/work" })));
         self.recorded("tool_call_started", &call);
@@ -131,15 +133,15 @@ impl Worker {
         self.recorded("tool_call_runtime_ended", &name);
         let (name, text) = self.sealed();
         tool.result(Json(&json!({ "type": "code_mode_response", "value": text })));
-        tool.completed();
+        tool.complete();
         self.recorded("tool_call_ended", &name);
     }
 
     fn cell(&mut self, turn: &Turn) {
         let id = self.name();
-        let cell = turn.code_cell(Script::new("run()").id(&id).call_id(&format!("call of {id}")));
+        let cell = turn.code_cell(CodeCellMeta::new("run()").id(&id).call_id(&format!("call of {id}")));
         let inner = self.name();
-        drop(cell.tool(Call::new("look").id(&inner)));
+        drop(cell.tool_call(ToolCallMeta::new("look").id(&inner)));
         self.recorded("code_cell_started", &id);
         self.recorded("tool_call_ended", &inner);
         let (name, text) = self.sealed();
@@ -160,7 +162,7 @@ impl Worker {
         compaction.response(Json(&json!({ "output_items": items })));
         compaction.installed(Json(&json!({ "input_history": [], "replacement_history": items })));
         self.recorded("compaction_installed", &name);
-        compaction.completed();
+        compaction.complete();
         self.recorded("compaction_request_completed", &name);
     }
 
@@ -212,5 +214,5 @@ pub(crate) fn start(seed: u64) {
 
 /// Records this body, and nothing else.
 pub(crate) fn record_body(body: &impl serde::Serialize) {
-    Thread::start(ThreadMeta::new()).protocol_event("warning", Json(body));
+    AgentThread::start(ThreadMeta::new()).protocol_event("warning", Json(body));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Error, bail};
 use futures_util::future::join_all;
 use otel_trace::event::TurnId;
-use otel_trace::{Json, Thread, Turn, Window};
+use otel_trace::{AgentThread, Json, Operation, Turn};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -25,7 +25,7 @@ const MAX_RESPONSES: usize = 60;
 pub(crate) struct Agent {
     pub(super) desk: Arc<Desk>,
     /// The recording of it.
-    thread: Thread,
+    thread: AgentThread,
     seat: Seat,
     stop: Stop,
     /// Every item so far. The API stores nothing, so every request carries all of it.
@@ -46,7 +46,7 @@ pub(crate) enum Ended {
 }
 
 impl Agent {
-    pub(crate) fn new(desk: Arc<Desk>, thread: Thread, seat: Seat, stop: Stop) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, thread: AgentThread, seat: Seat, stop: Stop) -> Self {
         Self { desk, thread, seat, stop, history: Vec::new(), context_tokens: 0, turns: 0 }
     }
 
@@ -82,9 +82,9 @@ impl Agent {
         let was_running = *self.seat.status.borrow() == Status::Running;
         self.leave().await;
         if was_running {
-            self.thread.cancelled(reason);
+            self.thread.cancel(reason);
         } else {
-            self.thread.completed();
+            self.thread.complete();
         }
     }
 
@@ -125,9 +125,9 @@ impl Agent {
             self.report(parent, &turn, &ended);
         }
         match &ended {
-            Ended::Said(_) => turn.completed(),
-            Ended::Failed(error) => turn.failed(format!("{error:#}")),
-            Ended::Stopped(reason) => turn.cancelled(reason),
+            Ended::Said(_) => turn.complete(),
+            Ended::Failed(error) => turn.fail(format!("{error:#}")),
+            Ended::Stopped(reason) => turn.cancel(reason),
         }
         if let Some(status) = ended.status() {
             self.seat.status.send_replace(status);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use otel_trace::{CellStatus, CodeCell, Json, Script as SourceOf};
+use otel_trace::{CellStatus, CodeCell, CodeCellMeta, Json};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -79,7 +79,7 @@ impl Desk {
         let By::Model(turn) = &asker.by else { return Err(anyhow!("a script can't run scripts")) };
         let id = self.setup.next_cell_id();
         self.screen.script(&id, &call.input);
-        let handle = turn.code_cell(SourceOf::new(&call.input).id(&id).call_id(&call.call_id));
+        let handle = turn.code_cell(CodeCellMeta::new(&call.input).id(&id).call_id(&call.call_id));
         let script = Script::start(&call.input, &tools::IN_SCRIPTS).context("could not start the script")?;
         let cell = Arc::new(Cell {
             id,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use otel_trace::{Json, Model, Turn, Window};
+use otel_trace::{Json, Model, Operation, Turn};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -44,11 +44,11 @@ impl Agent {
         let outcome = setup.client.compact(&request).instrument(compaction.span().clone()).await;
         match &outcome {
             Ok(replacement) => {
-                compaction.completed();
+                compaction.complete();
                 let checkpoint = json!({"input_history": self.history, "replacement_history": replacement});
                 compaction.installed(Json(&checkpoint));
             }
-            Err(failure) => compaction.failed(&failure.message),
+            Err(failure) => compaction.fail(&failure.message),
         }
         outcome
     }

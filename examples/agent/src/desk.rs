@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use otel_trace::event::TurnId;
-use otel_trace::{Call, CodeCell, Json, Tool, Turn, Window};
+use otel_trace::{CodeCell, Json, Operation, ToolCall, ToolCallMeta, Turn};
 use serde_json::json;
 use tracing::Instrument;
 
@@ -44,19 +44,19 @@ impl Desk {
         match self.run(call, asker, &tool).instrument(tool.span().clone()).await {
             Ok(answer) => {
                 asker.answered(&tool, &answer);
-                tool.completed();
+                tool.complete();
                 Ok(answer)
             }
             Err(error) => {
                 let error = format!("{error:#}");
                 self.screen.warning(&error);
-                tool.failed(&error);
+                tool.fail(&error);
                 Err(error)
             }
         }
     }
 
-    async fn run(&self, call: &FunctionCall, asker: &Asker, tool: &Tool) -> Result<Answer> {
+    async fn run(&self, call: &FunctionCall, asker: &Asker, tool: &ToolCall) -> Result<Answer> {
         if let Verdict::Block(reason) = self.setup.hook.review(call) {
             bail!(reason);
         }
@@ -75,15 +75,15 @@ impl Desk {
 }
 
 impl Asker {
-    fn start(&self, call: &FunctionCall) -> Tool {
-        let call = Call::new(&call.name).id(&call.call_id).arguments(&call.arguments);
+    fn start(&self, call: &FunctionCall) -> ToolCall {
+        let call = ToolCallMeta::new(&call.name).id(&call.call_id).arguments(&call.arguments);
         match &self.by {
-            By::Model(turn) => turn.tool(call),
-            By::Script(cell) => cell.tool(call),
+            By::Model(turn) => turn.tool_call(call),
+            By::Script(cell) => cell.tool_call(call),
         }
     }
 
-    fn answered(&self, tool: &Tool, answer: &Answer) {
+    fn answered(&self, tool: &ToolCall, answer: &Answer) {
         match &self.by {
             By::Model(_) => tool.output(&answer.text),
             By::Script(_) => tool.result(Json(&json!({"type": "code_mode_response", "value": answer.value}))),

@@ -1,7 +1,7 @@
 //! Asking the model: one request, in as many attempts as it takes, each recorded as a call of its own.
 
 use anyhow::{Error, Result, anyhow};
-use otel_trace::{Model, Turn, Window};
+use otel_trace::{Model, Operation, Turn};
 use serde_json::{Value, json};
 use tracing::Instrument;
 

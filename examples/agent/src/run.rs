@@ -10,7 +10,7 @@ use example_model_server::ModelServer;
 use otel_trace::bundle::Reader;
 use otel_trace::graph::{Snapshots, write_state_file};
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{Thread, ThreadMeta, Window};
+use otel_trace::{AgentThread, Operation, ThreadMeta};
 use uuid::Uuid;
 
 use crate::agent::{Agent, Ended};
@@ -54,7 +54,7 @@ pub(crate) async fn run(config: Config, stopper: Stopper, stop: Stop) -> Result<
     };
     let about = ThreadMeta::new().id(&me.thread_id).agent_path(&me.path).agent_name(&me.name).session_source("cli");
     let about = about.cwd(&project).model(&config.model, "openai");
-    let thread = Thread::start(about.approval_policy("never").sandbox_policy("danger-full-access"));
+    let thread = AgentThread::start(about.approval_policy("never").sandbox_policy("danger-full-access"));
     let bundle = thread.bundle().context("the run is not recorded")?;
 
     let setup = Arc::new(setup(&config, &endpoint, &scratch)?);
@@ -73,9 +73,9 @@ pub(crate) async fn run(config: Config, stopper: Stopper, stop: Stop) -> Result<
     let reason = if let Ended::Stopped(reason) = &ended { reason } else { "the run is over" };
     agent.leave_all(reason).await;
     match &ended {
-        Ended::Said(_) => thread.completed(),
-        Ended::Failed(error) => thread.failed(format!("{error:#}")),
-        Ended::Stopped(reason) => thread.cancelled(reason),
+        Ended::Said(_) => thread.complete(),
+        Ended::Failed(error) => thread.fail(format!("{error:#}")),
+        Ended::Stopped(reason) => thread.cancel(reason),
     }
 
     // 4. What happened, from the evidence alone, also where it went wrong.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use otel_trace::event::ToolCallId;
 use otel_trace::graph::{
-    CodeCell, Compaction, Edge, Graph, InferenceCall, Origin, Requester, Thread, ToolCall, Turn, Window,
+    CodeCell, Compaction, Edge, Execution, Graph, InferenceCall, Origin, Requester, Thread, ToolCall, Turn,
 };
 
 use index::Index;
@@ -55,7 +55,10 @@ impl<'a> Tree<'a> {
             Origin::Root => String::new(),
             Origin::Spawned { spawn_edge_id, .. } => self.index.spawned_by(spawn_edge_id),
         };
-        self.line("", &format!("thread {name} ({model}){spawned}  {}  {input} in, {output} out", how(&thread.window)));
+        self.line(
+            "",
+            &format!("thread {name} ({model}){spawned}  {}  {input} in, {output} out", how(&thread.execution)),
+        );
         let turns: Vec<_> = thread.turn_ids.iter().filter_map(|id| self.graph.turns.get(id)).collect();
         for (index, turn) in turns.iter().enumerate() {
             let (branch, below) = branches(index + 1 == turns.len());
@@ -66,7 +69,7 @@ impl<'a> Tree<'a> {
     fn turn(&mut self, turn: &'a Turn, branch: &str, below: &str) {
         let asked = turn.input_item_ids.last().and_then(|id| self.graph.item(*id));
         let asked = shorten(&asked.map(|item| label::words_of(&item.content.text())).unwrap_or_default());
-        self.line(branch, &format!("{}  {}  {asked:?}", turn.turn_id, how(&turn.window)));
+        self.line(branch, &format!("{}  {}  {asked:?}", turn.turn_id, how(&turn.execution)));
         let inside = self.inside(turn);
         for (index, what) in inside.iter().enumerate() {
             let (branch, inner) = branches(index + 1 == inside.len());
@@ -89,9 +92,9 @@ impl<'a> Tree<'a> {
         let tools = turn.tool_call_ids.iter().filter_map(|id| graph.tool_calls.get(id)).filter(lonely);
         let results = self.index.results_of(&turn.turn_id);
 
-        let calls = calls.map(|it| (it.window.started.at.unix_ms(), InTurn::Inference(it)));
+        let calls = calls.map(|it| (it.execution.started.at.unix_ms(), InTurn::Inference(it)));
         let compactions = compactions.map(|it| (it.installed_at, InTurn::Compaction(it)));
-        let tools = tools.map(|it| (it.window.started.at.unix_ms(), InTurn::Tool(it)));
+        let tools = tools.map(|it| (it.execution.started.at.unix_ms(), InTurn::Tool(it)));
         let results = results.map(|it| (it.started_at, InTurn::Result(it)));
         // What happens in the same millisecond: first the history is replaced, then it is asked with; a result is last.
         let mut inside: Vec<_> = compactions.chain(calls).chain(tools).chain(results).collect();
@@ -101,14 +104,14 @@ impl<'a> Tree<'a> {
 
     fn inference(&mut self, call: &'a InferenceCall, branch: &str, below: &str) {
         let number = self.index.number_of(call);
-        let mut line = format!("call {number}  {}", how(&call.window));
+        let mut line = format!("call {number}  {}", how(&call.execution));
         if let Some(usage) = call.usage {
             let (input, cached) = (usage.input_tokens, usage.cached_input_tokens);
             let (output, reasoning) = (usage.output_tokens, usage.reasoning_output_tokens);
             let _ = write!(line, "  {input} in ({cached} cached), {output} out ({reasoning} reasoning)");
         }
         if let Some(first) = call.first_token_at {
-            let _ = write!(line, "  first token {} ms", first.millis_since(call.window.started.at.unix_ms()));
+            let _ = write!(line, "  first token {} ms", first.millis_since(call.execution.started.at.unix_ms()));
         }
         if let Some(error) = &call.error {
             let _ = write!(line, "  {}", shorten(error));
@@ -133,8 +136,9 @@ impl<'a> Tree<'a> {
         let tools = call.tool_call_ids.iter().filter_map(|id| self.graph.tool_calls.get(id));
         let cells = self.graph.code_cells.iter();
         let cells = cells.filter(|cell| cell.source_item_id.is_some_and(|id| call.response_item_ids.contains(&id)));
-        let tools = tools.map(|tool| (tool.window.started.seq, Asked::Tool(tool)));
-        let mut asked: Vec<_> = tools.chain(cells.map(|cell| (cell.window.started.seq, Asked::Cell(cell)))).collect();
+        let tools = tools.map(|tool| (tool.execution.started.seq, Asked::Tool(tool)));
+        let mut asked: Vec<_> =
+            tools.chain(cells.map(|cell| (cell.execution.started.seq, Asked::Cell(cell)))).collect();
         asked.sort_by_key(|(seq, _)| *seq);
         asked.into_iter().map(|(_, what)| what).collect()
     }
@@ -155,9 +159,9 @@ fn branches(is_last: bool) -> (&'static str, &'static str) {
     if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") }
 }
 
-fn how(window: &Window) -> String {
-    let status = format!("{:?}", window.status).to_lowercase();
-    window.millis().map_or_else(|| status.clone(), |millis| format!("{status} in {millis} ms"))
+fn how(execution: &Execution) -> String {
+    let status = format!("{:?}", execution.status).to_lowercase();
+    execution.millis().map_or_else(|| status.clone(), |millis| format!("{status} in {millis} ms"))
 }
 
 fn shorten(text: &str) -> String {

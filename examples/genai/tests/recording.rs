@@ -39,7 +39,7 @@ fn name_of(tool: &ToolCall) -> &str {
 fn check_shape(graphs: &[Graph; 3], content: bool) {
     let [refused, quote, streamed] = graphs;
     let call = refused.inference_calls.iter().next().expect("a call");
-    assert_eq!((call.window.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("429")));
+    assert_eq!((call.execution.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("429")));
     for (graph, calls, tools) in [(refused, 1, 0), (quote, 4, 4), (streamed, 2, 1)] {
         assert_eq!((graph.threads.len(), graph.turns.len()), (1, 1));
         assert_eq!((graph.inference_calls.len(), graph.tool_calls.len()), (calls, tools));
@@ -54,11 +54,11 @@ fn check_shape(graphs: &[Graph; 3], content: bool) {
             (_, true) => ExecutionStatus::Completed,
             (_, false) => ExecutionStatus::Cancelled,
         };
-        assert_eq!(tool.window.status, expected, "{tool:?}");
+        assert_eq!(tool.execution.status, expected, "{tool:?}");
     }
     for call in quote.inference_calls.iter().chain(streamed.inference_calls.iter()) {
         assert_eq!((call.model.as_str(), call.provider_name.as_str()), ("gpt-5-mini", "openai"));
-        assert_eq!(call.window.status, ExecutionStatus::Completed);
+        assert_eq!(call.execution.status, ExecutionStatus::Completed);
         assert!(call.usage.is_some_and(|usage| usage.input_tokens > 0 && usage.output_tokens > 0));
     }
     // genai tells of the first piece of text, and the answer before was a call alone.

@@ -37,7 +37,7 @@ pub(crate) fn of(bundle: &Path) -> Result<String> {
         for call in graph.inference_calls.iter().filter(|call| call.thread_id == thread.thread_id) {
             let usage = call.usage.map(|usage| format!("  {} in, {} out", usage.input_tokens, usage.output_tokens));
             let error = call.error.as_ref().map(|error| format!("  {error}"));
-            let (model, status) = (&call.model, call.window.status.name());
+            let (model, status) = (&call.model, call.execution.status.name());
             let (usage, error) = (usage.unwrap_or_default(), error.unwrap_or_default());
             let _ = writeln!(report, "    {model}  {status}  {} items{usage}{error}", call.request_len());
             for tool in
@@ -63,7 +63,7 @@ fn spawned_by(graph: &Graph, edge: &otel_trace::event::EdgeId) -> String {
 fn line_of(tool: &ToolCall) -> String {
     let shown = if tool.output_item_ids.is_empty() { "" } else { "  seen by the model" };
     let error = tool.error.as_ref().map(|error| format!("  {error}")).unwrap_or_default();
-    format!("{}  {}{shown}{error}", name_of(tool), tool.window.status.name())
+    format!("{}  {}{shown}{error}", name_of(tool), tool.execution.status.name())
 }
 
 fn name_of(tool: &ToolCall) -> &str {

@@ -67,10 +67,10 @@ fn check_shape(runs: &Runs) {
     let Runs { refused, quote, streamed } = runs;
     for (graph, agents) in [(refused, 1), (quote, 2), (streamed, 1)] {
         assert_eq!((graph.threads.len(), graph.turns.len()), (agents, agents));
-        assert!(graph.threads.iter().all(|thread| thread.window.status == ExecutionStatus::Completed));
+        assert!(graph.threads.iter().all(|thread| thread.execution.status == ExecutionStatus::Completed));
     }
     let [call] = calls(refused, "desk")[..] else { panic!("one call was refused") };
-    assert_eq!(call.window.status, ExecutionStatus::Failed);
+    assert_eq!(call.execution.status, ExecutionStatus::Failed);
     let request_id = call.upstream_request_id.as_ref().map(|id| id.as_str()).unwrap_or_default();
     assert!(call.error.as_ref().is_some_and(|error| error.contains(request_id)), "{:?}", call.error);
 
@@ -80,7 +80,7 @@ fn check_shape(runs: &Runs) {
         let mut responses = BTreeSet::new();
         for call in calls {
             assert_eq!((call.model.as_str(), call.provider_name.as_str()), ("gpt-5-mini", "openai"));
-            assert_eq!(call.window.status, ExecutionStatus::Completed);
+            assert_eq!(call.execution.status, ExecutionStatus::Completed);
             assert!(call.usage.is_some_and(|usage| usage.input_tokens > 0 && usage.output_tokens > 0));
             responses.insert(call.response_id.as_ref().expect("a response").to_string());
         }
@@ -97,7 +97,7 @@ fn check_shape(runs: &Runs) {
     for tool in quote.tool_calls.iter().chain(streamed.tool_calls.iter()) {
         let failed = name_of(tool) == "voucher";
         let expected = if failed { ExecutionStatus::Failed } else { ExecutionStatus::Completed };
-        assert_eq!((tool.window.status, tool.error.is_some()), (expected, failed), "{}", name_of(tool));
+        assert_eq!((tool.execution.status, tool.error.is_some()), (expected, failed), "{}", name_of(tool));
     }
     spawned_by_its_tool(quote);
 }
@@ -137,7 +137,7 @@ fn check_conversation(runs: &Runs, instructions: usize) {
                 .find(|call| graph.snapshot(&call.inference_call_id).any(|item| item == output));
             let seen_by = seen_by.expect("who saw it");
             assert_eq!(seen_by.thread_id, tool.thread_id);
-            assert!(seen_by.window.started.seq > tool.window.started.seq);
+            assert!(seen_by.execution.started.seq > tool.execution.started.seq);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::line::{self, Place};
 use super::names::Kind;
-use super::spot::Spot;
+use super::secret_span::Spot;
 use super::{value, word};
 
 /// How far a value is looked at to tell whether it is a secret, in bytes: many names in a row may each have one.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::line;
-use super::spot::Spot;
+use super::secret_span::Spot;
 use super::word::starts_template;
 
 /// Credentials that begin alike.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::line::{self, Place};
 use super::names::Kind;
-use super::spot::Spot;
+use super::secret_span::Spot;
 use super::{value, word};
 
 /// Schemes behind which one word is the secret …

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::names::Kind;
 use super::salt::is_placeholder;
-use super::spot::{Level, Spot};
+use super::secret_span::{Level, Spot};
 use super::{header, line, word};
 
 /// Names whose values say what a secret is, not what it says: a tool's schema may have a parameter `password`.

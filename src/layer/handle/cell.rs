@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{Call, HANDLE_TARGET, Handle, Tool, window, within};
+use super::{HANDLE_TARGET, Handle, ToolCall, ToolCallMeta, operation, within};
 use crate::bundle::Body;
 use crate::event::{CellStatus, Timestamp};
-use crate::layer::window::{CellFacts, CellWindow};
-use crate::layer::windows::{Windows, Work};
+use crate::layer::operation::{CellFacts, CodeCellOperation};
+use crate::layer::operations::{ChildOperation, Operations};
 
 /// A code cell: a script that a model wrote and a runtime runs. Made by [`Turn::code_cell`](super::Turn::code_cell),
 /// before the script runs.
@@ -18,32 +18,32 @@ use crate::layer::windows::{Windows, Work};
 /// dropped without a response it was terminated.
 ///
 /// ```
-/// use otel_trace::{Call, CellStatus, Json, Script, Thread, ThreadMeta, Window};
+/// use otel_trace::{ToolCallMeta, CellStatus, Json, CodeCellMeta, AgentThread, ThreadMeta, Operation};
 /// use serde_json::json;
 ///
-/// let turn = Thread::start(ThreadMeta::new()).turn(None);
-/// let cell = turn.code_cell(Script::new("await tools.exec_command('cargo test')").id("1").call_id("call_1"));
-/// let nested = cell.tool(Call::new("exec_command"));
+/// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+/// let cell = turn.code_cell(CodeCellMeta::new("await tools.exec_command('cargo test')").id("1").call_id("call_1"));
+/// let nested = cell.tool_call(ToolCallMeta::new("exec_command"));
 /// cell.responded(CellStatus::Yielded, Json(&json!({ "response": { "Yielded": { "cell_id": "1" } } })));
 /// nested.output("ok");
-/// nested.completed();
+/// nested.complete();
 /// cell.ended(CellStatus::Completed, Json(&json!({ "response": { "Result": { "cell_id": "1" } } })));
 /// ```
 #[derive(Debug, Clone)]
 pub struct CodeCell(Handle);
 
-window!(CodeCell);
+operation!(CodeCell);
 
 /// What a code cell runs.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
-pub struct Script<'a> {
+pub struct CodeCellMeta<'a> {
     source: &'a str,
     id: Option<&'a str>,
     call_id: Option<&'a str>,
 }
 
-impl<'a> Script<'a> {
+impl<'a> CodeCellMeta<'a> {
     /// This source.
     pub fn new(source: &'a str) -> Self {
         Self { source, id: None, call_id: None }
@@ -66,7 +66,7 @@ impl<'a> Script<'a> {
 }
 
 impl CodeCell {
-    pub(super) fn start(turn: &Handle, script: Script<'_>) -> Self {
+    pub(super) fn start(turn: &Handle, script: CodeCellMeta<'_>) -> Self {
         let make = || {
             info_span!(
                 target: HANDLE_TARGET,
@@ -82,14 +82,14 @@ impl CodeCell {
         let span = within(turn.span(), make);
         Self(Handle::new(span, |state| {
             let Some(turn) = state.surroundings().turn else { return };
-            let cell = CellWindow::new(turn, script.facts(), state.live().clone());
-            state.open(Work::Cell(Arc::clone(&cell)).into());
+            let cell = CodeCellOperation::new(turn, script.facts(), state.live().clone());
+            state.open(ChildOperation::Cell(Arc::clone(&cell)).into());
             cell.start(Timestamp::now());
         }))
     }
 
-    fn each(&self, act: impl Fn(&Arc<CellWindow>)) {
-        self.0.each(Windows::cell, act);
+    fn each(&self, act: impl Fn(&Arc<CodeCellOperation>)) {
+        self.0.each(Operations::cell, act);
     }
 
     /// The call that brought the script returned, with a `tool_result` body: `Yielded` where the script runs on, else
@@ -104,7 +104,7 @@ impl CodeCell {
     }
 
     /// Starts a tool call that the script asks for. The call's id is that of the cell's runtime.
-    pub fn tool(&self, call: Call<'_>) -> Tool {
-        Tool::start(&self.0, call)
+    pub fn tool_call(&self, call: ToolCallMeta<'_>) -> ToolCall {
+        ToolCall::start(&self.0, call)
     }
 }

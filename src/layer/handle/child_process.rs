@@ -11,18 +11,18 @@ use crate::layer::span_state::SpanState;
 /// The environment variable that says which span a process is in, as W3C Trace Context writes it.
 pub(crate) const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";
 
-/// An agent that will run in a process of its own. Made by [`Window::child_process`](super::Window::child_process),
+/// An agent that will run in a process of its own. Made by [`Operation::child_process`](super::Window::child_process),
 /// once for each process.
 ///
 /// The process records a bundle of its own beside its parent's, if it has a recorder. The two bundles name each other,
 /// and `otel-trace reduce <root>` joins them.
 ///
 /// ```no_run
-/// use otel_trace::{Call, Thread, ThreadMeta, Window};
+/// use otel_trace::{ToolCallMeta, AgentThread, ThreadMeta, Operation};
 /// use std::process::Command;
 ///
-/// let turn = Thread::start(ThreadMeta::new()).turn(None);
-/// let tool = turn.tool(Call::new("ask_reviewer").id("call_1"));
+/// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+/// let tool = turn.tool_call(ToolCallMeta::new("ask_reviewer").id("call_1"));
 /// let output = Command::new("reviewer").envs(tool.child_process().env()).output()?;
 /// tool.output(&String::from_utf8_lossy(&output.stdout));
 /// # Ok::<(), std::io::Error>(())
@@ -45,7 +45,7 @@ impl ChildProcess {
     /// Of the first recorder that has the window.
     pub(super) fn of(states: &[Arc<SpanState>]) -> Self {
         let told = states.iter().find_map(|state| {
-            let parent = state.windows()?.child_process()?;
+            let parent = state.operations()?.child_process()?;
             Some(Told { root: state.recorder().root.clone(), parent })
         });
         let traceparent = states.iter().find_map(|state| state.live().as_ref()?.traceparent());
@@ -63,7 +63,7 @@ impl ChildProcess {
     }
 
     /// The value of `OTEL_TRACE_PARENT`, for a process that is told of it some other way:
-    /// [`Builder::parent`](crate::layer::Builder::parent).
+    /// [`RecorderBuilder::parent`](crate::layer::Builder::parent).
     pub fn parent(&self) -> Option<&str> {
         self.told.as_ref().map(|told| &*told.parent)
     }

@@ -4,34 +4,34 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, Model, window, within};
+use super::{HANDLE_TARGET, Handle, Model, operation, within};
 use crate::bundle::Body;
-use crate::layer::window::{CompactionName, CompactionWindow, InferenceFacts, install};
-use crate::layer::windows::{Windows, Work};
+use crate::layer::operation::{CompactionName, CompactionOperation, InferenceFacts, install};
+use crate::layer::operations::{ChildOperation, Operations};
 
 /// A request to make the history shorter. Made by [`Turn::compaction`](super::Turn::compaction).
 ///
 /// Dropped with a response it is completed, without one it failed.
 ///
 /// ```
-/// use otel_trace::{Json, Model, Thread, ThreadMeta, Window};
+/// use otel_trace::{Json, Model, AgentThread, ThreadMeta, Operation};
 /// use serde_json::json;
 ///
-/// let turn = Thread::start(ThreadMeta::new()).turn(None);
+/// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 /// let model = Model { name: "gpt-5-mini", provider: "openai" };
 /// let first = turn.compaction(model);
 /// first.request(Json(&json!({ "input": [] })));
-/// first.failed("503 Service Unavailable");
+/// first.fail("503 Service Unavailable");
 /// let second = first.again(model);
 /// second.request(Json(&json!({ "input": [] })));
 /// second.response(Json(&json!({ "output_items": [] })));
-/// second.completed();
+/// second.complete();
 /// second.installed(Json(&json!({ "input_history": [], "replacement_history": [] })));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Compaction(Handle);
 
-window!(Compaction);
+operation!(Compaction);
 
 impl Compaction {
     /// `parent` is the turn, or an earlier request of the same compaction.
@@ -52,10 +52,12 @@ impl Compaction {
         Self(Handle::new(span, |state| {
             let Some(turn) = state.surroundings().turn else { return };
             let earlier = parent.states().iter().find(|earlier| Arc::ptr_eq(earlier.recorder(), state.recorder()));
-            let earlier = earlier.and_then(|earlier| earlier.windows()?.compaction());
+            let earlier = earlier.and_then(|earlier| earlier.operations()?.compaction());
             let name = earlier.map_or_else(|| CompactionName::new(None), |earlier| Arc::clone(earlier.name()));
             let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
-            state.open(Work::Compaction(CompactionWindow::new(turn, name, facts, state.live().clone())).into());
+            state.open(
+                ChildOperation::Compaction(CompactionOperation::new(turn, name, facts, state.live().clone())).into(),
+            );
         }))
     }
 
@@ -64,8 +66,8 @@ impl Compaction {
         Self::open(&self.0, model)
     }
 
-    fn each(&self, act: impl Fn(&Arc<CompactionWindow>)) {
-        self.0.each(Windows::compaction, act);
+    fn each(&self, act: impl Fn(&Arc<CompactionOperation>)) {
+        self.0.each(Operations::compaction, act);
     }
 
     /// The request as it is about to be sent, a `compaction_request` body.

@@ -4,33 +4,33 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, window, within};
+use super::{HANDLE_TARGET, Handle, operation, within};
 use crate::bundle::Body;
 use crate::event::Usage;
-use crate::layer::window::{InferenceFacts, InferenceWindow};
-use crate::layer::windows::{Windows, Work};
+use crate::layer::operation::{InferenceFacts, InferenceOperation};
+use crate::layer::operations::{ChildOperation, Operations};
 
 /// One attempt to have a model answer. Made by [`Turn::inference`](super::Turn::inference).
 ///
 /// Dropped with a response it is completed, without one cancelled.
 ///
 /// ```
-/// use otel_trace::{Json, Model, Thread, ThreadMeta, Usage, Window};
+/// use otel_trace::{Json, Model, AgentThread, ThreadMeta, Usage, Operation};
 /// use serde_json::json;
 ///
-/// let turn = Thread::start(ThreadMeta::new()).turn(None);
+/// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 /// let inference = turn.inference(Model { name: "gpt-5-mini", provider: "openai" });
 /// inference.request(Json(&json!({ "input": [{ "role": "user", "content": "hi" }] })));
 /// inference.first_token();
 /// inference.usage(Usage { input_tokens: 9, output_tokens: 3, ..Usage::default() });
 /// inference.response_id("resp_1");
 /// inference.response(Json(&json!({ "output_items": [] })));
-/// inference.completed();
+/// inference.complete();
 /// ```
 #[derive(Debug, Clone)]
 pub struct Inference(Handle);
 
-window!(Inference);
+operation!(Inference);
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy)]
@@ -67,13 +67,13 @@ impl Inference {
         Self(Handle::new(span, |state| {
             let Some(turn) = state.surroundings().turn else { return };
             let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
-            let inference = InferenceWindow::new(turn, state.opened_at(), facts, state.live().clone());
-            state.open(Work::Inference(inference).into());
+            let inference = InferenceOperation::new(turn, state.opened_at(), facts, state.live().clone());
+            state.open(ChildOperation::Inference(inference).into());
         }))
     }
 
-    fn each(&self, act: impl Fn(&Arc<InferenceWindow>)) {
-        self.0.each(Windows::inference, act);
+    fn each(&self, act: impl Fn(&Arc<InferenceOperation>)) {
+        self.0.each(Operations::inference, act);
     }
 
     /// The request as it is about to be sent, an `inference_request` body. Starts the call.

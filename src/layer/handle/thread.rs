@@ -7,31 +7,31 @@ use std::sync::Arc;
 use serde::Serialize;
 use tracing::{Span, info_span};
 
-use super::{HANDLE_TARGET, Handle, Turn, window, within};
+use super::{HANDLE_TARGET, Handle, Turn, operation, within};
 use crate::bundle::Body;
 use crate::event::{RawJson, Timestamp, ToolCallId, TurnId};
+use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
+use crate::layer::operations::{Enclosing, Operations};
 use crate::layer::span_state::SpanState;
-use crate::layer::window::{SessionMetadata, ThreadFacts, ThreadWindow};
-use crate::layer::windows::{Surroundings, Windows};
 
 /// One agent's conversation. Opened inside another thread's span it is that thread's child, in the same bundle;
 /// otherwise it makes a bundle of its own, which ends with it.
 ///
 /// ```
-/// use otel_trace::{Json, Thread, ThreadMeta, Window};
+/// use otel_trace::{Json, AgentThread, ThreadMeta, Operation};
 /// use serde_json::json;
 ///
-/// let thread = Thread::start(ThreadMeta::new().agent_name("coder").cwd("/repo").model("gpt-5-mini", "openai"));
+/// let thread = AgentThread::start(ThreadMeta::new().agent_name("coder").cwd("/repo").model("gpt-5-mini", "openai"));
 /// let turn = thread.turn(Some("turn-1".into()));
 /// thread.protocol_event("warning", Json(&json!({ "message": "the context is nearly full" })));
 /// thread.other("feedback", "the user liked it", &json!({ "stars": 5 }));
-/// turn.completed();
-/// thread.completed();
+/// turn.complete();
+/// thread.complete();
 /// ```
 #[derive(Debug, Clone)]
-pub struct Thread(Handle);
+pub struct AgentThread(Handle);
 
-window!(Thread);
+operation!(AgentThread);
 
 /// What a program says of a thread. Nothing is required.
 #[derive(Debug, Clone, Copy, Default)]
@@ -142,7 +142,7 @@ impl<'a> ThreadMeta<'a> {
     }
 }
 
-impl Thread {
+impl AgentThread {
     /// Starts a thread in the current span.
     pub fn start(meta: ThreadMeta<'_>) -> Self {
         let span = info_span!(
@@ -170,7 +170,7 @@ impl Thread {
 
     /// The directory of the bundle that this thread is recorded in; of the first, where several recorders do.
     pub fn bundle(&self) -> Option<PathBuf> {
-        let threads = self.0.states().iter().filter_map(|state| state.windows()?.thread.as_ref());
+        let threads = self.0.states().iter().filter_map(|state| state.operations()?.thread.as_ref());
         threads.filter_map(|thread| thread.bundle()).next()
     }
 
@@ -189,8 +189,8 @@ impl Thread {
         self.each(|thread| thread.other(kind, summary, metadata.clone()));
     }
 
-    fn each(&self, act: impl Fn(&Arc<ThreadWindow>)) {
-        self.0.each(|windows| windows.thread.as_ref(), act);
+    fn each(&self, act: impl Fn(&Arc<ThreadOperation>)) {
+        self.0.each(|operations| operations.thread.as_ref(), act);
     }
 
     /// Starts a turn of this thread, with this id if one is given.
@@ -200,9 +200,9 @@ impl Thread {
 }
 
 fn open(state: &SpanState, meta: ThreadMeta<'_>) {
-    let Surroundings { thread: parent, tool, .. } = state.surroundings();
+    let Enclosing { thread: parent, tool, .. } = state.surroundings();
     let facts = meta.facts(tool.and_then(|tool| tool.id().cloned()));
-    let thread = ThreadWindow::new(Arc::clone(state.recorder()), parent, facts, state.live().clone());
-    state.open(Windows { thread: Some(Arc::clone(&thread)), ..Windows::default() });
+    let thread = ThreadOperation::new(Arc::clone(state.recorder()), parent, facts, state.live().clone());
+    state.open(Operations { thread: Some(Arc::clone(&thread)), ..Operations::default() });
     thread.start(Timestamp::now());
 }

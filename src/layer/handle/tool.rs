@@ -4,47 +4,47 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, Thread, ThreadMeta, window, within};
+use super::{AgentThread, HANDLE_TARGET, Handle, ThreadMeta, operation, within};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
+use crate::layer::operation::{CodeCellOperation, ToolCallOperation, ToolFacts};
+use crate::layer::operations::{ChildOperation, Enclosing, Operations};
 use crate::layer::tool_name::tool_name;
-use crate::layer::window::{CellWindow, ToolFacts, ToolWindow};
-use crate::layer::windows::{Surroundings, Windows, Work};
 
 /// A tool call. Made by [`Turn::tool`](super::Turn::tool).
 ///
 /// Dropped with a result it is completed, without one cancelled.
 ///
 /// ```
-/// use otel_trace::{Call, Json, Thread, ThreadMeta, Window};
+/// use otel_trace::{ToolCallMeta, Json, AgentThread, ThreadMeta, Operation};
 /// use serde_json::json;
 ///
-/// let turn = Thread::start(ThreadMeta::new()).turn(None);
-/// let tool = turn.tool(Call::new("spawn_agent").id("call_1").arguments(r#"{"task":"look"}"#));
+/// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+/// let tool = turn.tool_call(ToolCallMeta::new("spawn_agent").id("call_1").arguments(r#"{"task":"look"}"#));
 /// // An agent that the call spawns: in the same bundle, with this thread as its parent.
 /// let child = tool.spawn_thread(ThreadMeta::new().task_name("look"));
 /// let work = child.turn(None);
 /// work.agent_result("nothing there", Json(&json!({ "status": { "completed": "nothing there" } })));
-/// work.completed();
+/// work.complete();
 /// tool.output("nothing there");
-/// tool.completed();
+/// tool.complete();
 /// ```
 #[derive(Debug, Clone)]
-pub struct Tool(Handle);
+pub struct ToolCall(Handle);
 
-window!(Tool);
+operation!(ToolCall);
 
 /// What is called.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Call<'a> {
+pub struct ToolCallMeta<'a> {
     name: &'a str,
     id: Option<&'a str>,
     arguments: Option<&'a str>,
     kind: Option<ToolKind>,
 }
 
-impl<'a> Call<'a> {
+impl<'a> ToolCallMeta<'a> {
     /// A call of this tool, `gen_ai.tool.name`.
     pub fn new(name: &'a str) -> Self {
         Self { name, id: None, arguments: None, kind: None }
@@ -65,7 +65,7 @@ impl<'a> Call<'a> {
         Self { kind: Some(kind), ..self }
     }
 
-    fn facts(&self, cell: Option<Arc<CellWindow>>) -> ToolFacts {
+    fn facts(&self, cell: Option<Arc<CodeCellOperation>>) -> ToolFacts {
         ToolFacts {
             name: tool_name(self.name),
             call_id: self.id.map(CallId::from),
@@ -76,9 +76,9 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Tool {
+impl ToolCall {
     /// `parent` is the turn, or the code cell that asks.
-    pub(super) fn start(parent: &Handle, call: Call<'_>) -> Self {
+    pub(super) fn start(parent: &Handle, call: ToolCallMeta<'_>) -> Self {
         let make = || {
             info_span!(
                 target: HANDLE_TARGET,
@@ -95,15 +95,15 @@ impl Tool {
         };
         let span = within(parent.span(), make);
         Self(Handle::new(span, |state| {
-            let Surroundings { turn: Some(turn), cell, .. } = state.surroundings() else { return };
-            let tool = ToolWindow::new(turn, call.facts(cell), state.live().clone());
-            state.open(Work::Tool(Arc::clone(&tool)).into());
+            let Enclosing { turn: Some(turn), cell, .. } = state.surroundings() else { return };
+            let tool = ToolCallOperation::new(turn, call.facts(cell), state.live().clone());
+            state.open(ChildOperation::Tool(Arc::clone(&tool)).into());
             tool.start(Timestamp::now());
         }))
     }
 
-    fn each(&self, act: impl Fn(&Arc<ToolWindow>)) {
-        self.0.each(Windows::tool, act);
+    fn each(&self, act: impl Fn(&Arc<ToolCallOperation>)) {
+        self.0.each(Operations::tool, act);
     }
 
     /// The runtime begins to run the tool, a `tool_runtime_event` body.
@@ -132,7 +132,7 @@ impl Tool {
     }
 
     /// Starts a thread that this call spawns: in the same bundle, with this thread as its parent.
-    pub fn spawn_thread(&self, meta: ThreadMeta<'_>) -> Thread {
-        Thread::start_under(self.0.span(), meta)
+    pub fn spawn_thread(&self, meta: ThreadMeta<'_>) -> AgentThread {
+        AgentThread::start_under(self.0.span(), meta)
     }
 }

@@ -4,32 +4,35 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{Call, CodeCell, Compaction, HANDLE_TARGET, Handle, Inference, Model, Script, Tool, window, within};
+use super::{
+    CodeCell, CodeCellMeta, Compaction, HANDLE_TARGET, Handle, Inference, Model, ToolCall, ToolCallMeta, operation,
+    within,
+};
 use crate::bundle::Body;
 use crate::event::{Timestamp, TurnId};
-use crate::layer::window::{CompactionName, TurnWindow, install};
-use crate::layer::windows::Windows;
+use crate::layer::operation::{CompactionName, TurnOperation, install};
+use crate::layer::operations::Operations;
 
-/// A turn of a thread, from the user's message to the agent's answer. Made by [`Thread::turn`](super::Thread::turn).
+/// A turn of a thread, from the user's message to the agent's answer. Made by [`AgentThread::turn`](super::Thread::turn).
 ///
 /// ```
-/// use otel_trace::{Call, Model, Thread, ThreadMeta, Window};
+/// use otel_trace::{ToolCallMeta, Model, AgentThread, ThreadMeta, Operation};
 /// use tracing::Instrument;
 ///
 /// async fn answer(prompt: &str) {
-///     let turn = Thread::start(ThreadMeta::new()).turn(None);
+///     let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 ///     let work = async {
 ///         // … what opens a span in here finds the turn …
 ///     };
 ///     work.instrument(turn.span().clone()).await;
-///     turn.completed();
+///     turn.complete();
 /// }
 /// # drop(answer("hi"));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Turn(Handle);
 
-window!(Turn);
+operation!(Turn);
 
 impl Turn {
     pub(super) fn start(thread: &Handle, id: Option<TurnId>) -> Self {
@@ -47,8 +50,8 @@ impl Turn {
         let span = within(thread.span(), make);
         Self(Handle::new(span, |state| {
             let Some(thread) = state.surroundings().thread else { return };
-            let turn = TurnWindow::new(thread, id.as_ref().map(|id| id.as_str().to_owned()), state.live().clone());
-            state.open(Windows { turn: Some(Arc::clone(&turn)), ..Windows::default() });
+            let turn = TurnOperation::new(thread, id.as_ref().map(|id| id.as_str().to_owned()), state.live().clone());
+            state.open(Operations { turn: Some(Arc::clone(&turn)), ..Operations::default() });
             turn.start(Timestamp::now());
         }))
     }
@@ -60,12 +63,12 @@ impl Turn {
     }
 
     /// Starts a tool call.
-    pub fn tool(&self, call: Call<'_>) -> Tool {
-        Tool::start(&self.0, call)
+    pub fn tool_call(&self, call: ToolCallMeta<'_>) -> ToolCall {
+        ToolCall::start(&self.0, call)
     }
 
     /// Starts a code cell, before its script runs.
-    pub fn code_cell(&self, script: Script<'_>) -> CodeCell {
+    pub fn code_cell(&self, script: CodeCellMeta<'_>) -> CodeCell {
         CodeCell::start(&self.0, script)
     }
 
@@ -84,7 +87,7 @@ impl Turn {
         self.each(|turn| turn.agent_result(message, &body));
     }
 
-    fn each(&self, act: impl Fn(&Arc<TurnWindow>)) {
-        self.0.each(|windows| windows.turn.as_ref(), act);
+    fn each(&self, act: impl Fn(&Arc<TurnOperation>)) {
+        self.0.each(|operations| operations.turn.as_ref(), act);
     }
 }

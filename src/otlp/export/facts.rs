@@ -34,7 +34,7 @@ impl Bodies<'_> {
             object_id: object.id().into(),
             thread_id: object.thread_id().clone(),
             turn_id: object.turn_id().cloned(),
-            status: object.window().status,
+            status: object.execution().status,
             error: error(object).map(str::to_owned),
             payload_ids: payload_ids(object),
             what: self.what(object),
@@ -54,7 +54,7 @@ impl Bodies<'_> {
 
     fn inference(&self, call: &InferenceCall) -> InferenceFacts {
         let response = call.raw_response_payload_id.as_ref();
-        let first_token = call.first_token_at.map(|at| at.millis_since(call.window.started.at.unix_ms()));
+        let first_token = call.first_token_at.map(|at| at.millis_since(call.execution.started.at.unix_ms()));
         InferenceFacts {
             model: call.model.clone(),
             provider: call.provider_name.clone(),

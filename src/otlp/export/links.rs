@@ -76,7 +76,7 @@ fn calls_of_threads<'g>(placement: &Placement<'g>) -> HashMap<&'g ThreadId, Vec<
     let mut calls = HashMap::<_, Vec<_>>::new();
     for (object, place) in placement.objects.iter().zip(0..) {
         if let Object::Inference(call) = object {
-            calls.entry(&call.thread_id).or_default().push((call.window.started.seq, place));
+            calls.entry(&call.thread_id).or_default().push((call.execution.started.seq, place));
         }
     }
     calls

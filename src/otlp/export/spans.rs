@@ -82,15 +82,15 @@ impl<'a> Spans<'a> {
             facts.turn_id = Some(turn.turn_id.clone());
         }
         let Described { name, kind, status, attributes } = describe(&facts, mapping);
-        let window = object.window();
-        let ended = window.ended.map_or(self.last_at, |ended| ended.at).max(window.started.at);
+        let execution = object.execution();
+        let ended = execution.ended.map_or(self.last_at, |ended| ended.at).max(execution.started.at);
         let span = SpanData {
             span_context: SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, false, TraceState::default()),
             parent_span_id: self.placement.parent(place).unwrap_or(SpanId::INVALID),
             parent_span_is_remote: false,
             span_kind: kind,
             name: name.into(),
-            start_time: time(window.started.at),
+            start_time: time(execution.started.at),
             end_time: time(ended),
             attributes,
             dropped_attributes_count: 0,
@@ -114,9 +114,9 @@ fn name(bundle: &Path) -> Option<Arc<str>> {
 fn last_at(graph: &Graph, objects: &[Object<'_>]) -> Timestamp {
     let wall = Duration::from_millis(graph.totals.wall_ms);
     let rollout = [graph.started_at, graph.started_at.after(wall)].map(Timestamp::from);
-    let moments = objects.iter().map(|object| object.window());
-    let of_objects =
-        moments.map(|window| window.ended.map_or(window.started.at, |ended| ended.at.max(window.started.at)));
+    let moments = objects.iter().map(|object| object.execution());
+    let of_objects = moments
+        .map(|execution| execution.ended.map_or(execution.started.at, |ended| ended.at.max(execution.started.at)));
     rollout.into_iter().chain(of_objects).max().unwrap_or_else(|| graph.started_at.into())
 }
 

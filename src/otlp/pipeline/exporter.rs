@@ -7,7 +7,7 @@ use super::OtlpError;
 use super::builder::delivery;
 use super::connection::Said;
 use super::delivery::{Delivered, Delivery, Pace};
-use super::quiet::quietly;
+use super::suppress::quietly;
 use super::variables::Variables;
 
 /// Exports spans in the calling thread: no queue, no thread, no tracer.

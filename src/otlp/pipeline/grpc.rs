@@ -1,6 +1,6 @@
 //! Messages over gRPC.
 
-mod overheard;
+mod grpc_log_capture;
 mod runtime;
 
 use std::error::Error;
@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tracing::dispatcher;
 
-use self::overheard::Overheard;
+use self::grpc_log_capture::Overheard;
 use self::runtime::Runtime;
 use super::OtlpError;
 use super::blocking::wait_for;

@@ -11,9 +11,9 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::OtlpError;
 use super::delivery::Delivered;
-use super::outlet::Outlet;
 use super::queue::{Queue, TimedOut};
-use super::quiet::quietly;
+use super::span_sink::Outlet;
+use super::suppress::quietly;
 
 /// Puts the spans into a queue, which a thread of its own empties.
 ///

@@ -18,7 +18,7 @@ use super::connection::Connection;
 #[cfg(feature = "otlp-grpc")]
 use super::grpc::Grpc;
 use super::http::Http;
-use super::quiet::quietly;
+use super::suppress::quietly;
 use super::{Compression, OtlpError, Protocol};
 
 /// Sends spans. It blocks, at most for the timeout of the connection, and needs no runtime around it.

@@ -70,7 +70,7 @@ fn of_spawned(at: &At<ThreadFact>, tools: &Tools) -> Option<Claim> {
         to_thread: false,
         place: Place::from(at),
         seq: at.when.seq,
-        started_at: tool.window.started.at.unix_ms(),
+        started_at: tool.execution.started.at.unix_ms(),
         ended_at: None,
         payload: event.metadata_payload.as_ref().map(|body| body.raw_payload_id.clone()),
     })
@@ -104,7 +104,7 @@ fn of_tool(
         to_thread,
         place: Place::from(at),
         seq: at.when.seq,
-        started_at: tool.window.started.at.unix_ms(),
+        started_at: tool.execution.started.at.unix_ms(),
         ended_at,
         payload: Some(payload.clone()),
     })

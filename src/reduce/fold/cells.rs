@@ -8,7 +8,7 @@ use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, ExecutionStatus, RawPayloadId,
     RuntimeCellId, Seq, ThreadId, TurnId,
 };
-use crate::graph::{CellId, Code, CodeCell, Evidence, LiveSpan, Table, Window};
+use crate::graph::{CellId, Code, CodeCell, Evidence, Execution, LiveSpan, Table};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, CellFact};
 
@@ -59,9 +59,9 @@ fn ended_by_turn(lives: &Lives, turn: &TurnId) -> Option<(End, CellStatus)> {
 /// Ends a cell with its turn, and says how its runtime status then stands.
 fn settle(cell: &mut CodeCell, by_turn: Option<(End, CellStatus)>) -> Option<CellStatus> {
     let (end, status) = by_turn?;
-    let ran = cell.window.ended.is_none();
-    cell.window.settle(Some(end));
-    (ran && cell.window.ended.is_some()).then_some(status)
+    let ran = cell.execution.ended.is_none();
+    cell.execution.settle(Some(end));
+    (ran && cell.execution.ended.is_some()).then_some(status)
 }
 
 impl Cells {
@@ -104,7 +104,7 @@ impl Cells {
             source_item_id: None,
             output_item_ids: Vec::new(),
             runtime_cell_id: Some(runtime_cell_id.clone()),
-            window: Window::open(at.when),
+            execution: Execution::open(at.when),
             runtime_status: CellStatus::Starting,
             initial_response_at: None,
             initial_response_seq: None,
@@ -142,7 +142,7 @@ impl Cells {
             problems.add(at, Code::UnknownObject, message, payload);
             return None;
         };
-        problems.use_before_start(at, row.window.started.seq, Code::UnknownObject, &format!("code cell {cell}"));
+        problems.use_before_start(at, row.execution.started.seq, Code::UnknownObject, &format!("code cell {cell}"));
         row.evidence.add(at.when.seq, payload.cloned());
         row.span.learn(at.context.span.as_ref());
         let by_turn = ended_by_turn(lives, &row.turn_id).filter(|(end, _)| end.when.seq < at.when.seq);
@@ -156,7 +156,7 @@ impl Cells {
         let CodeCellInitialResponse { runtime_cell_id, status, response_payload } = event;
         let payload = response_payload.as_ref().map(|body| &body.raw_payload_id);
         let Some(cell) = self.known(at, runtime_cell_id, payload, lives, problems) else { return };
-        if cell.initial_response_seq.is_some() || cell.window.ended.is_some() {
+        if cell.initial_response_seq.is_some() || cell.execution.ended.is_some() {
             let message = format!("code cell {runtime_cell_id} answers after its first answer or its end; that stands");
             problems.add(at, Code::LateEnd, message, payload);
             return;
@@ -173,7 +173,7 @@ impl Cells {
         let CodeCellEnded { runtime_cell_id, status, response_payload } = event;
         let payload = response_payload.as_ref().map(|body| &body.raw_payload_id);
         let Some(cell) = self.known(at, runtime_cell_id, payload, lives, problems) else { return };
-        if let Err(Late) = cell.window.end(End { when: at.when, status: (*status).into() }, None) {
+        if let Err(Late) = cell.execution.end(End { when: at.when, status: (*status).into() }, None) {
             let message = format!("code cell {runtime_cell_id} ends after its end; the first end stands");
             problems.add(at, Code::LateEnd, message, payload);
             return;

@@ -6,7 +6,7 @@ use crate::event::{
     CompactionId, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId, CompactionRequestStarted,
     ExecutionStatus, RawPayloadId,
 };
-use crate::graph::{Code, CompactionRequest, Evidence, LiveSpan, Table, Window};
+use crate::graph::{Code, CompactionRequest, Evidence, Execution, LiveSpan, Table};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, CompactionRequestFact};
 
@@ -80,7 +80,7 @@ fn start(
         compaction_id: compaction_id.clone(),
         thread_id: thread_id.clone(),
         turn_id: turn_id.clone(),
-        window: Window::open(at.when),
+        execution: Execution::open(at.when),
         model: model.clone(),
         provider_name: provider_name.clone(),
         raw_request_payload_id: payload.clone(),
@@ -110,11 +110,11 @@ fn end(
         problems.add(at, Code::UnknownObject, message, answer.payload);
         return;
     };
-    problems.use_before_start(at, request.window.started.seq, Code::UnknownObject, &what);
+    problems.use_before_start(at, request.execution.started.seq, Code::UnknownObject, &what);
     request.evidence.add(at.when.seq, answer.payload.cloned());
     request.span.learn(at.context.span.as_ref());
     let status = if answer.error.is_some() { ExecutionStatus::Failed } else { ExecutionStatus::Completed };
-    match request.window.end(End { when: at.when, status }, None) {
+    match request.execution.end(End { when: at.when, status }, None) {
         Ok(()) => {
             request.raw_response_payload_id = answer.payload.cloned();
             request.error = answer.error.cloned();

@@ -9,7 +9,7 @@ use super::lives::Lives;
 use super::owners::Owners;
 use crate::event::{CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId};
 use crate::graph::{
-    Code, Compaction, Evidence, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table, Window,
+    Code, Compaction, Evidence, Execution, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table,
 };
 use crate::reduce::decode::{
     At, Body, ConversationFact, Ending, InferenceEnd, Readings, Request, RequestItems, ResponseBody, ResponseItems,
@@ -77,7 +77,7 @@ pub(in crate::reduce) fn talk(
         }
     }
     for call in fold.calls.iter_mut() {
-        call.window.settle(ended_by_turn(lives, &call.turn_id));
+        call.execution.settle(ended_by_turn(lives, &call.turn_id));
     }
     work.conversation_steps += fold.conversation.work();
     let Fold { calls, compactions, conversation, introduced, unheard, .. } = fold;
@@ -141,7 +141,7 @@ fn open_call(
         inference_call_id: inference_call_id.clone(),
         thread_id: thread_id.clone(),
         turn_id: turn_id.clone(),
-        window: Window::open(at.when),
+        execution: Execution::open(at.when),
         model: model.clone(),
         provider_name: provider_name.clone(),
         upstream_request_id: None,
@@ -240,7 +240,7 @@ impl Fold<'_> {
             return;
         };
         let what = format!("inference call {inference_call_id}");
-        problems.use_before_start(at, call.window.started.seq, Code::UnknownObject, &what);
+        problems.use_before_start(at, call.execution.started.seq, Code::UnknownObject, &what);
         call.evidence.add(at.when.seq, payload.cloned());
         call.span.learn(at.context.span.as_ref());
         let (status, error) = match how {
@@ -249,7 +249,7 @@ impl Fold<'_> {
             Ending::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
         };
         let surroundings = ended_by_turn(self.lives, &call.turn_id);
-        match call.window.end(End { when: at.when, status }, surroundings) {
+        match call.execution.end(End { when: at.when, status }, surroundings) {
             Ok(()) => {
                 call.error = error.cloned();
                 call.first_token_at = *first_token_at;

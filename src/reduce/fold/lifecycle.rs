@@ -1,7 +1,7 @@
 //! How every window opens and closes.
 
 use crate::event::ExecutionStatus;
-use crate::graph::{Moment, Window};
+use crate::graph::{Execution, Moment};
 
 /// An end, a window's own or that of what it ran in.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +14,7 @@ pub(super) struct End {
 #[derive(Debug)]
 pub(super) struct Late;
 
-impl Window {
+impl Execution {
     /// A window that begins here.
     pub(in crate::reduce) fn open(when: Moment) -> Self {
         Self { started: when, ended: None, status: ExecutionStatus::Running }

@@ -59,6 +59,6 @@ impl Lives {
     /// The end of a turn, where one was seen.
     pub(super) fn turn_end(&self, turn: &TurnId) -> Option<End> {
         let turn = self.turns.get(turn)?;
-        Some(End { when: turn.window.ended?, status: turn.window.status })
+        Some(End { when: turn.execution.ended?, status: turn.execution.status })
     }
 }

@@ -39,7 +39,7 @@ fn process(at: At<ProcessSpawned>, lives: &Lives, tools: &Tools, problems: &mut 
     }
     if let Some(tool) = tool {
         let what = format!("tool call {}", tool.tool_call_id);
-        problems.use_before_start(&at, tool.window.started.seq, Code::UnknownObject, &what);
+        problems.use_before_start(&at, tool.execution.started.seq, Code::UnknownObject, &what);
     }
     let of_tool = || tool.map(|tool| tool.thread_id.clone());
     let Some(thread_id) = lives.thread_of(&at).or_else(of_tool) else {

@@ -7,7 +7,7 @@ use super::owners::{Owners, TAKEN};
 use super::tools::Tools;
 use crate::event::{ExecutionStatus, RawPayloadId, ToolCallId, ToolKind};
 use crate::graph::{
-    Code, Evidence, OperationId, OperationKind, TerminalOperation, TerminalRequest, TerminalResult, Window,
+    Code, Evidence, Execution, OperationId, OperationKind, TerminalOperation, TerminalRequest, TerminalResult,
 };
 use crate::reduce::Problems;
 use crate::reduce::decode::{Arguments, At, Body, Command, Invocation, Runtime, ToolAnswer, ToolFact};
@@ -104,7 +104,7 @@ impl Operations {
             terminal_id: None,
             tool_call_id: tool.clone(),
             kind,
-            window: Window::open(at.when),
+            execution: Execution::open(at.when),
             request,
             result: None,
             model_observations: Vec::new(),
@@ -238,7 +238,7 @@ impl Operations {
     ) {
         let Some(&place) = self.by_tool.get(tool) else { return };
         let Some((call, row)) = tools.calls.get(tool).zip(self.rows.get(place)) else { return };
-        if row.window.ended.is_some() || call.window.ended != Some(at.when) {
+        if row.execution.ended.is_some() || call.execution.ended != Some(at.when) {
             return;
         }
         let result = match (row.kind, answer) {
@@ -258,7 +258,7 @@ impl Operations {
             (OperationKind::WriteStdin, ToolAnswer::Stdin(Err(_)) | ToolAnswer::Any(_) | ToolAnswer::None)
             | (OperationKind::ExecCommand, ToolAnswer::Stdin(_) | ToolAnswer::Any(_) | ToolAnswer::None) => None,
         };
-        self.close(at, place, call.window.status, payload, result, problems);
+        self.close(at, place, call.execution.status, payload, result, problems);
     }
 
     fn close(
@@ -272,7 +272,7 @@ impl Operations {
     ) {
         let Some(row) = self.rows.get_mut(place) else { return };
         row.evidence.add(at.when.seq, payload.cloned());
-        match row.window.end(End { when: at.when, status }, None) {
+        match row.execution.end(End { when: at.when, status }, None) {
             Ok(()) => {
                 row.raw_payload_ids.extend(payload.cloned());
                 row.result = result;

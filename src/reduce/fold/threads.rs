@@ -2,7 +2,7 @@
 
 use super::lifecycle::{End, Late};
 use crate::event::{AgentPath, ThreadEnded, ThreadId, ThreadStarted};
-use crate::graph::{Code, Evidence, LiveSpan, Moment, Origin, Table, Thread, Totals, Window, spawn_edge};
+use crate::graph::{Code, Evidence, Execution, LiveSpan, Moment, Origin, Table, Thread, Totals, spawn_edge};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, Body, Mention, Mentions, SessionMetadata, SpawnedBy, ThreadFact};
 use crate::reduce::problems::Place;
@@ -67,7 +67,7 @@ fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan)
         agent_path,
         nickname: None,
         origin: Origin::Root,
-        window: Window::open(when),
+        execution: Execution::open(when),
         default_model: None,
         item_ids: Vec::new(),
         totals: Totals::default(),
@@ -115,7 +115,7 @@ fn with_implied(
     for Mention { named, when, line } in &mentions.threads {
         let place = Place { seq: Some(when.seq), line: *line, after: None };
         if let Some(thread) = started.get(named) {
-            let seq = thread.window.started.seq;
+            let seq = thread.execution.started.seq;
             problems.use_before_start(place, seq, Code::ImpliedStart, &format!("thread {named}"));
         } else {
             let message = format!("the start of thread {named} was not seen; it starts here, where it is named first");
@@ -124,7 +124,7 @@ fn with_implied(
         }
     }
     all.extend(started.into_rows());
-    all.sort_by_key(|thread| thread.window.started.seq);
+    all.sort_by_key(|thread| thread.execution.started.seq);
     let mut threads = Table::default();
     for thread in all {
         threads.add(thread.thread_id.clone(), thread);
@@ -137,7 +137,7 @@ fn end(threads: &mut Table<ThreadId, Thread>, at: &At<ThreadFact>, event: &Threa
     let Some(thread) = threads.get_mut(thread_id) else { return };
     thread.evidence.add(at.when.seq, None);
     thread.span.learn(at.context.span.as_ref());
-    match thread.window.end(End { when: at.when, status: (*status).into() }, None) {
+    match thread.execution.end(End { when: at.when, status: (*status).into() }, None) {
         Ok(()) => thread.error.clone_from(error),
         Err(Late) => {
             let message = format!("thread {thread_id} ends a second time; the first end stands");

@@ -9,7 +9,7 @@ use crate::event::{
     ToolCallRuntimeStarted, ToolCallStarted,
 };
 use crate::event::{RawPayloadId, Requester as Asked, ToolKind, ToolSummary};
-use crate::graph::{Code, Evidence, LiveSpan, Requester, Table, ToolCall, Window};
+use crate::graph::{Code, Evidence, Execution, LiveSpan, Requester, Table, ToolCall};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, Body, Invocation, ToolAnswer, ToolFact};
 use crate::reduce::problems::Place;
@@ -111,7 +111,7 @@ impl Tools {
             code_mode_runtime_tool_id: code_mode_runtime_tool_id.clone(),
             thread_id,
             turn_id,
-            window: Window::open(at.when),
+            execution: Execution::open(at.when),
             requester: Requester::Model,
             kind: kind.clone(),
             call_item_ids: Vec::new(),
@@ -159,7 +159,7 @@ impl Tools {
         let ToolCallEnded { tool_call_id, status, result_payload, error } = event;
         let payload = result_payload.as_ref().map(|body| &body.raw_payload_id);
         let Some(call) = self.known(at, tool_call_id, payload, problems) else { return };
-        if let Err(Late) = call.window.end(End { when: at.when, status: *status }, None) {
+        if let Err(Late) = call.execution.end(End { when: at.when, status: *status }, None) {
             let message = format!("tool call {tool_call_id} ends after its end; the first end stands");
             problems.add(at, Code::LateEnd, message, payload);
             return;
@@ -193,7 +193,7 @@ impl Tools {
             problems.add(at, Code::UnknownObject, message, payload);
             return None;
         };
-        problems.use_before_start(at, call.window.started.seq, Code::UnknownObject, &format!("tool call {tool}"));
+        problems.use_before_start(at, call.execution.started.seq, Code::UnknownObject, &format!("tool call {tool}"));
         call.evidence.add(at.when.seq, payload.cloned());
         call.span.learn(at.context.span.as_ref());
         Some(call)

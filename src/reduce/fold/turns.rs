@@ -2,7 +2,7 @@
 
 use super::lifecycle::{End, Late};
 use crate::event::{ThreadId, TurnEnded, TurnId, TurnStarted};
-use crate::graph::{Code, Evidence, LiveSpan, Moment, Table, Totals, Turn, Window};
+use crate::graph::{Code, Evidence, Execution, LiveSpan, Moment, Table, Totals, Turn};
 use crate::reduce::Problems;
 use crate::reduce::decode::{At, Mention, Mentions, TurnFact};
 use crate::reduce::problems::Place;
@@ -39,7 +39,7 @@ fn new(turn_id: TurnId, thread_id: ThreadId, when: Moment, span: LiveSpan) -> Tu
     Turn {
         turn_id,
         thread_id,
-        window: Window::open(when),
+        execution: Execution::open(when),
         input_item_ids: Vec::new(),
         totals: Totals::default(),
         span,
@@ -56,7 +56,7 @@ fn with_implied(started: Table<TurnId, Turn>, mentions: &Mentions, problems: &mu
     for Mention { named: (turn, thread), when, line } in &mentions.turns {
         let place = Place { seq: Some(when.seq), line: *line, after: None };
         if let Some(found) = started.get(turn) {
-            let seq = found.window.started.seq;
+            let seq = found.execution.started.seq;
             problems.use_before_start(place, seq, Code::ImpliedStart, &format!("turn {turn}"));
         } else {
             let message = format!("the start of turn {turn} was not seen; it starts here, where it is named first");
@@ -65,7 +65,7 @@ fn with_implied(started: Table<TurnId, Turn>, mentions: &Mentions, problems: &mu
         }
     }
     all.extend(started.into_rows());
-    all.sort_by_key(|turn| turn.window.started.seq);
+    all.sort_by_key(|turn| turn.execution.started.seq);
     let mut turns = Table::default();
     for turn in all {
         turns.add(turn.turn_id.clone(), turn);
@@ -88,7 +88,7 @@ fn end(turns: &mut Table<TurnId, Turn>, at: &At<TurnFact>, event: &TurnEnded, pr
     }
     turn.evidence.add(at.when.seq, None);
     turn.span.learn(at.context.span.as_ref());
-    match turn.window.end(End { when: at.when, status: *status }, None) {
+    match turn.execution.end(End { when: at.when, status: *status }, None) {
         Ok(()) => turn.error.clone_from(error),
         Err(Late) => {
             let message = format!("turn {turn_id} ends a second time; the first end stands");

@@ -61,9 +61,9 @@ impl Answers {
         if talk.unheard.is_empty() {
             return Self(answers);
         }
-        for call in talk.calls.iter().filter(|call| call.window.status == ExecutionStatus::Completed) {
+        for call in talk.calls.iter().filter(|call| call.execution.status == ExecutionStatus::Completed) {
             work.link_probes += 1;
-            let Some(end) = call.window.ended else { continue };
+            let Some(end) = call.execution.ended else { continue };
             answers.entry(call.turn_id.clone()).or_default().push((end.seq, call.inference_call_id.clone()));
         }
         answers.values_mut().for_each(|answers| answers.sort_unstable_by_key(|(seq, _)| *seq));
@@ -84,7 +84,7 @@ fn ask_blind(tool: &mut ToolCall, talk: &mut Talk, answers: &Answers, work: &mut
     work.link_probes += 1;
     let is_of_model = matches!(tool.requester, Requester::Model);
     let Some(turn) = tool.turn_id.as_ref().filter(|_| is_of_model) else { return };
-    let Some(answer) = answers.before(turn, tool.window.started.seq) else { return };
+    let Some(answer) = answers.before(turn, tool.execution.started.seq) else { return };
     let Some(inference) = talk.calls.get_mut(answer).filter(|_| talk.unheard.contains(answer)) else { return };
     inference.tool_call_ids.push(tool.tool_call_id.clone());
     tool.requested_by = Some(answer.clone());

@@ -48,7 +48,7 @@ pub(super) fn link(
 
 fn started_by_then(cells: &Cells, tool: &ToolCall, cell: &RuntimeCellId) -> Option<CellId> {
     let cell = cells.named(&tool.thread_id, cell)?;
-    (cell.window.started.seq < tool.window.started.seq).then(|| cell.code_cell_id.clone())
+    (cell.execution.started.seq < tool.execution.started.seq).then(|| cell.code_cell_id.clone())
 }
 
 fn link_items(cells: &mut Cells, talk: &mut Talk, visible: &Visible, problems: &mut Problems, work: &mut Work) {
@@ -59,7 +59,7 @@ fn link_items(cells: &mut Cells, talk: &mut Talk, visible: &Visible, problems: &
         cell.source_item_id = items.and_then(|items| items.custom_calls.first().copied());
         cell.output_item_ids = items.map(|items| items.custom_outputs.clone()).unwrap_or_default();
         if cell.source_item_id.is_none() {
-            let place = Place { seq: Some(cell.window.started.seq), line: 0, after: None };
+            let place = Place { seq: Some(cell.execution.started.seq), line: 0, after: None };
             let message = format!("no item of the conversation brought {}", cell.code_cell_id);
             problems.add(place, Code::CellWithoutSource, message, None);
         }

@@ -1,7 +1,7 @@
 //! What threads and turns hold, and what it comes to.
 
 use crate::event::{ThreadId, TurnId, UnixMillis};
-use crate::graph::{Item, ItemKind, Role, Table, Thread, Totals, Turn, Window};
+use crate::graph::{Execution, Item, ItemKind, Role, Table, Thread, Totals, Turn};
 use crate::reduce::fold::{Lives, Talk, Tools};
 
 /// Lists turns, calls and items in their threads and turns, and sums the calls up.
@@ -19,7 +19,7 @@ pub(super) fn list_and_sum(lives: &mut Lives, talk: &Talk, tools: &Tools, last_a
     }
     list_inputs(turns, threads, talk);
     for call in talk.calls.iter() {
-        let millis = call.window.millis();
+        let millis = call.execution.millis();
         if let Some(turn) = turns.get_mut(&call.turn_id) {
             turn.inference_call_ids.push(call.inference_call_id.clone());
         }
@@ -32,14 +32,14 @@ pub(super) fn list_and_sum(lives: &mut Lives, talk: &Talk, tools: &Tools, last_a
             turn.tool_call_ids.push(tool.tool_call_id.clone());
         }
         for totals in totals_of(threads, turns, &tool.thread_id, tool.turn_id.as_ref()) {
-            totals.add_tool(tool.window.millis());
+            totals.add_tool(tool.execution.millis());
         }
     }
     for thread in threads.iter_mut() {
-        thread.totals.wall_ms = wall_ms(thread.window, last_at);
+        thread.totals.wall_ms = wall_ms(thread.execution, last_at);
     }
     for turn in turns.iter_mut() {
-        turn.totals.wall_ms = wall_ms(turn.window, last_at);
+        turn.totals.wall_ms = wall_ms(turn.execution, last_at);
     }
 }
 
@@ -54,9 +54,9 @@ fn totals_of<'t>(
     thread.into_iter().chain(turn)
 }
 
-fn wall_ms(window: Window, last_at: Option<UnixMillis>) -> u64 {
-    let ended = window.ended.map(|ended| ended.at.unix_ms()).or(last_at);
-    ended.map_or(0, |ended| ended.millis_since(window.started.at.unix_ms()))
+fn wall_ms(execution: Execution, last_at: Option<UnixMillis>) -> u64 {
+    let ended = execution.ended.map(|ended| ended.at.unix_ms()).or(last_at);
+    ended.map_or(0, |ended| ended.millis_since(execution.started.at.unix_ms()))
 }
 
 /// A turn's input: what users and other agents said that its first request introduced.
@@ -78,10 +78,10 @@ fn is_input(item: &Item, thread: &Thread) -> bool {
 pub(super) fn of_all(talk: &Talk, tools: &Tools, started_at: UnixMillis, ended_at: Option<UnixMillis>) -> Totals {
     let mut totals = Totals::default();
     for call in talk.calls.iter() {
-        totals.add_inference(call.usage, call.window.millis());
+        totals.add_inference(call.usage, call.execution.millis());
     }
     for tool in tools.calls.iter() {
-        totals.add_tool(tool.window.millis());
+        totals.add_tool(tool.execution.millis());
     }
     totals.wall_ms = ended_at.map_or(0, |ended_at| ended_at.millis_since(started_at));
     totals

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::event::{ThreadId, ToolSummary};
-use crate::graph::{Observation, ObservationSource, Table, TerminalId, TerminalSession, Window};
+use crate::graph::{Execution, Observation, ObservationSource, Table, TerminalId, TerminalSession};
 use crate::reduce::fold::{Operations, Tools};
 
 /// Tells tools of their operations, and operations of what the model saw of their tools.
@@ -50,7 +50,7 @@ pub(super) fn sessions(operations: &mut Operations, tools: &Tools) -> Table<Term
                     thread_id: thread.clone(),
                     created_by_operation_id: operation.operation_id,
                     operation_ids: vec![operation.operation_id],
-                    window: Window::open(operation.window.started),
+                    execution: Execution::open(operation.execution.started),
                 };
                 sessions.add(id.clone(), session);
             }

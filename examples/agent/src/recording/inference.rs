@@ -1,6 +1,6 @@
 //! Answers of the model, as `inference_response` bodies.
 
-use otel_trace::{Inference, Json, Usage, Window};
+use otel_trace::{Inference, Json, Operation, Usage};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -34,7 +34,7 @@ pub(crate) fn response(inference: &Inference, response: &Response) {
         "token_usage": token_usage,
         "output_items": response.output_items,
     })));
-    inference.completed();
+    inference.complete();
 }
 
 /// Records what had come of a response that broke off, and ends its call.
@@ -48,5 +48,5 @@ pub(crate) fn failure(inference: &Inference, failure: &Failure) {
             "output_items": failure.output_items,
         })));
     }
-    inference.failed(&failure.message);
+    inference.fail(&failure.message);
 }

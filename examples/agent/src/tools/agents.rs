@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use otel_trace::{ExecutionStatus, Json, ThreadMeta, Tool};
+use otel_trace::{ExecutionStatus, Json, ThreadMeta, ToolCall};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -91,7 +91,7 @@ struct Close {
 }
 
 impl Desk {
-    pub(crate) fn spawn_agent(&self, call: &FunctionCall, tool: &Tool) -> Result<Answer> {
+    pub(crate) fn spawn_agent(&self, call: &FunctionCall, tool: &ToolCall) -> Result<Answer> {
         let Spawn { task_name, message } = call.read()?;
         let is_name = !task_name.is_empty()
             && task_name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
@@ -126,7 +126,7 @@ impl Desk {
     }
 
     /// A message, which a follow-up makes the agent act on.
-    pub(crate) fn send(&self, call: &FunctionCall, tool: &Tool, trigger_turn: bool) -> Result<Answer> {
+    pub(crate) fn send(&self, call: &FunctionCall, tool: &ToolCall, trigger_turn: bool) -> Result<Answer> {
         let Send { target, message } = call.read()?;
         let receiver = self.setup.crew.find(&self.me, &target)?;
         let told = AgentCall::new(call, &self.me);
@@ -157,7 +157,7 @@ impl Desk {
         Ok(Answer::json(json!({"agents": agents, "timed_out": timed_out})))
     }
 
-    pub(crate) async fn close_agent(&self, call: &FunctionCall, tool: &Tool) -> Result<Answer> {
+    pub(crate) async fn close_agent(&self, call: &FunctionCall, tool: &ToolCall) -> Result<Answer> {
         let Close { target } = call.read()?;
         let receiver = self.setup.crew.find_spawned(&self.me, &target)?;
         let told = AgentCall::new(call, &self.me);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use otel_trace::{ExecutionStatus, Json, Tool};
+use otel_trace::{ExecutionStatus, Json, ToolCall};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ struct Arguments {
 }
 
 impl Desk {
-    pub(crate) async fn exec_command(&self, call: &FunctionCall, asker: &Asker, tool: &Tool) -> Result<Answer> {
+    pub(crate) async fn exec_command(&self, call: &FunctionCall, asker: &Asker, tool: &ToolCall) -> Result<Answer> {
         let Arguments { cmd, workdir, tty, yield_time_ms, max_output_tokens } = call.read()?;
         let terminals = &self.setup.terminals;
         let started = self.setup.workspace.start(&cmd, &workdir.unwrap_or_default(), tty)?;

@@ -19,7 +19,7 @@ pub(super) fn words_of(text: &str) -> String {
 impl Index<'_> {
     /// What a tool did, how that went, and who saw it.
     pub(super) fn tool(&self, tool: &ToolCall) -> String {
-        let mut line = format!("{}  {}", self.deed(tool), how(&tool.window));
+        let mut line = format!("{}  {}", self.deed(tool), how(&tool.execution));
         if let Some(error) = &tool.error {
             line.push_str(&format!("  {}", shorten(error)));
         }
@@ -76,7 +76,7 @@ impl Index<'_> {
             | CellStatus::Running
             | CellStatus::Yielded
             | CellStatus::Completed
-            | CellStatus::Failed => how(&cell.window),
+            | CellStatus::Failed => how(&cell.execution),
         };
         format!("{}{yielded}  {how}{seen}", script(cell))
     }
@@ -84,7 +84,7 @@ impl Index<'_> {
     pub(super) fn compaction(&self, compaction: &Compaction) -> String {
         let (before, after) = (compaction.input_item_ids.len(), compaction.replacement_item_ids.len());
         let requests = compaction.request_ids.iter().filter_map(|id| self.graph.compaction_requests.get(id));
-        let requests: String = requests.map(|request| format!("  {}", how(&request.window))).collect();
+        let requests: String = requests.map(|request| format!("  {}", how(&request.execution))).collect();
         format!("compaction  {before} items → {after}{requests}")
     }
 

@@ -76,7 +76,7 @@ fn each_result_is_what_the_agent_said_last_and_reached_its_parent() {
     }
     // The parent waited for the second one.
     let waits = run.tools_named("wait_agent");
-    let waited = waits.last().expect("a wait").window;
+    let waited = waits.last().expect("a wait").execution;
     assert!(waited.ended.expect("returned").at.unix_ms() >= results[1].started_at);
 }
 
@@ -88,7 +88,7 @@ fn the_agent_was_closed_by_the_call_that_says_so() {
     let reviewer = thread("/root/reviewer");
     assert_eq!(edge.source, from(tool));
     assert_eq!(edge.target, Anchor::Thread { thread_id: reviewer.thread_id.clone() });
-    let ended = reviewer.window.ended.expect("closed").seq;
-    assert!(tool.window.started.seq < ended && ended < tool.window.ended.expect("returned").seq);
+    let ended = reviewer.execution.ended.expect("closed").seq;
+    assert!(tool.execution.started.seq < ended && ended < tool.execution.ended.expect("returned").seq);
     assert_eq!(run.graph.edges.len(), 6, "spawned, told twice, answered twice, closed");
 }

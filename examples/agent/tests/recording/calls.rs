@@ -37,9 +37,10 @@ fn each_output_was_seen_by_the_request_that_first_holds_it() {
         let Some(seen_by) = calls.find(|call| call.raw_request_payload_id.as_str() == request) else { continue };
         assert_eq!(item.raw_payload_id.as_str(), request);
         assert!(run.graph.snapshot(&seen_by.inference_call_id).any(|id| id == shown));
-        assert!(seen_by.window.started.seq > run.asked_by(tool).window.started.seq);
+        assert!(seen_by.execution.started.seq > run.asked_by(tool).execution.started.seq);
         // And no request before that one.
-        for call in run.graph.inference_calls.iter().filter(|call| call.window.started.seq < seen_by.window.started.seq)
+        for call in
+            run.graph.inference_calls.iter().filter(|call| call.execution.started.seq < seen_by.execution.started.seq)
         {
             assert!(run.graph.snapshot(&call.inference_call_id).all(|id| id != shown));
         }
@@ -61,7 +62,7 @@ fn what_a_script_asked_for_was_never_shown_to_a_model() {
 fn a_call_that_the_hook_blocked_is_a_call_that_failed() {
     let run = &*RUN;
     let [tool] = run.command("rm -rf \"$CARGO_TARGET_DIR\" && cargo test")[..] else { panic!("not called once") };
-    assert_eq!(tool.window.status, ExecutionStatus::Failed);
+    assert_eq!(tool.execution.status, ExecutionStatus::Failed);
     assert!(tool.error.as_ref().is_some_and(|error| error.starts_with("blocked by the approval hook: ")));
     let result = tool.raw_result_payload_id.as_ref().expect("a result").as_str();
     assert_eq!(run.evidence.body(result)["type"], "error");
@@ -69,6 +70,6 @@ fn a_call_that_the_hook_blocked_is_a_call_that_failed() {
     assert!(tool.operation_id.is_none() && tool.raw_runtime_payload_ids.is_empty());
     let told = run.item(tool.output_item_ids[0]).content.text();
     assert!(told.starts_with("error: blocked by the approval hook: "), "{told}");
-    let failed = run.graph.tool_calls.iter().filter(|tool| tool.window.status != ExecutionStatus::Completed);
+    let failed = run.graph.tool_calls.iter().filter(|tool| tool.execution.status != ExecutionStatus::Completed);
     assert_eq!(failed.count(), 1, "it is the only one");
 }

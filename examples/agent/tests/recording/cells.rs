@@ -60,10 +60,10 @@ fn a_cell_that_gave_way_ran_on_until_it_was_waited_for() {
     let (first, second) = (cell("1"), cell("2"));
     assert_eq!((first.yielded_at, first.wait_tool_call_ids.len()), (None, 0));
     assert!(second.yielded_seq.is_some() && second.yielded_seq == second.initial_response_seq);
-    let ended = second.window.ended.expect("an end");
+    let ended = second.execution.ended.expect("an end");
     assert!(second.yielded_seq < Some(ended.seq));
     for cell in [first, second] {
-        assert_eq!((cell.runtime_status, cell.window.status), (CellStatus::Completed, ExecutionStatus::Completed));
+        assert_eq!((cell.runtime_status, cell.execution.status), (CellStatus::Completed, ExecutionStatus::Completed));
     }
     let waits = RUN.tools_named("wait");
     assert!(!waits.is_empty());

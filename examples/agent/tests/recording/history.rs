@@ -12,7 +12,7 @@ fn a_history_that_grew_too_long_was_replaced_by_what_the_server_made_of_it() {
     for compaction in run.graph.compactions.iter() {
         let [request] = &compaction.request_ids[..] else { panic!("{:?}", compaction.request_ids) };
         let request = run.graph.compaction_requests.get(request).expect("a request");
-        assert_eq!(request.window.status, ExecutionStatus::Completed);
+        assert_eq!(request.execution.status, ExecutionStatus::Completed);
         let sent = run.evidence.body(request.raw_request_payload_id.as_str());
         assert_eq!(sent["input"].as_array().map(Vec::len), Some(compaction.input_item_ids.len()));
         assert!(compaction.replacement_item_ids.len() < compaction.input_item_ids.len());
@@ -24,7 +24,7 @@ fn a_history_that_grew_too_long_was_replaced_by_what_the_server_made_of_it() {
 
         // The model saw the new history from then on, and nothing of the old.
         let later = run.graph.inference_calls.iter().filter(|call| {
-            call.thread_id == compaction.thread_id && call.window.started.at.unix_ms() >= compaction.installed_at
+            call.thread_id == compaction.thread_id && call.execution.started.at.unix_ms() >= compaction.installed_at
         });
         let later: Vec<_> = later.collect();
         let next = later.first().expect("the agent went on");

@@ -92,7 +92,7 @@ fn nothing_at_all_is_wrong_with_the_recording() {
     assert_eq!(run.graph.status, RolloutStatus::Completed);
     assert_eq!((run.graph.threads.len(), run.graph.turns.len()), (2, 4));
     for turn in run.graph.turns.iter() {
-        assert_eq!(turn.window.status, ExecutionStatus::Completed);
+        assert_eq!(turn.execution.status, ExecutionStatus::Completed);
         assert!(!turn.input_item_ids.is_empty(), "{}", turn.turn_id);
     }
     assert!(run.bundle.join("state.json").is_file());
@@ -109,7 +109,7 @@ fn retries_are_calls_of_their_own() {
     assert!(failed[0].starts_with("429") && failed[1].starts_with("503"), "{failed:?}");
     for call in run.graph.inference_calls.iter() {
         let is_failed = call.error.is_some();
-        assert_eq!(call.window.status == ExecutionStatus::Failed, is_failed);
+        assert_eq!(call.execution.status == ExecutionStatus::Failed, is_failed);
         assert_eq!(call.usage.is_some(), !is_failed);
         assert_eq!(call.first_token_at.is_some(), !is_failed);
         assert!(call.request_len() > 0);

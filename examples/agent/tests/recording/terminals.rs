@@ -21,7 +21,7 @@ fn each_process_was_created_by_the_command_that_the_runtime_saw_begin() {
         assert_eq!(session.thread_id, tool.thread_id);
         let result = operation.result.as_ref().expect("a result");
         let expected = if result.exit_code == Some(0) { ExecutionStatus::Completed } else { ExecutionStatus::Failed };
-        assert_eq!(operation.window.status, expected);
+        assert_eq!(operation.execution.status, expected);
         assert!(!result.stdout.contains('\r') && result.stderr.is_empty());
     }
     assert_eq!(sessions, run.graph.terminal_sessions.len());
@@ -49,7 +49,7 @@ fn a_process_that_asks_was_used_again_by_what_was_typed_to_it() {
     assert!(operations.len() >= 2);
 
     // The call returned while the program was waiting, and the program ended when it had its answer.
-    assert!(asking.window.ended.expect("returned").seq < created.window.ended.expect("ended").seq);
+    assert!(asking.execution.ended.expect("returned").seq < created.execution.ended.expect("ended").seq);
     let (last, result) = (typed.last().expect("typed"), created.result.as_ref().expect("a result"));
     assert!(run.item(last.output_item_ids[0]).content.text().starts_with("exit code: 0\n"));
     assert!(result.stdout.contains("New price of a crate, in cents: "), "{}", result.stdout);

@@ -103,11 +103,11 @@ fn in_the_middle_of_a_command() -> Result<()> {
 
     let graph = place.graph()?;
     let turn = graph.turns.iter().next().context("no turn")?;
-    assert_eq!(turn.window.status, ExecutionStatus::Cancelled);
+    assert_eq!(turn.execution.status, ExecutionStatus::Cancelled);
     let tool = graph.tool_calls.iter().next().context("no tool")?;
-    assert_eq!(tool.window.status, ExecutionStatus::Cancelled);
+    assert_eq!(tool.execution.status, ExecutionStatus::Cancelled);
     let operation = tool.operation_id.and_then(|id| graph.terminal_operation(id)).context("no operation")?;
-    assert_eq!(operation.window.status, ExecutionStatus::Cancelled);
+    assert_eq!(operation.execution.status, ExecutionStatus::Cancelled);
     assert_eq!(operation.result.as_ref().and_then(|result| result.exit_code), Some(128 + 9));
     Ok(())
 }
@@ -126,9 +126,9 @@ fn in_the_middle_of_a_stream() -> Result<()> {
 
     let graph = place.graph()?;
     let inference = graph.inference_calls.iter().next().context("no call")?;
-    assert_eq!(inference.window.status, ExecutionStatus::Cancelled);
+    assert_eq!(inference.execution.status, ExecutionStatus::Cancelled);
     assert!(inference.first_token_at.is_some());
-    assert!(graph.turns.iter().all(|turn| turn.window.status == ExecutionStatus::Cancelled));
+    assert!(graph.turns.iter().all(|turn| turn.execution.status == ExecutionStatus::Cancelled));
     Ok(())
 }
 
@@ -162,20 +162,20 @@ fn in_the_middle_of_scripts_and_agents_and_what_was_left_running() -> Result<()>
     let graph = place.graph()?;
     assert_eq!(graph.threads.len(), 2);
     for turn in graph.turns.iter() {
-        assert_eq!(turn.window.status, ExecutionStatus::Cancelled, "{}", turn.turn_id);
+        assert_eq!(turn.execution.status, ExecutionStatus::Cancelled, "{}", turn.turn_id);
     }
     let cell = graph.code_cells.iter().next().context("no cell")?;
     assert_eq!(cell.runtime_status, CellStatus::Terminated);
     let nested = graph.tool_calls.iter().find(|tool| tool.requester != Requester::Model).context("no nested call")?;
-    assert_eq!(nested.window.status, ExecutionStatus::Cancelled);
+    assert_eq!(nested.execution.status, ExecutionStatus::Cancelled);
     // Each process was seen to end, also that of the call which had returned.
     assert_eq!(graph.terminal_operations().len(), 4);
     for operation in graph.terminal_operations() {
-        assert_eq!(operation.window.status, ExecutionStatus::Cancelled);
+        assert_eq!(operation.execution.status, ExecutionStatus::Cancelled);
         assert_eq!(operation.result.as_ref().and_then(|result| result.exit_code), Some(128 + 9));
     }
     let returned = graph.tool_calls.iter().find(|tool| tool.tool_call_id.as_str() == "call_1").context("no call")?;
-    assert_eq!(returned.window.status, ExecutionStatus::Completed);
+    assert_eq!(returned.execution.status, ExecutionStatus::Completed);
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 use super::header::{HEAD, Header, MOST_HEADER};
 use crate::bundle::disk::{Disk, DiskFile, Identity};
-use crate::bundle::looks::Looks;
 use crate::bundle::open_logs::{OpenLogs, Rests};
+use crate::bundle::unlink_check::Looks;
 
 /// Up to so many bytes are copied behind their header, so that a record is one write. A second write costs less than
 /// to copy more.

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, EnterGuard, Handle};
 use tokio::sync::oneshot;
 
 use super::super::OtlpError;
-use super::super::quiet::Quiet;
+use super::super::suppress::Quiet;
 
 thread_local! {
     /// While a thread has work: who is quiet makes every span of the program a little slower, and idle it is nearly always.

@@ -15,7 +15,7 @@ use crate::otlp::pipeline::connection::Said;
 use crate::otlp::pipeline::sending::SpanSender;
 use crate::otlp::pipeline::signal::Signal;
 use crate::otlp::pipeline::variables::Variables;
-use crate::otlp::pipeline::{Protocol, quiet::quietly};
+use crate::otlp::pipeline::{Protocol, suppress::quietly};
 
 /// Gives each message the same answer.
 struct Refusing(Status);

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
 use super::recording::{AsJson, Recording};
-use super::turn::TurnWindow;
-use super::{AnOpenWindow, DROPPED, End, InferenceFacts, SHUT_DOWN};
+use super::turn::TurnOperation;
+use super::{DROPPED, End, InferenceFacts, OpenOperation, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
@@ -35,7 +35,7 @@ impl CompactionName {
 }
 
 /// Puts a shorter history in place of the longer one, a `compaction_checkpoint` body.
-pub(in crate::layer) fn install(turn: &Arc<TurnWindow>, name: &CompactionName, live: &Live, body: &dyn Body) {
+pub(in crate::layer) fn install(turn: &Arc<TurnOperation>, name: &CompactionName, live: &Live, body: &dyn Body) {
     let at = Timestamp::now();
     if turn.recorder().is_off("a compaction") {
         return;
@@ -59,8 +59,8 @@ pub(in crate::layer) fn install(turn: &Arc<TurnWindow>, name: &CompactionName, l
 
 /// One request to compact.
 #[derive(Debug)]
-pub(in crate::layer) struct CompactionWindow {
-    turn: Arc<TurnWindow>,
+pub(in crate::layer) struct CompactionOperation {
+    turn: Arc<TurnOperation>,
     live: Live,
     name: Arc<CompactionName>,
     facts: InferenceFacts,
@@ -77,9 +77,9 @@ struct Seen {
     error: Option<String>,
 }
 
-impl CompactionWindow {
+impl CompactionOperation {
     pub(in crate::layer) fn new(
-        turn: Arc<TurnWindow>,
+        turn: Arc<TurnOperation>,
         name: Arc<CompactionName>,
         facts: InferenceFacts,
         live: Live,
@@ -92,7 +92,7 @@ impl CompactionWindow {
         self.turn.recorder()
     }
 
-    pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
+    pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
         &self.turn
     }
 
@@ -122,9 +122,9 @@ impl CompactionWindow {
             }
             return;
         }
-        let window = || AnOpenWindow::Compaction(Arc::clone(self));
+        let operation = || OpenOperation::Compaction(Arc::clone(self));
         let mut is_first = false;
-        self.life.start(self.recorder(), window, || {
+        self.life.start(self.recorder(), operation, || {
             is_first = true;
             let Ok(AsJson { reference, .. }) = &stored else {
                 let what = Lost::Event(EventKind::CompactionRequestStarted);

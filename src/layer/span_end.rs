@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::field_bodies::ResponseBody;
 use super::fields::Fields;
 use super::json_text::JsonText;
-use super::window::{InferenceWindow, ToolWindow};
+use super::operation::{InferenceOperation, ToolCallOperation};
 use crate::bundle::Json;
 
 /// Of an inference call: its answer, usage and error. `wire_reply` is what a framework logged as the answer, which
 /// counts where the span does not say what it was.
-pub(super) fn of_inference(inference: &Arc<InferenceWindow>, fields: &Fields, wire_reply: Option<&str>) {
+pub(super) fn of_inference(inference: &Arc<InferenceOperation>, fields: &Fields, wire_reply: Option<&str>) {
     if let Some(id) = &fields.response_id {
         inference.response_id(id);
     }
@@ -39,7 +39,7 @@ pub(super) fn of_inference(inference: &Arc<InferenceWindow>, fields: &Fields, wi
 }
 
 /// Of a tool call: its arguments, result and error.
-pub(super) fn of_tool(tool: &Arc<ToolWindow>, fields: &Fields) {
+pub(super) fn of_tool(tool: &Arc<ToolCallOperation>, fields: &Fields) {
     if let Some(arguments) = &fields.arguments {
         tool.late_arguments(arguments);
     }

@@ -16,7 +16,7 @@ pub struct Moment {
 
 /// From start to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct Execution {
     /// Its start.
     pub started: Moment,
     /// Its end, where one was seen.
@@ -25,17 +25,17 @@ pub struct Window {
     pub status: ExecutionStatus,
 }
 
-impl Window {
+impl Execution {
     /// Milliseconds from start to end; `None` while no end is known.
     pub fn millis(&self) -> Option<u64> {
         self.ended.map(|ended| ended.at.millis_since(self.started.at))
     }
 }
 
-impl Serialize for Window {
+impl Serialize for Execution {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { started, ended, status } = self;
-        let mut fields = serializer.serialize_struct("Window", 5)?;
+        let mut fields = serializer.serialize_struct("Execution", 5)?;
         fields.serialize_field("started_at_unix_ms", &started.at.unix_ms())?;
         fields.serialize_field("started_seq", &started.seq)?;
         fields.serialize_field("ended_at_unix_ms", &ended.map(|ended| ended.at.unix_ms()))?;

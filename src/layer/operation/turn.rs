@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
 use super::recording::Recording;
-use super::thread::ThreadWindow;
-use super::{AnOpenWindow, End, SHUT_DOWN};
+use super::thread::ThreadOperation;
+use super::{End, OpenOperation, SHUT_DOWN};
 use crate::bundle::Body;
 use crate::event::{
     AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Timestamp, TurnEnded,
@@ -15,8 +15,8 @@ use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, locked};
 
 #[derive(Debug)]
-pub(in crate::layer) struct TurnWindow {
-    thread: Arc<ThreadWindow>,
+pub(in crate::layer) struct TurnOperation {
+    thread: Arc<ThreadOperation>,
     live: Live,
     given_id: Option<String>,
     is_supplied: bool,
@@ -34,17 +34,17 @@ pub(super) struct Place {
     pub(super) context: EventContext,
 }
 
-impl TurnWindow {
-    pub(in crate::layer) fn new(thread: Arc<ThreadWindow>, given_id: Option<String>, live: Live) -> Arc<Self> {
+impl TurnOperation {
+    pub(in crate::layer) fn new(thread: Arc<ThreadOperation>, given_id: Option<String>, live: Live) -> Arc<Self> {
         Self::make(thread, given_id, live, false)
     }
 
     /// A turn that no span opened.
-    pub(in crate::layer) fn supplied(thread: Arc<ThreadWindow>) -> Arc<Self> {
+    pub(in crate::layer) fn supplied(thread: Arc<ThreadOperation>) -> Arc<Self> {
         Self::make(thread, None, None, true)
     }
 
-    fn make(thread: Arc<ThreadWindow>, given_id: Option<String>, live: Live, is_supplied: bool) -> Arc<Self> {
+    fn make(thread: Arc<ThreadOperation>, given_id: Option<String>, live: Live, is_supplied: bool) -> Arc<Self> {
         let (place, life, error) = (OnceLock::new(), Life::default(), Mutex::default());
         let opened_unwinding = std::thread::panicking();
         Arc::new(Self { thread, live, given_id, is_supplied, place, life, error, opened_unwinding })
@@ -55,7 +55,7 @@ impl TurnWindow {
         &self.live
     }
 
-    pub(in crate::layer) fn thread(&self) -> &Arc<ThreadWindow> {
+    pub(in crate::layer) fn thread(&self) -> &Arc<ThreadOperation> {
         &self.thread
     }
 
@@ -73,9 +73,9 @@ impl TurnWindow {
         let recording = self.thread.recording(at)?;
         let place = self.place.get_or_init(|| self.new_place(recording));
         if self.life.is_pending() && !self.recorder().is_off("a turn") {
-            let window = || AnOpenWindow::Turn(Arc::clone(self));
+            let operation = || OpenOperation::Turn(Arc::clone(self));
             let started = TurnStarted { turn_id: place.turn_id.clone(), thread_id: recording.id.clone() };
-            self.life.start(self.recorder(), window, || {
+            self.life.start(self.recorder(), operation, || {
                 recording.append(&self.live, &place.context, started, at)?;
                 self.thread.turn_started(self.name(place), self);
                 Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{End, TurnWindow};
+use super::{End, TurnOperation};
 use crate::layer::recorder::locked;
 
 /// Each by its name, with the one turn that it has, in the order in which they asked a model first.
@@ -12,12 +12,12 @@ pub(super) struct ToolAgents(Mutex<Vec<ToolAgent>>);
 #[derive(Debug)]
 struct ToolAgent {
     name: String,
-    turn: Arc<TurnWindow>,
+    turn: Arc<TurnOperation>,
 }
 
 impl ToolAgents {
     /// The turn of the agent with this name, which is the one that acts from now on.
-    pub(super) fn asks(&self, name: &str, make: impl FnOnce() -> Arc<TurnWindow>) -> Arc<TurnWindow> {
+    pub(super) fn asks(&self, name: &str, make: impl FnOnce() -> Arc<TurnOperation>) -> Arc<TurnOperation> {
         let mut agents = locked(&self.0);
         let known = agents.iter().position(|agent| agent.name == name);
         let agent = match known {
@@ -30,7 +30,7 @@ impl ToolAgents {
     }
 
     /// The turn of the agent that asked last.
-    pub(super) fn acting(&self) -> Option<Arc<TurnWindow>> {
+    pub(super) fn acting(&self) -> Option<Arc<TurnOperation>> {
         Some(Arc::clone(&locked(&self.0).last()?.turn))
     }
 

@@ -2,41 +2,43 @@
 
 use std::sync::Arc;
 
-use super::window::{CellWindow, CompactionWindow, End, InferenceWindow, ThreadWindow, ToolWindow, TurnWindow};
+use super::operation::{
+    CodeCellOperation, CompactionOperation, End, InferenceOperation, ThreadOperation, ToolCallOperation, TurnOperation,
+};
 use crate::bundle::Body;
 use crate::event::{EventKind, PayloadKind};
 
 /// The windows that one span opened.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Windows {
-    pub(super) thread: Option<Arc<ThreadWindow>>,
-    pub(super) turn: Option<Arc<TurnWindow>>,
+pub(super) struct Operations {
+    pub(super) thread: Option<Arc<ThreadOperation>>,
+    pub(super) turn: Option<Arc<TurnOperation>>,
     /// What happens in a turn.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<ChildOperation>,
 }
 
 /// What happens in a turn: one thing a span.
 #[derive(Debug, Clone)]
-pub(super) enum Work {
-    Inference(Arc<InferenceWindow>),
-    Tool(Arc<ToolWindow>),
-    Cell(Arc<CellWindow>),
-    Compaction(Arc<CompactionWindow>),
+pub(super) enum ChildOperation {
+    Inference(Arc<InferenceOperation>),
+    Tool(Arc<ToolCallOperation>),
+    Cell(Arc<CodeCellOperation>),
+    Compaction(Arc<CompactionOperation>),
 }
 
 /// What the windows of a span are in.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Surroundings {
-    pub(super) thread: Option<Arc<ThreadWindow>>,
-    pub(super) turn: Option<Arc<TurnWindow>>,
+pub(super) struct Enclosing {
+    pub(super) thread: Option<Arc<ThreadOperation>>,
+    pub(super) turn: Option<Arc<TurnOperation>>,
     /// The tool call, where the nearest window is one.
-    pub(super) tool: Option<Arc<ToolWindow>>,
+    pub(super) tool: Option<Arc<ToolCallOperation>>,
     /// The script that runs, where the nearest window is a code cell.
-    pub(super) cell: Option<Arc<CellWindow>>,
+    pub(super) cell: Option<Arc<CodeCellOperation>>,
 }
 
-impl Work {
-    fn turn(&self) -> &Arc<TurnWindow> {
+impl ChildOperation {
+    fn turn(&self) -> &Arc<TurnOperation> {
         match self {
             Self::Inference(inference) => inference.turn(),
             Self::Tool(tool) => tool.turn(),
@@ -64,13 +66,13 @@ impl Work {
     }
 }
 
-impl From<Work> for Windows {
-    fn from(work: Work) -> Self {
+impl From<ChildOperation> for Operations {
+    fn from(work: ChildOperation) -> Self {
         Self { work: Some(work), ..Self::default() }
     }
 }
 
-impl Windows {
+impl Operations {
     /// Whether the span opened none.
     pub(super) fn is_empty(&self) -> bool {
         let Self { thread, turn, work } = self;
@@ -78,26 +80,26 @@ impl Windows {
     }
 
     /// The inference call that the span is.
-    pub(super) fn inference(&self) -> Option<&Arc<InferenceWindow>> {
-        let Some(Work::Inference(inference)) = &self.work else { return None };
+    pub(super) fn inference(&self) -> Option<&Arc<InferenceOperation>> {
+        let Some(ChildOperation::Inference(inference)) = &self.work else { return None };
         Some(inference)
     }
 
     /// The tool call that the span is.
-    pub(super) fn tool(&self) -> Option<&Arc<ToolWindow>> {
-        let Some(Work::Tool(tool)) = &self.work else { return None };
+    pub(super) fn tool(&self) -> Option<&Arc<ToolCallOperation>> {
+        let Some(ChildOperation::Tool(tool)) = &self.work else { return None };
         Some(tool)
     }
 
     /// The code cell that the span is.
-    pub(super) fn cell(&self) -> Option<&Arc<CellWindow>> {
-        let Some(Work::Cell(cell)) = &self.work else { return None };
+    pub(super) fn cell(&self) -> Option<&Arc<CodeCellOperation>> {
+        let Some(ChildOperation::Cell(cell)) = &self.work else { return None };
         Some(cell)
     }
 
     /// The request to compact that the span is.
-    pub(super) fn compaction(&self) -> Option<&Arc<CompactionWindow>> {
-        let Some(Work::Compaction(compaction)) = &self.work else { return None };
+    pub(super) fn compaction(&self) -> Option<&Arc<CompactionOperation>> {
+        let Some(ChildOperation::Compaction(compaction)) = &self.work else { return None };
         Some(compaction)
     }
 
@@ -105,7 +107,7 @@ impl Windows {
     pub(super) fn child_process(&self) -> Option<String> {
         let Self { thread, turn, work } = self;
         match (work, turn, thread) {
-            (Some(Work::Tool(tool)), ..) => tool.child_process(),
+            (Some(ChildOperation::Tool(tool)), ..) => tool.child_process(),
             (Some(work), ..) => work.turn().child_process(),
             (None, Some(turn), _) => turn.child_process(),
             (None, None, Some(thread)) => thread.child_process(),
@@ -117,10 +119,10 @@ impl Windows {
     pub(super) fn last_event(&self) -> EventKind {
         let Self { thread: _, turn, work } = self;
         match (work, turn) {
-            (Some(Work::Inference(_)), _) => EventKind::InferenceFailed,
-            (Some(Work::Tool(_)), _) => EventKind::ToolCallEnded,
-            (Some(Work::Cell(_)), _) => EventKind::CodeCellEnded,
-            (Some(Work::Compaction(_)), _) => EventKind::CompactionRequestFailed,
+            (Some(ChildOperation::Inference(_)), _) => EventKind::InferenceFailed,
+            (Some(ChildOperation::Tool(_)), _) => EventKind::ToolCallEnded,
+            (Some(ChildOperation::Cell(_)), _) => EventKind::CodeCellEnded,
+            (Some(ChildOperation::Compaction(_)), _) => EventKind::CompactionRequestFailed,
             (None, Some(_)) => EventKind::TurnEnded,
             (None, None) => EventKind::ThreadEnded,
         }
@@ -152,7 +154,7 @@ impl Windows {
     }
 }
 
-impl Surroundings {
+impl Enclosing {
     /// Those of the agent that acts in the tool call, where the nearest window is one that turned out to be an agent.
     pub(super) fn of_acting_agent(self) -> Self {
         match self.tool.as_ref().and_then(|tool| tool.acting_agent()) {
@@ -162,15 +164,15 @@ impl Surroundings {
     }
 
     /// What is inside these windows. None where there are none.
-    pub(super) fn inside(windows: &Windows) -> Option<Self> {
-        let Windows { thread, turn, work } = windows;
-        let turn = work.as_ref().map(Work::turn).or(turn.as_ref());
+    pub(super) fn inside(operations: &Operations) -> Option<Self> {
+        let Operations { thread, turn, work } = operations;
+        let turn = work.as_ref().map(ChildOperation::turn).or(turn.as_ref());
         match (turn, thread) {
             (Some(turn), _) => Some(Self {
                 thread: Some(Arc::clone(turn.thread())),
                 turn: Some(Arc::clone(turn)),
-                tool: windows.tool().cloned(),
-                cell: windows.cell().cloned(),
+                tool: operations.tool().cloned(),
+                cell: operations.cell().cloned(),
             }),
             (None, Some(thread)) => Some(Self { thread: Some(Arc::clone(thread)), ..Self::default() }),
             (None, None) => None,

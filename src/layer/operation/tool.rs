@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::life::Life;
 use super::recording::{AsJson, FULL, Recording};
 use super::tool_agents::ToolAgents;
-use super::turn::{Place, TurnWindow};
-use super::{AnOpenWindow, CellWindow, DROPPED, End, SHUT_DOWN};
+use super::turn::{Place, TurnOperation};
+use super::{CodeCellOperation, DROPPED, End, OpenOperation, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,
@@ -26,12 +26,12 @@ pub(in crate::layer) struct ToolFacts {
     /// The arguments as the model wrote them, JSON text as a rule.
     pub(in crate::layer) arguments: Option<String>,
     /// The script that asks, where it is not a model that does. Then the id is its runtime's.
-    pub(in crate::layer) cell: Option<Arc<CellWindow>>,
+    pub(in crate::layer) cell: Option<Arc<CodeCellOperation>>,
 }
 
 #[derive(Debug)]
-pub(in crate::layer) struct ToolWindow {
-    turn: Arc<TurnWindow>,
+pub(in crate::layer) struct ToolCallOperation {
+    turn: Arc<TurnOperation>,
     live: Live,
     facts: ToolFacts,
     id: OnceLock<ToolCallId>,
@@ -60,8 +60,8 @@ impl Seen {
     }
 }
 
-impl ToolWindow {
-    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: ToolFacts, live: Live) -> Arc<Self> {
+impl ToolCallOperation {
+    pub(in crate::layer) fn new(turn: Arc<TurnOperation>, facts: ToolFacts, live: Live) -> Arc<Self> {
         let (id, life, seen, agents) = (OnceLock::new(), Life::default(), Mutex::default(), ToolAgents::default());
         Arc::new(Self { turn, live, facts, id, life, seen, agents })
     }
@@ -72,12 +72,12 @@ impl ToolWindow {
     }
 
     /// The turn of the agent that acts in the tool call, if it turned out to be one.
-    pub(in crate::layer) fn acting_agent(&self) -> Option<Arc<TurnWindow>> {
+    pub(in crate::layer) fn acting_agent(&self) -> Option<Arc<TurnOperation>> {
         self.agents.acting()
     }
 
     /// The turn of an agent that the tool is: an inference call in it says that it is that agent's.
-    pub(in crate::layer) fn agent(&self, name: &str, make: impl FnOnce() -> Arc<TurnWindow>) -> Arc<TurnWindow> {
+    pub(in crate::layer) fn agent(&self, name: &str, make: impl FnOnce() -> Arc<TurnOperation>) -> Arc<TurnOperation> {
         self.agents.asks(name, make)
     }
 
@@ -93,7 +93,7 @@ impl ToolWindow {
         self.turn.recorder()
     }
 
-    pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
+    pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
         &self.turn
     }
 
@@ -126,10 +126,10 @@ impl ToolWindow {
             // Lost or not, the start stands.
             recording.put(&self.live, PayloadKind::ToolInvocation, &Json(&body)).ok().map(|stored| stored.reference)
         });
-        let window = || AnOpenWindow::Tool(Arc::clone(self));
+        let operation = || OpenOperation::Tool(Arc::clone(self));
         // Before it is cut to a preview, which could cut a secret in two.
         let shown = arguments.as_deref().map(|text| self.recorder().options.text(EventKind::ToolCallStarted, text));
-        self.life.start(self.recorder(), window, || {
+        self.life.start(self.recorder(), operation, || {
             locked(&self.seen).named_invocation.clone_from(&invocation_payload);
             let tool_call_id = self.id.get_or_init(|| match call_id {
                 Some(id) => recording.bundle.tool_call_id(id),

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use super::field_facts::{cell_facts, inference_facts, thread_facts, tool_facts};
 use super::fields::{Fields, Kind};
 use super::live::Live;
-use super::span_state::SpanState;
-use super::window::{
-    CellWindow, CompactionName, CompactionWindow, InferenceWindow, Orphan, ThreadFacts, ThreadWindow, ToolWindow,
-    TurnWindow,
+use super::operation::{
+    CodeCellOperation, CompactionName, CompactionOperation, InferenceOperation, Orphan, ThreadFacts, ThreadOperation,
+    ToolCallOperation, TurnOperation,
 };
-use super::windows::{Surroundings, Windows, Work};
+use super::operations::{ChildOperation, Enclosing, Operations};
+use super::span_state::SpanState;
 
 impl SpanState {
     /// Whether the span is anything of ours, by what it says so far.
     pub(super) fn is_something(&self) -> bool {
-        self.kind().is_some() || self.windows().is_some_and(|windows| !windows.is_empty())
+        self.kind().is_some() || self.operations().is_some_and(|operations| !operations.is_empty())
     }
 
     /// Whether the span is something that happens in a turn, by what it says so far.
@@ -23,17 +23,17 @@ impl SpanState {
         match self.kind() {
             Some(Kind::Inference | Kind::Tool | Kind::CodeCell | Kind::Compaction) => true,
             Some(Kind::Thread | Kind::Turn | Kind::Agent) => false,
-            None => self.windows().is_some_and(|windows| windows.work.is_some()),
+            None => self.operations().is_some_and(|operations| operations.work.is_some()),
         }
     }
 
     /// What happens in a turn, if the span is that.
-    pub(super) fn work(&self) -> Option<&Work> {
+    pub(super) fn work(&self) -> Option<&ChildOperation> {
         // One that says only later what it is needs to be one by now.
         if self.asks_a_model() {
             self.touch();
         }
-        self.windows()?.work.as_ref()
+        self.operations()?.work.as_ref()
     }
 
     /// Whether the span is a call of a model, by what it says so far.
@@ -42,7 +42,7 @@ impl SpanState {
     }
 
     /// The windows of a span of this kind.
-    pub(super) fn windows_of(&self, kind: Kind, fields: &Fields, surroundings: Surroundings) -> Windows {
+    pub(super) fn windows_of(&self, kind: Kind, fields: &Fields, surroundings: Enclosing) -> Operations {
         // A call of a model and a span of an agent say themselves whose they are.
         let surroundings = match kind {
             Kind::Inference | Kind::Agent => surroundings,
@@ -50,29 +50,29 @@ impl SpanState {
                 surroundings.of_acting_agent()
             }
         };
-        let mut windows = Windows::default();
+        let mut operations = Operations::default();
         match kind {
-            Kind::Thread => windows.thread = Some(self.new_thread(fields, surroundings, self.live().clone())),
+            Kind::Thread => operations.thread = Some(self.new_thread(fields, surroundings, self.live().clone())),
             Kind::Turn => {
                 let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
-                windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone(), self.live().clone()));
+                operations.turn = Some(TurnOperation::new(thread, fields.turn_id.clone(), self.live().clone()));
             }
             Kind::Agent => match surroundings {
-                Surroundings { thread: Some(_), tool: Some(_), .. } => {
+                Enclosing { thread: Some(_), tool: Some(_), .. } => {
                     let thread = self.new_thread(fields, surroundings, self.live().clone());
-                    windows.turn =
-                        Some(TurnWindow::new(Arc::clone(&thread), fields.turn_id.clone(), self.live().clone()));
-                    windows.thread = Some(thread);
+                    operations.turn =
+                        Some(TurnOperation::new(Arc::clone(&thread), fields.turn_id.clone(), self.live().clone()));
+                    operations.thread = Some(thread);
                 }
-                Surroundings { turn: Some(_), .. } => {}
-                Surroundings { thread, turn: None, .. } => {
+                Enclosing { turn: Some(_), .. } => {}
+                Enclosing { thread, turn: None, .. } => {
                     let thread = thread.unwrap_or_else(|| self.supplied_thread(fields));
-                    windows.turn = Some(TurnWindow::new(thread, fields.turn_id.clone(), self.live().clone()));
+                    operations.turn = Some(TurnOperation::new(thread, fields.turn_id.clone(), self.live().clone()));
                 }
             },
             Kind::Inference => {
                 let turn = self.asking_turn(fields, surroundings);
-                return Work::Inference(InferenceWindow::new(
+                return ChildOperation::Inference(InferenceOperation::new(
                     turn,
                     self.opened_at(),
                     inference_facts(fields),
@@ -82,11 +82,15 @@ impl SpanState {
             }
             Kind::Tool => {
                 let facts = tool_facts(fields, surroundings.cell.clone());
-                return Work::Tool(ToolWindow::new(self.turn_in(fields, surroundings), facts, self.live().clone()))
-                    .into();
+                return ChildOperation::Tool(ToolCallOperation::new(
+                    self.turn_in(fields, surroundings),
+                    facts,
+                    self.live().clone(),
+                ))
+                .into();
             }
             Kind::CodeCell => {
-                return Work::Cell(CellWindow::new(
+                return ChildOperation::Cell(CodeCellOperation::new(
                     self.turn_in(fields, surroundings),
                     cell_facts(fields),
                     self.live().clone(),
@@ -96,7 +100,7 @@ impl SpanState {
             Kind::Compaction => {
                 let (turn, name) =
                     (self.turn_in(fields, surroundings), CompactionName::new(fields.compaction_id.clone()));
-                return Work::Compaction(CompactionWindow::new(
+                return ChildOperation::Compaction(CompactionOperation::new(
                     turn,
                     name,
                     inference_facts(fields),
@@ -105,32 +109,32 @@ impl SpanState {
                 .into();
             }
         }
-        windows
+        operations
     }
 
-    fn new_thread(&self, fields: &Fields, surroundings: Surroundings, live: Live) -> Arc<ThreadWindow> {
+    fn new_thread(&self, fields: &Fields, surroundings: Enclosing, live: Live) -> Arc<ThreadOperation> {
         let spawned_by = surroundings.tool.as_ref().and_then(|tool| tool.id()).cloned();
         let facts = ThreadFacts { spawned_by, ..thread_facts(fields) };
-        ThreadWindow::new(Arc::clone(self.recorder()), surroundings.thread, facts, live)
+        ThreadOperation::new(Arc::clone(self.recorder()), surroundings.thread, facts, live)
     }
 
     /// The turn in which a model is asked. A call that names an agent inside a tool call is not of the agent that
     /// called the tool, but of the one that the tool is: frameworks open no span for that.
-    fn asking_turn(&self, fields: &Fields, surroundings: Surroundings) -> Arc<TurnWindow> {
+    fn asking_turn(&self, fields: &Fields, surroundings: Enclosing) -> Arc<TurnOperation> {
         match (surroundings.tool.clone(), &fields.agent_name) {
             (Some(tool), Some(name)) => {
-                tool.agent(name, || TurnWindow::new(self.new_thread(fields, surroundings, None), None, None))
+                tool.agent(name, || TurnOperation::new(self.new_thread(fields, surroundings, None), None, None))
             }
             (Some(_) | None, _) => self.turn_in(fields, surroundings.of_acting_agent()),
         }
     }
 
-    fn supplied_thread(&self, fields: &Fields) -> Arc<ThreadWindow> {
+    fn supplied_thread(&self, fields: &Fields) -> Arc<ThreadOperation> {
         let orphan = fields.is_in_our_words().then_some(Orphan { span: self.name() });
         self.supplied().thread(self.recorder(), ThreadFacts { orphan, ..thread_facts(fields) })
     }
 
-    fn turn_in(&self, fields: &Fields, surroundings: Surroundings) -> Arc<TurnWindow> {
+    fn turn_in(&self, fields: &Fields, surroundings: Enclosing) -> Arc<TurnOperation> {
         surroundings.turn.unwrap_or_else(|| {
             let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
             self.supplied().turn(thread)

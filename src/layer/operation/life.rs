@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use super::AnOpenWindow;
+use super::OpenOperation;
 use crate::bundle::Lost;
-use crate::layer::ignoring::{holding_calls_back, is_ignoring};
 use crate::layer::recorder::{Inner, OpenKey, locked};
+use crate::layer::reentrancy::{holding_calls_back, is_ignoring};
 
 /// Pending, then open, then over, each once. What needs a place of its own first is opening while that is prepared.
 #[derive(Debug, Default)]
@@ -31,23 +31,23 @@ impl Life {
     pub(super) fn start(
         &self,
         recorder: &Inner,
-        window: impl FnOnce() -> AnOpenWindow,
+        operation: impl FnOnce() -> OpenOperation,
         write: impl FnOnce() -> Result<(), Lost>,
     ) -> bool {
         if is_ignoring() {
             return false;
         }
-        holding_calls_back(|| self.start_locked(recorder, window, write))
+        holding_calls_back(|| self.start_locked(recorder, operation, write))
     }
 
     fn start_locked(
         &self,
         recorder: &Inner,
-        window: impl FnOnce() -> AnOpenWindow,
+        operation: impl FnOnce() -> OpenOperation,
         write: impl FnOnce() -> Result<(), Lost>,
     ) -> bool {
         let mut phase = locked(&self.0);
-        phase.prepare(recorder, window, || Ok(()));
+        phase.prepare(recorder, operation, || Ok(()));
         phase.start(recorder, write)
     }
 
@@ -56,11 +56,11 @@ impl Life {
     pub(super) fn prepare(
         &self,
         recorder: &Inner,
-        window: impl FnOnce() -> AnOpenWindow,
+        operation: impl FnOnce() -> OpenOperation,
         prepare: impl FnOnce() -> Result<(), Lost>,
     ) {
         if !is_ignoring() {
-            holding_calls_back(|| locked(&self.0).prepare(recorder, window, prepare));
+            holding_calls_back(|| locked(&self.0).prepare(recorder, operation, prepare));
         }
     }
 
@@ -128,11 +128,11 @@ impl Phase {
     fn prepare(
         &mut self,
         recorder: &Inner,
-        window: impl FnOnce() -> AnOpenWindow,
+        operation: impl FnOnce() -> OpenOperation,
         prepare: impl FnOnce() -> Result<(), Lost>,
     ) {
         if let Self::Pending = self {
-            *self = match recorder.opened(window) {
+            *self = match recorder.opened(operation) {
                 None => Self::Over { started: false },
                 Some(key) => Self::after(recorder, key, prepare(), Self::Opening),
             };

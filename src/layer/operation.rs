@@ -1,4 +1,4 @@
-//! Windows: what has a start and an end in the log.
+//! Operations: what has a start and an end in the log.
 //!
 //! A window knows the windows it is in, never the span that opened it. Starting one starts those first, so that
 //! every start stands before what happens in it.
@@ -20,13 +20,13 @@ mod turn;
 
 use std::sync::Arc;
 
-pub(super) use cell::{CellFacts, CellWindow};
-pub(super) use compaction::{CompactionName, CompactionWindow, install};
-pub(super) use inference::{InferenceFacts, InferenceWindow};
+pub(super) use cell::{CellFacts, CodeCellOperation};
+pub(super) use compaction::{CompactionName, CompactionOperation, install};
+pub(super) use inference::{InferenceFacts, InferenceOperation};
 pub(super) use session_metadata::SessionMetadata;
-pub(super) use thread::{Orphan, ThreadFacts, ThreadWindow};
-pub(super) use tool::{ToolFacts, ToolWindow};
-pub(super) use turn::TurnWindow;
+pub(super) use thread::{Orphan, ThreadFacts, ThreadOperation};
+pub(super) use tool::{ToolCallOperation, ToolFacts};
+pub(super) use turn::TurnOperation;
 
 /// How a window ends.
 #[derive(Debug, Clone)]
@@ -69,18 +69,18 @@ const SHUT_DOWN: &str = "recording was shut down before it ended";
 
 /// A window of any kind, among those that are open.
 #[derive(Debug, Clone)]
-pub(super) enum AnOpenWindow {
-    Thread(Arc<ThreadWindow>),
-    Turn(Arc<TurnWindow>),
-    Inference(Arc<InferenceWindow>),
-    Tool(Arc<ToolWindow>),
-    Cell(Arc<CellWindow>),
-    Compaction(Arc<CompactionWindow>),
+pub(super) enum OpenOperation {
+    Thread(Arc<ThreadOperation>),
+    Turn(Arc<TurnOperation>),
+    Inference(Arc<InferenceOperation>),
+    Tool(Arc<ToolCallOperation>),
+    Cell(Arc<CodeCellOperation>),
+    Compaction(Arc<CompactionOperation>),
 }
 
-impl AnOpenWindow {
+impl OpenOperation {
     /// The thread of a turn.
-    pub(super) fn turns_thread(&self) -> Option<&Arc<ThreadWindow>> {
+    pub(super) fn turns_thread(&self) -> Option<&Arc<ThreadOperation>> {
         match self {
             Self::Turn(turn) => Some(turn.thread()),
             Self::Thread(_) | Self::Inference(_) | Self::Tool(_) | Self::Cell(_) | Self::Compaction(_) => None,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use regex::bytes::Regex;
 
 use super::salt::is_placeholder;
-use super::spot::{Level, Spot};
+use super::secret_span::{Level, Spot};
 
 /// A pattern is no regular expression.
 #[derive(Debug)]

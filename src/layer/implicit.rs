@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::operation::{End, ThreadFacts, ThreadOperation, TurnOperation};
 use super::recorder::{Inner, locked};
-use super::window::{End, ThreadFacts, ThreadWindow, TurnWindow};
 
 /// What is supplied at the top of a scope of spans. It ends when that span closes.
 #[derive(Debug, Default)]
 pub(super) struct Supplied {
-    thread: OnceLock<Arc<ThreadWindow>>,
+    thread: OnceLock<Arc<ThreadOperation>>,
     /// One for each thread below that opens none itself, by the thread's address.
-    turns: Mutex<HashMap<usize, Arc<TurnWindow>>>,
+    turns: Mutex<HashMap<usize, Arc<TurnOperation>>>,
 }
 
 impl Supplied {
     /// The thread of what has none above it: that of its conversation, which lives until shutdown, else one for this
     /// scope.
-    pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadWindow> {
+    pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
         let conversation = facts.id.clone();
-        let make = || ThreadWindow::new(Arc::clone(recorder), None, facts, None);
+        let make = || ThreadOperation::new(Arc::clone(recorder), None, facts, None);
         match conversation {
             Some(id) => recorder.conversation(&id, make),
             None => Arc::clone(self.thread.get_or_init(make)),
@@ -27,10 +27,10 @@ impl Supplied {
     }
 
     /// The turn of what has a thread above it but no turn.
-    pub(super) fn turn(&self, thread: Arc<ThreadWindow>) -> Arc<TurnWindow> {
+    pub(super) fn turn(&self, thread: Arc<ThreadOperation>) -> Arc<TurnOperation> {
         let mut turns = locked(&self.turns);
         // The turn holds the thread, so no other has the address.
-        Arc::clone(turns.entry(Arc::as_ptr(&thread).addr()).or_insert_with(|| TurnWindow::supplied(thread)))
+        Arc::clone(turns.entry(Arc::as_ptr(&thread).addr()).or_insert_with(|| TurnOperation::supplied(thread)))
     }
 
     /// The span at the top has closed.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::inference_seen::{How, Seen};
 use super::life::Life;
 use super::recording::Recording;
-use super::turn::TurnWindow;
-use super::{AnOpenWindow, End};
+use super::turn::TurnOperation;
+use super::{End, OpenOperation};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
     Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, Timestamp, UnixMillis, Usage,
@@ -24,8 +24,8 @@ pub(in crate::layer) struct InferenceFacts {
 }
 
 #[derive(Debug)]
-pub(in crate::layer) struct InferenceWindow {
-    turn: Arc<TurnWindow>,
+pub(in crate::layer) struct InferenceOperation {
+    turn: Arc<TurnOperation>,
     live: Live,
     opened_at: Timestamp,
     facts: Mutex<InferenceFacts>,
@@ -48,24 +48,25 @@ fn lost_response() -> serde_json::Value {
     serde_json::json!({ "otel_trace.lost": "the response could not be stored" })
 }
 
-impl InferenceWindow {
+impl InferenceOperation {
     pub(in crate::layer) fn new(
-        turn: Arc<TurnWindow>,
+        turn: Arc<TurnOperation>,
         opened_at: Timestamp,
         facts: InferenceFacts,
         live: Live,
     ) -> Arc<Self> {
         let (facts, seen) = (Mutex::new(facts), Mutex::default());
-        let window = Arc::new(Self { turn, live, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen });
-        window.recorder().waits_for_request(&window);
-        window
+        let operation =
+            Arc::new(Self { turn, live, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen });
+        operation.recorder().waits_for_request(&operation);
+        operation
     }
 
     fn recorder(&self) -> &Arc<Inner> {
         self.turn.recorder()
     }
 
-    pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
+    pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
         &self.turn
     }
 
@@ -126,13 +127,13 @@ impl InferenceWindow {
             request_input_mode: None,
             wire_payload: locked(&self.seen).wire_request.clone().map(Box::new),
         };
-        let window = || AnOpenWindow::Inference(Arc::clone(self));
+        let operation = || OpenOperation::Inference(Arc::clone(self));
         let mut unnamed = Some(request_payload);
         let write = || {
             unnamed = None;
             recording.append(&self.live, &place.context, started, at)
         };
-        self.life.start(self.recorder(), window, write);
+        self.life.start(self.recorder(), operation, write);
         self.recorder().waits_no_more(self);
         unnamed
     }
@@ -141,7 +142,7 @@ impl InferenceWindow {
     fn give_up(self: &Arc<Self>, reason: &str) {
         let Some((recording, _)) = self.turn.place(self.opened_at) else { return };
         let give_up = || Err(recording.bundle.writer.lose_dependent(Lost::Event(EventKind::InferenceStarted), reason));
-        self.life.start(self.recorder(), || AnOpenWindow::Inference(Arc::clone(self)), give_up);
+        self.life.start(self.recorder(), || OpenOperation::Inference(Arc::clone(self)), give_up);
         self.recorder().waits_no_more(self);
     }
 
@@ -362,7 +363,7 @@ impl InferenceWindow {
     }
 }
 
-impl Drop for InferenceWindow {
+impl Drop for InferenceOperation {
     fn drop(&mut self) {
         self.recorder().waits_no_more(self);
     }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::life::Life;
 use super::recording::{AsJson, Recording};
-use super::turn::{Place, TurnWindow};
-use super::{AnOpenWindow, End};
+use super::turn::{Place, TurnOperation};
+use super::{End, OpenOperation};
 use crate::bundle::Body;
 use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
@@ -25,8 +25,8 @@ pub(in crate::layer) struct CellFacts {
 }
 
 #[derive(Debug)]
-pub(in crate::layer) struct CellWindow {
-    turn: Arc<TurnWindow>,
+pub(in crate::layer) struct CodeCellOperation {
+    turn: Arc<TurnOperation>,
     live: Live,
     facts: CellFacts,
     id: OnceLock<RuntimeCellId>,
@@ -50,8 +50,8 @@ fn runs_on(status: CellStatus) -> bool {
     }
 }
 
-impl CellWindow {
-    pub(in crate::layer) fn new(turn: Arc<TurnWindow>, facts: CellFacts, live: Live) -> Arc<Self> {
+impl CodeCellOperation {
+    pub(in crate::layer) fn new(turn: Arc<TurnOperation>, facts: CellFacts, live: Live) -> Arc<Self> {
         Arc::new(Self { turn, live, facts, id: OnceLock::new(), life: Life::default(), seen: Mutex::default() })
     }
 
@@ -59,7 +59,7 @@ impl CellWindow {
         self.turn.recorder()
     }
 
-    pub(in crate::layer) fn turn(&self) -> &Arc<TurnWindow> {
+    pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
         &self.turn
     }
 
@@ -79,9 +79,9 @@ impl CellWindow {
             if self.recorder().is_off("a code cell") {
                 return None;
             }
-            let window = || AnOpenWindow::Cell(Arc::clone(self));
+            let operation = || OpenOperation::Cell(Arc::clone(self));
             let source = self.recorder().options.text(EventKind::CodeCellStarted, &self.facts.source);
-            self.life.start(self.recorder(), window, || {
+            self.life.start(self.recorder(), operation, || {
                 let CellFacts { runtime_id, call_id, source: _ } = &self.facts;
                 let runtime_cell_id = self.id.get_or_init(|| match runtime_id {
                     Some(id) => recording.bundle.cell_id(&recording.id, id),

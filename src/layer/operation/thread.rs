@@ -9,7 +9,7 @@ use super::bundle::Bundle;
 use super::identity::Identity;
 use super::life::Life;
 use super::recording::{AsJson, Recording};
-use super::{AnOpenWindow, CellWindow, End, SHUT_DOWN, SessionMetadata, TurnWindow};
+use super::{CodeCellOperation, End, OpenOperation, SHUT_DOWN, SessionMetadata, TurnOperation};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     EventContext, EventKind, Other, PayloadKind, PayloadRef, ProtocolEventObserved, RawJson, RolloutEnded,
@@ -49,9 +49,9 @@ impl Orphan {
 }
 
 #[derive(Debug)]
-pub(in crate::layer) struct ThreadWindow {
+pub(in crate::layer) struct ThreadOperation {
     recorder: Arc<Inner>,
-    parent: Option<Arc<ThreadWindow>>,
+    parent: Option<Arc<ThreadOperation>>,
     live: Live,
     facts: ThreadFacts,
     /// The id that spans may name it by, though it may have another.
@@ -66,12 +66,12 @@ pub(in crate::layer) struct ThreadWindow {
     opened_unwinding: bool,
     /// Whether nothing was going on in it when recording ended.
     is_idle: AtomicBool,
-    turns: Mutex<HashMap<TurnId, Weak<TurnWindow>>>,
+    turns: Mutex<HashMap<TurnId, Weak<TurnOperation>>>,
     /// Scripts that may still run.
-    cells: Mutex<Vec<Weak<CellWindow>>>,
+    cells: Mutex<Vec<Weak<CodeCellOperation>>>,
 }
 
-impl ThreadWindow {
+impl ThreadOperation {
     /// A spawned thread that is named like one above it, because a framework passes the conversation's id on, gets
     /// an id of its own.
     pub(in crate::layer) fn new(
@@ -136,8 +136,8 @@ impl ThreadWindow {
         let identity = self.identity.get_or_init(|| self.new_identity(parent));
         // Outside every lock: it may be masked by code of the program's.
         let metadata = self.ready_metadata(identity);
-        let window = || AnOpenWindow::Thread(Arc::clone(self));
-        self.life.prepare(&self.recorder, window, || self.prepare(identity, parent, at));
+        let operation = || OpenOperation::Thread(Arc::clone(self));
+        self.life.prepare(&self.recorder, operation, || self.prepare(identity, parent, at));
         // Without the lock that everyone takes who opens something below. Two threads may come here at once: each waits
         // for its own body then, and one of the two is named. Lost or not, the start stands.
         let store = |body| self.prepared.get()?.store(&self.live, body).ok();
@@ -288,11 +288,11 @@ impl ThreadWindow {
         }
     }
 
-    pub(super) fn turn_started(&self, id: TurnId, turn: &Arc<TurnWindow>) {
+    pub(super) fn turn_started(&self, id: TurnId, turn: &Arc<TurnOperation>) {
         locked(&self.turns).insert(id, Arc::downgrade(turn));
     }
 
-    pub(super) fn cell_started(&self, cell: &Arc<CellWindow>) {
+    pub(super) fn cell_started(&self, cell: &Arc<CodeCellOperation>) {
         let mut cells = locked(&self.cells);
         // The start of one is being written: no look at another's state may wait for that.
         cells.retain(|cell| cell.strong_count() > 0);
@@ -300,14 +300,14 @@ impl ThreadWindow {
     }
 
     /// Ends the scripts that still run in the thread, or in this turn of it.
-    pub(super) fn end_cells(&self, turn: Option<&Arc<TurnWindow>>, end: &End) {
+    pub(super) fn end_cells(&self, turn: Option<&Arc<TurnOperation>>, end: &End) {
         let running: Vec<_> = locked(&self.cells).iter().filter_map(Weak::upgrade).collect();
         let ended = running.iter().filter(|cell| turn.is_none_or(|turn| Arc::ptr_eq(cell.turn(), turn)));
         ended.for_each(|cell| cell.end(end));
     }
 
     /// Another turn may have taken the id by now.
-    pub(super) fn turn_ended(&self, id: &TurnId, turn: &TurnWindow) {
+    pub(super) fn turn_ended(&self, id: &TurnId, turn: &TurnOperation) {
         let mut turns = locked(&self.turns);
         if turns.get(id).is_some_and(|named| std::ptr::eq(named.as_ptr(), turn)) {
             turns.remove(id);
@@ -325,7 +325,7 @@ impl ThreadWindow {
     }
 
     /// The open turn with this id.
-    pub(in crate::layer) fn turn(&self, id: &str) -> Option<Arc<TurnWindow>> {
+    pub(in crate::layer) fn turn(&self, id: &str) -> Option<Arc<TurnOperation>> {
         locked(&self.turns).get(id).and_then(Weak::upgrade)
     }
 
