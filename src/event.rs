@@ -44,7 +44,7 @@ pub use inference::{
 pub use other::{Other, ProtocolEventObserved, RawJson};
 pub use payload::{PayloadKind, PayloadRef, Truncated};
 pub use process::{ParentProcess, ProcessSpawned};
-pub use record::{BadRecord, EventContext, Record, RecordBody, SCHEMA_VERSION, SpanRef};
+pub use record::{EventContext, Record, RecordBody, RecordError, SCHEMA_VERSION, SpanRef};
 pub use rollout::{RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, TurnEnded, TurnStarted};
 pub use status::{CellStatus, ExecutionStatus, RolloutStatus};
 #[cfg(test)]

@@ -118,7 +118,7 @@ mod tool_kind;
 mod tool_name;
 mod wire_event;
 
-pub use builder::{Error, ROOT_VARIABLE, RecorderBuilder, STORE_VARIABLE};
+pub use builder::{BuildError, ROOT_VARIABLE, RecorderBuilder, STORE_VARIABLE};
 pub use exchange::{Exchange, Reply};
 pub use filter::RecordFilter;
 pub use guard::RecorderGuard;

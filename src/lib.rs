@@ -13,7 +13,7 @@
 //! let (recorder, _guard) = Recorder::builder().root("traces").build()?;
 //! let layer = recorder.layer().with_filter(recorder.filter());
 //! tracing_subscriber::registry().with(layer).init();
-//! # Ok::<(), otel_trace::layer::Error>(())
+//! # Ok::<(), otel_trace::layer::BuildError>(())
 //! ```
 //!
 //! Then say what happens, with typed handles …
@@ -64,8 +64,9 @@ pub use bundle::{
 };
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
-    AgentThread, AnyOperation, ChildProcess, CodeCell, CodeCellMeta, Compaction, Exchange, Inference, Model, Operation,
-    RecordFilter, RecordLayer, Recorder, RecorderGuard, Reply, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn,
+    AgentThread, AnyOperation, BuildError, ChildProcess, CodeCell, CodeCellMeta, Compaction, Exchange, Inference,
+    Model, Operation, RecordFilter, RecordLayer, Recorder, RecorderBuilder, RecorderGuard, Reply, SpanExt, ThreadMeta,
+    ToolCall, ToolCallMeta, Turn,
 };
 
 /// The README's code, compiled and run with the tests.

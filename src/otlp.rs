@@ -69,7 +69,7 @@ mod usage_names;
 
 pub use self::bridge::{Ahead, Behind, Bridge, bridge};
 pub use self::content_policy::ContentPolicy;
-pub use self::context::{BadTraceParent, TraceContext};
+pub use self::context::{TraceContext, TraceParentError};
 pub use self::map::{MapExporter, map};
 pub use self::mapping::Mapping;
 pub use self::note_parents::NoteParents;

@@ -33,7 +33,7 @@ pub(crate) use decode::{Object, RESPONSE_IDS, RequestShape, is_bare_response, li
 use crate::bundle::Reader;
 use crate::graph::{Code, Diagnostic, Graph};
 
-pub use error::Error;
+pub use error::ReduceError;
 pub use join::Join;
 pub use options::Options;
 use problems::{Place, Problems};
@@ -59,12 +59,12 @@ impl Reduction {
 /// Reduces a bundle to a graph.
 ///
 /// # Errors
-/// [`Error`] where the log can't be read at all, or, with [`Options::strict`], at the broken rule with the lowest seq.
+/// [`ReduceError`] where the log can't be read at all, or, with [`Options::strict`], at the broken rule with the lowest seq.
 /// Damage is no error otherwise: see [`Graph::diagnostics`].
-pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
+pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, ReduceError> {
     let mut problems = Problems::new(options);
     let mut work = Work::default();
-    let facts = decode::decode(bundle, options, &mut problems, &mut work).map_err(Error::unreadable)?;
+    let facts = decode::decode(bundle, options, &mut problems, &mut work).map_err(ReduceError::unreadable)?;
     // A domain's facts go with its fold: what says the same twice is not in memory twice for long.
     let lives = fold::Lives::fold(&facts.threads, &facts.turns, &facts.mentions, &mut problems);
     let talk = fold::talk(facts.conversation, &lives, &facts.readings, &mut problems, &mut work);
@@ -92,7 +92,7 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, Error> {
     }
     decode::tell_unheard(facts.unheard, &mut problems);
     if let Some(broken) = problems.strict_failure() {
-        return Err(Error::strict(bundle.path(), broken.clone()));
+        return Err(ReduceError::strict(bundle.path(), broken.clone()));
     }
     graph.diagnostics = problems.into_diagnostics();
     Ok(Reduction { graph, work })

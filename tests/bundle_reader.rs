@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use otel_trace::bundle::{BadLine, BadPayload, Error, ErrorKind, Manifest, Reader};
+use otel_trace::bundle::{BundleError, ErrorKind, LineError, Manifest, PayloadError, Reader};
 use otel_trace::event::{PayloadKind, PayloadRef, RawPayloadId, UnixMillis};
 use tempfile::TempDir;
 
@@ -28,7 +28,7 @@ fn line(seq: u64) -> String {
 }
 
 /// What each line says: its number in the file, and its seq or what is wrong with it.
-fn lines(log: &[u8]) -> Vec<(u64, Result<u64, BadLine>)> {
+fn lines(log: &[u8]) -> Vec<(u64, Result<u64, LineError>)> {
     let directory = bundle(log);
     let lines = Reader::open(directory.path()).unwrap().lines().unwrap();
     lines.map(|line| line.unwrap()).map(|line| (line.number, line.content.map(|record| record.seq.0))).collect()
@@ -52,7 +52,7 @@ fn reference(path: &str) -> PayloadRef {
     }
 }
 
-fn payload(bundle: &Path, path: &str) -> Result<Vec<u8>, BadPayload> {
+fn payload(bundle: &Path, path: &str) -> Result<Vec<u8>, PayloadError> {
     Reader::open(bundle).unwrap().payload(&reference(path))
 }
 
@@ -73,33 +73,33 @@ fn a_last_line_cut_anywhere_is_torn_and_the_others_stand() {
     for cut in 1..whole.len() {
         let log = format!("{}\n{}", line(1), &whole[..cut]);
         let read = lines(log.as_bytes());
-        assert!(matches!(read[..], [(1, Ok(1)), (2, Err(BadLine::Torn))]), "{cut}: {read:?}");
+        assert!(matches!(read[..], [(1, Ok(1)), (2, Err(LineError::Torn))]), "{cut}: {read:?}");
     }
     let multi_byte = [line(1).as_bytes(), b"\n{\"schema_version\":1,\"x\":\"\xc3"].concat();
-    assert!(matches!(lines(&multi_byte)[..], [(1, Ok(1)), (2, Err(BadLine::Torn))]));
+    assert!(matches!(lines(&multi_byte)[..], [(1, Ok(1)), (2, Err(LineError::Torn))]));
 }
 
 #[test]
 fn a_tail_of_nuls_is_torn() {
     let log = [line(1).as_bytes(), b"\n", &[0; 4096]].concat();
-    assert!(matches!(lines(&log)[..], [(1, Ok(1)), (2, Err(BadLine::Torn))]));
+    assert!(matches!(lines(&log)[..], [(1, Ok(1)), (2, Err(LineError::Torn))]));
 }
 
 #[test]
 fn a_broken_line_in_the_middle_is_unreadable_and_the_others_stand() {
     let log = format!("{}\nnonsense\n{}\n", line(1), line(3));
     let read = lines(log.as_bytes());
-    assert!(matches!(read[..], [(1, Ok(1)), (2, Err(BadLine::Unreadable(_))), (3, Ok(3))]), "{read:?}");
+    assert!(matches!(read[..], [(1, Ok(1)), (2, Err(LineError::Unreadable(_))), (3, Ok(3))]), "{read:?}");
     let log = format!("{}\nnonsense\nmore", line(1));
     let read = lines(log.as_bytes());
-    assert!(matches!(read[..], [_, (2, Err(BadLine::Unreadable(_))), (3, Err(BadLine::Torn))]), "{read:?}");
+    assert!(matches!(read[..], [_, (2, Err(LineError::Unreadable(_))), (3, Err(LineError::Torn))]), "{read:?}");
 }
 
 #[test]
 fn a_whole_last_line_of_an_unknown_kind_is_not_torn() {
     let log = line(4).replace("rollout_ended", "brand_new");
     let read = lines(log.as_bytes());
-    let [(1, Err(bad @ BadLine::Unreadable(_)))] = &read[..] else { panic!("{read:?}") };
+    let [(1, Err(bad @ LineError::Unreadable(_)))] = &read[..] else { panic!("{read:?}") };
     assert_eq!(bad.seq().unwrap().0, 4);
     assert!(bad.to_string().contains("brand_new"), "{bad}");
 }
@@ -160,7 +160,7 @@ fn a_payload_that_is_not_there_is_missing() {
 
 #[track_caller]
 fn check_refused(path: &Path, kind: ErrorKind, says: &[&str]) {
-    let error: Error = Reader::open(path).unwrap_err();
+    let error: BundleError = Reader::open(path).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
     for part in says {
         assert!(error.to_string().contains(part), "{part:?} is not in: {error}");

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::destination::Destination;
 use super::file::{self, PlainDirectories};
 use super::store::is_pack;
-use super::{BodyBuf, Error, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions};
+use super::{BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions};
 use crate::event::{PayloadRef, RawPayloadId, ThreadId};
 use reference::{Reference, references_in};
 
@@ -51,15 +51,15 @@ pub struct Unconverted {
 /// under its name when all of it is there.
 ///
 /// # Errors
-/// [`Error`] where something is at `dest` already, `bundle` can't be read, or `dest` can't be written.
+/// [`BundleError`] where something is at `dest` already, `bundle` can't be read, or `dest` can't be written.
 pub fn convert(
     bundle: &Reader,
     dest: &Path,
     store: Store,
     mut tell: impl FnMut(Unconverted),
-) -> Result<Converted, Error> {
+) -> Result<Converted, BundleError> {
     let destination = Destination::make(dest)?;
-    let written = |error| Error::io(dest, "can't be written", error);
+    let written = |error| BundleError::io(dest, "can't be written", error);
     let mut manifest = bundle.open_file(Manifest::FILE)?;
     destination.file(Manifest::FILE).and_then(|mut it| io::copy(&mut manifest, &mut it)).map_err(written)?;
     let mut conversion = Conversion {
@@ -118,10 +118,10 @@ struct LineInThread {
 }
 
 impl Conversion<'_> {
-    fn log(&mut self, dest: &Path, tell: &mut dyn FnMut(Unconverted)) -> Result<(), Error> {
+    fn log(&mut self, dest: &Path, tell: &mut dyn FnMut(Unconverted)) -> Result<(), BundleError> {
         let path = self.bundle.path().join(Manifest::LOG);
-        let unread = |error| Error::io(&path, "the log can't be read", error);
-        let unwritten = |error| Error::io(dest, "can't be written", error);
+        let unread = |error| BundleError::io(&path, "the log can't be read", error);
+        let unwritten = |error| BundleError::io(dest, "can't be written", error);
         let mut from = BufReader::with_capacity(1 << 18, self.bundle.open_file(Manifest::LOG)?);
         let to = self.destination.file(Manifest::LOG).map_err(unwritten)?;
         let mut to = BufWriter::with_capacity(1 << 18, to);

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::store::is_pack;
-use super::{Error, ErrorKind, Manifest, file};
+use super::{BundleError, ErrorKind, Manifest, file};
 
 /// A directory that goes away again unless it is published. Nothing but what was made here is in it.
 pub(super) struct Destination {
@@ -14,21 +14,21 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    pub(super) fn make(dest: &Path) -> Result<Self, Error> {
+    pub(super) fn make(dest: &Path) -> Result<Self, BundleError> {
         if dest.symlink_metadata().is_ok() {
             let message = "something is already here; name a place where nothing is";
-            return Err(Error::new(ErrorKind::Exists, dest, message));
+            return Err(BundleError::new(ErrorKind::Exists, dest, message));
         }
-        let absolute = std::path::absolute(dest).map_err(|error| Error::io(dest, "is no usable path", error))?;
+        let absolute = std::path::absolute(dest).map_err(|error| BundleError::io(dest, "is no usable path", error))?;
         let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
-            return Err(Error::new(ErrorKind::Io, dest, "names no directory that could be made"));
+            return Err(BundleError::new(ErrorKind::Io, dest, "names no directory that could be made"));
         };
         let name = format!(".{}.{}.tmp", name.to_string_lossy(), uuid::Uuid::new_v4());
         let this = Self { path: parent.join(name), dest: absolute };
         let made = fs::create_dir(&this.path)
             .and_then(|()| fs::remove_dir(&this.path))
             .and_then(|()| file::create_dirs(&this.path.join(Manifest::PAYLOADS)));
-        made.map_err(|error| Error::io(dest, "can't be made", error))?;
+        made.map_err(|error| BundleError::io(dest, "can't be made", error))?;
         Ok(this)
     }
 
@@ -64,12 +64,13 @@ impl Destination {
     }
 
     /// Puts it in its place.
-    pub(super) fn publish(self) -> Result<(), Error> {
+    pub(super) fn publish(self) -> Result<(), BundleError> {
         if self.dest.symlink_metadata().is_ok() {
             let message = "something was put here meanwhile; name a place where nothing is";
-            return Err(Error::new(ErrorKind::Exists, &self.dest, message));
+            return Err(BundleError::new(ErrorKind::Exists, &self.dest, message));
         }
-        fs::rename(&self.path, &self.dest).map_err(|error| Error::io(&self.dest, "can't be put in its place", error))
+        fs::rename(&self.path, &self.dest)
+            .map_err(|error| BundleError::io(&self.dest, "can't be put in its place", error))
     }
 }
 

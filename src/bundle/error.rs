@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 /// A bundle could not be made, opened or read at all. Damage inside a bundle is no error: see
-/// [`BadLine`](super::BadLine) and [`BadPayload`](super::BadPayload).
+/// [`LineError`](super::LineError) and [`PayloadError`](super::PayloadError).
 #[derive(Debug)]
-pub struct Error {
+pub struct BundleError {
     kind: ErrorKind,
     message: String,
     path: PathBuf,
@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Io,
 }
 
-impl Error {
+impl BundleError {
     pub(super) fn new(kind: ErrorKind, path: &Path, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), path: path.to_owned(), source: None }
     }
@@ -55,13 +55,13 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for BundleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path.display(), self.message)
     }
 }
 
-impl std::error::Error for Error {
+impl std::error::Error for BundleError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_ref().map(|source| source as _)
     }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Error;
-use crate::event::{BadRecord, PayloadRef, Record, Seq};
+use super::BundleError;
+use crate::event::{PayloadRef, Record, RecordError, Seq};
 
 /// One line of a log that is not blank.
 #[derive(Debug)]
@@ -17,32 +17,32 @@ pub struct Line {
     /// Its number in the file, from 1.
     pub number: u64,
     /// What it says, or why that can't be told.
-    pub content: Result<Record, BadLine>,
+    pub content: Result<Record, LineError>,
     /// The bodies that are named in a line of this version that says nothing.
     pub named: Vec<PayloadRef>,
 }
 
 /// Why a line says nothing.
 #[derive(Debug)]
-pub enum BadLine {
+pub enum LineError {
     /// The last line, and cut short: the recording ended in the middle of it.
     Torn,
     /// Anything else.
-    Unreadable(BadRecord),
+    Unreadable(RecordError),
 }
 
-impl BadLine {
+impl LineError {
     /// The line's place in the log, where that can be told.
     pub fn seq(&self) -> Option<Seq> {
         match self {
             Self::Torn => None,
-            Self::Unreadable(BadRecord::Line { seq, .. } | BadRecord::Schema { seq, .. }) => *seq,
-            Self::Unreadable(BadRecord::Variant { seq, .. }) => Some(*seq),
+            Self::Unreadable(RecordError::Line { seq, .. } | RecordError::Schema { seq, .. }) => *seq,
+            Self::Unreadable(RecordError::Variant { seq, .. }) => Some(*seq),
         }
     }
 }
 
-impl fmt::Display for BadLine {
+impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Torn => f.write_str("the last line is cut short; the recording ended while it was written"),
@@ -75,11 +75,11 @@ impl Lines {
     }
 
     /// The next line that is not blank, without byte order mark, newline and carriage return.
-    fn next_text(&mut self, mut bytes: Vec<u8>) -> Result<Option<Text>, Error> {
+    fn next_text(&mut self, mut bytes: Vec<u8>) -> Result<Option<Text>, BundleError> {
         loop {
             bytes.clear();
             let read = self.log.read_until(b'\n', &mut bytes);
-            if read.map_err(|error| Error::io(&self.path, "the log can't be read", error))? == 0 {
+            if read.map_err(|error| BundleError::io(&self.path, "the log can't be read", error))? == 0 {
                 return Ok(None);
             }
             self.number += 1;
@@ -95,7 +95,7 @@ impl Lines {
         }
     }
 
-    fn next_line(&mut self) -> Result<Option<Line>, Error> {
+    fn next_line(&mut self) -> Result<Option<Line>, BundleError> {
         let text = match self.ahead.take() {
             Some(text) => text,
             None => match self.next_text(Vec::new())? {
@@ -108,20 +108,20 @@ impl Lines {
             Ok(record) => Ok(record),
             Err(bad) if is_not_json(&bad) => {
                 self.ahead = self.next_text(Vec::new())?;
-                Err(if self.ahead.is_none() { BadLine::Torn } else { BadLine::Unreadable(bad) })
+                Err(if self.ahead.is_none() { LineError::Torn } else { LineError::Unreadable(bad) })
             }
-            Err(bad) => Err(BadLine::Unreadable(bad)),
+            Err(bad) => Err(LineError::Unreadable(bad)),
         };
         let named = match &content {
-            Err(BadLine::Unreadable(BadRecord::Line { .. } | BadRecord::Variant { .. })) => named_in(&text.bytes),
-            Ok(_) | Err(BadLine::Torn | BadLine::Unreadable(BadRecord::Schema { .. })) => Vec::new(),
+            Err(LineError::Unreadable(RecordError::Line { .. } | RecordError::Variant { .. })) => named_in(&text.bytes),
+            Ok(_) | Err(LineError::Torn | LineError::Unreadable(RecordError::Schema { .. })) => Vec::new(),
         };
         Ok(Some(Line { number, content, named }))
     }
 }
 
 impl Iterator for Lines {
-    type Item = Result<Line, Error>;
+    type Item = Result<Line, BundleError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
@@ -153,9 +153,9 @@ fn named_in(line: &[u8]) -> Vec<PayloadRef> {
 }
 
 /// Whether the text itself is broken, as that of a line cut short is.
-fn is_not_json(bad: &BadRecord) -> bool {
+fn is_not_json(bad: &RecordError) -> bool {
     match bad {
-        BadRecord::Line { error, .. } => error.is_syntax() || error.is_eof(),
-        BadRecord::Schema { .. } | BadRecord::Variant { .. } => false,
+        RecordError::Line { error, .. } => error.is_syntax() || error.is_eof(),
+        RecordError::Schema { .. } | RecordError::Variant { .. } => false,
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile};
-use super::{Error, ErrorKind, Manifest};
+use super::{BundleError, ErrorKind, Manifest};
 
 /// A bundle's directory under a temporary name, removed again unless it is published.
 pub(super) struct Prepared<'a> {
@@ -33,10 +33,15 @@ fn unique() -> u64 {
 
 impl<'a> Prepared<'a> {
     /// Makes it under `root`; forced to the disk where it must survive the death of the machine.
-    pub(super) fn make(disk: &'a Arc<dyn Disk>, root: &Path, manifest: &Manifest, syncs: bool) -> Result<Self, Error> {
+    pub(super) fn make(
+        disk: &'a Arc<dyn Disk>,
+        root: &Path,
+        manifest: &Manifest,
+        syncs: bool,
+    ) -> Result<Self, BundleError> {
         let name = temporary(&manifest.directory_name(), unique());
         let mut prepared = Self { disk: &**disk, directory: root.join(name), log: None };
-        prepared.fill(manifest, syncs).map_err(|error| Error::io(root, "a bundle can't be made here", error))?;
+        prepared.fill(manifest, syncs).map_err(|error| BundleError::io(root, "a bundle can't be made here", error))?;
         Ok(prepared)
     }
 
@@ -57,16 +62,16 @@ impl<'a> Prepared<'a> {
     }
 
     /// Gives it its name, and gives its log.
-    pub(super) fn publish(mut self, path: &Path) -> Result<Arc<dyn DiskFile>, Error> {
+    pub(super) fn publish(mut self, path: &Path) -> Result<Arc<dyn DiskFile>, BundleError> {
         match (self.disk.rename(&self.directory, path), self.log.take()) {
             (Ok(()), Some(log)) => Ok(log),
-            (Ok(()), None) => Err(Error::new(ErrorKind::Io, path, "the bundle has no log")),
+            (Ok(()), None) => Err(BundleError::new(ErrorKind::Io, path, "the bundle has no log")),
             (Err(_), _) if self.disk.identity(path).is_ok() => {
                 let message =
                     "a bundle is already here; a bundle has one writer, so give every run a trace id of its own";
-                Err(Error::new(ErrorKind::Exists, path, message))
+                Err(BundleError::new(ErrorKind::Exists, path, message))
             }
-            (Err(error), _) => Err(Error::io(path, "the bundle can't be put in its place", error)),
+            (Err(error), _) => Err(BundleError::io(path, "the bundle can't be put in its place", error)),
         }
     }
 }

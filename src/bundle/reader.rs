@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::file::{self, PlainDirectories, Refusal};
 use super::store::Stores;
-use super::{BadPayload, Error, ErrorKind, Lines, Manifest, StoredBody};
+use super::{BundleError, ErrorKind, Lines, Manifest, PayloadError, StoredBody};
 use crate::event::{ParentProcess, PayloadRef, SCHEMA_VERSION};
 
 /// The largest manifest that is read, in bytes. Real ones have some 300.
@@ -38,7 +38,7 @@ impl Reader {
     /// # Errors
     /// [`ErrorKind::NotABundle`] where the path, its manifest or its log is missing or can't be read as such,
     /// [`ErrorKind::Version`] where the manifest is of another version of the format.
-    pub fn open(bundle: &Path) -> Result<Self, Error> {
+    pub fn open(bundle: &Path) -> Result<Self, BundleError> {
         let (manifest, bad_parent) = read_manifest(bundle)?;
         open(bundle, Manifest::LOG)?;
         Ok(Self { path: bundle.to_owned(), manifest, bad_parent, stores: Stores::of(bundle) })
@@ -62,14 +62,14 @@ impl Reader {
     /// The lines of the log, from the first.
     ///
     /// # Errors
-    /// [`Error`] where the log can't be opened.
-    pub fn lines(&self) -> Result<Lines, Error> {
+    /// [`BundleError`] where the log can't be opened.
+    pub fn lines(&self) -> Result<Lines, BundleError> {
         Ok(Lines::new(open(&self.path, Manifest::LOG)?, self.path.join(Manifest::LOG)))
     }
 
     /// Whether the log has this text anywhere, letter case of ASCII aside. Reads it and parses nothing.
     #[cfg(feature = "otlp")]
-    pub(crate) fn log_mentions(&self, text: &str) -> Result<bool, Error> {
+    pub(crate) fn log_mentions(&self, text: &str) -> Result<bool, BundleError> {
         let path = self.path.join(Manifest::LOG);
         let mut log = open(&self.path, Manifest::LOG)?;
         let text = text.to_ascii_lowercase();
@@ -78,7 +78,7 @@ impl Reader {
         let mut kept = 0;
         loop {
             let read =
-                log.read(&mut bytes[kept..]).map_err(|error| Error::io(&path, "the log can't be read", error))?;
+                log.read(&mut bytes[kept..]).map_err(|error| BundleError::io(&path, "the log can't be read", error))?;
             if read == 0 {
                 return Ok(false);
             }
@@ -94,15 +94,15 @@ impl Reader {
     }
 
     /// A file of the bundle's own.
-    pub(super) fn open_file(&self, name: &str) -> Result<File, Error> {
+    pub(super) fn open_file(&self, name: &str) -> Result<File, BundleError> {
         open(&self.path, name)
     }
 
     /// The body that `reference` names, whole.
     ///
     /// # Errors
-    /// [`BadPayload`] where it is not there, or its path is not one that is followed.
-    pub fn payload(&self, reference: &PayloadRef) -> Result<Vec<u8>, BadPayload> {
+    /// [`PayloadError`] where it is not there, or its path is not one that is followed.
+    pub fn payload(&self, reference: &PayloadRef) -> Result<Vec<u8>, PayloadError> {
         self.stored(reference).map(|body| body.bytes)
     }
 
@@ -113,12 +113,12 @@ impl Reader {
     }
 
     /// The same, with what its store knows of it.
-    pub(crate) fn stored(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
+    pub(crate) fn stored(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
         self.stores.get(reference)
     }
 }
 
-fn read_manifest(bundle: &Path) -> Result<(Manifest, Option<String>), Error> {
+fn read_manifest(bundle: &Path) -> Result<(Manifest, Option<String>), BundleError> {
     #[derive(serde::Deserialize)]
     struct Versioned {
         schema_version: u32,
@@ -132,28 +132,28 @@ fn read_manifest(bundle: &Path) -> Result<(Manifest, Option<String>), Error> {
     let path = bundle.join(Manifest::FILE);
     let mut text = Vec::new();
     let read = open(bundle, Manifest::FILE)?.take(MAX_MANIFEST_BYTES).read_to_end(&mut text);
-    read.map_err(|error| Error::io(&path, "can't be read", error))?;
+    read.map_err(|error| BundleError::io(&path, "can't be read", error))?;
     match serde_json::from_slice::<Versioned>(&text) {
         Ok(Versioned { schema_version }) if schema_version != SCHEMA_VERSION => {
             let message = format!("schema_version is {schema_version}; this otel-trace reads version {SCHEMA_VERSION}");
-            return Err(Error::new(ErrorKind::Version, &path, message));
+            return Err(BundleError::new(ErrorKind::Version, &path, message));
         }
         Ok(_) | Err(_) => {}
     }
-    let not_a_manifest = |error| Error::new(ErrorKind::NotABundle, &path, format!("is not a manifest: {error}"));
+    let not_a_manifest = |error| BundleError::new(ErrorKind::NotABundle, &path, format!("is not a manifest: {error}"));
     let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
     let WithParent { parent } = serde_json::from_slice(&text).map_err(not_a_manifest)?;
     let bad_parent = parent.and_then(|text| ParentProcess::of_text(text.get()).err()).map(|error| error.to_string());
     Ok((manifest, bad_parent))
 }
 
-fn open(bundle: &Path, name: &str) -> Result<File, Error> {
+fn open(bundle: &Path, name: &str) -> Result<File, BundleError> {
     file::open_inside(bundle, name, &PlainDirectories::default()).map_err(|refusal| match refusal {
-        Refusal::Path(reason) => Error::new(ErrorKind::NotABundle, &bundle.join(name), reason),
+        Refusal::Path(reason) => BundleError::new(ErrorKind::NotABundle, &bundle.join(name), reason),
         Refusal::Io(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Error::new(ErrorKind::NotABundle, bundle, what_is_there(bundle, name))
+            BundleError::new(ErrorKind::NotABundle, bundle, what_is_there(bundle, name))
         }
-        Refusal::Io(error) => Error::io(&bundle.join(name), "can't be opened", error),
+        Refusal::Io(error) => BundleError::io(&bundle.join(name), "can't be opened", error),
     })
 }
 

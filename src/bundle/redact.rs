@@ -15,7 +15,7 @@ use tokens::is_json;
 
 use super::convert::{Source, source, usual_path};
 use super::destination::Destination;
-use super::{Error, Manifest, Masking, Reader};
+use super::{BundleError, Manifest, Masking, Reader};
 use crate::event::{PayloadKind, PayloadRef};
 
 /// Copies bundles, without what others must not see.
@@ -63,11 +63,11 @@ impl Redaction {
     /// # Errors
     /// [`ErrorKind::Exists`](super::ErrorKind::Exists) where something is there already,
     /// [`ErrorKind::Io`](super::ErrorKind::Io) where the bundle can't be read or the copy not be written.
-    pub fn copy(&self, bundle: &Reader, dest: &Path) -> Result<Redacted, Error> {
+    pub fn copy(&self, bundle: &Reader, dest: &Path) -> Result<Redacted, BundleError> {
         let destination = Destination::make(dest)?;
         let manifest = self.manifest(bundle)?;
         let written = destination.file(Manifest::FILE).and_then(|mut file| file.write_all(&manifest));
-        written.map_err(|error| Error::io(dest, "can't be written", error))?;
+        written.map_err(|error| BundleError::io(dest, "can't be written", error))?;
         let mut copy = Copy {
             redaction: self,
             bundle,
@@ -81,11 +81,11 @@ impl Redaction {
         Ok(counts)
     }
 
-    fn manifest(&self, bundle: &Reader) -> Result<Vec<u8>, Error> {
+    fn manifest(&self, bundle: &Reader) -> Result<Vec<u8>, BundleError> {
         let path = bundle.path().join(Manifest::FILE);
         let mut text = Vec::new();
         let read = bundle.open_file(Manifest::FILE)?.read_to_end(&mut text);
-        read.map_err(|error| Error::io(&path, "can't be read", error))?;
+        read.map_err(|error| BundleError::io(&path, "can't be read", error))?;
         Ok(self.json(&text, Document::Manifest))
     }
 
@@ -118,10 +118,10 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    fn log(&mut self, dest: &Path) -> Result<(), Error> {
+    fn log(&mut self, dest: &Path) -> Result<(), BundleError> {
         let path = self.bundle.path().join(Manifest::LOG);
-        let unread = |error| Error::io(&path, "the log can't be read", error);
-        let unwritten = |error| Error::io(dest, "can't be written", error);
+        let unread = |error| BundleError::io(&path, "the log can't be read", error);
+        let unwritten = |error| BundleError::io(dest, "can't be written", error);
         let mut log = BufReader::with_capacity(1 << 18, self.bundle.open_file(Manifest::LOG)?);
         let mut copy = BufWriter::new(self.destination.file(Manifest::LOG).map_err(unwritten)?);
         let mut text = Vec::new();

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::queued_writer::QueuedWriter;
 use super::unwritten::Unwritten;
 use super::writer::Stored;
-use super::{Body, Durability, Error, Lost, Manifest, ReadyBody, Writer, WriterOptions};
+use super::{Body, BundleError, Durability, Lost, Manifest, ReadyBody, Writer, WriterOptions};
 use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, Timestamp};
 
 /// The writer of a bundle, as the recorder's durability wants it.
@@ -24,7 +24,7 @@ impl Sink {
     ///
     /// # Errors
     /// Those of [`Writer::create`]; where it is made later, they are told as a loss.
-    pub(crate) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, Error> {
+    pub(crate) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, BundleError> {
         if options.is_unwritten {
             return Ok(Self::Unwritten(Unwritten::new(manifest, options)));
         }

@@ -42,28 +42,28 @@ impl Store {
 }
 
 impl FromStr for Store {
-    type Err = UnknownStore;
+    type Err = StoreNameError;
 
-    fn from_str(name: &str) -> Result<Self, UnknownStore> {
+    fn from_str(name: &str) -> Result<Self, StoreNameError> {
         match name {
             "files" => Ok(Self::Files),
             "pack" => Ok(Self::Pack),
-            other => Err(UnknownStore(other.to_owned())),
+            other => Err(StoreNameError(other.to_owned())),
         }
     }
 }
 
 /// No store has this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownStore(String);
+pub struct StoreNameError(String);
 
-impl fmt::Display for UnknownStore {
+impl fmt::Display for StoreNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "there is no payload store {:?}; it is `files` or `pack`", self.0)
     }
 }
 
-impl std::error::Error for UnknownStore {}
+impl std::error::Error for StoreNameError {}
 
 /// Keeps bodies. One store serves one bundle, from any number of threads at once.
 pub trait PayloadStore: Send + Sync + fmt::Debug {
@@ -85,8 +85,8 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
     /// The body that `reference` names.
     ///
     /// # Errors
-    /// [`BadPayload`] where it is not there, or not to be had.
-    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload>;
+    /// [`PayloadError`] where it is not there, or not to be had.
+    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError>;
 
     /// How many bytes it has written.
     fn bytes(&self) -> u64;
@@ -126,7 +126,7 @@ impl Stores {
         Self { files: Files::new(bundle), pack: Pack::new(bundle) }
     }
 
-    pub(super) fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
+    pub(super) fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
         if is_pack(&reference.path) { self.pack.get(reference) } else { self.files.get(reference) }
     }
 }
@@ -146,7 +146,7 @@ pub struct Location {
 
 /// Why a body can't be had. Evidence that is not there is no error of ours: the rest of the bundle stands.
 #[derive(Debug)]
-pub struct BadPayload {
+pub struct PayloadError {
     place: String,
     why: Why,
 }
@@ -172,7 +172,7 @@ impl From<Refusal> for Why {
     }
 }
 
-impl BadPayload {
+impl PayloadError {
     fn new(reference: &PayloadRef, why: Why) -> Self {
         Self { place: reference.place(), why }
     }
@@ -188,7 +188,7 @@ impl BadPayload {
     }
 }
 
-impl fmt::Display for BadPayload {
+impl fmt::Display for PayloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, why } = self;
         match why {
@@ -212,4 +212,4 @@ impl fmt::Display for BadPayload {
     }
 }
 
-impl std::error::Error for BadPayload {}
+impl std::error::Error for PayloadError {}

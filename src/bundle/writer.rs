@@ -20,7 +20,8 @@ use super::prepared::Prepared;
 use super::quota::{Fill, Held};
 use super::syncs::Unsynced;
 use super::{
-    Body, BodyBuf, Durability, Error, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions, event_text,
+    Body, BodyBuf, BundleError, Durability, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions,
+    event_text,
 };
 use crate::event::{
     Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId,
@@ -65,12 +66,12 @@ impl Writer {
     /// # Errors
     /// [`ErrorKind::Exists`](super::ErrorKind::Exists) where that directory is there already,
     /// [`ErrorKind::Io`](super::ErrorKind::Io) where the file system refuses.
-    pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, Error> {
+    pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, BundleError> {
         // A program may change its directory while it is recorded.
-        let root = std::path::absolute(root).map_err(|error| Error::io(root, "is no usable path", error))?;
+        let root = std::path::absolute(root).map_err(|error| BundleError::io(root, "is no usable path", error))?;
         let path = root.join(manifest.directory_name());
         let disk = &options.disk;
-        let cant = |error| Error::io(&root, "the directory of bundles can't be made", error);
+        let cant = |error| BundleError::io(&root, "the directory of bundles can't be made", error);
         let missing: Vec<_> = root.ancestors().take_while(|path| disk.identity(path).is_err()).collect();
         disk.create_dirs(&root).map_err(cant)?;
         let syncs = options.durability.syncs();

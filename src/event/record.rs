@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::variant::BadEvent;
+use super::variant::EventError;
 use super::{Event, OtelSpanId, OtelTraceId, RolloutId, Seq, ThreadId, Timestamp, TurnId, UnixMillis};
 
 /// The version of every line and manifest that this library writes and reads.
@@ -137,18 +137,18 @@ impl Record {
     /// Reads one line, without its newline.
     ///
     /// # Errors
-    /// [`BadRecord`] says what of the line could not be read. Unknown fields are passed over.
-    pub fn parse(line: &[u8]) -> Result<Self, BadRecord> {
+    /// [`RecordError`] says what of the line could not be read. Unknown fields are passed over.
+    pub fn parse(line: &[u8]) -> Result<Self, RecordError> {
         let read: Line<'_> = match serde_json::from_slice(line) {
             Ok(read) => read,
-            Err(error) => return Err(BadRecord::of_unreadable(line, error)),
+            Err(error) => return Err(RecordError::of_unreadable(line, error)),
         };
         if read.schema_version != SCHEMA_VERSION {
-            return Err(BadRecord::Schema { seq: Some(read.seq), version: read.schema_version });
+            return Err(RecordError::Schema { seq: Some(read.seq), version: read.schema_version });
         }
         let event = Event::parse(read.payload.get()).map_err(|bad| match bad {
-            BadEvent::Json(error) => BadRecord::Line { seq: Some(read.seq), error },
-            BadEvent::Variant(name) => BadRecord::Variant { seq: read.seq, name },
+            EventError::Json(error) => RecordError::Line { seq: Some(read.seq), error },
+            EventError::Variant(name) => RecordError::Variant { seq: read.seq, name },
         })?;
         let parent_span_id = read.otel_parent_span_id;
         let ids = read.otel_trace_id.zip(read.otel_span_id);
@@ -166,7 +166,7 @@ impl Record {
 
 /// Why a line could not be read as a [`Record`].
 #[derive(Debug)]
-pub enum BadRecord {
+pub enum RecordError {
     /// It is not JSON, or lacks what every such line has.
     Line {
         /// Its place, where that could be read.
@@ -190,7 +190,7 @@ pub enum BadRecord {
     },
 }
 
-impl BadRecord {
+impl RecordError {
     fn of_unreadable(line: &[u8], error: serde_json::Error) -> Self {
         match serde_json::from_slice::<Versioned>(line) {
             Ok(Versioned { schema_version, seq }) if schema_version != SCHEMA_VERSION => {
@@ -202,7 +202,7 @@ impl BadRecord {
     }
 }
 
-impl fmt::Display for BadRecord {
+impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line { error, .. } => write!(f, "not a line of format 1: {error}"),
@@ -214,4 +214,4 @@ impl fmt::Display for BadRecord {
     }
 }
 
-impl std::error::Error for BadRecord {}
+impl std::error::Error for RecordError {}

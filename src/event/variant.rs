@@ -19,7 +19,7 @@ struct Tag<'a> {
 
 /// Why an event could not be read.
 #[derive(Debug)]
-pub(super) enum BadEvent {
+pub(super) enum EventError {
     Json(serde_json::Error),
     Variant(String),
 }
@@ -49,11 +49,11 @@ macro_rules! events {
 
             /// Reads the `payload` of a line. Not by serde's tagged enums: they would hold the whole value in memory
             /// to find its tag, and can't keep [`RawJson`](super::RawJson).
-            pub(super) fn parse(json: &str) -> Result<Self, BadEvent> {
-                let tag: Tag<'_> = serde_json::from_str(json).map_err(BadEvent::Json)?;
+            pub(super) fn parse(json: &str) -> Result<Self, EventError> {
+                let tag: Tag<'_> = serde_json::from_str(json).map_err(EventError::Json)?;
                 match &*tag.name {
-                    $($name => serde_json::from_str(json).map(Self::$variant).map_err(BadEvent::Json),)*
-                    other => Err(BadEvent::Variant(other.to_owned())),
+                    $($name => serde_json::from_str(json).map(Self::$variant).map_err(EventError::Json),)*
+                    other => Err(EventError::Variant(other.to_owned())),
                 }
             }
         }

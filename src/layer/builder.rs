@@ -10,7 +10,7 @@ use super::parent::Source;
 use super::recorder::Inner;
 use super::reentrancy::{call_out, is_ignoring, while_calling_out};
 use super::{Recorder, RecorderGuard};
-use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redactor, Store, UnknownStore, WriterOptions};
+use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redactor, Store, StoreNameError, WriterOptions};
 use crate::event::PayloadKind;
 
 /// The environment variable that names the directory of bundles and thereby turns recording on.
@@ -112,14 +112,14 @@ impl RecorderBuilder {
     /// read is told on stderr, once, and is as none.
     ///
     /// # Errors
-    /// [`Error`] where no directory is named, or it can't be made or written, or `OTEL_TRACE_STORE` names no store.
-    pub fn build(mut self) -> Result<(Recorder, RecorderGuard), Error> {
+    /// [`BuildError`] where no directory is named, or it can't be made or written, or `OTEL_TRACE_STORE` names no store.
+    pub fn build(mut self) -> Result<(Recorder, RecorderGuard), BuildError> {
         self.options.store = self.store.map_or_else(store_of_env, Ok)?;
         let named = self.root.or_else(root_of_env);
-        let root = named.ok_or_else(Error::unnamed)?;
+        let root = named.ok_or_else(BuildError::unnamed)?;
         let fail = |doing| {
             let root = root.clone();
-            move |error| Error::new(&root, doing, Some(error))
+            move |error| BuildError::new(&root, doing, Some(error))
         };
         let root = std::path::absolute(&root).map_err(fail("is no usable path"))?;
         self.options.disk.create_dirs(&root).map_err(fail("can't be made"))?;
@@ -156,31 +156,31 @@ fn root_of_env() -> Option<PathBuf> {
     env::var_os(ROOT_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn store_of_env() -> Result<Store, Error> {
+fn store_of_env() -> Result<Store, BuildError> {
     match env::var_os(STORE_VARIABLE).filter(|value| !value.is_empty()) {
-        Some(name) => name.to_string_lossy().parse().map_err(Error::no_store),
+        Some(name) => name.to_string_lossy().parse().map_err(BuildError::no_store),
         None => Ok(Store::default()),
     }
 }
 
-pub(super) fn from_env() -> Result<Option<(Recorder, RecorderGuard)>, Error> {
+pub(super) fn from_env() -> Result<Option<(Recorder, RecorderGuard)>, BuildError> {
     root_of_env().map(|root| RecorderBuilder::default().root(root).build()).transpose()
 }
 
 /// Recording could not be started.
 #[derive(Debug)]
-pub struct Error {
+pub struct BuildError {
     message: String,
     source: Option<io::Error>,
 }
 
-impl Error {
+impl BuildError {
     fn unnamed() -> Self {
         let message = format!("no directory to record to; name one with {ROOT_VARIABLE} or `RecorderBuilder::root`");
         Self { message, source: None }
     }
 
-    fn no_store(why: UnknownStore) -> Self {
+    fn no_store(why: StoreNameError) -> Self {
         Self { message: format!("can't record: {STORE_VARIABLE} says how bodies are kept, and {why}"), source: None }
     }
 
@@ -193,13 +193,13 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Error {
+impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_ref().map(|source| source as _)
     }

@@ -10,7 +10,7 @@ use tracing_subscriber::registry::LookupSpan;
 #[cfg(feature = "otlp")]
 use tracing_subscriber::registry::SpanRef;
 
-use super::builder::{Error, RecorderBuilder};
+use super::builder::{BuildError, RecorderBuilder};
 use super::live::LiveSpans;
 use super::operation::{End, InferenceOperation, OpenOperation, ThreadOperation};
 use super::parent::Parent;
@@ -29,7 +29,7 @@ use crate::event::{ThreadId, TraceId};
 ///
 /// let (recorder, _guard) = Recorder::builder().root("traces").build()?;
 /// tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
-/// # Ok::<(), otel_trace::layer::Error>(())
+/// # Ok::<(), otel_trace::layer::BuildError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Recorder(pub(super) Arc<Inner>);
@@ -50,12 +50,12 @@ impl Recorder {
     /// let recording = Recorder::from_env()?;
     /// let layer = recording.as_ref().map(|(recorder, _guard)| recorder.layer().with_filter(recorder.filter()));
     /// tracing_subscriber::registry().with(layer).init();
-    /// # Ok::<(), otel_trace::layer::Error>(())
+    /// # Ok::<(), otel_trace::layer::BuildError>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error`] where the directory can't be made or written, or `OTEL_TRACE_STORE` names no store.
-    pub fn from_env() -> Result<Option<(Self, RecorderGuard)>, Error> {
+    /// [`BuildError`] where the directory can't be made or written, or `OTEL_TRACE_STORE` names no store.
+    pub fn from_env() -> Result<Option<(Self, RecorderGuard)>, BuildError> {
         super::builder::from_env()
     }
 

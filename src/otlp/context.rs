@@ -70,12 +70,12 @@ impl TraceContext {
     /// Reads both values.
     ///
     /// # Errors
-    /// [`BadTraceParent`] where the first is not what the specification says.
-    pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Result<Self, BadTraceParent> {
+    /// [`TraceParentError`] where the first is not what the specification says.
+    pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Result<Self, TraceParentError> {
         let read = Self { traceparent: traceparent.trim().to_owned(), tracestate: tracestate.map(str::to_owned) };
         match read.context().span().span_context().is_valid() {
             true => Ok(read),
-            false => Err(BadTraceParent(traceparent.chars().take(80).collect())),
+            false => Err(TraceParentError(traceparent.chars().take(80).collect())),
         }
     }
 
@@ -133,15 +133,15 @@ impl Injector for TraceContext {
 
 /// A `traceparent` that is not what W3C Trace Context says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadTraceParent(String);
+pub struct TraceParentError(String);
 
-impl fmt::Display for BadTraceParent {
+impl fmt::Display for TraceParentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "not a traceparent: {:?}; it is `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`", self.0)
     }
 }
 
-impl std::error::Error for BadTraceParent {}
+impl std::error::Error for TraceParentError {}
 
 #[cfg(test)]
 mod tests {
@@ -160,7 +160,7 @@ mod tests {
     fn what_is_no_traceparent_is_said_to_be_none() {
         let zero = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
         for bad in ["", "00", zero, "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"] {
-            assert_eq!(TraceContext::parse(bad, None), Err(BadTraceParent(bad.to_owned())));
+            assert_eq!(TraceContext::parse(bad, None), Err(TraceParentError(bad.to_owned())));
         }
         assert_eq!(TraceContext::from_headers(|_| None), None);
     }

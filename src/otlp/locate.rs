@@ -28,19 +28,19 @@ impl Wanted {
 }
 
 impl FromStr for Wanted {
-    type Err = BadId;
+    type Err = SpanIdError;
 
-    fn from_str(text: &str) -> Result<Self, BadId> {
+    fn from_str(text: &str) -> Result<Self, SpanIdError> {
         let (trace, span) = match text.split_once('/') {
             Some((trace, span)) => (trace, Some(span)),
             None => (text, None),
         };
         let is_hex = |text: &str, digits| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_hex(trace, 32) || span.is_some_and(|span| !is_hex(span, 16)) {
-            return Err(BadId);
+            return Err(SpanIdError);
         }
-        let trace = TraceId::from_hex(trace).map_err(|_| BadId)?;
-        let span = span.map(SpanId::from_hex).transpose().map_err(|_| BadId)?;
+        let trace = TraceId::from_hex(trace).map_err(|_| SpanIdError)?;
+        let span = span.map(SpanId::from_hex).transpose().map_err(|_| SpanIdError)?;
         Ok(Self { trace, span })
     }
 }
@@ -57,22 +57,22 @@ impl fmt::Display for Wanted {
 /// It is no id of a trace or a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct BadId;
+pub struct SpanIdError;
 
-impl fmt::Display for BadId {
+impl fmt::Display for SpanIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a trace id has 32 hexadecimal digits, a span id behind a `/` 16")
     }
 }
 
-impl std::error::Error for BadId {}
+impl std::error::Error for SpanIdError {}
 
 /// Whether a bundle holds something of the trace, without reducing it: it is the bundle's own trace, or an event
 /// happened in it.
 ///
 /// # Errors
-/// [`bundle::Error`] where the log can't be read.
-pub fn holds_trace(bundle: &Reader, wanted: &Wanted) -> Result<bool, bundle::Error> {
+/// [`bundle::BundleError`] where the log can't be read.
+pub fn holds_trace(bundle: &Reader, wanted: &Wanted) -> Result<bool, bundle::BundleError> {
     if derived_id::trace_id(&bundle.manifest().trace_id) == wanted.trace {
         return Ok(true);
     }
@@ -103,8 +103,8 @@ pub struct Found {
 /// or a trace is wanted.
 ///
 /// # Errors
-/// [`reduce::Error`] where the bundle can't be reduced.
-pub fn find(bundle: &Reader, wanted: &Wanted) -> Result<Vec<Found>, reduce::Error> {
+/// [`reduce::ReduceError`] where the bundle can't be reduced.
+pub fn find(bundle: &Reader, wanted: &Wanted) -> Result<Vec<Found>, reduce::ReduceError> {
     let Some(span) = wanted.span else { return Ok(Vec::new()) };
     let graph = reduce(bundle, &Options::default())?.graph;
     let placement = Placement::of(&graph, &bundle.manifest().trace_id);

@@ -69,7 +69,7 @@ pub(super) fn decode(
     options: &Options,
     problems: &mut Problems,
     work: &mut Work,
-) -> Result<Facts, bundle::Error> {
+) -> Result<Facts, bundle::BundleError> {
     let log::Log { entries: log, named } = log::read(bundle, problems, work)?;
     let contents = contents::Contents::default();
     let bodies = opened::Opened::of(&log, bundle, &contents, work);

@@ -8,16 +8,16 @@ use crate::graph::Diagnostic;
 
 /// A bundle could not be reduced.
 #[derive(Debug)]
-pub struct Error(Kind);
+pub struct ReduceError(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Unreadable(bundle::Error),
+    Unreadable(bundle::BundleError),
     Strict { bundle: PathBuf, broken: Box<Diagnostic> },
 }
 
-impl Error {
-    pub(super) fn unreadable(error: bundle::Error) -> Self {
+impl ReduceError {
+    pub(super) fn unreadable(error: bundle::BundleError) -> Self {
         Self(Kind::Unreadable(error))
     }
 
@@ -34,7 +34,7 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for ReduceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Unreadable(error) => error.fmt(f),
@@ -45,7 +45,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
+impl std::error::Error for ReduceError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Kind::Unreadable(error) => std::error::Error::source(error),

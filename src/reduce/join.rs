@@ -29,7 +29,7 @@ use crate::reduce::problems::cut;
 /// for edge in join.finish().edges {
 ///     println!("{}", edge.edge_id);
 /// }
-/// # Ok::<(), otel_trace::bundle::Error>(())
+/// # Ok::<(), otel_trace::bundle::BundleError>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Join {

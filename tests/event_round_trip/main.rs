@@ -155,10 +155,10 @@ fn a_line_that_is_no_record_says_why_and_where() {
         format!(r#"{{"schema_version":1,"seq":9,"wall_time_unix_ms":0,"rollout_id":"r","payload":{payload}}}"#)
     };
     let unknown = bad(&line(r#"{"type":"brand_new"}"#));
-    assert!(matches!(unknown, BadRecord::Variant { seq: Seq(9), ref name } if name == "brand_new"), "{unknown}");
-    assert!(matches!(bad(&line(r#"{"type":"rollout_ended"}"#)), BadRecord::Line { seq: Some(Seq(9)), .. }));
-    assert!(matches!(bad(r#"{"schema_version":2,"seq":9}"#), BadRecord::Schema { seq: Some(Seq(9)), version: 2 }));
-    assert!(matches!(bad("{\"schema_version\":1,\"se"), BadRecord::Line { seq: None, .. }));
+    assert!(matches!(unknown, RecordError::Variant { seq: Seq(9), ref name } if name == "brand_new"), "{unknown}");
+    assert!(matches!(bad(&line(r#"{"type":"rollout_ended"}"#)), RecordError::Line { seq: Some(Seq(9)), .. }));
+    assert!(matches!(bad(r#"{"schema_version":2,"seq":9}"#), RecordError::Schema { seq: Some(Seq(9)), version: 2 }));
+    assert!(matches!(bad("{\"schema_version\":1,\"se"), RecordError::Line { seq: None, .. }));
     assert!(Record::parse(line(r#"{"type":"rollout_ended","status":"failed","new":[1]}"#).as_bytes()).is_ok());
 }
 

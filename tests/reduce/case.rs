@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use otel_trace::bundle::Reader;
 use otel_trace::graph::{Code, Graph, InferenceCall, Item, Part, Snapshots, ToolCall};
-use otel_trace::reduce::{Error, Options, Reduction, reduce};
+use otel_trace::reduce::{Options, ReduceError, Reduction, reduce};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -195,7 +195,7 @@ impl Case {
         self.dir.path().to_owned()
     }
 
-    pub(crate) fn try_reduce(&self, options: &Options) -> Result<Reduction, Error> {
+    pub(crate) fn try_reduce(&self, options: &Options) -> Result<Reduction, ReduceError> {
         reduce(&Reader::open(&self.write()).unwrap(), options)
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use otel_trace::bundle::{BadLine, Reader};
+use otel_trace::bundle::{LineError, Reader};
 use otel_trace::event::Record;
 use otel_trace::graph::Code;
 use serde_json::Value;
@@ -45,7 +45,7 @@ impl Verdict {
                     assert_eq!(record.seq.0, place as u64, "{}", bundle.display());
                     self.add_record(&reader, &record);
                 }
-                Err(BadLine::Torn) => {
+                Err(LineError::Torn) => {
                     assert_eq!(place, count);
                     self.torn += 1;
                 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{BadPayload, BodyBuf, Location, MAX_BODY_BYTES, PayloadStore, StoredBody, Why};
+use super::{BodyBuf, Location, MAX_BODY_BYTES, PayloadError, PayloadStore, StoredBody, Why};
 use crate::bundle::Manifest;
 use crate::bundle::disk::{Disk, RealDisk};
 use crate::bundle::file::{self, PlainDirectories};
@@ -73,8 +73,8 @@ impl PayloadStore for Files {
         self.written.load(Ordering::Relaxed)
     }
 
-    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
-        let bad = |why| BadPayload::new(reference, why);
+    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
+        let bad = |why| PayloadError::new(reference, why);
         let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|it| bad(it.into()))?;
         let length = file.metadata().map_err(|error| bad(Why::Io(error)))?.len();
         // A file of this store is one body.

@@ -53,7 +53,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{BadPayload, BodyBuf, Location, MAX_BODY_BYTES, PayloadStore, StoredBody};
+use super::{BodyBuf, Location, MAX_BODY_BYTES, PayloadError, PayloadStore, StoredBody};
 use crate::bundle::disk::{Disk, RealDisk};
 use crate::bundle::open_logs::OpenLogs;
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
@@ -228,8 +228,8 @@ impl PayloadStore for Pack {
         self.file.length()
     }
 
-    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, BadPayload> {
-        self.packed.get(reference).map_err(|why| BadPayload::new(reference, why))
+    fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
+        self.packed.get(reference).map_err(|why| PayloadError::new(reference, why))
     }
 
     fn thread_ended(&self, thread: &ThreadId) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::bundle::{Error, Manifest, Sink, WriterOptions};
+use crate::bundle::{BundleError, Manifest, Sink, WriterOptions};
 use crate::event::{AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, Timestamp, ToolCallId, TraceId, TurnId};
 use crate::layer::recorder::locked;
 
@@ -32,7 +32,7 @@ impl Bundle {
         at: Timestamp,
         parent: Option<ParentProcess>,
         options: WriterOptions,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, BundleError> {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
         let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at.unix_ms()).spawned_by(parent);
         let writer = Sink::create(root, manifest, options)?;

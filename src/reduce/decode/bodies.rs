@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use super::contents::Contents;
-use crate::bundle::{BadPayload, Reader};
+use crate::bundle::{PayloadError, Reader};
 use crate::event::{PayloadRef, Truncated};
 use crate::graph::Code;
 use crate::reduce::Work;
@@ -42,8 +42,8 @@ impl Unread {
     }
 }
 
-impl From<BadPayload> for Unread {
-    fn from(bad: BadPayload) -> Self {
+impl From<PayloadError> for Unread {
+    fn from(bad: PayloadError) -> Self {
         let code = if bad.is_refused() { Code::RefusedPath } else { Code::BadPayload };
         Self { code, why: bad.to_string().into() }
     }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use crate::bundle::{self, BadLine, Reader};
-use crate::event::{BadRecord, EventContext, PayloadRef, Record, RolloutId, Seq, ThreadId, TurnId};
+use crate::bundle::{self, LineError, Reader};
+use crate::event::{EventContext, PayloadRef, Record, RecordError, RolloutId, Seq, ThreadId, TurnId};
 use crate::graph::Code;
 use crate::reduce::problems::Place;
 use crate::reduce::{Problems, Work};
@@ -24,7 +24,7 @@ pub(super) struct Log {
 }
 
 /// Reads all lines.
-pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Result<Log, bundle::Error> {
+pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Result<Log, bundle::BundleError> {
     let (mut log, mut named) = (Vec::new(), Vec::new());
     let mut seqs = Vec::new();
     let mut order = Order::default();
@@ -83,12 +83,12 @@ fn share<N: Clone + Eq + Hash>(known: &mut HashSet<N>, name: &mut N) {
     }
 }
 
-fn code_of(bad: &BadLine) -> Code {
+fn code_of(bad: &LineError) -> Code {
     match bad {
-        BadLine::Torn => Code::TornLine,
-        BadLine::Unreadable(BadRecord::Line { .. }) => Code::BadLine,
-        BadLine::Unreadable(BadRecord::Schema { .. }) => Code::UnknownSchema,
-        BadLine::Unreadable(BadRecord::Variant { .. }) => Code::UnknownVariant,
+        LineError::Torn => Code::TornLine,
+        LineError::Unreadable(RecordError::Line { .. }) => Code::BadLine,
+        LineError::Unreadable(RecordError::Schema { .. }) => Code::UnknownSchema,
+        LineError::Unreadable(RecordError::Variant { .. }) => Code::UnknownVariant,
     }
 }
 
