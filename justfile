@@ -91,9 +91,9 @@ fuzz SECONDS="60":
 
 # Everything an agent does, in several threads, to files, packs, a queue and within bounds, for so long and so many spans: fails where memory or open files grow
 soak SECONDS="600" SPANS="1000000":
-    OTEL_TRACE_SOAK_SECONDS={{SECONDS}} OTEL_TRACE_SOAK_SPANS={{SPANS}} cargo test --release --test layer_soak -- --exact --nocapture many_threads_at_everything_hold_memory_and_files_flat
+    OTEL_TRACE_SOAK_SECONDS={{SECONDS}} OTEL_TRACE_SOAK_SPANS={{SPANS}} cargo test --release --test layer_soak -- --exact --nocapture memory_and_open_files_stay_flat_under_mixed_load
 
 # Kill hundreds of recording processes at random moments, and check what each left; then a body of 10 GB
 survive N="300":
     OTEL_TRACE_KILLS={{N}} cargo test --release --test survival -- --nocapture --test-threads=1
-    OTEL_TRACE_BODY_BYTES=10000000000 cargo test --release --test survival -- --exact a_body_of_any_size_is_held_in_bounded_memory_and_known_by_length_and_hash
+    OTEL_TRACE_BODY_BYTES=10000000000 cargo test --release --test survival -- --exact huge_body_takes_bounded_memory_and_keeps_length_and_hash

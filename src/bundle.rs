@@ -1,32 +1,33 @@
-//! Bundles on disk: the only place that touches their files.
+//! Reads and writes bundles on disk. No other module touches their files.
 //!
 //! ```text
 //! <root>/trace-<trace_id>-<root_thread_id>/
 //!   manifest.json        identity of the recording, written first, never changed
-//!   trace.jsonl          the event log: one JSON object a line, in order of seq
-//!   payloads/<n>.json    one observed body each; <n>.bin where it is not one JSON value
-//!   payloads.pack        instead, where the program chose so: all bodies, what they repeat left out ([`Store::Pack`])
-//!   state.json           written later by the reducer; not evidence
-//! <root>/joined.json     likewise, of bundles whose processes spawned each other
+//!   trace.jsonl          the event log: one JSON object per line, in order of seq
+//!   payloads/<n>.json    one payload per file; <n>.bin if the payload is not one JSON value
+//!   payloads.pack        all payloads in one deduplicated file, if the program chose [`Store::Pack`]
+//!   state.json           the graph, written later by the reducer; not evidence
+//! <root>/joined.json     the graph of bundles whose processes spawned each other; not evidence either
 //! ```
 //!
-//! [`Writer`] makes them, [`Reader`] reads them, whoever made them.
+//! [`Writer`] creates bundles. [`Reader`] reads bundles of any writer.
 //!
-//! # Promises of the writer
-//! 1. `seq` and the order of the lines agree, whatever the number of threads that write.
-//! 2. A body is complete in the [`PayloadStore`] before the event that names it can be read.
-//! 3. What a returned call has written survives the death of the process: it is in the kernel's hands. With
-//!    [`Durability::Fsync`] it survives the death of the machine; with [`Durability::Buffered`] a recorder gives this up
-//!    for what is in its queue.
-//! 4. Recording never fails or panics its host. The lock of a log is held for the write of one line. What could not be
-//!    written is counted ([`Stats`]), told once ([`Loss`]), and said in the log when that can be written again.
-//! 5. A line is whole or it is the last one.
-//! 6. A bundle has one writer: creating one where one exists is refused.
-//! 7. Only the owner may read a bundle: directories 0700, files 0600 on Unix.
+//! # Guarantees of the writer
+//! 1. The order of the lines is the order of their `seq`, for any number of threads that write.
+//! 2. A payload is complete in the [`PayloadStore`] before a reader can see the event that references it.
+//! 3. Events and payloads survive a crash of the process once the call that wrote them has returned, because they are
+//!    in the page cache. With [`Durability::Fsync`] they survive a crash of the machine, too. With
+//!    [`Durability::Buffered`] a recorder gives up this guarantee for the events and payloads in its queue.
+//! 4. Recording never fails or panics its host. The lock of a log is held for the write of one line. An event or
+//!    payload that cannot be written is counted ([`Stats`]), reported once ([`Loss`]), and noted in the log as soon as
+//!    the log can be written again.
+//! 5. Every line but the last is whole.
+//! 6. A bundle has one writer: creating a bundle that exists already fails.
+//! 7. Only the owner can read a bundle: on Unix, directories have mode 0700 and files 0600.
 //!
 //! # Versions
-//! Format 1 is the only one. Optional fields may be added to it, variants never: see [`event`](crate::event). The
-//! manifest's is `parent`: who spawned the process.
+//! Format 1 is the only version. Optional fields may be added to it, variants never: see [`event`](crate::event). The
+//! field added to the manifest is `parent`, the process that spawned the recorded one.
 
 mod body;
 mod bounds;
@@ -48,12 +49,12 @@ mod manifest;
 mod mask;
 #[cfg(test)]
 pub(crate) mod mem_disk;
-mod open_logs;
+mod noop_writer;
+mod open_files;
 mod oversize;
 mod pending_payloads;
 #[cfg(test)]
 mod power_cut;
-mod prepared;
 mod pruning;
 mod queue;
 mod queued_writer;
@@ -63,10 +64,10 @@ mod ready_body;
 mod redact;
 mod redactor;
 mod sink;
+mod staged_bundle;
 mod store;
-mod syncs;
+mod sync_scheduler;
 mod unlink_check;
-mod unwritten;
 mod writer;
 mod writer_options;
 

@@ -1,29 +1,32 @@
-//! Middlewares for HTTP clients: the bodies of a model's calls as they really went over the wire, byte for byte.
+//! Middlewares for HTTP clients that record the requests and responses of inference calls byte for byte, as they were
+//! sent and received.
 //!
 //! | feature | middleware for | use it with |
 //! | --- | --- | --- |
 //! | `tower` | any `tower` service of `http` requests: hyper, a reqwest client behind `service_fn` | [`RecordExchange`] as a `tower_layer::Layer` |
 //! | `reqwest` | reqwest 0.13 | [`RecordExchange`] as a `reqwest_middleware::Middleware` |
 //!
-//! Each exchange is recorded for the nearest inference call, or request to compact, that the current span is or is in:
-//! instrument the future that sends with the span of its handle. Where there is none, nothing is buffered and the request
-//! passes as it is.
+//! Each exchange is recorded for the nearest inference call or compaction request at or above the current span:
+//! instrument the future that sends the request with the span of the call's handle. Without such a call nothing is
+//! buffered, and the request passes through unchanged.
 //!
-//! The request starts the call and is its body. The body of a response that is one JSON value is the call's response. A
-//! stream of events is kept as `wire_payload`, beside the response that the program makes of it. What an HTTP status that
-//! says failure came with is a `wire_payload` too. With [`RecordExchange::chunks`] each piece of a stream is also written as
-//! it comes, so that a run killed in the middle of one has what had arrived.
+//! Sending the request starts the call, and its body becomes the request of the call. A response body that is one JSON
+//! value becomes the response of the call. A stream of events is kept as `wire_payload`, beside the response that the
+//! program assembles from it. The body of an HTTP error response is a `wire_payload` too. With
+//! [`RecordExchange::chunks`] each chunk of a stream is also written as it arrives, so that a run that is killed during
+//! a stream keeps the chunks received so far.
 //!
-//! The bytes are those that the client hands on: one that undoes a compression itself, as reqwest does with its features
-//! `gzip`, `brotli`, `deflate` and `zstd`, hands on what was in it.
+//! The recorded bytes are those that the client passes on. A client that decompresses responses itself, like reqwest
+//! with its features `gzip`, `brotli`, `deflate` and `zstd`, passes on the decompressed bytes.
 //!
-//! Headers are not recorded, but for the provider's id of the request. An [`Exchange`] can be used by any other client.
+//! Headers are not recorded, except for the provider's id of the request. Other HTTP clients can use an [`Exchange`]
+//! directly.
 
 mod body;
 mod middleware;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-mod tape;
+mod response_recorder;
 #[cfg(feature = "tower")]
 mod tower;
 

@@ -1,16 +1,17 @@
-//! What was observed: the closed set of events, ids, times and payload kinds of bundle format 1, as types.
+//! The events of bundle format 1: the closed set of events, ids, times and payload kinds, as types.
 //!
-//! Plain data. Nothing here does I/O, and nothing here knows who writes or reads it. The wire names of the format are
-//! mapped with serde; the Rust names are the field's own terms (a wire `codex_turn_id` is a [`TurnId`] here).
+//! These types are plain data without I/O, independent of the code that writes or reads them. The wire names of the
+//! format are mapped with serde; the Rust names are the terms of the field (`codex_turn_id` on the wire is a [`TurnId`]
+//! here).
 //!
 //! # Format
-//! A line of `trace.jsonl` is a [`Record`]: context, time and one [`Event`]. Bodies live in files of their own and are
-//! named by a [`PayloadRef`].
+//! A line of `trace.jsonl` is a [`Record`]: a context, a time and one [`Event`]. Payloads are stored outside the log,
+//! and events reference them by [`PayloadRef`].
 //!
-//! Two kinds of fields came after the first format 1, and every reader that ignores unknown fields reads past them:
+//! Two kinds of fields were added after the first format 1, and every reader that ignores unknown fields skips them:
 //! *later* rows and fields of format 1 itself ([`Event::InferenceCancelled`], [`RequestInputMode`] …), and *optional
-//! fields of this project* ([`SpanRef`], `error`, `usage`, `wire_payload` …). Both are left out when absent. No
-//! variant is ever added here: an older reader refuses those.
+//! fields of this project* ([`SpanRef`], `error`, `usage`, `wire_payload` …). Both are left out when absent. No variant
+//! is ever added here, because older readers reject unknown variants.
 
 mod agent;
 mod cell;

@@ -1,8 +1,10 @@
-//! What it meant: threads, turns, conversation, calls, tools and how they hang together, as immutable tables.
+//! The graph of a run: threads, turns, conversation items, inference calls, tool calls and the edges between them, as
+//! immutable tables.
 //!
-//! Plain data, made by [`reduce`](crate::reduce::reduce). Objects name each other by typed ids; a [`Table`] finds them
-//! and iterates in order of start. Every object keeps its [`Evidence`]. What was wrong with the evidence is in
-//! [`Graph::diagnostics`]. [`Graph::write_state`] writes it all as `state.json`.
+//! A [`Graph`] is plain data that [`reduce`](crate::reduce::reduce) produces from a bundle. Objects refer to each other
+//! by typed ids; a [`Table`] finds objects by id and iterates over them in order of start. Every object keeps its
+//! [`Evidence`]. [`Graph::diagnostics`] lists the problems of the evidence. [`Graph::write_state`] writes the graph as
+//! `state.json`.
 
 mod cell;
 mod code;
@@ -32,7 +34,7 @@ use crate::event::{
 pub use cell::CodeCell;
 pub use code::Code;
 pub use compaction::{Compaction, CompactionRequest};
-pub(crate) use conversation::Delivery;
+pub(crate) use conversation::DeliveredMessage;
 pub use conversation::{AgentMessage, Channel, Content, Item, ItemKind, Part, Producer, Role};
 pub use diagnostic::{Diagnostic, Severity};
 pub(crate) use edge::AgentResult;
@@ -55,103 +57,103 @@ pub use thread::{Origin, Thread, Turn};
 pub use tool::{Requester, ToolCall};
 pub use totals::Totals;
 
-/// A rollout, as its evidence tells it.
+/// The graph of one run, reduced from its bundle.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Graph {
-    /// The recording.
+    /// Id of the recording, unique per bundle.
     pub trace_id: TraceId,
-    /// The run.
+    /// Id of the run.
     pub rollout_id: RolloutId,
-    /// The root agent's thread.
+    /// Id of the root agent's thread.
     pub root_thread_id: ThreadId,
-    /// When the recording began.
+    /// Start of the recording.
     pub started_at: UnixMillis,
-    /// When the rollout ended.
+    /// End of the run, if the log has one.
     pub ended_at: Option<UnixMillis>,
-    /// How it ended; running where no end was seen.
+    /// Status of the run; `Running` if the log has no end of it.
     pub status: RolloutStatus,
-    /// What all calls come to.
+    /// Totals over all calls of the run.
     pub totals: Totals,
-    /// Agents' threads.
+    /// Threads: one agent's conversation each.
     pub threads: Table<ThreadId, Thread>,
-    /// Their turns.
+    /// Turns of all threads.
     pub turns: Table<TurnId, Turn>,
-    /// The conversation of all threads, by number.
+    /// Conversation items of all threads, indexed by [`ItemId`].
     pub(crate) items: Vec<Item>,
-    /// Calls of models.
+    /// Inference calls: one request to a model each, with its response.
     pub inference_calls: Table<InferenceId, InferenceCall>,
-    /// Scripts.
+    /// Code cells: scripts that models wrote and that may call tools.
     pub code_cells: Table<CellId, CodeCell>,
-    /// Tool calls.
+    /// Tool calls of models and of code cells.
     pub tool_calls: Table<ToolCallId, ToolCall>,
-    /// Processes that tools talk to.
+    /// Terminal sessions: processes that tools write to and read from.
     pub terminal_sessions: Table<TerminalId, TerminalSession>,
-    /// What was done in them, by number.
+    /// Terminal operations of all sessions, indexed by [`OperationId`].
     pub(crate) terminal_operations: Vec<TerminalOperation>,
-    /// Histories that were replaced.
+    /// Compactions: replacements of a thread's history by a shorter one.
     pub compactions: Table<CompactionId, Compaction>,
-    /// Requests to shorten them.
+    /// Requests to models that produce the shorter histories.
     pub compaction_requests: Table<CompactionRequestId, CompactionRequest>,
-    /// Who spawned the process that recorded, where an agent in another did.
+    /// The parent process and agent, if an agent in another process spawned the recorded one.
     pub parent: Option<ParentProcess>,
-    /// Processes that its agents spawned, by the threads that they were meant to be.
+    /// Processes that agents of this run spawned, by the thread id that was made for each of them.
     pub child_processes: Table<ThreadId, ChildProcess>,
-    /// What went between agents of this bundle.
+    /// Edges: information passed between agents of this bundle.
     pub edges: Table<EdgeId, Edge>,
-    /// Results of spawned threads in the order they were observed, delivered or not. Not in `state.json`.
+    /// Results of spawned threads, delivered or not, in the order of observation. Not in `state.json`.
     pub(crate) agent_results: Vec<AgentResult>,
-    /// Every body that an event names.
+    /// References of all payloads that events name.
     pub raw_payloads: Table<RawPayloadId, PayloadRef>,
-    /// What was wrong with the evidence, by seq, then code.
+    /// Problems of the evidence, by seq, then by code.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Graph {
-    /// The item with this id.
+    /// Returns the item with the given id. Returns `None` if the graph has none.
     pub fn item(&self, id: ItemId) -> Option<&Item> {
         self.items.get(id.index())
     }
 
-    /// All items of all threads, by number.
+    /// Iterates over the items of all threads, by ascending id.
     pub fn items(&self) -> impl ExactSizeIterator<Item = &Item> {
         self.items.iter()
     }
 
-    /// The terminal operation with this id.
+    /// Returns the terminal operation with the given id. Returns `None` if the graph has none.
     pub fn terminal_operation(&self, id: OperationId) -> Option<&TerminalOperation> {
         self.terminal_operations.get(id.index())
     }
 
-    /// All terminal operations, by number.
+    /// Iterates over all terminal operations, by ascending id.
     pub fn terminal_operations(&self) -> impl ExactSizeIterator<Item = &TerminalOperation> {
         self.terminal_operations.iter()
     }
 
-    /// What the model saw: the items of this call's request, in their order. Empty where the call is unknown or its
-    /// request could not be read.
+    /// Iterates over the items of a call's request, in order: the conversation that the model saw. Yields nothing if
+    /// the call is unknown or its request could not be read.
     pub fn snapshot(&self, call: &InferenceId) -> impl Iterator<Item = ItemId> {
-        let pieces = self.inference_calls.place(call).map(|place| self.pieces(place)).unwrap_or_default();
+        let pieces = self.inference_calls.index_of(call).map(|index| self.snapshot_pieces(index)).unwrap_or_default();
         pieces.into_iter().flatten().copied()
     }
 
-    /// A request's items as pieces of what calls keep themselves, first to last.
-    fn pieces(&self, place: usize) -> Vec<&[ItemId]> {
+    /// Returns the items of the request of the call at `index`, as slices of the lists that calls own, first to last.
+    fn snapshot_pieces(&self, index: usize) -> Vec<&[ItemId]> {
         let mut pieces = Vec::new();
-        let mut wanted = usize::MAX;
-        let mut next = self.inference_calls.at(place);
+        let mut remaining = usize::MAX;
+        let mut next = self.inference_calls.get_index(index);
         while let Some(call) = next
-            && wanted > 0
+            && remaining > 0
         {
             let from_prefix = call.request.prefix_len();
-            pieces.push(first(&call.request.tail, wanted.saturating_sub(from_prefix)));
-            wanted = wanted.min(from_prefix);
+            pieces.push(take_first(&call.request.tail, remaining.saturating_sub(from_prefix)));
+            remaining = remaining.min(from_prefix);
             next = None;
             if let Some(prefix) = call.request.prefix {
-                next = self.inference_calls.at(prefix.call);
-                let of_response = wanted.saturating_sub(prefix.items).min(prefix.response_items);
-                pieces.push(next.map_or(&[], |call| first(&call.response_item_ids, of_response)));
-                wanted = wanted.min(prefix.items);
+                next = self.inference_calls.get_index(prefix.call);
+                let response_len = remaining.saturating_sub(prefix.items).min(prefix.response_items);
+                pieces.push(next.map_or(&[], |call| take_first(&call.response_item_ids, response_len)));
+                remaining = remaining.min(prefix.items);
             }
         }
         pieces.reverse();
@@ -159,6 +161,7 @@ impl Graph {
     }
 }
 
-fn first(items: &[ItemId], count: usize) -> &[ItemId] {
+/// Returns the first `count` items, or all of them if there are fewer.
+fn take_first(items: &[ItemId], count: usize) -> &[ItemId] {
     items.get(..count).unwrap_or(items)
 }

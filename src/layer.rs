@@ -1,59 +1,62 @@
-//! From `tracing` spans to events: the part that runs inside the recorded program.
+//! The part that runs inside the recorded program: turns `tracing` spans into the events of a bundle.
 //!
 //! ```text
-//!   Recorder ──► RecordLayer (one a subscriber)        typed handles: AgentThread, Turn, Inference, ToolCall, CodeCell …
+//!   Recorder ──► RecordLayer (one per subscriber)       typed handles: AgentThread, Turn, Inference, ToolCall, CodeCell …
 //!                   │ new_span, record, enter, close       │ bodies, instants, explicit ends
 //!                   ▼                                      ▼
-//!               span state (in the span's extensions) ──► windows ──► Writer (one a bundle)
+//!               span state (in the span's extensions) ──► operations ──► Writer (one per bundle)
 //! ```
 //!
-//! A *window* is something with a start and an end in the log: a thread, a turn, an inference call, a tool call, a code
-//! cell, a request to compact. A span opens none, one or several of them. The layer finds out which, keeps them in the span's extensions, and
-//! writes a start and an end for each.
+//! An *operation* has a start and an end in the log: a thread, a turn, an inference call, a tool call, a code cell or a
+//! compaction request. A span opens no operation, one or several. The layer decides which, keeps them in the span's
+//! extensions, and writes a start event and an end event for each.
 //!
-//! # Spans that a program makes itself
-//! A span says what it is by `otel_trace.kind` (`thread`, `turn`, `inference`, `tool`, `code_cell`, `compaction`; any
-//! other word, as `none` for a warm-up call, is not recorded), else by `gen_ai.operation.name`: `chat`, `generate_content` and `text_completion` are inference calls, `execute_tool` a tool
-//! call, `invoke_agent` and `invoke_workflow` a turn, with a thread of their own where they need one. All other spans
-//! pass. Fields may be recorded late, and ids with `%` or `?`.
+//! # Spans that a program creates itself
+//! The field `otel_trace.kind` declares what a span represents: `thread`, `turn`, `inference`, `tool`, `code_cell` or
+//! `compaction`. A span with any other value, such as `none` for a warm-up call, is not recorded. Without that field,
+//! `gen_ai.operation.name` decides: `chat`, `generate_content` and `text_completion` are inference calls, `execute_tool`
+//! is a tool call, and `invoke_agent` and `invoke_workflow` are turns, with a thread of their own if they need one. The
+//! layer ignores all other spans. Fields may be recorded after the span was created, and ids may be recorded with `%` or
+//! `?`.
 //!
-//! | field | says |
+//! | field | meaning |
 //! | --- | --- |
-//! | `gen_ai.conversation.id` | the thread |
-//! | `otel_trace.turn.id` | the turn |
-//! | `gen_ai.agent.name`, `otel_trace.agent.path`, `otel_trace.agent.role`, `otel_trace.task.name` | the agent, and what it is to do |
-//! | `gen_ai.request.model`, `gen_ai.provider.name` | who is asked |
+//! | `gen_ai.conversation.id` | id of the thread |
+//! | `otel_trace.turn.id` | id of the turn |
+//! | `gen_ai.agent.name`, `otel_trace.agent.path`, `otel_trace.agent.role`, `otel_trace.task.name` | the agent and its task |
+//! | `gen_ai.request.model`, `gen_ai.provider.name` | the requested model and its provider |
 //! | `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` | the request, as JSON text |
 //! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.response.model`, `gen_ai.response.finish_reasons`, `gen_ai.usage.*` | the response |
 //! | `otel_trace.upstream_request_id` | the provider's id of the request |
-//! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | the tool call |
-//! | `otel_trace.mcp.server` | that it is a tool of this MCP server |
-//! | `gen_ai.tool.call.arguments`, `gen_ai.tool.call.result` | its invocation and its result |
-//! | `otel_trace.code_cell.id`, `otel_trace.code_cell.source` | the code cell of the call `gen_ai.tool.call.id` |
-//! | `otel_trace.compaction.id` | the compaction that a request is for |
-//! | `error.type`, `otel.status_code`, `otel.status_description` | that it failed, and why; `OK` that it did not |
-//! | `gen_ai.response.time_to_first_chunk` | when the first piece of the answer came, in seconds from the call's opening |
+//! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | name and id of the tool call |
+//! | `otel_trace.mcp.server` | the MCP server that provides the tool |
+//! | `gen_ai.tool.call.arguments`, `gen_ai.tool.call.result` | arguments and result of the tool call |
+//! | `otel_trace.code_cell.id`, `otel_trace.code_cell.source` | id and source of the code cell that the call `gen_ai.tool.call.id` started |
+//! | `otel_trace.compaction.id` | the compaction that a request belongs to |
+//! | `error.type`, `otel.status_code`, `otel.status_description` | failure and its cause; a status code of `OK` means success |
+//! | `gen_ai.response.time_to_first_chunk` | time until the first piece of the response, in seconds from the start of the call |
 //!
-//! What rig says otherwise is understood too: `gen_ai.usage.reasoning_tokens`, `gen_ai.tool.call.outcome`,
-//! `gen_ai.tool.error.type`, `rig.provider_request_id`, and, with [`RecordFilter::wire_events`], its `TRACE` events of target
-//! `rig::completions`, which hold the bodies of requests and replies. An inference call inside a tool call that names an
-//! agent (`gen_ai.agent.name`) is the first of an agent that is that tool: a thread of its own, which ends with the tool call.
+//! Fields and events that rig uses instead are understood too: `gen_ai.usage.reasoning_tokens`,
+//! `gen_ai.tool.call.outcome`, `gen_ai.tool.error.type`, `rig.provider_request_id`, and, with
+//! [`RecordFilter::wire_events`], its `TRACE` events of target `rig::completions`, which contain the bodies of requests
+//! and responses. An inference call inside a tool call that names an agent (`gen_ai.agent.name`) is the first call of an
+//! agent that runs as that tool: it gets a thread of its own, which ends with the tool call.
 //!
-//! A span that closes is ended by what it said: an error fails it; a response completes an inference call, a result or
-//! an `otel.status_code` of `OK` a tool call; a call without any of these was dropped and is cancelled. A thread or turn
-//! that a panic unwinds through failed. A tool's name
-//! and call id that a span declares as empty are waited for until something happens in it. A tool span below that of a
-//! code cell was asked for by the cell.
+//! The fields of a span decide how its operations end when it closes. An error fails them; a response completes an
+//! inference call; a result or an `otel.status_code` of `OK` completes a tool call; a call without any of these was
+//! dropped and is cancelled. A thread or turn that a panic unwinds through has failed. If the callsite of a tool span
+//! declares its name and call id as empty fields, the start of the tool call is delayed until both are recorded or
+//! something happens inside the span. A tool span below the span of a code cell is a tool call that the cell requested.
 //!
-//! Other bodies go past the fields, through [`SpanExt`]. *Instants* are events of target `otel_trace`, inside the span
-//! that they are about or below it. `otel_trace.event` says what happened, `otel_trace.payload` is the body as JSON
-//! text:
+//! Other bodies do not go through fields, but through [`SpanExt`]. *Instants* are events of target `otel_trace`, emitted
+//! inside the span that they are about or below it. `otel_trace.event` names the kind of instant and
+//! `otel_trace.payload` is its body as JSON text:
 //!
-//! | `otel_trace.event` | is about the nearest | says more by |
+//! | `otel_trace.event` | applies to the nearest | further fields |
 //! | --- | --- | --- |
 //! | `tool_call_runtime_started`, `tool_call_runtime_ended` | tool call | `otel_trace.status`: `failed`, `cancelled`, `aborted` |
 //! | `code_cell_initial_response`, `code_cell_ended` | code cell | `otel_trace.status`: `yielded`, `failed`, `terminated` |
-//! | `compaction_installed` | request to compact, else turn | `otel_trace.compaction.id` |
+//! | `compaction_installed` | compaction request, else turn | `otel_trace.compaction.id` |
 //! | `agent_result_observed` | turn of a spawned thread | `otel_trace.message` |
 //! | `protocol_event_observed` | thread | `otel_trace.protocol_event` |
 //! | `mcp_tool_call_correlation_assigned` | tool call | `otel_trace.mcp_call_id` |
@@ -72,17 +75,19 @@
 //! ```
 //!
 //! # Agents in other processes
-//! [`Operation::child_process`] gives the environment that makes another process's recording the child of this one:
-//! [`ROOT_VARIABLE`] and [`PARENT_VARIABLE`]. See [`ChildProcess`], and [`RecorderBuilder::build`] for the child's side.
+//! [`Operation::child_process`] returns the environment that links the recording of another process to this one as its
+//! child: [`ROOT_VARIABLE`] and [`PARENT_VARIABLE`]. See [`ChildProcess`], and [`RecorderBuilder::build`] for the child's
+//! side.
 //!
-//! # Rules that hold everywhere here
-//! - The host never fails or panics because of recording.
-//! - No lock and no extension borrow is held while a visitor, a `Serialize` or a program's callback runs. A window's
-//!   own lock is held while its start or its end is written: who needs a start in the log before its own line waits
-//!   for that line, and nobody else.
-//! - What a program does inside its `on_loss` callback or its redactor is not recorded, but for the ends of what was
-//!   begun before.
-//! - Handles reach the span's state, never the layer: they work under `Filtered`, `Option`, `Vec`, `Box`, `reload`.
+//! # Invariants
+//! - The host program never fails or panics because of recording.
+//! - No lock and no borrow of span extensions is held while a visitor, a `Serialize` implementation or a callback of the
+//!   host program runs. The lock of an operation is held while its start or its end is written: a caller that needs the
+//!   start in the log before its own line waits for that line, and no other caller does.
+//! - What the host program does inside its `on_loss` callback or its redactor is not recorded, except for the ends of
+//!   operations that were started before.
+//! - Handles reach the span's state through the registry, never through the layer: they work under `Filtered`, `Option`,
+//!   `Vec`, `Box` and `reload`.
 
 mod builder;
 mod classify;

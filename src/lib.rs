@@ -1,7 +1,8 @@
 //! A flight recorder for LLM agents: *observe first, interpret later.*
 //!
-//! A [`tracing`] layer writes down what an agent did, in order, as a **bundle** on local disk. Afterwards a reducer
-//! rebuilds the **graph** of the run: what the model saw, what the runtime did, and how information moved between them.
+//! A [`tracing`] layer records the operations of an agent, in order, as a **bundle** on local disk. Afterwards a
+//! reducer rebuilds the **graph** of the run: what the model saw, what the runtime did, and how information moved
+//! between them.
 //!
 //! # Recording
 //! Three lines add the layer:
@@ -16,7 +17,7 @@
 //! # Ok::<(), otel_trace::layer::BuildError>(())
 //! ```
 //!
-//! Then say what happens, with typed handles …
+//! Then record operations with typed handles:
 //!
 //! ```
 //! use otel_trace::{ToolCallMeta, Json, Model, AgentThread, ThreadMeta, Operation};
@@ -35,16 +36,16 @@
 //! tool.complete();
 //! ```
 //!
-//! … or with plain spans of the [GenAI semantic conventions]. Handles and spans cost next to nothing where nobody
-//! records.
+//! Plain spans of the [GenAI semantic conventions] are recorded too. Handles and spans cost next to nothing while
+//! recording is disabled.
 //!
 //! # Reading
-//! `otel-trace reduce <bundle>` writes the graph as `state.json`; [`reduce`](reduce::reduce) gives it to a program.
+//! `otel-trace reduce <bundle>` writes the graph as `state.json`. In a program, [`reduce`](reduce::reduce) returns it.
 //!
 //! # Features
-//! None is on by default, and the layer needs none. `cli` builds the `otel-trace` binary; `tower` and `reqwest` bring
-//! middlewares that record the exact bytes of a model's calls, in the module `client`; `otlp` exports the same spans to a
-//! backend of OpenTelemetry over HTTP, `otlp-grpc` also over gRPC, in the module `otlp`.
+//! No feature is enabled by default, and the layer needs none. `cli` builds the `otel-trace` binary. `tower` and
+//! `reqwest` add middlewares that record the exact bytes of inference calls, in the module `client`. `otlp` exports the
+//! recorded spans to an OpenTelemetry backend over HTTP, and `otlp-grpc` also over gRPC, in the module `otlp`.
 //!
 //! [GenAI semantic conventions]: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 
@@ -69,7 +70,7 @@ pub use layer::{
     ToolCall, ToolCallMeta, Turn,
 };
 
-/// The README's code, compiled and run with the tests.
+/// Compiles and runs the code of the README with the doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! The `otel-trace` command: arguments to library to exit status.
+//! The `otel-trace` command: parses arguments, calls the library, and returns the exit status.
 
 mod cli;
 

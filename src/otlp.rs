@@ -1,8 +1,7 @@
-//! The same run in any OpenTelemetry backend, live and afterwards.
+//! Exports runs to any OpenTelemetry backend: live, while the program runs, and afterwards, from a bundle.
 //!
-//! Live, the program's spans go to a receiver of OTLP while it runs: those of its agents, by the [GenAI semantic
-//! conventions], and those of its HTTP client and database, in the same trace. Two lines more than recording takes add
-//! it:
+//! Live export sends the program's spans to an OTLP receiver: the spans of its agents, described by the [GenAI semantic
+//! conventions], and those of its HTTP client and database, in one trace. It takes two lines more than recording alone:
 //!
 //! ```no_run
 //! use otel_trace::{Recorder, otlp::Otlp};
@@ -16,27 +15,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whoever runs the program can set up all of it by the standard `OTEL_*` variables, which [`OtlpBuilder`] lists, and
-//! with [`Otlp::from_env`] turn it on. [`Recorder::unwritten`](crate::Recorder::unwritten) exports without recording.
+//! Every setting can also be made by the standard `OTEL_*` variables, which [`OtlpBuilder`] lists; [`Otlp::from_env`]
+//! exports only if they enable it. With [`Recorder::unwritten`](crate::Recorder::unwritten) a program
+//! exports without recording.
 //!
 //! ```text
 //! OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 OTEL_SERVICE_NAME=coder ./coder
 //! ```
 //!
-//! # What it costs the program
-//! A span that ends is put into a queue; a thread of its own exports it, over HTTP or, with the feature `otlp-grpc`, over
-//! gRPC. That needs no runtime, and it matters not which one the program has. Nobody waits for a receiver that is slow or
-//! gone: what has no room is dropped, [counted](OtlpStats) and told once, to [`on_drop`](OtlpBuilder::on_drop) or on
-//! stderr. At the end the [guard](OtlpGuard) waits for what is left, for a few seconds at most.
+//! # Cost for the program
 //!
-//! # What leaves the program
-//! Of the agent's own spans names, times, counts and errors, masked as they are in the bundle. What was said stays, unless
-//! [`content`](OtlpBuilder::content) is to be captured. Other spans of the program, and what it logs inside of spans, go
-//! as they are, but for content under the conventions' names: what a program puts into fields of its own it exports.
-//! Sampling thins what is exported, never a bundle.
+//! A span that ends is put into a bounded queue; a dedicated thread exports it, over HTTP or, with the feature
+//! `otlp-grpc`, over gRPC. The export needs no async runtime and works beside any. The program never waits for a slow
+//! or unreachable receiver: spans that do not fit into the queue are dropped, [counted](OtlpStats) and reported, the
+//! first of each reason, to the [`on_drop`](OtlpBuilder::on_drop) callback or to stderr. Dropping the
+//! [guard](OtlpGuard) waits a few seconds at most for the remaining spans.
 //!
-//! The calls of models are also measured, as the conventions' metrics: tokens, durations and the time until an answer
-//! began.
+//! # Data that leaves the process
+//!
+//! The agents' spans export names, times, counts and errors, with secrets masked as they are in the bundle. Content
+//! (messages, instructions, tool arguments and results) is exported only if [`content`](OtlpBuilder::content) is set to
+//! capture it. Other spans of the program, and the events inside of spans, are exported unchanged except for content
+//! under the conventions' attribute names: a program that puts content into fields of its own exports it. Sampling
+//! reduces the exported spans, never the bundle.
+//!
+//! Inference calls are also measured, by the conventions' metrics: token usage, duration and time to first chunk.
 //!
 //! [GenAI semantic conventions]: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 
@@ -51,28 +54,28 @@ mod error_type;
 pub mod export;
 mod foreign;
 mod kind;
+mod live_export;
 mod live_facts;
-mod live_run;
 mod live_span;
 pub mod locate;
 mod map;
 mod mapping;
 mod metrics;
-mod note_parents;
-mod object;
+mod parent_span_processor;
 mod pipeline;
-mod placement;
 #[cfg(test)]
 mod samples;
 mod span_facts;
+mod span_object;
+mod span_tree;
 mod usage_names;
 
-pub use self::bridge::{Ahead, Behind, Bridge, bridge};
+pub use self::bridge::{AfterOpenTelemetry, BeforeOpenTelemetry, Bridge, bridge};
 pub use self::content_policy::ContentPolicy;
 pub use self::context::{TraceContext, TraceParentError};
 pub use self::map::{MapExporter, map};
 pub use self::mapping::Mapping;
-pub use self::note_parents::NoteParents;
+pub use self::parent_span_processor::ParentSpanProcessor;
 pub use self::pipeline::{
     Compression, DropReason, DroppedSpans, Otlp, OtlpBuilder, OtlpError, OtlpGuard, OtlpStats, Protocol,
 };

@@ -1,4 +1,4 @@
-//! From bundle to graph, offline.
+//! Reduces a finished bundle to a graph, offline.
 //!
 //! ```text
 //! bundle ──► decode ──► facts ──► fold ──► tables ──► link ──► graph
@@ -7,24 +7,26 @@
 //!            on every core
 //! ```
 //!
-//! The log is finished, so it is not replayed as if it were live. `decode` reads every line and every payload that a
-//! rule opens, once, and JSON ends there. `fold` puts each domain's facts into tables: threads and turns first, which
-//! say what counts and whose it is, then conversation, tools, terminals, cells. `link` joins the tables, so that
-//! it plays no part whether a tool or its item came first.
+//! The log is complete when it is reduced, so it is not replayed like a live stream. `decode` reads every line, and
+//! every payload that a reduction rule opens, once; no JSON is parsed after it. `fold` builds the tables of each domain
+//! from its facts: threads and turns first, because they decide which events are valid and to which thread an event
+//! belongs, then the conversation, tool calls, terminal operations and code cells. `link` joins the finished tables, so
+//! the result does not depend on whether a tool call or its conversation item was recorded first.
 //!
-//! Conversation comes only from what a model was sent or returned; what runtimes saw explains it and never rewrites
-//! it. What can't be linked stays unlinked. Evidence is untrusted and may be damaged: what is wrong becomes a
-//! [`Diagnostic`] and costs the smallest thing that carries it. The result is a function of the bundle's bytes.
+//! The conversation is built only from the bodies that a model was sent or returned; observations of tool runtimes are
+//! attached to it and never rewrite it. An object that cannot be linked stays unlinked. A bundle is untrusted and may
+//! be damaged: each problem becomes a [`Diagnostic`] and costs only the smallest object that carries it. The result is
+//! a function of the bundle's bytes.
 //!
-//! Agents in other processes have bundles of their own: [`Join`] puts their graphs side by side.
+//! Agents in other processes record bundles of their own; [`Join`] connects their graphs.
 
 mod decode;
+mod diagnostics;
 mod error;
 mod fold;
 mod join;
 mod link;
 mod options;
-mod problems;
 mod work;
 
 #[cfg(feature = "otlp")]
@@ -33,24 +35,24 @@ pub(crate) use decode::{Object, RESPONSE_IDS, RequestShape, is_bare_response, li
 use crate::bundle::Reader;
 use crate::graph::{Code, Diagnostic, Graph};
 
+use diagnostics::{Diagnostics, LogPosition};
 pub use error::ReduceError;
 pub use join::Join;
 pub use options::Options;
-use problems::{Place, Problems};
 pub use work::Work;
 
-/// A graph, and what it took to make it.
+/// The result of a reduction: the graph and counters of the work done.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Reduction {
-    /// What the evidence means. What is wrong with it is in [`Graph::diagnostics`].
+    /// The reduced graph. Problems with the evidence are listed in [`Graph::diagnostics`].
     pub graph: Graph,
-    /// What was done.
+    /// Counters of the work that the reduction did.
     pub work: Work,
 }
 
 impl Reduction {
-    /// What is wrong with the evidence, by seq, then code.
+    /// Returns the problems with the evidence, ordered by seq, then by code.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.graph.diagnostics
     }
@@ -58,42 +60,48 @@ impl Reduction {
 
 /// Reduces a bundle to a graph.
 ///
+/// Damaged or unknown evidence is not an error by default: each problem is reported in [`Graph::diagnostics`], and
+/// everything else is reduced as if the skipped object were absent.
+///
 /// # Errors
-/// [`ReduceError`] where the log can't be read at all, or, with [`Options::strict`], at the broken rule with the lowest seq.
-/// Damage is no error otherwise: see [`Graph::diagnostics`].
+/// Returns a [`ReduceError`] if the log cannot be read at all or, with [`Options::strict`], if a rule is broken; the
+/// error then carries the broken rule with the lowest seq.
 pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, ReduceError> {
-    let mut problems = Problems::new(options);
+    let mut diagnostics = Diagnostics::new(options);
     let mut work = Work::default();
-    let facts = decode::decode(bundle, options, &mut problems, &mut work).map_err(ReduceError::unreadable)?;
-    // A domain's facts go with its fold: what says the same twice is not in memory twice for long.
-    let lives = fold::Lives::fold(&facts.threads, &facts.turns, &facts.mentions, &mut problems);
-    let talk = fold::talk(facts.conversation, &lives, &facts.readings, &mut problems, &mut work);
-    drop(facts.readings);
-    let tools = fold::tools(&facts.tools, &lives, &mut problems);
-    let child_processes = fold::processes(facts.processes, &lives, &tools, &mut problems);
+    let facts = decode::decode(bundle, options, &mut diagnostics, &mut work).map_err(ReduceError::unreadable)?;
+    // Drop the facts of each domain as soon as it is folded, to keep a low peak of memory: its tables hold most of the
+    // same data.
+    let thread_tables = fold::ThreadTables::fold(&facts.threads, &facts.turns, &facts.mentions, &mut diagnostics);
+    let conversations =
+        fold::conversations(facts.conversation, &thread_tables, &facts.decoded_items, &mut diagnostics, &mut work);
+    drop(facts.decoded_items);
+    let tools = fold::tools(&facts.tools, &thread_tables, &mut diagnostics);
+    let child_processes = fold::processes(facts.processes, &thread_tables, &tools, &mut diagnostics);
     let folded = link::Folded {
-        rollout: fold::rollout(&facts.rollout, bundle.manifest(), &mut problems),
-        compaction_requests: fold::compaction_requests(&facts.compaction_requests, &lives, &mut problems),
-        operations: fold::operations(&facts.tools, &tools, &mut problems),
-        cells: fold::cells(&facts.cells, &lives, &mut problems),
-        claims: fold::claims(&facts.threads, &facts.tools, &tools, &mut problems),
+        rollout: fold::rollout(&facts.rollout, bundle.manifest(), &mut diagnostics),
+        compaction_requests: fold::compaction_requests(&facts.compaction_requests, &thread_tables, &mut diagnostics),
+        operations: fold::operations(&facts.tools, &tools, &mut diagnostics),
+        cells: fold::cells(&facts.cells, &thread_tables, &mut diagnostics),
+        claims: fold::claims(&facts.threads, &facts.tools, &tools, &mut diagnostics),
         child_processes,
         tools,
-        talk,
-        lives,
+        conversations,
+        thread_tables,
     };
     drop(facts.tools);
     let unfolded =
         link::Unfolded { agent_results: facts.agent_results, payloads: facts.payloads, last_at: facts.last_at };
-    let mut graph = link::link(unfolded, folded, bundle.manifest(), &mut problems, &mut work);
-    if let Some(why) = bundle.bad_parent() {
-        let message = format!("the manifest's parent can't be read, so the run counts as having none: {why}");
-        problems.add(Place { seq: None, line: 0, after: None }, Code::BadProcess, message, None);
+    let mut graph = link::link(unfolded, folded, bundle.manifest(), &mut diagnostics, &mut work);
+    if let Some(error) = bundle.parent_error() {
+        let message =
+            format!("cannot read `parent` of the manifest, so the run is treated as having no parent: {error}");
+        diagnostics.add(LogPosition { seq: None, line: 0, after: None }, Code::BadProcess, message, None);
     }
-    decode::tell_unheard(facts.unheard, &mut problems);
-    if let Some(broken) = problems.strict_failure() {
+    decode::report_unreported(facts.unreported, &mut diagnostics);
+    if let Some(broken) = diagnostics.strict_failure() {
         return Err(ReduceError::strict(bundle.path(), broken.clone()));
     }
-    graph.diagnostics = problems.into_diagnostics();
+    graph.diagnostics = diagnostics.into_diagnostics();
     Ok(Reduction { graph, work })
 }

@@ -1,4 +1,4 @@
-//! A bundle is read whoever made it and in whatever state it is, and never leads out of its directory.
+//! Tests that the reader accepts bundles of any origin and in any state, and never opens a file outside of a bundle.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use otel_trace::bundle::{BundleError, ErrorKind, LineError, Manifest, PayloadErr
 use otel_trace::event::{PayloadKind, PayloadRef, RawPayloadId, UnixMillis};
 use tempfile::TempDir;
 
-/// A bundle with this log.
+/// Creates a bundle with this log and an empty payload directory.
 fn bundle(log: &[u8]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let manifest = Manifest::new("trace".into(), "r".into(), "t".into(), UnixMillis(0));
@@ -21,13 +21,14 @@ fn bundle(log: &[u8]) -> TempDir {
     directory
 }
 
+/// Returns a valid line with this seq.
 fn line(seq: u64) -> String {
     format!(
         r#"{{"schema_version":1,"seq":{seq},"wall_time_unix_ms":0,"rollout_id":"r","payload":{{"type":"rollout_ended","status":"completed"}}}}"#
     )
 }
 
-/// What each line says: its number in the file, and its seq or what is wrong with it.
+/// Reads a log. Returns the number of each line in the file, with its seq or the error.
 fn lines(log: &[u8]) -> Vec<(u64, Result<u64, LineError>)> {
     let directory = bundle(log);
     let lines = Reader::open(directory.path()).unwrap().lines().unwrap();
@@ -52,12 +53,13 @@ fn reference(path: &str) -> PayloadRef {
     }
 }
 
+/// Reads the payload of a bundle at this path.
 fn payload(bundle: &Path, path: &str) -> Result<Vec<u8>, PayloadError> {
     Reader::open(bundle).unwrap().payload(&reference(path))
 }
 
 #[test]
-fn a_byte_order_mark_carriage_returns_and_blank_lines_are_passed_over() {
+fn byte_order_mark_crlf_and_blank_lines_are_skipped() {
     let [one, two] = [line(1), line(2)];
     check_seqs(format!("{one}\n{two}\n").as_bytes(), &[(1, 1), (2, 2)]);
     check_seqs(format!("\u{feff}{one}\r\n{two}\r\n").as_bytes(), &[(1, 1), (2, 2)]);
@@ -68,7 +70,7 @@ fn a_byte_order_mark_carriage_returns_and_blank_lines_are_passed_over() {
 }
 
 #[test]
-fn a_last_line_cut_anywhere_is_torn_and_the_others_stand() {
+fn truncated_last_line_is_torn_and_earlier_lines_are_read() {
     let whole = line(2);
     for cut in 1..whole.len() {
         let log = format!("{}\n{}", line(1), &whole[..cut]);
@@ -80,13 +82,13 @@ fn a_last_line_cut_anywhere_is_torn_and_the_others_stand() {
 }
 
 #[test]
-fn a_tail_of_nuls_is_torn() {
+fn trailing_nul_bytes_are_a_torn_line() {
     let log = [line(1).as_bytes(), b"\n", &[0; 4096]].concat();
     assert!(matches!(lines(&log)[..], [(1, Ok(1)), (2, Err(LineError::Torn))]));
 }
 
 #[test]
-fn a_broken_line_in_the_middle_is_unreadable_and_the_others_stand() {
+fn broken_inner_line_is_unreadable_and_others_are_read() {
     let log = format!("{}\nnonsense\n{}\n", line(1), line(3));
     let read = lines(log.as_bytes());
     assert!(matches!(read[..], [(1, Ok(1)), (2, Err(LineError::Unreadable(_))), (3, Ok(3))]), "{read:?}");
@@ -96,16 +98,16 @@ fn a_broken_line_in_the_middle_is_unreadable_and_the_others_stand() {
 }
 
 #[test]
-fn a_whole_last_line_of_an_unknown_kind_is_not_torn() {
+fn complete_last_line_of_unknown_kind_is_not_torn() {
     let log = line(4).replace("rollout_ended", "brand_new");
     let read = lines(log.as_bytes());
-    let [(1, Err(bad @ LineError::Unreadable(_)))] = &read[..] else { panic!("{read:?}") };
-    assert_eq!(bad.seq().unwrap().0, 4);
-    assert!(bad.to_string().contains("brand_new"), "{bad}");
+    let [(1, Err(error @ LineError::Unreadable(_)))] = &read[..] else { panic!("{read:?}") };
+    assert_eq!(error.seq().unwrap().0, 4);
+    assert!(error.to_string().contains("brand_new"), "{error}");
 }
 
 #[test]
-fn a_payload_is_read_whole() {
+fn payload_is_read_whole() {
     let directory = bundle(b"");
     fs::write(directory.path().join("payloads/1.json"), "{}").unwrap();
     for path in ["payloads/1.json", "./payloads/1.json", "payloads/./1.json", "payloads//1.json"] {
@@ -114,7 +116,7 @@ fn a_payload_is_read_whole() {
 }
 
 #[test]
-fn a_payload_path_that_leads_out_of_the_bundle_is_refused() {
+fn payload_path_out_of_the_bundle_is_refused() {
     let directory = bundle(b"");
     let outside = tempfile::NamedTempFile::new().unwrap();
     let climbing = format!("../{}", outside.path().file_name().unwrap().display());
@@ -125,7 +127,7 @@ fn a_payload_path_that_leads_out_of_the_bundle_is_refused() {
 }
 
 #[test]
-fn a_payload_path_through_a_symbolic_link_is_refused() {
+fn payload_path_through_a_symbolic_link_is_refused() {
     let directory = bundle(b"");
     let inside = |name: &str| directory.path().join(name);
     fs::write(inside("payloads/1.json"), "{}").unwrap();
@@ -139,7 +141,7 @@ fn a_payload_path_through_a_symbolic_link_is_refused() {
 }
 
 #[test]
-fn a_payload_that_is_no_regular_file_is_refused_without_waiting_for_it() {
+fn special_file_is_refused_as_payload_without_blocking() {
     let directory = bundle(b"");
     fs::create_dir(directory.path().join("payloads/2.json")).unwrap();
     assert!(Command::new("mkfifo").arg(directory.path().join("payloads/3.json")).status().unwrap().success());
@@ -150,7 +152,7 @@ fn a_payload_that_is_no_regular_file_is_refused_without_waiting_for_it() {
 }
 
 #[test]
-fn a_payload_that_is_not_there_is_missing() {
+fn absent_payload_is_missing() {
     let directory = bundle(b"");
     for path in ["payloads/9.json", "nowhere/9.json"] {
         let missing = payload(directory.path(), path).unwrap_err();
@@ -159,53 +161,53 @@ fn a_payload_that_is_not_there_is_missing() {
 }
 
 #[track_caller]
-fn check_refused(path: &Path, kind: ErrorKind, says: &[&str]) {
+fn check_refused(path: &Path, kind: ErrorKind, texts: &[&str]) {
     let error: BundleError = Reader::open(path).unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
-    for part in says {
-        assert!(error.to_string().contains(part), "{part:?} is not in: {error}");
+    for text in texts {
+        assert!(error.to_string().contains(text), "{text:?} is not in: {error}");
     }
 }
 
 #[test]
-fn what_is_no_bundle_is_told_with_what_was_looked_for() {
+fn error_for_a_non_bundle_names_the_expected_files() {
     let not_a_bundle = ErrorKind::NotABundle;
-    let wanted = "a bundle is a directory with manifest.json and trace.jsonl";
+    let hint = "a bundle is a directory with manifest.json and trace.jsonl";
     let directory = tempfile::tempdir().unwrap();
-    check_refused(&directory.path().join("no"), not_a_bundle, &["there is nothing here", wanted]);
-    check_refused(directory.path(), not_a_bundle, &["is empty: nothing was recorded here", wanted]);
+    check_refused(&directory.path().join("no"), not_a_bundle, &["does not exist", hint]);
+    check_refused(directory.path(), not_a_bundle, &["is empty: nothing was recorded here", hint]);
     fs::write(directory.path().join("notes"), "").unwrap();
-    check_refused(directory.path(), not_a_bundle, &["has no manifest.json, and no bundle in it", wanted]);
+    check_refused(directory.path(), not_a_bundle, &["has no manifest.json and contains no bundle", hint]);
     let file = tempfile::NamedTempFile::new().unwrap();
-    check_refused(file.path(), not_a_bundle, &["is a file, not a bundle", wanted]);
+    check_refused(file.path(), not_a_bundle, &["is a file, not a bundle", hint]);
 
     let whole = bundle(b"");
     fs::remove_file(whole.path().join("trace.jsonl")).unwrap();
-    check_refused(whole.path(), not_a_bundle, &["has no trace.jsonl", wanted]);
+    check_refused(whole.path(), not_a_bundle, &["has no trace.jsonl", hint]);
     fs::create_dir(whole.path().join("trace.jsonl")).unwrap();
     check_refused(whole.path(), not_a_bundle, &["trace.jsonl: is not a regular file"]);
 }
 
 #[test]
-fn a_directory_of_bundles_is_told_from_a_bundle() {
+fn error_for_a_root_directory_lists_its_bundles() {
     let root = tempfile::tempdir().unwrap();
     for name in ["trace-a-t", "trace-b-t", "trace-c-t", "trace-d-t"] {
         let made = bundle(b"");
         fs::create_dir(root.path().join(name)).unwrap();
         fs::copy(made.path().join("manifest.json"), root.path().join(name).join("manifest.json")).unwrap();
     }
-    check_refused(root.path(), ErrorKind::NotABundle, &["holds 4 bundles", "trace-a-t", "trace-c-t"]);
+    check_refused(root.path(), ErrorKind::NotABundle, &["contains 4 bundles", "trace-a-t", "trace-c-t"]);
 }
 
 #[test]
-fn a_manifest_that_is_none_or_of_another_version_is_told() {
+fn invalid_or_newer_manifest_is_refused() {
     let directory = bundle(b"");
     let manifest = directory.path().join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("\"schema_version\":1", "\"schema_version\":2")).unwrap();
-    check_refused(directory.path(), ErrorKind::Version, &["schema_version is 2", "reads version 1"]);
+    check_refused(directory.path(), ErrorKind::Version, &["schema_version is 2", "reads only version 1"]);
     fs::write(&manifest, "{}").unwrap();
-    check_refused(directory.path(), ErrorKind::NotABundle, &["manifest.json: is not a manifest"]);
+    check_refused(directory.path(), ErrorKind::NotABundle, &["manifest.json: is not a valid manifest"]);
     fs::write(&manifest, "{\"half\":").unwrap();
-    check_refused(directory.path(), ErrorKind::NotABundle, &["manifest.json: is not a manifest"]);
+    check_refused(directory.path(), ErrorKind::NotABundle, &["manifest.json: is not a valid manifest"]);
 }

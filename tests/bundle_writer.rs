@@ -1,4 +1,4 @@
-//! What the writer of a bundle promises.
+//! Tests of the guarantees of the bundle writer.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -20,29 +20,32 @@ use otel_trace::event::{
 use otel_trace::{Body, BodyBuf, BodyError, Exact, Json, Limits, Lost, PayloadKind, Redactor, Store};
 use serde_json::{Value, json};
 
+/// Creates a bundle in `root`.
 fn create(root: &Path, options: WriterOptions) -> Writer {
     let manifest = Manifest::new("trace".into(), "rollout".into(), "thread".into(), UnixMillis(5));
     Writer::create(root, manifest, options).unwrap()
 }
 
+/// Returns an event with a unique id.
 fn numbered(thread: usize, n: usize) -> Event {
     TurnStarted { turn_id: format!("{thread}/{n}").into(), thread_id: "t".into() }.into()
 }
 
+/// Appends an event with the current time and returns its seq.
 fn append(writer: &Writer, event: &Event) -> Result<u64, Lost> {
     writer.append(Timestamp::now(), &EventContext::default(), event).map(|seq| seq.0)
 }
 
 #[test]
-fn seq_is_the_line_number_however_many_threads_write() {
+fn seq_equals_line_number_under_concurrent_writes() {
     let root = tempfile::tempdir().unwrap();
     let writer = create(root.path(), WriterOptions::default());
     let seqs: Vec<(u64, String)> = thread::scope(|scope| {
         let threads = (0..8).map(|thread| {
             let writer = &writer;
             scope.spawn(move || {
-                let one = |n| (append(writer, &numbered(thread, n)).unwrap(), format!("{thread}/{n}"));
-                (0..500).map(one).collect::<Vec<_>>()
+                let append_one = |n| (append(writer, &numbered(thread, n)).unwrap(), format!("{thread}/{n}"));
+                (0..500).map(append_one).collect::<Vec<_>>()
             })
         });
         let threads: Vec<_> = threads.collect();
@@ -56,7 +59,7 @@ fn seq_is_the_line_number_however_many_threads_write() {
 }
 
 #[test]
-fn a_pack_holds_nothing_of_a_thread_that_has_ended() {
+fn last_request_of_an_ended_thread_is_released() {
     let root = tempfile::tempdir().unwrap();
     let mut options = WriterOptions::default();
     options.store = Store::Pack;
@@ -67,37 +70,37 @@ fn a_pack_holds_nothing_of_a_thread_that_has_ended() {
         writer.put(&"t".into(), PayloadKind::InferenceRequest, &Json(&"x".repeat(50_000))).unwrap();
         length() - before
     };
-    assert!(grown_by() > 50_000 && grown_by() < 1_000, "what is repeated is the difference");
+    assert!(grown_by() > 50_000 && grown_by() < 1_000, "a repeated request is stored as a difference");
     let ended = ThreadEnded { thread_id: "t".into(), status: RolloutStatus::Completed, error: None };
     append(&writer, &ended.into()).unwrap();
-    assert!(grown_by() > 50_000, "there is nothing to compare it with");
+    assert!(grown_by() > 50_000, "after the end of its thread a request is stored whole");
 }
 
 #[test]
-fn a_body_is_complete_before_the_event_that_names_it_can_be_read() {
+fn payload_is_complete_before_its_event_is_readable() {
     let root = tempfile::tempdir().unwrap();
     let writer = create(root.path(), WriterOptions::default());
     let done = AtomicBool::new(false);
     let body = json!({ "text": "x".repeat(100_000) });
-    let seen_while_writing = thread::scope(|scope| {
+    let read_while_writing = thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let reader = Reader::open(writer.path()).unwrap();
             let mut lines = reader.lines().unwrap();
-            let mut seen = 0;
+            let mut lines_read = 0;
             while !done.load(Ordering::Acquire) {
-                // The log grows while it is read: where it ends for now, it is read again.
+                // The log grows while it is read: at its current end, the reader starts again and skips the lines seen.
                 let Some(line) = lines.next() else {
                     lines = reader.lines().unwrap();
-                    lines.by_ref().take(seen).for_each(drop);
+                    lines.by_ref().take(lines_read).for_each(drop);
                     continue;
                 };
-                seen += 1;
+                lines_read += 1;
                 line.unwrap().content.unwrap().event.for_each_payload(|reference| {
                     let read: Value = serde_json::from_slice(&reader.payload(reference).unwrap()).unwrap();
                     assert_eq!(read, body);
                 });
             }
-            seen
+            lines_read
         });
         let writers: Vec<_> = (0..4)
             .map(|_| {
@@ -115,12 +118,12 @@ fn a_body_is_complete_before_the_event_that_names_it_can_be_read() {
         done.store(true, Ordering::Release);
         reader.join().unwrap()
     });
-    assert!(seen_while_writing > 0, "the reader saw nothing in time");
+    assert!(read_while_writing > 0, "the reader read no line while the writers ran");
     assert_eq!(Bundle::read(writer.path()).lines.len(), 200);
 }
 
 #[test]
-fn a_bundle_is_not_made_where_one_is() {
+fn existing_bundle_is_not_overwritten() {
     let root = tempfile::tempdir().unwrap();
     let first = create(root.path(), WriterOptions::default());
     append(&first, &numbered(0, 0)).unwrap();
@@ -131,7 +134,7 @@ fn a_bundle_is_not_made_where_one_is() {
     append(&first, &numbered(0, 1)).unwrap();
     assert_eq!(Bundle::read(first.path()).lines.len(), 2);
     drop(first);
-    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing temporary is left");
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "a temporary directory is left");
 
     let path = root.path().join(manifest.directory_name());
     fs::remove_dir_all(&path).unwrap();
@@ -142,11 +145,11 @@ fn a_bundle_is_not_made_where_one_is() {
 
 #[test]
 #[cfg(unix)]
-fn only_the_owner_may_read_a_bundle() {
+fn bundle_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let above = tempfile::tempdir().unwrap();
-    let root = above.path().join("made/on/the/way");
+    let root = above.path().join("created/on/the/way");
     let writer = create(&root, WriterOptions::default());
     writer.put(&"t".into(), PayloadKind::ToolResult, &Json(&1)).unwrap();
     for directory in [&root, writer.path(), &writer.path().join("payloads")] {
@@ -161,7 +164,7 @@ fn only_the_owner_may_read_a_bundle() {
 }
 
 #[test]
-fn a_killed_process_leaves_every_event_whose_call_had_returned() {
+fn events_of_returned_calls_survive_a_kill() {
     if role().is_some() {
         let writer = create(Path::new(&std::env::var_os("OTEL_TRACE_ROOT").unwrap()), WriterOptions::default());
         for n in 0.. {
@@ -171,34 +174,34 @@ fn a_killed_process_leaves_every_event_whose_call_had_returned() {
         }
     }
     let root = tempfile::tempdir().unwrap();
-    let mut command = child("a_killed_process_leaves_every_event_whose_call_had_returned", "write");
+    let mut command = child("events_of_returned_calls_survive_a_kill", "write");
     let mut process = command.env("OTEL_TRACE_ROOT", root.path()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(process.stdout.take().unwrap());
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
     let seq_of = |line: &str| line.trim_end().strip_prefix("seq ")?.parse::<u64>().ok();
     let mut last = 0;
     while last < 300 {
         let mut line = String::new();
-        assert_ne!(said.read_line(&mut line).unwrap(), 0, "the child ended by itself");
+        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the child process ended before it was killed");
         last = seq_of(&line).unwrap_or(last);
     }
     process.kill().unwrap();
     process.wait().unwrap();
     let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
+    stdout.read_to_string(&mut rest).unwrap();
     let whole = rest.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     last = whole.filter_map(seq_of).next_back().unwrap_or(last);
 
-    let mut there = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().path());
-    let bundle = there.find(|path| path.is_dir()).unwrap();
+    let mut entries = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().path());
+    let bundle = entries.find(|path| path.is_dir()).unwrap();
     let lines: Vec<_> = Reader::open(&bundle).unwrap().lines().unwrap().map(|line| line.unwrap().content).collect();
-    assert!(lines.len() as u64 >= last, "{} lines, {last} said", lines.len());
-    for (line, place) in lines.iter().take(last as usize).zip(1..) {
-        assert_eq!(line.as_ref().unwrap().seq.0, place);
+    assert!(lines.len() as u64 >= last, "{} lines, {last} reported", lines.len());
+    for (line, seq) in lines.iter().take(last as usize).zip(1..) {
+        assert_eq!(line.as_ref().unwrap().seq.0, seq);
     }
 }
 
 #[test]
-fn the_manifest_is_there_from_the_first_and_says_who_the_bundle_is() {
+fn manifest_is_written_first_and_identifies_the_bundle() {
     let root = tempfile::tempdir().unwrap();
     let writer = create(root.path(), WriterOptions::default());
     assert_eq!(writer.path().file_name().unwrap(), "trace-trace-thread");
@@ -211,7 +214,7 @@ fn the_manifest_is_there_from_the_first_and_says_who_the_bundle_is() {
 }
 
 #[test]
-fn exact_bytes_are_kept_byte_for_byte_and_named_by_what_they_are() {
+fn exact_bytes_are_stored_unchanged_as_json_or_bin() {
     let root = tempfile::tempdir().unwrap();
     let writer = create(root.path(), WriterOptions::default());
     let check = |bytes: &[u8], is_json: bool, path: &str| {
@@ -226,38 +229,41 @@ fn exact_bytes_are_kept_byte_for_byte_and_named_by_what_they_are() {
     check(b"", false, "payloads/5.bin");
 }
 
-/// A body that can't be encoded.
-enum Bad {
-    Errs,
+/// A body whose encoding fails.
+enum FailingBody {
+    ReturnsError,
     Panics,
 }
 
-impl Body for Bad {
+impl Body for FailingBody {
     fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
         out.write_all(b"{\"half\":").map_err(BodyError::new)?;
         match self {
-            Self::Errs => Err(BodyError::new("no such body")),
+            Self::ReturnsError => Err(BodyError::new("no such body")),
             Self::Panics => panic!("planted"),
         }
     }
 }
 
 #[test]
-fn a_body_that_cant_be_serialised_is_stored_as_its_reason() {
+fn unserializable_body_is_replaced_by_the_error() {
     let root = tempfile::tempdir().unwrap();
     let tally = Arc::<Tally>::default();
     let mut options = WriterOptions::default();
     options.tally = Arc::clone(&tally);
     let writer = create(root.path(), options);
-    for (body, reason) in [(Bad::Errs, "no such body"), (Bad::Panics, "its encoding panicked: planted")] {
+    for (body, reason) in
+        [(FailingBody::ReturnsError, "no such body"), (FailingBody::Panics, "`Body::encode` panicked: planted")]
+    {
         let stored = writer.put(&"t".into(), PayloadKind::ToolResult, &body).unwrap();
-        let kept: Value =
+        let content: Value =
             serde_json::from_slice(&fs::read(writer.path().join(stored.reference.path)).unwrap()).unwrap();
-        assert_eq!(kept, json!({ "otel_trace.lost": reason }));
+        assert_eq!(content, json!({ "otel_trace.lost": reason }));
     }
     assert_eq!(tally.stats().lost_bodies, [("tool_result", 2)].into());
 }
 
+/// A redactor that masks the word `secret` and panics for tool results.
 struct Mask;
 
 impl Redactor for Mask {
@@ -269,7 +275,7 @@ impl Redactor for Mask {
 }
 
 #[test]
-fn what_might_not_be_masked_is_not_written() {
+fn unmasked_text_is_never_written() {
     let root = tempfile::tempdir().unwrap();
     let mut options = WriterOptions::default();
     options.redact = Some(Arc::new(Mask));
@@ -287,7 +293,7 @@ fn what_might_not_be_masked_is_not_written() {
 }
 
 #[test]
-fn a_body_that_is_too_large_keeps_its_ends_and_what_it_was() {
+fn oversized_body_keeps_head_tail_length_and_hash() {
     let root = tempfile::tempdir().unwrap();
     let mut options = WriterOptions::default();
     options.limits = Limits::default().body_bytes(100);
@@ -298,36 +304,36 @@ fn a_body_that_is_too_large_keeps_its_ends_and_what_it_was() {
     let stored = put(text.as_bytes());
     let truncated = stored.reference.truncated.unwrap();
     assert_eq!((truncated.length, truncated.hash.len()), (text.len() as u64, 32));
-    let kept: Value = serde_json::from_slice(&fs::read(writer.path().join(stored.reference.path)).unwrap()).unwrap();
+    let content: Value = serde_json::from_slice(&fs::read(writer.path().join(stored.reference.path)).unwrap()).unwrap();
     let (head, tail) = (format!("\"{}", "a".repeat(24)), format!("{}\"", "z".repeat(24)));
-    assert_eq!(kept, json!({ "otel_trace.truncated": { "head": head, "tail": tail } }));
-    assert!(!put(format!("data: {text}").as_bytes()).is_json, "what was cut still is no JSON value");
+    assert_eq!(content, json!({ "otel_trace.truncated": { "head": head, "tail": tail } }));
+    assert!(!put(format!("data: {text}").as_bytes()).is_json, "a truncated stream is still not a JSON value");
 }
 
 #[test]
-fn what_could_not_be_written_is_counted_told_and_said_when_the_log_can_be_written_again() {
+fn losses_are_counted_reported_and_logged_as_a_gap() {
     let root = tempfile::tempdir().unwrap();
-    let told = Arc::new(Mutex::new(Vec::new()));
+    let reported = Arc::new(Mutex::new(Vec::new()));
     let mut options = WriterOptions::default();
-    let (tally, on_loss) = (Arc::clone(&options.tally), Arc::clone(&told));
+    let (tally, on_loss) = (Arc::clone(&options.tally), Arc::clone(&reported));
     options.on_loss = Some(Arc::new(move |loss| {
         on_loss.lock().unwrap().push(loss.what);
-        panic!("a listener that panics is not the host's problem");
+        panic!("planted: a panic of the callback must not reach the host");
     }));
     let writer = create(root.path(), options);
     fs::remove_dir_all(writer.path().join("payloads")).unwrap();
     let put = |kind| writer.put(&"t".into(), kind, &Json(&1));
     let lost = [PayloadKind::ToolResult, PayloadKind::ToolResult, PayloadKind::InferenceRequest];
     assert_eq!(lost.map(|kind| put(kind).unwrap_err()), lost.map(Lost::Payload));
-    assert_eq!(*told.lock().unwrap(), lost.map(Lost::Payload));
+    assert_eq!(*reported.lock().unwrap(), lost.map(Lost::Payload));
 
     append(&writer, &numbered(0, 0)).unwrap();
     fs::create_dir(writer.path().join("payloads")).unwrap();
     put(PayloadKind::ToolResult).unwrap();
     append(&writer, &numbered(0, 1)).unwrap();
     let bundle = Bundle::read(writer.path());
-    assert_eq!(bundle.names(), ["codex_turn_started", "other", "codex_turn_started"]);
-    let gap = bundle.one("other");
+    assert_eq!(bundle.event_names(), ["codex_turn_started", "other", "codex_turn_started"]);
+    let gap = bundle.event("other");
     assert_eq!(gap["kind"], "recording_gap");
     assert_eq!(gap["metadata"], json!({ "lost": 3, "by": { "inference_request": 1, "tool_result": 2 } }));
     let stats = tally.stats();
@@ -338,11 +344,11 @@ fn what_could_not_be_written_is_counted_told_and_said_when_the_log_can_be_writte
 }
 
 #[test]
-fn json_on_several_lines_is_one_line_of_the_log() {
+fn multi_line_json_is_written_as_one_line() {
     let root = tempfile::tempdir().unwrap();
     let writer = create(root.path(), WriterOptions::default());
     let metadata: RawJson = serde_json::from_str("{\n  \"a\": 1\n}").unwrap();
     append(&writer, &Other { kind: "k\n".into(), summary: "s\r\n".into(), payloads: vec![], metadata }.into()).unwrap();
     append(&writer, &RolloutEnded { status: RolloutStatus::Completed }.into()).unwrap();
-    assert_eq!(Bundle::read(writer.path()).names(), ["other", "rollout_ended"]);
+    assert_eq!(Bundle::read(writer.path()).event_names(), ["other", "rollout_ended"]);
 }

@@ -103,7 +103,7 @@ fn a_state_that_cannot_be_written_is_an_error_and_leaves_nothing_behind() {
     let bundle = Bundle::new();
     let before = fs::read_dir(&bundle.path).unwrap().count();
     for (target, expected) in
-        [("payloads", "is not a regular file"), ("missing/state.json", "can't be written"), ("/dev/null", "regular")]
+        [("payloads", "is not a regular file"), ("missing/state.json", "cannot create a file"), ("/dev/null", "regular")]
     {
         let target = bundle.file(target);
         let output = otel_trace(&["reduce", bundle.arg(), "-o", target.to_str().unwrap()]);
@@ -161,7 +161,7 @@ fn a_path_that_is_no_bundle_gets_told_what_was_looked_for() {
     let manifest = bundle.file("manifest.json");
     let wanted = "a bundle is a directory with manifest.json and trace.jsonl";
     for (path, expected) in [
-        ("/nowhere/at/all", ["there is nothing here", wanted]),
+        ("/nowhere/at/all", ["does not exist", wanted]),
         (manifest.to_str().unwrap(), ["is a file, not a bundle", wanted]),
         (bundle.file("payloads").to_str().unwrap(), ["has no manifest.json", wanted]),
     ] {
@@ -210,7 +210,7 @@ fn several_bundles_are_reduced_each_and_one_that_fails_does_not_stop_the_others(
     }
     let output = otel_trace(&["reduce", root.path().to_str().unwrap(), "-o", "graph.json"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("--output takes the graph of one bundle, and 3 are named"));
+    assert!(stderr(&output).contains("--output takes the graph of a single bundle, but 3 are given"));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn check_says_what_is_wrong_and_writes_nothing() {
     let bundle = Bundle::new();
     let sound = otel_trace(&["check", bundle.arg()]);
     assert_eq!((sound.status.code(), stdout(&sound).as_str()), (Some(0), ""));
-    assert_eq!(stderr(&sound), format!("{}: sound\n", bundle.arg()));
+    assert_eq!(stderr(&sound), format!("{}: no problems\n", bundle.arg()));
     assert!(!bundle.has_state());
 
     // An invocation that no rule opens, a response that one does, and the end of the log.
@@ -241,7 +241,7 @@ fn check_says_what_is_wrong_and_writes_nothing() {
     assert!(lines[0].contains("notice: line 26, torn_line: "), "{said}");
     assert!(lines[1].contains("skipped: seq 6, line 6, bad_payload: ") && lines[1].ends_with("[raw_payload:4]"));
     assert!(lines[2].contains("bad_payload: ") && lines[2].contains(&unopened), "{said}");
-    assert_eq!(stderr(&output), format!("{}: 2 damaged or unknown things, 1 notice\n", bundle.arg()));
+    assert_eq!(stderr(&output), format!("{}: 2 damaged or unknown parts, 1 notice\n", bundle.arg()));
 
     let json = stdout(&otel_trace(&["check", "--json", bundle.arg()]));
     let found: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -292,7 +292,7 @@ fn wrong_usage_exits_with_2_and_help_teaches() {
     }
     let taught = [
         ("reduce", &["state.json", "Exit status", "Examples", "--strict", "--snapshots"][..]),
-        ("check", &["Exit status", "Examples", "--json", "edge_conflict (skipped, ends reduce --strict)"]),
+        ("check", &["Exit status", "Examples", "--json", "edge_conflict (skipped, an error with reduce --strict)"]),
     ];
     for (command, words) in taught {
         let help = stdout(&otel_trace(&[command, "--help"]));

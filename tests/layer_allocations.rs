@@ -1,6 +1,6 @@
-//! How often a span takes memory: what nobody records never, a tool call or a turn that is recorded four times.
+//! Counts the heap allocations of a span: none if it is not recorded, four for a recorded tool call or turn.
 //!
-//! A process of its own with one test: what else runs would be counted too.
+//! This binary has a single test, because the allocations of other tests in the process would count, too.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::System;
@@ -25,10 +25,10 @@ struct Empty;
 
 impl<S: Subscriber> Layer<S> for Empty {}
 
-/// How often each round took memory, once it was done often enough to have its buffers. What grows as it doubles does
-/// not count a round.
-fn per_round(dispatch: &Dispatch, mut round: impl FnMut(&str)) -> usize {
-    // An id that comes again would get a number.
+/// Returns the number of allocations per round, after enough rounds to have allocated all buffers. The rare allocations
+/// of collections that grow by doubling amount to less than one per round.
+fn allocations_per_round(dispatch: &Dispatch, mut round: impl FnMut(&str)) -> usize {
+    // Ids are unique, because a repeated id would get a number and with it another allocation.
     static LAST: AtomicUsize = AtomicUsize::new(0);
     let first = LAST.fetch_add(2 * ROUNDS, Ordering::Relaxed);
     let ids: Vec<_> = (first..first + 2 * ROUNDS).map(|number| format!("call_{number:024}")).collect();
@@ -41,6 +41,7 @@ fn per_round(dispatch: &Dispatch, mut round: impl FnMut(&str)) -> usize {
     })
 }
 
+/// Records a tool call and an inference call with typed handles.
 fn handles(turn: &Turn, id: &str) {
     let tool = turn.tool_call(ToolCallMeta::new("search").id(id));
     tool.record_payload(otel_trace::PayloadKind::ToolResult, Exact(b"{}"));
@@ -52,7 +53,8 @@ fn handles(turn: &Turn, id: &str) {
     inference.complete();
 }
 
-fn spans_of_ours(id: &str) {
+/// Opens the span of a tool call.
+fn tool_span(id: &str) {
     let span = info_span!(
         "execute_tool",
         gen_ai.operation.name = "execute_tool",
@@ -63,11 +65,12 @@ fn spans_of_ours(id: &str) {
     span.in_scope(|| {});
 }
 
-fn spans_of_others(id: &str) {
+/// Opens a span that is not recorded.
+fn unrelated_span(id: &str) {
     info_span!("request", http.request.method = "POST", url.path = "/v1", request.id = id).in_scope(|| {});
 }
 
-/// An inference call as its span tells it, with messages or without.
+/// Opens the span of an inference call, with or without messages.
 fn chat(messages: Option<&str>) {
     let span = info_span!(
         "chat",
@@ -79,13 +82,13 @@ fn chat(messages: Option<&str>) {
     span.in_scope(|| {});
 }
 
-/// What a span takes of each kind that is no tool call.
-fn of_each_kind(store: Store) -> [(&'static str, usize); 6] {
+/// Counts the allocations per operation of every kind except tool calls.
+fn allocations_of_each_kind(store: Store) -> [(&'static str, usize); 6] {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().store(store).build().unwrap();
-    let on = Dispatch::new(tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())));
-    let thread = with_default(&on, || AgentThread::start(ThreadMeta::new()));
-    let turn = with_default(&on, || thread.turn(None));
+    let recording = Dispatch::new(tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())));
+    let thread = with_default(&recording, || AgentThread::start(ThreadMeta::new()));
+    let turn = with_default(&recording, || thread.turn(None));
     let inference = |body: &[u8]| {
         let inference = turn.inference(Model { name: "m", provider: "p" });
         inference.request(Exact(body));
@@ -93,12 +96,18 @@ fn of_each_kind(store: Store) -> [(&'static str, usize); 6] {
     };
     let turn_span = || info_span!("turn", otel_trace.kind = "turn").in_scope(|| {});
     let counted = [
-        ("turn, handle", per_round(&on, |_| thread.turn(None).complete())),
-        ("turn, span", thread.span().in_scope(|| per_round(&on, |_| turn_span()))),
-        ("cell, handle", per_round(&on, |id| drop(turn.code_cell(CodeCellMeta::new("run()").call_id(id))))),
-        ("inference, handle", per_round(&on, |_| inference(b"{}"))),
-        ("inference, span", turn.span().in_scope(|| per_round(&on, |_| chat(None)))),
-        ("inference, span with messages", turn.span().in_scope(|| per_round(&on, |_| chat(Some("[]"))))),
+        ("turn, handle", allocations_per_round(&recording, |_| thread.turn(None).complete())),
+        ("turn, span", thread.span().in_scope(|| allocations_per_round(&recording, |_| turn_span()))),
+        (
+            "cell, handle",
+            allocations_per_round(&recording, |id| drop(turn.code_cell(CodeCellMeta::new("run()").call_id(id)))),
+        ),
+        ("inference, handle", allocations_per_round(&recording, |_| inference(b"{}"))),
+        ("inference, span", turn.span().in_scope(|| allocations_per_round(&recording, |_| chat(None)))),
+        (
+            "inference, span with messages",
+            turn.span().in_scope(|| allocations_per_round(&recording, |_| chat(Some("[]")))),
+        ),
     ];
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
@@ -106,39 +115,43 @@ fn of_each_kind(store: Store) -> [(&'static str, usize); 6] {
 }
 
 #[test]
-fn what_nobody_records_takes_no_memory_and_a_span_that_is_recorded_four_pieces() {
-    // Nobody.
-    let nobody = Dispatch::none();
-    let turn = with_default(&nobody, || AgentThread::start(ThreadMeta::new()).turn(None));
-    assert_eq!(per_round(&nobody, |id| handles(&turn, id)), 0);
-    assert_eq!(per_round(&nobody, |id| drop(info_span!("chat", gen_ai.operation.name = id).otel_trace())), 0);
+fn recorded_span_allocates_four_times_and_unrecorded_never() {
+    // No subscriber.
+    let no_subscriber = Dispatch::none();
+    let turn = with_default(&no_subscriber, || AgentThread::start(ThreadMeta::new()).turn(None));
+    assert_eq!(allocations_per_round(&no_subscriber, |id| handles(&turn, id)), 0);
+    assert_eq!(
+        allocations_per_round(&no_subscriber, |id| drop(info_span!("chat", gen_ai.operation.name = id).otel_trace())),
+        0
+    );
 
-    // A subscriber, and no recording in it.
+    // A subscriber without a recorder.
     let none = None::<Recorder>.map(|recorder| recorder.layer().with_filter(recorder.filter()));
-    let off = Dispatch::new(tracing_subscriber::registry().with(Empty).with(none));
-    let turn = with_default(&off, || AgentThread::start(ThreadMeta::new()).turn(None));
-    assert_eq!(per_round(&off, |id| handles(&turn, id)), 0);
-    assert_eq!(per_round(&off, spans_of_ours), 0);
+    let unrecorded = Dispatch::new(tracing_subscriber::registry().with(Empty).with(none));
+    let turn = with_default(&unrecorded, || AgentThread::start(ThreadMeta::new()).turn(None));
+    assert_eq!(allocations_per_round(&unrecorded, |id| handles(&turn, id)), 0);
+    assert_eq!(allocations_per_round(&unrecorded, tool_span), 0);
 
-    // A recording: of what is none of ours, and of what is.
+    // A subscriber with a recorder: spans that are not recorded, and tool calls.
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
-    let on = Dispatch::new(tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())));
-    let thread = with_default(&on, || AgentThread::start(ThreadMeta::new()));
-    let turn = with_default(&on, || thread.turn(None));
-    assert_eq!(per_round(&on, spans_of_others), 0);
-    let handle = per_round(&on, |id| turn.tool_call(ToolCallMeta::new("search").id(id)).complete());
-    let plain = turn.span().in_scope(|| per_round(&on, spans_of_ours));
+    let recording = Dispatch::new(tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())));
+    let thread = with_default(&recording, || AgentThread::start(ThreadMeta::new()));
+    let turn = with_default(&recording, || thread.turn(None));
+    assert_eq!(allocations_per_round(&recording, unrelated_span), 0);
+    let handle = allocations_per_round(&recording, |id| turn.tool_call(ToolCallMeta::new("search").id(id)).complete());
+    let plain = turn.span().in_scope(|| allocations_per_round(&recording, tool_span));
     assert_eq!((handle, plain), (4, 4));
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
     assert_eq!(recorder.stats().events["tool_call_ended"], 4 * ROUNDS as u64);
 
-    // Others take more: a script has three events, and a call of a model must name its request, here a body of two bytes.
+    // Other operations allocate more: a code cell writes three events, and an inference call references its request,
+    // which has a body of two bytes here.
     let known = [(Store::Pack, [4, 4, 8, 19, 23, 23]), (Store::Files, [4, 4, 8, 21, 25, 25])];
     for (store, most) in known {
-        for ((kind, counted), most) in of_each_kind(store).into_iter().zip(most) {
-            assert!(counted <= most, "{kind}, {store:?}: {counted}, and {most} are known");
+        for ((kind, counted), most) in allocations_of_each_kind(store).into_iter().zip(most) {
+            assert!(counted <= most, "{kind}, {store:?}: {counted} allocations; expected at most {most}");
         }
     }
 }

@@ -1,37 +1,40 @@
-//! When windows of plain spans start, and in what.
+//! Tests of when the operations of plain spans start, and of their parent operations.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
-use common::{Bundle, bundles, record, record_one, recorder, under};
+use common::{Bundle, bundles, record, record_one, recorder, run_recorded};
 use otel_trace::{Json, Operation, PayloadKind, SpanExt};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
+/// Opens the span of a thread.
 fn thread(id: &str) -> Span {
     info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = id)
 }
 
+/// Opens the span of a turn.
 fn turn(id: &str) -> Span {
     info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = id)
 }
 
-/// How many events of these names have been written when `program` is done, before the recording ends.
-fn written(program: impl FnOnce() -> Span) -> u64 {
+/// Returns the number of events that were written when `program` returns, while its span is open and the recording
+/// continues.
+fn count_written(program: impl FnOnce() -> Span) -> u64 {
     let (_root, recorder, guard) = recorder();
-    let written = under(&recorder, || {
+    let count = run_recorded(&recorder, || {
         let _span = program();
         recorder.stats().events.values().sum()
     });
     drop(guard);
-    written
+    count
 }
 
 #[test]
-fn a_span_at_the_top_starts_with_the_first_thing_that_happens_to_it() {
-    assert_eq!(written(|| thread("t")), 0, "opened: it may still follow from another");
+fn root_span_starts_at_its_first_activity() {
+    assert_eq!(count_written(|| thread("t")), 0, "opened: the span may still follow from another span");
     assert_eq!(
-        written(|| {
+        count_written(|| {
             let t = thread("t");
             t.in_scope(|| {});
             t
@@ -40,25 +43,25 @@ fn a_span_at_the_top_starts_with_the_first_thing_that_happens_to_it() {
         "entered"
     );
     assert_eq!(
-        written(|| {
+        count_written(|| {
             let t = thread("t");
             drop(info_span!(parent: &t, "turn", otel_trace.kind = "turn", otel_trace.turn.id = "u"));
             t
         }),
         4,
-        "a window below"
+        "child operation"
     );
     assert_eq!(
-        written(|| {
+        count_written(|| {
             let t = thread("t");
             t.otel_trace().record_payload(PayloadKind::ProtocolEvent, Json(&1));
             t
         }),
         3,
-        "a body"
+        "payload"
     );
     assert_eq!(
-        written(|| {
+        count_written(|| {
             drop(thread("t"));
             Span::none()
         }),
@@ -68,24 +71,25 @@ fn a_span_at_the_top_starts_with_the_first_thing_that_happens_to_it() {
 }
 
 #[test]
-fn a_span_below_starts_when_its_facts_are_known() {
-    let below = |turn: Option<&str>| {
+fn child_span_starts_once_its_fields_are_known() {
+    let written_below = |turn: Option<&str>| {
         let turn = turn.map(str::to_owned);
-        written(move || {
+        count_written(move || {
             thread("t").in_scope(|| info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = turn))
         })
     };
-    assert_eq!(below(Some("u")), 3, "rollout, thread and turn");
-    assert_eq!(below(None), 2, "the id may still be recorded");
+    assert_eq!(written_below(Some("u")), 3, "rollout, thread and turn");
+    assert_eq!(written_below(None), 2, "the id may still be recorded");
 }
 
+/// Returns the id of the parent of the thread with this index.
 fn parent_of(bundle: &Bundle, child: usize) -> String {
-    let metadata = bundle.body(&bundle.all("thread_started")[child]["metadata_payload"]);
+    let metadata = bundle.payload_json(&bundle.events("thread_started")[child]["metadata_payload"]);
     metadata["session_source"]["subagent"]["thread_spawn"]["parent_thread_id"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn a_thread_opened_below_another_or_following_from_it_is_spawned_by_it() {
+fn thread_below_or_following_another_is_spawned_by_it() {
     let bundle = record_one(|| {
         let root = thread("root");
         let _root = root.enter();
@@ -95,13 +99,13 @@ fn a_thread_opened_below_another_or_following_from_it_is_spawned_by_it() {
         follower.follows_from(&turn);
         follower.in_scope(|| {});
     });
-    let ids: Vec<_> = bundle.all("thread_started").iter().map(|started| started["thread_id"].clone()).collect();
+    let ids: Vec<_> = bundle.events("thread_started").iter().map(|started| started["thread_id"].clone()).collect();
     assert_eq!(ids, ["root", "below", "after"]);
     assert_eq!([parent_of(&bundle, 1), parent_of(&bundle, 2)], ["root", "root"]);
 }
 
 #[test]
-fn a_threads_own_id_does_not_name_what_it_is_in() {
+fn thread_id_on_a_thread_span_does_not_select_its_parent() {
     let bundles = record(|| {
         let [first, second] = [thread("same"), thread("same")];
         first.in_scope(|| {});
@@ -110,14 +114,14 @@ fn a_threads_own_id_does_not_name_what_it_is_in() {
         info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = "u", gen_ai.conversation.id = "same")
             .in_scope(|| {});
     });
-    assert_eq!(bundles.len(), 2, "two runs of one conversation are two recordings");
-    assert!(bundles.iter().all(|bundle| bundle.one("thread_started")["thread_id"] == "same"));
-    let turns: usize = bundles.iter().map(|bundle| bundle.all("codex_turn_started").len()).sum();
-    assert_eq!(turns, 1, "what names the thread is in the one that is open still");
+    assert_eq!(bundles.len(), 2, "each of two runs with the same thread id has a bundle");
+    assert!(bundles.iter().all(|bundle| bundle.event("thread_started")["thread_id"] == "same"));
+    let turns: usize = bundles.iter().map(|bundle| bundle.events("codex_turn_started").len()).sum();
+    assert_eq!(turns, 1, "the turn is in the bundle whose thread is still open");
 }
 
 #[test]
-fn spans_that_follow_from_each_other_in_a_circle_are_recorded() {
+fn circular_follows_from_relations_are_recorded() {
     let bundles = record(|| {
         let [a, b] = [thread("a"), thread("b")];
         a.follows_from(&b);
@@ -132,9 +136,9 @@ fn spans_that_follow_from_each_other_in_a_circle_are_recorded() {
 }
 
 #[test]
-fn a_long_chain_of_spans_that_follow_from_each_other_costs_no_stack() {
+fn long_follows_from_chain_does_not_overflow_the_stack() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let mut last = thread("root");
         last.in_scope(|| {});
         let _root = last.clone();
@@ -149,7 +153,7 @@ fn a_long_chain_of_spans_that_follow_from_each_other_costs_no_stack() {
 }
 
 #[test]
-fn a_span_of_no_interest_lets_the_context_through() {
+fn unrecorded_span_passes_on_its_context() {
     let bundle = record_one(|| {
         thread("t").in_scope(|| {
             turn("u").in_scope(|| {

@@ -1,4 +1,4 @@
-//! How windows end: each row of the table, and bad luck.
+//! Tests of the terminal states of operations, for every way to end one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -7,20 +7,20 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use common::{Bundle, bundles, record_one, recorder, under};
+use common::{Bundle, bundles, record_one, recorder, run_recorded};
 use otel_trace::{AgentThread, Inference, Json, Model, Operation, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn};
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-/// The status of the one end of this name, and the error with it.
+/// Returns the status and the error of the only end event with this name.
 #[track_caller]
 fn end<'a>(bundle: &'a Bundle, name: &str) -> (&'a str, Option<&'a str>) {
-    let ended = bundle.one(name);
+    let ended = bundle.event(name);
     (ended["status"].as_str().unwrap(), ended["error"].as_str())
 }
 
-/// A whole run of handles, which `finish` ends.
+/// Records a run with typed handles, which `finish` ends.
 fn run(finish: impl FnOnce(AgentThread, Turn, Inference, ToolCall)) -> Bundle {
     record_one(|| {
         let thread = AgentThread::start(ThreadMeta::new());
@@ -32,7 +32,7 @@ fn run(finish: impl FnOnce(AgentThread, Turn, Inference, ToolCall)) -> Bundle {
 }
 
 #[test]
-fn completed_is_as_the_program_says() {
+fn explicit_completion_sets_every_status() {
     let bundle = run(|thread, turn, inference, tool| {
         inference.complete();
         tool.complete();
@@ -41,12 +41,12 @@ fn completed_is_as_the_program_says() {
     });
     let ends = ["tool_call_ended", "codex_turn_ended", "thread_ended", "rollout_ended"];
     assert_eq!(ends.map(|name| end(&bundle, name)), [("completed", None); 4]);
-    assert_eq!(bundle.body(&bundle.one("inference_completed")["response_payload"]), json!({}));
-    assert_eq!(bundle.one("tool_call_ended")["result_payload"], Value::Null);
+    assert_eq!(bundle.payload_json(&bundle.event("inference_completed")["response_payload"]), json!({}));
+    assert_eq!(bundle.event("tool_call_ended")["result_payload"], Value::Null);
 }
 
 #[test]
-fn failed_is_as_the_program_says() {
+fn explicit_failure_sets_every_status() {
     let bundle = run(|thread, turn, inference, tool| {
         inference.response(Json(&"half"));
         inference.fail("overloaded");
@@ -57,46 +57,46 @@ fn failed_is_as_the_program_says() {
     let ends = ["tool_call_ended", "codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name));
     assert_eq!(ends, [("failed", Some("hook")), ("failed", Some("no answer")), ("failed", Some("broken"))]);
     assert_eq!(end(&bundle, "rollout_ended"), ("failed", None));
-    let result = &bundle.one("tool_call_ended")["result_payload"];
-    assert_eq!(bundle.body(result), json!({ "type": "error", "error": "hook" }));
-    let failed = bundle.one("inference_failed");
+    let result = &bundle.event("tool_call_ended")["result_payload"];
+    assert_eq!(bundle.payload_json(result), json!({ "type": "error", "error": "hook" }));
+    let failed = bundle.event("inference_failed");
     assert_eq!(failed["error"], "overloaded");
-    assert_eq!(bundle.body(&failed["partial_response_payload"]), "half");
+    assert_eq!(bundle.payload_json(&failed["partial_response_payload"]), "half");
 }
 
 #[test]
-fn cancelled_is_as_the_program_says() {
+fn explicit_cancellation_sets_every_status() {
     let bundle = run(|thread, turn, inference, tool| {
         inference.cancel("user");
         tool.cancel("user");
         turn.cancel("replaced");
         thread.cancel("quit");
     });
-    assert_eq!(bundle.one("inference_cancelled")["reason"], "user");
+    assert_eq!(bundle.event("inference_cancelled")["reason"], "user");
     let ends = ["tool_call_ended", "codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name));
     assert_eq!(ends, [("cancelled", Some("user")), ("cancelled", Some("replaced")), ("aborted", Some("quit"))]);
     assert_eq!(end(&bundle, "rollout_ended"), ("aborted", None));
 }
 
 #[test]
-fn a_dropped_handle_with_an_answer_is_completed_and_without_one_cancelled() {
+fn dropped_handle_completes_only_with_a_response() {
     let bundle = run(|thread, turn, inference, tool| {
-        let answered = turn.inference(Model { name: "m", provider: "p" });
-        answered.response(Json(&1));
+        let with_response = turn.inference(Model { name: "m", provider: "p" });
+        with_response.response(Json(&1));
         let done = turn.tool_call(ToolCallMeta::new("n").id("done"));
         done.output("r");
-        drop((answered, done, inference, tool, turn, thread));
+        drop((with_response, done, inference, tool, turn, thread));
     });
-    bundle.one("inference_completed");
-    assert!(bundle.one("inference_cancelled")["reason"].as_str().unwrap().contains("dropped"));
+    bundle.event("inference_completed");
+    assert!(bundle.event("inference_cancelled")["reason"].as_str().unwrap().contains("dropped"));
     let ends =
-        bundle.all("tool_call_ended").into_iter().map(|ended| (&ended["tool_call_id"] == "done", &ended["status"]));
+        bundle.events("tool_call_ended").into_iter().map(|ended| (&ended["tool_call_id"] == "done", &ended["status"]));
     assert_eq!(ends.collect::<Vec<_>>(), [(true, &json!("completed")), (false, &json!("cancelled"))]);
     assert_eq!(["codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name)), [("completed", None); 2]);
 }
 
 #[test]
-fn an_open_child_does_not_hold_what_it_is_in() {
+fn open_child_does_not_keep_its_parent_open() {
     let bundle = run(|thread, turn, inference, tool| {
         drop(turn);
         drop(thread);
@@ -105,30 +105,30 @@ fn an_open_child_does_not_hold_what_it_is_in() {
         tool.complete();
     });
     let names = ["codex_turn_ended", "thread_ended", "rollout_ended", "inference_started", "inference_completed"];
-    assert_eq!(bundle.names()[4..], [&names[..], &["tool_call_ended"]].concat());
+    assert_eq!(bundle.event_names()[4..], [&names[..], &["tool_call_ended"]].concat());
 }
 
 #[test]
-fn an_error_on_the_span_of_a_dropped_handle_is_a_failure() {
+fn error_on_the_span_of_a_dropped_handle_is_a_failure() {
     let bundle = run(|thread, turn, inference, tool| {
         for span in [thread.span(), turn.span(), inference.span(), tool.span()] {
-            span.record("otel.status_code", "ERROR").record("otel.status_description", "said by another layer");
+            span.record("otel.status_code", "ERROR").record("otel.status_description", "set by another layer");
         }
         drop((inference, tool, turn, thread));
     });
-    let said = ("failed", Some("said by another layer"));
-    assert_eq!(["tool_call_ended", "codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name)), [said; 3]);
-    assert_eq!(bundle.one("inference_failed")["error"], "said by another layer");
+    let expected = ("failed", Some("set by another layer"));
+    assert_eq!(["tool_call_ended", "codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name)), [expected; 3]);
+    assert_eq!(bundle.event("inference_failed")["error"], "set by another layer");
 }
 
-/// Spans of each kind, with these values recorded as `error.type`, `otel.status_code` and `otel.status_description`.
+/// Records spans of each kind, with these values for `error.type`, `otel.status_code` and `otel.status_description`.
 fn spans_with(error: Option<&str>, code: Option<&str>, description: Option<&str>) -> Bundle {
-    let say = |span: &Span| {
+    let record_fields = |span: &Span| {
         span.record("error.type", error)
             .record("otel.status_code", code)
             .record("otel.status_description", description);
     };
-    macro_rules! of_kind {
+    macro_rules! span_of_kind {
         ($kind:literal) => {
             info_span!(
                 $kind,
@@ -140,18 +140,18 @@ fn spans_with(error: Option<&str>, code: Option<&str>, description: Option<&str>
         };
     }
     record_one(|| {
-        let thread = of_kind!("thread").entered();
-        let turn = of_kind!("turn").entered();
-        of_kind!("inference").in_scope(|| say(&Span::current()));
-        of_kind!("tool").in_scope(|| say(&Span::current()));
-        say(&turn);
-        say(&thread);
+        let thread = span_of_kind!("thread").entered();
+        let turn = span_of_kind!("turn").entered();
+        span_of_kind!("inference").in_scope(|| record_fields(&Span::current()));
+        span_of_kind!("tool").in_scope(|| record_fields(&Span::current()));
+        record_fields(&turn);
+        record_fields(&thread);
         drop(turn);
     })
 }
 
 #[test]
-fn an_error_recorded_on_a_span_is_a_failure() {
+fn error_recorded_on_a_span_is_a_failure() {
     let rows = [
         (Some("timeout"), None, None, "timeout"),
         (Some("timeout"), Some("ERROR"), Some("after 3 s"), "timeout: after 3 s"),
@@ -162,23 +162,23 @@ fn an_error_recorded_on_a_span_is_a_failure() {
         let bundle = spans_with(error, code, description);
         let ends = ["tool_call_ended", "codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name));
         assert_eq!(ends, [("failed", Some(expected)); 3]);
-        assert_eq!(bundle.one("inference_failed")["error"], expected);
-        assert_eq!(bundle.one("rollout_ended")["status"], "failed");
+        assert_eq!(bundle.event("inference_failed")["error"], expected);
+        assert_eq!(bundle.event("rollout_ended")["status"], "failed");
     }
 }
 
 #[test]
-fn a_span_that_closes_without_answer_or_error_is_cancelled_and_a_turn_completed() {
+fn closed_span_without_outcome_is_cancelled_unless_a_turn() {
     for (code, description, tool) in [(None, None, "cancelled"), (Some("OK"), Some("fine"), "completed")] {
         let bundle = spans_with(None, code, description);
-        bundle.one("inference_cancelled");
+        bundle.event("inference_cancelled");
         assert_eq!(end(&bundle, "tool_call_ended").0, tool);
         assert_eq!(["codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name)), [("completed", None); 2]);
     }
 }
 
 #[test]
-fn a_dropped_future_cancels_its_call() {
+fn dropped_future_cancels_its_call() {
     let bundle = record_one(|| {
         let turn = AgentThread::start(ThreadMeta::new()).turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
@@ -190,13 +190,13 @@ fn a_dropped_future_cancels_its_call() {
         let mut call = Box::pin(call);
         assert_eq!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
     });
-    assert_eq!(bundle.one("inference_cancelled")["partial_response_payload"], Value::Null);
+    assert_eq!(bundle.event("inference_cancelled")["partial_response_payload"], Value::Null);
 }
 
 #[test]
-fn a_call_that_is_cancelled_keeps_what_had_come() {
+fn cancelled_call_keeps_its_partial_response() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let turn = AgentThread::start(ThreadMeta::new()).turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
         inference.request(Json(&json!({ "input": [] })));
@@ -219,17 +219,17 @@ fn a_call_that_is_cancelled_keeps_what_had_come() {
     });
     drop(guard);
     let bundle = &bundles(root.path())[0];
-    let cancelled = bundle.all("inference_cancelled");
+    let cancelled = bundle.events("inference_cancelled");
     assert!(cancelled.iter().all(|cancelled| cancelled["reason"] == "by the user"));
-    let [half, other] = [0, 1].map(|call: usize| bundle.body(&cancelled[call]["partial_response_payload"]).to_string());
+    let [half, other] = [0, 1].map(|call: usize| bundle.payload_json(&cancelled[call]["partial_response_payload"]).to_string());
     assert!(half.contains("half an ans") && other.contains("the other"), "{half}, {other}");
     let graph = common::graph(&bundle.path);
     let shown: Vec<_> = graph.inference_calls.iter().flat_map(|call| &call.response_item_ids).collect();
-    assert_eq!(shown.len(), 2, "in the graph too");
+    assert_eq!(shown.len(), 2, "the graph shows both partial responses");
 }
 
 #[test]
-fn an_end_may_come_from_any_task_after_the_work_was_handed_on() {
+fn moved_handle_ends_its_operation_on_another_thread() {
     let bundle = run(|_thread, _turn, inference, tool| {
         let stream = async move {
             inference.response(Json(&1));
@@ -239,14 +239,14 @@ fn an_end_may_come_from_any_task_after_the_work_was_handed_on() {
         assert!(polled.join().unwrap());
         drop(tool);
     });
-    bundle.one("inference_completed");
+    bundle.event("inference_completed");
 }
 
 #[test]
-fn what_is_open_at_shutdown_is_aborted_or_cancelled_and_what_comes_later_is_counted_and_ignored() {
+fn shutdown_ends_open_operations_and_counts_later_calls() {
     let (root, recorder, guard) = recorder();
-    let body = || -> Value { panic!("not to be built") };
-    under(&recorder, || {
+    let body = || -> Value { panic!("the body is built although the operation is not recorded") };
+    run_recorded(&recorder, || {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });
@@ -261,29 +261,29 @@ fn what_is_open_at_shutdown_is_aborted_or_cancelled_and_what_comes_later_is_coun
             tool.result(Json(&body()));
         }
         let mut late = recorder.stats().late;
-        let mut is_counted = |act: &dyn Fn()| {
+        let mut assert_counted = |act: &dyn Fn()| {
             act();
             let before = std::mem::replace(&mut late, recorder.stats().late);
             assert_eq!(late, before + 1);
         };
-        is_counted(&|| inference.response(Json(&2)));
-        is_counted(&|| unsent.request(Json(&3)));
-        is_counted(&|| tool.runtime_started(Json(&4)));
-        is_counted(&|| tool.result(Json(&5)));
-        is_counted(&|| drop(thread.turn(None)));
-        is_counted(&|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
+        assert_counted(&|| inference.response(Json(&2)));
+        assert_counted(&|| unsent.request(Json(&3)));
+        assert_counted(&|| tool.runtime_started(Json(&4)));
+        assert_counted(&|| tool.result(Json(&5)));
+        assert_counted(&|| drop(thread.turn(None)));
+        assert_counted(&|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
     });
     assert_eq!(recorder.stats().lost(), 0);
     let bundles = bundles(root.path());
-    let [supplied, bundle] = [0, 1].map(|n| &bundles[n]);
-    let (bundle, supplied) =
-        if bundle.names().contains(&"tool_call_started") { (bundle, supplied) } else { (supplied, bundle) };
+    let [implicit, bundle] = [0, 1].map(|n| &bundles[n]);
+    let (bundle, implicit) =
+        if bundle.event_names().contains(&"tool_call_started") { (bundle, implicit) } else { (implicit, bundle) };
     let ends = ["inference_cancelled", "tool_call_ended", "codex_turn_ended", "thread_ended", "rollout_ended"];
-    let in_order: Vec<_> = bundle.names().into_iter().filter(|name| ends.contains(name)).collect();
+    let in_order: Vec<_> = bundle.event_names().into_iter().filter(|name| ends.contains(name)).collect();
     assert_eq!(
         in_order,
         [
-            // The one that was not sent, too.
+            // The call whose request was not sent.
             "inference_cancelled",
             "tool_call_ended",
             "inference_cancelled",
@@ -294,13 +294,13 @@ fn what_is_open_at_shutdown_is_aborted_or_cancelled_and_what_comes_later_is_coun
     );
     assert_eq!(end(bundle, "tool_call_ended").0, "cancelled");
     assert_eq!(ends[2..].iter().map(|name| end(bundle, name).0).collect::<Vec<_>>(), ["aborted"; 3]);
-    assert_eq!(*bundle.names().last().unwrap(), "rollout_ended");
-    supplied.one("inference_cancelled");
-    assert_eq!(end(supplied, "codex_turn_ended").0, "aborted");
+    assert_eq!(*bundle.event_names().last().unwrap(), "rollout_ended");
+    implicit.event("inference_cancelled");
+    assert_eq!(end(implicit, "codex_turn_ended").0, "aborted");
 }
 
 #[test]
-fn a_span_with_open_children_closes_late_and_its_windows_with_it() {
+fn operation_of_a_span_with_open_children_ends_with_them() {
     let bundle = record_one(|| {
         let turn = info_span!("turn", otel_trace.kind = "turn");
         let tool = info_span!(parent: &turn, "tool", otel_trace.kind = "tool");
@@ -309,13 +309,13 @@ fn a_span_with_open_children_closes_late_and_its_windows_with_it() {
         tool.otel_trace().complete();
         drop(tool);
     });
-    assert_eq!(bundle.names()[6..], ["codex_turn_ended", "thread_ended", "rollout_ended"]);
+    assert_eq!(bundle.event_names()[6..], ["codex_turn_ended", "thread_ended", "rollout_ended"]);
 }
 
 #[test]
-fn a_span_that_never_closes_ends_at_shutdown() {
+fn leaked_span_ends_at_shutdown() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let span = info_span!("tool", otel_trace.kind = "tool");
         span.in_scope(|| {});
         std::mem::forget(span);

@@ -1,4 +1,4 @@
-//! Ways a process ends with spans open: what is in the log then reduces, as running or as aborted.
+//! Tests of process exits with open spans: the log reduces, with operations that are running or aborted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -7,7 +7,7 @@ use std::process::{Output, exit};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
-use common::{Bundle, bundles, child, graph, role, running, until};
+use common::{Bundle, bundles, child, count_running, graph, role, wait_until};
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
 use otel_trace::graph::Graph;
 use otel_trace::{
@@ -22,21 +22,22 @@ use tracing_subscriber::prelude::*;
 
 const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 
-/// What nothing drops when `main` returns.
-static KEPT: Mutex<Vec<Held>> = Mutex::new(Vec::new());
+/// Handles and spans that are not dropped when `main` returns.
+static LEAKED: Mutex<Vec<OpenOperations>> = Mutex::new(Vec::new());
 
 thread_local! {
     static ENTERED: Mutex<Vec<EnteredSpan>> = const { Mutex::new(Vec::new()) };
 }
 
-struct Held {
+/// Open handles and spans, optionally with the guard of the recorder.
+struct OpenOperations {
     _guard: Option<RecorderGuard>,
     _handles: Vec<(AgentThread, Turn, Inference, ToolCall)>,
     _spans: Vec<Span>,
 }
 
-/// A thread, a turn, and a call of each kind, all open; and the same in plain spans.
-fn open_everything() -> Held {
+/// Opens a thread, a turn and operations inside it, once with typed handles and once with plain spans.
+fn open_everything() -> OpenOperations {
     let thread = AgentThread::start(ThreadMeta::new().id("handles"));
     let turn = thread.turn(None);
     let inference = turn.inference(MODEL);
@@ -52,16 +53,20 @@ fn open_everything() -> Held {
     chat.in_scope(|| {});
     let plain = inner.in_scope(|| info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.name = "n"));
     plain.in_scope(|| {});
-    Held { _guard: None, _handles: vec![(thread, turn, inference, tool)], _spans: vec![span, inner, chat, plain] }
+    OpenOperations {
+        _guard: None,
+        _handles: vec![(thread, turn, inference, tool)],
+        _spans: vec![span, inner, chat, plain],
+    }
 }
 
-/// A thread that never ends, inside a span of its own.
-fn park() {
-    let (is_in, wait) = mpsc::channel();
+/// Starts an operating system thread that never ends and stays inside a span.
+fn park_in_a_span() {
+    let (entered, wait) = mpsc::channel();
     thread::spawn(move || {
         let span = info_span!("tool", otel_trace.kind = "tool").entered();
         ENTERED.with(|entered| entered.lock().unwrap().push(span));
-        is_in.send(()).unwrap();
+        entered.send(()).unwrap();
         loop {
             thread::park();
         }
@@ -69,12 +74,12 @@ fn park() {
     wait.recv().unwrap();
 }
 
-/// What a child does, by its role. Whatever it is, three bundles are open when it ends.
+/// Runs the program of a child process with this role. Three bundles are open when it ends, whatever the role.
 fn program(role: &str) {
     let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
-    let held = open_everything();
-    park();
+    let open = open_everything();
+    park_in_a_span();
     match role {
         "exit" => exit(7),
         "exit after the recording" => {
@@ -82,40 +87,40 @@ fn program(role: &str) {
             exit(7)
         }
         "exit from another thread" => {
-            // While this one is in a span.
-            let _entered = held._spans[0].enter();
+            // This thread stays inside a span meanwhile.
+            let _entered = open._spans[0].enter();
             drop(thread::spawn(|| exit(7)));
             loop {
                 thread::park();
             }
         }
         "abort" => std::process::abort(),
-        "return" => KEPT.lock().unwrap().push(Held { _guard: Some(guard), ..held }),
+        "return" => LEAKED.lock().unwrap().push(OpenOperations { _guard: Some(guard), ..open }),
         "return after the recording" => {
             drop(guard);
-            KEPT.lock().unwrap().push(held);
+            LEAKED.lock().unwrap().push(open);
         }
-        // The handles go with their thread's storage, which outlives the guard.
+        // The spans are dropped with the thread-local storage, after the guard.
         "return with the last handles in a thread's storage" => {
-            for span in held._spans {
+            for span in open._spans {
                 ENTERED.with(|entered| entered.lock().unwrap().push(span.entered()));
             }
         }
-        other => panic!("{other}"),
+        other => panic!("unknown role {other:?}"),
     }
 }
 
-/// How the child of this role ends, and what it leaves.
-fn ended(role: &str) -> (Output, TempDir) {
+/// Runs a child process with this role. Returns its output and the root directory of its recording.
+fn run_child(role: &str) -> (Output, TempDir) {
     let root = tempfile::tempdir().unwrap();
-    let mut child = child("whatever_is_open_when_the_process_ends_can_be_read", role);
+    let mut child = child("open_operations_at_process_exit_are_readable", role);
     let output = child.env("OTEL_TRACE_ROOT", root.path()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!said.contains("panicked") && !said.contains("otel-trace:"), "{role}: {said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked") && !stderr.contains("otel-trace:"), "{role}: {stderr}");
     (output, root)
 }
 
-/// The bundles of [`program`]: those of handles, spans, and of what the parked thread is in.
+/// Checks the bundles of [`program`]: one of the handles, one of the spans, and one of the parked thread.
 fn check(bundles: &[Bundle], role: &str, status: RolloutStatus) {
     let graphs: Vec<_> = bundles.iter().map(|bundle| graph(&bundle.path)).collect();
     assert_eq!(graphs.len(), 3, "{role}");
@@ -129,17 +134,17 @@ fn check(bundles: &[Bundle], role: &str, status: RolloutStatus) {
     ];
     assert_eq!(counts, [3, 3, 2, 3, 1], "{role}");
     let expected = if status == RolloutStatus::Running { counts.iter().sum() } else { 0 };
-    assert_eq!(sum(running), expected, "{role}");
+    assert_eq!(sum(count_running), expected, "{role}");
     for graph in &graphs {
         assert_eq!(graph.status, status, "{role}");
-        let is_cut_short = |window: ExecutionStatus| window != ExecutionStatus::Completed;
-        assert!(graph.turns.iter().all(|turn| is_cut_short(turn.execution.status)), "{role}");
-        assert!(graph.tool_calls.iter().all(|tool| is_cut_short(tool.execution.status)), "{role}");
+        let is_incomplete = |status: ExecutionStatus| status != ExecutionStatus::Completed;
+        assert!(graph.turns.iter().all(|turn| is_incomplete(turn.execution.status)), "{role}");
+        assert!(graph.tool_calls.iter().all(|tool| is_incomplete(tool.execution.status)), "{role}");
     }
 }
 
 #[test]
-fn whatever_is_open_when_the_process_ends_can_be_read() {
+fn open_operations_at_process_exit_are_readable() {
     if let Some(role) = role() {
         return program(&role);
     }
@@ -153,21 +158,21 @@ fn whatever_is_open_when_the_process_ends_can_be_read() {
         ("return after the recording", Some(0), aborted),
     ];
     for (role, code, status) in roles {
-        let (output, root) = ended(role);
+        let (output, root) = run_child(role);
         assert_eq!(output.status.code(), code, "{role}");
         check(&bundles(root.path()), role, status);
     }
-    // Here the guard goes first, with its scope.
-    let (output, root) = ended("return with the last handles in a thread's storage");
+    // The guard is dropped before the spans here, at the end of its scope.
+    let (output, root) = run_child("return with the last handles in a thread's storage");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(bundles(root.path()).len(), 3);
     for bundle in bundles(root.path()) {
-        assert_eq!(common::running(&graph(&bundle.path)), 0);
+        assert_eq!(common::count_running(&graph(&bundle.path)), 0);
     }
 }
 
 #[test]
-fn an_exit_amid_work_leaves_whole_lines() {
+fn exit_amid_work_leaves_whole_lines() {
     if role().is_some() {
         let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
         tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
@@ -184,17 +189,17 @@ fn an_exit_amid_work_leaves_whole_lines() {
                 }
             });
         }
-        until(|| recorder.stats().events.values().sum::<u64>() > 2_000);
+        wait_until(|| recorder.stats().events.values().sum::<u64>() > 2_000);
         exit(7);
     }
     let root = tempfile::tempdir().unwrap();
-    let mut child = child("an_exit_amid_work_leaves_whole_lines", "amid work");
+    let mut child = child("exit_amid_work_leaves_whole_lines", "amid work");
     let output = child.env("OTEL_TRACE_ROOT", root.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
     let mut lines = 0;
     for entry in root.path().read_dir().unwrap() {
         let path = entry.unwrap().path();
-        // One that was being made has a hidden name and is none yet.
+        // A directory with a hidden name is an unfinished bundle.
         if !path.file_name().unwrap().as_encoded_bytes().starts_with(b".") {
             graph(&path);
             lines += std::fs::read_to_string(path.join("trace.jsonl")).unwrap().lines().count();

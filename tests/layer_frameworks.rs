@@ -1,4 +1,4 @@
-//! Spans as frameworks make them, that never heard of us.
+//! Tests with the spans of agent frameworks that are not aware of this crate.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{bundles, record_one, recorder, under};
+use common::{bundles, record_one, recorder, run_recorded};
 use otel_trace::bundle::Reader;
 use otel_trace::event::{ExecutionStatus, ThreadId, UnixMillis};
 use otel_trace::graph::{Anchor, Graph, Origin};
@@ -15,22 +15,24 @@ use serde_json::json;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
+/// Reduces the only bundle in a root directory.
 fn graph_in(root: &Path) -> Graph {
     let bundles = bundles(root);
     assert_eq!(bundles.len(), 1);
     reduce(&Reader::open(&bundles[0].path).unwrap(), &Options::default()).unwrap().graph
 }
 
-/// The graph of what `program` does.
+/// Records `program` and reduces its only bundle.
 fn graph(program: impl FnOnce()) -> Graph {
     let (root, recorder, guard) = recorder();
-    under(&recorder, program);
+    run_recorded(&recorder, program);
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
     graph_in(root.path())
 }
 
-/// A call as rig opens it: it says what it is, and all else late.
+/// Opens the span of an inference call as rig does: with its operation name, and with empty fields that are recorded
+/// later.
 fn chat(agent: Option<&str>) -> Span {
     info_span!(
         target: "rig::agent_chat",
@@ -50,6 +52,7 @@ fn chat(agent: Option<&str>) -> Span {
     )
 }
 
+/// Opens the span of a tool call with empty fields.
 fn tool() -> Span {
     info_span!(
         "execute_tool",
@@ -62,12 +65,13 @@ fn tool() -> Span {
     )
 }
 
+/// Opens the span of an agent.
 fn agent() -> Span {
     info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent", gen_ai.agent.name = "desk")
 }
 
-/// One call, answered.
-fn answered(agent: Option<&str>) {
+/// Records an inference call with a response.
+fn answered_call(agent: Option<&str>) {
     let span = chat(agent);
     let _entered = span.enter();
     span.record("gen_ai.provider.name", "openai").record("gen_ai.request.model", "m");
@@ -75,7 +79,7 @@ fn answered(agent: Option<&str>) {
 }
 
 #[test]
-fn what_a_call_says_late_is_in_its_start_and_its_end() {
+fn late_fields_of_a_call_are_in_its_start_and_end_events() {
     let graph = graph(|| {
         let _agent = agent().entered();
         let span = chat(Some("desk"));
@@ -84,7 +88,7 @@ fn what_a_call_says_late_is_in_its_start_and_its_end() {
         span.record("gen_ai.provider.name", "openai").record("gen_ai.request.model", "m");
         span.record("rig.provider_request_id", "req-1").record("gen_ai.response.id", "resp-1");
         for _ in 0..2 {
-            // A streamed answer says it twice.
+            // The span of a streamed response records its usage twice.
             span.record("gen_ai.usage.input_tokens", 7_u64).record("gen_ai.usage.output_tokens", 5_u64);
             span.record("gen_ai.usage.reasoning_tokens", 3_u64);
         }
@@ -104,7 +108,7 @@ fn what_a_call_says_late_is_in_its_start_and_its_end() {
 }
 
 #[test]
-fn a_call_that_was_answered_with_no_response_failed_and_one_that_was_not_was_dropped() {
+fn answered_call_without_a_response_fails() {
     let bundle = record_one(|| {
         let _agent = agent().entered();
         chat(None).in_scope(|| {
@@ -112,14 +116,14 @@ fn a_call_that_was_answered_with_no_response_failed_and_one_that_was_not_was_dro
         });
         chat(None).in_scope(|| {});
     });
-    let failed = bundle.one("inference_failed");
+    let failed = bundle.event("inference_failed");
     assert_eq!(failed["upstream_request_id"], "req-1");
     assert!(failed["error"].as_str().unwrap().contains("answered request req-1 with no response"), "{failed}");
-    bundle.one("inference_cancelled");
+    bundle.event("inference_cancelled");
 }
 
 #[test]
-fn a_tool_ends_as_its_outcome_says() {
+fn tool_status_follows_its_outcome_field() {
     let graph = graph(|| {
         let _agent = agent().entered();
         for (id, outcome, error) in [
@@ -152,26 +156,26 @@ fn a_tool_ends_as_its_outcome_says() {
 }
 
 #[test]
-fn an_agent_that_is_a_tool_is_a_thread_of_its_own_without_a_span_for_it() {
+fn agent_run_as_a_tool_gets_an_implicit_thread() {
     let graph = graph(|| {
         let _agent = agent().entered();
-        answered(Some("desk"));
+        answered_call(Some("desk"));
         let auditor = tool();
         let _entered = auditor.enter();
         auditor.record("gen_ai.tool.name", "auditor").record("gen_ai.tool.call.id", "call-1");
-        answered(Some("auditor"));
+        answered_call(Some("auditor"));
         let add = tool();
         add.in_scope(|| {
             Span::current().record("gen_ai.tool.name", "add").record("gen_ai.tool.call.id", "call-2");
             Span::current().record("gen_ai.tool.call.outcome", "success");
         });
         drop(add);
-        answered(Some("auditor"));
+        answered_call(Some("auditor"));
         auditor.record("gen_ai.tool.call.outcome", "success");
     });
     let names: Vec<_> = graph.threads.iter().map(|thread| thread.nickname.as_deref()).collect();
     assert_eq!(names, [Some("desk"), Some("auditor")]);
-    let [desk, auditor] = [0, 1].map(|place| graph.threads.iter().nth(place).unwrap());
+    let [desk, auditor] = [0, 1].map(|index| graph.threads.iter().nth(index).unwrap());
     assert_eq!(auditor.agent_path.as_str(), "/root/auditor");
     let Origin::Spawned { parent_thread_id, spawn_edge_id, .. } = &auditor.origin else { panic!("{auditor:?}") };
     assert_eq!(parent_thread_id, &desk.thread_id);
@@ -185,31 +189,31 @@ fn an_agent_that_is_a_tool_is_a_thread_of_its_own_without_a_span_for_it() {
     assert_eq!(threads, [&desk.thread_id, &auditor.thread_id]);
     assert_eq!(graph.turns.iter().count(), 2);
     assert!(graph.threads.iter().all(|thread| thread.execution.status == ExecutionStatus::Completed));
-    // Without content, each is asked for by the last answer of its turn.
-    let asked: Vec<_> = graph.inference_calls.iter().map(|call| call.tool_call_ids.len()).collect();
-    assert_eq!(asked, [1, 1, 0]);
+    // Without content, the last response of the turn counts as the requester of a tool call.
+    let requested: Vec<_> = graph.inference_calls.iter().map(|call| call.tool_call_ids.len()).collect();
+    assert_eq!(requested, [1, 1, 0]);
 }
 
 #[test]
-fn each_agent_inside_a_tool_call_is_a_thread_of_its_own() {
+fn each_agent_inside_a_tool_call_gets_its_own_thread() {
     let graph = graph(|| {
         let _agent = agent().entered();
         let both = tool();
         let _entered = both.enter();
         both.record("gen_ai.tool.name", "both").record("gen_ai.tool.call.id", "call-1");
         for name in ["alice", "bob", "alice"] {
-            answered(Some(name));
+            answered_call(Some(name));
             tool().in_scope(|| {
                 Span::current().record("gen_ai.tool.name", name).record("gen_ai.tool.call.outcome", "success");
             });
         }
-        // One with a span of its own.
-        agent().in_scope(|| answered(Some("desk")));
+        // An agent with its own span.
+        agent().in_scope(|| answered_call(Some("desk")));
         both.record("gen_ai.tool.call.outcome", "success");
     });
     let name_of = |thread: &ThreadId| graph.threads.get(thread).unwrap().nickname.clone().unwrap();
-    let asked: Vec<_> = graph.inference_calls.iter().map(|call| name_of(&call.thread_id)).collect();
-    assert_eq!(asked, ["alice", "bob", "alice", "desk"]);
+    let callers: Vec<_> = graph.inference_calls.iter().map(|call| name_of(&call.thread_id)).collect();
+    assert_eq!(callers, ["alice", "bob", "alice", "desk"]);
     let used: Vec<_> = graph.tool_calls.iter().skip(1).map(|tool| name_of(&tool.thread_id)).collect();
     assert_eq!(used, ["alice", "bob", "alice"]);
     let spawned: Vec<_> = graph.edges.iter().map(|edge| edge.source.clone()).collect();
@@ -218,7 +222,7 @@ fn each_agent_inside_a_tool_call_is_a_thread_of_its_own() {
 }
 
 #[test]
-fn results_and_counts_of_any_type_are_what_they_show() {
+fn result_and_count_fields_may_have_any_type() {
     let bundle = record_one(|| {
         let _agent = agent().entered();
         for call in 0..3 {
@@ -238,37 +242,37 @@ fn results_and_counts_of_any_type_are_what_they_show() {
             Span::current().record("gen_ai.response.time_to_first_chunk", 1);
         });
     });
-    let results = bundle.all("tool_call_ended");
+    let results = bundle.events("tool_call_ended");
     let results: Vec<_> =
-        results.iter().map(|end| bundle.body(&end["result_payload"])["response_item"]["output"].clone()).collect();
+        results.iter().map(|end| bundle.payload_json(&end["result_payload"])["response_item"]["output"].clone()).collect();
     assert_eq!(results, ["true", "1.5", "-7"]);
-    let completed = bundle.one("inference_completed");
+    let completed = bundle.event("inference_completed");
     assert_eq!((&completed["usage"]["input_tokens"], &completed["usage"]["output_tokens"]), (&json!(7), &json!(5)));
     assert!(completed["first_token_at_unix_ms"].is_i64(), "{completed}");
 }
 
 #[test]
-fn a_span_of_the_program_around_all_is_one_thread_with_one_turn() {
+fn enclosing_program_span_gets_one_thread_and_one_turn() {
     let graph = graph(|| {
         let _request = info_span!("request").entered();
-        answered(Some("desk"));
+        answered_call(Some("desk"));
         tool().in_scope(|| {
             Span::current().record("gen_ai.tool.name", "price").record("gen_ai.tool.call.outcome", "success");
         });
-        answered(Some("desk"));
+        answered_call(Some("desk"));
     });
     assert_eq!((graph.threads.len(), graph.turns.len(), graph.inference_calls.len()), (1, 1, 2));
     assert_eq!(graph.threads.iter().next().unwrap().nickname.as_deref(), Some("desk"));
-    let [first, second] = [0, 1].map(|place| graph.inference_calls.iter().nth(place).unwrap().tool_call_ids.len());
+    let [first, second] = [0, 1].map(|index| graph.inference_calls.iter().nth(index).unwrap().tool_call_ids.len());
     assert_eq!((first, second), (1, 0));
 }
 
 #[test]
-fn tools_that_follow_from_each_other_wait_for_their_names_all_the_same() {
+fn chained_tools_wait_for_their_names() {
     let bundle = record_one(|| {
         let _request = info_span!("request").entered();
-        answered(Some("desk"));
-        // All open up front, each chained to the one before.
+        answered_call(Some("desk"));
+        // All tool spans are opened first, each following from the previous one.
         let tools = [tool(), tool(), tool()];
         tools.windows(2).for_each(|pair| {
             pair[1].follows_from(&pair[0]);
@@ -283,37 +287,37 @@ fn tools_that_follow_from_each_other_wait_for_their_names_all_the_same() {
         next.follows_from(&tools[2]);
         next.in_scope(|| {});
     });
-    let started = bundle.all("tool_call_started");
+    let started = bundle.events("tool_call_started");
     let ids: Vec<_> = started.iter().map(|event| event["model_visible_call_id"].clone()).collect();
     assert_eq!(ids, ["a", "b", "c"]);
-    assert_eq!(bundle.all("thread_started").len(), 1);
+    assert_eq!(bundle.events("thread_started").len(), 1);
 }
 
 #[test]
-fn an_agent_fails_with_the_tool_that_it_is() {
+fn agent_run_as_a_tool_fails_with_that_tool() {
     let bundle = record_one(|| {
         let _agent = agent().entered();
         let auditor = tool();
         let _entered = auditor.enter();
-        answered(Some("auditor"));
+        answered_call(Some("auditor"));
         auditor.record("gen_ai.tool.call.outcome", "error").record("gen_ai.tool.error.type", "max_turns");
     });
-    let ended = bundle.all("thread_ended");
+    let ended = bundle.events("thread_ended");
     assert_eq!((&ended[0]["status"], &ended[0]["error"]), (&json!("failed"), &json!("max_turns")));
     assert_eq!(ended[1]["status"], "completed");
 }
 
 #[test]
-fn a_tool_that_asks_a_model_which_is_no_agent_stays_in_its_turn() {
+fn tool_calling_a_model_without_an_agent_stays_in_its_turn() {
     let bundle = record_one(|| {
         let _agent = agent().entered();
-        tool().in_scope(|| answered(None));
+        tool().in_scope(|| answered_call(None));
     });
-    assert_eq!(bundle.all("thread_started").len(), 1);
+    assert_eq!(bundle.events("thread_started").len(), 1);
 }
 
 #[test]
-fn a_call_of_which_only_the_end_tells_has_taken_its_time() {
+fn call_started_retroactively_has_a_duration() {
     let graph = graph(|| {
         let _agent = agent().entered();
         let call = chat(None);
@@ -325,6 +329,6 @@ fn a_call_of_which_only_the_end_tells_has_taken_its_time() {
             Span::current().record("gen_ai.response.id", "r");
         });
     });
-    let window = graph.inference_calls.iter().next().unwrap().execution;
-    assert!(window.ended.unwrap().at > window.started.at, "{window:?}");
+    let execution = graph.inference_calls.iter().next().unwrap().execution;
+    assert!(execution.ended.unwrap().at > execution.started.at, "{execution:?}");
 }

@@ -1,4 +1,5 @@
-//! Ids of spans are used again once a span closed: what is said lands in the span that it was said of.
+//! Tests of reused span ids: the registry reuses the slot of a closed span, and no field or event may reach the wrong
+//! span.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -6,7 +7,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::thread;
 
-use common::{Bundle, bundles, graph, recorder, running, under};
+use common::{Bundle, bundles, count_running, graph, recorder, run_recorded};
 use otel_trace::{AgentThread, ExecutionStatus, Json, Operation, RecordLayer, ThreadMeta, ToolCallMeta};
 use serde_json::json;
 use tracing::dispatcher::{Dispatch, with_default};
@@ -19,13 +20,13 @@ use tracing_subscriber::prelude::*;
 const THREADS: usize = 4;
 const SPANS: usize = 300;
 
-/// The place of a span among those that are open, without the number that tells its tenants apart.
-fn place(id: &Id) -> u64 {
+/// Returns the slot of a span in the registry, without the generation that distinguishes the spans of a slot.
+fn slot(id: &Id) -> u64 {
     id.into_u64() & ((1 << 32) - 1)
 }
 
-/// What a plain tool span says of itself, all of it after it was entered but for its id.
-fn short_lived(id: &str) -> Span {
+/// Opens the span of a tool call and records all of its fields except the id after it was entered.
+fn tool_span(id: &str) -> Span {
     let span = info_span!(
         "tool",
         otel_trace.kind = "tool",
@@ -37,8 +38,8 @@ fn short_lived(id: &str) -> Span {
     );
     span.in_scope(|| {
         Span::current().record("gen_ai.tool.call.arguments", id);
-        let said = json!({ "call": id }).to_string();
-        event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_ended", otel_trace.payload = said);
+        let payload = json!({ "call": id }).to_string();
+        event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_ended", otel_trace.payload = payload);
     });
     span.record("gen_ai.tool.call.result", id);
     if id.ends_with('7') {
@@ -47,61 +48,61 @@ fn short_lived(id: &str) -> Span {
     span
 }
 
-/// The body that the event of this name has for each tool call.
-fn by_call<'a>(bundle: &'a Bundle, event: &str, field: &str) -> BTreeMap<&'a str, serde_json::Value> {
-    let events = bundle.all(event).into_iter().filter(|event| event[field].is_object());
-    events.map(|event| (event["tool_call_id"].as_str().unwrap(), bundle.body(&event[field]))).collect()
+/// Returns a payload of the events with this name by tool call.
+fn payloads_by_call<'a>(bundle: &'a Bundle, event: &str, field: &str) -> BTreeMap<&'a str, serde_json::Value> {
+    let events = bundle.events(event).into_iter().filter(|event| event[field].is_object());
+    events.map(|event| (event["tool_call_id"].as_str().unwrap(), bundle.payload_json(&event[field]))).collect()
 }
 
-/// Everything that is said of a call of this bundle says its id.
+/// Checks that all events and payloads of each tool call contain the id of this call.
 fn check(bundle: &Bundle, calls: usize) {
     let started: BTreeSet<_> =
-        bundle.all("tool_call_started").iter().map(|event| event["tool_call_id"].as_str().unwrap()).collect();
+        bundle.events("tool_call_started").iter().map(|event| event["tool_call_id"].as_str().unwrap()).collect();
     assert_eq!(started.len(), calls);
-    let said = by_call(bundle, "tool_call_runtime_ended", "runtime_payload");
-    assert_eq!(said.keys().copied().collect::<BTreeSet<_>>(), started);
-    assert!(said.iter().all(|(id, body)| body["call"] == *id));
-    let results = by_call(bundle, "tool_call_ended", "result_payload");
+    let runtime = payloads_by_call(bundle, "tool_call_runtime_ended", "runtime_payload");
+    assert_eq!(runtime.keys().copied().collect::<BTreeSet<_>>(), started);
+    assert!(runtime.iter().all(|(id, body)| body["call"] == *id));
+    let results = payloads_by_call(bundle, "tool_call_ended", "result_payload");
     assert_eq!(results.len(), calls);
     for (id, body) in results {
         assert_eq!(body["response_item"]["output"], id);
     }
-    for ended in bundle.all("tool_call_ended") {
+    for ended in bundle.events("tool_call_ended") {
         let id = ended["tool_call_id"].as_str().unwrap();
         let (status, error) = if id.ends_with('7') { ("failed", json!(id)) } else { ("completed", json!(null)) };
         assert_eq!((&ended["status"], &ended["error"]), (&json!(status), &error));
     }
-    for beside in bundle.all("other") {
-        let id = beside["metadata"]["tool_call_id"].as_str().unwrap();
-        assert_eq!(bundle.body(&beside["payloads"][0])["payload"]["arguments"], id);
+    for other in bundle.events("other") {
+        let id = other["metadata"]["tool_call_id"].as_str().unwrap();
+        assert_eq!(bundle.payload_json(&other["payloads"][0])["payload"]["arguments"], id);
     }
-    assert_eq!(running(&graph(&bundle.path)), 0);
+    assert_eq!(count_running(&graph(&bundle.path)), 0);
 }
 
 #[test]
-fn a_span_in_the_place_of_another_inherits_nothing_from_it() {
+fn span_in_a_reused_slot_inherits_nothing() {
     let (root, recorder, guard) = recorder();
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
-    let places: Vec<HashMap<u64, usize>> = thread::scope(|scope| {
+    let slots: Vec<HashMap<u64, usize>> = thread::scope(|scope| {
         let row = |row: usize| {
             let agent = AgentThread::start(ThreadMeta::new().id(&row.to_string()));
             let turn = agent.turn(None);
-            let mut places = HashMap::new();
-            // Kept while thousands come and go: a handle in the midst, whose place nobody else may have.
-            let kept = turn.tool_call(ToolCallMeta::new("kept").id("kept"));
+            let mut slots = HashMap::new();
+            // A handle that stays open while other spans open and close: its slot must not be reused.
+            let open = turn.tool_call(ToolCallMeta::new("open").id("open"));
             for n in 0..SPANS {
-                let span = turn.span().in_scope(|| short_lived(&format!("{row}-{n}")));
-                *places.entry(place(&span.id().unwrap())).or_default() += 1;
+                let span = turn.span().in_scope(|| tool_span(&format!("{row}-{n}")));
+                *slots.entry(slot(&span.id().unwrap())).or_default() += 1;
             }
-            kept.runtime_ended(ExecutionStatus::Completed, Json(&json!({ "call": "kept" })));
-            kept.output("kept");
-            places
+            open.runtime_ended(ExecutionStatus::Completed, Json(&json!({ "call": "open" })));
+            open.output("open");
+            slots
         };
         let subscriber = &subscriber;
         let threads: Vec<_> = (0..THREADS).map(|n| scope.spawn(move || with_default(subscriber, || row(n)))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    assert!(places.iter().all(|places| places.values().any(|times| *times > SPANS / 10)), "no place had two tenants");
+    assert!(slots.iter().all(|slots| slots.values().any(|uses| *uses > SPANS / 10)), "no slot was reused");
     drop(guard);
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     let bundles = bundles(root.path());
@@ -109,51 +110,52 @@ fn a_span_in_the_place_of_another_inherits_nothing_from_it() {
     bundles.iter().for_each(|bundle| check(bundle, SPANS + 1));
 }
 
+/// Opens the span of a thread at the root.
 fn plain_thread(id: &str) -> Span {
     info_span!(parent: None, "thread", otel_trace.kind = "thread", gen_ai.conversation.id = id)
 }
 
 #[test]
-fn a_span_that_follows_from_one_that_closed_is_not_taken_for_a_follower_of_the_next() {
+fn follower_of_a_closed_span_is_not_matched_to_its_successor() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
-        let mut had_two_tenants = false;
+    run_recorded(&recorder, || {
+        let mut was_reused = false;
         for n in 0..50 {
-            let gone = plain_thread(&format!("gone-{n}"));
-            gone.in_scope(|| {});
-            let id = gone.id().unwrap();
-            drop(gone);
-            let tenant = plain_thread(&format!("tenant-{n}"));
-            tenant.in_scope(|| {});
-            let tenant_id = tenant.id().unwrap();
-            assert_ne!(tenant_id, id);
-            had_two_tenants |= place(&tenant_id) == place(&id);
+            let closed = plain_thread(&format!("closed-{n}"));
+            closed.in_scope(|| {});
+            let id = closed.id().unwrap();
+            drop(closed);
+            let successor = plain_thread(&format!("successor-{n}"));
+            successor.in_scope(|| {});
+            let successor_id = successor.id().unwrap();
+            assert_ne!(successor_id, id);
+            was_reused |= slot(&successor_id) == slot(&id);
             let follower = plain_thread(&format!("follower-{n}"));
             follower.follows_from(id);
             follower.in_scope(|| {});
         }
-        assert!(had_two_tenants);
+        assert!(was_reused);
     });
     drop(guard);
-    // Each is a run of its own: none was spawned by the tenant.
+    // Each thread is a separate run: no follower was attributed to the span in the reused slot.
     let bundles = bundles(root.path());
     assert_eq!(bundles.len(), 150);
-    assert!(bundles.iter().all(|bundle| bundle.all("thread_started").len() == 1));
+    assert!(bundles.iter().all(|bundle| bundle.events("thread_started").len() == 1));
 }
 
 #[test]
-fn a_span_stays_with_what_it_follows_from_after_that_closed() {
+fn follower_keeps_its_leader_after_the_leader_closed() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         for n in 0..50 {
             let leader = plain_thread(&format!("leader-{n}"));
             leader.in_scope(|| {});
             let follower = plain_thread(&format!("follower-{n}"));
             follower.follows_from(&leader);
             drop(leader);
-            // In the leader's place now.
-            let tenant = plain_thread(&format!("tenant-{n}"));
-            tenant.in_scope(|| {});
+            // A span in the slot of the leader.
+            let successor = plain_thread(&format!("successor-{n}"));
+            successor.in_scope(|| {});
             follower.in_scope(|| {});
         }
     });
@@ -166,15 +168,15 @@ fn a_span_stays_with_what_it_follows_from_after_that_closed() {
         let ids: Vec<_> = graph.threads.iter().map(|thread| thread.thread_id.as_str()).collect();
         match root.split_once('-').unwrap() {
             ("leader", n) => assert_eq!(ids, [root, &format!("follower-{n}")]),
-            ("tenant", _) => assert_eq!(ids, [root]),
+            ("successor", _) => assert_eq!(ids, [root]),
             other => panic!("{other:?}"),
         }
     }
 }
 
 #[test]
-fn a_recorder_in_the_place_of_another_inherits_nothing_from_it() {
-    // One subscriber, whose spans live on; recorders come and go in it.
+fn recorder_replacing_another_inherits_nothing() {
+    // The subscriber and its root span stay, while recorders are replaced.
     let (layer, handle) = tracing_subscriber::reload::Layer::<Option<RecordLayer<Registry>>, _>::new(None);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         let root_span = info_span!("root").entered();
@@ -182,12 +184,12 @@ fn a_recorder_in_the_place_of_another_inherits_nothing_from_it() {
             let (root, recorder, guard) = recorder();
             handle.reload(Some(recorder.layer())).unwrap();
             let id = format!("call-{n}");
-            drop(short_lived(&id));
+            drop(tool_span(&id));
             handle.reload(None).unwrap();
             drop(guard);
             drop(recorder);
-            let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
-            assert_eq!(bundle.one("tool_call_started")["tool_call_id"], *id);
+            let [bundle] = &bundles(root.path())[..] else { panic!("expected one bundle") };
+            assert_eq!(bundle.event("tool_call_started")["tool_call_id"], *id);
         }
         drop(root_span);
     });

@@ -1,4 +1,4 @@
-//! Recording into a pack: what it costs, who chooses it, and what faults do to it.
+//! Tests of recording into a pack: its size, its selection by program or environment, and faults.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{bundles, child, role, under};
+use common::{bundles, child, role, run_recorded};
 use otel_trace::bundle::Reader;
 use otel_trace::{
     AgentThread, Exact, Json, Model, Operation, Recorder, RecorderGuard, Store, ThreadMeta, ToolCallMeta, Turn,
@@ -17,38 +17,44 @@ use tempfile::TempDir;
 
 const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 
-/// Words of a message.
+/// Number of words in the message of a user.
 const QUESTION: usize = 40;
+
+/// Number of words in the message of an assistant.
 const ANSWER: usize = 20;
 
+/// Creates a recorder with a pack.
 fn recorder() -> (TempDir, Recorder, RecorderGuard) {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().store(Store::Pack).build().unwrap();
     (root, recorder, guard)
 }
 
+/// Returns a message of generated words, which differ between calls.
 fn message(role: &str, call: usize, words: usize) -> Value {
     let word = |n| format!("word-{}", (call * 7919 + n * 104_729) % 100_003);
     json!({ "role": role, "content": (0..words).map(word).collect::<Vec<_>>().join(" ") })
 }
 
-/// What calls with full history take in a pack.
+/// The size of a pack with calls that repeat the full history.
 struct Packed {
     root: TempDir,
+    /// Length of the pack, in bytes.
     stored: u64,
-    /// What is new in each body: an answer is so in its response, and in the first request that repeats it.
+    /// Number of bytes that are new in their payload. A response counts twice: in its own payload, and in the first
+    /// request that repeats it.
     new: u64,
-    /// The same with each answer once.
+    /// Number of new bytes if each response counts once.
     unique: u64,
 }
 
-/// A thread that makes so many calls with its full history. `beside` says what each call does beside.
-fn packed(calls: usize, beside: impl Fn(&Turn, usize)) -> Packed {
+/// Records a thread whose calls repeat the full history. `after_each_call` runs after each call.
+fn packed(calls: usize, after_each_call: impl Fn(&Turn, usize)) -> Packed {
     let instructions = "be brief ".repeat(100);
     let size = |value: &Value| value.to_string().len() as u64;
     let mut new = size(&json!({ "model": "m", "instructions": instructions, "input": [], "stream": true }));
     let mut repeated = 0;
-    let root = recorded(|turn| {
+    let root = record(|turn| {
         let mut history = Vec::new();
         for call in 0..calls {
             let question = message("user", call, QUESTION);
@@ -64,20 +70,20 @@ fn packed(calls: usize, beside: impl Fn(&Turn, usize)) -> Packed {
             new += size(&question) + size(&response) + size(&answer);
             repeated += size(&answer);
             history.push(answer);
-            beside(turn, call);
+            after_each_call(turn, call);
         }
     });
-    let stored = fs::metadata(bundles_of(root.path()).remove(0).join("payloads.pack")).unwrap().len();
+    let stored = fs::metadata(bundle_paths(root.path()).remove(0).join("payloads.pack")).unwrap().len();
     Packed { root, stored, new, unique: new - repeated }
 }
 
 #[test]
-fn a_thousand_calls_with_full_history_take_little_more_than_what_is_new_in_them() {
+fn repeated_history_is_stored_once() {
     let Packed { root, stored, new, unique } = packed(1000, |_, _| {});
-    let path = bundles_of(root.path()).remove(0);
-    assert!(stored <= new * 11 / 10, "{stored} bytes are stored of {new} that are new in their body");
-    // A response is no part of a history, so an answer is there twice: here one third of what is said is answers.
-    assert!(stored <= unique * 3 / 2, "{stored} bytes are stored of {unique} that are unique");
+    let path = bundle_paths(root.path()).remove(0);
+    assert!(stored <= new * 11 / 10, "{stored} bytes are stored for {new} bytes that are new in their payload");
+    // A response is not part of a history and is therefore stored twice. One third of all messages are responses here.
+    assert!(stored <= unique * 3 / 2, "{stored} bytes are stored for {unique} unique bytes");
     assert_eq!(path.join("payloads").read_dir().unwrap().count(), 0);
 
     let reader = Reader::open(&path).unwrap();
@@ -96,57 +102,62 @@ fn a_thousand_calls_with_full_history_take_little_more_than_what_is_new_in_them(
 }
 
 #[test]
-fn small_calls_between_those_with_the_history_cost_their_own_bytes() {
-    let alone = packed(200, |_, _| {}).stored;
+fn small_calls_in_between_cost_only_their_own_bytes() {
+    let without = packed(200, |_, _| {}).stored;
     let unknown = packed(200, |turn, _| turn.inference(MODEL).fail("503")).stored;
-    // Each a stand-in of two bytes, with what stands before it.
-    assert!(unknown < alone + 200 * 64, "{unknown} bytes, {alone} without");
+    // The request of each call is a placeholder of two bytes with a record header.
+    assert!(unknown < without + 200 * 64, "{unknown} bytes, {without} without the small calls");
     let title = |call| json!({ "instructions": "name the talk", "input": [message("user", call, 20)] });
     let titles = packed(200, |turn, call| turn.inference(MODEL).request(Json(&title(call)))).stored;
     let own: u64 = (0..200).map(|call| title(call).to_string().len() as u64).sum();
-    assert!(titles < alone + own * 11 / 10 + 200 * 64, "{titles} bytes, {alone} without, {own} of their own");
+    assert!(
+        titles < without + own * 11 / 10 + 200 * 64,
+        "{titles} bytes, {without} without the small calls, {own} bytes of their own"
+    );
 }
 
 #[test]
-fn a_history_that_was_compacted_is_built_on_again() {
-    let compacted = |turn: &Turn, call: usize| {
+fn compacted_history_is_stored_as_differences_again() {
+    let call_with_compacted_history = |turn: &Turn, call: usize| {
         if call < 100 {
             return;
         }
-        // Another history, from here on: of a small part of what was there, and growing.
+        // From here on, the requests contain another history that grows with each call.
         let history: Vec<_> = (100..=call).map(|call| message("developer", call, QUESTION)).collect();
         turn.inference(MODEL).request(Json(&json!({ "input": history })));
     };
-    let root = recorded(|turn| {
+    let root = record(|turn| {
         let history: Vec<_> = (0..100).map(|call| message("user", call, QUESTION)).collect();
         turn.inference(MODEL).request(Json(&json!({ "input": history })));
-        (100..200).for_each(|call| compacted(turn, call));
+        (100..200).for_each(|call| call_with_compacted_history(turn, call));
     });
-    let stored = fs::metadata(bundles_of(root.path()).remove(0).join("payloads.pack")).unwrap().len();
+    let stored = fs::metadata(bundle_paths(root.path()).remove(0).join("payloads.pack")).unwrap().len();
     let size = |count: usize| (message("developer", 1, QUESTION).to_string().len() * count) as u64;
-    // The first history, the second, and those few requests that did not build on one.
+    // The first history, the second history, and the few requests that were stored whole.
     assert!(stored < size(100) + size(100) + size(100), "{stored} bytes");
 }
 
-fn recorded(program: impl FnOnce(&Turn)) -> TempDir {
+/// Records `program` with a turn. Panics if anything is lost.
+fn record(program: impl FnOnce(&Turn)) -> TempDir {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || program(&AgentThread::start(ThreadMeta::new().id("t")).turn(None)));
+    run_recorded(&recorder, || program(&AgentThread::start(ThreadMeta::new().id("t")).turn(None)));
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
     root
 }
 
-fn bundles_of(root: &Path) -> Vec<std::path::PathBuf> {
+/// Returns the paths of the bundles in a root directory.
+fn bundle_paths(root: &Path) -> Vec<std::path::PathBuf> {
     root.read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
 }
 
 #[test]
-fn a_pack_is_for_its_owner_alone_and_is_made_when_the_first_body_comes() {
+fn pack_is_private_and_created_with_its_first_payload() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
-        let pack = bundles_of(root.path()).remove(0).join("payloads.pack");
+        let pack = bundle_paths(root.path()).remove(0).join("payloads.pack");
         assert!(!pack.exists());
         let wire = b"data: {}\n\ndata: [DONE]\n\n";
         turn.inference(MODEL).request(Exact(wire));
@@ -157,44 +168,48 @@ fn a_pack_is_for_its_owner_alone_and_is_made_when_the_first_body_comes() {
     });
     drop(guard);
     let bundle = &bundles(root.path())[0];
-    let started = bundle.one("inference_started");
-    assert_eq!(bundle.bytes(&started["wire_payload"]), b"data: {}\n\ndata: [DONE]\n\n");
+    let started = bundle.event("inference_started");
+    assert_eq!(bundle.payload_bytes(&started["wire_payload"]), b"data: {}\n\ndata: [DONE]\n\n");
     assert_eq!(started["wire_payload"]["path"], "payloads.pack");
 }
 
 #[test]
-fn the_environment_chooses_where_the_program_does_not() {
+fn environment_selects_the_store_unless_the_program_does() {
     match role().as_deref() {
         Some("env") => {
             let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
-            under(&recorder, || AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&1)));
+            run_recorded(&recorder, || {
+                AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&1))
+            });
             return drop(guard);
         }
         Some("program") => {
             let (recorder, guard) = Recorder::builder().store(Store::Files).build().unwrap();
-            under(&recorder, || AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&1)));
+            run_recorded(&recorder, || {
+                AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL).request(Json(&1))
+            });
             return drop(guard);
         }
         Some("wrong") => {
             let error = Recorder::from_env().unwrap_err().to_string();
             assert_eq!(
                 error,
-                "can't record: OTEL_TRACE_STORE says how bodies are kept, and there is no payload store \"Pack\"; it is \
-                 `files` or `pack`"
+                "cannot record: invalid value of OTEL_TRACE_STORE: \"Pack\" is not a payload store; expected `files` \
+                 or `pack`"
             );
             assert!(Recorder::builder().build().is_err());
             return;
         }
         Some(_) | None => {}
     }
-    let test = "the_environment_chooses_where_the_program_does_not";
+    let test = "environment_selects_the_store_unless_the_program_does";
     let packs = |role: &str, store: &str| {
         let root = tempfile::tempdir().unwrap();
         let mut command = child(test, role);
         command.env("OTEL_TRACE_ROOT", root.path()).env("OTEL_TRACE_STORE", store);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        bundles_of(root.path()).iter().map(|path| path.join("payloads.pack").exists()).collect::<Vec<_>>()
+        bundle_paths(root.path()).iter().map(|path| path.join("payloads.pack").exists()).collect::<Vec<_>>()
     };
     assert_eq!(packs("env", "pack"), [true]);
     assert_eq!(packs("env", "files"), [false]);
@@ -205,10 +220,10 @@ fn the_environment_chooses_where_the_program_does_not() {
 }
 
 #[test]
-fn a_full_disk_costs_a_pack_what_does_not_fit_and_nothing_after_it() {
+fn full_disk_loses_only_payloads_that_do_not_fit() {
     if role().is_some() {
         let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
-        under(&recorder, || {
+        run_recorded(&recorder, || {
             let thread = AgentThread::start(ThreadMeta::new().id("t"));
             let turn = thread.turn(None);
             turn.inference(MODEL).request(Json(&"small"));
@@ -219,7 +234,7 @@ fn a_full_disk_costs_a_pack_what_does_not_fit_and_nothing_after_it() {
         return drop(guard);
     }
     let root = tempfile::tempdir().unwrap();
-    let this = child("a_full_disk_costs_a_pack_what_does_not_fit_and_nothing_after_it", "full");
+    let this = child("full_disk_loses_only_payloads_that_do_not_fit", "full");
     let mut shell = Command::new("bash");
     shell.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "bash"]).arg(this.get_program()).args(this.get_args());
     for (name, value) in this.get_envs() {
@@ -228,20 +243,19 @@ fn a_full_disk_costs_a_pack_what_does_not_fit_and_nothing_after_it() {
     let output = shell.env("OTEL_TRACE_ROOT", root.path()).env("OTEL_TRACE_STORE", "pack").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let bundle = &bundles(root.path())[0];
-    assert_eq!(bundle.body(&bundle.one("inference_started")["request_payload"]), "small");
-    assert!(bundle.body(&bundle.one("tool_call_ended")["result_payload"]).to_string().contains("fits"));
-    assert_eq!(bundle.one("other")["metadata"]["by"], json!({ "inference_request": 1, "inference_started": 1 }));
+    assert_eq!(bundle.payload_json(&bundle.event("inference_started")["request_payload"]), "small");
+    assert!(bundle.payload_json(&bundle.event("tool_call_ended")["result_payload"]).to_string().contains("fits"));
+    assert_eq!(bundle.event("other")["metadata"]["by"], json!({ "inference_request": 1, "inference_started": 1 }));
 }
 
-/// Many runs at once, each with a log and a pack.
 #[test]
 #[cfg(target_os = "linux")]
-fn many_open_packs_hold_few_files_open() {
+fn many_open_packs_keep_few_files_open() {
     if role().is_some() {
         let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
         let open = || fs::read_dir("/proc/self/fd").unwrap().count();
         let before = open();
-        under(&recorder, || {
+        run_recorded(&recorder, || {
             let threads: Vec<_> = (0..300)
                 .map(|n| AgentThread::start(ThreadMeta::new().id(&format!("t{n}")).agent_path("/root")))
                 .collect();
@@ -256,21 +270,20 @@ fn many_open_packs_hold_few_files_open() {
         return drop(guard);
     }
     let root = tempfile::tempdir().unwrap();
-    let mut command = child("many_open_packs_hold_few_files_open", "many");
+    let mut command = child("many_open_packs_keep_few_files_open", "many");
     let output = command.env("OTEL_TRACE_ROOT", root.path()).env("OTEL_TRACE_STORE", "pack").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let bundles = bundles(root.path());
     assert_eq!(bundles.len(), 300);
     for bundle in bundles {
-        assert_eq!(bundle.all("inference_started").len(), 2);
+        assert_eq!(bundle.events("inference_started").len(), 2);
     }
 }
 
-/// Requests of several spans of one thread at once: none waits, none is lost, each is what it was.
 #[test]
-fn requests_of_one_thread_at_once_are_all_what_they_were() {
+fn concurrent_requests_of_one_thread_are_stored_intact() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         std::thread::scope(|scope| {
@@ -289,14 +302,14 @@ fn requests_of_one_thread_at_once_are_all_what_they_were() {
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
     let bundle = &bundles(root.path())[0];
-    let mut seen = [0; 8];
-    for started in bundle.all("inference_started") {
-        let body = bundle.body(&started["request_payload"]);
+    let mut messages = [0; 8];
+    for started in bundle.events("inference_started") {
+        let body = bundle.payload_json(&started["request_payload"]);
         let input = body["input"].as_array().unwrap();
         let writer = usize::try_from(input[0].as_u64().unwrap()).unwrap();
         let expected = (0..input.len() - 1).map(|call| message("user", call, 30));
         assert!(input[1..].iter().cloned().eq(expected));
-        seen[writer] += input.len() - 1;
+        messages[writer] += input.len() - 1;
     }
-    assert_eq!(seen, [(1..=30).sum::<usize>(); 8]);
+    assert_eq!(messages, [(1..=30).sum::<usize>(); 8]);
 }

@@ -1,5 +1,7 @@
-//! What a program does while the layer talks to it, under a global subscriber: that one is entered again, where a
-//! scoped one hides itself. One test, for there is one global subscriber.
+//! Tests of reentrancy: bodies, fields, redactors and callbacks that use the recorder while the recorder calls them.
+//!
+//! The subscriber is global, because a scoped subscriber is not reentered. A process has one global subscriber, and
+//! therefore this binary has a single test.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -20,8 +22,8 @@ use tracing_subscriber::prelude::*;
 
 const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 
-/// Spans and events of ours, below whatever is the current span.
-fn spans_of_ours() {
+/// Opens spans and reports events that are recorded, below the current span.
+fn record_spans() {
     let arguments = "{}";
     let tool = info_span!(
         "tool",
@@ -32,12 +34,12 @@ fn spans_of_ours() {
     );
     tool.in_scope(|| {
         event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_started");
-        event!(Level::INFO, "an event of the program's own");
+        event!(Level::INFO, "an unrelated event");
     });
     tool.otel_trace().record_payload(PayloadKind::ToolResult, Json(&"nested"));
 }
 
-/// A body that uses the recorder while it is encoded, and even the window it is a body of.
+/// A body that uses the recorder while it is encoded, including the operation to which it belongs.
 struct Reentrant<'a> {
     turn: &'a Turn,
     inference: &'a Inference,
@@ -45,41 +47,43 @@ struct Reentrant<'a> {
 
 impl Serialize for Reentrant<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        spans_of_ours();
-        self.inference.response(Json(&"from inside its own request"));
+        record_spans();
+        self.inference.response(Json(&"from inside the request"));
         drop(self.turn.tool_call(ToolCallMeta::new("nested").id("nested")));
         drop(AgentThread::start(ThreadMeta::new().id("nested")).turn(None));
         serializer.serialize_str("outer")
     }
 }
 
-/// A field that uses the recorder while it is shown.
-struct Shown;
+/// A field that uses the recorder while it is formatted.
+struct RecordsWhenFormatted;
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for RecordsWhenFormatted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        spans_of_ours();
-        Span::current().record("gen_ai.tool.name", "recorded while shown");
-        f.write_str("shown")
+        record_spans();
+        Span::current().record("gen_ai.tool.name", "recorded while formatted");
+        f.write_str("formatted")
     }
 }
 
-/// A redactor that opens spans of ours, as one with `#[instrument]` on it does.
-struct Traced;
+/// A redactor that opens recorded spans, as a redactor with `#[instrument]` does.
+struct TracingRedactor;
 
-impl Redactor for Traced {
+impl Redactor for TracingRedactor {
     fn redact(&self, _: PayloadKind, _: &mut Vec<u8>, _: bool) {
-        spans_of_ours();
+        record_spans();
         Span::current().otel_trace().record_payload(PayloadKind::ProtocolEvent, Json(&1));
     }
 }
 
+/// Handles that the `on_loss` callback uses and drops.
 #[derive(Default)]
-struct Held {
+struct CallbackHandles {
     tools: Vec<ToolCall>,
-    windows: Vec<AnyOperation>,
+    operations: Vec<AnyOperation>,
 }
 
+/// A body whose encoding fails.
 struct Fails;
 
 impl Body for Fails {
@@ -89,56 +93,59 @@ impl Body for Fails {
 }
 
 #[test]
-fn a_program_may_use_the_recorder_while_it_is_called_by_it() {
+fn callbacks_may_use_the_recorder() {
     let (done, is_done) = mpsc::channel();
     let program = thread::spawn(move || {
         program();
         done.send(()).unwrap();
     });
-    // A deadlock would last for ever.
+    // A deadlock would otherwise block the test suite forever.
     let ended = is_done.recv_timeout(Duration::from_secs(60));
-    assert_ne!(ended, Err(mpsc::RecvTimeoutError::Timeout), "the program waits for itself");
+    assert_ne!(ended, Err(mpsc::RecvTimeoutError::Timeout), "the program is deadlocked");
     program.join().unwrap();
 }
 
 fn program() {
     let root = tempfile::tempdir().unwrap();
-    let held = Arc::new(Mutex::new(Held::default()));
-    let in_callback = Arc::clone(&held);
+    let handles = Arc::new(Mutex::new(CallbackHandles::default()));
+    let in_callback = Arc::clone(&handles);
     let on_loss = move |_: &otel_trace::Loss| {
-        spans_of_ours();
-        let held = std::mem::take(&mut *in_callback.lock().unwrap());
-        held.windows.iter().for_each(|window| window.record_payload(PayloadKind::ToolResult, Json(&"from on_loss")));
-        held.tools.iter().for_each(|tool| tool.output("from on_loss"));
-        drop(held);
+        record_spans();
+        let handles = std::mem::take(&mut *in_callback.lock().unwrap());
+        handles
+            .operations
+            .iter()
+            .for_each(|operation| operation.record_payload(PayloadKind::ToolResult, Json(&"from on_loss")));
+        handles.tools.iter().for_each(|tool| tool.output("from on_loss"));
+        drop(handles);
         drop(AgentThread::start(ThreadMeta::new().id("from on_loss")));
     };
-    let builder = Recorder::builder().root(root.path()).no_parent().redact(Traced).on_loss(on_loss);
+    let builder = Recorder::builder().root(root.path()).no_parent().redact(TracingRedactor).on_loss(on_loss);
     let (recorder, guard) = builder.build().unwrap();
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
 
     let thread = AgentThread::start(ThreadMeta::new().id("root").agent_name("with metadata to redact"));
     let turn = thread.turn(None);
     turn.span().in_scope(|| {
-        // The body uses the recorder, and so does the redactor.
+        // The body and the redactor use the recorder.
         let inference = turn.inference(MODEL);
         inference.request(Json(&Reentrant { turn: &turn, inference: &inference }));
-        // Fields use it, at the opening and later, and in an event.
-        let shown = info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.id = ?Shown, gen_ai.tool.name = ?Shown);
-        shown.record("gen_ai.tool.name", tracing::field::debug(Shown));
-        shown.in_scope(|| {
-            event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_started", otel_trace.payload = ?Shown);
+        // Fields use the recorder: at the opening of a span, later, and in an event.
+        let span = info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.id = ?RecordsWhenFormatted, gen_ai.tool.name = ?RecordsWhenFormatted);
+        span.record("gen_ai.tool.name", tracing::field::debug(RecordsWhenFormatted));
+        span.in_scope(|| {
+            event!(target: "otel_trace", Level::INFO, otel_trace.event = "tool_call_runtime_started", otel_trace.payload = ?RecordsWhenFormatted);
         });
-        // The listener uses it, and lets go of what it holds: while a body is lost, and while a start is lost.
+        // The callback uses the recorder and drops its handles, while a payload is lost and while a start event is lost.
         let payloads = thread.bundle().unwrap().join("payloads");
-        let hold = || {
-            let mut held = held.lock().unwrap();
-            held.tools = vec![turn.tool_call(ToolCallMeta::new("held"))];
-            held.windows = vec![shown.otel_trace(), turn.span().otel_trace()];
+        let prepare_callback = || {
+            let mut handles = handles.lock().unwrap();
+            handles.tools = vec![turn.tool_call(ToolCallMeta::new("callback"))];
+            handles.operations = vec![span.otel_trace(), turn.span().otel_trace()];
         };
-        hold();
+        prepare_callback();
         turn.tool_call(ToolCallMeta::new("n")).result(Fails);
-        hold();
+        prepare_callback();
         std::fs::rename(&payloads, payloads.with_extension("away")).unwrap();
         turn.inference(MODEL).request(Json(&1));
         let child = thread.span().in_scope(|| AgentThread::start(ThreadMeta::new().id("child")));
@@ -149,22 +156,26 @@ fn program() {
     drop(guard);
 
     let bundles = bundles(root.path());
-    assert_eq!(bundles.len(), 1, "a thread below the turn is spawned by it, one of a callback is not recorded");
+    assert_eq!(
+        bundles.len(),
+        1,
+        "threads below the turn are in its bundle, and those of the callback are not recorded"
+    );
     let bundle = &bundles[0];
     let texts: Vec<_> = bundle.lines.iter().map(ToString::to_string).collect();
     assert!(!texts.iter().any(|text| text.contains("from on_loss")));
-    let threads: Vec<_> = bundle.all("thread_started").iter().map(|started| started["thread_id"].clone()).collect();
+    let threads: Vec<_> = bundle.events("thread_started").iter().map(|started| started["thread_id"].clone()).collect();
     assert_eq!(threads, ["root", "nested", "child"]);
-    let request = bundle.all("other").into_iter().find(|other| !other["payloads"][0].is_null()).unwrap();
-    assert_eq!(bundle.body(&request["payloads"][0]), "outer", "its place was taken while it was encoded");
-    // One from the body and one by a handle there, three from fields, one from the event.
+    let request = bundle.events("other").into_iter().find(|other| !other["payloads"][0].is_null()).unwrap();
+    assert_eq!(bundle.payload_json(&request["payloads"][0]), "outer", "the call started while its request was being encoded");
+    // Nested tool calls: two from the body, three from fields, and one from the event.
     let nested = |started: &&serde_json::Value| started["summary"]["label"] == "nested";
-    assert_eq!(bundle.all("tool_call_started").into_iter().filter(nested).count(), 6);
+    assert_eq!(bundle.events("tool_call_started").into_iter().filter(nested).count(), 6);
     let stats = recorder.stats();
     assert_eq!(stats.lost_bodies, [("tool_result", 1)].into());
     assert_eq!(stats.lost_payloads, [("inference_request", 1), ("session_metadata", 1)].into());
     for name in ["thread", "tool_call", "codex_turn"] {
-        let [started, ended] = ["started", "ended"].map(|what| bundle.all(&format!("{name}_{what}")).len());
+        let [started, ended] = ["started", "ended"].map(|phase| bundle.events(&format!("{name}_{phase}")).len());
         assert_eq!(started, ended, "{name}");
     }
 }

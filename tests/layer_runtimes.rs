@@ -1,4 +1,4 @@
-//! Asynchronous runtimes that go away with spans open. Each under a global subscriber, in a process of its own.
+//! Tests of async runtimes that end with open spans, each under a global subscriber in a child process.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
 
-use common::{Bundle, alone, bundles, graph, running, until};
+use common::{Bundle, bundles, count_running, graph, run_alone, wait_until};
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
 use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
 use serde_json::json;
@@ -19,11 +19,12 @@ use tracing::{Instrument, info_span, instrument};
 const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 const TASKS: usize = 100;
 
+/// Creates a runtime with two worker threads.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap()
 }
 
-/// A task with an inference call and a tool call of handles, and one of each of plain spans, that `then` leaves open.
+/// Opens an inference call and a tool call, once with handles and once with plain spans, and awaits `then` inside them.
 async fn work(turn: Turn, then: impl Future<Output = ()>) {
     let inference = turn.inference(MODEL);
     inference.request(Json(&json!({ "input": [] })));
@@ -39,29 +40,32 @@ async fn call_tool(then: impl Future<Output = ()>) {
     then.instrument(chat).await;
 }
 
-/// So many tasks of [`work`], each stuck in the midst of its calls.
-fn spawn_stuck(runtime: &Runtime, turn: &Turn, recorder: &Recorder) -> Vec<JoinHandle<()>> {
+/// Spawns [`TASKS`] tasks of [`work`] and waits until all of them are pending with open operations.
+fn spawn_pending(runtime: &Runtime, turn: &Turn, recorder: &Recorder) -> Vec<JoinHandle<()>> {
     let started = || ["inference_started", "tool_call_started"].map(|event| count(recorder, event));
     let all = started().map(|before| before + 2 * TASKS);
     let tasks = (0..TASKS).map(|_| runtime.spawn(work(turn.clone(), std::future::pending()))).collect();
-    until(|| started() == all);
+    wait_until(|| started() == all);
     tasks
 }
 
+/// Returns the number of written events with this name.
 fn count(recorder: &Recorder, event: &str) -> usize {
     recorder.stats().events.get(event).map_or(0, |count| usize::try_from(*count).unwrap())
 }
 
-/// Waits until every call of the stuck tasks was cancelled.
-fn until_cancelled(recorder: &Recorder) {
-    until(|| count(recorder, "inference_cancelled") == 2 * TASKS && count(recorder, "tool_call_ended") == 2 * TASKS);
+/// Waits until every operation of the tasks was cancelled.
+fn wait_until_cancelled(recorder: &Recorder) {
+    wait_until(|| {
+        count(recorder, "inference_cancelled") == 2 * TASKS && count(recorder, "tool_call_ended") == 2 * TASKS
+    });
 }
 
-/// The one bundle, whose calls all were cancelled.
+/// Checks that there is one bundle, in which all operations of the tasks were cancelled.
 fn check_cancelled(bundles: &[Bundle], rollout: RolloutStatus) {
     let [bundle] = bundles else { panic!("{} bundles", bundles.len()) };
     let graph = graph(&bundle.path);
-    assert_eq!((running(&graph), graph.status), (0, rollout));
+    assert_eq!((count_running(&graph), graph.status), (0, rollout));
     assert_eq!((graph.inference_calls.len(), graph.tool_calls.len()), (2 * TASKS, 2 * TASKS));
     let calls = graph.inference_calls.iter().map(|call| call.execution.status);
     let tools = graph.tool_calls.iter().map(|tool| tool.execution.status);
@@ -69,15 +73,15 @@ fn check_cancelled(bundles: &[Bundle], rollout: RolloutStatus) {
 }
 
 #[test]
-fn a_runtime_that_is_dropped_cancels_what_its_tasks_were_at() {
-    let root = alone("a_runtime_that_is_dropped_cancels_what_its_tasks_were_at", |recorder, guard| {
+fn dropped_runtime_cancels_the_operations_of_its_tasks() {
+    let root = run_alone("dropped_runtime_cancels_the_operations_of_its_tasks", |recorder, guard| {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let runtime = runtime();
-        spawn_stuck(&runtime, &turn, &recorder);
+        spawn_pending(&runtime, &turn, &recorder);
         drop(runtime);
         let counts = ["inference_cancelled", "tool_call_ended"].map(|event| count(&recorder, event));
-        assert_eq!(counts, [2 * TASKS; 2], "when the runtime is gone");
+        assert_eq!(counts, [2 * TASKS; 2], "after the drop of the runtime");
         drop((turn, thread, guard));
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     });
@@ -87,16 +91,16 @@ fn a_runtime_that_is_dropped_cancels_what_its_tasks_were_at() {
 }
 
 #[test]
-fn tasks_that_are_aborted_cancel_what_they_were_at() {
-    let root = alone("tasks_that_are_aborted_cancel_what_they_were_at", |recorder, guard| {
+fn aborted_tasks_cancel_their_operations() {
+    let root = run_alone("aborted_tasks_cancel_their_operations", |recorder, guard| {
         let runtime = runtime();
         let thread = AgentThread::start(ThreadMeta::new());
-        let tasks = spawn_stuck(&runtime, &thread.turn(None), &recorder);
+        let tasks = spawn_pending(&runtime, &thread.turn(None), &recorder);
         tasks.iter().for_each(JoinHandle::abort);
         for task in tasks {
             assert!(runtime.block_on(task).unwrap_err().is_cancelled());
         }
-        until_cancelled(&recorder);
+        wait_until_cancelled(&recorder);
         drop((thread, guard));
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     });
@@ -106,17 +110,17 @@ fn tasks_that_are_aborted_cancel_what_they_were_at() {
 }
 
 #[test]
-fn a_runtime_that_outlives_the_recording_writes_nothing_more() {
-    let root = alone("a_runtime_that_outlives_the_recording_writes_nothing_more", |recorder, guard| {
+fn runtime_outliving_the_recording_writes_nothing() {
+    let root = run_alone("runtime_outliving_the_recording_writes_nothing", |recorder, guard| {
         let runtime = runtime();
         let thread = AgentThread::start(ThreadMeta::new());
-        spawn_stuck(&runtime, &thread.turn(None), &recorder);
+        spawn_pending(&runtime, &thread.turn(None), &recorder);
         drop(guard);
         let at_shutdown = recorder.stats().events;
         runtime.block_on(work(thread.turn(None), async {}));
         drop(runtime);
         assert_eq!(recorder.stats().events, at_shutdown);
-        // A turn, an inference and a tool call of handles, the request, and one of each of plain spans.
+        // Late calls: a turn, an inference call, its request and a tool call by handles, and two plain spans.
         assert!(recorder.stats().late >= 5, "{:?}", recorder.stats());
     });
     if let Some(root) = root {
@@ -125,27 +129,27 @@ fn a_runtime_that_outlives_the_recording_writes_nothing_more() {
 }
 
 #[test]
-fn blocking_work_goes_on_when_its_runtime_is_shut_down_in_the_background() {
-    let root = alone("blocking_work_goes_on_when_its_runtime_is_shut_down_in_the_background", |recorder, guard| {
+fn blocking_work_continues_after_a_background_shutdown() {
+    let root = run_alone("blocking_work_continues_after_a_background_shutdown", |recorder, guard| {
         let runtime = runtime();
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        let (go_on, is_told) = mpsc::channel::<()>();
+        let (release, released) = mpsc::channel::<()>();
         let (own, span) = (turn.tool_call(ToolCallMeta::new("by handle")), turn.span().clone());
         let blocking = move || {
             let _turn = span.entered();
             info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.result = "r").in_scope(|| {
-                is_told.recv_timeout(Duration::from_secs(60)).unwrap();
+                released.recv_timeout(Duration::from_secs(60)).unwrap();
                 own.output("r");
             });
         };
         runtime.spawn_blocking(blocking);
-        until(|| count(&recorder, "tool_call_started") == 2);
-        spawn_stuck(&runtime, &turn, &recorder);
+        wait_until(|| count(&recorder, "tool_call_started") == 2);
+        spawn_pending(&runtime, &turn, &recorder);
         runtime.shutdown_background();
-        until(|| count(&recorder, "inference_cancelled") == 2 * TASKS);
-        go_on.send(()).unwrap();
-        until(|| count(&recorder, "tool_call_ended") == 2 * TASKS + 2);
+        wait_until(|| count(&recorder, "inference_cancelled") == 2 * TASKS);
+        release.send(()).unwrap();
+        wait_until(|| count(&recorder, "tool_call_ended") == 2 * TASKS + 2);
         drop((turn, thread, guard));
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     });
@@ -153,29 +157,33 @@ fn blocking_work_goes_on_when_its_runtime_is_shut_down_in_the_background() {
     let bundle = &bundles(root.path())[0];
     let graph = graph(&bundle.path);
     let completed = graph.tool_calls.iter().filter(|tool| tool.execution.status == ExecutionStatus::Completed);
-    assert_eq!((running(&graph), completed.count()), (0, 2), "those of the blocking work");
+    assert_eq!(
+        (count_running(&graph), completed.count()),
+        (0, 2),
+        "the two tool calls of the blocking work are completed"
+    );
 }
 
-/// What is thrown. Nobody could make it anew.
+/// The payload of a planted panic. Its type is private, so that no other code can create it.
 #[derive(Debug, PartialEq, Eq)]
 struct Planted(usize);
 
 #[test]
-fn a_task_that_panics_tells_its_runtime_as_ever() {
-    let root = alone("a_task_that_panics_tells_its_runtime_as_ever", |recorder, guard| {
+fn panic_of_a_task_reaches_its_runtime_unchanged() {
+    let root = run_alone("panic_of_a_task_reaches_its_runtime_unchanged", |recorder, guard| {
         let runtime = runtime();
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        let throw = |n| async move {
+        let panic_later = |n| async move {
             tokio::task::yield_now().await;
             panic_any(Planted(n))
         };
-        let tasks: Vec<_> = (0..TASKS).map(|n| runtime.spawn(work(turn.clone(), throw(n)))).collect();
+        let tasks: Vec<_> = (0..TASKS).map(|n| runtime.spawn(work(turn.clone(), panic_later(n)))).collect();
         for (n, task) in tasks.into_iter().enumerate() {
-            let thrown = runtime.block_on(task).unwrap_err().into_panic();
-            assert_eq!(thrown.downcast_ref::<Planted>(), Some(&Planted(n)));
+            let payload = runtime.block_on(task).unwrap_err().into_panic();
+            assert_eq!(payload.downcast_ref::<Planted>(), Some(&Planted(n)));
         }
-        until_cancelled(&recorder);
+        wait_until_cancelled(&recorder);
         turn.complete();
         drop((turn, thread, guard));
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
@@ -186,30 +194,30 @@ fn a_task_that_panics_tells_its_runtime_as_ever() {
 }
 
 #[test]
-fn a_future_that_is_dropped_cancels_its_call_wherever_it_had_come() {
-    let root = alone("a_future_that_is_dropped_cancels_its_call_wherever_it_had_come", |recorder, guard| {
+fn future_dropped_at_any_point_cancels_its_call() {
+    let root = run_alone("future_dropped_at_any_point_cancels_its_call", |recorder, guard| {
         let runtime = runtime();
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
-        // One that is never polled, and one that the runtime polls once and another thread drops.
+        // One future is never polled. Another is polled once by the runtime and dropped by another thread.
         drop(work(turn.clone(), std::future::pending()));
         let (send, polled) = mpsc::channel();
-        let mut stuck = Box::pin(work(turn.clone(), std::future::pending()));
+        let mut pending = Box::pin(work(turn.clone(), std::future::pending()));
         let poll_once = async move {
             std::future::poll_fn(|context| {
-                assert!(stuck.as_mut().poll(context).is_pending());
+                assert!(pending.as_mut().poll(context).is_pending());
                 Poll::Ready(())
             })
             .await;
-            send.send(stuck).unwrap();
+            send.send(pending).unwrap();
         };
         runtime.block_on(runtime.spawn(poll_once)).unwrap();
-        let stuck = polled.recv().unwrap();
-        std::thread::spawn(move || drop(stuck)).join().unwrap();
+        let pending = polled.recv().unwrap();
+        std::thread::spawn(move || drop(pending)).join().unwrap();
         assert_eq!(["inference_cancelled", "tool_call_ended"].map(|event| count(&recorder, event)), [2; 2]);
         drop((turn, thread, guard));
     });
     let Some(root) = root else { return };
     let graph = graph(&bundles(root.path())[0].path);
-    assert_eq!((running(&graph), graph.inference_calls.len(), graph.tool_calls.len()), (0, 2, 2));
+    assert_eq!((count_running(&graph), graph.inference_calls.len(), graph.tool_calls.len()), (0, 2, 2));
 }

@@ -1,4 +1,4 @@
-//! Many threads at once, and a shutdown in the midst of them.
+//! Tests of concurrent recording in many threads, and of a shutdown amid it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -18,17 +18,17 @@ use tracing::dispatcher::{Dispatch, with_default};
 use tracing::info_span;
 use tracing_subscriber::prelude::*;
 
-/// Every window of the bundle has one start, one end after it, and lies in the log after the start of what it is in.
-fn check_windows(bundle: &Bundle) {
-    let mut open: HashMap<(&str, String), u32> = HashMap::new();
+/// Checks that every operation of a bundle has one start event and one end event after it.
+fn check_operations(bundle: &Bundle) {
+    let mut states: HashMap<(&str, String), u32> = HashMap::new();
     for line in &bundle.lines {
         let event = &line["payload"];
         let name = event["type"].as_str().unwrap();
-        // What came too late for its event is named by one of its own.
+        // A payload that is too late for its event is referenced by an `other` event.
         if name == "other" {
             continue;
         }
-        let (what, id) = match name.split_once('_').unwrap().0 {
+        let (kind, id) = match name.split_once('_').unwrap().0 {
             "rollout" => ("rollout", ""),
             "thread" => ("thread", "thread_id"),
             "codex" => ("turn", "codex_turn_id"),
@@ -37,25 +37,25 @@ fn check_windows(bundle: &Bundle) {
             other => panic!("{other}"),
         };
         let id = |event: &Value| event[id].as_str().unwrap_or_default().to_owned();
-        let ends = open.entry((what, id(event))).or_default();
+        let state = states.entry((kind, id(event))).or_default();
         match name {
             "rollout_started" | "thread_started" | "codex_turn_started" | "inference_started" | "tool_call_started" => {
-                assert_eq!(*ends, 0, "started twice: {event}");
-                *ends = 1;
+                assert_eq!(*state, 0, "started twice: {event}");
+                *state = 1;
             }
-            "tool_call_runtime_started" | "tool_call_runtime_ended" => assert_ne!(*ends, 0, "not started: {event}"),
+            "tool_call_runtime_started" | "tool_call_runtime_ended" => assert_ne!(*state, 0, "not started: {event}"),
             _ => {
-                assert_eq!(*ends, 1, "ended twice, or never started: {event}");
-                *ends = 2;
+                assert_eq!(*state, 1, "ended twice, or never started: {event}");
+                *state = 2;
             }
         }
     }
-    let unended: Vec<_> = open.iter().filter(|(_, ends)| **ends != 2).collect();
+    let unended: Vec<_> = states.iter().filter(|(_, state)| **state != 2).collect();
     assert!(unended.is_empty(), "{unended:?}");
 }
 
-/// A turn with a call of each kind, by handles and by plain spans.
-fn one_turn(agent: &AgentThread) {
+/// Records a turn with inference calls and tool calls, by handles and by plain spans.
+fn record_turn(agent: &AgentThread) {
     let turn = agent.turn(None);
     let inference = turn.inference(Model { name: "m", provider: "p" });
     inference.request(Json(&1));
@@ -70,7 +70,7 @@ fn one_turn(agent: &AgentThread) {
 }
 
 #[test]
-fn eight_threads_in_several_rollouts_at_once_leave_whole_bundles() {
+fn eight_threads_in_several_runs_leave_whole_bundles() {
     let (root, recorder, guard) = recorder();
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     let agents = with_default(&subscriber, || ["a", "b", "c"].map(|id| AgentThread::start(ThreadMeta::new().id(id))));
@@ -78,7 +78,7 @@ fn eight_threads_in_several_rollouts_at_once_leave_whole_bundles() {
         for n in 0..8 {
             let (agents, subscriber) = (&agents, &subscriber);
             scope.spawn(move || {
-                with_default(subscriber, || (0..50).for_each(|turn| one_turn(&agents[(n + turn) % agents.len()])));
+                with_default(subscriber, || (0..50).for_each(|turn| record_turn(&agents[(n + turn) % agents.len()])));
             });
         }
     });
@@ -87,23 +87,23 @@ fn eight_threads_in_several_rollouts_at_once_leave_whole_bundles() {
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     let bundles = bundles(root.path());
     assert_eq!(bundles.len(), 3);
-    bundles.iter().for_each(check_windows);
-    let count = |name: &str| bundles.iter().map(|bundle| bundle.all(name).len()).sum::<usize>();
+    bundles.iter().for_each(check_operations);
+    let count = |name: &str| bundles.iter().map(|bundle| bundle.events(name).len()).sum::<usize>();
     let names = ["codex_turn_ended", "inference_completed", "inference_cancelled", "tool_call_runtime_ended"];
     assert_eq!(names.map(count), [400; 4]);
 }
 
-/// Lets the threads end, also where the test fails in their midst.
-struct Stop<'a>(&'a AtomicBool);
+/// A guard that ends the threads, also if the test panics.
+struct StopOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Stop<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
 #[test]
-fn a_shutdown_amid_starts_ends_each_window_once_and_nothing_follows_it() {
+fn shutdown_amid_starts_ends_each_operation_once() {
     for _ in 0..20 {
         let (root, recorder, guard) = recorder();
         let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
@@ -114,12 +114,12 @@ fn a_shutdown_amid_starts_ends_each_window_once_and_nothing_follows_it() {
                     with_default(&subscriber, || {
                         while !stop.load(Ordering::Relaxed) {
                             let agent = AgentThread::start(ThreadMeta::new());
-                            (0..3).for_each(|_| one_turn(&agent));
+                            (0..3).for_each(|_| record_turn(&agent));
                         }
                     });
                 });
             }
-            let stopping = Stop(&stop);
+            let stopping = StopOnDrop(&stop);
             let enough = || recorder.stats().events.values().sum::<u64>() > 100;
             while !enough() {
                 thread::yield_now();
@@ -131,18 +131,18 @@ fn a_shutdown_amid_starts_ends_each_window_once_and_nothing_follows_it() {
                 thread::yield_now();
             }
             drop(stopping);
-            assert_eq!(lines(), at_shutdown, "written after the shutdown");
+            assert_eq!(lines(), at_shutdown, "lines were written after the shutdown");
         });
         assert_eq!(recorder.stats().lost(), 0);
         for bundle in bundles(root.path()) {
-            check_windows(&bundle);
-            assert_eq!(*bundle.names().last().unwrap(), "rollout_ended");
+            check_operations(&bundle);
+            assert_eq!(*bundle.event_names().last().unwrap(), "rollout_ended");
         }
     }
 }
 
 #[test]
-fn an_answer_that_races_with_the_end_is_named_wherever_it_comes() {
+fn response_racing_with_the_end_is_always_referenced() {
     let (root, recorder, guard) = recorder();
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     with_default(&subscriber, || {
@@ -163,13 +163,13 @@ fn an_answer_that_races_with_the_end_is_named_wherever_it_comes() {
     });
     drop(guard);
     let bundle = &bundles(root.path())[0];
-    let mut named = 0;
+    let mut referenced = 0;
     for line in &bundle.lines {
         let event = &line["payload"];
         let references = [&event["response_payload"], &event["result_payload"], &event["payloads"][0]];
-        named += references.iter().filter(|body| body.is_object() && bundle.body(body).is_number()).count();
+        referenced += references.iter().filter(|body| body.is_object() && bundle.payload_json(body).is_number()).count();
     }
-    assert_eq!((named, recorder.stats().lost()), (400, 0));
+    assert_eq!((referenced, recorder.stats().lost()), (400, 0));
 }
 
 /// A body that ends the recording while it is encoded.
@@ -183,7 +183,7 @@ impl Body for EndsRecording {
 }
 
 #[test]
-fn what_was_on_its_way_when_the_recording_ended_is_counted_and_not_written() {
+fn payload_in_progress_at_shutdown_is_counted_as_late() {
     let (root, recorder, guard) = recorder();
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     with_default(&subscriber, || {
@@ -194,19 +194,19 @@ fn what_was_on_its_way_when_the_recording_ended_is_counted_and_not_written() {
         drop(other);
     });
     let stats = recorder.stats();
-    // The call was seen to begin; its request came too late.
+    // The start of the call was written at the shutdown; its request was too late.
     let events = ["inference_started", "inference_cancelled"].map(|name| stats.events.get(name).copied());
     assert_eq!((stats.lost(), stats.late, events), (0, 1, [Some(1); 2]));
     let bundles = bundles(root.path());
-    bundles.iter().for_each(check_windows);
+    bundles.iter().for_each(check_operations);
     assert_eq!(
-        bundles.iter().map(|bundle| bundle.one("thread_ended")["status"].clone()).collect::<Vec<_>>(),
+        bundles.iter().map(|bundle| bundle.event("thread_ended")["status"].clone()).collect::<Vec<_>>(),
         ["completed", "aborted"]
     );
 }
 
 #[test]
-fn one_window_that_many_threads_start_and_end_does_so_once() {
+fn operation_shared_by_many_threads_starts_and_ends_once() {
     for _ in 0..20 {
         let (root, recorder, guard) = recorder();
         let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
@@ -225,10 +225,10 @@ fn one_window_that_many_threads_start_and_end_does_so_once() {
         });
         drop(guard);
         let bundle = &bundles(root.path())[0];
-        bundle.one("inference_started");
-        bundle.one("inference_completed");
-        let beside = bundle.all("other");
-        let kept: usize = beside.iter().map(|other| other["payloads"].as_array().unwrap().len()).sum();
-        assert_eq!(kept, 3, "every request is named");
+        bundle.event("inference_started");
+        bundle.event("inference_completed");
+        let other_events = bundle.events("other");
+        let payloads: usize = other_events.iter().map(|other| other["payloads"].as_array().unwrap().len()).sum();
+        assert_eq!(payloads, 3, "every other request is referenced");
     }
 }

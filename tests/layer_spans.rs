@@ -1,4 +1,4 @@
-//! Plain spans of the GenAI conventions, as frameworks write them.
+//! Tests of plain spans with the fields of the GenAI semantic conventions, as frameworks open them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -9,35 +9,39 @@ use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span, instrument};
 
+/// Opens the span of an agent, optionally with the id of its conversation.
 fn agent(conversation: Option<&str>) -> Span {
     info_span!("agent", gen_ai.operation.name = "invoke_agent", gen_ai.conversation.id = conversation)
 }
 
+/// Opens the span of an inference call.
 fn chat() -> Span {
     info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m", gen_ai.provider.name = "p")
 }
 
+/// Opens the span of a tool call.
 fn tool(name: &str) -> Span {
     info_span!("tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = name)
 }
 
+/// Returns the ids in a field of all events with this name.
 fn ids<'a>(bundle: &'a Bundle, name: &str, id: &str) -> Vec<&'a str> {
-    bundle.all(name).iter().map(|event| event[id].as_str().unwrap()).collect()
+    bundle.events(name).iter().map(|event| event[id].as_str().unwrap()).collect()
 }
 
 #[test]
-fn a_framework_that_opens_neither_thread_nor_turn_gets_both() {
+fn framework_without_threads_and_turns_gets_implicit_ones() {
     let bundle = record_one(|| chat().in_scope(|| {}));
     let names = ["rollout_started", "thread_started", "codex_turn_started", "inference_started", "inference_cancelled"];
-    assert_eq!(bundle.names()[..5], names);
-    assert_eq!(bundle.names()[5..], ["codex_turn_ended", "thread_ended", "rollout_ended"]);
-    assert_eq!(bundle.one("thread_ended")["status"], "completed");
-    assert_eq!(bundle.body(&bundle.one("inference_started")["request_payload"]), json!({}));
-    assert_eq!(bundle.all("other").len(), 0, "no notice: it has no words for threads");
+    assert_eq!(bundle.event_names()[..5], names);
+    assert_eq!(bundle.event_names()[5..], ["codex_turn_ended", "thread_ended", "rollout_ended"]);
+    assert_eq!(bundle.event("thread_ended")["status"], "completed");
+    assert_eq!(bundle.payload_json(&bundle.event("inference_started")["request_payload"]), json!({}));
+    assert_eq!(bundle.events("other").len(), 0, "a notice for a framework that cannot describe threads");
 }
 
 #[test]
-fn the_content_fields_of_a_call_make_its_bodies() {
+fn content_fields_of_a_call_become_its_payloads() {
     let bundle = record_one(|| {
         let span = info_span!(
             "chat",
@@ -56,17 +60,17 @@ fn the_content_fields_of_a_call_make_its_bodies() {
         span.record("gen_ai.output.messages", "[1]").record("gen_ai.response.id", tracing::field::display("r-1"));
         span.record("gen_ai.usage.input_tokens", 7_u32).record("gen_ai.usage.output_tokens", 2_i64);
     });
-    let started = bundle.one("inference_started");
+    let started = bundle.event("inference_started");
     assert_eq!([&started["model"], &started["provider_name"]], ["m", "p"]);
     assert_eq!(
-        bundle.body(&started["request_payload"]),
+        bundle.payload_json(&started["request_payload"]),
         json!({ "gen_ai.input.messages": [{ "role": "user" }], "gen_ai.system_instructions": "not JSON" })
     );
-    let completed = bundle.one("inference_completed");
+    let completed = bundle.event("inference_completed");
     assert_eq!(completed["response_id"], "r-1");
     assert_eq!([&completed["usage"]["input_tokens"], &completed["usage"]["output_tokens"]], [7, 2]);
     assert_eq!(
-        bundle.body(&completed["response_payload"]),
+        bundle.payload_json(&completed["response_payload"]),
         json!({
             "gen_ai.output.messages": [1],
             "gen_ai.response.id": "r-1",
@@ -77,7 +81,7 @@ fn the_content_fields_of_a_call_make_its_bodies() {
 }
 
 #[test]
-fn the_fields_of_a_tool_make_its_invocation_and_result() {
+fn fields_of_a_tool_become_its_invocation_and_result() {
     let bundle = record_one(|| {
         let span = info_span!(
             "tool",
@@ -89,16 +93,16 @@ fn the_fields_of_a_tool_make_its_invocation_and_result() {
         );
         span.record("gen_ai.tool.call.result", "found");
     });
-    let started = bundle.one("tool_call_started");
+    let started = bundle.event("tool_call_started");
     assert_eq!([&started["kind"]["type"], &started["tool_call_id"]], ["web", "c \"1\"\n"]);
-    assert_eq!(bundle.body(&started["invocation_payload"])["payload"]["arguments"], "{}");
-    let ended = bundle.one("tool_call_ended");
+    assert_eq!(bundle.payload_json(&started["invocation_payload"])["payload"]["arguments"], "{}");
+    let ended = bundle.event("tool_call_ended");
     assert_eq!(ended["status"], "completed");
-    assert_eq!(bundle.body(&ended["result_payload"])["response_item"]["output"], "found");
+    assert_eq!(bundle.payload_json(&ended["result_payload"])["response_item"]["output"], "found");
 }
 
 #[test]
-fn a_tool_is_of_the_kind_that_its_name_says() {
+fn tool_kind_follows_from_its_name() {
     let kinds = [
         ("exec_command", "exec_command"),
         ("local_shell", "exec_command"),
@@ -121,12 +125,13 @@ fn a_tool_is_of_the_kind_that_its_name_says() {
     let bundle = record_one(|| {
         agent(None).in_scope(|| kinds.map(|(name, _)| tool(name).in_scope(|| {}))).map(drop).into_iter().collect()
     });
-    let recorded: Vec<_> = bundle.all("tool_call_started").iter().map(|event| event["kind"]["type"].clone()).collect();
+    let recorded: Vec<_> =
+        bundle.events("tool_call_started").iter().map(|event| event["kind"]["type"].clone()).collect();
     assert_eq!(recorded, kinds.map(|(_, kind)| kind));
 }
 
 #[test]
-fn a_conversation_is_one_thread_that_lives_until_shutdown() {
+fn conversation_is_one_thread_until_shutdown() {
     let bundles = record(|| {
         for conversation in ["a", "b", "a"] {
             agent(Some(conversation)).in_scope(|| chat().in_scope(|| {}));
@@ -134,34 +139,37 @@ fn a_conversation_is_one_thread_that_lives_until_shutdown() {
     });
     assert_eq!(bundles.len(), 2);
     for (bundle, id, turns) in [(&bundles[0], "a", 2), (&bundles[1], "b", 1)] {
-        assert_eq!(bundle.one("thread_started")["thread_id"], id);
-        assert_eq!(bundle.all("codex_turn_ended").len(), turns);
-        assert!(bundle.all("codex_turn_ended").iter().all(|ended| ended["status"] == "completed"));
-        // Nothing went on in it when recording ended.
+        assert_eq!(bundle.event("thread_started")["thread_id"], id);
+        assert_eq!(bundle.events("codex_turn_ended").len(), turns);
+        assert!(bundle.events("codex_turn_ended").iter().all(|ended| ended["status"] == "completed"));
+        // No operation of the thread was open at the shutdown.
         assert_eq!(
-            [bundle.one("thread_ended"), bundle.one("rollout_ended")].map(|end| &end["status"]),
+            [bundle.event("thread_ended"), bundle.event("rollout_ended")].map(|end| &end["status"]),
             ["completed"; 2]
         );
     }
 }
 
 #[test]
-fn a_conversation_that_is_cut_short_is_aborted() {
+fn conversation_active_at_shutdown_is_aborted() {
     let (root, recorder, guard) = common::recorder();
-    common::under(&recorder, || {
+    common::run_recorded(&recorder, || {
         let _agent = agent(Some("a")).entered();
         chat().in_scope(|| drop(guard));
     });
     let bundle = &common::bundles(root.path())[0];
-    assert_eq!([bundle.one("thread_ended"), bundle.one("codex_turn_ended")].map(|end| &end["status"]), ["aborted"; 2]);
-    // Its request was still to come.
-    assert_eq!(bundle.body(&bundle.one("inference_started")["request_payload"]), json!({}));
-    assert_eq!(bundle.one("inference_cancelled")["reason"], "recording was shut down before it ended");
+    assert_eq!(
+        [bundle.event("thread_ended"), bundle.event("codex_turn_ended")].map(|end| &end["status"]),
+        ["aborted"; 2]
+    );
+    // The request was not recorded before the shutdown.
+    assert_eq!(bundle.payload_json(&bundle.event("inference_started")["request_payload"]), json!({}));
+    assert_eq!(bundle.event("inference_cancelled")["reason"], "recording was shut down before it ended");
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn many_conversations_hold_few_files_open() {
+fn many_conversations_keep_few_files_open() {
     let (root, recorder, guard) = common::recorder();
     let open = || {
         std::fs::read_dir("/proc/self/fd")
@@ -172,37 +180,37 @@ fn many_conversations_hold_few_files_open() {
             })
             .count()
     };
-    common::under(&recorder, || {
-        let talk = |n: usize| {
+    common::run_recorded(&recorder, || {
+        let converse = |n: usize| {
             agent(Some(&n.to_string())).in_scope(|| {
                 chat().in_scope(|| {});
                 open()
             })
         };
         for n in (0..150).chain(0..150) {
-            let open = talk(n);
-            // And the one that says which bundles are in use.
-            assert!(open <= 64 + 1, "{open} files");
+            let open = converse(n);
+            // One more for the file that marks the bundles in use.
+            assert!(open <= 64 + 1, "{open} files are open");
         }
-        // Threads that their program ended hold none.
+        // Ended threads hold no file open.
         let before = open();
         let ended: Vec<_> =
             (0..20).map(|_| AgentThread::start(ThreadMeta::new())).inspect(|thread| thread.complete()).collect();
         assert!(open() <= before && ended.len() == 20);
     });
-    // The shutdown opens each again, one after the other.
+    // The shutdown reopens each log, one after the other.
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0);
     let bundles = common::bundles(root.path());
     assert_eq!(bundles.len(), 170);
     for bundle in bundles {
-        assert!([0, 2].contains(&bundle.all("inference_started").len()));
-        assert_eq!(*bundle.names().last().unwrap(), "rollout_ended");
+        assert!([0, 2].contains(&bundle.events("inference_started").len()));
+        assert_eq!(*bundle.event_names().last().unwrap(), "rollout_ended");
     }
 }
 
 #[test]
-fn without_a_conversation_a_root_span_is_a_thread_and_an_outermost_agent_a_turn() {
+fn root_span_is_a_thread_and_outermost_agent_a_turn() {
     let bundles = record(|| {
         for _ in 0..2 {
             info_span!("http request").in_scope(|| {
@@ -221,7 +229,7 @@ fn without_a_conversation_a_root_span_is_a_thread_and_an_outermost_agent_a_turn(
 }
 
 #[test]
-fn an_agent_below_a_tool_is_a_child_thread_with_one_turn() {
+fn agent_below_a_tool_is_a_child_thread_with_one_turn() {
     for (given, id) in [(Some("child"), Some("child")), (Some("root"), None), (None, None)] {
         let bundle = record_one(|| {
             agent(Some("root")).in_scope(|| {
@@ -233,15 +241,15 @@ fn an_agent_below_a_tool_is_a_child_thread_with_one_turn() {
         assert!(id.is_none_or(|id| threads[1] == id) && threads[1] != "root", "{given:?}: {threads:?}");
         assert_eq!(ids(&bundle, "codex_turn_started", "thread_id"), threads);
         assert_eq!(ids(&bundle, "inference_started", "thread_id"), threads[1..]);
-        let metadata = bundle.body(&bundle.all("thread_started")[1]["metadata_payload"]);
+        let metadata = bundle.payload_json(&bundle.events("thread_started")[1]["metadata_payload"]);
         assert_eq!(metadata["session_source"]["subagent"]["thread_spawn"]["parent_thread_id"], "root");
-        let statuses = bundle.all("thread_ended").iter().map(|ended| ended["status"].clone()).collect::<Vec<_>>();
+        let statuses = bundle.events("thread_ended").iter().map(|ended| ended["status"].clone()).collect::<Vec<_>>();
         assert_eq!(statuses, ["completed", "completed"]);
     }
 }
 
 #[test]
-fn ids_on_the_span_win_where_they_name_an_open_thread_or_turn() {
+fn ids_on_a_span_select_its_open_thread_and_turn() {
     let bundles = record(|| {
         let [a, b] = ["a", "b"].map(|id| AgentThread::start(ThreadMeta::new().id(id)));
         let (in_a, in_b) = (a.turn(Some("1".into())), b.turn(Some("2".into())));
@@ -258,20 +266,20 @@ fn ids_on_the_span_win_where_they_name_an_open_thread_or_turn() {
 }
 
 #[test]
-fn an_id_of_a_number_is_its_digits() {
+fn numeric_id_is_recorded_as_its_digits() {
     let bundle = record_one(|| {
         info_span!("tool", otel_trace.kind = "tool", gen_ai.tool.call.id = 17, error.type = 404_u16).in_scope(|| {});
     });
-    assert_eq!(bundle.one("tool_call_started")["tool_call_id"], "17");
-    assert_eq!(bundle.one("tool_call_ended")["error"], "404");
+    assert_eq!(bundle.event("tool_call_started")["tool_call_id"], "17");
+    assert_eq!(bundle.event("tool_call_ended")["error"], "404");
 }
 
 #[test]
-fn a_window_in_our_words_without_a_thread_is_told_as_an_orphan() {
-    let bundle = record_one(|| info_span!("lost one", otel_trace.kind = "tool").in_scope(|| {}));
-    let notice = bundle.one("other");
-    assert_eq!([&notice["kind"], &notice["metadata"]["span"]], ["orphan_span", "lost one"]);
-    assert_eq!(bundle.names()[..4], ["rollout_started", "thread_started", "other", "codex_turn_started"]);
+fn operation_without_a_thread_is_reported_as_an_orphan_span() {
+    let bundle = record_one(|| info_span!("orphan", otel_trace.kind = "tool").in_scope(|| {}));
+    let notice = bundle.event("other");
+    assert_eq!([&notice["kind"], &notice["metadata"]["span"]], ["orphan_span", "orphan"]);
+    assert_eq!(bundle.event_names()[..4], ["rollout_started", "thread_started", "other", "codex_turn_started"]);
 }
 
 #[instrument(fields(gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "add", gen_ai.tool.call.result = Empty))]
@@ -282,24 +290,24 @@ fn add(a: i32, b: i32) -> i32 {
 }
 
 #[test]
-fn an_instrumented_function_is_a_tool() {
+fn instrumented_function_is_a_tool_call() {
     let bundle = record_one(|| assert_eq!(add(1, 2), 3));
-    assert_eq!(bundle.one("tool_call_started")["kind"], json!({ "type": "other", "name": "add" }));
-    let ended = bundle.one("tool_call_ended");
-    assert_eq!(bundle.body(&ended["result_payload"])["response_item"]["output"], "3");
+    assert_eq!(bundle.event("tool_call_started")["kind"], json!({ "type": "other", "name": "add" }));
+    let ended = bundle.event("tool_call_ended");
+    assert_eq!(bundle.payload_json(&ended["result_payload"])["response_item"]["output"], "3");
 }
 
 #[test]
-fn a_plain_span_takes_bodies_instants_and_an_end_through_its_extension() {
+fn span_extension_records_payloads_instants_and_the_end() {
     let bundle = record_one(|| {
         let _root = info_span!("root").entered();
         let span = chat();
-        let window = span.otel_trace();
-        assert!(window.is_recording() && !info_span!("none of ours").otel_trace().is_recording());
-        window.record_payload(PayloadKind::InferenceRequest, Json(&json!({ "input": [] })));
-        window.record_payload(PayloadKind::InferenceResponse, Exact(b"{}"));
-        window.fail("overloaded");
-        window.complete();
+        let operation = span.otel_trace();
+        assert!(operation.is_recording() && !info_span!("unrelated").otel_trace().is_recording());
+        operation.record_payload(PayloadKind::InferenceRequest, Json(&json!({ "input": [] })));
+        operation.record_payload(PayloadKind::InferenceResponse, Exact(b"{}"));
+        operation.fail("overloaded");
+        operation.complete();
         let tool = tool("n");
         tool.in_scope(|| {
             let target = "otel_trace";
@@ -309,18 +317,18 @@ fn a_plain_span_takes_bodies_instants_and_an_end_through_its_extension() {
             event!(target: "otel_trace", Level::INFO, otel_trace.event = "unknown");
         });
     });
-    assert_eq!(bundle.one("inference_failed")["error"], "overloaded");
-    assert!(bundle.one("inference_failed")["partial_response_payload"].is_object());
-    assert_eq!(bundle.body(&bundle.one("tool_call_runtime_started")["runtime_payload"]), json!({ "a": 1 }));
-    let ended = bundle.one("tool_call_runtime_ended");
+    assert_eq!(bundle.event("inference_failed")["error"], "overloaded");
+    assert!(bundle.event("inference_failed")["partial_response_payload"].is_object());
+    assert_eq!(bundle.payload_json(&bundle.event("tool_call_runtime_started")["runtime_payload"]), json!({ "a": 1 }));
+    let ended = bundle.event("tool_call_runtime_ended");
     assert_eq!(
-        (&ended["status"], bundle.body(&ended["runtime_payload"])),
+        (&ended["status"], bundle.payload_json(&ended["runtime_payload"])),
         (&json!("failed"), Value::from("otel_trace"))
     );
 }
 
 #[test]
-fn an_end_that_the_program_says_takes_what_the_fields_had_said() {
+fn explicit_end_includes_the_fields_recorded_so_far() {
     let bundle = record_one(|| {
         let _root = info_span!("root").entered();
         let span = info_span!(
@@ -334,13 +342,13 @@ fn an_end_that_the_program_says_takes_what_the_fields_had_said() {
         tool.otel_trace().cancel("by the user");
         tool.record("gen_ai.tool.call.result", "too late");
     });
-    let completed = bundle.one("inference_completed");
+    let completed = bundle.event("inference_completed");
     assert_eq!(completed["usage"]["output_tokens"], 5);
     assert_eq!(
-        bundle.body(&completed["response_payload"]),
+        bundle.payload_json(&completed["response_payload"]),
         json!({ "gen_ai.output.messages": [1], "gen_ai.usage.output_tokens": 5 })
     );
-    let ended = bundle.one("tool_call_ended");
+    let ended = bundle.event("tool_call_ended");
     assert_eq!([&ended["status"], &ended["error"]], ["cancelled", "by the user"]);
-    assert_eq!(bundle.body(&ended["result_payload"])["response_item"]["output"], "r");
+    assert_eq!(bundle.payload_json(&ended["result_payload"])["response_item"]["output"], "r");
 }

@@ -1,4 +1,4 @@
-//! A recorder's layer works wherever a layer can be put in a subscriber.
+//! Tests of the layer in every position and wrapper that a subscriber supports.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, registry, reload};
 
-/// What the programs below leave.
+/// Names of the events that [`program`] records.
 const EVENTS: [&str; 12] = [
     "rollout_started",
     "thread_started",
@@ -32,7 +32,7 @@ const EVENTS: [&str; 12] = [
     "rollout_ended",
 ];
 
-/// Typed handles, and a plain span below one.
+/// Records operations with typed handles, and a plain span below a handle.
 fn program() {
     let thread = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = thread.turn(None);
@@ -49,7 +49,7 @@ fn program() {
     });
 }
 
-/// The bundle of [`program`] under the subscriber that `stack` builds around the recorder.
+/// Records [`program`] under the subscriber that `stack` builds with a recorder. Checks and returns its bundle.
 #[track_caller]
 fn check<S: Subscriber + Send + Sync>(stack: impl FnOnce(&Recorder) -> S) -> Bundle {
     let (root, recorder, guard) = recorder();
@@ -57,15 +57,15 @@ fn check<S: Subscriber + Send + Sync>(stack: impl FnOnce(&Recorder) -> S) -> Bun
     drop(guard);
     let mut bundles = bundles(root.path());
     assert_eq!(bundles.len(), 1);
-    assert_eq!(bundles[0].names(), EVENTS);
+    assert_eq!(bundles[0].event_names(), EVENTS);
     bundles.remove(0)
 }
 
-/// What `fmt` wrote.
+/// A shared buffer to which `fmt` writes.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Written {
+impl Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -75,7 +75,7 @@ impl Write for Written {
     }
 }
 
-impl<'a> MakeWriter<'a> for Written {
+impl<'a> MakeWriter<'a> for SharedBuffer {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -83,22 +83,22 @@ impl<'a> MakeWriter<'a> for Written {
     }
 }
 
-impl Written {
+impl SharedBuffer {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
 #[test]
-fn it_works_with_and_without_a_filter_of_its_own() {
+fn layer_works_with_and_without_its_own_filter() {
     check(|recorder| registry().with(recorder.layer()));
     check(|recorder| registry().with(recorder.layer().with_filter(recorder.filter())));
 }
 
 #[test]
-fn it_works_beside_fmt_with_a_filter_of_fmts_own() {
+fn layer_works_beside_a_filtered_fmt_layer() {
     for directive in ["error", "off", "trace", "layer_stacks=warn"] {
-        let written = Written::default();
+        let written = SharedBuffer::default();
         macro_rules! fmt {
             () => {
                 fmt::layer().with_writer(written.clone()).with_filter(EnvFilter::new(directive))
@@ -112,7 +112,7 @@ fn it_works_beside_fmt_with_a_filter_of_fmts_own() {
 }
 
 #[test]
-fn it_works_as_an_option_in_a_vec_and_boxed() {
+fn layer_works_as_option_vec_and_box() {
     check(|recorder| registry().with(Some(recorder.layer().with_filter(recorder.filter()))));
     check(|recorder| registry().with(vec![recorder.layer().with_filter(recorder.filter())]));
     check(|recorder| registry().with(recorder.layer().with_filter(recorder.filter()).boxed()));
@@ -120,13 +120,13 @@ fn it_works_as_an_option_in_a_vec_and_boxed() {
 }
 
 #[test]
-fn it_works_inside_reload() {
+fn layer_works_inside_reload() {
     check(|recorder| registry().with(reload::Layer::new(recorder.layer()).0));
     check(|recorder| registry().with(reload::Layer::new(recorder.layer().with_filter(recorder.filter()).boxed()).0));
 }
 
 #[test]
-fn an_absent_layer_records_nothing_and_handles_are_inert() {
+fn absent_layer_records_nothing_and_handles_are_inert() {
     let (root, recorder, guard) = recorder();
     let none = Some(recorder.layer::<Registry>()).filter(|_| false);
     with_default(registry().with(none), || {
@@ -138,26 +138,26 @@ fn an_absent_layer_records_nothing_and_handles_are_inert() {
 }
 
 #[test]
-fn two_recorders_in_one_subscriber_record_the_same_without_disturbing_each_other() {
+fn two_recorders_in_one_subscriber_are_independent() {
     let ((root_a, a, guard_a), (root_b, b, guard_b)) = (recorder(), recorder());
     let stack = registry().with(a.layer().with_filter(a.filter())).with(b.layer());
     with_default(stack, || {
         program();
         let thread = AgentThread::start(ThreadMeta::new().id("u"));
         drop(guard_a);
-        assert!(thread.is_recording(), "the other one still records");
+        assert!(thread.is_recording(), "the second recorder stopped, too");
         drop(thread.turn(None));
     });
     drop(guard_b);
     let [a, b] = [bundles(root_a.path()), bundles(root_b.path())];
-    assert_eq!([a[0].names(), b[0].names()], [EVENTS; 2]);
-    assert_eq!(a[1].names(), ["rollout_started", "thread_started", "thread_ended", "rollout_ended"]);
-    assert_eq!(b[1].names().len(), 6);
-    assert_eq!([&a[1], &b[1]].map(|bundle| bundle.one("thread_ended")["status"].clone()), ["aborted", "completed"]);
+    assert_eq!([a[0].event_names(), b[0].event_names()], [EVENTS; 2]);
+    assert_eq!(a[1].event_names(), ["rollout_started", "thread_started", "thread_ended", "rollout_ended"]);
+    assert_eq!(b[1].event_names().len(), 6);
+    assert_eq!([&a[1], &b[1]].map(|bundle| bundle.event("thread_ended")["status"].clone()), ["aborted", "completed"]);
 }
 
 #[test]
-fn one_recorder_installed_twice_records_once() {
+fn recorder_installed_twice_records_once() {
     check(|recorder| registry().with(recorder.layer()).with(recorder.layer()));
     let (root, recorder, guard) = recorder();
     with_default(registry().with(recorder.layer()).with(recorder.layer()), || {
@@ -177,23 +177,23 @@ fn one_recorder_installed_twice_records_once() {
     drop(guard);
     let bundle = bundles(root.path()).remove(0);
     let tool = ["tool_call_started", "tool_call_runtime_started", "tool_call_ended"];
-    assert_eq!(tool.map(|name| bundle.all(name).len()), [1, 1, 1]);
-    assert_eq!(bundle.one("tool_call_ended")["status"], "completed");
+    assert_eq!(tool.map(|name| bundle.events(name).len()), [1, 1, 1]);
+    assert_eq!(bundle.event("tool_call_ended")["status"], "completed");
 }
 
-/// What the child of this test says on stderr, and the bundles it leaves.
-fn in_child(test: &str, role: &str, root: Option<&std::path::Path>) -> (String, Vec<Bundle>) {
+/// Runs a child process with this role. Returns the messages of the recorder on stderr, and the bundles under `root`.
+fn run_child(test: &str, role: &str, root: Option<&std::path::Path>) -> (String, Vec<Bundle>) {
     let mut command = child(test, role);
     let output = command.envs(root.map(|root| ("OTEL_TRACE_ROOT", root))).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
-    let of_ours = said.lines().filter(|line| line.starts_with("otel-trace:")).collect::<Vec<_>>().join("\n");
-    (of_ours, root.map_or(vec![], bundles))
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    let messages = stderr.lines().filter(|line| line.starts_with("otel-trace:")).collect::<Vec<_>>().join("\n");
+    (messages, root.map_or(vec![], bundles))
 }
 
 #[test]
-fn spans_below_info_are_of_no_interest_to_the_filter() {
-    // A callsite's interest is shared by all subscribers of a process: this one wants to be alone.
+fn filter_disables_spans_below_info() {
+    // All subscribers of a process share the interest of a callsite: this test needs a process without others.
     if role().is_some() {
         let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
         registry().with(recorder.layer().with_filter(recorder.filter())).init();
@@ -203,12 +203,12 @@ fn spans_below_info_are_of_no_interest_to_the_filter() {
         return chat.in_scope(|| {});
     }
     let root = tempfile::tempdir().unwrap();
-    let (said, left) = in_child("spans_below_info_are_of_no_interest_to_the_filter", "alone", Some(root.path()));
-    assert_eq!((said.as_str(), left.len()), ("", 0));
+    let (messages, bundles) = run_child("filter_disables_spans_below_info", "alone", Some(root.path()));
+    assert_eq!((messages.as_str(), bundles.len()), ("", 0));
 }
 
 #[test]
-fn the_environment_turns_recording_on_and_empty_is_off() {
+fn environment_turns_recording_on_unless_empty() {
     if let Some(role) = role() {
         let recording = Recorder::from_env().unwrap();
         assert_eq!(recording.is_some(), role == "on");
@@ -216,40 +216,43 @@ fn the_environment_turns_recording_on_and_empty_is_off() {
         registry().with(layer).init();
         return program();
     }
-    let test = "the_environment_turns_recording_on_and_empty_is_off";
+    let test = "environment_turns_recording_on_unless_empty";
     let root = tempfile::tempdir().unwrap();
-    let (said, left) = in_child(test, "on", Some(root.path()));
-    assert_eq!((said.as_str(), left.len()), ("", 1));
-    assert_eq!(left[0].names(), EVENTS);
-    in_child(test, "off", None);
+    let (messages, bundles) = run_child(test, "on", Some(root.path()));
+    assert_eq!((messages.as_str(), bundles.len()), ("", 1));
+    assert_eq!(bundles[0].event_names(), EVENTS);
+    run_child(test, "off", None);
     let empty = child(test, "off").env("OTEL_TRACE_ROOT", "").output().unwrap();
     assert!(empty.status.success(), "{empty:?}");
 }
 
 #[test]
-fn without_a_directory_the_builder_says_what_to_do() {
+fn builder_error_without_a_root_names_the_remedy() {
     if role().is_some() {
         let error = Recorder::builder().build().unwrap_err().to_string();
         assert!(error.contains("no directory to record to") && error.contains("OTEL_TRACE_ROOT"), "{error}");
         return;
     }
-    in_child("without_a_directory_the_builder_says_what_to_do", "none", None);
+    run_child("builder_error_without_a_root_names_the_remedy", "none", None);
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Recorder::builder().root(file.path().join("below")).build().unwrap_err();
-    assert!(error.to_string().contains("can't be made"), "{error}");
+    assert!(error.to_string().contains("cannot be created"), "{error}");
 }
 
 #[test]
-fn a_filter_in_front_of_everything_is_told_of_in_one_line() {
-    let test = "a_filter_in_front_of_everything_is_told_of_in_one_line";
+fn global_filter_that_disables_handles_is_reported_once() {
+    let test = "global_filter_that_disables_handles_is_reported_once";
     let Some(role) = role() else {
         let root = tempfile::tempdir().unwrap();
-        let (said, left) = in_child(test, "layer_stacks=info", Some(root.path()));
-        assert!(said.contains("a filter on the whole subscriber disables the spans of typed handles"), "{said}");
-        assert_eq!((said.lines().count(), left.len()), (1, 0));
+        let (messages, bundles) = run_child(test, "layer_stacks=info", Some(root.path()));
+        assert!(
+            messages.contains("a filter on the whole subscriber disables the spans of typed handles"),
+            "{messages}"
+        );
+        assert_eq!((messages.lines().count(), bundles.len()), (1, 0));
 
-        let (said, left) = in_child(test, "info", Some(root.path()));
-        assert_eq!((said.as_str(), left.len()), ("", 2), "two threads, and no filter that is in the way");
+        let (messages, bundles) = run_child(test, "info", Some(root.path()));
+        assert_eq!((messages.as_str(), bundles.len()), ("", 2), "two threads are recorded and no filter is reported");
         return;
     };
     let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
@@ -260,23 +263,23 @@ fn a_filter_in_front_of_everything_is_told_of_in_one_line() {
 }
 
 #[test]
-fn a_recorder_that_records_nothing_says_what_was_forgotten() {
+fn recorder_that_records_nothing_reports_the_likely_cause() {
     if let Some(role) = role() {
         let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
         if role == "no layer" {
             return drop(AgentThread::start(ThreadMeta::new()));
         }
-        // As `let (recorder, _) = …` does.
+        // `let (recorder, _) = …` drops the guard in the same way.
         drop(guard);
-        return common::under(&recorder, || {
+        return common::run_recorded(&recorder, || {
             drop((AgentThread::start(ThreadMeta::new()), AgentThread::start(ThreadMeta::new())))
         });
     }
-    let test = "a_recorder_that_records_nothing_says_what_was_forgotten";
-    for (role, said) in [("no layer", "no layer of the recorder was ever made"), ("early", "keep the guard until")] {
+    let test = "recorder_that_records_nothing_reports_the_likely_cause";
+    for (role, message) in [("no layer", "no layer of the recorder was created"), ("early", "keep the guard until")] {
         let root = tempfile::tempdir().unwrap();
-        let (stderr, bundles) = in_child(test, role, Some(root.path()));
+        let (stderr, bundles) = run_child(test, role, Some(root.path()));
         assert!(bundles.is_empty());
-        assert_eq!(stderr.matches(said).count(), 1, "{stderr}");
+        assert_eq!(stderr.matches(message).count(), 1, "{stderr}");
     }
 }

@@ -1,4 +1,4 @@
-//! Spans and handles that outlive what they are in: their bundle, the thread that made them, the recording.
+//! Tests of spans and handles that outlive their run, the operating system thread that created them, or the recording.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use std::cell::RefCell;
 use std::thread;
 
-use common::{Bundle, alone, bundles, graph, recorder, running, under};
+use common::{Bundle, bundles, count_running, graph, recorder, run_alone, run_recorded};
 use otel_trace::event::{CellStatus, ExecutionStatus, RolloutStatus};
 use otel_trace::{
     AgentThread, CodeCell, CodeCellMeta, Compaction, Inference, Json, Model, Operation, PayloadKind, Recorder, SpanExt,
@@ -18,17 +18,17 @@ use tracing::{Dispatch, Level, Span, dispatcher, event, info_span};
 
 const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 
-/// What is in the bundle behind the end of its rollout.
-fn behind_the_end(bundle: &Bundle) -> Vec<&str> {
-    let mut names = bundle.names().into_iter();
+/// Returns the names of the events after the end of the run.
+fn events_after_the_end(bundle: &Bundle) -> Vec<&str> {
+    let mut names = bundle.event_names().into_iter();
     names.find(|name| *name == "rollout_ended").unwrap();
     names.collect()
 }
 
 #[test]
-fn what_outlives_the_handle_of_its_thread_is_recorded_behind_the_end_and_reduces() {
+fn operations_outliving_their_thread_follow_the_run_end() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         let inference = turn.inference(MODEL);
@@ -36,12 +36,12 @@ fn what_outlives_the_handle_of_its_thread_is_recorded_behind_the_end_and_reduces
         let tool = turn.tool_call(ToolCallMeta::new("n").id("c"));
         turn.complete();
         thread.complete();
-        assert!(turn.is_recording(), "its work may still say something");
+        assert!(turn.is_recording(), "operations inside the turn may still be recorded");
         tool.output("r");
         tool.complete();
         inference.response(Json(&json!({ "output_items": [] })));
         inference.complete();
-        // And what is only begun then.
+        // Operations that start after the end of the thread.
         let child = tool.spawn_thread(ThreadMeta::new().id("child"));
         child.turn(None).tool_call(ToolCallMeta::new("n")).output("r");
         drop(turn.tool_call(ToolCallMeta::new("after")));
@@ -64,22 +64,22 @@ fn what_outlives_the_handle_of_its_thread_is_recorded_behind_the_end_and_reduces
         "tool_call_ended",
         "thread_ended",
     ];
-    let mut behind = behind_the_end(bundle);
-    behind.sort_unstable();
+    let mut after = events_after_the_end(bundle);
+    after.sort_unstable();
     let mut sorted = expected;
     sorted.sort_unstable();
-    assert_eq!(behind, sorted);
+    assert_eq!(after, sorted);
     let graph = graph(&bundle.path);
-    assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Completed));
+    assert_eq!((count_running(&graph), graph.status), (0, RolloutStatus::Completed));
     assert_eq!((graph.threads.len(), graph.tool_calls.len()), (2, 4));
-    let answered = |id: &str| graph.tool_calls.get(id).unwrap().execution.status;
-    assert_eq!(answered("c"), ExecutionStatus::Completed);
+    let status = |id: &str| graph.tool_calls.get(id).unwrap().execution.status;
+    assert_eq!(status("c"), ExecutionStatus::Completed);
 }
 
 #[test]
-fn a_plain_span_that_outlives_its_thread_still_says_what_came_of_it() {
+fn plain_span_outliving_its_thread_records_its_result() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let thread = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "t");
         let turn = thread.in_scope(|| info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = "u"));
         let tool = turn.in_scope(|| {
@@ -98,16 +98,16 @@ fn a_plain_span_that_outlives_its_thread_still_says_what_came_of_it() {
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     let bundle = &bundles(root.path())[0];
     let expected = ["tool_call_runtime_ended", "inference_started", "inference_cancelled", "tool_call_ended"];
-    assert_eq!(behind_the_end(bundle), expected);
+    assert_eq!(events_after_the_end(bundle), expected);
     let graph = graph(&bundle.path);
-    assert_eq!(running(&graph), 0);
+    assert_eq!(count_running(&graph), 0);
     assert_eq!(graph.tool_calls.iter().next().unwrap().execution.status, ExecutionStatus::Completed);
 }
 
 #[test]
-fn work_that_races_with_the_end_of_its_thread_is_all_there() {
+fn work_racing_with_the_end_of_its_thread_is_complete() {
     let (root, recorder, guard) = recorder();
-    let subscriber = under(&recorder, || dispatcher::get_default(Dispatch::clone));
+    let subscriber = run_recorded(&recorder, || dispatcher::get_default(Dispatch::clone));
     let (threads, each) = (6, 100);
     let agent = dispatcher::with_default(&subscriber, || AgentThread::start(ThreadMeta::new().id("t")));
     let turn = agent.turn(None);
@@ -123,21 +123,21 @@ fn work_that_races_with_the_end_of_its_thread_is_all_there() {
                 });
             });
         }
-        common::until(|| recorder.stats().events.get("tool_call_started").is_some_and(|count| *count > each));
+        common::wait_until(|| recorder.stats().events.get("tool_call_started").is_some_and(|count| *count > each));
         turn.complete();
         agent.complete();
     });
     drop((turn, agent));
     drop(guard);
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
-    let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
-    bundle.one("rollout_ended");
+    let [bundle] = &bundles(root.path())[..] else { panic!("expected one bundle") };
+    bundle.event("rollout_ended");
     let graph = graph(&bundle.path);
-    assert_eq!((running(&graph), graph.tool_calls.len() as u64), (0, 2 * threads * each));
+    assert_eq!((count_running(&graph), graph.tool_calls.len() as u64), (0, 2 * threads * each));
 }
 
-/// Handles of every kind, and a plain span; dropped in this order.
-struct All {
+/// Handles of every kind and a plain span. The fields are dropped in this order.
+struct OpenOperations {
     plain: Span,
     inference: Inference,
     tool: ToolCall,
@@ -147,7 +147,8 @@ struct All {
     thread: AgentThread,
 }
 
-impl All {
+impl OpenOperations {
+    /// Opens an operation of every kind.
     fn open() -> Self {
         let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
@@ -162,8 +163,8 @@ impl All {
         Self { thread, turn, inference, tool, cell, compaction, plain }
     }
 
-    /// Everything that can be said of them.
-    fn say(&self) {
+    /// Reports twelve facts and payloads of these operations.
+    fn report(&self) {
         let Self { thread, turn, inference, tool, cell, compaction, plain } = self;
         inference.first_token();
         inference.usage(Usage::default());
@@ -183,55 +184,59 @@ impl All {
 }
 
 #[test]
-fn handles_and_spans_may_outlive_the_thread_that_made_them() {
+fn handles_and_spans_may_outlive_their_os_thread() {
     let (root, recorder, guard) = recorder();
-    let make = |recorder: Recorder| thread::spawn(move || under(&recorder, All::open)).join().unwrap();
-    let all = make(recorder.clone());
-    let subscriber = all.plain.with_subscriber(|(_, subscriber)| subscriber.clone()).unwrap();
+    let make =
+        |recorder: Recorder| thread::spawn(move || run_recorded(&recorder, OpenOperations::open)).join().unwrap();
+    let operations = make(recorder.clone());
+    let subscriber = operations.plain.with_subscriber(|(_, subscriber)| subscriber.clone()).unwrap();
     let end = move || {
-        all.say();
-        drop(all);
+        operations.report();
+        drop(operations);
     };
     thread::spawn(move || dispatcher::with_default(&subscriber, end)).join().unwrap();
     drop(guard);
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     let bundle = &bundles(root.path())[0];
     let graph = graph(&bundle.path);
-    assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Completed));
+    assert_eq!((count_running(&graph), graph.status), (0, RolloutStatus::Completed));
     let completed = |status: ExecutionStatus| assert_eq!(status, ExecutionStatus::Completed);
     graph.tool_calls.iter().for_each(|tool| completed(tool.execution.status));
     graph.inference_calls.iter().for_each(|call| completed(call.execution.status));
     graph.code_cells.iter().for_each(|cell| completed(cell.execution.status));
-    assert_eq!((graph.tool_calls.len(), bundle.all("tool_call_runtime_started").len()), (2, 1));
+    assert_eq!((graph.tool_calls.len(), bundle.events("tool_call_runtime_started").len()), (2, 1));
 }
 
 #[test]
-fn what_is_said_after_the_recording_is_counted_one_by_one() {
+fn each_call_after_shutdown_is_counted() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || {
-        let all = All::open();
+    run_recorded(&recorder, || {
+        let operations = OpenOperations::open();
         drop(guard);
         let lines = bundles(root.path())[0].lines.len();
-        all.say();
-        assert_eq!(recorder.stats().late, 12, "as many as `say` says");
+        operations.report();
+        assert_eq!(recorder.stats().late, 12, "every call of `report` counts");
         let subscriber = dispatcher::get_default(Dispatch::clone);
         thread::scope(|scope| {
-            scope.spawn(|| dispatcher::with_default(&subscriber, || all.say()));
+            scope.spawn(|| dispatcher::with_default(&subscriber, || operations.report()));
         });
-        assert_eq!(recorder.stats().late, 24, "from any thread");
-        drop(all);
-        assert_eq!(recorder.stats().late, 24, "an end says nothing new");
-        drop(All::open());
+        assert_eq!(recorder.stats().late, 24, "calls from another thread count, too");
+        drop(operations);
+        assert_eq!(recorder.stats().late, 24, "the drop of a handle does not count");
+        drop(OpenOperations::open());
         assert!(recorder.stats().late > 24);
         assert_eq!(bundles(root.path())[0].lines.len(), lines);
     });
     assert_eq!(recorder.stats().lost(), 0);
     let bundles = bundles(root.path());
     assert_eq!(bundles.len(), 1);
-    assert_eq!((running(&graph(&bundles[0].path)), *bundles[0].names().last().unwrap()), (0, "rollout_ended"));
+    assert_eq!(
+        (count_running(&graph(&bundles[0].path)), *bundles[0].event_names().last().unwrap()),
+        (0, "rollout_ended")
+    );
 }
 
-/// Enters and leaves the spans in turns with another thread, which has its own below them.
+/// Enters shared spans in several threads, and opens spans below them that further threads enter.
 fn pass_between_threads() {
     let thread = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "t");
     let turn = thread.in_scope(|| info_span!("turn", otel_trace.kind = "turn", otel_trace.turn.id = "u"));
@@ -257,10 +262,11 @@ fn pass_between_threads() {
     });
 }
 
+/// Checks the bundle of [`pass_between_threads`].
 fn check_passed(bundles: &[Bundle]) {
     let [bundle] = bundles else { panic!("{} bundles", bundles.len()) };
     let graph = graph(&bundle.path);
-    assert_eq!((running(&graph), graph.tool_calls.len()), (0, 200));
+    assert_eq!((count_running(&graph), graph.tool_calls.len()), (0, 200));
     for tool in graph.tool_calls.iter() {
         let is_even = tool.tool_call_id.as_str().ends_with(['0', '2', '4', '6', '8']);
         assert_eq!(tool.thread_id.as_str(), if is_even { "t" } else { "h" });
@@ -268,13 +274,13 @@ fn check_passed(bundles: &[Bundle]) {
 }
 
 #[test]
-fn spans_may_be_entered_and_left_across_threads() {
+fn spans_may_be_entered_on_several_threads() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, pass_between_threads);
+    run_recorded(&recorder, pass_between_threads);
     drop(guard);
     assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     check_passed(&bundles(root.path()));
-    let root = alone("spans_may_be_entered_and_left_across_threads", |recorder, guard| {
+    let root = run_alone("spans_may_be_entered_on_several_threads", |recorder, guard| {
         pass_between_threads();
         drop(guard);
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
@@ -285,20 +291,21 @@ fn spans_may_be_entered_and_left_across_threads() {
 }
 
 thread_local! {
-    static STORED: RefCell<Option<All>> = const { RefCell::new(None) };
+    static STORED: RefCell<Option<OpenOperations>> = const { RefCell::new(None) };
 }
 
-/// A thread whose storage lets go of handles, before that of `tracing` is gone or after.
+/// Runs a thread that stores handles in its thread-local storage. With `stored_first`, the storage is initialized before
+/// that of `tracing`, which changes the order of the destructors.
 fn end_with_the_thread(stored_first: bool, subscriber: Option<Dispatch>) {
     thread::spawn(move || {
-        // The last to be used is the first to go.
+        // The thread-local value that is initialized last is dropped first.
         if stored_first {
             STORED.with(|stored| drop(stored.borrow_mut().take()));
         }
         let fill = || {
-            let all = All::open();
-            all.say();
-            STORED.with(|stored| *stored.borrow_mut() = Some(all));
+            let operations = OpenOperations::open();
+            operations.report();
+            STORED.with(|stored| *stored.borrow_mut() = Some(operations));
         };
         match &subscriber {
             Some(subscriber) => dispatcher::with_default(subscriber, fill),
@@ -310,7 +317,7 @@ fn end_with_the_thread(stored_first: bool, subscriber: Option<Dispatch>) {
 }
 
 #[test]
-fn handles_in_a_threads_storage_end_with_the_thread() {
+fn handles_in_thread_locals_end_with_their_thread() {
     let check = |recorder: &Recorder, rollouts: u64| {
         let ended = ["rollout_ended", "codex_turn_ended", "inference_completed", "code_cell_ended"];
         assert_eq!(ended.map(|event| recorder.stats().events[event]), [rollouts; 4], "before the shutdown");
@@ -319,14 +326,14 @@ fn handles_in_a_threads_storage_end_with_the_thread() {
     if common::role().is_none() {
         let (root, recorder, guard) = recorder();
         for (stored_first, rollouts) in [(false, 1), (true, 2)] {
-            let subscriber = under(&recorder, || dispatcher::get_default(Dispatch::clone));
+            let subscriber = run_recorded(&recorder, || dispatcher::get_default(Dispatch::clone));
             end_with_the_thread(stored_first, Some(subscriber));
             check(&recorder, rollouts);
         }
         drop(guard);
-        assert_eq!(bundles(root.path()).iter().map(|bundle| running(&graph(&bundle.path))).sum::<usize>(), 0);
+        assert_eq!(bundles(root.path()).iter().map(|bundle| count_running(&graph(&bundle.path))).sum::<usize>(), 0);
     }
-    let root = alone("handles_in_a_threads_storage_end_with_the_thread", |recorder, guard| {
+    let root = run_alone("handles_in_thread_locals_end_with_their_thread", |recorder, guard| {
         for (stored_first, rollouts) in [(false, 1), (true, 2)] {
             end_with_the_thread(stored_first, None);
             check(&recorder, rollouts);
@@ -334,6 +341,9 @@ fn handles_in_a_threads_storage_end_with_the_thread() {
         drop(guard);
     });
     if let Some(root) = root {
-        assert_eq!(bundles(root.path()).iter().map(|bundle| running(&graph(&bundle.path))).collect::<Vec<_>>(), [0; 2]);
+        assert_eq!(
+            bundles(root.path()).iter().map(|bundle| count_running(&graph(&bundle.path))).collect::<Vec<_>>(),
+            [0; 2]
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Panics that unwind through spans and handles: they reach the host as they were, and what they pass ends.
+//! Tests of panics that unwind through spans and handles: they reach the host unchanged, and the operations end.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::thread;
 
-use common::{Bundle, alone, bundles, graph, record_one, recorder, role, running, under};
+use common::{Bundle, bundles, count_running, graph, record_one, recorder, role, run_alone, run_recorded};
 use otel_trace::bundle::Reader;
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
 use otel_trace::reduce::{Options, reduce};
@@ -21,22 +21,22 @@ use tracing_subscriber::prelude::*;
 
 const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 
-/// What is thrown. Nobody could make it anew.
+/// The payload of a planted panic. Its type is private, so that no other code can create it.
 #[derive(Debug, PartialEq, Eq)]
 struct Planted(u64);
 
 const PLANTED: Planted = Planted(7);
 
-/// A window of every kind, each held where the panic comes through.
-fn through_handles() {
+/// Panics inside an operation of every kind, opened with handles.
+fn panic_through_handles() {
     let thread = AgentThread::start(ThreadMeta::new().id("handles"));
     let turn = thread.turn(None);
     let _turn = turn.span().enter();
-    let asked = turn.inference(MODEL);
-    asked.request(Json(&json!({ "input": [] })));
-    let answered = turn.inference(MODEL);
-    answered.request(Json(&json!({ "input": [] })));
-    answered.response(Json(&json!({ "output_items": [] })));
+    let unanswered = turn.inference(MODEL);
+    unanswered.request(Json(&json!({ "input": [] })));
+    let with_response = turn.inference(MODEL);
+    with_response.request(Json(&json!({ "input": [] })));
+    with_response.response(Json(&json!({ "output_items": [] })));
     let cell = turn.code_cell(CodeCellMeta::new("run()"));
     let compaction = turn.compaction(MODEL);
     compaction.request(Json(&json!({ "input": [] })));
@@ -44,12 +44,12 @@ fn through_handles() {
     tool.span().in_scope(|| panic_any(PLANTED));
 }
 
-/// The same of spans that say what they are.
-fn through_spans() {
+/// Panics inside an operation of every kind, opened with plain spans.
+fn panic_through_spans() {
     let _thread = info_span!("thread", otel_trace.kind = "thread", gen_ai.conversation.id = "spans").entered();
     let _turn = info_span!("turn", otel_trace.kind = "turn").entered();
     info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").in_scope(|| {});
-    let _asked = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").entered();
+    let _chat = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").entered();
     let _cell = info_span!("cell", otel_trace.kind = "code_cell").entered();
     let _compaction = info_span!("compaction", otel_trace.kind = "compaction").entered();
     instrumented_tool();
@@ -69,13 +69,13 @@ async fn agent() {
 async fn turn() {
     let handle = AgentThread::start(ThreadMeta::new().id("spawned"));
     let spawned = handle.turn(None);
-    ask().await;
+    call_model().await;
     drop((spawned, handle));
 }
 
 #[instrument(fields(gen_ai.operation.name = "chat", gen_ai.input.messages = "[]"))]
-async fn ask() {
-    // Left and entered again before it panics.
+async fn call_model() {
+    // The span is exited and entered again before the panic.
     let mut polls = 0;
     std::future::poll_fn(move |_| {
         polls += 1;
@@ -87,25 +87,26 @@ async fn ask() {
     .await;
 }
 
-fn through_futures() {
+/// Panics inside of instrumented futures.
+fn panic_through_futures() {
     let mut agent = pin!(agent());
     while agent.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
 }
 
-const PROGRAMS: [fn(); 3] = [through_futures, through_handles, through_spans];
+const PROGRAMS: [fn(); 3] = [panic_through_futures, panic_through_handles, panic_through_spans];
 
-/// That the host is thrown what was thrown.
+/// Checks that the host receives the payload of the planted panic.
 #[track_caller]
-fn check_thrown(thrown: thread::Result<()>) {
-    assert_eq!(thrown.unwrap_err().downcast_ref::<Planted>(), Some(&PLANTED));
+fn check_panic(result: thread::Result<()>) {
+    assert_eq!(result.unwrap_err().downcast_ref::<Planted>(), Some(&PLANTED));
 }
 
-/// The bundles that the programs left: each window ended, with the status that it has to have.
+/// Checks that each operation in the bundles of [`PROGRAMS`] has ended with the expected status.
 fn check_bundles(bundles: &[Bundle]) {
     let graphs: Vec<_> = bundles.iter().map(|bundle| graph(&bundle.path)).collect();
     let [futures, handles, spans] = &graphs[..] else { panic!("{}", graphs.len()) };
     for graph in &graphs {
-        assert_eq!(running(graph), 0, "{}", graph.root_thread_id);
+        assert_eq!(count_running(graph), 0, "{}", graph.root_thread_id);
         assert_eq!(graph.status, RolloutStatus::Failed);
         assert!(graph.threads.iter().all(|thread| thread.execution.status == ExecutionStatus::Failed));
         assert!(graph.turns.iter().all(|turn| turn.execution.status == ExecutionStatus::Failed));
@@ -127,20 +128,20 @@ fn check_bundles(bundles: &[Bundle]) {
 }
 
 #[test]
-fn a_panic_that_is_caught_reaches_the_host_as_it_was_and_ends_what_it_passed() {
+fn caught_panic_is_unchanged_and_ends_open_operations() {
     let (root, recorder, guard) = recorder();
-    under(&recorder, || PROGRAMS.map(|program| check_thrown(catch_unwind(program))));
+    run_recorded(&recorder, || PROGRAMS.map(|program| check_panic(catch_unwind(program))));
     assert_eq!(recorder.stats().events["rollout_ended"], 3, "before the shutdown");
     drop(guard);
     check_bundles(&bundles(root.path()));
 }
 
 #[test]
-fn a_panic_that_ends_its_thread_unwinds_through_the_subscriber_too() {
+fn panic_that_ends_its_thread_ends_open_operations() {
     let (root, recorder, guard) = recorder();
     for program in PROGRAMS {
         let recorder = recorder.clone();
-        check_thrown(thread::spawn(move || under(&recorder, program)).join());
+        check_panic(thread::spawn(move || run_recorded(&recorder, program)).join());
     }
     assert_eq!(recorder.stats().events["rollout_ended"], 3, "before the shutdown");
     drop(guard);
@@ -148,10 +149,10 @@ fn a_panic_that_ends_its_thread_unwinds_through_the_subscriber_too() {
 }
 
 #[test]
-fn under_a_global_subscriber_it_is_the_same() {
-    let root = alone("under_a_global_subscriber_it_is_the_same", |recorder, guard| {
+fn panic_under_a_global_subscriber_ends_open_operations() {
+    let root = run_alone("panic_under_a_global_subscriber_ends_open_operations", |recorder, guard| {
         for program in PROGRAMS {
-            check_thrown(thread::spawn(program).join());
+            check_panic(thread::spawn(program).join());
         }
         assert_eq!(recorder.stats().events["rollout_ended"], 3, "before the shutdown");
         drop(guard);
@@ -162,7 +163,7 @@ fn under_a_global_subscriber_it_is_the_same() {
 }
 
 #[test]
-fn what_survives_a_panic_elsewhere_goes_on() {
+fn operations_surviving_a_panic_elsewhere_continue() {
     let bundle = record_one(|| {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
@@ -176,22 +177,22 @@ fn what_survives_a_panic_elsewhere_goes_on() {
                 tool.span().in_scope(|| panic_any(PLANTED))
             })
         };
-        check_thrown(thread::spawn(panics).join());
+        check_panic(thread::spawn(panics).join());
         tool.output("r");
         drop(tool);
         assert!(catch_unwind(AssertUnwindSafe(|| turn.span().in_scope(|| panic_any(PLANTED)))).is_err());
         drop(turn);
         drop(thread);
     });
-    let ends: Vec<_> = bundle.all("tool_call_ended").iter().map(|ended| ended["status"].clone()).collect();
+    let ends: Vec<_> = bundle.events("tool_call_ended").iter().map(|ended| ended["status"].clone()).collect();
     assert_eq!(ends, ["cancelled", "completed"]);
     assert_eq!(
-        [bundle.one("codex_turn_ended"), bundle.one("thread_ended")].map(|end| &end["status"]),
+        [bundle.event("codex_turn_ended"), bundle.event("thread_ended")].map(|end| &end["status"]),
         ["completed"; 2]
     );
 }
 
-/// A redactor that panics at each body, while the host's own panic unwinds as well.
+/// A redactor that panics at each body.
 struct PanickingRedactor;
 
 impl Redactor for PanickingRedactor {
@@ -201,39 +202,39 @@ impl Redactor for PanickingRedactor {
 }
 
 #[test]
-fn callbacks_that_panic_while_a_panic_unwinds_end_nothing_but_themselves() {
+fn callbacks_panicking_during_unwinding_are_contained() {
     let root = tempfile::tempdir().unwrap();
-    let on_loss = |_: &otel_trace::Loss| panic!("planted in the listener");
+    let on_loss = |_: &otel_trace::Loss| panic!("planted in the callback");
     let builder = Recorder::builder().root(root.path()).redact(PanickingRedactor).on_loss(on_loss);
     let (recorder, guard) = builder.build().unwrap();
-    under(&recorder, || {
-        check_thrown(catch_unwind(through_handles));
+    run_recorded(&recorder, || {
+        check_panic(catch_unwind(panic_through_handles));
     });
     drop(guard);
-    let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
+    let [bundle] = &bundles(root.path())[..] else { panic!("expected one bundle") };
     let graph = reduce(&Reader::open(&bundle.path).unwrap(), &Options::default()).unwrap().graph;
-    assert_eq!((running(&graph), graph.tool_calls.len()), (0, 1));
-    // Two requests and one response, and one request to compact. The unwinding makes none.
+    assert_eq!((count_running(&graph), graph.tool_calls.len()), (0, 1));
+    // Two requests, one response and one compaction request. Unwinding encodes no further body.
     assert_eq!(recorder.stats().lost_bodies.values().sum::<u64>(), 4, "{:?}", recorder.stats());
 }
 
 #[test]
-fn a_host_that_panics_out_of_main_still_says_so() {
+fn panic_out_of_main_keeps_its_exit_status() {
     if role().is_some() {
         let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
         tracing_subscriber::registry().with(recorder.layer()).init();
-        return through_handles();
+        return panic_through_handles();
     }
     let root = tempfile::tempdir().unwrap();
-    let mut child = common::child("a_host_that_panics_out_of_main_still_says_so", "main");
+    let mut child = common::child("panic_out_of_main_keeps_its_exit_status", "main");
     let status = child.env("OTEL_TRACE_ROOT", root.path()).output().unwrap().status;
     assert_eq!(status.code(), Some(101));
-    let [bundle] = &bundles(root.path())[..] else { panic!("one bundle") };
+    let [bundle] = &bundles(root.path())[..] else { panic!("expected one bundle") };
     assert_eq!(graph(&bundle.path).status, RolloutStatus::Failed);
 }
 
 #[test]
-fn panics_in_many_threads_at_once_end_what_each_of_them_passed() {
+fn concurrent_panics_end_the_operations_of_each_thread() {
     let (root, recorder, guard) = recorder();
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     let (threads, each) = (8, 15);
@@ -242,7 +243,7 @@ fn panics_in_many_threads_at_once_end_what_each_of_them_passed() {
             let subscriber = &subscriber;
             scope.spawn(move || {
                 let run = |k: usize| tracing::dispatcher::with_default(subscriber, || PROGRAMS[k % PROGRAMS.len()]());
-                (n..n + each).for_each(|k| check_thrown(catch_unwind(AssertUnwindSafe(|| run(k)))));
+                (n..n + each).for_each(|k| check_panic(catch_unwind(AssertUnwindSafe(|| run(k)))));
             });
         }
     });
@@ -255,12 +256,13 @@ fn panics_in_many_threads_at_once_end_what_each_of_them_passed() {
     assert_eq!(bundles.len(), runs);
     for bundle in bundles {
         let graph = graph(&bundle.path);
-        assert_eq!((running(&graph), graph.status), (0, RolloutStatus::Failed));
+        assert_eq!((count_running(&graph), graph.status), (0, RolloutStatus::Failed));
     }
 }
 
 #[test]
-fn what_a_destructor_does_while_a_panic_unwinds_ends_by_itself() {
+fn operations_of_a_destructor_during_unwinding_complete() {
+    /// A guard that records a run when it is dropped.
     struct Cleanup;
     impl Drop for Cleanup {
         fn drop(&mut self) {
@@ -274,6 +276,6 @@ fn what_a_destructor_does_while_a_panic_unwinds_ends_by_itself() {
         });
         assert!(caught.is_err());
     });
-    assert_eq!(bundle.one("codex_turn_ended")["status"], "completed");
-    assert_eq!(bundle.one("thread_ended")["status"], "completed");
+    assert_eq!(bundle.event("codex_turn_ended")["status"], "completed");
+    assert_eq!(bundle.event("thread_ended")["status"], "completed");
 }

@@ -1,4 +1,4 @@
-//! What frameworks log of the wire.
+//! Tests of request and response bodies that frameworks log as `tracing` events.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -11,16 +11,17 @@ use tracing::field::Empty;
 use tracing::{info_span, trace};
 use tracing_subscriber::prelude::*;
 
-/// What rig logs inside a call.
-fn wire(label: &str, body: &str) {
+/// Logs a body as rig does inside a call.
+fn log_body(label: &str, body: &str) {
     trace!(target: "rig::completions", "{label}: {body}");
 }
 
 const REQUEST: &str = r#"{ "model": "m", "messages": [{ "role": "user", "content": "hi" }] }"#;
 const REPLY: &str = r#"{ "id": "r", "choices": [{ "message": { "role": "assistant", "content": "ho" } }] }"#;
 
-/// A call whose bodies are logged, under a filter with and without wire events, or none.
-fn logged(filter: Option<bool>, content: bool) -> Graph {
+/// Records a call whose bodies are logged, and reduces its bundle. `filter` is `None` for a layer without a filter, and
+/// otherwise selects if the filter enables wire events. `content` adds the content fields to the span.
+fn graph_of_call(filter: Option<bool>, content: bool) -> Graph {
     let (root, recorder, guard) = recorder();
     let program = || {
         let _agent = info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent").entered();
@@ -39,11 +40,11 @@ fn logged(filter: Option<bool>, content: bool) -> Graph {
         }
         let _entered = span.enter();
         span.record("gen_ai.provider.name", "openai").record("gen_ai.request.model", "m");
-        // Frameworks ask first.
+        // Frameworks check first whether the event is enabled.
         if tracing::enabled!(target: "rig::completions", tracing::Level::TRACE) {
-            wire("OpenAI Chat Completions request", REQUEST);
-            info_span!("http").in_scope(|| wire("reply", REPLY));
-            wire("nothing of ours", "{}");
+            log_body("OpenAI Chat Completions request", REQUEST);
+            info_span!("http").in_scope(|| log_body("reply", REPLY));
+            log_body("unrelated label", "{}");
         }
         span.record("gen_ai.response.id", "r").record("gen_ai.usage.input_tokens", 7_u64);
         if content {
@@ -63,14 +64,15 @@ fn logged(filter: Option<bool>, content: bool) -> Graph {
     reduce(&Reader::open(&bundles[0].path).unwrap(), &Options::default()).unwrap().graph
 }
 
+/// Formats the content of all items.
 fn texts(graph: &Graph) -> Vec<String> {
     graph.items().map(|item| format!("{:?}", item.content.parts)).collect()
 }
 
 #[test]
-fn a_call_whose_span_says_no_content_has_that_of_the_wire() {
+fn call_without_content_fields_uses_the_logged_bodies() {
     for filter in [Some(true), None] {
-        let graph = logged(filter, false);
+        let graph = graph_of_call(filter, false);
         assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
         let texts = texts(&graph);
         assert!(texts.len() == 2 && texts[0].contains("hi") && texts[1].contains("ho"), "{texts:?}");
@@ -80,14 +82,14 @@ fn a_call_whose_span_says_no_content_has_that_of_the_wire() {
 }
 
 #[test]
-fn what_a_span_says_itself_counts_before_the_wire() {
-    let texts = texts(&logged(Some(true), true));
+fn content_fields_take_precedence_over_logged_bodies() {
+    let texts = texts(&graph_of_call(Some(true), true));
     assert!(texts.len() == 2 && texts[0].contains("yes") && texts[1].contains("no"), "{texts:?}");
 }
 
 #[test]
-fn without_either_the_graph_has_what_there_is_and_says_how_to_have_more() {
-    let graph = logged(Some(false), false);
+fn graph_without_content_hints_at_the_missing_setting() {
+    let graph = graph_of_call(Some(false), false);
     assert_eq!(graph.items().count(), 0);
     let codes: Vec<_> = graph.diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect();
     assert_eq!(codes, ["request_unknown", "response_unknown"]);

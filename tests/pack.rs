@@ -1,4 +1,4 @@
-//! Bundles whose bodies are kept in another store than they were: nothing is lost either way.
+//! Tests of the conversion of bundles between payload stores, which loses nothing in either direction.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -16,23 +16,26 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A bundle, packed, and unpacked again.
-struct Both {
+/// The packed and unpacked copies of a bundle.
+struct RoundTrip {
     directory: TempDir,
-    done: Converted,
-    told: Vec<Unconverted>,
+    converted: Converted,
+    unconverted: Vec<Unconverted>,
 }
 
-impl Both {
-    fn of(bundle: &Path) -> Self {
+impl RoundTrip {
+    /// Packs a bundle and unpacks the result.
+    fn new(bundle: &Path) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut told = Vec::new();
+        let mut unconverted = Vec::new();
         let path = |name: &str| directory.path().join(name);
-        let done = convert(&Reader::open(bundle).unwrap(), &path("packed"), Store::Pack, |it| told.push(it)).unwrap();
+        let converted =
+            convert(&Reader::open(bundle).unwrap(), &path("packed"), Store::Pack, |payload| unconverted.push(payload))
+                .unwrap();
         let packed = Reader::open(&path("packed")).unwrap();
-        let back = convert(&packed, &path("unpacked"), Store::Files, |_| ()).unwrap();
-        assert_eq!(done, back, "what can be read of a bundle can be read of its copy, and no more");
-        Self { directory, done, told }
+        let converted_back = convert(&packed, &path("unpacked"), Store::Files, |_| ()).unwrap();
+        assert_eq!(converted, converted_back, "exactly the readable payloads of a bundle are readable in its copy");
+        Self { directory, converted, unconverted }
     }
 
     fn packed(&self) -> PathBuf {
@@ -44,11 +47,13 @@ impl Both {
     }
 }
 
+/// Returns the paths of the conformance cases.
 fn conformance() -> Vec<PathBuf> {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     cases.read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
 }
 
+/// Reduces a bundle and returns its `state.json`.
 fn state(bundle: &Path) -> String {
     let graph = reduce(&Reader::open(bundle).unwrap(), &Options::default().every_body(true)).unwrap().graph;
     let mut bytes = Vec::new();
@@ -56,8 +61,8 @@ fn state(bundle: &Path) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// A state without where its bodies are.
-fn without_places(state: &str) -> Value {
+/// Parses a `state.json` and removes the locations of its payloads.
+fn without_locations(state: &str) -> Value {
     let mut state: Value = serde_json::from_str(state).unwrap();
     for payload in state["raw_payloads"].as_object_mut().unwrap().values_mut() {
         let payload = payload.as_object_mut().unwrap();
@@ -66,61 +71,65 @@ fn without_places(state: &str) -> Value {
     state
 }
 
-/// The bodies by their ids, or that they can't be had.
-fn bodies(bundle: &Path) -> BTreeMap<RawPayloadId, Option<Vec<u8>>> {
+/// Reads the payloads of a bundle by their ids. The value is `None` if a payload is not readable.
+fn payloads(bundle: &Path) -> BTreeMap<RawPayloadId, Option<Vec<u8>>> {
     let reader = Reader::open(bundle).unwrap();
-    let mut bodies = BTreeMap::new();
+    let mut payloads = BTreeMap::new();
     for line in reader.lines().unwrap() {
         let line = line.unwrap();
         let mut add = |reference: &otel_trace::event::PayloadRef| {
-            bodies.insert(reference.raw_payload_id.clone(), reader.payload(reference).ok());
+            payloads.insert(reference.raw_payload_id.clone(), reader.payload(reference).ok());
         };
         line.named.iter().for_each(&mut add);
         if let Ok(record) = &line.content {
             record.event.for_each_payload(add);
         }
     }
-    bodies
+    payloads
 }
 
+/// Returns the log of a bundle.
 fn log(bundle: &Path) -> String {
     String::from_utf8_lossy(&fs::read(bundle.join("trace.jsonl")).unwrap()).into_owned()
 }
 
+/// Returns the contents of the payload files of a bundle by their names.
 fn files(bundle: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = bundle.join("payloads").read_dir().unwrap().map(|entry| entry.unwrap());
-    entries.map(|it| (it.file_name().into_string().unwrap(), fs::read(it.path()).unwrap())).collect()
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }
 
+/// Copies a bundle with payload files.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to.join("payloads")).unwrap();
     for name in ["manifest.json", "trace.jsonl"] {
         fs::copy(from.join(name), to.join(name)).unwrap();
     }
-    for (name, body) in files(from) {
-        fs::write(to.join("payloads").join(name), body).unwrap();
+    for (name, payload) in files(from) {
+        fs::write(to.join("payloads").join(name), payload).unwrap();
     }
 }
 
 #[test]
-fn sound_bundles_come_back_byte_for_byte() {
+fn intact_bundles_survive_pack_and_unpack_byte_for_byte() {
     assert_eq!(conformance().len(), 8);
     for bundle in conformance() {
-        let both = Both::of(&bundle);
-        assert_eq!(both.done.bodies as usize, files(&bundle).len(), "{}", bundle.display());
-        assert_eq!(files(&both.packed()), BTreeMap::new());
-        assert_eq!(log(&both.unpacked()), log(&bundle));
-        assert_eq!(files(&both.unpacked()), files(&bundle));
-        let manifests = [&both.packed(), &both.unpacked()].map(|it| fs::read(it.join("manifest.json")).unwrap());
+        let copies = RoundTrip::new(&bundle);
+        assert_eq!(copies.converted.bodies as usize, files(&bundle).len(), "{}", bundle.display());
+        assert_eq!(files(&copies.packed()), BTreeMap::new());
+        assert_eq!(log(&copies.unpacked()), log(&bundle));
+        assert_eq!(files(&copies.unpacked()), files(&bundle));
+        let manifests =
+            [&copies.packed(), &copies.unpacked()].map(|copy| fs::read(copy.join("manifest.json")).unwrap());
         assert_eq!(manifests, [(); 2].map(|()| fs::read(bundle.join("manifest.json")).unwrap()));
-        assert_eq!(state(&both.unpacked()), state(&bundle));
-        assert_eq!(without_places(&state(&both.packed())), without_places(&state(&bundle)));
-        assert_eq!(bodies(&both.packed()), bodies(&bundle));
+        assert_eq!(state(&copies.unpacked()), state(&bundle));
+        assert_eq!(without_locations(&state(&copies.packed())), without_locations(&state(&bundle)));
+        assert_eq!(payloads(&copies.packed()), payloads(&bundle));
     }
 }
 
-/// A bundle of lines and of bodies.
-fn bundle_of(log: &str, bodies: &[(&str, &str)]) -> TempDir {
+/// Creates a bundle with this log and these payload files.
+fn create_bundle(log: &str, payloads: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("payloads")).unwrap();
     let manifest = json!({
@@ -129,34 +138,35 @@ fn bundle_of(log: &str, bodies: &[(&str, &str)]) -> TempDir {
     });
     fs::write(directory.path().join("manifest.json"), manifest.to_string()).unwrap();
     fs::write(directory.path().join("trace.jsonl"), log).unwrap();
-    for (path, body) in bodies {
+    for (path, payload) in payloads {
         let path = directory.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, body).unwrap();
+        fs::write(path, payload).unwrap();
     }
     directory
 }
 
-/// A line with this `payload`.
+/// Returns a line with this `payload`, which is the event in the format of the log.
 fn line(seq: u64, payload: &str) -> String {
     format!(
         r#"{{"schema_version":1,"seq":{seq},"wall_time_unix_ms":1,"rollout_id":"r","thread_id":"t","payload":{payload}}}"#
     )
 }
 
+/// Returns a protocol event with this payload reference.
 fn protocol_event(reference: &str) -> String {
     format!(r#"{{"type":"protocol_event_observed","event_type":"e","event_payload":{reference}}}"#)
 }
 
 #[test]
-fn whatever_a_log_has_survives() {
+fn unusual_log_content_survives_pack_and_unpack() {
     let usual = r#"{"raw_payload_id":"raw_payload:1","kind":{"type":"protocol_event"},"path":"payloads/1.json"}"#;
     let spaced = "{ \"path\" : \"./payloads\\/1.json\" ,\t\"kind\": {\"type\":\"protocol_event\"}, \"of_tomorrow\": [ {} ],\"raw_payload_id\":\"raw_payload:2\" }";
     let elsewhere = r#"{"raw_payload_id":"of my own","kind":{"type":"protocol_event"},"path":"bodies/é/one","length":3,"hash":null}"#;
     let wire = r#"{"raw_payload_id":"raw_payload:3","kind":{"type":"protocol_event"},"path":"payloads/3.bin"}"#;
     let escaped =
         r#"{"raw\u005fpayload_id":"raw_payload:4","kind":{"type":"protocol_event"},"path":"payloads/4.json"}"#;
-    let gone = r#"{"raw_payload_id":"raw_payload:5","kind":{"type":"protocol_event"},"path":"payloads/5.json"}"#;
+    let missing_payload = r#"{"raw_payload_id":"raw_payload:5","kind":{"type":"protocol_event"},"path":"payloads/5.json"}"#;
     let outside = r#"{"raw_payload_id":"raw_payload:6","kind":{"type":"protocol_event"},"path":"../x"}"#;
     let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
     let lines = [
@@ -167,7 +177,7 @@ fn whatever_a_log_has_survives() {
         line(4, &format!(r#"{{"type":"of_tomorrow","in":[[{{"a":{wire}}}]],"also":{wire}}}"#)),
         r#"{"schema_version":1,"seq":5,"payload":{"broken": "#.to_owned() + usual,
         line(6, &protocol_event(escaped)),
-        line(7, &protocol_event(gone)),
+        line(7, &protocol_event(missing_payload)),
         line(8, &protocol_event(outside)),
         line(
             9,
@@ -176,112 +186,118 @@ fn whatever_a_log_has_survives() {
         line(10, &protocol_event(usual))[..120].to_owned(),
     ];
     let text = "\u{feff}".to_owned() + &lines.join("\n");
-    let bodies_there = [
+    let payload_files = [
         ("payloads/1.json", "{\"one\":1}"),
         ("bodies/é/one", "[1]"),
         ("payloads/3.bin", "data: 1\n\n"),
         ("payloads/4.json", "4"),
-        ("payloads/99.json", "\"nobody names it\""),
+        ("payloads/99.json", "\"unreferenced\""),
     ];
-    let bundle = bundle_of(&text, &bodies_there);
-    let both = Both::of(bundle.path());
-    let told: Vec<_> = both.told.iter().map(|it| (it.line, it.raw_payload_id.as_str())).collect();
-    assert_eq!(told, [(8, "raw_payload:5"), (9, "raw_payload:6")]);
-    assert_eq!((both.done.bodies, both.done.unread), (4, 2));
+    let bundle = create_bundle(&text, &payload_files);
+    let copies = RoundTrip::new(bundle.path());
+    let unconverted: Vec<_> =
+        copies.unconverted.iter().map(|payload| (payload.line, payload.raw_payload_id.as_str())).collect();
+    assert_eq!(unconverted, [(8, "raw_payload:5"), (9, "raw_payload:6")]);
+    assert_eq!((copies.converted.bodies, copies.converted.unread), (4, 2));
 
-    assert_eq!(log(&both.unpacked()).replace("\r", "\\r"), text.replace("\r", "\\r"));
-    assert_eq!(bodies(&both.packed()), bodies(bundle.path()));
-    assert_eq!(state(&both.unpacked()), state(bundle.path()));
-    assert_eq!(files(&both.unpacked()), files(bundle.path()));
-    assert_eq!(fs::read(both.unpacked().join("bodies/é/one")).unwrap(), b"[1]");
-    // What no line names went along, so that a body of a line that can't be read is where that line says.
-    assert_eq!(files(&both.packed()).into_keys().collect::<Vec<_>>(), ["99.json"]);
-    let lines_packed: Vec<_> = log(&both.packed()).split('\n').map(str::to_owned).collect();
-    for same in [1, 5, 7, 8, 10] {
-        assert_eq!(lines_packed[same], lines[same]);
+    assert_eq!(log(&copies.unpacked()).replace("\r", "\\r"), text.replace("\r", "\\r"));
+    assert_eq!(payloads(&copies.packed()), payloads(bundle.path()));
+    assert_eq!(state(&copies.unpacked()), state(bundle.path()));
+    assert_eq!(files(&copies.unpacked()), files(bundle.path()));
+    assert_eq!(fs::read(copies.unpacked().join("bodies/é/one")).unwrap(), b"[1]");
+    // Unreferenced files are copied, too, so that the payload of an unreadable line stays at its path.
+    assert_eq!(files(&copies.packed()).into_keys().collect::<Vec<_>>(), ["99.json"]);
+    let lines_packed: Vec<_> = log(&copies.packed()).split('\n').map(str::to_owned).collect();
+    for unchanged in [1, 5, 7, 8, 10] {
+        assert_eq!(lines_packed[unchanged], lines[unchanged]);
     }
 }
 
 #[test]
-fn what_was_packed_is_packed_again_and_mixed_bundles_are_read() {
+fn packed_bundle_repacks_and_mixed_bundle_is_read() {
     for bundle in conformance() {
-        let both = Both::of(&bundle);
-        let path = |name: &str| both.directory.path().join(name);
-        convert(&Reader::open(&both.packed()).unwrap(), &path("again"), Store::Pack, |_| panic!("all is there"))
-            .unwrap();
-        assert_eq!(log(&path("again")), log(&both.packed()));
+        let copies = RoundTrip::new(&bundle);
+        let path = |name: &str| copies.directory.path().join(name);
+        convert(&Reader::open(&copies.packed()).unwrap(), &path("again"), Store::Pack, |_| {
+            panic!("every payload is readable")
+        })
+        .unwrap();
+        assert_eq!(log(&path("again")), log(&copies.packed()));
         assert_eq!(
             fs::read(path("again").join("payloads.pack")).unwrap(),
-            fs::read(both.packed().join("payloads.pack")).unwrap()
+            fs::read(copies.packed().join("payloads.pack")).unwrap()
         );
 
-        // Half of the lines from one, half from the other.
+        // Takes the lines from the original bundle and from the packed copy in turns.
         copy(&bundle, &path("mixed"));
-        fs::copy(both.packed().join("payloads.pack"), path("mixed").join("payloads.pack")).unwrap();
-        let (files, packed) = (log(&bundle), log(&both.packed()));
+        fs::copy(copies.packed().join("payloads.pack"), path("mixed").join("payloads.pack")).unwrap();
+        let (files, packed) = (log(&bundle), log(&copies.packed()));
         let lines = files.lines().zip(packed.lines()).enumerate();
-        let mixed: Vec<_> = lines.map(|(place, (file, pack))| if place % 2 == 0 { file } else { pack }).collect();
+        let mixed: Vec<_> = lines.map(|(index, (file, pack))| if index % 2 == 0 { file } else { pack }).collect();
         fs::write(path("mixed").join("trace.jsonl"), mixed.join("\n") + "\n").unwrap();
-        assert_eq!(bodies(&path("mixed")), bodies(&bundle));
-        convert(&Reader::open(&path("mixed")).unwrap(), &path("unmixed"), Store::Files, |_| panic!("all is there"))
-            .unwrap();
+        assert_eq!(payloads(&path("mixed")), payloads(&bundle));
+        convert(&Reader::open(&path("mixed")).unwrap(), &path("unmixed"), Store::Files, |_| {
+            panic!("every payload is readable")
+        })
+        .unwrap();
         assert_eq!(log(&path("unmixed")), log(&bundle));
         assert_eq!(state(&path("unmixed")), state(&bundle));
     }
 }
 
 #[test]
-fn ids_and_paths_that_are_used_twice_lose_no_body() {
+fn duplicate_ids_and_paths_lose_no_payload() {
     let named = |id: &str, path: &str| {
         format!(r#"{{"raw_payload_id":"{id}","kind":{{"type":"protocol_event"}},"path":"{path}"}}"#)
     };
     let packed = |reference: &str| {
-        let directory = bundle_of(&line(1, &protocol_event(reference)), &[("payloads/1.json", "1"), ("a", "2")]);
-        let both = Both::of(directory.path());
-        log(&both.packed())
+        let directory = create_bundle(&line(1, &protocol_event(reference)), &[("payloads/1.json", "1"), ("a", "2")]);
+        let copies = RoundTrip::new(directory.path());
+        log(&copies.packed())
     };
-    // A pack that says of two bodies that they were one file, and of one that it was the log.
-    let bundle = bundle_of("", &[("payloads/1.json", "1"), ("payloads/2.json", "2"), ("payloads/3.json", "3")]);
+    // A pack that claims that two payloads came from the same file, and that one came from the log.
+    let bundle = create_bundle("", &[("payloads/1.json", "1"), ("payloads/2.json", "2"), ("payloads/3.json", "3")]);
     let lines =
         [1, 2, 3].map(|n| line(n, &protocol_event(&named(&format!("raw_payload:{n}"), &format!("payloads/{n}.json")))));
     fs::write(bundle.path().join("trace.jsonl"), lines.join("\n")).unwrap();
-    let both = Both::of(bundle.path());
-    let claims = log(&both.packed())
+    let copies = RoundTrip::new(bundle.path());
+    let claims = log(&copies.packed())
         .replacen(r#""hash":"#, r#""unpacked":{"path":"payloads/2.json"},"hash":"#, 1)
         .replace("raw_payload:3", "../../raw");
     let claims = claims.replacen("\"../../raw\"", r#""../../raw","unpacked":{"path":"./trace.jsonl"}"#, 1);
-    fs::write(both.packed().join("trace.jsonl"), claims).unwrap();
-    let dest = both.directory.path().join("claimed");
+    fs::write(copies.packed().join("trace.jsonl"), claims).unwrap();
+    let dest = copies.directory.path().join("claimed");
     let done =
-        convert(&Reader::open(&both.packed()).unwrap(), &dest, Store::Files, |_| panic!("all is there")).unwrap();
+        convert(&Reader::open(&copies.packed()).unwrap(), &dest, Store::Files, |_| panic!("every payload is readable"))
+            .unwrap();
     assert_eq!(done.bodies, 3);
-    let bodies: Vec<_> = bodies(&dest).into_values().map(Option::unwrap).collect();
-    assert_eq!(bodies, [b"3", b"1", b"2"]);
-    let there: Vec<_> = files(&dest).into_keys().collect();
-    assert_eq!(there, ["2.json", "unpacked-2.json", "unpacked-3.json"]);
+    let payloads: Vec<_> = payloads(&dest).into_values().map(Option::unwrap).collect();
+    assert_eq!(payloads, [b"3", b"1", b"2"]);
+    let names: Vec<_> = files(&dest).into_keys().collect();
+    assert_eq!(names, ["2.json", "unpacked-2.json", "unpacked-3.json"]);
     assert!(packed(&named("x", "a")).contains(r#""unpacked":{"path":"a"}"#));
 }
 
 #[test]
-fn nothing_is_written_where_something_is_and_nothing_stays_of_a_failure() {
+fn existing_destination_is_kept_and_failure_leaves_nothing() {
     let bundle = &conformance()[0];
     let directory = tempfile::tempdir().unwrap();
-    let to = |dest: &Path| convert(&Reader::open(bundle).unwrap(), dest, Store::Pack, |_| ()).unwrap_err();
+    let convert_to = |dest: &Path| convert(&Reader::open(bundle).unwrap(), dest, Store::Pack, |_| ()).unwrap_err();
     let dest = directory.path().join("dest");
     fs::write(&dest, "mine").unwrap();
-    let error = to(&dest);
+    let error = convert_to(&dest);
     assert_eq!(error.kind(), ErrorKind::Exists);
     assert!(error.to_string().contains("something is already here"), "{error}");
     assert_eq!(fs::read(&dest).unwrap(), b"mine");
-    assert_eq!(to(&directory.path().join("no/such/dest")).kind(), ErrorKind::Io);
+    assert_eq!(convert_to(&directory.path().join("no/such/dest")).kind(), ErrorKind::Io);
     assert_eq!(directory.path().read_dir().unwrap().count(), 1);
 }
 
-/// A bundle of one thread whose requests repeat its history, recorded in a pack.
-fn recorded(calls: usize) -> (TempDir, PathBuf) {
+/// Records a thread whose requests repeat its history into a pack. Returns the root directory and the bundle.
+fn record_pack(calls: usize) -> (TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().store(Store::Pack).build().unwrap();
-    common::under(&recorder, || {
+    common::run_recorded(&recorder, || {
         let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
         let mut history = Vec::new();
@@ -302,15 +318,16 @@ fn recorded(calls: usize) -> (TempDir, PathBuf) {
 }
 
 #[test]
-fn what_was_recorded_in_a_pack_is_unpacked_to_what_files_would_have_been() {
-    let (_root, path) = recorded(30);
+fn recorded_pack_unpacks_to_a_bundle_of_files() {
+    let (_root, path) = record_pack(30);
     assert_eq!(files(&path), BTreeMap::new());
     let unpacked = path.with_extension("unpacked");
-    let done = convert(&Reader::open(&path).unwrap(), &unpacked, Store::Files, |_| panic!("all is there")).unwrap();
+    let done = convert(&Reader::open(&path).unwrap(), &unpacked, Store::Files, |_| panic!("every payload is readable"))
+        .unwrap();
     assert_eq!(done.bodies as usize, files(&unpacked).len());
     assert!(files(&unpacked).contains_key("1.json"));
-    assert_eq!(bodies(&unpacked), bodies(&path));
-    assert_eq!(without_places(&state(&unpacked)), without_places(&state(&path)));
+    assert_eq!(payloads(&unpacked), payloads(&path));
+    assert_eq!(without_locations(&state(&unpacked)), without_locations(&state(&path)));
     for text in ["payloads.pack", "\"offset\"", "\"hash\"", "unpacked"] {
         assert!(!log(&unpacked).contains(text), "{text}");
     }
@@ -320,7 +337,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn damaged_bundles_come_back_as_damaged_as_they_were(
+    fn damaged_bundles_survive_pack_and_unpack_unchanged(
         which in 0usize..8, flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..6),
         lost in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
     ) {
@@ -328,44 +345,44 @@ proptest! {
         let bundle = directory.path().join("bundle");
         copy(&conformance()[which], &bundle);
         let mut bytes = fs::read(bundle.join("trace.jsonl")).unwrap();
-        for (place, flip) in flips {
-            let place = place.index(bytes.len());
-            bytes[place] ^= flip;
+        for (index, flip) in flips {
+            let index = index.index(bytes.len());
+            bytes[index] ^= flip;
         }
         fs::write(bundle.join("trace.jsonl"), bytes).unwrap();
         let names: Vec<_> = files(&bundle).into_keys().collect();
         for lost in lost {
             let _ = fs::remove_file(bundle.join("payloads").join(&names[lost.index(names.len())]));
         }
-        let both = Both::of(&bundle);
-        prop_assert_eq!(fs::read(both.unpacked().join("trace.jsonl")).unwrap(), fs::read(bundle.join("trace.jsonl")).unwrap());
-        prop_assert_eq!(files(&both.unpacked()), files(&bundle));
-        prop_assert_eq!(state(&both.unpacked()), state(&bundle));
-        prop_assert_eq!(bodies(&both.packed()), bodies(&bundle));
+        let copies = RoundTrip::new(&bundle);
+        prop_assert_eq!(fs::read(copies.unpacked().join("trace.jsonl")).unwrap(), fs::read(bundle.join("trace.jsonl")).unwrap());
+        prop_assert_eq!(files(&copies.unpacked()), files(&bundle));
+        prop_assert_eq!(state(&copies.unpacked()), state(&bundle));
+        prop_assert_eq!(payloads(&copies.packed()), payloads(&bundle));
     }
 
     #[test]
-    fn a_damaged_pack_reduces_and_unpacks_without_what_is_damaged(
+    fn damaged_pack_reduces_and_unpacks_its_intact_payloads(
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
     ) {
-        let (root, path) = recorded(6);
-        let whole = bodies(&path);
+        let (root, path) = record_pack(6);
+        let intact = payloads(&path);
         let mut bytes = fs::read(path.join("payloads.pack")).unwrap();
-        for (place, flip) in flips {
-            let place = place.index(bytes.len());
-            bytes[place] ^= flip;
+        for (index, flip) in flips {
+            let index = index.index(bytes.len());
+            bytes[index] ^= flip;
         }
         fs::write(path.join("payloads.pack"), bytes).unwrap();
-        let damaged = bodies(&path);
-        for (id, body) in &damaged {
-            prop_assert!(body.is_none() || *body == whole[id]);
+        let damaged = payloads(&path);
+        for (id, payload) in &damaged {
+            prop_assert!(payload.is_none() || *payload == intact[id]);
         }
-        let missing = damaged.values().filter(|body| body.is_none()).count();
-        let mut told = 0;
+        let missing = damaged.values().filter(|payload| payload.is_none()).count();
+        let mut reported = 0;
         let unpacked = root.path().join("unpacked");
-        let done = convert(&Reader::open(&path).unwrap(), &unpacked, Store::Files, |_| told += 1).unwrap();
-        prop_assert_eq!((done.unread as usize, told), (missing, missing));
-        prop_assert_eq!(bodies(&unpacked), damaged);
+        let done = convert(&Reader::open(&path).unwrap(), &unpacked, Store::Files, |_| reported += 1).unwrap();
+        prop_assert_eq!((done.unread as usize, reported), (missing, missing));
+        prop_assert_eq!(payloads(&unpacked), damaged);
         state(&path);
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies on their way in: how a program hands one over, and the buffer it is written into.
+//! Bodies as a program hands them to a writer, and the buffer that they are encoded into.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -9,19 +9,19 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::Limits;
-use super::oversize::{Oversize, PIECE_BYTES};
+use super::oversize::{BUFFERED_END_BYTES, Oversize};
 
-/// Something that can be recorded as a payload: [`Json`], [`Exact`], or a type of the program's own.
+/// A value that can be recorded as a payload: [`Json`], [`Exact`], or a type of the host program.
 pub trait Body {
-    /// Writes the body, once. Not called where nobody records.
+    /// Writes the body to `out`. Called once per recorded body, and never if recording is disabled.
     ///
     /// # Errors
-    /// [`BodyError`] says why it can't be written. What was written until then is dropped, and a body that says so is
-    /// kept in its place.
+    /// Returns [`BodyError`] with the reason if the body cannot be encoded. The bytes written so far are dropped, and
+    /// the payload is `{"otel_trace.lost": reason}` instead.
     fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError>;
 }
 
-/// A value that is recorded as its JSON, serialised once, into one buffer.
+/// A body that is recorded as the JSON of a value, serialised once into one buffer.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<'a, T: ?Sized>(pub &'a T);
 
@@ -31,15 +31,17 @@ impl<T: Serialize + ?Sized> Body for Json<'_, T> {
     }
 }
 
-/// Bytes as a program sent or received them, kept byte for byte. Bytes that are not one JSON value (a stream of
-/// events, say) are kept beside the payload that an event must have: see `wire_payload` in [`event`](crate::event).
+/// A body that is recorded byte for byte, as the program sent or received it.
+///
+/// Bytes that are not one JSON value (such as a stream of server-sent events) are stored in addition to the JSON
+/// payload that an event must have: see `wire_payload` in [`event`](crate::event).
 #[derive(Debug, Clone, Copy)]
 pub struct Exact<'a>(pub &'a [u8]);
 
 impl Body for Exact<'_> {
     fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
         out.push(self.0);
-        // What is ignored is not looked at closely: that it is UTF-8 must be asked for.
+        // `IgnoredAny` skips the contents of strings, so UTF-8 is validated separately.
         out.is_json = std::str::from_utf8(self.0).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         Ok(())
     }
@@ -51,12 +53,12 @@ impl<B: Body + ?Sized> Body for &B {
     }
 }
 
-/// Why a body could not be written.
+/// An error of [`Body::encode`]: the reason why a body could not be encoded.
 #[derive(Debug)]
 pub struct BodyError(String);
 
 impl BodyError {
-    /// An error with this reason.
+    /// Creates an error with this reason.
     pub fn new(reason: impl ToString) -> Self {
         Self(reason.to_string())
     }
@@ -64,84 +66,91 @@ impl BodyError {
 
 impl std::fmt::Display for BodyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a body could not be serialised: {}", self.0)
+        write!(f, "cannot encode a body: {}", self.0)
     }
 }
 
 impl std::error::Error for BodyError {}
 
-/// The largest buffer that a thread keeps for its next body, in bytes.
-const KEPT_CAPACITY: usize = 1024 * 1024;
+/// Capacity of the largest buffer that a thread keeps for its next body, in bytes.
+const MAX_RETAINED_CAPACITY: usize = 1024 * 1024;
 
 thread_local! {
-    static KEPT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static BODY_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// One body, in memory. What is written to it is JSON, unless [`Exact`] found otherwise.
+/// An in-memory buffer that a body is encoded into, through [`io::Write`]. The bytes are taken to be JSON, except for
+/// those of [`Exact`], which are checked.
 ///
-/// It takes any number of bytes. Of what is beyond its limit, only both ends, the length and the hash are kept.
+/// The buffer accepts any number of bytes. Of a body larger than [`Limits::body_bytes`], it holds only head, tail,
+/// length and hash.
 #[derive(Debug)]
 pub struct BodyBuf {
-    /// All of the body, or its head.
+    /// The whole body, or the head of an oversized body.
     pub(super) bytes: Vec<u8>,
     pub(super) is_json: bool,
-    /// The most bytes that are kept whole.
-    most: usize,
-    /// What follows the head of a body that has more.
+    /// Number of bytes above which a body is oversized.
+    max_bytes: usize,
+    /// Tail, length and hash of an oversized body.
     pub(super) oversize: Option<Box<Oversize>>,
 }
 
 impl BodyBuf {
-    /// This thread's buffer, or a new one where that is in use (a body that records bodies) or the thread is ending.
+    /// Takes the buffer of the current thread. Allocates a new one if that buffer is in use, because encoding a body
+    /// records another body, or if the thread is being destroyed.
     pub(super) fn take(limits: Limits) -> Self {
-        let mut bytes = KEPT.try_with(Cell::take).unwrap_or_default();
+        let mut bytes = BODY_BUFFER.try_with(Cell::take).unwrap_or_default();
         bytes.clear();
-        Self { bytes, is_json: true, most: limits.body_bytes.max(2 * PIECE_BYTES), oversize: None }
+        Self { bytes, is_json: true, max_bytes: limits.body_bytes.max(2 * BUFFERED_END_BYTES), oversize: None }
     }
 
-    /// A body that is there already.
-    pub(super) fn of(bytes: Vec<u8>, is_json: bool) -> Self {
-        Self { bytes, is_json, most: usize::MAX, oversize: None }
+    /// Creates a buffer from an encoded body, without a size limit.
+    pub(super) fn from_bytes(bytes: Vec<u8>, is_json: bool) -> Self {
+        Self { bytes, is_json, max_bytes: usize::MAX, oversize: None }
     }
 
-    /// A copy of a body of so many bytes would be cheaper to keep than this buffer: gives the copy, and the buffer back.
+    /// Shrinks the memory of a body that will be held for some time: if more than half of the buffer is unused, copies
+    /// the bytes to an allocation of their size and recycles the buffer.
     pub(super) fn into_compact(self) -> Self {
         if self.bytes.capacity() <= self.bytes.len().saturating_mul(2) {
             return self;
         }
-        let Self { is_json, most, .. } = self;
+        let Self { is_json, max_bytes, .. } = self;
         let bytes = self.bytes.as_slice().to_owned();
-        self.give_back();
-        Self { bytes, is_json, most, oversize: None }
+        self.recycle();
+        Self { bytes, is_json, max_bytes, oversize: None }
     }
 
     fn push(&mut self, bytes: &[u8]) {
         match &mut self.oversize {
-            None if bytes.len() <= self.most.saturating_sub(self.bytes.len()) => self.bytes.extend_from_slice(bytes),
-            None => self.oversize = Some(Box::new(Oversize::begin(&mut self.bytes, bytes))),
+            None if bytes.len() <= self.max_bytes.saturating_sub(self.bytes.len()) => {
+                self.bytes.extend_from_slice(bytes)
+            }
+            None => self.oversize = Some(Box::new(Oversize::new(&mut self.bytes, bytes))),
             Some(oversize) => oversize.push(bytes),
         }
     }
 
-    pub(super) fn give_back(self) {
-        if self.bytes.capacity() <= KEPT_CAPACITY {
-            // A thread that is ending keeps nothing.
-            let _ = KEPT.try_with(|kept| kept.set(self.bytes));
+    /// Returns the allocation to the current thread, for its next body.
+    pub(super) fn recycle(self) {
+        if self.bytes.capacity() <= MAX_RETAINED_CAPACITY {
+            // Fails in a thread that is being destroyed, which needs no buffer.
+            let _ = BODY_BUFFER.try_with(|buffer| buffer.set(self.bytes));
         }
     }
 
-    /// Fills the buffer with `body`. A body that errs or panics leaves the reason in its place.
+    /// Encodes `body` into the buffer. If the encoding fails or panics, the buffer holds the reason instead.
     pub(super) fn encode(&mut self, body: &dyn Body) -> Result<(), BodyError> {
         let encoded = catch_unwind(AssertUnwindSafe(|| body.encode(self)))
-            .unwrap_or_else(|panic| Err(BodyError(format!("its encoding panicked: {}", message_of(&*panic)))));
+            .unwrap_or_else(|panic| Err(BodyError(format!("`Body::encode` panicked: {}", panic_message(&*panic)))));
         if let Err(error) = &encoded {
-            self.replace_by_loss(&error.0);
+            self.replace_with_loss(&error.0);
         }
         encoded
     }
 
-    /// Drops what is there and says why instead.
-    pub(super) fn replace_by_loss(&mut self, reason: &str) {
+    /// Replaces the contents with `{"otel_trace.lost": reason}`.
+    pub(super) fn replace_with_loss(&mut self, reason: &str) {
         self.bytes.clear();
         self.oversize = None;
         self.is_json = true;
@@ -149,12 +158,12 @@ impl BodyBuf {
         let _ = serde_json::to_writer(&mut self.bytes, &serde_json::json!({ "otel_trace.lost": reason }));
     }
 
-    /// The body as it stands; only its head where it is beyond its limit.
+    /// Returns the bytes written so far; for a body above its size limit, only the head.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whether the body is one JSON value.
+    /// Returns `true` if the body is one JSON value.
     pub fn is_json(&self) -> bool {
         self.is_json
     }
@@ -176,8 +185,8 @@ impl io::Write for BodyBuf {
     }
 }
 
-/// What a panic said.
-pub(super) fn message_of(panic: &(dyn Any + Send)) -> &str {
+/// Returns the message of a panic's payload, or `"no message"` if the payload is not a string.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

@@ -1,8 +1,9 @@
-//! How much is kept: of one recording, and of all under one root.
+//! Bounds on age, number and size: the quota of one bundle, or the retention of a root directory.
 
 use std::time::Duration;
 
-/// Bounds of a bundle, or of all bundles under a root. None is bounded unless it is set.
+/// Bounds on age, number and size of a bundle (see [`Limits::bundle`](super::Limits::bundle)) or of all bundles under a
+/// root directory (see [`Limits::root`](super::Limits::root)). A bound that is not set does not apply.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,35 +24,35 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// No bounds.
+    /// Creates bounds of which none is set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Of a bundle: how long after its beginning it takes what begins. Of a root: how long a bundle is kept after the
-    /// last line was written to it.
+    /// Sets the maximum age. A bundle accepts start events for this long after its creation. A root directory keeps a
+    /// bundle for this long after its last line was written.
     #[must_use]
     pub fn age(mut self, age: Duration) -> Self {
         self.age = Some(age);
         self
     }
 
-    /// Of a bundle: so many events. Of a root: so many bundles.
+    /// Sets the maximum number: of events in a bundle, or of bundles in a root directory.
     #[must_use]
     pub fn count(mut self, count: u64) -> Self {
         self.count = Some(count);
         self
     }
 
-    /// So many bytes, log and bodies, as long as their files are.
+    /// Sets the maximum total size of log and payload files, in bytes.
     #[must_use]
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = Some(bytes);
         self
     }
 
-    /// Whether anything is bounded.
-    pub(super) fn is_any(&self) -> bool {
+    /// Returns `true` if at least one bound is set.
+    pub(super) fn is_bounded(&self) -> bool {
         *self != Self::default()
     }
 }

@@ -1,12 +1,12 @@
-//! A finished bundle with its bodies kept otherwise.
+//! Conversion of a recorded bundle to another payload store.
 //!
-//! The log is copied byte for byte, but for what references say of where their bodies are. So what can't be read
-//! survives as it is: lines that are damaged or cut short, variants and fields that nobody knows. A body that can't be
-//! read is told of, and its reference stays.
+//! The log is copied byte for byte, except for the locations in payload references. So data that this version cannot
+//! parse survives: lines that are damaged or cut short, unknown variants and fields. A payload that cannot be read is
+//! reported, and its reference stays as it is.
 //!
-//! A reference that is changed keeps its other members. Where its file had not the name that [`Store::Files`] gives, or
-//! had members of a place of its own, an optional member `unpacked` of it says them, so that the way back leads to the
-//! same bytes.
+//! An updated reference keeps its other members. If the path of its file was not the one that [`Store::Files`] chooses,
+//! or if the reference had an offset, a length or a hash, the old location is kept in an optional member `unpacked`, so
+//! that the conversion back restores the same bytes.
 
 mod reference;
 
@@ -18,128 +18,134 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::destination::Destination;
-use super::file::{self, PlainDirectories};
+use super::file::{self, VerifiedDirectories};
 use super::store::is_pack;
 use super::{BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions};
 use crate::event::{PayloadRef, RawPayloadId, ThreadId};
 use reference::{Reference, references_in};
 
-/// What a conversion did.
+/// Counts of what a conversion has counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Converted {
-    /// Bodies that were read and written.
+    /// Number of payloads that were read and written.
     pub bodies: u64,
-    /// Their bytes.
+    /// Total length of these payloads, in bytes.
     pub body_bytes: u64,
-    /// Bodies that could not be read.
+    /// Number of payloads that could not be read.
     pub unread: u64,
 }
 
-/// A body that could not be read, so that its reference stays as it is.
+/// A payload that could not be read. Its reference stays as it is.
 #[derive(Debug, Clone)]
 pub struct Unconverted {
-    /// The line of the log that names it first, from 1.
+    /// Number of the first line of the log that references the payload, from 1.
     pub line: u64,
-    /// How that line names it.
+    /// The id of the payload in that line.
     pub raw_payload_id: RawPayloadId,
-    /// Why, for a person.
-    pub why: String,
+    /// The cause, as an error message.
+    pub reason: String,
 }
 
-/// Writes the bundle to `dest`, its bodies kept in `store`. One body at a time is in memory. The directory appears
-/// under its name when all of it is there.
+/// Copies a bundle to the new directory `dest`, with its payloads in `store`.
+///
+/// Holds one payload in memory at a time. The directory appears under its name when the copy is complete. Calls
+/// `on_unread` for each payload that cannot be read.
 ///
 /// # Errors
-/// [`BundleError`] where something is at `dest` already, `bundle` can't be read, or `dest` can't be written.
+/// Returns a [`BundleError`] if `dest` exists, if `bundle` cannot be read, or if `dest` cannot be written.
 pub fn convert(
     bundle: &Reader,
     dest: &Path,
     store: Store,
-    mut tell: impl FnMut(Unconverted),
+    mut on_unread: impl FnMut(Unconverted),
 ) -> Result<Converted, BundleError> {
-    let destination = Destination::make(dest)?;
-    let written = |error| BundleError::io(dest, "can't be written", error);
+    let destination = Destination::create(dest)?;
+    let unwritten = |error| BundleError::io(dest, "cannot be written", error);
     let mut manifest = bundle.open_file(Manifest::FILE)?;
-    destination.file(Manifest::FILE).and_then(|mut it| io::copy(&mut manifest, &mut it)).map_err(written)?;
+    destination.create_file(Manifest::FILE).and_then(|mut it| io::copy(&mut manifest, &mut it)).map_err(unwritten)?;
     let mut conversion = Conversion {
         bundle,
         bodies: match store {
-            Store::Files => Bodies::Files,
-            Store::Pack => Bodies::Pack(store.open(destination.path(), &WriterOptions::default())),
+            Store::Files => TargetStore::Files,
+            Store::Pack => TargetStore::Pack(store.open(destination.path(), &WriterOptions::default())),
         },
-        placed: HashMap::new(),
-        done: Converted::default(),
+        converted: HashMap::new(),
+        counts: Converted::default(),
         destination: &destination,
     };
-    conversion.log(dest, &mut tell)?;
-    conversion.unnamed_files().map_err(written)?;
-    let done = conversion.done;
+    conversion.convert_log(dest, &mut on_unread)?;
+    conversion.copy_unreferenced_files().map_err(unwritten)?;
+    let counts = conversion.counts;
     drop(conversion);
     destination.publish()?;
-    Ok(done)
+    Ok(counts)
 }
 
+/// The conversion of one bundle, in progress.
 struct Conversion<'a> {
     bundle: &'a Reader,
     destination: &'a Destination,
-    bodies: Bodies,
-    placed: HashMap<Source, Option<Placed>>,
-    done: Converted,
+    bodies: TargetStore,
+    /// The payloads in the copy. `None` for payloads that cannot be read.
+    converted: HashMap<PayloadKey, Option<ConvertedPayload>>,
+    counts: Converted,
 }
 
-enum Bodies {
+/// The store of the copy.
+enum TargetStore {
     Files,
     Pack(Arc<dyn PayloadStore>),
 }
 
-/// What two references to the same body have in common.
-pub(super) type Source = (PathBuf, Option<u64>, Option<u64>, Option<Box<str>>);
+/// Identifies a payload: equal for all references to it.
+pub(super) type PayloadKey = (PathBuf, Option<u64>, Option<u64>, Option<Box<str>>);
 
-/// Where a body is now.
-struct Placed {
+/// A payload in the copy.
+struct ConvertedPayload {
     location: Location,
     is_json: bool,
 }
 
-/// What a line says of the thread that its bodies belong to.
+/// The thread of an event, to which the payloads of a line belong.
 #[derive(Default, Deserialize)]
-struct InThread {
+struct ThreadField {
     #[serde(default)]
     thread_id: Option<ThreadId>,
 }
 
+/// The thread of a line, in the line itself or in its event.
 #[derive(Deserialize)]
-struct LineInThread {
+struct LineThread {
     #[serde(flatten)]
-    line: InThread,
+    line: ThreadField,
     #[serde(default)]
-    payload: InThread,
+    payload: ThreadField,
 }
 
 impl Conversion<'_> {
-    fn log(&mut self, dest: &Path, tell: &mut dyn FnMut(Unconverted)) -> Result<(), BundleError> {
+    fn convert_log(&mut self, dest: &Path, on_unread: &mut dyn FnMut(Unconverted)) -> Result<(), BundleError> {
         let path = self.bundle.path().join(Manifest::LOG);
-        let unread = |error| BundleError::io(&path, "the log can't be read", error);
-        let unwritten = |error| BundleError::io(dest, "can't be written", error);
+        let unread = |error| BundleError::io(&path, "the log cannot be read", error);
+        let unwritten = |error| BundleError::io(dest, "cannot be written", error);
         let mut from = BufReader::with_capacity(1 << 18, self.bundle.open_file(Manifest::LOG)?);
-        let to = self.destination.file(Manifest::LOG).map_err(unwritten)?;
+        let to = self.destination.create_file(Manifest::LOG).map_err(unwritten)?;
         let mut to = BufWriter::with_capacity(1 << 18, to);
         let (mut line, mut number) = (Vec::new(), 0);
         while from.read_until(b'\n', &mut line).map_err(unread)? > 0 {
             number += 1;
-            self.line(number, &line, &mut to, tell).map_err(unwritten)?;
+            self.convert_line(number, &line, &mut to, on_unread).map_err(unwritten)?;
             line.clear();
         }
         to.flush().map_err(unwritten)
     }
 
-    fn line(
+    fn convert_line(
         &mut self,
         number: u64,
         line: &[u8],
         to: &mut impl Write,
-        tell: &mut dyn FnMut(Unconverted),
+        on_unread: &mut dyn FnMut(Unconverted),
     ) -> io::Result<()> {
         let mark = if number == 1 && line.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
         let text = &line[mark..];
@@ -148,7 +154,7 @@ impl Conversion<'_> {
         let references = references_in(text);
         let thread = if references.is_empty() { ThreadId::from("") } else { thread_of(text) };
         for reference in references {
-            let Some(new) = self.reference(number, &thread, &reference, tell)? else { continue };
+            let Some(new) = self.convert_reference(number, &thread, &reference, on_unread)? else { continue };
             to.write_all(&text[copied..reference.span.start])?;
             to.write_all(new.as_bytes())?;
             copied = reference.span.end;
@@ -156,87 +162,94 @@ impl Conversion<'_> {
         to.write_all(&text[copied..])
     }
 
-    /// The reference as it has to be now, where it has to change. Its body is in its place by then.
-    fn reference(
+    /// Copies the payload of a reference and returns the updated reference. Returns `None` if the reference stays as it
+    /// is.
+    fn convert_reference(
         &mut self,
         line: u64,
         thread: &ThreadId,
         reference: &Reference<'_>,
-        tell: &mut dyn FnMut(Unconverted),
+        on_unread: &mut dyn FnMut(Unconverted),
     ) -> io::Result<Option<String>> {
-        let source = source(&reference.read);
-        if !self.placed.contains_key(&source) {
-            let placed = match self.bundle.stored(&reference.read) {
-                Ok(body) => Some(self.place(thread, reference, body)?),
-                Err(why) => {
-                    self.done.unread += 1;
-                    let (raw_payload_id, why) = (reference.read.raw_payload_id.clone(), why.to_string());
-                    tell(Unconverted { line, raw_payload_id, why });
+        let key = payload_key(&reference.read);
+        if !self.converted.contains_key(&key) {
+            let converted = match self.bundle.stored_payload(&reference.read) {
+                Ok(body) => Some(self.store_payload(thread, reference, body)?),
+                Err(error) => {
+                    self.counts.unread += 1;
+                    let (raw_payload_id, reason) = (reference.read.raw_payload_id.clone(), error.to_string());
+                    on_unread(Unconverted { line, raw_payload_id, reason });
                     None
                 }
             };
-            self.placed.insert(source.clone(), placed);
+            self.converted.insert(key.clone(), converted);
         }
-        let Some(Some(placed)) = self.placed.get(&source) else { return Ok(None) };
+        let Some(Some(converted)) = self.converted.get(&key) else { return Ok(None) };
         Ok(match self.bodies {
-            Bodies::Pack(_) => {
-                let expected = usual_path(&reference.read, placed.is_json);
-                Some(reference.in_pack(&placed.location, expected.as_deref()))
+            TargetStore::Pack(_) => {
+                let expected = default_path(&reference.read, converted.is_json);
+                Some(reference.in_pack(&converted.location, expected.as_deref()))
             }
-            // A file keeps its reference, unless its path was taken.
-            Bodies::Files if !same_steps(&reference.read.path, &placed.location.path) => {
-                Some(reference.in_file(&placed.location.path))
+            // The reference of a file stays as it is, unless the file got another path.
+            TargetStore::Files if !is_same_path(&reference.read.path, &converted.location.path) => {
+                Some(reference.in_file(&converted.location.path))
             }
-            Bodies::Files => None,
+            TargetStore::Files => None,
         })
     }
 
-    fn place(&mut self, thread: &ThreadId, reference: &Reference<'_>, body: StoredBody) -> io::Result<Placed> {
-        self.done.bodies += 1;
-        self.done.body_bytes += body.bytes.len() as u64;
+    fn store_payload(
+        &mut self,
+        thread: &ThreadId,
+        reference: &Reference<'_>,
+        body: StoredBody,
+    ) -> io::Result<ConvertedPayload> {
+        self.counts.bodies += 1;
+        self.counts.body_bytes += body.bytes.len() as u64;
         let StoredBody { bytes, is_json, .. } = body;
         let location = match &self.bodies {
-            Bodies::Pack(pack) => {
-                pack.put(self.done.bodies, thread, reference.read.kind, &mut BodyBuf::of(bytes, is_json))?
+            TargetStore::Pack(pack) => {
+                pack.put(self.counts.bodies, thread, reference.read.kind, &mut BodyBuf::from_bytes(bytes, is_json))?
             }
-            Bodies::Files => {
-                let path = self.file(reference, &bytes, is_json)?;
+            TargetStore::Files => {
+                let path = self.write_file(reference, &bytes, is_json)?;
                 Location { path, offset: None, length: None, hash: None }
             }
         };
-        Ok(Placed { location, is_json })
+        Ok(ConvertedPayload { location, is_json })
     }
 
-    /// Writes a body to a file: where it once was, or as usual, or, where neither can be, under a name of its own.
-    fn file(&self, reference: &Reference<'_>, bytes: &[u8], is_json: bool) -> io::Result<String> {
+    /// Writes a payload to a file and returns its path: the path that it had before, or else the default path of its
+    /// id, or else a new name.
+    fn write_file(&self, reference: &Reference<'_>, bytes: &[u8], is_json: bool) -> io::Result<String> {
         let read = &reference.read;
         let same = (!is_pack(&read.path)).then(|| read.path.clone());
-        let wishes = [same, reference.unpacked_path(), usual_path(read, is_json)];
-        for path in wishes.into_iter().flatten() {
-            if let Some(mut file) = self.destination.file_below(&path)? {
+        let candidates = [same, reference.unpacked_path(), default_path(read, is_json)];
+        for path in candidates.into_iter().flatten() {
+            if let Some(mut file) = self.destination.create_payload_file(&path)? {
                 file.write_all(bytes)?;
                 return Ok(path);
             }
         }
         let extension = if is_json { "json" } else { "bin" };
-        let path = format!("{}/unpacked-{}.{extension}", Manifest::PAYLOADS, self.done.bodies);
-        self.destination.file(&path)?.write_all(bytes)?;
+        let path = format!("{}/unpacked-{}.{extension}", Manifest::PAYLOADS, self.counts.bodies);
+        self.destination.create_file(&path)?.write_all(bytes)?;
         Ok(path)
     }
 
-    /// Files of bodies that no line names, or none that can be read, go along as they are.
-    fn unnamed_files(&self) -> io::Result<()> {
+    /// Copies the files of payloads that no line references, or only lines that cannot be parsed.
+    fn copy_unreferenced_files(&self) -> io::Result<()> {
         let Ok(entries) = self.bundle.path().join(Manifest::PAYLOADS).read_dir() else { return Ok(()) };
-        let plain = PlainDirectories::default();
+        let verified = VerifiedDirectories::default();
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name();
             let Some(path) = name.to_str().map(|name| format!("{}/{name}", Manifest::PAYLOADS)) else { continue };
-            let is_placed = |it: &Option<Placed>| it.is_some();
-            if self.placed.get(&(PathBuf::from(&path), None, None, None)).is_some_and(is_placed) {
+            let is_copied = |it: &Option<ConvertedPayload>| it.is_some();
+            if self.converted.get(&(PathBuf::from(&path), None, None, None)).is_some_and(is_copied) {
                 continue;
             }
-            if let Ok(mut from) = file::open_inside(self.bundle.path(), &path, &plain)
-                && let Some(mut to) = self.destination.file_below(&path)?
+            if let Ok(mut from) = file::open_inside(self.bundle.path(), &path, &verified)
+                && let Some(mut to) = self.destination.create_payload_file(&path)?
             {
                 io::copy(&mut from, &mut to)?;
             }
@@ -245,31 +258,34 @@ impl Conversion<'_> {
     }
 }
 
-pub(super) fn source(reference: &PayloadRef) -> Source {
+/// Returns the identity of the payload that a reference names.
+pub(super) fn payload_key(reference: &PayloadRef) -> PayloadKey {
     let path = Path::new(&reference.path).components().filter(|step| *step != Component::CurDir).collect();
     if is_pack(&reference.path) {
         return (path, reference.offset, reference.length, reference.hash.clone());
     }
-    // A file is one body, whatever is said of its parts.
+    // A file holds one payload, even if the reference names a part of it.
     (path, None, None, None)
 }
 
-/// Whether two paths are the same but for how they are spelled.
-fn same_steps(a: &str, b: &str) -> bool {
+/// Returns `true` if two paths are equal after removing `.` components.
+fn is_same_path(a: &str, b: &str) -> bool {
     let steps = |path| Path::new(path).components().filter(|step| *step != Component::CurDir).collect::<Vec<_>>();
     steps(a) == steps(b)
 }
 
-/// The path that [`Store::Files`] gives to a body, where it has the id of one.
-pub(super) fn usual_path(reference: &PayloadRef, is_json: bool) -> Option<String> {
+/// Returns the path that [`Store::Files`] chooses for the payload of a reference. Returns `None` if its id is not one
+/// that a writer assigns.
+pub(super) fn default_path(reference: &PayloadRef, is_json: bool) -> Option<String> {
     let digits = reference.raw_payload_id.as_str().strip_prefix("raw_payload:")?;
     let number: u64 = digits.parse().ok()?;
     let extension = if is_json { "json" } else { "bin" };
     (number.to_string() == digits).then(|| format!("{}/{number}.{extension}", Manifest::PAYLOADS))
 }
 
+/// Returns the thread of a line, or an empty id if the line has none.
 fn thread_of(line: &[u8]) -> ThreadId {
-    let read = serde_json::from_slice::<LineInThread>(line).ok();
+    let read = serde_json::from_slice::<LineThread>(line).ok();
     let thread = read.and_then(|it| it.line.thread_id.or(it.payload.thread_id));
     thread.unwrap_or_else(|| ThreadId::from(""))
 }

@@ -1,5 +1,5 @@
-//! The file system as the writer of a bundle uses it. What can fail, stall or be lost of a recording goes through
-//! here, so that tests can plant it.
+//! The file system as the writer of a bundle uses it. Every write that can fail, stall or be lost goes through the
+//! traits of this module, so that tests can inject faults.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -9,67 +9,67 @@ use std::sync::Arc;
 
 use super::file;
 
-/// Where bundles are written to.
+/// A file system that bundles are written to.
 pub(crate) trait Disk: Send + Sync + fmt::Debug {
-    /// Makes a directory and those above it where they are missing.
+    /// Creates a directory, and its parents if they are missing.
     fn create_dirs(&self, path: &Path) -> io::Result<()>;
-    /// Makes a file that must not exist yet, to write at its end.
+    /// Creates a file for appending. Fails if the file exists.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
-    /// Opens a file that is there already, likewise.
+    /// Opens an existing file for appending.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
-    /// Makes a file that must not exist yet, to write at places in it.
-    fn create_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
-    /// Opens a file that is there already, likewise.
-    fn open_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
-    /// Which file has this name.
-    fn identity(&self, path: &Path) -> io::Result<Identity>;
-    /// Gives a directory another name. Takes the place of an empty directory, never of a full one.
+    /// Creates a file for writes at offsets ([`DiskFile::write_at`]). Fails if the file exists.
+    fn create_for_write_at(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens an existing file for writes at offsets ([`DiskFile::write_at`]).
+    fn open_for_write_at(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Returns the identity of the file or directory at a path, without following a symbolic link.
+    fn identity(&self, path: &Path) -> io::Result<FileIdentity>;
+    /// Renames a directory. May replace an empty directory, but no other.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty directory.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
-    /// Waits until the names in a directory would survive the death of the machine.
+    /// Syncs the entries of a directory, so that they survive a crash of the machine.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 }
 
-/// A file that is open for writing, at its end or at places in it.
+/// A file that is open for writing, either at its end or at offsets.
 pub(crate) trait DiskFile: Send + Sync + fmt::Debug {
-    /// One `write(2)`, at the end.
+    /// Appends bytes with one `write(2)`, and returns how many were written.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
-    /// One `pwrite(2)`: so many bytes from the beginning.
-    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize>;
-    /// Cuts to so many bytes.
+    /// Writes bytes at an offset with one `pwrite(2)`, and returns how many were written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// Truncates or extends the file to `length` bytes.
     fn set_len(&self, length: u64) -> io::Result<()>;
-    /// Waits until the bytes and the length would survive the death of the machine.
+    /// Syncs the contents and the length of the file, so that they survive a crash of the machine.
     fn sync(&self) -> io::Result<()>;
-    /// Which file it is.
-    fn identity(&self) -> io::Result<Identity>;
-    /// Whether any name leads to it.
+    /// Returns the identity of the file.
+    fn identity(&self) -> io::Result<FileIdentity>;
+    /// Returns `true` if the file has at least one path, so that it has not been deleted.
     fn is_linked(&self) -> bool;
 }
 
 impl dyn DiskFile + '_ {
-    /// Writes all of it, in as many writes as it takes.
+    /// Appends all bytes, in as many writes as it takes.
     pub(super) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         write_all(bytes, |bytes, _| self.write(bytes))
     }
 
-    /// The same, so many bytes from the beginning.
-    pub(super) fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
-        write_all(bytes, |bytes, written| self.write_at(bytes, place + written))
+    /// Writes all bytes at an offset, in as many writes as it takes.
+    pub(super) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        write_all(bytes, |bytes, written| self.write_at(bytes, offset + written))
     }
 }
 
-/// Calls with what is left, and how much is written, until all is.
+/// Calls `write` with the remaining bytes and the number of written ones, until all bytes are written.
 fn write_all(mut bytes: &[u8], write: impl Fn(&[u8], u64) -> io::Result<usize>) -> io::Result<()> {
-    let mut place = 0;
+    let mut offset = 0;
     while !bytes.is_empty() {
-        match write(bytes, place) {
+        match write(bytes, offset) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 bytes = bytes.get(written..).unwrap_or_default();
-                place += written as u64;
+                offset += written as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -78,22 +78,22 @@ fn write_all(mut bytes: &[u8], write: impl Fn(&[u8], u64) -> io::Result<usize>) 
     Ok(())
 }
 
-/// What tells a file from another that took its name.
+/// The identity of a file, which distinguishes it from another file that has replaced it at its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// Its device and its number there; nothing where the system has none.
+pub(crate) struct FileIdentity {
+    /// Device and inode number. Both are 0 if the system has none.
     pub(crate) numbers: (u64, u64),
 }
 
-impl Identity {
+impl FileIdentity {
     #[cfg(unix)]
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(super) fn from_metadata(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { numbers: (metadata.dev(), metadata.ino()) }
     }
 
     #[cfg(not(unix))]
-    pub(super) fn of(_: &Metadata) -> Self {
+    pub(super) fn from_metadata(_: &Metadata) -> Self {
         Self { numbers: (0, 0) }
     }
 }
@@ -115,16 +115,16 @@ impl Disk for RealDisk {
         Ok(Arc::new(file::open_to_append(path)?))
     }
 
-    fn create_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(file::create_for_places(path)?))
+    fn create_for_write_at(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(file::create_for_write_at(path)?))
     }
 
-    fn open_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(file::open_for_places(path)?))
+    fn open_for_write_at(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(file::open_for_write_at(path)?))
     }
 
-    fn identity(&self, path: &Path) -> io::Result<Identity> {
-        Ok(Identity::of(&path.symlink_metadata()?))
+    fn identity(&self, path: &Path) -> io::Result<FileIdentity> {
+        Ok(FileIdentity::from_metadata(&path.symlink_metadata()?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -140,7 +140,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        // Elsewhere a directory can't be opened as a file, and its names are safe with what they name.
+        // Other systems cannot open a directory as a file, and sync the entry of a file with the file.
         if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
     }
 }
@@ -152,17 +152,17 @@ impl DiskFile for File {
     }
 
     #[cfg(unix)]
-    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::write_at(self, bytes, place)
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(self, bytes, offset)
     }
 
     #[cfg(windows)]
-    fn write_at(&self, bytes: &[u8], place: u64) -> io::Result<usize> {
-        std::os::windows::fs::FileExt::seek_write(self, bytes, place)
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_write(self, bytes, offset)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        // Opened for appending: the next write goes to the new end.
+        // The file is open for appending, so the next write goes to its new end.
         Self::set_len(self, length)
     }
 
@@ -171,8 +171,8 @@ impl DiskFile for File {
         self.sync_data()
     }
 
-    fn identity(&self) -> io::Result<Identity> {
-        Ok(Identity::of(&self.metadata()?))
+    fn identity(&self) -> io::Result<FileIdentity> {
+        Ok(FileIdentity::from_metadata(&self.metadata()?))
     }
 
     fn is_linked(&self) -> bool {

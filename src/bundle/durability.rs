@@ -1,35 +1,40 @@
-//! How much of a recording survives what.
+//! The durability of a recording: which crashes it survives.
 
-/// When what is recorded is safe, and from what. What each costs and gives up is in the README, "What is promised".
+/// The durability of recorded events and payloads: which crashes they survive, and from when on. The README compares
+/// the costs, in "What is promised".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// What a returned call has recorded is in the kernel's hands: it survives the death of the process, not that of
-    /// the machine. A disk that stalls stalls the call that writes to it, and no other.
+    /// Writes to the page cache before a recording call returns. Events and payloads survive a crash of the process,
+    /// but not of the machine. A disk that stalls blocks only the calls that write to it. This is the default.
     #[default]
     PageCache,
-    /// As `PageCache`, and forced to the disk: it survives the death of the machine, too. Bodies are named with their
-    /// length and hash, so that one that did not survive is told from one that did.
+    /// Writes as [`PageCache`](Self::PageCache) does, and syncs to the disk with `fsync`. Events and payloads survive a
+    /// crash of the machine, too. References hold length and hash of their payloads, by which a reader detects payloads
+    /// that did not survive.
     Fsync(SyncEvery),
-    /// A call leaves what it records in a queue and never waits for the disk; one thread writes. What is still in the
-    /// queue is lost with the process, and in the child of a `fork`. What does not fit into the queue
-    /// ([`Limits::queue_events`](super::Limits::queue_events), [`Limits::queue_bytes`](super::Limits::queue_bytes))
-    /// is lost, counted and told. The guard waits up to 5 s for what is left. The callback for losses may run in the
-    /// thread that writes. A [`Writer`](super::Writer) used by itself has no queue; there it is as `PageCache`.
+    /// Enqueues, for one writer thread: a recording call never waits for the disk.
+    ///
+    /// Queued events and payloads are lost if the process crashes, and in the child of a `fork`. Events and payloads
+    /// that do not fit into the queue ([`Limits::queue_events`](super::Limits::queue_events),
+    /// [`Limits::queue_bytes`](super::Limits::queue_bytes)) are lost, counted and reported. When the guard is dropped,
+    /// it waits up to 5 s for the queue. The loss callback can run in the writer thread. A [`Writer`](super::Writer)
+    /// that is used without a recorder has no queue, and writes as with [`PageCache`](Self::PageCache).
     Buffered,
 }
 
-/// How often what was written is forced to the disk.
+/// The interval in which written events and payloads are synced to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncEvery {
-    /// Before the call returns: an event that was recorded survives, and so do its bodies.
+    /// Syncs each event and its payloads before the recording call returns.
     Event,
-    /// All so many milliseconds, by one thread for all bundles: what is older survives.
+    /// Syncs all bundles every given number of milliseconds, in one thread. A crash of the machine loses at most the
+    /// events and payloads recorded since the last sync.
     Millis(u64),
 }
 
 impl Durability {
-    /// Whether anything is forced to the disk.
-    pub(super) fn syncs(self) -> bool {
+    /// Returns `true` if written events and payloads are synced to the disk.
+    pub(super) fn is_fsync(self) -> bool {
         match self {
             Self::Fsync(_) => true,
             Self::PageCache | Self::Buffered => false,

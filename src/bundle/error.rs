@@ -1,10 +1,10 @@
-//! What can be wrong with a bundle as a whole.
+//! Errors of creating, opening and reading a bundle as a whole.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-/// A bundle could not be made, opened or read at all. Damage inside a bundle is no error: see
-/// [`LineError`](super::LineError) and [`PayloadError`](super::PayloadError).
+/// An error of creating, opening or reading a bundle as a whole. Damaged lines and payloads inside a bundle have their
+/// own errors, [`LineError`](super::LineError) and [`PayloadError`](super::PayloadError).
 #[derive(Debug)]
 pub struct BundleError {
     kind: ErrorKind,
@@ -13,17 +13,17 @@ pub struct BundleError {
     source: Option<io::Error>,
 }
 
-/// What went wrong, for a program.
+/// The category of a [`BundleError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The path is no bundle.
+    /// The path is not a bundle.
     NotABundle,
-    /// A bundle is already there.
+    /// The bundle, or another file or directory at its path, exists already.
     Exists,
-    /// The bundle is of another version of the format.
+    /// The bundle has an unsupported version of the format.
     Version,
-    /// The file system refused.
+    /// An operation of the file system failed.
     Io,
 }
 
@@ -32,11 +32,11 @@ impl BundleError {
         Self { kind, message: message.into(), path: path.to_owned(), source: None }
     }
 
-    pub(super) fn io(path: &Path, doing: impl Into<String>, source: io::Error) -> Self {
-        Self { kind: ErrorKind::Io, message: doing.into(), path: path.to_owned(), source: Some(source) }
+    pub(super) fn io(path: &Path, message: impl Into<String>, source: io::Error) -> Self {
+        Self { kind: ErrorKind::Io, message: message.into(), path: path.to_owned(), source: Some(source) }
     }
 
-    /// The error with its cause.
+    /// Returns the message of the error, with the message of its cause if there is one.
     pub(crate) fn full_message(&self) -> String {
         match &self.source {
             Some(source) => format!("{self}: {source}"),
@@ -44,12 +44,12 @@ impl BundleError {
         }
     }
 
-    /// What went wrong, for a program.
+    /// Returns the category of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The file or directory it is about.
+    /// Returns the path of the file or directory on which the operation failed.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,32 +1,37 @@
-//! What an event says in words, so that it can be masked: all of it but ids, which link.
+//! The texts of events, for masking and redaction: every string in an event except ids, which link objects.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::event::{AgentPath, Event, RawJson, ToolKind, ToolSummary};
 
-/// A text that an event has.
+/// A text of an event.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Said<'t> {
-    Words(&'t str),
-    /// One JSON value, which must stay one.
+pub(crate) enum EventText<'t> {
+    /// Plain text.
+    Plain(&'t str),
+    /// One JSON value, which must stay one JSON value.
     Json(&'t str),
 }
 
-impl<'t> Said<'t> {
+impl<'t> EventText<'t> {
+    /// Returns the text.
     pub(crate) fn as_str(self) -> &'t str {
         match self {
-            Self::Words(text) | Self::Json(text) => text,
+            Self::Plain(text) | Self::Json(text) => text,
         }
     }
 }
 
-/// The event with each of its texts as `change` gives it: itself, where that changes none.
-pub(super) fn changed<'e>(event: &'e Event, change: impl for<'t> Fn(Said<'t>) -> Cow<'t, str>) -> Cow<'e, Event> {
+/// Returns the event with each text replaced by the result of `change`. Borrows the event if no text changes.
+pub(super) fn map_texts<'e>(
+    event: &'e Event,
+    change: impl for<'t> Fn(EventText<'t>) -> Cow<'t, str>,
+) -> Cow<'e, Event> {
     let mut is_changed = false;
-    // One that is changed is not looked at twice: what stands in its place may be new each time.
+    // `change` is called once for each text: a redactor may return another text at each call.
     let mut texts = Vec::new();
-    each(event, &mut |text| match change(text.said()) {
+    for_each_text(event, &mut |text| match change(text.as_event_text()) {
         Cow::Borrowed(_) if !is_changed => {}
         Cow::Borrowed(_) => texts.push(None),
         Cow::Owned(text) => {
@@ -39,10 +44,10 @@ pub(super) fn changed<'e>(event: &'e Event, change: impl for<'t> Fn(Said<'t>) ->
     }
     let mut event = event.clone();
     let mut unchanged = 0;
-    each(&event, &mut |_| unchanged += 1);
+    for_each_text(&event, &mut |_| unchanged += 1);
     unchanged -= texts.len();
     let mut texts = std::iter::repeat_n(None, unchanged).chain(texts);
-    each_mut(&mut event, &mut |text| {
+    for_each_text_mut(&mut event, &mut |text| {
         if let Some(changed) = texts.next().flatten() {
             text.set(changed);
         }
@@ -50,14 +55,15 @@ pub(super) fn changed<'e>(event: &'e Event, change: impl for<'t> Fn(Said<'t>) ->
     Cow::Owned(event)
 }
 
-trait Text {
-    fn said(&self) -> Said<'_>;
+/// A field of an event that holds a text.
+trait TextField {
+    fn as_event_text(&self) -> EventText<'_>;
     fn set(&mut self, text: String);
 }
 
-impl Text for String {
-    fn said(&self) -> Said<'_> {
-        Said::Words(self)
+impl TextField for String {
+    fn as_event_text(&self) -> EventText<'_> {
+        EventText::Plain(self)
     }
 
     fn set(&mut self, text: String) {
@@ -65,9 +71,9 @@ impl Text for String {
     }
 }
 
-impl Text for Arc<str> {
-    fn said(&self) -> Said<'_> {
-        Said::Words(self)
+impl TextField for Arc<str> {
+    fn as_event_text(&self) -> EventText<'_> {
+        EventText::Plain(self)
     }
 
     fn set(&mut self, text: String) {
@@ -75,9 +81,9 @@ impl Text for Arc<str> {
     }
 }
 
-impl Text for AgentPath {
-    fn said(&self) -> Said<'_> {
-        Said::Words(self.as_str())
+impl TextField for AgentPath {
+    fn as_event_text(&self) -> EventText<'_> {
+        EventText::Plain(self.as_str())
     }
 
     fn set(&mut self, text: String) {
@@ -85,46 +91,46 @@ impl Text for AgentPath {
     }
 }
 
-impl Text for RawJson {
-    fn said(&self) -> Said<'_> {
-        Said::Json(self.as_str())
+impl TextField for RawJson {
+    fn as_event_text(&self) -> EventText<'_> {
+        EventText::Json(self.as_str())
     }
 
     fn set(&mut self, text: String) {
-        *self = std::mem::take(self).changed(|_| Cow::Owned(text));
+        *self = std::mem::take(self).map_text(|_| Cow::Owned(text));
     }
 }
 
-/// The one list of all texts, to look at and to change.
+/// Generates the visitors of all text fields, shared and mutable, from one list.
 macro_rules! texts {
     ($name:ident, $kind:ident, $summary:ident $(, $mutable:tt)?) => {
-        fn $name(event: &$($mutable)? Event, see: &mut dyn FnMut(&$($mutable)? dyn Text)) {
+        fn $name(event: &$($mutable)? Event, visit: &mut dyn FnMut(&$($mutable)? dyn TextField)) {
             match event {
-                Event::ThreadStarted(e) => see(&$($mutable)? e.agent_path),
-                Event::ThreadEnded(e) => if let Some(error) = &$($mutable)? e.error { see(error) },
-                Event::TurnEnded(e) => if let Some(error) = &$($mutable)? e.error { see(error) },
+                Event::ThreadStarted(e) => visit(&$($mutable)? e.agent_path),
+                Event::ThreadEnded(e) => if let Some(error) = &$($mutable)? e.error { visit(error) },
+                Event::TurnEnded(e) => if let Some(error) = &$($mutable)? e.error { visit(error) },
                 Event::InferenceStarted(e) => {
-                    see(&$($mutable)? e.model);
-                    see(&$($mutable)? e.provider_name);
+                    visit(&$($mutable)? e.model);
+                    visit(&$($mutable)? e.provider_name);
                 }
-                Event::InferenceFailed(e) => see(&$($mutable)? e.error),
-                Event::InferenceCancelled(e) => see(&$($mutable)? e.reason),
+                Event::InferenceFailed(e) => visit(&$($mutable)? e.error),
+                Event::InferenceCancelled(e) => visit(&$($mutable)? e.reason),
                 Event::ToolCallStarted(e) => {
-                    $kind(&$($mutable)? e.kind, see);
-                    $summary(&$($mutable)? e.summary, see);
+                    $kind(&$($mutable)? e.kind, visit);
+                    $summary(&$($mutable)? e.summary, visit);
                 }
-                Event::ToolCallEnded(e) => if let Some(error) = &$($mutable)? e.error { see(error) },
-                Event::CodeCellStarted(e) => see(&$($mutable)? e.source_js),
+                Event::ToolCallEnded(e) => if let Some(error) = &$($mutable)? e.error { visit(error) },
+                Event::CodeCellStarted(e) => visit(&$($mutable)? e.source_js),
                 Event::CompactionRequestStarted(e) => {
-                    see(&$($mutable)? e.model);
-                    see(&$($mutable)? e.provider_name);
+                    visit(&$($mutable)? e.model);
+                    visit(&$($mutable)? e.provider_name);
                 }
-                Event::CompactionRequestFailed(e) => see(&$($mutable)? e.error),
-                Event::AgentResultObserved(e) => see(&$($mutable)? e.message),
-                Event::ProtocolEventObserved(e) => see(&$($mutable)? e.event_type),
+                Event::CompactionRequestFailed(e) => visit(&$($mutable)? e.error),
+                Event::AgentResultObserved(e) => visit(&$($mutable)? e.message),
+                Event::ProtocolEventObserved(e) => visit(&$($mutable)? e.event_type),
                 Event::Other(e) => {
-                    see(&$($mutable)? e.summary);
-                    see(&$($mutable)? e.metadata);
+                    visit(&$($mutable)? e.summary);
+                    visit(&$($mutable)? e.metadata);
                 }
                 Event::RolloutStarted(_)
                 | Event::RolloutEnded(_)
@@ -140,13 +146,13 @@ macro_rules! texts {
             }
         }
 
-        fn $kind(kind: &$($mutable)? ToolKind, see: &mut dyn FnMut(&$($mutable)? dyn Text)) {
+        fn $kind(kind: &$($mutable)? ToolKind, visit: &mut dyn FnMut(&$($mutable)? dyn TextField)) {
             match kind {
                 ToolKind::Mcp { server, tool } => {
-                    see(server);
-                    see(tool);
+                    visit(server);
+                    visit(tool);
                 }
-                ToolKind::Other { name } => see(name),
+                ToolKind::Other { name } => visit(name),
                 ToolKind::ExecCommand
                 | ToolKind::WriteStdin
                 | ToolKind::ApplyPatch
@@ -160,26 +166,26 @@ macro_rules! texts {
             }
         }
 
-        fn $summary(summary: &$($mutable)? ToolSummary, see: &mut dyn FnMut(&$($mutable)? dyn Text)) {
+        fn $summary(summary: &$($mutable)? ToolSummary, visit: &mut dyn FnMut(&$($mutable)? dyn TextField)) {
             match summary {
                 ToolSummary::Terminal { operation_id: _ } => {}
                 ToolSummary::Agent { target_agent_path, task_name, message_preview } => {
-                    see(target_agent_path);
-                    if let Some(name) = task_name { see(name) }
-                    see(message_preview);
+                    visit(target_agent_path);
+                    if let Some(name) = task_name { visit(name) }
+                    visit(message_preview);
                 }
                 ToolSummary::WaitAgent { target_agent_path, timeout_ms: _ } => {
-                    if let Some(path) = target_agent_path { see(path) }
+                    if let Some(path) = target_agent_path { visit(path) }
                 }
                 ToolSummary::Generic { label, input_preview, output_preview } => {
-                    see(label);
-                    if let Some(preview) = input_preview { see(preview) }
-                    if let Some(preview) = output_preview { see(preview) }
+                    visit(label);
+                    if let Some(preview) = input_preview { visit(preview) }
+                    if let Some(preview) = output_preview { visit(preview) }
                 }
             }
         }
     };
 }
 
-texts!(each, each_of_kind, each_of_summary);
-texts!(each_mut, each_of_kind_mut, each_of_summary_mut, mut);
+texts!(for_each_text, for_each_kind_text, for_each_summary_text);
+texts!(for_each_text_mut, for_each_kind_text_mut, for_each_summary_text_mut, mut);

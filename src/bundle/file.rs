@@ -1,4 +1,4 @@
-//! Files and directories as a bundle wants them: for their owner alone, and never followed out of the bundle.
+//! Opens and creates the files of bundles: accessible to their owner only, and never outside of the bundle.
 
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-/// Makes a directory, and those above it where they are missing, that only its owner may enter.
+/// Creates a directory and its missing parents, accessible to the owner only.
 pub(super) fn create_dirs(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -15,7 +15,10 @@ pub(super) fn create_dirs(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes a file that must not exist yet and that only its owner may read.
+/// Creates a new file for appending, accessible to the owner only.
+///
+/// # Errors
+/// Returns an error if the file exists.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create_new(true);
@@ -24,18 +27,21 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes a file that must not exist yet and that only its owner may read, to write at any place in it.
-pub(super) fn create_for_places(path: &Path) -> io::Result<File> {
+/// Creates a new file for writing at any offset, accessible to the owner only.
+///
+/// # Errors
+/// Returns an error if the file exists.
+pub(super) fn create_for_write_at(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    // Not to append: a write at a place would go to the end.
+    // Not in append mode, in which a write at an offset would go to the end.
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
 
-/// Opens a file that is there already, to write at any place in it.
-pub(super) fn open_for_places(path: &Path) -> io::Result<File> {
+/// Opens an existing file for writing at any offset.
+pub(super) fn open_for_write_at(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -43,7 +49,7 @@ pub(super) fn open_for_places(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Opens a file that is there already, to write at its end.
+/// Opens an existing file for appending.
 pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true);
@@ -52,20 +58,21 @@ pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Why a file of a bundle is not opened.
+/// The error of a file in a bundle that is not opened for reading.
 #[derive(Debug)]
-pub(super) enum Refusal {
-    /// The path leaves the bundle, or what is there is not a regular file.
+pub(super) enum OpenError {
+    /// The path leaves the bundle, or is not the path of a regular file. Has the reason.
     Path(&'static str),
-    /// The file system refused.
+    /// The error of the file system.
     Io(io::Error),
 }
 
-/// The directories below a bundle that were seen to be plain ones, not links. A bundle that is read is finished.
+/// The directories below a bundle that were found not to be symbolic links. They are checked once, because a bundle
+/// that is read does not change any more.
 #[derive(Debug, Default)]
-pub(super) struct PlainDirectories(RwLock<HashSet<PathBuf>>);
+pub(super) struct VerifiedDirectories(RwLock<HashSet<PathBuf>>);
 
-impl PlainDirectories {
+impl VerifiedDirectories {
     fn has(&self, path: &Path) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains(path)
     }
@@ -75,60 +82,69 @@ impl PlainDirectories {
     }
 }
 
-/// Opens `relative` inside `bundle` for reading. A bundle is untrusted: only plain relative paths are taken, no link
-/// is followed below `bundle`, and nothing but a regular file is opened, so that no FIFO can hold us.
-pub(super) fn open_inside(bundle: &Path, relative: &str, plain: &PlainDirectories) -> Result<File, Refusal> {
-    let path = plain_path(bundle, relative, plain)?;
+/// Opens the file `relative` inside of `bundle` for reading. A bundle is untrusted: only plain relative paths are
+/// accepted, no symbolic link below `bundle` is followed, and only regular files are opened, because opening a FIFO
+/// could block.
+///
+/// # Errors
+/// Returns an error if the path is not accepted or the file cannot be opened.
+pub(super) fn open_inside(bundle: &Path, relative: &str, verified: &VerifiedDirectories) -> Result<File, OpenError> {
+    let path = plain_path(bundle, relative, verified)?;
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = options.open(&path).map_err(Refusal::Io)?;
-    if file.metadata().map_err(Refusal::Io)?.is_file() { Ok(file) } else { Err(Refusal::Path("is not a regular file")) }
+    let file = options.open(&path).map_err(OpenError::Io)?;
+    if file.metadata().map_err(OpenError::Io)?.is_file() {
+        Ok(file)
+    } else {
+        Err(OpenError::Path("is not a regular file"))
+    }
 }
 
-/// Whether `relative` would be looked for inside `bundle`, be it there or not.
+/// Returns `true` if the path `relative` stays inside of `bundle`, even if no such file exists.
 #[cfg(feature = "otlp")]
 pub(super) fn stays_inside(bundle: &Path, relative: &str) -> bool {
-    !matches!(plain_path(bundle, relative, &PlainDirectories::default()), Err(Refusal::Path(_)))
+    !matches!(plain_path(bundle, relative, &VerifiedDirectories::default()), Err(OpenError::Path(_)))
 }
 
-/// `bundle` joined with `relative`, where every step is a plain name and none but the first a link.
-fn plain_path(bundle: &Path, relative: &str, plain: &PlainDirectories) -> Result<PathBuf, Refusal> {
+/// Joins `bundle` and `relative`, after checking that every component of `relative` is a plain name and not a symbolic
+/// link.
+fn plain_path(bundle: &Path, relative: &str, verified: &VerifiedDirectories) -> Result<PathBuf, OpenError> {
     let mut path = bundle.to_owned();
     let mut components = Path::new(relative).components().peekable();
     if components.peek().is_none() {
-        return Err(Refusal::Path("is empty"));
+        return Err(OpenError::Path("is empty"));
     }
     if Path::new(relative).ends_with("state.json") {
-        return Err(Refusal::Path("is what a reducer wrote"));
+        return Err(OpenError::Path("is the output of a reducer, not evidence"));
     }
     while let Some(component) = components.next() {
         match component {
             Component::Normal(name) => path.push(name),
             Component::CurDir => continue,
-            Component::ParentDir => return Err(Refusal::Path("climbs with `..`")),
-            Component::RootDir | Component::Prefix(_) => return Err(Refusal::Path("is absolute")),
+            Component::ParentDir => return Err(OpenError::Path("contains `..`")),
+            Component::RootDir | Component::Prefix(_) => return Err(OpenError::Path("is absolute")),
         }
         let is_last = components.peek().is_none();
-        if !is_last && plain.has(&path) {
+        if !is_last && verified.has(&path) {
             continue;
         }
-        let found = path.symlink_metadata().map_err(|error| {
+        let metadata = path.symlink_metadata().map_err(|error| {
             if error.kind() == io::ErrorKind::InvalidInput {
-                Refusal::Path("is no file name")
+                OpenError::Path("is not a valid file name")
             } else {
-                Refusal::Io(error)
+                OpenError::Io(error)
             }
         })?;
-        if found.is_symlink() {
-            return Err(Refusal::Path("goes through a symbolic link"));
+        if metadata.is_symlink() {
+            return Err(OpenError::Path("goes through a symbolic link"));
         }
-        if is_last && !found.is_file() {
-            return Err(Refusal::Path("is not a regular file"));
+        if is_last && !metadata.is_file() {
+            return Err(OpenError::Path("is not a regular file"));
         }
-        if !is_last && found.is_dir() {
-            plain.add(&path);
+        if !is_last && metadata.is_dir() {
+            verified.add(&path);
         }
     }
     Ok(path)

@@ -1,10 +1,10 @@
-//! Which bundles are being written to, for other processes to see.
+//! Claims: how a recorder publishes to other processes which bundles it is writing to.
 //!
-//! A recorder has one file under its root, `.otel-trace-<uuid>.lock`, which it holds locked while it lives: the death of
-//! its process, however it comes, lets go of the lock. The names of its bundles stand in the file, each in a slot, from
-//! before it has its name until nothing writes to it. What still stands there when the lock has fallen was left: nobody
-//! writes to it, though nobody ended it. One file for all of them: a file held open for each bundle would
-//! be too many for a server of many conversations.
+//! A recorder has one lock file under its root, `.otel-trace-<uuid>.lock`, which it keeps locked while it exists; the
+//! operating system releases the lock when the process dies. The file contains the names of the recorder's bundles,
+//! each in a slot: from before the bundle gets its name until nothing writes to it any more. A name in a file that is
+//! not locked belongs to an abandoned bundle: no process writes to it, and no process has ended it. All bundles share
+//! one file, because an open file per bundle would be too many for a server with many conversations.
 
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
@@ -14,31 +14,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::file;
-use super::prepared::bundle_of_temporary;
+use super::staged_bundle::parse_staged_name;
 
-/// A bundle that nobody ended, of a program that does not say what it writes to, may be removed when no line was written
-/// to it for so long.
-pub(super) const SILENCE: Duration = Duration::from_secs(24 * 3600);
+/// Time without a new line after which a bundle without an end may be removed, if its program does not publish claims.
+pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// The length of a slot: no name of a file is longer.
+/// Length of a slot, in bytes: no file name is longer.
 const SLOT: usize = 256;
 
 const PREFIX: &str = ".otel-trace-";
 const SUFFIX: &str = ".lock";
 
-/// The bundles that a recorder writes to. All writers of a program should share it.
+/// The claims of a recorder on the bundles that it writes to. All writers of a program should share it.
 #[derive(Debug, Default)]
-pub(crate) struct InUse(Mutex<State>);
+pub(crate) struct InUse(Mutex<InUseState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct InUseState {
     file: Option<(PathBuf, File)>,
-    /// Whether each slot is taken.
+    /// For each slot, `true` if it holds the name of a claimed bundle.
     slots: Vec<bool>,
-    is_over: bool,
+    is_finished: bool,
 }
 
-/// A bundle that is in use, until this is dropped. Nobody removes it.
+/// The claim on a bundle that is in use. No process removes the bundle until the claim is dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
     in_use: Arc<InUse>,
@@ -46,14 +45,14 @@ pub(super) struct Claim {
 }
 
 impl InUse {
-    /// Removes the files of processes that are gone and left nothing.
-    pub(crate) fn forget_the_dead(root: &Path) {
-        // It costs nothing but the sight of them.
-        let _ = Claims::of(root);
+    /// Removes the lock files of dead processes whose bundles are all gone.
+    pub(crate) fn remove_dead_files(root: &Path) {
+        // Reading the claims removes such files.
+        let _ = Claims::read(root);
     }
 
-    /// Says that the bundle of this name is in use, before it is there. None where that can't be said: who records goes
-    /// on all the same.
+    /// Claims the bundle of this name, before it exists. Returns `None` if the claim cannot be published; recording
+    /// goes on without it.
     pub(super) fn claim(self: &Arc<Self>, root: &Path, name: &str) -> Option<Claim> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.file.is_none() {
@@ -68,15 +67,15 @@ impl InUse {
         Some(Claim { in_use: Arc::clone(self), slot })
     }
 
-    /// No more bundles begin. The file goes with the last of those that are left.
+    /// Announces that no more bundles will be claimed. The lock file is removed with the last claim.
     pub(crate) fn finish(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.is_over = true;
-        state.remove_if_over();
+        state.is_finished = true;
+        state.remove_if_finished();
     }
 }
 
-impl State {
+impl InUseState {
     fn write(&mut self, slot: usize, name: &str) -> io::Result<()> {
         let Some((_, file)) = &mut self.file else { return Ok(()) };
         let mut text = [b' '; SLOT];
@@ -86,12 +85,12 @@ impl State {
         file.write_all(&text)
     }
 
-    fn remove_if_over(&mut self) {
-        if self.is_over
+    fn remove_if_finished(&mut self) {
+        if self.is_finished
             && !self.slots.contains(&true)
             && let Some((path, _)) = self.file.take()
         {
-            // Who finds it unlocked removes it.
+            // If this fails, a process that finds the file unlocked removes it.
             let _ = fs::remove_file(path);
         }
     }
@@ -100,10 +99,10 @@ impl State {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut state = self.in_use.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What is said of a bundle that nobody writes to costs nothing but its removal.
+        // If this fails, the bundle stays claimed until the process ends, and is not removed before.
         let _ = state.write(self.slot, "");
         state.slots[self.slot] = false;
-        state.remove_if_over();
+        state.remove_if_finished();
     }
 }
 
@@ -113,10 +112,11 @@ impl Drop for InUse {
     }
 }
 
+/// Creates a lock file and locks it.
 fn locked_file(root: &Path) -> io::Result<(PathBuf, File)> {
     let path = root.join(format!("{PREFIX}{}{SUFFIX}", uuid::Uuid::new_v4()));
-    let file = file::create_for_places(&path)?;
-    // Who looks whether it is locked holds it for that long.
+    let file = file::create_for_write_at(&path)?;
+    // Blocks while another process tests the lock, which it holds meanwhile.
     match file.lock() {
         Ok(()) => Ok((path, file)),
         Err(error) => {
@@ -126,35 +126,35 @@ fn locked_file(root: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// How long ago that was.
-pub(super) fn silent_for(now: SystemTime, then: SystemTime) -> Duration {
+/// Returns the time from `then` to `now`, or zero if `then` is later.
+pub(super) fn elapsed_since(now: SystemTime, then: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
 
-/// What the files of all recorders under a root say of its bundles, by their names.
+/// The names of the bundles that are claimed by the lock files under a root.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// Some process writes to them. A bundle that was there before these were read and is not among them is in use no
-    /// more, if its program says what it writes to.
+    /// Bundles that a live process writes to. A bundle that existed before the claims were read and is not among them
+    /// is not in use any more, provided that its program publishes claims.
     pub(super) in_use: HashSet<String>,
-    /// The process that wrote to them is gone, and had not ended them.
-    pub(super) left: HashSet<String>,
+    /// Bundles whose process has died without ending them.
+    pub(super) abandoned: HashSet<String>,
 }
 
 impl Claims {
-    /// Reads them all. A file of a process that is gone is removed with the last of what it left, or after a day, when
-    /// the bundles themselves tell by their age.
+    /// Reads all lock files under a root. The lock file of a dead process is removed when the last bundle that it names
+    /// is gone, or after a day, when the age of the bundles is sufficient to recognise them.
     ///
     /// # Errors
-    /// What the file system said: then any bundle may be in use.
-    pub(super) fn of(root: &Path) -> io::Result<Self> {
-        let (mut claims, mut there, mut dead) = (Self::default(), HashSet::new(), Vec::new());
+    /// Returns the error of the file system. Then every bundle may be in use.
+    pub(super) fn read(root: &Path) -> io::Result<Self> {
+        let (mut claims, mut existing, mut dead) = (Self::default(), HashSet::new(), Vec::new());
         for entry in root.read_dir()? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let is_lock = name.starts_with(PREFIX) && name.ends_with(SUFFIX);
             if !is_lock || !entry.file_type()?.is_file() {
-                there.insert(bundle_of_temporary(&name).map(str::to_owned).unwrap_or(name));
+                existing.insert(parse_staged_name(&name).map(str::to_owned).unwrap_or(name));
                 continue;
             }
             match LockFile::read(&entry.path())? {
@@ -164,17 +164,17 @@ impl Claims {
             }
         }
         for (path, LockFile { names, last_write, .. }) in dead {
-            let left: Vec<_> = names.into_iter().filter(|name| there.contains(name)).collect();
-            if left.is_empty() || silent_for(SystemTime::now(), last_write) >= SILENCE {
+            let abandoned: Vec<_> = names.into_iter().filter(|name| existing.contains(name)).collect();
+            if abandoned.is_empty() || elapsed_since(SystemTime::now(), last_write) >= ABANDONED_AFTER {
                 let _ = fs::remove_file(path);
             }
-            claims.left.extend(left);
+            claims.abandoned.extend(abandoned);
         }
         Ok(claims)
     }
 }
 
-/// What the file of a recorder says.
+/// The content and state of a lock file.
 struct LockFile {
     names: Vec<String>,
     is_locked: bool,
@@ -182,7 +182,7 @@ struct LockFile {
 }
 
 impl LockFile {
-    /// None where there is nothing in it: one that is being made is not locked yet, and names nothing.
+    /// Reads a lock file. Returns `None` if it is empty or gone: a new file is empty until it is locked.
     fn read(path: &Path) -> io::Result<Option<Self>> {
         let mut file = match File::open(path) {
             Ok(file) => file,
@@ -207,11 +207,11 @@ mod tests {
     use super::*;
 
     fn names(root: &Path) -> Vec<String> {
-        sorted(Claims::of(root).expect("readable").in_use)
+        sorted(Claims::read(root).expect("readable").in_use)
     }
 
-    fn left(root: &Path) -> Vec<String> {
-        sorted(Claims::of(root).expect("readable").left)
+    fn abandoned(root: &Path) -> Vec<String> {
+        sorted(Claims::read(root).expect("readable").abandoned)
     }
 
     fn sorted(names: HashSet<String>) -> Vec<String> {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_in_use_until_its_claim_is_dropped_and_the_file_goes_with_the_last() {
+    fn lock_file_is_removed_with_the_last_claim() {
         let root = tempfile::tempdir().expect("a directory");
         let in_use = Arc::new(InUse::default());
         let a = in_use.claim(root.path(), "trace-a").expect("claimed");
@@ -243,42 +243,42 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_that_is_gone_had_in_use_it_left_and_its_file_goes_with_the_last_of_that() {
+    fn claims_of_a_dead_process_are_abandoned() {
         let root = tempfile::tempdir().expect("a directory");
         let in_use = Arc::new(InUse::default());
         for name in ["trace-a", "trace-b", "trace-c"] {
             std::mem::forget(in_use.claim(root.path(), name));
         }
-        // One has its name, one was still being made, and one is gone.
+        // The first has its name, the second is still staged, and the third is gone.
         let (bundle, temporary) = (root.path().join("trace-a"), root.path().join(".trace-b.1f.tmp"));
         [&bundle, &temporary].into_iter().for_each(|path| fs::create_dir(path).expect("made"));
         let (path, file) = in_use.0.lock().expect("unpoisoned").file.take().expect("made");
-        assert_eq!((names(root.path()).len(), left(root.path())), (3, Vec::new()));
+        assert_eq!((names(root.path()).len(), abandoned(root.path())), (3, Vec::new()));
         drop(file);
         assert_eq!(names(root.path()), [""; 0]);
-        assert_eq!(left(root.path()), ["trace-a", "trace-b"]);
+        assert_eq!(abandoned(root.path()), ["trace-a", "trace-b"]);
         fs::remove_dir(bundle).expect("removed");
-        assert_eq!(left(root.path()), ["trace-b"]);
+        assert_eq!(abandoned(root.path()), ["trace-b"]);
         fs::remove_dir(temporary).expect("removed");
-        assert!(path.exists() && left(root.path()).is_empty());
+        assert!(path.exists() && abandoned(root.path()).is_empty());
         assert_eq!(files(root.path()), 0);
     }
 
     #[test]
-    fn what_a_process_left_is_remembered_for_a_day() {
+    fn abandoned_claims_expire_after_a_day() {
         let root = tempfile::tempdir().expect("a directory");
         let in_use = Arc::new(InUse::default());
         std::mem::forget(in_use.claim(root.path(), "trace-a"));
         fs::create_dir(root.path().join("trace-a")).expect("made");
         let (path, file) = in_use.0.lock().expect("unpoisoned").file.take().expect("made");
-        file.set_modified(SystemTime::now() - SILENCE).expect("set");
+        file.set_modified(SystemTime::now() - ABANDONED_AFTER).expect("set");
         drop(file);
-        assert_eq!(left(root.path()), ["trace-a"]);
+        assert_eq!(abandoned(root.path()), ["trace-a"]);
         assert!(!path.exists());
     }
 
     #[test]
-    fn where_nothing_can_be_said_nothing_is_claimed() {
+    fn claim_fails_without_a_root_directory() {
         let root = tempfile::tempdir().expect("a directory");
         assert!(Arc::new(InUse::default()).claim(&root.path().join("none"), "trace-a").is_none());
     }

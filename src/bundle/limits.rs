@@ -1,4 +1,5 @@
-//! Limits: the third step of a body's way to the disk.
+//! Size limits, and the truncation of bodies that exceed them: the third step before a body is stored, after encoding
+//! and masking.
 
 use std::borrow::Cow;
 
@@ -9,21 +10,23 @@ use super::oversize::END_BYTES;
 use super::{BodyBuf, Bounds};
 use crate::event::Truncated;
 
-/// How much is kept of what is too large.
+/// Size limits of payloads, of the write queue, of one bundle (quota) and of a root directory (retention).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest body kept whole, in bytes. 256 MiB unless set.
+    /// Maximum size of a payload that is kept whole, in bytes. Larger bodies are truncated to head and tail.
+    /// Default: 256 MiB.
     pub body_bytes: usize,
-    /// The most events and bodies that wait to be written where [`Durability::Buffered`](super::Durability::Buffered)
-    /// is chosen. 65,536 unless set.
+    /// Maximum number of queued payloads and events, with [`Durability::Buffered`](super::Durability::Buffered).
+    /// Default: 65,536.
     pub queue_events: usize,
-    /// The most bytes of them, likewise. 64 MiB unless set. One body that alone is larger is taken beside them, and of
-    /// others of its size, while it waits, both ends.
+    /// Maximum total size of queued payloads and events, in bytes, with
+    /// [`Durability::Buffered`](super::Durability::Buffered). Default: 64 MiB. One larger payload may be queued on its
+    /// own; while it is pending, further oversized payloads are truncated to head and tail.
     pub queue_bytes: usize,
-    /// How much one bundle takes. Unbounded unless set.
+    /// Quota of one bundle. Default: unbounded. See [`bundle`](Self::bundle).
     pub bundle: Bounds,
-    /// How much is kept of the bundles under one root. Unbounded unless set.
+    /// Retention of the bundles under one root directory. Default: unbounded. See [`root`](Self::root).
     pub root: Bounds,
 }
 
@@ -34,71 +37,78 @@ impl Default for Limits {
     }
 }
 
-/// What stands for a body that is too large.
+/// The payload that replaces a truncated body.
 #[derive(Serialize, Deserialize)]
-struct Cut<'a> {
+struct TruncatedBody<'a> {
     #[serde(rename = "otel_trace.truncated", borrow)]
-    ends: Ends<'a>,
+    ends: TruncatedEnds<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Ends<'a> {
+struct TruncatedEnds<'a> {
     #[serde(borrow)]
     head: Cow<'a, str>,
     #[serde(borrow)]
     tail: Cow<'a, str>,
 }
 
-impl Cut<'_> {
+impl TruncatedBody<'_> {
     fn to_bytes(&self) -> Vec<u8> {
-        // Texts always are JSON.
+        // Serialising two strings to memory cannot fail.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
 impl Limits {
-    /// No body is kept whole that is larger than this, in bytes.
+    /// Sets the maximum size of a payload that is kept whole, in bytes. Default: 256 MiB.
     #[must_use]
     pub fn body_bytes(mut self, bytes: usize) -> Self {
         self.body_bytes = bytes;
         self
     }
 
-    /// No more events and bodies than this wait to be written.
+    /// Sets the maximum number of queued payloads and events. Default: 65,536.
     #[must_use]
     pub fn queue_events(mut self, count: usize) -> Self {
         self.queue_events = count;
         self
     }
 
-    /// No more of them wait than have so many bytes together.
+    /// Sets the maximum total size of queued payloads and events, in bytes. Default: 64 MiB.
     #[must_use]
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
         self
     }
 
-    /// How much one bundle takes. A bundle that is full takes nothing that begins, only the ends of what has begun, and of
-    /// the bodies of those 1 KiB: so it may grow somewhat larger. A body counts before it is stored: one that there is no
-    /// room for is not taken, or cut if it may be that of an end. What it does not take is lost, counted and named in it:
-    /// the first at once, the rest when it ends.
+    /// Sets the quota of one bundle. Default: unbounded.
+    ///
+    /// A full bundle rejects start events but still accepts end events, so that every recorded operation can be closed.
+    /// Payloads of end events are truncated to about 1 KiB. A bundle can therefore grow somewhat beyond its quota.
+    ///
+    /// The size of a payload is checked before the payload is stored: a payload that does not fit is rejected, or
+    /// truncated if its kind can belong to an end event. Each rejected event or payload is a loss: it is counted, and
+    /// noted in the bundle, the first one at once and the rest when the bundle ends.
     #[must_use]
     pub fn bundle(mut self, bounds: Bounds) -> Self {
         self.bundle = bounds;
         self
     }
 
-    /// How much is kept under one root. Whenever a bundle begins, the oldest of the others are removed until the rest is
-    /// within the bounds, but none that is being written to, by whatever process. One of the last 24 hours that nobody
-    /// ended, of a program that does not say what it writes to, stays and does not count.
+    /// Sets the retention of the bundles under one root directory. Default: unbounded.
+    ///
+    /// Whenever a bundle is created, the oldest other bundles are removed until the rest is within the bounds. A bundle
+    /// that any process is writing to is never removed. An unfinished bundle whose last write is less than 24 hours ago,
+    /// and whose writer does not claim its bundles as in use (a recorder other than this crate's, for example), is not
+    /// removed either, and does not count towards the bounds.
     #[must_use]
     pub fn root(mut self, bounds: Bounds) -> Self {
         self.root = bounds;
         self
     }
 
-    /// Cuts a body that is too large to `{"otel_trace.truncated": {"head": …, "tail": …}}` and gives what the whole
-    /// of it was.
+    /// Truncates a body that exceeds `body_bytes` to `{"otel_trace.truncated": {"head": …, "tail": …}}`, and returns
+    /// length and hash of the whole body. Returns `None` if the body is within the limit.
     pub(super) fn apply(self, body: &mut BodyBuf) -> Option<Truncated> {
         let oversize = body.oversize.take();
         let bytes = &body.bytes;
@@ -106,25 +116,28 @@ impl Limits {
             return None;
         }
         let kept = (self.body_bytes / 4).min(END_BYTES);
-        let (length, hash) = oversize.as_ref().map_or((bytes.len() as u64, xxh3_128(bytes)), |body| body.whole());
+        let (length, hash) =
+            oversize.as_ref().map_or((bytes.len() as u64, xxh3_128(bytes)), |body| body.length_and_hash());
         let whole = Truncated { length, hash: format!("{hash:032x}") };
         let tail = oversize.as_ref().map_or(bytes, |body| &body.tail);
         let (head, tail) = (&bytes[..kept.min(bytes.len())], &tail[tail.len().saturating_sub(kept)..]);
-        let ends = Ends { head: String::from_utf8_lossy(head), tail: String::from_utf8_lossy(tail) };
-        body.bytes = Cut { ends }.to_bytes();
+        let ends = TruncatedEnds { head: String::from_utf8_lossy(head), tail: String::from_utf8_lossy(tail) };
+        body.bytes = TruncatedBody { ends }.to_bytes();
         body.is_json = true;
         Some(whole)
     }
 
-    /// Keeps less of a body that was cut before.
-    pub(super) fn apply_again(self, body: &mut BodyBuf) {
+    /// Shortens head and tail of a body that was truncated to a higher limit before.
+    pub(super) fn reapply(self, body: &mut BodyBuf) {
         if body.bytes.len() <= self.body_bytes {
             return;
         }
-        let Ok(Cut { ends: Ends { head, tail } }) = serde_json::from_slice(&body.bytes) else { return };
+        let Ok(TruncatedBody { ends: TruncatedEnds { head, tail } }) = serde_json::from_slice(&body.bytes) else {
+            return;
+        };
         let kept = (self.body_bytes / 4).min(END_BYTES);
         let head = &head[..head.floor_char_boundary(kept)];
         let tail = &tail[tail.ceil_char_boundary(tail.len().saturating_sub(kept))..];
-        body.bytes = Cut { ends: Ends { head: head.into(), tail: tail.into() } }.to_bytes();
+        body.bytes = TruncatedBody { ends: TruncatedEnds { head: head.into(), tail: tail.into() } }.to_bytes();
     }
 }

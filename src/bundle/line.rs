@@ -1,4 +1,4 @@
-//! The lines of a log as they are read.
+//! Reads the lines of a log.
 
 use std::fmt;
 use std::fs::File;
@@ -11,28 +11,29 @@ use serde_json::Value;
 use super::BundleError;
 use crate::event::{PayloadRef, Record, RecordError, Seq};
 
-/// One line of a log that is not blank.
+/// One non-blank line of a log.
 #[derive(Debug)]
 pub struct Line {
-    /// Its number in the file, from 1.
+    /// Number of the line in the file, from 1.
     pub number: u64,
-    /// What it says, or why that can't be told.
+    /// The parsed record, or the error of a line that cannot be parsed.
     pub content: Result<Record, LineError>,
-    /// The bodies that are named in a line of this version that says nothing.
+    /// The payload references found in a line that cannot be parsed. Empty for lines that can be parsed and for lines
+    /// of another version.
     pub named: Vec<PayloadRef>,
 }
 
-/// Why a line says nothing.
+/// The error of a line that cannot be parsed.
 #[derive(Debug)]
 pub enum LineError {
-    /// The last line, and cut short: the recording ended in the middle of it.
+    /// The last line is cut short: the recording ended while it was written.
     Torn,
-    /// Anything else.
+    /// The line is not a valid record.
     Unreadable(RecordError),
 }
 
 impl LineError {
-    /// The line's place in the log, where that can be told.
+    /// Returns the seq of the line. Returns `None` if it cannot be parsed.
     pub fn seq(&self) -> Option<Seq> {
         match self {
             Self::Torn => None,
@@ -51,35 +52,37 @@ impl fmt::Display for LineError {
     }
 }
 
-/// The lines of a log in their order, read as they are asked for. An item is an error only where the file system
-/// refused; nothing follows it.
+/// An iterator over the lines of a log, which reads them on demand. An item is an error only if the log cannot be read;
+/// the iterator ends after it.
 #[derive(Debug)]
 pub struct Lines {
     log: BufReader<File>,
     path: PathBuf,
     number: u64,
-    /// The line after one that may have been the last.
-    ahead: Option<Text>,
+    /// The next line, if it was read to find out if the line before it is the last one.
+    lookahead: Option<RawLine>,
     done: bool,
 }
 
+/// A line before it is parsed.
 #[derive(Debug)]
-struct Text {
+struct RawLine {
     number: u64,
     bytes: Vec<u8>,
 }
 
 impl Lines {
     pub(super) fn new(log: File, path: PathBuf) -> Self {
-        Self { log: BufReader::with_capacity(1 << 18, log), path, number: 0, ahead: None, done: false }
+        Self { log: BufReader::with_capacity(1 << 18, log), path, number: 0, lookahead: None, done: false }
     }
 
-    /// The next line that is not blank, without byte order mark, newline and carriage return.
-    fn next_text(&mut self, mut bytes: Vec<u8>) -> Result<Option<Text>, BundleError> {
+    /// Reads the next non-blank line, without byte order mark and trailing whitespace. Returns `None` at the end of the
+    /// log.
+    fn next_raw_line(&mut self, mut bytes: Vec<u8>) -> Result<Option<RawLine>, BundleError> {
         loop {
             bytes.clear();
             let read = self.log.read_until(b'\n', &mut bytes);
-            if read.map_err(|error| BundleError::io(&self.path, "the log can't be read", error))? == 0 {
+            if read.map_err(|error| BundleError::io(&self.path, "the log cannot be read", error))? == 0 {
                 return Ok(None);
             }
             self.number += 1;
@@ -90,15 +93,15 @@ impl Lines {
                 bytes.pop();
             }
             if !bytes.is_empty() {
-                return Ok(Some(Text { number: self.number, bytes }));
+                return Ok(Some(RawLine { number: self.number, bytes }));
             }
         }
     }
 
     fn next_line(&mut self) -> Result<Option<Line>, BundleError> {
-        let text = match self.ahead.take() {
+        let text = match self.lookahead.take() {
             Some(text) => text,
-            None => match self.next_text(Vec::new())? {
+            None => match self.next_raw_line(Vec::new())? {
                 Some(text) => text,
                 None => return Ok(None),
             },
@@ -107,13 +110,15 @@ impl Lines {
         let content = match Record::parse(&text.bytes) {
             Ok(record) => Ok(record),
             Err(bad) if is_not_json(&bad) => {
-                self.ahead = self.next_text(Vec::new())?;
-                Err(if self.ahead.is_none() { LineError::Torn } else { LineError::Unreadable(bad) })
+                self.lookahead = self.next_raw_line(Vec::new())?;
+                Err(if self.lookahead.is_none() { LineError::Torn } else { LineError::Unreadable(bad) })
             }
             Err(bad) => Err(LineError::Unreadable(bad)),
         };
         let named = match &content {
-            Err(LineError::Unreadable(RecordError::Line { .. } | RecordError::Variant { .. })) => named_in(&text.bytes),
+            Err(LineError::Unreadable(RecordError::Line { .. } | RecordError::Variant { .. })) => {
+                payload_refs_in(&text.bytes)
+            }
             Ok(_) | Err(LineError::Torn | LineError::Unreadable(RecordError::Schema { .. })) => Vec::new(),
         };
         Ok(Some(Line { number, content, named }))
@@ -133,26 +138,26 @@ impl Iterator for Lines {
     }
 }
 
-/// Whatever in a line has the shape of a reference to a body.
-fn named_in(line: &[u8]) -> Vec<PayloadRef> {
-    fn look(value: &Value, named: &mut Vec<PayloadRef>) {
+/// Returns all objects in a line that have the form of a payload reference.
+fn payload_refs_in(line: &[u8]) -> Vec<PayloadRef> {
+    fn collect(value: &Value, named: &mut Vec<PayloadRef>) {
         match value {
-            Value::Array(values) => values.iter().for_each(|value| look(value, named)),
+            Value::Array(values) => values.iter().for_each(|value| collect(value, named)),
             Value::Object(fields) => match PayloadRef::deserialize(value) {
                 Ok(reference) => named.push(reference),
-                Err(_) => fields.values().for_each(|value| look(value, named)),
+                Err(_) => fields.values().for_each(|value| collect(value, named)),
             },
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
     let mut named = Vec::new();
     if let Ok(value) = serde_json::from_slice(line) {
-        look(&value, &mut named);
+        collect(&value, &mut named);
     }
     named
 }
 
-/// Whether the text itself is broken, as that of a line cut short is.
+/// Returns `true` if the line is not valid JSON, like a line that is cut short.
 fn is_not_json(bad: &RecordError) -> bool {
     match bad {
         RecordError::Line { error, .. } => error.is_syntax() || error.is_eof(),

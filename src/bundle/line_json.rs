@@ -1,8 +1,8 @@
-//! The JSON of a line, as `serde_json` writes it, in a fraction of its time.
+//! A JSON serializer for lines of the log, with the same output as `serde_json` in a fraction of its time.
 //!
-//! Lines are keys, words and ids: nearly all of it text in which nothing need be escaped. That is looked for eight bytes
-//! at a time, and text in which there is nothing is copied. All else is left to `serde_json`: text with something to
-//! escape, numbers, and with [`Unusual`] the whole line where a value is of a shape that is not known here.
+//! Lines consist of keys, words and ids: nearly all strings need no escapes. Strings are checked eight bytes at a time,
+//! and copied if they need none. Strings with escapes and numbers are left to `serde_json`, and so is the whole line if
+//! a value has a shape that is [`Unsupported`] here.
 
 use std::fmt;
 use std::io;
@@ -10,55 +10,55 @@ use std::io;
 use serde::Serialize;
 use serde::ser::{self, Impossible, SerializeMap, SerializeSeq, SerializeStruct};
 
-/// Writes `value` behind what is in `out`.
+/// Appends the JSON of `value` to `out`.
 ///
 /// # Errors
-/// What `serde_json` says of a value that has no JSON.
+/// Returns the error of `serde_json` if the value cannot be written as JSON.
 pub(super) fn write(out: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
     let start = out.len();
-    value.serialize(Json(out)).or_else(|Unusual| {
+    value.serialize(LineSerializer(out)).or_else(|Unsupported| {
         out.truncate(start);
         Ok(serde_json::to_writer(out, value)?)
     })
 }
 
-/// The value is of a shape that is not known here, or has no JSON.
+/// The error of a value whose shape is not supported here, or that cannot be written as JSON.
 #[derive(Debug)]
-struct Unusual;
+struct Unsupported;
 
-impl fmt::Display for Unusual {
+impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value of an unusual shape")
+        f.write_str("a value of an unsupported shape")
     }
 }
 
-impl std::error::Error for Unusual {}
+impl std::error::Error for Unsupported {}
 
-impl ser::Error for Unusual {
+impl ser::Error for Unsupported {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self
     }
 }
 
-impl From<serde_json::Error> for Unusual {
+impl From<serde_json::Error> for Unsupported {
     fn from(_: serde_json::Error) -> Self {
         Self
     }
 }
 
-type Done = Result<(), Unusual>;
+type WriteResult = Result<(), Unsupported>;
 
-/// Writes one value.
-struct Json<'a>(&'a mut Vec<u8>);
+/// A serializer for one value.
+struct LineSerializer<'a>(&'a mut Vec<u8>);
 
-/// Writes the members of an object or of an array.
-struct Members<'a> {
+/// A serializer for the members of an object or the elements of an array.
+struct MemberWriter<'a> {
     out: &'a mut Vec<u8>,
     is_first: bool,
     end: u8,
 }
 
-impl<'a> Members<'a> {
+impl<'a> MemberWriter<'a> {
     fn new(out: &'a mut Vec<u8>, start: u8, end: u8) -> Self {
         out.push(start);
         Self { out, is_first: true, end }
@@ -75,38 +75,40 @@ impl<'a> Members<'a> {
     }
 }
 
-fn text(out: &mut Vec<u8>, text: &str) -> Done {
-    if has_to_be_escaped(text.as_bytes()) {
+/// Writes a JSON string, with escapes if needed.
+fn write_string(out: &mut Vec<u8>, text: &str) -> WriteResult {
+    if needs_escaping(text.as_bytes()) {
         return Ok(serde_json::to_writer(out, text)?);
     }
-    quoted(out, text);
+    write_quoted(out, text);
     Ok(())
 }
 
-/// Text in which nothing need be escaped.
-fn quoted(out: &mut Vec<u8>, text: &str) {
-    // Room for what follows it, too.
+/// Writes a JSON string that needs no escapes.
+fn write_quoted(out: &mut Vec<u8>, text: &str) {
+    // Reserves some bytes for the tokens that follow.
     out.reserve(text.len() + 4);
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
 }
 
-/// Whether there may be a quote, a backslash or a control character.
-fn has_to_be_escaped(bytes: &[u8]) -> bool {
+/// Returns `true` if there may be a quote, a backslash or a control character.
+fn needs_escaping(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
     if words.iter().any(|word| may_hold_special(u64::from_ne_bytes(*word))) {
         return true;
     }
     match bytes.last_chunk::<8>() {
-        // Some of it was looked at before.
+        // Overlaps with the bytes checked above.
         Some(last) => may_hold_special(u64::from_ne_bytes(*last)),
         None => rest.iter().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20)),
     }
 }
 
-/// Whether one of eight bytes may be special. The usual trick: a byte below the one that is subtracted borrows into its
-/// highest bit. A borrow may spill into the next byte, which then is taken for special, and is not: nobody is misled.
+/// Returns `true` if one of eight bytes may need an escape. Uses the usual trick: subtracting a limit from a smaller
+/// byte borrows into its highest bit. The borrow may carry into the next byte and cause a false positive, which is
+/// harmless: the string is then left to `serde_json`.
 fn may_hold_special(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = ONES << 7;
@@ -117,22 +119,22 @@ fn may_hold_special(word: u64) -> bool {
 
 macro_rules! left_to_serde_json {
     ($($method:ident: $type:ty,)*) => {
-        $(fn $method(self, value: $type) -> Done {
+        $(fn $method(self, value: $type) -> WriteResult {
             Ok(serde_json::to_writer(self.0, &value)?)
         })*
     };
 }
 
-impl<'a> ser::Serializer for Json<'a> {
+impl<'a> ser::Serializer for LineSerializer<'a> {
     type Ok = ();
-    type Error = Unusual;
-    type SerializeSeq = Members<'a>;
-    type SerializeTuple = Impossible<(), Unusual>;
-    type SerializeTupleStruct = Impossible<(), Unusual>;
-    type SerializeTupleVariant = Impossible<(), Unusual>;
-    type SerializeMap = Members<'a>;
-    type SerializeStruct = Members<'a>;
-    type SerializeStructVariant = Impossible<(), Unusual>;
+    type Error = Unsupported;
+    type SerializeSeq = MemberWriter<'a>;
+    type SerializeTuple = Impossible<(), Unsupported>;
+    type SerializeTupleStruct = Impossible<(), Unsupported>;
+    type SerializeTupleVariant = Impossible<(), Unsupported>;
+    type SerializeMap = MemberWriter<'a>;
+    type SerializeStruct = MemberWriter<'a>;
+    type SerializeStructVariant = Impossible<(), Unsupported>;
 
     left_to_serde_json! {
         serialize_bool: bool,
@@ -149,53 +151,59 @@ impl<'a> ser::Serializer for Json<'a> {
         serialize_char: char,
     }
 
-    fn serialize_str(self, value: &str) -> Done {
-        text(self.0, value)
+    fn serialize_str(self, value: &str) -> WriteResult {
+        write_string(self.0, value)
     }
 
-    fn serialize_bytes(self, _: &[u8]) -> Done {
-        Err(Unusual)
+    fn serialize_bytes(self, _: &[u8]) -> WriteResult {
+        Err(Unsupported)
     }
 
-    fn serialize_none(self) -> Done {
+    fn serialize_none(self) -> WriteResult {
         self.serialize_unit()
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> WriteResult {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Done {
+    fn serialize_unit(self) -> WriteResult {
         self.0.extend_from_slice(b"null");
         Ok(())
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Done {
+    fn serialize_unit_struct(self, _: &'static str) -> WriteResult {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Done {
-        text(self.0, variant)
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> WriteResult {
+        write_string(self.0, variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Done {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> WriteResult {
         value.serialize(self)
     }
 
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(self, _: &'static str, _: u32, _: &'static str, _: &T) -> Done {
-        Err(Unusual)
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> WriteResult {
+        Err(Unsupported)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Members<'a>, Unusual> {
-        Ok(Members::new(self.0, b'[', b']'))
+    fn serialize_seq(self, _: Option<usize>) -> Result<MemberWriter<'a>, Unsupported> {
+        Ok(MemberWriter::new(self.0, b'[', b']'))
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unusual> {
-        Err(Unusual)
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unsupported> {
+        Err(Unsupported)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Unusual> {
-        Err(Unusual)
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Unsupported> {
+        Err(Unsupported)
     }
 
     fn serialize_tuple_variant(
@@ -204,17 +212,17 @@ impl<'a> ser::Serializer for Json<'a> {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Unusual> {
-        Err(Unusual)
+    ) -> Result<Self::SerializeTupleVariant, Unsupported> {
+        Err(Unsupported)
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Members<'a>, Unusual> {
-        Ok(Members::new(self.0, b'{', b'}'))
+    fn serialize_map(self, _: Option<usize>) -> Result<MemberWriter<'a>, Unsupported> {
+        Ok(MemberWriter::new(self.0, b'{', b'}'))
     }
 
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Members<'a>, Unusual> {
-        // Values that are no structs are passed on as structs with such names: JSON that is text already.
-        if name.starts_with('$') { Err(Unusual) } else { Ok(Members::new(self.0, b'{', b'}')) }
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<MemberWriter<'a>, Unsupported> {
+        // `serde_json` passes raw JSON as a struct whose name begins with `$`.
+        if name.starts_with('$') { Err(Unsupported) } else { Ok(MemberWriter::new(self.0, b'{', b'}')) }
     }
 
     fn serialize_struct_variant(
@@ -223,62 +231,62 @@ impl<'a> ser::Serializer for Json<'a> {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeStructVariant, Unusual> {
-        Err(Unusual)
+    ) -> Result<Self::SerializeStructVariant, Unsupported> {
+        Err(Unsupported)
     }
 }
 
-impl SerializeSeq for Members<'_> {
+impl SerializeSeq for MemberWriter<'_> {
     type Ok = ();
-    type Error = Unusual;
+    type Error = Unsupported;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> WriteResult {
         self.separate();
-        value.serialize(Json(self.out))
+        value.serialize(LineSerializer(self.out))
     }
 
-    fn end(self) -> Done {
+    fn end(self) -> WriteResult {
         self.close();
         Ok(())
     }
 }
 
-impl SerializeStruct for Members<'_> {
+impl SerializeStruct for MemberWriter<'_> {
     type Ok = ();
-    type Error = Unusual;
+    type Error = Unsupported;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Done {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> WriteResult {
         self.separate();
-        // The names of our own fields are plain.
-        quoted(self.out, key);
+        // Field names of structs in this crate need no escapes.
+        write_quoted(self.out, key);
         self.out.push(b':');
-        value.serialize(Json(self.out))
+        value.serialize(LineSerializer(self.out))
     }
 
-    fn end(self) -> Done {
+    fn end(self) -> WriteResult {
         self.close();
         Ok(())
     }
 }
 
-impl SerializeMap for Members<'_> {
+impl SerializeMap for MemberWriter<'_> {
     type Ok = ();
-    type Error = Unusual;
+    type Error = Unsupported;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> WriteResult {
         self.separate();
         let start = self.out.len();
-        key.serialize(Json(self.out))?;
-        // A key that is no text is written as text by `serde_json`.
-        if self.out.get(start) == Some(&b'"') { Ok(()) } else { Err(Unusual) }
+        key.serialize(LineSerializer(self.out))?;
+        // `serde_json` writes keys of other types as strings.
+        if self.out.get(start) == Some(&b'"') { Ok(()) } else { Err(Unsupported) }
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> WriteResult {
         self.out.push(b':');
-        value.serialize(Json(self.out))
+        value.serialize(LineSerializer(self.out))
     }
 
-    fn end(self) -> Done {
+    fn end(self) -> WriteResult {
         self.close();
         Ok(())
     }
@@ -300,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_is_as_serde_json_writes_it() {
+    fn every_shape_is_written_like_serde_json() {
         #[derive(Serialize)]
         struct Shapes {
             text: &'static str,
@@ -332,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_special_byte_is_found_wherever_it_stands() {
+    fn special_byte_is_escaped_at_every_position() {
         for byte in 0..=0x7f_u8 {
             for place in 0..20 {
                 let mut text = vec![b'a'; 20];
@@ -344,7 +352,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_as_serde_json_writes_it(text in "\\PC*|(?s).*") {
+        fn any_string_is_written_like_serde_json(text in "\\PC*|(?s).*") {
             check(&text);
         }
     }

@@ -1,8 +1,8 @@
-//! The event log as it is written: one line, one `write(2)`.
+//! The event log of a bundle as it is written: one line, one `write(2)`.
 //!
-//! A line is serialised without its place, behind headroom, outside the lock. Under the lock its place is put in
-//! front and the whole is written at once. After a short write or an error the file is cut back to what is known to
-//! be whole, and nothing is written until that has succeeded: so a line is whole or it is the last one.
+//! A line is serialised without its seq, behind headroom, outside the lock. Under the lock, its seq is put into the
+//! headroom and the line is written at once. After a short write or an error, the file is truncated to its last whole
+//! line, and nothing is written until that has succeeded. So every line but the last is whole.
 
 use std::cell::Cell;
 use std::io;
@@ -11,124 +11,126 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use super::disk::DiskFile;
 use super::line_json;
-use super::open_logs::Rests;
+use super::open_files::ReleaseFile;
 use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
 
-/// What every line begins with, up to its seq.
+/// The beginning of every line, up to its seq.
 const HEAD: &[u8] = br#"{"schema_version":1,"seq":"#;
 const _: () = assert!(SCHEMA_VERSION == 1);
 
-/// Room for `{"schema_version":1,"seq":18446744073709551615,`, whose last byte falls on the body's `{`.
+/// Length of `{"schema_version":1,"seq":18446744073709551615,`, the longest text in front of a serialised
+/// [`RecordBody`]. Its last byte replaces the `{` of the body.
 const HEADROOM: usize = 47;
 
-/// The largest line buffer that a thread keeps for its next line, in bytes.
-const KEPT_CAPACITY: usize = 64 * 1024;
+/// Capacity of the largest line buffer that a thread keeps for its next line, in bytes.
+const MAX_RETAINED_CAPACITY: usize = 64 * 1024;
 
-/// What a log is written to. A file; in tests, one with faults.
+/// A medium that a log is written to: a file, or in tests a buffer with faults.
 pub(super) trait Medium: Send {
-    /// One `write(2)`.
+    /// Appends bytes with one `write(2)`, and returns how many were written.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
-    /// Cuts to `length` bytes; what is written next follows there.
+    /// Truncates the medium to `length` bytes. The next write appends there.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
-    /// Whether what is written can still be found by its name.
+    /// Returns `true` if the medium has not been deleted, so that a reader can find the written lines.
     fn is_linked(&self) -> bool;
-    /// Lets go of what need not be held until the next write.
-    fn rest(&mut self);
-    /// What forces to the disk what was written so far.
-    fn to_sync(&self) -> io::Result<Arc<dyn DiskFile>>;
+    /// Releases resources that are not needed until the next write.
+    fn release(&mut self);
+    /// Returns a file whose `sync` syncs everything written so far. It is used outside the lock of the log.
+    fn sync_handle(&self) -> io::Result<Arc<dyn DiskFile>>;
 }
 
-/// The one writer of a log.
+/// The writer of a log. Gives each line its seq.
 #[derive(Debug)]
 pub(super) struct Log<M> {
-    state: Mutex<State<M>>,
-    /// The last line that would survive the death of the machine. Held while lines are forced to the disk: those who
-    /// wait for it find theirs there.
+    state: Mutex<LogState<M>>,
+    /// Seq of the last line that has been synced. Locked during a sync, so that callers that wait for the lock find
+    /// their lines synced by it.
     synced: Mutex<Seq>,
-    /// Whether the medium was let go of since the last line.
-    rests: AtomicBool,
+    /// `true` if the medium has been released since the last line.
+    is_released: AtomicBool,
 }
 
 #[derive(Debug)]
-struct State<M> {
+struct LogState<M> {
     medium: M,
     next: Seq,
-    /// Length of the whole lines, in bytes.
+    /// Total length of the whole lines, in bytes.
     length: u64,
-    /// Whether there may be bytes beyond `length`.
-    torn: bool,
-    /// Whether the last line was asked for, or none will be.
-    closed: bool,
+    /// `true` if the medium may hold bytes of a broken line beyond `length`.
+    is_torn: bool,
+    /// `true` if the log accepts no more lines.
+    is_closed: bool,
 }
 
-/// Why a line is not in the log.
+/// An error of appending a line to a log.
 #[derive(Debug)]
-pub(super) enum NotWritten {
-    /// The log has had its last line.
+pub(super) enum AppendError {
+    /// The log is closed.
     Closed,
-    /// The medium refused.
+    /// The line cannot be serialised or written.
     Io(io::Error),
 }
 
-impl From<io::Error> for NotWritten {
+impl From<io::Error> for AppendError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
 impl<M: Medium> Log<M> {
-    /// A log on an empty medium.
+    /// Creates a log on an empty medium.
     pub(super) fn new(medium: M) -> Self {
-        let state = State { medium, next: Seq(1), length: 0, torn: false, closed: false };
-        Self { state: Mutex::new(state), synced: Mutex::new(Seq(0)), rests: AtomicBool::new(false) }
+        let state = LogState { medium, next: Seq(1), length: 0, is_torn: false, is_closed: false };
+        Self { state: Mutex::new(state), synced: Mutex::new(Seq(0)), is_released: AtomicBool::new(false) }
     }
 
-    /// Appends one line and gives its place. On an error nothing of it stays, and its place goes to the next line.
-    pub(super) fn append(&self, body: &RecordBody<'_>) -> Result<Seq, NotWritten> {
-        self.append_and(body, false)
+    /// Appends one line and returns its seq. On an error, nothing of the line stays in the log, and the next line gets
+    /// its seq.
+    pub(super) fn append(&self, body: &RecordBody<'_>) -> Result<Seq, AppendError> {
+        self.append_closing(body, false)
     }
 
-    /// The same, and nothing after it.
-    pub(super) fn append_last(&self, body: &RecordBody<'_>) -> Result<Seq, NotWritten> {
-        self.append_and(body, true)
+    /// Appends one line, returns its seq, and closes the log.
+    pub(super) fn append_last(&self, body: &RecordBody<'_>) -> Result<Seq, AppendError> {
+        self.append_closing(body, true)
     }
 
-    fn append_and(&self, body: &RecordBody<'_>, close: bool) -> Result<Seq, NotWritten> {
+    fn append_closing(&self, body: &RecordBody<'_>, close: bool) -> Result<Seq, AppendError> {
         let mut line = LineBuf::take();
         let appended = match line.serialize(body) {
             Ok(()) => self.append_serialized(&mut line, close),
             Err(error) => Err(error.into()),
         };
-        line.give_back();
+        line.recycle();
         appended
     }
 
-    fn append_serialized(&self, line: &mut LineBuf, close: bool) -> Result<Seq, NotWritten> {
+    fn append_serialized(&self, line: &mut LineBuf, close: bool) -> Result<Seq, AppendError> {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| {
-            // Whoever held the lock went down with it, perhaps in the middle of a line.
+            // The thread that held the lock panicked, possibly in the middle of a line.
             self.state.clear_poison();
             let mut state = PoisonError::into_inner(poisoned);
-            state.torn = true;
+            state.is_torn = true;
             state
         });
-        if state.closed {
-            return Err(NotWritten::Closed);
+        if state.is_closed {
+            return Err(AppendError::Closed);
         }
-        state.closed = close;
+        state.is_closed = close;
         Ok(state.append(line)?)
     }
 
-    /// Takes no more lines.
+    /// Closes the log: it accepts no more lines.
     pub(super) fn close(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
     }
 
-    /// Whether it takes no more lines.
+    /// Returns `true` if the log accepts no more lines.
     pub(super) fn is_closed(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_closed
     }
 
-    /// Waits until this line and those before it would survive the death of the machine. Nobody who appends waits.
+    /// Syncs the log up to and including this line. Does not block threads that append.
     pub(super) fn sync(&self, line: Seq) -> io::Result<()> {
         let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         if *synced >= line {
@@ -136,51 +138,51 @@ impl<M: Medium> Log<M> {
         }
         let (file, last) = {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            (state.medium.to_sync()?, Seq(state.next.0 - 1))
+            (state.medium.sync_handle()?, Seq(state.next.0 - 1))
         };
         file.sync()?;
         *synced = last;
         Ok(())
     }
 
-    /// The last line that was written; 0 where there is none.
-    pub(super) fn last(&self) -> Seq {
+    /// Returns the seq of the last line, or 0 if the log is empty.
+    pub(super) fn last_seq(&self) -> Seq {
         Seq(self.state.lock().unwrap_or_else(PoisonError::into_inner).next.0 - 1)
     }
 
-    /// How long its lines are together, in bytes.
+    /// Returns the total length of the lines, in bytes.
     pub(super) fn length(&self) -> u64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).length
     }
 
-    /// Lets go of the medium until the next line.
-    pub(super) fn rest(&self) {
-        self.rest_locked(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Releases the file of the log until the next line.
+    pub(super) fn release_file(&self) {
+        self.release_file_locked(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn rest_locked(&self, state: &mut State<M>) {
-        // What may be torn is cut off by the next line.
-        if !state.torn {
-            state.medium.rest();
-            self.rests.store(true, Ordering::Relaxed);
+    fn release_file_locked(&self, state: &mut LogState<M>) {
+        // A torn log keeps its file open, because the next line must truncate it first.
+        if !state.is_torn {
+            state.medium.release();
+            self.is_released.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether the medium was let go of; it is about to be needed.
-    pub(super) fn wakes(&self) -> bool {
-        self.rests.load(Ordering::Relaxed) && self.rests.swap(false, Ordering::Relaxed)
+    /// Returns `true` if the file has been released since the last call, before a line that opens the file again.
+    pub(super) fn take_released(&self) -> bool {
+        self.is_released.load(Ordering::Relaxed) && self.is_released.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether the log can still be found by its name.
+    /// Returns `true` if the log has not been deleted.
     pub(super) fn is_linked(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).medium.is_linked()
     }
 }
 
-impl<M: Medium> Rests for Log<M> {
-    fn try_rest(&self) -> bool {
+impl<M: Medium> ReleaseFile for Log<M> {
+    fn try_release_file(&self) -> bool {
         match self.state.try_lock() {
-            Ok(mut state) => self.rest_locked(&mut state),
+            Ok(mut state) => self.release_file_locked(&mut state),
             Err(TryLockError::Poisoned(_)) => {}
             Err(TryLockError::WouldBlock) => return false,
         }
@@ -188,14 +190,14 @@ impl<M: Medium> Rests for Log<M> {
     }
 }
 
-impl<M: Medium> State<M> {
+impl<M: Medium> LogState<M> {
     fn append(&mut self, line: &mut LineBuf) -> io::Result<Seq> {
-        if self.torn {
+        if self.is_torn {
             self.medium.truncate(self.length)?;
-            self.torn = false;
+            self.is_torn = false;
         }
         let seq = self.next;
-        let bytes = line.placed(seq);
+        let bytes = line.with_seq(seq);
         match write_once(&mut self.medium, bytes) {
             Ok(()) => {
                 self.next = Seq(seq.0 + 1);
@@ -203,7 +205,7 @@ impl<M: Medium> State<M> {
                 Ok(seq)
             }
             Err(error) => {
-                self.torn = self.medium.truncate(self.length).is_err();
+                self.is_torn = self.medium.truncate(self.length).is_err();
                 Err(error)
             }
         }
@@ -215,7 +217,7 @@ fn write_once(medium: &mut impl Medium, bytes: &[u8]) -> io::Result<()> {
         match medium.write(bytes) {
             Ok(written) if written == bytes.len() => return Ok(()),
             Ok(written) => {
-                let message = format!("only {written} of {} bytes of a line could be written", bytes.len());
+                let message = format!("short write: {written} of the {} bytes of a line", bytes.len());
                 return Err(io::Error::new(io::ErrorKind::WriteZero, message));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -224,23 +226,25 @@ fn write_once(medium: &mut impl Medium, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// A line with headroom for its place. Each thread keeps one.
+/// A buffer for one line, with headroom for its seq. Each thread keeps a buffer for its next line.
 struct LineBuf(Vec<u8>);
 
 thread_local! {
-    static KEPT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static LINE_BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl LineBuf {
-    /// This thread's buffer, or a new one where that is in use or the thread is ending.
+    /// Takes the buffer of the current thread. Allocates a new one if that buffer is in use or the thread is being
+    /// destroyed.
     fn take() -> Self {
-        Self(KEPT.try_with(Cell::take).unwrap_or_default())
+        Self(LINE_BUFFER.try_with(Cell::take).unwrap_or_default())
     }
 
-    fn give_back(self) {
-        if self.0.capacity() <= KEPT_CAPACITY {
-            // A thread that is ending keeps nothing.
-            let _ = KEPT.try_with(|kept| kept.set(self.0));
+    /// Returns the allocation to the current thread, for its next line.
+    fn recycle(self) {
+        if self.0.capacity() <= MAX_RETAINED_CAPACITY {
+            // Fails in a thread that is being destroyed, which needs no buffer.
+            let _ = LINE_BUFFER.try_with(|buffer| buffer.set(self.0));
         }
     }
 
@@ -252,9 +256,10 @@ impl LineBuf {
         Ok(())
     }
 
-    /// The whole line at its place: `{"schema_version":1,"seq":<seq>,` and the body without its `{`.
-    fn placed(&mut self, seq: Seq) -> &[u8] {
-        // From its end, without the detours of formatting: this runs under the lock.
+    /// Puts the seq into the headroom and returns the whole line: `{"schema_version":1,"seq":<seq>,` and the body
+    /// without its `{`.
+    fn with_seq(&mut self, seq: Seq) -> &[u8] {
+        // Written digit by digit from the end, which is faster than formatting: this runs under the lock.
         let mut start = HEADROOM - 1;
         self.0[start] = b',';
         let mut rest = seq.0;

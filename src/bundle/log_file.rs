@@ -1,98 +1,100 @@
-//! The file of a log, which need not be open all the time.
+//! The file of a log, which is closed when it is not in use and reopened for the next write.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile, Identity};
+use super::disk::{Disk, DiskFile, FileIdentity};
 use super::log::Medium;
-use super::unlink_check::Looks;
+use super::unlink_check::UnlinkCheck;
 
-/// The file of a log. It is opened again for the next write after it was let go of.
+/// The file of a log. After a release, it is reopened for the next write.
 #[derive(Debug)]
 pub(super) struct LogFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    state: State,
-    looks: Looks,
+    state: FileState,
+    unlink_check: UnlinkCheck,
 }
 
 #[derive(Debug)]
-enum State {
+enum FileState {
     Open(Arc<dyn DiskFile>),
-    /// Let go of, and what it was.
-    Closed(Identity),
-    /// Deleted while it was open: what was written to it went with it.
+    /// Released. The identity shows if another file has replaced it meanwhile.
+    Closed(FileIdentity),
+    /// Deleted while it was open: the written lines are gone.
     Deleted,
 }
 
 impl LogFile {
-    /// The open file at this path.
+    /// Creates the medium from a file that is open, and its path.
     pub(super) fn new(disk: Arc<dyn Disk>, file: Arc<dyn DiskFile>, path: PathBuf) -> Self {
-        Self { disk, path, state: State::Open(file), looks: Looks::default() }
+        Self { disk, path, state: FileState::Open(file), unlink_check: UnlinkCheck::default() }
     }
 
-    /// The file, opened again if it was let go of; then it is not kept.
-    fn opened(&self) -> io::Result<Arc<dyn DiskFile>> {
+    /// Returns the open file. If it was released, opens it only for the caller.
+    fn open_file(&self) -> io::Result<Arc<dyn DiskFile>> {
         match &self.state {
-            State::Open(file) => Ok(Arc::clone(file)),
-            State::Closed(identity) => {
+            FileState::Open(file) => Ok(Arc::clone(file)),
+            FileState::Closed(identity) => {
                 let file = self.disk.open(&self.path)?;
                 if file.identity()? != *identity {
-                    return Err(io::Error::new(io::ErrorKind::NotFound, "the log was replaced by another file"));
+                    let message = "the log was replaced by another file while the bundle was being written";
+                    return Err(io::Error::new(io::ErrorKind::NotFound, message));
                 }
                 Ok(file)
             }
-            State::Deleted => Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
+            FileState::Deleted => Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
         }
     }
 
-    fn keep_open(&mut self) -> io::Result<&dyn DiskFile> {
-        if let State::Closed(_) = self.state {
-            self.state = State::Open(self.opened()?);
+    /// Returns the open file. If it was released, opens it again and keeps it open.
+    fn ensure_open(&mut self) -> io::Result<&dyn DiskFile> {
+        if let FileState::Closed(_) = self.state {
+            self.state = FileState::Open(self.open_file()?);
         }
         match &self.state {
-            State::Open(file) => Ok(&**file),
-            State::Closed(_) | State::Deleted => Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
+            FileState::Open(file) => Ok(&**file),
+            FileState::Closed(_) | FileState::Deleted => Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
         }
     }
 }
 
-const DELETED: &str = "the log was deleted while it was written";
+const DELETED: &str = "the log was deleted while the bundle was being written";
 
 impl Medium for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // One that was moved is whole where it is now.
-        if let State::Open(file) = &self.state
-            && self.looks.is_time()
+        // Compares no identities: a log that was only moved is still linked, and stays complete at its new path.
+        if let FileState::Open(file) = &self.state
+            && self.unlink_check.is_due()
             && !file.is_linked()
         {
-            self.state = State::Deleted;
+            self.state = FileState::Deleted;
         }
-        self.keep_open()?.write(bytes)
+        self.ensure_open()?.write(bytes)
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.keep_open()?.set_len(length)
+        self.ensure_open()?.set_len(length)
     }
 
     fn is_linked(&self) -> bool {
         match &self.state {
-            State::Open(file) => file.is_linked(),
-            State::Closed(identity) => self.disk.identity(&self.path).is_ok_and(|found| found == *identity),
-            State::Deleted => false,
+            FileState::Open(file) => file.is_linked(),
+            FileState::Closed(identity) => self.disk.identity(&self.path).is_ok_and(|found| found == *identity),
+            FileState::Deleted => false,
         }
     }
 
-    fn rest(&mut self) {
-        if let State::Open(file) = &self.state
+    fn release(&mut self) {
+        if let FileState::Open(file) = &self.state
             && let Ok(identity) = file.identity()
         {
-            self.state = State::Closed(identity);
+            self.state = FileState::Closed(identity);
         }
     }
 
-    fn to_sync(&self) -> io::Result<Arc<dyn DiskFile>> {
-        self.opened()
+    fn sync_handle(&self) -> io::Result<Arc<dyn DiskFile>> {
+        self.open_file()
     }
 }

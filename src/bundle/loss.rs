@@ -1,4 +1,4 @@
-//! What was written and what was not.
+//! Losses: events and payloads that could not be recorded, and counters of those that were recorded or lost.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,36 +6,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::event::{EventKind, PayloadKind};
 
-/// Something observed is not in the bundle.
+/// A loss: an event or payload that could not be recorded. Passed to [`OnLoss`](super::OnLoss).
 #[derive(Debug, Clone)]
 pub struct Loss {
-    /// What.
+    /// Kind of the loss.
     pub what: Lost,
-    /// Why, for a person.
+    /// Human-readable reason.
     pub reason: String,
 }
 
-/// What is not in a bundle.
+/// The kind of a [`Loss`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lost {
-    /// A line of the log.
+    /// An event that could not be written to the log.
     Event(EventKind),
-    /// A body, because it could not be stored.
+    /// A payload that could not be stored.
     Payload(PayloadKind),
-    /// A body, because it could not be serialised. Its event stands, with the reason as the body.
+    /// A body that could not be encoded or redacted. Its event is written, and the payload holds the reason.
     Body(PayloadKind),
-    /// A text of an event, because it could not be masked. Its event stands, with the reason as the text.
+    /// A text of an event that could not be redacted. The event is written, and the text holds the reason.
     Text(EventKind),
-    /// A bundle could not be made: nothing of its thread is recorded.
+    /// A bundle that could not be created, in which case nothing of its thread is recorded, or that was deleted while
+    /// it was being written.
     Bundle,
-    /// Nothing yet: what was written could not be forced to the disk, and may not survive the death of the machine.
+    /// Written events and payloads that could not be synced to the disk. They are lost only if the machine crashes.
     Unsynced,
-    /// Something was said after recording had been shut down.
+    /// An event or payload that was recorded after the shutdown.
     Late,
 }
 
 impl Lost {
-    /// A word for it: the wire name of an event or payload, or what it is.
+    /// Returns the wire name of the lost event or payload, or `bundle`, `unsynced` or `late`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Event(kind) | Self::Text(kind) => kind.name(),
@@ -50,36 +51,41 @@ impl Lost {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.what {
-            Lost::Event(kind) => write!(f, "an event `{}` could not be written: {}", kind.name(), self.reason),
-            Lost::Payload(kind) => write!(f, "a body `{}` could not be stored: {}", kind.name(), self.reason),
-            Lost::Body(kind) => write!(f, "a body `{}` is replaced by its reason: {}", kind.name(), self.reason),
-            Lost::Text(kind) => write!(f, "a text of `{}` is replaced by its reason: {}", kind.name(), self.reason),
+            Lost::Event(kind) => write!(f, "cannot write a `{}` event: {}", kind.name(), self.reason),
+            Lost::Payload(kind) => write!(f, "cannot store a `{}` payload: {}", kind.name(), self.reason),
+            Lost::Body(kind) => {
+                write!(f, "a `{}` payload was replaced by an error message: {}", kind.name(), self.reason)
+            }
+            Lost::Text(kind) => {
+                write!(f, "a text of a `{}` event was replaced by an error message: {}", kind.name(), self.reason)
+            }
             Lost::Bundle => write!(f, "a run is not recorded: {}", self.reason),
-            Lost::Unsynced => write!(f, "what is recorded may not survive the death of the machine: {}", self.reason),
-            Lost::Late => write!(f, "something came after recording was shut down: {}", self.reason),
+            Lost::Unsynced => write!(f, "recorded data may not survive a crash of the machine: {}", self.reason),
+            Lost::Late => write!(f, "recorded after the shutdown: {}", self.reason),
         }
     }
 }
 
-/// Counts by kind, kept by whoever owns the writers.
+/// Counters of events and payloads that were written or lost, by kind. Several writers can share one tally.
 #[derive(Debug)]
 pub struct Tally {
-    events: Counts<{ EventKind::ALL.len() }>,
-    payloads: Counts<{ PayloadKind::ALL.len() }>,
-    lost_events: Counts<{ EventKind::ALL.len() }>,
-    lost_payloads: Counts<{ PayloadKind::ALL.len() }>,
-    lost_bodies: Counts<{ PayloadKind::ALL.len() }>,
-    lost_texts: Counts<{ EventKind::ALL.len() }>,
+    events: CountsByKind<{ EventKind::ALL.len() }>,
+    payloads: CountsByKind<{ PayloadKind::ALL.len() }>,
+    lost_events: CountsByKind<{ EventKind::ALL.len() }>,
+    lost_payloads: CountsByKind<{ PayloadKind::ALL.len() }>,
+    lost_bodies: CountsByKind<{ PayloadKind::ALL.len() }>,
+    lost_texts: CountsByKind<{ EventKind::ALL.len() }>,
     lost_bundles: AtomicU64,
     unsynced: AtomicU64,
     late: AtomicU64,
     removed_bundles: AtomicU64,
 }
 
+/// Counters by kind, indexed by the discriminant of the kind.
 #[derive(Debug)]
-struct Counts<const N: usize>([AtomicU64; N]);
+struct CountsByKind<const N: usize>([AtomicU64; N]);
 
-impl<const N: usize> Counts<N> {
+impl<const N: usize> CountsByKind<N> {
     fn new() -> Self {
         Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
@@ -90,6 +96,7 @@ impl<const N: usize> Counts<N> {
         }
     }
 
+    /// Returns the counts above 0 by name.
     fn named(&self, name: impl Fn(usize) -> &'static str) -> BTreeMap<&'static str, u64> {
         let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed)).enumerate();
         counts.filter(|(_, count)| *count > 0).map(|(index, count)| (name(index), count)).collect()
@@ -99,12 +106,12 @@ impl<const N: usize> Counts<N> {
 impl Default for Tally {
     fn default() -> Self {
         Self {
-            events: Counts::new(),
-            payloads: Counts::new(),
-            lost_events: Counts::new(),
-            lost_payloads: Counts::new(),
-            lost_bodies: Counts::new(),
-            lost_texts: Counts::new(),
+            events: CountsByKind::new(),
+            payloads: CountsByKind::new(),
+            lost_events: CountsByKind::new(),
+            lost_payloads: CountsByKind::new(),
+            lost_bodies: CountsByKind::new(),
+            lost_texts: CountsByKind::new(),
             lost_bundles: AtomicU64::new(0),
             unsynced: AtomicU64::new(0),
             late: AtomicU64::new(0),
@@ -114,15 +121,15 @@ impl Default for Tally {
 }
 
 impl Tally {
-    pub(super) fn wrote_event(&self, kind: EventKind) {
+    pub(super) fn count_event(&self, kind: EventKind) {
         self.events.add(kind as usize);
     }
 
-    pub(super) fn wrote_payload(&self, kind: PayloadKind) {
+    pub(super) fn count_payload(&self, kind: PayloadKind) {
         self.payloads.add(kind as usize);
     }
 
-    pub(super) fn removed_bundles(&self, count: u64) {
+    pub(super) fn count_removed_bundles(&self, count: u64) {
         self.removed_bundles.fetch_add(count, Ordering::Relaxed);
     }
 
@@ -139,7 +146,7 @@ impl Tally {
         }
     }
 
-    /// The counts now.
+    /// Returns the present counts.
     pub fn stats(&self) -> Stats {
         let event = |index: usize| EventKind::ALL.get(index).map_or("", |kind| kind.name());
         let payload = |index: usize| PayloadKind::ALL.get(index).map_or("", |kind| kind.name());
@@ -158,35 +165,37 @@ impl Tally {
     }
 }
 
-/// What was written and what was lost, by the wire names of events and payloads. Only names with a count are there.
+/// Numbers of events and payloads that were written or lost. The maps are by wire name, and hold only names with a
+/// count above 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Lines written.
+    /// Events written.
     pub events: BTreeMap<&'static str, u64>,
-    /// Bodies stored.
+    /// Payloads stored.
     pub payloads: BTreeMap<&'static str, u64>,
-    /// Lines that could not be written.
+    /// Events that could not be written.
     pub lost_events: BTreeMap<&'static str, u64>,
-    /// Bodies that could not be stored.
+    /// Payloads that could not be stored.
     pub lost_payloads: BTreeMap<&'static str, u64>,
-    /// Bodies that could not be serialised; the reason is stored in their place.
+    /// Payloads that hold a reason because their body could not be encoded or redacted.
     pub lost_bodies: BTreeMap<&'static str, u64>,
-    /// Texts of events that could not be masked; the reason stands in their place.
+    /// Texts of events that hold a reason because they could not be redacted.
     pub lost_texts: BTreeMap<&'static str, u64>,
-    /// Bundles that could not be made.
+    /// Bundles that could not be created, or were deleted while they were being written.
     pub lost_bundles: u64,
-    /// How often what was written could not be forced to the disk; where it is tried again and again, once until it
-    /// could be. Nothing is lost while the machine goes on.
+    /// Failed syncs of written events and payloads to the disk. Periodic retries that keep failing count once. Events
+    /// and payloads are lost only if the machine crashes.
     pub unsynced: u64,
-    /// What came after the shutdown, and was ignored.
+    /// Events and payloads that were recorded after the shutdown, and ignored.
     pub late: u64,
-    /// Bundles of other runs that were removed, as the bounds of the root ([`Limits::root`](super::Limits::root)) want it.
+    /// Bundles of other runs that were removed by the retention of the root directory
+    /// ([`Limits::root`](super::Limits::root)).
     pub removed_bundles: u64,
 }
 
 impl Stats {
-    /// Everything lost; what came late or is not yet forced to the disk aside.
+    /// Returns the total number of losses, without late and unsynced events and payloads.
     pub fn lost(&self) -> u64 {
         let sum = |counts: &BTreeMap<&'static str, u64>| counts.values().sum::<u64>();
         let events = sum(&self.lost_events) + sum(&self.lost_texts);
@@ -195,7 +204,7 @@ impl Stats {
 }
 
 impl fmt::Display for Stats {
-    /// What was lost, by kind: `2 inference_started, 1 tool_result`.
+    /// Formats the losses by name: `2 inference_started, 1 tool_result`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lost: BTreeMap<&str, u64> = BTreeMap::new();
         let named = [&self.lost_events, &self.lost_texts, &self.lost_payloads, &self.lost_bodies].into_iter().flatten();
@@ -207,7 +216,7 @@ impl fmt::Display for Stats {
     }
 }
 
-/// What a bundle could not say yet.
+/// The losses of a bundle that have not been written to its log yet.
 #[derive(Debug, Default)]
 pub(super) struct Gap {
     by_kind: BTreeMap<&'static str, u64>,
@@ -224,7 +233,7 @@ impl Gap {
         }
     }
 
-    pub(super) fn lost(&self) -> u64 {
+    pub(super) fn total(&self) -> u64 {
         self.by_kind.values().sum()
     }
 

@@ -1,40 +1,42 @@
-//! Who a bundle is.
+//! The manifest of a bundle: its identity.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::event::{ParentProcess, RolloutId, SCHEMA_VERSION, ThreadId, TraceId, UnixMillis};
 
-/// The longest part of an id that goes into a directory's name, in bytes.
+/// Maximum length of an id in the name of a directory, in characters, which are ASCII there.
 const MAX_ID_IN_NAME: usize = 64;
 
-/// `manifest.json`: the identity of a recording. Written first, never changed.
+/// The contents of `manifest.json`: the identity of a recording. It is written first and never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The version of the format, [`SCHEMA_VERSION`].
+    /// Version of the format, [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// The recording.
+    /// Id of the recording.
     pub trace_id: TraceId,
-    /// The observed run.
+    /// Id of the recorded run.
     pub rollout_id: RolloutId,
-    /// The root agent's thread.
+    /// Id of the root agent's thread.
     pub root_thread_id: ThreadId,
-    /// When the recording began.
+    /// Start time of the recording.
     #[serde(rename = "started_at_unix_ms")]
     pub started_at: UnixMillis,
-    /// Name of the event log. Always `trace.jsonl`; written for older readers, never followed.
+    /// Name of the event log, always `trace.jsonl`. Written for older readers; [`Reader`](super::Reader) ignores it.
     pub raw_event_log: String,
-    /// Name of the payload directory. Always `payloads`; written for older readers, never followed.
+    /// Name of the payload directory, always `payloads`. Written for older readers; [`Reader`](super::Reader) ignores
+    /// it.
     pub payloads_dir: String,
-    /// Who spawned the process that recorded, where an agent did. An addition of ours, which other readers ignore.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "readable")]
+    /// Recording, thread and tool call that spawned the recorded process, if an agent did. This field is an addition to
+    /// format 1, which other readers ignore.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "parse_parent")]
     pub parent: Option<ParentProcess>,
 }
 
-/// A parent that can't be read costs no more than itself.
-fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ParentProcess>, D::Error> {
+/// Deserialises `parent`. Returns `None` if it is invalid, so that the rest of the manifest can still be read.
+fn parse_parent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ParentProcess>, D::Error> {
     let text = Box::<RawValue>::deserialize(deserializer)?;
-    Ok(ParentProcess::of_text(text.get()).ok())
+    Ok(ParentProcess::parse(text.get()).ok())
 }
 
 impl Manifest {
@@ -45,7 +47,7 @@ impl Manifest {
     /// Name of the payload directory in its bundle.
     pub const PAYLOADS: &'static str = "payloads";
 
-    /// The manifest of a recording that begins at `started_at`.
+    /// Creates the manifest of a recording that starts at `started_at`, without a parent.
     pub fn new(trace_id: TraceId, rollout_id: RolloutId, root_thread_id: ThreadId, started_at: UnixMillis) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -59,20 +61,20 @@ impl Manifest {
         }
     }
 
-    /// The same, of a process that this parent spawned, if one did.
+    /// Sets the parent that spawned the recorded process, if there is one.
     #[must_use]
     pub fn spawned_by(self, parent: Option<ParentProcess>) -> Self {
         Self { parent, ..self }
     }
 
-    /// Name of the bundle's directory, `trace-<trace_id>-<root_thread_id>`. Ids may hold any characters: here those
-    /// other than `[A-Za-z0-9._-]` become `_`, and what is beyond 64 bytes is cut.
+    /// Returns the name of the bundle's directory, `trace-<trace_id>-<root_thread_id>`. In both ids, characters other
+    /// than `[A-Za-z0-9._-]` are replaced by `_`, and only the first 64 characters are used.
     pub fn directory_name(&self) -> String {
-        format!("trace-{}-{}", file_name_part(self.trace_id.as_str()), file_name_part(self.root_thread_id.as_str()))
+        format!("trace-{}-{}", sanitize_id(self.trace_id.as_str()), sanitize_id(self.root_thread_id.as_str()))
     }
 }
 
-fn file_name_part(id: &str) -> String {
+fn sanitize_id(id: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
     id.chars().take(MAX_ID_IN_NAME).map(plain).collect()
 }
@@ -82,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_id_makes_one_directory_name() {
+    fn directory_names_of_any_ids_are_one_path_component() {
         let name = |trace: &str, root: &str| {
             Manifest::new(trace.into(), "r".into(), root.into(), UnixMillis(0)).directory_name()
         };

@@ -1,4 +1,8 @@
-//! Masking: what is built in.
+//! Built-in masking: finds secrets in payloads and in event texts and replaces them by placeholders.
+//!
+//! Masking looks at bytes and never parses JSON: a few short texts are searched for in one pass, and the bytes around a
+//! hit decide if it is a secret, at any level of escapes. The result is a function of the text and the salt, and a text
+//! without secrets keeps its bytes.
 
 mod assignment;
 mod credentials;
@@ -21,41 +25,42 @@ use names::Names;
 use needles::Needles;
 use regex::bytes::Regex;
 use salt::Salt;
-pub(super) use secret_span::Spot;
+pub(super) use secret_span::SecretSpan;
 
 use super::Redactor;
-use super::event_text::Said;
+use super::event_text::EventText;
 use crate::event::PayloadKind;
 
-/// Puts placeholders in the place of secrets: `[masked:<what it looks like>:<12 hexadecimal digits>]`.
+/// The built-in masking: replaces secrets by placeholders of the form `[masked:<kind>:<12 hexadecimal digits>]`.
 ///
-/// A secret has the same placeholder wherever it stands, in bodies of any kind and in what events say, however often it
-/// is escaped. The digits are of a keyed hash whose key is in memory alone, so that nobody can try guesses; another
-/// `Masking` has another key, unless it is [given](Self::salt).
+/// A secret gets the same placeholder at every place: in payloads of any kind and in event texts, at any level of
+/// escapes. The digits are a keyed hash whose key is kept in memory only, so that guesses cannot be tested against it.
+/// Each `Masking` has its own random key unless one is [set](Self::salt).
 ///
-/// JSON stays JSON of the same structure, also within JSON text; a number that is a secret becomes a text. A body
-/// without secrets stays as it is, byte for byte. A placeholder is never masked again.
+/// JSON stays JSON of the same structure, also inside of JSON text; a masked number becomes a string. A payload without
+/// secrets keeps its bytes. A placeholder is never masked again.
 ///
 /// # What is masked
 /// - Always: the values of fields and headers with sensitive names (`authorization`, `x-api-key`, `cookie`,
-///   `set-cookie`, `password`, `client_secret`, `refresh_token`, `private_key` … and names that end like that, in any
-///   spelling). Where they stand decides what must be there for a value to be one:
+///   `set-cookie`, `password`, `client_secret`, `refresh_token`, `private_key` … and names with these as their last
+///   words, in any spelling). The syntax around the name decides which values count as secrets:
 ///
-///   | where | masked |
+///   | syntax | masked values |
 ///   | --- | --- |
-///   | JSON, also within text; `["name", "value"]` and `{"name": …, "value": …}` of headers and variables | whatever it is; of an object all texts and numbers, but for those that describe a parameter in a tool's schema |
-///   | header lines and `-H`, of names with a `-` | one word, or one with digits or capitals in it; `Bearer` and other schemes stay |
-///   | `--name=value`, `--name value`; `NAME=value`; `?name=value`, `&name=value`, `;name=value` | whatever it is but a place, a call, or what is to be filled in; without `=` what is quoted or has digits or capitals |
-///   | `name: value` and `name = value` in settings, programs and sentences | a word with digits or signs in it that is no name, type, place or call |
+///   | JSON, also inside of text; `["name", "value"]` and `{"name": …, "value": …}` of headers and variables | every value; of an object all strings and numbers, except for those that describe a parameter in a tool's schema |
+///   | header lines and `-H`, for names with a `-` | a single word, or a word with digits or capitals in it; `Bearer` and other schemes stay |
+///   | `--name=value`, `--name value`; `NAME=value`; `?name=value`, `&name=value`, `;name=value` | every value except paths, URLs, calls and templates; without `=` values that are quoted or have digits or capitals |
+///   | `name: value` and `name = value` in settings, programs and sentences | a word with digits or punctuation in it that is not an identifier, a type, a path, a URL or a call |
 ///
-/// - The program's own [names](Self::name) likewise, and as a header whatever follows to the end of the line.
-/// - With [`patterns`](Self::patterns): what looks like a credential, wherever it stands.
-/// - The program's own [patterns](Self::pattern).
+/// - The same for the [names](Self::name) that the program adds; as a header, their value reaches to the end of the
+///   line.
+/// - With [`patterns`](Self::patterns): everything that looks like a credential.
+/// - Matches of the [patterns](Self::pattern) that the program adds.
 ///
-/// # What is not
-/// A secret that is cut in two, as by a stream that sends it in pieces, or encoded (base64, say) is not found. Nor is one
-/// that only a sentence tells, without a sign (`the password is …`), or one of plain words where it could be prose
-/// (`password: correct horse`) or a name of a program.
+/// # What is not masked
+/// Secrets that are split (by a stream that sends them in pieces) or encoded (in base64, for example) are not found.
+/// Nor are secrets in a sentence without `:` or `=` (`the password is …`), or secrets of plain words where these could
+/// be prose (`password: correct horse`) or an identifier.
 ///
 /// ```
 /// use otel_trace::{Masking, Recorder};
@@ -68,14 +73,14 @@ use crate::event::PayloadKind;
 #[derive(Debug)]
 pub struct Masking {
     salt: Salt,
-    /// None where nothing is masked.
+    /// `None` if no values of sensitive names are masked.
     names: Option<Names>,
     has_patterns: bool,
-    own: Vec<Regex>,
+    custom_patterns: Vec<Regex>,
     finders: OnceLock<Finders>,
 }
 
-/// What to look for first. Made when it is first needed.
+/// The searches that find candidates. Built on first use.
 #[derive(Debug)]
 struct Finders {
     stems: Needles,
@@ -89,19 +94,20 @@ impl Default for Masking {
 }
 
 impl Masking {
-    /// Masks the values of sensitive names.
+    /// Creates a masking for the values of sensitive names.
     pub fn new() -> Self {
         let (salt, names, finders) = (Salt::random(), Some(Names::default()), OnceLock::new());
-        Self { salt, names, has_patterns: false, own: Vec::new(), finders }
+        Self { salt, names, has_patterns: false, custom_patterns: Vec::new(), finders }
     }
 
-    /// Masks nothing, authorization headers neither.
+    /// Creates a masking that masks nothing, not even authorization headers.
     pub fn off() -> Self {
         Self { names: None, ..Self::new() }
     }
 
-    /// Masks what looks like a credential: keys of model providers and clouds, tokens of GitHub, GitLab, Slack, npm and
-    /// others, bearer tokens, JSON web tokens, private keys, passwords in URLs and keys in connection strings.
+    /// Also masks everything that looks like a credential: keys of model providers and clouds, tokens of GitHub,
+    /// GitLab, Slack, npm and others, bearer tokens, JSON web tokens, private keys, passwords in URLs and keys in
+    /// connection strings.
     #[must_use]
     pub fn patterns(mut self) -> Self {
         self.has_patterns = true;
@@ -109,8 +115,9 @@ impl Masking {
         self
     }
 
-    /// Masks the value of this name too, of a field, a header, an option or a variable. In any spelling: `x-tenant` is
-    /// `X_TENANT` and `xTenant` as well. What a line begins with it for is masked to its end, program text too.
+    /// Also masks the values of a field, header, option or variable of this name, in any spelling: `x-tenant` matches
+    /// `X_TENANT` and `xTenant` as well. In a line that begins with the name the value reaches to the end of the line,
+    /// even if it is program text.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.names.get_or_insert_default().add(name);
@@ -118,33 +125,33 @@ impl Masking {
         self
     }
 
-    /// Masks what this regular expression matches too; its first group, where it has one. It is tried on text as it
-    /// stands in the body, escapes included, and each match is looked at from the one before on.
+    /// Also masks the matches of a regular expression; of a pattern with groups, the first group. The pattern is
+    /// matched against the text as it is in the payload, escapes included; matches do not overlap.
     ///
     /// # Errors
-    /// [`PatternError`] says why it is none.
+    /// Returns a [`PatternError`] if `pattern` is not a valid regular expression.
     pub fn pattern(mut self, pattern: &str) -> Result<Self, PatternError> {
-        self.own.push(custom_patterns::compiled(pattern)?);
+        self.custom_patterns.push(custom_patterns::compile(pattern)?);
         Ok(self)
     }
 
-    /// The key of the hash, of random bytes: recordings that have the same one give a secret the same placeholder. Keep
-    /// it as you keep the secrets.
+    /// Sets the key of the hash, 16 random bytes. Recordings with the same key give a secret the same placeholder.
+    /// Protect the key like the secrets themselves.
     #[must_use]
     pub fn salt(mut self, salt: [u8; 16]) -> Self {
-        self.salt = Salt::given(salt);
+        self.salt = Salt::from_bytes(salt);
         self
     }
 
-    /// Masks a text. Costs one look at it where there is nothing to mask.
+    /// Masks a text. Borrows the text if it contains no secret; then the cost is one pass over it.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.said(Said::Words(text))
+        self.mask_event_text(EventText::Plain(text))
     }
 
-    /// Masks what an event says.
-    pub(super) fn said<'a>(&self, said: Said<'a>) -> Cow<'a, str> {
-        let text = said.as_str();
-        match self.masked(text.as_bytes(), matches!(said, Said::Json(_))) {
+    /// Masks a text of an event. Borrows the text if it contains no secret.
+    pub(super) fn mask_event_text<'a>(&self, event_text: EventText<'a>) -> Cow<'a, str> {
+        let text = event_text.as_str();
+        match self.masked(text.as_bytes(), matches!(event_text, EventText::Json(_))) {
             None => Cow::Borrowed(text),
             Some(masked) => Cow::Owned(
                 String::from_utf8(masked)
@@ -153,8 +160,8 @@ impl Masking {
         }
     }
 
-    /// Masks a body in place. Says whether there was anything to mask. `is_json` says whether it is one JSON value; it
-    /// stays one.
+    /// Masks a payload in place and returns `true` if it contained secrets. With `is_json` the payload is one JSON
+    /// value, and is one afterwards.
     pub fn body(&self, body: &mut Vec<u8>, is_json: bool) -> bool {
         let masked = self.masked(body, is_json);
         let is_changed = masked.is_some();
@@ -165,34 +172,34 @@ impl Masking {
     }
 
     fn masked(&self, text: &[u8], is_json: bool) -> Option<Vec<u8>> {
-        let spots = self.spots(text, is_json);
-        (!spots.is_empty()).then(|| self.without(text, &spots))
+        let secrets = self.find_secrets(text, is_json);
+        (!secrets.is_empty()).then(|| self.replace_secrets(text, &secrets))
     }
 
-    /// The text with placeholders in these places, which are in order.
-    pub(super) fn without(&self, text: &[u8], spots: &[Spot]) -> Vec<u8> {
-        secret_span::without(text, spots, &self.salt)
+    /// Replaces these secrets, which must be sorted, by placeholders.
+    pub(super) fn replace_secrets(&self, text: &[u8], secrets: &[SecretSpan]) -> Vec<u8> {
+        secret_span::replace_secrets(text, secrets, &self.salt)
     }
 
-    /// A keyed hash of a text.
+    /// Returns a keyed hash of a text.
     pub(super) fn hash(&self, text: &[u8]) -> u64 {
         self.salt.hash(text)
     }
 
-    /// Where the secrets are, in order.
-    pub(super) fn spots(&self, text: &[u8], is_json: bool) -> Vec<Spot> {
-        let mut spots = Vec::new();
+    /// Returns the byte ranges of all secrets in a text, sorted and without overlap.
+    pub(super) fn find_secrets(&self, text: &[u8], is_json: bool) -> Vec<SecretSpan> {
+        let mut secrets = Vec::new();
         let finders = self.finders();
         if let Some(names) = &self.names {
-            self.find_named(names, &finders.stems, text, 0..text.len(), &mut spots);
+            self.find_named_secrets(names, &finders.stems, text, 0..text.len(), &mut secrets);
         }
         if self.has_patterns {
-            find_credentials(&finders.credentials, text, &mut spots);
+            find_credentials(&finders.credentials, text, &mut secrets);
         }
-        for pattern in &self.own {
-            custom_patterns::find(pattern, text, is_json, &mut spots);
+        for pattern in &self.custom_patterns {
+            custom_patterns::find(pattern, text, is_json, &mut secrets);
         }
-        secret_span::merged(spots)
+        secret_span::merge(secrets)
     }
 
     fn finders(&self) -> &Finders {
@@ -203,8 +210,15 @@ impl Masking {
         })
     }
 
-    /// Looks for sensitive names, and for what they say of.
-    fn find_named(&self, names: &Names, stems: &Needles, text: &[u8], part: Range<usize>, spots: &mut Vec<Spot>) {
+    /// Searches a part of the text for sensitive names and adds the secrets in their values to `secrets`.
+    fn find_named_secrets(
+        &self,
+        names: &Names,
+        stems: &Needles,
+        text: &[u8],
+        part: Range<usize>,
+        secrets: &mut Vec<SecretSpan>,
+    ) {
         let text_of_part = &text[..part.end];
         let mut from = part.start;
         while let Some(at) = stems.find(text_of_part, from) {
@@ -212,27 +226,27 @@ impl Masking {
             let Some((name, whole)) = names::name_around(text_of_part, at) else { continue };
             from = from.max(name.end);
             let Some(kind) = names.kind(&text_of_part[name.clone()]) else { continue };
-            if let Some(found) = value::quoted(text_of_part, whole, name.end, kind, spots) {
-                for passed in found.passed {
-                    self.find_named(names, stems, text, passed, spots);
+            if let Some(value) = value::scan_quoted(text_of_part, whole, name.end, kind, secrets) {
+                for skipped in value.skipped {
+                    self.find_named_secrets(names, stems, text, skipped, secrets);
                 }
-                from = from.max(found.end);
+                from = from.max(value.end);
             } else {
-                let of_header = header::find(text_of_part, &name, kind);
-                let found = of_header.or_else(|| assignment::find(text_of_part, &name, kind));
-                from = from.max(found.as_ref().map_or(0, |spot| spot.range.end));
-                spots.extend(found);
+                let in_header = header::find(text_of_part, &name, kind);
+                let found = in_header.or_else(|| assignment::find(text_of_part, &name, kind));
+                from = from.max(found.as_ref().map_or(0, |secret_span| secret_span.range.end));
+                secrets.extend(found);
             }
         }
     }
 }
 
-fn find_credentials(needles: &Needles, text: &[u8], spots: &mut Vec<Spot>) {
+fn find_credentials(needles: &Needles, text: &[u8], secrets: &mut Vec<SecretSpan>) {
     let mut from = 0;
     while let Some(at) = needles.find(text, from) {
-        let found = credentials::at(text, at);
-        from = found.as_ref().map_or(at + 1, |spot| spot.range.end.max(at + 1));
-        spots.extend(found);
+        let found = credentials::find_at(text, at);
+        from = found.as_ref().map_or(at + 1, |secret_span| secret_span.range.end.max(at + 1));
+        secrets.extend(found);
     }
 }
 

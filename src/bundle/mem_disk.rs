@@ -1,4 +1,5 @@
-//! A disk in memory, with faults: it can fail, stall and panic, and lose what was not forced to it when its power is cut.
+//! An in-memory file system for tests. It can fail, stall and panic, and loses data that was not synced when its power
+//! is cut.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, fs, io};
 
-use super::disk::{Disk, DiskFile, Identity};
+use super::disk::{Disk, DiskFile, FileIdentity};
 
-/// What a disk is about to do.
+/// The kind of an operation that a disk is about to perform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(crate) enum DiskOp {
     Create,
     Write,
     Truncate,
@@ -18,12 +19,13 @@ pub(crate) enum Doing {
     Other,
 }
 
-/// Called before each thing that is done to a path. May err, stall or panic in its place.
-type Fault = Arc<dyn Fn(&Path, Doing) -> io::Result<()> + Send + Sync>;
+/// A callback that runs before each operation on a path. It can return an error, stall, or panic.
+type Fault = Arc<dyn Fn(&Path, DiskOp) -> io::Result<()> + Send + Sync>;
 
-/// Called when the power is cut.
+/// A callback that runs when the power is cut.
 type AtCut = Box<dyn FnOnce() + Send>;
 
+/// An in-memory file system with faults. Clones share their contents.
 #[derive(Clone)]
 pub(crate) struct MemDisk {
     tree: Arc<Mutex<Tree>>,
@@ -33,11 +35,15 @@ pub(crate) struct MemDisk {
 
 #[derive(Default)]
 struct Power {
-    done: u64,
+    /// Number of operations performed.
+    ops: u64,
+    /// Number of operations after which the power is cut.
     cut_after: Option<(u64, AtCut)>,
+    /// The files and directories when the power was cut.
     at_cut: Option<Tree>,
 }
 
+/// The files and directories of a disk. The first node is the root directory.
 #[derive(Clone)]
 struct Tree(Vec<Node>);
 
@@ -63,42 +69,43 @@ impl fmt::Debug for MemDisk {
 }
 
 impl MemDisk {
-    /// From now on this happens first.
-    pub(crate) fn plant(&self, fault: impl Fn(&Path, Doing) -> io::Result<()> + Send + Sync + 'static) {
+    /// Sets a callback that runs before each operation from now on.
+    pub(crate) fn inject_fault(&self, fault: impl Fn(&Path, DiskOp) -> io::Result<()> + Send + Sync + 'static) {
         *locked(&self.fault) = Some(Arc::new(fault));
     }
 
-    /// Nothing goes wrong any more.
-    pub(crate) fn mend(&self) {
+    /// Removes the callback set by [`inject_fault`](Self::inject_fault).
+    pub(crate) fn clear_fault(&self) {
         *locked(&self.fault) = None;
     }
 
-    /// The power is cut after so many more things were done. The program does not notice.
-    pub(crate) fn cut_after(&self, count: u64, at_cut: impl FnOnce() + Send + 'static) {
+    /// Cuts the power after `count` more operations. Later operations still succeed, but nothing of them survives.
+    pub(crate) fn cut_power_after(&self, count: u64, at_cut: impl FnOnce() + Send + 'static) {
         let mut power = locked(&self.power);
-        power.cut_after = Some((power.done + count, Box::new(at_cut)));
+        power.cut_after = Some((power.ops + count, Box::new(at_cut)));
     }
 
-    /// What is on the disk after the power was cut: what was forced to it, and of the rest whatever `random` says.
-    /// Where it was not cut, it is now.
-    pub(crate) fn survivors(&self, to: &Path, random: &mut dyn FnMut() -> u64) {
+    /// Writes the files that survive the power cut to the directory `to`: all synced data, and a selection of the
+    /// unsynced data that `random` makes. If the power has not been cut yet, uses the present contents.
+    pub(crate) fn write_survivors(&self, to: &Path, random: &mut dyn FnMut() -> u64) {
         let tree = locked(&self.power).at_cut.clone().unwrap_or_else(|| locked(&self.tree).clone());
         tree.survive(0, to, random);
     }
 
-    /// What is on the disk while its power is on.
+    /// Copies all files, as a running program sees them, to the directory `to`.
     pub(crate) fn copy_to(&self, to: &Path) {
         locked(&self.tree).copy(0, to);
     }
 
-    fn doing<T>(&self, path: &Path, doing: Doing, act: impl FnOnce(&mut Tree) -> io::Result<T>) -> io::Result<T> {
+    /// Performs an operation after the fault callback, and cuts the power after it if that is due.
+    fn perform<T>(&self, path: &Path, op: DiskOp, act: impl FnOnce(&mut Tree) -> io::Result<T>) -> io::Result<T> {
         let fault = locked(&self.fault).clone();
-        fault.map_or(Ok(()), |fault| fault(path, doing))?;
+        fault.map_or(Ok(()), |fault| fault(path, op))?;
         let mut tree = locked(&self.tree);
         let done = act(&mut tree);
         let mut power = locked(&self.power);
-        power.done += 1;
-        if power.cut_after.as_ref().is_some_and(|(after, _)| *after <= power.done)
+        power.ops += 1;
+        if power.cut_after.as_ref().is_some_and(|(after, _)| *after <= power.ops)
             && let Some((_, at_cut)) = power.cut_after.take()
         {
             at_cut();
@@ -161,7 +168,7 @@ impl Tree {
         match &self.0[at] {
             Node::File { bytes, synced } => fs::write(to, torn(bytes, synced, random)).expect("written"),
             Node::Directory { names, synced } => {
-                fs::create_dir_all(to).expect("made");
+                fs::create_dir_all(to).expect("created");
                 let all = names.keys().chain(synced.keys()).collect::<std::collections::BTreeSet<_>>();
                 for name in all {
                     let (now, then) = (names.get(name), synced.get(name));
@@ -178,22 +185,23 @@ impl Tree {
         match &self.0[at] {
             Node::File { bytes, .. } => fs::write(to, bytes).expect("written"),
             Node::Directory { names, .. } => {
-                fs::create_dir_all(to).expect("made");
+                fs::create_dir_all(to).expect("created");
                 names.iter().for_each(|(name, node)| self.copy(*node, &to.join(name)));
             }
         }
     }
 }
 
-/// A file of which only the first part was forced to the disk: of the rest any blocks may be there, and any length.
+/// Returns the contents of a file after a power cut: its synced contents, with a random selection of the unsynced
+/// blocks and a random length.
 fn torn(bytes: &[u8], synced: &[u8], random: &mut dyn FnMut() -> u64) -> Vec<u8> {
     const BLOCK: usize = 64;
     if bytes == synced {
         return synced.to_vec();
     }
-    let (least, most) = (synced.len().min(bytes.len()), synced.len().max(bytes.len()));
-    // Often the length is there, and the bytes are not.
-    let any = least + (random() as usize) % (most - least + 1);
+    let (min, max) = (synced.len().min(bytes.len()), synced.len().max(bytes.len()));
+    // File systems often persist the length before the contents.
+    let any = min + (random() as usize) % (max - min + 1);
     let length = if random().is_multiple_of(2) { bytes.len() } else { any };
     let mut torn = synced.to_vec();
     torn.resize(length, 0);
@@ -208,12 +216,12 @@ fn torn(bytes: &[u8], synced: &[u8], random: &mut dyn FnMut() -> u64) -> Vec<u8>
 
 impl Disk for MemDisk {
     fn create_dirs(&self, path: &Path) -> io::Result<()> {
-        self.doing(path, Doing::Create, |tree| {
-            let mut made = PathBuf::from("/");
+        self.perform(path, DiskOp::Create, |tree| {
+            let mut created = PathBuf::from("/");
             for part in parts(path) {
-                made.push(part);
-                if tree.find(&made).is_err() {
-                    tree.add(&made, Node::Directory { names: Names::new(), synced: Names::new() })?;
+                created.push(part);
+                if tree.find(&created).is_err() {
+                    tree.add(&created, Node::Directory { names: Names::new(), synced: Names::new() })?;
                 }
             }
             Ok(())
@@ -222,30 +230,30 @@ impl Disk for MemDisk {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let empty = Node::File { bytes: Vec::new(), synced: Vec::new() };
-        let node = self.doing(path, Doing::Create, |tree| tree.add(path, empty))?;
+        let node = self.perform(path, DiskOp::Create, |tree| tree.add(path, empty))?;
         Ok(self.file(path, node))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let node = self.doing(path, Doing::Other, |tree| tree.find(path))?;
+        let node = self.perform(path, DiskOp::Other, |tree| tree.find(path))?;
         Ok(self.file(path, node))
     }
 
-    fn create_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+    fn create_for_write_at(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.create(path)
     }
 
-    fn open_for_places(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+    fn open_for_write_at(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.open(path)
     }
 
-    fn identity(&self, path: &Path) -> io::Result<Identity> {
+    fn identity(&self, path: &Path) -> io::Result<FileIdentity> {
         let node = locked(&self.tree).find(path)?;
-        Ok(Identity { numbers: (0, node as u64) })
+        Ok(FileIdentity { numbers: (0, node as u64) })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.doing(from, Doing::Other, |tree| {
+        self.perform(from, DiskOp::Other, |tree| {
             let (directory, name) = split(to)?;
             if tree.names(directory)?.contains_key(&name) {
                 return Err(io::ErrorKind::DirectoryNotEmpty.into());
@@ -257,15 +265,15 @@ impl Disk for MemDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.doing(path, Doing::Other, |tree| tree.remove(path).map(drop))
+        self.perform(path, DiskOp::Other, |tree| tree.remove(path).map(drop))
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.doing(path, Doing::Other, |tree| tree.remove(path).map(drop))
+        self.perform(path, DiskOp::Other, |tree| tree.remove(path).map(drop))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.doing(path, Doing::Sync, |tree| {
+        self.perform(path, DiskOp::Sync, |tree| {
             let at = tree.find(path)?;
             if let Node::Directory { names, synced } = &mut tree.0[at] {
                 synced.clone_from(names);
@@ -283,8 +291,8 @@ struct MemFile {
 }
 
 impl MemFile {
-    fn change<T>(&self, doing: Doing, change: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> T) -> io::Result<T> {
-        self.disk.doing(&self.path, doing, |tree| match &mut tree.0[self.node] {
+    fn change<T>(&self, op: DiskOp, change: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> T) -> io::Result<T> {
+        self.disk.perform(&self.path, op, |tree| match &mut tree.0[self.node] {
             Node::File { bytes, synced } => Ok(change(bytes, synced)),
             Node::Directory { .. } => Err(io::ErrorKind::IsADirectory.into()),
         })
@@ -293,13 +301,13 @@ impl MemFile {
 
 impl DiskFile for MemFile {
     fn write(&self, new: &[u8]) -> io::Result<usize> {
-        self.change(Doing::Write, |bytes, _| bytes.extend_from_slice(new))?;
+        self.change(DiskOp::Write, |bytes, _| bytes.extend_from_slice(new))?;
         Ok(new.len())
     }
 
-    fn write_at(&self, new: &[u8], place: u64) -> io::Result<usize> {
-        let (start, end) = (place as usize, place as usize + new.len());
-        self.change(Doing::Write, |bytes, _| {
+    fn write_at(&self, new: &[u8], offset: u64) -> io::Result<usize> {
+        let (start, end) = (offset as usize, offset as usize + new.len());
+        self.change(DiskOp::Write, |bytes, _| {
             bytes.resize(bytes.len().max(end), 0);
             bytes[start..end].copy_from_slice(new);
         })?;
@@ -307,22 +315,22 @@ impl DiskFile for MemFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.change(Doing::Truncate, |bytes, _| bytes.resize(length as usize, 0))
+        self.change(DiskOp::Truncate, |bytes, _| bytes.resize(length as usize, 0))
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.change(Doing::Sync, |bytes, synced| synced.clone_from(bytes))
+        self.change(DiskOp::Sync, |bytes, synced| synced.clone_from(bytes))
     }
 
-    fn identity(&self) -> io::Result<Identity> {
-        Ok(Identity { numbers: (0, self.node as u64) })
+    fn identity(&self) -> io::Result<FileIdentity> {
+        Ok(FileIdentity { numbers: (0, self.node as u64) })
     }
 
     fn is_linked(&self) -> bool {
         let tree = locked(&self.disk.tree);
-        let holds =
+        let has_entry =
             |node: &Node| matches!(node, Node::Directory { names, .. } if names.values().any(|it| *it == self.node));
-        tree.0.iter().any(holds)
+        tree.0.iter().any(has_entry)
     }
 }
 

@@ -1,69 +1,71 @@
-//! How bodies are named by events that were told of them before they were stored.
+//! Fixes up payload references of queued events: an event is enqueued before its payload is stored, so the final
+//! location is filled in when the event is written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::event::{Event, PayloadRef, RawPayloadId};
 
-/// Bodies that were told of, until they are stored where that was said, or named by an event.
+/// The payloads of a bundle whose provisional references may have to be replaced. A payload is removed when it is
+/// stored as its provisional reference, when the event that references it is written, or when it is lost.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<HashMap<RawPayloadId, Standing>>);
+pub(super) struct PendingPayloads(Mutex<HashMap<RawPayloadId, PayloadState>>);
 
 #[derive(Debug)]
-enum Standing {
-    /// Not stored yet.
-    Waits,
-    /// Not stored yet, and its event was not taken.
-    Unnamed,
-    /// Stored elsewhere than was said.
-    Elsewhere(PayloadRef),
+enum PayloadState {
+    /// Queued, and not stored yet.
+    Queued,
+    /// Queued, but the event that references it was rejected by the queue.
+    Unreferenced,
+    /// Stored, with another reference than the provisional one.
+    Relocated(PayloadRef),
 }
 
-impl Told {
-    fn bodies(&self) -> MutexGuard<'_, HashMap<RawPayloadId, Standing>> {
+impl PendingPayloads {
+    fn payloads(&self) -> MutexGuard<'_, HashMap<RawPayloadId, PayloadState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It will be stored.
-    pub(super) fn waits(&self, id: &RawPayloadId) {
-        self.bodies().insert(id.clone(), Standing::Waits);
+    /// Adds a payload that is about to be queued.
+    pub(super) fn insert(&self, id: &RawPayloadId) {
+        self.payloads().insert(id.clone(), PayloadState::Queued);
     }
 
-    /// It will not be stored.
-    pub(super) fn is_lost(&self, id: &RawPayloadId) {
-        self.bodies().remove(id);
+    /// Removes a payload that was rejected by the queue.
+    pub(super) fn remove(&self, id: &RawPayloadId) {
+        self.payloads().remove(id);
     }
 
-    /// What was told of is stored there, or nowhere.
-    pub(super) fn is_stored(&self, told: &PayloadRef, stored: Option<PayloadRef>) {
-        let mut bodies = self.bodies();
-        let will_be_named = matches!(bodies.remove(&told.raw_payload_id), Some(Standing::Waits));
-        if let Some(stored) = stored.filter(|stored| will_be_named && stored != told) {
-            bodies.insert(told.raw_payload_id.clone(), Standing::Elsewhere(stored));
+    /// Records the final reference of a payload that has been stored, or `None` if the payload could not be stored.
+    pub(super) fn resolve(&self, provisional: &PayloadRef, stored: Option<PayloadRef>) {
+        let mut payloads = self.payloads();
+        let is_referenced = matches!(payloads.remove(&provisional.raw_payload_id), Some(PayloadState::Queued));
+        if let Some(stored) = stored.filter(|stored| is_referenced && stored != provisional) {
+            payloads.insert(provisional.raw_payload_id.clone(), PayloadState::Relocated(stored));
         }
     }
 
-    /// The event that names them will not be written.
-    pub(super) fn are_unnamed(&self, event: &Event) {
+    /// Drops the references of an event that will not be written, so that none of its payloads stays here for ever.
+    pub(super) fn drop_event(&self, event: &Event) {
         event.for_each_payload(|reference| {
-            let mut bodies = self.bodies();
-            match bodies.remove(&reference.raw_payload_id) {
-                Some(Standing::Waits | Standing::Unnamed) => {
-                    bodies.insert(reference.raw_payload_id.clone(), Standing::Unnamed);
+            let mut payloads = self.payloads();
+            match payloads.remove(&reference.raw_payload_id) {
+                Some(PayloadState::Queued | PayloadState::Unreferenced) => {
+                    payloads.insert(reference.raw_payload_id.clone(), PayloadState::Unreferenced);
                 }
-                Some(Standing::Elsewhere(_)) | None => {}
+                Some(PayloadState::Relocated(_)) | None => {}
             }
         });
     }
 
-    /// Has the event name its bodies as they were stored.
-    pub(super) fn name(&self, event: &mut Event) {
-        let mut bodies = self.bodies();
-        if bodies.is_empty() {
+    /// Replaces the provisional references of an event that is about to be written by the final ones.
+    pub(super) fn fix_references(&self, event: &mut Event) {
+        let mut payloads = self.payloads();
+        if payloads.is_empty() {
             return;
         }
         event.for_each_payload_mut(|reference| {
-            if let Some(Standing::Elsewhere(stored)) = bodies.remove(&reference.raw_payload_id) {
+            if let Some(PayloadState::Relocated(stored)) = payloads.remove(&reference.raw_payload_id) {
                 *reference = stored;
             }
         });
@@ -71,6 +73,6 @@ impl Told {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.bodies().len()
+        self.payloads().len()
     }
 }

@@ -1,4 +1,4 @@
-//! What is there after the power was cut, at any moment, and what of it is whole.
+//! Tests of [`Durability::Fsync`]: the events and payloads that survive a power cut at a random moment.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::mem_disk::{Doing, MemDisk};
+use super::mem_disk::{DiskOp, MemDisk};
 use super::{Durability, Json, Manifest, Reader, Store, SyncEvery, Writer, WriterOptions};
 use crate::event::{Event, EventContext, PayloadKind, ProtocolEventObserved, Timestamp, UnixMillis};
 
-/// The directory of bundles: made with the first.
-const ROOT: &str = "/made/on/the/way";
+/// Root directory of the bundles, which the writer has to create.
+const ROOT: &str = "/nested/root/directory";
 
 const STORES: [Store; 2] = [Store::Files, Store::Pack];
 
-/// Numbers that a seed decides.
+/// Returns a pseudo-random number generator.
 fn random(mut seed: u64) -> impl FnMut() -> u64 {
     move || {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -37,7 +37,7 @@ fn body(number: u64) -> serde_json::Value {
 struct Program {
     disk: MemDisk,
     options: WriterOptions,
-    /// Numbers of the events that must survive.
+    /// Numbers of the events that have been synced, and must survive.
     safe: Arc<Mutex<BTreeSet<u64>>>,
 }
 
@@ -50,14 +50,15 @@ impl Program {
 
     fn writer(&self) -> Writer {
         let manifest = Manifest::new("trace".into(), "rollout".into(), "thread".into(), UnixMillis(5));
-        Writer::create(Path::new(ROOT), manifest, self.options.clone()).expect("made")
+        Writer::create(Path::new(ROOT), manifest, self.options.clone()).expect("created")
     }
 
-    /// Gives what is safe when the power is cut, after so many more things were done.
-    fn cut_after(&self, count: u64) -> Arc<Mutex<BTreeSet<u64>>> {
+    /// Cuts the power after `count` more operations of the disk. Returns the numbers of the events that have been
+    /// synced by then.
+    fn cut_power_after(&self, count: u64) -> Arc<Mutex<BTreeSet<u64>>> {
         let (safe, at_cut) = (Arc::clone(&self.safe), Arc::<Mutex<BTreeSet<u64>>>::default());
         let then = Arc::clone(&at_cut);
-        self.disk.cut_after(count, move || {
+        self.disk.cut_power_after(count, move || {
             let safe = safe.lock().unwrap_or_else(PoisonError::into_inner).clone();
             *then.lock().unwrap_or_else(PoisonError::into_inner) = safe;
         });
@@ -65,27 +66,28 @@ impl Program {
     }
 }
 
-/// An event with a body, both of this number. Its kind is one that a pack compares with the one before.
+/// Records an event with a payload, both of this number. A pack stores payloads of this kind as the difference to the
+/// previous one.
 fn record(writer: &Writer, number: u64) {
     let stored = writer.put(&"t".into(), PayloadKind::InferenceRequest, &Json(&body(number))).expect("stored");
     let event = ProtocolEventObserved { event_type: number.to_string(), event_payload: stored.reference };
     writer.append(Timestamp::now(), &EventContext::default(), &event.into()).expect("written");
 }
 
-/// What survived.
+/// The events that survived a power cut.
 #[derive(Default)]
 struct Survivors {
-    /// Events whose bodies are whole.
+    /// Events with whole payloads.
     whole: BTreeSet<u64>,
-    /// Events whose bodies are not there, as the reader says.
-    without_body: BTreeSet<u64>,
+    /// Events whose payloads the reader reports as missing or damaged.
+    without_payload: BTreeSet<u64>,
 }
 
 fn survivors(disk: &MemDisk, seed: u64) -> Survivors {
     let directory = tempfile::tempdir().expect("a directory");
-    disk.survivors(directory.path(), &mut random(seed));
+    disk.write_survivors(directory.path(), &mut random(seed));
     let mut survivors = Survivors::default();
-    let bundle = directory.path().join("made/on/the/way/trace-trace-thread");
+    let bundle = directory.path().join("nested/root/directory/trace-trace-thread");
     let Ok(reader) = Reader::open(&bundle) else { return survivors };
     for line in reader.lines().expect("opened") {
         let Ok(record) = line.expect("read").content else { continue };
@@ -94,20 +96,20 @@ fn survivors(disk: &MemDisk, seed: u64) -> Survivors {
         match reader.payload(&event.event_payload) {
             Ok(found) => {
                 let found: serde_json::Value = serde_json::from_slice(&found).expect("JSON");
-                assert_eq!(found, body(number), "a body that is said to be whole is not");
+                assert_eq!(found, body(number), "the reader returned a damaged payload");
                 survivors.whole.insert(number);
             }
-            Err(_) => drop(survivors.without_body.insert(number)),
+            Err(_) => drop(survivors.without_payload.insert(number)),
         }
     }
     survivors
 }
 
-/// Cuts the power while events are recorded that are forced to the disk each, in several threads.
+/// Cuts the power while several threads record events, each of which is synced.
 fn cut_amid_events(seed: u64, threads: u64, store: Store) {
     let program = Program::new(Durability::Fsync(SyncEvery::Event), store);
     let mut numbers = random(seed);
-    let at_cut = program.cut_after(numbers() % (threads * 80));
+    let at_cut = program.cut_power_after(numbers() % (threads * 80));
     let writer = program.writer();
     thread::scope(|scope| {
         for thread in 0..threads {
@@ -124,13 +126,13 @@ fn cut_amid_events(seed: u64, threads: u64, store: Store) {
     assert_eq!(program.options.tally.stats().unsynced, 0);
     let survivors = survivors(&program.disk, numbers());
     let safe = at_cut.lock().expect("unpoisoned");
-    assert!(safe.is_subset(&survivors.whole), "{safe:?} were safe, {:?} are there", survivors.whole);
-    // What was not safe may be there, and then its body is.
-    assert!(survivors.without_body.is_empty(), "{:?}", survivors.without_body);
+    assert!(safe.is_subset(&survivors.whole), "{safe:?} were synced, {:?} survived", survivors.whole);
+    // Other events may survive too, but only with their payloads.
+    assert!(survivors.without_payload.is_empty(), "{:?}", survivors.without_payload);
 }
 
 #[test]
-fn what_a_call_forced_to_the_disk_survives_a_power_cut_at_any_moment_with_its_bodies() {
+fn events_synced_per_call_survive_any_power_cut() {
     let first = seed();
     for seed in (0..60).map(|n| first.wrapping_add(n)) {
         for (threads, store) in [1, 3].into_iter().flat_map(|threads| STORES.map(|store| (threads, store))) {
@@ -140,97 +142,99 @@ fn what_a_call_forced_to_the_disk_survives_a_power_cut_at_any_moment_with_its_bo
     }
 }
 
-/// Records, forces all to the disk as the thread does, records on, and cuts the power then.
+/// Records events, syncs them as the sync thread does, records more events, and cuts the power. Returns the number of
+/// events that survived without their payloads.
 fn cut_after_a_pass(seed: u64, store: Store) -> usize {
     let program = Program::new(Durability::Fsync(SyncEvery::Millis(1_000_000)), store);
     let mut numbers = random(seed);
     let writer = program.writer();
     (0..10).for_each(|number| record(&writer, number));
-    program.options.syncs.flush();
+    program.options.sync_scheduler.flush();
     let (before, after) = ((0..10).collect::<BTreeSet<_>>(), numbers() % 30);
     program.safe.lock().expect("unpoisoned").clone_from(&before);
-    let at_cut = program.cut_after(after);
+    let at_cut = program.cut_power_after(after);
     (10..20).for_each(|number| record(&writer, number));
-    program.options.syncs.flush();
+    program.options.sync_scheduler.flush();
     assert_eq!(program.options.tally.stats().unsynced, 0);
-    // Few lines of a pack survive without their bodies, and few files are to be written for a look at it.
-    let looks = if store == Store::Pack { 4 } else { 1 };
-    let outcomes = (0..looks).map(|_| {
+    // With a pack, lines survive without their payloads less often, and checking it takes fewer files.
+    let checks = if store == Store::Pack { 4 } else { 1 };
+    let outcomes = (0..checks).map(|_| {
         let survivors = survivors(&program.disk, numbers());
         assert!(before.is_subset(&survivors.whole), "{:?} of {:?}", survivors.whole, at_cut.lock());
-        survivors.without_body.len()
+        survivors.without_payload.len()
     });
     outcomes.sum()
 }
 
 #[test]
-fn what_was_forced_to_the_disk_in_time_survives_and_of_the_rest_the_reader_says_what_is_missing() {
+fn periodically_synced_events_survive_and_losses_are_detected() {
     let first = seed();
     for store in STORES {
-        let mut without_body = 0;
+        let mut without_payload = 0;
         for seed in (0..120).map(|n| first.wrapping_add(n)) {
             let cut = std::panic::catch_unwind(|| cut_after_a_pass(seed, store));
-            without_body += cut.unwrap_or_else(|_| panic!("the seed was {seed}, {store:?}"));
+            without_payload += cut.unwrap_or_else(|_| panic!("the seed was {seed}, {store:?}"));
         }
-        assert!(without_body > 0, "the disk loses nothing");
+        assert!(without_payload > 0, "the disk loses nothing");
     }
 }
 
 #[test]
-fn a_thread_forces_all_bundles_to_the_disk_in_time() {
+fn the_sync_thread_syncs_bundles_within_the_interval() {
     let program = Program::new(Durability::Fsync(SyncEvery::Millis(1)), Store::Files);
     let writer = program.writer();
-    let (tell, told) = std::sync::mpsc::channel();
-    program.disk.plant(move |path, doing| {
-        if doing == Doing::Sync && path.ends_with(Manifest::LOG) {
-            let _ = tell.send(());
+    let (synced, is_synced) = std::sync::mpsc::channel();
+    program.disk.inject_fault(move |path, op| {
+        if op == DiskOp::Sync && path.ends_with(Manifest::LOG) {
+            let _ = synced.send(());
         }
         Ok(())
     });
     record(&writer, 1);
-    // Nobody but that thread does it, and it comes to an end of it.
-    told.recv().expect("forced to the disk");
-    program.options.syncs.flush();
+    // Only the sync thread can have synced the log. The flush waits for the end of its pass.
+    is_synced.recv().expect("synced");
+    program.options.sync_scheduler.flush();
     assert_eq!(survivors(&program.disk, 1).whole, BTreeSet::from([1]));
 }
 
 #[test]
-fn a_disk_that_refuses_to_be_forced_is_told_and_nothing_is_lost_while_it_goes_on() {
+fn failed_syncs_are_reported_and_lose_nothing_without_a_crash() {
     let all = [SyncEvery::Event, SyncEvery::Millis(1_000_000)];
     for (every, store) in all.into_iter().flat_map(|every| STORES.map(|store| (every, store))) {
         let program = Program::new(Durability::Fsync(every), store);
         let writer = program.writer();
-        program.disk.plant(|_, doing| if doing == Doing::Sync { Err(io_error()) } else { Ok(()) });
+        program.disk.inject_fault(|_, op| if op == DiskOp::Sync { Err(io_error()) } else { Ok(()) });
         record(&writer, 1);
         writer.finish(Timestamp::now());
         let stats = program.options.tally.stats();
         assert!(stats.unsynced > 0 && stats.lost() == 0, "{stats:?}");
-        program.disk.mend();
+        program.disk.clear_fault();
         let directory = tempfile::tempdir().expect("a directory");
         program.disk.copy_to(directory.path());
-        let reader = Reader::open(&directory.path().join("made/on/the/way/trace-trace-thread")).expect("a bundle");
+        let reader =
+            Reader::open(&directory.path().join("nested/root/directory/trace-trace-thread")).expect("a bundle");
         assert_eq!(reader.lines().expect("opened").count(), 1);
     }
 }
 
 #[test]
-fn a_body_that_can_not_be_forced_now_keeps_no_other_from_it_and_is_tried_again() {
+fn a_payload_that_fails_to_sync_is_retried_and_blocks_no_other() {
     let program = Program::new(Durability::Fsync(SyncEvery::Millis(1_000_000)), Store::Files);
     let writer = program.writer();
     (0..10).for_each(|number| record(&writer, number));
-    // As where there is no file left.
-    program.disk.plant(|path, doing| match doing {
-        Doing::Other if path.ends_with("payloads/3.json") => Err(std::io::Error::from_raw_os_error(24)),
-        Doing::Other | Doing::Create | Doing::Write | Doing::Truncate | Doing::Sync => Ok(()),
+    // EMFILE: the process has no file descriptor left.
+    program.disk.inject_fault(|path, op| match op {
+        DiskOp::Other if path.ends_with("payloads/3.json") => Err(std::io::Error::from_raw_os_error(24)),
+        DiskOp::Other | DiskOp::Create | DiskOp::Write | DiskOp::Truncate | DiskOp::Sync => Ok(()),
     });
-    (0..3).for_each(|_| program.options.syncs.flush());
-    assert_eq!(program.options.tally.stats().unsynced, 1, "told once");
+    (0..3).for_each(|_| program.options.sync_scheduler.flush());
+    assert_eq!(program.options.tally.stats().unsynced, 1, "reported once");
     let all: BTreeSet<_> = (0..10).collect();
     let whole = survivors(&program.disk, 1).whole;
     assert!(all.difference(&whole).all(|number| *number == 2), "{whole:?}");
-    program.disk.mend();
-    // With nothing new to write.
-    program.options.syncs.flush();
+    program.disk.clear_fault();
+    // The retry needs no new event.
+    program.options.sync_scheduler.flush();
     for seed in 0..20 {
         assert_eq!(survivors(&program.disk, seed).whole, all);
     }

@@ -1,4 +1,4 @@
-//! A bundle that another thread writes.
+//! A writer that enqueues events and payloads for the writer thread ([`Durability::Buffered`](super::Durability)).
 
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -6,52 +6,55 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::loss::Gap;
-use super::pending_payloads::Told;
-use super::queue::NotTaken;
-use super::quota::{Fill, Held};
+use super::pending_payloads::PendingPayloads;
+use super::queue::PushError;
+use super::quota::{Quota, QuotaUsage};
 use super::writer::Stored;
-use super::{Bounds, Lost, Manifest, ReadyBody, Writer, WriterOptions};
+use super::{Bounds, Limits, Lost, Manifest, ReadyBody, Writer, WriterOptions};
 use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, Timestamp};
 
-/// A bundle that another thread writes, in the order in which it is told.
+/// A writer of one bundle that never waits for the disk: its jobs are run by the writer thread, in the order in which
+/// they were enqueued.
 #[derive(Debug)]
-pub(crate) struct QueuedWriter(Arc<Shared>);
+pub(crate) struct QueuedWriter(Arc<QueuedBundle>);
 
 #[derive(Debug)]
-struct Shared {
+struct QueuedBundle {
     root: PathBuf,
     path: PathBuf,
     manifest: Manifest,
     options: WriterOptions,
-    /// Nothing where the bundle could not be made: that is told, and what was to be in it is not.
+    /// Set by the writer thread, to `None` if the bundle cannot be created. That is reported as the loss of the bundle;
+    /// its events and payloads are not reported as well.
     writer: OnceLock<Option<Writer>>,
     last_payload: AtomicU64,
-    told: Told,
+    pending_payloads: PendingPayloads,
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
-    fill: Option<Fill>,
-    /// Whether the log is told that the bundle is full.
-    said_full: AtomicBool,
-    /// What was taken, about.
+    quota: Option<Quota>,
+    /// `true` if a gap event for the full bundle has been enqueued.
+    is_full_reported: AtomicBool,
+    /// Number of enqueued events, for the quota.
     events: AtomicU64,
+    /// Approximate size of the enqueued events and payloads in bytes, for the quota.
     bytes: AtomicU64,
 }
 
 impl QueuedWriter {
-    /// Has the bundle made.
+    /// Enqueues the creation of the bundle.
     pub(super) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(QueuedBundle {
             root: root.to_owned(),
             path: root.join(manifest.directory_name()),
             manifest,
-            fill: Fill::of(options.limits.bundle),
+            quota: Quota::from_bounds(options.limits.bundle),
             options,
             writer: OnceLock::new(),
             last_payload: AtomicU64::new(0),
-            told: Told::default(),
+            pending_payloads: PendingPayloads::default(),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
-            said_full: AtomicBool::new(false),
+            is_full_reported: AtomicBool::new(false),
             events: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
@@ -71,12 +74,13 @@ impl QueuedWriter {
         &self.0.options
     }
 
-    /// Has a body stored, and says how it will be named.
+    /// Enqueues a payload. The returned reference is provisional: if the payload is stored elsewhere,
+    /// [`PendingPayloads`] replaces the reference when the event is written.
     pub(super) fn store(&self, thread: &ThreadId, mut ready: ReadyBody) -> Result<Stored, Lost> {
-        if let Some(fill) = &self.0.fill
-            && let Err(full) = fill.fit(&mut ready, self.0.held())
+        if let Some(quota) = &self.0.quota
+            && let Err(exceeded) = quota.fit_payload(&mut ready, self.0.usage())
         {
-            return Err(self.lose_dependent(Lost::Payload(ready.kind()), &full.to_string()));
+            return Err(self.lose_dependent(Lost::Payload(ready.kind()), &exceeded.to_string()));
         }
         let ready = ready.into_compact();
         let number = self.0.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
@@ -84,99 +88,104 @@ impl QueuedWriter {
         let bytes = ready.bytes().len();
         let (thread, reference) = (thread.clone(), stored.reference.clone());
         let id = &stored.reference.raw_payload_id;
-        self.0.told.waits(id);
+        self.0.pending_payloads.insert(id);
         let pushed = self.0.push(Task::Store { number, thread, ready, reference }, bytes);
-        pushed.inspect_err(|_| self.0.told.is_lost(id))?;
+        pushed.inspect_err(|_| self.0.pending_payloads.remove(id))?;
         Ok(stored)
     }
 
-    /// Has an event written, whose texts went through [`WriterOptions::text`].
+    /// Enqueues an event whose texts have been through [`WriterOptions::redact_text`].
     pub(super) fn append_redacted(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<(), Lost> {
-        if let Some(fill) = &self.0.fill
-            && let Err(full) = fill.takes(event.kind(), self.0.held())
+        if let Some(quota) = &self.0.quota
+            && let Err(exceeded) = quota.check_event(event.kind(), self.0.usage())
         {
-            self.0.told.are_unnamed(event);
-            return Err(self.lose_dependent(Lost::Event(event.kind()), &full.to_string()));
+            self.0.pending_payloads.drop_event(event);
+            return Err(self.lose_dependent(Lost::Event(event.kind()), &exceeded.to_string()));
         }
         self.0.events.fetch_add(1, Ordering::Relaxed);
         let bytes = mem::size_of::<Task>() + text_bytes(event);
         let pushed = self.0.push(Task::Append { at, context: context.clone(), event: event.clone() }, bytes);
-        pushed.inspect_err(|_| self.0.told.are_unnamed(event))
+        pushed.inspect_err(|_| self.0.pending_payloads.drop_event(event))
     }
 
-    /// Has the event written that is the last.
+    /// Enqueues the last event of the log.
     pub(super) fn append_last(&self, at: Timestamp, event: &Event) {
         let _ = self.0.push(Task::AppendLast { at, event: event.clone() }, mem::size_of::<Task>());
     }
 
+    /// Returns `true` if the bundle has reached its quota, counting what is enqueued.
     pub(super) fn is_full(&self) -> bool {
         self.0.is_full()
     }
 
-    /// Counts the loss of what rests on something that was lost.
+    /// Counts and reports the loss of an event that was not enqueued because a payload or event it depends on was lost.
     pub(super) fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
         self.0.lose(what, reason);
-        // As in `Writer`: with the first that was not taken.
-        if self.0.is_full() && !self.0.said_full.swap(true, Ordering::Relaxed) {
-            let _ = self.0.push(Task::SayLost { at: Timestamp::now() }, 0);
+        // With the first loss of a full bundle, as in `Writer::lose_dependent`.
+        if self.0.is_full() && !self.0.is_full_reported.swap(true, Ordering::Relaxed) {
+            let _ = self.0.push(Task::ReportGap { at: Timestamp::now() }, 0);
         }
         what
     }
 
+    /// Enqueues [`Writer::finish`].
     pub(super) fn finish(&self, at: Timestamp) {
         let _ = self.0.push(Task::Finish { at }, 0);
     }
 }
 
-impl Shared {
+impl QueuedBundle {
+    /// Enqueues a task of the given size. Counts and reports a loss if the queue rejects it.
     fn push(self: &Arc<Self>, task: Task, bytes: usize) -> Result<(), Lost> {
         if matches!(self.writer.get(), Some(None)) {
             return Err(Lost::Bundle);
         }
-        let what = task.what();
+        let what = task.loss_kind();
         let job = Job { bundle: Arc::clone(self), task };
         match self.options.queue.push(job, bytes, &self.options.limits) {
             Ok(()) => {
                 self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 Ok(())
             }
-            Err(NotTaken::Full(job)) => self.push_less(*job, bytes),
-            Err(NotTaken::Over) => Err(self.lose_late(what)),
-            Err(NotTaken::NoThread(error)) => {
+            Err(PushError::Full(job)) => self.push_truncated(*job, bytes),
+            Err(PushError::Closed) => Err(self.lose_late(what)),
+            Err(PushError::NoThread(error)) => {
                 let what = what.unwrap_or(Lost::Bundle);
-                Err(self.lose(what, &format!("no thread can be started to write it: {error}")))
+                Err(self.lose(what, &format!("cannot start the writer thread: {error}")))
             }
         }
     }
 
-    /// What there is no room for is lost; of a body that never has room beside another like it, the ends are not.
-    fn push_less(self: &Arc<Self>, job: Job, bytes: usize) -> Result<(), Lost> {
-        let most = self.options.limits.queue_bytes;
-        let what = job.task.what();
+    /// Handles a job that a full queue rejected. A payload larger than the whole queue may be is truncated and enqueued
+    /// again: it was rejected because another oversized payload is pending. Any other job is lost.
+    fn push_truncated(self: &Arc<Self>, job: Job, bytes: usize) -> Result<(), Lost> {
+        let max_bytes = self.options.limits.queue_bytes;
+        let what = job.task.loss_kind();
         match job.task {
-            Task::Store { number, thread, mut ready, reference } if bytes > most => {
-                ready.cut(self.options.limits.body_bytes(most));
+            Task::Store { number, thread, mut ready, reference } if bytes > max_bytes => {
+                ready.truncate(self.options.limits.body_bytes(max_bytes));
                 let bytes = ready.bytes().len();
-                if bytes <= most {
+                if bytes <= max_bytes {
                     return self.push(Task::Store { number, thread, ready, reference }, bytes);
                 }
             }
             Task::Create => {
-                // Nothing else of the bundle can be written then, and nothing is told of it.
+                // Without its creation nothing of the bundle can be written. Only the loss of the bundle is reported.
                 let _ = self.writer.set(None);
-                self.options.lose(Lost::Bundle, FULL);
+                self.options.lose(Lost::Bundle, queue_full(&self.options.limits));
                 return Err(Lost::Bundle);
             }
             Task::Store { .. }
             | Task::Append { .. }
             | Task::AppendLast { .. }
-            | Task::SayLost { .. }
+            | Task::ReportGap { .. }
             | Task::Finish { .. } => {}
         }
-        Err(what.map_or(Lost::Bundle, |what| self.lose(what, FULL)))
+        Err(what.map_or(Lost::Bundle, |what| self.lose(what, &queue_full(&self.options.limits))))
     }
 
-    /// Nothing is to be said of a bundle that was finished before.
+    /// Counts and reports a late event or payload. A task that carries neither, such as finishing a bundle that was
+    /// finished before, is not reported.
     fn lose_late(&self, what: Option<Lost>) -> Lost {
         if let Some(what) = what {
             self.options.lose(Lost::Late, what.name());
@@ -184,7 +193,7 @@ impl Shared {
         Lost::Late
     }
 
-    /// Counts a loss, tells of it, and keeps it for the log.
+    /// Counts and reports a loss, and adds it to the losses that are to be written to the log.
     fn lose(&self, what: Lost, reason: &str) -> Lost {
         locked(&self.gap).add(what);
         self.has_gap.store(true, Ordering::Relaxed);
@@ -192,54 +201,62 @@ impl Shared {
         what
     }
 
-    fn held(&self) -> Held {
-        Held { events: self.events.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+    fn usage(&self) -> QuotaUsage {
+        QuotaUsage { events: self.events.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
     }
 
     fn is_full(&self) -> bool {
-        self.fill.as_ref().is_some_and(|fill| fill.has_room(self.held()).is_err())
+        self.quota.as_ref().is_some_and(|quota| quota.check(self.usage()).is_err())
     }
 
-    fn make(&self) {
+    fn create_writer(&self) {
         let mut options = self.options.clone();
-        // What is taken here is written: who began something was told so.
+        // The quota was checked when the job was enqueued. A second check, at another time, could reject an event that
+        // was reported to its caller as recorded.
         options.limits.bundle = Bounds::new();
-        let made = Writer::create(&self.root, self.manifest.clone(), options);
-        let made = made.map_err(|error| self.options.lose(Lost::Bundle, error.full_message()));
-        let _ = self.writer.set(made.ok());
+        let writer = Writer::create(&self.root, self.manifest.clone(), options);
+        let writer = writer.map_err(|error| self.options.lose(Lost::Bundle, error.full_message()));
+        let _ = self.writer.set(writer.ok());
     }
 
-    /// The writer, which will say what was not taken: when there is room again, so that one gap says all of it, or at
-    /// once.
-    fn writer(&self, at_once: bool) -> Option<&Writer> {
+    /// Returns the writer of the bundle, after handing it the losses that it is to write to the log: immediately if
+    /// `report_losses` is set, else once the queue has room again, so that one gap event lists all losses of a full
+    /// queue. Returns `None` if the bundle could not be created.
+    fn writer(&self, report_losses: bool) -> Option<&Writer> {
         let writer = self.writer.get()?.as_ref()?;
-        let is_time = || !self.is_full() && self.options.queue.has_room(&self.options.limits);
-        if self.has_gap.load(Ordering::Relaxed) && (at_once || is_time()) {
+        let has_recovered = || !self.is_full() && self.options.queue.has_room(&self.options.limits);
+        if self.has_gap.load(Ordering::Relaxed) && (report_losses || has_recovered()) {
             self.has_gap.store(false, Ordering::Relaxed);
-            writer.remember_all(mem::take(&mut *locked(&self.gap)));
+            writer.merge_gap(mem::take(&mut *locked(&self.gap)));
         }
         Some(writer)
     }
 }
 
-const FULL: &str = "more waits to be written than may; the disk is too slow for what is recorded";
+fn queue_full(limits: &Limits) -> String {
+    format!(
+        "the write queue is full ({} entries, {} bytes): the disk cannot keep up; raise `Limits::queue_events` or \
+         `Limits::queue_bytes`, or use `Durability::PageCache`",
+        limits.queue_events, limits.queue_bytes
+    )
+}
 
-/// Something to be written.
+/// A task of one bundle, as it is enqueued.
 #[derive(Debug)]
 pub(super) struct Job {
-    bundle: Arc<Shared>,
+    bundle: Arc<QueuedBundle>,
     task: Task,
 }
 
-/// What a job was about.
-pub(super) struct About {
-    bundle: Arc<Shared>,
+/// The loss to report if a job panics.
+pub(super) struct JobLoss {
+    bundle: Arc<QueuedBundle>,
     what: Option<Lost>,
 }
 
-impl About {
-    /// Counts the loss of it.
-    pub(super) fn lose(self, reason: &str) {
+impl JobLoss {
+    /// Counts and reports the loss, and adds it to the losses that are to be written to the log.
+    pub(super) fn report(self, reason: &str) {
         if let Some(what) = self.what {
             self.bundle.lose(what, reason);
         }
@@ -252,25 +269,26 @@ enum Task {
     Store { number: u64, thread: ThreadId, ready: ReadyBody, reference: PayloadRef },
     Append { at: Timestamp, context: EventContext, event: Event },
     AppendLast { at: Timestamp, event: Event },
-    SayLost { at: Timestamp },
+    ReportGap { at: Timestamp },
     Finish { at: Timestamp },
 }
 
 impl Task {
-    /// What is lost with it.
-    fn what(&self) -> Option<Lost> {
+    /// Returns the loss to report if the task is not done. Returns `None` for tasks that carry no event or payload.
+    fn loss_kind(&self) -> Option<Lost> {
         match self {
             Self::Create => Some(Lost::Bundle),
             Self::Store { ready, .. } => Some(Lost::Payload(ready.kind())),
             Self::Append { event, .. } | Self::AppendLast { event, .. } => Some(Lost::Event(event.kind())),
-            Self::SayLost { .. } | Self::Finish { .. } => None,
+            Self::ReportGap { .. } | Self::Finish { .. } => None,
         }
     }
 
-    /// Whether all is to be said before it, or by it, that is not in the bundle.
-    fn says_all(&self) -> bool {
+    /// Returns `true` if unreported losses must be handed to the writer before the task is done, because the task
+    /// writes them or ends the log.
+    fn reports_losses(&self) -> bool {
         match self {
-            Self::AppendLast { .. } | Self::SayLost { .. } | Self::Finish { .. } => true,
+            Self::AppendLast { .. } | Self::ReportGap { .. } | Self::Finish { .. } => true,
             Self::Append { event, .. } => event.kind() == EventKind::RolloutEnded,
             Self::Create | Self::Store { .. } => false,
         }
@@ -278,53 +296,55 @@ impl Task {
 }
 
 impl Job {
-    /// Whether a bundle can't do without it. The queue holds as many of these as of all others.
-    pub(super) fn frames_a_bundle(&self) -> bool {
+    /// Returns `true` if a bundle is useless or incomplete without the job. The queue accepts such jobs up to twice its
+    /// number of entries, and of any size.
+    pub(super) fn is_essential(&self) -> bool {
         match &self.task {
-            Task::Create | Task::AppendLast { .. } | Task::SayLost { .. } | Task::Finish { .. } => true,
+            Task::Create | Task::AppendLast { .. } | Task::ReportGap { .. } | Task::Finish { .. } => true,
             Task::Append { event, .. } => matches!(event.kind(), EventKind::RolloutEnded | EventKind::RolloutStarted),
             Task::Store { .. } => false,
         }
     }
 
-    pub(super) fn about(&self) -> About {
-        About { bundle: Arc::clone(&self.bundle), what: self.task.what() }
+    /// Returns the loss to report if [`run`](Self::run), which consumes the job, panics.
+    pub(super) fn loss(&self) -> JobLoss {
+        JobLoss { bundle: Arc::clone(&self.bundle), what: self.task.loss_kind() }
     }
 
-    /// Counts the loss of it.
+    /// Counts and reports the loss of a job that will not be run.
     pub(super) fn lose(self, reason: &str) {
-        // Of what was to be in a bundle that was not made nothing is told.
+        // If the bundle could not be created, only that is reported.
         if !matches!(self.bundle.writer.get(), Some(None)) {
-            self.about().lose(reason);
+            self.loss().report(reason);
         }
     }
 
-    /// Writes it. What can't be written is the writer's to tell.
+    /// Runs the job, in the writer thread. Losses are counted and reported by [`Writer`].
     pub(super) fn run(self) {
         let Self { bundle, task } = self;
         if let Task::Create = task {
-            return bundle.make();
+            return bundle.create_writer();
         }
-        let Some(writer) = bundle.writer(task.says_all()) else { return };
+        let Some(writer) = bundle.writer(task.reports_losses()) else { return };
         match task {
             Task::Create => {}
             Task::Store { number, thread, ready, reference } => {
                 let stored = writer.store_as(number, &thread, ready);
-                bundle.told.is_stored(&reference, stored.ok().map(|stored| stored.reference));
+                bundle.pending_payloads.resolve(&reference, stored.ok().map(|stored| stored.reference));
             }
             Task::Append { at, context, mut event } => {
-                bundle.told.name(&mut event);
-                // What is lost of it, the writer has told.
+                bundle.pending_payloads.fix_references(&mut event);
+                // `Writer` has reported the loss, if any.
                 let _ = writer.append_redacted(at, &context, &event);
             }
             Task::AppendLast { at, event } => writer.append_last(at, &event),
-            Task::SayLost { at } => writer.say_lost(at),
+            Task::ReportGap { at } => writer.report_gap(at),
             Task::Finish { at } => writer.finish(at),
         }
     }
 }
 
-/// What an event holds beside itself and its ids, about, in bytes.
+/// Returns the approximate size of the texts of an event on the heap, in bytes, ids aside.
 fn text_bytes(event: &Event) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     match event {
@@ -367,39 +387,40 @@ mod tests {
 
     use super::*;
     use crate::bundle::mem_disk::MemDisk;
-    use crate::bundle::{Durability, Json, Limits, Store};
+    use crate::bundle::{Durability, Json, Store};
     use crate::event::{PayloadKind, ProtocolEventObserved, UnixMillis};
 
     #[test]
-    fn nothing_is_held_of_bodies_whose_events_did_not_fit() {
+    fn payloads_of_rejected_events_are_not_kept_pending() {
         let disk = MemDisk::default();
         let limits = Limits::default().queue_events(5);
         let (durability, store) = (Durability::Buffered, Store::Pack);
         let options =
             WriterOptions { durability, store, limits, disk: Arc::new(disk.clone()), ..WriterOptions::default() };
-        // Nothing is written until this end is dropped.
-        let (door, opened) = mpsc::channel::<()>();
+        // The disk stalls until the sender is dropped.
+        let (stall, stalled) = mpsc::channel::<()>();
         let (reached, is_reached) = mpsc::channel();
-        let opened = Mutex::new(opened);
-        disk.plant(move |_, _| {
+        let stalled = Mutex::new(stalled);
+        disk.inject_fault(move |_, _| {
             let _ = reached.send(());
-            let _ = locked(&opened).recv();
+            let _ = locked(&stalled).recv();
             Ok(())
         });
         let manifest = Manifest::new("trace".into(), "rollout".into(), "thread".into(), UnixMillis(5));
         let writer = QueuedWriter::create(Path::new("/traces"), manifest, options.clone());
-        // The bundle is being made, and waits no more. So the third event is the first that does not fit.
+        // The creation of the bundle is running, and no longer in the queue. So the third event is the first that does
+        // not fit.
         is_reached.recv().expect("stalled");
         for _ in 0..20 {
-            let body = options.ready(PayloadKind::ProtocolEvent, &Json("said"));
+            let body = options.prepare_body(PayloadKind::ProtocolEvent, &Json("said"));
             let Ok(stored) = writer.store(&"t".into(), body) else { continue };
             let event = ProtocolEventObserved { event_type: "e".to_owned(), event_payload: stored.reference };
             let _ = writer.append_redacted(UnixMillis(6).into(), &EventContext::default(), &event.into());
         }
-        drop(door);
+        drop(stall);
         options.queue.finish(Duration::from_secs(600));
         let stats = options.tally.stats();
         assert!(stats.payloads["protocol_event"] > stats.events["protocol_event_observed"], "{stats:?}");
-        assert_eq!(writer.0.told.len(), 0);
+        assert_eq!(writer.0.pending_payloads.len(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! How full a bundle is that has bounds.
+//! The quota of a bundle: which events and payloads a bundle with bounds still accepts.
 
 use std::time::Instant;
 use std::{fmt, io};
@@ -6,74 +6,76 @@ use std::{fmt, io};
 use super::{Bounds, Limits, ReadyBody};
 use crate::event::{EventKind, PayloadKind};
 
-/// What is left of a body that belongs to an end, in a bundle that is full, in bytes.
-const END_BODY_BYTES: usize = 1024;
+/// Size to which the payload of an end event is truncated in a full bundle, in bytes.
+const END_PAYLOAD_BYTES: usize = 1024;
 
-/// What a bundle holds.
+/// Number of events in a bundle, and their size.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
+pub(super) struct QuotaUsage {
     pub(super) events: u64,
-    /// Of the log and of the bodies.
+    /// Total size of log and payloads, in bytes.
     pub(super) bytes: u64,
 }
 
-/// Says whether a bundle is full.
+/// The bounds of one bundle, and the time since which its age counts.
 ///
-/// A full bundle takes nothing that begins: what has begun ends in it, so that it stays bounded and each window in it
-/// has an end. A body that belongs to an end is cut to its own ends.
+/// A full bundle rejects start events but still accepts end events, so that its size stays bounded and every recorded
+/// operation can be closed. Payloads of end events are truncated to head and tail.
 #[derive(Debug)]
-pub(super) struct Fill {
+pub(super) struct Quota {
     bounds: Bounds,
     since: Instant,
 }
 
-/// A bundle takes no more, or not this.
+/// An error: the bundle is full, or has too little room for a payload. Holds the bounds of the bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full(Bounds);
+pub(super) struct QuotaExceeded(Bounds);
 
-impl Fill {
-    /// Of a bundle that begins now. None where there are no bounds.
-    pub(super) fn of(bounds: Bounds) -> Option<Self> {
-        bounds.is_any().then(|| Self { bounds, since: Instant::now() })
+impl Quota {
+    /// Creates the quota of a bundle that is created now. Returns `None` if no bound is set.
+    pub(super) fn from_bounds(bounds: Bounds) -> Option<Self> {
+        bounds.is_bounded().then(|| Self { bounds, since: Instant::now() })
     }
 
-    /// Whether there is room for what begins.
-    pub(super) fn has_room(&self, held: Held) -> Result<(), Full> {
-        self.room(held).map(drop)
+    /// Fails if the bundle is full, so that no operation can start in it.
+    pub(super) fn check(&self, usage: QuotaUsage) -> Result<(), QuotaExceeded> {
+        self.remaining_bytes(usage).map(drop)
     }
 
-    /// How many bytes there is room for.
-    fn room(&self, held: Held) -> Result<u64, Full> {
+    /// Returns the number of bytes that still fit. Fails if the bundle is full.
+    fn remaining_bytes(&self, usage: QuotaUsage) -> Result<u64, QuotaExceeded> {
         let Bounds { age, count, bytes } = self.bounds;
-        let room = bytes.map_or(u64::MAX, |bytes| bytes.saturating_sub(held.bytes));
-        let is_full = count.is_some_and(|count| held.events >= count)
+        let room = bytes.map_or(u64::MAX, |bytes| bytes.saturating_sub(usage.bytes));
+        let is_full = count.is_some_and(|count| usage.events >= count)
             || room == 0
             || age.is_some_and(|age| self.since.elapsed() >= age);
-        if is_full { Err(Full(self.bounds)) } else { Ok(room) }
+        if is_full { Err(QuotaExceeded(self.bounds)) } else { Ok(room) }
     }
 
-    /// Whether an event of this kind is still taken.
-    pub(super) fn takes(&self, event: EventKind, held: Held) -> Result<(), Full> {
-        if is_end(event) { Ok(()) } else { self.has_room(held) }
+    /// Fails if the bundle is full and the event is no end event.
+    pub(super) fn check_event(&self, event: EventKind, usage: QuotaUsage) -> Result<(), QuotaExceeded> {
+        if is_end_event(event) { Ok(()) } else { self.check(usage) }
     }
 
-    /// Whether a body is still taken; it may be less of it after that.
-    pub(super) fn fit(&self, body: &mut ReadyBody, held: Held) -> Result<(), Full> {
-        let room = self.room(held);
+    /// Fails if the payload does not fit. A payload whose kind can belong to an end event always fits: it is truncated
+    /// to the room that is left.
+    pub(super) fn fit_payload(&self, body: &mut ReadyBody, usage: QuotaUsage) -> Result<(), QuotaExceeded> {
+        let room = self.remaining_bytes(usage);
         if room.is_ok_and(|room| body.bytes().len() as u64 <= room) {
             return Ok(());
         }
-        if !is_of_an_end(body.kind) {
-            return Err(Full(self.bounds));
+        if !is_end_payload(body.kind) {
+            return Err(QuotaExceeded(self.bounds));
         }
-        let most = usize::try_from(room.unwrap_or_default()).unwrap_or(usize::MAX);
-        body.cut(Limits::default().body_bytes(most.max(END_BODY_BYTES)));
+        let max_bytes = usize::try_from(room.unwrap_or_default()).unwrap_or(usize::MAX);
+        body.truncate(Limits::default().body_bytes(max_bytes.max(END_PAYLOAD_BYTES)));
         Ok(())
     }
 }
 
-/// Whether it says how something ended, or that something is missing.
-fn is_end(event: EventKind) -> bool {
+/// Returns `true` if a full bundle accepts the event: it ends an operation, or it is the initial response of a code
+/// cell.
+fn is_end_event(event: EventKind) -> bool {
     match event {
         EventKind::RolloutEnded
         | EventKind::ThreadEnded
@@ -103,8 +105,8 @@ fn is_end(event: EventKind) -> bool {
     }
 }
 
-/// Whether it is what an end may rest on.
-fn is_of_an_end(body: PayloadKind) -> bool {
+/// Returns `true` if an end event can reference payloads of this kind.
+fn is_end_payload(body: PayloadKind) -> bool {
     match body {
         PayloadKind::InferenceResponse
         | PayloadKind::CompactionResponse
@@ -121,7 +123,7 @@ fn is_of_an_end(body: PayloadKind) -> bool {
     }
 }
 
-impl fmt::Display for Full {
+impl fmt::Display for QuotaExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Bounds { age, count, bytes } = self.0;
         let bounds = [
@@ -130,12 +132,12 @@ impl fmt::Display for Full {
             bytes.map(|bytes| format!("{bytes} bytes")),
         ];
         let bounds: Vec<_> = bounds.into_iter().flatten().collect();
-        write!(f, "the bundle has no room for it, its limit is {}; see `Limits::bundle`", bounds.join(", "))
+        write!(f, "the bundle has reached its quota ({}); raise `Limits::bundle`", bounds.join(", "))
     }
 }
 
-impl From<Full> for io::Error {
-    fn from(full: Full) -> Self {
-        Self::new(io::ErrorKind::QuotaExceeded, full.to_string())
+impl From<QuotaExceeded> for io::Error {
+    fn from(exceeded: QuotaExceeded) -> Self {
+        Self::new(io::ErrorKind::QuotaExceeded, exceeded.to_string())
     }
 }

@@ -1,15 +1,16 @@
-//! A body on its last step to the disk.
+//! Bodies that have been encoded, masked and limited, and only need to be stored.
 
 use super::store::Files;
 use super::{BodyBuf, Limits};
 use crate::event::{PayloadKind, PayloadRef, RawPayloadId, Truncated};
 
-/// A body that is ready to be stored.
+/// An encoded, masked and limited body that is ready to be stored. See
+/// [`WriterOptions::prepare_body`](super::WriterOptions::prepare_body).
 #[derive(Debug)]
 pub(crate) struct ReadyBody {
     pub(super) kind: PayloadKind,
     pub(super) body: BodyBuf,
-    /// Whether what was given is one JSON value.
+    /// `true` if the body was one JSON value before it was truncated.
     pub(super) is_json: bool,
     pub(super) truncated: Option<Truncated>,
 }
@@ -23,12 +24,12 @@ impl ReadyBody {
         self.body.bytes()
     }
 
-    /// Whether what was given is one JSON value.
+    /// Returns `true` if the body was one JSON value before it was truncated.
     pub(crate) fn is_json(&self) -> bool {
         self.is_json
     }
 
-    /// How it is named where a file is one body.
+    /// Returns the reference of the payload with this number in a store of one file per payload ([`Files`]).
     pub(super) fn reference(&self, number: u64) -> PayloadRef {
         let raw_payload_id = RawPayloadId::numbered(number);
         let path = Files::path(number, &self.body);
@@ -36,15 +37,15 @@ impl ReadyBody {
         PayloadRef { raw_payload_id, kind: self.kind, path, offset: None, length: None, hash: None, truncated }
     }
 
-    /// Keeps no more of it than these limits let.
-    pub(super) fn cut(&mut self, limits: Limits) {
+    /// Truncates the body to `limits`, which may be lower than the limits it was truncated to before.
+    pub(super) fn truncate(&mut self, limits: Limits) {
         match self.truncated {
             None => self.truncated = limits.apply(&mut self.body),
-            Some(_) => limits.apply_again(&mut self.body),
+            Some(_) => limits.reapply(&mut self.body),
         }
     }
 
-    /// The same body, in no more memory than it needs.
+    /// Shrinks the memory of the body for the time that it is queued.
     pub(super) fn into_compact(self) -> Self {
         Self { body: self.body.into_compact(), ..self }
     }

@@ -1,21 +1,22 @@
-//! Masking by the program's own code: a step of a body's way to the disk, and of what events say.
+//! Masking by code of the program, applied to each payload and to the texts of events before they are written.
 
 use std::borrow::Cow;
 
 use crate::event::PayloadKind;
 
-/// Takes out what must not be kept, where the program knows better than [`Masking`](super::Masking) what that is.
-/// Runs before it, after a body is encoded and before it is limited and stored.
+/// Removes confidential data from payloads and event texts, by rules that [`Masking`](super::Masking) does not have.
 ///
-/// A redactor that panics costs the body or the text: what might not be masked is not written.
+/// A redactor runs before the built-in masking, after a payload is encoded and before it is truncated and stored.
+///
+/// If a redactor panics, the payload or text is not written, because it might not be redacted.
 pub trait Redactor: Send + Sync {
-    /// Changes `body` in place. `is_json` says whether it is one JSON value; then it must stay one.
+    /// Redacts a payload in place. If `is_json` is `true`, `body` is one JSON value and must stay one.
     fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, is_json: bool);
 
-    /// What is written in place of a text that an event holds itself: the arguments that a tool's preview is made of,
-    /// an error, a reason, a script, a message. Ids and the names of models, tools and agents are none.
+    /// Redacts a text that is part of an event: the arguments in a tool call's preview, an error, a reason, a script, a
+    /// message. A recorder does not call it for ids and for the names of models, tools and agents.
     ///
-    /// Unless it is overridden the text goes through [`redact`](Self::redact) like a body of kind
+    /// The default implementation passes the text to [`redact`](Self::redact) like a payload of kind
     /// [`PayloadKind::ProtocolEvent`] that is not JSON.
     fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut bytes = text.as_bytes().to_vec();

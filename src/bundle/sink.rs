@@ -1,32 +1,33 @@
-//! Where what is recorded of a bundle goes: to the disk, or to the thread that writes it there.
+//! The writer of a bundle as the layer sees it: direct, queued, or discarding.
 
 use std::path::Path;
 
+use super::noop_writer::NoopWriter;
 use super::queued_writer::QueuedWriter;
-use super::unwritten::Unwritten;
 use super::writer::Stored;
 use super::{Body, BundleError, Durability, Lost, Manifest, ReadyBody, Writer, WriterOptions};
 use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, Timestamp};
 
-/// The writer of a bundle, as the recorder's durability wants it.
+/// A writer of a bundle, chosen by the options of the recorder.
 #[derive(Debug)]
 pub(crate) enum Sink {
-    /// Written when a call returns.
+    /// Writes in the thread that records, before a call returns.
     Direct(Writer),
-    /// Written later.
+    /// Enqueues, for the writer thread ([`Durability::Buffered`]).
     Queued(QueuedWriter),
-    /// Written nowhere.
-    Unwritten(Unwritten),
+    /// Writes nothing.
+    Noop(NoopWriter),
 }
 
 impl Sink {
-    /// Makes the bundle's directory under `root`, an absolute path, or has it made.
+    /// Creates the directory of the bundle under `root`, an absolute path. With [`Durability::Buffered`], only enqueues
+    /// its creation.
     ///
     /// # Errors
-    /// Those of [`Writer::create`]; where it is made later, they are told as a loss.
+    /// Returns the errors of [`Writer::create`]. Errors of an enqueued creation are reported as a loss instead.
     pub(crate) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, BundleError> {
-        if options.is_unwritten {
-            return Ok(Self::Unwritten(Unwritten::new(manifest, options)));
+        if options.is_noop {
+            return Ok(Self::Noop(NoopWriter::new(manifest, options)));
         }
         match options.durability {
             Durability::PageCache | Durability::Fsync(_) => Writer::create(root, manifest, options).map(Self::Direct),
@@ -34,52 +35,53 @@ impl Sink {
         }
     }
 
-    /// The bundle's directory.
+    /// Returns the directory of the bundle, which is an empty path if nothing is written.
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Direct(writer) => writer.path(),
             Self::Queued(writer) => writer.path(),
-            Self::Unwritten(unwritten) => unwritten.path(),
+            Self::Noop(writer) => writer.path(),
         }
     }
 
-    /// How what is recorded is treated.
+    /// Returns the options of the writer.
     pub(crate) fn options(&self) -> &WriterOptions {
         match self {
             Self::Direct(writer) => writer.options(),
             Self::Queued(writer) => writer.options(),
-            Self::Unwritten(unwritten) => unwritten.options(),
+            Self::Noop(writer) => writer.options(),
         }
     }
 
-    /// Who the bundle is.
+    /// Returns the manifest of the bundle.
     pub(crate) fn manifest(&self) -> &Manifest {
         match self {
             Self::Direct(writer) => writer.manifest(),
             Self::Queued(writer) => writer.manifest(),
-            Self::Unwritten(unwritten) => unwritten.manifest(),
+            Self::Noop(writer) => writer.manifest(),
         }
     }
 
-    /// See [`Writer::put`].
+    /// Stores a payload. See [`Writer::put`].
     pub(crate) fn put(&self, thread: &ThreadId, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
         match self {
             Self::Direct(writer) => writer.put(thread, kind, body),
-            Self::Queued(writer) => writer.store(thread, writer.options().ready(kind, body)),
-            Self::Unwritten(unwritten) => Ok(unwritten.put(kind)),
+            Self::Queued(writer) => writer.store(thread, writer.options().prepare_body(kind, body)),
+            Self::Noop(writer) => Ok(writer.put(kind)),
         }
     }
 
-    /// See [`Writer::store`].
+    /// Stores a prepared payload. See [`Writer::store`].
     pub(crate) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
         match self {
             Self::Direct(writer) => writer.store(thread, ready),
             Self::Queued(writer) => writer.store(thread, ready),
-            Self::Unwritten(unwritten) => Ok(unwritten.store(&ready)),
+            Self::Noop(writer) => Ok(writer.store(&ready)),
         }
     }
 
-    /// See [`Writer::append_redacted`]. Gives the event's place where it is known by now.
+    /// Appends an event whose texts are redacted. See [`Writer::append_redacted`]. Returns `None` in place of the seq
+    /// if the event is written later, or not at all.
     pub(crate) fn append_redacted(
         &self,
         at: Timestamp,
@@ -89,48 +91,48 @@ impl Sink {
         match self {
             Self::Direct(writer) => writer.append_redacted(at, context, event).map(Some),
             Self::Queued(writer) => writer.append_redacted(at, context, event).map(|()| None),
-            Self::Unwritten(_) => Ok(None),
+            Self::Noop(_) => Ok(None),
         }
     }
 
-    /// See [`Writer::append_last`].
+    /// Appends the last event. See [`Writer::append_last`].
     pub(crate) fn append_last(&self, at: Timestamp, event: &Event) {
         match self {
             Self::Direct(writer) => writer.append_last(at, event),
             Self::Queued(writer) => writer.append_last(at, event),
-            Self::Unwritten(_) => {}
+            Self::Noop(_) => {}
         }
     }
 
-    /// See [`Writer::is_full`].
+    /// Returns `true` if the bundle accepts only end events. See [`Writer::is_full`].
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Direct(writer) => writer.is_full(),
             Self::Queued(writer) => writer.is_full(),
-            Self::Unwritten(_) => false,
+            Self::Noop(_) => false,
         }
     }
 
-    /// See [`Writer::lose_dependent`].
+    /// Counts and reports the loss of a dependent event. See [`Writer::lose_dependent`].
     pub(crate) fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
         match self {
             Self::Direct(writer) => writer.lose_dependent(what, reason),
             Self::Queued(writer) => writer.lose_dependent(what, reason),
-            Self::Unwritten(_) => what,
+            Self::Noop(_) => what,
         }
     }
 
-    /// Whether nothing of it is kept.
-    pub(crate) fn is_unwritten(&self) -> bool {
-        matches!(self, Self::Unwritten(_))
+    /// Returns `true` if nothing is written.
+    pub(crate) fn is_noop(&self) -> bool {
+        matches!(self, Self::Noop(_))
     }
 
-    /// See [`Writer::finish`].
+    /// Finishes the bundle. See [`Writer::finish`].
     pub(crate) fn finish(&self, at: Timestamp) {
         match self {
             Self::Direct(writer) => writer.finish(at),
             Self::Queued(writer) => writer.finish(at),
-            Self::Unwritten(_) => {}
+            Self::Noop(_) => {}
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Where bodies are kept: the last step of their way to the disk.
+//! Payload stores: the last step of a payload's way to the disk. [`Store::Files`] writes one file per payload,
+//! [`Store::Pack`] one file for all payloads of a bundle.
 
 mod files;
 mod pack;
@@ -8,35 +9,38 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use super::file::Refusal;
+use super::file::OpenError;
 use super::{BodyBuf, WriterOptions};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 pub(super) use files::Files;
-pub(crate) use pack::KeptBodies;
+pub(crate) use pack::BaseCache;
 use pack::Pack;
 pub(super) use pack::is_pack;
 
-/// The largest body that is read, in bytes.
-const MAX_BODY_BYTES: u64 = 1 << 31;
+/// Maximum length of a payload that is read, in bytes.
+const MAX_PAYLOAD_BYTES: u64 = 1 << 31;
 
-/// How the bodies of a bundle are kept.
+/// The layout in which the payloads of a bundle are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Store {
-    /// Each in a file of its own: `payloads/<n>.json`, or `<n>.bin` where it is not one JSON value.
+    /// One file per payload: `payloads/<n>.json`, or `payloads/<n>.bin` if the payload is not one JSON value.
     #[default]
     Files,
-    /// All in one file, `payloads.pack`, a request that repeats the history of its thread as the difference to the one
-    /// before. Less to write, and much less to keep.
+    /// One file for all payloads, `payloads.pack`. A request that repeats the history of its thread is stored as a
+    /// delta to the previous request, so that less is written and much less is kept.
     Pack,
 }
 
 impl Store {
+    /// Creates the store that writes the payloads of the bundle in this directory.
     pub(super) fn open(self, bundle: &Path, options: &WriterOptions) -> Arc<dyn PayloadStore> {
-        let WriterOptions { disk, kept, open_logs, .. } = options;
+        let WriterOptions { disk, base_cache, open_files, .. } = options;
         match self {
-            Self::Files => Arc::new(Files::on(Arc::clone(disk), bundle)),
-            Self::Pack => Arc::new(Pack::on(Arc::clone(disk), bundle, Arc::clone(kept), Arc::clone(open_logs))),
+            Self::Files => Arc::new(Files::with_disk(Arc::clone(disk), bundle)),
+            Self::Pack => {
+                Arc::new(Pack::with_disk(Arc::clone(disk), bundle, Arc::clone(base_cache), Arc::clone(open_files)))
+            }
         }
     }
 }
@@ -53,68 +57,71 @@ impl FromStr for Store {
     }
 }
 
-/// No store has this name.
+/// The error of a name that is not the name of a [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreNameError(String);
 
 impl fmt::Display for StoreNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no payload store {:?}; it is `files` or `pack`", self.0)
+        write!(f, "{:?} is not a payload store; expected `files` or `pack`", self.0)
     }
 }
 
 impl std::error::Error for StoreNameError {}
 
-/// Keeps bodies. One store serves one bundle, from any number of threads at once.
+/// A store for the payloads of one bundle. It is used by any number of threads at once.
 pub trait PayloadStore: Send + Sync + fmt::Debug {
-    /// Keeps a body and says where. It is complete when this returns. `number` is used once in a bundle; `thread`
-    /// and `kind` say what the body may have in common with earlier ones. The store may keep the buffer, and leave
-    /// another in its place.
+    /// Stores a payload and returns its location. The payload is complete when this returns.
+    ///
+    /// `number` is unique in the bundle. The store uses `thread` and `kind` to find earlier payloads that this one may
+    /// repeat. The store may keep the buffer and leave another buffer in its place.
     ///
     /// # Errors
-    /// What the file system said. Nothing of the body stays.
+    /// Returns the error of the file system. Then no part of the payload is kept.
     fn put(&self, number: u64, thread: &ThreadId, kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location>;
 
-    /// Waits until the bodies that were put at these places would survive the death of the machine, names and all. One
-    /// that can't be forced to the disk keeps no other from it.
+    /// Waits until the payloads at these locations, and the names of their files, are on the disk and would survive a
+    /// power failure. A payload that cannot be synced does not prevent the others from being synced. Removes the
+    /// locations of synced payloads from `locations`.
     ///
     /// # Errors
-    /// What the file system said. Those that may not survive are left in `places` then, to be tried again.
-    fn sync(&self, places: &mut Vec<Location>) -> io::Result<()>;
+    /// Returns the error of the file system. Then `locations` has the payloads that may not survive, to be tried again.
+    fn sync(&self, locations: &mut Vec<Location>) -> io::Result<()>;
 
-    /// The body that `reference` names.
+    /// Reads the payload of a payload reference.
     ///
     /// # Errors
-    /// [`PayloadError`] where it is not there, or not to be had.
+    /// Returns a [`PayloadError`] if the payload is missing, damaged or cannot be read.
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError>;
 
-    /// How many bytes it has written.
+    /// Returns the number of bytes written.
     fn bytes(&self) -> u64;
 
-    /// Lets go of what need not be held until the next body.
-    fn rest(&self) {}
+    /// Releases memory and files that are not needed until the next payload.
+    fn release(&self) {}
 
-    /// This thread is over: little more will come of it.
+    /// Called when a thread has ended, after which few payloads of it are expected.
     fn thread_ended(&self, _thread: &ThreadId) {}
 
-    /// Whether what it has written can still be found, as far as one look tells.
+    /// Returns `true` if the written payloads can still be found, as far as a single check of the file system can show.
     fn is_there(&self) -> bool {
         true
     }
 }
 
-/// A body as it was kept.
+/// A payload that was read from a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBody {
-    /// The whole of it.
+    /// The bytes of the payload.
     pub bytes: Vec<u8>,
-    /// Whether it was kept as one JSON value.
+    /// `true` if the payload was stored as one JSON value.
     pub is_json: bool,
-    /// What it is, where the store itself knows.
+    /// The kind of the payload, if the store records it.
     pub kind: Option<PayloadKind>,
 }
 
-/// The stores of a bundle that is read. A reference's path says which of them it means, so that a bundle may have both.
+/// The stores of a bundle that is read. The path of a payload reference selects the store, so that a bundle may have
+/// both.
 #[derive(Debug)]
 pub(super) struct Stores {
     files: Files,
@@ -122,92 +129,103 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    pub(super) fn of(bundle: &Path) -> Self {
+    /// Creates the stores of the bundle in this directory. No file is opened before the first payload is read.
+    pub(super) fn new(bundle: &Path) -> Self {
         Self { files: Files::new(bundle), pack: Pack::new(bundle) }
     }
 
+    /// Reads a payload from the store that its reference belongs to.
     pub(super) fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
         if is_pack(&reference.path) { self.pack.get(reference) } else { self.files.get(reference) }
     }
 }
 
-/// Where a body is, in the terms of a [`PayloadRef`].
+/// The location of a payload, in the terms of a [`PayloadRef`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// The file, relative to the bundle.
+    /// Path of the file, relative to the bundle.
     pub path: String,
-    /// First byte of the body, where it is not the whole file.
+    /// Index of the payload's first byte in the file. `None` if the payload is the whole file.
     pub offset: Option<u64>,
-    /// Length of the body in bytes, where it is not the whole file.
+    /// Length of the payload in bytes. `None` if the payload is the whole file.
     pub length: Option<u64>,
-    /// xxh3-128 of the body, where the store checks it.
+    /// xxh3-128 of the payload. `None` if the store does not check it.
     pub hash: Option<Box<str>>,
 }
 
-/// Why a body can't be had. Evidence that is not there is no error of ours: the rest of the bundle stands.
+/// The error of a payload that cannot be read. It concerns this payload only: the rest of the bundle can be used.
 #[derive(Debug)]
 pub struct PayloadError {
-    place: String,
-    why: Why,
+    location: String,
+    kind: PayloadErrorKind,
 }
 
 #[derive(Debug)]
-enum Why {
+enum PayloadErrorKind {
     Refused(&'static str),
     TooLarge(u64),
-    Part,
-    /// It has so many bytes, and should have so many.
-    Short(u64, u64),
-    Hash,
+    PartOfFile,
+    /// The file has fewer bytes than the reference names.
+    Truncated {
+        found: u64,
+        expected: u64,
+    },
+    HashMismatch,
     Damaged(&'static str),
     Io(io::Error),
 }
 
-impl From<Refusal> for Why {
-    fn from(refusal: Refusal) -> Self {
+impl From<OpenError> for PayloadErrorKind {
+    fn from(refusal: OpenError) -> Self {
         match refusal {
-            Refusal::Path(reason) => Self::Refused(reason),
-            Refusal::Io(error) => Self::Io(error),
+            OpenError::Path(reason) => Self::Refused(reason),
+            OpenError::Io(error) => Self::Io(error),
         }
     }
 }
 
 impl PayloadError {
-    fn new(reference: &PayloadRef, why: Why) -> Self {
-        Self { place: reference.place(), why }
+    fn new(reference: &PayloadRef, kind: PayloadErrorKind) -> Self {
+        Self { location: reference.location(), kind }
     }
 
-    /// Whether the reference was not followed because it leads out of the bundle, or to no regular file in it.
+    /// Returns `true` if the reference was not followed because its path leaves the bundle or is not a regular file in
+    /// it.
     pub fn is_refused(&self) -> bool {
-        matches!(self.why, Why::Refused(_))
+        matches!(self.kind, PayloadErrorKind::Refused(_))
     }
 
-    /// Whether there is nothing where the reference leads.
+    /// Returns `true` if the file of the reference does not exist.
     pub fn is_missing(&self) -> bool {
-        matches!(&self.why, Why::Io(error) if error.kind() == io::ErrorKind::NotFound)
+        matches!(&self.kind, PayloadErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
 }
 
 impl fmt::Display for PayloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, why } = self;
-        match why {
-            Why::Refused(reason) => {
-                write!(f, "payload path {place} {reason}; only regular files inside the bundle are read")
+        let Self { location, kind } = self;
+        match kind {
+            PayloadErrorKind::Refused(reason) => {
+                write!(f, "payload path {location} {reason}; only regular files inside the bundle are read")
             }
-            Why::TooLarge(bytes) => write!(f, "payload {place} has {bytes} bytes, more than are read"),
-            Why::Part => write!(f, "payload {place} is named in part; in this bundle a file is one body"),
-            Why::Short(found, named) => write!(
+            PayloadErrorKind::TooLarge(bytes) => {
+                write!(f, "payload {location} has {bytes} bytes; at most {MAX_PAYLOAD_BYTES} are read")
+            }
+            PayloadErrorKind::PartOfFile => {
+                write!(f, "payload {location} is a part of a file; outside of a pack a payload is a whole file")
+            }
+            PayloadErrorKind::Truncated { found, expected } => write!(
                 f,
-                "payload {place} has {found} of its {named} bytes; the rest was not on the disk when the machine went down"
+                "payload {location} has only {found} of its {expected} bytes; the machine probably went down before \
+                 the rest was on the disk"
             ),
-            Why::Hash => write!(
+            PayloadErrorKind::HashMismatch => write!(
                 f,
-                "payload {place} is not what was written: its hash differs; it was changed, or not on the disk when \
-                 the machine went down"
+                "payload {location} does not match its hash; it was changed, or the machine went down before all of it \
+                 was on the disk"
             ),
-            Why::Damaged(how) => write!(f, "payload {place} {how}"),
-            Why::Io(error) => write!(f, "payload {place} can't be read: {error}"),
+            PayloadErrorKind::Damaged(damage) => write!(f, "payload {location} {damage}"),
+            PayloadErrorKind::Io(error) => write!(f, "payload {location} cannot be read: {error}"),
         }
     }
 }

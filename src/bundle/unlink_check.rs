@@ -1,17 +1,18 @@
-//! When it is time to look whether a file is still there: nothing but a look tells that it was deleted.
+//! Decides when to check if an open file has been deleted. Writes to a deleted file succeed, so that only a check
+//! detects it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A look costs a fraction of a write: so many writes share one.
-const EVERY: u64 = 32;
+/// Number of writes per check. A check costs a fraction of a write.
+const WRITES_PER_CHECK: u64 = 32;
 
-/// Counts writes.
+/// A counter of writes to a file.
 #[derive(Debug, Default)]
-pub(super) struct Looks(AtomicU64);
+pub(super) struct UnlinkCheck(AtomicU64);
 
-impl Looks {
-    /// Whether this write should be preceded by a look.
-    pub(super) fn is_time(&self) -> bool {
-        self.0.fetch_add(1, Ordering::Relaxed) % EVERY == EVERY - 1
+impl UnlinkCheck {
+    /// Counts a write. Returns `true` if the caller should check the file before it.
+    pub(super) fn is_due(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) % WRITES_PER_CHECK == WRITES_PER_CHECK - 1
     }
 }

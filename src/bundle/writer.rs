@@ -1,4 +1,4 @@
-//! The one writer of a bundle.
+//! The writer of a bundle, in the thread that records.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::body::message_of;
+use super::body::panic_message;
 use super::durability::SyncEvery;
 use super::in_use::Claim;
-use super::log::{Log, NotWritten};
+use super::log::{AppendError, Log};
 use super::log_file::LogFile;
 use super::loss::Gap;
-use super::open_logs::Rests;
-use super::prepared::Prepared;
-use super::quota::{Fill, Held};
-use super::syncs::Unsynced;
+use super::open_files::ReleaseFile;
+use super::quota::{Quota, QuotaUsage};
+use super::staged_bundle::StagedBundle;
+use super::sync_scheduler::PendingSync;
 use super::{
     Body, BodyBuf, BundleError, Durability, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions,
     event_text,
@@ -28,131 +28,139 @@ use crate::event::{
     Timestamp,
 };
 
-/// A body that is in the store.
+/// A payload that has been stored, and can be referenced by events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// How events name it.
+    /// The reference to put into events.
     pub reference: PayloadRef,
-    /// Whether what was given is one JSON value, as all but an event's `wire_payload` must be.
+    /// `true` if the body was one JSON value before it was truncated. Every payload of an event but its `wire_payload`
+    /// must be one.
     pub is_json: bool,
 }
 
-/// Writes a bundle. Every method works from any number of threads at once and never panics.
+/// The writer of one bundle. Every method can be called from any number of threads at once, and never panics.
 ///
-/// What could not be written is counted in [`WriterOptions::tally`], told to [`WriterOptions::on_loss`], and said in
-/// the log, as an `other` event of kind `recording_gap`, with the next line that can be written.
+/// An event or payload that cannot be written is counted in [`WriterOptions::tally`], reported to
+/// [`WriterOptions::on_loss`], and noted in the log by an `other` event of kind `recording_gap` as soon as a line can
+/// be written again.
 #[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
     manifest: Manifest,
     log: Arc<Log<LogFile>>,
     store: Arc<dyn PayloadStore>,
-    unsynced: Arc<Unsynced>,
-    fill: Option<Fill>,
+    pending_sync: Arc<PendingSync>,
+    quota: Option<Quota>,
     _claim: Option<Claim>,
     last_payload: AtomicU64,
     options: WriterOptions,
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
-    /// Whether the log says that the bundle is full.
-    said_full: AtomicBool,
+    /// `true` if the last gap event was written while the bundle was full.
+    is_full_reported: AtomicBool,
 }
 
 impl Writer {
-    /// Makes the bundle's directory under `root` (made where missing) and opens it for writing.
+    /// Creates the directory of the bundle under `root`, and opens the bundle for writing. Creates `root` if it is
+    /// missing.
     ///
-    /// The directory appears under its name with its manifest and an empty log already in it.
+    /// The directory appears atomically, with its manifest and an empty log in it.
     ///
     /// # Errors
-    /// [`ErrorKind::Exists`](super::ErrorKind::Exists) where that directory is there already,
-    /// [`ErrorKind::Io`](super::ErrorKind::Io) where the file system refuses.
+    /// Returns [`ErrorKind::Exists`](super::ErrorKind::Exists) if the directory exists already, and
+    /// [`ErrorKind::Io`](super::ErrorKind::Io) if it cannot be created.
     pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, BundleError> {
-        // A program may change its directory while it is recorded.
-        let root = std::path::absolute(root).map_err(|error| BundleError::io(root, "is no usable path", error))?;
+        // Absolute, because the program may change its working directory while it is recorded.
+        let root = std::path::absolute(root)
+            .map_err(|error| BundleError::io(root, "cannot make the path of the root directory absolute", error))?;
         let path = root.join(manifest.directory_name());
         let disk = &options.disk;
-        let cant = |error| BundleError::io(&root, "the directory of bundles can't be made", error);
+        let failed = |error| BundleError::io(&root, "cannot create the root directory of the bundles", error);
         let missing: Vec<_> = root.ancestors().take_while(|path| disk.identity(path).is_err()).collect();
-        disk.create_dirs(&root).map_err(cant)?;
-        let syncs = options.durability.syncs();
+        disk.create_dirs(&root).map_err(failed)?;
+        let is_fsync = options.durability.is_fsync();
         let claim = options.in_use.claim(&root, &manifest.directory_name());
-        let log = Prepared::make(disk, &root, &manifest, syncs)?.publish(&path)?;
-        if syncs {
-            let mut holders = missing.into_iter().filter_map(Path::parent).chain([&*root]);
-            holders.try_for_each(|path| disk.sync_dir(path)).map_err(cant)?;
+        let log = StagedBundle::create(disk, &root, &manifest, is_fsync)?.publish(&path)?;
+        if is_fsync {
+            // A new directory survives a crash of the machine only if its parent is synced, too.
+            let mut changed = missing.into_iter().filter_map(Path::parent).chain([&*root]);
+            changed.try_for_each(|path| disk.sync_dir(path)).map_err(failed)?;
         }
         let log = Arc::new(Log::new(LogFile::new(Arc::clone(disk), log, path.join(Manifest::LOG))));
-        options.open_logs.opened(open_log(&log));
+        options.open_files.register(release_file_of(&log));
         let store = options.store.open(&path, &options);
-        options.pruning.wake(&path, options.limits.root, &options.tally);
+        options.pruner.wake(&path, options.limits.root, &options.tally);
         Ok(Self {
             _claim: claim,
-            unsynced: Arc::new(Unsynced::new(&path, &log, &store)),
-            fill: Fill::of(options.limits.bundle),
+            pending_sync: Arc::new(PendingSync::new(&path, &log, &store)),
+            quota: Quota::from_bounds(options.limits.bundle),
             log,
             store,
             last_payload: AtomicU64::new(0),
             gap: Mutex::default(),
             has_gap: AtomicBool::new(false),
-            said_full: AtomicBool::new(false),
+            is_full_reported: AtomicBool::new(false),
             path,
             manifest,
             options,
         })
     }
 
-    /// The bundle's directory.
+    /// Returns the directory of the bundle.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Who the bundle is.
+    /// Returns the manifest of the bundle.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Stores a body: encode, mask, limit, store. It is complete when this returns. A body that can't be encoded
-    /// or masked is stored as `{"otel_trace.lost": reason}`, so that its event still stands.
+    /// Stores a payload: encodes, redacts and masks, truncates, and writes `body`. The payload is complete when this
+    /// returns. A body that cannot be encoded or redacted is replaced by `{"otel_trace.lost": reason}`, so that its
+    /// event can still be written.
     ///
     /// # Errors
-    /// [`Lost`] where it could not be stored. It has been counted and told.
+    /// Returns [`Lost`] if the payload cannot be stored. The loss has been counted and reported.
     pub fn put(&self, thread: &ThreadId, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
-        self.store(thread, self.options.ready(kind, body))
+        self.store(thread, self.options.prepare_body(kind, body))
     }
 
-    /// The last step of [`put`](Self::put) alone: it runs nothing of the program's.
+    /// Stores a payload that [`WriterOptions::prepare_body`] has prepared. This is the last step of [`put`](Self::put)
+    /// alone, which runs no code of the host program.
     ///
     /// # Errors
-    /// [`Lost`] where the body could not be stored. It has been counted and told.
+    /// Returns [`Lost`] if the payload cannot be stored. The loss has been counted and reported.
     pub(crate) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
-        self.store_as(self.next_payload(), thread, ready)
+        self.store_as(self.next_payload_number(), thread, ready)
     }
 
-    /// A number that no body of the bundle has.
     pub(super) fn options(&self) -> &WriterOptions {
         &self.options
     }
 
-    fn next_payload(&self) -> u64 {
+    /// Returns a number that no payload of the bundle has yet.
+    fn next_payload_number(&self) -> u64 {
         self.last_payload.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// The same, as the body of this number, which no other has.
+    /// Stores a prepared payload under the given number, which must be unique in the bundle. See
+    /// [`store`](Self::store).
     pub(super) fn store_as(&self, number: u64, thread: &ThreadId, mut ready: ReadyBody) -> Result<Stored, Lost> {
-        if let Some(fill) = &self.fill
-            && let Err(full) = fill.fit(&mut ready, self.held())
+        if let Some(quota) = &self.quota
+            && let Err(exceeded) = quota.fit_payload(&mut ready, self.usage())
         {
-            return Err(self.lose(Lost::Payload(ready.kind()), &full.into()));
+            return Err(self.lose(Lost::Payload(ready.kind()), &exceeded.into()));
         }
         let ReadyBody { kind, mut body, is_json, truncated } = ready;
-        let kept = unpanicked(|| self.store.put(number, thread, kind, &mut body));
-        let kept = kept.map(|place| self.identified(place, &body));
-        body.give_back();
-        match kept {
-            Ok(place) => {
-                self.options.tally.wrote_payload(kind);
-                self.stored_body(&place);
-                let Location { path, offset, length, hash } = place;
+        let stored = catch_panic(|| self.store.put(number, thread, kind, &mut body));
+        let stored = stored.map(|location| self.with_checksum(location, &body));
+        body.recycle();
+        match stored {
+            Ok(location) => {
+                self.options.tally.count_payload(kind);
+                self.sync_payload(&location);
+                let Location { path, offset, length, hash } = location;
                 let raw_payload_id = RawPayloadId::numbered(number);
                 let truncated = truncated.map(Box::new);
                 let reference = PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated };
@@ -162,164 +170,168 @@ impl Writer {
         }
     }
 
-    /// A body that may not survive is named with what tells whether it did.
-    fn identified(&self, mut place: Location, body: &BodyBuf) -> Location {
-        if self.options.durability.syncs() {
-            place.length = place.length.or(Some(body.bytes().len() as u64));
-            place.hash = place.hash.or_else(|| Some(format!("{:032x}", xxh3_128(body.bytes())).into()));
+    /// Adds length and hash to the location of a payload if the bundle is synced to the disk: after a crash of the
+    /// machine, a reader compares them to find out if the payload is whole.
+    fn with_checksum(&self, mut location: Location, body: &BodyBuf) -> Location {
+        if self.options.durability.is_fsync() {
+            location.length = location.length.or(Some(body.bytes().len() as u64));
+            location.hash = location.hash.or_else(|| Some(format!("{:032x}", xxh3_128(body.bytes())).into()));
         }
-        place
+        location
     }
 
-    fn stored_body(&self, place: &Location) {
+    fn sync_payload(&self, location: &Location) {
         match self.options.durability {
             Durability::PageCache | Durability::Buffered => {}
             Durability::Fsync(SyncEvery::Event) => {
-                self.unsynced.sync_body(place.clone()).unwrap_or_else(|refused| refused.tell(&self.options));
+                self.pending_sync.sync_payload(location.clone()).unwrap_or_else(|error| error.report(&self.options));
             }
             Durability::Fsync(SyncEvery::Millis(_)) => {
-                self.unsynced.add(place.clone());
-                self.sync_later();
+                self.pending_sync.add(location.clone());
+                self.schedule_sync();
             }
         }
     }
 
-    fn sync_later(&self) {
+    fn schedule_sync(&self) {
         if let Durability::Fsync(SyncEvery::Millis(every)) = self.options.durability {
-            self.options.syncs.wait(&self.unsynced, &self.options, Duration::from_millis(every));
+            self.options.sync_scheduler.schedule(&self.pending_sync, &self.options, Duration::from_millis(every));
         }
     }
 
-    fn wrote_line(&self, seq: Seq) {
+    fn sync_line(&self, seq: Seq) {
         match self.options.durability {
             Durability::PageCache | Durability::Buffered => {}
             Durability::Fsync(SyncEvery::Event) => {
-                self.unsynced.sync_log(seq).unwrap_or_else(|refused| refused.tell(&self.options));
+                self.pending_sync.sync_log(seq).unwrap_or_else(|error| error.report(&self.options));
             }
-            Durability::Fsync(SyncEvery::Millis(_)) => self.sync_later(),
+            Durability::Fsync(SyncEvery::Millis(_)) => self.schedule_sync(),
         }
     }
 
-    /// Appends one event: mask its text, write. What it says is in the kernel's hands when this returns.
+    /// Appends one event to the log: redacts and masks its texts, and writes its line, which is in the page cache when
+    /// this returns.
     ///
     /// # Errors
-    /// [`Lost`] where it could not be written. It has been counted and told.
+    /// Returns [`Lost`] if the event cannot be written. The loss has been counted and reported.
     pub fn append(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         let kind = event.kind();
-        let redacted = event_text::changed(event, |said| self.options.redacted(kind, said.as_str()));
+        let redacted = event_text::map_texts(event, |text| self.options.apply_redactor(kind, text.as_str()));
         self.append_redacted(at, context, &redacted)
     }
 
-    /// The same, of an event whose texts went through [`WriterOptions::text`]: it runs nothing of the program's. What
-    /// is built in is looked for here once more, so that no event can do without.
+    /// Appends an event whose texts have been through [`WriterOptions::redact_text`]. Runs no code of the host program.
+    /// The built-in masking is applied here once more, so that no event can be written without it.
     ///
     /// # Errors
-    /// [`Lost`] where it could not be written. It has been counted and told.
+    /// Returns [`Lost`] if the event cannot be written. The loss has been counted and reported.
     pub(crate) fn append_redacted(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
-        if let Some(fill) = &self.fill
-            && let Err(full) = fill.takes(event.kind(), self.held())
+        if let Some(quota) = &self.quota
+            && let Err(exceeded) = quota.check_event(event.kind(), self.usage())
         {
-            return Err(self.lose(Lost::Event(event.kind()), &full.into()));
+            return Err(self.lose(Lost::Event(event.kind()), &exceeded.into()));
         }
-        let event = &*event_text::changed(event, |said| self.options.masking.said(said));
+        let event = &*event_text::map_texts(event, |text| self.options.masking.mask_event_text(text));
         if event.kind() == EventKind::RolloutEnded {
-            self.say_all(at).map_err(|unsaid| self.lose(Lost::Event(event.kind()), &unsaid))?;
+            self.flush_gap(at).map_err(|error| self.lose(Lost::Event(event.kind()), &error))?;
         }
         let written = self.append_line(at, context, event);
         if let Event::ThreadEnded(ended) = event {
             self.store.thread_ended(&ended.thread_id);
         }
         let seq = written?;
-        if self.has_gap.load(Ordering::Relaxed) && !(self.is_full() && self.said_full.load(Ordering::Relaxed)) {
-            self.say_gap(at);
+        if self.has_gap.load(Ordering::Relaxed) && !(self.is_full() && self.is_full_reported.load(Ordering::Relaxed)) {
+            self.write_gap(at);
         }
         Ok(seq)
     }
 
-    /// Says what could not be written. Without that the log must not say that the run has ended: it would be taken for
-    /// all of it.
-    fn say_all(&self, at: Timestamp) -> io::Result<()> {
+    /// Writes all unreported losses to the log, before the event that ends the run. If they cannot be written, the end
+    /// must not be written either: readers take a log that has an end for complete, except for the gaps it notes.
+    fn flush_gap(&self, at: Timestamp) -> io::Result<()> {
         if self.log.is_linked() && !self.store.is_there() {
-            self.lose(Lost::Bundle, &io::Error::other("its bodies were deleted while they were written"));
+            self.lose(Lost::Bundle, &io::Error::other("the payloads were deleted while the bundle was being written"));
         }
         if self.has_gap.load(Ordering::Relaxed) {
-            self.say_gap(at);
+            self.write_gap(at);
         }
-        if self.has_gap.load(Ordering::Relaxed) { Err(io::Error::other(UNSAID)) } else { Ok(()) }
+        if self.has_gap.load(Ordering::Relaxed) { Err(io::Error::other(GAP_NOT_WRITTEN)) } else { Ok(()) }
     }
 
-    fn held(&self) -> Held {
-        Held { events: self.log.last().0, bytes: self.log.length() + self.store.bytes() }
+    fn usage(&self) -> QuotaUsage {
+        QuotaUsage { events: self.log.last_seq().0, bytes: self.log.length() + self.store.bytes() }
     }
 
-    /// Whether it takes nothing but how things end. What is missing from it is said when it ends.
+    /// Returns `true` if the bundle has reached its quota: it accepts only end events then. Their first loss has been
+    /// noted in the log, the rest is noted when the bundle ends.
     pub(crate) fn is_full(&self) -> bool {
-        self.fill.as_ref().is_some_and(|fill| fill.has_room(self.held()).is_err())
+        self.quota.as_ref().is_some_and(|quota| quota.check(self.usage()).is_err())
     }
 
     fn append_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
-        self.try_line(at, context, event).map_err(|not_written| self.lose_event(event, not_written))
+        self.try_line(at, context, event).map_err(|error| self.lose_event(event, error))
     }
 
-    fn try_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, NotWritten> {
-        self.wake_log();
+    fn try_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, AppendError> {
+        self.register_reopened_log();
         let line = RecordBody::new(at, &self.manifest.rollout_id, context, event);
-        let seq = unpanicked(|| self.log.append(&line))?;
-        self.options.tally.wrote_event(event.kind());
-        self.wrote_line(seq);
+        let seq = catch_panic(|| self.log.append(&line))?;
+        self.options.tally.count_event(event.kind());
+        self.sync_line(seq);
         Ok(seq)
     }
 
-    /// A log that let go of its file is about to open it again.
-    fn wake_log(&self) {
-        if self.log.wakes() {
-            self.options.open_logs.opened(open_log(&self.log));
+    /// Counts the log as open again if its file was released, before the next line reopens it.
+    fn register_reopened_log(&self) {
+        if self.log.take_released() {
+            self.options.open_files.register(release_file_of(&self.log));
         }
     }
 
-    fn lose_event(&self, event: &Event, why: NotWritten) -> Lost {
-        match why {
-            NotWritten::Io(error) => self.lose(Lost::Event(event.kind()), &error),
-            NotWritten::Closed => {
+    fn lose_event(&self, event: &Event, error: AppendError) -> Lost {
+        match error {
+            AppendError::Io(error) => self.lose(Lost::Event(event.kind()), &error),
+            AppendError::Closed => {
                 self.options.lose(Lost::Late, event.kind().name());
                 Lost::Late
             }
         }
     }
 
-    /// Appends the event after which the log takes no other: those are counted as late. What could not be written
-    /// before is said before it; where it can't be, the log is closed without an end.
+    /// Appends the last event of the log, and closes the log: later events are counted as late. Unreported losses are
+    /// written first; if they cannot be written, the log is closed without its last event.
     pub(crate) fn append_last(&self, at: Timestamp, event: &Event) {
-        if let Err(unsaid) = self.say_all(at) {
+        if let Err(error) = self.flush_gap(at) {
             self.log.close();
-            self.lose(Lost::Event(event.kind()), &unsaid);
+            self.lose(Lost::Event(event.kind()), &error);
             return;
         }
         let context = EventContext::default();
-        self.wake_log();
+        self.register_reopened_log();
         let line = RecordBody::new(at, &self.manifest.rollout_id, &context, event);
-        match unpanicked(|| self.log.append_last(&line)) {
+        match catch_panic(|| self.log.append_last(&line)) {
             Ok(seq) => {
-                self.options.tally.wrote_event(event.kind());
-                self.wrote_line(seq);
+                self.options.tally.count_event(event.kind());
+                self.sync_line(seq);
             }
-            Err(not_written) => drop(self.lose_event(event, not_written)),
+            Err(error) => drop(self.lose_event(event, error)),
         }
     }
 
-    /// Counts the loss of an event that was never tried, because what it rests on was lost.
+    /// Counts and reports the loss of an event that was not written because a payload or event it depends on was lost.
+    /// Returns `what`.
     pub fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
-        self.remember(what);
+        self.add_to_gap(what);
         self.options.lose(what, reason);
-        self.say_full();
+        self.report_full();
         what
     }
 
-    /// Once it is full, the log says so with the first that was not taken: it may be long before the rest can be said,
-    /// and the process may not live to see it.
-    fn say_full(&self) {
-        if self.is_full() && !self.said_full.load(Ordering::Relaxed) {
-            self.say_gap(Timestamp::now());
+    /// Writes a gap event with the first loss of a full bundle. The other losses are written when the bundle ends,
+    /// which may be long after, or never if the process crashes.
+    fn report_full(&self) {
+        if self.is_full() && !self.is_full_reported.load(Ordering::Relaxed) {
+            self.write_gap(Timestamp::now());
         }
     }
 
@@ -327,76 +339,80 @@ impl Writer {
         self.lose_dependent(what, &format!("{}: {error}", self.path.display()))
     }
 
-    fn remember(&self, what: Lost) {
+    fn add_to_gap(&self, what: Lost) {
         self.gap.lock().unwrap_or_else(PoisonError::into_inner).add(what);
         self.has_gap.store(true, Ordering::Relaxed);
     }
 
-    /// Says what could not be written, where that can be said.
-    pub(super) fn say_lost(&self, at: Timestamp) {
+    /// Writes the unreported losses to the log, unless there are none or the log is closed.
+    pub(super) fn report_gap(&self, at: Timestamp) {
         if self.has_gap.load(Ordering::Relaxed) && !self.log.is_closed() {
-            self.say_gap(at);
+            self.write_gap(at);
         }
     }
 
-    /// What was counted and told elsewhere is still to be said in the log.
-    pub(super) fn remember_all(&self, gap: Gap) {
+    /// Adds losses that have been counted and reported, but not written to the log.
+    pub(super) fn merge_gap(&self, gap: Gap) {
         self.gap.lock().unwrap_or_else(PoisonError::into_inner).merge(gap);
         self.has_gap.store(true, Ordering::Relaxed);
     }
 
-    /// Writes down what could not be written before.
-    fn say_gap(&self, at: Timestamp) {
+    /// Writes the unreported losses as a gap event.
+    fn write_gap(&self, at: Timestamp) {
         let gap = {
             let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
             self.has_gap.store(false, Ordering::Relaxed);
             std::mem::take(&mut *gap)
         };
-        if gap.lost() == 0 {
+        if gap.total() == 0 {
             return;
         }
         let is_full = self.is_full();
         let event = Event::from(Other {
             kind: "recording_gap".to_owned(),
-            summary: format!("{} events and bodies could not be written", gap.lost()),
+            summary: format!("{} events and bodies could not be written", gap.total()),
             payloads: Vec::new(),
-            metadata: RawJson::of(&serde_json::json!({ "lost": gap.lost(), "by": gap.by_kind() })),
+            metadata: RawJson::from_value(&serde_json::json!({ "lost": gap.total(), "by": gap.by_kind() })),
         });
-        // Nothing that was observed is lost with it: it is said later.
+        // A gap event that cannot be written is no loss: its losses stay unreported and are written later.
         match self.try_line(at, &EventContext::default(), &event) {
-            Ok(_) => self.said_full.store(is_full, Ordering::Relaxed),
-            Err(_) => self.remember_all(gap),
+            Ok(_) => self.is_full_reported.store(is_full, Ordering::Relaxed),
+            Err(_) => self.merge_gap(gap),
         }
     }
 
-    /// Says what can still be said, and whether the bundle is still where it was made: lines written to a log that
-    /// was deleted go nowhere, and nothing but a look tells.
+    /// Finishes the bundle: writes the losses that are not in the log yet, syncs the bundle if its durability requires
+    /// it, and releases its files.
+    ///
+    /// Reports [`Lost::Bundle`] if the log has been deleted meanwhile: writes to a deleted file succeed, so that only
+    /// this check detects it.
     pub fn finish(&self, at: Timestamp) {
-        self.say_lost(at);
+        self.report_gap(at);
         if !self.log.is_linked() {
-            let reason = format!("{} was deleted while it was written", self.path.display());
+            let reason = format!("{} was deleted while the bundle was being written", self.path.display());
             self.options.lose(Lost::Bundle, reason);
         }
-        if self.options.durability.syncs()
-            && let Err(refused) = self.unsynced.sync()
+        if self.options.durability.is_fsync()
+            && let Err(error) = self.pending_sync.sync()
         {
-            refused.tell(&self.options);
-            self.sync_later();
+            error.report(&self.options);
+            self.schedule_sync();
         }
-        self.log.rest();
-        self.store.rest();
+        self.log.release_file();
+        self.store.release();
     }
 }
 
-const UNSAID: &str = "what was lost before can't be said in the log, and an end would say that nothing was";
+const GAP_NOT_WRITTEN: &str =
+    "cannot write earlier losses to the log, and without them the end event would declare the log complete";
 
-/// What panics while it is written is lost, and the host goes on.
-fn unpanicked<T, E: From<io::Error>>(write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+/// Turns a panic of a write into an error, so that the host goes on.
+fn catch_panic<T, E: From<io::Error>>(write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(write))
-        .unwrap_or_else(|panic| Err(io::Error::other(format!("its writing panicked: {}", message_of(&*panic))).into()))
+        .unwrap_or_else(|panic| Err(io::Error::other(format!("writing panicked: {}", panic_message(&*panic))).into()))
 }
 
-fn open_log(log: &Arc<Log<LogFile>>) -> Weak<dyn Rests> {
-    let log: Arc<dyn Rests> = Arc::<Log<LogFile>>::clone(log);
+fn release_file_of(log: &Arc<Log<LogFile>>) -> Weak<dyn ReleaseFile> {
+    let log: Arc<dyn ReleaseFile> = Arc::<Log<LogFile>>::clone(log);
     Arc::downgrade(&log)
 }

@@ -1,59 +1,60 @@
-//! How a writer treats what it is given.
+//! The options of a writer, and the preparation of bodies and texts that they determine.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::body::message_of;
+use super::body::panic_message;
 use super::disk::{Disk, RealDisk};
-use super::event_text::Said;
+use super::event_text::EventText;
 use super::in_use::InUse;
-use super::open_logs::OpenLogs;
-use super::pruning::Pruning;
+use super::open_files::OpenFiles;
+use super::pruning::Pruner;
 use super::queue::Queue;
-use super::store::{KeptBodies, Store};
-use super::syncs::Syncs;
+use super::store::{BaseCache, Store};
+use super::sync_scheduler::SyncScheduler;
 use super::{Body, BodyBuf, Durability, Limits, Loss, Lost, Masking, ReadyBody, Redactor, Tally};
 use crate::event::{EventKind, PayloadKind, RawJson};
 
-/// A listener that is told of each loss.
+/// A callback that is called with each loss.
 pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 
-/// How a writer treats what it is given.
+/// Options of a [`Writer`](super::Writer): redaction, limits, durability, payload store, and reporting of losses.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WriterOptions {
-    /// What the program itself takes out of bodies and event text, before the rest is masked.
+    /// Redactor of the host program, applied to bodies and event texts before the masking. Default: none.
     pub redact: Option<Arc<dyn Redactor>>,
-    /// What is masked in bodies and event text. Authorization headers and their like unless set.
+    /// Masking of secrets in bodies and event texts. Default: authorization headers and similar credentials.
     pub masking: Arc<Masking>,
-    /// How large bodies may be.
+    /// Size limits of payloads, queue, bundle and root directory.
     pub limits: Limits,
-    /// What is forced to the disk.
+    /// Guarantee for recorded events and payloads in a crash of the process or the machine. Default:
+    /// [`Durability::PageCache`].
     pub durability: Durability,
-    /// How bodies are kept.
+    /// Format in which payloads are stored. Default: [`Store::Files`].
     pub store: Store,
-    /// Where writes and losses are counted.
+    /// Counters of events and payloads written and lost. Writers may share them.
     pub tally: Arc<Tally>,
-    /// Told of each loss, outside every lock.
+    /// Callback for each loss, called without any lock held. Default: none.
     pub on_loss: Option<OnLoss>,
-    /// The logs whose files are open. All writers of a program should share it.
-    pub(crate) open_logs: Arc<OpenLogs>,
-    /// What is to be forced to the disk later. All writers of a program should share it.
-    pub(crate) syncs: Arc<Syncs>,
-    /// What is to be written later. All writers of a program should share it.
+    /// Registry of logs and packs with an open file. All writers of a program should share it.
+    pub(crate) open_files: Arc<OpenFiles>,
+    /// Scheduler of the writes that are synced to the disk later. All writers of a program should share it.
+    pub(crate) sync_scheduler: Arc<SyncScheduler>,
+    /// Queue of the writer thread. All writers of a program should share it.
     pub(crate) queue: Arc<Queue>,
-    /// What is written to now. All writers of a program should share it.
+    /// Claims on the bundles that are being written. All writers of a program should share it.
     pub(crate) in_use: Arc<InUse>,
-    /// What removes other bundles. All writers of a program should share it.
-    pub(crate) pruning: Arc<Pruning>,
-    /// Where bundles are written to.
+    /// Retention of the root directory: removes old bundles. All writers of a program should share it.
+    pub(crate) pruner: Arc<Pruner>,
+    /// File system that bundles are written to.
     pub(crate) disk: Arc<dyn Disk>,
-    /// Bodies that the next ones are compared with. All writers of a program should share it.
-    pub(crate) kept: Arc<KeptBodies>,
-    /// Nothing is written.
-    pub(crate) is_unwritten: bool,
+    /// Payloads that a pack stores later payloads as differences to. All writers of a program should share it.
+    pub(crate) base_cache: Arc<BaseCache>,
+    /// `true` if nothing is written: spans are exported, but not recorded.
+    pub(crate) is_noop: bool,
 }
 
 impl Default for WriterOptions {
@@ -66,14 +67,14 @@ impl Default for WriterOptions {
             store: Store::default(),
             tally: Arc::default(),
             on_loss: None,
-            open_logs: Arc::default(),
-            syncs: Arc::default(),
+            open_files: Arc::default(),
+            sync_scheduler: Arc::default(),
             queue: Arc::default(),
             in_use: Arc::default(),
-            pruning: Arc::default(),
+            pruner: Arc::default(),
             disk: Arc::new(RealDisk),
-            kept: Arc::default(),
-            is_unwritten: false,
+            base_cache: Arc::default(),
+            is_noop: false,
         }
     }
 }
@@ -87,7 +88,7 @@ impl fmt::Debug for WriterOptions {
 }
 
 impl WriterOptions {
-    /// Counts one loss and tells of it. A listener that panics is not the host's problem.
+    /// Counts one loss and reports it to the callback. A panic of the callback is caught.
     pub fn lose(&self, what: Lost, reason: impl Into<String>) {
         self.tally.lost(what);
         if let Some(on_loss) = &self.on_loss {
@@ -96,15 +97,15 @@ impl WriterOptions {
         }
     }
 
-    /// All steps of a body's way to the disk but the last: encode, mask, limit. What of them is the program's own code
-    /// runs here.
-    pub(crate) fn ready(&self, kind: PayloadKind, body: &dyn Body) -> ReadyBody {
+    /// Prepares a body to be stored: encodes, redacts and masks, and truncates it. Runs code of the host program
+    /// ([`Body::encode`], [`Redactor::redact`]), so the caller must hold no lock.
+    pub(crate) fn prepare_body(&self, kind: PayloadKind, body: &dyn Body) -> ReadyBody {
         let mut buffer = BodyBuf::take(self.limits);
         if let Err(error) = buffer.encode(body) {
             self.lose(Lost::Body(kind), error.to_string());
         }
         self.mask(kind, &mut buffer);
-        // What stands for bytes that are too large is JSON, and still not what they were.
+        // Read before the truncation, which replaces any bytes by JSON.
         let is_json = buffer.is_json();
         let truncated = self.limits.apply(&mut buffer);
         ReadyBody { kind, body: buffer, is_json, truncated }
@@ -116,7 +117,7 @@ impl WriterOptions {
         }
         match &mut body.oversize {
             None => drop(self.masking.body(&mut body.bytes, body.is_json)),
-            // Both ends of what was JSON are none.
+            // Head and tail of a JSON value are not JSON.
             Some(oversize) => {
                 self.masking.body(&mut body.bytes, false);
                 self.masking.body(&mut oversize.tail, false);
@@ -128,37 +129,40 @@ impl WriterOptions {
         let is_json = body.is_json;
         let masked = catch_unwind(AssertUnwindSafe(|| {
             let Some(oversize) = &mut body.oversize else { return redact.redact(kind, &mut body.bytes, is_json) };
-            // Both ends of what was JSON are none.
+            // Head and tail of a JSON value are not JSON.
             redact.redact(kind, &mut body.bytes, false);
             redact.redact(kind, &mut oversize.tail, false);
         }));
         if let Err(panic) = masked {
-            let reason = format!("its redaction panicked: {}", message_of(&*panic));
-            body.replace_by_loss(&reason);
+            let reason = format!("the redactor panicked: {}", panic_message(&*panic));
+            body.replace_with_loss(&reason);
             self.lose(Lost::Body(kind), reason);
         }
     }
 
-    /// A text as an event of this kind may hold it. What of masking is the program's own code runs here.
-    pub(crate) fn text<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
-        match self.redacted(kind, text) {
+    /// Redacts and masks a text of an event. Runs code of the host program ([`Redactor::redact_text`]), so the caller
+    /// must hold no lock. If the redactor panics, returns `otel_trace.lost: ` and the reason.
+    pub(crate) fn redact_text<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
+        match self.apply_redactor(kind, text) {
             Cow::Borrowed(text) => self.masking.text(text),
             Cow::Owned(text) => Cow::Owned(self.masking.text(&text).into_owned()),
         }
     }
 
-    /// The same of JSON, which stays JSON of the same structure, but for what the program's own code makes of it.
-    pub(crate) fn json(&self, kind: EventKind, json: RawJson) -> RawJson {
-        let redacted = json.changed(|text| self.redacted(kind, text));
-        redacted.changed(|text| self.masking.said(Said::Json(text)))
+    /// Redacts and masks the strings of a JSON value of an event. The structure of the value is kept, except for
+    /// changes of the redactor.
+    pub(crate) fn redact_json(&self, kind: EventKind, json: RawJson) -> RawJson {
+        let redacted = json.map_text(|text| self.apply_redactor(kind, text));
+        redacted.map_text(|text| self.masking.mask_event_text(EventText::Json(text)))
     }
 
-    /// The same without what is built in.
-    pub(super) fn redacted<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
+    /// Applies the redactor of the host program to a text, without the built-in masking. If the redactor panics,
+    /// reports the loss of the text and returns `otel_trace.lost: ` and the reason.
+    pub(super) fn apply_redactor<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
         let Some(redact) = &self.redact else { return Cow::Borrowed(text) };
         let redacted = catch_unwind(AssertUnwindSafe(|| redact.redact_text(text)));
         redacted.unwrap_or_else(|panic| {
-            let reason = format!("its redaction panicked: {}", message_of(&*panic));
+            let reason = format!("the redactor panicked: {}", panic_message(&*panic));
             let lost = format!("otel_trace.lost: {reason}");
             self.lose(Lost::Text(kind), reason);
             Cow::Owned(lost)

@@ -6,53 +6,54 @@ use otel_trace::graph::{BundleDiagnostic, Code, Diagnostic, Severity};
 use otel_trace::reduce::{Options, reduce};
 use serde::Serialize;
 
-use super::archive::Opened;
-use super::each::{each, fatal};
+use super::archive::OpenBundle;
 use super::joined::{self, Roots};
-use super::{Status, bundles, say};
+use super::parallel::{for_each_bundle, report_error};
+use super::{Status, bundles, output};
 
-/// Say what is wrong with a bundle, and write nothing
+/// Check a bundle and report every problem, without writing anything
 ///
-/// Looks at everything: the log line by line, the order of events, what they refer to, how things started and ended,
-/// and every body, those that no graph needs too. One line on stdout for each finding. That something never ended is
-/// none: a run may have been killed. Of a directory that holds bundles also whether the agents in other processes, that
-/// they tell of, are there.
+/// Checks each line of the log, the order of events, the objects and payloads that they reference, the start and end of
+/// every operation, and the content of every payload. Prints one line per problem to stdout and a summary per bundle to
+/// stderr. An operation without an end is not a problem: the run may have been killed. For a directory that contains
+/// bundles, also checks that the bundles of child processes exist.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EPILOGUE, after_long_help = epilogue_with_codes())]
 pub(super) struct Args {
-    /// Bundles, directories with manifest.json and trace.jsonl, or archives of them; or directories that hold bundles
+    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle, or a directory that contains
+    /// bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 
-    /// One JSON object a finding: {bundle, seq?, line?, code, severity, message, raw_payload_id?}
+    /// Print one JSON object per problem: {bundle, seq?, line?, code, severity, message, raw_payload_id?}
     #[arg(long)]
     json: bool,
 }
 
 const EPILOGUE: &str = "\
-Exit status, the worst of all bundles:
-  0  nothing is missing; there may be notices
-  1  no bundle
+Exit status (of several bundles, the worst):
+  0  no evidence is missing; there may be notices
+  1  a path is not a bundle or cannot be read
   2  wrong usage
-  3  something is damaged or unknown, and would be left out of the graph
+  3  something is damaged or unknown and would be left out of the graph
 
 Examples:
   otel-trace check traces/trace-1
   otel-trace check traces --json | jq 'select(.severity == \"skipped\")'";
 
-/// The table of everything that can be found.
+/// Returns the epilogue of `--help`, with the table of all diagnostic codes.
 fn epilogue_with_codes() -> String {
     let row = |code: &Code| {
-        let strict = if code.stops_strict() { ", ends reduce --strict" } else { "" };
+        let strict = if code.stops_strict() { ", an error with reduce --strict" } else { "" };
         format!("  {code} ({}{strict})\n      {}\n", code.severity(), code.meaning())
     };
     let codes: String = Code::ALL.iter().map(row).collect();
-    format!("{EPILOGUE}\n\nWhat can be found:\n{codes}")
+    format!("{EPILOGUE}\n\nDiagnostic codes:\n{codes}")
 }
 
-/// A finding as JSON.
+/// A diagnostic in the format of `--json`.
 #[derive(Serialize)]
-struct Finding<'a> {
+struct JsonDiagnostic<'a> {
     bundle: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
@@ -61,54 +62,56 @@ struct Finding<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Status {
-    let named = bundles::named(&args.bundles);
+    let named = bundles::find(&args.bundles);
     let options = Options::default().every_body(true);
-    let look = |bundle: &Path| Ok(reduce(Opened::of(bundle)?.reader(), &options)?.graph);
-    let mut roots = Roots::of(&named);
-    let status = each(&named.bundles, look, |bundle, graph| {
+    let check = |bundle: &Path| Ok(reduce(OpenBundle::open(bundle)?.reader(), &options)?.graph);
+    let mut roots = Roots::new(&named);
+    let status = for_each_bundle(&named.bundles, check, |bundle, graph| {
         roots.add(bundle, graph.as_ref());
         let findings = graph?.diagnostics;
         for diagnostic in &findings {
-            say::out(line(args.json, &bundle.path, diagnostic)?)?;
+            output::print(line(args.json, &bundle.path, diagnostic)?)?;
         }
-        say::err(format_args!("{}: {}", bundle.path.display(), verdict(&findings)));
-        Ok(Status::of(&findings))
+        output::eprint(format_args!("{}: {}", bundle.path.display(), verdict(&findings)));
+        Ok(Status::from_diagnostics(&findings))
     });
     let joins = roots.finish().map(|(root, joined)| {
         let findings: Vec<_> = joined::findings(&joined).collect();
-        say_findings(args.json, root, &findings).unwrap_or_else(|error| fatal(&error))
+        report_joined(args.json, root, &findings).unwrap_or_else(|error| report_error(&error))
     });
     joins.fold(status, Status::max)
 }
 
-/// What only the bundles of a root directory together tell.
-fn say_findings(as_json: bool, root: &Path, findings: &[&BundleDiagnostic]) -> anyhow::Result<Status> {
+/// Prints the problems between the bundles of a root directory.
+fn report_joined(as_json: bool, root: &Path, findings: &[&BundleDiagnostic]) -> anyhow::Result<Status> {
     for BundleDiagnostic { bundle, diagnostic } in findings {
-        say::out(line(as_json, &root.join(bundle), diagnostic)?)?;
+        output::print(line(as_json, &root.join(bundle), diagnostic)?)?;
     }
     if !findings.is_empty() {
-        let counted = say::counted(findings.len(), "thing");
-        say::err(format_args!("{}: {counted} between its bundles", root.display()));
+        let counted = output::pluralize(findings.len(), "problem");
+        output::eprint(format_args!("{}: {counted} between its bundles", root.display()));
     }
-    Ok(Status::of(findings.iter().map(|found| &found.diagnostic)))
+    Ok(Status::from_diagnostics(findings.iter().map(|found| &found.diagnostic)))
 }
 
+/// Formats a diagnostic as one line.
 fn line(as_json: bool, bundle: &Path, diagnostic: &Diagnostic) -> anyhow::Result<String> {
     let bundle = bundle.display().to_string();
     if as_json {
-        return Ok(serde_json::to_string(&Finding { bundle, line: diagnostic.line, diagnostic })?);
+        return Ok(serde_json::to_string(&JsonDiagnostic { bundle, line: diagnostic.line, diagnostic })?);
     }
     Ok(format!("{bundle}: {}: {diagnostic}", diagnostic.severity))
 }
 
+/// Returns the summary of a bundle.
 fn verdict(findings: &[Diagnostic]) -> String {
     let skipped = findings.iter().filter(|it| it.severity == Severity::Skipped).count();
     match (findings.len(), skipped) {
-        (0, _) => "sound".to_owned(),
-        (notices, 0) => format!("nothing is missing, {}", say::counted(notices, "notice")),
+        (0, _) => "no problems".to_owned(),
+        (notices, 0) => format!("nothing missing, {}", output::pluralize(notices, "notice")),
         (all, skipped) => {
-            let damaged = say::counted(skipped, "damaged or unknown thing");
-            format!("{damaged}, {}", say::counted(all - skipped, "notice"))
+            let damaged = output::pluralize(skipped, "damaged or unknown part");
+            format!("{damaged}, {}", output::pluralize(all - skipped, "notice"))
         }
     }
 }

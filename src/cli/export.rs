@@ -9,37 +9,40 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 use otel_trace::bundle::Reader;
 use otel_trace::graph::{Graph, Severity};
-use otel_trace::otlp::export::{ExportOptions, Exported, JsonFile, Plan, export};
+use otel_trace::otlp::export::{ExportOptions, ExportSummary, JsonFile, Plan, export};
 use otel_trace::otlp::{ContentPolicy, Mapping, Protocol};
 use otel_trace::reduce::{Options, reduce};
 use tempfile::NamedTempFile;
 
-use super::archive::Opened;
+use super::archive::OpenBundle;
 use super::bundles::Bundle;
-use super::each::fatal;
+use super::parallel::report_error;
 use super::span_bar::SpanBar;
-use super::{Cli, Status, bundles, say};
+use super::{Cli, Status, bundles, output};
 
-/// Send a run to Jaeger, or any other backend that takes OpenTelemetry traces
+/// Send a run as OpenTelemetry traces to Jaeger or another backend
 ///
-/// Every thread, turn, inference call, tool call, code cell and compaction request becomes a span with its own times,
-/// status, parent and links. Spans that were exported live keep their ids; the others get ids that follow from the bundle,
-/// so that exporting again gives the same trace. Jaeger keeps both copies of a span that it receives twice: choose one way
-/// for each run, live or this command. The ids of the traces go to stdout, what was sent to stderr.
+/// Each thread, turn, inference call, tool call, code cell and compaction request becomes a span with its own times,
+/// status, parent and links. Spans that were already exported live keep their ids. The ids of all other spans are
+/// derived from the bundle, so that repeated exports give the same trace. Jaeger keeps both copies of a span that it
+/// receives twice: export a run either live or with this command. Prints the trace ids to stdout, and counts to stderr.
 ///
-/// What was said stays in the bundle unless --content is given: messages, instructions, arguments and results of tools.
+/// Content (messages, instructions, tool arguments and results) is exported only with --content, or if
+/// OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Where it goes, if not said otherwise:
-  OTEL_EXPORTER_OTLP_ENDPOINT, …_PROTOCOL, …_HEADERS and the other standard variables, and those of
-  traces alone, OTEL_EXPORTER_OTLP_TRACES_…; else http://localhost:4318, where Jaeger listens. The
-  service is OTEL_SERVICE_NAME, else the root agent's name.
+Destination without --endpoint, --protocol and --header:
+  OTEL_EXPORTER_OTLP_ENDPOINT, …_PROTOCOL, …_HEADERS and the other standard variables, or their forms
+  for traces only, OTEL_EXPORTER_OTLP_TRACES_…; by default http://localhost:4318, where Jaeger listens.
+  The service is OTEL_SERVICE_NAME, or by default the name of the root agent.
 
-Exit status, the worst of all bundles:
-  0  everything was sent
-  1  no bundle, or a receiver that was not there or did not take it; running again is safe
+Exit status (of several bundles, the worst):
+  0  all spans were sent
+  1  a path is not a bundle, or the receiver cannot be reached or refused the spans; it is safe to
+     run the command again
   2  wrong usage
-  3  it was sent, but something damaged or unknown was left out, or the receiver did not take some spans
+  3  the spans were sent, but something damaged or unknown was left out, or the receiver rejected
+     some spans
 
 Examples:
   otel-trace export traces/trace-1
@@ -47,40 +50,41 @@ Examples:
   otel-trace export traces/trace-1 --content --service my-agent
   otel-trace export traces/trace-1 --endpoint http://localhost:4317 --protocol grpc
   otel-trace export traces/trace-1 --endpoint https://otlp.example.com --header \"authorization=Bearer $TOKEN\"
-  otel-trace export traces/trace-1 --format otlp-json run.json    for the tab Upload of Jaeger's search page
+  otel-trace export traces/trace-1 --format otlp-json run.json    for the Upload tab of Jaeger's search page
 
-To see it in Jaeger, open http://localhost:16686/trace/<the printed id>. The tab GenAI of a call of
-the model is the conversation, where --content was given; Details has the attributes and links.")]
+To view the trace in Jaeger, open http://localhost:16686/trace/<printed id>. The GenAI tab of an
+inference call shows the conversation if --content was given; Details has the attributes and links.")]
 pub(super) struct Args {
-    /// Bundles, directories with manifest.json and trace.jsonl, or archives of them; or directories that hold bundles
+    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle, or a directory that contains
+    /// bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 
-    /// Send to this URL; over HTTP /v1/traces is appended
+    /// Send to this base URL; with HTTP, /v1/traces is appended
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
 
-    /// Speak this protocol
+    /// Use this OTLP protocol
     #[arg(long, value_enum)]
     protocol: Option<ProtocolName>,
 
-    /// Send this header too, any number of times
+    /// Send this header with each request; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = header)]
     header: Vec<(String, String)>,
 
-    /// Export what was said too: messages, instructions, arguments and results of tools
+    /// Also export content: messages, instructions, tool arguments and results
     #[arg(long)]
     content: bool,
 
-    /// Call the service so: service.name
+    /// Set the service name, the resource attribute service.name
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
 
-    /// Send nothing; say how many spans of which kinds would go where
+    /// Send nothing; print the destination and the number of spans of each kind
     #[arg(long)]
     dry_run: bool,
 
-    /// Write one file instead of sending; `otlp-json` is the format there is, and `-` as the file is stdout
+    /// Write the spans to a file instead of sending them; the only format is `otlp-json`, and FILE `-` is stdout
     #[arg(
         long,
         num_args = 2,
@@ -90,6 +94,7 @@ pub(super) struct Args {
     format: Option<Vec<PathBuf>>,
 }
 
+/// The values of `--protocol`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ProtocolName {
     /// Protobuf over HTTP
@@ -99,22 +104,23 @@ enum ProtocolName {
     Grpc,
 }
 
+/// Parses a value of `--header`.
 fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it is to be NAME=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 pub(super) fn run(args: &Args) -> Status {
-    let named = bundles::named(&args.bundles).bundles;
+    let named = bundles::find(&args.bundles).bundles;
     let options = args.options();
     let file = args.file();
     let done = match file {
         _ if args.dry_run => args.plan(&named, &options),
         Some(file) if file == Path::new("-") => write(&named, &options, io::stdout().lock(), false).map(|(_, it)| it),
         Some(file) => write_file(&named, &options, file),
-        None => Ok(worst(&named, |bundle| send(bundle, &options))),
+        None => Ok(for_each_in_order(&named, |bundle| send(bundle, &options))),
     };
-    done.unwrap_or_else(|error| fatal(&error))
+    done.unwrap_or_else(|error| report_error(&error))
 }
 
 impl Args {
@@ -139,55 +145,57 @@ impl Args {
         self.header.iter().fold(options, |options, (name, value)| options.header(name, value))
     }
 
-    /// The file to write, where one is wanted.
+    /// Returns the file of `--format`. Returns `None` if the spans are to be sent.
     fn file(&self) -> Option<&Path> {
         let [format, file] = self.format.as_deref()? else { return None };
         if format != Path::new("otlp-json") {
-            let message = format!("--format is `{}`: it can be `otlp-json`, then a file", format.display());
+            let message = format!("unknown --format `{}`; expected `otlp-json`, followed by a file", format.display());
             Cli::command().error(ErrorKind::InvalidValue, message).exit();
         }
         Some(file)
     }
 
+    /// Prints what would be exported, for `--dry-run`.
     fn plan(&self, named: &[Bundle], options: &ExportOptions) -> anyhow::Result<Status> {
         let would = match self.file() {
             Some(file) => format!("would write to {}", file.display()),
             None => format!("would send to {}", options.destination()?),
         };
-        Ok(worst(named, |bundle| {
+        Ok(for_each_in_order(named, |bundle| {
             let (opened, graph) = reduced(bundle)?;
-            let plan = Plan::of(opened.reader(), &graph);
+            let plan = Plan::new(opened.reader(), &graph);
             for (trace, kinds) in &plan.traces {
                 let kinds = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ");
-                say::out(trace)?;
+                output::print(trace)?;
                 let path = bundle.path.display();
-                say::err(format_args!("{path}: {would}: {kinds}, in trace {trace}"));
+                output::eprint(format_args!("{path}: {would}: {kinds}, in trace {trace}"));
             }
-            Ok(told(&graph))
+            Ok(report_skipped(&graph))
         }))
     }
 }
 
-/// Does it for one bundle after the other: a receiver has enough to do with one. Gives the worst status.
-fn worst(named: &[Bundle], mut work: impl FnMut(&Bundle) -> anyhow::Result<Status>) -> Status {
-    let statuses = named.iter().map(|bundle| work(bundle).unwrap_or_else(|error| fatal(&error)));
+/// Calls `work` for one bundle after the other, so that the receiver is not overloaded. Prints errors and returns the
+/// worst status.
+fn for_each_in_order(named: &[Bundle], mut work: impl FnMut(&Bundle) -> anyhow::Result<Status>) -> Status {
+    let statuses = named.iter().map(|bundle| work(bundle).unwrap_or_else(|error| report_error(&error)));
     statuses.fold(Status::Complete, Status::max)
 }
 
-fn reduced(bundle: &Bundle) -> anyhow::Result<(Opened, Graph)> {
-    let opened = Opened::of(&bundle.path)?;
+fn reduced(bundle: &Bundle) -> anyhow::Result<(OpenBundle, Graph)> {
+    let opened = OpenBundle::open(&bundle.path)?;
     let graph = reduce(opened.reader(), &Options::default())?.graph;
     Ok((opened, graph))
 }
 
-/// Says on stderr that something was left out.
-fn told(graph: &Graph) -> Status {
+/// Prints the number of skipped problems to stderr and returns the status of the graph.
+fn report_skipped(graph: &Graph) -> Status {
     let skipped = graph.diagnostics.iter().filter(|it| it.severity == Severity::Skipped).count();
     if skipped > 0 {
-        let problems = say::counted(skipped, "problem");
-        say::err(format_args!("{problems} of the evidence left something out; `otel-trace reduce` tells which"));
+        let problems = output::pluralize(skipped, "problem");
+        output::eprint(format_args!("{problems} in the evidence left something out; `otel-trace check` lists them"));
     }
-    Status::of(&graph.diagnostics)
+    Status::from_diagnostics(&graph.diagnostics)
 }
 
 fn send(bundle: &Bundle, options: &ExportOptions) -> anyhow::Result<Status> {
@@ -197,29 +205,30 @@ fn send(bundle: &Bundle, options: &ExportOptions) -> anyhow::Result<Status> {
     bar.finish();
     let exported = exported.with_context(|| bundle.path.display().to_string())?;
     report(bundle, &exported, &format!("sent to {}", options.destination()?));
-    exported.trace_ids.iter().try_for_each(say::out)?;
+    exported.trace_ids.iter().try_for_each(output::print)?;
     let status = if exported.rejected > 0 { Status::Skipped } else { Status::Complete };
-    Ok(told(&graph).max(status))
+    Ok(report_skipped(&graph).max(status))
 }
 
-fn report(bundle: &Bundle, exported: &Exported, how: &str) {
+/// Prints the number of exported and rejected spans to stderr.
+fn report(bundle: &Bundle, exported: &ExportSummary, action: &str) {
     let path = bundle.path.display();
-    say::err(format_args!("{path}: {} {how}", say::counted(exported.spans, "span")));
-    for which in &exported.too_large {
-        let advice = "it is larger than the receiver takes: raise its limit, or export without content";
-        say::err(format_args!("{path}: {which}; {advice}"));
+    output::eprint(format_args!("{path}: {} {action}", output::pluralize(exported.spans, "span")));
+    for span in &exported.too_large {
+        let advice = "it is larger than the receiver accepts: raise the receiver's limit, or export without --content";
+        output::eprint(format_args!("{path}: {span}; {advice}"));
     }
     let rejected = exported.rejected.saturating_sub(exported.too_large.len());
     if rejected > 0 {
-        let why = exported.rejection.as_deref().unwrap_or("the receiver does not say why");
-        say::err(format_args!("{path}: {} rejected: {why}", say::counted(rejected, "span")));
+        let reason = exported.rejection.as_deref().unwrap_or("the receiver gave no reason");
+        output::eprint(format_args!("{path}: {} rejected: {reason}", output::pluralize(rejected, "span")));
     }
 }
 
-/// Writes all bundles to one file, which appears when all of it is there.
+/// Writes the spans of all bundles to one file, which appears when it is complete.
 fn write_file(named: &[Bundle], options: &ExportOptions, file: &Path) -> anyhow::Result<Status> {
-    let failed = || format!("{} can't be written", file.display());
-    // A device is written to; a rename would take its place.
+    let failed = || format!("cannot write {}", file.display());
+    // Writes to a device directly: renaming a file to its path would replace it.
     if file.exists() && !file.is_file() {
         return Ok(write(named, options, File::create(file).with_context(failed)?, true)?.1);
     }
@@ -232,16 +241,17 @@ fn write_file(named: &[Bundle], options: &ExportOptions, file: &Path) -> anyhow:
     Ok(status)
 }
 
-fn write<W: Write>(named: &[Bundle], options: &ExportOptions, out: W, tell_ids: bool) -> anyhow::Result<(W, Status)> {
+/// Writes the spans of all bundles as OTLP JSON. Prints the trace ids to stdout if `print_ids` is `true`.
+fn write<W: Write>(named: &[Bundle], options: &ExportOptions, out: W, print_ids: bool) -> anyhow::Result<(W, Status)> {
     let mut json = JsonFile::new(BufWriter::new(out))?;
-    let status = worst(named, |bundle| {
+    let status = for_each_in_order(named, |bundle| {
         let (opened, graph) = reduced(bundle)?;
         let exported = add(&mut json, opened.reader(), &graph, options)?;
         report(bundle, &exported, "written");
-        if tell_ids {
-            exported.trace_ids.iter().try_for_each(say::out)?;
+        if print_ids {
+            exported.trace_ids.iter().try_for_each(output::print)?;
         }
-        Ok(told(&graph))
+        Ok(report_skipped(&graph))
     });
     let out = json.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     Ok((out, status))
@@ -252,7 +262,7 @@ fn add<W: Write>(
     bundle: &Reader,
     graph: &Graph,
     options: &ExportOptions,
-) -> io::Result<Exported> {
+) -> io::Result<ExportSummary> {
     let bar = SpanBar::default();
     let exported = json.add(bundle, graph, options, |progress| bar.show(progress));
     bar.finish();

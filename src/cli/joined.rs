@@ -1,4 +1,4 @@
-//! The bundles of a root directory together: agents in other processes.
+//! The joined graph of a root directory: which processes spawned each other.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -7,20 +7,21 @@ use otel_trace::event::TraceId;
 use otel_trace::graph::{self, Anchor, Code, Graph, Joined, ProcessEdge, Rollout};
 use otel_trace::reduce::Join;
 
-use super::bundles::{Bundle, Named};
-use super::say;
+use super::bundles::{Bundle, BundleList};
+use super::output;
 
-/// What is known of each root directory that was named.
+/// The joins of all root directories among the arguments.
 ///
-/// Bundles that are named one by one are not joined: that one of them was not named says nothing of whether it is there.
+/// Bundles that are arguments themselves are not joined: a bundle that is not among the arguments is not missing.
 pub(super) struct Roots<'a>(Vec<(&'a Path, Join)>);
 
 impl<'a> Roots<'a> {
-    pub(super) fn of(named: &'a Named) -> Self {
+    /// Creates an empty join for each root directory.
+    pub(super) fn new(named: &'a BundleList) -> Self {
         Self(named.roots.iter().map(|root| (root.as_path(), Join::default())).collect())
     }
 
-    /// A bundle was reduced, or could not be.
+    /// Adds the graph of a bundle, or the error of a bundle that cannot be reduced, to its root directory.
     pub(super) fn add(&mut self, bundle: &Bundle, outcome: Result<&Graph, &anyhow::Error>) {
         let Some((_, join)) = bundle.root.and_then(|root| self.0.get_mut(root)) else { return };
         let name = bundle.path.file_name().unwrap_or_default().to_string_lossy();
@@ -30,13 +31,14 @@ impl<'a> Roots<'a> {
         }
     }
 
-    /// Each root directory, joined. What could not be read was told by then.
+    /// Returns the joined graph of each root directory. Bundles that cannot be read have been reported before.
     pub(super) fn finish(self) -> impl Iterator<Item = (&'a Path, Joined)> {
         self.0.into_iter().map(|(root, join)| (root, join.finish()))
     }
 }
 
-/// Writes `joined.json` where there is something to join, or an older one would now be wrong. Gives its path.
+/// Writes `joined.json` if any processes spawned each other, or if an older file must be replaced. Returns its path, or
+/// `None` if it is not written.
 pub(super) fn write(root: &Path, joined: &Joined) -> anyhow::Result<Option<PathBuf>> {
     let path = root.join(Joined::FILE);
     if joined.edges.is_empty() && !path.exists() {
@@ -46,115 +48,118 @@ pub(super) fn write(root: &Path, joined: &Joined) -> anyhow::Result<Option<PathB
     Ok(Some(path))
 }
 
-/// What did not fit together. That a bundle can't be read was told when it was tried.
+/// Returns the diagnostics between bundles. Bundles that cannot be read have been reported before.
 pub(super) fn findings(joined: &Joined) -> impl Iterator<Item = &graph::BundleDiagnostic> {
     joined.diagnostics.iter().filter(|found| found.diagnostic.code != Code::UnreadableBundle)
 }
 
-/// How many lines of a tree are printed. All of it is in the file.
+/// Maximum number of lines that are printed for a tree of processes. The file has all of them.
 const PRINTED: usize = 50;
 
-/// Says on stderr which processes spawned which, and what did not fit together.
+/// Prints the tree of processes and the diagnostics between bundles to stderr.
 pub(super) fn report(root: &Path, joined: &Joined) {
     if joined.edges.is_empty() {
         return;
     }
     let missing = joined.edges.iter().filter(|edge| edge.target.trace_id.is_none()).count();
     let missing = if missing == 0 { String::new() } else { format!(", {missing} without a bundle") };
-    let counted = say::counted(joined.edges.len(), "agent");
-    say::err(format_args!("{}: {counted} in other processes{missing}", root.display()));
-    let tree = Tree::of(joined);
-    tree.lines().iter().for_each(say::err);
-    say_more(tree.tops.len() + joined.edges.len());
+    let counted = output::pluralize(joined.edges.len(), "agent");
+    output::eprint(format_args!("{}: {counted} in other processes{missing}", root.display()));
+    let tree = Tree::new(joined);
+    tree.lines().iter().for_each(output::eprint);
+    report_omitted(tree.roots.len() + joined.edges.len());
     for found in findings(joined).take(PRINTED) {
-        say::err(format_args!("{}: {}: {}", found.diagnostic.severity, shown(&found.bundle), found.diagnostic));
+        output::eprint(format_args!("{}: {}: {}", found.diagnostic.severity, escape(&found.bundle), found.diagnostic));
     }
-    say_more(findings(joined).count());
+    report_omitted(findings(joined).count());
 }
 
-/// Of so many, those that were not printed.
-fn say_more(all: usize) {
-    if let Some(more) = all.checked_sub(PRINTED).filter(|more| *more > 0) {
-        say::err(format_args!("… and {more} more, all of them in {}", Joined::FILE));
+/// Prints how many of `total` lines were not printed.
+fn report_omitted(total: usize) {
+    if let Some(more) = total.checked_sub(PRINTED).filter(|more| *more > 0) {
+        output::eprint(format_args!("… and {more} more; {} has all of them", Joined::FILE));
     }
 }
 
-/// Edges by where they begin.
+/// The tree of processes.
 struct Tree<'a> {
     rollouts: HashMap<&'a TraceId, &'a Rollout>,
-    below: HashMap<&'a TraceId, Vec<&'a ProcessEdge>>,
-    /// Traces that nothing here spawned, in order of their edges.
-    tops: Vec<&'a TraceId>,
+    /// The edges from each run to the processes that it spawned.
+    children: HashMap<&'a TraceId, Vec<&'a ProcessEdge>>,
+    /// Runs that no other run here has spawned, in the order of their edges.
+    roots: Vec<&'a TraceId>,
 }
 
 impl<'a> Tree<'a> {
-    fn of(joined: &'a Joined) -> Self {
+    fn new(joined: &'a Joined) -> Self {
         let rollouts = joined.rollouts.iter().map(|rollout| (&rollout.trace_id, rollout)).collect();
         let targets: HashSet<_> = joined.edges.iter().filter_map(|edge| edge.target.trace_id.as_ref()).collect();
-        let mut below = HashMap::<_, Vec<_>>::new();
-        let mut tops = Vec::new();
+        let mut children = HashMap::<_, Vec<_>>::new();
+        let mut roots = Vec::new();
         for edge in &joined.edges {
             let Some(trace) = &edge.source.trace_id else { continue };
-            let siblings = below.entry(trace).or_default();
+            let siblings = children.entry(trace).or_default();
             if siblings.is_empty() && !targets.contains(trace) {
-                tops.push(trace);
+                roots.push(trace);
             }
             siblings.push(edge);
         }
-        Self { rollouts, below, tops }
+        Self { rollouts, children, roots }
     }
 
-    /// A line for each process, the first ones. A run has one parent at most, so that none comes twice. Not by
-    /// recursion: evidence may go down as far as it likes.
+    /// Returns the first lines of the tree, one for each process. A run has at most one parent, so that no run is
+    /// listed twice. Does not recurse, because the evidence may have any depth.
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for top in &self.tops {
+        for root in &self.roots {
             if lines.len() >= PRINTED {
                 break;
             }
-            lines.push(self.run(top));
-            let mut stack = self.children(top, "");
+            lines.push(self.run(root));
+            let mut stack = self.branches(root, "");
             while lines.len() < PRINTED
-                && let Some(Branch { edge, above, is_last }) = stack.pop()
+                && let Some(Branch { edge, indent, is_last }) = stack.pop()
             {
                 let by = match &edge.source.anchor {
-                    Anchor::ToolCall { tool_call_id } => format!("  by tool call {}", shown(tool_call_id.as_str())),
+                    Anchor::ToolCall { tool_call_id } => format!("  by tool call {}", escape(tool_call_id.as_str())),
                     Anchor::Thread { .. } | Anchor::ConversationItem { .. } => String::new(),
                 };
                 let fork = if is_last { "└─ " } else { "├─ " };
                 lines.push(match &edge.target.trace_id {
-                    Some(trace) => format!("{above}{fork}{}{by}", self.run(trace)),
-                    None => format!("{above}{fork}no bundle{by}"),
+                    Some(trace) => format!("{indent}{fork}{}{by}", self.run(trace)),
+                    None => format!("{indent}{fork}no bundle{by}"),
                 });
                 if let Some(trace) = &edge.target.trace_id {
-                    stack.extend(self.children(trace, &format!("{above}{}", if is_last { "   " } else { "│  " })));
+                    stack.extend(self.branches(trace, &format!("{indent}{}", if is_last { "   " } else { "│  " })));
                 }
             }
         }
         lines
     }
 
-    /// The first on top.
-    fn children(&self, trace: &TraceId, above: &str) -> Vec<Branch<'a>> {
-        let edges = self.below.get(trace).into_iter().flatten().rev().enumerate();
-        edges.map(|(place, edge)| Branch { edge, above: above.to_owned(), is_last: place == 0 }).collect()
+    /// Returns the processes that a run spawned as a stack, the first one on top.
+    fn branches(&self, trace: &TraceId, indent: &str) -> Vec<Branch<'a>> {
+        let edges = self.children.get(trace).into_iter().flatten().rev().enumerate();
+        edges.map(|(place, edge)| Branch { edge, indent: indent.to_owned(), is_last: place == 0 }).collect()
     }
 
+    /// Formats a run: the name of its bundle and its status.
     fn run(&self, trace: &TraceId) -> String {
         match self.rollouts.get(trace) {
-            Some(rollout) => format!("{}  {}", shown(&rollout.bundle), rollout.status.name()),
-            None => format!("trace {}, which is not here", shown(trace.as_str())),
+            Some(rollout) => format!("{}  {}", escape(&rollout.bundle), rollout.status.name()),
+            None => format!("trace {} without a bundle here", escape(trace.as_str())),
         }
     }
 }
 
+/// An edge of the tree that is still to be printed.
 struct Branch<'a> {
     edge: &'a ProcessEdge,
-    above: String,
+    indent: String,
     is_last: bool,
 }
 
-/// Text of a bundle's on a terminal, which it can't command.
-fn shown(text: &str) -> std::str::EscapeDebug<'_> {
+/// Escapes text of a bundle, so that it cannot send control sequences to the terminal.
+fn escape(text: &str) -> std::str::EscapeDebug<'_> {
     text.escape_debug()
 }

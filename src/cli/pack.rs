@@ -6,76 +6,79 @@ use anyhow::{Context, bail};
 use otel_trace::Store;
 use otel_trace::bundle::{Converted, convert};
 
-use super::archive::{self, Opened};
-use super::each::fatal;
-use super::{Status, say};
+use super::archive::{self, OpenBundle};
+use super::parallel::report_error;
+use super::{Status, output};
 
-/// Copy a bundle with all bodies in one file, what they repeat left out
+/// Copy a bundle with all payloads in one file, without the parts that they repeat
 ///
-/// A request that repeats the history of its thread is kept as the difference to the one before. Nothing is lost: every
-/// command reads such a bundle, and unpack makes of it what it was. Lines that are damaged, and what nobody knows, are
-/// copied as they are. A body that can't be read is told on stderr, and its reference stays.
+/// A request that repeats the history of its thread is stored as a delta to the previous request. The copy is lossless:
+/// all commands read packed bundles, and unpack restores the original. Damaged lines and unknown fields are copied
+/// unchanged. Payloads that cannot be read are reported on stderr, and their references stay as they are.
+///
+/// Prints the path of the copy to stdout, and counts to stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:
-  0  all of it was packed
-  1  no bundle, or nothing could be written
+  0  the copy is complete
+  1  BUNDLE is not a bundle, or DEST exists or cannot be written; nothing was written
   2  wrong usage
-  3  it was packed, but bodies that can't be read were left out
+  3  the copy was written, without the payloads that cannot be read
 
 Examples:
   otel-trace pack traces/trace-1 packed/trace-1
   otel-trace pack --zstd traces/trace-1 trace-1.otz && otel-trace check trace-1.otz")]
 pub(super) struct Args {
-    /// The bundle, a directory or an archive
+    /// The bundle to copy: a directory, or an archive
     bundle: PathBuf,
 
-    /// The directory to make, or with --zstd the file; nothing may be there
+    /// The directory to create, or with --zstd the file to create; must not exist
     dest: PathBuf,
 
-    /// Write one compressed file, an archive, which every command reads in place of a bundle
+    /// Write a single compressed file, an archive, which all commands accept in place of a bundle
     #[arg(long)]
     zstd: bool,
 }
 
 pub(super) fn run(args: &Args) -> Status {
-    let packed = if args.zstd { to_archive(args) } else { to(&args.bundle, &args.dest, Store::Pack) };
-    tell(&args.bundle, &args.dest, packed)
+    let packed = if args.zstd { to_archive(args) } else { copy(&args.bundle, &args.dest, Store::Pack) };
+    report(&args.bundle, &args.dest, packed)
 }
 
+/// Packs a bundle into an archive.
 fn to_archive(args: &Args) -> anyhow::Result<Converted> {
     if args.dest.symlink_metadata().is_ok() {
-        bail!("{}: something is already here; name a place where nothing is", args.dest.display());
+        bail!("{}: something is already here; choose a path that does not exist", args.dest.display());
     }
-    let told = || format!("{}: can't be written", args.dest.display());
-    let absolute = std::path::absolute(&args.dest).with_context(told)?;
+    let context = || format!("{}: cannot be written", args.dest.display());
+    let absolute = std::path::absolute(&args.dest).with_context(context)?;
     let parent = absolute.parent().unwrap_or(Path::new("/"));
-    let directory = tempfile::Builder::new().prefix(".otel-trace-pack-").tempdir_in(parent).with_context(told)?;
+    let directory = tempfile::Builder::new().prefix(".otel-trace-pack-").tempdir_in(parent).with_context(context)?;
     let bundle = directory.path().join("bundle");
-    let converted = to(&args.bundle, &bundle, Store::Pack)?;
-    archive::write(&bundle, &absolute).with_context(told)?;
+    let converted = copy(&args.bundle, &bundle, Store::Pack)?;
+    archive::write(&bundle, &absolute).with_context(context)?;
     Ok(converted)
 }
 
-/// Copies a bundle. What can't be read is told.
-pub(super) fn to(bundle: &Path, dest: &Path, store: Store) -> anyhow::Result<Converted> {
-    let opened = Opened::of(bundle)?;
+/// Copies a bundle to another store. Prints the payloads that cannot be read to stderr.
+pub(super) fn copy(bundle: &Path, dest: &Path, store: Store) -> anyhow::Result<Converted> {
+    let opened = OpenBundle::open(bundle)?;
     let converted = convert(opened.reader(), dest, store, |unread| {
-        let (line, id, why) = (unread.line, unread.raw_payload_id, unread.why);
-        say::err(format_args!("skipped: line {line}: {id} stays as it is: {why}"));
+        let (line, id, reason) = (unread.line, unread.raw_payload_id, unread.reason);
+        output::eprint(format_args!("skipped: line {line}: {id} was not copied: {reason}"));
     })?;
     Ok(converted)
 }
 
-/// Says where it is now.
-pub(super) fn tell(bundle: &Path, dest: &Path, converted: anyhow::Result<Converted>) -> Status {
-    let said = converted.and_then(|converted| {
+/// Prints counts to stderr and the path of the copy to stdout, or the error.
+pub(super) fn report(bundle: &Path, dest: &Path, converted: anyhow::Result<Converted>) -> Status {
+    let status = converted.and_then(|converted| {
         let Converted { bodies, body_bytes, unread, .. } = converted;
-        let unread = if unread == 0 { String::new() } else { format!(", {unread} not read") };
-        let bodies = if bodies == 1 { "1 body".to_owned() } else { format!("{bodies} bodies") };
-        say::err(format_args!("{}: {bodies}, {body_bytes} bytes{unread}", bundle.display()));
-        say::out(dest.display())?;
+        let unread = if unread == 0 { String::new() } else { format!(", {unread} not readable") };
+        let payloads = if bodies == 1 { "1 payload".to_owned() } else { format!("{bodies} payloads") };
+        output::eprint(format_args!("{}: {payloads}, {body_bytes} bytes{unread}", bundle.display()));
+        output::print(dest.display())?;
         Ok(if converted.unread == 0 { Status::Complete } else { Status::Skipped })
     });
-    said.unwrap_or_else(|error| fatal(&error))
+    status.unwrap_or_else(|error| report_error(&error))
 }

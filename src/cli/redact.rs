@@ -6,80 +6,85 @@ use anyhow::Context;
 use otel_trace::Masking;
 use otel_trace::bundle::{Redacted, Redaction};
 
-use super::archive::Opened;
-use super::each::fatal;
-use super::{Status, say};
+use super::archive::OpenBundle;
+use super::parallel::report_error;
+use super::{Status, output};
 
-/// Copy a bundle without its secrets, or without anything that was said in it
+/// Copy a bundle without its secrets, or without all of its content
 ///
-/// Writes a bundle beside the one that is read, which stays as it is. Whatever looks like a credential, and whatever
-/// stands behind a name like `authorization` or `password`, becomes `[masked:<what it looks like>:<hash>]`: in the log, in
-/// every body, and in JSON within text. The same secret has the same placeholder in the whole copy, and another one in
-/// the next. All else stays byte for byte; bodies of a pack become files of their own. A program that masks while it records does the same before anything is on
-/// disk.
+/// The original bundle is not changed. In the copy, text that looks like a credential and the values of names like
+/// `authorization` or `password` are replaced by `[masked:<kind>:<hash>]`: in the log, in every payload, and in JSON
+/// inside of text. A secret has the same placeholder in the whole copy, and a different one in the next copy. All other
+/// bytes stay as they are. The payloads of a pack become separate files. A program can mask in the same way while it
+/// records, so that secrets never reach the disk.
 ///
-/// With --content every text becomes `[text:<bytes>:<hash>]` as well. Numbers and names of fields stay, and, where they are
-/// one word, ids, types, outcomes, and names of tools, models and agents, so that the copy reduces to a graph of the same
-/// shape. Look at it before you share it.
+/// With --content, all text is replaced by `[text:<bytes>:<hash>]` as well. Numbers and field names stay. So do ids,
+/// types, outcomes, and names of tools, models and agents, if they are single words, so that the copy reduces to a
+/// graph of the same shape. Review the copy before you share it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:
-  0  the copy is whole
-  1  no bundle, or no place to write to; nothing was written
+  0  the copy is complete
+  1  BUNDLE is not a bundle, or DEST exists or cannot be written; nothing was written
   2  wrong usage
-  3  the copy was written, but a line or a body of the bundle could not be read
+  3  the copy was written, but a line or a payload of the bundle could not be read
 
 Examples:
   otel-trace redact traces/trace-1 to-share
   otel-trace redact traces/trace-1 to-share --content && otel-trace reduce to-share
   otel-trace redact traces/trace-1 to-share --name x-tenant --pattern 'ACME-([0-9]+)'")]
 pub(super) struct Args {
-    /// The bundle, a directory or an archive
+    /// The bundle to copy: a directory, or an archive
     bundle: PathBuf,
 
-    /// The copy, a directory that is not there yet
+    /// The directory to create; must not exist
     dest: PathBuf,
 
-    /// Replace every text by its length and a hash
+    /// Also replace all text by its length and a hash
     #[arg(long)]
     content: bool,
 
-    /// Also mask what this regular expression matches, or its first group; may be given more than once
+    /// Also mask the matches of this regular expression, or of its first group; can be repeated
     #[arg(long, value_name = "REGEX")]
     pattern: Vec<String>,
 
-    /// Also mask the values of fields and headers of this name, in any spelling; may be given more than once
+    /// Also mask the values of fields and headers of this name, in any spelling; can be repeated
     #[arg(long, value_name = "FIELD")]
     name: Vec<String>,
 
-    /// Mask by names alone, not what only looks like a credential
+    /// Mask only the values of sensitive names, not all text that looks like a credential
     #[arg(long)]
     no_patterns: bool,
 }
 
 pub(super) fn run(args: &Args) -> Status {
-    copy(args).unwrap_or_else(|error| fatal(&error))
+    copy(args).unwrap_or_else(|error| report_error(&error))
 }
 
 fn copy(args: &Args) -> anyhow::Result<Status> {
-    let opened = Opened::of(&args.bundle)?;
+    let opened = OpenBundle::open(&args.bundle)?;
     let copied = Redaction::new(masking(args)?).content(args.content).copy(opened.reader(), &args.dest)?;
     let Redacted { lines, bad_lines, bodies, missing_bodies, .. } = copied;
-    say::err(format_args!(
+    output::eprint(format_args!(
         "{}: {}, {}",
         args.dest.display(),
-        say::counted(usize::try_from(lines)?, "line"),
-        say::counted(usize::try_from(bodies)?, "named payload"),
+        output::pluralize(usize::try_from(lines)?, "line"),
+        output::pluralize(usize::try_from(bodies)?, "payload reference"),
     ));
-    for (count, what) in [(bad_lines, "not JSON, and kept as text"), (missing_bodies, "named, but not to be read")] {
+    let skipped = [
+        (bad_lines, "line", "not JSON; kept as masked text"),
+        (missing_bodies, "payload reference", "without a readable payload"),
+    ];
+    for (count, noun, problem) in skipped {
         if count > 0 {
-            say::err(format_args!("skipped: {count} {what}"));
+            output::eprint(format_args!("skipped: {} {problem}", output::pluralize(usize::try_from(count)?, noun)));
         }
     }
-    say::out(args.dest.display())?;
+    output::print(args.dest.display())?;
     Ok(if bad_lines + missing_bodies == 0 { Status::Complete } else { Status::Skipped })
 }
 
+/// Returns the masking that the arguments select.
 fn masking(args: &Args) -> anyhow::Result<Masking> {
     let masking = if args.no_patterns { Masking::new() } else { Masking::new().patterns() };
     let masking = args.name.iter().fold(masking, |masking, name| masking.name(name));

@@ -7,25 +7,25 @@ use clap::{CommandFactory, ValueEnum};
 use otel_trace::graph::{self, Graph, Joined, Severity, Snapshots};
 use otel_trace::reduce::{Options, reduce};
 
-use super::archive::Opened;
-use super::each::{each, fatal};
+use super::archive::OpenBundle;
 use super::joined::{self, Roots};
-use super::{Cli, Status, bundles, say};
+use super::parallel::{for_each_bundle, report_error};
+use super::{Cli, Status, bundles, output};
 
-/// Rebuild the graph of a run: what the model saw, what the runtime did, how information moved
+/// Rebuild the graph of a run: conversation, operations, and information flow between agents
 ///
-/// Writes state.json into each bundle, whole and atomically, and prints its path on stdout. Counts and diagnostics go
-/// to stderr. Nothing else in a bundle is touched, and the same bundle always gives the same bytes.
+/// Writes the graph to state.json in each bundle, atomically, and prints the path of the file to stdout. Counts and
+/// diagnostics go to stderr. No other file of the bundle is changed. The same bundle always gives the same bytes.
 ///
-/// Agents in other processes leave bundles of their own. Of a directory that holds bundles, joined.json in it says which
-/// agent spawned which, wherever one did. With --output none is written.
+/// Agents in other processes have bundles of their own. For a directory that contains bundles, also writes joined.json
+/// to it, with the processes that spawned each other, if there are any. Not with --output.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit status, the worst of all bundles:
-  0  the graph is complete; notices may say what was noticed
-  1  no bundle, or with --strict a broken rule; nothing was written
+Exit status (of several bundles, the worst):
+  0  the graph is complete; there may be notices
+  1  a path is not a bundle, or with --strict the bundle violates the format; no graph was written
   2  wrong usage
-  3  the graph was written, but something damaged or unknown was left out of it
+  3  the graph was written, but something damaged or unknown was left out
 
 Examples:
   otel-trace reduce traces/trace-1
@@ -33,28 +33,31 @@ Examples:
   otel-trace reduce traces/trace-1 -o - | jq '.tool_calls[] | {kind, execution}'
   otel-trace reduce traces/trace-1 --strict && echo sound")]
 pub(super) struct Args {
-    /// Bundles, directories with manifest.json and trace.jsonl, or archives of them; or directories that hold bundles
+    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle, or a directory that contains
+    /// bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 
-    /// Write the graph of the one bundle to this file instead of <BUNDLE>/state.json (beside an archive: <NAME>.state.json); `-` is stdout
+    /// Write the graph of a single bundle to this file, or to stdout if it is `-` [default: state.json in the bundle,
+    /// or <NAME>.state.json beside an archive]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Stop at the first broken rule of the format, and write nothing
+    /// Fail at the first violation of the format, without writing a graph
     #[arg(long)]
     strict: bool,
 
-    /// How the graph says what each request held
+    /// Form of the request snapshots in the graph: the conversation items that each request contained
     #[arg(long, value_enum, default_value_t = SnapshotForm::Expanded)]
     snapshots: SnapshotForm,
 }
 
+/// The values of `--snapshots`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum SnapshotForm {
-    /// Every item of every request; grows with the square of the session
+    /// All items of every request; the file grows with the square of the session's length
     Expanded,
-    /// What follows the call that the request goes on from; grows with the bundle
+    /// Only the items after the shared prefix with an earlier call; the file grows linearly
     Shared,
 }
 
@@ -67,50 +70,56 @@ impl From<SnapshotForm> for Snapshots {
     }
 }
 
-/// How many diagnostics of each severity are printed. All of them are in the graph.
+/// Maximum number of diagnostics of each severity that are printed. The graph contains all of them.
 const PRINTED: usize = 50;
 
 pub(super) fn run(args: &Args) -> Status {
-    let named = bundles::named(&args.bundles);
+    let named = bundles::find(&args.bundles);
     if args.output.is_some() && named.bundles.len() != 1 {
-        let message = format!("--output takes the graph of one bundle, and {} are named", named.bundles.len());
+        let message = format!("--output takes the graph of a single bundle, but {} are given", named.bundles.len());
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
     }
     let options = Options::default().strict(args.strict);
     let snapshots = args.snapshots.into();
     let write = |bundle: &Path| {
-        let opened = Opened::of(bundle)?;
+        let opened = OpenBundle::open(bundle)?;
         let graph = reduce(opened.reader(), &options)?.graph;
         let written = write(&graph, &opened, args.output.as_deref(), snapshots)?;
         Ok((graph, written))
     };
-    let mut roots = Roots::of(&named);
-    let status = each(&named.bundles, write, |bundle, outcome| {
+    let mut roots = Roots::new(&named);
+    let status = for_each_bundle(&named.bundles, write, |bundle, outcome| {
         roots.add(bundle, outcome.as_ref().map(|(graph, _)| graph));
         let (graph, written) = outcome?;
         report(&bundle.path, &graph);
-        written.map_or(Ok(()), |path| say::out(path.display()))?;
-        Ok(Status::of(&graph.diagnostics))
+        written.map_or(Ok(()), |path| output::print(path.display()))?;
+        Ok(Status::from_diagnostics(&graph.diagnostics))
     });
     if args.output.is_some() {
         return status;
     }
-    let joins = roots.finish().map(|(root, joined)| join(root, &joined).unwrap_or_else(|error| fatal(&error)));
+    let joins = roots.finish().map(|(root, joined)| join(root, &joined).unwrap_or_else(|error| report_error(&error)));
     joins.fold(status, Status::max)
 }
 
+/// Writes and reports the joined graph of a root directory.
 fn join(root: &Path, joined: &Joined) -> anyhow::Result<Status> {
     let written = joined::write(root, joined)?;
     joined::report(root, joined);
-    written.map_or(Ok(()), |path| say::out(path.display()))?;
-    Ok(Status::of(joined::findings(joined).map(|found| &found.diagnostic)))
+    written.map_or(Ok(()), |path| output::print(path.display()))?;
+    Ok(Status::from_diagnostics(joined::findings(joined).map(|found| &found.diagnostic)))
 }
 
-/// Writes the graph and gives the file that it is in.
-fn write(graph: &Graph, bundle: &Opened, output: Option<&Path>, form: Snapshots) -> anyhow::Result<Option<PathBuf>> {
+/// Writes the graph and returns the path of its file. Returns `None` if it was written to stdout.
+fn write(
+    graph: &Graph,
+    bundle: &OpenBundle,
+    output: Option<&Path>,
+    form: Snapshots,
+) -> anyhow::Result<Option<PathBuf>> {
     let path = match output {
         Some(path) if path == Path::new("-") => {
-            say::out_with(|stdout| graph.write_state(stdout, form))?;
+            output::print_with(|stdout| graph.write_state(stdout, form))?;
             return Ok(None);
         }
         Some(path) => path.to_owned(),
@@ -120,7 +129,7 @@ fn write(graph: &Graph, bundle: &Opened, output: Option<&Path>, form: Snapshots)
     Ok(Some(path))
 }
 
-/// Says on stderr what there is and what is wrong with it.
+/// Prints the counts and diagnostics of a graph to stderr.
 fn report(bundle: &Path, graph: &Graph) {
     let counts = [
         (graph.threads.len(), "thread"),
@@ -129,15 +138,15 @@ fn report(bundle: &Path, graph: &Graph) {
         (graph.tool_calls.len(), "tool call"),
         (graph.items().len(), "conversation item"),
     ];
-    let counted = counts.map(|(count, what)| say::counted(count, what));
-    say::err(format_args!("{}: {}", bundle.display(), counted.join(", ")));
+    let counted = counts.map(|(count, what)| output::pluralize(count, what));
+    output::eprint(format_args!("{}: {}", bundle.display(), counted.join(", ")));
     for severity in [Severity::Skipped, Severity::Notice] {
         let found: Vec<_> = graph.diagnostics.iter().filter(|it| it.severity == severity).collect();
         for diagnostic in found.iter().take(PRINTED) {
-            say::err(format_args!("{severity}: {diagnostic}"));
+            output::eprint(format_args!("{severity}: {diagnostic}"));
         }
         if let Some(more) = found.len().checked_sub(PRINTED).filter(|more| *more > 0) {
-            say::err(format_args!("{severity}: … and {more} more, all of them in the graph's `diagnostics`"));
+            output::eprint(format_args!("{severity}: … and {more} more; the graph's `diagnostics` has all of them"));
         }
     }
 }

@@ -1,14 +1,14 @@
-//! How far an export is.
+//! The progress bar of an export.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use otel_trace::otlp::export::Progress;
 
-/// How long it may take before a terminal is told that something goes on.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time after which the progress bar is shown on a terminal.
+const BAR_DELAY: Duration = Duration::from_secs(1);
 
-/// A bar on a terminal, once it takes long. Nothing where stderr is no terminal.
+/// A progress bar on stderr, shown after [`BAR_DELAY`]. Hidden if stderr is not a terminal.
 pub(super) struct SpanBar {
     bar: ProgressBar,
     started: Instant,
@@ -24,15 +24,17 @@ impl Default for SpanBar {
 }
 
 impl SpanBar {
+    /// Updates the bar.
     pub(super) fn show(&self, progress: Progress) {
-        if self.bar.is_hidden() && self.started.elapsed() > PATIENCE {
-            // Stays hidden where stderr is no terminal.
+        if self.bar.is_hidden() && self.started.elapsed() > BAR_DELAY {
+            // Stays hidden if stderr is not a terminal.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.set_length(progress.total as u64);
         self.bar.set_position(progress.done as u64);
     }
 
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,23 +1,23 @@
-//! How the command exits.
+//! The exit status of the command.
 
 use std::process::ExitCode;
 
 use otel_trace::graph::{Diagnostic, Severity};
 
-/// How it went, from best to worst.
+/// The exit status of a command, ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Status {
-    /// Nothing is missing; there may be notices.
+    /// Complete; there may be notices. Exit status 0.
     Complete,
-    /// Something damaged or unknown was left out.
+    /// Something damaged or unknown was skipped. Exit status 3.
     Skipped,
-    /// No bundle, or with `--strict` a broken rule.
+    /// No bundle, or with `--strict` a violation of the format. Exit status 1.
     Fatal,
 }
 
 impl Status {
-    /// By what is wrong with the evidence.
-    pub(crate) fn of<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
+    /// Returns the status that follows from the diagnostics of a bundle.
+    pub(crate) fn from_diagnostics<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
         let skipped = diagnostics.into_iter().any(|diagnostic| diagnostic.severity == Severity::Skipped);
         if skipped { Self::Skipped } else { Self::Complete }
     }
@@ -28,7 +28,7 @@ impl From<Status> for ExitCode {
         match status {
             Status::Complete => Self::SUCCESS,
             Status::Fatal => Self::FAILURE,
-            // 2 is clap's, for wrong usage.
+            // clap exits with 2 for wrong usage.
             Status::Skipped => Self::from(3),
         }
     }

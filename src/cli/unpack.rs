@@ -6,30 +6,32 @@ use otel_trace::Store;
 
 use super::{Status, pack};
 
-/// Copy a bundle with each body in a file of its own
+/// Copy a bundle with each payload in a file of its own
 ///
-/// What pack does, undone: the result is what readers of format 1 know that never heard of packs. Lines that are
-/// damaged, and what nobody knows, are copied as they are. A body that can't be read is told on stderr, and its
-/// reference stays.
+/// Reverses pack. The result can be read by programs that support format 1 but not packs. Damaged lines and unknown
+/// fields are copied unchanged. Payloads that cannot be read are reported on stderr, and their references stay as they
+/// are.
+///
+/// Prints the path of the copy to stdout, and counts to stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:
-  0  all of it was unpacked
-  1  no bundle, or nothing could be written
+  0  the copy is complete
+  1  BUNDLE is not a bundle, or DEST exists or cannot be written; nothing was written
   2  wrong usage
-  3  it was unpacked, but bodies that can't be read were left out
+  3  the copy was written, without the payloads that cannot be read
 
 Examples:
   otel-trace unpack packed/trace-1 traces/trace-1
   otel-trace unpack trace-1.otz traces/trace-1")]
 pub(super) struct Args {
-    /// The bundle, a directory or an archive
+    /// The bundle to copy: a directory, or an archive
     bundle: PathBuf,
 
-    /// The directory to make; nothing may be there
+    /// The directory to create; must not exist
     dest: PathBuf,
 }
 
 pub(super) fn run(args: &Args) -> Status {
-    pack::tell(&args.bundle, &args.dest, pack::to(&args.bundle, &args.dest, Store::Files))
+    pack::report(&args.bundle, &args.dest, pack::copy(&args.bundle, &args.dest, Store::Files))
 }

@@ -1,4 +1,4 @@
-//! The body of an answer.
+//! The response body that is recorded while the client reads it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,24 +6,24 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::tape::Tape;
+use super::response_recorder::ResponseRecorder;
 
-/// The body of an answer, recorded while it is read. It is passed on as it comes.
+/// A response body that is recorded while it is read. Every frame is passed on unchanged as it arrives.
 #[derive(Debug)]
 pub struct RecordedBody<B> {
     inner: Pin<Box<B>>,
-    tape: Option<Tape>,
+    response_recorder: Option<ResponseRecorder>,
 }
 
 impl<B> RecordedBody<B> {
-    pub(super) fn new(inner: B, tape: Option<Tape>) -> Self
+    pub(super) fn new(inner: B, response_recorder: Option<ResponseRecorder>) -> Self
     where
         B: Body,
     {
-        let mut body = Self { inner: Box::pin(inner), tape };
-        // Nobody asks one for its end that has said that it is empty.
+        let mut body = Self { inner: Box::pin(inner), response_recorder };
+        // A client does not poll a body that reports its end from the start.
         if body.inner.is_end_stream() {
-            body.tape.iter_mut().for_each(Tape::finish);
+            body.response_recorder.iter_mut().for_each(ResponseRecorder::finish);
         }
         body
     }
@@ -39,15 +39,15 @@ impl<B: Body<Data = Bytes>> Body for RecordedBody<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let polled = self.inner.as_mut().poll_frame(context);
         let is_end = self.inner.is_end_stream();
-        let Some(tape) = &mut self.tape else { return polled };
+        let Some(response_recorder) = &mut self.response_recorder else { return polled };
         match &polled {
             Poll::Pending => {}
-            Poll::Ready(None) => tape.finish(),
-            Poll::Ready(Some(Err(_))) => tape.cut(),
+            Poll::Ready(None) => response_recorder.finish(),
+            Poll::Ready(Some(Err(_))) => response_recorder.abort(),
             Poll::Ready(Some(Ok(frame))) => {
-                frame.data_ref().into_iter().for_each(|bytes| tape.take(bytes));
+                frame.data_ref().into_iter().for_each(|bytes| response_recorder.append(bytes));
                 if is_end {
-                    tape.finish();
+                    response_recorder.finish();
                 }
             }
         }

@@ -1,37 +1,42 @@
-//! What the middlewares have in common.
+//! The settings that all middlewares share.
 
 use http::HeaderMap;
 
-use super::tape::Tape;
+use super::response_recorder::ResponseRecorder;
 use crate::Exchange;
 
-/// Where a provider says how it calls a request.
+/// Response headers with the provider's id of a request.
 const REQUEST_ID_HEADERS: [&str; 3] = ["x-request-id", "request-id", "x-amzn-requestid"];
 
-/// Records the bodies that a client sends and receives. See the [module](super).
+/// A middleware that records the request and response bodies of inference calls. See the [module](super).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RecordExchange {
     chunks: bool,
 }
 
 impl RecordExchange {
-    /// Records whole bodies.
+    /// Creates a middleware that records complete bodies.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Also records each piece of a streamed answer as it comes.
+    /// Also records each chunk of a streamed response as it arrives. Default: off.
     #[must_use]
     pub fn chunks(self) -> Self {
         Self { chunks: true }
     }
 
-    /// What is to record the body of this answer.
-    pub(super) fn tape(self, exchange: Exchange, status: http::StatusCode, headers: &HeaderMap) -> Tape {
+    /// Returns the recorder for the body of a response, and records the provider's id of the request.
+    pub(super) fn response_recorder(
+        self,
+        exchange: Exchange,
+        status: http::StatusCode,
+        headers: &HeaderMap,
+    ) -> ResponseRecorder {
         let id = REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok());
         if let Some(id) = id {
             exchange.upstream_request_id(id);
         }
-        Tape::new(exchange, status.is_success(), self.chunks)
+        ResponseRecorder::new(exchange, status.is_success(), self.chunks)
     }
 }

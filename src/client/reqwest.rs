@@ -1,4 +1,4 @@
-//! The middleware for reqwest.
+//! [`RecordExchange`] as a middleware for reqwest.
 
 use async_trait::async_trait;
 use http::Extensions;
@@ -8,7 +8,8 @@ use reqwest_middleware::{Middleware, Next, Result};
 use super::{RecordExchange, RecordedBody};
 use crate::Exchange;
 
-/// A request whose body is a stream is not recorded: it can be read only once, and is not read before it is sent.
+/// Records exchanges of a reqwest client. The body of a request that is a stream is not recorded, because it can be
+/// read only once.
 ///
 /// ```
 /// use otel_trace::client::RecordExchange;
@@ -24,13 +25,13 @@ impl Middleware for RecordExchange {
             exchange.request(body);
         }
         let response = next.run(request, extensions).await?;
-        let tape = self.tape(exchange, response.status(), response.headers());
-        Ok(rebuilt(response, |body| Body::wrap(RecordedBody::new(body, Some(tape)))))
+        let response_recorder = self.response_recorder(exchange, response.status(), response.headers());
+        Ok(replace_body(response, |body| Body::wrap(RecordedBody::new(body, Some(response_recorder)))))
     }
 }
 
-/// The response with another body. Its URL does not survive the way to `http` and back by itself.
-fn rebuilt(response: Response, change: impl FnOnce(Body) -> Body) -> Response {
+/// Replaces the body of a response. Restores its URL, which the conversion to `http::Response` and back would lose.
+fn replace_body(response: Response, change: impl FnOnce(Body) -> Body) -> Response {
     let url = response.url().clone();
     let (mut head, body) = http::Response::<Body>::from(response).into_parts();
     if let Ok(with_url) = http::Response::builder().url(url).body(()) {

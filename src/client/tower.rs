@@ -1,4 +1,4 @@
-//! The middleware for `tower` services.
+//! [`RecordExchange`] as a layer for `tower` services.
 
 use std::error::Error;
 use std::future::Future;
@@ -25,11 +25,12 @@ impl<S> Layer<S> for RecordExchange {
     }
 }
 
-/// A service of `http` requests whose bodies are recorded. Made by [`RecordExchange`] as a `tower_layer::Layer`.
+/// A `tower` service that records the bodies of its requests and responses. Created by [`RecordExchange`] as a
+/// `tower_layer::Layer`.
 ///
-/// A request that is recorded is read to its end before it is sent, and sent as the bytes that were read.
+/// The body of a recorded request is read to its end before it is sent.
 ///
-/// reqwest, of whichever version, is such a service behind a function:
+/// A reqwest client of any version can be wrapped as such a service:
 ///
 /// ```
 /// use otel_trace::client::RecordExchange;
@@ -67,27 +68,28 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that was found ready answers; the next has its own readiness.
+        // The service that reported readiness handles this request; its clone must be polled for readiness again.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         let middleware = self.middleware;
-        let called_in = Exchange::current();
+        let exchange_of_caller = Exchange::current();
         Box::pin(async move {
-            // Callers instrument the future, or the task that makes it.
-            let exchange = Exchange::current().or(called_in);
+            // Callers instrument either the future or the task that creates it.
+            let exchange = Exchange::current().or(exchange_of_caller);
             let request = match &exchange {
-                Some(exchange) => recorded(request, exchange).await.map_err(Into::into)?,
+                Some(exchange) => record_request(request, exchange).await.map_err(Into::into)?,
                 None => request,
             };
             let (head, body) = inner.call(request).await.map_err(Into::into)?.into_parts();
-            let tape = exchange.map(|exchange| middleware.tape(exchange, head.status, &head.headers));
-            Ok(Response::from_parts(head, RecordedBody::new(body, tape)))
+            let response_recorder =
+                exchange.map(|exchange| middleware.response_recorder(exchange, head.status, &head.headers));
+            Ok(Response::from_parts(head, RecordedBody::new(body, response_recorder)))
         })
     }
 }
 
-/// The request with its body read and recorded.
-async fn recorded<B>(request: Request<B>, exchange: &Exchange) -> Result<Request<B>, B::Error>
+/// Reads and records the body of a request, and returns the request with the bytes that were read.
+async fn record_request<B>(request: Request<B>, exchange: &Exchange) -> Result<Request<B>, B::Error>
 where
     B: Body<Data = Bytes> + From<Bytes>,
 {

@@ -1,24 +1,24 @@
-//! What goes from an agent to the one that spawned it.
+//! Results that an agent returns to the agent that spawned it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{EdgeId, PayloadRef, ThreadId, TurnId};
 
-/// A finished agent's result reached its parent.
+/// The result of a finished agent reached its parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentResultObserved {
-    /// The edge in the graph, `edge:agent_result:<child thread>:<child turn>:<parent thread>`.
+    /// Id of the edge in the graph, `edge:agent_result:<child thread>:<child turn>:<parent thread>`.
     pub edge_id: EdgeId,
-    /// The agent.
+    /// Thread of the finished agent.
     pub child_thread_id: ThreadId,
-    /// The turn it finished.
+    /// Turn that the agent finished.
     #[serde(rename = "child_codex_turn_id")]
     pub child_turn_id: TurnId,
-    /// Whom it told.
+    /// Thread of the parent, which received the result.
     pub parent_thread_id: ThreadId,
-    /// What it told.
+    /// The result message.
     pub message: String,
-    /// An `agent_result` body.
+    /// Payload of kind `agent_result`.
     #[serde(default)]
     pub carried_payload: Option<PayloadRef>,
 }

@@ -1,40 +1,40 @@
-//! Code cells: scripts that a model writes and a runtime runs, and that call tools themselves.
+//! Code cells: scripts that a model writes and a runtime runs, and that can call tools.
 
 use serde::{Deserialize, Serialize};
 
 use super::{CallId, CellStatus, PayloadRef, RuntimeCellId};
 
-/// A script is about to run.
+/// The script of a code cell is about to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeCellStarted {
-    /// The cell, as its runtime numbered it.
+    /// Id that the runtime gave the cell.
     pub runtime_cell_id: RuntimeCellId,
-    /// The provider's id of the `exec` call that brought the script.
+    /// Id that the provider gave the `exec` call with the script.
     pub model_visible_call_id: CallId,
-    /// The script.
+    /// Source of the script.
     pub source_js: String,
 }
 
-/// The `exec` call returned, with the script's result or before it.
+/// The `exec` call of a code cell returned, with the result of the script or while it still runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeCellInitialResponse {
-    /// The cell.
+    /// Id that the runtime gave the cell.
     pub runtime_cell_id: RuntimeCellId,
-    /// How the script stood.
+    /// Status of the script when the call returned.
     pub status: CellStatus,
-    /// A `tool_result` body.
+    /// Payload of kind `tool_result`.
     #[serde(default)]
     pub response_payload: Option<PayloadRef>,
 }
 
-/// The script ended.
+/// The script of a code cell ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeCellEnded {
-    /// The cell.
+    /// Id that the runtime gave the cell.
     pub runtime_cell_id: RuntimeCellId,
-    /// How.
+    /// Terminal status of the script.
     pub status: CellStatus,
-    /// A `tool_result` body.
+    /// Payload of kind `tool_result`.
     #[serde(default)]
     pub response_payload: Option<PayloadRef>,
 }

@@ -1,56 +1,56 @@
-//! Compaction: a long history is replaced by a shorter one.
+//! Compaction: replacing a long history of a thread with a shorter one.
 
 use serde::{Deserialize, Serialize};
 
 use super::{CompactionId, CompactionRequestId, PayloadRef, ThreadId, TurnId};
 
-/// A request to compact was built and is about to be sent.
+/// A compaction request was built and is about to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompactionRequestStarted {
-    /// The compaction.
+    /// Id of the compaction.
     pub compaction_id: CompactionId,
-    /// The request.
+    /// Id of the request.
     pub compaction_request_id: CompactionRequestId,
-    /// The thread that asks.
+    /// Thread that is compacted.
     pub thread_id: ThreadId,
-    /// The turn that asks.
+    /// Turn that sends the request.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// The model asked for.
+    /// Name of the requested model.
     pub model: String,
-    /// The provider asked.
+    /// Name of the provider.
     pub provider_name: String,
-    /// A `compaction_request` body.
+    /// Payload of kind `compaction_request`.
     pub request_payload: PayloadRef,
 }
 
-/// The request was answered.
+/// A compaction request completed with a response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompactionRequestCompleted {
-    /// The compaction.
+    /// Id of the compaction.
     pub compaction_id: CompactionId,
-    /// The request.
+    /// Id of the request.
     pub compaction_request_id: CompactionRequestId,
-    /// A `compaction_response` body.
+    /// Payload of kind `compaction_response`.
     pub response_payload: PayloadRef,
 }
 
-/// The request failed or was given up.
+/// A compaction request failed or was abandoned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompactionRequestFailed {
-    /// The compaction.
+    /// Id of the compaction.
     pub compaction_id: CompactionId,
-    /// The request.
+    /// Id of the request.
     pub compaction_request_id: CompactionRequestId,
-    /// What went wrong.
+    /// Error message.
     pub error: String,
 }
 
-/// The shorter history took the place of the longer one.
+/// A shorter history replaced the longer one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompactionInstalled {
-    /// The compaction.
+    /// Id of the compaction.
     pub compaction_id: CompactionId,
-    /// A `compaction_checkpoint` body: the history before and after.
+    /// Payload of kind `compaction_checkpoint`: the history before and after.
     pub checkpoint_payload: PayloadRef,
 }

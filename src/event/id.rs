@@ -1,28 +1,30 @@
-//! Names of things, as programs and providers gave them: one string newtype each, so that no two kinds mix.
+//! Identifiers that programs and providers assign: one string newtype per kind of object, so that no two kinds can be
+//! confused.
 //!
-//! Any characters are allowed, the empty string included. A clone shares the text. Read from a bundle an id may have
-//! 16 KiB: a graph names it in many places, and must not grow faster than its bundle.
+//! An id may contain any characters and may be empty. Clones share the text. Ids that are read from a bundle may have
+//! at most 16 KiB: a graph repeats them in many places, and its size must stay in proportion to that of the bundle.
 
 use std::sync::Arc;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The longest id that is read, in bytes.
+/// Maximum length of an id that is read from a bundle, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
-fn bounded<E: Error>(id: Arc<str>) -> Result<Arc<str>, E> {
+/// Returns the id unchanged. Returns an error if it exceeds [`MAX_BYTES`].
+fn check_length<E: Error>(id: Arc<str>) -> Result<Arc<str>, E> {
     if id.len() <= MAX_BYTES {
         return Ok(id);
     }
-    Err(E::custom(format_args!("an id of {} bytes, more than {MAX_BYTES}", id.len())))
+    Err(E::custom(format_args!("an id of {} bytes exceeds the limit of {MAX_BYTES} bytes", id.len())))
 }
 
-/// What every newtype of an `Arc<str>` does alike, whoever gave the text.
+/// Implements the accessors and conversions of a newtype of `Arc<str>`.
 macro_rules! text_newtype {
     ($name:ident) => {
         impl $name {
-            /// The text, as it is on the wire.
+            /// Returns the text, as it is on the wire.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -61,6 +63,7 @@ macro_rules! text_newtype {
 }
 pub(crate) use text_newtype;
 
+/// Defines id types: newtypes of `Arc<str>` whose length is checked when they are deserialized.
 macro_rules! string_ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -70,19 +73,19 @@ macro_rules! string_ids {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                bounded(Arc::<str>::deserialize(deserializer)?).map(Self)
+                check_length(Arc::<str>::deserialize(deserializer)?).map(Self)
             }
         }
 
         text_newtype!($name);
 
         impl $name {
-            /// The id with this text.
+            /// Creates an id from its text.
             pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
-            /// The text, to be shared.
+            /// Returns the text, for callers that share it.
             pub fn as_arc(&self) -> &Arc<str> {
                 &self.0
             }
@@ -103,48 +106,48 @@ macro_rules! string_ids {
 }
 
 string_ids! {
-    /// One recording, a UUID: `trace_id`.
+    /// Id of a recording, a UUID: `trace_id`.
     TraceId;
-    /// The observed run: `rollout_id`. One root thread and every agent it spawned.
+    /// Id of a run, one root thread and every agent that it spawned: `rollout_id`.
     RolloutId;
-    /// An agent thread: `thread_id`. A provider's conversation id, where there is one.
+    /// Id of an agent thread, the conversation id of the provider if there is one: `thread_id`.
     ThreadId;
-    /// One turn of a thread, from the user's message to the agent's answer: `codex_turn_id` on the wire.
+    /// Id of a turn, from the user's message to the agent's answer: `codex_turn_id` on the wire.
     TurnId;
-    /// One attempt to have a model answer: `inference_call_id`.
+    /// Id of an inference call, one attempt to get a response from a model: `inference_call_id`.
     InferenceId;
-    /// A tool call as the runtime ran it, unique in the bundle: `tool_call_id`.
+    /// Id of a tool call as the runtime executed it, unique in the bundle: `tool_call_id`.
     ToolCallId;
-    /// A call as the provider numbered it, unique in a thread at best: `model_visible_call_id`, an item's `call_id`.
+    /// Id that the provider gave a call, unique in a thread at best: `model_visible_call_id`, and `call_id` of an item.
     CallId;
-    /// A tool call as a code cell's runtime numbered it: `code_mode_runtime_tool_id`.
+    /// Id that the runtime of a code cell gave a tool call: `code_mode_runtime_tool_id`.
     RuntimeToolId;
-    /// A code cell as its runtime numbered it: `runtime_cell_id`.
+    /// Id that its runtime gave a code cell: `runtime_cell_id`.
     RuntimeCellId;
-    /// One compaction of a thread's history, its requests and its installation: `compaction_id`.
+    /// Id of a compaction of a thread's history, which comprises its requests and its installation: `compaction_id`.
     CompactionId;
-    /// One request of a compaction: `compaction_request_id`.
+    /// Id of a compaction request: `compaction_request_id`.
     CompactionRequestId;
-    /// A way that information went between agents: `edge_id`.
+    /// Id of an edge, information passed between agents: `edge_id`.
     EdgeId;
-    /// A body in the payload store: `raw_payload_id`, written here as `raw_payload:<n>`.
+    /// Id of a payload in the store: `raw_payload_id`, written here as `raw_payload:<n>`.
     RawPayloadId;
-    /// A tool call as its MCP client numbered it: `mcp_call_id`.
+    /// Id that the MCP client gave a tool call: `mcp_call_id`.
     McpCallId;
-    /// The provider's id of a response: `response_id`. Later requests may build on it.
+    /// Id that the provider gave a response, which later requests may refer to: `response_id`.
     ResponseId;
-    /// The transport's id of a request, as in the `x-request-id` header: `upstream_request_id`.
+    /// Id that the provider gave an HTTP request, as in the `x-request-id` header: `upstream_request_id`.
     RequestId;
-    /// A W3C trace id, 32 hexadecimal digits: `otel_trace_id`.
+    /// W3C trace id, 32 hexadecimal digits: `otel_trace_id`.
     OtelTraceId;
-    /// A W3C span id, 16 hexadecimal digits: `otel_span_id`.
+    /// W3C span id, 16 hexadecimal digits: `otel_span_id`.
     OtelSpanId;
-    /// An agent's place in the tree of agents, `/root` or `/root/<name>…`: `agent_path`.
+    /// Path of an agent in the tree of agents, `/root` or `/root/<name>…`: `agent_path`.
     AgentPath;
 }
 
 impl RawPayloadId {
-    /// The id of the `n`-th payload of a bundle, counted from 1.
+    /// Returns the id of the `n`-th payload of a bundle, counted from 1.
     pub fn numbered(n: u64) -> Self {
         Self::from(format!("raw_payload:{n}"))
     }

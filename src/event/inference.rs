@@ -1,128 +1,128 @@
-//! Calls of a model. Every attempt, a retry or a fallback too, is a call of its own.
+//! Inference calls. Every attempt is a call of its own, including retries and fallbacks.
 
 use serde::{Deserialize, Serialize};
 
 use super::{InferenceId, PayloadRef, RequestId, ResponseId, ThreadId, TurnId, UnixMillis};
 
-/// A request was built and is about to be sent.
+/// An inference request was built and is about to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InferenceStarted {
-    /// The call.
+    /// Id of the inference call.
     pub inference_call_id: InferenceId,
-    /// The thread that asks.
+    /// Thread that makes the call.
     pub thread_id: ThreadId,
-    /// The turn that asks.
+    /// Turn that makes the call.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// The model asked for; empty where unknown.
+    /// Name of the requested model; empty if unknown.
     pub model: String,
-    /// The provider asked, as in `gen_ai.provider.name`.
+    /// Name of the provider, as in `gen_ai.provider.name`.
     pub provider_name: String,
-    /// An `inference_request` body.
+    /// Payload of kind `inference_request`.
     pub request_payload: PayloadRef,
-    /// How the request's items relate to earlier calls, where a producer said so.
+    /// Relation of the request's items to earlier calls, if the producer recorded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_input_mode: Option<Box<RequestInputMode>>,
-    /// The bytes of the request as they were sent, where they are not one JSON value.
+    /// The bytes of the request as they were sent, if they are not one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
 }
 
-/// How the items of a request relate to earlier calls.
+/// Relation of the items of a request to earlier calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RequestInputMode {
-    /// The items are everything the model sees.
+    /// The items are everything that the model sees.
     FullSnapshot,
-    /// The items follow the request and the response of an earlier call.
+    /// The items continue the request and the response of an earlier call.
     Incremental {
-        /// The earlier call's response.
+        /// Id of the response of the earlier call.
         previous_response_id: ResponseId,
     },
-    /// The items follow history that no recorded call holds.
+    /// The items continue a history that no recorded call contains.
     IncrementalWithUntracedPrefix {
-        /// The response they follow.
+        /// Id of the response that the items continue.
         previous_response_id: ResponseId,
-        /// The history, as the `input` of an `inference_request` body.
+        /// The unrecorded history, as the `input` of a payload of kind `inference_request`.
         prefix_payload: PayloadRef,
     },
 }
 
-/// The model's answer is complete.
+/// The response of the model is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InferenceCompleted {
-    /// The call.
+    /// Id of the inference call.
     pub inference_call_id: InferenceId,
-    /// The provider's id of the answer.
+    /// Id that the provider gave the response.
     #[serde(default)]
     pub response_id: Option<ResponseId>,
-    /// An `inference_response` body.
+    /// Payload of kind `inference_response`.
     pub response_payload: PayloadRef,
-    /// The transport's id of the request.
+    /// Id that the provider gave the HTTP request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_request_id: Option<RequestId>,
-    /// When the first token came.
+    /// Time at which the first token arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
-    /// Usage as the span reported it, beside what the body says.
+    /// Token usage that the span reported, in addition to the usage in the payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// The bytes of the response as they came, where they are not one JSON value.
+    /// The bytes of the response as they were received, if they are not one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
 }
 
-/// The call ended with an error.
+/// The inference call ended with an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InferenceFailed {
-    /// The call.
+    /// Id of the inference call.
     pub inference_call_id: InferenceId,
-    /// What went wrong.
+    /// Error message.
     pub error: String,
-    /// What had come by then, an `inference_response` body.
+    /// The part of the response that had arrived, a payload of kind `inference_response`.
     #[serde(default)]
     pub partial_response_payload: Option<PayloadRef>,
-    /// The transport's id of the request.
+    /// Id that the provider gave the HTTP request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_request_id: Option<RequestId>,
-    /// When the first token came.
+    /// Time at which the first token arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
-    /// The bytes of the response as they came, where they are not one JSON value.
+    /// The bytes of the response as they were received, if they are not one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
 }
 
-/// Nobody waited for the answer any more. A later addition to format 1.
+/// The inference call was cancelled before its response was complete. A later addition to format 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InferenceCancelled {
-    /// The call.
+    /// Id of the inference call.
     pub inference_call_id: InferenceId,
-    /// Why.
+    /// Reason for the cancellation.
     pub reason: String,
-    /// What had come by then, an `inference_response` body.
+    /// The part of the response that had arrived, a payload of kind `inference_response`.
     #[serde(default)]
     pub partial_response_payload: Option<PayloadRef>,
-    /// The transport's id of the request.
+    /// Id that the provider gave the HTTP request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_request_id: Option<RequestId>,
-    /// When the first token came.
+    /// Time at which the first token arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
-    /// The bytes of the response as they came, where they are not one JSON value.
+    /// The bytes of the response as they were received, if they are not one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
 }
 
-/// Tokens of one inference call, as the provider counted them.
+/// Token usage of one inference call, as the provider counted it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens the model read, those from a cache included.
+    /// Input tokens, including those read from a cache.
     pub input_tokens: u64,
-    /// Those of the input that came from a cache.
+    /// Input tokens that were read from a cache.
     pub cached_input_tokens: u64,
-    /// Tokens the model wrote, reasoning included.
+    /// Output tokens, including reasoning.
     pub output_tokens: u64,
-    /// Those of the output that were reasoning.
+    /// Output tokens that were reasoning.
     pub reasoning_output_tokens: u64,
 }

@@ -1,4 +1,4 @@
-//! Evidence without a meaning of its own in the graph.
+//! Evidence that has no meaning of its own in the graph.
 
 use std::borrow::Cow;
 
@@ -7,43 +7,44 @@ use serde_json::value::RawValue;
 
 use super::PayloadRef;
 
-/// An event of the program's own protocol.
+/// An event of the host program's own protocol was observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtocolEventObserved {
-    /// What the program calls it.
+    /// Type of the event, as the program names it.
     pub event_type: String,
-    /// A `protocol_event` body.
+    /// Payload of kind `protocol_event`.
     pub event_payload: PayloadRef,
 }
 
-/// Anything else worth keeping. Older readers refuse it, so it is written only when there is something to say:
-/// kind `recording_gap` for what could not be written, kind `orphan_span` for a window without surroundings, kind
-/// `process_spawned` for an agent in another process ([`ProcessSpawned`](super::ProcessSpawned)).
+/// Any other observation, distinguished by its kind. Among the kinds that the recorder writes are `recording_gap` for
+/// lines and payloads that could not be written, `orphan_span` for an operation without a parent, and `process_spawned`
+/// for an agent in another process ([`ProcessSpawned`](super::ProcessSpawned)). Older readers reject this event, so it
+/// is only written if there is something to report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Other {
-    /// What it is.
+    /// Kind of the observation.
     pub kind: String,
-    /// One line for a person.
+    /// Description of the observation for a person, on one line.
     pub summary: String,
-    /// Bodies.
+    /// Payloads of the observation.
     pub payloads: Vec<PayloadRef>,
-    /// Any JSON.
+    /// Details, as any JSON value.
     #[serde(default)]
     pub metadata: RawJson,
 }
 
-/// One JSON value as its text, so that any nesting and any number survives. On one line, whatever it was made of.
-/// Compares by text.
+/// A JSON value that is kept as its text, so that nesting of any depth and numbers of any size are preserved. The text
+/// is always on one line. Values compare by their text.
 #[derive(Debug, Clone)]
 pub struct RawJson(Box<RawValue>);
 
 impl RawJson {
-    /// The JSON of `value`; `null` where it can't be serialised.
-    pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
+    /// Serializes `value` to JSON. Returns `null` if it cannot be serialized.
+    pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Self {
         serde_json::value::to_raw_value(value).map_or_else(|_| Self::default(), Self::on_one_line)
     }
 
-    /// In JSON a line break is space between tokens, never part of one.
+    /// Replaces line breaks with spaces. In JSON, a line break only occurs between tokens, never inside one.
     fn on_one_line(value: Box<RawValue>) -> Self {
         let is_break = |c| matches!(c, '\n' | '\r');
         if !value.get().contains(is_break) {
@@ -53,15 +54,17 @@ impl RawJson {
         RawValue::from_string(text).map_or_else(|_| Self::default(), Self)
     }
 
-    /// The same with its text as `change` gives it. What would no longer be JSON is a text.
-    pub(crate) fn changed(self, change: impl FnOnce(&str) -> Cow<'_, str>) -> Self {
+    /// Replaces the text with the result of `change`. A result that is not valid JSON becomes a JSON string.
+    pub(crate) fn map_text(self, change: impl FnOnce(&str) -> Cow<'_, str>) -> Self {
         match change(self.as_str()) {
             Cow::Borrowed(_) => self,
-            Cow::Owned(text) => serde_json::from_str::<&RawValue>(&text).map_or_else(|_| Self::of(&text), Self::of),
+            Cow::Owned(text) => {
+                serde_json::from_str::<&RawValue>(&text).map_or_else(|_| Self::from_value(&text), Self::from_value)
+            }
         }
     }
 
-    /// The text.
+    /// Returns the JSON text.
     pub fn as_str(&self) -> &str {
         self.0.get()
     }

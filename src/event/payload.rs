@@ -1,41 +1,41 @@
-//! Bodies too large for a log line, named from events.
+//! Payloads: bodies that are stored outside the log and referenced by events.
 
 use serde::{Deserialize, Serialize};
 
 use super::RawPayloadId;
 
-/// What a body is.
+/// The kind of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PayloadKind {
-    /// What a model was sent.
+    /// Request to a model.
     InferenceRequest,
-    /// What a model returned.
+    /// Response of a model.
     InferenceResponse,
-    /// What a compaction endpoint was sent.
+    /// Request to a compaction endpoint.
     CompactionRequest,
-    /// The history before and after a compaction.
+    /// History before and after a compaction.
     CompactionCheckpoint,
-    /// What a compaction endpoint returned.
+    /// Response of a compaction endpoint.
     CompactionResponse,
-    /// How a tool was called.
+    /// Arguments of a tool call.
     ToolInvocation,
-    /// What a tool gave back to whoever asked for it.
+    /// Result that a tool returned to its requester.
     ToolResult,
-    /// What the runtime saw of a tool.
+    /// Observation of the runtime about a tool call.
     ToolRuntimeEvent,
-    /// What the runtime saw of a terminal.
+    /// Observation of the runtime about a terminal.
     TerminalRuntimeEvent,
-    /// An event of the program's own protocol.
+    /// Event of the host program's own protocol.
     ProtocolEvent,
-    /// What a thread was configured with.
+    /// Configuration of a thread.
     SessionMetadata,
-    /// What a finished agent reported to its parent.
+    /// Result that a finished agent reported to its parent.
     AgentResult,
 }
 
 impl PayloadKind {
-    /// Every kind, in the order of the format.
+    /// List of all kinds, in the order of the format.
     pub const ALL: [Self; 12] = [
         Self::InferenceRequest,
         Self::InferenceResponse,
@@ -51,7 +51,7 @@ impl PayloadKind {
         Self::AgentResult,
     ];
 
-    /// The wire name.
+    /// Returns the wire name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InferenceRequest => "inference_request",
@@ -70,32 +70,33 @@ impl PayloadKind {
     }
 }
 
-/// Where a body is. Complete on disk before any event that names it is in the log.
+/// A reference to a stored payload. The payload is complete on disk before any event that references it is in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadRef {
-    /// Unique in the bundle.
+    /// Id of the payload, unique in the bundle.
     pub raw_payload_id: RawPayloadId,
-    /// What the body is.
+    /// Kind of the payload.
     pub kind: PayloadKind,
-    /// The file, relative to the bundle. Untrusted: [`Reader`](crate::bundle::Reader) confines it.
+    /// Path of the file that contains the payload, relative to the bundle. Untrusted: [`Reader`](crate::bundle::Reader)
+    /// confines it to the bundle.
     pub path: String,
-    /// First byte of the body in that file, where it is not the whole file.
+    /// Offset of the payload in that file, in bytes, if it is not the whole file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
-    /// Length of the body in bytes.
+    /// Length of the payload, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<u64>,
-    /// xxh3-128 of the body, 32 hexadecimal digits.
+    /// xxh3-128 hash of the payload, 32 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<Box<str>>,
-    /// Set when only head and tail of the body were kept: what the whole of it was.
+    /// Length and hash of the complete body, if only its head and tail were kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truncated: Option<Box<Truncated>>,
 }
 
 impl PayloadRef {
-    /// Where the body is, for a person.
-    pub(crate) fn place(&self) -> String {
+    /// Returns the path and offset of the payload, for messages.
+    pub(crate) fn location(&self) -> String {
         match self.offset {
             Some(offset) => format!("{:?} at {offset}", self.path),
             None => format!("{:?}", self.path),
@@ -103,11 +104,11 @@ impl PayloadRef {
     }
 }
 
-/// What a body was before it was cut to its head and tail.
+/// Length and hash of a body before it was truncated to head and tail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truncated {
-    /// Length in bytes.
+    /// Length of the complete body, in bytes.
     pub length: u64,
-    /// xxh3-128, 32 hexadecimal digits.
+    /// xxh3-128 hash of the complete body, 32 hexadecimal digits.
     pub hash: String,
 }

@@ -1,59 +1,60 @@
-//! Agents in other processes: what a parent says of a child, and a child of its parent.
+//! Agents in other processes: the records that link a parent process and a child process.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ThreadId, ToolCallId, TraceId};
 
-/// A child process was given the id that its root thread shall have: the `metadata` of an
-/// [`Other`](super::Other) of kind [`KIND`](Self::KIND). Format 1 has no event of its own for it.
+/// A child process was assigned an id for its root thread. Stored as the `metadata` of an [`Other`](super::Other) of
+/// kind [`KIND`](Self::KIND), because format 1 has no event of its own for it.
 ///
-/// Says that a child was meant to be, not that it ever ran or recorded.
+/// This records the intention to spawn a child. The child may never have run or recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpawned {
-    /// The thread that the child's first root thread will be.
+    /// Id for the first root thread of the child.
     pub child_thread_id: ThreadId,
-    /// The tool call that spawns it, where one does.
+    /// Tool call that spawns the child, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<ToolCallId>,
 }
 
 impl ProcessSpawned {
-    /// The kind of the `other` event.
+    /// Kind of the `other` event.
     pub const KIND: &'static str = "process_spawned";
 }
 
-/// Who spawned a process: the value of `OTEL_TRACE_PARENT`, and `parent` of the manifests that the process writes.
+/// The parent of a process: the value of `OTEL_TRACE_PARENT`, and `parent` in the manifests that the process writes.
 ///
-/// Readers ignore fields that they do not know. One that they miss makes the value unreadable, so another meaning needs
-/// other names.
+/// Readers ignore unknown fields. A missing field makes the value unreadable, so a field with another meaning needs
+/// another name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParentProcess {
-    /// The parent's recording.
+    /// Id of the recording of the parent.
     pub trace_id: TraceId,
-    /// Name of the directory of its bundle, beside which the child's is looked for. Never followed.
+    /// Name of the directory of the parent's bundle. The child's bundle is searched for beside it; the name is never
+    /// used as a path.
     pub bundle: String,
-    /// The thread that spawned the process.
+    /// Thread that spawned the process.
     pub thread_id: ThreadId,
-    /// The tool call that did, where one did.
+    /// Tool call that spawned the process, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<ToolCallId>,
-    /// The thread that the process's first root thread shall be.
+    /// Id for the first root thread of the process.
     pub child_thread_id: ThreadId,
-    /// How many agents that thread has above it.
+    /// Number of agents above that thread.
     pub depth: u32,
 }
 
 impl ParentProcess {
-    /// Who a text names.
+    /// Parses the text that [`to_text`](Self::to_text) returns.
     ///
     /// # Errors
-    /// What is wrong with a text that is not [`to_text`](Self::to_text) of a parent.
-    pub fn of_text(text: &str) -> Result<Self, serde_json::Error> {
+    /// Returns the JSON error if the text is not a parent process.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
 
-    /// The parent as one line of JSON. Whatever the ids are made of, it has no line break and no NUL.
+    /// Returns the parent as one line of JSON. Contains no line break and no NUL, whatever the ids consist of.
     pub fn to_text(&self) -> String {
-        super::RawJson::of(self).as_str().to_owned()
+        super::RawJson::from_value(self).as_str().to_owned()
     }
 }

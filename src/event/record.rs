@@ -1,54 +1,55 @@
-//! One line of `trace.jsonl`.
+//! Lines of `trace.jsonl` and their parsed form.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::variant::EventError;
 use super::{Event, OtelSpanId, OtelTraceId, RolloutId, Seq, ThreadId, Timestamp, TurnId, UnixMillis};
 
-/// The version of every line and manifest that this library writes and reads.
+/// Schema version of every line and manifest that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What an event happened in.
+/// The operations and the span that an event belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventContext {
-    /// The thread, where one is known.
+    /// Thread, if known.
     pub thread_id: Option<ThreadId>,
-    /// The turn, where one is known.
+    /// Turn, if known.
     pub turn_id: Option<TurnId>,
-    /// The live OpenTelemetry span, where there was one.
+    /// Live OpenTelemetry span, if there was one.
     pub span: Option<SpanRef>,
 }
 
-/// A span of OpenTelemetry.
+/// The ids of an OpenTelemetry span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanRef {
-    /// Its trace.
+    /// Id of the trace.
     pub trace_id: OtelTraceId,
-    /// Itself.
+    /// Id of the span.
     pub span_id: OtelSpanId,
-    /// The span it is in, where one is known.
+    /// Id of the parent span, if known.
     pub parent_span_id: Option<OtelSpanId>,
 }
 
-/// One line of the log.
+/// A parsed line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its place.
+    /// Position of the line in the log.
     pub seq: Seq,
-    /// When it was observed.
+    /// Time at which the event was observed.
     pub at: Timestamp,
-    /// The run.
+    /// Id of the run.
     pub rollout_id: RolloutId,
-    /// What it happened in.
+    /// Operations and span that the event belongs to.
     pub context: EventContext,
-    /// What was observed.
+    /// The event.
     pub event: Event,
 }
 
-/// A line without its place: what is serialised before the writer's lock is taken.
+/// A line without its sequence number: the part that is serialized before the lock of the writer is taken.
 #[derive(Debug, Serialize)]
 pub struct RecordBody<'a> {
     wall_time_unix_ms: UnixMillis,
@@ -67,7 +68,7 @@ pub struct RecordBody<'a> {
 }
 
 impl<'a> RecordBody<'a> {
-    /// The line that says `event`.
+    /// Creates the line of an event.
     pub fn new(at: Timestamp, rollout_id: &'a RolloutId, context: &'a EventContext, event: &'a Event) -> Self {
         let EventContext { thread_id, turn_id, span } = context;
         Self {
@@ -91,25 +92,25 @@ fn is_zero(nanos: &u32) -> bool {
 impl Serialize for Record {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Placed<'a> {
+        struct NumberedLine<'a> {
             schema_version: u32,
             seq: Seq,
             #[serde(flatten)]
             body: RecordBody<'a>,
         }
         let body = RecordBody::new(self.at, &self.rollout_id, &self.context, &self.event);
-        Placed { schema_version: SCHEMA_VERSION, seq: self.seq, body }.serialize(serializer)
+        NumberedLine { schema_version: SCHEMA_VERSION, seq: self.seq, body }.serialize(serializer)
     }
 }
 
-/// A line with its event still as text.
+/// A line whose event is still unparsed text.
 #[derive(Deserialize)]
 struct Line<'a> {
     schema_version: u32,
     seq: Seq,
     wall_time_unix_ms: UnixMillis,
     #[serde(default)]
-    wall_time_sub_ms_ns: Option<i64>,
+    wall_time_sub_ms_ns: Value,
     rollout_id: RolloutId,
     #[serde(default)]
     thread_id: Option<ThreadId>,
@@ -125,23 +126,24 @@ struct Line<'a> {
     otel_parent_span_id: Option<OtelSpanId>,
 }
 
-/// What can be read of a line that is not one of ours.
+/// The fields of a line that can be read if it is not a valid line of this version.
 #[derive(Deserialize)]
-struct Versioned {
+struct VersionedLine {
     schema_version: u32,
     #[serde(default)]
     seq: Option<Seq>,
 }
 
 impl Record {
-    /// Reads one line, without its newline.
+    /// Parses one line, without its newline. Ignores unknown fields.
     ///
     /// # Errors
-    /// [`RecordError`] says what of the line could not be read. Unknown fields are passed over.
+    /// Returns [`RecordError`] if the line is not valid JSON, lacks a required field, has another schema version or
+    /// contains an unknown event.
     pub fn parse(line: &[u8]) -> Result<Self, RecordError> {
         let read: Line<'_> = match serde_json::from_slice(line) {
             Ok(read) => read,
-            Err(error) => return Err(RecordError::of_unreadable(line, error)),
+            Err(error) => return Err(RecordError::from_unreadable(line, error)),
         };
         if read.schema_version != SCHEMA_VERSION {
             return Err(RecordError::Schema { seq: Some(read.seq), version: read.schema_version });
@@ -153,7 +155,8 @@ impl Record {
         let parent_span_id = read.otel_parent_span_id;
         let ids = read.otel_trace_id.zip(read.otel_span_id);
         let span = ids.map(|(trace_id, span_id)| SpanRef { trace_id, span_id, parent_span_id });
-        let sub_ms_ns = read.wall_time_sub_ms_ns.and_then(|nanos| u32::try_from(nanos).ok()).unwrap_or(0);
+        // Anything that is no such number costs itself, not the line.
+        let sub_ms_ns = read.wall_time_sub_ms_ns.as_u64().and_then(|nanos| u32::try_from(nanos).ok()).unwrap_or(0);
         Ok(Self {
             seq: read.seq,
             at: Timestamp::new(read.wall_time_unix_ms, sub_ms_ns),
@@ -164,39 +167,41 @@ impl Record {
     }
 }
 
-/// Why a line could not be read as a [`Record`].
+/// An error that occurs when a line is parsed as a [`Record`].
 #[derive(Debug)]
 pub enum RecordError {
-    /// It is not JSON, or lacks what every such line has.
+    /// The line is not valid JSON, or lacks a required field.
     Line {
-        /// Its place, where that could be read.
+        /// Sequence number, if it could be read.
         seq: Option<Seq>,
-        /// What is wrong.
+        /// JSON error.
         error: serde_json::Error,
     },
-    /// It is of another version of the format.
+    /// The line has another schema version.
     Schema {
-        /// Its place, where that could be read.
+        /// Sequence number, if it could be read.
         seq: Option<Seq>,
-        /// The version.
+        /// Schema version of the line.
         version: u32,
     },
-    /// Its event is none that format 1 has.
+    /// The line contains an event of a type that format 1 does not have.
     Variant {
-        /// Its place.
+        /// Sequence number of the line.
         seq: Seq,
-        /// The event's `type`.
+        /// `type` of the event.
         name: String,
     },
 }
 
 impl RecordError {
-    fn of_unreadable(line: &[u8], error: serde_json::Error) -> Self {
-        match serde_json::from_slice::<Versioned>(line) {
-            Ok(Versioned { schema_version, seq }) if schema_version != SCHEMA_VERSION => {
+    /// Creates the error of a line that could not be deserialized, with its version and sequence number if these can be
+    /// read.
+    fn from_unreadable(line: &[u8], error: serde_json::Error) -> Self {
+        match serde_json::from_slice::<VersionedLine>(line) {
+            Ok(VersionedLine { schema_version, seq }) if schema_version != SCHEMA_VERSION => {
                 Self::Schema { seq, version: schema_version }
             }
-            Ok(Versioned { seq, .. }) => Self::Line { seq, error },
+            Ok(VersionedLine { seq, .. }) => Self::Line { seq, error },
             Err(_) => Self::Line { seq: None, error },
         }
     }
@@ -207,9 +212,9 @@ impl fmt::Display for RecordError {
         match self {
             Self::Line { error, .. } => write!(f, "not a line of format 1: {error}"),
             Self::Schema { version, .. } => {
-                write!(f, "a line of schema_version {version}; this reader knows {SCHEMA_VERSION}")
+                write!(f, "schema_version {version} is not supported; expected {SCHEMA_VERSION}")
             }
-            Self::Variant { name, .. } => write!(f, "an event of type {name:?}, which format 1 does not have"),
+            Self::Variant { name, .. } => write!(f, "event type {name:?} is not part of format 1"),
         }
     }
 }

@@ -1,68 +1,68 @@
-//! Rollouts, threads and turns: whose work the other events are.
+//! Starts and ends of rollouts, threads and turns, the operations that contain all others.
 
 use serde::{Deserialize, Serialize};
 
 use super::{AgentPath, ExecutionStatus, PayloadRef, RolloutStatus, ThreadId, TraceId, TurnId};
 
-/// The recording of a rollout began. The first line of a log.
+/// The recording of a rollout started. The first line of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutStarted {
-    /// The recording.
+    /// Id of the recording.
     pub trace_id: TraceId,
-    /// The root agent's thread.
+    /// Thread of the root agent.
     pub root_thread_id: ThreadId,
 }
 
-/// The rollout ended, with its root thread.
+/// The rollout ended, together with its root thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutEnded {
-    /// How.
+    /// Terminal status of the rollout.
     pub status: RolloutStatus,
 }
 
-/// An agent's thread began.
+/// The thread of an agent started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadStarted {
-    /// The thread.
+    /// Id of the thread.
     pub thread_id: ThreadId,
-    /// The agent's place among the agents of the rollout.
+    /// Path of the agent in the tree of agents of the rollout.
     pub agent_path: AgentPath,
-    /// A `session_metadata` body: how the thread was configured and who spawned it.
+    /// Payload of kind `session_metadata`: the configuration of the thread and the agent that spawned it.
     #[serde(default)]
     pub metadata_payload: Option<PayloadRef>,
 }
 
-/// An agent's thread ended.
+/// The thread of an agent ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadEnded {
-    /// The thread.
+    /// Id of the thread.
     pub thread_id: ThreadId,
-    /// How.
+    /// Terminal status of the thread.
     pub status: RolloutStatus,
-    /// Why it failed.
+    /// Error message, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// A turn of a thread began.
+/// A turn of a thread started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnStarted {
-    /// The turn.
+    /// Id of the turn.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// Its thread.
+    /// Thread of the turn.
     pub thread_id: ThreadId,
 }
 
 /// A turn of a thread ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnEnded {
-    /// The turn.
+    /// Id of the turn.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// How.
+    /// Terminal status of the turn.
     pub status: ExecutionStatus,
-    /// Why it failed.
+    /// Error message, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

@@ -1,23 +1,23 @@
-//! How far things got.
+//! Statuses of operations.
 
 use serde::{Deserialize, Serialize};
 
-/// How a rollout or a thread stands.
+/// Status of a rollout or a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RolloutStatus {
-    /// No end was seen.
+    /// Started, without a recorded end.
     Running,
-    /// It came to its own end.
+    /// Ended successfully.
     Completed,
-    /// It ended with an error.
+    /// Ended with an error.
     Failed,
-    /// It was stopped from outside.
+    /// Stopped from outside.
     Aborted,
 }
 
 impl RolloutStatus {
-    /// The word for it on the wire.
+    /// Returns the wire name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -28,24 +28,24 @@ impl RolloutStatus {
     }
 }
 
-/// How a turn, an inference call, a tool call or a request stands.
+/// Status of a turn, an inference call, a tool call or a compaction request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionStatus {
-    /// No end was seen.
+    /// Started, without a recorded end.
     Running,
-    /// It came to its own end.
+    /// Ended successfully.
     Completed,
-    /// It ended with an error.
+    /// Ended with an error.
     Failed,
-    /// Somebody chose to stop it, or nobody waited for it any more.
+    /// Cancelled by the program or its user, or dropped before it ended.
     Cancelled,
-    /// What it ran in was stopped.
+    /// Ended because the enclosing operation was stopped.
     Aborted,
 }
 
 impl ExecutionStatus {
-    /// The word for it on the wire.
+    /// Returns the wire name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -68,17 +68,17 @@ impl From<RolloutStatus> for ExecutionStatus {
     }
 }
 
-/// How a code cell stands.
+/// Status of a code cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellStatus {
-    /// The script has not answered yet.
+    /// The script has not responded yet.
     Starting,
-    /// The script runs.
+    /// The script is running.
     Running,
-    /// The script runs on after giving control back.
+    /// The script returned control and is still running.
     Yielded,
-    /// The script came to its end.
+    /// The script ended successfully.
     Completed,
     /// The script ended with an error.
     Failed,
@@ -87,7 +87,7 @@ pub enum CellStatus {
 }
 
 impl CellStatus {
-    /// The word for it on the wire.
+    /// Returns the wire name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -100,7 +100,7 @@ impl CellStatus {
     }
 }
 
-/// How the script's execution stands where its cell stands so.
+/// Converts the status of a cell to the execution status of its script.
 impl From<CellStatus> for ExecutionStatus {
     fn from(status: CellStatus) -> Self {
         match status {

@@ -1,11 +1,11 @@
-//! When something happened, in the two clocks of a bundle.
+//! Times of events: the causal order of the log and the wall clock.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// Place of an event in its log, from 1: the causal order. Assigned by the writer.
+/// Sequence number of an event in its log, counted from 1: the causal order. Assigned by the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
@@ -73,7 +73,7 @@ impl Timestamp {
             Err(before) => i128::try_from(before.duration().as_nanos()).map_or(i128::MIN, |nanos| -nanos),
         };
         let millis = nanos.div_euclid(nanos_per_milli);
-        // A clock beyond the year 292,000,000 stays at the end.
+        // A clock beyond the year 292,000,000 saturates.
         let unix_ms = UnixMillis(i64::try_from(millis).unwrap_or(if millis < 0 { i64::MIN } else { i64::MAX }));
         Self { unix_ms, sub_ms_ns: u32::try_from(nanos.rem_euclid(nanos_per_milli)).unwrap_or(0) }
     }

@@ -1,4 +1,4 @@
-//! Tool calls: asked for, run, answered.
+//! Tool calls, from request to result.
 
 use std::sync::Arc;
 
@@ -6,86 +6,86 @@ use serde::{Deserialize, Serialize};
 
 use super::{AgentPath, CallId, ExecutionStatus, McpCallId, PayloadRef, RuntimeCellId, RuntimeToolId, ToolCallId};
 
-/// A tool was asked for.
+/// A tool call was requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCallStarted {
-    /// The call.
+    /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// The provider's id of the item that asked, where a model did.
+    /// Id that the provider gave the requesting item, if a model requested the call.
     #[serde(default)]
     pub model_visible_call_id: Option<CallId>,
-    /// The cell runtime's id of the call, where a code cell asked.
+    /// Id that the runtime of the code cell gave the call, if a code cell requested it.
     #[serde(default)]
     pub code_mode_runtime_tool_id: Option<RuntimeToolId>,
-    /// Who asked.
+    /// Requester of the call.
     pub requester: Requester,
-    /// What was asked for.
+    /// Kind of the tool.
     pub kind: ToolKind,
-    /// One line about it.
+    /// Summary of the call, on one line.
     pub summary: ToolSummary,
-    /// A `tool_invocation` body.
+    /// Payload of kind `tool_invocation`.
     #[serde(default)]
     pub invocation_payload: Option<PayloadRef>,
 }
 
-/// A call was given a number by its MCP client. A later addition to format 1.
+/// The MCP client assigned an id to a tool call. A later addition to format 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct McpToolCallCorrelationAssigned {
-    /// The call.
+    /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// The client's number.
+    /// Id that the MCP client assigned.
     pub mcp_call_id: McpCallId,
 }
 
-/// The runtime began to run the tool.
+/// The runtime started to execute the tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCallRuntimeStarted {
-    /// The call.
+    /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// A `tool_runtime_event` body.
+    /// Payload of kind `tool_runtime_event`.
     pub runtime_payload: PayloadRef,
 }
 
-/// The runtime is done with the tool.
+/// The runtime finished executing the tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCallRuntimeEnded {
-    /// The call.
+    /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// How.
+    /// Terminal status of the execution.
     pub status: ExecutionStatus,
-    /// A `tool_runtime_event` body.
+    /// Payload of kind `tool_runtime_event`.
     pub runtime_payload: PayloadRef,
 }
 
-/// The call was answered, or given up.
+/// The tool call ended with a result or was abandoned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCallEnded {
-    /// The call.
+    /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// How.
+    /// Terminal status of the call.
     pub status: ExecutionStatus,
-    /// A `tool_result` body.
+    /// Payload of kind `tool_result`.
     #[serde(default)]
     pub result_payload: Option<PayloadRef>,
-    /// Why it failed.
+    /// Error message, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Who asked for a tool.
+/// The requester of a tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Requester {
-    /// A model, in a response.
+    /// A model, in its response.
     Model,
-    /// A script.
+    /// The script of a code cell.
     CodeCell {
-        /// The cell it runs in.
+        /// Id of the code cell.
         runtime_cell_id: RuntimeCellId,
     },
 }
 
-/// What a tool does.
+/// The kind of a tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToolKind {
@@ -97,68 +97,68 @@ pub enum ToolKind {
     ApplyPatch,
     /// A tool of an MCP server.
     Mcp {
-        /// The server.
+        /// Name of the MCP server.
         server: String,
-        /// The tool's name there.
+        /// Name of the tool on the server.
         tool: String,
     },
     /// Searches or reads the web.
     Web,
-    /// Makes or looks at images.
+    /// Generates or reads images.
     ImageGeneration,
     /// Starts an agent.
     SpawnAgent,
-    /// Gives an agent a task.
+    /// Assigns a task to an agent.
     AssignAgentTask,
-    /// Tells an agent something.
+    /// Sends a message to an agent.
     SendMessage,
     /// Waits for an agent.
     WaitAgent,
     /// Ends an agent.
     CloseAgent,
-    /// Anything else.
+    /// Any other tool.
     Other {
-        /// The tool's name.
+        /// Name of the tool.
         name: Arc<str>,
     },
 }
 
-/// One line about a tool call.
+/// Summary of a tool call, on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToolSummary {
-    /// See the terminal operation.
+    /// The summary is in the terminal operation.
     Terminal {
-        /// Its id in the reduced graph.
+        /// Id of the terminal operation in the reduced graph.
         operation_id: String,
     },
-    /// Between agents.
+    /// Communication between agents.
     Agent {
-        /// Whom it is for.
+        /// Path of the receiving agent.
         target_agent_path: AgentPath,
-        /// The task's name.
+        /// Name of the task.
         #[serde(default)]
         task_name: Option<String>,
-        /// The beginning of what is said.
+        /// Beginning of the message.
         message_preview: String,
     },
-    /// Waiting for an agent.
+    /// Wait for an agent.
     WaitAgent {
-        /// For which.
+        /// Path of the agent that is waited for.
         #[serde(default)]
         target_agent_path: Option<AgentPath>,
-        /// For how long at most, in milliseconds.
+        /// Timeout, in milliseconds.
         #[serde(default)]
         timeout_ms: Option<u64>,
     },
-    /// A name, and how input and output begin.
+    /// Name of the tool, with previews of input and output.
     Generic {
-        /// The tool's name, or `mcp:<server>:<tool>`.
+        /// Name of the tool, or `mcp:<server>:<tool>`.
         label: Arc<str>,
-        /// How the arguments begin.
+        /// Beginning of the arguments.
         #[serde(default)]
         input_preview: Option<String>,
-        /// How the result begins.
+        /// Beginning of the result.
         #[serde(default)]
         output_preview: Option<String>,
     },

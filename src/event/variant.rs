@@ -17,38 +17,40 @@ struct Tag<'a> {
     name: std::borrow::Cow<'a, str>,
 }
 
-/// Why an event could not be read.
+/// An error that occurs when an event is parsed.
 #[derive(Debug)]
 pub(super) enum EventError {
+    /// The text is not valid JSON, or lacks a required field.
     Json(serde_json::Error),
+    /// The event has this `type`, which format 1 does not have.
     Variant(String),
 }
 
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// One observation.
+        /// An observed event.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
         #[serde(tag = "type")]
         pub enum Event {
             $($(#[$doc])* #[serde(rename = $name)] $variant($variant),)*
         }
 
-        /// Which observation it is, without its facts.
+        /// The kind of an event, without its data.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum EventKind {
             $($(#[$doc])* $variant,)*
         }
 
         impl Event {
-            /// Which observation it is.
+            /// Returns the kind of the event.
             pub const fn kind(&self) -> EventKind {
                 match self {
                     $(Self::$variant(_) => EventKind::$variant,)*
                 }
             }
 
-            /// Reads the `payload` of a line. Not by serde's tagged enums: they would hold the whole value in memory
-            /// to find its tag, and can't keep [`RawJson`](super::RawJson).
+            /// Parses the `payload` of a line. Does not use the tagged enums of serde: they would keep the whole value
+            /// in memory to find its tag, and cannot preserve [`RawJson`](super::RawJson).
             pub(super) fn parse(json: &str) -> Result<Self, EventError> {
                 let tag: Tag<'_> = serde_json::from_str(json).map_err(EventError::Json)?;
                 match &*tag.name {
@@ -59,10 +61,10 @@ macro_rules! events {
         }
 
         impl EventKind {
-            /// Every kind, in the order of the format.
+            /// List of all kinds, in the order of the format.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The wire name.
+            /// Returns the wire name.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -131,43 +133,43 @@ events! {
     Other = "other",
 }
 
-/// Calls `$see` with every payload reference of an event, in wire order: shared or exclusive, by `$ref` and the
-/// methods that give the same of an optional one.
+/// Calls `$visit` with every payload reference of an event, in wire order. `$ref`, `$iter` and `$as_deref` select
+/// shared or exclusive references.
 macro_rules! each_payload {
-    ($event:expr, $see:ident, [$($ref:tt)+], $iter:ident, $as_deref:ident) => {
+    ($event:expr, $visit:ident, [$($ref:tt)+], $iter:ident, $as_deref:ident) => {
         match $event {
-            Event::ThreadStarted(e) => e.metadata_payload.$iter().for_each($see),
+            Event::ThreadStarted(e) => e.metadata_payload.$iter().for_each($visit),
             Event::InferenceStarted(e) => {
-                $see($($ref)+ e.request_payload);
+                $visit($($ref)+ e.request_payload);
                 if let Some(RequestInputMode::IncrementalWithUntracedPrefix { prefix_payload, .. }) =
                     e.request_input_mode.$as_deref()
                 {
-                    $see(prefix_payload);
+                    $visit(prefix_payload);
                 }
-                e.wire_payload.$as_deref().into_iter().for_each($see);
+                e.wire_payload.$as_deref().into_iter().for_each($visit);
             }
             Event::InferenceCompleted(e) => {
-                $see($($ref)+ e.response_payload);
-                e.wire_payload.$as_deref().into_iter().for_each($see);
+                $visit($($ref)+ e.response_payload);
+                e.wire_payload.$as_deref().into_iter().for_each($visit);
             }
             Event::InferenceFailed(e) => {
-                e.partial_response_payload.$iter().chain(e.wire_payload.$as_deref()).for_each($see)
+                e.partial_response_payload.$iter().chain(e.wire_payload.$as_deref()).for_each($visit)
             }
             Event::InferenceCancelled(e) => {
-                e.partial_response_payload.$iter().chain(e.wire_payload.$as_deref()).for_each($see)
+                e.partial_response_payload.$iter().chain(e.wire_payload.$as_deref()).for_each($visit)
             }
-            Event::ToolCallStarted(e) => e.invocation_payload.$iter().for_each($see),
-            Event::ToolCallRuntimeStarted(e) => $see($($ref)+ e.runtime_payload),
-            Event::ToolCallRuntimeEnded(e) => $see($($ref)+ e.runtime_payload),
-            Event::ToolCallEnded(e) => e.result_payload.$iter().for_each($see),
-            Event::CodeCellInitialResponse(e) => e.response_payload.$iter().for_each($see),
-            Event::CodeCellEnded(e) => e.response_payload.$iter().for_each($see),
-            Event::CompactionRequestStarted(e) => $see($($ref)+ e.request_payload),
-            Event::CompactionRequestCompleted(e) => $see($($ref)+ e.response_payload),
-            Event::CompactionInstalled(e) => $see($($ref)+ e.checkpoint_payload),
-            Event::AgentResultObserved(e) => e.carried_payload.$iter().for_each($see),
-            Event::ProtocolEventObserved(e) => $see($($ref)+ e.event_payload),
-            Event::Other(e) => e.payloads.$iter().for_each($see),
+            Event::ToolCallStarted(e) => e.invocation_payload.$iter().for_each($visit),
+            Event::ToolCallRuntimeStarted(e) => $visit($($ref)+ e.runtime_payload),
+            Event::ToolCallRuntimeEnded(e) => $visit($($ref)+ e.runtime_payload),
+            Event::ToolCallEnded(e) => e.result_payload.$iter().for_each($visit),
+            Event::CodeCellInitialResponse(e) => e.response_payload.$iter().for_each($visit),
+            Event::CodeCellEnded(e) => e.response_payload.$iter().for_each($visit),
+            Event::CompactionRequestStarted(e) => $visit($($ref)+ e.request_payload),
+            Event::CompactionRequestCompleted(e) => $visit($($ref)+ e.response_payload),
+            Event::CompactionInstalled(e) => $visit($($ref)+ e.checkpoint_payload),
+            Event::AgentResultObserved(e) => e.carried_payload.$iter().for_each($visit),
+            Event::ProtocolEventObserved(e) => $visit($($ref)+ e.event_payload),
+            Event::Other(e) => e.payloads.$iter().for_each($visit),
             Event::RolloutStarted(_)
             | Event::RolloutEnded(_)
             | Event::ThreadEnded(_)
@@ -181,13 +183,13 @@ macro_rules! each_payload {
 }
 
 impl Event {
-    /// Calls `see` with every payload reference of the event, in wire order.
-    pub fn for_each_payload<'a>(&'a self, mut see: impl FnMut(&'a PayloadRef)) {
-        each_payload!(self, see, [&], iter, as_deref);
+    /// Calls `visit` with every payload reference of the event, in wire order.
+    pub fn for_each_payload<'a>(&'a self, mut visit: impl FnMut(&'a PayloadRef)) {
+        each_payload!(self, visit, [&], iter, as_deref);
     }
 
-    /// The same, to change them.
-    pub(crate) fn for_each_payload_mut(&mut self, mut see: impl FnMut(&mut PayloadRef)) {
-        each_payload!(self, see, [&mut], iter_mut, as_deref_mut);
+    /// Calls `visit` with an exclusive reference to every payload reference of the event, in wire order.
+    pub(crate) fn for_each_payload_mut(&mut self, mut visit: impl FnMut(&mut PayloadRef)) {
+        each_payload!(self, visit, [&mut], iter_mut, as_deref_mut);
     }
 }

@@ -1,53 +1,53 @@
-//! Code cells: scripts that a model writes, that run on their own and call tools.
+//! Code cells: scripts that models write and that may call tools.
 
 use serde::Serialize;
 
 use super::{CellId, Evidence, Execution, ItemId, LiveSpan};
 use crate::event::{CallId, CellStatus, RuntimeCellId, Seq, ThreadId, ToolCallId, TurnId, UnixMillis};
 
-/// A script that ran.
+/// A code cell: a script that a model wrote and that may call tools. In `state.json`, an entry of `code_cells`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CodeCell {
-    /// Its id.
+    /// Id of the cell.
     pub code_cell_id: CellId,
-    /// The provider's id of the call that brought it.
+    /// The provider's id of the call whose input is the script.
     pub model_visible_call_id: CallId,
-    /// Its thread.
+    /// Thread of the cell.
     pub thread_id: ThreadId,
-    /// The turn it was started in.
+    /// Turn in which the cell started. Wire name: `codex_turn_id`.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// The item that brought it.
+    /// Item that contains the script. `None` if the conversation has no such item.
     pub source_item_id: Option<ItemId>,
-    /// The items that showed what it said.
+    /// Items that contain the cell's output.
     pub output_item_ids: Vec<ItemId>,
-    /// Its runtime's number.
+    /// The cell runtime's id of the cell.
     pub runtime_cell_id: Option<RuntimeCellId>,
-    /// From start to end.
+    /// Execution of the cell.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// How it stands, in its runtime's words.
+    /// Status of the cell as reported by its runtime.
     pub runtime_status: CellStatus,
-    /// When the call that brought it returned.
+    /// Time at which the call that contained the script returned, in milliseconds since the Unix epoch.
     #[serde(rename = "initial_response_at_unix_ms")]
     pub initial_response_at: Option<UnixMillis>,
-    /// The event that said so.
+    /// Sequence number of the event for `initial_response_at`.
     pub initial_response_seq: Option<Seq>,
-    /// When it gave control back and ran on.
+    /// Time at which the script returned control while it continued to run, in milliseconds since the Unix epoch.
     #[serde(rename = "yielded_at_unix_ms")]
     pub yielded_at: Option<UnixMillis>,
-    /// The event that said so.
+    /// Sequence number of the event for `yielded_at`.
     pub yielded_seq: Option<Seq>,
-    /// The script.
+    /// Source code of the script.
     pub source_js: String,
-    /// The tools it called, by start.
+    /// Tool calls of the script, in order of start.
     pub nested_tool_call_ids: Vec<ToolCallId>,
-    /// The calls that waited for it, by start.
+    /// Tool calls that waited for the cell, in order of start.
     pub wait_tool_call_ids: Vec<ToolCallId>,
-    /// The live span it was.
+    /// Live span of the cell.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// What it rests on.
+    /// Evidence of the cell. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }

@@ -1,4 +1,4 @@
-//! The codes of diagnostics: one table of everything that can be wrong with evidence.
+//! The codes of diagnostics, in one table: name, severity, meaning, and effect on a strict reduction.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::{Serialize, Serializer};
 
 use super::Severity;
 
-/// Whether a strict reduction ends here.
+/// The effect of a diagnostic on a strict reduction.
 #[derive(PartialEq)]
-enum Strict {
-    GoesOn,
+enum StrictEffect {
+    Continues,
     Stops,
 }
 
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])* $code:ident = $name:literal, $severity:ident, $strict:ident;)*) => {
-        /// What a diagnostic is about. The names are stable.
+        /// The kind of a diagnostic. The names are stable.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Code {
@@ -23,33 +23,34 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code, the mildest first.
+            /// All codes, in order of increasing severity.
             pub const ALL: &'static [Self] = &[$(Self::$code),*];
 
-            /// The wire name.
+            /// Returns the name of the code in `state.json`.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$code => $name,)*
                 }
             }
 
-            /// How bad it is.
+            /// Returns the severity of the code.
             pub const fn severity(self) -> Severity {
                 match self {
                     $(Self::$code => Severity::$severity,)*
                 }
             }
 
-            /// What it means, and what is done about it.
+            /// Returns a description of the problem and of its effect on the graph.
             pub fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$code => concat!($($meaning),*).trim_start(),)*
                 }
             }
 
-            const fn strict(self) -> Strict {
+            /// Returns the effect on a strict reduction.
+            const fn strict(self) -> StrictEffect {
                 match self {
-                    $(Self::$code => Strict::$strict,)*
+                    $(Self::$code => StrictEffect::$strict,)*
                 }
             }
         }
@@ -57,86 +58,90 @@ macro_rules! codes {
 }
 
 codes! {
-    /// An end after the end. The first one stands.
-    LateEnd = "late_end", Notice, GoesOn;
-    /// Events are missing between two lines. What they said is missing.
-    SeqGap = "seq_gap", Notice, GoesOn;
-    /// An event of another rollout. It counts all the same.
-    OtherRollout = "other_rollout", Notice, GoesOn;
-    /// A call without the id that would link it to its answer. It links nothing.
-    CallWithoutId = "call_without_id", Notice, GoesOn;
-    /// A code cell that no piece of conversation brought. It has no source item.
-    CellWithoutSource = "cell_without_source", Notice, GoesOn;
-    /// A message that no thread was seen to receive. Its edge is left out.
-    UndeliveredMessage = "undelivered_message", Notice, GoesOn;
-    /// A request was recorded without its body. What the model saw is unknown.
-    RequestUnknown = "request_unknown", Notice, GoesOn;
-    /// A response was recorded without its content. What the model said is unknown.
-    ResponseUnknown = "response_unknown", Notice, GoesOn;
-    /// The recorder lost events. Its own count is in the message.
-    RecordingGap = "recording_gap", Notice, GoesOn;
-    /// The recorder saw something without surroundings. A thread was supplied.
-    OrphanSpan = "orphan_span", Notice, GoesOn;
-    /// A process that was spawned left no bundle in the root directory. Its edge leads to no trace.
-    MissingChild = "missing_child", Notice, GoesOn;
-    /// A process was spawned by a run that is not in the root directory, or does not tell of it. Its edge rests on the child's word alone.
-    MissingParent = "missing_parent", Notice, GoesOn;
-    /// The id that was made for the thread of one process is that of several. Each has its edge.
-    ChildIdReused = "child_id_reused", Notice, GoesOn;
-    /// The last line is cut short. The recording ended in the middle of it.
+    /// An operation ends after its end. The first end is kept.
+    LateEnd = "late_end", Notice, Continues;
+    /// Sequence numbers are missing between two lines. The events of these numbers are missing from the graph.
+    SeqGap = "seq_gap", Notice, Continues;
+    /// An event names another run. It is treated like an event of this run.
+    OtherRollout = "other_rollout", Notice, Continues;
+    /// A call item has no call id that would link it to its output. It is linked to nothing.
+    CallWithoutId = "call_without_id", Notice, Continues;
+    /// No conversation item contains the script of a code cell. The cell has no source item.
+    CellWithoutSource = "cell_without_source", Notice, Continues;
+    /// No item of the receiving thread contains an agent's message. Its edge is left out.
+    UndeliveredMessage = "undelivered_message", Notice, Continues;
+    /// A request was recorded without its body. The conversation that the model saw is unknown.
+    RequestUnknown = "request_unknown", Notice, Continues;
+    /// A response was recorded without its content. The model's output is unknown.
+    ResponseUnknown = "response_unknown", Notice, Continues;
+    /// The recorder lost events. The message contains the recorder's count.
+    RecordingGap = "recording_gap", Notice, Continues;
+    /// A span had no enclosing thread. The recorder added an implicit thread.
+    OrphanSpan = "orphan_span", Notice, Continues;
+    /// The root directory has no bundle of a spawned process. The target of its edge has no trace.
+    MissingChild = "missing_child", Notice, Continues;
+    /// The parent of a process has no bundle in the root directory, or did not record the spawn.
+    /// The edge is known from the child only.
+    MissingParent = "missing_parent", Notice, Continues;
+    /// Several processes use the thread id that was made for one of them. Each process has its own edge.
+    ChildIdReused = "child_id_reused", Notice, Continues;
+    /// The last line is truncated, because the recording stopped while writing it.
     TornLine = "torn_line", Notice, Stops;
-    /// A thread or turn whose start was not seen. It starts where it is named first.
+    /// A thread or turn has no start event. It starts at the first event that names it.
     ImpliedStart = "implied_start", Notice, Stops;
-    /// A request builds on a response that is not in the bundle. It is taken to continue what the model saw last.
+    /// A request continues a response that is not in the bundle.
+    /// It is taken to continue the conversation that the model saw last.
     UnknownPreviousResponse = "unknown_previous_response", Notice, Stops;
-    /// A request adds something else where the conversation had gone on. What it adds is new.
+    /// A request continues an earlier response, but differs from the conversation that follows that response.
+    /// Its differing items are new.
     HistoryBranched = "history_branched", Notice, Stops;
-    /// One call id stands for two different pieces of conversation, or for two tool calls. Both are kept; the second tool call has no items.
+    /// A call id is used by two different items or by two tool calls.
+    /// Both are kept; the second tool call has no items.
     CallIdReused = "call_id_reused", Notice, Stops;
-    /// Two readings of one piece of reasoning. The first one stands.
+    /// Two payloads show different text for one reasoning item. The first text is kept.
     ReasoningConflict = "reasoning_conflict", Notice, Stops;
-    /// A piece of conversation of a type that is not known. It is kept as JSON.
+    /// A conversation item has an unknown type. It is kept as JSON.
     UnknownItemType = "unknown_item_type", Notice, Stops;
-    /// A tool's arguments can't be read; a model wrote them. They link nothing.
+    /// The arguments of a tool call, which a model wrote, cannot be parsed. The call is linked to nothing by them.
     BadArguments = "bad_arguments", Notice, Stops;
-    /// What the runtime saw of a command is no command. It makes no operation.
+    /// A runtime payload of a command tool contains no command. It makes no terminal operation.
     NotACommand = "not_a_command", Notice, Stops;
     /// The lines are not in order of seq. They are read in order of seq.
     SeqDisorder = "seq_disorder", Notice, Stops;
-    /// A line is no event of format 1. The line is left out.
+    /// A line is not an event of format 1. The line is left out.
     BadLine = "bad_line", Skipped, Stops;
-    /// An event of a type that format 1 does not have. The event is left out.
+    /// An event has a type that format 1 does not define. The event is left out.
     UnknownVariant = "unknown_variant", Skipped, Stops;
-    /// A line of another version of the format. The line is left out.
+    /// A line has another schema version. The line is left out.
     UnknownSchema = "unknown_schema", Skipped, Stops;
-    /// A second start of one thing. The first one stands.
+    /// An object starts twice. The first start is kept.
     DuplicateStart = "duplicate_start", Skipped, Stops;
-    /// An event names a thread that is not its turn's. The event is left out.
+    /// An event names a thread other than the thread of its turn. The event is left out.
     WrongThread = "wrong_thread", Skipped, Stops;
-    /// An event names something that was never started. What is said of it is left out.
+    /// An event names an object that was never started. Its information about that object is left out.
     UnknownObject = "unknown_object", Skipped, Stops;
-    /// A body is missing, or not what its event says it is. It counts as absent.
+    /// A payload is missing or does not match its reference or its kind. It is treated as absent.
     BadPayload = "bad_payload", Skipped, Stops;
-    /// A body's path leads out of the bundle. It is not opened.
+    /// The path of a payload leads out of the bundle. The payload is not read.
     RefusedPath = "refused_path", Skipped, Stops;
-    /// A piece of conversation can't be read. It is left out.
+    /// A conversation item cannot be parsed. The item is left out.
     BadItem = "bad_item", Skipped, Stops;
-    /// A runtime's cell became another cell. The second one is left out.
+    /// A runtime's cell id is used for a second code cell. The second cell is left out.
     ReboundCell = "rebound_cell", Skipped, Stops;
-    /// An operation that changed its terminal. The first one stands.
+    /// A terminal operation ends in another terminal than it started in. The first terminal is kept.
     TerminalChanged = "terminal_changed", Skipped, Stops;
-    /// Two events disagree about one edge. The first one stands.
+    /// Two events contradict each other about an edge. The first event is kept.
     EdgeConflict = "edge_conflict", Skipped, Stops;
-    /// What is said of a child process, or of the parent of this one, can't be read. It counts as not said.
+    /// The record of a child process, or of the parent process, cannot be parsed. It is treated as absent.
     BadProcess = "bad_process", Skipped, Stops;
     /// A bundle of the root directory could not be reduced. It is not joined with the others.
     UnreadableBundle = "unreadable_bundle", Skipped, Stops;
 }
 
 impl Code {
-    /// Whether a strict reduction ends with it.
+    /// Returns `true` if a strict reduction fails because of the diagnostic.
     pub const fn stops_strict(self) -> bool {
-        matches!(self.strict(), Strict::Stops)
+        matches!(self.strict(), StrictEffect::Stops)
     }
 }
 

@@ -1,69 +1,69 @@
-//! Compactions: a long history is replaced by a shorter one.
+//! Compactions: replacements of a thread's history by a shorter one.
 
 use serde::Serialize;
 
 use super::{Evidence, Execution, ItemId, LiveSpan};
 use crate::event::{CompactionId, CompactionRequestId, RawPayloadId, ThreadId, TurnId, UnixMillis};
 
-/// A shorter history took the place of a longer one.
+/// A compaction: the replacement of a thread's history by a shorter one. In `state.json`, an entry of `compactions`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Compaction {
-    /// Its id.
+    /// Id of the compaction.
     pub compaction_id: CompactionId,
-    /// The thread.
+    /// Thread of the compaction.
     pub thread_id: ThreadId,
-    /// The turn it was installed in.
+    /// Turn in which the compaction was installed. Wire name: `codex_turn_id`.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// When it was installed.
+    /// Time of the installation, in milliseconds since the Unix epoch.
     #[serde(rename = "installed_at_unix_ms")]
     pub installed_at: UnixMillis,
-    /// The item that stands for it in the conversation.
+    /// Item that marks the compaction in the conversation.
     pub marker_item_id: ItemId,
-    /// Its requests, by start.
+    /// Requests of the compaction, in order of start.
     pub request_ids: Vec<CompactionRequestId>,
-    /// The history before.
+    /// Items of the history before the compaction.
     pub input_item_ids: Vec<ItemId>,
-    /// The history after.
+    /// Items of the history after the compaction.
     pub replacement_item_ids: Vec<ItemId>,
-    /// The live span it was.
+    /// Live span of the compaction.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// What it rests on.
+    /// Evidence of the compaction. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }
 
-/// A request to shorten a history.
+/// A request to a model to shorten a history. In `state.json`, an entry of `compaction_requests`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CompactionRequest {
-    /// Its id.
+    /// Id of the request.
     pub compaction_request_id: CompactionRequestId,
-    /// The compaction it is part of.
+    /// Compaction of the request.
     pub compaction_id: CompactionId,
-    /// The thread that asked.
+    /// Thread of the request.
     pub thread_id: ThreadId,
-    /// The turn that asked.
+    /// Turn of the request. Wire name: `codex_turn_id`.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// From request to end.
+    /// Execution of the request, until the end of the response.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// The model asked for.
+    /// Requested model.
     pub model: String,
-    /// The provider asked.
+    /// Name of the provider.
     pub provider_name: String,
-    /// The request's body.
+    /// Payload with the request.
     pub raw_request_payload_id: RawPayloadId,
-    /// The response's body.
+    /// Payload with the response.
     pub raw_response_payload_id: Option<RawPayloadId>,
-    /// What went wrong.
+    /// Error text, if the request failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The live span it was.
+    /// Live span of the request.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// What it rests on.
+    /// Evidence of the request. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }

@@ -1,4 +1,4 @@
-//! The conversation: what models were sent and what they returned, each piece once.
+//! Conversation items: the content of requests to models and of their responses, each piece once.
 
 use std::sync::Arc;
 
@@ -9,79 +9,84 @@ use crate::event::{
     AgentPath, CallId, CompactionId, EdgeId, InferenceId, RawPayloadId, ThreadId, ToolCallId, TurnId, UnixMillis,
 };
 
-/// One piece of a thread's conversation.
+/// A conversation item: one piece of the model-visible conversation of a thread. In `state.json`, an entry of
+/// `conversation_items`.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Its id.
+    /// Id of the item.
     pub item_id: ItemId,
-    /// Its thread.
+    /// Thread of the item.
     pub thread_id: ThreadId,
-    /// The turn whose payload introduced it.
+    /// Turn whose payload introduced the item. Wire name: `codex_turn_id`.
     pub turn_id: Option<TurnId>,
-    /// When that was.
+    /// Time of the event that introduced the item, in milliseconds since the Unix epoch. Wire name:
+    /// `first_seen_at_unix_ms`.
     pub first_seen_at: UnixMillis,
-    /// What it says. Items that say the same share it.
+    /// Content of the item. Items with equal content share it.
     pub content: Arc<Content>,
-    /// The payload that introduced it; [`Part`]s without text of their own stand for something in there.
+    /// Payload that introduced the item. [`Part`]s without text of their own refer to this payload.
     pub raw_payload_id: RawPayloadId,
-    /// What made it.
+    /// Operations that produced the item.
     pub produced_by: Vec<Producer>,
-    /// What it rests on: where it was introduced, and what completed it. Not every request that repeats it.
+    /// Evidence of the item: the event that introduced it, and later ones that completed it. Requests that only repeat
+    /// the item are not listed.
     pub evidence: Evidence,
 }
 
-/// What an item says.
+/// The content of a conversation item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// Who speaks.
+    /// Role of the author.
     pub role: Role,
-    /// To whom.
+    /// Addressee of the content, if the payload or the kind of the item implies one.
     pub channel: Option<Channel>,
-    /// What it is.
+    /// Kind of the item.
     pub kind: ItemKind,
-    /// The provider's id of a call, on calls and their outputs.
+    /// The provider's id of the call, on calls and their outputs.
     pub call_id: Option<CallId>,
-    /// The tool that a call names.
+    /// Name of the called tool, on calls.
     pub name: Option<Box<str>>,
-    /// Author and recipient of a message between agents.
+    /// Author and recipient, on messages between agents.
     pub agent_message: Option<AgentMessage>,
-    /// The body.
+    /// Parts of the content, in order. Wire name: `body.parts`.
     pub parts: Box<[Part]>,
-    /// What another agent says here.
-    pub(crate) delivery: Option<Delivery>,
+    /// Message of another agent, if this item delivers one.
+    pub(crate) delivery: Option<DeliveredMessage>,
 }
 
-/// What another agent says in an item.
+/// A message of another agent that a conversation item delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Delivery {
-    /// The agent that is told, where the item itself does not say that it was delivered.
+pub(crate) struct DeliveredMessage {
+    /// Path of the receiving agent. `None` if the item has the type for messages between agents: its presence in a
+    /// thread is itself evidence of the delivery to that thread.
     pub(crate) recipient: Option<Box<str>>,
-    /// What is said, where it is one piece.
+    /// Text of the message. `None` if the item has more than one part or a part without text.
     pub(crate) text: Option<Box<str>>,
 }
 
 impl Content {
-    /// Its texts, summaries left out, joined by newlines.
+    /// Returns the text parts, without summaries, joined by newlines.
     pub fn text(&self) -> String {
         let texts: Vec<&str> = self.parts.iter().filter_map(Part::as_text).collect();
         texts.join("\n")
     }
 
-    /// What another agent says here to the agent at this path; the inner `None` where it is not one piece.
+    /// Returns the text of a message that this item delivers to the agent at the given path. Returns `None` if the item
+    /// delivers no message to that agent, and `Some(None)` if the message is not a single text.
     pub(crate) fn delivered_to(&self, agent: &AgentPath) -> Option<Option<&str>> {
-        let Delivery { recipient, text } = self.delivery.as_ref()?;
+        let DeliveredMessage { recipient, text } = self.delivery.as_ref()?;
         let delivered = recipient.as_deref().is_none_or(|recipient| recipient == agent.as_str());
         delivered.then_some(text.as_deref())
     }
 }
 
-/// Who speaks.
+/// The role of the author of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The system prompt.
     System,
-    /// The program.
+    /// The developer of the program.
     Developer,
     /// The user.
     User,
@@ -91,87 +96,87 @@ pub enum Role {
     Tool,
 }
 
-/// To whom the model speaks.
+/// The addressee of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
-    /// To itself.
+    /// The model itself: reasoning.
     Analysis,
-    /// On the way: calls and remarks.
+    /// Intermediate output: tool calls, their outputs and remarks.
     Commentary,
-    /// To the user.
+    /// The user: the final answer.
     Final,
-    /// To whoever goes on from here.
+    /// The model that continues after a compaction: a summary.
     Summary,
 }
 
-/// What an item is.
+/// The kind of a conversation item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemKind {
-    /// Somebody says something.
+    /// A message.
     Message,
-    /// The model thinks.
+    /// Reasoning of the model.
     Reasoning,
-    /// The model asks for a tool, with arguments in JSON.
+    /// A tool call with JSON arguments.
     FunctionCall,
-    /// The answer to that.
+    /// The output of a [`FunctionCall`](Self::FunctionCall).
     FunctionCallOutput,
-    /// The model asks for a tool, with any text.
+    /// A tool call with free text as its input.
     CustomToolCall,
-    /// The answer to that.
+    /// The output of a [`CustomToolCall`](Self::CustomToolCall).
     CustomToolCallOutput,
-    /// Where a compaction was installed.
+    /// The point in the conversation at which a compaction was installed.
     CompactionMarker,
 }
 
 impl ItemKind {
-    /// Whether it asks for a tool.
+    /// Returns `true` if the item is a tool call.
     pub fn is_call(self) -> bool {
         matches!(self, Self::FunctionCall | Self::CustomToolCall)
     }
 
-    /// Whether it shows a tool's answer.
+    /// Returns `true` if the item is the output of a tool call.
     pub fn is_output(self) -> bool {
         matches!(self, Self::FunctionCallOutput | Self::CustomToolCallOutput)
     }
 }
 
-/// A piece of an item's body.
+/// A part of an item's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// Text.
     Text(Box<str>),
-    /// A summary of what is not shown.
+    /// A summary of content that is not in the payload, such as hidden reasoning.
     Summary(Box<str>),
-    /// Something only its maker can read.
+    /// Opaque content that only its producer can decode, such as encrypted reasoning.
     Encoded {
-        /// What it is.
+        /// Kind of the content.
         label: &'static str,
-        /// It.
+        /// The encoded content.
         value: Box<str>,
     },
     /// A JSON value in the item's payload.
     Json {
-        /// The value as compact JSON, cut after 240 bytes.
+        /// The value as compact JSON, truncated to 240 bytes.
         summary: Box<str>,
     },
-    /// A script.
+    /// Source code of a script.
     Code {
-        /// Its language.
+        /// Programming language of the script.
         language: &'static str,
-        /// It.
+        /// Source code of the script.
         source: Box<str>,
     },
-    /// Something in the item's payload.
+    /// Other content in the item's payload, such as an image.
     PayloadRef {
-        /// What it is.
+        /// Kind of the content.
         label: Box<str>,
     },
 }
 
 impl Part {
-    /// The text of a text part.
+    /// Returns the text of a text part. Returns `None` for other parts.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -184,44 +189,44 @@ impl Part {
     }
 }
 
-/// Who tells whom, in a message between agents.
+/// The author and the recipient of a message between agents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AgentMessage {
-    /// The agent that tells.
+    /// The sending agent, as the payload names it.
     pub author: Box<str>,
-    /// The agent that is told.
+    /// The receiving agent, as the payload names it.
     pub recipient: Box<str>,
 }
 
-/// What made an item.
+/// The producer of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Producer {
     /// The user. Reserved: never set.
     UserInput,
-    /// A model.
+    /// An inference call.
     Inference {
-        /// The call that returned it.
+        /// The call whose response contained the item.
         inference_call_id: InferenceId,
     },
-    /// A tool.
+    /// A tool call.
     Tool {
-        /// The call it answers.
+        /// The call whose output the item is.
         tool_call_id: ToolCallId,
     },
-    /// A script.
+    /// A code cell.
     CodeCell {
-        /// The cell whose output it shows.
+        /// The cell whose output the item is.
         code_cell_id: CellId,
     },
     /// Another agent. Reserved: never set.
     InteractionEdge {
-        /// The edge that brought it.
+        /// The edge that carried the item.
         edge_id: EdgeId,
     },
     /// A compaction.
     Compaction {
-        /// The one that put it in place.
+        /// The compaction that installed the item.
         compaction_id: CompactionId,
     },
     /// The program itself. Reserved: never set.

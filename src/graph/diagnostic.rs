@@ -1,4 +1,4 @@
-//! What was wrong with the evidence.
+//! Diagnostics: problems of the evidence.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use serde::Serialize;
 use super::Code;
 use crate::event::{RawPayloadId, Seq};
 
-/// Something about the evidence that a reader of the graph should know.
+/// A problem of the evidence, with its effect on the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// The event.
+    /// Sequence number of the event, if the problem concerns a particular one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
-    /// The event's line in the log, from 1.
+    /// Number of the event's line in the log, from 1. Not in `state.json`.
     #[serde(skip)]
     pub line: Option<u64>,
-    /// What it is.
+    /// Kind of the problem.
     pub code: Code,
-    /// How bad it is: always [`Code::severity`].
+    /// Severity of the problem: always [`Code::severity`] of `code`.
     pub severity: Severity,
-    /// The object, what is wrong with it, and what was left out or done instead.
+    /// Description of the object, its problem, and what was left out of the graph or done instead.
     pub message: String,
-    /// The body it is about.
+    /// Id of the payload, if the problem concerns one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_payload_id: Option<RawPayloadId>,
 }
@@ -41,14 +41,14 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Text of a bundle's on one line of a terminal, which it can't command.
+/// Text from a bundle, escaped so that it stays on one line and cannot send control sequences to a terminal.
 struct OneLine<'a>(&'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
         self.0.chars().try_for_each(|c| match c {
-            // Controls, and what turns the direction of writing or breaks a line.
+            // Besides control characters, these change the writing direction or break the line.
             c if c.is_control() => write!(f, "{}", c.escape_debug()),
             '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 write!(f, "{}", c.escape_unicode())
@@ -58,18 +58,18 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-/// How bad a diagnostic is.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Nothing is missing from the graph because of it.
+    /// The problem leaves nothing out of the graph.
     Notice,
-    /// Something was left out of the graph.
+    /// Something was left out of the graph because of the problem.
     Skipped,
 }
 
 impl Severity {
-    /// The severity, as it is in a graph.
+    /// Returns the name of the severity in `state.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Notice => "notice",

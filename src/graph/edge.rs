@@ -1,32 +1,32 @@
-//! Edges: ways that information went between agents.
+//! Edges: information passed between agents.
 
 use serde::Serialize;
 
 use super::{Evidence, ItemId};
 use crate::event::{EdgeId, RawPayloadId, Seq, ThreadId, ToolCallId, TurnId, UnixMillis};
 
-/// A way that information went between agents.
+/// An edge: information that one agent passed to another. In `state.json`, an entry of `interaction_edges`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Edge {
-    /// Its id.
+    /// Id of the edge.
     pub edge_id: EdgeId,
-    /// What it did.
+    /// Kind of the interaction.
     pub kind: EdgeKind,
-    /// Where it began.
+    /// Object from which the information came.
     pub source: Anchor,
-    /// Where it went.
+    /// Object that received the information.
     pub target: Anchor,
-    /// When it began.
+    /// Start of the interaction, in milliseconds since the Unix epoch.
     #[serde(rename = "started_at_unix_ms")]
     pub started_at: UnixMillis,
-    /// When it was over.
+    /// End of the interaction, in milliseconds since the Unix epoch.
     #[serde(rename = "ended_at_unix_ms")]
     pub ended_at: Option<UnixMillis>,
-    /// The items it brought.
+    /// Items that the interaction added to the target's conversation.
     pub carried_item_ids: Vec<ItemId>,
-    /// The bodies that tell of it.
+    /// Payloads that describe the interaction, such as invocation and result of the tool call.
     pub carried_raw_payload_ids: Vec<RawPayloadId>,
-    /// What it rests on.
+    /// Evidence of the edge.
     #[serde(skip)]
     pub evidence: Evidence,
 }
@@ -42,39 +42,39 @@ pub(crate) struct AgentResult {
     pub(crate) observed_seq: Seq,
 }
 
-/// What went between agents.
+/// The kind of an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeKind {
-    /// An agent was made, with its first task.
+    /// An agent spawned another one, with its first task.
     SpawnAgent,
-    /// A task.
+    /// An agent assigned a task to another one.
     AssignAgentTask,
-    /// A message.
+    /// An agent sent a message to another one.
     SendMessage,
-    /// What an agent reports when it is done.
+    /// An agent reported the result of a turn to another one.
     AgentResult,
-    /// An agent was closed.
+    /// An agent closed another one.
     CloseAgent,
 }
 
-/// An end of an edge.
+/// An endpoint of an edge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Anchor {
-    /// A piece of conversation.
+    /// A conversation item.
     ConversationItem {
-        /// Its id.
+        /// Id of the item.
         item_id: ItemId,
     },
     /// A tool call.
     ToolCall {
-        /// Its id.
+        /// Id of the tool call.
         tool_call_id: ToolCallId,
     },
     /// A thread as a whole.
     Thread {
-        /// Its id.
+        /// Id of the thread.
         thread_id: ThreadId,
     },
 }

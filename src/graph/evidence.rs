@@ -1,13 +1,13 @@
-//! What an object rests on.
+//! Evidence and live spans of objects.
 
 use crate::event::{OtelSpanId, OtelTraceId, RawPayloadId, Seq, SpanRef};
 
-/// The events, and the bodies they named, that an object was made from, in the order they were read.
+/// The events from which an object was reduced, each with the payload that it contributed, in the order they were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence(Vec<(Seq, Option<RawPayloadId>)>);
 
 impl Evidence {
-    pub(crate) fn of(seq: Seq, payload: Option<RawPayloadId>) -> Self {
+    pub(crate) fn new(seq: Seq, payload: Option<RawPayloadId>) -> Self {
         Self(vec![(seq, payload)])
     }
 
@@ -15,28 +15,30 @@ impl Evidence {
         self.0.push((seq, payload));
     }
 
-    /// Event and, where the event named one that matters to the object, body.
+    /// Returns the seq of each event, and the id of its payload if the event names a payload that matters to the
+    /// object.
     pub fn as_slice(&self) -> &[(Seq, Option<RawPayloadId>)] {
         &self.0
     }
 }
 
-/// The live OpenTelemetry span that an object was, if it was one.
+/// The OpenTelemetry span of an operation while the program ran. All fields are `None` if there was no such span.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct LiveSpan {
-    /// Its trace.
+    /// Id of the span's trace.
     #[serde(rename = "otel_trace_id", skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<OtelTraceId>,
-    /// Itself.
+    /// Id of the span.
     #[serde(rename = "otel_span_id", skip_serializing_if = "Option::is_none")]
     pub span_id: Option<OtelSpanId>,
-    /// The span it was in. Not in `state.json`, whose parents are objects.
+    /// Id of the parent span. Not in `state.json`, in which parents are objects.
     #[serde(skip)]
     pub parent_span_id: Option<OtelSpanId>,
 }
 
 impl LiveSpan {
-    pub(crate) fn of(span: Option<&SpanRef>) -> Self {
+    /// Creates the ids from a reference in the log; all `None` if the log has none.
+    pub(crate) fn from_span_ref(span: Option<&SpanRef>) -> Self {
         let SpanRef { trace_id, span_id, parent_span_id } = match span {
             Some(span) => span.clone(),
             None => return Self::default(),
@@ -44,11 +46,11 @@ impl LiveSpan {
         Self { trace_id: Some(trace_id), span_id: Some(span_id), parent_span_id }
     }
 
-    /// Takes what a later event says, where the earlier ones said nothing: a span may be known only from its first
-    /// enter on.
-    pub(crate) fn learn(&mut self, span: Option<&SpanRef>) {
+    /// Sets the ids from a later event, if no earlier event had any: the ids of a span may be unknown until it is first
+    /// entered.
+    pub(crate) fn fill_from(&mut self, span: Option<&SpanRef>) {
         if self.span_id.is_none() {
-            *self = Self::of(span);
+            *self = Self::from_span_ref(span);
         }
     }
 }

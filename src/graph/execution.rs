@@ -1,32 +1,33 @@
-//! When things ran, and how they ended.
+//! The execution of an operation: start, end and status.
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::event::{ExecutionStatus, Seq, Timestamp};
 
-/// An event's place in both clocks of a bundle.
+/// A point in the wall clock and in the event order of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// The wall clock, for display and latency.
+    /// Wall-clock time, for display and latencies.
     pub at: Timestamp,
-    /// The causal order.
+    /// Sequence number of the event, for causal order.
     pub seq: Seq,
 }
 
-/// From start to end.
+/// The execution of an operation. In `state.json`, a flat object with the fields `started_at_unix_ms`, `started_seq`,
+/// `ended_at_unix_ms`, `ended_seq` and `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Execution {
-    /// Its start.
+    /// Start of the operation.
     pub started: Moment,
-    /// Its end, where one was seen.
+    /// End of the operation. `None` if the log has none.
     pub ended: Option<Moment>,
-    /// How it ended; running where no end was seen.
+    /// Status of the operation; `Running` if the log has no end of it.
     pub status: ExecutionStatus,
 }
 
 impl Execution {
-    /// Milliseconds from start to end; `None` while no end is known.
+    /// Returns the duration in milliseconds. Returns `None` if the operation has no end.
     pub fn millis(&self) -> Option<u64> {
         self.ended.map(|ended| ended.at.millis_since(self.started.at))
     }

@@ -1,4 +1,5 @@
-//! Ids that the reducer gives: numbered handles for what no producer names, names for what is told apart by thread.
+//! Ids that the reducer assigns: numbers for objects without an id in the log, and names for objects whose ids in the
+//! log are unique only within a thread.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,28 +8,30 @@ use serde::{Serialize, Serializer};
 
 use crate::event::{CallId, EdgeId, RuntimeCellId, ThreadId, ToolCallId, text_newtype};
 
-/// A conversation item, `conversation_item:<n>`: numbered from 1 in order of creation, over the whole bundle.
+/// The id of a conversation item, `conversation_item:<n>`. Items are numbered from 1 in order of creation, over the
+/// whole bundle.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemId(u32);
 
-/// A terminal operation, `terminal_operation:<n>`: numbered from 1 in order of creation, over the whole bundle.
+/// The id of a terminal operation, `terminal_operation:<n>`. Operations are numbered from 1 in order of creation, over
+/// the whole bundle.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(u32);
 
 macro_rules! numbered {
     ($($name:ident = $prefix:literal;)*) => {$(
         impl $name {
-            /// The id of what stands at this place of its table.
-            pub(crate) fn at(index: usize) -> Self {
+            /// Returns the id of the object at an index of its table.
+            pub(crate) fn from_index(index: usize) -> Self {
                 Self(u32::try_from(index).unwrap_or(u32::MAX))
             }
 
-            /// The place in its table.
+            /// Returns the index of the object in its table.
             pub(crate) fn index(self) -> usize {
                 self.0 as usize
             }
 
-            /// The number, from 1.
+            /// Returns the number, from 1.
             pub fn number(self) -> u64 {
                 u64::from(self.0) + 1
             }
@@ -59,12 +62,14 @@ numbered! {
     OperationId = "terminal_operation:";
 }
 
-/// A code cell, `code_cell:<call id>`; `code_cell:<thread>:<call id>` where an earlier cell of another thread has that.
+/// The id of a code cell: `code_cell:<call id>`, or `code_cell:<thread>:<call id>` if an earlier cell of another thread
+/// has the shorter id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct CellId(Arc<str>);
 
-/// A terminal session: its process id, `<thread>:<process id>` where an earlier session of another thread has that.
+/// The id of a terminal session: its process id, or `<thread>:<process id>` if an earlier session of another thread has
+/// the shorter id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct TerminalId(Arc<str>);
@@ -73,32 +78,35 @@ text_newtype!(CellId);
 text_newtype!(TerminalId);
 
 impl CellId {
-    pub(crate) fn of_call(call: &CallId) -> Self {
+    /// Returns the short id of the cell that a call started.
+    pub(crate) fn for_call(call: &CallId) -> Self {
         Self(format!("code_cell:{call}").into())
     }
 
-    pub(crate) fn of_call_in(thread: &ThreadId, call: &CallId) -> Self {
+    /// Returns the long id of the cell that a call started.
+    pub(crate) fn for_call_in_thread(thread: &ThreadId, call: &CallId) -> Self {
         Self(format!("code_cell:{thread}:{call}").into())
     }
 
-    /// What a tool says asked for it where no such cell is known. Names no object.
+    /// Returns the id of a requesting cell of which the log has no start. It refers to no object.
     pub(crate) fn unknown(thread: &ThreadId, cell: &RuntimeCellId) -> Self {
         Self(format!("code_cell:runtime:{thread}:{cell}").into())
     }
 }
 
 impl TerminalId {
-    pub(crate) fn of_process_in(thread: &ThreadId, process: &str) -> Self {
+    /// Returns the long id of a session.
+    pub(crate) fn for_process_in_thread(thread: &ThreadId, process: &str) -> Self {
         Self(format!("{thread}:{process}").into())
     }
 }
 
-/// The edge by which `parent` made `child`.
+/// Returns the id of the edge by which `parent` spawned `child`.
 pub(crate) fn spawn_edge(parent: &ThreadId, child: &ThreadId) -> EdgeId {
     EdgeId::from(format!("edge:spawn:{parent}:{child}"))
 }
 
-/// The edge that a tool call made.
+/// Returns the id of the edge that a tool call produced.
 pub(crate) fn tool_edge(tool: &ToolCallId) -> EdgeId {
     EdgeId::from(format!("edge:tool:{tool}"))
 }

@@ -1,87 +1,87 @@
-//! Calls of a model, and what the model saw in each.
+//! Inference calls and the conversation snapshots of their requests.
 
 use serde::Serialize;
 
 use super::{Evidence, Execution, ItemId, LiveSpan};
 use crate::event::{InferenceId, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis, Usage};
 
-/// A call of a model.
+/// An inference call: one request to a model, with its response. In `state.json`, an entry of `inference_calls`.
 #[derive(Debug, Clone)]
 pub struct InferenceCall {
-    /// Its id.
+    /// Id of the call.
     pub inference_call_id: InferenceId,
-    /// The thread that asked.
+    /// Thread of the call.
     pub thread_id: ThreadId,
-    /// The turn that asked.
+    /// Turn of the call. Wire name: `codex_turn_id`.
     pub turn_id: TurnId,
-    /// From request to end.
+    /// Execution of the call, from the request to the end of the response.
     pub execution: Execution,
-    /// The model asked for.
+    /// Requested model.
     pub model: String,
-    /// The provider asked.
+    /// Name of the provider.
     pub provider_name: String,
-    /// The transport's id of the request; the response's id where the producer gave nothing else.
+    /// The transport's id of the request. The response's id if the producer recorded no other.
     pub upstream_request_id: Option<RequestId>,
     /// The provider's id of the response.
     pub response_id: Option<ResponseId>,
-    /// The items of the request: see [`Graph::snapshot`](super::Graph::snapshot).
+    /// Items of the request; see [`Graph::snapshot`](super::Graph::snapshot).
     pub(crate) request: Snapshot,
-    /// The items of the response.
+    /// Items of the response.
     pub response_item_ids: Vec<ItemId>,
-    /// The tool calls that the response asked for, by start.
+    /// Tool calls that the response requested, in order of start. Wire name: `tool_call_ids_started_by_response`.
     pub tool_call_ids: Vec<ToolCallId>,
-    /// What the provider counted.
+    /// Token counts reported by the provider.
     pub usage: Option<Usage>,
-    /// When the first token came.
+    /// Time of the first token, in milliseconds since the Unix epoch. Wire name: `first_token_at_unix_ms`.
     pub first_token_at: Option<UnixMillis>,
-    /// What went wrong, or why it was cancelled.
+    /// Error text or reason of the cancellation.
     pub error: Option<String>,
-    /// The request's body.
+    /// Payload with the request.
     pub raw_request_payload_id: RawPayloadId,
-    /// The response's body, a partial one too.
+    /// Payload with the response, which may be partial.
     pub raw_response_payload_id: Option<RawPayloadId>,
-    /// Where the request says what the model shall do.
+    /// Location of the model's instructions in the request.
     pub instructions: Option<Pointer>,
-    /// Where the request says what tools there are.
+    /// Location of the tool definitions in the request.
     pub tools: Option<Pointer>,
-    /// The live span it was.
+    /// Live span of the call.
     pub span: LiveSpan,
-    /// What it rests on.
+    /// Evidence of the call. Not in `state.json`.
     pub evidence: Evidence,
 }
 
 impl InferenceCall {
-    /// How many items the request had.
+    /// Returns the number of items in the request.
     pub fn request_len(&self) -> usize {
         self.request.len()
     }
 }
 
-/// A place in a body.
+/// A location in a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pointer {
-    /// The body.
+    /// The payload.
     pub raw_payload_id: RawPayloadId,
-    /// The place, as in RFC 6901.
+    /// JSON Pointer (RFC 6901) into the payload.
     pub pointer: &'static str,
 }
 
-/// The items of a request: how an earlier one began, then its own. So a session's requests together take what they
-/// added, not what they repeated.
+/// The items of a request: a prefix that is shared with an earlier call, and the request's own items. All requests of a
+/// session together therefore take memory for the items that they add, not for those that they repeat.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     pub(crate) prefix: Option<Prefix>,
     pub(crate) tail: Vec<ItemId>,
 }
 
-/// The beginning of a request, told by an earlier call of the same thread.
+/// A prefix of a request that is taken from an earlier call of the same thread.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Prefix {
-    /// Place of that call in its table.
+    /// Index of the earlier call in its table.
     pub(crate) call: usize,
-    /// So many items of its request …
+    /// Number of leading items of the earlier call's request.
     pub(crate) items: usize,
-    /// … followed by so many of its response: all of them or none.
+    /// Number of items of the earlier call's response that follow: all of them or none.
     pub(crate) response_items: usize,
 }
 

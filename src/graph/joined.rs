@@ -1,4 +1,4 @@
-//! The runs of a root directory together: `joined.json`, schema 1.
+//! The joined runs of a root directory, and their file `joined.json`, schema 1.
 
 use std::io::{self, Write};
 
@@ -7,44 +7,45 @@ use serde::Serialize;
 use super::{Anchor, Diagnostic, EdgeKind, Graph};
 use crate::event::{EdgeId, ParentProcess, RolloutStatus, Seq, ThreadId, TraceId, UnixMillis};
 
-/// The runs of a root directory, and the edges from agents to those that they made in other processes.
+/// The runs of a root directory, and the edges from agents to the agents that they spawned in other processes.
 ///
-/// What else a run was is in its own graph.
+/// Everything else about a run is in its own [`Graph`].
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Joined {
-    /// Every bundle that could be reduced, in the order they were given.
+    /// Runs of all bundles that could be reduced, in the order in which they were added.
     pub rollouts: Vec<Rollout>,
-    /// From an agent to one in another process: those of the first rollout first, each rollout's in order of seq.
+    /// Edges between processes, in the order of the parent runs, then of seq. Edges that are known only from the
+    /// child's manifest come last.
     pub edges: Vec<ProcessEdge>,
-    /// What did not fit together, by bundle, then seq.
+    /// Problems that joining found, by bundle, then by seq.
     pub diagnostics: Vec<BundleDiagnostic>,
 }
 
-/// A run, as a root directory lists it.
+/// A run of a root directory.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rollout {
-    /// Name of its bundle's directory.
+    /// Name of the bundle's directory.
     pub bundle: String,
-    /// The recording.
+    /// Id of the recording, unique per bundle.
     pub trace_id: TraceId,
-    /// The root agent's thread.
+    /// Id of the root agent's thread.
     pub root_thread_id: ThreadId,
-    /// When the recording began.
+    /// Start of the recording, in milliseconds since the Unix epoch.
     #[serde(rename = "started_at_unix_ms")]
     pub started_at: UnixMillis,
-    /// When the run ended.
+    /// End of the run, in milliseconds since the Unix epoch, if the log has one.
     #[serde(rename = "ended_at_unix_ms")]
     pub ended_at: Option<UnixMillis>,
-    /// How it ended; running where no end was seen.
+    /// Status of the run; `Running` if the log has no end of it.
     pub status: RolloutStatus,
-    /// Who spawned its process, as it says itself.
+    /// Parent process and agent, from the run's own manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentProcess>,
 }
 
 impl Rollout {
-    pub(crate) fn of(bundle: &str, graph: &Graph) -> Self {
+    pub(crate) fn from_graph(bundle: &str, graph: &Graph) -> Self {
         Self {
             bundle: bundle.to_owned(),
             trace_id: graph.trace_id.clone(),
@@ -57,54 +58,55 @@ impl Rollout {
     }
 }
 
-/// An agent made one in another process.
+/// An edge from an agent to an agent that it spawned in another process.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProcessEdge {
-    /// Its id, `edge:spawn:<parent thread>:<child thread>`.
+    /// Id of the edge, `edge:spawn:<parent thread>:<child thread>`.
     pub edge_id: EdgeId,
-    /// What it did.
+    /// Kind of the edge: always [`EdgeKind::SpawnAgent`].
     pub kind: EdgeKind,
-    /// The tool call that spawned the process, else the thread.
+    /// Tool call that spawned the process, or the thread if there was none.
     pub source: RunAnchor,
-    /// The root thread of the process's run. Without a trace where no bundle of that run is here.
+    /// Root thread of the child's run. Its `trace_id` is `None` if the root directory has no bundle of that run.
     pub target: RunAnchor,
-    /// When the process was about to be spawned; absent where only the child tells of it.
+    /// Time just before the process was spawned, in milliseconds since the Unix epoch. `None` if the edge is known only
+    /// from the child's manifest.
     #[serde(rename = "spawned_at_unix_ms", skip_serializing_if = "Option::is_none")]
     pub spawned_at: Option<UnixMillis>,
-    /// The parent's event that it rests on; absent where only the child tells of it.
+    /// Sequence number of the parent's event. `None` if the edge is known only from the child's manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
 }
 
-/// An end of an edge in one of several runs.
+/// An endpoint of an edge between runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunAnchor {
-    /// The recording, where it is known.
+    /// Id of the recording, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<TraceId>,
-    /// Where in it.
+    /// Object within that recording.
     #[serde(flatten)]
     pub anchor: Anchor,
 }
 
-/// Something about the evidence of a bundle that its neighbours show.
+/// A problem of a bundle's evidence that only the other bundles of its root directory reveal.
 #[derive(Debug, Clone, Serialize)]
 pub struct BundleDiagnostic {
-    /// Name of its directory.
+    /// Name of the bundle's directory.
     pub bundle: String,
-    /// What it is.
+    /// The problem.
     #[serde(flatten)]
     pub diagnostic: Diagnostic,
 }
 
 impl Joined {
-    /// File name in its root directory.
+    /// Name of the file in the root directory.
     pub const FILE: &'static str = "joined.json";
 
-    /// Writes `joined.json`: one JSON object and a newline. The same bundles give the same bytes.
+    /// Writes `joined.json`: one JSON object and a newline. Equal bundles give equal bytes.
     ///
     /// # Errors
-    /// What the writer says.
+    /// Returns the errors of `writer`.
     pub fn write(&self, writer: impl Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Wire<'a> {

@@ -1,4 +1,4 @@
-//! Agents in other processes, as one bundle alone tells of them.
+//! Child processes, as far as the bundle of the parent process shows them.
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -6,24 +6,26 @@ use serde::ser::{SerializeStruct, Serializer};
 use super::{Evidence, Moment, spawn_edge};
 use crate::event::{EdgeId, ThreadId, ToolCallId};
 
-/// A process that an agent of this bundle spawned. Whether it ever recorded, only the bundles beside this one tell:
-/// see [`join`](crate::reduce::Join).
+/// A process that an agent of this bundle spawned. In `state.json`, an entry of `child_processes`.
+///
+/// This bundle does not show whether the process recorded a bundle of its own; [`Join`](crate::reduce::Join) matches
+/// the bundles of a root directory.
 #[derive(Debug, Clone)]
 pub struct ChildProcess {
-    /// The thread that the process's first root thread was meant to be.
+    /// Id that was made for the first root thread of the process.
     pub child_thread_id: ThreadId,
-    /// The agent's thread.
+    /// Thread of the spawning agent.
     pub thread_id: ThreadId,
-    /// The tool call that spawned it, where one did.
+    /// Tool call that spawned the process, if there was one.
     pub tool_call_id: Option<ToolCallId>,
-    /// When it was about to be spawned.
+    /// Moment just before the process was spawned.
     pub spawned: Moment,
-    /// What it rests on.
+    /// Evidence of the spawn.
     pub evidence: Evidence,
 }
 
 impl ChildProcess {
-    /// The edge to the thread that it was meant to be.
+    /// Returns the id of the edge from the spawning agent to the thread that was made for the process.
     pub fn edge_id(&self) -> EdgeId {
         spawn_edge(&self.thread_id, &self.child_thread_id)
     }

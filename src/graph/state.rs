@@ -1,4 +1,5 @@
-//! The graph as `state.json`, schema 1: deterministic bytes, maps in ascending byte order of their keys.
+//! Serialization of a graph as `state.json`, schema 1. The bytes are deterministic: maps are in ascending byte order of
+//! their keys.
 
 use std::hash::Hash;
 use std::io::{self, Write};
@@ -16,21 +17,22 @@ use crate::event::{
     Usage,
 };
 
-/// How the items of requests are written.
+/// The form in which `state.json` lists the items of requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Snapshots {
-    /// Every request lists all of its items. Grows with the square of a session.
+    /// Every request lists all of its items. The size of the file grows with the square of the session's length.
     #[default]
     Expanded,
-    /// A request names the earlier call it begins like, and lists the items that follow.
+    /// A request refers to an earlier call with which it shares a prefix, and lists only the items that follow. The
+    /// size of the file is linear in the size of the bundle.
     Shared,
 }
 
 impl Graph {
-    /// Writes `state.json`: one JSON object and a newline. The same graph gives the same bytes.
+    /// Writes `state.json`: one JSON object and a newline. Equal graphs give equal bytes.
     ///
     /// # Errors
-    /// What the writer says.
+    /// Returns the errors of `writer`.
     pub fn write_state(&self, writer: impl Write, snapshots: Snapshots) -> io::Result<()> {
         let mut writer = io::BufWriter::with_capacity(1 << 16, writer);
         serde_json::to_writer(&mut writer, &State { graph: self, snapshots })?;
@@ -39,6 +41,7 @@ impl Graph {
     }
 }
 
+/// The top-level object of `state.json`.
 struct State<'a> {
     graph: &'a Graph,
     snapshots: Snapshots,
@@ -83,9 +86,9 @@ impl Serialize for State<'_> {
         state.serialize_field("codex_turns", &ById::<_, Turn>(turns))?;
         state.serialize_field(
             "conversation_items",
-            &ByNumber(items, |item: &Item| item.item_id.to_string(), WireItem::of),
+            &ByNumber(items, |item: &Item| item.item_id.to_string(), WireItem::new),
         )?;
-        state.serialize_field("inference_calls", &Calls { calls: inference_calls, state: self })?;
+        state.serialize_field("inference_calls", &WireCalls { calls: inference_calls, state: self })?;
         state.serialize_field("code_cells", &ById::<_, CodeCell>(code_cells))?;
         state.serialize_field("tool_calls", &ById::<_, ToolCall>(tool_calls))?;
         state.serialize_field("terminal_sessions", &ById::<_, TerminalSession>(terminal_sessions))?;
@@ -114,6 +117,7 @@ impl Serialize for State<'_> {
     }
 }
 
+/// A map of rows, in ascending byte order of their ids.
 struct ById<'a, K, V>(&'a Table<K, V>);
 
 impl<K: AsRef<str>, V: Serialize> Serialize for ById<'_, K, V> {
@@ -122,7 +126,7 @@ impl<K: AsRef<str>, V: Serialize> Serialize for ById<'_, K, V> {
     }
 }
 
-/// Rows in order of their start.
+/// A list of rows, in order of their start.
 struct InOrder<'a, K, V>(&'a Table<K, V>);
 
 impl<K: Clone + Eq + Hash, V: Serialize> Serialize for InOrder<'_, K, V> {
@@ -131,7 +135,8 @@ impl<K: Clone + Eq + Hash, V: Serialize> Serialize for InOrder<'_, K, V> {
     }
 }
 
-/// Rows that are numbered, under their ids and in byte order of these, each in its form on the wire.
+/// A map of numbered rows, in ascending byte order of their ids. The two functions return the id and the wire form of a
+/// row.
 struct ByNumber<'a, V, Id, Wire>(&'a [V], Id, Wire);
 
 impl<'a, V, W: Serialize, Id: Fn(&V) -> String, Wire: Fn(&'a V) -> W> Serialize for ByNumber<'a, V, Id, Wire> {
@@ -162,7 +167,7 @@ struct WireItem<'a> {
 }
 
 impl<'a> WireItem<'a> {
-    fn of(item: &'a Item) -> Self {
+    fn new(item: &'a Item) -> Self {
         let Item { item_id, thread_id, turn_id, first_seen_at, content, raw_payload_id, produced_by, evidence: _ } =
             item;
         let Content { role, channel, kind, call_id, name, agent_message, parts, delivery: _ } = &**content;
@@ -195,7 +200,7 @@ struct Parts<'a> {
 
 impl Serialize for Parts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.parts.iter().map(|part| WirePart::of(part, self.raw_payload_id)))
+        serializer.collect_seq(self.parts.iter().map(|part| WirePart::new(part, self.raw_payload_id)))
     }
 }
 
@@ -211,7 +216,7 @@ enum WirePart<'a> {
 }
 
 impl<'a> WirePart<'a> {
-    fn of(part: &'a Part, raw_payload_id: &'a RawPayloadId) -> Self {
+    fn new(part: &'a Part, raw_payload_id: &'a RawPayloadId) -> Self {
         match part {
             Part::Text(text) => Self::Text { text },
             Part::Summary(text) => Self::Summary { text },
@@ -223,17 +228,17 @@ impl<'a> WirePart<'a> {
     }
 }
 
-struct Calls<'a> {
+struct WireCalls<'a> {
     calls: &'a Table<InferenceId, InferenceCall>,
     state: &'a State<'a>,
 }
 
-impl Serialize for Calls<'_> {
+impl Serialize for WireCalls<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let calls = self.calls.by_id();
         let mut map = serializer.serialize_map(Some(calls.len()))?;
         for (id, call) in calls {
-            map.serialize_entry(id, &WireCall::of(call, self.state))?;
+            map.serialize_entry(id, &WireCall::new(call, self.state))?;
         }
         map.end()
     }
@@ -250,7 +255,7 @@ struct WireCall<'a> {
     upstream_request_id: Option<&'a RequestId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_prefix: Option<WirePrefix<'a>>,
-    request_item_ids: Items<'a>,
+    request_item_ids: ItemPieces<'a>,
     response_item_ids: &'a [ItemId],
     tool_call_ids_started_by_response: &'a [ToolCallId],
     usage: Option<Usage>,
@@ -271,7 +276,7 @@ struct WireCall<'a> {
 }
 
 impl<'a> WireCall<'a> {
-    fn of(call: &'a InferenceCall, state: &State<'a>) -> Self {
+    fn new(call: &'a InferenceCall, state: &State<'a>) -> Self {
         let InferenceCall {
             inference_call_id,
             thread_id,
@@ -297,13 +302,13 @@ impl<'a> WireCall<'a> {
         let calls = &state.graph.inference_calls;
         let (request_prefix, pieces) = match state.snapshots {
             Snapshots::Expanded => {
-                let place = calls.place(inference_call_id);
-                (None, place.map(|place| state.graph.pieces(place)).unwrap_or_default())
+                let index = calls.index_of(inference_call_id);
+                (None, index.map(|index| state.graph.snapshot_pieces(index)).unwrap_or_default())
             }
             Snapshots::Shared => {
                 let prefix = request.prefix.and_then(|prefix| {
                     Some(WirePrefix {
-                        inference_call_id: &calls.at(prefix.call)?.inference_call_id,
+                        inference_call_id: &calls.get_index(prefix.call)?.inference_call_id,
                         items: prefix.items,
                         with_response: prefix.response_items > 0,
                     })
@@ -320,7 +325,7 @@ impl<'a> WireCall<'a> {
             provider_name,
             upstream_request_id: upstream_request_id.as_ref(),
             request_prefix,
-            request_item_ids: Items(pieces),
+            request_item_ids: ItemPieces(pieces),
             response_item_ids,
             tool_call_ids_started_by_response: tool_call_ids,
             usage: *usage,
@@ -336,7 +341,8 @@ impl<'a> WireCall<'a> {
     }
 }
 
-/// How an earlier request begins, and whether its response follows.
+/// The prefix of a request: the first `items` ids of an earlier call's request, followed by the ids of that call's
+/// response if `with_response` is set.
 #[derive(Serialize)]
 struct WirePrefix<'a> {
     inference_call_id: &'a InferenceId,
@@ -344,10 +350,10 @@ struct WirePrefix<'a> {
     with_response: bool,
 }
 
-/// A list of items that is kept in pieces.
-struct Items<'a>(Vec<&'a [ItemId]>);
+/// A list of items, concatenated from slices.
+struct ItemPieces<'a>(Vec<&'a [ItemId]>);
 
-impl Serialize for Items<'_> {
+impl Serialize for ItemPieces<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.iter().map(|piece| piece.len()).sum()))?;
         for item in self.0.iter().copied().flatten() {

@@ -1,4 +1,4 @@
-//! `state.json` and `joined.json` as files.
+//! Atomic writing of `state.json` and `joined.json`.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -7,41 +7,43 @@ use std::path::{Path, PathBuf};
 
 use super::{Graph, Joined, Snapshots};
 
-/// Writes `state.json` whole and atomically: what was at `path` stays until all of it is written. Only the owner may
-/// read it, because it says what the bodies say.
+/// Writes `state.json` to `path`, atomically: an existing file is replaced once the new one is complete. On Unix, only
+/// the owner can read the file, because it contains the content of payloads.
 ///
 /// # Errors
-/// [`StateFileError`] where something else than a regular file is at `path`, or the file can't be written beside it.
-/// Nothing stays behind.
+/// Returns an error if `path` exists and is not a regular file, or if the file cannot be written. Temporary files are
+/// removed.
 pub fn write_state_file(graph: &Graph, path: &Path, snapshots: Snapshots) -> Result<(), StateFileError> {
-    write_whole(path, |file| graph.write_state(file, snapshots))
+    write_atomically(path, |file| graph.write_state(file, snapshots))
 }
 
-/// Writes `joined.json` likewise.
+/// Writes `joined.json` to `path`, atomically and readable only by the owner, like [`write_state_file`].
 ///
 /// # Errors
-/// As [`write_state_file`].
+/// Returns an error if `path` exists and is not a regular file, or if the file cannot be written. Temporary files are
+/// removed.
 pub fn write_joined_file(joined: &Joined, path: &Path) -> Result<(), StateFileError> {
-    write_whole(path, |file| joined.write(file))
+    write_atomically(path, |file| joined.write(file))
 }
 
-fn write_whole(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StateFileError> {
+/// Writes a file through a temporary one in the directory of `path`.
+fn write_atomically(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StateFileError> {
     let failed = |message: &str, source: Option<io::Error>| StateFileError {
         path: path.to_owned(),
         message: message.to_owned(),
         source,
     };
-    // To take the place of a device or a pipe would be nobody's wish.
+    // A rename would replace a device or a pipe, which no caller can want.
     if path.metadata().is_ok_and(|found| !found.is_file()) {
-        return Err(failed("what is there is not a regular file; name a file to be written or replaced", None));
+        return Err(failed("exists and is not a regular file; choose the path of a new or a regular file", None));
     }
-    let temporary =
-        Temporary::beside(path).map_err(|error| failed("can't be written in this directory", Some(error)))?;
-    write(&temporary.file).map_err(|error| failed("can't be written", Some(error)))?;
-    temporary.rename(path).map_err(|error| failed("can't be put in place", Some(error)))
+    let temporary = TemporaryFile::create_beside(path)
+        .map_err(|error| failed("cannot create a file in this directory", Some(error)))?;
+    write(&temporary.file).map_err(|error| failed("cannot write the file", Some(error)))?;
+    temporary.rename(path).map_err(|error| failed("cannot rename the temporary file to this path", Some(error)))
 }
 
-/// A state file could not be written.
+/// The failure to write `state.json` or `joined.json`. The text starts with the path of the file.
 #[derive(Debug)]
 pub struct StateFileError {
     path: PathBuf,
@@ -61,15 +63,16 @@ impl std::error::Error for StateFileError {
     }
 }
 
-/// A file under a name of its own, removed again unless it is renamed.
-struct Temporary {
+/// A temporary file that is removed on drop unless it was renamed.
+struct TemporaryFile {
     file: File,
     path: PathBuf,
-    kept: bool,
+    is_renamed: bool,
 }
 
-impl Temporary {
-    fn beside(path: &Path) -> io::Result<Self> {
+impl TemporaryFile {
+    /// Creates a hidden file with a unique name in the directory of `path`.
+    fn create_beside(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
@@ -79,20 +82,20 @@ impl Temporary {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: options.open(&path)?, path, kept: false })
+        Ok(Self { file: options.open(&path)?, path, is_renamed: false })
     }
 
     fn rename(mut self, to: &Path) -> io::Result<()> {
         fs::rename(&self.path, to)?;
-        self.kept = true;
+        self.is_renamed = true;
         Ok(())
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        if !self.kept {
-            // Nothing is left to do where even this fails.
+        if !self.is_renamed {
+            // There is no way to recover from an error here.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,50 +1,50 @@
-//! Objects by their ids.
+//! A table of objects that are found by id.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Objects of one kind in order of their start, found by id.
+/// An insertion-ordered map from ids to objects of one kind. Tables of a [`Graph`](super::Graph) are in order of start.
 #[derive(Debug, Clone)]
 pub struct Table<K, V> {
     rows: Vec<(K, V)>,
-    places: HashMap<K, usize>,
+    indices: HashMap<K, usize>,
 }
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { rows: Vec::new(), places: HashMap::new() }
+        Self { rows: Vec::new(), indices: HashMap::new() }
     }
 }
 
 impl<K: Clone + Eq + Hash, V> Table<K, V> {
-    /// How many there are.
+    /// Returns the number of objects.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if the table has no objects.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The object with this id.
+    /// Returns the object with the given id. Returns `None` if there is none.
     pub fn get<Q: ?Sized + Eq + Hash>(&self, id: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.rows.get(*self.places.get(id)?).map(|(_, row)| row)
+        self.rows.get(*self.indices.get(id)?).map(|(_, row)| row)
     }
 
-    /// Whether there is one with this id.
+    /// Returns `true` if the table has an object with the given id.
     pub fn contains<Q: ?Sized + Eq + Hash>(&self, id: &Q) -> bool
     where
         K: Borrow<Q>,
     {
-        self.places.contains_key(id)
+        self.indices.contains_key(id)
     }
 
-    /// All of them, in order of their start.
+    /// Iterates over all objects, in order of their start.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &V> {
         self.rows.iter().map(|(_, row)| row)
     }
@@ -53,7 +53,7 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.rows.get_mut(*self.places.get(id)?).map(|(_, row)| row)
+        self.rows.get_mut(*self.indices.get(id)?).map(|(_, row)| row)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut V> {
@@ -64,38 +64,40 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
         self.rows.into_iter().map(|(_, row)| row)
     }
 
-    /// Where the object with this id stands.
-    pub(crate) fn place<Q: ?Sized + Eq + Hash>(&self, id: &Q) -> Option<usize>
+    /// Returns the index of the object with the given id. Returns `None` if there is none.
+    pub(crate) fn index_of<Q: ?Sized + Eq + Hash>(&self, id: &Q) -> Option<usize>
     where
         K: Borrow<Q>,
     {
-        self.places.get(id).copied()
+        self.indices.get(id).copied()
     }
 
-    pub(crate) fn at(&self, place: usize) -> Option<&V> {
-        self.rows.get(place).map(|(_, row)| row)
+    /// Returns the object at an index.
+    pub(crate) fn get_index(&self, index: usize) -> Option<&V> {
+        self.rows.get(index).map(|(_, row)| row)
     }
 
-    pub(crate) fn at_mut(&mut self, place: usize) -> Option<&mut V> {
-        self.rows.get_mut(place).map(|(_, row)| row)
+    /// Returns the object at an index, mutably.
+    pub(crate) fn get_index_mut(&mut self, index: usize) -> Option<&mut V> {
+        self.rows.get_mut(index).map(|(_, row)| row)
     }
 
-    /// Adds a row and says where it stands; `None`, and nothing added, where the id is taken.
+    /// Adds an object and returns its index. Returns `None`, and adds nothing, if the id is taken.
     pub(crate) fn add(&mut self, id: K, row: V) -> Option<usize> {
-        let place = self.rows.len();
-        match self.places.entry(id.clone()) {
+        let index = self.rows.len();
+        match self.indices.entry(id.clone()) {
             std::collections::hash_map::Entry::Occupied(_) => None,
             std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(place);
+                free.insert(index);
                 self.rows.push((id, row));
-                Some(place)
+                Some(index)
             }
         }
     }
 }
 
 impl<K: AsRef<str>, V> Table<K, V> {
-    /// All of them, in ascending byte order of their ids.
+    /// Returns all objects, in ascending byte order of their ids.
     pub(crate) fn by_id(&self) -> Vec<(&K, &V)> {
         let mut rows: Vec<_> = self.rows.iter().map(|(id, row)| (id, row)).collect();
         rows.sort_unstable_by(|(a, _), (b, _)| a.as_ref().cmp(b.as_ref()));

@@ -1,4 +1,4 @@
-//! What tools did in terminals.
+//! Terminal sessions and operations.
 
 use std::sync::Arc;
 
@@ -7,121 +7,123 @@ use serde::Serialize;
 use super::{Evidence, Execution, ItemId, OperationId, TerminalId};
 use crate::event::{RawPayloadId, ThreadId, ToolCallId};
 
-/// A process that tools write to and read from. Format 1 reports no end of it.
+/// A terminal session: a process that tools write to and read from. Format 1 records no end of a session. In
+/// `state.json`, an entry of `terminal_sessions`.
 #[derive(Debug, Clone, Serialize)]
 pub struct TerminalSession {
-    /// Its id.
+    /// Id of the session.
     pub terminal_id: TerminalId,
-    /// Its thread.
+    /// Thread of the session.
     pub thread_id: ThreadId,
-    /// The operation that is the first in it.
+    /// First operation of the session.
     pub created_by_operation_id: OperationId,
-    /// The operations in it, by number.
+    /// Operations of the session, by ascending id.
     pub operation_ids: Vec<OperationId>,
-    /// From its first operation on.
+    /// Execution of the session, which starts with its first operation and stays open.
     #[serde(rename = "execution")]
     pub execution: Execution,
 }
 
-/// One command, or one write to a running one.
+/// A terminal operation: a command, or a write to a running command. In `state.json`, an entry of
+/// `terminal_operations`.
 #[derive(Debug, Clone, Serialize)]
 pub struct TerminalOperation {
-    /// Its id.
+    /// Id of the operation.
     pub operation_id: OperationId,
-    /// The session it was in.
+    /// Session of the operation.
     pub terminal_id: Option<TerminalId>,
-    /// The tool call it was.
+    /// Tool call of the operation.
     pub tool_call_id: ToolCallId,
-    /// Which of both.
+    /// Kind of the operation.
     pub kind: OperationKind,
-    /// From the runtime's start to its end.
+    /// Execution of the operation, as observed by the runtime.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// What was asked for.
+    /// Request of the operation.
     pub request: TerminalRequest,
-    /// What came of it.
+    /// Result of the operation.
     pub result: Option<TerminalResult>,
-    /// What of it the model saw.
+    /// Items in which the model saw the operation.
     pub model_observations: Vec<Observation>,
-    /// The body that started it, then the one that ended it.
+    /// Payload of the start, then payload of the end.
     pub raw_payload_ids: Vec<RawPayloadId>,
-    /// What it rests on.
+    /// Evidence of the operation. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }
 
-/// What is done in a terminal.
+/// The kind of a terminal operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
-    /// A command runs.
+    /// Execution of a command.
     ExecCommand,
-    /// A running command is written to, or read from.
+    /// Input to, or a read from, a running command.
     WriteStdin,
 }
 
-/// What was asked for.
+/// The request of a terminal operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TerminalRequest {
-    /// A command.
+    /// Execution of a command.
     ExecCommand {
-        /// Its words.
+        /// Program and arguments.
         command: Vec<String>,
-        /// They, joined by spaces.
+        /// Program and arguments, joined by spaces.
         display_command: String,
-        /// Where it runs.
+        /// Working directory.
         cwd: String,
-        /// How long to wait for output, in milliseconds.
+        /// Maximum time to wait for output, in milliseconds.
         yield_time_ms: Option<u64>,
-        /// How much output to show.
+        /// Maximum number of output tokens to show to the model.
         max_output_tokens: Option<u64>,
     },
-    /// Text for a running command.
+    /// Input to, or a read from, a running command.
     WriteStdin {
-        /// The text; empty to only read.
+        /// Text for standard input; empty for a read.
         stdin: String,
-        /// How long to wait for output, in milliseconds.
+        /// Maximum time to wait for output, in milliseconds.
         yield_time_ms: Option<u64>,
-        /// How much output to show.
+        /// Maximum number of output tokens to show to the model.
         max_output_tokens: Option<u64>,
     },
 }
 
-/// What came of it.
+/// The result of a terminal operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TerminalResult {
-    /// The process's exit code, where it ended.
+    /// Exit code of the process, if it ended.
     pub exit_code: Option<i64>,
-    /// What it printed.
+    /// Standard output.
     pub stdout: Arc<str>,
-    /// What it printed as errors.
+    /// Standard error.
     pub stderr: Arc<str>,
-    /// What the tool made of both.
+    /// Output as the tool formatted it for the model.
     pub formatted_output: Option<Arc<str>>,
-    /// How many tokens there were before some were cut.
+    /// Number of output tokens before truncation.
     pub original_token_count: Option<u64>,
-    /// The runtime's name of this piece of output.
+    /// The runtime's id of this chunk of output.
     pub chunk_id: Option<String>,
 }
 
-/// Where the model saw an operation.
+/// The items in which the model saw a terminal operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Observation {
-    /// The items that asked.
+    /// Items that requested the operation.
     pub call_item_ids: Vec<ItemId>,
-    /// The items that showed the answer.
+    /// Items that presented the result.
     pub output_item_ids: Vec<ItemId>,
-    /// How it came there.
+    /// Path by which the model saw the operation.
     pub source: ObservationSource,
 }
 
-/// How an operation became visible to the model.
+/// The path by which the model saw a terminal operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObservationSource {
-    /// The model called the tool.
+    /// A tool call of the model.
     DirectToolCall,
-    /// A script called the tool. Reserved: never set.
+    /// The output of a code cell. Reserved: never set.
     CodeCellOutput,
 }

@@ -1,92 +1,93 @@
-//! Threads and their turns.
+//! Threads and turns.
 
 use serde::Serialize;
 
 use super::{Evidence, Execution, ItemId, LiveSpan, Totals};
 use crate::event::{AgentPath, EdgeId, InferenceId, ThreadId, ToolCallId, TurnId};
 
-/// An agent's thread.
+/// A thread: the conversation of one agent. In `state.json`, an entry of `threads`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Thread {
-    /// Its id.
+    /// Id of the thread.
     pub thread_id: ThreadId,
-    /// Its place among the agents; the id where only its name was seen.
+    /// Path of the agent in the tree of agents; the id of the thread if the log has no start of the thread.
     pub agent_path: AgentPath,
-    /// What the agent is called.
+    /// Display name of the agent.
     pub nickname: Option<String>,
-    /// Where it comes from.
+    /// Origin of the thread.
     pub origin: Origin,
-    /// From its start to its end.
+    /// Execution of the thread.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// The model it was configured with.
+    /// Model of the thread's configuration.
     pub default_model: Option<String>,
-    /// Every item of its conversation once, in the order first seen.
+    /// Items of the conversation, each once, in the order in which they were first seen. Wire name:
+    /// `conversation_item_ids`.
     #[serde(rename = "conversation_item_ids")]
     pub item_ids: Vec<ItemId>,
-    /// What its calls come to.
+    /// Totals over the calls of the thread.
     pub totals: Totals,
-    /// The live span it was.
+    /// Live span of the thread.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// Its turns, by start.
+    /// Turns of the thread, in order of start. Not in `state.json`.
     #[serde(skip)]
     pub turn_ids: Vec<TurnId>,
-    /// Why it failed.
+    /// Error text, if the thread failed. Not in `state.json`.
     #[serde(skip)]
     pub error: Option<String>,
-    /// What it rests on.
+    /// Evidence of the thread. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }
 
-/// Where a thread comes from.
+/// The origin of a thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Origin {
-    /// Nobody in the bundle.
+    /// A thread that no agent of the bundle spawned.
     Root,
-    /// An agent.
+    /// A thread that an agent spawned.
     Spawned {
-        /// The agent's thread.
+        /// Thread of the spawning agent.
         parent_thread_id: ThreadId,
-        /// The edge, whether or not it is in the bundle.
+        /// Id of the spawn edge. The edge itself may be missing from the bundle.
         spawn_edge_id: EdgeId,
-        /// What the task was called.
+        /// Name of the thread's task.
         task_name: String,
-        /// The role it was given; empty where none.
+        /// Role of the spawned agent; empty if it has none.
         agent_role: String,
     },
 }
 
-/// One turn of a thread, from the user's message to the agent's answer.
+/// A turn of a thread: from a user's message to the agent's answer. In `state.json`, an entry of `codex_turns`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Turn {
-    /// Its id.
+    /// Id of the turn. Wire name: `codex_turn_id`.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// Its thread.
+    /// Thread of the turn.
     pub thread_id: ThreadId,
-    /// From its start to its end.
+    /// Execution of the turn.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// The user's and other agents' messages that its first request introduced.
+    /// Messages of the user and of other agents that the first request of the turn introduced.
     pub input_item_ids: Vec<ItemId>,
-    /// What its calls come to.
+    /// Totals over the calls of the turn.
     pub totals: Totals,
-    /// The live span it was.
+    /// Live span of the turn.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// Its inference calls, by start.
+    /// Inference calls of the turn, in order of start. Not in `state.json`.
     #[serde(skip)]
     pub inference_call_ids: Vec<InferenceId>,
-    /// Its tool calls, by start.
+    /// Tool calls of the turn, in order of start. Not in `state.json`.
     #[serde(skip)]
     pub tool_call_ids: Vec<ToolCallId>,
-    /// Why it failed.
+    /// Error text, if the turn failed. Not in `state.json`.
     #[serde(skip)]
     pub error: Option<String>,
-    /// What it rests on.
+    /// Evidence of the turn. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }

@@ -9,73 +9,74 @@ use crate::event::{
     CallId, InferenceId, McpCallId, RawPayloadId, RuntimeToolId, ThreadId, ToolCallId, ToolKind, ToolSummary, TurnId,
 };
 
-/// A tool call.
+/// A tool call. In `state.json`, an entry of `tool_calls`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ToolCall {
-    /// Its id.
+    /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// The provider's id of the item that asked.
+    /// The provider's id of the call item, if a model requested the call.
     pub model_visible_call_id: Option<CallId>,
-    /// The cell runtime's id of the call.
+    /// The cell runtime's id of the call, if a code cell requested it.
     pub code_mode_runtime_tool_id: Option<RuntimeToolId>,
-    /// Its thread.
+    /// Thread of the call.
     pub thread_id: ThreadId,
-    /// The turn it was asked for in.
+    /// Turn in which the call was requested. Wire name: `started_by_codex_turn_id`.
     #[serde(rename = "started_by_codex_turn_id")]
     pub turn_id: Option<TurnId>,
-    /// From its start to its answer.
+    /// Execution of the call, until the tool's result.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// Who asked.
+    /// Requester of the call.
     pub requester: Requester,
-    /// What was asked for.
+    /// Kind of the tool.
     pub kind: ToolKind,
-    /// The items that asked.
+    /// Items that requested the call. Wire name: `model_visible_call_item_ids`.
     #[serde(rename = "model_visible_call_item_ids")]
     pub call_item_ids: Vec<ItemId>,
-    /// The items that showed the answer to the model.
+    /// Items that presented the result to the model. Wire name: `model_visible_output_item_ids`.
     #[serde(rename = "model_visible_output_item_ids")]
     pub output_item_ids: Vec<ItemId>,
-    /// What it did in a terminal.
+    /// Terminal operation of the call. Wire name: `terminal_operation_id`.
     #[serde(rename = "terminal_operation_id")]
     pub operation_id: Option<OperationId>,
-    /// One line about it.
+    /// Summary of the call in one line.
     pub summary: ToolSummary,
-    /// What the tool is called, as its start said; the summary may tell of its terminal instead.
+    /// Name of the tool from the start event. Unlike `summary`, it is not replaced by a summary of the terminal
+    /// operation. Not in `state.json`.
     #[serde(skip)]
     pub label: Option<Arc<str>>,
-    /// How it was called.
+    /// Payload with the invocation.
     pub raw_invocation_payload_id: Option<RawPayloadId>,
-    /// What it answered.
+    /// Payload with the result.
     pub raw_result_payload_id: Option<RawPayloadId>,
-    /// What its runtime saw.
+    /// Payloads with the observations of the tool's runtime.
     pub raw_runtime_payload_ids: Vec<RawPayloadId>,
-    /// Its MCP client's number of the call.
+    /// The MCP client's id of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp_call_id: Option<McpCallId>,
-    /// Why it failed.
+    /// Error text, if the call failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The live span it was.
+    /// Live span of the call.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// The inference call whose response asked for it.
+    /// Inference call whose response requested the tool call. Not in `state.json`.
     #[serde(skip)]
     pub requested_by: Option<InferenceId>,
-    /// What it rests on.
+    /// Evidence of the call. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }
 
-/// Who asked for a tool.
+/// The requester of a tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Requester {
     /// A model, in a response.
     Model,
-    /// A script.
+    /// A code cell.
     CodeCell {
-        /// The cell. Names no object where the bundle has no such cell.
+        /// The cell. The id refers to no object if the bundle has no such cell.
         code_cell_id: CellId,
     },
 }

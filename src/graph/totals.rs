@@ -1,33 +1,34 @@
-//! Sums over the calls of a turn, a thread, a trace.
+//! Totals over the calls of a turn, a thread or a run.
 
 use serde::Serialize;
 
 use crate::event::Usage;
 
-/// What the calls of a turn, a thread or a whole trace come to. Each inference call counts once.
+/// Totals over the calls of a turn, a thread or a whole run. Each inference call counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// Inference calls started.
+    /// Number of inference calls started.
     pub inference_calls: u64,
-    /// Tool calls started.
+    /// Number of tool calls started.
     pub tool_calls: u64,
-    /// Tokens read by models, those from a cache included.
+    /// Input tokens, including cached ones.
     pub input_tokens: u64,
-    /// Those of the input that came from a cache.
+    /// Input tokens that were read from a cache; a part of `input_tokens`.
     pub cached_input_tokens: u64,
-    /// Tokens written by models, reasoning included.
+    /// Output tokens, including reasoning.
     pub output_tokens: u64,
-    /// Those of the output that were reasoning.
+    /// Reasoning tokens; a part of `output_tokens`.
     pub reasoning_output_tokens: u64,
-    /// Milliseconds in inference calls that ended.
+    /// Total duration of the inference calls that ended, in milliseconds.
     pub model_ms: u64,
-    /// Milliseconds in tool calls that ended. Calls that ran side by side count each.
+    /// Total duration of the tool calls that ended, in milliseconds. Concurrent calls count in full.
     pub tool_ms: u64,
-    /// Milliseconds from start to end; to the last line of the log where no end was seen.
+    /// Time from start to end, in milliseconds. Without an end, the time until the last line of the log.
     pub wall_ms: u64,
 }
 
 impl Totals {
+    /// Adds an inference call. `millis` is its duration, if it ended.
     pub(crate) fn add_inference(&mut self, usage: Option<Usage>, millis: Option<u64>) {
         let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } =
             usage.unwrap_or_default();
@@ -39,13 +40,14 @@ impl Totals {
         add(&mut self.model_ms, millis.unwrap_or(0));
     }
 
+    /// Adds a tool call. `millis` is its duration, if it ended.
     pub(crate) fn add_tool(&mut self, millis: Option<u64>) {
         add(&mut self.tool_calls, 1);
         add(&mut self.tool_ms, millis.unwrap_or(0));
     }
 }
 
-/// Counts come from evidence, so a sum may be beyond any number.
+/// Adds with saturation, because the counts of a damaged or forged log may overflow.
 fn add(sum: &mut u64, more: u64) {
     *sum = sum.saturating_add(more);
 }

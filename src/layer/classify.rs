@@ -1,77 +1,82 @@
-//! What a span is, and which windows it opens, by what it says and by what it is in.
+//! Decides which operations a span opens, from its kind, its fields and the enclosing operations.
 
 use std::sync::Arc;
 
 use super::field_facts::{cell_facts, inference_facts, thread_facts, tool_facts};
-use super::fields::{Fields, Kind};
+use super::fields::{Fields, OperationKind};
 use super::live::Live;
 use super::operation::{
-    CodeCellOperation, CompactionName, CompactionOperation, InferenceOperation, Orphan, ThreadFacts, ThreadOperation,
-    ToolCallOperation, TurnOperation,
+    CodeCellOperation, CompactionOperation, InferenceOperation, OrphanSpan, SharedCompactionId, ThreadFacts,
+    ThreadOperation, ToolCallOperation, TurnOperation,
 };
 use super::operations::{ChildOperation, Enclosing, Operations};
 use super::span_state::SpanState;
 
 impl SpanState {
-    /// Whether the span is anything of ours, by what it says so far.
-    pub(super) fn is_something(&self) -> bool {
+    /// Returns `true` if the span has a recognized kind, by the fields recorded so far, or has opened an operation.
+    pub(super) fn is_recognized(&self) -> bool {
         self.kind().is_some() || self.operations().is_some_and(|operations| !operations.is_empty())
     }
 
-    /// Whether the span is something that happens in a turn, by what it says so far.
-    pub(super) fn is_of_a_turn(&self) -> bool {
+    /// Returns `true` if the span is an operation inside a turn, by the fields recorded so far.
+    pub(super) fn is_child_operation(&self) -> bool {
         match self.kind() {
-            Some(Kind::Inference | Kind::Tool | Kind::CodeCell | Kind::Compaction) => true,
-            Some(Kind::Thread | Kind::Turn | Kind::Agent) => false,
-            None => self.operations().is_some_and(|operations| operations.work.is_some()),
+            Some(
+                OperationKind::Inference | OperationKind::Tool | OperationKind::CodeCell | OperationKind::Compaction,
+            ) => true,
+            Some(OperationKind::Thread | OperationKind::Turn | OperationKind::Agent) => false,
+            None => self.operations().is_some_and(|operations| operations.child.is_some()),
         }
     }
 
-    /// What happens in a turn, if the span is that.
-    pub(super) fn work(&self) -> Option<&ChildOperation> {
-        // One that says only later what it is needs to be one by now.
-        if self.asks_a_model() {
+    /// Returns the operation inside a turn that the span opened. Returns `None` if the span opened no such operation.
+    pub(super) fn child_operation(&self) -> Option<&ChildOperation> {
+        // An inference call whose required fields are recorded late must be opened by now.
+        if self.is_plain_inference() {
             self.touch();
         }
-        self.operations()?.work.as_ref()
+        self.operations()?.child.as_ref()
     }
 
-    /// Whether the span is a call of a model, by what it says so far.
-    pub(super) fn asks_a_model(&self) -> bool {
-        !self.is_handled() && self.kind() == Some(Kind::Inference)
+    /// Returns `true` if the span is an inference call without a typed handle, by the fields recorded so far.
+    pub(super) fn is_plain_inference(&self) -> bool {
+        !self.has_handle() && self.kind() == Some(OperationKind::Inference)
     }
 
-    /// The windows of a span of this kind.
-    pub(super) fn windows_of(&self, kind: Kind, fields: &Fields, surroundings: Enclosing) -> Operations {
-        // A call of a model and a span of an agent say themselves whose they are.
-        let surroundings = match kind {
-            Kind::Inference | Kind::Agent => surroundings,
-            Kind::Thread | Kind::Turn | Kind::Tool | Kind::CodeCell | Kind::Compaction => {
-                surroundings.of_acting_agent()
-            }
+    /// Creates the operations of a span of this kind.
+    pub(super) fn new_operations(&self, kind: OperationKind, fields: &Fields, enclosing: Enclosing) -> Operations {
+        // Spans of inference calls and agents name their own agent, so they are not moved into the agent that acts in
+        // the enclosing tool call.
+        let enclosing = match kind {
+            OperationKind::Inference | OperationKind::Agent => enclosing,
+            OperationKind::Thread
+            | OperationKind::Turn
+            | OperationKind::Tool
+            | OperationKind::CodeCell
+            | OperationKind::Compaction => enclosing.for_active_agent(),
         };
         let mut operations = Operations::default();
         match kind {
-            Kind::Thread => operations.thread = Some(self.new_thread(fields, surroundings, self.live().clone())),
-            Kind::Turn => {
-                let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
+            OperationKind::Thread => operations.thread = Some(self.new_thread(fields, enclosing, self.live().clone())),
+            OperationKind::Turn => {
+                let thread = enclosing.thread.unwrap_or_else(|| self.implicit_thread(fields));
                 operations.turn = Some(TurnOperation::new(thread, fields.turn_id.clone(), self.live().clone()));
             }
-            Kind::Agent => match surroundings {
+            OperationKind::Agent => match enclosing {
                 Enclosing { thread: Some(_), tool: Some(_), .. } => {
-                    let thread = self.new_thread(fields, surroundings, self.live().clone());
+                    let thread = self.new_thread(fields, enclosing, self.live().clone());
                     operations.turn =
                         Some(TurnOperation::new(Arc::clone(&thread), fields.turn_id.clone(), self.live().clone()));
                     operations.thread = Some(thread);
                 }
                 Enclosing { turn: Some(_), .. } => {}
                 Enclosing { thread, turn: None, .. } => {
-                    let thread = thread.unwrap_or_else(|| self.supplied_thread(fields));
+                    let thread = thread.unwrap_or_else(|| self.implicit_thread(fields));
                     operations.turn = Some(TurnOperation::new(thread, fields.turn_id.clone(), self.live().clone()));
                 }
             },
-            Kind::Inference => {
-                let turn = self.asking_turn(fields, surroundings);
+            OperationKind::Inference => {
+                let turn = self.inference_turn(fields, enclosing);
                 return ChildOperation::Inference(InferenceOperation::new(
                     turn,
                     self.opened_at(),
@@ -80,26 +85,26 @@ impl SpanState {
                 ))
                 .into();
             }
-            Kind::Tool => {
-                let facts = tool_facts(fields, surroundings.cell.clone());
+            OperationKind::Tool => {
+                let facts = tool_facts(fields, enclosing.cell.clone());
                 return ChildOperation::Tool(ToolCallOperation::new(
-                    self.turn_in(fields, surroundings),
+                    self.turn_or_implicit(fields, enclosing),
                     facts,
                     self.live().clone(),
                 ))
                 .into();
             }
-            Kind::CodeCell => {
+            OperationKind::CodeCell => {
                 return ChildOperation::Cell(CodeCellOperation::new(
-                    self.turn_in(fields, surroundings),
+                    self.turn_or_implicit(fields, enclosing),
                     cell_facts(fields),
                     self.live().clone(),
                 ))
                 .into();
             }
-            Kind::Compaction => {
+            OperationKind::Compaction => {
                 let (turn, name) =
-                    (self.turn_in(fields, surroundings), CompactionName::new(fields.compaction_id.clone()));
+                    (self.turn_or_implicit(fields, enclosing), SharedCompactionId::new(fields.compaction_id.clone()));
                 return ChildOperation::Compaction(CompactionOperation::new(
                     turn,
                     name,
@@ -112,32 +117,38 @@ impl SpanState {
         operations
     }
 
-    fn new_thread(&self, fields: &Fields, surroundings: Enclosing, live: Live) -> Arc<ThreadOperation> {
-        let spawned_by = surroundings.tool.as_ref().and_then(|tool| tool.id()).cloned();
+    /// Creates a thread, spawned by the enclosing tool call if there is one.
+    fn new_thread(&self, fields: &Fields, enclosing: Enclosing, live: Live) -> Arc<ThreadOperation> {
+        let spawned_by = enclosing.tool.as_ref().and_then(|tool| tool.id()).cloned();
         let facts = ThreadFacts { spawned_by, ..thread_facts(fields) };
-        ThreadOperation::new(Arc::clone(self.recorder()), surroundings.thread, facts, live)
+        ThreadOperation::new(Arc::clone(self.recorder()), enclosing.thread, facts, live)
     }
 
-    /// The turn in which a model is asked. A call that names an agent inside a tool call is not of the agent that
-    /// called the tool, but of the one that the tool is: frameworks open no span for that.
-    fn asking_turn(&self, fields: &Fields, surroundings: Enclosing) -> Arc<TurnOperation> {
-        match (surroundings.tool.clone(), &fields.agent_name) {
+    /// Returns the turn of an inference call.
+    ///
+    /// A call that names an agent inside a tool call does not belong to the agent that called the tool, but to the
+    /// agent that runs as that tool: frameworks open no span for it.
+    fn inference_turn(&self, fields: &Fields, enclosing: Enclosing) -> Arc<TurnOperation> {
+        match (enclosing.tool.clone(), &fields.agent_name) {
             (Some(tool), Some(name)) => {
-                tool.agent(name, || TurnOperation::new(self.new_thread(fields, surroundings, None), None, None))
+                tool.activate_agent(name, || TurnOperation::new(self.new_thread(fields, enclosing, None), None, None))
             }
-            (Some(_) | None, _) => self.turn_in(fields, surroundings.of_acting_agent()),
+            (Some(_) | None, _) => self.turn_or_implicit(fields, enclosing.for_active_agent()),
         }
     }
 
-    fn supplied_thread(&self, fields: &Fields) -> Arc<ThreadOperation> {
-        let orphan = fields.is_in_our_words().then_some(Orphan { span: self.name() });
-        self.supplied().thread(self.recorder(), ThreadFacts { orphan, ..thread_facts(fields) })
+    /// Returns the implicit thread for this span. If the span declares its kind with `otel_trace.kind`, the program has
+    /// threads of its own, so the missing parent is recorded as an orphan.
+    fn implicit_thread(&self, fields: &Fields) -> Arc<ThreadOperation> {
+        let orphan = fields.has_declared_kind().then_some(OrphanSpan { span: self.name() });
+        self.implicit().thread(self.recorder(), ThreadFacts { orphan, ..thread_facts(fields) })
     }
 
-    fn turn_in(&self, fields: &Fields, surroundings: Enclosing) -> Arc<TurnOperation> {
-        surroundings.turn.unwrap_or_else(|| {
-            let thread = surroundings.thread.unwrap_or_else(|| self.supplied_thread(fields));
-            self.supplied().turn(thread)
+    /// Returns the enclosing turn, or else an implicit turn of the enclosing or implicit thread.
+    fn turn_or_implicit(&self, fields: &Fields, enclosing: Enclosing) -> Arc<TurnOperation> {
+        enclosing.turn.unwrap_or_else(|| {
+            let thread = enclosing.thread.unwrap_or_else(|| self.implicit_thread(fields));
+            self.implicit().turn(thread)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP exchange of a call of a model, as a client sees it: what went out and what came back, byte for byte.
+//! The HTTP exchange of an inference call as an HTTP client observes it, byte for byte: [`Exchange`].
 
 use std::sync::Arc;
 
@@ -6,20 +6,23 @@ use smallvec::SmallVec;
 use tracing::Span;
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
-use super::extension::PerSpan;
+use super::extension::SpanExtension;
 use super::operation::{CompactionOperation, InferenceOperation};
 use super::operations::ChildOperation;
 use super::span_state::SpanState;
 use crate::bundle::Exact;
 
-/// The HTTP exchange of a call of a model: hands the recorder the bytes that a client really sent and received, kept as
-/// [`Exact`] bodies. The middlewares of the features `tower` and `reqwest` are made of it; a client that they don't fit
-/// can call it itself.
+/// Records the HTTP exchange of an inference call or compaction request: the exact bytes that a client sent and
+/// received, kept as [`Exact`] bodies. The middlewares of the features `tower` and `reqwest` are built on it; a client
+/// that they do not fit can use it directly.
 ///
-/// It belongs to the inference call, or request to compact, that the span is or is in, so any HTTP spans of the client may
-/// lie between. Inside a tool call there is none: what a tool fetches is its own business. Each attempt is a call of its own:
-/// a retry that goes through one call again keeps what came before in an event of its own. What the program records itself goes beside: a request whose call has started already is kept
-/// in an event of its own.
+/// The exchange belongs to the nearest inference call or compaction request at or above a span, so HTTP spans of the
+/// client may lie between. Inside a tool call there is no exchange: HTTP requests of a tool are not part of the
+/// inference call around it.
+///
+/// Each attempt is a call of its own. If a retry reuses one call, the earlier response is kept in an event of its own.
+/// Bodies that the program records itself are kept in addition: if the call has already started, a request is kept in
+/// an event of its own.
 ///
 /// ```
 /// use otel_trace::{Exchange, Reply};
@@ -36,95 +39,109 @@ use crate::bundle::Exact;
 /// # ask(b"{}");
 /// ```
 #[derive(Debug, Clone)]
-pub struct Exchange(Vec<ToolCallMeta>);
+pub struct Exchange(Vec<ModelCall>);
 
-/// What came back.
+/// Completeness of a response body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// The body of a response, to its end. One that is no JSON value, a stream of events, is the call's
-    /// `wire_payload`: the response that the program makes of it is recorded beside.
+    /// The complete body of a response. A body that is not one JSON value, such as a stream of server-sent events,
+    /// becomes the `wire_payload` of the call; the response that the program assembles from it is recorded in addition.
     Whole,
-    /// As much of a response as had come when it broke off, or when nobody wanted more of it.
+    /// The part of a response that arrived before the connection broke or the client stopped reading.
     Cut,
-    /// The body of an answer that is no response: of an HTTP status that says what went wrong.
+    /// The body of an HTTP error response, which is not a model response.
     Refusal,
 }
 
+/// An operation that sends a request to a model.
 #[derive(Debug, Clone)]
-enum ToolCallMeta {
+enum ModelCall {
     Inference(Arc<InferenceOperation>),
     Compaction(Arc<CompactionOperation>),
 }
 
 impl Exchange {
-    /// That of the call which the current span is, or is in. None where nobody records one.
+    /// Returns the exchange of the inference call or compaction request at or above the current span. Returns `None` if
+    /// there is no such call or it is not recorded.
     pub fn current() -> Option<Self> {
-        Self::of(&Span::current())
+        Self::for_span(&Span::current())
     }
 
-    /// That of the call which this span is, or is in. None where nobody records one.
-    pub fn of(span: &Span) -> Option<Self> {
+    /// Returns the exchange of the inference call or compaction request at or above `span`. Returns `None` if there is
+    /// no such call or it is not recorded.
+    pub fn for_span(span: &Span) -> Option<Self> {
         span.with_subscriber(|(id, dispatch)| {
             let span = dispatch.downcast_ref::<Registry>()?.span(id)?;
-            // What happens in a tool call, or in another agent's turn, is not part of the call around it.
+            // A request inside a tool call, or in the turn of another agent, is not part of the call around it.
             let states_of = |span: SpanRef<'_, Registry>| -> SmallVec<[Arc<SpanState>; 1]> {
-                span.extensions().get::<PerSpan>().map(|span| span.states().cloned().collect()).unwrap_or_default()
+                span.extensions()
+                    .get::<SpanExtension>()
+                    .map(|span| span.states().cloned().collect())
+                    .unwrap_or_default()
             };
-            let nearest = span.scope().map(states_of).find(|states| states.iter().any(|state| state.is_something()))?;
-            let calls: Vec<_> = nearest.iter().filter_map(|state| ToolCallMeta::of(state)).collect();
+            let nearest =
+                span.scope().map(states_of).find(|states| states.iter().any(|state| state.is_recognized()))?;
+            let calls: Vec<_> = nearest.iter().filter_map(|state| ModelCall::from_state(state)).collect();
             (!calls.is_empty()).then_some(Self(calls))
         })
         .flatten()
     }
 
-    /// The request's body, as it is about to be sent. It starts the call.
+    /// Records the request body, which is about to be sent. Starts the call.
     pub fn request(&self, bytes: &[u8]) {
         for call in &self.0 {
             match call {
-                ToolCallMeta::Inference(inference) => inference.request(&Exact(bytes)),
-                ToolCallMeta::Compaction(compaction) => compaction.request(&Exact(bytes)),
+                ModelCall::Inference(inference) => inference.record_request(&Exact(bytes)),
+                ModelCall::Compaction(compaction) => compaction.record_request(&Exact(bytes)),
             }
         }
     }
 
-    /// The provider's id of the request, from the headers of its answer: `x-request-id` or `request-id`.
+    /// Records the id that the provider gave the request, from the response header `x-request-id` or `request-id`.
+    /// Ignored for compaction requests.
     pub fn upstream_request_id(&self, id: &str) {
         for call in &self.0 {
             match call {
-                ToolCallMeta::Inference(inference) => inference.upstream_request_id(id),
-                ToolCallMeta::Compaction(_) => {}
+                ModelCall::Inference(inference) => inference.record_upstream_request_id(id),
+                ModelCall::Compaction(_) => {}
             }
         }
     }
 
-    /// A piece of the answer as it came, the `number`th from 1. Written at once, in an event of its own, so that a run
-    /// which is killed has what had arrived. Each costs a file; the whole body is recorded all the same.
+    /// Records a piece of the response as it arrives; `number` counts from 1. The piece is written at once, in an event
+    /// of its own, so that a run that is killed keeps the pieces that arrived. Each piece costs a payload; the complete
+    /// body is still recorded with [`reply`](Self::reply).
     pub fn chunk(&self, number: u64, bytes: &[u8]) {
         for call in &self.0 {
             match call {
-                ToolCallMeta::Inference(inference) => inference.chunk(number, &Exact(bytes)),
-                ToolCallMeta::Compaction(compaction) => compaction.chunk(number, &Exact(bytes)),
+                ModelCall::Inference(inference) => inference.record_chunk(number, &Exact(bytes)),
+                ModelCall::Compaction(compaction) => compaction.record_chunk(number, &Exact(bytes)),
             }
         }
     }
 
-    /// The body of the answer.
+    /// Records the response body.
     pub fn reply(&self, reply: Reply, bytes: &[u8]) {
         let body = Exact(bytes);
         for call in &self.0 {
             match (call, reply) {
-                (ToolCallMeta::Inference(inference), Reply::Whole) => inference.whole_response(&body),
-                (ToolCallMeta::Inference(inference), Reply::Cut | Reply::Refusal) => inference.refused_response(&body),
-                (ToolCallMeta::Compaction(compaction), Reply::Whole) => compaction.response(&body),
-                (ToolCallMeta::Compaction(compaction), Reply::Cut | Reply::Refusal) => compaction.keep(&body),
+                (ModelCall::Inference(inference), Reply::Whole) => inference.record_complete_response(&body),
+                (ModelCall::Inference(inference), Reply::Cut | Reply::Refusal) => {
+                    inference.record_failed_response(&body)
+                }
+                (ModelCall::Compaction(compaction), Reply::Whole) => compaction.record_response(&body),
+                (ModelCall::Compaction(compaction), Reply::Cut | Reply::Refusal) => {
+                    compaction.record_failed_response(&body)
+                }
             }
         }
     }
 }
 
-impl ToolCallMeta {
-    fn of(state: &SpanState) -> Option<Self> {
-        match state.work()? {
+impl ModelCall {
+    /// Returns the inference call or compaction request of a span. Returns `None` for other spans.
+    fn from_state(state: &SpanState) -> Option<Self> {
+        match state.child_operation()? {
             ChildOperation::Inference(inference) => Some(Self::Inference(Arc::clone(inference))),
             ChildOperation::Compaction(compaction) => Some(Self::Compaction(Arc::clone(compaction))),
             ChildOperation::Tool(_) | ChildOperation::Cell(_) => None,

@@ -1,71 +1,75 @@
-//! What we keep in a span's extensions.
+//! The data that the recorders of a subscriber keep in the extensions of a span: [`SpanExtension`].
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 use tracing_subscriber::registry::ExtensionsMut;
 
-use super::implicit::Supplied;
+use super::implicit::ImplicitOperations;
 use super::recorder::RecorderId;
 use super::span_state::SpanState;
 
-/// The only type of ours in a span's extensions: what the span is to each recorder whose layer sees it. Two recorders
-/// in one subscriber don't disturb each other, and nothing is ever inserted twice.
+/// The only type of this crate in the extensions of a span: one entry per recorder whose layer observes the span. Two
+/// recorders in one subscriber therefore do not disturb each other, and no type is inserted twice.
 #[derive(Debug, Default)]
-pub(super) struct PerSpan(SmallVec<[PerRecorder; 1]>);
+pub(super) struct SpanExtension(SmallVec<[RecorderEntry; 1]>);
 
+/// The data that one recorder keeps for a span.
 #[derive(Debug)]
-struct PerRecorder {
+struct RecorderEntry {
     recorder: RecorderId,
     state: Option<Arc<SpanState>>,
-    /// What was supplied because nothing above has it. Only at the top of a scope.
-    supplied: Option<Arc<Supplied>>,
+    /// Threads and turns that no span of the program opened. Only set at the root of a scope.
+    implicit: Option<Arc<ImplicitOperations>>,
 }
 
-impl PerSpan {
-    /// What the span is to this recorder.
+impl SpanExtension {
+    /// Returns the state that `recorder` keeps for the span, if any.
     pub(super) fn state(&self, recorder: RecorderId) -> Option<&Arc<SpanState>> {
         self.0.iter().find(|entry| entry.recorder == recorder)?.state.as_ref()
     }
 
-    /// What the span is to all recorders.
+    /// Returns the states that all recorders keep for the span.
     pub(super) fn states(&self) -> impl Iterator<Item = &Arc<SpanState>> {
         self.0.iter().filter_map(|entry| entry.state.as_ref())
     }
 
-    /// Removes what the span is to this recorder.
-    pub(super) fn take(&mut self, recorder: RecorderId) -> (Option<Arc<SpanState>>, Option<Arc<Supplied>>) {
+    /// Removes and returns the data that `recorder` keeps for the span.
+    pub(super) fn take(&mut self, recorder: RecorderId) -> (Option<Arc<SpanState>>, Option<Arc<ImplicitOperations>>) {
         match self.0.iter().position(|entry| entry.recorder == recorder) {
             Some(index) => {
-                let PerRecorder { state, supplied, .. } = self.0.swap_remove(index);
-                (state, supplied)
+                let RecorderEntry { state, implicit, .. } = self.0.swap_remove(index);
+                (state, implicit)
             }
             None => (None, None),
         }
     }
 
+    /// Stores the state that `recorder` keeps for the span.
     pub(super) fn insert(extensions: &mut ExtensionsMut<'_>, recorder: RecorderId, state: Arc<SpanState>) {
         Self::entry(extensions, recorder, |entry| entry.state = Some(state));
     }
 
-    /// What is supplied at this span for this recorder; made of `fresh` where there is nothing yet.
-    pub(super) fn supplied(
+    /// Returns the implicit operations that `recorder` keeps at this span, or stores and returns `fresh` if there are
+    /// none.
+    pub(super) fn implicit(
         extensions: &mut ExtensionsMut<'_>,
         recorder: RecorderId,
-        fresh: Arc<Supplied>,
-    ) -> Arc<Supplied> {
-        Self::entry(extensions, recorder, |entry| Arc::clone(entry.supplied.get_or_insert(fresh)))
+        fresh: Arc<ImplicitOperations>,
+    ) -> Arc<ImplicitOperations> {
+        Self::entry(extensions, recorder, |entry| Arc::clone(entry.implicit.get_or_insert(fresh)))
     }
 
+    /// Calls `change` with the entry of `recorder`, which is created if absent.
     fn entry<T>(
         extensions: &mut ExtensionsMut<'_>,
         recorder: RecorderId,
-        change: impl FnOnce(&mut PerRecorder) -> T,
+        change: impl FnOnce(&mut RecorderEntry) -> T,
     ) -> T {
         if extensions.get_mut::<Self>().is_none() {
             extensions.insert(Self::default());
         }
-        let mut absent = PerRecorder { recorder, state: None, supplied: None };
+        let mut absent = RecorderEntry { recorder, state: None, implicit: None };
         let Some(Self(entries)) = extensions.get_mut::<Self>() else { return change(&mut absent) };
         if let Some(entry) = entries.iter_mut().find(|entry| entry.recorder == recorder) {
             return change(entry);
@@ -76,16 +80,16 @@ impl PerSpan {
     }
 }
 
-impl Drop for PerSpan {
-    /// The span is gone. What is left is that of layers that nobody told, because they were taken out of the subscriber
-    /// while it was open.
+impl Drop for SpanExtension {
+    /// Closes the entries of layers that did not observe the close of the span, because they were removed from the
+    /// subscriber while it was open.
     fn drop(&mut self) {
-        for PerRecorder { state, supplied, .. } in self.0.drain(..) {
+        for RecorderEntry { state, implicit, .. } in self.0.drain(..) {
             if let Some(state) = state {
-                state.outlive();
+                state.close_abandoned();
             }
-            if let Some(supplied) = supplied {
-                supplied.end();
+            if let Some(implicit) = implicit {
+                implicit.end();
             }
         }
     }

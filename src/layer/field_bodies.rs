@@ -1,11 +1,11 @@
-//! Requests and responses made of a span's fields, as frameworks write them.
+//! Request and response bodies built from span fields, in the form of the GenAI conventions.
 
 use serde::Serialize;
 
 use super::fields::{Fields, PartialUsage, RequestFields};
 use super::json_text::JsonText;
 
-/// A request made of fields.
+/// A request body built from span fields.
 #[derive(Serialize)]
 pub(super) struct RequestBody<'a> {
     #[serde(rename = "gen_ai.input.messages")]
@@ -17,17 +17,17 @@ pub(super) struct RequestBody<'a> {
 }
 
 impl<'a> RequestBody<'a> {
-    /// None where no field says what the model was sent.
-    pub(super) fn of(fields: &'a RequestFields) -> Option<Self> {
+    /// Creates the body. Returns `None` if the input messages were not recorded.
+    pub(super) fn from_fields(fields: &'a RequestFields) -> Option<Self> {
         Some(Self {
-            input_messages: JsonText::of(fields.input_messages.as_deref()?),
-            system_instructions: fields.system_instructions.as_deref().map(JsonText::of),
-            tool_definitions: fields.tool_definitions.as_deref().map(JsonText::of),
+            input_messages: JsonText::parse(fields.input_messages.as_deref()?),
+            system_instructions: fields.system_instructions.as_deref().map(JsonText::parse),
+            tool_definitions: fields.tool_definitions.as_deref().map(JsonText::parse),
         })
     }
 }
 
-/// What of a request its span said after the call had started: kept beside it.
+/// The fields of a request that were recorded after the call had started. Kept in addition to the request.
 #[derive(Serialize)]
 pub(super) struct LateRequest<'a> {
     #[serde(flatten)]
@@ -39,20 +39,21 @@ pub(super) struct LateRequest<'a> {
 }
 
 impl<'a> LateRequest<'a> {
-    /// None where the span said nothing new.
-    pub(super) fn of(known: &Fields, fields: &'a Fields) -> Option<Self> {
+    /// Creates the body from the `fields` that differ from the `known` fields of the start. Returns `None` if no
+    /// request field changed.
+    pub(super) fn from_fields(known: &Fields, fields: &'a Fields) -> Option<Self> {
         let is_new = known.request != fields.request;
         let model = fields.model.as_deref().filter(|model| known.model.as_deref() != Some(model));
         let provider = fields.provider.as_deref().filter(|provider| known.provider.as_deref() != Some(provider));
         (is_new || model.is_some() || provider.is_some()).then(|| Self {
-            request: RequestBody::of(&fields.request).filter(|_| is_new),
+            request: RequestBody::from_fields(&fields.request).filter(|_| is_new),
             model,
             provider,
         })
     }
 }
 
-/// A response made of fields.
+/// A response body built from span fields.
 #[derive(Serialize)]
 pub(super) struct ResponseBody<'a> {
     #[serde(rename = "gen_ai.output.messages", skip_serializing_if = "Option::is_none")]
@@ -67,7 +68,7 @@ pub(super) struct ResponseBody<'a> {
     usage: UsageFields,
 }
 
-/// What the span counted of its usage.
+/// The token counts of a response body.
 #[derive(Serialize)]
 struct UsageFields {
     #[serde(rename = "gen_ai.usage.input_tokens", skip_serializing_if = "Option::is_none")]
@@ -90,14 +91,14 @@ impl From<PartialUsage> for UsageFields {
 }
 
 impl<'a> ResponseBody<'a> {
-    /// None where no field speaks of a response.
-    pub(super) fn of(fields: &'a Fields) -> Option<Self> {
-        let spoke = fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage().is_some();
-        spoke.then(|| Self {
-            output_messages: fields.output_messages.as_deref().map(JsonText::of),
+    /// Creates the body. Returns `None` if neither output messages nor response id nor usage were recorded.
+    pub(super) fn from_fields(fields: &'a Fields) -> Option<Self> {
+        let has_response = fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage().is_some();
+        has_response.then(|| Self {
+            output_messages: fields.output_messages.as_deref().map(JsonText::parse),
             response_id: fields.response_id.as_deref(),
             model: fields.response_model.as_deref(),
-            finish_reasons: fields.finish_reasons.as_deref().map(JsonText::of),
+            finish_reasons: fields.finish_reasons.as_deref().map(JsonText::parse),
             usage: fields.usage.into(),
         })
     }

@@ -1,24 +1,29 @@
-//! What windows start with, as a span's fields say it.
+//! Conversion of span fields to the facts that operations start with.
 
 use std::sync::Arc;
 
-use super::fields::{Fields, Kind};
-use super::operation::{CellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolFacts};
-use super::tool_name::tool_name;
+use super::fields::{Fields, OperationKind};
+use super::operation::{CodeCellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolCallFacts};
+use super::tool_name::intern_tool_name;
 use crate::event::ToolKind;
 
-/// Whether a span's windows can start before it is entered. A request may still gain fields, so an inference call
-/// waits.
+/// Returns `true` if the operations of a span have all facts of their start before the span is entered. Returns `false`
+/// for inference calls: their request may still gain fields.
 pub(super) fn has_required_facts(fields: &Fields) -> bool {
     match fields.kind() {
-        Some(Kind::Thread) => fields.conversation_id.is_some(),
-        Some(Kind::Turn) => fields.turn_id.is_some(),
-        Some(Kind::Tool) => fields.tool_name.is_some() && fields.call_id.is_some() && fields.arguments.is_some(),
-        Some(Kind::CodeCell) => fields.cell_id.is_some() && fields.call_id.is_some() && fields.source.is_some(),
-        Some(Kind::Agent | Kind::Inference | Kind::Compaction) | None => false,
+        Some(OperationKind::Thread) => fields.conversation_id.is_some(),
+        Some(OperationKind::Turn) => fields.turn_id.is_some(),
+        Some(OperationKind::Tool) => {
+            fields.tool_name.is_some() && fields.call_id.is_some() && fields.arguments.is_some()
+        }
+        Some(OperationKind::CodeCell) => {
+            fields.cell_id.is_some() && fields.call_id.is_some() && fields.source.is_some()
+        }
+        Some(OperationKind::Agent | OperationKind::Inference | OperationKind::Compaction) | None => false,
     }
 }
 
+/// Returns the facts of an inference call or compaction request.
 pub(super) fn inference_facts(fields: &Fields) -> InferenceFacts {
     InferenceFacts {
         model: fields.model.clone().unwrap_or_default(),
@@ -26,6 +31,7 @@ pub(super) fn inference_facts(fields: &Fields) -> InferenceFacts {
     }
 }
 
+/// Returns the facts of a thread that no known tool call spawned.
 pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
     ThreadFacts {
         id: fields.conversation_id.clone(),
@@ -43,10 +49,10 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
     }
 }
 
-/// `cell` is the code cell that asks, if one does.
-pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CodeCellOperation>>) -> ToolFacts {
-    ToolFacts {
-        name: fields.tool_name.clone().unwrap_or_else(|| tool_name("")),
+/// Returns the facts of a tool call. `cell` is the code cell that requested it, if any.
+pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CodeCellOperation>>) -> ToolCallFacts {
+    ToolCallFacts {
+        name: fields.tool_name.clone().unwrap_or_else(|| intern_tool_name("")),
         call_id: fields.call_id.clone(),
         kind: fields.mcp_server.clone().map(|server| {
             let tool = fields.tool_name.as_deref().unwrap_or_default().to_owned();
@@ -57,8 +63,9 @@ pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CodeCellOperation>>) 
     }
 }
 
-pub(super) fn cell_facts(fields: &Fields) -> CellFacts {
-    CellFacts {
+/// Returns the facts of a code cell.
+pub(super) fn cell_facts(fields: &Fields) -> CodeCellFacts {
+    CodeCellFacts {
         runtime_id: fields.cell_id.clone(),
         call_id: fields.call_id.as_ref().map(ToString::to_string),
         source: fields.source.clone().unwrap_or_default(),

@@ -1,7 +1,7 @@
-//! The fields of a span that we know, by their names.
+//! The span fields that the layer understands, by name.
 //!
-//! Names are those of the [GenAI semantic conventions](https://opentelemetry.io/docs/specs/semconv/gen-ai/); what they
-//! have no name for is `otel_trace.*`.
+//! Names follow the [GenAI semantic conventions](https://opentelemetry.io/docs/specs/semconv/gen-ai/). Fields without a
+//! name there are called `otel_trace.*`.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,27 +11,27 @@ use std::time::Duration;
 use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
-use super::debug_text::text_of_debug;
-use super::tool_name::tool_name;
+use super::debug_text::format_debug;
+use super::tool_name::intern_tool_name;
 use crate::event::{CallId, Usage};
 
-/// What a span is, as it says itself.
+/// The kind of operation that a span declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum OperationKind {
     Thread,
     Turn,
     Inference,
     Tool,
     CodeCell,
-    /// A request to compact.
+    /// A compaction request.
     Compaction,
-    /// `invoke_agent`, `invoke_workflow`: a thread, a turn or both, by what is above it.
+    /// `invoke_agent` or `invoke_workflow`: a thread, a turn or both, depending on the enclosing operations.
     Agent,
 }
 
-impl Kind {
-    /// By `otel_trace.kind`.
-    fn by_name(name: &str) -> Option<Self> {
+impl OperationKind {
+    /// Parses the value of `otel_trace.kind`. Returns `None` for other kinds.
+    fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "thread" => Self::Thread,
             "turn" => Self::Turn,
@@ -43,8 +43,8 @@ impl Kind {
         })
     }
 
-    /// By `gen_ai.operation.name`.
-    fn by_operation(name: &str) -> Option<Self> {
+    /// Parses the value of `gen_ai.operation.name`. Returns `None` for operations that are not recorded.
+    fn from_operation_name(name: &str) -> Option<Self> {
         Some(match name {
             "chat" | "generate_content" | "text_completion" => Self::Inference,
             "execute_tool" => Self::Tool,
@@ -54,18 +54,18 @@ impl Kind {
     }
 }
 
-/// Whether spans of this callsite can say what they are. The names are compared at every span: that is cheaper than
-/// any table of callsites, which would need a lock.
-pub(super) fn can_say_kind(metadata: &Metadata<'_>) -> bool {
+/// Returns `true` if spans of this callsite have a field that declares their kind. Compares the field names for every
+/// span, which is cheaper than any table of callsites: a table would need a lock.
+pub(super) fn has_kind_field(metadata: &Metadata<'_>) -> bool {
     metadata.fields().iter().any(|field| matches!(field.name(), "otel_trace.kind" | "gen_ai.operation.name"))
 }
 
-/// What a span's fields said so far. The last value of a field counts.
+/// The values of the fields of a span so far. A later value of a field replaces an earlier one.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields {
-    /// What `otel_trace.kind` says, be it of a kind that is known here or not.
-    own_kind: Option<Option<Kind>>,
-    operation: Option<Kind>,
+    /// The value of `otel_trace.kind`, if set; the inner option is `None` for kinds that are not recorded.
+    declared_kind: Option<Option<OperationKind>>,
+    operation_kind: Option<OperationKind>,
     pub(super) conversation_id: Option<String>,
     pub(super) turn_id: Option<String>,
     pub(super) agent_path: Option<String>,
@@ -77,11 +77,11 @@ pub(super) struct Fields {
     pub(super) provider: Option<String>,
     pub(super) response_id: Option<String>,
     pub(super) response_model: Option<String>,
-    /// Why the model stopped, a list as JSON text.
+    /// The finish reasons of the response, a list as JSON text.
     pub(super) finish_reasons: Option<String>,
-    /// The transport's id of the request, known once the provider answered, be it with an error.
+    /// The id that the provider gave the request, available once it responded, even with an error.
     pub(super) upstream_request_id: Option<String>,
-    /// From the call's start to the first piece of its answer.
+    /// Time from the start of the call to the first piece of the response.
     pub(super) time_to_first_chunk: Option<Duration>,
     pub(super) call_id: Option<CallId>,
     pub(super) tool_name: Option<Arc<str>>,
@@ -89,7 +89,7 @@ pub(super) struct Fields {
     pub(super) source: Option<String>,
     pub(super) compaction_id: Option<String>,
     error_type: Option<String>,
-    status: Option<Status>,
+    status: Option<OtelStatus>,
     status_description: Option<String>,
     pub(super) usage: PartialUsage,
     pub(super) request: RequestFields,
@@ -98,16 +98,17 @@ pub(super) struct Fields {
     pub(super) result: Option<String>,
 }
 
-/// What `otel.status_code` says.
+/// The value of `otel.status_code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
+enum OtelStatus {
     Unset,
     Ok,
     Error,
 }
 
-impl Status {
-    fn by_code(code: &str) -> Self {
+impl OtelStatus {
+    /// Parses a status code, ignoring case. Unknown codes count as unset.
+    fn from_code(code: &str) -> Self {
         if code.eq_ignore_ascii_case("ok") {
             Self::Ok
         } else if code.eq_ignore_ascii_case("error") {
@@ -118,7 +119,7 @@ impl Status {
     }
 }
 
-/// The content fields that make a request.
+/// The fields that a request body is built from.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct RequestFields {
     pub(super) input_messages: Option<String>,
@@ -126,7 +127,7 @@ pub(super) struct RequestFields {
     pub(super) tool_definitions: Option<String>,
 }
 
-/// What of a call's usage was counted.
+/// The token counts of an inference call that were recorded.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct PartialUsage {
     pub(super) input: Option<u64>,
@@ -137,74 +138,86 @@ pub(super) struct PartialUsage {
 }
 
 thread_local! {
-    static KEPT: Cell<Option<Arc<Fields>>> = const { Cell::new(None) };
+    /// A cleared `Fields` whose allocation the next span of this thread reuses.
+    static SPARE: Cell<Option<Arc<Fields>>> = const { Cell::new(None) };
 }
 
 impl Fields {
-    /// Empty ones, in this thread's memory for them, or in new where that is in use or the thread is ending.
-    pub(super) fn kept() -> Arc<Self> {
-        KEPT.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    /// Returns empty fields in the spare allocation of this thread, or in a new one if the spare is in use or the
+    /// thread is ending.
+    pub(super) fn take_spare() -> Arc<Self> {
+        SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default()
     }
 
-    /// Keeps the memory for the next span, where nobody else has these.
-    pub(super) fn keep(mut fields: Arc<Self>) {
+    /// Keeps the allocation for the next span of this thread, unless `fields` is shared.
+    pub(super) fn recycle(mut fields: Arc<Self>) {
         if let Some(own) = Arc::get_mut(&mut fields) {
             *own = Self::default();
-            // A thread that is ending keeps nothing.
-            let _ = KEPT.try_with(|kept| kept.set(Some(fields)));
+            // The thread-local is gone on a thread that is ending; the allocation is then freed.
+            let _ = SPARE.try_with(|spare| spare.set(Some(fields)));
         }
     }
 
-    /// What the span is: `otel_trace.kind` where set, else `gen_ai.operation.name`.
-    pub(super) fn kind(&self) -> Option<Kind> {
-        self.own_kind.unwrap_or(self.operation)
+    /// Returns the kind of operation that the span declares: the value of `otel_trace.kind` if set, else that of
+    /// `gen_ai.operation.name`.
+    pub(super) fn kind(&self) -> Option<OperationKind> {
+        self.declared_kind.unwrap_or(self.operation_kind)
     }
 
-    /// Whether something is not said yet that its callsite can say, and that its start must: the name and id of a tool
-    /// call, the model and provider of an inference call.
+    /// Returns `true` if the callsite declares a field that the start event needs and that has no value yet: name and
+    /// id of a tool call, model and provider of an inference call.
     pub(super) fn lacks_facts(&self, metadata: &Metadata<'_>) -> bool {
-        let lacks = |is_said: bool, name: &str| !is_said && metadata.fields().field(name).is_some();
+        let lacks = |is_set: bool, name: &str| !is_set && metadata.fields().field(name).is_some();
         match self.kind() {
-            Some(Kind::Tool) => {
+            Some(OperationKind::Tool) => {
                 lacks(self.tool_name.is_some(), "gen_ai.tool.name")
                     || lacks(self.call_id.is_some(), "gen_ai.tool.call.id")
             }
-            Some(Kind::Inference) => {
+            Some(OperationKind::Inference) => {
                 lacks(self.model.is_some(), "gen_ai.request.model")
                     || lacks(self.provider.is_some(), "gen_ai.provider.name")
             }
-            Some(Kind::Thread | Kind::Turn | Kind::CodeCell | Kind::Compaction | Kind::Agent) | None => false,
+            Some(
+                OperationKind::Thread
+                | OperationKind::Turn
+                | OperationKind::CodeCell
+                | OperationKind::Compaction
+                | OperationKind::Agent,
+            )
+            | None => false,
         }
     }
 
-    /// Whether the span says so in our own words. Then the program has threads of its own, and a window without one
-    /// has lost its surroundings.
-    pub(super) fn is_in_our_words(&self) -> bool {
-        self.own_kind.is_some()
+    /// Returns `true` if the span has the field `otel_trace.kind`. The program then opens threads of its own, and an
+    /// operation without a thread has lost its parent.
+    pub(super) fn has_declared_kind(&self) -> bool {
+        self.declared_kind.is_some()
     }
 
-    /// `error.type` and the status description, where either says that the span failed.
+    /// Returns `error.type` and the status description, if either the error type or the status code reports a failure.
+    /// Returns `None` otherwise.
     pub(super) fn error(&self) -> Option<String> {
         match (&self.error_type, &self.status_description) {
             (Some(kind), Some(description)) => Some(format!("{kind}: {description}")),
             (Some(kind), None) => Some(kind.clone()),
-            (None, Some(description)) if self.status == Some(Status::Error) => Some(description.clone()),
-            (None, None) if self.status == Some(Status::Error) => Some("error".to_owned()),
+            (None, Some(description)) if self.status == Some(OtelStatus::Error) => Some(description.clone()),
+            (None, None) if self.status == Some(OtelStatus::Error) => Some("error".to_owned()),
             (None, _) => None,
         }
     }
 
-    /// Whether the span says that it did what it was for.
+    /// Returns `true` if the status code is `OK` and no error type is set.
     pub(super) fn is_ok(&self) -> bool {
-        self.status == Some(Status::Ok) && self.error_type.is_none()
+        self.status == Some(OtelStatus::Ok) && self.error_type.is_none()
     }
 
-    /// Whether anything here is part of an [`error`](Self::error).
-    pub(super) fn speak_of_status(&self) -> bool {
+    /// Returns `true` if any field is set that [`error`](Self::error) depends on.
+    pub(super) fn has_status(&self) -> bool {
         self.error_type.is_some() || self.status.is_some() || self.status_description.is_some()
     }
 
-    /// Tokens, where the span counted any.
+    /// Returns the token usage, with unset counts as 0. Returns `None` if neither input nor output tokens were
+    /// recorded.
     pub(super) fn usage(&self) -> Option<Usage> {
         let PartialUsage { input, cached, cache_write: _, output, reasoning } = self.usage;
         (input.is_some() || output.is_some()).then(|| Usage {
@@ -215,7 +228,7 @@ impl Fields {
         })
     }
 
-    /// Takes over what is newer.
+    /// Replaces the values of all fields that are set in `newer`.
     pub(super) fn merge(&mut self, newer: Self) {
         fn take<T>(old: &mut Option<T>, new: Option<T>) {
             if new.is_some() {
@@ -223,8 +236,8 @@ impl Fields {
             }
         }
         let Self {
-            own_kind,
-            operation,
+            declared_kind,
+            operation_kind,
             conversation_id,
             turn_id,
             agent_path,
@@ -253,8 +266,8 @@ impl Fields {
             arguments,
             result,
         } = newer;
-        take(&mut self.own_kind, own_kind);
-        take(&mut self.operation, operation);
+        take(&mut self.declared_kind, declared_kind);
+        take(&mut self.operation_kind, operation_kind);
         take(&mut self.conversation_id, conversation_id);
         take(&mut self.turn_id, turn_id);
         take(&mut self.agent_path, agent_path);
@@ -290,12 +303,13 @@ impl Fields {
         take(&mut self.status, status);
     }
 
-    fn is_text(&mut self, name: &str) -> bool {
-        matches!(name, CALL_ID | TOOL_NAME) || self.text(name).is_some()
+    /// Returns `true` if the named field is recorded as text.
+    fn is_text_field(&mut self, name: &str) -> bool {
+        matches!(name, CALL_ID | TOOL_NAME) || self.text_slot(name).is_some()
     }
 
-    /// Where the text of that field is kept as it is.
-    fn text(&mut self, name: &str) -> Option<&mut Option<String>> {
+    /// Returns the slot of a text field that is kept unchanged. Returns `None` for other fields.
+    fn text_slot(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
             "gen_ai.conversation.id" => &mut self.conversation_id,
             "otel_trace.turn.id" => &mut self.turn_id,
@@ -325,20 +339,22 @@ impl Fields {
         })
     }
 
-    /// How rig says that a tool call ended, beside its result. One that a hook stopped is a failed call.
-    fn tool_outcome(&mut self, outcome: &str) {
+    /// Sets the status from the outcome that rig records for a tool call, beside its result. A call that a hook stopped
+    /// has failed.
+    fn set_tool_outcome(&mut self, outcome: &str) {
         match outcome {
-            "success" => self.status = Some(Status::Ok),
-            "error" => self.status = Some(Status::Error),
+            "success" => self.status = Some(OtelStatus::Ok),
+            "error" => self.status = Some(OtelStatus::Error),
             "denied" | "skipped" => {
-                self.status = Some(Status::Error);
+                self.status = Some(OtelStatus::Error);
                 self.status_description.get_or_insert_with(|| format!("{outcome} by a hook"));
             }
             _ => {}
         }
     }
 
-    fn count(&mut self, name: &str) -> Option<&mut Option<u64>> {
+    /// Returns the slot of a token count. Returns `None` for other fields.
+    fn count_slot(&mut self, name: &str) -> Option<&mut Option<u64>> {
         Some(match name {
             "gen_ai.usage.input_tokens" | "gen_ai.usage.prompt_tokens" => &mut self.usage.input,
             "gen_ai.usage.cache_read.input_tokens" => &mut self.usage.cached,
@@ -359,27 +375,27 @@ const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "otel_trace.kind" => self.own_kind = Some(Kind::by_name(value)),
-            "gen_ai.operation.name" => self.operation = Kind::by_operation(value),
-            "otel.status_code" => self.status = Some(Status::by_code(value)),
-            "gen_ai.tool.call.outcome" => self.tool_outcome(value),
+            "otel_trace.kind" => self.declared_kind = Some(OperationKind::from_name(value)),
+            "gen_ai.operation.name" => self.operation_kind = OperationKind::from_operation_name(value),
+            "otel.status_code" => self.status = Some(OtelStatus::from_code(value)),
+            "gen_ai.tool.call.outcome" => self.set_tool_outcome(value),
             CALL_ID => self.call_id = Some(value.into()),
-            TOOL_NAME => self.tool_name = Some(tool_name(value)),
+            TOOL_NAME => self.tool_name = Some(intern_tool_name(value)),
             name => {
-                if let Some(slot) = self.text(name) {
+                if let Some(slot) = self.text_slot(name) {
                     *slot = Some(value.to_owned());
                 }
             }
         }
     }
 
-    /// A count, or an id that is a number.
+    /// Records a token count, a time to first chunk in seconds, or an id that is a number.
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if let Some(slot) = self.count(field.name()) {
+        if let Some(slot) = self.count_slot(field.name()) {
             *slot = Some(value);
         } else if field.name() == TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Some(Duration::from_secs(value));
-        } else if self.is_text(field.name()) {
+        } else if self.is_text_field(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
@@ -387,13 +403,13 @@ impl Visit for Fields {
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Ok(value) = u64::try_from(value) {
             self.record_u64(field, value);
-        } else if self.is_text(field.name()) {
+        } else if self.is_text_field(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if self.is_text(field.name()) {
+        if self.is_text_field(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
@@ -401,7 +417,7 @@ impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         if field.name() == TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
-        } else if self.is_text(field.name()) {
+        } else if self.is_text_field(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
@@ -410,19 +426,19 @@ impl Visit for Fields {
         self.record_debug(field, &tracing::field::display(value));
     }
 
-    /// Frameworks give ids with `%` and `?` too. Only fields we know are formatted, and what panics while it is
-    /// formatted says nothing.
+    /// Records ids that frameworks pass with `%` and `?`. Formats only fields that are recorded; a value that panics
+    /// while it is formatted is ignored.
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let name = field.name();
-        let is_said_once = matches!(
+        let is_keyword = matches!(
             name,
             "otel_trace.kind" | "gen_ai.operation.name" | "otel.status_code" | "gen_ai.tool.call.outcome"
         );
-        let is_number = self.count(name).is_some() || name == TIME_TO_FIRST_CHUNK;
-        if !is_said_once && !is_number && !self.is_text(name) {
+        let is_number = self.count_slot(name).is_some() || name == TIME_TO_FIRST_CHUNK;
+        if !is_keyword && !is_number && !self.is_text_field(name) {
             return;
         }
-        let Some(text) = text_of_debug(value) else { return };
+        let Some(text) = format_debug(value) else { return };
         match (is_number, text.parse::<u64>(), text.parse::<f64>()) {
             (false, ..) => self.record_str(field, &text),
             (true, Ok(number), _) => self.record_u64(field, number),

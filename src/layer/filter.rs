@@ -1,14 +1,15 @@
-//! Which spans and events the layer wants.
+//! The per-layer filter of the record layer: [`RecordFilter`].
 
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
-use super::wire_event::may_be_wire;
+use super::wire_event::may_be_wire_event;
 
-/// Lets in what a recorder looks at: spans up to `INFO`, and events of our own targets. Everything else need not be
-/// formatted or sampled for it. With [`wire_events`](Self::wire_events), also what frameworks log of their requests.
+/// A per-layer filter that enables the spans and events which a recorder examines: spans up to `INFO`, and events of
+/// the target `otel_trace`. Other spans and events need not be formatted or sampled for the recorder. With
+/// [`wire_events`](Self::wire_events), also enables the events by which frameworks log their requests.
 ///
 /// ```
 /// # use otel_trace::Recorder;
@@ -25,19 +26,19 @@ pub struct RecordFilter {
     wire_events: bool,
 }
 
-/// The target under which a program's own events are instants of ours.
+/// Target of the events that are recorded as instants.
 const TARGET: &str = "otel_trace";
 
-/// Whether events of this callsite are instants.
-pub(super) fn is_ours(metadata: &Metadata<'_>) -> bool {
+/// Returns `true` if events of this callsite are instants: their target is `otel_trace` or below it.
+pub(super) fn is_instant(metadata: &Metadata<'_>) -> bool {
     let rest = metadata.target().strip_prefix(TARGET);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 impl RecordFilter {
-    /// Also lets in the events by which a framework logs the bodies of its requests and replies, rig's at `TRACE`. They
-    /// are recorded where its spans don't say what was asked and answered. A framework formats them for this, which
-    /// costs it a serialisation of each request.
+    /// Also enables the events by which a framework logs the bodies of its requests and responses; those of rig have
+    /// level `TRACE`. Such a body is recorded if the fields of the span do not contain the request or response. The
+    /// framework formats the bodies for these events, which costs it a serialization of each request.
     ///
     /// ```
     /// # use otel_trace::Recorder;
@@ -54,19 +55,19 @@ impl RecordFilter {
         Self { wire_events: true }
     }
 
-    fn wants(self, metadata: &Metadata<'_>) -> bool {
-        let may_be_ours = metadata.is_span() || is_ours(metadata);
-        *metadata.level() <= Level::INFO && may_be_ours || self.wire_events && may_be_wire(metadata)
+    fn accepts(self, metadata: &Metadata<'_>) -> bool {
+        let may_be_recorded = metadata.is_span() || is_instant(metadata);
+        *metadata.level() <= Level::INFO && may_be_recorded || self.wire_events && may_be_wire_event(metadata)
     }
 }
 
 impl<S> Filter<S> for RecordFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.wants(metadata)
+        self.accepts(metadata)
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.wants(metadata) { Interest::always() } else { Interest::never() }
+        if self.accepts(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

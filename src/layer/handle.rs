@@ -1,10 +1,11 @@
-//! Typed handles: spans of ours whose facts and bodies never go through fields.
+//! Typed handles: spans of this crate whose attributes and bodies do not go through span fields.
 //!
-//! A handle is a span and a way to the state that recorders keep for it. It is `Send + Sync + Clone`, costs a disabled
-//! span where nothing records, and ends its window once: explicitly, or when its last clone is dropped.
+//! A handle holds a span and the state that the recorders keep for it. It is `Send + Sync + Clone`, costs no more than
+//! a disabled span if recording is disabled, and ends its operation once: explicitly, or when its last clone is
+//! dropped.
 
-mod cell;
 mod child_process;
+mod code_cell;
 mod compaction;
 mod inference;
 mod thread;
@@ -15,8 +16,8 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub use cell::{CodeCell, CodeCellMeta};
 pub use child_process::ChildProcess;
+pub use code_cell::{CodeCell, CodeCellMeta};
 pub use compaction::Compaction;
 pub use inference::{Inference, Model};
 use smallvec::SmallVec;
@@ -26,70 +27,81 @@ use tracing::{Dispatch, Span, dispatcher};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 pub use turn::Turn;
 
-use super::extension::PerSpan;
+use super::extension::SpanExtension;
 use super::operation::End;
 use super::operations::Operations;
 use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::PayloadKind;
 
-/// The target of the spans that handles make.
+/// Target of the spans that handles create.
 pub(super) const HANDLE_TARGET: &str = "otel_trace::handle";
 
-/// What all handles can do.
+/// The methods that all typed handles, and [`AnyOperation`], have in common.
 ///
-/// A window ends once: later ends, from whichever clone, are ignored.
+/// An operation ends once: after the first call of [`complete`](Self::complete), [`fail`](Self::fail) or
+/// [`cancel`](Self::cancel) on any clone, later calls are ignored.
 pub trait Operation: Clone + Send + Sync {
-    /// The span. Instrument futures with it, or enter it, so that spans below find it.
+    /// Returns the operation's span. Instrument a future with it, or enter it, so that the spans and operations opened
+    /// inside become its children.
     fn span(&self) -> &Span;
 
-    /// Whether anybody records this window. Bodies need not be built where nobody does.
+    /// Returns `true` if at least one recorder records this operation. If it returns `false`, there is no need to build
+    /// payloads.
     fn is_recording(&self) -> bool;
 
-    /// Records a body. It is encoded once a recorder, and not at all where none is.
+    /// Records `body` as a payload of this kind. The body is encoded once per recorder, and not at all if recording is
+    /// disabled.
     ///
-    /// A body that the window's own events have a place for goes there: requests and responses of an inference call,
-    /// results of a tool call. Any other is kept in an event of its own.
+    /// A payload that one of the operation's own events has a field for is referenced by that event: the request and
+    /// response of an inference call, or the result of a tool call. Any other payload is recorded in an event of its
+    /// own.
     fn record_payload(&self, kind: PayloadKind, body: impl Body);
 
-    /// A process that is about to be spawned in this window, by this tool call where it is one. The recording says so
-    /// from now on; of the first recorder, where several record. Free, and without effect, where nobody does.
+    /// Registers a child process that is about to be spawned, and returns the environment that links its recording to
+    /// this operation. Call once per process.
+    ///
+    /// The log of this operation records the child from now on, before the process exists; if the operation is a tool
+    /// call, as spawned by that call. If several recorders record this operation, the child is linked to the first one.
+    /// Does nothing if recording is disabled.
     fn child_process(&self) -> ChildProcess;
 
-    /// Ends the window: it did what it was for.
+    /// Ends the operation as completed.
     fn complete(&self);
 
-    /// Ends the window: it failed.
+    /// Ends the operation as failed, with `error` as its error. Also sets `otel.status_code` and
+    /// `otel.status_description` of the span, if it declares these fields.
     fn fail(&self, error: impl Display);
 
-    /// Ends the window: somebody chose to stop it, or nobody waits for it any more.
+    /// Ends the operation as cancelled, for example because the user stopped it or its result is no longer needed.
     fn cancel(&self, reason: impl Display);
 }
 
-/// What a span is to each recorder of its subscriber: to one, as a rule.
-type States = SmallVec<[Arc<SpanState>; 1]>;
+/// The state that each recorder keeps for a span. A subscriber usually has one recorder.
+type SpanStates = SmallVec<[Arc<SpanState>; 1]>;
 
-/// The span and its states. Each state counts the clones, and ends with the last of them.
+/// A span and the state that each recorder keeps for it. Each state counts the clones of the handle, and ends its
+/// operations when the last clone is dropped.
 #[derive(Debug)]
 struct Handle {
     span: Span,
-    states: States,
+    states: SpanStates,
 }
 
 impl Clone for Handle {
     fn clone(&self) -> Self {
-        self.states.iter().for_each(|state| state.held());
+        self.states.iter().for_each(|state| state.add_holder());
         Self { span: self.span.clone(), states: self.states.clone() }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.states.iter().for_each(|state| state.let_go());
-        // A registry that closes a span lets go of its parent through the current subscriber, and panics where that
-        // is another.
+        self.states.iter().for_each(|state| state.release_holder());
+        // A registry that closes a span releases the span's parent through the current subscriber, and panics if that
+        // is another subscriber.
         let span = std::mem::replace(&mut self.span, Span::none());
-        match subscriber_elsewhere(&span) {
+        match other_subscriber(&span) {
             Some(own) => dispatcher::with_default(&own, || drop(span)),
             None => drop(span),
         }
@@ -97,11 +109,11 @@ impl Drop for Handle {
 }
 
 impl Handle {
-    /// A handle on a span just made. `open` opens its windows in each recorder's state.
+    /// Creates a handle for a new span. `open` opens the operations in the state of each recorder.
     fn new(span: Span, open: impl Fn(&SpanState)) -> Self {
-        let states = states_of(&span);
+        let states = span_states(&span);
         for state in &states {
-            state.held();
+            state.add_holder();
             open(state);
         }
         Self { span, states }
@@ -119,23 +131,23 @@ impl Handle {
         is_recording(&self.states)
     }
 
-    /// Does something with this window of each recorder that has it.
-    fn each<W>(&self, pick: impl Fn(&Operations) -> Option<&Arc<W>>, act: impl Fn(&Arc<W>)) {
+    /// Calls `act` with the operation that `pick` selects, for each recorder that has one.
+    fn for_each<W>(&self, pick: impl Fn(&Operations) -> Option<&Arc<W>>, act: impl Fn(&Arc<W>)) {
         self.states().iter().filter_map(|state| pick(state.operations()?)).for_each(act);
     }
 
     fn payload(&self, kind: PayloadKind, body: &dyn Body) {
         for state in self.states() {
-            state.payload(kind, body);
+            state.record_payload(kind, body);
         }
     }
 
     fn child_process(&self) -> ChildProcess {
-        ChildProcess::of(self.states())
+        ChildProcess::register(self.states())
     }
 
-    fn end(&self, how: Explicit<'_>) {
-        end_span(&self.span, &self.states, how);
+    fn end(&self, end: ExplicitEnd<'_>) {
+        end_operations(&self.span, &self.states, end);
     }
 }
 
@@ -143,72 +155,75 @@ fn is_recording(states: &[Arc<SpanState>]) -> bool {
     states.iter().any(|state| state.is_recording())
 }
 
-/// An end that a program asks for.
+/// An end that the program calls for.
 #[derive(Clone, Copy)]
-enum Explicit<'a> {
+enum ExplicitEnd<'a> {
     Completed,
     Failed(&'a dyn Display),
     Cancelled(&'a dyn Display),
 }
 
-fn end_span(span: &Span, states: &[Arc<SpanState>], how: Explicit<'_>) {
+/// Ends the operations of a span in every recorder, and sets the status of the span if they failed.
+fn end_operations(span: &Span, states: &[Arc<SpanState>], end: ExplicitEnd<'_>) {
     if states.is_empty() && span.is_disabled() {
         return;
     }
-    let end = match how {
-        Explicit::Completed => End::Completed,
-        Explicit::Failed(error) => {
-            let error = text_of(error);
+    let end = match end {
+        ExplicitEnd::Completed => End::Completed,
+        ExplicitEnd::Failed(error) => {
+            let error = display_text(error);
             span.record("otel.status_code", "ERROR");
             span.record("otel.status_description", error.as_str());
             End::Failed(error)
         }
-        Explicit::Cancelled(reason) => End::Cancelled(text_of(reason)),
+        ExplicitEnd::Cancelled(reason) => End::Cancelled(display_text(reason)),
     };
     for state in states {
         state.end(&end);
     }
 }
 
-/// What a program's value shows of itself. One that panics is not the host's problem.
-fn text_of(value: &dyn Display) -> String {
-    catch_unwind(AssertUnwindSafe(|| value.to_string())).unwrap_or_else(|_| "its text panicked".to_owned())
+/// Formats a value of the program. A panic in its `Display` implementation must not reach the host.
+fn display_text(value: &dyn Display) -> String {
+    catch_unwind(AssertUnwindSafe(|| value.to_string()))
+        .unwrap_or_else(|_| "the `Display` implementation of this value panicked".to_owned())
 }
 
-/// Does something in the subscriber that has `span`: no other knows it, and a handle may be used where another one is
-/// the current one, or none.
-fn within<T>(span: &Span, act: impl FnOnce() -> T) -> T {
-    match subscriber_elsewhere(span) {
+/// Runs `act` with the subscriber of `span` as the current one. Other subscribers do not have the span, and a handle
+/// may be used where another subscriber is the current one, or none is.
+fn in_subscriber_of<T>(span: &Span, act: impl FnOnce() -> T) -> T {
+    match other_subscriber(span) {
         Some(own) => dispatcher::with_default(&own, act),
         None => act(),
     }
 }
 
-/// The subscriber of a span, where it is not the current one.
-fn subscriber_elsewhere(span: &Span) -> Option<Dispatch> {
+/// Returns the subscriber of `span`. Returns `None` if it is the current one.
+fn other_subscriber(span: &Span) -> Option<Dispatch> {
     span.with_subscriber(|(_, own)| (!is_current(own)).then(|| own.clone())).flatten()
 }
 
+/// Returns `true` if `own` and the current subscriber have the same registry.
 fn is_current(own: &Dispatch) -> bool {
     let registry = |dispatch: &Dispatch| dispatch.downcast_ref::<Registry>().map(std::ptr::from_ref);
     dispatcher::get_default(|current| registry(own).is_some() && registry(own) == registry(current))
 }
 
-/// What a span is to every recorder of its subscriber. Through the registry, which every stack of layers hands out,
-/// and not through the layer, which `Filtered`, `Option`, `Vec` and `reload` hide.
-fn states_of(span: &Span) -> States {
+/// Returns the state that each recorder of the span's subscriber keeps for it. Looks it up in the registry, which every
+/// stack of layers exposes, and not in the layer, which `Filtered`, `Option`, `Vec` and `reload` hide.
+fn span_states(span: &Span) -> SpanStates {
     span.with_subscriber(|(id, dispatch)| {
         let registry = dispatch.downcast_ref::<Registry>()?;
         let span = registry.span(id)?;
         let extensions = span.extensions();
-        Some(extensions.get::<PerSpan>()?.states().cloned().collect())
+        Some(extensions.get::<SpanExtension>()?.states().cloned().collect())
     })
     .flatten()
     .unwrap_or_default()
 }
 
-/// Gives each handle type the common methods.
-macro_rules! operation {
+/// Implements [`Operation`] for a handle type.
+macro_rules! impl_operation {
     ($handle:ident) => {
         impl $crate::layer::handle::Operation for $handle {
             fn span(&self) -> &tracing::Span {
@@ -228,27 +243,30 @@ macro_rules! operation {
             }
 
             fn complete(&self) {
-                self.0.end($crate::layer::handle::Explicit::Completed);
+                self.0.end($crate::layer::handle::ExplicitEnd::Completed);
             }
 
             fn fail(&self, error: impl std::fmt::Display) {
-                self.0.end($crate::layer::handle::Explicit::Failed(&error));
+                self.0.end($crate::layer::handle::ExplicitEnd::Failed(&error));
             }
 
             fn cancel(&self, reason: impl std::fmt::Display) {
-                self.0.end($crate::layer::handle::Explicit::Cancelled(&reason));
+                self.0.end($crate::layer::handle::ExplicitEnd::Cancelled(&reason));
             }
         }
     };
 }
-use operation;
+use impl_operation;
 
-/// The windows of a span that a program made itself, with `#[instrument]` or `info_span!`. Unlike a typed handle it
-/// does not own them: the span ends them when it closes, unless they were ended before.
+/// The operations of a span that the program created itself, with `#[instrument]` or `info_span!`. See
+/// [`SpanExt::otel_trace`].
+///
+/// Unlike a typed handle it does not own its operations: they end when the span closes, unless the program ends them
+/// before. Dropping it has no effect.
 #[derive(Debug, Clone)]
 pub struct AnyOperation {
     span: Span,
-    states: States,
+    states: SpanStates,
 }
 
 impl Operation for AnyOperation {
@@ -262,44 +280,46 @@ impl Operation for AnyOperation {
 
     fn record_payload(&self, kind: PayloadKind, body: impl Body) {
         for state in &self.states {
-            state.payload(kind, &body);
+            state.record_payload(kind, &body);
         }
     }
 
     fn child_process(&self) -> ChildProcess {
         self.touch();
-        ChildProcess::of(&self.states)
+        ChildProcess::register(&self.states)
     }
 
     fn complete(&self) {
-        self.end(Explicit::Completed);
+        self.end(ExplicitEnd::Completed);
     }
 
     fn fail(&self, error: impl Display) {
-        self.end(Explicit::Failed(&error));
+        self.end(ExplicitEnd::Failed(&error));
     }
 
     fn cancel(&self, reason: impl Display) {
-        self.end(Explicit::Cancelled(&reason));
+        self.end(ExplicitEnd::Cancelled(&reason));
     }
 }
 
 impl AnyOperation {
+    /// Starts the operations of the span that can start by now.
     fn touch(&self) {
         for state in &self.states {
             state.touch();
         }
     }
 
-    fn end(&self, how: Explicit<'_>) {
+    fn end(&self, end: ExplicitEnd<'_>) {
         self.touch();
-        end_span(&self.span, &self.states, how);
+        end_operations(&self.span, &self.states, end);
     }
 }
 
-/// From a span to the windows it opened.
+/// Gives access to the operations of a span that the program created itself.
 pub trait SpanExt {
-    /// The windows of this span. They record nothing where the span says nothing of what it is.
+    /// Returns the operations that this span opened. If the span's fields do not identify an operation, nothing is
+    /// recorded through the returned value.
     ///
     /// ```
     /// use otel_trace::{Json, PayloadKind, SpanExt, Operation};
@@ -312,6 +332,6 @@ pub trait SpanExt {
 
 impl SpanExt for Span {
     fn otel_trace(&self) -> AnyOperation {
-        AnyOperation { span: self.clone(), states: states_of(self) }
+        AnyOperation { span: self.clone(), states: span_states(self) }
     }
 }

@@ -1,4 +1,4 @@
-//! What nobody records costs no clock and no lock.
+//! Tests that disabled recording reads no clock and takes no lock.
 
 use tracing::info_span;
 use tracing_subscriber::Layer;
@@ -9,7 +9,7 @@ use super::{AgentThread, CodeCellMeta, Model, Operation, Recorder, SpanExt, Thre
 use crate::bundle::{Exact, Json};
 use crate::event::{ExecutionStatus, PayloadKind, READS, Usage};
 
-/// An agent that uses every handle.
+/// Runs an agent that uses every handle.
 fn work() {
     let thread = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = thread.turn(None);
@@ -35,6 +35,7 @@ fn work() {
     assert!(!thread.is_recording());
 }
 
+/// Returns the number of clock reads and of locks taken during `work`.
 fn counted(work: impl FnOnce()) -> (u64, u64) {
     let now = || (READS.get(), LOCKS.get());
     let before = now();
@@ -44,13 +45,13 @@ fn counted(work: impl FnOnce()) -> (u64, u64) {
 }
 
 #[test]
-fn what_nobody_records_looks_at_no_clock_and_takes_no_lock() {
-    let nobody = tracing::subscriber::NoSubscriber::new();
-    assert_eq!(tracing::subscriber::with_default(nobody, || counted(work)), (0, 0));
+fn a_disabled_recorder_reads_no_clock_and_takes_no_lock() {
+    let no_subscriber = tracing::subscriber::NoSubscriber::new();
+    assert_eq!(tracing::subscriber::with_default(no_subscriber, || counted(work)), (0, 0));
     let no_layer = None::<Recorder>.map(|recorder| recorder.layer().with_filter(recorder.filter()));
     let off = tracing_subscriber::registry().with(no_layer);
     assert_eq!(tracing::subscriber::with_default(off, || counted(work)), (0, 0));
-    // The counters count.
+    // Check that the counters work at all.
     let root = tempfile::tempdir().expect("a directory");
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().expect("a recorder");
     let on = tracing_subscriber::registry().with(recorder.layer());

@@ -1,42 +1,42 @@
-//! Threads and turns for programs that open none: frameworks with spans of the conventions alone.
+//! Implicit threads and turns, for frameworks that emit only spans of the GenAI conventions and open none themselves.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::operation::{End, ThreadFacts, ThreadOperation, TurnOperation};
-use super::recorder::{Inner, locked};
+use super::recorder::{Inner, lock};
 
-/// What is supplied at the top of a scope of spans. It ends when that span closes.
+/// The implicit thread and turns at the root of a scope of spans. They end when the root span closes.
 #[derive(Debug, Default)]
-pub(super) struct Supplied {
+pub(super) struct ImplicitOperations {
     thread: OnceLock<Arc<ThreadOperation>>,
-    /// One for each thread below that opens none itself, by the thread's address.
+    /// Implicit turns of threads below the root that have no turn of their own, by address of the thread.
     turns: Mutex<HashMap<usize, Arc<TurnOperation>>>,
 }
 
-impl Supplied {
-    /// The thread of what has none above it: that of its conversation, which lives until shutdown, else one for this
-    /// scope.
+impl ImplicitOperations {
+    /// Returns the thread for an operation without an enclosing thread: the thread of its conversation, which lives
+    /// until shutdown, or else the implicit thread of this scope.
     pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
         let conversation = facts.id.clone();
         let make = || ThreadOperation::new(Arc::clone(recorder), None, facts, None);
         match conversation {
-            Some(id) => recorder.conversation(&id, make),
+            Some(id) => recorder.conversation_thread(&id, make),
             None => Arc::clone(self.thread.get_or_init(make)),
         }
     }
 
-    /// The turn of what has a thread above it but no turn.
+    /// Returns the implicit turn of `thread`, for an operation that has an enclosing thread but no turn.
     pub(super) fn turn(&self, thread: Arc<ThreadOperation>) -> Arc<TurnOperation> {
-        let mut turns = locked(&self.turns);
-        // The turn holds the thread, so no other has the address.
-        Arc::clone(turns.entry(Arc::as_ptr(&thread).addr()).or_insert_with(|| TurnOperation::supplied(thread)))
+        let mut turns = lock(&self.turns);
+        // The turn keeps the thread alive, so no other thread has the same address.
+        Arc::clone(turns.entry(Arc::as_ptr(&thread).addr()).or_insert_with(|| TurnOperation::new_implicit(thread)))
     }
 
-    /// The span at the top has closed.
+    /// Ends the implicit operations, because the root span has closed. Threads of conversations stay open.
     pub(super) fn end(&self) {
-        // Not in the loop's head: there the lock would be held through it.
-        let turns = std::mem::take(&mut *locked(&self.turns));
+        // Not in the head of the loop, where the lock would be held until the loop ends.
+        let turns = std::mem::take(&mut *lock(&self.turns));
         for turn in turns.into_values() {
             turn.end(End::Closed);
         }

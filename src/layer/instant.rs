@@ -1,4 +1,4 @@
-//! Instants: events of target `otel_trace` that say what happened to the span they are in.
+//! Instants: events of target `otel_trace` that report something about the span that they are emitted in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,23 +6,24 @@ use std::sync::Arc;
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
-use super::debug_text::text_of_debug;
+use super::debug_text::format_debug;
 use super::json_text::JsonText;
-use super::operation::{CompactionName, TurnOperation, install};
+use super::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
 use super::operations::{Enclosing, Operations};
 use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::{CellStatus, ExecutionStatus, RawJson};
 
-/// `otel_trace.event`, with `otel_trace.payload` as JSON text and `otel_trace.status` where it ends something.
+/// An instant: the kind that `otel_trace.event` names, and the values of its other fields.
 #[derive(Debug)]
 pub(super) struct Instant {
-    kind: Kind,
-    said: Said,
+    kind: InstantKind,
+    fields: InstantFields,
 }
 
+/// The kinds of instants, named by `otel_trace.event`.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum InstantKind {
     RuntimeStarted,
     RuntimeEnded,
     CellResponded,
@@ -34,8 +35,9 @@ enum Kind {
     Other,
 }
 
-impl Kind {
-    fn by_name(name: &str) -> Option<Self> {
+impl InstantKind {
+    /// Parses the value of `otel_trace.event`. Returns `None` for unknown kinds.
+    fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "tool_call_runtime_started" => Self::RuntimeStarted,
             "tool_call_runtime_ended" => Self::RuntimeEnded,
@@ -51,10 +53,10 @@ impl Kind {
     }
 }
 
-/// What an event's fields say.
+/// The field values of an instant.
 #[derive(Debug, Default)]
-struct Said {
-    kind: Option<Kind>,
+struct InstantFields {
+    kind: Option<InstantKind>,
     status: Option<String>,
     payload: Option<String>,
     event_type: Option<String>,
@@ -65,74 +67,87 @@ struct Said {
 }
 
 impl Instant {
-    /// The instant that an event is; none where it says nothing that is known.
-    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
-        let mut said = Said::default();
-        event.record(&mut said);
-        Some(Self { kind: said.kind?, said })
+    /// Reads an instant from an event. Returns `None` if the event names no known kind.
+    pub(super) fn from_event(event: &Event<'_>) -> Option<Self> {
+        let mut fields = InstantFields::default();
+        event.record(&mut fields);
+        Some(Self { kind: fields.kind?, fields })
     }
 
-    /// Whether it may be said of what this span is.
-    pub(super) fn is_about(&self, state: &SpanState) -> bool {
+    /// Returns `true` if the instant can be about an operation of this span.
+    pub(super) fn applies_to(&self, state: &SpanState) -> bool {
         let Some(operations) = state.operations() else { return false };
         match self.kind {
-            Kind::RuntimeStarted | Kind::RuntimeEnded | Kind::McpCorrelation => operations.tool().is_some(),
-            Kind::CellResponded | Kind::CellEnded => operations.cell().is_some(),
-            Kind::CompactionInstalled | Kind::AgentResult => {
-                Enclosing::inside(operations).is_some_and(|inside| inside.turn.is_some())
+            InstantKind::RuntimeStarted | InstantKind::RuntimeEnded | InstantKind::McpCorrelation => {
+                operations.tool().is_some()
             }
-            Kind::ProtocolEvent | Kind::Other => Enclosing::inside(operations).is_some(),
+            InstantKind::CellResponded | InstantKind::CellEnded => operations.cell().is_some(),
+            InstantKind::CompactionInstalled | InstantKind::AgentResult => {
+                Enclosing::within(operations).is_some_and(|inside| inside.turn.is_some())
+            }
+            InstantKind::ProtocolEvent | InstantKind::Other => Enclosing::within(operations).is_some(),
         }
     }
 
-    /// Records it.
-    pub(super) fn happen_in(&self, state: &SpanState) {
+    /// Records the instant for the operations of this span.
+    pub(super) fn record_in(&self, state: &SpanState) {
         let Some(operations) = state.operations() else { return };
-        let inside = Enclosing::inside(operations).unwrap_or_default();
-        let body = JsonText::of(self.said.payload.as_deref().unwrap_or("{}"));
+        let inside = Enclosing::within(operations).unwrap_or_default();
+        let body = JsonText::parse(self.fields.payload.as_deref().unwrap_or("{}"));
         match self.kind {
-            Kind::RuntimeStarted => operations.tool().into_iter().for_each(|tool| tool.runtime_started(&body)),
-            Kind::RuntimeEnded => {
-                operations.tool().into_iter().for_each(|tool| tool.runtime_ended(self.execution_status(), &body));
+            InstantKind::RuntimeStarted => {
+                operations.tool().into_iter().for_each(|tool| tool.record_runtime_started(&body))
             }
-            Kind::CellResponded => {
-                operations.cell().into_iter().for_each(|cell| cell.respond(self.cell_status(), &body))
+            InstantKind::RuntimeEnded => {
+                operations
+                    .tool()
+                    .into_iter()
+                    .for_each(|tool| tool.record_runtime_ended(self.execution_status(), &body));
             }
-            Kind::CellEnded => operations.cell().into_iter().for_each(|cell| cell.ended(self.cell_status(), &body)),
-            Kind::CompactionInstalled => self.install(operations, inside.turn.as_ref(), &body),
-            Kind::AgentResult => {
-                let message = self.said.message.as_deref().unwrap_or_default();
-                inside.turn.iter().for_each(|turn| turn.agent_result(message, &body));
+            InstantKind::CellResponded => {
+                operations.cell().into_iter().for_each(|cell| cell.record_response(self.cell_status(), &body))
             }
-            Kind::ProtocolEvent => {
-                let event_type = self.said.event_type.as_deref().unwrap_or_default();
-                inside.thread.iter().for_each(|thread| thread.protocol_event(event_type, &body));
+            InstantKind::CellEnded => {
+                operations.cell().into_iter().for_each(|cell| cell.record_end(self.cell_status(), &body))
             }
-            Kind::McpCorrelation => {
-                let id = self.said.mcp_call_id.as_deref().unwrap_or_default();
-                operations.tool().into_iter().for_each(|tool| tool.mcp_call_id(id));
+            InstantKind::CompactionInstalled => self.install(operations, inside.turn.as_ref(), &body),
+            InstantKind::AgentResult => {
+                let message = self.fields.message.as_deref().unwrap_or_default();
+                inside.turn.iter().for_each(|turn| turn.record_agent_result(message, &body));
             }
-            Kind::Other => {
-                let Said { other_kind, message, .. } = &self.said;
+            InstantKind::ProtocolEvent => {
+                let event_type = self.fields.event_type.as_deref().unwrap_or_default();
+                inside.thread.iter().for_each(|thread| thread.record_protocol_event(event_type, &body));
+            }
+            InstantKind::McpCorrelation => {
+                let id = self.fields.mcp_call_id.as_deref().unwrap_or_default();
+                operations.tool().into_iter().for_each(|tool| tool.record_mcp_call_id(id));
+            }
+            InstantKind::Other => {
+                let InstantFields { other_kind, message, .. } = &self.fields;
                 let (kind, summary) =
                     (other_kind.as_deref().unwrap_or("other"), message.as_deref().unwrap_or_default());
-                inside.thread.iter().for_each(|thread| thread.other(kind, summary, RawJson::of(&body)));
+                inside.thread.iter().for_each(|thread| thread.record_other(kind, summary, RawJson::from_value(&body)));
             }
         }
     }
 
-    /// As part of the compaction whose request the span is, else of the one that it names.
+    /// Records an installed compaction: the compaction whose request the span is, or else the compaction that the
+    /// instant names.
     fn install(&self, operations: &Operations, turn: Option<&Arc<TurnOperation>>, body: &dyn Body) {
-        let named = CompactionName::new(self.said.compaction_id.clone());
+        let named = SharedCompactionId::new(self.fields.compaction_id.clone());
         match (operations.compaction(), turn) {
-            (Some(compaction), _) => install(compaction.turn(), compaction.name(), compaction.live(), body),
-            (None, Some(turn)) => install(turn, &named, turn.live(), body),
+            (Some(compaction), _) => {
+                record_compaction_installed(compaction.turn(), compaction.compaction_id(), compaction.live(), body)
+            }
+            (None, Some(turn)) => record_compaction_installed(turn, &named, turn.live(), body),
             (None, None) => {}
         }
     }
 
+    /// Returns the status of an ended tool call. Unknown and missing values count as completed.
     fn execution_status(&self) -> ExecutionStatus {
-        match self.said.status.as_deref() {
+        match self.fields.status.as_deref() {
             Some("failed") => ExecutionStatus::Failed,
             Some("cancelled") => ExecutionStatus::Cancelled,
             Some("aborted") => ExecutionStatus::Aborted,
@@ -140,8 +155,9 @@ impl Instant {
         }
     }
 
+    /// Returns the status of a code cell. Unknown and missing values count as completed.
     fn cell_status(&self) -> CellStatus {
-        match self.said.status.as_deref() {
+        match self.fields.status.as_deref() {
             Some("yielded") => CellStatus::Yielded,
             Some("failed") => CellStatus::Failed,
             Some("terminated" | "cancelled" | "aborted") => CellStatus::Terminated,
@@ -150,8 +166,9 @@ impl Instant {
     }
 }
 
-impl Said {
-    fn text(&mut self, name: &str) -> Option<&mut Option<String>> {
+impl InstantFields {
+    /// Returns the slot of a text field. Returns `None` for other fields.
+    fn text_slot(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
             "otel_trace.status" => &mut self.status,
             "otel_trace.payload" => &mut self.payload,
@@ -167,18 +184,18 @@ impl Said {
 
 const EVENT: &str = "otel_trace.event";
 
-impl Visit for Said {
+impl Visit for InstantFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == EVENT {
-            self.kind = Kind::by_name(value);
-        } else if let Some(slot) = self.text(field.name()) {
+            self.kind = InstantKind::from_name(value);
+        } else if let Some(slot) = self.text_slot(field.name()) {
             *slot = Some(value.to_owned());
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if (field.name() == EVENT || self.text(field.name()).is_some())
-            && let Some(text) = text_of_debug(value)
+        if (field.name() == EVENT || self.text_slot(field.name()).is_some())
+            && let Some(text) = format_debug(value)
         {
             self.record_str(field, &text);
         }

@@ -1,4 +1,4 @@
-//! Bodies that programs give as text.
+//! Bodies that the program passes as text.
 
 use std::io::Write as _;
 
@@ -7,14 +7,15 @@ use serde_json::value::RawValue;
 
 use crate::bundle::{Body, BodyBuf, BodyError, Json};
 
-/// JSON text as the value it stands for; text that is none, as a string.
+/// A body that was passed as text: a JSON value if the text is valid JSON, else a string.
 pub(super) enum JsonText<'a> {
     Value(&'a RawValue),
     Text(&'a str),
 }
 
 impl<'a> JsonText<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    /// Parses text as JSON. Text that is not valid JSON is kept as a string.
+    pub(super) fn parse(text: &'a str) -> Self {
         serde_json::from_str(text).map_or(Self::Text(text), Self::Value)
     }
 }

@@ -1,6 +1,7 @@
-//! The live span of OpenTelemetry that a span of ours is, where something exports it.
+//! The interface between the layer and an exporter of live spans.
 //!
-//! The layer tells it what is recorded, as it is recorded. It knows nothing of how it is exported.
+//! A live span is the OpenTelemetry span of an operation while the program runs. The layer passes every recorded event
+//! to it, and does not depend on how spans are exported.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,75 +11,85 @@ use tracing::span::{Attributes, Id};
 
 use crate::event::{Event, EventContext, PayloadKind, RawPayloadId, SpanRef, ThreadId, Timestamp, ToolCallId, TraceId};
 
-/// What exports the spans of a recorder's subscribers.
-pub(crate) trait LiveSpans: Debug + Send + Sync {
-    /// A span of ours was opened.
-    fn opened(&self, span: Opened<'_>) -> Option<Arc<dyn LiveSpan>>;
+/// An exporter of the live spans of a recorder.
+pub(crate) trait LiveSpanExporter: Debug + Send + Sync {
+    /// Called when a span with a kind field is opened. Returns its live span, or `None` if it is not exported.
+    fn on_new_span(&self, span: NewSpan<'_>) -> Option<Arc<dyn LiveSpan>>;
 
-    /// A recording begins.
-    fn bundle_began(&self, recording: &TraceId);
+    /// Called when a bundle is created.
+    fn on_bundle_start(&self, recording: &TraceId);
 
-    /// Nothing more comes of this recording, but what is late.
-    fn bundle_ended(&self, recording: &TraceId);
+    /// Called when a bundle has ended. Only events that arrive late may follow.
+    fn on_bundle_end(&self, recording: &TraceId);
 }
 
-/// A span of ours that was just opened.
+/// A `tracing` span with a kind field that was just opened.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "it is told; nobody is there to hear it"))]
-pub(crate) struct Opened<'a> {
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only read by the exporter of the feature `otlp`"))]
+pub(crate) struct NewSpan<'a> {
     pub(crate) id: &'a Id,
     pub(crate) attributes: &'a Attributes<'a>,
-    /// Not known to a layer that came into its subscriber by a reload.
+    /// The live span of the nearest enclosing span that has one.
+    pub(crate) enclosing: &'a Live,
+    /// The subscriber of the layer. `None` if the layer was added to its subscriber by a reload.
     pub(crate) subscriber: Option<&'a WeakDispatch>,
 }
 
-/// Where and when an event was recorded.
+/// Metadata of a recorded event.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "it is told; nobody is there to hear it"))]
-pub(crate) struct Said<'a> {
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only read by the exporter of the feature `otlp`"))]
+pub(crate) struct EventMeta<'a> {
     pub(crate) recording: &'a TraceId,
-    /// The name of the bundle's directory, where there is one.
+    /// Name of the directory of the bundle, if there is one.
     pub(crate) bundle: Option<&'a str>,
     pub(crate) at: Timestamp,
     pub(crate) context: &'a EventContext,
 }
 
-/// Takes what it has read of a body, once the body has an id.
-pub(crate) type Read = Box<dyn FnOnce(&RawPayloadId)>;
+/// A callback that is called with the id of a payload once the payload is stored.
+pub(crate) type OnStored = Box<dyn FnOnce(&RawPayloadId)>;
 
-/// A live span.
+/// The OpenTelemetry span of an operation while the program runs.
 pub(crate) trait LiveSpan: Debug + Send + Sync {
-    /// Has the span begin, if it has not: from then on it has ids. Called where no lock is held. Gives whether it has:
-    /// a layer behind ours may not have heard of it yet.
-    fn begin(&self) -> bool;
+    /// Starts the OpenTelemetry span if it has not started, so that it has ids from then on. Returns `true` if it has
+    /// started; the span may not exist yet if the layer that creates it comes later in the subscriber. Called while no
+    /// lock is held.
+    fn ensure_started(&self) -> bool;
 
-    /// Its ids, where it has begun.
-    fn ids(&self) -> Option<&SpanRef>;
+    /// Called by the live spans inside this one when their operations start, with the ordinal of the start. Called while
+    /// a lock of the inner span is held, so it must not call back.
+    fn on_start_inside(&self, ordinal: u64);
 
-    /// Its `traceparent`, where it has begun.
+    /// Returns the trace and span ids. Returns `None` if the span has not started.
+    fn span_ref(&self) -> Option<&SpanRef>;
+
+    /// Returns the value of the W3C `traceparent` header. Returns `None` if the span has not started.
     fn traceparent(&self) -> Option<String>;
 
-    /// Reads a body that is about to be stored, if anybody wants to know what is in it.
-    fn read(self: Arc<Self>, kind: PayloadKind, body: &[u8]) -> Option<Read>;
+    /// Inspects a body that is about to be stored, and returns a callback for its payload id. Returns `None` if the
+    /// exporter does not need the content of the body.
+    fn inspect(self: Arc<Self>, kind: PayloadKind, body: &[u8]) -> Option<OnStored>;
 
-    /// An event of an object that the span is.
-    fn event(&self, of: Said<'_>, event: &Event);
+    /// Called with each recorded event of the operation.
+    fn on_event(&self, meta: EventMeta<'_>, event: &Event);
 
-    /// The thread that it is was spawned by this tool call of that thread.
-    fn spawned_by(&self, parent: &ThreadId, tool: &ToolCallId);
+    /// Links the span of a thread to the tool call of the parent thread that spawned it.
+    fn set_spawner(&self, parent: &ThreadId, tool: &ToolCallId);
 
-    /// All is said: the span closes.
+    /// Called when the `tracing` span closes, after its last event.
     fn close(&self);
 
-    /// The span is gone already. Nothing can be asked or said of it any more.
+    /// Called before [`close`](Self::close) if the `tracing` span no longer exists: the span cannot be read or changed
+    /// any more.
     fn abandon(&self);
 }
 
-/// The live span of a window, where there is one.
-pub(super) type Live = Option<Arc<dyn LiveSpan>>;
+/// The live span of an operation. `None` if it is not exported.
+pub(crate) type Live = Option<Arc<dyn LiveSpan>>;
 
-/// The same context, as that of this span.
-pub(super) fn in_span(live: &Live, context: &EventContext) -> Option<EventContext> {
-    let span = live.as_ref()?.ids()?.clone();
+/// Returns a copy of `context` with the ids of the live span. Returns `None` if there is no live span or it has not
+/// started.
+pub(super) fn with_live_span(live: &Live, context: &EventContext) -> Option<EventContext> {
+    let span = live.as_ref()?.span_ref()?.clone();
     Some(EventContext { span: Some(span), ..context.clone() })
 }

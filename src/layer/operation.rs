@@ -1,50 +1,51 @@
-//! Operations: what has a start and an end in the log.
+//! Operations: everything that has a start event and an end event in the log.
 //!
-//! A window knows the windows it is in, never the span that opened it. Starting one starts those first, so that
-//! every start stands before what happens in it.
+//! An operation refers to its enclosing operations, never to the span that opened it. Starting an operation starts its
+//! enclosing operations first, so that every start event precedes the events of what happens inside it.
 
 mod bundle;
-mod cell;
 mod child_process;
+mod code_cell;
 mod compaction;
-mod identity;
 mod inference;
-mod inference_seen;
-mod life;
-mod recording;
+mod inference_progress;
+mod lifecycle;
 mod session_metadata;
 mod thread;
+mod thread_identity;
+mod thread_recording;
 mod tool;
 mod tool_agents;
 mod turn;
 
 use std::sync::Arc;
 
-pub(super) use cell::{CellFacts, CodeCellOperation};
-pub(super) use compaction::{CompactionName, CompactionOperation, install};
+pub(super) use code_cell::{CodeCellFacts, CodeCellOperation};
+pub(super) use compaction::{CompactionOperation, SharedCompactionId, record_compaction_installed};
 pub(super) use inference::{InferenceFacts, InferenceOperation};
 pub(super) use session_metadata::SessionMetadata;
-pub(super) use thread::{Orphan, ThreadFacts, ThreadOperation};
-pub(super) use tool::{ToolCallOperation, ToolFacts};
+pub(super) use thread::{OrphanSpan, ThreadFacts, ThreadOperation};
+pub(super) use tool::{ToolCallFacts, ToolCallOperation};
 pub(super) use turn::TurnOperation;
 
-/// How a window ends.
+/// How an operation ends.
 #[derive(Debug, Clone)]
 pub(super) enum End {
-    /// The span closed, or its last handle was dropped: what was recorded decides.
+    /// The span closed, or the last clone of its handle was dropped. The recorded fields and payloads decide the
+    /// status.
     Closed,
-    /// The program says that it is done.
+    /// Completed: the program called `complete`, or the span closed with the status `OK`.
     Completed,
-    /// The program says that it failed.
+    /// Failed with this error.
     Failed(String),
-    /// The program says that it was given up.
+    /// Cancelled for this reason.
     Cancelled(String),
-    /// Recording ends.
+    /// Still open when recording was shut down.
     Shutdown,
 }
 
 impl End {
-    /// The same with its text masked.
+    /// Returns this end with its text masked by `mask`.
     pub(super) fn masked(&self, mask: impl Fn(&str) -> String) -> Self {
         match self {
             Self::Failed(error) => Self::Failed(mask(error)),
@@ -53,21 +54,24 @@ impl End {
         }
     }
 
-    /// Why a thread or a turn failed that ends like this: what was said of it, else that it did not end by itself. One
-    /// that was opened while a panic unwound, by a destructor, may end by itself all the same.
-    fn error_of(&self, said: Option<String>, opened_unwinding: bool) -> Option<String> {
+    /// Returns the error of a thread or turn that ends this way: the reported error, else [`UNWOUND`] if the span
+    /// closed while a panic was unwinding. An operation that a destructor opened while a panic was already unwinding
+    /// may close normally, so [`UNWOUND`] does not apply if `opened_unwinding` is set. Returns `None` if the operation
+    /// did not fail.
+    fn error_text(&self, reported: Option<String>, opened_unwinding: bool) -> Option<String> {
         let is_unwinding = matches!(self, Self::Closed) && !opened_unwinding && std::thread::panicking();
-        said.or_else(|| is_unwinding.then(|| UNWOUND.to_owned()))
+        reported.or_else(|| is_unwinding.then(|| UNWOUND.to_owned()))
     }
 }
 
-/// Why a thread or a turn failed of which nobody said so.
+/// Error of a thread or turn that a panic unwound through and for which no other error was reported.
 const UNWOUND: &str = "a panic unwound through it";
-/// Why something was cancelled that nobody cancelled.
+/// Reason for the cancellation of an operation that was dropped without a result and without an explicit end.
 const DROPPED: &str = "dropped before it ended";
+/// Reason for the cancellation of an operation that was open when recording was shut down.
 const SHUT_DOWN: &str = "recording was shut down before it ended";
 
-/// A window of any kind, among those that are open.
+/// An open operation of any kind, as the recorder lists it for the shutdown.
 #[derive(Debug, Clone)]
 pub(super) enum OpenOperation {
     Thread(Arc<ThreadOperation>),
@@ -79,14 +83,15 @@ pub(super) enum OpenOperation {
 }
 
 impl OpenOperation {
-    /// The thread of a turn.
-    pub(super) fn turns_thread(&self) -> Option<&Arc<ThreadOperation>> {
+    /// Returns the thread of a turn. Returns `None` for any other operation.
+    pub(super) fn thread_of_turn(&self) -> Option<&Arc<ThreadOperation>> {
         match self {
             Self::Turn(turn) => Some(turn.thread()),
             Self::Thread(_) | Self::Inference(_) | Self::Tool(_) | Self::Cell(_) | Self::Compaction(_) => None,
         }
     }
 
+    /// Ends the operation.
     pub(super) fn end(&self, end: End) {
         match self {
             Self::Thread(thread) => thread.end(end),

@@ -1,4 +1,4 @@
-//! The windows that one span opened, and what is inside them.
+//! The operations that one span opened, and the operations that enclose a span.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use super::operation::{
 use crate::bundle::Body;
 use crate::event::{EventKind, PayloadKind};
 
-/// The windows that one span opened.
+/// The operations that one span opened.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Operations {
     pub(super) thread: Option<Arc<ThreadOperation>>,
     pub(super) turn: Option<Arc<TurnOperation>>,
-    /// What happens in a turn.
-    pub(super) work: Option<ChildOperation>,
+    /// The operation inside the turn.
+    pub(super) child: Option<ChildOperation>,
 }
 
-/// What happens in a turn: one thing a span.
+/// An operation inside a turn. A span opens at most one.
 #[derive(Debug, Clone)]
 pub(super) enum ChildOperation {
     Inference(Arc<InferenceOperation>),
@@ -26,14 +26,14 @@ pub(super) enum ChildOperation {
     Compaction(Arc<CompactionOperation>),
 }
 
-/// What the windows of a span are in.
+/// The operations that enclose those of a span.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Enclosing {
     pub(super) thread: Option<Arc<ThreadOperation>>,
     pub(super) turn: Option<Arc<TurnOperation>>,
-    /// The tool call, where the nearest window is one.
+    /// The tool call, if the nearest enclosing operation is one.
     pub(super) tool: Option<Arc<ToolCallOperation>>,
-    /// The script that runs, where the nearest window is a code cell.
+    /// The code cell, if the nearest enclosing operation is one.
     pub(super) cell: Option<Arc<CodeCellOperation>>,
 }
 
@@ -56,69 +56,70 @@ impl ChildOperation {
         }
     }
 
-    fn payload(&self, kind: PayloadKind, body: &dyn Body) {
+    fn record_payload(&self, kind: PayloadKind, body: &dyn Body) {
         match self {
-            Self::Inference(inference) => inference.payload(kind, body),
-            Self::Tool(tool) => tool.payload(kind, body),
-            Self::Cell(cell) => cell.payload(kind, body),
-            Self::Compaction(compaction) => compaction.payload(kind, body),
+            Self::Inference(inference) => inference.record_payload(kind, body),
+            Self::Tool(tool) => tool.record_payload(kind, body),
+            Self::Cell(cell) => cell.record_payload(kind, body),
+            Self::Compaction(compaction) => compaction.record_payload(kind, body),
         }
     }
 }
 
 impl From<ChildOperation> for Operations {
-    fn from(work: ChildOperation) -> Self {
-        Self { work: Some(work), ..Self::default() }
+    fn from(child: ChildOperation) -> Self {
+        Self { child: Some(child), ..Self::default() }
     }
 }
 
 impl Operations {
-    /// Whether the span opened none.
+    /// Returns `true` if the span opened no operation.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { thread, turn, work } = self;
-        thread.is_none() && turn.is_none() && work.is_none()
+        let Self { thread, turn, child } = self;
+        thread.is_none() && turn.is_none() && child.is_none()
     }
 
-    /// The inference call that the span is.
+    /// Returns the inference call that the span opened. Returns `None` if it opened none.
     pub(super) fn inference(&self) -> Option<&Arc<InferenceOperation>> {
-        let Some(ChildOperation::Inference(inference)) = &self.work else { return None };
+        let Some(ChildOperation::Inference(inference)) = &self.child else { return None };
         Some(inference)
     }
 
-    /// The tool call that the span is.
+    /// Returns the tool call that the span opened. Returns `None` if it opened none.
     pub(super) fn tool(&self) -> Option<&Arc<ToolCallOperation>> {
-        let Some(ChildOperation::Tool(tool)) = &self.work else { return None };
+        let Some(ChildOperation::Tool(tool)) = &self.child else { return None };
         Some(tool)
     }
 
-    /// The code cell that the span is.
+    /// Returns the code cell that the span opened. Returns `None` if it opened none.
     pub(super) fn cell(&self) -> Option<&Arc<CodeCellOperation>> {
-        let Some(ChildOperation::Cell(cell)) = &self.work else { return None };
+        let Some(ChildOperation::Cell(cell)) = &self.child else { return None };
         Some(cell)
     }
 
-    /// The request to compact that the span is.
+    /// Returns the compaction request that the span opened. Returns `None` if it opened none.
     pub(super) fn compaction(&self) -> Option<&Arc<CompactionOperation>> {
-        let Some(ChildOperation::Compaction(compaction)) = &self.work else { return None };
+        let Some(ChildOperation::Compaction(compaction)) = &self.child else { return None };
         Some(compaction)
     }
 
-    /// The value that tells a process of the innermost, in which it is spawned.
-    pub(super) fn child_process(&self) -> Option<String> {
-        let Self { thread, turn, work } = self;
-        match (work, turn, thread) {
-            (Some(ChildOperation::Tool(tool)), ..) => tool.child_process(),
-            (Some(work), ..) => work.turn().child_process(),
-            (None, Some(turn), _) => turn.child_process(),
-            (None, None, Some(thread)) => thread.child_process(),
+    /// Registers a child process with the innermost operation and returns the value of `OTEL_TRACE_PARENT` for it.
+    /// Returns `None` if the span opened no operation, or if the operation is not recorded.
+    pub(super) fn register_child_process(&self) -> Option<String> {
+        let Self { thread, turn, child } = self;
+        match (child, turn, thread) {
+            (Some(ChildOperation::Tool(tool)), ..) => tool.register_child_process(),
+            (Some(child), ..) => child.turn().register_child_process(),
+            (None, Some(turn), _) => turn.register_child_process(),
+            (None, None, Some(thread)) => thread.register_child_process(),
             (None, None, None) => None,
         }
     }
 
-    /// The event that says how the innermost ended, if it failed.
-    pub(super) fn last_event(&self) -> EventKind {
-        let Self { thread: _, turn, work } = self;
-        match (work, turn) {
+    /// Returns the kind of the event that reports a failure of the innermost operation.
+    pub(super) fn end_event_kind(&self) -> EventKind {
+        let Self { thread: _, turn, child } = self;
+        match (child, turn) {
             (Some(ChildOperation::Inference(_)), _) => EventKind::InferenceFailed,
             (Some(ChildOperation::Tool(_)), _) => EventKind::ToolCallEnded,
             (Some(ChildOperation::Cell(_)), _) => EventKind::CodeCellEnded,
@@ -128,11 +129,11 @@ impl Operations {
         }
     }
 
-    /// Ends them, the innermost first.
+    /// Ends all operations of the span, the innermost first.
     pub(super) fn end(&self, end: &End) {
-        let Self { thread, turn, work } = self;
-        if let Some(work) = work {
-            work.end(end);
+        let Self { thread, turn, child } = self;
+        if let Some(child) = child {
+            child.end(end);
         }
         if let Some(turn) = turn {
             turn.end(end.clone());
@@ -142,31 +143,33 @@ impl Operations {
         }
     }
 
-    /// A body of any kind, for the innermost.
-    pub(super) fn payload(&self, kind: PayloadKind, body: &dyn Body) {
-        let Self { thread, turn, work } = self;
-        match (work, turn, thread) {
-            (Some(work), ..) => work.payload(kind, body),
-            (None, Some(turn), _) => turn.payload(kind, body),
-            (None, None, Some(thread)) => thread.payload(kind, body),
+    /// Records a body of any kind for the innermost operation.
+    pub(super) fn record_payload(&self, kind: PayloadKind, body: &dyn Body) {
+        let Self { thread, turn, child } = self;
+        match (child, turn, thread) {
+            (Some(child), ..) => child.record_payload(kind, body),
+            (None, Some(turn), _) => turn.record_payload(kind, body),
+            (None, None, Some(thread)) => thread.record_payload(kind, body),
             (None, None, None) => {}
         }
     }
 }
 
 impl Enclosing {
-    /// Those of the agent that acts in the tool call, where the nearest window is one that turned out to be an agent.
-    pub(super) fn of_acting_agent(self) -> Self {
-        match self.tool.as_ref().and_then(|tool| tool.acting_agent()) {
+    /// Returns the thread and turn of the active agent if the nearest enclosing operation is a tool call that runs
+    /// agents. Returns `self` otherwise.
+    pub(super) fn for_active_agent(self) -> Self {
+        match self.tool.as_ref().and_then(|tool| tool.active_agent_turn()) {
             Some(turn) => Self { thread: Some(Arc::clone(turn.thread())), turn: Some(turn), ..Self::default() },
             None => self,
         }
     }
 
-    /// What is inside these windows. None where there are none.
-    pub(super) fn inside(operations: &Operations) -> Option<Self> {
-        let Operations { thread, turn, work } = operations;
-        let turn = work.as_ref().map(ChildOperation::turn).or(turn.as_ref());
+    /// Returns the operations that enclose the children of a span with these operations. Returns `None` if the span
+    /// opened no operation.
+    pub(super) fn within(operations: &Operations) -> Option<Self> {
+        let Operations { thread, turn, child } = operations;
+        let turn = child.as_ref().map(ChildOperation::turn).or(turn.as_ref());
         match (turn, thread) {
             (Some(turn), _) => Some(Self {
                 thread: Some(Arc::clone(turn.thread())),

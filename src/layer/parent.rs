@@ -1,53 +1,55 @@
-//! The agent that spawned this process, where one did.
+//! The agent in another process that spawned this process.
 
 use std::env;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::stderr::tell;
+use super::stderr::report;
 use crate::event::{ParentProcess, ThreadId};
 
-/// The environment variable that tells a child process who spawned it: one line of JSON, made by
+/// Environment variable that names the parent of a child process: one line of JSON, created by
 /// [`ChildProcess::env`](super::ChildProcess::env).
 ///
-/// Environments are inherited. A process that spawns agents itself puts another value in its place for each of them; a
-/// command that is none of its agents should not have it: `Command::env_remove(PARENT_VARIABLE)`.
+/// Environments are inherited. A process that spawns agents itself replaces the value for each of them. A command that
+/// is not an agent should not inherit it: `Command::env_remove(PARENT_VARIABLE)`.
 pub const PARENT_VARIABLE: &str = "OTEL_TRACE_PARENT";
 
-/// Where a recorder learns of its parent.
+/// The source of the value that names the parent of a recorder.
 #[derive(Debug, Default)]
-pub(super) enum Source {
+pub(super) enum ParentSource {
     #[default]
     Environment,
-    /// The program says the value.
-    Said(String),
-    /// The program wants none.
-    Nowhere,
+    /// The value that the program passed to `RecorderBuilder::parent`.
+    Value(String),
+    /// No parent: `RecorderBuilder::no_parent`.
+    Disabled,
 }
 
-/// The parent, and whether the thread id that it made for this process is still to be had.
+/// The parent process, and the thread id that it created for this process.
 #[derive(Debug)]
 pub(super) struct Parent {
     process: ParentProcess,
+    /// `true` once a root thread took the id, or gave it up for an id of its own.
     is_id_taken: AtomicBool,
 }
 
-impl Source {
-    /// The parent. None where nobody names one, or what names it can't be read: that is told, and recording goes on.
-    pub(super) fn read(self, root: &Path) -> Option<Parent> {
+impl ParentSource {
+    /// Returns the parent. Returns `None` if there is no value or it cannot be parsed. An invalid value is reported on
+    /// stderr, and recording continues without a parent.
+    pub(super) fn resolve(self, root: &Path) -> Option<Parent> {
         let (value, from) = match self {
             Self::Environment => {
                 let value = env::var_os(PARENT_VARIABLE).filter(|value| !value.is_empty())?;
                 (value.into_string().map_err(|_| "it is not UTF-8".to_owned()), PARENT_VARIABLE)
             }
-            Self::Said(value) => (Ok(value), "the value given to `RecorderBuilder::parent`"),
-            Self::Nowhere => return None,
+            Self::Value(value) => (Ok(value), "the value given to `RecorderBuilder::parent`"),
+            Self::Disabled => return None,
         };
-        match value.and_then(|value| ParentProcess::of_text(&value).map_err(|error| error.to_string())) {
+        match value.and_then(|value| ParentProcess::parse(&value).map_err(|error| error.to_string())) {
             Ok(process) => Some(Parent { process, is_id_taken: AtomicBool::new(false) }),
-            Err(wrong) => {
-                tell(format_args!(
-                    "{from} does not name a parent process ({wrong}), so what is recorded under {} has none; \
+            Err(error) => {
+                report(format_args!(
+                    "{from} does not name a parent process: {error}; the recording under {} has no parent; \
                      spawn agents with `Command::envs(tool.child_process().env())`, or unset {PARENT_VARIABLE}",
                     root.display()
                 ));
@@ -58,11 +60,13 @@ impl Source {
 }
 
 impl Parent {
+    /// Returns the ids of the parent process.
     pub(super) fn process(&self) -> &ParentProcess {
         &self.process
     }
 
-    /// The id that the parent made, for the first root thread that asks: who has another name forgoes it.
+    /// Returns the thread id that the parent created, on the first call. Returns `None` afterwards: it belongs to the
+    /// first root thread, even if that thread has an id of its own and does not use it.
     pub(super) fn take_id(&self) -> Option<ThreadId> {
         let is_first = !self.is_id_taken.swap(true, Ordering::Relaxed);
         is_first.then(|| self.process.child_thread_id.clone())

@@ -1,4 +1,4 @@
-//! The layer: what a subscriber tells us of its spans.
+//! The `tracing` layer that feeds a recorder: [`RecordLayer`].
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,30 +15,34 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
-use super::extension::PerSpan;
-use super::fields::{Fields, can_say_kind};
-use super::filter::is_ours;
+use super::extension::SpanExtension;
+use super::fields::{Fields, has_kind_field};
+use super::filter::is_instant;
 use super::handle::HANDLE_TARGET;
-use super::implicit::Supplied;
+use super::implicit::ImplicitOperations;
 use super::instant::Instant;
-use super::live::{Live, Opened};
+use super::live::{Live, NewSpan};
 use super::recorder::{Inner, LayerNumber};
-use super::reentrancy::is_ignoring;
-use super::span_state::{Place, SpanState};
-use super::stderr::tell;
-use super::wire_event::{WireEvent, may_be_wire};
+use super::reentrancy::is_recording_suppressed;
+use super::span_state::{SpanPosition, SpanState};
+use super::stderr::report;
+use super::wire_event::{WireEvent, may_be_wire_event};
 
-/// Feeds a recording with the spans of one subscriber. Made by [`Recorder::layer`](super::Recorder::layer).
+/// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](super::Recorder::layer).
 ///
-/// It looks at every span it is given, acts on those that say what they are, and lets every other span pass. Put
-/// [`Recorder::filter`](super::Recorder::filter) on it. A subscriber-wide filter, as `EnvFilter` is when it is added
-/// like a layer, also filters what this layer sees: put such filters on the layer they are meant for.
+/// The layer examines every span that it is given and acts on those with a recognized kind. Put
+/// [`Recorder::filter`](super::Recorder::filter) on it.
+///
+/// A filter on the whole subscriber, such as an `EnvFilter` that is added like a layer, also filters the spans and
+/// events that this layer receives. Put such filters on the layer that they are meant for.
 #[derive(Debug)]
 pub struct RecordLayer<S> {
     recorder: Arc<Inner>,
-    /// Which layer of the recorder it is.
+    /// Number of the layer among the layers of its recorder.
     number: LayerNumber,
+    /// `true` once a warning was printed.
     warned: AtomicBool,
+    /// The subscriber that the layer is part of. Unset if the layer was added by a reload.
     dispatch: OnceLock<WeakDispatch>,
     subscriber: PhantomData<fn(S)>,
 }
@@ -49,94 +53,102 @@ where
 {
     pub(super) fn new(recorder: Arc<Inner>) -> Self {
         let (warned, dispatch) = (AtomicBool::new(false), OnceLock::new());
-        Self { number: recorder.next_layer(), recorder, warned, dispatch, subscriber: PhantomData }
+        Self { number: recorder.register_layer(), recorder, warned, dispatch, subscriber: PhantomData }
     }
 
+    /// Returns the state that this recorder keeps for a span.
     fn state(&self, span: &SpanRef<'_, S>) -> Option<Arc<SpanState>> {
-        span.extensions().get::<PerSpan>()?.state(self.recorder.id()).cloned()
+        span.extensions().get::<SpanExtension>()?.state(self.recorder.id()).cloned()
     }
 
-    /// The state of a span that may have one.
+    /// Returns the state of a span by id. Spans whose callsite has no kind field have no state and cost no lookup of
+    /// extensions.
     fn state_of(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Arc<SpanState>> {
         let span = ctx.span(id)?;
-        let may_have = can_say_kind(span.metadata());
+        let may_have = has_kind_field(span.metadata());
         may_have.then(|| self.state(&span)).flatten()
     }
 
-    /// Where a span stands: what of ours is above it, else what is supplied at the top of its scope.
-    fn place(&self, span: &SpanRef<'_, S>, live: Live) -> Place {
+    /// Returns the position of a new span: below the nearest span with a state, or else with the implicit operations at
+    /// the root of its scope.
+    fn position(&self, span: &SpanRef<'_, S>, attributes: &Attributes<'_>) -> SpanPosition {
         let (layer, metadata) = (self.number, span.metadata());
-        let is_handled = span.metadata().target() == HANDLE_TARGET;
-        if let Some(parent) = span.scope().skip(1).find_map(|above| self.state(&above)) {
-            let supplied = Arc::clone(parent.supplied());
-            return Place { layer, metadata, is_handled, parent: Some(parent), supplied, live };
+        let has_handle = span.metadata().target() == HANDLE_TARGET;
+        let parent = span.scope().skip(1).find_map(|above| self.state(&above));
+        let enclosing = parent.as_ref().map_or(&None, |parent| parent.live());
+        let live = self.new_live_span(attributes, &span.id(), enclosing);
+        if let Some(parent) = parent {
+            let implicit = Arc::clone(parent.implicit());
+            return SpanPosition { layer, metadata, has_handle, parent: Some(parent), implicit, live };
         }
-        let fresh = Arc::<Supplied>::default();
-        let supplied = match span.scope().last() {
+        let fresh = Arc::<ImplicitOperations>::default();
+        let implicit = match span.scope().last() {
             Some(top) => {
-                if !can_say_kind(top.metadata()) {
-                    self.recorder.supplies_elsewhere();
+                if !has_kind_field(top.metadata()) {
+                    self.recorder.note_implicit_at_plain_span();
                 }
-                PerSpan::supplied(&mut top.extensions_mut(), self.recorder.id(), fresh)
+                SpanExtension::implicit(&mut top.extensions_mut(), self.recorder.id(), fresh)
             }
             None => fresh,
         };
-        Place { layer, metadata, is_handled, parent: None, supplied, live }
+        SpanPosition { layer, metadata, has_handle, parent: None, implicit, live }
     }
 
-    /// The live span that a span is, where something exports it.
-    fn live(&self, attributes: &Attributes<'_>, id: &Id) -> Live {
+    /// Creates the live span of a new span. Returns `None` if live spans are not exported.
+    fn new_live_span(&self, attributes: &Attributes<'_>, id: &Id, enclosing: &Live) -> Live {
         let live = self.recorder.live.get()?;
-        live.opened(Opened { id, attributes, subscriber: self.dispatch.get() })
+        live.on_new_span(NewSpan { id, attributes, enclosing, subscriber: self.dispatch.get() })
     }
 
-    /// What happened in the nearest span that it can be about.
-    fn instant(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
-        let Some(instant) = Instant::of(event) else { return };
+    /// Records an instant in the nearest enclosing span that it applies to.
+    fn record_instant(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
+        let Some(instant) = Instant::from_event(event) else { return };
         let Some(scope) = ctx.event_scope(event) else { return };
         let states = scope.filter_map(|span| self.state(&span)).inspect(|state| state.touch());
-        let Some(state) = { states }.find(|state| instant.is_about(state)) else { return };
-        if self.speaks_for(&state) {
-            instant.happen_in(&state);
+        let Some(state) = { states }.find(|state| instant.applies_to(state)) else { return };
+        if self.owns(&state) {
+            instant.record_in(&state);
         }
     }
 
-    /// What the nearest call of a model sent or was sent.
-    fn wire(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
+    /// Records a logged request or response body in the nearest enclosing span, if that is an inference call.
+    fn record_wire_event(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
         let Some(scope) = ctx.event_scope(event) else { return };
         let mut states = scope.filter_map(|span| self.state(&span));
-        let Some(state) = states.find(|state| state.is_something()).filter(|state| state.asks_a_model()) else {
+        let Some(state) = states.find(|state| state.is_recognized()).filter(|state| state.is_plain_inference()) else {
             return;
         };
-        if let Some(wire) = WireEvent::of(event).filter(|_| self.speaks_for(&state)) {
-            state.wire(wire);
+        if let Some(wire) = WireEvent::from_event(event).filter(|_| self.owns(&state)) {
+            state.apply_wire_event(wire);
         }
     }
 
-    /// Should a recorder have two layers in a subscriber, the one that saw the span says what happens in it.
-    fn speaks_for(&self, state: &SpanState) -> bool {
+    /// Returns `true` if this layer records the instants of a span. If a recorder has several layers in one subscriber,
+    /// the layer that created the state of the span does, as long as it exists.
+    fn owns(&self, state: &SpanState) -> bool {
         state.layer() == self.number || !self.recorder.has_layer(state.layer())
     }
 
-    /// Counts a span of ours that is opened after the shutdown.
+    /// Counts a span as lost that has a recognized kind and is opened after the shutdown.
     fn count_late(&self, attrs: &Attributes<'_>) {
         let mut fields = Fields::default();
         attrs.record(&mut fields);
         if fields.kind().is_some() {
-            self.recorder.lose_late(attrs.metadata().name());
+            self.recorder.report_late(attrs.metadata().name());
         }
     }
 
+    /// Prints a warning on stderr, at most one per layer.
     fn warn(&self, message: &str) {
         if !self.warned.swap(true, Ordering::Relaxed) {
-            tell(format_args!("{message}"));
+            report(format_args!("{message}"));
         }
     }
 }
 
 impl<S> Drop for RecordLayer<S> {
     fn drop(&mut self) {
-        self.recorder.layer_dropped(self.number);
+        self.recorder.unregister_layer(self.number);
     }
 }
 
@@ -145,7 +157,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        // Told once.
+        // Called once per layer, so this cannot fail.
         let _ = self.dispatch.set(subscriber.downgrade());
         if subscriber.downcast_ref::<Registry>().is_none() {
             self.warn(
@@ -160,36 +172,35 @@ where
     }
 
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        if !can_say_kind(attrs.metadata()) || is_ignoring() {
+        if !has_kind_field(attrs.metadata()) || is_recording_suppressed() {
             return;
         }
         if self.recorder.is_shut() {
             return self.count_late(attrs);
         }
         let Some(span) = ctx.span(id) else { return };
-        // Another layer of the same recorder has it.
+        // Another layer of the same recorder has already created the state.
         if self.state(&span).is_some() {
             return;
         }
-        let live = self.live(attrs, id);
-        let state = SpanState::new(Arc::clone(&self.recorder), self.place(&span, live));
-        PerSpan::insert(&mut span.extensions_mut(), self.recorder.id(), Arc::clone(&state));
-        if !state.is_handled() {
+        let state = SpanState::new(Arc::clone(&self.recorder), self.position(&span, attrs));
+        SpanExtension::insert(&mut span.extensions_mut(), self.recorder.id(), Arc::clone(&state));
+        if !state.has_handle() {
             let mut fields = Fields::default();
             attrs.record(&mut fields);
-            state.learn(fields);
+            state.merge_fields(fields);
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         let Some(state) = self.state_of(id, &ctx) else { return };
-        // What a handle says it counts itself.
-        if self.recorder.is_shut() && !state.is_handled() {
-            return self.recorder.lose_late("fields of a span");
+        // Losses of a handle are counted by the handle itself.
+        if self.recorder.is_shut() && !state.has_handle() {
+            return self.recorder.report_late("fields of a span");
         }
         let mut fields = Fields::default();
         values.record(&mut fields);
-        state.learn(fields);
+        state.merge_fields(fields);
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
@@ -207,12 +218,12 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        if is_ours(event.metadata()) {
-            if !is_ignoring() {
-                self.instant(event, &ctx);
+        if is_instant(event.metadata()) {
+            if !is_recording_suppressed() {
+                self.record_instant(event, &ctx);
             }
-        } else if may_be_wire(event.metadata()) && !is_ignoring() {
-            self.wire(event, &ctx);
+        } else if may_be_wire_event(event.metadata()) && !is_recording_suppressed() {
+            self.record_wire_event(event, &ctx);
         }
     }
 
@@ -223,26 +234,26 @@ where
     }
 }
 
-/// What a span is to a recorder ends with it, once.
+/// Ends the operations that a recorder keeps for a closed span. Does nothing for a span that was closed already.
 pub(super) fn close<'a, S: LookupSpan<'a>>(recorder: &Inner, span: &SpanRef<'a, S>) {
-    // Most spans of a program: they are spared the lock.
-    if !can_say_kind(span.metadata()) && !recorder.has_supplied_elsewhere() {
+    // Most spans of a program take this path, and take no lock of the span extensions.
+    if !has_kind_field(span.metadata()) && !recorder.has_implicit_at_plain_span() {
         return;
     }
-    let (state, supplied) = {
+    let (state, implicit) = {
         let mut extensions = span.extensions_mut();
-        let Some(per_span) = extensions.get_mut::<PerSpan>() else { return };
-        per_span.take(recorder.id())
+        let Some(extension) = extensions.get_mut::<SpanExtension>() else { return };
+        extension.take(recorder.id())
     };
     if let Some(state) = state {
         state.close();
     }
-    if let Some(supplied) = supplied {
-        supplied.end();
+    if let Some(implicit) = implicit {
+        implicit.end();
     }
 }
 
-/// A callsite like those of our own spans, to ask a subscriber whether it would let them in.
+/// A callsite like those of the typed handles, used to check whether a subscriber would enable their spans.
 struct Probe;
 
 static PROBE: Probe = Probe;

@@ -1,4 +1,4 @@
-//! The recorder: what all layers, handles and windows of one recording share.
+//! The recorder: the state that all layers, handles and operations of one recording share.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::registry::SpanRef;
 
 use super::builder::{BuildError, RecorderBuilder};
-use super::live::LiveSpans;
+use super::live::LiveSpanExporter;
 use super::operation::{End, InferenceOperation, OpenOperation, ThreadOperation};
 use super::parent::Parent;
-use super::reentrancy::is_ignoring;
+use super::reentrancy::is_recording_suppressed;
 use super::span_state::SpanState;
-use super::stderr::tell;
+use super::stderr::report;
 use super::{RecordFilter, RecordLayer, RecorderGuard};
 use crate::bundle::{Lost, Stats, WriterOptions};
 use crate::event::{ThreadId, TraceId};
 
-/// A recording: any number of bundles under one root. Clones are the same recording.
+/// A recording: any number of bundles under one root directory. Clones refer to the same recording.
 ///
 /// ```no_run
 /// use otel_trace::Recorder;
@@ -35,13 +35,13 @@ use crate::event::{ThreadId, TraceId};
 pub struct Recorder(pub(super) Arc<Inner>);
 
 impl Recorder {
-    /// A recorder to be set up.
+    /// Returns a builder that configures a recorder.
     pub fn builder() -> RecorderBuilder {
         RecorderBuilder::default()
     }
 
-    /// A recorder that writes under the directory that `OTEL_TRACE_ROOT` names; none where that is unset or empty.
-    /// `OTEL_TRACE_PARENT` says which agent spawned the process, as for [`RecorderBuilder::build`].
+    /// Creates a recorder that writes to the directory named by `OTEL_TRACE_ROOT`. Returns `None` if that variable is
+    /// unset or empty. `OTEL_TRACE_PARENT` names the agent that spawned the process, as for [`RecorderBuilder::build`].
     ///
     /// ```no_run
     /// use otel_trace::Recorder;
@@ -54,20 +54,22 @@ impl Recorder {
     /// ```
     ///
     /// # Errors
-    /// [`BuildError`] where the directory can't be made or written, or `OTEL_TRACE_STORE` names no store.
+    /// Returns [`BuildError`] if the directory cannot be created or written, or if `OTEL_TRACE_STORE` does not name a
+    /// store.
     pub fn from_env() -> Result<Option<(Self, RecorderGuard)>, BuildError> {
         super::builder::from_env()
     }
 
-    /// A recorder that writes nothing, for spans that are only exported: their windows open and end as they do where
-    /// they are recorded. See the module `otlp`.
+    /// Creates a recorder that writes nothing, for spans that are only exported. Its operations start and end exactly
+    /// as those of a recorder that writes. See the module `otlp`.
     pub fn unwritten() -> (Self, RecorderGuard) {
-        let options = WriterOptions { is_unwritten: true, ..WriterOptions::default() };
+        let options = WriterOptions { is_noop: true, ..WriterOptions::default() };
         let recorder = Self(Arc::new(Inner::new(PathBuf::new(), None, options)));
         (recorder.clone(), RecorderGuard::new(recorder))
     }
 
-    /// A layer that feeds this recording. It looks at every span it is given: put [`filter`](Self::filter) on it.
+    /// Creates a layer that records the spans of a subscriber. The layer examines every span that it is given: limit
+    /// that with [`filter`](Self::filter).
     pub fn layer<S>(&self) -> RecordLayer<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -75,71 +77,73 @@ impl Recorder {
         RecordLayer::new(Arc::clone(&self.0))
     }
 
-    /// What the layer needs to see, as a per-layer filter.
+    /// Returns the per-layer filter that lets through the spans and events which the layer needs.
     pub fn filter(&self) -> RecordFilter {
         RecordFilter::default()
     }
 
-    /// Tells this of every span of ours that is opened from now on. The first one counts.
+    /// Registers the exporter of live spans, for every span with a kind field that is opened from now on. Only the
+    /// first registration takes effect.
     #[cfg(feature = "otlp")]
-    pub(crate) fn export_to(&self, live: Arc<dyn LiveSpans>) {
+    pub(crate) fn export_to(&self, live: Arc<dyn LiveSpanExporter>) {
         let _ = self.0.live.set(live);
     }
 
-    /// Ends what a span is to this recorder, ahead of its layer where that comes later.
+    /// Ends the operations of a span that closes, for a layer that observes the close before the record layer does.
     #[cfg(feature = "otlp")]
-    pub(crate) fn span_closes<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) {
+    pub(crate) fn close_span<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) {
         super::record_layer::close(&self.0, span);
     }
 
-    /// The directory that the bundles are in; empty where they are in none.
+    /// Returns the directory that contains the bundles, or an empty path if none are written.
     pub fn root(&self) -> &Path {
         &self.0.root
     }
 
-    /// What was written and what was lost so far, by kind.
+    /// Returns the number of events and payloads that were written and lost so far, by kind.
     pub fn stats(&self) -> Stats {
         self.0.options.tally.stats()
     }
 }
 
-/// What a recording shares.
+/// The state of one recording, shared by its layers, handles and operations.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) root: PathBuf,
     pub(super) options: WriterOptions,
-    /// The agent that spawned this process.
+    /// The agent that spawned this process, if any.
     pub(super) parent: Option<Parent>,
-    /// What exports the spans of its subscribers, where something does.
-    pub(super) live: OnceLock<Arc<dyn LiveSpans>>,
+    /// The exporter of live spans, if one is registered.
+    pub(super) live: OnceLock<Arc<dyn LiveSpanExporter>>,
     is_shut: AtomicBool,
-    told_late: AtomicBool,
-    /// Whether anything was ever supplied at a span that says nothing of itself.
-    supplied_elsewhere: AtomicBool,
+    /// `true` once stderr has been warned that something came after the shutdown.
+    warned_late: AtomicBool,
+    /// `true` once implicit operations were attached to a span that has no kind field.
+    implicit_at_plain_span: AtomicBool,
     last_layer: AtomicU64,
     layers: Mutex<HashSet<LayerNumber>>,
-    /// Operations with a start and no end, in the order of their starts.
+    /// Operations that have a start and no end, in the order of their starts.
     open: Mutex<BTreeMap<OpenKey, OpenOperation>>,
     last_key: AtomicU64,
-    /// Inference calls whose requests are still to come, by their addresses.
-    waiting: Mutex<HashMap<usize, Weak<InferenceOperation>>>,
-    /// Spans whose fields said what is not in the log yet, by their addresses.
-    unsaid: Mutex<HashMap<usize, Weak<SpanState>>>,
-    /// Threads by their ids, for spans that name one they are not below.
+    /// Inference calls whose request has not been recorded yet, by address.
+    awaiting_request: Mutex<HashMap<usize, Weak<InferenceOperation>>>,
+    /// Spans with field values that are not in the log yet, by address.
+    pending_fields: Mutex<HashMap<usize, Weak<SpanState>>>,
+    /// Started threads by id, for spans that name a thread which they are not below.
     threads: Mutex<HashMap<ThreadId, Weak<ThreadOperation>>>,
-    /// Threads that were supplied for a conversation. They live until shutdown.
+    /// Implicit threads by conversation id. They live until shutdown.
     conversations: Mutex<HashMap<String, Arc<ThreadOperation>>>,
 }
 
-/// Tells recorders of one process apart while they live.
+/// Identifies a recorder among the live recorders of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RecorderId(usize);
 
-/// Tells layers of one recorder apart, should a subscriber have more than one of them.
+/// Identifies a layer among the layers of one recorder, in case a subscriber has several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LayerNumber(u64);
 
-/// A window's place among the open ones.
+/// Key of an operation in the table of open operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct OpenKey(u64);
 
@@ -151,85 +155,91 @@ impl Inner {
             parent,
             live: OnceLock::new(),
             is_shut: AtomicBool::new(false),
-            told_late: AtomicBool::new(false),
-            supplied_elsewhere: AtomicBool::new(false),
+            warned_late: AtomicBool::new(false),
+            implicit_at_plain_span: AtomicBool::new(false),
             last_layer: AtomicU64::new(0),
             layers: Mutex::default(),
             open: Mutex::default(),
             last_key: AtomicU64::new(0),
-            waiting: Mutex::default(),
-            unsaid: Mutex::default(),
+            awaiting_request: Mutex::default(),
+            pending_fields: Mutex::default(),
             threads: Mutex::default(),
             conversations: Mutex::default(),
         }
     }
 
-    /// Its address: no other recorder has it while this one lives.
+    /// Returns the id of the recorder: its address, which no other recorder has while this one lives.
     pub(super) fn id(&self) -> RecorderId {
         RecorderId(std::ptr::from_ref(self).addr())
     }
 
-    pub(super) fn next_layer(&self) -> LayerNumber {
+    /// Registers a new layer and returns its number.
+    pub(super) fn register_layer(&self) -> LayerNumber {
         let number = LayerNumber(self.last_layer.fetch_add(1, Ordering::Relaxed));
-        locked(&self.layers).insert(number);
+        lock(&self.layers).insert(number);
         number
     }
 
-    /// Whether any layer was ever made.
+    /// Returns `true` if a layer was ever created.
     pub(super) fn had_layer(&self) -> bool {
         self.last_layer.load(Ordering::Relaxed) > 0
     }
 
-    /// Something came after the shutdown. Said once where nobody listens: the guard may have been dropped too early.
-    pub(super) fn lose_late(&self, what: &'static str) {
+    /// Counts `what` as lost because it came after the shutdown. Without an `on_loss` callback, also warns on stderr,
+    /// once: the guard may have been dropped too early.
+    pub(super) fn report_late(&self, what: &'static str) {
         self.options.lose(Lost::Late, what);
-        if self.options.on_loss.is_none() && !self.told_late.swap(true, Ordering::Relaxed) {
-            tell(format_args!(
-                "{what} came after the recording under {} was shut down, and is not in it; keep the guard until the \
-                 program ends: `let (recorder, _guard) = …`, not `_`",
+        if self.options.on_loss.is_none() && !self.warned_late.swap(true, Ordering::Relaxed) {
+            report(format_args!(
+                "{what} came after the recording under {} was shut down and is lost; keep the guard until the program \
+                 ends: `let (recorder, _guard) = …`, not `_`",
                 self.root.display()
             ));
         }
     }
 
-    /// Something is about to be supplied at a span that says nothing of itself.
-    pub(super) fn supplies_elsewhere(&self) {
-        self.supplied_elsewhere.store(true, Ordering::Relaxed);
+    /// Notes that implicit operations are about to be attached to a span that has no kind field.
+    pub(super) fn note_implicit_at_plain_span(&self) {
+        self.implicit_at_plain_span.store(true, Ordering::Relaxed);
     }
 
-    /// Whether that ever happened. A span that is closed was opened before: whoever closes it knows what was said then.
-    pub(super) fn has_supplied_elsewhere(&self) -> bool {
-        self.supplied_elsewhere.load(Ordering::Relaxed)
+    /// Returns `true` if implicit operations were ever attached to a span that has no kind field.
+    ///
+    /// A relaxed load suffices: a span is opened before it is closed, so the thread that closes it observes what was
+    /// noted when the span was opened.
+    pub(super) fn has_implicit_at_plain_span(&self) -> bool {
+        self.implicit_at_plain_span.load(Ordering::Relaxed)
     }
 
-    pub(super) fn layer_dropped(&self, layer: LayerNumber) {
-        locked(&self.layers).remove(&layer);
+    pub(super) fn unregister_layer(&self, layer: LayerNumber) {
+        lock(&self.layers).remove(&layer);
     }
 
-    /// Whether that layer still is in a subscriber, as far as is known.
+    /// Returns `true` if the layer has not been dropped, so that it may still be in a subscriber.
     pub(super) fn has_layer(&self, layer: LayerNumber) -> bool {
-        locked(&self.layers).contains(&layer)
+        lock(&self.layers).contains(&layer)
     }
 
     pub(super) fn is_shut(&self) -> bool {
         self.is_shut.load(Ordering::Acquire)
     }
 
-    /// Whether nothing is to be recorded now. What comes after the shutdown is counted.
+    /// Returns `true` if nothing may be recorded at the moment, after the shutdown or inside a callback of the host
+    /// program. After the shutdown, also counts `what` as lost.
     pub(super) fn is_off(&self, what: &'static str) -> bool {
         if self.is_shut() {
-            self.lose_late(what);
+            self.report_late(what);
             return true;
         }
-        is_ignoring()
+        is_recording_suppressed()
     }
 
-    /// Takes a window among the open ones. None after the shutdown, which it is counted as being too late for.
-    pub(super) fn opened(&self, operation: impl FnOnce() -> OpenOperation) -> Option<OpenKey> {
-        let mut open = locked(&self.open);
+    /// Adds an operation to the open ones. Returns `None` after the shutdown, and counts the start as lost.
+    pub(super) fn register_open(&self, operation: impl FnOnce() -> OpenOperation) -> Option<OpenKey> {
+        let mut open = lock(&self.open);
         if self.is_shut() {
             drop(open);
-            self.lose_late("a start");
+            self.report_late("a start event");
             return None;
         }
         let key = OpenKey(self.last_key.fetch_add(1, Ordering::Relaxed));
@@ -237,70 +247,80 @@ impl Inner {
         Some(key)
     }
 
-    pub(super) fn closed(&self, key: OpenKey) {
-        locked(&self.open).remove(&key);
+    /// Removes an operation from the open ones.
+    pub(super) fn unregister_open(&self, key: OpenKey) {
+        lock(&self.open).remove(&key);
     }
 
-    /// The call will start with its request, at the latest at the shutdown.
-    pub(super) fn waits_for_request(&self, call: &Arc<InferenceOperation>) {
-        locked(&self.waiting).insert(Arc::as_ptr(call).addr(), Arc::downgrade(call));
+    /// Registers a call that starts when its request is recorded, at the latest at the shutdown.
+    pub(super) fn add_awaiting_request(&self, call: &Arc<InferenceOperation>) {
+        lock(&self.awaiting_request).insert(Arc::as_ptr(call).addr(), Arc::downgrade(call));
     }
 
-    pub(super) fn waits_no_more(&self, call: &InferenceOperation) {
-        locked(&self.waiting).remove(&std::ptr::from_ref(call).addr());
+    /// Removes a call whose request was recorded, or that ended.
+    pub(super) fn remove_awaiting_request(&self, call: &InferenceOperation) {
+        lock(&self.awaiting_request).remove(&std::ptr::from_ref(call).addr());
     }
 
-    /// The span will tell what its fields said, at the latest at the shutdown.
-    pub(super) fn has_to_say(&self, span: &Arc<SpanState>) {
-        locked(&self.unsaid).insert(Arc::as_ptr(span).addr(), Arc::downgrade(span));
+    /// Registers a span with field values that are written when it ends, at the latest at the shutdown.
+    pub(super) fn add_pending_fields(&self, span: &Arc<SpanState>) {
+        lock(&self.pending_fields).insert(Arc::as_ptr(span).addr(), Arc::downgrade(span));
     }
 
-    pub(super) fn has_said(&self, span: &SpanState) {
-        locked(&self.unsaid).remove(&std::ptr::from_ref(span).addr());
+    /// Removes a span whose field values were written.
+    pub(super) fn remove_pending_fields(&self, span: &SpanState) {
+        lock(&self.pending_fields).remove(&std::ptr::from_ref(span).addr());
     }
 
-    /// A bundle was made.
-    pub(super) fn bundle_began(&self, recording: &TraceId) {
+    /// Notifies the exporter of live spans that a bundle was created.
+    pub(super) fn on_bundle_start(&self, recording: &TraceId) {
         if let Some(live) = self.live.get() {
-            live.bundle_began(recording);
+            live.on_bundle_start(recording);
         }
     }
 
-    /// Nothing more comes of a bundle.
-    pub(super) fn bundle_ended(&self, recording: &TraceId) {
+    /// Notifies the exporter of live spans that a bundle has ended.
+    pub(super) fn on_bundle_end(&self, recording: &TraceId) {
         if let Some(live) = self.live.get() {
-            live.bundle_ended(recording);
+            live.on_bundle_end(recording);
         }
     }
 
-    pub(super) fn thread_started(&self, id: ThreadId, thread: &Arc<ThreadOperation>) {
-        locked(&self.threads).insert(id, Arc::downgrade(thread));
+    /// Registers a started thread under its id.
+    pub(super) fn register_thread(&self, id: ThreadId, thread: &Arc<ThreadOperation>) {
+        lock(&self.threads).insert(id, Arc::downgrade(thread));
     }
 
-    /// Another thread may have taken the id by now.
-    pub(super) fn thread_ended(&self, id: &ThreadId, thread: &ThreadOperation) {
-        let mut threads = locked(&self.threads);
+    /// Removes a thread that ended, unless another thread has taken its id meanwhile.
+    pub(super) fn unregister_thread(&self, id: &ThreadId, thread: &ThreadOperation) {
+        let mut threads = lock(&self.threads);
         if threads.get(id).is_some_and(|named| std::ptr::eq(named.as_ptr(), thread)) {
             threads.remove(id);
         }
     }
 
-    /// The open thread with this id.
-    pub(super) fn thread(&self, id: &str) -> Option<Arc<ThreadOperation>> {
-        locked(&self.threads).get(id).and_then(Weak::upgrade)
+    /// Returns the open thread with this id.
+    pub(super) fn open_thread(&self, id: &str) -> Option<Arc<ThreadOperation>> {
+        lock(&self.threads).get(id).and_then(Weak::upgrade)
     }
 
-    /// The thread of a conversation that opens none itself.
-    pub(super) fn conversation(&self, id: &str, make: impl FnOnce() -> Arc<ThreadOperation>) -> Arc<ThreadOperation> {
-        let known = locked(&self.conversations).get(id).map(Arc::clone);
-        // Asked without the lock of all conversations: the start of this one may be on its way to the disk.
+    /// Returns the implicit thread of a conversation, or creates it with `make`.
+    pub(super) fn conversation_thread(
+        &self,
+        id: &str,
+        make: impl FnOnce() -> Arc<ThreadOperation>,
+    ) -> Arc<ThreadOperation> {
+        let known = lock(&self.conversations).get(id).map(Arc::clone);
+        // Checked without holding the lock of all conversations, because the start of this thread may be on its way to
+        // the disk.
         let lost = known.filter(|thread| thread.is_lost());
-        let mut conversations = locked(&self.conversations);
-        // The shutdown has let go of all of them, and nobody would of this one, which holds the recorder.
+        let mut conversations = lock(&self.conversations);
+        // The shutdown has dropped all threads of this table. A thread that is added now would never be dropped, and it
+        // holds the recorder.
         if self.is_shut() {
             return make();
         }
-        // One whose bundle could not be made is tried again: there may be room by now.
+        // A thread whose bundle could not be created is replaced: there may be room on the disk by now.
         if let Some(lost) = &lost
             && conversations.get(id).is_some_and(|thread| Arc::ptr_eq(thread, lost))
         {
@@ -309,42 +329,43 @@ impl Inner {
         Arc::clone(conversations.entry(id.to_owned()).or_insert_with(make))
     }
 
-    /// Ends every window that is open, the latest first, and takes nothing more.
+    /// Ends all open operations, the latest first, and accepts no further ones.
     pub(super) fn shut_down(&self) {
-        // They were seen to begin, so they are in the log too.
-        let waiting: Vec<_> = locked(&self.waiting).values().filter_map(Weak::upgrade).collect();
-        waiting.iter().for_each(InferenceOperation::give_up_waiting);
-        let unsaid: Vec<_> = locked(&self.unsaid).values().filter_map(Weak::upgrade).collect();
-        unsaid.iter().for_each(|span| span.say());
+        // These calls were observed to begin, so they belong in the log too.
+        let awaiting_request: Vec<_> = lock(&self.awaiting_request).values().filter_map(Weak::upgrade).collect();
+        awaiting_request.iter().for_each(InferenceOperation::stop_waiting_for_request);
+        let pending_fields: Vec<_> = lock(&self.pending_fields).values().filter_map(Weak::upgrade).collect();
+        pending_fields.iter().for_each(|span| span.flush_fields());
         let open = {
-            let mut open = locked(&self.open);
+            let mut open = lock(&self.open);
             if self.is_shut.swap(true, Ordering::AcqRel) {
                 return;
             }
             std::mem::take(&mut *open)
         };
-        let busy: HashSet<_> = open.values().filter_map(OpenOperation::turns_thread).map(Arc::as_ptr).collect();
-        let conversations = std::mem::take(&mut *locked(&self.conversations));
+        let busy: HashSet<_> = open.values().filter_map(OpenOperation::thread_of_turn).map(Arc::as_ptr).collect();
+        let conversations = std::mem::take(&mut *lock(&self.conversations));
         conversations
             .values()
             .filter(|thread| !busy.contains(&Arc::as_ptr(thread)))
-            .for_each(|thread| thread.note_idle());
-        // Each end waits for the start or the end that is being written meanwhile.
+            .for_each(|thread| thread.mark_idle());
+        // Each end waits for the start or the end of the operation that is being written meanwhile.
         for (_, operation) in open.into_iter().rev() {
             operation.end(End::Shutdown);
         }
-        locked(&self.threads).clear();
+        lock(&self.threads).clear();
     }
 }
 
 #[cfg(test)]
 thread_local! {
-    /// How often this thread took a lock of ours.
+    /// Number of times that this thread took a lock of the layer.
     pub(super) static LOCKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// Locks a table of ours. None of them is held while anything of a program's runs, so a poisoned one is whole.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex and ignores poisoning. No code of the host program runs while such a lock is held, so the data of a
+/// poisoned mutex is consistent.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     #[cfg(test)]
     LOCKS.with(|locks| locks.set(locks.get() + 1));
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

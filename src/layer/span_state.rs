@@ -1,4 +1,4 @@
-//! What a span is to us: its facts so far, and the windows it opened.
+//! The state that a recorder keeps for a span: its field values so far, and the operations that it opened.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -7,76 +7,83 @@ use tracing::Metadata;
 
 use super::field_bodies::{LateRequest, RequestBody};
 use super::field_facts::{has_required_facts, inference_facts};
-use super::fields::{Fields, Kind};
-use super::implicit::Supplied;
+use super::fields::{Fields, OperationKind};
+use super::implicit::ImplicitOperations;
 use super::json_text::JsonText;
 use super::live::Live;
 use super::operation::{End, InferenceOperation};
 use super::operations::{ChildOperation, Enclosing, Operations};
-use super::recorder::{Inner, LayerNumber, locked};
+use super::recorder::{Inner, LayerNumber, lock};
 use super::span_end;
 use super::wire_event::{WireEvent, WireKind};
 use crate::bundle::Json;
 use crate::event::{PayloadKind, Timestamp};
 
+/// The state that a recorder keeps for a span. Stored in the extensions of the span.
 #[derive(Debug)]
 pub(super) struct SpanState {
     recorder: Arc<Inner>,
     layer: LayerNumber,
     metadata: &'static Metadata<'static>,
     opened_at: Timestamp,
-    /// Made by a typed handle, which opens and ends its windows.
-    is_handled: bool,
-    /// How many clones of the handle there are.
+    /// `true` if a typed handle created the span, and opens and ends its operations.
+    has_handle: bool,
+    /// Number of clones of the handle.
     holders: AtomicUsize,
+    /// State of the nearest enclosing span with a state.
     parent: Option<Arc<SpanState>>,
-    /// What the span it follows from is in. Not that span: frameworks chain theirs without end.
+    /// The enclosing operations of a root span that follows from another span, derived from that span. The span itself
+    /// is not kept: frameworks chain their spans without end.
     follows: OnceLock<Enclosing>,
-    supplied: Arc<Supplied>,
+    /// The implicit operations at the root of the scope.
+    implicit: Arc<ImplicitOperations>,
     live: Live,
-    /// When the span was first entered, or something first happened in it.
+    /// Time of the first activity in the span: it was entered, or something was recorded in it.
     touched_at: OnceLock<Timestamp>,
+    /// Field values that are not yet passed to the operations.
     fields: Mutex<Option<Arc<Fields>>>,
+    /// The operations of the span, once it has opened them.
     operations: OnceLock<Operations>,
-    /// What the request was made of.
-    asked_with: OnceLock<Arc<Fields>>,
-    /// The answer as a framework logged it, should the span not say it.
+    /// The field values that the request was built from.
+    request_fields: OnceLock<Arc<Fields>>,
+    /// The response that a framework logged, used if the fields do not contain one.
     wire_reply: OnceLock<String>,
-    /// Whether the recorder knows that there is more to say.
-    has_to_say: AtomicBool,
+    /// `true` once the span is registered with the recorder, because fields were recorded after the start.
+    has_pending_fields: AtomicBool,
 }
 
-/// Where a span stands.
-pub(super) struct Place {
+/// The position of a new span in its subscriber and in the tree of spans.
+pub(super) struct SpanPosition {
     pub(super) layer: LayerNumber,
     pub(super) metadata: &'static Metadata<'static>,
-    pub(super) is_handled: bool,
+    pub(super) has_handle: bool,
     pub(super) parent: Option<Arc<SpanState>>,
-    pub(super) supplied: Arc<Supplied>,
+    pub(super) implicit: Arc<ImplicitOperations>,
     pub(super) live: Live,
 }
 
 impl SpanState {
-    pub(super) fn new(recorder: Arc<Inner>, place: Place) -> Arc<Self> {
-        let Place { layer, metadata, is_handled, parent, supplied, live } = place;
+    /// Creates the state of a span that was opened now.
+    pub(super) fn new(recorder: Arc<Inner>, position: SpanPosition) -> Arc<Self> {
+        let SpanPosition { layer, metadata, has_handle, parent, implicit, live } = position;
         let opened_at = Timestamp::now();
         Arc::new(Self {
             recorder,
             layer,
             metadata,
             opened_at,
-            is_handled,
+            has_handle,
             holders: AtomicUsize::new(0),
             parent,
             follows: OnceLock::new(),
-            supplied,
+            implicit,
             live,
             touched_at: OnceLock::new(),
             fields: Mutex::new(None),
             operations: OnceLock::new(),
-            asked_with: OnceLock::new(),
+            request_fields: OnceLock::new(),
             wire_reply: OnceLock::new(),
-            has_to_say: AtomicBool::new(false),
+            has_pending_fields: AtomicBool::new(false),
         })
     }
 
@@ -84,7 +91,7 @@ impl SpanState {
         &self.recorder
     }
 
-    /// The layer that saw the span first, of those that its recorder has in the subscriber.
+    /// Returns the layer that created the state, the first of the layers that its recorder has in the subscriber.
     pub(super) fn layer(&self) -> LayerNumber {
         self.layer
     }
@@ -97,201 +104,211 @@ impl SpanState {
         self.metadata.name()
     }
 
-    pub(super) fn supplied(&self) -> &Arc<Supplied> {
-        &self.supplied
+    pub(super) fn implicit(&self) -> &Arc<ImplicitOperations> {
+        &self.implicit
     }
 
-    /// The live span that it is, where something exports it.
+    /// Returns the live span, if live spans are exported.
     pub(super) fn live(&self) -> &Live {
         &self.live
     }
 
-    /// Has the live span begin, so that what is recorded from now on names it.
-    fn begin_live(&self) -> bool {
-        self.live.as_ref().is_none_or(|live| live.begin())
+    /// Starts the live span, so that everything that is recorded from now on contains its ids. Returns `true` if it has
+    /// started or there is none.
+    fn ensure_live_started(&self) -> bool {
+        self.live.as_ref().is_none_or(|live| live.ensure_started())
     }
 
-    pub(super) fn is_handled(&self) -> bool {
-        self.is_handled
+    pub(super) fn has_handle(&self) -> bool {
+        self.has_handle
     }
 
-    /// There is one more clone of its handle.
-    pub(super) fn held(&self) {
+    /// Counts one more clone of the handle.
+    pub(super) fn add_holder(&self) {
         self.holders.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// There is one less. With the last one the windows end.
-    pub(super) fn let_go(&self) {
+    /// Counts one clone of the handle less. With the last one the operations end.
+    pub(super) fn release_holder(&self) {
         if self.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end(&End::Closed);
         }
     }
 
-    /// The windows, where the span has opened any.
+    /// Returns the operations of the span, if it has opened any.
     pub(super) fn operations(&self) -> Option<&Operations> {
         self.operations.get()
     }
 
-    /// Whether what is said of the span now may be recorded.
+    /// Returns `true` if operations of the span, or operations that it may still open, can be recorded.
     pub(super) fn is_recording(&self) -> bool {
-        let may_have_windows = match self.operations.get() {
+        let may_have_operations = match self.operations.get() {
             Some(operations) => !operations.is_empty(),
-            None => !self.is_handled,
+            None => !self.has_handle,
         };
-        may_have_windows && !self.recorder.is_shut()
+        may_have_operations && !self.recorder.is_shut()
     }
 
-    /// Opens the windows of a typed handle.
+    /// Opens the operations of a typed handle.
     pub(super) fn open(&self, operations: Operations) {
-        self.begin_live();
-        // A handle opens its windows once.
+        self.ensure_live_started();
+        // A handle opens its operations once, so this cannot fail.
         let _ = self.operations.set(operations);
     }
 
-    /// The span follows another. A thread that does is spawned by the other's.
+    /// Records that the span follows from another. A thread that does so is spawned by the thread of the other span.
     pub(super) fn follows(&self, other: &Self) {
         if self.parent.is_some() || self.follows.get().is_some() {
             return;
         }
-        // Frameworks chain calls and tools, which says nothing of what is in what: that they have a place is all, and they
-        // may have to wait for their names.
-        let found = if other.is_of_a_turn() { other.surroundings() } else { other.inside() };
+        // Frameworks chain the spans of calls and tool calls with `follows_from`, which does not make one the parent of
+        // the other. Both only share the enclosing operations, and the other span must not be started for this: it may
+        // still wait for its name.
+        let found = if other.is_child_operation() { other.enclosing() } else { other.child_enclosing() };
         if found.thread.is_some() {
-            // The first one counts.
+            // Only the first `follows_from` takes effect.
             let _ = self.follows.set(found);
         }
     }
 
-    /// New values of the span's fields.
-    pub(super) fn learn(self: &Arc<Self>, news: Fields) {
-        // All else a handle says itself.
-        if self.is_handled && !news.speak_of_status() {
+    /// Merges newly recorded field values, and starts the operations if their facts are complete now.
+    pub(super) fn merge_fields(self: &Arc<Self>, newer: Fields) {
+        // A handle records everything but the status itself.
+        if self.has_handle && !newer.has_status() {
             return;
         }
         let is_complete = {
-            let mut fields = locked(&self.fields);
-            let known = fields.get_or_insert_with(Fields::kept);
-            Arc::make_mut(known).merge(news);
+            let mut fields = lock(&self.fields);
+            let known = fields.get_or_insert_with(Fields::take_spare);
+            Arc::make_mut(known).merge(newer);
             has_required_facts(known)
         };
-        if self.is_handled {
+        if self.has_handle {
             return;
         }
         match self.touched_at.get() {
-            // What was missing when the span was entered may be there now.
+            // Facts that were missing when the span was entered may be present now.
             Some(at) => {
-                self.start_unless_unnamed(*at);
-                self.keep_to_say();
+                self.start_unless_incomplete(*at);
+                self.register_pending_fields();
             }
-            // What a span at the top is in may still be said: it may follow from another.
-            // Nor can its start name a live span of which nobody has heard.
-            None if is_complete && self.parent.is_some() && self.begin_live() => self.start(Timestamp::now()),
+            // A root span may still get an enclosing thread by `follows_from`, so it waits. So does a span whose live
+            // span does not exist yet, because its start could not contain the ids.
+            None if is_complete && self.parent.is_some() && self.ensure_live_started() => self.start(Timestamp::now()),
             None => {}
         }
     }
 
-    /// What came after the start is told with the end, also should that be the shutdown's.
-    fn keep_to_say(self: &Arc<Self>) {
-        if self.operations.get().is_some() && !self.has_to_say.swap(true, Ordering::Relaxed) {
-            self.recorder.has_to_say(self);
+    /// Registers the span with the recorder if fields were recorded after the start: they are written with the end,
+    /// even if that is the shutdown.
+    fn register_pending_fields(self: &Arc<Self>) {
+        if self.operations.get().is_some() && !self.has_pending_fields.swap(true, Ordering::Relaxed) {
+            self.recorder.add_pending_fields(self);
         }
     }
 
-    /// Tells the windows what the span's fields have said by now.
-    pub(super) fn say(&self) {
+    /// Passes the field values recorded so far to the operations.
+    pub(super) fn flush_fields(&self) {
         if let Some(operations) = self.operations.get() {
-            self.say_last(operations);
+            self.flush_fields_to(operations);
         }
     }
 
-    /// The span was entered. One that still has to say what its start must waits for that, or for whatever happens in
-    /// it first: said later, a tool's call id could link nothing.
+    /// Starts the operations when the span is entered. If the callsite declares facts of the start that have no value
+    /// yet, the start waits for them, or for the first activity inside the span: a tool call whose id is recorded after
+    /// its start could not be linked to the model's request.
     pub(super) fn enter(&self) {
-        if !self.is_handled {
-            self.start_unless_unnamed(*self.touched_at.get_or_init(Timestamp::now));
+        if !self.has_handle {
+            self.start_unless_incomplete(*self.touched_at.get_or_init(Timestamp::now));
         }
     }
 
-    fn start_unless_unnamed(&self, at: Timestamp) {
-        let is_unnamed = || locked(&self.fields).as_ref().is_some_and(|fields| fields.lacks_facts(self.metadata));
-        if self.operations.get().is_some() || !is_unnamed() {
+    /// Starts the operations, unless they are not yet opened and facts of their start are still to come.
+    fn start_unless_incomplete(&self, at: Timestamp) {
+        let is_incomplete = || lock(&self.fields).as_ref().is_some_and(|fields| fields.lacks_facts(self.metadata));
+        if self.operations.get().is_some() || !is_incomplete() {
             self.start(at);
         }
     }
 
-    /// Something of ours opened below it, or something was said of it.
+    /// Starts the operations because of activity in the span: an operation was opened below it, or something was
+    /// recorded in it.
     pub(super) fn touch(&self) {
-        if !self.is_handled {
+        if !self.has_handle {
             self.start(*self.touched_at.get_or_init(Timestamp::now));
         }
     }
 
-    /// Opens the windows if the span says what they are, and starts those whose required facts are known.
+    /// Opens the operations if the kind of the span is known, and starts those whose required facts are known.
     fn start(&self, at: Timestamp) {
-        let Some(operations) = self.resolved() else { return };
-        self.begin_live();
-        let Operations { thread, turn, work } = operations;
+        let Some(operations) = self.resolve_operations() else { return };
+        self.ensure_live_started();
+        let Operations { thread, turn, child } = operations;
         if let Some(thread) = thread {
             thread.start(at);
         }
         if let Some(turn) = turn {
             turn.start(at);
         }
-        match work {
+        match child {
             Some(ChildOperation::Tool(tool)) => drop(tool.start(at)),
             Some(ChildOperation::Cell(cell)) => drop(cell.start(at)),
             Some(ChildOperation::Inference(inference)) if inference.is_pending() => self.start_inference(inference, at),
-            // It starts with its request, at the latest when it ends.
+            // The request itself starts when its body is recorded, at the latest when it ends.
             Some(ChildOperation::Compaction(compaction)) => drop(compaction.turn().start(at)),
             Some(ChildOperation::Inference(_)) | None => {}
         }
     }
 
-    /// Starts what the call is in, and the call itself once its request is known.
+    /// Starts the enclosing operations of an inference call, and the call itself if its request is known.
     fn start_inference(&self, inference: &Arc<InferenceOperation>, at: Timestamp) {
-        inference.turn().start(at);
-        let Some(fields) = locked(&self.fields).clone() else { return };
-        inference.know(inference_facts(&fields));
-        if let Some(body) = RequestBody::of(&fields.request) {
-            inference.request_at(&Json(&body), at);
-            let _ = self.asked_with.set(fields);
+        // A call without a request is recorded when it ends, with the time at which its span was opened.
+        inference.turn().start(at.min(self.opened_at));
+        let Some(fields) = lock(&self.fields).clone() else { return };
+        inference.set_facts(inference_facts(&fields));
+        if let Some(body) = RequestBody::from_fields(&fields.request) {
+            inference.record_request_at(&Json(&body), at);
+            let _ = self.request_fields.set(fields);
         }
     }
 
-    /// The windows, opened now if the span has said what it is.
-    fn resolved(&self) -> Option<&Operations> {
+    /// Returns the operations, which are opened now if the kind of the span is known. Returns `None` if it is not.
+    fn resolve_operations(&self) -> Option<&Operations> {
         if let Some(operations) = self.operations.get() {
             return Some(operations);
         }
-        let fields = locked(&self.fields).clone()?;
+        let fields = lock(&self.fields).clone()?;
         let kind = fields.kind()?;
         if self.recorder.is_off(self.metadata.name()) {
             return None;
         }
-        let surroundings = match kind {
-            // Its id is its own name, not that of what it is in.
-            Kind::Thread => self.surroundings(),
-            Kind::Turn | Kind::Inference | Kind::Tool | Kind::CodeCell | Kind::Compaction | Kind::Agent => {
-                self.surroundings_of(&fields)
-            }
+        let enclosing = match kind {
+            // The id on the span of a thread is its own id, not that of an enclosing thread.
+            OperationKind::Thread => self.enclosing(),
+            OperationKind::Turn
+            | OperationKind::Inference
+            | OperationKind::Tool
+            | OperationKind::CodeCell
+            | OperationKind::Compaction
+            | OperationKind::Agent => self.enclosing_for(&fields),
         };
-        Some(self.operations.get_or_init(|| self.windows_of(kind, &fields, surroundings)))
+        Some(self.operations.get_or_init(|| self.new_operations(kind, &fields, enclosing)))
     }
 
-    /// What a window of this span is in.
-    pub(super) fn surroundings(&self) -> Enclosing {
+    /// Returns the enclosing operations of the span.
+    pub(super) fn enclosing(&self) -> Enclosing {
         match &self.parent {
-            Some(parent) => parent.inside(),
+            Some(parent) => parent.child_enclosing(),
             None => self.follows.get().cloned().unwrap_or_default(),
         }
     }
 
-    /// What a window below this span is in.
-    fn inside(&self) -> Enclosing {
+    /// Returns the enclosing operations of spans below this one.
+    fn child_enclosing(&self) -> Enclosing {
         let mut innermost = self;
         loop {
             innermost.touch();
-            if let Some(found) = innermost.operations().and_then(Enclosing::inside) {
+            if let Some(found) = innermost.operations().and_then(Enclosing::within) {
                 return found;
             }
             match &innermost.parent {
@@ -301,111 +318,115 @@ impl SpanState {
         }
     }
 
-    /// The same, where ids on the span win: they count where they name an open thread or turn.
-    fn surroundings_of(&self, fields: &Fields) -> Enclosing {
-        let mut found = self.surroundings();
+    /// Returns the enclosing operations of the span. Ids in its fields take precedence if they name an open thread or
+    /// turn.
+    fn enclosing_for(&self, fields: &Fields) -> Enclosing {
+        let mut found = self.enclosing();
         if let Some(id) = &fields.conversation_id
-            && !found.thread.as_ref().is_some_and(|thread| thread.is_named(id))
-            && let Some(named) = self.recorder.thread(id)
+            && !found.thread.as_ref().is_some_and(|thread| thread.has_id(id))
+            && let Some(named) = self.recorder.open_thread(id)
         {
             found = Enclosing { thread: Some(named), ..Enclosing::default() };
         }
         if let (Some(id), Some(thread)) = (&fields.turn_id, &found.thread)
-            && let Some(named) = thread.turn(id)
+            && let Some(named) = thread.open_turn(id)
         {
             found.turn = Some(named);
         }
         found
     }
 
-    /// The span closed: what was not started starts, and what has no handle ends.
+    /// Closes the span: starts operations that have not started, and ends those without a handle.
     pub(super) fn close(&self) {
-        if !self.is_handled {
-            self.close_windows();
+        if !self.has_handle {
+            self.close_operations();
         }
         if let Some(live) = &self.live {
             live.close();
         }
     }
 
-    /// The span is gone, and nobody told when it closed.
-    pub(super) fn outlive(&self) {
+    /// Closes a span that no longer exists and whose close the layer did not observe.
+    pub(super) fn close_abandoned(&self) {
         if let Some(live) = &self.live {
             live.abandon();
         }
         self.close();
     }
 
-    fn close_windows(&self) {
+    /// Starts the operations if they have not started, and ends them.
+    fn close_operations(&self) {
         self.start(self.touched_at.get().copied().unwrap_or(self.opened_at));
         let is_inference = self.operations().is_some_and(|operations| operations.inference().is_some());
-        // That a model answered is not to be believed without an answer.
-        let is_ok = !is_inference && locked(&self.fields).as_ref().is_some_and(|fields| fields.is_ok());
+        // A status of `OK` does not prove that a model responded, if there is no response.
+        let is_ok = !is_inference && lock(&self.fields).as_ref().is_some_and(|fields| fields.is_ok());
         self.end(if is_ok { &End::Completed } else { &End::Closed });
     }
 
-    /// Tells the windows what the span's fields said, before they end.
-    fn say_last(&self, operations: &Operations) {
-        if self.has_to_say.load(Ordering::Relaxed) {
-            self.recorder.has_said(self);
+    /// Passes the field values recorded so far to `operations`, before they end.
+    fn flush_fields_to(&self, operations: &Operations) {
+        if self.has_pending_fields.load(Ordering::Relaxed) {
+            self.recorder.remove_pending_fields(self);
         }
-        let Some(fields) = locked(&self.fields).take() else { return };
-        let Operations { thread, turn, work } = operations;
-        match work {
-            Some(ChildOperation::Inference(inference)) if !inference.is_over() => {
-                if let Some(late) = self.asked_with.get().and_then(|known| LateRequest::of(known, &fields)) {
-                    inference.request(&Json(&late));
+        let Some(fields) = lock(&self.fields).take() else { return };
+        let Operations { thread, turn, child } = operations;
+        match child {
+            Some(ChildOperation::Inference(inference)) if !inference.is_ended() => {
+                if let Some(late) = self.request_fields.get().and_then(|known| LateRequest::from_fields(known, &fields))
+                {
+                    inference.record_request(&Json(&late));
                 }
-                span_end::of_inference(inference, &fields, self.wire_reply.get().map(String::as_str));
+                span_end::apply_to_inference(inference, &fields, self.wire_reply.get().map(String::as_str));
             }
-            Some(ChildOperation::Tool(tool)) if !tool.is_over() => span_end::of_tool(tool, &fields),
-            Some(ChildOperation::Cell(cell)) => cell.note_error(fields.error()),
-            Some(ChildOperation::Compaction(compaction)) => compaction.note_error(fields.error()),
+            Some(ChildOperation::Tool(tool)) if !tool.is_ended() => span_end::apply_to_tool(tool, &fields),
+            Some(ChildOperation::Cell(cell)) => cell.set_error(fields.error()),
+            Some(ChildOperation::Compaction(compaction)) => compaction.set_error(fields.error()),
             Some(ChildOperation::Inference(_) | ChildOperation::Tool(_)) | None => {}
         }
         if let Some(turn) = turn {
-            turn.note_error(fields.error());
+            turn.set_error(fields.error());
         }
         if let Some(thread) = thread {
-            thread.note_error(fields.error());
+            thread.set_error(fields.error());
         }
-        Fields::keep(fields);
+        Fields::recycle(fields);
     }
 
-    /// What the span is, by what it says so far.
-    pub(super) fn kind(&self) -> Option<Kind> {
-        locked(&self.fields).as_ref()?.kind()
+    /// Returns the kind of the span, by the fields recorded so far.
+    pub(super) fn kind(&self) -> Option<OperationKind> {
+        lock(&self.fields).as_ref()?.kind()
     }
 
-    /// What a framework logged of the call: it counts where the span itself does not say it.
-    pub(super) fn wire(&self, wire: WireEvent) {
+    /// Applies a request or response body that a framework logged. It is used if the span itself does not contain the
+    /// body.
+    pub(super) fn apply_wire_event(&self, wire: WireEvent) {
         let WireEvent { kind, body } = wire;
         match kind {
             WireKind::Request => {
                 self.touch();
                 let inference = self.operations().and_then(Operations::inference);
                 if let Some(inference) = inference.filter(|inference| inference.is_pending()) {
-                    inference.request(&JsonText::of(&body));
+                    inference.record_request(&JsonText::parse(&body));
                 }
             }
-            // The span may say it yet. One is all that there is.
+            // The fields may still contain the response. Only the first logged response is kept.
             WireKind::Reply => drop(self.wire_reply.set(body)),
         }
     }
 
-    /// Ends the windows of the span, the innermost first.
+    /// Ends the operations of the span, the innermost first.
     pub(super) fn end(&self, end: &End) {
         let Some(operations) = self.operations.get() else { return };
-        self.say_last(operations);
-        let kind = operations.last_event();
-        // Here, where no lock is held yet.
-        operations.end(&end.masked(|text| self.recorder.options.text(kind, text).into_owned()));
+        self.flush_fields_to(operations);
+        let kind = operations.end_event_kind();
+        // Redact the error here, while no lock is held.
+        operations.end(&end.masked(|text| self.recorder.options.redact_text(kind, text).into_owned()));
     }
 
-    /// A body of any kind, for the innermost window.
-    pub(super) fn payload(&self, kind: PayloadKind, body: &dyn crate::bundle::Body) {
+    /// Records a body for the innermost operation.
+    pub(super) fn record_payload(&self, kind: PayloadKind, body: &dyn crate::bundle::Body) {
         match kind {
-            // It goes before the one that the fields would make.
+            // The operation starts with this body, in place of the one that the fields would make.
             PayloadKind::InferenceRequest | PayloadKind::ToolInvocation => {}
             PayloadKind::InferenceResponse
             | PayloadKind::CompactionRequest
@@ -418,9 +439,9 @@ impl SpanState {
             | PayloadKind::SessionMetadata
             | PayloadKind::AgentResult => self.touch(),
         }
-        if let Some(operations) = self.resolved() {
-            self.begin_live();
-            operations.payload(kind, body);
+        if let Some(operations) = self.resolve_operations() {
+            self.ensure_live_started();
+            operations.record_payload(kind, body);
         }
     }
 }

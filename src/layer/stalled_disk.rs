@@ -1,4 +1,4 @@
-//! Who waits for a disk that stalls at one thing: nobody but those who asked for it.
+//! Tests that a stalled disk operation blocks only the callers that need it.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,53 +7,55 @@ use std::thread;
 
 use tracing::info_span;
 
-use super::faulty_disk::{Door, Fixture, MODEL};
+use super::faulty_disk::{Fixture, Gate, MODEL};
 use super::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
 use super::{AgentThread, Operation, ThreadMeta, ToolCallMeta};
-use crate::bundle::mem_disk::{Doing, MemDisk};
+use crate::bundle::mem_disk::{DiskOp, MemDisk};
 use crate::bundle::{Json, Manifest};
 use crate::event::Timestamp;
 
-/// A place where the disk stalls once, whoever comes there first.
+/// An operation of the disk that stalls, the first time that any thread reaches it.
 struct Stall {
-    door: Arc<Door>,
+    gate: Arc<Gate>,
     is_reached: mpsc::Receiver<()>,
 }
 
 impl Stall {
-    fn at(disk: &MemDisk, is_there: impl Fn(&Path, Doing) -> bool + Send + Sync + 'static) -> Self {
-        let door = Arc::<Door>::default();
+    /// Makes the first disk operation that `is_there` matches stall.
+    fn at(disk: &MemDisk, is_there: impl Fn(&Path, DiskOp) -> bool + Send + Sync + 'static) -> Self {
+        let gate = Arc::<Gate>::default();
         let (reached, is_reached) = mpsc::channel();
-        let (waits, had_one) = (Arc::clone(&door), AtomicBool::new(false));
-        disk.plant(move |path, doing| {
+        let (waiter, had_one) = (Arc::clone(&gate), AtomicBool::new(false));
+        disk.inject_fault(move |path, doing| {
             if is_there(path, doing) && !had_one.swap(true, Ordering::Relaxed) {
                 let _ = reached.send(());
-                waits.pass();
+                waiter.pass();
             }
             Ok(())
         });
-        Self { door, is_reached }
+        Self { gate, is_reached }
     }
 
+    /// Waits until the operation is reached.
     fn wait(&self) {
         self.is_reached.recv().expect("stalled");
     }
 }
 
 #[test]
-fn nobody_waits_for_the_metadata_of_a_thread_but_who_stores_it() {
+fn stalled_thread_metadata_blocks_only_its_own_start() {
     let mut fixture = Fixture::new(|builder| builder);
     let metadata = SessionMetadata { nickname: Some("Klaus".to_owned()), ..SessionMetadata::default() };
     let facts = ThreadFacts { metadata, ..ThreadFacts::default() };
     let operation = ThreadOperation::new(Arc::clone(&fixture.recorder.0), None, facts, None);
-    let stall = Stall::at(&fixture.disk, |path, doing| doing == Doing::Create && path.ends_with("payloads/1.json"));
+    let stall = Stall::at(&fixture.disk, |path, doing| doing == DiskOp::Create && path.ends_with("payloads/1.json"));
     thread::scope(|scope| {
         let stalled = scope.spawn(|| operation.start(Timestamp::now()));
         stall.wait();
         assert!(operation.start(Timestamp::now()));
-        operation.protocol_event("meanwhile", &Json(&1));
+        operation.record_protocol_event("meanwhile", &Json(&1));
         assert!(!stalled.is_finished());
-        stall.door.open();
+        stall.gate.open();
         assert!(stalled.join().expect("no panic"));
     });
     assert_eq!(fixture.recorder.stats().events["thread_started"], 1);
@@ -62,7 +64,7 @@ fn nobody_waits_for_the_metadata_of_a_thread_but_who_stores_it() {
     assert_eq!(graph.threads.iter().next().and_then(|thread| thread.nickname.as_deref()), Some("Klaus"));
 }
 
-/// One call of a conversation, as a framework's span tells it.
+/// Records one inference call of a conversation, with a span as frameworks emit them.
 fn call_in(conversation: &str) {
     let span = info_span!(
         "chat",
@@ -75,13 +77,13 @@ fn call_in(conversation: &str) {
 }
 
 #[test]
-fn a_conversation_whose_bundle_is_being_made_holds_up_no_other() {
-    for stalls_at in [Doing::Create, Doing::Write] {
+fn a_stalled_new_bundle_blocks_no_other_conversation() {
+    for stalls_at in [DiskOp::Create, DiskOp::Write] {
         let fixture = Fixture::new(|builder| builder);
         let stall = Stall::at(&fixture.disk, move |path, doing| {
             let is_here = match stalls_at {
-                Doing::Create => path.ends_with(Manifest::FILE),
-                Doing::Write | Doing::Truncate | Doing::Sync | Doing::Other => path.ends_with(Manifest::LOG),
+                DiskOp::Create => path.ends_with(Manifest::FILE),
+                DiskOp::Write | DiskOp::Truncate | DiskOp::Sync | DiskOp::Other => path.ends_with(Manifest::LOG),
             };
             doing == stalls_at && is_here
         });
@@ -92,14 +94,14 @@ fn a_conversation_whose_bundle_is_being_made_holds_up_no_other() {
                 let stalled = scope.spawn(in_first);
                 stall.wait();
                 let second = scope.spawn(in_first);
-                // The second call asks for its conversation some time during these.
+                // The second call looks up its conversation at some time during these calls.
                 for number in 0..300 {
                     call_in(&number.to_string());
                     thread::yield_now();
                 }
                 assert!(!stalled.is_finished() && !second.is_finished());
                 assert_eq!(fixture.recorder.stats().events["inference_started"], 300);
-                stall.door.open();
+                stall.gate.open();
             });
         });
         assert_eq!(fixture.recorder.stats().events["inference_started"], 302);
@@ -108,7 +110,7 @@ fn a_conversation_whose_bundle_is_being_made_holds_up_no_other() {
 }
 
 #[test]
-fn what_is_said_of_a_call_does_not_wait_for_the_body_of_its_end() {
+fn updates_of_a_call_do_not_wait_for_its_stalled_end() {
     let mut fixture = Fixture::new(|builder| builder);
     fixture.under(|| {
         let thread = AgentThread::start(ThreadMeta::new());
@@ -116,24 +118,26 @@ fn what_is_said_of_a_call_does_not_wait_for_the_body_of_its_end() {
         let inference = turn.inference(MODEL);
         inference.request(Json(&serde_json::json!({ "input": [] })));
         let tool = turn.tool_call(ToolCallMeta::new("n"));
-        let stall = Stall::at(&fixture.disk, |path, doing| doing == Doing::Create && path.ends_with("payloads/2.json"));
+        let stall =
+            Stall::at(&fixture.disk, |path, doing| doing == DiskOp::Create && path.ends_with("payloads/2.json"));
         thread::scope(|scope| {
             scope.spawn(|| inference.clone().complete());
             stall.wait();
-            inference.response_id("said meanwhile");
-            stall.door.open();
+            inference.response_id("recorded meanwhile");
+            stall.gate.open();
         });
-        let stall = Stall::at(&fixture.disk, |path, doing| doing == Doing::Create && path.ends_with("payloads/3.json"));
+        let stall =
+            Stall::at(&fixture.disk, |path, doing| doing == DiskOp::Create && path.ends_with("payloads/3.json"));
         thread::scope(|scope| {
             scope.spawn(|| tool.clone().fail("planted"));
             stall.wait();
-            tool.output("said meanwhile");
-            stall.door.open();
+            tool.output("recorded meanwhile");
+            stall.gate.open();
         });
     });
     let stats = fixture.recorder.stats();
     assert_eq!((stats.events.get("other"), stats.lost()), (None, 0), "{stats:?}");
     let graph = fixture.graph();
     let call = graph.inference_calls.iter().next().expect("a call");
-    assert_eq!(call.response_id.as_ref().map(|id| id.as_str()), Some("said meanwhile"));
+    assert_eq!(call.response_id.as_ref().map(|id| id.as_str()), Some("recorded meanwhile"));
 }

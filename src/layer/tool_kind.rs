@@ -1,14 +1,14 @@
-//! What a tool does, by its name.
+//! The kind and the one-line summary of a tool call.
 
 use std::sync::Arc;
 
 use crate::event::{ToolKind, ToolSummary};
 
-/// How much of a tool's arguments a summary shows, in characters.
+/// Maximum length of the preview of a tool's arguments, in characters.
 const PREVIEW_CHARS: usize = 160;
 
-/// The kind of a tool that the program says nothing about but its name.
-pub(super) fn kind_by_name(name: &Arc<str>) -> ToolKind {
+/// Returns the kind of a tool that has only a name.
+pub(super) fn kind_from_name(name: &Arc<str>) -> ToolKind {
     match &**name {
         "exec_command" | "local_shell" | "shell" | "shell_command" | "bash" => ToolKind::ExecCommand,
         "write_stdin" => ToolKind::WriteStdin,
@@ -24,7 +24,7 @@ pub(super) fn kind_by_name(name: &Arc<str>) -> ToolKind {
     }
 }
 
-/// The line about a call of a tool.
+/// Returns the one-line summary of a tool call.
 pub(super) fn summary(name: &Arc<str>, kind: &ToolKind, arguments: Option<&str>) -> ToolSummary {
     let label = match kind {
         ToolKind::Mcp { server, tool } => format!("mcp:{server}:{tool}").into(),
@@ -43,6 +43,7 @@ pub(super) fn summary(name: &Arc<str>, kind: &ToolKind, arguments: Option<&str>)
     ToolSummary::Generic { label, input_preview: arguments.map(preview), output_preview: None }
 }
 
+/// Truncates text to the length of a preview.
 fn preview(text: &str) -> String {
     match text.char_indices().nth(PREVIEW_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]),

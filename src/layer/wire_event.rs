@@ -1,15 +1,16 @@
-//! Events by which a framework logs what it sends to a provider, and what comes back.
+//! Events by which a framework logs the bodies of its requests and responses.
 
 use std::fmt;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
-use super::debug_text::text_of_debug;
+use super::debug_text::format_debug;
 
-/// A body of the wire, logged inside the span of its call.
+/// A request or response body that was logged inside the span of its call.
 ///
-/// rig's are `TRACE` events whose message is `<what> request: <JSON>` and `reply: <JSON>`.
+/// rig logs them as `TRACE` events whose message is `<API> request: <JSON>`, `reply: <JSON>` or `<API> response:
+/// <JSON>`.
 #[derive(Debug)]
 pub(super) struct WireEvent {
     pub(super) kind: WireKind,
@@ -17,32 +18,34 @@ pub(super) struct WireEvent {
     pub(super) body: String,
 }
 
-/// Which way a body went.
+/// The direction of a logged body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WireKind {
     Request,
     Reply,
 }
 
-/// Whether events of this callsite may be of the wire. So may those that it only asks about before it makes them.
-pub(super) fn may_be_wire(metadata: &Metadata<'_>) -> bool {
+/// Returns `true` if the target can contain logged bodies. Also `true` for callsites that are only checked with
+/// `enabled!` before an event is emitted.
+pub(super) fn may_be_wire_event(metadata: &Metadata<'_>) -> bool {
     !metadata.is_span() && matches!(metadata.target(), "rig::completions" | "rig::streaming")
 }
 
 impl WireEvent {
-    /// What an event says of the wire; none where it says something else.
-    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
-        if !may_be_wire(event.metadata()) {
+    /// Reads a body from an event. Returns `None` if the event does not log a body.
+    pub(super) fn from_event(event: &Event<'_>) -> Option<Self> {
+        if !may_be_wire_event(event.metadata()) {
             return None;
         }
-        let mut message = Message(None);
+        let mut message = MessageVisitor(None);
         event.record(&mut message);
-        Self::read(&message.0?)
+        Self::parse(&message.0?)
     }
 
-    fn read(message: &str) -> Option<Self> {
-        let (what, body) = message.split_once(": ")?;
-        let kind = match what.rsplit(' ').next()? {
+    /// Parses the message of an event. Returns `None` if it announces neither a request nor a response.
+    fn parse(message: &str) -> Option<Self> {
+        let (label, body) = message.split_once(": ")?;
+        let kind = match label.rsplit(' ').next()? {
             "request" => WireKind::Request,
             "reply" | "response" => WireKind::Reply,
             _ => return None,
@@ -51,12 +54,13 @@ impl WireEvent {
     }
 }
 
-struct Message(Option<String>);
+/// A visitor that captures the message of an event.
+struct MessageVisitor(Option<String>);
 
-impl Visit for Message {
+impl Visit for MessageVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            self.0 = text_of_debug(value);
+            self.0 = format_debug(value);
         }
     }
 }
@@ -66,8 +70,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_and_replies_are_told_by_their_words() {
-        let read = |message: &str| WireEvent::read(message).map(|event| (event.kind, event.body));
+    fn requests_and_replies_are_recognized_by_their_prefix() {
+        let read = |message: &str| WireEvent::parse(message).map(|event| (event.kind, event.body));
         let request = read("OpenAI Chat Completions request: {\"a\": 1}");
         assert_eq!(request, Some((WireKind::Request, "{\"a\": 1}".to_owned())));
         assert_eq!(read("reply: {}"), Some((WireKind::Reply, "{}".to_owned())));

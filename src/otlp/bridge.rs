@@ -1,4 +1,4 @@
-//! The bridge: our layer beside `tracing-opentelemetry`'s.
+//! The bridge between a recorder and `tracing-opentelemetry`: layers before and after its layer.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -13,18 +13,20 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Layered};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::live_run::{LiveRun, LiveRuns, OnEnd};
+use super::live_export::{LiveExport, LiveSpanFactory, OnEnd};
 use super::{Mapping, Otlp, TraceContext};
 use crate::Recorder;
 
-/// A layer that makes OpenTelemetry's spans of all spans, and of ours what the GenAI conventions call them.
-pub type Bridge<S, T> = Layered<Behind, Layered<OpenTelemetryLayer<S, T>, Ahead, S>, S>;
+/// A layer that turns all spans of a subscriber into OpenTelemetry spans and describes those of recorded operations by
+/// the GenAI conventions.
+pub type Bridge<S, T> = Layered<AfterOpenTelemetry, Layered<OpenTelemetryLayer<S, T>, BeforeOpenTelemetry, S>, S>;
 
-/// Puts `layer`, which exports spans, beside a recorder's own: its spans carry what the recorder sees, and what the
-/// recorder writes names its spans. It may come before the recorder's layer or behind it.
+/// Wraps `layer`, which exports spans, so that exported spans carry the attributes of recorded operations, and recorded
+/// events carry the ids of exported spans. The bridge may be added before or after the recorder's layer.
 ///
-/// The exporter behind `layer` must be wrapped in [`MapExporter`](super::MapExporter) with the same mapping: it says what
-/// is exported of a span. Its provider should have [`NoteParents`](super::NoteParents) too. [`Otlp::bridge`](super::Otlp::bridge) does all that.
+/// The span exporter behind `layer` must be wrapped in [`MapExporter`](super::MapExporter) with an equal mapping, which
+/// decides what of a span is exported. Its tracer provider should also have the processor
+/// [`ParentSpanProcessor`](super::ParentSpanProcessor). [`Otlp::bridge`](super::Otlp::bridge) sets up all of this.
 pub fn bridge<S, T>(recorder: &Recorder, layer: OpenTelemetryLayer<S, T>, mapping: Mapping) -> Bridge<S, T>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -43,15 +45,18 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     OpenTelemetryLayer<S, T>: Layer<S>,
 {
-    let caller = TraceContext::from_env().map(|caller| caller.context());
-    let run = Arc::new(LiveRun::new(mapping, on_end, caller.clone()));
-    recorder.export_to(Arc::new(LiveRuns(Arc::clone(&run))));
-    Ahead { recorder: recorder.clone(), run, caller }.and_then(layer).and_then(Behind { _private: () })
+    let remote_parent = TraceContext::from_env().map(|remote_parent| remote_parent.context());
+    let export = Arc::new(LiveExport::new(mapping, on_end, remote_parent.clone()));
+    recorder.export_to(Arc::new(LiveSpanFactory(Arc::clone(&export))));
+    BeforeOpenTelemetry { recorder: recorder.clone(), export, remote_parent }
+        .and_then(layer)
+        .and_then(AfterOpenTelemetry { _private: () })
 }
 
 impl Otlp {
-    /// A layer that exports all spans of a subscriber, those that the recorder knows with what it knows of them. It may
-    /// come before the recorder's layer or behind it. A filter is on you: spans of every level pass.
+    /// Creates a layer that exports all spans of a subscriber, and adds to the spans of recorded operations the
+    /// attributes of these operations. It may be added before or after the recorder's layer. Add a filter: the layer
+    /// itself accepts spans of every level.
     ///
     /// ```no_run
     /// use otel_trace::{Recorder, otlp::Otlp};
@@ -71,60 +76,66 @@ impl Otlp {
         let on_end = self
             .metrics()
             .cloned()
-            .map(|metrics| -> OnEnd { Arc::new(move |facts, lasted| metrics.record(facts, lasted)) });
+            .map(|metrics| -> OnEnd { Arc::new(move |facts, duration| metrics.record(facts, duration)) });
         bridge_with(recorder, self.layer(), self.mapping(), on_end)
     }
 }
 
-/// What is done before OpenTelemetry's layer hears of a span.
+/// The part of a [`Bridge`] that handles spans before `tracing-opentelemetry`'s layer does.
 #[derive(Debug)]
-pub struct Ahead {
+pub struct BeforeOpenTelemetry {
     recorder: Recorder,
-    run: Arc<LiveRun>,
-    /// The span of another process that this one runs in.
-    caller: Option<OtelContext>,
+    export: Arc<LiveExport>,
+    /// Context of the span in the parent process that this process runs in, from its environment.
+    remote_parent: Option<OtelContext>,
 }
 
-/// What is done after it.
+/// The part of a [`Bridge`] that handles spans after `tracing-opentelemetry`'s layer did.
 #[derive(Debug)]
-pub struct Behind {
+pub struct AfterOpenTelemetry {
     _private: (),
 }
 
 thread_local! {
-    /// Held while OpenTelemetry's layer looks for the parent of a span.
+    /// Guard of the remote parent's context, which is attached while `tracing-opentelemetry`'s layer looks for the
+    /// parent of a new span.
     static ATTACHED: RefCell<Option<ContextGuard>> = const { RefCell::new(None) };
 }
 
-/// Where `caller` is the parent of a span that is opened here and now.
-pub(super) fn is_called<'c>(caller: Option<&'c OtelContext>, span: &Attributes<'_>) -> Option<&'c OtelContext> {
-    caller.filter(|_| span.is_contextual() && !OtelContext::map_current(|current| current.has_active_span()))
+/// Returns `remote_parent` if it is the parent of a span that is opened with these attributes on the current thread: a
+/// contextual span with no active OpenTelemetry span around it.
+pub(super) fn remote_parent_for<'c>(
+    remote_parent: Option<&'c OtelContext>,
+    span: &Attributes<'_>,
+) -> Option<&'c OtelContext> {
+    remote_parent.filter(|_| span.is_contextual() && !OtelContext::map_current(|current| current.has_active_span()))
 }
 
-impl<S> Layer<S> for Ahead
+impl<S> Layer<S> for BeforeOpenTelemetry
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        // Told once.
-        let _ = self.run.subscriber.set(subscriber.downgrade());
+        // Only the first subscriber counts: the bridge is a layer of one.
+        let _ = self.export.subscriber.set(subscriber.downgrade());
     }
 
     fn on_new_span(&self, attrs: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
-        if let Some(caller) = is_called(self.caller.as_ref(), attrs) {
-            ATTACHED.with_borrow_mut(|attached| *attached = Some(caller.clone().attach()));
+        if let Some(remote_parent) = remote_parent_for(self.remote_parent.as_ref(), attrs) {
+            ATTACHED.with_borrow_mut(|attached| *attached = Some(remote_parent.clone().attach()));
         }
     }
 
-    /// What a plain span was is said when it closes, and OpenTelemetry's layer exports it when it closes.
+    /// Ends the span's operations: an operation without a handle ends when its span closes, and
+    /// `tracing-opentelemetry`'s layer exports the span in its own `on_close`.
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         if let Some(span) = ctx.span(&id) {
-            self.recorder.span_closes(&span);
+            self.recorder.close_span(&span);
         }
     }
 }
 
-impl<S: Subscriber> Layer<S> for Behind {
+impl<S: Subscriber> Layer<S> for AfterOpenTelemetry {
     fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         let _ended = ATTACHED.with_borrow_mut(Option::take);
     }

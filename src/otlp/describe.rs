@@ -1,4 +1,5 @@
-//! What a span is called and what it tells, made of what it was: once, for live spans and for exported ones.
+//! Describes spans: makes name, kind, status and attributes of the facts about an operation. Live spans and spans
+//! exported from a bundle are described by this one module, so that they are equal.
 
 mod attributes;
 #[cfg(test)]
@@ -11,71 +12,73 @@ use opentelemetry::{KeyValue, Value};
 use super::attribute;
 use super::kind::Kind;
 pub(crate) use super::mapping::Mapping;
-use super::span_facts::{SpanFacts, What};
+use super::span_facts::{SpanDetail, SpanFacts};
 use crate::event::ExecutionStatus;
 
-/// A span as OpenTelemetry has it.
+/// Name, kind, status and attributes of an OpenTelemetry span.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Described {
+pub(crate) struct SpanDescription {
     pub(crate) name: String,
     pub(crate) kind: SpanKind,
     pub(crate) status: Status,
     pub(crate) attributes: Vec<KeyValue>,
 }
 
-impl Described {
-    /// What to set on a live span when it ends: so [`map`](super::map()) knows which attributes are not the program's, and
-    /// what the error was. A status that is set twice is that whose text comes later in the alphabet.
-    pub(crate) fn into_live(self) -> Vec<KeyValue> {
+impl SpanDescription {
+    /// Returns the attributes to set on a live span when it ends. They begin with a marker, by which
+    /// [`map`](super::map()) separates them from the program's own attributes, and they include the error's
+    /// description: the status of a live span cannot be relied on, because of two error statuses the SDK keeps the one
+    /// whose description sorts last.
+    pub(crate) fn into_live_attributes(self) -> Vec<KeyValue> {
         let Self { name: _, kind: _, status, attributes } = self;
         let error = match status {
             Status::Error { description } => Some(KeyValue::new(attribute::STATUS_DESCRIPTION, description)),
             Status::Unset | Status::Ok => None,
         };
-        [KeyValue::new(DESCRIBED, true)].into_iter().chain(attributes).chain(error).collect()
+        [KeyValue::new(DESCRIBED_MARKER, true)].into_iter().chain(attributes).chain(error).collect()
     }
 }
 
-/// Stands before the attributes that were made by [`describe`], and is never exported.
-pub(super) const DESCRIBED: &str = "otel_trace.described";
+/// Key of the marker attribute that precedes the attributes made by [`describe`]. It is never exported.
+pub(super) const DESCRIBED_MARKER: &str = "otel_trace.described";
 
-/// Describes a span.
-pub(crate) fn describe(facts: &SpanFacts, mapping: Mapping) -> Described {
-    let kind = kind(&facts.what);
-    let attributes = attributes::of(facts, kind, mapping);
-    Described { name: name(kind, &attributes), kind: kind.span_kind(), status: status(facts), attributes }
+/// Describes the span of an operation.
+pub(crate) fn describe(facts: &SpanFacts, mapping: Mapping) -> SpanDescription {
+    let kind = kind(&facts.detail);
+    let attributes = attributes::build(facts, kind, mapping);
+    SpanDescription { name: name(kind, &attributes), kind: kind.span_kind(), status: status(facts), attributes }
 }
 
-fn kind(what: &What) -> Kind {
-    match what {
-        What::Thread(_) => Kind::Thread,
-        What::Turn => Kind::Turn,
-        What::Inference(_) => Kind::Inference,
-        What::Tool(_) => Kind::Tool,
-        What::CodeCell(_) => Kind::CodeCell,
-        What::Compaction(_) => Kind::Compaction,
+fn kind(detail: &SpanDetail) -> Kind {
+    match detail {
+        SpanDetail::Thread(_) => Kind::Thread,
+        SpanDetail::Turn => Kind::Turn,
+        SpanDetail::Inference(_) => Kind::Inference,
+        SpanDetail::Tool(_) => Kind::Tool,
+        SpanDetail::CodeCell(_) => Kind::CodeCell,
+        SpanDetail::Compaction(_) => Kind::Compaction,
     }
 }
 
-/// The name of a span of that kind, with what its attributes say it is about.
+/// Returns the name of a span: its operation, followed by the model, agent or tool that its attributes name.
 pub(super) fn name(kind: Kind, attributes: &[KeyValue]) -> String {
-    let about = |verb: &str, key: &str| match text(attributes, key) {
-        Some(about) => format!("{verb} {about}"),
+    let with_subject = |verb: &str, key: &str| match text(attributes, key) {
+        Some(subject) => format!("{verb} {subject}"),
         None => verb.to_owned(),
     };
     match kind {
-        Kind::Thread => about("invoke_agent", attribute::AGENT_NAME),
+        Kind::Thread => with_subject("invoke_agent", attribute::AGENT_NAME),
         Kind::Turn | Kind::CodeCell => kind.name().to_owned(),
-        Kind::Inference => about("chat", attribute::REQUEST_MODEL),
-        Kind::Tool => about("execute_tool", attribute::TOOL_NAME),
-        Kind::Compaction => about("compaction", attribute::REQUEST_MODEL),
+        Kind::Inference => with_subject("chat", attribute::REQUEST_MODEL),
+        Kind::Tool => with_subject("execute_tool", attribute::TOOL_NAME),
+        Kind::Compaction => with_subject("compaction", attribute::REQUEST_MODEL),
     }
 }
 
-/// The last text under a key.
+/// Returns the value of the last attribute with this key. Returns `None` if there is none or its value is not text.
 pub(super) fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
-    let said = attributes.iter().rev().find(|attribute| attribute.key.as_str() == key)?;
-    if let Value::String(text) = &said.value { Some(text.as_str()) } else { None }
+    let attribute = attributes.iter().rev().find(|attribute| attribute.key.as_str() == key)?;
+    if let Value::String(text) = &attribute.value { Some(text.as_str()) } else { None }
 }
 
 fn status(facts: &SpanFacts) -> Status {

@@ -1,12 +1,12 @@
-//! What of a body goes into attributes.
+//! Extracts from payloads what spans export as attributes.
 
-mod answer;
 mod items;
 mod message;
 mod part;
 mod parts;
 mod request;
 mod response;
+mod response_output;
 mod tool;
 
 #[cfg(test)]
@@ -14,7 +14,7 @@ mod tests;
 
 use crate::event::{CallId, Usage};
 
-/// Of a request to a model.
+/// Digest of a request to a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RequestDigest {
     pub(crate) temperature: Option<f64>,
@@ -23,13 +23,14 @@ pub(crate) struct RequestDigest {
     pub(crate) stream: Option<bool>,
     pub(crate) previous_response_id: Option<String>,
     pub(crate) reasoning_level: Option<String>,
-    /// Where content is wanted, as JSON text in the schema of the GenAI conventions.
+    /// Messages as JSON text in the schema of the GenAI conventions, as are the two fields below. `None` if content is
+    /// not captured.
     pub(crate) input_messages: Option<String>,
     pub(crate) system_instructions: Option<String>,
     pub(crate) tool_definitions: Option<String>,
 }
 
-/// Of a model's answer.
+/// Digest of a model's response.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ResponseDigest {
     pub(crate) response_id: Option<String>,
@@ -37,32 +38,33 @@ pub(crate) struct ResponseDigest {
     pub(crate) finish_reasons: Vec<String>,
     pub(crate) usage: Option<Usage>,
     pub(crate) cache_write_tokens: Option<u64>,
-    /// The calls that it asks for.
+    /// Ids of the tool calls that the response requests.
     pub(crate) call_ids: Vec<CallId>,
-    /// Whether its items are known: one whose content was not recorded may have asked for anything.
-    pub(crate) is_known: bool,
-    /// Where content is wanted.
+    /// `true` if the items of the response are known. A response whose items were not recorded may have requested any
+    /// tool call.
+    pub(crate) has_known_items: bool,
+    /// Output messages as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) output_messages: Option<String>,
 }
 
-/// Of how a tool was called.
+/// Digest of a tool invocation.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct InvocationDigest {
-    /// Where content is wanted.
+    /// Arguments as text. `None` if content is not captured.
     pub(crate) arguments: Option<String>,
 }
 
-/// Of what a tool's runtime saw.
+/// Digest of a tool's runtime event.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RuntimeDigest {
-    /// The file name of what ran.
+    /// File name of the executable.
     pub(crate) executable: Option<String>,
     pub(crate) exit_code: Option<i64>,
 }
 
-/// Of what a tool gave back.
+/// Digest of a tool's result.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ResultDigest {
-    /// Where content is wanted.
+    /// Result as text. `None` if content is not captured.
     pub(crate) result: Option<String>,
 }

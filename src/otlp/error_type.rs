@@ -1,14 +1,16 @@
-//! `error.type`, of what an error says.
+//! The value of `error.type`, derived from an error's message.
 
-/// The kind of an error that has no name.
+/// The error type of an error without a name.
 pub(crate) const OTHER: &str = "_OTHER";
 
-/// What stands before the first `": "`, else all of it, where that can be a name.
+/// Returns the part of the message before the first `": "`, or all of it if there is none, provided that this is a
+/// name. Returns [`OTHER`] otherwise.
 pub(crate) fn error_type(error: &str) -> &str {
     let begin = error.split_once(": ").map_or(error, |(begin, _)| begin);
     if is_name(begin) { begin } else { OTHER }
 }
 
+/// Returns `true` if the text is an identifier or a path of identifiers, as `std::io::Error`.
 fn is_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':');
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && text.bytes().all(is_part)
@@ -19,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_of_the_kind_that_it_begins_with() {
+    fn error_type_is_the_name_before_the_first_colon() {
         let check = |error: &str, expected: &str| assert_eq!(error_type(error), expected, "{error:?}");
         check("timeout", "timeout");
         check("rate_limit: slow down", "rate_limit");

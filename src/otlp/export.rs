@@ -1,8 +1,8 @@
-//! A finished bundle as spans: sent to any backend that takes OTLP, or written to a file.
+//! Exports a finished bundle as spans: to any backend that accepts OTLP, or to a file.
 //!
-//! [`spans`] gives what would be sent; [`export`] sends it, [`JsonFile`] writes it, [`Plan`] only counts it. All of them
-//! read bodies one span at a time. The ids of spans follow from the bundle, or are those of the live spans: doing it
-//! again, after a failure too, changes nothing in a backend that has some of them.
+//! [`spans()`] returns the spans, [`export`] sends them, [`JsonFile`] writes them, [`Plan`] only counts them. All but
+//! [`Plan`] read the payloads of one span at a time. The ids of spans are those of the live spans or are derived from
+//! the bundle: exporting again, also after a failure, changes nothing in a backend that already has some of the spans.
 
 mod batch;
 mod error;
@@ -21,5 +21,5 @@ pub(in crate::otlp) use facts::payload_ids;
 pub use json::JsonFile;
 pub use options::ExportOptions;
 pub use plan::Plan;
-pub use send::{Exported, Progress, export};
+pub use send::{ExportSummary, Progress, export};
 pub use spans::spans;

@@ -1,4 +1,4 @@
-//! What a span of ours is: the values of `otel_trace.kind`.
+//! The kinds of recorded objects that are spans: the values of `otel_trace.kind`.
 
 use opentelemetry::trace::SpanKind;
 
@@ -10,7 +10,7 @@ pub(crate) enum Kind {
     Inference,
     Tool,
     CodeCell,
-    /// A request to compact.
+    /// A compaction request.
     Compaction,
 }
 
@@ -18,6 +18,7 @@ impl Kind {
     pub(crate) const ALL: [Self; 6] =
         [Self::Thread, Self::Turn, Self::Inference, Self::Tool, Self::CodeCell, Self::Compaction];
 
+    /// Returns the value of `otel_trace.kind`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Thread => "thread",
@@ -29,11 +30,12 @@ impl Kind {
         }
     }
 
-    pub(crate) fn by_name(name: &str) -> Option<Self> {
+    /// Parses a value of `otel_trace.kind`. Returns `None` if it is not a known kind.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Whether somebody else does what the span stands for.
+    /// Returns OpenTelemetry's span kind: `Client` for requests to a model, otherwise `Internal`.
     pub(crate) fn span_kind(self) -> SpanKind {
         match self {
             Self::Inference | Self::Compaction => SpanKind::Client,
@@ -41,8 +43,9 @@ impl Kind {
         }
     }
 
-    /// `gen_ai.operation.name`, where the conventions have one for it.
-    pub(crate) fn operation(self) -> Option<&'static str> {
+    /// Returns the value of `gen_ai.operation.name`. Returns `None` if the conventions define no operation for the
+    /// kind.
+    pub(crate) fn operation_name(self) -> Option<&'static str> {
         match self {
             Self::Thread => Some("invoke_agent"),
             Self::Inference => Some("chat"),

@@ -1,4 +1,4 @@
-//! What is known of a live span so far, from what was recorded of it.
+//! Collects the facts about a live span from the events and payloads that its operations record.
 
 mod ends;
 mod starts;
@@ -12,34 +12,37 @@ use serde::Deserialize;
 
 use super::ContentPolicy;
 use super::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
-use super::live_run::{Link, LinkTarget, LiveRun, SpanOrder};
-use super::live_span::Linked;
-use super::span_facts::{SpanFacts, What};
+use super::live_export::{EarliestStart, LinkReason, LinkTarget, LiveExport, SpanOrder};
+use super::live_span::ResolvedLink;
+use super::span_facts::{SpanDetail, SpanFacts};
 use crate::event::{
     Event, ExecutionStatus, PayloadKind, PayloadRef, RawPayloadId, ThreadId, Timestamp, ToolCallId, TraceId,
 };
-use crate::layer::live::Said;
+use crate::layer::live::EventMeta;
 
-#[derive(Debug, Default)]
-pub(super) struct Gathered {
-    is_over: bool,
+/// The facts about a live span so far.
+#[derive(Debug)]
+pub(super) struct LiveFacts {
+    is_finished: bool,
     recording: Option<TraceId>,
     facts: Option<SpanFacts>,
     order: SpanOrder,
-    /// The OpenTelemetry span, once it has begun.
-    own: Option<OwnSpan>,
+    earliest_start: Arc<EarliestStart>,
+    /// The OpenTelemetry span. `None` until it has started.
+    otel_span: Option<OtelSpan>,
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
-    /// Bodies that no event has named yet.
-    bodies: Vec<(RawPayloadId, Digest)>,
+    /// Digests of payloads that no event has referenced yet.
+    digests: Vec<(RawPayloadId, Digest)>,
     links: Vec<(LinkTarget, KeyValue)>,
-    /// The answer that a tool call may be of, should no answer be known to have asked for it.
-    unheard: Option<LinkTarget>,
-    /// Whether a model asked for the tool call that it is, as far as other calls leave that open.
-    may_be_asked_for: bool,
+    /// Inference call in the turn of a tool call whose response items were not recorded. It counts as the requester if
+    /// no known response requested the tool call.
+    unrecorded_response: Option<LinkTarget>,
+    /// `true` for a tool call that a model may have requested and whose request is not known yet.
+    may_be_requested: bool,
 }
 
-/// What was read of a body.
+/// The digest of a payload, by kind.
 #[derive(Debug)]
 pub(super) enum Digest {
     Request(Box<RequestDigest>),
@@ -50,7 +53,7 @@ pub(super) enum Digest {
     Session(SessionDigest),
 }
 
-/// Of how a thread was configured.
+/// Digest of a `session_metadata` payload.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct SessionDigest {
     #[serde(default)]
@@ -59,39 +62,52 @@ pub(super) struct SessionDigest {
     model: Option<String>,
 }
 
-/// The OpenTelemetry span that facts are gathered for.
+/// The OpenTelemetry span of an operation, and its parent.
 #[derive(Debug, Clone)]
-pub(super) struct OwnSpan {
+pub(super) struct OtelSpan {
     pub(super) context: SpanContext,
     pub(super) parent: Option<SpanId>,
 }
 
-impl Gathered {
-    /// Creates the facts of a span that was opened just now.
-    pub(super) fn new(run: &LiveRun) -> Self {
-        Self { order: SpanOrder::opened(run), ..Self::default() }
+impl LiveFacts {
+    /// Creates the facts about a span that was just opened.
+    pub(super) fn new(earliest_start: Arc<EarliestStart>) -> Self {
+        Self {
+            is_finished: false,
+            recording: None,
+            facts: None,
+            order: SpanOrder::default(),
+            earliest_start,
+            otel_span: None,
+            started_at: None,
+            ended_at: None,
+            digests: Vec::new(),
+            links: Vec::new(),
+            unrecorded_response: None,
+            may_be_requested: false,
+        }
     }
 
-    /// Returns the span as other spans may link to it. Returns `None` before it has begun.
-    fn as_target(&self) -> Option<LinkTarget> {
-        Some(LinkTarget { span: self.own.as_ref()?.context.clone(), order: self.order })
+    /// Returns the span as a target of links. Returns `None` before the OpenTelemetry span has started.
+    fn link_target(&self) -> Option<LinkTarget> {
+        Some(LinkTarget { span: self.otel_span.as_ref()?.context.clone(), order: self.order })
     }
 
-    /// Returns whether the span may link to `target`: never to its parent, and only to a span that started before it, so
-    /// that no chain of parents and links closes a circle. A viewer draws nothing of a circle.
+    /// Returns `true` if the span may link to `target`: never to its parent, and only to a span that started before it,
+    /// so that no chain of parents and links closes a cycle. Viewers render nothing of a cycle.
     fn may_link(&self, target: &LinkTarget) -> bool {
-        let parent = self.own.as_ref().and_then(|own| own.parent);
+        let parent = self.otel_span.as_ref().and_then(|otel_span| otel_span.parent);
         target.order.is_before(self.order) && parent != Some(target.span.span_id())
     }
 
-    /// Reads a body, where anything of its kind is exported.
-    pub(super) fn digest(kind: PayloadKind, body: &[u8], content: ContentPolicy) -> Option<Digest> {
+    /// Digests a payload. Returns `None` for kinds of payloads that are not exported.
+    pub(super) fn digest_payload(kind: PayloadKind, body: &[u8], content: ContentPolicy) -> Option<Digest> {
         Some(match kind {
-            PayloadKind::InferenceRequest => Digest::Request(Box::new(RequestDigest::of(body, content))),
-            PayloadKind::InferenceResponse => Digest::Response(Box::new(ResponseDigest::of(body, content))),
-            PayloadKind::ToolInvocation => Digest::Invocation(InvocationDigest::of(body, content)),
-            PayloadKind::ToolRuntimeEvent => Digest::Runtime(RuntimeDigest::of(body)),
-            PayloadKind::ToolResult => Digest::Result(ResultDigest::of(body, content)),
+            PayloadKind::InferenceRequest => Digest::Request(Box::new(RequestDigest::parse(body, content))),
+            PayloadKind::InferenceResponse => Digest::Response(Box::new(ResponseDigest::parse(body, content))),
+            PayloadKind::ToolInvocation => Digest::Invocation(InvocationDigest::parse(body, content)),
+            PayloadKind::ToolRuntimeEvent => Digest::Runtime(RuntimeDigest::parse(body)),
+            PayloadKind::ToolResult => Digest::Result(ResultDigest::parse(body, content)),
             PayloadKind::SessionMetadata => Digest::Session(serde_json::from_slice(body).unwrap_or_default()),
             PayloadKind::CompactionRequest
             | PayloadKind::CompactionCheckpoint
@@ -102,94 +118,114 @@ impl Gathered {
         })
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.is_over
+    /// Returns `true` if the facts were taken by [`finish`](Self::finish) already.
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_finished
     }
 
-    pub(super) fn add_body(&mut self, id: RawPayloadId, digest: Digest) {
-        if !self.is_over {
-            self.bodies.push((id, digest));
+    /// Keeps the digest of a payload until an event references the payload.
+    pub(super) fn add_digest(&mut self, id: RawPayloadId, digest: Digest) {
+        if !self.is_finished {
+            self.digests.push((id, digest));
         }
     }
 
-    fn take(&mut self, body: &PayloadRef) -> Option<Digest> {
-        let index = self.bodies.iter().position(|(id, _)| *id == body.raw_payload_id)?;
-        Some(self.bodies.swap_remove(index).1)
+    /// Takes the digest of a payload. Returns `None` if the payload was not digested or its digest was taken before.
+    fn take_digest(&mut self, body: &PayloadRef) -> Option<Digest> {
+        let index = self.digests.iter().position(|(id, _)| *id == body.raw_payload_id)?;
+        Some(self.digests.swap_remove(index).1)
     }
 
-    pub(super) fn add_spawn(&mut self, run: &LiveRun, parent: &ThreadId, tool: &ToolCallId) {
+    /// Links the span of a spawned thread to the tool call that spawned it.
+    pub(super) fn add_spawn(&mut self, export: &LiveExport, parent: &ThreadId, tool: &ToolCallId) {
         if let Some(recording) = &self.recording {
-            self.links.extend(run.linked(recording, &Link::SpawnedBy { parent, tool }));
+            self.links.extend(export.resolve_links(recording, &LinkReason::SpawnedBy { parent, tool }));
         }
     }
 
-    /// Everything, once: none where there is nothing.
-    pub(super) fn finish(&mut self, run: &LiveRun, own: Option<OwnSpan>) -> Option<(SpanFacts, Vec<Linked>, Duration)> {
-        self.own = self.own.take().or(own);
-        // An answer may be complete only after what it asked for. One that may have asked for anything comes last.
-        let unheard = self.unheard.take();
-        self.find_asker(run, unheard.as_ref());
-        self.is_over = true;
-        self.bodies.clear();
+    /// Ends the collection and returns the facts, the links and the duration. Returns `None` if no operation started in
+    /// the span, and on every later call.
+    pub(super) fn finish(
+        &mut self,
+        export: &LiveExport,
+        otel_span: Option<OtelSpan>,
+    ) -> Option<(SpanFacts, Vec<ResolvedLink>, Duration)> {
+        self.otel_span = self.otel_span.take().or(otel_span);
+        // A response may be complete only after the tool calls that it requested. The response whose items were not
+        // recorded is considered last.
+        let unrecorded_response = self.unrecorded_response.take();
+        self.link_to_requester(export, unrecorded_response.as_ref());
+        self.is_finished = true;
+        self.digests.clear();
         let facts = self.facts.take()?;
         let ended_at = self.ended_at.unwrap_or_else(Timestamp::now);
         let millis = self.started_at.map_or(0, |started_at| ended_at.millis_since(started_at));
         let mut links = std::mem::take(&mut self.links);
         links.retain(|(target, _)| self.may_link(target));
-        let links = links.into_iter().map(|(target, why)| (target.span, why)).collect();
+        let links = links.into_iter().map(|(target, attribute)| (target.span, attribute)).collect();
         Some((facts, links, Duration::from_millis(millis)))
     }
 
-    /// Links a tool call to the answer that asked for it, if that is known by now.
-    fn find_asker(&mut self, run: &LiveRun, unheard: Option<&LinkTarget>) {
+    /// Links a tool call to the inference call that requested it, if its response is complete.
+    fn link_to_requester(&mut self, export: &LiveExport, unrecorded_response: Option<&LinkTarget>) {
         let (Some(recording), Some(facts)) = (&self.recording, &self.facts) else { return };
-        let What::Tool(tool) = &facts.what else { return };
-        if !self.may_be_asked_for {
+        let SpanDetail::Tool(tool) = &facts.detail else { return };
+        if !self.may_be_requested {
             return;
         }
         let (thread, call) = (&facts.thread_id, tool.call_id.as_ref());
-        let found = run.linked(recording, &Link::RequestedBy { thread, call, unheard });
-        self.may_be_asked_for = found.is_empty();
+        let found = export.resolve_links(recording, &LinkReason::RequestedBy { thread, call, unrecorded_response });
+        self.may_be_requested = found.is_empty();
         self.links.extend(found);
     }
 
-    pub(super) fn add_event(&mut self, run: &LiveRun, own: Option<OwnSpan>, said: Said<'_>, event: &Event) {
-        if self.is_over {
+    /// Adds the facts of an event. Does nothing after [`finish`](Self::finish).
+    pub(super) fn add_event(
+        &mut self,
+        export: &LiveExport,
+        otel_span: Option<OtelSpan>,
+        meta: EventMeta<'_>,
+        event: &Event,
+    ) {
+        if self.is_finished {
             return;
         }
-        self.own = self.own.take().or(own);
+        self.otel_span = self.otel_span.take().or(otel_span);
         if self.recording.is_none() {
-            self.recording = Some(said.recording.clone());
+            self.recording = Some(meta.recording.clone());
         }
         match event {
-            Event::ThreadStarted(event) => self.thread_started(run, said, event),
-            Event::ThreadEnded(event) => self.thread_ended(run, said, event),
-            Event::TurnStarted(event) => self.turn_started(run, said, event),
-            Event::TurnEnded(event) => self.turn_ended(run, said, event),
-            Event::InferenceStarted(event) => self.inference_started(run, said, event),
-            Event::InferenceCompleted(event) => self.inference_completed(run, said, event),
-            Event::InferenceFailed(event) => self.inference_failed(run, said, event),
-            Event::InferenceCancelled(event) => self.inference_cancelled(run, said, event),
-            Event::ToolCallStarted(event) => self.tool_started(run, said, event),
+            Event::ThreadStarted(event) => self.thread_started(export, meta, event),
+            Event::ThreadEnded(event) => self.thread_ended(export, meta, event),
+            Event::TurnStarted(event) => self.turn_started(export, meta, event),
+            Event::TurnEnded(event) => self.turn_ended(export, meta, event),
+            Event::InferenceStarted(event) => self.inference_started(export, meta, event),
+            Event::InferenceCompleted(event) => self.inference_completed(export, meta, event),
+            Event::InferenceFailed(event) => self.inference_failed(export, meta, event),
+            Event::InferenceCancelled(event) => self.inference_cancelled(export, meta, event),
+            Event::ToolCallStarted(event) => self.tool_started(export, meta, event),
             Event::McpToolCallCorrelationAssigned(event) => self.tool_correlated(event),
             Event::ToolCallRuntimeStarted(event) => self.tool_runtime(&event.runtime_payload),
             Event::ToolCallRuntimeEnded(event) => self.tool_runtime(&event.runtime_payload),
-            Event::ToolCallEnded(event) => self.tool_ended(run, said, event),
-            Event::CodeCellStarted(event) => self.cell_started(run, said, event),
+            Event::ToolCallEnded(event) => self.tool_ended(export, meta, event),
+            Event::CodeCellStarted(event) => self.cell_started(export, meta, event),
             Event::CodeCellInitialResponse(event) => {
-                self.cell_said(said, event.status, event.response_payload.as_ref(), false);
+                self.cell_response(meta, event.status, event.response_payload.as_ref(), false);
             }
-            Event::CodeCellEnded(event) => self.cell_said(said, event.status, event.response_payload.as_ref(), true),
-            Event::CompactionRequestStarted(event) => self.compaction_started(run, said, event),
+            Event::CodeCellEnded(event) => {
+                self.cell_response(meta, event.status, event.response_payload.as_ref(), true);
+            }
+            Event::CompactionRequestStarted(event) => self.compaction_started(export, meta, event),
             Event::CompactionRequestCompleted(event) => {
-                self.name(&event.response_payload);
-                self.end(said, ExecutionStatus::Completed, None);
+                self.add_payload(&event.response_payload);
+                self.end(meta, ExecutionStatus::Completed, None);
             }
             Event::CompactionRequestFailed(event) => {
-                self.end(said, ExecutionStatus::Failed, Some(event.error.clone()));
+                self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()));
             }
             Event::AgentResultObserved(event) => {
-                run.result(said.recording, event);
+                // The event is recorded in the span of the reporting turn, or of its thread if the turn has none.
+                export.add_agent_result(meta.recording, &event.parent_thread_id, self.link_target());
             }
             Event::RolloutStarted(_)
             | Event::RolloutEnded(_)
@@ -199,34 +235,43 @@ impl Gathered {
         }
     }
 
-    /// It is an object. One span is one; a thread and the turn in it are the thread.
-    fn open(&mut self, run: &LiveRun, said: Said<'_>, object_id: Arc<str>, thread_id: ThreadId, what: What) {
+    /// Starts the facts of an operation. Only the first operation of a span counts: a span that opened a thread and its
+    /// turn is the thread's.
+    fn start(
+        &mut self,
+        export: &LiveExport,
+        meta: EventMeta<'_>,
+        object_id: Arc<str>,
+        thread_id: ThreadId,
+        detail: SpanDetail,
+    ) {
         if self.facts.is_some() {
             return;
         }
-        self.order.start(run);
-        self.started_at = Some(said.at);
+        self.order = SpanOrder::start(export, &self.earliest_start);
+        self.started_at = Some(meta.at);
         self.facts = Some(SpanFacts {
-            bundle: said.bundle.map(Arc::from),
+            bundle: meta.bundle.map(Arc::from),
             object_id,
             thread_id,
-            turn_id: said.context.turn_id.clone(),
+            turn_id: meta.context.turn_id.clone(),
             status: ExecutionStatus::Running,
             error: None,
             payload_ids: Vec::new(),
-            what,
+            detail,
         });
     }
 
-    fn end(&mut self, said: Said<'_>, status: ExecutionStatus, error: Option<String>) {
+    /// Records the end of the operation.
+    fn end(&mut self, meta: EventMeta<'_>, status: ExecutionStatus, error: Option<String>) {
         if let Some(facts) = &mut self.facts {
             (facts.status, facts.error) = (status, error);
-            self.ended_at = Some(said.at);
+            self.ended_at = Some(meta.at);
         }
     }
 
-    /// A body that tells of it.
-    fn name(&mut self, body: &PayloadRef) {
+    /// Adds the id of a payload of the operation.
+    fn add_payload(&mut self, body: &PayloadRef) {
         if let Some(facts) = &mut self.facts
             && !facts.payload_ids.contains(&body.raw_payload_id)
         {

@@ -1,4 +1,4 @@
-//! A span of ours as OpenTelemetry has it: what is recorded of it becomes its attributes.
+//! The OpenTelemetry span of an operation: recorded events and payloads become its attributes.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -8,125 +8,142 @@ use tracing::dispatcher::WeakDispatch;
 use tracing::span::Id;
 use tracing_opentelemetry::get_otel_context;
 
-use super::TraceContext;
 use super::describe::describe;
-use super::live_facts::{Gathered, OwnSpan};
-use super::live_run::LiveRun;
-use super::note_parents::NoteParents;
+use super::live_export::{EarliestStart, LiveExport};
+use super::live_facts::{LiveFacts, OtelSpan};
+use super::parent_span_processor::ParentSpanProcessor;
+use super::{ContentPolicy, TraceContext};
 use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId};
-use crate::layer::live::{LiveSpan, Read, Said};
+use crate::layer::live::{EventMeta, Live, LiveSpan, OnStored};
 
+/// A live span that `tracing-opentelemetry` exports.
 #[derive(Debug)]
-pub(super) struct AsLive {
-    run: Arc<LiveRun>,
+pub(super) struct OtelLiveSpan {
+    export: Arc<LiveExport>,
     id: Id,
     subscriber: WeakDispatch,
-    /// What it is in, unless the program says otherwise before it begins.
+    /// Parent when the span was opened. The program may still set another one before the OpenTelemetry span starts.
     parent: Option<SpanContext>,
-    begun: OnceLock<Begun>,
-    gathered: Mutex<Gathered>,
+    earliest_start: Arc<EarliestStart>,
+    started: OnceLock<StartedSpan>,
+    facts: Mutex<LiveFacts>,
 }
 
-/// A span that has begun.
+/// An OpenTelemetry span that has started: its parent is fixed.
 #[derive(Debug)]
-struct Begun {
+struct StartedSpan {
     context: Context,
     ids: SpanRef,
 }
 
-impl AsLive {
-    pub(super) fn new(run: Arc<LiveRun>, id: Id, subscriber: WeakDispatch, parent: Option<SpanContext>) -> Self {
-        let gathered = Mutex::new(Gathered::new(&run));
-        Self { run, id, subscriber, parent, begun: OnceLock::new(), gathered }
+impl OtelLiveSpan {
+    pub(super) fn new(
+        export: Arc<LiveExport>,
+        id: Id,
+        subscriber: WeakDispatch,
+        parent: Option<SpanContext>,
+        enclosing: Live,
+    ) -> Self {
+        let earliest_start = EarliestStart::new(enclosing);
+        let facts = Mutex::new(LiveFacts::new(Arc::clone(&earliest_start)));
+        Self { export, id, subscriber, parent, earliest_start, started: OnceLock::new(), facts }
     }
 
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the facts.
+    fn facts(&self) -> MutexGuard<'_, LiveFacts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn own_span(&self) -> Option<OwnSpan> {
-        let Begun { context, ids } = self.begun.get()?;
+    /// Returns the OpenTelemetry span. Returns `None` before it has started.
+    fn otel_span(&self) -> Option<OtelSpan> {
+        let StartedSpan { context, ids } = self.started.get()?;
         let parent = ids.parent_span_id.as_ref().and_then(|id| SpanId::from_hex(id.as_str()).ok());
-        Some(OwnSpan { context: context.span().span_context().clone(), parent })
+        Some(OtelSpan { context: context.span().span_context().clone(), parent })
     }
 
-    /// Its parent is what the SDK says, else what was current when it was opened: unless the trace is another, as that of
-    /// a span which the program gave another parent.
-    fn ids_of(&self, own: &SpanContext) -> SpanRef {
-        let noted = NoteParents::of(own.span_id());
-        let parent = noted.or_else(|| self.parent.clone());
-        let parent = parent.filter(|parent| parent.is_valid() && parent.trace_id() == own.trace_id());
+    /// Returns the span's ids with its parent: the one that [`ParentSpanProcessor`] noted, otherwise the one that was
+    /// current when the span was opened. The latter does not count if it is in another trace: then the program has set
+    /// another parent.
+    fn resolve_ids(&self, context: &SpanContext) -> SpanRef {
+        let processor_parent = ParentSpanProcessor::parent_of(context.span_id());
+        let parent = processor_parent.or_else(|| self.parent.clone());
+        let parent = parent.filter(|parent| parent.is_valid() && parent.trace_id() == context.trace_id());
         SpanRef {
-            trace_id: OtelTraceId::from(own.trace_id().to_string()),
-            span_id: OtelSpanId::from(own.span_id().to_string()),
+            trace_id: OtelTraceId::from(context.trace_id().to_string()),
+            span_id: OtelSpanId::from(context.span_id().to_string()),
             parent_span_id: parent.map(|parent| OtelSpanId::from(parent.span_id().to_string())),
         }
     }
 }
 
-impl LiveSpan for AsLive {
-    fn begin(&self) -> bool {
-        if self.begun.get().is_some() {
+impl LiveSpan for OtelLiveSpan {
+    fn ensure_started(&self) -> bool {
+        if self.started.get().is_some() {
             return true;
         }
-        if self.gathered().is_over() {
+        if self.facts().is_finished() {
             return false;
         }
         let context = self.subscriber.upgrade().and_then(|subscriber| get_otel_context(&self.id, &subscriber));
         let Some(context) = context.filter(|context| context.span().span_context().is_valid()) else { return false };
-        let ids = self.ids_of(context.span().span_context());
-        // Whoever came first has the same one.
-        let _ = self.begun.set(Begun { context, ids });
+        let ids = self.resolve_ids(context.span().span_context());
+        // A concurrent caller that was first has set an equal value.
+        let _ = self.started.set(StartedSpan { context, ids });
         true
     }
 
-    fn ids(&self) -> Option<&SpanRef> {
-        self.begun.get().map(|begun| &begun.ids)
+    fn on_start_inside(&self, ordinal: u64) {
+        self.earliest_start.lower(ordinal);
+    }
+
+    fn span_ref(&self) -> Option<&SpanRef> {
+        self.started.get().map(|started| &started.ids)
     }
 
     fn traceparent(&self) -> Option<String> {
-        self.begin();
-        Some(TraceContext::of(&self.begun.get()?.context)?.traceparent().to_owned())
+        self.ensure_started();
+        Some(TraceContext::from_otel_context(&self.started.get()?.context)?.traceparent().to_owned())
     }
 
-    fn read(self: Arc<Self>, kind: PayloadKind, body: &[u8]) -> Option<Read> {
-        // One that is not sampled is known to nobody but to the metrics and to those that link to it.
-        let is_sampled = self.begun.get().is_some_and(|begun| begun.context.span().is_recording());
-        let mapping = &self.run.mapping;
-        let digest =
-            Gathered::digest(kind, body, if is_sampled { mapping.content } else { super::ContentPolicy::Omit })?;
-        Some(Box::new(move |id: &RawPayloadId| self.gathered().add_body(id.clone(), digest)))
+    fn inspect(self: Arc<Self>, kind: PayloadKind, body: &[u8]) -> Option<OnStored> {
+        // Nothing reads the content of a span that is not sampled: only the metrics and links of other spans use its
+        // facts.
+        let is_sampled = self.started.get().is_some_and(|started| started.context.span().is_recording());
+        let mapping = &self.export.mapping;
+        let content = if is_sampled { mapping.content } else { ContentPolicy::Omit };
+        let digest = LiveFacts::digest_payload(kind, body, content)?;
+        Some(Box::new(move |id: &RawPayloadId| self.facts().add_digest(id.clone(), digest)))
     }
 
-    fn event(&self, said: Said<'_>, event: &Event) {
-        self.gathered().add_event(&self.run, self.own_span(), said, event);
+    fn on_event(&self, meta: EventMeta<'_>, event: &Event) {
+        self.facts().add_event(&self.export, self.otel_span(), meta, event);
     }
 
-    fn spawned_by(&self, parent: &ThreadId, tool: &ToolCallId) {
-        self.gathered().add_spawn(&self.run, parent, tool);
+    fn set_spawner(&self, parent: &ThreadId, tool: &ToolCallId) {
+        self.facts().add_spawn(&self.export, parent, tool);
     }
 
     fn close(&self) {
-        let Some((facts, links, lasted)) = self.gathered().finish(&self.run, self.own_span()) else { return };
-        if let Some(on_end) = &self.run.on_end {
-            on_end(&facts, lasted);
+        let Some((facts, links, duration)) = self.facts().finish(&self.export, self.otel_span()) else { return };
+        if let Some(on_end) = &self.export.on_end {
+            on_end(&facts, duration);
         }
-        let Some(begun) = self.begun.get() else { return };
-        let span = begun.context.span();
+        let Some(started) = self.started.get() else { return };
+        let span = started.context.span();
         if !span.is_recording() {
             return;
         }
-        // Name, kind and status are what `map` makes of them.
-        span.set_attributes(describe(&facts, self.run.mapping).into_live());
-        for (to, why) in links {
-            span.add_link(to, vec![why]);
+        // `map` derives name, kind and status from the attributes, when the span is exported.
+        span.set_attributes(describe(&facts, self.export.mapping).into_live_attributes());
+        for (to, attribute) in links {
+            span.add_link(to, vec![attribute]);
         }
     }
 
     fn abandon(&self) {
-        self.gathered().finish(&self.run, None);
+        self.facts().finish(&self.export, None);
     }
 }
 
-/// A link that is known.
-pub(super) type Linked = (SpanContext, KeyValue);
+/// The target and the attribute of a link.
+pub(super) type ResolvedLink = (SpanContext, KeyValue);

@@ -1,4 +1,4 @@
-//! From a span back to its evidence.
+//! Finds the evidence of a span: bundle, objects, events and payloads.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,27 +7,28 @@ use opentelemetry::trace::{SpanId, TraceId};
 
 use super::derived_id;
 use super::export::payload_ids;
-use super::placement::Placement;
+use super::span_tree::SpanTree;
 use crate::bundle::{self, Reader};
 use crate::event::{PayloadRef, Seq};
 use crate::graph::Graph;
 use crate::reduce::{self, Options, reduce};
 
-/// What is looked for: a trace, or one span of it. Written `<trace id>` or `<trace id>/<span id>`, in hexadecimal digits.
+/// A trace, or one span of it, to find. Parsed from and formatted as `<trace id>` or `<trace id>/<span id>`, in
+/// hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct TraceQuery {
     trace: TraceId,
     span: Option<SpanId>,
 }
 
-impl Wanted {
-    /// Whether it is one span.
+impl TraceQuery {
+    /// Returns `true` if this names one span, not a whole trace.
     pub fn is_span(&self) -> bool {
         self.span.is_some()
     }
 }
 
-impl FromStr for Wanted {
+impl FromStr for TraceQuery {
     type Err = SpanIdError;
 
     fn from_str(text: &str) -> Result<Self, SpanIdError> {
@@ -45,7 +46,7 @@ impl FromStr for Wanted {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for TraceQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.span {
             Some(span) => write!(f, "{}/{span}", self.trace),
@@ -54,72 +55,73 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// It is no id of a trace or a span.
+/// The error of parsing a [`TraceQuery`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpanIdError;
 
 impl fmt::Display for SpanIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a trace id has 32 hexadecimal digits, a span id behind a `/` 16")
+        f.write_str("not a trace id of 32 hexadecimal digits, nor `<trace id>/<span id>` with a span id of 16")
     }
 }
 
 impl std::error::Error for SpanIdError {}
 
-/// Whether a bundle holds something of the trace, without reducing it: it is the bundle's own trace, or an event
-/// happened in it.
+/// Returns `true` if the bundle has spans of the trace, without reducing it: the trace is the bundle's own, or an event
+/// was recorded in it.
 ///
 /// # Errors
-/// [`bundle::BundleError`] where the log can't be read.
-pub fn holds_trace(bundle: &Reader, wanted: &Wanted) -> Result<bool, bundle::BundleError> {
-    if derived_id::trace_id(&bundle.manifest().trace_id) == wanted.trace {
+/// [`bundle::BundleError`] if the log can't be read.
+pub fn holds_trace(bundle: &Reader, query: &TraceQuery) -> Result<bool, bundle::BundleError> {
+    if derived_id::trace_id(&bundle.manifest().trace_id) == query.trace {
         return Ok(true);
     }
-    let trace = wanted.trace.to_string();
-    // What is said of a trace in a text is not in it.
-    let is_in_it = |line: bundle::Line| {
+    let trace = query.trace.to_string();
+    // A line that merely contains the trace id in some text does not belong to the trace.
+    let is_in_trace = |line: bundle::Line| {
         let span = line.content.ok().and_then(|record| record.context.span);
         span.is_some_and(|span| span.trace_id.as_str().eq_ignore_ascii_case(&trace))
     };
-    Ok(bundle.log_mentions(&trace)? && bundle.lines()?.flatten().any(is_in_it))
+    Ok(bundle.log_contains(&trace)? && bundle.lines()?.flatten().any(is_in_trace))
 }
 
-/// An object of a graph that is the span, and what it rests on.
+/// An object of a bundle's graph, found by its span, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Found {
-    /// As `otel_trace.kind` says it.
+pub struct LocatedObject {
+    /// Kind of the object: the value of `otel_trace.kind`.
     pub kind: &'static str,
-    /// Its id in the graph: `otel_trace.object_id`.
+    /// Id of the object in the graph: the value of `otel_trace.object_id`.
     pub id: String,
-    /// The events it was made from, by their place in the log.
+    /// Seqs of the events that the object was built from.
     pub events: Vec<Seq>,
-    /// The bodies they named; not those that they name outside of the bundle.
+    /// Payloads that these events reference, except for those outside of the bundle.
     pub payloads: Vec<PayloadRef>,
 }
 
-/// The objects of a bundle that are the span: two where a thread and its turn were one. None where it has no such span,
-/// or a trace is wanted.
+/// Returns the objects of a bundle that the span represents: two if a thread and its turn share a span. Returns no
+/// object if the bundle does not have the span, or if `query` names a whole trace.
 ///
 /// # Errors
-/// [`reduce::ReduceError`] where the bundle can't be reduced.
-pub fn find(bundle: &Reader, wanted: &Wanted) -> Result<Vec<Found>, reduce::ReduceError> {
-    let Some(span) = wanted.span else { return Ok(Vec::new()) };
+/// [`reduce::ReduceError`] if the bundle can't be reduced.
+pub fn find(bundle: &Reader, query: &TraceQuery) -> Result<Vec<LocatedObject>, reduce::ReduceError> {
+    let Some(span) = query.span else { return Ok(Vec::new()) };
     let graph = reduce(bundle, &Options::default())?.graph;
-    let placement = Placement::of(&graph, &bundle.manifest().trace_id);
-    let is_it = |place: &usize| placement.span(*place) == Some((wanted.trace, span));
-    let places = (0..placement.objects.len()).filter(is_it);
-    Ok(places.filter_map(|place| found(place, &placement, &graph, bundle)).collect())
+    let tree = SpanTree::new(&graph, &bundle.manifest().trace_id);
+    let is_match = |index: &usize| tree.span(*index) == Some((query.trace, span));
+    let indices = (0..tree.objects.len()).filter(is_match);
+    Ok(indices.filter_map(|index| located_object(index, &tree, &graph, bundle)).collect())
 }
 
-fn found(place: usize, placement: &Placement<'_>, graph: &Graph, bundle: &Reader) -> Option<Found> {
-    let object = *placement.objects.get(place)?;
+/// Returns the object at an index of the tree, with its evidence.
+fn located_object(index: usize, tree: &SpanTree<'_>, graph: &Graph, bundle: &Reader) -> Option<LocatedObject> {
+    let object = *tree.objects.get(index)?;
     let payloads = payload_ids(object).into_iter().filter_map(|id| graph.raw_payloads.get(&id).cloned());
-    Some(Found {
+    Some(LocatedObject {
         kind: object.kind().name(),
         id: object.id().to_owned(),
         events: object.evidence().as_slice().iter().map(|(seq, _)| *seq).collect(),
-        payloads: payloads.filter(|payload| bundle.keeps(payload)).collect(),
+        payloads: payloads.filter(|payload| bundle.contains_path(payload)).collect(),
     })
 }

@@ -1,8 +1,8 @@
-//! The last step before an exporter: what of a span leaves the process.
+//! The last step before an exporter: decides what of a span leaves the process.
 //!
-//! Everything that a program or a framework puts into fields is an attribute of its span, content and sums of usage
-//! too. Here a span of ours becomes what [`describe`](super::describe::describe) says it is, beside the program's own
-//! attributes, and of other spans goes what nobody asked to send.
+//! `tracing-opentelemetry` turns everything that a program or a framework puts into fields into attributes, content and
+//! usage sums included. This module gives the spans of recorded operations what [`describe`](super::describe::describe)
+//! makes of them, beside the program's own attributes, and removes from other spans what is not to be exported.
 
 #[cfg(test)]
 mod tests;
@@ -17,12 +17,12 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::attribute;
-use super::describe::{self, DESCRIBED};
+use super::describe::{self, DESCRIBED_MARKER};
 use super::foreign;
 use super::kind::Kind;
 use super::mapping::Mapping;
 
-/// An exporter of spans as they are meant: [`map`] before another exporter.
+/// A span exporter that applies [`map`] to each span before it passes it on to another exporter.
 #[derive(Debug)]
 pub struct MapExporter<E> {
     exporter: E,
@@ -30,7 +30,7 @@ pub struct MapExporter<E> {
 }
 
 impl<E> MapExporter<E> {
-    /// Maps what that exporter is given.
+    /// Wraps an exporter.
     pub fn new(exporter: E, mapping: Mapping) -> Self {
         Self { exporter, mapping }
     }
@@ -58,33 +58,35 @@ impl<E: SpanExporter> SpanExporter for MapExporter<E> {
     }
 }
 
-/// The shortest time that a span is exported with: viewers count in microseconds, and warn of spans that take none.
-const SHORTEST: Duration = Duration::from_micros(1);
+/// Minimum duration of an exported span. Viewers count in microseconds, and warn of spans with a duration of 0.
+const MIN_DURATION: Duration = Duration::from_micros(1);
 
-/// A span as it is exported: the same for live spans and for those of a finished bundle.
+/// Converts a span to the form in which it is exported. Live spans and spans from a finished bundle are converted
+/// alike.
 ///
-/// A span of ours has a name, kind, status and attributes by the GenAI conventions, and the program's own attributes,
-/// in ascending order of their keys. Any other stays as it is, without content, unless that is captured, and without
-/// sums of usage.
+/// The span of a recorded operation gets name, kind, status and attributes by the GenAI conventions, and keeps the
+/// program's own attributes; attributes are sorted by key. Any other span keeps everything but content, unless that is
+/// captured, and usage sums.
 pub fn map(mut span: SpanData, mapping: &Mapping) -> SpanData {
-    let is_ours = span.attributes.iter().any(|attribute| attribute.key.as_str() == attribute::OBJECT_ID);
-    if is_ours {
-        ours(&mut span, mapping);
+    let is_own = span.attributes.iter().any(|attribute| attribute.key.as_str() == attribute::OBJECT_ID);
+    if is_own {
+        map_own(&mut span, mapping);
     } else {
         foreign::strip(&mut span.attributes, mapping.content);
     }
     if !mapping.content.captures() {
-        span.events.events.retain(|event| !foreign::tells_content(event));
+        span.events.events.retain(|event| !foreign::is_content_event(event));
         let strip = |event: &mut Event| foreign::strip_content(&mut event.attributes);
         span.events.events.iter_mut().for_each(strip);
     }
-    span.end_time = span.end_time.max(span.start_time + SHORTEST);
+    span.end_time = span.end_time.max(span.start_time + MIN_DURATION);
     span
 }
 
-fn ours(span: &mut SpanData, mapping: &Mapping) {
-    let mut attributes = last_of_each(described(std::mem::take(&mut span.attributes)));
-    let kind = describe::text(&attributes, attribute::KIND).and_then(Kind::by_name);
+/// Maps the span of a recorded operation.
+fn map_own(span: &mut SpanData, mapping: &Mapping) {
+    let mut attributes = last_of_each(drop_replaced(std::mem::take(&mut span.attributes)));
+    let kind = describe::text(&attributes, attribute::KIND).and_then(Kind::from_name);
     attributes.retain(|attribute| is_exported(attribute.key.as_str(), kind, mapping));
     if let Some(kind) = kind {
         span.name = describe::name(kind, &attributes).into();
@@ -97,18 +99,19 @@ fn ours(span: &mut SpanData, mapping: &Mapping) {
     span.attributes = attributes;
 }
 
-/// Without what stood, under our names, before the span was described: that was what its program knew of it.
-fn described(attributes: Vec<KeyValue>) -> Vec<KeyValue> {
-    let Some(marker) = attributes.iter().rposition(|attribute| attribute.key.as_str() == DESCRIBED) else {
+/// Removes reserved attributes that precede the description: they are what the program put into fields, and the
+/// description replaces them.
+fn drop_replaced(attributes: Vec<KeyValue>) -> Vec<KeyValue> {
+    let Some(marker) = attributes.iter().rposition(|attribute| attribute.key.as_str() == DESCRIBED_MARKER) else {
         return attributes;
     };
-    let is_kept = |&(place, ref attribute): &(usize, KeyValue)| {
-        place > marker || !is_reserved(attribute.key.as_str()) || is_said(attribute.key.as_str())
+    let is_kept = |&(index, ref attribute): &(usize, KeyValue)| {
+        index > marker || !is_reserved(attribute.key.as_str()) || is_program_attribute(attribute.key.as_str())
     };
     attributes.into_iter().enumerate().filter(is_kept).map(|(_, attribute)| attribute).collect()
 }
 
-/// The SDK keeps repeated keys.
+/// Removes all but the last attribute of each key: the SDK keeps repeated keys.
 fn last_of_each(mut attributes: Vec<KeyValue>) -> Vec<KeyValue> {
     let mut seen = HashSet::<Key>::new();
     attributes.reverse();
@@ -116,6 +119,7 @@ fn last_of_each(mut attributes: Vec<KeyValue>) -> Vec<KeyValue> {
     attributes
 }
 
+/// Returns `true` if a span of this kind exports the attribute.
 fn is_exported(key: &str, kind: Option<Kind>, mapping: &Mapping) -> bool {
     let usage = mapping.usage_names;
     match attribute::row(key) {
@@ -126,36 +130,38 @@ fn is_exported(key: &str, kind: Option<Kind>, mapping: &Mapping) -> bool {
             usage.has_older() && kind == Some(Kind::Inference)
         }
         Some(row) if row.is_content && !mapping.content.captures() => false,
-        Some(row) if is_reserved(key) => kind.is_none_or(|kind| row.on.contains(&kind)),
+        Some(row) if is_reserved(key) => kind.is_none_or(|kind| row.kinds.contains(&kind)),
         Some(_) => true,
-        None => !is_reserved(key) || is_said(key),
+        None => !is_reserved(key) || is_program_attribute(key),
     }
 }
 
-/// What the conventions have and no event has a place for: it is as the program says it, on live spans.
-fn is_said(key: &str) -> bool {
+/// Returns `true` for attributes that the conventions define and no event records: live spans export them as the
+/// program set them.
+fn is_program_attribute(key: &str) -> bool {
     matches!(key, "gen_ai.agent.id" | "gen_ai.agent.description" | "gen_ai.tool.description")
 }
 
-/// Whether it is not for a program to say.
+/// Returns `true` for keys that a program's own attributes may not have.
 fn is_reserved(key: &str) -> bool {
     const NAMESPACES: [&str; 5] = ["gen_ai.", "otel_trace.", "otel.", "code.", "thread."];
     const KEYS: [&str; 5] = [attribute::ERROR_TYPE, "busy_ns", "idle_ns", "level", "target"];
     NAMESPACES.iter().any(|namespace| key.starts_with(namespace)) || KEYS.contains(&key)
 }
 
-/// The status that the attributes tell of, if they do; without what only it says.
+/// Derives the span's status from its attributes, and removes the attributes that only serve it. Returns `None` if
+/// there is no `otel_trace.status`.
 fn status(attributes: &mut Vec<KeyValue>, own: &Status) -> Option<Status> {
     let has_failed = describe::text(attributes, attribute::STATUS)? == "failed";
     let is_superfluous = |key: &str| match has_failed {
         true => key == attribute::STATUS_DESCRIPTION,
         false => key == attribute::ERROR_TYPE,
     };
-    let said = describe::text(attributes, attribute::STATUS_DESCRIPTION).map(str::to_owned);
+    let description = describe::text(attributes, attribute::STATUS_DESCRIPTION).map(str::to_owned);
     attributes.retain(|attribute| !is_superfluous(attribute.key.as_str()));
-    Some(match (has_failed, said, own) {
+    Some(match (has_failed, description, own) {
         (false, ..) => Status::Unset,
-        (true, Some(said), _) => Status::error(said),
+        (true, Some(description), _) => Status::error(description),
         (true, None, Status::Error { description }) => Status::error(description.clone()),
         (true, None, Status::Unset | Status::Ok) => Status::error(""),
     })

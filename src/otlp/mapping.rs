@@ -1,19 +1,19 @@
-//! What of a span is exported, and by which names.
+//! Settings of what spans export, and under which names.
 
 use super::content_policy::ContentPolicy;
 use super::usage_names::UsageNames;
 
-/// What spans are exported with.
+/// Settings of exported spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mapping {
-    /// Whether they tell what was said.
+    /// Policy for content.
     pub content: ContentPolicy,
-    /// How they name what was counted.
+    /// Names of the usage attributes.
     pub usage_names: UsageNames,
 }
 
 impl Mapping {
-    /// As the environment says it: see [`ContentPolicy::from_env`] and [`UsageNames::from_env`].
+    /// Reads the settings from the environment: see [`ContentPolicy::from_env`] and [`UsageNames::from_env`].
     pub fn from_env() -> Self {
         Self { content: ContentPolicy::from_env(), usage_names: UsageNames::from_env() }
     }

@@ -1,4 +1,4 @@
-//! The metrics of the GenAI conventions: how many tokens, how long, and how long until the answer began.
+//! The metrics of the GenAI conventions: token usage, duration and time to first chunk of inference calls.
 
 use std::fmt;
 use std::sync::{Arc, mpsc};
@@ -13,12 +13,12 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 
 use super::attribute;
 use super::error_type::{OTHER, error_type};
-use super::pipeline::quietly;
-use super::span_facts::{InferenceFacts, SpanFacts, What};
+use super::pipeline::without_telemetry;
+use super::span_facts::{InferenceFacts, SpanDetail, SpanFacts};
 use crate::event::ExecutionStatus;
 
-/// The boundaries that the conventions give for tokens.
-const TOKENS: [f64; 14] = [
+/// Histogram boundaries of token counts, as the conventions define them.
+const TOKEN_BOUNDARIES: [f64; 14] = [
     1.0,
     4.0,
     16.0,
@@ -34,12 +34,13 @@ const TOKENS: [f64; 14] = [
     16_777_216.0,
     67_108_864.0,
 ];
-/// Those for seconds.
-const SECONDS: [f64; 14] = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+/// Histogram boundaries of durations in seconds, as the conventions define them.
+const SECOND_BOUNDARIES: [f64; 14] =
+    [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
 
 const TOKEN_TYPE: &str = "gen_ai.token.type";
 
-/// Measures the calls of models.
+/// Records the metrics of inference calls.
 #[derive(Clone)]
 pub(crate) struct Metrics(Arc<Instruments>);
 
@@ -51,7 +52,7 @@ struct Instruments {
 }
 
 impl Metrics {
-    /// Exports what was measured to this, from one interval to the next.
+    /// Creates the instruments and exports them periodically.
     pub(super) fn start(exporter: impl PushMetricExporter, interval: Duration, resource: Resource) -> Self {
         let reader = PeriodicReader::builder(exporter).with_interval(interval).build();
         let provider = SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build();
@@ -61,10 +62,10 @@ impl Metrics {
             .u64_histogram("gen_ai.client.token.usage")
             .with_unit("{token}")
             .with_description("Number of input and output tokens used.")
-            .with_boundaries(TOKENS.to_vec());
+            .with_boundaries(TOKEN_BOUNDARIES.to_vec());
         let seconds = |name, description| {
             let histogram = meter.f64_histogram(name).with_unit("s").with_description(description);
-            histogram.with_boundaries(SECONDS.to_vec()).build()
+            histogram.with_boundaries(SECOND_BOUNDARIES.to_vec()).build()
         };
         Self(Arc::new(Instruments {
             tokens: tokens.build(),
@@ -74,11 +75,11 @@ impl Metrics {
         }))
     }
 
-    /// Measures what has ended, if it is the call of a model, which took so long.
+    /// Records an inference call that ended, and its duration. Ignores facts of other kinds.
     pub(crate) fn record(&self, facts: &SpanFacts, duration: Duration) {
-        let What::Inference(inference) = &facts.what else { return };
+        let SpanDetail::Inference(inference) = &facts.detail else { return };
         let attributes = attributes(inference);
-        self.tokens(inference, &attributes);
+        self.record_tokens(inference, &attributes);
         if let Some(first_chunk) = first_chunk(inference) {
             self.0.first_chunk.record(first_chunk.as_secs_f64(), &attributes);
         }
@@ -90,23 +91,25 @@ impl Metrics {
         self.0.duration.record(duration.as_secs_f64(), &attributes);
     }
 
-    fn tokens(&self, inference: &InferenceFacts, attributes: &[KeyValue]) {
-        let Some(usage) = inference.counted() else { return };
+    /// Records the input and output tokens of an inference call, if they are known.
+    fn record_tokens(&self, inference: &InferenceFacts, attributes: &[KeyValue]) {
+        let Some(usage) = inference.effective_usage() else { return };
         for (kind, count) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
             let attributes: Vec<_> = attributes.iter().cloned().chain([KeyValue::new(TOKEN_TYPE, kind)]).collect();
             self.0.tokens.record(count, &attributes);
         }
     }
 
-    /// Begins to export once more. Whoever gets the answer waits as long as they like, not as long as the provider does.
+    /// Starts a last export on a thread of its own and returns a channel that receives a message at its end. The
+    /// caller, not the provider, thus decides how long to wait.
     pub(super) fn shut_down(&self) -> mpsc::Receiver<()> {
         let provider = self.0.provider.clone();
         let (done, end) = mpsc::sync_channel(1);
         let end_it = move || {
-            let _ = quietly(|| provider.shutdown());
+            let _ = without_telemetry(|| provider.shutdown());
             let _ = done.send(());
         };
-        // Without a thread the channel is closed, which ends the waiting too.
+        // If the thread cannot be spawned, the channel is closed at once, which also ends the caller's wait.
         let _ = thread::Builder::new().name("otel-trace-metrics".to_owned()).spawn(end_it);
         end
     }
@@ -118,6 +121,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
+/// Returns the attributes of the metrics of an inference call.
 fn attributes(inference: &InferenceFacts) -> Vec<KeyValue> {
     let response_model = inference.response.as_ref().and_then(|response| response.model.as_deref());
     let known = [
@@ -130,7 +134,8 @@ fn attributes(inference: &InferenceFacts) -> Vec<KeyValue> {
     known.map(|(key, value)| KeyValue::new(key, value.to_owned())).collect()
 }
 
-/// The conventions want it of answers in pieces only.
+/// Returns the time to first chunk. Returns `None` for a response that was not streamed: the conventions define the
+/// metric for streams only.
 fn first_chunk(inference: &InferenceFacts) -> Option<Duration> {
     let milliseconds = inference.time_to_first_chunk_ms?;
     (inference.request.stream != Some(false)).then(|| Duration::from_millis(milliseconds))

@@ -1,13 +1,13 @@
-//! Facts of spans for tests: of each kind, with all that may be known of it.
+//! Sample facts for tests: of each kind, with every field set.
 
 use opentelemetry::{Array, KeyValue, Value};
 
 use super::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
-use super::span_facts::{CellFacts, CompactionFacts, InferenceFacts, SpanFacts, ThreadFacts, ToolFacts, What};
+use super::span_facts::{CellFacts, CompactionFacts, InferenceFacts, SpanDetail, SpanFacts, ThreadFacts, ToolFacts};
 use crate::event::{CellStatus, ExecutionStatus, ToolKind, Usage};
 
-/// Facts of which only what every span has is known.
-pub(crate) fn bare(what: What) -> SpanFacts {
+/// Returns facts with nothing but the fields that every span has.
+pub(crate) fn bare(detail: SpanDetail) -> SpanFacts {
     SpanFacts {
         bundle: None,
         object_id: "object-1".into(),
@@ -16,33 +16,36 @@ pub(crate) fn bare(what: What) -> SpanFacts {
         status: ExecutionStatus::Completed,
         error: None,
         payload_ids: Vec::new(),
-        what,
+        detail,
     }
 }
 
-pub(crate) fn full(what: What) -> SpanFacts {
+/// Returns facts with every common field set.
+pub(crate) fn full(detail: SpanDetail) -> SpanFacts {
     SpanFacts {
         bundle: Some("trace-1".into()),
         turn_id: Some("turn-1".into()),
         payload_ids: vec!["raw_payload:1".into(), "raw_payload:2".into()],
-        ..bare(what)
+        ..bare(detail)
     }
 }
 
+/// Returns the facts with the status `failed`.
 pub(crate) fn failed(facts: SpanFacts, error: &str) -> SpanFacts {
     ended(facts, ExecutionStatus::Failed, Some(error))
 }
 
+/// Returns the facts with this status and error.
 pub(crate) fn ended(facts: SpanFacts, status: ExecutionStatus, error: Option<&str>) -> SpanFacts {
     SpanFacts { status, error: error.map(str::to_owned), ..facts }
 }
 
-pub(crate) fn every_kind() -> [What; 6] {
-    [thread(), What::Turn, inference(), tool(mcp()), cell(), compaction()]
+pub(crate) fn every_kind() -> [SpanDetail; 6] {
+    [thread(), SpanDetail::Turn, inference(), tool(mcp()), cell(), compaction()]
 }
 
-pub(crate) fn thread() -> What {
-    What::Thread(ThreadFacts {
+pub(crate) fn thread() -> SpanDetail {
+    SpanDetail::Thread(ThreadFacts {
         agent_path: "/root".into(),
         agent_name: Some("coder".to_owned()),
         default_model: Some("gpt-5".to_owned()),
@@ -52,8 +55,8 @@ pub(crate) fn thread() -> What {
 pub(crate) const USAGE: Usage =
     Usage { input_tokens: 100, cached_input_tokens: 40, output_tokens: 20, reasoning_output_tokens: 5 };
 
-pub(crate) fn inference() -> What {
-    What::Inference(Box::new(InferenceFacts {
+pub(crate) fn inference() -> SpanDetail {
+    SpanDetail::Inference(Box::new(InferenceFacts {
         model: "gpt-5".to_owned(),
         provider: "openai".to_owned(),
         response_id: Some("resp-1".to_owned()),
@@ -77,7 +80,7 @@ pub(crate) fn inference() -> What {
             usage: Some(USAGE),
             cache_write_tokens: Some(7),
             call_ids: vec!["call-1".into()],
-            is_known: true,
+            has_known_items: true,
             output_messages: Some("[4]".to_owned()),
         }),
     }))
@@ -87,34 +90,39 @@ pub(crate) fn mcp() -> ToolKind {
     ToolKind::Mcp { server: "docs".to_owned(), tool: "find".to_owned() }
 }
 
-pub(crate) fn tool(kind: ToolKind) -> What {
-    let seen =
+pub(crate) fn tool(kind: ToolKind) -> SpanDetail {
+    let digest =
         |executable: Option<&str>, exit_code| RuntimeDigest { executable: executable.map(str::to_owned), exit_code };
-    What::Tool(Box::new(ToolFacts {
+    SpanDetail::Tool(Box::new(ToolFacts {
         call_id: Some("call-1".into()),
         kind,
         label: Some("the_label".into()),
         mcp_call_id: Some("mcp-1".to_owned()),
         invocation: Some(InvocationDigest { arguments: Some("{}".to_owned()) }),
-        runtime: vec![seen(Some("sh"), None), seen(Some("bash"), Some(1)), seen(None, Some(0)), seen(None, None)],
+        runtime: vec![
+            digest(Some("sh"), None),
+            digest(Some("bash"), Some(1)),
+            digest(None, Some(0)),
+            digest(None, None),
+        ],
         result: Some(ResultDigest { result: Some("found".to_owned()) }),
     }))
 }
 
-pub(crate) fn cell() -> What {
-    What::CodeCell(CellFacts { call_id: "call-2".into(), status: CellStatus::Yielded })
+pub(crate) fn cell() -> SpanDetail {
+    SpanDetail::CodeCell(CellFacts { call_id: "call-2".into(), status: CellStatus::Yielded })
 }
 
-pub(crate) fn compaction() -> What {
-    What::Compaction(CompactionFacts {
+pub(crate) fn compaction() -> SpanDetail {
+    SpanDetail::Compaction(CompactionFacts {
         compaction_id: "compaction-1".into(),
         model: "gpt-5".to_owned(),
         provider: "openai".to_owned(),
     })
 }
 
-/// Attributes as sorted lines of text.
-pub(crate) fn shown(attributes: &[KeyValue]) -> Vec<String> {
+/// Formats attributes as sorted lines of text.
+pub(crate) fn attribute_lines(attributes: &[KeyValue]) -> Vec<String> {
     let line = |attribute: &KeyValue| format!("{} = {}", attribute.key, value(&attribute.value));
     let mut lines: Vec<_> = attributes.iter().map(line).collect();
     lines.sort_unstable();

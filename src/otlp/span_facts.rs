@@ -1,7 +1,7 @@
-//! What a span was: all that its name, kind, status and attributes are made of.
+//! The facts about an operation that its span's name, kind, status and attributes are made of.
 //!
-//! Live, these facts are gathered from the events and bodies that a span's windows write; afterwards they are read
-//! from the graph and the bodies it names. What is made of them is made once, by `describe`, so that both are the same.
+//! For a live span they are collected from the events and payloads that its operations write; afterwards they are read
+//! from the graph and the payloads it references. `describe` converts both, so that both give equal spans.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use crate::event::{
     AgentPath, CallId, CellStatus, CompactionId, ExecutionStatus, RawPayloadId, ThreadId, ToolKind, TurnId, Usage,
 };
 
-/// One span: an object of a run, or a thread and its turn where one span opened both.
+/// The facts of one span: an operation of a run, or a thread and its turn if one span opened both.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SpanFacts {
-    /// The name of the bundle's directory. None where nothing is recorded.
+    /// Name of the bundle's directory. `None` if the run is not recorded.
     pub(crate) bundle: Option<Arc<str>>,
-    /// The id of the object in the graph.
+    /// Id of the object in the graph.
     pub(crate) object_id: Arc<str>,
-    /// The thread it is in, or is.
+    /// Thread that contains the object, or that it is.
     pub(crate) thread_id: ThreadId,
-    /// The turn it is in, or opened.
+    /// Turn that contains the object, or that its span opened.
     pub(crate) turn_id: Option<TurnId>,
-    /// How it ended; running where it has not.
+    /// Status at the end; `Running` before it.
     pub(crate) status: ExecutionStatus,
-    /// What went wrong, or why it was cancelled.
+    /// Error message, or the reason of a cancellation.
     pub(crate) error: Option<String>,
-    /// The bodies that tell of it: request and response; invocation, what the runtime saw, result.
+    /// Ids of its payloads: request and response; invocation, runtime events and result.
     pub(crate) payload_ids: Vec<RawPayloadId>,
-    /// What only objects of its kind have.
-    pub(crate) what: What,
+    /// Facts of its kind.
+    pub(crate) detail: SpanDetail,
 }
 
-/// What only objects of one kind have.
+/// The facts that only objects of one kind have.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum What {
+pub(crate) enum SpanDetail {
     Thread(ThreadFacts),
     Turn,
     Inference(Box<InferenceFacts>),
@@ -42,7 +42,7 @@ pub(crate) enum What {
     Compaction(CompactionFacts),
 }
 
-/// Of an agent's thread.
+/// Facts of an agent's thread.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ThreadFacts {
     pub(crate) agent_path: AgentPath,
@@ -50,54 +50,55 @@ pub(crate) struct ThreadFacts {
     pub(crate) default_model: Option<String>,
 }
 
-/// Of a call of a model.
+/// Facts of an inference call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct InferenceFacts {
-    /// Empty where unknown.
+    /// Empty if unknown.
     pub(crate) model: String,
-    /// Empty where unknown.
+    /// Empty if unknown.
     pub(crate) provider: String,
-    /// As the end event says it, else the response.
+    /// Response id from the end event, or from the response where the graph took it from there. If it is `None`, the id
+    /// in the response's digest counts.
     pub(crate) response_id: Option<String>,
-    /// As the end event says it. The response's own counts are in its digest.
+    /// Usage from the end event. The usage that the response contains is in its digest.
     pub(crate) usage: Option<Usage>,
-    /// From the call's start to the first piece of its answer.
+    /// Time from the start of the call to the first chunk of the response, in milliseconds.
     pub(crate) time_to_first_chunk_ms: Option<u64>,
     pub(crate) request: RequestDigest,
     pub(crate) response: Option<ResponseDigest>,
 }
 
 impl InferenceFacts {
-    /// What was counted: by the provider, in its response, else by the span.
-    pub(crate) fn counted(&self) -> Option<Usage> {
+    /// Returns the provider's usage from the response if there is one, otherwise the usage from the end event.
+    pub(crate) fn effective_usage(&self) -> Option<Usage> {
         self.response.as_ref().and_then(|response| response.usage).or(self.usage)
     }
 }
 
-/// Of a tool call.
+/// Facts of a tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ToolFacts {
     /// The provider's id of the call.
     pub(crate) call_id: Option<CallId>,
     pub(crate) kind: ToolKind,
-    /// The label of its summary, where that is generic: the tool's own name.
+    /// Label of a generic summary: the tool's own name. `None` if the summary is of another type.
     pub(crate) label: Option<Arc<str>>,
     pub(crate) mcp_call_id: Option<String>,
     pub(crate) invocation: Option<InvocationDigest>,
-    /// What the runtime saw, in order.
+    /// Digests of the runtime events, in order.
     pub(crate) runtime: Vec<RuntimeDigest>,
     pub(crate) result: Option<ResultDigest>,
 }
 
-/// Of a script.
+/// Facts of a code cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CellFacts {
-    /// The provider's id of the call that brought it.
+    /// The provider's id of the call that submitted the code.
     pub(crate) call_id: CallId,
     pub(crate) status: CellStatus,
 }
 
-/// Of a request to compact.
+/// Facts of a compaction request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CompactionFacts {
     pub(crate) compaction_id: CompactionId,

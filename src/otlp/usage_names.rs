@@ -1,36 +1,39 @@
-//! By which names spans tell of tokens.
+//! The names under which spans report token usage.
 
-/// The names of the counts of input and output tokens.
+/// The attribute names of input and output token counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UsageNames {
     /// `gen_ai.usage.input_tokens` and `gen_ai.usage.output_tokens`.
     #[default]
     Current,
-    /// Those, and the older ones beside them.
+    /// Both the current and the older names.
     Both,
     /// `gen_ai.usage.prompt_tokens` and `gen_ai.usage.completion_tokens`.
     Older,
 }
 
 impl UsageNames {
-    /// The variable by which OpenTelemetry goes from older names to newer ones: a list with commas.
+    /// The environment variable by which OpenTelemetry migrates attribute names: a list separated by commas.
     pub const VARIABLE: &str = "OTEL_SEMCONV_STABILITY_OPT_IN";
 
-    /// As the environment says it: `gen_ai/dup` is both, `gen_ai/older` the older ones, anything else the current ones.
+    /// Reads the names from [`VARIABLE`](Self::VARIABLE): `Both` if it contains `gen_ai/dup`, `Older` if it contains
+    /// `gen_ai/older`, otherwise `Current`.
     pub fn from_env() -> Self {
-        Self::of(|name| std::env::var(name).ok())
+        Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    pub(crate) fn of(get: impl Fn(&str) -> Option<String>) -> Self {
-        let said = get(Self::VARIABLE).unwrap_or_default();
-        let says = |word: &str| said.split(',').any(|choice| choice.trim() == word);
-        match (says("gen_ai/dup"), says("gen_ai/older")) {
+    /// Reads the names from the variable that `get` returns.
+    pub(crate) fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Self {
+        let value = get(Self::VARIABLE).unwrap_or_default();
+        let has_choice = |word: &str| value.split(',').any(|choice| choice.trim() == word);
+        match (has_choice("gen_ai/dup"), has_choice("gen_ai/older")) {
             (true, _) => Self::Both,
             (false, true) => Self::Older,
             (false, false) => Self::Current,
         }
     }
 
+    /// Returns `true` if spans have the current names.
     pub(crate) fn has_current(self) -> bool {
         match self {
             Self::Current | Self::Both => true,
@@ -38,6 +41,7 @@ impl UsageNames {
         }
     }
 
+    /// Returns `true` if spans have the older names.
     pub(crate) fn has_older(self) -> bool {
         match self {
             Self::Both | Self::Older => true,
@@ -51,10 +55,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn older_names_are_given_only_where_that_is_said() {
-        let check = |said: Option<&str>, expected| {
-            let get = |name: &str| said.filter(|_| name == UsageNames::VARIABLE).map(str::to_owned);
-            assert_eq!(UsageNames::of(get), expected, "{said:?}");
+    fn older_names_are_used_only_on_request() {
+        let check = |value: Option<&str>, expected| {
+            let get = |name: &str| value.filter(|_| name == UsageNames::VARIABLE).map(str::to_owned);
+            assert_eq!(UsageNames::from_lookup(get), expected, "{value:?}");
         };
         check(None, UsageNames::Current);
         check(Some(""), UsageNames::Current);

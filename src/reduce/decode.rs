@@ -1,87 +1,93 @@
-//! Phase 1: from the bundle's bytes to typed facts.
+//! Phase 1: decodes the bundle's bytes into typed facts.
 //!
-//! Knows the log, bodies and their shapes. Knows nothing of what facts mean together: no state, no order, no graph
-//! beyond the [`Content`](crate::graph::Content) that one item of a body says. JSON ends here.
+//! This module reads the log and the payloads and parses the formats of the payloads. It does not relate facts to each
+//! other: it keeps no state, does not depend on order, and makes no graph objects except the
+//! [`Content`](crate::graph::Content) of a conversation item. No JSON is parsed in later phases.
 
-mod bodies;
 mod canonical_json;
 mod checkpoint;
+mod collect;
 mod content_hash;
-mod contents;
+mod decode_error;
+mod decoded_payloads;
 mod delivery;
 mod draft;
 mod facts;
 mod inference_end;
 mod invocation;
+mod item_cache;
+mod item_format;
+mod item_notice;
 mod items;
-mod listing;
 mod log;
 mod mentions;
 mod message;
 mod object;
-mod oddity;
-mod opened;
-mod read_as;
-mod reading;
+mod object_with_lists;
+mod parsed_item;
+mod payloads;
 mod request;
 mod request_shape;
 mod response;
 mod responses_item;
 mod runtime_event;
 mod session_metadata;
-mod sort;
 mod tool_result;
 mod unopened;
 mod usage;
-mod why;
 
-/// How bodies are read, for whoever tells of them to somebody else.
+/// Parsers of request and response bodies, shared with the exporter.
 #[cfg(feature = "otlp")]
 pub(crate) use {
     object::{Object, list, text},
     request_shape::RequestShape,
-    response::{IDS as RESPONSE_IDS, is_bare as is_bare_response},
-    usage::read as usage,
+    response::{ID_FIELDS as RESPONSE_IDS, is_bare as is_bare_response},
+    usage::parse as usage,
 };
 
-pub(super) use bodies::Body;
 pub(super) use checkpoint::Checkpoint;
-pub(super) use contents::{ContentId, Known, Readings};
 pub(super) use facts::{
-    At, CellFact, CompactionRequestFact, ConversationFact, Ending, Facts, InferenceEnd, RolloutFact, Runtime,
-    ThreadFact, ToolAnswer, ToolFact, TurnFact,
+    CellFact, CompactionRequestFact, ConversationFact, Facts, InferenceEnd, Logged, Outcome, ResultPayload,
+    RolloutFact, RuntimePayload, ThreadFact, ToolFact, TurnFact,
 };
 pub(super) use invocation::{Arguments, Invocation};
+pub(super) use item_cache::{ContentId, DecodedItem, DecodedItems};
+pub(super) use item_notice::ItemNotice;
 pub(super) use mentions::{Mention, Mentions};
-pub(super) use oddity::Oddity;
+pub(super) use payloads::Payload;
 pub(super) use request::{Request, RequestItems};
 pub(super) use response::{ResponseBody, ResponseItems};
 pub(super) use runtime_event::{Activity, AgentCall, Command};
 pub(super) use session_metadata::{SessionMetadata, SpawnedBy};
-pub(super) use unopened::tell_unheard;
+pub(super) use unopened::report_unreported;
 
-use super::{Options, Problems, Work};
+use super::{Diagnostics, Options, Work};
 use crate::bundle::{self, Reader};
 
-/// Reads a bundle into facts, each payload that a rule opens once.
+/// Decodes a bundle into facts. Reads each payload that a reduction rule opens once.
+///
+/// With [`Options::every_body`], the remaining payloads are checked too.
+///
+/// # Errors
+/// Returns an error if the log cannot be read at all.
 pub(super) fn decode(
     bundle: &Reader,
     options: &Options,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) -> Result<Facts, bundle::BundleError> {
-    let log::Log { entries: log, named } = log::read(bundle, problems, work)?;
-    let contents = contents::Contents::default();
-    let bodies = opened::Opened::of(&log, bundle, &contents, work);
-    let unheard = if options.every_body {
-        unopened::check(&log, &bodies, bundle, problems, work);
-        unopened::unheard(&log, &bodies)
+    let log::Log { entries: log, skipped_line_payloads } = log::read(bundle, diagnostics, work)?;
+    let cache = item_cache::ItemCache::default();
+    let payloads = decoded_payloads::DecodedPayloads::decode(&log, bundle, &cache, work);
+    let unreported = if options.every_body {
+        unopened::check(&log, &payloads, bundle, diagnostics, work);
+        unopened::unreported(&log, &payloads)
     } else {
         Vec::new()
     };
-    let mut facts = sort::sort(log, &bodies, contents.into_readings(), problems, work);
-    for body in named {
-        facts.payloads.add(body.raw_payload_id.clone(), body);
+    let mut facts = collect::collect_facts(log, &payloads, cache.into_decoded_items(), diagnostics, work);
+    for payload in skipped_line_payloads {
+        facts.payloads.add(payload.raw_payload_id.clone(), payload);
     }
-    Ok(Facts { unheard, ..facts })
+    Ok(Facts { unreported, ..facts })
 }

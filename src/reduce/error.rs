@@ -1,4 +1,4 @@
-//! Why there is no graph.
+//! The error type of a reduction.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::bundle;
 use crate::graph::Diagnostic;
 
-/// A bundle could not be reduced.
+/// An error that prevented the reduction of a bundle: an unreadable log or, in strict mode, a broken rule.
 #[derive(Debug)]
 pub struct ReduceError(Kind);
 
@@ -17,15 +17,17 @@ enum Kind {
 }
 
 impl ReduceError {
+    /// Creates the error of a log that cannot be read.
     pub(super) fn unreadable(error: bundle::BundleError) -> Self {
         Self(Kind::Unreadable(error))
     }
 
+    /// Creates the error of a strict reduction that ended at a broken rule.
     pub(super) fn strict(bundle: &Path, broken: Diagnostic) -> Self {
         Self(Kind::Strict { bundle: bundle.to_owned(), broken: Box::new(broken) })
     }
 
-    /// The broken rule that a strict reduction ended with.
+    /// Returns the broken rule that ended a strict reduction. Returns `None` if the bundle could not be read.
     pub fn broken_rule(&self) -> Option<&Diagnostic> {
         match &self.0 {
             Kind::Unreadable(_) => None,
@@ -39,7 +41,7 @@ impl fmt::Display for ReduceError {
         match &self.0 {
             Kind::Unreadable(error) => error.fmt(f),
             Kind::Strict { bundle, broken } => {
-                write!(f, "{}: {broken}; without strict the rest is reduced", bundle.display())
+                write!(f, "{}: {broken}; reduce without strict to skip it and keep the rest", bundle.display())
             }
         }
     }

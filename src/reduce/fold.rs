@@ -1,35 +1,37 @@
-//! Phase 2: from facts to tables, each domain its own, in order of seq.
+//! Phase 2: folds facts into the tables of each domain, in order of seq.
 //!
-//! `lives` goes first: threads and turns say which events count and whose they are. The others read those and their
-//! own facts. A domain knows no other domain's links: whether the tool or its item came first plays no part here.
+//! `thread_tables` is folded first: threads and turns decide which events are valid and to which thread an event
+//! belongs. The other domains read only these tables and their own facts; terminal operations, edges between agents and
+//! child processes also read the valid tool calls. No domain resolves links to another, so the result does not depend
+//! on whether a tool call or its conversation item was recorded first.
 
 mod agents;
-mod asking;
 mod cells;
 mod compaction_requests;
 mod content_index;
 mod conversation;
+mod history;
 mod inference;
 mod installation;
 mod lifecycle;
-mod lives;
 mod owners;
 mod paths;
 mod processes;
 mod reasoning;
+mod requests;
 mod rollout;
 mod terminals;
+mod thread_tables;
 mod threads;
 mod tools;
 mod turns;
-mod walk;
 
-pub(super) use agents::{Claim, claims};
+pub(super) use agents::{EdgeClaim, claims};
 pub(super) use cells::{Cells, cells};
 pub(super) use compaction_requests::compaction_requests;
-pub(super) use inference::{Talk, talk};
-pub(super) use lives::Lives;
+pub(super) use inference::{Conversations, conversations};
 pub(super) use processes::processes;
 pub(super) use rollout::{Rollout, rollout};
 pub(super) use terminals::{Operations, operations};
+pub(super) use thread_tables::ThreadTables;
 pub(super) use tools::{Tools, tools};

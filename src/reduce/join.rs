@@ -1,8 +1,8 @@
-//! The runs of a root directory into one: agents in other processes.
+//! Joins the runs of a root directory: agents that ran in other processes.
 //!
-//! A parent's log says which thread a child process was meant to be, and the manifests of the child's bundles say whose
-//! child it is. The join goes by both: the parent's trace and the thread that was made for the child. Of each graph it
-//! keeps no more than these words, and looks at each of them once.
+//! The log of a parent process records which thread a child process was meant to become, and the manifests of the
+//! child's bundles name the parent. A join matches the two by the parent's trace id and the id of the thread that was
+//! made for the child. It keeps only these fields of each graph and visits each of them once.
 
 use std::collections::HashMap;
 
@@ -11,83 +11,71 @@ use crate::graph::{
     Anchor, BundleDiagnostic, ChildProcess, Code, Diagnostic, EdgeKind, Graph, Joined, ProcessEdge, Rollout, RunAnchor,
     spawn_edge,
 };
-use crate::reduce::problems::cut;
+use crate::reduce::diagnostics::truncate;
 
-/// Collects what the bundles of a root directory say of each other.
-///
-/// ```no_run
-/// use otel_trace::bundle::Reader;
-/// use otel_trace::reduce::{Join, Options, reduce};
-///
-/// let mut join = Join::default();
-/// for name in ["trace-1", "trace-2"] {
-///     match reduce(&Reader::open(&std::path::Path::new("traces").join(name))?, &Options::default()) {
-///         Ok(reduction) => join.add(name, &reduction.graph),
-///         Err(error) => join.unreadable(name, error),
-///     }
-/// }
-/// for edge in join.finish().edges {
-///     println!("{}", edge.edge_id);
-/// }
-/// # Ok::<(), otel_trace::bundle::BundleError>(())
-/// ```
+/// Collects the links between the bundles of a root directory, one graph at a time.
 #[derive(Debug, Default)]
 pub struct Join {
     rollouts: Vec<Rollout>,
-    /// Of each rollout.
+    /// Child processes that each rollout recorded, in the order of `rollouts`.
     children: Vec<Vec<ChildProcess>>,
+    /// Diagnostics of the bundles that could not be reduced.
     unreadable: Vec<BundleDiagnostic>,
 }
 
 impl Join {
-    /// A bundle that was reduced, and the name of its directory.
+    /// Adds a reduced bundle. `bundle` is the name of its directory.
     pub fn add(&mut self, bundle: &str, graph: &Graph) {
-        self.rollouts.push(Rollout::of(bundle, graph));
+        self.rollouts.push(Rollout::from_graph(bundle, graph));
         self.children.push(graph.child_processes.iter().cloned().collect());
     }
 
-    /// A bundle that could not be reduced, and why.
-    pub fn unreadable(&mut self, bundle: &str, why: impl std::fmt::Display) {
-        let message = format!("{why}; what it says of other processes is not known");
+    /// Adds a bundle that could not be reduced, and the reason. `bundle` is the name of its directory.
+    pub fn unreadable(&mut self, bundle: &str, error: impl std::fmt::Display) {
+        let message = format!("{error}; its links to other processes are unknown");
         self.unreadable.push(diagnostic(bundle, None, Code::UnreadableBundle, message));
     }
 
-    /// The edges between the bundles, and what did not fit together.
+    /// Returns the edges between the bundles, and the diagnostics of links that do not match.
     pub fn finish(self) -> Joined {
         let Self { rollouts, children, unreadable } = self;
-        let mut joining = Joining::of(&rollouts, !unreadable.is_empty());
-        for (place, (parent, children)) in rollouts.iter().zip(&children).enumerate() {
-            if joining.is_first(place, parent) {
-                children.iter().for_each(|child| joining.spawned(parent, child));
+        let mut matching = Matching::new(&rollouts, !unreadable.is_empty());
+        for (index, (parent, children)) in rollouts.iter().zip(&children).enumerate() {
+            if matching.is_first(index, parent) {
+                children.iter().for_each(|child| matching.add_child(parent, child));
             }
         }
-        joining.orphans();
-        let Joining { edges, mut diagnostics, .. } = joining;
+        matching.add_orphans();
+        let Matching { edges, mut diagnostics, .. } = matching;
         diagnostics.extend(unreadable);
         diagnostics.sort_by(|a, b| (&a.bundle, a.diagnostic.seq).cmp(&(&b.bundle, b.diagnostic.seq)));
         Joined { edges, diagnostics, rollouts }
     }
 }
 
-/// A child by what it says: its parent's trace, and the thread that was made for it.
-type Promise<'a> = (&'a TraceId, &'a ThreadId);
+/// The key by which a parent and a child match: the parent's trace id, and the id of the thread that was made for the
+/// child.
+type ChildKey<'a> = (&'a TraceId, &'a ThreadId);
 
-struct Joining<'a> {
-    /// The first rollout of each trace. A copy of its bundle adds nothing.
+/// State of the matching of parents and children.
+struct Matching<'a> {
+    /// Index of the first rollout of each trace id. A copy of a bundle has the same trace id and adds nothing.
     traces: HashMap<&'a TraceId, usize>,
-    /// Rollouts by what they say of their parents, until their parents say the same.
-    children: HashMap<Promise<'a>, Vec<&'a Rollout>>,
+    /// Rollouts that name a parent, by key. An entry is removed when its parent is found to have recorded the spawn.
+    children: HashMap<ChildKey<'a>, Vec<&'a Rollout>>,
+    /// `true` if some bundles could not be reduced; a missing parent or child may be one of them.
     has_unreadable: bool,
     edges: Vec<ProcessEdge>,
     diagnostics: Vec<BundleDiagnostic>,
 }
 
-impl<'a> Joining<'a> {
-    fn of(rollouts: &'a [Rollout], has_unreadable: bool) -> Self {
+impl<'a> Matching<'a> {
+    /// Indexes rollouts by trace id and by the parent that they name.
+    fn new(rollouts: &'a [Rollout], has_unreadable: bool) -> Self {
         let mut traces = HashMap::new();
         let mut children = HashMap::<_, Vec<_>>::new();
-        for (place, rollout) in rollouts.iter().enumerate() {
-            if *traces.entry(&rollout.trace_id).or_insert(place) != place {
+        for (index, rollout) in rollouts.iter().enumerate() {
+            if *traces.entry(&rollout.trace_id).or_insert(index) != index {
                 continue;
             }
             if let Some(parent) = &rollout.parent {
@@ -97,12 +85,14 @@ impl<'a> Joining<'a> {
         Self { traces, children, has_unreadable, edges: Vec::new(), diagnostics: Vec::new() }
     }
 
-    fn is_first(&self, place: usize, rollout: &Rollout) -> bool {
-        self.traces.get(&rollout.trace_id) == Some(&place)
+    /// Returns `true` if the rollout is the first of its trace id, and not a copy.
+    fn is_first(&self, index: usize, rollout: &Rollout) -> bool {
+        self.traces.get(&rollout.trace_id) == Some(&index)
     }
 
-    /// What a parent tells of a child: the bundles that the child left, or that there are none.
-    fn spawned(&mut self, parent: &'a Rollout, child: &'a ChildProcess) {
+    /// Adds the edges from a parent to the bundles that a child process left. If the child left none, adds an edge to
+    /// an unknown trace and a diagnostic.
+    fn add_child(&mut self, parent: &'a Rollout, child: &'a ChildProcess) {
         let ChildProcess { child_thread_id, thread_id, tool_call_id, spawned, evidence: _ } = child;
         let mut edge = ProcessEdge {
             edge_id: child.edge_id(),
@@ -112,57 +102,59 @@ impl<'a> Joining<'a> {
             spawned_at: Some(spawned.at.unix_ms()),
             seq: Some(spawned.seq),
         };
-        let Some(found) = self.children.remove(&(&parent.trace_id, child_thread_id)) else {
+        let Some(matched) = self.children.remove(&(&parent.trace_id, child_thread_id)) else {
             self.edges.push(edge);
-            return self.tell(&parent.bundle, Some(spawned.seq), Code::MissingChild, self.missing(child));
+            return self.report(&parent.bundle, Some(spawned.seq), Code::MissingChild, self.missing_child(child));
         };
-        let namesakes = found.iter().filter(|rollout| rollout.root_thread_id == *child_thread_id).count();
-        if namesakes > 1 {
+        let same_id_count = matched.iter().filter(|rollout| rollout.root_thread_id == *child_thread_id).count();
+        if same_id_count > 1 {
             let message = format!(
-                "{namesakes} processes are thread {child_thread_id}, which was made for one: its environment was \
-                 passed on; each of them has its edge"
+                "{same_id_count} processes have the id of thread {child_thread_id}, which was made for one process: \
+                 its environment was passed on; each of them has an edge"
             );
-            self.tell(&parent.bundle, Some(spawned.seq), Code::ChildIdReused, message);
+            self.report(&parent.bundle, Some(spawned.seq), Code::ChildIdReused, message);
         }
-        for rollout in found {
+        for rollout in matched {
             edge.edge_id = spawn_edge(thread_id, &rollout.root_thread_id);
             edge.target = anchor(Some(&rollout.trace_id), &rollout.root_thread_id, None);
             self.edges.push(edge.clone());
         }
     }
 
-    fn missing(&self, child: &ChildProcess) -> String {
+    /// Returns the message for a child process without a bundle.
+    fn missing_child(&self, child: &ChildProcess) -> String {
         let ChildProcess { child_thread_id, thread_id, tool_call_id, .. } = child;
-        let by = match tool_call_id {
+        let parent = match tool_call_id {
             Some(tool) => format!("tool call {tool} of thread {thread_id}"),
             None => format!("thread {thread_id}"),
         };
-        let unread = self.or_unread();
+        let hint = self.unreadable_hint();
         format!(
-            "no bundle here is of the process that {by} spawned to be thread {child_thread_id}: it did not record, \
-             recorded under another root, or was killed before its first thread{unread}"
+            "no bundle in this root is of the process that {parent} spawned as thread {child_thread_id}: it did not \
+             record, recorded under another root, or was killed before its first thread{hint}"
         )
     }
 
-    /// What else may be the matter with a bundle that is not here.
-    fn or_unread(&self) -> &'static str {
-        if self.has_unreadable { ", or is one of those that can't be read" } else { "" }
+    /// Returns a clause that names unreadable bundles as a further explanation. Returns an empty string if there are
+    /// none.
+    fn unreadable_hint(&self) -> &'static str {
+        if self.has_unreadable { ", or is one of the bundles that cannot be read" } else { "" }
     }
 
-    /// What only children tell.
-    fn orphans(&mut self) {
+    /// Adds the edges of children whose parent did not record the spawn or has no bundle here.
+    fn add_orphans(&mut self) {
         let mut left: Vec<_> = std::mem::take(&mut self.children).into_values().flatten().collect();
         left.sort_unstable_by_key(|rollout| self.traces.get(&rollout.trace_id));
         for rollout in left {
             let Some(parent) = &rollout.parent else { continue };
             let ParentProcess { trace_id, bundle, thread_id, tool_call_id, child_thread_id, depth: _ } = parent;
             let message = if self.traces.contains_key(trace_id) {
-                format!("its parent's log does not say that thread {child_thread_id} was made for it")
+                format!("the log of its parent does not record that thread {child_thread_id} was made for it")
             } else {
-                let unread = self.or_unread();
+                let hint = self.unreadable_hint();
                 format!(
-                    "its parent's bundle, {bundle:?}, is not here: it was recorded under another root, or moved or \
-                     removed{unread}"
+                    "the bundle of its parent, {bundle:?}, is not in this root: it was recorded under another root, or \
+                     moved or removed{hint}"
                 )
             };
             self.edges.push(ProcessEdge {
@@ -173,12 +165,12 @@ impl<'a> Joining<'a> {
                 spawned_at: None,
                 seq: None,
             });
-            let message = format!("{message}; the edge rests on the child's word alone");
-            self.tell(&rollout.bundle, None, Code::MissingParent, message);
+            let message = format!("{message}; the edge is known from the child's manifest only");
+            self.report(&rollout.bundle, None, Code::MissingParent, message);
         }
     }
 
-    fn tell(&mut self, bundle: &str, seq: Option<Seq>, code: Code, message: String) {
+    fn report(&mut self, bundle: &str, seq: Option<Seq>, code: Code, message: String) {
         self.diagnostics.push(diagnostic(bundle, seq, code, message));
     }
 }
@@ -192,7 +184,13 @@ fn anchor(trace: Option<&TraceId>, thread: &ThreadId, tool: Option<&ToolCallId>)
 }
 
 fn diagnostic(bundle: &str, seq: Option<Seq>, code: Code, message: String) -> BundleDiagnostic {
-    let diagnostic =
-        Diagnostic { seq, line: None, code, severity: code.severity(), message: cut(message), raw_payload_id: None };
+    let diagnostic = Diagnostic {
+        seq,
+        line: None,
+        code,
+        severity: code.severity(),
+        message: truncate(message),
+        raw_payload_id: None,
+    };
     BundleDiagnostic { bundle: bundle.to_owned(), diagnostic }
 }

@@ -1,7 +1,7 @@
-//! Phase 3: over complete tables, what belongs together.
+//! Phase 3: links the finished tables by hash joins on keys that contain the thread.
 //!
-//! Hash joins on keys that carry their thread. Knows no log and no body: what came first plays a part only where a
-//! rule says so. What finds nothing stays unlinked, or becomes a diagnostic.
+//! This module reads no log and no payload; the order of events matters only where a reduction rule requires it. An
+//! object without a match stays unlinked or becomes a diagnostic.
 
 mod agents;
 mod calls;
@@ -10,48 +10,48 @@ mod sums;
 mod terminals;
 mod visible;
 
-use super::decode::At;
-use super::fold::{Cells, Claim, Lives, Operations, Rollout, Talk, Tools};
-use super::{Problems, Work};
+use super::decode::Logged;
+use super::fold::{Cells, Conversations, EdgeClaim, Operations, Rollout, ThreadTables, Tools};
+use super::{Diagnostics, Work};
 use crate::bundle::Manifest;
 use crate::event::{AgentResultObserved, CompactionRequestId, PayloadRef, RawPayloadId, ThreadId, UnixMillis};
 use crate::graph::{AgentResult, ChildProcess, CompactionRequest, Graph, Table};
-use visible::Visible;
+use visible::VisibleItems;
 
-/// The tables, each folded on its own.
+/// The tables of all domains, each folded on its own.
 pub(super) struct Folded {
     pub(super) rollout: Rollout,
-    pub(super) lives: Lives,
-    pub(super) talk: Talk,
+    pub(super) thread_tables: ThreadTables,
+    pub(super) conversations: Conversations,
     pub(super) compaction_requests: Table<CompactionRequestId, CompactionRequest>,
     pub(super) tools: Tools,
     pub(super) operations: Operations,
     pub(super) cells: Cells,
-    /// What the runtimes of tools tell of edges between agents.
-    pub(super) claims: Vec<Claim>,
+    /// Edges between agents that runtime events and thread metadata claim.
+    pub(super) claims: Vec<EdgeClaim>,
     pub(super) child_processes: Table<ThreadId, ChildProcess>,
 }
 
-/// What no domain folds alone.
+/// Facts that `link` uses directly, without a fold.
 pub(super) struct Unfolded {
-    pub(super) agent_results: Vec<At<AgentResultObserved>>,
+    pub(super) agent_results: Vec<Logged<AgentResultObserved>>,
     pub(super) payloads: Table<RawPayloadId, PayloadRef>,
-    /// When the last event was observed.
+    /// Latest time of an event. `None` if the log has no events.
     pub(super) last_at: Option<UnixMillis>,
 }
 
-/// Links the tables into a graph. Diagnostics are not in it yet.
+/// Links the tables into a graph. The graph's diagnostics are added by the caller.
 pub(super) fn link(
     facts: Unfolded,
     folded: Folded,
     manifest: &Manifest,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) -> Graph {
     let Folded {
         rollout,
-        mut lives,
-        mut talk,
+        mut thread_tables,
+        mut conversations,
         compaction_requests,
         mut tools,
         mut operations,
@@ -59,21 +59,21 @@ pub(super) fn link(
         claims,
         child_processes,
     } = folded;
-    let visible = Visible::of(&talk.items, work);
-    calls::link(&mut tools, &mut talk, &visible, problems, work);
-    terminals::observe(&mut operations, &mut tools);
+    let visible = VisibleItems::new(&conversations.items, work);
+    calls::link(&mut tools, &mut conversations, &visible, diagnostics, work);
+    terminals::link_operations(&mut operations, &mut tools);
     let sessions = terminals::sessions(&mut operations, &tools);
-    cells::link(&mut cells, &mut tools, &mut talk, &visible, problems, work);
+    cells::link(&mut cells, &mut tools, &mut conversations, &visible, diagnostics, work);
     for request in compaction_requests.iter() {
-        if let Some(compaction) = talk.compactions.get_mut(&request.compaction_id)
+        if let Some(compaction) = conversations.compactions.get_mut(&request.compaction_id)
             && compaction.evidence.as_slice().first().is_some_and(|(seq, _)| request.execution.started.seq < *seq)
         {
             compaction.request_ids.push(request.compaction_request_id.clone());
         }
     }
-    let edges = agents::edges(claims, &facts.agent_results, &lives, &tools, &talk, problems, work);
-    sums::list_and_sum(&mut lives, &talk, &tools, facts.last_at);
-    let totals = sums::of_all(&talk, &tools, manifest.started_at, rollout.ended_at.or(facts.last_at));
+    let edges = agents::edges(claims, &facts.agent_results, &thread_tables, &tools, &conversations, diagnostics, work);
+    sums::list_members_and_totals(&mut thread_tables, &conversations, &tools, facts.last_at);
+    let totals = sums::rollout_totals(&conversations, &tools, manifest.started_at, rollout.ended_at.or(facts.last_at));
     let Rollout { trace_id, root_thread_id, ended_at, status } = rollout;
     Graph {
         trace_id,
@@ -83,15 +83,15 @@ pub(super) fn link(
         ended_at,
         status,
         totals,
-        threads: lives.threads,
-        turns: lives.turns,
-        items: talk.items,
-        inference_calls: talk.calls,
+        threads: thread_tables.threads,
+        turns: thread_tables.turns,
+        items: conversations.items,
+        inference_calls: conversations.calls,
         code_cells: cells.rows,
         tool_calls: tools.calls,
         terminal_sessions: sessions,
         terminal_operations: operations.rows,
-        compactions: talk.compactions,
+        compactions: conversations.compactions,
         compaction_requests,
         parent: manifest.parent.clone(),
         child_processes,
@@ -102,7 +102,8 @@ pub(super) fn link(
     }
 }
 
-fn agent_result(observed: &At<AgentResultObserved>) -> AgentResult {
+/// Returns the graph's row of an observed agent result.
+fn agent_result(observed: &Logged<AgentResultObserved>) -> AgentResult {
     let event = &observed.fact;
     AgentResult {
         child_thread_id: event.child_thread_id.clone(),

@@ -1,25 +1,27 @@
-//! How to reduce.
+//! Options of a reduction.
 
-/// How to reduce. The default makes the most of damaged evidence.
+/// Options of a reduction. The default tolerates damaged evidence and reduces as much of it as possible.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// End at the broken rule with the lowest seq.
+    /// `true` if the reduction ends at the broken rule with the lowest seq.
     pub strict: bool,
-    /// Look at the bodies that no rule opens too.
+    /// `true` if payloads that no reduction rule opens are checked too.
     pub every_body: bool,
 }
 
 impl Options {
-    /// Whether to end at the first broken rule instead of making the most of what there is.
+    /// Sets whether the reduction fails at the broken rule with the lowest seq. Default: `false`, which reports broken
+    /// rules as diagnostics and reduces the rest.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
     }
 
-    /// Whether to look at every body that an event names, also at those that the graph does not need: is it there, and
-    /// is it JSON? The graph stays the same.
+    /// Sets whether every payload that an event references is checked, even if the graph does not need it: that it
+    /// exists and, if it is stored as JSON, that it parses. Default: `false`. The graph does not depend on this option;
+    /// only its diagnostics do.
     #[must_use]
     pub fn every_body(mut self, every_body: bool) -> Self {
         self.every_body = every_body;

@@ -1,21 +1,22 @@
-//! What a reduction did, in counts that do not depend on the machine.
+//! Counters of the work that a reduction did. They do not depend on the machine.
 
-/// What a reduction did. The counts of one bundle are always the same, so that a test can show how work grows.
+/// Counters of the work that a reduction did. They are the same in every reduction of a bundle, so that a test can
+/// assert how the work grows with the size of the input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Work {
-    /// Lines of the log.
+    /// Number of lines read from the log.
     pub lines: u64,
-    /// Payloads read.
+    /// Number of payloads read.
     pub payloads: u64,
-    /// Their bytes.
+    /// Total size of the payloads read, in bytes.
     pub payload_bytes: u64,
-    /// Items that bodies list.
+    /// Number of items that request, response and checkpoint bodies list, repetitions included.
     pub items_listed: u64,
-    /// Different items among them: so many were kept.
+    /// Number of distinct items among the listed ones. Only these are kept in memory.
     pub items_kept: u64,
-    /// Steps of putting the conversation together: items compared, placed or looked up.
+    /// Number of items that were compared, placed or looked up to build the conversation.
     pub conversation_steps: u64,
-    /// Lookups of links between finished tables.
+    /// Number of hash lookups that linked finished tables.
     pub link_probes: u64,
 }

@@ -1,4 +1,4 @@
-//! A run that is killed in the middle of a stream.
+//! Recording of a stream whose process is killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -9,49 +9,50 @@ use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta};
 use tracing::Instrument;
 
 use super::common::{child, role};
+use super::http_client::{HttpClient, post};
 use super::server::{SSE, Server};
-use super::via::{Via, post};
-use super::{Left, MODEL, REQUEST, under};
+use super::{MODEL, REQUEST, Recording, run_recorded};
 
-/// Reads two pieces, says so, and waits for a third that never comes.
-fn read_on_and_on() {
+/// Reads two chunks of a response, prints a marker, and waits for a third chunk, which the server never sends.
+fn read_until_killed() {
     let (recorder, _guard) = Recorder::from_env().unwrap().unwrap();
-    under(&recorder, async {
+    run_recorded(&recorder, async {
         let server = Server::start().await;
         let thread = AgentThread::start(ThreadMeta::new());
         let inference = thread.turn(None).inference(MODEL);
         let work = async {
             let middleware = RecordExchange::new().chunks();
-            let mut reply = post(Via::Reqwest, middleware, &server.url("/paced"), REQUEST).await.unwrap();
-            reply.next().await.unwrap().unwrap();
-            server.go_on();
-            reply.next().await.unwrap().unwrap();
-            // The harness has begun a line of its own.
+            let mut response = post(HttpClient::Reqwest, middleware, &server.url("/paced"), REQUEST).await.unwrap();
+            response.next().await.unwrap().unwrap();
+            server.release_chunk();
+            response.next().await.unwrap().unwrap();
+            // The test harness left an unfinished line on stdout.
             let mut out = std::io::stdout();
-            writeln!(out, "\ntwo pieces are here").unwrap();
-            reply.next().await.unwrap().unwrap();
+            writeln!(out, "\ntwo chunks were read").unwrap();
+            response.next().await.unwrap().unwrap();
         };
         work.instrument(inference.span().clone()).await;
     });
 }
 
 #[test]
-fn a_run_that_is_killed_in_the_middle_of_a_stream_has_what_had_arrived() {
+fn received_chunks_survive_a_kill() {
     if role().is_some() {
-        return read_on_and_on();
+        return read_until_killed();
     }
     let root = tempfile::tempdir().unwrap();
-    let mut command = child("killed::a_run_that_is_killed_in_the_middle_of_a_stream_has_what_had_arrived", "reader");
+    let mut command = child("killed::received_chunks_survive_a_kill", "reader");
     let mut run = command.env("OTEL_TRACE_ROOT", root.path()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(run.stdout.take().unwrap()).lines();
-    assert!(lines.map_while(Result::ok).any(|line| line == "two pieces are here"));
+    assert!(lines.map_while(Result::ok).any(|line| line == "two chunks were read"));
     run.kill().unwrap();
     run.wait().unwrap();
 
-    let left = Left::in_directory(root.path());
-    let call = left.graph.inference_calls.iter().next().unwrap();
+    let recording = Recording::in_directory(root.path());
+    let call = recording.graph.inference_calls.iter().next().unwrap();
     assert_eq!(call.execution.status, ExecutionStatus::Running);
-    let pieces: Vec<_> = left.bundle.all("other").iter().map(|piece| left.bytes(&piece["payloads"][0])).collect();
-    assert_eq!(pieces, [SSE[0].as_bytes(), SSE[1].as_bytes()]);
-    assert!(left.codes().is_empty(), "{:?}", left.graph.diagnostics);
+    let chunks: Vec<_> =
+        recording.bundle.events("other").iter().map(|chunk| recording.payload_bytes(&chunk["payloads"][0])).collect();
+    assert_eq!(chunks, [SSE[0].as_bytes(), SSE[1].as_bytes()]);
+    assert!(recording.codes().is_empty(), "{:?}", recording.graph.diagnostics);
 }

@@ -1,4 +1,4 @@
-//! A provider on loopback.
+//! A model provider on the loopback interface.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -12,12 +12,12 @@ use axum::routing::post;
 use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
-/// A response as no serializer would write it.
+/// Response body with whitespace and number formats that no serializer produces.
 pub(crate) const JSON: &str = "{ \"id\":\"r1\",\n \"output\" : [ ] , \"n\": 2.50}\n";
 pub(crate) const ERROR: &str = r#"{"error": {"message": "slow down"}}"#;
 pub(crate) const SSE: [&str; 3] = ["event: a\ndata: {\"n\": 1}\n\n", "data: \u{e9}\n\n", "data: [DONE]\n\n"];
 
-/// It runs for as long as its runtime does.
+/// A provider that serves requests until its runtime is dropped.
 pub(crate) struct Server {
     base_url: String,
     shared: Arc<Shared>,
@@ -25,7 +25,7 @@ pub(crate) struct Server {
 
 struct Shared {
     received: Mutex<Vec<Vec<u8>>>,
-    /// How many pieces may be sent on `/paced`.
+    /// Permits for the chunks that `/paced` may send.
     pace: Semaphore,
 }
 
@@ -49,18 +49,18 @@ impl Server {
         format!("{}{path}", self.base_url)
     }
 
-    /// The bodies of all requests.
+    /// Returns the bodies of all requests received so far.
     pub(crate) fn received(&self) -> Vec<Vec<u8>> {
         self.shared.received.lock().unwrap().clone()
     }
 
-    /// Lets `/paced` send one more piece.
-    pub(crate) fn go_on(&self) {
+    /// Permits `/paced` to send one more chunk.
+    pub(crate) fn release_chunk(&self) {
         self.shared.pace.add_permits(1);
     }
 }
 
-/// A request whose body was noted.
+/// An extractor that stores the body of a request in [`Shared::received`].
 struct Received;
 
 impl axum::extract::FromRequest<Arc<Shared>> for Received {
@@ -78,24 +78,25 @@ fn error() -> Response {
     (StatusCode::TOO_MANY_REQUESTS, head, ERROR).into_response()
 }
 
+/// Sends one chunk per permit.
 async fn paced(State(shared): State<Arc<Shared>>, _: Received) -> Response {
-    let pieces = stream::iter(SSE).then(move |piece| {
+    let chunks = stream::iter(SSE).then(move |chunk| {
         let shared = Arc::clone(&shared);
         async move {
             shared.pace.acquire().await.unwrap().forget();
-            Ok::<_, Infallible>(piece)
+            Ok::<_, Infallible>(chunk)
         }
     });
-    Body::from_stream(pieces).into_response()
+    Body::from_stream(chunks).into_response()
 }
 
-/// One piece, and then no end.
+/// Sends one chunk and then breaks the connection.
 async fn broken(_: Received) -> Response {
     let (first, end) = (Ok(SSE[0]), Err(std::io::Error::other("gone")));
-    let pieces = stream::iter([first, end]).then(async |piece| {
-        // So that the first one is on its way before the connection ends.
+    let chunks = stream::iter([first, end]).then(async |chunk| {
+        // Lets the server send the first chunk before the connection breaks.
         tokio::task::yield_now().await;
-        piece
+        chunk
     });
-    Body::from_stream(pieces).into_response()
+    Body::from_stream(chunks).into_response()
 }

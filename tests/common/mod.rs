@@ -1,4 +1,4 @@
-//! Records a program and reads back what it left.
+//! Helpers that record a program under a temporary root and read the resulting bundles.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,67 +14,68 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tracing_subscriber::prelude::*;
 
-/// A bundle that keeps what every bundle promises: each line can be read, `seq` counts from 1 without gaps, and each
-/// payload that an event names is there.
+/// A parsed bundle that was checked for the invariants of every bundle: each line is readable, `seq` counts from 1
+/// without gaps, and each referenced payload exists.
 pub(crate) struct Bundle {
     pub(crate) path: PathBuf,
-    /// The lines, as JSON.
+    /// Lines of the log, as JSON.
     pub(crate) lines: Vec<Value>,
-    /// By where they are.
-    bodies: BTreeMap<(String, Option<u64>), Vec<u8>>,
+    /// Payloads by the path and offset of their references.
+    payloads: BTreeMap<(String, Option<u64>), Vec<u8>>,
     pub(crate) manifest: Value,
 }
 
 impl Bundle {
+    /// Reads a bundle with all its payloads and panics if it violates an invariant.
     pub(crate) fn read(path: &Path) -> Self {
         let reader = Reader::open(path).unwrap();
-        let mut bodies = BTreeMap::new();
+        let mut payloads = BTreeMap::new();
         let records: Vec<Record> = reader.lines().unwrap().map(|line| line.unwrap().content.unwrap()).collect();
-        for (record, place) in records.iter().zip(1..) {
-            assert_eq!(record.seq.0, place, "{}", path.display());
+        for (record, seq) in records.iter().zip(1..) {
+            assert_eq!(record.seq.0, seq, "{}", path.display());
             record.event.for_each_payload(|reference| {
-                let body = reader.payload(reference).unwrap();
+                let payload = reader.payload(reference).unwrap();
                 if reference.path.ends_with(".json") {
-                    serde_json::from_slice::<Value>(&body).unwrap();
+                    serde_json::from_slice::<Value>(&payload).unwrap();
                 }
-                bodies.insert((reference.path.clone(), reference.offset), body);
+                payloads.insert((reference.path.clone(), reference.offset), payload);
             });
         }
         let lines = records.iter().map(|record| serde_json::to_value(record).unwrap()).collect();
         let manifest = serde_json::from_slice(&std::fs::read(path.join("manifest.json")).unwrap()).unwrap();
-        Self { path: path.to_owned(), lines, bodies, manifest }
+        Self { path: path.to_owned(), lines, payloads, manifest }
     }
 
-    /// The events' names, in order.
-    pub(crate) fn names(&self) -> Vec<&str> {
+    /// Returns the names of all events, in the order of the log.
+    pub(crate) fn event_names(&self) -> Vec<&str> {
         self.lines.iter().map(|line| line["payload"]["type"].as_str().unwrap()).collect()
     }
 
-    /// The events of this name.
-    pub(crate) fn all(&self, name: &str) -> Vec<&Value> {
+    /// Returns the events with this name.
+    pub(crate) fn events(&self, name: &str) -> Vec<&Value> {
         self.lines.iter().map(|line| &line["payload"]).filter(|event| event["type"] == name).collect()
     }
 
-    /// The event of this name, of which there is one.
+    /// Returns the only event with this name and panics if there is none or more than one.
     #[track_caller]
-    pub(crate) fn one(&self, name: &str) -> &Value {
-        let all = self.all(name);
-        assert_eq!(all.len(), 1, "{name} in {:#?}", self.names());
-        all[0]
+    pub(crate) fn event(&self, name: &str) -> &Value {
+        let events = self.events(name);
+        assert_eq!(events.len(), 1, "{name} in {:#?}", self.event_names());
+        events[0]
     }
 
-    /// The bytes of the body that an event names here.
-    pub(crate) fn bytes(&self, reference: &Value) -> &[u8] {
-        &self.bodies[&(reference["path"].as_str().unwrap().to_owned(), reference["offset"].as_u64())]
+    /// Returns the bytes of the payload behind a reference.
+    pub(crate) fn payload_bytes(&self, reference: &Value) -> &[u8] {
+        &self.payloads[&(reference["path"].as_str().unwrap().to_owned(), reference["offset"].as_u64())]
     }
 
-    /// The body that an event names here.
-    pub(crate) fn body(&self, reference: &Value) -> Value {
-        serde_json::from_slice(self.bytes(reference)).unwrap()
+    /// Parses the payload behind a reference as JSON.
+    pub(crate) fn payload_json(&self, reference: &Value) -> Value {
+        serde_json::from_slice(self.payload_bytes(reference)).unwrap()
     }
 }
 
-/// The bundles under a directory, in the order of their root threads' ids.
+/// Reads the bundles in a directory, sorted by the ids of their root threads.
 pub(crate) fn bundles(root: &Path) -> Vec<Bundle> {
     let entries = root.read_dir().unwrap().map(|entry| entry.unwrap().path());
     let mut bundles: Vec<_> = entries.filter(|path| path.is_dir()).map(|path| Bundle::read(&path)).collect();
@@ -82,29 +83,29 @@ pub(crate) fn bundles(root: &Path) -> Vec<Bundle> {
     bundles
 }
 
-/// A recorder with a directory of its own.
+/// Creates a recorder with a temporary root directory.
 pub(crate) fn recorder() -> (TempDir, Recorder, RecorderGuard) {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     (root, recorder, guard)
 }
 
-/// Runs `program` under a subscriber that records it, and nothing else.
-pub(crate) fn under<T>(recorder: &Recorder, program: impl FnOnce() -> T) -> T {
+/// Runs `program` under a subscriber that consists of the layer of this recorder.
+pub(crate) fn run_recorded<T>(recorder: &Recorder, program: impl FnOnce() -> T) -> T {
     let layer = recorder.layer().with_filter(recorder.filter());
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), program)
 }
 
-/// What `program` leaves. Nothing may be lost.
+/// Records `program` and returns its bundles. Panics if anything was lost.
 pub(crate) fn record(program: impl FnOnce()) -> Vec<Bundle> {
     let (root, recorder, guard) = recorder();
-    under(&recorder, program);
+    run_recorded(&recorder, program);
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0, "{:?}", recorder.stats());
     bundles(root.path())
 }
 
-/// What `program` leaves, which is one bundle.
+/// Records `program` and returns its only bundle.
 #[track_caller]
 pub(crate) fn record_one(program: impl FnOnce()) -> Bundle {
     let mut bundles = record(program);
@@ -112,18 +113,18 @@ pub(crate) fn record_one(program: impl FnOnce()) -> Bundle {
     bundles.remove(0)
 }
 
-/// The graph of a bundle, of which nothing may be left out.
+/// Reduces a bundle and panics on any diagnostic other than a notice.
 #[track_caller]
 pub(crate) fn graph(bundle: &Path) -> Graph {
     let graph = reduce(&Reader::open(bundle).unwrap(), &Options::default()).unwrap().graph;
-    for told in &graph.diagnostics {
-        assert_eq!(told.severity, Severity::Notice, "{}: {told}", bundle.display());
+    for diagnostic in &graph.diagnostics {
+        assert_eq!(diagnostic.severity, Severity::Notice, "{}: {diagnostic}", bundle.display());
     }
     graph
 }
 
-/// How many windows of a graph have not ended, the rollout itself aside.
-pub(crate) fn running(graph: &Graph) -> usize {
+/// Counts the operations of a graph that have not ended. The run itself does not count.
+pub(crate) fn count_running(graph: &Graph) -> usize {
     let threads = graph.threads.iter().map(|thread| thread.execution.status);
     let turns = graph.turns.iter().map(|turn| turn.execution.status);
     let calls = graph.inference_calls.iter().map(|call| call.execution.status);
@@ -134,23 +135,25 @@ pub(crate) fn running(graph: &Graph) -> usize {
     all.filter(|status| *status == ExecutionStatus::Running).count()
 }
 
-/// How long anything here may take before it is held to hang: a deadlock would last for ever.
+/// Maximum duration of a wait or of a child process. A deadlock would otherwise block the test suite forever.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// Waits for a condition.
+/// Polls a condition until it is met and panics after [`DEADLINE`].
 #[track_caller]
-pub(crate) fn until(mut is_met: impl FnMut() -> bool) {
+pub(crate) fn wait_until(mut is_met: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_met() {
-        assert!(started.elapsed() < DEADLINE, "it does not come to that");
+        assert!(started.elapsed() < DEADLINE, "the condition was not met within {DEADLINE:?}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Runs `program` in a process of its own, under a global subscriber that records it. Gives what that left, to the
-/// parent; the child is given nothing and is to return.
+/// Runs `program` in a child process, under a global subscriber with a recorder, by executing `test` again.
+///
+/// Returns the root directory of the recording in the parent process. Returns `None` in the child process, which must
+/// then return from the test.
 #[track_caller]
-pub(crate) fn alone(test: &str, program: impl FnOnce(Recorder, RecorderGuard)) -> Option<TempDir> {
+pub(crate) fn run_alone(test: &str, program: impl FnOnce(Recorder, RecorderGuard)) -> Option<TempDir> {
     if role().is_some() {
         let (recorder, guard) = Recorder::from_env().unwrap().unwrap();
         tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
@@ -165,7 +168,7 @@ pub(crate) fn alone(test: &str, program: impl FnOnce(Recorder, RecorderGuard)) -
 
 const ROLE: &str = "OTEL_TRACE_TEST_ROLE";
 
-/// This test once more, in a process of its own, where [`role`] is `role`.
+/// Returns a command that runs `test` alone in a child process, where [`role`] returns `role`.
 pub(crate) fn child(test: &str, role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, role);
@@ -173,7 +176,9 @@ pub(crate) fn child(test: &str, role: &str) -> Command {
     command
 }
 
-/// What this process is to do, if it is a child. One that hangs fails.
+/// Returns the role of this process if it is a child process, and aborts it if it runs longer than [`DEADLINE`].
+///
+/// Returns `None` in the process of the test harness.
 pub(crate) fn role() -> Option<String> {
     let role = std::env::var(ROLE).ok()?;
     std::thread::spawn(|| {
@@ -183,10 +188,10 @@ pub(crate) fn role() -> Option<String> {
     Some(role)
 }
 
-// No test file needs all of it.
+// Each test binary uses a part of these helpers: this use of all of them avoids warnings about dead code.
 const _: () = {
-    let _ = (Bundle::body, Bundle::bytes, Bundle::all, Bundle::one, Bundle::names, child, role);
+    let _ = (Bundle::payload_json, Bundle::payload_bytes, Bundle::events, Bundle::event, Bundle::event_names, child, role);
     let _ = |bundle: Bundle| (bundle.path, bundle.lines, bundle.manifest);
-    let _ = (graph, running, |program: fn()| record_one(program));
-    let _ = |is_met: fn() -> bool, program: fn(Recorder, RecorderGuard)| (until(is_met), alone("", program));
+    let _ = (graph, count_running, |program: fn()| record_one(program));
+    let _ = |is_met: fn() -> bool, program: fn(Recorder, RecorderGuard)| (wait_until(is_met), run_alone("", program));
 };

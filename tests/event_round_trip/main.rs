@@ -1,4 +1,4 @@
-//! What is written is read as it was: every event, every payload kind, every optional field.
+//! Tests that events survive serialization: every event, every payload kind, every optional field.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod strategies;
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use strategies::{parent_process, record};
 
 #[test]
-fn a_record_of_any_event_is_read_as_it_was_written() {
+fn record_of_any_event_round_trips() {
     for &kind in EventKind::ALL {
         let mut runner = TestRunner::deterministic();
         let check = |record: Record| {
             let line = serde_json::to_string(&record).unwrap();
-            prop_assert!(!line.contains(['\n', '\r']), "more than one line: {line}");
+            prop_assert!(!line.contains(['\n', '\r']), "the record takes more than one line: {line}");
             prop_assert_eq!(Record::parse(line.as_bytes()).unwrap(), record);
             Ok(())
         };
@@ -27,13 +27,13 @@ fn a_record_of_any_event_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_record_says_its_event_by_the_name_of_the_format() {
+fn record_names_its_event_as_the_format_does() {
     for &kind in EventKind::ALL {
         let check = |record: Record| {
             let wire = serde_json::to_value(&record).unwrap();
             prop_assert_eq!(&wire["payload"]["type"], kind.name());
             prop_assert_eq!(&wire["schema_version"], 1);
-            prop_assert!(wire.as_object().unwrap().contains_key("thread_id"), "null, not absent");
+            prop_assert!(wire.as_object().unwrap().contains_key("thread_id"), "thread_id is absent; expected null");
             Ok(())
         };
         TestRunner::deterministic().run(&record(kind), check).unwrap();
@@ -41,22 +41,22 @@ fn a_record_says_its_event_by_the_name_of_the_format() {
 }
 
 #[test]
-fn every_line_of_the_conformance_cases_is_written_as_it_was_read() {
+fn conformance_lines_are_written_back_unchanged() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let mut lines = 0;
     for case in cases.read_dir().unwrap() {
         let log = std::fs::read_to_string(case.unwrap().path().join("trace.jsonl")).unwrap();
         for line in log.lines() {
-            let read = serde_json::to_value(Record::parse(line.as_bytes()).unwrap()).unwrap();
-            assert_eq!(read, serde_json::from_str::<Value>(line).unwrap());
+            let written = serde_json::to_value(Record::parse(line.as_bytes()).unwrap()).unwrap();
+            assert_eq!(written, serde_json::from_str::<Value>(line).unwrap());
             lines += 1;
         }
     }
-    assert_eq!(lines, 834, "the eight cases");
+    assert_eq!(lines, 834, "lines of the eight cases");
 }
 
 #[test]
-fn what_is_absent_is_null_in_old_fields_and_left_out_in_later_ones() {
+fn absent_original_fields_are_null_and_later_ones_omitted() {
     let check = |event: Event, expected: Value| assert_eq!(serde_json::to_value(&event).unwrap(), expected);
     let cancelled = InferenceCancelled {
         inference_call_id: "i".into(),
@@ -119,7 +119,7 @@ fn what_is_absent_is_null_in_old_fields_and_left_out_in_later_ones() {
 }
 
 #[test]
-fn any_json_is_kept_as_its_text_on_one_line() {
+fn raw_json_keeps_its_text_on_one_line() {
     let deep = format!("{}{}", "[".repeat(120), "]".repeat(120));
     for text in ["1e400", "123456789012345678901234567890", "{\"a\":1,\"a\":2}", &deep] {
         assert_eq!(serde_json::from_str::<RawJson>(text).unwrap().as_str(), text);
@@ -142,34 +142,34 @@ fn nanoseconds_below_the_millisecond_are_optional() {
     assert_eq!(at(""), millis);
     assert_eq!(at(r#","wall_time_sub_ms_ns":null"#), millis);
     assert_eq!(at(r#","wall_time_sub_ms_ns":999999"#), Timestamp::new(UnixMillis(7), 999_999));
-    for none_of_a_millisecond in ["1000000", "-1", "99999999999"] {
-        assert_eq!(at(&format!(r#","wall_time_sub_ms_ns":{none_of_a_millisecond}"#)), millis);
+    for out_of_range in ["1000000", "-1", "99999999999"] {
+        assert_eq!(at(&format!(r#","wall_time_sub_ms_ns":{out_of_range}"#)), millis);
     }
     assert!(at(r#","wall_time_sub_ms_ns":1"#) > millis);
 }
 
 #[test]
-fn a_line_that_is_no_record_says_why_and_where() {
-    let bad = |line: &str| Record::parse(line.as_bytes()).unwrap_err();
+fn invalid_line_error_names_cause_and_seq() {
+    let error = |line: &str| Record::parse(line.as_bytes()).unwrap_err();
     let line = |payload: &str| {
         format!(r#"{{"schema_version":1,"seq":9,"wall_time_unix_ms":0,"rollout_id":"r","payload":{payload}}}"#)
     };
-    let unknown = bad(&line(r#"{"type":"brand_new"}"#));
+    let unknown = error(&line(r#"{"type":"brand_new"}"#));
     assert!(matches!(unknown, RecordError::Variant { seq: Seq(9), ref name } if name == "brand_new"), "{unknown}");
-    assert!(matches!(bad(&line(r#"{"type":"rollout_ended"}"#)), RecordError::Line { seq: Some(Seq(9)), .. }));
-    assert!(matches!(bad(r#"{"schema_version":2,"seq":9}"#), RecordError::Schema { seq: Some(Seq(9)), version: 2 }));
-    assert!(matches!(bad("{\"schema_version\":1,\"se"), RecordError::Line { seq: None, .. }));
+    assert!(matches!(error(&line(r#"{"type":"rollout_ended"}"#)), RecordError::Line { seq: Some(Seq(9)), .. }));
+    assert!(matches!(error(r#"{"schema_version":2,"seq":9}"#), RecordError::Schema { seq: Some(Seq(9)), version: 2 }));
+    assert!(matches!(error("{\"schema_version\":1,\"se"), RecordError::Line { seq: None, .. }));
     assert!(Record::parse(line(r#"{"type":"rollout_ended","status":"failed","new":[1]}"#).as_bytes()).is_ok());
 }
 
 #[test]
-fn a_parent_goes_through_an_environment_whatever_its_ids_are() {
+fn parent_with_any_ids_round_trips_through_a_variable() {
     let check = |parent: ParentProcess| {
         let text = parent.to_text();
-        prop_assert!(!text.contains(['\0', '\n', '\r']), "no value of a variable, or several lines: {text:?}");
+        prop_assert!(!text.contains(['\0', '\n', '\r']), "not a single-line value of a variable: {text:?}");
         let later = text.replacen('{', r#"{"of_a_later_version":[{}],"#, 1);
         for text in [text, later] {
-            prop_assert_eq!(&ParentProcess::of_text(&text).unwrap(), &parent);
+            prop_assert_eq!(&ParentProcess::parse(&text).unwrap(), &parent);
         }
         Ok(())
     };
@@ -177,15 +177,15 @@ fn a_parent_goes_through_an_environment_whatever_its_ids_are() {
 }
 
 #[test]
-fn what_is_no_parent_is_refused() {
+fn invalid_parent_process_is_refused() {
     let missing = r#"{"trace_id":"t","bundle":"b","thread_id":"t","depth":1}"#;
     for text in ["", "7", "null", "{}", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", missing] {
-        assert!(ParentProcess::of_text(text).is_err(), "{text}");
+        assert!(ParentProcess::parse(text).is_err(), "{text}");
     }
 }
 
 #[test]
-fn a_line_of_any_event_is_written_as_serde_json_would() {
+fn written_line_equals_the_output_of_serde_json() {
     let root = tempfile::tempdir().unwrap();
     for &kind in EventKind::ALL {
         let check = |record: Record| {
@@ -207,6 +207,7 @@ fn a_line_of_any_event_is_written_as_serde_json_would() {
     }
 }
 
+/// Returns a number that differs at each call.
 fn unique() -> u64 {
     static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! Events of every kind, with everything that they may say.
+//! Strategies that generate records of every event kind, with all fields.
 
 use otel_trace::event::*;
 use proptest::collection::vec;
@@ -17,8 +17,8 @@ fn id<T: From<String> + std::fmt::Debug + 'static>() -> BoxedStrategy<T> {
 
 fn payload() -> BoxedStrategy<PayloadRef> {
     let truncated = (any::<u64>(), text()).prop_map(|(length, hash)| Truncated { length, hash });
-    let place = (of(any::<u64>()), of(any::<u64>()), of(text()));
-    (id(), select(PayloadKind::ALL.to_vec()), text(), place, of(truncated))
+    let location = (of(any::<u64>()), of(any::<u64>()), of(text()));
+    (id(), select(PayloadKind::ALL.to_vec()), text(), location, of(truncated))
         .prop_map(|(raw_payload_id, kind, path, (offset, length, hash), truncated)| PayloadRef {
             raw_payload_id,
             kind,
@@ -126,7 +126,7 @@ fn raw_json() -> BoxedStrategy<RawJson> {
     (value, any::<bool>()).prop_map(spaced).boxed()
 }
 
-/// A strategy for a struct, field by field.
+/// Creates a strategy for an event from one strategy for each of its fields.
 macro_rules! fields {
     ($event:ident { $($field:ident: $strategy:expr),* $(,)? }) => {
         fields!(@nest [$($field),*] ($($strategy),*) => Event::from($event { $($field),* }))
@@ -135,6 +135,7 @@ macro_rules! fields {
     (@nest [$($f:ident),*] ($($s:expr),*) => $e:expr) => { ($($s),*).prop_map(|($($f),*)| $e).boxed() };
 }
 
+/// Returns a strategy for events of this kind.
 fn event(kind: EventKind) -> BoxedStrategy<Event> {
     let requester =
         prop_oneof![Just(Requester::Model), id().prop_map(|runtime_cell_id| Requester::CodeCell { runtime_cell_id })];
@@ -260,6 +261,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
     }
 }
 
+/// Returns a strategy for records with an event of this kind.
 pub(crate) fn record(kind: EventKind) -> impl Strategy<Value = Record> {
     let span = (id(), id(), of(id())).prop_map(|(trace_id, span_id, parent_span_id)| SpanRef {
         trace_id,
@@ -277,6 +279,7 @@ pub(crate) fn record(kind: EventKind) -> impl Strategy<Value = Record> {
     })
 }
 
+/// Returns a strategy for parent processes with any ids.
 pub(crate) fn parent_process() -> BoxedStrategy<ParentProcess> {
     (id(), text(), id(), of(id()), id(), any::<u32>())
         .prop_map(|(trace_id, bundle, thread_id, tool_call_id, child_thread_id, depth)| ParentProcess {

@@ -1,4 +1,4 @@
-//! What is on the heap, counted as it is taken and given back.
+//! Number of bytes on the heap, counted by the global allocator.
 
 use std::alloc::System;
 
@@ -7,7 +7,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that were taken and not given back.
+/// Returns the number of bytes that are allocated and not yet deallocated.
 pub(crate) fn live() -> usize {
     let stats = HEAP.stats();
     stats.bytes_allocated - stats.bytes_deallocated

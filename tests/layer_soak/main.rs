@@ -1,18 +1,18 @@
-//! Nothing is held of what is over: counted on the heap, after few runs and after many. `just soak` has the same runs
-//! in several threads for minutes.
+//! Tests that ended runs retain no resources: the heap is measured after few runs and after many. `just soak` records
+//! the same runs in several threads for minutes.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "a long run says how it goes")]
+#![expect(clippy::print_stdout, reason = "a long run reports its progress")]
 
 #[path = "../common/mod.rs"]
 mod common;
 mod disk;
 mod heap;
-mod held;
 mod laps;
-mod level;
+mod resources;
+mod retained;
 mod setting;
-mod work;
+mod workload;
 
 use std::time::Duration;
 
@@ -20,54 +20,55 @@ use common::{child, role};
 use laps::Length;
 use setting::Setting;
 
-/// Runs this test alone in its process: others would be counted too.
-fn alone(test: &str, program: fn()) {
+/// Runs `program` in a child process by executing `test` alone, so that the allocations of other tests do not count.
+fn run_alone(test: &str, program: fn()) {
     if role().is_some() {
         return program();
     }
     let output = child(test, "alone").output().unwrap();
-    let [said, wrong] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    assert!(output.status.success(), "{said}{wrong}");
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{stdout}{stderr}");
 }
 
 #[test]
-fn a_run_that_is_over_is_not_held() {
-    alone("a_run_that_is_over_is_not_held", held::of_runs);
+fn ended_runs_retain_no_heap() {
+    run_alone("ended_runs_retain_no_heap", retained::check_runs);
 }
 
 #[test]
-fn what_is_over_in_a_run_that_goes_on_is_not_held() {
-    alone("what_is_over_in_a_run_that_goes_on_is_not_held", held::of_an_open_run);
+fn ended_operations_of_an_open_run_retain_no_heap() {
+    run_alone("ended_operations_of_an_open_run_retain_no_heap", retained::check_open_run);
 }
 
 #[test]
-fn what_comes_after_the_recording_is_not_held() {
-    alone("what_comes_after_the_recording_is_not_held", held::of_late_things);
+fn operations_after_shutdown_retain_no_heap() {
+    run_alone("operations_after_shutdown_retain_no_heap", retained::check_late_operations);
 }
 
 #[test]
-fn spans_whose_layer_was_taken_out_are_not_held() {
-    alone("spans_whose_layer_was_taken_out_are_not_held", held::of_a_layer_that_comes_and_goes);
+fn spans_of_a_removed_layer_retain_no_heap() {
+    run_alone("spans_of_a_removed_layer_retain_no_heap", retained::check_removed_layer);
 }
 
 #[test]
-fn recorders_that_are_over_are_not_held() {
-    alone("recorders_that_are_over_are_not_held", held::of_recorders);
+fn ended_recorders_retain_no_heap() {
+    run_alone("ended_recorders_retain_no_heap", retained::check_recorders);
 }
 
 #[test]
-fn recorders_that_end_amid_work_are_not_held() {
-    alone("recorders_that_end_amid_work_are_not_held", held::of_recorders_amid_work);
+fn recorders_ended_amid_work_retain_no_heap() {
+    run_alone("recorders_ended_amid_work_retain_no_heap", retained::check_recorders_amid_work);
 }
 
-/// For how many seconds a long run goes on, and how many spans it makes at least; a short one where nothing is said.
+/// The variable with the duration of a long run, in seconds. The run is a short one if the variable is not set.
 const SECONDS: &str = "OTEL_TRACE_SOAK_SECONDS";
+/// The variable with the minimum number of spans of a long run. Default: 0.
 const SPANS: &str = "OTEL_TRACE_SOAK_SPANS";
 
 #[test]
-fn many_threads_at_everything_hold_memory_and_files_flat() {
+fn memory_and_open_files_stay_flat_under_mixed_load() {
     let Ok(seconds) = std::env::var(SECONDS) else {
-        return alone("many_threads_at_everything_hold_memory_and_files_flat", || {
+        return run_alone("memory_and_open_files_stay_flat_under_mixed_load", || {
             for setting in Setting::ALL {
                 laps::run(setting, Length::Laps(5));
             }
@@ -76,8 +77,8 @@ fn many_threads_at_everything_hold_memory_and_files_flat() {
     let count = u64::try_from(Setting::ALL.len()).unwrap();
     let spans: u64 = std::env::var(SPANS).map_or(0, |spans| spans.parse().unwrap());
     let each = Duration::from_secs(seconds.parse().unwrap()) / u32::try_from(count).unwrap();
-    let made = Setting::ALL.map(|setting| laps::run(setting, Length::Time(each, spans.div_ceil(count))));
-    let made: u64 = made.iter().sum();
-    println!("{made} spans");
-    assert!(made >= spans, "{made} spans were made, of {spans}");
+    let opened = Setting::ALL.map(|setting| laps::run(setting, Length::Time(each, spans.div_ceil(count))));
+    let opened: u64 = opened.iter().sum();
+    println!("{opened} spans");
+    assert!(opened >= spans, "{opened} of at least {spans} spans were opened");
 }

@@ -1,4 +1,4 @@
-//! The ways to record: each must hold memory and files flat.
+//! Settings of the recorder. Memory and open files must stay flat with each of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,29 +7,30 @@ use std::thread;
 use otel_trace::{AgentThread, Bounds, Durability, Limits, Operation, Recorder, RecorderGuard, Store, ThreadMeta};
 use tempfile::TempDir;
 
-use super::level::Level;
-use super::{disk, work};
+use super::resources::Resources;
+use super::{disk, workload};
 
-/// How everything is recorded.
+/// A setting of the recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Setting {
     Files,
     Pack,
-    /// A pack behind a queue.
+    /// A pack behind the write queue.
     Buffered,
-    /// Files, of which few are kept: of a root, and of a run that goes on.
+    /// Files, with a retention for the root and a quota for each bundle.
     Bounded,
 }
 
-/// Bundles that are kept of a bounded root, but for those in use.
+/// Maximum number of bundles in a bounded root, without those in use.
 const BUNDLES: u64 = 64;
 
-/// Events of a bounded bundle: more than a run has, and less than a conversation after few laps.
+/// Maximum number of events in a bounded bundle. A run has fewer events, a conversation has more after a few laps.
 const EVENTS: u64 = 100;
 
 impl Setting {
     pub(crate) const ALL: [Self; 4] = [Self::Files, Self::Pack, Self::Buffered, Self::Bounded];
 
+    /// Creates a recorder with this setting and a temporary root directory.
     pub(crate) fn recorder(self) -> (TempDir, Recorder, RecorderGuard) {
         let root = tempfile::tempdir().unwrap();
         let builder = Recorder::builder().root(root.path()).no_parent();
@@ -44,21 +45,24 @@ impl Setting {
         (root, recorder, guard)
     }
 
-    /// What may be held beyond the level after the warm-up. On the heap no more than a few hundred bytes were seen, but
-    /// for a queue, which keeps the room that it once took; the files are those of the conversations, which may rest
-    /// or not, each a log and a pack; what the allocator keeps resident is its own affair, within limits.
-    pub(crate) fn slack(self) -> Level {
-        let conversations = usize::try_from(work::CONVERSATIONS).unwrap();
+    /// Returns the resources that may be used in addition to those after the warm-up.
+    ///
+    /// The heap grew by no more than a few hundred bytes in experiments, except with a queue, which keeps its capacity.
+    /// The files are the logs and packs of the conversations, which may be open or closed. The allocator decides how
+    /// much memory stays resident, within this limit.
+    pub(crate) fn slack(self) -> Resources {
+        let conversations = usize::try_from(workload::CONVERSATIONS).unwrap();
         let (heap, files) = match self {
             Self::Files => (16 * 1024, conversations),
             Self::Pack => (16 * 1024, 2 * conversations),
             Self::Buffered => (4 * 1024 * 1024, 2 * conversations),
             Self::Bounded => (64 * 1024, conversations),
         };
-        Level { heap, resident: 32 * 1024 * 1024, files }
+        Resources { heap, resident: 32 * 1024 * 1024, files }
     }
 
-    /// Waits until all of a lap is written. A queue is emptied in order: when a last bundle is whole, so are all before.
+    /// Waits until every event of a lap is written. A queue is emptied in order, so that all earlier bundles are
+    /// complete once an additional last bundle is.
     pub(crate) fn settle(self, root: &Path, lap: u64) {
         match self {
             Self::Files | Self::Pack | Self::Bounded => {}
@@ -66,26 +70,26 @@ impl Setting {
                 let id = format!("last-of-lap-{lap}");
                 AgentThread::start(ThreadMeta::new().id(&id)).complete();
                 let is_last = |bundle: &PathBuf| bundle.to_string_lossy().ends_with(&id);
-                let is_whole = |bundle: PathBuf| {
+                let is_complete = |bundle: PathBuf| {
                     fs::read_to_string(bundle.join("trace.jsonl")).is_ok_and(|log| log.contains("rollout_ended"))
                 };
-                while !disk::bundles(root).into_iter().find(is_last).is_some_and(is_whole) {
+                while !disk::bundles(root).into_iter().find(is_last).is_some_and(is_complete) {
                     thread::yield_now();
                 }
             }
         }
     }
 
-    /// Whether what is over is removed by the recorder.
-    pub(crate) fn removes(self) -> bool {
+    /// Returns `true` if the recorder removes ended bundles.
+    pub(crate) fn removes_bundles(self) -> bool {
         match self {
             Self::Files | Self::Pack | Self::Buffered => false,
             Self::Bounded => true,
         }
     }
 
-    /// How many bundles there may be at most that the recorder is done with.
+    /// Returns the maximum number of ended bundles. Returns `None` if it is unlimited.
     pub(crate) fn most_bundles(self) -> Option<usize> {
-        self.removes().then(|| usize::try_from(BUNDLES).unwrap())
+        self.removes_bundles().then(|| usize::try_from(BUNDLES).unwrap())
     }
 }

@@ -186,7 +186,7 @@ fn names_and_patterns_of_the_program_are_masked_too() {
     assert!(masked["t"].as_str().unwrap().starts_with("pin=[masked:secret:"), "{masked}");
     assert_eq!(masked["n"], 12);
     let error = Masking::new().pattern("(").unwrap_err().to_string();
-    assert!(error.starts_with("not a regular expression"), "{error}");
+    assert!(error.starts_with("not a valid regular expression"), "{error}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use otel_trace::{
 use serde_json::{Value, json};
 use tracing::{Level, event, info_span};
 
-use crate::common::{Bundle, bundles, under};
+use crate::common::{Bundle, bundles, run_recorded};
 use crate::secrets::{characters, private_key};
 
 /// All bytes of all files below a directory.
@@ -93,7 +93,7 @@ pub(crate) fn tell_everything(secret: &str) {
 fn left_by(masking: Masking, secret: &str) -> (tempfile::TempDir, Vec<Bundle>) {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().mask(masking).build().unwrap();
-    under(&recorder, || tell_everything(secret));
+    run_recorded(&recorder, || tell_everything(secret));
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0, "{:?}", recorder.stats());
     let bundles = bundles(root.path());
@@ -119,7 +119,7 @@ fn a_credential_reaches_no_file_and_has_one_placeholder_in_all_of_them() {
     }
     assert_eq!(placeholders(root.path()).len(), 1, "{:?}", placeholders(root.path()));
     let texts =
-        |name: &str| bundles.iter().flat_map(|bundle| bundle.all(name)).map(Value::to_string).collect::<String>();
+        |name: &str| bundles.iter().flat_map(|bundle| bundle.events(name)).map(Value::to_string).collect::<String>();
     for name in [
         "codex_turn_ended",
         "thread_ended",
@@ -152,11 +152,11 @@ fn the_metadata_of_an_event_keeps_its_structure() {
     let root = tempfile::tempdir().unwrap();
     let masking = || Masking::new().pattern(r"\b[0-9]{4}\b").unwrap().salt(*b"sixteen bytes...");
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().mask(masking()).build().unwrap();
-    under(&recorder, || AgentThread::start(ThreadMeta::new()).other("kind", "summary", &told));
+    run_recorded(&recorder, || AgentThread::start(ThreadMeta::new()).other("kind", "summary", &told));
     drop(guard);
     let placeholder = masking().text("1234").into_owned();
     let expected = json!({ "n": placeholder, "deep": [{ "of": format!("{placeholder} \"quoted\""), "is": true }] });
-    assert_eq!(bundles(root.path()).remove(0).one("other")["metadata"], expected);
+    assert_eq!(bundles(root.path()).remove(0).event("other")["metadata"], expected);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn authorization_is_masked_unless_masking_is_off() {
         let root = tempfile::tempdir().unwrap();
         let builder = Recorder::builder().root(root.path()).no_parent();
         let (recorder, guard) = if off { builder.mask(Masking::off()) } else { builder }.build().unwrap();
-        under(&recorder, tell);
+        run_recorded(&recorder, tell);
         drop(guard);
         root
     };
@@ -193,8 +193,8 @@ fn bodies_without_secrets_are_kept_byte_for_byte() {
         inference.record_payload(PayloadKind::InferenceResponse, Exact(stream));
         inference.complete();
     });
-    assert_eq!(bundle.bytes(&bundle.one("inference_started")["request_payload"]), request);
-    assert_eq!(bundle.bytes(&bundle.one("inference_completed")["wire_payload"]), stream);
+    assert_eq!(bundle.payload_bytes(&bundle.event("inference_started")["request_payload"]), request);
+    assert_eq!(bundle.payload_bytes(&bundle.event("inference_completed")["wire_payload"]), stream);
 }
 
 /// A redactor that knows one word, and panics at another.
@@ -227,7 +227,7 @@ fn a_redactor_of_the_program_sees_event_text_as_well_and_is_masked_after() {
         let builder = Recorder::builder().root(root.path()).no_parent();
         let builder = if own { builder.redact(OneWord) } else { builder.redact(BodiesAlone) };
         let (recorder, guard) = builder.build().unwrap();
-        under(&recorder, || tell_everything("Klaus"));
+        run_recorded(&recorder, || tell_everything("Klaus"));
         drop(guard);
         assert_eq!(recorder.stats().lost(), 0, "{:?}", recorder.stats());
         assert!(String::from_utf8_lossy(&all_bytes(root.path())).contains("Bearer [masked:secret:"));
@@ -246,15 +246,15 @@ fn a_redactor_of_the_program_sees_event_text_as_well_and_is_masked_after() {
 fn a_text_at_which_a_redactor_panics_is_lost_and_counted_and_its_event_stands() {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().redact(OneWord).build().unwrap();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         turn.tool_call(ToolCallMeta::new("t").id("call_1")).fail("planted");
     });
     drop(guard);
     let bundle = bundles(root.path()).remove(0);
-    let ended = bundle.one("tool_call_ended");
-    assert_eq!(ended["error"], "otel_trace.lost: its redaction panicked: planted in the redactor");
+    let ended = bundle.event("tool_call_ended");
+    assert_eq!(ended["error"], "otel_trace.lost: the redactor panicked: planted in the redactor");
     assert_eq!(ended["status"], "failed");
     let stats = recorder.stats();
     assert!(stats.lost() > 0);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::common::under;
+use crate::common::run_recorded;
 use crate::recording::{all_bytes, assert_lacks, placeholders, tell_everything};
 use crate::secrets::characters;
 
@@ -51,7 +51,7 @@ fn unmasked(secret: &str) -> (TempDir, Vec<PathBuf>) {
     let root = tempfile::tempdir().unwrap();
     let builder = Recorder::builder().root(root.path()).no_parent().mask(Masking::off());
     let (recorder, guard) = builder.build().unwrap();
-    under(&recorder, || tell_everything(secret));
+    run_recorded(&recorder, || tell_everything(secret));
     drop(guard);
     let bundles = root.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     (root, bundles)
@@ -241,7 +241,7 @@ fn a_damaged_bundle_is_copied_as_far_as_it_can_be_read() {
     let output = redact(&bundle, &root.path().join("copy"), &[]);
     assert_eq!(output.status.code(), Some(3));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("skipped: 1 not JSON") && told.contains("skipped: 1 named"), "{told}");
+    assert!(told.contains("skipped: 1 line not JSON") && told.contains("skipped: 1 payload reference"), "{told}");
     assert_eq!(graph(&root.path().join("copy")), graph(&bundle));
 }
 
@@ -302,7 +302,7 @@ fn what_is_there_is_not_written_over_and_what_is_no_bundle_leaves_nothing() {
     };
     fails(&case("chat"), &there, &[], "something is already here");
     fails(&there, &root.path().join("new"), &[], "a bundle is a directory");
-    fails(&case("chat"), &root.path().join("new"), &["--pattern", "("], "not a regular expression");
+    fails(&case("chat"), &root.path().join("new"), &["--pattern", "("], "not a valid regular expression");
     assert_eq!(root.path().read_dir().unwrap().count(), 1);
     let help = Command::new(env!("CARGO_BIN_EXE_otel-trace")).args(["redact", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use serde_json::{Value, json};
 
-use crate::common::under;
+use crate::common::run_recorded;
 use crate::recording::assert_lacks;
 use crate::redact::{graph, redacted, with_lines};
 use crate::secrets::characters;
@@ -102,7 +102,7 @@ fn content_is_taken_out_whatever_it_is_called() {
 fn ids_that_are_sentences_link_in_a_copy_without_content_too() {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
-    under(&recorder, || {
+    run_recorded(&recorder, || {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let inference = turn.inference(Model { name: "m", provider: "p" });

@@ -97,14 +97,14 @@ fn an_environment_that_cannot_be_is_said() {
     let output = export.env("OTEL_EXPORTER_OTLP_PROTOCOL", "smoke").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let told = stderr(&output);
-    assert!(told.ends_with("OTEL_EXPORTER_OTLP_PROTOCOL is `smoke`: it can be `http/protobuf` or `grpc`\n"), "{told}");
+    assert!(told.ends_with("OTEL_EXPORTER_OTLP_PROTOCOL is `smoke`; expected `http/protobuf` or `grpc`\n"), "{told}");
 }
 
 #[test]
 fn a_header_without_a_value_is_wrong_usage() {
     let output = otel_trace(&["export", "x", "--header", "authorization"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("it is to be NAME=VALUE"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("expected NAME=VALUE"), "{}", stderr(&output));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn what_is_damaged_is_left_out_and_the_rest_exported() {
     let output = otel_trace(&["export", path, "--format", "otlp-json", "-"]);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let told = stderr(&output);
-    assert!(told.ends_with("of the evidence left something out; `otel-trace reduce` tells which\n"), "{told}");
+    assert!(told.ends_with("in the evidence left something out; `otel-trace check` lists them\n"), "{told}");
     let expected = Run::of(&bundle).spans(ContentPolicy::Omit);
     let spans: Vec<_> = seen::in_file(&stdout(&output)).iter().map(seen::plain_otlp).collect();
     assert_eq!(spans, expected.iter().map(seen::plain_data).collect::<Vec<_>>());
@@ -144,7 +144,7 @@ fn what_is_damaged_is_left_out_and_the_rest_exported() {
 fn no_bundle_is_said() {
     let output = otel_trace(&["export", "/nowhere"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).starts_with("error: /nowhere: there is nothing here"), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("error: /nowhere: does not exist"), "{}", stderr(&output));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::Run;
-use crate::log::{Live, Log};
+use crate::log::{Live, Log, hex};
 use crate::trace_tree::{Fault, draw};
 
 /// Returns a span as a receiver gets it: ids, times and links.
@@ -63,14 +63,47 @@ fn write(log: &mut Log, n: usize, kind: usize, live: Live) {
             "model_visible_call_id": call(n), "requester": { "type": "model" }, "kind": { "type": "spawn_agent" },
             "summary": { "type": "generic", "label": "find" } }),
         ),
-        2 => log.agent(live, &format!("A{n}"), "T"),
+        2 => {
+            let agent = format!("A{n}");
+            let spawn = json!({ "parent_thread_id": "T", "depth": 1, "tool_call_id": format!("C{}", n.saturating_sub(1)) });
+            let metadata = json!({ "nickname": agent, "session_source": { "subagent": { "thread_spawn": spawn } } });
+            let metadata = log.body("session_metadata", &metadata);
+            log.event(live, json!({ "type": "thread_started", "thread_id": agent,
+                "agent_path": format!("/root/{agent}"), "metadata_payload": metadata }));
+            log.event(live, json!({ "type": "codex_turn_started", "codex_turn_id": format!("U{n}"), "thread_id": agent }));
+        }
         _ => log.event(
             live,
             json!({ "type": "agent_result_observed", "edge_id": format!("E{n}"),
-            "child_thread_id": format!("A{}", n.saturating_sub(1)), "child_codex_turn_id": "U", "parent_thread_id": "T",
+            "child_thread_id": format!("A{}", n.saturating_sub(1)), "child_codex_turn_id": format!("U{}", n.saturating_sub(1)), "parent_thread_id": "T",
             "message": "done" }),
         ),
     }
+}
+
+#[test]
+fn written_objects_are_linked() {
+    let mut log = Log::new();
+    log.thread(Live::Root(1));
+    log.turn(Live::Below(1, 2));
+    write(&mut log, 0, 0, Live::Below(2, 3));
+    write(&mut log, 1, 1, Live::Below(2, 4));
+    // Between the tool and the agent that it spawned is a span of the program's.
+    write(&mut log, 2, 2, Live::Below(0x99, 5));
+    write(&mut log, 3, 3, Live::No);
+    write(&mut log, 4, 0, Live::Below(2, 6));
+    let spans = Run::of(&log.path).spans(ContentPolicy::Omit);
+    let links = spans.iter().flat_map(|span| {
+        let own = span.span_context.span_id().to_string();
+        let link = move |link: &opentelemetry::trace::Link| {
+            let why = link.attributes[0].value.as_str().into_owned();
+            (own.clone(), why, link.span_context.span_id().to_string())
+        };
+        span.links.iter().map(link)
+    });
+    let link = |from, why: &str, to| (hex(from), why.to_owned(), hex(to));
+    let expected = [link(4, "requested_by", 3), link(5, "spawned_by", 4), link(6, "agent_result", 5)];
+    assert_eq!(links.collect::<Vec<_>>(), expected);
 }
 
 fn live() -> impl Strategy<Value = Live> {

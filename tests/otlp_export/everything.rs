@@ -43,7 +43,7 @@ fn the_spans_are_the_objects_of_the_graph() {
             spans.iter().map(|it| (text(it, "otel_trace.kind"), text(it, "otel_trace.object_id"))).collect();
         assert_eq!(told, objects(&run.graph), "{name}");
         assert_eq!(spans.len(), told.len(), "{name}");
-        let plan = Plan::of(&run.reader, &run.graph);
+        let plan = Plan::new(&run.reader, &run.graph);
         assert_eq!(plan.spans(), spans.len(), "{name}");
         let mut kinds = BTreeMap::new();
         spans.iter().for_each(|span| *kinds.entry(text(span, "otel_trace.kind")).or_default() += 1);

@@ -116,7 +116,7 @@ fn where_to_look_is_said_by_the_environment_else_it_is_traces() {
     assert_eq!(stdout(&output), format!("{}\n", log.arg()));
     let output = command(&["locate", TRACE]).current_dir(log.root()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("looked through in traces"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("searched in traces"), "{}", stderr(&output));
 }
 
 #[test]
@@ -127,14 +127,14 @@ fn what_is_not_there_is_said_with_where_it_was_looked_for() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stdout(&output), "");
     let expected = format!(
-        "error: no trace {unknown}: 1 bundle looked through in {}; name the directory that the run was recorded in\n",
+        "error: trace {unknown} was not found: 1 bundle searched in {}; pass the directory that the run was recorded in\n",
         log.root()
     );
     assert_eq!(stderr(&output), expected);
     let wanted = format!("{TRACE}/{}", hex(0xbad));
     let output = otel_trace(&["locate", &wanted, log.root()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).starts_with(&format!("error: no span {wanted}: 1 bundle")), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with(&format!("error: span {wanted} was not found: 1 bundle")), "{}", stderr(&output));
 }
 
 #[test]

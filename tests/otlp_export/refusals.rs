@@ -92,7 +92,7 @@ fn nobody_there_is_said_with_what_to_do() {
         let output = otel_trace(&["export", &chat(), "--endpoint", &url, "--protocol", protocol]);
         assert_eq!(output.status.code(), Some(1), "{protocol}");
         let told = stderr(&output);
-        assert!(told.contains("no answer: ") && told.contains("Connection refused"), "{told}");
+        assert!(told.contains("no response: ") && told.contains("Connection refused"), "{told}");
         let advice = "check that a receiver listens there and speaks that protocol; \
                       it is safe to run again: spans keep their ids\n";
         assert!(told.ends_with(advice), "{told}");
@@ -149,8 +149,8 @@ fn one_span_that_is_too_large_is_said_and_the_others_are_sent() {
     assert_eq!(sent, format!("{}: 1201 spans sent to {}/v1/traces", log.arg(), receiver.url));
     let (which, why) = large.split_once("`: ").unwrap();
     assert!(which.starts_with(&format!("{}: span ", log.arg())) && which.contains(", `execute_tool xxx"), "{which}");
-    let expected = "the receiver answered with HTTP status 413 Payload Too Large; it is larger than the receiver takes: \
-                    raise its limit, or export without content";
+    let expected = "the receiver answered with HTTP status 413 Payload Too Large; it is larger than the receiver \
+                    accepts: raise the receiver's limit, or export without --content";
     assert_eq!(why, expected);
     let taken = receiver.received().into_iter().filter(|message| answer(0, message) == TAKEN);
     assert_eq!(taken.map(|message| spans_in(&message.body)).sum::<usize>(), 1201);
@@ -175,7 +175,7 @@ fn spans_that_a_receiver_rejects_are_counted_and_its_reason_told() {
     assert_eq!(output.status.code(), Some(3));
     let (chat, url) = (chat(), &receiver.url);
     let expected =
-        format!("{chat}: 7 spans sent to {url}/v1/traces\n{chat}: 2 spans rejected: the receiver says: too old\n");
+        format!("{chat}: 7 spans sent to {url}/v1/traces\n{chat}: 2 spans rejected: the receiver reported: too old\n");
     assert_eq!(stderr(&output), expected);
 }
 
@@ -186,7 +186,7 @@ fn a_page_for_an_answer_is_no_success() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(receiver.received().len(), 1);
     let expected = format!(
-        "error: {}: {}/v1/traces: the answer is not one of OTLP: something else, a proxy maybe, listens there; \
+        "error: {}: {}/v1/traces: the response is not OTLP; the URL may belong to another server, such as a proxy; \
          0 of 9 spans were sent; check endpoint, protocol and headers, and the receiver's log; \
          it is safe to run again: spans keep their ids\n",
         chat(),

@@ -191,7 +191,7 @@ fn a_bad_value_is_told_with_its_variable_and_what_it_can_be() {
         "environment::a_bad_value_is_told_with_its_variable_and_what_it_can_be",
         &[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")],
     );
-    let expected = "error: OTEL_EXPORTER_OTLP_PROTOCOL is `http/json`: it can be `http/protobuf` or `grpc`";
+    let expected = "error: OTEL_EXPORTER_OTLP_PROTOCOL is `http/json`; expected `http/protobuf` or `grpc`";
     assert_eq!(said(&output), [expected]);
 }
 
@@ -214,13 +214,13 @@ fn the_first_drop_is_said_when_it_happens_and_the_sum_at_the_end() {
     let endpoint = receiver.url().replace("http://", "http://user:password@");
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_METRICS_EXPORTER", "none")];
     let first = format!(
-        "otel-trace: 1 span refused by the receiver: {}/v1/traces: \
+        "otel-trace: 1 span rejected by the receiver: {}/v1/traces: \
          the receiver answered with HTTP status 401 Unauthorized; check endpoint, protocol and headers, and the \
-         receiver's log; more of it is counted, and said at the end",
+         receiver's log; further drops are counted and reported at shutdown",
         receiver.url()
     );
-    let last = "otel-trace: 3 spans could not be exported: 0 exported, 3 refused by the receiver; \
-                the last reason: the receiver answered with HTTP status 401 Unauthorized";
+    let last = "otel-trace: 3 spans could not be exported: 0 exported, 3 rejected by the receiver; \
+                last cause: the receiver answered with HTTP status 401 Unauthorized";
     assert_eq!(said(&run(test, &variables)), [&*first, "goes on", last]);
 }
 
@@ -233,7 +233,7 @@ fn what_was_dropped_at_once_is_said_once() {
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()), ("OTEL_METRICS_EXPORTER", "none")];
     let said = said(&run("environment::what_was_dropped_at_once_is_said_once", &variables));
     let [line] = &said[..] else { panic!("{said:?}") };
-    assert!(line.starts_with("otel-trace: 3 spans refused by the receiver: http://127.0.0.1:"), "{line}");
+    assert!(line.starts_with("otel-trace: 3 spans rejected by the receiver: http://127.0.0.1:"), "{line}");
 }
 
 /// A call of a model, which is measured.
@@ -291,7 +291,7 @@ fn metrics_that_are_lost_are_said_with_where_why_and_what_to_do() {
     let receiver = without_metrics("401 Unauthorized");
     let expected = format!(
         "otel-trace: metrics could not be exported: {}/v1/metrics: the receiver answered with HTTP status \
-         401 Unauthorized; OTEL_METRICS_EXPORTER=none turns them off",
+         401 Unauthorized; set OTEL_METRICS_EXPORTER=none to disable metrics",
         receiver.url()
     );
     assert_eq!(said(&run(test, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())])), [expected]);
@@ -322,7 +322,7 @@ fn exporters_that_are_not_ours_are_said_and_ignored() {
     let receiver = Receiver::start(|_, _| Answer::taken());
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url());
     let ignored = |name: &str, value: &str| {
-        format!("otel-trace: {name} is `{value}`: only `otlp` and `none` are supported here; nothing is exported by it")
+        format!("otel-trace: {name} contains `{value}`, which is ignored; supported exporters are `otlp` and `none`")
     };
     let (traces, metrics) = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER");
     let console = run(test, &[endpoint, (traces, "console")]);

@@ -118,7 +118,7 @@ fn a_flush_gives_up_while_the_receiver_hangs() {
     let (otlp, guard, heard) = build(builder);
     end(&otlp, 0..1);
     let error = otlp.flush().unwrap_err().to_string();
-    assert_eq!(error, "not all spans were exported within 50ms: the rest waits");
+    assert_eq!(error, "not all spans were exported within 50ms; the rest stay queued");
     assert_eq!(otlp.stats().dropped(), 0, "it may still arrive");
     drop(guard);
     assert_eq!(by_reason(&heard), [(DropReason::ShutDown, 1)]);

@@ -72,13 +72,13 @@ fn an_answer_in_json_is_one_too() {
         let answer = br#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#;
         Answer::with_body("200 OK", "Content-Type: Application/JSON; charset=utf-8\r\n", answer)
     };
-    is_final(partial, 1, &[(DropReason::Rejected, 2)], Some("the receiver says: too old"));
+    is_final(partial, 1, &[(DropReason::Rejected, 2)], Some("the receiver reported: too old"));
 }
 
 #[test]
 fn a_success_that_is_no_answer_of_the_protocol_is_none() {
     let rejected = &[(DropReason::Rejected, 3)];
-    let cause = Some("the answer is not one of OTLP: something else, a proxy maybe, listens there");
+    let cause = Some("the response is not OTLP; the URL may belong to another server, such as a proxy");
     is_final(|| Answer::with_body("200 OK", "", b"\xff\xff\xff no protobuf"), 0, rejected, cause);
     is_final(|| Answer::with_body("200 OK", "content-type: application/json\r\n", b"[]"), 0, rejected, cause);
     for head in ["content-type: text/html\r\n", "Content-Type: Text/HTML; charset=utf-8\r\n"] {
@@ -106,7 +106,7 @@ fn spans_that_are_rejected_from_a_message_are_counted() {
         let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
         Answer::with_body("200 OK", "content-type: application/x-protobuf\r\n", &answer.encode_to_vec())
     };
-    is_final(answer, 1, &[(DropReason::Rejected, 2)], Some("the receiver says: too old"));
+    is_final(answer, 1, &[(DropReason::Rejected, 2)], Some("the receiver reported: too old"));
 }
 
 #[test]

@@ -70,6 +70,6 @@ fn some_are_rejected() {
     assert_eq!((otlp.stats().exported, otlp.stats().rejected, otlp.stats().dropped()), (1, 2, 2));
     let heard = heard.lock().unwrap();
     let [dropped] = &heard[..] else { panic!("{heard:?}") };
-    let cause = Some("the receiver says: too old".to_owned());
+    let cause = Some("the receiver reported: too old".to_owned());
     assert_eq!((dropped.reason, dropped.count, &dropped.cause), (DropReason::Rejected, 2, &cause));
 }

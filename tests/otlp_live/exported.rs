@@ -8,7 +8,7 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracer, SdkTrac
 use otel_trace::bundle::Reader;
 use otel_trace::event::Record;
 use otel_trace::graph::Graph;
-use otel_trace::otlp::{Bridge, ContentPolicy, MapExporter, Mapping, NoteParents, bridge};
+use otel_trace::otlp::{Bridge, ContentPolicy, MapExporter, Mapping, ParentSpanProcessor, bridge};
 use otel_trace::reduce::{Options, reduce};
 use otel_trace::{Recorder, RecorderGuard};
 use tempfile::TempDir;
@@ -58,7 +58,7 @@ impl Rig {
         let exporter = InMemorySpanExporter::default();
         let mapping = Mapping { content, ..Mapping::default() };
         let mapped = MapExporter::new(exporter.clone(), mapping);
-        let provider = SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(NoteParents::default());
+        let provider = SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(ParentSpanProcessor::default());
         let provider = provider.with_simple_exporter(mapped).build();
         Self { recorder, guard: Some(guard), exporter, provider, mapping, root }
     }

@@ -2,8 +2,10 @@
 
 use opentelemetry::SpanId;
 use opentelemetry_sdk::trace::SpanData;
-use otel_trace::otlp::TraceContext;
-use otel_trace::{AgentThread, Operation, ThreadMeta, ToolCallMeta};
+use otel_trace::bundle::Reader;
+use otel_trace::otlp::export::spans;
+use otel_trace::otlp::{Mapping, TraceContext};
+use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, ToolCallMeta};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::exported::{Order, Rig, attributes, named};
@@ -66,7 +68,7 @@ fn what_is_asked_of_others_joins_the_run() {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let tool = turn.tool_call(ToolCallMeta::new("fetch"));
-        told.push(TraceContext::of_span(tool.span()).expect("exported").traceparent().to_owned());
+        told.push(TraceContext::from_span(tool.span()).expect("exported").traceparent().to_owned());
         let child = tool.child_process();
         let own = child.env().find(|(name, _)| *name == "TRACEPARENT").expect("told").1.to_owned();
         told.push(own.into_string().expect("text"));
@@ -89,6 +91,67 @@ fn other_spans_of_the_program_are_in_the_same_trace() {
     let keys: Vec<_> =
         attributes(http).into_keys().filter(|key| !key.starts_with("code.") && !key.starts_with("thread.")).collect();
     assert_eq!(keys, ["busy_ns", "idle_ns", "target", "url.full"], "as it is exported without a bridge");
+}
+
+#[test]
+fn agent_links_to_its_tool_where_another_span_is_its_parent() {
+    let mut rig = Rig::new();
+    rig.run(Order::BridgeFirst, || {
+        let thread = AgentThread::start(ThreadMeta::new());
+        let tool = thread.turn(None).tool_call(ToolCallMeta::new("delegate").id("call_1"));
+        tool.span().in_scope(|| {
+            tracing::info_span!("worker").in_scope(|| drop(AgentThread::start(ThreadMeta::new().agent_name("scout"))));
+        });
+    });
+    rig.finish();
+    let live = rig.spans();
+    let (worker, agent) = (named(&live, "worker"), named(&live, "invoke_agent scout"));
+    assert_eq!(agent.parent_span_id, worker.span_context.span_id());
+    let bundle = Reader::open(&rig.bundle()).expect("a bundle");
+    let exported: Vec<_> = spans(&bundle, &rig.graph(), &Mapping::default()).collect();
+    for agent in [agent, named(&exported, "invoke_agent scout")] {
+        let [link] = &agent.links.links[..] else { panic!("{:?}", agent.links) };
+        assert_eq!(link.attributes[0].value.as_str(), "spawned_by");
+        assert_eq!(&link.span_context.span_id(), &named(&live, "execute_tool delegate").span_context.span_id());
+    }
+}
+
+/// A call of a model whose handle is there before a report, and whose request comes after it.
+fn call_opened_before_a_report(is_inside: bool) {
+    let mut rig = Rig::new();
+    rig.run(Order::BridgeFirst, || {
+        let thread = AgentThread::start(ThreadMeta::new());
+        let turn = thread.turn(None);
+        let tool = turn.tool_call(ToolCallMeta::new("delegate").id("call_1"));
+        let inference = turn.inference(Model { name: "m", provider: "p" });
+        let spawn = || tool.spawn_thread(ThreadMeta::new().agent_name("scout"));
+        let agent = if is_inside {
+            inference.span().in_scope(|| AgentThread::start(ThreadMeta::new().agent_name("scout")))
+        } else {
+            spawn()
+        };
+        let errand = agent.turn(None);
+        errand.agent_result("seen", Json(&serde_json::json!({})));
+        inference.request(Json(&serde_json::json!({ "input": [] })));
+        inference.complete();
+    });
+    rig.finish();
+    let live = rig.spans();
+    let bundle = Reader::open(&rig.bundle()).expect("a bundle");
+    let exported: Vec<_> = spans(&bundle, &rig.graph(), &Mapping::default()).collect();
+    let links = |spans: &[SpanData]| named(spans, "chat m").links.len();
+    let expected = usize::from(!is_inside);
+    assert_eq!((links(&live), links(&exported)), (expected, expected), "inside the call: {is_inside}");
+}
+
+#[test]
+fn call_links_to_a_report_that_came_before_its_request() {
+    call_opened_before_a_report(false);
+}
+
+#[test]
+fn call_links_to_nothing_inside_it() {
+    call_opened_before_a_report(true);
 }
 
 #[test]

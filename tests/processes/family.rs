@@ -8,7 +8,7 @@ use otel_trace::{AgentThread, ChildProcess, Operation, Recorder, ThreadMeta, Too
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::common::{recorder, under};
+use crate::common::{recorder, run_recorded};
 
 /// A run with processes below it, and what the command makes of its root directory.
 pub(crate) struct Family {
@@ -45,7 +45,7 @@ impl Family {
 
 /// Gives the run's trace and bundle.
 pub(crate) fn parent(recorder: &Recorder, spawn: impl FnOnce(&dyn Fn() -> ChildProcess)) -> (String, PathBuf) {
-    under(recorder, || {
+    run_recorded(recorder, || {
         let thread = AgentThread::start(ThreadMeta::new().id("parent"));
         let turn = thread.turn(None);
         let tool = turn.tool_call(ToolCallMeta::new("delegate").id("call-1"));

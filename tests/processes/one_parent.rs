@@ -113,7 +113,7 @@ fn a_child_whose_parents_bundle_was_removed_says_whose_it_was() {
     assert_eq!(joined["edges"], json!([edge(&family, &made, Some(&child["trace_id"]))]), "without an event");
     assert_eq!(codes(&joined), ["missing_parent"]);
     assert_eq!(joined["diagnostics"][0]["bundle"], child["bundle"]);
-    assert!(said.contains(&format!("trace {}, which is not here\n└─ ", family.trace)), "{said}");
+    assert!(said.contains(&format!("trace {} without a bundle here\n└─ ", family.trace)), "{said}");
 }
 
 #[test]

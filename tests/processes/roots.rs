@@ -5,7 +5,7 @@ use std::{fs, thread};
 use otel_trace::{AgentThread, Recorder, ThreadMeta};
 use serde_json::json;
 
-use crate::common::{recorder, under};
+use crate::common::{recorder, run_recorded};
 use crate::family::{Family, children, codes, edges, json_of, made_id, otel_trace, parent, text};
 use crate::{agent, finish};
 
@@ -55,7 +55,7 @@ fn three_hundred_bundles_are_joined() {
                 expected.push(made_id(&process));
                 let builder = Recorder::builder().root(root.path()).parent(process.parent().unwrap());
                 let (recorder, _guard) = builder.build().unwrap();
-                under(&recorder, || drop(AgentThread::start(ThreadMeta::new())));
+                run_recorded(&recorder, || drop(AgentThread::start(ThreadMeta::new())));
             }
         });
     }
@@ -71,7 +71,7 @@ fn three_hundred_bundles_are_joined() {
     assert!(edges.iter().all(|edge| edge["target"].get("trace_id").is_some()));
     assert_eq!(codes(&joined), [""; 0]);
     // 3 lines a family, of which 50 are printed.
-    assert!(said.ends_with("… and 250 more, all of them in joined.json\n"), "{said}");
+    assert!(said.ends_with("… and 250 more; joined.json has all of them\n"), "{said}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn bundles_that_are_named_one_by_one_are_not_joined_and_an_old_join_is_made_anew
     family.joined();
     names.iter().for_each(|bundle| fs::remove_dir_all(bundle).unwrap());
     let (recorder, guard) = Recorder::builder().root(family.root.path()).no_parent().build().unwrap();
-    under(&recorder, || drop(AgentThread::start(ThreadMeta::new())));
+    run_recorded(&recorder, || drop(AgentThread::start(ThreadMeta::new())));
     drop(guard);
     let (joined, said) = family.joined();
     assert_eq!((edges(&joined).len(), joined["rollouts"].as_array().unwrap().len()), (0, 1));
@@ -114,13 +114,13 @@ fn a_bundle_that_can_not_be_read_does_not_stop_the_join() {
     assert_eq!(codes, ["missing_child", "unreadable_bundle"]);
     let said = text(&output.stderr);
     assert_eq!(said.matches("has no trace.jsonl").count(), 1, "once is enough: {said}");
-    assert!(said.contains("one of those that can't be read"), "{said}");
+    assert!(said.contains("one of the bundles that cannot be read"), "{said}");
 }
 
 #[test]
 fn what_a_manifest_claims_neither_hangs_the_command_nor_commands_the_terminal() {
     for (forged, line) in
-        [(None, None), (Some("\u{1b}[2J\u{202e}"), Some("trace \\u{1b}[2J\\u{202e}, which is not here"))]
+        [(None, None), (Some("\u{1b}[2J\u{202e}"), Some("trace \\u{1b}[2J\\u{202e} without a bundle here"))]
     {
         let family = Family::new(|_| {});
         let path = family.bundle.join("manifest.json");

@@ -90,7 +90,7 @@ fn a_missing_child_is_an_edge_to_no_trace_and_a_notice() {
     for word in ["tool call x of thread t", "thread c", "did not record", "another root", "killed"] {
         assert!(message.contains(word), "{message}");
     }
-    assert!(!message.contains("can't be read"), "all of them could: {message}");
+    assert!(!message.contains("cannot be read"), "all of them could: {message}");
     assert_eq!(wire(&joined)["diagnostics"][0]["seq"], 5);
 }
 
@@ -102,7 +102,7 @@ fn a_bundle_that_can_not_be_read_is_told_and_may_be_the_missing_child() {
     let joined = join.finish();
     assert_eq!(told(&joined), [("a", Code::MissingChild), ("b", Code::UnreadableBundle)]);
     let [missing, unread] = &joined.diagnostics[..] else { panic!() };
-    assert!(missing.diagnostic.message.contains("one of those that can't be read"), "{}", missing.diagnostic);
+    assert!(missing.diagnostic.message.contains("one of the bundles that cannot be read"), "{}", missing.diagnostic);
     assert!(unread.diagnostic.message.contains("no log"), "{}", unread.diagnostic);
     assert_eq!(joined.rollouts.len(), 1);
 }

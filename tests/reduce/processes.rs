@@ -68,7 +68,7 @@ fn a_parent_that_can_not_be_read_costs_no_more_than_itself() {
         case.manifest("parent", bad);
         let graph = case.check(&[Code::BadProcess]);
         assert_eq!((graph.parent.as_ref(), graph.tool_calls.len()), (None, 1));
-        assert!(graph.diagnostics[0].message.contains("the run counts as having none"), "{}", graph.diagnostics[0]);
+        assert!(graph.diagnostics[0].message.contains("the run is treated as having no parent"), "{}", graph.diagnostics[0]);
         assert_eq!(case.broken(), (Code::BadProcess, None, None));
     }
 }

@@ -1,4 +1,4 @@
-//! A wall clock that goes backwards while it is recorded.
+//! A wall clock that runs backwards during a recording.
 
 use otel_trace::bundle::{Manifest, Writer, WriterOptions};
 use otel_trace::event::{
@@ -8,8 +8,8 @@ use otel_trace::event::{
 
 use crate::common::graph;
 
-/// Records a turn while the clock goes so many milliseconds back at each event.
-pub(crate) fn going_back(step: i64) {
+/// Records a turn while the clock goes back by `step` milliseconds at each event, and checks the order and the graph.
+pub(crate) fn check_backward_clock(step: i64) {
     let root = tempfile::tempdir().unwrap();
     let manifest = Manifest::new("trace".into(), "rollout".into(), "t".into(), UnixMillis(0));
     let writer = Writer::create(root.path(), manifest, WriterOptions::default()).unwrap();
@@ -25,12 +25,12 @@ pub(crate) fn going_back(step: i64) {
     ];
     for ((context, event), n) in events.iter().zip(1..) {
         let at = UnixMillis(1_000_000_i64.saturating_sub(step.saturating_mul(n)));
-        assert_eq!(writer.append(at.into(), context, event).unwrap().0, n as u64, "the order is that of the calls");
+        assert_eq!(writer.append(at.into(), context, event).unwrap().0, n as u64, "seq follows the order of the calls");
     }
     let graph = graph(writer.path());
     let turn = graph.turns.iter().next().unwrap();
     assert_eq!(turn.execution.status, ExecutionStatus::Completed);
     let (start, end) = (turn.execution.started.at, turn.execution.ended.unwrap().at);
-    assert!(end < start, "the times are as they were seen");
-    assert_eq!(end.millis_since(start), 0, "nothing takes less than no time");
+    assert!(end < start, "the recorded times are those of the clock");
+    assert_eq!(end.millis_since(start), 0, "a duration is not negative");
 }

@@ -1,4 +1,4 @@
-//! Ways to die, and the child that goes one of them.
+//! Ways in which a process dies, and the child process that dies in one of them.
 
 use std::hint::black_box;
 use std::os::unix::process::ExitStatusExt;
@@ -12,12 +12,12 @@ use serde::{Serialize, Serializer};
 use tempfile::TempDir;
 use tracing_subscriber::prelude::*;
 
-use crate::common::{child, until};
+use crate::common::{child, wait_until};
 use crate::random::Random;
-use crate::said::Said;
-use crate::work;
+use crate::reports::ReportReader;
+use crate::workload;
 
-/// Why a child dies.
+/// The cause of death of a child process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Death {
     Killed,
@@ -30,6 +30,7 @@ pub(crate) enum Death {
 impl Death {
     const ALL: [Self; 5] = [Self::Killed, Self::Aborts, Self::Exits, Self::OverflowsItsStack, Self::RunsOutOfMemory];
 
+    /// Checks that an exit status has this cause.
     #[track_caller]
     fn check(self, status: ExitStatus) {
         const SIGKILL: i32 = 9;
@@ -44,48 +45,50 @@ impl Death {
     }
 }
 
-/// How much a child's recording is to survive, by the words of its role.
+/// Parses the durability in the role of a child process.
 fn durability(word: &str) -> Durability {
     match word {
         "kernel" => Durability::PageCache,
         "event" => Durability::Fsync(SyncEvery::Event),
         "millis" => Durability::Fsync(SyncEvery::Millis(5)),
         "buffered" => Durability::Buffered,
-        other => panic!("{other}"),
+        other => panic!("unknown durability {other:?}"),
     }
 }
 
-/// A child that records, and how it is to die.
+/// A child process that records until it dies in a given way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Victim {
     pub(crate) death: Death,
     pub(crate) durability: &'static str,
-    /// How it keeps bodies, as `OTEL_TRACE_STORE` says it.
+    /// The payload store, as a value of `OTEL_TRACE_STORE`.
     pub(crate) store: &'static str,
-    /// Whether the recording itself panics now and then.
+    /// `true` if the redactor, the `on_loss` callback and some bodies panic.
     pub(crate) panics: bool,
+    /// The seed of all random decisions.
     pub(crate) seed: u64,
 }
 
-/// What a dead child left.
-pub(crate) struct Left {
+/// The root directory and the reports of a dead child process.
+pub(crate) struct Remains {
     pub(crate) root: TempDir,
-    /// What it said of what it recorded.
-    pub(crate) said: Vec<(String, String)>,
+    /// Reports of recorded events, as pairs of an event type and a text.
+    pub(crate) reports: Vec<(String, String)>,
 }
 
 impl Victim {
+    /// Formats this victim as the role of a child process.
     fn role(self) -> String {
         let Self { death, durability, store: _, panics, seed } = self;
         format!("{death:?} {durability} {panics} {seed}")
     }
 
-    /// Runs it until it is dead.
+    /// Runs the child process until it is dead.
     #[track_caller]
-    pub(crate) fn run(self, test: &str) -> Left {
+    pub(crate) fn run(self, test: &str) -> Remains {
         let root = tempfile::tempdir().unwrap();
         let this = child(test, &self.role());
-        // In kilobytes of address space: enough to begin with.
+        // A limit of the address space, in KiB, that suffices for the start of the process.
         let limits = if self.death == Death::RunsOutOfMemory { "ulimit -v 2000000; " } else { "" };
         let mut shell = Command::new("bash");
         shell.args(["-c", &format!("ulimit -c 0; {limits}exec \"$@\""), "bash"]);
@@ -99,25 +102,25 @@ impl Victim {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let mut process = shell.spawn().unwrap();
-        let mut said = Said::new(process.stdout.take().unwrap());
+        let mut reader = ReportReader::new(process.stdout.take().unwrap());
         if self.death == Death::Killed {
             let mut random = Random::new(self.seed);
-            said.until(random.below(400) as usize);
-            // Anywhere between two calls, too.
+            reader.read_until(random.below(400) as usize);
+            // Delays the kill, so that it also hits between and inside of calls.
             (0..random.below(200_000)).for_each(|n| _ = black_box(n));
             process.kill().unwrap();
         }
-        let said = said.rest();
+        let reports = reader.rest();
         self.death.check(process.wait().unwrap());
-        Left { root, said }
+        Remains { root, reports }
     }
 }
 
-/// Goes deeper with each step, for longer than any stack. An optimizer must not see that it never comes back: it would make
-/// a loop of it.
-struct Deep(u64);
+/// A value whose serialization recurses until the stack overflows. The optimizer must not see that the recursion never
+/// ends, because it would turn the recursion into a loop.
+struct EndlesslyNested(u64);
 
-impl Serialize for Deep {
+impl Serialize for EndlesslyNested {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if black_box(self.0) == u64::MAX {
             return serializer.serialize_unit();
@@ -129,6 +132,7 @@ impl Serialize for Deep {
     }
 }
 
+/// A value whose serialization panics.
 struct PanicsWhenSerialized;
 
 impl Serialize for PanicsWhenSerialized {
@@ -137,7 +141,7 @@ impl Serialize for PanicsWhenSerialized {
     }
 }
 
-/// Panics at the second half of what the runtime saw.
+/// A redactor that panics at every second payload of a tool runtime event.
 struct PanickingRedactor(AtomicBool);
 
 impl Redactor for PanickingRedactor {
@@ -148,6 +152,7 @@ impl Redactor for PanickingRedactor {
     }
 }
 
+/// Creates a recorder that panics in its callbacks if `panics` is set.
 fn recorder(durability: Durability, panics: bool) -> (Recorder, RecorderGuard) {
     let builder = Recorder::builder().durability(durability);
     if !panics {
@@ -157,7 +162,7 @@ fn recorder(durability: Durability, panics: bool) -> (Recorder, RecorderGuard) {
     builder.redact(PanickingRedactor(AtomicBool::new(true))).on_loss(|_| panic!("planted")).build().unwrap()
 }
 
-/// Records with several threads, until it dies as its role says.
+/// Records in several threads until this process dies as its role demands.
 pub(crate) fn victim(role: &str) {
     let words: Vec<_> = role.split(' ').collect();
     let [death, word, panics, seed] = words[..] else { panic!("{role}") };
@@ -166,25 +171,25 @@ pub(crate) fn victim(role: &str) {
     let (recorder, _guard) = recorder(durability(word), panics == "true");
     tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
     let recorder = Arc::new(recorder);
-    work::start(seed);
+    workload::start(seed);
     if panics == "true" {
         thread::spawn(|| {
             loop {
-                work::record_body(&PanicsWhenSerialized);
+                workload::record_body(&PanicsWhenSerialized);
             }
         });
     }
     let last = Random::new(seed).below(600);
-    until(|| recorder.stats().events.values().sum::<u64>() >= last);
+    wait_until(|| recorder.stats().events.values().sum::<u64>() >= last);
     match death {
         Death::Killed => loop {
             thread::park();
         },
         Death::Aborts => abort(),
         Death::Exits => exit(7),
-        Death::OverflowsItsStack => work::record_body(&Deep(0)),
+        Death::OverflowsItsStack => workload::record_body(&EndlesslyNested(0)),
         Death::RunsOutOfMemory => loop {
-            // Not touched: what is used up is the address space.
+            // The memory is not touched: only the address space is exhausted.
             std::mem::forget(black_box(Vec::<u8>::with_capacity(1 << 20)));
         },
     }

@@ -1,4 +1,4 @@
-//! Times in which nothing, or not all, can be written: what a child loses then, and says of it.
+//! Outages during which a child process cannot write all or any of its events, and the losses that it reports.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,38 +12,40 @@ use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
 use crate::common::child;
-use crate::said::Said;
-use crate::verdict::{Verdict, bundles};
-use crate::work::SAID;
+use crate::recovered::{Recovered, bundles};
+use crate::reports::ReportReader;
+use crate::workload::REPORT_PREFIX;
 
-/// Where a child that records to a disk of its own leaves a copy of what is there.
+/// The variable with the directory to which a child process with its own disk copies its bundles.
 const COPY: &str = "OTEL_TRACE_TEST_COPY";
 
-/// A child in trouble: how it is started, and what it does by its role.
+/// An outage: the script that starts the child process, and the role that selects its behavior.
 pub(crate) struct Outage {
-    /// A script of bash that ends with `exec "$@"`.
+    /// A Bash script that ends with `exec "$@"`.
     pub(crate) shell: &'static str,
     pub(crate) role: &'static str,
 }
 
 impl Outage {
-    /// Runs the child. What it lost is what its log says it lost, and the graph names the hole.
+    /// Runs the child process. Checks that its log names exactly the losses that it reported, and that the graph has a
+    /// diagnostic for the gap.
     #[track_caller]
     pub(crate) fn check(&self, test: &str) {
         let (root, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let said = self.run(test, &root, &copy);
-        let read = if bundles(copy.path()).is_empty() { &root } else { &copy };
-        let verdict = Verdict::of(read.path());
-        let lost: Vec<(String, String)> = said.iter().filter(|(what, _)| what == "lost").cloned().collect();
+        let reports = self.run(test, &root, &copy);
+        let root = if bundles(copy.path()).is_empty() { &root } else { &copy };
+        let recovered = Recovered::read(root.path());
+        let lost: Vec<(String, String)> = reports.iter().filter(|(kind, _)| kind == "lost").cloned().collect();
         assert!(!lost.is_empty(), "nothing was lost");
-        let gaps = verdict.gaps.iter().map(|(name, count)| ("lost".to_owned(), format!("{name}:{count}")));
+        let gaps = recovered.gaps.iter().map(|(name, count)| ("lost".to_owned(), format!("{name}:{count}")));
         assert_eq!(gaps.collect::<Vec<_>>(), lost);
-        assert!(verdict.gaps_in_graphs > 0);
-        let recorded: Vec<_> = said.into_iter().filter(|(what, _)| what != "lost").collect();
+        assert!(recovered.gaps_in_graphs > 0);
+        let recorded: Vec<_> = reports.into_iter().filter(|(kind, _)| kind != "lost").collect();
         assert!(!recorded.is_empty());
-        verdict.holds(&recorded);
+        recovered.assert_contains(&recorded);
     }
 
+    /// Runs the child process to its end and returns its reports.
     fn run(&self, test: &str, root: &TempDir, copy: &TempDir) -> Vec<(String, String)> {
         let this = child(test, self.role);
         let mut shell = Command::new("bash");
@@ -53,46 +55,47 @@ impl Outage {
             shell.env(name, value);
         });
         let mut process = shell.env("OTEL_TRACE_ROOT", root.path()).stdout(Stdio::piped()).spawn().unwrap();
-        let said = Said::new(process.stdout.take().unwrap()).rest();
+        let reports = ReportReader::new(process.stdout.take().unwrap()).rest();
         assert!(process.wait().unwrap().success());
-        said
+        reports
     }
 }
 
-/// Whether a process may have a disk of its own here.
+/// Returns `true` if a process can mount its own file system on this machine.
 pub(crate) fn can_mount() -> bool {
-    let mut tried = Command::new("unshare");
-    tried.args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"]).stderr(Stdio::null());
-    tried.status().is_ok_and(|status| status.success())
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"]).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
-fn say(what: &str, text: &str) {
+/// Reports an event type, or a loss, with a text to the parent process.
+fn report(kind: &str, text: &str) {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "\n{SAID}{what} {text}").unwrap();
+    writeln!(stdout, "\n{REPORT_PREFIX}{kind} {text}").unwrap();
 }
 
-/// A recording that meets trouble.
-struct Troubled {
+/// A recording that is interrupted by an outage.
+struct Interrupted {
     recorder: Recorder,
     turn: Turn,
     thread: AgentThread,
     last: u32,
 }
 
-impl Troubled {
-    /// Calls with bodies, of which nothing may be lost.
+impl Interrupted {
+    /// Records tool calls with payloads, reports them, and panics if anything is lost.
     fn record_whole(&mut self, calls: u32) {
         let lost = self.recorder.stats().lost();
         for _ in 0..calls {
             let name = self.record();
-            say("tool_call_started", &name);
-            say("tool_call_ended", &name);
+            report("tool_call_started", &name);
+            report("tool_call_ended", &name);
         }
         assert_eq!(self.recorder.stats().lost(), lost, "{:?}", self.recorder.stats());
     }
 
-    /// Calls with bodies until something is lost.
+    /// Records tool calls with payloads until several losses have occurred.
     fn record_until_lost(&mut self) {
         for _ in 0..100_000 {
             self.record();
@@ -100,9 +103,10 @@ impl Troubled {
                 return;
             }
         }
-        panic!("nothing is lost");
+        panic!("nothing was lost");
     }
 
+    /// Records one tool call and returns its id.
     fn record(&mut self) -> String {
         self.last += 1;
         let name = format!("call-{}", self.last);
@@ -112,30 +116,31 @@ impl Troubled {
         name
     }
 
+    /// Returns the payload directory of the bundle.
     fn payloads(&self) -> PathBuf {
         self.thread.bundle().unwrap().join("payloads")
     }
 }
 
-/// Records before, during and after the trouble, and says what was lost.
-fn through(trouble: impl FnOnce(&mut Troubled)) {
+/// Records before, during and after the outage, and reports the losses.
+fn record_through(outage: impl FnOnce(&mut Interrupted)) {
     let (recorder, guard): (_, RecorderGuard) = Recorder::from_env().unwrap().unwrap();
     let layer = recorder.layer().with_filter(recorder.filter());
     with_default(tracing_subscriber::registry().with(layer), || {
         let thread = AgentThread::start(ThreadMeta::new().id("t"));
         let turn = thread.turn(None);
-        // The host's own answers do not change.
+        // An inference call that has ended before the outage.
         turn.inference(Model { name: "m", provider: "p" }).request(Json(&json!({ "input": [] })));
-        let mut troubled = Troubled { recorder: recorder.clone(), turn, thread, last: 0 };
-        troubled.record_whole(5);
-        trouble(&mut troubled);
-        troubled.record_whole(5);
+        let mut interrupted = Interrupted { recorder: recorder.clone(), turn, thread, last: 0 };
+        interrupted.record_whole(5);
+        outage(&mut interrupted);
+        interrupted.record_whole(5);
     });
     drop(guard);
     let stats = recorder.stats();
     let mut lost = stats.lost_events;
     lost.extend(stats.lost_payloads);
-    lost.iter().for_each(|(name, count)| say("lost", &format!("{name}:{count}")));
+    lost.iter().for_each(|(name, count)| report("lost", &format!("{name}:{count}")));
     if let Some(copy) = env::var_os(COPY) {
         copy_tree(recorder.root(), Path::new(&copy));
     }
@@ -154,48 +159,51 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// What a child in trouble does.
-pub(crate) fn troubled(role: &str) {
+/// Runs the program of a child process with this role.
+pub(crate) fn record_with_outage(role: &str) {
     match role {
-        "its disk is full for a while" => through(|troubled| {
-            let ballast = troubled.recorder.root().join(".ballast");
-            // To the last byte, so that a line, too, is cut short.
+        "its disk is full for a while" => record_through(|interrupted| {
+            let ballast = interrupted.recorder.root().join(".ballast");
+            // Fills the disk to the last byte, so that a line is truncated, too.
             let mut file = fs::File::create(&ballast).unwrap();
             while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|written| written > 0) {}
-            troubled.record_until_lost();
+            interrupted.record_until_lost();
             fs::remove_file(ballast).unwrap();
         }),
-        "its files may not grow for a while" => through(|troubled| {
-            let log = troubled.thread.bundle().unwrap().join("trace.jsonl");
+        "its files may not grow for a while" => record_through(|interrupted| {
+            let log = interrupted.thread.bundle().unwrap().join("trace.jsonl");
             let Rlimit { current, maximum } = getrlimit(Resource::Fsize);
-            // So that the next line is cut short, and so are bodies.
+            // The next line and the payloads exceed this length and are truncated.
             let length = fs::metadata(log).unwrap().len() + 100;
             setrlimit(Resource::Fsize, Rlimit { current: Some(length), maximum }).unwrap();
-            troubled.record_until_lost();
+            interrupted.record_until_lost();
             setrlimit(Resource::Fsize, Rlimit { current, maximum }).unwrap();
         }),
-        "its directory is read-only for a while" => through(|troubled| {
+        "its directory is read-only for a while" => record_through(|interrupted| {
             use std::os::unix::fs::PermissionsExt;
-            let set = |mode| fs::set_permissions(troubled.payloads(), fs::Permissions::from_mode(mode)).unwrap();
+            let set = |mode| fs::set_permissions(interrupted.payloads(), fs::Permissions::from_mode(mode)).unwrap();
             set(0o500);
-            assert!(fs::write(troubled.payloads().join("probe"), "").is_err(), "is not refused");
-            let payloads = troubled.payloads();
-            troubled.record_until_lost();
+            assert!(
+                fs::write(interrupted.payloads().join("probe"), "").is_err(),
+                "the read-only directory accepts a file"
+            );
+            let payloads = interrupted.payloads();
+            interrupted.record_until_lost();
             fs::set_permissions(payloads, fs::Permissions::from_mode(0o700)).unwrap();
         }),
-        "its directory is gone for a while" => through(|troubled| {
-            let (payloads, away) = (troubled.payloads(), troubled.recorder.root().join(".away"));
+        "its directory is gone for a while" => record_through(|interrupted| {
+            let (payloads, away) = (interrupted.payloads(), interrupted.recorder.root().join(".away"));
             fs::rename(&payloads, &away).unwrap();
-            troubled.record_until_lost();
+            interrupted.record_until_lost();
             fs::rename(away, payloads).unwrap();
         }),
-        "it has no file left for a while" => through(|troubled| {
+        "it has no file left for a while" => record_through(|interrupted| {
             let mut files = Vec::new();
             while let Ok(file) = fs::File::open("/dev/null") {
                 files.push(file);
             }
-            troubled.record_until_lost();
+            interrupted.record_until_lost();
         }),
-        other => panic!("{other}"),
+        other => panic!("unknown role {other:?}"),
     }
 }

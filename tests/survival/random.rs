@@ -1,6 +1,6 @@
-//! Numbers that a seed decides: a failure is told with its seed, and can be had again.
+//! Seeded random numbers: a failure is printed with its seed and can be reproduced.
 
-/// SplitMix64.
+/// A SplitMix64 generator.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -8,6 +8,7 @@ impl Random {
         Self(seed)
     }
 
+    /// Returns the next random number.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -15,12 +16,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Less than this.
+    /// Returns a random number less than `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    /// Another seed for each run of the tests.
+    /// Returns a seed that differs between runs of the tests.
     pub(crate) fn seed() -> u64 {
         use std::hash::{BuildHasher, Hasher};
         std::collections::hash_map::RandomState::new().build_hasher().finish()

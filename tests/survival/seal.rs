@@ -1,17 +1,19 @@
-//! Texts that say themselves what they are: who reads one knows whether all of it is there.
+//! Sealed texts: texts that contain their own name and length, so that a reader can verify that they are complete.
 
 use serde_json::Value;
 
 const PREFIX: &str = "sealed ";
 
-/// A text of a writer's own: its name, its length, and as many letters as that, which the name decides.
+/// Creates a sealed text from a name and a length: the prefix, both values, and `length` letters that depend on the
+/// name alone.
 pub(crate) fn text(name: &str, length: usize) -> String {
     let mut text = format!("{PREFIX}{name} {length} ");
-    letters(name, length, &mut text);
+    append_letters(name, length, &mut text);
     text
 }
 
-fn letters(name: &str, length: usize, text: &mut String) {
+/// Appends pseudorandom letters that are seeded with the name.
+fn append_letters(name: &str, length: usize, text: &mut String) {
     let seed = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
@@ -22,19 +24,19 @@ fn letters(name: &str, length: usize, text: &mut String) {
     }));
 }
 
-/// The names of the sealed texts in a body. One that is not as it was made fails.
+/// Collects the names of the sealed texts in a payload. Panics if a text differs from the text with its name and length.
 #[track_caller]
-pub(crate) fn names(body: &Value, names: &mut Vec<String>) {
-    match body {
-        Value::String(found) => {
-            let Some(rest) = found.strip_prefix(PREFIX) else { return };
+pub(crate) fn collect_names(payload: &Value, names: &mut Vec<String>) {
+    match payload {
+        Value::String(text) => {
+            let Some(rest) = text.strip_prefix(PREFIX) else { return };
             let mut words = rest.splitn(3, ' ');
             let (name, length) = (words.next().unwrap(), words.next().unwrap());
-            assert_eq!(*found, text(name, length.parse().unwrap()), "{name} is not whole");
+            assert_eq!(*text, self::text(name, length.parse().unwrap()), "{name} is incomplete");
             names.push(name.to_owned());
         }
-        Value::Array(values) => values.iter().for_each(|value| self::names(value, names)),
-        Value::Object(fields) => fields.values().for_each(|value| self::names(value, names)),
+        Value::Array(values) => values.iter().for_each(|value| collect_names(value, names)),
+        Value::Object(fields) => fields.values().for_each(|value| collect_names(value, names)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

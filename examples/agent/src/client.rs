@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Failure, Retry};
-use crate::http::{self, Reply};
+use crate::http::{self, HttpResponse};
 use crate::stream::{Collector, OnDelta, Response};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -65,9 +65,9 @@ impl Client {
 
     /// One attempt: sends `request` and collects the response, calling `on_delta` as it streams.
     pub(crate) async fn attempt(&self, request: &Value, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
-        let reply = self.send(&self.responses, "text/event-stream", request).await?;
-        let request_id = request_id(reply.headers());
-        match collect(reply, on_delta).await {
+        let response = self.send(&self.responses, "text/event-stream", request).await?;
+        let request_id = request_id(response.headers());
+        match collect(response, on_delta).await {
             Ok(response) => Ok(Response { request_id, ..response }),
             Err(failure) => Err(Failure { request_id, ..failure }),
         }
@@ -75,13 +75,13 @@ impl Client {
 
     /// Has a history made shorter: the items that take its place.
     pub(crate) async fn compact(&self, request: &Value) -> Result<Vec<Value>, Failure> {
-        let reply = self.send(&self.compact, "application/json", request).await.map_err(|failure| {
+        let response = self.send(&self.compact, "application/json", request).await.map_err(|failure| {
             let is_unknown_route = matches!(failure.status.map(|status| status.as_u16()), Some(404 | 405));
             Failure { is_unknown_route, ..failure }
         })?;
         let no_compaction = |error: &dyn std::error::Error| Failure::transport("no compaction", error);
-        let body = http::bytes(reply).await.map_err(|error| no_compaction(&error))?;
-        let Compacted { output } = serde_json::from_slice(&body).map_err(|error| no_compaction(&error))?;
+        let body = http::read_body(response).await.map_err(|error| no_compaction(&error))?;
+        let CompactResponse { output } = serde_json::from_slice(&body).map_err(|error| no_compaction(&error))?;
         if output.is_empty() {
             return Err(Failure::new("the compaction left nothing", Retry::Never));
         }
@@ -89,33 +89,33 @@ impl Client {
     }
 
     /// Sends a request. Whatever is no success is a failure.
-    async fn send(&self, url: &Url, accept: &'static str, request: &Value) -> Result<Reply, Failure> {
+    async fn send(&self, url: &Url, accept: &'static str, request: &Value) -> Result<HttpResponse, Failure> {
         let mut post = self.http.post(url.clone()).json(request).header(ACCEPT, accept);
         if let Some(key) = &self.api_key {
             post = post.bearer_auth(key);
         }
         // It can't be sent: a key, say, that no header can hold.
-        let never = |error| Failure { retry: Retry::Never, ..Failure::transport("no request", &error) };
-        let request = post.build().map_err(never)?;
-        let reply = http::send(&self.http, request).await;
-        let reply = reply.map_err(|error| Failure::transport("no answer", &*error))?;
-        if reply.status().is_success() {
-            return Ok(reply);
+        let unsendable = |error| Failure { retry: Retry::Never, ..Failure::transport("no request", &error) };
+        let request = post.build().map_err(unsendable)?;
+        let response = http::send(&self.http, request).await;
+        let response = response.map_err(|error| Failure::transport("no answer", &*error))?;
+        if response.status().is_success() {
+            return Ok(response);
         }
-        let (status, headers) = (reply.status(), reply.headers().clone());
-        let body = http::bytes(reply).await.unwrap_or_default();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = http::read_body(response).await.unwrap_or_default();
         let failure = Failure::status(status, &headers, &String::from_utf8_lossy(&body));
         Err(Failure { request_id: request_id(&headers), ..failure })
     }
 }
 
 #[derive(Deserialize)]
-struct Compacted {
+struct CompactResponse {
     output: Vec<Value>,
 }
 
-async fn collect(reply: Reply, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
-    let content_type = reply.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+async fn collect(response: HttpResponse, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if let Some(other @ ("text/html" | "application/json")) = content_type.map(media_type) {
         let message = format!(
             "the endpoint answered with {other} instead of a stream of events: \
@@ -123,21 +123,21 @@ async fn collect(reply: Reply, on_delta: OnDelta<'_>) -> Result<Response, Failur
         );
         return Err(Failure::new(message, Retry::Never));
     }
-    let mut events = reply.into_body().into_data_stream().eventsource();
+    let mut events = response.into_body().into_data_stream().eventsource();
     let mut collector = Collector::default();
     while let Some(event) = events.next().await {
-        let taken = match event {
-            Ok(event) => collector.take(&event.data, on_delta),
+        let pushed = match event {
+            Ok(event) => collector.push(&event.data, on_delta),
             Err(error) => Err(Failure::transport("the stream broke", &error)),
         };
-        match taken {
+        match pushed {
             Ok(None) => {}
             Ok(Some(response)) => return Ok(response),
-            Err(failure) => return Err(collector.abandon(failure, on_delta)),
+            Err(failure) => return Err(collector.into_failure(failure, on_delta)),
         }
     }
-    let cut = Failure::new("the stream ended before the response was complete", Retry::Backoff);
-    Err(collector.abandon(cut, on_delta))
+    let truncated = Failure::new("the stream ended before the response was complete", Retry::Backoff);
+    Err(collector.into_failure(truncated, on_delta))
 }
 
 fn media_type(content_type: &str) -> &str {

@@ -13,7 +13,7 @@ use crate::inference::INSTRUCTIONS;
 impl Agent {
     /// Compacts the history if it is over the limit. Where that fails the agent goes on with all of it.
     pub(super) async fn compact_if_long(&mut self, turn: &Turn) {
-        let setup = &self.desk.setup;
+        let setup = &self.ctx.setup;
         if self.context_tokens <= setup.context_limit || !setup.can_compact.load(Ordering::Relaxed) {
             return;
         }
@@ -22,7 +22,7 @@ impl Agent {
                 let (before, after) = (self.history.len(), replacement.len());
                 self.history = replacement;
                 self.context_tokens = 0;
-                self.desk.screen.note(&format!("  compacted {before} items to {after}"));
+                self.ctx.screen.print_note(&format!("  compacted {before} items to {after}"));
             }
             Err(failure) => {
                 let message = &failure.message;
@@ -32,13 +32,13 @@ impl Agent {
                 } else {
                     "the history could not be compacted this time"
                 };
-                self.desk.screen.warning(&format!("{rest}: {message}"));
+                self.ctx.screen.print_warning(&format!("{rest}: {message}"));
             }
         }
     }
 
     async fn compact(&self, turn: &Turn) -> Result<Vec<Value>, Failure> {
-        let setup = &self.desk.setup;
+        let setup = &self.ctx.setup;
         let request = json!({"model": setup.model, "input": self.history, "instructions": INSTRUCTIONS});
         let compaction = turn.compaction(Model { name: &setup.model, provider: "openai" });
         let outcome = setup.client.compact(&request).instrument(compaction.span().clone()).await;

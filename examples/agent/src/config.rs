@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_picks_the_endpoint() -> Result<()> {
+    fn environment_selects_the_endpoint() -> Result<()> {
         assert!(run(&[], &[])?.endpoint.is_none());
 
         let keyed = run(&[], &[("OPENAI_API_KEY", "sk-1")])?;
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_an_error() {
+    fn invalid_arguments_are_rejected() {
         let keyed = [("OPENAI_API_KEY", "sk-1")];
         for args in [&["--turns"][..], &["fix", "it"], &[""]] {
             assert!(run(args, &keyed).is_err(), "{args:?}");

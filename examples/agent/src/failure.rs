@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// A server that asks for more patience than this is not waited for.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 
 /// One attempt that brought no complete response.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ impl Failure {
     }
 
     /// The connection failed or broke.
-    pub(crate) fn transport(what: &str, error: &dyn std::error::Error) -> Self {
-        Self::new(format!("{what}: {}", chain(error)), Retry::Backoff)
+    pub(crate) fn transport(action: &str, error: &dyn std::error::Error) -> Self {
+        Self::new(format!("{action}: {}", error_chain(error)), Retry::Backoff)
     }
 
     /// The server answered with an error instead of a stream.
@@ -77,13 +77,13 @@ impl Failure {
     }
 
     /// How long to wait before attempt `number + 1`; `None` when there is no point in one.
-    pub(crate) fn wait(&self, number: u32) -> Option<Duration> {
+    pub(crate) fn retry_delay(&self, attempt: u32) -> Option<Duration> {
         match self.retry {
             Retry::Never => None,
-            Retry::After(pause) => (pause <= LONGEST_WAIT).then_some(pause),
+            Retry::After(delay) => (delay <= MAX_RETRY_DELAY).then_some(delay),
             Retry::Backoff => {
                 // Spread out, so that many clients do not all come back at the same moment.
-                let base = Duration::from_millis(250) * 2_u32.saturating_pow(number.min(8));
+                let base = Duration::from_millis(250) * 2_u32.saturating_pow(attempt.min(8));
                 Some(base.mul_f64(0.75 + 0.5 * fastrand::f64()))
             }
         }
@@ -131,7 +131,7 @@ fn retry_for(status: StatusCode, headers: &HeaderMap) -> Retry {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"));
     match seconds.map(Duration::try_from_secs_f64) {
-        Some(Ok(pause)) => Retry::After(pause),
+        Some(Ok(delay)) => Retry::After(delay),
         // Also for the date form, which the API does not send.
         _ => Retry::Backoff,
     }
@@ -155,7 +155,7 @@ fn hint(status: StatusCode, error: &ApiError) -> Option<&'static str> {
 }
 
 /// An error with its causes: `reqwest` says what failed only in the last of them.
-fn chain(error: &dyn std::error::Error) -> String {
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -178,29 +178,29 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_retried() -> anyhow::Result<()> {
+    fn only_transient_errors_are_retried() -> anyhow::Result<()> {
         for status in [408, 409, 429, 500, 502, 503, 529] {
             assert_eq!(retry(status, &[], "")?, Retry::Backoff, "{status}");
         }
         for status in [400, 401, 403, 404, 422] {
             assert_eq!(retry(status, &[], "")?, Retry::Never, "{status}");
         }
-        let broke = r#"{"error":{"message":"no credit","code":"insufficient_quota"}}"#;
-        assert_eq!(retry(429, &[("retry-after", "1")], broke)?, Retry::Never);
+        let quota_exceeded = r#"{"error":{"message":"no credit","code":"insufficient_quota"}}"#;
+        assert_eq!(retry(429, &[("retry-after", "1")], quota_exceeded)?, Retry::Never);
         Ok(())
     }
 
     #[test]
-    fn the_server_decides_the_pause() -> anyhow::Result<()> {
+    fn retry_delay_comes_from_the_server() -> anyhow::Result<()> {
         let after = |ms| Retry::After(Duration::from_millis(ms));
         assert_eq!(retry(429, &[("retry-after", "2")], "")?, after(2000));
-        let both = [("retry-after", "2"), ("retry-after-ms", "50")];
-        assert_eq!(retry(503, &both, "")?, after(50));
+        let both_headers = [("retry-after", "2"), ("retry-after-ms", "50")];
+        assert_eq!(retry(503, &both_headers, "")?, after(50));
         for nonsense in ["-1", "soon", "NaN", "1e300"] {
             assert_eq!(retry(429, &[("retry-after", nonsense)], "")?, Retry::Backoff);
         }
         let failure = Failure::new("", Retry::After(Duration::from_secs(3600)));
-        assert_eq!(failure.wait(1), None, "nobody waits an hour");
+        assert_eq!(failure.retry_delay(1), None, "nobody waits an hour");
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Hook {
 
 /// What the hook makes of a call.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Verdict {
+pub(crate) enum Decision {
     Allow,
     /// With the reason, which the model is told.
     Block(String),
@@ -30,30 +30,30 @@ impl Hook {
     }
 
     /// Looks at a call that is about to run. Arguments that make no sense are the tool's to complain of.
-    pub(crate) fn review(&self, call: &FunctionCall) -> Verdict {
+    pub(crate) fn review(&self, call: &FunctionCall) -> Decision {
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
         let text = |key: &str| arguments[key].as_str().unwrap_or_default();
         let reason = match call.name.as_str() {
-            "exec_command" => dangers(text("cmd")).or_else(|| self.leaves_project(text("workdir"))),
+            "exec_command" => find_danger(text("cmd")).or_else(|| self.check_workdir(text("workdir"))),
             // It may be typed into a shell.
-            "write_stdin" => dangers(text("chars")),
+            "write_stdin" => find_danger(text("chars")),
             _ => None,
         };
-        reason.map_or(Verdict::Allow, |reason| Verdict::Block(format!("blocked by the approval hook: {reason}")))
+        reason.map_or(Decision::Allow, |reason| Decision::Block(format!("blocked by the approval hook: {reason}")))
     }
 
-    fn leaves_project(&self, workdir: &str) -> Option<String> {
+    fn check_workdir(&self, workdir: &str) -> Option<String> {
         let dir = self.project.join(workdir).canonicalize().ok()?;
         (!dir.starts_with(&self.project)).then(|| format!("{workdir} is outside the project"))
     }
 }
 
 /// Why a script should not be run, as far as its words tell.
-fn dangers(script: &str) -> Option<String> {
-    script.split([';', '&', '|', '\n', '(', ')', '`']).find_map(danger)
+fn find_danger(script: &str) -> Option<String> {
+    script.split([';', '&', '|', '\n', '(', ')', '`']).find_map(check_command)
 }
 
-fn danger(command: &str) -> Option<String> {
+fn check_command(command: &str) -> Option<String> {
     let mut words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
     let program = words.find(|word| !is_wrapper(word))?;
     let words: Vec<&str> = words.collect();
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    fn review(name: &str, arguments: &Value) -> Verdict {
+    fn review(name: &str, arguments: &Value) -> Decision {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::create_dir(dir.path().join("src")).expect("a directory");
         let (call_id, name, arguments) = ("call_1".to_owned(), name.to_owned(), arguments.to_string());
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_take_back_is_blocked() {
+    fn irreversible_commands_are_blocked() {
         for cmd in [
             "rm -rf target",
             "cd /tmp && rm -r -f x",
@@ -107,28 +107,28 @@ mod tests {
             "echo hi; sudo make install",
             "echo $(rm -rf x)",
         ] {
-            let Verdict::Block(reason) = review("exec_command", &json!({"cmd": cmd})) else { panic!("{cmd}") };
+            let Decision::Block(reason) = review("exec_command", &json!({"cmd": cmd})) else { panic!("{cmd}") };
             assert!(reason.starts_with("blocked by the approval hook: "), "{reason}");
-            assert_ne!(review("write_stdin", &json!({"session_id": 1, "chars": cmd})), Verdict::Allow, "{cmd}");
+            assert_ne!(review("write_stdin", &json!({"session_id": 1, "chars": cmd})), Decision::Allow, "{cmd}");
         }
     }
 
     #[test]
-    fn everyday_commands_are_not() {
+    fn everyday_commands_are_allowed() {
         for cmd in ["cargo test", "rm notes.txt", "rm -r target", "git status", "grep -rf words src", "echo rm -rf"] {
-            assert_eq!(review("exec_command", &json!({"cmd": cmd})), Verdict::Allow, "{cmd}");
+            assert_eq!(review("exec_command", &json!({"cmd": cmd})), Decision::Allow, "{cmd}");
         }
-        assert_eq!(review("spawn_agent", &json!({"message": "rm -rf /"})), Verdict::Allow, "it runs nothing");
-        assert_eq!(review("exec_command", &json!(7)), Verdict::Allow, "the tool will complain");
+        assert_eq!(review("spawn_agent", &json!({"message": "rm -rf /"})), Decision::Allow, "it runs nothing");
+        assert_eq!(review("exec_command", &json!(7)), Decision::Allow, "the tool will complain");
     }
 
     #[test]
-    fn commands_stay_in_the_project() {
+    fn workdirs_outside_the_project_are_blocked() {
         let at = |workdir: &str| review("exec_command", &json!({"cmd": "ls", "workdir": workdir}));
-        assert_eq!(at("src"), Verdict::Allow);
-        assert_eq!(at("nowhere"), Verdict::Allow, "the tool will complain");
+        assert_eq!(at("src"), Decision::Allow);
+        assert_eq!(at("nowhere"), Decision::Allow, "the tool will complain");
         for outside in ["..", "/", "src/../.."] {
-            let Verdict::Block(reason) = at(outside) else { panic!("{outside}") };
+            let Decision::Block(reason) = at(outside) else { panic!("{outside}") };
             assert!(reason.contains("outside the project"), "{reason}");
         }
     }

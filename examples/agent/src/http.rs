@@ -11,7 +11,7 @@ use tower::{Layer, Service, ServiceExt};
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An answer whose body is recorded while it is read.
-pub(crate) type Reply = Response<RecordedBody<Body>>;
+pub(crate) type HttpResponse = Response<RecordedBody<Body>>;
 
 /// reqwest, as a `tower` service: middleware is put around it.
 #[derive(Debug, Clone)]
@@ -34,11 +34,11 @@ impl Service<Request<Body>> for Reqwest {
 
 /// Sends a request. What is sent and what comes back is recorded for the call whose span this happens in: the request
 /// starts the call, and the stream is kept byte for byte beside the response that is made of it.
-pub(crate) async fn send(client: &reqwest::Client, request: reqwest::Request) -> Result<Reply, BoxError> {
+pub(crate) async fn send(client: &reqwest::Client, request: reqwest::Request) -> Result<HttpResponse, BoxError> {
     RecordExchange::new().layer(Reqwest(client.clone())).oneshot(request.try_into()?).await
 }
 
 /// All of an answer.
-pub(crate) async fn bytes(reply: Reply) -> Result<Vec<u8>, reqwest::Error> {
-    Ok(reply.into_body().collect().await?.to_bytes().to_vec())
+pub(crate) async fn read_body(response: HttpResponse) -> Result<Vec<u8>, reqwest::Error> {
+    Ok(response.into_body().collect().await?.to_bytes().to_vec())
 }

@@ -29,31 +29,31 @@ impl Agent {
             let failure = match self.attempt(&request, turn).await {
                 Ok(response) => {
                     self.context_tokens = response.usage.as_ref().map_or(0, |usage| usage.total_tokens);
-                    self.desk.screen.said(&response.output_items);
+                    self.ctx.screen.print_answer(&response.output_items);
                     return Ok(response);
                 }
                 Err(failure) => failure,
             };
-            let Some(pause) = failure.wait(number).filter(|_| number < MAX_ATTEMPTS) else {
-                return Err(gave_up(number, &failure));
+            let Some(delay) = failure.retry_delay(number).filter(|_| number < MAX_ATTEMPTS) else {
+                return Err(retries_exhausted(number, &failure));
             };
-            let (seconds, message) = (pause.as_secs_f64(), &failure.message);
+            let (seconds, message) = (delay.as_secs_f64(), &failure.message);
             let next = format!("attempt {number} of {MAX_ATTEMPTS}, the next in {seconds:.2} s");
-            self.desk.screen.warning(&format!("{message} ({next})"));
-            tokio::time::sleep(pause).await;
+            self.ctx.screen.print_warning(&format!("{message} ({next})"));
+            tokio::time::sleep(delay).await;
             number += 1;
         }
     }
 
     /// One attempt at a response, which is an inference call of its own. Its request is recorded as it is sent.
     async fn attempt(&self, request: &Value, turn: &Turn) -> Result<Response, Failure> {
-        let setup = &self.desk.setup;
+        let setup = &self.ctx.setup;
         let inference = turn.inference(Model { name: &setup.model, provider: "openai" });
         let on_delta = |delta: Delta<'_>| {
             if !matches!(delta, Delta::End) {
                 inference.first_token();
             }
-            self.desk.screen.delta(delta);
+            self.ctx.screen.print_delta(delta);
         };
         let outcome = setup.client.attempt(request, &on_delta).instrument(inference.span().clone()).await;
         match &outcome {
@@ -64,14 +64,14 @@ impl Agent {
     }
 
     fn request(&self) -> Value {
-        let setup = &self.desk.setup;
+        let setup = &self.ctx.setup;
         let mut request = json!({
             "model": setup.model,
             "instructions": INSTRUCTIONS,
             "input": self.history,
             "tools": tools::definitions(setup.scripts),
             "parallel_tool_calls": true,
-            "prompt_cache_key": self.desk.me.thread_id,
+            "prompt_cache_key": self.ctx.identity.thread_id,
             "stream": true,
             "store": false,
         });
@@ -84,7 +84,7 @@ impl Agent {
     }
 }
 
-fn gave_up(number: u32, failure: &Failure) -> Error {
+fn retries_exhausted(number: u32, failure: &Failure) -> Error {
     let request = failure.request_id.as_ref().map(|id| format!(", request {id}"));
     let request = request.unwrap_or_default();
     let message = &failure.message;

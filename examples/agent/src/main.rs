@@ -10,13 +10,13 @@ mod cell;
 mod client;
 mod compaction;
 mod config;
-mod crew;
-mod desk;
+mod registry;
+mod context;
 mod failure;
 mod hook;
 mod http;
 mod inference;
-mod kept;
+mod bounded_output;
 mod message;
 mod process;
 mod recording;
@@ -45,30 +45,30 @@ use tracing_subscriber::prelude::*;
 
 use config::{Command, Config};
 use screen::Screen;
-use stop::Stopper;
+use stop::StopHandle;
 
 /// What a shell says of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+const EXIT_INTERRUPTED: u8 = 130;
 /// How long a run may take to end what it has running.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let outcome = match config::from_environment() {
         Ok(Command::Help) => {
-            Screen::new().line(config::HELP);
+            Screen::new().print(config::HELP);
             return ExitCode::SUCCESS;
         }
         Ok(Command::Run(config)) => record(config).await,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             return ExitCode::from(2);
         }
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -83,27 +83,27 @@ async fn record(config: Config) -> Result<ExitCode> {
     let layer = recorder.layer().with_filter(recorder.filter());
     tracing_subscriber::registry().with(bridge).with(layer).init();
 
-    let (stopper, stop) = Stopper::new();
-    let mut run = pin!(run::run(config, stopper.clone(), stop));
+    let (stop_handle, stop) = StopHandle::new();
+    let mut run = pin!(run::run(config, stop_handle.clone(), stop));
     tokio::select! {
         outcome = &mut run => return outcome,
-        _ = tokio::signal::ctrl_c() => stopper.stop("interrupted"),
+        _ = tokio::signal::ctrl_c() => stop_handle.stop("interrupted"),
     }
     // The run ends what it has running, and says so in its recording.
     tokio::select! {
         outcome = &mut run => {
             outcome?;
         }
-        () = tokio::time::sleep(PATIENCE) => {}
+        () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => {}
         _ = tokio::signal::ctrl_c() => {}
     }
     // First the recording, so that what is dropped next is aborted there, not completed.
     drop(guard);
-    complain(&anyhow::anyhow!("interrupted"));
-    Ok(ExitCode::from(INTERRUPTED))
+    print_error(&anyhow::anyhow!("interrupted"));
+    Ok(ExitCode::from(EXIT_INTERRUPTED))
 }
 
 #[expect(clippy::print_stderr, reason = "where a program's errors belong")]
-fn complain(error: &anyhow::Error) {
+fn print_error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }

@@ -69,7 +69,7 @@ fn kill_session(leader: Pid) {
     let _ = kill_process_group(leader, Signal::KILL);
     // An interactive shell puts each job in a group of its own.
     for _ in 0..SWEEPS {
-        let members = members(leader);
+        let members = session_members(leader);
         if members.is_empty() {
             return;
         }
@@ -80,7 +80,7 @@ fn kill_session(leader: Pid) {
 }
 
 /// The other processes of a session, where the system lists processes as files.
-fn members(leader: Pid) -> Vec<Pid> {
+fn session_members(leader: Pid) -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
     pids.filter(|&pid| pid != leader && session_of(pid) == Some(leader)).collect()
@@ -90,6 +90,6 @@ fn members(leader: Pid) -> Vec<Pid> {
 fn session_of(pid: Pid) -> Option<Pid> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     // A name may hold parentheses, too.
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    Pid::from_raw(behind_name.split_whitespace().nth(3)?.parse().ok()?)
+    let (_, after_name) = stat.rsplit_once(')')?;
+    Pid::from_raw(after_name.split_whitespace().nth(3)?.parse().ok()?)
 }

@@ -6,6 +6,6 @@ mod agents;
 mod command;
 mod inference;
 
-pub(crate) use agents::{AgentCall, Told};
-pub(crate) use command::CommandBegin;
+pub(crate) use agents::{AgentCallBody, AgentEvent};
+pub(crate) use command::CommandStart;
 pub(crate) use inference::{failure, response};

@@ -13,21 +13,21 @@ use otel_trace::reduce::{Options, reduce};
 use otel_trace::{AgentThread, Operation, ThreadMeta};
 use uuid::Uuid;
 
-use crate::agent::{Agent, Ended};
+use crate::agent::{Agent, TurnOutcome};
 use crate::cell::Cells;
 use crate::client::{Client, Endpoint};
 use crate::config::Config;
-use crate::crew::{Crew, Identity};
-use crate::desk::Desk;
+use crate::registry::{AgentRegistry, Identity};
+use crate::context::AgentContext;
 use crate::hook::Hook;
 use crate::scratch::Scratch;
 use crate::screen::Screen;
 use crate::setup::{Reaper, Setup};
-use crate::stop::{Stop, Stopper};
+use crate::stop::{StopSignal, StopHandle};
 use crate::terminals::Terminals;
 use crate::tree;
 
-pub(crate) async fn run(config: Config, stopper: Stopper, stop: Stop) -> Result<ExitCode> {
+pub(crate) async fn run(config: Config, stop_handle: StopHandle, stop: StopSignal) -> Result<ExitCode> {
     let screen = Screen::new();
 
     // 1. A model: the endpoint the environment names, or one of our own.
@@ -38,49 +38,49 @@ pub(crate) async fn run(config: Config, stopper: Stopper, stop: Stop) -> Result<
             Endpoint { base_url: server.base_url().to_owned(), api_key: Some(server.api_key().to_owned()) }
         }
     };
-    screen.note(&format!("model     {} at {}", config.model, endpoint.base_url));
+    screen.print_note(&format!("model     {} at {}", config.model, endpoint.base_url));
 
     // 2. Something to work on, where nothing can be broken.
     let scratch = Scratch::create().context("could not write the scratch project")?;
     let project = scratch.project().display().to_string();
-    screen.note(&format!("project   {project}"));
+    screen.print_note(&format!("project   {project}"));
 
     // 3. One thread, with one turn for each thing the user says. The agents it spawns are threads of the same bundle.
-    let me = Identity {
+    let identity = Identity {
         path: "/root".to_owned(),
         name: "coder".to_owned(),
         role: "default",
         thread_id: Uuid::new_v4().to_string(),
     };
-    let about = ThreadMeta::new().id(&me.thread_id).agent_path(&me.path).agent_name(&me.name).session_source("cli");
-    let about = about.cwd(&project).model(&config.model, "openai");
-    let thread = AgentThread::start(about.approval_policy("never").sandbox_policy("danger-full-access"));
+    let meta = ThreadMeta::new().id(&identity.thread_id).agent_path(&identity.path).agent_name(&identity.name).session_source("cli");
+    let meta = meta.cwd(&project).model(&config.model, "openai");
+    let thread = AgentThread::start(meta.approval_policy("never").sandbox_policy("danger-full-access"));
     let bundle = thread.bundle().context("the run is not recorded")?;
 
     let setup = Arc::new(setup(&config, &endpoint, &scratch)?);
     // Behind the project: its processes end before it is cleared away.
     let _reaper = Reaper(Arc::clone(&setup));
-    let seat = setup.crew.join(&me, stopper)?;
-    let desk = Desk { setup: Arc::clone(&setup), me, screen: screen.clone(), cells: Cells::default() };
-    let mut agent = Agent::new(Arc::new(desk), thread.clone(), seat, stop.clone());
-    let mut ended = Ended::Said(String::new());
+    let mailbox = setup.agents.register(&identity, stop_handle)?;
+    let ctx = AgentContext { setup: Arc::clone(&setup), identity, screen: screen.clone(), cells: Cells::default() };
+    let mut agent = Agent::new(Arc::new(ctx), thread.clone(), mailbox, stop.clone());
+    let mut outcome = TurnOutcome::Answered(String::new());
     for prompt in &config.prompts {
-        ended = agent.turn(prompt).await;
-        if !matches!(ended, Ended::Said(_)) {
+        outcome = agent.turn(prompt).await;
+        if !matches!(outcome, TurnOutcome::Answered(_)) {
             break;
         }
     }
-    let reason = if let Ended::Stopped(reason) = &ended { reason } else { "the run is over" };
-    agent.leave_all(reason).await;
-    match &ended {
-        Ended::Said(_) => thread.complete(),
-        Ended::Failed(error) => thread.fail(format!("{error:#}")),
-        Ended::Stopped(reason) => thread.cancel(reason),
+    let reason = if let TurnOutcome::Stopped(reason) = &outcome { reason } else { "the run is over" };
+    agent.shut_down(reason).await;
+    match &outcome {
+        TurnOutcome::Answered(_) => thread.complete(),
+        TurnOutcome::Failed(error) => thread.fail(format!("{error:#}")),
+        TurnOutcome::Stopped(reason) => thread.cancel(reason),
     }
 
     // 4. What happened, from the evidence alone, also where it went wrong.
-    show(&screen, &bundle)?;
-    if let Ended::Failed(error) = ended {
+print_graph(&screen, &bundle)?;
+    if let TurnOutcome::Failed(error) = outcome {
         return Err(error);
     }
     if stop.reason().is_some() {
@@ -88,14 +88,14 @@ pub(crate) async fn run(config: Config, stopper: Stopper, stop: Stop) -> Result<
     }
 
     // 5. The model has had its say; whether the tests pass is for the tests to tell.
-    let verdict = tokio::select! {
-        verdict = scratch.verify() => verdict?,
+    let verification = tokio::select! {
+        verification = scratch.verify() => verification?,
         _ = stop.requested() => return Ok(ExitCode::FAILURE),
     };
-    screen.heading("result");
-    screen.line(&verdict.to_string());
+    screen.print_heading("result");
+    screen.print(&verification.to_string());
     let must_pass = config.is_default_task;
-    Ok(if verdict.is_fixed() || !must_pass { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if verification.is_fixed() || !must_pass { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn setup(config: &Config, endpoint: &Endpoint, scratch: &Scratch) -> Result<Setup> {
@@ -110,27 +110,27 @@ fn setup(config: &Config, endpoint: &Endpoint, scratch: &Scratch) -> Result<Setu
         hook: Hook::new(workspace.dir()),
         workspace,
         terminals: Terminals::default(),
-        crew: Crew::default(),
+        agents: AgentRegistry::default(),
         last_cell: AtomicU32::new(0),
     })
 }
 
 /// Reduces the bundle and shows its graph.
-fn show(screen: &Screen, bundle: &Path) -> Result<()> {
+fn print_graph(screen: &Screen, bundle: &Path) -> Result<()> {
     let reduction = reduce(&Reader::open(bundle)?, &Options::default())?;
     let state = bundle.join("state.json");
     write_state_file(&reduction.graph, &state, Snapshots::Expanded)?;
 
-    screen.heading("what happened");
-    screen.line(tree::of(&reduction.graph).trim_end());
+    screen.print_heading("what happened");
+    screen.print(tree::render(&reduction.graph).trim_end());
     for diagnostic in &reduction.graph.diagnostics {
-        screen.warning(&diagnostic.to_string());
+        screen.print_warning(&diagnostic.to_string());
     }
-    screen.heading("look further");
+    screen.print_heading("look further");
     let here = std::env::current_dir().unwrap_or_default();
     let bundle = bundle.strip_prefix(here).unwrap_or(bundle).display();
-    screen.line(&format!("the evidence  less {bundle}/trace.jsonl; ls {bundle}/payloads"));
-    screen.line(&format!("the graph     less {bundle}/state.json"));
-    screen.line(&format!("once more     cargo run -q --features cli -- reduce {bundle}"));
+    screen.print(&format!("the evidence  less {bundle}/trace.jsonl; ls {bundle}/payloads"));
+    screen.print(&format!("the graph     less {bundle}/state.json"));
+    screen.print(&format!("once more     cargo run -q --features cli -- reduce {bundle}"));
     Ok(())
 }

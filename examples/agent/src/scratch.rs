@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::terminal::Finished;
+use crate::terminal::CommandResult;
 use crate::workspace::Workspace;
 
 const MANIFEST: &str = r#"[package]
@@ -84,10 +84,10 @@ impl Scratch {
     }
 
     /// Runs the tests once more, without the model.
-    pub(crate) async fn verify(&self) -> Result<Verdict> {
-        let tests = self.workspace().start("cargo test", Path::new(""), false)?.attend(|_| {})?.finished().await;
-        let tests_untouched = fs::read_to_string(self.tests_path()).is_ok_and(|it| it == self.tests);
-        Ok(Verdict { tests, tests_untouched })
+    pub(crate) async fn verify(&self) -> Result<Verification> {
+        let tests = self.workspace().start("cargo test", Path::new(""), false)?.watch(|_| {})?.wait().await;
+        let tests_untouched = fs::read_to_string(self.tests_path()).is_ok_and(|text| text == self.tests);
+        Ok(Verification { tests, tests_untouched })
     }
 
     fn tests_path(&self) -> PathBuf {
@@ -97,18 +97,18 @@ impl Scratch {
 
 /// How the project was left.
 #[derive(Debug)]
-pub(crate) struct Verdict {
-    tests: Finished,
+pub(crate) struct Verification {
+    tests: CommandResult,
     tests_untouched: bool,
 }
 
-impl Verdict {
+impl Verification {
     pub(crate) fn is_fixed(&self) -> bool {
         self.tests.exit_code == 0 && self.tests_untouched
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.tests.exit_code, self.tests_untouched) {
             (0, true) => f.write_str("fixed: `cargo test` passes, and the tests are untouched"),

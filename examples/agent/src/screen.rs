@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::message::Message;
 use crate::stream::Delta;
-use crate::terminal::Finished;
+use crate::terminal::CommandResult;
 
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
@@ -15,8 +15,8 @@ const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
 /// How much of a command and its output the user is shown once it ended.
-const CMD_SHOWN: usize = 60;
-const STDOUT_LINES: usize = 12;
+const COMMAND_CHARS: usize = 60;
+const EXCERPT_LINES: usize = 12;
 
 /// The terminal, or the file the output goes to. Agents share it: the root agent's words stream, and what others have
 /// to say waits for the end of the line.
@@ -33,7 +33,7 @@ pub(crate) struct Screen {
 struct Line {
     is_open: bool,
     /// What comes behind it.
-    waiting: String,
+    deferred: String,
 }
 
 impl Screen {
@@ -43,67 +43,67 @@ impl Screen {
     }
 
     /// The same screen, for another agent.
-    pub(crate) fn of_agent(&self, name: &str) -> Self {
+    pub(crate) fn for_agent(&self, name: &str) -> Self {
         Self { agent: Some(name.into()), ..self.clone() }
     }
 
-    pub(crate) fn line(&self, text: &str) {
-        self.styled("", text);
+    pub(crate) fn print(&self, text: &str) {
+        self.print_styled("", text);
     }
 
-    pub(crate) fn note(&self, text: &str) {
-        self.styled(DIM, text);
+    pub(crate) fn print_note(&self, text: &str) {
+        self.print_styled(DIM, text);
     }
 
-    pub(crate) fn warning(&self, text: &str) {
-        self.styled(YELLOW, &format!("! {}", printable(text)));
+    pub(crate) fn print_warning(&self, text: &str) {
+        self.print_styled(YELLOW, &format!("! {}", printable(text)));
     }
 
-    pub(crate) fn heading(&self, text: &str) {
-        self.styled(BOLD, &format!("\n── {}", printable(text)));
+    pub(crate) fn print_heading(&self, text: &str) {
+        self.print_styled(BOLD, &format!("\n── {}", printable(text)));
     }
 
     /// A command that is about to run.
-    pub(crate) fn command(&self, cmd: &str) {
-        self.styled(BOLD, &format!("$ {}", printable(cmd)));
+    pub(crate) fn print_command(&self, cmd: &str) {
+        self.print_styled(BOLD, &format!("$ {}", printable(cmd)));
     }
 
     /// What is typed to a command that runs.
-    pub(crate) fn typed(&self, cmd: &str, chars: &str) {
-        self.styled(BOLD, &format!("> {:?}  (to {})", chars, head(cmd)));
+    pub(crate) fn print_input(&self, cmd: &str, chars: &str) {
+        self.print_styled(BOLD, &format!("> {:?}  (to {})", chars, head(cmd)));
     }
 
     /// A script that is about to run.
-    pub(crate) fn script(&self, id: &str, source: &str) {
-        self.styled(BOLD, &format!("script {id}"));
-        self.few_lines(source, STDOUT_LINES);
+    pub(crate) fn print_script(&self, id: &str, source: &str) {
+        self.print_styled(BOLD, &format!("script {id}"));
+        self.print_excerpt(source, EXCERPT_LINES);
     }
 
     /// How a command ended, and a few lines of what it printed.
-    pub(crate) fn finished(&self, cmd: &str, finished: &Finished) {
-        let (code, seconds) = (finished.exit_code, finished.elapsed.as_secs_f64());
+    pub(crate) fn print_result(&self, cmd: &str, result: &CommandResult) {
+        let (code, seconds) = (result.exit_code, result.elapsed.as_secs_f64());
         // Several may have run at once, so it has to say which one it was.
-        self.note(&format!("  exit {code} after {seconds:.2} s: {}", head(cmd)));
-        self.few_lines(&finished.output, STDOUT_LINES);
+        self.print_note(&format!("  exit {code} after {seconds:.2} s: {}", head(cmd)));
+        self.print_excerpt(&result.output, EXCERPT_LINES);
     }
 
     /// What another agent says to this one.
-    pub(crate) fn message(&self, message: &Message) {
-        self.note(&format!("  {} says: {}", message.author, printable(&message.content)));
+    pub(crate) fn print_message(&self, message: &Message) {
+        self.print_note(&format!("  {} says: {}", message.author, printable(&message.content)));
     }
 
     /// What the model said, of an agent whose words are not streamed.
-    pub(crate) fn said(&self, items: &[Value]) {
+    pub(crate) fn print_answer(&self, items: &[Value]) {
         if self.agent.is_some() {
             let parts = items.iter().filter(|item| item["type"] == "message").filter_map(|it| it["content"].as_array());
             for text in parts.flatten().filter_map(|part| part["text"].as_str()) {
-                self.line(&printable(text));
+                self.print(&printable(text));
             }
         }
     }
 
     /// The beginning of a text, and more of its end, where errors are.
-    fn few_lines(&self, text: &str, limit: usize) {
+    fn print_excerpt(&self, text: &str, limit: usize) {
         let text = printable(text);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         // A line to say that one is missing would be no shorter.
@@ -113,28 +113,28 @@ impl Screen {
         };
         let head = if hidden == 0 { lines.len() } else { limit / 3 };
         for line in &lines[..head] {
-            self.note(&format!("  │ {line}"));
+            self.print_note(&format!("  │ {line}"));
         }
         if hidden > 0 {
-            self.note(&format!("  │ … {hidden} more lines"));
+            self.print_note(&format!("  │ … {hidden} more lines"));
         }
         for line in &lines[head + hidden..] {
-            self.note(&format!("  │ {line}"));
+            self.print_note(&format!("  │ {line}"));
         }
     }
 
     /// A piece of a response, as it arrives.
-    pub(crate) fn delta(&self, delta: Delta<'_>) {
+    pub(crate) fn print_delta(&self, delta: Delta<'_>) {
         if self.agent.is_some() {
             return;
         }
         let mut line = self.lock();
         match delta {
-            Delta::Reasoning(text) => write(&self.in_style(DIM, &printable(text))),
+            Delta::Reasoning(text) => write(&self.styled(DIM, &printable(text))),
             Delta::Text(text) => write(&printable(text)),
             // The whole command is shown when it runs.
             Delta::Arguments => return,
-            Delta::End => write(&format!("\n{}", std::mem::take(&mut line.waiting))),
+            Delta::End => write(&format!("\n{}", std::mem::take(&mut line.deferred))),
         }
         line.is_open = !matches!(delta, Delta::End);
     }
@@ -142,24 +142,24 @@ impl Screen {
     /// Ends a line that will get no more: what streamed was given up.
     pub(crate) fn end_line(&self) {
         if self.lock().is_open {
-            self.delta(Delta::End);
+            self.print_delta(Delta::End);
         }
     }
 
-    fn styled(&self, style: &str, text: &str) {
+    fn print_styled(&self, style: &str, text: &str) {
         let text = match &self.agent {
-            None => format!("{}\n", self.in_style(style, text)),
-            Some(name) => text.lines().map(|line| format!("{name:>10} ┆ {}\n", self.in_style(style, line))).collect(),
+            None => format!("{}\n", self.styled(style, text)),
+            Some(name) => text.lines().map(|line| format!("{name:>10} ┆ {}\n", self.styled(style, line))).collect(),
         };
         let mut line = self.lock();
         if line.is_open {
-            line.waiting.push_str(&text);
+            line.deferred.push_str(&text);
         } else {
             write(&text);
         }
     }
 
-    fn in_style(&self, style: &str, text: &str) -> String {
+    fn styled(&self, style: &str, text: &str) -> String {
         if self.color && !style.is_empty() { format!("{style}{text}{RESET}") } else { text.to_owned() }
     }
 
@@ -170,7 +170,7 @@ impl Screen {
 
 /// The beginning of a command, in one line.
 fn head(cmd: &str) -> String {
-    printable(cmd).lines().next().unwrap_or_default().chars().take(CMD_SHOWN).collect()
+    printable(cmd).lines().next().unwrap_or_default().chars().take(COMMAND_CHARS).collect()
 }
 
 /// A closed pipe (`example-agent | head`) must not end the run in its middle.

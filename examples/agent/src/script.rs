@@ -10,16 +10,16 @@ use rquickjs::prelude::{Async, Func};
 use rquickjs::{AsyncContext, AsyncRuntime, CatchResultExt, CaughtError, Ctx, Exception, Function, Value};
 use tokio::sync::{mpsc, oneshot, watch};
 
-const MEMORY: usize = 64 * 1024 * 1024;
-const STACK: usize = 512 * 1024;
+const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+const STACK_BYTES: usize = 512 * 1024;
 /// As much as a script may say: it is kept outside its memory.
-const MAX_SAID: usize = 1024 * 1024;
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
 /// What a script sees, made of what it is given. Errors cross the border as JSON and are thrown here.
-const PRELUDE: &str = r"(function (say, give_way, call, names) {
-    const words = (value) => (typeof value === 'string' ? value : JSON.stringify(value) ?? String(value));
-    globalThis.text = (value) => say(words(value));
-    globalThis.yield_control = async () => give_way();
+const PRELUDE: &str = r"(function (events, yield_control, call, names) {
+    const toText = (value) => (typeof value === 'string' ? value : JSON.stringify(value) ?? String(value));
+    globalThis.text = (value) => events(toText(value));
+    globalThis.yield_control = async () => yield_control();
     globalThis.tools = Object.freeze(Object.fromEntries(JSON.parse(names).map((name) => [name, async (args = {}) => {
         const { ok, error } = JSON.parse(await call(name, JSON.stringify(args)));
         if (error !== undefined) throw new Error(error);
@@ -45,7 +45,7 @@ pub(crate) enum Event {
     /// `tools.<name>(…)`.
     Call(ToolRequest),
     /// It is done, or threw this.
-    Ended(Result<(), String>),
+    TurnOutcome(Result<(), String>),
 }
 
 /// A tool that a script asks for and waits for.
@@ -72,14 +72,14 @@ impl Script {
     /// Starts a script that may call these tools.
     pub(crate) fn start(source: &str, tools: &[&str]) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(());
-        let (say, events) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::unbounded_channel();
         let (source, names) = (source.to_owned(), serde_json::json!(tools).to_string());
         let executor = tokio::runtime::Builder::new_current_thread().build()?;
         let run = move || {
-            let ended = executor.block_on(run(&source, names, &say, stopped));
-            let _ = say.send(Event::Ended(ended));
+            let ended = executor.block_on(run(&source, names, &events, stopped));
+            let _ = events.send(Event::TurnOutcome(ended));
         };
-        thread::Builder::new().name("code-cell".to_owned()).stack_size(4 * STACK).spawn(run)?;
+        thread::Builder::new().name("code-cell".to_owned()).stack_size(4 * STACK_BYTES).spawn(run)?;
         Ok(Self { events, _stop: stop })
     }
 
@@ -92,18 +92,18 @@ impl Script {
 async fn run(
     source: &str,
     names: String,
-    say: &mpsc::UnboundedSender<Event>,
+    events: &mpsc::UnboundedSender<Event>,
     mut stopped: watch::Receiver<()>,
 ) -> Result<(), String> {
     let interrupt = stopped.clone();
     let script = async {
         let engine = AsyncRuntime::new().map_err(|error| error.to_string())?;
-        engine.set_memory_limit(MEMORY).await;
-        engine.set_max_stack_size(STACK).await;
+        engine.set_memory_limit(MEMORY_BYTES).await;
+        engine.set_max_stack_size(STACK_BYTES).await;
         // The engine asks this every few thousand steps, also in a loop that waits for nothing.
         engine.set_interrupt_handler(Some(Box::new(move || interrupt.has_changed().is_err()))).await;
         let context = AsyncContext::full(&engine).await.map_err(|error| error.to_string())?;
-        context.async_with(async |ctx| evaluate(&ctx, source, names, say).await).await
+        context.async_with(async |ctx| evaluate(&ctx, source, names, events).await).await
     };
     tokio::select! {
         outcome = script => outcome,
@@ -115,26 +115,26 @@ async fn evaluate(
     ctx: &Ctx<'_>,
     source: &str,
     names: String,
-    say: &mpsc::UnboundedSender<Event>,
+    events: &mpsc::UnboundedSender<Event>,
 ) -> Result<(), String> {
-    give_tools(ctx, names, say).catch(ctx).map_err(|error| thrown(&error))?;
-    let running = ctx.eval_promise(source).catch(ctx).map_err(|error| thrown(&error))?;
-    running.into_future::<Value<'_>>().await.catch(ctx).map_err(|error| thrown(&error))?;
+    install_globals(ctx, names, events).catch(ctx).map_err(|error| describe_error(&error))?;
+    let running = ctx.eval_promise(source).catch(ctx).map_err(|error| describe_error(&error))?;
+    running.into_future::<Value<'_>>().await.catch(ctx).map_err(|error| describe_error(&error))?;
     Ok(())
 }
 
-fn give_tools(ctx: &Ctx<'_>, names: String, say: &mpsc::UnboundedSender<Event>) -> rquickjs::Result<()> {
-    let (texts, yields, calls) = (say.clone(), say.clone(), say.clone());
-    let room = Cell::new(MAX_SAID);
-    let text = Func::from(move |ctx: Ctx<'_>, text: String| match room.get().checked_sub(text.len()) {
+fn install_globals(ctx: &Ctx<'_>, names: String, events: &mpsc::UnboundedSender<Event>) -> rquickjs::Result<()> {
+    let (texts, yields, calls) = (events.clone(), events.clone(), events.clone());
+    let remaining = Cell::new(MAX_TEXT_BYTES);
+    let text = Func::from(move |ctx: Ctx<'_>, text: String| match remaining.get().checked_sub(text.len()) {
         Some(left) => {
-            room.set(left);
+            remaining.set(left);
             let _ = texts.send(Event::Text(text));
             Ok(())
         }
-        None => Err(Exception::throw_message(&ctx, "a script may say no more than 1 MB")),
+        None => Err(Exception::throw_message(&ctx, "a script may events no more than 1 MB")),
     });
-    let give_way = Func::from(move || {
+    let yield_control = Func::from(move || {
         let _ = yields.send(Event::Yield);
     });
     let call = Func::from(Async(move |name: String, arguments: String| {
@@ -147,11 +147,11 @@ fn give_tools(ctx: &Ctx<'_>, names: String, say: &mpsc::UnboundedSender<Event>) 
         }
     }));
     let prelude: Function<'_> = ctx.eval(PRELUDE)?;
-    prelude.call((text, give_way, call, names))
+    prelude.call((text, yield_control, call, names))
 }
 
 /// What was thrown, with the place where it was.
-fn thrown(error: &CaughtError<'_>) -> String {
+fn describe_error(error: &CaughtError<'_>) -> String {
     match error {
         CaughtError::Exception(exception) => {
             let message = exception.message().unwrap_or_else(|| "an error without a message".to_owned());
@@ -160,7 +160,7 @@ fn thrown(error: &CaughtError<'_>) -> String {
         }
         CaughtError::Value(value) => match value.as_string().and_then(|text| text.to_string().ok()) {
             Some(text) => text,
-            None => format!("a value of type {} was thrown", value.type_name()),
+            None => format!("a value of type {} was describe_error", value.type_name()),
         },
         CaughtError::Error(error) => error.to_string(),
     }
@@ -186,13 +186,13 @@ mod tests {
                     call.answer(Ok(json!({"n": doubled})));
                 }
                 Event::Call(call) => call.answer(Err("it cannot be done".to_owned())),
-                Event::Ended(ended) => return (texts, yields, ended),
+                Event::TurnOutcome(ended) => return (texts, yields, ended),
             }
         }
     }
 
     #[tokio::test]
-    async fn a_script_calls_tools_at_once_and_says_what_came_of_it() {
+    async fn script_calls_tools_concurrently_and_emits_text() {
         let source = "const [a, b] = await Promise.all([tools.twice({n: 2}), tools.twice({n: 3})]);\n\
                       text(a.n + b.n); text('done'); await yield_control(); text({a});";
         let (texts, yields, ended) = run(source).await;
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_tool_refuses_is_thrown_and_may_be_caught() {
+    async fn tool_errors_are_thrown_and_can_be_caught() {
         let (texts, _, ended) = run("try { await tools.fail() } catch (e) { text(e.message) }").await;
         assert_eq!((texts, ended), (vec!["it cannot be done".to_owned()], Ok(())));
         let (_, _, ended) = run("await tools.fail()").await;
@@ -209,12 +209,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_script_does_wrong_it_is_told() {
+    async fn script_errors_are_reported() {
         for (source, expected) in [
             ("const = 1", "expected"),
             ("text(undefined_name)", "undefined_name"),
             ("await tools.surprise({})", "not a function"),
-            ("throw 'words'", "words"),
+            ("throw 'toText'", "toText"),
             ("throw 7", "type int"),
             ("const f = () => f() + 1; f()", "stack"),
             ("for (;;) text('x'.repeat(1000))", "no more than 1 MB"),
@@ -227,14 +227,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_script_has_no_way_to_the_machine() {
+    async fn script_has_no_access_to_the_host() {
         let (texts, _, _) =
             run("text([typeof require, typeof process, typeof fetch, typeof std, typeof os].join())").await;
         assert_eq!(texts, ["undefined,undefined,undefined,undefined,undefined"]);
     }
 
     #[tokio::test]
-    async fn a_script_that_is_dropped_stops_wherever_it_is() {
+    async fn dropping_a_script_stops_it() {
         for source in ["for (;;) {}", "await new Promise(() => {})", "await tools.twice({n: 1})"] {
             let mut script = Script::start(&format!("text('on'); {source}"), &["twice"]).expect("started");
             assert!(matches!(script.next().await, Some(Event::Text(_))));
@@ -242,7 +242,7 @@ mod tests {
             drop(_stop);
             let ended = async {
                 while let Some(event) = events.recv().await {
-                    if let Event::Ended(ended) = event {
+                    if let Event::TurnOutcome(ended) = event {
                         return ended;
                     }
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::client::Client;
-use crate::crew::Crew;
+use crate::registry::AgentRegistry;
 use crate::hook::Hook;
 use crate::terminals::Terminals;
 use crate::workspace::Workspace;
@@ -25,7 +25,7 @@ pub(crate) struct Setup {
     pub(crate) workspace: Workspace,
     pub(crate) hook: Hook,
     pub(crate) terminals: Terminals,
-    pub(crate) crew: Crew,
+    pub(crate) agents: AgentRegistry,
     pub(crate) last_cell: AtomicU32,
 }
 

@@ -4,35 +4,35 @@ use tokio::sync::watch;
 
 /// Who asks for the stop.
 #[derive(Debug, Clone)]
-pub(crate) struct Stopper(watch::Sender<Option<String>>);
+pub(crate) struct StopHandle(watch::Sender<Option<String>>);
 
 /// Who has to hear of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Stop(watch::Receiver<Option<String>>);
+pub(crate) struct StopSignal(watch::Receiver<Option<String>>);
 
-impl Stopper {
-    pub(crate) fn new() -> (Self, Stop) {
+impl StopHandle {
+    pub(crate) fn new() -> (Self, StopSignal) {
         let (sender, receiver) = watch::channel(None);
-        (Self(sender), Stop(receiver))
+        (Self(sender), StopSignal(receiver))
     }
 
     /// Asks for the stop. The first reason stands.
     pub(crate) fn stop(&self, reason: &str) {
-        self.0.send_if_modified(|asked| {
-            let is_first = asked.is_none();
+        self.0.send_if_modified(|request| {
+            let is_first = request.is_none();
             if is_first {
-                *asked = Some(reason.to_owned());
+                *request = Some(reason.to_owned());
             }
             is_first
         });
     }
 }
 
-impl Stop {
+impl StopSignal {
     /// Waits until somebody asks for it, and says why.
     pub(crate) async fn requested(&self) -> String {
-        let mut asked = self.0.clone();
-        let reason = asked.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        let mut request = self.0.clone();
+        let reason = request.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
         match reason {
             Some(reason) => reason,
             // Nobody is left who could ask.

@@ -72,7 +72,7 @@ pub(crate) type OnDelta<'a> = &'a (dyn Fn(Delta<'_>) + Sync);
 #[serde(tag = "type")]
 enum Event {
     #[serde(rename = "response.created", alias = "response.in_progress")]
-    Started { response: Head },
+    StartedCommand { response: ResponseHead },
     #[serde(rename = "response.output_item.added")]
     ItemAdded,
     #[serde(rename = "response.reasoning_summary_text.delta", alias = "response.reasoning_text.delta")]
@@ -95,7 +95,7 @@ enum Event {
         item: Value,
     },
     #[serde(rename = "response.completed")]
-    Completed { response: Completed },
+    Completed { response: CompletedResponse },
     #[serde(rename = "response.failed")]
     Failed { response: Value },
     #[serde(rename = "response.incomplete")]
@@ -110,12 +110,12 @@ enum Event {
 }
 
 #[derive(Deserialize)]
-struct Head {
+struct ResponseHead {
     id: String,
 }
 
 #[derive(Deserialize)]
-struct Completed {
+struct CompletedResponse {
     id: String,
     usage: Option<Usage>,
     #[serde(default)]
@@ -127,13 +127,13 @@ struct Completed {
 pub(crate) struct Collector {
     response_id: Option<String>,
     /// Whether the last thing on the screen is text that has not ended.
-    in_text: bool,
+    is_text_open: bool,
     items: Vec<(usize, Value)>,
 }
 
 impl Collector {
     /// Takes in the data of one event; the one that completes the response returns it.
-    pub(crate) fn take(&mut self, data: &str, on_delta: OnDelta<'_>) -> Result<Option<Response>, Failure> {
+    pub(crate) fn push(&mut self, data: &str, on_delta: OnDelta<'_>) -> Result<Option<Response>, Failure> {
         // How older endpoints end every stream.
         if data == "[DONE]" {
             return Ok(None);
@@ -141,10 +141,10 @@ impl Collector {
         let event = serde_json::from_str(data)
             .map_err(|error| Failure::new(format!("an event that is not one ({error}): {data}"), Retry::Backoff))?;
         match event {
-            Event::Started { response } => self.response_id = Some(response.id),
-            Event::Reasoning { delta } => self.token(Delta::Reasoning(&delta), on_delta),
-            Event::Text { delta } => self.token(Delta::Text(&delta), on_delta),
-            Event::Arguments => self.token(Delta::Arguments, on_delta),
+            Event::StartedCommand { response } => self.response_id = Some(response.id),
+            Event::Reasoning { delta } => self.emit(Delta::Reasoning(&delta), on_delta),
+            Event::Text { delta } => self.emit(Delta::Text(&delta), on_delta),
+            Event::Arguments => self.emit(Delta::Arguments, on_delta),
             Event::TextDone => self.end_text(on_delta),
             Event::ItemDone { output_index, item } => {
                 self.end_text(on_delta);
@@ -163,23 +163,23 @@ impl Collector {
     }
 
     /// What there was of a response that broke off goes with the failure.
-    pub(crate) fn abandon(mut self, failure: Failure, on_delta: OnDelta<'_>) -> Failure {
+    pub(crate) fn into_failure(mut self, failure: Failure, on_delta: OnDelta<'_>) -> Failure {
         self.end_text(on_delta);
         Failure { output_items: in_order(self.items), response_id: self.response_id, ..failure }
     }
 
-    fn token(&mut self, delta: Delta<'_>, on_delta: OnDelta<'_>) {
-        self.in_text |= !matches!(delta, Delta::Arguments);
+    fn emit(&mut self, delta: Delta<'_>, on_delta: OnDelta<'_>) {
+        self.is_text_open |= !matches!(delta, Delta::Arguments);
         on_delta(delta);
     }
 
     fn end_text(&mut self, on_delta: OnDelta<'_>) {
-        if std::mem::take(&mut self.in_text) {
+        if std::mem::take(&mut self.is_text_open) {
             on_delta(Delta::End);
         }
     }
 
-    fn complete(&mut self, completed: Completed) -> Response {
+    fn complete(&mut self, completed: CompletedResponse) -> Response {
         let items = in_order(std::mem::take(&mut self.items));
         Response {
             response_id: completed.id,
@@ -208,7 +208,7 @@ mod tests {
     fn collect(events: &[&str]) -> Result<Option<Response>, Failure> {
         let mut collector = Collector::default();
         for event in events {
-            if let Some(response) = collector.take(event, &|_| {})? {
+            if let Some(response) = collector.push(event, &|_| {})? {
                 return Ok(Some(response));
             }
         }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn items_keep_their_order_and_usage_its_numbers() -> Result<(), Failure> {
+    fn items_are_ordered_and_usage_is_parsed() -> Result<(), Failure> {
         let response = collect(&[
             r#"{"type":"response.created","response":{"id":"resp_1","status":"in_progress"}}"#,
             r#"{"type":"response.something_new","anything":[1,2]}"#,
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_in_the_stream_is_one() {
+    fn error_events_become_failures() {
         let cases = [
             (r#"{"type":"error","code":"server_error","message":"m"}"#, Retry::Backoff),
             (r#"{"type":"error","error":{"code":"invalid_prompt","message":"m"}}"#, Retry::Never),

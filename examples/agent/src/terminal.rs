@@ -12,25 +12,25 @@ use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 use rustix::process::Pid;
 use tokio::sync::watch;
 
-use crate::kept::Kept;
+use crate::bounded_output::BoundedOutput;
 use crate::process::Process;
 
 /// Wide enough that programs do not fold their lines.
 const SIZE: PtySize = PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 };
 /// How long a terminal may stay open once its session is dead.
-const GRACE: Duration = Duration::from_secs(1);
+const READER_GRACE: Duration = Duration::from_secs(1);
 
 /// A command that runs and that nobody waits for yet.
-pub(crate) struct Started {
+pub(crate) struct StartedCommand {
     pub(crate) command: Vec<String>,
     cmd: String,
     pub(crate) cwd: PathBuf,
     child: Box<dyn Child + Send + Sync>,
     process: Arc<Process>,
-    printed: Arc<Mutex<Printed>>,
+    output: Arc<Mutex<TerminalOutput>>,
     /// Hangs up when all was read.
-    reading: mpsc::Receiver<()>,
-    keys: mpsc::Sender<String>,
+    reader_done: mpsc::Receiver<()>,
+    input: mpsc::Sender<String>,
     started: Instant,
 }
 
@@ -40,23 +40,23 @@ pub(crate) struct Terminal {
     /// The text the shell was given.
     pub(crate) cmd: String,
     process: Arc<Process>,
-    printed: Arc<Mutex<Printed>>,
-    keys: mpsc::Sender<String>,
-    finished: watch::Receiver<Option<Finished>>,
+    output: Arc<Mutex<TerminalOutput>>,
+    input: mpsc::Sender<String>,
+    finished: watch::Receiver<Option<CommandResult>>,
     started: Instant,
 }
 
 /// What came out of a terminal.
 #[derive(Debug, Default)]
-struct Printed {
-    all: Kept,
+struct TerminalOutput {
+    all: BoundedOutput,
     /// What nobody was told yet.
-    fresh: Kept,
+    unread: BoundedOutput,
 }
 
 /// How a command ended.
 #[derive(Debug, Clone)]
-pub(crate) struct Finished {
+pub(crate) struct CommandResult {
     /// All that it printed, on stdout and stderr: a terminal does not tell them apart.
     pub(crate) output: String,
     /// As a shell counts: 128 + n for signal n.
@@ -76,7 +76,7 @@ pub(crate) struct Chunk {
     pub(crate) elapsed: Duration,
 }
 
-impl Started {
+impl StartedCommand {
     pub(crate) fn spawn(builder: CommandBuilder, command: Vec<String>, cmd: &str, cwd: PathBuf) -> Result<Self> {
         let pty = native_pty_system().openpty(SIZE)?;
         let child = pty.slave.spawn_command(builder)?;
@@ -84,26 +84,26 @@ impl Started {
         drop(pty.slave);
         let pid = child.process_id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let process = Arc::new(Process::new(pid.context("the command ended before it began")?));
-        let printed = Arc::default();
-        let reading = read_in_background(pty.master.try_clone_reader()?, Arc::clone(&printed))?;
-        let keys = type_in_background(pty.master.take_writer()?)?;
-        Ok(Self { command, cmd: cmd.to_owned(), cwd, child, process, printed, reading, keys, started: Instant::now() })
+        let output = Arc::default();
+        let reader_done = read_in_background(pty.master.try_clone_reader()?, Arc::clone(&output))?;
+        let input = write_in_background(pty.master.take_writer()?)?;
+        Ok(Self { command, cmd: cmd.to_owned(), cwd, child, process, output, reader_done, input, started: Instant::now() })
     }
 
     /// Waits for the command in a thread of its own. `on_end` hears of its end before anybody else does.
-    pub(crate) fn attend(self, on_end: impl FnOnce(&Finished) + Send + 'static) -> Result<Terminal> {
-        let Self { cmd, mut child, process, printed, reading, keys, started, command: _, cwd: _ } = self;
-        let (tell, finished) = watch::channel(None);
+    pub(crate) fn watch(self, on_end: impl FnOnce(&CommandResult) + Send + 'static) -> Result<Terminal> {
+        let Self { cmd, mut child, process, output, reader_done, input, started, command: _, cwd: _ } = self;
+        let (result_sender, finished) = watch::channel(None);
         let terminal =
-            Terminal { cmd, process: Arc::clone(&process), printed: Arc::clone(&printed), keys, finished, started };
+            Terminal { cmd, process: Arc::clone(&process), output: Arc::clone(&output), input, finished, started };
         let wait = move || {
             let exit_code = process.wait(&mut *child);
             // A process that left the session may hold the terminal open for ever.
-            let _ = reading.recv_timeout(GRACE);
-            let output = locked(&printed).all.text();
-            let end = Finished { output, exit_code, was_killed: process.was_killed(), elapsed: started.elapsed() };
+            let _ = reader_done.recv_timeout(READER_GRACE);
+            let output = lock(&output).all.text();
+            let end = CommandResult { output, exit_code, was_killed: process.was_killed(), elapsed: started.elapsed() };
             on_end(&end);
-            let _ = tell.send(Some(end));
+            let _ = result_sender.send(Some(end));
         };
         thread::Builder::new().name("terminal-wait".to_owned()).spawn(wait)?;
         Ok(terminal)
@@ -112,19 +112,19 @@ impl Started {
 
 impl Terminal {
     /// What it printed since the last look, when it has ended or `patience` is over.
-    pub(crate) async fn look(&self, patience: Duration) -> Chunk {
-        let looked = Instant::now();
-        let exit_code = tokio::time::timeout(patience, self.finished()).await.ok().map(|end| end.exit_code);
-        let fresh = std::mem::take(&mut locked(&self.printed).fresh);
-        Chunk { output: fresh.text(), exit_code, elapsed: looked.elapsed() }
+    pub(crate) async fn read(&self, timeout: Duration) -> Chunk {
+        let started_reading = Instant::now();
+        let exit_code = tokio::time::timeout(timeout, self.wait()).await.ok().map(|end| end.exit_code);
+        let unread = std::mem::take(&mut lock(&self.output).unread);
+        Chunk { output: unread.text(), exit_code, elapsed: started_reading.elapsed() }
     }
 
     /// Waits for its end.
-    pub(crate) async fn finished(&self) -> Finished {
+    pub(crate) async fn wait(&self) -> CommandResult {
         let mut finished = self.finished.clone();
         let end = finished.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
         // The thread that waits for it is gone without a word only if it panicked.
-        end.unwrap_or_else(|| Finished {
+        end.unwrap_or_else(|| CommandResult {
             output: String::new(),
             exit_code: -1,
             was_killed: false,
@@ -139,7 +139,7 @@ impl Terminal {
     /// Types into it.
     pub(crate) fn send(&self, chars: &str) {
         // It fails when the terminal is closed: then the end tells more than an error would.
-        let _ = self.keys.send(chars.to_owned());
+        let _ = self.input.send(chars.to_owned());
     }
 
     /// Ends the command and whatever it started.
@@ -156,26 +156,26 @@ impl Drop for Terminal {
 
 fn read_in_background(
     mut reader: Box<dyn Read + Send>,
-    printed: Arc<Mutex<Printed>>,
+    output: Arc<Mutex<TerminalOutput>>,
 ) -> std::io::Result<mpsc::Receiver<()>> {
-    let (done, reading) = mpsc::channel::<()>();
+    let (done, reader_done) = mpsc::channel::<()>();
     let read = move || {
         let mut buffer = vec![0; 16 * 1024];
         // A terminal that cannot be read any more has ended for us.
         while let Ok(count @ 1..) = reader.read(&mut buffer) {
-            let mut printed = locked(&printed);
-            printed.all.push(&buffer[..count]);
-            printed.fresh.push(&buffer[..count]);
+            let mut output = lock(&output);
+            output.all.push(&buffer[..count]);
+            output.unread.push(&buffer[..count]);
         }
         drop(done);
     };
     thread::Builder::new().name("terminal-read".to_owned()).spawn(read)?;
-    Ok(reading)
+    Ok(reader_done)
 }
 
 /// In a thread: a terminal that nobody reads from takes no more than a few thousand characters.
-fn type_in_background(mut writer: Box<dyn Write + Send>) -> std::io::Result<mpsc::Sender<String>> {
-    let (keys, typed) = mpsc::channel::<String>();
+fn write_in_background(mut writer: Box<dyn Write + Send>) -> std::io::Result<mpsc::Sender<String>> {
+    let (input, typed) = mpsc::channel::<String>();
     let write = move || {
         for chars in typed {
             if writer.write_all(chars.as_bytes()).and_then(|()| writer.flush()).is_err() {
@@ -184,10 +184,10 @@ fn type_in_background(mut writer: Box<dyn Write + Send>) -> std::io::Result<mpsc
         }
     };
     thread::Builder::new().name("terminal-type".to_owned()).spawn(write)?;
-    Ok(keys)
+    Ok(input)
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -198,11 +198,11 @@ mod tests {
     use super::*;
     use crate::workspace::Workspace;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
     fn start(cmd: &str) -> Result<(tempfile::TempDir, Terminal)> {
         let dir = tempfile::tempdir()?;
-        let terminal = Workspace::new(dir.path(), Vec::new()).start(cmd, Path::new(""), false)?.attend(|_| {})?;
+        let terminal = Workspace::new(dir.path(), Vec::new()).start(cmd, Path::new(""), false)?.watch(|_| {})?;
         Ok((dir, terminal))
     }
 
@@ -213,10 +213,10 @@ mod tests {
         state.is_ok_and(|state| !state.is_empty() && !state.starts_with('Z'))
     }
 
-    async fn until_dead(pid: &str) {
+    async fn wait_until_dead(pid: &str) {
         assert!(is_alive(&std::process::id().to_string()), "the test cannot see processes");
         // The signal is sent; when the system is done with it is its own affair.
-        let deadline = Instant::now() + LONG;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         while is_alive(pid) {
             assert!(Instant::now() < deadline, "{pid} survived");
             tokio::task::yield_now().await;
@@ -224,85 +224,85 @@ mod tests {
     }
 
     /// Looks until all of it holds.
-    async fn look_until(terminal: &Terminal, holds: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + LONG;
+    async fn read_until(terminal: &Terminal, holds: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + TEST_TIMEOUT;
         let mut text = String::new();
         while !holds(&text) {
             assert!(Instant::now() < deadline, "{text:?}");
-            text.push_str(&terminal.look(Duration::from_millis(10)).await.output);
+            text.push_str(&terminal.read(Duration::from_millis(10)).await.output);
         }
         text
     }
 
     #[tokio::test]
-    async fn the_terminal_is_one() -> Result<()> {
+    async fn standard_streams_are_a_terminal() -> Result<()> {
         let (_dir, terminal) = start("test -t 0 && test -t 1 && test -t 2 && echo yes; exit 3")?;
-        let end = terminal.finished().await;
+        let end = terminal.wait().await;
         assert_eq!((end.output.as_str(), end.exit_code, end.was_killed), ("yes\n", 3, false));
         Ok(())
     }
 
     #[tokio::test]
-    async fn what_is_typed_is_read_and_each_look_shows_what_is_new() -> Result<()> {
+    async fn input_reaches_the_command_and_reads_are_incremental() -> Result<()> {
         let (_dir, terminal) = start("printf 'name? '; read -r name; echo \"hello $name\"; read -r end; exit 5")?;
-        assert_eq!(look_until(&terminal, |text| text.contains("name? ")).await, "name? ");
+        assert_eq!(read_until(&terminal, |text| text.contains("name? ")).await, "name? ");
         terminal.send("Ada\n");
-        let text = look_until(&terminal, |text| text.contains("hello Ada\n")).await;
+        let text = read_until(&terminal, |text| text.contains("hello Ada\n")).await;
         assert!(!text.contains("name?"), "{text}");
         assert!(terminal.is_running());
         terminal.send("\n");
-        let last = terminal.look(LONG).await;
+        let last = terminal.read(TEST_TIMEOUT).await;
         assert_eq!(last.exit_code, Some(5));
         assert!(!last.output.contains("hello"), "{}", last.output);
         Ok(())
     }
 
     #[tokio::test]
-    async fn what_a_command_leaves_behind_does_not_hold_it_up_and_is_ended() -> Result<()> {
+    async fn background_processes_are_killed_with_their_command() -> Result<()> {
         let (_dir, terminal) = start("sleep 600 & echo $!")?;
-        let end = terminal.finished().await;
+        let end = terminal.wait().await;
         assert_eq!(end.exit_code, 0);
-        until_dead(end.output.trim()).await;
+        wait_until_dead(end.output.trim()).await;
         Ok(())
     }
 
     #[tokio::test]
-    async fn the_jobs_of_an_interactive_shell_end_with_it() -> Result<()> {
+    async fn jobs_of_an_interactive_shell_are_killed_with_it() -> Result<()> {
         let (_dir, terminal) = start("set -m; sleep 600 & echo pid $!; wait")?;
-        let text = look_until(&terminal, |text| text.contains("pid ") && text.ends_with('\n')).await;
+        let text = read_until(&terminal, |text| text.contains("pid ") && text.ends_with('\n')).await;
         let pid = text.split("pid ").nth(1).unwrap_or_default().trim().to_owned();
         assert!(is_alive(&pid), "{text}");
         terminal.kill();
-        let end = terminal.finished().await;
+        let end = terminal.wait().await;
         assert!(end.was_killed);
         assert_eq!(end.exit_code, 128 + 9);
-        until_dead(&pid).await;
+        wait_until_dead(&pid).await;
         Ok(())
     }
 
     #[tokio::test]
-    async fn a_terminal_that_is_dropped_ends_its_command() -> Result<()> {
+    async fn dropping_a_terminal_kills_its_command() -> Result<()> {
         let (_dir, terminal) = start("echo $$; exec sleep 600")?;
-        let pid = look_until(&terminal, |text| text.ends_with('\n')).await;
+        let pid = read_until(&terminal, |text| text.ends_with('\n')).await;
         drop(terminal);
-        until_dead(pid.trim()).await;
+        wait_until_dead(pid.trim()).await;
         Ok(())
     }
 
     #[tokio::test]
-    async fn a_signal_counts_as_in_a_shell() -> Result<()> {
+    async fn signal_exit_codes_follow_the_shell_convention() -> Result<()> {
         let (_dir, terminal) = start("kill -TERM $$")?;
-        assert_eq!(terminal.finished().await.exit_code, 128 + 15);
+        assert_eq!(terminal.wait().await.exit_code, 128 + 15);
         Ok(())
     }
 
     #[tokio::test]
-    async fn typing_more_than_anybody_reads_blocks_nobody() -> Result<()> {
+    async fn sending_unread_input_does_not_block() -> Result<()> {
         let (_dir, terminal) = start("exec sleep 600")?;
         terminal.send(&"x\n".repeat(100_000));
-        assert_eq!(terminal.look(Duration::from_millis(1)).await.exit_code, None);
+        assert_eq!(terminal.read(Duration::from_millis(1)).await.exit_code, None);
         terminal.kill();
-        assert_eq!(terminal.finished().await.exit_code, 128 + 9);
+        assert_eq!(terminal.wait().await.exit_code, 128 + 9);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// The tools that a script may call: all functions but the one that waits for scripts.
-pub(crate) const IN_SCRIPTS: [&str; 7] = [
+pub(crate) const SCRIPT_TOOLS: [&str; 7] = [
     exec_command::NAME,
     write_stdin::NAME,
     agents::SPAWN,
@@ -55,7 +55,7 @@ pub(crate) struct FunctionCall {
 
 impl FunctionCall {
     /// The arguments. The error is worded for the model, which can call again.
-    fn read<T: DeserializeOwned>(&self) -> Result<T> {
+    fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T> {
         let name = &self.name;
         serde_json::from_str(&self.arguments).with_context(|| format!("the arguments are not what {name} takes"))
     }
@@ -88,16 +88,16 @@ pub(crate) fn calls_in(items: &[Value]) -> Vec<ModelCall> {
 
 /// What a tool answers, for both who may have asked.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ToolOutput {
     /// For a model.
     pub(crate) text: String,
     /// For a script.
     pub(crate) value: Value,
 }
 
-impl Answer {
+impl ToolOutput {
     /// The same for both.
-    fn json(value: Value) -> Self {
+    fn from_json(value: Value) -> Self {
         Self { text: value.to_string(), value }
     }
 }

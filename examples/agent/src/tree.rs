@@ -13,11 +13,11 @@ use otel_trace::graph::{
 use index::Index;
 
 /// As much of a prompt, a command or an error as one line shows, in characters.
-const SHOWN: usize = 64;
+const MAX_CHARS: usize = 64;
 
 /// The tree of all threads.
-pub(crate) fn of(graph: &Graph) -> String {
-    let mut tree = Tree { graph, index: Index::of(graph), text: String::new() };
+pub(crate) fn render(graph: &Graph) -> String {
+    let mut tree = Tree { graph, index: Index::new(graph), text: String::new() };
     for thread in graph.threads.iter() {
         tree.thread(thread);
     }
@@ -31,7 +31,7 @@ struct Tree<'a> {
 }
 
 /// What happens in a turn.
-enum InTurn<'a> {
+enum TurnEntry<'a> {
     Inference(&'a InferenceCall),
     Compaction(&'a Compaction),
     /// A tool that no response asked for.
@@ -40,7 +40,7 @@ enum InTurn<'a> {
 }
 
 /// What a response asks for.
-enum Asked<'a> {
+enum Requested<'a> {
     Tool(&'a ToolCall),
     Cell(&'a CodeCell),
 }
@@ -57,7 +57,7 @@ impl<'a> Tree<'a> {
         };
         self.line(
             "",
-            &format!("thread {name} ({model}){spawned}  {}  {input} in, {output} out", how(&thread.execution)),
+            &format!("thread {name} ({model}){spawned}  {}  {input} in, {output} out", status_and_time(&thread.execution)),
         );
         let turns: Vec<_> = thread.turn_ids.iter().filter_map(|id| self.graph.turns.get(id)).collect();
         for (index, turn) in turns.iter().enumerate() {
@@ -67,44 +67,44 @@ impl<'a> Tree<'a> {
     }
 
     fn turn(&mut self, turn: &'a Turn, branch: &str, below: &str) {
-        let asked = turn.input_item_ids.last().and_then(|id| self.graph.item(*id));
-        let asked = shorten(&asked.map(|item| label::words_of(&item.content.text())).unwrap_or_default());
-        self.line(branch, &format!("{}  {}  {asked:?}", turn.turn_id, how(&turn.execution)));
-        let inside = self.inside(turn);
-        for (index, what) in inside.iter().enumerate() {
-            let (branch, inner) = branches(index + 1 == inside.len());
+        let requested = turn.input_item_ids.last().and_then(|id| self.graph.item(*id));
+        let requested = truncate(&requested.map(|item| label::message_text(&item.content.text())).unwrap_or_default());
+        self.line(branch, &format!("{}  {}  {requested:?}", turn.turn_id, status_and_time(&turn.execution)));
+        let entries = self.entries(turn);
+        for (index, entry) in entries.iter().enumerate() {
+            let (branch, inner) = branches(index + 1 == entries.len());
             let (branch, inner) = (format!("{below}{branch}"), format!("{below}{inner}"));
-            match what {
-                InTurn::Inference(call) => self.inference(call, &branch, &inner),
-                InTurn::Compaction(compaction) => self.line(&branch, &self.index.compaction(compaction)),
-                InTurn::Tool(tool) => self.line(&branch, &self.index.tool(tool)),
-                InTurn::Result(edge) => self.line(&branch, &self.index.result(edge)),
+            match entry {
+                TurnEntry::Inference(call) => self.inference(call, &branch, &inner),
+                TurnEntry::Compaction(compaction) => self.line(&branch, &self.index.compaction(compaction)),
+                TurnEntry::Tool(tool) => self.line(&branch, &self.index.tool(tool)),
+                TurnEntry::Result(edge) => self.line(&branch, &self.index.result(edge)),
             }
         }
     }
 
     /// What happened in a turn, in its order.
-    fn inside(&self, turn: &'a Turn) -> Vec<InTurn<'a>> {
+    fn entries(&self, turn: &'a Turn) -> Vec<TurnEntry<'a>> {
         let graph = self.graph;
         let calls = turn.inference_call_ids.iter().filter_map(|id| graph.inference_calls.get(id));
         let compactions = graph.compactions.iter().filter(|it| it.turn_id == turn.turn_id);
-        let lonely = |tool: &&ToolCall| tool.requested_by.is_none() && tool.requester == Requester::Model;
-        let tools = turn.tool_call_ids.iter().filter_map(|id| graph.tool_calls.get(id)).filter(lonely);
+        let is_unrequested = |tool: &&ToolCall| tool.requested_by.is_none() && tool.requester == Requester::Model;
+        let tools = turn.tool_call_ids.iter().filter_map(|id| graph.tool_calls.get(id)).filter(is_unrequested);
         let results = self.index.results_of(&turn.turn_id);
 
-        let calls = calls.map(|it| (it.execution.started.at.unix_ms(), InTurn::Inference(it)));
-        let compactions = compactions.map(|it| (it.installed_at, InTurn::Compaction(it)));
-        let tools = tools.map(|it| (it.execution.started.at.unix_ms(), InTurn::Tool(it)));
-        let results = results.map(|it| (it.started_at, InTurn::Result(it)));
+        let calls = calls.map(|it| (it.execution.started.at.unix_ms(), TurnEntry::Inference(it)));
+        let compactions = compactions.map(|it| (it.installed_at, TurnEntry::Compaction(it)));
+        let tools = tools.map(|it| (it.execution.started.at.unix_ms(), TurnEntry::Tool(it)));
+        let results = results.map(|it| (it.started_at, TurnEntry::Result(it)));
         // What happens in the same millisecond: first the history is replaced, then it is asked with; a result is last.
-        let mut inside: Vec<_> = compactions.chain(calls).chain(tools).chain(results).collect();
-        inside.sort_by_key(|(at, _)| *at);
-        inside.into_iter().map(|(_, what)| what).collect()
+        let mut entries: Vec<_> = compactions.chain(calls).chain(tools).chain(results).collect();
+        entries.sort_by_key(|(at, _)| *at);
+        entries.into_iter().map(|(_, entry)| entry).collect()
     }
 
     fn inference(&mut self, call: &'a InferenceCall, branch: &str, below: &str) {
         let number = self.index.number_of(call);
-        let mut line = format!("call {number}  {}", how(&call.execution));
+        let mut line = format!("call {number}  {}", status_and_time(&call.execution));
         if let Some(usage) = call.usage {
             let (input, cached) = (usage.input_tokens, usage.cached_input_tokens);
             let (output, reasoning) = (usage.output_tokens, usage.reasoning_output_tokens);
@@ -114,16 +114,16 @@ impl<'a> Tree<'a> {
             let _ = write!(line, "  first token {} ms", first.millis_since(call.execution.started.at.unix_ms()));
         }
         if let Some(error) = &call.error {
-            let _ = write!(line, "  {}", shorten(error));
+            let _ = write!(line, "  {}", truncate(error));
         }
         self.line(branch, &line);
-        let asked = self.asked(call);
-        for (index, what) in asked.iter().enumerate() {
-            let (branch, inner) = branches(index + 1 == asked.len());
+        let requested = self.requested(call);
+        for (index, entry) in requested.iter().enumerate() {
+            let (branch, inner) = branches(index + 1 == requested.len());
             let (branch, inner) = (format!("{below}{branch}"), format!("{below}{inner}"));
-            match what {
-                Asked::Tool(tool) => self.line(&branch, &self.index.tool(tool)),
-                Asked::Cell(cell) => {
+            match entry {
+                Requested::Tool(tool) => self.line(&branch, &self.index.tool(tool)),
+                Requested::Cell(cell) => {
                     self.line(&branch, &self.index.cell(cell));
                     self.tools(&cell.nested_tool_call_ids, &inner);
                 }
@@ -132,15 +132,15 @@ impl<'a> Tree<'a> {
     }
 
     /// The tools and scripts that a response asks for, in the order in which they were begun.
-    fn asked(&self, call: &'a InferenceCall) -> Vec<Asked<'a>> {
+    fn requested(&self, call: &'a InferenceCall) -> Vec<Requested<'a>> {
         let tools = call.tool_call_ids.iter().filter_map(|id| self.graph.tool_calls.get(id));
         let cells = self.graph.code_cells.iter();
         let cells = cells.filter(|cell| cell.source_item_id.is_some_and(|id| call.response_item_ids.contains(&id)));
-        let tools = tools.map(|tool| (tool.execution.started.seq, Asked::Tool(tool)));
-        let mut asked: Vec<_> =
-            tools.chain(cells.map(|cell| (cell.execution.started.seq, Asked::Cell(cell)))).collect();
-        asked.sort_by_key(|(seq, _)| *seq);
-        asked.into_iter().map(|(_, what)| what).collect()
+        let tools = tools.map(|tool| (tool.execution.started.seq, Requested::Tool(tool)));
+        let mut requested: Vec<_> =
+            tools.chain(cells.map(|cell| (cell.execution.started.seq, Requested::Cell(cell)))).collect();
+        requested.sort_by_key(|(seq, _)| *seq);
+        requested.into_iter().map(|(_, entry)| entry).collect()
     }
 
     fn tools(&mut self, ids: &[ToolCallId], below: &str) {
@@ -159,14 +159,14 @@ fn branches(is_last: bool) -> (&'static str, &'static str) {
     if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") }
 }
 
-fn how(execution: &Execution) -> String {
+fn status_and_time(execution: &Execution) -> String {
     let status = format!("{:?}", execution.status).to_lowercase();
     execution.millis().map_or_else(|| status.clone(), |millis| format!("{status} in {millis} ms"))
 }
 
-fn shorten(text: &str) -> String {
+fn truncate(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SHOWN) {
+    match line.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }

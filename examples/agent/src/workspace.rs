@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use portable_pty::CommandBuilder;
 
-use crate::terminal::Started;
+use crate::terminal::StartedCommand;
 
 /// A directory for commands.
 #[derive(Clone, Debug)]
@@ -26,13 +26,13 @@ impl Workspace {
 
     /// Starts `cmd` in a shell in a terminal of its own; `workdir` is relative to the workspace. A `tty` command is told
     /// that its terminal can do all that terminals can; others are to print plain text and to page nothing.
-    pub(crate) fn start(&self, cmd: &str, workdir: &Path, tty: bool) -> Result<Started> {
+    pub(crate) fn start(&self, cmd: &str, workdir: &Path, tty: bool) -> Result<StartedCommand> {
         let cwd = self.dir.join(workdir);
         ensure!(cwd.is_dir(), "workdir {} is not a directory", workdir.display());
         let command = ["sh", "-c", cmd].map(str::to_owned).to_vec();
         let mut builder = CommandBuilder::from_argv(command.iter().map(OsString::from).collect());
         builder.cwd(&cwd);
-        for name in std::env::vars_os().map(|(name, _)| name).filter(|name| is_ours(name)) {
+        for name in std::env::vars_os().map(|(name, _)| name).filter(|name| is_private(name)) {
             builder.env_remove(name);
         }
         if tty {
@@ -45,13 +45,13 @@ impl Workspace {
         for (name, value) in &self.env {
             builder.env(name, value);
         }
-        Started::spawn(builder, command, cmd, cwd).context("could not start the command")
+        StartedCommand::spawn(builder, command, cmd, cwd).context("could not start the command")
     }
 }
 
 /// What `cargo run` sets for us would mislead a cargo the model runs, and the key is not its business. Nor is a program that
 /// it runs an agent of ours, should it record.
-fn is_ours(name: &OsStr) -> bool {
+fn is_private(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let cargo = name == "CARGO" || name.starts_with("CARGO_") && name != "CARGO_HOME";
     cargo
@@ -66,12 +66,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_and_our_own_cargo_stay_here() {
+    fn keys_and_cargo_variables_are_not_inherited() {
         for name in ["OPENAI_API_KEY", "CARGO", "CARGO_PKG_NAME", "RUSTFLAGS"] {
-            assert!(is_ours(name.as_ref()), "{name}");
+            assert!(is_private(name.as_ref()), "{name}");
         }
         for name in ["PATH", "CARGO_HOME", "HOME", "RUSTUP_HOME"] {
-            assert!(!is_ours(name.as_ref()), "{name}");
+            assert!(!is_private(name.as_ref()), "{name}");
         }
     }
 }

@@ -69,6 +69,7 @@ async fn check(arguments: &[&str]) {
         sent.expect("it ran").expect("it was sent");
     }
     let afterwards = spans(&again).await;
+    assert!(live.iter().flat_map(|span| &span.links).any(|link| link.attributes.is_empty()), "rig's own links");
     for received in [&live, &afterwards] {
         let drawings = trace_tree::assert_drawn(received);
         assert!(drawings.iter().any(|drawing| drawing.levels() == 3), "an agent that is another's tool: {drawings:?}");

@@ -1,4 +1,4 @@
-//! References in the text of a line, wherever they are, and what must change of them.
+//! Finds payload references at any position in the text of a line, and rewrites them.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,113 +12,115 @@ use super::super::Location;
 use super::super::store::is_pack;
 use crate::event::PayloadRef;
 
-/// Whatever in a line has the shape of a reference to a body.
+/// An object in a line that has the form of a payload reference.
 pub(super) struct Reference<'l> {
     pub(super) read: PayloadRef,
-    /// Where it is in the line.
+    /// Byte range of the object in the line.
     pub(super) span: Range<usize>,
     line: &'l str,
-    members: Vec<Member>,
+    members: Vec<ObjectMember>,
 }
 
-/// A member of an object: where it is in the line, and where its value.
-struct Member {
+/// A member of an object: the byte ranges of its key and its value in the line.
+struct ObjectMember {
     key: Range<usize>,
     value: Range<usize>,
 }
 
-/// A place in the terms of a reference.
-const PLACE: [&str; 4] = ["path", "offset", "length", "hash"];
+/// The members of a reference that make up the location of the payload.
+const LOCATION_MEMBERS: [&str; 4] = ["path", "offset", "length", "hash"];
 
-/// What a file's reference said where that can't be told from its id.
+/// The member with the location of the payload as a file, for references from whose id it cannot be derived.
 const UNPACKED: &str = "unpacked";
 
-/// What `unpacked` says.
+/// The value of the member `unpacked`.
 #[derive(Deserialize)]
 struct Unpacked<'a> {
     #[serde(borrow)]
     path: &'a RawValue,
-    #[serde(borrow, default, deserialize_with = "even_null")]
+    #[serde(borrow, default, deserialize_with = "keep_null")]
     offset: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
+    #[serde(borrow, default, deserialize_with = "keep_null")]
     length: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
+    #[serde(borrow, default, deserialize_with = "keep_null")]
     hash: Option<&'a RawValue>,
 }
 
-/// A member that is there, though it says `null`.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+/// Deserializes a member whose value may be `null`: `None` if the member is absent, `Some` of the text `null` if it is
+/// null.
+fn keep_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl Reference<'_> {
-    /// The reference, where its body is in a pack now. `usual` is the path that it is given on the way back, unless
-    /// another is said.
-    pub(super) fn in_pack(&self, location: &Location, usual: Option<&str>) -> String {
+    /// Returns the reference for a payload that is now in a pack. `default_path` is the path that the payload gets on
+    /// the conversion back, unless the reference keeps another one.
+    pub(super) fn in_pack(&self, location: &Location, default_path: Option<&str>) -> String {
         let mut more = String::new();
-        // Writing to a text does not fail.
+        // Writing to a `String` does not fail.
         let _ = write!(more, r#","offset":{}"#, location.offset.unwrap_or_default());
         let _ = write!(more, r#","length":{}"#, location.length.unwrap_or_default());
         let _ = write!(more, r#","hash":"{}""#, location.hash.as_deref().unwrap_or_default());
-        if let Some(unpacked) = self.unpacked(usual) {
+        if let Some(unpacked) = self.unpacked(default_path) {
             let _ = write!(more, r#","{UNPACKED}":{unpacked}"#);
         }
-        self.with(&quoted(&location.path), &more)
+        self.rewrite(&quoted(&location.path), &more)
     }
 
-    /// What must be said for the way back, as JSON.
-    fn unpacked(&self, usual: Option<&str>) -> Option<String> {
+    /// Returns the value of the member `unpacked`. Returns `None` if it is not needed for the conversion back.
+    fn unpacked(&self, default_path: Option<&str>) -> Option<String> {
         if is_pack(&self.read.path) {
             return self.value(UNPACKED).map(str::to_owned);
         }
-        let said = PLACE.iter().filter_map(|name| Some((name, self.value(name)?)));
-        let said: Vec<_> = said.map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
-        let is_usual = said.len() == 1 && self.value("path").map(Cow::from) == usual.map(|it| Cow::from(quoted(it)));
-        (!is_usual).then(|| format!("{{{}}}", said.join(",")))
+        let location = LOCATION_MEMBERS.iter().filter_map(|name| Some((name, self.value(name)?)));
+        let location: Vec<_> = location.map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
+        let is_default =
+            location.len() == 1 && self.value("path").map(Cow::from) == default_path.map(|it| Cow::from(quoted(it)));
+        (!is_default).then(|| format!("{{{}}}", location.join(",")))
     }
 
-    /// The path that the body had as a file, where that was said.
+    /// Returns the path that the payload had as a file. Returns `None` if the reference does not keep it.
     pub(super) fn unpacked_path(&self) -> Option<String> {
-        serde_json::from_str(self.said_unpacked()?.path.get()).ok()
+        serde_json::from_str(self.parse_unpacked()?.path.get()).ok()
     }
 
-    fn said_unpacked(&self) -> Option<Unpacked<'_>> {
+    fn parse_unpacked(&self) -> Option<Unpacked<'_>> {
         serde_json::from_str(self.value(UNPACKED)?).ok()
     }
 
-    /// The reference, where its body is in a file of its own now, at this path.
+    /// Returns the reference for a payload that is now in a file of its own.
     pub(super) fn in_file(&self, path: &str) -> String {
-        let same = self.said_unpacked().filter(|said| {
-            let said: Option<String> = serde_json::from_str(said.path.get()).ok();
-            said.is_some_and(|said| super::same_steps(&said, path))
+        let unpacked = self.parse_unpacked().filter(|unpacked| {
+            let old_path: Option<String> = serde_json::from_str(unpacked.path.get()).ok();
+            old_path.is_some_and(|old_path| super::is_same_path(&old_path, path))
         });
-        let Some(said) = same else { return self.with(&quoted(path), "") };
-        let more = [("offset", said.offset), ("length", said.length), ("hash", said.hash)];
+        let Some(unpacked) = unpacked else { return self.rewrite(&quoted(path), "") };
+        let more = [("offset", unpacked.offset), ("length", unpacked.length), ("hash", unpacked.hash)];
         let more = more.into_iter().filter_map(|(name, value)| Some(format!(r#","{name}":{}"#, value?.get())));
-        self.with(said.path.get(), &more.collect::<String>())
+        self.rewrite(unpacked.path.get(), &more.collect::<String>())
     }
 
-    /// The value of a member, as text.
+    /// Returns the value of a member as JSON text. Returns `None` if there is no such member.
     fn value(&self, name: &str) -> Option<&str> {
         let member = self.members.iter().find(|member| self.name(member) == name)?;
         Some(&self.line[member.value.clone()])
     }
 
-    fn name(&self, member: &Member) -> Cow<'_, str> {
+    fn name(&self, member: &ObjectMember) -> Cow<'_, str> {
         let text = &self.line[member.key.clone()];
         serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(""))
     }
 
-    /// The object with `path` as that member's value, and `more` behind it; without what else says a place. All other
-    /// members, and what is between them, stay.
-    fn with(&self, path: &str, more: &str) -> String {
+    /// Returns the object with `path` as the value of its member `path`, followed by `more`, and without the other
+    /// members of the location. All other members, and the text between them, stay as they are.
+    fn rewrite(&self, path: &str, more: &str) -> String {
         let mut text = String::with_capacity(self.span.len() + path.len() + more.len());
         let mut until = self.span.start;
         let mut is_first = true;
         for (place, member) in self.members.iter().enumerate() {
             let name = self.name(member);
-            let is_dropped = name == UNPACKED || PLACE[1..].contains(&&*name);
-            // The text before it belongs to it: a comma, or the opening brace.
+            let is_dropped = name == UNPACKED || LOCATION_MEMBERS[1..].contains(&&*name);
+            // The text before a member belongs to it: a comma, or the opening brace.
             let before = &self.line[until..member.key.start];
             until = member.value.end;
             if is_dropped {
@@ -146,10 +148,10 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The references of a line in their order. None where it is no JSON.
+/// Returns the references of a line in order. Returns none if the line is not JSON.
 pub(super) fn references_in(line: &[u8]) -> Vec<Reference<'_>> {
     let Ok(line) = str::from_utf8(line) else { return Vec::new() };
-    // A name may be escaped, though nobody does it.
+    // A key may be escaped, although no known writer does so.
     let may_have = line.contains("raw_payload_id") || line.contains("\\u");
     if !may_have || serde_json::from_str::<IgnoredAny>(line).is_err() {
         return Vec::new();
@@ -157,7 +159,7 @@ pub(super) fn references_in(line: &[u8]) -> Vec<Reference<'_>> {
     let mut found: Vec<Reference<'_>> = Vec::new();
     for_each_object(line, |span, members| {
         let Ok(read) = serde_json::from_str::<PayloadRef>(&line[span.clone()]) else { return };
-        // What is inside of a reference is a part of it.
+        // References inside of a reference are part of it.
         while found.last().is_some_and(|inner| inner.span.start > span.start) {
             found.pop();
         }
@@ -166,32 +168,32 @@ pub(super) fn references_in(line: &[u8]) -> Vec<Reference<'_>> {
     found
 }
 
-/// An object or array that is not over yet.
-struct Open {
+/// An object or array whose end is not reached yet.
+struct OpenContainer {
     start: usize,
     key: Option<Range<usize>>,
-    members: Vec<Member>,
+    members: Vec<ObjectMember>,
     is_object: bool,
 }
 
-/// Calls `see` with every object of a JSON value that has members enough to be a reference, inner ones first.
-fn for_each_object(json: &str, mut see: impl FnMut(Range<usize>, Vec<Member>)) {
+/// Calls `visit` with every object of a JSON value that has enough members for a reference, inner objects first.
+fn for_each_object(json: &str, mut visit: impl FnMut(Range<usize>, Vec<ObjectMember>)) {
     let bytes = json.as_bytes();
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenContainer> = Vec::new();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let start = at;
         at += 1;
         let value = match byte {
             b'{' | b'[' => {
-                open.push(Open { start, key: None, members: Vec::new(), is_object: byte == b'{' });
+                open.push(OpenContainer { start, key: None, members: Vec::new(), is_object: byte == b'{' });
                 continue;
             }
             b'}' | b']' => {
                 let Some(closed) = open.pop() else { return };
-                // Three of them a reference has at least.
+                // A reference has at least three members.
                 if closed.is_object && closed.members.len() >= 3 {
-                    see(closed.start..at, closed.members);
+                    visit(closed.start..at, closed.members);
                 }
                 closed.start..at
             }
@@ -206,7 +208,7 @@ fn for_each_object(json: &str, mut see: impl FnMut(Range<usize>, Vec<Member>)) {
                 }
             }
             b',' | b':' | b' ' | b'\t' | b'\r' | b'\n' => continue,
-            // A number or a word.
+            // A number or a literal.
             _ => {
                 let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
                 at = bytes[at..].iter().position(is_end).map_or(bytes.len(), |length| at + length);
@@ -216,12 +218,12 @@ fn for_each_object(json: &str, mut see: impl FnMut(Range<usize>, Vec<Member>)) {
         if let Some(object) = open.last_mut()
             && let Some(key) = object.key.take()
         {
-            object.members.push(Member { key, value });
+            object.members.push(ObjectMember { key, value });
         }
     }
 }
 
-/// The end of a string whose content begins at `at`, behind its quote.
+/// Returns the index after the closing quote of a string whose content begins at `at`.
 fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     while let Some(&byte) = bytes.get(at) {
         at += 1;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use super::*;
 use crate::event::{Event, EventContext, Record, RolloutEnded, RolloutId, RolloutStatus, UnixMillis};
 
-/// What the next write does; whole writes after that.
+/// A fault of the next write. When all faults are used up, writes succeed.
 #[derive(Clone, Copy)]
-enum Fault {
+enum WriteFault {
     Short(usize),
     Error,
     Panic,
@@ -14,13 +14,13 @@ enum Fault {
 }
 
 #[derive(Default)]
-struct Disk {
+struct FaultyMedium {
     bytes: Vec<u8>,
-    faults: VecDeque<Fault>,
+    faults: VecDeque<WriteFault>,
     refuse_truncate: usize,
 }
 
-impl Medium for Arc<Mutex<Disk>> {
+impl Medium for Arc<Mutex<FaultyMedium>> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut disk = self.lock().unwrap_or_else(PoisonError::into_inner);
         match disk.faults.pop_front() {
@@ -28,13 +28,13 @@ impl Medium for Arc<Mutex<Disk>> {
                 disk.bytes.extend_from_slice(bytes);
                 Ok(bytes.len())
             }
-            Some(Fault::Short(n)) => {
+            Some(WriteFault::Short(n)) => {
                 disk.bytes.extend_from_slice(&bytes[..n]);
                 Ok(n)
             }
-            Some(Fault::Error) => Err(io::Error::from(io::ErrorKind::StorageFull)),
-            Some(Fault::Interrupted) => Err(io::Error::from(io::ErrorKind::Interrupted)),
-            Some(Fault::Panic) => {
+            Some(WriteFault::Error) => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            Some(WriteFault::Interrupted) => Err(io::Error::from(io::ErrorKind::Interrupted)),
+            Some(WriteFault::Panic) => {
                 disk.bytes.extend_from_slice(&bytes[..10]);
                 panic!("planted")
             }
@@ -55,25 +55,26 @@ impl Medium for Arc<Mutex<Disk>> {
         true
     }
 
-    fn rest(&mut self) {}
+    fn release(&mut self) {}
 
-    fn to_sync(&self) -> io::Result<Arc<dyn DiskFile>> {
+    fn sync_handle(&self) -> io::Result<Arc<dyn DiskFile>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
 
 struct Fixture {
-    disk: Arc<Mutex<Disk>>,
-    log: Log<Arc<Mutex<Disk>>>,
+    disk: Arc<Mutex<FaultyMedium>>,
+    log: Log<Arc<Mutex<FaultyMedium>>>,
 }
 
 impl Fixture {
-    fn new(faults: &[Fault]) -> Self {
-        let disk = Arc::new(Mutex::new(Disk { faults: faults.iter().copied().collect(), ..Disk::default() }));
+    fn new(faults: &[WriteFault]) -> Self {
+        let disk =
+            Arc::new(Mutex::new(FaultyMedium { faults: faults.iter().copied().collect(), ..FaultyMedium::default() }));
         Self { log: Log::new(Arc::clone(&disk)), disk }
     }
 
-    fn append(&self) -> Result<Seq, NotWritten> {
+    fn append(&self) -> Result<Seq, AppendError> {
         let event = Event::from(RolloutEnded { status: RolloutStatus::Completed });
         self.log.append(&RecordBody::new(UnixMillis(7).into(), &RolloutId::from("r"), &EventContext::default(), &event))
     }
@@ -96,8 +97,8 @@ fn lines_are_numbered_from_one_in_order() {
 }
 
 #[test]
-fn a_write_that_fails_or_falls_short_leaves_nothing_and_keeps_the_seq() {
-    for fault in [Fault::Short(0), Fault::Short(1), Fault::Short(40), Fault::Error] {
+fn a_failed_or_short_write_leaves_no_bytes_and_reuses_its_seq() {
+    for fault in [WriteFault::Short(0), WriteFault::Short(1), WriteFault::Short(40), WriteFault::Error] {
         let fixture = Fixture::new(&[fault]);
         fixture.append().expect_err("planted");
         assert_eq!(fixture.append().expect("written"), Seq(1));
@@ -106,15 +107,15 @@ fn a_write_that_fails_or_falls_short_leaves_nothing_and_keeps_the_seq() {
 }
 
 #[test]
-fn an_interrupted_write_is_tried_again() {
-    let fixture = Fixture::new(&[Fault::Interrupted, Fault::Interrupted]);
+fn interrupted_writes_are_retried() {
+    let fixture = Fixture::new(&[WriteFault::Interrupted, WriteFault::Interrupted]);
     assert_eq!(fixture.append().expect("written"), Seq(1));
     assert_eq!(fixture.seqs(), [1]);
 }
 
 #[test]
-fn nothing_is_written_until_a_torn_line_is_cut_off() {
-    let fixture = Fixture::new(&[Fault::Short(12)]);
+fn appends_fail_until_a_torn_line_is_truncated() {
+    let fixture = Fixture::new(&[WriteFault::Short(12)]);
     fixture.disk.lock().expect("unpoisoned").refuse_truncate = 3;
     for _ in 0..3 {
         fixture.append().expect_err("not yet cut");
@@ -125,10 +126,10 @@ fn nothing_is_written_until_a_torn_line_is_cut_off() {
 }
 
 #[test]
-fn a_lock_poisoned_in_the_middle_of_a_line_is_cut_and_goes_on() {
+fn a_panic_in_the_middle_of_a_line_is_recovered_from() {
     let fixture = Fixture::new(&[]);
     assert_eq!(fixture.append().expect("written"), Seq(1));
-    fixture.disk.lock().expect("unpoisoned").faults.push_back(Fault::Panic);
+    fixture.disk.lock().expect("unpoisoned").faults.push_back(WriteFault::Panic);
     let panicked = std::thread::scope(|scope| scope.spawn(|| fixture.append()).join().is_err());
     assert!(panicked && fixture.log.state.is_poisoned());
     assert_eq!(fixture.append().expect("written"), Seq(2));
@@ -137,20 +138,20 @@ fn a_lock_poisoned_in_the_middle_of_a_line_is_cut_and_goes_on() {
 }
 
 #[test]
-fn nothing_follows_the_last_line() {
+fn appends_after_the_last_line_are_rejected() {
     let fixture = Fixture::new(&[]);
     assert_eq!(fixture.append().expect("written"), Seq(1));
     let event = Event::from(RolloutEnded { status: RolloutStatus::Aborted });
     let (rollout, context) = (RolloutId::from("r"), EventContext::default());
     let last = RecordBody::new(UnixMillis(7).into(), &rollout, &context, &event);
     assert_eq!(fixture.log.append_last(&last).expect("written"), Seq(2));
-    assert!(matches!(fixture.append(), Err(NotWritten::Closed)));
+    assert!(matches!(fixture.append(), Err(AppendError::Closed)));
     assert_eq!(fixture.seqs(), [1, 2]);
 }
 
 #[test]
 fn headroom_fits_the_largest_seq() {
     let mut line = LineBuf(vec![b'x'; 80]);
-    let placed = line.placed(Seq(u64::MAX));
-    assert!(placed.starts_with(br#"{"schema_version":1,"seq":18446744073709551615,x"#));
+    let bytes = line.with_seq(Seq(u64::MAX));
+    assert!(bytes.starts_with(br#"{"schema_version":1,"seq":18446744073709551615,x"#));
 }

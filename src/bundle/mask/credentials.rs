@@ -1,16 +1,17 @@
-//! What credentials look like, wherever they stand.
+//! The shapes of known credentials, which are recognised without a name before them.
 
 use std::ops::Range;
 
 use super::line;
-use super::secret_span::Spot;
+use super::secret_span::SecretSpan;
 use super::word::starts_template;
 
-/// Credentials that begin alike.
+/// A kind of credential that is recognised by its prefix.
 struct Shape {
     kind: &'static str,
     prefix: &'static str,
-    /// Gives the length of what follows the prefix, where it is a credential.
+    /// Returns the number of bytes after the prefix that belong to the credential, or `None` if these bytes are not a
+    /// credential.
     tail: fn(&[u8]) -> Option<usize>,
 }
 
@@ -18,14 +19,14 @@ const fn shape(kind: &'static str, prefix: &'static str, tail: fn(&[u8]) -> Opti
     Shape { kind, prefix, tail }
 }
 
-/// The longer prefix first where one begins with another.
+/// All shapes. If one prefix begins with another, the longer prefix comes first.
 const SHAPES: [Shape; 44] = [
     shape("anthropic", "sk-ant-", |tail| run(tail, is_token, 16)),
     shape("openrouter", "sk-or-", |tail| run(tail, is_token, 16)),
     shape("openai", "sk-proj-", |tail| run(tail, is_token, 16)),
     shape("openai", "sk-svcacct-", |tail| run(tail, is_token, 16)),
     shape("openai", "sk-admin-", |tail| run(tail, is_token, 16)),
-    shape("api-key", "sk-", mixed),
+    shape("api-key", "sk-", generic_key),
     shape("google", "AIza", |tail| exactly(tail, is_token, 35)),
     shape("google", "GOCSPX-", |tail| run(tail, is_token, 24)),
     shape("google", "ya29.", |tail| run(tail, is_token, 20)),
@@ -66,11 +67,12 @@ const SHAPES: [Shape; 44] = [
     shape("jwt", "eyJ", jwt),
 ];
 
-/// Gives where the secret is, of which the beginning was found at a place in a text.
+/// Returns the range of the secret that belongs to an anchor text at a byte index, or `None` if there is no secret.
 type Find = fn(&[u8], usize) -> Option<Range<usize>>;
 
-/// Credentials that begin in the middle: what to look for, and where the secret is in the text around it.
-const AROUND: [(&str, Find); 7] = [
+/// Credentials that are recognised by the text before or around them: the anchor text to search for, and the function
+/// that finds the secret near it.
+const ANCHORED: [(&str, Find); 7] = [
     ("-----BEGIN ", private_key),
     ("://", password_in_url),
     ("Bearer ", bearer),
@@ -80,36 +82,36 @@ const AROUND: [(&str, Find); 7] = [
     ("SharedAccessKey=", azure_key),
 ];
 
-/// The longest text that is looked for, in bytes. Fewer and shorter ones are found faster.
+/// Maximum length of a text that is searched for, in bytes. Fewer and shorter texts are found faster.
 const MAX_NEEDLE: usize = 4;
 
-/// What to look for: every credential that is known by its looks begins with one of them, or has it in it.
+/// Returns the texts to search for: every known credential begins with one of them or contains one.
 pub(super) fn needles() -> Vec<Vec<u8>> {
     let begin = |text: &'static str| text.as_bytes()[..text.len().min(MAX_NEEDLE)].to_vec();
     let mut needles: Vec<_> = SHAPES.iter().map(|shape| begin(shape.prefix)).collect();
-    needles.extend(AROUND.iter().map(|(needle, _)| begin(needle)));
+    needles.extend(ANCHORED.iter().map(|(needle, _)| begin(needle)));
     needles.sort_unstable();
-    // One that begins with another is found by it.
+    // A text that begins with another one is found by the shorter one.
     needles.dedup_by(|next, first| next.starts_with(first));
     needles
 }
 
-/// The credential of which a needle was found here.
-pub(super) fn at(text: &[u8], place: usize) -> Option<Spot> {
-    let found = &text[place..];
-    let around = AROUND.iter().find(|(needle, _)| found.starts_with(needle.as_bytes()));
+/// Returns the credential at `at`, where one of the [`needles`] was found. Returns `None` if there is no credential.
+pub(super) fn find_at(text: &[u8], at: usize) -> Option<SecretSpan> {
+    let found = &text[at..];
+    let around = ANCHORED.iter().find(|(needle, _)| found.starts_with(needle.as_bytes()));
     if let Some((_, find)) = around {
-        return find(text, place).map(Spot::plain);
+        return find(text, at).map(SecretSpan::text);
     }
-    begins_word(text, place).then_some(())?;
+    begins_word(text, at).then_some(())?;
     let length = |shape: &Shape| {
         let tail = found.strip_prefix(shape.prefix.as_bytes())?;
         Some(shape.prefix.len() + (shape.tail)(tail)?)
     };
-    SHAPES.iter().find_map(length).map(|length| Spot::plain(place..place + length))
+    SHAPES.iter().find_map(length).map(|length| SecretSpan::text(at..at + length))
 }
 
-/// A word for what a secret looks like as a whole.
+/// Returns the name of the credential kind that the whole secret has, or `secret` if it has no known shape.
 pub(super) fn kind_of(secret: &[u8]) -> &'static str {
     let is_whole = |shape: &&Shape| {
         let tail = secret.strip_prefix(shape.prefix.as_bytes());
@@ -151,8 +153,9 @@ fn exactly(tail: &[u8], is_part: fn(u8) -> bool, expected: usize) -> Option<usiz
     (ends && tail.len() >= expected && tail[..expected].iter().all(|byte| is_part(*byte))).then_some(expected)
 }
 
-/// A long word with digits in it: names of styles and of branches begin with `sk-` too.
-fn mixed(tail: &[u8]) -> Option<usize> {
+/// Returns the length of a long word with digits and letters mixed, as in keys. Names of styles and of branches begin
+/// with `sk-` too.
+fn generic_key(tail: &[u8]) -> Option<usize> {
     let whole = run(tail, is_token, 20)?;
     let is_mixed = |word: &[u8]| {
         word.len() >= 16 && word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic)
@@ -160,7 +163,7 @@ fn mixed(tail: &[u8]) -> Option<usize> {
     tail[..whole].split(|byte| matches!(byte, b'-' | b'_')).any(is_mixed).then_some(whole)
 }
 
-/// Parts of at least so many characters, joined by dots.
+/// Returns the length of parts that are joined by dots, each of at least the given number of bytes.
 fn parts<const N: usize>(tail: &[u8], least: [usize; N]) -> Option<usize> {
     let mut end = 0;
     for (number, least) in least.into_iter().enumerate() {
@@ -173,7 +176,7 @@ fn parts<const N: usize>(tail: &[u8], least: [usize; N]) -> Option<usize> {
     Some(end)
 }
 
-/// Head, claims and signature of a token; five parts where it is encrypted.
+/// Returns the length of a JSON web token: header, claims and signature, or five parts if it is encrypted.
 fn jwt(tail: &[u8]) -> Option<usize> {
     let mut end = run(tail, is_token, 10)?;
     (tail.get(end) == Some(&b'.')).then_some(())?;
@@ -189,7 +192,7 @@ fn jwt(tail: &[u8]) -> Option<usize> {
     Some(end)
 }
 
-/// Whether a word begins here, and does not go on. What may stand before it in JSON and in URLs is an escape.
+/// Returns `true` if a word begins at `at` rather than continues. An escape of JSON or of a URL may stand before it.
 fn begins_word(text: &[u8], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).map_or(b' ', |place| text[place]);
     let is_hex = |from: usize| (from..from + 2).all(|back| before(back).is_ascii_hexdigit());
@@ -199,10 +202,11 @@ fn begins_word(text: &[u8], at: usize) -> bool {
         || (before(6) == b'\\' && before(5) == b'u' && is_hex(1) && is_hex(3))
 }
 
-/// The longest key that is looked for, in bytes.
+/// Maximum length of a private key that is searched for, in bytes.
 const MAX_PEM: usize = 64 * 1024;
 
-/// What is between the first line and the last, or as far as it goes.
+/// Returns the range between the first and the last line of a PEM block with a private key. A block that is cut short
+/// ends with the text that can be part of it.
 pub(super) fn private_key(text: &[u8], at: usize) -> Option<Range<usize>> {
     const ENDS: &[u8] = b"-----";
     let label = at + "-----BEGIN ".len();
@@ -223,7 +227,7 @@ pub(super) fn private_key(text: &[u8], at: usize) -> Option<Range<usize>> {
     (end - start >= 32).then_some(start..end)
 }
 
-/// The longest user or password in a URL, in bytes.
+/// Maximum length of a user name or a password in a URL, in bytes.
 const MAX_IN_URL: usize = 256;
 
 fn password_in_url(text: &[u8], at: usize) -> Option<Range<usize>> {

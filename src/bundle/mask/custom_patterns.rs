@@ -1,4 +1,5 @@
-//! Patterns of the program's own, which know nothing of JSON.
+//! Regular expressions that the program adds. They match plain bytes, so that their matches are adjusted to the tokens
+//! of JSON.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,15 +7,15 @@ use std::ops::Range;
 use regex::bytes::Regex;
 
 use super::salt::is_placeholder;
-use super::secret_span::{Level, Spot};
+use super::secret_span::{Level, SecretSpan};
 
-/// A pattern is no regular expression.
+/// The error of a pattern that is not a valid regular expression.
 #[derive(Debug)]
 pub struct PatternError(regex::Error);
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a regular expression: {}", self.0)
+        write!(f, "not a valid regular expression: {}", self.0)
     }
 }
 
@@ -24,12 +25,13 @@ impl std::error::Error for PatternError {
     }
 }
 
-pub(super) fn compiled(pattern: &str) -> Result<Regex, PatternError> {
+pub(super) fn compile(pattern: &str) -> Result<Regex, PatternError> {
     Regex::new(pattern).map_err(PatternError)
 }
 
-/// What the pattern matches; its first group, where it has one.
-pub(super) fn find(pattern: &Regex, text: &[u8], is_json: bool, spots: &mut Vec<Spot>) {
+/// Adds the matches of a pattern to `secrets`: of a pattern with groups, its first group, or the whole match if that
+/// group did not take part. With `is_json` the matches are limited to strings and numbers.
+pub(super) fn find(pattern: &Regex, text: &[u8], is_json: bool, secrets: &mut Vec<SecretSpan>) {
     let mut found: Vec<Range<usize>> = Vec::new();
     if pattern.captures_len() == 1 {
         found.extend(pattern.find_iter(text).map(|it| it.range()));
@@ -41,13 +43,14 @@ pub(super) fn find(pattern: &Regex, text: &[u8], is_json: bool, spots: &mut Vec<
         return;
     }
     if is_json {
-        within_tokens(text, &found, spots);
+        clip_to_tokens(text, &found, secrets);
     } else {
-        spots.extend(found.into_iter().map(|range| Spot::plain(on_characters(text, range))));
+        secrets.extend(found.into_iter().map(|range| SecretSpan::text(widen_to_chars(text, range))));
     }
 }
 
-fn on_characters(text: &[u8], mut range: Range<usize>) -> Range<usize> {
+/// Extends a range to the boundaries of UTF-8 characters.
+fn widen_to_chars(text: &[u8], mut range: Range<usize>) -> Range<usize> {
     let is_inside = |byte: Option<&u8>| byte.is_some_and(|byte| byte & 0xC0 == 0x80);
     while range.start > 0 && is_inside(text.get(range.start)) {
         range.start -= 1;
@@ -58,8 +61,9 @@ fn on_characters(text: &[u8], mut range: Range<usize>) -> Range<usize> {
     range
 }
 
-/// What of each range is within a text or a number of the JSON: whole escapes, and whole numbers.
-fn within_tokens(json: &[u8], ranges: &[Range<usize>], spots: &mut Vec<Spot>) {
+/// Adds the parts of each range that lie in strings or numbers of the JSON, extended to whole escapes and whole
+/// numbers.
+fn clip_to_tokens(json: &[u8], ranges: &[Range<usize>], secrets: &mut Vec<SecretSpan>) {
     let mut ranges = ranges.iter().cloned().peekable();
     let mut at = 0;
     while at < json.len() {
@@ -78,16 +82,16 @@ fn within_tokens(json: &[u8], ranges: &[Range<usize>], spots: &mut Vec<Spot>) {
         };
         at = token.end + usize::from(!number);
         while ranges.next_if(|range| range.end <= token.start).is_some() {}
-        let mut place = token.start;
+        let mut position = token.start;
         while let Some(range) = ranges.peek().filter(|range| range.start < token.end).cloned() {
             if number {
-                spots.push(Spot::number(token.clone(), Level::OUTER));
+                secrets.push(SecretSpan::number(token.clone(), Level::OUTER));
             } else {
-                let start = unit_before(json, &mut place, range.start);
-                let end = unit_before(json, &mut place, range.end.min(token.end));
+                let start = unit_before(json, &mut position, range.start);
+                let end = unit_before(json, &mut position, range.end.min(token.end));
                 let end = if end < range.end.min(token.end) { next_unit(json, end) } else { end };
-                spots.push(Spot::plain(on_characters(json, start..end)));
-                place = end;
+                secrets.push(SecretSpan::text(widen_to_chars(json, start..end)));
+                position = end;
             }
             if range.end > token.end {
                 break;
@@ -97,7 +101,7 @@ fn within_tokens(json: &[u8], ranges: &[Range<usize>], spots: &mut Vec<Spot>) {
     }
 }
 
-/// What is between the quotes of a text that begins at `start`.
+/// Returns the range between the quotes of a string whose content begins at `start`.
 fn text_token(json: &[u8], start: usize) -> Range<usize> {
     let mut at = start;
     while let Some(found) = memchr::memchr2(b'"', b'\\', &json[at..]) {
@@ -110,14 +114,14 @@ fn text_token(json: &[u8], start: usize) -> Range<usize> {
     start..json.len()
 }
 
-/// The last place at or before `wanted` where a character or an escape begins, from `place` on.
-fn unit_before(json: &[u8], place: &mut usize, wanted: usize) -> usize {
+/// Advances `position` to the last character or escape that begins at or before `target`, and returns it.
+fn unit_before(json: &[u8], position: &mut usize, target: usize) -> usize {
     loop {
-        let next = next_unit(json, *place);
-        if next > wanted || *place >= wanted {
-            return *place;
+        let next = next_unit(json, *position);
+        if next > target || *position >= target {
+            return *position;
         }
-        *place = next;
+        *position = next;
     }
 }
 

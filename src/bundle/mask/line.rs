@@ -1,38 +1,40 @@
-//! Text as lines, commands and programs have it: where a value that is not JSON begins and ends.
+//! Lines of text, commands and programs: where a value outside of JSON begins and ends.
 
 use std::ops::Range;
 
-/// Where in its line a name stands.
+/// The position of a name in its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// First in the line, or in what is quoted.
-    First,
-    /// First in a part of the line: what stands between braces and commas.
-    Part,
-    /// Behind the option of a command that says that a header follows: `-H`, `--header`.
-    Option,
-    Within,
+pub(super) enum LinePosition {
+    /// At the start of a line or of a quoted text.
+    LineStart,
+    /// At the start of a part of a line, after a brace, a bracket or a comma.
+    PartStart,
+    /// After a command-line option that takes a header: `-H`, `--header`.
+    AfterOption,
+    /// At any other position.
+    Inline,
 }
 
-impl Place {
-    pub(super) fn of(text: &[u8], at: usize) -> Self {
+impl LinePosition {
+    /// Returns the position of the name that begins at `at`.
+    pub(super) fn at(text: &[u8], at: usize) -> Self {
         let trimmed = &text[..at - text[..at].iter().rev().take_while(|byte| is_blank(**byte)).count()];
         match before(text, at) {
-            _ if opens_line(&text[..at]) => Self::First,
-            b'"' | b'\'' | b'`' | b'>' | b'<' => Self::First,
-            b'{' | b',' | b'[' => Self::Part,
-            _ if ends_with_option(trimmed) => Self::Option,
+            _ if is_line_start(&text[..at]) => Self::LineStart,
+            b'"' | b'\'' | b'`' | b'>' | b'<' => Self::LineStart,
+            b'{' | b',' | b'[' => Self::PartStart,
+            _ if ends_with_option(trimmed) => Self::AfterOption,
             _ => match trimmed {
-                [.., b'>' | b'<' | b'*'] => Self::First,
-                [.., b'{' | b','] => Self::Part,
-                _ => Self::Within,
+                [.., b'>' | b'<' | b'*'] => Self::LineStart,
+                [.., b'{' | b','] => Self::PartStart,
+                _ => Self::Inline,
             },
         }
     }
 }
 
-/// Whether a line begins behind this, or what it is indented by and the dash of a list.
-fn opens_line(before: &[u8]) -> bool {
+/// Returns `true` if a line begins after `before`, indentation and the dash of a list item aside.
+fn is_line_start(before: &[u8]) -> bool {
     let mut before = before.strip_suffix(b"- ").unwrap_or(before);
     loop {
         match before {
@@ -56,7 +58,8 @@ pub(super) fn skip_blanks(text: &[u8], at: usize) -> usize {
     at + text[at..].iter().take_while(|byte| is_blank(**byte)).count()
 }
 
-/// Goes over the quote that a value begins with. What follows one that ends the text around is punctuation.
+/// Returns the index after the quote that begins a value, or `at` if no quote begins there. A quote that ends the
+/// surrounding text is followed by punctuation, and is not skipped.
 pub(super) fn skip_quote(text: &[u8], at: usize) -> usize {
     let backslashes = backslashes_from(text, at);
     let opens = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b':' | b',' | b'}' | b']' | b'\\' | b'"');
@@ -83,24 +86,25 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Whether nothing more is said in the line, from here on.
+/// Returns `true` if nothing but blanks follows in the line from `at` on.
 pub(super) fn is_over(text: &[u8], at: usize) -> bool {
     text.get(skip_blanks(text, at)).is_none_or(|byte| ends_line(*byte))
 }
 
-/// The value without the marks that text goes on with behind it.
-pub(super) fn without_marks(value: Range<usize>, text: &[u8]) -> Range<usize> {
+/// Returns the value without the commas, semicolons and closing parentheses at its end, which belong to the text
+/// around.
+pub(super) fn trim_punctuation(value: Range<usize>, text: &[u8]) -> Range<usize> {
     let marks = text[value.clone()].iter().rev().take_while(|byte| matches!(byte, b',' | b';' | b')')).count();
     value.start..value.end - marks
 }
 
-/// Where a value ends that begins here, after so many bytes at most. What JSON escapes though it need not, as `\u0026`
-/// and `\/`, is what it stands for.
-pub(super) fn end(text: &[u8], start: usize, most: usize, ends: impl Fn(u8) -> bool) -> usize {
+/// Returns the end of the value that begins at `start`, at most about `max_length` bytes after it. An escape that JSON
+/// does not require, as `\u0026` and `\/`, counts as the character that it represents.
+pub(super) fn end(text: &[u8], start: usize, max_length: usize, ends: impl Fn(u8) -> bool) -> usize {
     let mut at = start;
-    while at < text.len() && at - start < most {
+    while at < text.len() && at - start < max_length {
         let length = match text[at] {
-            b'\\' => escape(text, at).filter(|it| !it.stands_for.is_some_and(&ends)).map(|it| it.length),
+            b'\\' => escape(text, at).filter(|it| !it.byte.is_some_and(&ends)).map(|it| it.length),
             byte => (!ends(byte)).then_some(1),
         };
         let Some(length) = length else { break };
@@ -109,23 +113,25 @@ pub(super) fn end(text: &[u8], start: usize, most: usize, ends: impl Fn(u8) -> b
     at
 }
 
+/// An escape of one character.
 struct Escape {
     length: usize,
-    /// None where it is no ASCII.
-    stands_for: Option<u8>,
+    /// The character that the escape represents. `None` if it is not ASCII.
+    byte: Option<u8>,
 }
 
-/// The escape of a character that may stand in a value as it is, at whatever level.
+/// Parses an escape that JSON does not require (`\/` or `\uXXXX`), at any level of escapes. Returns `None` for other
+/// escapes.
 fn escape(text: &[u8], at: usize) -> Option<Escape> {
     let backslashes = backslashes_from(text, at);
     let letter = at + backslashes;
     match text.get(letter)? {
-        b'/' => Some(Escape { length: backslashes + 1, stands_for: Some(b'/') }),
+        b'/' => Some(Escape { length: backslashes + 1, byte: Some(b'/') }),
         b'u' => {
             let digits = text.get(letter + 1..letter + 5).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
             let code = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-            let stands_for = u8::try_from(code).ok().filter(u8::is_ascii);
-            Some(Escape { length: backslashes + 5, stands_for })
+            let byte = u8::try_from(code).ok().filter(u8::is_ascii);
+            Some(Escape { length: backslashes + 5, byte })
         }
         _ => None,
     }

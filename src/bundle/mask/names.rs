@@ -1,8 +1,8 @@
-//! Names of fields and headers whose values are secrets.
+//! Sensitive names: names of fields, headers and variables whose values are secrets.
 
 use std::ops::Range;
 
-/// A name is sensitive that is one of these, or ends with one as its last words.
+/// Built-in sensitive names. A name is sensitive if it is one of these, or if one of these makes up its last words.
 const SENSITIVE: [&str; 33] = [
     "access_key",
     "access_token",
@@ -39,35 +39,35 @@ const SENSITIVE: [&str; 33] = [
     "subscription_key",
 ];
 
-/// Three letters of each sensitive name, so that there are few to look for, and fast: twice as many take five times as
-/// long. In the spellings that names have; the one of `authorization` in all that there may be.
+/// Three letters of each sensitive name, in the spellings that names have (of `authorization`, in every mixture of
+/// cases). Short and few, because twice as many take five times as long to search for.
 const STEMS: [&str; 27] = [
     "riz", "riZ", "rIz", "rIZ", "Riz", "RiZ", "RIz", "RIZ", "key", "Key", "KEY", "oke", "Oke", "OKE", "kie", "Kie",
     "KIE", "ssw", "ssW", "Ssw", "SSW", "ecr", "Ecr", "ECR", "phr", "Phr", "PHR",
 ];
 
-/// The shortest name that always is sensitive, in bytes.
-const LEAST_NAME: usize = 6;
+/// Minimum length of a built-in sensitive name, in bytes.
+const MIN_NAME: usize = 6;
 
-/// The longest name that is looked at, in bytes.
+/// Maximum length of a name that is inspected, in bytes.
 const MAX_NAME: usize = 96;
 
-/// What a sensitive name says of its value.
+/// The kind of a sensitive name, which determines the syntax of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A scheme may stand before the secret.
+pub(super) enum NameKind {
+    /// An authorization: a scheme may precede the secret.
     Authorization,
-    /// `name=value` pairs.
+    /// A cookie: `name=value` pairs.
     Cookie,
-    /// A header that holds the secret alone.
+    /// A header that holds nothing but the secret.
     Key,
-    /// A field or header of the program's own.
-    Own,
-    /// Anything else.
+    /// A name that the program added.
+    Custom,
+    /// Any other field or variable.
     Other,
 }
 
-/// The names that are sensitive: those that always are, and the program's own.
+/// The sensitive names: the built-in names and the names that the program added.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names(Vec<String>);
 
@@ -78,41 +78,45 @@ impl Names {
         self.0.push(words.as_str().to_owned());
     }
 
-    /// What to look for: every sensitive name has one of them in it.
+    /// Returns the texts to search for: every sensitive name contains one of them.
     pub(super) fn stems(&self) -> impl Iterator<Item = Vec<u8>> {
-        let own = self.0.iter().filter(|name| !is_built_in(name)).map(|name| stem(name));
-        let own = own.filter(|stem| !stem.is_empty()).flat_map(in_any_case);
-        STEMS.iter().map(|stem| stem.as_bytes().to_vec()).chain(own)
+        let custom = self.0.iter().filter(|name| !is_built_in(name)).map(|name| stem(name));
+        let custom = custom.filter(|stem| !stem.is_empty()).flat_map(case_variants);
+        STEMS.iter().map(|stem| stem.as_bytes().to_vec()).chain(custom)
     }
 
-    /// What this name says of its value, if it is sensitive.
-    pub(super) fn kind(&self, name: &[u8]) -> Option<Kind> {
-        if name.len() < LEAST_NAME && self.0.is_empty() {
+    /// Returns the kind of a name. Returns `None` if the name is not sensitive.
+    pub(super) fn kind(&self, name: &[u8]) -> Option<NameKind> {
+        if name.len() < MIN_NAME && self.0.is_empty() {
             return None;
         }
         let mut words = Words::default();
         words.fill(name);
         let is_header = name.contains(&b'-');
         let name = words.as_str();
-        let one = name.strip_suffix('s').unwrap_or(name);
-        let is_own = self.0.iter().any(|own| own == name);
-        let is_variable = name.ends_with("_token") && words.is_shouted;
-        (is_own || is_variable || is_built_in(name) || is_built_in(one)).then(|| match one {
-            _ if ends_with_words(one, "authorization") || is_spelled(one, "authorization") => Kind::Authorization,
-            _ if is_own => Kind::Own,
-            _ if ends_with_words(one, "cookie") => Kind::Cookie,
-            _ if is_header || ends_with_words(one, "api_key") || ends_with_words(one, "auth_token") => Kind::Key,
-            _ => Kind::Other,
+        let singular = name.strip_suffix('s').unwrap_or(name);
+        let is_custom = self.0.iter().any(|custom| custom == name);
+        let is_variable = name.ends_with("_token") && words.is_upper_case;
+        (is_custom || is_variable || is_built_in(name) || is_built_in(singular)).then(|| match singular {
+            _ if ends_with_words(singular, "authorization") || has_same_letters(singular, "authorization") => {
+                NameKind::Authorization
+            }
+            _ if is_custom => NameKind::Custom,
+            _ if ends_with_words(singular, "cookie") => NameKind::Cookie,
+            _ if is_header || ends_with_words(singular, "api_key") || ends_with_words(singular, "auth_token") => {
+                NameKind::Key
+            }
+            _ => NameKind::Other,
         })
     }
 }
 
 fn is_built_in(name: &str) -> bool {
-    SENSITIVE.iter().any(|sensitive| ends_with_words(name, sensitive) || is_spelled(name, sensitive))
+    SENSITIVE.iter().any(|sensitive| ends_with_words(name, sensitive) || has_same_letters(name, sensitive))
 }
 
-/// Whether both have the same letters, wherever words are thought to begin.
-fn is_spelled(name: &str, sensitive: &str) -> bool {
+/// Returns `true` if both names have the same letters, underscores aside.
+fn has_same_letters(name: &str, sensitive: &str) -> bool {
     name.bytes().filter(|byte| *byte != b'_').eq(sensitive.bytes().filter(|byte| *byte != b'_'))
 }
 
@@ -120,8 +124,8 @@ fn ends_with_words(name: &str, words: &str) -> bool {
     name.strip_suffix(words).is_some_and(|before| before.is_empty() || before.ends_with('_'))
 }
 
-/// A word in each mixture of small and capital letters.
-fn in_any_case(word: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+/// Returns a word in every mixture of small and capital letters.
+fn case_variants(word: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let cased = |capitals: u32, place: usize, byte: u8| {
         if capitals & (1 << place) == 0 { byte.to_ascii_lowercase() } else { byte.to_ascii_uppercase() }
     };
@@ -129,23 +133,23 @@ fn in_any_case(word: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         .map(move |capitals| (0..word.len()).map(|place| cased(capitals, place, word[place])).collect())
 }
 
-/// The longest run of letters and digits of an own name, or the end of it.
+/// Returns the last three bytes of the longest word of a name that the program added.
 fn stem(name: &str) -> &[u8] {
     let longest = name.split('_').max_by_key(|word| word.len()).unwrap_or_default().as_bytes();
     &longest[longest.len().saturating_sub(3)..]
 }
 
-/// The words of a name, in lower case and joined by `_`: of `X-Api-Key`, `xApiKey` and `X_API_KEY` alike `x_api_key`.
+/// The words of a name in lower case, joined by `_`: `X-Api-Key`, `xApiKey` and `X_API_KEY` all become `x_api_key`.
 struct Words {
     buffer: [u8; 2 * MAX_NAME],
     length: usize,
-    /// Whether it has no small letters.
-    is_shouted: bool,
+    /// `true` if the name has no small letters.
+    is_upper_case: bool,
 }
 
 impl Default for Words {
     fn default() -> Self {
-        Self { buffer: [0; 2 * MAX_NAME], length: 0, is_shouted: true }
+        Self { buffer: [0; 2 * MAX_NAME], length: 0, is_upper_case: true }
     }
 }
 
@@ -160,7 +164,7 @@ impl Words {
                 self.push(b'_');
             }
             self.push(if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' });
-            self.is_shouted &= !byte.is_ascii_lowercase();
+            self.is_upper_case &= !byte.is_ascii_lowercase();
             last = byte;
         }
     }
@@ -179,16 +183,17 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// The name around a place, and where what it is a part of begins: `authorization` in `http.request.header.authorization`.
+/// Returns the range of the name around `at`, and the start of the dotted path that it ends: `authorization` in
+/// `http.request.header.authorization`. Returns `None` if no value can follow, or if the name is too long.
 pub(super) fn name_around(text: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     let ahead = text[at..].iter().take(MAX_NAME).take_while(|byte| is_word(**byte)).count();
     let end = at + ahead;
-    // Most are words of a text.
+    // Rejects most hits at once: they are words of a text.
     matches!(text.get(end), Some(b'"' | b'\'' | b'\\' | b':' | b'=' | b' ')).then_some(())?;
     let behind = |from: usize, is_part: fn(u8) -> bool| {
         let length = text[..from].iter().rev().take(MAX_NAME).take_while(|byte| is_part(**byte)).count();
         let start = from - length;
-        start + end_of_escape(&text[..start], &text[start..from])
+        start + escape_length(&text[..start], &text[start..from])
     };
     let start = behind(at, is_word).min(at);
     let dashes = text[start..at].iter().take_while(|byte| **byte == b'-').count();
@@ -197,8 +202,8 @@ pub(super) fn name_around(text: &[u8], at: usize) -> Option<(Range<usize>, usize
     (end - start <= MAX_NAME).then_some((start..end, whole))
 }
 
-/// How much of what looks like the beginning of a name belongs to an escape, as in `\nname` and `\u0026name`.
-fn end_of_escape(before: &[u8], name: &[u8]) -> usize {
+/// Returns how many bytes at the start of a name belong to an escape, as in `\nname` and `\u0026name`.
+fn escape_length(before: &[u8], name: &[u8]) -> usize {
     match name {
         _ if !before.ends_with(b"\\") => 0,
         [b'u', digits @ ..] if digits.iter().take(4).filter(|byte| byte.is_ascii_hexdigit()).count() == 4 => 5,
@@ -212,25 +217,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_sensitive_by_their_last_words_in_any_spelling() {
+    fn last_words_make_a_name_sensitive_in_any_spelling() {
         let mut names = Names::default();
         names.add("X-Vault-Id");
-        let check = |name: &str, expected: Option<Kind>| assert_eq!(names.kind(name.as_bytes()), expected, "{name}");
-        check("aUthOrization", Some(Kind::Authorization));
-        check("authorization", Some(Kind::Authorization));
-        check("AUTHORIZATION", Some(Kind::Authorization));
-        check("Proxy-Authorization", Some(Kind::Authorization));
-        check("set-cookie", Some(Kind::Cookie));
-        check("cookies", Some(Kind::Cookie));
-        check("X-Api-Key", Some(Kind::Key));
-        check("openaiApiKey", Some(Kind::Key));
-        check("OPENAI_API_KEY", Some(Kind::Key));
-        check("APIKey", Some(Kind::Key));
-        check("AWS_SECRET_ACCESS_KEY", Some(Kind::Other));
-        check("clientSecret", Some(Kind::Other));
-        check("GITHUB_TOKEN", Some(Kind::Other));
-        check("X-Client-Secret", Some(Kind::Key));
-        check("xVaultId", Some(Kind::Own));
+        let check =
+            |name: &str, expected: Option<NameKind>| assert_eq!(names.kind(name.as_bytes()), expected, "{name}");
+        check("aUthOrization", Some(NameKind::Authorization));
+        check("authorization", Some(NameKind::Authorization));
+        check("AUTHORIZATION", Some(NameKind::Authorization));
+        check("Proxy-Authorization", Some(NameKind::Authorization));
+        check("set-cookie", Some(NameKind::Cookie));
+        check("cookies", Some(NameKind::Cookie));
+        check("X-Api-Key", Some(NameKind::Key));
+        check("openaiApiKey", Some(NameKind::Key));
+        check("OPENAI_API_KEY", Some(NameKind::Key));
+        check("APIKey", Some(NameKind::Key));
+        check("AWS_SECRET_ACCESS_KEY", Some(NameKind::Other));
+        check("clientSecret", Some(NameKind::Other));
+        check("GITHUB_TOKEN", Some(NameKind::Other));
+        check("X-Client-Secret", Some(NameKind::Key));
+        check("xVaultId", Some(NameKind::Custom));
         for plain in
             ["key", "token", "input_tokens", "valid_tokens", "next_page_token", "secretary", "authorizations_of"]
         {

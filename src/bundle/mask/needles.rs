@@ -1,9 +1,9 @@
-//! Finds many short texts in one pass.
+//! A search for many short texts in one pass.
 
 use aho_corasick::packed::Searcher;
 use aho_corasick::{AhoCorasick, Span};
 
-/// What to look for. By vector instructions where they are few and the machine has some.
+/// A set of texts to search for. Uses vector instructions if the texts are few and the machine supports it.
 #[derive(Debug)]
 pub(super) enum Needles {
     Vectors(Searcher),
@@ -21,7 +21,7 @@ impl Needles {
         }
     }
 
-    /// Where the first one at or after `from` begins.
+    /// Returns the index of the first text that begins at or after `from`. Returns `None` if there is no such text.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
         let found = match self {
             Self::Vectors(searcher) => searcher.find_in(text, Span { start: from, end: text.len() }),

@@ -1,4 +1,4 @@
-//! What stands for a secret.
+//! Placeholders of secrets, and the key of the hash in them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use siphasher::sip::SipHasher24;
 
 use super::credentials;
 
-/// The key of the hash in placeholders. Never written anywhere.
+/// The key of the hash in placeholders. It is never written anywhere.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Salt([u8; 16]);
 
@@ -16,18 +16,19 @@ impl Salt {
         Self(uuid::Uuid::new_v4().into_bytes())
     }
 
-    pub(super) fn given(salt: [u8; 16]) -> Self {
+    pub(super) fn from_bytes(salt: [u8; 16]) -> Self {
         Self(salt)
     }
 
-    /// A keyed hash: who has no key can't tell whether a guess is right.
+    /// Returns a keyed hash of a text. Without the key a guess cannot be verified.
     pub(super) fn hash(&self, text: &[u8]) -> u64 {
         SipHasher24::new_with_key(&self.0).hash(text)
     }
 
-    /// `[masked:<what it looks like>:<hash>]`. A function of the secret alone, wherever and however it was found.
+    /// Returns the placeholder of a secret: `[masked:<kind>:<hash>]`. It depends on the key and the unescaped secret
+    /// only.
     pub(super) fn placeholder(&self, secret: &[u8]) -> String {
-        let secret = canonical(secret);
+        let secret = unescape_fully(secret);
         let hash = self.hash(&secret) >> 16;
         format!("{PREFIX}{}:{hash:012x}]", credentials::kind_of(&secret))
     }
@@ -41,7 +42,7 @@ impl fmt::Debug for Salt {
 
 const PREFIX: &str = "[masked:";
 
-/// Whether it is what [`Salt::placeholder`] gave.
+/// Returns `true` if the text has the form of a placeholder made by [`Salt::placeholder`].
 pub(super) fn is_placeholder(text: &[u8]) -> bool {
     let Some(inner) = text.strip_prefix(PREFIX.as_bytes()).and_then(|rest| rest.strip_suffix(b"]")) else {
         return false;
@@ -52,22 +53,23 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
     is_kind && hash.len() == 12 && hash.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// How often text may be escaped within text.
+/// Maximum number of levels of escapes that are removed.
 const MAX_LEVELS: usize = 16;
 
-/// The secret without the escapes of the JSON that it stands in, and of the JSON that that stands in.
-fn canonical(secret: &[u8]) -> Cow<'_, [u8]> {
+/// Removes the escapes of the JSON string that the secret is in, and of all enclosing JSON strings.
+fn unescape_fully(secret: &[u8]) -> Cow<'_, [u8]> {
     let mut plain = Cow::Borrowed(secret);
     for _ in 0..MAX_LEVELS {
         if memchr::memchr(b'\\', &plain).is_none() {
             break;
         }
-        plain = Cow::Owned(unescaped(&plain));
+        plain = Cow::Owned(unescape(&plain));
     }
     plain
 }
 
-fn unescaped(text: &[u8]) -> Vec<u8> {
+/// Removes one level of JSON escapes.
+fn unescape(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -102,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_has_one_placeholder_however_often_it_is_escaped() {
+    fn a_secret_has_one_placeholder_at_every_escape_level() {
         let salt = Salt::random();
         let secret = "a\"b\\c\nd/é";
         let mut escaped = secret.to_owned();
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_known_again() {
+    fn a_placeholder_is_recognised() {
         let placeholder = Salt::random().placeholder(b"x");
         assert!(is_placeholder(placeholder.as_bytes()), "{placeholder}");
         assert!(!is_placeholder(b"[masked:secret]") && !is_placeholder(b"[masked:secret:not hexadecim]"));

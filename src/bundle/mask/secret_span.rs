@@ -1,45 +1,49 @@
-//! Where secrets are in a text.
+//! Byte ranges of secrets in a text.
 
 use std::ops::Range;
 
 use super::salt::Salt;
 
-/// A secret, and what its placeholder stands between.
+/// The byte range of a secret in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::bundle) struct Spot {
+pub(in crate::bundle) struct SecretSpan {
     pub(in crate::bundle) range: Range<usize>,
-    /// How often the text around a number is escaped, whose placeholder must be quoted.
+    /// For a number, the level at which the quotes around its placeholder are escaped. `None` for a secret inside of
+    /// text.
     pub(super) quoted_at: Option<Level>,
 }
 
-/// How often text is escaped as JSON within the text that it stands in.
+/// The number of times that a text is escaped as a JSON string inside of the text that contains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Level(u32);
 
-/// More than this no text that fits into memory is escaped.
+/// Highest level of a text that fits into memory.
 const MAX_LEVEL: u32 = 20;
 
 impl Level {
     pub(super) const OUTER: Self = Self(0);
 
-    /// The level at which a quote begins or ends a text that has so many backslashes before it.
-    pub(super) fn of_quote(backslashes: usize) -> Option<Self> {
+    /// Returns the level of a quote with this number of backslashes before it, if it begins or ends a string. Returns
+    /// `None` if no string can begin or end with it.
+    pub(super) fn for_quote(backslashes: usize) -> Option<Self> {
         let count = backslashes.checked_add(1)?;
         let level = count.trailing_zeros();
         (count.is_power_of_two() && level <= MAX_LEVEL).then_some(Self(level))
     }
 
-    /// Backslashes before a quote that begins or ends a text.
+    /// Returns the number of backslashes before a quote that begins or ends a string of this level.
     pub(super) fn before_quote(self) -> usize {
         (1 << self.0) - 1
     }
 
-    /// Backslashes before the letter of an escape between the tokens, as in `\n`; none where there may be none.
+    /// Returns the number of backslashes before the letter of an escaped whitespace between tokens, as in `\n`. Returns
+    /// `None` at the outermost level, where whitespace is not escaped.
     pub(super) fn before_letter(self) -> Option<usize> {
         Some(1 << self.0.checked_sub(1)?)
     }
 
-    /// What a quote ends that has so many backslashes before it: the text of this level, or one that it stands in.
+    /// Returns the level of the string that is ended by a quote with this number of backslashes before it: this level,
+    /// or the level of an enclosing string. Returns `None` if the quote is part of the string.
     pub(super) fn ended_by(self, mut backslashes: usize) -> Option<Self> {
         for level in 0..self.0 {
             if backslashes.is_multiple_of(2) {
@@ -51,34 +55,36 @@ impl Level {
     }
 }
 
-impl Spot {
-    pub(super) fn plain(range: Range<usize>) -> Self {
+impl SecretSpan {
+    /// Creates the range of a secret inside of text.
+    pub(super) fn text(range: Range<usize>) -> Self {
         Self { range, quoted_at: None }
     }
 
+    /// Creates the range of a number, whose placeholder must be quoted.
     pub(super) fn number(range: Range<usize>, level: Level) -> Self {
         Self { range, quoted_at: Some(level) }
     }
 }
 
-/// Puts them in order. Those that overlap become one.
-pub(super) fn merged(mut spots: Vec<Spot>) -> Vec<Spot> {
-    spots.sort_by_key(|spot| spot.range.start);
-    spots.dedup_by(|next, spot| {
-        let overlaps = next.range.start < spot.range.end;
+/// Sorts the ranges and merges ranges that overlap.
+pub(super) fn merge(mut secrets: Vec<SecretSpan>) -> Vec<SecretSpan> {
+    secrets.sort_by_key(|secret_span| secret_span.range.start);
+    secrets.dedup_by(|next, secret_span| {
+        let overlaps = next.range.start < secret_span.range.end;
         if overlaps {
-            spot.range.end = spot.range.end.max(next.range.end);
+            secret_span.range.end = secret_span.range.end.max(next.range.end);
         }
         overlaps
     });
-    spots
+    secrets
 }
 
-/// The text with placeholders in place of its secrets, which are in order.
-pub(in crate::bundle) fn without(text: &[u8], spots: &[Spot], salt: &Salt) -> Vec<u8> {
-    let mut masked = Vec::with_capacity(text.len() + 32 * spots.len());
+/// Replaces the secrets, which must be sorted, by placeholders.
+pub(in crate::bundle) fn replace_secrets(text: &[u8], secrets: &[SecretSpan], salt: &Salt) -> Vec<u8> {
+    let mut masked = Vec::with_capacity(text.len() + 32 * secrets.len());
     let mut done = 0;
-    for Spot { range, quoted_at } in spots {
+    for SecretSpan { range, quoted_at } in secrets {
         masked.extend_from_slice(&text[done..range.start]);
         let quote = |masked: &mut Vec<u8>| {
             if let Some(level) = quoted_at {

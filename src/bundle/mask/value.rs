@@ -1,13 +1,14 @@
-//! The value that stands behind a sensitive name in JSON, in JSON within JSON text, and in what only looks like it.
+//! Finds the value of a quoted sensitive name: in JSON, in JSON inside of JSON strings, and in text that resembles
+//! JSON.
 
 use std::ops::Range;
 
-use super::names::Kind;
+use super::names::NameKind;
 use super::salt::is_placeholder;
-use super::secret_span::{Level, Spot};
+use super::secret_span::{Level, SecretSpan};
 use super::{header, line, word};
 
-/// Names whose values say what a secret is, not what it says: a tool's schema may have a parameter `password`.
+/// Names whose values describe a secret and do not contain it: a tool's schema may have a parameter `password`.
 const DESCRIPTIVE: [&[u8]; 12] = [
     b"$comment",
     b"$ref",
@@ -23,21 +24,28 @@ const DESCRIPTIVE: [&[u8]; 12] = [
     b"x-order",
 ];
 
-/// What was found behind a name.
-pub(super) struct Found {
-    /// Where to go on.
+/// The result of scanning the value of a name.
+pub(super) struct ScannedValue {
+    /// The index after the value, where the search continues.
     pub(super) end: usize,
-    /// Texts that were passed over because of their names.
-    pub(super) passed: Vec<Range<usize>>,
+    /// Ranges of descriptive strings that were not masked. They may contain further names.
+    pub(super) skipped: Vec<Range<usize>>,
 }
 
-/// Looks at the value behind a quoted name, of which `start..end` is within the quotes.
-pub(super) fn quoted(text: &[u8], start: usize, end: usize, kind: Kind, spots: &mut Vec<Spot>) -> Option<Found> {
+/// Scans the value of a quoted name and adds its secrets to `secrets`. `start..end` is the name with its dotted path,
+/// without quotes. Returns `None` if no value follows.
+pub(super) fn scan_quoted(
+    text: &[u8],
+    start: usize,
+    end: usize,
+    kind: NameKind,
+    secrets: &mut Vec<SecretSpan>,
+) -> Option<ScannedValue> {
     match text.get(end)? {
-        b'\'' if start > 0 && text[start - 1] == b'\'' => single_quoted(text, end + 1, kind, spots),
+        b'\'' if start > 0 && text[start - 1] == b'\'' => single_quoted(text, end + 1, kind, secrets),
         b'"' | b'\\' => {
             let quote = end + line::backslashes_from(text, end);
-            let level = Level::of_quote(quote - end)?;
+            let level = Level::for_quote(quote - end)?;
             let before = start.checked_sub(level.before_quote() + 1)?;
             let opens = text.get(quote) == Some(&b'"')
                 && text[start - 1] == b'"'
@@ -46,33 +54,34 @@ pub(super) fn quoted(text: &[u8], start: usize, end: usize, kind: Kind, spots: &
             opens.then_some(())?;
             let colon = skip_space(text, quote + 1, level);
             if text.get(colon) == Some(&b':') {
-                return Walk { text, level, kind, spots }.value(skip_space(text, colon + 1, level));
+                return JsonValueScanner { text, level, kind, secrets }.value(skip_space(text, colon + 1, level));
             }
-            Pair { text, name: start..end, before, after: quote + 1, level, kind }.find(spots)
+            NameValuePair { text, name: start..end, before, after: quote + 1, level, kind }.find(secrets)
         }
         _ => None,
     }
 }
 
-/// A name, and the text behind it: `["authorization", "…"]`, `"name": "authorization", "value": "…"`,
+/// A name and the parse_string after it: `["authorization", "…"]`, `"name": "authorization", "value": "…"`,
 /// `["--password", "…"]`.
-struct Pair<'a> {
+struct NameValuePair<'a> {
     text: &'a [u8],
     name: Range<usize>,
-    /// Where the name's quote begins, and behind the one that ends it.
+    /// The start of the name's opening quote.
     before: usize,
+    /// The index after the name's closing quote.
     after: usize,
     level: Level,
-    kind: Kind,
+    kind: NameKind,
 }
 
-impl Pair<'_> {
-    fn find(self, spots: &mut Vec<Spot>) -> Option<Found> {
+impl NameValuePair<'_> {
+    fn find(self, secrets: &mut Vec<SecretSpan>) -> Option<ScannedValue> {
         let Self { text, level, kind, .. } = self;
         let comma = skip_space(text, self.after, level);
         (text.get(comma) == Some(&b',')).then_some(())?;
         let mut value = skip_space(text, comma + 1, level);
-        let second = string(text, value, level)?;
+        let second = parse_string(text, value, level)?;
         let behind = skip_space(text, second.end, level);
         let content = &text[second.content];
         let list = text[..self.before].trim_ascii_end();
@@ -85,28 +94,28 @@ impl Pair<'_> {
             Some(b']') => list.ends_with(b"[") && !is_list_of_names(list) && self.is_value(content),
             Some(_) | None => false,
         };
-        is_secret.then(|| Walk { text, level, kind, spots }.value(value)).flatten()
+        is_secret.then(|| JsonValueScanner { text, level, kind, secrets }.value(value)).flatten()
     }
 
-    /// Whether this is what the name says of, and not another name: there are lists of names.
+    /// Returns `true` if the parse_string is the value of the name rather than another name: there are lists of names.
     fn is_value(&self, content: &[u8]) -> bool {
         match self.kind {
-            Kind::Own => true,
-            Kind::Authorization | Kind::Cookie | Kind::Key => !word::is_name(content),
-            Kind::Other => word::looks_random(content),
+            NameKind::Custom => true,
+            NameKind::Authorization | NameKind::Cookie | NameKind::Key => !word::is_name(content),
+            NameKind::Other => word::looks_random(content),
         }
     }
 }
 
-/// Whether a list begins here that has names in it, as schemas have them.
+/// Returns `true` if the text before a list announces a list of names, as in a schema.
 fn is_list_of_names(list: &[u8]) -> bool {
     let is_around = |byte: &u8| matches!(byte, b'[' | b':' | b'\\' | b'"') || byte.is_ascii_whitespace();
     let end = list.len() - list.iter().rev().take_while(|byte| is_around(byte)).count();
     list[..end].ends_with(b"required") || list[..end].ends_with(b"enum")
 }
 
-/// A value between single quotes, as in Python and JavaScript.
-fn single_quoted(text: &[u8], after: usize, kind: Kind, spots: &mut Vec<Spot>) -> Option<Found> {
+/// Scans a value between single quotes, as in Python and JavaScript. Returns `None` if there is no such value.
+fn single_quoted(text: &[u8], after: usize, kind: NameKind, secrets: &mut Vec<SecretSpan>) -> Option<ScannedValue> {
     let colon = skip_space(text, after, Level::OUTER);
     (text.get(colon) == Some(&b':')).then_some(())?;
     let open = skip_space(text, colon + 1, Level::OUTER);
@@ -117,39 +126,42 @@ fn single_quoted(text: &[u8], after: usize, kind: Kind, spots: &mut Vec<Spot>) -
         content.end -= 1;
     }
     let end = content.end;
-    spots.extend(secret_in(text, content, kind));
-    Some(Found { end, passed: Vec::new() })
+    secrets.extend(secret_in(text, content, kind));
+    Some(ScannedValue { end, skipped: Vec::new() })
 }
 
-/// What of a text is the secret.
-pub(super) fn secret_in(text: &[u8], content: Range<usize>, kind: Kind) -> Option<Spot> {
+/// Returns the secret in a value: the value without an authorization scheme. Returns `None` if the secret would be
+/// empty or is a placeholder.
+pub(super) fn secret_in(text: &[u8], content: Range<usize>, kind: NameKind) -> Option<SecretSpan> {
     let mut secret = content;
-    if kind == Kind::Authorization {
+    if kind == NameKind::Authorization {
         secret.start += header::scheme(&text[secret.clone()]).map_or(0, |scheme| scheme.length);
     }
-    let is_worth_it = !secret.is_empty() && !is_placeholder(&text[secret.clone()]);
-    is_worth_it.then(|| Spot::plain(secret))
+    let is_secret = !secret.is_empty() && !is_placeholder(&text[secret.clone()]);
+    is_secret.then(|| SecretSpan::text(secret))
 }
 
-struct Walk<'a> {
+/// A scanner for the JSON value of a sensitive name.
+struct JsonValueScanner<'a> {
     text: &'a [u8],
     level: Level,
-    kind: Kind,
-    spots: &'a mut Vec<Spot>,
+    kind: NameKind,
+    secrets: &'a mut Vec<SecretSpan>,
 }
 
-impl Walk<'_> {
-    /// Takes note of all texts and numbers of the value. Ends with it, or where it stops being JSON.
-    fn value(self, mut at: usize) -> Option<Found> {
+impl JsonValueScanner<'_> {
+    /// Adds all strings and numbers of the value to the secrets. Stops at the end of the value, or where it is not JSON
+    /// any more. Returns `None` if there is no value.
+    fn value(self, mut at: usize) -> Option<ScannedValue> {
         let (start, mut depth, mut is_descriptive) = (at, 0_usize, false);
-        let mut passed = Vec::new();
+        let mut skipped = Vec::new();
         loop {
             match self.text.get(at) {
                 Some(b'{' | b'[') => (depth, at) = (depth + 1, at + 1),
                 Some(b'}' | b']') if depth > 0 => (depth, at) = (depth - 1, at + 1),
                 Some(b',') if depth > 0 => at += 1,
                 Some(b'"' | b'\\') => {
-                    let Some(found) = string(self.text, at, self.level) else { break };
+                    let Some(found) = parse_string(self.text, at, self.level) else { break };
                     at = found.end;
                     let colon = skip_space(self.text, at, self.level);
                     if depth > 0 && self.text.get(colon) == Some(&b':') {
@@ -158,9 +170,9 @@ impl Walk<'_> {
                         continue;
                     }
                     if is_descriptive {
-                        passed.push(found.content);
+                        skipped.push(found.content);
                     } else {
-                        self.spots.extend(secret_in(self.text, found.content, self.kind));
+                        self.secrets.extend(secret_in(self.text, found.content, self.kind));
                     }
                     if !found.is_whole {
                         break;
@@ -169,7 +181,7 @@ impl Walk<'_> {
                 Some(b'-' | b'0'..=b'9') => {
                     let end = at + self.run(at, |byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'));
                     if !is_descriptive {
-                        self.spots.push(Spot::number(at..end, self.level));
+                        self.secrets.push(SecretSpan::number(at..end, self.level));
                     }
                     at = end;
                 }
@@ -187,7 +199,7 @@ impl Walk<'_> {
             }
             at = skip_space(self.text, at, self.level);
         }
-        (at > start).then_some(Found { end: at, passed })
+        (at > start).then_some(ScannedValue { end: at, skipped })
     }
 
     fn run(&self, at: usize, is_part: impl Fn(u8) -> bool) -> usize {
@@ -195,15 +207,17 @@ impl Walk<'_> {
     }
 }
 
-struct Text {
+/// A parse_string of some level of escapes.
+struct StringToken {
     content: Range<usize>,
-    /// Behind the quote, where there is one.
+    /// The index after the closing quote, or the end of the content if the parse_string is not whole.
     end: usize,
+    /// `true` if the parse_string has its closing quote.
     is_whole: bool,
 }
 
-/// The text that begins here with a quote of this level.
-fn string(text: &[u8], at: usize, level: Level) -> Option<Text> {
+/// Parses the parse_string whose quote, of this level, begins at `at`. Returns `None` if no such quote is there.
+fn parse_string(text: &[u8], at: usize, level: Level) -> Option<StringToken> {
     let backslashes = line::backslashes_from(text, at);
     let open = at + backslashes;
     (text.get(open) == Some(&b'"') && backslashes == level.before_quote()).then_some(())?;
@@ -215,14 +229,14 @@ fn string(text: &[u8], at: usize, level: Level) -> Option<Text> {
         if let Some(ended) = level.ended_by(before) {
             let end = quote - ended.before_quote().min(before);
             let is_whole = ended == level;
-            return Some(Text { content: start..end, end: if is_whole { quote + 1 } else { end }, is_whole });
+            return Some(StringToken { content: start..end, end: if is_whole { quote + 1 } else { end }, is_whole });
         }
         from = quote + 1;
     }
-    Some(Text { content: start..text.len(), end: text.len(), is_whole: false })
+    Some(StringToken { content: start..text.len(), end: text.len(), is_whole: false })
 }
 
-/// Goes over what may stand between tokens of this level.
+/// Returns the index after the whitespace between tokens of this level, escaped whitespace included.
 fn skip_space(text: &[u8], mut at: usize, level: Level) -> usize {
     loop {
         match text.get(at) {

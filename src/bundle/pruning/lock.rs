@@ -1,16 +1,16 @@
-//! One process at a time removes bundles from a root.
+//! A lock that lets one process at a time remove bundles from a root.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::disk::Identity;
+use crate::bundle::disk::FileIdentity;
 use crate::bundle::file;
 
-/// The file that is locked meanwhile.
+/// Name of the locked file.
 const NAME: &str = ".otel-trace-prune";
 
-/// The right to remove bundles from a root, until this is dropped or the process dies.
+/// A lock on a root, held until it is dropped or the process dies. Its holder may remove bundles.
 #[derive(Debug)]
 pub(super) struct PruneLock {
     path: PathBuf,
@@ -18,27 +18,29 @@ pub(super) struct PruneLock {
 }
 
 impl PruneLock {
-    /// None where another has it.
-    pub(super) fn of(root: &Path) -> io::Result<Option<Self>> {
+    /// Acquires the lock. Returns `None` if another process holds it.
+    pub(super) fn acquire(root: &Path) -> io::Result<Option<Self>> {
         let path = root.join(NAME);
-        let file = match file::create_for_places(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => file::open_for_places(&path)?,
+        let file = match file::create_for_write_at(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => file::open_for_write_at(&path)?,
             made => made?,
         };
-        // One that was removed before it could be locked is not the lock any more.
-        let is_there = || path.symlink_metadata().is_ok_and(|found| Some(Identity::of(&found)) == identity_of(&file));
+        // If the file was removed before it was locked, another process may hold the lock on a new file.
+        let is_there = || {
+            path.symlink_metadata().is_ok_and(|found| Some(FileIdentity::from_metadata(&found)) == identity_of(&file))
+        };
         let is_ours = file.try_lock().is_ok() && is_there();
         Ok(is_ours.then_some(Self { path, _file: file }))
     }
 }
 
-fn identity_of(file: &File) -> Option<Identity> {
-    file.metadata().ok().map(|metadata| Identity::of(&metadata))
+fn identity_of(file: &File) -> Option<FileIdentity> {
+    file.metadata().ok().map(|metadata| FileIdentity::from_metadata(&metadata))
 }
 
 impl Drop for PruneLock {
     fn drop(&mut self) {
-        // Before it is unlocked: who locks it after that sees that it is gone.
+        // Removed before it is unlocked, so that a process that locks it afterwards notices that it is gone.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -48,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time_has_it_and_nothing_of_it_stays() {
+    fn lock_is_exclusive_and_its_file_is_removed() {
         let root = tempfile::tempdir().expect("a directory");
-        let lock = || PruneLock::of(root.path()).expect("made");
+        let lock = || PruneLock::acquire(root.path()).expect("made");
         let first = lock().expect("ours");
         assert!(lock().is_none());
         drop(first);
         assert_eq!(root.path().read_dir().expect("read").count(), 0);
-        // What a process left that was killed is no lock.
+        // The file that a killed process has left is not locked.
         fs::write(root.path().join(NAME), "").expect("written");
         assert!(lock().is_some());
     }

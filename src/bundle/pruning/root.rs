@@ -1,4 +1,4 @@
-//! What is under a root: bundles, and what was left of others.
+//! The contents of a root directory: bundles, and leftovers of dead processes.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,74 +6,76 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::bundle::Manifest;
-use crate::bundle::prepared::bundle_of_temporary;
+use crate::bundle::staged_bundle::parse_staged_name;
 
-/// What a bundle's last line is looked for in, in bytes from the end.
+/// Number of bytes at the end of a log in which its end event is searched for.
 const TAIL: u64 = 4096;
 
-/// What the name of a bundle that is being removed begins with, so that it is hidden and known to be ours, …
+/// Prefix of the name of a bundle that is being removed. It makes the directory hidden, and marks it as one of ours.
 const HIDDEN: &str = ".trace-";
 
-/// … and ends with.
+/// Suffix of the name of a bundle that is being removed.
 const REMOVED: &str = ".removed";
 
-/// What is under a root.
+/// The contents of a root directory.
 #[derive(Default)]
-pub(super) struct Root {
-    pub(super) bundles: Vec<Kept>,
-    /// What bundles were made in that never got their names.
-    pub(super) temporaries: Vec<Temporary>,
-    /// Bundles that were being removed when their remover died.
+pub(super) struct RootListing {
+    pub(super) bundles: Vec<BundleEntry>,
+    /// Directories in which bundles are or were staged.
+    pub(super) temporaries: Vec<TemporaryDirectory>,
+    /// Bundles whose removal was not completed.
     pub(super) leftovers: Vec<PathBuf>,
 }
 
-/// A bundle.
-pub(super) struct Kept {
+/// A bundle under the root.
+pub(super) struct BundleEntry {
     pub(super) path: PathBuf,
+    /// Time of the last write to the log.
     pub(super) last_write: SystemTime,
+    /// Total length of its files in bytes, or 0 if it was not measured.
     pub(super) bytes: u64,
 }
 
-/// A directory that a bundle is or was made in.
-pub(super) struct Temporary {
+/// A directory in which a bundle is or was staged before it got its name.
+pub(super) struct TemporaryDirectory {
     pub(super) path: PathBuf,
-    /// The name that the bundle will have.
+    /// The final name of the bundle.
     pub(super) bundle: String,
-    pub(super) made: SystemTime,
+    pub(super) modified: SystemTime,
 }
 
-impl Root {
-    /// Looks at all of it; how long the bundles are only where that is asked for.
+impl RootListing {
+    /// Lists a root directory. Measures the length of the bundles only if `with_bytes` is `true`.
     pub(super) fn read(root: &Path, with_bytes: bool) -> io::Result<Self> {
         let mut found = Self::default();
         for entry in root.read_dir()? {
             let entry = entry?;
-            // A link is no bundle of this root.
+            // A symbolic link is not a bundle of this root.
             if !entry.file_type()?.is_dir() {
                 continue;
             }
             let (path, name) = (entry.path(), entry.file_name());
             match name.to_str() {
                 Some(name) if name.starts_with(HIDDEN) && name.ends_with(REMOVED) => found.leftovers.push(path),
-                Some(name) if name.starts_with('.') => found.temporaries.extend(Temporary::of(path, name)),
-                _ => found.bundles.extend(Kept::of(path, with_bytes)),
+                Some(name) if name.starts_with('.') => found.temporaries.extend(TemporaryDirectory::new(path, name)),
+                _ => found.bundles.extend(BundleEntry::new(path, with_bytes)),
             }
         }
         Ok(found)
     }
 }
 
-impl Temporary {
-    fn of(path: PathBuf, name: &str) -> Option<Self> {
-        let bundle = bundle_of_temporary(name)?.to_owned();
-        let made = fs::symlink_metadata(&path).and_then(|found| found.modified()).ok()?;
-        Some(Self { path, bundle, made })
+impl TemporaryDirectory {
+    fn new(path: PathBuf, name: &str) -> Option<Self> {
+        let bundle = parse_staged_name(name)?.to_owned();
+        let modified = fs::symlink_metadata(&path).and_then(|found| found.modified()).ok()?;
+        Some(Self { path, bundle, modified })
     }
 }
 
-impl Kept {
-    /// None where it is no bundle, or gone by now.
-    fn of(path: PathBuf, with_bytes: bool) -> Option<Self> {
+impl BundleEntry {
+    /// Inspects a directory. Returns `None` if it is not a bundle or does not exist any more.
+    fn new(path: PathBuf, with_bytes: bool) -> Option<Self> {
         let file = |name| fs::symlink_metadata(path.join(name)).ok().filter(|found| found.is_file());
         file(Manifest::FILE)?;
         let last_write = file(Manifest::LOG)?.modified().ok()?;
@@ -81,17 +83,17 @@ impl Kept {
         Some(Self { path, last_write, bytes })
     }
 
-    /// The name of its directory.
+    /// Returns the name of the directory.
     pub(super) fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// Whether another has removed it meanwhile.
+    /// Returns `true` if another process has removed the bundle.
     pub(super) fn is_gone(&self) -> bool {
         self.path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether its log says how the run ended, whatever still came after that.
+    /// Returns `true` if the end of the log contains the end event of the run.
     pub(super) fn is_ended(&self) -> bool {
         let tail = File::open(self.path.join(Manifest::LOG)).and_then(|mut log| {
             let length = log.metadata()?.len();
@@ -103,20 +105,21 @@ impl Kept {
         tail.is_ok_and(|tail| String::from_utf8_lossy(&tail).contains(r#""type":"rollout_ended""#))
     }
 
-    /// Takes its name from it first: nobody reads a half of it, and what is left of it is known by its new name.
+    /// Removes the bundle. Renames it first, so that no reader finds an incomplete bundle, and a later pass recognises
+    /// the rest if the removal is interrupted.
     pub(super) fn remove(&self) -> io::Result<()> {
         let name = self.name();
-        // The names of our bundles leave room for this.
+        // Names of bundles are short enough for the suffix.
         let hidden = format!("{HIDDEN}{}{REMOVED}", name.strip_prefix("trace-").unwrap_or(name));
         let hidden = self.path.with_file_name(hidden);
         fs::rename(&self.path, &hidden)?;
-        // What stays of it goes with the next bundle.
+        // If files remain, the pass for the next bundle removes them.
         let _ = fs::remove_dir_all(&hidden);
         Ok(())
     }
 }
 
-/// How long its files are together; what can't be looked at counts nothing.
+/// Returns the total length of all files below a directory. Files that cannot be inspected count as empty.
 fn bytes_below(directory: &Path) -> u64 {
     let entries = directory.read_dir().into_iter().flatten().filter_map(Result::ok);
     let bytes = entries.map(|entry| match entry.metadata() {

@@ -1,65 +1,66 @@
-//! A line of the log: its ids and references stay, or lead to where the bodies are now.
+//! Redaction of a line of the log. Ids stay, and payload references are updated if their payload has moved or changed.
 
 use std::ops::Range;
 
 use super::super::Masking;
-use super::meaning::{Document, Meaning, Meanings};
-use super::tokens::{Edit, Token, Tokens, edited};
+use super::meaning::{Document, Meaning, MeaningTracker};
+use super::tokens::{Edit, Token, Tokens, apply_edits};
 use crate::event::PayloadRef;
 
-/// Where a body is now.
-pub(super) struct Moved {
-    /// The file, where it is another one.
+/// The new location of a payload that has moved or changed.
+pub(super) struct NewLocation {
+    /// Path of the file. `None` if the path stays.
     pub(super) path: Option<String>,
 }
 
-/// The line, or the manifest, without secrets. Its ids and references stay as they are, and what its parts
-/// are called.
-pub(super) fn masked(json: &[u8], document: Document, masking: &Masking) -> Vec<u8> {
-    let mut spots = masking.spots(json, true);
-    if spots.is_empty() {
+/// Masks the secrets in a line or in the manifest. The ids of the format, payload references and field names stay as
+/// they are.
+pub(super) fn mask_json(json: &[u8], document: Document, masking: &Masking) -> Vec<u8> {
+    let mut secrets = masking.find_secrets(json, true);
+    if secrets.is_empty() {
         return json.to_vec();
     }
-    let mut meanings = Meanings::of(json, document);
-    for token in Tokens::of(json) {
+    let mut tracker = MeaningTracker::new(json, document);
+    for token in Tokens::new(json) {
         let kept = match &token {
-            Token::Text(range) if is_formats_own(meanings.here()) => Some(range),
-            Token::Name(range) if !meanings.is_foreign() => Some(range),
-            Token::Text(_) | Token::Name(_) | Token::Word(_) | Token::Open { .. } | Token::Close { .. } => None,
+            Token::Text(range) if is_never_masked(tracker.meaning()) => Some(range),
+            Token::Name(range) if !tracker.is_foreign() => Some(range),
+            Token::Text(_) | Token::Name(_) | Token::Literal(_) | Token::Open { .. } | Token::Close { .. } => None,
         };
         if let Some(kept) = kept {
-            spots.retain(|spot| spot.range.end <= kept.start || kept.end <= spot.range.start);
+            secrets.retain(|secret_span| secret_span.range.end <= kept.start || kept.end <= secret_span.range.start);
         }
-        meanings.see(&token);
+        tracker.advance(&token);
     }
-    masking.without(json, &spots)
+    masking.replace_secrets(json, &secrets)
 }
 
-/// Whether masking leaves it alone when it is recorded.
-fn is_formats_own(meaning: Meaning) -> bool {
+/// Returns `true` if a string of this meaning is not masked while recording either.
+fn is_never_masked(meaning: Meaning) -> bool {
     match meaning {
-        Meaning::Place | Meaning::Type | Meaning::Id { is_formats_own: true } => true,
-        Meaning::Id { is_formats_own: false } | Meaning::Status | Meaning::Name | Meaning::Said => false,
+        Meaning::Reference | Meaning::Type | Meaning::Id { is_format_id: true } => true,
+        Meaning::Id { is_format_id: false } | Meaning::Status | Meaning::Name | Meaning::Content => false,
     }
 }
 
-/// An object that may be a reference to a body.
-struct Members {
+/// The fields of an object that may be a payload reference.
+struct ReferenceFields {
     start: usize,
-    /// Where the values of the members are that change with their body.
-    values: Vec<(Member, Range<usize>)>,
+    /// Ranges of the values that change with the payload.
+    values: Vec<(ReferenceField, Range<usize>)>,
 }
 
+/// A field of a payload reference that describes the payload's location or bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Member {
+enum ReferenceField {
     Path,
     Offset,
     Length,
     Hash,
 }
 
-impl Member {
-    fn by_name(name: &[u8]) -> Option<Self> {
+impl ReferenceField {
+    fn from_name(name: &[u8]) -> Option<Self> {
         match name {
             b"path" => Some(Self::Path),
             b"offset" => Some(Self::Offset),
@@ -70,53 +71,55 @@ impl Member {
     }
 }
 
-/// The line with its references to bodies as `place` says where these are; none where one is as it was.
-pub(super) fn with_bodies<E>(
+/// Updates the payload references of a line. `locate` returns the new location of a payload, or `None` if the reference
+/// stays as it is.
+pub(super) fn update_references<E>(
     line: &[u8],
-    mut place: impl FnMut(&PayloadRef) -> Result<Option<Moved>, E>,
+    mut locate: impl FnMut(&PayloadRef) -> Result<Option<NewLocation>, E>,
 ) -> Result<Vec<u8>, E> {
     let mut edits = Vec::new();
-    let mut around: Vec<Members> = Vec::new();
+    let mut open: Vec<ReferenceFields> = Vec::new();
     let mut name = None;
-    for token in Tokens::of(line) {
+    for token in Tokens::new(line) {
         match token {
             Token::Open { at, is_object: _ } => {
                 name = None;
-                around.push(Members { start: at, values: Vec::new() });
+                open.push(ReferenceFields { start: at, values: Vec::new() });
             }
             Token::Close { end } => {
                 name = None;
-                let Some(members) = around.pop() else { continue };
-                // Few objects are one, and none without a path.
-                if members.values.iter().any(|(member, _)| *member == Member::Path)
+                let Some(members) = open.pop() else { continue };
+                // Few objects are references, and every reference has a path.
+                if members.values.iter().any(|(member, _)| *member == ReferenceField::Path)
                     && let Ok(reference) = serde_json::from_slice::<PayloadRef>(&line[members.start..end])
-                    && let Some(moved) = place(&reference)?
+                    && let Some(moved) = locate(&reference)?
                 {
                     edits.extend(members.edits(&moved));
                 }
             }
-            Token::Name(range) => name = Member::by_name(&line[range]),
-            Token::Text(range) => note(&mut around, name.take(), range.start - 1..range.end + 1),
-            Token::Word(range) => note(&mut around, name.take(), range),
+            Token::Name(range) => name = ReferenceField::from_name(&line[range]),
+            Token::Text(range) => note(&mut open, name.take(), range.start - 1..range.end + 1),
+            Token::Literal(range) => note(&mut open, name.take(), range),
         }
     }
-    Ok(edited(line, edits))
+    Ok(apply_edits(line, edits))
 }
 
-fn note(around: &mut [Members], member: Option<Member>, value: Range<usize>) {
-    if let (Some(members), Some(member)) = (around.last_mut(), member) {
+fn note(open: &mut [ReferenceFields], member: Option<ReferenceField>, value: Range<usize>) {
+    if let (Some(members), Some(member)) = (open.last_mut(), member) {
         members.values.push((member, value));
     }
 }
 
-impl Members {
-    /// What was said of the bytes is not true of others.
-    fn edits(self, moved: &Moved) -> impl Iterator<Item = Edit> {
+impl ReferenceFields {
+    /// Returns the edits for a payload whose bytes or path have changed: the new path, and `null` for the fields that
+    /// describe the old bytes.
+    fn edits(self, moved: &NewLocation) -> impl Iterator<Item = Edit> {
         self.values.into_iter().filter_map(move |(member, range)| {
             let text = match (member, &moved.path) {
-                (Member::Path, Some(path)) => serde_json::to_vec(path).ok()?,
-                (Member::Path, None) => return None,
-                (Member::Offset | Member::Length | Member::Hash, _) => b"null".to_vec(),
+                (ReferenceField::Path, Some(path)) => serde_json::to_vec(path).ok()?,
+                (ReferenceField::Path, None) => return None,
+                (ReferenceField::Offset | ReferenceField::Length | ReferenceField::Hash, _) => b"null".to_vec(),
             };
             Some(Edit { range, text })
         })

@@ -1,37 +1,41 @@
-//! What a text in JSON is, by where it stands: an id, a word of the format, a name, or something that was said.
+//! Classifies the strings of JSON by their position: as ids, words of the format, names, or content.
 
 use super::tokens::{Token, Tokens};
 
-/// What a JSON value is.
+/// The kind of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Document {
+    /// The manifest of a bundle.
     Manifest,
     /// A line of the log.
     Line,
-    /// A body whose fields are known.
+    /// A payload with known fields: a request, a response and the like.
     Body,
-    /// What a model, a tool or a program made: a name says nothing of what stands behind it.
+    /// JSON made by a model, a tool or a program. Its field names do not determine the meaning of their values.
     Foreign,
 }
 
+/// The meaning of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Where a body is, and what it is known by; the name of a bundle.
-    Place,
-    /// Links one thing to another. Of the format's own, or another's.
+    /// The path or hash of a payload, or the name of a bundle.
+    Reference,
+    /// An id, which links objects.
     Id {
-        is_formats_own: bool,
+        /// `true` if the format defines the id, `false` if a provider or a program does.
+        is_format_id: bool,
     },
-    /// What something is: a type, a role.
+    /// A type or a role.
     Type,
-    /// How something went.
+    /// An outcome.
     Status,
-    /// What a tool, a model, an agent is called.
+    /// The name of a tool, a model or an agent.
     Name,
-    Said,
+    /// Any other text.
+    Content,
 }
 
-/// Ids that events have.
+/// Names of the ids of events.
 const IDS: [&str; 25] = [
     "child_codex_turn_id",
     "child_thread_id",
@@ -60,13 +64,16 @@ const IDS: [&str; 25] = [
     "upstream_request_id",
 ];
 
-/// Says where the bytes are that a body is made of.
+/// The field of a payload that refers to the bytes that the payload was made from.
 const BYTES: &[u8] = b"otel_trace.bytes";
 
+/// Fields with types.
 const TYPES: [&str; 5] = ["gen_ai.operation.name", "language", "object", "phase", "role"];
 
+/// Fields with outcomes.
 const STATUSES: [&str; 5] = ["finishReason", "finish_reason", "kind", "status", "stop_reason"];
 
+/// Fields with names of tools, models and agents.
 const NAMES: [&str; 16] = [
     "agent_path",
     "author",
@@ -86,8 +93,9 @@ const NAMES: [&str; 16] = [
     "tool_namespace",
 ];
 
-/// What links that which is foreign to the rest.
+/// Fields of foreign JSON that name agents, and so link it to the rest.
 const NAMES_IN_FOREIGN: [&str; 3] = ["author", "other_recipients", "recipient"];
+/// Fields of foreign JSON whose ids link it to the rest.
 const IDS_IN_FOREIGN: [&str; 8] = [
     "call_id",
     "cell_id",
@@ -99,7 +107,7 @@ const IDS_IN_FOREIGN: [&str; 8] = [
     "tool_call_id",
 ];
 
-/// Names behind which everything is foreign.
+/// Fields with foreign JSON.
 const FOREIGN: [&str; 10] = [
     "args",
     "arguments",
@@ -113,7 +121,7 @@ const FOREIGN: [&str; 10] = [
     "value",
 ];
 
-/// Names of objects and lists in which `name` is that of a tool.
+/// Fields with objects or lists in which `name` is the name of a tool.
 const TOOLS: [&str; 8] = [
     "function",
     "functionCall",
@@ -125,86 +133,89 @@ const TOOLS: [&str; 8] = [
     "tools",
 ];
 
-/// The texts of a JSON value, each with what it is.
-pub(super) struct Meanings<'a> {
+/// Tracks the position in a JSON value to determine the meaning of each string.
+pub(super) struct MeaningTracker<'a> {
     json: &'a [u8],
     document: Document,
-    objects: std::vec::IntoIter<Object>,
-    around: Vec<Around<'a>>,
+    objects: std::vec::IntoIter<ObjectTraits>,
+    containers: Vec<Container<'a>>,
     last: &'a [u8],
-    /// Whether what follows is the value of that name, not an element of the list that is.
+    /// `true` if the next token is the value of `last`, `false` if it is an element of a list that is.
     is_value: bool,
 }
 
-/// What is known of an object or a list from what is in it.
+/// Properties of an object or a list that follow from its members.
 #[derive(Debug, Clone, Copy, Default)]
-struct Object {
-    /// It refers to a body.
+struct ObjectTraits {
+    /// `true` if it is a payload reference.
     is_reference: bool,
-    /// It is a tool or a call of one.
+    /// `true` if it describes a tool or a tool call.
     is_tool: bool,
 }
 
-/// An object or a list around a text.
+/// An object or a list that encloses the current position.
 #[derive(Debug, Clone, Copy)]
-struct Around<'a> {
+struct Container<'a> {
     document: Document,
-    /// What it stands behind.
+    /// The name of the field with it.
     name: &'a [u8],
-    object: Object,
+    object: ObjectTraits,
 }
 
-impl<'a> Meanings<'a> {
-    pub(super) fn of(json: &'a [u8], document: Document) -> Self {
+impl<'a> MeaningTracker<'a> {
+    /// Creates a tracker at the start of a JSON value.
+    pub(super) fn new(json: &'a [u8], document: Document) -> Self {
         let objects = objects(json).into_iter();
-        Self { json, document, objects, around: Vec::new(), last: b"", is_value: false }
+        Self { json, document, objects, containers: Vec::new(), last: b"", is_value: false }
     }
 
-    /// What a text is that stands here.
-    pub(super) fn here(&self) -> Meaning {
-        let around = self.around.last();
-        let parent = around.map_or(&b""[..], |around| around.name);
-        let object = around.map(|around| around.object).unwrap_or_default();
+    /// Returns the meaning of a string at the current position.
+    pub(super) fn meaning(&self) -> Meaning {
+        let containers = self.containers.last();
+        let parent = containers.map_or(&b""[..], |containers| containers.name);
+        let object = containers.map(|containers| containers.object).unwrap_or_default();
         let is = |names: &[&str]| is_one_of(names, self.last);
         let is_other_id = self.last.ends_with(b"_id") || self.last == b"id";
         match self.document() {
-            Document::Foreign if is(&IDS_IN_FOREIGN) => Meaning::Id { is_formats_own: false },
+            Document::Foreign if is(&IDS_IN_FOREIGN) => Meaning::Id { is_format_id: false },
             Document::Foreign if is(&NAMES_IN_FOREIGN) => Meaning::Name,
-            Document::Foreign => Meaning::Said,
-            Document::Manifest if is(&["raw_event_log", "payloads_dir"]) => Meaning::Place,
-            Document::Manifest if parent == b"parent" && self.last == b"bundle" => Meaning::Place,
-            Document::Line if object.is_reference && is(&["path", "hash"]) => Meaning::Place,
-            Document::Line if parent == b"truncated" && self.last == b"hash" => Meaning::Place,
+            Document::Foreign => Meaning::Content,
+            Document::Manifest if is(&["raw_event_log", "payloads_dir"]) => Meaning::Reference,
+            Document::Manifest if parent == b"parent" && self.last == b"bundle" => Meaning::Reference,
+            Document::Line if object.is_reference && is(&["path", "hash"]) => Meaning::Reference,
+            Document::Line if parent == b"truncated" && self.last == b"hash" => Meaning::Reference,
             Document::Line if parent == b"summary" && self.last == b"label" => Meaning::Name,
             Document::Line if parent == b"kind" && self.last == b"name" => Meaning::Name,
             Document::Line if self.last == b"kind" => Meaning::Name,
-            Document::Manifest | Document::Line if is(&IDS) => Meaning::Id { is_formats_own: true },
-            Document::Body if self.last == BYTES => Meaning::Place,
+            Document::Manifest | Document::Line if is(&IDS) => Meaning::Id { is_format_id: true },
+            Document::Body if self.last == BYTES => Meaning::Reference,
             Document::Body if is(&TYPES) => Meaning::Type,
             Document::Manifest | Document::Line | Document::Body => match () {
                 () if self.last == b"type" => Meaning::Type,
-                () if is_other_id => Meaning::Id { is_formats_own: false },
+                () if is_other_id => Meaning::Id { is_format_id: false },
                 () if is(&STATUSES) => Meaning::Status,
                 () if is(&NAMES) || (self.last == b"name" && object.is_tool) => Meaning::Name,
-                () => Meaning::Said,
+                () => Meaning::Content,
             },
         }
     }
 
-    /// What a JSON value is that is written in a text here.
+    /// Returns the kind of a JSON value that is inside of a string at the current position.
     pub(super) fn within_text(&self) -> Document {
         if self.last.starts_with(b"gen_ai.") { self.document() } else { Document::Foreign }
     }
 
+    /// Returns `true` if the current position is in foreign JSON.
     pub(super) fn is_foreign(&self) -> bool {
         self.document() == Document::Foreign
     }
 
     fn document(&self) -> Document {
-        self.around.last().map_or(self.document, |around| around.document)
+        self.containers.last().map_or(self.document, |containers| containers.document)
     }
 
-    pub(super) fn see(&mut self, token: &Token) {
+    /// Moves past a token.
+    pub(super) fn advance(&mut self, token: &Token) {
         let is_value = std::mem::replace(&mut self.is_value, matches!(token, Token::Name(_)));
         match token {
             Token::Name(range) => self.last = &self.json[range.clone()],
@@ -213,47 +224,47 @@ impl<'a> Meanings<'a> {
                 let mut object = self.objects.next().unwrap_or_default();
                 object.is_tool |= is_one_of(&TOOLS, self.last);
                 let document = if is_foreign { Document::Foreign } else { self.document() };
-                self.around.push(Around { document, name: self.last, object });
+                self.containers.push(Container { document, name: self.last, object });
             }
             Token::Close { end: _ } => {
-                if let Some(around) = self.around.pop() {
-                    self.last = around.name;
+                if let Some(containers) = self.containers.pop() {
+                    self.last = containers.name;
                 }
             }
-            Token::Text(_) | Token::Word(_) => {}
+            Token::Text(_) | Token::Literal(_) => {}
         }
     }
 }
 
-/// Of each object and list, in the order in which they begin.
-fn objects(json: &[u8]) -> Vec<Object> {
-    let (mut objects, mut around, mut name) = (Vec::new(), Vec::new(), &b""[..]);
-    for token in Tokens::of(json) {
+/// Returns the properties of all objects and lists, in the order in which they begin.
+fn objects(json: &[u8]) -> Vec<ObjectTraits> {
+    let (mut objects, mut containers, mut name) = (Vec::new(), Vec::new(), &b""[..]);
+    for token in Tokens::new(json) {
         match token {
             Token::Open { .. } => {
-                around.push(objects.len());
-                objects.push(Object::default());
+                containers.push(objects.len());
+                objects.push(ObjectTraits::default());
                 name = b"";
             }
-            Token::Close { .. } => drop(around.pop()),
+            Token::Close { .. } => drop(containers.pop()),
             Token::Name(range) => {
                 name = &json[range];
-                if let Some(object) = around.last().and_then(|&at: &usize| objects.get_mut(at)) {
+                if let Some(object) = containers.last().and_then(|&at: &usize| objects.get_mut(at)) {
                     object.is_reference |= name == b"raw_payload_id";
                 }
             }
             Token::Text(range) => {
-                if let Some(object) = around.last().and_then(|&at| objects.get_mut(at)) {
+                if let Some(object) = containers.last().and_then(|&at| objects.get_mut(at)) {
                     object.is_tool |= name == b"type" && is_type_of_tool(&json[range]);
                 }
             }
-            Token::Word(_) => {}
+            Token::Literal(_) => {}
         }
     }
     objects
 }
 
-/// Whether an object of this type is a tool, or a call of one, in the shape of any provider.
+/// Returns `true` if an object of this type is a tool or a tool call, for any provider.
 fn is_type_of_tool(text: &[u8]) -> bool {
     [&b"function"[..], b"tool", b"custom", b"mcp"].iter().any(|part| memchr::memmem::find(text, part).is_some())
 }

@@ -1,30 +1,30 @@
-//! JSON as its tokens, each where it stands, so that the rest can stay byte for byte.
+//! The tokens of JSON with their byte ranges, so that edits leave all other bytes as they are.
 
 use std::ops::Range;
 
-/// A token of JSON that is valid.
+/// A token of valid JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
-    /// An object or a list begins here.
+    /// The start of an object or a list.
     Open { at: usize, is_object: bool },
-    /// The innermost object or list ends, and what follows it begins here.
+    /// The end of the innermost object or list; `end` is the index after it.
     Close { end: usize },
-    /// A name in an object, without its quotes.
+    /// A field name, without its quotes.
     Name(Range<usize>),
-    /// A text, without its quotes.
+    /// A string, without its quotes.
     Text(Range<usize>),
-    /// A number, or a word.
-    Word(Range<usize>),
+    /// A number, `true`, `false` or `null`.
+    Literal(Range<usize>),
 }
 
-/// The tokens of a text that is valid JSON.
+/// An iterator over the tokens of valid JSON.
 pub(super) struct Tokens<'a> {
     json: &'a [u8],
     at: usize,
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn of(json: &'a [u8]) -> Self {
+    pub(super) fn new(json: &'a [u8]) -> Self {
         Self { json, at: 0 }
     }
 
@@ -67,7 +67,7 @@ impl Iterator for Tokens<'_> {
             _ => {
                 self.at += 1;
                 self.skip(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-                return Some(Token::Word(start..self.at));
+                return Some(Token::Literal(start..self.at));
             }
         };
         self.at += 1;
@@ -75,14 +75,14 @@ impl Iterator for Tokens<'_> {
     }
 }
 
-/// Something else in the place of a part of a text.
+/// The replacement of a range of a text.
 pub(super) struct Edit {
     pub(super) range: Range<usize>,
     pub(super) text: Vec<u8>,
 }
 
-/// The text with its edits, which may come in any order and do not overlap.
-pub(super) fn edited(text: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
+/// Applies edits, which may be in any order and must not overlap.
+pub(super) fn apply_edits(text: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     edits.sort_by_key(|edit| edit.range.start);
     let mut edited = Vec::with_capacity(text.len());
     let mut done = 0;
@@ -95,7 +95,7 @@ pub(super) fn edited(text: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     edited
 }
 
-/// Whether the bytes are one JSON value.
+/// Returns `true` if the bytes are one JSON value.
 pub(super) fn is_json(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }

@@ -1,4 +1,4 @@
-//! One file a body: `payloads/<n>.json`, or `<n>.bin` where the body is not one JSON value.
+//! The store of one file per payload: `payloads/<n>.json`, or `payloads/<n>.bin` if the payload is not one JSON value.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,33 +8,33 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{BodyBuf, Location, MAX_BODY_BYTES, PayloadError, PayloadStore, StoredBody, Why};
+use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadErrorKind, PayloadStore, StoredBody};
 use crate::bundle::Manifest;
 use crate::bundle::disk::{Disk, RealDisk};
-use crate::bundle::file::{self, PlainDirectories};
+use crate::bundle::file::{self, VerifiedDirectories};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 
-/// The store of format 1.
+/// The payload store of one file per payload, as format 1 defines it.
 #[derive(Debug)]
 pub(in crate::bundle) struct Files {
     bundle: PathBuf,
     disk: Arc<dyn Disk>,
-    plain: PlainDirectories,
+    verified: VerifiedDirectories,
     written: AtomicU64,
 }
 
 impl Files {
-    /// The store of the bundle in this directory.
+    /// Creates the store of the bundle in this directory.
     pub(in crate::bundle) fn new(bundle: &Path) -> Self {
-        Self::on(Arc::new(RealDisk), bundle)
+        Self::with_disk(Arc::new(RealDisk), bundle)
     }
 
-    /// The same, written to this disk.
-    pub(in crate::bundle) fn on(disk: Arc<dyn Disk>, bundle: &Path) -> Self {
-        Self { bundle: bundle.to_owned(), disk, plain: PlainDirectories::default(), written: AtomicU64::new(0) }
+    /// Creates the store of the bundle in this directory, which writes to the given disk.
+    pub(in crate::bundle) fn with_disk(disk: Arc<dyn Disk>, bundle: &Path) -> Self {
+        Self { bundle: bundle.to_owned(), disk, verified: VerifiedDirectories::default(), written: AtomicU64::new(0) }
     }
 
-    /// Where the body of this number is, relative to the bundle.
+    /// Returns the path of the payload with this number, relative to the bundle.
     pub(in crate::bundle) fn path(number: u64, body: &BodyBuf) -> String {
         let extension = if body.is_json() { "json" } else { "bin" };
         format!("{}/{number}.{extension}", Manifest::PAYLOADS)
@@ -45,11 +45,11 @@ impl PayloadStore for Files {
     fn put(&self, number: u64, _thread: &ThreadId, _kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location> {
         let path = Self::path(number, body);
         let target = self.bundle.join(&path);
-        // No temporary name: nobody looks for the file before the event that names it is written.
+        // A temporary name is not needed: no reader looks for the file before the event that references it is written.
         let file = self.disk.create(&target)?;
         if let Err(error) = file.write_all(body.bytes()) {
             drop(file);
-            // A part of a body that no event names hurts nobody, should this fail too.
+            // If this fails too, the incomplete file stays, and no event references it.
             let _ = self.disk.remove_file(&target);
             return Err(error);
         }
@@ -57,16 +57,16 @@ impl PayloadStore for Files {
         Ok(Location { path, offset: None, length: None, hash: None })
     }
 
-    fn sync(&self, places: &mut Vec<Location>) -> io::Result<()> {
-        let force = |place: &Location| self.disk.open(&self.bundle.join(&place.path))?.sync();
-        let forced: Vec<_> = places.iter().map(force).collect();
-        // Without its name a body does not survive.
+    fn sync(&self, locations: &mut Vec<Location>) -> io::Result<()> {
+        let sync = |location: &Location| self.disk.open(&self.bundle.join(&location.path))?.sync();
+        let results: Vec<_> = locations.iter().map(sync).collect();
+        // A file whose name is not on the disk does not survive.
         self.disk.sync_dir(&self.bundle.join(Manifest::PAYLOADS))?;
-        let mut outcomes = forced.iter();
-        places.retain(|_| outcomes.next().is_some_and(Result::is_err));
-        // One that is not there any more is the least of it.
-        let refused = forced.into_iter().filter_map(Result::err);
-        refused.min_by_key(|error| error.kind() == io::ErrorKind::NotFound).map_or(Ok(()), Err)
+        let mut outcomes = results.iter();
+        locations.retain(|_| outcomes.next().is_some_and(Result::is_err));
+        // A missing file is the least important error: it is returned only if there is no other.
+        let errors = results.into_iter().filter_map(Result::err);
+        errors.min_by_key(|error| error.kind() == io::ErrorKind::NotFound).map_or(Ok(()), Err)
     }
 
     fn bytes(&self) -> u64 {
@@ -75,29 +75,30 @@ impl PayloadStore for Files {
 
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
         let bad = |why| PayloadError::new(reference, why);
-        let file = file::open_inside(&self.bundle, &reference.path, &self.plain).map_err(|it| bad(it.into()))?;
-        let length = file.metadata().map_err(|error| bad(Why::Io(error)))?.len();
-        // A file of this store is one body.
+        let file = file::open_inside(&self.bundle, &reference.path, &self.verified).map_err(|it| bad(it.into()))?;
+        let length = file.metadata().map_err(|error| bad(PayloadErrorKind::Io(error)))?.len();
+        // A file of this store holds one whole payload.
         let named = reference.length.unwrap_or(length);
         if reference.offset.is_some_and(|offset| offset > 0) || named < length {
-            return Err(bad(Why::Part));
+            return Err(bad(PayloadErrorKind::PartOfFile));
         }
         if length < named {
-            return Err(bad(Why::Short(length, named)));
+            return Err(bad(PayloadErrorKind::Truncated { found: length, expected: named }));
         }
-        if length > MAX_BODY_BYTES {
-            return Err(bad(Why::TooLarge(length)));
+        if length > MAX_PAYLOAD_BYTES {
+            return Err(bad(PayloadErrorKind::TooLarge(length)));
         }
-        let bytes = read_bytes(file, length).map_err(|error| bad(Why::Io(error)))?;
+        let bytes = read_bytes(file, length).map_err(|error| bad(PayloadErrorKind::Io(error)))?;
         if reference.hash.as_deref().is_some_and(|hash| hash != format!("{:032x}", xxh3_128(&bytes))) {
-            return Err(bad(Why::Hash));
+            return Err(bad(PayloadErrorKind::HashMismatch));
         }
-        // What is no JSON value is kept under another name.
+        // Payloads that are not JSON have another extension.
         Ok(StoredBody { bytes, is_json: reference.path.ends_with(".json"), kind: None })
     }
 }
 
-/// So many bytes, or as many as there are. One read as a rule: to ask whether there are more would be a second.
+/// Reads `length` bytes, or fewer if the file ends before. Usually takes one `read(2)`: reading to the end of the file
+/// would take a second one.
 fn read_bytes(mut file: File, length: u64) -> io::Result<Vec<u8>> {
     let mut body = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?];
     let mut filled = 0;

@@ -1,50 +1,50 @@
-//! All bodies in one file, `payloads.pack`, a body that repeats an earlier one as the difference.
+//! The store of one file for all payloads, `payloads.pack`. A payload that repeats an earlier one is stored as a delta.
 //!
 //! # Layout, version 1
 //! All numbers are little-endian.
 //!
 //! ```text
-//! payloads.pack    head  record  record  …
+//! payloads.pack    file header  record  record  …
 //!
-//! head       0   8  "OTELPACK"
+//! header     0   8  "OTELPACK"
 //!            8   4  version of the layout, 1
 //!           12   4  zero
 //!
-//! record   -41   6  offset of the base, the record it builds on
-//!          -35   4  how many bytes it has in common with the beginning of its base
-//!          -31   4  … and with the end of it
-//!          -27   2  depth: how many records it builds on
-//!          -25   1  kind: the place of the body's kind in the table of format 1, from 1, or 0 for any other;
-//!                   plus 16 where the body is one JSON value, plus 32 where the record is a difference
-//!          -24   4  length of the body
-//!          -20  16  xxh3-128 of the body
+//! record   -41   6  delta only: offset of the base record
+//!          -35   4  delta only: prefix, number of bytes in common with the start of the base payload
+//!          -31   4  delta only: suffix, number of bytes in common with the end of the base payload
+//!          -27   2  delta only: depth, number of records in the chain of bases below this record
+//!          -25   1  kind: index of the payload's kind in the table of format 1, from 1, or 0 for any other;
+//!                   plus 16 if the payload is one JSON value, plus 32 if the record is a delta
+//!          -24   4  length of the payload
+//!          -20  16  xxh3-128 of the payload
 //!           -4   4  check: low half of the xxh3-64 of the bytes above, with the record's offset as the seed
-//!            0   …  the body, but for the bytes in common
+//!            0   …  stored bytes: the payload without prefix and suffix
 //! ```
 //!
-//! A record that is no difference begins with its kind; what would stand before is not there. A record's *offset* is
-//! that of its stored bytes, behind its header. This is what a reference names, with the length and the hash of the
-//! body. So of a body that is no difference a reader that knows nothing of packs finds the bytes, and of any other it
-//! finds by the hash that they are not the body.
+//! The header of a record that is not a delta begins with its kind; the fields before are absent. The *offset* of a
+//! record is the offset of its stored bytes, after the header. A payload reference has this offset and the length and
+//! hash of the payload. So a reader without support for packs finds the bytes of a payload that is not a delta, and
+//! detects by the hash that the bytes of a delta are not the payload.
 //!
-//! A difference is `<beginning of the base> <stored bytes> <end of the base>`. Its base lies before it in the file and
-//! has a depth of one less, and none is deeper than 4096; beginning and end do not overlap in the base. Other records
-//! have a depth of 0.
+//! The payload of a delta is `<prefix of the base> <stored bytes> <suffix of the base>`. The base is before the delta
+//! in the file, and its depth is one less. No depth is greater than 4096; prefix and suffix do not overlap in the base.
+//! Records that are not deltas have depth 0.
 //!
-//! Records need not touch: where a body could not be written whole, or its program was killed, there are bytes that no
-//! reference names, and nobody looks at them. Readers follow references and never scan.
+//! There may be gaps between records: bytes of a payload that was not written completely, because of an error or
+//! because the program was killed. No reference names them. Readers follow references and never scan the file.
 //!
-//! # What damage costs
-//! A header that is not as it was written is noticed by its check, a body by its hash. Either costs that body and
-//! those that build on it, and no other: a record says by itself where everything is that it needs.
+//! # Damage
+//! A damaged header is detected by its check, a damaged payload by its hash. Damage affects the payload and all deltas
+//! that build on it, and no other payload: every record contains all offsets that it needs.
 
-mod ends;
+mod base_cache;
 mod hashing;
 mod header;
-mod kept;
+mod overlap;
 mod pack_file;
-mod positioned;
-mod reading;
+mod pack_reader;
+mod read_at;
 mod recent;
 #[cfg(test)]
 mod tests;
@@ -53,144 +53,153 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{BodyBuf, Location, MAX_BODY_BYTES, PayloadError, PayloadStore, StoredBody};
+use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadStore, StoredBody};
 use crate::bundle::disk::{Disk, RealDisk};
-use crate::bundle::open_logs::OpenLogs;
+use crate::bundle::open_files::OpenFiles;
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
-use ends::{common_prefix, common_suffix};
-use hashing::{Beginning, hash};
-use header::{Base, Flags, Header, MOST_DEEP};
-use kept::{Previous, StoreId};
+use base_cache::{PreviousPayload, StoreId};
+use hashing::{PrefixHash, hash};
+use header::{Base, Flags, Header, MAX_DEPTH};
+use overlap::{common_prefix, common_suffix};
 use pack_file::PackFile;
-use reading::Packed;
-pub(in crate::bundle) use reading::is_pack;
+use pack_reader::PackReader;
+pub(in crate::bundle) use pack_reader::is_pack;
 
-pub(crate) use kept::KeptBodies;
+pub(crate) use base_cache::BaseCache;
 
-/// The file, in its bundle.
+/// Path of the pack, relative to the bundle.
 pub(in crate::bundle) const PACK: &str = "payloads.pack";
 
-/// What a difference must save at least, in bytes: less is not worth what a reader has to follow.
-const WORTH_A_BASE: usize = 128;
+/// Minimum number of bytes that a delta must save. Saving less is not worth the work of reading the base.
+const MIN_SAVED_BYTES: usize = 128;
 
-/// … and of the body, one part in so many.
-const WORTH_A_PART: usize = 16;
+/// Minimum share of the payload that a delta must save, as a divisor of its length.
+const MIN_SAVED_PART: usize = 16;
 
-/// A body says nothing of the history of its thread that is smaller than one part in so many of the last one.
-const PART_OF_HISTORY: usize = 4;
+/// A request does not hold the history of its thread if it is smaller than this share of the last request, as a divisor
+/// of the last request's length.
+const HISTORY_FRACTION: usize = 4;
 
-/// What two bodies have in common, in bytes.
+/// The bytes that two payloads have in common at their start and at their end.
 #[derive(Debug, Clone, Copy, Default)]
-struct Common {
+struct Overlap {
     prefix: usize,
     suffix: usize,
 }
 
-impl Common {
-    fn of(base: &[u8], body: &[u8]) -> Self {
+impl Overlap {
+    /// Compares a payload with the base that it may build on.
+    fn new(base: &[u8], body: &[u8]) -> Self {
         let prefix = common_prefix(base, body);
         Self { prefix, suffix: common_suffix(&base[prefix..], &body[prefix..]) }
     }
 
-    /// How the body builds on the earlier one, if that is worth it.
-    fn base(self, previous: &Previous, length: usize) -> Option<Base> {
+    /// Returns the base of a delta to the previous payload. Returns `None` if the delta would save too little or if the
+    /// chain of bases is too long.
+    fn base(self, previous: &PreviousPayload, length: usize) -> Option<Base> {
         let Self { prefix, suffix } = self;
-        if previous.depth >= MOST_DEEP || prefix + suffix < WORTH_A_BASE.max(length / WORTH_A_PART) {
+        if previous.depth >= MAX_DEPTH || prefix + suffix < MIN_SAVED_BYTES.max(length / MIN_SAVED_PART) {
             return None;
         }
         let (prefix, suffix) = (u32::try_from(prefix).ok()?, u32::try_from(suffix).ok()?);
         Some(Base { offset: previous.offset, prefix, suffix, depth: previous.depth + 1 })
     }
 
-    /// How many bytes the next body is expected to begin with: what stayed this time stays again.
-    fn stays(self, length: usize) -> usize {
+    /// Returns the number of bytes that the next payload is expected to repeat at its start: as many as this payload
+    /// repeated.
+    fn expected_prefix(self, length: usize) -> usize {
         if self.prefix > 0 { self.prefix } else { length - length / 8 }
     }
 }
 
-/// A record that is in the file.
-struct Written {
+/// A record that was written to the pack.
+struct WrittenRecord {
     header: Header,
     offset: u64,
-    beginning: Option<Beginning>,
+    prefix_hash: Option<PrefixHash>,
 }
 
-/// The store of one file.
+/// The payload store of one file for all payloads.
 #[derive(Debug)]
 pub(in crate::bundle) struct Pack {
     file: Arc<PackFile>,
-    packed: Packed,
+    reader: PackReader,
     id: StoreId,
-    kept: Arc<KeptBodies>,
+    base_cache: Arc<BaseCache>,
 }
 
 impl Pack {
-    /// The store of the bundle in this directory.
+    /// Creates the store of the bundle in this directory.
     pub(in crate::bundle) fn new(bundle: &Path) -> Self {
-        Self::on(Arc::new(RealDisk), bundle, Arc::default(), Arc::default())
+        Self::with_disk(Arc::new(RealDisk), bundle, Arc::default(), Arc::default())
     }
 
-    /// The same, written to this disk. Bodies to compare with are kept among `kept`.
-    pub(in crate::bundle) fn on(
+    /// Creates the store of the bundle in this directory, which writes to the given disk and keeps the bases of deltas
+    /// in `base_cache`.
+    pub(in crate::bundle) fn with_disk(
         disk: Arc<dyn Disk>,
         bundle: &Path,
-        kept: Arc<KeptBodies>,
-        open_logs: Arc<OpenLogs>,
+        base_cache: Arc<BaseCache>,
+        open_files: Arc<OpenFiles>,
     ) -> Self {
         Self {
-            file: Arc::new(PackFile::new(disk, bundle.join(PACK), open_logs)),
-            packed: Packed::new(bundle),
-            id: kept.new_store(),
-            kept,
+            file: Arc::new(PackFile::new(disk, bundle.join(PACK), open_files)),
+            reader: PackReader::new(bundle),
+            id: base_cache.new_store(),
+            base_cache,
         }
     }
 
-    /// Writes a body and gives the record that it is now.
+    /// Appends a record for a payload, as a delta to the previous payload if that is worth it.
     fn append(
         &self,
         kind: PayloadKind,
         is_json: bool,
         bytes: &[u8],
-        previous: Option<&Previous>,
-    ) -> io::Result<Written> {
-        let length = u32::try_from(bytes.len()).ok().filter(|length| u64::from(*length) <= MAX_BODY_BYTES);
+        previous: Option<&PreviousPayload>,
+    ) -> io::Result<WrittenRecord> {
+        let length = u32::try_from(bytes.len()).ok().filter(|length| u64::from(*length) <= MAX_PAYLOAD_BYTES);
         let length = length.ok_or_else(|| {
-            let message = format!("a body of {} bytes; a pack takes at most {MAX_BODY_BYTES}", bytes.len());
+            let message = format!(
+                "a payload of {} bytes is too large for a pack, which takes at most {MAX_PAYLOAD_BYTES}",
+                bytes.len()
+            );
             io::Error::new(io::ErrorKind::InvalidInput, message)
         })?;
-        let common = previous.map_or_else(Common::default, |previous| Common::of(&previous.body, bytes));
-        let known = previous.and_then(|it| it.beginning.as_ref()).filter(|it| it.length() <= common.prefix);
-        let (hash, beginning) = hash(bytes, known, common.stays(bytes.len()));
-        let base = previous.and_then(|previous| common.base(previous, bytes.len()));
-        let stored = if base.is_some() { common.prefix..bytes.len() - common.suffix } else { 0..bytes.len() };
+        let overlap = previous.map_or_else(Overlap::default, |previous| Overlap::new(&previous.body, bytes));
+        let known = previous.and_then(|it| it.prefix_hash.as_ref()).filter(|it| it.length() <= overlap.prefix);
+        let (hash, prefix_hash) = hash(bytes, known, overlap.expected_prefix(bytes.len()));
+        let base = previous.and_then(|previous| overlap.base(previous, bytes.len()));
+        let stored = if base.is_some() { overlap.prefix..bytes.len() - overlap.suffix } else { 0..bytes.len() };
         let header = Header { kind: Some(kind), flags: Flags { is_json }, length, hash, base };
         let offset = self.file.append(&header, &bytes[stored])?;
-        Ok(Written { header, offset, beginning })
+        Ok(WrittenRecord { header, offset, prefix_hash })
     }
 
-    /// Whether the next body will rather repeat this one than the one that is kept. Small calls come between those that
-    /// hold the history of a thread, for a title or a summary, or a stand-in for a request that nobody knows.
-    fn is_history(&self, thread: &ThreadId, record: &Written, previous: Option<&Previous>) -> bool {
+    /// Returns `true` if the next request will probably repeat this one rather than the cached one. Between the
+    /// requests that hold the history of a thread there are small ones: for a title or a summary, or the stand-in for a
+    /// request that is not known.
+    fn is_history(&self, thread: &ThreadId, record: &WrittenRecord, previous: Option<&PreviousPayload>) -> bool {
         let length = record.header.length as usize;
-        if length < WORTH_A_BASE {
+        if length < MIN_SAVED_BYTES {
             return false;
         }
-        let is_beside = previous.is_some_and(|previous| {
+        let is_side_request = previous.is_some_and(|previous| {
             let last = previous.body.len();
-            length < last / PART_OF_HISTORY || (record.header.base.is_none() && length < last)
+            length < last / HISTORY_FRACTION || (record.header.base.is_none() && length < last)
         });
-        !(is_beside && self.kept.passes_over(self.id, thread))
+        !(is_side_request && self.base_cache.skip(self.id, thread))
     }
 
-    /// Keeps a body for the next one. Its buffer itself, and the one that was kept goes on as a buffer: what is large
-    /// is not copied.
-    fn keep(&self, thread: &ThreadId, record: Written, body: &mut BodyBuf) {
-        let Written { header, offset, beginning } = record;
+    /// Caches a payload as the base of the next one. Takes its buffer and returns the buffer of the replaced payload in
+    /// its place, so that large payloads are not copied.
+    fn cache(&self, thread: &ThreadId, record: WrittenRecord, body: &mut BodyBuf) {
+        let WrittenRecord { header, offset, prefix_hash } = record;
         let bytes = &mut body.bytes;
         let is_roomy = bytes.capacity() / 2 > bytes.len();
-        let kept = if is_roomy { bytes.as_slice().to_vec() } else { std::mem::take(bytes) };
-        let previous = Previous { offset, depth: header.depth(), body: Arc::new(kept), beginning };
-        let buffer = self.kept.replace(self.id, thread, previous);
+        let cached = if is_roomy { bytes.as_slice().to_vec() } else { std::mem::take(bytes) };
+        let previous = PreviousPayload { offset, depth: header.depth(), body: Arc::new(cached), prefix_hash };
+        let buffer = self.base_cache.replace(self.id, thread, previous);
         if !is_roomy {
             *bytes = buffer.unwrap_or_default();
         }
@@ -200,14 +209,14 @@ impl Pack {
 impl PayloadStore for Pack {
     fn put(&self, _number: u64, thread: &ThreadId, kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location> {
         let repeats = repeats_history(kind);
-        let previous = if repeats { self.kept.get(self.id, thread) } else { None };
+        let previous = if repeats { self.base_cache.get(self.id, thread) } else { None };
         let record = self.append(kind, body.is_json(), &body.bytes, previous.as_ref())?;
-        let is_kept = repeats && self.is_history(thread, &record, previous.as_ref());
-        // Its buffer may be taken now.
+        let is_cached = repeats && self.is_history(thread, &record, previous.as_ref());
+        // Releases the cached buffer, so that `cache` can take it.
         drop(previous);
-        let Written { header: Header { length, hash, .. }, offset, .. } = record;
-        if is_kept {
-            self.keep(thread, record, body);
+        let WrittenRecord { header: Header { length, hash, .. }, offset, .. } = record;
+        if is_cached {
+            self.cache(thread, record, body);
         }
         Ok(Location {
             path: PACK.to_owned(),
@@ -217,10 +226,10 @@ impl PayloadStore for Pack {
         })
     }
 
-    fn sync(&self, places: &mut Vec<Location>) -> io::Result<()> {
-        // All of it, which is one file.
+    fn sync(&self, locations: &mut Vec<Location>) -> io::Result<()> {
+        // All payloads are in one file.
         self.file.sync()?;
-        places.clear();
+        locations.clear();
         Ok(())
     }
 
@@ -229,30 +238,30 @@ impl PayloadStore for Pack {
     }
 
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
-        self.packed.get(reference).map_err(|why| PayloadError::new(reference, why))
+        self.reader.get(reference).map_err(|why| PayloadError::new(reference, why))
     }
 
     fn thread_ended(&self, thread: &ThreadId) {
-        self.kept.forget_thread(self.id, thread);
+        self.base_cache.remove_thread(self.id, thread);
     }
 
     fn is_there(&self) -> bool {
         self.file.is_there()
     }
 
-    fn rest(&self) {
-        self.file.rest();
-        self.kept.forget(self.id);
+    fn release(&self) {
+        self.file.close();
+        self.base_cache.remove_store(self.id);
     }
 }
 
 impl Drop for Pack {
     fn drop(&mut self) {
-        self.kept.forget(self.id);
+        self.base_cache.remove_store(self.id);
     }
 }
 
-/// Whether a body of this kind holds the history of its thread, so that the next one repeats it.
+/// Returns `true` if payloads of this kind hold the history of their thread, so that the next one repeats it.
 fn repeats_history(kind: PayloadKind) -> bool {
     match kind {
         PayloadKind::InferenceRequest | PayloadKind::CompactionRequest => true,

@@ -1,4 +1,4 @@
-//! A process that is about to be spawned.
+//! The environment of a child process that is about to be spawned.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -8,14 +8,14 @@ use crate::layer::builder::ROOT_VARIABLE;
 use crate::layer::parent::PARENT_VARIABLE;
 use crate::layer::span_state::SpanState;
 
-/// The environment variable that says which span a process is in, as W3C Trace Context writes it.
+/// Environment variable with the span that a process runs in, in the format of W3C Trace Context.
 pub(crate) const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";
 
-/// An agent that will run in a process of its own. Made by [`Operation::child_process`](super::Window::child_process),
-/// once for each process.
+/// The environment that links the recording of a child process to the operation that spawns it. Created by
+/// [`Operation::child_process`](super::Operation::child_process), once for each process.
 ///
-/// The process records a bundle of its own beside its parent's, if it has a recorder. The two bundles name each other,
-/// and `otel-trace reduce <root>` joins them.
+/// If the child process has a recorder, it records a bundle of its own next to the bundle of its parent. Each of the
+/// two bundles names the other, and `otel-trace reduce <root>` joins them.
 ///
 /// ```no_run
 /// use otel_trace::{ToolCallMeta, AgentThread, ThreadMeta, Operation};
@@ -28,43 +28,46 @@ pub(crate) const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-#[must_use = "the process learns of its parent by `env`"]
+#[must_use = "pass `env()` to the child process, or its recording is not linked to this one"]
 pub struct ChildProcess {
-    told: Option<Told>,
+    link: Option<ParentLink>,
     traceparent: Option<String>,
 }
 
-/// What the process is told.
+/// The recording-related part of the child's environment.
 #[derive(Debug, Clone)]
-struct Told {
+struct ParentLink {
+    /// Value of `OTEL_TRACE_ROOT`.
     root: PathBuf,
+    /// Value of `OTEL_TRACE_PARENT`.
     parent: String,
 }
 
 impl ChildProcess {
-    /// Of the first recorder that has the window.
-    pub(super) fn of(states: &[Arc<SpanState>]) -> Self {
-        let told = states.iter().find_map(|state| {
-            let parent = state.operations()?.child_process()?;
-            Some(Told { root: state.recorder().root.clone(), parent })
+    /// Registers the child process with the first recorder that records the operation.
+    pub(super) fn register(states: &[Arc<SpanState>]) -> Self {
+        let link = states.iter().find_map(|state| {
+            let parent = state.operations()?.register_child_process()?;
+            Some(ParentLink { root: state.recorder().root.clone(), parent })
         });
         let traceparent = states.iter().find_map(|state| state.live().as_ref()?.traceparent());
-        Self { told, traceparent }
+        Self { link, traceparent }
     }
 
-    /// The environment that the process needs, for [`Command::envs`](std::process::Command::envs): `OTEL_TRACE_ROOT`
-    /// and `OTEL_TRACE_PARENT` where something records, and `TRACEPARENT`, by which it joins the trace, where something
-    /// exports.
+    /// Returns the environment variables of the child process, for [`Command::envs`](std::process::Command::envs):
+    /// `OTEL_TRACE_ROOT` and `OTEL_TRACE_PARENT` if the operation is recorded, and `TRACEPARENT`, which makes the child
+    /// part of the trace, if it is exported.
     pub fn env(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
-        let told = self.told.iter().flat_map(|Told { root, parent }| {
+        let link = self.link.iter().flat_map(|ParentLink { root, parent }| {
             [(ROOT_VARIABLE, root.as_os_str()), (PARENT_VARIABLE, OsStr::new(parent))]
         });
-        told.chain(self.traceparent.iter().map(|value| (TRACEPARENT_VARIABLE, OsStr::new(value))))
+        link.chain(self.traceparent.iter().map(|value| (TRACEPARENT_VARIABLE, OsStr::new(value))))
     }
 
-    /// The value of `OTEL_TRACE_PARENT`, for a process that is told of it some other way:
-    /// [`RecorderBuilder::parent`](crate::layer::Builder::parent).
+    /// Returns the value of `OTEL_TRACE_PARENT`, for a process that receives it by other means than its environment:
+    /// see [`RecorderBuilder::parent`](crate::layer::RecorderBuilder::parent). Returns `None` if the operation is not
+    /// recorded.
     pub fn parent(&self) -> Option<&str> {
-        self.told.as_ref().map(|told| &*told.parent)
+        self.link.as_ref().map(|link| &*link.parent)
     }
 }

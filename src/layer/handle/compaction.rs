@@ -1,17 +1,19 @@
-//! The handle of a request to compact.
+//! The handle of a compaction request.
 
 use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, Model, operation, within};
+use super::{HANDLE_TARGET, Handle, Model, impl_operation, in_subscriber_of};
 use crate::bundle::Body;
-use crate::layer::operation::{CompactionName, CompactionOperation, InferenceFacts, install};
+use crate::layer::operation::{CompactionOperation, InferenceFacts, SharedCompactionId, record_compaction_installed};
 use crate::layer::operations::{ChildOperation, Operations};
 
-/// A request to make the history shorter. Made by [`Turn::compaction`](super::Turn::compaction).
+/// A request to a model to compact the history of a thread: to replace it with a shorter one. Created by
+/// [`Turn::compaction`](super::Turn::compaction).
 ///
-/// Dropped with a response it is completed, without one it failed.
+/// If the last clone of the handle is dropped without an explicit end, the request is recorded as completed if it has a
+/// response, and as failed otherwise.
 ///
 /// ```
 /// use otel_trace::{Json, Model, AgentThread, ThreadMeta, Operation};
@@ -31,10 +33,10 @@ use crate::layer::operations::{ChildOperation, Operations};
 #[derive(Debug, Clone)]
 pub struct Compaction(Handle);
 
-operation!(Compaction);
+impl_operation!(Compaction);
 
 impl Compaction {
-    /// `parent` is the turn, or an earlier request of the same compaction.
+    /// Opens a request. `parent` is the turn, or an earlier request of the same compaction.
     pub(super) fn open(parent: &Handle, model: Model<'_>) -> Self {
         let make = || {
             info_span!(
@@ -48,41 +50,45 @@ impl Compaction {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = within(parent.span(), make);
+        let span = in_subscriber_of(parent.span(), make);
         Self(Handle::new(span, |state| {
-            let Some(turn) = state.surroundings().turn else { return };
+            let Some(turn) = state.enclosing().turn else { return };
             let earlier = parent.states().iter().find(|earlier| Arc::ptr_eq(earlier.recorder(), state.recorder()));
             let earlier = earlier.and_then(|earlier| earlier.operations()?.compaction());
-            let name = earlier.map_or_else(|| CompactionName::new(None), |earlier| Arc::clone(earlier.name()));
+            let compaction_id =
+                earlier.map_or_else(|| SharedCompactionId::new(None), |earlier| Arc::clone(earlier.compaction_id()));
             let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
             state.open(
-                ChildOperation::Compaction(CompactionOperation::new(turn, name, facts, state.live().clone())).into(),
+                ChildOperation::Compaction(CompactionOperation::new(turn, compaction_id, facts, state.live().clone()))
+                    .into(),
             );
         }))
     }
 
-    /// Opens another request of the same compaction: a retry, or the next part.
+    /// Opens another request of the same compaction: a retry, or the request for the next part of the history.
     pub fn again(&self, model: Model<'_>) -> Self {
         Self::open(&self.0, model)
     }
 
-    fn each(&self, act: impl Fn(&Arc<CompactionOperation>)) {
-        self.0.each(Operations::compaction, act);
+    fn for_each(&self, act: impl Fn(&Arc<CompactionOperation>)) {
+        self.0.for_each(Operations::compaction, act);
     }
 
-    /// The request as it is about to be sent, a `compaction_request` body.
+    /// Records the request that is about to be sent, a `compaction_request` body. This starts the operation.
     pub fn request(&self, body: impl Body) {
-        self.each(|compaction| compaction.request(&body));
+        self.for_each(|compaction| compaction.record_request(&body));
     }
 
-    /// What the model answered, a `compaction_response` body.
+    /// Records the model's response, a `compaction_response` body.
     pub fn response(&self, body: impl Body) {
-        self.each(|compaction| compaction.response(&body));
+        self.for_each(|compaction| compaction.record_response(&body));
     }
 
-    /// The shorter history took the place of the longer one, a `compaction_checkpoint` body: `input_history` is what was
-    /// sent, `replacement_history` what is in its place.
+    /// Records that the shorter history was installed, with a `compaction_checkpoint` body: `input_history` is the
+    /// history that was sent to the model, `replacement_history` the one that replaces it.
     pub fn installed(&self, body: impl Body) {
-        self.each(|compaction| install(compaction.turn(), compaction.name(), compaction.live(), &body));
+        self.for_each(|compaction| {
+            record_compaction_installed(compaction.turn(), compaction.compaction_id(), compaction.live(), &body)
+        });
     }
 }

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, operation, within};
+use super::{HANDLE_TARGET, Handle, impl_operation, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::Usage;
 use crate::layer::operation::{InferenceFacts, InferenceOperation};
 use crate::layer::operations::{ChildOperation, Operations};
 
-/// One attempt to have a model answer. Made by [`Turn::inference`](super::Turn::inference).
+/// An inference call: one request to a model, with its response. Created by
+/// [`Turn::inference`](super::Turn::inference).
 ///
-/// Dropped with a response it is completed, without one cancelled.
+/// If the last clone of the handle is dropped without an explicit end, the call is recorded as completed if it has a
+/// response, and as cancelled otherwise.
 ///
 /// ```
 /// use otel_trace::{Json, Model, AgentThread, ThreadMeta, Usage, Operation};
@@ -30,14 +32,14 @@ use crate::layer::operations::{ChildOperation, Operations};
 #[derive(Debug, Clone)]
 pub struct Inference(Handle);
 
-operation!(Inference);
+impl_operation!(Inference);
 
-/// Who is asked.
+/// The model that a request is sent to.
 #[derive(Debug, Clone, Copy)]
 pub struct Model<'a> {
-    /// The model asked for, `gen_ai.request.model`.
+    /// Name of the requested model, `gen_ai.request.model`.
     pub name: &'a str,
-    /// The provider, `gen_ai.provider.name`: `openai`, `anthropic` …
+    /// Name of the provider, `gen_ai.provider.name`: `openai`, `anthropic` …
     pub provider: &'a str,
 }
 
@@ -63,47 +65,47 @@ impl Inference {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = within(turn.span(), make);
+        let span = in_subscriber_of(turn.span(), make);
         Self(Handle::new(span, |state| {
-            let Some(turn) = state.surroundings().turn else { return };
+            let Some(turn) = state.enclosing().turn else { return };
             let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
             let inference = InferenceOperation::new(turn, state.opened_at(), facts, state.live().clone());
             state.open(ChildOperation::Inference(inference).into());
         }))
     }
 
-    fn each(&self, act: impl Fn(&Arc<InferenceOperation>)) {
-        self.0.each(Operations::inference, act);
+    fn for_each(&self, act: impl Fn(&Arc<InferenceOperation>)) {
+        self.0.for_each(Operations::inference, act);
     }
 
-    /// The request as it is about to be sent, an `inference_request` body. Starts the call.
+    /// Records the request that is about to be sent, an `inference_request` body. This starts the call.
     pub fn request(&self, body: impl Body) {
-        self.each(|inference| inference.request(&body));
+        self.for_each(|inference| inference.record_request(&body));
     }
 
-    /// The first token of the answer came now. Later calls are ignored.
+    /// Records that the first token of the response has arrived now. Later calls are ignored.
     pub fn first_token(&self) {
-        self.each(|inference| inference.first_token());
+        self.for_each(|inference| inference.record_first_token());
     }
 
-    /// What the model answered, an `inference_response` body. Of a call that fails or is cancelled it is what had
-    /// come by then.
+    /// Records the model's response, an `inference_response` body. If the call fails or is cancelled, the body is the
+    /// part of the response that had arrived until then.
     pub fn response(&self, body: impl Body) {
-        self.each(|inference| inference.response(&body));
+        self.for_each(|inference| inference.record_response(&body));
     }
 
-    /// The provider's id of the answer, `gen_ai.response.id`. Later requests may build on it.
+    /// Records the provider's id of the response, `gen_ai.response.id`. Later requests may refer to it.
     pub fn response_id(&self, id: &str) {
         self.0.span().record("gen_ai.response.id", id);
-        self.each(|inference| inference.response_id(id));
+        self.for_each(|inference| inference.record_response_id(id));
     }
 
-    /// The transport's id of the request, as in the `x-request-id` header.
+    /// Records the id that the provider gave the HTTP request, such as the value of the `x-request-id` header.
     pub fn upstream_request_id(&self, id: &str) {
-        self.each(|inference| inference.upstream_request_id(id));
+        self.for_each(|inference| inference.record_upstream_request_id(id));
     }
 
-    /// Tokens as the provider counted them, `gen_ai.usage.*`.
+    /// Records the numbers of tokens that the provider reported, `gen_ai.usage.*`.
     pub fn usage(&self, usage: Usage) {
         let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } = usage;
         let span = self.0.span();
@@ -111,6 +113,6 @@ impl Inference {
         span.record("gen_ai.usage.cache_read.input_tokens", cached_input_tokens);
         span.record("gen_ai.usage.output_tokens", output_tokens);
         span.record("gen_ai.usage.reasoning.output_tokens", reasoning_output_tokens);
-        self.each(|inference| inference.usage(usage));
+        self.for_each(|inference| inference.record_usage(usage));
     }
 }

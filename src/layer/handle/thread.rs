@@ -7,15 +7,17 @@ use std::sync::Arc;
 use serde::Serialize;
 use tracing::{Span, info_span};
 
-use super::{HANDLE_TARGET, Handle, Turn, operation, within};
+use super::{HANDLE_TARGET, Handle, Turn, impl_operation, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::{RawJson, Timestamp, ToolCallId, TurnId};
 use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
 use crate::layer::operations::{Enclosing, Operations};
 use crate::layer::span_state::SpanState;
 
-/// One agent's conversation. Opened inside another thread's span it is that thread's child, in the same bundle;
-/// otherwise it makes a bundle of its own, which ends with it.
+/// The handle of a thread: one agent's conversation.
+///
+/// A thread that is started inside the span of another thread is that thread's child, and is recorded in the same
+/// bundle. Any other thread is a root thread: it creates a bundle, which ends when the thread ends.
 ///
 /// ```
 /// use otel_trace::{Json, AgentThread, ThreadMeta, Operation};
@@ -31,9 +33,9 @@ use crate::layer::span_state::SpanState;
 #[derive(Debug, Clone)]
 pub struct AgentThread(Handle);
 
-operation!(AgentThread);
+impl_operation!(AgentThread);
 
-/// What a program says of a thread. Nothing is required.
+/// Attributes of a thread that starts. All of them are optional.
 #[derive(Debug, Clone, Copy, Default)]
 #[must_use]
 pub struct ThreadMeta<'a> {
@@ -51,58 +53,59 @@ pub struct ThreadMeta<'a> {
 }
 
 impl<'a> ThreadMeta<'a> {
-    /// Nothing said yet.
+    /// Creates attributes without any value.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The thread's id, `gen_ai.conversation.id`. A UUID is made where none is given, for the first root thread of a
-    /// child process by its parent.
+    /// Sets the thread's id, `gen_ai.conversation.id`. Default: a generated UUID, or, for the first root thread of a
+    /// child process, the id that its parent generated.
     pub fn id(self, id: &'a str) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// The agent's place among the agents of the run: `/root`, or `/root/<name>…` for a spawned one.
+    /// Sets the path of the agent among the agents of the run: `/root`, or `/root/<name>…` for a spawned agent.
+    /// Default: `/root`, or a path made of the name of the task or agent.
     pub fn agent_path(self, path: &'a str) -> Self {
         Self { agent_path: Some(path), ..self }
     }
 
-    /// What a spawned agent is to do.
+    /// Sets the name of the task that a spawned agent works on.
     pub fn task_name(self, name: &'a str) -> Self {
         Self { task_name: Some(name), ..self }
     }
 
-    /// The agent's name, `gen_ai.agent.name`.
+    /// Sets the agent's name, `gen_ai.agent.name`.
     pub fn agent_name(self, name: &'a str) -> Self {
         Self { agent_name: Some(name), ..self }
     }
 
-    /// The agent's role.
+    /// Sets the agent's role.
     pub fn agent_role(self, role: &'a str) -> Self {
         Self { agent_role: Some(role), ..self }
     }
 
-    /// How the session came to be, one word: `cli`, `exec` …
+    /// Sets how the session was started, in one word: `cli`, `exec` … Default: `exec`. Ignored for a spawned agent.
     pub fn session_source(self, source: &'a str) -> Self {
         Self { session_source: Some(source), ..self }
     }
 
-    /// The directory that the agent works in.
+    /// Sets the agent's working directory.
     pub fn cwd(self, directory: &'a str) -> Self {
         Self { cwd: Some(directory), ..self }
     }
 
-    /// The model that the agent asks by default, and its provider, `gen_ai.provider.name`.
+    /// Sets the model that the agent uses by default and its provider, `gen_ai.provider.name`.
     pub fn model(self, model: &'a str, provider: &'a str) -> Self {
         Self { model: Some(model), provider: Some(provider), ..self }
     }
 
-    /// When the agent must ask before it acts.
+    /// Sets the policy that decides when the agent must ask for approval before it acts.
     pub fn approval_policy(self, policy: &'a str) -> Self {
         Self { approval_policy: Some(policy), ..self }
     }
 
-    /// What the agent's commands may touch.
+    /// Sets the policy that limits the files and resources that the agent's commands may access.
     pub fn sandbox_policy(self, policy: &'a str) -> Self {
         Self { sandbox_policy: Some(policy), ..self }
     }
@@ -143,7 +146,7 @@ impl<'a> ThreadMeta<'a> {
 }
 
 impl AgentThread {
-    /// Starts a thread in the current span.
+    /// Starts a thread, as a child of the current span.
     pub fn start(meta: ThreadMeta<'_>) -> Self {
         let span = info_span!(
             target: HANDLE_TARGET,
@@ -160,47 +163,53 @@ impl AgentThread {
         Self::open(span, meta)
     }
 
+    /// Starts a thread, as a child of the span `parent`.
     pub(super) fn start_under(parent: &Span, meta: ThreadMeta<'_>) -> Self {
-        within(parent, || parent.in_scope(|| Self::start(meta)))
+        in_subscriber_of(parent, || parent.in_scope(|| Self::start(meta)))
     }
 
+    /// Opens the thread for a new span.
     fn open(span: Span, meta: ThreadMeta<'_>) -> Self {
         Self(Handle::new(span, |state| open(state, meta)))
     }
 
-    /// The directory of the bundle that this thread is recorded in; of the first, where several recorders do.
+    /// Returns the directory of the bundle that this thread is recorded in. If several recorders record the thread, it
+    /// is the bundle of the first. Returns `None` if the thread is not recorded.
     pub fn bundle(&self) -> Option<PathBuf> {
         let threads = self.0.states().iter().filter_map(|state| state.operations()?.thread.as_ref());
-        threads.filter_map(|thread| thread.bundle()).next()
+        threads.filter_map(|thread| thread.bundle_path()).next()
     }
 
-    /// Something that the program tells its own clients: `session_configured`, `error` … Never the deltas of a stream.
+    /// Records an event that the program sends to its own clients, such as `session_configured` or `error`. Do not call
+    /// this for the deltas of a stream.
     pub fn protocol_event(&self, event_type: &str, body: impl Body) {
-        self.each(|thread| thread.protocol_event(event_type, &body));
+        self.for_each(|thread| thread.record_protocol_event(event_type, &body));
     }
 
-    /// Something that nothing else says. `metadata` is any JSON. A strict reader of format 1 refuses it.
+    /// Records an event that no other method covers. `metadata` may be any JSON value. Strict readers of format 1
+    /// reject this event.
     pub fn other(&self, kind: &str, summary: &str, metadata: &impl Serialize) {
         if !self.0.is_recording() {
             return;
         }
         // A value that panics is not the host's problem.
-        let metadata = catch_unwind(AssertUnwindSafe(|| RawJson::of(metadata))).unwrap_or_default();
-        self.each(|thread| thread.other(kind, summary, metadata.clone()));
+        let metadata = catch_unwind(AssertUnwindSafe(|| RawJson::from_value(metadata))).unwrap_or_default();
+        self.for_each(|thread| thread.record_other(kind, summary, metadata.clone()));
     }
 
-    fn each(&self, act: impl Fn(&Arc<ThreadOperation>)) {
-        self.0.each(|operations| operations.thread.as_ref(), act);
+    fn for_each(&self, act: impl Fn(&Arc<ThreadOperation>)) {
+        self.0.for_each(|operations| operations.thread.as_ref(), act);
     }
 
-    /// Starts a turn of this thread, with this id if one is given.
+    /// Starts a turn of this thread. If `id` is `None`, an id is generated.
     pub fn turn(&self, id: Option<TurnId>) -> Turn {
         Turn::start(&self.0, id)
     }
 }
 
+/// Opens and starts the thread in the state that one recorder keeps for its span.
 fn open(state: &SpanState, meta: ThreadMeta<'_>) {
-    let Enclosing { thread: parent, tool, .. } = state.surroundings();
+    let Enclosing { thread: parent, tool, .. } = state.enclosing();
     let facts = meta.facts(tool.and_then(|tool| tool.id().cloned()));
     let thread = ThreadOperation::new(Arc::clone(state.recorder()), parent, facts, state.live().clone());
     state.open(Operations { thread: Some(Arc::clone(&thread)), ..Operations::default() });

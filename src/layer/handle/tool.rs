@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{AgentThread, HANDLE_TARGET, Handle, ThreadMeta, operation, within};
+use super::{AgentThread, HANDLE_TARGET, Handle, ThreadMeta, impl_operation, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
-use crate::layer::operation::{CodeCellOperation, ToolCallOperation, ToolFacts};
+use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation};
 use crate::layer::operations::{ChildOperation, Enclosing, Operations};
-use crate::layer::tool_name::tool_name;
+use crate::layer::tool_name::intern_tool_name;
 
-/// A tool call. Made by [`Turn::tool`](super::Turn::tool).
+/// A tool call. Created by [`Turn::tool_call`](super::Turn::tool_call) or
+/// [`CodeCell::tool_call`](super::CodeCell::tool_call).
 ///
-/// Dropped with a result it is completed, without one cancelled.
+/// If the last clone of the handle is dropped without an explicit end, the call is recorded as completed if it has a
+/// result, and as cancelled otherwise.
 ///
 /// ```
 /// use otel_trace::{ToolCallMeta, Json, AgentThread, ThreadMeta, Operation};
@@ -32,9 +34,9 @@ use crate::layer::tool_name::tool_name;
 #[derive(Debug, Clone)]
 pub struct ToolCall(Handle);
 
-operation!(ToolCall);
+impl_operation!(ToolCall);
 
-/// What is called.
+/// Attributes of a tool call that starts: the name of the tool, and optionally id, arguments and kind.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ToolCallMeta<'a> {
@@ -45,29 +47,30 @@ pub struct ToolCallMeta<'a> {
 }
 
 impl<'a> ToolCallMeta<'a> {
-    /// A call of this tool, `gen_ai.tool.name`.
+    /// Creates the attributes of a call of the tool `name`, `gen_ai.tool.name`.
     pub fn new(name: &'a str) -> Self {
         Self { name, id: None, arguments: None, kind: None }
     }
 
-    /// The provider's id of the call, `gen_ai.tool.call.id`: it links the call to the model's items.
+    /// Sets the provider's id of the call, `gen_ai.tool.call.id`, which links the call to the model's items. For a call
+    /// that a code cell makes, it is the id from the cell's runtime. Default: a generated id.
     pub fn id(self, id: &'a str) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// The arguments as the model wrote them, JSON text as a rule.
+    /// Sets the arguments as the model wrote them, usually JSON text.
     pub fn arguments(self, text: &'a str) -> Self {
         Self { arguments: Some(text), ..self }
     }
 
-    /// What the tool does, where its name does not say.
+    /// Sets the kind of the tool. Default: derived from its name.
     pub fn kind(self, kind: ToolKind) -> Self {
         Self { kind: Some(kind), ..self }
     }
 
-    fn facts(&self, cell: Option<Arc<CodeCellOperation>>) -> ToolFacts {
-        ToolFacts {
-            name: tool_name(self.name),
+    fn facts(&self, cell: Option<Arc<CodeCellOperation>>) -> ToolCallFacts {
+        ToolCallFacts {
+            name: intern_tool_name(self.name),
             call_id: self.id.map(CallId::from),
             kind: self.kind.clone(),
             arguments: self.arguments.map(str::to_owned),
@@ -77,7 +80,7 @@ impl<'a> ToolCallMeta<'a> {
 }
 
 impl ToolCall {
-    /// `parent` is the turn, or the code cell that asks.
+    /// Starts a tool call. `parent` is the turn, or the code cell that makes the call.
     pub(super) fn start(parent: &Handle, call: ToolCallMeta<'_>) -> Self {
         let make = || {
             info_span!(
@@ -93,45 +96,45 @@ impl ToolCall {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = within(parent.span(), make);
+        let span = in_subscriber_of(parent.span(), make);
         Self(Handle::new(span, |state| {
-            let Enclosing { turn: Some(turn), cell, .. } = state.surroundings() else { return };
+            let Enclosing { turn: Some(turn), cell, .. } = state.enclosing() else { return };
             let tool = ToolCallOperation::new(turn, call.facts(cell), state.live().clone());
             state.open(ChildOperation::Tool(Arc::clone(&tool)).into());
             tool.start(Timestamp::now());
         }))
     }
 
-    fn each(&self, act: impl Fn(&Arc<ToolCallOperation>)) {
-        self.0.each(Operations::tool, act);
+    fn for_each(&self, act: impl Fn(&Arc<ToolCallOperation>)) {
+        self.0.for_each(Operations::tool, act);
     }
 
-    /// The runtime begins to run the tool, a `tool_runtime_event` body.
+    /// Records that the runtime begins to run the tool, with a `tool_runtime_event` body.
     pub fn runtime_started(&self, body: impl Body) {
-        self.each(|tool| tool.runtime_started(&body));
+        self.for_each(|tool| tool.record_runtime_started(&body));
     }
 
-    /// The runtime is done with the tool, a `tool_runtime_event` body.
+    /// Records that the runtime has finished running the tool, with a `tool_runtime_event` body.
     pub fn runtime_ended(&self, status: ExecutionStatus, body: impl Body) {
-        self.each(|tool| tool.runtime_ended(status, &body));
+        self.for_each(|tool| tool.record_runtime_ended(status, &body));
     }
 
-    /// What the tool gave back, a `tool_result` body.
+    /// Records the result of the tool, a `tool_result` body.
     pub fn result(&self, body: impl Body) {
-        self.each(|tool| tool.result(&body));
+        self.for_each(|tool| tool.record_result(&body));
     }
 
-    /// What the tool gave back to the model, as text.
+    /// Records the result of the tool as the text that is returned to the model.
     pub fn output(&self, text: &str) {
-        self.each(|tool| tool.output(text));
+        self.for_each(|tool| tool.record_output(text));
     }
 
-    /// The number that the client of an MCP server gave the call.
+    /// Records the id that the client of an MCP server gave the call.
     pub fn mcp_call_id(&self, id: &str) {
-        self.each(|tool| tool.mcp_call_id(id));
+        self.for_each(|tool| tool.record_mcp_call_id(id));
     }
 
-    /// Starts a thread that this call spawns: in the same bundle, with this thread as its parent.
+    /// Starts a thread that this call spawns. It is recorded in the same bundle, as a child of the thread of this call.
     pub fn spawn_thread(&self, meta: ThreadMeta<'_>) -> AgentThread {
         AgentThread::start_under(self.0.span(), meta)
     }

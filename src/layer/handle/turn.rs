@@ -5,15 +5,16 @@ use std::sync::Arc;
 use tracing::info_span;
 
 use super::{
-    CodeCell, CodeCellMeta, Compaction, HANDLE_TARGET, Handle, Inference, Model, ToolCall, ToolCallMeta, operation,
-    within,
+    CodeCell, CodeCellMeta, Compaction, HANDLE_TARGET, Handle, Inference, Model, ToolCall, ToolCallMeta,
+    impl_operation, in_subscriber_of,
 };
 use crate::bundle::Body;
 use crate::event::{Timestamp, TurnId};
-use crate::layer::operation::{CompactionName, TurnOperation, install};
+use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
 use crate::layer::operations::Operations;
 
-/// A turn of a thread, from the user's message to the agent's answer. Made by [`AgentThread::turn`](super::Thread::turn).
+/// A turn of a thread: from a user's message to the agent's answer. Created by
+/// [`AgentThread::turn`](super::AgentThread::turn).
 ///
 /// ```
 /// use otel_trace::{ToolCallMeta, Model, AgentThread, ThreadMeta, Operation};
@@ -22,7 +23,7 @@ use crate::layer::operations::Operations;
 /// async fn answer(prompt: &str) {
 ///     let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 ///     let work = async {
-///         // … what opens a span in here finds the turn …
+///         // … spans opened here become children of the turn …
 ///     };
 ///     work.instrument(turn.span().clone()).await;
 ///     turn.complete();
@@ -32,7 +33,7 @@ use crate::layer::operations::Operations;
 #[derive(Debug, Clone)]
 pub struct Turn(Handle);
 
-operation!(Turn);
+impl_operation!(Turn);
 
 impl Turn {
     pub(super) fn start(thread: &Handle, id: Option<TurnId>) -> Self {
@@ -47,47 +48,49 @@ impl Turn {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = within(thread.span(), make);
+        let span = in_subscriber_of(thread.span(), make);
         Self(Handle::new(span, |state| {
-            let Some(thread) = state.surroundings().thread else { return };
+            let Some(thread) = state.enclosing().thread else { return };
             let turn = TurnOperation::new(thread, id.as_ref().map(|id| id.as_str().to_owned()), state.live().clone());
             state.open(Operations { turn: Some(Arc::clone(&turn)), ..Operations::default() });
             turn.start(Timestamp::now());
         }))
     }
 
-    /// Opens an inference call. It starts with its [`request`](Inference::request): every attempt, a retry too, is a
-    /// call of its own.
+    /// Opens an inference call. The call starts with its [request](Inference::request). Open a new call for each
+    /// attempt, retries included.
     pub fn inference(&self, model: Model<'_>) -> Inference {
         Inference::start(&self.0, model)
     }
 
-    /// Starts a tool call.
+    /// Starts a tool call that the model makes.
     pub fn tool_call(&self, call: ToolCallMeta<'_>) -> ToolCall {
         ToolCall::start(&self.0, call)
     }
 
-    /// Starts a code cell, before its script runs.
+    /// Starts a code cell. Call this before the script runs.
     pub fn code_cell(&self, script: CodeCellMeta<'_>) -> CodeCell {
         CodeCell::start(&self.0, script)
     }
 
-    /// Opens a request to make the history shorter. It starts with its [`request`](Compaction::request).
+    /// Opens a request to a model to compact the thread's history. The operation starts with its
+    /// [request](Compaction::request).
     pub fn compaction(&self, model: Model<'_>) -> Compaction {
         Compaction::open(&self.0, model)
     }
 
-    /// A shorter history, made without a model, took the place of the longer one: a `compaction_checkpoint` body.
+    /// Records that a shorter history, made without a model, was installed, with a `compaction_checkpoint` body.
     pub fn compaction_installed(&self, body: impl Body) {
-        self.each(|turn| install(turn, &CompactionName::new(None), turn.live(), &body));
+        self.for_each(|turn| record_compaction_installed(turn, &SharedCompactionId::new(None), turn.live(), &body));
     }
 
-    /// What came of this turn of a spawned thread reached the thread that spawned it, an `agent_result` body.
+    /// Records that the result of this turn reached the thread that spawned this one, with an `agent_result` body.
+    /// `message` is the result as text.
     pub fn agent_result(&self, message: &str, body: impl Body) {
-        self.each(|turn| turn.agent_result(message, &body));
+        self.for_each(|turn| turn.record_agent_result(message, &body));
     }
 
-    fn each(&self, act: impl Fn(&Arc<TurnOperation>)) {
-        self.0.each(|operations| operations.turn.as_ref(), act);
+    fn for_each(&self, act: impl Fn(&Arc<TurnOperation>)) {
+        self.0.for_each(|operations| operations.turn.as_ref(), act);
     }
 }

@@ -1,4 +1,4 @@
-//! A bundle while it is recorded: its writer, and the names that were used in it.
+//! A bundle that is being recorded: its writer, and the ids and names that are in use in it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,22 +10,27 @@ use uuid::Uuid;
 
 use crate::bundle::{BundleError, Manifest, Sink, WriterOptions};
 use crate::event::{AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, Timestamp, ToolCallId, TraceId, TurnId};
-use crate::layer::recorder::locked;
+use crate::layer::recorder::lock;
 
+/// A bundle that is being recorded. Its root thread and all threads spawned below that share it.
 #[derive(Debug)]
 pub(super) struct Bundle {
     pub(super) writer: Sink,
-    last_name: AtomicU64,
-    thread_ids: Mutex<Names>,
-    turn_ids: Mutex<Names>,
-    tool_ids: Mutex<Names>,
-    /// Of each thread's runtime.
-    cell_ids: Mutex<HashMap<ThreadId, Names>>,
-    agent_paths: Mutex<Names>,
+    /// Number in the last generated id.
+    last_generated: AtomicU64,
+    thread_ids: Mutex<NameRegistry>,
+    turn_ids: Mutex<NameRegistry>,
+    tool_ids: Mutex<NameRegistry>,
+    /// Ids of code cells by thread: each thread has a runtime that numbers its own cells.
+    cell_ids: Mutex<HashMap<ThreadId, NameRegistry>>,
+    agent_paths: Mutex<NameRegistry>,
 }
 
 impl Bundle {
-    /// Makes the bundle of a root thread.
+    /// Creates the bundle of the root thread `thread`.
+    ///
+    /// # Errors
+    /// [`BundleError`] if the bundle's directory cannot be created.
     pub(super) fn create(
         root: &Path,
         thread: &ThreadId,
@@ -36,11 +41,11 @@ impl Bundle {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
         let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at.unix_ms()).spawned_by(parent);
         let writer = Sink::create(root, manifest, options)?;
-        let mut thread_ids = Names::default();
-        thread_ids.free(thread.as_str(), '#');
+        let mut thread_ids = NameRegistry::default();
+        thread_ids.claim(thread.as_str(), '#');
         Ok(Self {
             writer,
-            last_name: AtomicU64::new(0),
+            last_generated: AtomicU64::new(0),
             thread_ids: Mutex::new(thread_ids),
             turn_ids: Mutex::default(),
             tool_ids: Mutex::default(),
@@ -49,88 +54,96 @@ impl Bundle {
         })
     }
 
-    /// How what is recorded is treated.
+    /// Returns the options of the bundle: limits, masking and the callback for losses.
     pub(super) fn options(&self) -> &WriterOptions {
         self.writer.options()
     }
 
-    /// The name of its directory.
-    pub(super) fn name(&self) -> Option<&str> {
+    /// Returns the name of the bundle's directory. Returns `None` if the bundle is not written to disk, or if the name
+    /// is not UTF-8.
+    pub(super) fn directory_name(&self) -> Option<&str> {
         self.writer.path().file_name()?.to_str()
     }
 
-    /// A name that no process uses twice: the bundle's UUID makes it so.
-    pub(super) fn unique<I: for<'a> From<&'a str>>(&self, what: &str) -> I {
-        let number = self.last_name.fetch_add(1, Ordering::Relaxed) + 1;
-        // Every call without an id asks for this: without the detours of formatting, and with one allocation.
+    /// Generates an id of the form `<prefix>:<trace id>:<number>`. The trace id is a UUID, so no other process
+    /// generates the same id.
+    pub(super) fn generate_id<I: for<'a> From<&'a str>>(&self, prefix: &str) -> I {
+        let number = self.last_generated.fetch_add(1, Ordering::Relaxed) + 1;
+        // Every call without an id of its own needs one of these: avoid `format!`, and allocate once.
         let mut digits = itoa::Buffer::new();
-        let parts = [what, ":", self.writer.manifest().trace_id.as_str(), ":", digits.format(number)];
+        let parts = [prefix, ":", self.writer.manifest().trace_id.as_str(), ":", digits.format(number)];
         let mut name = SmallVec::<[u8; 96]>::new();
         parts.iter().for_each(|part| name.extend_from_slice(part.as_bytes()));
-        // It is made of whole texts.
+        // Never fails: all parts are UTF-8.
         std::str::from_utf8(&name).unwrap_or_default().into()
     }
 
-    /// The id of a spawned thread: `wanted` if no thread of the bundle has it, else `<wanted>#<k>`.
-    pub(super) fn thread_id(&self, wanted: &str) -> ThreadId {
-        locked(&self.thread_ids).free(wanted, '#').into()
+    /// Allocates the id of a spawned thread: `requested`, or `<requested>#<k>` if another thread of the bundle has that
+    /// id.
+    pub(super) fn unique_thread_id(&self, requested: &str) -> ThreadId {
+        lock(&self.thread_ids).claim(requested, '#').into()
     }
 
-    /// The id of a turn, likewise: programs number the turns of each agent.
-    pub(super) fn turn_id(&self, wanted: &str) -> TurnId {
-        locked(&self.turn_ids).free(wanted, '#').into()
+    /// Allocates the id of a turn: `requested`, or `<requested>#<k>` if another turn of the bundle has that id, as when
+    /// a program numbers the turns of each agent from 1.
+    pub(super) fn unique_turn_id(&self, requested: &str) -> TurnId {
+        lock(&self.turn_ids).claim(requested, '#').into()
     }
 
-    /// The id of a tool call, likewise.
-    pub(super) fn tool_call_id(&self, wanted: &CallId) -> ToolCallId {
-        locked(&self.tool_ids).free_shared(wanted.as_arc(), '#').into()
+    /// Allocates the id of a tool call: `requested`, or `<requested>#<k>` if another tool call of the bundle has that
+    /// id.
+    pub(super) fn unique_tool_call_id(&self, requested: &CallId) -> ToolCallId {
+        lock(&self.tool_ids).claim_shared(requested.as_arc(), '#').into()
     }
 
-    /// The id of a code cell: `wanted` if no cell of the thread has it, else `<wanted>#<k>`.
-    pub(super) fn cell_id(&self, thread: &ThreadId, wanted: &str) -> RuntimeCellId {
-        locked(&self.cell_ids).entry(thread.clone()).or_default().free(wanted, '#').into()
+    /// Allocates the id of a code cell: `requested`, or `<requested>#<k>` if another cell of the thread has that id.
+    pub(super) fn unique_cell_id(&self, thread: &ThreadId, requested: &str) -> RuntimeCellId {
+        lock(&self.cell_ids).entry(thread.clone()).or_default().claim(requested, '#').into()
     }
 
-    /// The path of a spawned agent: `wanted` if no agent that was named here has it, else `<wanted>_<k>`.
-    pub(super) fn agent_path(&self, wanted: String) -> AgentPath {
-        locked(&self.agent_paths).free(&wanted, '_').into()
+    /// Allocates the path of a spawned agent: `requested`, or `<requested>_<k>` if that path was allocated here before.
+    /// Paths that the program gave itself are not taken into account.
+    pub(super) fn unique_agent_path(&self, requested: String) -> AgentPath {
+        lock(&self.agent_paths).claim(&requested, '_').into()
     }
 }
 
-/// Names that were given, each once.
+/// Allocated names, each with the last number that was tried as its suffix.
 #[derive(Debug, Default)]
-struct Names(HashMap<Arc<str>, u64>);
+struct NameRegistry(HashMap<Arc<str>, u64>);
 
-impl Names {
-    /// `wanted` if it is free, else with the lowest free number behind it that was not tried before.
-    fn free(&mut self, wanted: &str, separator: char) -> Arc<str> {
-        match self.0.get(wanted).copied() {
-            None => self.take(wanted.into()),
-            Some(number) => self.numbered(wanted, number, separator),
+impl NameRegistry {
+    /// Allocates `requested` if it is unused, else `requested` with the lowest number behind it that is unused and was
+    /// not tried before.
+    fn claim(&mut self, requested: &str, separator: char) -> Arc<str> {
+        match self.0.get(requested).copied() {
+            None => self.insert(requested.into()),
+            Some(number) => self.claim_numbered(requested, number, separator),
         }
     }
 
-    /// The same, of a text that can be shared.
-    fn free_shared(&mut self, wanted: &Arc<str>, separator: char) -> Arc<str> {
-        match self.0.get(wanted).copied() {
-            None => self.take(Arc::clone(wanted)),
-            Some(number) => self.numbered(wanted, number, separator),
+    /// Like [`claim`](Self::claim), without a copy of `requested`.
+    fn claim_shared(&mut self, requested: &Arc<str>, separator: char) -> Arc<str> {
+        match self.0.get(requested).copied() {
+            None => self.insert(Arc::clone(requested)),
+            Some(number) => self.claim_numbered(requested, number, separator),
         }
     }
 
-    fn numbered(&mut self, wanted: &str, mut number: u64, separator: char) -> Arc<str> {
+    /// Allocates `requested` with the first unused number after `number`.
+    fn claim_numbered(&mut self, requested: &str, mut number: u64, separator: char) -> Arc<str> {
         let name = loop {
             number += 1;
-            let numbered: Arc<str> = format!("{wanted}{separator}{number}").into();
+            let numbered: Arc<str> = format!("{requested}{separator}{number}").into();
             if !self.0.contains_key(&numbered) {
                 break numbered;
             }
         };
-        self.0.insert(wanted.into(), number);
-        self.take(name)
+        self.0.insert(requested.into(), number);
+        self.insert(name)
     }
 
-    fn take(&mut self, name: Arc<str>) -> Arc<str> {
+    fn insert(&mut self, name: Arc<str>) -> Arc<str> {
         self.0.insert(Arc::clone(&name), 1);
         name
     }
@@ -142,11 +155,11 @@ mod tests {
     use crate::event::UnixMillis;
 
     #[test]
-    fn a_call_id_that_comes_again_gets_a_number() {
+    fn repeated_call_ids_are_numbered() {
         let root = tempfile::tempdir().expect("a directory");
         let bundle = Bundle::create(root.path(), &"t".into(), UnixMillis(0).into(), None, WriterOptions::default());
         let bundle = bundle.expect("made");
-        let id = |wanted: &str| bundle.tool_call_id(&wanted.into()).to_string();
+        let id = |requested: &str| bundle.unique_tool_call_id(&requested.into()).to_string();
         assert_eq!([id("a"), id("a"), id("a"), id("b")], ["a", "a#2", "a#3", "b"]);
         assert_eq!([id("c#2"), id("c"), id("c"), id("c")], ["c#2", "c", "c#3", "c#4"]);
     }

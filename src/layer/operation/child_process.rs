@@ -1,27 +1,30 @@
-//! The thread of another process, as the process that spawns it writes it down.
+//! The link from a thread to a child process that it spawns.
 
 use uuid::Uuid;
 
-use super::recording::Recording;
+use super::thread_recording::ThreadRecording;
 use crate::bundle::Lost;
 use crate::event::{
     EventContext, EventKind, Other, ParentProcess, ProcessSpawned, RawJson, ThreadId, Timestamp, ToolCallId,
 };
 
-/// The longest value that a process is given, in bytes. Systems start no process with a variable of more than some
-/// 32 KiB, and a program's ids may be of any length.
+/// Maximum size of the value of `OTEL_TRACE_PARENT`, in bytes. Operating systems refuse to start a process with a
+/// variable of more than about 32 KiB, and the ids in the value, which come from the program, may be of any length.
 const MAX_VALUE_BYTES: usize = 16 * 1024;
 
-impl Recording {
-    /// Makes the id of a child process's thread, writes it down, and gives the value that names both to the child.
-    pub(super) fn child_process(
+impl ThreadRecording {
+    /// Generates the id of a child process's thread, records it in a `process_spawned` event, and returns the value of
+    /// `OTEL_TRACE_PARENT` that links the child's recording to this thread.
+    ///
+    /// Returns `None` if the bundle is not written to disk, or if the value would be longer than [`MAX_VALUE_BYTES`].
+    pub(super) fn register_child_process(
         &self,
         context: &EventContext,
         tool_call_id: Option<ToolCallId>,
         at: Timestamp,
     ) -> Option<String> {
         let writer = &self.bundle.writer;
-        if writer.is_unwritten() {
+        if writer.is_noop() {
             return None;
         }
         let manifest = writer.manifest();
@@ -36,21 +39,24 @@ impl Recording {
         };
         let value = parent.to_text();
         if value.len() > MAX_VALUE_BYTES {
-            let what = Lost::Event(EventKind::Other);
-            writer.lose_dependent(what, "the ids of a child process's parent are too long for an environment variable");
+            let lost = Lost::Event(EventKind::Other);
+            writer.lose_dependent(
+                lost,
+                "the ids of its thread and tool call are too long for OTEL_TRACE_PARENT; use shorter ids",
+            );
             return None;
         }
-        // Lost or not, the child says the same.
-        self.say(&None, context, spawned(ProcessSpawned { child_thread_id, tool_call_id }), at);
+        // If this event is lost, the link still stands: the child writes the same ids into its manifest.
+        self.write_event(&None, context, spawned_event(ProcessSpawned { child_thread_id, tool_call_id }), at);
         Some(value)
     }
 }
 
-fn spawned(process: ProcessSpawned) -> Other {
+fn spawned_event(process: ProcessSpawned) -> Other {
     Other {
         kind: ProcessSpawned::KIND.to_owned(),
         summary: format!("a child process may record, as thread {}", process.child_thread_id),
         payloads: Vec::new(),
-        metadata: RawJson::of(&process),
+        metadata: RawJson::from_value(&process),
     }
 }

@@ -1,9 +1,9 @@
-//! Compaction: requests to make a long history shorter, and what is installed in its place.
+//! Compaction: requests to a model to shorten a thread's history, and the installation of the shorter history.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::life::Life;
-use super::recording::{AsJson, Recording};
+use super::lifecycle::Lifecycle;
+use super::thread_recording::{JsonPayload, ThreadRecording};
 use super::turn::TurnOperation;
 use super::{DROPPED, End, InferenceFacts, OpenOperation, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
@@ -12,67 +12,73 @@ use crate::event::{
     CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
 };
 use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, locked};
+use crate::layer::recorder::{Inner, lock};
 
-/// One compaction of a thread's history: all requests for it and its installation share the id.
+/// The id of one compaction of a thread's history, shared by all its requests and its installation. Generated on first
+/// use if the program gave none.
 #[derive(Debug)]
-pub(in crate::layer) struct CompactionName {
-    given: Option<String>,
+pub(in crate::layer) struct SharedCompactionId {
+    requested: Option<String>,
     id: OnceLock<CompactionId>,
 }
 
-impl CompactionName {
-    pub(in crate::layer) fn new(given: Option<String>) -> Arc<Self> {
-        Arc::new(Self { given, id: OnceLock::new() })
+impl SharedCompactionId {
+    pub(in crate::layer) fn new(requested: Option<String>) -> Arc<Self> {
+        Arc::new(Self { requested, id: OnceLock::new() })
     }
 
-    fn id(&self, recording: &Recording) -> &CompactionId {
-        self.id.get_or_init(|| match &self.given {
-            Some(given) => given.as_str().into(),
-            None => recording.bundle.unique("compaction"),
+    fn id(&self, recording: &ThreadRecording) -> &CompactionId {
+        self.id.get_or_init(|| match &self.requested {
+            Some(requested) => requested.as_str().into(),
+            None => recording.bundle.generate_id("compaction"),
         })
     }
 }
 
-/// Puts a shorter history in place of the longer one, a `compaction_checkpoint` body.
-pub(in crate::layer) fn install(turn: &Arc<TurnOperation>, name: &CompactionName, live: &Live, body: &dyn Body) {
+/// Records that a shorter history was installed in place of the previous one. `body` is a `compaction_checkpoint` body.
+pub(in crate::layer) fn record_compaction_installed(
+    turn: &Arc<TurnOperation>,
+    compaction_id: &SharedCompactionId,
+    live: &Live,
+    body: &dyn Body,
+) {
     let at = Timestamp::now();
     if turn.recorder().is_off("a compaction") {
         return;
     }
-    let Some((recording, place)) = turn.place(at) else { return };
-    match recording.put_json(&None, PayloadKind::CompactionCheckpoint, body) {
-        Ok(AsJson { reference, bytes }) => {
-            let compaction_id = name.id(recording).clone();
-            let event = CompactionInstalled { compaction_id, checkpoint_payload: reference };
-            recording.say(live, &place.context, event, at);
-            if let Some(bytes) = bytes {
-                turn.say_beside(bytes, &serde_json::json!({ "compaction_id": name.id(recording) }), at);
+    let Some((recording, scope)) = turn.ensure_started(at) else { return };
+    match recording.store_json(&None, PayloadKind::CompactionCheckpoint, body) {
+        Ok(JsonPayload { reference, raw }) => {
+            let id = compaction_id.id(recording).clone();
+            let event = CompactionInstalled { compaction_id: id, checkpoint_payload: reference };
+            recording.write_event(live, &scope.context, event, at);
+            if let Some(raw) = raw {
+                turn.write_payload_event(raw, &serde_json::json!({ "compaction_id": compaction_id.id(recording) }), at);
             }
         }
-        Err(_told) => {
-            let what = Lost::Event(EventKind::CompactionInstalled);
-            recording.bundle.writer.lose_dependent(what, "its checkpoint could not be stored");
+        Err(_counted) => {
+            let lost = Lost::Event(EventKind::CompactionInstalled);
+            recording.bundle.writer.lose_dependent(lost, "its checkpoint could not be stored");
         }
     }
 }
 
-/// One request to compact.
+/// A request to a model to compact a thread's history.
 #[derive(Debug)]
 pub(in crate::layer) struct CompactionOperation {
     turn: Arc<TurnOperation>,
     live: Live,
-    name: Arc<CompactionName>,
+    compaction_id: Arc<SharedCompactionId>,
     facts: InferenceFacts,
     opened_at: Timestamp,
     id: OnceLock<CompactionRequestId>,
-    life: Life,
-    seen: Mutex<Seen>,
+    lifecycle: Lifecycle,
+    progress: Mutex<CompactionProgress>,
 }
 
-/// What was seen of a request so far.
+/// Parts of a compaction request that have been recorded so far.
 #[derive(Debug, Default)]
-struct Seen {
+struct CompactionProgress {
     response: Option<PayloadRef>,
     error: Option<String>,
 }
@@ -80,12 +86,21 @@ struct Seen {
 impl CompactionOperation {
     pub(in crate::layer) fn new(
         turn: Arc<TurnOperation>,
-        name: Arc<CompactionName>,
+        compaction_id: Arc<SharedCompactionId>,
         facts: InferenceFacts,
         live: Live,
     ) -> Arc<Self> {
         let (opened_at, id) = (Timestamp::now(), OnceLock::new());
-        Arc::new(Self { turn, live, name, facts, opened_at, id, life: Life::default(), seen: Mutex::default() })
+        Arc::new(Self {
+            turn,
+            live,
+            compaction_id,
+            facts,
+            opened_at,
+            id,
+            lifecycle: Lifecycle::default(),
+            progress: Mutex::default(),
+        })
     }
 
     fn recorder(&self) -> &Arc<Inner> {
@@ -96,117 +111,126 @@ impl CompactionOperation {
         &self.turn
     }
 
-    /// The live span that it is.
+    /// Returns the live span of the request.
     pub(in crate::layer) fn live(&self) -> &Live {
         &self.live
     }
 
-    pub(in crate::layer) fn name(&self) -> &Arc<CompactionName> {
-        &self.name
+    pub(in crate::layer) fn compaction_id(&self) -> &Arc<SharedCompactionId> {
+        &self.compaction_id
     }
 
-    /// The request as it is about to be sent, which starts the window.
-    pub(in crate::layer) fn request(self: &Arc<Self>, body: &dyn Body) {
-        self.request_at(body, Timestamp::now());
+    /// Records the request that is about to be sent, a `compaction_request` body. Starts the operation.
+    pub(in crate::layer) fn record_request(self: &Arc<Self>, body: &dyn Body) {
+        self.record_request_at(body, Timestamp::now());
     }
 
-    fn request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
+    fn record_request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
         if self.recorder().is_off("a compaction request") {
             return;
         }
-        let Some((recording, place)) = self.turn.place(at) else { return };
-        let stored = recording.put_json(&self.live, PayloadKind::CompactionRequest, body);
-        if !self.life.is_pending() {
-            if let Ok(AsJson { reference, bytes }) = stored {
-                std::iter::once(reference).chain(bytes).for_each(|body| self.say_beside(body, at));
+        let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
+        let stored = recording.store_json(&self.live, PayloadKind::CompactionRequest, body);
+        if !self.lifecycle.is_pending() {
+            if let Ok(JsonPayload { reference, raw }) = stored {
+                std::iter::once(reference).chain(raw).for_each(|body| self.write_payload_event(body, at));
             }
             return;
         }
         let operation = || OpenOperation::Compaction(Arc::clone(self));
         let mut is_first = false;
-        self.life.start(self.recorder(), operation, || {
+        self.lifecycle.start(self.recorder(), operation, || {
             is_first = true;
-            let Ok(AsJson { reference, .. }) = &stored else {
-                let what = Lost::Event(EventKind::CompactionRequestStarted);
-                return Err(recording.bundle.writer.lose_dependent(what, "its request could not be stored"));
+            let Ok(JsonPayload { reference, .. }) = &stored else {
+                let lost = Lost::Event(EventKind::CompactionRequestStarted);
+                return Err(recording.bundle.writer.lose_dependent(lost, "its request could not be stored"));
             };
             let InferenceFacts { model, provider_name } = self.facts.clone();
             let started = CompactionRequestStarted {
-                compaction_id: self.name.id(recording).clone(),
+                compaction_id: self.compaction_id.id(recording).clone(),
                 compaction_request_id: self.request_id(recording).clone(),
                 thread_id: recording.id.clone(),
-                turn_id: place.turn_id.clone(),
+                turn_id: scope.turn_id.clone(),
                 model,
                 provider_name,
                 request_payload: reference.clone(),
             };
-            recording.append(&self.live, &place.context, started, at)
+            recording.try_write_event(&self.live, &scope.context, started, at)
         });
-        if let Ok(AsJson { reference, bytes }) = stored {
-            // Another's may have come first.
-            let beside = (!is_first).then_some(reference);
-            beside.into_iter().chain(bytes).for_each(|body| self.say_beside(body, at));
+        if let Ok(JsonPayload { reference, raw }) = stored {
+            // Another thread may have started the operation with its request first.
+            let separate = (!is_first).then_some(reference);
+            separate.into_iter().chain(raw).for_each(|body| self.write_payload_event(body, at));
         }
     }
 
-    fn request_id(&self, recording: &Recording) -> &CompactionRequestId {
-        self.id.get_or_init(|| recording.bundle.unique("compaction_request"))
+    fn request_id(&self, recording: &ThreadRecording) -> &CompactionRequestId {
+        self.id.get_or_init(|| recording.bundle.generate_id("compaction_request"))
     }
 
-    fn start_unknown(self: &Arc<Self>) {
-        if self.life.is_pending() {
-            self.request_at(&Json(&serde_json::json!({})), self.opened_at);
+    /// Starts an operation whose request was not recorded, with `{}` as its request.
+    fn start_without_request(self: &Arc<Self>) {
+        if self.lifecycle.is_pending() {
+            self.record_request_at(&Json(&serde_json::json!({})), self.opened_at);
         }
     }
 
-    /// What the model answered, a `compaction_response` body.
-    pub(in crate::layer) fn response(self: &Arc<Self>, body: &dyn Body) {
+    /// Records the model's response, a `compaction_response` body.
+    pub(in crate::layer) fn record_response(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
         if self.recorder().is_off("a compaction response") {
             return;
         }
-        self.start_unknown();
-        let Some((recording, _)) = self.turn.place(at) else { return };
-        if !self.life.is_open() {
-            return self.keep(body);
+        self.start_without_request();
+        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        if !self.lifecycle.is_open() {
+            return self.record_failed_response(body);
         }
-        let Ok(AsJson { reference, bytes }) = recording.put_json(&self.live, PayloadKind::CompactionResponse, body)
+        let Ok(JsonPayload { reference, raw }) =
+            recording.store_json(&self.live, PayloadKind::CompactionResponse, body)
         else {
             return;
         };
-        let answer = || locked(&self.seen).response.replace(reference.clone());
-        let beside = self.life.before_end(answer).unwrap_or(Some(reference.clone()));
-        for body in beside.into_iter().chain(bytes) {
-            self.say_beside(body, at);
+        let set_response = || lock(&self.progress).response.replace(reference.clone());
+        let separate = self.lifecycle.unless_ended(set_response).unwrap_or(Some(reference.clone()));
+        for body in separate.into_iter().chain(raw) {
+            self.write_payload_event(body, at);
         }
     }
 
-    fn say_beside(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
-        self.turn.say_beside(payload, &serde_json::json!({ "compaction_request_id": self.id.get() }), at);
+    /// Writes a payload event for a payload that belongs to this request.
+    fn write_payload_event(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
+        self.turn.write_payload_event(payload, &serde_json::json!({ "compaction_request_id": self.id.get() }), at);
     }
 
-    /// A piece of the answer, as it came.
-    pub(in crate::layer) fn chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
-        self.start_unknown();
-        self.keep_about(body, &serde_json::json!({ "compaction_request_id": self.id.get(), "chunk": number }));
+    /// Records one chunk of a streamed response.
+    pub(in crate::layer) fn record_chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
+        self.start_without_request();
+        self.record_separate_response(
+            body,
+            &serde_json::json!({ "compaction_request_id": self.id.get(), "chunk": number }),
+        );
     }
 
-    /// What came back from the provider that is no answer, or not a whole one.
-    pub(in crate::layer) fn keep(self: &Arc<Self>, body: &dyn Body) {
-        self.start_unknown();
-        self.keep_about(body, &serde_json::json!({ "compaction_request_id": self.id.get() }));
+    /// Records a response of the provider that is incomplete or reports an error.
+    pub(in crate::layer) fn record_failed_response(self: &Arc<Self>, body: &dyn Body) {
+        self.start_without_request();
+        self.record_separate_response(body, &serde_json::json!({ "compaction_request_id": self.id.get() }));
     }
 
-    fn keep_about(self: &Arc<Self>, body: &dyn Body, about: &serde_json::Value) {
-        self.turn.keep_beside(PayloadKind::CompactionResponse, body, about);
+    /// Stores a response that the end event does not reference, and writes a payload event for it.
+    fn record_separate_response(self: &Arc<Self>, body: &dyn Body, metadata: &serde_json::Value) {
+        self.turn.record_separate_payload(PayloadKind::CompactionResponse, body, metadata);
     }
 
-    /// A body of any kind.
-    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+    /// Records a body of any kind.
+    pub(in crate::layer) fn record_payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
         match kind {
-            PayloadKind::CompactionRequest => self.request(body),
-            PayloadKind::CompactionResponse => self.response(body),
-            PayloadKind::CompactionCheckpoint => install(&self.turn, &self.name, &self.live, body),
+            PayloadKind::CompactionRequest => self.record_request(body),
+            PayloadKind::CompactionResponse => self.record_response(body),
+            PayloadKind::CompactionCheckpoint => {
+                record_compaction_installed(&self.turn, &self.compaction_id, &self.live, body)
+            }
             PayloadKind::InferenceRequest
             | PayloadKind::InferenceResponse
             | PayloadKind::ToolInvocation
@@ -216,60 +240,68 @@ impl CompactionOperation {
             | PayloadKind::ProtocolEvent
             | PayloadKind::SessionMetadata
             | PayloadKind::AgentResult => {
-                self.turn.keep_beside(kind, body, &serde_json::json!({ "compaction_request_id": self.id.get() }));
+                self.turn.record_separate_payload(
+                    kind,
+                    body,
+                    &serde_json::json!({ "compaction_request_id": self.id.get() }),
+                );
             }
         }
     }
 
-    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+    /// Sets the error that the end event reports if the span closes without another end.
+    pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
-            let error = self.recorder().options.text(EventKind::CompactionRequestFailed, &error).into_owned();
-            locked(&self.seen).error = Some(error);
+            let error = self.recorder().options.redact_text(EventKind::CompactionRequestFailed, &error).into_owned();
+            lock(&self.progress).error = Some(error);
         }
     }
 
+    /// Ends the operation. One whose request was never recorded starts first, except at shutdown.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: &End) {
         if !matches!(end, End::Shutdown) {
-            self.start_unknown();
+            self.start_without_request();
         }
-        if !self.life.is_open() {
-            self.life.end(self.recorder(), || {});
+        if !self.lifecycle.is_open() {
+            self.lifecycle.end(self.recorder(), || {});
             return;
         }
         let at = Timestamp::now();
-        let Some((recording, place)) = self.turn.place(at) else { return };
-        // Before the lock of the end, for which nobody shall wait longer than a line takes.
-        let stored = self.missing_response(end).and_then(|body| recording.store(&self.live, body).ok());
-        self.life.end(self.recorder(), || {
+        let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
+        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
+        let stored = self.missing_response(end).and_then(|body| recording.store_ready(&self.live, body).ok());
+        self.lifecycle.end(self.recorder(), || {
             let Some(id) = self.id.get() else { return };
             if let Some(stored) = stored {
-                locked(&self.seen).response.get_or_insert(stored.reference);
+                lock(&self.progress).response.get_or_insert(stored.reference);
             }
-            let (event, unnamed) = self.end_event(end, recording, id.clone());
-            recording.say(&self.live, &place.context, event, at);
-            if let Some(response) = unnamed {
-                self.say_beside(response, at);
+            let (event, separate) = self.end_event(end, recording, id.clone());
+            recording.write_event(&self.live, &scope.context, event, at);
+            if let Some(response) = separate {
+                self.write_payload_event(response, at);
             }
         });
     }
 
-    /// The body that a request which the program says is completed must name, where there is none.
+    /// Returns a placeholder for the response of a request that is reported as completed without one: the end event
+    /// must reference a response. Returns `None` if no placeholder is needed.
     fn missing_response(&self, end: &End) -> Option<ReadyBody> {
-        let is_missing = matches!(end, End::Completed) && locked(&self.seen).response.is_none();
-        let body = || self.recorder().options.ready(PayloadKind::CompactionResponse, &Json(&serde_json::json!({})));
+        let is_missing = matches!(end, End::Completed) && lock(&self.progress).response.is_none();
+        let body =
+            || self.recorder().options.prepare_body(PayloadKind::CompactionResponse, &Json(&serde_json::json!({})));
         is_missing.then(body)
     }
 
-    /// The end, and the response where that has no place in it. A request that was cancelled failed: format 1 knows no
-    /// other end than the two.
+    /// Returns the end event, and the response if the event has no field for it. Format 1 has no event for a cancelled
+    /// request, so it is recorded as failed.
     fn end_event(
         &self,
         end: &End,
-        recording: &Recording,
+        recording: &ThreadRecording,
         compaction_request_id: CompactionRequestId,
     ) -> (Event, Option<PayloadRef>) {
-        let compaction_id = self.name.id(recording).clone();
-        let Seen { response, error } = std::mem::take(&mut *locked(&self.seen));
+        let compaction_id = self.compaction_id.id(recording).clone();
+        let CompactionProgress { response, error } = std::mem::take(&mut *lock(&self.progress));
         let error = match (end, error) {
             (End::Failed(error), _) => Some(error.clone()),
             (End::Cancelled(reason), _) => Some(reason.clone()),

@@ -1,12 +1,12 @@
-//! An inference call: one attempt to have a model answer.
+//! An inference call: one request to a model, with its response.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::inference_seen::{How, Seen};
-use super::life::Life;
-use super::recording::Recording;
+use super::inference_progress::{InferenceOutcome, InferenceProgress};
+use super::lifecycle::Lifecycle;
+use super::thread_recording::ThreadRecording;
 use super::turn::TurnOperation;
 use super::{End, OpenOperation};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
@@ -14,15 +14,16 @@ use crate::event::{
     Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, Timestamp, UnixMillis, Usage,
 };
 use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, locked};
+use crate::layer::recorder::{Inner, lock};
 
-/// What is known of a call before it starts.
+/// Attributes of an inference call that are known before it starts.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(in crate::layer) struct InferenceFacts {
     pub(in crate::layer) model: String,
     pub(in crate::layer) provider_name: String,
 }
 
+/// An inference call that a span or a handle opened.
 #[derive(Debug)]
 pub(in crate::layer) struct InferenceOperation {
     turn: Arc<TurnOperation>,
@@ -30,21 +31,21 @@ pub(in crate::layer) struct InferenceOperation {
     opened_at: Timestamp,
     facts: Mutex<InferenceFacts>,
     id: OnceLock<InferenceId>,
-    life: Life,
-    seen: Mutex<Seen>,
+    lifecycle: Lifecycle,
+    progress: Mutex<InferenceProgress>,
 }
 
-/// The body of a request or a response that is not known: `{}`.
-struct Unknown;
+/// The body `{}`, which stands for a request or response that was not recorded.
+struct EmptyObject;
 
-impl Body for Unknown {
+impl Body for EmptyObject {
     fn encode(&self, out: &mut BodyBuf) -> Result<(), BodyError> {
         out.write_all(b"{}").map_err(BodyError::new)
     }
 }
 
-/// The body of a response that could not be stored.
-fn lost_response() -> serde_json::Value {
+/// Returns the body that stands for a response which could not be stored.
+fn lost_response_body() -> serde_json::Value {
     serde_json::json!({ "otel_trace.lost": "the response could not be stored" })
 }
 
@@ -55,10 +56,17 @@ impl InferenceOperation {
         facts: InferenceFacts,
         live: Live,
     ) -> Arc<Self> {
-        let (facts, seen) = (Mutex::new(facts), Mutex::default());
-        let operation =
-            Arc::new(Self { turn, live, opened_at, facts, id: OnceLock::new(), life: Life::default(), seen });
-        operation.recorder().waits_for_request(&operation);
+        let (facts, progress) = (Mutex::new(facts), Mutex::default());
+        let operation = Arc::new(Self {
+            turn,
+            live,
+            opened_at,
+            facts,
+            id: OnceLock::new(),
+            lifecycle: Lifecycle::default(),
+            progress,
+        });
+        operation.recorder().add_awaiting_request(&operation);
         operation
     }
 
@@ -70,301 +78,315 @@ impl InferenceOperation {
         &self.turn
     }
 
-    /// What is known by now of a call that has not started.
-    pub(in crate::layer) fn know(&self, facts: InferenceFacts) {
-        *locked(&self.facts) = facts;
+    /// Replaces the attributes of a call that has not started.
+    pub(in crate::layer) fn set_facts(&self, facts: InferenceFacts) {
+        *lock(&self.facts) = facts;
     }
 
-    /// Whether the request is still to come.
+    /// Returns `true` if the call has neither started nor ended: its request is still to come.
     pub(in crate::layer) fn is_pending(&self) -> bool {
-        self.life.is_pending()
+        self.lifecycle.is_pending()
     }
 
-    /// The request, which starts the call. Bytes that are not one JSON value are kept beside it and start nothing.
-    pub(in crate::layer) fn request(self: &Arc<Self>, body: &dyn Body) {
-        self.request_at(body, Timestamp::now());
+    /// Records the request, which starts the call. Bytes that are not one JSON value do not start it: they become the
+    /// `wire_payload` of its start event.
+    pub(in crate::layer) fn record_request(self: &Arc<Self>, body: &dyn Body) {
+        self.record_request_at(body, Timestamp::now());
     }
 
-    /// The request, which became known at this time.
-    pub(in crate::layer) fn request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
+    /// Records the request with the time at which it became known.
+    pub(in crate::layer) fn record_request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
         if self.recorder().is_off("an inference request") {
             return;
         }
-        let Some((recording, _)) = self.turn.place(at) else { return };
-        let beside = match recording.put(&self.live, PayloadKind::InferenceRequest, body) {
-            Ok(Stored { reference, .. }) if !self.life.is_pending() => {
-                // One that a shutdown overtook.
+        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let separate = match recording.store_payload(&self.live, PayloadKind::InferenceRequest, body) {
+            Ok(Stored { reference, .. }) if !self.lifecycle.is_pending() => {
+                // The call has started or ended already. If a shutdown ended it, the request counts as late.
                 Some(reference).filter(|_| !self.recorder().is_off("an inference request"))
             }
-            Ok(Stored { reference, is_json: false }) => locked(&self.seen).wire_request.replace(reference),
+            Ok(Stored { reference, is_json: false }) => lock(&self.progress).wire_request.replace(reference),
             Ok(Stored { reference, is_json: true }) => self.start(reference, at),
-            Err(_told) => {
-                self.give_up("its request could not be stored");
+            Err(_counted) => {
+                self.abandon("its request could not be stored");
                 None
             }
         };
-        // One that a shutdown overtook is counted already.
-        if let Some(reference) = beside.filter(|_| !self.recorder().is_shut()) {
-            self.keep_reference_beside(reference, at);
+        // After a shutdown the request has already been counted as late.
+        if let Some(reference) = separate.filter(|_| !self.recorder().is_shut()) {
+            self.write_payload_event(reference, at);
         }
     }
 
-    fn id(&self, recording: &Recording) -> &InferenceId {
-        self.id.get_or_init(|| recording.bundle.unique("inference"))
+    fn id(&self, recording: &ThreadRecording) -> &InferenceId {
+        self.id.get_or_init(|| recording.bundle.generate_id("inference"))
     }
 
-    /// Gives the request back where the call started, or ended, without it meanwhile.
+    /// Starts the call. Returns the request if the call has meanwhile started or ended without it.
     fn start(self: &Arc<Self>, request_payload: PayloadRef, at: Timestamp) -> Option<PayloadRef> {
-        let (recording, place) = self.turn.place(at)?;
-        let InferenceFacts { model, provider_name } = locked(&self.facts).clone();
+        let (recording, scope) = self.turn.ensure_started(at)?;
+        let InferenceFacts { model, provider_name } = lock(&self.facts).clone();
         let started = InferenceStarted {
             inference_call_id: self.id(recording).clone(),
             thread_id: recording.id.clone(),
-            turn_id: place.turn_id.clone(),
+            turn_id: scope.turn_id.clone(),
             model,
             provider_name,
             request_payload: request_payload.clone(),
             request_input_mode: None,
-            wire_payload: locked(&self.seen).wire_request.clone().map(Box::new),
+            wire_payload: lock(&self.progress).wire_request.clone().map(Box::new),
         };
         let operation = || OpenOperation::Inference(Arc::clone(self));
-        let mut unnamed = Some(request_payload);
+        let mut unreferenced = Some(request_payload);
         let write = || {
-            unnamed = None;
-            recording.append(&self.live, &place.context, started, at)
+            unreferenced = None;
+            recording.try_write_event(&self.live, &scope.context, started, at)
         };
-        self.life.start(self.recorder(), operation, write);
-        self.recorder().waits_no_more(self);
-        unnamed
+        self.lifecycle.start(self.recorder(), operation, write);
+        self.recorder().remove_awaiting_request(self);
+        unreferenced
     }
 
-    /// The call can't be in the log: its start must name a request.
-    fn give_up(self: &Arc<Self>, reason: &str) {
-        let Some((recording, _)) = self.turn.place(self.opened_at) else { return };
-        let give_up = || Err(recording.bundle.writer.lose_dependent(Lost::Event(EventKind::InferenceStarted), reason));
-        self.life.start(self.recorder(), || OpenOperation::Inference(Arc::clone(self)), give_up);
-        self.recorder().waits_no_more(self);
+    /// Ends a call that cannot be recorded: its start event must reference a request.
+    fn abandon(self: &Arc<Self>, reason: &str) {
+        let Some((recording, _)) = self.turn.ensure_started(self.opened_at) else { return };
+        let abandon = || Err(recording.bundle.writer.lose_dependent(Lost::Event(EventKind::InferenceStarted), reason));
+        self.lifecycle.start(self.recorder(), || OpenOperation::Inference(Arc::clone(self)), abandon);
+        self.recorder().remove_awaiting_request(self);
     }
 
-    fn keep_reference_beside(&self, payload: PayloadRef, at: Timestamp) {
-        let Some((recording, _)) = self.turn.place(at) else { return };
-        self.turn.say_beside(payload, &serde_json::json!({ "inference_call_id": self.id(recording) }), at);
+    /// Writes a payload event for a payload that belongs to this call.
+    fn write_payload_event(&self, payload: PayloadRef, at: Timestamp) {
+        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        self.turn.write_payload_event(payload, &serde_json::json!({ "inference_call_id": self.id(recording) }), at);
     }
 
-    /// What the model answered, whole or in part: the end says which.
-    pub(in crate::layer) fn response(self: &Arc<Self>, body: &dyn Body) {
+    /// Records the model's response, complete or partial: the status of the call decides which.
+    pub(in crate::layer) fn record_response(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
         if self.recorder().is_off("an inference response") {
             return;
         }
-        self.start_unknown(self.opened_at);
-        let Some((recording, _)) = self.turn.place(at) else { return };
-        let stored = self.put_response(recording, body);
-        let named = stored.as_ref().ok().map(|stored| stored.reference.clone());
-        let answer = || locked(&self.seen).answer(stored);
-        // What comes after the end is named by an event of its own, as is what another took the place of.
-        let beside = self.life.before_end(answer).unwrap_or(named);
-        if let Some(reference) = beside {
-            self.keep_reference_beside(reference, at);
+        self.start_without_request(self.opened_at);
+        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let stored = self.store_response(recording, body);
+        let reference = stored.as_ref().ok().map(|stored| stored.reference.clone());
+        let set_response = || lock(&self.progress).set_response(stored);
+        // A response that comes after the end, or that a later response replaces, gets a payload event of its own.
+        let separate = self.lifecycle.unless_ended(set_response).unwrap_or(reference);
+        if let Some(reference) = separate {
+            self.write_payload_event(reference, at);
         }
     }
 
-    fn put_response(&self, recording: &Recording, body: &dyn Body) -> Result<Stored, Lost> {
-        match self.life.is_open() {
-            true => recording.put(&self.live, PayloadKind::InferenceResponse, body),
-            false => recording.put_beside(PayloadKind::InferenceResponse, body),
+    /// Stores a response. After the end only a payload event can reference it.
+    fn store_response(&self, recording: &ThreadRecording, body: &dyn Body) -> Result<Stored, Lost> {
+        match self.lifecycle.is_open() {
+            true => recording.store_payload(&self.live, PayloadKind::InferenceResponse, body),
+            false => recording.store_separate_payload(PayloadKind::InferenceResponse, body),
         }
     }
 
-    /// The provider's answer as it came, to its end. What came before it was no answer.
-    pub(in crate::layer) fn whole_response(self: &Arc<Self>, body: &dyn Body) {
-        let refused = locked(&self.seen).refused_response.take();
-        if let Some(reference) = refused {
-            self.keep_reference_beside(reference, Timestamp::now());
+    /// Records a complete response as the client received it. A failed response that came before it gets a payload
+    /// event of its own.
+    pub(in crate::layer) fn record_complete_response(self: &Arc<Self>, body: &dyn Body) {
+        let failed = lock(&self.progress).failed_response.take();
+        if let Some(reference) = failed {
+            self.write_payload_event(reference, Timestamp::now());
         }
-        self.response(body);
+        self.record_response(body);
     }
 
-    /// What came back from the provider that is no answer, or not a whole one.
-    pub(in crate::layer) fn refused_response(self: &Arc<Self>, body: &dyn Body) {
+    /// Records a response of the provider that is incomplete or reports an error.
+    pub(in crate::layer) fn record_failed_response(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
         if self.recorder().is_off("an inference response") {
             return;
         }
-        self.start_unknown(self.opened_at);
-        let Some((recording, _)) = self.turn.place(at) else { return };
-        let Ok(Stored { reference, .. }) = self.put_response(recording, body) else { return };
-        let named = || locked(&self.seen).refused_response.replace(reference.clone());
-        if let Some(reference) = self.life.before_end(named).unwrap_or(Some(reference)) {
-            self.keep_reference_beside(reference, at);
+        self.start_without_request(self.opened_at);
+        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let Ok(Stored { reference, .. }) = self.store_response(recording, body) else { return };
+        let set_response = || lock(&self.progress).failed_response.replace(reference.clone());
+        if let Some(reference) = self.lifecycle.unless_ended(set_response).unwrap_or(Some(reference)) {
+            self.write_payload_event(reference, at);
         }
     }
 
-    /// A piece of the answer, as it came.
-    pub(in crate::layer) fn chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
-        self.start_unknown(self.opened_at);
-        let Some((recording, _)) = self.turn.place(Timestamp::now()) else { return };
-        let about = serde_json::json!({ "inference_call_id": self.id(recording), "chunk": number });
-        self.turn.keep_beside(PayloadKind::InferenceResponse, body, &about);
+    /// Records one chunk of a streamed response in a payload event of its own.
+    pub(in crate::layer) fn record_chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
+        self.start_without_request(self.opened_at);
+        let Some((recording, _)) = self.turn.ensure_started(Timestamp::now()) else { return };
+        let metadata = serde_json::json!({ "inference_call_id": self.id(recording), "chunk": number });
+        self.turn.record_separate_payload(PayloadKind::InferenceResponse, body, &metadata);
     }
 
-    /// What the span's fields say of the answer, where no body did.
-    pub(in crate::layer) fn response_of_fields(self: &Arc<Self>, body: &dyn Body) {
-        let is_known = locked(&self.seen).response.is_some();
+    /// Records a response made from the fields of the span, unless a response body has been recorded.
+    pub(in crate::layer) fn record_response_from_fields(self: &Arc<Self>, body: &dyn Body) {
+        let is_known = lock(&self.progress).response.is_some();
         if !is_known {
-            self.response(body);
+            self.record_response(body);
         }
     }
 
-    /// Whether nothing that is said of it now can be in its end.
-    pub(in crate::layer) fn is_over(&self) -> bool {
-        self.life.is_over()
+    /// Returns `true` if the call has ended or will never start: its end event takes no further data.
+    pub(in crate::layer) fn is_ended(&self) -> bool {
+        self.lifecycle.is_ended()
     }
 
-    /// A body of any kind.
-    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+    /// Records a body of any kind.
+    pub(in crate::layer) fn record_payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
         if kind == PayloadKind::InferenceRequest {
-            return self.request(body);
+            return self.record_request(body);
         }
         if kind == PayloadKind::InferenceResponse {
-            return self.response(body);
+            return self.record_response(body);
         }
-        let Some((recording, _)) = self.turn.place(Timestamp::now()) else { return };
-        self.turn.keep_beside(kind, body, &serde_json::json!({ "inference_call_id": self.id(recording) }));
+        let Some((recording, _)) = self.turn.ensure_started(Timestamp::now()) else { return };
+        self.turn.record_separate_payload(kind, body, &serde_json::json!({ "inference_call_id": self.id(recording) }));
     }
 
-    pub(in crate::layer) fn first_token(&self) {
-        let _ = self.note(|seen| seen.first_token_at = seen.first_token_at.or_else(|| Some(UnixMillis::now())));
+    /// Records that the first token of the response arrived now. Later calls are ignored.
+    pub(in crate::layer) fn record_first_token(&self) {
+        let _ = self
+            .update(|progress| progress.first_token_at = progress.first_token_at.or_else(|| Some(UnixMillis::now())));
     }
 
-    /// The first piece of the answer came so long after the call was opened.
-    pub(in crate::layer) fn first_token_after(&self, delay: Duration) {
+    /// Records that the first token of the response arrived at this delay after the call was opened.
+    pub(in crate::layer) fn record_first_token_after(&self, delay: Duration) {
         let at = self.opened_at.unix_ms().after(delay);
-        locked(&self.seen).first_token_at.get_or_insert(at);
+        lock(&self.progress).first_token_at.get_or_insert(at);
     }
 
-    pub(in crate::layer) fn response_id(&self, id: &str) {
-        let noted = self.note(|seen| seen.response_id = Some(id.into()));
-        self.say_late(noted, || serde_json::json!({ "response_id": id }));
+    pub(in crate::layer) fn record_response_id(&self, id: &str) {
+        let updated = self.update(|progress| progress.response_id = Some(id.into()));
+        self.write_late_event(updated, || serde_json::json!({ "response_id": id }));
     }
 
-    pub(in crate::layer) fn upstream_request_id(&self, id: &str) {
-        let noted = self.note(|seen| seen.upstream_request_id = Some(id.into()));
-        self.say_late(noted, || serde_json::json!({ "upstream_request_id": id }));
+    pub(in crate::layer) fn record_upstream_request_id(&self, id: &str) {
+        let updated = self.update(|progress| progress.upstream_request_id = Some(id.into()));
+        self.write_late_event(updated, || serde_json::json!({ "upstream_request_id": id }));
     }
 
-    pub(in crate::layer) fn usage(&self, usage: Usage) {
-        let noted = self.note(|seen| seen.usage = Some(usage));
-        self.say_late(noted, || serde_json::json!({ "usage": usage }));
+    pub(in crate::layer) fn record_usage(&self, usage: Usage) {
+        let updated = self.update(|progress| progress.usage = Some(usage));
+        self.write_late_event(updated, || serde_json::json!({ "usage": usage }));
     }
 
-    /// What comes after the end is evidence still.
-    fn say_late(&self, noted: Option<()>, what: impl FnOnce() -> serde_json::Value) {
-        if noted.is_none() {
-            let about = serde_json::json!({ "inference_call_id": self.id.get(), "said": what() });
-            let summary = "said of an inference call after its end";
-            self.turn.thread().other("late", summary, RawJson::of(&about));
+    /// Writes data that came after the end, and so is not in the end event, in a `late` event: it is still evidence.
+    /// Does nothing if the data was accepted, that is, if `updated` is not `None`.
+    fn write_late_event(&self, updated: Option<()>, detail: impl FnOnce() -> serde_json::Value) {
+        if updated.is_none() {
+            let metadata = serde_json::json!({ "inference_call_id": self.id.get(), "said": detail() });
+            let summary = "data of an inference call that came after its end";
+            self.turn.thread().record_other("late", summary, RawJson::from_value(&metadata));
         }
     }
 
-    /// Something that the end shall say. None where that came first.
-    fn note(&self, note: impl FnOnce(&mut Seen)) -> Option<()> {
-        if self.recorder().is_off("what was seen of an inference call") {
+    /// Stores data for the end event. Returns `None` if the call has already ended.
+    fn update(&self, update: impl FnOnce(&mut InferenceProgress)) -> Option<()> {
+        if self.recorder().is_off("data of an inference call") {
             return Some(());
         }
-        self.life.before_end(|| note(&mut locked(&self.seen)))
+        self.lifecycle.unless_ended(|| update(&mut lock(&self.progress)))
     }
 
-    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+    /// Sets the error that the end event reports if the span closes without another end.
+    pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
-            let error = self.recorder().options.text(EventKind::InferenceFailed, &error).into_owned();
-            locked(&self.seen).error = Some(error);
+            let error = self.recorder().options.redact_text(EventKind::InferenceFailed, &error).into_owned();
+            lock(&self.progress).error = Some(error);
         }
     }
 
-    pub(in crate::layer) fn note_error_if_none(&self, error: impl FnOnce() -> String) {
-        locked(&self.seen).error.get_or_insert_with(error);
+    /// Sets the error if none has been set.
+    pub(in crate::layer) fn set_error_if_none(&self, error: impl FnOnce() -> String) {
+        lock(&self.progress).error.get_or_insert_with(error);
     }
 
-    /// Whether there was an answer, be it stored or lost.
-    pub(in crate::layer) fn is_answered(&self) -> bool {
-        locked(&self.seen).is_answered
+    /// Returns `true` if there was a response, whether it was stored or lost.
+    pub(in crate::layer) fn has_response(&self) -> bool {
+        lock(&self.progress).has_response
     }
 
-    /// Starts a call whose request never became known.
-    fn start_unknown(self: &Arc<Self>, at: Timestamp) {
-        if !self.life.is_pending() || self.recorder().is_off("an inference request") {
+    /// Starts a call whose request was not recorded, with `{}` as its request.
+    fn start_without_request(self: &Arc<Self>, at: Timestamp) {
+        if !self.lifecycle.is_pending() || self.recorder().is_off("an inference request") {
             return;
         }
-        let Some((recording, _)) = self.turn.place(at) else { return };
-        match recording.put(&self.live, PayloadKind::InferenceRequest, &Unknown) {
-            // Where its request came in the meantime, this says nothing.
+        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        match recording.store_payload(&self.live, PayloadKind::InferenceRequest, &EmptyObject) {
+            // If the request came in the meantime, no event references the placeholder.
             Ok(stored) => drop(self.start(stored.reference, at)),
-            Err(_told) => self.give_up("its request could not be stored"),
+            Err(_counted) => self.abandon("its request could not be stored"),
         }
     }
 
-    /// Starts a call whose request will not become known any more.
-    pub(in crate::layer) fn give_up_waiting(self: &Arc<Self>) {
-        self.start_unknown(self.opened_at);
+    /// Starts a call that is still waiting for its request, at shutdown.
+    pub(in crate::layer) fn stop_waiting_for_request(self: &Arc<Self>) {
+        self.start_without_request(self.opened_at);
     }
 
+    /// Ends the call. One whose request was never recorded starts first, except at shutdown.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
         let at = Timestamp::now();
         if !matches!(end, End::Shutdown) {
-            self.start_unknown(self.opened_at);
+            self.start_without_request(self.opened_at);
         }
-        if !self.life.is_open() {
+        if !self.lifecycle.is_open() {
             return;
         }
-        let Some((recording, _)) = self.turn.place(at) else { return };
-        // Before the lock of the end, for which nobody shall wait longer than a line takes.
-        let stand_in = self.missing_response(&end).map(|body| recording.store(&self.live, body));
-        self.life.end(self.recorder(), || self.write_end(end, stand_in, at));
+        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
+        let placeholder = self.missing_response(&end).map(|body| recording.store_ready(&self.live, body));
+        self.lifecycle.end(self.recorder(), || self.write_end(end, placeholder, at));
     }
 
-    /// The body that a completed call must name, where there is none yet.
+    /// Returns a placeholder for the response of a call that completes without one: its end event must reference a
+    /// response. Returns `None` if no placeholder is needed.
     fn missing_response(&self, end: &End) -> Option<ReadyBody> {
-        let seen = locked(&self.seen).clone();
-        let is_completed = matches!(How::of(end.clone(), &seen), How::Completed);
-        (is_completed && seen.response.is_none()).then(|| self.stand_in(&seen))
+        let progress = lock(&self.progress).clone();
+        let is_completed = matches!(InferenceOutcome::from_end(end.clone(), &progress), InferenceOutcome::Completed);
+        (is_completed && progress.response.is_none()).then(|| self.placeholder(&progress))
     }
 
-    fn stand_in(&self, seen: &Seen) -> ReadyBody {
-        let is_lost = seen.is_answered && seen.wire_response.is_none();
-        let body: &dyn Body = if is_lost { &Json(&lost_response()) } else { &Unknown };
-        self.recorder().options.ready(PayloadKind::InferenceResponse, body)
+    /// Returns the body that stands for a response that was not recorded or could not be stored.
+    fn placeholder(&self, progress: &InferenceProgress) -> ReadyBody {
+        let is_lost = progress.has_response && progress.wire_response.is_none();
+        let body: &dyn Body = if is_lost { &Json(&lost_response_body()) } else { &EmptyObject };
+        self.recorder().options.prepare_body(PayloadKind::InferenceResponse, body)
     }
 
-    fn write_end(self: &Arc<Self>, end: End, stand_in: Option<Result<Stored, Lost>>, at: Timestamp) {
-        let (Some((recording, place)), Some(id)) = (self.turn.place(at), self.id.get()) else { return };
-        // Only now: an answer may have come while the end was on its way.
-        let mut seen = locked(&self.seen).clone();
-        let how = How::of(end, &seen);
-        let response = seen.response.take().or_else(|| match how {
-            How::Completed => {
-                // Where it has become known only now that there must be one, it is stored here.
-                let stored = stand_in.unwrap_or_else(|| recording.store(&self.live, self.stand_in(&seen)));
+    fn write_end(self: &Arc<Self>, end: End, placeholder: Option<Result<Stored, Lost>>, at: Timestamp) {
+        let (Some((recording, scope)), Some(id)) = (self.turn.ensure_started(at), self.id.get()) else { return };
+        // Read under the lifecycle's lock: a response may have arrived after `end` was called.
+        let mut progress = lock(&self.progress).clone();
+        let outcome = InferenceOutcome::from_end(end, &progress);
+        let response = progress.response.take().or_else(|| match outcome {
+            InferenceOutcome::Completed => {
+                // The response may have turned out to be missing only under the lock. Then the placeholder is stored
+                // here.
+                let stored =
+                    placeholder.unwrap_or_else(|| recording.store_ready(&self.live, self.placeholder(&progress)));
                 stored.ok().map(|stored| stored.reference)
             }
-            How::Failed(_) | How::Cancelled(_) => None,
+            InferenceOutcome::Failed(_) | InferenceOutcome::Cancelled(_) => None,
         });
-        let event: Event = match (how, response) {
-            (How::Completed, Some(response_payload)) => seen.completed(id, response_payload).into(),
-            (How::Completed, None) => {
-                let what = Lost::Event(EventKind::InferenceCompleted);
-                recording.bundle.writer.lose_dependent(what, "its response could not be stored");
+        let event: Event = match (outcome, response) {
+            (InferenceOutcome::Completed, Some(response_payload)) => progress.completed(id, response_payload).into(),
+            (InferenceOutcome::Completed, None) => {
+                let lost = Lost::Event(EventKind::InferenceCompleted);
+                recording.bundle.writer.lose_dependent(lost, "its response could not be stored");
                 return;
             }
-            (How::Failed(error), partial) => seen.failed(id, error, partial).into(),
-            (How::Cancelled(reason), partial) => seen.cancelled(id, reason, partial).into(),
+            (InferenceOutcome::Failed(error), partial) => progress.failed(id, error, partial).into(),
+            (InferenceOutcome::Cancelled(reason), partial) => progress.cancelled(id, reason, partial).into(),
         };
-        recording.say(&self.live, &place.context, event, at);
+        recording.write_event(&self.live, &scope.context, event, at);
     }
 }
 
 impl Drop for InferenceOperation {
     fn drop(&mut self) {
-        self.recorder().waits_no_more(self);
+        self.recorder().remove_awaiting_request(self);
     }
 }

@@ -1,10 +1,10 @@
-//! How a thread was configured: the `session_metadata` body.
+//! The configuration of a thread: the `session_metadata` body.
 
 use serde::Serialize;
 
 use crate::event::{AgentPath, ThreadId, ToolCallId};
 
-/// What a program says of a thread. Nothing is required.
+/// The configuration of a thread, as the program reports it. All fields are optional.
 #[derive(Debug, Clone, Default)]
 pub(in crate::layer) struct SessionMetadata {
     pub(in crate::layer) task_name: Option<String>,
@@ -18,16 +18,19 @@ pub(in crate::layer) struct SessionMetadata {
     pub(in crate::layer) sandbox_policy: Option<String>,
 }
 
-/// Who spawned a thread.
+/// The thread that spawned another thread.
 #[derive(Debug, Clone)]
-pub(super) struct Spawned {
+pub(super) struct SpawnInfo {
+    /// The parent thread.
     pub(super) parent: ThreadId,
-    pub(super) by: Option<ToolCallId>,
+    /// The tool call that spawned the thread, if it is in the same bundle.
+    pub(super) tool_call_id: Option<ToolCallId>,
+    /// Number of agents above the spawned thread.
     pub(super) depth: u32,
 }
 
 impl SessionMetadata {
-    /// Whether there is nothing to say.
+    /// Returns `true` if no field is set.
     pub(super) fn is_empty(&self) -> bool {
         let Self {
             task_name,
@@ -45,17 +48,17 @@ impl SessionMetadata {
             .all(|field| field.is_none())
     }
 
-    /// The body, in the shape of format 1.
+    /// Returns the `session_metadata` body, in the shape of format 1.
     pub(super) fn body<'a>(
         &'a self,
         thread_id: &'a ThreadId,
         agent_path: &'a AgentPath,
-        spawned: Option<&'a Spawned>,
+        spawned: Option<&'a SpawnInfo>,
     ) -> impl Serialize + 'a {
         let text = |field: &'a Option<String>| field.as_deref().unwrap_or_default();
         let session_source = match spawned {
             None => SessionSource::Word(self.session_source.as_deref().unwrap_or("exec")),
-            Some(Spawned { parent, by, depth }) => SessionSource::Spawned(Subagent {
+            Some(SpawnInfo { parent, tool_call_id, depth }) => SessionSource::Spawned(Subagent {
                 subagent: ThreadSpawned {
                     thread_spawn: ThreadSpawn {
                         parent_thread_id: parent,
@@ -63,7 +66,7 @@ impl SessionMetadata {
                         agent_path,
                         agent_nickname: self.nickname.as_deref(),
                         agent_role: self.agent_role.as_deref(),
-                        tool_call_id: by.as_ref(),
+                        tool_call_id: tool_call_id.as_ref(),
                     },
                 },
             }),
@@ -125,7 +128,8 @@ struct ThreadSpawn<'a> {
     agent_path: &'a AgentPath,
     agent_nickname: Option<&'a str>,
     agent_role: Option<&'a str>,
-    /// The tool call that spawned it. Ours: other producers tell of it in the tool's runtime events.
+    /// The tool call that spawned the thread. An addition of this crate: other producers report it in the runtime
+    /// events of the tool call.
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a ToolCallId>,
 }

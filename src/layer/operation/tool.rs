@@ -1,11 +1,11 @@
-//! A tool call: asked for, run, answered.
+//! A tool call: invoked by a model or a code cell, run, and answered with a result.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::life::Life;
-use super::recording::{AsJson, FULL, Recording};
+use super::lifecycle::Lifecycle;
+use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
 use super::tool_agents::ToolAgents;
-use super::turn::{Place, TurnOperation};
+use super::turn::{TurnOperation, TurnScope};
 use super::{CodeCellOperation, DROPPED, End, OpenOperation, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
@@ -13,76 +13,84 @@ use crate::event::{
     Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
 use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, locked};
+use crate::layer::recorder::{Inner, lock};
 use crate::layer::tool_kind;
 
-/// What is known of a call before it starts.
+/// Attributes of a tool call that are known before it starts.
 #[derive(Debug)]
-pub(in crate::layer) struct ToolFacts {
+pub(in crate::layer) struct ToolCallFacts {
     pub(in crate::layer) name: Arc<str>,
     pub(in crate::layer) call_id: Option<CallId>,
-    /// What the tool does, where its name does not say.
+    /// Kind of the tool. Derived from its name if `None`.
     pub(in crate::layer) kind: Option<ToolKind>,
-    /// The arguments as the model wrote them, JSON text as a rule.
+    /// The arguments as the model wrote them, usually JSON text.
     pub(in crate::layer) arguments: Option<String>,
-    /// The script that asks, where it is not a model that does. Then the id is its runtime's.
+    /// The code cell that made the call, if the model did not. `call_id` is then the id from the cell's runtime.
     pub(in crate::layer) cell: Option<Arc<CodeCellOperation>>,
 }
 
+/// A tool call that a span or a handle opened.
 #[derive(Debug)]
 pub(in crate::layer) struct ToolCallOperation {
     turn: Arc<TurnOperation>,
     live: Live,
-    facts: ToolFacts,
+    facts: ToolCallFacts,
     id: OnceLock<ToolCallId>,
-    life: Life,
-    seen: Mutex<Seen>,
+    lifecycle: Lifecycle,
+    progress: Mutex<ToolCallProgress>,
     agents: ToolAgents,
 }
 
-/// What was seen of a call so far.
+/// Parts of a tool call that have been recorded so far.
 #[derive(Debug, Default, Clone)]
-struct Seen {
+struct ToolCallProgress {
     invocation: Option<PayloadRef>,
-    /// The invocation that the start names.
-    named_invocation: Option<PayloadRef>,
+    /// The invocation that the start event references.
+    started_invocation: Option<PayloadRef>,
     result: Option<PayloadRef>,
     error: Option<String>,
-    /// Whether there was a result, be it stored or lost.
-    is_answered: bool,
+    /// `true` if there was a result, whether it was stored or lost.
+    has_result: bool,
 }
 
-impl Seen {
-    /// Takes note of an answer, stored or lost, and gives the one that it takes the place of.
-    fn answer(&mut self, result: Option<PayloadRef>) -> Option<PayloadRef> {
-        self.is_answered = true;
+impl ToolCallProgress {
+    /// Records a result, stored or lost. Returns the result that it replaces.
+    fn set_result(&mut self, result: Option<PayloadRef>) -> Option<PayloadRef> {
+        self.has_result = true;
         self.result.replace(result?)
     }
 }
 
 impl ToolCallOperation {
-    pub(in crate::layer) fn new(turn: Arc<TurnOperation>, facts: ToolFacts, live: Live) -> Arc<Self> {
-        let (id, life, seen, agents) = (OnceLock::new(), Life::default(), Mutex::default(), ToolAgents::default());
-        Arc::new(Self { turn, live, facts, id, life, seen, agents })
+    pub(in crate::layer) fn new(turn: Arc<TurnOperation>, facts: ToolCallFacts, live: Live) -> Arc<Self> {
+        let (id, lifecycle, progress, agents) =
+            (OnceLock::new(), Lifecycle::default(), Mutex::default(), ToolAgents::default());
+        Arc::new(Self { turn, live, facts, id, lifecycle, progress, agents })
     }
 
-    /// Its id, once it started.
+    /// Returns the tool call's id in the log. Returns `None` before the call has started.
     pub(in crate::layer) fn id(&self) -> Option<&ToolCallId> {
         self.id.get()
     }
 
-    /// The turn of the agent that acts in the tool call, if it turned out to be one.
-    pub(in crate::layer) fn acting_agent(&self) -> Option<Arc<TurnOperation>> {
-        self.agents.acting()
+    /// Returns the turn of the agent that acts in the tool call. Returns `None` if the tool call runs no agent.
+    pub(in crate::layer) fn active_agent_turn(&self) -> Option<Arc<TurnOperation>> {
+        self.agents.active_turn()
     }
 
-    /// The turn of an agent that the tool is: an inference call in it says that it is that agent's.
-    pub(in crate::layer) fn agent(&self, name: &str, make: impl FnOnce() -> Arc<TurnOperation>) -> Arc<TurnOperation> {
-        self.agents.asks(name, make)
+    /// Returns the turn of the agent `name`, which the tool call runs, and makes it the active one. Called if an
+    /// inference call inside the tool call names that agent. `make` creates the turn the first time.
+    pub(in crate::layer) fn activate_agent(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Arc<TurnOperation>,
+    ) -> Arc<TurnOperation> {
+        self.agents.activate(name, make)
     }
 
+    /// Ends the agents of the tool call.
     fn end_agents(&self, end: &End) {
-        let error = locked(&self.seen).error.clone();
+        let error = lock(&self.progress).error.clone();
         match (end, error) {
             (End::Closed, Some(error)) => self.agents.end(&End::Failed(error)),
             (end, _) => self.agents.end(end),
@@ -97,45 +105,52 @@ impl ToolCallOperation {
         &self.turn
     }
 
-    /// Starts the call if it has not started, with its arguments as the invocation.
+    /// Starts the call if it is pending, with its arguments as the invocation. Returns `true` if the start event is in
+    /// the log.
     pub(in crate::layer) fn start(self: &Arc<Self>, at: Timestamp) -> bool {
-        self.started(at).is_some()
+        self.ensure_started(at).is_some()
     }
 
-    fn started(self: &Arc<Self>, at: Timestamp) -> Option<(&Recording, &Place, &ToolCallId)> {
-        let (recording, place) = self.turn.place(at)?;
-        if self.life.is_pending() {
+    /// Starts the call if it is pending. Returns `None` if its start event is not in the log.
+    fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(&ThreadRecording, &TurnScope, &ToolCallId)> {
+        let (recording, scope) = self.turn.ensure_started(at)?;
+        if self.lifecycle.is_pending() {
             if self.recorder().is_off("a tool call") {
                 return None;
             }
-            self.begin(recording, place, at);
+            self.write_start(recording, scope, at);
         }
-        // What is said after the end is evidence still: a terminal outlives the call that opened it.
-        self.life.has_started().then_some(())?;
-        Some((recording, place, self.id.get()?))
+        // An ended call still takes events, which are evidence too: a terminal outlives the call that opened it.
+        self.lifecycle.has_started().then_some(())?;
+        Some((recording, scope, self.id.get()?))
     }
 
-    fn begin(self: &Arc<Self>, recording: &Recording, place: &Place, at: Timestamp) {
-        let ToolFacts { name, call_id, kind, arguments, cell } = &self.facts;
-        // Its start stands before what it asks for.
+    /// Writes the start event, after storing the invocation.
+    fn write_start(self: &Arc<Self>, recording: &ThreadRecording, scope: &TurnScope, at: Timestamp) {
+        let ToolCallFacts { name, call_id, kind, arguments, cell } = &self.facts;
+        // The start event of the cell must precede that of its call.
         let cell = cell.as_ref().filter(|cell| cell.start(at)).and_then(|cell| cell.id());
-        let given = locked(&self.seen).invocation.clone();
-        let invocation_payload = given.or_else(|| {
+        let recorded = lock(&self.progress).invocation.clone();
+        let invocation_payload = recorded.or_else(|| {
             let arguments = arguments.as_deref()?;
             let body = invocation_body(name, arguments);
-            // Lost or not, the start stands.
-            recording.put(&self.live, PayloadKind::ToolInvocation, &Json(&body)).ok().map(|stored| stored.reference)
+            // The start event is written even if the invocation is lost.
+            recording
+                .store_payload(&self.live, PayloadKind::ToolInvocation, &Json(&body))
+                .ok()
+                .map(|stored| stored.reference)
         });
         let operation = || OpenOperation::Tool(Arc::clone(self));
-        // Before it is cut to a preview, which could cut a secret in two.
-        let shown = arguments.as_deref().map(|text| self.recorder().options.text(EventKind::ToolCallStarted, text));
-        self.life.start(self.recorder(), operation, || {
-            locked(&self.seen).named_invocation.clone_from(&invocation_payload);
+        // Masked before the summary truncates it: truncation could split a secret, which masking would then miss.
+        let masked_arguments =
+            arguments.as_deref().map(|text| self.recorder().options.redact_text(EventKind::ToolCallStarted, text));
+        self.lifecycle.start(self.recorder(), operation, || {
+            lock(&self.progress).started_invocation.clone_from(&invocation_payload);
             let tool_call_id = self.id.get_or_init(|| match call_id {
-                Some(id) => recording.bundle.tool_call_id(id),
-                None => recording.bundle.unique("tool"),
+                Some(id) => recording.bundle.unique_tool_call_id(id),
+                None => recording.bundle.generate_id("tool"),
             });
-            let kind = kind.clone().unwrap_or_else(|| tool_kind::kind_by_name(name));
+            let kind = kind.clone().unwrap_or_else(|| tool_kind::kind_from_name(name));
             let started = ToolCallStarted {
                 tool_call_id: tool_call_id.clone(),
                 model_visible_call_id: call_id.clone().filter(|_| cell.is_none()),
@@ -144,67 +159,73 @@ impl ToolCallOperation {
                     Some(id) => Requester::CodeCell { runtime_cell_id: id.clone() },
                     None => Requester::Model,
                 },
-                summary: tool_kind::summary(name, &kind, shown.as_deref()),
+                summary: tool_kind::summary(name, &kind, masked_arguments.as_deref()),
                 kind,
                 invocation_payload,
             };
-            recording.append(&self.live, &place.context, started, at)
+            recording.try_write_event(&self.live, &scope.context, started, at)
         });
     }
 
-    /// The invocation in the program's own words. Before the start it takes the place of the one made of the
-    /// arguments; later it is kept beside.
-    fn invocation(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
-        let Some((recording, _)) = self.turn.place(at) else { return };
-        let Ok(AsJson { reference, bytes }) = recording.put_json(&self.live, PayloadKind::ToolInvocation, body) else {
+    /// Records an invocation body of the program. Before the start it replaces the one made from the arguments; later
+    /// it gets a payload event of its own.
+    fn record_invocation(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
+        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let Ok(JsonPayload { reference, raw }) = recording.store_json(&self.live, PayloadKind::ToolInvocation, body)
+        else {
             return;
         };
-        let other = if self.life.is_pending() {
-            locked(&self.seen).invocation = Some(reference.clone());
+        let separate = if self.lifecycle.is_pending() {
+            lock(&self.progress).invocation = Some(reference.clone());
             self.start(at);
-            // Another may have started it meanwhile, or said otherwise.
-            (locked(&self.seen).named_invocation.as_ref() != Some(&reference)).then_some(reference)
+            // Another thread may have started the call in the meantime, or have recorded another invocation.
+            (lock(&self.progress).started_invocation.as_ref() != Some(&reference)).then_some(reference)
         } else {
             Some(reference)
         };
-        other.into_iter().for_each(|reference| self.keep_reference_beside(reference, at));
-        self.keep_bytes_beside(bytes, at);
+        separate.into_iter().for_each(|reference| self.write_payload_event(reference, at));
+        self.write_raw_payload_event(raw, at);
     }
 
-    fn keep_bytes_beside(self: &Arc<Self>, bytes: Option<PayloadRef>, at: Timestamp) {
-        if let Some(bytes) = bytes {
-            self.keep_reference_beside(bytes, at);
+    /// Writes a payload event for recorded bytes that are not JSON, if there are any.
+    fn write_raw_payload_event(self: &Arc<Self>, raw: Option<PayloadRef>, at: Timestamp) {
+        if let Some(raw) = raw {
+            self.write_payload_event(raw, at);
         }
     }
 
-    /// The number that the client of an MCP server gave the call.
-    pub(in crate::layer) fn mcp_call_id(self: &Arc<Self>, id: &str) {
+    /// Records the id that an MCP client gave the call.
+    pub(in crate::layer) fn record_mcp_call_id(self: &Arc<Self>, id: &str) {
         let at = Timestamp::now();
         if self.recorder().is_off("an MCP call id") {
             return;
         }
-        let Some((recording, place, tool_call_id)) = self.started(at) else { return };
+        let Some((recording, scope, tool_call_id)) = self.ensure_started(at) else { return };
         let event =
             McpToolCallCorrelationAssigned { tool_call_id: tool_call_id.clone(), mcp_call_id: McpCallId::from(id) };
-        recording.say(&self.live, &place.context, event, at);
+        recording.write_event(&self.live, &scope.context, event, at);
     }
 
-    fn keep_reference_beside(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
-        self.turn.say_beside(payload, &serde_json::json!({ "tool_call_id": self.id.get() }), at);
+    /// Writes a payload event for a payload that belongs to this call.
+    fn write_payload_event(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
+        self.turn.write_payload_event(payload, &serde_json::json!({ "tool_call_id": self.id.get() }), at);
     }
 
-    pub(in crate::layer) fn runtime_started(self: &Arc<Self>, body: &dyn Body) {
+    /// Records that the runtime begins to run the tool, with a `tool_runtime_event` body.
+    pub(in crate::layer) fn record_runtime_started(self: &Arc<Self>, body: &dyn Body) {
         let event = |tool_call_id, runtime_payload| ToolCallRuntimeStarted { tool_call_id, runtime_payload }.into();
-        self.runtime(body, EventKind::ToolCallRuntimeStarted, event);
+        self.record_runtime_event(body, EventKind::ToolCallRuntimeStarted, event);
     }
 
-    pub(in crate::layer) fn runtime_ended(self: &Arc<Self>, status: ExecutionStatus, body: &dyn Body) {
+    /// Records that the runtime has finished running the tool, with a `tool_runtime_event` body.
+    pub(in crate::layer) fn record_runtime_ended(self: &Arc<Self>, status: ExecutionStatus, body: &dyn Body) {
         let event =
             |tool_call_id, runtime_payload| ToolCallRuntimeEnded { tool_call_id, status, runtime_payload }.into();
-        self.runtime(body, EventKind::ToolCallRuntimeEnded, event);
+        self.record_runtime_event(body, EventKind::ToolCallRuntimeEnded, event);
     }
 
-    fn runtime(
+    /// Stores a `tool_runtime_event` body and writes the event that references it.
+    fn record_runtime_event(
         self: &Arc<Self>,
         body: &dyn Body,
         kind: EventKind,
@@ -214,152 +235,158 @@ impl ToolCallOperation {
         if self.recorder().is_off(kind.name()) {
             return;
         }
-        let Some((recording, place, id)) = self.started(at) else { return self.count_unstarted(Lost::Event(kind)) };
+        let Some((recording, scope, id)) = self.ensure_started(at) else {
+            return self.count_loss_without_start(Lost::Event(kind));
+        };
         let writer = &recording.bundle.writer;
         if kind == EventKind::ToolCallRuntimeStarted && writer.is_full() {
-            // The body alone would be taken, as that of an end.
-            writer.lose_dependent(Lost::Payload(PayloadKind::ToolRuntimeEvent), FULL);
-            writer.lose_dependent(Lost::Event(kind), FULL);
+            // Rejected here, since the store accepts these bodies even in a full bundle: they may belong to an end
+            // event.
+            writer.lose_dependent(Lost::Payload(PayloadKind::ToolRuntimeEvent), BUNDLE_FULL);
+            writer.lose_dependent(Lost::Event(kind), BUNDLE_FULL);
             return;
         }
-        match recording.put_json(&self.live, PayloadKind::ToolRuntimeEvent, body) {
-            Ok(AsJson { reference, bytes }) => {
-                recording.say(&self.live, &place.context, event(id.clone(), reference), at);
-                self.keep_bytes_beside(bytes, at);
+        match recording.store_json(&self.live, PayloadKind::ToolRuntimeEvent, body) {
+            Ok(JsonPayload { reference, raw }) => {
+                recording.write_event(&self.live, &scope.context, event(id.clone(), reference), at);
+                self.write_raw_payload_event(raw, at);
             }
-            Err(_told) => {
+            Err(_counted) => {
                 recording.bundle.writer.lose_dependent(Lost::Event(kind), "its body could not be stored");
             }
         }
     }
 
-    /// What is said of a call whose start was lost has no place in the log.
-    fn count_unstarted(&self, what: Lost) {
+    /// Counts data of a call whose start event was lost: the log cannot refer to that call.
+    fn count_loss_without_start(&self, lost: Lost) {
         if let Some(recording) = self.turn.thread().started() {
-            recording.bundle.writer.lose_dependent(what, "the start of its tool call could not be written");
+            recording.bundle.writer.lose_dependent(lost, "the start of its tool call could not be written");
         }
     }
 
-    /// What the tool gave back, as a `tool_result` body.
-    pub(in crate::layer) fn result(self: &Arc<Self>, body: &dyn Body) {
+    /// Records the result, a `tool_result` body.
+    pub(in crate::layer) fn record_result(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
         if self.recorder().is_off("a tool result") {
             return;
         }
-        let Some((recording, _, _)) = self.started(at) else {
-            return self.count_unstarted(Lost::Payload(PayloadKind::ToolResult));
+        let Some((recording, _, _)) = self.ensure_started(at) else {
+            return self.count_loss_without_start(Lost::Payload(PayloadKind::ToolResult));
         };
-        let (result, bytes) = match recording.put_json(&self.live, PayloadKind::ToolResult, body) {
-            Ok(AsJson { reference, bytes }) => (Some(reference), bytes),
-            Err(_told) => (None, None),
+        let (result, raw) = match recording.store_json(&self.live, PayloadKind::ToolResult, body) {
+            Ok(JsonPayload { reference, raw }) => (Some(reference), raw),
+            Err(_counted) => (None, None),
         };
-        let answer = || locked(&self.seen).answer(result.clone());
-        // What comes after the end is named by an event of its own, as is what another took the place of.
-        let beside = self.life.before_end(answer).unwrap_or(result);
-        for reference in beside.into_iter().chain(bytes) {
-            self.keep_reference_beside(reference, at);
+        let set_result = || lock(&self.progress).set_result(result.clone());
+        // A result that comes after the end, or that a later result replaces, gets a payload event of its own.
+        let separate = self.lifecycle.unless_ended(set_result).unwrap_or(result);
+        for reference in separate.into_iter().chain(raw) {
+            self.write_payload_event(reference, at);
         }
     }
 
-    /// The value that tells a process of this call, which spawns it.
-    pub(in crate::layer) fn child_process(self: &Arc<Self>) -> Option<String> {
+    /// Registers a child process that this call spawns and returns the value of `OTEL_TRACE_PARENT` for it. Returns
+    /// `None` if the call is not recorded.
+    pub(in crate::layer) fn register_child_process(self: &Arc<Self>) -> Option<String> {
         let at = Timestamp::now();
         if self.recorder().is_off("a child process") {
             return None;
         }
-        let Some((recording, place, id)) = self.started(at) else {
-            self.count_unstarted(Lost::Event(EventKind::Other));
+        let Some((recording, scope, id)) = self.ensure_started(at) else {
+            self.count_loss_without_start(Lost::Event(EventKind::Other));
             return None;
         };
-        recording.child_process(&place.context, Some(id.clone()), at)
+        recording.register_child_process(&scope.context, Some(id.clone()), at)
     }
 
-    /// Whether nothing that is said of it now can be in its end.
-    pub(in crate::layer) fn is_over(&self) -> bool {
-        self.life.is_over()
+    /// Returns `true` if the call has ended or will never start: its end event takes no further data.
+    pub(in crate::layer) fn is_ended(&self) -> bool {
+        self.lifecycle.is_ended()
     }
 
-    /// What the tool gave back to the model, as text.
-    pub(in crate::layer) fn output(self: &Arc<Self>, text: &str) {
+    /// Records the text that the tool returned to the model, or to the code cell that made the call.
+    pub(in crate::layer) fn record_output(self: &Arc<Self>, text: &str) {
         if self.facts.cell.is_some() {
-            return self.result(&Json(&serde_json::json!({ "type": "code_mode_response", "value": text })));
+            return self.record_result(&Json(&serde_json::json!({ "type": "code_mode_response", "value": text })));
         }
         let call_id = self.facts.call_id.as_ref();
         let item = serde_json::json!({ "type": "function_call_output", "call_id": call_id, "output": text });
-        self.result(&Json(&serde_json::json!({ "type": "direct_response", "response_item": item })));
+        self.record_result(&Json(&serde_json::json!({ "type": "direct_response", "response_item": item })));
     }
 
-    /// A body of any kind.
-    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+    /// Records a body of any kind.
+    pub(in crate::layer) fn record_payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
         if kind == PayloadKind::ToolResult {
-            return self.result(body);
+            return self.record_result(body);
         }
         let at = Timestamp::now();
         if kind == PayloadKind::ToolInvocation && !self.recorder().is_off("a tool invocation") {
-            return self.invocation(body, at);
+            return self.record_invocation(body, at);
         }
         self.start(at);
-        self.turn.keep_beside(kind, body, &serde_json::json!({ "tool_call_id": self.id.get() }));
+        self.turn.record_separate_payload(kind, body, &serde_json::json!({ "tool_call_id": self.id.get() }));
     }
 
-    /// Arguments that the span's fields gave after the start.
-    pub(in crate::layer) fn late_arguments(self: &Arc<Self>, arguments: &str) {
-        let is_known = self.facts.arguments.is_some() || locked(&self.seen).invocation.is_some();
+    /// Records arguments from the fields of the span that came after the start. Ignored if the invocation is known.
+    pub(in crate::layer) fn record_late_arguments(self: &Arc<Self>, arguments: &str) {
+        let is_known = self.facts.arguments.is_some() || lock(&self.progress).invocation.is_some();
         if !is_known {
-            self.payload(PayloadKind::ToolInvocation, &Json(&invocation_body(&self.facts.name, arguments)));
+            self.record_payload(PayloadKind::ToolInvocation, &Json(&invocation_body(&self.facts.name, arguments)));
         }
     }
 
-    /// What the span's fields say of the result, where no body did.
-    pub(in crate::layer) fn output_of_fields(self: &Arc<Self>, text: &str) {
-        let is_known = locked(&self.seen).result.is_some();
+    /// Records a result from the fields of the span, unless a result body has been recorded.
+    pub(in crate::layer) fn record_output_from_fields(self: &Arc<Self>, text: &str) {
+        let is_known = lock(&self.progress).result.is_some();
         if !is_known {
-            self.output(text);
+            self.record_output(text);
         }
     }
 
-    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+    /// Sets the error that the end event reports if the span closes without another end.
+    pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
-            let error = self.recorder().options.text(EventKind::ToolCallEnded, &error).into_owned();
-            locked(&self.seen).error = Some(error);
+            let error = self.recorder().options.redact_text(EventKind::ToolCallEnded, &error).into_owned();
+            lock(&self.progress).error = Some(error);
         }
     }
 
+    /// Ends the call, after its agents.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
         self.end_agents(&end);
-        if !self.life.is_open() {
-            // Over, or never started and now never will.
-            self.life.end(self.recorder(), || {});
+        if !self.lifecycle.is_open() {
+            // Has ended, or has never started and must not start any more.
+            self.lifecycle.end(self.recorder(), || {});
             return;
         }
         let at = Timestamp::now();
-        let Some((recording, place)) = self.turn.place(at) else { return };
-        // Before the lock of the end, for which nobody shall wait longer than a line takes.
-        let stored = self.error_body(&end).and_then(|body| recording.store(&self.live, body).ok());
+        let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
+        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
+        let stored = self.error_result(&end).and_then(|body| recording.store_ready(&self.live, body).ok());
         let error_payload = stored.map(|stored| stored.reference);
-        self.life.end(self.recorder(), || {
+        self.lifecycle.end(self.recorder(), || {
             let Some(id) = self.id.get() else { return };
-            // Only now: an answer may have come while the end was on its way.
-            let seen = locked(&self.seen).clone();
-            let (status, error) = outcome(&end, &seen);
+            // Read under the lifecycle's lock: a result may have arrived after `end` was called.
+            let progress = lock(&self.progress).clone();
+            let (status, error) = outcome(&end, &progress);
             let error = error.map(str::to_owned);
-            let result_payload = seen.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
+            let result_payload = progress.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
-            recording.say(&self.live, &place.context, ended, at);
+            recording.write_event(&self.live, &scope.context, ended, at);
         });
     }
 
-    /// The result of a call that failed, should there be no other.
-    fn error_body(&self, end: &End) -> Option<ReadyBody> {
-        let seen = locked(&self.seen).clone();
-        let (status, error) = outcome(end, &seen);
-        let error = error.filter(|_| status == ExecutionStatus::Failed && seen.result.is_none())?;
+    /// Returns a result body for a call that fails without a result. Returns `None` if none is needed.
+    fn error_result(&self, end: &End) -> Option<ReadyBody> {
+        let progress = lock(&self.progress).clone();
+        let (status, error) = outcome(end, &progress);
+        let error = error.filter(|_| status == ExecutionStatus::Failed && progress.result.is_none())?;
         let body = serde_json::json!({ "type": "error", "error": error });
-        Some(self.recorder().options.ready(PayloadKind::ToolResult, &Json(&body)))
+        Some(self.recorder().options.prepare_body(PayloadKind::ToolResult, &Json(&body)))
     }
 }
 
-/// A `tool_invocation` body of a function that was called with this JSON text.
+/// Returns the `tool_invocation` body of a function call with these arguments, JSON text.
 fn invocation_body(name: &str, arguments: &str) -> serde_json::Value {
     serde_json::json!({
         "tool_name": name,
@@ -368,15 +395,17 @@ fn invocation_body(name: &str, arguments: &str) -> serde_json::Value {
     })
 }
 
-fn outcome<'a>(end: &'a End, seen: &'a Seen) -> (ExecutionStatus, Option<&'a str>) {
+/// Returns the terminal state of a call that ends this way, with its error or reason. If its span closed, an error
+/// fails the call, a result completes it, and a call with neither is cancelled.
+fn outcome<'a>(end: &'a End, progress: &'a ToolCallProgress) -> (ExecutionStatus, Option<&'a str>) {
     match end {
         End::Completed => (ExecutionStatus::Completed, None),
         End::Failed(error) => (ExecutionStatus::Failed, Some(error)),
         End::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
         End::Shutdown => (ExecutionStatus::Cancelled, Some(SHUT_DOWN)),
-        End::Closed => match &seen.error {
+        End::Closed => match &progress.error {
             Some(error) => (ExecutionStatus::Failed, Some(error)),
-            None if seen.is_answered => (ExecutionStatus::Completed, None),
+            None if progress.has_result => (ExecutionStatus::Completed, None),
             None => (ExecutionStatus::Cancelled, Some(DROPPED)),
         },
     }

@@ -1,11 +1,12 @@
-//! The agents that a tool call turned out to be, where a framework opens no span for them.
+//! Agents that a tool call runs, if the framework opens no spans of their own for them.
 
 use std::sync::{Arc, Mutex};
 
 use super::{End, TurnOperation};
-use crate::layer::recorder::locked;
+use crate::layer::recorder::lock;
 
-/// Each by its name, with the one turn that it has, in the order in which they asked a model first.
+/// Agents that a tool call runs, each with its name and its only turn. The active agent, which made the latest
+/// inference call, is last.
 #[derive(Debug, Default)]
 pub(super) struct ToolAgents(Mutex<Vec<ToolAgent>>);
 
@@ -16,12 +17,12 @@ struct ToolAgent {
 }
 
 impl ToolAgents {
-    /// The turn of the agent with this name, which is the one that acts from now on.
-    pub(super) fn asks(&self, name: &str, make: impl FnOnce() -> Arc<TurnOperation>) -> Arc<TurnOperation> {
-        let mut agents = locked(&self.0);
-        let known = agents.iter().position(|agent| agent.name == name);
-        let agent = match known {
-            Some(place) => agents.remove(place),
+    /// Returns the turn of the agent `name` and makes the agent the active one. `make` creates the turn the first time.
+    pub(super) fn activate(&self, name: &str, make: impl FnOnce() -> Arc<TurnOperation>) -> Arc<TurnOperation> {
+        let mut agents = lock(&self.0);
+        let position = agents.iter().position(|agent| agent.name == name);
+        let agent = match position {
+            Some(index) => agents.remove(index),
             None => ToolAgent { name: name.to_owned(), turn: make() },
         };
         let turn = Arc::clone(&agent.turn);
@@ -29,14 +30,14 @@ impl ToolAgents {
         turn
     }
 
-    /// The turn of the agent that asked last.
-    pub(super) fn acting(&self) -> Option<Arc<TurnOperation>> {
-        Some(Arc::clone(&locked(&self.0).last()?.turn))
+    /// Returns the turn of the active agent. Returns `None` if there are no agents.
+    pub(super) fn active_turn(&self) -> Option<Arc<TurnOperation>> {
+        Some(Arc::clone(&lock(&self.0).last()?.turn))
     }
 
-    /// They end as the tool does.
+    /// Ends the turns and threads of all agents.
     pub(super) fn end(&self, end: &End) {
-        let agents = std::mem::take(&mut *locked(&self.0));
+        let agents = std::mem::take(&mut *lock(&self.0));
         for ToolAgent { turn, .. } in agents {
             turn.end(end.clone());
             turn.thread().end(end.clone());

@@ -1,10 +1,10 @@
-//! A turn: from the user's message to the agent's answer.
+//! A turn: from a user's message to the agent's answer.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::life::Life;
-use super::recording::Recording;
+use super::lifecycle::Lifecycle;
 use super::thread::ThreadOperation;
+use super::thread_recording::ThreadRecording;
 use super::{End, OpenOperation, SHUT_DOWN};
 use crate::bundle::Body;
 use crate::event::{
@@ -12,45 +12,53 @@ use crate::event::{
     TurnId, TurnStarted,
 };
 use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, locked};
+use crate::layer::recorder::{Inner, lock};
 
+/// A turn that a span or a handle opened, or that was opened implicitly.
 #[derive(Debug)]
 pub(in crate::layer) struct TurnOperation {
     thread: Arc<ThreadOperation>,
     live: Live,
-    given_id: Option<String>,
-    is_supplied: bool,
-    place: OnceLock<Place>,
-    life: Life,
+    requested_id: Option<String>,
+    /// `true` if no span of the program opened the turn.
+    is_implicit: bool,
+    scope: OnceLock<TurnScope>,
+    lifecycle: Lifecycle,
     error: Mutex<Option<String>>,
-    /// Whether a panic was unwinding when it was opened.
+    /// `true` if a panic was unwinding when the turn was opened.
     opened_unwinding: bool,
 }
 
-/// A turn that started, as its events name it.
+/// The id of a turn, and the context of the events in it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct TurnScope {
     pub(super) turn_id: TurnId,
     pub(super) context: EventContext,
 }
 
 impl TurnOperation {
-    pub(in crate::layer) fn new(thread: Arc<ThreadOperation>, given_id: Option<String>, live: Live) -> Arc<Self> {
-        Self::make(thread, given_id, live, false)
+    /// Creates a turn for a span or a handle.
+    pub(in crate::layer) fn new(thread: Arc<ThreadOperation>, requested_id: Option<String>, live: Live) -> Arc<Self> {
+        Self::with_origin(thread, requested_id, live, false)
     }
 
-    /// A turn that no span opened.
-    pub(in crate::layer) fn supplied(thread: Arc<ThreadOperation>) -> Arc<Self> {
-        Self::make(thread, None, None, true)
+    /// Creates a turn that no span of the program opened.
+    pub(in crate::layer) fn new_implicit(thread: Arc<ThreadOperation>) -> Arc<Self> {
+        Self::with_origin(thread, None, None, true)
     }
 
-    fn make(thread: Arc<ThreadOperation>, given_id: Option<String>, live: Live, is_supplied: bool) -> Arc<Self> {
-        let (place, life, error) = (OnceLock::new(), Life::default(), Mutex::default());
+    fn with_origin(
+        thread: Arc<ThreadOperation>,
+        requested_id: Option<String>,
+        live: Live,
+        is_implicit: bool,
+    ) -> Arc<Self> {
+        let (scope, lifecycle, error) = (OnceLock::new(), Lifecycle::default(), Mutex::default());
         let opened_unwinding = std::thread::panicking();
-        Arc::new(Self { thread, live, given_id, is_supplied, place, life, error, opened_unwinding })
+        Arc::new(Self { thread, live, requested_id, is_implicit, scope, lifecycle, error, opened_unwinding })
     }
 
-    /// The live span that it is.
+    /// Returns the live span of the turn.
     pub(in crate::layer) fn live(&self) -> &Live {
         &self.live
     }
@@ -63,131 +71,146 @@ impl TurnOperation {
         self.thread.recorder()
     }
 
-    pub(super) fn is_supplied(&self) -> bool {
-        self.is_supplied
+    pub(super) fn is_implicit(&self) -> bool {
+        self.is_implicit
     }
 
-    /// Starts the turn if it has not started. None where it can't be recorded. A turn that ended still is a place:
-    /// work may outlive its turn.
-    pub(super) fn place(self: &Arc<Self>, at: Timestamp) -> Option<(&Recording, &Place)> {
-        let recording = self.thread.recording(at)?;
-        let place = self.place.get_or_init(|| self.new_place(recording));
-        if self.life.is_pending() && !self.recorder().is_off("a turn") {
+    /// Starts the turn if it is pending. Returns `None` if the thread cannot be recorded. A turn that has ended is
+    /// returned too: operations may outlive their turn.
+    pub(super) fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(&ThreadRecording, &TurnScope)> {
+        let recording = self.thread.ensure_started(at)?;
+        let scope = self.scope.get_or_init(|| self.new_scope(recording));
+        if self.lifecycle.is_pending() && !self.recorder().is_off("a turn") {
             let operation = || OpenOperation::Turn(Arc::clone(self));
-            let started = TurnStarted { turn_id: place.turn_id.clone(), thread_id: recording.id.clone() };
-            self.life.start(self.recorder(), operation, || {
-                recording.append(&self.live, &place.context, started, at)?;
-                self.thread.turn_started(self.name(place), self);
+            let started = TurnStarted { turn_id: scope.turn_id.clone(), thread_id: recording.id.clone() };
+            self.lifecycle.start(self.recorder(), operation, || {
+                recording.try_write_event(&self.live, &scope.context, started, at)?;
+                self.thread.register_turn(self.lookup_id(scope), self);
                 Ok(())
             });
         }
-        Some((recording, place))
+        Some((recording, scope))
     }
 
-    /// What spans call it, though it may have another id.
-    fn name(&self, place: &Place) -> TurnId {
-        self.given_id.as_deref().map_or_else(|| place.turn_id.clone(), TurnId::from)
+    /// Returns the id by which spans refer to the turn. Its id in the log may be another one.
+    fn lookup_id(&self, scope: &TurnScope) -> TurnId {
+        self.requested_id.as_deref().map_or_else(|| scope.turn_id.clone(), TurnId::from)
     }
 
-    fn new_place(&self, recording: &Recording) -> Place {
-        let turn_id = match &self.given_id {
-            Some(id) => recording.bundle.turn_id(id),
-            None => recording.bundle.unique("turn"),
+    fn new_scope(&self, recording: &ThreadRecording) -> TurnScope {
+        let turn_id = match &self.requested_id {
+            Some(id) => recording.bundle.unique_turn_id(id),
+            None => recording.bundle.generate_id("turn"),
         };
         let context =
             EventContext { thread_id: Some(recording.id.clone()), turn_id: Some(turn_id.clone()), span: None };
-        Place { turn_id, context }
+        TurnScope { turn_id, context }
     }
 
-    /// Keeps a body that has no place in an event of its own, and says what it belongs to.
-    pub(super) fn keep_beside(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body, about: &serde_json::Value) {
+    /// Stores a body that no event has a field for, and writes a payload event for it. `metadata` names the operation
+    /// that it belongs to.
+    pub(super) fn record_separate_payload(
+        self: &Arc<Self>,
+        kind: PayloadKind,
+        body: &dyn Body,
+        metadata: &serde_json::Value,
+    ) {
         let at = Timestamp::now();
         if self.recorder().is_off("a body") {
             return;
         }
-        let Some((recording, _)) = self.place(at) else { return };
-        if let Ok(stored) = recording.put_beside(kind, body) {
-            self.say_beside(stored.reference, about, at);
+        let Some((recording, _)) = self.ensure_started(at) else { return };
+        if let Ok(stored) = recording.store_separate_payload(kind, body) {
+            self.write_payload_event(stored.reference, metadata, at);
         }
     }
 
-    /// Names a stored body that has no place in an event of its own.
-    pub(super) fn say_beside(self: &Arc<Self>, payload: PayloadRef, about: &serde_json::Value, at: Timestamp) {
+    /// Writes a payload event for a stored payload. `metadata` names the operation that it belongs to.
+    pub(super) fn write_payload_event(
+        self: &Arc<Self>,
+        payload: PayloadRef,
+        metadata: &serde_json::Value,
+        at: Timestamp,
+    ) {
         if self.recorder().is_off("a body") {
             return;
         }
-        if let Some((recording, place)) = self.place(at) {
-            recording.say_beside(&place.context, payload, about, at);
+        if let Some((recording, scope)) = self.ensure_started(at) {
+            recording.write_payload_event(&scope.context, payload, metadata, at);
         }
     }
 
-    /// The value that tells a process of this turn, in which it is spawned.
-    pub(in crate::layer) fn child_process(self: &Arc<Self>) -> Option<String> {
+    /// Registers a child process of this turn and returns the value of `OTEL_TRACE_PARENT` for it. Returns `None` if
+    /// the turn is not recorded.
+    pub(in crate::layer) fn register_child_process(self: &Arc<Self>) -> Option<String> {
         let at = Timestamp::now();
         if self.recorder().is_off("a child process") {
             return None;
         }
-        let (recording, place) = self.place(at)?;
-        recording.child_process(&place.context, None, at)
+        let (recording, scope) = self.ensure_started(at)?;
+        recording.register_child_process(&scope.context, None, at)
     }
 
-    /// What came of the turn reached the thread that spawned this one. Where none did, it is kept all the same.
-    pub(in crate::layer) fn agent_result(self: &Arc<Self>, message: &str, body: &dyn Body) {
+    /// Records that the result of this turn reached the thread that spawned its thread. If no thread did, only the body
+    /// is kept, in a payload event.
+    pub(in crate::layer) fn record_agent_result(self: &Arc<Self>, message: &str, body: &dyn Body) {
         let at = Timestamp::now();
         if self.recorder().is_off("an agent's result") {
             return;
         }
-        let Some((recording, place)) = self.place(at) else { return };
-        let message = self.recorder().options.text(EventKind::AgentResultObserved, message);
-        // Lost or not, the event stands.
-        let carried = recording.put_json(&self.live, PayloadKind::AgentResult, body).ok();
-        let (carried_payload, bytes) = carried.map_or((None, None), |body| (Some(body.reference), body.bytes));
+        let Some((recording, scope)) = self.ensure_started(at) else { return };
+        let message = self.recorder().options.redact_text(EventKind::AgentResultObserved, message);
+        // The event is written even if its payload is lost.
+        let carried = recording.store_json(&self.live, PayloadKind::AgentResult, body).ok();
+        let (carried_payload, raw) = carried.map_or((None, None), |body| (Some(body.reference), body.raw));
         let Some(parent) = self.thread.parent_id() else {
-            let about = serde_json::json!({ "message": message });
-            carried_payload.into_iter().chain(bytes).for_each(|body| self.say_beside(body, &about, at));
+            let metadata = serde_json::json!({ "message": message });
+            carried_payload.into_iter().chain(raw).for_each(|body| self.write_payload_event(body, &metadata, at));
             return;
         };
         let event = AgentResultObserved {
-            edge_id: format!("edge:agent_result:{}:{}:{parent}", recording.id, place.turn_id).into(),
+            edge_id: format!("edge:agent_result:{}:{}:{parent}", recording.id, scope.turn_id).into(),
             child_thread_id: recording.id.clone(),
-            child_turn_id: place.turn_id.clone(),
+            child_turn_id: scope.turn_id.clone(),
             parent_thread_id: parent.clone(),
             message: message.into_owned(),
             carried_payload,
         };
-        // A supplied turn is no span: its thread reports.
+        // An implicit turn has no live span, so the event is attributed to the span of its thread.
         let live = if self.live.is_some() { &self.live } else { self.thread.live() };
-        recording.say(live, &place.context, event, at);
-        bytes.into_iter().for_each(|bytes| self.say_beside(bytes, &serde_json::Value::Null, at));
+        recording.write_event(live, &scope.context, event, at);
+        raw.into_iter().for_each(|raw| self.write_payload_event(raw, &serde_json::Value::Null, at));
     }
 
-    /// A body of any kind.
-    pub(in crate::layer) fn payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
-        self.keep_beside(kind, body, &serde_json::Value::Null);
+    /// Records a body of any kind in a payload event.
+    pub(in crate::layer) fn record_payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+        self.record_separate_payload(kind, body, &serde_json::Value::Null);
     }
 
-    /// Starts the turn if it has not started.
+    /// Starts the turn if it is pending. Returns `true` if the turn is open afterwards.
     pub(in crate::layer) fn start(self: &Arc<Self>, at: Timestamp) -> bool {
-        self.place(at).is_some() && self.life.is_open()
+        self.ensure_started(at).is_some() && self.lifecycle.is_open()
     }
 
-    /// What the span reported before it closed.
-    pub(in crate::layer) fn note_error(&self, error: Option<String>) {
+    /// Sets the error that the end event reports if the span closes without another end.
+    pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
-            let error = self.recorder().options.text(EventKind::TurnEnded, &error).into_owned();
-            *locked(&self.error) = Some(error);
+            let error = self.recorder().options.redact_text(EventKind::TurnEnded, &error).into_owned();
+            *lock(&self.error) = Some(error);
         }
     }
 
+    /// Ends the turn.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
-        let error = end.error_of(locked(&self.error).clone(), self.opened_unwinding);
+        let error = end.error_text(lock(&self.error).clone(), self.opened_unwinding);
         let (status, error) = match (end, error) {
             (End::Closed, None) | (End::Completed, _) => (ExecutionStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (ExecutionStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (ExecutionStatus::Cancelled, Some(reason)),
             (End::Shutdown, _) => (ExecutionStatus::Aborted, Some(SHUT_DOWN.to_owned())),
         };
-        // A turn that did not complete ends the scripts that run in it; else one may be waited for later.
+        // A turn that did not complete ends the code cells that run in it. If it completed, a later turn may wait for
+        // them.
         match status {
             ExecutionStatus::Failed => self.thread.end_cells(Some(self), &End::Failed(String::new())),
             ExecutionStatus::Cancelled | ExecutionStatus::Aborted => {
@@ -195,16 +218,17 @@ impl TurnOperation {
             }
             ExecutionStatus::Completed | ExecutionStatus::Running => {}
         }
-        self.life.end(self.recorder(), || {
+        self.lifecycle.end(self.recorder(), || {
             let at = Timestamp::now();
-            let Some((recording, place)) = self.started() else { return };
-            let ended = TurnEnded { turn_id: place.turn_id.clone(), status, error };
-            recording.say(&self.live, &place.context, ended, at);
-            self.thread.turn_ended(&self.name(place), self);
+            let Some((recording, scope)) = self.started() else { return };
+            let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
+            recording.write_event(&self.live, &scope.context, ended, at);
+            self.thread.unregister_turn(&self.lookup_id(scope), self);
         });
     }
 
-    fn started(self: &Arc<Self>) -> Option<(&Recording, &Place)> {
-        Some((self.thread.started()?, self.place.get()?))
+    /// Returns the thread's recording and the scope of the turn. Returns `None` if either has not started.
+    fn started(self: &Arc<Self>) -> Option<(&ThreadRecording, &TurnScope)> {
+        Some((self.thread.started()?, self.scope.get()?))
     }
 }

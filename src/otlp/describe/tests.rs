@@ -5,7 +5,7 @@ use super::*;
 use crate::event::{ToolKind, Usage};
 use crate::otlp::digest::{RequestDigest, ResponseDigest};
 use crate::otlp::samples::{
-    USAGE, bare, cell, compaction, ended, every_kind, failed, full, inference, mcp, shown, thread, tool,
+    USAGE, attribute_lines, bare, cell, compaction, ended, every_kind, failed, full, inference, mcp, thread, tool,
 };
 use crate::otlp::span_facts::{InferenceFacts, ThreadFacts};
 use crate::otlp::{ContentPolicy, UsageNames};
@@ -17,10 +17,10 @@ fn check(facts: &SpanFacts, mapping: Mapping, name: &str, kind: SpanKind, attrib
     let mut expected: Vec<_> = attributes.to_vec();
     expected.sort_unstable();
     assert_eq!((described.name.as_str(), described.kind), (name, kind));
-    assert_eq!(shown(&described.attributes), expected);
+    assert_eq!(attribute_lines(&described.attributes), expected);
 }
 
-/// What is said of every span that ended well, beside what its kind adds.
+/// Returns the attributes of every completed span, followed by those of its kind.
 fn with_common<'a>(kind: &'a str, added: &[&'a str]) -> Vec<&'a str> {
     let common = [
         r#"otel_trace.object_id = "object-1""#,
@@ -35,7 +35,7 @@ fn with_common<'a>(kind: &'a str, added: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_thread_is_an_invoked_agent() {
+fn thread_is_an_invoked_agent() {
     let added = [
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "invoke_agent""#,
@@ -48,7 +48,7 @@ fn a_thread_is_an_invoked_agent() {
 }
 
 #[test]
-fn a_thread_without_a_name_says_only_what_is_known() {
+fn unnamed_thread_has_no_name_or_model_attribute() {
     let unnamed = ThreadFacts { agent_path: "/root".into(), agent_name: None, default_model: Some(String::new()) };
     let expected = [
         r#"otel_trace.object_id = "object-1""#,
@@ -59,16 +59,16 @@ fn a_thread_without_a_name_says_only_what_is_known() {
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "invoke_agent""#,
     ];
-    check(&bare(What::Thread(unnamed)), CAPTURE, "invoke_agent", SpanKind::Internal, &expected);
+    check(&bare(SpanDetail::Thread(unnamed)), CAPTURE, "invoke_agent", SpanKind::Internal, &expected);
 }
 
 #[test]
-fn a_turn_has_a_name_of_ours() {
+fn turn_has_a_name_outside_the_conventions() {
     let expected = with_common(r#"otel_trace.kind = "turn""#, &[]);
-    check(&full(What::Turn), CAPTURE, "turn", SpanKind::Internal, &expected);
+    check(&full(SpanDetail::Turn), CAPTURE, "turn", SpanKind::Internal, &expected);
 }
 
-const OF_INFERENCE: [&str; 16] = [
+const INFERENCE_ATTRIBUTES: [&str; 16] = [
     r#"gen_ai.conversation.id = "thread-1""#,
     r#"gen_ai.operation.name = "chat""#,
     r#"gen_ai.provider.name = "openai""#,
@@ -87,30 +87,30 @@ const OF_INFERENCE: [&str; 16] = [
     r#"gen_ai.usage.reasoning.output_tokens = 5"#,
 ];
 const CACHE_WRITE: &str = "gen_ai.usage.cache_write.input_tokens = 7";
-const CURRENT: [&str; 2] = ["gen_ai.usage.input_tokens = 100", "gen_ai.usage.output_tokens = 20"];
-const OLDER: [&str; 2] = ["gen_ai.usage.prompt_tokens = 100", "gen_ai.usage.completion_tokens = 20"];
+const CURRENT_USAGE: [&str; 2] = ["gen_ai.usage.input_tokens = 100", "gen_ai.usage.output_tokens = 20"];
+const OLDER_USAGE: [&str; 2] = ["gen_ai.usage.prompt_tokens = 100", "gen_ai.usage.completion_tokens = 20"];
 
 #[test]
-fn an_inference_call_has_what_its_event_and_its_bodies_say() {
+fn inference_call_has_attributes_of_event_and_payloads() {
     let check = |mapping: Mapping, added: &[&str]| {
-        let added = [&OF_INFERENCE, added, &[CACHE_WRITE]].concat();
+        let added = [&INFERENCE_ATTRIBUTES, added, &[CACHE_WRITE]].concat();
         let expected = with_common(r#"otel_trace.kind = "inference""#, &added);
         check(&full(inference()), mapping, "chat gpt-5", SpanKind::Client, &expected);
     };
-    check(Mapping::default(), &CURRENT);
-    check(Mapping { usage_names: UsageNames::Both, ..Mapping::default() }, &[CURRENT, OLDER].concat());
-    check(Mapping { usage_names: UsageNames::Older, ..Mapping::default() }, &OLDER);
+    check(Mapping::default(), &CURRENT_USAGE);
+    check(Mapping { usage_names: UsageNames::Both, ..Mapping::default() }, &[CURRENT_USAGE, OLDER_USAGE].concat());
+    check(Mapping { usage_names: UsageNames::Older, ..Mapping::default() }, &OLDER_USAGE);
     let content = [
         r#"gen_ai.input.messages = "[1]""#,
         r#"gen_ai.system_instructions = "[2]""#,
         r#"gen_ai.tool.definitions = "[3]""#,
         r#"gen_ai.output.messages = "[4]""#,
     ];
-    check(CAPTURE, &[&CURRENT[..], &content].concat());
+    check(CAPTURE, &[&CURRENT_USAGE[..], &content].concat());
 }
 
 #[test]
-fn an_inference_call_of_which_nothing_is_known_says_nothing() {
+fn unknown_inference_facts_give_no_attributes() {
     let facts =
         InferenceFacts { request: RequestDigest { stream: Some(false), ..Default::default() }, ..Default::default() };
     let expected = [
@@ -121,11 +121,11 @@ fn an_inference_call_of_which_nothing_is_known_says_nothing() {
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
     ];
-    check(&bare(What::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
+    check(&bare(SpanDetail::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
 }
 
 #[test]
-fn a_response_says_what_the_event_does_not() {
+fn response_fills_in_what_the_event_lacks() {
     let response = ResponseDigest {
         response_id: Some("resp-2".to_owned()),
         usage: Some(Usage { cached_input_tokens: 0, reasoning_output_tokens: 0, ..USAGE }),
@@ -141,14 +141,14 @@ fn a_response_says_what_the_event_does_not() {
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
         r#"gen_ai.response.id = "resp-2""#,
-        CURRENT[0],
-        CURRENT[1],
+        CURRENT_USAGE[0],
+        CURRENT_USAGE[1],
     ];
-    check(&bare(What::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
+    check(&bare(SpanDetail::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
 }
 
 #[test]
-fn an_event_says_what_the_response_does_not() {
+fn event_fills_in_what_the_response_lacks() {
     let response = Some(ResponseDigest::default());
     let usage = Some(Usage { cached_input_tokens: 0, reasoning_output_tokens: 0, ..USAGE });
     let facts = InferenceFacts { usage, response, ..Default::default() };
@@ -159,23 +159,25 @@ fn an_event_says_what_the_response_does_not() {
         r#"otel_trace.thread.id = "thread-1""#,
         r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
-        CURRENT[0],
-        CURRENT[1],
+        CURRENT_USAGE[0],
+        CURRENT_USAGE[1],
     ];
-    check(&bare(What::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
+    check(&bare(SpanDetail::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
 }
 
 #[test]
-fn a_count_beyond_what_can_be_said_is_the_largest_that_can() {
+fn token_count_saturates_at_i64_max() {
     let usage = Some(Usage { input_tokens: u64::MAX, ..USAGE });
-    let described = describe(&bare(What::Inference(Box::new(InferenceFacts { usage, ..Default::default() }))), CAPTURE);
-    let said = described.attributes.iter().find(|attribute| attribute.key.as_str() == attribute::USAGE_INPUT_TOKENS);
-    assert_eq!(said.map(|attribute| &attribute.value), Some(&Value::I64(i64::MAX)));
+    let described =
+        describe(&bare(SpanDetail::Inference(Box::new(InferenceFacts { usage, ..Default::default() }))), CAPTURE);
+    let attribute =
+        described.attributes.iter().find(|attribute| attribute.key.as_str() == attribute::USAGE_INPUT_TOKENS);
+    assert_eq!(attribute.map(|attribute| &attribute.value), Some(&Value::I64(i64::MAX)));
 }
 
 #[test]
-fn a_tool_call_has_what_its_runtime_saw_last() {
-    let of_tool = [
+fn tool_call_has_the_last_runtime_values() {
+    let tool_attributes = [
         r#"gen_ai.operation.name = "execute_tool""#,
         r#"gen_ai.tool.call.id = "call-1""#,
         r#"otel_trace.mcp_call_id = "mcp-1""#,
@@ -184,7 +186,7 @@ fn a_tool_call_has_what_its_runtime_saw_last() {
     ];
     let content = [r#"gen_ai.tool.call.arguments = "{}""#, r#"gen_ai.tool.call.result = "found""#];
     let check = |kind: ToolKind, mapping: Mapping, name: &str, added: &[&str]| {
-        let expected = with_common(r#"otel_trace.kind = "tool""#, &[&of_tool, added].concat());
+        let expected = with_common(r#"otel_trace.kind = "tool""#, &[&tool_attributes, added].concat());
         check(&full(tool(kind)), mapping, &format!("execute_tool {name}"), SpanKind::Internal, &expected);
     };
     let named = [r#"gen_ai.tool.name = "the_label""#, r#"gen_ai.tool.type = "function""#];
@@ -193,17 +195,17 @@ fn a_tool_call_has_what_its_runtime_saw_last() {
     let extension = [r#"gen_ai.tool.name = "the_label""#, r#"gen_ai.tool.type = "extension""#];
     check(ToolKind::Web, Mapping::default(), "the_label", &extension);
     check(ToolKind::ImageGeneration, Mapping::default(), "the_label", &extension);
-    let of_mcp = [
+    let mcp_attributes = [
         r#"gen_ai.tool.name = "find""#,
         r#"gen_ai.tool.type = "extension""#,
         r#"mcp.method.name = "tools/call""#,
         r#"otel_trace.mcp.server = "docs""#,
     ];
-    check(mcp(), CAPTURE, "find", &[&of_mcp[..], &content].concat());
+    check(mcp(), CAPTURE, "find", &[&mcp_attributes[..], &content].concat());
 }
 
 #[test]
-fn a_tool_without_a_label_is_called_by_its_kind() {
+fn unlabelled_tool_is_named_by_its_kind() {
     let check = |kind: ToolKind, expected: &str| assert_eq!(tool_name(&kind, None), expected);
     check(ToolKind::ExecCommand, "exec_command");
     check(ToolKind::WriteStdin, "write_stdin");
@@ -220,7 +222,7 @@ fn a_tool_without_a_label_is_called_by_its_kind() {
 }
 
 #[test]
-fn a_cell_and_a_compaction_have_names_of_ours() {
+fn cell_and_compaction_have_names_of_their_own() {
     let added = [r#"gen_ai.tool.call.id = "call-2""#, r#"otel_trace.code_cell.status = "yielded""#];
     let expected = with_common(r#"otel_trace.kind = "code_cell""#, &added);
     check(&full(cell()), CAPTURE, "code_cell", SpanKind::Internal, &expected);
@@ -234,9 +236,9 @@ fn a_cell_and_a_compaction_have_names_of_ours() {
 }
 
 #[test]
-fn only_what_failed_has_a_status_and_an_error() {
+fn only_failed_spans_have_an_error_status() {
     let check = |status: ExecutionStatus, error: Option<&str>, expected: Status, added: &[&str]| {
-        let described = describe(&ended(bare(What::Turn), status, error), CAPTURE);
+        let described = describe(&ended(bare(SpanDetail::Turn), status, error), CAPTURE);
         let common = [
             r#"otel_trace.thread.id = "thread-1""#,
             r#"otel_trace.kind = "turn""#,
@@ -245,7 +247,7 @@ fn only_what_failed_has_a_status_and_an_error() {
         let mut lines = [&common, added].concat();
         lines.sort_unstable();
         assert_eq!(
-            (described.status, shown(&described.attributes)),
+            (described.status, attribute_lines(&described.attributes)),
             (expected, lines.iter().map(ToString::to_string).collect())
         );
     };
@@ -263,20 +265,21 @@ fn only_what_failed_has_a_status_and_an_error() {
     check(ExecutionStatus::Completed, None, Status::Unset, &[r#"otel_trace.status = "completed""#]);
 }
 
-/// What a description may have is what the table says, for each kind of span.
+/// The described attributes of each kind of span are those that the table lists for it.
 #[test]
-fn the_table_has_every_attribute_and_no_other() {
+fn table_lists_exactly_the_described_attributes() {
     let mapping = Mapping { content: ContentPolicy::Capture, usage_names: UsageNames::Both };
-    for what in every_kind() {
-        let kind = kind(&what);
-        let facts = full(what);
+    for detail in every_kind() {
+        let kind = kind(&detail);
+        let facts = full(detail);
         let ends = [failed(facts.clone(), "timeout"), ended(facts, ExecutionStatus::Cancelled, Some("stopped"))];
-        let said = ends.iter().flat_map(|facts| describe(facts, mapping).attributes);
-        let said: BTreeSet<_> = said.map(|attribute| attribute.key.to_string()).collect();
+        let described = ends.iter().flat_map(|facts| describe(facts, mapping).attributes);
+        let described: BTreeSet<_> = described.map(|attribute| attribute.key.to_string()).collect();
         let in_table: BTreeSet<_> =
-            attribute::TABLE.iter().filter(|row| row.on.contains(&kind)).map(|row| row.name.to_owned()).collect();
-        assert_eq!(said, in_table, "{kind:?}");
+            attribute::TABLE.iter().filter(|row| row.kinds.contains(&kind)).map(|row| row.name.to_owned()).collect();
+        assert_eq!(described, in_table, "{kind:?}");
     }
-    let of_links: Vec<_> = attribute::TABLE.iter().filter(|row| row.on.is_empty()).map(|row| row.name).collect();
-    assert_eq!(of_links, [attribute::LINK]);
+    let link_attributes: Vec<_> =
+        attribute::TABLE.iter().filter(|row| row.kinds.is_empty()).map(|row| row.name).collect();
+    assert_eq!(link_attributes, [attribute::LINK]);
 }

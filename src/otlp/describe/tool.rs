@@ -1,8 +1,9 @@
-//! What a tool is called, and of what type it is.
+//! Names and types of tools.
 
 use crate::event::ToolKind;
 
-/// A tool of an MCP server has its name there; its label names the server too.
+/// Returns the name of a tool: its label, or a default name for its kind. A tool of an MCP server is named as the
+/// server names it, because its label contains the server's name too.
 pub(super) fn tool_name<'a>(kind: &'a ToolKind, label: Option<&'a str>) -> &'a str {
     let (named, otherwise) = match kind {
         ToolKind::Mcp { server: _, tool } => (Some(tool.as_str()), "mcp"),
@@ -21,6 +22,7 @@ pub(super) fn tool_name<'a>(kind: &'a ToolKind, label: Option<&'a str>) -> &'a s
     named.filter(|name| !name.is_empty()).unwrap_or(otherwise)
 }
 
+/// Returns the tool's type by the GenAI conventions: `extension` if it runs outside of the agent, otherwise `function`.
 pub(super) fn tool_type(kind: &ToolKind) -> &'static str {
     match kind {
         ToolKind::Mcp { .. } | ToolKind::Web | ToolKind::ImageGeneration => "extension",

@@ -9,7 +9,7 @@ use super::part::Part;
 use super::parts;
 use crate::reduce::{Object, list, text};
 
-/// What somebody says.
+/// A message.
 #[derive(Debug, Serialize)]
 pub(super) struct Message<'a> {
     pub(super) role: Cow<'a, str>,
@@ -17,17 +17,17 @@ pub(super) struct Message<'a> {
     name: Option<&'a RawValue>,
     pub(super) parts: Vec<Part<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    finish_reason: Option<Reason<'a>>,
+    finish_reason: Option<FinishReason<'a>>,
 }
 
-/// Why a model said no more.
+/// The reason why the model stopped.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Reason<'a> {
-    /// As its provider says it.
-    Said(&'a RawValue),
-    /// As it follows from the rest.
-    Known(Cow<'a, str>),
+enum FinishReason<'a> {
+    /// The provider's value.
+    Given(&'a RawValue),
+    /// A value derived from the rest of the response.
+    Derived(Cow<'a, str>),
 }
 
 pub(super) const USER: &str = "user";
@@ -39,80 +39,86 @@ impl<'a> Message<'a> {
         Self { role: role.into(), name: None, parts, finish_reason: None }
     }
 
-    /// The same, and why the model said no more.
-    pub(super) fn finished(self, finish_reason: Option<&'a RawValue>) -> Self {
-        Self { finish_reason: finish_reason.map(Reason::Said), ..self }
+    /// Sets the provider's finish reason.
+    pub(super) fn with_finish_reason(self, finish_reason: Option<&'a RawValue>) -> Self {
+        Self { finish_reason: finish_reason.map(FinishReason::Given), ..self }
     }
 
-    /// As an answer, which has a reason in the schema: where none is said, that it asks for tools, else `otherwise`.
-    pub(super) fn answered(mut self, otherwise: &Cow<'a, str>) -> Self {
+    /// Sets a finish reason if the message has none, because the schema requires one of output messages: `tool_call` if
+    /// the message requests a tool call, otherwise `default_reason`; an empty text for messages of other roles than the
+    /// assistant's.
+    pub(super) fn with_default_finish_reason(mut self, default_reason: &Cow<'a, str>) -> Self {
         let reason = match &*self.role {
             _ if self.parts.iter().any(Part::is_call) => "tool_call".into(),
-            ASSISTANT => otherwise.clone(),
+            ASSISTANT => default_reason.clone(),
             _ => "".into(),
         };
-        self.finish_reason = self.finish_reason.take().or(Some(Reason::Known(reason)));
+        self.finish_reason = self.finish_reason.take().or(Some(FinishReason::Derived(reason)));
         self
     }
 
-    /// A message of Chat Completions, Anthropic Messages or Gemini; `otherwise` is who speaks where it does not say.
-    pub(super) fn read(raw: &'a RawValue, otherwise: &'static str) -> Self {
-        let Some(message) = Object::of(raw) else { return Self::new(otherwise, vec![parts::of(raw)]) };
-        let role = role(&message, otherwise);
-        let parts = if role == TOOL { answers(&message) } else { said(&message) };
-        Self { role, name: message.some("name"), parts, finish_reason: None }
+    /// Parses a message of Chat Completions, Anthropic Messages or Gemini. A message without a role gets
+    /// `default_role`.
+    pub(super) fn parse(raw: &'a RawValue, default_role: &'static str) -> Self {
+        let Some(message) = Object::from_value(raw) else {
+            return Self::new(default_role, vec![parts::parse_part(raw)]);
+        };
+        let role = role(&message, default_role);
+        let parts = if role == TOOL { tool_parts(&message) } else { content_parts(&message) };
+        Self { role, name: message.non_null("name"), parts, finish_reason: None }
     }
 }
 
-/// The messages that a value is: a list, one message, or text that stands for one.
-pub(super) fn messages<'a>(value: &'a RawValue, otherwise: &'static str) -> Vec<Message<'a>> {
+/// Parses messages: a list, one message, or a text that stands for one.
+pub(super) fn parse_messages<'a>(value: &'a RawValue, default_role: &'static str) -> Vec<Message<'a>> {
     match list(value) {
-        Some(messages) => messages.into_iter().map(|message| Message::read(message, otherwise)).collect(),
-        None => vec![Message::read(value, otherwise)],
+        Some(messages) => messages.into_iter().map(|message| Message::parse(message, default_role)).collect(),
+        None => vec![Message::parse(value, default_role)],
     }
 }
 
-/// Who speaks, by the conventions' names.
-pub(super) fn role<'a>(message: &Object<'a>, otherwise: &'static str) -> Cow<'a, str> {
+/// Returns the message's role, under the conventions' name.
+pub(super) fn role<'a>(message: &Object<'a>, default_role: &'static str) -> Cow<'a, str> {
     match message.text("role") {
         Some(role) if role == "model" => ASSISTANT.into(),
         Some(role) if role == "function" => TOOL.into(),
         Some(role) => role,
-        None => otherwise.into(),
+        None => default_role.into(),
     }
 }
 
-/// What a tool says answers a call. Gemini's answers say so themselves.
-fn answers<'a>(message: &Object<'a>) -> Vec<Part<'a>> {
-    match message.some("parts") {
-        Some(parts) => parts::of_content(parts),
-        None => vec![Part::tool_call_response(message.some("tool_call_id"), message.some("content"))],
+/// Returns the parts of a tool's message: a response to a tool call. Gemini's parts are marked as responses already.
+fn tool_parts<'a>(message: &Object<'a>) -> Vec<Part<'a>> {
+    match message.non_null("parts") {
+        Some(parts) => parts::parse_content(parts),
+        None => vec![Part::tool_call_response(message.non_null("tool_call_id"), message.non_null("content"))],
     }
 }
 
-/// In this order: what was thought before it was said, content, what stands beside it, calls.
-fn said<'a>(message: &Object<'a>) -> Vec<Part<'a>> {
-    let thought = message.first(&["reasoning_content", "reasoning"]).filter(|thought| is_said(thought));
-    let mut parts: Vec<_> = thought.map(|thought| Part::reasoning(Some(thought))).into_iter().collect();
+/// Returns the parts of any other message, in this order: reasoning, content, refusal and audio, tool calls.
+fn content_parts<'a>(message: &Object<'a>) -> Vec<Part<'a>> {
+    let reasoning = message.first(&["reasoning_content", "reasoning"]).filter(|reasoning| is_non_empty_text(reasoning));
+    let mut parts: Vec<_> = reasoning.map(|reasoning| Part::reasoning(Some(reasoning))).into_iter().collect();
     let content = message.first(&["parts", "content"]).filter(|content| content.get() != "\"\"");
-    parts.extend(content.into_iter().flat_map(parts::of_content));
-    for beside in ["refusal", "audio"] {
-        parts.extend(message.some(beside).map(|said| Part::new(beside).with(beside, Some(said))));
+    parts.extend(content.into_iter().flat_map(parts::parse_content));
+    for field in ["refusal", "audio"] {
+        parts.extend(message.non_null(field).map(|value| Part::new(field).with(field, Some(value))));
     }
-    parts.extend(message.list("tool_calls").into_iter().flatten().map(call));
-    parts.extend(message.some("function_call").map(call));
+    parts.extend(message.list("tool_calls").into_iter().flatten().map(tool_call));
+    parts.extend(message.non_null("function_call").map(tool_call));
     parts
 }
 
-fn is_said(thought: &RawValue) -> bool {
-    text(thought).is_some_and(|thought| !thought.is_empty())
+/// Returns `true` if the value is a text that is not empty.
+fn is_non_empty_text(value: &RawValue) -> bool {
+    text(value).is_some_and(|text| !text.is_empty())
 }
 
-/// What is called stands inside `function` or `custom`, or beside the id.
-fn call(raw: &RawValue) -> Part<'_> {
-    let Some(call) = Object::of(raw) else { return Part::unknown(raw) };
+/// Parses a tool call. Name and arguments are inside of `function` or `custom`, or beside the id.
+fn tool_call(raw: &RawValue) -> Part<'_> {
+    let Some(call) = Object::from_value(raw) else { return Part::unknown(raw) };
     match call.object("function").or_else(|| call.object("custom")) {
-        Some(called) => parts::call(&call, &called, &["arguments", "input"]),
-        None => parts::call(&call, &call, &["arguments", "input"]),
+        Some(called) => parts::call_part(&call, &called, &["arguments", "input"]),
+        None => parts::call_part(&call, &call, &["arguments", "input"]),
     }
 }

@@ -1,4 +1,4 @@
-//! The parts of messages in the schema of the GenAI conventions.
+//! Parts of messages in the schema of the GenAI conventions.
 
 use std::borrow::Cow;
 
@@ -7,40 +7,41 @@ use serde_json::value::RawValue;
 
 use crate::reduce::{Object, text};
 
-/// A part: its type, and what else it has. What a body says is passed on as it was written, not read and written anew.
+/// A part of a message: its type and its fields. Values are passed on as the payload spells them, not parsed and
+/// written anew.
 #[derive(Debug)]
 pub(super) struct Part<'a> {
     kind: Cow<'static, str>,
-    fields: Vec<(Cow<'static, str>, Json<'a>)>,
+    fields: Vec<(Cow<'static, str>, PartValue<'a>)>,
 }
 
-/// A value of a body, or what stands inside a text of it.
+/// A value of a payload, or JSON that is embedded in one of its texts.
 #[derive(Debug)]
-pub(super) enum Json<'a> {
-    Given(&'a RawValue),
-    Inside(Box<RawValue>),
+pub(super) enum PartValue<'a> {
+    Raw(&'a RawValue),
+    Embedded(Box<RawValue>),
     EmptyText,
 }
 
-/// What is told where it stands, or moves from request to request.
-const PASSED_OVER: [&str; 2] = ["type", "cache_control"];
+/// Fields that are left out: the type is written first anyway, and cache markers move from request to request.
+const OMITTED_FIELDS: [&str; 2] = ["type", "cache_control"];
 
 impl<'a> Part<'a> {
     pub(super) fn new(kind: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: kind.into(), fields: Vec::new() }
     }
 
-    /// Whether it asks for a tool.
+    /// Returns `true` if the part is a tool call.
     pub(super) fn is_call(&self) -> bool {
         self.kind == "tool_call"
     }
 
-    pub(super) fn text(said: &'a RawValue) -> Self {
-        Self::new("text").with("content", Some(said))
+    pub(super) fn text(value: &'a RawValue) -> Self {
+        Self::new("text").with("content", Some(value))
     }
 
-    pub(super) fn reasoning(thought: Option<&'a RawValue>) -> Self {
-        let content = thought.map_or(Json::EmptyText, Json::Given);
+    pub(super) fn reasoning(content: Option<&'a RawValue>) -> Self {
+        let content = content.map_or(PartValue::EmptyText, PartValue::Raw);
         Self { kind: "reasoning".into(), fields: vec![("content".into(), content)] }
     }
 
@@ -50,50 +51,51 @@ impl<'a> Part<'a> {
         arguments: Option<&'a RawValue>,
     ) -> Self {
         let mut call = Self::new("tool_call").with("id", id).with("name", name);
-        call.fields.extend(arguments.map(|arguments| ("arguments".into(), inside(arguments))));
+        call.fields.extend(arguments.map(|arguments| ("arguments".into(), parse_embedded(arguments))));
         call
     }
 
     pub(super) fn tool_call_response(id: Option<&'a RawValue>, response: Option<&'a RawValue>) -> Self {
         let mut part = Self::new("tool_call_response").with("id", id);
-        part.fields.push(("response".into(), response.map_or(Json::EmptyText, Json::Given)));
+        part.fields.push(("response".into(), response.map_or(PartValue::EmptyText, PartValue::Raw)));
         part
     }
 
-    /// What the conventions have no part for: as it was, under its own type.
-    pub(super) fn as_it_was(kind: &str, part: &Object<'a>) -> Self {
-        Self::new(kind.to_owned()).with_rest_of(part, &[])
+    /// Creates a part that the conventions do not define, with its own type and all of its fields.
+    pub(super) fn unmapped(kind: &str, part: &Object<'a>) -> Self {
+        Self::new(kind.to_owned()).with_other_fields(part, &[])
     }
 
-    /// What is no part at all.
+    /// Creates a part for a value that is no part.
     pub(super) fn unknown(value: &'a RawValue) -> Self {
         Self::new("unknown").with("value", Some(value))
     }
 
+    /// Adds a field if it has a value.
     pub(super) fn with(mut self, name: &'static str, value: Option<&'a RawValue>) -> Self {
-        self.fields.extend(value.map(|value| (name.into(), Json::Given(value))));
+        self.fields.extend(value.map(|value| (name.into(), PartValue::Raw(value))));
         self
     }
 
-    /// With what else an object has beside the fields that were `read`. What says nothing is left out.
-    pub(super) fn with_rest_of(mut self, object: &Object<'a>, read: &[&str]) -> Self {
+    /// Adds the fields of an object that were not `consumed` yet, except for empty ones.
+    pub(super) fn with_other_fields(mut self, object: &Object<'a>, consumed: &[&str]) -> Self {
         for (name, value) in object.fields() {
-            let is_told = PASSED_OVER.contains(&name) || read.contains(&name);
+            let is_omitted = OMITTED_FIELDS.contains(&name) || consumed.contains(&name);
             let is_taken = self.fields.iter().any(|(taken, _)| taken == name);
-            if !is_told && !is_taken && !matches!(value.get(), "null" | "[]") {
-                self.fields.push((name.to_owned().into(), Json::Given(value)));
+            if !is_omitted && !is_taken && !matches!(value.get(), "null" | "[]") {
+                self.fields.push((name.to_owned().into(), PartValue::Raw(value)));
             }
         }
         self
     }
 }
 
-/// Arguments are mostly JSON as text. A tool may be given any text, which stays text.
-fn inside(arguments: &RawValue) -> Json<'_> {
+/// Parses arguments that are JSON in a text, as they mostly are. Any other text stays a text.
+fn parse_embedded(arguments: &RawValue) -> PartValue<'_> {
     let json = text(arguments).filter(|text| text.trim_start().starts_with(['{', '[']));
     match json.and_then(|json| serde_json::from_str(&json).ok()) {
-        Some(inside) => Json::Inside(inside),
-        None => Json::Given(arguments),
+        Some(embedded) => PartValue::Embedded(embedded),
+        None => PartValue::Raw(arguments),
     }
 }
 
@@ -107,11 +109,11 @@ impl Serialize for Part<'_> {
     }
 }
 
-impl Serialize for Json<'_> {
+impl Serialize for PartValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Given(value) => value.serialize(serializer),
-            Self::Inside(value) => value.serialize(serializer),
+            Self::Raw(value) => value.serialize(serializer),
+            Self::Embedded(value) => value.serialize(serializer),
             Self::EmptyText => serializer.serialize_str(""),
         }
     }

@@ -1,79 +1,83 @@
-//! Parts of messages of any provider. They say what they are and never mean two things, so one reading serves all.
+//! Parses the parts of messages of any provider. Every part has a type, and no type has two meanings, so that one
+//! parser serves all providers.
 
 use serde_json::value::RawValue;
 
 use super::part::Part;
 use crate::reduce::{Object, list, text};
 
-/// The parts of a message's content: text, parts, or one part.
-pub(super) fn of_content(content: &RawValue) -> Vec<Part<'_>> {
+/// Parses a message's content: a text, a list of parts, or one part.
+pub(super) fn parse_content(content: &RawValue) -> Vec<Part<'_>> {
     if content.get() == "null" {
         return Vec::new();
     }
-    match list(content).or_else(|| inside(content)) {
-        Some(parts) => parts.into_iter().map(of).collect(),
-        None => vec![of(content)],
+    match list(content).or_else(|| nested_parts(content)) {
+        Some(parts) => parts.into_iter().map(parse_part).collect(),
+        None => vec![parse_part(content)],
     }
 }
 
-/// The parts of Gemini's `systemInstruction`, which is a message without a role.
-fn inside(content: &RawValue) -> Option<Vec<&RawValue>> {
-    Object::of(content).filter(|content| content.get("type").is_none())?.list("parts")
+/// Returns the parts of Gemini's `systemInstruction`, which is a message without a role.
+fn nested_parts(content: &RawValue) -> Option<Vec<&RawValue>> {
+    Object::from_value(content).filter(|content| content.get("type").is_none())?.list("parts")
 }
 
-/// One part.
-pub(super) fn of(raw: &RawValue) -> Part<'_> {
-    let Some(part) = Object::of(raw) else {
+/// Parses one part.
+pub(super) fn parse_part(raw: &RawValue) -> Part<'_> {
+    let Some(part) = Object::from_value(raw) else {
         return if text(raw).is_some() { Part::text(raw) } else { Part::unknown(raw) };
     };
     match part.text("type").as_deref() {
-        Some("text" | "input_text" | "output_text" | "summary_text") => said(&part, &["text", "content"], Part::text),
-        Some("thinking" | "redacted_thinking" | "reasoning" | "reasoning_text") => thought(&part),
-        Some("tool_use" | "tool_call") => call(&part, &part, &["arguments", "input", "args"]),
-        Some("tool_result") => answer(&part, "tool_use_id", "content"),
-        Some("tool_call_response") => answer(&part, "id", "response"),
-        Some(kind) => Part::as_it_was(kind, &part),
-        None => of_gemini(&part),
+        Some("text" | "input_text" | "output_text" | "summary_text") => {
+            text_part(&part, &["text", "content"], Part::text)
+        }
+        Some("thinking" | "redacted_thinking" | "reasoning" | "reasoning_text") => reasoning_part(&part),
+        Some("tool_use" | "tool_call") => call_part(&part, &part, &["arguments", "input", "args"]),
+        Some("tool_result") => response_part(&part, "tool_use_id", "content"),
+        Some("tool_call_response") => response_part(&part, "id", "response"),
+        Some(kind) => Part::unmapped(kind, &part),
+        None => gemini_part(&part),
     }
 }
 
-fn said<'a>(part: &Object<'a>, names: &[&str], make: impl FnOnce(&'a RawValue) -> Part<'a>) -> Part<'a> {
+fn text_part<'a>(part: &Object<'a>, names: &[&str], make: impl FnOnce(&'a RawValue) -> Part<'a>) -> Part<'a> {
     match part.first(names) {
-        Some(said) => make(said).with_rest_of(part, names),
-        None => Part::as_it_was("text", part),
+        Some(text) => make(text).with_other_fields(part, names),
+        None => Part::unmapped("text", part),
     }
 }
 
-fn thought<'a>(part: &Object<'a>) -> Part<'a> {
+fn reasoning_part<'a>(part: &Object<'a>) -> Part<'a> {
     const NAMES: [&str; 3] = ["thinking", "content", "text"];
-    Part::reasoning(part.first(&NAMES)).with_rest_of(part, &NAMES)
+    Part::reasoning(part.first(&NAMES)).with_other_fields(part, &NAMES)
 }
 
-/// A call whose name and arguments stand in one object and its id in another, which may be the same.
-pub(super) fn call<'a>(call: &Object<'a>, called: &Object<'a>, arguments: &[&str]) -> Part<'a> {
-    let part = Part::tool_call(call.some("id"), called.some("name"), called.first(arguments));
-    part.with_rest_of(called, arguments)
+/// Creates the part for a tool call whose id is in the object `call` and whose name and arguments are in `called`,
+/// which may be the same object.
+pub(super) fn call_part<'a>(call: &Object<'a>, called: &Object<'a>, arguments: &[&str]) -> Part<'a> {
+    let part = Part::tool_call(call.non_null("id"), called.non_null("name"), called.first(arguments));
+    part.with_other_fields(called, arguments)
 }
 
-fn answer<'a>(part: &Object<'a>, id: &str, response: &str) -> Part<'a> {
-    Part::tool_call_response(part.some(id), part.some(response)).with_rest_of(part, &[id, response])
+fn response_part<'a>(part: &Object<'a>, id: &str, response: &str) -> Part<'a> {
+    Part::tool_call_response(part.non_null(id), part.non_null(response)).with_other_fields(part, &[id, response])
 }
 
-/// A part of Gemini's, which is known by what it holds.
-fn of_gemini<'a>(part: &Object<'a>) -> Part<'a> {
+/// Parses a part of Gemini's, whose type follows from its fields.
+fn gemini_part<'a>(part: &Object<'a>) -> Part<'a> {
     const CALL: [&str; 2] = ["functionCall", "function_call"];
-    const ANSWER: [&str; 2] = ["functionResponse", "function_response"];
-    let held = |names: &[&str]| part.first(names).and_then(Object::of);
+    const RESPONSE: [&str; 2] = ["functionResponse", "function_response"];
+    let held = |names: &[&str]| part.first(names).and_then(Object::from_value);
     if let Some(called) = held(&CALL) {
-        call(&called, &called, &["args"]).with_rest_of(part, &CALL)
-    } else if let Some(answered) = held(&ANSWER) {
-        answer(&answered, "id", "response").with_rest_of(part, &ANSWER)
+        call_part(&called, &called, &["args"]).with_other_fields(part, &CALL)
+    } else if let Some(response) = held(&RESPONSE) {
+        response_part(&response, "id", "response").with_other_fields(part, &RESPONSE)
     } else if part.number("thought") == Some(true) {
-        Part::reasoning(part.some("text")).with_rest_of(part, &["text", "thought"])
-    } else if let Some(text) = part.some("text") {
-        Part::text(text).with_rest_of(part, &["text"])
+        Part::reasoning(part.non_null("text")).with_other_fields(part, &["text", "thought"])
+    } else if let Some(text) = part.non_null("text") {
+        Part::text(text).with_other_fields(part, &["text"])
     } else {
         let kind = part.fields().find(|(_, value)| value.get() != "null").map_or("unknown", |(name, _)| name);
-        Part::as_it_was(kind, part)
+        Part::unmapped(kind, part)
     }
 }

@@ -1,4 +1,4 @@
-//! `inference_request` bodies.
+//! Digests `inference_request` payloads.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,16 +9,16 @@ use crate::otlp::ContentPolicy;
 use crate::reduce::{Object, RequestShape, list, text};
 
 impl RequestDigest {
-    /// Of the bytes of a body; of anything that can't be read, the default.
-    pub(crate) fn of(bytes: &[u8], content: ContentPolicy) -> Self {
+    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    pub(crate) fn parse(bytes: &[u8], content: ContentPolicy) -> Self {
         let Some(body) = str::from_utf8(bytes).ok().and_then(Object::parse) else { return Self::default() };
         let digest = parameters(&body);
         if !content.captures() {
             return digest;
         }
-        let shape = RequestShape::of(|name| body.some(name).is_some());
+        let shape = RequestShape::detect(|name| body.non_null(name).is_some());
         Self {
-            input_messages: shape.and_then(|shape| input_messages(shape, body.some(shape.list())?)),
+            input_messages: shape.and_then(|shape| input_messages(shape, body.non_null(shape.list_field())?)),
             system_instructions: system_instructions(&body),
             tool_definitions: tool_definitions(&body),
             ..digest
@@ -26,7 +26,7 @@ impl RequestDigest {
     }
 }
 
-/// What is asked for beside what is said.
+/// Returns the parameters of a request, without content.
 fn parameters(body: &Object<'_>) -> RequestDigest {
     const MAX_TOKENS: [&str; 5] =
         ["max_output_tokens", "max_completion_tokens", "max_tokens", "maxOutputTokens", "gen_ai.request.max_tokens"];
@@ -48,31 +48,31 @@ fn parameters(body: &Object<'_>) -> RequestDigest {
 }
 
 fn reasoning_level(body: &Object<'_>, config: Option<&Object<'_>>) -> Option<String> {
-    let inside = |of: &str| body.object(of)?.string("effort");
-    inside("reasoning")
+    let effort_in = |field: &str| body.object(field)?.string("effort");
+    effort_in("reasoning")
         .or_else(|| body.string("reasoning_effort"))
-        .or_else(|| inside("output_config"))
+        .or_else(|| effort_in("output_config"))
         .or_else(|| config?.object("thinkingConfig")?.string("thinkingLevel"))
         .or_else(|| body.string("gen_ai.request.reasoning.level"))
 }
 
-fn input_messages(shape: RequestShape, said: &RawValue) -> Option<String> {
+fn input_messages(shape: RequestShape, value: &RawValue) -> Option<String> {
     match shape {
-        RequestShape::Responses => match list(said) {
-            Some(list) => json(&items::messages(list)),
-            None => json(&items::messages([said])),
+        RequestShape::Responses => match list(value) {
+            Some(list) => json(&items::to_messages(list)),
+            None => json(&items::to_messages([value])),
         },
-        RequestShape::GenAi => in_schema(said).or_else(|| json(&message::messages(said, USER))),
-        RequestShape::Gemini | RequestShape::Messages => json(&message::messages(said, USER)),
+        RequestShape::GenAi => in_schema(value).or_else(|| json(&message::parse_messages(value, USER))),
+        RequestShape::Gemini | RequestShape::Messages => json(&message::parse_messages(value, USER)),
     }
 }
 
 fn system_instructions(body: &Object<'_>) -> Option<String> {
     const NAMES: [&str; 5] =
         ["gen_ai.system_instructions", "instructions", "system", "systemInstruction", "system_instruction"];
-    let said = body.first(&NAMES)?;
-    let given = body.some(NAMES[0]).and_then(in_schema);
-    given.or_else(|| json(&parts::of_content(said)))
+    let value = body.first(&NAMES)?;
+    let given = body.non_null(NAMES[0]).and_then(in_schema);
+    given.or_else(|| json(&parts::parse_content(value)))
 }
 
 fn tool_definitions(body: &Object<'_>) -> Option<String> {
@@ -80,7 +80,8 @@ fn tool_definitions(body: &Object<'_>) -> Option<String> {
     Some(in_schema(tools).unwrap_or_else(|| tools.get().to_owned()))
 }
 
-/// A list as it was given, or as it stands in a text: fields of spans are mostly that.
+/// Returns a list as JSON text, as it is or as it is embedded in a text, as mostly in fields of spans. Returns `None`
+/// if the value is no list.
 pub(super) fn in_schema(value: &RawValue) -> Option<String> {
     let json = match text(value) {
         Some(text) => text,
@@ -90,6 +91,7 @@ pub(super) fn in_schema(value: &RawValue) -> Option<String> {
     is_list.then(|| json.into_owned())
 }
 
+/// Serializes a value to JSON text.
 pub(super) fn json(value: &impl Serialize) -> Option<String> {
     serde_json::to_string(value).ok()
 }

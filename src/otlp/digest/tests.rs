@@ -1,4 +1,4 @@
-mod anything;
+mod arbitrary;
 mod graph;
 mod requests;
 mod responses;

@@ -1,4 +1,4 @@
-//! Bodies of tool calls: `tool_invocation`, `tool_runtime_event`, `tool_result`.
+//! Digests the payloads of tool calls: `tool_invocation`, `tool_runtime_event` and `tool_result`.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,8 @@ use crate::otlp::ContentPolicy;
 use crate::reduce::{Object, list, text};
 
 impl InvocationDigest {
-    /// Of the bytes of a body; of anything that can't be read, the default.
-    pub(crate) fn of(bytes: &[u8], content: ContentPolicy) -> Self {
+    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    pub(crate) fn parse(bytes: &[u8], content: ContentPolicy) -> Self {
         if !content.captures() {
             return Self::default();
         }
@@ -19,20 +19,20 @@ impl InvocationDigest {
 }
 
 impl RuntimeDigest {
-    /// Of the bytes of a body; of anything that can't be read, the default.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let Some(body) = object(bytes) else { return Self::default() };
         Self { executable: executable(&body), exit_code: body.number("exit_code") }
     }
 }
 
 impl ResultDigest {
-    /// Of the bytes of a body; of anything that can't be read, the default.
-    pub(crate) fn of(bytes: &[u8], content: ContentPolicy) -> Self {
+    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    pub(crate) fn parse(bytes: &[u8], content: ContentPolicy) -> Self {
         if !content.captures() {
             return Self::default();
         }
-        Self { result: object(bytes).and_then(|body| result(&body)).or_else(|| whole(bytes)) }
+        Self { result: object(bytes).and_then(|body| result(&body)).or_else(|| whole_body(bytes)) }
     }
 }
 
@@ -40,48 +40,48 @@ fn object(bytes: &[u8]) -> Option<Object<'_>> {
     Object::parse(str::from_utf8(bytes).ok()?)
 }
 
-/// A body of no known type, as it is.
-fn whole(bytes: &[u8]) -> Option<String> {
+/// Returns a payload of unknown type as text.
+fn whole_body(bytes: &[u8]) -> Option<String> {
     serde_json::from_slice::<&RawValue>(bytes).ok().map(as_text)
 }
 
-/// What is text as it is, anything else as JSON.
+/// Returns the content of a text, or any other value as JSON.
 fn as_text(value: &RawValue) -> String {
     text(value).map_or_else(|| value.get().to_owned(), Cow::into_owned)
 }
 
-/// What the tool was given, without what says how it came: an invocation of no known type is given as it is.
+/// Returns the arguments of an invocation, without the envelope. An invocation of unknown type is returned whole.
 fn arguments(body: &Object<'_>) -> Option<String> {
-    let payload = body.some("payload")?;
-    let known = Object::of(payload).and_then(|payload| match payload.text("type").as_deref() {
-        Some("function" | "tool_search") => payload.some("arguments").map(as_text),
-        Some("custom") => payload.some("input").map(as_text),
-        Some("mcp") => payload.some("raw_arguments").map(as_text),
+    let payload = body.non_null("payload")?;
+    let known = Object::from_value(payload).and_then(|payload| match payload.text("type").as_deref() {
+        Some("function" | "tool_search") => payload.non_null("arguments").map(as_text),
+        Some("custom") => payload.non_null("input").map(as_text),
+        Some("mcp") => payload.non_null("raw_arguments").map(as_text),
         Some(_) | None => None,
     });
     Some(known.unwrap_or_else(|| payload.get().to_owned()))
 }
 
-/// The result itself, without what says how it came.
+/// Returns the result, without the envelope. Returns `None` for a result of unknown type.
 fn result(body: &Object<'_>) -> Option<String> {
     match body.text("type").as_deref() {
-        Some("direct_response") => body.some("response_item").map(response_item),
-        Some("code_mode_response") => body.some("value").map(as_text),
-        Some("error") => body.some("error").map(as_text),
+        Some("direct_response") => body.non_null("response_item").map(response_item),
+        Some("code_mode_response") => body.non_null("value").map(as_text),
+        Some("error") => body.non_null("error").map(as_text),
         Some(_) | None => None,
     }
 }
 
-/// What a model is told of it.
+/// Returns the part of a response item that the model sees.
 fn response_item(item: &RawValue) -> String {
-    let output = Object::of(item).and_then(|item| item.first(&["output", "content"]));
+    let output = Object::from_value(item).and_then(|item| item.first(&["output", "content"]));
     as_text(output.unwrap_or(item))
 }
 
-/// The file name of the first word of a command, whatever the system writes paths with. What follows it was said, and is
-/// content, also where all of it is one text.
+/// Returns the file name of the first word of a command, with the path separators of any system. The words after it are
+/// content, also where the whole command is one text.
 fn executable(body: &Object<'_>) -> Option<String> {
-    let command = body.some("command")?;
+    let command = body.non_null("command")?;
     let word = list(command).map_or(Some(command), |words| words.first().copied())?;
     let words = text(word)?;
     let word = words.split_whitespace().next()?;

@@ -1,17 +1,17 @@
-//! So many spans at once as fit in memory and in a message.
+//! Splits the spans of a bundle into batches that fit into memory and into a message.
 
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::otlp::pipeline::weight;
+use crate::otlp::pipeline::estimated_size;
 
-/// The most spans of a batch.
-const SPANS: usize = 512;
+/// Maximum number of spans of a batch.
+const MAX_SPANS: usize = 512;
 
-/// The most bytes of a batch, about. Receivers over gRPC take 4 MiB unless told otherwise; a message that turns out to
-/// be larger is halved where it is sent. A span that is larger goes alone.
-const BYTES: usize = 3 << 20;
+/// Maximum size of a batch, in estimated bytes. gRPC receivers accept 4 MiB by default; a message that turns out to be
+/// larger is halved where it is sent. A larger span is sent on its own.
+const MAX_BYTES: usize = 3 << 20;
 
-/// Spans that go together.
+/// A batch of spans under construction.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     spans: Vec<SpanData>,
@@ -19,17 +19,18 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Adds a span. Gives what was there before, where it would be too much with it.
+    /// Adds a span. If the batch would exceed a limit with it, the span begins a new batch and the spans of the full
+    /// one are returned.
     pub(super) fn add(&mut self, span: SpanData) -> Option<Vec<SpanData>> {
-        let bytes = weight(&span);
-        let is_full = self.spans.len() >= SPANS || (self.bytes + bytes > BYTES && !self.spans.is_empty());
+        let bytes = estimated_size(&span);
+        let is_full = self.spans.len() >= MAX_SPANS || (self.bytes + bytes > MAX_BYTES && !self.spans.is_empty());
         let full = is_full.then(|| std::mem::take(self).spans);
         self.bytes += bytes;
         self.spans.push(span);
         full
     }
 
-    /// What is left.
+    /// Returns the spans of the last batch.
     pub(super) fn into_spans(self) -> Vec<SpanData> {
         self.spans
     }
@@ -63,7 +64,7 @@ mod tests {
         }
     }
 
-    /// How many spans of these sizes go together.
+    /// Returns the number of spans in each batch, for spans of these sizes.
     fn batches(sizes: impl IntoIterator<Item = usize>) -> Vec<usize> {
         let mut batch = Batch::default();
         let full: Vec<_> = sizes.into_iter().filter_map(|size| batch.add(span(size))).collect();
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_bounded_by_count_and_by_bytes_and_what_is_too_large_goes_alone() {
+    fn batch_is_bounded_by_count_and_bytes() {
         assert_eq!(batches([10; 1100]), [512, 512, 76]);
         assert_eq!(batches([1 << 20; 5]), [2, 2, 1]);
         assert_eq!(batches([10, 5 << 20, 10]), [1, 1, 1]);

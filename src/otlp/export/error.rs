@@ -1,34 +1,36 @@
-//! Why an export ended early.
+//! The error that ends an export early.
 
 use std::fmt;
 
-use crate::otlp::pipeline::{Failure, OtlpError, SendError};
+use crate::otlp::pipeline::{OtlpError, SendError, SendErrorKind};
 
-/// A bundle could not be exported, or not all of it. The text says where to, what was answered, what was sent by then and
-/// what to do.
+/// The error of an export that failed as a whole or in part. Its text contains the destination, the receiver's answer,
+/// the number of spans sent before, and advice.
 #[derive(Debug, Clone)]
-pub struct ExportError(Why);
+pub struct ExportError(ErrorKind);
 
 #[derive(Debug, Clone)]
-enum Why {
+enum ErrorKind {
     Options(OtlpError),
     Refused { error: SendError, url: String, sent: usize, total: usize },
 }
 
 impl ExportError {
+    /// Creates the error for invalid options.
     pub(super) fn options(error: OtlpError) -> Self {
-        Self(Why::Options(error))
+        Self(ErrorKind::Options(error))
     }
 
+    /// Creates the error for a message that was not accepted.
     pub(super) fn refused(error: SendError, url: String, sent: usize, total: usize) -> Self {
-        Self(Why::Refused { error, url, sent, total })
+        Self(ErrorKind::Refused { error, url, sent, total })
     }
 
-    /// How many spans the receiver had taken by then.
+    /// Returns the number of spans that the receiver accepted before the error.
     pub fn sent(&self) -> usize {
         match &self.0 {
-            Why::Options(_) => 0,
-            Why::Refused { sent, .. } => *sent,
+            ErrorKind::Options(_) => 0,
+            ErrorKind::Refused { sent, .. } => *sent,
         }
     }
 }
@@ -36,8 +38,8 @@ impl ExportError {
 impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Why::Options(error) => error.fmt(f),
-            Why::Refused { error, url, sent, total } => {
+            ErrorKind::Options(error) => error.fmt(f),
+            ErrorKind::Refused { error, url, sent, total } => {
                 let advice = advice(error.kind);
                 write!(f, "{url}: {error}; {sent} of {total} spans were sent; {advice}")?;
                 f.write_str("; it is safe to run again: spans keep their ids")
@@ -48,11 +50,12 @@ impl fmt::Display for ExportError {
 
 impl std::error::Error for ExportError {}
 
-fn advice(failure: Failure) -> &'static str {
+/// Returns what the user can do about a failure.
+fn advice(failure: SendErrorKind) -> &'static str {
     match failure {
-        Failure::Unreachable => "check that a receiver listens there and speaks that protocol",
-        Failure::Busy(_) => "try again when the receiver is less busy",
-        Failure::TooLarge | Failure::Rejected | Failure::NotServed => {
+        SendErrorKind::Unreachable => "check that a receiver listens there and speaks that protocol",
+        SendErrorKind::Busy(_) => "try again when the receiver is less busy",
+        SendErrorKind::TooLarge | SendErrorKind::Rejected | SendErrorKind::NotServed => {
             "check endpoint, protocol and headers, and the receiver's log"
         }
     }

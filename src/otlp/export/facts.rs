@@ -1,4 +1,4 @@
-//! What an object was: from the graph, and from the bodies that it names.
+//! Reads the facts about an object from the graph and from the payloads that it references.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,27 +8,29 @@ use crate::event::RawPayloadId;
 use crate::graph::{CodeCell, CompactionRequest, Graph, InferenceCall, Thread, ToolCall};
 use crate::otlp::content_policy::ContentPolicy;
 use crate::otlp::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
-use crate::otlp::object::Object;
-use crate::otlp::span_facts::{CellFacts, CompactionFacts, InferenceFacts, SpanFacts, ThreadFacts, ToolFacts, What};
+use crate::otlp::span_facts::{
+    CellFacts, CompactionFacts, InferenceFacts, SpanDetail, SpanFacts, ThreadFacts, ToolFacts,
+};
+use crate::otlp::span_object::SpanObject;
 
-/// The bodies of a bundle.
+/// Reads facts from a bundle and its graph.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bodies<'a> {
+pub(super) struct FactsReader<'a> {
     pub(super) bundle: &'a Reader,
     pub(super) graph: &'a Graph,
     pub(super) content: ContentPolicy,
 }
 
-impl Bodies<'_> {
-    /// What `digest` makes of a body. One that can't be read says nothing.
+impl FactsReader<'_> {
+    /// Reads a payload and digests it. Returns the default for a payload that can't be read.
     fn digest<D: Default>(&self, id: &RawPayloadId, digest: impl FnOnce(&[u8]) -> D) -> D {
         let reference = self.graph.raw_payloads.get(id);
         let body = reference.and_then(|reference| self.bundle.payload(reference).ok());
         body.map_or_else(D::default, |body| digest(&body))
     }
 
-    /// What the object was. Reads its bodies, one after the other.
-    pub(super) fn facts(&self, object: Object<'_>, bundle: Option<&Arc<str>>) -> SpanFacts {
+    /// Returns the facts about an object. Reads its payloads, one after the other.
+    pub(super) fn facts(&self, object: SpanObject<'_>, bundle: Option<&Arc<str>>) -> SpanFacts {
         SpanFacts {
             bundle: bundle.cloned(),
             object_id: object.id().into(),
@@ -37,22 +39,22 @@ impl Bodies<'_> {
             status: object.execution().status,
             error: error(object).map(str::to_owned),
             payload_ids: payload_ids(object),
-            what: self.what(object),
+            detail: self.detail(object),
         }
     }
 
-    fn what(&self, object: Object<'_>) -> What {
+    fn detail(&self, object: SpanObject<'_>) -> SpanDetail {
         match object {
-            Object::Thread(thread) => What::Thread(of_thread(thread)),
-            Object::Turn(_) => What::Turn,
-            Object::Inference(call) => What::Inference(Box::new(self.inference(call))),
-            Object::Tool(tool) => What::Tool(Box::new(self.tool(tool))),
-            Object::CodeCell(cell) => What::CodeCell(of_cell(cell)),
-            Object::Compaction(request) => What::Compaction(of_compaction(request)),
+            SpanObject::Thread(thread) => SpanDetail::Thread(thread_facts(thread)),
+            SpanObject::Turn(_) => SpanDetail::Turn,
+            SpanObject::Inference(call) => SpanDetail::Inference(Box::new(self.inference_facts(call))),
+            SpanObject::Tool(tool) => SpanDetail::Tool(Box::new(self.tool_facts(tool))),
+            SpanObject::CodeCell(cell) => SpanDetail::CodeCell(cell_facts(cell)),
+            SpanObject::Compaction(request) => SpanDetail::Compaction(compaction_facts(request)),
         }
     }
 
-    fn inference(&self, call: &InferenceCall) -> InferenceFacts {
+    fn inference_facts(&self, call: &InferenceCall) -> InferenceFacts {
         let response = call.raw_response_payload_id.as_ref();
         let first_token = call.first_token_at.map(|at| at.millis_since(call.execution.started.at.unix_ms()));
         InferenceFacts {
@@ -61,12 +63,12 @@ impl Bodies<'_> {
             response_id: call.response_id.as_ref().map(|id| id.as_str().to_owned()),
             usage: call.usage,
             time_to_first_chunk_ms: first_token,
-            request: self.digest(&call.raw_request_payload_id, |body| RequestDigest::of(body, self.content)),
-            response: response.map(|id| self.digest(id, |body| ResponseDigest::of(body, self.content))),
+            request: self.digest(&call.raw_request_payload_id, |body| RequestDigest::parse(body, self.content)),
+            response: response.map(|id| self.digest(id, |body| ResponseDigest::parse(body, self.content))),
         }
     }
 
-    fn tool(&self, tool: &ToolCall) -> ToolFacts {
+    fn tool_facts(&self, tool: &ToolCall) -> ToolFacts {
         let invocation = tool.raw_invocation_payload_id.as_ref();
         let result = tool.raw_result_payload_id.as_ref();
         let runtime = tool.raw_runtime_payload_ids.iter();
@@ -75,14 +77,14 @@ impl Bodies<'_> {
             kind: tool.kind.clone(),
             label: tool.label.clone(),
             mcp_call_id: tool.mcp_call_id.as_ref().map(|id| id.as_str().to_owned()),
-            invocation: invocation.map(|id| self.digest(id, |body| InvocationDigest::of(body, self.content))),
-            runtime: runtime.map(|id| self.digest(id, RuntimeDigest::of)).collect(),
-            result: result.map(|id| self.digest(id, |body| ResultDigest::of(body, self.content))),
+            invocation: invocation.map(|id| self.digest(id, |body| InvocationDigest::parse(body, self.content))),
+            runtime: runtime.map(|id| self.digest(id, RuntimeDigest::parse)).collect(),
+            result: result.map(|id| self.digest(id, |body| ResultDigest::parse(body, self.content))),
         }
     }
 }
 
-fn of_thread(thread: &Thread) -> ThreadFacts {
+fn thread_facts(thread: &Thread) -> ThreadFacts {
     ThreadFacts {
         agent_path: thread.agent_path.clone(),
         agent_name: thread.nickname.clone(),
@@ -90,11 +92,11 @@ fn of_thread(thread: &Thread) -> ThreadFacts {
     }
 }
 
-fn of_cell(cell: &CodeCell) -> CellFacts {
+fn cell_facts(cell: &CodeCell) -> CellFacts {
     CellFacts { call_id: cell.model_visible_call_id.clone(), status: cell.runtime_status }
 }
 
-fn of_compaction(request: &CompactionRequest) -> CompactionFacts {
+fn compaction_facts(request: &CompactionRequest) -> CompactionFacts {
     CompactionFacts {
         compaction_id: request.compaction_id.clone(),
         model: request.model.clone(),
@@ -102,19 +104,19 @@ fn of_compaction(request: &CompactionRequest) -> CompactionFacts {
     }
 }
 
-fn error(object: Object<'_>) -> Option<&str> {
+fn error(object: SpanObject<'_>) -> Option<&str> {
     match object {
-        Object::Thread(thread) => thread.error.as_deref(),
-        Object::Turn(turn) => turn.error.as_deref(),
-        Object::Inference(call) => call.error.as_deref(),
-        Object::Tool(tool) => tool.error.as_deref(),
-        Object::CodeCell(_) => None,
-        Object::Compaction(request) => request.error.as_deref(),
+        SpanObject::Thread(thread) => thread.error.as_deref(),
+        SpanObject::Turn(turn) => turn.error.as_deref(),
+        SpanObject::Inference(call) => call.error.as_deref(),
+        SpanObject::Tool(tool) => tool.error.as_deref(),
+        SpanObject::CodeCell(_) => None,
+        SpanObject::Compaction(request) => request.error.as_deref(),
     }
 }
 
-/// The bodies that its events named, each once.
-pub(in crate::otlp) fn payload_ids(object: Object<'_>) -> Vec<RawPayloadId> {
+/// Returns the payloads that the object's events reference, each once.
+pub(in crate::otlp) fn payload_ids(object: SpanObject<'_>) -> Vec<RawPayloadId> {
     let mut seen = HashSet::new();
     let named = object.evidence().as_slice().iter().filter_map(|(_, payload)| payload.as_ref());
     named.filter(|payload| seen.insert(*payload)).cloned().collect()

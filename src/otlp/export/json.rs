@@ -1,4 +1,4 @@
-//! Spans in a file: OTLP as JSON, which Jaeger's UI takes as an upload.
+//! Writes spans to a file: OTLP as JSON, which Jaeger's UI accepts as an upload.
 
 use std::io::{self, Write};
 
@@ -8,11 +8,12 @@ use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::resource::resource;
-use super::{ExportOptions, Exported, Plan, Progress, spans};
+use super::{ExportOptions, ExportSummary, Plan, Progress, spans};
 use crate::bundle::Reader;
 use crate::graph::Graph;
 
-/// One JSON object, `{"resourceSpans":[…]}`, written as it comes: any number of bundles, in memory bounded by one span.
+/// A writer of one JSON object, `{"resourceSpans":[…]}`, that holds the spans of any number of bundles. Spans are
+/// written one by one: memory is bounded by the graph and one span.
 #[derive(Debug)]
 pub struct JsonFile<W> {
     out: W,
@@ -20,36 +21,36 @@ pub struct JsonFile<W> {
 }
 
 impl<W: Write> JsonFile<W> {
-    /// Begins one.
+    /// Starts a file.
     ///
     /// # Errors
-    /// As `out` has them.
+    /// Errors of `out`.
     pub fn new(mut out: W) -> io::Result<Self> {
         out.write_all(br#"{"resourceSpans":["#)?;
         Ok(Self { out, is_empty: true })
     }
 
-    /// Adds what [`spans`] gives for this bundle. `progress` is told after every span.
+    /// Appends the spans of a bundle, as [`spans()`] returns them. `progress` is called after every span.
     ///
     /// # Errors
-    /// As `out` has them, and where the environment says of the resource what can't be done.
+    /// Errors of `out`, and invalid `OTEL_*` variables for the resource.
     pub fn add(
         &mut self,
         bundle: &Reader,
         graph: &Graph,
         options: &ExportOptions,
         mut progress: impl FnMut(Progress),
-    ) -> io::Result<Exported> {
+    ) -> io::Result<ExportSummary> {
         let mut resource = ResourceAttributesWithSchema::from(&resource(options, graph).map_err(io::Error::other)?);
-        // Else in any order, and the same bundle would not give the same file.
+        // The SDK gives the attributes in any order; sorted, equal bundles give equal files.
         resource.attributes.0.sort_by(|a, b| a.key.cmp(&b.key));
-        let total = Plan::of(bundle, graph).spans();
-        let mut exported = Exported::default();
+        let total = Plan::new(bundle, graph).spans();
+        let mut exported = ExportSummary::default();
         let mut closing = Vec::new();
         for span in spans(bundle, graph, &options.mapping) {
             exported.trace_ids.insert(span.span_context.trace_id().to_string());
             if exported.spans == 0 {
-                closing = self.open(&around(&resource, &span))?;
+                closing = self.open(&envelope(&resource, &span))?;
             } else {
                 self.out.write_all(b",")?;
             }
@@ -61,12 +62,12 @@ impl<W: Write> JsonFile<W> {
         Ok(exported)
     }
 
-    /// Writes what stands before a bundle's spans, and gives what stands behind them.
-    fn open(&mut self, around: &ResourceSpans) -> io::Result<Vec<u8>> {
-        /// How it is written around no spans.
-        const SPANS: &[u8] = br#""spans":["#;
-        let text = serde_json::to_vec(around)?;
-        let at = memchr::memmem::rfind(&text, SPANS).map_or(text.len(), |at| at + SPANS.len());
+    /// Writes the JSON before a bundle's spans, and returns the JSON to write after them.
+    fn open(&mut self, envelope: &ResourceSpans) -> io::Result<Vec<u8>> {
+        /// The text that precedes an empty list of spans.
+        const SPANS_KEY: &[u8] = br#""spans":["#;
+        let text = serde_json::to_vec(envelope)?;
+        let at = memchr::memmem::rfind(&text, SPANS_KEY).map_or(text.len(), |at| at + SPANS_KEY.len());
         if !std::mem::replace(&mut self.is_empty, false) {
             self.out.write_all(b",")?;
         }
@@ -75,10 +76,10 @@ impl<W: Write> JsonFile<W> {
         Ok(behind.to_vec())
     }
 
-    /// Ends it.
+    /// Finishes the file and returns `out`, flushed.
     ///
     /// # Errors
-    /// As `out` has them.
+    /// Errors of `out`.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.write_all(b"]}\n")?;
         self.out.flush()?;
@@ -86,8 +87,8 @@ impl<W: Write> JsonFile<W> {
     }
 }
 
-/// What is around the spans of a bundle: where they come from and who made them.
-fn around(resource: &ResourceAttributesWithSchema, span: &SpanData) -> ResourceSpans {
+/// Returns the resource and scope of a bundle's spans, without spans.
+fn envelope(resource: &ResourceAttributesWithSchema, span: &SpanData) -> ResourceSpans {
     let scope = &span.instrumentation_scope;
     let schema_url = scope.schema_url().unwrap_or_default().to_owned();
     let scope = ScopeSpans { scope: Some((scope, None).into()), spans: Vec::new(), schema_url };

@@ -1,4 +1,4 @@
-//! What all spans of a bundle say of where they come from.
+//! The resource of a bundle's spans.
 
 use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
@@ -7,21 +7,22 @@ use super::ExportOptions;
 use crate::graph::Graph;
 use crate::otlp::pipeline::{OtlpError, Variables, resolve_resource};
 
-/// The name of a service that nobody named and whose root agent has no name.
+/// The service name for a root agent without a name, if neither the options nor the environment name a service.
 const NAMELESS: &str = "otel-trace";
 
-/// The resource of a bundle: what the environment says, and the service by name.
+/// Returns the resource of a bundle: the environment's attributes and the service name.
 pub(super) fn resource(options: &ExportOptions, graph: &Graph) -> Result<Resource, OtlpError> {
-    let variables = Variables::of_process();
+    let variables = Variables::from_process();
     let mut resource = resolve_resource(options.service_name.as_deref(), &[], &variables)?;
     let name = resource.get(&Key::from_static_str("service.name")).map(|name| name.to_string());
-    // This program is not the one that did it.
+    // The SDK's default names this program, but another one recorded the bundle.
     if name.is_none_or(|name| name.starts_with("unknown_service")) {
         resource = resolve_resource(Some(root_agent(graph).unwrap_or(NAMELESS)), &[], &variables)?;
     }
     Ok(resource)
 }
 
+/// Returns the name of the root agent. Returns `None` if it has none.
 fn root_agent(graph: &Graph) -> Option<&str> {
     graph.threads.get(&graph.root_thread_id)?.nickname.as_deref().filter(|name| !name.is_empty())
 }

@@ -1,38 +1,38 @@
-//! How long a receiver is waited for.
+//! Limits the retries of an export.
 
 use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::otlp::pipeline::Pace;
+use crate::otlp::pipeline::RetryControl;
 
-/// How often a batch is sent again.
-const AGAIN: u32 = 5;
+/// Maximum number of retries of a batch.
+const MAX_RETRIES: u32 = 5;
 
-/// The longest pause that a receiver may ask for. Somebody may sit before it.
-const LONGEST: Duration = Duration::from_mins(2);
+/// Longest pause that the export accepts from a receiver: a user may be waiting for the command.
+const MAX_PAUSE: Duration = Duration::from_mins(2);
 
-/// Patience for one batch.
+/// Remaining retries of one batch.
 #[derive(Debug)]
-pub(super) struct Patience(Cell<u32>);
+pub(super) struct RetryBudget(Cell<u32>);
 
-impl Default for Patience {
+impl Default for RetryBudget {
     fn default() -> Self {
-        Self(Cell::new(AGAIN))
+        Self(Cell::new(MAX_RETRIES))
     }
 }
 
-impl Pace for Patience {
+impl RetryControl for RetryBudget {
     fn wait_until(&self, moment: Instant) -> bool {
         let pause = moment.saturating_duration_since(Instant::now());
-        let Some(left) = self.0.get().checked_sub(1).filter(|_| pause <= LONGEST) else { return false };
+        let Some(left) = self.0.get().checked_sub(1).filter(|_| pause <= MAX_PAUSE) else { return false };
         self.0.set(left);
         thread::sleep(pause);
         true
     }
 
-    /// Whoever waits wants to know soon that nobody is there.
-    fn is_closing(&self) -> bool {
+    /// Returns `true`: the user who waits for the export should learn soon that no receiver is there.
+    fn retries_unreachable_once(&self) -> bool {
         true
     }
 }
@@ -42,10 +42,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_ends_with_the_pauses_or_with_one_that_is_too_long() {
-        let patience = Patience::default();
-        assert!(!patience.wait_until(Instant::now() + LONGEST + Duration::from_secs(60)));
-        let waited: Vec<_> = (0..7).map(|_| patience.wait_until(Instant::now())).collect();
+    fn budget_ends_with_its_retries_or_a_long_pause() {
+        let budget = RetryBudget::default();
+        assert!(!budget.wait_until(Instant::now() + MAX_PAUSE + Duration::from_secs(60)));
+        let waited: Vec<_> = (0..7).map(|_| budget.wait_until(Instant::now())).collect();
         assert_eq!(waited, [true, true, true, true, true, false, false]);
     }
 }

@@ -1,4 +1,4 @@
-//! All spans of a bundle, to a receiver.
+//! Sends all spans of a bundle to a receiver.
 
 use std::collections::BTreeSet;
 
@@ -6,82 +6,83 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::batch::Batch;
 use super::resource::resource;
-use super::retry::Patience;
+use super::retry::RetryBudget;
 use super::{ExportError, ExportOptions, Plan, spans};
 use crate::bundle::Reader;
 use crate::graph::Graph;
-use crate::otlp::pipeline::{Delivered, DropReason, OtlpExporter, span_exporter};
+use crate::otlp::pipeline::{BatchOutcome, DropReason, OtlpExporter, span_exporter};
 
-/// How far an export is.
+/// Progress of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Spans that are done with.
+    /// Number of spans that were sent or rejected.
     pub done: usize,
-    /// Of so many.
+    /// Number of spans of the bundle.
     pub total: usize,
 }
 
-/// What was exported.
+/// Result of an export.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Exported {
-    /// The traces that the spans are in, 32 hexadecimal digits each, in ascending order.
+pub struct ExportSummary {
+    /// Ids of the traces, 32 hexadecimal digits each, in ascending order.
     pub trace_ids: BTreeSet<String>,
-    /// How many spans the receiver took.
+    /// Number of spans that the receiver accepted.
     pub spans: usize,
-    /// How many spans it did not take, though it took others of their message, or each is too large for it.
+    /// Number of spans that the receiver rejected: it accepted others of their message, or each is too large for it.
     pub rejected: usize,
-    /// What it said of that, the first time.
+    /// The receiver's message for the first rejection.
     pub rejection: Option<String>,
-    /// Of those that it did not take, each that alone is larger than what it takes: which, and what was answered.
+    /// Id and name of each span that alone exceeds the receiver's limit, with the receiver's answer.
     pub too_large: Vec<String>,
 }
 
-/// Sends what happened in a bundle, as [`spans`] gives it, in messages of bounded size. Blocks until all of it is taken:
-/// a receiver that asks to wait is waited for, some times. `progress` is told after every batch.
+/// Sends the spans of a bundle, as [`spans()`] returns them, in messages of bounded size. Blocks until all are accepted:
+/// if the receiver asks to retry later, the export waits and retries a limited number of times. `progress` is called
+/// after every batch.
 ///
 /// # Errors
-/// [`ExportError`] where the receiver can't be reached, or does not take a message. One span that is too large for it is
-/// no error: the others go on.
+/// [`ExportError`] if the receiver can't be reached or does not accept a message. One span that is too large for the
+/// receiver is no error: the export goes on with the others.
 pub fn export(
     bundle: &Reader,
     graph: &Graph,
     options: &ExportOptions,
     progress: impl FnMut(Progress),
-) -> Result<Exported, ExportError> {
+) -> Result<ExportSummary, ExportError> {
     let url = options.destination()?;
-    let exporter = resource(options, graph).and_then(|resource| span_exporter(&options.said, &resource));
+    let exporter = resource(options, graph).and_then(|resource| span_exporter(&options.settings, &resource));
     let exporter = exporter.map_err(ExportError::options)?;
-    let total = Plan::of(bundle, graph).spans();
-    let mut sending = Sending { exporter, url, total, exported: Exported::default(), progress };
+    let total = Plan::new(bundle, graph).spans();
+    let mut sender = Sender { exporter, url, total, exported: ExportSummary::default(), progress };
     let mut batch = Batch::default();
     for span in spans(bundle, graph, &options.mapping) {
-        sending.exported.trace_ids.insert(span.span_context.trace_id().to_string());
+        sender.exported.trace_ids.insert(span.span_context.trace_id().to_string());
         if let Some(full) = batch.add(span) {
-            sending.send(full)?;
+            sender.send(full)?;
         }
     }
-    sending.send(batch.into_spans())?;
-    Ok(sending.exported)
+    sender.send(batch.into_spans())?;
+    Ok(sender.exported)
 }
 
-struct Sending<P> {
+struct Sender<P> {
     exporter: OtlpExporter,
     url: String,
     total: usize,
-    exported: Exported,
+    exported: ExportSummary,
     progress: P,
 }
 
-impl<P: FnMut(Progress)> Sending<P> {
+impl<P: FnMut(Progress)> Sender<P> {
     fn send(&mut self, spans: Vec<SpanData>) -> Result<(), ExportError> {
         if spans.is_empty() {
             return Ok(());
         }
-        let Delivered { exported, dropped, gave_up } = self.exporter.export(spans, &Patience::default());
+        let BatchOutcome { exported, dropped, first_failure } = self.exporter.export(spans, &RetryBudget::default());
         self.exported.spans += usize::try_from(exported).unwrap_or(usize::MAX);
-        if let Some(error) = gave_up {
+        if let Some(error) = first_failure {
             return Err(ExportError::refused(error, self.url.clone(), self.exported.spans, self.total));
         }
         for rejected in dropped {

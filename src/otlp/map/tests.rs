@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanEven
 use super::*;
 use crate::event::ExecutionStatus;
 use crate::otlp::describe::describe;
-use crate::otlp::samples::{ended, every_kind, failed, full, shown};
+use crate::otlp::samples::{attribute_lines, ended, every_kind, failed, full};
 use crate::otlp::span_facts::SpanFacts;
 use crate::otlp::{ContentPolicy, UsageNames};
 
@@ -43,63 +43,65 @@ fn span(name: &'static str, attributes: Vec<KeyValue>) -> SpanData {
     }
 }
 
-fn said(key: &'static str, value: impl Into<Value>) -> KeyValue {
+fn attribute(key: &'static str, value: impl Into<Value>) -> KeyValue {
     KeyValue::new(key, value)
 }
 
-/// What a framework puts on a span of any kind.
-fn of_a_framework() -> Vec<KeyValue> {
+/// Attributes that a framework sets on a span of any kind.
+fn framework_attributes() -> Vec<KeyValue> {
     vec![
-        said("code.file.path", "src/agent.rs"),
-        said("thread.id", 7),
-        said("level", "INFO"),
-        said("target", "rig::agent"),
-        said("app.user", "ann"),
-        said("otel_trace.kind", "agent"),
-        said("otel_trace.code_cell.source", "secret"),
-        said("otel.tracing_event_count", 3),
-        said("gen_ai.operation.name", "invoke_agent"),
-        said("gen_ai.system", "openai"),
-        said("gen_ai.request.model", "gpt-unknown"),
-        said("gen_ai.request.seed", 3),
-        said("gen_ai.request.temperature", 0.125),
-        said("gen_ai.usage.input_tokens", 999),
-        said("gen_ai.usage.completion_tokens", 999),
-        said("gen_ai.prompt", "secret"),
-        said("gen_ai.input.messages", "secret"),
-        said("gen_ai.tool.call.arguments", "secret"),
-        said("error.type", "not_this"),
-        said("app.user", "bob"),
-        said("server.address", "localhost"),
+        attribute("code.file.path", "src/agent.rs"),
+        attribute("thread.id", 7),
+        attribute("level", "INFO"),
+        attribute("target", "rig::agent"),
+        attribute("app.user", "ann"),
+        attribute("otel_trace.kind", "agent"),
+        attribute("otel_trace.code_cell.source", "secret"),
+        attribute("otel.tracing_event_count", 3),
+        attribute("gen_ai.operation.name", "invoke_agent"),
+        attribute("gen_ai.system", "openai"),
+        attribute("gen_ai.request.model", "gpt-unknown"),
+        attribute("gen_ai.request.seed", 3),
+        attribute("gen_ai.request.temperature", 0.125),
+        attribute("gen_ai.usage.input_tokens", 999),
+        attribute("gen_ai.usage.completion_tokens", 999),
+        attribute("gen_ai.prompt", "secret"),
+        attribute("gen_ai.input.messages", "secret"),
+        attribute("gen_ai.tool.call.arguments", "secret"),
+        attribute("error.type", "not_this"),
+        attribute("app.user", "bob"),
+        attribute("server.address", "localhost"),
     ]
 }
 
-/// What stays of that on a span of ours.
-const OWN: [&str; 2] = [r#"app.user = "bob""#, r#"server.address = "localhost""#];
+/// The framework's attributes that remain on the span of a recorded operation.
+const KEPT: [&str; 2] = [r#"app.user = "bob""#, r#"server.address = "localhost""#];
 
-/// That the span is what its facts say, and nothing more than that and the program's own attributes.
+/// Checks that the span has the description of its facts, and beyond that only the program's own attributes.
 fn check(mapped: &SpanData, facts: &SpanFacts, mapping: &Mapping, own: &[&str]) {
     let described = describe(facts, *mapping);
     assert_eq!((&*mapped.name, &mapped.span_kind), (described.name.as_str(), &described.kind));
     assert_eq!(mapped.status, described.status);
-    let mut expected = shown(&described.attributes);
+    let mut expected = attribute_lines(&described.attributes);
     expected.extend(own.iter().map(ToString::to_string));
     expected.sort_unstable();
-    assert_eq!(shown(&mapped.attributes), expected);
+    assert_eq!(attribute_lines(&mapped.attributes), expected);
     assert!(mapped.attributes.is_sorted_by(|a, b| a.key < b.key));
 }
 
 #[test]
-fn a_live_span_becomes_what_its_facts_say() {
-    for (what, mapping) in every_kind().into_iter().flat_map(|what| every_mapping().map(move |m| (what.clone(), m))) {
-        for facts in every_end(full(what)) {
-            let mut attributes = of_a_framework();
-            attributes.extend(describe(&facts, mapping).into_live());
-            attributes.extend([said("busy_ns", 1), said("idle_ns", 2)]);
+fn live_span_is_mapped_to_its_description() {
+    for (detail, mapping) in
+        every_kind().into_iter().flat_map(|detail| every_mapping().map(move |m| (detail.clone(), m)))
+    {
+        for facts in every_end(full(detail)) {
+            let mut attributes = framework_attributes();
+            attributes.extend(describe(&facts, mapping).into_live_attributes());
+            attributes.extend([attribute("busy_ns", 1), attribute("idle_ns", 2)]);
             for status in [Status::Unset, Status::Ok, Status::error("zzz")] {
                 let live = SpanData { status, span_kind: SpanKind::Server, ..span("rig_agent", attributes.clone()) };
                 let mapped = map(live, &mapping);
-                check(&mapped, &facts, &mapping, &OWN);
+                check(&mapped, &facts, &mapping, &KEPT);
                 assert_eq!(map(mapped.clone(), &mapping), mapped);
             }
         }
@@ -107,9 +109,11 @@ fn a_live_span_becomes_what_its_facts_say() {
 }
 
 #[test]
-fn a_span_made_of_its_facts_stays_what_it_is() {
-    for (what, mapping) in every_kind().into_iter().flat_map(|what| every_mapping().map(move |m| (what.clone(), m))) {
-        for facts in every_end(full(what)) {
+fn described_span_is_unchanged() {
+    for (detail, mapping) in
+        every_kind().into_iter().flat_map(|detail| every_mapping().map(move |m| (detail.clone(), m)))
+    {
+        for facts in every_end(full(detail)) {
             let described = describe(&facts, mapping);
             let exported = SpanData { status: described.status, ..span("", described.attributes) };
             check(&map(exported, &mapping), &facts, &mapping, &[]);
@@ -118,17 +122,17 @@ fn a_span_made_of_its_facts_stays_what_it_is() {
 }
 
 #[test]
-fn content_that_was_described_leaves_only_where_it_is_captured() {
+fn described_content_is_dropped_unless_captured() {
     for facts in every_kind().map(full) {
-        let attributes = describe(&facts, CAPTURE).into_live();
+        let attributes = describe(&facts, CAPTURE).into_live_attributes();
         check(&map(span("", attributes), &OMIT), &facts, &OMIT, &[]);
     }
 }
 
 #[test]
-fn an_agent_that_was_not_described_at_its_end_has_no_sums_and_no_content() {
-    let mut attributes = of_a_framework();
-    attributes.extend([said("otel_trace.object_id", "thread-1"), said("otel_trace.kind", "thread")]);
+fn undescribed_agent_span_has_no_usage_and_no_content() {
+    let mut attributes = framework_attributes();
+    attributes.extend([attribute("otel_trace.object_id", "thread-1"), attribute("otel_trace.kind", "thread")]);
     let expected = [
         r#"app.user = "bob""#,
         r#"error.type = "not_this""#,
@@ -141,30 +145,36 @@ fn an_agent_that_was_not_described_at_its_end_has_no_sums_and_no_content() {
     for mapping in every_mapping() {
         let mapped = map(SpanData { status: Status::Ok, ..span("rig_agent", attributes.clone()) }, &mapping);
         assert_eq!((&*mapped.name, &mapped.status), ("invoke_agent", &Status::Ok));
-        assert_eq!(shown(&mapped.attributes), expected);
+        assert_eq!(attribute_lines(&mapped.attributes), expected);
     }
 }
 
 #[test]
-fn an_object_of_no_known_kind_keeps_its_name() {
-    let attributes =
-        vec![said("otel_trace.object_id", "o"), said("otel_trace.kind", "terminal"), said("level", "INFO")];
+fn object_of_unknown_kind_keeps_its_name() {
+    let attributes = vec![
+        attribute("otel_trace.object_id", "o"),
+        attribute("otel_trace.kind", "terminal"),
+        attribute("level", "INFO"),
+    ];
     let span = SpanData { span_kind: SpanKind::Producer, ..span("own name", attributes) };
     let mapped = map(span, &CAPTURE);
     assert_eq!((&*mapped.name, mapped.span_kind), ("own name", SpanKind::Producer));
-    assert_eq!(shown(&mapped.attributes), [r#"otel_trace.kind = "terminal""#, r#"otel_trace.object_id = "o""#]);
+    assert_eq!(
+        attribute_lines(&mapped.attributes),
+        [r#"otel_trace.kind = "terminal""#, r#"otel_trace.object_id = "o""#]
+    );
 }
 
 #[test]
-fn a_span_that_is_not_ours_stays_as_it_is_but_for_content_and_sums() {
+fn foreign_span_loses_only_content_and_usage_sums() {
     let check = |operation: Option<&'static str>, mapping: &Mapping, dropped: &[&str]| {
-        let mut attributes = of_a_framework();
+        let mut attributes = framework_attributes();
         attributes.retain(|attribute| attribute.key.as_str() != "gen_ai.operation.name");
-        attributes.extend(operation.map(|operation| said("gen_ai.operation.name", operation)));
+        attributes.extend(operation.map(|operation| attribute("gen_ai.operation.name", operation)));
         attributes.extend([
-            said("gen_ai.completion.0.content", "secret"),
-            said("gen_ai.prompt.name", "greeting"),
-            said("otel_trace.payload", "secret"),
+            attribute("gen_ai.completion.0.content", "secret"),
+            attribute("gen_ai.prompt.name", "greeting"),
+            attribute("otel_trace.payload", "secret"),
         ]);
         let before = SpanData { status: Status::Ok, span_kind: SpanKind::Server, ..span("GET", attributes.clone()) };
         attributes.retain(|attribute| !dropped.contains(&attribute.key.as_str()));
@@ -186,20 +196,23 @@ fn a_span_that_is_not_ours_stays_as_it_is_but_for_content_and_sums() {
 }
 
 #[test]
-fn events_that_bring_bodies_leave_only_where_content_is_captured() {
+fn content_events_are_dropped_unless_captured() {
     let event = |name: &'static str, attributes| Event::new(name, SystemTime::UNIX_EPOCH, attributes, 0);
-    let target = |target: &'static str| said("target", target);
+    let target = |target: &'static str| attribute("target", target);
     let events = vec![
-        event("hello", vec![target("app"), said("gen_ai.input.messages", "secret"), said("app.user", "ann")]),
-        event("runtime", vec![target("otel_trace"), said("otel_trace.payload", "{}")]),
-        event("result", vec![said("otel_trace.event", "agent_result_observed"), said("otel_trace.message", "secret")]),
-        event("runtime", vec![target("otel_trace"), said("otel_trace.status", "failed")]),
+        event("hello", vec![target("app"), attribute("gen_ai.input.messages", "secret"), attribute("app.user", "ann")]),
+        event("runtime", vec![target("otel_trace"), attribute("otel_trace.payload", "{}")]),
+        event(
+            "result",
+            vec![attribute("otel_trace.event", "agent_result_observed"), attribute("otel_trace.message", "secret")],
+        ),
+        event("runtime", vec![target("otel_trace"), attribute("otel_trace.status", "failed")]),
         event("OpenAI request: {}", vec![target("rig::completions")]),
         event("reply: {}", vec![target("rig::streaming")]),
         event("rig::completions", vec![]),
     ];
-    let kept = vec![event("hello", vec![target("app"), said("app.user", "ann")])];
-    for attributes in [vec![], vec![said("otel_trace.object_id", "o")]] {
+    let kept = vec![event("hello", vec![target("app"), attribute("app.user", "ann")])];
+    for attributes in [vec![], vec![attribute("otel_trace.object_id", "o")]] {
         let mut before = span("own name", attributes);
         before.events.events.clone_from(&events);
         assert_eq!(map(before.clone(), &OMIT).events.events, kept);
@@ -208,23 +221,23 @@ fn events_that_bring_bodies_leave_only_where_content_is_captured() {
 }
 
 #[test]
-fn an_exporter_is_given_spans_as_they_are_meant() {
+fn map_exporter_passes_on_mapped_spans() {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(MapExporter::new(exporter.clone(), OMIT)).build();
     for facts in every_kind().map(full) {
         let mut live = provider.tracer("test").start("rig_agent");
-        of_a_framework().into_iter().for_each(|attribute| live.set_attribute(attribute));
+        framework_attributes().into_iter().for_each(|attribute| live.set_attribute(attribute));
         live.set_status(Status::error("zzz"));
-        live.set_attributes(describe(&facts, OMIT).into_live());
+        live.set_attributes(describe(&facts, OMIT).into_live_attributes());
         live.end();
         let spans = exporter.get_finished_spans().expect("its spans");
-        check(spans.last().expect("a span"), &facts, &OMIT, &OWN);
+        check(spans.last().expect("a span"), &facts, &OMIT, &KEPT);
     }
     assert_eq!(exporter.get_finished_spans().expect("its spans").len(), every_kind().len());
 }
 
 #[test]
-fn span_of_any_program_lasts_at_least_a_microsecond() {
+fn span_duration_is_at_least_a_microsecond() {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(10);
     let lasted = |end_time| {
         let span = map(SpanData { start_time: start, end_time, ..span("GET", Vec::new()) }, &Mapping::default());

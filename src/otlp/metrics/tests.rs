@@ -1,4 +1,4 @@
-//! What is measured of what.
+//! Tests of the recorded metrics.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use opentelemetry_sdk::metrics::InMemoryMetricExporter;
@@ -8,11 +8,11 @@ use super::*;
 use crate::event::Usage;
 use crate::otlp::digest::{RequestDigest, ResponseDigest};
 
-/// One series: its attributes, how many were recorded, and their sum.
+/// Name, attributes, count and sum of a time series.
 type Series = (String, Vec<(String, String)>, u64, f64);
 
-/// What is measured of these.
-fn measured(all: &[(SpanFacts, Duration)]) -> Vec<Series> {
+/// Records all facts and returns the exported series, sorted.
+fn record_all(all: &[(SpanFacts, Duration)]) -> Vec<Series> {
     let exporter = InMemoryMetricExporter::default();
     let metrics = Metrics::start(exporter.clone(), Duration::from_secs(3600), Resource::builder_empty().build());
     for (facts, duration) in all {
@@ -35,7 +35,7 @@ fn points(name: &str, data: &AggregatedMetrics) -> Vec<Series> {
             let points = histogram.data_points();
             points
                 .map(|point| {
-                    assert_eq!(point.bounds().collect::<Vec<_>>(), TOKENS);
+                    assert_eq!(point.bounds().collect::<Vec<_>>(), TOKEN_BOUNDARIES);
                     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
                     let sum = point.sum() as f64;
                     (name.to_owned(), pairs(point.attributes()), point.count(), sum)
@@ -46,7 +46,7 @@ fn points(name: &str, data: &AggregatedMetrics) -> Vec<Series> {
             let points = histogram.data_points();
             points
                 .map(|point| {
-                    assert_eq!(point.bounds().collect::<Vec<_>>(), SECONDS);
+                    assert_eq!(point.bounds().collect::<Vec<_>>(), SECOND_BOUNDARIES);
                     (name.to_owned(), pairs(point.attributes()), point.count(), point.sum())
                 })
                 .collect()
@@ -70,7 +70,7 @@ fn inference(status: ExecutionStatus, error: Option<&str>, inference: InferenceF
         status,
         error: error.map(str::to_owned),
         payload_ids: Vec::new(),
-        what: What::Inference(Box::new(inference)),
+        detail: SpanDetail::Inference(Box::new(inference)),
     }
 }
 
@@ -84,15 +84,15 @@ const FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
 const USAGE: &str = "gen_ai.client.token.usage";
 const CHAT: (&str, &str) = ("gen_ai.operation.name", "chat");
 const PROVIDER: (&str, &str) = ("gen_ai.provider.name", "openai");
-const ASKED: (&str, &str) = ("gen_ai.request.model", "gpt");
-const ANSWERED: (&str, &str) = ("gen_ai.response.model", "gpt-2026");
+const REQUESTED_MODEL: (&str, &str) = ("gen_ai.request.model", "gpt");
+const RESPONSE_MODEL: (&str, &str) = ("gen_ai.response.model", "gpt-2026");
 
 fn usage(input_tokens: u64, output_tokens: u64) -> Option<Usage> {
     Some(Usage { input_tokens, output_tokens, ..Usage::default() })
 }
 
 #[test]
-fn a_call_of_a_model_is_measured_with_all_its_attributes() {
+fn inference_call_is_measured_with_all_attributes() {
     let facts = InferenceFacts {
         model: "gpt".to_owned(),
         provider: "openai".to_owned(),
@@ -105,9 +105,9 @@ fn a_call_of_a_model_is_measured_with_all_its_attributes() {
         ..InferenceFacts::default()
     };
     let call = inference(ExecutionStatus::Completed, None, facts);
-    let series = measured(&[(call.clone(), Duration::from_secs(2)), (call, Duration::from_secs(3))]);
-    let common = [CHAT, PROVIDER, ASKED, ANSWERED];
-    let tokens = |kind| [CHAT, PROVIDER, ASKED, ANSWERED, ("gen_ai.token.type", kind)];
+    let series = record_all(&[(call.clone(), Duration::from_secs(2)), (call, Duration::from_secs(3))]);
+    let common = [CHAT, PROVIDER, REQUESTED_MODEL, RESPONSE_MODEL];
+    let tokens = |kind| [CHAT, PROVIDER, REQUESTED_MODEL, RESPONSE_MODEL, ("gen_ai.token.type", kind)];
     let all = [
         expected(DURATION, &common, 2, 5.0),
         expected(FIRST_CHUNK, &common, 2, 0.5),
@@ -118,10 +118,10 @@ fn a_call_of_a_model_is_measured_with_all_its_attributes() {
 }
 
 #[test]
-fn what_the_provider_says_of_tokens_wins_over_the_span() {
+fn provider_usage_takes_precedence_over_the_event() {
     let response = ResponseDigest { usage: usage(1, 1), ..ResponseDigest::default() };
     let facts = InferenceFacts { usage: usage(5, 6), response: Some(response), ..InferenceFacts::default() };
-    let series = measured(&[(inference(ExecutionStatus::Completed, None, facts), Duration::ZERO)]);
+    let series = record_all(&[(inference(ExecutionStatus::Completed, None, facts), Duration::ZERO)]);
     let tokens = |kind| [CHAT, ("gen_ai.token.type", kind)];
     let all = [
         expected(DURATION, &[CHAT], 1, 0.0),
@@ -132,7 +132,7 @@ fn what_the_provider_says_of_tokens_wins_over_the_span() {
 }
 
 #[test]
-fn a_failure_has_a_kind_and_an_answer_in_one_piece_no_first_one() {
+fn failed_call_has_error_type_and_no_first_chunk() {
     let whole = InferenceFacts {
         time_to_first_chunk_ms: Some(9),
         request: RequestDigest { stream: Some(false), ..RequestDigest::default() },
@@ -141,7 +141,7 @@ fn a_failure_has_a_kind_and_an_answer_in_one_piece_no_first_one() {
     let failed = |error| inference(ExecutionStatus::Failed, error, whole.clone());
     let cancelled = inference(ExecutionStatus::Cancelled, Some("enough"), whole.clone());
     let second = Duration::from_secs(1);
-    let series = measured(&[(failed(Some("timeout: 30 s")), second), (failed(None), second), (cancelled, second)]);
+    let series = record_all(&[(failed(Some("timeout: 30 s")), second), (failed(None), second), (cancelled, second)]);
     let all = [
         expected(DURATION, &[("error.type", "_OTHER"), CHAT], 1, 1.0),
         expected(DURATION, &[("error.type", "timeout"), CHAT], 1, 1.0),
@@ -151,8 +151,8 @@ fn a_failure_has_a_kind_and_an_answer_in_one_piece_no_first_one() {
 }
 
 #[test]
-fn nothing_but_calls_of_models_is_measured() {
+fn only_inference_calls_are_measured() {
     let mut turn = inference(ExecutionStatus::Completed, None, InferenceFacts::default());
-    turn.what = What::Turn;
-    assert_eq!(measured(&[(turn, Duration::from_secs(1))]), []);
+    turn.detail = SpanDetail::Turn;
+    assert_eq!(record_all(&[(turn, Duration::from_secs(1))]), []);
 }

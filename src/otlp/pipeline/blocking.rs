@@ -1,13 +1,15 @@
-//! A future in a thread that waits for it.
+//! A minimal executor that polls one future on the calling thread.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-/// Unlike that of `futures`, it may be called in a thread that waits for a future already, as the SDK's reader of metrics
-/// does; unlike a runtime's, in one of a runtime.
-pub(super) fn wait_for<F: Future>(future: F) -> F::Output {
+/// Polls `future` to completion, parking the calling thread while it is pending.
+///
+/// Unlike `futures::executor::block_on`, this may be nested inside another `block_on`, as the SDK's periodic metrics
+/// reader requires; unlike a runtime's `block_on`, it may be called on a thread of a runtime.
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -19,6 +21,7 @@ pub(super) fn wait_for<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// A waker that unparks the waiting thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {

@@ -1,4 +1,4 @@
-//! How a pipeline is set up.
+//! The builder of the pipeline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,62 +8,66 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter};
 
-use super::connection::{Connection, Said};
-use super::deadline::FAR;
-use super::delivery::Delivery;
-use super::ledger::{Ledger, OnDrop};
-use super::metric_sink::MetricOutlet;
+use super::connection::{Connection, ExporterSettings};
+use super::deadline::MAX_DURATION;
+use super::ledger::{DropCallback, Ledger};
+use super::metric_sink::MetricSink;
 use super::processor::QueueProcessor;
 use super::queue::{Queue, QueueLimits};
-use super::sending::{MetricSender, SpanSender};
+use super::retrying_sender::RetryingSender;
+use super::sender::{MetricSender, SpanSender};
 use super::signal::{Setting, Signal};
-use super::span_sink::{AnyExporter, Destination, Outlet};
+use super::span_sink::{Destination, DynSpanExporter, SpanSink};
 use super::stats::DroppedSpans;
-use super::suppress::quietly;
+use super::suppress::without_telemetry;
 use super::variables::Variables;
 use super::{Compression, Inner, Otlp, OtlpError, OtlpGuard, Protocol, resource, sampler, span_limits};
 use crate::otlp::metrics::Metrics;
-use crate::otlp::{ContentPolicy, Mapping, NoteParents, UsageNames};
+use crate::otlp::{ContentPolicy, Mapping, ParentSpanProcessor, UsageNames};
 
-/// How many spans can wait. The SDK's 2048 drop the burst of a single turn with many tools.
-const QUEUED_SPANS: usize = 32_768;
-const BATCH_SPANS: usize = 512;
-const DELAY: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(30);
-const INTERVAL: Duration = Duration::from_secs(60);
-const FLUSH: Duration = Duration::from_secs(5);
+/// Default capacity of the queue, in spans. The SDK's default of 2048 drops spans in the burst of one turn with many
+/// tools.
+const DEFAULT_QUEUE_SPANS: usize = 32_768;
+const DEFAULT_BATCH_SPANS: usize = 512;
+const DEFAULT_SCHEDULE_DELAY: Duration = Duration::from_secs(5);
+const DEFAULT_RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_METRIC_INTERVAL: Duration = Duration::from_secs(60);
+const DEFAULT_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Says where spans go, and how. What is not said here is taken from the standard `OTEL_*` variables, and from their
-/// defaults where they say nothing either.
+/// A builder for an OTLP export pipeline.
 ///
-/// | setting | variables |
+/// Settings that are not set here come from the standard `OTEL_*` variables, and from the defaults of those if they are
+/// unset, too.
+///
+/// | Setting | Variables |
 /// | --- | --- |
-/// | [`endpoint`](Self::endpoint) | `OTEL_EXPORTER_OTLP_ENDPOINT`, to which `/v1/traces` is added over HTTP; `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` as it is; `OTEL_EXPORTER_OTLP_INSECURE` |
+/// | [`endpoint`](Self::endpoint) | `OTEL_EXPORTER_OTLP_ENDPOINT`, to which `/v1/traces` is appended over HTTP; `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, which is used as is; `OTEL_EXPORTER_OTLP_INSECURE` |
 /// | [`protocol`](Self::protocol) | `OTEL_EXPORTER_OTLP_PROTOCOL`: `http/protobuf`, `grpc` |
-/// | [`headers`](Self::headers) | `OTEL_EXPORTER_OTLP_HEADERS`: `key=value,…`, percent-encoded |
+/// | [`headers`](Self::headers) | `OTEL_EXPORTER_OTLP_HEADERS`: `key=value,…`, values percent-encoded |
 /// | [`timeout`](Self::timeout) | `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds |
 /// | [`compression`](Self::compression) | `OTEL_EXPORTER_OTLP_COMPRESSION`: `gzip`, `zstd`, `none` |
-/// | [`certificate`](Self::certificate) | `OTEL_EXPORTER_OTLP_CERTIFICATE`, the path of a file |
-/// | | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY`: who the program is, to a receiver that asks; paths of files |
+/// | [`certificate`](Self::certificate) | `OTEL_EXPORTER_OTLP_CERTIFICATE`: the path of a file |
+/// | | `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY`: the client certificate and its key for mutual TLS; paths of files |
 /// | [`service_name`](Self::service_name) | `OTEL_SERVICE_NAME` |
 /// | [`resource_attributes`](Self::resource_attributes) | `OTEL_RESOURCE_ATTRIBUTES` |
 /// | [`sampler`](Self::sampler) | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` |
 /// | [`queue`](Self::queue) | `OTEL_BSP_MAX_QUEUE_SIZE` |
 /// | [`content`](Self::content) | `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` |
 /// | [`usage_names`](Self::usage_names) | `OTEL_SEMCONV_STABILITY_OPT_IN` |
-/// | | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_SCHEDULE_DELAY`; `OTEL_BSP_EXPORT_TIMEOUT`: how long a batch is tried again |
+/// | | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BSP_SCHEDULE_DELAY`; `OTEL_BSP_EXPORT_TIMEOUT`: how long a batch is retried |
 /// | | `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, `OTEL_SPAN_LINK_COUNT_LIMIT`: 1024 by default |
-/// | | `OTEL_METRICS_EXPORTER=none`: no metrics, as where only the endpoint of traces is said and this is not `otlp`; `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds |
+/// | | `OTEL_METRICS_EXPORTER`: `otlp`, or `none` to disable metrics; default: disabled if only an endpoint of traces is set; `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds |
 ///
-/// Of exporters that are named in `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER`, others than `otlp` are said on stderr
-/// and ignored. Over HTTP, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say which proxy it goes through: none to
-/// this machine itself; over gRPC there is none.
+/// Unsupported exporters in `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` are reported on stderr and ignored.
 ///
-/// Each of those with `OTLP` has forms of a signal's own, with `OTLP_TRACES` and `OTLP_METRICS`, which win.
-/// `OTEL_SDK_DISABLED=true` turns all of it off.
-#[must_use = "nothing is exported before it is built"]
+/// Over HTTP, requests use the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` configure, except for
+/// requests to loopback addresses. Over gRPC, no proxy is used.
+///
+/// Each variable with `OTLP` in its name also exists for one signal, with `OTLP_TRACES` or `OTLP_METRICS` instead; the
+/// signal's variable takes precedence. `OTEL_SDK_DISABLED=true` disables the whole export.
+#[must_use = "nothing is exported before the pipeline is built"]
 pub struct OtlpBuilder {
-    said: Said,
+    settings: ExporterSettings,
     service_name: Option<String>,
     attributes: Vec<KeyValue>,
     sampler: Option<Sampler>,
@@ -71,119 +75,129 @@ pub struct OtlpBuilder {
     usage_names: Option<UsageNames>,
     queue: Option<usize>,
     flush_timeout: Duration,
-    on_drop: Option<OnDrop>,
-    exporter: Option<Box<dyn AnyExporter>>,
+    on_drop: Option<DropCallback>,
+    exporter: Option<Box<dyn DynSpanExporter>>,
     variables: Variables,
 }
 
 impl OtlpBuilder {
+    /// Creates a builder without settings, on top of the given variables.
     pub(super) fn new(variables: Variables) -> Self {
         Self {
-            said: Said::default(),
+            settings: ExporterSettings::default(),
             service_name: None,
             attributes: Vec::new(),
             sampler: None,
             content: None,
             usage_names: None,
             queue: None,
-            flush_timeout: FLUSH,
+            flush_timeout: DEFAULT_FLUSH_TIMEOUT,
             on_drop: None,
             exporter: None,
             variables,
         }
     }
 
-    /// The address that all signals share, `http://localhost:4318` for example. The path of each signal is added over
-    /// HTTP; an address that has it already is taken too.
+    /// Sets the endpoint that all signals share, for example `http://localhost:4318`.
+    ///
+    /// Over HTTP, the path of each signal is appended. A URL that already ends with such a path is accepted, too.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.said.endpoint = Some(url.into());
+        self.settings.endpoint = Some(url.into());
         self
     }
 
-    /// HTTP with protobuf by default.
+    /// Sets the protocol. Default: [`Protocol::HttpProtobuf`].
     pub fn protocol(mut self, protocol: Protocol) -> Self {
-        self.said.protocol = Some(protocol);
+        self.settings.protocol = Some(protocol);
         self
     }
 
-    /// Sent with each message, as metadata over gRPC. They are added to those of the variables; of the same name, these
-    /// win.
+    /// Adds headers (over gRPC: metadata) that are sent with each request.
+    ///
+    /// Headers of the variables are sent, too, unless a header of that name is set here.
     pub fn headers<K: Into<String>, V: Into<String>>(mut self, headers: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.said.headers.extend(headers.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self.settings.headers.extend(headers.into_iter().map(|(key, value)| (key.into(), value.into())));
         self
     }
 
-    /// The longest that the receiver may take for one message: 10 s by default. No span waits for it.
+    /// Sets the timeout of one export request. Default: 10 s. The program's threads never wait for it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.said.timeout = Some(timeout);
+        self.settings.timeout = Some(timeout);
         self
     }
 
-    /// None by default. `None` leaves it to the variables.
+    /// Sets the compression. `None` leaves it to the variables. Default: uncompressed.
     pub fn compression(mut self, compression: impl Into<Option<Compression>>) -> Self {
-        self.said.compression = compression.into();
+        self.settings.compression = compression.into();
         self
     }
 
-    /// The authorities that may have signed the receiver's certificate, in PEM, instead of those that browsers trust.
+    /// Sets the certificate authorities, in PEM, that may have signed the receiver's certificate. Default: the roots
+    /// that browsers trust.
     pub fn certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.said.certificate = Some(pem.into());
+        self.settings.certificate = Some(pem.into());
         self
     }
 
-    /// The name of the program, as a backend shows it.
+    /// Sets the service name under which a backend shows the program. Default: `unknown_service:<executable>`.
     pub fn service_name(mut self, name: impl Into<String>) -> Self {
         self.service_name = Some(name.into());
         self
     }
 
-    /// What is true of all spans, `deployment.environment.name` for example.
+    /// Adds attributes of the resource, which apply to all spans, for example `deployment.environment.name`.
     pub fn resource_attributes(mut self, attributes: impl IntoIterator<Item = KeyValue>) -> Self {
         self.attributes.extend(attributes);
         self
     }
 
-    /// Which traces are exported: all by default, and what has a parent elsewhere as that says. A bundle has all of
-    /// them in any case.
+    /// Sets the sampler of exported traces. Default: all traces; a trace with a remote parent follows the parent's
+    /// sampling decision. Sampling does not affect bundles, which record every operation.
     pub fn sampler(mut self, sampler: Sampler) -> Self {
         self.sampler = Some(sampler);
         self
     }
 
-    /// Whether spans have what was said, too: they don't by default.
+    /// Sets whether exported spans contain the content of conversations. Default: [`ContentPolicy::Omit`].
     pub fn content(mut self, policy: ContentPolicy) -> Self {
         self.content = Some(policy);
         self
     }
 
-    /// How spans name the counts of tokens: as the conventions do now, by default.
+    /// Sets the attribute names of token counts. Default: the names of the current semantic conventions.
     pub fn usage_names(mut self, names: UsageNames) -> Self {
         self.usage_names = Some(names);
         self
     }
 
-    /// How many ended spans can wait for their export: 32768 by default, and 64 MiB of them in any case. A span that ends
-    /// while it is full is dropped and counted.
+    /// Sets the capacity of the queue of ended spans, in spans. Default: 32768.
+    ///
+    /// Independently of it, the queue is limited to 64 MiB. Spans that end while the queue is full are dropped and
+    /// counted.
     pub fn queue(mut self, spans: usize) -> Self {
         self.queue = Some(spans);
         self
     }
 
-    /// The longest that the guard waits for what is left: 5 s by default.
+    /// Sets the maximum duration of a flush, including the one when the guard is dropped. Default: 5 s.
     pub fn flush_timeout(mut self, timeout: Duration) -> Self {
         self.flush_timeout = timeout;
         self
     }
 
-    /// Hears of spans that were dropped, in the export's own thread and at last in the guard's. Without it the first of
-    /// each reason is said on stderr when it happens, and by the guard how many there were. Metrics that did not arrive
-    /// are said likewise; with it, [`OtlpStats`](super::OtlpStats) alone has them.
-    pub fn on_drop(mut self, hear: impl Fn(&DroppedSpans) + Send + Sync + 'static) -> Self {
-        self.on_drop = Some(Box::new(hear));
+    /// Sets a callback that is called with the number and cause of dropped spans, on the export thread and, during
+    /// shutdown, on the thread that drops the guard.
+    ///
+    /// Without a callback, the first drop of each reason is reported on stderr when it happens, and the guard reports
+    /// the total. Failed exports of metrics are reported on stderr in the same way; with a callback, only
+    /// [`OtlpStats`](super::OtlpStats) counts them.
+    pub fn on_drop(mut self, callback: impl Fn(&DroppedSpans) + Send + Sync + 'static) -> Self {
+        self.on_drop = Some(Box::new(callback));
         self
     }
 
-    /// Exports to this instead, in a thread without a runtime; everything that is said of a receiver is ignored then.
+    /// Exports spans through the given exporter instead of OTLP, on a thread without an async runtime. All settings of
+    /// the receiver are ignored.
     pub fn exporter(mut self, exporter: impl SpanExporter + 'static) -> Self {
         self.exporter = Some(Box::new(exporter));
         self
@@ -192,8 +206,8 @@ impl OtlpBuilder {
     /// Starts the export. Keep the guard until the program ends.
     ///
     /// # Errors
-    /// If a setting or a variable has a value that it can't have, or no thread can be started. Whether the receiver is
-    /// there is not known here.
+    /// Returns an error if a setting or a variable has an invalid value, or if a thread cannot be started. Does not
+    /// contact the receiver.
     pub fn build(self) -> Result<(Otlp, OtlpGuard), OtlpError> {
         let resource = resource::resolve(self.service_name.as_deref(), &self.attributes, &self.variables)?;
         let sampler = match self.sampler {
@@ -204,22 +218,26 @@ impl OtlpBuilder {
         let mapping = mapping(self.content, self.usage_names, &self.variables);
         let ledger = Arc::new(Ledger::new(self.on_drop));
         let queue = Arc::new(Queue::new(limits, Arc::clone(&ledger)));
-        let provider = span_limits::raise(SdkTracerProvider::builder(), &self.variables)?;
+        let provider = span_limits::apply(SdkTracerProvider::builder(), &self.variables)?;
         let provider = provider.with_resource(resource.clone());
         let (provider, metrics) = if self.variables.flag(&["OTEL_SDK_DISABLED"])? {
             (provider.with_sampler(Sampler::AlwaysOff), None)
         } else {
-            let metrics = metrics(self.exporter.is_some(), &self.said, &resource, &ledger, &self.variables)?;
-            let destination = destination(self.exporter, &self.said, resource, &self.variables)?;
-            if let Destination::Receiver(delivery) = &destination {
-                ledger.go_to(delivery.url().to_owned());
+            let metrics = metrics(self.exporter.is_some(), &self.settings, &resource, &ledger, &self.variables)?;
+            let destination = destination(self.exporter, &self.settings, resource, &self.variables)?;
+            if let Destination::Receiver(retrying_sender) = &destination {
+                ledger.set_traces_url(retrying_sender.url().to_owned());
             }
-            let outlet = Outlet::new(mapping, destination);
-            let processor = QueueProcessor::start(Arc::clone(&queue), outlet, self.flush_timeout)?;
-            (provider.with_sampler(sampler).with_span_processor(NoteParents).with_span_processor(processor), metrics)
+            let sink = SpanSink::new(mapping, destination);
+            let processor = QueueProcessor::start(Arc::clone(&queue), sink, self.flush_timeout)?;
+            (
+                provider.with_sampler(sampler).with_span_processor(ParentSpanProcessor).with_span_processor(processor),
+                metrics,
+            )
         };
         let flush_timeout = self.flush_timeout;
-        let inner = Inner { provider: quietly(|| provider.build()), metrics, mapping, queue, ledger, flush_timeout };
+        let inner =
+            Inner { provider: without_telemetry(|| provider.build()), metrics, mapping, queue, ledger, flush_timeout };
         let otlp = Otlp(Arc::new(inner));
         Ok((otlp.clone(), OtlpGuard::new(otlp)))
     }
@@ -227,21 +245,23 @@ impl OtlpBuilder {
 
 impl fmt::Debug for OtlpBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OtlpBuilder").field("said", &self.said).finish_non_exhaustive()
+        f.debug_struct("OtlpBuilder").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
+/// Returns the mapping of spans, with defaults from the variables.
 fn mapping(content: Option<ContentPolicy>, usage_names: Option<UsageNames>, variables: &Variables) -> Mapping {
     let get = |name: &str| variables.text(name).ok().flatten().map(str::to_owned);
     Mapping {
-        content: content.unwrap_or_else(|| ContentPolicy::of(get)),
-        usage_names: usage_names.unwrap_or_else(|| UsageNames::of(get)),
+        content: content.unwrap_or_else(|| ContentPolicy::from_lookup(get)),
+        usage_names: usage_names.unwrap_or_else(|| UsageNames::from_lookup(get)),
     }
 }
 
+/// Creates the destination of spans: the custom exporter if there is one, else the OTLP receiver.
 fn destination(
-    exporter: Option<Box<dyn AnyExporter>>,
-    said: &Said,
+    exporter: Option<Box<dyn DynSpanExporter>>,
+    settings: &ExporterSettings,
     resource: Resource,
     variables: &Variables,
 ) -> Result<Destination, OtlpError> {
@@ -250,54 +270,62 @@ fn destination(
             exporter.set_resource(&resource);
             Ok(Destination::Exporter(exporter))
         }
-        None => Ok(Destination::Receiver(Box::new(delivery(said, &resource, variables)?))),
+        None => Ok(Destination::Receiver(Box::new(retrying_sender(settings, &resource, variables)?))),
     }
 }
 
-/// Metrics go where spans go, unless a variable says that there are none, the spans have an exporter of their own, or
-/// only the endpoint of traces is said.
+/// Starts the export of metrics to the receiver of the spans. Returns `None` if a variable disables metrics, if the
+/// spans have a custom exporter, or if only an endpoint of traces is set and no variable enables metrics.
 fn metrics(
     has_exporter: bool,
-    said: &Said,
+    settings: &ExporterSettings,
     resource: &Resource,
     ledger: &Arc<Ledger>,
     variables: &Variables,
 ) -> Result<Option<Metrics>, OtlpError> {
     const EXPORTER: &str = "OTEL_METRICS_EXPORTER";
-    let is_wanted = match variables.has_otlp(EXPORTER)? {
-        None => !has_exporter && (said.endpoint.is_some() || !only_traces_have_an_endpoint(variables)?),
+    let is_enabled = match variables.has_otlp(EXPORTER)? {
+        None => !has_exporter && (settings.endpoint.is_some() || !has_only_traces_endpoint(variables)?),
         Some(has_otlp) => has_otlp && !has_exporter,
     };
-    if !is_wanted {
+    if !is_enabled {
         return Ok(None);
     }
-    let connection = Connection::resolve(Signal::Metrics, said, variables)?;
+    let connection = Connection::resolve(Signal::Metrics, settings, variables)?;
     let sender = MetricSender::new(&connection)?;
-    ledger.metrics_go_to(connection.shown_url());
-    let interval = variables.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"])?.unwrap_or(INTERVAL).min(FAR);
-    let outlet = MetricOutlet::new(sender, Arc::clone(ledger));
-    Ok(Some(quietly(|| Metrics::start(outlet, interval, resource.clone()))))
+    ledger.set_metrics_url(connection.redacted_url());
+    let interval =
+        variables.milliseconds(&["OTEL_METRIC_EXPORT_INTERVAL"])?.unwrap_or(DEFAULT_METRIC_INTERVAL).min(MAX_DURATION);
+    let sink = MetricSink::new(sender, Arc::clone(ledger));
+    Ok(Some(without_telemetry(|| Metrics::start(sink, interval, resource.clone()))))
 }
 
-fn only_traces_have_an_endpoint(variables: &Variables) -> Result<bool, OtlpError> {
-    let is_said = |signal: Signal| Ok(variables.first(&signal.variables(Setting::Endpoint))?.is_some());
-    Ok(is_said(Signal::Traces)? && !is_said(Signal::Metrics)?)
+/// Returns `true` if the variables set an endpoint of traces but none that applies to metrics.
+fn has_only_traces_endpoint(variables: &Variables) -> Result<bool, OtlpError> {
+    let is_set = |signal: Signal| Ok(variables.first(&signal.variables(Setting::Endpoint))?.is_some());
+    Ok(is_set(Signal::Traces)? && !is_set(Signal::Metrics)?)
 }
 
-pub(super) fn delivery(said: &Said, resource: &Resource, variables: &Variables) -> Result<Delivery, OtlpError> {
-    let connection = Connection::resolve(Signal::Traces, said, variables)?;
+/// Creates the sender of spans to the OTLP receiver.
+pub(super) fn retrying_sender(
+    settings: &ExporterSettings,
+    resource: &Resource,
+    variables: &Variables,
+) -> Result<RetryingSender, OtlpError> {
+    let connection = Connection::resolve(Signal::Traces, settings, variables)?;
     let sender = SpanSender::new(&connection, resource)?;
-    let patience = variables.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"])?.unwrap_or(PATIENCE);
-    Ok(Delivery::new(sender, connection.shown_url(), patience))
+    let retry_timeout = variables.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"])?.unwrap_or(DEFAULT_RETRY_TIMEOUT);
+    Ok(RetryingSender::new(sender, connection.redacted_url(), retry_timeout))
 }
 
-fn queue_limits(said: Option<usize>, variables: &Variables) -> Result<QueueLimits, OtlpError> {
-    let spans = match said {
-        Some(0) => return Err(OtlpError::value("queue", 0, "a whole number above 0")),
+/// Returns the limits of the queue. `capacity` is the value set by code.
+fn queue_limits(capacity: Option<usize>, variables: &Variables) -> Result<QueueLimits, OtlpError> {
+    let spans = match capacity {
+        Some(0) => return Err(OtlpError::invalid_value("queue", 0, "an integer above 0")),
         Some(spans) => spans,
-        None => variables.count("OTEL_BSP_MAX_QUEUE_SIZE")?.unwrap_or(QUEUED_SPANS),
+        None => variables.count("OTEL_BSP_MAX_QUEUE_SIZE")?.unwrap_or(DEFAULT_QUEUE_SPANS),
     };
-    let batch = variables.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")?.unwrap_or(BATCH_SPANS);
-    let delay = variables.milliseconds(&["OTEL_BSP_SCHEDULE_DELAY"])?.unwrap_or(DELAY);
+    let batch = variables.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")?.unwrap_or(DEFAULT_BATCH_SPANS);
+    let delay = variables.milliseconds(&["OTEL_BSP_SCHEDULE_DELAY"])?.unwrap_or(DEFAULT_SCHEDULE_DELAY);
     Ok(QueueLimits { spans, batch: batch.min(spans), delay })
 }

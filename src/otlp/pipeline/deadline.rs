@@ -1,11 +1,11 @@
-//! When it has lasted long enough.
+//! Deadlines that cannot overflow the clock.
 
 use std::time::{Duration, Instant};
 
-/// Nobody waits for longer, and clocks can say it.
-pub(super) const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// Upper bound of every wait, 100 years: larger than any sensible timeout and still representable by [`Instant`].
+pub(super) const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// So long from now; far away where that is too long for a clock.
-pub(super) fn after(time: Duration) -> Instant {
-    Instant::now() + time.min(FAR)
+/// Returns the instant `timeout` from now. Timeouts above [`MAX_DURATION`] are clamped to it.
+pub(super) fn after(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(MAX_DURATION)
 }

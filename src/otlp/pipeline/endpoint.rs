@@ -1,4 +1,4 @@
-//! The address of a receiver.
+//! The URL of the receiver.
 
 use http::Uri;
 
@@ -6,18 +6,21 @@ use super::signal::{Setting, Signal};
 use super::variables::Variables;
 use super::{OtlpError, Protocol};
 
-/// Where the messages of a signal go.
+/// Resolves the URL to which a signal is exported. `configured` is the endpoint set by code.
 ///
-/// Over HTTP the signal's path is appended to what all signals share: what is said by code, or by
-/// `OTEL_EXPORTER_OTLP_ENDPOINT`. A signal's own variable is taken as it is.
+/// Over HTTP, the path of the signal is appended to a shared endpoint, which is set by code or by
+/// `OTEL_EXPORTER_OTLP_ENDPOINT`. The signal's own variable is used as is.
+///
+/// # Errors
+/// Returns an error if the endpoint is not a URL with the scheme `http` or `https`.
 pub(super) fn resolve(
     signal: Signal,
     protocol: Protocol,
-    said: Option<&str>,
+    configured: Option<&str>,
     variables: &Variables,
 ) -> Result<Uri, OtlpError> {
     let names = signal.variables(Setting::Endpoint);
-    let (setting, text) = match (said, variables.first(&names)?) {
+    let (setting, text) = match (configured, variables.first(&names)?) {
         (Some(text), _) => ("endpoint", text),
         (None, Some((name, text))) => (name, text),
         (None, None) => ("endpoint", default(protocol)),
@@ -29,6 +32,7 @@ pub(super) fn resolve(
     }
 }
 
+/// Returns the default endpoint of the OpenTelemetry specification.
 fn default(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::HttpProtobuf => "http://localhost:4318",
@@ -36,15 +40,15 @@ fn default(protocol: Protocol) -> &'static str {
     }
 }
 
-/// With the path of a signal, before the query.
+/// Appends the path of a signal, before the query.
 fn with_path(text: &str, signal: Signal) -> String {
     let at = text.find(['?', '#']).unwrap_or(text.len());
     let (address, rest) = text.split_at(at);
-    format!("{}/{}{rest}", base(address), signal.http_path())
+    format!("{}/{}{rest}", without_signal_path(address), signal.http_path())
 }
 
-/// As it may be shown: without a user and a password, and without what a query says.
-pub(super) fn shown(text: &str) -> String {
+/// Redacts a URL for display: removes user and password, and replaces the query by `…`.
+pub(super) fn redacted(text: &str) -> String {
     let (address, query) = match text.find(['?', '#']) {
         Some(at) => (&text[..at], "?…"),
         None => (text, ""),
@@ -58,14 +62,14 @@ pub(super) fn shown(text: &str) -> String {
     format!("{scheme}{host}{path}{query}")
 }
 
-/// Without a path that a signal adds: people copy the whole address.
-fn base(text: &str) -> &str {
+/// Removes the path of a signal, because users copy the whole URL from a backend's documentation.
+fn without_signal_path(text: &str) -> &str {
     let text = text.trim_end_matches('/');
     let paths = [Signal::Traces, Signal::Metrics].map(Signal::http_path);
     paths.iter().find_map(|path| text.strip_suffix(path)).unwrap_or(text).trim_end_matches('/')
 }
 
-/// What has no scheme is encrypted, unless a variable says that it is not.
+/// Adds a scheme to an endpoint without one: `https`, unless the variable for insecure connections is `true`.
 fn with_scheme(text: &str, signal: Signal, variables: &Variables) -> Result<String, OtlpError> {
     if text.contains("://") {
         return Ok(text.to_owned());
@@ -74,13 +78,14 @@ fn with_scheme(text: &str, signal: Signal, variables: &Variables) -> Result<Stri
     Ok(format!("{}://{text}", if is_insecure { "http" } else { "https" }))
 }
 
-/// What is wrong is told of what was said, not of what was made of it.
-fn parse(setting: &str, said: &str, text: &str) -> Result<Uri, OtlpError> {
+/// Parses `text`, the URL that was derived from `original`. An error contains `original`, the value that the user
+/// wrote.
+fn parse(setting: &str, original: &str, text: &str) -> Result<Uri, OtlpError> {
     let allowed = "a URL like `http://localhost:4318`, with `http` or `https`";
-    let url: Uri = text.parse().map_err(|_| OtlpError::value(setting, shown(said), allowed))?;
+    let url: Uri = text.parse().map_err(|_| OtlpError::invalid_value(setting, redacted(original), allowed))?;
     let has_scheme = url.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
     if !has_scheme || url.host().is_none_or(str::is_empty) {
-        return Err(OtlpError::value(setting, shown(said), allowed));
+        return Err(OtlpError::invalid_value(setting, redacted(original), allowed));
     }
     Ok(url)
 }
@@ -92,16 +97,16 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(protocol: Protocol, said: Option<&str>, variables: &Variables, expected: &str) {
-        let url = resolve(Signal::Traces, protocol, said, variables).map(|url| url.to_string());
+    fn check(protocol: Protocol, configured: Option<&str>, variables: &Variables, expected: &str) {
+        let url = resolve(Signal::Traces, protocol, configured, variables).map(|url| url.to_string());
         let url = url.unwrap_or_else(|error| error.to_string());
-        assert_eq!(url, expected, "{said:?}, {variables:?}");
+        assert_eq!(url, expected, "{configured:?}, {variables:?}");
     }
 
     #[test]
-    fn the_path_of_a_signal_is_added_to_what_all_share() {
+    fn signal_paths_are_appended_to_shared_endpoints() {
         let none = Variables::default();
-        let check = |said, expected| check(Protocol::HttpProtobuf, said, &none, expected);
+        let check = |configured, expected| check(Protocol::HttpProtobuf, configured, &none, expected);
         check(None, "http://localhost:4318/v1/traces");
         check(Some("http://a:1"), "http://a:1/v1/traces");
         check(Some("https://a/b/"), "https://a/b/v1/traces");
@@ -113,20 +118,20 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_secret_is_not_shown() {
-        let check = |text, expected: &str| assert_eq!(shown(text), expected, "{text}");
+    fn redacted_urls_have_no_credentials_and_no_query() {
+        let check = |text, expected: &str| assert_eq!(redacted(text), expected, "{text}");
         check("http://localhost:4318/v1/traces", "http://localhost:4318/v1/traces");
         check("http://user:p@w@a:1/b@c", "http://a:1/b@c");
         check("user:pw@a:1", "a:1");
         check("https://a/b?tenant=k", "https://a/b?…");
         check("http://user:pw@a?x=http://b/", "http://a?…");
-        let bad = "endpoint is `ftp://a/?…`: it can be a URL like `http://localhost:4318`, with `http` or `https`";
+        let bad = "endpoint is `ftp://a/?…`; expected a URL like `http://localhost:4318`, with `http` or `https`";
         let none = Variables::default();
         super::tests::check(Protocol::Grpc, Some("ftp://user:pw@a/?key=k"), &none, bad);
     }
 
     #[test]
-    fn a_variable_of_the_signal_is_taken_as_it_is() {
+    fn signal_endpoints_are_used_as_is() {
         let own = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:1/here");
         let shared = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b:2/all");
         check(Protocol::HttpProtobuf, None, &[own, shared].into(), "http://a:1/here");
@@ -137,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_scheme_over_grpc_is_encrypted_unless_a_variable_says_else() {
+    fn grpc_endpoints_without_a_scheme_use_tls_by_default() {
         let shared = ("OTEL_EXPORTER_OTLP_ENDPOINT", "a:4317");
         let insecure = |value| ("OTEL_EXPORTER_OTLP_INSECURE", value);
         check(Protocol::Grpc, None, &Variables::default(), "http://localhost:4317/");
@@ -145,16 +150,16 @@ mod tests {
         check(Protocol::Grpc, None, &[shared, insecure("false")].into(), "https://a:4317/");
         check(Protocol::Grpc, None, &[shared, insecure("True")].into(), "http://a:4317/");
         check(Protocol::Grpc, Some("https://b"), &[shared, insecure("true")].into(), "https://b/");
-        let bad = "OTEL_EXPORTER_OTLP_INSECURE is `yes`: it can be `true` or `false`";
+        let bad = "OTEL_EXPORTER_OTLP_INSECURE is `yes`; expected `true` or `false`";
         check(Protocol::Grpc, None, &[shared, insecure("yes")].into(), bad);
     }
 
     #[test]
-    fn an_address_that_is_none_is_told() {
+    fn invalid_endpoints_are_refused() {
         for bad in ["localhost:4318", "ftp://a", "http://", "not a url", "/v1/traces"] {
             let allowed = "a URL like `http://localhost:4318`, with `http` or `https`";
             let variables = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", bad)].into();
-            let expected = format!("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is `{bad}`: it can be {allowed}");
+            let expected = format!("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is `{bad}`; expected {allowed}");
             check(Protocol::HttpProtobuf, None, &variables, &expected);
         }
     }

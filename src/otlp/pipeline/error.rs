@@ -1,25 +1,27 @@
-//! What is wrong with what was asked for.
+//! The error of the OTLP pipeline.
 
 use std::fmt;
 
-/// Why nothing can be exported: what was said by code or in a variable of the environment can't be done.
+/// An invalid setting of the OTLP export, a failure to start it, or a flush that did not export all spans.
 ///
-/// The text names the setting and its value, and says what it may be. A header's value is a secret and is not in it.
+/// For an invalid setting, the text names the builder method or variable, its value and the valid values. Header values
+/// are secrets and never part of the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OtlpError(String);
 
 impl OtlpError {
+    /// Creates an error with the given text.
     pub(super) fn new(message: impl fmt::Display) -> Self {
         Self(message.to_string())
     }
 
-    /// `setting` is the name of a variable or of a builder's method.
-    pub(super) fn value(setting: &str, value: impl fmt::Display, allowed: impl fmt::Display) -> Self {
-        Self(format!("{setting} is `{value}`: it can be {allowed}"))
+    /// Creates an error for an invalid value. `setting` is the name of a variable or of a builder method.
+    pub(super) fn invalid_value(setting: &str, value: impl fmt::Display, allowed: impl fmt::Display) -> Self {
+        Self(format!("{setting} is `{value}`; expected {allowed}"))
     }
 }
 
-/// The same text: it is what a `main` prints that gives it back.
+/// Formats like `Display`, because a `main` that returns the error prints its `Debug` form.
 impl fmt::Debug for OtlpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,35 +1,36 @@
-//! The same way out, for spans that are finished already.
+//! A synchronous exporter, for the spans of a recorded bundle.
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::OtlpError;
-use super::builder::delivery;
-use super::connection::Said;
-use super::delivery::{Delivered, Delivery, Pace};
-use super::suppress::quietly;
+use super::builder::retrying_sender;
+use super::connection::ExporterSettings;
+use super::retrying_sender::{BatchOutcome, RetryControl, RetryingSender};
+use super::suppress::without_telemetry;
 use super::variables::Variables;
 
-/// Exports spans in the calling thread: no queue, no thread, no tracer.
+/// An exporter that sends spans on the calling thread, without a queue, a worker thread or a tracer.
 #[derive(Debug)]
-pub(crate) struct OtlpExporter(Delivery);
+pub(crate) struct OtlpExporter(RetryingSender);
 
-/// An exporter to where a caller says, and for the rest the `OTEL_*` variables, with the same defaults as live.
+/// Creates an exporter from the caller's settings. Unset settings come from the `OTEL_*` variables, with the defaults
+/// of the live pipeline.
 ///
 /// # Errors
-/// If what was said has a value that it can't have. Whether the receiver is there is not known here.
-pub(crate) fn span_exporter(to: &Said, resource: &Resource) -> Result<OtlpExporter, OtlpError> {
-    delivery(to, resource, &Variables::of_process()).map(OtlpExporter)
+/// Returns an error if a setting or a variable has an invalid value. Does not contact the receiver.
+pub(crate) fn span_exporter(settings: &ExporterSettings, resource: &Resource) -> Result<OtlpExporter, OtlpError> {
+    retrying_sender(settings, resource, &Variables::from_process()).map(OtlpExporter)
 }
 
 impl OtlpExporter {
-    /// Sends these spans, and blocks until all of them are settled. They may be any number; a few hundred keep the
-    /// memory low.
+    /// Exports `spans` and blocks until each of them is exported or dropped. The number of spans is not bounded;
+    /// batches of a few hundred keep memory use low.
     ///
-    /// What can be tried again has been, with pauses that double, for `OTEL_BSP_EXPORT_TIMEOUT` (30 s) and as long as
-    /// the receiver asks with `Retry-After`, if `pace` wants to wait; messages that are too large have been halved. So
-    /// what comes back is final.
-    pub(crate) fn export(&self, spans: Vec<SpanData>, pace: &impl Pace) -> Delivered {
-        quietly(|| self.0.deliver(spans, pace))
+    /// Failed messages are retried with exponential backoff for `OTEL_BSP_EXPORT_TIMEOUT` (default: 30 s) plus the
+    /// delays that the receiver requests with `Retry-After`, as long as `retry` permits it. Messages that are too large
+    /// are split in half. The returned outcome is therefore final.
+    pub(crate) fn export(&self, spans: Vec<SpanData>, retry: &impl RetryControl) -> BatchOutcome {
+        without_telemetry(|| self.0.export_batch(spans, retry))
     }
 }

@@ -1,4 +1,4 @@
-//! Messages over gRPC.
+//! The gRPC client of the exporters.
 
 mod grpc_log_capture;
 mod runtime;
@@ -13,19 +13,19 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tracing::dispatcher;
 
-use self::grpc_log_capture::Overheard;
+use self::grpc_log_capture::GrpcLogCapture;
 use self::runtime::Runtime;
 use super::OtlpError;
-use super::blocking::wait_for;
+use super::blocking::block_on;
 use super::connection::Connection;
-use super::http::OWN_NAME;
-use super::sending::{Answer, Failure, SendError};
+use super::http::USER_AGENT_VALUE;
+use super::sender::{ExportResponse, SendError, SendErrorKind};
 
-/// A connection in a runtime of its own: it matters to it neither which one the caller is in, nor that there is one.
+/// A gRPC channel on a dedicated runtime, so that it works on threads with any async runtime or without one.
 pub(super) struct Grpc {
     channel: Channel,
     timeout: Duration,
-    overheard: Overheard,
+    log_capture: GrpcLogCapture,
     runtime: Runtime,
 }
 
@@ -37,25 +37,27 @@ impl Grpc {
             let _entered = runtime.enter();
             endpoint.connect_lazy()
         };
-        Ok(Self { channel, timeout: connection.timeout, overheard: Overheard::default(), runtime })
+        Ok(Self { channel, timeout: connection.timeout, log_capture: GrpcLogCapture::default(), runtime })
     }
 
     pub(super) fn channel(&self) -> Channel {
         self.channel.clone()
     }
 
-    /// Waits for an export that sends by this channel, and tells what the receiver said.
-    pub(super) fn carry(&self, export: impl Future<Output = OTelSdkResult>) -> Result<Answer, SendError> {
-        let exported = dispatcher::with_default(self.overheard.dispatch(), || {
+    /// Runs an export that sends through this channel, and returns the receiver's response.
+    pub(super) fn run_export(&self, export: impl Future<Output = OTelSdkResult>) -> Result<ExportResponse, SendError> {
+        let exported = dispatcher::with_default(self.log_capture.dispatch(), || {
             let _entered = self.runtime.enter();
-            wait_for(tokio::time::timeout(self.timeout, export))
+            block_on(tokio::time::timeout(self.timeout, export))
         });
-        let heard = self.overheard.take();
+        let captured = self.log_capture.take();
         match exported {
-            Ok(Ok(())) => Ok(heard.answer),
-            Ok(Err(OTelSdkError::InternalFailure(text))) => Err(refused(&text, &heard.message, &heard.details)),
-            Ok(Err(error)) => Err(SendError::new(Failure::Rejected, error)),
-            Err(_) => Err(SendError::new(Failure::Unreachable, "no answer in time")),
+            Ok(Ok(())) => Ok(captured.response),
+            Ok(Err(OTelSdkError::InternalFailure(text))) => {
+                Err(export_error(&text, &captured.message, &captured.details))
+            }
+            Ok(Err(error)) => Err(SendError::new(SendErrorKind::Rejected, error)),
+            Err(_) => Err(SendError::new(SendErrorKind::Unreachable, "no response within the timeout")),
         }
     }
 }
@@ -68,10 +70,12 @@ impl fmt::Debug for Grpc {
 
 fn endpoint(connection: &Connection) -> Result<Endpoint, OtlpError> {
     let bad = |error: tonic::transport::Error| {
-        OtlpError::new(format!("no connection can be made to {}: {}", connection.shown_url(), chain(&error)))
+        OtlpError::new(format!("cannot create a connection to {}: {}", connection.redacted_url(), error_chain(&error)))
     };
-    let endpoint =
-        Endpoint::from(connection.url.clone()).user_agent(OWN_NAME).map_err(bad)?.connect_timeout(connection.timeout);
+    let endpoint = Endpoint::from(connection.url.clone())
+        .user_agent(USER_AGENT_VALUE)
+        .map_err(bad)?
+        .connect_timeout(connection.timeout);
     if connection.url.scheme_str() != Some("https") {
         return Ok(endpoint);
     }
@@ -86,22 +90,25 @@ fn endpoint(connection: &Connection) -> Result<Endpoint, OtlpError> {
     endpoint.tls_config(tls).map_err(bad)
 }
 
-/// What the exporter says, which is the code and, if no receiver gave it, where it comes from; and what was overheard.
-fn refused(text: &str, message: &str, details: &[u8]) -> SendError {
-    let said = text.split_once("gRPC code: ").map_or(text, |(_, said)| said);
-    let (name, source) = said.split_once(": ").map_or((said, None), |(name, source)| (name, Some(source)));
+/// Creates the error of a failed export.
+///
+/// `text` is the exporter's error. It contains the status code and, if the status did not come from a receiver, its
+/// source. `message` and `details` are the captured fields of the status.
+fn export_error(text: &str, message: &str, details: &[u8]) -> SendError {
+    let status = text.split_once("gRPC code: ").map_or(text, |(_, status)| status);
+    let (name, source) = status.split_once(": ").map_or((status, None), |(name, source)| (name, Some(source)));
     let code = ALL_CODES.into_iter().find(|code| format!("{code:?}") == name).unwrap_or(Code::Unknown);
     match source {
-        // Of whatever code: tonic makes one up, another with its feature `server` than without.
-        Some(source) => SendError::new(Failure::Unreachable, format_args!("no answer: {source}")),
+        // The code is meaningless here: tonic makes one up, which depends on whether its feature `server` is enabled.
+        Some(source) => SendError::new(SendErrorKind::Unreachable, format_args!("no response: {source}")),
         None => {
-            let kind = kind(&Status::with_details(code, message, details.to_vec().into()));
-            SendError::new(kind, format_args!("the receiver answered with gRPC status {code:?}"))
+            let error_kind = error_kind(&Status::with_details(code, message, details.to_vec().into()));
+            SendError::new(error_kind, format_args!("the receiver answered with gRPC status {code:?}"))
         }
     }
 }
 
-/// Those of errors.
+/// All gRPC codes except `Ok`.
 const ALL_CODES: [Code; 16] = [
     Code::Cancelled,
     Code::Unknown,
@@ -121,38 +128,40 @@ const ALL_CODES: [Code; 16] = [
     Code::Unauthenticated,
 ];
 
-fn kind(status: &Status) -> Failure {
+/// Classifies a status by the retry rules of the OTLP specification.
+fn error_kind(status: &Status) -> SendErrorKind {
     match status.code() {
-        Code::ResourceExhausted | Code::OutOfRange if says_too_large(status) => Failure::TooLarge,
+        Code::ResourceExhausted | Code::OutOfRange if is_too_large(status) => SendErrorKind::TooLarge,
         Code::ResourceExhausted => match retry_delay(status) {
-            Some(delay) => Failure::Busy(Some(delay)),
-            None => Failure::Rejected,
+            Some(delay) => SendErrorKind::Busy(Some(delay)),
+            None => SendErrorKind::Rejected,
         },
         Code::Unavailable => match retry_delay(status) {
-            Some(delay) => Failure::Busy(Some(delay)),
-            None => Failure::Unreachable,
+            Some(delay) => SendErrorKind::Busy(Some(delay)),
+            None => SendErrorKind::Unreachable,
         },
-        // Unknown and internal are also what is made of an answer that was cut or has no status.
+        // `Unknown` and `Internal` also stand for responses that are truncated or have no status.
         Code::Cancelled
         | Code::Unknown
         | Code::DeadlineExceeded
         | Code::Aborted
         | Code::OutOfRange
         | Code::Internal
-        | Code::DataLoss => Failure::Unreachable,
-        Code::Unimplemented => Failure::NotServed,
+        | Code::DataLoss => SendErrorKind::Unreachable,
+        Code::Unimplemented => SendErrorKind::NotServed,
         Code::Ok
         | Code::InvalidArgument
         | Code::NotFound
         | Code::AlreadyExists
         | Code::PermissionDenied
         | Code::FailedPrecondition
-        | Code::Unauthenticated => Failure::Rejected,
+        | Code::Unauthenticated => SendErrorKind::Rejected,
     }
 }
 
-/// Servers in Go and Rust have a code each for it, and use both for other things too.
-fn says_too_large(status: &Status) -> bool {
+/// Returns `true` if the status means that the message is too large. Servers in Go and Rust use different codes for it,
+/// and use both codes for other errors, too.
+fn is_too_large(status: &Status) -> bool {
     ["larger than", "too large"].iter().any(|words| status.message().contains(words))
 }
 
@@ -160,7 +169,8 @@ fn retry_delay(status: &Status) -> Option<Duration> {
     status.get_details_retry_info()?.retry_delay
 }
 
-fn chain(error: &(dyn Error + 'static)) -> String {
+/// Joins the texts of an error and its sources.
+fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

@@ -1,14 +1,15 @@
-//! The end of an export.
+//! The guard that shuts the pipeline down.
 
 use super::Otlp;
 
-/// Ends the export when it is dropped: keep it until the program ends.
+/// A guard that shuts the export pipeline down when it is dropped. Keep it until the program ends.
 ///
-/// What has ended is exported first, for the flush timeout at most; what is still left then is dropped, and what ends
-/// later is only counted. If spans were dropped and no [`on_drop`](super::OtlpBuilder::on_drop) hears of it, one line on
-/// stderr says how many, unless all of them have been said already.
+/// On drop, the pipeline flushes the spans that have ended, at most for the flush timeout. Spans that are still queued
+/// after it are dropped, and spans that end later are dropped and counted. If spans were dropped and no
+/// [`on_drop`](super::OtlpBuilder::on_drop) callback is set, one line on stderr reports their number, unless all of
+/// them have been reported before.
 #[derive(Debug)]
-#[must_use = "dropping the guard ends the export"]
+#[must_use = "dropping the guard shuts the export down"]
 pub struct OtlpGuard(Otlp);
 
 impl OtlpGuard {

@@ -1,41 +1,52 @@
-//! Lists of `key=value`, as variables give them.
+//! Parsing of `key=value,key=value` lists in environment variables.
 
 use super::OtlpError;
 
-/// The pairs of a list like `a=1,b=2`, with values percent-decoded. A bad one is told by its number and key: its value
-/// may be a secret.
+/// Parses a list like `a=1,b=2` and percent-decodes its values.
+///
+/// # Errors
+/// Returns an error for the first invalid entry. The error names the entry by its number, from 1, or by its key,
+/// because the value may be a secret.
 pub(super) fn key_values(setting: &str, text: &str) -> Result<Vec<(String, String)>, OtlpError> {
     text.split(',')
         .map(str::trim)
         .filter(|entry| !entry.is_empty())
         .enumerate()
-        .map(|(n, e)| pair(setting, n, e))
+        .map(|(index, entry)| parse_entry(setting, index, entry))
         .collect()
 }
 
-fn pair(setting: &str, index: usize, entry: &str) -> Result<(String, String), OtlpError> {
+/// Parses one entry of the list. `index` counts from 0.
+fn parse_entry(setting: &str, index: usize, entry: &str) -> Result<(String, String), OtlpError> {
     let number = index + 1;
     let (key, value) = entry.split_once('=').filter(|(key, _)| !key.trim().is_empty()).ok_or_else(|| {
-        OtlpError::new(format!("entry {number} of {setting} is no `key=value`: {setting} can be `key=value,key=value`"))
+        OtlpError::new(format!(
+            "entry {number} of {setting} is not `key=value`; expected a list like `key=value,key=value`"
+        ))
     })?;
     let key = key.trim();
-    let value = percent_decoded(value.trim())
-        .ok_or_else(|| OtlpError::new(format!("the value of `{key}` in {setting} has a `%` that is not followed by two hex digits of UTF-8 text: write a `%` as `%25`")))?;
+    let value = percent_decode(value.trim()).ok_or_else(|| {
+        OtlpError::new(format!(
+            "the value of `{key}` in {setting} has a `%` that is not followed by two hex digits of UTF-8 text; \
+             write a `%` as `%25`"
+        ))
+    })?;
     Ok((key.to_owned(), value))
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+/// Decodes percent-encoded text. Returns `None` if an escape is malformed or the bytes are not UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
+    while let Some((first, tail)) = rest.split_first() {
         if *first == b'%' {
-            let (digits, behind) = behind.split_at_checked(2)?;
+            let (digits, tail) = tail.split_at_checked(2)?;
             let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
             bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = behind;
+            rest = tail;
         } else {
             bytes.push(*first);
-            rest = behind;
+            rest = tail;
         }
     }
     String::from_utf8(bytes).ok()
@@ -53,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_pairs_with_decoded_values() {
+    fn lists_are_split_into_pairs_with_decoded_values() {
         check("", Ok(&[]));
         check(" a = 1 ,, b=2,", Ok(&[("a", "1"), ("b", "2")]));
         check("a=Bearer%20x%2Cy==", Ok(&[("a", "Bearer x,y==")]));
@@ -61,11 +72,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_the_secret() {
-        let no_pair = |number| format!("entry {number} of LIST is no `key=value`: LIST can be `key=value,key=value`");
+    fn errors_do_not_contain_the_value() {
+        let no_pair =
+            |number| format!("entry {number} of LIST is not `key=value`; expected a list like `key=value,key=value`");
         check("a=1,secret", Err(&no_pair(2)));
         check("=secret", Err(&no_pair(1)));
-        let bad = "the value of `a` in LIST has a `%` that is not followed by two hex digits of UTF-8 text: write a `%` as `%25`";
+        let bad = "the value of `a` in LIST has a `%` that is not followed by two hex digits of UTF-8 text; \
+                   write a `%` as `%25`";
         for secret in ["a=100%", "a=%2", "a=%zz", "a=%+1", "a=%FF", "a=%é"] {
             check(secret, Err(bad));
         }

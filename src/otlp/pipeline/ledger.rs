@@ -1,56 +1,58 @@
-//! Who counts, and tells.
+//! Counters of exported and dropped spans, and the reporting of drops.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::stats::{DropReason, DroppedSpans, OtlpStats};
-use crate::layer::stderr::tell;
+use crate::layer::stderr::report;
 
-/// Hears of spans that were dropped.
-pub(super) type OnDrop = Box<dyn Fn(&DroppedSpans) + Send + Sync>;
+/// A callback that is called with dropped spans.
+pub(super) type DropCallback = Box<dyn Fn(&DroppedSpans) + Send + Sync>;
 
-/// What was exported and dropped. Others hear of it only in the worker's thread and at the shutdown: a span that ends
-/// waits for nobody's callback.
+/// The counters of a pipeline. Drops are counted on any thread, but reported only on the worker thread and during
+/// shutdown, so that a thread that ends a span never waits for a callback.
 pub(super) struct Ledger {
     counts: Mutex<Counts>,
-    on_drop: Option<OnDrop>,
-    /// Where spans go, as it may be shown.
+    on_drop: Option<DropCallback>,
+    /// The redacted URL to which spans are exported.
     url: OnceLock<String>,
-    /// Where metrics go.
+    /// The redacted URL to which metrics are exported.
     metrics_url: OnceLock<String>,
 }
 
 #[derive(Default)]
 struct Counts {
     stats: OtlpStats,
-    untold: Vec<DroppedSpans>,
+    /// Drops that were not reported yet, at most one entry per reason.
+    unreported: Vec<DroppedSpans>,
     last_cause: Option<String>,
+    /// The cause of the last failed export of metrics, unless it was reported when it happened.
     metrics_cause: Option<String>,
-    said: Said,
+    reported: Reported,
     is_closed: bool,
 }
 
-/// What stands on stderr already.
+/// Drops that were reported on stderr.
 #[derive(Default)]
-struct Said {
+struct Reported {
     reasons: Vec<DropReason>,
     spans: u64,
-    metrics: u64,
+    has_metrics_failure: bool,
 }
 
 impl Ledger {
-    pub(super) fn new(on_drop: Option<OnDrop>) -> Self {
+    pub(super) fn new(on_drop: Option<DropCallback>) -> Self {
         Self { counts: Mutex::default(), on_drop, url: OnceLock::new(), metrics_url: OnceLock::new() }
     }
 
-    /// Spans go there.
-    pub(super) fn go_to(&self, url: String) {
+    /// Sets the redacted URL of spans for reports.
+    pub(super) fn set_traces_url(&self, url: String) {
         self.url.get_or_init(|| url);
     }
 
-    /// Metrics go there.
-    pub(super) fn metrics_go_to(&self, url: String) {
+    /// Sets the redacted URL of metrics for reports.
+    pub(super) fn set_metrics_url(&self, url: String) {
         self.metrics_url.get_or_init(|| url);
     }
 
@@ -58,96 +60,99 @@ impl Ledger {
         self.with(|counts| counts.stats)
     }
 
-    pub(super) fn exported(&self, count: u64) {
+    pub(super) fn count_exported(&self, count: u64) {
         self.with(|counts| counts.stats.exported += count);
     }
 
-    /// A collection did not arrive. The first is said on stderr, if nobody else hears of losses.
-    pub(super) fn metrics_failed(&self, cause: String) {
+    /// Counts a failed export of metrics. Without a drop callback, reports the first failure on stderr.
+    pub(super) fn count_metrics_failure(&self, cause: String) {
         let is_first = self.with(|counts| {
             counts.stats.metrics_failed += 1;
-            let is_first = counts.said.metrics == 0 && !counts.is_closed;
-            counts.said.metrics = 1;
+            let is_first = !counts.reported.has_metrics_failure && !counts.is_closed;
+            counts.reported.has_metrics_failure = true;
             if !is_first {
                 counts.metrics_cause = Some(cause.clone());
             }
             is_first
         });
         if is_first && self.on_drop.is_none() {
-            self.say_metrics("", &cause);
+            self.report_metrics_failure("", &cause);
         }
     }
 
-    fn say_metrics(&self, times: &str, cause: &str) {
+    fn report_metrics_failure(&self, times: &str, cause: &str) {
         let url = self.metrics_url.get().map_or("", String::as_str);
-        tell(format_args!(
-            "metrics could not be exported{times}: {url}: {cause}; OTEL_METRICS_EXPORTER=none turns them off"
+        report(format_args!(
+            "metrics could not be exported{times}: {url}: {cause}; set OTEL_METRICS_EXPORTER=none to disable metrics"
         ));
     }
 
-    pub(super) fn dropped(&self, dropped: DroppedSpans) {
+    /// Counts dropped spans. They are reported by the next call of [`report_drops`](Self::report_drops).
+    pub(super) fn count_dropped(&self, dropped: DroppedSpans) {
         self.with(|counts| counts.add(dropped));
     }
 
-    /// Tells what was not told yet: to the callback, if there is one, else the first of each reason on stderr.
-    pub(super) fn tell(&self) {
-        let untold = self.with(|counts| std::mem::take(&mut counts.untold));
+    /// Reports the drops since the last call: to the callback if there is one, else the first of each reason on stderr.
+    pub(super) fn report_drops(&self) {
+        let unreported = self.with(|counts| std::mem::take(&mut counts.unreported));
         match &self.on_drop {
             Some(on_drop) => {
-                // Whoever hears of it may panic; the export goes on, and so does the program.
-                let hear = |dropped| catch_unwind(AssertUnwindSafe(|| on_drop(dropped)));
-                untold.iter().for_each(|dropped| drop(hear(dropped)));
+                // A callback may panic; neither the export nor the program must end because of it.
+                let call = |dropped| catch_unwind(AssertUnwindSafe(|| on_drop(dropped)));
+                unreported.iter().for_each(|dropped| drop(call(dropped)));
             }
-            None => untold.iter().for_each(|dropped| self.say_first(dropped)),
+            None => unreported.iter().for_each(|dropped| self.report_first(dropped)),
         }
     }
 
-    fn say_first(&self, dropped: &DroppedSpans) {
-        if !self.with(|counts| counts.is_first(dropped)) {
+    /// Reports a drop on stderr if it is the first of its reason.
+    fn report_first(&self, dropped: &DroppedSpans) {
+        if !self.with(|counts| counts.mark_first(dropped)) {
             return;
         }
         let DroppedSpans { reason, count, cause } = dropped;
         let spans = if *count == 1 { "span" } else { "spans" };
-        let place = self.url.get().map(|url| format!("{url}: ")).unwrap_or_default();
-        let cause = cause.as_deref().map(|cause| format!(": {place}{cause}")).unwrap_or_default();
-        tell(format_args!(
-            "{count} {spans} {reason}{cause}; {}; more of it is counted, and said at the end",
+        let url = self.url.get().map(|url| format!("{url}: ")).unwrap_or_default();
+        let cause = cause.as_deref().map(|cause| format!(": {url}{cause}")).unwrap_or_default();
+        report(format_args!(
+            "{count} {spans} {reason}{cause}; {}; further drops are counted and reported at shutdown",
             advice(*reason)
         ));
     }
 
-    /// Tells all of it, at the end: to the callback, else on stderr, where that does not say it already.
+    /// Reports the remaining drops at shutdown: to the callback, else the totals on stderr, unless every drop was
+    /// reported there before.
     pub(super) fn close(&self) {
-        self.tell();
+        self.report_drops();
         let (stats, cause, metrics_cause) = self.with(|counts| {
             counts.is_closed = true;
-            let has_more = counts.stats.dropped() > counts.said.spans;
+            let has_more = counts.stats.dropped() > counts.reported.spans;
             (counts.stats, has_more.then(|| counts.last_cause.take()), counts.metrics_cause.take())
         });
         if self.on_drop.is_some() {
             return;
         }
         if let Some(cause) = metrics_cause {
-            self.say_metrics(&format!(", {} times", stats.metrics_failed), &cause);
+            self.report_metrics_failure(&format!(", {} times", stats.metrics_failed), &cause);
         }
         let Some(cause) = cause else { return };
-        let cause = cause.map(|cause| format!("; the last reason: {cause}")).unwrap_or_default();
-        tell(format_args!("{} spans could not be exported: {stats}{cause}", stats.dropped()));
+        let cause = cause.map(|cause| format!("; last cause: {cause}")).unwrap_or_default();
+        report(format_args!("{} spans could not be exported: {stats}{cause}", stats.dropped()));
     }
 
-    fn with<R>(&self, change: impl FnOnce(&mut Counts) -> R) -> R {
-        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<R>(&self, access: impl FnOnce(&mut Counts) -> R) -> R {
+        access(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What to do.
+/// Returns what the user can do about drops of this reason.
 fn advice(reason: DropReason) -> &'static str {
     match reason {
-        DropReason::QueueFull => "a larger queue (OTEL_BSP_MAX_QUEUE_SIZE) or a faster receiver loses less",
+        DropReason::QueueFull => "enlarge the queue (OTEL_BSP_MAX_QUEUE_SIZE) or use a faster receiver",
         DropReason::Unreachable => "check that a receiver listens there and speaks that protocol",
         DropReason::Rejected => "check endpoint, protocol and headers, and the receiver's log",
-        DropReason::TooLarge => "raise the receiver's limit, or export without content",
-        DropReason::ShutDown => "a longer flush timeout may save them",
+        DropReason::TooLarge => "raise the receiver's size limit, or export without content",
+        DropReason::ShutDown => "set a longer flush timeout",
     }
 }
 
@@ -157,22 +162,24 @@ impl Counts {
         if dropped.cause.is_some() {
             self.last_cause.clone_from(&dropped.cause);
         }
-        match self.untold.iter_mut().find(|untold| untold.reason == dropped.reason) {
-            Some(untold) => {
-                untold.count += dropped.count;
-                untold.cause = dropped.cause.or(untold.cause.take());
+        match self.unreported.iter_mut().find(|unreported| unreported.reason == dropped.reason) {
+            Some(unreported) => {
+                unreported.count += dropped.count;
+                unreported.cause = dropped.cause.or(unreported.cause.take());
             }
-            None => self.untold.push(dropped),
+            None => self.unreported.push(dropped),
         }
     }
 
-    /// Whether it is to be said: the first of its reason is, until all of them are.
-    fn is_first(&mut self, dropped: &DroppedSpans) -> bool {
-        let is_first =
-            !self.is_closed && dropped.reason != DropReason::ShutDown && !self.said.reasons.contains(&dropped.reason);
+    /// Marks the reason of a drop as reported. Returns `true` if the drop is to be reported now: the first of its
+    /// reason, except during shutdown, which reports totals.
+    fn mark_first(&mut self, dropped: &DroppedSpans) -> bool {
+        let is_first = !self.is_closed
+            && dropped.reason != DropReason::ShutDown
+            && !self.reported.reasons.contains(&dropped.reason);
         if is_first {
-            self.said.reasons.push(dropped.reason);
-            self.said.spans += dropped.count;
+            self.reported.reasons.push(dropped.reason);
+            self.reported.spans += dropped.count;
         }
         is_first
     }

@@ -1,4 +1,4 @@
-//! Where metrics go.
+//! The exporter behind the SDK's metrics reader.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,42 +10,44 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 use super::ledger::Ledger;
-use super::sending::{Failure, MetricSender};
+use super::sender::{MetricSender, SendErrorKind};
 
-/// Sends what was collected, once: sums are cumulative, so the next collection has what did not arrive.
+/// An exporter that sends each collection of metrics once, without retries: sums are cumulative, so the next collection
+/// includes the values of a lost one.
 #[derive(Debug)]
-pub(super) struct MetricOutlet {
+pub(super) struct MetricSink {
     sender: MetricSender,
     ledger: Arc<Ledger>,
-    /// The receiver takes no metrics.
-    is_over: AtomicBool,
+    /// `true` once the receiver has answered that it does not serve metrics.
+    is_unsupported: AtomicBool,
 }
 
-impl MetricOutlet {
+impl MetricSink {
     pub(super) fn new(sender: MetricSender, ledger: Arc<Ledger>) -> Self {
-        Self { sender, ledger, is_over: AtomicBool::new(false) }
+        Self { sender, ledger, is_unsupported: AtomicBool::new(false) }
     }
 
+    /// Sends one collection. Does nothing once the receiver has refused metrics altogether.
     fn send(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        if self.is_over.load(Ordering::Relaxed) {
+        if self.is_unsupported.load(Ordering::Relaxed) {
             return Ok(());
         }
         match self.sender.send(metrics) {
             Ok(_) => Ok(()),
-            // Many a receiver is for traces alone: nothing is wrong, and nothing will change.
-            Err(error) if error.kind == Failure::NotServed => {
-                self.is_over.store(true, Ordering::Relaxed);
+            // Many receivers accept traces only. This is not an error, and later attempts would not succeed either.
+            Err(error) if error.kind == SendErrorKind::NotServed => {
+                self.is_unsupported.store(true, Ordering::Relaxed);
                 Ok(())
             }
             Err(error) => {
-                self.ledger.metrics_failed(error.text.clone());
+                self.ledger.count_metrics_failure(error.text.clone());
                 Err(OTelSdkError::InternalFailure(error.text))
             }
         }
     }
 }
 
-impl PushMetricExporter for MetricOutlet {
+impl PushMetricExporter for MetricSink {
     fn export(&self, metrics: &ResourceMetrics) -> impl Future<Output = OTelSdkResult> + Send {
         std::future::ready(self.send(metrics))
     }
@@ -69,13 +71,13 @@ mod tests {
 
     use std::time::Duration;
 
-    use mock_collector::{MockCollector, MockServer, Protocol as Spoken};
+    use mock_collector::{MockCollector, MockServer, Protocol as ServerProtocol};
 
     use crate::event::ExecutionStatus;
     use crate::otlp::pipeline::{Otlp, Protocol};
-    use crate::otlp::span_facts::{SpanFacts, What};
+    use crate::otlp::span_facts::{SpanDetail, SpanFacts};
 
-    /// Measures one call of a model.
+    /// Records the duration of one inference call.
     fn measure(otlp: &Otlp) {
         let facts = SpanFacts {
             bundle: None,
@@ -85,13 +87,13 @@ mod tests {
             status: ExecutionStatus::Completed,
             error: None,
             payload_ids: Vec::new(),
-            what: What::Inference(Box::default()),
+            detail: SpanDetail::Inference(Box::default()),
         };
         otlp.metrics().unwrap().record(&facts, Duration::from_secs(1));
     }
 
-    async fn metrics_arrive(spoken: Spoken, protocol: Protocol) {
-        let server = MockServer::builder().protocol(spoken).start().await.unwrap();
+    async fn metrics_arrive(server_protocol: ServerProtocol, protocol: Protocol) {
+        let server = MockServer::builder().protocol(server_protocol).start().await.unwrap();
         let endpoint = format!("http://{}", server.addr());
         let (otlp, guard) = Otlp::builder().endpoint(endpoint).protocol(protocol).build().unwrap();
         measure(&otlp);
@@ -105,12 +107,12 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn metrics_arrive_over_both_protocols() {
-        metrics_arrive(Spoken::HttpBinary, Protocol::HttpProtobuf).await;
-        metrics_arrive(Spoken::Grpc, Protocol::Grpc).await;
+        metrics_arrive(ServerProtocol::HttpBinary, Protocol::HttpProtobuf).await;
+        metrics_arrive(ServerProtocol::Grpc, Protocol::Grpc).await;
     }
 
     #[test]
-    fn metrics_that_nobody_takes_are_counted() {
+    fn failed_exports_of_metrics_are_counted() {
         let (otlp, guard) = Otlp::builder().endpoint("http://receiver.invalid:4318").build().unwrap();
         measure(&otlp);
         drop(guard);

@@ -1,4 +1,4 @@
-//! Where ended spans come in.
+//! The span processor and its worker thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,14 +10,15 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::OtlpError;
-use super::delivery::Delivered;
 use super::queue::{Queue, TimedOut};
-use super::span_sink::Outlet;
-use super::suppress::quietly;
+use super::retrying_sender::BatchOutcome;
+use super::span_sink::SpanSink;
+use super::suppress::without_telemetry;
 
-/// Puts the spans into a queue, which a thread of its own empties.
+/// A span processor that enqueues ended spans for a worker thread.
 ///
-/// The SDK's own batch processor drops in silence, can't stop a retry at the shutdown and tells of no loss.
+/// Replaces the SDK's batch processor, which drops spans silently, cannot abort a retry at shutdown and reports no
+/// loss.
 #[derive(Debug)]
 pub(super) struct QueueProcessor {
     queue: Arc<Queue>,
@@ -25,25 +26,30 @@ pub(super) struct QueueProcessor {
 }
 
 impl QueueProcessor {
-    pub(super) fn start(queue: Arc<Queue>, outlet: Outlet, flush_timeout: Duration) -> Result<Self, OtlpError> {
+    /// Starts the worker thread.
+    ///
+    /// # Errors
+    /// Returns an error if the thread cannot be started.
+    pub(super) fn start(queue: Arc<Queue>, sink: SpanSink, flush_timeout: Duration) -> Result<Self, OtlpError> {
         let worker = Arc::clone(&queue);
         thread::Builder::new()
             .name("otel-trace-otlp".to_owned())
-            .spawn(move || empty(&worker, &outlet))
-            .map_err(|error| OtlpError::new(format!("no thread for the export could be started: {error}")))?;
+            .spawn(move || run_worker(&worker, &sink))
+            .map_err(|error| OtlpError::new(format!("cannot start the export thread: {error}")))?;
         Ok(Self { queue, flush_timeout })
     }
 }
 
-fn empty(queue: &Queue, outlet: &Outlet) {
+/// Exports batches from the queue until it is shut down.
+fn run_worker(queue: &Queue, sink: &SpanSink) {
     while let Some(spans) = queue.next_batch() {
         if !spans.is_empty() {
             let count = spans.len() as u64;
-            // An exporter of the program's own may panic; the export goes on.
-            let delivered = catch_unwind(AssertUnwindSafe(|| quietly(|| outlet.deliver(spans, queue))));
-            queue.settle(delivered.unwrap_or_else(|_| Delivered::refused(count, "the exporter panicked")));
+            // A custom exporter may panic; the worker thread must survive it.
+            let outcome = catch_unwind(AssertUnwindSafe(|| without_telemetry(|| sink.export_batch(spans, queue))));
+            queue.complete_batch(outcome.unwrap_or_else(|_| BatchOutcome::rejected(count, "the exporter panicked")));
         }
-        queue.ledger().tell();
+        queue.ledger().report_drops();
     }
 }
 
@@ -52,7 +58,7 @@ impl SpanProcessor for QueueProcessor {
 
     fn on_end(&self, span: SpanData) {
         if span.span_context.is_sampled() {
-            self.queue.push(span);
+            self.queue.enqueue(span);
         }
     }
 
@@ -65,7 +71,7 @@ impl SpanProcessor for QueueProcessor {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.queue.close(timeout);
+        self.queue.shut_down(timeout);
         match self.queue.ledger().stats().shut_down {
             0 => Ok(()),
             _ => Err(OTelSdkError::Timeout(timeout)),

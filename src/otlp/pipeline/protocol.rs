@@ -1,47 +1,49 @@
-//! How it is sent.
+//! The protocol and the compression of an export.
 
 use super::OtlpError;
 
-/// The protocol that a receiver is spoken to in.
+/// The protocol of the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
-    /// OTLP over HTTP, in binary protobuf: port 4318 by default.
+    /// OTLP over HTTP with binary protobuf. Default port: 4318.
     #[default]
     HttpProtobuf,
-    /// OTLP over gRPC, with the feature `otlp-grpc`: port 4317 by default.
+    /// OTLP over gRPC. Requires the feature `otlp-grpc`. Default port: 4317.
     ///
-    /// What a receiver rejects of a message that it takes, and when it wants to be asked again, is told by events of
-    /// `tracing`: in a program that compiles those out (`max_level_off`, say) it counts as exported, and is asked again
-    /// after the usual pauses.
+    /// `opentelemetry-otlp` reports a partial success and a requested retry delay only through `tracing` events. In a
+    /// program that compiles those events out (with `max_level_off`, for example), partially rejected spans count as
+    /// exported, and retries use the regular backoff.
     Grpc,
 }
 
 impl Protocol {
+    /// Parses the value `text` of the variable `setting`.
     pub(super) fn parse(setting: &str, text: &str) -> Result<Self, OtlpError> {
         match text {
             "http/protobuf" => Ok(Self::HttpProtobuf),
             "grpc" => Ok(Self::Grpc),
-            _ => Err(OtlpError::value(setting, text, "`http/protobuf` or `grpc`")),
+            _ => Err(OtlpError::invalid_value(setting, text, "`http/protobuf` or `grpc`")),
         }
     }
 }
 
-/// What makes a message smaller on the way.
+/// The compression of exported messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// Every receiver takes it.
+    /// Gzip, which every receiver supports.
     Gzip,
-    /// Faster and smaller; not every receiver takes it.
+    /// Zstandard, which is faster and compresses better, but is not supported by every receiver.
     Zstd,
 }
 
 impl Compression {
+    /// Parses the value `text` of the variable `setting`. Returns `None` for `none`.
     pub(super) fn parse(setting: &str, text: &str) -> Result<Option<Self>, OtlpError> {
         match text {
             "none" => Ok(None),
             "gzip" => Ok(Some(Self::Gzip)),
             "zstd" => Ok(Some(Self::Zstd)),
-            _ => Err(OtlpError::value(setting, text, "`gzip`, `zstd` or `none`")),
+            _ => Err(OtlpError::invalid_value(setting, text, "`gzip`, `zstd` or `none`")),
         }
     }
 }

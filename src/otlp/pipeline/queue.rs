@@ -1,4 +1,4 @@
-//! What has ended and is not exported yet.
+//! The bounded queue between the threads that end spans and the export thread.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,155 +8,165 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::deadline::after;
-use super::delivery::{Delivered, Pace};
+use super::estimated_size::estimated_size;
 use super::ledger::Ledger;
+use super::retrying_sender::{BatchOutcome, RetryControl};
 use super::stats::{DropReason, DroppedSpans};
-use super::weight::weight;
 
-/// How many bytes of spans can wait, about, with those that are on their way.
-const QUEUED_BYTES: usize = 64 << 20;
+/// Capacity of the queue in estimated bytes, including the batch in flight.
+const MAX_QUEUE_BYTES: usize = 64 << 20;
 
-/// The sizes and times of a queue.
+/// The limits and the schedule of a queue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueueLimits {
+    /// Capacity in spans.
     pub(super) spans: usize,
+    /// Maximum number of spans per batch.
     pub(super) batch: usize,
-    /// From one export to the next, where no batch is full.
+    /// Maximum time between two exports while no batch is full.
     pub(super) delay: Duration,
 }
 
-/// Spans between the threads that end them and the worker. Nobody who ends one waits: what has no room is dropped.
+/// A bounded queue of ended spans. It applies no backpressure: a thread that ends a span never waits for space; spans
+/// that exceed the capacity are dropped and counted.
 pub(super) struct Queue {
     limits: QueueLimits,
     state: Mutex<State>,
-    /// For the worker.
-    work: Condvar,
-    /// For whoever flushes.
-    settled: Condvar,
+    /// Notified if the worker thread has a batch to export, a flush to serve or a shutdown to perform.
+    wake_worker: Condvar,
+    /// Notified after each completed batch and after shutdown, for threads that flush or shut down.
+    batch_completed: Condvar,
     ledger: Arc<Ledger>,
 }
 
 #[derive(Default)]
 struct State {
     spans: VecDeque<SpanData>,
-    /// Of those and of those in flight.
+    /// Estimated bytes of the queued spans and of the batch in flight.
     bytes: usize,
-    /// Given to the worker, and not settled.
+    /// Number of spans that the worker thread has taken and not completed.
     in_flight: u64,
     bytes_in_flight: usize,
-    /// How many were ever taken, exported or dropped behind the queue.
-    taken: u64,
-    done: u64,
-    /// Up to which one somebody waits for.
-    wanted: u64,
-    /// No more spans; the worker may go on until then.
-    closing: Option<Instant>,
-    /// Nothing that the worker says counts any more.
-    is_over: bool,
+    /// Number of spans ever enqueued.
+    enqueued: u64,
+    /// Number of enqueued spans that were exported or dropped by the worker thread.
+    completed: u64,
+    /// Value of `completed` that the last flush waits for.
+    flush_target: u64,
+    /// Set once the queue accepts no more spans: the deadline until which the worker thread may export the rest.
+    shutdown_deadline: Option<Instant>,
+    /// `true` once the counts are final; outcomes that the worker thread reports later are ignored.
+    is_shut_down: bool,
 }
 
 impl Queue {
     pub(super) fn new(limits: QueueLimits, ledger: Arc<Ledger>) -> Self {
-        Self { limits, state: Mutex::default(), work: Condvar::new(), settled: Condvar::new(), ledger }
+        Self { limits, state: Mutex::default(), wake_worker: Condvar::new(), batch_completed: Condvar::new(), ledger }
     }
 
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    pub(super) fn push(&self, span: SpanData) {
-        let bytes = weight(&span);
+    /// Enqueues a span. Drops and counts it if the queue is full or shut down.
+    pub(super) fn enqueue(&self, span: SpanData) {
+        let bytes = estimated_size(&span);
         let mut state = self.lock();
-        if state.closing.is_some() {
+        if state.shutdown_deadline.is_some() {
             drop(state);
-            return self.ledger.dropped(DroppedSpans::new(DropReason::ShutDown, 1, None));
+            return self.ledger.count_dropped(DroppedSpans::new(DropReason::ShutDown, 1, None));
         }
-        if state.spans.len() >= self.limits.spans || state.bytes + bytes > QUEUED_BYTES {
+        if state.spans.len() >= self.limits.spans || state.bytes + bytes > MAX_QUEUE_BYTES {
             drop(state);
-            return self.ledger.dropped(DroppedSpans::new(DropReason::QueueFull, 1, None));
+            return self.ledger.count_dropped(DroppedSpans::new(DropReason::QueueFull, 1, None));
         }
         state.spans.push_back(span);
         state.bytes += bytes;
-        state.taken += 1;
+        state.enqueued += 1;
         if state.spans.len() == self.limits.batch {
-            self.work.notify_one();
+            self.wake_worker.notify_one();
         }
     }
 
-    /// The next spans to export, when it is time. None at the end.
+    /// Blocks until a batch is full, a flush or shutdown is pending, or the schedule delay passes, and returns the next
+    /// batch. The batch is empty if the delay passed without a span. Returns `None` after shutdown.
     pub(super) fn next_batch(&self) -> Option<Vec<SpanData>> {
         let due = after(self.limits.delay);
         let mut state = self.lock();
         loop {
-            if state.is_over || (state.closing.is_some() && state.spans.is_empty()) {
-                state.is_over = true;
-                self.settled.notify_all();
+            if state.is_shut_down || (state.shutdown_deadline.is_some() && state.spans.is_empty()) {
+                state.is_shut_down = true;
+                self.batch_completed.notify_all();
                 return None;
             }
             let now = Instant::now();
-            let is_wanted = state.closing.is_some() || state.done < state.wanted || now >= due;
-            if state.spans.len() >= self.limits.batch || (is_wanted && !state.spans.is_empty()) {
+            let is_due = state.shutdown_deadline.is_some() || state.completed < state.flush_target || now >= due;
+            if state.spans.len() >= self.limits.batch || (is_due && !state.spans.is_empty()) {
                 let count = state.spans.len().min(self.limits.batch);
                 let batch: Vec<_> = state.spans.drain(..count).collect();
                 state.in_flight = count as u64;
-                state.bytes_in_flight = batch.iter().map(weight).sum();
+                state.bytes_in_flight = batch.iter().map(estimated_size).sum();
                 return Some(batch);
             }
             state = if now >= due {
-                // Nothing is there: the first that comes is exported a delay after now.
+                // Return to start a new delay. The next span to end is then exported within one delay from now.
                 return Some(Vec::new());
             } else {
-                self.work.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0
+                self.wake_worker.wait_timeout(state, due - now).unwrap_or_else(PoisonError::into_inner).0
             };
         }
     }
 
-    /// What became of the last batch.
-    pub(super) fn settle(&self, delivered: Delivered) {
+    /// Records the outcome of the batch in flight.
+    pub(super) fn complete_batch(&self, outcome: BatchOutcome) {
         let mut state = self.lock();
-        if state.is_over {
+        if state.is_shut_down {
             return;
         }
-        state.done += std::mem::take(&mut state.in_flight);
+        state.completed += std::mem::take(&mut state.in_flight);
         state.bytes -= std::mem::take(&mut state.bytes_in_flight);
-        self.ledger.exported(delivered.exported);
-        delivered.dropped.into_iter().for_each(|dropped| self.ledger.dropped(dropped));
-        self.settled.notify_all();
+        self.ledger.count_exported(outcome.exported);
+        outcome.dropped.into_iter().for_each(|dropped| self.ledger.count_dropped(dropped));
+        self.batch_completed.notify_all();
     }
 
-    /// Waits until all that has ended is exported or dropped. Gives how many were dropped meanwhile.
+    /// Blocks until every span enqueued so far is exported or dropped. Returns the number of spans dropped meanwhile.
+    ///
+    /// # Errors
+    /// Returns [`TimedOut`] if `timeout` passes first.
     pub(super) fn flush(&self, timeout: Duration) -> Result<u64, TimedOut> {
         let deadline = after(timeout);
         let dropped_before = self.ledger.stats().dropped();
         let mut state = self.lock();
-        let wanted = state.taken;
-        state.wanted = wanted;
-        self.work.notify_one();
-        while state.done < wanted && !state.is_over {
+        let target = state.enqueued;
+        state.flush_target = target;
+        self.wake_worker.notify_one();
+        while state.completed < target && !state.is_shut_down {
             let left = deadline.checked_duration_since(Instant::now()).ok_or(TimedOut)?;
-            state = self.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.batch_completed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(self.ledger.stats().dropped() - dropped_before)
     }
 
-    /// Takes no more, and waits for what is left; what is still left when the time has passed is dropped.
-    pub(super) fn close(&self, timeout: Duration) {
+    /// Rejects further spans and blocks until the worker thread has exported the rest, at most for `timeout`. Drops the
+    /// spans that are left then.
+    pub(super) fn shut_down(&self, timeout: Duration) {
         let deadline = after(timeout);
         let mut state = self.lock();
-        state.closing.get_or_insert(deadline);
-        self.work.notify_all();
-        while !state.is_over {
+        state.shutdown_deadline.get_or_insert(deadline);
+        self.wake_worker.notify_all();
+        while !state.is_shut_down {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
-            state = self.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.batch_completed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.is_over = true;
+        state.is_shut_down = true;
         let left = state.spans.len() as u64 + std::mem::take(&mut state.in_flight);
         state.spans = VecDeque::new();
         drop(state);
-        self.work.notify_all();
-        self.settled.notify_all();
+        self.wake_worker.notify_all();
+        self.batch_completed.notify_all();
         if left > 0 {
-            self.ledger.dropped(DroppedSpans::new(DropReason::ShutDown, left, None));
+            self.ledger.count_dropped(DroppedSpans::new(DropReason::ShutDown, left, None));
         }
     }
 
@@ -165,32 +175,32 @@ impl Queue {
     }
 }
 
-/// Without the spans, which have what was said still.
+/// Omits the spans, which still contain conversation content.
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue").field("limits", &self.limits).field("ledger", &self.ledger).finish_non_exhaustive()
     }
 }
 
-/// A flush took too long.
+/// The error of a flush whose timeout passed.
 #[derive(Debug)]
 pub(super) struct TimedOut;
 
-impl Pace for Queue {
+impl RetryControl for Queue {
     fn wait_until(&self, moment: Instant) -> bool {
         let mut state = self.lock();
         loop {
-            if state.is_over || state.closing.is_some_and(|deadline| moment > deadline) {
+            if state.is_shut_down || state.shutdown_deadline.is_some_and(|deadline| moment > deadline) {
                 return false;
             }
             let Some(left) = moment.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 return true;
             };
-            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.wake_worker.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    fn is_closing(&self) -> bool {
-        self.lock().closing.is_some()
+    fn retries_unreachable_once(&self) -> bool {
+        self.lock().shutdown_deadline.is_some()
     }
 }

@@ -1,4 +1,4 @@
-//! Who the spans are from.
+//! The resource that exported spans and metrics belong to.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
@@ -10,7 +10,13 @@ use super::variables::Variables;
 
 const SERVICE_NAME: &str = "service.name";
 
-/// What is said by code wins over the variables, and a name over an attribute.
+/// Builds the resource from code and from `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
+///
+/// Values set by code take precedence over variables, and in each of the two a service name takes precedence over a
+/// `service.name` attribute. Without any of them, the service is `unknown_service:<name of the executable>`.
+///
+/// # Errors
+/// Returns an error if a variable has an invalid value.
 pub(crate) fn resolve(
     service_name: Option<&str>,
     attributes: &[KeyValue],
@@ -31,6 +37,7 @@ pub(crate) fn resolve(
     Ok(all.into_iter().fold(builder, |builder, attribute| builder.with_attribute(attribute)).build())
 }
 
+/// Returns the default service name of the OpenTelemetry specification.
 fn unknown_service() -> String {
     let program = std::env::current_exe().ok();
     let name = program.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
@@ -57,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn code_wins_over_variables_and_a_name_over_an_attribute() {
+    fn code_precedes_variables_and_names_precede_attributes() {
         let name = ("OTEL_SERVICE_NAME", "a");
         let list = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=b%20c,x=1");
         let attribute = [KeyValue::new(SERVICE_NAME, "d")];

@@ -1,4 +1,4 @@
-//! Which traces are exported.
+//! The sampler of exported traces.
 
 use opentelemetry_sdk::trace::Sampler;
 
@@ -8,7 +8,10 @@ use super::variables::Variables;
 const NAME: &str = "OTEL_TRACES_SAMPLER";
 const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
 
-/// As the variables say it: what has a parent follows it, and all else is exported, if they say nothing.
+/// Builds the sampler from `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`. Default: `parentbased_always_on`.
+///
+/// # Errors
+/// Returns an error if a variable has an invalid value.
 pub(super) fn from_variables(variables: &Variables) -> Result<Sampler, OtlpError> {
     let parent_based = |root| Sampler::ParentBased(Box::new(root));
     match variables.text(NAME)? {
@@ -21,15 +24,18 @@ pub(super) fn from_variables(variables: &Variables) -> Result<Sampler, OtlpError
         Some(other) => {
             let allowed = "`always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, \
                            `parentbased_always_off` or `parentbased_traceidratio`";
-            Err(OtlpError::value(NAME, other, allowed))
+            Err(OtlpError::invalid_value(NAME, other, allowed))
         }
     }
 }
 
+/// Builds a ratio sampler from `OTEL_TRACES_SAMPLER_ARG`. Default: 1.
 fn ratio(variables: &Variables) -> Result<Sampler, OtlpError> {
     let Some(text) = variables.text(ARGUMENT)? else { return Ok(Sampler::TraceIdRatioBased(1.0)) };
     let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
-    ratio.map(Sampler::TraceIdRatioBased).ok_or_else(|| OtlpError::value(ARGUMENT, text, "a number from 0 to 1"))
+    ratio
+        .map(Sampler::TraceIdRatioBased)
+        .ok_or_else(|| OtlpError::invalid_value(ARGUMENT, text, "a number from 0 to 1"))
 }
 
 #[cfg(test)]
@@ -44,17 +50,17 @@ mod tests {
     }
 
     #[test]
-    fn the_sampler_is_the_one_that_is_named() {
+    fn samplers_are_built_from_the_variables() {
         check([], "ParentBased(AlwaysOn)");
         check([(NAME, "always_off")], "AlwaysOff");
         check([(NAME, "parentbased_always_off")], "ParentBased(AlwaysOff)");
         check([(NAME, "traceidratio"), (ARGUMENT, "0.25")], "TraceIdRatioBased(0.25)");
         check([(NAME, "parentbased_traceidratio")], "ParentBased(TraceIdRatioBased(1.0))");
         for bad in ["1.5", "-0.1", "half", "NaN"] {
-            let expected = format!("{ARGUMENT} is `{bad}`: it can be a number from 0 to 1");
+            let expected = format!("{ARGUMENT} is `{bad}`; expected a number from 0 to 1");
             check([(NAME, "traceidratio"), (ARGUMENT, bad)], &expected);
         }
-        let expected = "OTEL_TRACES_SAMPLER is `xray`: it can be `always_on`, `always_off`, `traceidratio`, \
+        let expected = "OTEL_TRACES_SAMPLER is `xray`; expected `always_on`, `always_off`, `traceidratio`, \
                         `parentbased_always_on`, `parentbased_always_off` or `parentbased_traceidratio`";
         check([(NAME, "xray")], expected);
     }

@@ -1,6 +1,6 @@
-//! What is exported: spans or metrics.
+//! The OpenTelemetry signals and the settings that each signal may override.
 
-/// One of the signals of OpenTelemetry that are exported here.
+/// An OpenTelemetry signal that the pipeline exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     Traces,
@@ -8,7 +8,7 @@ pub(crate) enum Signal {
 }
 
 impl Signal {
-    /// What is appended to the endpoint that all signals share.
+    /// Returns the path that is appended to the shared endpoint over HTTP.
     pub(super) fn http_path(self) -> &'static str {
         match self {
             Self::Traces => "v1/traces",
@@ -16,7 +16,7 @@ impl Signal {
         }
     }
 
-    /// The names of the variables that say it, this signal's own first.
+    /// Returns the names of the variables of a setting: the signal's own, then the shared one.
     pub(super) fn variables(self, setting: Setting) -> [String; 2] {
         let signal = match self {
             Self::Traces => "TRACES",
@@ -27,7 +27,7 @@ impl Signal {
     }
 }
 
-/// What a signal can have of its own.
+/// A setting that each signal may override by a variable of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     Endpoint,
@@ -42,6 +42,7 @@ pub(super) enum Setting {
 }
 
 impl Setting {
+    /// Returns the suffix of the variables' names.
     fn name(self) -> &'static str {
         match self {
             Self::Endpoint => "ENDPOINT",

@@ -1,4 +1,4 @@
-//! Where batches go.
+//! The destination of batches: mapping, then export.
 
 use std::fmt::Debug;
 
@@ -6,58 +6,60 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
-use super::blocking::wait_for;
-use super::delivery::{Delivered, Delivery, Pace};
+use super::blocking::block_on;
+use super::retrying_sender::{BatchOutcome, RetryControl, RetryingSender};
 use crate::otlp::{Mapping, map};
 
-/// The end of the way: spans are mapped, then they go.
+/// The last stage of the pipeline, which maps spans and exports them to the destination.
 #[derive(Debug)]
-pub(super) struct Outlet {
+pub(super) struct SpanSink {
     mapping: Mapping,
     destination: Destination,
 }
 
-/// A receiver of OTLP, or whatever else the program wants to export to.
+/// An OTLP receiver, or a custom exporter of the program.
 #[derive(Debug)]
 pub(super) enum Destination {
-    Receiver(Box<Delivery>),
-    Exporter(Box<dyn AnyExporter>),
+    Receiver(Box<RetryingSender>),
+    Exporter(Box<dyn DynSpanExporter>),
 }
 
-impl Outlet {
+impl SpanSink {
     pub(super) fn new(mapping: Mapping, destination: Destination) -> Self {
         Self { mapping, destination }
     }
 
-    pub(super) fn deliver(&self, spans: Vec<SpanData>, pace: &impl Pace) -> Delivered {
+    /// Maps and exports a batch. Blocks until each span of it is exported or dropped.
+    pub(super) fn export_batch(&self, spans: Vec<SpanData>, retry: &impl RetryControl) -> BatchOutcome {
         if spans.is_empty() {
-            return Delivered::default();
+            return BatchOutcome::default();
         }
         let spans: Vec<_> = spans.into_iter().map(|span| map(span, &self.mapping)).collect();
         match &self.destination {
-            Destination::Receiver(delivery) => delivery.deliver(spans, pace),
-            Destination::Exporter(exporter) => deliver_to(exporter.as_ref(), spans),
+            Destination::Receiver(retrying_sender) => retrying_sender.export_batch(spans, retry),
+            Destination::Exporter(exporter) => export_to(exporter.as_ref(), spans),
         }
     }
 }
 
-fn deliver_to(exporter: &dyn AnyExporter, spans: Vec<SpanData>) -> Delivered {
+/// Exports a batch once through a custom exporter. A failed batch counts as rejected.
+fn export_to(exporter: &dyn DynSpanExporter, spans: Vec<SpanData>) -> BatchOutcome {
     let count = spans.len() as u64;
     match exporter.export_blocking(spans) {
-        Ok(()) => Delivered { exported: count, ..Delivered::default() },
-        Err(error) => Delivered::refused(count, error),
+        Ok(()) => BatchOutcome { exported: count, ..BatchOutcome::default() },
+        Err(error) => BatchOutcome::rejected(count, error),
     }
 }
 
-/// Any exporter, in a box.
-pub(super) trait AnyExporter: Debug + Send + Sync {
+/// An object-safe form of [`SpanExporter`].
+pub(super) trait DynSpanExporter: Debug + Send + Sync {
     fn export_blocking(&self, spans: Vec<SpanData>) -> OTelSdkResult;
     fn set_resource(&mut self, resource: &Resource);
 }
 
-impl<E: SpanExporter> AnyExporter for E {
+impl<E: SpanExporter> DynSpanExporter for E {
     fn export_blocking(&self, spans: Vec<SpanData>) -> OTelSdkResult {
-        wait_for(self.export(spans))
+        block_on(self.export(spans))
     }
 
     fn set_resource(&mut self, resource: &Resource) {

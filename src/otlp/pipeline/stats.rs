@@ -1,37 +1,38 @@
-//! What was exported, and what was not.
+//! Statistics about exported and dropped spans.
 
 use std::fmt;
 
-/// Counts of spans, since the pipeline was built.
+/// The numbers of exported and dropped spans, and of failed metric exports, since the pipeline was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct OtlpStats {
-    /// Taken by the receiver.
+    /// Number of spans that the receiver accepted.
     pub exported: u64,
-    /// Ended while the queue was full.
+    /// Number of spans that were dropped because they ended while the queue was full.
     pub queue_full: u64,
-    /// Given up: the receiver was not there, didn't answer or was busy for too long.
+    /// Number of spans that were dropped because the receiver was unreachable, did not answer or was busy for too long.
     pub unreachable: u64,
-    /// Refused by the receiver.
+    /// Number of spans that the receiver rejected.
     pub rejected: u64,
-    /// Larger, each for itself, than what the receiver takes.
+    /// Number of spans that were dropped because each of them alone exceeds the receiver's size limit.
     pub too_large: u64,
-    /// Left when the flush timeout had passed at the shutdown, or ended after it. The receiver may have some of them.
+    /// Number of spans that were dropped because they were not exported within the flush timeout at shutdown, or ended
+    /// after the shutdown. The receiver may have received some of them.
     pub shut_down: u64,
-    /// Collections of metrics that did not arrive. Sums are cumulative: the next one that arrives has them.
+    /// Number of failed metric exports. Sums are cumulative, so the next successful export includes their values.
     pub metrics_failed: u64,
 }
 
 impl OtlpStats {
-    /// All spans that were dropped, whatever the reason.
+    /// Returns the number of dropped spans, for all reasons together.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        DropReason::ALL.iter().map(|reason| self.of(*reason)).sum()
+        DropReason::ALL.iter().map(|reason| self.dropped_for(*reason)).sum()
     }
 
-    /// Those that were dropped for this reason.
+    /// Returns the number of spans that were dropped for `reason`.
     #[must_use]
-    pub fn of(&self, reason: DropReason) -> u64 {
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
         match reason {
             DropReason::QueueFull => self.queue_full,
             DropReason::Unreachable => self.unreachable,
@@ -57,7 +58,7 @@ impl fmt::Display for OtlpStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} exported", self.exported)?;
         for reason in DropReason::ALL {
-            let count = self.of(reason);
+            let count = self.dropped_for(reason);
             if count > 0 {
                 write!(f, ", {count} {reason}")?;
             }
@@ -66,18 +67,18 @@ impl fmt::Display for OtlpStats {
     }
 }
 
-/// Why spans were dropped.
+/// The reason for which spans were dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DropReason {
-    /// They ended while the queue was full.
+    /// The spans ended while the queue was full.
     QueueFull,
-    /// The receiver was not there, didn't answer or was busy for too long.
+    /// The receiver was unreachable, did not answer or was busy for too long.
     Unreachable,
-    /// The receiver refused them.
+    /// The receiver rejected the spans.
     Rejected,
-    /// One span is larger than what the receiver takes.
+    /// A span alone exceeds the receiver's size limit.
     TooLarge,
-    /// They were left when the flush timeout had passed at the shutdown, or ended after it.
+    /// The spans were not exported within the flush timeout at shutdown, or ended after the shutdown.
     ShutDown,
 }
 
@@ -89,24 +90,24 @@ impl DropReason {
 impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::QueueFull => "dropped as the queue was full",
-            Self::Unreachable => "given up as the receiver could not be reached or was busy",
-            Self::Rejected => "refused by the receiver",
+            Self::QueueFull => "dropped because the queue was full",
+            Self::Unreachable => "dropped because the receiver was unreachable or busy",
+            Self::Rejected => "rejected by the receiver",
             Self::TooLarge => "too large for the receiver",
-            Self::ShutDown => "left at the shutdown",
+            Self::ShutDown => "not exported before shutdown",
         })
     }
 }
 
-/// Spans that were dropped together.
+/// A group of spans that were dropped for one reason, passed to [`on_drop`](super::OtlpBuilder::on_drop).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DroppedSpans {
-    /// Why.
+    /// The reason for which the spans were dropped.
     pub reason: DropReason,
-    /// How many.
+    /// Number of dropped spans.
     pub count: u64,
-    /// What went wrong last, where that is known.
+    /// Text of the last error that caused the drop, if there is one. Contains no secrets.
     pub cause: Option<String>,
 }
 

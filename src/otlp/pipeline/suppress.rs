@@ -1,4 +1,4 @@
-//! Work that leaves no trace.
+//! Suppression of telemetry about the pipeline's own work.
 
 use opentelemetry::Context;
 #[cfg(feature = "otlp-grpc")]
@@ -7,25 +7,27 @@ use opentelemetry::ContextGuard;
 use tracing::dispatcher::DefaultGuard;
 use tracing::dispatcher::{self, Dispatch};
 
-/// Does it with no subscriber and with OpenTelemetry suppressed: what a client traces of an export would be exported
-/// itself, and traced again.
+/// Runs `work` without a `tracing` subscriber and with OpenTelemetry suppressed. Otherwise spans that an HTTP or gRPC
+/// client emits during an export would be exported themselves, and traced again.
 ///
-/// While some thread does, every other finds its subscriber a little more slowly: so nobody waits in here for work.
-pub(crate) fn quietly<R>(work: impl FnOnce() -> R) -> R {
+/// While any thread has a scoped subscriber, every other thread looks up its subscriber more slowly. Therefore `work`
+/// must not block waiting for new spans.
+pub(crate) fn without_telemetry<R>(work: impl FnOnce() -> R) -> R {
     let _suppressed = Context::enter_telemetry_suppressed_scope();
     dispatcher::with_default(&Dispatch::none(), work)
 }
 
-/// The same for what this thread does until it is dropped.
+/// A guard that suppresses telemetry on the current thread until it is dropped, like [`without_telemetry`].
 #[cfg(feature = "otlp-grpc")]
-pub(super) struct Quiet {
+pub(super) struct SuppressionGuard {
     _suppressed: ContextGuard,
     _no_subscriber: DefaultGuard,
 }
 
 #[cfg(feature = "otlp-grpc")]
-impl Quiet {
-    pub(super) fn begin() -> Self {
+impl SuppressionGuard {
+    /// Starts the suppression on the current thread.
+    pub(super) fn enter() -> Self {
         let suppressed = Context::enter_telemetry_suppressed_scope();
         Self { _suppressed: suppressed, _no_subscriber: dispatcher::set_default(&Dispatch::none()) }
     }

@@ -1,4 +1,4 @@
-//! The standard variables of the environment.
+//! The standard `OTEL_*` environment variables.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -6,13 +6,13 @@ use std::fmt;
 use std::time::Duration;
 
 use super::OtlpError;
-use crate::layer::stderr::tell;
+use crate::layer::stderr::report;
 
-/// What the environment says under `OTEL_*`, at one moment.
+/// A snapshot of the `OTEL_*` environment variables.
 #[derive(Clone, Default)]
 pub(crate) struct Variables(HashMap<String, OsString>);
 
-/// Without values: those of headers are secrets.
+/// Lists names only, because header values are secrets.
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -20,18 +20,24 @@ impl fmt::Debug for Variables {
 }
 
 impl Variables {
-    pub(crate) fn of_process() -> Self {
+    /// Takes a snapshot of the process's environment. Variables whose name is not UTF-8 are ignored.
+    pub(crate) fn from_process() -> Self {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
     }
 
-    /// An empty value is none, as the specification wants it.
+    /// Returns the trimmed value of a variable. Returns `None` if it is unset or empty; the specification treats an
+    /// empty value as unset.
+    ///
+    /// # Errors
+    /// Returns an error if the value is not UTF-8.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, OtlpError> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
-        let text = value.to_str().ok_or_else(|| OtlpError::value(name, value.to_string_lossy(), "text in UTF-8"))?;
+        let text =
+            value.to_str().ok_or_else(|| OtlpError::invalid_value(name, value.to_string_lossy(), "text in UTF-8"))?;
         Ok(Some(text.trim()).filter(|text| !text.is_empty()))
     }
 
-    /// The value of the first of these that has one, and whose it is.
+    /// Returns name and value of the first variable in `names` that is set.
     pub(super) fn first<'a>(&self, names: &'a [impl AsRef<str>]) -> Result<Option<(&'a str, &str)>, OtlpError> {
         for name in names.iter().map(AsRef::as_ref) {
             if let Some(value) = self.text(name)? {
@@ -41,8 +47,10 @@ impl Variables {
         Ok(None)
     }
 
-    /// Whether a list of exporters has ours, where there is one. One that is not ours is said, and ignored: the program
-    /// is to run in the environment of others.
+    /// Returns `Some(true)` if the exporter list in the variable `name` contains `otlp`. Returns `None` if it is unset.
+    ///
+    /// Unsupported exporters are reported on stderr and ignored, because a program may inherit an environment that was
+    /// made for other programs.
     pub(super) fn has_otlp(&self, name: &str) -> Result<Option<bool>, OtlpError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let mut has_otlp = false;
@@ -50,36 +58,37 @@ impl Variables {
             match exporter {
                 "otlp" => has_otlp = true,
                 "none" => {}
-                other => tell(format_args!(
-                    "{name} is `{other}`: only `otlp` and `none` are supported here; nothing is exported by it"
+                other => report(format_args!(
+                    "{name} contains `{other}`, which is ignored; supported exporters are `otlp` and `none`"
                 )),
             }
         }
         Ok(Some(has_otlp))
     }
 
+    /// Returns the boolean value of the first variable in `names` that is set. Default: `false`.
     pub(super) fn flag(&self, names: &[impl AsRef<str>]) -> Result<bool, OtlpError> {
         match self.first(names)? {
             None => Ok(false),
             Some((_, value)) if value.eq_ignore_ascii_case("true") => Ok(true),
             Some((_, value)) if value.eq_ignore_ascii_case("false") => Ok(false),
-            Some((name, value)) => Err(OtlpError::value(name, value, "`true` or `false`")),
+            Some((name, value)) => Err(OtlpError::invalid_value(name, value, "`true` or `false`")),
         }
     }
 
-    /// A count of at least one.
+    /// Returns the value of a variable as a count of at least 1. Returns `None` if it is unset.
     pub(super) fn count(&self, name: &str) -> Result<Option<usize>, OtlpError> {
         let Some(value) = self.text(name)? else { return Ok(None) };
         let count = value.parse().ok().filter(|count| *count > 0);
-        count.map(Some).ok_or_else(|| OtlpError::value(name, value, "a whole number above 0"))
+        count.map(Some).ok_or_else(|| OtlpError::invalid_value(name, value, "an integer above 0"))
     }
 
-    /// A time in milliseconds, above none.
+    /// Returns the value of the first variable in `names` that is set, as a duration of at least 1 ms.
     pub(super) fn milliseconds(&self, names: &[impl AsRef<str>]) -> Result<Option<Duration>, OtlpError> {
         let Some((name, value)) = self.first(names)? else { return Ok(None) };
         let milliseconds = value.parse().ok().filter(|milliseconds| *milliseconds > 0);
         let milliseconds =
-            milliseconds.ok_or_else(|| OtlpError::value(name, value, "a whole number of milliseconds above 0"))?;
+            milliseconds.ok_or_else(|| OtlpError::invalid_value(name, value, "an integer above 0, in milliseconds"))?;
         Ok(Some(Duration::from_millis(milliseconds)))
     }
 }

@@ -1,4 +1,4 @@
-//! One text for every spelling of a JSON value, so that equal values are found equal.
+//! Canonical JSON: one text for all spellings of a value, so that equal values compare equal.
 
 use std::borrow::Cow;
 
@@ -6,34 +6,37 @@ use serde_json::value::RawValue;
 
 use super::object::{Object, list, text};
 
-/// As deep as `serde_json` itself goes.
+/// Maximum nesting depth. The same as `serde_json`'s.
 const MAX_DEPTH: usize = 128;
 
-/// The longest summary, in bytes.
+/// Maximum length of a summary without its ellipsis, in bytes.
 const SUMMARY_BYTES: usize = 240;
 
-/// The value as compact JSON: keys in ascending byte order, the last of repeated keys, integers as they are, other
-/// numbers as `f64`, nothing escaped that need not be. `None` where it can't be: nested too deep, half a surrogate
-/// pair, a number beyond `f64`.
+/// Returns the value as compact JSON: keys in ascending byte order, the last of repeated keys, integers unchanged,
+/// other numbers as `f64`, and no unnecessary escapes.
+///
+/// Returns `None` if the value is nested too deep, or has an unpaired surrogate or a number beyond `f64`.
 pub(super) fn canonical(value: &RawValue) -> Option<String> {
     let mut out = String::with_capacity(value.get().len());
     write(value, &mut out, MAX_DEPTH)?;
     Some(out)
 }
 
-/// The same, of an object that has these fields.
+/// Returns the canonical text of an object with these fields, which must be sorted. Returns `None` in the cases of
+/// [`canonical`].
 pub(super) fn canonical_object<'a>(fields: impl IntoIterator<Item = (Cow<'a, str>, &'a RawValue)>) -> Option<String> {
     let mut out = String::new();
     write_object(fields, &mut out, MAX_DEPTH - 1)?;
     Some(out)
 }
 
-/// The canonical form of a text that may be JSON.
+/// Returns the canonical text of a string that may be JSON. Returns `None` if it is not.
 pub(super) fn canonical_text(text: &str) -> Option<String> {
     canonical(serde_json::from_str(text).ok()?)
 }
 
-/// The beginning of a canonical text.
+/// Returns the first [`SUMMARY_BYTES`] bytes of a canonical text, cut between characters and followed by `...`. Returns
+/// the whole text if it is shorter.
 pub(super) fn summary(canonical: &str) -> Box<str> {
     if canonical.len() <= SUMMARY_BYTES {
         return canonical.into();
@@ -46,7 +49,7 @@ pub(super) fn summary(canonical: &str) -> Box<str> {
 fn write(value: &RawValue, out: &mut String, depth: usize) -> Option<()> {
     let inner = depth.checked_sub(1)?;
     match value.get().as_bytes().first()? {
-        b'{' => write_object(Object::of(value)?.into_sorted()?, out, inner)?,
+        b'{' => write_object(Object::from_value(value)?.into_sorted()?, out, inner)?,
         b'[' => {
             out.push('[');
             for (index, value) in list(value)?.into_iter().enumerate() {
@@ -103,18 +106,18 @@ mod tests {
 
     #[test]
     fn equal_values_have_one_text() {
-        let same = |json: &str, wanted: &str| assert_eq!(canonical_text(json).as_deref(), Some(wanted), "{json}");
-        same(r#" { "b" : 1 , "a" : [ true , null ] } "#, r#"{"a":[true,null],"b":1}"#);
-        same(r#"{"a":1,"a":2,"a":3}"#, r#"{"a":3}"#);
-        same(r#"{"\u0061":1,"é":2,"z":3}"#, r#"{"a":1,"z":3,"é":2}"#);
-        same("1e3", "1000.0");
-        same("1.50", "1.5");
-        same("123456789012345678901234567890", "123456789012345678901234567890");
-        same(r#""\u00e9\u6e2c\n\/""#, r#""é測\n/""#);
+        let check = |json: &str, expected: &str| assert_eq!(canonical_text(json).as_deref(), Some(expected), "{json}");
+        check(r#" { "b" : 1 , "a" : [ true , null ] } "#, r#"{"a":[true,null],"b":1}"#);
+        check(r#"{"a":1,"a":2,"a":3}"#, r#"{"a":3}"#);
+        check(r#"{"\u0061":1,"é":2,"z":3}"#, r#"{"a":1,"z":3,"é":2}"#);
+        check("1e3", "1000.0");
+        check("1.50", "1.5");
+        check("123456789012345678901234567890", "123456789012345678901234567890");
+        check(r#""\u00e9\u6e2c\n\/""#, r#""é測\n/""#);
     }
 
     #[test]
-    fn what_has_no_such_text_is_told() {
+    fn values_without_a_canonical_text_are_rejected() {
         for json in [r#""\ud800""#, "1e999", "", "nul", r#"{"a":}"#] {
             assert_eq!(canonical_text(json), None, "{json}");
         }
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_cut_between_characters() {
+    fn summary_is_cut_between_characters() {
         assert_eq!(&*summary(&"x".repeat(240)), "x".repeat(240));
         assert_eq!(&*summary(&"x".repeat(241)), "x".repeat(240) + "...");
         assert_eq!(&*summary(&("x".repeat(239) + "éé")), "x".repeat(239) + "...");

@@ -1,23 +1,25 @@
-//! `compaction_checkpoint` bodies.
+//! Decodes `compaction_checkpoint` payloads.
 
-use super::bodies::{NOT_AN_OBJECT, Shape};
-use super::contents::{ContentId, Contents};
+use super::item_cache::{ContentId, ItemCache};
 use super::items;
 use super::object::Object;
+use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 
-/// A history before and after a compaction.
+/// The conversation before and after a compaction.
 #[derive(Debug)]
 pub(in crate::reduce) struct Checkpoint {
+    /// Items of `input_history`.
     pub(in crate::reduce) before: Vec<ContentId>,
+    /// Items of `replacement_history`.
     pub(in crate::reduce) after: Vec<ContentId>,
 }
 
-impl Shape for Checkpoint {
-    fn read(text: &str, contents: &Contents) -> Result<Self, String> {
+impl PayloadShape for Checkpoint {
+    fn parse(text: &str, cache: &ItemCache) -> Result<Self, String> {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         let history = |name: &str| {
-            let items = body.get(name).and_then(|items| items::responses(items, contents));
-            items.ok_or_else(|| format!("has no list {name}"))
+            let items = body.get(name).and_then(|items| items::responses(items, cache));
+            items.ok_or_else(|| format!("has no list `{name}`"))
         };
         Ok(Self { before: history("input_history")?, after: history("replacement_history")? })
     }

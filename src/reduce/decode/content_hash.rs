@@ -1,34 +1,37 @@
-//! Which items say the same: a 128-bit hash of what they say.
+//! Hashes the content of items to 128 bits, to find items with the same content.
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::draft::{Draft, DraftPart};
+use super::draft::{DraftPart, ItemDraft};
 use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 
-/// What an item is found by.
+/// The hashes by which an item is found again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hashes {
-    /// Of all it says.
-    pub(super) exact: u128,
-    /// Equal for items with the same content. Reasoning with encrypted content is known by that alone: its texts
-    /// and summaries may be there or not.
-    pub(super) same: u128,
+pub(super) struct ContentHashes {
+    /// Hash of the complete content.
+    pub(super) complete: u128,
+    /// Hash that is equal for items with the same content. Reasoning with encrypted content is hashed by that alone,
+    /// because its texts and summaries may be present or missing.
+    pub(super) identity: u128,
 }
 
-pub(super) fn hashes(draft: &Draft) -> Hashes {
-    let exact = hash(draft, |_| true);
-    let sealed = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(|part| is_encoded(&part.part));
-    let same = if sealed { hash(draft, is_encoded) } else { exact };
-    Hashes { exact, same }
+/// Returns the hashes of an item.
+pub(super) fn hashes(draft: &ItemDraft) -> ContentHashes {
+    let complete = hash(draft, |_| true);
+    let is_encrypted = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(|part| is_encoded(&part.part));
+    let identity = if is_encrypted { hash(draft, is_encoded) } else { complete };
+    ContentHashes { complete, identity }
 }
 
+/// Returns `true` if the part is encrypted content or a signature.
 fn is_encoded(part: &Part) -> bool {
     matches!(part, Part::Encoded { .. })
 }
 
-fn hash(draft: &Draft, counts: impl Fn(&Part) -> bool) -> u128 {
-    let Draft { role, channel, kind, call_id, name, agent_message, parts } = draft;
-    let mut hash = Fields(Xxh3::new());
+/// Hashes an item and those of its parts for which `counts` returns `true`.
+fn hash(draft: &ItemDraft, counts: impl Fn(&Part) -> bool) -> u128 {
+    let ItemDraft { role, channel, kind, call_id, name, agent_message, parts } = draft;
+    let mut hash = FieldHasher(Xxh3::new());
     hash.tag(role_tag(*role));
     hash.tag(channel.map_or(0, channel_tag));
     hash.tag(kind_tag(*kind));
@@ -40,16 +43,16 @@ fn hash(draft: &Draft, counts: impl Fn(&Part) -> bool) -> u128 {
     };
     hash.optional(agent_message.is_some().then_some(&author));
     hash.optional(agent_message.is_some().then_some(&recipient));
-    for DraftPart { part, whole } in parts.iter().filter(|part| counts(&part.part)) {
-        hash.part(part, whole.as_deref());
+    for DraftPart { part, canonical } in parts.iter().filter(|part| counts(&part.part)) {
+        hash.part(part, canonical.as_deref());
     }
     hash.0.digest128()
 }
 
-/// Fields one after the other, each with its length, so that no two lists of fields run together the same way.
-struct Fields(Xxh3);
+/// A hasher of fields. Each text is preceded by its length, so that different lists of fields are different inputs.
+struct FieldHasher(Xxh3);
 
-impl Fields {
+impl FieldHasher {
     fn tag(&mut self, tag: u8) {
         self.0.update(&[tag]);
     }
@@ -64,7 +67,7 @@ impl Fields {
         self.text(text.unwrap_or_default());
     }
 
-    fn part(&mut self, part: &Part, whole: Option<&str>) {
+    fn part(&mut self, part: &Part, canonical: Option<&str>) {
         match part {
             Part::Text(text) => {
                 self.tag(1);
@@ -90,7 +93,7 @@ impl Fields {
                 self.text(label);
             }
         }
-        self.optional(whole);
+        self.optional(canonical);
     }
 }
 

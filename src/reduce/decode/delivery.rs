@@ -1,11 +1,12 @@
-//! Messages that other agents sent: items of their own type, or the JSON that stands in a message's only text.
+//! Recognizes messages delivered by other agents: items of type `agent_message`, and messages whose only part is their
+//! JSON.
 
-use super::draft::Draft;
+use super::draft::ItemDraft;
 use super::object::Object;
-use crate::graph::{Delivery, ItemKind, Part, Role};
+use crate::graph::{DeliveredMessage, ItemKind, Part, Role};
 
-/// What another agent says in this item, if one does.
-pub(super) fn delivery(draft: &Draft) -> Option<Delivery> {
+/// Returns the message of another agent that this item delivers. Returns `None` if it delivers none.
+pub(super) fn delivery(draft: &ItemDraft) -> Option<DeliveredMessage> {
     let mut parts = draft.parts.iter().map(|part| &part.part);
     let only = parts.next().filter(|_| parts.next().is_none());
     if draft.agent_message.is_some() {
@@ -13,7 +14,7 @@ pub(super) fn delivery(draft: &Draft) -> Option<Delivery> {
             Part::Text(text) | Part::Encoded { label: _, value: text } => Some(text.clone()),
             Part::Summary(_) | Part::Json { .. } | Part::Code { .. } | Part::PayloadRef { .. } => None,
         });
-        return Some(Delivery { recipient: None, text });
+        return Some(DeliveredMessage { recipient: None, text });
     }
     if draft.kind != ItemKind::Message || draft.role != Role::Assistant {
         return None;
@@ -23,5 +24,5 @@ pub(super) fn delivery(draft: &Draft) -> Option<Delivery> {
     message.number::<bool>("trigger_turn")?;
     let content = message.text("content")?;
     let text = message.text("encrypted_content").unwrap_or(content);
-    Some(Delivery { recipient: Some(message.text("recipient")?.into()), text: Some(text.into()) })
+    Some(DeliveredMessage { recipient: Some(message.text("recipient")?.into()), text: Some(text.into()) })
 }

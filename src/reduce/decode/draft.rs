@@ -1,21 +1,21 @@
-//! An item's content while it is read: parts, and the JSON that some of them stand for.
+//! An item's content while it is parsed.
 
 use serde_json::value::RawValue;
 
 use super::canonical_json::{canonical, canonical_object, canonical_text, summary};
+use super::decode_error::{DecodeError, UNREADABLE_VALUE};
 use super::object::{Object, list, text};
-use super::why::{UNREADABLE, Why};
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 
-/// A part, with the whole of the JSON that it stands for.
+/// A part, with the canonical text of the JSON that it stands for.
 pub(super) struct DraftPart {
     pub(super) part: Part,
-    pub(super) whole: Option<String>,
+    pub(super) canonical: Option<String>,
 }
 
-/// An item on its way to a [`Content`].
-pub(super) struct Draft {
+/// A conversation item while it is parsed; [`finish`](Self::finish) makes its [`Content`](crate::graph::Content).
+pub(super) struct ItemDraft {
     pub(super) role: Role,
     pub(super) channel: Option<Channel>,
     pub(super) kind: ItemKind,
@@ -25,120 +25,128 @@ pub(super) struct Draft {
     pub(super) parts: Vec<DraftPart>,
 }
 
-impl Draft {
+impl ItemDraft {
+    /// Creates an item without parts.
     pub(super) fn new(role: Role, channel: Option<Channel>, kind: ItemKind) -> Self {
         Self { role, channel, kind, call_id: None, name: None, agent_message: None, parts: Vec::new() }
     }
 
-    fn push(&mut self, part: Part, whole: Option<String>) {
-        self.parts.push(DraftPart { part, whole });
+    fn push(&mut self, part: Part, canonical_text: Option<String>) {
+        self.parts.push(DraftPart { part, canonical: canonical_text });
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    /// Adds a text.
+    pub(super) fn push_text(&mut self, text: &str) {
         self.push(Part::Text(text.into()), None);
     }
 
-    pub(super) fn summary(&mut self, text: &str) {
+    /// Adds a summary of reasoning.
+    pub(super) fn push_summary(&mut self, text: &str) {
         self.push(Part::Summary(text.into()), None);
     }
 
-    pub(super) fn encoded(&mut self, label: &'static str, value: &str) {
+    /// Adds encrypted content or a signature.
+    pub(super) fn push_encoded(&mut self, label: &'static str, value: &str) {
         self.push(Part::Encoded { label, value: value.into() }, None);
     }
 
-    pub(super) fn code(&mut self, language: &'static str, source: &str) {
+    /// Adds source code.
+    pub(super) fn push_code(&mut self, language: &'static str, source: &str) {
         self.push(Part::Code { language, source: source.into() }, None);
     }
 
-    /// A JSON value.
-    pub(super) fn json(&mut self, value: &RawValue) -> Result<(), Why> {
-        self.json_text(canonical(value).ok_or(UNREADABLE)?);
+    /// Adds a JSON value.
+    pub(super) fn push_json(&mut self, value: &RawValue) -> Result<(), DecodeError> {
+        self.push_canonical_json(canonical(value).ok_or(UNREADABLE_VALUE)?);
         Ok(())
     }
 
-    /// Text that is JSON, or else just text.
-    pub(super) fn json_or_text(&mut self, text: &str) {
+    /// Adds a text as JSON if it is JSON, else as text.
+    pub(super) fn push_json_or_text(&mut self, text: &str) {
         match canonical_text(text) {
-            Some(whole) => self.json_text(whole),
-            None => self.text(text),
+            Some(canonical_text) => self.push_canonical_json(canonical_text),
+            None => self.push_text(text),
         }
     }
 
-    /// The arguments of a call: JSON, as text or as a value, or any other text.
-    pub(super) fn arguments(&mut self, arguments: Option<&RawValue>) -> Result<(), Why> {
+    /// Adds the arguments of a call: JSON, given as text or as a value, or other text.
+    pub(super) fn push_arguments(&mut self, arguments: Option<&RawValue>) -> Result<(), DecodeError> {
         match arguments {
-            None => return self.reference("payload", None),
+            None => return self.push_reference("payload", None),
             Some(arguments) => match text(arguments) {
-                Some(text) => self.json_or_text(&text),
-                None => self.json(arguments)?,
+                Some(text) => self.push_json_or_text(&text),
+                None => self.push_json(arguments)?,
             },
         }
         Ok(())
     }
 
-    fn json_text(&mut self, whole: String) {
-        self.push(Part::Json { summary: summary(&whole) }, Some(whole));
+    fn push_canonical_json(&mut self, canonical_text: String) {
+        self.push(Part::Json { summary: summary(&canonical_text) }, Some(canonical_text));
     }
 
-    /// Something that is only pointed at.
-    pub(super) fn reference(&mut self, label: &str, value: Option<&RawValue>) -> Result<(), Why> {
-        let whole = value.map(|value| canonical(value).ok_or(UNREADABLE)).transpose()?;
-        self.push(Part::PayloadRef { label: label.into() }, whole);
+    /// Adds a reference to content that stays in the payload, identified by `value`.
+    pub(super) fn push_reference(&mut self, label: &str, value: Option<&RawValue>) -> Result<(), DecodeError> {
+        let canonical_text = value.map(|value| canonical(value).ok_or(UNREADABLE_VALUE)).transpose()?;
+        self.push(Part::PayloadRef { label: label.into() }, canonical_text);
         Ok(())
     }
 
-    /// An object that is only pointed at, known by those of its fields that `counts`.
-    pub(super) fn reference_to(
+    /// Adds a reference to an object that stays in the payload, identified by those of its fields for which `counts`
+    /// returns `true`.
+    pub(super) fn push_object_reference(
         &mut self,
         label: &str,
         object: Object<'_>,
         counts: impl Fn(&str, &RawValue) -> bool,
-    ) -> Result<(), Why> {
-        let fields = object.into_sorted().ok_or(UNREADABLE)?.into_iter().filter(|(name, value)| counts(name, value));
-        let whole = canonical_object(fields).ok_or(UNREADABLE)?;
-        self.push(Part::PayloadRef { label: label.into() }, Some(whole));
+    ) -> Result<(), DecodeError> {
+        let fields =
+            object.into_sorted().ok_or(UNREADABLE_VALUE)?.into_iter().filter(|(name, value)| counts(name, value));
+        let canonical_text = canonical_object(fields).ok_or(UNREADABLE_VALUE)?;
+        self.push(Part::PayloadRef { label: label.into() }, Some(canonical_text));
         Ok(())
     }
 
-    /// Whether nothing was said; then that is what there is to point at.
-    pub(super) fn or_empty(&mut self) {
+    /// Adds a reference with the label `empty_content` if the item has no parts.
+    pub(super) fn push_placeholder_if_empty(&mut self) {
         if self.parts.is_empty() {
             self.push(Part::PayloadRef { label: "empty_content".into() }, None);
         }
     }
 
-    /// A message's content: text, a list of parts, or what can only be pointed at.
-    pub(super) fn content(&mut self, content: Option<&RawValue>) -> Result<(), Why> {
-        let Some(content) = content else { return self.reference("content", None) };
+    /// Adds the content of a message: a text, a list of parts, or a reference to any other value.
+    pub(super) fn push_content(&mut self, content: Option<&RawValue>) -> Result<(), DecodeError> {
+        let Some(content) = content else { return self.push_reference("content", None) };
         if content.get().starts_with('"') {
-            self.text(&text(content).ok_or(UNREADABLE)?);
+            self.push_text(&text(content).ok_or(UNREADABLE_VALUE)?);
             return Ok(());
         }
         let parts = match content.get() {
             "null" => Vec::new(),
             _ => match list(content) {
                 Some(parts) => parts,
-                None => return self.reference("content", Some(content)),
+                None => return self.push_reference("content", Some(content)),
             },
         };
         for part in parts {
-            self.content_part(part)?;
+            self.push_content_part(part)?;
         }
-        self.or_empty();
+        self.push_placeholder_if_empty();
         Ok(())
     }
 
-    pub(super) fn content_part(&mut self, part: &RawValue) -> Result<(), Why> {
-        let object = Object::of(part);
+    /// Adds one part of a message's content: a text, or a reference labelled with the part's type.
+    pub(super) fn push_content_part(&mut self, part: &RawValue) -> Result<(), DecodeError> {
+        let object = Object::from_value(part);
         let kind = object.as_ref().and_then(|object| object.text("type"));
         match kind.as_deref() {
             Some("input_text" | "output_text" | "text") => {
-                if let Some(text) = object.map(|object| object.said("text")).transpose()?.flatten() {
-                    self.text(&text);
+                if let Some(text) = object.map(|object| object.optional_text("text")).transpose()?.flatten() {
+                    self.push_text(&text);
                 }
                 Ok(())
             }
-            label => self.reference(label.unwrap_or("content"), Some(part)),
+            label => self.push_reference(label.unwrap_or("content"), Some(part)),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Facts: events with the bodies they opened, by the domain that folds them.
+//! Facts: events with their decoded payloads, by the domain that folds them.
 
-use super::bodies::{Body, Unread};
 use super::checkpoint::Checkpoint;
-use super::contents::Readings;
 use super::invocation::Invocation;
+use super::item_cache::DecodedItems;
 use super::mentions::Mentions;
+use super::payloads::{Payload, UnusablePayload};
 use super::request::Request;
 use super::response::ResponseBody;
 use super::runtime_event::{AgentCall, Command};
@@ -18,105 +18,105 @@ use crate::event::{
     ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, Usage,
 };
 use crate::graph::{Moment, Table};
-use crate::reduce::problems::Place;
+use crate::reduce::diagnostics::LogPosition;
 
-/// A fact and where it stands in the log.
+/// A fact with its time, its line and the context of its event.
 #[derive(Debug)]
-pub(in crate::reduce) struct At<F> {
+pub(in crate::reduce) struct Logged<F> {
     pub(in crate::reduce) when: Moment,
     pub(in crate::reduce) line: u64,
     pub(in crate::reduce) context: EventContext,
     pub(in crate::reduce) fact: F,
 }
 
-impl<F> From<&At<F>> for Place {
-    fn from(at: &At<F>) -> Self {
+impl<F> From<&Logged<F>> for LogPosition {
+    fn from(at: &Logged<F>) -> Self {
         Self { seq: Some(at.when.seq), line: at.line, after: None }
     }
 }
 
-/// Everything a bundle says, each list in order of seq.
+/// Facts of a whole bundle. Each list is in order of seq.
 #[derive(Debug)]
 pub(in crate::reduce) struct Facts {
-    pub(in crate::reduce) rollout: Vec<At<RolloutFact>>,
-    pub(in crate::reduce) threads: Vec<At<ThreadFact>>,
-    pub(in crate::reduce) turns: Vec<At<TurnFact>>,
+    pub(in crate::reduce) rollout: Vec<Logged<RolloutFact>>,
+    pub(in crate::reduce) threads: Vec<Logged<ThreadFact>>,
+    pub(in crate::reduce) turns: Vec<Logged<TurnFact>>,
     pub(in crate::reduce) mentions: Mentions,
-    pub(in crate::reduce) conversation: Vec<At<ConversationFact>>,
-    pub(in crate::reduce) compaction_requests: Vec<At<CompactionRequestFact>>,
-    pub(in crate::reduce) tools: Vec<At<ToolFact>>,
-    pub(in crate::reduce) cells: Vec<At<CellFact>>,
-    pub(in crate::reduce) processes: Vec<At<ProcessSpawned>>,
-    pub(in crate::reduce) agent_results: Vec<At<AgentResultObserved>>,
+    pub(in crate::reduce) conversation: Vec<Logged<ConversationFact>>,
+    pub(in crate::reduce) compaction_requests: Vec<Logged<CompactionRequestFact>>,
+    pub(in crate::reduce) tools: Vec<Logged<ToolFact>>,
+    pub(in crate::reduce) cells: Vec<Logged<CellFact>>,
+    pub(in crate::reduce) processes: Vec<Logged<ProcessSpawned>>,
+    pub(in crate::reduce) agent_results: Vec<Logged<AgentResultObserved>>,
     pub(in crate::reduce) payloads: Table<RawPayloadId, PayloadRef>,
-    pub(in crate::reduce) readings: Readings,
-    /// Bodies that rules opened in vain, where all are to be looked at.
-    pub(in crate::reduce) unheard: Vec<Unheard>,
-    /// When the last event was observed.
+    pub(in crate::reduce) decoded_items: DecodedItems,
+    /// Payloads that a rule opened but that cannot be used. Empty unless every payload is checked.
+    pub(in crate::reduce) unreported: Vec<UnreportedPayload>,
+    /// Latest time of an event. `None` if the log has no events.
     pub(in crate::reduce) last_at: Option<UnixMillis>,
 }
 
-/// A body that a rule opened in vain, and the first event that names it. The rule may not have come to say so: it opened
-/// the body for an event that it then left out.
+/// A payload that a rule opened but that cannot be used, and the first event that references it. The rule may not have
+/// reported it, if it opened the payload for an event that it then left out.
 #[derive(Debug)]
-pub(in crate::reduce) struct Unheard {
+pub(in crate::reduce) struct UnreportedPayload {
     pub(super) payload: RawPayloadId,
     pub(super) kind: PayloadKind,
-    pub(super) unread: Unread,
-    pub(super) place: Place,
+    pub(super) unusable: UnusablePayload,
+    pub(super) position: LogPosition,
 }
 
-/// About the rollout.
+/// A fact about the run.
 #[derive(Debug)]
 pub(in crate::reduce) enum RolloutFact {
     Started(RolloutStarted),
     Ended(RolloutEnded),
 }
 
-/// About a thread.
+/// A fact about a thread.
 #[derive(Debug)]
 pub(in crate::reduce) enum ThreadFact {
-    Started(ThreadStarted, Option<Body<SessionMetadata>>),
+    Started(ThreadStarted, Option<Payload<SessionMetadata>>),
     Ended(ThreadEnded),
 }
 
-/// About a turn.
+/// A fact about a turn.
 #[derive(Debug)]
 pub(in crate::reduce) enum TurnFact {
     Started(TurnStarted),
     Ended(TurnEnded),
 }
 
-/// About what a model was sent and returned, and what took its place.
+/// A fact about the conversation: a request, a response or an installed compaction.
 #[derive(Debug)]
 pub(in crate::reduce) enum ConversationFact {
-    Started(Box<InferenceStarted>, Body<Request>, Option<Body<Request>>),
+    Started(Box<InferenceStarted>, Payload<Request>, Option<Payload<Request>>),
     Ended(Box<InferenceEnd>),
-    Installed(CompactionInstalled, Body<Checkpoint>),
+    Installed(CompactionInstalled, Payload<Checkpoint>),
 }
 
-/// An inference call ended, one way or the other.
+/// The end of an inference call, in any of the three ways.
 #[derive(Debug)]
 pub(in crate::reduce) struct InferenceEnd {
     pub(in crate::reduce) inference_call_id: InferenceId,
-    pub(in crate::reduce) how: Ending,
+    pub(in crate::reduce) outcome: Outcome,
     pub(in crate::reduce) response_id: Option<ResponseId>,
     pub(in crate::reduce) upstream_request_id: Option<RequestId>,
     pub(in crate::reduce) first_token_at: Option<UnixMillis>,
     pub(in crate::reduce) usage: Option<Usage>,
-    /// The response, or as much of it as had come.
-    pub(in crate::reduce) response: Option<(RawPayloadId, Body<ResponseBody>)>,
+    /// The response, or the part of it that arrived.
+    pub(in crate::reduce) response: Option<(RawPayloadId, Payload<ResponseBody>)>,
 }
 
-/// How an inference call ended.
+/// Outcome of an inference call.
 #[derive(Debug)]
-pub(in crate::reduce) enum Ending {
+pub(in crate::reduce) enum Outcome {
     Completed,
     Failed(String),
     Cancelled(String),
 }
 
-/// About a request to compact.
+/// A fact about a compaction request.
 #[derive(Debug)]
 pub(in crate::reduce) enum CompactionRequestFact {
     Started(CompactionRequestStarted),
@@ -124,33 +124,33 @@ pub(in crate::reduce) enum CompactionRequestFact {
     Failed(CompactionRequestFailed),
 }
 
-/// About a tool call.
+/// A fact about a tool call.
 #[derive(Debug)]
 pub(in crate::reduce) enum ToolFact {
-    Started(Box<ToolCallStarted>, Option<Body<Invocation>>),
+    Started(Box<ToolCallStarted>, Option<Payload<Invocation>>),
     Correlated(McpToolCallCorrelationAssigned),
-    RuntimeStarted(ToolCallRuntimeStarted, Runtime),
-    RuntimeEnded(ToolCallRuntimeEnded, Runtime),
-    Ended(ToolCallEnded, ToolAnswer),
+    RuntimeStarted(ToolCallRuntimeStarted, RuntimePayload),
+    RuntimeEnded(ToolCallRuntimeEnded, RuntimePayload),
+    Ended(ToolCallEnded, ResultPayload),
 }
 
-/// What the runtime saw, as far as rules open it.
+/// The payload of a runtime event of a tool, decoded if a rule opens it.
 #[derive(Debug)]
-pub(in crate::reduce) enum Runtime {
-    Closed,
-    Command(Body<Command>),
-    Agent(Body<AgentCall>),
+pub(in crate::reduce) enum RuntimePayload {
+    NotOpened,
+    Command(Payload<Command>),
+    Agent(Payload<AgentCall>),
 }
 
-/// What a tool gave back.
+/// The payload of a tool's result, decoded according to the kind of the tool.
 #[derive(Debug)]
-pub(in crate::reduce) enum ToolAnswer {
+pub(in crate::reduce) enum ResultPayload {
     None,
-    Any(Body<ToolResult>),
-    Stdin(Body<StdinResult>),
+    Any(Payload<ToolResult>),
+    Stdin(Payload<StdinResult>),
 }
 
-/// About a code cell.
+/// A fact about a code cell.
 #[derive(Debug)]
 pub(in crate::reduce) enum CellFact {
     Started(CodeCellStarted),

@@ -1,12 +1,13 @@
-//! The three ways in which an inference call ends, as one fact.
+//! Converts the three end events of inference calls to one fact.
 
-use super::bodies::Bodies;
-use super::facts::{Ending, InferenceEnd};
+use super::facts::{InferenceEnd, Outcome};
+use super::payloads::PayloadSet;
 use super::response::ResponseBody;
 use crate::event::{InferenceCancelled, InferenceCompleted, InferenceFailed};
 
 impl InferenceEnd {
-    pub(super) fn completed(event: InferenceCompleted, responses: &Bodies<ResponseBody>) -> Self {
+    /// Converts the event of a completed call.
+    pub(super) fn completed(event: InferenceCompleted, responses: &PayloadSet<ResponseBody>) -> Self {
         let InferenceCompleted {
             inference_call_id,
             response_id,
@@ -19,7 +20,7 @@ impl InferenceEnd {
         let response = (response_payload.raw_payload_id.clone(), responses.get(&response_payload));
         Self {
             inference_call_id,
-            how: Ending::Completed,
+            outcome: Outcome::Completed,
             response_id,
             upstream_request_id,
             first_token_at: first_token_at_unix_ms,
@@ -28,7 +29,8 @@ impl InferenceEnd {
         }
     }
 
-    pub(super) fn failed(event: InferenceFailed, responses: &Bodies<ResponseBody>) -> Self {
+    /// Converts the event of a failed call.
+    pub(super) fn failed(event: InferenceFailed, responses: &PayloadSet<ResponseBody>) -> Self {
         let InferenceFailed {
             inference_call_id,
             error,
@@ -39,7 +41,7 @@ impl InferenceEnd {
         } = event;
         Self {
             inference_call_id,
-            how: Ending::Failed(error),
+            outcome: Outcome::Failed(error),
             response_id: None,
             upstream_request_id,
             first_token_at: first_token_at_unix_ms,
@@ -48,7 +50,8 @@ impl InferenceEnd {
         }
     }
 
-    pub(super) fn cancelled(event: InferenceCancelled, responses: &Bodies<ResponseBody>) -> Self {
+    /// Converts the event of a cancelled call.
+    pub(super) fn cancelled(event: InferenceCancelled, responses: &PayloadSet<ResponseBody>) -> Self {
         let InferenceCancelled {
             inference_call_id,
             reason,
@@ -65,6 +68,6 @@ impl InferenceEnd {
             first_token_at_unix_ms,
             wire_payload,
         };
-        Self { how: Ending::Cancelled(reason), ..Self::failed(failed, responses) }
+        Self { outcome: Outcome::Cancelled(reason), ..Self::failed(failed, responses) }
     }
 }

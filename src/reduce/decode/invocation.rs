@@ -1,15 +1,15 @@
-//! `tool_invocation` bodies of the tools whose arguments say what they act on.
+//! Decodes `tool_invocation` payloads of the tools whose arguments name a terminal or a code cell.
 
-use super::bodies::{NOT_AN_OBJECT, Shape};
-use super::contents::Contents;
+use super::item_cache::ItemCache;
 use super::object::Object;
+use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 
-/// How a tool was called.
+/// The invocation of a tool.
 #[derive(Debug)]
 pub(in crate::reduce) struct Invocation {
     pub(in crate::reduce) tool_name: Option<String>,
     pub(in crate::reduce) has_namespace: bool,
-    /// What a model wrote, or why it can't be read.
+    /// The arguments that the model wrote, or the reason why they cannot be read.
     pub(in crate::reduce) arguments: Result<Arguments, &'static str>,
 }
 
@@ -23,29 +23,30 @@ pub(in crate::reduce) struct Arguments {
     pub(in crate::reduce) cell_id: Option<String>,
 }
 
-impl Shape for Invocation {
-    fn read(text: &str, _: &Contents) -> Result<Self, String> {
+impl PayloadShape for Invocation {
+    fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         Ok(Self {
             tool_name: body.string("tool_name"),
-            has_namespace: body.some("tool_namespace").is_some(),
+            has_namespace: body.non_null("tool_namespace").is_some(),
             arguments: arguments(&body),
         })
     }
 }
 
+/// Parses the arguments of a function call.
 fn arguments(body: &Object<'_>) -> Result<Arguments, &'static str> {
-    let payload = body.object("payload").ok_or("there are none")?;
+    let payload = body.object("payload").ok_or("there is no `payload` object")?;
     if payload.text("type").as_deref() != Some("function") {
-        return Err("they are not those of a function");
+        return Err("they are not the arguments of a function");
     }
-    let text = payload.text("arguments").ok_or("they are no text")?;
-    let arguments = Object::parse(&text).ok_or("they are no JSON object")?;
+    let text = payload.text("arguments").ok_or("they are not a string")?;
+    let arguments = Object::parse(&text).ok_or("they are not a JSON object")?;
     Ok(Arguments {
-        session_id: arguments.name("session_id").filter(|id| !id.is_empty()),
+        session_id: arguments.text_or_number("session_id").filter(|id| !id.is_empty()),
         chars: arguments.string("chars").unwrap_or_default(),
         yield_time_ms: arguments.number("yield_time_ms"),
         max_output_tokens: arguments.number("max_output_tokens"),
-        cell_id: arguments.name("cell_id"),
+        cell_id: arguments.text_or_number("cell_id"),
     })
 }

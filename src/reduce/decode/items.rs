@@ -1,73 +1,76 @@
-//! Lists of items in bodies.
+//! Parses lists of items in bodies.
 
 use serde_json::value::RawValue;
 
-use super::contents::{ContentId, Contents};
+use super::item_cache::{ContentId, ItemCache};
+use super::item_format::ItemFormat;
 use super::object::{Object, list, text};
-use super::read_as::ReadAs;
 use crate::graph::Role;
 
-/// The items of a list of Responses API items. `None` where the value is no list; null is an empty one.
-pub(super) fn responses(value: &RawValue, contents: &Contents) -> Option<Vec<ContentId>> {
+/// Parses a list of Responses API items. Null is an empty list. Returns `None` if the value is no list.
+pub(super) fn responses(value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
     let items = if value.get() == "null" { Vec::new() } else { list(value)? };
-    Some(responses_list(items, contents))
+    Some(responses_list(items, cache))
 }
 
-/// The same, of a list that was told apart already.
-pub(super) fn responses_list(items: Vec<&RawValue>, contents: &Contents) -> Vec<ContentId> {
-    read_all(items, ReadAs::ResponsesItem, contents)
+/// Parses a list of Responses API items that is already split into its elements.
+pub(super) fn responses_list(items: Vec<&RawValue>, cache: &ItemCache) -> Vec<ContentId> {
+    parse_all(items, ItemFormat::ResponsesItem, cache)
 }
 
-/// The items of a Responses API request: a list, or text that stands for one message of the user.
-pub(super) fn responses_input(value: &RawValue, contents: &Contents) -> Option<Vec<ContentId>> {
+/// Parses the `input` of a Responses API request: a list of items, or a text that stands for one user message.
+pub(super) fn responses_input(value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
     match text(value) {
-        Some(_) => Some(read_all(vec![value], ReadAs::ResponsesText, contents)),
-        None => responses(value, contents),
+        Some(_) => Some(parse_all(vec![value], ItemFormat::ResponsesText, cache)),
+        None => responses(value, cache),
     }
 }
 
-/// The items of messages: a list, one message, or text that stands for one. `speaker` says so where nothing else tells
-/// who speaks. `None` where the value is none of these; null is an empty list.
+/// Parses messages: a list, one message, or a text that stands for one; null is an empty list. Returns `None` for other
+/// values.
+///
+/// `default_role` is the role of messages without one, `role` that of a text.
 pub(super) fn messages(
     value: &RawValue,
-    otherwise: Option<Role>,
-    speaker: Role,
-    contents: &Contents,
+    default_role: Option<Role>,
+    role: Role,
+    cache: &ItemCache,
 ) -> Option<Vec<ContentId>> {
     if text(value).is_some() {
-        return Some(content(value, speaker, contents));
+        return Some(content(value, role, cache));
     }
     let messages = match value.get() {
         "null" => Vec::new(),
-        _ => list(value).or_else(|| Object::of(value).map(|_| vec![value]))?,
+        _ => list(value).or_else(|| Object::from_value(value).map(|_| vec![value]))?,
     };
-    Some(message_list(messages, otherwise, contents))
+    Some(message_list(messages, default_role, cache))
 }
 
-/// The same, of an attribute of a span: those can't hold lists, so that some writers keep their JSON as text.
+/// Parses messages from a span attribute. Attributes cannot hold lists, so some recorders store the messages as JSON
+/// text.
 pub(super) fn attribute(
     value: &RawValue,
-    otherwise: Option<Role>,
-    speaker: Role,
-    contents: &Contents,
+    default_role: Option<Role>,
+    role: Role,
+    cache: &ItemCache,
 ) -> Option<Vec<ContentId>> {
     let json = text(value).filter(|text| text.trim_start().starts_with(['[', '{']));
     match json.as_deref().map(serde_json::from_str) {
-        Some(Ok(inner)) => messages(inner, otherwise, speaker, contents),
-        Some(Err(_)) | None => messages(value, otherwise, speaker, contents),
+        Some(Ok(inner)) => messages(inner, default_role, role, cache),
+        Some(Err(_)) | None => messages(value, default_role, role, cache),
     }
 }
 
-/// The items of a list of messages.
-pub(super) fn message_list(messages: Vec<&RawValue>, otherwise: Option<Role>, contents: &Contents) -> Vec<ContentId> {
-    read_all(messages, ReadAs::Message { otherwise }, contents)
+/// Parses a list of messages that is already split into its elements.
+pub(super) fn message_list(messages: Vec<&RawValue>, default_role: Option<Role>, cache: &ItemCache) -> Vec<ContentId> {
+    parse_all(messages, ItemFormat::Message { default_role }, cache)
 }
 
-/// The items of a message's content alone.
-pub(super) fn content(value: &RawValue, speaker: Role, contents: &Contents) -> Vec<ContentId> {
-    read_all(vec![value], ReadAs::Content(speaker), contents)
+/// Parses the content of one message.
+pub(super) fn content(value: &RawValue, role: Role, cache: &ItemCache) -> Vec<ContentId> {
+    parse_all(vec![value], ItemFormat::Content(role), cache)
 }
 
-fn read_all(texts: Vec<&RawValue>, read_as: ReadAs, contents: &Contents) -> Vec<ContentId> {
-    contents.read_all(texts.into_iter().map(RawValue::get), read_as)
+fn parse_all(texts: Vec<&RawValue>, format: ItemFormat, cache: &ItemCache) -> Vec<ContentId> {
+    cache.parse_all(texts.into_iter().map(RawValue::get), format)
 }

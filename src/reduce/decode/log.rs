@@ -1,4 +1,4 @@
-//! The log: whole lines in order of seq, and what is wrong with the others.
+//! Reads the log: readable lines in order of seq, and diagnostics for the others.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -6,84 +6,93 @@ use std::hash::Hash;
 use crate::bundle::{self, LineError, Reader};
 use crate::event::{EventContext, PayloadRef, Record, RecordError, RolloutId, Seq, ThreadId, TurnId};
 use crate::graph::Code;
-use crate::reduce::problems::Place;
-use crate::reduce::{Problems, Work};
+use crate::reduce::diagnostics::LogPosition;
+use crate::reduce::{Diagnostics, Work};
 
-/// A line that could be read.
-pub(super) struct Entry {
+/// A line that was parsed.
+pub(super) struct LogEntry {
     pub(super) line: u64,
     pub(super) record: Record,
 }
 
-/// What a log says.
+/// The parsed log.
 pub(super) struct Log {
-    /// Events in order of seq; equal ones in order of line.
-    pub(super) entries: Vec<Entry>,
-    /// The bodies that other lines name.
-    pub(super) named: Vec<PayloadRef>,
+    /// Events in order of seq; events with equal seq in order of line.
+    pub(super) entries: Vec<LogEntry>,
+    /// Payload references of the lines that were skipped.
+    pub(super) skipped_line_payloads: Vec<PayloadRef>,
 }
 
-/// Reads all lines.
-pub(super) fn read(bundle: &Reader, problems: &mut Problems, work: &mut Work) -> Result<Log, bundle::BundleError> {
-    let (mut log, mut named) = (Vec::new(), Vec::new());
+/// Reads all lines of the log. Reports unreadable lines, gaps and disorder of seqs, and events of other runs.
+///
+/// # Errors
+/// Returns an error if the log cannot be read at all.
+pub(super) fn read(
+    bundle: &Reader,
+    diagnostics: &mut Diagnostics,
+    work: &mut Work,
+) -> Result<Log, bundle::BundleError> {
+    let (mut log, mut skipped_line_payloads) = (Vec::new(), Vec::new());
     let mut seqs = Vec::new();
-    let mut order = Order::default();
-    let mut names = Names::default();
+    let mut order = SeqOrder::default();
+    let mut shared_ids = SharedIds::default();
     for line in bundle.lines()? {
         let line = line?;
         work.lines += 1;
         let seq = match line.content {
             Ok(mut record) => {
-                names.share(&mut record);
+                shared_ids.intern(&mut record);
                 let seq = record.seq;
-                log.push(Entry { line: line.number, record });
+                log.push(LogEntry { line: line.number, record });
                 Some(seq)
             }
             Err(bad) => {
-                named.extend(line.named);
-                let place = Place { seq: bad.seq(), line: line.number, after: order.last };
-                problems.add(place, code_of(&bad), format!("{bad}; the line is left out"), None);
+                skipped_line_payloads.extend(line.named);
+                let position = LogPosition { seq: bad.seq(), line: line.number, after: order.last };
+                diagnostics.add(position, code_for(&bad), format!("{bad}; the line is left out"), None);
                 bad.seq()
             }
         };
         if let Some(seq) = seq {
             seqs.push(seq);
-            order.see(seq, line.number, problems);
+            order.check(seq, line.number, diagnostics);
         }
     }
     log.sort_by_key(|entry| entry.record.seq);
     seqs.sort_unstable();
-    tell_gaps(&seqs, problems);
-    tell_other_rollouts(bundle, &log, problems);
-    Ok(Log { entries: log, named })
+    report_gaps(&seqs, diagnostics);
+    report_other_rollouts(bundle, &log, diagnostics);
+    Ok(Log { entries: log, skipped_line_payloads })
 }
 
-/// The names that every line repeats, each kept once.
+/// The ids that every line repeats, each kept once.
 #[derive(Default)]
-struct Names {
+struct SharedIds {
     rollouts: HashSet<RolloutId>,
     threads: HashSet<ThreadId>,
     turns: HashSet<TurnId>,
 }
 
-impl Names {
-    fn share(&mut self, record: &mut Record) {
+impl SharedIds {
+    /// Replaces the ids of a record by the kept ones.
+    fn intern(&mut self, record: &mut Record) {
         let Record { rollout_id, context: EventContext { thread_id, turn_id, span: _ }, .. } = record;
-        share(&mut self.rollouts, rollout_id);
-        thread_id.iter_mut().for_each(|id| share(&mut self.threads, id));
-        turn_id.iter_mut().for_each(|id| share(&mut self.turns, id));
+        intern(&mut self.rollouts, rollout_id);
+        thread_id.iter_mut().for_each(|id| intern(&mut self.threads, id));
+        turn_id.iter_mut().for_each(|id| intern(&mut self.turns, id));
     }
 }
 
-/// Makes a name one with an equal one that was seen before.
-fn share<N: Clone + Eq + Hash>(known: &mut HashSet<N>, name: &mut N) {
-    match known.get(name) {
-        Some(known) => name.clone_from(known),
-        None => drop(known.insert(name.clone())),
+/// Replaces an id by an equal one seen before, to share its memory; keeps it if it is new.
+fn intern<N: Clone + Eq + Hash>(interned: &mut HashSet<N>, id: &mut N) {
+    match interned.get(id) {
+        Some(interned) => id.clone_from(interned),
+        None => drop(interned.insert(id.clone())),
     }
 }
 
-fn code_of(bad: &LineError) -> Code {
+/// Returns the code of the diagnostic for an unreadable line.
+fn code_for(bad: &LineError) -> Code {
     match bad {
         LineError::Torn => Code::TornLine,
         LineError::Unreadable(RecordError::Line { .. }) => Code::BadLine,
@@ -92,45 +101,55 @@ fn code_of(bad: &LineError) -> Code {
     }
 }
 
+/// The highest seq read so far.
 #[derive(Default)]
-struct Order {
+struct SeqOrder {
     last: Option<Seq>,
 }
 
-impl Order {
-    fn see(&mut self, seq: Seq, line: u64, problems: &mut Problems) {
+impl SeqOrder {
+    /// Reports a seq that is not higher than all before it.
+    fn check(&mut self, seq: Seq, line: u64, diagnostics: &mut Diagnostics) {
         if let Some(last) = self.last
             && seq <= last
         {
-            let message = format!("seq {seq} stands after seq {last}; events are read in order of seq");
-            problems.add(Place { seq: Some(seq), line, after: None }, Code::SeqDisorder, message, None);
+            let message = format!("seq {seq} follows seq {last}; events are read in order of seq");
+            diagnostics.add(LogPosition { seq: Some(seq), line, after: None }, Code::SeqDisorder, message, None);
         }
         self.last = self.last.max(Some(seq));
     }
 }
 
-fn tell_gaps(seqs: &[Seq], problems: &mut Problems) {
+/// Reports the seqs missing from the log. `seqs` is sorted.
+fn report_gaps(seqs: &[Seq], diagnostics: &mut Diagnostics) {
     let mut expected = 1;
     for &Seq(seq) in seqs {
         if seq > expected {
             let missing = seq - expected;
-            let what = if missing == 1 { "an event is".to_owned() } else { format!("{missing} events are") };
-            let message = format!("before seq {seq}, {what} not in the log; what was said there is missing");
-            problems.add(Place { seq: Some(Seq(seq)), line: 0, after: None }, Code::SeqGap, message, None);
+            let missing_events = if missing == 1 { "an event is".to_owned() } else { format!("{missing} events are") };
+            let message = format!("{missing_events} missing from the log before seq {seq}");
+            diagnostics.add(LogPosition { seq: Some(Seq(seq)), line: 0, after: None }, Code::SeqGap, message, None);
         }
         expected = expected.max(seq.saturating_add(1));
     }
 }
 
-/// Once for every other rollout: its events count, because the bundle is one recording.
-fn tell_other_rollouts(bundle: &Reader, log: &[Entry], problems: &mut Problems) {
+/// Reports each run other than the manifest's, once. Its events count, because a bundle is one recording.
+fn report_other_rollouts(bundle: &Reader, log: &[LogEntry], diagnostics: &mut Diagnostics) {
     let own = &bundle.manifest().rollout_id;
-    let mut told = HashSet::new();
-    for Entry { line, record } in log {
-        if record.rollout_id != *own && told.insert(&record.rollout_id) {
-            let message =
-                format!("the event is of rollout {}, the manifest of {own}; it is counted", record.rollout_id);
-            problems.add(Place { seq: Some(record.seq), line: *line, after: None }, Code::OtherRollout, message, None);
+    let mut reported = HashSet::new();
+    for LogEntry { line, record } in log {
+        if record.rollout_id != *own && reported.insert(&record.rollout_id) {
+            let message = format!(
+                "the event belongs to rollout {}, but the manifest to {own}; the event is kept",
+                record.rollout_id
+            );
+            diagnostics.add(
+                LogPosition { seq: Some(record.seq), line: *line, after: None },
+                Code::OtherRollout,
+                message,
+                None,
+            );
         }
     }
 }

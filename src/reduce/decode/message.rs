@@ -1,60 +1,61 @@
-//! Messages of every shape but the Responses API's: Chat Completions, Anthropic Messages, Gemini and the GenAI
-//! conventions. Their parts say what they are and never mean two things, so one reading serves all, and nobody has to
-//! know which provider was asked.
+//! Parses messages of all shapes other than the Responses API: Chat Completions, Anthropic Messages, Gemini and the
+//! GenAI conventions. Their parts are self-describing and unambiguous, so one parser serves all of them, and the
+//! provider need not be known.
 //!
-//! A message gives, in this order: what it thought before it spoke (`reasoning_content`, `reasoning`), its parts
-//! (`parts`, else `content`), `refusal` and `audio`, its calls (`tool_calls`, `function_call`). What is an item of its
-//! own becomes one where it stands; a run of text and other parts between two of these is one message item. Nothing
-//! is made of empty text, so that `null`, `""` and `[]` are the same beside a call: programs turn one into the other
-//! when they repeat a response as history. A message that says nothing at all is a message item with `empty_content`.
+//! A message is parsed in this order: its reasoning (`reasoning_content`, `reasoning`), its parts (`parts`, else
+//! `content`), `refusal` and `audio`, its calls (`tool_calls`, `function_call`). Reasoning, calls and outputs become
+//! items of their own, in place; a run of text and other parts between two of them is one message item. Empty text
+//! makes no item, so that `null`, `""` and `[]` are equal beside a call: clients turn one into another when they repeat
+//! a response as history. A message without any content is a message item with `empty_content`.
 //!
-//! Only what is said counts, and it counts the same in a response and in the history of the next request. So ids of
-//! messages, names of speakers, citations, finish reasons and `cache_control`, which moves from request to request,
-//! are passed over.
+//! Only content counts, and it counts equally in a response and in the history of the next request. So ids of messages,
+//! names of speakers, citations, finish reasons and `cache_control` (which moves from request to request) are ignored.
 
+mod builder;
 mod call;
 mod output;
 mod part;
-mod pieces;
 mod reasoning;
 
 use serde_json::value::RawValue;
 
+use super::decode_error::DecodeError;
 use super::object::{Object, is_null, list, text};
-use super::reading::Reading;
-use super::why::Why;
+use super::parsed_item::ItemResult;
 use crate::event::CallId;
 use crate::graph::Role;
-use pieces::Pieces;
+use builder::MessageBuilder;
 
-/// Reads one message; `otherwise` is who speaks where it does not say.
-pub(super) fn read(json: &str, otherwise: Option<Role>) -> Vec<Reading> {
-    pieces_of(json, otherwise).unwrap_or_else(|why| vec![Err(why)])
+/// Parses one message into its items. `default_role` is its role if it has none.
+pub(super) fn parse(json: &str, default_role: Option<Role>) -> Vec<ItemResult> {
+    parse_message(json, default_role).unwrap_or_else(|error| vec![Err(error)])
 }
 
-/// Reads what stands for a message's content alone. Where nothing is said there is no item.
-pub(super) fn read_content(json: &str, speaker: Role) -> Vec<Reading> {
+/// Parses the content of a message without the message around it. Returns no items for empty content.
+pub(super) fn parse_content(json: &str, role: Role) -> Vec<ItemResult> {
     let Ok(content) = serde_json::from_str::<&RawValue>(json) else { return vec![Err("it is not JSON")] };
-    let mut pieces = Pieces::new(speaker, None);
-    said(&mut pieces, content);
-    pieces.finish()
+    let mut builder = MessageBuilder::new(role, None);
+    add_content(&mut builder, content);
+    builder.finish()
 }
 
-fn pieces_of(json: &str, otherwise: Option<Role>) -> Result<Vec<Reading>, Why> {
+/// Parses one message object.
+fn parse_message(json: &str, default_role: Option<Role>) -> Result<Vec<ItemResult>, DecodeError> {
     let message = Object::parse(json).ok_or("it is not an object")?;
-    let mut pieces = Pieces::new(speaker(&message, otherwise)?, id(&message, "tool_call_id"));
-    thought(&mut pieces, &message);
+    let mut builder = MessageBuilder::new(role(&message, default_role)?, id(&message, "tool_call_id"));
+    add_reasoning(&mut builder, &message);
     if let Some(content) = message.first(&["parts", "content"]) {
-        said(&mut pieces, content);
+        add_content(&mut builder, content);
     }
-    said_elsewhere(&mut pieces, &message);
-    calls(&mut pieces, &message);
-    Ok(pieces.finish_message())
+    add_refusal_and_audio(&mut builder, &message);
+    add_calls(&mut builder, &message);
+    Ok(builder.finish_message())
 }
 
-fn speaker(message: &Object<'_>, otherwise: Option<Role>) -> Result<Role, Why> {
-    if message.some("role").is_none() {
-        return otherwise.ok_or("it has no role");
+/// Returns the role of a message, or `default_role` if it has none.
+fn role(message: &Object<'_>, default_role: Option<Role>) -> Result<Role, DecodeError> {
+    if message.non_null("role").is_none() {
+        return default_role.ok_or("it has no role");
     }
     match message.text("role").as_deref() {
         Some("system") => Ok(Role::System),
@@ -66,57 +67,58 @@ fn speaker(message: &Object<'_>, otherwise: Option<Role>) -> Result<Role, Why> {
     }
 }
 
-/// An id that links; an empty one does not.
+/// Returns the call id in a field. Returns `None` if it is empty, because it would link nothing.
 fn id(object: &Object<'_>, name: &str) -> Option<CallId> {
     object.text(name).filter(|id| !id.is_empty()).map(|id| CallId::from(&*id))
 }
 
-/// What servers that follow Chat Completions put beside the content.
-fn thought(pieces: &mut Pieces, message: &Object<'_>) {
+/// Adds the reasoning that servers compatible with Chat Completions put beside the content.
+fn add_reasoning(builder: &mut MessageBuilder, message: &Object<'_>) {
     let texts = ["reasoning_content", "reasoning"].into_iter().filter_map(|name| message.text(name));
     if let Some(text) = texts.into_iter().find(|text| !text.is_empty()) {
-        pieces.item(Ok(reasoning::of_text(&text)));
+        builder.push_item(Ok(reasoning::from_text(&text)));
     }
 }
 
-/// Content: text, parts, or one part.
-fn said(pieces: &mut Pieces, content: &RawValue) {
+/// Adds the content: a text, a list of parts, or one part.
+fn add_content(builder: &mut MessageBuilder, content: &RawValue) {
     if let Some(text) = text(content) {
-        pieces.text(&text);
+        builder.push_text(&text);
         return;
     }
     match list(content).or_else(|| parts_of(content)) {
-        Some(parts) => parts.into_iter().for_each(|part| part::add(pieces, part)),
+        Some(parts) => parts.into_iter().for_each(|part| part::add(builder, part)),
         None if is_null(content) => {}
-        None => part::add(pieces, content),
+        None => part::add(builder, content),
     }
 }
 
-/// The parts of Gemini's `systemInstruction`, which is a message without a role.
+/// Returns the parts of Gemini's `systemInstruction`, which is a message without a role.
 fn parts_of(content: &RawValue) -> Option<Vec<&RawValue>> {
-    Object::of(content).filter(|content| content.get("type").is_none())?.list("parts")
+    Object::from_value(content).filter(|content| content.get("type").is_none())?.list("parts")
 }
 
-/// What Chat Completions put beside the content. A part `refusal` says the same as the field, and history repeats only
-/// the id of audio.
-fn said_elsewhere(pieces: &mut Pieces, message: &Object<'_>) {
-    if let Some(refusal) = message.some("refusal") {
-        pieces.other(|draft| draft.reference("refusal", Some(refusal)));
+/// Adds the refusal and the audio that Chat Completions put beside the content. A part of type `refusal` is equal to
+/// the field `refusal`. Audio is identified by its id, because the history repeats only that.
+fn add_refusal_and_audio(builder: &mut MessageBuilder, message: &Object<'_>) {
+    if let Some(refusal) = message.non_null("refusal") {
+        builder.push_part(|draft| draft.push_reference("refusal", Some(refusal)));
     }
-    if let Some(audio) = message.some("audio") {
-        let known_by = Object::of(audio).and_then(|audio| audio.some("id")).unwrap_or(audio);
-        pieces.other(|draft| draft.reference("audio", Some(known_by)));
+    if let Some(audio) = message.non_null("audio") {
+        let identified_by = Object::from_value(audio).and_then(|audio| audio.non_null("id")).unwrap_or(audio);
+        builder.push_part(|draft| draft.push_reference("audio", Some(identified_by)));
     }
 }
 
-fn calls(pieces: &mut Pieces, message: &Object<'_>) {
-    if let Some(calls) = message.some("tool_calls") {
+/// Adds the calls beside the content.
+fn add_calls(builder: &mut MessageBuilder, message: &Object<'_>) {
+    if let Some(calls) = message.non_null("tool_calls") {
         match list(calls) {
-            Some(calls) => calls.into_iter().for_each(|part| pieces.item(call::read(part))),
-            None => pieces.item(Err("its tool_calls are no list")),
+            Some(calls) => calls.into_iter().for_each(|part| builder.push_item(call::parse(part))),
+            None => builder.push_item(Err("its `tool_calls` is not a list")),
         }
     }
-    if let Some(call) = message.some("function_call") {
-        pieces.item(call::read(call));
+    if let Some(call) = message.non_null("function_call") {
+        builder.push_item(call::parse(call));
     }
 }

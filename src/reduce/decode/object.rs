@@ -1,4 +1,4 @@
-//! JSON values one level deep: what is inside stays text until somebody asks for it.
+//! JSON values parsed one level deep: nested values stay text until they are needed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,88 +6,99 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::why::{UNREADABLE, Why};
+use super::decode_error::{DecodeError, UNREADABLE_VALUE};
 
-/// A JSON object, its values still text.
+/// A JSON object whose values are unparsed text.
 #[derive(Default)]
 pub(crate) struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// Whether it has a field whose name is no text: half a surrogate pair. Nobody asks for such a field.
+    /// `true` if it has a field whose name is no valid text (an unpaired surrogate). Such a field cannot be looked up.
     has_unreadable: bool,
 }
 
 impl<'a> Object<'a> {
-    /// The object that this text is, if it is one.
+    /// Parses an object. Returns `None` if the text is no JSON object.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    pub(crate) fn of(value: &'a RawValue) -> Option<Self> {
+    /// Parses an object from a value. Returns `None` if the value is no object.
+    pub(crate) fn from_value(value: &'a RawValue) -> Option<Self> {
         Self::parse(value.get())
     }
 
-    pub(super) fn push(&mut self, name: Option<Cow<'a, str>>, value: &'a RawValue) {
+    /// Adds a field. `name` is `None` if it is no valid text.
+    pub(super) fn push_field(&mut self, name: Option<Cow<'a, str>>, value: &'a RawValue) {
         match name {
             Some(name) => self.fields.push((name, value)),
             None => self.has_unreadable = true,
         }
     }
 
+    /// Returns `true` if the object has no fields.
     pub(super) fn is_empty(&self) -> bool {
         self.fields.is_empty() && !self.has_unreadable
     }
 
-    /// The value of a field; of the last one where it is repeated.
+    /// Returns the value of a field; the last one if the field is repeated.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.fields.iter().rev().find(|(key, _)| key == name).map(|&(_, value)| value)
     }
 
-    /// The value of a field that is not null.
-    pub(crate) fn some(&self, name: &str) -> Option<&'a RawValue> {
+    /// Returns the value of a field. Returns `None` if it is absent or null.
+    pub(crate) fn non_null(&self, name: &str) -> Option<&'a RawValue> {
         self.get(name).filter(|value| value.get() != "null")
     }
 
-    /// The value of the first of these fields that is there and not null.
+    /// Returns the value of the first of these fields that is present and not null.
     pub(crate) fn first(&self, names: &[&str]) -> Option<&'a RawValue> {
-        names.iter().find_map(|name| self.some(name))
+        names.iter().find_map(|name| self.non_null(name))
     }
 
-    /// The fields, in the order of the text.
+    /// Returns the fields, in the order of the text.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.fields.iter().map(|(name, value)| (&**name, *value))
     }
 
+    /// Returns the text of a field. Returns `None` if it is absent or no text.
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         text(self.get(name)?)
     }
 
-    /// The text of a field that may be absent, or no text. What can't be read, as half a surrogate pair, is neither.
-    pub(super) fn said(&self, name: &str) -> Result<Option<Cow<'a, str>>, Why> {
+    /// Returns the text of a field. Returns `None` if it is absent or no text.
+    ///
+    /// # Errors
+    /// Returns an error for a string that cannot be decoded, such as one with an unpaired surrogate.
+    pub(super) fn optional_text(&self, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         match text(value) {
-            None if value.get().starts_with('"') => Err(UNREADABLE),
-            said => Ok(said),
+            None if value.get().starts_with('"') => Err(UNREADABLE_VALUE),
+            optional_text => Ok(optional_text),
         }
     }
 
+    /// Returns the text of a field as a `String`. Returns `None` if it is absent or no text.
     pub(crate) fn string(&self, name: &str) -> Option<String> {
         self.text(name).map(Cow::into_owned)
     }
 
+    /// Returns the elements of a field. Returns `None` if it is absent or no list.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<&'a RawValue>> {
         list(self.get(name)?)
     }
 
+    /// Returns the object in a field. Returns `None` if it is absent or no object.
     pub(crate) fn object(&self, name: &str) -> Option<Object<'a>> {
-        Self::of(self.get(name)?)
+        Self::from_value(self.get(name)?)
     }
 
+    /// Returns the number (or other plain value) in a field. Returns `None` if it is absent or of another type.
     pub(crate) fn number<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
 
-    /// A name that some producers write as a number.
-    pub(crate) fn name(&self, name: &str) -> Option<String> {
+    /// Returns a text that some producers write as a number; the digits are kept as they are.
+    pub(crate) fn text_or_number(&self, name: &str) -> Option<String> {
         let value = self.get(name)?;
         let digits = value.get();
         if digits.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
@@ -96,7 +107,8 @@ impl<'a> Object<'a> {
         text(value).map(Cow::into_owned)
     }
 
-    /// The fields in ascending byte order, the last of repeated ones. `None` where one has no name.
+    /// Returns the fields in ascending byte order of their names; the last of repeated fields. Returns `None` if the
+    /// name of a field is no valid text.
     pub(super) fn into_sorted(self) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
         let Self { mut fields, has_unreadable } = self;
         fields.reverse();
@@ -106,7 +118,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The text that a value is.
+/// Returns the text of a value. Returns `None` if it is no text.
 pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     let json = value.get();
     if !json.starts_with('"') {
@@ -115,11 +127,12 @@ pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(json).ok().map(|Text(text)| text)
 }
 
-/// The values of the list that a value is.
+/// Returns the elements of a value. Returns `None` if it is no list.
 pub(crate) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }
 
+/// Returns `true` if the value is null.
 pub(super) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
@@ -136,8 +149,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut object = Object::default();
-                while let Some(Name(name)) = map.next_key()? {
-                    object.push(name, map.next_value()?);
+                while let Some(FieldName(name)) = map.next_key()? {
+                    object.push_field(name, map.next_value()?);
                 }
                 Ok(object)
             }
@@ -146,33 +159,33 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// The name of a field, borrowed where it has no escapes; `None` where it is no text.
-pub(super) struct Name<'a>(pub(super) Option<Cow<'a, str>>);
+/// The name of a field, borrowed if it has no escapes. `None` if it is no valid text.
+pub(super) struct FieldName<'a>(pub(super) Option<Cow<'a, str>>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for FieldName<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Bytes;
         impl<'de> Visitor<'de> for Bytes {
-            type Value = Name<'de>;
+            type Value = FieldName<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON string")
             }
 
             fn visit_borrowed_bytes<E>(self, name: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(Name(str::from_utf8(name).ok().map(Cow::Borrowed)))
+                Ok(FieldName(str::from_utf8(name).ok().map(Cow::Borrowed)))
             }
 
             fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
-                Ok(Name(str::from_utf8(name).ok().map(|name| Cow::Owned(name.to_owned()))))
+                Ok(FieldName(str::from_utf8(name).ok().map(|name| Cow::Owned(name.to_owned()))))
             }
         }
-        // As text, half a surrogate pair would cost the whole object.
+        // As a string, an unpaired surrogate would make the whole object unreadable.
         deserializer.deserialize_bytes(Bytes)
     }
 }
 
-/// A JSON string, borrowed where it has no escapes.
+/// A JSON string, borrowed if it has no escapes.
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {

@@ -1,66 +1,67 @@
-//! `inference_request` bodies.
+//! Decodes `inference_request` payloads.
 
 use serde_json::value::RawValue;
 
-use super::bodies::{NOT_AN_OBJECT, Shape};
-use super::contents::{ContentId, Contents};
-use super::listing;
+use super::item_cache::{ContentId, ItemCache};
 use super::object::Object;
-use super::request_shape::{RequestShape, tools_of};
+use super::object_with_lists;
+use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use super::request_shape::{RequestShape, tools_pointer};
 use crate::event::ResponseId;
 
-/// What a model was sent.
+/// The body of a request.
 #[derive(Debug)]
 pub(in crate::reduce) struct Request {
     pub(in crate::reduce) items: RequestItems,
-    /// The response it continues.
+    /// Id of the response that the request continues.
     pub(in crate::reduce) previous_response_id: Option<ResponseId>,
-    /// Where it says what the model shall do, as in RFC 6901.
+    /// JSON Pointer (RFC 6901) to the instructions.
     pub(in crate::reduce) instructions: Option<&'static str>,
-    /// Where it lists tools.
+    /// JSON Pointer (RFC 6901) to the tools.
     pub(in crate::reduce) tools: Option<&'static str>,
 }
 
 /// The items of a request.
 #[derive(Debug)]
 pub(in crate::reduce) enum RequestItems {
-    /// These.
+    /// The items that the body lists.
     Listed(Vec<ContentId>),
-    /// The body is `{}`: the recorder did not know them.
+    /// The body is `{}`: it was not recorded.
     NotRecorded,
-    /// The body is of no shape whose items are known.
+    /// The body has no list of items in a known field.
     UnknownShape,
 }
 
-impl Shape for Request {
-    fn read(text: &str, contents: &Contents) -> Result<Self, String> {
-        let (body, mut lists) = listing::parse(text, &RequestShape::LISTS).ok_or(NOT_AN_OBJECT)?;
-        let is_there = |name: &str| lists.contains_key(name) || body.some(name).is_some();
-        // A null list is an empty one, where nothing else is there.
-        let shape = RequestShape::of(is_there).or_else(|| RequestShape::of(|name| body.get(name).is_some()));
+impl PayloadShape for Request {
+    fn parse(text: &str, cache: &ItemCache) -> Result<Self, String> {
+        let (body, mut lists) = object_with_lists::parse(text, &RequestShape::LIST_FIELDS).ok_or(NOT_AN_OBJECT)?;
+        let is_there = |name: &str| lists.contains_key(name) || body.non_null(name).is_some();
+        // A null list counts as an empty one if the body has no other list.
+        let shape = RequestShape::detect(is_there).or_else(|| RequestShape::detect(|name| body.get(name).is_some()));
         let items = match shape {
-            Some(shape) => items(shape, &body, lists.remove(shape.list()), contents),
+            Some(shape) => items(shape, &body, lists.remove(shape.list_field()), cache),
             None if body.is_empty() => RequestItems::NotRecorded,
             None => RequestItems::UnknownShape,
         };
         Ok(Self {
             items,
             previous_response_id: body.string("previous_response_id").map(ResponseId::from),
-            instructions: shape.unwrap_or(RequestShape::Responses).instructions_of(&body),
-            tools: tools_of(&body),
+            instructions: shape.unwrap_or(RequestShape::Responses).instructions_pointer(&body),
+            tools: tools_pointer(&body),
         })
     }
 }
 
-fn items(shape: RequestShape, body: &Object<'_>, list: Option<Vec<&RawValue>>, contents: &Contents) -> RequestItems {
-    let said = match list {
-        Some(list) => Some(shape.items_of_list(list, contents)),
-        None => body.get(shape.list()).and_then(|value| shape.items_of(value, contents)),
+/// Returns the items of a request, its instructions first.
+fn items(shape: RequestShape, body: &Object<'_>, list: Option<Vec<&RawValue>>, cache: &ItemCache) -> RequestItems {
+    let items = match list {
+        Some(list) => Some(shape.parse_list(list, cache)),
+        None => body.get(shape.list_field()).and_then(|value| shape.parse_value(value, cache)),
     };
-    said.map_or(RequestItems::UnknownShape, |said| {
-        let system = shape.system(body, contents);
-        // Frameworks tell the same twice: beside the messages, and as the first of them.
-        let is_repeated = said.starts_with(&system);
-        RequestItems::Listed(if is_repeated { said } else { [system, said].concat() })
+    items.map_or(RequestItems::UnknownShape, |items| {
+        let system = shape.system_items(body, cache);
+        // Some frameworks record the instructions twice: beside the messages, and as the first of them.
+        let is_repeated = items.starts_with(&system);
+        RequestItems::Listed(if is_repeated { items } else { [system, items].concat() })
     })
 }

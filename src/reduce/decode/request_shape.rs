@@ -1,18 +1,18 @@
-//! The shapes of requests, told apart by the first field that only they have.
+//! The shapes of request bodies, distinguished by the field that holds the items.
 
 use serde_json::value::RawValue;
 
-use super::contents::{ContentId, Contents};
+use super::item_cache::{ContentId, ItemCache};
 use super::items;
 use super::object::Object;
 use crate::graph::Role;
 
-/// A shape of requests, in the order in which they are looked for.
+/// A shape of request bodies, in the order of detection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestShape {
     /// The Responses API.
     Responses,
-    /// Fields of the GenAI conventions.
+    /// Attributes of the GenAI semantic conventions.
     GenAi,
     /// Gemini.
     Gemini,
@@ -20,7 +20,7 @@ pub(crate) enum RequestShape {
     Messages,
 }
 
-/// A field, and where it is, as in RFC 6901.
+/// A field, and the JSON Pointer (RFC 6901) to it.
 struct Field {
     name: &'static str,
     pointer: &'static str,
@@ -29,17 +29,18 @@ struct Field {
 impl RequestShape {
     const ALL: [Self; 4] = [Self::Responses, Self::GenAi, Self::Gemini, Self::Messages];
 
-    /// The fields that hold items, in the order in which shapes are looked for.
-    pub(super) const LISTS: [&'static str; 4] = ["input", "gen_ai.input.messages", "contents", "messages"];
+    /// The fields that hold items, in the order of detection.
+    pub(super) const LIST_FIELDS: [&'static str; 4] = ["input", "gen_ai.input.messages", "contents", "messages"];
 
-    /// The shape of a request that has those fields for which `has` holds.
-    pub(crate) fn of(has: impl Fn(&str) -> bool) -> Option<Self> {
-        Self::ALL.into_iter().find(|shape| has(shape.list()))
+    /// Returns the shape of a body that has those fields for which `has` returns `true`. Returns `None` if no shape
+    /// matches.
+    pub(crate) fn detect(has: impl Fn(&str) -> bool) -> Option<Self> {
+        Self::ALL.into_iter().find(|shape| has(shape.list_field()))
     }
 
-    /// The field that holds the items.
-    pub(crate) fn list(self) -> &'static str {
-        let [responses, gen_ai, gemini, messages] = Self::LISTS;
+    /// Returns the name of the field that holds the items.
+    pub(crate) fn list_field(self) -> &'static str {
+        let [responses, gen_ai, gemini, messages] = Self::LIST_FIELDS;
         match self {
             Self::Responses => responses,
             Self::GenAi => gen_ai,
@@ -48,7 +49,7 @@ impl RequestShape {
         }
     }
 
-    /// The fields that may say what the model shall do.
+    /// Returns the fields that may hold instructions.
     fn instructions(self) -> &'static [Field] {
         match self {
             Self::Responses => &[Field { name: "instructions", pointer: "/instructions" }],
@@ -61,40 +62,40 @@ impl RequestShape {
         }
     }
 
-    /// Where a request says what the model shall do.
-    pub(super) fn instructions_of(self, body: &Object<'_>) -> Option<&'static str> {
+    /// Returns the JSON Pointer to the instructions. Returns `None` if there are none.
+    pub(super) fn instructions_pointer(self, body: &Object<'_>) -> Option<&'static str> {
         pointer(self.instructions(), body)
     }
 
-    /// The instructions as an item, which comes first. Those of the Responses API are none: they stand beside the
+    /// Returns the instructions as the first item. Those of the Responses API are not an item: they are no part of the
     /// conversation.
-    pub(super) fn system(self, body: &Object<'_>, contents: &Contents) -> Vec<ContentId> {
+    pub(super) fn system_items(self, body: &Object<'_>, cache: &ItemCache) -> Vec<ContentId> {
         if self == Self::Responses {
             return Vec::new();
         }
-        let said = self.instructions().iter().find_map(|field| body.some(field.name));
-        said.map(|said| items::content(said, Role::System, contents)).unwrap_or_default()
+        let content = self.instructions().iter().find_map(|field| body.non_null(field.name));
+        content.map(|content| items::content(content, Role::System, cache)).unwrap_or_default()
     }
 
-    /// The items of a list of this shape.
-    pub(super) fn items_of_list(self, list: Vec<&RawValue>, contents: &Contents) -> Vec<ContentId> {
+    /// Parses a list of this shape that is already split into its elements.
+    pub(super) fn parse_list(self, list: Vec<&RawValue>, cache: &ItemCache) -> Vec<ContentId> {
         match self {
-            Self::Responses => items::responses_list(list, contents),
-            Self::GenAi | Self::Gemini | Self::Messages => items::message_list(list, self.otherwise(), contents),
+            Self::Responses => items::responses_list(list, cache),
+            Self::GenAi | Self::Gemini | Self::Messages => items::message_list(list, self.default_role(), cache),
         }
     }
 
-    /// The items of what stands in place of a list. `None` where that can't be.
-    pub(super) fn items_of(self, value: &RawValue, contents: &Contents) -> Option<Vec<ContentId>> {
+    /// Parses a value in place of a list. Returns `None` if the shape does not allow it.
+    pub(super) fn parse_value(self, value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
         match self {
-            Self::Responses => items::responses_input(value, contents),
-            Self::GenAi => items::attribute(value, self.otherwise(), Role::User, contents),
-            Self::Gemini | Self::Messages => items::messages(value, self.otherwise(), Role::User, contents),
+            Self::Responses => items::responses_input(value, cache),
+            Self::GenAi => items::attribute(value, self.default_role(), Role::User, cache),
+            Self::Gemini | Self::Messages => items::messages(value, self.default_role(), Role::User, cache),
         }
     }
 
-    /// Who speaks in a message that does not say: Gemini's may leave it out where there is only one.
-    fn otherwise(self) -> Option<Role> {
+    /// Returns the role of messages without one: Gemini allows a conversation of one message to omit it.
+    fn default_role(self) -> Option<Role> {
         match self {
             Self::Gemini => Some(Role::User),
             Self::Responses | Self::GenAi | Self::Messages => None,
@@ -102,8 +103,8 @@ impl RequestShape {
     }
 }
 
-/// Where a request lists tools, whatever its shape.
-pub(super) fn tools_of(body: &Object<'_>) -> Option<&'static str> {
+/// Returns the JSON Pointer to the tools of a request of any shape. Returns `None` if there are none.
+pub(super) fn tools_pointer(body: &Object<'_>) -> Option<&'static str> {
     const TOOLS: [Field; 3] = [
         Field { name: "tools", pointer: "/tools" },
         Field { name: "functions", pointer: "/functions" },
@@ -112,6 +113,7 @@ pub(super) fn tools_of(body: &Object<'_>) -> Option<&'static str> {
     pointer(&TOOLS, body)
 }
 
+/// Returns the pointer of the first field that is present and not null.
 fn pointer(fields: &[Field], body: &Object<'_>) -> Option<&'static str> {
-    fields.iter().find(|field| body.some(field.name).is_some()).map(|field| field.pointer)
+    fields.iter().find(|field| body.non_null(field.name).is_some()).map(|field| field.pointer)
 }

@@ -1,16 +1,16 @@
-//! `inference_response` bodies.
+//! Decodes `inference_response` payloads.
 
 use serde_json::value::RawValue;
 
-use super::bodies::{NOT_AN_OBJECT, Shape};
-use super::contents::{ContentId, Contents};
+use super::item_cache::{ContentId, ItemCache};
 use super::items;
 use super::object::Object;
+use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use super::usage;
 use crate::event::{ResponseId, Usage};
 use crate::graph::Role;
 
-/// What a model returned.
+/// The body of a response.
 #[derive(Debug)]
 pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) response_id: Option<ResponseId>,
@@ -21,66 +21,68 @@ pub(in crate::reduce) struct ResponseBody {
 /// The items of a response.
 #[derive(Debug)]
 pub(in crate::reduce) enum ResponseItems {
-    /// These.
+    /// The items that the body lists.
     Listed(Vec<ContentId>),
-    /// The body is `{}`, or what a span says beside its content: the recorder did not know them.
+    /// The body is `{}` or has only span attributes other than the output: the content was not recorded.
     NotRecorded,
-    /// The body is of no shape whose items are known.
+    /// The body has no items in a known field.
     UnknownShape,
 }
 
-/// The fields that hold a response's id, by shape.
-pub(crate) const IDS: [&str; 4] = ["response_id", "id", "responseId", "gen_ai.response.id"];
+/// The fields that hold the id of a response, by shape.
+pub(crate) const ID_FIELDS: [&str; 4] = ["response_id", "id", "responseId", "gen_ai.response.id"];
 
-impl Shape for ResponseBody {
-    fn read(text: &str, contents: &Contents) -> Result<Self, String> {
+impl PayloadShape for ResponseBody {
+    fn parse(text: &str, cache: &ItemCache) -> Result<Self, String> {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         Ok(Self {
-            response_id: IDS.iter().find_map(|name| body.string(name)).map(ResponseId::from),
-            items: match items(&body, contents) {
+            response_id: ID_FIELDS.iter().find_map(|name| body.string(name)).map(ResponseId::from),
+            items: match items(&body, cache) {
                 Some(items) => ResponseItems::Listed(items),
                 None if is_bare(&body) => ResponseItems::NotRecorded,
                 None => ResponseItems::UnknownShape,
             },
-            usage: usage::read(&body),
+            usage: usage::parse(&body),
         })
     }
 }
 
-/// The items, told by the first field that only one shape has. Where a shape has room for several answers, the first
-/// is the one that goes on.
-fn items(body: &Object<'_>, contents: &Contents) -> Option<Vec<ContentId>> {
+/// Returns the items in the first field that only one shape has. Of several alternative answers only the first is
+/// taken, because it is the one that the conversation continues with.
+fn items(body: &Object<'_>, cache: &ItemCache) -> Option<Vec<ContentId>> {
     if let Some(output) = body.first(&["output_items", "output"]) {
-        return items::responses(output, contents);
+        return items::responses(output, cache);
     }
     if let Some(choices) = body.list("choices") {
         let Some(choice) = choices.first() else { return Some(Vec::new()) };
-        return Some(message(Object::of(choice)?.some("message")?, contents));
+        return Some(message(Object::from_value(choice)?.non_null("message")?, cache));
     }
-    if let Some(content) = body.some("content") {
-        return Some(items::content(content, Role::Assistant, contents));
+    if let Some(content) = body.non_null("content") {
+        return Some(items::content(content, Role::Assistant, cache));
     }
     if let Some(candidates) = body.list("candidates") {
-        // One that was held back has no content.
-        let content = candidates.first().and_then(|candidate| Object::of(candidate)?.some("content"));
-        return Some(content.map(|content| message(content, contents)).unwrap_or_default());
+        // A candidate that was blocked has no content.
+        let content = candidates.first().and_then(|candidate| Object::from_value(candidate)?.non_null("content"));
+        return Some(content.map(|content| message(content, cache)).unwrap_or_default());
     }
-    if let Some(messages) = body.some("gen_ai.output.messages") {
-        return items::attribute(messages, Some(Role::Assistant), Role::Assistant, contents);
+    if let Some(messages) = body.non_null("gen_ai.output.messages") {
+        return items::attribute(messages, Some(Role::Assistant), Role::Assistant, cache);
     }
-    says_nothing(body).then(Vec::new)
+    is_empty_response(body).then(Vec::new)
 }
 
-fn message(message: &RawValue, contents: &Contents) -> Vec<ContentId> {
-    items::message_list(vec![message], Some(Role::Assistant), contents)
+/// Returns the items of one message of the assistant.
+fn message(message: &RawValue, cache: &ItemCache) -> Vec<ContentId> {
+    items::message_list(vec![message], Some(Role::Assistant), cache)
 }
 
-/// Whether the shape is known and there is just nothing in it: a null list, a prompt that Gemini refused.
-fn says_nothing(body: &Object<'_>) -> bool {
+/// Returns `true` if the shape is known but empty: a null list, or a prompt that Gemini refused.
+fn is_empty_response(body: &Object<'_>) -> bool {
     ["output_items", "output", "promptFeedback"].iter().any(|name| body.get(name).is_some())
 }
 
-/// Whether nothing is there, or nothing but what a span says beside its content: an id, counts.
+/// Returns `true` if the body is empty or has only span attributes other than the output, such as an id and token
+/// counts.
 pub(crate) fn is_bare(body: &Object<'_>) -> bool {
     body.fields().all(|(name, _)| name.starts_with("gen_ai.") && name != "gen_ai.output.messages")
 }

@@ -1,23 +1,23 @@
-//! Items of the Responses API.
+//! Parses items of the Responses API.
 
 use serde_json::value::RawValue;
 
 use super::canonical_json::summary;
-use super::draft::Draft;
+use super::decode_error::DecodeError;
+use super::draft::ItemDraft;
+use super::item_notice::ItemNotice;
 use super::object::{Object, list, text};
-use super::oddity::Oddity;
-use super::reading::Reading;
-use super::why::Why;
+use super::parsed_item::ItemResult;
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, Role};
 
 const ENCRYPTED: &str = "encrypted_content";
 
-/// Reads one item of `input`, `output_items`, `output` or a checkpoint's history.
-pub(super) fn read(json: &str) -> Reading {
+/// Parses one item of `input`, `output_items`, `output` or a checkpoint's history.
+pub(super) fn parse(json: &str) -> ItemResult {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
-    let item = Object::of(raw).ok_or("it is not an object")?;
-    let mut oddity = None;
+    let item = Object::from_value(raw).ok_or("it is not an object")?;
+    let mut notice = None;
     let kind = item.text("type");
     let kind = kind.as_deref();
     let draft = match kind {
@@ -28,42 +28,43 @@ pub(super) fn read(json: &str) -> Reading {
         Some("function_call_output") => output(&item, ItemKind::FunctionCallOutput)?,
         Some("custom_tool_call_output") => output(&item, ItemKind::CustomToolCallOutput)?,
         Some("tool_search_call" | "web_search_call" | "image_generation_call" | "local_shell_call") => {
-            whole_call(&item, raw)?
+            json_call(&item, raw)?
         }
-        Some("tool_search_output" | "mcp_tool_call_output") => whole_output(&item, raw)?,
+        Some("tool_search_output" | "mcp_tool_call_output") => json_output(&item, raw)?,
         Some("compaction" | "compaction_summary" | "context_compaction") => compaction(&item)?,
         Some("agent_message") => agent_message(&item)?,
         Some(unknown) => {
-            oddity = Some(Oddity::UnknownType(summary(unknown)));
+            notice = Some(ItemNotice::UnknownType(summary(unknown)));
             match unknown {
-                _ if unknown.ends_with("_call") => whole_call(&item, raw)?,
-                _ if unknown.ends_with("_output") => whole_output(&item, raw)?,
-                _ => whole(Draft::new(Role::Assistant, None, ItemKind::Message), raw)?,
+                _ if unknown.ends_with("_call") => json_call(&item, raw)?,
+                _ if unknown.ends_with("_output") => json_output(&item, raw)?,
+                _ => json_item(ItemDraft::new(Role::Assistant, None, ItemKind::Message), raw)?,
             }
         }
         None if item.get("role").is_some() => message(&item)?,
         None => return Err("it has neither type nor role"),
     };
-    // Calls that run at the provider have no id and need none.
+    // Calls that the provider runs itself have no id and need none.
     if matches!(kind, Some("function_call" | "custom_tool_call" | "function_call_output" | "custom_tool_call_output"))
         && draft.call_id.is_none()
     {
-        oddity = Some(Oddity::CallWithoutId);
+        notice = Some(ItemNotice::CallWithoutId);
     }
     let (content, hashes) = draft.finish();
-    Ok((content, hashes, oddity))
+    Ok((content, hashes, notice))
 }
 
-/// Reads `input` that is text: what the user says.
-pub(super) fn read_user_text(json: &str) -> Reading {
+/// Parses an `input` that is text: one user message.
+pub(super) fn parse_user_text(json: &str) -> ItemResult {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
-    let mut draft = Draft::new(Role::User, None, ItemKind::Message);
-    draft.text(&text(raw).ok_or("its text can't be read")?);
+    let mut draft = ItemDraft::new(Role::User, None, ItemKind::Message);
+    draft.push_text(&text(raw).ok_or("its text is not valid")?);
     let (content, hashes) = draft.finish();
     Ok((content, hashes, None))
 }
 
-fn message(item: &Object<'_>) -> Result<Draft, Why> {
+/// Parses a message.
+fn message(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let role = match item.text("role").as_deref() {
         Some("system") => Role::System,
         Some("developer") => Role::Developer,
@@ -79,118 +80,132 @@ fn message(item: &Object<'_>) -> Result<Draft, Why> {
         Some("summary") => Some(Channel::Summary),
         Some(_) | None => None,
     };
-    let mut draft = Draft::new(role, channel, ItemKind::Message);
-    draft.content(item.get("content"))?;
+    let mut draft = ItemDraft::new(role, channel, ItemKind::Message);
+    draft.push_content(item.get("content"))?;
     Ok(draft)
 }
 
-fn reasoning(item: &Object<'_>) -> Result<Draft, Why> {
-    let mut draft = Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning);
+/// Parses reasoning: its texts, its summaries and its encrypted content.
+fn reasoning(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
+    let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning);
     for entry in objects(item, "content") {
         if let Some("reasoning_text" | "text") = entry.text("type").as_deref()
-            && let Some(text) = entry.said("text")?
+            && let Some(text) = entry.optional_text("text")?
         {
-            draft.text(&text);
+            draft.push_text(&text);
         }
     }
     for entry in objects(item, "summary") {
         if let Some("summary_text") = entry.text("type").as_deref()
-            && let Some(text) = entry.said("text")?
+            && let Some(text) = entry.optional_text("text")?
         {
-            draft.summary(&text);
+            draft.push_summary(&text);
         }
     }
-    if let Some(encrypted) = item.said("encrypted_content")? {
-        draft.encoded(ENCRYPTED, &encrypted);
+    if let Some(encrypted) = item.optional_text("encrypted_content")? {
+        draft.push_encoded(ENCRYPTED, &encrypted);
     }
-    draft.or_empty();
+    draft.push_placeholder_if_empty();
     Ok(draft)
 }
 
+/// Returns the objects in a list.
 fn objects<'a>(item: &Object<'a>, name: &str) -> impl Iterator<Item = Object<'a>> {
-    item.list(name).unwrap_or_default().into_iter().filter_map(Object::of)
+    item.list(name).unwrap_or_default().into_iter().filter_map(Object::from_value)
 }
 
-fn function_call(item: &Object<'_>) -> Result<Draft, Why> {
+/// Parses a function call.
+fn function_call(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = call(item, ItemKind::FunctionCall)?;
-    draft.arguments(item.some("arguments"))?;
-    draft.name = item.said("name")?.map(Into::into);
+    draft.push_arguments(item.non_null("arguments"))?;
+    draft.name = item.optional_text("name")?.map(Into::into);
     Ok(draft)
 }
 
-fn custom_tool_call(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
+/// Parses a custom tool call; the input of `exec` is source code.
+fn custom_tool_call(item: &Object<'_>, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     let mut draft = call(item, ItemKind::CustomToolCall)?;
-    draft.name = item.said("name")?.map(Into::into);
-    match item.said("input")? {
-        Some(source) if draft.name.as_deref() == Some("exec") => draft.code("javascript", &source),
-        Some(text) => draft.text(&text),
-        None => draft.json(raw)?,
+    draft.name = item.optional_text("name")?.map(Into::into);
+    match item.optional_text("input")? {
+        Some(source) if draft.name.as_deref() == Some("exec") => draft.push_code("javascript", &source),
+        Some(text) => draft.push_text(&text),
+        None => draft.push_json(raw)?,
     }
     Ok(draft)
 }
 
-fn output(item: &Object<'_>, kind: ItemKind) -> Result<Draft, Why> {
+/// Parses the output of a function or custom tool.
+fn output(item: &Object<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
     let mut draft = tool_output(item, kind)?;
-    match item.some("output") {
-        None => draft.reference("tool_output", None)?,
-        Some(output) if text(output).is_some() || list(output).is_some() => draft.content(Some(output))?,
-        Some(output) => draft.json(output)?,
+    match item.non_null("output") {
+        None => draft.push_reference("tool_output", None)?,
+        Some(output) if text(output).is_some() || list(output).is_some() => draft.push_content(Some(output))?,
+        Some(output) => draft.push_json(output)?,
     }
     Ok(draft)
 }
 
-fn whole_call(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
-    whole(call(item, ItemKind::FunctionCall)?, raw)
+/// Parses a call that is kept as JSON.
+fn json_call(item: &Object<'_>, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
+    json_item(call(item, ItemKind::FunctionCall)?, raw)
 }
 
-fn whole_output(item: &Object<'_>, raw: &RawValue) -> Result<Draft, Why> {
-    whole(tool_output(item, ItemKind::FunctionCallOutput)?, raw)
+/// Parses an output that is kept as JSON.
+fn json_output(item: &Object<'_>, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
+    json_item(tool_output(item, ItemKind::FunctionCallOutput)?, raw)
 }
 
-fn whole(mut draft: Draft, raw: &RawValue) -> Result<Draft, Why> {
-    draft.json(raw)?;
+/// Adds the whole item as JSON.
+fn json_item(mut draft: ItemDraft, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
+    draft.push_json(raw)?;
     Ok(draft)
 }
 
-fn compaction(item: &Object<'_>) -> Result<Draft, Why> {
-    let mut draft = Draft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
-    if let Some(encrypted) = item.said("encrypted_content")? {
-        draft.encoded(ENCRYPTED, &encrypted);
+/// Parses a compaction.
+fn compaction(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
+    let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
+    if let Some(encrypted) = item.optional_text("encrypted_content")? {
+        draft.push_encoded(ENCRYPTED, &encrypted);
     }
-    draft.or_empty();
+    draft.push_placeholder_if_empty();
     Ok(draft)
 }
 
-fn agent_message(item: &Object<'_>) -> Result<Draft, Why> {
-    let mut draft = Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Message);
-    let agent = |name: &str| item.said(name).map(|agent| Box::<str>::from(agent.unwrap_or_default()));
+/// Parses a message that another agent delivered.
+fn agent_message(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
+    let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Message);
+    let agent = |name: &str| item.optional_text(name).map(|agent| Box::<str>::from(agent.unwrap_or_default()));
     draft.agent_message = Some(AgentMessage { author: agent("author")?, recipient: agent("recipient")? });
     match item.get("content").and_then(list) {
-        None => draft.content(item.get("content"))?,
+        None => draft.push_content(item.get("content"))?,
         Some(entries) => {
             for raw in entries {
-                let entry = Object::of(raw);
-                let encrypted = entry.as_ref().map(|entry| entry.said("encrypted_content")).transpose()?.flatten();
+                let entry = Object::from_value(raw);
+                let encrypted =
+                    entry.as_ref().map(|entry| entry.optional_text("encrypted_content")).transpose()?.flatten();
                 match (entry.and_then(|entry| entry.text("type")).as_deref(), encrypted) {
-                    (Some("encrypted_content"), Some(encrypted)) => draft.encoded(ENCRYPTED, &encrypted),
-                    _ => draft.content_part(raw)?,
+                    (Some("encrypted_content"), Some(encrypted)) => draft.push_encoded(ENCRYPTED, &encrypted),
+                    _ => draft.push_content_part(raw)?,
                 }
             }
-            draft.or_empty();
+            draft.push_placeholder_if_empty();
         }
     }
     Ok(draft)
 }
 
-fn call(item: &Object<'_>, kind: ItemKind) -> Result<Draft, Why> {
-    with_call_id(Draft::new(Role::Assistant, Some(Channel::Commentary), kind), item)
+/// Creates a call with its id.
+fn call(item: &Object<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
+    with_call_id(ItemDraft::new(Role::Assistant, Some(Channel::Commentary), kind), item)
 }
 
-fn tool_output(item: &Object<'_>, kind: ItemKind) -> Result<Draft, Why> {
-    with_call_id(Draft::new(Role::Tool, Some(Channel::Commentary), kind), item)
+/// Creates an output with the id of its call.
+fn tool_output(item: &Object<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
+    with_call_id(ItemDraft::new(Role::Tool, Some(Channel::Commentary), kind), item)
 }
 
-fn with_call_id(mut draft: Draft, item: &Object<'_>) -> Result<Draft, Why> {
-    draft.call_id = item.said("call_id")?.map(|id| CallId::from(&*id));
+/// Sets the call id.
+fn with_call_id(mut draft: ItemDraft, item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
+    draft.call_id = item.optional_text("call_id")?.map(|id| CallId::from(&*id));
     Ok(draft)
 }

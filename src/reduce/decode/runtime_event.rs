@@ -1,31 +1,32 @@
-//! `tool_runtime_event` bodies: of commands, and of tools that act on agents.
+//! Decodes `tool_runtime_event` payloads of commands and of tools that act on agents.
 
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::bodies::{NOT_AN_OBJECT, Shape};
-use super::contents::Contents;
+use super::item_cache::ItemCache;
 use super::object::{Object, list, text};
+use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use crate::event::ThreadId;
 use crate::graph::TerminalResult;
 
-/// What the runtime saw of a command, at its begin or its end.
+/// A runtime event of a command, at its start or its end.
 #[derive(Debug)]
 pub(in crate::reduce) struct Command {
     pub(in crate::reduce) process_id: Option<String>,
+    /// The command line, split into words.
     pub(in crate::reduce) words: Option<Vec<String>>,
     pub(in crate::reduce) cwd: Option<String>,
     pub(in crate::reduce) interaction_input: Option<String>,
-    /// What came of it, at its end.
+    /// The result, at the end of the command.
     pub(in crate::reduce) result: Option<TerminalResult>,
 }
 
-impl Shape for Command {
-    fn read(text: &str, _: &Contents) -> Result<Self, String> {
+impl PayloadShape for Command {
+    fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         Ok(Self {
-            process_id: body.name("process_id").filter(|id| !id.is_empty()),
+            process_id: body.text_or_number("process_id").filter(|id| !id.is_empty()),
             words: body.get("command").and_then(words),
             cwd: body.string("cwd"),
             interaction_input: body.string("interaction_input"),
@@ -34,11 +35,13 @@ impl Shape for Command {
     }
 }
 
+/// Returns the words of a command line. Returns `None` if one is no text.
 fn words(command: &RawValue) -> Option<Vec<String>> {
     list(command)?.into_iter().map(|word| text(word).map(Into::into)).collect()
 }
 
-/// What a command's end says came of it, where the body is one.
+/// Returns the result in the end event of a command. Returns `None` if the body has none of `stdout`, `stderr` and
+/// `exit_code`.
 pub(super) fn command_result(body: &Object<'_>) -> Option<TerminalResult> {
     let text = |name: &str| body.text(name).map(Arc::<str>::from);
     let (stdout, stderr, exit_code) = (text("stdout"), text("stderr"), body.number("exit_code"));
@@ -47,7 +50,7 @@ pub(super) fn command_result(body: &Object<'_>) -> Option<TerminalResult> {
     }
     Some(TerminalResult {
         exit_code,
-        // Mostly they are one text.
+        // Usually the two texts are equal, and share their memory.
         formatted_output: match (body.text("formatted_output"), &stdout) {
             (Some(formatted), Some(stdout)) if *formatted == **stdout => Some(Arc::clone(stdout)),
             (formatted, _) => formatted.map(Arc::from),
@@ -59,7 +62,7 @@ pub(super) fn command_result(body: &Object<'_>) -> Option<TerminalResult> {
     })
 }
 
-/// What the runtime saw of a tool that acts on an agent.
+/// A runtime event of a tool that acts on an agent.
 #[derive(Debug)]
 pub(in crate::reduce) struct AgentCall {
     pub(in crate::reduce) sender_thread_id: Option<ThreadId>,
@@ -69,7 +72,7 @@ pub(in crate::reduce) struct AgentCall {
     pub(in crate::reduce) activity: Option<Activity>,
 }
 
-/// An end that only says that something happened to an agent.
+/// A runtime end that only reports an activity of an agent.
 #[derive(Debug)]
 pub(in crate::reduce) struct Activity {
     pub(in crate::reduce) agent_thread_id: ThreadId,
@@ -77,8 +80,8 @@ pub(in crate::reduce) struct Activity {
     pub(in crate::reduce) kind: String,
 }
 
-impl Shape for AgentCall {
-    fn read(text: &str, _: &Contents) -> Result<Self, String> {
+impl PayloadShape for AgentCall {
+    fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         let thread = |name: &str| body.string(name).map(ThreadId::from);
         let activity = thread("agent_thread_id").zip(body.string("kind"));

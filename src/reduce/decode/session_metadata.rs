@@ -1,11 +1,11 @@
-//! `session_metadata` bodies.
+//! Decodes `session_metadata` payloads.
 
-use super::bodies::{NOT_AN_OBJECT, Shape};
-use super::contents::Contents;
+use super::item_cache::ItemCache;
 use super::object::Object;
+use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use crate::event::{ThreadId, ToolCallId};
 
-/// What a thread was configured with.
+/// The configuration of a thread.
 #[derive(Debug)]
 pub(in crate::reduce) struct SessionMetadata {
     pub(in crate::reduce) agent_path: Option<String>,
@@ -16,19 +16,19 @@ pub(in crate::reduce) struct SessionMetadata {
     pub(in crate::reduce) spawned_by: Option<SpawnedBy>,
 }
 
-/// `session_source.subagent.thread_spawn`: the agent that made the thread, and what it said of it.
+/// `session_source.subagent.thread_spawn`: the thread that spawned this one, and its description of it.
 #[derive(Debug)]
 pub(in crate::reduce) struct SpawnedBy {
     pub(in crate::reduce) parent_thread_id: ThreadId,
     pub(in crate::reduce) agent_path: Option<String>,
     pub(in crate::reduce) task_name: Option<String>,
     pub(in crate::reduce) agent_role: Option<String>,
-    /// The tool call that made it, where the producer says so here.
+    /// Id of the tool call that spawned the thread, if the producer records it here.
     pub(in crate::reduce) tool_call_id: Option<ToolCallId>,
 }
 
-impl Shape for SessionMetadata {
-    fn read(text: &str, _: &Contents) -> Result<Self, String> {
+impl PayloadShape for SessionMetadata {
+    fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         Ok(Self {
             agent_path: body.string("agent_path"),
@@ -41,6 +41,7 @@ impl Shape for SessionMetadata {
     }
 }
 
+/// Returns the origin of a spawned thread. Returns `None` for root threads.
 fn spawned_by(body: &Object<'_>) -> Option<SpawnedBy> {
     let spawn = body.object("session_source")?.object("subagent")?.object("thread_spawn")?;
     Some(SpawnedBy {

@@ -1,89 +1,102 @@
-//! Bodies that no rule opens. Only a check of the whole bundle looks at them.
+//! Checks the payloads that no reduction rule opens. Only a check of the whole bundle reads them.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::IgnoredAny;
 
-use super::bodies::{Unread, location, on_every_core};
-use super::facts::Unheard;
-use super::log::Entry;
-use super::opened::Opened;
+use super::decoded_payloads::DecodedPayloads;
+use super::facts::UnreportedPayload;
+use super::log::LogEntry;
+use super::payloads::{UnusablePayload, location, parallel_map};
 use crate::bundle::{Reader, StoredBody};
 use crate::event::{PayloadKind, PayloadRef, RawPayloadId};
-use crate::reduce::problems::Place;
-use crate::reduce::{Problems, Work};
+use crate::reduce::diagnostics::LogPosition;
+use crate::reduce::{Diagnostics, Work};
 
-/// A body that no rule opens, and the first event that names it.
-struct Unopened<'l> {
+/// A payload that no rule opens, and the position of the first event that references it.
+struct UnopenedPayload<'l> {
     reference: &'l PayloadRef,
-    place: Place,
+    position: LogPosition,
 }
 
-/// Tells of every body that an event names, that no rule opens, and that is not there or not what its name says.
-pub(super) fn check(log: &[Entry], opened: &Opened, bundle: &Reader, problems: &mut Problems, work: &mut Work) {
+/// Reports every referenced payload that no rule opens and that is missing or does not match its reference.
+pub(super) fn check(
+    log: &[LogEntry],
+    decoded: &DecodedPayloads,
+    bundle: &Reader,
+    diagnostics: &mut Diagnostics,
+    work: &mut Work,
+) {
     let mut seen = HashSet::new();
     let mut unopened = Vec::new();
-    for Entry { line, record } in log {
-        let place = Place { seq: Some(record.seq), line: *line, after: None };
+    for LogEntry { line, record } in log {
+        let position = LogPosition { seq: Some(record.seq), line: *line, after: None };
         record.event.for_each_payload(|reference| {
             let at = location(reference);
-            if opened.look(&at).is_none() && seen.insert(at) {
-                unopened.push(Unopened { reference, place });
+            if decoded.lookup(&at).is_none() && seen.insert(at) {
+                unopened.push(UnopenedPayload { reference, position });
             }
         });
     }
     work.payloads += unopened.len() as u64;
-    let found = on_every_core(&unopened, |body| look_at(body.reference, bundle));
-    for (Unopened { reference, place }, found) in unopened.iter().zip(found) {
+    let found = parallel_map(&unopened, |payload| check_payload(payload.reference, bundle));
+    for (UnopenedPayload { reference, position }, found) in unopened.iter().zip(found) {
         match found {
             Ok(bytes) => work.payload_bytes += bytes,
-            Err(unread) => tell(reference.kind, &unread, *place, &reference.raw_payload_id, problems),
+            Err(unusable) => report(reference.kind, &unusable, *position, &reference.raw_payload_id, diagnostics),
         }
     }
 }
 
-/// All bodies that rules opened in vain.
-pub(super) fn unheard(log: &[Entry], opened: &Opened) -> Vec<Unheard> {
+/// Returns the payloads that a rule opened but that cannot be used.
+pub(super) fn unreported(log: &[LogEntry], decoded: &DecodedPayloads) -> Vec<UnreportedPayload> {
     let mut seen = HashSet::new();
-    let mut unheard = Vec::new();
-    for Entry { line, record } in log {
+    let mut unreported = Vec::new();
+    for LogEntry { line, record } in log {
         record.event.for_each_payload(|reference| {
             let at = location(reference);
-            if let Some(Some(unread)) = opened.look(&at)
+            if let Some(Some(unusable)) = decoded.lookup(&at)
                 && seen.insert(at)
             {
-                let place = Place { seq: Some(record.seq), line: *line, after: None };
+                let position = LogPosition { seq: Some(record.seq), line: *line, after: None };
                 let (payload, kind) = (reference.raw_payload_id.clone(), reference.kind);
-                unheard.push(Unheard { payload, kind, unread: unread.clone(), place });
+                unreported.push(UnreportedPayload { payload, kind, unusable: unusable.clone(), position });
             }
         });
     }
-    unheard
+    unreported
 }
 
-/// Tells of those that no rule told of.
-pub(in crate::reduce) fn tell_unheard(unheard: Vec<Unheard>, problems: &mut Problems) {
-    let told = problems.bad_payloads();
-    for Unheard { payload, kind, unread, place } in unheard {
-        if !told.contains(&payload) {
-            tell(kind, &unread, place, &payload, problems);
+/// Reports the payloads that cannot be used and that no rule has reported.
+pub(in crate::reduce) fn report_unreported(unreported: Vec<UnreportedPayload>, diagnostics: &mut Diagnostics) {
+    let already_reported = diagnostics.bad_payloads();
+    for UnreportedPayload { payload, kind, unusable, position } in unreported {
+        if !already_reported.contains(&payload) {
+            report(kind, &unusable, position, &payload, diagnostics);
         }
     }
 }
 
-/// How many bytes there are, or why they are not what they should be.
-fn look_at(reference: &PayloadRef, bundle: &Reader) -> Result<u64, Unread> {
-    let StoredBody { bytes: body, is_json, .. } = bundle.stored(reference)?;
+/// Returns the size of a payload in bytes, or the reason why it is damaged.
+fn check_payload(reference: &PayloadRef, bundle: &Reader) -> Result<u64, UnusablePayload> {
+    let StoredBody { bytes: payload, is_json, .. } = bundle.stored_payload(reference)?;
     if is_json {
-        let bad = |why: &dyn fmt::Display| Unread::of(reference, format_args!("is not JSON: {why}"));
-        let text = str::from_utf8(&body).map_err(|error| bad(&error))?;
-        serde_json::from_str::<IgnoredAny>(text).map_err(|error| bad(&error))?;
+        let damaged = |error: &dyn fmt::Display| UnusablePayload::new(reference, format_args!("is not JSON: {error}"));
+        let text = str::from_utf8(&payload).map_err(|error| damaged(&error))?;
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| damaged(&error))?;
     }
-    Ok(body.len() as u64)
+    Ok(payload.len() as u64)
 }
 
-fn tell(kind: PayloadKind, unread: &Unread, place: Place, payload: &RawPayloadId, problems: &mut Problems) {
-    let message = format!("a body of kind {} can't be used: {}", kind.name(), unread.why);
-    problems.add(place, unread.code, message, Some(payload));
+/// Reports a payload that cannot be used.
+fn report(
+    kind: PayloadKind,
+    unusable: &UnusablePayload,
+    position: LogPosition,
+    payload: &RawPayloadId,
+    diagnostics: &mut Diagnostics,
+) {
+    let message = format!("cannot use a payload of kind {}: {}", kind.name(), unusable.reason);
+    diagnostics.add(position, unusable.code, message, Some(payload));
 }

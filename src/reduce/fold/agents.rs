@@ -1,116 +1,123 @@
-//! What the runtimes of tools tell of edges between agents.
+//! Claims of edges between agents, from the runtime events of tools and from the metadata of spawned threads.
 
 use super::tools::Tools;
 use crate::event::{EdgeId, RawPayloadId, Seq, ThreadId, ToolKind, UnixMillis};
 use crate::graph::{Anchor, EdgeKind, ToolCall, spawn_edge, tool_edge};
-use crate::reduce::Problems;
-use crate::reduce::decode::{Activity, AgentCall, At, Body, Runtime, ThreadFact, ToolFact};
-use crate::reduce::problems::Place;
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{Activity, AgentCall, Logged, Payload, RuntimePayload, ThreadFact, ToolFact};
+use crate::reduce::diagnostics::LogPosition;
 
-/// An edge that an event tells of. Where it ends is not known yet, only in which thread.
-pub(in crate::reduce) struct Claim {
+/// An edge that an event claims. Its target is known only as a thread; `link` finds the item that the edge leads to.
+pub(in crate::reduce) struct EdgeClaim {
     pub(in crate::reduce) edge_id: EdgeId,
     pub(in crate::reduce) kind: EdgeKind,
     pub(in crate::reduce) source: Anchor,
     pub(in crate::reduce) target: ThreadId,
-    /// What went along it, where that is one text.
+    /// The text that the edge carried. `None` if the event names no text.
     pub(in crate::reduce) text: Option<String>,
-    /// Whether it goes to the thread as a whole: nothing need be found there.
+    /// `true` if the edge leads to the thread as a whole, so that no item has to be found there.
     pub(in crate::reduce) to_thread: bool,
-    pub(in crate::reduce) place: Place,
+    /// Position of the event, for diagnostics.
+    pub(in crate::reduce) position: LogPosition,
     pub(in crate::reduce) seq: Seq,
     pub(in crate::reduce) started_at: UnixMillis,
     pub(in crate::reduce) ended_at: Option<UnixMillis>,
-    /// The body that the event named.
-    pub(in crate::reduce) payload: Option<RawPayloadId>,
+    /// Id of the payload that the event references.
+    pub(in crate::reduce) payload_id: Option<RawPayloadId>,
 }
 
-/// What is told of edges by the threads that were spawned, and by the runtimes of tools that act on agents.
+/// Returns the edges claimed by the metadata of spawned threads and by the runtime events of tools that act on agents.
 pub(in crate::reduce) fn claims(
-    threads: &[At<ThreadFact>],
-    facts: &[At<ToolFact>],
+    threads: &[Logged<ThreadFact>],
+    facts: &[Logged<ToolFact>],
     tools: &Tools,
-    problems: &mut Problems,
-) -> Vec<Claim> {
-    let mut claims: Vec<_> = threads.iter().filter_map(|at| of_spawned(at, tools)).collect();
+    diagnostics: &mut Diagnostics,
+) -> Vec<EdgeClaim> {
+    let mut claims: Vec<_> = threads.iter().filter_map(|at| spawn_claim(at, tools)).collect();
     for at in facts {
-        let (tool, payload, body, ended_at) = match &at.fact {
-            ToolFact::RuntimeStarted(event, Runtime::Agent(body)) => {
-                (&event.tool_call_id, &event.runtime_payload.raw_payload_id, body, None)
+        let (tool, payload_id, payload, ended_at) = match &at.fact {
+            ToolFact::RuntimeStarted(event, RuntimePayload::Agent(payload)) => {
+                (&event.tool_call_id, &event.runtime_payload.raw_payload_id, payload, None)
             }
-            ToolFact::RuntimeEnded(event, Runtime::Agent(body)) => {
-                (&event.tool_call_id, &event.runtime_payload.raw_payload_id, body, Some(at.when.at.unix_ms()))
+            ToolFact::RuntimeEnded(event, RuntimePayload::Agent(payload)) => {
+                (&event.tool_call_id, &event.runtime_payload.raw_payload_id, payload, Some(at.when.at.unix_ms()))
             }
-            ToolFact::RuntimeStarted(_, Runtime::Closed | Runtime::Command(_))
-            | ToolFact::RuntimeEnded(_, Runtime::Closed | Runtime::Command(_))
+            ToolFact::RuntimeStarted(_, RuntimePayload::NotOpened | RuntimePayload::Command(_))
+            | ToolFact::RuntimeEnded(_, RuntimePayload::NotOpened | RuntimePayload::Command(_))
             | ToolFact::Started(..)
             | ToolFact::Correlated(_)
             | ToolFact::Ended(..) => continue,
         };
         let Some(tool) = tools.calls.get(tool) else { continue };
-        claims.extend(of_tool(at, tool, payload, body, ended_at, problems));
+        claims.extend(tool_claim(at, tool, payload_id, payload, ended_at, diagnostics));
     }
     claims
 }
 
-/// A thread that names the tool call that spawned it, one of the thread that it says is its parent.
-fn of_spawned(at: &At<ThreadFact>, tools: &Tools) -> Option<Claim> {
+/// Returns the claim of a thread whose metadata names the tool call that spawned it. Returns `None` if the tool call is
+/// unknown or belongs to another thread than the parent that the metadata names.
+fn spawn_claim(at: &Logged<ThreadFact>, tools: &Tools) -> Option<EdgeClaim> {
     let ThreadFact::Started(event, Some(Ok(metadata))) = &at.fact else { return None };
     let spawn = metadata.spawned_by.as_ref()?;
     let tool = tools.calls.get(spawn.tool_call_id.as_ref()?)?;
     if tool.thread_id != spawn.parent_thread_id {
         return None;
     }
-    Some(Claim {
+    Some(EdgeClaim {
         edge_id: spawn_edge(&spawn.parent_thread_id, &event.thread_id),
         kind: EdgeKind::SpawnAgent,
         source: Anchor::ToolCall { tool_call_id: tool.tool_call_id.clone() },
         target: event.thread_id.clone(),
         text: None,
         to_thread: false,
-        place: Place::from(at),
+        position: LogPosition::from(at),
         seq: at.when.seq,
         started_at: tool.execution.started.at.unix_ms(),
         ended_at: None,
-        payload: event.metadata_payload.as_ref().map(|body| body.raw_payload_id.clone()),
+        payload_id: event.metadata_payload.as_ref().map(|payload| payload.raw_payload_id.clone()),
     })
 }
 
-fn of_tool(
-    at: &At<ToolFact>,
+/// Returns the claim of a runtime event. Returns `None` if the tool does not act on agents or the payload names no
+/// agent, and reports a payload that cannot be used.
+fn tool_claim(
+    at: &Logged<ToolFact>,
     tool: &ToolCall,
-    payload: &RawPayloadId,
-    body: &Body<AgentCall>,
+    payload_id: &RawPayloadId,
+    payload: &Payload<AgentCall>,
     ended_at: Option<UnixMillis>,
-    problems: &mut Problems,
-) -> Option<Claim> {
-    let kind = kind_of(&tool.kind)?;
-    let body = match body {
-        Ok(body) => body,
-        Err(unread) => {
-            let message =
-                format!("what the runtime saw of tool call {} counts as absent: {}", tool.tool_call_id, unread.why);
-            problems.add(at, unread.code, message, Some(payload));
+    diagnostics: &mut Diagnostics,
+) -> Option<EdgeClaim> {
+    let kind = edge_kind(&tool.kind)?;
+    let payload = match payload {
+        Ok(payload) => payload,
+        Err(unusable) => {
+            let message = format!(
+                "the runtime payload of tool call {} is treated as absent: {}",
+                tool.tool_call_id, unusable.reason
+            );
+            diagnostics.add(at, unusable.code, message, Some(payload_id));
             return None;
         }
     };
-    let Told { edge_id, target, text, to_thread } = told(kind, tool, body, ended_at.is_some())?;
-    Some(Claim {
+    let EdgeDetails { edge_id, target, text, to_thread } = edge_details(kind, tool, payload, ended_at.is_some())?;
+    Some(EdgeClaim {
         edge_id,
         kind,
         source: Anchor::ToolCall { tool_call_id: tool.tool_call_id.clone() },
         target,
         text,
         to_thread,
-        place: Place::from(at),
+        position: LogPosition::from(at),
         seq: at.when.seq,
         started_at: tool.execution.started.at.unix_ms(),
         ended_at,
-        payload: Some(payload.clone()),
+        payload_id: Some(payload_id.clone()),
     })
 }
 
-fn kind_of(kind: &ToolKind) -> Option<EdgeKind> {
+/// Returns the kind of the edges of a tool. Returns `None` if the tool does not act on agents.
+fn edge_kind(kind: &ToolKind) -> Option<EdgeKind> {
     match kind {
         ToolKind::SpawnAgent => Some(EdgeKind::SpawnAgent),
         ToolKind::AssignAgentTask => Some(EdgeKind::AssignAgentTask),
@@ -127,22 +134,26 @@ fn kind_of(kind: &ToolKind) -> Option<EdgeKind> {
     }
 }
 
-struct Told {
+/// The parts of a claim that depend on the runtime payload.
+struct EdgeDetails {
     edge_id: EdgeId,
     target: ThreadId,
     text: Option<String>,
     to_thread: bool,
 }
 
-fn told(kind: EdgeKind, tool: &ToolCall, body: &AgentCall, is_end: bool) -> Option<Told> {
-    let AgentCall { sender_thread_id, receiver_thread_id, new_thread_id, prompt, activity } = body;
-    let edge_of_tool = || tool_edge(&tool.tool_call_id);
+/// Returns the edge that a runtime payload describes. Returns `None` if it describes none.
+///
+/// A spawn is claimed only by the end of its tool's runtime, because the new thread is unknown before.
+fn edge_details(kind: EdgeKind, tool: &ToolCall, payload: &AgentCall, is_end: bool) -> Option<EdgeDetails> {
+    let AgentCall { sender_thread_id, receiver_thread_id, new_thread_id, prompt, activity } = payload;
+    let tool_edge_id = || tool_edge(&tool.tool_call_id);
     let parent = sender_thread_id.as_ref().unwrap_or(&tool.thread_id);
     if let Some(Activity { agent_thread_id, kind: happened }) = activity {
         let edge_id = match (kind, &**happened) {
             (EdgeKind::SpawnAgent, "started") => spawn_edge(parent, agent_thread_id),
             (EdgeKind::AssignAgentTask | EdgeKind::SendMessage, "interacted")
-            | (EdgeKind::CloseAgent, "interrupted") => edge_of_tool(),
+            | (EdgeKind::CloseAgent, "interrupted") => tool_edge_id(),
             (
                 EdgeKind::SpawnAgent
                 | EdgeKind::AssignAgentTask
@@ -152,20 +163,20 @@ fn told(kind: EdgeKind, tool: &ToolCall, body: &AgentCall, is_end: bool) -> Opti
                 _,
             ) => return None,
         };
-        return is_end.then(|| Told { edge_id, target: agent_thread_id.clone(), text: None, to_thread: true });
+        return is_end.then(|| EdgeDetails { edge_id, target: agent_thread_id.clone(), text: None, to_thread: true });
     }
     match kind {
         EdgeKind::SpawnAgent => {
             let target = new_thread_id.as_ref().filter(|_| is_end)?.clone();
-            Some(Told { edge_id: spawn_edge(parent, &target), target, text: prompt.clone(), to_thread: false })
+            Some(EdgeDetails { edge_id: spawn_edge(parent, &target), target, text: prompt.clone(), to_thread: false })
         }
         EdgeKind::AssignAgentTask | EdgeKind::SendMessage => {
             let target = receiver_thread_id.clone()?;
-            Some(Told { edge_id: edge_of_tool(), target, text: prompt.clone(), to_thread: false })
+            Some(EdgeDetails { edge_id: tool_edge_id(), target, text: prompt.clone(), to_thread: false })
         }
         EdgeKind::CloseAgent => {
             let target = receiver_thread_id.clone()?;
-            Some(Told { edge_id: edge_of_tool(), target, text: None, to_thread: true })
+            Some(EdgeDetails { edge_id: tool_edge_id(), target, text: None, to_thread: true })
         }
         EdgeKind::AgentResult => None,
     }

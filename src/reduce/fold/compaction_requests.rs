@@ -1,27 +1,27 @@
-//! Requests to compact. They never change the conversation.
+//! Folds compaction requests. They never change the conversation.
 
-use super::lifecycle::{End, Late};
-use super::lives::Lives;
+use super::lifecycle::{AlreadyEnded, OperationEnd};
+use super::thread_tables::ThreadTables;
 use crate::event::{
     CompactionId, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId, CompactionRequestStarted,
     ExecutionStatus, RawPayloadId,
 };
 use crate::graph::{Code, CompactionRequest, Evidence, Execution, LiveSpan, Table};
-use crate::reduce::Problems;
-use crate::reduce::decode::{At, CompactionRequestFact};
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{CompactionRequestFact, Logged};
 
 type Requests = Table<CompactionRequestId, CompactionRequest>;
 
-/// All requests to compact.
+/// Folds the facts of compaction requests. Starts are folded first, so that an end may precede its start.
 pub(in crate::reduce) fn compaction_requests(
-    facts: &[At<CompactionRequestFact>],
-    lives: &Lives,
-    problems: &mut Problems,
+    facts: &[Logged<CompactionRequestFact>],
+    thread_tables: &ThreadTables,
+    diagnostics: &mut Diagnostics,
 ) -> Requests {
     let mut requests = Table::default();
     for at in facts {
         match &at.fact {
-            CompactionRequestFact::Started(event) => start(&mut requests, at, event, lives, problems),
+            CompactionRequestFact::Started(event) => start(&mut requests, at, event, thread_tables, diagnostics),
             CompactionRequestFact::Completed(_) | CompactionRequestFact::Failed(_) => {}
         }
     }
@@ -35,26 +35,27 @@ pub(in crate::reduce) fn compaction_requests(
                     &mut requests,
                     at,
                     (compaction_id, compaction_request_id),
-                    Answer { payload, error: None },
-                    problems,
+                    RequestEnd { payload, error: None },
+                    diagnostics,
                 );
             }
             CompactionRequestFact::Failed(event) => {
                 let CompactionRequestFailed { compaction_id, compaction_request_id, error } = event;
-                let answer = Answer { payload: None, error: Some(error) };
-                end(&mut requests, at, (compaction_id, compaction_request_id), answer, problems);
+                let outcome = RequestEnd { payload: None, error: Some(error) };
+                end(&mut requests, at, (compaction_id, compaction_request_id), outcome, diagnostics);
             }
         }
     }
     requests
 }
 
+/// Adds a compaction request at its start event, or reports why the event is left out.
 fn start(
     requests: &mut Requests,
-    at: &At<CompactionRequestFact>,
+    at: &Logged<CompactionRequestFact>,
     event: &CompactionRequestStarted,
-    lives: &Lives,
-    problems: &mut Problems,
+    thread_tables: &ThreadTables,
+    diagnostics: &mut Diagnostics,
 ) {
     let CompactionRequestStarted {
         compaction_id,
@@ -65,14 +66,14 @@ fn start(
         provider_name,
         request_payload,
     } = event;
-    let what = format!("compaction request {compaction_request_id}");
+    let subject = format!("compaction request {compaction_request_id}");
     let payload = &request_payload.raw_payload_id;
     if requests.contains(compaction_request_id) {
-        let message = format!("{what} starts a second time; the first start stands");
-        problems.add(at, Code::DuplicateStart, message, Some(payload));
+        let message = format!("{subject} starts a second time; the first start is kept");
+        diagnostics.add(at, Code::DuplicateStart, message, Some(payload));
         return;
     }
-    if !lives.agree(at, thread_id, turn_id, &what, problems) {
+    if !thread_tables.check_turn(at, thread_id, turn_id, &subject, diagnostics) {
         return;
     }
     let request = CompactionRequest {
@@ -86,42 +87,44 @@ fn start(
         raw_request_payload_id: payload.clone(),
         raw_response_payload_id: None,
         error: None,
-        span: LiveSpan::of(at.context.span.as_ref()),
-        evidence: Evidence::of(at.when.seq, Some(payload.clone())),
+        span: LiveSpan::from_span_ref(at.context.span.as_ref()),
+        evidence: Evidence::new(at.when.seq, Some(payload.clone())),
     };
     requests.add(compaction_request_id.clone(), request);
 }
 
-struct Answer<'a> {
+/// End of a compaction request: a response payload or an error.
+struct RequestEnd<'a> {
     payload: Option<&'a RawPayloadId>,
     error: Option<&'a String>,
 }
 
+/// Records the end of a compaction request, or reports why the event is left out.
 fn end(
     requests: &mut Requests,
-    at: &At<CompactionRequestFact>,
+    at: &Logged<CompactionRequestFact>,
     (compaction, request_id): (&CompactionId, &CompactionRequestId),
-    answer: Answer<'_>,
-    problems: &mut Problems,
+    outcome: RequestEnd<'_>,
+    diagnostics: &mut Diagnostics,
 ) {
-    let what = format!("compaction request {request_id}");
+    let subject = format!("compaction request {request_id}");
     let Some(request) = requests.get_mut(request_id).filter(|request| request.compaction_id == *compaction) else {
-        let message = format!("{what} of compaction {compaction} ends, but was never started; the end is left out");
-        problems.add(at, Code::UnknownObject, message, answer.payload);
+        let message = format!("{subject} of compaction {compaction} ends, but was never started; the end is left out");
+        diagnostics.add(at, Code::UnknownObject, message, outcome.payload);
         return;
     };
-    problems.use_before_start(at, request.execution.started.seq, Code::UnknownObject, &what);
-    request.evidence.add(at.when.seq, answer.payload.cloned());
-    request.span.learn(at.context.span.as_ref());
-    let status = if answer.error.is_some() { ExecutionStatus::Failed } else { ExecutionStatus::Completed };
-    match request.execution.end(End { when: at.when, status }, None) {
+    diagnostics.use_before_start(at, request.execution.started.seq, Code::UnknownObject, &subject);
+    request.evidence.add(at.when.seq, outcome.payload.cloned());
+    request.span.fill_from(at.context.span.as_ref());
+    let status = if outcome.error.is_some() { ExecutionStatus::Failed } else { ExecutionStatus::Completed };
+    match request.execution.end(OperationEnd { when: at.when, status }, None) {
         Ok(()) => {
-            request.raw_response_payload_id = answer.payload.cloned();
-            request.error = answer.error.cloned();
+            request.raw_response_payload_id = outcome.payload.cloned();
+            request.error = outcome.error.cloned();
         }
-        Err(Late) => {
-            let message = format!("{what} ends after its end; the first end stands");
-            problems.add(at, Code::LateEnd, message, answer.payload);
+        Err(AlreadyEnded) => {
+            let message = format!("{subject} ends after it has ended; the first end is kept");
+            diagnostics.add(at, Code::LateEnd, message, outcome.payload);
         }
     }
 }

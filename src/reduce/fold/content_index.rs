@@ -1,49 +1,52 @@
-//! Where on a path items of a content are.
+//! An index of item positions on a path, by content.
 
 use std::collections::HashMap;
 
 use super::paths::{Path, Paths};
 use crate::graph::ItemId;
 
-/// How many lines of descent are kept: a conversation, and what is asked beside it.
-const KEPT: usize = 4;
+/// Number of lineages that are kept: a conversation, and side requests beside it.
+const MAX_LINEAGES: usize = 4;
 
-/// Positions by content, of the paths that were asked for last. A path that goes on from one that is known costs what
-/// it adds.
+/// Positions of items by content, for the most recently queried paths. A path that extends an indexed path costs only
+/// the items that it adds.
 #[derive(Default)]
 pub(super) struct ContentIndex(Vec<Lineage>);
 
+/// The index of one path.
 struct Lineage {
     path: Path,
-    /// So many items of it are in the index.
+    /// Number of items of the path that are indexed.
     length: usize,
+    /// Positions by content identity, ascending.
     positions: HashMap<u128, Vec<usize>>,
 }
 
 impl ContentIndex {
-    /// The position of the `nth` item of this content on the path.
+    /// Returns the position of the `nth` item (from 0) with this content identity on the path. Returns `None` if there
+    /// are fewer.
     pub(super) fn position(
         &mut self,
-        (path, same): (Path, u128),
+        (path, content): (Path, u128),
         nth: usize,
         paths: &mut Paths,
         identity: impl Fn(ItemId) -> Option<u128>,
     ) -> Option<usize> {
-        let known = self.0.iter().position(|line| paths.begins_with(path, line.path, line.length));
-        let mut line = match known {
-            Some(known) => self.0.remove(known),
+        let found = self.0.iter().position(|lineage| paths.begins_with(path, lineage.path, lineage.length));
+        let mut lineage = match found {
+            Some(found) => self.0.remove(found),
             None => Lineage { path: None, length: 0, positions: HashMap::new() },
         };
-        for item in paths.items(path, line.length, usize::MAX) {
-            if let Some(same) = identity(item) {
-                line.positions.entry(same).or_default().push(line.length);
+        for item in paths.items(path, lineage.length, usize::MAX) {
+            if let Some(identity) = identity(item) {
+                lineage.positions.entry(identity).or_default().push(lineage.length);
             }
-            line.length += 1;
+            lineage.length += 1;
         }
-        line.path = path;
-        let position = line.positions.get(&same).and_then(|positions| positions.get(nth)).copied();
-        self.0.insert(0, line);
-        self.0.truncate(KEPT);
+        lineage.path = path;
+        let position = lineage.positions.get(&content).and_then(|positions| positions.get(nth)).copied();
+        self.0.insert(0, lineage);
+        self.0.truncate(MAX_LINEAGES);
         position
     }
 }

@@ -1,68 +1,75 @@
-//! The conversation of every thread: items, each once, and what the model would see next.
+//! Builds the conversation of every thread: its items, each once, and its live snapshot, the items that its model would
+//! see next.
 
 use std::collections::{HashMap, HashSet};
 use std::mem::Discriminant;
 use std::sync::Arc;
 
 use super::content_index::ContentIndex;
-use super::paths::{Path, Paths, ToldBy};
-use super::reasoning::{Merged, merged};
+use super::paths::{ListedBy, Path, Paths};
+use super::reasoning::{MergedReasoning, merge_reasoning};
 use crate::event::{CallId, RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Producer};
-use crate::reduce::Problems;
-use crate::reduce::decode::{At, ContentId, ConversationFact, Known, Oddity, Readings};
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{ContentId, ConversationFact, DecodedItem, DecodedItems, ItemNotice, Logged};
 
-/// Where items come from.
-pub(super) struct Source<'a> {
-    pub(super) at: &'a At<ConversationFact>,
+/// The payload that items come from, with its event, thread and turn.
+pub(super) struct ItemSource<'a> {
+    pub(super) at: &'a Logged<ConversationFact>,
     pub(super) thread: &'a ThreadId,
     pub(super) turn: &'a TurnId,
     pub(super) payload: &'a RawPayloadId,
-    /// What made the items that are new.
+    /// The producer of the items that this payload creates. `None` for requests and input histories, which produce no
+    /// items.
     pub(super) producer: Option<Producer>,
-    /// What to call it in messages.
-    pub(super) what: &'a str,
+    /// The name of the payload in messages of diagnostics.
+    pub(super) subject: &'a str,
 }
 
-/// A request's body, by its address, and as what its event says it is.
-type AskedWith = (usize, Option<Discriminant<RequestInputMode>>);
+/// Identifies a request body together with the input mode of its event: the address of the body's item list, and the
+/// mode.
+type RequestBodyKey = (usize, Option<Discriminant<RequestInputMode>>);
 
-/// Items of all threads and what is known of the snapshots that they make up.
-pub(super) struct Conversation<'a> {
-    pub(super) readings: &'a Readings,
+/// The items of all threads, and the snapshots of requests and responses built from them.
+pub(super) struct ConversationBuilder<'a> {
+    pub(super) decoded_items: &'a DecodedItems,
     pub(super) items: Vec<Item>,
-    /// Of each item: the reading it was last found by, and what tells items of the same content.
+    /// Decoded item that each item was last seen as, and its content identity, by the index of the item.
     identities: Vec<(Option<ContentId>, u128)>,
     pub(super) paths: Paths,
-    pub(super) live: HashMap<ThreadId, Live>,
-    /// Of each call, by place: its request.
+    pub(super) live: HashMap<ThreadId, LiveSnapshot>,
+    /// Path of each call's request, by the index of the call.
     pub(super) requests: HashMap<usize, Path>,
-    /// Of each call: its request followed by its response, once somebody asked.
+    /// Path of each call's request followed by its response, by the index of the call; computed on first use.
     pub(super) ends: HashMap<usize, Path>,
+    /// Items of each call's response, by the index of the call.
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
-    /// What came of each body.
-    pub(super) asked: HashMap<AskedWith, (ThreadId, Path)>,
+    /// Thread and path of each request body that was added.
+    pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path)>,
+    /// Index of the completed call that has a response id.
     pub(super) by_response_id: HashMap<(ThreadId, ResponseId), usize>,
+    /// Content identity of the first item with a call id.
     by_call_id: HashMap<(ThreadId, CallId, ItemKind), u128>,
-    /// What was told once and is not told for every request that repeats it.
-    told: HashSet<(ThreadId, ContentId)>,
+    /// Items that were reported in a thread already, so that they are not reported for every request that repeats them.
+    reported: HashSet<(ThreadId, ContentId)>,
 }
 
-/// What the model of a thread would see next.
+/// The live snapshot of a thread: the items that its model would see next.
 #[derive(Default)]
-pub(super) struct Live {
+pub(super) struct LiveSnapshot {
     pub(super) path: Path,
-    /// What an installed compaction put in place of it, until a full request was compared with that.
+    /// Replacement items of an installed compaction. The next full request is compared with them instead of the live
+    /// snapshot.
     pub(super) replacement: Option<Vec<ItemId>>,
-    /// What tells the contents of all items of the thread.
-    said: HashSet<u128>,
+    /// Content identities of all items of the thread.
+    contents: HashSet<u128>,
     index: ContentIndex,
 }
 
-impl<'a> Conversation<'a> {
-    pub(super) fn new(readings: &'a Readings) -> Self {
+impl<'a> ConversationBuilder<'a> {
+    pub(super) fn new(decoded_items: &'a DecodedItems) -> Self {
         Self {
-            readings,
+            decoded_items,
             items: Vec::new(),
             identities: Vec::new(),
             paths: Paths::default(),
@@ -70,60 +77,66 @@ impl<'a> Conversation<'a> {
             requests: HashMap::new(),
             ends: HashMap::new(),
             responses: HashMap::new(),
-            asked: HashMap::new(),
+            requests_by_body: HashMap::new(),
             by_response_id: HashMap::new(),
             by_call_id: HashMap::new(),
-            told: HashSet::new(),
+            reported: HashSet::new(),
         }
     }
 
-    pub(super) fn work(&self) -> u64 {
-        self.paths.work
+    /// Returns the number of items that were compared, placed or looked up.
+    pub(super) fn step_count(&self) -> u64 {
+        self.paths.step_count
     }
 
     pub(super) fn into_items(self) -> Vec<Item> {
         self.items
     }
 
-    /// Whether any item of the thread has this content.
-    pub(super) fn has_said(&self, thread: &ThreadId, same: u128) -> bool {
-        self.live.get(thread).is_some_and(|live| live.said.contains(&same))
+    /// Returns `true` if an item of the thread has this content identity.
+    pub(super) fn has_content(&self, thread: &ThreadId, identity: u128) -> bool {
+        self.live.get(thread).is_some_and(|live| live.contents.contains(&identity))
     }
 
-    /// Where on a path of the thread the `nth` item of a content is.
-    pub(super) fn position(&mut self, thread: &ThreadId, place: (Path, u128), nth: usize) -> Option<usize> {
+    /// Returns the position of the `nth` item with a content identity on a path of the thread. `key` is the path and
+    /// the identity.
+    pub(super) fn position(&mut self, thread: &ThreadId, key: (Path, u128), nth: usize) -> Option<usize> {
         let Self { live, paths, identities, .. } = self;
-        let identity = |item: ItemId| identities.get(item.index()).map(|&(_, same)| same);
-        live.get_mut(thread)?.index.position(place, nth, paths, identity)
+        let identity = |item: ItemId| identities.get(item.index()).map(|&(_, identity)| identity);
+        live.get_mut(thread)?.index.position(key, nth, paths, identity)
     }
 
-    /// What the model would see next.
+    /// Returns the path of the thread's live snapshot.
     pub(super) fn live_path(&self, thread: &ThreadId) -> Path {
         self.live.get(thread).and_then(|live| live.path)
     }
 
-    pub(super) fn replace(&mut self, thread: &ThreadId, replacement: Vec<ItemId>) {
+    /// Sets the replacement items with which the next full request of the thread is compared.
+    pub(super) fn set_replacement(&mut self, thread: &ThreadId, replacement: Vec<ItemId>) {
         self.live.entry(thread.clone()).or_default().replacement = Some(replacement);
     }
 
-    /// The items of a response: always new, they follow what the model would see next. `id` is what later requests
-    /// name to continue it.
-    pub(super) fn response(
+    /// Adds a response, and returns its items. They are always new, and follow the live snapshot.
+    ///
+    /// `id` is the response id by which a later request may continue this call. It is `None` if the call did not
+    /// complete.
+    pub(super) fn add_response(
         &mut self,
-        source: &Source<'_>,
+        source: &ItemSource<'_>,
         call: usize,
         id: Option<&ResponseId>,
         items: &[ContentId],
-        problems: &mut Problems,
+        diagnostics: &mut Diagnostics,
     ) -> Vec<ItemId> {
-        let items = self.readable(source, items, problems);
-        let ids: Vec<ItemId> = items.into_iter().filter_map(|content| self.create(source, content, problems)).collect();
+        let items = self.readable_items(source, items, diagnostics);
+        let ids: Vec<ItemId> =
+            items.into_iter().filter_map(|content| self.create(source, content, diagnostics)).collect();
         let live = self.live_path(source.thread);
         self.responses.insert(call, ids.clone());
         let path = if self.requests.get(&call).is_some_and(|&request| request == live) {
-            self.end_of(call)
+            self.path_after_call(call)
         } else {
-            self.paths.extend(live, self.paths.len(live), ids.clone(), ToldBy::Nobody)
+            self.paths.extend(live, self.paths.len(live), ids.clone(), ListedBy::NoCall)
         };
         self.live.entry(source.thread.clone()).or_default().path = path;
         if let Some(id) = id {
@@ -132,87 +145,95 @@ impl<'a> Conversation<'a> {
         ids
     }
 
-    /// The items that can be read. What can't is told once a thread.
-    pub(super) fn readable(
+    /// Returns the items that could be decoded. The others are reported once per thread.
+    pub(super) fn readable_items(
         &mut self,
-        source: &Source<'_>,
+        source: &ItemSource<'_>,
         items: &[ContentId],
-        problems: &mut Problems,
+        diagnostics: &mut Diagnostics,
     ) -> Vec<ContentId> {
-        let readings = self.readings;
-        let mut readable = Vec::with_capacity(items.len());
+        let decoded_items = self.decoded_items;
+        let mut readable_items = Vec::with_capacity(items.len());
         for (index, &item) in items.iter().enumerate() {
-            self.paths.work += 1;
-            match readings.get(item) {
-                Ok(_) => readable.push(item),
-                Err(why) if self.told.insert((source.thread.clone(), item)) => {
-                    let message = format!("item {index} of {} is left out: {why}", source.what);
-                    problems.add(source.at, Code::BadItem, message, Some(source.payload));
+            self.paths.step_count += 1;
+            match decoded_items.get(item) {
+                Ok(_) => readable_items.push(item),
+                Err(why) if self.reported.insert((source.thread.clone(), item)) => {
+                    let message = format!("item {index} of {} is left out: {why}", source.subject);
+                    diagnostics.add(source.at, Code::BadItem, message, Some(source.payload));
                 }
                 Err(_) => {}
             }
         }
-        readable
+        readable_items
     }
 
-    fn known(&self, content: ContentId) -> Option<&'a Known> {
-        self.readings.get(content).ok()
+    /// Returns a decoded item. Returns `None` if it could not be decoded.
+    fn decoded(&self, content: ContentId) -> Option<&'a DecodedItem> {
+        self.decoded_items.get(content).ok()
     }
 
-    /// What tells items of the same content; `None` for what can't be read.
+    /// Returns the content identity of a decoded item. Returns `None` if it could not be decoded.
     pub(super) fn identity(&self, content: ContentId) -> Option<u128> {
-        self.known(content).map(|known| known.same)
+        self.decoded(content).map(|decoded| decoded.identity)
     }
 
+    /// Returns the content identity of an item of the graph.
     pub(super) fn item_identity(&self, item: ItemId) -> Option<u128> {
-        self.identities.get(item.index()).map(|&(_, same)| same)
+        self.identities.get(item.index()).map(|&(_, identity)| identity)
     }
 
+    /// Returns `true` if the item and the decoded item have the same content.
     pub(super) fn is_same(&self, item: ItemId, content: ContentId) -> bool {
-        self.item_identity(item).is_some_and(|same| self.identity(content) == Some(same))
+        self.item_identity(item).is_some_and(|identity| self.identity(content) == Some(identity))
     }
 
-    /// A new item.
+    /// Creates an item, and reports a reused or missing call id or an unknown type. Returns `None` if the content could
+    /// not be decoded.
     pub(super) fn create(
         &mut self,
-        source: &Source<'_>,
-        content: ContentId,
-        problems: &mut Problems,
+        source: &ItemSource<'_>,
+        content_id: ContentId,
+        diagnostics: &mut Diagnostics,
     ) -> Option<ItemId> {
-        let Known { content: said, same, oddity } = self.known(content)?;
-        if let Some(call_id) = &said.call_id {
-            let first = *self.by_call_id.entry((source.thread.clone(), call_id.clone(), said.kind)).or_insert(*same);
-            if first != *same {
+        let DecodedItem { content, identity, notice } = self.decoded(content_id)?;
+        if let Some(call_id) = &content.call_id {
+            let first =
+                *self.by_call_id.entry((source.thread.clone(), call_id.clone(), content.kind)).or_insert(*identity);
+            if first != *identity {
                 let message = format!(
-                    "{} has another item with call id {call_id} than the one that thread {} has; it is kept as a new item",
-                    source.what, source.thread
+                    "{} reuses call id {call_id} of thread {} with other content; the item is added as a new one",
+                    source.subject, source.thread
                 );
-                problems.add(source.at, Code::CallIdReused, message, Some(source.payload));
+                diagnostics.add(source.at, Code::CallIdReused, message, Some(source.payload));
             }
         }
-        match oddity {
-            Some(Oddity::UnknownType(unknown)) => {
-                let message = format!("{} has an item of type {unknown:?}, which is kept as JSON", source.what);
-                problems.add(source.at, Code::UnknownItemType, message, Some(source.payload));
+        match notice {
+            Some(ItemNotice::UnknownType(unknown)) => {
+                let message =
+                    format!("{} has an item of unknown type {unknown:?}, which is kept as JSON", source.subject);
+                diagnostics.add(source.at, Code::UnknownItemType, message, Some(source.payload));
             }
-            Some(Oddity::CallWithoutId) => {
-                let what = if said.kind.is_call() { "a call" } else { "the answer to a call" };
-                let message = format!("{} has {what} without an id; it is linked to nothing", source.what);
-                problems.add(source.at, Code::CallWithoutId, message, Some(source.payload));
+            Some(ItemNotice::CallWithoutId) => {
+                let kind = if content.kind.is_call() { "a call" } else { "the output of a call" };
+                let message =
+                    format!("{} has {kind} without an id, so it cannot be linked to a tool call", source.subject);
+                diagnostics.add(source.at, Code::CallWithoutId, message, Some(source.payload));
             }
             None => {}
         }
-        Some(self.add(source, Arc::clone(said), (Some(content), *same)))
+        Some(self.add(source, Arc::clone(content), (Some(content_id), *identity)))
     }
 
+    /// Appends an item to the table of items.
     pub(super) fn add(
         &mut self,
-        source: &Source<'_>,
+        source: &ItemSource<'_>,
         content: Arc<Content>,
         identity: (Option<ContentId>, u128),
     ) -> ItemId {
-        self.paths.work += 1;
-        let item_id = ItemId::at(self.items.len());
+        self.paths.step_count += 1;
+        let item_id = ItemId::from_index(self.items.len());
         self.items.push(Item {
             item_id,
             thread_id: source.thread.clone(),
@@ -221,38 +242,44 @@ impl<'a> Conversation<'a> {
             content,
             raw_payload_id: source.payload.clone(),
             produced_by: source.producer.iter().cloned().collect(),
-            evidence: Evidence::of(source.at.when.seq, Some(source.payload.clone())),
+            evidence: Evidence::new(source.at.when.seq, Some(source.payload.clone())),
         });
-        self.live.entry(source.thread.clone()).or_default().said.insert(identity.1);
+        self.live.entry(source.thread.clone()).or_default().contents.insert(identity.1);
         self.identities.push(identity);
         item_id
     }
 
-    /// An item was found again. Reasoning may say more of itself this time.
-    pub(super) fn complete(&mut self, source: &Source<'_>, item: ItemId, content: ContentId, problems: &mut Problems) {
-        let (Some((known_by, _)), Some(known)) =
-            (self.identities.get_mut(item.index()), self.readings.get(content).ok())
+    /// Updates an item that was found again in a later payload, which may contain more of the same reasoning.
+    pub(super) fn update(
+        &mut self,
+        source: &ItemSource<'_>,
+        item: ItemId,
+        content: ContentId,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let (Some((last_seen_as, _)), Some(decoded)) =
+            (self.identities.get_mut(item.index()), self.decoded_items.get(content).ok())
         else {
             return;
         };
-        if *known_by == Some(content) {
+        if *last_seen_as == Some(content) {
             return;
         }
         let Some(item) = self.items.get_mut(item.index()) else { return };
-        match merged(&item.content, &known.content) {
-            Merged::AsBefore => *known_by = Some(content),
-            Merged::More(more) => {
-                *known_by = Some(content);
+        match merge_reasoning(&item.content, &decoded.content) {
+            MergedReasoning::Unchanged => *last_seen_as = Some(content),
+            MergedReasoning::Extended(more) => {
+                *last_seen_as = Some(content);
                 item.content = Arc::new(more);
                 item.evidence.add(source.at.when.seq, Some(source.payload.clone()));
             }
-            Merged::Conflict => {
-                if self.told.insert((source.thread.clone(), content)) {
+            MergedReasoning::Conflict => {
+                if self.reported.insert((source.thread.clone(), content)) {
                     let message = format!(
-                        "{} has other text than {} with the same encrypted content; the first text stands",
-                        source.what, item.item_id
+                        "{} has reasoning with the same encrypted content as {} but other text; the first text is kept",
+                        source.subject, item.item_id
                     );
-                    problems.add(source.at, Code::ReasoningConflict, message, Some(source.payload));
+                    diagnostics.add(source.at, Code::ReasoningConflict, message, Some(source.payload));
                 }
             }
         }

@@ -1,122 +1,124 @@
-//! Inference calls: opened by their requests, closed by their ends or their turns.
+//! Folds inference calls: opened by their requests, closed by their ends or by the ends of their turns.
 
 use std::collections::HashSet;
 
-use super::conversation::{Conversation, Source};
+use super::conversation::{ConversationBuilder, ItemSource};
 use super::installation;
-use super::lifecycle::{End, Late};
-use super::lives::Lives;
-use super::owners::Owners;
+use super::lifecycle::{AlreadyEnded, OperationEnd};
+use super::owners::PayloadOwners;
+use super::thread_tables::ThreadTables;
 use crate::event::{CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId};
 use crate::graph::{
     Code, Compaction, Evidence, Execution, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table,
 };
 use crate::reduce::decode::{
-    At, Body, ConversationFact, Ending, InferenceEnd, Readings, Request, RequestItems, ResponseBody, ResponseItems,
+    ConversationFact, DecodedItems, InferenceEnd, Logged, Outcome, Payload, Request, RequestItems, ResponseBody,
+    ResponseItems,
 };
-use crate::reduce::{Problems, Work};
+use crate::reduce::{Diagnostics, Work};
 
-/// How to have recorded what is missing.
-const RECORD_CONTENT: &str = "To have such content recorded, let the program hand over its bodies, let the framework put \
-    content on its spans (rig: `record_content_telemetry(true)`; genai: \
-    OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true), or let the recorder see what the framework logs \
+/// Advice for requests and responses that were recorded without their content.
+const RECORD_CONTENT: &str = "to record such content, pass request and response bodies to the handles, enable content \
+    on the framework's spans (rig: `record_content_telemetry(true)`; genai: \
+    OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true), or record the requests that the framework logs \
     (`recorder.filter().wire_events()`)";
 
-/// Everything models were sent and returned.
+/// The inference calls, conversation items and compactions of all threads.
 #[derive(Debug)]
-pub(in crate::reduce) struct Talk {
+pub(in crate::reduce) struct Conversations {
     pub(in crate::reduce) calls: Table<InferenceId, InferenceCall>,
     pub(in crate::reduce) items: Vec<Item>,
     pub(in crate::reduce) compactions: Table<CompactionId, Compaction>,
     /// The items that the first request of each turn introduced.
     pub(in crate::reduce) introduced: Vec<(TurnId, Vec<ItemId>)>,
-    /// The calls whose answers were recorded without their content.
-    pub(in crate::reduce) unheard: HashSet<InferenceId>,
+    /// Ids of the calls whose responses were recorded without their content.
+    pub(in crate::reduce) calls_without_content: HashSet<InferenceId>,
 }
 
-/// Folds inference calls and what they say into one conversation a thread.
-pub(in crate::reduce) fn talk(
-    facts: Vec<At<ConversationFact>>,
-    lives: &Lives,
-    readings: &Readings,
-    problems: &mut Problems,
+/// Folds inference calls and compactions into one conversation per thread.
+pub(in crate::reduce) fn conversations(
+    facts: Vec<Logged<ConversationFact>>,
+    thread_tables: &ThreadTables,
+    decoded_items: &DecodedItems,
+    diagnostics: &mut Diagnostics,
     work: &mut Work,
-) -> Talk {
-    let (calls, started) = open_calls(&facts, lives, problems);
-    let mut fold = Fold {
-        lives,
+) -> Conversations {
+    let (calls, started) = open_calls(&facts, thread_tables, diagnostics);
+    let mut fold = InferenceFold {
+        thread_tables,
         calls,
         compactions: Table::default(),
-        conversation: Conversation::new(readings),
+        conversation: ConversationBuilder::new(decoded_items),
         introduced: Vec::new(),
-        bodies: Owners::default(),
-        checkpoints: Owners::default(),
-        asked: HashSet::new(),
-        has_hinted: false,
-        unheard: HashSet::new(),
+        responses: PayloadOwners::default(),
+        checkpoints: PayloadOwners::default(),
+        turns_with_request: HashSet::new(),
+        hint_given: false,
+        calls_without_content: HashSet::new(),
     };
-    for (at, place) in facts.into_iter().zip(started) {
+    for (at, index) in facts.into_iter().zip(started) {
         match &at.fact {
             ConversationFact::Started(event, request, prefix) => {
-                if let Some(place) = place {
-                    fold.request(&at, place, event, request, prefix.as_ref(), problems);
+                if let Some(index) = index {
+                    fold.request(&at, index, event, request, prefix.as_ref(), diagnostics);
                 }
             }
-            ConversationFact::Ended(end) => fold.end(&at, end, problems),
+            ConversationFact::Ended(end) => fold.end(&at, end, diagnostics),
             ConversationFact::Installed(event, checkpoint) => {
-                let Fold { compactions, conversation, checkpoints, .. } = &mut fold;
+                let InferenceFold { compactions, conversation, checkpoints, .. } = &mut fold;
                 installation::install(
                     &at,
                     event,
                     checkpoint,
-                    lives,
+                    thread_tables,
                     (compactions, conversation, checkpoints),
-                    problems,
+                    diagnostics,
                 );
             }
         }
     }
     for call in fold.calls.iter_mut() {
-        call.execution.settle(ended_by_turn(lives, &call.turn_id));
+        call.execution.end_with(turn_end_for_call(thread_tables, &call.turn_id));
     }
-    work.conversation_steps += fold.conversation.work();
-    let Fold { calls, compactions, conversation, introduced, unheard, .. } = fold;
-    Talk { calls, items: conversation.into_items(), compactions, introduced, unheard }
+    work.conversation_steps += fold.conversation.step_count();
+    let InferenceFold { calls, compactions, conversation, introduced, calls_without_content, .. } = fold;
+    Conversations { calls, items: conversation.into_items(), compactions, introduced, calls_without_content }
 }
 
-/// What a turn's end does to the calls that still run in it.
-fn ended_by_turn(lives: &Lives, turn: &TurnId) -> Option<End> {
-    let End { when, status } = lives.turn_end(turn)?;
+/// Returns the end that a turn's end gives to the calls still running in it. Returns `None` if the turn is running.
+fn turn_end_for_call(thread_tables: &ThreadTables, turn: &TurnId) -> Option<OperationEnd> {
+    let OperationEnd { when, status } = thread_tables.turn_end(turn)?;
     let status = match status {
         ExecutionStatus::Completed | ExecutionStatus::Cancelled => ExecutionStatus::Cancelled,
         ExecutionStatus::Failed => ExecutionStatus::Failed,
         ExecutionStatus::Aborted => ExecutionStatus::Aborted,
         ExecutionStatus::Running => return None,
     };
-    Some(End { when, status })
+    Some(OperationEnd { when, status })
 }
 
-/// All calls that count, and for every fact the place of the call that it starts.
+/// Opens all valid calls. Returns their table and, for each fact, the index of the call that it starts.
 fn open_calls(
-    facts: &[At<ConversationFact>],
-    lives: &Lives,
-    problems: &mut Problems,
+    facts: &[Logged<ConversationFact>],
+    thread_tables: &ThreadTables,
+    diagnostics: &mut Diagnostics,
 ) -> (Table<InferenceId, InferenceCall>, Vec<Option<usize>>) {
     let mut calls = Table::default();
     let started = facts.iter().map(|at| match &at.fact {
-        ConversationFact::Started(event, ..) => open_call(&mut calls, at, event, lives, problems),
+        ConversationFact::Started(event, ..) => open_call(&mut calls, at, event, thread_tables, diagnostics),
         ConversationFact::Ended(_) | ConversationFact::Installed(..) => None,
     });
     let started = started.collect();
     (calls, started)
 }
 
+/// Adds a call at its start event and returns its index. Returns `None` if the event is left out, and reports why.
 fn open_call(
     calls: &mut Table<InferenceId, InferenceCall>,
-    at: &At<ConversationFact>,
+    at: &Logged<ConversationFact>,
     event: &InferenceStarted,
-    lives: &Lives,
-    problems: &mut Problems,
+    thread_tables: &ThreadTables,
+    diagnostics: &mut Diagnostics,
 ) -> Option<usize> {
     let InferenceStarted {
         inference_call_id,
@@ -128,13 +130,13 @@ fn open_call(
         request_input_mode: _,
         wire_payload: _,
     } = event;
-    let what = format!("inference call {inference_call_id}");
+    let subject = format!("inference call {inference_call_id}");
     if calls.contains(inference_call_id) {
-        let message = format!("{what} starts a second time; the first start stands");
-        problems.add(at, Code::DuplicateStart, message, Some(&request_payload.raw_payload_id));
+        let message = format!("{subject} starts a second time; the first start is kept");
+        diagnostics.add(at, Code::DuplicateStart, message, Some(&request_payload.raw_payload_id));
         return None;
     }
-    if !lives.agree(at, thread_id, turn_id, &what, problems) {
+    if !thread_tables.check_turn(at, thread_id, turn_id, &subject, diagnostics) {
         return None;
     }
     let call = InferenceCall {
@@ -156,45 +158,52 @@ fn open_call(
         raw_response_payload_id: None,
         instructions: None,
         tools: None,
-        span: LiveSpan::of(at.context.span.as_ref()),
-        evidence: Evidence::of(at.when.seq, Some(request_payload.raw_payload_id.clone())),
+        span: LiveSpan::from_span_ref(at.context.span.as_ref()),
+        evidence: Evidence::new(at.when.seq, Some(request_payload.raw_payload_id.clone())),
     };
     calls.add(inference_call_id.clone(), call)
 }
 
-struct Fold<'a> {
-    lives: &'a Lives,
+/// The tables while inference calls are folded.
+struct InferenceFold<'a> {
+    thread_tables: &'a ThreadTables,
     calls: Table<InferenceId, InferenceCall>,
     compactions: Table<CompactionId, Compaction>,
-    conversation: Conversation<'a>,
+    conversation: ConversationBuilder<'a>,
     introduced: Vec<(TurnId, Vec<ItemId>)>,
-    /// Responses, by the place of their call.
-    bodies: Owners<usize>,
-    checkpoints: Owners<CompactionId>,
-    /// Turns whose first request was seen.
-    asked: HashSet<TurnId>,
-    /// Whether it was said how to have content recorded.
-    has_hinted: bool,
-    unheard: HashSet<InferenceId>,
+    /// Owners of response payloads, by the index of the call.
+    responses: PayloadOwners<usize>,
+    checkpoints: PayloadOwners<CompactionId>,
+    /// Turns whose first request was added.
+    turns_with_request: HashSet<TurnId>,
+    /// `true` once a diagnostic has carried [`RECORD_CONTENT`].
+    hint_given: bool,
+    calls_without_content: HashSet<InferenceId>,
 }
 
-impl Fold<'_> {
+impl InferenceFold<'_> {
+    /// Adds the request of a call to the conversation.
     fn request(
         &mut self,
-        at: &At<ConversationFact>,
-        place: usize,
+        at: &Logged<ConversationFact>,
+        index: usize,
         event: &InferenceStarted,
-        request: &Body<Request>,
-        prefix: Option<&Body<Request>>,
-        problems: &mut Problems,
+        request: &Payload<Request>,
+        prefix: Option<&Payload<Request>>,
+        diagnostics: &mut Diagnostics,
     ) {
-        let Some(call) = self.calls.at_mut(place) else { return };
+        let Some(call) = self.calls.get_index_mut(index) else { return };
         let payload = &call.raw_request_payload_id;
-        let what = format!("the request of inference call {}", call.inference_call_id);
+        let subject = format!("the request of inference call {}", call.inference_call_id);
         let request = match request {
             Ok(request) => request,
-            Err(unread) => {
-                problems.add(at, unread.code, format!("{what} counts as absent: {}", unread.why), Some(payload));
+            Err(unusable) => {
+                diagnostics.add(
+                    at,
+                    unusable.code,
+                    format!("{subject} is treated as absent: {}", unusable.reason),
+                    Some(payload),
+                );
                 return;
             }
         };
@@ -206,58 +215,75 @@ impl Fold<'_> {
             RequestItems::Listed(items) => items,
             RequestItems::NotRecorded => {
                 let message = with_hint(
-                    &mut self.has_hinted,
-                    format!("{what} was recorded without its body: what the model saw is unknown"),
+                    &mut self.hint_given,
+                    format!("{subject} was recorded without its body, so the input of the model is unknown"),
                 );
-                problems.add(at, Code::RequestUnknown, message, Some(payload));
+                diagnostics.add(at, Code::RequestUnknown, message, Some(payload));
                 return;
             }
             RequestItems::UnknownShape => {
-                let message = format!("{what} has no list of items; what the model saw is unknown");
-                problems.add(at, Code::BadPayload, message, Some(payload));
+                let message = format!("{subject} has no list of items, so the input of the model is unknown");
+                diagnostics.add(at, Code::BadPayload, message, Some(payload));
                 return;
             }
         };
-        let source = Source { at, thread: &call.thread_id, turn: &call.turn_id, payload, producer: None, what: &what };
+        let source =
+            ItemSource { at, thread: &call.thread_id, turn: &call.turn_id, payload, producer: None, subject: &subject };
         let mode = event.request_input_mode.as_deref();
-        let (snapshot, created) =
-            self.conversation.request(&source, place, mode, previous_response_id.as_ref(), prefix, items, problems);
+        let (snapshot, created) = self.conversation.add_request(
+            &source,
+            index,
+            mode,
+            previous_response_id.as_ref(),
+            prefix,
+            items,
+            diagnostics,
+        );
         call.request = snapshot;
-        if self.asked.insert(call.turn_id.clone()) {
+        if self.turns_with_request.insert(call.turn_id.clone()) {
             self.introduced.push((call.turn_id.clone(), created));
         }
     }
 
-    fn end(&mut self, at: &At<ConversationFact>, end: &InferenceEnd, problems: &mut Problems) {
-        let InferenceEnd { inference_call_id, how, response_id, upstream_request_id, first_token_at, usage, response } =
-            end;
+    /// Records the end of a call. The first end that carries a response payload provides the response, even if it comes
+    /// late.
+    fn end(&mut self, at: &Logged<ConversationFact>, end: &InferenceEnd, diagnostics: &mut Diagnostics) {
+        let InferenceEnd {
+            inference_call_id,
+            outcome,
+            response_id,
+            upstream_request_id,
+            first_token_at,
+            usage,
+            response,
+        } = end;
         let payload = response.as_ref().map(|(payload, _)| payload);
-        let place = self.calls.place(inference_call_id);
-        let Some((place, call)) = place.and_then(|place| Some((place, self.calls.at_mut(place)?))) else {
+        let index = self.calls.index_of(inference_call_id);
+        let Some((index, call)) = index.and_then(|index| Some((index, self.calls.get_index_mut(index)?))) else {
             let message =
                 format!("inference call {inference_call_id} ends, but was never started; the end is left out");
-            problems.add(at, Code::UnknownObject, message, payload);
+            diagnostics.add(at, Code::UnknownObject, message, payload);
             return;
         };
-        let what = format!("inference call {inference_call_id}");
-        problems.use_before_start(at, call.execution.started.seq, Code::UnknownObject, &what);
+        let subject = format!("inference call {inference_call_id}");
+        diagnostics.use_before_start(at, call.execution.started.seq, Code::UnknownObject, &subject);
         call.evidence.add(at.when.seq, payload.cloned());
-        call.span.learn(at.context.span.as_ref());
-        let (status, error) = match how {
-            Ending::Completed => (ExecutionStatus::Completed, None),
-            Ending::Failed(error) => (ExecutionStatus::Failed, Some(error)),
-            Ending::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
+        call.span.fill_from(at.context.span.as_ref());
+        let (status, error) = match outcome {
+            Outcome::Completed => (ExecutionStatus::Completed, None),
+            Outcome::Failed(error) => (ExecutionStatus::Failed, Some(error)),
+            Outcome::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
         };
-        let surroundings = ended_by_turn(self.lives, &call.turn_id);
-        match call.execution.end(End { when: at.when, status }, surroundings) {
+        let enclosing_end = turn_end_for_call(self.thread_tables, &call.turn_id);
+        match call.execution.end(OperationEnd { when: at.when, status }, enclosing_end) {
             Ok(()) => {
                 call.error = error.cloned();
                 call.first_token_at = *first_token_at;
                 call.upstream_request_id.clone_from(upstream_request_id);
             }
-            Err(Late) => {
-                let message = format!("{what} ends after its end; the first end stands");
-                problems.add(at, Code::LateEnd, message, payload);
+            Err(AlreadyEnded) => {
+                let message = format!("{subject} ends after it has ended; the first end is kept");
+                diagnostics.add(at, Code::LateEnd, message, payload);
             }
         }
         let Some((payload, body)) = response else { return };
@@ -265,27 +291,30 @@ impl Fold<'_> {
             return;
         }
         call.raw_response_payload_id = Some(payload.clone());
-        let completed = matches!(how, Ending::Completed);
-        let reported = Reported { response_id, upstream_request_id, usage: *usage, first_token_at, completed };
-        self.respond(at, place, payload, body, &reported, problems);
+        let completed = matches!(outcome, Outcome::Completed);
+        let reported = EndEventFields { response_id, upstream_request_id, usage: *usage, first_token_at, completed };
+        self.respond(at, index, payload, body, &reported, diagnostics);
     }
 
+    /// Adds the response of a call to the conversation, and takes its response fields and usage.
     fn respond(
         &mut self,
-        at: &At<ConversationFact>,
-        place: usize,
+        at: &Logged<ConversationFact>,
+        index: usize,
         payload: &RawPayloadId,
-        body: &Body<ResponseBody>,
-        reported: &Reported<'_>,
-        problems: &mut Problems,
+        body: &Payload<ResponseBody>,
+        reported: &EndEventFields<'_>,
+        diagnostics: &mut Diagnostics,
     ) {
-        let Some(call) = self.calls.at_mut(place) else { return };
-        let what = format!("the response of inference call {}", call.inference_call_id);
-        let tell = |(code, why)| problems.add(at, code, format!("{what} counts as absent: {why}"), Some(payload));
-        let body = self.bodies.open(place, body).map_err(tell).ok();
+        let Some(call) = self.calls.get_index_mut(index) else { return };
+        let subject = format!("the response of inference call {}", call.inference_call_id);
+        let report = |(code, reason)| {
+            diagnostics.add(at, code, format!("{subject} is treated as absent: {reason}"), Some(payload))
+        };
+        let body = self.responses.open(index, body).map_err(report).ok();
         let id = reported.response_id.as_ref().or_else(|| body?.response_id.as_ref());
         call.response_id = id.cloned();
-        // The first producers had one id for both.
+        // The first producers used one id for both.
         let of_response = || id.map(|id| RequestId::from(id.as_str()));
         call.upstream_request_id = reported.upstream_request_id.clone().or_else(of_response);
         call.first_token_at = call.first_token_at.or(*reported.first_token_at);
@@ -295,37 +324,38 @@ impl Fold<'_> {
             Some(ResponseItems::Listed(items)) => &**items,
             Some(ResponseItems::NotRecorded) => {
                 let message = with_hint(
-                    &mut self.has_hinted,
-                    format!("{what} was recorded without its content: what the model said is unknown"),
+                    &mut self.hint_given,
+                    format!("{subject} was recorded without its content, so the output of the model is unknown"),
                 );
-                problems.add(at, Code::ResponseUnknown, message, Some(payload));
-                self.unheard.insert(call.inference_call_id.clone());
+                diagnostics.add(at, Code::ResponseUnknown, message, Some(payload));
+                self.calls_without_content.insert(call.inference_call_id.clone());
                 &[]
             }
             Some(ResponseItems::UnknownShape) => {
-                let message = format!("{what} has no list of output items; what the model said is unknown");
-                problems.add(at, Code::BadPayload, message, Some(payload));
+                let message = format!("{subject} has no list of output items, so the output of the model is unknown");
+                diagnostics.add(at, Code::BadPayload, message, Some(payload));
                 &[]
             }
         };
         let producer = Producer::Inference { inference_call_id: call.inference_call_id.clone() };
         let (thread, turn) = (&call.thread_id, &call.turn_id);
-        let source = Source { at, thread, turn, payload, producer: Some(producer), what: &what };
+        let source = ItemSource { at, thread, turn, payload, producer: Some(producer), subject: &subject };
         let continued_by = id.filter(|_| reported.completed);
-        call.response_item_ids = self.conversation.response(&source, place, continued_by, items, problems);
+        call.response_item_ids = self.conversation.add_response(&source, index, continued_by, items, diagnostics);
     }
 }
 
-/// The first message of its kind also says what to do about it.
-fn with_hint(has_hinted: &mut bool, message: String) -> String {
-    if std::mem::replace(has_hinted, true) { message } else { format!("{message}. {RECORD_CONTENT}") }
+/// Appends [`RECORD_CONTENT`] to the first message of its kind.
+fn with_hint(hint_given: &mut bool, message: String) -> String {
+    if std::mem::replace(hint_given, true) { message } else { format!("{message}; {RECORD_CONTENT}") }
 }
 
-/// What an end itself says of the response.
-struct Reported<'a> {
+/// The fields of an end event that describe the response.
+struct EndEventFields<'a> {
     response_id: &'a Option<crate::event::ResponseId>,
     upstream_request_id: &'a Option<RequestId>,
     usage: Option<crate::event::Usage>,
     first_token_at: &'a Option<crate::event::UnixMillis>,
+    /// `true` if the call completed, so that a later request may continue its response.
     completed: bool,
 }

@@ -1,65 +1,68 @@
-//! Installed compactions: a shorter history takes the place of the longer one.
+//! Folds installed compactions: a shorter history replaces a longer one.
 
 use std::sync::Arc;
 
-use super::conversation::{Conversation, Source};
-use super::lives::Lives;
-use super::owners::Owners;
-use super::walk::History;
+use super::conversation::{ConversationBuilder, ItemSource};
+use super::history::History;
+use super::owners::PayloadOwners;
+use super::thread_tables::ThreadTables;
 use crate::event::{CompactionId, CompactionInstalled};
 use crate::graph::{Code, Compaction, Content, Evidence, ItemKind, LiveSpan, Producer, Role, Table};
-use crate::reduce::Problems;
-use crate::reduce::decode::{At, Body, Checkpoint, ConversationFact};
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{Checkpoint, ConversationFact, Logged, Payload};
 
-/// What an installation adds to.
-type Tables<'t, 'a> = (&'t mut Table<CompactionId, Compaction>, &'t mut Conversation<'a>, &'t mut Owners<CompactionId>);
+/// The tables that an installation adds to: compactions, the conversation, and the owners of checkpoint payloads.
+type Tables<'t, 'a> =
+    (&'t mut Table<CompactionId, Compaction>, &'t mut ConversationBuilder<'a>, &'t mut PayloadOwners<CompactionId>);
 
-/// Puts the history before, a marker and the history after into the thread, in that order. What the model would see
-/// next stays as it is; the thread's next full request is compared with the history after.
+/// Installs a compaction: appends the items of the input history, a marker item and the replacement items to the
+/// thread, in that order.
+///
+/// The live snapshot stays as it is; the next full request of the thread is compared with the replacement items.
 pub(super) fn install(
-    at: &At<ConversationFact>,
+    at: &Logged<ConversationFact>,
     event: &CompactionInstalled,
-    checkpoint: &Body<Checkpoint>,
-    lives: &Lives,
+    checkpoint: &Payload<Checkpoint>,
+    thread_tables: &ThreadTables,
     (compactions, conversation, checkpoints): Tables<'_, '_>,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) {
     let CompactionInstalled { compaction_id, checkpoint_payload } = event;
     let payload = &checkpoint_payload.raw_payload_id;
-    let what = format!("compaction {compaction_id}");
+    let subject = format!("compaction {compaction_id}");
     if compactions.contains(compaction_id) {
-        let message = format!("{what} is installed a second time; the first time stands");
-        problems.add(at, Code::DuplicateStart, message, Some(payload));
+        let message = format!("{subject} is installed a second time; the first installation is kept");
+        diagnostics.add(at, Code::DuplicateStart, message, Some(payload));
         return;
     }
     let (Some(thread), Some(turn)) = (&at.context.thread_id, &at.context.turn_id) else {
-        let message = format!("{what} is installed without a thread and a turn; it is left out");
-        problems.add(at, Code::UnknownObject, message, Some(payload));
+        let message = format!("{subject} is installed without a thread and a turn; the compaction is left out");
+        diagnostics.add(at, Code::UnknownObject, message, Some(payload));
         return;
     };
-    if !lives.agree(at, thread, turn, &what, problems) {
+    if !thread_tables.check_turn(at, thread, turn, &subject, diagnostics) {
         return;
     }
     let Checkpoint { before, after } = match checkpoints.open(compaction_id.clone(), checkpoint) {
         Ok(checkpoint) => checkpoint,
-        Err((code, why)) => {
-            problems.add(at, code, format!("{what} is left out: {why}"), Some(payload));
+        Err((code, reason)) => {
+            diagnostics.add(at, code, format!("{subject} is left out: {reason}"), Some(payload));
             return;
         }
     };
-    let history = format!("the checkpoint of {what}");
-    let found = Source { at, thread, turn, payload, producer: None, what: &history };
+    let history = format!("the checkpoint of {subject}");
+    let found = ItemSource { at, thread, turn, payload, producer: None, subject: &history };
     let producer = Some(Producer::Compaction { compaction_id: compaction_id.clone() });
-    let made = Source { at, thread, turn, payload, producer, what: &history };
+    let made = ItemSource { at, thread, turn, payload, producer, subject: &history };
 
-    let before = conversation.readable(&found, before, problems);
+    let before = conversation.readable_items(&found, before, diagnostics);
     let live = History::Path(conversation.live_path(thread));
-    let input_item_ids = conversation.find_all(&found, live, &before, problems);
+    let input_item_ids = conversation.match_by_content(&found, live, &before, diagnostics);
     let marker_item_id = conversation.add(&made, Arc::new(marker()), (None, 0));
-    let after = conversation.readable(&made, after, problems);
+    let after = conversation.readable_items(&made, after, diagnostics);
     let replacement: Vec<_> =
-        after.into_iter().filter_map(|content| conversation.create(&made, content, problems)).collect();
-    conversation.replace(thread, replacement.clone());
+        after.into_iter().filter_map(|content| conversation.create(&made, content, diagnostics)).collect();
+    conversation.set_replacement(thread, replacement.clone());
     let compaction = Compaction {
         compaction_id: compaction_id.clone(),
         thread_id: thread.clone(),
@@ -69,12 +72,13 @@ pub(super) fn install(
         request_ids: Vec::new(),
         input_item_ids,
         replacement_item_ids: replacement,
-        span: LiveSpan::of(at.context.span.as_ref()),
-        evidence: Evidence::of(at.when.seq, Some(payload.clone())),
+        span: LiveSpan::from_span_ref(at.context.span.as_ref()),
+        evidence: Evidence::new(at.when.seq, Some(payload.clone())),
     };
     compactions.add(compaction_id.clone(), compaction);
 }
 
+/// Returns the content of a compaction marker.
 fn marker() -> Content {
     Content {
         role: Role::Assistant,

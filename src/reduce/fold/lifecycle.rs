@@ -1,38 +1,41 @@
-//! How every window opens and closes.
+//! Opens and closes operations. Every operation, thread and turn of the graph is closed here, at most once.
 
 use crate::event::ExecutionStatus;
 use crate::graph::{Execution, Moment};
 
-/// An end, a window's own or that of what it ran in.
+/// An end of an operation: its own, or that of the operation that encloses it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct End {
+pub(super) struct OperationEnd {
     pub(super) when: Moment,
     pub(super) status: ExecutionStatus,
 }
 
-/// A window that has an end already.
+/// The error of an operation that has already ended.
 #[derive(Debug)]
-pub(super) struct Late;
+pub(super) struct AlreadyEnded;
 
 impl Execution {
-    /// A window that begins here.
+    /// Creates an operation that starts at this moment and is running.
     pub(in crate::reduce) fn open(when: Moment) -> Self {
         Self { started: when, ended: None, status: ExecutionStatus::Running }
     }
 
-    /// Ends it by its own end, unless it has one or what it ran in ended before.
-    pub(super) fn end(&mut self, own: End, surroundings: Option<End>) -> Result<(), Late> {
-        self.settle(surroundings.filter(|end| end.when.seq < own.when.seq));
+    /// Ends the operation by its own end event. If the enclosing operation ended before, that end is applied first.
+    ///
+    /// # Errors
+    /// Returns [`AlreadyEnded`] if the operation has ended; its time and status are unchanged.
+    pub(super) fn end(&mut self, own: OperationEnd, enclosing_end: Option<OperationEnd>) -> Result<(), AlreadyEnded> {
+        self.end_with(enclosing_end.filter(|end| end.when.seq < own.when.seq));
         if self.ended.is_some() {
-            return Err(Late);
+            return Err(AlreadyEnded);
         }
         self.close(own);
         Ok(())
     }
 
-    /// Ends it with what it ran in, unless it has an end or began later.
-    pub(super) fn settle(&mut self, surroundings: Option<End>) {
-        if let Some(end) = surroundings
+    /// Ends the operation with the enclosing operation, unless it has ended or started later.
+    pub(super) fn end_with(&mut self, enclosing_end: Option<OperationEnd>) {
+        if let Some(end) = enclosing_end
             && self.ended.is_none()
             && self.started.seq < end.when.seq
         {
@@ -40,8 +43,8 @@ impl Execution {
         }
     }
 
-    fn close(&mut self, end: End) {
-        let End { when, status } = end;
+    fn close(&mut self, end: OperationEnd) {
+        let OperationEnd { when, status } = end;
         self.ended = Some(when);
         self.status = status;
     }

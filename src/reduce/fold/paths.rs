@@ -1,42 +1,46 @@
-//! Conversations that share their beginnings.
+//! Item sequences that share their prefixes.
 //!
-//! A snapshot is a path: where it leaves an earlier path, and what it adds. Nothing is copied, so a session of
-//! requests that each add a little takes what they add together. Positions on a path are found in a logarithm of
-//! its length, because every step of it also knows a step far back.
+//! A snapshot is a path: the point where it leaves an earlier path, and the items that it adds. No prefix is copied, so
+//! the memory of a session of requests is proportional to the items that each request adds. A position on a path is
+//! found in time logarithmic in its length, because each step also links to a step far back (as in a skew-binary
+//! random-access list).
 
 use crate::graph::{ItemId, Prefix};
 
-/// Items one after the other; `None` is the empty path.
+/// A sequence of items, named by its last step. `None` is the empty path.
 pub(super) type Path = Option<StepId>;
 
-/// The last step of a path.
+/// The index of a step, which identifies the path that ends with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StepId(usize);
 
-/// Which call's record also tells the path up to the end of a step, so that the graph can refer to it.
+/// The call whose row lists the path up to the end of a step, so that the graph can refer to that row instead of
+/// repeating it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ToldBy {
-    /// Its request.
+pub(super) enum ListedBy {
+    /// The request of the call at this index ends with the step.
     Request(usize),
-    /// Its request and its response.
+    /// The request and the response of the call at this index end with the step.
     Response(usize),
-    /// None.
-    Nobody,
+    /// No call lists the path.
+    NoCall,
 }
 
+/// A run of items, and the step that precedes it.
 #[derive(Debug)]
 struct Step {
-    before: Path,
+    previous: Path,
     /// A step further back, as in a skew-binary random-access list.
-    far_before: Path,
+    jump: Path,
     depth: usize,
-    /// The position of its first item.
+    /// The position of the step's first item on the path.
     start: usize,
     items: Vec<ItemId>,
-    told_by: ToldBy,
+    listed_by: ListedBy,
 }
 
 impl Step {
+    /// Returns the position after the step's last item.
     fn end(&self) -> usize {
         self.start + self.items.len()
     }
@@ -46,8 +50,8 @@ impl Step {
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     steps: Vec<Step>,
-    /// Steps and items looked at.
-    pub(super) work: u64,
+    /// Number of steps and items visited.
+    pub(super) step_count: u64,
 }
 
 impl Paths {
@@ -55,102 +59,105 @@ impl Paths {
         self.steps.get(path?.0)
     }
 
-    /// How many items are on the path.
+    /// Returns the number of items on the path.
     pub(super) fn len(&self, path: Path) -> usize {
         self.step(path).map_or(0, Step::end)
     }
 
-    /// The path of the first `keep` items of `path`, followed by `items`.
-    pub(super) fn extend(&mut self, path: Path, keep: usize, items: Vec<ItemId>, told_by: ToldBy) -> Path {
+    /// Returns the path of the first `keep` items of `path`, followed by `items`.
+    pub(super) fn extend(&mut self, path: Path, keep: usize, items: Vec<ItemId>, listed_by: ListedBy) -> Path {
         if items.is_empty() && keep == self.len(path) {
             return path;
         }
-        self.work += items.len() as u64 + 1;
-        let before = self.holder(path, keep);
+        self.step_count += items.len() as u64 + 1;
+        let previous = self.step_holding(path, keep);
         let step = Step {
-            before,
-            far_before: self.far_before(before),
-            depth: self.depth(before) + 1,
+            previous,
+            jump: self.jump(previous),
+            depth: self.depth(previous) + 1,
             start: keep,
             items,
-            told_by,
+            listed_by,
         };
         self.steps.push(step);
         Some(StepId(self.steps.len() - 1))
     }
 
+    /// Returns the number of steps on the path.
     fn depth(&self, path: Path) -> usize {
         self.step(path).map_or(0, |step| step.depth)
     }
 
-    fn far_before(&self, before: Path) -> Path {
-        let far = self.step(before)?.far_before;
-        let Some(step) = self.step(far) else { return before };
-        let farther = step.far_before;
-        let even = self.depth(before) - self.depth(far) == self.depth(far) - self.depth(farther);
-        if even { farther } else { before }
+    /// Returns the step to which a new step after `previous` links, besides `previous` itself.
+    fn jump(&self, previous: Path) -> Path {
+        let far = self.step(previous)?.jump;
+        let Some(step) = self.step(far) else { return previous };
+        let farther_jump = step.jump;
+        let even = self.depth(previous) - self.depth(far) == self.depth(far) - self.depth(farther_jump);
+        if even { farther_jump } else { previous }
     }
 
-    /// The step that holds the last of the first `count` items.
-    fn holder(&mut self, path: Path, count: usize) -> Path {
+    /// Returns the step that holds the last of the first `count` items.
+    fn step_holding(&mut self, path: Path, count: usize) -> Path {
         let mut path = path.filter(|_| count > 0);
         loop {
-            self.work += 1;
+            self.step_count += 1;
             let step = self.step(path)?;
             if step.start < count {
                 return path;
             }
-            let far = self.step(step.far_before).is_some_and(|far| far.start >= count);
-            path = if far { step.far_before } else { step.before };
+            let far = self.step(step.jump).is_some_and(|far| far.start >= count);
+            path = if far { step.jump } else { step.previous };
         }
     }
 
-    /// Whether the path begins with the first `length` items of the other.
+    /// Returns `true` if the path begins with the first `length` items of the other path.
     pub(super) fn begins_with(&mut self, path: Path, other: Path, length: usize) -> bool {
-        length <= self.len(path) && self.holder(path, length) == self.holder(other, length)
+        length <= self.len(path) && self.step_holding(path, length) == self.step_holding(other, length)
     }
 
-    /// The item at a position.
-    pub(super) fn at(&mut self, path: Path, position: usize) -> Option<ItemId> {
-        let holder = self.holder(path, position.saturating_add(1));
-        let step = self.step(holder)?;
+    /// Returns the item at a position.
+    pub(super) fn item_at(&mut self, path: Path, position: usize) -> Option<ItemId> {
+        let step_holding = self.step_holding(path, position.saturating_add(1));
+        let step = self.step(step_holding)?;
         step.items.get(position.checked_sub(step.start)?).copied()
     }
 
-    /// The items of a path from a position on, up to `end`.
+    /// Returns the items of a path from position `from` up to `end`, exclusive.
     pub(super) fn items(&mut self, path: Path, from: usize, end: usize) -> Vec<ItemId> {
         let mut pieces = Vec::new();
         let mut end = end.min(self.len(path));
-        let mut path = self.holder(path, end);
+        let mut path = self.step_holding(path, end);
         while end > from
             && let Some(step) = self.step(path)
         {
             let first = from.saturating_sub(step.start);
             pieces.push(step.items.get(first..end - step.start).unwrap_or_default());
             end = step.start;
-            path = step.before;
+            path = step.previous;
         }
         let steps = pieces.len();
         let items = pieces.into_iter().rev().flatten().copied().collect::<Vec<_>>();
-        self.work += (steps + items.len()) as u64;
+        self.step_count += (steps + items.len()) as u64;
         items
     }
 
-    /// How the first `count` items of a path can be told by a call, and how many of them are.
-    pub(super) fn told(&mut self, path: Path, count: usize) -> (Option<Prefix>, usize) {
+    /// Returns the longest prefix of the first `count` items that a call lists, and its length. Returns `None` and 0 if
+    /// no call lists any.
+    pub(super) fn listed_prefix(&mut self, path: Path, count: usize) -> (Option<Prefix>, usize) {
         let mut count = count;
-        let mut holder = self.holder(path, count);
-        while let Some(step) = self.step(holder) {
-            match step.told_by {
-                ToldBy::Request(call) => return (Some(Prefix { call, items: count, response_items: 0 }), count),
-                ToldBy::Response(call) if count >= step.end() => {
+        let mut step_holding = self.step_holding(path, count);
+        while let Some(step) = self.step(step_holding) {
+            match step.listed_by {
+                ListedBy::Request(call) => return (Some(Prefix { call, items: count, response_items: 0 }), count),
+                ListedBy::Response(call) if count >= step.end() => {
                     let prefix = Prefix { call, items: step.start, response_items: step.items.len() };
                     return (Some(prefix), step.end());
                 }
-                ToldBy::Response(_) | ToldBy::Nobody => {
+                ListedBy::Response(_) | ListedBy::NoCall => {
                     count = step.start;
-                    holder = step.before;
-                    self.work += 1;
+                    step_holding = step.previous;
+                    self.step_count += 1;
                 }
             }
         }
@@ -163,7 +170,7 @@ mod tests {
     use super::*;
 
     fn item(n: usize) -> ItemId {
-        ItemId::at(n)
+        ItemId::from_index(n)
     }
 
     #[test]
@@ -171,15 +178,15 @@ mod tests {
         let mut paths = Paths::default();
         let mut path = None;
         for n in 0..1000 {
-            path = paths.extend(path, n, vec![item(n)], ToldBy::Nobody);
+            path = paths.extend(path, n, vec![item(n)], ListedBy::NoCall);
         }
-        let branch = paths.extend(path, 500, vec![item(5000), item(5001)], ToldBy::Nobody);
-        paths.work = 0;
+        let branch = paths.extend(path, 500, vec![item(5000), item(5001)], ListedBy::NoCall);
+        paths.step_count = 0;
         for n in 0..1000 {
-            assert_eq!(paths.at(path, n), Some(item(n)));
+            assert_eq!(paths.item_at(path, n), Some(item(n)));
         }
-        assert!(paths.work < 1000 * 40, "{} steps", paths.work);
-        assert_eq!(paths.at(path, 1000), None);
+        assert!(paths.step_count < 1000 * 40, "{} steps", paths.step_count);
+        assert_eq!(paths.item_at(path, 1000), None);
         assert_eq!(paths.len(branch), 502);
         assert_eq!(paths.items(branch, 498, 502), [498, 499, 5000, 5001].map(item));
         assert_eq!(paths.items(branch, 0, usize::MAX).len(), 502);

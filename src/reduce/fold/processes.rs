@@ -1,50 +1,57 @@
-//! Processes that agents spawned.
+//! Folds the child processes that agents spawned.
 
-use super::lives::Lives;
+use super::thread_tables::ThreadTables;
 use super::tools::Tools;
 use crate::event::{ProcessSpawned, ThreadId};
 use crate::graph::{ChildProcess, Code, Evidence, Table};
-use crate::reduce::Problems;
-use crate::reduce::decode::At;
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::Logged;
 
-/// Processes that were spawned, each once.
+/// Folds the spawn records of child processes. Only the first record of each child thread counts.
 pub(in crate::reduce) fn processes(
-    facts: Vec<At<ProcessSpawned>>,
-    lives: &Lives,
+    facts: Vec<Logged<ProcessSpawned>>,
+    thread_tables: &ThreadTables,
     tools: &Tools,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Table<ThreadId, ChildProcess> {
     let mut processes = Table::default();
     for at in facts {
         let id = at.fact.child_thread_id.clone();
         if processes.contains(&id) {
-            let message = format!("a process is spawned a second time to be thread {id}; the first one stands");
-            problems.add(&at, Code::DuplicateStart, message, None);
-        } else if let Some(process) = process(at, lives, tools, problems) {
+            let message = format!("a process is spawned a second time as thread {id}; the first spawn is kept");
+            diagnostics.add(&at, Code::DuplicateStart, message, None);
+        } else if let Some(process) = process(at, thread_tables, tools, diagnostics) {
             processes.add(id, process);
         }
     }
     processes
 }
 
-fn process(at: At<ProcessSpawned>, lives: &Lives, tools: &Tools, problems: &mut Problems) -> Option<ChildProcess> {
+/// Returns a child process, or reports why it is left out. An unknown tool call is reported and left out of the
+/// process.
+fn process(
+    at: Logged<ProcessSpawned>,
+    thread_tables: &ThreadTables,
+    tools: &Tools,
+    diagnostics: &mut Diagnostics,
+) -> Option<ChildProcess> {
     let ProcessSpawned { child_thread_id, tool_call_id } = &at.fact;
     let tool = tool_call_id.as_ref().and_then(|id| tools.calls.get(id));
     if let (Some(id), None) = (tool_call_id, tool) {
         let message = format!(
-            "the process that shall be thread {child_thread_id} names tool call {id}, which was never started; \
-             it counts as spawned by no tool call"
+            "the process spawned as thread {child_thread_id} references tool call {id}, which was never started; \
+             the process is kept without a tool call"
         );
-        problems.add(&at, Code::UnknownObject, message, None);
+        diagnostics.add(&at, Code::UnknownObject, message, None);
     }
     if let Some(tool) = tool {
-        let what = format!("tool call {}", tool.tool_call_id);
-        problems.use_before_start(&at, tool.execution.started.seq, Code::UnknownObject, &what);
+        let subject = format!("tool call {}", tool.tool_call_id);
+        diagnostics.use_before_start(&at, tool.execution.started.seq, Code::UnknownObject, &subject);
     }
     let of_tool = || tool.map(|tool| tool.thread_id.clone());
-    let Some(thread_id) = lives.thread_of(&at).or_else(of_tool) else {
-        let message = format!("the process that shall be thread {child_thread_id} is of no thread; it is left out");
-        problems.add(&at, Code::UnknownObject, message, None);
+    let Some(thread_id) = thread_tables.thread_of(&at).or_else(of_tool) else {
+        let message = format!("the process spawned as thread {child_thread_id} has no parent thread; it is left out");
+        diagnostics.add(&at, Code::UnknownObject, message, None);
         return None;
     };
     Some(ChildProcess {
@@ -52,6 +59,6 @@ fn process(at: At<ProcessSpawned>, lives: &Lives, tools: &Tools, problems: &mut 
         thread_id,
         tool_call_id: tool.map(|tool| tool.tool_call_id.clone()),
         spawned: at.when,
-        evidence: Evidence::of(at.when.seq, None),
+        evidence: Evidence::new(at.when.seq, None),
     })
 }

@@ -1,12 +1,12 @@
-//! The rollout as a whole.
+//! Folds the run as a whole; `rollout` is its name on the wire.
 
 use crate::bundle::Manifest;
 use crate::event::{RolloutStatus, ThreadId, TraceId, UnixMillis};
 use crate::graph::Code;
-use crate::reduce::Problems;
-use crate::reduce::decode::{At, RolloutFact};
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{Logged, RolloutFact};
 
-/// Who the rollout is, and how it ended.
+/// The ids, end and status of the run.
 #[derive(Debug)]
 pub(in crate::reduce) struct Rollout {
     pub(in crate::reduce) trace_id: TraceId,
@@ -15,8 +15,12 @@ pub(in crate::reduce) struct Rollout {
     pub(in crate::reduce) status: RolloutStatus,
 }
 
-/// What the manifest says, and what the log knows better.
-pub(in crate::reduce) fn rollout(facts: &[At<RolloutFact>], manifest: &Manifest, problems: &mut Problems) -> Rollout {
+/// Returns the run: the ids of the manifest, overridden by those of `rollout_started`, and the end recorded in the log.
+pub(in crate::reduce) fn rollout(
+    facts: &[Logged<RolloutFact>],
+    manifest: &Manifest,
+    diagnostics: &mut Diagnostics,
+) -> Rollout {
     let mut rollout = Rollout {
         trace_id: manifest.trace_id.clone(),
         root_thread_id: manifest.root_thread_id.clone(),
@@ -27,8 +31,8 @@ pub(in crate::reduce) fn rollout(facts: &[At<RolloutFact>], manifest: &Manifest,
     for at in facts {
         match &at.fact {
             RolloutFact::Started(_) if started => {
-                let message = "the rollout starts a second time; the first start stands".to_owned();
-                problems.add(at, Code::DuplicateStart, message, None);
+                let message = "the rollout starts a second time; the first start is kept".to_owned();
+                diagnostics.add(at, Code::DuplicateStart, message, None);
             }
             RolloutFact::Started(event) => {
                 started = true;
@@ -36,8 +40,8 @@ pub(in crate::reduce) fn rollout(facts: &[At<RolloutFact>], manifest: &Manifest,
                 rollout.root_thread_id = event.root_thread_id.clone();
             }
             RolloutFact::Ended(_) if rollout.ended_at.is_some() => {
-                let message = "the rollout ends a second time; the first end stands".to_owned();
-                problems.add(at, Code::LateEnd, message, None);
+                let message = "the rollout ends a second time; the first end is kept".to_owned();
+                diagnostics.add(at, Code::LateEnd, message, None);
             }
             RolloutFact::Ended(event) => {
                 rollout.ended_at = Some(at.when.at.unix_ms());

@@ -1,72 +1,83 @@
-//! Terminal operations: commands, and writes to running ones. Reads the tool calls that count.
+//! Folds terminal operations: commands, and writes to running commands. Reads the valid tool calls.
 
 use std::collections::HashMap;
 
-use super::lifecycle::{End, Late};
-use super::owners::{Owners, TAKEN};
+use super::lifecycle::{AlreadyEnded, OperationEnd};
+use super::owners::{ALREADY_USED, PayloadOwners};
 use super::tools::Tools;
 use crate::event::{ExecutionStatus, RawPayloadId, ToolCallId, ToolKind};
 use crate::graph::{
     Code, Evidence, Execution, OperationId, OperationKind, TerminalOperation, TerminalRequest, TerminalResult,
 };
-use crate::reduce::Problems;
-use crate::reduce::decode::{Arguments, At, Body, Command, Invocation, Runtime, ToolAnswer, ToolFact};
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{Arguments, Command, Invocation, Logged, Payload, ResultPayload, RuntimePayload, ToolFact};
 
-/// All operations, and the process that each is about.
+/// All terminal operations, with the process id of each.
 #[derive(Default)]
 pub(in crate::reduce) struct Operations {
     pub(in crate::reduce) rows: Vec<TerminalOperation>,
-    /// Of each operation: its process, where that is known.
+    /// Process id of each operation. `None` if it is unknown.
     pub(in crate::reduce) processes: Vec<Option<String>>,
     by_tool: HashMap<ToolCallId, usize>,
-    bodies: Owners<ToolCallId>,
+    payloads: PayloadOwners<ToolCallId>,
 }
 
-/// Folds terminal operations.
-pub(in crate::reduce) fn operations(facts: &[At<ToolFact>], tools: &Tools, problems: &mut Problems) -> Operations {
+/// Folds the facts of tool calls into terminal operations.
+///
+/// An end of a tool call closes its operation only if no runtime end did, so ends of tool calls are folded last.
+pub(in crate::reduce) fn operations(
+    facts: &[Logged<ToolFact>],
+    tools: &Tools,
+    diagnostics: &mut Diagnostics,
+) -> Operations {
     let mut operations = Operations::default();
     let mut starts = tools.starts.iter().copied().peekable();
-    for (place, at) in facts.iter().enumerate() {
+    for (index, at) in facts.iter().enumerate() {
         match &at.fact {
             ToolFact::Started(event, invocation) => {
-                if starts.next_if_eq(&place).is_some()
-                    && let (ToolKind::WriteStdin, Some(body)) = (&event.kind, invocation)
+                if starts.next_if_eq(&index).is_some()
+                    && let (ToolKind::WriteStdin, Some(payload)) = (&event.kind, invocation)
                 {
-                    let payload = event.invocation_payload.as_ref().map(|body| &body.raw_payload_id);
-                    operations.start_write(at, &event.tool_call_id, body, payload, problems);
+                    let payload_id = event.invocation_payload.as_ref().map(|payload| &payload.raw_payload_id);
+                    operations.start_write(at, &event.tool_call_id, payload, payload_id, diagnostics);
                 }
             }
             ToolFact::Correlated(_) => {}
             ToolFact::RuntimeStarted(event, runtime) => {
-                if let Some((kind, body)) = command(tools, &event.tool_call_id, runtime) {
-                    let payload = &event.runtime_payload.raw_payload_id;
-                    operations.start(at, tools, (kind, &event.tool_call_id), payload, body, problems);
+                if let Some((kind, payload)) = command(tools, &event.tool_call_id, runtime) {
+                    let payload_id = &event.runtime_payload.raw_payload_id;
+                    operations.start(at, tools, (kind, &event.tool_call_id), payload_id, payload, diagnostics);
                 }
             }
             ToolFact::RuntimeEnded(event, runtime) => {
-                if let Some((_, body)) = command(tools, &event.tool_call_id, runtime) {
-                    let payload = &event.runtime_payload.raw_payload_id;
-                    operations.end(at, &event.tool_call_id, event.status, payload, body, problems);
+                if let Some((_, payload)) = command(tools, &event.tool_call_id, runtime) {
+                    let payload_id = &event.runtime_payload.raw_payload_id;
+                    operations.end(at, &event.tool_call_id, event.status, payload_id, payload, diagnostics);
                 }
             }
             ToolFact::Ended(..) => {}
         }
     }
     for at in facts {
-        if let ToolFact::Ended(event, answer) = &at.fact {
-            let payload = event.result_payload.as_ref().map(|body| &body.raw_payload_id);
-            operations.end_with_tool(at, tools, &event.tool_call_id, payload, answer, problems);
+        if let ToolFact::Ended(event, result_payload) = &at.fact {
+            let payload_id = event.result_payload.as_ref().map(|payload| &payload.raw_payload_id);
+            operations.end_with_tool(at, tools, &event.tool_call_id, payload_id, result_payload, diagnostics);
         }
     }
     operations
 }
 
-/// What the runtime saw of a command, and which kind of tool it was.
-fn command<'r>(tools: &Tools, tool: &ToolCallId, runtime: &'r Runtime) -> Option<(OperationKind, &'r Body<Command>)> {
-    let Runtime::Command(body) = runtime else { return None };
+/// Returns the kind of the operation and the command payload of a runtime event. Returns `None` if the tool call is
+/// unknown or is no terminal operation.
+fn command<'r>(
+    tools: &Tools,
+    tool: &ToolCallId,
+    runtime: &'r RuntimePayload,
+) -> Option<(OperationKind, &'r Payload<Command>)> {
+    let RuntimePayload::Command(payload) = runtime else { return None };
     match tools.calls.get(tool)?.kind {
-        ToolKind::ExecCommand => Some((OperationKind::ExecCommand, body)),
-        ToolKind::WriteStdin => Some((OperationKind::WriteStdin, body)),
+        ToolKind::ExecCommand => Some((OperationKind::ExecCommand, payload)),
+        ToolKind::WriteStdin => Some((OperationKind::WriteStdin, payload)),
         ToolKind::ApplyPatch
         | ToolKind::Mcp { .. }
         | ToolKind::Web
@@ -81,16 +92,17 @@ fn command<'r>(tools: &Tools, tool: &ToolCallId, runtime: &'r Runtime) -> Option
 }
 
 impl Operations {
-    /// The operation of a tool call.
-    pub(in crate::reduce) fn of_tool(&self, tool: &ToolCallId) -> Option<OperationId> {
-        self.by_tool.get(tool).map(|&place| OperationId::at(place))
+    /// Returns the operation of a tool call.
+    pub(in crate::reduce) fn for_tool(&self, tool: &ToolCallId) -> Option<OperationId> {
+        self.by_tool.get(tool).map(|&index| OperationId::from_index(index))
     }
 
+    /// Appends an operation that starts at this event.
     fn add(
         &mut self,
-        at: &At<ToolFact>,
+        at: &Logged<ToolFact>,
         tool: &ToolCallId,
-        payload: Option<&RawPayloadId>,
+        payload_id: Option<&RawPayloadId>,
         request: TerminalRequest,
         process: Option<String>,
     ) {
@@ -100,7 +112,7 @@ impl Operations {
         };
         self.by_tool.insert(tool.clone(), self.rows.len());
         self.rows.push(TerminalOperation {
-            operation_id: OperationId::at(self.rows.len()),
+            operation_id: OperationId::from_index(self.rows.len()),
             terminal_id: None,
             tool_call_id: tool.clone(),
             kind,
@@ -108,23 +120,25 @@ impl Operations {
             request,
             result: None,
             model_observations: Vec::new(),
-            raw_payload_ids: payload.into_iter().cloned().collect(),
-            evidence: Evidence::of(at.when.seq, payload.cloned()),
+            raw_payload_ids: payload_id.into_iter().cloned().collect(),
+            evidence: Evidence::new(at.when.seq, payload_id.cloned()),
         });
         self.processes.push(process);
     }
 
-    /// A write starts with the call of its tool.
+    /// Starts a write to a running command, from the invocation of its tool call.
     fn start_write(
         &mut self,
-        at: &At<ToolFact>,
+        at: &Logged<ToolFact>,
         tool: &ToolCallId,
-        body: &Body<Invocation>,
-        payload: Option<&RawPayloadId>,
-        problems: &mut Problems,
+        payload: &Payload<Invocation>,
+        payload_id: Option<&RawPayloadId>,
+        diagnostics: &mut Diagnostics,
     ) {
-        let what = ("the invocation", tool);
-        let Some(invocation) = readable(at, what, payload, body, &mut self.bodies, problems) else { return };
+        let subject = ("the invocation", tool);
+        let Some(invocation) = open_payload(at, subject, payload_id, payload, &mut self.payloads, diagnostics) else {
+            return;
+        };
         match &invocation.arguments {
             Ok(Arguments { session_id, chars, yield_time_ms, max_output_tokens, cell_id: _ }) => {
                 let request = TerminalRequest::WriteStdin {
@@ -132,27 +146,28 @@ impl Operations {
                     yield_time_ms: *yield_time_ms,
                     max_output_tokens: *max_output_tokens,
                 };
-                self.add(at, tool, payload, request, session_id.clone());
+                self.add(at, tool, payload_id, request, session_id.clone());
             }
-            Err(why) => {
-                let message =
-                    format!("the arguments of tool call {tool} can't be read, so it is no terminal operation: {why}");
-                problems.add(at, Code::BadArguments, message, payload);
+            Err(reason) => {
+                let message = format!(
+                    "cannot read the arguments of tool call {tool}, so it makes no terminal operation: {reason}"
+                );
+                diagnostics.add(at, Code::BadArguments, message, payload_id);
             }
         }
     }
 
-    /// A command starts with its runtime; so does a write whose invocation was not recorded.
+    /// Starts a command, or a write whose invocation was not recorded, from the runtime start.
     fn start(
         &mut self,
-        at: &At<ToolFact>,
+        at: &Logged<ToolFact>,
         tools: &Tools,
         (kind, tool): (OperationKind, &ToolCallId),
-        payload: &RawPayloadId,
-        body: &Body<Command>,
-        problems: &mut Problems,
+        payload_id: &RawPayloadId,
+        payload: &Payload<Command>,
+        diagnostics: &mut Diagnostics,
     ) {
-        // A write starts with its invocation, if there is one: also where that makes no operation.
+        // A write with an invocation starts there, even if the invocation made no operation.
         let has_invocation = || {
             kind == OperationKind::WriteStdin
                 && tools.calls.get(tool).is_some_and(|call| call.raw_invocation_payload_id.is_some())
@@ -161,14 +176,15 @@ impl Operations {
             return;
         }
         let Some(Command { process_id, words, cwd, interaction_input, result: _ }) =
-            readable(at, (SEEN, tool), Some(payload), body, &mut self.bodies, problems)
+            open_payload(at, (RUNTIME_EVENT, tool), Some(payload_id), payload, &mut self.payloads, diagnostics)
         else {
             return;
         };
         let (Some(words), Some(cwd)) = (words, cwd) else {
-            let message =
-                format!("what the runtime saw of tool call {tool} has no command and cwd; it is no operation");
-            problems.add(at, Code::NotACommand, message, Some(payload));
+            let message = format!(
+                "the runtime payload of tool call {tool} has no `command` and `cwd`, so it makes no terminal operation"
+            );
+            diagnostics.add(at, Code::NotACommand, message, Some(payload_id));
             return;
         };
         let request = match kind {
@@ -185,120 +201,129 @@ impl Operations {
                 max_output_tokens: None,
             },
         };
-        self.add(at, tool, Some(payload), request, process_id.clone());
+        self.add(at, tool, Some(payload_id), request, process_id.clone());
     }
 
+    /// Ends an operation at the end of its runtime.
     fn end(
         &mut self,
-        at: &At<ToolFact>,
+        at: &Logged<ToolFact>,
         tool: &ToolCallId,
         status: ExecutionStatus,
-        payload: &RawPayloadId,
-        body: &Body<Command>,
-        problems: &mut Problems,
+        payload_id: &RawPayloadId,
+        payload: &Payload<Command>,
+        diagnostics: &mut Diagnostics,
     ) {
-        let Some(&place) = self.by_tool.get(tool) else { return };
-        let body = readable(at, (SEEN, tool), Some(payload), body, &mut self.bodies, problems);
-        if let Some(process) = body.and_then(|body| body.process_id.clone()) {
-            self.name_process(at, place, tool, process, payload, problems);
+        let Some(&index) = self.by_tool.get(tool) else { return };
+        let payload =
+            open_payload(at, (RUNTIME_EVENT, tool), Some(payload_id), payload, &mut self.payloads, diagnostics);
+        if let Some(process) = payload.and_then(|payload| payload.process_id.clone()) {
+            self.set_process(at, index, tool, process, payload_id, diagnostics);
         }
-        let result = body.and_then(|body| body.result.clone());
-        self.close(at, place, status, Some(payload), result, problems);
+        let result = payload.and_then(|payload| payload.result.clone());
+        self.close(at, index, status, Some(payload_id), result, diagnostics);
     }
 
-    fn name_process(
+    /// Sets the process id of an operation, or reports that it differs from the recorded one.
+    fn set_process(
         &mut self,
-        at: &At<ToolFact>,
-        place: usize,
+        at: &Logged<ToolFact>,
+        index: usize,
         tool: &ToolCallId,
         process: String,
-        payload: &RawPayloadId,
-        problems: &mut Problems,
+        payload_id: &RawPayloadId,
+        diagnostics: &mut Diagnostics,
     ) {
-        match self.processes.get_mut(place) {
+        match self.processes.get_mut(index) {
             Some(Some(first)) if *first != process => {
                 let message =
-                    format!("tool call {tool} ends in terminal {process}, but began in {first}; the first stands");
-                problems.add(at, Code::TerminalChanged, message, Some(payload));
+                    format!("tool call {tool} ends in terminal {process}, but started in {first}; the first is kept");
+                diagnostics.add(at, Code::TerminalChanged, message, Some(payload_id));
             }
             Some(named) => *named = Some(process),
             None => {}
         }
     }
 
-    /// What no runtime was seen to end ends with its tool.
+    /// Ends an operation with its tool call, if no runtime end was recorded.
     fn end_with_tool(
         &mut self,
-        at: &At<ToolFact>,
+        at: &Logged<ToolFact>,
         tools: &Tools,
         tool: &ToolCallId,
-        payload: Option<&RawPayloadId>,
-        answer: &ToolAnswer,
-        problems: &mut Problems,
+        payload_id: Option<&RawPayloadId>,
+        result_payload: &ResultPayload,
+        diagnostics: &mut Diagnostics,
     ) {
-        let Some(&place) = self.by_tool.get(tool) else { return };
-        let Some((call, row)) = tools.calls.get(tool).zip(self.rows.get(place)) else { return };
+        let Some(&index) = self.by_tool.get(tool) else { return };
+        let Some((call, row)) = tools.calls.get(tool).zip(self.rows.get(index)) else { return };
         if row.execution.ended.is_some() || call.execution.ended != Some(at.when) {
             return;
         }
-        let result = match (row.kind, answer) {
-            (OperationKind::WriteStdin, ToolAnswer::Stdin(Ok(answer))) if !self.bodies.owns(tool.clone(), answer) => {
-                let message = format!("the result of tool call {tool} counts as absent: {TAKEN}");
-                problems.add(at, Code::BadPayload, message, payload);
+        let result = match (row.kind, result_payload) {
+            (OperationKind::WriteStdin, ResultPayload::Stdin(Ok(result_payload)))
+                if !self.payloads.try_claim(tool.clone(), result_payload) =>
+            {
+                let message = format!("the result of tool call {tool} is treated as absent: {ALREADY_USED}");
+                diagnostics.add(at, Code::BadPayload, message, payload_id);
                 None
             }
-            (OperationKind::WriteStdin, ToolAnswer::Stdin(Ok(answer))) => {
-                if answer.result.is_none() {
-                    let message = format!("the result of tool call {tool} is of no known shape; it is left out");
-                    problems.add(at, Code::BadPayload, message, payload);
+            (OperationKind::WriteStdin, ResultPayload::Stdin(Ok(result_payload))) => {
+                if result_payload.result.is_none() {
+                    let message = format!("the result of tool call {tool} has no known shape; the result is left out");
+                    diagnostics.add(at, Code::BadPayload, message, payload_id);
                 }
-                answer.result.clone()
+                result_payload.result.clone()
             }
-            // Told already, with the tool call.
-            (OperationKind::WriteStdin, ToolAnswer::Stdin(Err(_)) | ToolAnswer::Any(_) | ToolAnswer::None)
-            | (OperationKind::ExecCommand, ToolAnswer::Stdin(_) | ToolAnswer::Any(_) | ToolAnswer::None) => None,
+            // Already reported with the tool call.
+            (OperationKind::WriteStdin, ResultPayload::Stdin(Err(_)) | ResultPayload::Any(_) | ResultPayload::None)
+            | (OperationKind::ExecCommand, ResultPayload::Stdin(_) | ResultPayload::Any(_) | ResultPayload::None) => {
+                None
+            }
         };
-        self.close(at, place, call.execution.status, payload, result, problems);
+        self.close(at, index, call.execution.status, payload_id, result, diagnostics);
     }
 
+    /// Closes an operation, and reports a second end.
     fn close(
         &mut self,
-        at: &At<ToolFact>,
-        place: usize,
+        at: &Logged<ToolFact>,
+        index: usize,
         status: ExecutionStatus,
-        payload: Option<&RawPayloadId>,
+        payload_id: Option<&RawPayloadId>,
         result: Option<TerminalResult>,
-        problems: &mut Problems,
+        diagnostics: &mut Diagnostics,
     ) {
-        let Some(row) = self.rows.get_mut(place) else { return };
-        row.evidence.add(at.when.seq, payload.cloned());
-        match row.execution.end(End { when: at.when, status }, None) {
+        let Some(row) = self.rows.get_mut(index) else { return };
+        row.evidence.add(at.when.seq, payload_id.cloned());
+        match row.execution.end(OperationEnd { when: at.when, status }, None) {
             Ok(()) => {
-                row.raw_payload_ids.extend(payload.cloned());
+                row.raw_payload_ids.extend(payload_id.cloned());
                 row.result = result;
             }
-            Err(Late) => {
-                let message = format!("{} ends after its end; the first end stands", row.operation_id);
-                problems.add(at, Code::LateEnd, message, payload);
+            Err(AlreadyEnded) => {
+                let message = format!("{} ends after it has ended; the first end is kept", row.operation_id);
+                diagnostics.add(at, Code::LateEnd, message, payload_id);
             }
         }
     }
 }
 
-/// What a runtime event of a tool holds.
-const SEEN: &str = "what the runtime saw";
+/// The name of a runtime payload in messages of diagnostics.
+const RUNTIME_EVENT: &str = "the runtime payload";
 
-/// A body of a tool call, if it can be read and is no other call's.
-fn readable<'b, T>(
-    at: &At<ToolFact>,
-    (what, tool): (&str, &ToolCallId),
-    payload: Option<&RawPayloadId>,
-    body: &'b Body<T>,
-    bodies: &mut Owners<ToolCallId>,
-    problems: &mut Problems,
+/// Returns a payload of a tool call. Reports a payload that cannot be used or belongs to another call, and returns
+/// `None`.
+fn open_payload<'b, T>(
+    at: &Logged<ToolFact>,
+    (subject, tool): (&str, &ToolCallId),
+    payload_id: Option<&RawPayloadId>,
+    payload: &'b Payload<T>,
+    payloads: &mut PayloadOwners<ToolCallId>,
+    diagnostics: &mut Diagnostics,
 ) -> Option<&'b T> {
-    let tell = |(code, why)| {
-        problems.add(at, code, format!("{what} of tool call {tool} counts as absent: {why}"), payload);
+    let report = |(code, reason)| {
+        diagnostics.add(at, code, format!("{subject} of tool call {tool} is treated as absent: {reason}"), payload_id);
     };
-    bodies.open(tool.clone(), body).map_err(tell).ok()
+    payloads.open(tool.clone(), payload).map_err(report).ok()
 }

@@ -1,66 +1,69 @@
-//! Threads: who they are, and where they come from.
+//! Folds threads: their descriptions and their origins.
 
-use super::lifecycle::{End, Late};
+use super::lifecycle::{AlreadyEnded, OperationEnd};
 use crate::event::{AgentPath, ThreadEnded, ThreadId, ThreadStarted};
 use crate::graph::{Code, Evidence, Execution, LiveSpan, Moment, Origin, Table, Thread, Totals, spawn_edge};
-use crate::reduce::Problems;
-use crate::reduce::decode::{At, Body, Mention, Mentions, SessionMetadata, SpawnedBy, ThreadFact};
-use crate::reduce::problems::Place;
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{Logged, Mention, Mentions, Payload, SessionMetadata, SpawnedBy, ThreadFact};
+use crate::reduce::diagnostics::LogPosition;
 
-/// All threads, those whose start was not seen too.
+/// Folds the facts of threads. Threads that are only mentioned are included.
 pub(super) fn threads(
-    facts: &[At<ThreadFact>],
+    facts: &[Logged<ThreadFact>],
     mentions: &Mentions,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Table<ThreadId, Thread> {
     let mut started = Table::default();
     for at in facts {
         match &at.fact {
-            ThreadFact::Started(event, metadata) => start(&mut started, at, event, metadata.as_ref(), problems),
+            ThreadFact::Started(event, metadata) => start(&mut started, at, event, metadata.as_ref(), diagnostics),
             ThreadFact::Ended(_) => {}
         }
     }
-    let mut threads = with_implied(started, mentions, problems);
+    let mut threads = with_implied(started, mentions, diagnostics);
     for at in facts {
         match &at.fact {
             ThreadFact::Started(..) => {}
-            ThreadFact::Ended(event) => end(&mut threads, at, event, problems),
+            ThreadFact::Ended(event) => end(&mut threads, at, event, diagnostics),
         }
     }
     threads
 }
 
+/// Adds a thread at its start event, with the description from its metadata.
 fn start(
     threads: &mut Table<ThreadId, Thread>,
-    at: &At<ThreadFact>,
+    at: &Logged<ThreadFact>,
     event: &ThreadStarted,
-    metadata: Option<&Body<SessionMetadata>>,
-    problems: &mut Problems,
+    metadata: Option<&Payload<SessionMetadata>>,
+    diagnostics: &mut Diagnostics,
 ) {
     let ThreadStarted { thread_id, agent_path, metadata_payload } = event;
     let payload = metadata_payload.as_ref().map(|body| &body.raw_payload_id);
     if threads.contains(thread_id) {
-        let message = format!("thread {thread_id} starts a second time; the first start stands");
-        problems.add(at, Code::DuplicateStart, message, payload);
+        let message = format!("thread {thread_id} starts a second time; the first start is kept");
+        diagnostics.add(at, Code::DuplicateStart, message, payload);
         return;
     }
     let metadata = match metadata {
         Some(Ok(metadata)) => Some(&**metadata),
-        Some(Err(unread)) => {
-            let message = format!("the metadata of thread {thread_id} counts as absent: {}", unread.why);
-            problems.add(at, unread.code, message, payload);
+        Some(Err(unusable)) => {
+            let message = format!("the metadata of thread {thread_id} is treated as absent: {}", unusable.reason);
+            diagnostics.add(at, unusable.code, message, payload);
             None
         }
         None => None,
     };
-    let mut thread = new(thread_id.clone(), agent_path.clone(), at.when, LiveSpan::of(at.context.span.as_ref()));
-    thread.evidence = Evidence::of(at.when.seq, payload.cloned());
+    let mut thread =
+        new(thread_id.clone(), agent_path.clone(), at.when, LiveSpan::from_span_ref(at.context.span.as_ref()));
+    thread.evidence = Evidence::new(at.when.seq, payload.cloned());
     if let Some(metadata) = metadata {
         describe(&mut thread, metadata);
     }
     threads.add(thread_id.clone(), thread);
 }
 
+/// Creates a running thread.
 fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan) -> Thread {
     Thread {
         thread_id,
@@ -74,10 +77,11 @@ fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan)
         span,
         turn_ids: Vec::new(),
         error: None,
-        evidence: Evidence::of(when.seq, None),
+        evidence: Evidence::new(when.seq, None),
     }
 }
 
+/// Sets the fields of a thread that its metadata provides.
 fn describe(thread: &mut Thread, metadata: &SessionMetadata) {
     let SessionMetadata { agent_path, task_name, nickname, agent_role, model, spawned_by } = metadata;
     thread.nickname.clone_from(nickname);
@@ -105,22 +109,22 @@ fn describe(thread: &mut Thread, metadata: &SessionMetadata) {
     }
 }
 
-/// Adds the threads that are only named, in order of start.
+/// Adds the threads that are only mentioned, and orders all threads by start.
 fn with_implied(
     started: Table<ThreadId, Thread>,
     mentions: &Mentions,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Table<ThreadId, Thread> {
     let mut all: Vec<Thread> = Vec::new();
-    for Mention { named, when, line } in &mentions.threads {
-        let place = Place { seq: Some(when.seq), line: *line, after: None };
-        if let Some(thread) = started.get(named) {
+    for Mention { id, when, line } in &mentions.threads {
+        let position = LogPosition { seq: Some(when.seq), line: *line, after: None };
+        if let Some(thread) = started.get(id) {
             let seq = thread.execution.started.seq;
-            problems.use_before_start(place, seq, Code::ImpliedStart, &format!("thread {named}"));
+            diagnostics.use_before_start(position, seq, Code::ImpliedStart, &format!("thread {id}"));
         } else {
-            let message = format!("the start of thread {named} was not seen; it starts here, where it is named first");
-            problems.add(place, Code::ImpliedStart, message, None);
-            all.push(new(named.clone(), AgentPath::from(named.as_str()), *when, LiveSpan::default()));
+            let message = format!("the start of thread {id} was not recorded; the thread starts at its first mention");
+            diagnostics.add(position, Code::ImpliedStart, message, None);
+            all.push(new(id.clone(), AgentPath::from(id.as_str()), *when, LiveSpan::default()));
         }
     }
     all.extend(started.into_rows());
@@ -132,16 +136,22 @@ fn with_implied(
     threads
 }
 
-fn end(threads: &mut Table<ThreadId, Thread>, at: &At<ThreadFact>, event: &ThreadEnded, problems: &mut Problems) {
+/// Records the end of a thread.
+fn end(
+    threads: &mut Table<ThreadId, Thread>,
+    at: &Logged<ThreadFact>,
+    event: &ThreadEnded,
+    diagnostics: &mut Diagnostics,
+) {
     let ThreadEnded { thread_id, status, error } = event;
     let Some(thread) = threads.get_mut(thread_id) else { return };
     thread.evidence.add(at.when.seq, None);
-    thread.span.learn(at.context.span.as_ref());
-    match thread.execution.end(End { when: at.when, status: (*status).into() }, None) {
+    thread.span.fill_from(at.context.span.as_ref());
+    match thread.execution.end(OperationEnd { when: at.when, status: (*status).into() }, None) {
         Ok(()) => thread.error.clone_from(error),
-        Err(Late) => {
-            let message = format!("thread {thread_id} ends a second time; the first end stands");
-            problems.add(at, Code::LateEnd, message, None);
+        Err(AlreadyEnded) => {
+            let message = format!("thread {thread_id} ends a second time; the first end is kept");
+            diagnostics.add(at, Code::LateEnd, message, None);
         }
     }
 }

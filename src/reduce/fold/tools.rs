@@ -1,48 +1,53 @@
-//! Tool calls: who asked for what, when it ran, and the bodies that tell of it.
+//! Folds tool calls: their requesters, kinds, times and payloads.
 
 use std::sync::Arc;
 
-use super::lifecycle::{End, Late};
-use super::lives::Lives;
+use super::lifecycle::{AlreadyEnded, OperationEnd};
+use super::thread_tables::ThreadTables;
 use crate::event::{
     McpToolCallCorrelationAssigned, RuntimeCellId, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
     ToolCallRuntimeStarted, ToolCallStarted,
 };
-use crate::event::{RawPayloadId, Requester as Asked, ToolKind, ToolSummary};
+use crate::event::{RawPayloadId, Requester as EventRequester, ToolKind, ToolSummary};
 use crate::graph::{Code, Evidence, Execution, LiveSpan, Requester, Table, ToolCall};
-use crate::reduce::Problems;
-use crate::reduce::decode::{At, Body, Invocation, ToolAnswer, ToolFact};
-use crate::reduce::problems::Place;
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{Invocation, Logged, Payload, ResultPayload, ToolFact};
+use crate::reduce::diagnostics::LogPosition;
 
-/// All tool calls, and what they name that only links can resolve.
+/// All tool calls, and their references to code cells, which are resolved by `link`.
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct Tools {
     pub(in crate::reduce) calls: Table<ToolCallId, ToolCall>,
-    /// Where each call's start stands among the tool facts, in order of the calls.
+    /// Index of each call's start among the tool facts, in order of the calls.
     pub(in crate::reduce) starts: Vec<usize>,
-    /// The same in the log.
-    pub(in crate::reduce) places: Vec<Place>,
-    /// Calls that a code cell asked for, by start.
-    pub(in crate::reduce) nested: Vec<NamedCell>,
+    /// Position of each call's start in the log, in order of the calls.
+    pub(in crate::reduce) positions: Vec<LogPosition>,
+    /// Calls that a code cell requested, by start.
+    pub(in crate::reduce) nested: Vec<CellReference>,
     /// Calls that wait for a code cell, by start.
-    pub(in crate::reduce) waits: Vec<NamedCell>,
+    pub(in crate::reduce) waits: Vec<CellReference>,
 }
 
-/// A tool call that names a code cell of its thread.
+/// A reference from a tool call to a code cell of its thread.
 #[derive(Debug)]
-pub(in crate::reduce) struct NamedCell {
+pub(in crate::reduce) struct CellReference {
+    /// Index of the tool call.
     pub(in crate::reduce) call: usize,
-    pub(in crate::reduce) place: Place,
+    pub(in crate::reduce) position: LogPosition,
     pub(in crate::reduce) cell: RuntimeCellId,
 }
 
-/// Folds tool calls.
-pub(in crate::reduce) fn tools(facts: &[At<ToolFact>], lives: &Lives, problems: &mut Problems) -> Tools {
+/// Folds the facts of tool calls. Starts are folded first, so that an event may name a call that starts later.
+pub(in crate::reduce) fn tools(
+    facts: &[Logged<ToolFact>],
+    thread_tables: &ThreadTables,
+    diagnostics: &mut Diagnostics,
+) -> Tools {
     let mut tools = Tools::default();
-    for (place, at) in facts.iter().enumerate() {
+    for (position, at) in facts.iter().enumerate() {
         match &at.fact {
             ToolFact::Started(event, invocation) => {
-                tools.start(at, place, event, invocation.as_ref(), lives, problems);
+                tools.start(at, position, event, invocation.as_ref(), thread_tables, diagnostics);
             }
             ToolFact::Correlated(_)
             | ToolFact::RuntimeStarted(..)
@@ -53,30 +58,31 @@ pub(in crate::reduce) fn tools(facts: &[At<ToolFact>], lives: &Lives, problems: 
     for at in facts {
         match &at.fact {
             ToolFact::Started(..) => {}
-            ToolFact::Correlated(event) => tools.correlate(at, event, problems),
+            ToolFact::Correlated(event) => tools.correlate(at, event, diagnostics),
             ToolFact::RuntimeStarted(event, _) => {
                 let ToolCallRuntimeStarted { tool_call_id, runtime_payload } = event;
-                tools.see_runtime(at, tool_call_id, &runtime_payload.raw_payload_id, problems);
+                tools.add_runtime_payload(at, tool_call_id, &runtime_payload.raw_payload_id, diagnostics);
             }
             ToolFact::RuntimeEnded(event, _) => {
                 let ToolCallRuntimeEnded { tool_call_id, status: _, runtime_payload } = event;
-                tools.see_runtime(at, tool_call_id, &runtime_payload.raw_payload_id, problems);
+                tools.add_runtime_payload(at, tool_call_id, &runtime_payload.raw_payload_id, diagnostics);
             }
-            ToolFact::Ended(event, answer) => tools.end(at, event, answer, problems),
+            ToolFact::Ended(event, result) => tools.end(at, event, result, diagnostics),
         }
     }
     tools
 }
 
 impl Tools {
+    /// Adds a tool call at its start event, or reports why the event is left out.
     fn start(
         &mut self,
-        at: &At<ToolFact>,
+        at: &Logged<ToolFact>,
         fact: usize,
         event: &ToolCallStarted,
-        invocation: Option<&Body<Invocation>>,
-        lives: &Lives,
-        problems: &mut Problems,
+        invocation: Option<&Payload<Invocation>>,
+        thread_tables: &ThreadTables,
+        diagnostics: &mut Diagnostics,
     ) {
         let ToolCallStarted {
             tool_call_id,
@@ -87,21 +93,21 @@ impl Tools {
             summary,
             invocation_payload,
         } = event;
-        let what = format!("tool call {tool_call_id}");
+        let subject = format!("tool call {tool_call_id}");
         let payload = invocation_payload.as_ref().map(|body| body.raw_payload_id.clone());
         if self.calls.contains(tool_call_id) {
-            let message = format!("{what} starts a second time; the first start stands");
-            problems.add(at, Code::DuplicateStart, message, payload.as_ref());
+            let message = format!("{subject} starts a second time; the first start is kept");
+            diagnostics.add(at, Code::DuplicateStart, message, payload.as_ref());
             return;
         }
-        let Some(thread_id) = lives.thread_of(at) else {
-            let message = format!("{what} starts in no known thread; it is left out");
-            problems.add(at, Code::UnknownObject, message, payload.as_ref());
+        let Some(thread_id) = thread_tables.thread_of(at) else {
+            let message = format!("{subject} starts in no known thread; the call is left out");
+            diagnostics.add(at, Code::UnknownObject, message, payload.as_ref());
             return;
         };
         let turn_id = at.context.turn_id.clone();
         if let Some(turn) = &turn_id
-            && !lives.agree(at, &thread_id, turn, &what, problems)
+            && !thread_tables.check_turn(at, &thread_id, turn, &subject, diagnostics)
         {
             return;
         }
@@ -118,114 +124,142 @@ impl Tools {
             output_item_ids: Vec::new(),
             operation_id: None,
             summary: summary.clone(),
-            label: label_of(summary),
+            label: generic_label(summary),
             raw_invocation_payload_id: payload.clone(),
             raw_result_payload_id: None,
             raw_runtime_payload_ids: Vec::new(),
             mcp_call_id: None,
             error: None,
-            span: LiveSpan::of(at.context.span.as_ref()),
+            span: LiveSpan::from_span_ref(at.context.span.as_ref()),
             requested_by: None,
-            evidence: Evidence::of(at.when.seq, payload.clone()),
+            evidence: Evidence::new(at.when.seq, payload.clone()),
         };
         let Some(call) = self.calls.add(tool_call_id.clone(), call) else { return };
         self.starts.push(fact);
-        self.places.push(Place::from(at));
+        self.positions.push(LogPosition::from(at));
         match requester {
-            Asked::Model => {}
-            Asked::CodeCell { runtime_cell_id } => {
-                self.nested.push(NamedCell { call, place: Place::from(at), cell: runtime_cell_id.clone() });
+            EventRequester::Model => {}
+            EventRequester::CodeCell { runtime_cell_id } => {
+                self.nested.push(CellReference {
+                    call,
+                    position: LogPosition::from(at),
+                    cell: runtime_cell_id.clone(),
+                });
             }
         }
-        if let Some(cell) = waited_for(at, kind, &what, invocation, payload.as_ref(), problems) {
-            self.waits.push(NamedCell { call, place: Place::from(at), cell });
+        if let Some(cell) = awaited_cell(at, kind, &subject, invocation, payload.as_ref(), diagnostics) {
+            self.waits.push(CellReference { call, position: LogPosition::from(at), cell });
         }
     }
 
-    fn correlate(&mut self, at: &At<ToolFact>, event: &McpToolCallCorrelationAssigned, problems: &mut Problems) {
+    /// Sets the id of the MCP call that belongs to a tool call, unless it is set already.
+    fn correlate(
+        &mut self,
+        at: &Logged<ToolFact>,
+        event: &McpToolCallCorrelationAssigned,
+        diagnostics: &mut Diagnostics,
+    ) {
         let McpToolCallCorrelationAssigned { tool_call_id, mcp_call_id } = event;
-        if let Some(call) = self.known(at, tool_call_id, None, problems) {
+        if let Some(call) = self.find_call(at, tool_call_id, None, diagnostics) {
             call.mcp_call_id.get_or_insert_with(|| mcp_call_id.clone());
         }
     }
 
-    fn see_runtime(&mut self, at: &At<ToolFact>, tool: &ToolCallId, payload: &RawPayloadId, problems: &mut Problems) {
-        if let Some(call) = self.known(at, tool, Some(payload), problems) {
+    /// Adds a runtime payload to a tool call.
+    fn add_runtime_payload(
+        &mut self,
+        at: &Logged<ToolFact>,
+        tool: &ToolCallId,
+        payload: &RawPayloadId,
+        diagnostics: &mut Diagnostics,
+    ) {
+        if let Some(call) = self.find_call(at, tool, Some(payload), diagnostics) {
             call.raw_runtime_payload_ids.push(payload.clone());
         }
     }
 
-    fn end(&mut self, at: &At<ToolFact>, event: &ToolCallEnded, answer: &ToolAnswer, problems: &mut Problems) {
+    /// Records the end of a tool call. The error of its result payload takes precedence over that of the event.
+    fn end(
+        &mut self,
+        at: &Logged<ToolFact>,
+        event: &ToolCallEnded,
+        result: &ResultPayload,
+        diagnostics: &mut Diagnostics,
+    ) {
         let ToolCallEnded { tool_call_id, status, result_payload, error } = event;
         let payload = result_payload.as_ref().map(|body| &body.raw_payload_id);
-        let Some(call) = self.known(at, tool_call_id, payload, problems) else { return };
-        if let Err(Late) = call.execution.end(End { when: at.when, status: *status }, None) {
-            let message = format!("tool call {tool_call_id} ends after its end; the first end stands");
-            problems.add(at, Code::LateEnd, message, payload);
+        let Some(call) = self.find_call(at, tool_call_id, payload, diagnostics) else { return };
+        if let Err(AlreadyEnded) = call.execution.end(OperationEnd { when: at.when, status: *status }, None) {
+            let message = format!("tool call {tool_call_id} ends after it has ended; the first end is kept");
+            diagnostics.add(at, Code::LateEnd, message, payload);
             return;
         }
         call.raw_result_payload_id = payload.cloned();
-        let told = match answer {
-            ToolAnswer::None => Ok(None),
-            ToolAnswer::Any(body) => body.as_ref().map(|result| result.error.clone()),
-            ToolAnswer::Stdin(body) => body.as_ref().map(|result| result.error.clone()),
+        let result_error = match result {
+            ResultPayload::None => Ok(None),
+            ResultPayload::Any(body) => body.as_ref().map(|result| result.error.clone()),
+            ResultPayload::Stdin(body) => body.as_ref().map(|result| result.error.clone()),
         };
-        match told {
-            Ok(told) => call.error = told.or_else(|| error.clone()),
-            Err(unread) => {
+        match result_error {
+            Ok(result_error) => call.error = result_error.or_else(|| error.clone()),
+            Err(unusable) => {
                 call.error.clone_from(error);
-                let message = format!("the result of tool call {tool_call_id} counts as absent: {}", unread.why);
-                problems.add(at, unread.code, message, payload);
+                let message =
+                    format!("the result of tool call {tool_call_id} is treated as absent: {}", unusable.reason);
+                diagnostics.add(at, unusable.code, message, payload);
             }
         }
     }
 
-    /// The call that an event is about, which becomes part of its evidence.
-    fn known(
+    /// Returns the call that an event refers to, and adds the event to its evidence. Reports an unknown call and
+    /// returns `None`.
+    fn find_call(
         &mut self,
-        at: &At<ToolFact>,
+        at: &Logged<ToolFact>,
         tool: &ToolCallId,
         payload: Option<&RawPayloadId>,
-        problems: &mut Problems,
+        diagnostics: &mut Diagnostics,
     ) -> Option<&mut ToolCall> {
         let Some(call) = self.calls.get_mut(tool) else {
-            let message = format!("tool call {tool} was never started; what is said of it here is left out");
-            problems.add(at, Code::UnknownObject, message, payload);
+            let message = format!("tool call {tool} was never started; the event is left out");
+            diagnostics.add(at, Code::UnknownObject, message, payload);
             return None;
         };
-        problems.use_before_start(at, call.execution.started.seq, Code::UnknownObject, &format!("tool call {tool}"));
+        diagnostics.use_before_start(at, call.execution.started.seq, Code::UnknownObject, &format!("tool call {tool}"));
         call.evidence.add(at.when.seq, payload.cloned());
-        call.span.learn(at.context.span.as_ref());
+        call.span.fill_from(at.context.span.as_ref());
         Some(call)
     }
 }
 
-/// The cell that a `wait` waits for. A model wrote the arguments, so they may be anything.
-fn label_of(summary: &ToolSummary) -> Option<Arc<str>> {
+/// Returns the label of a generic summary. Returns `None` for other summaries.
+fn generic_label(summary: &ToolSummary) -> Option<Arc<str>> {
     match summary {
         ToolSummary::Generic { label, .. } => Some(label.clone()),
         ToolSummary::Terminal { .. } | ToolSummary::Agent { .. } | ToolSummary::WaitAgent { .. } => None,
     }
 }
 
-fn waited_for(
-    at: &At<ToolFact>,
+/// Returns the cell that a `wait` call waits for. Returns `None` for other calls and if the invocation cannot be read,
+/// which is reported. A model wrote the arguments, so they may be anything.
+fn awaited_cell(
+    at: &Logged<ToolFact>,
     kind: &ToolKind,
-    what: &str,
-    invocation: Option<&Body<Invocation>>,
+    subject: &str,
+    invocation: Option<&Payload<Invocation>>,
     payload: Option<&RawPayloadId>,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Option<RuntimeCellId> {
     if !matches!(kind, ToolKind::Other { name } if &**name == "wait") {
         return None;
     }
     let invocation = match invocation? {
         Ok(invocation) => invocation,
-        Err(unread) => {
-            problems.add(
+        Err(unusable) => {
+            diagnostics.add(
                 at,
-                unread.code,
-                format!("the invocation of {what} counts as absent: {}", unread.why),
+                unusable.code,
+                format!("the invocation of {subject} is treated as absent: {}", unusable.reason),
                 payload,
             );
             return None;
@@ -235,14 +269,14 @@ fn waited_for(
         return None;
     }
     let cell = match &invocation.arguments {
-        Ok(arguments) => arguments.cell_id.as_deref().ok_or("they name no cell_id"),
-        Err(why) => Err(*why),
+        Ok(arguments) => arguments.cell_id.as_deref().ok_or("they have no `cell_id`"),
+        Err(reason) => Err(*reason),
     };
     match cell {
         Ok(cell) => Some(RuntimeCellId::from(cell)),
-        Err(why) => {
-            let message = format!("the arguments of {what} can't be read, so it waits for no cell: {why}");
-            problems.add(at, Code::BadArguments, message, payload);
+        Err(reason) => {
+            let message = format!("cannot read the arguments of {subject}, so it waits for no code cell: {reason}");
+            diagnostics.add(at, Code::BadArguments, message, payload);
             None
         }
     }

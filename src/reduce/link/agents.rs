@@ -1,4 +1,4 @@
-//! Edges between agents: what events claim went from one to another, and the item that brought it there.
+//! Links edges between agents: each claimed edge is paired with the conversation item that delivered its text.
 
 mod messages;
 mod results;
@@ -7,98 +7,106 @@ use std::collections::HashSet;
 
 use crate::event::{AgentResultObserved, EdgeId, RawPayloadId};
 use crate::graph::{Anchor, Code, Edge, EdgeKind, Evidence, ItemId, Table};
-use crate::reduce::decode::At;
-use crate::reduce::fold::{Claim, Lives, Talk, Tools};
-use crate::reduce::{Problems, Work};
+use crate::reduce::decode::Logged;
+use crate::reduce::fold::{Conversations, EdgeClaim, ThreadTables, Tools};
+use crate::reduce::{Diagnostics, Work};
 use messages::Messages;
 
-/// All edges, in order of the event that told of each first.
+/// Returns all edges, in order of the first event that claims each.
+///
+/// `reported` are the observed results of finished agents, which are edges as well.
 pub(super) fn edges(
-    mut claims: Vec<Claim>,
-    reported: &[At<AgentResultObserved>],
-    lives: &Lives,
+    mut claims: Vec<EdgeClaim>,
+    reported: &[Logged<AgentResultObserved>],
+    thread_tables: &ThreadTables,
     tools: &Tools,
-    talk: &Talk,
-    problems: &mut Problems,
+    conversations: &Conversations,
+    diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) -> Table<EdgeId, Edge> {
-    let messages = Messages::of(talk, lives, work);
+    let messages = Messages::new(conversations, thread_tables, work);
     claims.extend(results::claims(reported, &messages));
     claims.sort_by_key(|claim| claim.seq);
-    let mut drafts: Table<EdgeId, Draft> = Table::default();
+    let mut drafts: Table<EdgeId, EdgeDraft> = Table::default();
     for claim in claims {
         work.link_probes += 1;
         match drafts.get_mut(&claim.edge_id) {
-            Some(draft) => draft.merge(claim, problems),
+            Some(draft) => draft.merge(claim, diagnostics),
             None => {
-                drafts.add(claim.edge_id.clone(), Draft::new(claim));
+                drafts.add(claim.edge_id.clone(), EdgeDraft::new(claim));
             }
         }
     }
-    let mut delivered = messages.into_deliveries();
+    let mut deliveries = messages.into_deliveries();
     let mut edges = Table::default();
     for draft in drafts.into_rows() {
         work.link_probes += 1;
         let text = draft.first.text.as_deref();
-        let item = text.and_then(|text| delivered.take(&draft.first.target, text));
-        let thread_exists = lives.threads.contains(&draft.first.target);
-        if let Some(edge) = draft.into_edge(item, thread_exists, tools, problems) {
+        let item = text.and_then(|text| deliveries.take(&draft.first.target, text));
+        let thread_exists = thread_tables.threads.contains(&draft.first.target);
+        if let Some(edge) = draft.into_edge(item, thread_exists, tools, diagnostics) {
             edges.add(edge.edge_id.clone(), edge);
         }
     }
     edges
 }
 
-/// What all claims about one edge come to.
-struct Draft {
-    first: Claim,
+/// The claims of one edge, merged.
+struct EdgeDraft {
+    first: EdgeClaim,
     evidence: Evidence,
 }
 
-impl Draft {
-    fn new(first: Claim) -> Self {
-        let evidence = Evidence::of(first.seq, first.payload.clone());
+impl EdgeDraft {
+    /// Creates a draft from the first claim of an edge.
+    fn new(first: EdgeClaim) -> Self {
+        let evidence = Evidence::new(first.seq, first.payload_id.clone());
         Self { first, evidence }
     }
 
-    fn merge(&mut self, claim: Claim, problems: &mut Problems) {
+    /// Merges another claim of the edge, or reports that it contradicts the first.
+    fn merge(&mut self, claim: EdgeClaim, diagnostics: &mut Diagnostics) {
         let first = &mut self.first;
-        // An event that names no text disagrees with none.
-        let is_silent = first.text.is_none() || claim.text.is_none();
-        let text_agrees = first.text == claim.text || is_silent || first.to_thread || claim.to_thread;
+        // A claim without a text contradicts none.
+        let lacks_text = first.text.is_none() || claim.text.is_none();
+        let text_agrees = first.text == claim.text || lacks_text || first.to_thread || claim.to_thread;
         if (first.kind, &first.source, &first.target) != (claim.kind, &claim.source, &claim.target) || !text_agrees {
-            let message = format!("{} was told of otherwise before; what was told first stands", first.edge_id);
-            problems.add(claim.place, Code::EdgeConflict, message, claim.payload.as_ref());
+            let message = format!(
+                "{} is claimed with another kind, source, target or text than before; the first claim is kept",
+                first.edge_id
+            );
+            diagnostics.add(claim.position, Code::EdgeConflict, message, claim.payload_id.as_ref());
             return;
         }
-        self.evidence.add(claim.seq, claim.payload);
+        self.evidence.add(claim.seq, claim.payload_id);
         first.text = first.text.take().or(claim.text);
         first.to_thread |= claim.to_thread;
         first.started_at = first.started_at.min(claim.started_at);
         first.ended_at = first.ended_at.max(claim.ended_at);
     }
 
-    /// The edge to the item that brought the text, else to the thread. A message that never arrived is left out.
+    /// Returns the edge to the item that delivered the text, else to the thread. Returns `None` for a message that was
+    /// not delivered, and reports it.
     fn into_edge(
         self,
         item: Option<ItemId>,
         thread_exists: bool,
         tools: &Tools,
-        problems: &mut Problems,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Edge> {
         let Self { first, evidence } = self;
-        let Claim {
+        let EdgeClaim {
             edge_id,
             kind,
             source,
             target,
             to_thread,
-            place,
+            position,
             started_at,
             ended_at,
             text: _,
             seq: _,
-            payload: _,
+            payload_id: _,
         } = first;
         let to_thread = match kind {
             EdgeKind::SpawnAgent | EdgeKind::CloseAgent => true,
@@ -109,8 +117,8 @@ impl Draft {
             None if to_thread && thread_exists => Anchor::Thread { thread_id: target },
             None => {
                 if kind != EdgeKind::CloseAgent {
-                    let message = format!("{edge_id} is left out: no item of thread {target} brought what it carried");
-                    problems.add(place, Code::UndeliveredMessage, message, None);
+                    let message = format!("{edge_id} is left out: no item of thread {target} delivers its text");
+                    diagnostics.add(position, Code::UndeliveredMessage, message, None);
                 }
                 return None;
             }
@@ -130,8 +138,8 @@ impl Draft {
     }
 }
 
-/// The bodies that tell of an edge, each once: of a tool call, how it was called, what its runtime saw and what it
-/// answered; of a result, those that its events carried.
+/// Returns the ids of the payloads that an edge carries, each once: for a tool call its invocation, runtime payloads
+/// and result, for an agent result the payloads of its events.
 fn carried(source: &Anchor, evidence: &Evidence, tools: &Tools) -> Vec<RawPayloadId> {
     let tool = match source {
         Anchor::ToolCall { tool_call_id } => tools.calls.get(tool_call_id),
@@ -142,8 +150,8 @@ fn carried(source: &Anchor, evidence: &Evidence, tools: &Tools) -> Vec<RawPayloa
             let runtime = &tool.raw_runtime_payload_ids;
             tool.raw_invocation_payload_id.iter().chain(runtime).chain(&tool.raw_result_payload_id).collect()
         }
-        None => evidence.as_slice().iter().filter_map(|(_, payload)| payload.as_ref()).collect(),
+        None => evidence.as_slice().iter().filter_map(|(_, payload_id)| payload_id.as_ref()).collect(),
     };
     let mut seen = HashSet::new();
-    payloads.into_iter().filter(|payload| seen.insert(*payload)).cloned().collect()
+    payloads.into_iter().filter(|payload_id| seen.insert(*payload_id)).cloned().collect()
 }

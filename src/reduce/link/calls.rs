@@ -1,45 +1,52 @@
-//! Tool calls with the items that asked for them and the items that showed their answers.
+//! Links tool calls with the items that requested them and the items that returned their output to the model.
 
 use std::collections::{HashMap, HashSet};
 
-use super::visible::Visible;
+use super::visible::VisibleItems;
 use crate::event::{ExecutionStatus, InferenceId, Seq, TurnId};
 use crate::graph::{Code, Item, ItemId, Producer, Requester, ToolCall};
-use crate::reduce::fold::{Talk, Tools};
-use crate::reduce::{Problems, Work};
+use crate::reduce::fold::{Conversations, Tools};
+use crate::reduce::{Diagnostics, Work};
 
-/// Links every tool call that names a model-visible call, in order of start.
-pub(super) fn link(tools: &mut Tools, talk: &mut Talk, visible: &Visible, problems: &mut Problems, work: &mut Work) {
-    let answers = Answers::of(talk, work);
+/// Links every tool call with a model-visible call id to its items, in order of start. A tool call without items is
+/// attributed to an inference call whose output was not recorded, if there is one.
+pub(super) fn link(
+    tools: &mut Tools,
+    conversations: &mut Conversations,
+    visible_items: &VisibleItems,
+    diagnostics: &mut Diagnostics,
+    work: &mut Work,
+) {
+    let completed_calls = CompletedCalls::new(conversations, work);
     let mut taken = HashSet::new();
-    for (tool, &place) in tools.calls.iter_mut().zip(&tools.places) {
+    for (tool, &position) in tools.calls.iter_mut().zip(&tools.positions) {
         let Some(call_id) = &tool.model_visible_call_id else {
-            ask_blind(tool, talk, &answers, work);
+            attribute_to_last_call(tool, conversations, &completed_calls, work);
             continue;
         };
         work.link_probes += 1;
         let key = (tool.thread_id.clone(), call_id.clone());
         if !taken.insert(key) {
             let message = format!(
-                "tool call {} answers call {call_id} of thread {}, but so does an earlier one; it is kept without items",
+                "tool call {} runs call {call_id} of thread {}, as an earlier tool call does; it is kept without items",
                 tool.tool_call_id, tool.thread_id
             );
-            problems.add(place, Code::CallIdReused, message, None);
+            diagnostics.add(position, Code::CallIdReused, message, None);
             continue;
         }
-        let Some(items) = visible.of_call(&tool.thread_id, call_id) else {
-            ask_blind(tool, talk, &answers, work);
+        let Some(items) = visible_items.for_call(&tool.thread_id, call_id) else {
+            attribute_to_last_call(tool, conversations, &completed_calls, work);
             continue;
         };
         tool.call_item_ids.clone_from(&items.calls);
         tool.output_item_ids.clone_from(&items.outputs);
         for &output in &items.outputs {
             let producer = Producer::Tool { tool_call_id: tool.tool_call_id.clone() };
-            produce(&mut talk.items, output, producer);
+            add_producer(&mut conversations.items, output, producer);
         }
         for &call in &items.calls {
-            let Some(inference) = talk.items.get(call.index()).and_then(asked_by) else { continue };
-            let Some(inference) = talk.calls.get_mut(inference) else { continue };
+            let Some(inference) = conversations.items.get(call.index()).and_then(producing_inference) else { continue };
+            let Some(inference) = conversations.calls.get_mut(inference) else { continue };
             work.link_probes += 1;
             if inference.tool_call_ids.last() != Some(&tool.tool_call_id) {
                 inference.tool_call_ids.push(tool.tool_call_id.clone());
@@ -47,51 +54,64 @@ pub(super) fn link(tools: &mut Tools, talk: &mut Talk, visible: &Visible, proble
             tool.requested_by.get_or_insert_with(|| inference.inference_call_id.clone());
         }
         if tool.requested_by.is_none() {
-            ask_blind(tool, talk, &answers, work);
+            attribute_to_last_call(tool, conversations, &completed_calls, work);
         }
     }
 }
 
-/// The answers of each turn, in order of their ends: what a tool call without items can have been asked for by.
-struct Answers(HashMap<TurnId, Vec<(Seq, InferenceId)>>);
+/// The completed inference calls of each turn, in order of their ends: the calls that may have requested a tool call
+/// without items.
+struct CompletedCalls(HashMap<TurnId, Vec<(Seq, InferenceId)>>);
 
-impl Answers {
-    fn of(talk: &Talk, work: &mut Work) -> Self {
-        let mut answers: HashMap<_, Vec<_>> = HashMap::new();
-        if talk.unheard.is_empty() {
-            return Self(answers);
+impl CompletedCalls {
+    /// Indexes the completed calls. The index stays empty if the output of every call was recorded.
+    fn new(conversations: &Conversations, work: &mut Work) -> Self {
+        let mut completed_calls: HashMap<_, Vec<_>> = HashMap::new();
+        if conversations.calls_without_content.is_empty() {
+            return Self(completed_calls);
         }
-        for call in talk.calls.iter().filter(|call| call.execution.status == ExecutionStatus::Completed) {
+        for call in conversations.calls.iter().filter(|call| call.execution.status == ExecutionStatus::Completed) {
             work.link_probes += 1;
             let Some(end) = call.execution.ended else { continue };
-            answers.entry(call.turn_id.clone()).or_default().push((end.seq, call.inference_call_id.clone()));
+            completed_calls.entry(call.turn_id.clone()).or_default().push((end.seq, call.inference_call_id.clone()));
         }
-        answers.values_mut().for_each(|answers| answers.sort_unstable_by_key(|(seq, _)| *seq));
-        Self(answers)
+        completed_calls.values_mut().for_each(|completed_calls| completed_calls.sort_unstable_by_key(|(seq, _)| *seq));
+        Self(completed_calls)
     }
 
-    /// The last one before an event.
-    fn before(&self, turn: &TurnId, seq: Seq) -> Option<&InferenceId> {
-        let answers = self.0.get(turn)?;
-        let index = answers.partition_point(|(end, _)| *end < seq);
-        Some(&answers.get(index.checked_sub(1)?)?.1)
+    /// Returns the last call of the turn that completed before an event. Returns `None` if there is none.
+    fn last_before(&self, turn: &TurnId, seq: Seq) -> Option<&InferenceId> {
+        let completed_calls = self.0.get(turn)?;
+        let index = completed_calls.partition_point(|(end, _)| *end < seq);
+        Some(&completed_calls.get(index.checked_sub(1)?)?.1)
     }
 }
 
-/// A tool call that no answer is known to have asked for, because what the model said was not recorded: then it was asked for
-/// by the last answer of its turn. An answer whose content is known did not ask for it.
-fn ask_blind(tool: &mut ToolCall, talk: &mut Talk, answers: &Answers, work: &mut Work) {
+/// Attributes a tool call to the last call completed in its turn before it, if the output of that call was not
+/// recorded. A call whose output is known did not request the tool call, since none of its items does.
+fn attribute_to_last_call(
+    tool: &mut ToolCall,
+    conversations: &mut Conversations,
+    completed_calls: &CompletedCalls,
+    work: &mut Work,
+) {
     work.link_probes += 1;
-    let is_of_model = matches!(tool.requester, Requester::Model);
-    let Some(turn) = tool.turn_id.as_ref().filter(|_| is_of_model) else { return };
-    let Some(answer) = answers.before(turn, tool.execution.started.seq) else { return };
-    let Some(inference) = talk.calls.get_mut(answer).filter(|_| talk.unheard.contains(answer)) else { return };
+    let is_from_model = matches!(tool.requester, Requester::Model);
+    let Some(turn) = tool.turn_id.as_ref().filter(|_| is_from_model) else { return };
+    let Some(inference_id) = completed_calls.last_before(turn, tool.execution.started.seq) else { return };
+    let Some(inference) = conversations
+        .calls
+        .get_mut(inference_id)
+        .filter(|_| conversations.calls_without_content.contains(inference_id))
+    else {
+        return;
+    };
     inference.tool_call_ids.push(tool.tool_call_id.clone());
-    tool.requested_by = Some(answer.clone());
+    tool.requested_by = Some(inference_id.clone());
 }
 
-/// The inference call whose response holds the item.
-fn asked_by(item: &Item) -> Option<&crate::event::InferenceId> {
+/// Returns the inference call whose response contains the item. Returns `None` if no response does.
+fn producing_inference(item: &Item) -> Option<&crate::event::InferenceId> {
     item.produced_by.iter().find_map(|producer| match producer {
         Producer::Inference { inference_call_id } => Some(inference_call_id),
         Producer::UserInput
@@ -103,8 +123,8 @@ fn asked_by(item: &Item) -> Option<&crate::event::InferenceId> {
     })
 }
 
-/// Says what else made an item.
-pub(super) fn produce(items: &mut [Item], item: ItemId, producer: Producer) {
+/// Adds a producer to an item.
+pub(super) fn add_producer(items: &mut [Item], item: ItemId, producer: Producer) {
     if let Some(item) = items.get_mut(item.index()) {
         item.produced_by.push(producer);
     }

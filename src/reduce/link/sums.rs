@@ -1,24 +1,30 @@
-//! What threads and turns hold, and what it comes to.
+//! Lists the members of threads and turns, and sums up their totals.
 
 use crate::event::{ThreadId, TurnId, UnixMillis};
 use crate::graph::{Execution, Item, ItemKind, Role, Table, Thread, Totals, Turn};
-use crate::reduce::fold::{Lives, Talk, Tools};
+use crate::reduce::fold::{Conversations, ThreadTables, Tools};
 
-/// Lists turns, calls and items in their threads and turns, and sums the calls up.
-pub(super) fn list_and_sum(lives: &mut Lives, talk: &Talk, tools: &Tools, last_at: Option<UnixMillis>) {
-    let Lives { threads, turns } = lives;
+/// Adds turns, calls and items to their threads and turns, and sums up the calls. `last_at` is the latest time of an
+/// event, which ends the wall time of threads and turns that are still running.
+pub(super) fn list_members_and_totals(
+    thread_tables: &mut ThreadTables,
+    conversations: &Conversations,
+    tools: &Tools,
+    last_at: Option<UnixMillis>,
+) {
+    let ThreadTables { threads, turns } = thread_tables;
     for turn in turns.iter() {
         if let Some(thread) = threads.get_mut(&turn.thread_id) {
             thread.turn_ids.push(turn.turn_id.clone());
         }
     }
-    for item in &talk.items {
+    for item in &conversations.items {
         if let Some(thread) = threads.get_mut(&item.thread_id) {
             thread.item_ids.push(item.item_id);
         }
     }
-    list_inputs(turns, threads, talk);
-    for call in talk.calls.iter() {
+    list_inputs(turns, threads, conversations);
+    for call in conversations.calls.iter() {
         let millis = call.execution.millis();
         if let Some(turn) = turns.get_mut(&call.turn_id) {
             turn.inference_call_ids.push(call.inference_call_id.clone());
@@ -43,6 +49,7 @@ pub(super) fn list_and_sum(lives: &mut Lives, talk: &Talk, tools: &Tools, last_a
     }
 }
 
+/// Returns the totals that a call counts for: those of its thread and of its turn.
 fn totals_of<'t>(
     threads: &'t mut Table<ThreadId, Thread>,
     turns: &'t mut Table<TurnId, Turn>,
@@ -54,30 +61,37 @@ fn totals_of<'t>(
     thread.into_iter().chain(turn)
 }
 
+/// Returns the wall time of an operation in milliseconds, up to `last_at` if it is running.
 fn wall_ms(execution: Execution, last_at: Option<UnixMillis>) -> u64 {
     let ended = execution.ended.map(|ended| ended.at.unix_ms()).or(last_at);
     ended.map_or(0, |ended| ended.millis_since(execution.started.at.unix_ms()))
 }
 
-/// A turn's input: what users and other agents said that its first request introduced.
-fn list_inputs(turns: &mut Table<TurnId, Turn>, threads: &Table<ThreadId, Thread>, talk: &Talk) {
-    for (turn, introduced) in &talk.introduced {
+/// Lists the input of each turn: the user messages and delivered agent messages that its first request introduced.
+fn list_inputs(turns: &mut Table<TurnId, Turn>, threads: &Table<ThreadId, Thread>, conversations: &Conversations) {
+    for (turn, introduced) in &conversations.introduced {
         let Some(turn) = turns.get_mut(turn) else { continue };
         let Some(thread) = threads.get(&turn.thread_id) else { continue };
-        let items = introduced.iter().filter_map(|item| talk.items.get(item.index()));
+        let items = introduced.iter().filter_map(|item| conversations.items.get(item.index()));
         turn.input_item_ids = items.filter(|item| is_input(item, thread)).map(|item| item.item_id).collect();
     }
 }
 
+/// Returns `true` for user messages and for messages delivered to the thread.
 fn is_input(item: &Item, thread: &Thread) -> bool {
     let from_user = item.content.kind == ItemKind::Message && item.content.role == Role::User;
     from_user || item.content.delivered_to(&thread.agent_path).is_some()
 }
 
-/// What all calls of a rollout come to.
-pub(super) fn of_all(talk: &Talk, tools: &Tools, started_at: UnixMillis, ended_at: Option<UnixMillis>) -> Totals {
+/// Returns the totals of the run.
+pub(super) fn rollout_totals(
+    conversations: &Conversations,
+    tools: &Tools,
+    started_at: UnixMillis,
+    ended_at: Option<UnixMillis>,
+) -> Totals {
     let mut totals = Totals::default();
-    for call in talk.calls.iter() {
+    for call in conversations.calls.iter() {
         totals.add_inference(call.usage, call.execution.millis());
     }
     for tool in tools.calls.iter() {

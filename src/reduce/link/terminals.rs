@@ -1,4 +1,4 @@
-//! Terminal operations with their tools, and the sessions that they make up.
+//! Links terminal operations with their tool calls, and groups them into sessions.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,11 @@ use crate::event::{ThreadId, ToolSummary};
 use crate::graph::{Execution, Observation, ObservationSource, Table, TerminalId, TerminalSession};
 use crate::reduce::fold::{Operations, Tools};
 
-/// Tells tools of their operations, and operations of what the model saw of their tools.
-pub(super) fn observe(operations: &mut Operations, tools: &mut Tools) {
+/// Sets the operation of each tool call, and adds the items of the tool call to the operation as an observation of the
+/// model.
+pub(super) fn link_operations(operations: &mut Operations, tools: &mut Tools) {
     for tool in tools.calls.iter_mut() {
-        let Some(id) = operations.of_tool(&tool.tool_call_id) else { continue };
+        let Some(id) = operations.for_tool(&tool.tool_call_id) else { continue };
         tool.operation_id = Some(id);
         tool.summary = ToolSummary::Terminal { operation_id: id.to_string() };
         let Some(operation) = operations.rows.get_mut(id.index()) else { continue };
@@ -23,7 +24,7 @@ pub(super) fn observe(operations: &mut Operations, tools: &mut Tools) {
     }
 }
 
-/// The sessions: operations of one process of one thread, in order of number.
+/// Groups operations by thread and process into sessions, in order of number.
 pub(super) fn sessions(operations: &mut Operations, tools: &Tools) -> Table<TerminalId, TerminalSession> {
     let mut sessions: Table<TerminalId, TerminalSession> = Table::default();
     let mut by_process: HashMap<(ThreadId, String), TerminalId> = HashMap::new();
@@ -35,8 +36,8 @@ pub(super) fn sessions(operations: &mut Operations, tools: &Tools) -> Table<Term
             if !sessions.contains(&short) {
                 return short;
             }
-            // A process may have been given any name.
-            let long = TerminalId::of_process_in(thread, process);
+            // A process id may be any text, including one equal to an id that is made here.
+            let long = TerminalId::for_process_in_thread(thread, process);
             let numbered = |n: usize| TerminalId::from(format!("{long}#{n}").as_str());
             let mut ids = std::iter::once(long.clone()).chain((2..).map(numbered));
             ids.find(|id| !sessions.contains(id)).unwrap_or(long)

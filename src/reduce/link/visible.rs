@@ -1,4 +1,4 @@
-//! What a model saw of calls: items by the call id of their thread.
+//! Indexes items by thread and call id: calls and outputs as the model saw them.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,31 @@ use crate::event::{CallId, ThreadId};
 use crate::graph::{Item, ItemId, ItemKind};
 use crate::reduce::Work;
 
-/// The items of one call, by number.
+/// The items with one call id, in order of number.
 #[derive(Debug, Default)]
 pub(super) struct CallItems {
+    /// Function calls and custom tool calls.
     pub(super) calls: Vec<ItemId>,
+    /// Outputs of function calls and of custom tool calls.
     pub(super) outputs: Vec<ItemId>,
-    /// Those of the calls that bring a script.
+    /// Custom tool calls alone, which contain the source of a code cell.
     pub(super) custom_calls: Vec<ItemId>,
-    /// Those of the outputs that answer one.
+    /// Outputs of custom tool calls alone.
     pub(super) custom_outputs: Vec<ItemId>,
 }
 
 /// Items by thread and call id.
 #[derive(Debug, Default)]
-pub(super) struct Visible(HashMap<(ThreadId, CallId), CallItems>);
+pub(super) struct VisibleItems(HashMap<(ThreadId, CallId), CallItems>);
 
-impl Visible {
-    pub(super) fn of(items: &[Item], work: &mut Work) -> Self {
-        let mut visible: HashMap<_, CallItems> = HashMap::new();
+impl VisibleItems {
+    /// Indexes the items that have a call id.
+    pub(super) fn new(items: &[Item], work: &mut Work) -> Self {
+        let mut items_by_call: HashMap<_, CallItems> = HashMap::new();
         for item in items {
             let Some(call_id) = &item.content.call_id else { continue };
             work.link_probes += 1;
-            let found = visible.entry((item.thread_id.clone(), call_id.clone())).or_default();
+            let found = items_by_call.entry((item.thread_id.clone(), call_id.clone())).or_default();
             match item.content.kind {
                 ItemKind::FunctionCall => found.calls.push(item.item_id),
                 ItemKind::CustomToolCall => {
@@ -42,10 +45,11 @@ impl Visible {
                 ItemKind::Message | ItemKind::Reasoning | ItemKind::CompactionMarker => {}
             }
         }
-        Self(visible)
+        Self(items_by_call)
     }
 
-    pub(super) fn of_call(&self, thread: &ThreadId, call: &CallId) -> Option<&CallItems> {
+    /// Returns the items of a call. Returns `None` if no item has this call id in the thread.
+    pub(super) fn for_call(&self, thread: &ThreadId, call: &CallId) -> Option<&CallItems> {
         self.0.get(&(thread.clone(), call.clone()))
     }
 }

@@ -2,57 +2,57 @@
 
 use serde_json::{Value, json};
 
-use crate::crew::{Identity, Status};
+use crate::registry::{Identity, Status};
 use crate::tools::FunctionCall;
 
 /// A call about another agent.
 #[derive(Debug)]
-pub(crate) struct AgentCall<'a> {
+pub(crate) struct AgentCallBody<'a> {
     call_id: &'a str,
     sender: &'a Identity,
 }
 
 /// What is done to an agent, before and after.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Told<'a> {
-    Message(&'a str),
-    Sent(&'a str, &'a Status),
-    Close,
-    Closed(&'a Status),
+pub(crate) enum AgentEvent<'a> {
+    SendStarted(&'a str),
+    SendEnded(&'a str, &'a Status),
+    CloseStarted,
+    CloseEnded(&'a Status),
 }
 
-impl<'a> AgentCall<'a> {
+impl<'a> AgentCallBody<'a> {
     pub(crate) fn new(call: &'a FunctionCall, sender: &'a Identity) -> Self {
         Self { call_id: &call.call_id, sender }
     }
 
-    pub(crate) fn spawn_begins(&self, prompt: &str) -> Value {
+    pub(crate) fn spawn_started(&self, prompt: &str) -> Value {
         json!({"call_id": self.call_id, "sender_thread_id": self.sender.thread_id, "prompt": prompt})
     }
 
     pub(crate) fn spawn_ended(&self, prompt: &str, child: &Identity, model: &str) -> Value {
-        let mut body = self.spawn_begins(prompt);
+        let mut body = self.spawn_started(prompt);
         body["new_thread_id"] = json!(child.thread_id);
         body["new_agent_nickname"] = json!(child.name);
         body["new_agent_role"] = json!(child.role);
         body["model"] = json!(model);
         // What the API takes where a request says nothing.
         body["reasoning_effort"] = json!("medium");
-        body["status"] = Status::Running.wire();
+        body["status"] = Status::Running.to_json();
         body
     }
 
-    pub(crate) fn to(&self, receiver: &Identity, told: Told<'_>) -> Value {
+    pub(crate) fn interaction(&self, receiver: &Identity, event: AgentEvent<'_>) -> Value {
         let mut body = json!({
             "call_id": self.call_id,
             "sender_thread_id": self.sender.thread_id,
             "receiver_thread_id": receiver.thread_id,
         });
-        let (prompt, status) = match told {
-            Told::Message(prompt) => (Some(prompt), None),
-            Told::Sent(prompt, status) => (Some(prompt), Some(status)),
-            Told::Close => (None, None),
-            Told::Closed(status) => (None, Some(status)),
+        let (prompt, status) = match event {
+            AgentEvent::SendStarted(prompt) => (Some(prompt), None),
+            AgentEvent::SendEnded(prompt, status) => (Some(prompt), Some(status)),
+            => AgentEvent::CloseStarted => => (None, None),
+            => AgentEvent::CloseStarted =>Ended(status) => (None, Some(status)),
         };
         if let Some(prompt) = prompt {
             body["prompt"] = json!(prompt);
@@ -60,7 +60,7 @@ impl<'a> AgentCall<'a> {
         if let Some(status) = status {
             body["receiver_agent_nickname"] = json!(receiver.name);
             body["receiver_agent_role"] = json!(receiver.role);
-            body["status"] = status.wire();
+            body["status"] = status.to_json();
         }
         body
     }

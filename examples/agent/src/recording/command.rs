@@ -4,12 +4,12 @@ use otel_trace::ExecutionStatus;
 use otel_trace::event::TurnId;
 use serde::Serialize;
 
-use crate::terminal::{Finished, Started};
+use crate::terminal::{CommandResult, StartedCommand};
 use crate::tools::FunctionCall;
 
 /// A command that begins to run.
 #[derive(Debug, Serialize)]
-pub(crate) struct CommandBegin {
+pub(crate) struct CommandStart {
     call_id: String,
     turn_id: TurnId,
     /// What `write_stdin` calls its session.
@@ -23,7 +23,7 @@ pub(crate) struct CommandBegin {
 #[derive(Debug, Serialize)]
 pub(crate) struct CommandEnd<'a> {
     #[serde(flatten)]
-    begin: &'a CommandBegin,
+    start: &'a CommandStart,
     /// With what it said on stderr: in a terminal they are one.
     stdout: &'a str,
     stderr: &'static str,
@@ -32,8 +32,8 @@ pub(crate) struct CommandEnd<'a> {
     status: ExecutionStatus,
 }
 
-impl CommandBegin {
-    pub(crate) fn new(call: &FunctionCall, turn_id: &TurnId, process_id: u32, started: &Started) -> Self {
+impl CommandStart {
+    pub(crate) fn new(call: &FunctionCall, turn_id: &TurnId, process_id: u32, started: &StartedCommand) -> Self {
         Self {
             call_id: call.call_id.clone(),
             turn_id: turn_id.clone(),
@@ -44,14 +44,14 @@ impl CommandBegin {
         }
     }
 
-    pub(crate) fn ended<'a>(&'a self, finished: &'a Finished) -> CommandEnd<'a> {
+    pub(crate) fn ended<'a>(&'a self, result: &'a CommandResult) -> CommandEnd<'a> {
         CommandEnd {
-            begin: self,
-            stdout: &finished.output,
+            start: self,
+            stdout: &result.output,
             stderr: "",
-            exit_code: finished.exit_code,
-            formatted_output: &finished.output,
-            status: if finished.exit_code == 0 { ExecutionStatus::Completed } else { ExecutionStatus::Failed },
+            exit_code: result.exit_code,
+            formatted_output: &result.output,
+            status: if result.exit_code == 0 { ExecutionStatus::Completed } else { ExecutionStatus::Failed },
         }
     }
 }

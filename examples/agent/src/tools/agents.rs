@@ -9,14 +9,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Answer, FunctionCall};
+use super::{ToolOutput, FunctionCall};
 use crate::agent::Agent;
 use crate::cell::Cells;
-use crate::crew::{Identity, Status};
-use crate::desk::Desk;
+use crate::registry::{Identity, Status};
+use crate::context::AgentContext;
 use crate::message::Message;
-use crate::recording::{AgentCall, Told};
-use crate::stop::Stopper;
+use crate::recording::{AgentCallBody, AgentEvent};
+use crate::stop::StopHandle;
 
 pub(crate) const SPAWN: &str = "spawn_agent";
 pub(crate) const SEND: &str = "send_message";
@@ -24,14 +24,14 @@ pub(crate) const FOLLOW_UP: &str = "followup_task";
 pub(crate) const WAIT: &str = "wait_agent";
 pub(crate) const CLOSE: &str = "close_agent";
 
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
-const MAX_PATIENCE: Duration = Duration::from_secs(600);
+const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 pub(crate) fn definitions() -> Vec<Value> {
     let target = json!({"type": "string", "description": "The agent's task_name, or its whole path."});
     let message =
         json!({"type": "string", "description": "Everything it has to know: it has not read your conversation."});
-    let told = json!({"target": target, "message": message});
+    let send_properties = json!({"target": target, "message": message});
     vec![
         super::function(
             SPAWN,
@@ -46,10 +46,10 @@ pub(crate) fn definitions() -> Vec<Value> {
         super::function(
             SEND,
             "Tells an agent something. It hears of it when it works next.",
-            &told,
+            &send_properties,
             &["target", "message"],
         ),
-        super::function(FOLLOW_UP, "Gives an agent something more to do, at once.", &told, &["target", "message"]),
+        super::function(FOLLOW_UP, "Gives an agent something more to do, at once.", &send_properties, &["target", "message"]),
         super::function(
             WAIT,
             "Waits until agents are done. Their answers are sent to you as messages.",
@@ -65,85 +65,85 @@ pub(crate) fn definitions() -> Vec<Value> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spawn {
+struct SpawnArguments {
     task_name: String,
     message: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Send {
+struct SendArguments {
     target: String,
     message: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wait {
+struct WaitArguments {
     target: Option<String>,
     timeout_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Close {
+struct CloseArguments {
     target: String,
 }
 
-impl Desk {
-    pub(crate) fn spawn_agent(&self, call: &FunctionCall, tool: &ToolCall) -> Result<Answer> {
-        let Spawn { task_name, message } = call.read()?;
+impl AgentContext {
+    pub(crate) fn spawn_agent(&self, call: &FunctionCall, tool: &ToolCall) -> Result<ToolOutput> {
+        let SpawnArguments { task_name, message } = call.parse_arguments()?;
         let is_name = !task_name.is_empty()
             && task_name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         ensure!(is_name, "task_name is made of lower-case letters, digits and underscores");
         let child = Identity {
-            path: format!("{}/{task_name}", self.me.path),
+            path: format!("{}/{task_name}", self.identity.path),
             name: task_name,
             role: "worker",
             thread_id: Uuid::new_v4().to_string(),
         };
-        let (stopper, stop) = Stopper::new();
-        let seat = self.setup.crew.join(&child, stopper)?;
-        let told = AgentCall::new(call, &self.me);
-        tool.runtime_started(Json(&told.spawn_begins(&message)));
+        let (stop_handle, stop) = StopHandle::new();
+        let mailbox = self.setup.agents.register(&child, stop_handle)?;
+        let body = AgentCallBody::new(call, &self.identity);
+        tool.runtime_started(Json(&body.spawn_started(&message)));
         let cwd = self.setup.workspace.dir().display().to_string();
-        let about = ThreadMeta::new().id(&child.thread_id).agent_path(&child.path).task_name(&child.name);
-        let about = about.agent_name(&child.name).agent_role(child.role).cwd(&cwd).model(&self.setup.model, "openai");
-        let thread = tool.spawn_thread(about.approval_policy("never").sandbox_policy("danger-full-access"));
-        tool.runtime_ended(ExecutionStatus::Completed, Json(&told.spawn_ended(&message, &child, &self.setup.model)));
-        self.screen.note(&format!("  spawned {}", child.path));
+        let meta = ThreadMeta::new().id(&child.thread_id).agent_path(&child.path).task_name(&child.name);
+        let meta = meta.agent_name(&child.name).agent_role(child.role).cwd(&cwd).model(&self.setup.model, "openai");
+        let thread = tool.spawn_thread(meta.approval_policy("never").sandbox_policy("danger-full-access"));
+        tool.runtime_ended(ExecutionStatus::Completed, Json(&body.spawn_ended(&message, &child, &self.setup.model)));
+        self.screen.print_note(&format!("  spawned {}", child.path));
 
-        let desk = Desk {
+        let ctx = AgentContext {
             setup: Arc::clone(&self.setup),
-            screen: self.screen.of_agent(&child.name),
+            screen: self.screen.for_agent(&child.name),
             cells: Cells::default(),
-            me: child.clone(),
+            identity: child.clone(),
         };
-        let agent = Agent::new(Arc::new(desk), thread, seat, stop);
-        self.setup.crew.lives_in(&child.path, tokio::spawn(agent.live(self.me.path.clone())));
-        self.setup.crew.send(Message::new(&self.me.path, &child.path, &message, true))?;
-        Ok(Answer::json(json!({"task_name": child.path})))
+        let agent = Agent::new(Arc::new(ctx), thread, mailbox, stop);
+        self.setup.agents.set_task(&child.path, tokio::spawn(agent.run(self.identity.path.clone())));
+        self.setup.agents.send(Message::new(&self.identity.path, &child.path, &message, true))?;
+        Ok(ToolOutput::from_json(json!({"task_name": child.path})))
     }
 
     /// A message, which a follow-up makes the agent act on.
-    pub(crate) fn send(&self, call: &FunctionCall, tool: &ToolCall, trigger_turn: bool) -> Result<Answer> {
-        let Send { target, message } = call.read()?;
-        let receiver = self.setup.crew.find(&self.me, &target)?;
-        let told = AgentCall::new(call, &self.me);
-        tool.runtime_started(Json(&told.to(&receiver, Told::Message(&message))));
-        let status = self.setup.crew.send(Message::new(&self.me.path, &receiver.path, &message, trigger_turn))?;
-        tool.runtime_ended(ExecutionStatus::Completed, Json(&told.to(&receiver, Told::Sent(&message, &status))));
-        Ok(Answer::json(json!({"ok": true})))
+    pub(crate) fn send(&self, call: &FunctionCall, tool: &ToolCall, trigger_turn: bool) -> Result<ToolOutput> {
+        let SendArguments { target, message } = call.parse_arguments()?;
+        let receiver = self.setup.agents.find(&self.identity, &target)?;
+        let body = AgentCallBody::new(call, &self.identity);
+        tool.runtime_started(Json(&body.interaction(&receiver, AgentEvent::SendStarted(&message))));
+        let status = self.setup.agents.send(Message::new(&self.identity.path, &receiver.path, &message, trigger_turn))?;
+        tool.runtime_ended(ExecutionStatus::Completed, Json(&body.interaction(&receiver, AgentEvent::SendEnded(&message, &status))));
+        Ok(ToolOutput::from_json(json!({"ok": true})))
     }
 
-    pub(crate) async fn wait_agent(&self, call: &FunctionCall) -> Result<Answer> {
-        let Wait { target, timeout_ms } = call.read()?;
+    pub(crate) async fn wait_agent(&self, call: &FunctionCall) -> Result<ToolOutput> {
+        let WaitArguments { target, timeout_ms } = call.parse_arguments()?;
         let agents = match target {
-            Some(target) => vec![self.setup.crew.find_spawned(&self.me, &target)?],
-            None => self.setup.crew.spawned_by(&self.me),
+            Some(target) => vec![self.setup.agents.find_descendant(&self.identity, &target)?],
+            None => self.setup.agents.descendants(&self.identity),
         };
-        let patience = timeout_ms.map_or(DEFAULT_PATIENCE, Duration::from_millis).min(MAX_PATIENCE);
-        let statuses = self.setup.crew.wait(&agents, patience).await;
+        let timeout = timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(MAX_WAIT);
+        let statuses = self.setup.agents.wait(&agents, timeout).await;
         let timed_out = statuses.iter().any(|(_, status)| *status == Status::Running);
         // The answers themselves arrive as messages.
         let state = |status: &Status| match status {
@@ -154,18 +154,18 @@ impl Desk {
         };
         let agents: serde_json::Map<_, _> =
             statuses.iter().map(|(path, status)| (path.clone(), json!(state(status)))).collect();
-        Ok(Answer::json(json!({"agents": agents, "timed_out": timed_out})))
+        Ok(ToolOutput::from_json(json!({"agents": agents, "timed_out": timed_out})))
     }
 
-    pub(crate) async fn close_agent(&self, call: &FunctionCall, tool: &ToolCall) -> Result<Answer> {
-        let Close { target } = call.read()?;
-        let receiver = self.setup.crew.find_spawned(&self.me, &target)?;
-        let told = AgentCall::new(call, &self.me);
-        tool.runtime_started(Json(&told.to(&receiver, Told::Close)));
-        let reason = format!("closed by {}", self.me.path);
-        let status = self.setup.crew.close(&receiver.path, &reason).await.unwrap_or(Status::Shutdown);
-        tool.runtime_ended(ExecutionStatus::Completed, Json(&told.to(&receiver, Told::Closed(&status))));
-        self.screen.note(&format!("  closed {}", receiver.path));
-        Ok(Answer::json(json!({"previous_status": status.wire()})))
+    pub(crate) async fn close_agent(&self, call: &FunctionCall, tool: &ToolCall) -> Result<ToolOutput> {
+        let CloseArguments { target } = call.parse_arguments()?;
+        let receiver = self.setup.agents.find_descendant(&self.identity, &target)?;
+        let body = AgentCallBody::new(call, &self.identity);
+        tool.runtime_started(Json(&body.interaction(&receiver, => AgentEvent::CloseStarted =>Started)));
+        let reason = format!("closed by {}", self.identity.path);
+        let status = self.setup.agents.close(&receiver.path, &reason).await.unwrap_or(Status::Shutdown);
+        tool.runtime_ended(ExecutionStatus::Completed, Json(&body.interaction(&receiver, => AgentEvent::CloseStarted =>Ended(&status))));
+        self.screen.print_note(&format!("  closed {}", receiver.path));
+        Ok(ToolOutput::from_json(json!({"previous_status": status.to_json()})))
     }
 }

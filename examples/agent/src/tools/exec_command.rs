@@ -9,10 +9,10 @@ use otel_trace::{ExecutionStatus, Json, ToolCall};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, FunctionCall};
-use crate::desk::{Asker, Desk};
-use crate::kept::shorten;
-use crate::recording::CommandBegin;
+use super::{ToolOutput, FunctionCall};
+use crate::context::{Requester, AgentContext};
+use crate::bounded_output::truncate_middle;
+use crate::recording::CommandStart;
 use crate::terminal::{Chunk, Terminal};
 use crate::terminals::Terminals;
 
@@ -50,7 +50,7 @@ pub(super) fn max_output() -> Value {
     json!({"type": "integer", "description": "Cut the middle out of what is longer [default: 4096]"})
 }
 
-pub(super) fn patience(yield_time_ms: Option<u64>) -> Duration {
+pub(super) fn yield_duration(yield_time_ms: Option<u64>) -> Duration {
     Duration::from_millis(yield_time_ms.unwrap_or(DEFAULT_YIELD).min(MAX_YIELD))
 }
 
@@ -65,73 +65,73 @@ struct Arguments {
     max_output_tokens: Option<usize>,
 }
 
-impl Desk {
-    pub(crate) async fn exec_command(&self, call: &FunctionCall, asker: &Asker, tool: &ToolCall) -> Result<Answer> {
-        let Arguments { cmd, workdir, tty, yield_time_ms, max_output_tokens } = call.read()?;
+impl AgentContext {
+    pub(crate) async fn exec_command(&self, call: &FunctionCall, requester: &Requester, tool: &ToolCall) -> Result<ToolOutput> {
+        let Arguments { cmd, workdir, tty, yield_time_ms, max_output_tokens } = call.parse_arguments()?;
         let terminals = &self.setup.terminals;
         let started = self.setup.workspace.start(&cmd, &workdir.unwrap_or_default(), tty)?;
         let id = terminals.next_id();
-        let begin = CommandBegin::new(call, &asker.turn_id, id, &started);
-        tool.runtime_started(Json(&begin));
-        self.screen.command(&cmd);
+        let start = CommandStart::new(call, &requester.turn_id, id, &started);
+        tool.runtime_started(Json(&start));
+        self.screen.print_command(&cmd);
 
         // The process may outlive the call and its turn: its end is recorded whenever it comes.
         let (tool, screen) = (tool.clone(), self.screen.clone());
-        let shown = cmd.clone();
-        let terminal = started.attend(move |finished| {
-            let status = match (finished.was_killed, finished.exit_code) {
+        let command_text = cmd.clone();
+        let terminal = started.watch(move |result| {
+            let status = match (result.was_killed, result.exit_code) {
                 (true, _) => ExecutionStatus::Cancelled,
                 (false, 0) => ExecutionStatus::Completed,
                 (false, _) => ExecutionStatus::Failed,
             };
-            tool.runtime_ended(status, Json(&begin.ended(finished)));
-            screen.finished(&shown, finished);
+            tool.runtime_ended(status, Json(&start.ended(result)));
+            screen.print_result(&command_text, result);
         })?;
-        let running = InCall { terminals, id, terminal: Arc::new(terminal), is_left_running: false };
-        terminals.keep(id, &self.me.path, &running.terminal);
-        let chunk = running.terminal.look(patience(yield_time_ms)).await;
-        running.leave(&chunk);
-        Ok(chunk.answer(id, max_output_tokens))
+        let running = CallGuard { terminals, id, terminal: Arc::new(terminal), is_released: false };
+        terminals.insert(id, &self.identity.path, &running.terminal);
+        let chunk = running.terminal.read(yield_duration(yield_time_ms)).await;
+        running.release(&chunk);
+        Ok(chunk.to_output(id, max_output_tokens))
     }
 }
 
 /// A command that ends with its call, unless the model was told how to reach it.
-struct InCall<'a> {
+struct CallGuard<'a> {
     terminals: &'a Terminals,
     id: u32,
     terminal: Arc<Terminal>,
-    is_left_running: bool,
+    is_released: bool,
 }
 
-impl InCall<'_> {
-    fn leave(mut self, chunk: &Chunk) {
-        self.is_left_running = chunk.exit_code.is_none();
+impl CallGuard<'_> {
+    fn release(mut self, chunk: &Chunk) {
+        self.is_released = chunk.exit_code.is_none();
     }
 }
 
-impl Drop for InCall<'_> {
+impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
-        if self.is_left_running {
+        if self.is_released {
             return;
         }
         self.terminal.kill();
         if !self.terminal.is_running() {
-            self.terminals.forget(self.id);
+            self.terminals.remove(self.id);
         }
     }
 }
 
 impl Chunk {
-    pub(super) fn answer(&self, id: u32, max_output_tokens: Option<usize>) -> Answer {
+    pub(super) fn to_output(&self, id: u32, max_output_tokens: Option<usize>) -> ToolOutput {
         let tokens = max_output_tokens.unwrap_or(DEFAULT_TOKENS);
-        let output = shorten(&self.output, tokens.saturating_mul(BYTES_PER_TOKEN));
+        let output = truncate_middle(&self.output, tokens.saturating_mul(BYTES_PER_TOKEN));
         let seconds = self.elapsed.as_secs_f64();
         let session_id = self.exit_code.is_none().then_some(id);
         let state = match self.exit_code {
             Some(code) => format!("exit code: {code}"),
             None => format!("still running, session_id: {id}"),
         };
-        Answer {
+        ToolOutput {
             text: format!("{state}\nwall time: {seconds:.1} s\noutput:\n{output}"),
             value: json!({
                 "output": output, "exit_code": self.exit_code, "session_id": session_id, "wall_time_seconds": seconds,

@@ -7,9 +7,9 @@ use otel_trace::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, FunctionCall};
+use super::{ToolOutput, FunctionCall};
 use crate::cell::DEFAULT_YIELD;
-use crate::desk::Desk;
+use crate::context::AgentContext;
 
 pub(crate) const NAME: &str = "wait";
 
@@ -22,7 +22,7 @@ pub(crate) fn definition() -> Value {
         &json!({
             "cell_id": {"type": "string", "description": "The cell ID of exec's result."},
             "yield_time_ms": {"type": "integer", "description": "Return after this long at the latest [default: 10000]"},
-            "terminate": {"type": "boolean", "description": "Stop the script instead [default: false]"},
+            "terminate": {"type": "boolean", "description": "StopSignal the script instead [default: false]"},
         }),
         &["cell_id"],
     )
@@ -37,19 +37,19 @@ struct Arguments {
     terminate: bool,
 }
 
-impl Desk {
-    pub(crate) async fn wait(&self, call: &FunctionCall) -> Result<Answer> {
-        let Arguments { cell_id, yield_time_ms, terminate } = call.read()?;
+impl AgentContext {
+    pub(crate) async fn wait(&self, call: &FunctionCall) -> Result<ToolOutput> {
+        let Arguments { cell_id, yield_time_ms, terminate } = call.parse_arguments()?;
         let cell = self.cells.get(&cell_id)?;
         if terminate {
             cell.terminate();
         }
-        let patience = yield_time_ms.map_or(DEFAULT_YIELD, Duration::from_millis);
-        let heard = cell.listen(patience.min(Duration::from_millis(MAX_YIELD))).await;
-        if let Some(status) = heard.ended() {
-            cell.handle().ended(status, Json(&heard.body()));
-            self.cells.forget(&cell_id);
+        let timeout = yield_time_ms.map_or(DEFAULT_YIELD, Duration::from_millis);
+        let progress = cell.next_progress(timeout.min(Duration::from_millis(MAX_YIELD))).await;
+        if let Some(status) = progress.status() {
+            cell.handle().ended(status, Json(&progress.body()));
+            self.cells.remove(&cell_id);
         }
-        Ok(Answer { text: heard.text(), value: Value::Null })
+        Ok(ToolOutput { text: progress.text(), value: Value::Null })
     }
 }

@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::exec_command::{max_output, patience, yield_time};
-use super::{Answer, FunctionCall};
-use crate::desk::Desk;
+use super::exec_command::{max_output, yield_duration, yield_time};
+use super::{ToolOutput, FunctionCall};
+use crate::context::AgentContext;
 
 pub(crate) const NAME: &str = "write_stdin";
 
@@ -35,19 +35,19 @@ struct Arguments {
     max_output_tokens: Option<usize>,
 }
 
-impl Desk {
+impl AgentContext {
     /// Its start says what is typed and where, its answer what came of it: a runtime would have nothing to add.
-    pub(crate) async fn write_stdin(&self, call: &FunctionCall) -> Result<Answer> {
-        let Arguments { session_id, chars, yield_time_ms, max_output_tokens } = call.read()?;
-        let terminal = self.setup.terminals.get(session_id, &self.me.path)?;
+    pub(crate) async fn write_stdin(&self, call: &FunctionCall) -> Result<ToolOutput> {
+        let Arguments { session_id, chars, yield_time_ms, max_output_tokens } = call.parse_arguments()?;
+        let terminal = self.setup.terminals.get(session_id, &self.identity.path)?;
         if !chars.is_empty() {
-            self.screen.typed(&terminal.cmd, &chars);
+            self.screen.print_input(&terminal.cmd, &chars);
             terminal.send(&chars);
         }
-        let chunk = terminal.look(patience(yield_time_ms)).await;
+        let chunk = terminal.read(yield_duration(yield_time_ms)).await;
         if chunk.exit_code.is_some() {
-            self.setup.terminals.forget(session_id);
+            self.setup.terminals.remove(session_id);
         }
-        Ok(chunk.answer(session_id, max_output_tokens))
+        Ok(chunk.to_output(session_id, max_output_tokens))
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    pub(super) fn of(graph: &'a Graph) -> Self {
+    pub(super) fn new(graph: &'a Graph) -> Self {
         let calls = graph.inference_calls.iter().enumerate();
         let numbers = calls.map(|(index, call)| (&call.raw_request_payload_id, index + 1)).collect();
         let edge = |edge: &'a Edge| match &edge.source {
@@ -29,7 +29,7 @@ impl<'a> Index<'a> {
     }
 
     /// The edge that begins with this tool.
-    pub(super) fn edge_of(&self, tool: &ToolCallId) -> Option<&'a Edge> {
+    pub(super) fn edge_from(&self, tool: &ToolCallId) -> Option<&'a Edge> {
         self.edges.get(tool).copied()
     }
 

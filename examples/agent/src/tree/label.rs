@@ -7,10 +7,10 @@ use otel_trace::graph::{
 use serde_json::Value;
 
 use super::index::{Index, script};
-use super::{how, shorten};
+use super::{status_and_time, truncate};
 
 /// The text of a message, without what is wrapped around it between agents.
-pub(super) fn words_of(text: &str) -> String {
+pub(super) fn message_text(text: &str) -> String {
     let message: Option<Value> = serde_json::from_str(text).ok();
     let content = message.as_ref().and_then(|message| message["content"].as_str());
     content.unwrap_or(text).to_owned()
@@ -19,9 +19,9 @@ pub(super) fn words_of(text: &str) -> String {
 impl Index<'_> {
     /// What a tool did, how that went, and who saw it.
     pub(super) fn tool(&self, tool: &ToolCall) -> String {
-        let mut line = format!("{}  {}", self.deed(tool), how(&tool.execution));
+        let mut line = format!("{}  {}", self.action(tool), status_and_time(&tool.execution));
         if let Some(error) = &tool.error {
-            line.push_str(&format!("  {}", shorten(error)));
+            line.push_str(&format!("  {}", truncate(error)));
         }
         // A script hears what its tools say; a model only what the script tells it.
         if tool.requester == Requester::Model {
@@ -30,12 +30,12 @@ impl Index<'_> {
         line
     }
 
-    fn deed(&self, tool: &ToolCall) -> String {
+    fn action(&self, tool: &ToolCall) -> String {
         let operation = tool.operation_id.and_then(|id| self.graph.terminal_operation(id));
         if let Some(operation) = operation {
-            return self.in_terminal(operation);
+            return self.terminal_operation_text(operation);
         }
-        if let Some(edge) = self.edge_of(&tool.tool_call_id) {
+        if let Some(edge) = self.edge_from(&tool.tool_call_id) {
             let read = edge.carried_item_ids.first().map(|item| self.seen_by(&[*item])).unwrap_or_default();
             let read = read.replace("seen by", "read by");
             return format!("{} → {}{read}", name(&tool.kind), self.agent_at(&edge.target));
@@ -43,13 +43,13 @@ impl Index<'_> {
         let waited = self.graph.code_cells.iter().find(|cell| cell.wait_tool_call_ids.contains(&tool.tool_call_id));
         match (waited, &tool.summary) {
             (Some(cell), _) => format!("wait for {}", script(cell)),
-            (None, ToolSummary::Generic { label, input_preview: Some(input), .. }) => asked_for(label, input),
+            (None, ToolSummary::Generic { label, input_preview: Some(input), .. }) => request_text(label, input),
             (None, _) => name(&tool.kind),
         }
     }
 
     /// The command and its exit code, where there was one, and the terminal, where that was used again.
-    fn in_terminal(&self, operation: &TerminalOperation) -> String {
+    fn terminal_operation_text(&self, operation: &TerminalOperation) -> String {
         let exit = operation.result.as_ref().and_then(|result| result.exit_code);
         let exit = exit.map(|code| format!("  exit {code}")).unwrap_or_default();
         let session = operation.terminal_id.as_ref().and_then(|id| self.graph.terminal_sessions.get(id));
@@ -58,11 +58,11 @@ impl Index<'_> {
                 let is_reused = |session: &&TerminalSession| session.operation_ids.len() > 1;
                 let opened = session.filter(is_reused).map(|it| format!("  opens terminal {}", it.terminal_id));
                 let command = command.last().map_or("", String::as_str);
-                format!("$ {}{exit}{}", shorten(command), opened.unwrap_or_default())
+                format!("$ {}{exit}{}", truncate(command), opened.unwrap_or_default())
             }
             TerminalRequest::WriteStdin { stdin, .. } => {
                 let terminal = session.map_or_else(|| "?".to_owned(), |session| session.terminal_id.to_string());
-                format!("> {:?}  into terminal {terminal}{exit}", shorten(stdin))
+                format!("> {:?}  into terminal {terminal}{exit}", truncate(stdin))
             }
         }
     }
@@ -70,21 +70,21 @@ impl Index<'_> {
     pub(super) fn cell(&self, cell: &CodeCell) -> String {
         let yielded = if cell.yielded_at.is_some() { "  gave way, then" } else { "" };
         let seen = self.seen_by(&cell.output_item_ids);
-        let how = match cell.runtime_status {
+        let status_and_time = match cell.runtime_status {
             CellStatus::Terminated => "terminated".to_owned(),
             CellStatus::Starting
             | CellStatus::Running
             | CellStatus::Yielded
             | CellStatus::Completed
-            | CellStatus::Failed => how(&cell.execution),
+            | CellStatus::Failed => status_and_time(&cell.execution),
         };
-        format!("{}{yielded}  {how}{seen}", script(cell))
+        format!("{}{yielded}  {status_and_time}{seen}", script(cell))
     }
 
     pub(super) fn compaction(&self, compaction: &Compaction) -> String {
         let (before, after) = (compaction.input_item_ids.len(), compaction.replacement_item_ids.len());
         let requests = compaction.request_ids.iter().filter_map(|id| self.graph.compaction_requests.get(id));
-        let requests: String = requests.map(|request| format!("  {}", how(&request.execution))).collect();
+        let requests: String = requests.map(|request| format!("  {}", status_and_time(&request.execution))).collect();
         format!("compaction  {before} items → {after}{requests}")
     }
 
@@ -95,13 +95,13 @@ impl Index<'_> {
 }
 
 /// What a tool was asked for, of one that never ran.
-fn asked_for(label: &str, input: &str) -> String {
+fn request_text(label: &str, input: &str) -> String {
     let arguments: Option<Value> = serde_json::from_str(input).ok();
     let argument = |key: &str| arguments.as_ref().and_then(|arguments| arguments[key].as_str());
     match (argument("cmd"), argument("target")) {
-        (Some(cmd), _) => format!("$ {}", shorten(cmd)),
+        (Some(cmd), _) => format!("$ {}", truncate(cmd)),
         (None, Some(agent)) => format!("{label} {agent}"),
-        (None, None) => format!("{label} {}", shorten(input)),
+        (None, None) => format!("{label} {}", truncate(input)),
     }
 }
 

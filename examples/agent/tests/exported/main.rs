@@ -1,7 +1,7 @@
 //! The program exports its run while it records it, and its bundle is exported afterwards: a receiver that is not ours gets
 //! the same both times, and a viewer draws all of it.
 
-mod drawn;
+mod trace_views;
 #[path = "../../../../tests/common/trace_tree.rs"]
 mod trace_tree;
 

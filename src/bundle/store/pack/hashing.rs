@@ -1,44 +1,45 @@
-//! The hash of a body, from where that of an earlier one stood.
+//! The hash of a payload, resumed from the hash state of an earlier payload with the same start.
 
 use std::fmt;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-/// Below so many bytes it is faster to begin anew.
-const WORTH_A_STATE: usize = 16 * 1024;
+/// Minimum length of a payload, in bytes, for which a hash state is kept. Shorter payloads are hashed faster from the
+/// start.
+const MIN_RESUMED: usize = 16 * 1024;
 
-/// The hash of the beginning of a body, as far as it had come by then.
+/// The hash state after the first bytes of a payload.
 #[derive(Clone)]
-pub(super) struct Beginning {
+pub(super) struct PrefixHash {
     state: Box<Xxh3>,
     length: usize,
 }
 
-impl Beginning {
-    /// How many bytes it is of.
+impl PrefixHash {
+    /// Returns the number of bytes that were hashed.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 }
 
-impl fmt::Debug for Beginning {
+impl fmt::Debug for PrefixHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Beginning").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
-/// The xxh3-128 of a body that begins as `known` says, and what is to be known for the next one, which is expected to
-/// begin with the same `stays` bytes.
-pub(super) fn hash(body: &[u8], known: Option<&Beginning>, stays: usize) -> (u128, Option<Beginning>) {
-    if body.len() < WORTH_A_STATE {
+/// Returns the xxh3-128 of a payload, and the hash state for the next payload, which is expected to begin with the same
+/// `expected_prefix` bytes. `known` is the hash state of a prefix of this payload.
+pub(super) fn hash(body: &[u8], known: Option<&PrefixHash>, expected_prefix: usize) -> (u128, Option<PrefixHash>) {
+    if body.len() < MIN_RESUMED {
         return (xxh3_128(body), None);
     }
     let (mut state, done) = known.map_or_else(Default::default, |known| (known.state.clone(), known.length));
-    let next = stays.clamp(done, body.len());
+    let next = expected_prefix.clamp(done, body.len());
     state.update(&body[done..next]);
-    let beginning = Beginning { state: state.clone(), length: next };
+    let prefix_hash = PrefixHash { state: state.clone(), length: next };
     state.update(&body[next..]);
-    (state.digest128(), Some(beginning))
+    (state.digest128(), Some(prefix_hash))
 }
 
 #[cfg(test)]
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wherever_it_goes_on_the_hash_is_that_of_the_whole() {
+    fn resumed_hash_equals_the_hash_of_the_whole() {
         let body: Vec<u8> = (0..50_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let mut known = None;
         for (length, stays) in [(16_384, 0), (20_000, 19_999), (20_000, 50_000), (33_333, 1), (50_000, 50_000)] {

@@ -1,107 +1,117 @@
-//! The file of a pack as it is written: a place is reserved, then written to, and nobody waits for anybody.
+//! The writing side of a pack: each writer reserves a range of the file by an atomic add and writes to it outside of
+//! all locks, so that no writer waits for another.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
-use super::header::{HEAD, Header, MOST_HEADER};
-use crate::bundle::disk::{Disk, DiskFile, Identity};
-use crate::bundle::open_logs::{OpenLogs, Rests};
-use crate::bundle::unlink_check::Looks;
+use super::header::{FILE_HEADER, Header, MAX_HEADER};
+use crate::bundle::disk::{Disk, DiskFile, FileIdentity};
+use crate::bundle::open_files::{OpenFiles, ReleaseFile};
+use crate::bundle::unlink_check::UnlinkCheck;
 
-/// Up to so many bytes are copied behind their header, so that a record is one write. A second write costs less than
-/// to copy more.
-const COPIED: usize = 32 * 1024;
+/// Maximum number of stored bytes that are copied after their header, so that the record is one write. For more bytes a
+/// second write is cheaper than the copy.
+const MAX_COPIED: usize = 32 * 1024;
 
-/// The file of a pack. It is made when the first record comes, and opened again for the next one after it was let go
-/// of.
+/// The file of a pack. It is created with the first record. After it was closed, the next record reopens it.
 #[derive(Debug)]
 pub(super) struct PackFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// Where nothing is reserved yet.
+    /// The offset after all reserved ranges.
     end: AtomicU64,
-    state: Mutex<State>,
-    looks: Looks,
-    open_logs: Arc<OpenLogs>,
+    state: Mutex<FileState>,
+    unlink_check: UnlinkCheck,
+    open_files: Arc<OpenFiles>,
 }
 
+/// The state of the file.
 #[derive(Debug)]
-enum State {
-    Unmade,
+enum FileState {
+    NotCreated,
     Open(Arc<dyn DiskFile>),
-    Closed(Identity),
-    /// Deleted while it was open: the bodies in it went with it.
+    Closed(FileIdentity),
+    /// The file was deleted while it was open, with the payloads in it.
     Deleted,
 }
 
 impl PackFile {
-    pub(super) fn new(disk: Arc<dyn Disk>, path: PathBuf, open_logs: Arc<OpenLogs>) -> Self {
-        let end = AtomicU64::new(HEAD.len() as u64);
-        Self { disk, path, end, state: Mutex::new(State::Unmade), looks: Looks::default(), open_logs }
+    pub(super) fn new(disk: Arc<dyn Disk>, path: PathBuf, open_files: Arc<OpenFiles>) -> Self {
+        let end = AtomicU64::new(FILE_HEADER.len() as u64);
+        Self {
+            disk,
+            path,
+            end,
+            state: Mutex::new(FileState::NotCreated),
+            unlink_check: UnlinkCheck::default(),
+            open_files,
+        }
     }
 
-    /// Writes a record and gives its offset. On an error there are bytes that no reference names, at most.
+    /// Writes a record and returns its offset. After an error the file may have bytes that no reference names.
     pub(super) fn append(self: &Arc<Self>, header: &Header, stored: &[u8]) -> io::Result<u64> {
-        if self.looks.is_time() {
-            self.look();
+        if self.unlink_check.is_due() {
+            self.check_unlinked();
         }
         let file = self.open()?;
         let length = (header.size() + stored.len()) as u64;
         let start = self.end.fetch_add(length, Ordering::Relaxed);
         let offset = start + header.size() as u64;
-        match write_record(&*file, start, &header.to_bytes(offset)[MOST_HEADER - header.size()..], stored) {
+        match write_record(&*file, start, &header.to_bytes(offset)[MAX_HEADER - header.size()..], stored) {
             Ok(()) => Ok(offset),
             Err(error) => {
-                // Given back, if nobody has reserved behind it: a file that may not grow has room for what is smaller.
+                // Returns the range unless a later one is reserved: a file that cannot grow may have room for a smaller
+                // record.
                 let _ = self.end.compare_exchange(start + length, start, Ordering::Relaxed, Ordering::Relaxed);
                 Err(error)
             }
         }
     }
 
-    /// One that was moved is whole where it is now.
-    fn look(&self) {
+    /// Checks if the open file was deleted. A file that was moved still has a name, and writing to it goes on.
+    fn check_unlinked(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::Open(file) = &*state
+        if let FileState::Open(file) = &*state
             && !file.is_linked()
         {
-            *state = State::Deleted;
+            *state = FileState::Deleted;
         }
     }
 
-    /// Whether what was written can still be found.
+    /// Returns `true` if the file still exists, or is not created yet.
     pub(super) fn is_there(&self) -> bool {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Unmade => true,
-            State::Open(file) => file.is_linked(),
-            State::Closed(identity) => self.disk.identity(&self.path).is_ok_and(|found| found == *identity),
-            State::Deleted => false,
+            FileState::NotCreated => true,
+            FileState::Open(file) => file.is_linked(),
+            FileState::Closed(identity) => self.disk.identity(&self.path).is_ok_and(|found| found == *identity),
+            FileState::Deleted => false,
         }
     }
 
+    /// Returns the open file; creates or reopens it if needed.
     fn open(self: &Arc<Self>) -> io::Result<Arc<dyn DiskFile>> {
         let file = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let opened = match &*state {
-                State::Open(file) => return Ok(Arc::clone(file)),
-                State::Unmade => self.make()?,
-                State::Closed(identity) => self.open_again(*identity)?,
-                State::Deleted => return Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
+                FileState::Open(file) => return Ok(Arc::clone(file)),
+                FileState::NotCreated => self.create()?,
+                FileState::Closed(identity) => self.reopen(*identity)?,
+                FileState::Deleted => return Err(io::Error::new(io::ErrorKind::NotFound, DELETED)),
             };
-            *state = State::Open(Arc::clone(&opened));
+            *state = FileState::Open(Arc::clone(&opened));
             opened
         };
-        let this: Arc<dyn Rests> = Arc::<Self>::clone(self);
-        let this: Weak<dyn Rests> = Arc::downgrade(&this);
-        self.open_logs.opened(this);
+        let this: Arc<dyn ReleaseFile> = Arc::<Self>::clone(self);
+        let this: Weak<dyn ReleaseFile> = Arc::downgrade(&this);
+        self.open_files.register(this);
         Ok(file)
     }
 
-    fn make(&self) -> io::Result<Arc<dyn DiskFile>> {
-        let file = self.disk.create_for_places(&self.path)?;
-        if let Err(error) = file.write_all_at(&HEAD, 0) {
+    fn create(&self) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.create_for_write_at(&self.path)?;
+        if let Err(error) = file.write_all_at(&FILE_HEADER, 0) {
             drop(file);
             let _ = self.disk.remove_file(&self.path);
             return Err(error);
@@ -109,45 +119,52 @@ impl PackFile {
         Ok(file)
     }
 
-    fn open_again(&self, identity: Identity) -> io::Result<Arc<dyn DiskFile>> {
-        let file = self.disk.open_for_places(&self.path)?;
+    /// Reopens the file.
+    ///
+    /// # Errors
+    /// Returns an error if another file has taken its place.
+    fn reopen(&self, identity: FileIdentity) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.open_for_write_at(&self.path)?;
         if file.identity()? != identity {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the pack was replaced by another file"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the pack was replaced by another file while it was closed",
+            ));
         }
         Ok(file)
     }
 
-    /// How long the file is, or will be when it is made.
+    /// Returns the length of the file, or the length that it will have when it is created.
     pub(super) fn length(&self) -> u64 {
         self.end.load(Ordering::Relaxed)
     }
 
-    /// Waits until what was written would survive the death of the machine: the bytes, and the file's name.
+    /// Waits until the written bytes and the file's name are on the disk.
     pub(super) fn sync(self: &Arc<Self>) -> io::Result<()> {
         self.open()?.sync()?;
         self.path.parent().map_or(Ok(()), |bundle| self.disk.sync_dir(bundle))
     }
 
-    /// Lets go of the file until the next record. Who writes one right now holds it until that is done.
-    pub(super) fn rest(&self) {
-        rest(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Closes the file until the next record. A writer that is writing a record keeps it open until it is done.
+    pub(super) fn close(&self) {
+        close(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-const DELETED: &str = "the pack was deleted while it was written";
+const DELETED: &str = "the pack was deleted while it was being written; its payloads are lost";
 
-fn rest(state: &mut State) {
-    if let State::Open(file) = state
+fn close(state: &mut FileState) {
+    if let FileState::Open(file) = state
         && let Ok(identity) = file.identity()
     {
-        *state = State::Closed(identity);
+        *state = FileState::Closed(identity);
     }
 }
 
-impl Rests for PackFile {
-    fn try_rest(&self) -> bool {
+impl ReleaseFile for PackFile {
+    fn try_release_file(&self) -> bool {
         match self.state.try_lock() {
-            Ok(mut state) => rest(&mut state),
+            Ok(mut state) => close(&mut state),
             Err(TryLockError::Poisoned(_)) => {}
             Err(TryLockError::WouldBlock) => return false,
         }
@@ -156,7 +173,7 @@ impl Rests for PackFile {
 }
 
 fn write_record(file: &dyn DiskFile, start: u64, header: &[u8], stored: &[u8]) -> io::Result<()> {
-    if stored.len() <= COPIED {
+    if stored.len() <= MAX_COPIED {
         return file.write_all_at(&[header, stored].concat(), start);
     }
     file.write_all_at(stored, start + header.len() as u64)?;

@@ -1,32 +1,33 @@
-//! Bodies that were read lately: the next ones build on them.
+//! A cache of payloads that were read recently, on which the next ones probably build.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many bytes are held at most.
+/// Maximum size of all cached payloads, in bytes.
 const BUDGET: usize = 32 * 1024 * 1024;
 
-/// How many bodies are held at most: so many threads may be read at once without one pushing another out.
-const MOST: usize = 32;
+/// Maximum number of cached payloads: this many threads can be read at once without evicting each other.
+const MAX_BODIES: usize = 32;
 
-/// Bodies by their offsets, each of them checked against its hash.
+/// Recently read payloads with their offsets, from least to most recently used. Each was checked against its hash.
 #[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<Vec<(u64, Arc<Vec<u8>>)>>);
+pub(super) struct RecentBodies(Mutex<Vec<(u64, Arc<Vec<u8>>)>>);
 
-impl Recent {
+impl RecentBodies {
     fn bodies(&self) -> MutexGuard<'_, Vec<(u64, Arc<Vec<u8>>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the payload at an offset and marks it as used. Returns `None` if it is not cached.
     pub(super) fn get(&self, offset: u64) -> Option<Arc<Vec<u8>>> {
         let mut bodies = self.bodies();
-        let place = bodies.iter().position(|(at, _)| *at == offset)?;
-        let found = bodies.remove(place);
+        let index = bodies.iter().position(|(at, _)| *at == offset)?;
+        let found = bodies.remove(index);
         let body = Arc::clone(&found.1);
         bodies.push(found);
         Some(body)
     }
 
-    /// Holds a body. Those that were not asked for the longest make room.
+    /// Adds a payload and evicts the least recently used ones. A payload of more than half the budget is not cached.
     pub(super) fn add(&self, offset: u64, body: &[u8]) {
         if body.len() > BUDGET / 2 {
             return;
@@ -36,7 +37,7 @@ impl Recent {
         bodies.retain(|(at, _)| *at != offset);
         bodies.push((offset, body));
         let mut bytes = 0;
-        let kept = bodies.iter().rev().take(MOST).take_while(|(_, body)| {
+        let kept = bodies.iter().rev().take(MAX_BODIES).take_while(|(_, body)| {
             bytes += body.len();
             bytes <= BUDGET
         });

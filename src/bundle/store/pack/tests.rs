@@ -1,4 +1,4 @@
-//! What a pack gives back, whole and damaged.
+//! Tests of packs: payloads read back, and damage.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{HashMap, HashSet};
@@ -36,7 +36,7 @@ impl Fixture {
     }
 
     fn put(&self, thread: &str, kind: PayloadKind, bytes: &[u8]) -> PayloadRef {
-        let mut body = BodyBuf::of(bytes.to_vec(), bytes.first() == Some(&b'{'));
+        let mut body = BodyBuf::from_bytes(bytes.to_vec(), bytes.first() == Some(&b'{'));
         let location = self.pack.put(1, &thread.into(), kind, &mut body).unwrap();
         reference(kind, location)
     }
@@ -59,7 +59,7 @@ fn reference(kind: PayloadKind, location: Location) -> PayloadRef {
     PayloadRef { raw_payload_id: RawPayloadId::numbered(1), kind, path, offset, length, hash, truncated: None }
 }
 
-/// Bytes that nothing else shares.
+/// Returns pseudorandom bytes, which share no runs with those of other seeds.
 fn unique(seed: usize, length: usize) -> Vec<u8> {
     let mut state = seed as u64 + 1;
     let mut next = || {
@@ -69,7 +69,7 @@ fn unique(seed: usize, length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-/// Requests that hold all that was said before them, between a beginning and an end that stay.
+/// Returns requests that hold the whole history before them, between a constant start and a constant end.
 fn session(calls: usize) -> Vec<Vec<u8>> {
     let mut history = unique(0, 3000);
     let grow = |call| {
@@ -80,7 +80,7 @@ fn session(calls: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_history_that_is_repeated_is_stored_once() {
+fn repeated_history_is_stored_once() {
     let fixture = Fixture::new();
     let bodies = session(500);
     let references: Vec<_> = bodies.iter().map(|body| fixture.request(body)).collect();
@@ -93,40 +93,40 @@ fn a_history_that_is_repeated_is_stored_once() {
 }
 
 #[test]
-fn reading_a_session_takes_two_reads_a_body() {
+fn session_is_read_with_two_reads_per_payload() {
     let fixture = Fixture::new();
     let bodies = session(400);
     let references: Vec<_> = bodies.iter().map(|body| fixture.request(body)).collect();
     for (reference, body) in references.iter().zip(&bodies) {
         assert_eq!(&fixture.pack.get(reference).unwrap().bytes, body);
     }
-    let reads = fixture.pack.packed.reads.load(Ordering::Relaxed);
+    let reads = fixture.pack.reader.reads.load(Ordering::Relaxed);
     assert!(reads <= 2 * 400, "{reads} reads for 400 bodies");
 
-    // The last one alone, and nothing known: of each that it builds on the header and the bytes, which may be in two
-    // parts where they happen to begin or end as what follows them.
+    // Only the last payload, without a cache: reads the header and the bytes of each record in the chain. The bytes may
+    // be in two parts if they happen to begin or end like the bytes that follow.
     let cold = open(fixture.directory.path());
     assert_eq!(&cold.get(references.last().unwrap()).unwrap().bytes, bodies.last().unwrap());
-    let reads = cold.packed.reads.load(Ordering::Relaxed);
+    let reads = cold.reader.reads.load(Ordering::Relaxed);
     assert!(reads <= 3 * 400, "{reads} reads for one body on 399 others");
 }
 
 #[test]
-fn a_body_is_whole_again_after_so_many_differences() {
+fn payload_is_stored_whole_after_the_maximum_depth() {
     let fixture = Fixture::new();
     let body = unique(7, 1000);
-    let references: Vec<_> = (0..usize::from(MOST_DEEP) + 3).map(|_| fixture.request(&body)).collect();
+    let references: Vec<_> = (0..usize::from(MAX_DEPTH) + 3).map(|_| fixture.request(&body)).collect();
     let bytes = fs::read(fixture.file()).unwrap();
     let at = |reference: &PayloadRef| usize::try_from(reference.offset.unwrap()).unwrap();
     let stored = |reference: &PayloadRef| &bytes[at(reference)..(at(reference) + 1000).min(bytes.len())];
     let whole: Vec<_> = (0..references.len()).filter(|place| stored(&references[*place]) == body).collect();
-    assert_eq!(whole, [0, usize::from(MOST_DEEP) + 1]);
+    assert_eq!(whole, [0, usize::from(MAX_DEPTH) + 1]);
     assert_eq!(open(fixture.directory.path()).get(references.last().unwrap()).unwrap().bytes, body);
-    assert_eq!(open(fixture.directory.path()).get(&references[usize::from(MOST_DEEP)]).unwrap().bytes, body);
+    assert_eq!(open(fixture.directory.path()).get(&references[usize::from(MAX_DEPTH)]).unwrap().bytes, body);
 }
 
 #[test]
-fn a_whole_body_lies_where_its_reference_says() {
+fn whole_payload_is_at_the_offset_of_its_reference() {
     let fixture = Fixture::new();
     let reference = fixture.put("t", PayloadKind::ToolResult, br#"{"ok":true}"#);
     let offset = usize::try_from(reference.offset.unwrap()).unwrap();
@@ -137,7 +137,7 @@ fn a_whole_body_lies_where_its_reference_says() {
 }
 
 #[test]
-fn threads_that_write_at_once_harm_no_body() {
+fn concurrent_writers_damage_no_payload() {
     let fixture = Fixture::new();
     let start = Barrier::new(8);
     let written: Vec<_> = thread::scope(|scope| {
@@ -145,7 +145,7 @@ fn threads_that_write_at_once_harm_no_body() {
             let (fixture, start) = (&fixture, &start);
             scope.spawn(move || {
                 start.wait();
-                // Two of them each are one thread of the agent's.
+                // Two writers share one agent thread.
                 let id = format!("t{}", writer / 2);
                 let put = |body: Vec<u8>| (fixture.put(&id, PayloadKind::InferenceRequest, &body), body);
                 session(50).into_iter().chain([unique(writer, 100_000)]).map(put).collect::<Vec<_>>()
@@ -162,25 +162,25 @@ fn threads_that_write_at_once_harm_no_body() {
 }
 
 #[test]
-fn a_pack_that_was_let_go_of_goes_on_and_one_that_was_replaced_does_not() {
+fn closed_pack_is_reopened_unless_it_was_replaced() {
     let fixture = Fixture::new();
     let first = fixture.request(&unique(1, 1000));
-    fixture.pack.rest();
+    fixture.pack.release();
     let second = fixture.request(&unique(2, 1000));
     for (reference, seed) in [(first, 1), (second, 2)] {
         assert_eq!(fixture.pack.get(&reference).unwrap().bytes, unique(seed, 1000));
     }
-    fixture.pack.rest();
+    fixture.pack.release();
     fs::rename(fixture.file(), fixture.directory.path().join("elsewhere")).unwrap();
     fs::write(fixture.file(), "another").unwrap();
-    let mut body = BodyBuf::of(vec![1; 100], false);
+    let mut body = BodyBuf::from_bytes(vec![1; 100], false);
     let error = fixture.pack.put(1, &"t".into(), PayloadKind::ToolResult, &mut body).unwrap_err();
     assert!(error.to_string().contains("replaced"), "{error}");
     assert_eq!(fs::read(fixture.file()).unwrap(), b"another");
 }
 
 #[test]
-fn references_that_lie_are_refused() {
+fn wrong_references_are_rejected() {
     let fixture = Fixture::new();
     let good = fixture.request(&unique(1, 1000));
     fixture.request(&unique(2, 1000));
@@ -191,18 +191,18 @@ fn references_that_lie_are_refused() {
     };
     assert!(refused(&|it| it.hash = None).contains("named without"));
     assert!(refused(&|it| it.offset = None).contains("named without"));
-    assert!(refused(&|it| it.length = Some(999)).contains("another body"));
-    assert!(refused(&|it| it.hash = Some("0".repeat(32).into())).contains("another body"));
-    assert!(refused(&|it| it.hash = Some("+".repeat(32).into())).contains("another body"));
+    assert!(refused(&|it| it.length = Some(999)).contains("another payload"));
+    assert!(refused(&|it| it.hash = Some("0".repeat(32).into())).contains("another payload"));
+    assert!(refused(&|it| it.hash = Some("+".repeat(32).into())).contains("another payload"));
     for offset in [0, 1, 16, 40, u64::MAX] {
-        assert!(refused(&|it| it.offset = Some(offset)).contains("no such place"), "{offset}");
+        assert!(refused(&|it| it.offset = Some(offset)).contains("no record at this offset"), "{offset}");
     }
     for offset in [42, 1041, 1041 + 25 + 999] {
         assert!(refused(&|it| it.offset = Some(offset)).contains("damaged header"), "{offset}");
     }
 }
 
-/// Writes a record with this header, whatever it says, and reads the body it claims to be.
+/// Writes a record with a forged header and returns the error of reading its payload.
 fn forged(fixture: &Fixture, header: Header, stored: &[u8]) -> String {
     let offset = fixture.pack.file.append(&header, stored).unwrap();
     let hash = Some(format!("{:032x}", header.hash).into());
@@ -212,14 +212,14 @@ fn forged(fixture: &Fixture, header: Header, stored: &[u8]) -> String {
 }
 
 #[test]
-fn records_that_lie_are_refused_and_nothing_is_made_room_for() {
+fn forged_records_are_rejected_without_allocation() {
     let fixture = Fixture::new();
     let base = fixture.request(&unique(1, 1000)).offset.unwrap();
     let flags = Flags { is_json: false };
     let kind = Some(PayloadKind::InferenceRequest);
     let whole = |length| Header { kind, flags, length, hash: 5, base: None };
     assert!(forged(&fixture, whole(u32::MAX), b"x").contains("cut short"));
-    assert!(forged(&fixture, whole(1), b"x").contains("has not the hash"));
+    assert!(forged(&fixture, whole(1), b"x").contains("does not match its hash"));
 
     let on = |offset, prefix, suffix, depth, length| Header {
         base: Some(Base { offset, prefix, suffix, depth }),
@@ -228,36 +228,36 @@ fn records_that_lie_are_refused_and_nothing_is_made_room_for() {
     let two_gib = 1 << 31;
     assert!(forged(&fixture, on(base, two_gib, 0, 1, two_gib), b"").contains("shorter"));
     assert!(forged(&fixture, on(base, 600, 600, 1, 1200), b"").contains("shorter"));
-    assert!(forged(&fixture, on(base, 600, 600, 1, 1000), b"").contains("can't be"));
-    assert!(forged(&fixture, on(base, u32::MAX, 2, 1, 1), b"").contains("can't be"));
-    assert!(forged(&fixture, on(base, 1000, 0, 0, 1000), b"").contains("can't be"));
-    assert!(forged(&fixture, on(base, 1000, 0, MOST_DEEP + 1, 1000), b"").contains("can't be"));
-    assert!(forged(&fixture, on(base, 1000, 0, 2, 1000), b"").contains("not the one it was"));
+    assert!(forged(&fixture, on(base, 600, 600, 1, 1000), b"").contains("impossible base"));
+    assert!(forged(&fixture, on(base, u32::MAX, 2, 1, 1), b"").contains("impossible base"));
+    assert!(forged(&fixture, on(base, 1000, 0, 0, 1000), b"").contains("impossible base"));
+    assert!(forged(&fixture, on(base, 1000, 0, MAX_DEPTH + 1, 1000), b"").contains("impossible base"));
+    assert!(forged(&fixture, on(base, 1000, 0, 2, 1000), b"").contains("was replaced"));
     assert!(forged(&fixture, on(base + 1, 1000, 0, 1, 1000), b"").contains("damaged header"));
-    assert!(forged(&fixture, on(3, 1000, 0, 1, 1000), b"").contains("no such place"));
+    assert!(forged(&fixture, on(3, 1000, 0, 1, 1000), b"").contains("no record at this offset"));
     for ahead in [0, 1, 1 << 40] {
         let offset = fixture.length() + 41 + ahead;
-        assert!(forged(&fixture, on(offset, 1000, 0, 1, 1000), b"").contains("can't be"));
+        assert!(forged(&fixture, on(offset, 1000, 0, 1, 1000), b"").contains("impossible base"));
     }
 }
 
 #[test]
-fn a_pack_of_another_version_or_none_says_so() {
+fn error_names_an_unknown_version_or_a_foreign_file() {
     let fixture = Fixture::new();
     let reference = fixture.request(&unique(1, 1000));
     let file = fs::OpenOptions::new().write(true).open(fixture.file()).unwrap();
-    let said = || open(fixture.directory.path()).get(&reference).unwrap_err().to_string();
+    let error = || open(fixture.directory.path()).get(&reference).unwrap_err().to_string();
     file.write_all_at(&[2], 8).unwrap();
-    assert!(said().contains("of a version"), "{}", said());
+    assert!(error().contains("of a version"), "{}", error());
     file.write_all_at(b"X", 0).unwrap();
-    assert!(said().contains("does not begin as a pack"), "{}", said());
+    assert!(error().contains("not a pack"), "{}", error());
     file.set_len(3).unwrap();
-    assert!(said().contains("does not begin as a pack"), "{}", said());
+    assert!(error().contains("not a pack"), "{}", error());
     fs::remove_file(fixture.file()).unwrap();
     assert!(open(fixture.directory.path()).get(&reference).unwrap_err().is_missing());
 }
 
-/// A body as an edit of the last one of its thread.
+/// An edit that makes a payload from the previous payload of its thread.
 #[derive(Debug, Clone)]
 struct Edit {
     thread: u8,
@@ -284,7 +284,7 @@ fn bodies_of(edits: &[Edit]) -> Vec<(String, PayloadKind, Vec<u8>)> {
     edits.iter().map(apply).collect()
 }
 
-/// The records that a body is made of, itself included: their places in the file, by their offsets.
+/// Returns the ranges of the file with the records that a payload is assembled from.
 fn built_on(bytes: &[u8], reference: &PayloadRef) -> Vec<std::ops::Range<u64>> {
     let mut offset = reference.offset.unwrap();
     let mut records = Vec::new();
@@ -303,7 +303,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_body_reads_back_byte_for_byte(edits in edits(), order in any::<u64>()) {
+    fn every_payload_is_read_back_unchanged(edits in edits(), order in any::<u64>()) {
         let fixture = Fixture::new();
         let bodies = bodies_of(&edits);
         let references: Vec<_> =
@@ -318,7 +318,7 @@ proptest! {
     }
 
     #[test]
-    fn damage_costs_what_builds_on_it_and_no_other(
+    fn damage_affects_only_payloads_built_on_it(
         edits in edits(), damage in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
@@ -330,7 +330,7 @@ proptest! {
         let mut bytes = whole.clone();
         let mut damaged = HashSet::new();
         for (place, flip) in damage {
-            // Behind the head: without that nothing is read at all.
+            // After the file header: without a valid one nothing is read.
             let place = 16 + place.index(bytes.len() - 16);
             bytes[place] ^= flip;
             damaged.insert(place as u64);
@@ -353,11 +353,11 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_behind_the_head_and_any_reference_end_without_harm(
+    fn arbitrary_bytes_and_references_cause_no_panic(
         bytes in prop::collection::vec(any::<u8>(), 0..400), offset in 0u64..500, length in any::<u64>(),
     ) {
         let fixture = Fixture::new();
-        fs::write(fixture.file(), [&header::HEAD[..], &bytes].concat()).unwrap();
+        fs::write(fixture.file(), [&header::FILE_HEADER[..], &bytes].concat()).unwrap();
         let location = Location {
             path: PACK.to_owned(), offset: Some(offset), length: Some(length), hash: Some("0".repeat(32).into()),
         };

@@ -23,18 +23,18 @@ fn body(bundle: &Reader, graph: &Graph, id: &RawPayloadId) -> Vec<u8> {
 }
 
 #[test]
-fn digests_of_responses_say_what_the_graph_says() {
+fn response_digests_agree_with_the_graph() {
     let mut calls = 0;
     for (bundle, graph) in bundles() {
         for call in graph.inference_calls.iter() {
             let Some(payload) = &call.raw_response_payload_id else { continue };
-            let digest = ResponseDigest::of(&body(&bundle, &graph, payload), Omit);
+            let digest = ResponseDigest::parse(&body(&bundle, &graph, payload), Omit);
             let items = call.response_item_ids.iter().filter_map(|&id| graph.item(id));
-            let asked: Vec<_> = items
+            let requested: Vec<_> = items
                 .filter(|item| item.content.kind.is_call())
                 .filter_map(|item| item.content.call_id.clone())
                 .collect();
-            assert_eq!((digest.usage, digest.call_ids, digest.is_known), (call.usage, asked, true));
+            assert_eq!((digest.usage, digest.call_ids, digest.has_known_items), (call.usage, requested, true));
             assert_eq!(digest.response_id.as_deref(), call.response_id.as_ref().map(ResponseId::as_str));
             calls += 1;
         }
@@ -43,11 +43,11 @@ fn digests_of_responses_say_what_the_graph_says() {
 }
 
 #[test]
-fn digests_of_commands_say_what_the_graph_says() {
+fn runtime_digests_agree_with_the_graph() {
     let mut exits = 0;
     for (bundle, graph) in bundles() {
         for operation in graph.terminal_operations().filter(|one| one.kind == OperationKind::ExecCommand) {
-            let digests = operation.raw_payload_ids.iter().map(|id| RuntimeDigest::of(&body(&bundle, &graph, id)));
+            let digests = operation.raw_payload_ids.iter().map(|id| RuntimeDigest::parse(&body(&bundle, &graph, id)));
             let exit_code = digests.filter_map(|digest| digest.exit_code).last();
             assert_eq!(exit_code, operation.result.as_ref().and_then(|result| result.exit_code));
             exits += usize::from(exit_code.is_some());

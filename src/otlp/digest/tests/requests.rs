@@ -4,10 +4,10 @@ use crate::otlp::ContentPolicy::{Capture, Omit};
 use crate::otlp::digest::RequestDigest;
 
 fn request(body: &Value) -> RequestDigest {
-    RequestDigest::of(body.to_string().as_bytes(), Capture)
+    RequestDigest::parse(body.to_string().as_bytes(), Capture)
 }
 
-/// That a request says this, as JSON: messages, instructions, tools.
+/// Checks the messages, instructions and tools of a request's digest, as JSON.
 fn check(body: &Value, messages: &Value, instructions: &Value, tools: &Value) {
     let digest = request(body);
     let parsed =
@@ -16,11 +16,11 @@ fn check(body: &Value, messages: &Value, instructions: &Value, tools: &Value) {
     assert_eq!(parsed(&digest.system_instructions), *instructions);
     assert_eq!(parsed(&digest.tool_definitions), *tools);
     let without = RequestDigest { input_messages: None, system_instructions: None, tool_definitions: None, ..digest };
-    assert_eq!(RequestDigest::of(body.to_string().as_bytes(), Omit), without);
+    assert_eq!(RequestDigest::parse(body.to_string().as_bytes(), Omit), without);
 }
 
 #[test]
-fn a_request_of_the_responses_api() {
+fn responses_api_request_is_converted() {
     let body = json!({
         "model": "gpt-5", "instructions": "Be brief.", "tools": [{ "type": "function", "name": "find" }],
         "input": [
@@ -63,12 +63,12 @@ fn a_request_of_the_responses_api() {
     ]);
     check(&body, &messages, &json!([{ "type": "text", "content": "Be brief." }]), &body["tools"]);
     let text = json!({ "input": "Hello." });
-    let said = json!([{ "role": "user", "parts": [{ "type": "text", "content": "Hello." }] }]);
-    check(&text, &said, &Value::Null, &Value::Null);
+    let expected_messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": "Hello." }] }]);
+    check(&text, &expected_messages, &Value::Null, &Value::Null);
 }
 
 #[test]
-fn a_request_of_chat_completions() {
+fn chat_completions_request_is_converted() {
     let body = json!({
         "functions": [{ "name": "find" }],
         "messages": [
@@ -103,7 +103,7 @@ fn a_request_of_chat_completions() {
 }
 
 #[test]
-fn a_request_of_anthropic_messages() {
+fn anthropic_request_is_converted() {
     let body = json!({
         "system": [{ "type": "text", "text": "Be brief.", "cache_control": { "type": "ephemeral" } }],
         "tools": [{ "name": "find", "input_schema": {} }],
@@ -136,7 +136,7 @@ fn a_request_of_anthropic_messages() {
 }
 
 #[test]
-fn a_request_of_gemini() {
+fn gemini_request_is_converted() {
     let body = json!({
         "systemInstruction": { "parts": [{ "text": "Be brief." }] },
         "tools": [{ "functionDeclarations": [{ "name": "find" }] }],
@@ -167,7 +167,7 @@ fn a_request_of_gemini() {
 }
 
 #[test]
-fn a_request_of_fields_is_in_the_schema_already() {
+fn convention_fields_are_passed_through() {
     let messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": "Hello." }], "extra": 1 }]);
     let instructions = json!([{ "type": "text", "content": "Be brief." }]);
     let tools = json!([{ "type": "function", "name": "find" }]);
@@ -182,32 +182,32 @@ fn a_request_of_fields_is_in_the_schema_already() {
 }
 
 #[test]
-fn a_field_that_is_text_is_what_a_user_says() {
-    let said = json!([{ "role": "user", "parts": [{ "type": "text", "content": "[sic] 7" }] }]);
+fn text_field_becomes_a_user_message() {
+    let expected_messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": "[sic] 7" }] }]);
     let body = json!({ "gen_ai.input.messages": "[sic] 7", "gen_ai.system_instructions": "7" });
-    check(&body, &said, &json!([{ "type": "text", "content": "7" }]), &Value::Null);
+    check(&body, &expected_messages, &json!([{ "type": "text", "content": "7" }]), &Value::Null);
 }
 
 #[test]
-fn values_are_passed_on_as_they_were_written() {
+fn values_keep_their_spelling() {
     let body = br#"{"messages":[{"role":"user","content":[{"type":"data","b":1.0e2,"a":12345678901234567890,"b":"\u0041\ud800"}]}]}"#;
-    let said = RequestDigest::of(body, Capture).input_messages;
+    let digest = RequestDigest::parse(body, Capture);
     let expected = r#"[{"role":"user","parts":[{"type":"data","b":1.0e2,"a":12345678901234567890}]}]"#;
-    let whole = r#"[{"role":"user","parts":[{"type":"text","content":"\u0041\ud800"}]}]"#;
-    assert_eq!(said.as_deref(), Some(expected));
-    let said = RequestDigest::of(
+    let expected_text = r#"[{"role":"user","parts":[{"type":"text","content":"\u0041\ud800"}]}]"#;
+    assert_eq!(digest.input_messages.as_deref(), Some(expected));
+    let digest = RequestDigest::parse(
         br#"{"messages":[{"role":"user","content":[{"type":"text","text":"\u0041\ud800"}]}]}"#,
         Capture,
     );
-    assert_eq!(said.input_messages.as_deref(), Some(whole));
+    assert_eq!(digest.input_messages.as_deref(), Some(expected_text));
 }
 
 #[test]
-fn parameters_of_every_provider() {
+fn parameters_of_every_provider_are_read() {
     let check = |body: Value, expected: RequestDigest| assert_eq!(request(&body), expected, "{body}");
     let (temperature, top_p) = (Some(0.5), Some(1.0));
-    let asked = RequestDigest { temperature, top_p, max_tokens: Some(64), ..Default::default() };
-    let level = |level: &str| RequestDigest { reasoning_level: Some(level.to_owned()), ..asked.clone() };
+    let common = RequestDigest { temperature, top_p, max_tokens: Some(64), ..Default::default() };
+    let level = |level: &str| RequestDigest { reasoning_level: Some(level.to_owned()), ..common.clone() };
     check(
         json!({ "temperature": 0.5, "top_p": 1, "max_output_tokens": 64, "stream": true,
                 "previous_response_id": "r0", "reasoning": { "effort": "high" } }),

@@ -5,16 +5,17 @@ use crate::otlp::ContentPolicy::{Capture, Omit};
 use crate::otlp::digest::ResponseDigest;
 
 fn response(body: &Value) -> ResponseDigest {
-    ResponseDigest::of(body.to_string().as_bytes(), Capture)
+    ResponseDigest::parse(body.to_string().as_bytes(), Capture)
 }
 
-/// That a response says this; its messages as JSON.
+/// Checks a response's digest, and its messages as JSON.
 fn check(body: &Value, expected: ResponseDigest, messages: &Value) {
     let digest = response(body);
-    let said = digest.output_messages.as_deref().map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"));
-    assert_eq!(said, *messages);
+    let actual =
+        digest.output_messages.as_deref().map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"));
+    assert_eq!(actual, *messages);
     assert_eq!(ResponseDigest { output_messages: None, ..digest }, expected);
-    assert_eq!(ResponseDigest::of(body.to_string().as_bytes(), Omit), expected);
+    assert_eq!(ResponseDigest::parse(body.to_string().as_bytes(), Omit), expected);
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -31,8 +32,8 @@ fn usage(
 }
 
 #[test]
-fn a_response_of_the_responses_api() {
-    let said = json!([{ "role": "assistant", "parts": [
+fn responses_api_response_is_converted() {
+    let expected_messages = json!([{ "role": "assistant", "parts": [
         { "type": "text", "content": "Searching." },
         { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} },
         { "type": "local_shell_call", "call_id": "c2", "action": {} },
@@ -50,28 +51,29 @@ fn a_response_of_the_responses_api() {
         response_id: Some("r1".to_owned()),
         usage: usage(10, 4, 5, 2),
         call_ids: vec!["c1".into(), "c2".into()],
-        is_known: true,
+        has_known_items: true,
         ..Default::default()
     };
     let counted =
         json!({ "input_tokens": 10, "cached_input_tokens": 4, "output_tokens": 5, "reasoning_output_tokens": 2 });
     let recorded = json!({ "response_id": "r1", "output_items": items, "token_usage": counted });
-    check(&recorded, expected.clone(), &said);
-    let from_the_wire = json!({
+    check(&recorded, expected.clone(), &expected_messages);
+    let wire_response = json!({
         "id": "r1", "model": "gpt-5-2026", "status": "incomplete", "incomplete_details": { "reason": "max_output_tokens" },
         "output": items, "usage": { "input_tokens": 10, "input_tokens_details": { "cached_tokens": 4 },
             "output_tokens": 5, "output_tokens_details": { "reasoning_tokens": 2 } },
     });
     let model = Some("gpt-5-2026".to_owned());
     let stopped = ResponseDigest { model, finish_reasons: texts(&["max_output_tokens"]), ..expected };
-    check(&from_the_wire, stopped, &said);
+    check(&wire_response, stopped, &expected_messages);
     let complete = json!({ "status": "completed", "incomplete_details": null, "output": [] });
-    let expected = ResponseDigest { finish_reasons: texts(&["completed"]), is_known: true, ..Default::default() };
+    let expected =
+        ResponseDigest { finish_reasons: texts(&["completed"]), has_known_items: true, ..Default::default() };
     check(&complete, expected, &json!([]));
 }
 
 #[test]
-fn a_response_of_chat_completions() {
+fn chat_completions_response_is_converted() {
     let body = json!({
         "id": "r1", "model": "gpt-4o",
         "choices": [
@@ -81,7 +83,7 @@ fn a_response_of_chat_completions() {
         ],
         "usage": { "prompt_tokens": 10, "completion_tokens": 5 },
     });
-    let said = json!([
+    let expected_messages = json!([
         { "role": "assistant", "finish_reason": "tool_calls", "parts": [
             { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} }] },
         { "role": "assistant", "finish_reason": "stop", "parts": [
@@ -93,21 +95,21 @@ fn a_response_of_chat_completions() {
         finish_reasons: texts(&["tool_calls", "stop"]),
         usage: usage(10, 0, 5, 0),
         call_ids: vec!["c1".into()],
-        is_known: true,
+        has_known_items: true,
         ..Default::default()
     };
-    check(&body, expected, &said);
+    check(&body, expected, &expected_messages);
 }
 
 #[test]
-fn a_response_of_anthropic_messages() {
+fn anthropic_response_is_converted() {
     let body = json!({
         "id": "r1", "model": "claude", "role": "assistant", "stop_reason": "tool_use",
         "content": [{ "type": "text", "text": "Searching." }, { "type": "tool_use", "id": "t1", "name": "find", "input": {} },
             { "type": "server_tool_use", "id": "t2", "name": "web", "input": {} }],
         "usage": { "input_tokens": 10, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 3, "output_tokens": 5 },
     });
-    let said = json!([{ "role": "assistant", "finish_reason": "tool_use", "parts": [
+    let expected_messages = json!([{ "role": "assistant", "finish_reason": "tool_use", "parts": [
         { "type": "text", "content": "Searching." }, { "type": "tool_call", "id": "t1", "name": "find", "arguments": {} },
         { "type": "server_tool_use", "id": "t2", "name": "web", "input": {} }] }]);
     let expected = ResponseDigest {
@@ -117,14 +119,14 @@ fn a_response_of_anthropic_messages() {
         usage: usage(17, 4, 5, 0),
         cache_write_tokens: Some(3),
         call_ids: vec!["t1".into()],
-        is_known: true,
+        has_known_items: true,
         ..Default::default()
     };
-    check(&body, expected, &said);
+    check(&body, expected, &expected_messages);
 }
 
 #[test]
-fn a_response_of_gemini() {
+fn gemini_response_is_converted() {
     let body = json!({
         "responseId": "r1", "modelVersion": "gemini-3",
         "candidates": [
@@ -134,7 +136,7 @@ fn a_response_of_gemini() {
         ],
         "usageMetadata": { "promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 2 },
     });
-    let said = json!([
+    let expected_messages = json!([
         { "role": "assistant", "finish_reason": "STOP", "parts": [
             { "type": "tool_call", "id": "g1", "name": "find", "arguments": {} }, { "type": "tool_call", "name": "look" }] },
         { "role": "assistant", "finish_reason": "SAFETY", "parts": [] },
@@ -145,14 +147,14 @@ fn a_response_of_gemini() {
         finish_reasons: texts(&["STOP", "SAFETY"]),
         usage: usage(10, 0, 7, 2),
         call_ids: vec!["g1".into()],
-        is_known: true,
+        has_known_items: true,
         ..Default::default()
     };
-    check(&body, expected, &said);
+    check(&body, expected, &expected_messages);
 }
 
 #[test]
-fn a_response_of_fields() {
+fn convention_fields_are_read() {
     let messages = json!([{ "role": "assistant", "finish_reason": "tool_call", "parts": [
         { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} }, { "type": "text", "content": "Hello." }] }]);
     let expected = ResponseDigest {
@@ -162,7 +164,7 @@ fn a_response_of_fields() {
         usage: usage(10, 4, 5, 0),
         cache_write_tokens: Some(3),
         call_ids: vec!["c1".into()],
-        is_known: true,
+        has_known_items: true,
         ..Default::default()
     };
     let mut body = json!({
@@ -176,19 +178,19 @@ fn a_response_of_fields() {
     body["gen_ai.response.finish_reasons"] = r#"["tool_call"]"#.into();
     check(&body, expected.clone(), &messages);
     body.as_object_mut().expect("an object").remove("gen_ai.output.messages");
-    check(&body, ResponseDigest { call_ids: Vec::new(), is_known: false, ..expected }, &Value::Null);
+    check(&body, ResponseDigest { call_ids: Vec::new(), has_known_items: false, ..expected }, &Value::Null);
 }
 
 #[test]
-fn a_field_that_is_text_is_what_a_model_says() {
+fn text_field_becomes_an_assistant_message() {
     let parts = json!([{ "type": "text", "content": "7" }]);
-    let said = json!([{ "role": "assistant", "parts": parts, "finish_reason": "" }]);
-    let expected = ResponseDigest { is_known: true, ..Default::default() };
-    check(&json!({ "gen_ai.output.messages": "7" }), expected, &said);
+    let expected_messages = json!([{ "role": "assistant", "parts": parts, "finish_reason": "" }]);
+    let expected = ResponseDigest { has_known_items: true, ..Default::default() };
+    check(&json!({ "gen_ai.output.messages": "7" }), expected, &expected_messages);
 }
 
 #[test]
-fn an_answer_has_a_reason_for_its_end_as_far_as_that_is_known() {
+fn finish_reason_is_derived_from_the_status() {
     let item = json!({ "type": "message", "role": "assistant", "content": "7" });
     let reason = |more: Value| {
         let mut body = json!({ "output": [item] });
@@ -204,8 +206,8 @@ fn an_answer_has_a_reason_for_its_end_as_far_as_that_is_known() {
 }
 
 #[test]
-fn what_a_model_said_is_not_known_where_it_was_not_recorded() {
-    let check = |body: Value, expected: bool| assert_eq!(response(&body).is_known, expected, "{body}");
+fn items_of_an_unrecorded_response_are_unknown() {
+    let check = |body: Value, expected: bool| assert_eq!(response(&body).has_known_items, expected, "{body}");
     check(json!({}), false);
     check(json!([]), false);
     check(json!({ "gen_ai.response.id": "r1", "gen_ai.usage.input_tokens": 1 }), false);

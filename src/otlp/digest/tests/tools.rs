@@ -4,30 +4,30 @@ use crate::otlp::ContentPolicy::{Capture, Omit};
 use crate::otlp::digest::{InvocationDigest, ResultDigest, RuntimeDigest};
 
 #[test]
-fn an_invocation_says_what_the_tool_was_given() {
+fn invocation_digest_has_the_arguments() {
     let check = |body: Value, expected: Option<&str>| {
-        let digest = InvocationDigest::of(body.to_string().as_bytes(), Capture);
+        let digest = InvocationDigest::parse(body.to_string().as_bytes(), Capture);
         assert_eq!(digest.arguments.as_deref(), expected, "{body}");
-        assert_eq!(InvocationDigest::of(body.to_string().as_bytes(), Omit), InvocationDigest::default());
+        assert_eq!(InvocationDigest::parse(body.to_string().as_bytes(), Omit), InvocationDigest::default());
     };
-    let of = |payload: Value| json!({ "tool_name": "find", "payload": payload });
-    check(of(json!({ "type": "function", "arguments": "{\"a\": 1}" })), Some(r#"{"a": 1}"#));
-    check(of(json!({ "type": "tool_search", "arguments": { "query": "a" } })), Some(r#"{"query":"a"}"#));
-    check(of(json!({ "type": "custom", "input": "*** Begin" })), Some("*** Begin"));
-    check(of(json!({ "type": "mcp", "server": "docs", "tool": "find", "raw_arguments": "{}" })), Some("{}"));
+    let invocation = |payload: Value| json!({ "tool_name": "find", "payload": payload });
+    check(invocation(json!({ "type": "function", "arguments": "{\"a\": 1}" })), Some(r#"{"a": 1}"#));
+    check(invocation(json!({ "type": "tool_search", "arguments": { "query": "a" } })), Some(r#"{"query":"a"}"#));
+    check(invocation(json!({ "type": "custom", "input": "*** Begin" })), Some("*** Begin"));
+    check(invocation(json!({ "type": "mcp", "server": "docs", "tool": "find", "raw_arguments": "{}" })), Some("{}"));
     let shell = json!({ "command": ["ls"], "type": "local_shell" });
-    check(of(shell.clone()), Some(&shell.to_string()));
-    check(of(json!({ "type": "function" })), Some(r#"{"type":"function"}"#));
+    check(invocation(shell.clone()), Some(&shell.to_string()));
+    check(invocation(json!({ "type": "function" })), Some(r#"{"type":"function"}"#));
     check(json!({ "tool_name": "find" }), None);
     check(json!("find"), None);
 }
 
 #[test]
-fn a_result_says_what_the_tool_gave_back() {
+fn result_digest_has_the_result() {
     let check = |body: Value, expected: &str| {
-        let digest = ResultDigest::of(body.to_string().as_bytes(), Capture);
+        let digest = ResultDigest::parse(body.to_string().as_bytes(), Capture);
         assert_eq!(digest.result.as_deref(), Some(expected), "{body}");
-        assert_eq!(ResultDigest::of(body.to_string().as_bytes(), Omit), ResultDigest::default());
+        assert_eq!(ResultDigest::parse(body.to_string().as_bytes(), Omit), ResultDigest::default());
     };
     let answer = json!({ "type": "function_call_output", "call_id": "c1", "output": "found" });
     check(json!({ "type": "direct_response", "response_item": answer }), "found");
@@ -39,14 +39,14 @@ fn a_result_says_what_the_tool_gave_back() {
     check(json!({ "type": "error", "error": "no such file" }), "no such file");
     check(json!({ "a": 1 }), r#"{"a":1}"#);
     check(json!("text"), "text");
-    assert_eq!(ResultDigest::of(b"not JSON", Capture), ResultDigest::default());
+    assert_eq!(ResultDigest::parse(b"not JSON", Capture), ResultDigest::default());
 }
 
 #[test]
-fn a_runtime_event_says_what_ran_and_how_it_exited() {
+fn runtime_digest_has_executable_and_exit_code() {
     let check = |body: Value, executable: Option<&str>, exit_code| {
         let expected = RuntimeDigest { executable: executable.map(str::to_owned), exit_code };
-        assert_eq!(RuntimeDigest::of(body.to_string().as_bytes()), expected, "{body}");
+        assert_eq!(RuntimeDigest::parse(body.to_string().as_bytes()), expected, "{body}");
     };
     check(json!({ "command": ["bash", "-lc", "ls"], "cwd": "/" }), Some("bash"), None);
     check(json!({ "command": ["/usr/bin/env"], "exit_code": 0 }), Some("env"), Some(0));

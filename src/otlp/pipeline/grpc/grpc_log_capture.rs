@@ -1,4 +1,4 @@
-//! What the exporter tells by its events alone.
+//! Capture of responses that the gRPC exporter reports only through its `tracing` events.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,54 +9,56 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-use super::super::sending::Answer;
+use super::super::sender::ExportResponse;
 
-/// Hears the events of the exporter that happen where it is the default subscriber, and nothing else. Without it, or in
-/// a program that has such events compiled out, a receiver that rejects some spans of a message has taken all of them.
+/// A capture of the exporter's events on threads where its subscriber is the default, and of no other events.
 ///
-/// It lasts as long as the connection: one for each message would have all callsites of the program registered anew.
-pub(super) struct Overheard {
-    heard: Arc<Mutex<Heard>>,
+/// Without it, or in a program that compiles those events out, a message of which the receiver rejected some spans
+/// would count as fully exported. One capture lives as long as its connection: a new subscriber per message would
+/// register all callsites of the program again each time.
+pub(super) struct GrpcLogCapture {
+    captured: Arc<Mutex<CapturedFields>>,
     dispatch: Dispatch,
 }
 
-/// What the receiver said of one message.
+/// The captured fields of the response to one message.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
-    pub(super) answer: Answer,
-    /// Those of a status.
+pub(super) struct CapturedFields {
+    pub(super) response: ExportResponse,
+    /// Message of the gRPC status.
     pub(super) message: String,
+    /// Encoded details of the gRPC status.
     pub(super) details: Vec<u8>,
 }
 
-impl Default for Overheard {
+impl Default for GrpcLogCapture {
     fn default() -> Self {
-        let heard = Arc::<Mutex<Heard>>::default();
-        let dispatch = Dispatch::new(Listener(Arc::clone(&heard)));
-        Self { heard, dispatch }
+        let captured = Arc::<Mutex<CapturedFields>>::default();
+        let dispatch = Dispatch::new(CaptureSubscriber(Arc::clone(&captured)));
+        Self { captured, dispatch }
     }
 }
 
-impl Overheard {
+impl GrpcLogCapture {
     pub(super) fn dispatch(&self) -> &Dispatch {
         &self.dispatch
     }
 
-    /// What was heard since the last time.
-    pub(super) fn take(&self) -> Heard {
-        std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes the fields that were captured since the last call.
+    pub(super) fn take(&self) -> CapturedFields {
+        std::mem::take(&mut *self.captured.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-struct Listener(Arc<Mutex<Heard>>);
+struct CaptureSubscriber(Arc<Mutex<CapturedFields>>);
 
-fn is_of_exporter(metadata: &Metadata<'_>) -> bool {
+fn is_exporter_event(metadata: &Metadata<'_>) -> bool {
     metadata.is_event() && metadata.target() == "opentelemetry-otlp"
 }
 
-impl Subscriber for Listener {
+impl Subscriber for CaptureSubscriber {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if is_of_exporter(metadata) { Interest::always() } else { Interest::never() }
+        if is_exporter_event(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -64,7 +66,7 @@ impl Subscriber for Listener {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        is_of_exporter(metadata)
+        is_exporter_event(metadata)
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -76,8 +78,8 @@ impl Subscriber for Listener {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        event.record(&mut *heard);
+        let mut captured = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        event.record(&mut *captured);
     }
 
     fn enter(&self, _: &Id) {}
@@ -85,28 +87,28 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-/// The names of its fields are those of what they tell.
-impl Visit for Heard {
+/// Matches fields by the names that `opentelemetry-otlp` gives them.
+impl Visit for CapturedFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "error_message" => self.answer.message = value.to_owned(),
+            "error_message" => self.response.message = value.to_owned(),
             "grpc_message" => self.message = value.to_owned(),
-            "grpc_details" => self.details = bytes(value).unwrap_or_default(),
+            "grpc_details" => self.details = parse_bytes(value).unwrap_or_default(),
             _ => {}
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
         if matches!(field.name(), "rejected_spans" | "rejected_data_points") {
-            self.answer.rejected = value.try_into().unwrap_or_default();
+            self.response.rejected = value.try_into().unwrap_or_default();
         }
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// Of a list like `[1, 2]`.
-fn bytes(list: &str) -> Option<Vec<u8>> {
+/// Parses bytes from the `Debug` form of a list, like `[1, 2]`. Returns `None` if the text has another form.
+fn parse_bytes(list: &str) -> Option<Vec<u8>> {
     let list = list.strip_prefix('[')?.strip_suffix(']')?;
     list.split(", ").map(|byte| byte.parse().ok()).collect()
 }

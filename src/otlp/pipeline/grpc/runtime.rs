@@ -1,4 +1,4 @@
-//! A runtime of our own.
+//! The dedicated tokio runtime of a gRPC channel.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,50 +9,56 @@ use tokio::runtime::{Builder, EnterGuard, Handle};
 use tokio::sync::oneshot;
 
 use super::super::OtlpError;
-use super::super::suppress::Quiet;
+use super::super::suppress::SuppressionGuard;
 
 thread_local! {
-    /// While a thread has work: who is quiet makes every span of the program a little slower, and idle it is nearly always.
-    static QUIET: RefCell<Option<Quiet>> = const { RefCell::new(None) };
+    /// The suppression of telemetry while the runtime's thread has work. It ends while the thread is parked, which is
+    /// most of the time, because a scoped subscriber on any thread slows down every span of the program.
+    static SUPPRESSION: RefCell<Option<SuppressionGuard>> = const { RefCell::new(None) };
 }
 
-fn is_at_work() {
-    QUIET.set(Some(Quiet::begin()));
+fn suppress_telemetry() {
+    SUPPRESSION.set(Some(SuppressionGuard::enter()));
 }
 
-fn is_idle() {
-    QUIET.take();
+fn resume_telemetry() {
+    SUPPRESSION.take();
 }
 
-/// A runtime in a thread of its own, which goes with it. A call that hangs holds up nobody who drops it.
+/// A tokio runtime on a dedicated thread. Dropping it ends both without waiting for hanging calls.
 #[derive(Debug)]
 pub(super) struct Runtime {
     handle: Handle,
-    /// The runtime ends when this is dropped.
+    /// Ends the runtime when dropped.
     _stop: oneshot::Sender<()>,
 }
 
 impl Runtime {
+    /// Starts the thread and its runtime.
+    ///
+    /// # Errors
+    /// Returns an error if the thread or the runtime cannot be started.
     pub(super) fn start() -> Result<Self, OtlpError> {
-        let failed = |error: io::Error| OtlpError::new(format!("no thread for gRPC could be started: {error}"));
+        let failed = |error: io::Error| OtlpError::new(format!("cannot start the gRPC thread: {error}"));
         let (stop, stopped) = oneshot::channel();
         let (started, start) = mpsc::sync_channel(1);
         let mut builder = Builder::new_current_thread();
-        builder.enable_all().on_thread_park(is_idle).on_thread_unpark(is_at_work);
+        builder.enable_all().on_thread_park(resume_telemetry).on_thread_unpark(suppress_telemetry);
         let run = move || match builder.build() {
             Ok(runtime) => {
-                is_at_work();
+                suppress_telemetry();
                 let _ = started.send(Ok(runtime.handle().clone()));
                 let _ = runtime.block_on(stopped);
                 runtime.shutdown_background();
-                is_idle();
+                resume_telemetry();
             }
             Err(error) => {
                 let _ = started.send(Err(error));
             }
         };
         thread::Builder::new().name("otel-trace-grpc".to_owned()).spawn(run).map_err(failed)?;
-        let handle = start.recv().map_err(|_| OtlpError::new("the thread for gRPC ended at once"))?.map_err(failed)?;
+        let handle =
+            start.recv().map_err(|_| OtlpError::new("the gRPC thread ended during startup"))?.map_err(failed)?;
         Ok(Self { handle, _stop: stop })
     }
 

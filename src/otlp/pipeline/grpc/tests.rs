@@ -1,4 +1,4 @@
-//! What can be done about a status.
+//! Tests of the classification of gRPC statuses.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
@@ -11,17 +11,17 @@ use tonic::{Request, Response};
 use tonic_types::ErrorDetails;
 
 use super::*;
-use crate::otlp::pipeline::connection::Said;
-use crate::otlp::pipeline::sending::SpanSender;
+use crate::otlp::pipeline::connection::ExporterSettings;
+use crate::otlp::pipeline::sender::SpanSender;
 use crate::otlp::pipeline::signal::Signal;
 use crate::otlp::pipeline::variables::Variables;
-use crate::otlp::pipeline::{Protocol, suppress::quietly};
+use crate::otlp::pipeline::{Protocol, suppress::without_telemetry};
 
-/// Gives each message the same answer.
-struct Refusing(Status);
+/// A trace service that answers every message with one status.
+struct RefusingService(Status);
 
 #[tonic::async_trait]
-impl TraceService for Refusing {
+impl TraceService for RefusingService {
     async fn export(
         &self,
         _: Request<ExportTraceServiceRequest>,
@@ -30,17 +30,17 @@ impl TraceService for Refusing {
     }
 }
 
-/// Why a message is not taken by a receiver that answers so.
-fn answered(status: Status) -> SendError {
+/// Sends a message to a receiver that answers with `status`, and returns the resulting error.
+fn error_for(status: Status) -> SendError {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
-    let server = Server::builder().add_service(TraceServiceServer::new(Refusing(status)));
+    let server = Server::builder().add_service(TraceServiceServer::new(RefusingService(status)));
     runtime.spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-    let said = Said { endpoint, protocol: Some(Protocol::Grpc), ..Said::default() };
-    let connection = Connection::resolve(Signal::Traces, &said, &Variables::default()).unwrap();
+    let settings = ExporterSettings { endpoint, protocol: Some(Protocol::Grpc), ..ExporterSettings::default() };
+    let connection = Connection::resolve(Signal::Traces, &settings, &Variables::default()).unwrap();
     let sender = SpanSender::new(&connection, &Resource::builder_empty().build()).unwrap();
-    let error = quietly(|| sender.send(Vec::new())).unwrap_err();
+    let error = without_telemetry(|| sender.send(Vec::new())).unwrap_err();
     runtime.shutdown_background();
     error
 }
@@ -51,42 +51,42 @@ fn with_delay(code: Code) -> Status {
 }
 
 #[track_caller]
-fn check(status: Status, expected: Failure) {
+fn check(status: Status, expected: SendErrorKind) {
     let text = format!("{status:?}");
-    assert_eq!(answered(status).kind, expected, "{text}");
+    assert_eq!(error_for(status).kind, expected, "{text}");
 }
 
 #[test]
-fn a_status_says_what_can_be_done() {
-    let busy = Failure::Busy(Some(Duration::from_millis(7500)));
+fn statuses_are_classified_for_retries() {
+    let busy = SendErrorKind::Busy(Some(Duration::from_millis(7500)));
     check(with_delay(Code::Unavailable), busy);
     check(with_delay(Code::ResourceExhausted), busy);
-    check(with_delay(Code::Internal), Failure::Unreachable);
-    check(Status::unknown(""), Failure::Unreachable);
-    check(Status::unimplemented(""), Failure::NotServed);
-    check(Status::unauthenticated(""), Failure::Rejected);
-    check(Status::unavailable(""), Failure::Unreachable);
-    check(Status::resource_exhausted("quota"), Failure::Rejected);
-    check(Status::resource_exhausted("grpc: received message larger than max (5 vs. 4)"), Failure::TooLarge);
-    check(Status::out_of_range("Error, decoded message length too large: found 5"), Failure::TooLarge);
-    check(Status::out_of_range("later"), Failure::Unreachable);
+    check(with_delay(Code::Internal), SendErrorKind::Unreachable);
+    check(Status::unknown(""), SendErrorKind::Unreachable);
+    check(Status::unimplemented(""), SendErrorKind::NotServed);
+    check(Status::unauthenticated(""), SendErrorKind::Rejected);
+    check(Status::unavailable(""), SendErrorKind::Unreachable);
+    check(Status::resource_exhausted("quota"), SendErrorKind::Rejected);
+    check(Status::resource_exhausted("grpc: received message larger than max (5 vs. 4)"), SendErrorKind::TooLarge);
+    check(Status::out_of_range("Error, decoded message length too large: found 5"), SendErrorKind::TooLarge);
+    check(Status::out_of_range("later"), SendErrorKind::Unreachable);
 }
 
-/// As the exporter tells it where tonic has its feature `server`, as here, and where it has not.
+/// Covers the exporter's texts both with tonic's feature `server`, which is enabled in tests, and without it.
 #[test]
-fn what_no_receiver_said_is_no_refusal_whatever_its_code() {
+fn statuses_without_a_receiver_are_unreachable() {
     for code in ALL_CODES {
         let text = format!("TonicTracesClient export failed with gRPC code: {code:?}: transport error: broken pipe");
-        let error = refused(&text, "larger than", &[]);
-        assert_eq!(error, SendError::new(Failure::Unreachable, "no answer: transport error: broken pipe"));
+        let error = export_error(&text, "larger than", &[]);
+        assert_eq!(error, SendError::new(SendErrorKind::Unreachable, "no response: transport error: broken pipe"));
     }
 }
 
 #[test]
-fn every_code_is_told_from_the_others() {
+fn errors_name_the_code_without_the_message() {
     for code in ALL_CODES {
-        let error = answered(Status::new(code, "token abc is bad"));
-        // What a receiver says may be a secret.
+        let error = error_for(Status::new(code, "token abc is bad"));
+        // A receiver's message may contain secrets.
         assert_eq!(error.text, format!("the receiver answered with gRPC status {code:?}"));
     }
 }

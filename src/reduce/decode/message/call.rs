@@ -1,61 +1,64 @@
-//! Calls of tools: `tool_calls`, `function_call`, `tool_use`, `tool_call`, `functionCall`.
+//! Parses calls of tools: `tool_calls`, `function_call`, `tool_use`, `tool_call`, `functionCall`.
 
 use serde_json::value::RawValue;
 
 use super::id;
 use crate::graph::{Channel, ItemKind, Role};
-use crate::reduce::decode::draft::Draft;
+use crate::reduce::decode::decode_error::DecodeError;
+use crate::reduce::decode::draft::ItemDraft;
 use crate::reduce::decode::object::{Object, text};
-use crate::reduce::decode::why::Why;
 
-const NOT_AN_OBJECT: Why = "it has a call that is not an object";
+const NOT_AN_OBJECT: DecodeError = "it has a call that is not an object";
 
-/// A call that stands beside the parts of a message.
-pub(super) fn read(raw: &RawValue) -> Result<Draft, Why> {
-    of(&Object::of(raw).ok_or(NOT_AN_OBJECT)?)
+/// Parses a call in a field of the message.
+pub(super) fn parse(raw: &RawValue) -> Result<ItemDraft, DecodeError> {
+    from_object(&Object::from_value(raw).ok_or(NOT_AN_OBJECT)?)
 }
 
-/// A call. What is called stands inside `function` or `custom`, or beside the id.
-pub(super) fn of(call: &Object<'_>) -> Result<Draft, Why> {
+/// Parses a call. The name and the arguments are inside `function` or `custom`, or beside the id.
+pub(super) fn from_object(call: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     if let Some(custom) = call.object("custom") {
         return custom_call(call, &custom);
     }
     let function = call.object("function");
     let called = function.as_ref().unwrap_or(call);
     let mut draft = new(call, called)?;
-    draft.arguments(arguments(called))?;
+    draft.push_arguments(arguments(called))?;
     Ok(draft)
 }
 
-/// Gemini leaves out arguments where there are none; other writers of the same history don't.
-pub(super) fn read_gemini(raw: &RawValue) -> Result<Draft, Why> {
-    let call = Object::of(raw).ok_or(NOT_AN_OBJECT)?;
+/// Parses a call of Gemini, which omits empty arguments; other recorders of the same history do not, so they become
+/// `{}`.
+pub(super) fn parse_gemini(raw: &RawValue) -> Result<ItemDraft, DecodeError> {
+    let call = Object::from_value(raw).ok_or(NOT_AN_OBJECT)?;
     let mut draft = new(&call, &call)?;
     match arguments(&call) {
-        None => draft.json_or_text("{}"),
-        arguments => draft.arguments(arguments)?,
+        None => draft.push_json_or_text("{}"),
+        arguments => draft.push_arguments(arguments)?,
     }
     Ok(draft)
 }
 
-/// A custom tool is given any text, whatever it looks like.
-fn custom_call(call: &Object<'_>, custom: &Object<'_>) -> Result<Draft, Why> {
+/// Parses a call of a custom tool, whose input is a text that is kept as is, even if it looks like JSON.
+fn custom_call(call: &Object<'_>, custom: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = new(call, custom)?;
-    match custom.some("input").map(|input| (input, text(input))) {
-        Some((_, Some(text))) => draft.text(&text),
-        Some((input, None)) => draft.json(input)?,
-        None => draft.reference("payload", None)?,
+    match custom.non_null("input").map(|input| (input, text(input))) {
+        Some((_, Some(text))) => draft.push_text(&text),
+        Some((input, None)) => draft.push_json(input)?,
+        None => draft.push_reference("payload", None)?,
     }
     Ok(draft)
 }
 
-fn new(call: &Object<'_>, called: &Object<'_>) -> Result<Draft, Why> {
-    let mut draft = Draft::new(Role::Assistant, Some(Channel::Commentary), ItemKind::FunctionCall);
+/// Creates a call with its id and name.
+fn new(call: &Object<'_>, called: &Object<'_>) -> Result<ItemDraft, DecodeError> {
+    let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Commentary), ItemKind::FunctionCall);
     draft.call_id = id(call, "id");
-    draft.name = called.said("name")?.map(Into::into);
+    draft.name = called.optional_text("name")?.map(Into::into);
     Ok(draft)
 }
 
+/// Returns the arguments of a call.
 fn arguments<'a>(called: &Object<'a>) -> Option<&'a RawValue> {
     called.first(&["arguments", "input", "args"])
 }

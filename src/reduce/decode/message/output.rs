@@ -1,22 +1,22 @@
-//! Answers of tools: `tool_result`, `tool_call_response`, `functionResponse`.
+//! Parses outputs of tools: `tool_result`, `tool_call_response`, `functionResponse`.
 
 use serde_json::value::RawValue;
 
-use super::pieces::answer;
+use super::builder::output_draft;
 use super::{id, part};
-use crate::reduce::decode::draft::Draft;
+use crate::reduce::decode::decode_error::DecodeError;
+use crate::reduce::decode::draft::ItemDraft;
 use crate::reduce::decode::object::{Object, list, text};
-use crate::reduce::decode::why::Why;
 
-/// An answer that is content: text or parts.
-pub(super) fn of_content(result: &Object<'_>) -> Result<Draft, Why> {
-    let mut draft = answer(id(result, "tool_use_id"));
-    match result.some("content").map(|content| (content, list(content))) {
+/// Parses an output that is content: a text or parts.
+pub(super) fn from_content(result: &Object<'_>) -> Result<ItemDraft, DecodeError> {
+    let mut draft = output_draft(id(result, "tool_use_id"));
+    match result.non_null("content").map(|content| (content, list(content))) {
         Some((_, Some(parts))) => {
             for part in parts {
                 part::add_plain(&mut draft, part)?;
             }
-            draft.or_empty();
+            draft.push_placeholder_if_empty();
         }
         Some((content, None)) => value(&mut draft, Some(content))?,
         None => value(&mut draft, None)?,
@@ -24,30 +24,31 @@ pub(super) fn of_content(result: &Object<'_>) -> Result<Draft, Why> {
     Ok(draft)
 }
 
-/// An answer that is any value.
-pub(super) fn of_value(response: &Object<'_>) -> Result<Draft, Why> {
-    let mut draft = answer(id(response, "id"));
+/// Parses an output that may be any value.
+pub(super) fn from_value(response: &Object<'_>) -> Result<ItemDraft, DecodeError> {
+    let mut draft = output_draft(id(response, "id"));
     value(&mut draft, response.first(&["response", "result"]))?;
     Ok(draft)
 }
 
-/// Gemini's answer: a value, and parts that are no JSON.
-pub(super) fn read_gemini(raw: &RawValue) -> Result<Draft, Why> {
-    let response = Object::of(raw).ok_or("it has an answer that is not an object")?;
-    let mut draft = of_value(&response)?;
+/// Parses an output of Gemini: a value, and parts that are not JSON.
+pub(super) fn parse_gemini(raw: &RawValue) -> Result<ItemDraft, DecodeError> {
+    let response = Object::from_value(raw).ok_or("it has a function response that is not an object")?;
+    let mut draft = from_value(&response)?;
     for part in response.list("parts").unwrap_or_default() {
         part::add_plain(&mut draft, part)?;
     }
     Ok(draft)
 }
 
-fn value(draft: &mut Draft, value: Option<&RawValue>) -> Result<(), Why> {
+/// Adds a value to an output: a text, JSON, or a reference if there is none.
+fn value(draft: &mut ItemDraft, value: Option<&RawValue>) -> Result<(), DecodeError> {
     match value.map(|value| (value, text(value))) {
-        None => draft.reference("tool_output", None),
+        None => draft.push_reference("tool_output", None),
         Some((_, Some(text))) => {
-            draft.text(&text);
+            draft.push_text(&text);
             Ok(())
         }
-        Some((value, None)) => draft.json(value),
+        Some((value, None)) => draft.push_json(value),
     }
 }

@@ -1,15 +1,15 @@
-//! The parts of a message, each by its type; Gemini's by what they hold.
+//! Parses the parts of a message by their types; Gemini's parts have no type and are recognized by their fields.
 
 use serde_json::value::RawValue;
 
-use super::pieces::Pieces;
+use super::builder::MessageBuilder;
 use super::{call, output, reasoning};
-use crate::reduce::decode::draft::Draft;
+use crate::reduce::decode::decode_error::{DecodeError, UNREADABLE_VALUE};
+use crate::reduce::decode::draft::ItemDraft;
 use crate::reduce::decode::object::{Object, is_null, text};
-use crate::reduce::decode::why::{UNREADABLE, Why};
 
-/// What a part of Gemini's may have beside what it is.
-const BESIDE: [&str; 9] = [
+/// Fields of Gemini's parts that do not hold the content.
+const METADATA_FIELDS: [&str; 9] = [
     "type",
     "thought",
     "thoughtSignature",
@@ -21,106 +21,109 @@ const BESIDE: [&str; 9] = [
     "media_resolution",
 ];
 
-/// Fields by which a part is not known. A breakpoint for the provider's cache moves from request to request, and a
-/// signature is told where it stands, as reasoning.
-const PASSED_OVER: [&str; 3] = ["cache_control", "thoughtSignature", "thought_signature"];
+/// Fields that do not identify a part. A cache breakpoint moves from request to request, and a signature becomes part
+/// of the reasoning.
+const IGNORED_FIELDS: [&str; 3] = ["cache_control", "thoughtSignature", "thought_signature"];
 
-/// Adds a part: an item of its own, or more of the run.
-pub(super) fn add(pieces: &mut Pieces, raw: &RawValue) {
-    let Some(part) = Object::of(raw) else {
+/// Adds a part to a message: as an item of its own, or to the current run of text and other parts.
+pub(super) fn add(builder: &mut MessageBuilder, raw: &RawValue) {
+    let Some(part) = Object::from_value(raw) else {
         match text(raw) {
-            Some(text) => pieces.text(&text),
-            None => pieces.other(|draft| draft.reference("content", Some(raw))),
+            Some(text) => builder.push_text(&text),
+            None => builder.push_part(|draft| draft.push_reference("content", Some(raw))),
         }
         return;
     };
     match part.text("type").as_deref() {
-        Some("text" | "input_text" | "output_text") => add_text(pieces, part.first(&["text", "content"])),
-        Some("thinking" | "redacted_thinking" | "reasoning") => pieces.item(reasoning::read(&part)),
-        Some("tool_use" | "tool_call") => pieces.item(call::of(&part)),
-        Some("tool_result") => pieces.item(output::of_content(&part)),
-        Some("tool_call_response") => pieces.item(output::of_value(&part)),
-        Some("refusal") => pieces.other(|draft| draft.reference("refusal", part.some("refusal"))),
+        Some("text" | "input_text" | "output_text") => add_text(builder, part.first(&["text", "content"])),
+        Some("thinking" | "redacted_thinking" | "reasoning") => builder.push_item(reasoning::parse(&part)),
+        Some("tool_use" | "tool_call") => builder.push_item(call::from_object(&part)),
+        Some("tool_result") => builder.push_item(output::from_content(&part)),
+        Some("tool_call_response") => builder.push_item(output::from_value(&part)),
+        Some("refusal") => builder.push_part(|draft| draft.push_reference("refusal", part.non_null("refusal"))),
         Some(label) => {
             let label = label.to_owned();
-            pieces.other(|draft| point_at(draft, &label, part));
+            builder.push_part(|draft| push_part_reference(draft, &label, part));
         }
-        None => add_untyped(pieces, part),
+        None => add_untyped(builder, part),
     }
 }
 
-/// Adds a part that can't be an item of its own: inside an answer.
-pub(super) fn add_plain(draft: &mut Draft, raw: &RawValue) -> Result<(), Why> {
-    let Some(part) = Object::of(raw) else {
+/// Adds a part of an output, where a part cannot be an item of its own.
+pub(super) fn add_plain(draft: &mut ItemDraft, raw: &RawValue) -> Result<(), DecodeError> {
+    let Some(part) = Object::from_value(raw) else {
         return match text(raw) {
             Some(text) => {
-                draft.text(&text);
+                draft.push_text(&text);
                 Ok(())
             }
-            None => draft.reference("content", Some(raw)),
+            None => draft.push_reference("content", Some(raw)),
         };
     };
     let label = match part.text("type").as_deref() {
         Some("text" | "input_text" | "output_text") => {
-            let said = part.first(&["text", "content"]).map(|said| text(said).ok_or(UNREADABLE)).transpose()?;
-            said.filter(|said| !said.is_empty()).into_iter().for_each(|said| draft.text(&said));
+            let content =
+                part.first(&["text", "content"]).map(|content| text(content).ok_or(UNREADABLE_VALUE)).transpose()?;
+            content.filter(|content| !content.is_empty()).into_iter().for_each(|content| draft.push_text(&content));
             return Ok(());
         }
         Some(label) => label.to_owned(),
-        None => held(&part).unwrap_or("content").to_owned(),
+        None => content_field(&part).unwrap_or("content").to_owned(),
     };
-    point_at(draft, &label, part)
+    push_part_reference(draft, &label, part)
 }
 
-fn add_text(pieces: &mut Pieces, said: Option<&RawValue>) {
-    match said.map(text) {
+/// Adds the text of a part.
+fn add_text(builder: &mut MessageBuilder, content: Option<&RawValue>) {
+    match content.map(text) {
         None => {}
-        Some(Some(text)) => pieces.text(&text),
-        Some(None) => pieces.item(Err(UNREADABLE)),
+        Some(Some(text)) => builder.push_text(&text),
+        Some(None) => builder.push_item(Err(UNREADABLE_VALUE)),
     }
 }
 
-/// A part of Gemini's, in the spelling of its JSON or of its protocol buffers.
-fn add_untyped(pieces: &mut Pieces, part: Object<'_>) {
+/// Adds a part without a type, as Gemini writes them, in the spelling of its JSON or of its protocol buffers.
+fn add_untyped(builder: &mut MessageBuilder, part: Object<'_>) {
     let signature = part.first(&["thoughtSignature", "thought_signature"]).and_then(text);
     let signature = signature.filter(|signature| !signature.is_empty());
     if let Some(called) = part.first(&["functionCall", "function_call"]) {
-        pieces.item_after(signature.as_deref(), call::read_gemini(called));
-    } else if let Some(answer) = part.first(&["functionResponse", "function_response"]) {
-        pieces.item_after(signature.as_deref(), output::read_gemini(answer));
+        builder.push_signed_item(signature.as_deref(), call::parse_gemini(called));
+    } else if let Some(response) = part.first(&["functionResponse", "function_response"]) {
+        builder.push_signed_item(signature.as_deref(), output::parse_gemini(response));
     } else if part.number("thought") == Some(true) {
-        pieces.item(thought(part, signature.as_deref()));
+        builder.push_item(parse_thought(part, signature.as_deref()));
     } else {
-        signature.iter().for_each(|signature| pieces.seal(signature));
-        match (part.some("text"), held(&part).map(str::to_owned)) {
-            (Some(said), _) => add_text(pieces, Some(said)),
-            (None, Some(label)) => pieces.other(|draft| point_at(draft, &label, part)),
+        signature.iter().for_each(|signature| builder.push_signature(signature));
+        match (part.non_null("text"), content_field(&part).map(str::to_owned)) {
+            (Some(content), _) => add_text(builder, Some(content)),
+            (None, Some(label)) => builder.push_part(|draft| push_part_reference(draft, &label, part)),
             (None, None) if signature.is_some() => {}
-            (None, None) => pieces.other(|draft| point_at(draft, "content", part)),
+            (None, None) => builder.push_part(|draft| push_part_reference(draft, "content", part)),
         }
     }
 }
 
-fn thought(part: Object<'_>, signature: Option<&str>) -> Result<Draft, Why> {
+/// Parses a part of Gemini that is a thought.
+fn parse_thought(part: Object<'_>, signature: Option<&str>) -> Result<ItemDraft, DecodeError> {
     let mut draft = reasoning::new();
-    match (part.some("text").map(text), held(&part).map(str::to_owned)) {
-        (Some(Some(said)), _) => reasoning::think(&mut draft, &said),
-        (Some(None), _) => return Err(UNREADABLE),
-        (None, Some(label)) => point_at(&mut draft, &label, part)?,
+    match (part.non_null("text").map(text), content_field(&part).map(str::to_owned)) {
+        (Some(Some(content)), _) => reasoning::push_text(&mut draft, &content),
+        (Some(None), _) => return Err(UNREADABLE_VALUE),
+        (None, Some(label)) => push_part_reference(&mut draft, &label, part)?,
         (None, None) => {}
     }
-    signature.into_iter().for_each(|signature| reasoning::seal(&mut draft, signature));
-    draft.or_empty();
+    signature.into_iter().for_each(|signature| reasoning::push_signature(&mut draft, signature));
+    draft.push_placeholder_if_empty();
     Ok(draft)
 }
 
-/// What a part without a type holds.
-fn held<'p>(part: &'p Object<'_>) -> Option<&'p str> {
-    let is_it = |name: &str| !BESIDE.contains(&name) && !PASSED_OVER.contains(&name);
-    part.fields().find(|(name, value)| is_it(name) && !is_null(value)).map(|(name, _)| name)
+/// Returns the name of the field that holds the content of a part without a type.
+fn content_field<'p>(part: &'p Object<'_>) -> Option<&'p str> {
+    let is_content = |name: &str| !METADATA_FIELDS.contains(&name) && !IGNORED_FIELDS.contains(&name);
+    part.fields().find(|(name, value)| is_content(name) && !is_null(value)).map(|(name, _)| name)
 }
 
-/// Points at a part. Null is as good as nothing: clients drop it when they repeat a response.
-fn point_at(draft: &mut Draft, label: &str, part: Object<'_>) -> Result<(), Why> {
-    draft.reference_to(label, part, |name, value| !PASSED_OVER.contains(&name) && !is_null(value))
+/// Adds a reference to a part. Null fields do not count: clients drop them when they repeat a response.
+fn push_part_reference(draft: &mut ItemDraft, label: &str, part: Object<'_>) -> Result<(), DecodeError> {
+    draft.push_object_reference(label, part, |name, value| !IGNORED_FIELDS.contains(&name) && !is_null(value))
 }

@@ -1,57 +1,61 @@
-//! What a model thought: text, and what seals it.
+//! Parses reasoning: text, and its signature or encrypted data.
 
 use crate::graph::{Channel, ItemKind, Part, Role};
-use crate::reduce::decode::draft::Draft;
+use crate::reduce::decode::decode_error::DecodeError;
+use crate::reduce::decode::draft::ItemDraft;
 use crate::reduce::decode::object::Object;
-use crate::reduce::decode::why::Why;
 
-pub(super) fn new() -> Draft {
-    Draft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning)
+/// Creates a reasoning item without parts.
+pub(super) fn new() -> ItemDraft {
+    ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning)
 }
 
-/// A part of type `thinking`, `redacted_thinking` or `reasoning`.
-pub(super) fn read(part: &Object<'_>) -> Result<Draft, Why> {
+/// Parses a part of type `thinking`, `redacted_thinking` or `reasoning`.
+pub(super) fn parse(part: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = new();
     for name in ["thinking", "content", "text"] {
-        if part.some(name).is_some() {
-            part.said(name)?.into_iter().for_each(|text| think(&mut draft, &text));
+        if part.non_null(name).is_some() {
+            part.optional_text(name)?.into_iter().for_each(|text| push_text(&mut draft, &text));
             break;
         }
     }
     for label in ["signature", "data"] {
-        if let Some(sealed) = part.said(label)?.filter(|sealed| !sealed.is_empty()) {
-            draft.encoded(label, &sealed);
+        if let Some(sealed) = part.optional_text(label)?.filter(|sealed| !sealed.is_empty()) {
+            draft.push_encoded(label, &sealed);
         }
     }
-    draft.or_empty();
+    draft.push_placeholder_if_empty();
     Ok(draft)
 }
 
-pub(super) fn of_text(text: &str) -> Draft {
+/// Creates a reasoning item from a text.
+pub(super) fn from_text(text: &str) -> ItemDraft {
     let mut draft = new();
-    think(&mut draft, text);
+    push_text(&mut draft, text);
     draft
 }
 
-pub(super) fn of_signature(signature: &str) -> Draft {
+/// Creates a reasoning item from a signature alone.
+pub(super) fn from_signature(signature: &str) -> ItemDraft {
     let mut draft = new();
-    seal(&mut draft, signature);
+    push_signature(&mut draft, signature);
     draft
 }
 
-/// Text that was thought. Providers leave it empty where they do not show it.
-pub(super) fn think(draft: &mut Draft, text: &str) {
+/// Adds a text of reasoning, unless it is empty: providers send empty text if they hide it.
+pub(super) fn push_text(draft: &mut ItemDraft, text: &str) {
     if !text.is_empty() {
-        draft.text(text);
+        draft.push_text(text);
     }
 }
 
-pub(super) fn seal(draft: &mut Draft, signature: &str) {
-    draft.encoded("signature", signature);
+/// Adds a signature.
+pub(super) fn push_signature(draft: &mut ItemDraft, signature: &str) {
+    draft.push_encoded("signature", signature);
 }
 
-/// Whether this is reasoning that no signature seals yet.
-pub(super) fn is_open(draft: &Draft) -> bool {
+/// Returns `true` if the item is reasoning without a signature.
+pub(super) fn is_unsigned(draft: &ItemDraft) -> bool {
     let sealed = draft.parts.iter().any(|part| matches!(part.part, Part::Encoded { .. }));
     draft.kind == ItemKind::Reasoning && !sealed
 }

@@ -1,18 +1,18 @@
-//! What agents said, and what was delivered to them.
+//! Indexes the assistant messages of all threads: those that agents wrote, and those that were delivered to them.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::event::{Seq, ThreadId, TurnId};
 use crate::graph::{ItemId, ItemKind, Role};
 use crate::reduce::Work;
-use crate::reduce::fold::{Lives, Talk};
+use crate::reduce::fold::{Conversations, ThreadTables};
 
 /// The assistant messages of all threads.
 #[derive(Default)]
 pub(super) struct Messages {
-    /// What an agent itself said in a turn, in order.
-    said: HashMap<(ThreadId, TurnId), Vec<(Seq, ItemId)>>,
-    delivered: Deliveries,
+    /// Messages that an agent wrote itself, by thread and turn, with the seq of each, in order.
+    own_messages: HashMap<(ThreadId, TurnId), Vec<(Seq, ItemId)>>,
+    deliveries: Deliveries,
 }
 
 /// Delivered messages by thread and text, in order of item number.
@@ -20,24 +20,29 @@ pub(super) struct Messages {
 pub(super) struct Deliveries(HashMap<(ThreadId, Box<str>), VecDeque<ItemId>>);
 
 impl Messages {
-    pub(super) fn of(talk: &Talk, lives: &Lives, work: &mut Work) -> Self {
+    /// Indexes the messages of all threads.
+    pub(super) fn new(conversations: &Conversations, thread_tables: &ThreadTables, work: &mut Work) -> Self {
         let mut messages = Self::default();
-        for item in &talk.items {
+        for item in &conversations.items {
             if item.content.kind != ItemKind::Message || item.content.role != Role::Assistant {
                 continue;
             }
             work.link_probes += 1;
-            let Some(thread) = lives.threads.get(&item.thread_id) else { continue };
+            let Some(thread) = thread_tables.threads.get(&item.thread_id) else { continue };
             match item.content.delivered_to(&thread.agent_path) {
                 Some(Some(text)) => {
                     let key = (item.thread_id.clone(), text.into());
-                    messages.delivered.0.entry(key).or_default().push_back(item.item_id);
+                    messages.deliveries.0.entry(key).or_default().push_back(item.item_id);
                 }
                 Some(None) => {}
                 None => {
                     let created = item.evidence.as_slice().first().map(|(seq, _)| *seq);
                     if let Some((turn, seq)) = item.turn_id.clone().zip(created) {
-                        messages.said.entry((item.thread_id.clone(), turn)).or_default().push((seq, item.item_id));
+                        messages
+                            .own_messages
+                            .entry((item.thread_id.clone(), turn))
+                            .or_default()
+                            .push((seq, item.item_id));
                     }
                 }
             }
@@ -45,20 +50,22 @@ impl Messages {
         messages
     }
 
-    /// The last message that the agent said in that turn before this event.
-    pub(super) fn last_said_before(&self, thread: &ThreadId, turn: &TurnId, seq: Seq) -> Option<ItemId> {
-        let said = self.said.get(&(thread.clone(), turn.clone()))?;
-        let before = said.partition_point(|(created, _)| *created < seq);
-        said.get(before.checked_sub(1)?).map(|(_, item)| *item)
+    /// Returns the last message that the agent wrote in the turn before an event. Returns `None` if there is none.
+    pub(super) fn last_message_before(&self, thread: &ThreadId, turn: &TurnId, seq: Seq) -> Option<ItemId> {
+        let own_messages = self.own_messages.get(&(thread.clone(), turn.clone()))?;
+        let before = own_messages.partition_point(|(created, _)| *created < seq);
+        own_messages.get(before.checked_sub(1)?).map(|(_, item)| *item)
     }
 
+    /// Returns the delivered messages.
     pub(super) fn into_deliveries(self) -> Deliveries {
-        self.delivered
+        self.deliveries
     }
 }
 
 impl Deliveries {
-    /// The first message of that text to that thread that was not taken before.
+    /// Removes and returns the first message with this text that was delivered to the thread. Returns `None` if none is
+    /// left.
     pub(super) fn take(&mut self, thread: &ThreadId, text: &str) -> Option<ItemId> {
         self.0.get_mut(&(thread.clone(), text.into()))?.pop_front()
     }

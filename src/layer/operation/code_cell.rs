@@ -1,0 +1,247 @@
+//! A code cell: a script that a model wrote and a runtime runs. It may yield before it is done.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::lifecycle::Lifecycle;
+use super::thread_recording::{JsonPayload, ThreadRecording};
+use super::turn::{TurnOperation, TurnScope};
+use super::{End, OpenOperation};
+use crate::bundle::Body;
+use crate::event::{
+    CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
+    RuntimeCellId, Timestamp,
+};
+use crate::layer::live::Live;
+use crate::layer::recorder::{Inner, lock};
+
+/// Attributes of a code cell that are known before it starts.
+#[derive(Debug, Default)]
+pub(in crate::layer) struct CodeCellFacts {
+    /// Id that the script's runtime gave the cell.
+    pub(in crate::layer) runtime_id: Option<String>,
+    /// The provider's id of the tool call that submitted the script.
+    pub(in crate::layer) call_id: Option<String>,
+    /// Source code of the script.
+    pub(in crate::layer) source: String,
+}
+
+/// A code cell that a span or a handle opened.
+#[derive(Debug)]
+pub(in crate::layer) struct CodeCellOperation {
+    turn: Arc<TurnOperation>,
+    live: Live,
+    facts: CodeCellFacts,
+    id: OnceLock<RuntimeCellId>,
+    lifecycle: Lifecycle,
+    progress: Mutex<CodeCellProgress>,
+}
+
+/// Parts of a code cell that have been recorded so far.
+#[derive(Debug, Default)]
+struct CodeCellProgress {
+    /// Status of the last recorded response. `None` before the first response.
+    response_status: Option<CellStatus>,
+    error: Option<String>,
+}
+
+/// Returns `true` if a script with this status still runs.
+fn keeps_running(status: CellStatus) -> bool {
+    match status {
+        CellStatus::Starting | CellStatus::Running | CellStatus::Yielded => true,
+        CellStatus::Completed | CellStatus::Failed | CellStatus::Terminated => false,
+    }
+}
+
+impl CodeCellOperation {
+    pub(in crate::layer) fn new(turn: Arc<TurnOperation>, facts: CodeCellFacts, live: Live) -> Arc<Self> {
+        Arc::new(Self {
+            turn,
+            live,
+            facts,
+            id: OnceLock::new(),
+            lifecycle: Lifecycle::default(),
+            progress: Mutex::default(),
+        })
+    }
+
+    fn recorder(&self) -> &Arc<Inner> {
+        self.turn.recorder()
+    }
+
+    pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
+        &self.turn
+    }
+
+    /// Returns the cell's id in the log. Returns `None` before the cell has started.
+    pub(super) fn id(&self) -> Option<&RuntimeCellId> {
+        self.id.get()
+    }
+
+    /// Starts the cell if it is pending. Called before the script runs. Returns `true` if the start event is in the
+    /// log.
+    pub(in crate::layer) fn start(self: &Arc<Self>, at: Timestamp) -> bool {
+        self.ensure_started(at).is_some()
+    }
+
+    /// Starts the cell if it is pending. Returns `None` if its start event is not in the log.
+    fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(&ThreadRecording, &TurnScope, &RuntimeCellId)> {
+        let (recording, scope) = self.turn.ensure_started(at)?;
+        if self.lifecycle.is_pending() {
+            if self.recorder().is_off("a code cell") {
+                return None;
+            }
+            let operation = || OpenOperation::Cell(Arc::clone(self));
+            let source = self.recorder().options.redact_text(EventKind::CodeCellStarted, &self.facts.source);
+            self.lifecycle.start(self.recorder(), operation, || {
+                let CodeCellFacts { runtime_id, call_id, source: _ } = &self.facts;
+                let runtime_cell_id = self.id.get_or_init(|| match runtime_id {
+                    Some(id) => recording.bundle.unique_cell_id(&recording.id, id),
+                    None => recording.bundle.generate_id("cell"),
+                });
+                let call_id = call_id.as_deref().unwrap_or(runtime_cell_id.as_str());
+                let started = CodeCellStarted {
+                    runtime_cell_id: runtime_cell_id.clone(),
+                    model_visible_call_id: CallId::from(call_id),
+                    source_js: source.into_owned(),
+                };
+                recording.try_write_event(&self.live, &scope.context, started, at)?;
+                self.turn.thread().register_cell(self);
+                Ok(())
+            });
+        }
+        self.lifecycle.has_started().then_some(())?;
+        Some((recording, scope, self.id.get()?))
+    }
+
+    /// Records the return of the tool call that submitted the script, with a `tool_result` body. If the script no
+    /// longer runs, the cell ends too, and its end event references a second payload with the same body.
+    pub(in crate::layer) fn record_response(self: &Arc<Self>, status: CellStatus, body: &dyn Body) {
+        let at = Timestamp::now();
+        if self.recorder().is_off("a code cell's response") {
+            return;
+        }
+        let Some((recording, scope, id)) = self.ensure_started(at) else { return };
+        let response_payload = self.store_result(recording, body, at);
+        let ended_with = (!keeps_running(status)).then(|| self.store_result(recording, body, at)).flatten();
+        let is_first = self.lifecycle.unless_ended(|| {
+            let mut progress = lock(&self.progress);
+            let is_first = progress.response_status.is_none();
+            if is_first {
+                progress.response_status = Some(status);
+                let runtime_cell_id = id.clone();
+                let event =
+                    CodeCellInitialResponse { runtime_cell_id, status, response_payload: response_payload.clone() };
+                recording.write_event(&self.live, &scope.context, event, at);
+            }
+            is_first
+        });
+        match is_first {
+            Some(true) if keeps_running(status) => {}
+            Some(true) => self.write_end(status, ended_with, at),
+            // A response after the first one, or after the end, is still evidence: it gets a payload event of its own.
+            Some(false) | None => {
+                for body in response_payload.into_iter().chain(ended_with) {
+                    self.write_payload_event(body, at);
+                }
+            }
+        }
+    }
+
+    /// Records the end of the script, with a `tool_result` body.
+    pub(in crate::layer) fn record_end(self: &Arc<Self>, status: CellStatus, body: &dyn Body) {
+        let at = Timestamp::now();
+        if self.recorder().is_off("a code cell's end") {
+            return;
+        }
+        let Some((recording, ..)) = self.ensure_started(at) else { return };
+        let payload = self.store_result(recording, body, at);
+        self.write_end(status, payload, at);
+    }
+
+    /// Ends the cell with this payload. If the cell has already ended, the payload gets a payload event of its own.
+    fn write_end(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: Timestamp) {
+        if let Some(unreferenced) = self.try_write_end(status, payload, at) {
+            self.write_payload_event(unreferenced, at);
+        }
+    }
+
+    /// Stores a `tool_result` body. Returns `None` if the payload is lost.
+    fn store_result(
+        self: &Arc<Self>,
+        recording: &ThreadRecording,
+        body: &dyn Body,
+        at: Timestamp,
+    ) -> Option<PayloadRef> {
+        // The event is written even if its payload is lost.
+        let JsonPayload { reference, raw } = recording.store_json(&self.live, PayloadKind::ToolResult, body).ok()?;
+        if let Some(raw) = raw {
+            self.write_payload_event(raw, at);
+        }
+        Some(reference)
+    }
+
+    fn write_payload_event(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
+        self.turn.write_payload_event(payload, &serde_json::json!({ "runtime_cell_id": self.id.get() }), at);
+    }
+
+    /// Records a body of any kind. The first `tool_result` is the response, the next one ends the cell.
+    pub(in crate::layer) fn record_payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
+        if kind == PayloadKind::ToolResult {
+            let has_responded = lock(&self.progress).response_status.is_some();
+            let record = if has_responded { Self::record_end } else { Self::record_response };
+            return record(self, CellStatus::Completed, body);
+        }
+        self.start(Timestamp::now());
+        self.turn.record_separate_payload(kind, body, &serde_json::json!({ "runtime_cell_id": self.id.get() }));
+    }
+
+    /// Records that the script failed, if `error` is present.
+    pub(in crate::layer) fn set_error(&self, error: Option<String>) {
+        if error.is_some() {
+            lock(&self.progress).error = error;
+        }
+    }
+
+    /// Ends the cell with this payload. Returns the payload if the cell is not open and no event references it.
+    fn try_write_end(
+        self: &Arc<Self>,
+        status: CellStatus,
+        payload: Option<PayloadRef>,
+        at: Timestamp,
+    ) -> Option<PayloadRef> {
+        let mut payload = payload;
+        self.lifecycle.end(self.recorder(), || {
+            let response_payload = payload.take();
+            let (Some((recording, scope)), Some(id)) = (self.turn.ensure_started(at), self.id.get()) else { return };
+            if lock(&self.progress).response_status.replace(status).is_none() {
+                let first = CodeCellInitialResponse { runtime_cell_id: id.clone(), status, response_payload: None };
+                recording.write_event(&self.live, &scope.context, first, at);
+            }
+            let ended = CodeCellEnded { runtime_cell_id: id.clone(), status, response_payload };
+            recording.write_event(&self.live, &scope.context, ended, at);
+        });
+        payload
+    }
+
+    /// Ends the cell. The end of its span does not end a script that has yielded and still runs: the program may wait
+    /// for it in a later turn.
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: &End) {
+        if !self.lifecycle.is_open() {
+            self.lifecycle.end(self.recorder(), || {});
+            return;
+        }
+        let (response_status, failed) = {
+            let progress = lock(&self.progress);
+            (progress.response_status, progress.error.is_some())
+        };
+        let status = match end {
+            End::Completed => CellStatus::Completed,
+            End::Failed(_) => CellStatus::Failed,
+            End::Cancelled(_) | End::Shutdown => CellStatus::Terminated,
+            End::Closed if response_status == Some(CellStatus::Yielded) => return,
+            End::Closed if failed => CellStatus::Failed,
+            End::Closed => CellStatus::Terminated,
+        };
+        self.write_end(status, None, Timestamp::now());
+    }
+}

@@ -1,0 +1,111 @@
+//! The recorded parts of an inference call, and the end event made from them.
+
+use super::{DROPPED, End, SHUT_DOWN};
+use crate::bundle::{Lost, Stored};
+use crate::event::{
+    InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadRef, RequestId, ResponseId,
+    UnixMillis, Usage,
+};
+
+/// Parts of an inference call that have been recorded so far.
+#[derive(Debug, Default, Clone)]
+pub(super) struct InferenceProgress {
+    /// Exact bytes of the request, if they are not one JSON value.
+    pub(super) wire_request: Option<PayloadRef>,
+    pub(super) response: Option<PayloadRef>,
+    /// Exact bytes of the response, if they are not one JSON value.
+    pub(super) wire_response: Option<PayloadRef>,
+    /// A response of the provider that is incomplete or reports an error.
+    pub(super) failed_response: Option<PayloadRef>,
+    pub(super) response_id: Option<ResponseId>,
+    pub(super) upstream_request_id: Option<RequestId>,
+    pub(super) first_token_at: Option<UnixMillis>,
+    pub(super) usage: Option<Usage>,
+    pub(super) error: Option<String>,
+    /// `true` if there was a response, whether it was stored or lost.
+    pub(super) has_response: bool,
+}
+
+impl InferenceProgress {
+    /// Records a response, stored or lost. Returns the response that it replaces.
+    pub(super) fn set_response(&mut self, stored: Result<Stored, Lost>) -> Option<PayloadRef> {
+        self.has_response = true;
+        match stored {
+            Ok(Stored { reference, is_json: true }) => self.response.replace(reference),
+            Ok(Stored { reference, is_json: false }) => self.wire_response.replace(reference),
+            Err(_counted) => None,
+        }
+    }
+
+    /// Returns the end event of a completed call.
+    pub(super) fn completed(self, id: &InferenceId, response_payload: PayloadRef) -> InferenceCompleted {
+        InferenceCompleted {
+            inference_call_id: id.clone(),
+            response_id: self.response_id,
+            response_payload,
+            upstream_request_id: self.upstream_request_id,
+            first_token_at_unix_ms: self.first_token_at,
+            usage: self.usage,
+            wire_payload: self.wire_response.or(self.failed_response).map(Box::new),
+        }
+    }
+
+    /// Returns the end event of a failed call.
+    pub(super) fn failed(
+        self,
+        id: &InferenceId,
+        error: String,
+        partial_response_payload: Option<PayloadRef>,
+    ) -> InferenceFailed {
+        InferenceFailed {
+            inference_call_id: id.clone(),
+            error,
+            partial_response_payload,
+            upstream_request_id: self.upstream_request_id,
+            first_token_at_unix_ms: self.first_token_at,
+            wire_payload: self.wire_response.or(self.failed_response).map(Box::new),
+        }
+    }
+
+    /// Returns the end event of a cancelled call.
+    pub(super) fn cancelled(
+        self,
+        id: &InferenceId,
+        reason: String,
+        partial_response_payload: Option<PayloadRef>,
+    ) -> InferenceCancelled {
+        InferenceCancelled {
+            inference_call_id: id.clone(),
+            reason,
+            partial_response_payload,
+            upstream_request_id: self.upstream_request_id,
+            first_token_at_unix_ms: self.first_token_at,
+            wire_payload: self.wire_response.or(self.failed_response).map(Box::new),
+        }
+    }
+}
+
+/// The terminal state of an inference call.
+pub(super) enum InferenceOutcome {
+    Completed,
+    Failed(String),
+    Cancelled(String),
+}
+
+impl InferenceOutcome {
+    /// Returns the terminal state of a call that ends this way. If its span closed, an error fails the call, a response
+    /// completes it, and a call with neither is cancelled.
+    pub(super) fn from_end(end: End, progress: &InferenceProgress) -> Self {
+        match end {
+            End::Completed => Self::Completed,
+            End::Failed(error) => Self::Failed(error),
+            End::Cancelled(reason) => Self::Cancelled(reason),
+            End::Shutdown => Self::Cancelled(SHUT_DOWN.to_owned()),
+            End::Closed => match &progress.error {
+                Some(error) => Self::Failed(error.clone()),
+                None if progress.has_response => Self::Completed,
+                None => Self::Cancelled(DROPPED.to_owned()),
+            },
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The lifecycle of an operation: the only code that starts and ends one, each at most once.
+
+use std::sync::Mutex;
+
+use super::OpenOperation;
+use crate::bundle::Lost;
+use crate::layer::recorder::{Inner, OpenKey, lock};
+use crate::layer::reentrancy::{defer_callbacks, is_recording_suppressed};
+
+/// The lifecycle of an operation: pending, opening, open, ended. Each state is entered at most once, and opening only
+/// while the operation is being started.
+#[derive(Debug, Default)]
+pub(super) struct Lifecycle(Mutex<Phase>);
+
+#[derive(Debug, Default, Clone, Copy)]
+enum Phase {
+    /// Neither started nor ended.
+    #[default]
+    Pending,
+    /// Listed as open, and prepared: the start event can be written.
+    Opening(OpenKey),
+    /// The start event is in the log, the end event is not.
+    Open(OpenKey),
+    /// Ended, or unable to start.
+    Ended {
+        /// `true` if the start event is in the log.
+        started: bool,
+    },
+}
+
+impl Lifecycle {
+    /// Writes the start event if the operation is pending. Returns `true` if the operation is open afterwards.
+    ///
+    /// An operation whose start event cannot be written ends at once: an end event without a start event would be of no
+    /// use. The operation is listed as open before its start event is written, so that the shutdown waits for it and
+    /// ends it.
+    pub(super) fn start(
+        &self,
+        recorder: &Inner,
+        operation: impl FnOnce() -> OpenOperation,
+        write: impl FnOnce() -> Result<(), Lost>,
+    ) -> bool {
+        if is_recording_suppressed() {
+            return false;
+        }
+        defer_callbacks(|| self.start_locked(recorder, operation, write))
+    }
+
+    fn start_locked(
+        &self,
+        recorder: &Inner,
+        operation: impl FnOnce() -> OpenOperation,
+        write: impl FnOnce() -> Result<(), Lost>,
+    ) -> bool {
+        let mut phase = lock(&self.0);
+        phase.prepare(recorder, operation, || Ok(()));
+        phase.start(recorder, write)
+    }
+
+    /// Prepares the start of a pending operation. The rest of the start then proceeds without this lock, and any thread
+    /// may [write](Self::start_prepared) the start event. An operation that cannot be prepared ends at once.
+    pub(super) fn prepare(
+        &self,
+        recorder: &Inner,
+        operation: impl FnOnce() -> OpenOperation,
+        prepare: impl FnOnce() -> Result<(), Lost>,
+    ) {
+        if !is_recording_suppressed() {
+            defer_callbacks(|| lock(&self.0).prepare(recorder, operation, prepare));
+        }
+    }
+
+    /// Writes the start event of an operation that is prepared and not yet started.
+    pub(super) fn start_prepared(&self, recorder: &Inner, write: impl FnOnce() -> Result<(), Lost>) {
+        defer_callbacks(|| lock(&self.0).start(recorder, write));
+    }
+
+    /// Writes the end event if the operation is open. An operation that never started ends without one. Data for the
+    /// end event must be stored with [`unless_ended`](Self::unless_ended) where `write` reads it.
+    pub(super) fn end(&self, recorder: &Inner, write: impl FnOnce()) {
+        defer_callbacks(|| self.end_locked(recorder, write));
+    }
+
+    fn end_locked(&self, recorder: &Inner, write: impl FnOnce()) {
+        let mut phase = lock(&self.0);
+        match *phase {
+            Phase::Pending => *phase = Phase::Ended { started: false },
+            Phase::Opening(key) => {
+                *phase = Phase::Ended { started: false };
+                recorder.unregister_open(key);
+            }
+            Phase::Open(key) => {
+                *phase = Phase::Ended { started: true };
+                write();
+                recorder.unregister_open(key);
+            }
+            Phase::Ended { .. } => {}
+        }
+    }
+
+    /// Runs `act`, which stores data for the end event. Returns `None`, without running it, if the operation has ended.
+    pub(super) fn unless_ended<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        defer_callbacks(|| {
+            let phase = lock(&self.0);
+            match *phase {
+                Phase::Pending | Phase::Opening(_) | Phase::Open(_) => Some(act()),
+                Phase::Ended { .. } => None,
+            }
+        })
+    }
+
+    /// Returns `true` if the operation has neither started nor ended. Always `false` inside a callback of the program,
+    /// where nothing starts.
+    pub(super) fn is_pending(&self) -> bool {
+        !is_recording_suppressed() && matches!(*lock(&self.0), Phase::Pending | Phase::Opening(_))
+    }
+
+    /// Returns `true` if the start event is in the log, whether the operation is open or has ended. Always `false`
+    /// inside a callback of the program.
+    pub(super) fn has_started(&self) -> bool {
+        !is_recording_suppressed() && matches!(*lock(&self.0), Phase::Open(_) | Phase::Ended { started: true })
+    }
+
+    /// Returns `true` if the operation has ended or will never start.
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(*lock(&self.0), Phase::Ended { .. })
+    }
+
+    /// Returns `true` if the operation has started and not ended.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(*lock(&self.0), Phase::Open(_))
+    }
+}
+
+impl Phase {
+    fn prepare(
+        &mut self,
+        recorder: &Inner,
+        operation: impl FnOnce() -> OpenOperation,
+        prepare: impl FnOnce() -> Result<(), Lost>,
+    ) {
+        if let Self::Pending = self {
+            *self = match recorder.register_open(operation) {
+                None => Self::Ended { started: false },
+                Some(key) => Self::next_or_ended(recorder, key, prepare(), Self::Opening),
+            };
+        }
+    }
+
+    /// Writes the start event of a prepared operation. Returns `true` if the operation is open afterwards.
+    fn start(&mut self, recorder: &Inner, write: impl FnOnce() -> Result<(), Lost>) -> bool {
+        if let Self::Opening(key) = *self {
+            *self = Self::next_or_ended(recorder, key, write(), Self::Open);
+        }
+        match self {
+            Self::Open(_) => true,
+            Self::Pending | Self::Opening(_) | Self::Ended { .. } => false,
+        }
+    }
+
+    /// Returns the next phase if `result` is a success. Otherwise removes the operation from the open ones and returns
+    /// the phase of an operation that never started.
+    fn next_or_ended(
+        recorder: &Inner,
+        key: OpenKey,
+        result: Result<(), Lost>,
+        next: impl FnOnce(OpenKey) -> Self,
+    ) -> Self {
+        match result {
+            Ok(()) => next(key),
+            Err(_counted) => {
+                recorder.unregister_open(key);
+                Self::Ended { started: false }
+            }
+        }
+    }
+}

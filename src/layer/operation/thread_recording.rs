@@ -1,0 +1,123 @@
+//! The recording of one thread: writes its events and payloads to its bundle.
+
+use std::sync::Arc;
+
+use super::bundle::Bundle;
+use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
+use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, Timestamp};
+use crate::layer::live::{EventMeta, Live, with_live_span};
+
+/// Reason for the loss of an event or payload that a full bundle rejects.
+pub(super) const BUNDLE_FULL: &str = "the bundle has reached its quota; raise `Limits::bundle`";
+
+/// A started thread, with the bundle that its events and payloads are written to.
+#[derive(Debug)]
+pub(super) struct ThreadRecording {
+    pub(super) id: ThreadId,
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) agent_path: AgentPath,
+    /// Number of agents above the thread.
+    pub(super) depth: u32,
+}
+
+/// A payload that an event references as JSON.
+pub(super) struct JsonPayload {
+    pub(super) reference: PayloadRef,
+    /// The recorded bytes, if they are not JSON. The event then references a JSON object with the id of this payload.
+    pub(super) raw: Option<PayloadRef>,
+}
+
+impl ThreadRecording {
+    /// Returns the context of events that belong to the thread and to no turn.
+    pub(super) fn context(&self) -> EventContext {
+        EventContext { thread_id: Some(self.id.clone()), ..EventContext::default() }
+    }
+
+    /// Stores a body of this thread. If there is a live span, it may inspect the body.
+    pub(super) fn store_payload(&self, live: &Live, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        match live {
+            None => self.bundle.writer.put(&self.id, kind, body),
+            Some(_) => self.store_ready(live, self.bundle.options().prepare_body(kind, body)),
+        }
+    }
+
+    /// Stores an encoded body of this thread. If there is a live span, it may inspect the body.
+    pub(super) fn store_ready(&self, live: &Live, ready: ReadyBody) -> Result<Stored, Lost> {
+        let live = live.as_ref().filter(|_| ready.is_json());
+        let on_stored = live.and_then(|live| Arc::clone(live).inspect(ready.kind(), ready.bytes()));
+        let stored = self.bundle.writer.store(&self.id, ready)?;
+        if let Some(on_stored) = on_stored {
+            on_stored(&stored.reference.raw_payload_id);
+        }
+        Ok(stored)
+    }
+
+    /// Stores a body that only a payload event will reference. Fails if the bundle is full, since a full bundle rejects
+    /// payload events.
+    pub(super) fn store_separate_payload(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        let writer = &self.bundle.writer;
+        if writer.is_full() {
+            return Err(writer.lose_dependent(Lost::Payload(kind), BUNDLE_FULL));
+        }
+        self.store_payload(&None, kind, body)
+    }
+
+    /// Stores a body that its event must reference as JSON. Bytes that are not JSON are stored unchanged, and the event
+    /// references a JSON object with their payload id. The object holds the id and not the path, since the payload may
+    /// be moved, or share one file with others.
+    pub(super) fn store_json(&self, live: &Live, kind: PayloadKind, body: &dyn Body) -> Result<JsonPayload, Lost> {
+        let Stored { reference, is_json } = self.store_payload(live, kind, body)?;
+        if is_json {
+            return Ok(JsonPayload { reference, raw: None });
+        }
+        let pointer = serde_json::json!({ "otel_trace.bytes": reference.raw_payload_id });
+        let stored = self.store_payload(&None, kind, &Json(&pointer))?;
+        Ok(JsonPayload { reference: stored.reference, raw: Some(reference) })
+    }
+
+    /// Writes an event for the span. The caller has already masked its texts, holding none of the crate's locks. The
+    /// writer reports an event that is lost, so the result is dropped here.
+    pub(super) fn write_event(&self, live: &Live, context: &EventContext, event: impl Into<Event>, at: Timestamp) {
+        let _ = self.try_write_event(live, context, event, at);
+    }
+
+    /// Writes an event for the span, like [`write_event`](Self::write_event).
+    ///
+    /// # Errors
+    /// [`Lost`] if the event was not written. The writer has counted and reported the loss.
+    pub(super) fn try_write_event(
+        &self,
+        live: &Live,
+        context: &EventContext,
+        event: impl Into<Event>,
+        at: Timestamp,
+    ) -> Result<(), Lost> {
+        let event = event.into();
+        let with_span = with_live_span(live, context);
+        let context = with_span.as_ref().unwrap_or(context);
+        self.bundle.writer.append_redacted(at, context, &event)?;
+        if let Some(live) = live {
+            let recording = &self.bundle.writer.manifest().trace_id;
+            live.on_event(EventMeta { recording, bundle: self.bundle.directory_name(), at, context }, &event);
+        }
+        Ok(())
+    }
+
+    /// Writes a payload event: an `other` event of kind `payload`, which references a stored payload that no other
+    /// event has a field for.
+    pub(super) fn write_payload_event(
+        &self,
+        context: &EventContext,
+        payload: PayloadRef,
+        metadata: &serde_json::Value,
+        at: Timestamp,
+    ) {
+        let other = Other {
+            kind: "payload".to_owned(),
+            summary: format!("a payload of kind {} that no other event references", payload.kind.name()),
+            payloads: vec![payload],
+            metadata: RawJson::from_value(metadata),
+        };
+        self.write_event(&None, context, other, at);
+    }
+}

@@ -1,0 +1,292 @@
+//! Decodes the payloads that reduction rules open.
+
+use std::collections::HashMap;
+
+use super::checkpoint::Checkpoint;
+use super::facts::{ResultPayload, RuntimePayload};
+use super::invocation::Invocation;
+use super::item_cache::ItemCache;
+use super::log::LogEntry;
+use super::payloads::{Payload, PayloadLocation, PayloadSet, PendingPayloads, UnusablePayload};
+use super::request::Request;
+use super::response::ResponseBody;
+use super::runtime_event::{AgentCall, Command};
+use super::session_metadata::SessionMetadata;
+use super::tool_result::{StdinResult, ToolResult};
+use crate::bundle::Reader;
+use crate::event::{
+    Event, PayloadRef, RequestInputMode, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
+    ToolCallStarted, ToolKind,
+};
+use crate::reduce::Work;
+
+/// Decoding of the payloads of a tool call.
+#[derive(Clone, Copy, PartialEq)]
+enum ToolDecoding {
+    ExecCommand,
+    WriteStdin,
+    Wait,
+    Spawn,
+    Agent,
+    Other,
+}
+
+impl From<&ToolKind> for ToolDecoding {
+    fn from(kind: &ToolKind) -> Self {
+        match kind {
+            ToolKind::ExecCommand => Self::ExecCommand,
+            ToolKind::WriteStdin => Self::WriteStdin,
+            ToolKind::SpawnAgent => Self::Spawn,
+            ToolKind::AssignAgentTask | ToolKind::SendMessage | ToolKind::CloseAgent => Self::Agent,
+            ToolKind::Other { name } if &**name == "wait" => Self::Wait,
+            ToolKind::ApplyPatch
+            | ToolKind::Mcp { .. }
+            | ToolKind::Web
+            | ToolKind::ImageGeneration
+            | ToolKind::WaitAgent
+            | ToolKind::Other { .. } => Self::Other,
+        }
+    }
+}
+
+/// Decoding of the payloads of each tool call, by the kind in its first start event.
+struct ToolDecodings(HashMap<ToolCallId, ToolDecoding>);
+
+impl ToolDecodings {
+    /// Collects the kinds of all tool calls.
+    fn from_log(log: &[LogEntry]) -> Self {
+        let mut tools = HashMap::new();
+        for LogEntry { record, .. } in log {
+            if let Event::ToolCallStarted(start) = &record.event {
+                tools.entry(start.tool_call_id.clone()).or_insert_with(|| ToolDecoding::from(&start.kind));
+            }
+        }
+        Self(tools)
+    }
+
+    /// Returns how the payloads of a tool call are decoded.
+    fn get(&self, tool: &ToolCallId) -> ToolDecoding {
+        self.0.get(tool).copied().unwrap_or(ToolDecoding::Other)
+    }
+
+    /// Returns how the payload of a runtime start is decoded. The start of a spawn is not decoded: the new agent is
+    /// known only at its end.
+    fn get_for_runtime_start(&self, tool: &ToolCallId) -> ToolDecoding {
+        match self.get(tool) {
+            ToolDecoding::Spawn => ToolDecoding::Other,
+            decoding @ (ToolDecoding::ExecCommand
+            | ToolDecoding::WriteStdin
+            | ToolDecoding::Wait
+            | ToolDecoding::Agent
+            | ToolDecoding::Other) => decoding,
+        }
+    }
+}
+
+/// The payloads that reduction rules open, by kind.
+#[derive(Default)]
+struct PayloadPlan {
+    metadata: PendingPayloads<SessionMetadata>,
+    requests: PendingPayloads<Request>,
+    responses: PendingPayloads<ResponseBody>,
+    checkpoints: PendingPayloads<Checkpoint>,
+    invocations: PendingPayloads<Invocation>,
+    commands: PendingPayloads<Command>,
+    agents: PendingPayloads<AgentCall>,
+    results: PendingPayloads<ToolResult>,
+    stdin_results: PendingPayloads<StdinResult>,
+}
+
+/// The decoded payloads, by kind.
+pub(super) struct DecodedPayloads {
+    decodings: ToolDecodings,
+    pub(super) metadata: PayloadSet<SessionMetadata>,
+    pub(super) requests: PayloadSet<Request>,
+    pub(super) responses: PayloadSet<ResponseBody>,
+    pub(super) checkpoints: PayloadSet<Checkpoint>,
+    invocations: PayloadSet<Invocation>,
+    commands: PayloadSet<Command>,
+    agents: PayloadSet<AgentCall>,
+    results: PayloadSet<ToolResult>,
+    stdin_results: PayloadSet<StdinResult>,
+}
+
+impl PayloadPlan {
+    /// Adds the payloads of an event that rules open.
+    fn add(&mut self, event: &Event, decodings: &ToolDecodings) {
+        match event {
+            Event::ThreadStarted(e) => e.metadata_payload.iter().for_each(|payload| self.metadata.add(payload)),
+            Event::InferenceStarted(e) => {
+                self.requests.add(&e.request_payload);
+                prefix_of(e.request_input_mode.as_deref()).into_iter().for_each(|payload| self.requests.add(payload));
+            }
+            Event::InferenceCompleted(e) => self.responses.add(&e.response_payload),
+            Event::InferenceFailed(e) => {
+                e.partial_response_payload.iter().for_each(|payload| self.responses.add(payload))
+            }
+            Event::InferenceCancelled(e) => {
+                e.partial_response_payload.iter().for_each(|payload| self.responses.add(payload))
+            }
+            Event::CompactionInstalled(e) => self.checkpoints.add(&e.checkpoint_payload),
+            Event::ToolCallStarted(e) => {
+                if opens_invocation(&e.kind) {
+                    e.invocation_payload.iter().for_each(|payload| self.invocations.add(payload));
+                }
+            }
+            Event::ToolCallRuntimeStarted(e) => {
+                self.add_runtime(decodings.get_for_runtime_start(&e.tool_call_id), &e.runtime_payload)
+            }
+            Event::ToolCallRuntimeEnded(e) => self.add_runtime(decodings.get(&e.tool_call_id), &e.runtime_payload),
+            Event::ToolCallEnded(e) => {
+                if let Some(payload) = &e.result_payload {
+                    match decodings.get(&e.tool_call_id) {
+                        ToolDecoding::WriteStdin => self.stdin_results.add(payload),
+                        ToolDecoding::ExecCommand
+                        | ToolDecoding::Wait
+                        | ToolDecoding::Spawn
+                        | ToolDecoding::Agent
+                        | ToolDecoding::Other => self.results.add(payload),
+                    }
+                }
+            }
+            Event::RolloutStarted(_)
+            | Event::RolloutEnded(_)
+            | Event::ThreadEnded(_)
+            | Event::TurnStarted(_)
+            | Event::TurnEnded(_)
+            | Event::McpToolCallCorrelationAssigned(_)
+            | Event::CodeCellStarted(_)
+            | Event::CodeCellInitialResponse(_)
+            | Event::CodeCellEnded(_)
+            | Event::CompactionRequestStarted(_)
+            | Event::CompactionRequestCompleted(_)
+            | Event::CompactionRequestFailed(_)
+            | Event::AgentResultObserved(_)
+            | Event::ProtocolEventObserved(_)
+            | Event::Other(_) => {}
+        }
+    }
+
+    /// Adds the payload of a runtime event.
+    fn add_runtime(&mut self, decoding: ToolDecoding, payload: &PayloadRef) {
+        match decoding {
+            ToolDecoding::ExecCommand | ToolDecoding::WriteStdin => self.commands.add(payload),
+            ToolDecoding::Spawn | ToolDecoding::Agent => self.agents.add(payload),
+            ToolDecoding::Wait | ToolDecoding::Other => {}
+        }
+    }
+
+    /// Reads and decodes all payloads.
+    fn decode_all(
+        self,
+        decodings: ToolDecodings,
+        bundle: &Reader,
+        cache: &ItemCache,
+        work: &mut Work,
+    ) -> DecodedPayloads {
+        DecodedPayloads {
+            decodings,
+            metadata: self.metadata.decode_all(bundle, cache, work),
+            requests: self.requests.decode_all(bundle, cache, work),
+            responses: self.responses.decode_all(bundle, cache, work),
+            checkpoints: self.checkpoints.decode_all(bundle, cache, work),
+            invocations: self.invocations.decode_all(bundle, cache, work),
+            commands: self.commands.decode_all(bundle, cache, work),
+            agents: self.agents.decode_all(bundle, cache, work),
+            results: self.results.decode_all(bundle, cache, work),
+            stdin_results: self.stdin_results.decode_all(bundle, cache, work),
+        }
+    }
+}
+
+/// Returns the payload with the untraced prefix of an incremental request. Returns `None` for other requests.
+pub(super) fn prefix_of(mode: Option<&RequestInputMode>) -> Option<&PayloadRef> {
+    match mode {
+        Some(RequestInputMode::IncrementalWithUntracedPrefix { prefix_payload, .. }) => Some(prefix_payload),
+        Some(RequestInputMode::FullSnapshot | RequestInputMode::Incremental { .. }) | None => None,
+    }
+}
+
+impl DecodedPayloads {
+    /// Reads and decodes the payloads that rules open, each once.
+    pub(super) fn decode(log: &[LogEntry], bundle: &Reader, cache: &ItemCache, work: &mut Work) -> Self {
+        let decodings = ToolDecodings::from_log(log);
+        let mut plan = PayloadPlan::default();
+        for entry in log {
+            plan.add(&entry.record.event, &decodings);
+        }
+        plan.decode_all(decodings, bundle, cache, work)
+    }
+
+    /// Looks up the payload at this location. Returns `None` if no rule opens it, and `Some(None)` if it can be used.
+    pub(super) fn lookup(&self, location: &PayloadLocation) -> Option<Option<&UnusablePayload>> {
+        let Self {
+            decodings: _,
+            metadata,
+            requests,
+            responses,
+            checkpoints,
+            invocations,
+            commands,
+            agents,
+            results,
+            stdin_results,
+        } = self;
+        metadata
+            .lookup(location)
+            .or_else(|| requests.lookup(location))
+            .or_else(|| responses.lookup(location))
+            .or_else(|| checkpoints.lookup(location))
+            .or_else(|| invocations.lookup(location))
+            .or_else(|| commands.lookup(location))
+            .or_else(|| agents.lookup(location))
+            .or_else(|| results.lookup(location))
+            .or_else(|| stdin_results.lookup(location))
+    }
+
+    /// Returns the invocation of a tool call. Returns `None` if it has none or no rule opens it.
+    pub(super) fn invocation(&self, event: &ToolCallStarted) -> Option<Payload<Invocation>> {
+        let payload = event.invocation_payload.as_ref().filter(|_| opens_invocation(&event.kind))?;
+        Some(self.invocations.get(payload))
+    }
+
+    /// Returns the payload of a runtime start.
+    pub(super) fn runtime_start(&self, event: &ToolCallRuntimeStarted) -> RuntimePayload {
+        self.runtime(self.decodings.get_for_runtime_start(&event.tool_call_id), &event.runtime_payload)
+    }
+
+    /// Returns the payload of a runtime end.
+    pub(super) fn runtime_end(&self, event: &ToolCallRuntimeEnded) -> RuntimePayload {
+        self.runtime(self.decodings.get(&event.tool_call_id), &event.runtime_payload)
+    }
+
+    /// Returns the payload of a runtime event.
+    fn runtime(&self, decoding: ToolDecoding, payload: &PayloadRef) -> RuntimePayload {
+        match decoding {
+            ToolDecoding::ExecCommand | ToolDecoding::WriteStdin => RuntimePayload::Command(self.commands.get(payload)),
+            ToolDecoding::Spawn | ToolDecoding::Agent => RuntimePayload::Agent(self.agents.get(payload)),
+            ToolDecoding::Wait | ToolDecoding::Other => RuntimePayload::NotOpened,
+        }
+    }
+
+    /// Returns the result of a tool call.
+    pub(super) fn result_payload(&self, event: &ToolCallEnded) -> ResultPayload {
+        match (self.decodings.get(&event.tool_call_id), &event.result_payload) {
+            (_, None) => ResultPayload::None,
+            (ToolDecoding::WriteStdin, Some(payload)) => ResultPayload::Stdin(self.stdin_results.get(payload)),
+            (
+                ToolDecoding::ExecCommand
+                | ToolDecoding::Wait
+                | ToolDecoding::Spawn
+                | ToolDecoding::Agent
+                | ToolDecoding::Other,
+                Some(payload),
+            ) => ResultPayload::Any(self.results.get(payload)),
+        }
+    }
+}
+
+/// Returns `true` if a rule opens the invocations of this kind of tool.
+fn opens_invocation(kind: &ToolKind) -> bool {
+    matches!(ToolDecoding::from(kind), ToolDecoding::WriteStdin | ToolDecoding::Wait)
+}

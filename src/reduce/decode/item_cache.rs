@@ -1,0 +1,163 @@
+//! A cache of decoded items: each distinct item is decoded and kept once, however often bodies repeat it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::content_hash::ContentHashes;
+use super::decode_error::DecodeError;
+use super::item_format::ItemFormat;
+use super::item_notice::ItemNotice;
+use super::parsed_item::ItemResult;
+use crate::graph::Content;
+
+/// The id of a decoded item. Within one reduction two ids are equal if and only if the contents and the notices of
+/// their items are equal.
+///
+/// Ids are assigned in the order in which decoding threads reach the items, so nothing may depend on their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::reduce) struct ContentId(u32);
+
+/// An item that was decoded.
+#[derive(Debug, Clone)]
+pub(in crate::reduce) struct DecodedItem {
+    pub(in crate::reduce) content: Arc<Content>,
+    /// Content identity, equal for items with the same content.
+    pub(in crate::reduce) identity: u128,
+    /// A peculiarity of the item to be reported as a diagnostic.
+    pub(in crate::reduce) notice: Option<ItemNotice>,
+}
+
+/// Decoded items, found by the hash of their text. Shared by the threads that decode.
+#[derive(Debug, Default)]
+pub(in crate::reduce) struct ItemCache {
+    state: Mutex<CacheState>,
+}
+
+/// The contents of the cache, behind its lock.
+#[derive(Debug, Default)]
+struct CacheState {
+    /// Items of each text, by the text's format and hash.
+    by_text: HashMap<(ItemFormat, u128), ItemRange>,
+    /// Decoded items by the hash of their complete content and their notice.
+    by_content: HashMap<(u128, Option<ItemNotice>), ContentId>,
+    /// Items of all texts, concatenated.
+    items: Vec<ContentId>,
+    decoded_items: Vec<Result<DecodedItem, DecodeError>>,
+    /// Number of items listed by bodies, repetitions included.
+    listed: u64,
+}
+
+/// The range of `CacheState::items` that holds the items of one text.
+#[derive(Debug, Clone, Copy)]
+struct ItemRange {
+    first: u32,
+    count: u32,
+}
+
+impl ItemCache {
+    /// Returns the items of a body's texts. Each distinct text is parsed once, however many bodies repeat it.
+    pub(super) fn parse_all<'t>(&self, texts: impl IntoIterator<Item = &'t str>, format: ItemFormat) -> Vec<ContentId> {
+        let key = |text: &str| (format, xxh3_128(text.as_bytes()));
+        let texts: Vec<_> = texts.into_iter().map(|text| (text, key(text))).collect();
+        let cached: Vec<Option<ItemRange>> = {
+            let state = self.lock();
+            texts.iter().map(|(_, key)| state.by_text.get(key).copied()).collect()
+        };
+        let new = |(text, key)| {
+            let parsed = format.parse(text);
+            self.lock().insert(key, parsed)
+        };
+        let ranges: Vec<ItemRange> =
+            texts.into_iter().zip(cached).map(|(text, cached)| cached.unwrap_or_else(|| new(text))).collect();
+        let mut state = self.lock();
+        let items: Vec<ContentId> = ranges.into_iter().flat_map(|range| state.items_in(range)).copied().collect();
+        state.listed += items.len() as u64;
+        items
+    }
+
+    /// Returns all decoded items.
+    pub(in crate::reduce) fn into_decoded_items(self) -> DecodedItems {
+        let CacheState { decoded_items, listed, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        DecodedItems { decoded_items, listed }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, CacheState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CacheState {
+    /// Adds the items of a text, unless another thread added them first.
+    fn insert(&mut self, text: (ItemFormat, u128), parsed: Vec<ItemResult>) -> ItemRange {
+        if let Some(&range) = self.by_text.get(&text) {
+            return range;
+        }
+        let range = ItemRange { first: index(self.items.len()), count: index(parsed.len()) };
+        for item in parsed {
+            let item = self.insert_item(item);
+            self.items.push(item);
+        }
+        self.by_text.insert(text, range);
+        range
+    }
+
+    /// Adds an item, unless an equal one is kept, and returns its id.
+    fn insert_item(&mut self, item: ItemResult) -> ContentId {
+        let next = ContentId(index(self.decoded_items.len()));
+        match item {
+            Ok((content, ContentHashes { complete, identity }, notice)) => {
+                *self.by_content.entry((complete, notice.clone())).or_insert_with(|| {
+                    self.decoded_items.push(Ok(DecodedItem { content: Arc::new(content), identity, notice }));
+                    next
+                })
+            }
+            Err(error) => {
+                self.decoded_items.push(Err(error));
+                next
+            }
+        }
+    }
+
+    /// Returns the items in a range.
+    fn items_in(&self, range: ItemRange) -> &[ContentId] {
+        let first = range.first as usize;
+        self.items.get(first..first.saturating_add(range.count as usize)).unwrap_or_default()
+    }
+}
+
+fn index(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+/// All decoded items, once decoding is done.
+#[derive(Debug)]
+pub(in crate::reduce) struct DecodedItems {
+    decoded_items: Vec<Result<DecodedItem, DecodeError>>,
+    listed: u64,
+}
+
+impl DecodedItems {
+    /// Returns a decoded item.
+    ///
+    /// # Errors
+    /// Returns the reason if the item could not be decoded.
+    pub(in crate::reduce) fn get(&self, id: ContentId) -> Result<&DecodedItem, DecodeError> {
+        match self.decoded_items.get(id.0 as usize) {
+            Some(Ok(cached)) => Ok(cached),
+            Some(Err(error)) => Err(error),
+            None => Err("it was not read"),
+        }
+    }
+
+    /// Returns the number of distinct items.
+    pub(in crate::reduce) fn len(&self) -> usize {
+        self.decoded_items.len()
+    }
+
+    /// Returns the number of items that bodies listed, repetitions included.
+    pub(in crate::reduce) fn listed(&self) -> u64 {
+        self.listed
+    }
+}

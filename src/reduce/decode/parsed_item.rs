@@ -1,0 +1,25 @@
+//! The result of parsing one item: its content, its hashes and a notice.
+
+use super::content_hash::{self, ContentHashes};
+use super::decode_error::DecodeError;
+use super::delivery::delivery;
+use super::draft::ItemDraft;
+use super::item_notice::ItemNotice;
+use crate::graph::Content;
+
+/// An item that was parsed.
+pub(super) type ParsedItem = (Content, ContentHashes, Option<ItemNotice>);
+
+/// A parsed item, or the reason why it cannot be read.
+pub(super) type ItemResult = Result<ParsedItem, DecodeError>;
+
+impl ItemDraft {
+    /// Returns the content, and the hashes by which it is found again.
+    pub(super) fn finish(self) -> (Content, ContentHashes) {
+        let hashes = content_hash::hashes(&self);
+        let delivery = delivery(&self);
+        let Self { role, channel, kind, call_id, name, agent_message, parts } = self;
+        let parts = parts.into_iter().map(|part| part.part).collect();
+        (Content { role, channel, kind, call_id, name, agent_message, parts, delivery }, hashes)
+    }
+}

@@ -1,0 +1,171 @@
+//! Reads payloads, each once, in parallel.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZero;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use super::item_cache::ItemCache;
+use crate::bundle::{PayloadError, Reader};
+use crate::event::{PayloadRef, Truncated};
+use crate::graph::Code;
+use crate::reduce::Work;
+
+/// Reason for a payload that is JSON of another type, or no JSON.
+pub(super) const NOT_AN_OBJECT: &str = "is not a JSON object";
+
+/// A kind of payload, decoded from JSON.
+pub(super) trait PayloadShape: Sized + Send + Sync {
+    /// `true` if the payload is decoded even if only its head and tail were stored.
+    const ACCEPTS_TRUNCATED: bool = false;
+
+    /// Parses a payload.
+    ///
+    /// # Errors
+    /// Returns the reason as a clause that follows the payload's location: "is not …", "has no …".
+    fn parse(text: &str, cache: &ItemCache) -> Result<Self, String>;
+}
+
+/// A decoded payload, or the reason why it cannot be used.
+pub(in crate::reduce) type Payload<T> = Result<Arc<T>, UnusablePayload>;
+
+/// The reason why a payload cannot be used.
+#[derive(Debug, Clone)]
+pub(in crate::reduce) struct UnusablePayload {
+    pub(in crate::reduce) code: Code,
+    pub(in crate::reduce) reason: Arc<str>,
+}
+
+impl UnusablePayload {
+    /// Creates the error of a payload that exists but cannot be used. `reason` is a clause that follows the payload's
+    /// location.
+    pub(super) fn new(reference: &PayloadRef, reason: impl fmt::Display) -> Self {
+        Self { code: Code::BadPayload, reason: format!("payload {} {reason}", reference.location()).into() }
+    }
+}
+
+impl From<PayloadError> for UnusablePayload {
+    fn from(bad: PayloadError) -> Self {
+        let code = if bad.is_refused() { Code::RefusedPath } else { Code::BadPayload };
+        Self { code, reason: bad.to_string().into() }
+    }
+}
+
+/// Number of payloads that take longer to read than a thread takes to start.
+const MIN_PAYLOADS_PER_THREAD: usize = 8;
+
+/// The location of a payload: path, offset and length. Paths are normalized, so that a file is read once however its
+/// path is spelled.
+pub(super) type PayloadLocation = (PathBuf, Option<u64>, Option<u64>);
+
+/// Returns the location of a payload.
+pub(super) fn location(reference: &PayloadRef) -> PayloadLocation {
+    // Drop `.` components only: a path with `..` is refused later, wherever it leads.
+    let path = Path::new(&reference.path).components().filter(|step| *step != Component::CurDir).collect();
+    (path, reference.offset, reference.length)
+}
+
+/// The payloads of one kind that are to be read.
+pub(super) struct PendingPayloads<T> {
+    by_location: HashMap<PayloadLocation, usize>,
+    references: Vec<PayloadRef>,
+    shape: std::marker::PhantomData<T>,
+}
+
+impl<T> Default for PendingPayloads<T> {
+    fn default() -> Self {
+        Self { by_location: HashMap::new(), references: Vec::new(), shape: std::marker::PhantomData }
+    }
+}
+
+impl<T: PayloadShape> PendingPayloads<T> {
+    /// Adds a payload, unless its location is already known.
+    pub(super) fn add(&mut self, reference: &PayloadRef) {
+        self.by_location.entry(location(reference)).or_insert_with(|| {
+            self.references.push(reference.clone());
+            self.references.len() - 1
+        });
+    }
+
+    /// Reads and decodes all payloads.
+    pub(super) fn decode_all(self, bundle: &Reader, cache: &ItemCache, work: &mut Work) -> PayloadSet<T> {
+        let bytes = AtomicU64::new(0);
+        let payloads = parallel_map(&self.references, |reference| {
+            let payload = bundle.payload(reference)?;
+            bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
+            let unusable = |reason| UnusablePayload::new(reference, reason);
+            let text = str::from_utf8(&payload).map_err(|_| unusable("is not UTF-8".to_owned()))?;
+            match reference.truncated.as_deref() {
+                Some(truncated) if !T::ACCEPTS_TRUNCATED => Err(unusable(truncated_reason(truncated))),
+                Some(_) | None => T::parse(text, cache).map(Arc::new).map_err(unusable),
+            }
+        });
+        work.payloads += payloads.len() as u64;
+        work.payload_bytes += bytes.into_inner();
+        PayloadSet { by_location: self.by_location, payloads }
+    }
+}
+
+/// Returns the reason for a payload of which only head and tail were stored.
+fn truncated_reason(truncated: &Truncated) -> String {
+    format!("is truncated to head and tail: its {} bytes exceeded a limit when it was recorded", truncated.length)
+}
+
+/// The decoded payloads of one kind.
+pub(super) struct PayloadSet<T> {
+    by_location: HashMap<PayloadLocation, usize>,
+    payloads: Vec<Payload<T>>,
+}
+
+impl<T> PayloadSet<T> {
+    /// Looks up the payload at this location. Returns `None` if it was not read, and `Some(None)` if it can be used.
+    pub(super) fn lookup(&self, location: &PayloadLocation) -> Option<Option<&UnusablePayload>> {
+        Some(self.payloads.get(*self.by_location.get(location)?)?.as_ref().err())
+    }
+
+    /// Returns a decoded payload. Returns an error for a payload that was not read.
+    pub(super) fn get(&self, reference: &PayloadRef) -> Payload<T> {
+        let payload = self.by_location.get(&location(reference)).and_then(|&index| self.payloads.get(index));
+        payload
+            .cloned()
+            .unwrap_or_else(|| Err(UnusablePayload { code: Code::BadPayload, reason: "it was not read".into() }))
+    }
+}
+
+/// Applies `work` to every input, in parallel, and returns the results in order of the inputs.
+///
+/// # Panics
+/// Panics if `work` panics.
+pub(super) fn parallel_map<I: Sync, O: Send>(inputs: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get).min(inputs.len() / MIN_PAYLOADS_PER_THREAD);
+    if cores < 2 {
+        return inputs.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(input) = inputs.get(index) else { return done };
+            done.push((index, work(input)));
+        }
+    };
+    let mut outputs = Vec::with_capacity(inputs.len());
+    thread::scope(|scope| {
+        // If a thread cannot be spawned, the current thread does its share.
+        let workers: Vec<_> =
+            (1..cores).map_while(|_| thread::Builder::new().spawn_scoped(scope, worker).ok()).collect();
+        outputs.extend(worker());
+        for worker in workers {
+            match worker.join() {
+                Ok(done) => outputs.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    outputs.sort_unstable_by_key(|&(index, _)| index);
+    outputs.into_iter().map(|(_, output)| output).collect()
+}
