@@ -102,6 +102,7 @@ pub struct Graph {
     /// Edges: information passed between agents of this bundle.
     pub edges: Table<EdgeId, Edge>,
     /// Results of spawned threads, delivered or not, in the order of observation. Not in `state.json`.
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only read by the exporter of the feature `otlp`"))]
     pub(crate) agent_results: Vec<AgentResult>,
     /// References of all payloads that events name.
     pub raw_payloads: Table<RawPayloadId, PayloadRef>,

@@ -317,7 +317,7 @@ fn losses_are_counted_reported_and_logged_as_a_gap() {
     let mut options = WriterOptions::default();
     let (tally, on_loss) = (Arc::clone(&options.tally), Arc::clone(&reported));
     options.on_loss = Some(Arc::new(move |loss| {
-        on_loss.lock().unwrap().push(loss.what);
+        on_loss.lock().unwrap().push(loss.kind);
         panic!("planted: a panic of the callback must not reach the host");
     }));
     let writer = create(root.path(), options);

@@ -1,4 +1,4 @@
-//! The `otel-trace` command as a shell sees it: what it writes, what it prints, how it exits.
+//! The `otel-trace` command from the outside: files, output and exit status of `reduce` and `check`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -20,7 +20,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A copy of the conformance case `chat`, to be written to and damaged.
+/// A copy of the conformance case `chat` that tests may write to and damage.
 struct Bundle {
     _directory: TempDir,
     path: PathBuf,
@@ -87,7 +87,7 @@ fn reducing_again_writes_the_same_bytes() {
 }
 
 #[test]
-fn the_state_goes_where_it_is_asked_to() {
+fn output_option_sets_the_path_of_the_state() {
     let bundle = Bundle::new();
     let elsewhere = bundle.file("../graph.json");
     let output = otel_trace(&["reduce", bundle.arg(), "-o", elsewhere.to_str().unwrap()]);
@@ -99,7 +99,7 @@ fn the_state_goes_where_it_is_asked_to() {
 }
 
 #[test]
-fn a_state_that_cannot_be_written_is_an_error_and_leaves_nothing_behind() {
+fn unwritable_state_is_an_error_and_leaves_no_file() {
     let bundle = Bundle::new();
     let before = fs::read_dir(&bundle.path).unwrap().count();
     for (target, expected) in
@@ -115,7 +115,7 @@ fn a_state_that_cannot_be_written_is_an_error_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn shared_snapshots_say_less_of_the_same() {
+fn shared_snapshots_have_request_prefixes() {
     let bundle = Bundle::new();
     let expanded = stdout(&otel_trace(&["reduce", bundle.arg(), "-o", "-"]));
     let shared = stdout(&otel_trace(&["reduce", bundle.arg(), "-o", "-", "--snapshots", "shared"]));
@@ -123,7 +123,7 @@ fn shared_snapshots_say_less_of_the_same() {
 }
 
 #[test]
-fn something_left_out_is_said_and_exits_with_3() {
+fn skipped_evidence_is_printed_and_exits_with_3() {
     let bundle = Bundle::new();
     fs::remove_file(bundle.file("payloads/4.json")).unwrap();
     let output = otel_trace(&["reduce", bundle.arg()]);
@@ -134,7 +134,7 @@ fn something_left_out_is_said_and_exits_with_3() {
 }
 
 #[test]
-fn a_notice_is_said_and_exits_with_0() {
+fn notice_is_printed_and_exits_with_0() {
     let bundle = Bundle::new();
     let log = fs::read_to_string(bundle.file("trace.jsonl")).unwrap();
     fs::write(bundle.file("trace.jsonl"), &log[..log.len() - 40]).unwrap();
@@ -156,14 +156,14 @@ fn strict_stops_at_the_first_broken_rule_and_writes_nothing() {
 }
 
 #[test]
-fn a_path_that_is_no_bundle_gets_told_what_was_looked_for() {
+fn path_that_is_no_bundle_names_the_expected_files() {
     let bundle = Bundle::new();
     let manifest = bundle.file("manifest.json");
-    let wanted = "a bundle is a directory with manifest.json and trace.jsonl";
+    let advice = "a bundle is a directory with manifest.json and trace.jsonl";
     for (path, expected) in [
-        ("/nowhere/at/all", ["does not exist", wanted]),
-        (manifest.to_str().unwrap(), ["is a file, not a bundle", wanted]),
-        (bundle.file("payloads").to_str().unwrap(), ["has no manifest.json", wanted]),
+        ("/nowhere/at/all", ["does not exist", advice]),
+        (manifest.to_str().unwrap(), ["is a file, not a bundle", advice]),
+        (bundle.file("payloads").to_str().unwrap(), ["has no manifest.json", advice]),
     ] {
         let output = otel_trace(&["reduce", path]);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""), "{path}");
@@ -172,7 +172,7 @@ fn a_path_that_is_no_bundle_gets_told_what_was_looked_for() {
     }
 }
 
-/// A directory of three bundles, the one in the middle without its log, and something else.
+/// Creates a root of three bundles, the second without its log, beside an unfinished bundle and an unrelated directory.
 fn root() -> TempDir {
     let root = tempfile::tempdir().unwrap();
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/chat");
@@ -186,23 +186,23 @@ fn root() -> TempDir {
 }
 
 #[test]
-fn several_bundles_are_reduced_each_and_one_that_fails_does_not_stop_the_others() {
+fn failing_bundle_does_not_stop_the_other_bundles() {
     let root = root();
-    let place = |name: &str| root.path().join(name).display().to_string();
-    let expected = format!("{}/state.json\n{}/state.json\n", place("trace-1"), place("trace-3"));
-    let named: Vec<_> = ["trace-1", "trace-2", "trace-3"].map(place).to_vec();
+    let path = |name: &str| root.path().join(name).display().to_string();
+    let expected = format!("{}/state.json\n{}/state.json\n", path("trace-1"), path("trace-3"));
+    let named: Vec<_> = ["trace-1", "trace-2", "trace-3"].map(path).to_vec();
     let by_name: Vec<_> = std::iter::once("reduce").chain(named.iter().map(String::as_str)).collect();
     for args in [&by_name[..], &["reduce", root.path().to_str().unwrap()]] {
         let output = otel_trace(args);
         assert_eq!((output.status.code(), stdout(&output)), (Some(1), expected.clone()));
-        let said = stderr(&output);
-        let lines: Vec<_> = said.lines().collect();
-        assert_eq!(lines.len(), 4, "{said}");
-        assert!(lines[0].starts_with(&place("trace-1")) && lines[1].starts_with("error: "), "{said}");
-        assert!(lines[1].contains("has no trace.jsonl") && lines[1].contains(&place("trace-2")), "{said}");
-        assert!(lines[2].starts_with(&place("trace-3")) && lines[3].starts_with("skipped: "), "{said}");
-        // No progress where nobody watches.
-        assert!(!said.contains(['\r', '\u{1b}']), "{said:?}");
+        let report = stderr(&output);
+        let lines: Vec<_> = report.lines().collect();
+        assert_eq!(lines.len(), 4, "{report}");
+        assert!(lines[0].starts_with(&path("trace-1")) && lines[1].starts_with("error: "), "{report}");
+        assert!(lines[1].contains("has no trace.jsonl") && lines[1].contains(&path("trace-2")), "{report}");
+        assert!(lines[2].starts_with(&path("trace-3")) && lines[3].starts_with("skipped: "), "{report}");
+        // Progress is shown on a terminal only.
+        assert!(!report.contains(['\r', '\u{1b}']), "{report:?}");
         assert!(!root.path().join(".trace-4.tmp/state.json").exists());
         for bundle in ["trace-1", "trace-3"] {
             fs::remove_file(root.path().join(bundle).join("state.json")).unwrap();
@@ -214,14 +214,14 @@ fn several_bundles_are_reduced_each_and_one_that_fails_does_not_stop_the_others(
 }
 
 #[test]
-fn check_says_what_is_wrong_and_writes_nothing() {
+fn check_prints_problems_and_writes_nothing() {
     let bundle = Bundle::new();
     let sound = otel_trace(&["check", bundle.arg()]);
     assert_eq!((sound.status.code(), stdout(&sound).as_str()), (Some(0), ""));
     assert_eq!(stderr(&sound), format!("{}: no problems\n", bundle.arg()));
     assert!(!bundle.has_state());
 
-    // An invocation that no rule opens, a response that one does, and the end of the log.
+    // Damages an invocation that no rule reads, a response, and the end of the log.
     let log = fs::read_to_string(bundle.file("trace.jsonl")).unwrap();
     let unopened = log.lines().find_map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -234,13 +234,13 @@ fn check_says_what_is_wrong_and_writes_nothing() {
 
     let output = otel_trace(&["check", bundle.arg()]);
     assert_eq!(output.status.code(), Some(3));
-    let said = stdout(&output);
-    let lines: Vec<_> = said.lines().collect();
-    assert_eq!(lines.len(), 3, "{said}");
-    assert!(lines.iter().all(|line| line.starts_with(&format!("{}: ", bundle.arg()))), "{said}");
-    assert!(lines[0].contains("notice: line 26, torn_line: "), "{said}");
+    let report = stdout(&output);
+    let lines: Vec<_> = report.lines().collect();
+    assert_eq!(lines.len(), 3, "{report}");
+    assert!(lines.iter().all(|line| line.starts_with(&format!("{}: ", bundle.arg()))), "{report}");
+    assert!(lines[0].contains("notice: line 26, torn_line: "), "{report}");
     assert!(lines[1].contains("skipped: seq 6, line 6, bad_payload: ") && lines[1].ends_with("[raw_payload:4]"));
-    assert!(lines[2].contains("bad_payload: ") && lines[2].contains(&unopened), "{said}");
+    assert!(lines[2].contains("bad_payload: ") && lines[2].contains(&unopened), "{report}");
     assert_eq!(stderr(&output), format!("{}: 2 damaged or unknown parts, 1 notice\n", bundle.arg()));
 
     let json = stdout(&otel_trace(&["check", "--json", bundle.arg()]));
@@ -253,7 +253,7 @@ fn check_says_what_is_wrong_and_writes_nothing() {
 }
 
 #[test]
-fn check_looks_at_every_bundle_of_a_root() {
+fn check_reads_every_bundle_of_a_root() {
     let root = root();
     let output = otel_trace(&["check", root.path().to_str().unwrap()]);
     assert_eq!((output.status.code(), stdout(&output).lines().count()), (Some(1), 1));
@@ -261,7 +261,7 @@ fn check_looks_at_every_bundle_of_a_root() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn closed_stdout_is_no_error() {
     let bundle = Bundle::new();
     let mut child = Command::new(env!("CARGO_BIN_EXE_otel-trace"))
         .args(["reduce", bundle.arg()])
@@ -275,7 +275,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_bundle_of_another_version_is_refused() {
+fn bundle_of_another_version_is_refused() {
     let bundle = Bundle::new();
     let manifest = fs::read_to_string(bundle.file("manifest.json")).unwrap();
     fs::write(bundle.file("manifest.json"), manifest.replace("\"schema_version\": 1", "\"schema_version\": 2"))
@@ -286,15 +286,15 @@ fn a_bundle_of_another_version_is_refused() {
 }
 
 #[test]
-fn wrong_usage_exits_with_2_and_help_teaches() {
+fn wrong_usage_exits_with_2_and_help_is_complete() {
     for args in [&[][..], &["reduce"], &["reduce", "--bogus"], &["bogus"], &["check"], &["check", "a", "--strict"]] {
         assert_eq!(otel_trace(args).status.code(), Some(2), "{args:?}");
     }
-    let taught = [
+    let expected = [
         ("reduce", &["state.json", "Exit status", "Examples", "--strict", "--snapshots"][..]),
         ("check", &["Exit status", "Examples", "--json", "edge_conflict (skipped, an error with reduce --strict)"]),
     ];
-    for (command, words) in taught {
+    for (command, words) in expected {
         let help = stdout(&otel_trace(&[command, "--help"]));
         for word in words {
             assert!(help.contains(word), "{word} is not in {help}");

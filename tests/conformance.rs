@@ -1,7 +1,7 @@
-//! Bundles of other producers, and the graphs that are agreed to come of them.
+//! Conformance cases: bundles of other producers with the graph that they must reduce to.
 //!
-//! A case is a bundle and `expected.json`. Every field of that must be there and equal, more are allowed; the maps of
-//! the top level have the same keys. A turn's `input_item_ids` is not compared.
+//! A case is a bundle with `expected.json`. Every expected field must exist and be equal, and further fields are
+//! allowed; the top-level maps must have equal keys. A turn's `input_item_ids` is not compared.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -57,7 +57,7 @@ fn everything_incremental() {
 fn check(case: &str) {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(case);
     let graph = reduced(&case, &Options::default());
-    assert_eq!(graph.diagnostics, [], "a sound bundle has nothing to be told");
+    assert_eq!(graph.diagnostics, [], "a sound bundle has no diagnostics");
 
     let expanded = state(&graph, Snapshots::Expanded);
     let expected = serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
@@ -66,9 +66,9 @@ fn check(case: &str) {
     assert!(differences.is_empty(), "{}:\n{}", case.display(), differences.join("\n"));
 
     let shared = state(&graph, Snapshots::Shared);
-    assert_eq!(expand(shared), expanded, "shared snapshots say the same");
+    assert_eq!(expand(shared), expanded, "shared snapshots expand to an equal state");
     let strict = reduced(&case, &Options::default().strict(true));
-    assert_eq!(state(&strict, Snapshots::Expanded), expanded, "a sound bundle passes strictly");
+    assert_eq!(state(&strict, Snapshots::Expanded), expanded, "a sound bundle passes a strict reduction");
 }
 
 fn reduced(case: &Path, options: &Options) -> Graph {
@@ -105,11 +105,11 @@ fn compare(path: &str, expected: &Value, actual: &Value, depth: usize, differenc
             }
         }
         (expected, actual) if expected == actual => {}
-        (expected, actual) => differences.push(format!("{path}: want {expected}, have {actual}")),
+        (expected, actual) => differences.push(format!("{path}: expected {expected}, found {actual}")),
     }
 }
 
-/// Spells out the requests of a state with shared snapshots.
+/// Expands the request prefixes of a state with shared snapshots.
 fn expand(mut state: Value) -> Value {
     let calls = state["inference_calls"].as_object().unwrap().clone();
     let mut known = BTreeMap::new();
@@ -134,7 +134,7 @@ fn expand_call(calls: &Map<String, Value>, id: &str, known: &mut BTreeMap<String
         let earlier = prefix["inference_call_id"].as_str().unwrap();
         items = expand_call(calls, earlier, known);
         let count = usize::try_from(prefix["items"].as_u64().unwrap()).unwrap();
-        assert!(count <= items.len(), "{id} shares more than {earlier} has");
+        assert!(count <= items.len(), "the prefix of {id} is longer than the request of {earlier}");
         items.truncate(count);
         if prefix["with_response"].as_bool().unwrap() {
             items.extend(calls[earlier]["response_item_ids"].as_array().unwrap().iter().cloned());

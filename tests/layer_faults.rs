@@ -129,7 +129,7 @@ fn deleted_directory_loses_only_its_own_contents() {
     let reported = Arc::new(Mutex::new(Vec::new()));
     let in_callback = Arc::clone(&reported);
     let root = tempfile::tempdir().unwrap();
-    let on_loss = move |loss: &otel_trace::Loss| in_callback.lock().unwrap().push(loss.what);
+    let on_loss = move |loss: &otel_trace::Loss| in_callback.lock().unwrap().push(loss.kind);
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().on_loss(on_loss).build().unwrap();
     run_recorded(&recorder, || {
         let first = AgentThread::start(ThreadMeta::new().id("first"));

@@ -1,8 +1,9 @@
-//! What Phoenix, which nobody here wrote, makes of a run's spans: kinds, token counts and messages. `just phoenix`
-//! installs it.
+//! Checks that Phoenix, an independent backend, understands kinds, token counts and messages of exported spans.
+//!
+//! `just phoenix` installs Phoenix.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
-#![expect(clippy::print_stdout, reason = "it prints what Phoenix understood")]
+#![expect(clippy::print_stdout, reason = "the test prints the spans as Phoenix shows them")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -14,10 +15,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long anything here may take before it is held to hang. It makes a database first.
+/// Maximum time of every wait. On its first start Phoenix creates a database.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// A running Phoenix. Ends with this.
+/// A running Phoenix server, stopped on drop.
 struct Phoenix {
     process: Child,
     url: String,
@@ -28,7 +29,7 @@ impl Phoenix {
     fn start() -> Self {
         let binary = std::env::var_os("OTEL_TRACE_PHOENIX").expect("OTEL_TRACE_PHOENIX names the binary of Phoenix");
         let directory = tempfile::tempdir().unwrap();
-        // Both at once, so that they differ.
+        // Both ports are bound at once, so that they differ.
         let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [http, grpc] = free.map(|listener| listener.local_addr().unwrap().port().to_string());
         let log = File::create(directory.path().join("log")).unwrap();
@@ -46,14 +47,14 @@ impl Phoenix {
         Self { process, url: format!("http://127.0.0.1:{http}"), _directory: directory }
     }
 
-    /// The spans that it has, once there are so many.
+    /// Waits until Phoenix has at least `count` spans and returns all of them.
     async fn spans(&self, count: usize) -> Vec<Value> {
         let url = format!("{}/v1/projects/default/spans?limit=1000", self.url);
         let started = Instant::now();
         loop {
-            assert!(started.elapsed() < DEADLINE, "it does not come to {count} spans");
-            let answer = get(&url).await;
-            if let Some(spans) = answer.as_ref().and_then(|answer| answer["data"].as_array())
+            assert!(started.elapsed() < DEADLINE, "Phoenix does not have {count} spans in time");
+            let response = get(&url).await;
+            if let Some(spans) = response.as_ref().and_then(|response| response["data"].as_array())
                 && spans.len() >= count
             {
                 return spans.clone();
@@ -65,25 +66,25 @@ impl Phoenix {
 
 impl Drop for Phoenix {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
 async fn get(url: &str) -> Option<Value> {
-    let answer = reqwest::get(url).await.ok()?.text().await.ok()?;
-    serde_json::from_str(&answer).ok()
+    let response = reqwest::get(url).await.ok()?.text().await.ok()?;
+    serde_json::from_str(&response).ok()
 }
 
-/// Runs the command and gives what it says on stdout.
+/// Runs `otel-trace` and returns its stdout.
 fn otel_trace(args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_otel-trace")).args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The attributes of each span, by its id, as the file for Jaeger has them.
+/// Exports a bundle to OTLP JSON and returns the attributes of each span, by span id.
 fn exported(bundle: &str) -> BTreeMap<String, BTreeMap<String, Value>> {
     let file: Value =
         serde_json::from_str(&otel_trace(&["export", bundle, "--content", "--format", "otlp-json", "-"])).unwrap();
@@ -96,27 +97,27 @@ fn exported(bundle: &str) -> BTreeMap<String, BTreeMap<String, Value>> {
     spans.iter().map(|span| (span["spanId"].as_str().unwrap().to_owned(), attributes(span))).collect()
 }
 
-/// How many messages Phoenix sees under this name.
-fn messages(understood: &Value, name: &str) -> usize {
+/// Counts the messages under this name in the attributes of a Phoenix span.
+fn messages(attributes_shown: &Value, name: &str) -> usize {
     let prefix = format!("llm.{name}.");
-    let numbers = understood.as_object().unwrap().keys().filter_map(|key| key.strip_prefix(&prefix)?.split('.').next());
+    let numbers = attributes_shown.as_object().unwrap().keys().filter_map(|key| key.strip_prefix(&prefix)?.split('.').next());
     numbers.collect::<BTreeSet<_>>().len()
 }
 
-/// That a call's tokens and messages are what was sent.
-fn check_call(sent: &BTreeMap<String, Value>, understood: &Value) {
+/// Checks that Phoenix has the tokens and messages of the exported call.
+fn check_call(sent: &BTreeMap<String, Value>, attributes_shown: &Value) {
     for (ours, its) in [("input_tokens", "prompt"), ("output_tokens", "completion")] {
         let sent = sent.get(&format!("gen_ai.usage.{ours}")).map(|it| it.as_str().unwrap().parse::<u64>().unwrap());
-        assert_eq!(understood[format!("llm.token_count.{its}")].as_u64(), sent, "{its}");
+        assert_eq!(attributes_shown[format!("llm.token_count.{its}")].as_u64(), sent, "{its}");
     }
-    let said = |key: &str| -> usize {
-        let said = sent.get(key).map(|it| serde_json::from_str::<Value>(it.as_str().unwrap()).unwrap());
-        said.map_or(0, |said| said.as_array().unwrap().len())
+    let count = |key: &str| -> usize {
+        let list = sent.get(key).map(|it| serde_json::from_str::<Value>(it.as_str().unwrap()).unwrap());
+        list.map_or(0, |list| list.as_array().unwrap().len())
     };
-    // It shows instructions as a message of the system.
+    // Phoenix shows instructions as a system message.
     let instructions = usize::from(sent.contains_key("gen_ai.system_instructions"));
-    assert_eq!(messages(understood, "input_messages"), instructions + said("gen_ai.input.messages"));
-    assert_eq!(messages(understood, "output_messages"), said("gen_ai.output.messages"));
+    assert_eq!(messages(attributes_shown, "input_messages"), instructions + count("gen_ai.input.messages"));
+    assert_eq!(messages(attributes_shown, "output_messages"), count("gen_ai.output.messages"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,20 +134,20 @@ async fn kinds_tokens_and_messages_are_understood() {
     assert_eq!(spans.len(), sent.len());
     let mut kinds = BTreeMap::<_, usize>::new();
     for span in &spans {
-        let (name, understood) = (span["name"].as_str().unwrap(), &span["attributes"]);
+        let (name, attributes_shown) = (span["name"].as_str().unwrap(), &span["attributes"]);
         let sent = &sent[span["context"]["span_id"].as_str().unwrap()];
         let ours = sent["otel_trace.kind"].as_str().unwrap();
         let its = span["span_kind"].as_str().unwrap();
         *kinds.entry((ours, its)).or_default() += 1;
         match ours {
-            "inference" => check_call(sent, understood),
-            "tool" => assert_eq!(understood["tool.name"], sent["gen_ai.tool.name"], "{name}"),
+            "inference" => check_call(sent, attributes_shown),
+            "tool" => assert_eq!(attributes_shown["tool.name"], sent["gen_ai.tool.name"], "{name}"),
             _ => {}
         }
-        let asked = messages(understood, "input_messages");
-        let answered = messages(understood, "output_messages");
-        let tokens = &understood["llm.token_count.total"];
-        println!("{its:8} {name:32} {asked:3} messages in, {answered} out, tokens: {tokens}");
+        let inputs = messages(attributes_shown, "input_messages");
+        let outputs = messages(attributes_shown, "output_messages");
+        let tokens = &attributes_shown["llm.token_count.total"];
+        println!("{its:8} {name:32} {inputs:3} messages in, {outputs} out, tokens: {tokens}");
     }
     for (ours, its) in [("inference", "LLM"), ("tool", "TOOL"), ("thread", "AGENT")] {
         let of_kind: Vec<_> = kinds.keys().filter(|(kind, _)| *kind == ours).collect();

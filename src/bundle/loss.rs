@@ -10,7 +10,7 @@ use crate::event::{EventKind, PayloadKind};
 #[derive(Debug, Clone)]
 pub struct Loss {
     /// Kind of the loss.
-    pub what: Lost,
+    pub kind: Lost,
     /// Human-readable reason.
     pub reason: String,
 }
@@ -50,7 +50,7 @@ impl Lost {
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.what {
+        match self.kind {
             Lost::Event(kind) => write!(f, "cannot write a `{}` event: {}", kind.name(), self.reason),
             Lost::Payload(kind) => write!(f, "cannot store a `{}` payload: {}", kind.name(), self.reason),
             Lost::Body(kind) => {

@@ -115,7 +115,7 @@ impl Queue {
         let left = std::mem::take(&mut state.jobs);
         drop(state);
         let reason = format!("not written within {} ms of the end of the recording", within.as_millis());
-        left.into_iter().for_each(|queued| queued.job.lose(&reason));
+        left.into_iter().for_each(|queued| queued.job.report_loss(&reason));
     }
 }
 

@@ -80,7 +80,7 @@ impl QueuedWriter {
         if let Some(quota) = &self.0.quota
             && let Err(exceeded) = quota.fit_payload(&mut ready, self.0.usage())
         {
-            return Err(self.lose_dependent(Lost::Payload(ready.kind()), &exceeded.to_string()));
+            return Err(self.report_dependent_loss(Lost::Payload(ready.kind()), &exceeded.to_string()));
         }
         let ready = ready.into_compact();
         let number = self.0.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
@@ -100,7 +100,7 @@ impl QueuedWriter {
             && let Err(exceeded) = quota.check_event(event.kind(), self.0.usage())
         {
             self.0.pending_payloads.drop_event(event);
-            return Err(self.lose_dependent(Lost::Event(event.kind()), &exceeded.to_string()));
+            return Err(self.report_dependent_loss(Lost::Event(event.kind()), &exceeded.to_string()));
         }
         self.0.events.fetch_add(1, Ordering::Relaxed);
         let bytes = mem::size_of::<Task>() + text_bytes(event);
@@ -119,9 +119,9 @@ impl QueuedWriter {
     }
 
     /// Counts and reports the loss of an event that was not enqueued because a payload or event it depends on was lost.
-    pub(super) fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
-        self.0.lose(what, reason);
-        // With the first loss of a full bundle, as in `Writer::lose_dependent`.
+    pub(super) fn report_dependent_loss(&self, what: Lost, reason: &str) -> Lost {
+        self.0.report_loss(what, reason);
+        // With the first loss of a full bundle, as in `Writer::report_dependent_loss`.
         if self.0.is_full() && !self.0.is_full_reported.swap(true, Ordering::Relaxed) {
             let _ = self.0.push(Task::ReportGap { at: Timestamp::now() }, 0);
         }
@@ -148,10 +148,10 @@ impl QueuedBundle {
                 Ok(())
             }
             Err(PushError::Full(job)) => self.push_truncated(*job, bytes),
-            Err(PushError::Closed) => Err(self.lose_late(what)),
+            Err(PushError::Closed) => Err(self.count_late(what)),
             Err(PushError::NoThread(error)) => {
                 let what = what.unwrap_or(Lost::Bundle);
-                Err(self.lose(what, &format!("cannot start the writer thread: {error}")))
+                Err(self.report_loss(what, &format!("cannot start the writer thread: {error}")))
             }
         }
     }
@@ -172,7 +172,7 @@ impl QueuedBundle {
             Task::Create => {
                 // Without its creation nothing of the bundle can be written. Only the loss of the bundle is reported.
                 let _ = self.writer.set(None);
-                self.options.lose(Lost::Bundle, queue_full(&self.options.limits));
+                self.options.report_loss(Lost::Bundle, queue_full(&self.options.limits));
                 return Err(Lost::Bundle);
             }
             Task::Store { .. }
@@ -181,23 +181,23 @@ impl QueuedBundle {
             | Task::ReportGap { .. }
             | Task::Finish { .. } => {}
         }
-        Err(what.map_or(Lost::Bundle, |what| self.lose(what, &queue_full(&self.options.limits))))
+        Err(what.map_or(Lost::Bundle, |what| self.report_loss(what, &queue_full(&self.options.limits))))
     }
 
     /// Counts and reports a late event or payload. A task that carries neither, such as finishing a bundle that was
     /// finished before, is not reported.
-    fn lose_late(&self, what: Option<Lost>) -> Lost {
+    fn count_late(&self, what: Option<Lost>) -> Lost {
         if let Some(what) = what {
-            self.options.lose(Lost::Late, what.name());
+            self.options.report_loss(Lost::Late, what.name());
         }
         Lost::Late
     }
 
     /// Counts and reports a loss, and adds it to the losses that are to be written to the log.
-    fn lose(&self, what: Lost, reason: &str) -> Lost {
+    fn report_loss(&self, what: Lost, reason: &str) -> Lost {
         locked(&self.gap).add(what);
         self.has_gap.store(true, Ordering::Relaxed);
-        self.options.lose(what, reason);
+        self.options.report_loss(what, reason);
         what
     }
 
@@ -215,7 +215,7 @@ impl QueuedBundle {
         // was reported to its caller as recorded.
         options.limits.bundle = Bounds::new();
         let writer = Writer::create(&self.root, self.manifest.clone(), options);
-        let writer = writer.map_err(|error| self.options.lose(Lost::Bundle, error.full_message()));
+        let writer = writer.map_err(|error| self.options.report_loss(Lost::Bundle, error.full_message()));
         let _ = self.writer.set(writer.ok());
     }
 
@@ -258,7 +258,7 @@ impl JobLoss {
     /// Counts and reports the loss, and adds it to the losses that are to be written to the log.
     pub(super) fn report(self, reason: &str) {
         if let Some(what) = self.what {
-            self.bundle.lose(what, reason);
+            self.bundle.report_loss(what, reason);
         }
     }
 }
@@ -312,7 +312,7 @@ impl Job {
     }
 
     /// Counts and reports the loss of a job that will not be run.
-    pub(super) fn lose(self, reason: &str) {
+    pub(super) fn report_loss(self, reason: &str) {
         // If the bundle could not be created, only that is reported.
         if !matches!(self.bundle.writer.get(), Some(None)) {
             self.loss().report(reason);

@@ -113,11 +113,11 @@ impl Sink {
         }
     }
 
-    /// Counts and reports the loss of a dependent event. See [`Writer::lose_dependent`].
-    pub(crate) fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
+    /// Counts and reports the loss of a dependent event. See [`Writer::report_dependent_loss`].
+    pub(crate) fn report_dependent_loss(&self, what: Lost, reason: &str) -> Lost {
         match self {
-            Self::Direct(writer) => writer.lose_dependent(what, reason),
-            Self::Queued(writer) => writer.lose_dependent(what, reason),
+            Self::Direct(writer) => writer.report_dependent_loss(what, reason),
+            Self::Queued(writer) => writer.report_dependent_loss(what, reason),
             Self::Noop(_) => what,
         }
     }

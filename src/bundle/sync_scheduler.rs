@@ -101,7 +101,7 @@ pub(super) struct SyncError {
 impl SyncError {
     /// Counts and reports the failed sync as [`Lost::Unsynced`].
     pub(super) fn report(self, options: &WriterOptions) {
-        options.lose(Lost::Unsynced, self.reason);
+        options.report_loss(Lost::Unsynced, self.reason);
     }
 }
 

@@ -150,7 +150,7 @@ impl Writer {
         if let Some(quota) = &self.quota
             && let Err(exceeded) = quota.fit_payload(&mut ready, self.usage())
         {
-            return Err(self.lose(Lost::Payload(ready.kind()), &exceeded.into()));
+            return Err(self.report_loss(Lost::Payload(ready.kind()), &exceeded.into()));
         }
         let ReadyBody { kind, mut body, is_json, truncated } = ready;
         let stored = catch_panic(|| self.store.put(number, thread, kind, &mut body));
@@ -166,7 +166,7 @@ impl Writer {
                 let reference = PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated };
                 Ok(Stored { reference, is_json })
             }
-            Err(error) => Err(self.lose(Lost::Payload(kind), &error)),
+            Err(error) => Err(self.report_loss(Lost::Payload(kind), &error)),
         }
     }
 
@@ -229,11 +229,11 @@ impl Writer {
         if let Some(quota) = &self.quota
             && let Err(exceeded) = quota.check_event(event.kind(), self.usage())
         {
-            return Err(self.lose(Lost::Event(event.kind()), &exceeded.into()));
+            return Err(self.report_loss(Lost::Event(event.kind()), &exceeded.into()));
         }
         let event = &*event_text::map_texts(event, |text| self.options.masking.mask_event_text(text));
         if event.kind() == EventKind::RolloutEnded {
-            self.flush_gap(at).map_err(|error| self.lose(Lost::Event(event.kind()), &error))?;
+            self.flush_gap(at).map_err(|error| self.report_loss(Lost::Event(event.kind()), &error))?;
         }
         let written = self.append_line(at, context, event);
         if let Event::ThreadEnded(ended) = event {
@@ -250,7 +250,7 @@ impl Writer {
     /// must not be written either: readers take a log that has an end for complete, except for the gaps it notes.
     fn flush_gap(&self, at: Timestamp) -> io::Result<()> {
         if self.log.is_linked() && !self.store.is_there() {
-            self.lose(Lost::Bundle, &io::Error::other("the payloads were deleted while the bundle was being written"));
+            self.report_loss(Lost::Bundle, &io::Error::other("the payloads were deleted while the bundle was being written"));
         }
         if self.has_gap.load(Ordering::Relaxed) {
             self.write_gap(at);
@@ -269,7 +269,7 @@ impl Writer {
     }
 
     fn append_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
-        self.try_line(at, context, event).map_err(|error| self.lose_event(event, error))
+        self.try_line(at, context, event).map_err(|error| self.report_lost_event(event, error))
     }
 
     fn try_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, AppendError> {
@@ -288,11 +288,11 @@ impl Writer {
         }
     }
 
-    fn lose_event(&self, event: &Event, error: AppendError) -> Lost {
+    fn report_lost_event(&self, event: &Event, error: AppendError) -> Lost {
         match error {
-            AppendError::Io(error) => self.lose(Lost::Event(event.kind()), &error),
+            AppendError::Io(error) => self.report_loss(Lost::Event(event.kind()), &error),
             AppendError::Closed => {
-                self.options.lose(Lost::Late, event.kind().name());
+                self.options.report_loss(Lost::Late, event.kind().name());
                 Lost::Late
             }
         }
@@ -303,7 +303,7 @@ impl Writer {
     pub(crate) fn append_last(&self, at: Timestamp, event: &Event) {
         if let Err(error) = self.flush_gap(at) {
             self.log.close();
-            self.lose(Lost::Event(event.kind()), &error);
+            self.report_loss(Lost::Event(event.kind()), &error);
             return;
         }
         let context = EventContext::default();
@@ -314,15 +314,15 @@ impl Writer {
                 self.options.tally.count_event(event.kind());
                 self.sync_line(seq);
             }
-            Err(error) => drop(self.lose_event(event, error)),
+            Err(error) => drop(self.report_lost_event(event, error)),
         }
     }
 
     /// Counts and reports the loss of an event that was not written because a payload or event it depends on was lost.
     /// Returns `what`.
-    pub fn lose_dependent(&self, what: Lost, reason: &str) -> Lost {
+    pub fn report_dependent_loss(&self, what: Lost, reason: &str) -> Lost {
         self.add_to_gap(what);
-        self.options.lose(what, reason);
+        self.options.report_loss(what, reason);
         self.report_full();
         what
     }
@@ -335,8 +335,8 @@ impl Writer {
         }
     }
 
-    fn lose(&self, what: Lost, error: &io::Error) -> Lost {
-        self.lose_dependent(what, &format!("{}: {error}", self.path.display()))
+    fn report_loss(&self, what: Lost, error: &io::Error) -> Lost {
+        self.report_dependent_loss(what, &format!("{}: {error}", self.path.display()))
     }
 
     fn add_to_gap(&self, what: Lost) {
@@ -390,7 +390,7 @@ impl Writer {
         self.report_gap(at);
         if !self.log.is_linked() {
             let reason = format!("{} was deleted while the bundle was being written", self.path.display());
-            self.options.lose(Lost::Bundle, reason);
+            self.options.report_loss(Lost::Bundle, reason);
         }
         if self.options.durability.is_fsync()
             && let Err(error) = self.pending_sync.sync()

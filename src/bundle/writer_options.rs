@@ -89,10 +89,10 @@ impl fmt::Debug for WriterOptions {
 
 impl WriterOptions {
     /// Counts one loss and reports it to the callback. A panic of the callback is caught.
-    pub fn lose(&self, what: Lost, reason: impl Into<String>) {
+    pub fn report_loss(&self, what: Lost, reason: impl Into<String>) {
         self.tally.lost(what);
         if let Some(on_loss) = &self.on_loss {
-            let loss = Loss { what, reason: reason.into() };
+            let loss = Loss { kind: what, reason: reason.into() };
             let _ = catch_unwind(AssertUnwindSafe(|| on_loss(&loss)));
         }
     }
@@ -102,7 +102,7 @@ impl WriterOptions {
     pub(crate) fn prepare_body(&self, kind: PayloadKind, body: &dyn Body) -> ReadyBody {
         let mut buffer = BodyBuf::take(self.limits);
         if let Err(error) = buffer.encode(body) {
-            self.lose(Lost::Body(kind), error.to_string());
+            self.report_loss(Lost::Body(kind), error.to_string());
         }
         self.mask(kind, &mut buffer);
         // Read before the truncation, which replaces any bytes by JSON.
@@ -136,7 +136,7 @@ impl WriterOptions {
         if let Err(panic) = masked {
             let reason = format!("the redactor panicked: {}", panic_message(&*panic));
             body.replace_with_loss(&reason);
-            self.lose(Lost::Body(kind), reason);
+            self.report_loss(Lost::Body(kind), reason);
         }
     }
 
@@ -164,7 +164,7 @@ impl WriterOptions {
         redacted.unwrap_or_else(|panic| {
             let reason = format!("the redactor panicked: {}", panic_message(&*panic));
             let lost = format!("otel_trace.lost: {reason}");
-            self.lose(Lost::Text(kind), reason);
+            self.report_loss(Lost::Text(kind), reason);
             Cow::Owned(lost)
         })
     }

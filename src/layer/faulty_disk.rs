@@ -176,7 +176,7 @@ fn queue_overflow_is_counted_reported_and_in_the_graph() {
         let counter = Arc::clone(&reported);
         let mut fixture = Fixture::new(|builder| {
             builder.durability(Durability::Buffered).limits(limits).on_loss(move |loss| {
-                *counter.lock().expect("unpoisoned").entry(loss.what.name()).or_default() += 1;
+                *counter.lock().expect("unpoisoned").entry(loss.kind.name()).or_default() += 1;
             })
         });
         let gate = stall(&fixture.disk);

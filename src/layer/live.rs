@@ -58,6 +58,7 @@ pub(crate) trait LiveSpan: Debug + Send + Sync {
 
     /// Called by the live spans inside this one when their operations start, with the ordinal of the start. Called while
     /// a lock of the inner span is held, so it must not call back.
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only called by the exporter of the feature `otlp`"))]
     fn on_start_inside(&self, ordinal: u64);
 
     /// Returns the trace and span ids. Returns `None` if the span has not started.

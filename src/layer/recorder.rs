@@ -188,7 +188,7 @@ impl Inner {
     /// Counts `what` as lost because it came after the shutdown. Without an `on_loss` callback, also warns on stderr,
     /// once: the guard may have been dropped too early.
     pub(super) fn report_late(&self, what: &'static str) {
-        self.options.lose(Lost::Late, what);
+        self.options.report_loss(Lost::Late, what);
         if self.options.on_loss.is_none() && !self.warned_late.swap(true, Ordering::Relaxed) {
             report(format_args!(
                 "{what} came after the recording under {} was shut down and is lost; keep the guard until the program \

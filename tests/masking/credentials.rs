@@ -16,7 +16,7 @@ fn placeholder(text: &str) -> &str {
 }
 
 #[test]
-fn credentials_of_every_kind_are_found_wherever_they_stand() {
+fn credentials_of_every_kind_are_found_in_any_context() {
     let masking = Masking::new().patterns();
     for secret in credentials() {
         let wherever = [
@@ -48,14 +48,14 @@ fn credentials_of_every_kind_are_found_wherever_they_stand() {
 }
 
 #[test]
-fn credentials_are_left_alone_unless_patterns_are_asked_for() {
+fn credentials_are_unchanged_without_patterns() {
     for secret in credentials() {
         assert_eq!(Masking::new().text(&secret), secret);
     }
 }
 
 #[test]
-fn a_secret_has_one_placeholder_in_a_masking_and_another_in_the_next() {
+fn placeholders_are_stable_per_masking() {
     let secret = &credentials()[0];
     let (first, second) = (Masking::new().patterns(), Masking::new().patterns());
     assert_eq!(first.text(secret), first.text(secret));
@@ -70,7 +70,7 @@ fn a_secret_has_one_placeholder_in_a_masking_and_another_in_the_next() {
 }
 
 #[test]
-fn a_private_key_is_masked_between_its_lines_however_it_is_escaped() {
+fn private_key_is_masked_at_every_level_of_escapes() {
     let masking = Masking::new().patterns();
     let expected = placeholder(&masking.text(&private_key())).to_owned();
     let mut text = private_key();
@@ -87,7 +87,7 @@ fn a_private_key_is_masked_between_its_lines_however_it_is_escaped() {
 }
 
 #[test]
-fn bearer_tokens_passwords_in_urls_and_what_is_assigned_are_masked_alone() {
+fn only_the_value_of_tokens_and_assignments_is_masked() {
     let masking = Masking::new().patterns();
     let key = characters(24);
     let check = |text: String| {

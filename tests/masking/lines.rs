@@ -34,7 +34,7 @@ fn stays(text: &str) {
 }
 
 #[test]
-fn headers_of_the_program_and_those_with_sensitive_names_are_masked_to_their_end() {
+fn sensitive_header_lines_are_masked_to_their_end() {
     check("curl -H 'x-tenant: acme-s3cr3t' https://example.com");
     check("curl -H x-tenant:acme-s3cr3t -d x");
     check("curl --header=X-Tenant:acme-s3cr3t -d x");
@@ -51,7 +51,7 @@ fn headers_of_the_program_and_those_with_sensitive_names_are_masked_to_their_end
 }
 
 #[test]
-fn headers_with_other_sensitive_names_are_masked_as_pairs_too() {
+fn sensitive_header_pairs_are_masked() {
     let check = |pair: Value| {
         let mut body = serde_json::to_vec(&json!({ "headers": [["accept", "json"], pair] })).unwrap();
         assert!(masking().body(&mut body, true), "{pair}");
@@ -71,7 +71,7 @@ fn headers_with_other_sensitive_names_are_masked_as_pairs_too() {
 }
 
 #[test]
-fn lists_of_names_stay() {
+fn lists_of_names_are_unchanged() {
     for list in [
         json!({ "required": ["x-tenant", "city2"] }),
         json!({ "required": ["password", "address2"] }),
@@ -84,7 +84,7 @@ fn lists_of_names_stay() {
 }
 
 #[test]
-fn what_is_assigned_to_a_sensitive_name_is_masked() {
+fn values_assigned_to_sensitive_names_are_masked() {
     check("DB_PASSWORD=s3cr3t\nDB_HOST=db.example.com");
     check("export DB_PASSWORD=\"correct s3cr3t leak\"");
     check("curl 'https://example.com/?api_key=s3cr3t&x=1'");
@@ -109,7 +109,7 @@ fn what_is_assigned_to_a_sensitive_name_is_masked() {
 }
 
 #[test]
-fn a_value_does_not_end_at_what_json_escapes_without_need() {
+fn value_continues_across_optional_json_escapes() {
     let masking = Masking::new().patterns();
     for text in [
         r#"{"cmd":"psql http://u:pa\u0026s3cr3t@h/x"}"#,
@@ -130,7 +130,7 @@ fn a_value_does_not_end_at_what_json_escapes_without_need() {
 }
 
 #[test]
-fn a_long_value_is_masked_to_its_end() {
+fn long_value_is_masked_to_its_end() {
     for begin in ["SERVICE_PASSWORD=", "x-tenant: ", "x-client-secret: ", "login?password="] {
         let masked = masking().text(&format!("{begin}{}s3cr3t", "a1".repeat(4000))).into_owned();
         assert!(masked.len() < 100, "{masked}");
@@ -138,7 +138,7 @@ fn a_long_value_is_masked_to_its_end() {
 }
 
 #[test]
-fn prose_code_and_what_is_to_be_filled_in_stay() {
+fn prose_code_and_templates_are_unchanged() {
     for text in [
         "password: must be at least 8 characters",
         "Password: 8 characters or more",

@@ -16,7 +16,7 @@ fn is_masked(value: &Value) -> bool {
 }
 
 #[test]
-fn the_value_of_a_sensitive_name_is_masked_in_any_spelling() {
+fn sensitive_names_are_found_in_any_spelling() {
     let names = [
         "authorization",
         "Authorization",
@@ -57,7 +57,7 @@ fn the_value_of_a_sensitive_name_is_masked_in_any_spelling() {
 }
 
 #[test]
-fn names_that_only_look_alike_are_left_alone() {
+fn similar_names_are_unchanged() {
     for name in [
         "token",
         "tokens",
@@ -80,13 +80,13 @@ fn names_that_only_look_alike_are_left_alone() {
 }
 
 #[test]
-fn the_scheme_of_an_authorization_stays() {
+fn authorization_scheme_is_kept() {
     let value = masked(&json!({ "Authorization": "Bearer abc" }));
     assert!(value["Authorization"].as_str().unwrap().starts_with("Bearer [masked:secret:"), "{value}");
 }
 
 #[test]
-fn of_an_object_or_a_list_every_text_and_number_is_masked_and_the_structure_stays() {
+fn sensitive_objects_and_lists_keep_their_structure() {
     let value = masked(&json!({
         "cookies": [{ "name": "sid", "value": "abc", "expires": 17, "secure": true, "path": null }],
         "set-cookie": ["a=b", "c=d"],
@@ -103,7 +103,7 @@ fn of_an_object_or_a_list_every_text_and_number_is_masked_and_the_structure_stay
 }
 
 #[test]
-fn a_number_in_json_text_stays_json_text() {
+fn masked_number_in_json_text_stays_valid_json() {
     let value = masked(&json!({ "arguments": json!({ "password": 1234, "x": [1] }).to_string() }));
     let inner: Value = serde_json::from_str(value["arguments"].as_str().unwrap()).unwrap();
     assert!(is_masked(&inner["password"]), "{inner}");
@@ -111,7 +111,7 @@ fn a_number_in_json_text_stays_json_text() {
 }
 
 #[test]
-fn the_schema_of_a_parameter_that_is_a_secret_stays() {
+fn schema_of_a_secret_parameter_is_kept() {
     let schema = |example: &str| {
         json!({ "properties": { "password": {
             "type": "string", "description": "The user's.", "minLength": 8, "example": example } } })
@@ -123,7 +123,7 @@ fn the_schema_of_a_parameter_that_is_a_secret_stays() {
 }
 
 #[test]
-fn headers_as_pairs_are_masked() {
+fn header_pairs_are_masked() {
     let value = masked(&json!({
         "pairs": [["content-type", "json"], ["authorization", "Basic abc"]],
         "named": [{ "name": "Cookie", "value": "sid=1" }],
@@ -160,7 +160,7 @@ fn header_lines_are_masked_in_commands_logs_and_streams() {
 }
 
 #[test]
-fn what_somebody_is_to_fill_in_and_prose_are_left_alone() {
+fn templates_and_prose_are_unchanged() {
     for text in [
         "Authorization: Bearer $TOKEN",
         "Authorization: Bearer <token>",
@@ -175,7 +175,7 @@ fn what_somebody_is_to_fill_in_and_prose_are_left_alone() {
 }
 
 #[test]
-fn names_and_patterns_of_the_program_are_masked_too() {
+fn custom_names_and_patterns_are_masked() {
     let masking = Masking::new().name("X-Tenant").pattern(r"\b\d{4}-\d{4}\b").unwrap().pattern("pin=([a-z]+)").unwrap();
     let value = json!({ "xTenant": "acme", "card": "of 1234-5678, \"quoted\"", "n": 12, "t": "pin=abc" });
     let mut body = serde_json::to_vec(&value).unwrap();
@@ -190,7 +190,7 @@ fn names_and_patterns_of_the_program_are_masked_too() {
 }
 
 #[test]
-fn nothing_is_masked_where_masking_is_off() {
+fn masking_off_masks_nothing() {
     let text = r#"{"authorization":"Bearer abc"}"#;
     assert_eq!(Masking::off().text(text), text);
 }

@@ -25,7 +25,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn ordinary_code_prose_and_bundles_stay_as_they_are() {
+fn project_files_are_unchanged() {
     let masking = Masking::new().patterns();
     let mut paths = Vec::new();
     files(Path::new(env!("CARGO_MANIFEST_DIR")), &mut paths);
@@ -50,7 +50,7 @@ fn difference(text: &[u8], masked: &[u8]) -> String {
 }
 
 #[test]
-fn hashes_ids_images_and_models_stay_as_they_are() {
+fn hashes_ids_images_and_models_are_unchanged() {
     let masking = Masking::new().patterns();
     let image: String = (0..20_000_u32).map(|n| char::from(b"ABCDefgh0123+/xyz"[(n * n % 17) as usize])).collect();
     for text in [

@@ -111,7 +111,7 @@ pub(crate) fn placeholders(root: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_credential_reaches_no_file_and_has_one_placeholder_in_all_of_them() {
+fn credential_reaches_no_file_and_has_one_placeholder() {
     let secret = format!("sk-ant-api03-{}", characters(60));
     let (root, bundles) = left_by(Masking::new().patterns(), &secret);
     for part in ["sk-ant-", &characters(20), &characters(20).to_lowercase()] {
@@ -141,13 +141,13 @@ fn a_credential_reaches_no_file_and_has_one_placeholder_in_all_of_them() {
 }
 
 #[test]
-fn a_pattern_of_the_program_reaches_no_file_either() {
+fn match_of_a_custom_pattern_reaches_no_file() {
     let (root, _) = left_by(Masking::new().pattern("acme-[0-9]+").unwrap(), "acme-20571205712057");
     assert_lacks(root.path(), "2057120571");
 }
 
 #[test]
-fn the_metadata_of_an_event_keeps_its_structure() {
+fn masked_event_metadata_keeps_its_structure() {
     let told = json!({ "n": 1234, "deep": [{ "of": "1234 \"quoted\"", "is": true }] });
     let root = tempfile::tempdir().unwrap();
     let masking = || Masking::new().pattern(r"\b[0-9]{4}\b").unwrap().salt(*b"sixteen bytes...");
@@ -221,7 +221,7 @@ impl Redactor for BodiesAlone {
 }
 
 #[test]
-fn a_redactor_of_the_program_sees_event_text_as_well_and_is_masked_after() {
+fn custom_redactor_sees_event_text_before_masking() {
     for own in [true, false] {
         let root = tempfile::tempdir().unwrap();
         let builder = Recorder::builder().root(root.path()).no_parent();
@@ -243,7 +243,7 @@ fn a_redactor_of_the_program_sees_event_text_as_well_and_is_masked_after() {
 }
 
 #[test]
-fn a_text_at_which_a_redactor_panics_is_lost_and_counted_and_its_event_stands() {
+fn text_is_lost_and_counted_if_the_redactor_panics() {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().redact(OneWord).build().unwrap();
     run_recorded(&recorder, || {
@@ -262,7 +262,7 @@ fn a_text_at_which_a_redactor_panics_is_lost_and_counted_and_its_event_stands() 
 }
 
 #[test]
-fn a_writer_masks_what_its_events_say() {
+fn writer_masks_the_text_of_events() {
     let root = tempfile::tempdir().unwrap();
     let mut options = WriterOptions::default();
     options.redact = Some(std::sync::Arc::new(OneWord));

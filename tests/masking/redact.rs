@@ -58,7 +58,7 @@ fn unmasked(secret: &str) -> (TempDir, Vec<PathBuf>) {
 }
 
 #[test]
-fn a_bundle_without_secrets_is_copied_byte_for_byte() {
+fn bundle_without_secrets_is_copied_byte_for_byte() {
     for name in CASES {
         let (_root, copy) = redacted(&case(name), &[]);
         for file in ["manifest.json", "trace.jsonl"] {
@@ -74,7 +74,7 @@ fn a_bundle_without_secrets_is_copied_byte_for_byte() {
 }
 
 #[test]
-fn secrets_are_masked_in_every_file_and_the_graph_is_the_same_but_for_them() {
+fn masked_copy_has_no_secrets_and_an_equal_graph() {
     let secret = format!("sk-ant-api03-{}", characters(60));
     let (_source, bundles) = unmasked(&secret);
     for bundle in bundles {
@@ -183,14 +183,14 @@ fn check_content(bundle: &Path) {
 }
 
 #[test]
-fn without_its_content_a_bundle_reduces_to_a_graph_of_the_same_shape_and_says_nothing() {
+fn copy_without_content_reduces_to_a_graph_of_equal_shape() {
     for name in CASES {
         check_content(&case(name));
     }
 }
 
 #[test]
-fn a_bundle_of_every_kind_of_event_has_no_content_left_either() {
+fn every_kind_of_event_loses_its_content() {
     let (_source, bundles) = unmasked("somebody's very own words");
     for bundle in bundles {
         check_content(&bundle);
@@ -216,7 +216,7 @@ pub(crate) fn with_lines(lines: &str) -> (TempDir, PathBuf) {
 }
 
 #[test]
-fn unknown_fields_and_events_stay_and_what_is_no_json_is_masked_as_text() {
+fn unknown_events_are_kept_and_torn_lines_masked_as_text() {
     let unknown = "{ \"schema_version\":1, \"seq\": 900,\"wall_time_unix_ms\":1,\"rollout_id\":\"r\",\t\"payload\": {\"type\":\"new\",\"n\":1.50,\"password\":\"hunter2\"}}\r\n\n";
     let torn = "{\"schema_version\":1,\"payload\":{\"password\":\"hunter2\",\"x\":";
     let (_source, bundle) = with_lines(&format!("{unknown}{torn}"));
@@ -232,7 +232,7 @@ fn unknown_fields_and_events_stay_and_what_is_no_json_is_masked_as_text() {
 }
 
 #[test]
-fn a_damaged_bundle_is_copied_as_far_as_it_can_be_read() {
+fn damaged_bundle_is_copied_as_far_as_readable() {
     let reference = json!({ "raw_payload_id": "raw_payload:77", "kind": { "type": "protocol_event" }, "path": "payloads/none.json" });
     let event = json!({ "type": "protocol_event_observed", "event_type": "x", "event_payload": reference });
     let line = json!({ "schema_version": 1, "seq": 901, "wall_time_unix_ms": 1, "rollout_id": "r", "payload": event });
@@ -246,7 +246,7 @@ fn a_damaged_bundle_is_copied_as_far_as_it_can_be_read() {
 }
 
 #[test]
-fn a_body_that_lies_elsewhere_or_has_a_known_length_and_hash_gets_a_file_of_its_own() {
+fn changed_payload_is_written_to_its_own_file() {
     let body = br#"{"password":"hunter2"}"#;
     let hash = format!("{:032x}", xxh3_128(body));
     let reference = |id: u32, path: &str| {
@@ -278,7 +278,7 @@ fn a_body_that_lies_elsewhere_or_has_a_known_length_and_hash_gets_a_file_of_its_
 }
 
 #[test]
-fn names_and_patterns_are_added_and_patterns_left_out_by_options() {
+fn options_add_names_and_patterns_and_disable_patterns() {
     let secret = format!("hf_{}", characters(34));
     let (_source, bundles) = unmasked(&secret);
     let has_cwd = |bundle: &&PathBuf| String::from_utf8_lossy(&all_bytes(bundle)).contains(r#""cwd":"it is"#);
@@ -291,7 +291,7 @@ fn names_and_patterns_are_added_and_patterns_left_out_by_options() {
 }
 
 #[test]
-fn what_is_there_is_not_written_over_and_what_is_no_bundle_leaves_nothing() {
+fn existing_target_is_kept_and_failure_leaves_no_file() {
     let root = tempfile::tempdir().unwrap();
     let there = root.path().join("there");
     fs::create_dir(&there).unwrap();

@@ -33,7 +33,7 @@ fn event(bundle: &Path, seq: u32) -> Value {
 }
 
 #[test]
-fn secrets_in_metadata_are_masked_whatever_they_are_called() {
+fn secrets_in_metadata_are_masked_under_any_name() {
     let (_source, bundle) = with_lines("");
     let key = format!("sk-ant-api03-{}", characters(60));
     let url = format!("https://u:hunter22@h/?api_key={key}");
@@ -50,7 +50,7 @@ fn secrets_in_metadata_are_masked_whatever_they_are_called() {
 }
 
 #[test]
-fn places_ids_and_types_stay_whatever_a_pattern_says() {
+fn paths_ids_and_types_are_never_masked() {
     let (_source, bundle) = with_lines("");
     add_line(&bundle, &line_with(&bundle, 930, "protocol_event", &json!({ "n": 1 }), &json!("payload")));
     let (_root, copy) = redacted(&bundle, &["--pattern", "payload|other|call|thread"]);
@@ -64,7 +64,7 @@ fn places_ids_and_types_stay_whatever_a_pattern_says() {
 }
 
 #[test]
-fn content_is_taken_out_whatever_it_is_called() {
+fn content_is_removed_under_any_name() {
     let (_source, bundle) = with_lines("");
     let body = json!({
         "path": "/home/alice/merger-with-acme.txt", "name": "Alice-Miller", "label": "merger-label", "hash": "merger-hash",
@@ -99,7 +99,7 @@ fn content_is_taken_out_whatever_it_is_called() {
 }
 
 #[test]
-fn ids_that_are_sentences_link_in_a_copy_without_content_too() {
+fn ids_that_are_sentences_still_link_without_content() {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     run_recorded(&recorder, || {

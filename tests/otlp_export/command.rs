@@ -1,25 +1,25 @@
-//! `otel-trace export` as a shell sees it.
+//! `otel-trace export` from the outside: output, exit status and what arrives at a receiver.
 
 use std::fs;
 
 use otel_trace::otlp::ContentPolicy;
 
 use crate::log::{Live, Log};
-use crate::scripted::{Receiver, TAKEN};
-use crate::{Run, case, command, copy_of, ok, otel_trace, seen, stderr, stdout};
+use crate::scripted::{Receiver, ACCEPTED};
+use crate::{Run, case, command, copy_of, ok, otel_trace, comparable, stderr, stdout};
 
-/// What a bundle, an archive or a pack is exported as.
+/// Exports a bundle, an archive or a pack to OTLP JSON, with content, and returns its spans.
 #[track_caller]
-fn written(path: &str) -> Vec<serde_json::Value> {
-    seen::in_file(&ok(&["export", path, "--format", "otlp-json", "-", "--content"]))
+fn exported_spans(path: &str) -> Vec<serde_json::Value> {
+    comparable::spans_in_file(&ok(&["export", path, "--format", "otlp-json", "-", "--content"]))
         .iter()
-        .map(seen::plain_otlp)
+        .map(comparable::from_otlp_json)
         .collect()
 }
 
 #[test]
-fn a_dry_run_says_what_would_go_where_and_sends_nothing() {
-    let receiver = Receiver::new(|_, _| TAKEN);
+fn dry_run_prints_the_plan_and_sends_nothing() {
+    let receiver = Receiver::new(|_, _| ACCEPTED);
     let agents = case("agents");
     let agents = agents.to_str().unwrap();
     let output = otel_trace(&["export", agents, "--dry-run", "--endpoint", &receiver.url]);
@@ -35,24 +35,24 @@ fn a_dry_run_says_what_would_go_where_and_sends_nothing() {
 }
 
 #[test]
-fn a_password_in_a_url_is_not_said() {
-    let receiver = Receiver::new(|_, _| TAKEN);
+fn password_in_a_url_is_not_printed() {
+    let receiver = Receiver::new(|_, _| ACCEPTED);
     let chat = case("chat");
     let chat = chat.to_str().unwrap();
     let url = format!("{}?key=secret", receiver.url.replace("http://", "http://user:secret@"));
     let shown = format!("{}/v1/traces?…", receiver.url);
     for (more, expected) in [(None, format!("{chat}: 9 spans sent to {shown}\n")), (Some("--dry-run"), String::new())] {
         let arguments: Vec<_> = ["export", chat, "--endpoint", &url].into_iter().chain(more).collect();
-        let told = stderr(&otel_trace(&arguments));
-        assert!(told.contains(&shown) && !told.contains("secret"), "{told}");
-        assert!(told.ends_with(&expected), "{told}");
+        let stderr = stderr(&otel_trace(&arguments));
+        assert!(stderr.contains(&shown) && !stderr.contains("secret"), "{stderr}");
+        assert!(stderr.ends_with(&expected), "{stderr}");
     }
-    let [message] = &receiver.received()[..] else { panic!("it is sent once") };
+    let [message] = &receiver.received()[..] else { panic!("expected exactly one message") };
     assert_eq!(message.head[0], "post /v1/traces?key=secret http/1.1");
 }
 
 #[test]
-fn a_dry_run_tells_traces_apart() {
+fn dry_run_lists_traces_separately() {
     let mut log = Log::new();
     log.thread(Live::No);
     log.turn(Live::No);
@@ -68,8 +68,8 @@ fn a_dry_run_tells_traces_apart() {
 }
 
 #[test]
-fn the_environment_says_where_and_arguments_say_it_better() {
-    let receiver = Receiver::new(|_, _| TAKEN);
+fn arguments_override_the_environment() {
+    let receiver = Receiver::new(|_, _| ACCEPTED);
     let chat = case("chat");
     let chat = chat.to_str().unwrap();
     let export = |more: &[&str]| {
@@ -80,49 +80,49 @@ fn the_environment_says_where_and_arguments_say_it_better() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         receiver.received().pop().unwrap()
     };
-    let holds = |body: &[u8], text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
+    let contains = |body: &[u8], text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
     let message = export(&[]);
     assert!(message.head.contains(&"x-from: environment".to_owned()), "{:?}", message.head);
-    assert!(holds(&message.body, "of-environment"));
+    assert!(contains(&message.body, "of-environment"));
     let message = export(&["--header", "x-from=argument", "--service", "of-argument"]);
     assert!(message.head.contains(&"x-from: argument".to_owned()), "{:?}", message.head);
     assert!(message.head.contains(&"x-kept: yes".to_owned()), "{:?}", message.head);
-    assert!(holds(&message.body, "of-argument") && !holds(&message.body, "of-environment"));
+    assert!(contains(&message.body, "of-argument") && !contains(&message.body, "of-environment"));
 }
 
 #[test]
-fn an_environment_that_cannot_be_is_said() {
+fn invalid_variable_is_reported() {
     let chat = case("chat");
     let mut export = command(&["export", chat.to_str().unwrap()]);
     let output = export.env("OTEL_EXPORTER_OTLP_PROTOCOL", "smoke").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let told = stderr(&output);
-    assert!(told.ends_with("OTEL_EXPORTER_OTLP_PROTOCOL is `smoke`; expected `http/protobuf` or `grpc`\n"), "{told}");
+    let stderr = stderr(&output);
+    assert!(stderr.ends_with("OTEL_EXPORTER_OTLP_PROTOCOL is `smoke`; expected `http/protobuf` or `grpc`\n"), "{stderr}");
 }
 
 #[test]
-fn a_header_without_a_value_is_wrong_usage() {
+fn header_without_a_value_is_wrong_usage() {
     let output = otel_trace(&["export", "x", "--header", "authorization"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("expected NAME=VALUE"), "{}", stderr(&output));
 }
 
 #[test]
-fn an_archive_and_a_pack_are_exported_as_the_bundle_they_were() {
+fn archive_and_pack_export_equal_spans() {
     let (directory, bundle) = copy_of("chat");
-    let expected = written(bundle.to_str().unwrap());
-    // Both are told to be of the bundle that they are named like.
+    let expected = exported_spans(bundle.to_str().unwrap());
+    // Spans name their bundle after the file, so both copies keep the name `chat`.
     let (archive, pack) = (directory.path().join("chat.otz"), directory.path().join("packed/chat"));
     fs::create_dir(directory.path().join("packed")).unwrap();
     ok(&["pack", bundle.to_str().unwrap(), archive.to_str().unwrap(), "--zstd"]);
     ok(&["pack", bundle.to_str().unwrap(), pack.to_str().unwrap()]);
     assert!(archive.is_file() && pack.join("payloads.pack").is_file());
-    assert_eq!(written(archive.to_str().unwrap()), expected);
-    assert_eq!(written(pack.to_str().unwrap()), expected);
+    assert_eq!(exported_spans(archive.to_str().unwrap()), expected);
+    assert_eq!(exported_spans(pack.to_str().unwrap()), expected);
 }
 
 #[test]
-fn what_is_damaged_is_left_out_and_the_rest_exported() {
+fn damaged_evidence_is_left_out_of_the_export() {
     let (_directory, bundle) = copy_of("chat");
     let log = bundle.join("trace.jsonl");
     let text = fs::read_to_string(&log).unwrap();
@@ -132,25 +132,25 @@ fn what_is_damaged_is_left_out_and_the_rest_exported() {
     let path = bundle.to_str().unwrap();
     let output = otel_trace(&["export", path, "--format", "otlp-json", "-"]);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    let told = stderr(&output);
-    assert!(told.ends_with("in the evidence left something out; `otel-trace check` lists them\n"), "{told}");
-    let expected = Run::of(&bundle).spans(ContentPolicy::Omit);
-    let spans: Vec<_> = seen::in_file(&stdout(&output)).iter().map(seen::plain_otlp).collect();
-    assert_eq!(spans, expected.iter().map(seen::plain_data).collect::<Vec<_>>());
+    let stderr = stderr(&output);
+    assert!(stderr.ends_with("in the evidence left something out; `otel-trace check` lists them\n"), "{stderr}");
+    let expected = Run::open(&bundle).spans(ContentPolicy::Omit);
+    let spans: Vec<_> = comparable::spans_in_file(&stdout(&output)).iter().map(comparable::from_otlp_json).collect();
+    assert_eq!(spans, expected.iter().map(comparable::from_span_data).collect::<Vec<_>>());
     assert_eq!(spans.len(), 8, "without the tool call whose start is damaged");
 }
 
 #[test]
-fn no_bundle_is_said() {
+fn missing_bundle_is_reported() {
     let output = otel_trace(&["export", "/nowhere"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("error: /nowhere: does not exist"), "{}", stderr(&output));
 }
 
 #[test]
-fn the_help_tells_of_variables_statuses_and_examples() {
+fn help_lists_variables_statuses_and_examples() {
     let help = ok(&["export", "--help"]);
-    for told in ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "Exit status", "--format otlp-json run.json"] {
-        assert!(help.contains(told), "{told} is not in {help}");
+    for expected in ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "Exit status", "--format otlp-json run.json"] {
+        assert!(help.contains(expected), "{expected} is not in {help}");
     }
 }

@@ -1,4 +1,5 @@
-//! What a viewer draws of logs that no recorder would write: spans below later ones, below themselves, or below none.
+//! The span trees that a viewer draws for logs that no recorder would write: spans below later spans, below themselves,
+//! or without a parent.
 
 use opentelemetry::trace::SpanId;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -88,11 +89,11 @@ fn written_objects_are_linked() {
     log.turn(Live::Below(1, 2));
     write(&mut log, 0, 0, Live::Below(2, 3));
     write(&mut log, 1, 1, Live::Below(2, 4));
-    // Between the tool and the agent that it spawned is a span of the program's.
+    // A span of the program is between the tool call and the agent that it spawned.
     write(&mut log, 2, 2, Live::Below(0x99, 5));
     write(&mut log, 3, 3, Live::No);
     write(&mut log, 4, 0, Live::Below(2, 6));
-    let spans = Run::of(&log.path).spans(ContentPolicy::Omit);
+    let spans = Run::open(&log.path).spans(ContentPolicy::Omit);
     let links = spans.iter().flat_map(|span| {
         let own = span.span_context.span_id().to_string();
         let link = move |link: &opentelemetry::trace::Link| {
@@ -107,7 +108,7 @@ fn written_objects_are_linked() {
 }
 
 fn live() -> impl Strategy<Value = Live> {
-    // Few spans, so that objects claim each other's.
+    // Few span ids, so that several objects claim one span.
     prop_oneof![
         Just(Live::No),
         (1..9_u64).prop_map(Live::Root),
@@ -119,7 +120,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_log_gives_a_circle_whatever_is_missing(
+    fn spans_of_any_log_form_no_cycle(
         thread in live(),
         turn in live(),
         objects in proptest::collection::vec((0..4_usize, live()), 0..16),
@@ -131,13 +132,13 @@ proptest! {
         for (n, (kind, live)) in objects.into_iter().enumerate() {
             write(&mut log, n, kind, live);
         }
-        let spans: Vec<_> = Run::of(&log.path).spans(ContentPolicy::Omit).iter().map(received).collect();
+        let spans: Vec<_> = Run::open(&log.path).spans(ContentPolicy::Omit).iter().map(received).collect();
         let is_kept = |(n, _): &(usize, &Span)| missing & (1 << (n % 32)) == 0;
         let kept: Vec<_> = spans.iter().enumerate().filter(is_kept).map(|(_, span)| span.clone()).collect();
         for drawing in draw(&spans).iter().chain(&draw(&kept)) {
             let is_wrong = |fault: &&Fault| match fault {
                 Fault::Circle(_) | Fault::RepeatedId(_) | Fault::TooShort(_) => true,
-                // The log itself puts spans below later ones, and some below none.
+                // The log itself has spans below later spans and spans without a parent.
                 Fault::LaterReference { .. } | Fault::Roots(_) => false,
             };
             prop_assert_eq!(drawing.faults.iter().filter(is_wrong).collect::<Vec<_>>(), Vec::<&Fault>::new());

@@ -1,4 +1,4 @@
-//! What holds of every run.
+//! Invariants of the exported spans of every conformance case.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +8,9 @@ use otel_trace::otlp::ContentPolicy;
 use otel_trace::otlp::export::Plan;
 use serde_json::Value;
 
-use crate::{CASES, Run, case, seen};
+use crate::{CASES, Run, case, comparable};
 
-/// What tells what was said.
+/// Attributes that carry content.
 const CONTENT: [&str; 6] = [
     "gen_ai.input.messages",
     "gen_ai.output.messages",
@@ -35,14 +35,14 @@ fn text<'a>(span: &'a Value, key: &str) -> &'a str {
 }
 
 #[test]
-fn the_spans_are_the_objects_of_the_graph() {
+fn spans_match_the_objects_of_the_graph() {
     for name in CASES {
-        let run = Run::of(&case(name));
-        let spans = seen::of_data(&run.spans(ContentPolicy::Omit));
-        let told: BTreeSet<_> =
+        let run = Run::open(&case(name));
+        let spans = comparable::named_by_object(&run.spans(ContentPolicy::Omit));
+        let found: BTreeSet<_> =
             spans.iter().map(|it| (text(it, "otel_trace.kind"), text(it, "otel_trace.object_id"))).collect();
-        assert_eq!(told, objects(&run.graph), "{name}");
-        assert_eq!(spans.len(), told.len(), "{name}");
+        assert_eq!(found, objects(&run.graph), "{name}");
+        assert_eq!(spans.len(), found.len(), "{name}");
         let plan = Plan::new(&run.reader, &run.graph);
         assert_eq!(plan.spans(), spans.len(), "{name}");
         let mut kinds = BTreeMap::new();
@@ -52,9 +52,9 @@ fn the_spans_are_the_objects_of_the_graph() {
 }
 
 #[test]
-fn one_tree_whose_links_lead_to_spans_of_it() {
+fn spans_form_one_tree_and_links_stay_inside() {
     for name in CASES {
-        let spans = Run::of(&case(name)).spans(ContentPolicy::Omit);
+        let spans = Run::open(&case(name)).spans(ContentPolicy::Omit);
         let ids: BTreeSet<_> = spans.iter().map(|span| span.span_context.span_id().to_string()).collect();
         assert_eq!(ids.len(), spans.len(), "{name}");
         let roots = spans.iter().filter(|span| span.parent_span_id == SpanId::INVALID).count();
@@ -72,36 +72,36 @@ fn one_tree_whose_links_lead_to_spans_of_it() {
 }
 
 #[test]
-fn a_run_gives_the_same_spans_every_time() {
+fn export_is_deterministic() {
     for name in CASES {
-        let twice = [(); 2].map(|()| Run::of(&case(name)).spans(ContentPolicy::Capture));
+        let twice = [(); 2].map(|()| Run::open(&case(name)).spans(ContentPolicy::Capture));
         assert_eq!(twice[0], twice[1], "{name}");
     }
 }
 
 #[test]
-fn only_content_comes_with_content_and_then_what_was_said_is_told() {
-    let mut told = BTreeSet::new();
+fn content_policy_adds_only_content_attributes() {
+    let mut found = BTreeSet::new();
     for name in CASES {
-        let run = Run::of(&case(name));
-        let without = seen::of_data(&run.spans(ContentPolicy::Omit));
-        let mut with = seen::of_data(&run.spans(ContentPolicy::Capture));
+        let run = Run::open(&case(name));
+        let without = comparable::named_by_object(&run.spans(ContentPolicy::Omit));
+        let mut with = comparable::named_by_object(&run.spans(ContentPolicy::Capture));
         for span in &mut with {
             let attributes = span["attributes"].as_object_mut().unwrap();
-            told.extend(CONTENT.into_iter().filter(|key| attributes.remove(*key).is_some()));
+            found.extend(CONTENT.into_iter().filter(|key| attributes.remove(*key).is_some()));
         }
         assert_eq!(with, without, "{name}");
     }
     // No case has instructions or definitions of tools.
-    let said = ["input.messages", "output.messages", "tool.call.arguments", "tool.call.result"];
-    assert_eq!(told, said.iter().map(|name| CONTENT.into_iter().find(|key| key.ends_with(name)).unwrap()).collect());
+    let expected = ["input.messages", "output.messages", "tool.call.arguments", "tool.call.result"];
+    assert_eq!(found, expected.iter().map(|name| CONTENT.into_iter().find(|key| key.ends_with(name)).unwrap()).collect());
 }
 
 #[test]
-fn tokens_of_all_spans_come_to_what_the_graph_counted() {
+fn tokens_of_all_spans_add_up_to_the_totals() {
     for name in CASES {
-        let run = Run::of(&case(name));
-        let spans = seen::of_data(&run.spans(ContentPolicy::Omit));
+        let run = Run::open(&case(name));
+        let spans = comparable::named_by_object(&run.spans(ContentPolicy::Omit));
         let sum = |key: &str| spans.iter().filter_map(|span| span["attributes"][key].as_u64()).sum::<u64>();
         let totals = run.graph.totals;
         assert_eq!(sum("gen_ai.usage.input_tokens"), totals.input_tokens, "{name}");

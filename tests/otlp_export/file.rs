@@ -1,14 +1,14 @@
-//! `--format otlp-json FILE`
+//! `otel-trace export --format otlp-json FILE`
 
 use std::fs;
 
 use otel_trace::otlp::ContentPolicy;
 use serde_json::{Value, json};
 
-use crate::{CASES, Run, case, ok, otel_trace, seen, stderr, stdout};
+use crate::{CASES, Run, case, ok, otel_trace, comparable, stderr, stdout};
 
 #[test]
-fn a_file_has_the_spans_that_would_be_sent() {
+fn file_has_the_spans_that_would_be_sent() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("run.json");
     for name in CASES {
@@ -17,21 +17,21 @@ fn a_file_has_the_spans_that_would_be_sent() {
             let args = ["export", bundle.to_str().unwrap(), "--format", "otlp-json", file.to_str().unwrap()];
             let args: Vec<_> = args.into_iter().chain(flag).collect();
             let ids = ok(&args);
-            let expected = Run::of(&bundle).spans(content);
+            let expected = Run::open(&bundle).spans(content);
             assert_eq!(ids, format!("{}\n", expected[0].span_context.trace_id()));
             let written: Vec<_> =
-                seen::in_file(&fs::read_to_string(&file).unwrap()).iter().map(seen::plain_otlp).collect();
-            assert_eq!(written, expected.iter().map(seen::plain_data).collect::<Vec<_>>(), "{name}");
+                comparable::spans_in_file(&fs::read_to_string(&file).unwrap()).iter().map(comparable::from_otlp_json).collect();
+            assert_eq!(written, expected.iter().map(comparable::from_span_data).collect::<Vec<_>>(), "{name}");
             let once = fs::read(&file).unwrap();
             ok(&args);
-            assert_eq!(fs::read(&file).unwrap(), once, "{name}: the same bundle gives the same bytes");
+            assert_eq!(fs::read(&file).unwrap(), once, "{name}: the export is deterministic");
         }
     }
-    assert_eq!(directory.path().read_dir().unwrap().count(), 1, "nothing but the file stays");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 1, "no temporary file stays");
 }
 
 #[test]
-fn the_file_is_as_the_json_of_otlp_wants_it() {
+fn file_follows_the_otlp_json_encoding() {
     let chat = case("chat");
     let file: Value =
         serde_json::from_str(&ok(&["export", chat.to_str().unwrap(), "--format", "otlp-json", "-"])).unwrap();
@@ -55,14 +55,14 @@ fn the_file_is_as_the_json_of_otlp_wants_it() {
 fn several_bundles_are_one_file() {
     let (chat, tools) = (case("chat"), case("tools"));
     let args = ["export", chat.to_str().unwrap(), tools.to_str().unwrap(), "--format", "otlp-json", "-"];
-    let written = seen::in_file(&ok(&args));
-    let expected = [&chat, &tools].map(|bundle| Run::of(bundle).spans(ContentPolicy::Omit));
-    let written: Vec<_> = written.iter().map(seen::plain_otlp).collect();
-    assert_eq!(written, expected.concat().iter().map(seen::plain_data).collect::<Vec<_>>());
+    let written = comparable::spans_in_file(&ok(&args));
+    let expected = [&chat, &tools].map(|bundle| Run::open(bundle).spans(ContentPolicy::Omit));
+    let written: Vec<_> = written.iter().map(comparable::from_otlp_json).collect();
+    assert_eq!(written, expected.concat().iter().map(comparable::from_span_data).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_bundle_that_cannot_be_read_leaves_the_file_as_it_was() {
+fn unreadable_bundle_leaves_the_file_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("run.json");
     fs::write(&file, "before").unwrap();
@@ -75,7 +75,7 @@ fn a_bundle_that_cannot_be_read_leaves_the_file_as_it_was() {
 }
 
 #[test]
-fn another_format_is_wrong_usage() {
+fn unknown_format_is_wrong_usage() {
     let chat = case("chat");
     let output = otel_trace(&["export", chat.to_str().unwrap(), "--format", "zipkin", "x.json"]);
     assert_eq!(output.status.code(), Some(2));

@@ -1,43 +1,43 @@
-//! Runs that were exported live: what was a span stays that span.
+//! Exporting bundles of runs that were exported live: live spans keep their ids.
 
 use otel_trace::otlp::ContentPolicy;
 use serde_json::{Value, json};
 
-use crate::log::{BEGAN, Live, Log, RECORDING, TRACE, hex};
-use crate::{Run, seen};
+use crate::log::{STARTED_AT_MS, Live, Log, RECORDING, TRACE, hex};
+use crate::{Run, comparable};
 
-/// Object, span and the one above, trace: of each span.
-fn places(log: &Log) -> Vec<[String; 4]> {
+/// Returns object id, span id, parent span id and trace id of each span.
+fn span_ids(log: &Log) -> Vec<[String; 4]> {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let spans = Run::of(&log.path).spans(ContentPolicy::Omit);
-    let spans = spans.iter().map(seen::plain_data);
-    let place = |span: Value| {
+    let spans = Run::open(&log.path).spans(ContentPolicy::Omit);
+    let spans = spans.iter().map(comparable::from_span_data);
+    let ids = |span: Value| {
         let object = text(&span["attributes"]["otel_trace.object_id"]);
         [object, text(&span["span"]), text(&span["parent"]), text(&span["trace"])]
     };
-    spans.map(place).collect()
+    spans.map(ids).collect()
 }
 
 #[track_caller]
 fn check(log: &Log, expected: &[(&str, &str, &str)]) {
-    let place = |&(object, span, parent): &(&str, &str, &str)| [object, span, parent, TRACE].map(str::to_owned);
-    assert_eq!(places(log), expected.iter().map(place).collect::<Vec<_>>());
+    let ids = |&(object, span, parent): &(&str, &str, &str)| [object, span, parent, TRACE].map(str::to_owned);
+    assert_eq!(span_ids(log), expected.iter().map(ids).collect::<Vec<_>>());
 }
 
 #[test]
-fn live_spans_keep_their_ids_and_what_was_above_them() {
+fn live_spans_keep_their_ids_and_parents() {
     let mut log = Log::new();
     log.thread(Live::Root(1));
     log.turn(Live::Below(1, 2));
     log.inference(Live::Below(0x99, 3), "I");
     log.tool(Live::Below(2, 4), "C");
     let (a, b, c, d) = (hex(1), hex(2), hex(3), hex(4));
-    // Above the call was a span that is none of ours.
+    // The parent of the call is a span of the program.
     check(&log, &[("T", &a, "-"), ("U", &b, &a), ("I", &c, &hex(0x99)), ("C", &d, &b)]);
 }
 
 #[test]
-fn where_the_span_above_was_not_written_down_it_is_that_of_what_it_happened_in() {
+fn missing_parent_id_falls_back_to_the_enclosing_operation() {
     let mut log = Log::new();
     log.thread(Live::Root(1));
     log.turn(Live::Root(2));
@@ -47,7 +47,7 @@ fn where_the_span_above_was_not_written_down_it_is_that_of_what_it_happened_in()
 }
 
 #[test]
-fn a_root_below_a_caller_is_still_below_it() {
+fn root_keeps_its_remote_parent() {
     let mut log = Log::new();
     log.thread(Live::Below(0x77, 1));
     log.turn(Live::Below(1, 2));
@@ -55,13 +55,13 @@ fn a_root_below_a_caller_is_still_below_it() {
 }
 
 #[test]
-fn a_thread_and_a_turn_that_were_one_span_are_one() {
+fn thread_and_turn_of_one_live_span_are_one_span() {
     let mut log = Log::new();
     log.thread(Live::Root(1));
     log.turn(Live::Root(1));
     log.inference(Live::Below(1, 2), "I");
     check(&log, &[("T", &hex(1), "-"), ("I", &hex(2), &hex(1))]);
-    let spans = seen::of_data(&Run::of(&log.path).spans(ContentPolicy::Omit));
+    let spans = comparable::named_by_object(&Run::open(&log.path).spans(ContentPolicy::Omit));
     let expected = json!({
         "gen_ai.conversation.id": "T", "gen_ai.operation.name": "invoke_agent", "otel_trace.agent.path": "/root",
         "otel_trace.bundle": "trace-1", "otel_trace.kind": "thread", "otel_trace.object_id": "T",
@@ -71,13 +71,13 @@ fn a_thread_and_a_turn_that_were_one_span_are_one() {
 }
 
 #[test]
-fn a_thread_that_was_only_supplied_is_no_span() {
+fn implicit_thread_is_no_span() {
     let mut log = Log::new();
     log.thread(Live::No);
     log.turn(Live::Root(1));
     log.inference(Live::Below(1, 2), "I");
     check(&log, &[("U", &hex(1), "-"), ("I", &hex(2), &hex(1))]);
-    // Supplied for one call alone.
+    // Implicit thread and turn of a single call.
     let mut log = Log::new();
     log.thread(Live::No);
     log.turn(Live::No);
@@ -86,20 +86,20 @@ fn a_thread_that_was_only_supplied_is_no_span() {
 }
 
 #[test]
-fn what_was_not_live_joins_the_trace_of_what_it_happened_in() {
+fn operation_without_a_live_span_joins_the_enclosing_trace() {
     let mut log = Log::new();
     log.thread(Live::Root(1));
     log.turn(Live::Below(1, 2));
     log.tool(Live::No, "C");
-    let places = places(&log);
-    assert_eq!(places[2][0], "C");
-    assert_eq!(places[2][2..], [hex(2), TRACE.to_owned()]);
+    let all = span_ids(&log);
+    assert_eq!(all[2][0], "C");
+    assert_eq!(all[2][2..], [hex(2), TRACE.to_owned()]);
     let derived = xxhash_rust::xxh3::xxh3_64(format!("{RECORDING}/tool/C").as_bytes());
-    assert_eq!(places[2][1], hex(derived));
+    assert_eq!(all[2][1], hex(derived));
 }
 
 #[test]
-fn what_was_never_live_is_in_the_trace_of_the_recording() {
+fn run_without_live_spans_uses_the_trace_of_the_recording() {
     let mut log = Log::new();
     log.thread(Live::No);
     log.turn(Live::No);
@@ -115,11 +115,11 @@ fn what_was_never_live_is_in_the_trace_of_the_recording() {
         ["U", &ids[1], &ids[0], &trace].map(str::to_owned),
         ["C", &ids[2], &ids[1], &trace].map(str::to_owned),
     ];
-    assert_eq!(places(&log), expected);
+    assert_eq!(span_ids(&log), expected);
 }
 
 #[test]
-fn two_calls_that_claim_one_span_are_two_spans() {
+fn calls_that_claim_one_live_span_are_two_spans() {
     let mut log = Log::new();
     log.thread(Live::Root(1));
     log.turn(Live::Below(1, 2));
@@ -130,30 +130,30 @@ fn two_calls_that_claim_one_span_are_two_spans() {
 }
 
 #[test]
-fn agents_that_claim_to_have_made_each_other_are_no_loop() {
+fn agents_that_claim_to_spawn_each_other_form_no_cycle() {
     let mut log = Log::new();
     log.thread(Live::No);
     log.turn(Live::No);
     log.agent(Live::No, "A", "B");
     log.agent(Live::No, "B", "A");
-    let places = places(&log);
+    let all = span_ids(&log);
     let above = |object: &str| {
-        let span = places.iter().find(|place| place[0] == object).unwrap();
-        places.iter().find(|place| place[1] == span[2]).map_or("-", |place| place[0].as_str())
+        let span = all.iter().find(|ids| ids[0] == object).unwrap();
+        all.iter().find(|ids| ids[1] == span[2]).map_or("-", |ids| ids[0].as_str())
     };
-    assert_eq!(places.len(), 4);
+    assert_eq!(all.len(), 4);
     assert_eq!(["T", "U", "A", "B"].map(above), ["-", "T", "B", "-"]);
 }
 
 #[test]
-fn what_never_ended_ends_with_the_log() {
+fn open_operation_ends_with_the_log() {
     let mut log = Log::new();
     log.thread(Live::No);
     log.turn(Live::No);
     log.tool(Live::No, "C");
-    let spans = seen::of_data(&Run::of(&log.path).spans(ContentPolicy::Omit));
+    let spans = comparable::named_by_object(&Run::open(&log.path).spans(ContentPolicy::Omit));
     let times: Vec<_> = spans.iter().map(|span| [&span["from"], &span["to"]].map(Value::to_string)).collect();
-    let at = |millis: u64| format!("\"{}\"", (BEGAN + millis) * 1_000_000);
+    let at = |millis: u64| format!("\"{}\"", (STARTED_AT_MS + millis) * 1_000_000);
     assert_eq!(times, [[at(2), at(5)], [at(3), at(5)], [at(4), at(5)]]);
     let statuses: Vec<_> = spans.iter().map(|span| span["attributes"]["otel_trace.status"].clone()).collect();
     assert_eq!(statuses, ["running", "running", "completed"]);

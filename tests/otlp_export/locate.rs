@@ -1,4 +1,4 @@
-//! `otel-trace locate`
+//! `otel-trace locate`: from a trace or span id to its bundle, events and payloads.
 
 use opentelemetry::trace::SpanId;
 use otel_trace::otlp::ContentPolicy;
@@ -15,14 +15,14 @@ fn live() -> Log {
 }
 
 #[test]
-fn a_live_trace_is_found_in_its_bundle() {
+fn live_trace_is_found_in_its_bundle() {
     let log = live();
     assert_eq!(ok(&["locate", TRACE, log.root()]), format!("{}\n", log.arg()));
     assert_eq!(ok(&["locate", &TRACE.to_uppercase(), log.arg()]), format!("{}\n", log.arg()));
 }
 
 #[test]
-fn a_live_span_is_found_with_its_events_and_bodies() {
+fn live_span_is_found_with_its_events_and_payloads() {
     let log = live();
     let path = log.arg();
     let expected = format!(
@@ -33,7 +33,7 @@ fn a_live_span_is_found_with_its_events_and_bodies() {
 }
 
 #[test]
-fn a_body_that_is_named_outside_of_the_bundle_is_no_evidence() {
+fn payload_outside_the_bundle_is_not_listed() {
     let mut log = Log::new();
     log.thread(Live::Root(1));
     log.turn(Live::Root(1));
@@ -51,7 +51,7 @@ fn a_body_that_is_named_outside_of_the_bundle_is_no_evidence() {
 }
 
 #[test]
-fn a_path_is_printed_as_it_is() {
+fn path_is_printed_without_escapes() {
     let log = live();
     let root = tempfile::tempdir().unwrap();
     let odd = root.path().join("o'brien \"x\"");
@@ -62,38 +62,38 @@ fn a_path_is_printed_as_it_is() {
 }
 
 #[test]
-fn a_span_that_was_a_thread_and_its_turn_is_both() {
+fn span_of_a_thread_and_its_turn_lists_both() {
     let log = live();
     let expected = format!("bundle\t{}\nobject\tthread\tT\nevent\t2\nobject\tturn\tU\nevent\t3\n", log.arg());
     assert_eq!(ok(&["locate", &format!("{TRACE}/{}", hex(1)), log.root()]), expected);
 }
 
 #[test]
-fn every_span_that_is_exported_is_found_again() {
+fn every_exported_span_is_found() {
     let agents = case("agents");
     let path = agents.to_str().unwrap();
-    for span in Run::of(&agents).spans(ContentPolicy::Omit) {
-        let (trace, id) = (span.span_context.trace_id(), span.span_context.span_id());
-        let said = |key: &str| span.attributes.iter().find(|it| it.key.as_str() == key).map(|it| it.value.to_string());
-        let object = format!("object\t{}\t{}", said("otel_trace.kind").unwrap(), said("otel_trace.object_id").unwrap());
+    for exported in Run::open(&agents).spans(ContentPolicy::Omit) {
+        let (trace, id) = (exported.span_context.trace_id(), exported.span_context.span_id());
+        let attribute = |key: &str| exported.attributes.iter().find(|it| it.key.as_str() == key).map(|it| it.value.to_string());
+        let object = format!("object\t{}\t{}", attribute("otel_trace.kind").unwrap(), attribute("otel_trace.object_id").unwrap());
         let found = ok(&["locate", &format!("{trace}/{id}"), path]);
         let mut lines = found.lines();
         assert_eq!(lines.next(), Some(&*format!("bundle\t{path}")));
         assert_eq!(lines.next(), Some(&*object));
-        let payloads = said("otel_trace.payload_ids").map_or(0, |ids| ids.split(',').count());
+        let payloads = attribute("otel_trace.payload_ids").map_or(0, |ids| ids.split(',').count());
         assert_eq!(found.lines().filter(|line| line.starts_with("payload\t")).count(), payloads);
     }
 }
 
 #[test]
-fn a_body_in_a_pack_is_named_with_offset_and_length() {
+fn packed_payload_is_listed_with_offset_and_length() {
     let (directory, bundle) = copy_of("chat");
-    let spans = Run::of(&bundle).spans(ContentPolicy::Omit);
-    let wanted = format!("{}/{}", spans[2].span_context.trace_id(), spans[2].span_context.span_id());
-    let files = ok(&["locate", &wanted, directory.path().to_str().unwrap()]);
+    let spans = Run::open(&bundle).spans(ContentPolicy::Omit);
+    let span = format!("{}/{}", spans[2].span_context.trace_id(), spans[2].span_context.span_id());
+    let files = ok(&["locate", &span, directory.path().to_str().unwrap()]);
     let pack = directory.path().join("pack");
     ok(&["pack", bundle.to_str().unwrap(), pack.to_str().unwrap()]);
-    let packed = ok(&["locate", &wanted, pack.to_str().unwrap()]);
+    let packed = ok(&["locate", &span, pack.to_str().unwrap()]);
     let fields = |text: &str| -> Vec<Vec<String>> {
         let payloads = text.lines().filter(|line| line.starts_with("payload\t"));
         payloads.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
@@ -110,7 +110,7 @@ fn a_body_in_a_pack_is_named_with_offset_and_length() {
 }
 
 #[test]
-fn where_to_look_is_said_by_the_environment_else_it_is_traces() {
+fn root_comes_from_the_environment_or_is_traces() {
     let log = live();
     let output = command(&["locate", TRACE]).env("OTEL_TRACE_ROOT", log.root()).output().unwrap();
     assert_eq!(stdout(&output), format!("{}\n", log.arg()));
@@ -120,7 +120,7 @@ fn where_to_look_is_said_by_the_environment_else_it_is_traces() {
 }
 
 #[test]
-fn what_is_not_there_is_said_with_where_it_was_looked_for() {
+fn unknown_span_is_reported_with_the_searched_root() {
     let log = live();
     let unknown = "0123456789abcdef0123456789abcdef";
     let output = otel_trace(&["locate", unknown, log.root()]);
@@ -131,14 +131,14 @@ fn what_is_not_there_is_said_with_where_it_was_looked_for() {
         log.root()
     );
     assert_eq!(stderr(&output), expected);
-    let wanted = format!("{TRACE}/{}", hex(0xbad));
-    let output = otel_trace(&["locate", &wanted, log.root()]);
+    let span = format!("{TRACE}/{}", hex(0xbad));
+    let output = otel_trace(&["locate", &span, log.root()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).starts_with(&format!("error: span {wanted} was not found: 1 bundle")), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with(&format!("error: span {span} was not found: 1 bundle")), "{}", stderr(&output));
 }
 
 #[test]
-fn a_trace_that_is_only_spoken_of_is_not_found() {
+fn trace_id_in_event_text_is_not_found() {
     let mut log = Log::new();
     log.thread(Live::No);
     let summary = format!("it was in {TRACE}");
@@ -151,7 +151,7 @@ fn a_trace_that_is_only_spoken_of_is_not_found() {
 }
 
 #[test]
-fn what_is_no_id_is_wrong_usage() {
+fn malformed_id_is_wrong_usage() {
     for bad in [
         "",
         "xyz",
@@ -161,7 +161,7 @@ fn what_is_no_id_is_wrong_usage() {
         &format!("{TRACE}/{:x}", SpanId::INVALID),
     ] {
         let output = otel_trace(&["locate", bad]);
-        let is_nobody = bad.ends_with("/0000000000000000");
-        assert_eq!(output.status.code(), Some(if is_nobody { 1 } else { 2 }), "{bad}: {}", stderr(&output));
+        let is_null_id = bad.ends_with("/0000000000000000");
+        assert_eq!(output.status.code(), Some(if is_null_id { 1 } else { 2 }), "{bad}: {}", stderr(&output));
     }
 }

@@ -1,4 +1,4 @@
-//! A bundle written by hand, so that any event can have been in any live span.
+//! Builder for bundles in which any event can name any live span.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,29 +6,32 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// When it began, in milliseconds.
-pub(crate) const BEGAN: u64 = 1_760_000_000_000;
+/// Start of the recording, in Unix milliseconds.
+pub(crate) const STARTED_AT_MS: u64 = 1_760_000_000_000;
 
 /// The trace of every live span.
 pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/// The id of the recording, and so the trace of what was never live.
+/// The id of the recording, from which the trace id of runs without live spans is derived.
 pub(crate) const RECORDING: &str = "019d3c5e-7a4b-7c12-9d10-1f2e3a4b5c6d";
 
-/// The live span that something was, and the one above it.
+/// The live span of an event and its parent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Live {
+    /// No live span.
     No,
+    /// A live span without a recorded parent.
     Root(u64),
+    /// Parent and id of a live span.
     Below(u64, u64),
 }
 
-/// How the log writes the span's id.
+/// Formats a span id as the log does.
 pub(crate) fn hex(span: u64) -> String {
     format!("{span:016x}")
 }
 
-/// A root thread `T` with a turn `U`, and what else happens.
+/// A bundle with root thread `T` and turn `U` under construction.
 pub(crate) struct Log {
     root: TempDir,
     pub(crate) path: PathBuf,
@@ -43,7 +46,7 @@ impl Log {
         fs::create_dir_all(path.join("payloads")).unwrap();
         let manifest = json!({
             "schema_version": 1, "trace_id": RECORDING, "rollout_id": "R", "root_thread_id": "T",
-            "started_at_unix_ms": BEGAN, "raw_event_log": "trace.jsonl", "payloads_dir": "payloads",
+            "started_at_unix_ms": STARTED_AT_MS, "raw_event_log": "trace.jsonl", "payloads_dir": "payloads",
         });
         fs::write(path.join("manifest.json"), manifest.to_string()).unwrap();
         let mut log = Self { root, path, lines: Vec::new(), bodies: 0 };
@@ -59,7 +62,7 @@ impl Log {
         self.path.to_str().unwrap()
     }
 
-    /// The next event, a millisecond after the one before.
+    /// Appends an event, one millisecond after the previous event.
     pub(crate) fn event(&mut self, live: Live, payload: Value) {
         let (trace, span, parent) = match live {
             Live::No => (None, None, None),
@@ -68,7 +71,7 @@ impl Log {
         };
         let seq = self.lines.len() + 1;
         let mut line = json!({
-            "schema_version": 1, "seq": seq, "wall_time_unix_ms": BEGAN + seq as u64, "rollout_id": "R",
+            "schema_version": 1, "seq": seq, "wall_time_unix_ms": STARTED_AT_MS + seq as u64, "rollout_id": "R",
             "thread_id": "T", "codex_turn_id": "U", "payload": payload,
         });
         let ids =
@@ -81,7 +84,7 @@ impl Log {
         fs::write(self.path.join("trace.jsonl"), lines).unwrap();
     }
 
-    /// A body, and what an event says to name it.
+    /// Stores a payload and returns its reference.
     pub(crate) fn body(&mut self, kind: &str, body: &Value) -> Value {
         self.bodies += 1;
         let (path, id) = (format!("payloads/{}.json", self.bodies), format!("raw_payload:{}", self.bodies));
@@ -93,7 +96,7 @@ impl Log {
         self.event(live, json!({ "type": "thread_started", "thread_id": "T", "agent_path": "/root" }));
     }
 
-    /// An agent, made by another.
+    /// Records an agent thread that `parent` spawned.
     pub(crate) fn agent(&mut self, live: Live, id: &str, parent: &str) {
         let spawn = json!({ "parent_thread_id": parent, "depth": 1 });
         let metadata = json!({ "nickname": id, "session_source": { "subagent": { "thread_spawn": spawn } } });

@@ -1,4 +1,4 @@
-//! A finished bundle as spans: what they are, how they come to a receiver and into a file, and the way back.
+//! Exporting a finished bundle: its spans, sending them to a receiver, writing them to a file, and `otel-trace locate`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -12,7 +12,7 @@ mod log;
 mod receivers;
 mod refusals;
 mod scripted;
-mod seen;
+mod comparable;
 mod small;
 #[path = "../common/trace_tree.rs"]
 mod trace_tree;
@@ -29,7 +29,7 @@ use otel_trace::otlp::{ContentPolicy, Mapping};
 use otel_trace::reduce::{Options, reduce};
 use tempfile::TempDir;
 
-/// Those of the conformance cases.
+/// The conformance cases.
 const CASES: [&str; 8] =
     ["agents", "chat", "code-cells", "compaction", "everything", "everything-incremental", "incremental", "tools"];
 
@@ -41,14 +41,14 @@ fn mapping(content: ContentPolicy) -> Mapping {
     Mapping { content, ..Mapping::default() }
 }
 
-/// A bundle, reduced.
+/// A bundle with its graph.
 struct Run {
     reader: Reader,
     graph: Graph,
 }
 
 impl Run {
-    fn of(path: &Path) -> Self {
+    fn open(path: &Path) -> Self {
         let reader = Reader::open(path).unwrap();
         let graph = reduce(&reader, &Options::default()).unwrap().graph;
         Self { reader, graph }
@@ -59,7 +59,7 @@ impl Run {
     }
 }
 
-/// The command in a process of its own, which knows nothing of our environment's wishes.
+/// Creates a command of `otel-trace` without the `OTEL_` variables of this process.
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otel-trace"));
     let ours = std::env::vars_os().map(|(name, _)| name);
@@ -82,7 +82,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// What it says on stdout, where all went well.
+/// Runs the command, checks that it succeeds and returns its stdout.
 #[track_caller]
 fn ok(args: &[&str]) -> String {
     let output = otel_trace(args);
@@ -90,7 +90,7 @@ fn ok(args: &[&str]) -> String {
     stdout(&output)
 }
 
-/// A copy of a conformance case, to be changed.
+/// Copies a conformance case to a temporary directory.
 fn copy_of(name: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let bundle = directory.path().join(name);

@@ -1,4 +1,4 @@
-//! A receiver that nobody here wrote, in this process, over both protocols.
+//! Exporting to the receiver of `mock-collector`, in this process, over both protocols.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,17 +6,17 @@ use mock_collector::{MockServer, Protocol, ServerHandle};
 use otel_trace::otlp::ContentPolicy;
 use serde_json::{Value, json};
 
-use crate::{CASES, Run, case, command, seen, stderr, stdout, trace_tree};
+use crate::{CASES, Run, case, command, comparable, stderr, stdout, trace_tree};
 
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-async fn started(protocol: Protocol) -> (ServerHandle, String) {
-    let server = MockServer::builder().protocol(protocol).host(HERE).start().await.unwrap();
+async fn start_receiver(protocol: Protocol) -> (ServerHandle, String) {
+    let server = MockServer::builder().protocol(protocol).host(LOOPBACK).start().await.unwrap();
     let url = format!("http://{}", server.addr());
     (server, url)
 }
 
-/// Exports as a shell would; gives what came, and the ids that were printed.
+/// Runs the export command. Returns the received spans and the printed trace ids.
 async fn exported(server: &ServerHandle, args: Vec<String>) -> (Vec<Value>, Vec<String>) {
     let run = move || command(&args.iter().map(String::as_str).collect::<Vec<_>>()).output().unwrap();
     let output = tokio::task::spawn_blocking(run).await.unwrap();
@@ -35,13 +35,13 @@ fn args(name: &str, more: &[&str]) -> Vec<String> {
 async fn check(protocol: Protocol, name: &str) {
     for (content, flag) in [(ContentPolicy::Omit, None), (ContentPolicy::Capture, Some("--content"))] {
         for case in CASES {
-            let (server, url) = started(protocol).await;
+            let (server, url) = start_receiver(protocol).await;
             let options: Vec<_> = ["--endpoint", &url, "--protocol", name].into_iter().chain(flag).collect();
             let (spans, ids) = exported(&server, args(case, &options)).await;
-            let expected = Run::of(&crate::case(case)).spans(content);
+            let expected = Run::open(&crate::case(case)).spans(content);
             assert_eq!(ids, [expected[0].span_context.trace_id().to_string()], "{case}");
-            let received: Vec<_> = spans.iter().map(seen::plain_otlp).collect();
-            assert_eq!(received, expected.iter().map(seen::plain_data).collect::<Vec<_>>(), "{case}");
+            let received: Vec<_> = spans.iter().map(comparable::from_otlp_json).collect();
+            assert_eq!(received, expected.iter().map(comparable::from_span_data).collect::<Vec<_>>(), "{case}");
             assert_drawn(&server).await;
             server.shutdown().await.unwrap();
         }
@@ -58,24 +58,24 @@ async fn assert_drawn(server: &ServerHandle) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_http_comes_what_the_library_says() {
+async fn spans_sent_over_http_match_the_library() {
     check(Protocol::HttpBinary, "http/protobuf").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_grpc_comes_what_the_library_says() {
+async fn spans_sent_over_grpc_match_the_library() {
     check(Protocol::Grpc, "grpc").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_spans_say_which_service_and_which_library() {
-    let (server, url) = started(Protocol::HttpBinary).await;
+async fn every_span_has_service_and_sdk_attributes() {
+    let (server, url) = start_receiver(Protocol::HttpBinary).await;
     exported(&server, args("chat", &["--endpoint", &url, "--service", "my-agent"])).await;
-    let said = server.with_collector(|collector| {
+    let resources = server.with_collector(|collector| {
         let resources = collector.spans().iter().map(|span| serde_json::to_value(span.resource_attrs()).unwrap());
         resources.collect::<Vec<_>>()
     });
-    let said = said.await;
+    let resources = resources.await;
     let text = |value: &str| json!({ "stringValue": value });
     let expected = json!([
         { "key": "service.name", "value": text("my-agent") },
@@ -83,9 +83,9 @@ async fn all_spans_say_which_service_and_which_library() {
         { "key": "telemetry.sdk.name", "value": text("opentelemetry") },
         { "key": "telemetry.sdk.version", "value": text("0.33.1") },
     ]);
-    assert_eq!(said.len(), 9);
-    for mut resource in said {
-        // They come in any order.
+    assert_eq!(resources.len(), 9);
+    for mut resource in resources {
+        // Attributes of a resource have no order.
         resource.as_array_mut().unwrap().sort_by_key(|attribute| attribute["key"].to_string());
         assert_eq!(resource, expected);
     }
@@ -93,12 +93,12 @@ async fn all_spans_say_which_service_and_which_library() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_bundles_go_one_after_the_other() {
-    let (server, url) = started(Protocol::HttpBinary).await;
+async fn all_bundles_of_a_root_are_sent() {
+    let (server, url) = start_receiver(Protocol::HttpBinary).await;
     let root = case("").to_str().unwrap().to_owned();
     let args = ["export", &root, "--endpoint", &url].map(str::to_owned).to_vec();
     let (spans, ids) = exported(&server, args).await;
-    let counts = CASES.map(|name| Run::of(&case(name)).spans(ContentPolicy::Omit).len());
+    let counts = CASES.map(|name| Run::open(&case(name)).spans(ContentPolicy::Omit).len());
     assert_eq!(spans.len(), counts.iter().sum::<usize>());
     assert_eq!(ids.len(), CASES.len());
     server.shutdown().await.unwrap();

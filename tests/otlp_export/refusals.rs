@@ -1,11 +1,11 @@
-//! Receivers that are not there, busy, or have reasons.
+//! Receivers that are unreachable or busy, or that refuse spans.
 
 use std::fmt::Write;
 use std::net::TcpListener;
 use std::process::Output;
 
 use crate::log::{Live, Log, RECORDING};
-use crate::scripted::{Answer, Receiver, TAKEN};
+use crate::scripted::{Response, Receiver, ACCEPTED};
 use crate::{case, otel_trace, stderr, stdout};
 
 fn export(bundle: &str, receiver: &Receiver) -> Output {
@@ -16,14 +16,14 @@ fn chat() -> String {
     case("chat").to_str().unwrap().to_owned()
 }
 
-/// A bundle of more spans than a message has.
-fn long() -> Log {
+/// Creates a bundle with more spans than fit into one message.
+fn long_run() -> Log {
     let mut log = Log::new();
     log.thread(Live::No);
     log.turn(Live::No);
     let mut lines = std::fs::read_to_string(log.path.join("trace.jsonl")).unwrap();
     for n in 0..1200 {
-        let (seq, at) = (n + 4, crate::log::BEGAN + 4 + n);
+        let (seq, at) = (n + 4, crate::log::STARTED_AT_MS + 4 + n);
         let event = format!(
             r#"{{"type":"tool_call_started","tool_call_id":"C{n}","requester":{{"type":"model"}},"kind":{{"type":"web"}},"summary":{{"type":"generic","label":"web"}}}}"#
         );
@@ -38,10 +38,10 @@ fn long() -> Log {
 }
 
 #[test]
-fn a_receiver_that_asks_to_wait_is_waited_for() {
+fn busy_receiver_is_retried() {
     for busy in ["503 Service Unavailable\r\nretry-after: 0", "429 Too Many Requests\r\nretry-after: 0"] {
-        let answer = move |n, _: &_| if n < 2 { (busy, Vec::new()) } else { TAKEN };
-        let receiver = Receiver::new(answer);
+        let respond = move |n, _: &_| if n < 2 { (busy, Vec::new()) } else { ACCEPTED };
+        let receiver = Receiver::new(respond);
         let output = export(&chat(), &receiver);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let received = receiver.received();
@@ -52,7 +52,7 @@ fn a_receiver_that_asks_to_wait_is_waited_for() {
 }
 
 #[test]
-fn a_receiver_that_stays_busy_is_given_up() {
+fn busy_receiver_is_given_up_after_six_attempts() {
     let receiver = Receiver::new(|_, _| ("503 Service Unavailable\r\nretry-after: 0", Vec::new()));
     let output = export(&chat(), &receiver);
     assert_eq!(output.status.code(), Some(1));
@@ -68,7 +68,7 @@ fn a_receiver_that_stays_busy_is_given_up() {
 }
 
 #[test]
-fn a_receiver_that_refuses_is_asked_once() {
+fn refusing_receiver_is_not_retried() {
     let receiver = Receiver::new(|_, _| ("401 Unauthorized", b"who are you?".to_vec()));
     let output = export(&chat(), &receiver);
     assert_eq!(output.status.code(), Some(1));
@@ -83,26 +83,26 @@ fn a_receiver_that_refuses_is_asked_once() {
 }
 
 #[test]
-fn nobody_there_is_said_with_what_to_do() {
-    // Bound, so that nobody else listens there, and closed.
+fn unreachable_receiver_is_reported_with_advice() {
+    // Binding and closing a port yields an address where nothing listens.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     for protocol in ["http/protobuf", "grpc"] {
         let output = otel_trace(&["export", &chat(), "--endpoint", &url, "--protocol", protocol]);
         assert_eq!(output.status.code(), Some(1), "{protocol}");
-        let told = stderr(&output);
-        assert!(told.contains("no response: ") && told.contains("Connection refused"), "{told}");
+        let stderr = stderr(&output);
+        assert!(stderr.contains("no response: ") && stderr.contains("Connection refused"), "{stderr}");
         let advice = "check that a receiver listens there and speaks that protocol; \
                       it is safe to run again: spans keep their ids\n";
-        assert!(told.ends_with(advice), "{told}");
+        assert!(stderr.ends_with(advice), "{stderr}");
     }
 }
 
 #[test]
-fn a_long_run_goes_in_messages_of_bounded_size() {
-    let log = long();
-    let receiver = Receiver::new(|_, _| TAKEN);
+fn long_run_is_sent_in_bounded_messages() {
+    let log = long_run();
+    let receiver = Receiver::new(|_, _| ACCEPTED);
     let output = export(log.arg(), &receiver);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stderr(&output), format!("{}: 1202 spans sent to {}/v1/traces\n", log.arg(), receiver.url));
@@ -112,65 +112,65 @@ fn a_long_run_goes_in_messages_of_bounded_size() {
 }
 
 #[test]
-fn what_a_receiver_finds_too_large_is_sent_in_halves() {
-    let log = long();
-    let answer = |_, message: &crate::scripted::Received| -> Answer {
-        if message.body.len() > 60_000 { ("413 Content Too Large", Vec::new()) } else { TAKEN }
+fn too_large_message_is_sent_in_halves() {
+    let log = long_run();
+    let respond = |_, message: &crate::scripted::Received| -> Response {
+        if message.body.len() > 60_000 { ("413 Content Too Large", Vec::new()) } else { ACCEPTED }
     };
-    let receiver = Receiver::new(answer);
+    let receiver = Receiver::new(respond);
     let output = export(log.arg(), &receiver);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let taken = receiver.received().into_iter().filter(|message| message.body.len() <= 60_000);
     assert_eq!(taken.map(|message| spans_in(&message.body)).sum::<usize>(), 1202);
 }
 
-/// How large a message of one span of [`long`] is at most.
-const ONE: usize = 1000;
+/// Maximum size of a message with one span of [`long_run`], in bytes.
+const MAX_SPAN_BYTES: usize = 1000;
 
 #[test]
-fn one_span_that_is_too_large_is_said_and_the_others_are_sent() {
-    let log = long();
-    let name = "x".repeat(2 * ONE);
+fn too_large_span_is_reported_and_the_others_are_sent() {
+    let log = long_run();
+    let name = "x".repeat(2 * MAX_SPAN_BYTES);
     let lines = std::fs::read_to_string(log.path.join("trace.jsonl")).unwrap();
     let (before, after) = lines.split_once(r#""label":"web""#).unwrap();
     std::fs::write(log.path.join("trace.jsonl"), format!(r#"{before}"label":"{name}"{after}"#)).unwrap();
-    let answer = |_, message: &crate::scripted::Received| -> Answer {
-        if message.body.windows(2 * ONE).any(|text| text.iter().all(|byte| *byte == b'x')) {
+    let respond = |_, message: &crate::scripted::Received| -> Response {
+        if message.body.windows(2 * MAX_SPAN_BYTES).any(|text| text.iter().all(|byte| *byte == b'x')) {
             ("413 Content Too Large", Vec::new())
         } else {
-            TAKEN
+            ACCEPTED
         }
     };
-    let receiver = Receiver::new(answer);
+    let receiver = Receiver::new(respond);
     let output = export(log.arg(), &receiver);
     assert_eq!(output.status.code(), Some(3));
-    let told = stderr(&output);
-    let [sent, large] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    let stderr = stderr(&output);
+    let [sent, large] = stderr.lines().collect::<Vec<_>>()[..] else { panic!("{stderr}") };
     assert_eq!(sent, format!("{}: 1201 spans sent to {}/v1/traces", log.arg(), receiver.url));
     let (which, why) = large.split_once("`: ").unwrap();
     assert!(which.starts_with(&format!("{}: span ", log.arg())) && which.contains(", `execute_tool xxx"), "{which}");
     let expected = "the receiver answered with HTTP status 413 Payload Too Large; it is larger than the receiver \
                     accepts: raise the receiver's limit, or export without --content";
     assert_eq!(why, expected);
-    let taken = receiver.received().into_iter().filter(|message| answer(0, message) == TAKEN);
+    let taken = receiver.received().into_iter().filter(|message| respond(0, message) == ACCEPTED);
     assert_eq!(taken.map(|message| spans_in(&message.body)).sum::<usize>(), 1201);
 }
 
 #[test]
-fn a_failure_in_the_middle_says_how_many_were_sent() {
-    let log = long();
-    let receiver = Receiver::new(|n, _| if n == 0 { TAKEN } else { ("400 Bad Request", Vec::new()) });
+fn failure_midway_reports_the_number_of_sent_spans() {
+    let log = long_run();
+    let receiver = Receiver::new(|n, _| if n == 0 { ACCEPTED } else { ("400 Bad Request", Vec::new()) });
     let output = export(log.arg(), &receiver);
     assert_eq!(output.status.code(), Some(1));
-    let told = stderr(&output);
-    assert!(told.contains("HTTP status 400 Bad Request; 512 of 1202 spans were sent; "), "{told}");
+    let stderr = stderr(&output);
+    assert!(stderr.contains("HTTP status 400 Bad Request; 512 of 1202 spans were sent; "), "{stderr}");
 }
 
 #[test]
-fn spans_that_a_receiver_rejects_are_counted_and_its_reason_told() {
+fn rejected_spans_are_counted_with_the_reason() {
     // ExportTraceServiceResponse { partial_success: { rejected_spans: 2, error_message: "too old" } }
-    let answer = [&[0x0a, 0x0b, 0x08, 0x02, 0x12, 0x07][..], b"too old"].concat();
-    let receiver = Receiver::new(move |_, _| ("200 OK", answer.clone()));
+    let body = [&[0x0a, 0x0b, 0x08, 0x02, 0x12, 0x07][..], b"too old"].concat();
+    let receiver = Receiver::new(move |_, _| ("200 OK", body.clone()));
     let output = export(&chat(), &receiver);
     assert_eq!(output.status.code(), Some(3));
     let (chat, url) = (chat(), &receiver.url);
@@ -180,7 +180,7 @@ fn spans_that_a_receiver_rejects_are_counted_and_its_reason_told() {
 }
 
 #[test]
-fn a_page_for_an_answer_is_no_success() {
+fn html_response_is_an_error() {
     let receiver = Receiver::new(|_, _| ("200 OK\r\ncontent-type: text/html", b"<html>".to_vec()));
     let output = export(&chat(), &receiver);
     assert_eq!(output.status.code(), Some(1));
@@ -195,7 +195,7 @@ fn a_page_for_an_answer_is_no_success() {
     assert_eq!(stderr(&output), expected);
 }
 
-/// How many spans an ExportTraceServiceRequest has: each begins with its trace id, 16 bytes in field 1.
+/// Counts the spans of an `ExportTraceServiceRequest`: each starts with its trace id, 16 bytes in field 1.
 fn spans_in(message: &[u8]) -> usize {
     let trace: Vec<u8> =
         (0..32).step_by(2).map(|at| u8::from_str_radix(&hex_trace()[at..at + 2], 16).unwrap()).collect();

@@ -27,19 +27,19 @@ fn nothing_arrives(endpoint: &str, protocol: Protocol, cause: &str) {
 }
 
 #[test]
-fn a_refused_connection_costs_the_spans_and_nothing_else() {
+fn refused_connection_drops_only_the_spans() {
     nothing_arrives(&nobody(), Protocol::HttpProtobuf, "refused");
     nothing_arrives(&nobody(), Protocol::Grpc, "refused");
 }
 
 #[test]
-fn a_name_that_nobody_knows_costs_the_spans_and_nothing_else() {
+fn unresolvable_host_drops_only_the_spans() {
     nothing_arrives("http://receiver.invalid:4318", Protocol::HttpProtobuf, "failed to lookup address");
     nothing_arrives("http://receiver.invalid:4317", Protocol::Grpc, "failed to lookup address");
 }
 
 #[test]
-fn a_receiver_that_goes_away_keeps_what_it_has() {
+fn receiver_that_goes_away_keeps_earlier_spans() {
     let receiver = Receiver::start(|number, _| match number {
         0 => Answer::taken(),
         _ => Answer::Bytes(Vec::new()),

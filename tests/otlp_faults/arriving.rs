@@ -14,7 +14,7 @@ fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-fn spans_arrive_whole(protocol: Protocol, compression: Option<Compression>) {
+fn check_delivery(protocol: Protocol, compression: Option<Compression>) {
     let collector = Collector::start(protocol);
     let builder = patient()
         .endpoint(collector.url())
@@ -52,21 +52,21 @@ fn spans_arrive_whole(protocol: Protocol, compression: Option<Compression>) {
 }
 
 #[test]
-fn spans_arrive_whole_over_http() {
+fn spans_arrive_complete_over_http() {
     for compression in [None, Some(Compression::Gzip), Some(Compression::Zstd)] {
-        spans_arrive_whole(Protocol::HttpProtobuf, compression);
+        check_delivery(Protocol::HttpProtobuf, compression);
     }
 }
 
 #[test]
-fn spans_arrive_whole_over_grpc() {
+fn spans_arrive_complete_over_grpc() {
     for compression in [None, Some(Compression::Gzip), Some(Compression::Zstd)] {
-        spans_arrive_whole(Protocol::Grpc, compression);
+        check_delivery(Protocol::Grpc, compression);
     }
 }
 
 #[test]
-fn what_rig_logs_of_the_wire_stays_here() {
+fn wire_logs_of_rig_are_not_exported() {
     let collector = Collector::start(Protocol::HttpProtobuf);
     let (otlp, guard, _) = build(patient().endpoint(collector.url()));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(otlp.layer()), || {
@@ -84,7 +84,7 @@ fn what_rig_logs_of_the_wire_stays_here() {
 }
 
 #[test]
-fn a_burst_of_thousands_arrives_whole() {
+fn burst_of_thousands_arrives_complete() {
     let collector = Collector::start(Protocol::HttpProtobuf);
     let (otlp, guard, _) = build(patient().endpoint(collector.url()));
     crate::program::end(&otlp, 0..20_000);

@@ -81,20 +81,20 @@ fn all_arrive_after(answer: &'static [&'static [u8]]) {
 }
 
 #[test]
-fn a_connection_that_is_closed_is_made_anew() {
+fn closed_connection_is_reopened() {
     all_arrive_after(&[]);
     all_arrive_after(&[HEADERS]);
 }
 
 #[test]
-fn a_message_that_is_reset_is_sent_again() {
+fn reset_message_is_sent_again() {
     all_arrive_after(&[RESET]);
     all_arrive_after(&[HEADERS, RESET]);
     all_arrive_after(&[HEADERS, EMPTY]);
 }
 
 #[test]
-fn a_receiver_that_goes_away_is_found_when_it_is_back() {
+fn receiver_that_sends_goaway_is_reconnected() {
     all_arrive_after(&[GOAWAY]);
     all_arrive_after(&[HEADERS, GOAWAY]);
     all_arrive_after(&[GOAWAY_GRACEFULLY]);

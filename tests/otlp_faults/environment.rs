@@ -48,11 +48,11 @@ fn said(output: &Output) -> Vec<String> {
 }
 
 #[test]
-fn headers_compression_and_names_are_as_the_variables_say() {
+fn headers_and_compression_follow_the_variables() {
     if role().is_some() {
         return program();
     }
-    let test = "environment::headers_compression_and_names_are_as_the_variables_say";
+    let test = "environment::headers_and_compression_follow_the_variables";
     for (compression, decode) in [("gzip", gunzip as fn(&[u8]) -> Vec<u8>), ("zstd", unzstd)] {
         let receiver = Receiver::start(|_, _| Answer::taken());
         let output = run(
@@ -86,13 +86,13 @@ fn unzstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_variable_of_traces_wins_and_is_taken_as_it_is() {
+fn traces_variable_wins_and_is_used_verbatim() {
     if role().is_some() {
         return program();
     }
     let receiver = Receiver::start(|_, _| Answer::taken());
     let output = run(
-        "environment::the_variable_of_traces_wins_and_is_taken_as_it_is",
+        "environment::traces_variable_wins_and_is_used_verbatim",
         &[
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{}/my/place", receiver.url())),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://receiver.invalid:1"),
@@ -112,13 +112,13 @@ fn the_variable_of_traces_wins_and_is_taken_as_it_is() {
 }
 
 #[test]
-fn grpc_without_a_scheme_and_with_metadata_by_the_variables() {
+fn grpc_endpoint_without_a_scheme_and_metadata_are_accepted() {
     if role().is_some() {
         return program();
     }
     let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
     let output = run(
-        "environment::grpc_without_a_scheme_and_with_metadata_by_the_variables",
+        "environment::grpc_endpoint_without_a_scheme_and_metadata_are_accepted",
         &[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.address().to_string()),
             ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
@@ -134,13 +134,13 @@ fn grpc_without_a_scheme_and_with_metadata_by_the_variables() {
 }
 
 #[test]
-fn headers_of_code_win_over_those_of_the_variables() {
+fn headers_set_in_code_win_over_the_variables() {
     const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     if role().is_some() {
         let (otlp, _guard) = Otlp::builder().headers([("x-tenant", "code")]).build().unwrap();
         return end(&otlp, 0..COUNT);
     }
-    let test = "environment::headers_of_code_win_over_those_of_the_variables";
+    let test = "environment::headers_set_in_code_win_over_the_variables";
     let shared = [("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=variable,x-other=1"), ("OTEL_METRICS_EXPORTER", "none")];
     let receiver = Receiver::start(|_, _| Answer::taken());
     assert_eq!(said(&run(test, &[&shared[..], &[(ENDPOINT, &receiver.url())]].concat())), [""; 0]);
@@ -155,7 +155,7 @@ fn headers_of_code_win_over_those_of_the_variables() {
 }
 
 #[test]
-fn it_is_off_unless_a_variable_asks_for_it() {
+fn export_is_off_unless_a_variable_enables_it() {
     if role().is_some() {
         return program();
     }
@@ -167,28 +167,28 @@ fn it_is_off_unless_a_variable_asks_for_it() {
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")],
         &[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:1")],
     ] {
-        let output = run("environment::it_is_off_unless_a_variable_asks_for_it", variables);
+        let output = run("environment::export_is_off_unless_a_variable_enables_it", variables);
         assert_eq!(said(&output), ["off"], "{variables:?}");
     }
 }
 
 #[test]
-fn who_runs_the_program_can_turn_off_what_its_code_turns_on() {
+fn variable_disables_an_exporter_set_in_code() {
     if role().is_some() {
         let (otlp, _guard) = Otlp::builder().endpoint("http://receiver.invalid:4318").build().unwrap();
         return end(&otlp, 0..COUNT);
     }
-    let test = "environment::who_runs_the_program_can_turn_off_what_its_code_turns_on";
+    let test = "environment::variable_disables_an_exporter_set_in_code";
     assert_eq!(said(&run(test, &[("OTEL_SDK_DISABLED", "TRUE")])), [""; 0]);
 }
 
 #[test]
-fn a_bad_value_is_told_with_its_variable_and_what_it_can_be() {
+fn invalid_value_is_reported_with_the_expected_values() {
     if role().is_some() {
         return program();
     }
     let output = run(
-        "environment::a_bad_value_is_told_with_its_variable_and_what_it_can_be",
+        "environment::invalid_value_is_reported_with_the_expected_values",
         &[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")],
     );
     let expected = "error: OTEL_EXPORTER_OTLP_PROTOCOL is `http/json`; expected `http/protobuf` or `grpc`";
@@ -197,7 +197,7 @@ fn a_bad_value_is_told_with_its_variable_and_what_it_can_be() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "the parent reads it")]
-fn the_first_drop_is_said_when_it_happens_and_the_sum_at_the_end() {
+fn first_drop_is_reported_at_once_and_the_sum_at_shutdown() {
     if role().is_some() {
         let (otlp, guard) = Otlp::from_env().unwrap().unwrap();
         end(&otlp, 0..1);
@@ -209,7 +209,7 @@ fn the_first_drop_is_said_when_it_happens_and_the_sum_at_the_end() {
         end(&otlp, 2..COUNT);
         return drop(guard);
     }
-    let test = "environment::the_first_drop_is_said_when_it_happens_and_the_sum_at_the_end";
+    let test = "environment::first_drop_is_reported_at_once_and_the_sum_at_shutdown";
     let receiver = Receiver::start(|_, _| Answer::status("401 Unauthorized", ""));
     let endpoint = receiver.url().replace("http://", "http://user:password@");
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_METRICS_EXPORTER", "none")];
@@ -225,13 +225,13 @@ fn the_first_drop_is_said_when_it_happens_and_the_sum_at_the_end() {
 }
 
 #[test]
-fn what_was_dropped_at_once_is_said_once() {
+fn drops_of_one_batch_are_reported_once() {
     if role().is_some() {
         return program();
     }
     let receiver = Receiver::start(|_, _| Answer::status("401 Unauthorized", ""));
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()), ("OTEL_METRICS_EXPORTER", "none")];
-    let said = said(&run("environment::what_was_dropped_at_once_is_said_once", &variables));
+    let said = said(&run("environment::drops_of_one_batch_are_reported_once", &variables));
     let [line] = &said[..] else { panic!("{said:?}") };
     assert!(line.starts_with("otel-trace: 3 spans rejected by the receiver: http://127.0.0.1:"), "{line}");
 }
@@ -265,11 +265,11 @@ const METRICS: &str = "POST /v1/metrics HTTP/1.1";
 const TRACES: &str = "POST /v1/traces HTTP/1.1";
 
 #[test]
-fn a_receiver_of_traces_alone_is_one() {
+fn receiver_without_metrics_is_supported() {
     if role().is_some() {
         return call();
     }
-    let test = "environment::a_receiver_of_traces_alone_is_one";
+    let test = "environment::receiver_without_metrics_is_supported";
     for status in ["404 Not Found", "405 Method Not Allowed", "501 Not Implemented"] {
         let receiver = without_metrics(status);
         assert_eq!(said(&run(test, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())])), [""; 0], "{status}");
@@ -283,11 +283,11 @@ fn a_receiver_of_traces_alone_is_one() {
 }
 
 #[test]
-fn metrics_that_are_lost_are_said_with_where_why_and_what_to_do() {
+fn lost_metrics_are_reported_with_cause_and_advice() {
     if role().is_some() {
         return call();
     }
-    let test = "environment::metrics_that_are_lost_are_said_with_where_why_and_what_to_do";
+    let test = "environment::lost_metrics_are_reported_with_cause_and_advice";
     let receiver = without_metrics("401 Unauthorized");
     let expected = format!(
         "otel-trace: metrics could not be exported: {}/v1/metrics: the receiver answered with HTTP status \
@@ -299,11 +299,11 @@ fn metrics_that_are_lost_are_said_with_where_why_and_what_to_do() {
 }
 
 #[test]
-fn there_are_no_metrics_where_only_the_endpoint_of_traces_is_said() {
+fn metrics_are_off_with_only_a_traces_endpoint() {
     if role().is_some() {
         return call();
     }
-    let test = "environment::there_are_no_metrics_where_only_the_endpoint_of_traces_is_said";
+    let test = "environment::metrics_are_off_with_only_a_traces_endpoint";
     let receiver = Receiver::start(|_, _| Answer::taken());
     let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &*format!("{}/v1/traces", receiver.url()));
     let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &*format!("{}/v1/metrics", receiver.url()));
@@ -314,11 +314,11 @@ fn there_are_no_metrics_where_only_the_endpoint_of_traces_is_said() {
 }
 
 #[test]
-fn exporters_that_are_not_ours_are_said_and_ignored() {
+fn unsupported_exporters_are_reported_and_ignored() {
     if role().is_some() {
         return program();
     }
-    let test = "environment::exporters_that_are_not_ours_are_said_and_ignored";
+    let test = "environment::unsupported_exporters_are_reported_and_ignored";
     let receiver = Receiver::start(|_, _| Answer::taken());
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url());
     let ignored = |name: &str, value: &str| {
@@ -334,11 +334,11 @@ fn exporters_that_are_not_ours_are_said_and_ignored() {
 }
 
 #[test]
-fn what_is_on_this_machine_is_behind_no_proxy() {
+fn loopback_endpoint_bypasses_the_proxy() {
     if role().is_some() {
         return program();
     }
-    let test = "environment::what_is_on_this_machine_is_behind_no_proxy";
+    let test = "environment::loopback_endpoint_bypasses_the_proxy";
     let receiver = Receiver::start(|_, _| Answer::taken());
     let proxy = Receiver::start(|_, _| Answer::taken());
     let run = |endpoint: &str| {
@@ -356,7 +356,7 @@ fn what_is_on_this_machine_is_behind_no_proxy() {
 }
 
 #[test]
-fn what_the_export_traces_itself_is_not_exported() {
+fn spans_of_the_exporter_itself_are_not_exported() {
     if role().is_some() {
         let (otlp, guard) = Otlp::from_env().unwrap().unwrap();
         tracing_subscriber::registry().with(otlp.layer()).init();
@@ -370,7 +370,7 @@ fn what_the_export_traces_itself_is_not_exported() {
     for (protocol, name) in [(Protocol::Grpc, "grpc"), (Protocol::HttpProtobuf, "http/protobuf")] {
         let collector = Collector::start(protocol);
         let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()), ("OTEL_EXPORTER_OTLP_PROTOCOL", name)];
-        let output = run("environment::what_the_export_traces_itself_is_not_exported", &variables);
+        let output = run("environment::spans_of_the_exporter_itself_are_not_exported", &variables);
         assert_eq!(said(&output), [""; 0]);
         assert_eq!(collector.names(), ["own", "own", "own", "last"]);
         let events = collector.spans().iter().map(|span| span.span().events.len()).sum::<usize>();

@@ -16,7 +16,7 @@ use crate::receiver::{Answer, Receiver, Request};
 const QUEUE: usize = 8;
 
 #[test]
-fn spans_end_while_the_receiver_is_slow_and_arrive_all_the_same() {
+fn spans_arrive_although_the_receiver_is_slow() {
     let gate = Gate::new();
     let held = Arc::clone(&gate);
     let receiver = Receiver::start(move |_, _| Answer::Held(Arc::clone(&held)));
@@ -35,7 +35,7 @@ fn spans_end_while_the_receiver_is_slow_and_arrive_all_the_same() {
 }
 
 #[test]
-fn what_has_no_room_while_the_receiver_hangs_is_dropped_and_so_is_what_is_left_at_the_end() {
+fn full_queue_and_shutdown_drop_spans_while_receiver_hangs() {
     let gate = Gate::new();
     let held = Arc::clone(&gate);
     let receiver = Receiver::start(move |_, _| Answer::Held(Arc::clone(&held)));
@@ -60,7 +60,7 @@ fn what_has_no_room_while_the_receiver_hangs_is_dropped_and_so_is_what_is_left_a
 }
 
 #[test]
-fn so_many_bytes_of_spans_have_room_however_few_they_are() {
+fn queue_is_bounded_in_bytes() {
     const MIB: usize = 1 << 20;
     let gate = Gate::new();
     let held = Arc::clone(&gate);
@@ -82,7 +82,7 @@ fn so_many_bytes_of_spans_have_room_however_few_they_are() {
 }
 
 #[test]
-fn times_may_be_longer_than_a_clock_can_say() {
+fn maximum_timeouts_are_accepted() {
     for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
         let collector = Collector::start(protocol);
         let builder = Otlp::builder().endpoint(collector.url()).protocol(protocol);
@@ -98,7 +98,7 @@ fn times_may_be_longer_than_a_clock_can_say() {
 }
 
 #[test]
-fn what_ends_after_the_end_is_counted() {
+fn span_that_ends_after_shutdown_is_counted() {
     let receiver = Receiver::start(|_, _| Answer::taken());
     let (otlp, guard, _) = build(patient().endpoint(receiver.url()));
     let late = otlp.tracer().start("late");
@@ -110,7 +110,7 @@ fn what_ends_after_the_end_is_counted() {
 }
 
 #[test]
-fn a_flush_gives_up_while_the_receiver_hangs() {
+fn flush_gives_up_while_the_receiver_hangs() {
     let gate = Gate::new();
     let held = Arc::clone(&gate);
     let receiver = Receiver::start(move |_, _| Answer::Held(Arc::clone(&held)));
@@ -126,7 +126,7 @@ fn a_flush_gives_up_while_the_receiver_hangs() {
 }
 
 #[test]
-fn the_program_goes_on_where_a_connection_is_taken_and_nothing_is_ever_said() {
+fn silent_receiver_does_not_block_the_program() {
     for protocol in [Protocol::HttpProtobuf, Protocol::Grpc] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());

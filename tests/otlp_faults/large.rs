@@ -10,7 +10,7 @@ use crate::program::{build, by_reason, names, patient};
 const MIB: usize = 1 << 20;
 
 #[test]
-fn spans_go_in_messages_that_a_receiver_takes() {
+fn grpc_messages_stay_below_the_size_limit() {
     let collector = Collector::start(Protocol::Grpc);
     let builder = patient().endpoint(collector.url()).protocol(Protocol::Grpc);
     let (otlp, guard, heard) = build(builder);

@@ -42,7 +42,7 @@ impl SpanExporter for Own {
 }
 
 #[test]
-fn an_exporter_that_fails_or_panics_costs_its_batch_and_no_other() {
+fn failing_or_panicking_exporter_drops_only_its_batch() {
     let own = Own::new(|number| match number {
         0 => panic!("out of order"),
         1 => Err(OTelSdkError::InternalFailure("full".to_owned())),
@@ -62,7 +62,7 @@ fn an_exporter_that_fails_or_panics_costs_its_batch_and_no_other() {
 }
 
 #[test]
-fn a_callback_that_panics_stops_nothing() {
+fn panicking_callback_does_not_stop_the_export() {
     let own = Own::new(|number| match number {
         0 => Err(OTelSdkError::InternalFailure("full".to_owned())),
         _ => Ok(()),
@@ -78,7 +78,7 @@ fn a_callback_that_panics_stops_nothing() {
 }
 
 #[test]
-fn a_callback_that_panics_at_the_end_is_none_of_the_programs_business() {
+fn panicking_callback_at_shutdown_is_contained() {
     let receiver = Receiver::start(|_, _| Answer::status("503 Service Unavailable", "retry-after: 100\r\n"));
     let builder = Otlp::builder().endpoint(receiver.url()).queue(1).flush_timeout(Duration::from_millis(50));
     let (otlp, guard) = builder.on_drop(|dropped| panic!("{dropped}")).build().unwrap();
@@ -90,7 +90,7 @@ fn a_callback_that_panics_at_the_end_is_none_of_the_programs_business() {
 }
 
 #[test]
-fn what_is_not_sampled_is_neither_exported_nor_dropped() {
+fn unsampled_spans_are_neither_exported_nor_dropped() {
     let own = Own::new(|_| Ok(()));
     let (otlp, guard, heard) = build(patient().exporter(own.clone()).sampler(Sampler::AlwaysOff));
     end(&otlp, 0..3);

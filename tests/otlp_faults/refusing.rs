@@ -44,7 +44,7 @@ fn is_final(
 }
 
 #[test]
-fn a_busy_receiver_is_asked_again() {
+fn busy_receiver_is_retried() {
     tries_again(|| Answer::status("429 Too Many Requests", "retry-after: 1\r\n"));
     tries_again(|| Answer::status("503 Service Unavailable", "retry-after: 1\r\n"));
     tries_again(|| Answer::status("503 Service Unavailable", ""));
@@ -52,19 +52,19 @@ fn a_busy_receiver_is_asked_again() {
 }
 
 #[test]
-fn what_is_no_answer_is_asked_for_again() {
+fn invalid_response_is_retried() {
     tries_again(|| Answer::Bytes(b"\x00\x01\x02 not HTTP at all\r\n\r\n".to_vec()));
     tries_again(|| Answer::Bytes(b"HTTP/1.1 200".to_vec()));
     tries_again(|| Answer::Bytes(Vec::new()));
 }
 
 #[test]
-fn a_message_that_was_taken_is_not_sent_again_where_the_answer_is_cut() {
+fn truncated_response_after_success_is_not_retried() {
     is_final(|| Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncut".to_vec()), 3, &[], None);
 }
 
 #[test]
-fn an_answer_in_json_is_one_too() {
+fn json_response_is_accepted() {
     const JSON: &str = "content-type: application/json\r\n";
     is_final(|| Answer::with_body("200 OK", JSON, b"{}"), 3, &[], None);
     is_final(|| Answer::with_body("200 OK", JSON, b""), 3, &[], None);
@@ -76,7 +76,7 @@ fn an_answer_in_json_is_one_too() {
 }
 
 #[test]
-fn a_success_that_is_no_answer_of_the_protocol_is_none() {
+fn success_status_without_an_otlp_body_is_a_rejection() {
     let rejected = &[(DropReason::Rejected, 3)];
     let cause = Some("the response is not OTLP; the URL may belong to another server, such as a proxy");
     is_final(|| Answer::with_body("200 OK", "", b"\xff\xff\xff no protobuf"), 0, rejected, cause);
@@ -90,7 +90,7 @@ fn a_success_that_is_no_answer_of_the_protocol_is_none() {
 }
 
 #[test]
-fn a_receiver_that_refuses_is_not_asked_again() {
+fn refusing_receiver_is_not_retried() {
     let rejected = &[(DropReason::Rejected, 3)];
     let cause = |status| Some(status);
     let bad = "the receiver answered with HTTP status 400 Bad Request";
@@ -100,7 +100,7 @@ fn a_receiver_that_refuses_is_not_asked_again() {
 }
 
 #[test]
-fn spans_that_are_rejected_from_a_message_are_counted() {
+fn partially_rejected_spans_are_counted() {
     let answer = || {
         let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
         let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
@@ -110,7 +110,7 @@ fn spans_that_are_rejected_from_a_message_are_counted() {
 }
 
 #[test]
-fn a_message_that_is_too_large_is_halved_until_it_fits() {
+fn too_large_message_is_halved_until_it_fits() {
     const LIMIT: usize = 3000;
     let receiver = Receiver::start(|_, request| match request.body.len() {
         ..LIMIT => Answer::taken(),

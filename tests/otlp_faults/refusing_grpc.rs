@@ -27,14 +27,14 @@ fn after(first: Result<ExportTraceServiceResponse, Status>) -> (usize, Vec<(Drop
 }
 
 #[test]
-fn a_busy_receiver_is_asked_again() {
+fn busy_receiver_is_retried() {
     for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Aborted, Code::Cancelled] {
         assert_eq!(after(Err(Status::new(code, "later"))), (2, vec![]), "{code:?}");
     }
 }
 
 #[test]
-fn a_receiver_that_refuses_is_not_asked_again() {
+fn refusing_receiver_is_not_retried() {
     for code in [Code::InvalidArgument, Code::Unauthenticated, Code::Unimplemented, Code::ResourceExhausted] {
         let expected = (1, vec![(DropReason::Rejected, 3)]);
         assert_eq!(after(Err(Status::new(code, "no"))), expected, "{code:?}");
@@ -42,24 +42,24 @@ fn a_receiver_that_refuses_is_not_asked_again() {
 }
 
 #[test]
-fn spans_that_are_rejected_from_a_message_are_counted() {
-    some_are_rejected();
+fn partially_rejected_spans_are_counted() {
+    check_partial_rejection();
 }
 
 /// What a receiver says comes by the exporter's events, which the program's own subscriber has no say in.
 #[test]
-fn they_are_counted_too_where_the_program_wants_no_events() {
+fn rejected_spans_are_counted_with_events_disabled() {
     if role().is_some() {
         tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).init();
-        return some_are_rejected();
+        return check_partial_rejection();
     }
-    let test = "refusing_grpc::they_are_counted_too_where_the_program_wants_no_events";
+    let test = "refusing_grpc::rejected_spans_are_counted_with_events_disabled";
     let output = child(test, "program").output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
 #[track_caller]
-fn some_are_rejected() {
+fn check_partial_rejection() {
     let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
     let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
     let receiver = GrpcReceiver::start(move |_| Ok(answer.clone()));

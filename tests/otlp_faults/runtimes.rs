@@ -18,7 +18,7 @@ fn grpc(collector: &Collector) -> OtlpBuilder {
 }
 
 #[test]
-fn without_any() {
+fn export_works_without_a_runtime() {
     let collector = Collector::start(Protocol::Grpc);
     let (otlp, guard, _) = build(grpc(&collector));
     end(&otlp, 0..3);
@@ -28,7 +28,7 @@ fn without_any() {
 }
 
 #[test]
-fn in_one_with_a_single_thread_that_never_rests() {
+fn export_works_inside_a_blocked_runtime() {
     let collector = Collector::start(Protocol::Grpc);
     let runtime = Builder::new_current_thread().build().unwrap();
     // Nothing here awaits: what needed this runtime would get no turn.
@@ -44,7 +44,7 @@ fn in_one_with_a_single_thread_that_never_rests() {
 }
 
 #[test]
-fn after_the_end_of_the_one_it_was_set_up_in() {
+fn export_outlives_the_runtime_it_was_built_in() {
     let collector = Collector::start(Protocol::Grpc);
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let (otlp, guard, _) = runtime.block_on(async { build(grpc(&collector)) });
@@ -63,9 +63,9 @@ fn nobody_is_quiet() -> bool {
 }
 
 #[test]
-fn while_it_has_no_work_it_slows_no_span() {
+fn idle_export_thread_overrides_no_dispatcher() {
     if role().is_none() {
-        let output = child("runtimes::while_it_has_no_work_it_slows_no_span", "program").output().unwrap();
+        let output = child("runtimes::idle_export_thread_overrides_no_dispatcher", "program").output().unwrap();
         assert!(output.status.success(), "{output:?}");
         return;
     }

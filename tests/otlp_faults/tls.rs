@@ -70,7 +70,7 @@ async fn pass(acceptor: TlsAcceptor, connection: TcpStream, collector: SocketAdd
     Some(())
 }
 
-fn only_who_is_trusted_gets_the_spans(protocol: Protocol) {
+fn check_trust(protocol: Protocol) {
     let collector = Collector::start(protocol);
     let front = Front::start(collector.address());
     let endpoint = format!("https://localhost:{}", front.port);
@@ -97,17 +97,17 @@ fn only_who_is_trusted_gets_the_spans(protocol: Protocol) {
 }
 
 #[test]
-fn over_http() {
-    only_who_is_trusted_gets_the_spans(Protocol::HttpProtobuf);
+fn spans_reach_only_a_trusted_receiver_over_http() {
+    check_trust(Protocol::HttpProtobuf);
 }
 
 #[test]
-fn over_grpc() {
-    only_who_is_trusted_gets_the_spans(Protocol::Grpc);
+fn spans_reach_only_a_trusted_receiver_over_grpc() {
+    check_trust(Protocol::Grpc);
 }
 
 /// A receiver that wants to know who comes; the variables name files, so the program is a process of its own.
-fn who_has_the_certificate_is_let_in(test: &str, protocol: Protocol, name: &str) {
+fn check_client_certificate(test: &str, protocol: Protocol, name: &str) {
     let collector = Collector::start(protocol);
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["me".to_owned()]).unwrap();
     let front = Front::before(collector.address(), Some(cert.der().clone()));
@@ -147,18 +147,18 @@ fn program() {
 }
 
 #[test]
-fn who_we_are_is_told_over_http() {
+fn client_certificate_is_sent_over_http() {
     if role().is_some() {
         return program();
     }
-    let test = "tls::who_we_are_is_told_over_http";
-    who_has_the_certificate_is_let_in(test, Protocol::HttpProtobuf, "http/protobuf");
+    let test = "tls::client_certificate_is_sent_over_http";
+    check_client_certificate(test, Protocol::HttpProtobuf, "http/protobuf");
 }
 
 #[test]
-fn who_we_are_is_told_over_grpc() {
+fn client_certificate_is_sent_over_grpc() {
     if role().is_some() {
         return program();
     }
-    who_has_the_certificate_is_let_in("tls::who_we_are_is_told_over_grpc", Protocol::Grpc, "grpc");
+    check_client_certificate("tls::client_certificate_is_sent_over_grpc", Protocol::Grpc, "grpc");
 }

@@ -22,7 +22,7 @@ fn traceparent(span: &SpanData) -> String {
 }
 
 #[test]
-fn a_run_joins_the_trace_of_its_caller() {
+fn run_joins_the_trace_of_its_caller() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, || {
         let _attached = caller().attach();
@@ -38,7 +38,7 @@ fn a_run_joins_the_trace_of_its_caller() {
 }
 
 #[test]
-fn a_plain_span_may_be_given_its_parent_before_it_begins() {
+fn plain_span_accepts_a_parent_before_its_first_enter() {
     for order in [Order::BridgeFirst, Order::RecorderFirst] {
         let rig = Rig::new();
         rig.run(order, || {
@@ -61,7 +61,7 @@ fn a_plain_span_may_be_given_its_parent_before_it_begins() {
 }
 
 #[test]
-fn what_is_asked_of_others_joins_the_run() {
+fn outgoing_context_joins_the_trace_of_the_run() {
     let rig = Rig::new();
     let mut told = Vec::new();
     rig.run(Order::BridgeFirst, || {
@@ -78,7 +78,7 @@ fn what_is_asked_of_others_joins_the_run() {
 }
 
 #[test]
-fn other_spans_of_the_program_are_in_the_same_trace() {
+fn other_spans_of_the_program_join_the_trace() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, program::plain);
     let spans = rig.spans();
@@ -155,7 +155,7 @@ fn call_links_to_nothing_inside_it() {
 }
 
 #[test]
-fn links_say_who_asked_who_spawned_and_whose_result_it_was() {
+fn links_name_requester_spawner_and_agent_result() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, program::typed);
     let spans = rig.spans();

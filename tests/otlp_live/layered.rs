@@ -13,7 +13,7 @@ use crate::exported::{Rig, attributes, names};
 use crate::program;
 
 #[test]
-fn a_filter_on_the_bridge_thins_the_export_and_not_the_recording() {
+fn bridge_filter_thins_the_export_but_not_the_recording() {
     let mut rig = Rig::new();
     let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
     let subscriber = tracing_subscriber::registry().with(recording);
@@ -30,7 +30,7 @@ fn a_filter_on_the_bridge_thins_the_export_and_not_the_recording() {
 }
 
 #[test]
-fn a_bridge_that_a_reload_takes_out_leaves_the_recording() {
+fn bridge_removed_by_reload_leaves_the_recording() {
     let mut rig = Rig::new();
     let (bridge, handle) = tracing_subscriber::reload::Layer::new(Some(LevelFilter::INFO));
     let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
@@ -56,7 +56,7 @@ fn a_bridge_that_a_reload_takes_out_leaves_the_recording() {
 }
 
 #[test]
-fn a_recorder_that_a_reload_brings_in_knows_the_live_spans_too() {
+fn recorder_added_by_reload_records_live_span_ids() {
     let mut rig = Rig::new();
     let (recording, handle) = tracing_subscriber::reload::Layer::new(None::<otel_trace::RecordLayer<_>>);
     let subscriber = tracing_subscriber::registry().with(recording).with(rig.bridge());
@@ -71,7 +71,7 @@ fn a_recorder_that_a_reload_brings_in_knows_the_live_spans_too() {
 }
 
 #[test]
-fn many_threads_export_each_span_once_and_as_its_own() {
+fn many_threads_export_each_span_once() {
     let mut rig = Rig::new();
     let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
     let subscriber = tracing_subscriber::registry().with(rig.bridge()).with(recording);

@@ -22,7 +22,7 @@ fn set(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_run_is_called_what_the_conventions_call_it() {
+fn span_names_and_kinds_follow_the_conventions() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, program::typed);
     let spans = rig.spans();
@@ -51,7 +51,7 @@ fn a_run_is_called_what_the_conventions_call_it() {
 }
 
 #[test]
-fn a_thread_tells_of_its_agent() {
+fn thread_span_has_agent_attributes() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, program::typed);
     let spans = rig.spans();
@@ -72,7 +72,7 @@ fn a_thread_tells_of_its_agent() {
 }
 
 #[test]
-fn an_inference_call_tells_of_request_response_and_usage() {
+fn call_span_has_request_response_and_usage_attributes() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, program::typed);
     let spans = rig.spans();
@@ -102,7 +102,7 @@ fn an_inference_call_tells_of_request_response_and_usage() {
 }
 
 #[test]
-fn what_failed_or_was_given_up_says_so() {
+fn failed_and_cancelled_spans_have_status_and_error() {
     let rig = Rig::new();
     rig.run(Order::BridgeFirst, program::typed);
     let spans = rig.spans();
@@ -135,7 +135,7 @@ fn what_failed_or_was_given_up_says_so() {
 }
 
 #[test]
-fn content_stays_in_the_bundle_unless_it_is_asked_for() {
+fn content_is_exported_only_on_request() {
     let keys = |content| {
         let rig = Rig::with(content, Sampler::AlwaysOn);
         rig.run(Order::BridgeFirst, program::plain);

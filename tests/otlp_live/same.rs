@@ -59,7 +59,7 @@ fn check(program: fn(), order: Order, content: ContentPolicy) {
 }
 
 #[test]
-fn a_run_of_typed_handles_is_the_same_live_and_exported() {
+fn typed_handles_export_equal_spans_live_and_later() {
     for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
         check(program::typed, Order::BridgeFirst, content);
         check(program::typed, Order::RecorderFirst, content);
@@ -67,7 +67,7 @@ fn a_run_of_typed_handles_is_the_same_live_and_exported() {
 }
 
 #[test]
-fn a_run_of_plain_spans_is_the_same_live_and_exported() {
+fn plain_spans_export_equal_spans_live_and_later() {
     for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
         check(program::plain, Order::BridgeFirst, content);
         check(program::plain, Order::RecorderFirst, content);

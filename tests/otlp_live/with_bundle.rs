@@ -34,7 +34,7 @@ fn is_of_a_window(record: &Record) -> bool {
 }
 
 #[test]
-fn every_object_names_the_span_that_it_was_and_every_span_the_object() {
+fn objects_and_live_spans_name_each_other() {
     for order in [Order::BridgeFirst, Order::RecorderFirst] {
         let mut rig = Rig::new();
         rig.run(order, program::typed);
@@ -56,7 +56,7 @@ fn every_object_names_the_span_that_it_was_and_every_span_the_object() {
 }
 
 #[test]
-fn plain_spans_name_each_other_from_their_first_enter_on() {
+fn plain_spans_and_objects_name_each_other() {
     for order in [Order::BridgeFirst, Order::RecorderFirst] {
         let mut rig = Rig::new();
         rig.run(order, program::plain);
@@ -76,7 +76,7 @@ fn plain_spans_name_each_other_from_their_first_enter_on() {
 }
 
 #[test]
-fn what_is_not_sampled_is_recorded_all_the_same() {
+fn unsampled_spans_are_recorded() {
     let (mut all, mut none) = (Rig::new(), Rig::with(ContentPolicy::Omit, Sampler::AlwaysOff));
     for rig in [&mut all, &mut none] {
         rig.run(Order::BridgeFirst, program::typed);
@@ -88,7 +88,7 @@ fn what_is_not_sampled_is_recorded_all_the_same() {
 }
 
 #[test]
-fn what_is_not_recorded_is_exported_all_the_same() {
+fn unrecorded_spans_are_exported() {
     let (mut recorded, mut unwritten) = (Rig::new(), Rig::unwritten());
     for rig in [&mut recorded, &mut unwritten] {
         rig.run(Order::BridgeFirst, program::typed);

@@ -31,7 +31,7 @@ fn check(printed: &BTreeMap<String, Span>, expected: &BTreeMap<String, Span>) {
     assert_eq!(printed.len(), expected.len());
 }
 
-fn every_span_is_printed_as_it_was_exported(protocol: &str) {
+fn check_bundles(protocol: &str) {
     let bundles = bundles();
     assert!(!bundles.is_empty());
     for bundle in bundles {
@@ -46,18 +46,18 @@ fn every_span_is_printed_as_it_was_exported(protocol: &str) {
 
 #[test]
 #[ignore = "needs the binary of rotel: `just otlp`"]
-fn over_http_every_span_is_printed_as_it_was_exported() {
-    every_span_is_printed_as_it_was_exported("http/protobuf");
+fn spans_over_http_are_printed_as_exported() {
+    check_bundles("http/protobuf");
 }
 
 #[test]
 #[ignore = "needs the binary of rotel: `just otlp`"]
-fn over_grpc_every_span_is_printed_as_it_was_exported() {
-    every_span_is_printed_as_it_was_exported("grpc");
+fn spans_over_grpc_are_printed_as_exported() {
+    check_bundles("grpc");
 }
 
 /// The agent's run as it was exported while it went on, and as its bundle says it afterwards: all but the times.
-fn a_live_run_is_printed_as_its_bundle_is_exported(protocol: &str) {
+fn check_live_run(protocol: &str) {
     let agent =
         std::env::var_os("OTEL_TRACE_ROTEL_AGENT").expect("OTEL_TRACE_ROTEL_AGENT names the binary of the example");
     let traces = tempfile::tempdir().unwrap();
@@ -83,12 +83,12 @@ fn without_times(spans: BTreeMap<String, Span>) -> BTreeMap<String, Span> {
 
 #[test]
 #[ignore = "needs the binary of rotel: `just otlp`"]
-fn over_http_a_live_run_is_printed_as_its_bundle_is_exported() {
-    a_live_run_is_printed_as_its_bundle_is_exported("http/protobuf");
+fn live_run_over_http_matches_its_bundle() {
+    check_live_run("http/protobuf");
 }
 
 #[test]
 #[ignore = "needs the binary of rotel: `just otlp`"]
-fn over_grpc_a_live_run_is_printed_as_its_bundle_is_exported() {
-    a_live_run_is_printed_as_its_bundle_is_exported("grpc");
+fn live_run_over_grpc_matches_its_bundle() {
+    check_live_run("grpc");
 }

@@ -13,7 +13,7 @@ use crate::family::otel_trace;
 use crate::trace_tree::{Drawing, assert_drawn};
 
 /// The test that plays both processes.
-const PROCESS: &str = "drawn::a_process_plays_its_part";
+const PROCESS: &str = "drawn::process_role";
 
 /// Records and exports a thread with a call of a model and a tool call, inside which `work` runs.
 fn record(name: &str, work: impl FnOnce(&otel_trace::ToolCall)) {
@@ -34,7 +34,7 @@ fn record(name: &str, work: impl FnOnce(&otel_trace::ToolCall)) {
 }
 
 #[test]
-fn a_process_plays_its_part() {
+fn process_role() {
     match role().as_deref() {
         Some("parent") => record("parent", |tool| {
             let process = tool.child_process();

@@ -19,7 +19,7 @@ use tracing::info_span;
 use tracing_subscriber::prelude::*;
 
 /// The test that plays the part of every child.
-const CHILD: &str = "a_child_plays_its_part";
+const CHILD: &str = "child_process_role";
 
 fn agent(role: &str, process: &ChildProcess) -> Command {
     let mut command = child(CHILD, role);
@@ -36,7 +36,7 @@ fn finish(mut command: Command) {
 }
 
 #[test]
-fn a_child_plays_its_part() {
+fn child_process_role() {
     let Some(role) = role() else { return };
     if role == "does not record" {
         return;

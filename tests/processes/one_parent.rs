@@ -11,7 +11,7 @@ use crate::family::{Family, children, codes, edge, edges, json_of, made_id, otel
 use crate::{agent, finish};
 
 #[test]
-fn a_child_process_is_joined_to_the_tool_call_that_spawned_it() {
+fn child_process_is_joined_to_its_tool_call() {
     for part in ["handles", "plain spans"] {
         let mut made = String::new();
         let family = Family::new(|spawn| {
@@ -56,7 +56,7 @@ fn waiting(process: &ChildProcess) -> Child {
 }
 
 #[test]
-fn a_child_that_was_killed_half_way_is_joined_as_running() {
+fn killed_child_is_joined_as_running() {
     let mut made = String::new();
     let family = Family::new(|spawn| {
         let process = spawn();
@@ -73,7 +73,7 @@ fn a_child_that_was_killed_half_way_is_joined_as_running() {
 }
 
 #[test]
-fn a_child_that_never_records_is_shown_as_missing() {
+fn child_that_never_records_is_reported_missing() {
     let mut made = String::new();
     let family = Family::new(|spawn| {
         let process = spawn();
@@ -100,7 +100,7 @@ fn a_child_that_never_records_is_shown_as_missing() {
 }
 
 #[test]
-fn a_child_whose_parents_bundle_was_removed_says_whose_it_was() {
+fn child_of_a_removed_parent_names_its_parent() {
     let mut made = String::new();
     let family = Family::new(|spawn| {
         let process = spawn();
@@ -117,7 +117,7 @@ fn a_child_whose_parents_bundle_was_removed_says_whose_it_was() {
 }
 
 #[test]
-fn a_grandchild_is_its_parents_child() {
+fn grandchild_is_joined_to_its_parent() {
     let mut made = String::new();
     let family = Family::new(|spawn| {
         let process = spawn();
@@ -148,7 +148,7 @@ fn a_grandchild_is_its_parents_child() {
 }
 
 #[test]
-fn a_process_that_is_passed_its_parents_parent_is_told_apart_and_noticed() {
+fn forwarded_parent_variable_is_reported() {
     let family = Family::new(|spawn| finish(agent("passes on", &spawn())));
     let (joined, _) = family.joined();
     assert_eq!((children(&joined).len(), edges(&joined).len()), (2, 2));
@@ -158,7 +158,7 @@ fn a_process_that_is_passed_its_parents_parent_is_told_apart_and_noticed() {
 }
 
 #[test]
-fn a_tool_call_may_spawn_several_processes() {
+fn tool_call_may_spawn_several_processes() {
     let mut made = Vec::new();
     let family = Family::new(|spawn| {
         let processes = ["handles", "plain spans", "handles"].map(|part| (part, spawn()));
@@ -175,7 +175,7 @@ fn a_tool_call_may_spawn_several_processes() {
 }
 
 #[test]
-fn a_child_that_names_its_thread_is_joined_by_its_own_name() {
+fn child_with_its_own_thread_id_is_joined() {
     let mut made = String::new();
     let family = Family::new(|spawn| {
         let process = spawn();

@@ -10,7 +10,7 @@ use crate::family::{Family, children, codes, edges, json_of, made_id, otel_trace
 use crate::{agent, finish};
 
 #[test]
-fn parents_of_one_root_do_not_mix() {
+fn parents_in_one_root_do_not_mix() {
     let (root, recorder, guard) = recorder();
     let expected: Vec<_> = thread::scope(|scope| {
         let run = || {
@@ -75,7 +75,7 @@ fn three_hundred_bundles_are_joined() {
 }
 
 #[test]
-fn bundles_that_are_named_one_by_one_are_not_joined_and_an_old_join_is_made_anew() {
+fn named_bundles_are_not_joined_and_old_joins_are_replaced() {
     let family = Family::new(|spawn| finish(agent("handles", &spawn())));
     let path = family.root.path().join("joined.json");
     let names: Vec<_> = fs::read_dir(family.root.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -95,7 +95,7 @@ fn bundles_that_are_named_one_by_one_are_not_joined_and_an_old_join_is_made_anew
 }
 
 #[test]
-fn a_bundle_that_can_not_be_read_does_not_stop_the_join() {
+fn unreadable_bundle_does_not_stop_the_join() {
     let mut made = String::new();
     let family = Family::new(|spawn| {
         let (good, bad) = (spawn(), spawn());
@@ -118,7 +118,7 @@ fn a_bundle_that_can_not_be_read_does_not_stop_the_join() {
 }
 
 #[test]
-fn what_a_manifest_claims_neither_hangs_the_command_nor_commands_the_terminal() {
+fn forged_manifest_neither_hangs_nor_controls_the_terminal() {
     for (forged, line) in
         [(None, None), (Some("\u{1b}[2J\u{202e}"), Some("trace \\u{1b}[2J\\u{202e} without a bundle here"))]
     {

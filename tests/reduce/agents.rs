@@ -11,14 +11,14 @@ fn delivered(text: &str) -> Value {
     assistant(&message.to_string())
 }
 
-fn family() -> Case {
+fn parent_and_child() -> Case {
     let mut case = Case::new();
     case.thread("child", "/root/w");
     case.turn("cu", "child");
     case
 }
 
-fn tell(case: &mut Case, tool: &str, text: &str) {
+fn send_message(case: &mut Case, tool: &str, text: &str) {
     let body = json!({ "call_id": tool, "sender_thread_id": "t", "receiver_thread_id": "child", "prompt": text });
     case.tool(tool, None, json!({ "type": "send_message" }), None);
     case.runtime_start(tool, body.clone());
@@ -34,12 +34,12 @@ fn target(graph: &Graph, edge: &str) -> String {
 }
 
 #[test]
-fn messages_of_one_text_are_paired_in_order_even_when_delivered_before_their_tools_end() {
-    let mut case = family();
+fn messages_with_equal_text_are_paired_in_order() {
+    let mut case = parent_and_child();
     case.request_in("early", "child", "cu", json!({ "input": [delivered("go"), delivered("go"), user("x")] }));
-    tell(&mut case, "one", "go");
-    tell(&mut case, "two", "go");
-    tell(&mut case, "lost", "go");
+    send_message(&mut case, "one", "go");
+    send_message(&mut case, "two", "go");
+    send_message(&mut case, "lost", "go");
     let graph = case.check(&[Code::UndeliveredMessage]);
     assert_eq!(target(&graph, "edge:tool:one"), "conversation_item:1");
     assert_eq!(target(&graph, "edge:tool:two"), "conversation_item:2");
@@ -50,9 +50,9 @@ fn messages_of_one_text_are_paired_in_order_even_when_delivered_before_their_too
 }
 
 #[test]
-fn a_spawn_reaches_the_task_or_else_the_thread() {
+fn spawn_edge_targets_the_task_message_or_the_thread() {
     for task in ["do it", "something else"] {
-        let mut case = family();
+        let mut case = parent_and_child();
         case.tool("s", None, json!({ "type": "spawn_agent" }), None);
         case.runtime_start("s", json!("not even an object"));
         let end = json!({ "call_id": "s", "sender_thread_id": "t", "new_thread_id": "child", "prompt": "do it" });
@@ -65,8 +65,8 @@ fn a_spawn_reaches_the_task_or_else_the_thread() {
 }
 
 #[test]
-fn a_result_comes_from_what_the_child_said_last_itself() {
-    let mut case = family();
+fn result_edge_starts_at_the_childs_last_own_message() {
+    let mut case = parent_and_child();
     case.request_in("a", "child", "cu", json!({ "input": [user("x")] }));
     let body = case.body("inference_response", json!({ "output_items": [assistant("done"), delivered("no")] }));
     case.event_in(
@@ -93,8 +93,8 @@ fn a_result_comes_from_what_the_child_said_last_itself() {
 }
 
 #[test]
-fn activities_and_closes_reach_threads_of_the_bundle() {
-    let mut case = family();
+fn activity_and_close_edges_target_known_threads() {
+    let mut case = parent_and_child();
     let activity =
         |kind: &str| json!({ "event_id": "e", "agent_thread_id": "child", "agent_path": "/root/w", "kind": kind });
     for (tool, kind, happened) in [
@@ -117,7 +117,7 @@ fn activities_and_closes_reach_threads_of_the_bundle() {
 }
 
 #[test]
-fn a_thread_may_name_the_tool_call_that_spawned_it() {
+fn thread_metadata_may_name_the_spawning_tool_call() {
     let spawned = |case: &mut Case, thread: &str, tool: &str| {
         let spawn = json!({ "parent_thread_id": "t", "depth": 1, "tool_call_id": tool });
         let body =
@@ -131,11 +131,11 @@ fn a_thread_may_name_the_tool_call_that_spawned_it() {
     case.tool("s", None, json!({ "type": "spawn_agent" }), None);
     spawned(&mut case, "v", "s");
     case.turn("vu", "v");
-    // The runtime says the same and more: what was asked.
+    // The runtime event repeats the edge and adds the prompt.
     let end = json!({ "call_id": "s", "sender_thread_id": "t", "new_thread_id": "v", "prompt": "go" });
     case.runtime_end("s", "completed", end);
     case.request_in("a", "v", "vu", json!({ "input": [delivered("go")] }));
-    // One of another bundle, and one of another thread than the parent.
+    // A tool call of another bundle, and a tool call of a thread other than the parent.
     spawned(&mut case, "x", "elsewhere");
     case.tool_in(("v", "vu"), "of v", None, json!({ "type": "spawn_agent" }), None);
     spawned(&mut case, "y", "of v");
@@ -148,7 +148,7 @@ fn a_thread_may_name_the_tool_call_that_spawned_it() {
 }
 
 #[test]
-fn a_thread_is_spawned_by_what_its_metadata_says() {
+fn thread_metadata_defines_its_origin() {
     let mut case = Case::new();
     let metadata = json!({ "agent_path": "/root/a/worker_1", "nickname": "W", "model": "m", "agent_role": "explorer",
         "session_source": { "subagent": { "thread_spawn": { "parent_thread_id": "t", "depth": 1 } } } });

@@ -1,4 +1,4 @@
-//! Logs that are torn, disordered, or not logs at all in places.
+//! Logs with torn, disordered, missing or invalid lines.
 
 use std::fs;
 use std::path::Path;
@@ -8,63 +8,63 @@ use otel_trace::graph::{Code, Graph};
 use otel_trace::reduce::{Options, reduce};
 use serde_json::{Value, json};
 
-use crate::case::{Case, call, codes, seen, session, state, user};
+use crate::case::{Case, call, codes, request_items, session, state, user};
 
-/// The state without what it says of the evidence.
-fn plain(graph: &Graph) -> Value {
+/// Returns the state without its diagnostics.
+fn state_without_diagnostics(graph: &Graph) -> Value {
     let mut state = state(graph);
     state.as_object_mut().unwrap().remove("diagnostics");
     state
 }
 
 #[test]
-fn a_log_cut_at_any_byte_is_what_its_whole_lines_say() {
+fn log_cut_at_any_byte_reduces_to_its_complete_lines() {
     let case = session();
     let log = case.log();
-    assert!(!log.is_ascii(), "characters of several bytes are cut too");
+    assert!(!log.is_ascii(), "multi-byte characters are cut too");
     for end in 0..=log.len() {
         let graph = case.with_log(&log[..end]);
         let whole = log[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        // What lacks only its newline is whole.
+        // A line that lacks only its newline is complete.
         let is_torn = end > whole && log.get(end) != Some(&b'\n');
         assert_eq!(codes(&graph), if is_torn { vec![Code::TornLine] } else { vec![] }, "cut at {end}");
         if is_torn {
-            assert_eq!(plain(&graph), plain(&case.with_log(&log[..whole])), "cut at {end}");
+            assert_eq!(state_without_diagnostics(&graph), state_without_diagnostics(&case.with_log(&log[..whole])), "cut at {end}");
         }
     }
 }
 
 #[test]
-fn a_line_cut_inside_a_character_is_torn() {
+fn line_cut_inside_a_character_is_torn() {
     let mut case = Case::new();
     case.event(json!({ "type": "inference_failed", "inference_call_id": "a", "error": "測" }));
     let mut log = case.log();
     let character = log.windows(3).position(|bytes| bytes == "測".as_bytes()).unwrap();
     log.truncate(character + 2);
     assert_eq!(codes(&case.with_log(&log)), [Code::TornLine]);
-    // Amid other lines it is no tear.
+    // In the middle of the log it is a bad line, not a torn line.
     log.extend(b"\n");
     log.extend(case.log().split_inclusive(|byte| *byte == b'\n').next_back().unwrap());
     assert_eq!(codes(&case.with_log(&log)), [Code::BadLine, Code::UnknownObject]);
 }
 
 #[test]
-fn nuls_at_the_end_are_a_torn_line_and_amid_others_a_bad_one() {
+fn nuls_are_torn_at_the_end_and_bad_in_the_middle() {
     let case = session();
     let log = case.log();
-    let expected = plain(&case.with_log(&log));
+    let expected = state_without_diagnostics(&case.with_log(&log));
     let nuls = [0_u8; 4096];
     let graph = case.with_log(&[&log[..], &nuls].concat());
-    assert_eq!((codes(&graph), plain(&graph)), (vec![Code::TornLine], expected.clone()));
+    assert_eq!((codes(&graph), state_without_diagnostics(&graph)), (vec![Code::TornLine], expected.clone()));
     let graph = case.with_log(&[&nuls[..], b"\n", &log].concat());
-    assert_eq!((codes(&graph), plain(&graph)), (vec![Code::BadLine], expected));
+    assert_eq!((codes(&graph), state_without_diagnostics(&graph)), (vec![Code::BadLine], expected));
 }
 
 #[test]
-fn a_byte_order_mark_blank_lines_and_carriage_returns_are_passed_over() {
+fn bom_blank_lines_and_carriage_returns_are_ignored() {
     let case = session();
     let log = case.log();
-    let expected = plain(&case.with_log(&log));
+    let expected = state_without_diagnostics(&case.with_log(&log));
     let text = String::from_utf8(log).unwrap();
     for other in [
         format!("\u{feff}{text}"),
@@ -73,15 +73,15 @@ fn a_byte_order_mark_blank_lines_and_carriage_returns_are_passed_over() {
         format!("\n\n{}", text.trim_end()),
     ] {
         let graph = case.with_log(other.as_bytes());
-        assert_eq!((codes(&graph), plain(&graph)), (vec![], expected.clone()));
+        assert_eq!((codes(&graph), state_without_diagnostics(&graph)), (vec![], expected.clone()));
     }
 }
 
 #[test]
-fn garbage_between_the_lines_costs_only_itself() {
+fn garbage_between_lines_is_one_bad_line() {
     let case = session();
     let log = case.log();
-    let expected = plain(&case.with_log(&log));
+    let expected = state_without_diagnostics(&case.with_log(&log));
     for garbage in
         [&b"\xff\xfe\x00garbage"[..], b"[]", b"null", b"{", b"\"text\"", b"{}{}", b"{\"schema_version\":\"1\"}"]
     {
@@ -90,7 +90,7 @@ fn garbage_between_the_lines_costs_only_itself() {
             let (before, after) = lines.split_at(place);
             let graph = case.with_log(&[&before.concat()[..], garbage, b"\n", &after.concat()].concat());
             assert_eq!(
-                (codes(&graph), plain(&graph)),
+                (codes(&graph), state_without_diagnostics(&graph)),
                 (vec![Code::BadLine], expected.clone()),
                 "{garbage:?} at {place}"
             );
@@ -99,7 +99,7 @@ fn garbage_between_the_lines_costs_only_itself() {
 }
 
 #[test]
-fn a_seq_that_comes_twice_is_read_in_order_of_the_lines() {
+fn events_with_equal_seq_keep_the_order_of_their_lines() {
     let case = session();
     let text = String::from_utf8(case.log()).unwrap();
     let lines: Vec<_> = text.lines().collect();
@@ -111,19 +111,19 @@ fn a_seq_that_comes_twice_is_read_in_order_of_the_lines() {
 }
 
 #[test]
-fn lines_in_any_order_are_read_in_order_of_seq() {
+fn lines_are_reduced_in_order_of_seq() {
     let case = session();
     let log = case.log();
-    let expected = plain(&case.with_log(&log));
+    let expected = state_without_diagnostics(&case.with_log(&log));
     let mut lines: Vec<_> = log.split_inclusive(|byte| *byte == b'\n').collect();
     lines.reverse();
     let graph = case.with_log(&lines.concat());
-    assert_eq!(plain(&graph), expected);
+    assert_eq!(state_without_diagnostics(&graph), expected);
     assert_eq!(codes(&graph), vec![Code::SeqDisorder; lines.len() - 1]);
 }
 
 #[test]
-fn missing_lines_are_a_gap_each_time() {
+fn each_gap_of_missing_lines_is_reported() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.skip_seq();
@@ -136,12 +136,12 @@ fn missing_lines_are_a_gap_each_time() {
     assert!(graph.diagnostics[0].message.contains("2 events"), "{}", graph.diagnostics[0]);
 }
 
-/// The rows of a table of the state, but for those of these ids.
+/// Returns the rows of a table of the state, except the rows with these ids.
 fn rows<'s>(state: &'s Value, table: &str, without: &[&str]) -> Vec<(&'s String, &'s Value)> {
     state[table].as_object().unwrap().iter().filter(|(id, _)| !without.contains(&id.as_str())).collect()
 }
 
-/// What the events that start things are called, what they start, and the field that names it.
+/// Start events: the event type, the table of the started object, and the field with its id.
 const STARTS: [(&str, &str, &str); 6] = [
     ("thread_started", "threads", "thread_id"),
     ("codex_turn_started", "codex_turns", "codex_turn_id"),
@@ -152,7 +152,7 @@ const STARTS: [(&str, &str, &str); 6] = [
 ];
 
 #[test]
-fn each_start_that_is_missing_costs_what_it_starts_and_no_more() {
+fn missing_start_event_costs_only_its_operation() {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/everything");
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("payloads")).unwrap();
@@ -179,18 +179,18 @@ fn each_start_that_is_missing_costs_what_it_starts_and_no_more() {
         let graph = reduced(&rest);
         let found = codes(&graph);
         let damaged = state(&graph);
-        let told = |code: Code| assert!(found.contains(&code), "{name} of {id}: {:#?}", graph.diagnostics);
-        told(Code::SeqGap);
+        let assert_reported = |code: Code| assert!(found.contains(&code), "{name} of {id}: {:#?}", graph.diagnostics);
+        assert_reported(Code::SeqGap);
         match name {
-            // They are implied by what names them.
+            // Later events that name the object imply its start.
             "thread_started" | "codex_turn_started" => {
-                told(Code::ImpliedStart);
+                assert_reported(Code::ImpliedStart);
                 let keys =
                     |state: &Value| rows(state, table, &[]).iter().map(|(id, _)| (*id).clone()).collect::<Vec<_>>();
                 assert_eq!(keys(&damaged), keys(&whole), "{name} of {id}");
             }
             _ => {
-                told(Code::UnknownObject);
+                assert_reported(Code::UnknownObject);
                 let lost = [id, &format!("code_cell:{id}")].map(str::to_owned);
                 let lost = [lost[0].as_str(), lost[1].as_str()];
                 let ids =
@@ -199,7 +199,7 @@ fn each_start_that_is_missing_costs_what_it_starts_and_no_more() {
                 assert_eq!(ids(&damaged), ids(&whole), "{name} of {id}");
             }
         }
-        // What does not know of it stays as it was, to the letter.
+        // Tables that do not refer to the object are unchanged.
         let untouched = match name {
             "tool_call_started" => ["codex_turns", "compactions", "compaction_requests"].as_slice(),
             "code_cell_started" => &["threads", "codex_turns", "compactions", "compaction_requests", "inference_calls"],
@@ -211,7 +211,7 @@ fn each_start_that_is_missing_costs_what_it_starts_and_no_more() {
         };
         let strip = |state: &Value, table: &str| {
             let mut table = state[table].clone();
-            // Sums count the tool that is missing.
+            // Totals count the missing tool call.
             table.as_object_mut().unwrap().values_mut().for_each(|row| {
                 row.as_object_mut().unwrap().remove("totals");
             });
@@ -225,10 +225,10 @@ fn each_start_that_is_missing_costs_what_it_starts_and_no_more() {
 }
 
 #[test]
-fn lines_of_other_versions_and_variants_are_left_out_alone() {
+fn lines_of_unknown_versions_and_variants_are_left_out() {
     let case = session();
     let log = case.log();
-    let expected = plain(&case.with_log(&log));
+    let expected = state_without_diagnostics(&case.with_log(&log));
     let line = |version: Value, event: Value| {
         let seq = 99;
         json!({ "schema_version": version, "seq": seq, "wall_time_unix_ms": 1, "rollout_id": "r", "payload": event })
@@ -255,23 +255,23 @@ fn lines_of_other_versions_and_variants_are_left_out_alone() {
             [&code],
             "{added}"
         );
-        assert_eq!(plain(&graph), expected, "{added}");
+        assert_eq!(state_without_diagnostics(&graph), expected, "{added}");
     }
 }
 
 #[test]
-fn fields_that_are_not_known_are_passed_over() {
+fn unknown_fields_are_ignored() {
     let case = session();
     let text = String::from_utf8(case.log()).unwrap();
-    let expected = plain(&case.with_log(text.as_bytes()));
+    let expected = state_without_diagnostics(&case.with_log(text.as_bytes()));
     let more = text.replace("{\"", "{\"of_a_later_version\":[{\"a\":null}],\"");
     let graph = case.with_log(more.as_bytes());
-    assert_eq!((codes(&graph), plain(&graph)), (vec![], expected));
-    assert_eq!(seen(&graph, "b").len(), 4);
+    assert_eq!((codes(&graph), state_without_diagnostics(&graph)), (vec![], expected));
+    assert_eq!(request_items(&graph, "b").len(), 4);
 }
 
 #[test]
-fn manifests_that_can_not_be_read_are_fatal() {
+fn unreadable_manifest_is_fatal() {
     let case = session();
     case.check(&[]);
     let manifest = case.path().join("manifest.json");

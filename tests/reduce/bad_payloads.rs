@@ -1,4 +1,4 @@
-//! Payloads that are not there, not what they should be, or somewhere else.
+//! Payloads that are missing, malformed, not regular files, or outside the bundle.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,9 +8,9 @@ use otel_trace::graph::{Code, Graph};
 use otel_trace::reduce::{Options, reduce};
 use serde_json::{Value, json};
 
-use crate::case::{Case, call, codes, item, parts, seen, session, state, user};
+use crate::case::{Case, call, codes, item, parts, request_items, session, state, user};
 
-/// The file of every payload that the session names.
+/// Returns the file of every payload of the session.
 fn payloads(case: &Case) -> Vec<std::path::PathBuf> {
     let mut files: Vec<_> =
         fs::read_dir(case.path().join("payloads")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -19,8 +19,8 @@ fn payloads(case: &Case) -> Vec<std::path::PathBuf> {
     files
 }
 
-/// Puts something else in the place of every payload in turn.
-fn each(damage: impl Fn(&Path, &[u8]), check: impl Fn(&Graph, &str)) {
+/// Replaces each payload in turn by the result of `damage` and passes the graph and the file name to `check`.
+fn for_each_payload(damage: impl Fn(&Path, &[u8]), check: impl Fn(&Graph, &str)) {
     let case = session();
     case.check(&[]);
     for path in payloads(&case) {
@@ -39,11 +39,13 @@ fn each(damage: impl Fn(&Path, &[u8]), check: impl Fn(&Graph, &str)) {
     case.check(&[]);
 }
 
-/// Payload 3 is an invocation that no rule opens. Each other is told of once, under its id, and the objects stay.
-fn costs_only_itself(code: Code) -> impl Fn(&Graph, &str) {
+/// Returns a check that a damaged payload is reported exactly once, under its id, and that all objects stay.
+///
+/// The exception is payload 3: an invocation that no rule reads.
+fn reports_once(code: Code) -> impl Fn(&Graph, &str) {
     move |graph, name| {
         let expected = if name == "3.json" { vec![] } else { vec![code] };
-        // A request that is missing makes the next one continue a response that still is there.
+        // If a request is missing, the next request continues the response, which is still there.
         assert_eq!(codes(graph), expected, "{name}: {:#?}", graph.diagnostics);
         for found in &graph.diagnostics {
             let number = name.strip_suffix(".json").unwrap();
@@ -57,62 +59,62 @@ fn costs_only_itself(code: Code) -> impl Fn(&Graph, &str) {
 }
 
 #[test]
-fn a_missing_payload_costs_only_itself() {
-    each(|_, _| {}, costs_only_itself(Code::BadPayload));
+fn missing_payload_is_reported_once() {
+    for_each_payload(|_, _| {}, reports_once(Code::BadPayload));
 }
 
 #[test]
-fn an_empty_payload_costs_only_itself() {
-    each(|path, _| fs::write(path, "").unwrap(), costs_only_itself(Code::BadPayload));
+fn empty_payload_is_reported_once() {
+    for_each_payload(|path, _| fs::write(path, "").unwrap(), reports_once(Code::BadPayload));
 }
 
 #[test]
-fn a_payload_cut_short_costs_only_itself() {
-    each(|path, body| fs::write(path, &body[..body.len() / 2]).unwrap(), costs_only_itself(Code::BadPayload));
-    each(|path, body| fs::write(path, &body[..body.len() - 1]).unwrap(), costs_only_itself(Code::BadPayload));
+fn truncated_payload_is_reported_once() {
+    for_each_payload(|path, body| fs::write(path, &body[..body.len() / 2]).unwrap(), reports_once(Code::BadPayload));
+    for_each_payload(|path, body| fs::write(path, &body[..body.len() - 1]).unwrap(), reports_once(Code::BadPayload));
 }
 
 #[test]
-fn a_payload_that_is_no_text_costs_only_itself() {
-    each(|path, _| fs::write(path, b"\xff\xfe\x00\x01{}").unwrap(), costs_only_itself(Code::BadPayload));
-    each(|path, body| fs::write(path, [body, b"\0"].concat()).unwrap(), costs_only_itself(Code::BadPayload));
+fn binary_payload_is_reported_once() {
+    for_each_payload(|path, _| fs::write(path, b"\xff\xfe\x00\x01{}").unwrap(), reports_once(Code::BadPayload));
+    for_each_payload(|path, body| fs::write(path, [body, b"\0"].concat()).unwrap(), reports_once(Code::BadPayload));
 }
 
 #[test]
-fn a_payload_that_is_another_value_costs_only_itself() {
+fn payload_of_another_json_type_is_reported_once() {
     for other in ["[]", "null", "7", "\"text\"", "true"] {
-        each(|path, _| fs::write(path, other).unwrap(), costs_only_itself(Code::BadPayload));
+        for_each_payload(|path, _| fs::write(path, other).unwrap(), reports_once(Code::BadPayload));
     }
 }
 
 #[test]
-fn a_directory_in_place_of_a_payload_is_refused() {
-    each(|path, _| fs::create_dir(path).unwrap(), costs_only_itself(Code::RefusedPath));
+fn directory_in_place_of_a_payload_is_refused() {
+    for_each_payload(|path, _| fs::create_dir(path).unwrap(), reports_once(Code::RefusedPath));
 }
 
 #[test]
 #[cfg(unix)]
-fn a_fifo_in_place_of_a_payload_is_refused_and_not_waited_for() {
+fn fifo_in_place_of_a_payload_is_refused_without_blocking() {
     let mkfifo = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
-    each(|path, _| mkfifo(path), costs_only_itself(Code::RefusedPath));
+    for_each_payload(|path, _| mkfifo(path), reports_once(Code::RefusedPath));
 }
 
 #[test]
 #[cfg(unix)]
-fn a_socket_or_a_device_in_place_of_a_payload_is_refused() {
+fn socket_or_device_in_place_of_a_payload_is_refused() {
     let socket = |path: &Path| drop(std::os::unix::net::UnixListener::bind(path).unwrap());
-    each(|path, _| socket(path), costs_only_itself(Code::RefusedPath));
-    // Only root can make one.
+    for_each_payload(|path, _| socket(path), reports_once(Code::RefusedPath));
+    // Only root can create a device node.
     let device = |path: &Path| std::process::Command::new("mknod").arg(path).args(["c", "1", "5"]).output().unwrap();
     let scratch = tempfile::tempdir().unwrap();
     if device(&scratch.path().join("zero")).status.success() {
-        each(|path, _| drop(device(path)), costs_only_itself(Code::RefusedPath));
+        for_each_payload(|path, _| drop(device(path)), reports_once(Code::RefusedPath));
     }
 }
 
 #[test]
 #[cfg(unix)]
-fn a_link_in_place_of_a_payload_is_refused_wherever_it_leads() {
+fn symlink_in_place_of_a_payload_is_refused() {
     use std::os::unix::fs::symlink;
     let outside = tempfile::NamedTempFile::new().unwrap();
     fs::write(outside.path(), "{}").unwrap();
@@ -123,11 +125,11 @@ fn a_link_in_place_of_a_payload_is_refused_wherever_it_leads() {
         Path::new("../manifest.json"),
         Path::new("nowhere"),
     ] {
-        each(|path, _| symlink(target, path).unwrap(), costs_only_itself(Code::RefusedPath));
+        for_each_payload(|path, _| symlink(target, path).unwrap(), reports_once(Code::RefusedPath));
     }
 }
 
-/// A request whose body is at this path.
+/// Records a request whose body is at this path.
 fn request_at(path: &str) -> Case {
     let mut case = Case::new();
     let body = json!({ "raw_payload_id": "raw_payload:1", "kind": { "type": "inference_request" }, "path": path });
@@ -137,7 +139,7 @@ fn request_at(path: &str) -> Case {
 }
 
 #[test]
-fn a_path_that_leaves_the_bundle_or_names_no_file_in_it_is_refused() {
+fn path_outside_the_bundle_is_refused() {
     for path in [
         "/etc/passwd",
         "/dev/zero",
@@ -160,13 +162,13 @@ fn a_path_that_leaves_the_bundle_or_names_no_file_in_it_is_refused() {
             "{}",
             graph.diagnostics[0]
         );
-        assert!(seen(&graph, "a").is_empty());
+        assert!(request_items(&graph, "a").is_empty());
     }
 }
 
 #[test]
 #[cfg(unix)]
-fn no_step_of_a_path_may_be_a_link() {
+fn symlinked_directory_in_a_path_is_refused() {
     let case = request_at("elsewhere/1.json");
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("1.json"), r#"{"input":"secret"}"#).unwrap();
@@ -175,17 +177,17 @@ fn no_step_of_a_path_may_be_a_link() {
 }
 
 #[test]
-fn a_payload_may_be_anywhere_in_the_bundle() {
+fn payload_may_be_anywhere_in_the_bundle() {
     let case = request_at("./deep/er/body.json");
     fs::create_dir_all(case.path().join("deep/er")).unwrap();
     fs::write(case.path().join("deep/er/body.json"), r#"{"input":"hi"}"#).unwrap();
-    assert_eq!(seen(&case.check(&[]), "a"), [1]);
+    assert_eq!(request_items(&case.check(&[]), "a"), [1]);
 }
 
 #[test]
-fn a_payload_of_a_gibibyte_that_says_nothing_is_no_harm() {
+fn sparse_payload_of_a_gibibyte_is_reported() {
     let case = request_at("payloads/1.json");
-    // It takes no room on the disk.
+    // A sparse file takes no space on the disk.
     File::create(case.path().join("payloads/1.json")).unwrap().set_len(1 << 30).unwrap();
     case.check(&[Code::BadPayload]);
     File::create(case.path().join("payloads/1.json")).unwrap().set_len(1 << 40).unwrap();
@@ -193,7 +195,7 @@ fn a_payload_of_a_gibibyte_that_says_nothing_is_no_harm() {
     assert!(graph.diagnostics[0].message.contains("at most 2147483648 are read"), "{}", graph.diagnostics[0]);
 }
 
-/// The request with this body, and what is told of it.
+/// Reduces a request with this body and checks the codes of the diagnostics.
 fn body(body: &str, expected: &[Code]) -> Graph {
     let mut case = Case::new();
     case.request_body("a", body);
@@ -201,24 +203,24 @@ fn body(body: &str, expected: &[Code]) -> Graph {
 }
 
 #[test]
-fn nesting_is_bounded_and_costs_the_item() {
+fn deeply_nested_item_is_left_out() {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
-    // What no rule looks into may be of any depth.
-    assert_eq!(seen(&body(&format!(r#"{{"metadata":{deep},"input":"hi"}}"#), &[]), "a"), [1]);
+    // A field that no rule reads may have any depth.
+    assert_eq!(request_items(&body(&format!(r#"{{"metadata":{deep},"input":"hi"}}"#), &[]), "a"), [1]);
     let message = |content: &str| format!(r#"{{"role":"user","content":[{content}]}}"#);
     let input = format!(
         r#"{{"input":[{},{}]}}"#,
         message(&format!(r#"{{"type":"x","y":{deep}}}"#)),
         message(r#"{"type":"text","text":"hi"}"#)
     );
-    assert_eq!(seen(&body(&input, &[Code::BadItem]), "a"), [1]);
+    assert_eq!(request_items(&body(&input, &[Code::BadItem]), "a"), [1]);
     let call = format!(r#"{{"type":"function_call","call_id":"c","name":"n","arguments":{deep}}}"#);
     body(&format!(r#"{{"input":[{call}]}}"#), &[Code::BadItem]);
-    // As text a model may have written them: then they are text.
+    // Arguments in a string are kept as text.
     let call = format!(r#"{{"type":"function_call","call_id":"c","name":"n","arguments":"{deep}"}}"#);
     let graph = body(&format!(r#"{{"input":[{call}]}}"#), &[]);
     assert_eq!(item(&graph, 1).content.text(), deep);
-    // The whole body.
+    // The body itself.
     body(&format!(r#"{{"input":{deep}}}"#), &[Code::BadItem]);
     body(&deep, &[Code::BadPayload]);
     body(&"[".repeat(1_000_000), &[Code::BadPayload]);
@@ -226,7 +228,7 @@ fn nesting_is_bounded_and_costs_the_item() {
 }
 
 #[test]
-fn deep_arguments_of_a_tool_that_is_opened_link_nothing() {
+fn deeply_nested_tool_arguments_link_nothing() {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
     for arguments in
         [json!(deep), json!(format!("{{\"session_id\":{deep}}}")), json!("{\"session_id\":"), json!(7), Value::Null]
@@ -236,7 +238,7 @@ fn deep_arguments_of_a_tool_that_is_opened_link_nothing() {
             json!({ "tool_name": "write_stdin", "payload": { "type": "function", "arguments": arguments } });
         case.tool("x", None, json!({ "type": "write_stdin" }), Some(invocation));
         let expected = if arguments.as_str().is_some_and(|text| text.starts_with("{\"session_id\":[")) {
-            // An id that is none is as good as absent.
+            // An id of another JSON type counts as absent.
             vec![]
         } else {
             vec![Code::BadArguments]
@@ -246,7 +248,7 @@ fn deep_arguments_of_a_tool_that_is_opened_link_nothing() {
 }
 
 #[test]
-fn deep_metadata_of_an_event_is_kept() {
+fn deeply_nested_event_metadata_is_kept() {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
     let mut case = Case::new();
     case.line(format!(
@@ -256,11 +258,11 @@ fn deep_metadata_of_an_event_is_kept() {
 }
 
 #[test]
-fn half_a_surrogate_pair_costs_the_item() {
+fn item_with_a_lone_surrogate_is_left_out() {
     for lone in [r"\ud800", r"\udc00", r"\ud800x", r"\ud800\u0041"] {
         let input = format!(r#"{{"input":[{{"role":"user","content":"{lone}"}},{{"role":"user","content":"hi"}}]}}"#);
         let graph = body(&input, &[Code::BadItem]);
-        assert_eq!(seen(&graph, "a"), [1], "{lone}");
+        assert_eq!(request_items(&graph, "a"), [1], "{lone}");
         for item in [
             format!(r#"{{"role":"user","content":[{{"type":"input_text","text":"{lone}"}}]}}"#),
             format!(r#"{{"type":"function_call","call_id":"{lone}","name":"n","arguments":"{{}}"}}"#),
@@ -270,16 +272,16 @@ fn half_a_surrogate_pair_costs_the_item() {
         ] {
             body(&format!(r#"{{"input":[{item}]}}"#), &[Code::BadItem]);
         }
-        // In what no rule looks at it does no harm.
-        assert_eq!(seen(&body(&format!(r#"{{"{lone}":"{lone}","input":"hi"}}"#), &[]), "a").len(), 1, "{lone}");
+        // A field that no rule reads is not decoded.
+        assert_eq!(request_items(&body(&format!(r#"{{"{lone}":"{lone}","input":"hi"}}"#), &[]), "a").len(), 1, "{lone}");
     }
-    // A value that is compared whole can't be.
+    // This item is compared as a whole value, so all of it is decoded.
     body(r#"{"input":[{"type":"local_shell_call","\ud800":1}]}"#, &[Code::BadItem]);
     assert_eq!(parts(&body(r#"{"input":"\ud83d\ude00"}"#, &[]), 1).len(), 1);
 }
 
 #[test]
-fn a_body_without_what_it_is_for_is_told() {
+fn body_without_messages_is_reported() {
     for request in
         [json!({ "model": "m" }), json!({ "input": 7 }), json!({ "messages": true }), json!({ "input": { "a": 1 } })]
     {

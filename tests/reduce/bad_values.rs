@@ -1,26 +1,26 @@
-//! Values that no producer should write, and ids that stand for two things.
+//! Values that no producer should write, and ids that are used for two objects.
 
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
 use otel_trace::graph::Code;
 use serde_json::json;
 
 use crate::case::{
-    Case, assistant, call, exec, function_call, function_invocation, function_output, item, said, seen, tool, user,
+    Case, assistant, call, exec, function_call, function_invocation, function_output, item, response_items, request_items, tool, user,
 };
 
 #[test]
-fn an_unknown_role_is_left_out_and_an_unknown_phase_is_no_channel() {
+fn unknown_role_is_left_out_and_unknown_phase_has_no_channel() {
     let mut case = Case::new();
     case.request(
         "a",
         json!([{ "role": "oracle", "content": "1" }, { "role": "assistant", "phase": "of a later version", "content": "2" }]),
     );
     let graph = case.check(&[Code::BadItem]);
-    assert_eq!((seen(&graph, "a"), item(&graph, 1).content.channel), (vec![1], None));
+    assert_eq!((request_items(&graph, "a"), item(&graph, 1).content.channel), (vec![1], None));
 }
 
 #[test]
-fn ids_of_one_thread_say_nothing_of_another() {
+fn ids_are_scoped_to_their_thread() {
     let mut case = Case::new();
     case.thread("t2", "/root/two");
     case.turn("u2", "t2");
@@ -36,7 +36,7 @@ fn ids_of_one_thread_say_nothing_of_another() {
     }
     let graph = case.check(&[]);
     for (thread, items) in [("t", [1, 2, 3]), ("t2", [4, 5, 6])] {
-        assert_eq!(seen(&graph, &format!("{thread}-call")), items);
+        assert_eq!(request_items(&graph, &format!("{thread}-call")), items);
         let tool = tool(&graph, &format!("{thread}-tool"));
         let linked: Vec<_> = tool.call_item_ids.iter().chain(&tool.output_item_ids).map(|item| item.number()).collect();
         assert_eq!(linked, items[1..]);
@@ -44,7 +44,7 @@ fn ids_of_one_thread_say_nothing_of_another() {
 }
 
 #[test]
-fn a_response_id_of_another_thread_is_not_continued() {
+fn response_of_another_thread_is_not_continued() {
     let mut case = Case::new();
     case.thread("t2", "/root/two");
     case.turn("u2", "t2");
@@ -53,11 +53,11 @@ fn a_response_id_of_another_thread_is_not_continued() {
     let body = json!({ "input": [user("3")], "previous_response_id": "resp-a" });
     case.request_in("b", "t2", "u2", body);
     let graph = case.check(&[Code::UnknownPreviousResponse]);
-    assert_eq!(seen(&graph, "b"), [3]);
+    assert_eq!(request_items(&graph, "b"), [3]);
 }
 
 #[test]
-fn ends_that_contradict_each_other_are_told_and_the_first_stands() {
+fn first_of_contradictory_ends_wins() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.event(json!({ "type": "inference_failed", "inference_call_id": "a", "error": "first" }));
@@ -76,8 +76,8 @@ fn ends_that_contradict_each_other_are_told_and_the_first_stands() {
     let graph = case.check(&[Code::LateEnd; 6]);
     let call = call(&graph, "a");
     assert_eq!((call.execution.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("first")));
-    // What came late is evidence still.
-    assert_eq!(said(&graph, "a"), [2]);
+    // A late response is still evidence.
+    assert_eq!(response_items(&graph, "a"), [2]);
     let tool = tool(&graph, "x");
     assert_eq!((tool.execution.status, tool.error.as_deref()), (ExecutionStatus::Cancelled, None));
     assert_eq!(graph.turns.iter().map(|turn| turn.execution.status).collect::<Vec<_>>(), [ExecutionStatus::Failed]);
@@ -85,7 +85,7 @@ fn ends_that_contradict_each_other_are_told_and_the_first_stands() {
 }
 
 #[test]
-fn arguments_that_a_model_wrote_may_be_anything() {
+fn invalid_model_arguments_keep_the_item_and_its_link() {
     for arguments in ["", "{", "null", "[]", "7", "not JSON at all", "{\"cell_id\":null}", "{\"cell_id\":{}}", "\u{0}"]
     {
         let mut case = Case::new();
@@ -97,7 +97,7 @@ fn arguments_that_a_model_wrote_may_be_anything() {
         );
         case.tool("x", Some("c"), wait, function_invocation("wait", arguments));
         let graph = case.check(&[Code::BadArguments]);
-        // The item and its link are there all the same.
+        // The item and its link are kept.
         assert_eq!(tool(&graph, "x").call_item_ids.len(), 1, "{arguments}");
     }
 }
@@ -113,13 +113,13 @@ fn ids_and_texts_of_any_characters_are_kept() {
         case.request_in(id, id, id, json!({ "input": [function_call(id), function_output(id, id)] }));
         case.tool_in((id, id), id, Some(id), exec(), None);
         let graph = case.check(&[]);
-        assert_eq!((seen(&graph, id), tool(&graph, id).output_item_ids.len()), (vec![1, 2], 1));
+        assert_eq!((request_items(&graph, id), tool(&graph, id).output_item_ids.len()), (vec![1, 2], 1));
         graph.write_state(std::io::sink(), otel_trace::graph::Snapshots::Expanded).unwrap();
     }
 }
 
 #[test]
-fn an_id_beyond_all_measure_costs_its_line() {
+fn line_with_an_oversized_id_is_left_out() {
     let mut case = Case::new();
     case.thread(&"x".repeat(16 * 1024 + 1), "/root");
     let graph = case.check(&[Code::BadLine]);
@@ -127,7 +127,7 @@ fn an_id_beyond_all_measure_costs_its_line() {
 }
 
 #[test]
-fn what_a_line_names_is_listed_though_its_event_is_not_known() {
+fn payloads_of_unknown_events_are_listed() {
     let mut case = Case::new();
     let bodies = [0; 3].map(|_| case.body("tool_invocation", "{}"));
     let kind = json!({ "type": "of_a_later_version" });
@@ -138,7 +138,7 @@ fn what_a_line_names_is_listed_though_its_event_is_not_known() {
     );
     case.line(json!({ "schema_version": 2, "seq": 7, "body": bodies[2] }));
     let graph = case.check(&[Code::BadLine, Code::UnknownVariant, Code::BadLine, Code::UnknownSchema]);
-    // Another version may mean something else.
+    // The payload of the line with another schema version is not listed: its meaning is unknown.
     assert_eq!(
         graph.raw_payloads.iter().map(|body| body.path.as_str()).collect::<Vec<_>>(),
         ["payloads/1.json", "payloads/2.json"]

@@ -1,4 +1,4 @@
-//! Small bundles.
+//! Builder for small bundles, and accessors for the graphs that they reduce to.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,10 @@ use otel_trace::reduce::{Options, ReduceError, Reduction, reduce};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A bundle under construction. Begins with rollout, thread `t` and turn `u`; every event happens in these, one
-/// millisecond after the other, unless said otherwise.
+/// A bundle under construction.
+///
+/// It starts with the run, thread `t` and turn `u`. By default every event belongs to that thread and turn and happens
+/// one millisecond after the previous event.
 pub(crate) struct Case {
     dir: TempDir,
     lines: Vec<Vec<u8>>,
@@ -20,15 +22,15 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn new() -> Self {
-        let mut case = Self::bare();
+        let mut case = Self::empty();
         case.event(json!({ "type": "rollout_started", "trace_id": "trace", "root_thread_id": "t" }));
         case.thread("t", "/root");
         case.turn("u", "t");
         case
     }
 
-    /// A bundle without a single event.
-    pub(crate) fn bare() -> Self {
+    /// Creates a bundle whose log is empty.
+    pub(crate) fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("payloads")).unwrap();
         let manifest = json!({
@@ -43,7 +45,7 @@ impl Case {
         self.dir.path()
     }
 
-    /// Says something else in the manifest.
+    /// Replaces one field of the manifest.
     pub(crate) fn manifest(&self, field: &str, value: Value) {
         let path = self.dir.path().join("manifest.json");
         let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -68,7 +70,7 @@ impl Case {
         seq
     }
 
-    /// A line as it is. Uses up a seq.
+    /// Appends a line verbatim. The line takes up one seq.
     pub(crate) fn line(&mut self, line: impl ToString) {
         self.bytes(line.to_string().as_bytes());
     }
@@ -111,7 +113,7 @@ impl Case {
         self.event_in(Value::Null, Value::Null, event)
     }
 
-    /// A request of thread `t`, turn `u`.
+    /// Records a request with these items in thread `t`, turn `u`.
     pub(crate) fn request(&mut self, call: &str, items: impl Into<Value>) -> u64 {
         self.request_body(call, json!({ "input": items.into() }))
     }
@@ -133,7 +135,7 @@ impl Case {
         self.event_in(json!(thread), json!(turn), event)
     }
 
-    /// The complete response of a call. Its id is `resp-<call>`.
+    /// Records the complete response of a call. Its id is `resp-<call>`.
     pub(crate) fn response(&mut self, call: &str, items: impl Into<Value>) -> u64 {
         self.response_body(call, json!({ "output_items": items.into() }))
     }
@@ -199,13 +201,13 @@ impl Case {
         reduce(&Reader::open(&self.write()).unwrap(), options)
     }
 
-    /// The graph of the same bodies under another log.
+    /// Reduces the payloads of this bundle under another log.
     pub(crate) fn with_log(&self, log: &[u8]) -> Graph {
         fs::write(self.dir.path().join("trace.jsonl"), log).unwrap();
         reduce(&Reader::open(self.dir.path()).unwrap(), &Options::default()).unwrap().graph
     }
 
-    /// The graph, and nothing told but these.
+    /// Reduces the bundle and checks that the diagnostics have exactly these codes.
     #[track_caller]
     pub(crate) fn check(&self, codes: &[Code]) -> Graph {
         let graph = self.try_reduce(&Options::default()).unwrap().graph;
@@ -213,16 +215,16 @@ impl Case {
         graph
     }
 
-    /// What a strict reduction ends with.
+    /// Returns code, seq and line of the error that ends a strict reduction.
     #[track_caller]
-    pub(crate) fn broken(&self) -> (Code, Option<u64>, Option<u64>) {
+    pub(crate) fn strict_error(&self) -> (Code, Option<u64>, Option<u64>) {
         let error = self.try_reduce(&Options::default().strict(true)).unwrap_err();
-        let broken = error.broken_rule().unwrap();
-        (broken.code, broken.seq.map(|seq| seq.0), broken.line)
+        let rule = error.broken_rule().unwrap();
+        (rule.code, rule.seq.map(|seq| seq.0), rule.line)
     }
 }
 
-/// A session with a bit of everything that a call and a tool say, in texts of several bytes a character.
+/// Returns a session with calls, a tool call and notes, whose texts have multi-byte characters.
 pub(crate) fn session() -> Case {
     let mut case = Case::new();
     case.request("a", [user("héllo 測")]);
@@ -263,13 +265,13 @@ pub(crate) fn tool<'g>(graph: &'g Graph, id: &str) -> &'g ToolCall {
     graph.tool_calls.get(id).unwrap()
 }
 
-/// The numbers of the items of a request.
-pub(crate) fn seen(graph: &Graph, id: &str) -> Vec<u64> {
+/// Returns the numbers of the items of a request.
+pub(crate) fn request_items(graph: &Graph, id: &str) -> Vec<u64> {
     graph.snapshot(&id.into()).map(|item| item.number()).collect()
 }
 
-/// The numbers of the items of a response.
-pub(crate) fn said(graph: &Graph, id: &str) -> Vec<u64> {
+/// Returns the numbers of the items of a response.
+pub(crate) fn response_items(graph: &Graph, id: &str) -> Vec<u64> {
     call(graph, id).response_item_ids.iter().map(|item| item.number()).collect()
 }
 

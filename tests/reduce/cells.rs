@@ -1,4 +1,4 @@
-//! Code cells.
+//! Code cells, their tool calls and their ids.
 
 use otel_trace::event::{CellStatus, ExecutionStatus};
 use otel_trace::graph::{Code, CodeCell, Graph, Producer, Requester};
@@ -31,7 +31,7 @@ fn exec_output(call: &str) -> Value {
 }
 
 #[test]
-fn a_cell_is_linked_to_its_items_and_the_tools_that_name_it() {
+fn cell_is_linked_to_its_items_and_tool_calls() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [exec_call("c")]);
@@ -59,8 +59,8 @@ fn a_cell_is_linked_to_its_items_and_the_tools_that_name_it() {
 }
 
 #[test]
-fn a_turn_that_did_not_complete_ends_its_cells() {
-    for (turn, runtime, window) in [
+fn incomplete_turn_ends_its_cells() {
+    for (turn, runtime, execution) in [
         ("failed", CellStatus::Failed, ExecutionStatus::Failed),
         ("cancelled", CellStatus::Terminated, ExecutionStatus::Cancelled),
         ("aborted", CellStatus::Terminated, ExecutionStatus::Cancelled),
@@ -73,12 +73,12 @@ fn a_turn_that_did_not_complete_ends_its_cells() {
         case.end_turn("u", turn);
         let graph = case.check(&[]);
         let cell = cell(&graph, "code_cell:c");
-        assert_eq!((cell.runtime_status, cell.execution.status), (runtime, window), "{turn}");
+        assert_eq!((cell.runtime_status, cell.execution.status), (runtime, execution), "{turn}");
     }
 }
 
 #[test]
-fn what_comes_after_a_cells_end_changes_nothing() {
+fn events_after_the_end_of_a_cell_change_nothing() {
     let mut case = Case::new();
     case.request("a", [exec_call("c")]);
     case.event(start("1", "c"));
@@ -92,7 +92,7 @@ fn what_comes_after_a_cells_end_changes_nothing() {
 }
 
 #[test]
-fn two_threads_may_have_cells_of_one_call_id_and_a_runtime_number_stays_with_its_cell() {
+fn cell_ids_are_scoped_and_runtime_ids_are_not_rebound() {
     let mut case = Case::new();
     case.thread("t2", "/root/w");
     case.turn("u2", "t2");
@@ -109,7 +109,7 @@ fn two_threads_may_have_cells_of_one_call_id_and_a_runtime_number_stays_with_its
 }
 
 #[test]
-fn a_tool_of_an_unknown_cell_names_no_object() {
+fn tool_call_of_an_unknown_cell_names_its_runtime_id() {
     let mut case = Case::new();
     case.event(json!({ "type": "tool_call_started", "tool_call_id": "x", "kind": { "type": "web" },
         "requester": { "type": "code_cell", "runtime_cell_id": "9" }, "summary": { "type": "generic", "label": "web" } }));

@@ -1,4 +1,4 @@
-//! A check of the whole bundle: bodies that no rule needs, and the order of events, are looked at too.
+//! `Options::every_body`: also checks payloads that no rule reads, and the order of events.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn check(case: &Case, expected: &[Code]) {
 }
 
 #[test]
-fn a_sound_bundle_has_nothing_to_be_told_and_the_same_graph() {
+fn sound_bundle_has_no_diagnostics_and_an_equal_graph() {
     let case = session();
     check(&case, &[]);
     let graph = case.try_reduce(&Options::default().every_body(true)).unwrap().graph;
@@ -25,7 +25,7 @@ fn a_sound_bundle_has_nothing_to_be_told_and_the_same_graph() {
 }
 
 #[test]
-fn a_body_that_no_rule_opens_is_looked_at() {
+fn unused_body_is_checked() {
     for (body, expected) in [("{", Code::BadPayload), ("\u{0}", Code::BadPayload)] {
         let mut case = Case::new();
         let body = case.body("protocol_event", body);
@@ -41,15 +41,15 @@ fn a_body_that_no_rule_opens_is_looked_at() {
 }
 
 #[test]
-fn a_body_that_a_rule_opened_for_an_event_it_left_out_is_told() {
-    // A write that started with its invocation has no use for what the runtime saw of its start.
+fn missing_body_of_a_skipped_event_is_reported() {
+    // A write that started with its invocation does not read the payload of its runtime start.
     let mut case = Case::new();
     case.tool("x", None, write_stdin(), function_invocation("write_stdin", r#"{"session_id":7}"#));
     case.runtime_start("x", command_begin("7"));
     fs::remove_file(case.path().join("payloads/2.json")).unwrap();
     case.check(&[]);
     check(&case, &[Code::BadPayload]);
-    // An end that came too late.
+    // The payload of a late end.
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [assistant("2")]);
@@ -60,7 +60,7 @@ fn a_body_that_a_rule_opened_for_an_event_it_left_out_is_told() {
 }
 
 #[test]
-fn one_id_for_two_bodies_is_told() {
+fn payload_id_of_two_bodies_is_reported() {
     let mut case = Case::new();
     let first = case.body("protocol_event", "{}");
     let mut second = case.body("protocol_event", "{}");
@@ -72,17 +72,17 @@ fn one_id_for_two_bodies_is_told() {
 }
 
 #[test]
-fn what_is_used_before_it_starts_is_told() {
+fn use_before_start_is_reported() {
     let mut case = Case::new();
     case.end_tool("x", "completed", None);
     case.tool("x", None, exec(), None);
     case.check(&[]);
     check(&case, &[Code::ImpliedStart]);
-    assert_eq!(case.broken().0, Code::UnknownObject);
+    assert_eq!(case.strict_error().0, Code::UnknownObject);
 }
 
 #[test]
-fn a_body_counts_for_the_first_event_that_names_it() {
+fn body_counts_for_the_first_event_that_names_it() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.request("b", [user("1")]);
@@ -92,7 +92,7 @@ fn a_body_counts_for_the_first_event_that_names_it() {
     }
     let graph = case.check(&[Code::BadPayload]);
     assert_eq!(graph.items().count(), 2);
-    // An event that is left out has no body.
+    // An event that is left out does not claim its body.
     let mut case = Case::new();
     case.request("a", [user("1")]);
     let body = case.body("inference_response", json!({ "output_items": [assistant("2")] }));
@@ -100,7 +100,7 @@ fn a_body_counts_for_the_first_event_that_names_it() {
         case.event(json!({ "type": "inference_completed", "inference_call_id": call, "response_payload": body }));
     }
     assert_eq!(case.check(&[Code::UnknownObject]).items().count(), 2);
-    // A runtime may tell of begin and end in one.
+    // One payload may serve the start and the end of a runtime.
     let mut case = Case::new();
     case.tool("x", None, exec(), None);
     let body = case.body("tool_runtime_event", command_end("7", "out", 0));
@@ -110,7 +110,7 @@ fn a_body_counts_for_the_first_event_that_names_it() {
 }
 
 #[test]
-fn a_request_that_is_named_again_says_what_it_said() {
+fn request_named_again_in_its_thread_keeps_its_items() {
     let mut case = Case::new();
     case.thread("t2", "/root/two");
     case.turn("u2", "t2");
@@ -127,14 +127,14 @@ fn a_request_that_is_named_again_says_what_it_said() {
     case.event_in(json!("t2"), json!("u2"), start("elsewhere", "t2", "u2"));
     let graph = case.check(&[Code::BadPayload]);
     for call in ["a", "retry", "later"] {
-        assert_eq!(crate::case::seen(&graph, call), [1, 2]);
+        assert_eq!(crate::case::request_items(&graph, call), [1, 2]);
     }
-    assert_eq!(crate::case::seen(&graph, "next"), [1, 2, 4]);
-    assert!(crate::case::seen(&graph, "elsewhere").is_empty());
+    assert_eq!(crate::case::request_items(&graph, "next"), [1, 2, 4]);
+    assert!(crate::case::request_items(&graph, "elsewhere").is_empty());
 }
 
 #[test]
-fn a_body_named_in_part_is_refused_and_the_whole_one_is_not() {
+fn partial_range_of_a_body_is_refused() {
     let mut case = Case::new();
     let whole = case.body("inference_request", json!({ "input": "hi" }));
     for (call, offset, length) in
@@ -149,12 +149,12 @@ fn a_body_named_in_part_is_refused_and_the_whole_one_is_not() {
         );
     }
     let graph = case.check(&[Code::BadPayload, Code::BadPayload]);
-    let seen: Vec<_> = ["a", "b", "c", "d"].iter().map(|call| crate::case::seen(&graph, call).len()).collect();
+    let seen: Vec<_> = ["a", "b", "c", "d"].iter().map(|call| crate::case::request_items(&graph, call).len()).collect();
     assert_eq!(seen, [1, 0, 0, 1]);
 }
 
 #[test]
-fn a_write_whose_arguments_can_not_be_read_makes_no_operation_later_either() {
+fn write_with_bad_arguments_never_creates_an_operation() {
     let mut case = Case::new();
     case.tool("x", None, write_stdin(), function_invocation("write_stdin", "{nope"));
     case.runtime_start("x", command_begin("7"));
@@ -163,11 +163,11 @@ fn a_write_whose_arguments_can_not_be_read_makes_no_operation_later_either() {
 }
 
 #[test]
-fn messages_are_short_and_on_one_line_whatever_ids_say() {
+fn messages_are_short_and_on_one_line() {
     let mut case = Case::new();
     case.end_tool(&format!("a\nb\u{1b}[31m{}", "x".repeat(10_000)), "completed", None);
     let graph = case.check(&[Code::UnknownObject]);
-    let said = graph.diagnostics[0].to_string();
-    assert!(said.len() < 3000 && !said.contains(['\n', '\u{1b}']), "{said}");
-    assert!(said.contains("a\\nb\\u{1b}[31m") && said.ends_with("is left out"), "{said}");
+    let message = graph.diagnostics[0].to_string();
+    assert!(message.len() < 3000 && !message.contains(['\n', '\u{1b}']), "{message}");
+    assert!(message.contains("a\\nb\\u{1b}[31m") && message.ends_with("is left out"), "{message}");
 }

@@ -1,9 +1,9 @@
-//! Compactions.
+//! Compactions and their requests.
 
 use otel_trace::graph::{Code, ItemKind, Producer};
 use serde_json::json;
 
-use crate::case::{Case, assistant, item, seen, user};
+use crate::case::{Case, assistant, item, request_items, user};
 
 fn install(case: &mut Case, id: &str, before: serde_json::Value, after: serde_json::Value) -> u64 {
     let body = case.body("compaction_checkpoint", json!({ "input_history": before, "replacement_history": after }));
@@ -11,7 +11,7 @@ fn install(case: &mut Case, id: &str, before: serde_json::Value, after: serde_js
 }
 
 #[test]
-fn the_next_full_request_is_compared_with_what_was_installed_once() {
+fn next_full_request_is_compared_with_the_replacement_once() {
     let mut case = Case::new();
     case.request("a", [user("1"), user("2")]);
     case.response("a", [assistant("3")]);
@@ -28,13 +28,13 @@ fn the_next_full_request_is_compared_with_what_was_installed_once() {
     assert_eq!(item(&graph, 5).content.kind, ItemKind::CompactionMarker);
     let producer = Producer::Compaction { compaction_id: "k".into() };
     assert_eq!((&*item(&graph, 4).produced_by, &*item(&graph, 6).produced_by), (&[][..], &[producer][..]));
-    assert_eq!(seen(&graph, "incremental"), [1, 2, 3, 8]);
-    assert_eq!(seen(&graph, "b"), [6, 7, 9], "a reinjected prefix is new");
-    assert_eq!(seen(&graph, "c"), [6, 7, 9]);
+    assert_eq!(request_items(&graph, "incremental"), [1, 2, 3, 8]);
+    assert_eq!(request_items(&graph, "b"), [6, 7, 9], "a reinjected item is new");
+    assert_eq!(request_items(&graph, "c"), [6, 7, 9]);
 }
 
 #[test]
-fn a_compaction_is_installed_once_in_a_thread_and_a_turn() {
+fn compaction_is_installed_once_in_a_thread_and_turn() {
     let mut case = Case::new();
     install(&mut case, "k", json!([]), json!([]));
     install(&mut case, "k", json!([]), json!([]));
@@ -48,7 +48,7 @@ fn a_compaction_is_installed_once_in_a_thread_and_a_turn() {
 }
 
 #[test]
-fn requests_belong_to_their_compaction_and_change_no_conversation() {
+fn compaction_requests_do_not_change_the_conversation() {
     let mut case = Case::new();
     let body = case.body("compaction_request", "anything");
     case.event(json!({ "type": "compaction_request_started", "compaction_id": "k", "compaction_request_id": "q",

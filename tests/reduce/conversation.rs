@@ -1,19 +1,19 @@
-//! The conversation: history found again, continued, branched.
+//! The model-visible conversation: history that is repeated, continued or branched.
 
 use otel_trace::event::Usage;
 use otel_trace::graph::{Code, Part, Producer, Snapshots};
 use serde_json::{Value, json};
 
-use crate::case::{Case, assistant, call, function_call, function_output, item, parts, said, seen, user};
+use crate::case::{Case, assistant, call, function_call, function_output, item, parts, response_items, request_items, user};
 
 #[test]
-fn history_that_is_sent_again_is_found_again() {
+fn repeated_history_keeps_its_items() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [assistant("2")]);
     case.request("b", [user("1"), assistant("2"), user("3")]);
     let graph = case.check(&[]);
-    assert_eq!((seen(&graph, "a"), said(&graph, "a"), seen(&graph, "b")), (vec![1], vec![2], vec![1, 2, 3]));
+    assert_eq!((request_items(&graph, "a"), response_items(&graph, "a"), request_items(&graph, "b")), (vec![1], vec![2], vec![1, 2, 3]));
     assert_eq!(item(&graph, 1).produced_by, []);
     assert_eq!(item(&graph, 2).produced_by, [Producer::Inference { inference_call_id: "a".into() }]);
     assert_eq!(graph.threads.get("t").unwrap().item_ids.len(), 3);
@@ -26,35 +26,35 @@ fn history_may_be_reordered_and_shortened() {
     case.request("b", [user("3"), user("1")]);
     case.request("c", [user("2"), user("3"), user("1")]);
     let graph = case.check(&[]);
-    assert_eq!(seen(&graph, "b"), [3, 1]);
-    assert_eq!(seen(&graph, "c"), [4, 3, 1], "what was gone from the conversation is new when it comes back");
+    assert_eq!(request_items(&graph, "b"), [3, 1]);
+    assert_eq!(request_items(&graph, "c"), [4, 3, 1], "an item that left the conversation is new when it returns");
 }
 
 #[test]
-fn a_repeated_ok_at_a_new_place_is_a_second_item() {
+fn repeated_message_at_a_new_position_is_a_new_item() {
     let mut case = Case::new();
     case.request("a", [user("ok")]);
     case.request("b", [user("ok"), user("ok")]);
     case.request("c", [user("ok"), user("ok"), user("ok")]);
     case.request("d", [user("new"), user("ok"), user("ok")]);
     let graph = case.check(&[]);
-    assert_eq!((seen(&graph, "b"), seen(&graph, "c")), (vec![1, 2], vec![1, 2, 3]));
-    assert_eq!(seen(&graph, "d"), [4, 2, 3], "position goes before the first that says the same");
+    assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1, 2], vec![1, 2, 3]));
+    assert_eq!(request_items(&graph, "d"), [4, 2, 3], "an item at the expected position wins over the first equal item");
 }
 
 #[test]
-fn json_is_compared_by_value_and_the_tools_name_counts() {
+fn arguments_are_compared_by_value_and_tool_name() {
     let call = |name: &str, arguments: &str| json!({ "type": "function_call", "call_id": format!("c-{name}"), "name": name, "arguments": arguments });
     let mut case = Case::new();
     case.request("a", [call("f", r#"{"a":1,"b":2}"#)]);
     case.request("b", [call("f", r#"{ "b": 2, "a": 1 }"#)]);
     case.request("c", [call("g", r#"{"a":1,"b":2}"#)]);
     let graph = case.check(&[]);
-    assert_eq!((seen(&graph, "b"), seen(&graph, "c")), (vec![1], vec![2]));
+    assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1], vec![2]));
 }
 
 #[test]
-fn json_that_differs_after_its_summary_differs() {
+fn json_is_compared_beyond_its_summary() {
     let call = |end: &str| {
         let text = format!("{}{end}", "x".repeat(300));
         json!({ "type": "web_search_call", "query": text })
@@ -62,18 +62,18 @@ fn json_that_differs_after_its_summary_differs() {
     let mut case = Case::new();
     case.request("a", [call("1")]);
     case.request("b", [call("2")]);
-    assert_eq!(seen(&case.check(&[]), "b"), [2]);
+    assert_eq!(request_items(&case.check(&[]), "b"), [2]);
 }
 
 #[test]
-fn a_response_is_always_new() {
+fn response_items_are_always_new() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [assistant("same")]);
     case.request("b", [user("1"), assistant("same")]);
     case.response("b", [assistant("same")]);
     let graph = case.check(&[]);
-    assert_eq!((seen(&graph, "b"), said(&graph, "b")), (vec![1, 2], vec![3]));
+    assert_eq!((request_items(&graph, "b"), response_items(&graph, "b")), (vec![1, 2], vec![3]));
 }
 
 fn reasoning(texts: &[&str], summaries: &[&str]) -> Value {
@@ -83,32 +83,32 @@ fn reasoning(texts: &[&str], summaries: &[&str]) -> Value {
 }
 
 #[test]
-fn reasoning_with_the_same_encrypted_content_is_one_item_that_is_completed() {
+fn reasoning_with_equal_encrypted_content_is_merged() {
     let mut case = Case::new();
     case.request("a", [reasoning(&[], &["s"])]);
     case.request("b", [reasoning(&["t"], &[])]);
     case.request("c", [reasoning(&[], &[])]);
     case.request("d", [reasoning(&["t"], &["s"])]);
     let graph = case.check(&[]);
-    assert_eq!((seen(&graph, "b"), seen(&graph, "c"), seen(&graph, "d")), (vec![1], vec![1], vec![1]));
+    assert_eq!((request_items(&graph, "b"), request_items(&graph, "c"), request_items(&graph, "d")), (vec![1], vec![1], vec![1]));
     let encoded = Part::Encoded { label: "encrypted_content", value: "e".into() };
     assert_eq!(parts(&graph, 1), [Part::Text("t".into()), Part::Summary("s".into()), encoded]);
 }
 
 #[test]
-fn reasoning_that_contradicts_itself_keeps_its_first_text() {
+fn contradictory_reasoning_keeps_its_first_text() {
     let mut case = Case::new();
     case.request("a", [reasoning(&["first"], &[])]);
     case.request("b", [reasoning(&["second"], &[])]);
     case.request("c", [reasoning(&["second"], &[])]);
     let graph = case.check(&[Code::ReasoningConflict]);
-    assert_eq!((seen(&graph, "b"), seen(&graph, "c")), (vec![1], vec![1]));
+    assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1], vec![1]));
     assert_eq!(parts(&graph, 1).first(), Some(&Part::Text("first".into())));
-    assert_eq!(case.broken().0, Code::ReasoningConflict);
+    assert_eq!(case.strict_error().0, Code::ReasoningConflict);
 }
 
 #[test]
-fn a_request_may_continue_a_response() {
+fn request_may_continue_a_response() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [function_call("c")]);
@@ -116,31 +116,31 @@ fn a_request_may_continue_a_response() {
     case.response("b", [assistant("4")]);
     case.request_after("c", "resp-b", [user("5")]);
     let graph = case.check(&[]);
-    assert_eq!((seen(&graph, "b"), seen(&graph, "c")), (vec![1, 2, 3], vec![1, 2, 3, 4, 5]));
+    assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1, 2, 3], vec![1, 2, 3, 4, 5]));
 }
 
 #[test]
-fn a_request_that_continues_an_unknown_response_continues_what_was_seen_last() {
+fn unknown_previous_response_continues_the_last_snapshot() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [assistant("2")]);
     case.request_after("b", "resp-lost", [user("3")]);
     let graph = case.check(&[Code::UnknownPreviousResponse]);
-    assert_eq!(seen(&graph, "b"), [1, 2, 3]);
-    assert_eq!(case.broken().0, Code::UnknownPreviousResponse);
+    assert_eq!(request_items(&graph, "b"), [1, 2, 3]);
+    assert_eq!(case.strict_error().0, Code::UnknownPreviousResponse);
 }
 
 #[test]
-fn only_a_response_that_was_complete_by_then_is_continued() {
+fn incomplete_response_is_not_continued() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.request_after("b", "resp-a", [user("2")]);
     case.response("a", [assistant("3")]);
-    assert_eq!(seen(&case.check(&[Code::UnknownPreviousResponse]), "b"), [1, 2]);
+    assert_eq!(request_items(&case.check(&[Code::UnknownPreviousResponse]), "b"), [1, 2]);
 }
 
 #[test]
-fn a_retry_finds_its_own_items_again_and_a_branch_makes_new_ones() {
+fn retry_keeps_its_items_and_branch_creates_new_items() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [assistant("2")]);
@@ -148,12 +148,12 @@ fn a_retry_finds_its_own_items_again_and_a_branch_makes_new_ones() {
     case.request_after("retry", "resp-a", [user("3")]);
     case.request_after("branch", "resp-a", [user("other")]);
     let graph = case.check(&[Code::HistoryBranched]);
-    assert_eq!((seen(&graph, "retry"), seen(&graph, "branch")), (vec![1, 2, 3], vec![1, 2, 4]));
-    assert_eq!(case.broken().0, Code::HistoryBranched);
+    assert_eq!((request_items(&graph, "retry"), request_items(&graph, "branch")), (vec![1, 2, 3], vec![1, 2, 4]));
+    assert_eq!(case.strict_error().0, Code::HistoryBranched);
 }
 
 #[test]
-fn a_response_that_comes_after_another_request_stays_with_its_own() {
+fn late_response_stays_with_its_request() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.request("b", [user("1"), user("2")]);
@@ -162,12 +162,12 @@ fn a_response_that_comes_after_another_request_stays_with_its_own() {
     case.request_after("c", "resp-b", [user("5")]);
     case.request("d", [user("1"), user("2"), assistant("3"), assistant("4"), user("5")]);
     let graph = case.check(&[Code::HistoryBranched]);
-    assert_eq!(seen(&graph, "c"), [1, 2, 4, 5]);
-    assert_eq!(seen(&graph, "d"), [1, 2, 6, 4, 5]);
+    assert_eq!(request_items(&graph, "c"), [1, 2, 4, 5]);
+    assert_eq!(request_items(&graph, "d"), [1, 2, 6, 4, 5]);
 }
 
 #[test]
-fn the_events_mode_goes_before_the_bodys_previous_response() {
+fn input_mode_of_the_event_overrides_the_body() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [assistant("2")]);
@@ -184,47 +184,47 @@ fn the_events_mode_goes_before_the_bodys_previous_response() {
         json!({ "type": "incremental_with_untraced_prefix", "previous_response_id": "x", "prefix_payload": prefix });
     case.event(start("untraced", &tail, mode));
     let graph = case.check(&[]);
-    assert_eq!(seen(&graph, "full"), [1]);
-    assert_eq!(seen(&graph, "incremental"), [1, 2, 3]);
-    assert_eq!(seen(&graph, "untraced"), [1, 4, 5], "what follows an untraced prefix is new");
+    assert_eq!(request_items(&graph, "full"), [1]);
+    assert_eq!(request_items(&graph, "incremental"), [1, 2, 3]);
+    assert_eq!(request_items(&graph, "untraced"), [1, 4, 5], "items after an untraced prefix are new");
 }
 
 #[test]
-fn a_request_without_a_body_leaves_the_conversation_as_it_was() {
+fn request_without_a_body_leaves_the_conversation_unchanged() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.request_body("unknown", json!({}));
     case.response("unknown", [assistant("2")]);
     case.request("b", [user("1"), assistant("2")]);
     let graph = case.check(&[Code::RequestUnknown]);
-    assert_eq!((seen(&graph, "unknown"), seen(&graph, "b")), (vec![], vec![1, 2]));
+    assert_eq!((request_items(&graph, "unknown"), request_items(&graph, "b")), (vec![], vec![1, 2]));
 }
 
 #[test]
-fn a_body_of_unknown_shape_is_told_and_costs_only_itself() {
+fn body_of_unknown_shape_affects_only_its_call() {
     for body in [r#"{"questions":[]}"#, r#"{"input":7}"#, "[]", "not json", r#"{"otel_trace.lost":"why"}"#] {
         let mut case = Case::new();
         case.request("a", [user("1")]);
         case.request_body("bad", body);
         case.request("b", [user("1"), user("2")]);
         let graph = case.check(&[Code::BadPayload]);
-        assert_eq!((seen(&graph, "bad"), seen(&graph, "b")), (vec![], vec![1, 2]), "{body}");
-        assert_eq!(case.broken().0, Code::BadPayload);
+        assert_eq!((request_items(&graph, "bad"), request_items(&graph, "b")), (vec![], vec![1, 2]), "{body}");
+        assert_eq!(case.strict_error().0, Code::BadPayload);
     }
 }
 
 #[test]
-fn a_reused_call_id_makes_a_new_item_and_is_told() {
+fn reused_call_id_creates_a_new_item_and_is_reported() {
     let mut case = Case::new();
     case.request("a", [function_output("c", "one")]);
     case.request("b", [function_output("c", "two")]);
     let graph = case.check(&[Code::CallIdReused]);
-    assert_eq!(seen(&graph, "b"), [2]);
-    assert_eq!(case.broken().0, Code::CallIdReused);
+    assert_eq!(request_items(&graph, "b"), [2]);
+    assert_eq!(case.strict_error().0, Code::CallIdReused);
 }
 
 #[test]
-fn usage_is_read_as_far_as_it_was_counted() {
+fn usage_fields_are_optional() {
     let usage = |body: Value| {
         let mut case = Case::new();
         case.request("a", [user("1")]);
@@ -239,8 +239,8 @@ fn usage_is_read_as_far_as_it_was_counted() {
             reasoning_output_tokens: reasoning,
         })
     };
-    let told = json!({ "input_tokens": 4, "cached_input_tokens": 3, "output_tokens": 2, "reasoning_output_tokens": 1 });
-    assert_eq!(usage(json!({ "output_items": [], "token_usage": told })), counted(4, 3, 2, 1));
+    let token_usage = json!({ "input_tokens": 4, "cached_input_tokens": 3, "output_tokens": 2, "reasoning_output_tokens": 1 });
+    assert_eq!(usage(json!({ "output_items": [], "token_usage": token_usage })), counted(4, 3, 2, 1));
     assert_eq!(usage(json!({ "output_items": [], "token_usage": { "output_tokens": 2 } })), counted(0, 0, 2, 0));
     assert_eq!(usage(json!({ "output_items": [], "token_usage": { "input_tokens": -2 } })), counted(0, 0, 0, 0));
     assert_eq!(usage(json!({ "output_items": [], "token_usage": { "cached_input_tokens": 2 } })), None);
@@ -250,19 +250,19 @@ fn usage_is_read_as_far_as_it_was_counted() {
 }
 
 #[test]
-fn a_response_of_the_api_itself_is_read_too() {
+fn responses_api_body_is_accepted() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     let body = case.body("inference_response", json!({ "id": "resp_1", "output": [assistant("2")] }));
     case.event(json!({ "type": "inference_completed", "inference_call_id": "a", "response_id": null, "response_payload": body }));
     case.request_after("b", "resp_1", [user("3")]);
     let graph = case.check(&[]);
-    assert_eq!((said(&graph, "a"), seen(&graph, "b")), (vec![2], vec![1, 2, 3]));
+    assert_eq!((response_items(&graph, "a"), request_items(&graph, "b")), (vec![2], vec![1, 2, 3]));
     assert_eq!(call(&graph, "a").response_id, Some("resp_1".into()));
 }
 
 #[test]
-fn a_turns_input_is_what_users_and_agents_said_that_its_first_request_introduced() {
+fn turn_input_is_new_messages_of_its_first_request() {
     let delivered = |recipient: &str| {
         let message = json!({ "author": "/root/w", "recipient": recipient, "content": "hi", "trigger_turn": false });
         assistant(&message.to_string())
@@ -279,14 +279,14 @@ fn a_turns_input_is_what_users_and_agents_said_that_its_first_request_introduced
 }
 
 #[test]
-fn threads_have_conversations_of_their_own() {
+fn threads_have_separate_conversations() {
     let mut case = Case::new();
     case.thread("t2", "/root/w");
     case.turn("u2", "t2");
     case.request("a", [user("1")]);
     case.request_in("b", "t2", "u2", json!({ "input": [user("1")] }));
     let graph = case.check(&[]);
-    assert_eq!((seen(&graph, "a"), seen(&graph, "b")), (vec![1], vec![2]));
+    assert_eq!((request_items(&graph, "a"), request_items(&graph, "b")), (vec![1], vec![2]));
 }
 
 #[test]
@@ -304,11 +304,11 @@ fn shared_snapshots_name_the_earlier_call() {
     assert_eq!(calls["b"]["request_prefix"], json!({ "inference_call_id": "a", "items": 1, "with_response": true }));
     assert_eq!(calls["b"]["request_item_ids"], json!(["conversation_item:3"]));
     assert_eq!(calls["c"]["request_prefix"], calls["b"]["request_prefix"]);
-    assert_eq!(seen(&graph, "c"), [1, 2, 4]);
+    assert_eq!(request_items(&graph, "c"), [1, 2, 4]);
 }
 
 #[test]
-fn instructions_and_tools_are_pointed_at() {
+fn instructions_and_tools_have_pointers() {
     let mut case = Case::new();
     case.request_body("a", json!({ "input": [], "instructions": "be kind", "tools": [] }));
     let graph = case.check(&[]);

@@ -1,4 +1,4 @@
-//! Evidence that is torn, missing or no evidence at all.
+//! Torn, missing and invalid evidence.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,22 @@ use proptest::prelude::*;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::case::{Case, assistant, seen, user};
+use crate::case::{Case, assistant, request_items, user};
 
 #[test]
-fn a_missing_body_costs_only_itself() {
+fn missing_body_affects_only_its_call() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.response("a", [assistant("2")]);
     case.request("b", [user("1"), user("3")]);
     fs::remove_file(case.path().join("payloads/2.json")).unwrap();
     let graph = case.check(&[Code::BadPayload]);
-    assert_eq!(seen(&graph, "b"), [1, 2]);
+    assert_eq!(request_items(&graph, "b"), [1, 2]);
     assert_eq!(graph.raw_payloads.len(), 3);
 }
 
 #[test]
-fn a_body_outside_the_bundle_is_not_followed() {
+fn body_outside_the_bundle_is_refused() {
     let mut case = Case::new();
     let body = json!({ "raw_payload_id": "raw_payload:9", "kind": { "type": "inference_request" }, "path": "../manifest.json" });
     case.event(json!({ "type": "inference_started", "inference_call_id": "a", "thread_id": "t", "codex_turn_id": "u",
@@ -35,7 +35,7 @@ fn a_body_outside_the_bundle_is_not_followed() {
 }
 
 #[test]
-fn a_body_that_no_rule_opens_is_not_checked() {
+fn unused_body_is_not_checked() {
     let mut case = Case::new();
     case.tool("x", None, json!({ "type": "web" }), Some(json!("not an invocation")));
     let body = case.body("tool_runtime_event", "garbage");
@@ -46,7 +46,7 @@ fn a_body_that_no_rule_opens_is_not_checked() {
 }
 
 #[test]
-fn what_a_recorder_says_of_its_own_losses_is_told() {
+fn losses_recorded_in_the_log_are_reported() {
     let mut case = Case::new();
     for kind in ["recording_gap", "orphan_span", "anything"] {
         case.event(json!({ "type": "other", "kind": kind, "summary": "s", "payloads": [], "metadata": { "lost": 1 } }));
@@ -56,7 +56,7 @@ fn what_a_recorder_says_of_its_own_losses_is_told() {
 }
 
 #[test]
-fn lines_that_are_no_events_are_left_out() {
+fn lines_without_an_event_are_left_out() {
     let mut case = Case::new();
     case.line("{}");
     case.line(json!({ "schema_version": 1, "seq": 5, "wall_time_unix_ms": 1, "rollout_id": "r", "payload": { "type": "new" } }));
@@ -67,7 +67,7 @@ fn lines_that_are_no_events_are_left_out() {
     case.bytes(b"{\"schema_ver");
     use Code::{BadLine, SeqGap, TornLine, UnknownSchema, UnknownVariant};
     let graph = case.check(&[BadLine, TornLine, SeqGap, UnknownVariant, UnknownSchema, SeqGap]);
-    assert_eq!(seen(&graph, "a"), [1]);
+    assert_eq!(request_items(&graph, "a"), [1]);
 }
 
 #[test]
@@ -77,11 +77,11 @@ fn events_are_read_in_order_of_seq() {
     case.request("b", [user("1"), user("2")]);
     case.swap_last();
     let graph = case.check(&[Code::SeqDisorder]);
-    assert_eq!(seen(&graph, "b"), [1, 2]);
+    assert_eq!(request_items(&graph, "b"), [1, 2]);
 }
 
 #[test]
-fn the_same_bytes_give_the_same_state() {
+fn reduction_is_deterministic() {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/everything");
     let state = || {
         let mut bytes = Vec::new();
@@ -93,7 +93,7 @@ fn the_same_bytes_give_the_same_state() {
 }
 
 #[test]
-fn the_state_file_is_written_whole_or_not_at_all() {
+fn state_file_is_written_atomically() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     let graph = case.check(&[]);
@@ -115,7 +115,7 @@ fn chat() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/chat")
 }
 
-/// A copy of the chat bundle.
+/// Copies the chat bundle to a temporary directory.
 fn copy() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("payloads")).unwrap();
@@ -127,17 +127,17 @@ fn copy() -> TempDir {
     dir
 }
 
-fn reduces(dir: &Path) {
+fn assert_reduces(dir: &Path) {
     let graph = reduce(&Reader::open(dir).unwrap(), &Options::default()).unwrap().graph;
     graph.write_state(std::io::sink(), Snapshots::Shared).unwrap();
     graph.write_state(std::io::sink(), Snapshots::Expanded).unwrap();
 }
 
 #[test]
-fn a_log_that_ends_anywhere_reduces() {
+fn log_truncated_anywhere_reduces() {
     let dir = copy();
     let log = fs::read(dir.path().join("trace.jsonl")).unwrap();
-    // Every byte around the ends of lines, and enough of those within them: what is cut there is cut the same way.
+    // Every byte near the end of a line, and a sample of the bytes inside lines, where all cuts are alike.
     let near_newline = |end: usize| log[end.saturating_sub(3)..log.len().min(end + 3)].contains(&b'\n');
     for end in (0..log.len()).filter(|&end| end % 17 == 0 || near_newline(end)) {
         fs::write(dir.path().join("trace.jsonl"), &log[..end]).unwrap();
@@ -148,7 +148,7 @@ fn a_log_that_ends_anywhere_reduces() {
     }
 }
 
-/// Bytes that make JSON into other JSON more often than random ones do.
+/// Generates bytes that turn JSON into other JSON more often than uniformly random bytes do.
 fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![any::<u8>(), proptest::sample::select(b"\"{}[]:,0-e\\u\n".to_vec())]
 }
@@ -157,11 +157,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn damage_anywhere_reduces(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), byte()), 1..40)) {
+    fn bundle_damaged_anywhere_reduces(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), byte()), 1..40)) {
         let dir = copy();
         let mut files: Vec<_> = fs::read_dir(dir.path().join("payloads")).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
-        // The log is damaged as often as all bodies together.
+        // The log is listed once per payload, so that it is damaged as often as all payloads together.
         files.extend(std::iter::repeat_n(dir.path().join("trace.jsonl"), files.len()));
         for (file, at, byte) in hits {
             let file = file.get(&files);
@@ -169,6 +169,6 @@ proptest! {
             *at.get_mut(&mut bytes) = byte;
             fs::write(file, bytes).unwrap();
         }
-        reduces(dir.path());
+        assert_reduces(dir.path());
     }
 }

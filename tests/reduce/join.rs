@@ -1,4 +1,4 @@
-//! Runs of several processes, joined.
+//! Joining the graphs of several processes.
 
 use otel_trace::graph::{Code, Joined};
 use otel_trace::reduce::Join;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::case::{Case, exec};
 use crate::processes::{parent, spawned};
 
-/// A run of root thread `root`, whose tool call `x` spawns processes to be these threads.
-fn run(trace: &str, root: &str, above: Option<Value>, children: &[&str]) -> Case {
-    let mut case = Case::bare();
+/// Records a run with root thread `root`, whose tool call `x` spawns child processes with these thread ids.
+fn run(trace: &str, root: &str, parent_run: Option<Value>, children: &[&str]) -> Case {
+    let mut case = Case::empty();
     case.manifest("trace_id", json!(trace));
     case.manifest("root_thread_id", json!(root));
-    case.manifest("parent", json!(above));
+    case.manifest("parent", json!(parent_run));
     case.event(json!({ "type": "rollout_started", "trace_id": trace, "root_thread_id": root }));
     case.thread("t", "/root");
     case.turn("u", "t");
@@ -38,7 +38,7 @@ fn wire(joined: &Joined) -> Value {
     serde_json::from_slice(&bytes).unwrap()
 }
 
-/// Each edge as `<source trace>:<source> -> <target trace>:<target>`.
+/// Renders each edge as `<source trace>:<source> -> <target trace>:<target>`.
 fn edges(joined: &Joined) -> Vec<String> {
     let end = |end: &Value| {
         let id = end.get("tool_call_id").or(end.get("thread_id")).unwrap();
@@ -49,16 +49,16 @@ fn edges(joined: &Joined) -> Vec<String> {
     edges.iter().map(|edge| format!("{} -> {}", end(&edge["source"]), end(&edge["target"]))).collect()
 }
 
-fn told(joined: &Joined) -> Vec<(&str, Code)> {
+fn diagnostics(joined: &Joined) -> Vec<(&str, Code)> {
     joined.diagnostics.iter().map(|found| (&*found.bundle, found.diagnostic.code)).collect()
 }
 
 #[test]
-fn a_parent_and_its_child_are_joined_whichever_comes_first() {
-    let (above, below) = (run("p", "t", None, &["c"]), run("k", "c", Some(parent("p", "c")), &[]));
-    for bundles in [[("a", &above), ("b", &below)], [("b", &below), ("a", &above)]] {
+fn parent_and_child_are_joined_in_any_order() {
+    let (parent_run, child_run) = (run("p", "t", None, &["c"]), run("k", "c", Some(parent("p", "c")), &[]));
+    for bundles in [[("a", &parent_run), ("b", &child_run)], [("b", &child_run), ("a", &parent_run)]] {
         let joined = join(bundles);
-        assert_eq!(told(&joined), []);
+        assert_eq!(diagnostics(&joined), []);
         let wire = wire(&joined);
         assert_eq!(
             wire["edges"],
@@ -82,25 +82,25 @@ fn a_parent_and_its_child_are_joined_whichever_comes_first() {
 }
 
 #[test]
-fn a_missing_child_is_an_edge_to_no_trace_and_a_notice() {
+fn missing_child_is_an_edge_without_a_trace_and_a_notice() {
     let joined = join([("a", &run("p", "t", None, &["c"]))]);
     assert_eq!(edges(&joined), ["p:x -> ?:c"]);
-    assert_eq!(told(&joined), [("a", Code::MissingChild)]);
+    assert_eq!(diagnostics(&joined), [("a", Code::MissingChild)]);
     let message = &joined.diagnostics[0].diagnostic.message;
     for word in ["tool call x of thread t", "thread c", "did not record", "another root", "killed"] {
         assert!(message.contains(word), "{message}");
     }
-    assert!(!message.contains("cannot be read"), "all of them could: {message}");
+    assert!(!message.contains("cannot be read"), "every bundle is readable: {message}");
     assert_eq!(wire(&joined)["diagnostics"][0]["seq"], 5);
 }
 
 #[test]
-fn a_bundle_that_can_not_be_read_is_told_and_may_be_the_missing_child() {
+fn unreadable_bundle_is_named_as_a_possible_missing_child() {
     let mut join = Join::default();
     join.add("a", &run("p", "t", None, &["c"]).check(&[]));
     join.unreadable("b", "no log");
     let joined = join.finish();
-    assert_eq!(told(&joined), [("a", Code::MissingChild), ("b", Code::UnreadableBundle)]);
+    assert_eq!(diagnostics(&joined), [("a", Code::MissingChild), ("b", Code::UnreadableBundle)]);
     let [missing, unread] = &joined.diagnostics[..] else { panic!() };
     assert!(missing.diagnostic.message.contains("one of the bundles that cannot be read"), "{}", missing.diagnostic);
     assert!(unread.diagnostic.message.contains("no log"), "{}", unread.diagnostic);
@@ -108,12 +108,12 @@ fn a_bundle_that_can_not_be_read_is_told_and_may_be_the_missing_child() {
 }
 
 #[test]
-fn a_child_whose_parent_is_missing_or_silent_has_an_edge_by_its_own_word() {
+fn child_of_a_missing_parent_has_an_edge_from_its_manifest() {
     let child = run("k", "c", Some(parent("p", "c")), &[]);
-    for silent in [None, Some(run("p", "t", None, &[]))] {
-        let joined = join(silent.iter().map(|case| ("a", case)).chain([("b", &child)]));
+    for parent_run in [None, Some(run("p", "t", None, &[]))] {
+        let joined = join(parent_run.iter().map(|case| ("a", case)).chain([("b", &child)]));
         assert_eq!(edges(&joined), ["p:x -> k:c"]);
-        assert_eq!(told(&joined), [("b", Code::MissingParent)]);
+        assert_eq!(diagnostics(&joined), [("b", Code::MissingParent)]);
         let edge = &wire(&joined)["edges"][0];
         assert_eq!((edge.get("seq"), edge.get("spawned_at_unix_ms")), (None, None));
     }
@@ -121,25 +121,25 @@ fn a_child_whose_parent_is_missing_or_silent_has_an_edge_by_its_own_word() {
 
 #[test]
 fn every_root_thread_of_a_child_process_is_a_child() {
-    let above = run("p", "t", None, &["c"]);
+    let parent_run = run("p", "t", None, &["c"]);
     let (first, later) = (run("k1", "c", Some(parent("p", "c")), &[]), run("k2", "own", Some(parent("p", "c")), &[]));
-    let joined = join([("a", &above), ("b", &first), ("c", &later)]);
+    let joined = join([("a", &parent_run), ("b", &first), ("c", &later)]);
     assert_eq!(edges(&joined), ["p:x -> k1:c", "p:x -> k2:own"]);
     assert_eq!(joined.edges[1].edge_id.as_str(), "edge:spawn:t:own");
-    assert_eq!(told(&joined), []);
+    assert_eq!(diagnostics(&joined), []);
 }
 
 #[test]
-fn an_id_that_two_processes_took_is_told_and_each_has_its_edge() {
-    let above = run("p", "t", None, &["c"]);
+fn child_id_used_by_two_processes_is_reported() {
+    let parent_run = run("p", "t", None, &["c"]);
     let [one, two] = ["k1", "k2"].map(|trace| run(trace, "c", Some(parent("p", "c")), &[]));
-    let joined = join([("a", &above), ("b", &one), ("c", &two)]);
+    let joined = join([("a", &parent_run), ("b", &one), ("c", &two)]);
     assert_eq!(edges(&joined), ["p:x -> k1:c", "p:x -> k2:c"]);
-    assert_eq!(told(&joined), [("a", Code::ChildIdReused)]);
+    assert_eq!(diagnostics(&joined), [("a", Code::ChildIdReused)]);
 }
 
 #[test]
-fn children_of_children_are_joined_too() {
+fn grandchildren_are_joined() {
     let cases = [
         run("1", "t", None, &["c2", "c3"]),
         run("2", "c2", Some(parent("1", "c2")), &["c4"]),
@@ -148,19 +148,19 @@ fn children_of_children_are_joined_too() {
     ];
     let joined = join(["a", "b", "c", "d"].into_iter().zip(&cases));
     assert_eq!(edges(&joined), ["1:x -> 2:c2", "1:x -> 3:c3", "2:x -> 4:c4"]);
-    assert_eq!(told(&joined), []);
+    assert_eq!(diagnostics(&joined), []);
 }
 
 #[test]
-fn a_copy_of_a_bundle_adds_nothing() {
-    let (above, below) = (run("p", "t", None, &["c"]), run("k", "c", Some(parent("p", "c")), &[]));
-    let joined = join([("a", &above), ("a-copy", &above), ("b", &below), ("b-copy", &below)]);
+fn copy_of_a_bundle_adds_no_edge() {
+    let (parent_run, child_run) = (run("p", "t", None, &["c"]), run("k", "c", Some(parent("p", "c")), &[]));
+    let joined = join([("a", &parent_run), ("a-copy", &parent_run), ("b", &child_run), ("b-copy", &child_run)]);
     assert_eq!((edges(&joined), joined.rollouts.len()), (vec!["p:x -> k:c".to_owned()], 4));
-    assert_eq!(told(&joined), []);
+    assert_eq!(diagnostics(&joined), []);
 }
 
 #[test]
-fn runs_that_claim_to_be_each_others_parents_are_joined_as_they_say() {
+fn runs_that_claim_each_other_as_parent_are_joined() {
     let cases = [run("1", "c1", Some(parent("2", "c1")), &["c2"]), run("2", "c2", Some(parent("1", "c2")), &["c1"])];
     let joined = join(["a", "b"].into_iter().zip(&cases));
     assert_eq!(edges(&joined), ["1:x -> 2:c2", "2:x -> 1:c1"]);
@@ -169,7 +169,7 @@ fn runs_that_claim_to_be_each_others_parents_are_joined_as_they_say() {
 }
 
 #[test]
-fn two_runs_of_the_same_threads_do_not_mix() {
+fn runs_with_equal_thread_ids_do_not_mix() {
     let cases = [
         run("p1", "t", None, &["c"]),
         run("p2", "t", None, &["c"]),
@@ -178,15 +178,15 @@ fn two_runs_of_the_same_threads_do_not_mix() {
     ];
     let joined = join(["a", "b", "c", "d"].into_iter().zip(&cases));
     assert_eq!(edges(&joined), ["p1:x -> k1:c", "p2:x -> k2:c"]);
-    assert_eq!(told(&joined), []);
+    assert_eq!(diagnostics(&joined), []);
 }
 
 #[test]
-fn orphans_come_in_the_order_of_their_bundles() {
+fn orphans_keep_the_order_of_their_bundles() {
     let names: Vec<_> = (10..50).map(|n| format!("b{n}")).collect();
     let cases: Vec<_> = names.iter().map(|name| run(name, "c", Some(parent("gone", name)), &[])).collect();
     let joined = join(names.iter().map(String::as_str).zip(&cases));
     let targets: Vec<_> = joined.edges.iter().map(|edge| edge.target.trace_id.as_ref().unwrap().as_str()).collect();
     assert_eq!(targets, names);
-    assert!(told(&joined).iter().map(|(bundle, _)| *bundle).eq(names.iter().map(String::as_str)));
+    assert!(diagnostics(&joined).iter().map(|(bundle, _)| *bundle).eq(names.iter().map(String::as_str)));
 }

@@ -1,13 +1,13 @@
-//! Starts and ends: missing, repeated, late.
+//! Start and end events that are missing, repeated or late.
 
 use otel_trace::event::{ExecutionStatus, RolloutStatus};
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
-use crate::case::{Case, assistant, call, function_call, said, state, tool, user};
+use crate::case::{Case, assistant, call, function_call, response_items, state, tool, user};
 
 #[test]
-fn a_turns_end_ends_the_calls_that_still_run_in_it() {
+fn end_of_a_turn_ends_its_running_calls() {
     for (turn, expected) in [
         ("completed", ExecutionStatus::Cancelled),
         ("cancelled", ExecutionStatus::Cancelled),
@@ -20,15 +20,15 @@ fn a_turns_end_ends_the_calls_that_still_run_in_it() {
         let ended = case.end_turn("u", turn);
         case.request("after", [user("1")]);
         let graph = case.check(&[]);
-        let window = call(&graph, "a").execution;
-        assert_eq!(window.status, expected, "{turn}");
-        assert_eq!(window.ended.map(|ended| ended.seq.0), (turn != "running").then_some(ended), "{turn}");
-        assert_eq!(call(&graph, "after").execution.ended, None, "it started later");
+        let execution = call(&graph, "a").execution;
+        assert_eq!(execution.status, expected, "{turn}");
+        assert_eq!(execution.ended.map(|ended| ended.seq.0), (turn != "running").then_some(ended), "{turn}");
+        assert_eq!(call(&graph, "after").execution.ended, None, "the call started after the end of the turn");
     }
 }
 
 #[test]
-fn an_end_after_the_turns_end_is_late_but_brings_its_response() {
+fn response_after_the_end_of_the_turn_is_late_but_kept() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     let ended = case.end_turn("u", "aborted");
@@ -36,12 +36,12 @@ fn an_end_after_the_turns_end_is_late_but_brings_its_response() {
     let graph = case.check(&[Code::LateEnd]);
     let call = call(&graph, "a");
     assert_eq!((call.execution.status, call.execution.ended.unwrap().seq.0), (ExecutionStatus::Aborted, ended));
-    assert_eq!(said(&graph, "a"), [2]);
+    assert_eq!(response_items(&graph, "a"), [2]);
     assert_eq!(call.response_id, Some("resp-a".into()));
 }
 
 #[test]
-fn only_the_first_end_with_a_body_gives_the_response() {
+fn first_end_with_a_body_provides_the_response() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.event(
@@ -52,11 +52,11 @@ fn only_the_first_end_with_a_body_gives_the_response() {
     let graph = case.check(&[Code::LateEnd, Code::LateEnd]);
     let call = call(&graph, "a");
     assert_eq!((call.execution.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("reset")));
-    assert_eq!(said(&graph, "a"), [2]);
+    assert_eq!(response_items(&graph, "a"), [2]);
 }
 
 #[test]
-fn a_cancelled_call_keeps_its_reason_and_what_had_come() {
+fn cancelled_call_keeps_its_reason_and_partial_response() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     let body = case.body("inference_response", json!({ "response_id": "r1", "output_items": [assistant("half")] }));
@@ -67,11 +67,11 @@ fn a_cancelled_call_keeps_its_reason_and_what_had_come() {
     assert_eq!((call.execution.status, call.error.as_deref()), (ExecutionStatus::Cancelled, Some("user")));
     assert_eq!(call.upstream_request_id, Some("req".into()));
     assert_eq!(call.first_token_at.map(|at| at.0), Some(1234));
-    assert_eq!(said(&graph, "a"), [2]);
+    assert_eq!(response_items(&graph, "a"), [2]);
 }
 
 #[test]
-fn a_second_start_is_left_out() {
+fn second_start_is_left_out() {
     let mut case = Case::new();
     case.thread("t", "/second");
     case.turn("u", "t");
@@ -82,11 +82,11 @@ fn a_second_start_is_left_out() {
     let graph = case.check(&[Code::DuplicateStart; 4]);
     assert_eq!(graph.threads.get("t").unwrap().agent_path.as_str(), "/root");
     assert_eq!(graph.items().len(), 1);
-    assert_eq!(graph.raw_payloads.len(), 2, "its bodies are listed all the same");
+    assert_eq!(graph.raw_payloads.len(), 2, "payloads of skipped events are listed");
 }
 
 #[test]
-fn a_second_end_changes_nothing() {
+fn second_end_changes_nothing() {
     let mut case = Case::new();
     case.tool("x", None, json!({ "type": "web" }), None);
     let ended = case.end_tool("x", "completed", None);
@@ -98,16 +98,16 @@ fn a_second_end_changes_nothing() {
     case.event(json!({ "type": "rollout_ended", "status": "aborted" }));
     case.event(json!({ "type": "rollout_ended", "status": "failed" }));
     let graph = case.check(&[Code::LateEnd; 4]);
-    let window = tool(&graph, "x").execution;
-    assert_eq!((window.status, window.ended.unwrap().seq.0), (ExecutionStatus::Completed, ended));
+    let execution = tool(&graph, "x").execution;
+    assert_eq!((execution.status, execution.ended.unwrap().seq.0), (ExecutionStatus::Completed, ended));
     assert_eq!(graph.turns.get("u").unwrap().execution.status, ExecutionStatus::Completed);
     assert_eq!(graph.threads.get("t").unwrap().execution.status, ExecutionStatus::Completed);
     assert_eq!(graph.status, RolloutStatus::Aborted);
 }
 
 #[test]
-fn a_thread_or_turn_whose_start_was_not_seen_starts_where_it_is_named() {
-    let mut case = Case::bare();
+fn thread_and_turn_without_a_start_are_implied() {
+    let mut case = Case::empty();
     case.event(json!({ "type": "rollout_started", "trace_id": "other", "root_thread_id": "t" }));
     let first = case.request("a", [user("1")]);
     case.response("a", [function_call("c")]);
@@ -116,29 +116,29 @@ fn a_thread_or_turn_whose_start_was_not_seen_starts_where_it_is_named() {
     assert_eq!((thread.agent_path.as_str(), thread.execution.started.seq.0), ("t", first));
     assert_eq!((turn.thread_id.as_str(), turn.execution.started.seq.0), ("t", first));
     assert_eq!(graph.trace_id, "other".into());
-    assert_eq!(case.broken(), (Code::ImpliedStart, Some(2), Some(2)));
+    assert_eq!(case.strict_error(), (Code::ImpliedStart, Some(2), Some(2)));
 }
 
 #[test]
-fn what_starts_later_is_known_unless_strictly_read() {
+fn late_start_is_accepted_unless_strict() {
     let mut case = Case::new();
     case.response("a", [assistant("1")]);
     case.request("a", [assistant("1")]);
     let graph = case.check(&[]);
-    assert_eq!(said(&graph, "a"), [1]);
-    assert_eq!(case.broken(), (Code::UnknownObject, Some(4), Some(4)));
+    assert_eq!(response_items(&graph, "a"), [1]);
+    assert_eq!(case.strict_error(), (Code::UnknownObject, Some(4), Some(4)));
 
-    let mut case = Case::bare();
+    let mut case = Case::empty();
     case.request("a", [user("1")]);
     case.thread("t", "/root");
     case.turn("u", "t");
     let graph = case.check(&[]);
     assert_eq!(graph.threads.get("t").unwrap().agent_path.as_str(), "/root");
-    assert_eq!(case.broken(), (Code::ImpliedStart, Some(1), Some(1)));
+    assert_eq!(case.strict_error(), (Code::ImpliedStart, Some(1), Some(1)));
 }
 
 #[test]
-fn events_that_name_another_thread_than_their_turns_are_left_out() {
+fn events_with_a_thread_other_than_their_turns_are_left_out() {
     let mut case = Case::new();
     case.thread("t2", "/root/w");
     case.request_in("a", "t2", "u", json!({ "input": [] }));
@@ -150,7 +150,7 @@ fn events_that_name_another_thread_than_their_turns_are_left_out() {
 }
 
 #[test]
-fn a_childs_end_does_not_end_the_rollout() {
+fn end_of_a_thread_does_not_end_the_run() {
     let mut case = Case::new();
     case.event(json!({ "type": "thread_ended", "thread_id": "t", "status": "failed", "error": "why" }));
     let graph = case.check(&[]);
@@ -159,7 +159,7 @@ fn a_childs_end_does_not_end_the_rollout() {
 }
 
 #[test]
-fn live_spans_are_named() {
+fn live_span_ids_are_kept() {
     let mut case = Case::new();
     case.line(json!({ "schema_version": 1, "seq": 4, "wall_time_unix_ms": 5, "rollout_id": "r", "thread_id": "t",
         "codex_turn_id": null, "otel_trace_id": "0af7", "otel_span_id": "b7ad",

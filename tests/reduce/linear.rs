@@ -1,4 +1,4 @@
-//! Work grows with the bundle, not with its square.
+//! The work of a reduction is linear in the size of the bundle.
 
 use otel_trace::graph::Snapshots;
 use otel_trace::reduce::{Options, Work};
@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::case::{Case, assistant, exec, function_call, function_output, user};
 
-/// An incremental session of so many calls, each with a tool, and what it took: work, and bytes of the shared state.
+/// Reduces an incremental session of `calls` calls, each with a tool call. Returns the work of the reduction and the size
+/// of the state with shared snapshots, in bytes.
 fn session(calls: usize) -> (Work, usize) {
     let mut case = Case::new();
     for n in 0..calls {
@@ -36,7 +37,7 @@ fn session(calls: usize) -> (Work, usize) {
 }
 
 #[test]
-fn an_incremental_session_twice_as_long_takes_twice_the_work() {
+fn incremental_session_twice_as_long_takes_twice_the_work() {
     let ((small, small_state), (large, large_state)) = (session(300), session(600));
     for (name, small, large) in [
         ("payload bytes", small.payload_bytes, large.payload_bytes),
@@ -45,13 +46,13 @@ fn an_incremental_session_twice_as_long_takes_twice_the_work() {
         ("link probes", small.link_probes, large.link_probes),
         ("bytes of state", small_state as u64, large_state as u64),
     ] {
-        assert!(small > 300, "{name}: {small} is too little to be counted");
+        assert!(small > 300, "{name}: {small} is too little to compare");
         assert!(large < small * 9 / 4, "{name}: {small}, then {large}");
     }
 }
 
 #[test]
-fn a_session_that_repeats_its_history_keeps_each_item_once() {
+fn session_that_repeats_its_history_keeps_each_item_once() {
     let mut case = Case::new();
     let mut history = vec![user("0")];
     for n in 1..=100 {
@@ -64,13 +65,13 @@ fn a_session_that_repeats_its_history_keeps_each_item_once() {
 }
 
 #[test]
-fn short_requests_beside_a_long_session_do_not_read_it_again() {
+fn short_requests_do_not_reread_a_long_session() {
     let session = |calls: usize, prompt: &dyn Fn(usize) -> String| {
         let mut case = Case::new();
         let history: Vec<_> = (0..calls).map(|n| user(&n.to_string())).collect();
         case.request("0", history);
         case.response("0", json!([]));
-        // In turn something else, and on from the long one: titles, summaries, a second model.
+        // Alternates between a short unrelated request, such as for a title or to a second model, and the long session.
         for n in 1..calls {
             case.request(&format!("title{n}"), [user(&prompt(n))]);
             case.request_after(&format!("{n}"), &format!("resp-{}", n - 1), [user(&format!("step {n}"))]);
@@ -78,17 +79,17 @@ fn short_requests_beside_a_long_session_do_not_read_it_again() {
         }
         case.try_reduce(&Options::default()).unwrap().work.conversation_steps
     };
-    let of_its_own = |n: usize| format!("a title for step {n}");
-    let always_the_same = |_: usize| "a title, please".to_owned();
+    let unique = |n: usize| format!("a title for step {n}");
+    let constant = |_: usize| "a title, please".to_owned();
     let repeated = |n: usize| format!("step {}", n / 2);
-    for prompt in [&of_its_own as &dyn Fn(usize) -> String, &always_the_same, &repeated] {
+    for prompt in [&unique as &dyn Fn(usize) -> String, &constant, &repeated] {
         let (small, large) = (session(150, prompt), session(300, prompt));
         assert!(large < small * 9 / 4, "{}: {small}, then {large}", prompt(7));
     }
 }
 
 #[test]
-fn history_that_no_call_tells_is_told_once() {
+fn history_without_a_request_is_stored_once() {
     let session = |calls: usize| {
         let mut case = Case::new();
         for n in 0..calls {
@@ -117,7 +118,7 @@ fn branches_of_a_long_session_do_not_copy_it() {
             case.request_after(&format!("{n}"), &format!("resp-{}", n - 1), [user(&n.to_string())]);
             case.response(&format!("{n}"), json!([]));
         }
-        // Back and forth between the beginning and the end.
+        // Alternates between branches at the beginning and at the end.
         for n in 0..calls {
             let previous = if n % 2 == 0 { "resp-0".to_owned() } else { format!("resp-{}", calls - 1) };
             case.request_after(&format!("branch{n}"), &previous, [user(&format!("branch {n}"))]);

@@ -1,4 +1,4 @@
-//! The rules of the reduction, each in the smallest bundle that shows it.
+//! Tests of the reducer: each rule in the smallest bundle that shows it.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 

@@ -1,4 +1,4 @@
-//! Agents in other processes, as one bundle alone tells of them.
+//! Child processes in the graph of a single bundle.
 
 use otel_trace::event::{Seq, ToolCallId};
 use otel_trace::graph::{Code, Severity};
@@ -19,7 +19,7 @@ pub(crate) fn parent(trace: &str, child: &str) -> Value {
 }
 
 #[test]
-fn a_process_is_spawned_by_a_tool_call_or_in_a_thread() {
+fn process_is_spawned_by_a_tool_call_or_in_a_thread() {
     let mut case = Case::new();
     case.tool("x", Some("c"), exec(), None);
     let by_tool = case.event(spawned(json!({ "child_thread_id": "child-1", "tool_call_id": "x", "of": "later" })));
@@ -41,18 +41,18 @@ fn a_process_is_spawned_by_a_tool_call_or_in_a_thread() {
             },
         ])
     );
-    assert!(graph.edges.is_empty(), "an edge of this graph stays in this bundle");
+    assert!(graph.edges.is_empty(), "edges of a graph stay inside its bundle");
     assert!(case.try_reduce(&otel_trace::reduce::Options::default().strict(true)).is_ok());
 }
 
 #[test]
-fn a_bundle_without_processes_says_nothing_of_them() {
+fn bundle_without_processes_has_no_process_fields() {
     let state = state(&Case::new().check(&[]));
     assert_eq!((state.get("parent"), state.get("child_processes")), (None, None));
 }
 
 #[test]
-fn a_manifests_parent_is_kept() {
+fn parent_of_the_manifest_is_kept() {
     let case = Case::new();
     case.manifest("parent", parent("other", "t"));
     assert_eq!(state(&case.check(&[]))["parent"], parent("other", "t"));
@@ -61,7 +61,7 @@ fn a_manifests_parent_is_kept() {
 }
 
 #[test]
-fn a_parent_that_can_not_be_read_costs_no_more_than_itself() {
+fn unreadable_parent_leaves_the_rest_of_the_graph_intact() {
     for bad in [json!("text"), json!({ "trace_id": "other" }), json!([1]), json!(7)] {
         let mut case = Case::new();
         case.tool("x", None, exec(), None);
@@ -69,37 +69,37 @@ fn a_parent_that_can_not_be_read_costs_no_more_than_itself() {
         let graph = case.check(&[Code::BadProcess]);
         assert_eq!((graph.parent.as_ref(), graph.tool_calls.len()), (None, 1));
         assert!(graph.diagnostics[0].message.contains("the run is treated as having no parent"), "{}", graph.diagnostics[0]);
-        assert_eq!(case.broken(), (Code::BadProcess, None, None));
+        assert_eq!(case.strict_error(), (Code::BadProcess, None, None));
     }
 }
 
 #[test]
-fn what_can_not_be_read_of_a_child_counts_as_not_said() {
+fn unreadable_child_process_is_skipped() {
     for bad in [json!(null), json!("child"), json!({ "tool_call_id": "x" }), json!({ "child_thread_id": 7 })] {
         let mut case = Case::new();
         let seq = case.event(spawned(bad));
         let graph = case.check(&[Code::BadProcess]);
         assert!(graph.child_processes.is_empty());
         assert_eq!(graph.diagnostics[0].severity, Severity::Skipped);
-        assert_eq!(case.broken(), (Code::BadProcess, Some(seq), Some(seq)));
+        assert_eq!(case.strict_error(), (Code::BadProcess, Some(seq), Some(seq)));
     }
 }
 
 #[test]
-fn a_child_of_an_unknown_tool_call_is_its_threads() {
+fn child_of_an_unknown_tool_call_belongs_to_the_thread() {
     let mut case = Case::new();
     case.event(spawned(json!({ "child_thread_id": "child", "tool_call_id": "never" })));
     let graph = case.check(&[Code::UnknownObject]);
     assert_eq!(graph.child_processes.get("child").unwrap().tool_call_id, None);
-    // Known, but later: only a strict reduction minds.
+    // The tool call starts later: only a strict reduction reports that.
     case.tool("never", None, exec(), None);
     let graph = case.check(&[]);
     assert!(graph.child_processes.get("child").unwrap().tool_call_id.is_some());
-    assert_eq!(case.broken().0, Code::UnknownObject);
+    assert_eq!(case.strict_error().0, Code::UnknownObject);
 }
 
 #[test]
-fn a_child_without_a_context_is_in_the_thread_of_its_tool_call_or_left_out() {
+fn child_without_a_context_takes_the_thread_of_its_tool_call() {
     let mut case = Case::new();
     case.tool("x", None, exec(), None);
     case.event_in(Value::Null, Value::Null, spawned(json!({ "child_thread_id": "a", "tool_call_id": "x" })));
@@ -110,7 +110,7 @@ fn a_child_without_a_context_is_in_the_thread_of_its_tool_call_or_left_out() {
 }
 
 #[test]
-fn a_second_child_of_one_id_is_told() {
+fn repeated_child_id_is_reported() {
     let mut case = Case::new();
     case.tool("x", None, exec(), None);
     let first = case.event(spawned(json!({ "child_thread_id": "child" })));

@@ -1,5 +1,5 @@
-//! Random sessions of two agents that know nothing of each other: sound ones have nothing to be told, and whatever is
-//! done to the evidence of the one, the other's graph is what it was.
+//! Random sessions of two independent agents: undamaged sessions reduce without diagnostics, and damage to the evidence
+//! of one agent leaves the graph of the other agent unchanged.
 
 mod session;
 
@@ -13,48 +13,50 @@ use proptest::sample::Index;
 use serde_json::Value;
 use session::{AGENTS, Session, step};
 
-/// Everything that the graph says of an agent, without the numbers that count over both.
-fn about(graph: &Graph, agent: &str) -> BTreeMap<String, String> {
+/// Renders all objects of an agent, by id, without the item numbers, which count over both agents.
+fn describe_agent(graph: &Graph, agent: &str) -> BTreeMap<String, String> {
     let item = |id: &ItemId| {
         let item = graph.items().nth(usize::try_from(id.number() - 1).unwrap()).unwrap();
         (item.content.role, item.content.kind, item.content.parts.to_vec(), item.produced_by.clone())
     };
     let items = |ids: &[ItemId]| ids.iter().map(item).collect::<Vec<_>>();
-    let mut about = BTreeMap::new();
+    let mut description = BTreeMap::new();
     for thread in graph.threads.iter().filter(|thread| thread.thread_id.as_str() == agent) {
-        about.insert("thread".to_owned(), format!("{:?} {:?}", thread.execution, items(&thread.item_ids)));
+        description.insert("thread".to_owned(), format!("{:?} {:?}", thread.execution, items(&thread.item_ids)));
     }
     for turn in graph.turns.iter().filter(|turn| turn.thread_id.as_str() == agent) {
         // An open turn lasts as long as the whole log.
         let totals = Totals { wall_ms: 0, ..turn.totals };
-        let told = format!("{:?} {:?} {totals:?}", turn.execution, items(&turn.input_item_ids));
-        about.insert(turn.turn_id.to_string(), told);
+        let text = format!("{:?} {:?} {totals:?}", turn.execution, items(&turn.input_item_ids));
+        description.insert(turn.turn_id.to_string(), text);
     }
     for call in graph.inference_calls.iter().filter(|call| call.thread_id.as_str() == agent) {
-        let seen: Vec<ItemId> = graph.snapshot(&call.inference_call_id).collect();
-        let said = items(&call.response_item_ids);
-        let told = format!(
-            "{:?} {:?} {said:?} {:?} {:?} {:?}",
+        let request: Vec<ItemId> = graph.snapshot(&call.inference_call_id).collect();
+        let response = items(&call.response_item_ids);
+        let text = format!(
+            "{:?} {:?} {response:?} {:?} {:?} {:?}",
             call.execution,
-            items(&seen),
+            items(&request),
             call.usage,
             call.error,
             call.tool_call_ids
         );
-        about.insert(call.inference_call_id.to_string(), told);
+        description.insert(call.inference_call_id.to_string(), text);
     }
     for tool in graph.tool_calls.iter().filter(|tool| tool.thread_id.as_str() == agent) {
         let linked = [&tool.call_item_ids, &tool.output_item_ids].map(|ids| items(ids));
         let operation = graph.terminal_operations().find(|operation| operation.tool_call_id == tool.tool_call_id);
         let operation =
             operation.map(|operation| (operation.execution, operation.request.clone(), operation.result.clone()));
-        let told = format!("{:?} {linked:?} {:?} {operation:?}", tool.execution, tool.requested_by);
-        about.insert(tool.tool_call_id.to_string(), told);
+        let text = format!("{:?} {linked:?} {:?} {operation:?}", tool.execution, tool.requested_by);
+        description.insert(tool.tool_call_id.to_string(), text);
     }
-    about
+    description
 }
 
-/// What every call of a state saw, as the state says it.
+/// Returns the item ids of every request in a written state, by call id.
+///
+/// Shared snapshots are expanded.
 fn requests(graph: &Graph, form: Snapshots) -> BTreeMap<String, Vec<Value>> {
     let mut state = Vec::new();
     graph.write_state(&mut state, form).unwrap();
@@ -62,26 +64,26 @@ fn requests(graph: &Graph, form: Snapshots) -> BTreeMap<String, Vec<Value>> {
     let calls = state["inference_calls"].as_object().unwrap();
     let ids = |call: &Value, name: &str| call[name].as_array().unwrap().clone();
     let mut requests: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    // A call goes on from an earlier one.
+    // A request prefix refers to an earlier call, so calls are expanded in order of their starts.
     let mut in_order: Vec<_> = calls.iter().collect();
     in_order.sort_by_key(|(_, call)| call["execution"]["started_seq"].as_u64());
     for (id, call) in in_order {
-        let mut seen = Vec::new();
+        let mut items = Vec::new();
         if let Some(prefix) = call.get("request_prefix") {
             let earlier = prefix["inference_call_id"].as_str().unwrap();
-            let items = usize::try_from(prefix["items"].as_u64().unwrap()).unwrap();
-            seen.extend_from_slice(&requests[earlier][..items]);
+            let count = usize::try_from(prefix["items"].as_u64().unwrap()).unwrap();
+            items.extend_from_slice(&requests[earlier][..count]);
             if prefix["with_response"] == true {
-                seen.extend(ids(&calls[earlier], "response_item_ids"));
+                items.extend(ids(&calls[earlier], "response_item_ids"));
             }
         }
-        seen.extend(ids(call, "request_item_ids"));
-        requests.insert(id.clone(), seen);
+        items.extend(ids(call, "request_item_ids"));
+        requests.insert(id.clone(), items);
     }
     requests
 }
 
-/// What is done to evidence.
+/// A change to a log line or a payload of the left agent.
 #[derive(Debug, Clone)]
 enum Damage {
     DropLine,
@@ -95,7 +97,7 @@ enum Damage {
     ReplacePayload(Vec<u8>),
 }
 
-/// Bytes that make JSON into other JSON more often than random ones do.
+/// Generates bytes that turn JSON into other JSON more often than uniformly random bytes do.
 fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![
         any::<u8>().prop_filter("a newline makes two lines", |byte| *byte != b'\n'),
@@ -118,12 +120,12 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// The log after damage to one line of the agent on the left, or damage done to one of its payloads.
-fn apply(damage: &Damage, place: Index, session: &Session, lines: &mut Vec<(Option<usize>, Vec<u8>)>) {
+/// Damages one line of the left agent in `lines`, or one of its payloads on disk.
+fn apply(damage: &Damage, position: Index, session: &Session, lines: &mut Vec<(Option<usize>, Vec<u8>)>) {
     let of_left: Vec<usize> = (0..lines.len()).filter(|&line| lines[line].0 == Some(0)).collect();
     let payloads: Vec<usize> = (0..session.payloads.len()).filter(|&payload| session.payloads[payload] == 0).collect();
-    let line = (!of_left.is_empty()).then(|| of_left[place.index(of_left.len())]);
-    let payload = (!payloads.is_empty()).then(|| session.payload_path(payloads[place.index(payloads.len())]));
+    let line = (!of_left.is_empty()).then(|| of_left[position.index(of_left.len())]);
+    let payload = (!payloads.is_empty()).then(|| session.payload_path(payloads[position.index(payloads.len())]));
     let change = |change: &dyn Fn(&mut Vec<u8>)| {
         let Some(path) = &payload else { return };
         let Ok(mut body) = fs::read(path) else { return };
@@ -162,37 +164,37 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn sound_sessions_have_nothing_to_be_told(steps in prop::collection::vec((0..2_usize, step()), 0..40)) {
-        let session = Session::of(&steps);
+    fn sound_sessions_have_no_diagnostics(steps in prop::collection::vec((0..2_usize, step()), 0..40)) {
+        let session = Session::from_steps(&steps);
         let reduction = session.reduce();
-        // Who goes on from an answer of before leaves the conversation.
-        let told = reduction.diagnostics().iter().filter(|found| found.code != Code::HistoryBranched);
-        prop_assert_eq!(told.collect::<Vec<_>>(), Vec::<&Diagnostic>::new());
+        // Continuing an older response branches the history.
+        let others = reduction.diagnostics().iter().filter(|found| found.code != Code::HistoryBranched);
+        prop_assert_eq!(others.collect::<Vec<_>>(), Vec::<&Diagnostic>::new());
         let graph = reduction.graph;
         prop_assert_eq!(requests(&graph, Snapshots::Shared), requests(&graph, Snapshots::Expanded));
         for (agent, name) in session.agents.iter().zip(AGENTS) {
             let calls = graph.inference_calls.iter().filter(|call| call.thread_id.as_str() == name).count();
             let tools: Vec<_> = graph.tool_calls.iter().filter(|tool| tool.thread_id.as_str() == name).collect();
             prop_assert_eq!((calls, tools.len()), (agent.calls, agent.tools));
-            // A history that comes back after something else was asked is new, calls and all.
+            // History that returns after an unrelated request creates new items, calls included.
             prop_assert!(tools.iter().all(|tool| tool.requested_by.is_some() && !tool.call_item_ids.is_empty()));
         }
     }
 
     #[test]
-    fn damage_to_one_agents_evidence_leaves_the_others_graph_as_it_was(
+    fn damage_to_one_agent_leaves_the_other_agents_graph_unchanged(
         steps in prop::collection::vec((0..2_usize, step()), 1..40),
         damages in prop::collection::vec((damage(), any::<Index>()), 1..6),
     ) {
-        let session = Session::of(&steps);
-        let whole = about(&session.reduce().graph, "right");
+        let session = Session::from_steps(&steps);
+        let whole = describe_agent(&session.reduce().graph, "right");
         let mut lines: Vec<_> = session.lines.iter().map(|(agent, line)| (*agent, line.clone().into_bytes())).collect();
-        for (damage, place) in &damages {
-            apply(damage, *place, &session, &mut lines);
+        for (damage, position) in &damages {
+            apply(damage, *position, &session, &mut lines);
         }
         let log: Vec<u8> = lines.iter().flat_map(|(_, line)| [line, &b"\n"[..]].concat()).collect();
         let Reduction { graph, .. } = session.reduce_log(&log);
-        prop_assert_eq!(about(&graph, "right"), whole);
+        prop_assert_eq!(describe_agent(&graph, "right"), whole);
         let mut state = Vec::new();
         graph.write_state(&mut state, Snapshots::Shared).unwrap();
         prop_assert!(state.len() < 8 * session.bytes() + 4096, "{} bytes of {}", state.len(), session.bytes());

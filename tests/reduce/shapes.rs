@@ -1,18 +1,19 @@
-//! Conversations in the shapes of other providers than the Responses API's. The bodies are written after the providers'
-//! public documentation.
+//! Conversations in the shapes of providers other than the Responses API. The bodies follow the providers' public
+//! documentation.
 
 use otel_trace::event::Usage;
 use otel_trace::graph::{Code, Graph, Item, Part, Producer};
 use serde_json::{Value, json};
 
-use crate::case::{Case, call, item, said, seen, tool};
+use crate::case::{Case, call, item, response_items, request_items, tool};
 
 /// A request and its response.
 pub(crate) type Round = (Value, Value);
 
-/// Two rounds of a conversation, the second of which repeats the first, with the tools that run between them. The graph
-/// has these items, each once, and every tool is linked to the call that asked for it and to the answer that the model
-/// saw.
+/// Reduces two rounds of a conversation, the second of which repeats the first, with tool calls in between.
+///
+/// Checks that the graph has the expected items, each once, and that every tool call is linked to the requesting call
+/// and to its output item.
 #[track_caller]
 pub(crate) fn check([first, second]: [Round; 2], calls: &[&str], codes: &[Code], expected: &[&str]) -> Graph {
     let mut case = Case::new();
@@ -25,42 +26,42 @@ pub(crate) fn check([first, second]: [Round; 2], calls: &[&str], codes: &[Code],
     case.request_body("b", second.0);
     case.response_body("b", second.1);
     let graph = case.check(codes);
-    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), expected);
-    let before_the_end = expected.len() - said(&graph, "b").len();
-    assert_eq!(seen(&graph, "b"), (1..=before_the_end as u64).collect::<Vec<_>>(), "all of it, in order");
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
+    let before_the_end = expected.len() - response_items(&graph, "b").len();
+    assert_eq!(request_items(&graph, "b"), (1..=before_the_end as u64).collect::<Vec<_>>(), "the whole history, in order");
     for id in calls {
         let name = format!("tool of {id}");
         let tool = tool(&graph, &name);
         assert_eq!((tool.call_item_ids.len(), tool.output_item_ids.len()), (1, 1), "{id}");
         assert_eq!(tool.requested_by, Some("a".into()));
         assert!(call(&graph, "a").tool_call_ids.contains(&tool.tool_call_id));
-        let answer = item(&graph, tool.output_item_ids[0].number());
-        assert_eq!(answer.produced_by, [Producer::Tool { tool_call_id: name.as_str().into() }]);
+        let output = item(&graph, tool.output_item_ids[0].number());
+        assert_eq!(output.produced_by, [Producer::Tool { tool_call_id: name.as_str().into() }]);
     }
     graph
 }
 
-/// What becomes of one request.
+/// Checks the items of a request with this body.
 #[track_caller]
 pub(crate) fn check_request(body: Value, codes: &[Code], expected: &[&str]) {
     let mut case = Case::new();
     case.request_body("a", body);
-    assert_eq!(case.check(codes).items().map(told).collect::<Vec<_>>(), expected);
+    assert_eq!(case.check(codes).items().map(render_item).collect::<Vec<_>>(), expected);
 }
 
-/// What becomes of one response.
+/// Checks the items of a response with this body.
 #[track_caller]
 pub(crate) fn check_response(body: Value, codes: &[Code], expected: &[&str]) -> Graph {
     let mut case = Case::new();
     case.request_body("a", json!({ "messages": [] }));
     case.response_body("a", body);
     let graph = case.check(codes);
-    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), expected);
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
     graph
 }
 
-/// An item on one line: role, kind, call id, tool; then the parts.
-pub(crate) fn told(item: &Item) -> String {
+/// Renders an item on one line: role, kind, call id, tool name, then the parts.
+pub(crate) fn render_item(item: &Item) -> String {
     let content = &item.content;
     let word = |value: Value| value.as_str().unwrap().to_owned();
     let mut head = vec![word(json!(content.role)), word(json!(content.kind))];
@@ -88,7 +89,7 @@ pub(crate) fn usage(graph: &Graph, id: &str) -> [u64; 4] {
 }
 
 #[test]
-fn the_first_field_that_only_one_shape_has_tells_the_shape() {
+fn shape_is_detected_by_its_first_distinctive_field() {
     let gen_ai = json!([{ "role": "user", "parts": [{ "type": "text", "content": "gen_ai" }] }]);
     let gemini = json!([{ "role": "user", "parts": [{ "text": "gemini" }] }]);
     let chat = json!([{ "role": "user", "content": "chat" }]);
@@ -105,7 +106,7 @@ fn the_first_field_that_only_one_shape_has_tells_the_shape() {
 }
 
 #[test]
-fn the_same_words_in_another_shape_are_the_same_item() {
+fn equal_text_in_another_shape_is_the_same_item() {
     let system = "Be brief.";
     let mut case = Case::new();
     case.request_body(
@@ -136,12 +137,12 @@ fn the_same_words_in_another_shape_are_the_same_item() {
     case.request("responses", json!([{ "role": "system", "content": system }, { "role": "user", "content": "hi" }]));
     let graph = case.check(&[]);
     for call in ["anthropic", "gemini", "spelled", "gen_ai", "responses"] {
-        assert_eq!(seen(&graph, call), [1, 2], "{call}");
+        assert_eq!(request_items(&graph, call), [1, 2], "{call}");
     }
 }
 
 #[test]
-fn where_a_request_has_instructions_and_tools_is_told() {
+fn instructions_and_tools_have_pointers() {
     for (body, instructions, tools) in [
         (json!({ "messages": [], "system": "s", "tools": [] }), Some("/system"), Some("/tools")),
         (json!({ "messages": [], "functions": [] }), None, Some("/functions")),
@@ -162,7 +163,7 @@ fn where_a_request_has_instructions_and_tools_is_told() {
 }
 
 #[test]
-fn a_turn_begins_with_what_its_user_said() {
+fn turn_input_is_the_user_message() {
     let mut case = Case::new();
     case.request_body("a", json!({ "system": "Be brief.", "messages": [{ "role": "user", "content": "hi" }] }));
     let graph = case.check(&[]);
@@ -171,17 +172,17 @@ fn a_turn_begins_with_what_its_user_said() {
 }
 
 #[test]
-fn the_same_text_in_two_places_is_read_for_each() {
+fn equal_text_in_two_fields_is_two_items() {
     let mut case = Case::new();
     case.request_body("list", json!({ "input": ["hi"] }));
     case.request_body("text", json!({ "input": "hi" }));
     case.request_body("system", json!({ "system": "hi", "messages": [] }));
     let graph = case.check(&[Code::BadItem]);
-    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["user message: hi", "system message: hi"]);
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), ["user message: hi", "system message: hi"]);
 }
 
 #[test]
-fn what_is_no_message_costs_only_itself() {
+fn invalid_message_is_left_out() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     for bad in [
         "7".to_owned(),
@@ -202,24 +203,24 @@ fn what_is_no_message_costs_only_itself() {
             let mut case = Case::new();
             case.request_body("i", format!(r#"{{"{list}":[{bad},{{"role":"user","content":"ok"}}]}}"#));
             let graph = case.check(&[Code::BadItem]);
-            assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["user message: ok"], "{bad}");
+            assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), ["user message: ok"], "{bad}");
         }
     }
 }
 
 #[test]
-fn a_part_that_can_not_be_read_costs_only_itself() {
+fn unreadable_part_is_left_out() {
     let mut case = Case::new();
     let content = r#"[{"type":"text","text":"look"},{"type":"image","source":1e999},{"type":"text","text":"there"}]"#;
     for call in ["a", "b"] {
         case.request_body(call, format!(r#"{{"messages":[{{"role":"user","content":{content}}}]}}"#));
     }
     let graph = case.check(&[Code::BadItem]);
-    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["user message: look | there"]);
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), ["user message: look | there"]);
 }
 
 #[test]
-fn a_request_without_messages_is_told() {
+fn request_without_messages_is_reported() {
     for body in [
         json!({ "messages": 7 }),
         json!({ "contents": true }),
@@ -234,7 +235,7 @@ fn a_request_without_messages_is_told() {
 }
 
 #[test]
-fn a_response_without_messages_is_told() {
+fn response_without_messages_is_reported() {
     for body in [
         json!({ "choices": [{ "text": "legacy" }] }),
         json!({ "choices": [7] }),
@@ -260,7 +261,7 @@ fn a_response_without_messages_is_told() {
 }
 
 #[test]
-fn the_response_says_its_id_in_its_own_way() {
+fn response_id_is_read_from_every_shape() {
     for id in ["response_id", "id", "responseId", "gen_ai.response.id"] {
         let mut case = Case::new();
         case.request_body("a", json!({ "messages": [] }));
@@ -271,7 +272,7 @@ fn the_response_says_its_id_in_its_own_way() {
 }
 
 #[test]
-fn usage_is_what_the_provider_counted() {
+fn usage_is_read_from_every_shape() {
     for (body, expected) in [
         (
             json!({ "choices": [], "usage": { "prompt_tokens": 9, "completion_tokens": 5,

@@ -1,10 +1,10 @@
-//! Anthropic Messages.
+//! Bodies of the Anthropic Messages API.
 
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
-use crate::case::{Case, said, seen};
-use crate::shapes::{check, check_request, check_response, told, usage};
+use crate::case::{Case, response_items, request_items};
+use crate::shapes::{check, check_request, check_response, render_item, usage};
 
 fn message(content: Value) -> Value {
     json!({ "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content,
@@ -20,7 +20,7 @@ fn breakpoint(part: Value) -> Value {
 }
 
 #[test]
-fn a_conversation_with_tools_has_each_item_once() {
+fn conversation_with_tools_has_each_item_once() {
     let system = json!({ "type": "text", "text": "Be brief." });
     let question = json!({ "type": "text", "text": "Oslo or Rome?" });
     let thought = json!({ "type": "thinking", "thinking": "I should look.", "signature": "s1" });
@@ -33,7 +33,7 @@ fn a_conversation_with_tools_has_each_item_once() {
         { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "AA==" } }] });
     picture["content"][1] = breakpoint(picture["content"][1].take());
     let more = json!({ "type": "text", "text": "In one word." });
-    // What the first request marks for the cache the second does not, and the other way round.
+    // The cache breakpoints of the second request are at other parts than those of the first.
     let first = json!({ "system": [breakpoint(system.clone())], "max_tokens": 100,
         "messages": [{ "role": "user", "content": [breakpoint(question.clone())] }] });
     let second = json!({ "system": [system], "max_tokens": 100, "messages": [
@@ -72,7 +72,7 @@ fn content_is_text_or_a_list() {
 }
 
 #[test]
-fn a_breakpoint_that_moves_makes_no_other_item() {
+fn moved_cache_breakpoint_creates_no_item() {
     let image = json!({ "type": "image", "source": { "type": "url", "url": "https://example.org/1.png" } });
     let document = json!({ "type": "document", "source": { "type": "text", "data": "…" }, "title": null });
     let body = |parts: &[Value]| json!({ "messages": [{ "role": "user", "content": parts }] });
@@ -80,12 +80,12 @@ fn a_breakpoint_that_moves_makes_no_other_item() {
     case.request_body("a", body(&[image.clone(), breakpoint(document.clone())]));
     case.request_body("b", body(&[breakpoint(image), document]));
     let graph = case.check(&[]);
-    assert_eq!(seen(&graph, "b"), [1]);
-    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["user message: [image] | [document]"]);
+    assert_eq!(request_items(&graph, "b"), [1]);
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), ["user message: [image] | [document]"]);
 }
 
 #[test]
-fn thoughts_are_known_by_their_signature() {
+fn reasoning_is_matched_by_its_signature() {
     let mut case = Case::new();
     case.request_body("a", json!({ "messages": [] }));
     case.response_body("a", message(json!([{ "type": "thinking", "thinking": "", "signature": "s" }])));
@@ -95,12 +95,12 @@ fn thoughts_are_known_by_their_signature() {
         "content": [{ "type": "thinking", "thinking": "I should look.", "signature": "s" }] }] }),
     );
     let graph = case.check(&[]);
-    assert_eq!((said(&graph, "a"), seen(&graph, "b")), (vec![1], vec![1]));
-    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["assistant reasoning: I should look. | <signature s>"]);
+    assert_eq!((response_items(&graph, "a"), request_items(&graph, "b")), (vec![1], vec![1]));
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), ["assistant reasoning: I should look. | <signature s>"]);
 }
 
 #[test]
-fn what_is_said_between_calls_stays_between_them() {
+fn text_between_calls_keeps_its_position() {
     let call = |id: &str| json!({ "type": "tool_use", "id": id, "name": "f", "input": {} });
     let text = |text: &str| json!({ "type": "text", "text": text });
     let content = json!([text("a"), text("b"), call("1"), text(""), call("2"), text("c")]);
@@ -115,7 +115,7 @@ fn what_is_said_between_calls_stays_between_them() {
 }
 
 #[test]
-fn tools_that_run_at_the_provider_are_parts_of_what_it_says() {
+fn server_tools_are_parts_of_the_message() {
     let content = json!([
         { "type": "text", "text": "I look." },
         { "type": "server_tool_use", "id": "s1", "name": "web_search", "input": { "query": "x" } },
@@ -130,7 +130,7 @@ fn tools_that_run_at_the_provider_are_parts_of_what_it_says() {
 }
 
 #[test]
-fn a_result_is_text_or_parts_or_nothing() {
+fn tool_result_is_text_parts_or_empty() {
     let result = |content: Value, expected: &str| {
         let part = json!({ "type": "tool_result", "tool_use_id": "c", "content": content });
         let body = json!({ "messages": [{ "role": "user", "content": [part] }] });
@@ -144,14 +144,14 @@ fn a_result_is_text_or_parts_or_nothing() {
 }
 
 #[test]
-fn a_result_without_its_calls_id_is_told() {
+fn tool_result_without_a_call_id_is_reported() {
     let part = json!({ "type": "tool_result", "content": "x" });
     let body = json!({ "messages": [{ "role": "user", "content": [part] }] });
     check_request(body, &[Code::CallWithoutId], &["tool function_call_output: x"]);
 }
 
 #[test]
-fn another_result_for_the_same_call_is_a_new_item() {
+fn second_result_of_a_call_is_a_new_item() {
     let body = |content: &str| {
         json!({ "messages": [{ "role": "user", "content": [
             { "type": "tool_result", "tool_use_id": "c", "content": content }] }] })
@@ -159,11 +159,11 @@ fn another_result_for_the_same_call_is_a_new_item() {
     let mut case = Case::new();
     case.request_body("a", body("long"));
     case.request_body("b", body("cleared"));
-    assert_eq!(seen(&case.check(&[Code::CallIdReused]), "b"), [2]);
+    assert_eq!(request_items(&case.check(&[Code::CallIdReused]), "b"), [2]);
 }
 
 #[test]
-fn a_message_without_content_says_so() {
+fn message_without_content_has_an_empty_content_part() {
     for content in [json!(""), json!([]), Value::Null, json!([{ "type": "text" }])] {
         let body = json!({ "messages": [{ "role": "user", "content": content }] });
         check_request(body, &[], &["user message: [empty_content]"]);

@@ -1,4 +1,4 @@
-//! Any JSON in the place of any shape.
+//! Arbitrary JSON in place of every shape.
 
 use otel_trace::graph::Snapshots;
 use otel_trace::reduce::{Options, Work};
@@ -78,7 +78,7 @@ const WORDS: [&str; 20] = [
     "{\"a\":1}",
 ];
 
-/// JSON that looks like messages more often than not.
+/// Generates JSON that often looks like messages.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         6 => select(WORDS.to_vec()).prop_map(Value::from),
@@ -96,7 +96,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn reduced(bodies: &[Value], field: &str) -> (Vec<u8>, Work) {
+fn reduce_bodies(bodies: &[Value], field: &str) -> (Vec<u8>, Work) {
     let mut case = Case::new();
     for (n, body) in bodies.iter().enumerate() {
         let call = n.to_string();
@@ -121,12 +121,12 @@ proptest! {
         bodies in prop::collection::vec(any_json(), 1..4),
         field in select(vec!["input", "messages", "contents", "gen_ai.input.messages"]),
     ) {
-        prop_assert_eq!(reduced(&bodies, field), reduced(&bodies, field), "the same bytes give the same state");
+        prop_assert_eq!(reduce_bodies(&bodies, field), reduce_bodies(&bodies, field), "reduction is deterministic");
     }
 }
 
 #[test]
-fn a_session_that_repeats_its_messages_keeps_each_item_once() {
+fn session_that_repeats_its_messages_keeps_each_item_once() {
     let mut case = Case::new();
     let mut history = Vec::new();
     for n in 1..=60 {
@@ -142,11 +142,11 @@ fn a_session_that_repeats_its_messages_keeps_each_item_once() {
 }
 
 #[test]
-fn a_part_of_very_many_fields_is_read_like_any_other() {
+fn part_with_many_fields_takes_linear_time() {
     let fields: Vec<String> = (0..200_000).map(|n| format!("\"{n}\":null")).collect();
     let part = format!("{{{}}}", fields.join(","));
     let mut case = Case::new();
-    // Would take hours, were each field looked up among all.
+    // Quadratic work in the number of fields would take hours.
     case.request_body("a", format!(r#"{{"contents":[{{"parts":[{part},{{"text":"hi"}}]}}]}}"#));
     assert_eq!(case.check(&[]).items().count(), 1);
 }

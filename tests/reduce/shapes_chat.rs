@@ -1,10 +1,10 @@
-//! Chat Completions.
+//! Bodies of the Chat Completions API.
 
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
-use crate::case::{Case, said, seen};
-use crate::shapes::{check, check_request, check_response, told, usage};
+use crate::case::{Case, response_items, request_items};
+use crate::shapes::{check, check_request, check_response, render_item, usage};
 
 fn weather(id: &str, arguments: &str) -> Value {
     json!({ "id": id, "type": "function", "function": { "name": "weather", "arguments": arguments } })
@@ -26,7 +26,7 @@ fn response(message: Value) -> Value {
 }
 
 #[test]
-fn a_conversation_with_tools_has_each_item_once() {
+fn conversation_with_tools_has_each_item_once() {
     let calls = json!([weather("c1", r#"{"city":"Oslo"}"#), weather("c2", r#"{"city":"Rome","unit":"C"}"#)]);
     let begin =
         [json!({ "role": "system", "content": "Be brief." }), json!({ "role": "user", "content": "Oslo or Rome?" })];
@@ -59,7 +59,7 @@ fn a_conversation_with_tools_has_each_item_once() {
 }
 
 #[test]
-fn a_response_is_found_again_however_its_history_spells_it() {
+fn response_is_matched_in_any_spelling_of_its_history() {
     for (returned, repeated) in [
         (json!({ "content": "hi" }), json!({ "content": "hi" })),
         (json!({ "content": "hi" }), json!({ "content": [{ "type": "text", "text": "hi" }] })),
@@ -78,12 +78,12 @@ fn a_response_is_found_again_however_its_history_spells_it() {
         case.response_body("a", completion(returned.clone()));
         case.request_body("b", json!({ "messages": [repeated] }));
         let graph = case.check(&[]);
-        assert_eq!((said(&graph, "a"), seen(&graph, "b")), (vec![1], vec![1]), "{returned}");
+        assert_eq!((response_items(&graph, "a"), request_items(&graph, "b")), (vec![1], vec![1]), "{returned}");
     }
 }
 
 #[test]
-fn what_a_message_thinks_and_says_comes_before_what_it_calls() {
+fn reasoning_and_text_come_before_calls() {
     let message = json!({ "role": "assistant", "tool_calls": [weather("c", "{}")], "content": "One moment.",
         "reasoning_content": "I should look." });
     let expected = [
@@ -99,18 +99,18 @@ fn what_a_message_thinks_and_says_comes_before_what_it_calls() {
 }
 
 #[test]
-fn reasoning_that_history_leaves_out_stays_in_the_response() {
+fn reasoning_omitted_from_history_stays_in_the_response() {
     let mut case = Case::new();
     case.request_body("a", json!({ "messages": [{ "role": "user", "content": "1" }] }));
     case.response_body("a", response(json!({ "content": "2", "reasoning_content": "hm" })));
     case.request_body("b", json!({ "messages": [
         { "role": "user", "content": "1" }, { "role": "assistant", "content": "2" }, { "role": "user", "content": "3" }] }));
     let graph = case.check(&[]);
-    assert_eq!((said(&graph, "a"), seen(&graph, "b")), (vec![2, 3], vec![1, 3, 4]));
+    assert_eq!((response_items(&graph, "a"), request_items(&graph, "b")), (vec![2, 3], vec![1, 3, 4]));
 }
 
 #[test]
-fn parts_that_are_no_text_point_at_the_payload() {
+fn non_text_parts_are_payload_references() {
     let content = json!([{ "type": "text", "text": "What is this?" },
         { "type": "image_url", "image_url": { "url": "data:image/png;base64,AA==" } },
         { "type": "input_audio", "input_audio": { "data": "AA==", "format": "wav" } },
@@ -124,18 +124,18 @@ fn parts_that_are_no_text_point_at_the_payload() {
 }
 
 #[test]
-fn images_are_told_apart_by_what_they_are() {
+fn images_are_compared_by_content() {
     let body = |image: &str| json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": image } }] }] });
     let mut case = Case::new();
     case.request_body("a", body("https://example.org/1.png"));
     case.request_body("b", body("https://example.org/1.png"));
     case.request_body("c", body("https://example.org/2.png"));
     let graph = case.check(&[]);
-    assert_eq!((seen(&graph, "b"), seen(&graph, "c")), (vec![1], vec![2]));
+    assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1], vec![2]));
 }
 
 #[test]
-fn the_calls_of_before_tools_have_no_id() {
+fn legacy_function_calls_have_no_id() {
     let message = json!({ "role": "assistant", "content": null,
         "function_call": { "name": "weather", "arguments": "{\"city\":\"Oslo\"}" } });
     let mut case = Case::new();
@@ -147,12 +147,12 @@ fn the_calls_of_before_tools_have_no_id() {
     );
     let graph = case.check(&[Code::CallWithoutId, Code::CallWithoutId]);
     let expected = [r#"assistant function_call weather: json {"city":"Oslo"}"#, "tool function_call_output: -3"];
-    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), expected);
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
     assert!(case.try_reduce(&otel_trace::reduce::Options::default().strict(true)).is_ok());
 }
 
 #[test]
-fn a_call_without_an_id_is_told_once_however_often_it_is_repeated() {
+fn repeated_call_without_an_id_is_reported_once() {
     let message =
         json!({ "role": "assistant", "tool_calls": [{ "id": "", "function": { "name": "f", "arguments": {} } }] });
     let mut case = Case::new();
@@ -160,11 +160,11 @@ fn a_call_without_an_id_is_told_once_however_often_it_is_repeated() {
         case.request_body(call, json!({ "messages": [message] }));
     }
     let graph = case.check(&[Code::CallWithoutId]);
-    assert_eq!(graph.items().map(told).collect::<Vec<_>>(), ["assistant function_call f: json {}"]);
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), ["assistant function_call f: json {}"]);
 }
 
 #[test]
-fn arguments_are_json_or_text_or_what_is_there() {
+fn arguments_are_json_text_or_a_payload_reference() {
     let call = |call: Value, expected: &str| {
         let message = json!({ "role": "assistant", "tool_calls": [call] });
         check_request(json!({ "messages": [message] }), &[], &[&format!("assistant function_call c f: {expected}")]);
@@ -178,7 +178,7 @@ fn arguments_are_json_or_text_or_what_is_there() {
 }
 
 #[test]
-fn a_tool_may_say_nothing() {
+fn tool_output_may_be_empty() {
     let tool = |content: Value, expected: &str| {
         let message = json!({ "role": "tool", "tool_call_id": "c", "content": content });
         check_request(json!({ "messages": [message] }), &[], &[&format!("tool function_call_output c: {expected}")]);

@@ -1,10 +1,10 @@
-//! Gemini.
+//! Bodies of the Gemini API.
 
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
-use crate::case::{Case, said, seen};
-use crate::shapes::{check, check_request, check_response, told, usage};
+use crate::case::{Case, response_items, request_items};
+use crate::shapes::{check, check_request, check_response, render_item, usage};
 
 fn candidate(parts: Value) -> Value {
     json!({ "candidates": [{ "content": { "role": "model", "parts": parts }, "finishReason": "STOP", "index": 0 }],
@@ -14,7 +14,7 @@ fn candidate(parts: Value) -> Value {
 }
 
 #[test]
-fn a_conversation_with_tools_has_each_item_once() {
+fn conversation_with_tools_has_each_item_once() {
     let system = json!({ "parts": [{ "text": "Be brief." }] });
     let question = json!({ "role": "user", "parts": [{ "text": "Oslo or Rome?" }] });
     let thought = json!({ "text": "I should look.", "thought": true });
@@ -50,7 +50,7 @@ fn a_conversation_with_tools_has_each_item_once() {
 }
 
 #[test]
-fn calls_without_ids_are_found_again_and_linked_to_nothing() {
+fn calls_without_ids_are_matched_but_not_linked() {
     let call = json!({ "functionCall": { "name": "weather", "args": { "city": "Oslo" } } });
     let answer = json!({ "functionResponse": { "name": "weather", "response": { "degrees": -3 } } });
     let rounds = [
@@ -67,7 +67,7 @@ fn calls_without_ids_are_found_again_and_linked_to_nothing() {
     assert!(graph.diagnostics[0].message.contains("a call without an id"), "{}", graph.diagnostics[0]);
 }
 
-/// What is returned first, and in the next request.
+/// Reduces a response and a request that repeats it as history, checks the item numbers of both, and returns all items.
 #[track_caller]
 fn repeated(returned: Value, history: Value, expected: (&[u64], &[u64])) -> Vec<String> {
     let mut case = Case::new();
@@ -75,26 +75,26 @@ fn repeated(returned: Value, history: Value, expected: (&[u64], &[u64])) -> Vec<
     case.response_body("a", candidate(returned));
     case.request_body("b", json!({ "contents": [{ "role": "model", "parts": history }] }));
     let graph = case.check(&[]);
-    assert_eq!((&*said(&graph, "a"), &*seen(&graph, "b")), expected);
-    graph.items().map(told).collect()
+    assert_eq!((&*response_items(&graph, "a"), &*request_items(&graph, "b")), expected);
+    graph.items().map(render_item).collect()
 }
 
 #[test]
-fn a_signature_seals_the_thought_before_it() {
+fn signature_belongs_to_the_preceding_thought() {
     let thought = json!({ "text": "I should look.", "thought": true });
     let call = json!({ "functionCall": { "id": "c", "name": "f" }, "thoughtSignature": "s" });
     let items = ["assistant reasoning: I should look. | <signature s>", "assistant function_call c f: json {}"];
     let both = json!([thought, call]);
     assert_eq!(repeated(both.clone(), both.clone(), (&[1, 2], &[1, 2])), items);
-    assert_eq!(repeated(both.clone(), json!([call]), (&[1, 2], &[1, 2])), items, "thoughts are seldom sent back");
+    assert_eq!(repeated(both.clone(), json!([call]), (&[1, 2], &[1, 2])), items, "clients seldom send thoughts back");
     let spelled = json!([{ "function_call": { "id": "c", "name": "f", "args": {} }, "thought_signature": "s" }]);
     assert_eq!(repeated(both.clone(), spelled, (&[1, 2], &[1, 2])), items);
     let unsigned = json!([{ "functionCall": { "id": "c", "name": "f" } }]);
-    assert_eq!(repeated(both, unsigned, (&[1, 2], &[2])), items, "and signatures may be dropped");
+    assert_eq!(repeated(both, unsigned, (&[1, 2], &[2])), items, "clients may drop signatures");
 }
 
 #[test]
-fn a_signature_alone_is_reasoning_of_which_nothing_is_shown() {
+fn signature_alone_is_reasoning_without_text() {
     let text = json!([{ "text": "Ro" }, { "text": "me.", "thoughtSignature": "s" }]);
     let items = ["assistant reasoning: <signature s>", "assistant message: Ro | me."];
     assert_eq!(repeated(text.clone(), text, (&[1, 2], &[1, 2])), items);
@@ -110,7 +110,7 @@ fn a_signature_alone_is_reasoning_of_which_nothing_is_shown() {
 }
 
 #[test]
-fn parts_that_are_no_text_are_labelled_by_what_they_hold() {
+fn non_text_parts_are_labelled_by_their_field() {
     let parts = json!([
         { "text": "What is this?" },
         { "inlineData": { "mimeType": "image/png", "data": "AA==" }, "videoMetadata": {} },
@@ -133,7 +133,7 @@ fn parts_that_are_no_text_are_labelled_by_what_they_hold() {
 }
 
 #[test]
-fn an_answer_may_hold_more_than_a_value() {
+fn function_response_may_have_parts() {
     let answer = json!({ "functionResponse": { "id": "c", "name": "f", "response": { "ok": true },
         "parts": [{ "inlineData": { "mimeType": "image/png", "data": "AA==" } }] } });
     let empty = json!({ "functionResponse": { "id": "d", "name": "f" } });
@@ -149,7 +149,7 @@ fn an_answer_may_hold_more_than_a_value() {
 }
 
 #[test]
-fn who_speaks_is_told_by_the_place_where_nothing_else_does() {
+fn missing_role_is_derived_from_the_field() {
     check_request(json!({ "contents": [{ "parts": [{ "text": "hi" }] }] }), &[], &["user message: hi"]);
     check_request(json!({ "contents": { "parts": [{ "text": "hi" }] } }), &[], &["user message: hi"]);
     check_request(json!({ "contents": "hi" }), &[], &["user message: hi"]);

@@ -1,4 +1,4 @@
-//! Messages of the GenAI semantic conventions, as spans have them in fields.
+//! Messages of the GenAI semantic conventions, as spans carry them in fields.
 
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn output(parts: Value) -> Value {
 }
 
 #[test]
-fn a_conversation_with_tools_has_each_item_once() {
+fn conversation_with_tools_has_each_item_once() {
     let system = json!([{ "type": "text", "content": "Be brief." }]);
     let question = json!({ "role": "user", "parts": [{ "type": "text", "content": "Oslo or Rome?" }] });
     let parts = json!([
@@ -55,7 +55,7 @@ fn a_conversation_with_tools_has_each_item_once() {
 }
 
 #[test]
-fn instructions_that_are_the_first_message_too_are_one_item() {
+fn instructions_repeated_as_first_message_are_one_item() {
     let system = json!([{ "type": "text", "content": "Be brief." }]);
     let first = |text: &str| json!({ "role": "system", "parts": [{ "type": "text", "content": text }] });
     let body = |text: &str| json!({ "gen_ai.input.messages": [first(text)], "gen_ai.system_instructions": system });
@@ -64,21 +64,21 @@ fn instructions_that_are_the_first_message_too_are_one_item() {
 }
 
 #[test]
-fn text_that_is_no_json_is_what_is_said() {
+fn text_that_is_not_json_is_a_message() {
     let body = json!({ "gen_ai.input.messages": "hi", "gen_ai.system_instructions": "Be brief." });
     check_request(body, &[], &["system message: Be brief.", "user message: hi"]);
     check_response(json!({ "gen_ai.output.messages": "hello" }), &[], &["assistant message: hello"]);
 }
 
 #[test]
-fn all_messages_of_an_output_are_items() {
+fn every_output_message_is_an_item() {
     let message = |text: &str| json!({ "parts": [{ "type": "text", "content": text }] });
     let body = json!({ "gen_ai.output.messages": [message("1"), message("2")] });
     check_response(body, &[], &["assistant message: 1", "assistant message: 2"]);
 }
 
 #[test]
-fn parts_that_are_no_text_point_at_the_payload() {
+fn non_text_parts_are_payload_references() {
     let parts = json!([
         { "type": "blob", "modality": "image", "mime_type": "image/png", "content": "AA==" },
         { "type": "file", "modality": "image", "file_id": "f1" },
@@ -94,14 +94,14 @@ fn parts_that_are_no_text_point_at_the_payload() {
 }
 
 #[test]
-fn what_a_tool_says_in_plain_parts_is_an_answer_too() {
+fn text_parts_of_a_tool_message_are_an_output() {
     let message = json!({ "role": "tool", "parts": [{ "type": "text", "content": "-3" }] });
     let body = json!({ "gen_ai.input.messages": [message] });
     check_request(body, &[Code::CallWithoutId], &["tool function_call_output: -3"]);
 }
 
 #[test]
-fn attributes_that_hold_json_as_text_are_read() {
+fn attributes_with_json_text_are_parsed() {
     let messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": "hi" }] }]).to_string();
     let mut case = Case::new();
     case.request_body("a", json!({ "gen_ai.input.messages": messages }));
@@ -112,7 +112,7 @@ fn attributes_that_hold_json_as_text_are_read() {
 }
 
 #[test]
-fn messages_may_have_content_in_place_of_parts() {
+fn messages_may_have_content_instead_of_parts() {
     let body = json!({ "gen_ai.input.messages": [
         { "role": "user", "content": "hi" },
         { "role": "assistant", "tool_calls": [{ "id": "c", "name": "f", "arguments": "{}" }] },

@@ -1,4 +1,4 @@
-//! Strict reduction: the broken rule with the lowest seq ends it.
+//! Strict reduction: the broken rule with the lowest seq ends the reduction.
 
 use otel_trace::graph::Code;
 use otel_trace::reduce::Options;
@@ -7,29 +7,29 @@ use serde_json::json;
 use crate::case::{Case, user};
 
 #[test]
-fn the_lowest_seq_ends_it_whatever_was_found_first() {
+fn lowest_seq_ends_the_reduction() {
     let mut case = Case::new();
     case.request_body("bad", "[]");
     case.end_tool("ghost", "completed", None);
     case.thread("t", "/again");
-    assert_eq!(case.broken(), (Code::BadPayload, Some(4), Some(4)));
+    assert_eq!(case.strict_error(), (Code::BadPayload, Some(4), Some(4)));
 }
 
 #[test]
-fn a_line_without_a_seq_stands_after_the_one_before_it() {
+fn line_without_a_seq_sorts_after_the_previous_line() {
     let mut case = Case::new();
     case.line("not json");
     case.end_tool("ghost", "completed", None);
-    assert_eq!(case.broken(), (Code::BadLine, None, Some(4)));
+    assert_eq!(case.strict_error(), (Code::BadLine, None, Some(4)));
 
     let mut case = Case::new();
     case.end_tool("ghost", "completed", None);
     case.bytes(b"{\"torn");
-    assert_eq!(case.broken(), (Code::UnknownObject, Some(4), Some(4)));
+    assert_eq!(case.strict_error(), (Code::UnknownObject, Some(4), Some(4)));
 }
 
 #[test]
-fn notices_that_break_no_rule_do_not_end_it() {
+fn notices_do_not_end_the_reduction() {
     let mut case = Case::new();
     case.request("a", [user("1")]);
     case.end_turn("u", "completed");
@@ -41,7 +41,7 @@ fn notices_that_break_no_rule_do_not_end_it() {
 }
 
 #[test]
-fn the_message_says_where() {
+fn error_names_seq_line_and_code() {
     let mut case = Case::new();
     case.end_tool("ghost", "completed", None);
     let error = case.try_reduce(&Options::default().strict(true)).unwrap_err().to_string();

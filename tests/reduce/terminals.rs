@@ -11,7 +11,7 @@ fn operation(graph: &Graph, number: usize) -> &TerminalOperation {
 }
 
 #[test]
-fn a_command_runs_from_its_runtimes_start_to_its_end() {
+fn command_spans_its_runtime_start_and_end() {
     let mut case = Case::new();
     case.tool("x", None, exec(), None);
     let started = case.runtime_start("x", command_begin("7"));
@@ -39,7 +39,7 @@ fn a_command_runs_from_its_runtimes_start_to_its_end() {
 }
 
 #[test]
-fn a_command_whose_runtime_was_not_seen_to_end_ends_with_its_tool() {
+fn command_without_a_runtime_end_ends_with_its_tool_call() {
     let mut case = Case::new();
     case.tool("x", None, exec(), None);
     case.runtime_start("x", command_begin("7"));
@@ -57,7 +57,7 @@ fn a_command_whose_runtime_was_not_seen_to_end_ends_with_its_tool() {
 }
 
 #[test]
-fn a_write_starts_with_its_tool_and_its_result_is_what_the_tool_gave_back() {
+fn write_starts_with_its_tool_call_and_has_its_result() {
     let write = |result: Value| {
         let mut case = Case::new();
         let arguments = json!({ "session_id": 7, "chars": "y\n", "yield_time_ms": 10 });
@@ -82,12 +82,12 @@ fn a_write_starts_with_its_tool_and_its_result_is_what_the_tool_gave_back() {
     assert_eq!(direct(json!({ "output": { "b": 1, "a": 2 } })), printed(r#"{"a":2,"b":1}"#));
     assert_eq!(direct(json!({ "type": "odd" })), printed(r#"{"type":"odd"}"#));
     let value = |value: Value| write(json!({ "type": "code_mode_response", "value": value }));
-    let told = value(json!({ "output": "o", "exit_code": 3, "original_token_count": 9, "chunk_id": "k" }));
+    let result = value(json!({ "output": "o", "exit_code": 3, "original_token_count": 9, "chunk_id": "k" }));
     let mut expected = printed("o");
     expected.exit_code = Some(3);
     expected.original_token_count = Some(9);
     expected.chunk_id = Some("k".into());
-    assert_eq!(told, expected);
+    assert_eq!(result, expected);
     assert_eq!(value(json!("just text")), printed("just text"));
     assert_eq!(value(json!({ "output": 1 })), printed(r#"{"output":1}"#));
     let failed =
@@ -97,7 +97,7 @@ fn a_write_starts_with_its_tool_and_its_result_is_what_the_tool_gave_back() {
 }
 
 #[test]
-fn a_write_without_an_invocation_starts_with_its_runtime() {
+fn write_without_an_invocation_starts_with_its_runtime() {
     let mut case = Case::new();
     case.tool("x", None, write_stdin(), None);
     let mut begin = command_begin("7");
@@ -109,7 +109,7 @@ fn a_write_without_an_invocation_starts_with_its_runtime() {
 }
 
 #[test]
-fn arguments_that_can_not_be_read_make_no_operation() {
+fn unreadable_arguments_create_no_operation() {
     let mut case = Case::new();
     case.tool("x", None, write_stdin(), function_invocation("write_stdin", "{"));
     case.tool("y", None, exec(), None);
@@ -121,7 +121,7 @@ fn arguments_that_can_not_be_read_make_no_operation() {
 }
 
 #[test]
-fn an_operation_keeps_its_first_terminal() {
+fn operation_keeps_its_first_terminal() {
     let mut case = Case::new();
     case.tool("x", None, exec(), None);
     case.runtime_start("x", command_begin("7"));
@@ -131,7 +131,7 @@ fn an_operation_keeps_its_first_terminal() {
 }
 
 #[test]
-fn sessions_of_two_threads_with_one_process_id_are_two() {
+fn equal_process_ids_of_two_threads_are_two_sessions() {
     let mut case = Case::new();
     case.thread("t2", "/root/w");
     case.turn("u2", "t2");

@@ -1,4 +1,4 @@
-//! Tool calls and the items of the conversation that they answer.
+//! Tool calls and their links to conversation items.
 
 use otel_trace::graph::{Code, Producer};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn numbers(items: &[otel_trace::graph::ItemId]) -> Vec<u64> {
 }
 
 #[test]
-fn a_tool_is_linked_to_its_items_whether_it_starts_before_or_after_the_response() {
+fn tool_call_is_linked_before_and_after_the_response() {
     for early in [true, false] {
         let mut case = Case::new();
         case.request("a", [user("1")]);
@@ -33,8 +33,8 @@ fn a_tool_is_linked_to_its_items_whether_it_starts_before_or_after_the_response(
 }
 
 #[test]
-fn a_tool_that_no_item_asked_for_was_asked_for_by_the_last_answer_of_its_turn_if_that_is_unknown() {
-    let answer = |case: &mut Case, id: &str, body: Value| {
+fn tool_call_without_an_item_links_to_an_unknown_response() {
+    let respond = |case: &mut Case, id: &str, body: Value| {
         let body = case.body("inference_response", body);
         case.event(json!({ "type": "inference_completed", "inference_call_id": id, "response_payload": body }));
     };
@@ -42,11 +42,11 @@ fn a_tool_that_no_item_asked_for_was_asked_for_by_the_last_answer_of_its_turn_if
     for id in [Some("c"), None] {
         let mut case = Case::new();
         case.request("a", [user("1")]);
-        answer(&mut case, "a", unknown());
+        respond(&mut case, "a", unknown());
         case.request("b", [user("1")]);
-        answer(&mut case, "b", unknown());
+        respond(&mut case, "b", unknown());
         case.tool("x", id, json!({ "type": "web" }), None);
-        // Of another turn, of which nothing is known.
+        // A tool call of another turn, which has no calls.
         case.turn("u2", "t");
         case.tool_in(("t", "u2"), "z", Some("d"), json!({ "type": "web" }), None);
         let graph = case.check(&[Code::ResponseUnknown, Code::ResponseUnknown]);
@@ -55,27 +55,27 @@ fn a_tool_that_no_item_asked_for_was_asked_for_by_the_last_answer_of_its_turn_if
         assert!(call(&graph, "a").tool_call_ids.is_empty());
         assert_eq!(tool(&graph, "z").requested_by, None);
     }
-    // The next request brings the call, of which nobody knows who made it.
+    // The next request lists the function call, but no response produced that item.
     let mut case = Case::new();
     case.request("a", [user("1")]);
-    answer(&mut case, "a", unknown());
+    respond(&mut case, "a", unknown());
     case.tool("x", Some("c"), json!({ "type": "web" }), None);
     case.request("b", [user("1"), function_call("c"), function_output("c", "done")]);
     let graph = case.check(&[Code::ResponseUnknown]);
     assert_eq!(tool(&graph, "x").requested_by, Some("a".into()));
     assert_eq!(numbers(&tool(&graph, "x").output_item_ids), [3]);
-    // What is known of the answer is that it asked for nothing.
+    // The last response is known and requests no tool.
     let mut case = Case::new();
     case.request("a", [user("1")]);
-    answer(&mut case, "a", unknown());
+    respond(&mut case, "a", unknown());
     case.request("b", [user("1")]);
-    answer(&mut case, "b", json!({ "output_items": [] }));
+    respond(&mut case, "b", json!({ "output_items": [] }));
     case.tool("x", Some("c"), json!({ "type": "web" }), None);
     assert_eq!(tool(&case.check(&[Code::ResponseUnknown]), "x").requested_by, None);
 }
 
 #[test]
-fn a_call_id_is_one_of_its_thread() {
+fn call_ids_are_scoped_to_their_thread() {
     let mut case = Case::new();
     case.thread("t2", "/root/w");
     case.turn("u2", "t2");
@@ -89,7 +89,7 @@ fn a_call_id_is_one_of_its_thread() {
 }
 
 #[test]
-fn a_second_tool_for_one_call_is_kept_without_items() {
+fn second_tool_call_with_a_call_id_has_no_items() {
     let mut case = Case::new();
     case.request("a", [function_call("c")]);
     case.tool("x", Some("c"), json!({ "type": "web" }), None);
@@ -97,11 +97,11 @@ fn a_second_tool_for_one_call_is_kept_without_items() {
     let graph = case.check(&[Code::CallIdReused]);
     assert_eq!(numbers(&tool(&graph, "x").call_item_ids), [1]);
     assert_eq!(numbers(&tool(&graph, "y").call_item_ids), Vec::<u64>::new());
-    assert_eq!(case.broken(), (Code::CallIdReused, Some(6), Some(6)));
+    assert_eq!(case.strict_error(), (Code::CallIdReused, Some(6), Some(6)));
 }
 
 #[test]
-fn a_tool_without_a_thread_has_that_of_its_turn() {
+fn tool_call_without_a_thread_takes_the_thread_of_its_turn() {
     let mut case = Case::new();
     let start = json!({ "type": "tool_call_started", "tool_call_id": "x", "requester": { "type": "model" },
         "kind": { "type": "web" }, "summary": { "type": "generic", "label": "web" } });
@@ -119,7 +119,7 @@ fn a_tool_without_a_thread_has_that_of_its_turn() {
 }
 
 #[test]
-fn what_is_said_of_an_unknown_tool_is_left_out_but_its_bodies_are_listed() {
+fn payloads_of_an_unknown_tool_call_are_listed() {
     let mut case = Case::new();
     case.runtime_start("ghost", json!({}));
     case.end_tool("ghost", "completed", Some(json!({ "type": "error", "error": "no" })));
@@ -128,7 +128,7 @@ fn what_is_said_of_an_unknown_tool_is_left_out_but_its_bodies_are_listed() {
 }
 
 #[test]
-fn the_error_of_a_tool_is_what_its_result_says() {
+fn error_of_a_tool_call_comes_from_its_result() {
     let mut case = Case::new();
     case.tool("x", None, json!({ "type": "web" }), None);
     case.end_tool("x", "failed", Some(json!({ "type": "error", "error": "no network" })));
@@ -136,7 +136,7 @@ fn the_error_of_a_tool_is_what_its_result_says() {
 }
 
 #[test]
-fn an_mcp_clients_number_is_kept() {
+fn mcp_call_id_is_kept() {
     let mut case = Case::new();
     case.tool("x", None, json!({ "type": "mcp", "server": "docs", "tool": "find" }), None);
     case.event(json!({ "type": "mcp_tool_call_correlation_assigned", "tool_call_id": "x", "mcp_call_id": "7" }));

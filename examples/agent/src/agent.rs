@@ -1,4 +1,5 @@
-//! The turn loop: ask the model, do what it calls for, tell it what came of it, until it has nothing more to call for.
+//! The turn loop: sends the conversation to the model, executes the tool calls of its response and sends their outputs
+//! back, until a response calls no tool.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,31 +18,31 @@ use crate::message::Message;
 use crate::stop::StopSignal;
 use crate::tools::{self, ModelCall};
 
-/// A model that needs more than this for one turn is going in circles.
+/// Maximum number of responses per turn. A model that needs more is most likely repeating itself.
 const MAX_RESPONSES: usize = 60;
 
-/// One thread: everything said and done since the agent started.
+/// An agent: one recorded thread, with its conversation and its means to act.
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(super) ctx: Arc<AgentContext>,
-    /// The recording of it.
+    /// Handle through which the thread is recorded.
     thread: AgentThread,
     mailbox: Mailbox,
     stop: StopSignal,
-    /// Every item so far. The API stores nothing, so every request carries all of it.
+    /// All items of the conversation. The API stores nothing, so every request carries the whole history.
     pub(super) history: Vec<Value>,
-    /// As many tokens as the server counted last.
+    /// Number of tokens in the context, as counted by the server for the last response.
     pub(super) context_tokens: u64,
     turns: u32,
 }
 
-/// How a turn ended.
+/// The outcome of a turn.
 #[derive(Debug)]
 pub(crate) enum TurnOutcome {
-    /// With the model's last word.
+    /// The model answered with this text and called no more tools.
     Answered(String),
     Failed(Error),
-    /// Somebody asked for the end, for this reason.
+    /// The turn was cancelled for this reason.
     Stopped(String),
 }
 
@@ -50,14 +51,14 @@ impl Agent {
         Self { ctx, thread, mailbox, stop, history: Vec::new(), context_tokens: 0, turns: 0 }
     }
 
-    /// One turn of the root agent: from what the user says to the model's last word on it.
+    /// Runs one turn of the root agent, from the user's prompt to the final answer.
     pub(crate) async fn turn(&mut self, prompt: &str) -> TurnOutcome {
         self.ctx.screen.print_heading(prompt);
         self.run_turn(user_message(prompt), None).await
     }
 
-    /// The life of a spawned agent: a turn for each message that asks for one, whose answer goes to `parent`.
-    // Boxed, because an agent spawns agents: the type would hold itself.
+    /// Runs a spawned agent until it is stopped: one turn for each message that triggers one. Answers go to `parent`.
+    // Boxed, because agents spawn agents: the type of the future would otherwise contain itself.
     pub(crate) fn run(mut self, parent: String) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             let reason = loop {
@@ -77,7 +78,8 @@ impl Agent {
         })
     }
 
-    /// Ends the agent with what it has running. One that is idle has done its work.
+    /// Stops the agent and everything that it left running. An idle agent has completed its work; a running one is
+    /// cancelled.
     async fn finish(self, reason: &str) {
         let was_running = *self.mailbox.status.borrow() == Status::Running;
         self.stop_running().await;
@@ -88,7 +90,7 @@ impl Agent {
         }
     }
 
-    /// Ends the agents that this one spawned, and what it has running itself.
+    /// Stops the agents that this agent spawned, and everything that it left running itself.
     pub(crate) async fn shut_down(&self, reason: &str) {
         for spawned in self.ctx.setup.agents.descendants(&self.ctx.identity) {
             self.ctx.setup.agents.close(&spawned.path, reason).await;
@@ -96,12 +98,13 @@ impl Agent {
         self.stop_running().await;
     }
 
-    /// Ends what the agent has running.
+    /// Stops the scripts and processes of this agent.
     async fn stop_running(&self) {
         self.ctx.cells.close();
         self.ctx.setup.terminals.close(&self.ctx.identity.path).await;
     }
 
+    /// Runs one turn that starts with `task`, records its outcome, and reports the outcome to `parent` if there is one.
     async fn run_turn(&mut self, task: Value, parent: Option<&str>) -> TurnOutcome {
         self.turns += 1;
         let name = if parent.is_some() { format!("{}-", self.ctx.identity.name) } else { String::new() };
@@ -135,6 +138,7 @@ impl Agent {
         outcome
     }
 
+    /// Requests responses and executes their tool calls until the model answers.
     async fn run_until_answer(&mut self, task: Value, turn: &Turn, id: &TurnId) -> Result<String, Error> {
         self.compact_if_long(turn).await;
         self.history.push(task);
@@ -147,7 +151,7 @@ impl Agent {
             if calls.is_empty() {
                 return Ok(answer);
             }
-            // The model asks for several only when none needs the other.
+            // Run concurrently: a model requests several calls in one response only if none depends on another.
             let outputs = join_all(calls.iter().map(|call| self.execute_call(call, turn, id))).await;
             self.history.extend(outputs);
             self.compact_if_long(turn).await;
@@ -155,7 +159,7 @@ impl Agent {
         bail!("the model still called for tools after {MAX_RESPONSES} responses")
     }
 
-    /// What the model is answered to a call.
+    /// Executes a tool call of the model and returns the output item for the next request.
     async fn execute_call(&self, call: &ModelCall, turn: &Turn, turn_id: &TurnId) -> Value {
         let requester = Requester { turn_id: turn_id.clone(), kind: RequesterKind::Model(turn.clone()) };
         let error_text = |error: String| format!("error: {error}");
@@ -176,7 +180,7 @@ impl Agent {
         }
     }
 
-    /// What other agents said meanwhile becomes a piece of the conversation.
+    /// Appends the messages that other agents sent meanwhile to the conversation.
     fn receive_messages(&mut self) {
         while let Ok(message) = self.mailbox.inbox.try_recv() {
             self.ctx.screen.print_message(&message);
@@ -184,7 +188,7 @@ impl Agent {
         }
     }
 
-    /// What came of a spawned agent's turn goes to the agent that spawned it.
+    /// Sends the outcome of a turn of a spawned agent to its parent, and records the message as an agent result.
     fn report(&self, parent: &str, turn: &Turn, outcome: &TurnOutcome) {
         let (Some(status), path) = (outcome.status(), &self.ctx.identity.path) else { return };
         let text = match &status {
@@ -194,13 +198,14 @@ impl Agent {
         };
         let body = json!({"child_agent_path": path, "message": text, "status": status.to_json()});
         turn.agent_result(&text, Json(&body));
-        // A parent that has gone needs no answer.
+        // Sending fails only if the parent has ended: then no agent needs the answer.
         let _ = self.ctx.setup.agents.send(Message::new(path, parent, &text, false));
     }
 }
 
 impl TurnOutcome {
-    /// How an agent stands after such a turn; None where its end is told elsewhere.
+    /// Returns the status of an agent after this outcome. Returns `None` for a stopped turn: the agent is closed
+    /// elsewhere.
     fn status(&self) -> Option<Status> {
         match self {
             Self::Answered(text) => Some(Status::Completed(text.clone())),
@@ -214,7 +219,7 @@ fn user_message(text: &str) -> Value {
     json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]})
 }
 
-/// The text of the last message among the items of a response.
+/// Returns the text of the last message among the items of a response.
 fn last_message_text(items: &[Value]) -> String {
     let message = items.iter().rev().find(|item| item["type"] == "message");
     let parts = message.and_then(|message| message["content"].as_array());

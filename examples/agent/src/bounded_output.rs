@@ -1,8 +1,8 @@
-//! The beginning and the end of what a command prints: it can print gigabytes.
+//! A bounded buffer for the output of a command, which may print gigabytes.
 
 const MAX_BYTES: usize = 512 * 1024;
 
-/// A bounded piece of a stream.
+/// The head and the tail of a stream of bytes.
 #[derive(Debug, Default)]
 pub(crate) struct BoundedOutput {
     head: Vec<u8>,
@@ -22,10 +22,10 @@ impl BoundedOutput {
         }
     }
 
-    /// As text; a terminal ends its lines with CR LF.
+    /// Returns the output as text, with the CR LF line ends of the terminal replaced by LF.
     pub(crate) fn text(&self) -> String {
         let text = if self.dropped == 0 {
-            // In one piece: a character may lie across the two.
+            // Decoded in one piece, because a character may span head and tail.
             String::from_utf8_lossy(&[&self.head[..], &self.tail].concat()).into_owned()
         } else {
             let (head, tail) = (String::from_utf8_lossy(&self.head), String::from_utf8_lossy(&self.tail));
@@ -35,7 +35,7 @@ impl BoundedOutput {
     }
 }
 
-/// Cuts the middle out of a long text: both ends tell more.
+/// Truncates a long text in its middle: head and tail carry the most information.
 pub(crate) fn truncate_middle(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();

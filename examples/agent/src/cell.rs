@@ -1,5 +1,5 @@
-//! `exec`: code cells, the scripts of the model. A script runs in an engine of its own, calls the agent's tools, and
-//! may run on when the call that brought it returns.
+//! The tool `exec`: code cells, which are scripts of the model. Each script runs in an engine of its own, calls the
+//! tools of its agent, and may keep running after its tool call has returned.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,11 +17,11 @@ use crate::script::{Event, Script, ToolRequest};
 use crate::tools::{self, CustomCall, FunctionCall};
 
 pub(crate) const NAME: &str = "exec";
-/// As many tools as one script may have running.
+/// Maximum number of tool calls that one script may have running at the same time.
 const MAX_RUNNING_CALLS: usize = 16;
-/// As much as the model is sent of what a script said.
+/// Maximum length of the output of a script that is sent to the model, in bytes.
 const MAX_OUTPUT_BYTES: usize = 16 * 1024;
-/// How long a call waits for a script that says nothing of giving way.
+/// How long a call waits for a script that neither ends nor yields.
 pub(crate) const DEFAULT_YIELD: Duration = Duration::from_secs(10);
 
 pub(crate) fn definition() -> Value {
@@ -29,17 +29,17 @@ pub(crate) fn definition() -> Value {
     let description = format!(
         "Runs a script, which is the whole input: JavaScript, no JSON, no Markdown. `await` works everywhere. \
          Functions: {names}, which take one object and return one (of exec_command: output, exit_code, session_id), \
-         or throw; text(value) adds to the result; yield_control() returns what was state so far while the script runs \
+         or throw; text(value) adds to the result; yield_control() returns what was said so far while the script runs \
          on, and `wait` waits for it. There is no network, no file and no module: only the tools reach outside."
     );
     json!({"type": "custom", "name": NAME, "description": description})
 }
 
-/// The scripts of one agent that still run, or whose end nobody was told.
+/// The scripts of one agent that are still running, or whose end the model has not seen yet.
 #[derive(Debug, Default)]
 pub(crate) struct Cells(Mutex<HashMap<String, Arc<Cell>>>);
 
-/// A script that runs.
+/// A running script.
 #[derive(Debug)]
 pub(crate) struct Cell {
     id: String,
@@ -49,7 +49,7 @@ pub(crate) struct Cell {
     started: Instant,
 }
 
-/// What a script said and nobody heard yet, and how it stands.
+/// Output of a script that the model has not read yet, and the state of the script.
 #[derive(Debug, Default)]
 struct CellState {
     texts: Vec<String>,
@@ -64,7 +64,7 @@ enum Outcome {
     Terminated,
 }
 
-/// What was heard of a script.
+/// Output of a script since the last read, with its outcome if it has ended.
 #[derive(Debug)]
 pub(crate) struct Progress {
     cell_id: String,
@@ -74,7 +74,7 @@ pub(crate) struct Progress {
 }
 
 impl AgentContext {
-    /// Runs a script, until it ends, gives way, or has taken too long. The text is for the model.
+    /// Runs a script until it ends, yields or reaches the default timeout. Returns the output for the model.
     pub(crate) async fn exec(self: &Arc<Self>, call: &CustomCall, requester: &Requester) -> Result<String> {
         let RequesterKind::Model(turn) = &requester.kind else { return Err(anyhow!("a script can't run scripts")) };
         let id = self.setup.next_cell_id();
@@ -102,8 +102,8 @@ impl AgentContext {
     }
 }
 
-/// Does what a script asks for. It goes on when the call that brought the script has returned, and with it end the
-/// tools that the script did not wait for.
+/// Handles the events of a script until it ends, also after the tool call that started the script has returned. Tool
+/// calls that the script did not await are dropped when it ends.
 async fn run_script(mut script: Script, cell: Arc<Cell>, ctx: Arc<AgentContext>, requester: Requester) {
     let mut calls = JoinSet::new();
     let mut count = 0;
@@ -121,13 +121,13 @@ async fn run_script(mut script: Script, cell: Arc<Cell>, ctx: Arc<AgentContext>,
                 let call_id = format!("cell-{}-tool-{count}", cell.id);
                 calls.spawn(execute(request, call_id, Arc::clone(&ctx), requester.clone()));
             }
-            Event::TurnOutcome(outcome) => {
+            Event::Ended(outcome) => {
                 let outcome = outcome.map_or_else(Outcome::Threw, |()| Outcome::Done);
                 return cell.end(outcome);
             }
         }
     }
-    cell.end(Outcome::Threw("the engine is gone".to_owned()));
+    cell.end(Outcome::Threw("the script engine ended unexpectedly".to_owned()));
 }
 
 async fn execute(request: ToolRequest, call_id: String, ctx: Arc<AgentContext>, requester: Requester) {
@@ -149,7 +149,7 @@ impl Cells {
         lock(&self.0).remove(id);
     }
 
-    /// Stops what still runs, and records the ends that nobody waited for.
+    /// Stops all running scripts and records the ends that no call waited for.
     pub(crate) fn close(&self) {
         for (_, cell) in std::mem::take(&mut *lock(&self.0)) {
             cell.terminate();
@@ -166,7 +166,7 @@ impl Cell {
         &self.handle
     }
 
-    /// Stops the script. One that has ended stays as it ended.
+    /// Stops the script. Has no effect on the outcome of a script that has already ended.
     pub(crate) fn terminate(&self) {
         self.end(Outcome::Terminated);
         if let Some(task) = &*lock(&self.task) {
@@ -180,7 +180,7 @@ impl Cell {
         });
     }
 
-    /// What it says until it ends, gives way, or `patience` is over.
+    /// Waits until the script ends or yields, or `timeout` has passed. Returns the output since the last read.
     pub(crate) async fn next_progress(&self, timeout: Duration) -> Progress {
         let mut state = self.state.subscribe();
         let _ = tokio::time::timeout(timeout, state.wait_for(|state| state.has_yielded || state.outcome.is_some())).await;
@@ -208,7 +208,7 @@ impl Drop for Cells {
 }
 
 impl Progress {
-    /// How it ended; None while it runs on.
+    /// Returns the status of a script that has ended. Returns `None` while the script is running.
     pub(crate) fn status(&self) -> Option<CellStatus> {
         Some(match self.outcome.as_ref()? {
             Outcome::Done => CellStatus::Completed,
@@ -217,7 +217,7 @@ impl Progress {
         })
     }
 
-    /// For the recording.
+    /// Returns the body that is recorded.
     pub(crate) fn body(&self) -> Value {
         let items = self.texts.iter().map(|text| json!({"type": "input_text", "text": text}));
         let mut fields = json!({"cell_id": self.cell_id, "content_items": items.collect::<Vec<_>>()});
@@ -236,7 +236,7 @@ impl Progress {
         json!({"response": {kind: fields}})
     }
 
-    /// For the model.
+    /// Returns the text that is sent to the model.
     pub(crate) fn text(&self) -> String {
         let (id, seconds) = (&self.cell_id, self.elapsed.as_secs_f64());
         let texts = truncate_middle(&self.texts.join("\n"), MAX_OUTPUT_BYTES);

@@ -1,4 +1,5 @@
-//! The Responses API over HTTP: one request, one stream of events, one response; and its compaction.
+//! A client of the Responses API over HTTP: one request, one stream of events, one response; and the compaction
+//! endpoint.
 
 use std::time::Duration;
 
@@ -16,17 +17,17 @@ use crate::http::{self, HttpResponse};
 use crate::stream::{Collector, OnDelta, Response};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Reasoning models can be silent for long; a stream this silent is dead.
+/// Reasoning models can be silent for minutes; a stream that is silent for longer is considered dead.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Where the model is.
+/// The base URL of the model API, and the key.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) base_url: String,
     pub(crate) api_key: Option<String>,
 }
 
-/// The key stays out of every message.
+/// Omits the API key.
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Endpoint").field("base_url", &self.base_url).finish_non_exhaustive()
@@ -52,10 +53,10 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT)
-            // A redirected POST arrives as a GET: better to hear that the URL is wrong.
+            // A redirected POST would arrive as a GET: better to fail, so that the user can correct the URL.
             .redirect(redirect::Policy::none());
         if matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
-            // A proxy's own loopback is another machine's.
+            // A proxy would resolve the loopback address to its own machine.
             http = http.no_proxy();
         }
         let compact = Url::parse(&format!("{url}/compact"))?;
@@ -63,7 +64,7 @@ impl Client {
         Ok(Self { http, responses: url, compact, api_key: endpoint.api_key.clone() })
     }
 
-    /// One attempt: sends `request` and collects the response, calling `on_delta` as it streams.
+    /// Sends `request` once and collects the response, calling `on_delta` for each streamed piece.
     pub(crate) async fn attempt(&self, request: &Value, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
         let response = self.send(&self.responses, "text/event-stream", request).await?;
         let request_id = request_id(response.headers());
@@ -73,7 +74,7 @@ impl Client {
         }
     }
 
-    /// Has a history made shorter: the items that take its place.
+    /// Sends a compaction request and returns the items that replace the history.
     pub(crate) async fn compact(&self, request: &Value) -> Result<Vec<Value>, Failure> {
         let response = self.send(&self.compact, "application/json", request).await.map_err(|failure| {
             let is_unknown_route = matches!(failure.status.map(|status| status.as_u16()), Some(404 | 405));
@@ -88,13 +89,13 @@ impl Client {
         Ok(output)
     }
 
-    /// Sends a request. Whatever is no success is a failure.
+    /// Sends a request. Returns an error for any status other than success.
     async fn send(&self, url: &Url, accept: &'static str, request: &Value) -> Result<HttpResponse, Failure> {
         let mut post = self.http.post(url.clone()).json(request).header(ACCEPT, accept);
         if let Some(key) = &self.api_key {
             post = post.bearer_auth(key);
         }
-        // It can't be sent: a key, say, that no header can hold.
+        // The request cannot be built, for example because the key contains characters that no header may have.
         let unsendable = |error| Failure { retry: Retry::Never, ..Failure::transport("no request", &error) };
         let request = post.build().map_err(unsendable)?;
         let response = http::send(&self.http, request).await;
@@ -114,6 +115,7 @@ struct CompactResponse {
     output: Vec<Value>,
 }
 
+/// Reads the event stream of a response until the response is complete.
 async fn collect(response: HttpResponse, on_delta: OnDelta<'_>) -> Result<Response, Failure> {
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if let Some(other @ ("text/html" | "application/json")) = content_type.map(media_type) {

@@ -1,4 +1,4 @@
-//! Remote compaction: a history that has grown too long is replaced by what the endpoint makes of it.
+//! Remote compaction: a history that has grown too long is replaced by the shorter one that the endpoint returns.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::inference::INSTRUCTIONS;
 
 impl Agent {
-    /// Compacts the history if it is over the limit. Where that fails the agent goes on with all of it.
+    /// Compacts the history if it exceeds the limit. If compaction fails, the agent continues with the whole history.
     pub(super) async fn compact_if_long(&mut self, turn: &Turn) {
         let setup = &self.ctx.setup;
         if self.context_tokens <= setup.context_limit || !setup.can_compact.load(Ordering::Relaxed) {
@@ -37,6 +37,7 @@ impl Agent {
         }
     }
 
+    /// Requests a compaction and records it. Once it has succeeded, the replacement is recorded as installed.
     async fn compact(&self, turn: &Turn) -> Result<Vec<Value>, Failure> {
         let setup = &self.ctx.setup;
         let request = json!({"model": setup.model, "input": self.history, "instructions": INSTRUCTIONS});

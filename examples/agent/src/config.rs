@@ -1,4 +1,4 @@
-//! What the command line and the environment ask for.
+//! Configuration from the command line and the environment.
 
 use std::env::{self, VarError};
 use std::path::PathBuf;
@@ -13,25 +13,25 @@ A small coding agent. It is given a scratch project whose tests fail.
 
 Usage: example-agent [PROMPT]
 
-  PROMPT   What to ask of a real model, in quotes. Without one the agent is asked to fix
-           the failing tests, and then what it did.
+  PROMPT   The task for a real model, in quotes. Without a prompt the agent is asked to fix
+           the failing tests, and then to explain its change.
 
 Options:
-  -h, --help   Print this
+  -h, --help   Print help
 
 Environment:
-  OPENAI_BASE_URL    Any endpoint of the Responses API [default: https://api.openai.com/v1]
-  OPENAI_API_KEY     Its key
-  OPENAI_MODEL       The model [default: gpt-5-mini]
-  OPENAI_REASONING   `off` for a model or an endpoint that knows no reasoning
-  OPENAI_SCRIPTS     `off` for an endpoint that knows functions only, and no tool that takes a script
-  OTEL_TRACE_ROOT    Where the run is recorded [default: traces]
+  OPENAI_BASE_URL    Base URL of a Responses API [default: https://api.openai.com/v1]
+  OPENAI_API_KEY     API key
+  OPENAI_MODEL       Name of the model [default: gpt-5-mini]
+  OPENAI_REASONING   Set to `off` for a model or an endpoint without reasoning
+  OPENAI_SCRIPTS     Set to `off` for an endpoint that supports function tools only, no custom tools
+  OTEL_TRACE_ROOT    Directory in which the run is recorded [default: traces]
   OTEL_EXPORTER_OTLP_ENDPOINT
-                     A backend of OpenTelemetry that gets the spans too, as http://localhost:4318;
-                     the other OTEL_* variables say how
+                     OpenTelemetry backend to export the spans to, for example http://localhost:4318;
+                     the other OTEL_* variables configure the export
 
-With neither OPENAI_BASE_URL nor OPENAI_API_KEY set, an embedded model server on 127.0.0.1
-answers: no key, no network, the same protocol.
+If neither OPENAI_BASE_URL nor OPENAI_API_KEY is set, the agent uses an embedded model server
+on 127.0.0.1, which needs no key and no network and implements the same protocol.
 
 Examples:
   example-agent
@@ -43,45 +43,46 @@ const DEFAULT_PROMPTS: [&str; 2] = [
     "What exactly did you change, and is anything else wrong with it?",
 ];
 
-/// As much as models answer well to, and less than they take.
+/// Context limit in tokens for real models: below what they accept, and small enough that they still answer well.
 const CONTEXT_LIMIT: u64 = 200_000;
-/// The embedded model is a small one: its one task is over before a larger context would be full.
+/// Context limit in tokens for the embedded model: low enough that its one short task includes a compaction.
 const EMBEDDED_CONTEXT_LIMIT: u64 = 3_800;
 
-/// What the command line asks for.
+/// The action that the command line selects.
 #[derive(Debug)]
 pub(crate) enum Command {
     Help,
     Run(Config),
 }
 
-/// One run.
+/// The configuration of one run.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// `None` is the embedded server.
+    /// The endpoint of the model; `None` selects the embedded server.
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) model: String,
-    /// Whether the model is asked to reason and to stream a summary of it.
+    /// `true` if the model is asked to reason and to stream a summary of its reasoning.
     pub(crate) reasoning: bool,
-    /// Whether the endpoint knows tools that take a script.
+    /// `true` if the endpoint supports tools that take a script instead of JSON.
     pub(crate) scripts: bool,
-    /// A history with more tokens is compacted.
+    /// Number of tokens above which the history is compacted.
     pub(crate) context_limit: u64,
-    /// The directory of bundles.
+    /// The root directory of the recorded bundles.
     pub(crate) traces: PathBuf,
-    /// What the user says, one turn each.
+    /// The prompts of the user, one turn each.
     pub(crate) prompts: Vec<String>,
-    /// The user asked for nothing else, so a run that fixes nothing has failed.
+    /// `true` if no prompt was given: a run that does not fix the tests has then failed.
     pub(crate) is_default_task: bool,
 }
 
+/// Reads the arguments and the environment variables of the process.
 pub(crate) fn from_environment() -> Result<Command> {
     let args = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     parse(args, |name| match env::var(name) {
-        // `OPENAI_API_KEY= example-agent` is how a shell user says "without".
+        // An empty variable counts as unset: `OPENAI_API_KEY= example-agent` is how a shell user unsets it.
         Ok(value) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
         Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => bail!("{name} is not UTF-8"),
+        Err(VarError::NotUnicode(_)) => bail!("{name} is not valid UTF-8"),
     })
 }
 
@@ -95,8 +96,8 @@ fn parse(args: Vec<String>, var: impl Fn(&str) -> Result<Option<String>>) -> Res
         .then(|| Endpoint { base_url: base_url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned()), api_key });
     if endpoint.is_none() && prompt.is_some() {
         bail!(
-            "the embedded model knows one task only: to give it a prompt of yours, set \
-             OPENAI_API_KEY, or OPENAI_BASE_URL, or leave the prompt out"
+            "the embedded model supports its built-in task only: set OPENAI_API_KEY or OPENAI_BASE_URL to use a \
+             prompt of your own, or omit the prompt"
         );
     }
     let context_limit = if endpoint.is_some() { CONTEXT_LIMIT } else { EMBEDDED_CONTEXT_LIMIT };
@@ -113,7 +114,7 @@ fn parse(args: Vec<String>, var: impl Fn(&str) -> Result<Option<String>>) -> Res
     }))
 }
 
-/// The prompt if there is one; `None` when help is wanted instead.
+/// Parses the arguments. Returns `None` if help is requested, otherwise the prompt if there is one.
 fn parse_prompt(args: Vec<String>) -> Result<Option<Option<String>>> {
     let mut prompt = None;
     let mut flags = true;
@@ -122,10 +123,10 @@ fn parse_prompt(args: Vec<String>) -> Result<Option<Option<String>>> {
             "-h" | "--help" if flags => return Ok(None),
             "--" if flags => flags = false,
             flag if flags && flag.starts_with('-') => {
-                bail!("unknown option {flag:?}; `example-agent --help` lists what there is")
+                bail!("unknown option {flag:?}; `example-agent --help` lists the options")
             }
             "" => bail!("the prompt is empty"),
-            _ if prompt.is_some() => bail!("more than one prompt: put it in quotes"),
+            _ if prompt.is_some() => bail!("more than one prompt: put the prompt in quotes"),
             _ => prompt = Some(arg),
         }
     }
@@ -165,7 +166,7 @@ mod tests {
         for args in [&["--turns"][..], &["fix", "it"], &[""]] {
             assert!(run(args, &keyed).is_err(), "{args:?}");
         }
-        assert!(run(&["a prompt"], &[]).is_err(), "the embedded model cannot follow it");
+        assert!(run(&["a prompt"], &[]).is_err(), "the embedded model accepts no prompt");
         assert!(run(&["--", "--not-a-flag"], &keyed).is_ok());
     }
 }

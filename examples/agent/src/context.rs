@@ -1,4 +1,4 @@
-//! An agent's desk: where its tool calls arrive, from its model and from its scripts.
+//! The context of one agent: executes the tool calls of its model and of its scripts.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::screen::Screen;
 use crate::setup::Setup;
 use crate::tools::{ToolOutput, FunctionCall, agents, exec_command, wait, write_stdin};
 
-/// What one agent works with.
+/// The resources of one agent.
 #[derive(Debug)]
 pub(crate) struct AgentContext {
     pub(crate) setup: Arc<Setup>,
@@ -24,13 +24,14 @@ pub(crate) struct AgentContext {
     pub(crate) cells: Cells,
 }
 
-/// Who asks for a tool, and in which turn.
+/// The requester of a tool call, and the turn in which it requests the call.
 #[derive(Debug, Clone)]
 pub(crate) struct Requester {
     pub(crate) turn_id: TurnId,
     pub(crate) kind: RequesterKind,
 }
 
+/// The kind of requester, with the handle under which its tool calls are recorded.
 #[derive(Debug, Clone)]
 pub(crate) enum RequesterKind {
     Model(Turn),
@@ -38,7 +39,7 @@ pub(crate) enum RequesterKind {
 }
 
 impl AgentContext {
-    /// One tool call, from its start to its answer. Whatever goes wrong with it is the asker's to hear.
+    /// Executes and records one tool call. Any error is returned as text, for the model or the script to handle.
     pub(crate) async fn call(&self, call: &FunctionCall, requester: &Requester) -> Result<ToolOutput, String> {
         let tool = requester.start_tool_call(call);
         match self.execute(call, requester, &tool).instrument(tool.span().clone()).await {
@@ -56,6 +57,7 @@ impl AgentContext {
         }
     }
 
+    /// Checks the call against the approval hook and dispatches it to its tool.
     async fn execute(&self, call: &FunctionCall, requester: &Requester, tool: &ToolCall) -> Result<ToolOutput> {
         if let Decision::Block(reason) = self.setup.hook.review(call) {
             bail!(reason);
@@ -75,6 +77,7 @@ impl AgentContext {
 }
 
 impl Requester {
+    /// Records the start of a tool call as a child of the requester.
     fn start_tool_call(&self, call: &FunctionCall) -> ToolCall {
         let call = ToolCallMeta::new(&call.name).id(&call.call_id).arguments(&call.arguments);
         match &self.kind {
@@ -83,6 +86,7 @@ impl Requester {
         }
     }
 
+    /// Records the output of a tool call in the form that the requester receives.
     fn record_output(&self, tool: &ToolCall, output: &ToolOutput) {
         match &self.kind {
             RequesterKind::Model(_) => tool.output(&output.text),

@@ -1,4 +1,4 @@
-//! Why an attempt at a response failed, and whether another one may do better.
+//! Failures of requests to the model, and the decision whether to retry.
 
 use std::time::Duration;
 
@@ -6,34 +6,34 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-/// A server that asks for more patience than this is not waited for.
+/// Maximum delay that a server may request before the next attempt; the run fails if it requests more.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 
-/// One attempt that brought no complete response.
+/// A request that did not return a complete response.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) retry: Retry,
-    /// The status of an answer that was no success.
+    /// The HTTP status, if the server returned an error response.
     pub(crate) status: Option<StatusCode>,
-    /// The endpoint does not know what was asked for.
+    /// `true` if the endpoint does not support the requested route.
     pub(crate) is_unknown_route: bool,
-    /// The server's name for the request, for its support desk.
+    /// The request id that the server assigned, for its support desk.
     pub(crate) request_id: Option<String>,
-    /// The id of the response that broke off.
+    /// The id of the response that was cut off.
     pub(crate) response_id: Option<String>,
-    /// The items that were complete by then.
+    /// The items that had been completed before the failure.
     pub(crate) output_items: Vec<Value>,
 }
 
-/// Whether to try again.
+/// Retry policy of a failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Retry {
-    /// The same request would fail the same way.
+    /// Retrying cannot succeed.
     Never,
-    /// After a pause of our choice.
+    /// Retry after a delay of the client's choice.
     Backoff,
-    /// After the pause the server asked for.
+    /// Retry after the delay that the server requested.
     After(Duration),
 }
 
@@ -50,12 +50,12 @@ impl Failure {
         }
     }
 
-    /// The connection failed or broke.
+    /// Creates a failure of the connection.
     pub(crate) fn transport(action: &str, error: &dyn std::error::Error) -> Self {
         Self::new(format!("{action}: {}", error_chain(error)), Retry::Backoff)
     }
 
-    /// The server answered with an error instead of a stream.
+    /// Creates a failure from an error response of the server.
     pub(crate) fn status(status: StatusCode, headers: &HeaderMap, body: &str) -> Self {
         let error = ApiError::parse(body);
         let retry = if error.is_final() { Retry::Never } else { retry_for(status, headers) };
@@ -66,7 +66,7 @@ impl Failure {
         Self { status: Some(status), ..Self::new(message, retry) }
     }
 
-    /// The server gave up after the stream had begun.
+    /// Creates a failure from an error that the server reported in its event stream.
     pub(crate) fn in_stream(error: &Value) -> Self {
         let error = ApiError::from(error);
         let retry = match error.code.as_str() {
@@ -76,13 +76,13 @@ impl Failure {
         Self::new(format!("the response failed: {} ({})", error.message, error.code), retry)
     }
 
-    /// How long to wait before attempt `number + 1`; `None` when there is no point in one.
+    /// Returns the delay before the attempt that follows number `attempt`. Returns `None` if retrying is pointless.
     pub(crate) fn retry_delay(&self, attempt: u32) -> Option<Duration> {
         match self.retry {
             Retry::Never => None,
             Retry::After(delay) => (delay <= MAX_RETRY_DELAY).then_some(delay),
             Retry::Backoff => {
-                // Spread out, so that many clients do not all come back at the same moment.
+                // With jitter, so that many clients do not retry at the same moment.
                 let base = Duration::from_millis(250) * 2_u32.saturating_pow(attempt.min(8));
                 Some(base.mul_f64(0.75 + 0.5 * fastrand::f64()))
             }
@@ -90,7 +90,7 @@ impl Failure {
     }
 }
 
-/// The error object of the API, as far as it is there.
+/// The error object of the API; missing fields are empty.
 struct ApiError {
     message: String,
     code: String,
@@ -117,12 +117,13 @@ impl ApiError {
         }
     }
 
-    /// A 429 too, but one that no waiting helps against.
+    /// Returns `true` for a 429 that waiting cannot resolve.
     fn is_final(&self) -> bool {
         self.code == "insufficient_quota"
     }
 }
 
+/// Returns the retry policy for an error response, from its status and its `Retry-After` headers.
 fn retry_for(status: StatusCode, headers: &HeaderMap) -> Retry {
     let transient = matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error();
     if !transient {
@@ -132,29 +133,29 @@ fn retry_for(status: StatusCode, headers: &HeaderMap) -> Retry {
     let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"));
     match seconds.map(Duration::try_from_secs_f64) {
         Some(Ok(delay)) => Retry::After(delay),
-        // Also for the date form, which the API does not send.
+        // The HTTP-date form of `Retry-After` is not parsed: the API does not use it.
         _ => Retry::Backoff,
     }
 }
 
-/// What the user can do about it.
+/// Returns a hint how the user can resolve the error.
 fn hint(status: StatusCode, error: &ApiError) -> Option<&'static str> {
     let scripts = error.param.starts_with("tools");
     let reasoning = error.param.starts_with("reasoning") || error.param.starts_with("include");
     Some(match status.as_u16() {
         401 | 403 => "Is OPENAI_API_KEY right, and may it use this model?",
         404 => {
-            "Is OPENAI_MODEL a model this endpoint has? OPENAI_BASE_URL is what comes before \
-             `/responses`, and mostly ends in `/v1`."
+            "Does this endpoint have the model OPENAI_MODEL? OPENAI_BASE_URL is the URL before \
+             `/responses`, and usually ends in `/v1`."
         }
         400 if reasoning => "For a model without reasoning, set OPENAI_REASONING=off.",
-        400 if scripts => "For an endpoint that knows functions only, set OPENAI_SCRIPTS=off.",
+        400 if scripts => "For an endpoint that supports function tools only, set OPENAI_SCRIPTS=off.",
         429 if error.is_final() => "The account has no credit left: waiting does not help.",
         _ => return None,
     })
 }
 
-/// An error with its causes: `reqwest` says what failed only in the last of them.
+/// Formats an error with all its causes: `reqwest` names the actual problem only in the last one.
 fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -200,7 +201,7 @@ mod tests {
             assert_eq!(retry(429, &[("retry-after", nonsense)], "")?, Retry::Backoff);
         }
         let failure = Failure::new("", Retry::After(Duration::from_secs(3600)));
-        assert_eq!(failure.retry_delay(1), None, "nobody waits an hour");
+        assert_eq!(failure.retry_delay(1), None, "an hour is too long");
         Ok(())
     }
 }

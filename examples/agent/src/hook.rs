@@ -1,7 +1,7 @@
-//! The approval hook: it sees each tool call before it runs, and may block it.
+//! The approval hook: reviews each tool call before it runs, and can block it.
 //!
-//! It knows a few things that nobody can take back, and no way around them: whoever wants to be safe from a model runs
-//! it in a sandbox.
+//! The hook recognizes a few irreversible commands by their text and does not detect attempts to disguise them. It is
+//! no substitute for a sandbox.
 
 use std::path::{Path, PathBuf};
 
@@ -9,50 +9,52 @@ use serde_json::Value;
 
 use crate::tools::FunctionCall;
 
-/// What may not be done without asking.
+/// The approval hook of a project.
 #[derive(Debug)]
 pub(crate) struct Hook {
     project: PathBuf,
 }
 
-/// What the hook makes of a call.
+/// The decision of the hook about a call.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Decision {
     Allow,
-    /// With the reason, which the model is told.
+    /// Blocks the call. The reason is returned to the model.
     Block(String),
 }
 
 impl Hook {
-    /// A hook that keeps commands in this directory.
+    /// Creates a hook that blocks commands outside the directory `project`.
     pub(crate) fn new(project: &Path) -> Self {
         Self { project: project.canonicalize().unwrap_or_else(|_| project.to_owned()) }
     }
 
-    /// Looks at a call that is about to run. Arguments that make no sense are the tool's to complain of.
+    /// Reviews a call that is about to run. Malformed arguments are allowed: the tool itself rejects them.
     pub(crate) fn review(&self, call: &FunctionCall) -> Decision {
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
         let text = |key: &str| arguments[key].as_str().unwrap_or_default();
         let reason = match call.name.as_str() {
             "exec_command" => find_danger(text("cmd")).or_else(|| self.check_workdir(text("workdir"))),
-            // It may be typed into a shell.
+            // The input may go to a shell.
             "write_stdin" => find_danger(text("chars")),
             _ => None,
         };
         reason.map_or(Decision::Allow, |reason| Decision::Block(format!("blocked by the approval hook: {reason}")))
     }
 
+    /// Returns the reason to block a working directory outside the project.
     fn check_workdir(&self, workdir: &str) -> Option<String> {
         let dir = self.project.join(workdir).canonicalize().ok()?;
         (!dir.starts_with(&self.project)).then(|| format!("{workdir} is outside the project"))
     }
 }
 
-/// Why a script should not be run, as far as its words tell.
+/// Returns the reason to block a shell script, as far as its words reveal one.
 fn find_danger(script: &str) -> Option<String> {
     script.split([';', '&', '|', '\n', '(', ')', '`']).find_map(check_command)
 }
 
+/// Returns the reason to block a single command.
 fn check_command(command: &str) -> Option<String> {
     let mut words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
     let program = words.find(|word| !is_wrapper(word))?;
@@ -67,7 +69,7 @@ fn check_command(command: &str) -> Option<String> {
     }
 }
 
-/// What may stand before the program: assignments, and programs that run another.
+/// Returns `true` for words that may precede the program: assignments, and programs that run another program.
 fn is_wrapper(word: &str) -> bool {
     word.contains('=') || matches!(word, "env" | "exec" | "nohup" | "time" | "command" | "then" | "do" | "!" | "{")
 }
@@ -118,15 +120,15 @@ mod tests {
         for cmd in ["cargo test", "rm notes.txt", "rm -r target", "git status", "grep -rf words src", "echo rm -rf"] {
             assert_eq!(review("exec_command", &json!({"cmd": cmd})), Decision::Allow, "{cmd}");
         }
-        assert_eq!(review("spawn_agent", &json!({"message": "rm -rf /"})), Decision::Allow, "it runs nothing");
-        assert_eq!(review("exec_command", &json!(7)), Decision::Allow, "the tool will complain");
+        assert_eq!(review("spawn_agent", &json!({"message": "rm -rf /"})), Decision::Allow, "no command is run");
+        assert_eq!(review("exec_command", &json!(7)), Decision::Allow, "the tool rejects it");
     }
 
     #[test]
     fn workdirs_outside_the_project_are_blocked() {
         let at = |workdir: &str| review("exec_command", &json!({"cmd": "ls", "workdir": workdir}));
         assert_eq!(at("src"), Decision::Allow);
-        assert_eq!(at("nowhere"), Decision::Allow, "the tool will complain");
+        assert_eq!(at("nowhere"), Decision::Allow, "the tool rejects it");
         for outside in ["..", "/", "src/../.."] {
             let Decision::Block(reason) = at(outside) else { panic!("{outside}") };
             assert!(reason.contains("outside the project"), "{reason}");

@@ -1,4 +1,4 @@
-//! HTTP whose bodies are recorded as they went over the wire.
+//! HTTP requests whose bodies are recorded exactly as they were sent and received.
 
 use anyhow::Result;
 use futures_util::future::BoxFuture;
@@ -10,10 +10,10 @@ use tower::{Layer, Service, ServiceExt};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// An answer whose body is recorded while it is read.
+/// A response whose body is recorded while it is read.
 pub(crate) type HttpResponse = Response<RecordedBody<Body>>;
 
-/// reqwest, as a `tower` service: middleware is put around it.
+/// `reqwest` as a `tower` service, so that middleware can be applied.
 #[derive(Debug, Clone)]
 struct Reqwest(reqwest::Client);
 
@@ -32,13 +32,14 @@ impl Service<Request<Body>> for Reqwest {
     }
 }
 
-/// Sends a request. What is sent and what comes back is recorded for the call whose span this happens in: the request
-/// starts the call, and the stream is kept byte for byte beside the response that is made of it.
+/// Sends a request, and records the request and response bodies in the inference call whose span is current. The
+/// request starts the call; the response stream is kept byte for byte, beside the response that the program assembles
+/// from it.
 pub(crate) async fn send(client: &reqwest::Client, request: reqwest::Request) -> Result<HttpResponse, BoxError> {
     RecordExchange::new().layer(Reqwest(client.clone())).oneshot(request.try_into()?).await
 }
 
-/// All of an answer.
+/// Reads the whole body of a response.
 pub(crate) async fn read_body(response: HttpResponse) -> Result<Vec<u8>, reqwest::Error> {
     Ok(response.into_body().collect().await?.to_bytes().to_vec())
 }

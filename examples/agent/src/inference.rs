@@ -1,4 +1,4 @@
-//! Asking the model: one request, in as many attempts as it takes, each recorded as a call of its own.
+//! Requests to the model, with retries. Each attempt is recorded as an inference call of its own.
 
 use anyhow::{Error, Result, anyhow};
 use otel_trace::{Model, Operation, Turn};
@@ -21,7 +21,7 @@ When the task is done, say what you found and what you changed, with the numbers
 const MAX_ATTEMPTS: u32 = 4;
 
 impl Agent {
-    /// One response, in as many attempts as it takes.
+    /// Requests one response, and retries failed attempts.
     pub(super) async fn infer(&mut self, turn: &Turn) -> Result<Response> {
         let request = self.request();
         let mut number = 1;
@@ -45,7 +45,7 @@ impl Agent {
         }
     }
 
-    /// One attempt at a response, which is an inference call of its own. Its request is recorded as it is sent.
+    /// Sends the request once, recorded as an inference call. The HTTP layer records the request when it is sent.
     async fn attempt(&self, request: &Value, turn: &Turn) -> Result<Response, Failure> {
         let setup = &self.ctx.setup;
         let inference = turn.inference(Model { name: &setup.model, provider: "openai" });
@@ -63,6 +63,7 @@ impl Agent {
         outcome
     }
 
+    /// Builds the request body: instructions, history and tools.
     fn request(&self) -> Value {
         let setup = &self.ctx.setup;
         let mut request = json!({
@@ -77,7 +78,7 @@ impl Agent {
         });
         if setup.reasoning {
             request["reasoning"] = json!({"summary": "auto"});
-            // Nothing is stored, so the model gets its reasoning back from us.
+            // The server stores nothing, so the client returns the reasoning items with the next request.
             request["include"] = json!(["reasoning.encrypted_content"]);
         }
         request

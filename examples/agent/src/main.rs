@@ -1,9 +1,10 @@
-//! A small coding agent: a model that streams its answers, terminals and scripts it may use, other agents it may spawn,
-//! and the loop between them.
+//! A small coding agent: a model that streams its responses, terminals and scripts that it may use, agents that it may
+//! spawn, and the loop that connects them.
 //!
-//! Start at [`run`]; [`agent`] is the loop, [`inference`] and [`compaction`] what it asks of the model, [`client`] the
-//! HTTP. A tool call arrives at the [`desk`], passes the [`hook`], and is one of [`tools`]; scripts are [`cell`]s.
-//! Nothing here knows whether the model is a real one or the embedded one of [`example_model_server`].
+//! Start at [`run`]. [`agent`] is the turn loop; [`inference`] and [`compaction`] build its requests to the model, and
+//! [`client`] sends them. A tool call arrives at the [`context`] of its agent, passes the [`hook`], and is executed by
+//! one of the [`tools`]; scripts run as [`cell`]s. The code is the same for a real model and for the embedded one of
+//! [`example_model_server`].
 
 mod agent;
 mod cell;
@@ -47,9 +48,9 @@ use config::{Command, Config};
 use screen::Screen;
 use stop::StopHandle;
 
-/// What a shell says of a program that Ctrl-C ended.
+/// Exit status by which a shell reports a program that Ctrl-C ended.
 const EXIT_INTERRUPTED: u8 = 130;
-/// How long a run may take to end what it has running.
+/// Maximum time that an interrupted run may take to stop its processes and to close its recording.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
@@ -74,8 +75,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// A run with the recorder on: three lines, and whatever happens leaves a bundle. Two more, and a backend of
-/// OpenTelemetry has it too, where the environment names one.
+/// Runs the agent with the recorder enabled. Three lines set up recording: with them, every run leaves a bundle,
+/// however it ends. Two more export the spans to an OpenTelemetry backend if the environment names one.
 async fn record(config: Config) -> Result<ExitCode> {
     let exporting = Otlp::from_env()?;
     let (recorder, guard) = Recorder::builder().root(&config.traces).build()?;
@@ -89,7 +90,7 @@ async fn record(config: Config) -> Result<ExitCode> {
         outcome = &mut run => return outcome,
         _ = tokio::signal::ctrl_c() => stop_handle.stop("interrupted"),
     }
-    // The run ends what it has running, and says so in its recording.
+    // The run stops its processes and records that it was cancelled.
     tokio::select! {
         outcome = &mut run => {
             outcome?;
@@ -97,13 +98,13 @@ async fn record(config: Config) -> Result<ExitCode> {
         () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    // First the recording, so that what is dropped next is aborted there, not completed.
+    // The recording ends first, so that whatever is dropped next is recorded as aborted instead of completed.
     drop(guard);
     print_error(&anyhow::anyhow!("interrupted"));
     Ok(ExitCode::from(EXIT_INTERRUPTED))
 }
 
-#[expect(clippy::print_stderr, reason = "where a program's errors belong")]
+#[expect(clippy::print_stderr, reason = "errors of the program go to stderr")]
 fn print_error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }

@@ -1,18 +1,18 @@
-//! What one agent tells another.
+//! Messages between agents.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A message between agents.
+/// A message from one agent to another.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Message {
-    /// The path of the agent that tells.
+    /// The path of the sending agent.
     pub(crate) author: String,
-    /// The path of the agent that is told.
+    /// The path of the receiving agent.
     pub(crate) recipient: String,
     other_recipients: Vec<String>,
     pub(crate) content: String,
-    /// Whether the recipient is to act on it at once. It hears of any other with its next turn.
+    /// `true` if the recipient acts on the message at once. Any other message is read in the next turn.
     pub(crate) trigger_turn: bool,
 }
 
@@ -27,7 +27,7 @@ impl Message {
         }
     }
 
-    /// The message as a piece of the recipient's conversation.
+    /// Returns the message as an item of the recipient's conversation.
     pub(crate) fn item(&self) -> Value {
         let text = serde_json::to_string(self).unwrap_or_default();
         json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]})

@@ -1,4 +1,4 @@
-//! A process with everything it starts: a session of its own, which does not outlive its leader.
+//! A process together with the processes that it starts: a session of its own, which is killed when its leader ends.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,13 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use portable_pty::Child;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
-/// How often a session is looked through for what it started meanwhile.
+/// Maximum number of passes over a session to find processes that it started meanwhile.
 const SWEEPS: usize = 5;
 
-/// The leader of a session, as long as its number is its own.
+/// A session, identified by the process id of its leader for as long as that id is valid.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// None once the leader was reaped: the system may give its number to another.
+    /// `None` once the leader was reaped: the system may then reuse its process id.
     leader: Mutex<Option<Pid>>,
     was_killed: AtomicBool,
 }
@@ -23,7 +23,7 @@ impl Process {
         Self { leader: Mutex::new(Some(leader)), was_killed: AtomicBool::new(false) }
     }
 
-    /// Ends the session, if its leader has not ended.
+    /// Kills the session, unless its leader has ended.
     pub(crate) fn kill(&self) {
         let leader = self.leader.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(leader) = *leader {
@@ -36,8 +36,8 @@ impl Process {
         self.was_killed.load(Ordering::Relaxed)
     }
 
-    /// Waits for the leader to end, ends what it leaves behind, and gives its exit code as a shell counts: 128 + n for
-    /// signal n.
+    /// Waits for the leader to end and kills the processes that it leaves behind. Returns the exit code by the
+    /// convention of shells: 128 + n for signal n.
     pub(crate) fn wait(&self, child: &mut dyn Child) -> i32 {
         let Some(leader) = *self.leader.lock().unwrap_or_else(PoisonError::into_inner) else { return -1 };
         let code = exit_code(leader);
@@ -50,7 +50,7 @@ impl Process {
     }
 }
 
-/// Waits without reaping: the leader's number names the session until that was cleared away.
+/// Waits without reaping: the process id of the leader names the session until all members were killed.
 fn exit_code(leader: Pid) -> io::Result<i32> {
     loop {
         match waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -65,9 +65,9 @@ fn exit_code(leader: Pid) -> io::Result<i32> {
 }
 
 fn kill_session(leader: Pid) {
-    // It fails only when nobody is left to kill.
+    // Fails only if the group has no process left.
     let _ = kill_process_group(leader, Signal::KILL);
-    // An interactive shell puts each job in a group of its own.
+    // An interactive shell runs each job in a process group of its own.
     for _ in 0..SWEEPS {
         let members = session_members(leader);
         if members.is_empty() {
@@ -79,17 +79,17 @@ fn kill_session(leader: Pid) {
     }
 }
 
-/// The other processes of a session, where the system lists processes as files.
+/// Returns the other processes of a session, on systems that list processes in `/proc`.
 fn session_members(leader: Pid) -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
     pids.filter(|&pid| pid != leader && session_of(pid) == Some(leader)).collect()
 }
 
-/// As `/proc/<pid>/stat` has it: the number, the name in parentheses, state, parent, group, session.
+/// Parses the session id from `/proc/<pid>/stat`: pid, name in parentheses, state, parent, group, session.
 fn session_of(pid: Pid) -> Option<Pid> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // A name may hold parentheses, too.
+    // The name may contain parentheses.
     let (_, after_name) = stat.rsplit_once(')')?;
     Pid::from_raw(after_name.split_whitespace().nth(3)?.parse().ok()?)
 }

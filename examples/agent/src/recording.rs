@@ -1,6 +1,7 @@
-//! What this agent's doings look like in a bundle.
+//! The payloads that this agent records.
 //!
-//! The bodies of requests are recorded as they are sent; these are the ones that have to be made.
+//! Request and response bodies are recorded as they go over the wire; this module builds the payloads that no API call
+//! carries.
 
 mod agents;
 mod command;

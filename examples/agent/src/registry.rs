@@ -1,4 +1,4 @@
-//! The agents of a run: who there is, how each stands, and what they tell each other.
+//! The registry of the agents of a run: their identities, their statuses, and the delivery of messages between them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,21 +12,21 @@ use tokio::task::JoinHandle;
 use crate::message::Message;
 use crate::stop::StopHandle;
 
-/// As many agents as one run has at the same time.
+/// Maximum number of agents that one run may have at the same time.
 const MAX_AGENTS: usize = 8;
 
-/// Who an agent is.
+/// The identity of an agent.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
-    /// `/root`, or its parent's path and its own name.
+    /// `/root`, or the path of the parent followed by the agent's own name.
     pub(crate) path: String,
     pub(crate) name: String,
     pub(crate) role: &'static str,
-    /// A UUID.
+    /// The id of the recorded thread, a UUID.
     pub(crate) thread_id: String,
 }
 
-/// How an agent stands, in the words of the bundle.
+/// The status of an agent, with the variants that bundles use.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Status {
     Running,
@@ -36,6 +36,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
+    /// Returns the status as JSON, as it appears in payloads.
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Running => json!("running"),
@@ -46,7 +47,7 @@ impl Status {
     }
 }
 
-/// What an agent itself holds of its place in the crew.
+/// The agent's own end of its registration: incoming messages and the status that it publishes.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
@@ -63,12 +64,12 @@ struct Entry {
     inbox_sender: mpsc::UnboundedSender<Message>,
     status: watch::Sender<Status>,
     stop_handle: StopHandle,
-    /// None for the root agent, which is the program itself.
+    /// The task that runs the agent. `None` for the root agent, which runs in the main task.
     task: Option<JoinHandle<()>>,
 }
 
 impl AgentRegistry {
-    /// Takes an agent on board.
+    /// Registers an agent. Returns an error if the run has too many agents or the path is taken.
     pub(crate) fn register(&self, identity: &Identity, stop_handle: StopHandle) -> Result<Mailbox> {
         let mut entries = self.entries();
         ensure!(entries.len() < MAX_AGENTS, "there are {MAX_AGENTS} agents already: close one first");
@@ -87,7 +88,7 @@ impl AgentRegistry {
         }
     }
 
-    /// The agent that `from` means by this name, or path.
+    /// Finds an agent by its path, or by the name that it has below `requester`.
     pub(crate) fn find(&self, requester: &Identity, target: &str) -> Result<Identity> {
         let path = if target.starts_with('/') { target.to_owned() } else { format!("{}/{target}", requester.path) };
         ensure!(path != requester.path, "{target} is you");
@@ -96,21 +97,21 @@ impl AgentRegistry {
         Ok(entry.identity.clone())
     }
 
-    /// One that `from` spawned, directly or not.
+    /// Finds an agent that `requester` spawned, directly or indirectly.
     pub(crate) fn find_descendant(&self, requester: &Identity, target: &str) -> Result<Identity> {
         let found = self.find(requester, target)?;
         ensure!(is_descendant(&found.path, &requester.path), "{} was not spawned by you", found.path);
         Ok(found)
     }
 
-    /// Those that `from` spawned, directly or not.
+    /// Returns the agents that `requester` spawned, directly or indirectly.
     pub(crate) fn descendants(&self, requester: &Identity) -> Vec<Identity> {
         let entries = self.entries();
         let spawned = entries.values().filter(|entry| is_descendant(&entry.identity.path, &requester.path));
         spawned.map(|entry| entry.identity.clone()).collect()
     }
 
-    /// Puts a message into its recipient's inbox, and says how the recipient stands then.
+    /// Delivers a message to the inbox of its recipient. Returns the status of the recipient after the delivery.
     pub(crate) fn send(&self, message: Message) -> Result<Status> {
         let entries = self.entries();
         let path = &message.recipient;
@@ -123,7 +124,7 @@ impl AgentRegistry {
         Ok(status)
     }
 
-    /// Waits until none of them is at work, or `patience` is over. Says how each stands then.
+    /// Waits until all `agents` are idle, or `timeout` has passed. Returns the status of each agent at that time.
     pub(crate) async fn wait(&self, agents: &[Identity], timeout: Duration) -> Vec<(String, Status)> {
         let statuses: Vec<_> = {
             let entries = self.entries();
@@ -139,14 +140,14 @@ impl AgentRegistry {
         statuses.into_iter().map(|(path, status)| (path, status.borrow().clone())).collect()
     }
 
-    /// Ends an agent and all below it, and says how it stood.
+    /// Stops an agent and all agents below it. Returns the status that the agent had before.
     pub(crate) async fn close(&self, path: &str, reason: &str) -> Option<Status> {
         let closed: Vec<_> = {
             let is_closed = |path_of_entry: &String| path_of_entry == path || is_descendant(path_of_entry, path);
             self.entries().extract_if(.., |path_of_entry, _| is_closed(path_of_entry)).collect()
         };
         let status = closed.first().map(|(_, entry)| entry.status.borrow().clone());
-        // From below: who is above may still hear of it.
+        // In reverse order of paths, so that children end first: a parent may still receive their messages.
         for (_, entry) in closed.into_iter().rev() {
             entry.stop_handle.stop(reason);
             if let Some(task) = entry.task {

@@ -1,4 +1,4 @@
-//! One run of the agent, from the endpoint to the graph of what happened.
+//! One run of the agent, from the setup of the model endpoint to the graph of the recorded run.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,10 +27,11 @@ use crate::stop::{StopSignal, StopHandle};
 use crate::terminals::Terminals;
 use crate::tree;
 
+/// Runs the prompts of `config` and prints the graph of the run. Stops early when `stop` is requested.
 pub(crate) async fn run(config: Config, stop_handle: StopHandle, stop: StopSignal) -> Result<ExitCode> {
     let screen = Screen::new();
 
-    // 1. A model: the endpoint the environment names, or one of our own.
+    // 1. The model: the endpoint that the environment names, or the embedded server.
     let endpoint = match &config.endpoint {
         Some(endpoint) => endpoint.clone(),
         None => {
@@ -40,12 +41,12 @@ pub(crate) async fn run(config: Config, stop_handle: StopHandle, stop: StopSigna
     };
     screen.print_note(&format!("model     {} at {}", config.model, endpoint.base_url));
 
-    // 2. Something to work on, where nothing can be broken.
+    // 2. A scratch project, in which the agent can do no harm.
     let scratch = Scratch::create().context("could not write the scratch project")?;
     let project = scratch.project().display().to_string();
     screen.print_note(&format!("project   {project}"));
 
-    // 3. One thread, with one turn for each thing the user says. The agents it spawns are threads of the same bundle.
+    // 3. One thread, with one turn for each prompt. Spawned agents are recorded as threads of the same bundle.
     let identity = Identity {
         path: "/root".to_owned(),
         name: "coder".to_owned(),
@@ -58,7 +59,7 @@ pub(crate) async fn run(config: Config, stop_handle: StopHandle, stop: StopSigna
     let bundle = thread.bundle().context("the run is not recorded")?;
 
     let setup = Arc::new(setup(&config, &endpoint, &scratch)?);
-    // Behind the project: its processes end before it is cleared away.
+    // Declared after `scratch`, so that it is dropped first: the processes end before the project is removed.
     let _reaper = Reaper(Arc::clone(&setup));
     let mailbox = setup.agents.register(&identity, stop_handle)?;
     let ctx = AgentContext { setup: Arc::clone(&setup), identity, screen: screen.clone(), cells: Cells::default() };
@@ -78,7 +79,7 @@ pub(crate) async fn run(config: Config, stop_handle: StopHandle, stop: StopSigna
         TurnOutcome::Stopped(reason) => thread.cancel(reason),
     }
 
-    // 4. What happened, from the evidence alone, also where it went wrong.
+    // 4. The graph of the run, reduced from the bundle, also if the run has failed.
 print_graph(&screen, &bundle)?;
     if let TurnOutcome::Failed(error) = outcome {
         return Err(error);
@@ -87,7 +88,7 @@ print_graph(&screen, &bundle)?;
         return Ok(ExitCode::FAILURE);
     }
 
-    // 5. The model has had its say; whether the tests pass is for the tests to tell.
+    // 5. The verification: whether the bug is fixed is decided by the tests, not by the answer of the model.
     let verification = tokio::select! {
         verification = scratch.verify() => verification?,
         _ = stop.requested() => return Ok(ExitCode::FAILURE),
@@ -115,7 +116,7 @@ fn setup(config: &Config, endpoint: &Endpoint, scratch: &Scratch) -> Result<Setu
     })
 }
 
-/// Reduces the bundle and shows its graph.
+/// Reduces the bundle, writes `state.json` and prints the graph.
 fn print_graph(screen: &Screen, bundle: &Path) -> Result<()> {
     let reduction = reduce(&Reader::open(bundle)?, &Options::default())?;
     let state = bundle.join("state.json");

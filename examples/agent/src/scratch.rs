@@ -1,4 +1,4 @@
-//! The project the agent works on: a small crate with one wrong number in it.
+//! The scratch project that the agent works on: a small crate with one wrong number in it.
 
 use std::fmt;
 use std::fs;
@@ -24,7 +24,7 @@ doctest = false
 [workspace]
 "#;
 
-/// A program that asks a person.
+/// An interactive program: it prompts for the price.
 const SET_PRICE: &str = r#"#!/bin/sh
 # Sets the price of a crate, and keeps the old file as src/lib.rs.orig.
 set -eu
@@ -40,16 +40,16 @@ sed -i.orig "s/^const CRATE_CENTS: u64 = [0-9]*;/const CRATE_CENTS: u64 = $price
 grep -n 'CENTS: u64' src/lib.rs
 "#;
 
-/// The directory goes when this does.
+/// The scratch project. Its directory is removed on drop.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     dir: TempDir,
-    /// The tests as they must still be in the end.
+    /// The original text of the tests, to detect changes.
     tests: String,
 }
 
 impl Scratch {
-    /// Writes the project, with numbers that no earlier run had.
+    /// Creates the project, with random numbers, so that no answer can be known in advance.
     pub(crate) fn create() -> Result<Self> {
         let crates = fastrand::u64(2..=40);
         let delivery = fastrand::u64(150..=900);
@@ -70,20 +70,20 @@ impl Scratch {
         self.dir.path().join("project")
     }
 
-    /// The project as a place for commands, with a cargo that stays inside it.
+    /// Returns a workspace in which commands run in the project, with a `cargo` that stays inside it.
     pub(crate) fn workspace(&self) -> Workspace {
         let target = self.dir.path().join("target").into_os_string();
         let env = vec![
             ("CARGO_TARGET_DIR", target),
             ("CARGO_NET_OFFLINE", "true".into()),
             ("CARGO_TERM_COLOR", "never".into()),
-            // It would be most of what the failing test prints.
+            // A backtrace would be most of the output of the failing test.
             ("RUST_BACKTRACE", "0".into()),
         ];
         Workspace::new(&self.project(), env)
     }
 
-    /// Runs the tests once more, without the model.
+    /// Runs the tests without the model, and checks that they are unchanged.
     pub(crate) async fn verify(&self) -> Result<Verification> {
         let tests = self.workspace().start("cargo test", Path::new(""), false)?.watch(|_| {})?.wait().await;
         let tests_untouched = fs::read_to_string(self.tests_path()).is_ok_and(|text| text == self.tests);
@@ -95,7 +95,7 @@ impl Scratch {
     }
 }
 
-/// How the project was left.
+/// The state of the project after the run.
 #[derive(Debug)]
 pub(crate) struct Verification {
     tests: CommandResult,

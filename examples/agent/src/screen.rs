@@ -1,4 +1,4 @@
-//! What the user sees while it happens.
+//! Terminal output of a run.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,25 +14,26 @@ const BOLD: &str = "\x1b[1m";
 const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
-/// How much of a command and its output the user is shown once it ended.
+/// Maximum number of characters of a command that are printed once it has ended.
 const COMMAND_CHARS: usize = 60;
+/// Maximum number of lines of an excerpt.
 const EXCERPT_LINES: usize = 12;
 
-/// The terminal, or the file the output goes to. Agents share it: the root agent's words stream, and what others have
-/// to say waits for the end of the line.
+/// Standard output, shared by all agents. The text of the root agent is streamed; output of other agents is deferred
+/// until the current line ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
     color: bool,
-    /// The agent that writes, where it is not the root agent.
+    /// The name of the agent, unless it is the root agent.
     agent: Option<Arc<str>>,
     line: Arc<Mutex<Line>>,
 }
 
-/// The line the cursor is in.
+/// The line in which the cursor is.
 #[derive(Debug, Default)]
 struct Line {
     is_open: bool,
-    /// What comes behind it.
+    /// Output that is deferred until the line ends.
     deferred: String,
 }
 
@@ -42,7 +43,7 @@ impl Screen {
         Self { color: io::stdout().is_terminal() && !no_color, agent: None, line: Arc::default() }
     }
 
-    /// The same screen, for another agent.
+    /// Returns a handle to this screen whose output is labelled with the name of an agent.
     pub(crate) fn for_agent(&self, name: &str) -> Self {
         Self { agent: Some(name.into()), ..self.clone() }
     }
@@ -63,36 +64,36 @@ impl Screen {
         self.print_styled(BOLD, &format!("\n── {}", printable(text)));
     }
 
-    /// A command that is about to run.
+    /// Prints a command that is about to run.
     pub(crate) fn print_command(&self, cmd: &str) {
         self.print_styled(BOLD, &format!("$ {}", printable(cmd)));
     }
 
-    /// What is typed to a command that runs.
+    /// Prints input that is sent to a running command.
     pub(crate) fn print_input(&self, cmd: &str, chars: &str) {
         self.print_styled(BOLD, &format!("> {:?}  (to {})", chars, head(cmd)));
     }
 
-    /// A script that is about to run.
+    /// Prints a script that is about to run.
     pub(crate) fn print_script(&self, id: &str, source: &str) {
         self.print_styled(BOLD, &format!("script {id}"));
         self.print_excerpt(source, EXCERPT_LINES);
     }
 
-    /// How a command ended, and a few lines of what it printed.
+    /// Prints the exit code of a command, and an excerpt of its output.
     pub(crate) fn print_result(&self, cmd: &str, result: &CommandResult) {
         let (code, seconds) = (result.exit_code, result.elapsed.as_secs_f64());
-        // Several may have run at once, so it has to say which one it was.
+        // Names the command, because several may be running at once.
         self.print_note(&format!("  exit {code} after {seconds:.2} s: {}", head(cmd)));
         self.print_excerpt(&result.output, EXCERPT_LINES);
     }
 
-    /// What another agent says to this one.
+    /// Prints a message that another agent sent to this one.
     pub(crate) fn print_message(&self, message: &Message) {
         self.print_note(&format!("  {} says: {}", message.author, printable(&message.content)));
     }
 
-    /// What the model said, of an agent whose words are not streamed.
+    /// Prints the messages of a response, for agents whose text is not streamed.
     pub(crate) fn print_answer(&self, items: &[Value]) {
         if self.agent.is_some() {
             let parts = items.iter().filter(|item| item["type"] == "message").filter_map(|it| it["content"].as_array());
@@ -102,11 +103,11 @@ impl Screen {
         }
     }
 
-    /// The beginning of a text, and more of its end, where errors are.
+    /// Prints the first lines of a text, and more of its last lines, where errors are.
     fn print_excerpt(&self, text: &str, limit: usize) {
         let text = printable(text);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        // A line to say that one is missing would be no shorter.
+        // The line that reports one omitted line would be as long as that line.
         let hidden = match lines.len().saturating_sub(limit) {
             1 => 0,
             more => more,
@@ -123,7 +124,7 @@ impl Screen {
         }
     }
 
-    /// A piece of a response, as it arrives.
+    /// Prints a piece of a response as it arrives.
     pub(crate) fn print_delta(&self, delta: Delta<'_>) {
         if self.agent.is_some() {
             return;
@@ -132,14 +133,14 @@ impl Screen {
         match delta {
             Delta::Reasoning(text) => write(&self.styled(DIM, &printable(text))),
             Delta::Text(text) => write(&printable(text)),
-            // The whole command is shown when it runs.
+            // Commands are printed when they run.
             Delta::Arguments => return,
             Delta::End => write(&format!("\n{}", std::mem::take(&mut line.deferred))),
         }
         line.is_open = !matches!(delta, Delta::End);
     }
 
-    /// Ends a line that will get no more: what streamed was given up.
+    /// Ends the current line after a stream was aborted.
     pub(crate) fn end_line(&self) {
         if self.lock().is_open {
             self.print_delta(Delta::End);
@@ -168,18 +169,18 @@ impl Screen {
     }
 }
 
-/// The beginning of a command, in one line.
+/// Returns the first line of a command, truncated.
 fn head(cmd: &str) -> String {
     printable(cmd).lines().next().unwrap_or_default().chars().take(COMMAND_CHARS).collect()
 }
 
-/// A closed pipe (`example-agent | head`) must not end the run in its middle.
+/// Ignores errors: a closed pipe (`example-agent | head`) must not end the run.
 fn write(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Models and programs may print anything, escape sequences too: the terminal gets none of them.
+/// Removes control characters: models and programs may print escape sequences, which must not reach the terminal.
 fn printable(text: &str) -> String {
     text.chars().filter(|&c| c == '\n' || c == '\t' || !c.is_control()).collect()
 }

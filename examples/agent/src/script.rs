@@ -1,6 +1,7 @@
-//! A script in a JavaScript engine of its own: on its own thread, with its memory bounded, and stopped at any moment.
+//! A script in a JavaScript engine of its own, on a thread of its own, with bounded memory. A script can be stopped at
+//! any time.
 //!
-//! It sees the language, `tools`, `text` and `yield_control`, and nothing else of the machine.
+//! It has access to the language, `tools`, `text` and `yield_control`, and to nothing else on the machine.
 
 use std::cell::Cell;
 use std::io;
@@ -12,14 +13,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 const STACK_BYTES: usize = 512 * 1024;
-/// As much as a script may say: it is kept outside its memory.
+/// Maximum length of all text that a script may output, in bytes. The text is kept outside the memory of the engine.
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
-/// What a script sees, made of what it is given. Errors cross the border as JSON and are thrown here.
-const PRELUDE: &str = r"(function (events, yield_control, call, names) {
+/// Defines the global functions of a script in terms of the host functions. Errors cross the boundary as JSON and are
+/// thrown here.
+const PRELUDE: &str = r"(function (emit, requestYield, call, names) {
     const toText = (value) => (typeof value === 'string' ? value : JSON.stringify(value) ?? String(value));
-    globalThis.text = (value) => events(toText(value));
-    globalThis.yield_control = async () => yield_control();
+    globalThis.text = (value) => emit(toText(value));
+    globalThis.yield_control = async () => requestYield();
     globalThis.tools = Object.freeze(Object.fromEntries(JSON.parse(names).map((name) => [name, async (args = {}) => {
         const { ok, error } = JSON.parse(await call(name, JSON.stringify(args)));
         if (error !== undefined) throw new Error(error);
@@ -27,15 +29,15 @@ const PRELUDE: &str = r"(function (events, yield_control, call, names) {
     }])));
 })";
 
-/// A script that runs. Dropping it stops it.
+/// A running script. It is stopped on drop.
 #[derive(Debug)]
 pub(crate) struct Script {
     events: mpsc::UnboundedReceiver<Event>,
-    /// Dropped with it, which the script's thread hears.
+    /// Dropped together with the script, which stops the thread that runs it.
     _stop: watch::Sender<()>,
 }
 
-/// What a script does.
+/// An event of a running script.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// `text(…)`.
@@ -44,15 +46,15 @@ pub(crate) enum Event {
     Yield,
     /// `tools.<name>(…)`.
     Call(ToolRequest),
-    /// It is done, or threw this.
-    TurnOutcome(Result<(), String>),
+    /// The script has ended, with the text of the error if it threw one.
+    Ended(Result<(), String>),
 }
 
-/// A tool that a script asks for and waits for.
+/// A tool call of a script, which waits for the answer.
 #[derive(Debug)]
 pub(crate) struct ToolRequest {
     pub(crate) name: String,
-    /// JSON.
+    /// The arguments, as JSON.
     pub(crate) arguments: String,
     answer: oneshot::Sender<String>,
 }
@@ -63,27 +65,27 @@ impl ToolRequest {
             Ok(value) => serde_json::json!({"ok": value}),
             Err(error) => serde_json::json!({"error": error}),
         };
-        // A script that was stopped waits no more.
+        // The script may have been stopped meanwhile.
         let _ = self.answer.send(json.to_string());
     }
 }
 
 impl Script {
-    /// Starts a script that may call these tools.
+    /// Starts a script that may call the tools named in `tools`.
     pub(crate) fn start(source: &str, tools: &[&str]) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(());
         let (sender, events) = mpsc::unbounded_channel();
         let (source, names) = (source.to_owned(), serde_json::json!(tools).to_string());
         let executor = tokio::runtime::Builder::new_current_thread().build()?;
         let run = move || {
-            let ended = executor.block_on(run(&source, names, &events, stopped));
-            let _ = events.send(Event::TurnOutcome(ended));
+            let ended = executor.block_on(run(&source, names, &sender, stopped));
+            let _ = sender.send(Event::Ended(ended));
         };
         thread::Builder::new().name("code-cell".to_owned()).stack_size(4 * STACK_BYTES).spawn(run)?;
         Ok(Self { events, _stop: stop })
     }
 
-    /// What it does next; None after its end.
+    /// Returns the next event. Returns `None` after the end of the script.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         self.events.recv().await
     }
@@ -100,7 +102,7 @@ async fn run(
         let engine = AsyncRuntime::new().map_err(|error| error.to_string())?;
         engine.set_memory_limit(MEMORY_BYTES).await;
         engine.set_max_stack_size(STACK_BYTES).await;
-        // The engine asks this every few thousand steps, also in a loop that waits for nothing.
+        // The engine calls the handler every few thousand steps, also in a loop that never awaits.
         engine.set_interrupt_handler(Some(Box::new(move || interrupt.has_changed().is_err()))).await;
         let context = AsyncContext::full(&engine).await.map_err(|error| error.to_string())?;
         context.async_with(async |ctx| evaluate(&ctx, source, names, events).await).await
@@ -132,7 +134,7 @@ fn install_globals(ctx: &Ctx<'_>, names: String, events: &mpsc::UnboundedSender<
             let _ = texts.send(Event::Text(text));
             Ok(())
         }
-        None => Err(Exception::throw_message(&ctx, "a script may events no more than 1 MB")),
+        None => Err(Exception::throw_message(&ctx, "a script may output no more than 1 MB")),
     });
     let yield_control = Func::from(move || {
         let _ = yields.send(Event::Yield);
@@ -142,15 +144,15 @@ fn install_globals(ctx: &Ctx<'_>, names: String, events: &mpsc::UnboundedSender<
         async move {
             let (answer, answered) = oneshot::channel();
             let _ = calls.send(Event::Call(ToolRequest { name, arguments, answer }));
-            let nobody = || r#"{"error":"nobody answered"}"#.to_owned();
-            rquickjs::Result::Ok(answered.await.unwrap_or_else(|_| nobody()))
+            let unanswered = || r#"{"error":"the call was dropped without an answer"}"#.to_owned();
+            rquickjs::Result::Ok(answered.await.unwrap_or_else(|_| unanswered()))
         }
     }));
     let prelude: Function<'_> = ctx.eval(PRELUDE)?;
     prelude.call((text, yield_control, call, names))
 }
 
-/// What was thrown, with the place where it was.
+/// Describes a thrown value, with the stack trace if it has one.
 fn describe_error(error: &CaughtError<'_>) -> String {
     match error {
         CaughtError::Exception(exception) => {
@@ -160,7 +162,7 @@ fn describe_error(error: &CaughtError<'_>) -> String {
         }
         CaughtError::Value(value) => match value.as_string().and_then(|text| text.to_string().ok()) {
             Some(text) => text,
-            None => format!("a value of type {} was describe_error", value.type_name()),
+            None => format!("a value of type {} was thrown", value.type_name()),
         },
         CaughtError::Error(error) => error.to_string(),
     }
@@ -172,7 +174,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs a script to its end: what it said, how often it gave way, and how it ended. `twice` doubles, `fail` fails.
+    /// Runs a script to its end. Returns its texts, how often it yielded, and its outcome. The tool `twice` doubles a
+    /// number, the tool `fail` returns an error.
     async fn run(source: &str) -> (Vec<String>, usize, Result<(), String>) {
         let mut script = Script::start(source, &["twice", "fail"]).expect("started");
         let (mut texts, mut yields) = (Vec::new(), 0);
@@ -186,7 +189,7 @@ mod tests {
                     call.answer(Ok(json!({"n": doubled})));
                 }
                 Event::Call(call) => call.answer(Err("it cannot be done".to_owned())),
-                Event::TurnOutcome(ended) => return (texts, yields, ended),
+                Event::Ended(ended) => return (texts, yields, ended),
             }
         }
     }
@@ -214,7 +217,7 @@ mod tests {
             ("const = 1", "expected"),
             ("text(undefined_name)", "undefined_name"),
             ("await tools.surprise({})", "not a function"),
-            ("throw 'toText'", "toText"),
+            ("throw 'words'", "words"),
             ("throw 7", "type int"),
             ("const f = () => f() + 1; f()", "stack"),
             ("for (;;) text('x'.repeat(1000))", "no more than 1 MB"),
@@ -242,7 +245,7 @@ mod tests {
             drop(_stop);
             let ended = async {
                 while let Some(event) = events.recv().await {
-                    if let Event::TurnOutcome(ended) = event {
+                    if let Event::Ended(ended) = event {
                         return ended;
                     }
                 }

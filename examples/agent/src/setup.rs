@@ -1,4 +1,4 @@
-//! What all agents of a run share.
+//! State that all agents of a run share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -9,18 +9,18 @@ use crate::hook::Hook;
 use crate::terminals::Terminals;
 use crate::workspace::Workspace;
 
-/// The model, the place to work in, and the others.
+/// The model, the workspace, and the other agents.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) client: Client,
     pub(crate) model: String,
-    /// Whether the model is asked to reason and to stream a summary of it.
+    /// `true` if the model is asked to reason and to stream a summary of its reasoning.
     pub(crate) reasoning: bool,
-    /// Whether the endpoint knows tools that take a script.
+    /// `true` if the endpoint supports tools that take a script instead of JSON.
     pub(crate) scripts: bool,
-    /// A request with more tokens is compacted first.
+    /// Number of tokens above which the history is compacted.
     pub(crate) context_limit: u64,
-    /// Until the endpoint says that it can't.
+    /// `false` once the endpoint has reported that it does not support compaction.
     pub(crate) can_compact: AtomicBool,
     pub(crate) workspace: Workspace,
     pub(crate) hook: Hook,
@@ -30,13 +30,13 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// A name for a code cell, which no other of the run has.
+    /// Returns an id for a code cell that is unique in the run.
     pub(crate) fn next_cell_id(&self) -> String {
         (self.last_cell.fetch_add(1, Ordering::Relaxed) + 1).to_string()
     }
 }
 
-/// Whatever happens to the run, no process of it outlives this.
+/// Kills all processes of the run on drop, however the run ends.
 #[derive(Debug)]
 pub(crate) struct Reaper(pub(crate) Arc<Setup>);
 

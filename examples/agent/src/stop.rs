@@ -1,12 +1,12 @@
-//! A request to stop, for as many as have to hear of it.
+//! A request to stop, which any number of tasks can wait for.
 
 use tokio::sync::watch;
 
-/// Who asks for the stop.
+/// The sending side, which requests the stop.
 #[derive(Debug, Clone)]
 pub(crate) struct StopHandle(watch::Sender<Option<String>>);
 
-/// Who has to hear of it.
+/// The receiving side, which waits for the request.
 #[derive(Debug, Clone)]
 pub(crate) struct StopSignal(watch::Receiver<Option<String>>);
 
@@ -16,7 +16,7 @@ impl StopHandle {
         (Self(sender), StopSignal(receiver))
     }
 
-    /// Asks for the stop. The first reason stands.
+    /// Requests the stop. The reason of the first request is kept.
     pub(crate) fn stop(&self, reason: &str) {
         self.0.send_if_modified(|request| {
             let is_first = request.is_none();
@@ -29,17 +29,18 @@ impl StopHandle {
 }
 
 impl StopSignal {
-    /// Waits until somebody asks for it, and says why.
+    /// Waits for the request. Returns its reason.
     pub(crate) async fn requested(&self) -> String {
         let mut request = self.0.clone();
         let reason = request.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
         match reason {
             Some(reason) => reason,
-            // Nobody is left who could ask.
+            // All senders were dropped: no stop can be requested any more.
             None => std::future::pending().await,
         }
     }
 
+    /// Returns the reason of the stop. Returns `None` if none was requested.
     pub(crate) fn reason(&self) -> Option<String> {
         self.0.borrow().clone()
     }

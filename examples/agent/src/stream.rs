@@ -1,25 +1,24 @@
-//! The events of a streamed response, and what they add up to.
+//! The events of a streamed response, and the response that they add up to.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Failure, Retry};
 
-/// One complete response of the model.
+/// A complete response of the model.
 #[derive(Debug)]
 pub(crate) struct Response {
-    /// The server's id of the response.
+    /// The id that the server assigned to the response.
     pub(crate) response_id: String,
-    /// The `x-request-id` header.
+    /// The value of the `x-request-id` header.
     pub(crate) request_id: Option<String>,
-    /// `None` if the endpoint does not count.
+    /// The tokens used; `None` if the endpoint does not count them.
     pub(crate) usage: Option<Usage>,
-    /// Reasoning, messages and calls, exactly as they came and in their order: the next request
-    /// has to send them back.
+    /// Reasoning, messages and calls in their order, unchanged: the next request has to send them back.
     pub(crate) output_items: Vec<Value>,
 }
 
-/// The tokens of one response.
+/// The token counts of one response.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Usage {
@@ -30,14 +29,14 @@ pub(crate) struct Usage {
     pub(crate) total_tokens: u64,
 }
 
-/// What part of the input was cheap.
+/// Details of the input tokens: how many the server had cached.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct InputDetails {
     pub(crate) cached_tokens: u64,
 }
 
-/// What part of the output the user does not see.
+/// Details of the output tokens: how many were spent on reasoning.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct OutputDetails {
@@ -54,20 +53,20 @@ impl Usage {
     }
 }
 
-/// A piece of a response, for the screen.
+/// A piece of a streamed response, for display.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Delta<'a> {
     Reasoning(&'a str),
     Text(&'a str),
     Arguments,
-    /// A paragraph of reasoning or a message ended.
+    /// The end of a paragraph of reasoning or of a message.
     End,
 }
 
-/// What is done with the pieces of a response as they arrive.
+/// Callback for each piece of a response, as it arrives.
 pub(crate) type OnDelta<'a> = &'a (dyn Fn(Delta<'_>) + Sync);
 
-/// The events the agent understands. There are many more, and there will be new ones.
+/// The events that the agent handles. All others, including future ones, are ignored.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 enum Event {
@@ -122,24 +121,24 @@ struct CompletedResponse {
     output: Vec<Value>,
 }
 
-/// Adds up the events of one response.
+/// Assembles the events of one response.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     response_id: Option<String>,
-    /// Whether the last thing on the screen is text that has not ended.
+    /// `true` if text was emitted whose end has not been emitted yet.
     is_text_open: bool,
     items: Vec<(usize, Value)>,
 }
 
 impl Collector {
-    /// Takes in the data of one event; the one that completes the response returns it.
+    /// Processes the data of one event. Returns the response if the event completes it.
     pub(crate) fn push(&mut self, data: &str, on_delta: OnDelta<'_>) -> Result<Option<Response>, Failure> {
-        // How older endpoints end every stream.
+        // Older endpoints end every stream with this marker.
         if data == "[DONE]" {
             return Ok(None);
         }
         let event = serde_json::from_str(data)
-            .map_err(|error| Failure::new(format!("an event that is not one ({error}): {data}"), Retry::Backoff))?;
+            .map_err(|error| Failure::new(format!("cannot parse an event of the stream ({error}): {data}"), Retry::Backoff))?;
         match event {
             Event::StartedCommand { response } => self.response_id = Some(response.id),
             Event::Reasoning { delta } => self.emit(Delta::Reasoning(&delta), on_delta),
@@ -162,7 +161,7 @@ impl Collector {
         Ok(None)
     }
 
-    /// What there was of a response that broke off goes with the failure.
+    /// Adds the items that were received so far to the failure of a response that was cut off.
     pub(crate) fn into_failure(mut self, failure: Failure, on_delta: OnDelta<'_>) -> Failure {
         self.end_text(on_delta);
         Failure { output_items: in_order(self.items), response_id: self.response_id, ..failure }
@@ -185,7 +184,7 @@ impl Collector {
             response_id: completed.id,
             request_id: None,
             usage: completed.usage,
-            // Some endpoints send the items only here.
+            // Some endpoints send the items only with the last event.
             output_items: if items.is_empty() { completed.output } else { items },
         }
     }

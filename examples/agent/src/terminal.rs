@@ -1,4 +1,4 @@
-//! A command of the model's in a live pseudo-terminal: it prints, is typed to, and ends.
+//! A command of the model in a live pseudo-terminal, which prints output, reads input, and ends.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ use tokio::sync::watch;
 use crate::bounded_output::BoundedOutput;
 use crate::process::Process;
 
-/// Wide enough that programs do not fold their lines.
+/// Wide enough that programs do not wrap their lines.
 const SIZE: PtySize = PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 };
-/// How long a terminal may stay open once its session is dead.
+/// How long to wait for remaining output once the session is dead.
 const READER_GRACE: Duration = Duration::from_secs(1);
 
-/// A command that runs and that nobody waits for yet.
+/// A running command that no thread waits for yet.
 pub(crate) struct StartedCommand {
     pub(crate) command: Vec<String>,
     cmd: String,
@@ -28,16 +28,16 @@ pub(crate) struct StartedCommand {
     child: Box<dyn Child + Send + Sync>,
     process: Arc<Process>,
     output: Arc<Mutex<TerminalOutput>>,
-    /// Hangs up when all was read.
+    /// Disconnects when all output was read.
     reader_done: mpsc::Receiver<()>,
     input: mpsc::Sender<String>,
     started: Instant,
 }
 
-/// A command in its terminal. It ends with the last of those who hold it.
+/// A command in its terminal. The command is killed when the last handle is dropped.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    /// The text the shell was given.
+    /// The command line that was passed to the shell.
     pub(crate) cmd: String,
     process: Arc<Process>,
     output: Arc<Mutex<TerminalOutput>>,
@@ -46,33 +46,33 @@ pub(crate) struct Terminal {
     started: Instant,
 }
 
-/// What came out of a terminal.
+/// The output of a terminal.
 #[derive(Debug, Default)]
 struct TerminalOutput {
     all: BoundedOutput,
-    /// What nobody was told yet.
+    /// Output that has not been read yet.
     unread: BoundedOutput,
 }
 
-/// How a command ended.
+/// The result of a command that has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandResult {
-    /// All that it printed, on stdout and stderr: a terminal does not tell them apart.
+    /// All output, stdout and stderr together: a terminal does not separate them.
     pub(crate) output: String,
-    /// As a shell counts: 128 + n for signal n.
+    /// The exit code by the convention of shells: 128 + n for signal n.
     pub(crate) exit_code: i32,
-    /// The program ended it, not the command itself.
+    /// `true` if this program killed the command.
     pub(crate) was_killed: bool,
     pub(crate) elapsed: Duration,
 }
 
-/// What a command printed since it was looked at last.
+/// Output of a command since the last read.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) output: String,
-    /// None while it runs.
+    /// The exit code; `None` while the command is running.
     pub(crate) exit_code: Option<i32>,
-    /// Since it was looked at.
+    /// Time that the read took.
     pub(crate) elapsed: Duration,
 }
 
@@ -80,7 +80,7 @@ impl StartedCommand {
     pub(crate) fn spawn(builder: CommandBuilder, command: Vec<String>, cmd: &str, cwd: PathBuf) -> Result<Self> {
         let pty = native_pty_system().openpty(SIZE)?;
         let child = pty.slave.spawn_command(builder)?;
-        // Both ends are open elsewhere now; what we keep of ours are copies for the two threads.
+        // The child has its own copy of the slave; the reader and writer threads get copies of the master.
         drop(pty.slave);
         let pid = child.process_id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let process = Arc::new(Process::new(pid.context("the command ended before it began")?));
@@ -90,7 +90,7 @@ impl StartedCommand {
         Ok(Self { command, cmd: cmd.to_owned(), cwd, child, process, output, reader_done, input, started: Instant::now() })
     }
 
-    /// Waits for the command in a thread of its own. `on_end` hears of its end before anybody else does.
+    /// Waits for the command on a thread of its own. `on_end` is called before any other code can observe the end.
     pub(crate) fn watch(self, on_end: impl FnOnce(&CommandResult) + Send + 'static) -> Result<Terminal> {
         let Self { cmd, mut child, process, output, reader_done, input, started, command: _, cwd: _ } = self;
         let (result_sender, finished) = watch::channel(None);
@@ -98,7 +98,7 @@ impl StartedCommand {
             Terminal { cmd, process: Arc::clone(&process), output: Arc::clone(&output), input, finished, started };
         let wait = move || {
             let exit_code = process.wait(&mut *child);
-            // A process that left the session may hold the terminal open for ever.
+            // A process that left the session may keep the terminal open indefinitely.
             let _ = reader_done.recv_timeout(READER_GRACE);
             let output = lock(&output).all.text();
             let end = CommandResult { output, exit_code, was_killed: process.was_killed(), elapsed: started.elapsed() };
@@ -111,7 +111,7 @@ impl StartedCommand {
 }
 
 impl Terminal {
-    /// What it printed since the last look, when it has ended or `patience` is over.
+    /// Waits until the command ends or `timeout` has passed. Returns the output since the last read.
     pub(crate) async fn read(&self, timeout: Duration) -> Chunk {
         let started_reading = Instant::now();
         let exit_code = tokio::time::timeout(timeout, self.wait()).await.ok().map(|end| end.exit_code);
@@ -119,11 +119,11 @@ impl Terminal {
         Chunk { output: unread.text(), exit_code, elapsed: started_reading.elapsed() }
     }
 
-    /// Waits for its end.
+    /// Waits until the command ends. Returns its result.
     pub(crate) async fn wait(&self) -> CommandResult {
         let mut finished = self.finished.clone();
         let end = finished.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
-        // The thread that waits for it is gone without a word only if it panicked.
+        // The waiting thread drops the sender without a result only if it panics.
         end.unwrap_or_else(|| CommandResult {
             output: String::new(),
             exit_code: -1,
@@ -136,13 +136,13 @@ impl Terminal {
         self.finished.borrow().is_none()
     }
 
-    /// Types into it.
+    /// Sends input to the command.
     pub(crate) fn send(&self, chars: &str) {
-        // It fails when the terminal is closed: then the end tells more than an error would.
+        // Fails if the terminal is closed: the result of the command explains more than an error would.
         let _ = self.input.send(chars.to_owned());
     }
 
-    /// Ends the command and whatever it started.
+    /// Kills the command and all processes that it started.
     pub(crate) fn kill(&self) {
         self.process.kill();
     }
@@ -161,7 +161,7 @@ fn read_in_background(
     let (done, reader_done) = mpsc::channel::<()>();
     let read = move || {
         let mut buffer = vec![0; 16 * 1024];
-        // A terminal that cannot be read any more has ended for us.
+        // A read error means that the terminal is closed.
         while let Ok(count @ 1..) = reader.read(&mut buffer) {
             let mut output = lock(&output);
             output.all.push(&buffer[..count]);
@@ -173,7 +173,7 @@ fn read_in_background(
     Ok(reader_done)
 }
 
-/// In a thread: a terminal that nobody reads from takes no more than a few thousand characters.
+/// Writes input on a thread: writing blocks if no program reads from the terminal, after a few thousand characters.
 fn write_in_background(mut writer: Box<dyn Write + Send>) -> std::io::Result<mpsc::Sender<String>> {
     let (input, typed) = mpsc::channel::<String>();
     let write = move || {
@@ -206,7 +206,7 @@ mod tests {
         Ok((dir, terminal))
     }
 
-    /// Whether a process is there and not merely waiting to be reaped by a parent that is gone.
+    /// Returns `true` if a process exists and is not a zombie that waits to be reaped.
     fn is_alive(pid: &str) -> bool {
         let ps = std::process::Command::new("ps").args(["-o", "stat=", "-p", pid]).output();
         let state = ps.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
@@ -215,7 +215,7 @@ mod tests {
 
     async fn wait_until_dead(pid: &str) {
         assert!(is_alive(&std::process::id().to_string()), "the test cannot see processes");
-        // The signal is sent; when the system is done with it is its own affair.
+        // The signal was sent, but the system needs time to end the process.
         let deadline = Instant::now() + TEST_TIMEOUT;
         while is_alive(pid) {
             assert!(Instant::now() < deadline, "{pid} survived");
@@ -223,7 +223,7 @@ mod tests {
         }
     }
 
-    /// Looks until all of it holds.
+    /// Reads until the output satisfies `holds`.
     async fn read_until(terminal: &Terminal, holds: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + TEST_TIMEOUT;
         let mut text = String::new();

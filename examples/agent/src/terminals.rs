@@ -1,4 +1,4 @@
-//! The processes that outlive the call which started them, by number and by the agent they belong to.
+//! The processes that outlive the tool call that started them, by id and owning agent.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +22,7 @@ struct Entry {
 }
 
 impl Terminals {
-    /// A number for a process, which no other of the run has.
+    /// Returns an id for a process that is unique in the run.
     pub(crate) fn next_id(&self) -> u32 {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -32,7 +32,7 @@ impl Terminals {
         self.entries().insert(id, Entry { agent_path, terminal: Arc::clone(terminal) });
     }
 
-    /// The terminal with this number, which only the agent that started it may use.
+    /// Returns the terminal with this id. Returns an error if it does not exist or belongs to another agent.
     pub(crate) fn get(&self, id: u32, agent_path: &str) -> Result<Arc<Terminal>> {
         let entries = self.entries();
         let found = entries.get(&id).filter(|entry| entry.agent_path == agent_path);
@@ -41,12 +41,12 @@ impl Terminals {
         ))
     }
 
-    /// Forgets one that ended.
+    /// Removes a terminal that has ended.
     pub(crate) fn remove(&self, id: u32) {
         self.entries().remove(&id);
     }
 
-    /// Ends those of an agent and of the agents it spawned, and waits for their ends.
+    /// Kills the terminals of an agent and of all agents below it, and waits for their ends.
     pub(crate) async fn close(&self, agent_path: &str) {
         let below = format!("{agent_path}/");
         let is_closed = |entry: &Entry| entry.agent_path == agent_path || entry.agent_path.starts_with(&below);
@@ -59,7 +59,7 @@ impl Terminals {
         }
     }
 
-    /// Ends all of them, and waits for nothing.
+    /// Kills all terminals without waiting for their ends.
     pub(crate) fn kill(&self) {
         for entry in self.entries().values() {
             entry.terminal.kill();

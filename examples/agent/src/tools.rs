@@ -1,4 +1,4 @@
-//! What the model can do: the tools it is told about, and its calls of them.
+//! The tools of the model: their definitions, and the calls of the model.
 
 pub(crate) mod agents;
 pub(crate) mod exec_command;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// The tools that a script may call: all functions but the one that waits for scripts.
+/// The tools that a script may call: all functions except the one that waits for scripts.
 pub(crate) const SCRIPT_TOOLS: [&str; 7] = [
     exec_command::NAME,
     write_stdin::NAME,
@@ -21,7 +21,8 @@ pub(crate) const SCRIPT_TOOLS: [&str; 7] = [
     agents::CLOSE,
 ];
 
-/// The tools as the model is told about them. Not every endpoint knows tools that take other text than JSON.
+/// Returns the tool definitions of a request. Tools that take a script are left out for endpoints that support JSON
+/// arguments only.
 pub(crate) fn definitions(with_scripts: bool) -> Vec<Value> {
     let mut tools = vec![exec_command::definition(), write_stdin::definition()];
     tools.extend(agents::definitions());
@@ -31,7 +32,7 @@ pub(crate) fn definitions(with_scripts: bool) -> Vec<Value> {
     tools
 }
 
-/// One function, in the words of the API.
+/// Returns the definition of a function tool in the format of the API.
 fn function(name: &str, description: &str, properties: &Value, required: &[&str]) -> Value {
     json!({
         "type": "function",
@@ -44,24 +45,24 @@ fn function(name: &str, description: &str, properties: &Value, required: &[&str]
     })
 }
 
-/// A call of a function.
+/// A call of a function tool.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct FunctionCall {
     pub(crate) call_id: String,
     pub(crate) name: String,
-    /// JSON, if the model got it right.
+    /// The arguments; valid JSON, unless the model made a mistake.
     pub(crate) arguments: String,
 }
 
 impl FunctionCall {
-    /// The arguments. The error is worded for the model, which can call again.
+    /// Parses the arguments. The error is written for the model, which can call the tool again.
     fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T> {
         let name = &self.name;
         serde_json::from_str(&self.arguments).with_context(|| format!("the arguments are not what {name} takes"))
     }
 }
 
-/// A call of a tool that takes any text: a script for `exec`.
+/// A call of a custom tool, which takes free text: the script for `exec`.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct CustomCall {
     pub(crate) call_id: String,
@@ -69,14 +70,14 @@ pub(crate) struct CustomCall {
     pub(crate) input: String,
 }
 
-/// A call of either kind.
+/// A tool call of the model.
 #[derive(Clone, Debug)]
 pub(crate) enum ModelCall {
     Function(FunctionCall),
     Custom(CustomCall),
 }
 
-/// The calls among the items of a response, in their order.
+/// Returns the tool calls among the items of a response, in their order.
 pub(crate) fn calls_in(items: &[Value]) -> Vec<ModelCall> {
     let call = |item: &Value| match item["type"].as_str()? {
         "function_call" => FunctionCall::deserialize(item).ok().map(ModelCall::Function),
@@ -86,17 +87,17 @@ pub(crate) fn calls_in(items: &[Value]) -> Vec<ModelCall> {
     items.iter().filter_map(call).collect()
 }
 
-/// What a tool answers, for both who may have asked.
+/// The output of a tool, in the form for each kind of requester.
 #[derive(Debug)]
 pub(crate) struct ToolOutput {
-    /// For a model.
+    /// The text for a model.
     pub(crate) text: String,
-    /// For a script.
+    /// The value for a script.
     pub(crate) value: Value,
 }
 
 impl ToolOutput {
-    /// The same for both.
+    /// Creates an output whose text is the JSON value.
     fn from_json(value: Value) -> Self {
         Self { text: value.to_string(), value }
     }

@@ -1,4 +1,5 @@
-//! The graph of a run as a short tree: agents, turns, calls with tokens and times, and what each call led to.
+//! Renders the graph of a run as a short tree: agents, turns, calls with tokens and times, and the tool calls of each
+//! response.
 
 mod index;
 mod label;
@@ -12,10 +13,10 @@ use otel_trace::graph::{
 
 use index::Index;
 
-/// As much of a prompt, a command or an error as one line shows, in characters.
+/// Maximum number of characters of a prompt, command or error in one line.
 const MAX_CHARS: usize = 64;
 
-/// The tree of all threads.
+/// Renders all threads of a graph.
 pub(crate) fn render(graph: &Graph) -> String {
     let mut tree = Tree { graph, index: Index::new(graph), text: String::new() };
     for thread in graph.threads.iter() {
@@ -30,16 +31,16 @@ struct Tree<'a> {
     text: String,
 }
 
-/// What happens in a turn.
+/// An entry of a turn.
 enum TurnEntry<'a> {
     Inference(&'a InferenceCall),
     Compaction(&'a Compaction),
-    /// A tool that no response asked for.
+    /// A tool call that no response requested.
     Tool(&'a ToolCall),
     Result(&'a Edge),
 }
 
-/// What a response asks for.
+/// A tool call or script that a response requested.
 enum Requested<'a> {
     Tool(&'a ToolCall),
     Cell(&'a CodeCell),
@@ -83,7 +84,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// What happened in a turn, in its order.
+    /// Returns the entries of a turn in chronological order.
     fn entries(&self, turn: &'a Turn) -> Vec<TurnEntry<'a>> {
         let graph = self.graph;
         let calls = turn.inference_call_ids.iter().filter_map(|id| graph.inference_calls.get(id));
@@ -96,7 +97,7 @@ impl<'a> Tree<'a> {
         let compactions = compactions.map(|it| (it.installed_at, TurnEntry::Compaction(it)));
         let tools = tools.map(|it| (it.execution.started.at.unix_ms(), TurnEntry::Tool(it)));
         let results = results.map(|it| (it.started_at, TurnEntry::Result(it)));
-        // What happens in the same millisecond: first the history is replaced, then it is asked with; a result is last.
+        // Order within one millisecond: a compaction precedes the call that uses its result; an agent result is last.
         let mut entries: Vec<_> = compactions.chain(calls).chain(tools).chain(results).collect();
         entries.sort_by_key(|(at, _)| *at);
         entries.into_iter().map(|(_, entry)| entry).collect()
@@ -131,7 +132,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// The tools and scripts that a response asks for, in the order in which they were begun.
+    /// Returns the tool calls and scripts that a response requested, in the order of their starts.
     fn requested(&self, call: &'a InferenceCall) -> Vec<Requested<'a>> {
         let tools = call.tool_call_ids.iter().filter_map(|id| self.graph.tool_calls.get(id));
         let cells = self.graph.code_cells.iter();

@@ -1,4 +1,4 @@
-//! Where the model's commands run, and with which environment.
+//! The directory in which the model's commands run, and their environment.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use portable_pty::CommandBuilder;
 
 use crate::terminal::StartedCommand;
 
-/// A directory for commands.
+/// The working directory and environment of commands.
 #[derive(Clone, Debug)]
 pub(crate) struct Workspace {
     dir: PathBuf,
@@ -24,8 +24,8 @@ impl Workspace {
         &self.dir
     }
 
-    /// Starts `cmd` in a shell in a terminal of its own; `workdir` is relative to the workspace. A `tty` command is told
-    /// that its terminal can do all that terminals can; others are to print plain text and to page nothing.
+    /// Starts `cmd` in a shell in a new terminal. `workdir` is relative to the workspace. With `tty`, the environment
+    /// announces a terminal with all capabilities; without it, programs are asked to print plain text without a pager.
     pub(crate) fn start(&self, cmd: &str, workdir: &Path, tty: bool) -> Result<StartedCommand> {
         let cwd = self.dir.join(workdir);
         ensure!(cwd.is_dir(), "workdir {} is not a directory", workdir.display());
@@ -49,8 +49,9 @@ impl Workspace {
     }
 }
 
-/// What `cargo run` sets for us would mislead a cargo the model runs, and the key is not its business. Nor is a program that
-/// it runs an agent of ours, should it record.
+/// Returns `true` for variables that commands must not inherit: variables of `cargo run`, which would mislead a nested
+/// `cargo`; the API key; and variables of the recorder, since a recorded command is not a child process of this agent's
+/// recording.
 fn is_private(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let cargo = name == "CARGO" || name.starts_with("CARGO_") && name != "CARGO_HOME";

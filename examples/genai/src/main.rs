@@ -50,19 +50,19 @@ async fn record() -> Result<()> {
     tracing_subscriber::registry().with(bridge).with(recorder.layer().with_filter(recorder.filter())).init();
 
     let server = ModelServer::start().await?;
-    let desk = Desk { client: client_of(server.base_url(), server.api_key())? };
+    let desk = Desk { client: client(server.base_url(), server.api_key())? };
     // The server's first answer is that it has had enough. genai reports that, and asks no more.
     let question = "What do 12 crates cost, delivered, with the voucher SPRING?";
     if let Err(error) = desk.ask(question, false).await {
-        say(&format!("! {error:#}"));
+        print(&format!("! {error:#}"));
     }
-    say(&desk.ask(question, false).await?);
-    say(&desk.ask("How many are left after those 12?", true).await?);
+    print(&desk.ask(question, false).await?);
+    print(&desk.ask("How many are left after those 12?", true).await?);
     Ok(())
 }
 
 /// A client that finds every model at this endpoint.
-fn client_of(base_url: &str, key: &str) -> Result<Client> {
+fn client(base_url: &str, key: &str) -> Result<Client> {
     let (endpoint, key) = (format!("{base_url}/"), key.to_owned());
     let resolver = ServiceTargetResolver::from_resolver_fn(move |target: ServiceTarget| {
         let model = ModelIden::new(AdapterKind::OpenAI, target.model.model_name);
@@ -89,14 +89,14 @@ impl Desk {
 
     async fn answer(&self, question: &str, streamed: bool) -> Result<String> {
         let messages = vec![ChatMessage::system(DESK), ChatMessage::user(question)];
-        let mut request = ChatRequest::new(messages).with_tools(tools::of_the_desk());
+        let mut request = ChatRequest::new(messages).with_tools(tools::definitions());
         for _ in 0..MAX_ROUNDS {
             let content = if streamed { self.stream(&request).await? } else { self.call(&request).await? };
             let calls: Vec<ToolCall> = content.tool_calls().into_iter().cloned().collect();
             if calls.is_empty() {
                 return content.first_text().map(str::to_owned).context("the answer has no text");
             }
-            let outputs: Vec<_> = calls.iter().map(use_tool).collect();
+            let outputs: Vec<_> = calls.iter().map(run_tool).collect();
             request = request.append_message(ChatMessage::assistant(content));
             for output in outputs {
                 request = request.append_message(output);
@@ -123,7 +123,7 @@ impl Desk {
 }
 
 /// One tool call, in a span of its own.
-fn use_tool(call: &ToolCall) -> ToolResponse {
+fn run_tool(call: &ToolCall) -> ToolResponse {
     let span = execute_tool_span(call);
     let output = span.in_scope(|| tools::run(&call.fn_name, &call.fn_arguments));
     let output = output.unwrap_or_else(|error| {
@@ -134,7 +134,7 @@ fn use_tool(call: &ToolCall) -> ToolResponse {
     ToolResponse::new(call.call_id.clone(), output)
 }
 
-fn say(text: &str) {
+fn print(text: &str) {
     // A closed pipe must not end the run in its middle.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

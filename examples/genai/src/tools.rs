@@ -5,7 +5,7 @@ use genai::chat::Tool;
 use serde_json::{Value, json};
 
 /// The tools as the model is told about them.
-pub(crate) fn of_the_desk() -> Vec<Tool> {
+pub(crate) fn definitions() -> Vec<Tool> {
     vec![
         tool("price", "The price of an article and of its delivery, in cents.", "article"),
         tool("stock", "How many of an article there are.", "article"),
@@ -26,13 +26,13 @@ pub(crate) fn run(name: &str, arguments: &Value) -> Result<String> {
         ("stock", Some("crate")) => Ok(json!({ "count": 40 }).to_string()),
         ("price" | "stock", article) => bail!("no article is called {article:?}"),
         ("voucher", _) => bail!("the voucher {} expired last week", arguments["code"]),
-        ("auditor", _) => audit(arguments["prompt"].as_str().unwrap_or_default()),
+        ("auditor", _) => evaluate_sum(arguments["prompt"].as_str().unwrap_or_default()),
         _ => bail!("there is no tool {name:?}"),
     }
 }
 
 /// `<a> times <b>, plus <c>`.
-fn audit(sum: &str) -> Result<String> {
+fn evaluate_sum(sum: &str) -> Result<String> {
     let numbers: Vec<u64> = sum.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
     let [a, b, c] = numbers[..] else { bail!("that is no sum I know: {sum}") };
     let result = a.checked_mul(b).and_then(|product| product.checked_add(c));

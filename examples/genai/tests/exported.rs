@@ -21,7 +21,7 @@ async fn spans(server: &ServerHandle) -> Vec<Span> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_question_is_drawn_as_one_tree() {
+async fn each_question_is_one_trace_tree() {
     let (server, url) = receiver().await;
     let root = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-genai"));

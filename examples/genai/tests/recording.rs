@@ -31,7 +31,7 @@ fn graph_of(bundle: &Path) -> Graph {
     reduce(&Reader::open(bundle).expect("a bundle"), &Options::default()).expect("a graph").graph
 }
 
-fn name_of(tool: &ToolCall) -> &str {
+fn tool_name(tool: &ToolCall) -> &str {
     let ToolSummary::Generic { label, .. } = &tool.summary else { panic!("{tool:?}") };
     label
 }
@@ -44,10 +44,10 @@ fn check_shape(graphs: &[Graph; 3], content: bool) {
         assert_eq!((graph.threads.len(), graph.turns.len()), (1, 1));
         assert_eq!((graph.inference_calls.len(), graph.tool_calls.len()), (calls, tools));
     }
-    for (index, (name, asked_by)) in [("price", 0), ("stock", 0), ("voucher", 1), ("auditor", 2)].iter().enumerate() {
+    for (index, (name, requested_by)) in [("price", 0), ("stock", 0), ("voucher", 1), ("auditor", 2)].iter().enumerate() {
         let tool = quote.tool_calls.iter().nth(index).expect("a tool call");
-        let asked_by = quote.inference_calls.iter().nth(*asked_by).expect("a call");
-        assert_eq!((name_of(tool), tool.requested_by.as_ref()), (*name, Some(&asked_by.inference_call_id)));
+        let requested_by = quote.inference_calls.iter().nth(*requested_by).expect("a call");
+        assert_eq!((tool_name(tool), tool.requested_by.as_ref()), (*name, Some(&requested_by.inference_call_id)));
         // A span that closes with neither result nor error says no more than that.
         let expected = match (*name, content) {
             ("voucher", _) => ExecutionStatus::Failed,
@@ -81,7 +81,7 @@ fn spans_with_content_leave_the_whole_graph() {
 }
 
 #[test]
-fn without_content_there_is_what_happened_and_a_word_on_what_is_missing() {
+fn runs_without_content_keep_their_shape_and_report_the_gap() {
     let graphs = run(false);
     check_shape(&graphs, false);
     for graph in &graphs {

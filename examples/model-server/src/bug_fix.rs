@@ -4,15 +4,15 @@
 mod explain;
 mod fix;
 mod notes;
-mod printed;
+mod tool_output;
 mod review;
-mod story;
+mod transcript;
 
 use serde_json::{Value, json};
 
 use notes::Notes;
 pub(super) use notes::SUMMARY;
-use story::Story;
+use transcript::Transcript;
 
 /// One item of a response.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,41 +31,41 @@ use Output::{Message, Reasoning};
 
 /// A tool printed what the model cannot go on from.
 #[derive(Debug, PartialEq)]
-struct Surprise(String);
+struct Unexpected(String);
 
-type Next = Result<Vec<Output>, Surprise>;
+type StepResult = Result<Vec<Output>, Unexpected>;
 
 /// What the model answers to this conversation.
 pub(super) fn reply(input: &[Value]) -> Vec<Output> {
-    let story = Story::read(input);
-    let next = Notes::read(&story).and_then(|notes| match (&story.task, story.users) {
+    let transcript = Transcript::read(input);
+    let next = Notes::read(&transcript).and_then(|notes| match (&transcript.task, transcript.user_messages) {
         (Some(task), 0) => review::next(task, &notes),
         (None, 1) => fix::next(&notes),
         (None, 2) => explain::next(&notes),
-        _ => say("I know this one bug only. For anything else, point OPENAI_BASE_URL at a model."),
+        _ => message("I know this one bug only. For anything else, point OPENAI_BASE_URL at a model."),
     });
-    next.unwrap_or_else(|Surprise(what)| vec![Message(format!("I stop here: {what}"))])
+    next.unwrap_or_else(|Unexpected(message)| vec![Message(format!("I stop here: {message}"))])
 }
 
 /// What stands for this conversation once it was compacted: what was asked, and what the model knows by then.
 pub(super) fn compact(input: &[Value]) -> Vec<Value> {
-    let asked = input.iter().enumerate().filter(|(place, item)| *place == 0 || item["role"] == "user");
-    let text = match Notes::read(&Story::read(input)) {
+    let prompts = input.iter().enumerate().filter(|(index, item)| *index == 0 || item["role"] == "user");
+    let text = match Notes::read(&Transcript::read(input)) {
         Ok(notes) => notes.summary(),
-        Err(Surprise(what)) => format!("{SUMMARY} I could not go on: {what}"),
+        Err(Unexpected(message)) => format!("{SUMMARY} I could not go on: {message}"),
     };
     let summary = json!({
         "type": "message", "id": crate::events::id("msg"), "role": "assistant", "status": "completed",
         "content": [{"type": "output_text", "text": text, "annotations": []}],
     });
-    asked.map(|(_, item)| item.clone()).chain([summary]).collect()
+    prompts.map(|(_, item)| item.clone()).chain([summary]).collect()
 }
 
-fn say(text: impl Into<String>) -> Next {
+fn message(text: impl Into<String>) -> StepResult {
     Ok(vec![Message(text.into())])
 }
 
-fn think(text: impl Into<String>) -> Output {
+fn reasoning(text: impl Into<String>) -> Output {
     Reasoning(text.into())
 }
 
@@ -73,7 +73,7 @@ fn call(name: &'static str, arguments: Value) -> Output {
     Output::Call { name, arguments }
 }
 
-fn run(cmd: &str) -> Output {
+fn exec_command(cmd: &str) -> Output {
     call("exec_command", json!({"cmd": cmd}))
 }
 

@@ -5,22 +5,22 @@ use serde_json::{Value, json};
 
 use crate::conversation::{Call, Conversation, Message, Reply, text_of};
 use crate::events::id;
-use crate::request::Refusal;
+use crate::request::ApiError;
 
 /// The usual rule of thumb.
 const BYTES_PER_TOKEN: usize = 4;
 
-pub(crate) fn parse(body: &[u8]) -> Result<Conversation, Refusal> {
+pub(crate) fn parse(body: &[u8]) -> Result<Conversation, ApiError> {
     let body: Value = serde_json::from_slice(body)
-        .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
+        .map_err(|error| ApiError::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
     let Some(model) = body["model"].as_str() else {
-        return Err(Refusal::invalid("model", "Missing required parameter: 'model'."));
+        return Err(ApiError::invalid("model", "Missing required parameter: 'model'."));
     };
     let Some(messages) = body["messages"].as_array().filter(|messages| !messages.is_empty()) else {
-        return Err(Refusal::invalid("messages", "Missing required parameter: 'messages', an array."));
+        return Err(ApiError::invalid("messages", "Missing required parameter: 'messages', an array."));
     };
     let messages: Vec<Message> = messages.iter().map(message).collect::<Result<_, _>>()?;
-    check(&messages)?;
+    check_calls(&messages)?;
     let tools = body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
     Ok(Conversation {
         model: model.to_owned(),
@@ -30,7 +30,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Conversation, Refusal> {
     })
 }
 
-fn message(message: &Value) -> Result<Message, Refusal> {
+fn message(message: &Value) -> Result<Message, ApiError> {
     let text = || text_of(&message["content"]);
     match message["role"].as_str() {
         Some("system" | "developer") => Ok(Message::System),
@@ -43,20 +43,20 @@ fn message(message: &Value) -> Result<Message, Refusal> {
             let call_id = message["tool_call_id"].as_str().unwrap_or_default().to_owned();
             Ok(Message::Tool { call_id, output: text() })
         }
-        _ => Err(Refusal::invalid("messages", format!("Not a message: {message}."))),
+        _ => Err(ApiError::invalid("messages", format!("Not a message: {message}."))),
     }
 }
 
-fn call(call: &Value) -> Result<Call, Refusal> {
+fn call(call: &Value) -> Result<Call, ApiError> {
     let function = &call["function"];
     match (call["id"].as_str(), function["name"].as_str(), function["arguments"].as_str()) {
         (Some(id), Some(name), Some(_)) => Ok(Call { id: id.to_owned(), name: name.to_owned() }),
-        _ => Err(Refusal::invalid("messages", format!("Not a tool call: {call}."))),
+        _ => Err(ApiError::invalid("messages", format!("Not a tool call: {call}."))),
     }
 }
 
 /// Every call has to be answered before the conversation goes on, and nothing else may be.
-fn check(messages: &[Message]) -> Result<(), Refusal> {
+fn check_calls(messages: &[Message]) -> Result<(), ApiError> {
     let mut open: Vec<&str> = Vec::new();
     for message in messages {
         match message {
@@ -65,7 +65,7 @@ fn check(messages: &[Message]) -> Result<(), Refusal> {
                 Some(index) => drop(open.swap_remove(index)),
                 None => {
                     let message = format!("'tool_call_id' {call_id} answers no call of the message before.");
-                    return Err(Refusal::invalid("messages", message));
+                    return Err(ApiError::invalid("messages", message));
                 }
             },
             Message::System | Message::User(_) if open.is_empty() => {}
@@ -73,19 +73,19 @@ fn check(messages: &[Message]) -> Result<(), Refusal> {
         }
     }
     match open.first() {
-        Some(id) => Err(Refusal::invalid("messages", format!("The tool call {id} has no tool message."))),
+        Some(id) => Err(ApiError::invalid("messages", format!("The tool call {id} has no tool message."))),
         None => Ok(()),
     }
 }
 
 /// The answer in one piece.
-pub(crate) fn whole(conversation: &Conversation, reply: &Reply, prompt_bytes: usize) -> Value {
+pub(crate) fn completion(conversation: &Conversation, reply: &Reply, prompt_bytes: usize) -> Value {
     let (message, finish_reason) = message_of(reply);
     let choice = json!({ "index": 0, "message": message, "finish_reason": finish_reason });
-    let mut answer = head("chat.completion", conversation);
-    answer["choices"] = json!([choice]);
-    answer["usage"] = usage(&message, prompt_bytes);
-    answer
+    let mut completion = head("chat.completion", conversation);
+    completion["choices"] = json!([choice]);
+    completion["usage"] = usage(&message, prompt_bytes);
+    completion
 }
 
 /// The answer as the chunks of a stream.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::play::Output;
+use crate::bug_fix::Output;
 use crate::request::Request;
 
 /// A request to go on with a conversation.
@@ -51,7 +51,7 @@ impl Reply {
 
 impl Conversation {
     /// Of a request of the Responses API.
-    pub(crate) fn of_items(request: &Request) -> Self {
+    pub(crate) fn from_request(request: &Request) -> Self {
         Self {
             model: request.model.clone(),
             messages: request.input.iter().filter_map(message_of).collect(),
@@ -79,11 +79,11 @@ impl Conversation {
 
     /// What the user said last.
     pub(crate) fn prompt(&self) -> &str {
-        let said = self.messages.iter().rev().find_map(|message| match message {
+        let prompt = self.messages.iter().rev().find_map(|message| match message {
             Message::User(text) => Some(text.as_str()),
             Message::System | Message::Assistant { .. } | Message::Tool { .. } => None,
         });
-        said.unwrap_or_default()
+        prompt.unwrap_or_default()
     }
 
     pub(crate) fn may_call(&self, tool: &str) -> bool {

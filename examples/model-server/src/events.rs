@@ -3,7 +3,7 @@
 use axum::response::sse::Event;
 use serde_json::{Value, json};
 
-use super::play::Output;
+use super::bug_fix::Output;
 use super::request::Request;
 
 /// The usual rule of thumb.
@@ -12,19 +12,19 @@ const BYTES_PER_TOKEN: usize = 4;
 const CACHE_BLOCK: usize = 128;
 
 /// The events of one response to `request`, whose prompt has so many bytes, so many of them known.
-pub(super) fn of(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Vec<Event> {
-    let (mut stream, _) = stream_of(request, output, prompt_bytes, cached_bytes);
+pub(super) fn stream(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Vec<Event> {
+    let (mut stream, _) = build(request, output, prompt_bytes, cached_bytes);
     let chunks = stream.events.drain(..).map(|(kind, data)| Event::default().event(kind).data(data.to_string()));
     chunks.collect()
 }
 
 /// The same response in one piece.
-pub(super) fn whole(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
-    stream_of(request, output, prompt_bytes, cached_bytes).1
+pub(super) fn response(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
+    build(request, output, prompt_bytes, cached_bytes).1
 }
 
 /// The stream, and the response that is complete at its end.
-fn stream_of(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> (Stream, Value) {
+fn build(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> (Stream, Value) {
     let mut stream = Stream::default();
     let mut response = json!({
         "id": id("resp"), "object": "response", "created_at": 1_700_000_000, "status": "in_progress",
@@ -111,7 +111,7 @@ impl Stream {
             Output::Call { arguments, .. } => ("response.function_call_arguments", "arguments", arguments.to_string()),
             Output::Script(source) => ("response.custom_tool_call_input", "input", source.clone()),
         };
-        let place = |mut data: Value| {
+        let locate = |mut data: Value| {
             data["item_id"] = done["id"].clone();
             data["output_index"] = json!(index);
             match output {
@@ -122,9 +122,9 @@ impl Stream {
             data
         };
         for piece in text.split_inclusive(' ') {
-            self.push(&format!("{kind}.delta"), place(json!({"delta": piece})));
+            self.push(&format!("{kind}.delta"), locate(json!({"delta": piece})));
         }
-        self.push(&format!("{kind}.done"), place(json!({last: text})));
+        self.push(&format!("{kind}.done"), locate(json!({last: text})));
         self.push("response.output_item.done", json!({"output_index": index, "item": done}));
         done
     }

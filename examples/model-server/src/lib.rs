@@ -7,10 +7,10 @@
 
 mod chat;
 mod conversation;
-mod desk;
+mod order_desk;
 mod events;
 mod memory;
-mod play;
+mod bug_fix;
 mod request;
 mod routes;
 
@@ -37,7 +37,7 @@ impl ModelServer {
         let listener = listener.context("the embedded model server found no port on 127.0.0.1")?;
         let base_url = format!("http://{}/v1", listener.local_addr()?);
         let task = tokio::spawn(async move {
-            let _ = axum::serve(listener, routes::all()).await;
+            let _ = axum::serve(listener, routes::router()).await;
         });
         Ok(Self { base_url, _task: task })
     }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_compaction_keeps_what_the_user_said_and_sums_up_the_rest() -> Result<()> {
+    async fn compaction_keeps_user_messages_and_summarizes_the_rest() -> Result<()> {
         let user = json!({"type": "message", "role": "user", "content": "hi"});
         let call = json!({"type": "function_call", "call_id": "c1", "name": "exec_command", "arguments": "{}"});
         let output = json!({"type": "function_call_output", "call_id": "c1", "output": ""});
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(output.len(), 2, "{reply}");
         assert_eq!(output[0], user);
         let summary = output[1]["content"][0]["text"].as_str().context("no summary")?;
-        assert!(summary.starts_with(play::SUMMARY), "{summary}");
+        assert!(summary.starts_with(bug_fix::SUMMARY), "{summary}");
 
         let unanswered = json!({"model": "m", "input": [user, call]}).to_string();
         let (status, reply) = ask("responses/compact", Some("any"), &unanswered).await?;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn garbage_is_refused_with_a_reason() -> Result<()> {
+    async fn invalid_requests_are_rejected_with_a_reason() -> Result<()> {
         let user = r#"{"type":"message","role":"user","content":"hi"}"#;
         let call = r#"{"type":"function_call","call_id":"c1","name":"exec_command","arguments":"{}"}"#;
         let output = r#"{"type":"function_call_output","call_id":"c2","output":""}"#;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_gets_in_without_a_key() -> Result<()> {
+    async fn requests_without_a_key_are_rejected() -> Result<()> {
         let (status, reply) = ask("responses", None, "{}").await?;
         assert_eq!((status, reply["error"]["code"].as_str()), (401, Some("invalid_api_key")));
         Ok(())

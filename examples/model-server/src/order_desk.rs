@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::conversation::{Call, Conversation, Reply};
 
 /// Whether this is the desk, or the colleague.
-pub(crate) fn is_meant(conversation: &Conversation) -> bool {
+pub(crate) fn matches(conversation: &Conversation) -> bool {
     conversation.may_call("price") || conversation.may_call("multiply")
 }
 
@@ -19,25 +19,25 @@ pub(crate) fn reply(conversation: &Conversation) -> Reply {
     } else {
         quote(conversation.prompt(), &calls)
     };
-    next.unwrap_or_else(|Surprise(what)| Reply::Text(format!("I stop here: {what}")))
+    next.unwrap_or_else(|Unexpected(message)| Reply::Text(format!("I stop here: {message}")))
 }
 
 /// A tool returned what the model cannot go on from.
 #[derive(Debug)]
-struct Surprise(String);
+struct Unexpected(String);
 
-type Next = Result<Reply, Surprise>;
+type StepResult = Result<Reply, Unexpected>;
 
 /// The desk: what so many crates cost, delivered, with a voucher.
-fn quote(prompt: &str, calls: &Calls<'_>) -> Next {
-    let count = number_in(prompt).ok_or_else(|| Surprise(format!("how many crates? {prompt}")))?;
+fn quote(prompt: &str, calls: &Calls<'_>) -> StepResult {
+    let count = number_in(prompt).ok_or_else(|| Unexpected(format!("how many crates? {prompt}")))?;
     if calls.is_empty() {
         // Neither needs the other.
         let article = json!({ "article": "crate" });
         return Ok(Reply::Calls(vec![("price", article.clone()), ("stock", article)]));
     }
     let price = calls.json("price")?;
-    let field = |name: &str| price[name].as_u64().ok_or_else(|| Surprise(format!("no {name} in {price}")));
+    let field = |name: &str| price[name].as_u64().ok_or_else(|| Unexpected(format!("no {name} in {price}")));
     let (each, delivery) = (field("cents")?, field("delivery_cents")?);
     if calls.count("voucher") == 0 {
         return Ok(Reply::Calls(vec![("voucher", json!({ "code": "SPRING" }))]));
@@ -47,8 +47,8 @@ fn quote(prompt: &str, calls: &Calls<'_>) -> Next {
         let task = format!("What is {count} times {each}, plus {delivery}?");
         return Ok(Reply::Calls(vec![("auditor", json!({ "prompt": task }))]));
     }
-    let audited = calls.output("auditor")?;
-    let total = number_in(audited).ok_or_else(|| Surprise(format!("the auditor said: {audited}")))?;
+    let audit = calls.output("auditor")?;
+    let total = number_in(audit).ok_or_else(|| Unexpected(format!("the auditor said: {audit}")))?;
     Ok(Reply::Text(format!(
         "{count} crates cost {}.{:02} delivered: {count} times {each} cents, and {delivery} for delivery. About the \
          voucher I was told: {voucher}",
@@ -58,13 +58,13 @@ fn quote(prompt: &str, calls: &Calls<'_>) -> Next {
 }
 
 /// The desk: how many crates are left.
-fn remaining(prompt: &str, calls: &Calls<'_>) -> Next {
-    let sold = number_in(prompt).ok_or_else(|| Surprise(format!("after how many? {prompt}")))?;
+fn remaining(prompt: &str, calls: &Calls<'_>) -> StepResult {
+    let sold = number_in(prompt).ok_or_else(|| Unexpected(format!("after how many? {prompt}")))?;
     if calls.is_empty() {
         return Ok(Reply::Calls(vec![("stock", json!({ "article": "crate" }))]));
     }
     let stock = calls.json("stock")?;
-    let stock = stock["count"].as_u64().ok_or_else(|| Surprise(format!("no count in {stock}")))?;
+    let stock = stock["count"].as_u64().ok_or_else(|| Unexpected(format!("no count in {stock}")))?;
     Ok(Reply::Text(match stock.checked_sub(sold) {
         Some(left) => format!("{left} of {stock} crates are left."),
         None => format!("There are only {stock} crates."),
@@ -72,14 +72,14 @@ fn remaining(prompt: &str, calls: &Calls<'_>) -> Next {
 }
 
 /// The colleague: `What is <a> times <b>, plus <c>?`, one step at a time.
-fn sum(prompt: &str, calls: &Calls<'_>) -> Next {
+fn sum(prompt: &str, calls: &Calls<'_>) -> StepResult {
     let numbers = numbers_in(prompt);
-    let [a, b, c] = numbers[..] else { return Err(Surprise(format!("that is no sum I know: {prompt}"))) };
+    let [a, b, c] = numbers[..] else { return Err(Unexpected(format!("that is no sum I know: {prompt}"))) };
     if calls.count("multiply") == 0 {
         return Ok(Reply::Calls(vec![("multiply", json!({ "a": a, "b": b }))]));
     }
     let product = calls.output("multiply")?;
-    let product = number_in(product).ok_or_else(|| Surprise(format!("multiply returned {product}")))?;
+    let product = number_in(product).ok_or_else(|| Unexpected(format!("multiply returned {product}")))?;
     if calls.count("add") == 0 {
         return Ok(Reply::Calls(vec![("add", json!({ "a": product, "b": c }))]));
     }
@@ -98,17 +98,17 @@ impl Calls<'_> {
         self.0.iter().filter(|(call, _)| call.name == name).count()
     }
 
-    fn output(&self, name: &str) -> Result<&str, Surprise> {
+    fn output(&self, name: &str) -> Result<&str, Unexpected> {
         let output = self.0.iter().rev().find(|(call, _)| call.name == name).and_then(|(_, output)| *output);
-        output.ok_or_else(|| Surprise(format!("{name} returned nothing")))
+        output.ok_or_else(|| Unexpected(format!("{name} returned nothing")))
     }
 
     /// An output that is a JSON object, as text or as the text of a JSON string.
-    fn json(&self, name: &str) -> Result<Value, Surprise> {
+    fn json(&self, name: &str) -> Result<Value, Unexpected> {
         let text = self.output(name)?;
         let parsed: Value = serde_json::from_str(text).unwrap_or_default();
         let parsed = parsed.as_str().map_or(parsed.clone(), |inner| serde_json::from_str(inner).unwrap_or_default());
-        parsed.is_object().then_some(parsed).ok_or_else(|| Surprise(format!("{name} returned {text}")))
+        parsed.is_object().then_some(parsed).ok_or_else(|| Unexpected(format!("{name} returned {text}")))
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::conversation::Message;
 
-    fn asked(tools: &[&str], prompt: &str, calls: &[(&str, &str)]) -> Reply {
+    fn reply_after(tools: &[&str], prompt: &str, calls: &[(&str, &str)]) -> Reply {
         let mut messages = vec![Message::System, Message::User(prompt.to_owned())];
         for (number, (name, output)) in calls.iter().enumerate() {
             let call = Call { id: format!("call_{number}"), name: (*name).to_owned() };
@@ -137,10 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn the_quote_follows_from_what_the_tools_return() {
+    fn quote_follows_from_the_tool_outputs() {
         let tools = ["price", "stock", "voucher", "auditor"];
         let price = r#"{"cents":415,"delivery_cents":650}"#;
-        let text = asked(
+        let text = reply_after(
             &tools,
             "What do 12 crates cost?",
             &[("price", price), ("stock", "{}"), ("voucher", "expired"), ("auditor", "It is 5630.")],
@@ -148,13 +148,13 @@ mod tests {
         let Reply::Text(text) = text else { panic!("{text:?}") };
         assert!(text.starts_with("12 crates cost 56.30 delivered: 12 times 415 cents"), "{text}");
         assert!(text.ends_with("expired"), "{text}");
-        let next = asked(&["multiply", "add"], "What is 12 times 415, plus 650?", &[("multiply", "4980")]);
+        let next = reply_after(&["multiply", "add"], "What is 12 times 415, plus 650?", &[("multiply", "4980")]);
         assert_eq!(next, Reply::Calls(vec![("add", json!({ "a": 4980, "b": 650 }))]));
     }
 
     #[test]
-    fn what_it_did_not_expect_it_says() {
-        let Reply::Text(text) = asked(&["price"], "What do 12 crates cost?", &[("price", "error: no such article")])
+    fn unexpected_tool_output_ends_the_conversation() {
+        let Reply::Text(text) = reply_after(&["price"], "What do 12 crates cost?", &[("price", "error: no such article")])
         else {
             panic!("it went on")
         };

@@ -22,7 +22,7 @@ pub(super) struct Request {
 
 /// An error of the API.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     pub(super) status: u16,
     pub(super) code: &'static str,
     pub(super) message: String,
@@ -30,7 +30,7 @@ pub(super) struct Refusal {
     pub(super) retry_after_ms: Option<u64>,
 }
 
-impl Refusal {
+impl ApiError {
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), param: None, retry_after_ms: None }
     }
@@ -49,27 +49,27 @@ impl Request {
 }
 
 /// A request for a response.
-pub(super) fn parse(body: &[u8]) -> Result<Request, Refusal> {
+pub(super) fn parse(body: &[u8]) -> Result<Request, ApiError> {
     let body = json(body)?;
     read(&body, body["store"] == false)
 }
 
 /// A request to compact. It stores nothing, ever.
-pub(super) fn parse_compaction(body: &[u8]) -> Result<Request, Refusal> {
+pub(super) fn parse_compaction(body: &[u8]) -> Result<Request, ApiError> {
     read(&json(body)?, true)
 }
 
-fn json(body: &[u8]) -> Result<Value, Refusal> {
+fn json(body: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(body)
-        .map_err(|error| Refusal::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))
+        .map_err(|error| ApiError::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))
 }
 
-fn read(body: &Value, stores_nothing: bool) -> Result<Request, Refusal> {
+fn read(body: &Value, stores_nothing: bool) -> Result<Request, ApiError> {
     let Some(model) = body["model"].as_str() else {
-        return Err(Refusal::invalid("model", "Missing required parameter: 'model'."));
+        return Err(ApiError::invalid("model", "Missing required parameter: 'model'."));
     };
     let Some(input) = body["input"].as_array() else {
-        return Err(Refusal::invalid("input", "Missing required parameter: 'input', an array."));
+        return Err(ApiError::invalid("input", "Missing required parameter: 'input', an array."));
     };
     check(input, stores_nothing)?;
     let tools = body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -86,9 +86,9 @@ fn read(body: &Value, stores_nothing: bool) -> Result<Request, Refusal> {
 }
 
 /// The rules that an agent breaks first.
-fn check(input: &[Value], stores_nothing: bool) -> Result<(), Refusal> {
+fn check(input: &[Value], stores_nothing: bool) -> Result<(), ApiError> {
     if input.is_empty() {
-        return Err(Refusal::invalid("input", "'input' is empty."));
+        return Err(ApiError::invalid("input", "'input' is empty."));
     }
     let mut open = HashSet::new();
     for item in input {
@@ -98,7 +98,7 @@ fn check(input: &[Value], stores_nothing: bool) -> Result<(), Refusal> {
             Some("reasoning") if stores_nothing && !item["encrypted_content"].is_string() => {
                 let message =
                     format!("Item with id {} not found. Items are not persisted when 'store' is false.", item["id"]);
-                return Err(Refusal::invalid("input", message));
+                return Err(ApiError::invalid("input", message));
             }
             Some("reasoning") => {}
             Some(call @ ("function_call" | "custom_tool_call")) => {
@@ -108,24 +108,24 @@ fn check(input: &[Value], stores_nothing: bool) -> Result<(), Refusal> {
             Some(output @ ("function_call_output" | "custom_tool_call_output")) => {
                 let call = output.trim_end_matches("_output");
                 if !open.remove(&(call, call_id)) {
-                    let message = format!("No tool call found for {} with call_id {call_id}.", words(output));
-                    return Err(Refusal::invalid("input", message));
+                    let message = format!("No tool call found for {} with call_id {call_id}.", spaced(output));
+                    return Err(ApiError::invalid("input", message));
                 }
             }
-            _ => return Err(Refusal::invalid("input", format!("Not an input item: {item}."))),
+            _ => return Err(ApiError::invalid("input", format!("Not an input item: {item}."))),
         }
     }
     match open.into_iter().min() {
         Some((call, call_id)) => {
-            let message = format!("No tool output found for {} {call_id}.", words(call));
-            Err(Refusal::invalid("input", message))
+            let message = format!("No tool output found for {} {call_id}.", spaced(call));
+            Err(ApiError::invalid("input", message))
         }
         None => Ok(()),
     }
 }
 
 /// A type, as an error message says it.
-fn words(kind: &str) -> String {
+fn spaced(kind: &str) -> String {
     kind.replace('_', " ")
 }
 

@@ -14,72 +14,72 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::conversation::Conversation;
-use crate::memory::{Shared, locked};
-use crate::request::{self, Refusal};
-use crate::{chat, desk, events, play};
+use crate::memory::{SharedMemory, lock};
+use crate::request::{self, ApiError};
+use crate::{bug_fix, chat, events, order_desk};
 
 /// Fast for a model, and slow enough to see that it streams.
 const PAUSE_BETWEEN_EVENTS: Duration = Duration::from_millis(4);
 
-pub(crate) fn all() -> Router {
+pub(crate) fn router() -> Router {
     let routes = Router::new()
         .route("/v1/responses", post(responses))
         .route("/v1/responses/compact", post(compact))
         .route("/v1/chat/completions", post(chat_completions));
-    routes.with_state(Shared::default())
+    routes.with_state(SharedMemory::default())
 }
 
-async fn responses(State(memory): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
-    answered(answer(&memory, &headers, &body))
+async fn responses(State(memory): State<SharedMemory>, headers: HeaderMap, body: Bytes) -> Response {
+    into_response(respond(&memory, &headers, &body))
 }
 
-fn answer(memory: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
+fn respond(memory: &SharedMemory, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
     authorize(headers)?;
     let request = request::parse(body)?;
-    let conversation = Conversation::of_items(&request);
-    let is_of_desk = desk::is_meant(&conversation);
-    let mut memory = locked(memory);
-    let remembered = memory.asked(&request.conversation);
+    let conversation = Conversation::from_request(&request);
+    let is_order_desk = order_desk::matches(&conversation);
+    let mut memory = lock(memory);
+    let conversation_state = memory.record_request(&request.conversation);
     // The programs at the desk ask once.
-    if is_of_desk { remembered.is_in_a_hurry() } else { remembered.mood() }?;
+    if is_order_desk { conversation_state.check_rate_limit() } else { conversation_state.check_availability() }?;
     let prompt = request.prompt();
-    let cached = remembered.cached(&prompt);
-    let output = if is_of_desk { desk::reply(&conversation).into_output() } else { play::reply(&request.input) };
+    let cached = conversation_state.cached_bytes(&prompt);
+    let output = if is_order_desk { order_desk::reply(&conversation).into_output() } else { bug_fix::reply(&request.input) };
     Ok(if request.is_streamed {
-        streamed(events::of(&request, &output, prompt.len(), cached))
+        sse_response(events::stream(&request, &output, prompt.len(), cached))
     } else {
-        axum::Json(events::whole(&request, &output, prompt.len(), cached)).into_response()
+        axum::Json(events::response(&request, &output, prompt.len(), cached)).into_response()
     })
 }
 
 async fn compact(headers: HeaderMap, body: Bytes) -> Response {
-    answered(authorize(&headers).and_then(|()| {
+    into_response(authorize(&headers).and_then(|()| {
         let request = request::parse_compaction(&body)?;
-        Ok(axum::Json(events::compaction(&play::compact(&request.input), request.prompt().len())).into_response())
+        Ok(axum::Json(events::compaction(&bug_fix::compact(&request.input), request.prompt().len())).into_response())
     }))
 }
 
-async fn chat_completions(State(memory): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
-    answered(chat_answer(&memory, &headers, &body))
+async fn chat_completions(State(memory): State<SharedMemory>, headers: HeaderMap, body: Bytes) -> Response {
+    into_response(chat_respond(&memory, &headers, &body))
 }
 
-fn chat_answer(memory: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
+fn chat_respond(memory: &SharedMemory, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
     authorize(headers)?;
     let conversation = chat::parse(body)?;
-    if !desk::is_meant(&conversation) {
-        return Err(Refusal::new(400, "unsupported", "This server knows an order desk only: offer its tools."));
+    if !order_desk::matches(&conversation) {
+        return Err(ApiError::new(400, "unsupported", "This server knows an order desk only: offer its tools."));
     }
-    locked(memory).asked("").is_in_a_hurry()?;
-    let reply = desk::reply(&conversation);
+    lock(memory).record_request("").check_rate_limit()?;
+    let reply = order_desk::reply(&conversation);
     Ok(if conversation.is_streamed {
-        streamed(chat::chunks(&conversation, &reply, body.len()))
+        sse_response(chat::chunks(&conversation, &reply, body.len()))
     } else {
-        axum::Json(chat::whole(&conversation, &reply, body.len())).into_response()
+        axum::Json(chat::completion(&conversation, &reply, body.len())).into_response()
     })
 }
 
 /// Events, one after the other as a model would think of them.
-fn streamed(events: Vec<Event>) -> Response {
+fn sse_response(events: Vec<Event>) -> Response {
     let events = stream::iter(events).then(async |event| {
         tokio::time::sleep(PAUSE_BETWEEN_EVENTS).await;
         Ok::<_, Infallible>(event)
@@ -87,36 +87,36 @@ fn streamed(events: Vec<Event>) -> Response {
     Sse::new(events).into_response()
 }
 
-fn authorize(headers: &HeaderMap) -> Result<(), Refusal> {
+fn authorize(headers: &HeaderMap) -> Result<(), ApiError> {
     let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if key.is_some_and(|key| key.starts_with("Bearer ") && key.len() > "Bearer ".len()) {
         return Ok(());
     }
-    Err(Refusal::new(401, "invalid_api_key", "You didn't provide an API key."))
+    Err(ApiError::new(401, "invalid_api_key", "You didn't provide an API key."))
 }
 
-fn answered(answer: Result<Response, Refusal>) -> Response {
-    let mut response = answer.unwrap_or_else(|refusal| refuse(&refusal));
+fn into_response(result: Result<Response, ApiError>) -> Response {
+    let mut response = result.unwrap_or_else(|error| error_response(&error));
     if let Ok(id) = events::id("req").parse() {
         response.headers_mut().insert("x-request-id", id);
     }
     response
 }
 
-fn refuse(refusal: &Refusal) -> Response {
-    let kind = match refusal.status {
+fn error_response(error: &ApiError) -> Response {
+    let kind = match error.status {
         429 => "requests",
         500.. => "server_error",
         _ => "invalid_request_error",
     };
     let body: Value = json!({"error": {
-        "message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code,
+        "message": error.message, "type": kind, "param": error.param, "code": error.code,
     }});
     let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or_default();
+    *response.status_mut() = StatusCode::from_u16(error.status).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    if let Some(ms) = refusal.retry_after_ms {
+    if let Some(ms) = error.retry_after_ms {
         headers.insert("retry-after-ms", ms.into());
         headers.insert(header::RETRY_AFTER, ms.div_ceil(1000).into());
     }

@@ -31,14 +31,14 @@ async fn main() -> ExitCode {
     let options = match Options::from_environment() {
         Ok(Some(options)) => options,
         Ok(None) => {
-            say(HELP);
+            print(HELP);
             return ExitCode::SUCCESS;
         }
-        Err(error) => return complain(&error, 2),
+        Err(error) => return print_error(&error, 2),
     };
     match record(&options).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&error, 1),
+        Err(error) => print_error(&error, 1),
     }
 }
 
@@ -56,7 +56,7 @@ async fn record(options: &Options) -> Result<()> {
     let outcome = run(options).instrument(span).await;
     drop(guard);
     for bundle in report::bundles(&options.traces)?.difference(&before) {
-        say(&report::of(bundle)?);
+        print(&report::render(bundle)?);
     }
     outcome
 }
@@ -69,7 +69,7 @@ async fn run(options: &Options) -> Result<()> {
             agents::desk(server.base_url(), server.api_key(), options)?
         }
     };
-    say(&ask(&desk, "What do 12 crates cost, delivered, with the voucher SPRING?").await?);
+    print(&ask(&desk, "What do 12 crates cost, delivered, with the voucher SPRING?").await?);
     stream(&desk, "How many are left after those 12?").await
 }
 
@@ -78,7 +78,7 @@ async fn ask(desk: &Agent, question: &str) -> Result<String> {
     for attempt in 1..ATTEMPTS {
         match desk.prompt(question).await {
             Ok(answer) => return Ok(answer.output()),
-            Err(error) => say(&format!("! {error} (attempt {attempt} of {ATTEMPTS})")),
+            Err(error) => print(&format!("! {error} (attempt {attempt} of {ATTEMPTS})")),
         }
     }
     Ok(desk.prompt(question).await?.output())
@@ -89,19 +89,19 @@ async fn stream(desk: &Agent, question: &str) -> Result<()> {
     let mut answer = desk.prompt(question).stream();
     while let Some(item) = answer.next().await {
         if let MultiTurnStreamItem::FinalResponse(response) = item? {
-            say(&response.output());
+            print(&response.output());
             return Ok(());
         }
     }
     bail!("the answer to {question:?} ended before it was complete")
 }
 
-fn say(text: &str) {
+fn print(text: &str) {
     // A closed pipe must not end the run in its middle.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-fn complain(error: &anyhow::Error, status: u8) -> ExitCode {
+fn print_error(error: &anyhow::Error, status: u8) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
     ExitCode::from(status)
 }

@@ -23,7 +23,7 @@ pub(crate) fn bundles(root: &Path) -> Result<BTreeSet<PathBuf>> {
 }
 
 /// Reduces a bundle and tells its graph: threads, their calls, and the tools that each asked for.
-pub(crate) fn of(bundle: &Path) -> Result<String> {
+pub(crate) fn render(bundle: &Path) -> Result<String> {
     let graph = reduce(&Reader::open(bundle)?, &Options::default())?.graph;
     write_state_file(&graph, &bundle.join("state.json"), Snapshots::Expanded)?;
     let mut report = format!("\n{}\n", bundle.display());
@@ -43,7 +43,7 @@ pub(crate) fn of(bundle: &Path) -> Result<String> {
             for tool in
                 graph.tool_calls.iter().filter(|tool| tool.requested_by.as_ref() == Some(&call.inference_call_id))
             {
-                let _ = writeln!(report, "      {}", line_of(tool));
+                let _ = writeln!(report, "      {}", tool_line(tool));
             }
         }
     }
@@ -60,13 +60,13 @@ fn spawned_by(graph: &Graph, edge: &otel_trace::event::EdgeId) -> String {
     }
 }
 
-fn line_of(tool: &ToolCall) -> String {
+fn tool_line(tool: &ToolCall) -> String {
     let shown = if tool.output_item_ids.is_empty() { "" } else { "  seen by the model" };
     let error = tool.error.as_ref().map(|error| format!("  {error}")).unwrap_or_default();
-    format!("{}  {}{shown}{error}", name_of(tool), tool.execution.status.name())
+    format!("{}  {}{shown}{error}", tool_name(tool), tool.execution.status.name())
 }
 
-fn name_of(tool: &ToolCall) -> &str {
+fn tool_name(tool: &ToolCall) -> &str {
     match &tool.summary {
         ToolSummary::Generic { label, .. } => label,
         ToolSummary::Terminal { .. } | ToolSummary::Agent { .. } | ToolSummary::WaitAgent { .. } => "tool",

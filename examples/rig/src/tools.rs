@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// Why a tool could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ToolFailure {
+pub(crate) enum ToolError {
     #[error("no article is called {0:?}")]
     UnknownArticle(String),
     #[error("the voucher {0:?} expired last week")]
@@ -49,7 +49,7 @@ macro_rules! tool {
             const NAME: &'static str = $name;
             type Args = $args;
             type Output = $output;
-            type Error = ToolFailure;
+            type Error = ToolError;
 
             fn description(&self) -> String {
                 $description.to_owned()
@@ -59,8 +59,8 @@ macro_rules! tool {
                 object($properties)
             }
 
-            async fn call(&self, _: &mut ToolContext, args: $args) -> Result<$output, ToolFailure> {
-                let act: fn($args) -> Result<$output, ToolFailure> = $act;
+            async fn call(&self, _: &mut ToolContext, args: $args) -> Result<$output, ToolError> {
+                let act: fn($args) -> Result<$output, ToolError> = $act;
                 act(args)
             }
         }
@@ -70,20 +70,20 @@ macro_rules! tool {
 tool!(Price, "price", "The price of an article and of its delivery, in cents.", &[("article", "string")],
 Article => Value, |Article { article }| match article.as_str() {
     "crate" => Ok(json!({ "cents": 415, "delivery_cents": 650 })),
-    _ => Err(ToolFailure::UnknownArticle(article)),
+    _ => Err(ToolError::UnknownArticle(article)),
 });
 
 tool!(Stock, "stock", "How many of an article there are.", &[("article", "string")],
 Article => Value, |Article { article }| match article.as_str() {
     "crate" => Ok(json!({ "count": 40 })),
-    _ => Err(ToolFailure::UnknownArticle(article)),
+    _ => Err(ToolError::UnknownArticle(article)),
 });
 
 tool!(Redeem, "voucher", "Redeems a voucher.", &[("code", "string")],
-    Voucher => Value, |Voucher { code }| Err(ToolFailure::ExpiredVoucher(code)));
+    Voucher => Value, |Voucher { code }| Err(ToolError::ExpiredVoucher(code)));
 
 tool!(Multiply, "multiply", "a times b.", &[("a", "integer"), ("b", "integer")],
-    Operands => u64, |Operands { a, b }| a.checked_mul(b).ok_or(ToolFailure::TooLarge));
+    Operands => u64, |Operands { a, b }| a.checked_mul(b).ok_or(ToolError::TooLarge));
 
 tool!(Add, "add", "a plus b.", &[("a", "integer"), ("b", "integer")],
-    Operands => u64, |Operands { a, b }| a.checked_add(b).ok_or(ToolFailure::TooLarge));
+    Operands => u64, |Operands { a, b }| a.checked_add(b).ok_or(ToolError::TooLarge));

@@ -31,21 +31,21 @@ fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
 }
 
 /// All of a span but times, by its id.
-fn told(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>) {
-    let of_link = |link: &opentelemetry_proto::tonic::trace::v1::span::Link| {
+fn comparable(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>) {
+    let link_key = |link: &opentelemetry_proto::tonic::trace::v1::span::Link| {
         (link.trace_id.clone(), link.span_id.clone(), attributes(&link.attributes))
     };
     // rig's own links, by which its spans follow from each other, say nothing of who asked for what.
     let ours = span.links.iter().filter(|link| !link.attributes.is_empty());
-    let links: BTreeSet<_> = ours.map(of_link).collect();
+    let links: BTreeSet<_> = ours.map(link_key).collect();
     let status = span.status.clone().unwrap_or_default();
-    let told = (
+    let comparable = (
         (span.trace_id.clone(), span.parent_span_id.clone(), span.name.clone(), span.kind),
         (status.code, status.message),
         attributes(&span.attributes),
         links,
     );
-    (span.span_id.clone(), told)
+    (span.span_id.clone(), comparable)
 }
 
 async fn check(arguments: &[&str]) {
@@ -74,9 +74,9 @@ async fn check(arguments: &[&str]) {
         let drawings = trace_tree::assert_drawn(received);
         assert!(drawings.iter().any(|drawing| drawing.levels() == 3), "an agent that is another's tool: {drawings:?}");
     }
-    let afterwards: BTreeMap<_, _> = afterwards.iter().map(told).collect();
+    let afterwards: BTreeMap<_, _> = afterwards.iter().map(comparable).collect();
     let is_of_a_run = |span: &&Span| span.attributes.iter().any(|it| it.key == "otel_trace.object_id");
-    let live: BTreeMap<_, _> = live.iter().filter(is_of_a_run).map(told).collect();
+    let live: BTreeMap<_, _> = live.iter().filter(is_of_a_run).map(comparable).collect();
     assert!(live.len() > 10, "{}", live.len());
     assert_eq!(live.keys().collect::<Vec<_>>(), afterwards.keys().collect::<Vec<_>>());
     for (id, live) in &live {
@@ -85,11 +85,11 @@ async fn check(arguments: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rigs_runs_are_the_same_live_and_exported() {
+async fn runs_are_the_same_live_and_exported() {
     check(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_are_those_of_the_responses_api_and_those_without_content() {
+async fn responses_api_runs_without_content_are_the_same_live_and_exported() {
     check(&["--responses", "--no-content"]).await;
 }

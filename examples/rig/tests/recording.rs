@@ -44,13 +44,13 @@ fn graph_of(bundle: &Path) -> Graph {
     reduce(&Reader::open(bundle).expect("a bundle"), &Options::default()).expect("a graph").graph
 }
 
-fn name_of(tool: &ToolCall) -> &str {
+fn tool_name(tool: &ToolCall) -> &str {
     let ToolSummary::Generic { label, .. } = &tool.summary else { panic!("{tool:?}") };
     label
 }
 
 fn tool<'a>(graph: &'a Graph, name: &str) -> &'a ToolCall {
-    let mut named = graph.tool_calls.iter().filter(|tool| name_of(tool) == name);
+    let mut named = graph.tool_calls.iter().filter(|tool| tool_name(tool) == name);
     let tool = named.next().unwrap_or_else(|| panic!("no call of {name}"));
     assert!(named.next().is_none(), "{name} was called twice");
     tool
@@ -88,22 +88,22 @@ fn check_shape(runs: &Runs) {
     }
     // Asked for in one answer, and run at once.
     assert_eq!(tool(quote, "price").requested_by, tool(quote, "stock").requested_by);
-    for (name, asked_by) in [("price", 0), ("voucher", 1), ("auditor", 2)] {
-        assert_eq!(tool(quote, name).requested_by.as_ref(), Some(&calls(quote, "desk")[asked_by].inference_call_id));
+    for (name, requested_by) in [("price", 0), ("voucher", 1), ("auditor", 2)] {
+        assert_eq!(tool(quote, name).requested_by.as_ref(), Some(&calls(quote, "desk")[requested_by].inference_call_id));
     }
-    for (name, asked_by) in [("multiply", 0), ("add", 1)] {
-        assert_eq!(tool(quote, name).requested_by.as_ref(), Some(&calls(quote, "auditor")[asked_by].inference_call_id));
+    for (name, requested_by) in [("multiply", 0), ("add", 1)] {
+        assert_eq!(tool(quote, name).requested_by.as_ref(), Some(&calls(quote, "auditor")[requested_by].inference_call_id));
     }
     for tool in quote.tool_calls.iter().chain(streamed.tool_calls.iter()) {
-        let failed = name_of(tool) == "voucher";
+        let failed = tool_name(tool) == "voucher";
         let expected = if failed { ExecutionStatus::Failed } else { ExecutionStatus::Completed };
-        assert_eq!((tool.execution.status, tool.error.is_some()), (expected, failed), "{}", name_of(tool));
+        assert_eq!((tool.execution.status, tool.error.is_some()), (expected, failed), "{}", tool_name(tool));
     }
-    spawned_by_its_tool(quote);
+    assert_auditor_is_spawned_by_its_tool(quote);
 }
 
 /// The auditor is a tool of the desk.
-fn spawned_by_its_tool(quote: &Graph) {
+fn assert_auditor_is_spawned_by_its_tool(quote: &Graph) {
     let auditor = quote.threads.iter().find(|thread| thread.nickname.as_deref() == Some("auditor"));
     let auditor = auditor.expect("the auditor's thread");
     let Origin::Spawned { parent_thread_id, spawn_edge_id, .. } = &auditor.origin else { panic!("{auditor:?}") };
@@ -152,7 +152,7 @@ fn spans_with_content_leave_the_whole_graph() {
 }
 
 #[test]
-fn what_rig_logs_of_the_wire_leaves_it_too() {
+fn wire_events_leave_the_whole_graph() {
     for (arguments, instructions) in
         [(&["--no-content", "--wire"][..], 1), (&["--no-content", "--wire", "--responses"], 0)]
     {
@@ -163,7 +163,7 @@ fn what_rig_logs_of_the_wire_leaves_it_too() {
 }
 
 #[test]
-fn without_content_there_is_what_happened_and_a_word_on_what_is_missing() {
+fn runs_without_content_keep_their_shape_and_report_the_gap() {
     for arguments in [&["--no-content"][..], &["--no-content", "--responses"]] {
         let runs = run(arguments);
         check_shape(&runs);
@@ -176,16 +176,16 @@ fn without_content_there_is_what_happened_and_a_word_on_what_is_missing() {
 }
 
 #[test]
-fn inside_a_span_of_the_program_the_questions_are_one_run() {
+fn questions_inside_a_program_span_are_one_run() {
     let [graph] = graphs(&["--span"]).try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"));
     assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
     assert_eq!((graph.threads.len(), graph.turns.len()), (2, 2));
     assert_eq!((calls(&graph, "desk").len(), calls(&graph, "auditor").len()), (7, 3));
-    spawned_by_its_tool(&graph);
-    let names: Vec<_> = graph.tool_calls.iter().map(name_of).collect();
+    assert_auditor_is_spawned_by_its_tool(&graph);
+    let names: Vec<_> = graph.tool_calls.iter().map(tool_name).collect();
     assert_eq!(names, ["price", "stock", "voucher", "auditor", "multiply", "add", "stock"]);
     for tool in graph.tool_calls.iter() {
-        assert_eq!((tool.call_item_ids.len(), tool.output_item_ids.len()), (1, 1), "{}", name_of(tool));
-        assert!(tool.requested_by.is_some(), "{}", name_of(tool));
+        assert_eq!((tool.call_item_ids.len(), tool.output_item_ids.len()), (1, 1), "{}", tool_name(tool));
+        assert!(tool.requested_by.is_some(), "{}", tool_name(tool));
     }
 }

@@ -40,7 +40,7 @@ impl ThreadRecording {
         let value = parent.to_text();
         if value.len() > MAX_VALUE_BYTES {
             let lost = Lost::Event(EventKind::Other);
-            writer.lose_dependent(
+            writer.report_dependent_loss(
                 lost,
                 "the ids of its thread and tool call are too long for OTEL_TRACE_PARENT; use shorter ids",
             );

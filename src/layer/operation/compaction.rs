@@ -58,7 +58,7 @@ pub(in crate::layer) fn record_compaction_installed(
         }
         Err(_counted) => {
             let lost = Lost::Event(EventKind::CompactionInstalled);
-            recording.bundle.writer.lose_dependent(lost, "its checkpoint could not be stored");
+            recording.bundle.writer.report_dependent_loss(lost, "its checkpoint could not be stored");
         }
     }
 }
@@ -143,7 +143,7 @@ impl CompactionOperation {
             is_first = true;
             let Ok(JsonPayload { reference, .. }) = &stored else {
                 let lost = Lost::Event(EventKind::CompactionRequestStarted);
-                return Err(recording.bundle.writer.lose_dependent(lost, "its request could not be stored"));
+                return Err(recording.bundle.writer.report_dependent_loss(lost, "its request could not be stored"));
             };
             let InferenceFacts { model, provider_name } = self.facts.clone();
             let started = CompactionRequestStarted {

@@ -150,7 +150,7 @@ impl InferenceOperation {
     /// Ends a call that cannot be recorded: its start event must reference a request.
     fn abandon(self: &Arc<Self>, reason: &str) {
         let Some((recording, _)) = self.turn.ensure_started(self.opened_at) else { return };
-        let abandon = || Err(recording.bundle.writer.lose_dependent(Lost::Event(EventKind::InferenceStarted), reason));
+        let abandon = || Err(recording.bundle.writer.report_dependent_loss(Lost::Event(EventKind::InferenceStarted), reason));
         self.lifecycle.start(self.recorder(), || OpenOperation::Inference(Arc::clone(self)), abandon);
         self.recorder().remove_awaiting_request(self);
     }
@@ -375,7 +375,7 @@ impl InferenceOperation {
             (InferenceOutcome::Completed, Some(response_payload)) => progress.completed(id, response_payload).into(),
             (InferenceOutcome::Completed, None) => {
                 let lost = Lost::Event(EventKind::InferenceCompleted);
-                recording.bundle.writer.lose_dependent(lost, "its response could not be stored");
+                recording.bundle.writer.report_dependent_loss(lost, "its response could not be stored");
                 return;
             }
             (InferenceOutcome::Failed(error), partial) => progress.failed(id, error, partial).into(),

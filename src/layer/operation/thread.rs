@@ -198,7 +198,7 @@ impl ThreadOperation {
         let parent = self.recorder.parent.as_ref().map(|parent| parent.process().clone());
         let created = Bundle::create(&self.recorder.root, id, at, parent, self.recorder.options.clone());
         let bundle = created.map_err(|error| {
-            self.recorder.options.lose(Lost::Bundle, error.full_message());
+            self.recorder.options.report_loss(Lost::Bundle, error.full_message());
             Lost::Bundle
         })?;
         self.recorder.on_bundle_start(&bundle.writer.manifest().trace_id);
@@ -265,7 +265,7 @@ impl ThreadOperation {
             }
             Err(_counted) => {
                 let lost = Lost::Event(EventKind::ProtocolEventObserved);
-                recording.bundle.writer.lose_dependent(lost, "its body could not be stored");
+                recording.bundle.writer.report_dependent_loss(lost, "its body could not be stored");
             }
         }
     }

@@ -57,7 +57,7 @@ impl ThreadRecording {
     pub(super) fn store_separate_payload(&self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
         let writer = &self.bundle.writer;
         if writer.is_full() {
-            return Err(writer.lose_dependent(Lost::Payload(kind), BUNDLE_FULL));
+            return Err(writer.report_dependent_loss(Lost::Payload(kind), BUNDLE_FULL));
         }
         self.store_payload(&None, kind, body)
     }

@@ -242,8 +242,8 @@ impl ToolCallOperation {
         if kind == EventKind::ToolCallRuntimeStarted && writer.is_full() {
             // Rejected here, since the store accepts these bodies even in a full bundle: they may belong to an end
             // event.
-            writer.lose_dependent(Lost::Payload(PayloadKind::ToolRuntimeEvent), BUNDLE_FULL);
-            writer.lose_dependent(Lost::Event(kind), BUNDLE_FULL);
+            writer.report_dependent_loss(Lost::Payload(PayloadKind::ToolRuntimeEvent), BUNDLE_FULL);
+            writer.report_dependent_loss(Lost::Event(kind), BUNDLE_FULL);
             return;
         }
         match recording.store_json(&self.live, PayloadKind::ToolRuntimeEvent, body) {
@@ -252,7 +252,7 @@ impl ToolCallOperation {
                 self.write_raw_payload_event(raw, at);
             }
             Err(_counted) => {
-                recording.bundle.writer.lose_dependent(Lost::Event(kind), "its body could not be stored");
+                recording.bundle.writer.report_dependent_loss(Lost::Event(kind), "its body could not be stored");
             }
         }
     }
@@ -260,7 +260,7 @@ impl ToolCallOperation {
     /// Counts data of a call whose start event was lost: the log cannot refer to that call.
     fn count_loss_without_start(&self, lost: Lost) {
         if let Some(recording) = self.turn.thread().started() {
-            recording.bundle.writer.lose_dependent(lost, "the start of its tool call could not be written");
+            recording.bundle.writer.report_dependent_loss(lost, "the start of its tool call could not be written");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Sessions that are made up, each step as its program would record it.
+//! Generated sessions, recorded step by step as a program would record them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,20 +9,20 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What an agent does next.
+/// The next action of an agent.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Asks a model and has its answer.
-    Call { full: bool, says: String, asks_for_tool: bool },
-    /// Asks for something beside the conversation: a title.
+    /// Sends a request to a model and receives a complete response.
+    Call { full: bool, reply: String, requests_tool: bool },
+    /// Sends a request outside the conversation, such as for a title.
     Aside,
-    /// Goes on from an answer of before.
+    /// Continues an older response.
     Branch { back: usize },
-    /// Runs the tool that was asked for, if one was.
-    Tool { prints: String, fails: bool },
-    /// Asks, and has no answer.
+    /// Runs the requested tool, if the last response requested one.
+    Tool { output_text: String, fails: bool },
+    /// Sends a request that fails.
     Fail { error: String },
-    /// Begins another turn.
+    /// Ends the turn and starts another.
     Turn,
 }
 
@@ -37,8 +37,8 @@ fn text() -> impl Strategy<Value = String> {
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (any::<bool>(), text(), any::<bool>())
-            .prop_map(|(full, says, asks_for_tool)| Step::Call { full, says, asks_for_tool }),
-        4 => (text(), any::<bool>()).prop_map(|(prints, fails)| Step::Tool { prints, fails }),
+            .prop_map(|(full, reply, requests_tool)| Step::Call { full, reply, requests_tool }),
+        4 => (text(), any::<bool>()).prop_map(|(output_text, fails)| Step::Tool { output_text, fails }),
         1 => text().prop_map(|error| Step::Fail { error }),
         1 => Just(Step::Turn),
         1 => Just(Step::Aside),
@@ -48,33 +48,33 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 
 pub(crate) const AGENTS: [&str; 2] = ["left", "right"];
 
-/// An agent, as its program knows it.
+/// The state that the recorded program keeps of an agent.
 #[derive(Default)]
 pub(crate) struct Agent {
     turns: usize,
     pub(crate) calls: usize,
     pub(crate) tools: usize,
     history: Vec<Value>,
-    /// What is new since the last answer.
+    /// Items added since the last response.
     new: Vec<Value>,
     last_response: Option<String>,
-    /// Of all calls.
+    /// Ids of all responses.
     responses: Vec<String>,
-    asked: Option<String>,
+    requested_call: Option<String>,
 }
 
-/// A session as it is recorded.
+/// A recorded session in a temporary bundle.
 pub(crate) struct Session {
     pub(crate) dir: TempDir,
-    /// Each line, and whose it is; nobody's are those of the whole run.
+    /// Each line with the index of its agent; `None` for lines of the whole run.
     pub(crate) lines: Vec<(Option<usize>, String)>,
-    /// Whose each payload is.
+    /// The index of the agent that each payload belongs to.
     pub(crate) payloads: Vec<usize>,
     pub(crate) agents: [Agent; 2],
 }
 
 impl Session {
-    pub(crate) fn of(steps: &[(usize, Step)]) -> Self {
+    pub(crate) fn from_steps(steps: &[(usize, Step)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("payloads")).unwrap();
         let manifest = json!({
@@ -115,17 +115,17 @@ impl Session {
 
     fn step(&mut self, agent: usize, step: &Step) {
         match step {
-            Step::Call { full, says, asks_for_tool } => {
+            Step::Call { full, reply, requests_tool } => {
                 let call = self.start(agent, *full);
-                let mut said = vec![json!({ "type": "message", "role": "assistant", "content": says })];
-                if *asks_for_tool {
+                let mut items = vec![json!({ "type": "message", "role": "assistant", "content": reply })];
+                if *requests_tool {
                     let id = format!("{call}-tool");
-                    said.push(json!({ "type": "function_call", "call_id": id, "name": "sh", "arguments": "{}" }));
-                    self.agents[agent].asked = Some(id);
+                    items.push(json!({ "type": "function_call", "call_id": id, "name": "sh", "arguments": "{}" }));
+                    self.agents[agent].requested_call = Some(id);
                 }
-                let id = self.answer(agent, &call, &said);
+                let id = self.write_response(agent, &call, &items);
                 let agent = &mut self.agents[agent];
-                agent.history.extend(said);
+                agent.history.extend(items);
                 agent.last_response = Some(id);
                 agent.new.clear();
             }
@@ -140,40 +140,40 @@ impl Session {
                 self.agents[agent].calls += 1;
                 let call = format!("{}-call-{}", AGENTS[agent], self.agents[agent].calls);
                 let title = json!({ "type": "message", "role": "user", "content": format!("a title for {call}") });
-                self.ask(agent, &call, &json!({ "input": [title] }));
-                self.answer(agent, &call, &[json!({ "type": "message", "role": "assistant", "content": "a title" })]);
+                self.write_request(agent, &call, &json!({ "input": [title] }));
+                self.write_response(agent, &call, &[json!({ "type": "message", "role": "assistant", "content": "a title" })]);
             }
             Step::Branch { back } => {
                 let responses = &self.agents[agent].responses;
                 let Some(previous) = responses.iter().rev().nth(*back).cloned() else { return };
                 self.agents[agent].calls += 1;
                 let call = format!("{}-call-{}", AGENTS[agent], self.agents[agent].calls);
-                let said = json!({ "type": "message", "role": "user", "content": format!("{call}, otherwise") });
-                self.ask(agent, &call, &json!({ "input": [said], "previous_response_id": previous }));
-                self.answer(agent, &call, &[json!({ "type": "message", "role": "assistant", "content": call })]);
+                let message = json!({ "type": "message", "role": "user", "content": format!("{call}, otherwise") });
+                self.write_request(agent, &call, &json!({ "input": [message], "previous_response_id": previous }));
+                self.write_response(agent, &call, &[json!({ "type": "message", "role": "assistant", "content": call })]);
             }
-            Step::Tool { prints, fails } => self.tool(agent, prints, *fails),
+            Step::Tool { output_text, fails } => self.tool(agent, output_text, *fails),
             Step::Turn => self.turn(agent),
         }
     }
 
-    /// Sends what the user says, and what is known.
+    /// Adds a user message and records a request with the whole history or the new items. Returns the call id.
     fn start(&mut self, agent: usize, full: bool) -> String {
-        let it = &mut self.agents[agent];
-        it.calls += 1;
-        let call = format!("{}-call-{}", AGENTS[agent], it.calls);
-        let said = json!({ "type": "message", "role": "user", "content": format!("{call}, please") });
-        it.history.push(said.clone());
-        it.new.push(said);
-        let body = match it.last_response.clone().filter(|_| !full) {
-            Some(previous) => json!({ "input": it.new, "previous_response_id": previous }),
-            None => json!({ "input": it.history }),
+        let state = &mut self.agents[agent];
+        state.calls += 1;
+        let call = format!("{}-call-{}", AGENTS[agent], state.calls);
+        let message = json!({ "type": "message", "role": "user", "content": format!("{call}, please") });
+        state.history.push(message.clone());
+        state.new.push(message);
+        let body = match state.last_response.clone().filter(|_| !full) {
+            Some(previous) => json!({ "input": state.new, "previous_response_id": previous }),
+            None => json!({ "input": state.history }),
         };
-        self.ask(agent, &call, &body);
+        self.write_request(agent, &call, &body);
         call
     }
 
-    fn ask(&mut self, agent: usize, call: &str, body: &Value) {
+    fn write_request(&mut self, agent: usize, call: &str, body: &Value) {
         let body = self.payload(agent, "inference_request", body);
         let event = json!({
             "type": "inference_started", "inference_call_id": call, "thread_id": AGENTS[agent],
@@ -182,11 +182,11 @@ impl Session {
         self.event(Some(agent), event);
     }
 
-    /// The response of a call, complete. Gives its id.
-    fn answer(&mut self, agent: usize, call: &str, said: &[Value]) -> String {
+    /// Records the complete response of a call. Returns the response id.
+    fn write_response(&mut self, agent: usize, call: &str, items: &[Value]) -> String {
         let id = format!("{call}-response");
         let usage = json!({ "input_tokens": 2, "output_tokens": 1 });
-        let body = json!({ "response_id": id, "token_usage": usage, "output_items": said });
+        let body = json!({ "response_id": id, "token_usage": usage, "output_items": items });
         let body = self.payload(agent, "inference_response", &body);
         let event = json!({
             "type": "inference_completed", "inference_call_id": call, "response_id": id, "response_payload": body,
@@ -196,25 +196,25 @@ impl Session {
         id
     }
 
-    fn tool(&mut self, agent: usize, prints: &str, fails: bool) {
-        let Some(asked) = self.agents[agent].asked.take() else { return };
+    fn tool(&mut self, agent: usize, output_text: &str, fails: bool) {
+        let Some(requested_call) = self.agents[agent].requested_call.take() else { return };
         self.agents[agent].tools += 1;
-        let tool = format!("{asked}-run");
+        let tool = format!("{requested_call}-run");
         self.event(
             Some(agent),
             json!({
-                "type": "tool_call_started", "tool_call_id": tool, "model_visible_call_id": asked, "requester": { "type": "model" },
+                "type": "tool_call_started", "tool_call_id": tool, "model_visible_call_id": requested_call, "requester": { "type": "model" },
                 "kind": { "type": "exec_command" }, "summary": { "type": "generic", "label": "sh" },
             }),
         );
         let mut command =
-            json!({ "call_id": asked, "process_id": tool, "turn_id": "?", "command": ["sh"], "cwd": "/" });
+            json!({ "call_id": requested_call, "process_id": tool, "turn_id": "?", "command": ["sh"], "cwd": "/" });
         let begin = self.payload(agent, "tool_runtime_event", &command);
         self.event(
             Some(agent),
             json!({ "type": "tool_call_runtime_started", "tool_call_id": tool, "runtime_payload": begin }),
         );
-        for (name, value) in [("stdout", json!(prints)), ("stderr", json!("")), ("exit_code", json!(i32::from(fails)))]
+        for (name, value) in [("stdout", json!(output_text)), ("stderr", json!("")), ("exit_code", json!(i32::from(fails)))]
         {
             command[name] = value;
         }
@@ -224,7 +224,7 @@ impl Session {
             Some(agent),
             json!({ "type": "tool_call_runtime_ended", "tool_call_id": tool, "status": status, "runtime_payload": end }),
         );
-        let output = json!({ "type": "function_call_output", "call_id": asked, "output": prints });
+        let output = json!({ "type": "function_call_output", "call_id": requested_call, "output": output_text });
         let result = self.payload(agent, "tool_result", &json!({ "type": "direct_response", "response_item": output }));
         self.event(
             Some(agent),
@@ -268,7 +268,7 @@ impl Session {
         reduce(&Reader::open(self.dir.path()).unwrap(), &Options::default()).unwrap()
     }
 
-    /// How large all of it is, in bytes.
+    /// Returns the total size of log and payloads, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let payloads = (0..self.payloads.len()).filter_map(|index| fs::metadata(self.payload_path(index)).ok());
         let log = fs::metadata(self.dir.path().join("trace.jsonl")).unwrap().len();

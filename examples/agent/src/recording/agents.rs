@@ -1,18 +1,18 @@
-//! Calls about other agents, as `tool_runtime_event` bodies.
+//! Payloads of tool calls that act on another agent, recorded as `tool_runtime_event` bodies.
 
 use serde_json::{Value, json};
 
 use crate::registry::{Identity, Status};
 use crate::tools::FunctionCall;
 
-/// A call about another agent.
+/// Builds the payloads of one tool call that acts on another agent.
 #[derive(Debug)]
 pub(crate) struct AgentCallBody<'a> {
     call_id: &'a str,
     sender: &'a Identity,
 }
 
-/// What is done to an agent, before and after.
+/// The start or end of an interaction with an agent, with its message and the resulting status.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AgentEvent<'a> {
     SendStarted(&'a str),
@@ -36,7 +36,7 @@ impl<'a> AgentCallBody<'a> {
         body["new_agent_nickname"] = json!(child.name);
         body["new_agent_role"] = json!(child.role);
         body["model"] = json!(model);
-        // What the API takes where a request says nothing.
+        // The default of the API, which applies because requests do not set it.
         body["reasoning_effort"] = json!("medium");
         body["status"] = Status::Running.to_json();
         body
@@ -51,8 +51,8 @@ impl<'a> AgentCallBody<'a> {
         let (prompt, status) = match event {
             AgentEvent::SendStarted(prompt) => (Some(prompt), None),
             AgentEvent::SendEnded(prompt, status) => (Some(prompt), Some(status)),
-            => AgentEvent::CloseStarted => => (None, None),
-            => AgentEvent::CloseStarted =>Ended(status) => (None, Some(status)),
+            AgentEvent::CloseStarted => (None, None),
+            AgentEvent::CloseEnded(status) => (None, Some(status)),
         };
         if let Some(prompt) = prompt {
             body["prompt"] = json!(prompt);

@@ -1,4 +1,4 @@
-//! Commands, as `tool_runtime_event` bodies.
+//! Payloads of commands, recorded as `tool_runtime_event` bodies.
 
 use otel_trace::ExecutionStatus;
 use otel_trace::event::TurnId;
@@ -7,24 +7,24 @@ use serde::Serialize;
 use crate::terminal::{CommandResult, StartedCommand};
 use crate::tools::FunctionCall;
 
-/// A command that begins to run.
+/// The start of a command.
 #[derive(Debug, Serialize)]
 pub(crate) struct CommandStart {
     call_id: String,
     turn_id: TurnId,
-    /// What `write_stdin` calls its session.
+    /// The session id by which `write_stdin` refers to the process.
     process_id: String,
     command: Vec<String>,
     cwd: String,
     interaction_input: Option<String>,
 }
 
-/// A command that ran.
+/// The end of a command.
 #[derive(Debug, Serialize)]
 pub(crate) struct CommandEnd<'a> {
     #[serde(flatten)]
     start: &'a CommandStart,
-    /// With what it said on stderr: in a terminal they are one.
+    /// Includes stderr: a terminal does not separate the two streams.
     stdout: &'a str,
     stderr: &'static str,
     exit_code: i32,

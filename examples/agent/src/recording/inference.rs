@@ -1,4 +1,4 @@
-//! Answers of the model, as `inference_response` bodies.
+//! Responses of the model, recorded as `inference_response` bodies.
 
 use otel_trace::{Inference, Json, Operation, Usage};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::stream::Response;
 
-/// Records a complete response and ends its call.
+/// Records a complete response and completes its inference call.
 pub(crate) fn response(inference: &Inference, response: &Response) {
     inference.response_id(&response.response_id);
     if let Some(id) = &response.request_id {
@@ -37,7 +37,7 @@ pub(crate) fn response(inference: &Inference, response: &Response) {
     inference.complete();
 }
 
-/// Records what had come of a response that broke off, and ends its call.
+/// Records the items that were received before a failure, if any, and fails the inference call.
 pub(crate) fn failure(inference: &Inference, failure: &Failure) {
     if let Some(id) = &failure.request_id {
         inference.upstream_request_id(id);

@@ -1,4 +1,4 @@
-//! Agents that spawn agents: `spawn_agent`, `send_message`, `followup_task`, `wait_agent`, `close_agent`.
+//! The tools that manage agents: `spawn_agent`, `send_message`, `followup_task`, `wait_agent`, `close_agent`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,7 +125,7 @@ impl AgentContext {
         Ok(ToolOutput::from_json(json!({"task_name": child.path})))
     }
 
-    /// A message, which a follow-up makes the agent act on.
+    /// Sends a message to another agent. With `trigger_turn` (the tool `followup_task`), the agent acts on it at once.
     pub(crate) fn send(&self, call: &FunctionCall, tool: &ToolCall, trigger_turn: bool) -> Result<ToolOutput> {
         let SendArguments { target, message } = call.parse_arguments()?;
         let receiver = self.setup.agents.find(&self.identity, &target)?;
@@ -145,7 +145,7 @@ impl AgentContext {
         let timeout = timeout_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(MAX_WAIT);
         let statuses = self.setup.agents.wait(&agents, timeout).await;
         let timed_out = statuses.iter().any(|(_, status)| *status == Status::Running);
-        // The answers themselves arrive as messages.
+        // The answers of the agents arrive as messages.
         let state = |status: &Status| match status {
             Status::Running => "running",
             Status::Completed(_) => "completed",
@@ -161,10 +161,10 @@ impl AgentContext {
         let CloseArguments { target } = call.parse_arguments()?;
         let receiver = self.setup.agents.find_descendant(&self.identity, &target)?;
         let body = AgentCallBody::new(call, &self.identity);
-        tool.runtime_started(Json(&body.interaction(&receiver, => AgentEvent::CloseStarted =>Started)));
+        tool.runtime_started(Json(&body.interaction(&receiver, AgentEvent::CloseStarted)));
         let reason = format!("closed by {}", self.identity.path);
         let status = self.setup.agents.close(&receiver.path, &reason).await.unwrap_or(Status::Shutdown);
-        tool.runtime_ended(ExecutionStatus::Completed, Json(&body.interaction(&receiver, => AgentEvent::CloseStarted =>Ended(&status))));
+        tool.runtime_ended(ExecutionStatus::Completed, Json(&body.interaction(&receiver, AgentEvent::CloseEnded(&status))));
         self.screen.print_note(&format!("  closed {}", receiver.path));
         Ok(ToolOutput::from_json(json!({"previous_status": status.to_json()})))
     }

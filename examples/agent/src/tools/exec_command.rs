@@ -1,4 +1,4 @@
-//! `exec_command`: a command in a terminal, which may go on when the call returns.
+//! The tool `exec_command`: runs a command in a terminal. The command may keep running after the call has returned.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) const NAME: &str = "exec_command";
 const DEFAULT_YIELD: u64 = 10_000;
 const MAX_YIELD: u64 = 60_000;
 const DEFAULT_TOKENS: usize = 4096;
-/// The usual rule of thumb.
+/// A common estimate.
 const BYTES_PER_TOKEN: usize = 4;
 
 pub(crate) fn definition() -> Value {
@@ -75,7 +75,7 @@ impl AgentContext {
         tool.runtime_started(Json(&start));
         self.screen.print_command(&cmd);
 
-        // The process may outlive the call and its turn: its end is recorded whenever it comes.
+        // The process may outlive its call and its turn: its end is recorded whenever it occurs.
         let (tool, screen) = (tool.clone(), self.screen.clone());
         let command_text = cmd.clone();
         let terminal = started.watch(move |result| {
@@ -95,7 +95,7 @@ impl AgentContext {
     }
 }
 
-/// A command that ends with its call, unless the model was told how to reach it.
+/// Kills a command when its call is dropped, unless the call has returned the session id to the model.
 struct CallGuard<'a> {
     terminals: &'a Terminals,
     id: u32,
@@ -104,6 +104,7 @@ struct CallGuard<'a> {
 }
 
 impl CallGuard<'_> {
+    /// Disarms the guard if the command is still running.
     fn release(mut self, chunk: &Chunk) {
         self.is_released = chunk.exit_code.is_none();
     }
@@ -122,6 +123,7 @@ impl Drop for CallGuard<'_> {
 }
 
 impl Chunk {
+    /// Returns the output of the tool call for this chunk.
     pub(super) fn to_output(&self, id: u32, max_output_tokens: Option<usize>) -> ToolOutput {
         let tokens = max_output_tokens.unwrap_or(DEFAULT_TOKENS);
         let output = truncate_middle(&self.output, tokens.saturating_mul(BYTES_PER_TOKEN));

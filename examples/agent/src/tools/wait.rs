@@ -1,4 +1,4 @@
-//! `wait`: waits for a script that runs on.
+//! The tool `wait`: waits for a running script.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) fn definition() -> Value {
         &json!({
             "cell_id": {"type": "string", "description": "The cell ID of exec's result."},
             "yield_time_ms": {"type": "integer", "description": "Return after this long at the latest [default: 10000]"},
-            "terminate": {"type": "boolean", "description": "StopSignal the script instead [default: false]"},
+            "terminate": {"type": "boolean", "description": "Stop the script instead [default: false]"},
         }),
         &["cell_id"],
     )

@@ -1,4 +1,4 @@
-//! `write_stdin`: types to a command that goes on, and looks at what it printed since.
+//! The tool `write_stdin`: sends input to a running command, and returns its output since the last read.
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -36,7 +36,8 @@ struct Arguments {
 }
 
 impl AgentContext {
-    /// Its start says what is typed and where, its answer what came of it: a runtime would have nothing to add.
+    /// Sends input and reads output. No runtime events are recorded: the invocation has the input and the session, and
+    /// the tool output has the result.
     pub(crate) async fn write_stdin(&self, call: &FunctionCall) -> Result<ToolOutput> {
         let Arguments { session_id, chars, yield_time_ms, max_output_tokens } = call.parse_arguments()?;
         let terminal = self.setup.terminals.get(session_id, &self.identity.path)?;

@@ -1,4 +1,4 @@
-//! What the graph's objects are to each other, by the numbers that the tree gives them.
+//! Relations between the objects of a graph, with the numbers that the tree assigns to calls.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use otel_trace::graph::{Anchor, CodeCell, Edge, EdgeKind, Graph, InferenceCall, 
 
 pub(super) struct Index<'a> {
     pub(super) graph: &'a Graph,
-    /// Inference calls in order of their start, by the body of their request.
+    /// Numbers of inference calls in order of their start, by the id of the request payload.
     numbers: HashMap<&'a RawPayloadId, usize>,
-    /// What a tool did to another agent.
+    /// Edges that start at a tool call.
     edges: HashMap<&'a ToolCallId, &'a Edge>,
 }
 
@@ -28,24 +28,24 @@ impl<'a> Index<'a> {
         self.numbers.get(&call.raw_request_payload_id).copied().unwrap_or_default()
     }
 
-    /// The edge that begins with this tool.
+    /// Returns the edge that starts at this tool call.
     pub(super) fn edge_from(&self, tool: &ToolCallId) -> Option<&'a Edge> {
         self.edges.get(tool).copied()
     }
 
-    /// The call whose request first showed these items to a model.
+    /// Names the call whose request first showed these items to a model.
     pub(super) fn seen_by(&self, items: &[ItemId]) -> String {
         let Some(item) = items.first().and_then(|id| self.graph.item(*id)) else {
             return "  never shown to the model".to_owned();
         };
         match self.numbers.get(&item.raw_payload_id) {
             Some(number) => format!("  seen by call {number}"),
-            // What came just before a history was replaced is in the old one alone.
+            // Items that were produced just before a compaction appear only in the request to compact.
             None => "  seen by the compaction".to_owned(),
         }
     }
 
-    /// The agent that an edge leads to.
+    /// Returns the path of the agent at the target of an edge.
     pub(super) fn agent_at(&self, target: &Anchor) -> String {
         let thread: Option<&ThreadId> = match target {
             Anchor::Thread { thread_id } => Some(thread_id),
@@ -56,7 +56,7 @@ impl<'a> Index<'a> {
         thread.map_or_else(|| "?".to_owned(), |thread| thread.agent_path.to_string())
     }
 
-    /// The call, or the script, that spawned an agent.
+    /// Names the call or script that spawned an agent.
     pub(super) fn spawned_by(&self, edge: &EdgeId) -> String {
         let tool = self.graph.edges.get(edge).and_then(|edge| match &edge.source {
             Anchor::ToolCall { tool_call_id } => self.graph.tool_calls.get(tool_call_id),
@@ -72,7 +72,7 @@ impl<'a> Index<'a> {
         by.map(|by| format!("  spawned by {by}")).unwrap_or_default()
     }
 
-    /// What came of an agent's turn and reached the agent that spawned it.
+    /// Returns the edges that carry the result of an agent's turn to its parent.
     pub(super) fn results_of(&self, turn: &TurnId) -> impl Iterator<Item = &'a Edge> {
         let graph = self.graph;
         graph.edges.iter().filter(move |edge| {
@@ -87,7 +87,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// A script, as its runtime numbered it.
+/// Names a script by the id that its runtime assigned.
 pub(super) fn script(cell: &CodeCell) -> String {
     let number = cell.runtime_cell_id.as_ref().map(ToString::to_string);
     format!("script {}", number.unwrap_or_default())

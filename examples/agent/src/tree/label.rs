@@ -1,4 +1,4 @@
-//! What one line says of a tool call, a script, a compaction, a result.
+//! The text of one line of the tree: a tool call, script, compaction or agent result.
 
 use otel_trace::event::{CellStatus, ToolKind, ToolSummary};
 use otel_trace::graph::{
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::index::{Index, script};
 use super::{status_and_time, truncate};
 
-/// The text of a message, without what is wrapped around it between agents.
+/// Returns the content of a message, without the JSON envelope that agents use between each other.
 pub(super) fn message_text(text: &str) -> String {
     let message: Option<Value> = serde_json::from_str(text).ok();
     let content = message.as_ref().and_then(|message| message["content"].as_str());
@@ -23,7 +23,7 @@ impl Index<'_> {
         if let Some(error) = &tool.error {
             line.push_str(&format!("  {}", truncate(error)));
         }
-        // A script hears what its tools say; a model only what the script tells it.
+        // The output of a nested tool call goes to the script; a model sees only the output of the script.
         if tool.requester == Requester::Model {
             line.push_str(&self.seen_by(&tool.output_item_ids));
         }
@@ -48,7 +48,7 @@ impl Index<'_> {
         }
     }
 
-    /// The command and its exit code, where there was one, and the terminal, where that was used again.
+    /// Describes a terminal operation: the command with its exit code, and the terminal if it was used again.
     fn terminal_operation_text(&self, operation: &TerminalOperation) -> String {
         let exit = operation.result.as_ref().and_then(|result| result.exit_code);
         let exit = exit.map(|code| format!("  exit {code}")).unwrap_or_default();
@@ -94,7 +94,7 @@ impl Index<'_> {
     }
 }
 
-/// What a tool was asked for, of one that never ran.
+/// Describes the request of a tool call that never ran.
 fn request_text(label: &str, input: &str) -> String {
     let arguments: Option<Value> = serde_json::from_str(input).ok();
     let argument = |key: &str| arguments.as_ref().and_then(|arguments| arguments[key].as_str());

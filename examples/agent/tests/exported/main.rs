@@ -101,21 +101,21 @@ fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
 }
 
 /// All of a span that must be the same, by its id: everything but times and what the protocol counts.
-fn told(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>) {
+fn comparable(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>) {
     let links: BTreeSet<_> = span
         .links
         .iter()
         .map(|link| (link.trace_id.clone(), link.span_id.clone(), attributes(&link.attributes)))
         .collect();
     let status = span.status.clone().unwrap_or_default();
-    let told = (
+    let comparable = (
         (span.trace_id.clone(), span.parent_span_id.clone(), span.name.clone(), span.kind),
         (status.code, status.message),
         attributes(&span.attributes),
         links,
         span.events.len(),
     );
-    (span.span_id.clone(), told)
+    (span.span_id.clone(), comparable)
 }
 
 async fn check(receives: Receives, protocol: Protocol, name: &str) -> Result<()> {
@@ -128,8 +128,8 @@ async fn check(receives: Receives, protocol: Protocol, name: &str) -> Result<()>
     let is_of_the_run = |span: &&Span| attributes(&span.attributes).contains_key("otel_trace.object_id");
     let others: Vec<_> = live.iter().filter(|span| !is_of_the_run(span)).map(|span| &span.name).collect();
     assert_eq!(others, Vec::<&String>::new(), "what exports is not exported");
-    let live: BTreeMap<_, _> = live.iter().map(told).collect();
-    let afterwards: BTreeMap<_, _> = afterwards.iter().map(told).collect();
+    let live: BTreeMap<_, _> = live.iter().map(comparable).collect();
+    let afterwards: BTreeMap<_, _> = afterwards.iter().map(comparable).collect();
     assert_eq!(live.keys().collect::<Vec<_>>(), afterwards.keys().collect::<Vec<_>>());
     for (id, live) in &live {
         assert_eq!(Some(live), afterwards.get(id), "live, then exported");

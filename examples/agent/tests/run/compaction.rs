@@ -18,7 +18,7 @@ fn the_history_is_replaced_by_what_the_endpoint_made_of_it() -> Result<()> {
     let sealed = json!({"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAA"});
     let compacted = json_reply(&json!({"object": "response.compaction", "output": [kept, sealed]}));
     let endpoint = Endpoint::start(vec![long_call("call_1"), compacted, message("Hello.")])?;
-    let output = endpoint.ask("say hello").output()?;
+    let output = endpoint.agent("say hello").output()?;
     assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
     assert_eq!(endpoint.paths(), ["/v1/responses", "/v1/responses/compact", "/v1/responses"]);
     let requests = endpoint.requests();
@@ -35,7 +35,7 @@ fn the_history_is_replaced_by_what_the_endpoint_made_of_it() -> Result<()> {
 fn an_endpoint_that_cannot_compact_is_asked_once() -> Result<()> {
     let unknown = error("404 Not Found", "", "no such route");
     let endpoint = Endpoint::start(vec![long_call("call_1"), unknown, long_call("call_2"), message("Hello.")])?;
-    let output = endpoint.ask("say hello").output()?;
+    let output = endpoint.agent("say hello").output()?;
     let text = stdout(&output);
     assert!(output.status.success(), "{text}\n{}", stderr(&output));
     assert_eq!(endpoint.paths().iter().filter(|path| path.ends_with("/compact")).count(), 1);
@@ -51,7 +51,7 @@ fn a_compaction_that_fails_is_tried_again_later() -> Result<()> {
     let compacted = json_reply(&json!({"output": [{"type": "compaction", "encrypted_content": "gAAAA"}]}));
     let replies = vec![long_call("call_1"), down, long_call("call_2"), compacted, message("Hello.")];
     let endpoint = Endpoint::start(replies)?;
-    let output = endpoint.ask("say hello").output()?;
+    let output = endpoint.agent("say hello").output()?;
     let text = stdout(&output);
     assert!(output.status.success(), "{text}\n{}", stderr(&output));
     assert!(text.contains("could not be compacted this time: 503"), "{text}");

@@ -29,14 +29,14 @@ struct Shared {
 }
 
 /// What a reply ends with whose connection stays open.
-const HANGS: &str = "\0hangs";
+const HANG_MARKER: &str = "\0hangs";
 
 impl Endpoint {
     pub(crate) fn start(to_root: Vec<String>) -> Result<Self> {
-        Self::of_agents(to_root, Vec::new())
+        Self::with_spawned_agents(to_root, Vec::new())
     }
 
-    pub(crate) fn of_agents(to_root: Vec<String>, to_spawned: Vec<String>) -> Result<Self> {
+    pub(crate) fn with_spawned_agents(to_root: Vec<String>, to_spawned: Vec<String>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let base_url = format!("http://{}/v1", listener.local_addr()?);
         let (to_root, to_spawned) = (to_root.into(), to_spawned.into());
@@ -51,7 +51,7 @@ impl Endpoint {
         Ok(Self { base_url, shared })
     }
 
-    pub(crate) fn ask(&self, prompt: &str) -> Command {
+    pub(crate) fn agent(&self, prompt: &str) -> Command {
         let mut command = agent();
         command.env("OPENAI_BASE_URL", &self.base_url).env("OPENAI_API_KEY", "sk-secret");
         command.arg(prompt);
@@ -69,7 +69,7 @@ impl Endpoint {
     }
 
     /// What the model was told in the last item of the request of this number.
-    pub(crate) fn told(&self, number: usize) -> Result<String> {
+    pub(crate) fn tool_output(&self, number: usize) -> Result<String> {
         let requests = self.requests();
         let request = requests.get(number).context("no such request")?;
         let last = request["input"].as_array().and_then(|items| items.last()).context("no input")?;
@@ -87,7 +87,7 @@ fn answer(mut stream: TcpStream, shared: &Mutex<Shared>) -> Result<()> {
         if is_spawned { shared.to_spawned.pop_front() } else { shared.to_root.pop_front() }
     };
     let reply = reply.context("no reply is left")?;
-    let (text, hangs) = match reply.strip_suffix(HANGS) {
+    let (text, stays_open) = match reply.strip_suffix(HANG_MARKER) {
         Some(text) => (text, true),
         None => (reply.as_str(), false),
     };
@@ -95,7 +95,7 @@ fn answer(mut stream: TcpStream, shared: &Mutex<Shared>) -> Result<()> {
     for byte in text.as_bytes() {
         stream.write_all(&[*byte])?;
     }
-    if hangs {
+    if stays_open {
         locked(shared).hanging.push(stream);
     }
     Ok(())
@@ -148,7 +148,7 @@ pub(crate) fn events(events: &[Value]) -> String {
 
 /// A stream that begins like this and never goes on.
 pub(crate) fn hanging(begin: &[Value]) -> String {
-    format!("{}{HANGS}", events(begin))
+    format!("{}{HANG_MARKER}", events(begin))
 }
 
 pub(crate) fn started() -> Value {

@@ -20,13 +20,13 @@ use super::{SpawnPiped as _, stderr, stdout};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A directory for the run, what it records and what its commands write.
-struct Place(tempfile::TempDir);
+struct RunDirectory(tempfile::TempDir);
 
-impl Place {
+impl RunDirectory {
     fn new() -> Result<Self> {
-        let place = Self(tempfile::tempdir()?);
-        fs::create_dir(place.scratch())?;
-        Ok(place)
+        let directory = Self(tempfile::tempdir()?);
+        fs::create_dir(directory.scratch())?;
+        Ok(directory)
     }
 
     fn scratch(&self) -> PathBuf {
@@ -34,12 +34,12 @@ impl Place {
     }
 
     fn start(&self, endpoint: &Endpoint) -> Result<Child> {
-        let mut command = endpoint.ask("wait");
+        let mut command = endpoint.agent("wait");
         command.env("TMPDIR", self.scratch()).env("OTEL_TRACE_ROOT", self.0.path().join("traces")).spawn_piped()
     }
 
     /// A command that says who it is, and runs for ever.
-    fn sleeper(&self, name: &str) -> Value {
+    fn sleep_command(&self, name: &str) -> Value {
         let file = self.0.path().join(name);
         json!({"cmd": format!("echo $$ > {0}.new && mv {0}.new {0} && exec sleep 600", file.display()), "yield_time_ms": 60000})
     }
@@ -47,7 +47,7 @@ impl Place {
     /// Waits for it.
     fn pid(&self, name: &str) -> Result<String> {
         let file = self.0.path().join(name);
-        until("the command never ran", || fs::read_to_string(&file).ok())
+        wait_until("the command never ran", || fs::read_to_string(&file).ok())
     }
 
     /// Nothing is left of the run but its recording, which is strictly in order.
@@ -62,12 +62,12 @@ impl Place {
     }
 }
 
-fn until<T>(complaint: &'static str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+fn wait_until<T>(message: &'static str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match look() {
             Some(found) => return Ok(found),
-            None if Instant::now() > deadline => bail!(complaint),
+            None if Instant::now() > deadline => bail!(message),
             None => std::thread::sleep(Duration::from_millis(5)),
         }
     }
@@ -82,8 +82,8 @@ fn interrupt(run: Child) -> Result<Output> {
     Ok(output)
 }
 
-fn until_dead(pid: &str) -> Result<()> {
-    until("it survived", || {
+fn wait_until_dead(pid: &str) -> Result<()> {
+    wait_until("it survived", || {
         let ps = Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().ok()?;
         let state = stdout(&ps);
         (state.trim().is_empty() || state.trim().starts_with('Z')).then_some(())
@@ -92,16 +92,16 @@ fn until_dead(pid: &str) -> Result<()> {
 
 #[test]
 fn in_the_middle_of_a_command() -> Result<()> {
-    let place = Place::new()?;
-    let endpoint = Endpoint::start(vec![call(&place.sleeper("pid").to_string())])?;
-    let run = place.start(&endpoint)?;
-    let sleeper = place.pid("pid")?;
+    let directory = RunDirectory::new()?;
+    let endpoint = Endpoint::start(vec![call(&directory.sleep_command("pid").to_string())])?;
+    let run = directory.start(&endpoint)?;
+    let sleep_command = directory.pid("pid")?;
     let output = interrupt(run)?;
-    until_dead(&sleeper)?;
+    wait_until_dead(&sleep_command)?;
     // What happened until then is shown.
     assert!(stdout(&output).contains("turn-1  cancelled in "), "{}", stdout(&output));
 
-    let graph = place.graph()?;
+    let graph = directory.graph()?;
     let turn = graph.turns.iter().next().context("no turn")?;
     assert_eq!(turn.execution.status, ExecutionStatus::Cancelled);
     let tool = graph.tool_calls.iter().next().context("no tool")?;
@@ -114,9 +114,9 @@ fn in_the_middle_of_a_command() -> Result<()> {
 
 #[test]
 fn in_the_middle_of_a_stream() -> Result<()> {
-    let place = Place::new()?;
+    let directory = RunDirectory::new()?;
     let endpoint = Endpoint::start(vec![hanging(&[started(), delta("Let me think about\n")])])?;
-    let mut run = place.start(&endpoint)?;
+    let mut run = directory.start(&endpoint)?;
     // Until the words are on the screen.
     let mut lines = BufReader::new(run.stdout.take().context("no stdout")?).lines();
     lines
@@ -124,7 +124,7 @@ fn in_the_middle_of_a_stream() -> Result<()> {
         .context("it said nothing")??;
     interrupt(run)?;
 
-    let graph = place.graph()?;
+    let graph = directory.graph()?;
     let inference = graph.inference_calls.iter().next().context("no call")?;
     assert_eq!(inference.execution.status, ExecutionStatus::Cancelled);
     assert!(inference.first_token_at.is_some());
@@ -134,32 +134,32 @@ fn in_the_middle_of_a_stream() -> Result<()> {
 
 #[test]
 fn in_the_middle_of_scripts_and_agents_and_what_was_left_running() -> Result<()> {
-    let place = Place::new()?;
-    let mut left = place.sleeper("left");
+    let directory = RunDirectory::new()?;
+    let mut left = directory.sleep_command("left");
     left["yield_time_ms"] = json!(1);
-    let nested = format!("await tools.exec_command({})", place.sleeper("nested"));
-    let endpoint = Endpoint::of_agents(
+    let nested = format!("await tools.exec_command({})", directory.sleep_command("nested"));
+    let endpoint = Endpoint::with_spawned_agents(
         vec![
             response(&[function("call_1", "exec_command", &left)], 10),
             response(
                 &[
                     function("call_2", "spawn_agent", &json!({"task_name": "helper", "message": "help"})),
                     script("call_3", &nested),
-                    function("call_4", "exec_command", &place.sleeper("called")),
+                    function("call_4", "exec_command", &directory.sleep_command("called")),
                 ],
                 10,
             ),
         ],
-        vec![response(&[function("call_5", "exec_command", &place.sleeper("helped"))], 10)],
+        vec![response(&[function("call_5", "exec_command", &directory.sleep_command("helped"))], 10)],
     )?;
-    let run = place.start(&endpoint)?;
-    let pids = ["left", "nested", "called", "helped"].map(|name| place.pid(name));
+    let run = directory.start(&endpoint)?;
+    let pids = ["left", "nested", "called", "helped"].map(|name| directory.pid(name));
     interrupt(run)?;
     for pid in pids {
-        until_dead(&pid?)?;
+        wait_until_dead(&pid?)?;
     }
 
-    let graph = place.graph()?;
+    let graph = directory.graph()?;
     assert_eq!(graph.threads.len(), 2);
     for turn in graph.turns.iter() {
         assert_eq!(turn.execution.status, ExecutionStatus::Cancelled, "{}", turn.turn_id);
@@ -181,17 +181,17 @@ fn in_the_middle_of_scripts_and_agents_and_what_was_left_running() -> Result<()>
 
 #[test]
 fn twice_ends_it_at_once() -> Result<()> {
-    let place = Place::new()?;
+    let directory = RunDirectory::new()?;
     let endpoint = Endpoint::start(vec![hanging(&[started(), delta("…\n")])])?;
-    let mut command = endpoint.ask("wait");
-    command.env("TMPDIR", place.scratch()).env("OTEL_TRACE_ROOT", place.0.path().join("traces"));
+    let mut command = endpoint.agent("wait");
+    command.env("TMPDIR", directory.scratch()).env("OTEL_TRACE_ROOT", directory.0.path().join("traces"));
     let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    until("it never asked", || (!endpoint.requests().is_empty()).then_some(()))?;
+    wait_until("it never asked", || (!endpoint.requests().is_empty()).then_some(()))?;
     let pid = i32::try_from(run.id()).ok().and_then(Pid::from_raw).context("no pid")?;
     for _ in 0..2 {
         kill_process(pid, Signal::INT)?;
     }
     assert_eq!(run.wait_with_output()?.status.code(), Some(130));
-    place.graph()?;
+    directory.graph()?;
     Ok(())
 }

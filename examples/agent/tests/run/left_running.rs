@@ -17,12 +17,12 @@ fn what_the_model_leaves_running_ends_with_the_run() -> Result<()> {
     let start = function("call_1", "exec_command", &json!({"cmd": cmd, "yield_time_ms": 1000}));
     let look = function("call_2", "write_stdin", &json!({"session_id": 1, "yield_time_ms": 1}));
     let endpoint = Endpoint::start(vec![response(&[start], 10), response(&[look], 10), message("It runs.")])?;
-    let output = endpoint.ask("start it").output()?;
+    let output = endpoint.agent("start it").output()?;
     let text = stdout(&output);
     assert!(output.status.success(), "{text}\n{}", stderr(&output));
     for number in [1, 2] {
-        let told = endpoint.told(number)?;
-        assert!(told.starts_with("still running, session_id: 1\n"), "{told}");
+        let output_sent = endpoint.tool_output(number)?;
+        assert!(output_sent.starts_with("still running, session_id: 1\n"), "{output_sent}");
     }
     assert!(text.contains("exit 137  opens terminal 1  completed in "), "{text}");
     let pid = fs::read_to_string(&file).context("it never ran")?;
@@ -38,11 +38,11 @@ fn ctrl_c_may_be_typed() -> Result<()> {
     let late = function("call_3", "write_stdin", &json!({"session_id": 1}));
     let replies = [start, stop, late].map(|call| response(&[call], 10));
     let endpoint = Endpoint::start(replies.into_iter().chain([message("It was stopped.")]).collect())?;
-    let output = endpoint.ask("start it").output()?;
+    let output = endpoint.agent("start it").output()?;
     assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
-    let told = endpoint.told(2)?;
-    assert!(told.starts_with("exit code: 130\n") && !told.contains("never"), "{told}");
-    assert!(endpoint.told(3)?.contains("there is no session 1"), "{}", endpoint.told(3)?);
+    let output_sent = endpoint.tool_output(2)?;
+    assert!(output_sent.starts_with("exit code: 130\n") && !output_sent.contains("never"), "{output_sent}");
+    assert!(endpoint.tool_output(3)?.contains("there is no session 1"), "{}", endpoint.tool_output(3)?);
     Ok(())
 }
 
@@ -51,10 +51,10 @@ fn a_long_output_loses_its_middle_and_says_so() -> Result<()> {
     let cmd = "echo first; yes | head -c 400000; echo last";
     let call = function("call_1", "exec_command", &json!({"cmd": cmd, "max_output_tokens": 500}));
     let endpoint = Endpoint::start(vec![response(&[call], 10), message("Long.")])?;
-    assert!(endpoint.ask("print a lot").output()?.status.success());
-    let told = endpoint.told(1)?;
-    assert!(told.len() < 2500, "{}", told.len());
-    assert!(told.contains("first\n") && told.ends_with("last\n") && told.contains("bytes left out"), "{told}");
+    assert!(endpoint.agent("print a lot").output()?.status.success());
+    let output_sent = endpoint.tool_output(1)?;
+    assert!(output_sent.len() < 2500, "{}", output_sent.len());
+    assert!(output_sent.contains("first\n") && output_sent.ends_with("last\n") && output_sent.contains("bytes left out"), "{output_sent}");
     Ok(())
 }
 
@@ -77,14 +77,14 @@ fn calls_that_make_no_sense_are_explained_to_the_model() -> Result<()> {
     let calls: Vec<_> =
         calls.map(|(n, (name, arguments, _))| function(&format!("call_{n}"), name, arguments)).collect();
     let endpoint = Endpoint::start(vec![response(&calls, 10), message("Sorry.")])?;
-    let output = endpoint.ask("do it").output()?;
+    let output = endpoint.agent("do it").output()?;
     assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
     let requests = endpoint.requests();
     let items = requests[1]["input"].as_array().context("no input")?;
     for (n, (name, arguments, expected)) in cases.iter().enumerate() {
         let mine = |item: &&Value| item["call_id"] == format!("call_{n}") && item["type"] == "function_call_output";
-        let told = items.iter().find(mine).and_then(|item| item["output"].as_str()).context("no answer")?;
-        assert!(told.starts_with("error: ") && told.contains(expected), "{name} {arguments}: {told}");
+        let output_sent = items.iter().find(mine).and_then(|item| item["output"].as_str()).context("no answer")?;
+        assert!(output_sent.starts_with("error: ") && output_sent.contains(expected), "{name} {arguments}: {output_sent}");
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ fn the_embedded_model_believes_what_the_tools_print() -> Result<()> {
 fn a_stream_cut_in_the_middle_is_asked_for_again() -> Result<()> {
     let cut = events(&[started(), delta("Grü")]);
     let endpoint = Endpoint::start(vec![cut, message("Grüße … 🦀")])?;
-    let output = endpoint.ask("say hello").output()?;
+    let output = endpoint.agent("say hello").output()?;
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
     assert!(text.contains("the stream ended before the response was complete"), "{text}");
@@ -93,11 +93,11 @@ fn a_stream_cut_in_the_middle_is_asked_for_again() -> Result<()> {
 fn a_server_that_stays_down_is_asked_four_times() -> Result<()> {
     let down = error("503 Service Unavailable", "retry-after-ms: 1\r\n", "we are moving");
     let endpoint = Endpoint::start(vec![down; 9])?;
-    let output = endpoint.ask("say hello").output()?;
+    let output = endpoint.agent("say hello").output()?;
     assert_eq!(output.status.code(), Some(1));
-    let complaint = stderr(&output);
-    assert!(complaint.contains("(attempt 4 of 4, request req_77)"), "{complaint}");
-    assert!(complaint.contains("we are moving"), "{complaint}");
+    let message = stderr(&output);
+    assert!(message.contains("(attempt 4 of 4, request req_77)"), "{message}");
+    assert!(message.contains("we are moving"), "{message}");
     assert_eq!(endpoint.requests().len(), 4);
     Ok(())
 }
@@ -105,12 +105,12 @@ fn a_server_that_stays_down_is_asked_four_times() -> Result<()> {
 #[test]
 fn a_wrong_key_is_said_to_be_one() -> Result<()> {
     let endpoint = Endpoint::start(vec![error("401 Unauthorized", "", "Incorrect key."); 2])?;
-    let output = endpoint.ask("say hello").output()?;
+    let output = endpoint.agent("say hello").output()?;
     assert_eq!(output.status.code(), Some(1));
-    let complaint = stderr(&output);
-    assert!(complaint.contains("Incorrect key."), "{complaint}");
-    assert!(complaint.contains("Is OPENAI_API_KEY right"), "{complaint}");
-    assert!(!complaint.contains("sk-secret"), "{complaint}");
+    let message = stderr(&output);
+    assert!(message.contains("Incorrect key."), "{message}");
+    assert!(message.contains("Is OPENAI_API_KEY right"), "{message}");
+    assert!(!message.contains("sk-secret"), "{message}");
     assert_eq!(endpoint.requests().len(), 1);
     Ok(())
 }
@@ -118,15 +118,15 @@ fn a_wrong_key_is_said_to_be_one() -> Result<()> {
 #[test]
 fn arguments_that_are_not_json_go_back_to_the_model() -> Result<()> {
     let endpoint = Endpoint::start(vec![call("{\"cmd\": \"ls"), message("Sorry.")])?;
-    let output = endpoint.ask("list the files").output()?;
+    let output = endpoint.agent("list the files").output()?;
     assert!(output.status.success(), "{}", stderr(&output));
     let requests = endpoint.requests();
     assert_eq!(requests.len(), 2);
     let input = requests[1]["input"].as_array().context("no input")?;
     assert_eq!(input[1]["arguments"], "{\"cmd\": \"ls");
     assert_eq!((&input[2]["type"], &input[2]["call_id"]), (&json!("function_call_output"), &json!("call_1")));
-    let told = input[2]["output"].as_str().context("no output")?;
-    assert!(told.starts_with("error: the arguments are not what exec_command takes"), "{told}");
+    let output_sent = input[2]["output"].as_str().context("no output")?;
+    assert!(output_sent.starts_with("error: the arguments are not what exec_command takes"), "{output_sent}");
     Ok(())
 }
 
@@ -134,11 +134,11 @@ fn arguments_that_are_not_json_go_back_to_the_model() -> Result<()> {
 fn commands_do_not_see_the_key() -> Result<()> {
     let arguments = json!({"cmd": "env | grep -c '^OPENAI_'; pwd"}).to_string();
     let endpoint = Endpoint::start(vec![call(&arguments), message("Done.")])?;
-    let output = endpoint.ask("look around").output()?;
+    let output = endpoint.agent("look around").output()?;
     assert!(output.status.success(), "{}", stderr(&output));
     let requests = endpoint.requests();
-    let told = requests[1]["input"][2]["output"].as_str().context("no output")?;
-    assert!(told.contains("output:\n0\n/"), "{told}");
+    let output_sent = requests[1]["input"][2]["output"].as_str().context("no output")?;
+    assert!(output_sent.contains("output:\n0\n/"), "{output_sent}");
     Ok(())
 }
 

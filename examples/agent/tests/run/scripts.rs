@@ -10,11 +10,11 @@ use super::{stderr, stdout};
 fn a_script_that_throws_is_told_so_with_what_it_had_said() -> Result<()> {
     let source = "text('so far');\nawait tools.exec_command({cmd: 'rm -rf /'});";
     let endpoint = Endpoint::start(vec![response(&[script("call_1", source)], 10), message("I see.")])?;
-    let output = endpoint.ask("run it").output()?;
+    let output = endpoint.agent("run it").output()?;
     assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
-    let told = endpoint.told(1)?;
-    assert!(told.starts_with("script failed\n") && told.contains("output:\nso far\n"), "{told}");
-    assert!(told.contains("error: blocked by the approval hook: "), "{told}");
+    let output_sent = endpoint.tool_output(1)?;
+    assert!(output_sent.starts_with("script failed\n") && output_sent.contains("output:\nso far\n"), "{output_sent}");
+    assert!(output_sent.contains("error: blocked by the approval hook: "), "{output_sent}");
     assert!(stdout(&output).contains("─ script 1  failed in "), "{}", stdout(&output));
     Ok(())
 }
@@ -28,11 +28,11 @@ fn a_script_that_runs_away_can_be_stopped() -> Result<()> {
         message("It ran away."),
     ];
     let endpoint = Endpoint::start(replies)?;
-    let output = endpoint.ask("run it").output()?;
+    let output = endpoint.agent("run it").output()?;
     assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
-    let told = endpoint.told(1)?;
-    assert!(told.starts_with("script running with cell ID 1\n") && told.ends_with("output:\noff"), "{told}");
-    assert!(endpoint.told(2)?.starts_with("script terminated\n"), "{}", endpoint.told(2)?);
+    let output_sent = endpoint.tool_output(1)?;
+    assert!(output_sent.starts_with("script running with cell ID 1\n") && output_sent.ends_with("output:\noff"), "{output_sent}");
+    assert!(endpoint.tool_output(2)?.starts_with("script terminated\n"), "{}", endpoint.tool_output(2)?);
     assert!(stdout(&output).contains("─ script 1  gave way, then  terminated"), "{}", stdout(&output));
     Ok(())
 }
@@ -43,16 +43,16 @@ fn a_script_may_spawn_agents_and_wait_for_them() -> Result<()> {
                   text(await tools.wait_agent());\n\
                   text(await tools.close_agent({target: 'helper'}));";
     let to_root = vec![response(&[script("call_1", source)], 10), message("It helped.")];
-    let endpoint = Endpoint::of_agents(to_root, vec![message("Here is help.")])?;
-    let output = endpoint.ask("run it").output()?;
+    let endpoint = Endpoint::with_spawned_agents(to_root, vec![message("Here is help.")])?;
+    let output = endpoint.agent("run it").output()?;
     let text = stdout(&output);
     assert!(output.status.success(), "{text}\n{}", stderr(&output));
     let requests = endpoint.requests();
     let items = requests.last().and_then(|request| request["input"].as_array()).context("no input")?;
-    let told = items.iter().find(|item| item["type"] == "custom_tool_call_output").context("no answer")?;
+    let output_sent = items.iter().find(|item| item["type"] == "custom_tool_call_output").context("no answer")?;
     let expected = "output:\n{\"agents\":{\"/root/helper\":\"completed\"},\"timed_out\":false}\n\
                     {\"previous_status\":{\"completed\":\"Here is help.\"}}";
-    assert!(told["output"].as_str().is_some_and(|told| told.ends_with(expected)), "{told}");
+    assert!(output_sent["output"].as_str().is_some_and(|output_sent| output_sent.ends_with(expected)), "{output_sent}");
     // The answer came behind what the script said, and not as a user's.
     let answer = items.last().context("no items")?;
     assert_eq!(answer["role"], "assistant");
@@ -70,11 +70,11 @@ fn a_script_may_not_start_everything_at_once() -> Result<()> {
                   text(ends[19].reason.message);\n\
                   text((await tools.exec_command({cmd: 'echo again'})).output);";
     let endpoint = Endpoint::start(vec![response(&[script("call_1", source)], 10), message("Some ran.")])?;
-    let output = endpoint.ask("run it").output()?;
+    let output = endpoint.agent("run it").output()?;
     assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
-    let told = endpoint.told(1)?;
+    let output_sent = endpoint.tool_output(1)?;
     let expected = "output:\n16\na script may have 16 calls running: await some first\nagain\n";
-    assert!(told.ends_with(expected), "{told}");
+    assert!(output_sent.ends_with(expected), "{output_sent}");
     Ok(())
 }
 
@@ -82,7 +82,7 @@ fn a_script_may_not_start_everything_at_once() -> Result<()> {
 fn an_endpoint_that_knows_functions_only_is_told_of_no_scripts() -> Result<()> {
     for (setting, expected) in [("off", 0), ("on", 2)] {
         let endpoint = Endpoint::start(vec![message("Hello.")])?;
-        let output = endpoint.ask("say hello").env("OPENAI_SCRIPTS", setting).output()?;
+        let output = endpoint.agent("say hello").env("OPENAI_SCRIPTS", setting).output()?;
         assert!(output.status.success(), "{}", stderr(&output));
         let requests = endpoint.requests();
         let tools = requests[0]["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -99,14 +99,14 @@ fn an_agent_that_is_closed_at_work_is_cancelled() -> Result<()> {
     let wait = function("call_2", "wait_agent", &json!({"timeout_ms": 100}));
     let close = function("call_3", "close_agent", &json!({"target": "helper"}));
     let to_root = [spawn, wait, close].map(|call| response(&[call], 10)).into_iter().chain([message("Closed.")]);
-    let endpoint = Endpoint::of_agents(to_root.collect(), vec![hanging(&[started(), delta("Hm")])])?;
-    let output = endpoint.ask("spawn one").output()?;
+    let endpoint = Endpoint::with_spawned_agents(to_root.collect(), vec![hanging(&[started(), delta("Hm")])])?;
+    let output = endpoint.agent("spawn one").output()?;
     let text = stdout(&output);
     assert!(output.status.success(), "{text}\n{}", stderr(&output));
-    let told: Vec<_> =
+    let output_sent: Vec<_> =
         endpoint.requests().iter().filter(|request| request["input"][0]["role"] == "user").cloned().collect();
     let last = |number: usize| {
-        told[number]["input"].as_array().and_then(|items| items.last()?["output"].as_str().map(str::to_owned))
+        output_sent[number]["input"].as_array().and_then(|items| items.last()?["output"].as_str().map(str::to_owned))
     };
     assert_eq!(last(2).as_deref(), Some(r#"{"agents":{"/root/helper":"running"},"timed_out":true}"#));
     assert_eq!(last(3).as_deref(), Some(r#"{"previous_status":"running"}"#));

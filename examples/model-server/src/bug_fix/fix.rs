@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::notes::Notes;
-use super::printed::{Source, Tests};
-use super::{Next, Output, Surprise, call, run, say, think};
+use super::tool_output::{Source, TestRun};
+use super::{StepResult, Output, Unexpected, call, exec_command, message, reasoning};
 use Output::{Message, Script};
 
 pub(super) const READ_SCRIPT: &str = "\
@@ -28,31 +28,31 @@ const REVIEWER: &str = "reviewer";
 pub(super) const CONFIRM: &str = "The price is set to ";
 
 /// One response at a time.
-pub(super) fn next(notes: &Notes) -> Next {
+pub(super) fn next(notes: &Notes) -> StepResult {
     let (Some(source), Some(reviewer)) = (notes.source, notes.reviewer.as_deref()) else { return look() };
     let Some(first_run) = notes.first_run else { return run_tests(notes, source, reviewer) };
-    let Tests::Failed { crates, left, right } = first_run else {
-        return say("The tests pass already: there is nothing to fix.");
+    let TestRun::Failed { crates, left, right } = first_run else {
+        return message("The tests pass already: there is nothing to fix.");
     };
-    let Some(second_opinion) = notes.second_opinion else { return Ok(vec![wait_for(reviewer)]) };
+    let Some(second_opinion) = notes.second_opinion else { return Ok(vec![wait_agent(reviewer)]) };
     let finding = Finding::new(source, crates, left, right)?;
     if second_opinion != finding.price {
         let mine = finding.price;
-        return Err(Surprise(format!("the reviewer says {second_opinion} cents a crate, and I say {mine}")));
+        return Err(Unexpected(format!("the reviewer says {second_opinion} cents a crate, and I say {mine}")));
     }
     match notes.price_set {
         None => return set_price(notes, &finding),
         Some(price) if price != finding.price => {
-            return Err(Surprise(format!("I typed {}, and the price is now {price}", finding.price)));
+            return Err(Unexpected(format!("I typed {}, and the price is now {price}", finding.price)));
         }
         Some(_) => {}
     }
     let Some(second_run) = notes.second_run else { return run_tests_again(notes, &finding, reviewer) };
-    let Tests::Passed { count } = second_run else {
-        return Err(Surprise(format!("the fix is in, and the tests still fail: {second_run:?}")));
+    let TestRun::Passed { count } = second_run else {
+        return Err(Unexpected(format!("the fix is in, and the tests still fail: {second_run:?}")));
     };
-    let Some(confirmed) = &notes.confirmed else { return Ok(vec![wait_for(reviewer)]) };
-    say(format!(
+    let Some(confirmed) = &notes.confirmed else { return Ok(vec![wait_agent(reviewer)]) };
+    message(format!(
         "Fixed. `CRATE_CENTS` was {} and has to be {}: the test expects {right} for an order of {crates} crates and got \
          {left}. With the new constant `cargo test` exits with 0 and {count} tests pass. The reviewer looked for itself: \
          {confirmed}",
@@ -60,9 +60,9 @@ pub(super) fn next(notes: &Notes) -> Next {
     ))
 }
 
-fn look() -> Next {
+fn look() -> StepResult {
     Ok(vec![
-        think(
+        reasoning(
             "Before I change anything I want to know what there is. One script can list the files and read the source. \
              Meanwhile somebody else can work out from the tests alone what a crate has to cost: two who do not talk \
              to each other seldom make the same mistake.",
@@ -81,17 +81,17 @@ fn look() -> Next {
 }
 
 /// The tests build for a while, so the script gives way.
-fn run_tests(notes: &Notes, source: Source, reviewer: &str) -> Next {
+fn run_tests(notes: &Notes, source: Source, reviewer: &str) -> StepResult {
     if let Some(cell) = &notes.test_cell {
         let mut waits = vec![call("wait", json!({"cell_id": cell, "yield_time_ms": 60000}))];
         if notes.second_opinion.is_none() {
-            waits.push(wait_for(reviewer));
+            waits.push(wait_agent(reviewer));
         }
         return Ok(waits);
     }
     let Source { price, delivery } = source;
     Ok(vec![
-        think(format!(
+        reasoning(format!(
             "An order is its crates at {price} cents each, and {delivery} cents for delivery. The formula looks right, so \
              one of the two numbers may not be. Only the tests can tell which."
         )),
@@ -108,11 +108,11 @@ fn run_tests(notes: &Notes, source: Source, reviewer: &str) -> Next {
 }
 
 /// A program asks for the price: it is started, and then answered.
-fn set_price(notes: &Notes, finding: &Finding) -> Next {
+fn set_price(notes: &Notes, finding: &Finding) -> StepResult {
     let Finding { source, crates, left, right, price } = *finding;
     match notes.price_session {
         None => Ok(vec![
-            think(format!(
+            reasoning(format!(
                 "The empty order passes, so the {} cents for delivery are right. For {crates} crates the code says {left} \
                  and the test wants {right}. Without delivery that is {} / {crates} = {price} cents a crate, where the \
                  source has {}. The reviewer has the same number.",
@@ -133,25 +133,25 @@ fn set_price(notes: &Notes, finding: &Finding) -> Next {
     }
 }
 
-fn run_tests_again(notes: &Notes, finding: &Finding, reviewer: &str) -> Next {
+fn run_tests_again(notes: &Notes, finding: &Finding, reviewer: &str) -> StepResult {
     if let Some(session) = notes.test_session {
         return Ok(vec![call("write_stdin", json!({"session_id": session, "yield_time_ms": 60000}))]);
     }
     match &notes.clean_build_refused {
         None => Ok(vec![
-            think(
+            reasoning(
                 "The file has the new constant. The same tests again, from a clean build to be sure; and the reviewer may \
                  look at the file meanwhile.",
             ),
             ask_to_confirm(reviewer, finding.price),
-            run(CLEAN_TEST),
+            exec_command(CLEAN_TEST),
         ]),
         Some(_) => {
             let mut items = vec![
-                think("I may not delete the build. Cargo sees for itself that the file has changed: no need to."),
+                reasoning("I may not delete the build. Cargo sees for itself that the file has changed: no need to."),
                 call("exec_command", json!({"cmd": TEST, "yield_time_ms": 60000})),
             ];
-            items.extend(notes.confirmed.is_none().then(|| wait_for(reviewer)));
+            items.extend(notes.confirmed.is_none().then(|| wait_agent(reviewer)));
             Ok(items)
         }
     }
@@ -162,7 +162,7 @@ fn ask_to_confirm(reviewer: &str, price: u64) -> Output {
     call("followup_task", json!({"target": reviewer, "message": message}))
 }
 
-fn wait_for(reviewer: &str) -> Output {
+fn wait_agent(reviewer: &str) -> Output {
     call("wait_agent", json!({"target": reviewer, "timeout_ms": 60000}))
 }
 
@@ -179,12 +179,12 @@ struct Finding {
 
 impl Finding {
     /// The run must agree with the source, and the answer be a whole number of cents.
-    fn new(source: Source, crates: u64, left: u64, right: u64) -> Result<Self, Surprise> {
+    fn new(source: Source, crates: u64, left: u64, right: u64) -> Result<Self, Unexpected> {
         let computed = crates.checked_mul(source.price).and_then(|it| it.checked_add(source.delivery));
         let goods = right.checked_sub(source.delivery).filter(|goods| crates > 0 && goods % crates == 0);
         match goods {
             Some(goods) if computed == Some(left) => Ok(Self { source, crates, left, right, price: goods / crates }),
-            _ => Err(Surprise(format!(
+            _ => Err(Unexpected(format!(
                 "the tests fail, but not as I expected: {left} instead of {right} for {crates} crates"
             ))),
         }

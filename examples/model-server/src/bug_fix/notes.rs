@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Surprise;
+use super::Unexpected;
 use super::explain::DIFF;
 use super::fix::{CLEAN_TEST, CONFIRM, READ_SCRIPT, SET_PRICE, TEST, TEST_SCRIPT};
-use super::printed::{PRICE, Source, Tests, Wanted, exit_code, number_after, running_cell, session};
-use super::review::{CONFIRMED, READ_BOTH, READ_TESTS, WANTED};
-use super::story::{Call, Event, Story};
+use super::tool_output::{PRICE, Source, TestRun, ExpectedTotals, exit_code, number_after, running_cell, session};
+use super::review::{CONFIRMED, READ_BOTH, READ_TESTS, OPINION};
+use super::transcript::{Event, ToolCall, Transcript};
 
 /// What the summary of a compacted conversation begins with.
 pub(crate) const SUMMARY: &str = "Summary of the conversation so far, for whoever goes on from here: ";
@@ -24,7 +24,7 @@ pub(super) struct Notes {
     pub(super) second_opinion: Option<u64>,
     /// The script that runs the tests, while it runs.
     pub(super) test_cell: Option<String>,
-    pub(super) first_run: Option<Tests>,
+    pub(super) first_run: Option<TestRun>,
     /// The program that asks for the price, while it runs.
     pub(super) price_session: Option<u64>,
     /// Whether it has asked.
@@ -34,13 +34,13 @@ pub(super) struct Notes {
     /// What came of the wish to build everything anew: why not.
     pub(super) clean_build_refused: Option<String>,
     pub(super) test_session: Option<u64>,
-    pub(super) second_run: Option<Tests>,
+    pub(super) second_run: Option<TestRun>,
     pub(super) confirmed: Option<String>,
     pub(super) is_closed: bool,
     /// The lines that were changed: old, then new.
     pub(super) changed: Option<(Vec<String>, Vec<String>)>,
     /// What the reviewer read in the tests.
-    pub(super) wanted: Option<Wanted>,
+    pub(super) wanted: Option<ExpectedTotals>,
     /// Whether the reviewer was asked again.
     pub(super) is_asked_again: bool,
     /// What the reviewer found in the source then.
@@ -48,16 +48,16 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    pub(super) fn read(story: &Story) -> Result<Self, Surprise> {
+    pub(super) fn read(transcript: &Transcript) -> Result<Self, Unexpected> {
         let mut notes = Self::default();
-        for event in &story.events {
+        for event in &transcript.events {
             match event {
                 Event::Summary(text) => {
-                    let not_mine = |error| Surprise(format!("that summary is not mine ({error}): {text}"));
-                    notes = serde_json::from_str(text).map_err(not_mine)?;
+                    let invalid = |error| Unexpected(format!("that summary is not mine ({error}): {text}"));
+                    notes = serde_json::from_str(text).map_err(invalid)?;
                 }
-                Event::Message(message) => notes.hear(&message.content, story.task.is_some())?,
-                Event::Answered { call, output } => notes.learn(call, output)?,
+                Event::Message(message) => notes.add_message(&message.content, transcript.task.is_some())?,
+                Event::Answered { call, output } => notes.add_output(call, output)?,
             }
         }
         Ok(notes)
@@ -67,29 +67,29 @@ impl Notes {
         format!("{SUMMARY}{}", serde_json::to_string(self).unwrap_or_default())
     }
 
-    fn hear(&mut self, said: &str, i_am_the_reviewer: bool) -> Result<(), Surprise> {
-        if i_am_the_reviewer {
-            self.is_asked_again |= said.starts_with(CONFIRM);
-        } else if let Some(price) = number_after(said, WANTED) {
+    fn add_message(&mut self, content: &str, is_reviewer: bool) -> Result<(), Unexpected> {
+        if is_reviewer {
+            self.is_asked_again |= content.starts_with(CONFIRM);
+        } else if let Some(price) = number_after(content, OPINION) {
             self.second_opinion = Some(price);
-        } else if said.starts_with(CONFIRMED) {
-            self.confirmed = Some(said.to_owned());
+        } else if content.starts_with(CONFIRMED) {
+            self.confirmed = Some(content.to_owned());
         } else {
-            return Err(Surprise(format!("the reviewer says: {said}")));
+            return Err(Unexpected(format!("the reviewer says: {content}")));
         }
         Ok(())
     }
 
-    fn learn(&mut self, call: &Call, output: &str) -> Result<(), Surprise> {
+    fn add_output(&mut self, call: &ToolCall, output: &str) -> Result<(), Unexpected> {
         match call.name.as_str() {
             "exec" if call.script == READ_SCRIPT => self.source = Some(Source::read(output)?),
-            "exec" if call.script == TEST_SCRIPT => self.tests_ran_on(output)?,
-            "wait" => self.tests_ran_on(output)?,
-            "exec_command" => self.learn_of_command(call.cmd(), output)?,
-            "write_stdin" => self.learn_of_session(&call.arguments, output)?,
+            "exec" if call.script == TEST_SCRIPT => self.update_first_run(output)?,
+            "wait" => self.update_first_run(output)?,
+            "exec_command" => self.add_command_output(call.cmd(), output)?,
+            "write_stdin" => self.add_session_output(&call.arguments, output)?,
             "spawn_agent" => match output.split('"').find(|word| word.starts_with('/')) {
                 Some(path) => self.reviewer = Some(path.to_owned()),
-                None => return Err(Surprise(format!("no agent could be spawned: {output}"))),
+                None => return Err(Unexpected(format!("no agent could be spawned: {output}"))),
             },
             "close_agent" => self.is_closed = true,
             _ => {}
@@ -98,69 +98,69 @@ impl Notes {
     }
 
     /// The script said that it runs on, or what the tests printed.
-    fn tests_ran_on(&mut self, output: &str) -> Result<(), Surprise> {
+    fn update_first_run(&mut self, output: &str) -> Result<(), Unexpected> {
         self.test_cell = running_cell(output);
         if self.test_cell.is_none() {
-            self.first_run = Some(Tests::read(output)?);
+            self.first_run = Some(TestRun::read(output)?);
         }
         Ok(())
     }
 
-    fn learn_of_command(&mut self, cmd: &str, output: &str) -> Result<(), Surprise> {
+    fn add_command_output(&mut self, cmd: &str, output: &str) -> Result<(), Unexpected> {
         match cmd {
             SET_PRICE => {
                 self.price_session = session(output);
-                self.set_price_printed(output)?;
+                self.update_price(output)?;
             }
             CLEAN_TEST if output.starts_with("error: ") => {
                 self.clean_build_refused = output.lines().next().map(str::to_owned);
             }
-            TEST | CLEAN_TEST => self.second_run_printed(output)?,
+            TEST | CLEAN_TEST => self.update_second_run(output)?,
             DIFF => self.changed = Some(changes(output)?),
-            READ_TESTS => self.wanted = Some(Wanted::read(output)?),
+            READ_TESTS => self.wanted = Some(ExpectedTotals::read(output)?),
             READ_BOTH => self.reviewed_price = Some(Source::read(output)?.price),
             _ => {}
         }
         Ok(())
     }
 
-    fn learn_of_session(&mut self, arguments: &serde_json::Value, output: &str) -> Result<(), Surprise> {
+    fn add_session_output(&mut self, arguments: &serde_json::Value, output: &str) -> Result<(), Unexpected> {
         let number = arguments["session_id"].as_u64();
         if number.is_some() && number == self.price_session {
             self.price_session = session(output);
-            self.set_price_printed(output)
+            self.update_price(output)
         } else {
-            self.second_run_printed(output)
+            self.update_second_run(output)
         }
     }
 
-    fn set_price_printed(&mut self, output: &str) -> Result<(), Surprise> {
+    fn update_price(&mut self, output: &str) -> Result<(), Unexpected> {
         self.is_asked |= output.contains(QUESTION);
         if self.price_session.is_none() {
             match (exit_code(output)?, number_after(output, PRICE)) {
                 (0, Some(price)) => self.price_set = Some(price),
-                _ => return Err(Surprise(format!("the price was not set:\n{output}"))),
+                _ => return Err(Unexpected(format!("the price was not set:\n{output}"))),
             }
         }
         Ok(())
     }
 
-    fn second_run_printed(&mut self, output: &str) -> Result<(), Surprise> {
+    fn update_second_run(&mut self, output: &str) -> Result<(), Unexpected> {
         self.test_session = session(output);
         if self.test_session.is_none() {
-            self.second_run = Some(Tests::read(output)?);
+            self.second_run = Some(TestRun::read(output)?);
         }
         Ok(())
     }
 }
 
 /// The lines that `diff` says were changed.
-fn changes(printed: &str) -> Result<(Vec<String>, Vec<String>), Surprise> {
-    if exit_code(printed)? != 1 {
-        return Err(Surprise(format!("I expected one difference, and `diff` printed:\n{printed}")));
+fn changes(output: &str) -> Result<(Vec<String>, Vec<String>), Unexpected> {
+    if exit_code(output)? != 1 {
+        return Err(Unexpected(format!("I expected one difference, and `diff` printed:\n{output}")));
     }
     let lines = |sign: char, header: &str| {
-        let lines = printed.lines().filter(|line| line.starts_with(sign) && !line.starts_with(header));
+        let lines = output.lines().filter(|line| line.starts_with(sign) && !line.starts_with(header));
         lines.map(|line| line[1..].trim().to_owned()).collect()
     };
     Ok((lines('-', "---"), lines('+', "+++")))

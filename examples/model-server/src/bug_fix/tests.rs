@@ -3,32 +3,32 @@
 use super::*;
 
 /// An agent whose tools are made up.
-struct Stage {
+struct Session {
     input: Vec<Value>,
     /// What a crate costs, and has to cost.
     price: u64,
     right: u64,
     /// What the reviewer says it has to cost, where that is something else.
-    opinion: Option<u64>,
+    reviewed_price: Option<u64>,
     /// A tool that prints something else, by a piece of what it is asked for.
-    surprise: Option<(&'static str, &'static str)>,
-    answers: usize,
+    override_output: Option<(&'static str, &'static str)>,
+    call_count: usize,
 }
 
-impl Stage {
+impl Session {
     fn new(first: Value) -> Self {
-        Self { input: vec![first], price: 30, right: 25, opinion: None, surprise: None, answers: 0 }
+        Self { input: vec![first], price: 30, right: 25, reviewed_price: None, override_output: None, call_count: 0 }
     }
 
     /// Plays until the model has nothing more to call for, and gives its last word.
     fn play(&mut self, each: impl Fn(&[Value])) -> String {
         for _ in 0..40 {
             each(&self.input);
-            let (mut said, mut calls) = (String::new(), 0);
+            let (mut answer, mut calls) = (String::new(), 0);
             for output in reply(&self.input) {
                 match output {
                     Output::Reasoning(_) => {}
-                    Output::Message(text) => said = text,
+                    Output::Message(text) => answer = text,
                     Output::Call { name, arguments } => {
                         calls += 1;
                         self.answer("function_call", name, &arguments.to_string());
@@ -40,28 +40,28 @@ impl Stage {
                 }
             }
             if calls == 0 {
-                return said;
+                return answer;
             }
         }
         panic!("it never ends: {:#?}", self.input);
     }
 
     fn answer(&mut self, kind: &str, name: &str, given: &str) {
-        self.answers += 1;
-        let id = format!("call_{}", self.answers);
+        self.call_count += 1;
+        let id = format!("call_{}", self.call_count);
         let key = if kind == "function_call" { "arguments" } else { "input" };
         self.input.push(json!({"type": kind, "call_id": id, "name": name, key: given}));
-        let surprise = self.surprise.filter(|(piece, _)| given.contains(piece)).map(|(_, print)| print.to_owned());
-        let output = surprise.unwrap_or_else(|| self.print(name, given));
+        let override_output = self.override_output.filter(|(piece, _)| given.contains(piece)).map(|(_, print)| print.to_owned());
+        let output = override_output.unwrap_or_else(|| self.tool_output(name, given));
         self.input.push(json!({"type": format!("{kind}_output"), "call_id": id, "output": output}));
         if name == "spawn_agent" {
-            self.tell(&format!("One crate has to cost {} cents: it follows.", self.opinion.unwrap_or(self.right)));
+            self.push_reviewer_message(&format!("One crate has to cost {} cents: it follows.", self.reviewed_price.unwrap_or(self.right)));
         } else if name == "followup_task" {
-            self.tell("src/lib.rs agrees with the tests: it does.");
+            self.push_reviewer_message("src/lib.rs agrees with the tests: it does.");
         }
     }
 
-    fn print(&mut self, name: &str, given: &str) -> String {
+    fn tool_output(&mut self, name: &str, given: &str) -> String {
         let arguments: Value = serde_json::from_str(given).unwrap_or_default();
         let cmd = arguments["cmd"].as_str().unwrap_or_default();
         let (price, total) = (self.price, 4 * self.right + 5);
@@ -91,7 +91,7 @@ impl Stage {
         }
     }
 
-    fn tell(&mut self, content: &str) {
+    fn push_reviewer_message(&mut self, content: &str) {
         self.input.push(message("/root/reviewer", "/root", content));
     }
 }
@@ -111,47 +111,47 @@ fn message(author: &str, recipient: &str, content: &str) -> Value {
 }
 
 #[test]
-fn the_fix_follows_from_what_the_tests_printed() {
+fn fix_follows_from_the_test_output() {
     for right in [20, 27] {
-        let mut stage = Stage { right, ..Stage::new(user("fix it")) };
-        let said = stage.play(|_| {});
-        assert!(said.starts_with(&format!("Fixed. `CRATE_CENTS` was 30 and has to be {right}:")), "{said}");
-        assert_eq!(stage.price, right);
-        stage.input.push(user("what did you change?"));
-        let said = stage.play(|_| {});
-        assert!(said.contains("`const A;` is now `const B;`"), "{said}");
+        let mut session = Session { right, ..Session::new(user("fix it")) };
+        let answer = session.play(|_| {});
+        assert!(answer.starts_with(&format!("Fixed. `CRATE_CENTS` was 30 and has to be {right}:")), "{answer}");
+        assert_eq!(session.price, right);
+        session.input.push(user("what did you change?"));
+        let answer = session.play(|_| {});
+        assert!(answer.contains("`const A;` is now `const B;`"), "{answer}");
     }
 }
 
 /// Says the same to a conversation and to what stands for it.
-fn same_when_compacted(input: &[Value]) {
+fn assert_same_reply_when_compacted(input: &[Value]) {
     let compacted = compact(input);
     assert!(compacted.len() <= 3, "{compacted:?}");
     assert_eq!(reply(&compacted), reply(input), "{input:#?}");
 }
 
 #[test]
-fn a_conversation_that_was_compacted_goes_on_in_the_same_way() {
-    let mut stage = Stage::new(user("fix it"));
-    stage.play(same_when_compacted);
-    stage.input.push(user("what did you change?"));
-    stage.play(same_when_compacted);
+fn compacted_conversation_continues_unchanged() {
+    let mut session = Session::new(user("fix it"));
+    session.play(assert_same_reply_when_compacted);
+    session.input.push(user("what did you change?"));
+    session.play(assert_same_reply_when_compacted);
 }
 
 #[test]
-fn the_reviewer_reads_for_itself() {
+fn reviewer_reads_the_files_itself() {
     let task = message("/root", "/root/reviewer", "Work out what one crate has to cost.");
-    let mut stage = Stage::new(task);
-    assert!(stage.play(same_when_compacted).starts_with("One crate has to cost 25 cents"));
+    let mut session = Session::new(task);
+    assert!(session.play(assert_same_reply_when_compacted).starts_with("One crate has to cost 25 cents"));
     // Said while it was at work, and nothing to act on.
-    stage.input.push(message("/root", "/root/reviewer", "The formula is simple."));
-    stage.input.push(message("/root", "/root/reviewer", "The price is set to 25. Look again."));
-    let wrong = stage.play(same_when_compacted);
+    session.input.push(message("/root", "/root/reviewer", "The formula is simple."));
+    session.input.push(message("/root", "/root/reviewer", "The price is set to 25. Look again."));
+    let wrong = session.play(assert_same_reply_when_compacted);
     assert_eq!(wrong, "src/lib.rs has 30 cents a crate, and the tests want 25.");
 }
 
 #[test]
-fn what_it_did_not_expect_it_says() {
+fn unexpected_tool_output_ends_the_conversation() {
     let cases = [
         ("cat src/lib.rs", "script failed\noutput:\nerror: cat: src/lib.rs: No such file", "not the source I know"),
         ("cell_id", "script completed\noutput:\nexit code: 101\nerror: no linker", "no linker"),
@@ -168,16 +168,16 @@ fn what_it_did_not_expect_it_says() {
         ("task_name", "error: there are 8 agents already", "no agent could be spawned"),
     ];
     for (piece, print, expected) in cases {
-        let mut stage = Stage { surprise: Some((piece, print)), ..Stage::new(user("fix it")) };
-        let said = stage.play(|_| {});
-        assert!(said.starts_with("I stop here: ") && said.contains(expected), "{piece}: {said}");
+        let mut session = Session { override_output: Some((piece, print)), ..Session::new(user("fix it")) };
+        let answer = session.play(|_| {});
+        assert!(answer.starts_with("I stop here: ") && answer.contains(expected), "{piece}: {answer}");
     }
 }
 
 #[test]
-fn two_who_disagree_change_nothing() {
-    let mut stage = Stage { opinion: Some(24), ..Stage::new(user("fix it")) };
-    let said = stage.play(|_| {});
-    assert!(said.contains("the reviewer says 24 cents a crate, and I say 25"), "{said}");
-    assert_eq!(stage.price, 30);
+fn disagreement_changes_nothing() {
+    let mut session = Session { reviewed_price: Some(24), ..Session::new(user("fix it")) };
+    let answer = session.play(|_| {});
+    assert!(answer.contains("the reviewer says 24 cents a crate, and I say 25"), "{answer}");
+    assert_eq!(session.price, 30);
 }

@@ -1,6 +1,6 @@
 //! What tools print, as far as the model can read it.
 
-use super::Surprise;
+use super::Unexpected;
 
 pub(super) const PRICE: &str = "const CRATE_CENTS: u64 = ";
 const DELIVERY: &str = "const DELIVERY_CENTS: u64 = ";
@@ -13,17 +13,17 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn read(printed: &str) -> Result<Self, Surprise> {
-        match (number_after(printed, PRICE), number_after(printed, DELIVERY)) {
+    pub(super) fn read(output: &str) -> Result<Self, Unexpected> {
+        match (number_after(output, PRICE), number_after(output, DELIVERY)) {
             (Some(price), Some(delivery)) => Ok(Self { price, delivery }),
-            _ => Err(Surprise(format!("that is not the source I know:\n{printed}"))),
+            _ => Err(Unexpected(format!("that is not the source I know:\n{output}"))),
         }
     }
 }
 
 /// What a run of the tests says.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) enum Tests {
+pub(super) enum TestRun {
     Passed {
         count: u64,
     },
@@ -35,15 +35,15 @@ pub(super) enum Tests {
     },
 }
 
-impl Tests {
-    pub(super) fn read(printed: &str) -> Result<Self, Surprise> {
-        if exit_code(printed)? == 0 {
-            let results = printed.lines().filter(|line| line.starts_with("test result:"));
+impl TestRun {
+    pub(super) fn read(output: &str) -> Result<Self, Unexpected> {
+        if exit_code(output)? == 0 {
+            let results = output.lines().filter(|line| line.starts_with("test result:"));
             return Ok(Self::Passed { count: results.filter_map(|line| number_after(line, "ok. ")).sum() });
         }
-        let numbers = ["an order of ", "left: ", "right: "].map(|marker| number_after(printed, marker));
+        let numbers = ["an order of ", "left: ", "right: "].map(|marker| number_after(output, marker));
         let [Some(crates), Some(left), Some(right)] = numbers else {
-            return Err(Surprise(format!("the tests fail, but not as I expected:\n{printed}")));
+            return Err(Unexpected(format!("the tests fail, but not as I expected:\n{output}")));
         };
         Ok(Self::Failed { crates, left, right })
     }
@@ -51,7 +51,7 @@ impl Tests {
 
 /// What the tests want.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct ExpectedTotals {
     pub(super) crates: u64,
     /// For these crates.
     pub(super) total: u64,
@@ -59,32 +59,32 @@ pub(super) struct Wanted {
     pub(super) delivery: u64,
 }
 
-impl Wanted {
-    pub(super) fn read(printed: &str) -> Result<Self, Surprise> {
-        let crates = number_after(printed, "an order of ");
-        let total = crates.and_then(|crates| number_after(printed, &format!("order_total({crates}), ")));
-        match (crates, total, number_after(printed, "order_total(0), ")) {
+impl ExpectedTotals {
+    pub(super) fn read(output: &str) -> Result<Self, Unexpected> {
+        let crates = number_after(output, "an order of ");
+        let total = crates.and_then(|crates| number_after(output, &format!("order_total({crates}), ")));
+        match (crates, total, number_after(output, "order_total(0), ")) {
             (Some(crates), Some(total), Some(delivery)) => Ok(Self { crates, total, delivery }),
-            _ => Err(Surprise(format!("those are not the tests I know:\n{printed}"))),
+            _ => Err(Unexpected(format!("those are not the tests I know:\n{output}"))),
         }
     }
 }
 
 /// The code that a command ended with.
-pub(super) fn exit_code(printed: &str) -> Result<i64, Surprise> {
-    let line = printed.lines().find_map(|line| line.strip_prefix("exit code: "));
-    line.and_then(|code| code.parse().ok()).ok_or_else(|| Surprise(format!("the command did not end:\n{printed}")))
+pub(super) fn exit_code(output: &str) -> Result<i64, Unexpected> {
+    let line = output.lines().find_map(|line| line.strip_prefix("exit code: "));
+    line.and_then(|code| code.parse().ok()).ok_or_else(|| Unexpected(format!("the command did not end:\n{output}")))
 }
 
 /// The session in which a command goes on.
-pub(super) fn session(printed: &str) -> Option<u64> {
-    let state = printed.lines().next()?;
+pub(super) fn session(output: &str) -> Option<u64> {
+    let state = output.lines().next()?;
     state.starts_with("still running").then(|| number_after(state, "session_id: ")).flatten()
 }
 
 /// The cell in which a script goes on.
-pub(super) fn running_cell(printed: &str) -> Option<String> {
-    Some(printed.lines().next()?.strip_prefix("script running with cell ID ")?.to_owned())
+pub(super) fn running_cell(output: &str) -> Option<String> {
+    Some(output.lines().next()?.strip_prefix("script running with cell ID ")?.to_owned())
 }
 
 pub(super) fn number_after(text: &str, marker: &str) -> Option<u64> {

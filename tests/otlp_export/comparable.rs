@@ -1,4 +1,4 @@
-//! A span as a test wants to see it: objects by their own ids, in one place for what was made, sent and written.
+//! Spans in one comparable JSON form, whether they come from the library, a receiver or a file.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,22 @@ use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use serde_json::{Map, Value, json};
 
-/// The spans, each as JSON in which other spans of the run are called by kind and object id.
-pub(crate) fn of_data(spans: &[SpanData]) -> Vec<Value> {
-    let all: Vec<_> = spans.iter().map(plain_data).collect();
-    by_object(&all)
+/// Converts spans to JSON in which span ids are replaced by `<kind> <object id>`.
+pub(crate) fn named_by_object(spans: &[SpanData]) -> Vec<Value> {
+    let all: Vec<_> = spans.iter().map(from_span_data).collect();
+    replace_span_ids(&all)
 }
 
-/// All spans of a file in OTLP's JSON.
-pub(crate) fn in_file(text: &str) -> Vec<Value> {
+/// Returns all spans of an OTLP JSON file.
+pub(crate) fn spans_in_file(text: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).unwrap();
     let resources = file["resourceSpans"].as_array().unwrap().iter();
     let scopes = resources.flat_map(|resource| resource["scopeSpans"].as_array().unwrap());
     scopes.flat_map(|scope| scope["spans"].as_array().unwrap()).cloned().collect()
 }
 
-/// Ids as they are, the rest as it is to be compared.
-pub(crate) fn plain_data(span: &SpanData) -> Value {
+/// Converts a span of the SDK to the comparable form and keeps its ids.
+pub(crate) fn from_span_data(span: &SpanData) -> Value {
     let parent =
         (span.parent_span_id != opentelemetry::trace::SpanId::INVALID).then(|| span.parent_span_id.to_string());
     let links = span.links.iter().map(|link| {
@@ -54,10 +54,11 @@ pub(crate) fn plain_data(span: &SpanData) -> Value {
     })
 }
 
-pub(crate) fn plain_otlp(span: &Value) -> Value {
+/// Converts a span of an OTLP JSON file to the comparable form and keeps its ids.
+pub(crate) fn from_otlp_json(span: &Value) -> Value {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let listed = |of: &Value| {
-        let all = of["attributes"].as_array().unwrap().iter();
+    let listed = |owner: &Value| {
+        let all = owner["attributes"].as_array().unwrap().iter();
         attributes(all.map(|it| (text(&it["key"]), otlp_value(&it["value"]))))
     };
     let links = span["links"].as_array().unwrap().iter();
@@ -76,11 +77,11 @@ pub(crate) fn plain_otlp(span: &Value) -> Value {
     })
 }
 
-/// Every key once.
+/// Collects attributes and checks that every key occurs once.
 fn attributes(all: impl Iterator<Item = (String, Value)>) -> Value {
     let mut attributes = Map::new();
     for (key, value) in all {
-        assert_eq!(attributes.insert(key.clone(), value), None, "{key} comes twice");
+        assert_eq!(attributes.insert(key.clone(), value), None, "{key} occurs twice");
     }
     attributes.into()
 }
@@ -94,7 +95,7 @@ fn value(value: &opentelemetry::Value) -> Value {
         opentelemetry::Value::Array(opentelemetry::Array::String(all)) => {
             all.iter().map(|it| json!(it.as_str())).collect()
         }
-        other @ (opentelemetry::Value::Array(_) | _) => panic!("{other:?} is no value of ours"),
+        other @ (opentelemetry::Value::Array(_) | _) => panic!("unexpected attribute value {other:?}"),
     }
 }
 
@@ -104,15 +105,15 @@ fn otlp_value(value: &Value) -> Value {
         "intValue" => value.as_str().unwrap().parse::<i64>().unwrap().into(),
         "arrayValue" => value["values"].as_array().unwrap().iter().map(otlp_value).collect(),
         "boolValue" | "doubleValue" | "stringValue" => value.clone(),
-        other => panic!("{other} is no value of ours"),
+        other => panic!("unexpected attribute value {other}"),
     }
 }
 
-/// With `<kind> <object id>` in place of the spans' own ids.
-fn by_object(spans: &[Value]) -> Vec<Value> {
+/// Replaces span ids by `<kind> <object id>`.
+fn replace_span_ids(spans: &[Value]) -> Vec<Value> {
     let name = |span: &Value| {
-        let of = |key: &str| span["attributes"][key].as_str().unwrap();
-        format!("{} {}", of("otel_trace.kind"), of("otel_trace.object_id"))
+        let text = |key: &str| span["attributes"][key].as_str().unwrap();
+        format!("{} {}", text("otel_trace.kind"), text("otel_trace.object_id"))
     };
     let names: BTreeMap<&str, String> = spans.iter().map(|span| (span["span"].as_str().unwrap(), name(span))).collect();
     assert_eq!(names.len(), spans.len(), "every span has an id of its own");
