@@ -1,13 +1,13 @@
-//! What exporting costs beside recording, as ratios to something else measured in the same run: `cargo bench --bench
+//! Measures exporting beside recording, as ratios to peers that are measured in the same run: `cargo bench --bench
 //! otlp`.
 //!
-//! Nothing is asserted. All of them hand their spans to a background thread, which works while nothing is measured.
+//! No ratio is asserted. All subjects hand their spans to a background thread, which works while nothing is measured.
 
 #[path = "otlp/finished.rs"]
 mod finished;
 #[path = "layer/measure.rs"]
 mod measure;
-#[expect(dead_code, reason = "another benchmark makes other sessions")]
+#[expect(dead_code, reason = "another benchmark creates other sessions")]
 #[path = "reduce/session.rs"]
 mod session;
 #[path = "layer/table.rs"]
@@ -31,13 +31,13 @@ use tracing_subscriber::prelude::*;
 
 type Failure = Box<dyn Error>;
 
-/// Operations a batch.
+/// Operations per batch.
 const BATCH: usize = 100;
 
-/// What recording and exporting together may cost, against the sum of what each costs alone, set up as documented.
+/// Target ratio of recording and exporting together to the sum of recording alone and the bridge alone.
 const TARGET: Option<f64> = Some(1.1);
 
-#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+#[expect(clippy::print_stdout, reason = "the table is the output of this program")]
 fn main() -> Result<(), Failure> {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let plan = if is_bench { Plan::FULL } else { Plan::SMOKE };
@@ -46,7 +46,7 @@ fn main() -> Result<(), Failure> {
     let receiver = runtime.block_on(MockServer::builder().protocol(Protocol::HttpBinary).start())?;
     let endpoint = format!("http://{}", receiver.addr());
     let mut table = Table::default();
-    let null = || Otlp::builder().exporter(Null);
+    let null = || Otlp::builder().exporter(NoopExporter);
     compare(plan, &scratch.path().join("null"), "no exporter", null, &mut table)?;
     let receiving = || Otlp::builder().endpoint(&endpoint);
     compare(plan, &scratch.path().join("receiver"), "a receiver", receiving, &mut table)?;
@@ -59,7 +59,8 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Recording and exporting in one subscriber, against each alone; exporting against `tracing-opentelemetry` as it comes.
+/// Compares recording and exporting in one subscriber with each of them alone, and exporting with plain
+/// `tracing-opentelemetry`.
 fn compare(
     plan: Plan,
     root: &Path,
@@ -67,7 +68,7 @@ fn compare(
     otlp: impl Fn() -> OtlpBuilder,
     table: &mut Table,
 ) -> Result<(), Failure> {
-    let export = || Export::to(otlp());
+    let export = || Export::build(otlp());
     let together = Program::bridged(Recorder::builder().root(root.join("together")).build()?, export()?);
     let recording = Program::recording(Recorder::builder().root(root.join("recording")).build()?);
     let bridge = Program::bridge_alone(export()?);
@@ -81,7 +82,7 @@ fn compare(
         bridge.run(ids);
     });
     let each = each.settled_by(|| bridge.settle());
-    // The bridge alone has nobody to tell it what a span means.
+    // Without a recording layer, the bridge gets no facts about the operations of spans.
     let as_documented = Subject::new("recording alone + exporting alone, as documented", |ids| {
         recording.run(ids);
         exporting.run(ids);
@@ -93,7 +94,7 @@ fn compare(
     });
     let with_plain = with_plain.settled_by(|| plain.settle());
     let alone = Subject::new("recording alone", |ids| recording.run(ids));
-    let comparison = Comparison::of(both, BATCH)
+    let comparison = Comparison::new(both, BATCH)
         .with(each, TARGET)
         .with(as_documented, None)
         .with(with_plain, None)
@@ -104,7 +105,7 @@ fn compare(
     let ours = Subject::new(&name, |ids| exporting.run(ids)).settled_by(|| exporting.settle());
     let alone = Subject::new("the bridge alone", |ids| bridge.run(ids)).settled_by(|| bridge.settle());
     let theirs = Subject::new("`tracing-opentelemetry`", |ids| plain.run(ids)).settled_by(|| plain.settle());
-    table.measure(plan, Comparison::of(ours, BATCH).with(alone, None).with(theirs, None).on(&[1, 2]));
+    table.measure(plan, Comparison::new(ours, BATCH).with(alone, None).with(theirs, None).on(&[1, 2]));
     [together, recording, bridge, exporting, plain].iter().for_each(Program::check);
     Ok(())
 }
@@ -118,7 +119,7 @@ struct Program {
 }
 
 impl Program {
-    /// As the documentation says to make one.
+    /// Creates a subscriber with recorder and bridge, as documented.
     fn bridged(recording: (Recorder, RecorderGuard), export: Export) -> Self {
         let recorder = &recording.0;
         let bridge = export.otlp.bridge(recorder).with_filter(LevelFilter::INFO);
@@ -132,16 +133,17 @@ impl Program {
         Self::new(Dispatch::new(tracing_subscriber::registry().with(layer)), None, Some(recording))
     }
 
-    /// It has nobody to tell it what a span means.
+    /// Creates a subscriber with the bridge but without a recording layer, so that the bridge gets no facts about
+    /// operations.
     fn bridge_alone(export: Export) -> Self {
         let recording = Recorder::unwritten();
-        // The guard would say that nothing was recorded, which is so.
+        // Creates a layer, since the guard of a recorder without one would print a warning.
         recording.0.layer::<Registry>();
         let bridge = export.otlp.bridge(&recording.0).with_filter(LevelFilter::INFO);
         Self::new(Dispatch::new(tracing_subscriber::registry().with(bridge)), Some(export), Some(recording))
     }
 
-    /// `tracing-opentelemetry` as it comes.
+    /// Creates a subscriber with plain `tracing-opentelemetry`.
     fn plain(export: Export) -> Self {
         let layer = tracing_opentelemetry::layer().with_tracer(export.otlp.tracer()).with_filter(LevelFilter::INFO);
         Self::new(Dispatch::new(tracing_subscriber::registry().with(layer)), Some(export), None)
@@ -159,28 +161,28 @@ impl Program {
         with_default(&self.dispatch, || ids.iter().for_each(|id| call(&self.turn, id)));
     }
 
-    /// Empties the queue: a full one drops spans, which is cheap.
+    /// Flushes the queue, since a full queue drops spans, which is cheap.
     fn settle(&self) {
         if let Some(export) = &self.export {
-            export.otlp.flush().expect("the receiver takes all of them");
+            export.otlp.flush().expect("the receiver accepts all spans");
         }
     }
 
     fn check(&self) {
         let lost = self.recording.as_ref().map_or(0, |(recorder, _)| recorder.stats().lost());
         let dropped = self.export.as_ref().map_or(0, |export| export.otlp.stats().dropped());
-        assert_eq!((lost, dropped), (0, 0), "what was lost was cheap");
+        assert_eq!((lost, dropped), (0, 0), "lost spans are cheaper than recorded spans");
     }
 }
 
-/// Where spans go.
+/// An export pipeline.
 struct Export {
     otlp: Otlp,
     _guard: OtlpGuard,
 }
 
 impl Export {
-    fn to(builder: OtlpBuilder) -> Result<Self, Failure> {
+    fn build(builder: OtlpBuilder) -> Result<Self, Failure> {
         let (otlp, guard) = builder.build()?;
         Ok(Self { otlp, _guard: guard })
     }
@@ -197,10 +199,11 @@ fn call(turn: &Span, id: &str) {
     tool.in_scope(|| {});
 }
 
+/// An exporter that discards all spans.
 #[derive(Debug)]
-struct Null;
+struct NoopExporter;
 
-impl SpanExporter for Null {
+impl SpanExporter for NoopExporter {
     async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
         Ok(())
     }

@@ -102,9 +102,11 @@ fn output_option_sets_the_path_of_the_state() {
 fn unwritable_state_is_an_error_and_leaves_no_file() {
     let bundle = Bundle::new();
     let before = fs::read_dir(&bundle.path).unwrap().count();
-    for (target, expected) in
-        [("payloads", "is not a regular file"), ("missing/state.json", "cannot create a file"), ("/dev/null", "regular")]
-    {
+    for (target, expected) in [
+        ("payloads", "is not a regular file"),
+        ("missing/state.json", "cannot create a file"),
+        ("/dev/null", "regular"),
+    ] {
         let target = bundle.file(target);
         let output = otel_trace(&["reduce", bundle.arg(), "-o", target.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(1), "{}", target.display());

@@ -97,7 +97,9 @@ fn packed_bundle_is_readable_and_unpacks_unchanged() {
     assert_eq!(workspace.ok(&["unpack", "packed", "unpacked"]), "unpacked\n");
     assert_eq!(content(&workspace.path("unpacked")), content(&workspace.path("bundle")));
     #[cfg(unix)]
-    for path in tree(&workspace.path("packed")).into_iter().map(|(path, _)| path).filter(|it| !it.ends_with("state.json")) {
+    for path in
+        tree(&workspace.path("packed")).into_iter().map(|(path, _)| path).filter(|it| !it.ends_with("state.json"))
+    {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);

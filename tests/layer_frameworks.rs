@@ -8,8 +8,8 @@ use std::path::Path;
 
 use common::{bundles, record_one, recorder, run_recorded};
 use otel_trace::bundle::Reader;
-use otel_trace::event::{ExecutionStatus, ThreadId, UnixMillis};
-use otel_trace::graph::{Anchor, Graph, Origin};
+use otel_trace::event::{ExecutionStatus, ThreadId, Timestamp, UnixMillis};
+use otel_trace::graph::{Anchor, Execution, Graph, Origin};
 use otel_trace::reduce::{Options, reduce};
 use serde_json::json;
 use tracing::field::Empty;
@@ -331,4 +331,23 @@ fn call_started_retroactively_has_a_duration() {
     });
     let execution = graph.inference_calls.iter().next().unwrap().execution;
     assert!(execution.ended.unwrap().at > execution.started.at, "{execution:?}");
+}
+
+#[test]
+fn implicit_turn_starts_no_later_than_its_first_call() {
+    let graph = graph(|| {
+        let call = chat(None);
+        let opened = Timestamp::now();
+        while Timestamp::now() == opened {
+            std::thread::yield_now();
+        }
+        call.in_scope(|| {
+            Span::current().record("gen_ai.response.id", "r");
+        });
+    });
+    let started = |execution: &Execution| execution.started.at;
+    let call = started(&graph.inference_calls.iter().next().unwrap().execution);
+    let turn = started(&graph.turns.iter().next().unwrap().execution);
+    let thread = started(&graph.threads.iter().next().unwrap().execution);
+    assert!(thread <= turn && turn <= call, "{thread:?}, {turn:?}, {call:?}");
 }

@@ -100,15 +100,17 @@ fn exported(bundle: &str) -> BTreeMap<String, BTreeMap<String, Value>> {
 /// Counts the messages under this name in the attributes of a Phoenix span.
 fn messages(attributes_shown: &Value, name: &str) -> usize {
     let prefix = format!("llm.{name}.");
-    let numbers = attributes_shown.as_object().unwrap().keys().filter_map(|key| key.strip_prefix(&prefix)?.split('.').next());
+    let numbers =
+        attributes_shown.as_object().unwrap().keys().filter_map(|key| key.strip_prefix(&prefix)?.split('.').next());
     numbers.collect::<BTreeSet<_>>().len()
 }
 
 /// Checks that Phoenix has the tokens and messages of the exported call.
 fn check_call(sent: &BTreeMap<String, Value>, attributes_shown: &Value) {
-    for (ours, its) in [("input_tokens", "prompt"), ("output_tokens", "completion")] {
-        let sent = sent.get(&format!("gen_ai.usage.{ours}")).map(|it| it.as_str().unwrap().parse::<u64>().unwrap());
-        assert_eq!(attributes_shown[format!("llm.token_count.{its}")].as_u64(), sent, "{its}");
+    for (attribute, counter) in [("input_tokens", "prompt"), ("output_tokens", "completion")] {
+        let sent =
+            sent.get(&format!("gen_ai.usage.{attribute}")).map(|it| it.as_str().unwrap().parse::<u64>().unwrap());
+        assert_eq!(attributes_shown[format!("llm.token_count.{counter}")].as_u64(), sent, "{counter}");
     }
     let count = |key: &str| -> usize {
         let list = sent.get(key).map(|it| serde_json::from_str::<Value>(it.as_str().unwrap()).unwrap());
@@ -136,10 +138,10 @@ async fn kinds_tokens_and_messages_are_understood() {
     for span in &spans {
         let (name, attributes_shown) = (span["name"].as_str().unwrap(), &span["attributes"]);
         let sent = &sent[span["context"]["span_id"].as_str().unwrap()];
-        let ours = sent["otel_trace.kind"].as_str().unwrap();
-        let its = span["span_kind"].as_str().unwrap();
-        *kinds.entry((ours, its)).or_default() += 1;
-        match ours {
+        let own_kind = sent["otel_trace.kind"].as_str().unwrap();
+        let phoenix_kind = span["span_kind"].as_str().unwrap();
+        *kinds.entry((own_kind, phoenix_kind)).or_default() += 1;
+        match own_kind {
             "inference" => check_call(sent, attributes_shown),
             "tool" => assert_eq!(attributes_shown["tool.name"], sent["gen_ai.tool.name"], "{name}"),
             _ => {}
@@ -147,10 +149,10 @@ async fn kinds_tokens_and_messages_are_understood() {
         let inputs = messages(attributes_shown, "input_messages");
         let outputs = messages(attributes_shown, "output_messages");
         let tokens = &attributes_shown["llm.token_count.total"];
-        println!("{its:8} {name:32} {inputs:3} messages in, {outputs} out, tokens: {tokens}");
+        println!("{phoenix_kind:8} {name:32} {inputs:3} messages in, {outputs} out, tokens: {tokens}");
     }
-    for (ours, its) in [("inference", "LLM"), ("tool", "TOOL"), ("thread", "AGENT")] {
-        let of_kind: Vec<_> = kinds.keys().filter(|(kind, _)| *kind == ours).collect();
-        assert_eq!(of_kind, [&(ours, its)]);
+    for (own_kind, phoenix_kind) in [("inference", "LLM"), ("tool", "TOOL"), ("thread", "AGENT")] {
+        let of_kind: Vec<_> = kinds.keys().filter(|(kind, _)| *kind == own_kind).collect();
+        assert_eq!(of_kind, [&(own_kind, phoenix_kind)]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a recorded body costs.
+//! The cost of a recorded body.
 
 use std::cell::RefCell;
 use std::fs;
@@ -13,16 +13,16 @@ use serde_json::json;
 use tracing::dispatcher::with_default;
 
 use crate::measure::{Plan, Subject};
-use crate::peers::{Bare, Written};
+use crate::peers::{BareWrites, RecordedWrites};
 use crate::table::{Comparison, Table};
 use crate::{Failure, recording};
 
-/// Operations a batch, where each has a body of 4 KB, which may be a file.
+/// Operations per batch if each has a body of 4 KB, which may be a separate file.
 const BATCH: usize = 10;
-/// Operations a batch, where each has a body of 1 MB.
+/// Operations per batch if each has a body of 1 MB.
 const BATCH_OF_HISTORIES: usize = 4;
 
-/// Bodies of 4 KB and of 1 MB.
+/// Compares recorded bodies of 4 KB and of 1 MB with their peers.
 pub(crate) fn compare_bodies(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
     let body = format!(r#"{{"n":"00000000","input":"{}","n":"00000000"}}"#, "a body of 4 KB, ".repeat(253));
     compare_inference(plan, &root.join("inference"), Store::Pack, body.as_bytes(), table)?;
@@ -40,7 +40,7 @@ fn compare_inference(plan: Plan, root: &Path, store: Store, body: &[u8], table: 
     let bundle = thread.bundle().ok_or("nothing is recorded")?;
     let last = AtomicU64::new(0);
     let call = || {
-        // No body is as the one before, from its beginning on.
+        // Each body differs from the previous body at its beginning and at its end.
         let number = last.fetch_add(1, Ordering::Relaxed);
         let mut body = body.to_vec();
         let digits = format!("{number:08}");
@@ -52,18 +52,18 @@ fn compare_inference(plan: Plan, root: &Path, store: Store, body: &[u8], table: 
         inference.request(Exact(&body));
         inference.cancel("by the user");
     };
-    // The first body makes the file.
+    // The first body creates the pack.
     with_default(&dispatch, call);
-    let written = Written::by(&bundle, || with_default(&dispatch, call))?;
+    let written = RecordedWrites::capture(&bundle, || with_default(&dispatch, call))?;
     let bare_name = format!("bare: {written}");
-    let bare = Bare::new(written, &root)?;
+    let bare = BareWrites::new(written, &root)?;
     let (name, target) = match store {
         Store::Pack => ("inference call with a request of 4 KB, pack", 1.8),
         Store::Files | _ => ("inference call with a request of 4 KB, files", 1.5),
     };
     let ours = Subject::new(name, |ids| with_default(&dispatch, || ids.iter().for_each(|_| call())));
     let bare = Subject::new(&bare_name, |ids| ids.iter().for_each(|_| bare.write()));
-    table.measure(plan, Comparison::of(ours, BATCH).with(bare, Some(target)).on(&[1, 2]));
+    table.measure(plan, Comparison::new(ours, BATCH).with(bare, Some(target)).on(&[1, 2]));
     Ok(())
 }
 
@@ -74,7 +74,7 @@ fn writer(root: &Path, store: Store, masking: Masking) -> Result<Writer, Failure
     Ok(Writer::create(root, manifest, options)?)
 }
 
-/// A request that repeats a history of 1 MB, which a message at its end makes longer each time, against a copy of it.
+/// Compares recording a request that repeats and extends a history of 1 MB with a copy of the request.
 fn compare_history(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
     let writer = writer(root, Store::Pack, Masking::off())?;
     let threads = AtomicU64::new(0);
@@ -101,7 +101,7 @@ fn compare_history(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Fai
     let put = |thread: &ThreadId, body: &String| {
         drop(writer.put(thread, PayloadKind::InferenceRequest, &Exact(body.as_bytes())));
     };
-    // Each thread has a session of its own.
+    // Each thread has a separate session.
     thread_local! {
         static SESSION: RefCell<Option<(ThreadId, Vec<String>)>> = const { RefCell::new(None) };
     }
@@ -127,11 +127,11 @@ fn compare_history(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Fai
             }
         });
     });
-    table.measure(plan, Comparison::of(ours, BATCH_OF_HISTORIES).with(copy, Some(3.0)).on(&[1, 2]));
+    table.measure(plan, Comparison::new(ours, BATCH_OF_HISTORIES).with(copy, Some(3.0)).on(&[1, 2]));
     Ok(())
 }
 
-/// A body of 1 MB that is serialised and written to a file, against serialising it alone.
+/// Compares serializing a body of 1 MB and writing it to a file with serializing it alone.
 fn compare_json(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
     let writer = writer(root, Store::Files, Masking::new())?;
     let message = |number: usize| json!({ "role": "user", "content": format!("message {number}, and \"what\" it says"), "tokens": number });
@@ -144,16 +144,16 @@ fn compare_json(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failur
         let mut buffer = Vec::with_capacity(2 << 20);
         for _ in ids {
             buffer.clear();
-            serde_json::to_writer(&mut buffer, &body).expect("it is a value");
+            serde_json::to_writer(&mut buffer, &body).expect("a `Value` serializes");
             black_box(&mut buffer);
         }
     });
     let last = AtomicU64::new(0);
-    let bare = Subject::new("the same and a bare file", |_| {
-        let bytes = serde_json::to_vec(&body).expect("it is a value");
+    let bare = Subject::new("`serde_json::to_vec` and a bare file", |_| {
+        let bytes = serde_json::to_vec(&body).expect("a `Value` serializes");
         let file = root.join(format!("{}.json", last.fetch_add(1, Ordering::Relaxed)));
-        fs::write(file, bytes).expect("the file system takes a file");
+        fs::write(file, bytes).expect("the file system accepts the file");
     });
-    table.measure(plan, Comparison::of(ours, 1).with(alone, Some(1.3)).with(bare, None).on(&[1, 2]));
+    table.measure(plan, Comparison::new(ours, 1).with(alone, Some(1.3)).with(bare, None).on(&[1, 2]));
     Ok(())
 }

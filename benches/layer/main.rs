@@ -1,14 +1,14 @@
-//! What recording costs, as ratios to something else measured in the same run: `cargo bench --bench layer`.
+//! Measures recording, as ratios to peers that are measured in the same run: `cargo bench --bench layer`.
 //!
-//! Nothing is asserted. A bare peer writes, byte for byte, what a recording of one operation was seen to write, by the
-//! same system calls, into the same directory. OpenTelemetry's peer has the exporter that costs nothing, and its
-//! background thread works while nothing is measured.
+//! No ratio is asserted. A bare peer repeats the writes of one recorded operation, byte for byte, by the same system
+//! calls, into the same directory. The OpenTelemetry peer has an exporter that discards spans, and its background
+//! thread works while nothing is measured.
 
 mod bodies;
+mod disabled;
 mod measure;
-mod off;
-mod on;
 mod peers;
+mod spans;
 mod table;
 
 use std::error::Error;
@@ -22,20 +22,20 @@ use tracing_subscriber::prelude::*;
 
 type Failure = Box<dyn Error>;
 
-#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+#[expect(clippy::print_stdout, reason = "the table is the output of this program")]
 fn main() -> Result<(), Failure> {
-    // `cargo test --benches` runs this too, without the flag: it wants to know whether it works.
+    // `cargo test --benches` runs this program without the flag, as a smoke test.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let plan = if is_bench { Plan::FULL } else { Plan::SMOKE };
-    // Beside the build, and not where the temporary directory may be in memory.
+    // In the target directory, since the temporary directory may be in memory.
     let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let mut table = Table::default();
-    // First what runs without a subscriber: the first one that is made changes how callsites answer.
-    off::compare_without_subscriber(plan, &mut table);
-    off::compare_off(plan, &mut table);
-    off::compare_other_spans(plan, scratch.path(), &mut table)?;
-    on::compare_spans(plan, scratch.path(), &mut table)?;
-    on::compare_buffered(plan, scratch.path(), &mut table)?;
+    // Measured first: the first subscriber that is created changes the cached interest of callsites.
+    disabled::compare_without_subscriber(plan, &mut table);
+    disabled::compare_off(plan, &mut table);
+    disabled::compare_other_spans(plan, scratch.path(), &mut table)?;
+    spans::compare_spans(plan, scratch.path(), &mut table)?;
+    spans::compare_buffered(plan, scratch.path(), &mut table)?;
     bodies::compare_bodies(plan, scratch.path(), &mut table)?;
     if is_bench {
         println!("{}\n\n{plan}\n\n{table}", machine(scratch.path()));
@@ -45,7 +45,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A subscriber that records, as the documentation says to make one.
+/// Creates a subscriber that records, as documented.
 fn recording(recorder: &Recorder) -> Dispatch {
     Dispatch::new(tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())))
 }
@@ -56,7 +56,7 @@ fn machine(directory: &Path) -> String {
     format!("{cores} cores, {os} on {architecture}, bundles on {}.", file_system(directory))
 }
 
-/// The type of file system that a directory is on, where the system tells.
+/// Returns the type of the file system of a directory, from `/proc/mounts`.
 fn file_system(directory: &Path) -> String {
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
     let mounts = mounts.lines().filter_map(|line| {

@@ -1,4 +1,4 @@
-//! Paired measurement: what is compared runs in turns, so that what the machine does meanwhile hits all of it.
+//! Paired measurement: subjects run in turns, so that other load on the machine affects all of them.
 
 use std::fmt;
 use std::sync::Barrier;
@@ -6,22 +6,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-/// How much is measured.
+/// The number of rounds and operations to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// Each gives one ratio.
+    /// Rounds; each yields one ratio per thread and peer.
     rounds: usize,
-    /// Consecutive rounds whose median ratio makes one end of a range.
+    /// Consecutive rounds per block; the range spans the median ratios of all blocks.
     block: usize,
-    /// Rounds that are not counted.
+    /// Rounds before the measurement.
     warm_up: usize,
-    /// Divides the number of operations in a batch.
+    /// Divisor of the number of operations per batch.
     shrink: usize,
 }
 
 impl Plan {
     pub(crate) const FULL: Self = Self { rounds: 300, block: 30, warm_up: 20, shrink: 1 };
-    /// Only whether it works.
+    /// Runs each operation once, as a smoke test.
     pub(crate) const SMOKE: Self = Self { rounds: 1, block: 1, warm_up: 0, shrink: usize::MAX };
 }
 
@@ -36,14 +36,14 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Does an operation once for each of these call ids, none of which comes twice.
+/// Runs an operation once for each of these call ids, which are all distinct.
 type Batch<'a> = dyn Fn(&[String]) + Sync + 'a;
 
-/// Something whose time is taken.
+/// An operation that is measured.
 pub(crate) struct Subject<'a> {
     pub(crate) name: &'a str,
     batch: Box<Batch<'a>>,
-    /// Runs after each batch, and is not measured.
+    /// Runs after each batch, outside the measured time.
     settle: Box<dyn Fn() + Sync + 'a>,
 }
 
@@ -52,15 +52,16 @@ impl<'a> Subject<'a> {
         Self { name, batch: Box::new(batch), settle: Box::new(|| {}) }
     }
 
+    /// Sets the function that runs after each batch, outside the measured time.
     pub(crate) fn settled_by(self, settle: impl Fn() + Sync + 'a) -> Self {
         Self { settle: Box::new(settle), ..self }
     }
 }
 
-/// Nanoseconds an operation took, by subject and batch.
+/// Nanoseconds per operation, by subject and batch.
 type Samples = Vec<Vec<f64>>;
 
-/// Measures subjects in turns, each on that many threads at once.
+/// Measures subjects in turns, each on `threads` threads at once. Returns the samples of each thread.
 pub(crate) fn measure(plan: Plan, threads: usize, operations: usize, subjects: &[Subject<'_>]) -> Vec<Samples> {
     let barrier = Barrier::new(threads);
     let one_thread = || {
@@ -88,7 +89,7 @@ pub(crate) fn measure(plan: Plan, threads: usize, operations: usize, subjects: &
     })
 }
 
-/// Ids like those that providers give calls.
+/// Returns new call ids in the format of providers.
 fn fresh_ids(count: usize) -> Vec<String> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let first = LAST.fetch_add(count as u64, Ordering::Relaxed);
@@ -103,13 +104,13 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(crate) fn of(threads: &[Samples], subject: usize) -> Self {
+    pub(crate) fn from_samples(threads: &[Samples], subject: usize) -> Self {
         let all: Vec<f64> = threads.iter().flat_map(|samples| samples[subject].iter().copied()).collect();
         Self { median: quantile(&all, 0.5), p99: quantile(&all, 0.99) }
     }
 }
 
-/// How much longer the first subject took than another.
+/// The ratio of the time of the first subject to the time of a peer.
 #[derive(Debug)]
 pub(crate) struct Ratio {
     pub(crate) median: f64,
@@ -118,7 +119,7 @@ pub(crate) struct Ratio {
 }
 
 impl Ratio {
-    pub(crate) fn of(plan: Plan, threads: &[Samples], peer: usize) -> Self {
+    pub(crate) fn from_samples(plan: Plan, threads: &[Samples], peer: usize) -> Self {
         let paired = |samples: &Samples| -> Vec<f64> {
             samples[0].iter().zip(&samples[peer]).map(|(ours, theirs)| ours / theirs).collect()
         };

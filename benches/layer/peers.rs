@@ -1,4 +1,4 @@
-//! What recording is compared with.
+//! Peers that recording is compared with.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -13,24 +13,24 @@ use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, 
 use tracing::Dispatch;
 use tracing_subscriber::prelude::*;
 
-/// What an operation was seen to add to a bundle.
+/// The bytes that one operation added to a bundle.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub(crate) struct RecordedWrites {
     lines: Vec<Vec<u8>>,
-    /// Each in a file of its own.
+    /// Payloads, each written to a separate file.
     bodies: Vec<Vec<u8>>,
-    /// At the end of the pack.
+    /// Bytes appended to the pack.
     packed: Vec<u8>,
 }
 
-impl Written {
-    /// Does the operation once and looks at what it wrote.
-    pub(crate) fn by(bundle: &Path, operation: impl FnOnce()) -> io::Result<Self> {
+impl RecordedWrites {
+    /// Runs the operation once and returns the bytes that it added to the bundle.
+    pub(crate) fn capture(bundle: &Path, operation: impl FnOnce()) -> io::Result<Self> {
         let log = bundle.join("trace.jsonl");
         let payloads = || -> io::Result<Vec<PathBuf>> {
             fs::read_dir(bundle.join("payloads"))?.map(|entry| entry.map(|entry| entry.path())).collect()
         };
-        // There is none before the first body.
+        // The pack does not exist before the first payload.
         let pack = || fs::read(bundle.join("payloads.pack")).unwrap_or_default();
         let (bytes_before, payloads_before, packed_before) = (fs::read(&log)?.len(), payloads()?, pack().len());
         operation();
@@ -44,29 +44,29 @@ impl Written {
     }
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for RecordedWrites {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let appends = usize::from(!self.packed.is_empty());
         let parts = [("append", appends), ("file", self.bodies.len()), ("write", self.lines.len())];
         let parts = parts.iter().filter(|(_, count)| *count > 0);
-        let parts = parts.map(|(what, count)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }));
+        let parts = parts.map(|(name, count)| format!("{count} {name}{}", if *count == 1 { "" } else { "s" }));
         f.write_str(&parts.collect::<Vec<_>>().join(", "))
     }
 }
 
-/// Writes the same by the bare system calls: a new file for each body, or one append to the pack, and each line by one
-/// write under a lock.
+/// A peer that writes the recorded bytes by bare system calls: a new file for each payload, or one append to the pack,
+/// and one write under a lock for each line.
 #[derive(Debug)]
-pub(crate) struct Bare {
-    written: Written,
+pub(crate) struct BareWrites {
+    written: RecordedWrites,
     log: Mutex<File>,
     pack: File,
     bodies: PathBuf,
     last: AtomicU64,
 }
 
-impl Bare {
-    pub(crate) fn new(written: Written, directory: &Path) -> io::Result<Self> {
+impl BareWrites {
+    pub(crate) fn new(written: RecordedWrites, directory: &Path) -> io::Result<Self> {
         let bodies = directory.join("bare");
         fs::create_dir_all(&bodies)?;
         let appending = |name| OpenOptions::new().append(true).create_new(true).open(directory.join(name));
@@ -74,9 +74,9 @@ impl Bare {
         Ok(Self { written, log, pack, bodies, last: AtomicU64::new(0) })
     }
 
-    /// Panics where the file system refuses: a comparison with what failed is worth nothing.
+    /// Writes the bytes of one operation. Panics on errors, since a comparison with failed writes is worthless.
     pub(crate) fn write(&self) {
-        self.try_write().expect("the file system takes a few files");
+        self.try_write().expect("the file system accepts the writes");
     }
 
     fn try_write(&self) -> io::Result<()> {
@@ -89,14 +89,14 @@ impl Bare {
             (&self.pack).write_all(&self.written.packed)?;
         }
         for line in &self.written.lines {
-            let mut log = self.log.lock().expect("nobody panics");
+            let mut log = self.log.lock().expect("no writer panics");
             log.write_all(line)?;
         }
         Ok(())
     }
 }
 
-/// `tracing-opentelemetry` with a batch processor whose exporter throws away what it gets.
+/// `tracing-opentelemetry` with a batch processor whose exporter discards all spans.
 #[derive(Debug)]
 pub(crate) struct Otel {
     pub(crate) dispatch: Dispatch,
@@ -105,22 +105,23 @@ pub(crate) struct Otel {
 
 impl Otel {
     pub(crate) fn new() -> Self {
-        let processor = BatchSpanProcessor::builder(Null).build();
+        let processor = BatchSpanProcessor::builder(NoopExporter).build();
         let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
         Self { dispatch: Dispatch::new(tracing_subscriber::registry().with(layer)), provider }
     }
 
-    /// Empties the processor's queue: a full one drops spans, which is cheap.
+    /// Flushes the queue of the processor, since a full queue drops spans, which is cheap.
     pub(crate) fn flush(&self) {
         self.provider.force_flush().expect("the exporter does not fail");
     }
 }
 
+/// An exporter that discards all spans.
 #[derive(Debug)]
-struct Null;
+struct NoopExporter;
 
-impl SpanExporter for Null {
+impl SpanExporter for NoopExporter {
     async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
         Ok(())
     }

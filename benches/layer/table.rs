@@ -1,16 +1,16 @@
-//! The table that is printed.
+//! The table of results.
 
 use std::fmt;
 
 use crate::measure::{Plan, Ratio, Subject, Times, measure};
 
-/// Rows in the order they were measured in.
+/// Rows in the order of measurement.
 #[derive(Debug, Default)]
 pub(crate) struct Table(Vec<Row>);
 
 #[derive(Debug)]
 struct Row {
-    what: String,
+    name: String,
     threads: usize,
     ours: Times,
     against: String,
@@ -19,7 +19,7 @@ struct Row {
     target: Option<f64>,
 }
 
-/// What is compared, and with how much of it.
+/// A subject, the peers that it is compared with, and the amount of work.
 pub(crate) struct Comparison<'a> {
     ours: Subject<'a>,
     peers: Vec<(Subject<'a>, Option<f64>)>,
@@ -28,18 +28,18 @@ pub(crate) struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// A comparison of this, so many operations a batch, on one thread.
-    pub(crate) fn of(ours: Subject<'a>, operations: usize) -> Self {
+    /// Creates a comparison of `ours` with `operations` operations per batch, on one thread.
+    pub(crate) fn new(ours: Subject<'a>, operations: usize) -> Self {
         Self { ours, peers: Vec::new(), threads: &[1], operations }
     }
 
-    /// With another, and the ratio that we want to stay below.
+    /// Adds a peer and the ratio to stay below.
     pub(crate) fn with(mut self, peer: Subject<'a>, target: Option<f64>) -> Self {
         self.peers.push((peer, target));
         self
     }
 
-    /// Once for each of these numbers of threads.
+    /// Sets the numbers of threads to measure with.
     pub(crate) fn on(self, threads: &'a [usize]) -> Self {
         Self { threads, ..self }
     }
@@ -53,12 +53,12 @@ impl Table {
         for &threads in threads {
             let samples = measure(plan, threads, operations, &subjects);
             self.0.extend((1..subjects.len()).zip(&targets).map(|(peer, target)| Row {
-                what: subjects[0].name.to_owned(),
+                name: subjects[0].name.to_owned(),
                 threads,
-                ours: Times::of(&samples, 0),
+                ours: Times::from_samples(&samples, 0),
                 against: subjects[peer].name.to_owned(),
-                theirs: Times::of(&samples, peer),
-                ratio: Ratio::of(plan, &samples, peer),
+                theirs: Times::from_samples(&samples, peer),
+                ratio: Ratio::from_samples(plan, &samples, peer),
                 target: *target,
             }));
         }
@@ -75,8 +75,8 @@ impl fmt::Display for Table {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, threads, ours, against, theirs, ratio: Ratio { median, low, high }, target } = self;
-        write!(f, "| {what} | {threads} | {ours} | {against} | {theirs} | {median:.2}× | {low:.2}–{high:.2} | ")?;
+        let Self { name, threads, ours, against, theirs, ratio: Ratio { median, low, high }, target } = self;
+        write!(f, "| {name} | {threads} | {ours} | {against} | {theirs} | {median:.2}× | {low:.2}–{high:.2} | ")?;
         match target {
             Some(target) if median > target => write!(f, "{target}×, missed |"),
             Some(target) => write!(f, "{target}× |"),

@@ -1,4 +1,4 @@
-//! A finished bundle, exported: to a receiver that only reads, and to one that makes spans of what it reads.
+//! Exports a finished bundle to a receiver that discards requests, and to a collector that parses them.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -19,10 +19,10 @@ const CALLS: usize = 10_000;
 const SMOKE_CALLS: usize = 10;
 const ROUNDS: usize = 5;
 
-/// Median times of as many rounds, as a table.
+/// Measures reduction and export and returns the median times as a table.
 pub(crate) fn table(scratch: &Path, collector: &str, is_bench: bool) -> Result<String, Failure> {
     let (calls, rounds) = if is_bench { (CALLS, ROUNDS) } else { (SMOKE_CALLS, 1) };
-    let session = Session::make(scratch, Requests::Incremental, calls)?;
+    let session = Session::create(scratch, Requests::Incremental, calls)?;
     let bundle = Reader::open(&session.path)?;
     let graph = reduce(&bundle, &Options::default())?.graph;
     let sink = sink()?;
@@ -57,13 +57,13 @@ fn median(rounds: usize, mut work: impl FnMut() -> Result<(), Failure>) -> Resul
     Ok(times[times.len() / 2])
 }
 
-/// A server that reads each request and says that it is well.
+/// Starts a server that reads each request and responds with success. Returns its URL.
 fn sink() -> Result<String, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            // One that breaks off is over.
+            // An aborted connection is not an error.
             thread::spawn(move || drop(serve(connection)));
         }
     });

@@ -1,4 +1,4 @@
-//! What is measured, each in a process of its own, so that its peak memory is its own too.
+//! Runs each job in a separate process, so that its peak memory can be measured.
 
 use std::fs;
 use std::io;
@@ -16,36 +16,36 @@ use serde_json::Value;
 
 use crate::Failure;
 
-/// What a process does with a bundle.
+/// The job of a child process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
-    /// Reduces it and writes `state.json` with shared snapshots.
+    /// Reduces the bundle and writes `state.json` with shared snapshots.
     Reduce,
-    /// Parses its log and all its payloads to `serde_json::Value`, on all cores.
+    /// Parses the log and all payloads of the bundle to `serde_json::Value`, on all cores.
     Parse,
 }
 
-/// What it took.
+/// Time and memory of a job.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) time: Duration,
-    /// The most memory that the process ever had, in bytes.
+    /// Peak memory of the process, in bytes.
     pub(crate) peak: u64,
 }
 
 const FLAG: &str = "--child";
 
-/// Does the job in a process of its own.
+/// Runs a job in a separate process.
 pub(crate) fn run(job: Job, bundle: &Path) -> Result<Cost, Failure> {
     let mut child = Command::new(std::env::current_exe()?);
     let output = child.args([FLAG, &format!("{job:?}")]).arg(bundle).stderr(Stdio::inherit()).output()?;
-    let said = String::from_utf8(output.stdout)?;
-    let (nanos, peak) = said.trim().split_once(' ').ok_or_else(|| format!("{job:?} failed: {said:?}"))?;
+    let stdout = String::from_utf8(output.stdout)?;
+    let (nanos, peak) = stdout.trim().split_once(' ').ok_or_else(|| format!("{job:?} failed: {stdout:?}"))?;
     Ok(Cost { time: Duration::from_nanos(nanos.parse()?), peak: peak.parse()? })
 }
 
-/// Does the job that this process is for, if it is for one.
-#[expect(clippy::print_stdout, reason = "this is how a child answers")]
+/// Runs the job if this process is a child. Returns `false` otherwise.
+#[expect(clippy::print_stdout, reason = "the child reports its cost on stdout")]
 pub(crate) fn main() -> Result<bool, Failure> {
     let mut args = std::env::args().skip_while(|arg| arg != FLAG).skip(1);
     let (Some(job), Some(bundle)) = (args.next(), args.next()) else { return Ok(false) };
@@ -88,7 +88,7 @@ fn parse(bundle: &Path) -> io::Result<()> {
     })
 }
 
-/// The most memory that this process ever had, in bytes; 0 where the system does not tell.
+/// Returns the peak memory of this process, in bytes, or 0 if the system does not report it.
 fn peak() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,7 +1,6 @@
-//! What reducing a bundle costs, beside one parse of the same bytes in the same run: `cargo bench --bench reduce`.
+//! Measures reducing a bundle, as a ratio to one parse of its bytes in the same run: `cargo bench --bench reduce`.
 //!
-//! Nothing is asserted. Each job runs in a process of its own, in turn with its peer, on files that the system has in
-//! memory.
+//! No ratio is asserted. Each job runs in a separate process, in turn with its peer, on files in the page cache.
 
 mod child;
 mod session;
@@ -15,15 +14,15 @@ use table::{Row, Table};
 
 type Failure = Box<dyn Error>;
 
-/// How often each job runs.
+/// Number of runs of each job.
 const ROUNDS: usize = 5;
 
-#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+#[expect(clippy::print_stdout, reason = "the table is the output of this program")]
 fn main() -> Result<(), Failure> {
     if child::main()? {
         return Ok(());
     }
-    // `cargo test --benches` runs this too, without the flag: it wants to know whether it works.
+    // `cargo test --benches` runs this program without the flag, as a smoke test.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let plan: &[(Requests, &[usize])] = if is_bench {
         &[(Requests::Full, &[250, 500, 1000]), (Requests::Incremental, &[250, 1000, 2000, 4000, 8000, 10_000, 20_000])]
@@ -34,9 +33,9 @@ fn main() -> Result<(), Failure> {
     let mut table = Table::default();
     for (requests, lengths) in plan {
         for &calls in *lengths {
-            // Beside the build, and not where the temporary directory may be in memory.
+            // In the target directory, since the temporary directory may be in memory.
             let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-            let session = Session::make(scratch.path(), *requests, calls)?;
+            let session = Session::create(scratch.path(), *requests, calls)?;
             table.0.push(measure(&session, rounds)?);
         }
     }
@@ -49,11 +48,11 @@ fn main() -> Result<(), Failure> {
 }
 
 fn measure(session: &Session, rounds: usize) -> Result<Row, Failure> {
-    // Once for the system's memory of the files.
+    // Loads the files into the page cache.
     child::run(Job::Parse, &session.path)?;
     let mut pairs = Vec::new();
     for _ in 0..rounds {
         pairs.push((child::run(Job::Reduce, &session.path)?, child::run(Job::Parse, &session.path)?));
     }
-    Ok(Row::of(session, &pairs))
+    Ok(Row::from_pairs(session, &pairs))
 }

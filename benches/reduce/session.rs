@@ -1,5 +1,5 @@
-//! Sessions of any length, as bundles on disk: an agent that thinks, says something, runs a command and reads what it
-//! printed, again and again.
+//! Generated sessions of any length, as bundles on disk: in each round an agent reasons, writes a message, runs a
+//! command and reads its output.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-/// What requests hold.
+/// The content of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Requests {
-    /// The whole history, each time.
+    /// The whole history.
     Full,
-    /// What is new since the response that they name.
+    /// The new items since the previous response.
     Incremental,
 }
 
-/// A bundle that was made.
+/// A generated bundle.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) path: PathBuf,
@@ -25,15 +25,15 @@ pub(crate) struct Session {
     pub(crate) calls: usize,
     /// Size of the log and all payloads, in bytes.
     pub(crate) bytes: u64,
-    /// Size of what is not a repetition of history, in bytes.
+    /// Size of the log and all payloads without repeated history, in bytes.
     pub(crate) unique_bytes: u64,
     /// Size of the largest payload, in bytes.
     pub(crate) largest: u64,
 }
 
 impl Session {
-    /// Makes a session of so many calls below `root`.
-    pub(crate) fn make(root: &Path, requests: Requests, calls: usize) -> io::Result<Self> {
+    /// Generates a session of `calls` calls below `root`.
+    pub(crate) fn create(root: &Path, requests: Requests, calls: usize) -> io::Result<Self> {
         let path = root.join(format!("{requests:?}-{calls}"));
         fs::create_dir_all(path.join("payloads"))?;
         let manifest = json!({
@@ -63,16 +63,16 @@ impl Recording {
         self.event(&json!({ "type": "rollout_started", "trace_id": "bench", "root_thread_id": "thread" }))?;
         self.event(&json!({ "type": "thread_started", "thread_id": "thread", "agent_path": "/root" }))?;
         self.event(&json!({ "type": "codex_turn_started", "codex_turn_id": "turn", "thread_id": "thread" }))?;
-        let task = self.words.some(400);
+        let task = self.words.next_text(400);
         let mut history =
             json!({ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": task }] })
                 .to_string();
         let mut new = history.clone();
         for call in 0..self.session.calls {
-            let said = self.call(call, &history, &new)?;
+            let items = self.call(call, &history, &new)?;
             let output = self.tool(call)?;
             new = output;
-            for item in [&said, &new] {
+            for item in [&items, &new] {
                 history.push(',');
                 history.push_str(item);
             }
@@ -82,7 +82,7 @@ impl Recording {
         self.event(&json!({ "type": "rollout_ended", "status": "completed" }))
     }
 
-    /// One inference call. Gives the items that the model answered with.
+    /// Records an inference call. Returns the items of its response.
     fn call(&mut self, call: usize, history: &str, new: &str) -> io::Result<String> {
         let request = match (self.session.requests, call.checked_sub(1)) {
             (Requests::Incremental, Some(previous)) => {
@@ -95,13 +95,13 @@ impl Recording {
             "type": "inference_started", "inference_call_id": format!("call-{call}"), "thread_id": "thread",
             "codex_turn_id": "turn", "model": "m", "provider_name": "p", "request_payload": request,
         }))?;
-        let encrypted: String = self.words.some(260).replace(' ', "");
+        let encrypted: String = self.words.next_text(260).replace(' ', "");
         let items = json!([
-            { "type": "reasoning", "summary": [{ "type": "summary_text", "text": self.words.some(60) }],
+            { "type": "reasoning", "summary": [{ "type": "summary_text", "text": self.words.next_text(60) }],
               "encrypted_content": encrypted },
-            { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": self.words.some(160) }] },
+            { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": self.words.next_text(160) }] },
             { "type": "function_call", "call_id": format!("c{call}"), "name": "exec_command",
-              "arguments": json!({ "cmd": self.words.some(100), "n": call }).to_string() },
+              "arguments": json!({ "cmd": self.words.next_text(100), "n": call }).to_string() },
         ])
         .to_string();
         let response = format!(
@@ -115,13 +115,13 @@ impl Recording {
         Ok(items.trim_start_matches('[').trim_end_matches(']').to_owned())
     }
 
-    /// The command that the model asked for. Gives the item that shows what it printed.
+    /// Records the command that the model requested. Returns the item with its output.
     fn tool(&mut self, call: usize) -> io::Result<String> {
         let tool = format!("tool-{call}");
-        let printed = self.words.some(540);
+        let printed = self.words.next_text(540);
         let mut command = json!({
             "call_id": format!("c{call}"), "process_id": format!("{call}"), "turn_id": "turn",
-            "command": ["bash", "-lc", self.words.some(100)], "cwd": "/repo",
+            "command": ["bash", "-lc", self.words.next_text(100)], "cwd": "/repo",
         });
         let invocation = json!({ "tool_name": "exec_command", "payload": { "type": "function", "arguments": "{}" } });
         let invocation = self.body("tool_invocation", &invocation)?;
@@ -153,7 +153,7 @@ impl Recording {
         self.payload(kind, &body, body.len())
     }
 
-    /// Keeps a body, so many bytes of which are no repetition.
+    /// Stores a payload, `unique` bytes of which are not repeated history, and returns its reference.
     fn payload(&mut self, kind: &str, body: &str, unique: usize) -> io::Result<Value> {
         self.payloads += 1;
         let path = format!("payloads/{}.json", self.payloads);
@@ -182,12 +182,12 @@ impl Recording {
     }
 }
 
-/// Text that no compression and no table of strings knows, the same in every run.
+/// A generator of text that neither compresses nor repeats, and is equal in every run.
 struct Words(u64);
 
 impl Words {
-    /// Some words of about so many bytes, with what text has in it: lines, quotes, characters of several bytes.
-    fn some(&mut self, bytes: usize) -> String {
+    /// Returns about `bytes` bytes of words with line breaks, quotes and multi-byte characters.
+    fn next_text(&mut self, bytes: usize) -> String {
         let mut text = String::with_capacity(bytes + 16);
         while text.len() < bytes {
             self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,4 +1,4 @@
-//! The table that is printed.
+//! The table of results.
 
 use std::fmt;
 use std::num::NonZero;
@@ -7,7 +7,7 @@ use std::thread;
 use crate::child::Cost;
 use crate::session::{Requests, Session};
 
-/// Rows in the order they were measured in.
+/// Rows in the order of measurement.
 #[derive(Debug, Default)]
 pub(crate) struct Table(pub(crate) Vec<Row>);
 
@@ -19,7 +19,7 @@ pub(crate) struct Row {
     /// Medians, in seconds.
     reduce: f64,
     parse: f64,
-    /// Of neighbouring runs: median, lowest and highest.
+    /// Ratios of neighbouring runs: median, lowest and highest.
     ratio: [f64; 3],
     peak: u64,
     bound: u64,
@@ -28,11 +28,11 @@ pub(crate) struct Row {
 
 const MIB: f64 = (1 << 20) as f64;
 
-/// What memory may be taken beside what grows with the bundle, in bytes.
+/// Memory that may be used in addition to memory that grows with the bundle, in bytes.
 const ALLOWANCE: u64 = 64 << 20;
 
 impl Row {
-    pub(crate) fn of(session: &Session, pairs: &[(Cost, Cost)]) -> Self {
+    pub(crate) fn from_pairs(session: &Session, pairs: &[(Cost, Cost)]) -> Self {
         let seconds = |cost: &Cost| cost.time.as_secs_f64();
         let cores = thread::available_parallelism().map_or(1, NonZero::get) as u64;
         let ratios = sorted(pairs.iter().map(|(reduce, parse)| seconds(reduce) / seconds(parse)));

@@ -1,4 +1,4 @@
-//! Any bytes as all the files of a bundle.
+//! Fuzzes the reducer with arbitrary bytes as all files of a bundle.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Any bytes as the log of a bundle whose payloads are sound.
+//! Fuzzes the reducer with arbitrary bytes as the log of a bundle with valid payloads.
 #![no_main]
 
 use std::fs;

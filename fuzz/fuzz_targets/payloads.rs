@@ -1,4 +1,4 @@
-//! Any bytes as the body of every event at once.
+//! Fuzzes the reducer with arbitrary bytes as the payload of every event at once.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use otel_trace_fuzz::Bundle;
 
-/// A log that names one body wherever one can be named, as every kind of tool.
+/// A bundle whose log references one payload in every event that can reference one, for every kind of tool call.
 static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
     let bundle = Bundle::new();
     let mut log = String::new();

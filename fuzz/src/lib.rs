@@ -1,4 +1,4 @@
-//! What the fuzz targets share: a bundle whose files are written anew for each input, and what must hold of it.
+//! Shared code of the fuzz targets: a bundle whose files are replaced for each input, and the checks of its reduction.
 
 use std::fs;
 use std::path::Path;
@@ -9,33 +9,33 @@ use otel_trace::reduce::{Options, Reduction, reduce};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What stands between the files of a bundle in one input: no JSON has it.
+/// Separates the files of a bundle in one input. No JSON contains it.
 pub const SEPARATOR: &[u8] = b"\n\xff\n";
 
 const MANIFEST: &str = r#"{"schema_version":1,"trace_id":"fuzz","rollout_id":"r","root_thread_id":"t","started_at_unix_ms":0,"raw_event_log":"trace.jsonl","payloads_dir":"payloads"}"#;
 
-/// A bundle on disk, in memory where the system has a place for that.
+/// A bundle in a temporary directory, below `/dev/shm` if that exists.
 pub struct Bundle(TempDir);
 
 impl Bundle {
-    /// A bundle with nothing in it.
+    /// Creates a bundle without a log and without payloads.
     pub fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let directory = directory.expect("a directory");
-        fs::create_dir(directory.path().join("payloads")).expect("made");
-        fs::write(directory.path().join("manifest.json"), MANIFEST).expect("written");
+        let directory = directory.expect("cannot create a temporary directory");
+        fs::create_dir(directory.path().join("payloads")).expect("cannot create the payload directory");
+        fs::write(directory.path().join("manifest.json"), MANIFEST).expect("cannot write a file of the bundle");
         Self(directory)
     }
 
     /// Replaces the log.
     pub fn log(&self, log: &[u8]) {
-        fs::write(self.0.path().join("trace.jsonl"), log).expect("written");
+        fs::write(self.0.path().join("trace.jsonl"), log).expect("cannot write a file of the bundle");
     }
 
-    /// Replaces the payload of this number.
+    /// Replaces the payload with this number.
     pub fn payload(&self, number: usize, body: &[u8]) {
-        fs::write(self.0.path().join(format!("payloads/{number}.json")), body).expect("written");
+        fs::write(self.0.path().join(format!("payloads/{number}.json")), body).expect("cannot write a file of the bundle");
     }
 
     /// Removes the payloads from this number on.
@@ -45,7 +45,10 @@ impl Bundle {
         }
     }
 
-    /// Reduces the bundle in every way. What comes out is JSON, and the same each time.
+    /// Reduces the bundle leniently, twice, and strictly.
+///
+/// Panics unless the states are JSON, both lenient reductions are equal, and the strict reduction fails whenever a
+/// diagnostic requires it.
     pub fn check(&self) {
         let reader = Reader::open(self.0.path()).expect("a manifest and a log");
         let Reduction { graph, work, .. } = reduce(&reader, &Options::default().every_body(true)).expect("not strict");
@@ -61,7 +64,7 @@ impl Bundle {
         assert!(state == shared, "the same bytes give the same state");
         let stops = graph.diagnostics.iter().any(|found| found.code.stops_strict());
         let strict = reduce(&reader, &Options::default().strict(true).every_body(true));
-        // What is used before its start only a strict reduction minds.
+        // A strict reduction may also fail without such a diagnostic: only it reports uses before a start.
         assert!(!stops || strict.is_err(), "{:?}", graph.diagnostics);
     }
 }

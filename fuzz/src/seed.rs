@@ -1,4 +1,4 @@
-//! Makes the corpora that fuzzing starts with, of the conformance cases.
+//! Creates the initial fuzzing corpora from the conformance cases.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use otel_trace_fuzz::SEPARATOR;
 
-/// The most that a seed of a whole bundle may have, in bytes: larger ones are slow to mutate.
+/// Maximum size of a seed of a whole bundle, in bytes: larger seeds are slow to mutate.
 const MAX_SEED: usize = 256 * 1024;
 
 fn main() -> io::Result<()> {

@@ -25,7 +25,8 @@ use super::{Cli, Status, bundles, output};
 /// Each thread, turn, inference call, tool call, code cell and compaction request becomes a span with its own times,
 /// status, parent and links. Spans that were already exported live keep their ids. The ids of all other spans are
 /// derived from the bundle, so that repeated exports give the same trace. Jaeger keeps both copies of a span that it
-/// receives twice: export a run either live or with this command. Prints the trace ids to stdout, and counts to stderr.
+/// receives twice: export a run either live (the recorded program sends its spans every 5 s, OTEL_BSP_SCHEDULE_DELAY in
+/// milliseconds, and at its end) or with this command. Prints the trace ids to stdout, and counts to stderr.
 ///
 /// Content (messages, instructions, tool arguments and results) is exported only with --content, or if
 /// OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true.
@@ -53,7 +54,8 @@ Examples:
   otel-trace export traces/trace-1 --format otlp-json run.json    for the Upload tab of Jaeger's search page
 
 To view the trace in Jaeger, open http://localhost:16686/trace/<printed id>. The GenAI tab of an
-inference call shows the conversation if --content was given; Details has the attributes and links.")]
+inference call shows the conversation if --content was given; Details has the attributes and links.
+The search page finds runs by the tags of their spans: gen_ai.tool.name=exec_command, error=true.")]
 pub(super) struct Args {
     /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle, or a directory that contains
     /// bundles

@@ -147,7 +147,8 @@ fn stream_chunks_are_written_as_they_arrive() {
         assert_eq!(numbers, (1..=SSE.len() as u64).collect::<Vec<_>>());
         let call = &recording.bundle.event("inference_started")["inference_call_id"];
         assert!(chunks.iter().all(|chunk| &chunk["metadata"]["inference_call_id"] == call));
-        let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| recording.payload_bytes(&chunk["payloads"][0])).copied().collect();
+        let bytes: Vec<u8> =
+            chunks.iter().flat_map(|chunk| recording.payload_bytes(&chunk["payloads"][0])).copied().collect();
         assert_eq!(bytes, SSE.concat().as_bytes());
         assert_eq!(recording.payload_bytes(&recording.bundle.event("inference_completed")["wire_payload"]), bytes);
     }
@@ -330,7 +331,10 @@ fn compaction_chunk_names_its_request() {
     let request = &recording.bundle.event("compaction_request_started")["compaction_request_id"];
     let other_events = recording.bundle.events("other");
     assert_eq!(other_events.len(), 2);
-    assert!(other_events.iter().all(|other| &other["metadata"]["compaction_request_id"] == request), "{other_events:?}");
+    assert!(
+        other_events.iter().all(|other| &other["metadata"]["compaction_request_id"] == request),
+        "{other_events:?}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What looks like a credential.
+//! Credentials that are found by their format.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::secrets::{characters, credentials, key_lines, private_key};
 
-/// The one placeholder in a text.
+/// Returns the placeholder of a text. Panics unless there is exactly one.
 #[track_caller]
 fn placeholder(text: &str) -> &str {
     let start = text.find("[masked:").unwrap_or_else(|| panic!("nothing is masked in {text:?}"));
@@ -19,7 +19,7 @@ fn placeholder(text: &str) -> &str {
 fn credentials_of_every_kind_are_found_in_any_context() {
     let masking = Masking::new().patterns();
     for secret in credentials() {
-        let wherever = [
+        let contexts = [
             secret.clone(),
             format!("the key is {secret}."),
             format!("KEY={secret}\nNEXT=1"),
@@ -28,7 +28,7 @@ fn credentials_of_every_kind_are_found_in_any_context() {
             format!("\u{e9}{secret}\u{e9}"),
         ];
         let mut placeholders = HashSet::new();
-        for text in wherever {
+        for text in contexts {
             let masked = masking.text(&text);
             assert!(!masked.contains(&secret), "{masked}");
             placeholders.insert(placeholder(&masked).to_owned());
@@ -62,7 +62,7 @@ fn placeholders_are_stable_per_masking() {
     assert_ne!(first.text(secret), second.text(secret));
     let salted = || Masking::new().patterns().salt(*b"sixteen bytes...");
     assert_eq!(salted().text(secret), salted().text(secret));
-    // Found by its name it is what it is when found by its looks.
+    // A secret has one placeholder, whether it is found by its name or by its format.
     let named = first.text(&format!(r#"{{"api_key":"{secret}"}}"#)).into_owned();
     assert_eq!(placeholder(&named), first.text(secret));
     let named = Masking::new().text(&format!("Authorization: Bearer {secret}")).into_owned();

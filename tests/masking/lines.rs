@@ -1,4 +1,4 @@
-//! Secrets that are not JSON: in header lines, commands, forms, files of variables and settings, sentences.
+//! Secrets outside JSON: in header lines, commands, forms, environment and configuration files, and sentences.
 
 use otel_trace::Masking;
 use serde_json::{Value, json};
@@ -7,7 +7,8 @@ fn masking() -> Masking {
     Masking::new().name("x-tenant").name("plant")
 }
 
-/// The secret of a text, which has `s3cr3t` in it, must be masked as it is, as a text of JSON, and in a stream.
+/// Checks that the secret of a text, which contains `s3cr3t`, is masked in the text itself, in a JSON string, and in an
+/// event stream.
 #[track_caller]
 fn check(text: &str) {
     for masking in [masking(), masking().patterns()] {
@@ -24,8 +25,9 @@ fn check(text: &str) {
     }
 }
 
+/// Checks that masking leaves a text unchanged, by itself and in a JSON string.
 #[track_caller]
-fn stays(text: &str) {
+fn assert_unchanged(text: &str) {
     for masking in [masking(), masking().patterns()] {
         assert_eq!(masking.text(text), text);
         let escaped = json!({ "cmd": text }).to_string();
@@ -79,7 +81,7 @@ fn lists_of_names_are_unchanged() {
         json!({ "exposed": ["x-api-key", "Content-Type"], "columns": ["password", "email"] }),
         json!(["mysql", "--password", "--verbose"]),
     ] {
-        stays(&list.to_string());
+        assert_unchanged(&list.to_string());
     }
 }
 
@@ -164,6 +166,6 @@ fn prose_code_and_templates_are_unchanged() {
         "pub const NO_COOKIE: ERROR_2 = 7; secret_token: _type_64, Secret::Aes128Gcm",
         "    secret: Aligned64<u8>\n",
     ] {
-        stays(text);
+        assert_unchanged(text);
     }
 }

@@ -1,15 +1,15 @@
-//! Masking: what is a secret and what is not, that JSON stays JSON, and that nothing of it reaches the disk.
+//! Masking: which texts are secrets, that JSON keeps its structure, and that no secret reaches the disk.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod credentials;
+mod false_positives;
 mod lines;
 mod names;
-mod plain;
 mod recording;
 mod redact;
-mod redact_words;
+mod redact_fields;
 mod secrets;
 mod structure;

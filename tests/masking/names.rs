@@ -1,4 +1,4 @@
-//! What stands behind a sensitive name.
+//! Values of sensitive names.
 
 use otel_trace::Masking;
 use serde_json::{Value, json};

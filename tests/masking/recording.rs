@@ -1,4 +1,4 @@
-//! Secrets that are given in every way there is: none of them is in any file of the bundle.
+//! Secrets in every input of a recording: no file of the bundle contains them.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,7 +15,7 @@ use tracing::{Level, event, info_span};
 use crate::common::{Bundle, bundles, run_recorded};
 use crate::secrets::{characters, private_key};
 
-/// All bytes of all files below a directory.
+/// Returns the bytes of all files below a directory.
 pub(crate) fn all_bytes(directory: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in directory.read_dir().unwrap() {
@@ -31,8 +31,8 @@ pub(crate) fn assert_lacks(root: &Path, secret: &str) {
     assert!(!bytes.contains(secret), "{:?}", bytes.find(secret).map(|at| &bytes[at.saturating_sub(200)..at + 20]));
 }
 
-/// A program that hands over `secret` in every way there is.
-pub(crate) fn tell_everything(secret: &str) {
+/// Records a run that passes `secret` to every handle, field and event.
+pub(crate) fn record_secret_everywhere(secret: &str) {
     let text = format!("it is {secret}, \"quoted\"");
     let named = json!({ "headers": { "authorization": format!("Bearer {secret}") }, "text": text });
     let meta = ThreadMeta::new().agent_name("root").cwd(&text).session_source(&text).task_name(&text);
@@ -73,9 +73,9 @@ pub(crate) fn tell_everything(secret: &str) {
     let span = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = %json!([named]),
         gen_ai.request.model = "m", error.type = %text, gen_ai.output.messages = %named);
     span.in_scope(|| {
-        let (what, said) = (text.as_str(), named.to_string());
-        event!(target: "otel_trace", Level::INFO, otel_trace.event = "protocol_event", otel_trace.protocol_event = what,
-            otel_trace.payload = said);
+        let (event_type, payload) = (text.as_str(), named.to_string());
+        event!(target: "otel_trace", Level::INFO, otel_trace.event = "protocol_event", otel_trace.protocol_event = event_type,
+            otel_trace.payload = payload);
     });
     drop(span);
     let span = info_span!("execute_tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "t",
@@ -89,11 +89,11 @@ pub(crate) fn tell_everything(secret: &str) {
     thread.fail(&text);
 }
 
-/// What a program leaves that tells a secret in every way.
-fn left_by(masking: Masking, secret: &str) -> (tempfile::TempDir, Vec<Bundle>) {
+/// Records a run with the secret everywhere and returns its root directory and bundles.
+fn record_masked(masking: Masking, secret: &str) -> (tempfile::TempDir, Vec<Bundle>) {
     let root = tempfile::tempdir().unwrap();
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().mask(masking).build().unwrap();
-    run_recorded(&recorder, || tell_everything(secret));
+    run_recorded(&recorder, || record_secret_everywhere(secret));
     drop(guard);
     assert_eq!(recorder.stats().lost(), 0, "{:?}", recorder.stats());
     let bundles = bundles(root.path());
@@ -101,10 +101,10 @@ fn left_by(masking: Masking, secret: &str) -> (tempfile::TempDir, Vec<Bundle>) {
     (root, bundles)
 }
 
-/// All placeholders in the files of a directory, each once.
+/// Returns the distinct placeholders in the files of a directory, sorted.
 pub(crate) fn placeholders(root: &Path) -> Vec<String> {
     let bytes = String::from_utf8_lossy(&all_bytes(root)).into_owned();
-    // A preview may end in one.
+    // A preview may end inside a placeholder.
     let each = bytes.split("[masked:").skip(1).filter_map(|rest| Some(rest[..rest.find([']', '"'])?].to_owned()));
     let each = each.filter(|placeholder| !placeholder.ends_with("..."));
     each.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
@@ -113,7 +113,7 @@ pub(crate) fn placeholders(root: &Path) -> Vec<String> {
 #[test]
 fn credential_reaches_no_file_and_has_one_placeholder() {
     let secret = format!("sk-ant-api03-{}", characters(60));
-    let (root, bundles) = left_by(Masking::new().patterns(), &secret);
+    let (root, bundles) = record_masked(Masking::new().patterns(), &secret);
     for part in ["sk-ant-", &characters(20), &characters(20).to_lowercase()] {
         assert_lacks(root.path(), part);
     }
@@ -136,23 +136,23 @@ fn credential_reaches_no_file_and_has_one_placeholder() {
     ] {
         assert!(texts(name).contains("[masked:anthropic:"), "{name}: {}", texts(name));
     }
-    let (other, _) = left_by(Masking::new().patterns(), &secret);
+    let (other, _) = record_masked(Masking::new().patterns(), &secret);
     assert_ne!(placeholders(root.path()), placeholders(other.path()));
 }
 
 #[test]
 fn match_of_a_custom_pattern_reaches_no_file() {
-    let (root, _) = left_by(Masking::new().pattern("acme-[0-9]+").unwrap(), "acme-20571205712057");
+    let (root, _) = record_masked(Masking::new().pattern("acme-[0-9]+").unwrap(), "acme-20571205712057");
     assert_lacks(root.path(), "2057120571");
 }
 
 #[test]
 fn masked_event_metadata_keeps_its_structure() {
-    let told = json!({ "n": 1234, "deep": [{ "of": "1234 \"quoted\"", "is": true }] });
+    let metadata = json!({ "n": 1234, "deep": [{ "of": "1234 \"quoted\"", "is": true }] });
     let root = tempfile::tempdir().unwrap();
     let masking = || Masking::new().pattern(r"\b[0-9]{4}\b").unwrap().salt(*b"sixteen bytes...");
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().mask(masking()).build().unwrap();
-    run_recorded(&recorder, || AgentThread::start(ThreadMeta::new()).other("kind", "summary", &told));
+    run_recorded(&recorder, || AgentThread::start(ThreadMeta::new()).other("kind", "summary", &metadata));
     drop(guard);
     let placeholder = masking().text("1234").into_owned();
     let expected = json!({ "n": placeholder, "deep": [{ "of": format!("{placeholder} \"quoted\""), "is": true }] });
@@ -161,7 +161,7 @@ fn masked_event_metadata_keeps_its_structure() {
 
 #[test]
 fn authorization_is_masked_unless_masking_is_off() {
-    let tell = || {
+    let record = || {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
         let arguments = json!({ "cmd": "curl -H 'Authorization: Bearer hunter-two-2'" }).to_string();
@@ -169,16 +169,16 @@ fn authorization_is_masked_unless_masking_is_off() {
         tool.runtime_started(Json(&json!({ "headers": { "Authorization": "Bearer hunter-two-2" } })));
         tool.fail("sent Authorization: Bearer hunter-two-2");
     };
-    let left = |off: bool| {
+    let record_into = |off: bool| {
         let root = tempfile::tempdir().unwrap();
         let builder = Recorder::builder().root(root.path()).no_parent();
         let (recorder, guard) = if off { builder.mask(Masking::off()) } else { builder }.build().unwrap();
-        run_recorded(&recorder, tell);
+        run_recorded(&recorder, record);
         drop(guard);
         root
     };
-    assert_lacks(left(false).path(), "hunter-two-2");
-    assert!(String::from_utf8_lossy(&all_bytes(left(true).path())).contains("hunter-two-2"));
+    assert_lacks(record_into(false).path(), "hunter-two-2");
+    assert!(String::from_utf8_lossy(&all_bytes(record_into(true).path())).contains("hunter-two-2"));
 }
 
 #[test]
@@ -197,10 +197,10 @@ fn bodies_without_secrets_are_kept_byte_for_byte() {
     assert_eq!(bundle.payload_bytes(&bundle.event("inference_completed")["wire_payload"]), stream);
 }
 
-/// A redactor that knows one word, and panics at another.
-struct OneWord;
+/// A redactor that replaces one word and panics on another.
+struct WordRedactor;
 
-impl Redactor for OneWord {
+impl Redactor for WordRedactor {
     fn redact(&self, _: PayloadKind, body: &mut Vec<u8>, _: bool) {
         *body = String::from_utf8_lossy(body).replace("Klaus", "K.").into_bytes();
     }
@@ -211,12 +211,12 @@ impl Redactor for OneWord {
     }
 }
 
-/// The same, without a word about event text.
-struct BodiesAlone;
+/// A redactor of payloads only, which leaves the text of events to the default implementation.
+struct BodyRedactor;
 
-impl Redactor for BodiesAlone {
+impl Redactor for BodyRedactor {
     fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, is_json: bool) {
-        OneWord.redact(kind, body, is_json);
+        WordRedactor.redact(kind, body, is_json);
     }
 }
 
@@ -225,13 +225,13 @@ fn custom_redactor_sees_event_text_before_masking() {
     for own in [true, false] {
         let root = tempfile::tempdir().unwrap();
         let builder = Recorder::builder().root(root.path()).no_parent();
-        let builder = if own { builder.redact(OneWord) } else { builder.redact(BodiesAlone) };
+        let builder = if own { builder.redact(WordRedactor) } else { builder.redact(BodyRedactor) };
         let (recorder, guard) = builder.build().unwrap();
-        run_recorded(&recorder, || tell_everything("Klaus"));
+        run_recorded(&recorder, || record_secret_everywhere("Klaus"));
         drop(guard);
         assert_eq!(recorder.stats().lost(), 0, "{:?}", recorder.stats());
         assert!(String::from_utf8_lossy(&all_bytes(root.path())).contains("Bearer [masked:secret:"));
-        // Names of models and agents are no text that a redactor is asked about.
+        // Names of models and agents are not passed to the redactor.
         for line in bundles(root.path()).iter().flat_map(|bundle| &bundle.lines) {
             let event = &line["payload"];
             let is_name = ["inference_started", "thread_started"].contains(&event["type"].as_str().unwrap());
@@ -245,7 +245,7 @@ fn custom_redactor_sees_event_text_before_masking() {
 #[test]
 fn text_is_lost_and_counted_if_the_redactor_panics() {
     let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().redact(OneWord).build().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().redact(WordRedactor).build().unwrap();
     run_recorded(&recorder, || {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
@@ -265,7 +265,7 @@ fn text_is_lost_and_counted_if_the_redactor_panics() {
 fn writer_masks_the_text_of_events() {
     let root = tempfile::tempdir().unwrap();
     let mut options = WriterOptions::default();
-    options.redact = Some(std::sync::Arc::new(OneWord));
+    options.redact = Some(std::sync::Arc::new(WordRedactor));
     options.masking = std::sync::Arc::new(Masking::new().patterns());
     let manifest = Manifest::new("t".into(), "r".into(), "root".into(), UnixMillis(0));
     let writer = Writer::create(root.path(), manifest, options).unwrap();

@@ -1,4 +1,4 @@
-//! `otel-trace redact`: a finished bundle without its secrets, or without anything that was said in it.
+//! `otel-trace redact`: copies of a finished bundle without its secrets, or without its content.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::common::run_recorded;
-use crate::recording::{all_bytes, assert_lacks, placeholders, tell_everything};
+use crate::recording::{all_bytes, assert_lacks, placeholders, record_secret_everywhere};
 use crate::secrets::characters;
 
 const CASES: [&str; 8] =
@@ -27,7 +27,7 @@ fn redact(bundle: &Path, to: &Path, options: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_otel-trace")).arg("redact").args([bundle, to]).args(options).output().unwrap()
 }
 
-/// A copy of a bundle, which must be whole.
+/// Redacts a bundle into a temporary directory and checks that the command succeeds.
 #[track_caller]
 pub(crate) fn redacted(bundle: &Path, options: &[&str]) -> (TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
@@ -38,7 +38,7 @@ pub(crate) fn redacted(bundle: &Path, options: &[&str]) -> (TempDir, PathBuf) {
     (root, to)
 }
 
-/// The graph as `state.json` has it.
+/// Reduces a bundle and returns its `state.json`.
 pub(crate) fn graph(bundle: &Path) -> Value {
     let graph = reduce(&Reader::open(bundle).unwrap(), &Options::default()).unwrap().graph;
     let mut state = Vec::new();
@@ -46,12 +46,12 @@ pub(crate) fn graph(bundle: &Path) -> Value {
     serde_json::from_slice(&state).unwrap()
 }
 
-/// A program's bundles where everything is written as it is.
+/// Records a run with masking off and returns its bundles.
 fn unmasked(secret: &str) -> (TempDir, Vec<PathBuf>) {
     let root = tempfile::tempdir().unwrap();
     let builder = Recorder::builder().root(root.path()).no_parent().mask(Masking::off());
     let (recorder, guard) = builder.build().unwrap();
-    run_recorded(&recorder, || tell_everything(secret));
+    run_recorded(&recorder, || record_secret_everywhere(secret));
     drop(guard);
     let bundles = root.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     (root, bundles)
@@ -81,43 +81,46 @@ fn masked_copy_has_no_secrets_and_an_equal_graph() {
         let (_root, copy) = redacted(&bundle, &[]);
         assert_lacks(&copy, &secret);
         assert!(!placeholders(&copy).is_empty());
-        assert_like(&graph(&copy), &graph(&bundle), "[masked:", "");
+        assert_differs_only_by(&graph(&copy), &graph(&bundle), "[masked:", "");
     }
 }
 
-/// Whether one graph came of the other: all as it was, but texts that have `mark` in them.
+/// Checks that a copied graph equals the original, except for texts that contain `mark`.
 #[track_caller]
-fn assert_like(copy: &Value, original: &Value, mark: &str, place: &str) {
+fn assert_differs_only_by(copy: &Value, original: &Value, mark: &str, path: &str) {
     match (copy, original) {
         (Value::Array(copies), Value::Array(originals)) => {
-            assert_eq!(copies.len(), originals.len(), "{place}");
-            copies.iter().zip(originals).for_each(|(copy, original)| assert_like(copy, original, mark, place));
+            assert_eq!(copies.len(), originals.len(), "{path}");
+            copies
+                .iter()
+                .zip(originals)
+                .for_each(|(copy, original)| assert_differs_only_by(copy, original, mark, path));
         }
         (Value::Object(copies), Value::Object(originals)) => {
             let names = |fields: &serde_json::Map<String, Value>| fields.keys().cloned().collect::<Vec<_>>();
-            // What was said of the bytes of a body that has others now is left out.
+            // Length and hash of a changed body are left out of the copy.
             let names_of =
                 |fields| names(fields).into_iter().filter(|name| !["length", "hash"].contains(&name.as_str()));
-            assert_eq!(names_of(copies).collect::<Vec<_>>(), names_of(originals).collect::<Vec<_>>(), "{place}");
+            assert_eq!(names_of(copies).collect::<Vec<_>>(), names_of(originals).collect::<Vec<_>>(), "{path}");
             for (name, copy) in copies {
-                assert_like(copy, &originals[name], mark, &format!("{place}/{name}"));
+                assert_differs_only_by(copy, &originals[name], mark, &format!("{path}/{name}"));
             }
         }
         (Value::String(copy), Value::String(original)) => {
-            let name = place.rsplit('/').next().unwrap();
+            let name = path.rsplit('/').next().unwrap();
             let is_id = name.ends_with("_id")
                 || name.ends_with("_ids")
                 || ["type", "status", "role", "kind", "channel"].contains(&name);
-            assert!(copy == original || (copy.contains(mark) && !is_id), "{place}: {original:?} became {copy:?}");
+            assert!(copy == original || (copy.contains(mark) && !is_id), "{path}: {original:?} became {copy:?}");
         }
-        (copy, original) => assert_eq!(copy, original, "{place}"),
+        (copy, original) => assert_eq!(copy, original, "{path}"),
     }
 }
 
-/// Every text that was said, run or answered, as the graph has it.
-fn said(graph: &Value) -> Vec<String> {
-    fn collect(value: &Value, name: &str, said: &mut Vec<String>) {
-        const SAID: [&str; 16] = [
+/// Returns the texts of messages, commands, outputs and errors in a graph.
+fn content_texts(graph: &Value) -> Vec<String> {
+    fn collect(value: &Value, name: &str, content_texts: &mut Vec<String>) {
+        const CONTENT_FIELDS: [&str; 16] = [
             "text",
             "source",
             "source_js",
@@ -136,30 +139,30 @@ fn said(graph: &Value) -> Vec<String> {
             "value",
         ];
         match value {
-            Value::Array(values) => values.iter().for_each(|value| collect(value, name, said)),
-            Value::Object(fields) => fields.iter().for_each(|(name, value)| collect(value, name, said)),
-            Value::String(text) if SAID.contains(&name) => said.extend(pieces(text)),
+            Value::Array(values) => values.iter().for_each(|value| collect(value, name, content_texts)),
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| collect(value, name, content_texts)),
+            Value::String(text) if CONTENT_FIELDS.contains(&name) => content_texts.extend(pieces(text)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    let mut said = Vec::new();
-    collect(graph, "", &mut said);
-    said.retain(|text| text.len() >= 8);
-    said
+    let mut content_texts = Vec::new();
+    collect(graph, "", &mut content_texts);
+    content_texts.retain(|text| text.len() >= 8);
+    content_texts
 }
 
-/// A text, or those of the JSON that it is but for the ids in it.
+/// Returns a text, or the texts of a JSON text without its ids.
 fn pieces(text: &str) -> Vec<String> {
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(fields)) => {
-            let foreign = fields
+            let texts = fields
                 .iter()
                 .filter(|(name, _)| !name.ends_with("_id") && !["author", "recipient"].contains(&name.as_str()));
-            foreign.flat_map(|(_, value)| value.as_str().map(pieces).unwrap_or_default()).collect()
+            texts.flat_map(|(_, value)| value.as_str().map(pieces).unwrap_or_default()).collect()
         }
         Ok(Value::String(text)) => vec![text],
         Ok(_) => Vec::new(),
-        // JSON that was cut, and names of tools.
+        // Truncated JSON, and names of tools.
         Err(_) if text.starts_with('{') || text.starts_with('[') || !text.contains(' ') => Vec::new(),
         Err(_) => vec![text.to_owned()],
     }
@@ -169,11 +172,11 @@ fn pieces(text: &str) -> Vec<String> {
 fn check_content(bundle: &Path) {
     let (_root, copy) = redacted(bundle, &["--content"]);
     let original = graph(bundle);
-    assert_like(&graph(&copy), &original, "[text:", "");
+    assert_differs_only_by(&graph(&copy), &original, "[text:", "");
     let bytes = String::from_utf8_lossy(&all_bytes(&copy)).into_owned();
-    let said = said(&original);
-    assert!(!said.is_empty());
-    for text in said {
+    let content_texts = content_texts(&original);
+    assert!(!content_texts.is_empty());
+    for text in content_texts {
         let escaped = serde_json::to_string(&text).unwrap();
         for text in [&text, &escaped[1..escaped.len() - 1]] {
             assert!(!bytes.contains(text), "{}: {text:?}", bundle.display());
@@ -195,12 +198,12 @@ fn every_kind_of_event_loses_its_content() {
     for bundle in bundles {
         check_content(&bundle);
         let (_root, copy) = redacted(&bundle, &["--content"]);
-        // The path of an agent is an id, though it is made of its name.
+        // The agent path is an id and stays, although it is derived from the name.
         assert_lacks(&copy, "very own words");
     }
 }
 
-/// A copy of the case `chat` whose log ends with these lines.
+/// Copies the case `chat` and appends these lines to its log.
 pub(crate) fn with_lines(lines: &str) -> (TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let bundle = root.path().join("bundle");
@@ -228,7 +231,7 @@ fn unknown_events_are_kept_and_torn_lines_masked_as_text() {
     let (_root, copy) = redacted(&bundle, &["--content"]);
     let log = fs::read_to_string(copy.join("trace.jsonl")).unwrap();
     assert!(log.lines().last().unwrap().starts_with("[text:") && !log.contains("hunter2"), "{log}");
-    assert_like(&graph(&copy), &graph(&bundle), "[text:", "");
+    assert_differs_only_by(&graph(&copy), &graph(&bundle), "[text:", "");
 }
 
 #[test]
@@ -240,8 +243,8 @@ fn damaged_bundle_is_copied_as_far_as_readable() {
     let root = tempfile::tempdir().unwrap();
     let output = redact(&bundle, &root.path().join("copy"), &[]);
     assert_eq!(output.status.code(), Some(3));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("skipped: 1 line not JSON") && told.contains("skipped: 1 payload reference"), "{told}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("skipped: 1 line not JSON") && stderr.contains("skipped: 1 payload reference"), "{stderr}");
     assert_eq!(graph(&root.path().join("copy")), graph(&bundle));
 }
 
@@ -266,15 +269,15 @@ fn changed_payload_is_written_to_its_own_file() {
     let (_root, copy) = redacted(&bundle, &[]);
     assert_lacks(&copy, "hunter2");
     let reader = Reader::open(&copy).unwrap();
-    let mut seen = 0;
+    let mut masked_payloads = 0;
     for line in reader.lines().unwrap() {
         let record = line.unwrap().content.unwrap();
         record.event.for_each_payload(|reference| {
             let body = reader.payload(reference).unwrap();
-            seen += usize::from(String::from_utf8(body).unwrap().contains("[masked:"));
+            masked_payloads += usize::from(String::from_utf8(body).unwrap().contains("[masked:"));
         });
     }
-    assert_eq!(seen, 2);
+    assert_eq!(masked_payloads, 2);
 }
 
 #[test]
@@ -297,8 +300,8 @@ fn existing_target_is_kept_and_failure_leaves_no_file() {
     fs::create_dir(&there).unwrap();
     let fails = |bundle: &Path, to: &Path, options: &[&str], expected: &str| {
         let output = redact(bundle, to, options);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(1) && told.contains(expected), "{told}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && stderr.contains(expected), "{stderr}");
     };
     fails(&case("chat"), &there, &[], "something is already here");
     fails(&there, &root.path().join("new"), &[], "a bundle is a directory");

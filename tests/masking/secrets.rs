@@ -1,12 +1,14 @@
-//! Credentials that look real and open nothing. Put together here, so that no scanner takes this file for a leak.
+//! Credentials that look real but are not valid.
+//!
+//! They are assembled at run time, so that no secret scanner reports this file.
 
-/// Characters as keys have them: letters of both cases and digits, the same ones each time.
+/// Returns a fixed sequence of letters of both cases and digits, as in keys.
 pub(crate) fn characters(count: usize) -> String {
     const KEY: &str = "a7Bq9Zk2Xw4Lm8Rt6Yp1Vs3Nc5Hd0Jf";
     KEY.chars().cycle().take(count).collect()
 }
 
-/// Of each kind that is known by its looks, the whole of it being secret.
+/// Returns a credential of each kind that is recognized by its format and secret as a whole.
 pub(crate) fn credentials() -> Vec<String> {
     let key = characters;
     vec![
@@ -34,13 +36,13 @@ pub(crate) fn credentials() -> Vec<String> {
     ]
 }
 
-/// What is between the first and the last line of a private key.
+/// Returns the lines between the first and the last line of a private key.
 pub(crate) fn key_lines() -> String {
     let lines: Vec<_> = (0..5).map(|_| characters(64)).collect();
     format!("\n{}\n", lines.join("\n"))
 }
 
-/// A private key, as OpenSSL writes it.
+/// Returns a private key in the format of OpenSSL.
 pub(crate) fn private_key() -> String {
     format!("-----BEGIN RSA {}{}-----END RSA {}", "PRIVATE KEY-----", key_lines(), "PRIVATE KEY-----\n")
 }

@@ -1,4 +1,4 @@
-//! JSON stays JSON of the same structure, whatever is in it.
+//! Masked JSON is JSON of an equal structure.
 
 use otel_trace::Masking;
 use proptest::prelude::*;
@@ -13,7 +13,8 @@ fn text() -> impl Strategy<Value = String> {
         1 => Just(private_key()),
         1 => Just(format!("Authorization: Bearer {}", characters(20))),
         1 => Just("-----BEGIN PRIVATE KEY-----\\n\\".to_owned()),
-        // Names begin words: what a placeholder ends before is another name.
+        // A sensitive name must start a word: directly after a placeholder it would be another name, so most names here
+        // begin with a separator.
         1 => prop::sample::select(vec![
             r#""password""#, ":", "\"", "\\", "'password': '", "{", "}", "[", "\n", "://a:b@", "12", "secret=", "sk-", ",",
             "\\u00e9", "cookie: a=b", "eyJ", "é",
@@ -45,20 +46,20 @@ fn json() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
             prop::collection::vec((name(), inner.clone()), 0..5).prop_map(|fields| Value::from(Map::from_iter(fields))),
-            // JSON as text in JSON, as arguments of tools are.
+            // JSON in a JSON string, like the arguments of tools.
             inner.prop_map(|value| Value::from(value.to_string())),
         ]
     })
 }
 
-/// Whether one came of the other by masking: texts and numbers may have become texts.
+/// Returns `true` if masking can have produced `masked` from `value`: texts and numbers may have become texts.
 fn is_like(masked: &Value, value: &Value) -> bool {
     match (masked, value) {
         (Value::Array(masked), Value::Array(values)) => {
             masked.len() == values.len() && masked.iter().zip(values).all(|(a, b)| is_like(a, b))
         }
         (Value::Object(masked), Value::Object(fields)) => {
-            // Names that had secrets in them have others now.
+            // Names with secrets in them were replaced.
             masked.len() == fields.len()
                 && fields.iter().all(|(name, value)| masked.get(name).is_none_or(|masked| is_like(masked, value)))
         }
@@ -81,7 +82,7 @@ proptest! {
     #[test]
     fn masked_json_keeps_its_structure(value in json(), pretty in any::<bool>(), own in any::<bool>()) {
         let body = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) }.unwrap();
-        // A value that came of reading, since not every number is written as it was.
+        // Parsed again, since not every number is written as it was.
         let value: Value = serde_json::from_slice(&body).unwrap();
         let mut masking = Masking::new().patterns().name("x-tenant");
         if own {
@@ -96,7 +97,7 @@ proptest! {
         };
         if !own {
             prop_assert!(is_like(&read, &value), "{} became {}", value, read);
-            // What is masked is not masked again.
+            // Masking is idempotent.
             let mut again = masked.clone();
             masking.body(&mut again, true);
             prop_assert_eq!(String::from_utf8_lossy(&again), String::from_utf8_lossy(&masked));
@@ -145,7 +146,7 @@ fn masking_takes_linear_time() {
         "secret=\\u0026",
         "\\\\\\\"secret\\\\\\\":\\\\\\\"",
     ] {
-        // A square of this would not end before the tests are given up.
+        // Quadratic time would exceed the time limit of the tests.
         let text = begin.repeat(300_000 / begin.len());
         let masked = masking.text(&text);
         assert!(masked.len() < 2 * text.len() + 64 * 1024 || masked.contains("[masked:"), "{begin}");

@@ -5,8 +5,8 @@ use std::fs;
 use otel_trace::otlp::ContentPolicy;
 
 use crate::log::{Live, Log};
-use crate::scripted::{Receiver, ACCEPTED};
-use crate::{Run, case, command, copy_of, ok, otel_trace, comparable, stderr, stdout};
+use crate::scripted::{ACCEPTED, Receiver};
+use crate::{Run, case, command, comparable, copy_case, ok, otel_trace, stderr, stdout};
 
 /// Exports a bundle, an archive or a pack to OTLP JSON, with content, and returns its spans.
 #[track_caller]
@@ -97,7 +97,10 @@ fn invalid_variable_is_reported() {
     let output = export.env("OTEL_EXPORTER_OTLP_PROTOCOL", "smoke").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let stderr = stderr(&output);
-    assert!(stderr.ends_with("OTEL_EXPORTER_OTLP_PROTOCOL is `smoke`; expected `http/protobuf` or `grpc`\n"), "{stderr}");
+    assert!(
+        stderr.ends_with("OTEL_EXPORTER_OTLP_PROTOCOL is `smoke`; expected `http/protobuf` or `grpc`\n"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -109,7 +112,7 @@ fn header_without_a_value_is_wrong_usage() {
 
 #[test]
 fn archive_and_pack_export_equal_spans() {
-    let (directory, bundle) = copy_of("chat");
+    let (directory, bundle) = copy_case("chat");
     let expected = exported_spans(bundle.to_str().unwrap());
     // Spans name their bundle after the file, so both copies keep the name `chat`.
     let (archive, pack) = (directory.path().join("chat.otz"), directory.path().join("packed/chat"));
@@ -123,7 +126,7 @@ fn archive_and_pack_export_equal_spans() {
 
 #[test]
 fn damaged_evidence_is_left_out_of_the_export() {
-    let (_directory, bundle) = copy_of("chat");
+    let (_directory, bundle) = copy_case("chat");
     let log = bundle.join("trace.jsonl");
     let text = fs::read_to_string(&log).unwrap();
     let damaged = text.lines().enumerate().map(|(n, line)| if n == 17 { "{}\n".into() } else { format!("{line}\n") });
@@ -150,7 +153,9 @@ fn missing_bundle_is_reported() {
 #[test]
 fn help_lists_variables_statuses_and_examples() {
     let help = ok(&["export", "--help"]);
-    for expected in ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "Exit status", "--format otlp-json run.json"] {
+    for expected in
+        ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", "Exit status", "--format otlp-json run.json"]
+    {
         assert!(help.contains(expected), "{expected} is not in {help}");
     }
 }

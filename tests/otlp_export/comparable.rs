@@ -118,7 +118,7 @@ fn replace_span_ids(spans: &[Value]) -> Vec<Value> {
     let names: BTreeMap<&str, String> = spans.iter().map(|span| (span["span"].as_str().unwrap(), name(span))).collect();
     assert_eq!(names.len(), spans.len(), "every span has an id of its own");
     let named = |id: &Value| id.as_str().map(|id| names.get(id).cloned().unwrap_or_else(|| id.to_owned()));
-    let one = |span: &Value| {
+    let replace = |span: &Value| {
         let mut span = span.clone();
         span["span"] = json!(named(&span["span"]));
         span["parent"] = json!(named(&span["parent"]));
@@ -127,5 +127,5 @@ fn replace_span_ids(spans: &[Value]) -> Vec<Value> {
         }
         span
     };
-    spans.iter().map(one).collect()
+    spans.iter().map(replace).collect()
 }

@@ -36,8 +36,8 @@ fn received(span: &SpanData) -> Span {
     }
 }
 
-/// Writes the n-th object of a log: a call of a model that asks for tools, a tool call, an agent that a tool spawned, or
-/// an agent's result.
+/// Writes the n-th object of a log: an inference call that requests tools, a tool call, an agent that a tool call
+/// spawned, or an agent result.
 fn write(log: &mut Log, n: usize, kind: usize, live: Live) {
     let call = |n: usize| format!("call_{}", n % 4);
     match kind {
@@ -97,12 +97,12 @@ fn written_objects_are_linked() {
     let links = spans.iter().flat_map(|span| {
         let own = span.span_context.span_id().to_string();
         let link = move |link: &opentelemetry::trace::Link| {
-            let why = link.attributes[0].value.as_str().into_owned();
-            (own.clone(), why, link.span_context.span_id().to_string())
+            let kind = link.attributes[0].value.as_str().into_owned();
+            (own.clone(), kind, link.span_context.span_id().to_string())
         };
         span.links.iter().map(link)
     });
-    let link = |from, why: &str, to| (hex(from), why.to_owned(), hex(to));
+    let link = |from, kind: &str, to| (hex(from), kind.to_owned(), hex(to));
     let expected = [link(4, "requested_by", 3), link(5, "spawned_by", 4), link(6, "agent_result", 5)];
     assert_eq!(links.collect::<Vec<_>>(), expected);
 }

@@ -60,8 +60,8 @@ fn spans_form_one_tree_and_links_stay_inside() {
         let roots = spans.iter().filter(|span| span.parent_span_id == SpanId::INVALID).count();
         assert_eq!(roots, 1, "{name}");
         for span in &spans {
-            let above = span.parent_span_id;
-            assert!(above == SpanId::INVALID || ids.contains(&above.to_string()), "{name}: {}", span.name);
+            let parent = span.parent_span_id;
+            assert!(parent == SpanId::INVALID || ids.contains(&parent.to_string()), "{name}: {}", span.name);
             for link in span.links.iter() {
                 assert!(ids.contains(&link.span_context.span_id().to_string()), "{name}: {}", span.name);
                 assert_eq!(link.span_context.trace_id(), span.span_context.trace_id());
@@ -94,7 +94,10 @@ fn content_policy_adds_only_content_attributes() {
     }
     // No case has instructions or definitions of tools.
     let expected = ["input.messages", "output.messages", "tool.call.arguments", "tool.call.result"];
-    assert_eq!(found, expected.iter().map(|name| CONTENT.into_iter().find(|key| key.ends_with(name)).unwrap()).collect());
+    assert_eq!(
+        found,
+        expected.iter().map(|name| CONTENT.into_iter().find(|key| key.ends_with(name)).unwrap()).collect()
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! `otel-trace export --format otlp-json FILE`
+//! `otel-trace export --format otlp-json FILE`: the content of the file.
 
 use std::fs;
 
 use otel_trace::otlp::ContentPolicy;
 use serde_json::{Value, json};
 
-use crate::{CASES, Run, case, ok, otel_trace, comparable, stderr, stdout};
+use crate::{CASES, Run, case, comparable, ok, otel_trace, stderr, stdout};
 
 #[test]
 fn file_has_the_spans_that_would_be_sent() {
@@ -19,8 +19,10 @@ fn file_has_the_spans_that_would_be_sent() {
             let ids = ok(&args);
             let expected = Run::open(&bundle).spans(content);
             assert_eq!(ids, format!("{}\n", expected[0].span_context.trace_id()));
-            let written: Vec<_> =
-                comparable::spans_in_file(&fs::read_to_string(&file).unwrap()).iter().map(comparable::from_otlp_json).collect();
+            let written: Vec<_> = comparable::spans_in_file(&fs::read_to_string(&file).unwrap())
+                .iter()
+                .map(comparable::from_otlp_json)
+                .collect();
             assert_eq!(written, expected.iter().map(comparable::from_span_data).collect::<Vec<_>>(), "{name}");
             let once = fs::read(&file).unwrap();
             ok(&args);
@@ -79,7 +81,9 @@ fn unknown_format_is_wrong_usage() {
     let chat = case("chat");
     let output = otel_trace(&["export", chat.to_str().unwrap(), "--format", "zipkin", "x.json"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).starts_with("error: unknown --format `zipkin`; expected `otlp-json`, followed by a file\n"));
+    assert!(
+        stderr(&output).starts_with("error: unknown --format `zipkin`; expected `otlp-json`, followed by a file\n")
+    );
     let output = otel_trace(&["export", chat.to_str().unwrap(), "--format", "otlp-json"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stdout(&output), "");

@@ -3,7 +3,7 @@
 use otel_trace::otlp::ContentPolicy;
 use serde_json::{Value, json};
 
-use crate::log::{STARTED_AT_MS, Live, Log, RECORDING, TRACE, hex};
+use crate::log::{Live, Log, RECORDING, STARTED_AT_MS, TRACE, hex};
 use crate::{Run, comparable};
 
 /// Returns object id, span id, parent span id and trace id of each span.
@@ -137,12 +137,12 @@ fn agents_that_claim_to_spawn_each_other_form_no_cycle() {
     log.agent(Live::No, "A", "B");
     log.agent(Live::No, "B", "A");
     let all = span_ids(&log);
-    let above = |object: &str| {
+    let parent_of = |object: &str| {
         let span = all.iter().find(|ids| ids[0] == object).unwrap();
         all.iter().find(|ids| ids[1] == span[2]).map_or("-", |ids| ids[0].as_str())
     };
     assert_eq!(all.len(), 4);
-    assert_eq!(["T", "U", "A", "B"].map(above), ["-", "T", "B", "-"]);
+    assert_eq!(["T", "U", "A", "B"].map(parent_of), ["-", "T", "B", "-"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use opentelemetry::trace::SpanId;
 use otel_trace::otlp::ContentPolicy;
 
 use crate::log::{Live, Log, TRACE, hex};
-use crate::{Run, case, command, copy_of, ok, otel_trace, stderr, stdout};
+use crate::{Run, case, command, copy_case, ok, otel_trace, stderr, stdout};
 
 fn live() -> Log {
     let mut log = Log::new();
@@ -74,8 +74,13 @@ fn every_exported_span_is_found() {
     let path = agents.to_str().unwrap();
     for exported in Run::open(&agents).spans(ContentPolicy::Omit) {
         let (trace, id) = (exported.span_context.trace_id(), exported.span_context.span_id());
-        let attribute = |key: &str| exported.attributes.iter().find(|it| it.key.as_str() == key).map(|it| it.value.to_string());
-        let object = format!("object\t{}\t{}", attribute("otel_trace.kind").unwrap(), attribute("otel_trace.object_id").unwrap());
+        let attribute =
+            |key: &str| exported.attributes.iter().find(|it| it.key.as_str() == key).map(|it| it.value.to_string());
+        let object = format!(
+            "object\t{}\t{}",
+            attribute("otel_trace.kind").unwrap(),
+            attribute("otel_trace.object_id").unwrap()
+        );
         let found = ok(&["locate", &format!("{trace}/{id}"), path]);
         let mut lines = found.lines();
         assert_eq!(lines.next(), Some(&*format!("bundle\t{path}")));
@@ -87,7 +92,7 @@ fn every_exported_span_is_found() {
 
 #[test]
 fn packed_payload_is_listed_with_offset_and_length() {
-    let (directory, bundle) = copy_of("chat");
+    let (directory, bundle) = copy_case("chat");
     let spans = Run::open(&bundle).spans(ContentPolicy::Omit);
     let span = format!("{}/{}", spans[2].span_context.trace_id(), spans[2].span_context.span_id());
     let files = ok(&["locate", &span, directory.path().to_str().unwrap()]);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod command;
+mod comparable;
 mod drawn;
 mod everything;
 mod file;
@@ -12,7 +13,6 @@ mod log;
 mod receivers;
 mod refusals;
 mod scripted;
-mod comparable;
 mod small;
 #[path = "../common/trace_tree.rs"]
 mod trace_tree;
@@ -62,8 +62,8 @@ impl Run {
 /// Creates a command of `otel-trace` without the `OTEL_` variables of this process.
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otel-trace"));
-    let ours = std::env::vars_os().map(|(name, _)| name);
-    for name in ours.filter(|name| name.as_encoded_bytes().starts_with(b"OTEL_")) {
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.as_encoded_bytes().starts_with(b"OTEL_")) {
         command.env_remove(name);
     }
     command.args(args);
@@ -91,7 +91,7 @@ fn ok(args: &[&str]) -> String {
 }
 
 /// Copies a conformance case to a temporary directory.
-fn copy_of(name: &str) -> (TempDir, PathBuf) {
+fn copy_case(name: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let bundle = directory.path().join(name);
     fs::create_dir_all(bundle.join("payloads")).unwrap();

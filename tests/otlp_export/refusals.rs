@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::Output;
 
 use crate::log::{Live, Log, RECORDING};
-use crate::scripted::{Response, Receiver, ACCEPTED};
+use crate::scripted::{ACCEPTED, Receiver, Response};
 use crate::{case, otel_trace, stderr, stdout};
 
 fn export(bundle: &str, receiver: &Receiver) -> Output {

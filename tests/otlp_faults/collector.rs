@@ -1,4 +1,4 @@
-//! A collector in a runtime of its own, so that the program under test has none of it.
+//! A mock collector on its own runtime, so that the program under test does not share a runtime with it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use otel_trace::otlp::Protocol;
 use tokio::runtime::{Builder, Runtime};
 
+/// A mock collector and the runtime that it runs on.
 pub(crate) struct Collector {
     runtime: Runtime,
     server: ServerHandle,
@@ -22,7 +23,7 @@ impl Collector {
             Protocol::HttpProtobuf => mock_collector::Protocol::HttpBinary,
             Protocol::Grpc => mock_collector::Protocol::Grpc,
         };
-        // A test may be in a runtime itself, where none can be waited for.
+        // A test may run inside a runtime, where `block_on` panics.
         on_a_thread(move || {
             let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
             let server = runtime.block_on(MockServer::builder().protocol(protocol).start()).unwrap();
@@ -38,14 +39,14 @@ impl Collector {
         format!("http://{}", self.address())
     }
 
-    /// What has arrived.
+    /// Calls `look` with the state of the collector and returns its result.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&MockCollector) -> R) -> R {
         let collector = self.server.collector();
         let guard = futures_executor::block_on(collector.read());
         look(&guard)
     }
 
-    /// The names of the spans that have arrived, in order.
+    /// Returns the names of the received spans, in order.
     pub(crate) fn names(&self) -> Vec<String> {
         self.read(|collector| collector.spans().iter().map(|span| span.span().name.clone()).collect())
     }
@@ -54,7 +55,7 @@ impl Collector {
         self.read(|collector| collector.spans().to_vec())
     }
 
-    /// Ends the collector from wherever the test is.
+    /// Shuts the collector down without blocking, which also works inside a runtime.
     pub(crate) fn stop(self) {
         self.runtime.shutdown_background();
     }
@@ -66,7 +67,7 @@ fn on_a_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> 
     receiver.recv().unwrap()
 }
 
-/// Attributes by key, each of which there is once.
+/// Returns attributes as text, by key, and checks that every key occurs once.
 pub(crate) fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let pairs = attributes.iter().map(|attribute| (attribute.key.clone(), text(attribute)));
     let map: BTreeMap<_, _> = pairs.collect();

@@ -1,4 +1,4 @@
-//! Set up by variables, in a process of its own.
+//! Exporters configured by environment variables, each in a separate process.
 
 use std::process::{Command, Output};
 
@@ -11,17 +11,17 @@ use tracing_subscriber::prelude::*;
 use crate::collector::Collector;
 use crate::common::{child, role};
 use crate::grpc_receiver::GrpcReceiver;
-use crate::program::{end, names};
-use crate::receiver::{Answer, Receiver, names as names_in};
+use crate::program::{emit_spans, names};
+use crate::receiver::{Receiver, Response, names as names_in};
 
 const COUNT: usize = 3;
 
-/// This test in a process with these variables: exports a few spans, if the environment wants that.
+/// Runs this test in a child process with these variables, which exports a few spans if the variables enable exporting.
 fn run(test: &str, variables: &[(&str, &str)]) -> Output {
-    without_otel(&mut child(test, "program")).envs(variables.iter().copied()).output().unwrap()
+    clear_otel_variables(&mut child(test, "program")).envs(variables.iter().copied()).output().unwrap()
 }
 
-fn without_otel(command: &mut Command) -> &mut Command {
+fn clear_otel_variables(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OTEL_")) {
         if name != "OTEL_TRACE_TEST_ROLE" {
             command.env_remove(name);
@@ -30,19 +30,19 @@ fn without_otel(command: &mut Command) -> &mut Command {
     command
 }
 
-/// What the child does.
+/// Exports `COUNT` spans if the environment enables exporting. Runs in the child process.
 #[expect(clippy::print_stderr, reason = "the parent reads it")]
-fn program() {
+fn export_spans() {
     match Otlp::from_env() {
-        Ok(Some((otlp, _guard))) => end(&otlp, 0..COUNT),
+        Ok(Some((otlp, _guard))) => emit_spans(&otlp, 0..COUNT),
         Ok(None) => eprintln!("off"),
         Err(error) => eprintln!("error: {error}"),
     }
 }
 
-/// What it said.
+/// Checks that the child succeeded and returns the lines of its stderr.
 #[track_caller]
-fn said(output: &Output) -> Vec<String> {
+fn stderr_lines(output: &Output) -> Vec<String> {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect()
 }
@@ -50,11 +50,11 @@ fn said(output: &Output) -> Vec<String> {
 #[test]
 fn headers_and_compression_follow_the_variables() {
     if role().is_some() {
-        return program();
+        return export_spans();
     }
     let test = "environment::headers_and_compression_follow_the_variables";
     for (compression, decode) in [("gzip", gunzip as fn(&[u8]) -> Vec<u8>), ("zstd", unzstd)] {
-        let receiver = Receiver::start(|_, _| Answer::taken());
+        let receiver = Receiver::start(|_, _| Response::accepted());
         let output = run(
             test,
             &[
@@ -64,7 +64,7 @@ fn headers_and_compression_follow_the_variables() {
                 ("OTEL_METRICS_EXPORTER", "none"),
             ],
         );
-        assert_eq!(said(&output), [""; 0]);
+        assert_eq!(stderr_lines(&output), [""; 0]);
         let request = receiver.next();
         assert_eq!(request.head[0], "POST /v1/traces HTTP/1.1");
         let headers = ["authorization", "x-tenant", "content-encoding", "content-type"];
@@ -88,9 +88,9 @@ fn unzstd(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn traces_variable_wins_and_is_used_verbatim() {
     if role().is_some() {
-        return program();
+        return export_spans();
     }
-    let receiver = Receiver::start(|_, _| Answer::taken());
+    let receiver = Receiver::start(|_, _| Response::accepted());
     let output = run(
         "environment::traces_variable_wins_and_is_used_verbatim",
         &[
@@ -103,7 +103,7 @@ fn traces_variable_wins_and_is_used_verbatim() {
             ("OTEL_METRICS_EXPORTER", "none"),
         ],
     );
-    assert_eq!(said(&output), [""; 0]);
+    assert_eq!(stderr_lines(&output), [""; 0]);
     let request = receiver.next();
     assert_eq!(request.head[0], "POST /my/place HTTP/1.1");
     let headers = ["x-tenant", "x-other", "content-encoding"].map(|name| request.header(name));
@@ -114,7 +114,7 @@ fn traces_variable_wins_and_is_used_verbatim() {
 #[test]
 fn grpc_endpoint_without_a_scheme_and_metadata_are_accepted() {
     if role().is_some() {
-        return program();
+        return export_spans();
     }
     let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
     let output = run(
@@ -127,7 +127,7 @@ fn grpc_endpoint_without_a_scheme_and_metadata_are_accepted() {
             ("OTEL_METRICS_EXPORTER", "none"),
         ],
     );
-    assert_eq!(said(&output), [""; 0]);
+    assert_eq!(stderr_lines(&output), [""; 0]);
     let received = receiver.stop();
     let [message] = &received[..] else { panic!("{} messages", received.len()) };
     assert_eq!((&message.spans, message.tenant.as_deref()), (&names(0..COUNT), Some("deep blue")));
@@ -138,18 +138,18 @@ fn headers_set_in_code_win_over_the_variables() {
     const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     if role().is_some() {
         let (otlp, _guard) = Otlp::builder().headers([("x-tenant", "code")]).build().unwrap();
-        return end(&otlp, 0..COUNT);
+        return emit_spans(&otlp, 0..COUNT);
     }
     let test = "environment::headers_set_in_code_win_over_the_variables";
     let shared = [("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=variable,x-other=1"), ("OTEL_METRICS_EXPORTER", "none")];
-    let receiver = Receiver::start(|_, _| Answer::taken());
-    assert_eq!(said(&run(test, &[&shared[..], &[(ENDPOINT, &receiver.url())]].concat())), [""; 0]);
+    let receiver = Receiver::start(|_, _| Response::accepted());
+    assert_eq!(stderr_lines(&run(test, &[&shared[..], &[(ENDPOINT, &receiver.url())]].concat())), [""; 0]);
     let request = receiver.next();
     assert_eq!(["x-tenant", "x-other"].map(|name| request.header(name)), [Some("code"), Some("1")]);
 
     let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
     let grpc = [(ENDPOINT, &*receiver.url()), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
-    assert_eq!(said(&run(test, &[&shared[..], &grpc].concat())), [""; 0]);
+    assert_eq!(stderr_lines(&run(test, &[&shared[..], &grpc].concat())), [""; 0]);
     let tenants: Vec<_> = receiver.stop().into_iter().map(|message| message.tenant).collect();
     assert_eq!(tenants, [Some("code".to_owned())]);
 }
@@ -157,7 +157,7 @@ fn headers_set_in_code_win_over_the_variables() {
 #[test]
 fn export_is_off_unless_a_variable_enables_it() {
     if role().is_some() {
-        return program();
+        return export_spans();
     }
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
     for variables in [
@@ -168,7 +168,7 @@ fn export_is_off_unless_a_variable_enables_it() {
         &[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:1")],
     ] {
         let output = run("environment::export_is_off_unless_a_variable_enables_it", variables);
-        assert_eq!(said(&output), ["off"], "{variables:?}");
+        assert_eq!(stderr_lines(&output), ["off"], "{variables:?}");
     }
 }
 
@@ -176,23 +176,23 @@ fn export_is_off_unless_a_variable_enables_it() {
 fn variable_disables_an_exporter_set_in_code() {
     if role().is_some() {
         let (otlp, _guard) = Otlp::builder().endpoint("http://receiver.invalid:4318").build().unwrap();
-        return end(&otlp, 0..COUNT);
+        return emit_spans(&otlp, 0..COUNT);
     }
     let test = "environment::variable_disables_an_exporter_set_in_code";
-    assert_eq!(said(&run(test, &[("OTEL_SDK_DISABLED", "TRUE")])), [""; 0]);
+    assert_eq!(stderr_lines(&run(test, &[("OTEL_SDK_DISABLED", "TRUE")])), [""; 0]);
 }
 
 #[test]
 fn invalid_value_is_reported_with_the_expected_values() {
     if role().is_some() {
-        return program();
+        return export_spans();
     }
     let output = run(
         "environment::invalid_value_is_reported_with_the_expected_values",
         &[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")],
     );
     let expected = "error: OTEL_EXPORTER_OTLP_PROTOCOL is `http/json`; expected `http/protobuf` or `grpc`";
-    assert_eq!(said(&output), [expected]);
+    assert_eq!(stderr_lines(&output), [expected]);
 }
 
 #[test]
@@ -200,17 +200,17 @@ fn invalid_value_is_reported_with_the_expected_values() {
 fn first_drop_is_reported_at_once_and_the_sum_at_shutdown() {
     if role().is_some() {
         let (otlp, guard) = Otlp::from_env().unwrap().unwrap();
-        end(&otlp, 0..1);
+        emit_spans(&otlp, 0..1);
         assert!(otlp.flush().is_err());
-        // It is said behind the flush.
-        end(&otlp, 1..2);
+        // The first drop is reported after the flush, so a second flush waits for the report.
+        emit_spans(&otlp, 1..2);
         assert!(otlp.flush().is_err());
         eprintln!("goes on");
-        end(&otlp, 2..COUNT);
+        emit_spans(&otlp, 2..COUNT);
         return drop(guard);
     }
     let test = "environment::first_drop_is_reported_at_once_and_the_sum_at_shutdown";
-    let receiver = Receiver::start(|_, _| Answer::status("401 Unauthorized", ""));
+    let receiver = Receiver::start(|_, _| Response::status("401 Unauthorized", ""));
     let endpoint = receiver.url().replace("http://", "http://user:password@");
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_METRICS_EXPORTER", "none")];
     let first = format!(
@@ -221,23 +221,23 @@ fn first_drop_is_reported_at_once_and_the_sum_at_shutdown() {
     );
     let last = "otel-trace: 3 spans could not be exported: 0 exported, 3 rejected by the receiver; \
                 last cause: the receiver answered with HTTP status 401 Unauthorized";
-    assert_eq!(said(&run(test, &variables)), [&*first, "goes on", last]);
+    assert_eq!(stderr_lines(&run(test, &variables)), [&*first, "goes on", last]);
 }
 
 #[test]
 fn drops_of_one_batch_are_reported_once() {
     if role().is_some() {
-        return program();
+        return export_spans();
     }
-    let receiver = Receiver::start(|_, _| Answer::status("401 Unauthorized", ""));
+    let receiver = Receiver::start(|_, _| Response::status("401 Unauthorized", ""));
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()), ("OTEL_METRICS_EXPORTER", "none")];
-    let said = said(&run("environment::drops_of_one_batch_are_reported_once", &variables));
-    let [line] = &said[..] else { panic!("{said:?}") };
+    let lines = stderr_lines(&run("environment::drops_of_one_batch_are_reported_once", &variables));
+    let [line] = &lines[..] else { panic!("{lines:?}") };
     assert!(line.starts_with("otel-trace: 3 spans rejected by the receiver: http://127.0.0.1:"), "{line}");
 }
 
-/// A call of a model, which is measured.
-fn call() {
+/// Records an inference call, for which the bridge records metrics.
+fn record_call() {
     let Some((otlp, _guard)) = Otlp::from_env().unwrap() else { return };
     let (recorder, _recording) = Recorder::unwritten();
     let subscriber = tracing_subscriber::registry().with(otlp.bridge(&recorder)).with(recorder.layer());
@@ -246,15 +246,15 @@ fn call() {
     });
 }
 
-/// A receiver that gives this answer about metrics, and takes spans.
-fn without_metrics(status: &'static str) -> Receiver {
+/// Starts a receiver that accepts spans and responds to metrics with this status.
+fn receiver_without_metrics(status: &'static str) -> Receiver {
     Receiver::start(move |_, request| match request.head[0].starts_with("POST /v1/metrics") {
-        true => Answer::status(status, ""),
-        false => Answer::taken(),
+        true => Response::status(status, ""),
+        false => Response::accepted(),
     })
 }
 
-/// The paths that were sent to, in order.
+/// Returns the request lines of all requests since the last call, sorted.
 fn paths(receiver: &Receiver) -> Vec<String> {
     let mut paths: Vec<_> = receiver.rest().into_iter().map(|request| request.head[0].clone()).collect();
     paths.sort();
@@ -267,90 +267,90 @@ const TRACES: &str = "POST /v1/traces HTTP/1.1";
 #[test]
 fn receiver_without_metrics_is_supported() {
     if role().is_some() {
-        return call();
+        return record_call();
     }
     let test = "environment::receiver_without_metrics_is_supported";
     for status in ["404 Not Found", "405 Method Not Allowed", "501 Not Implemented"] {
-        let receiver = without_metrics(status);
-        assert_eq!(said(&run(test, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())])), [""; 0], "{status}");
+        let receiver = receiver_without_metrics(status);
+        assert_eq!(stderr_lines(&run(test, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())])), [""; 0], "{status}");
         assert_eq!(paths(&receiver), [METRICS, TRACES]);
     }
-    // It has the service of traces alone.
+    // The gRPC receiver has only the trace service.
     let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url()), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
-    assert_eq!(said(&run(test, &variables)), [""; 0]);
+    assert_eq!(stderr_lines(&run(test, &variables)), [""; 0]);
     assert_eq!(receiver.stop().len(), 1);
 }
 
 #[test]
 fn lost_metrics_are_reported_with_cause_and_advice() {
     if role().is_some() {
-        return call();
+        return record_call();
     }
     let test = "environment::lost_metrics_are_reported_with_cause_and_advice";
-    let receiver = without_metrics("401 Unauthorized");
+    let receiver = receiver_without_metrics("401 Unauthorized");
     let expected = format!(
         "otel-trace: metrics could not be exported: {}/v1/metrics: the receiver answered with HTTP status \
          401 Unauthorized; set OTEL_METRICS_EXPORTER=none to disable metrics",
         receiver.url()
     );
-    assert_eq!(said(&run(test, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())])), [expected]);
+    assert_eq!(stderr_lines(&run(test, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url())])), [expected]);
     assert_eq!(paths(&receiver), [METRICS, TRACES]);
 }
 
 #[test]
 fn metrics_are_off_with_only_a_traces_endpoint() {
     if role().is_some() {
-        return call();
+        return record_call();
     }
     let test = "environment::metrics_are_off_with_only_a_traces_endpoint";
-    let receiver = Receiver::start(|_, _| Answer::taken());
+    let receiver = Receiver::start(|_, _| Response::accepted());
     let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &*format!("{}/v1/traces", receiver.url()));
     let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &*format!("{}/v1/metrics", receiver.url()));
-    assert_eq!(said(&run(test, &[traces])), [""; 0]);
+    assert_eq!(stderr_lines(&run(test, &[traces])), [""; 0]);
     assert_eq!(paths(&receiver), [TRACES]);
-    assert_eq!(said(&run(test, &[traces, metrics])), [""; 0]);
+    assert_eq!(stderr_lines(&run(test, &[traces, metrics])), [""; 0]);
     assert_eq!(paths(&receiver), [METRICS, TRACES]);
 }
 
 #[test]
 fn unsupported_exporters_are_reported_and_ignored() {
     if role().is_some() {
-        return program();
+        return export_spans();
     }
     let test = "environment::unsupported_exporters_are_reported_and_ignored";
-    let receiver = Receiver::start(|_, _| Answer::taken());
+    let receiver = Receiver::start(|_, _| Response::accepted());
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*receiver.url());
     let ignored = |name: &str, value: &str| {
         format!("otel-trace: {name} contains `{value}`, which is ignored; supported exporters are `otlp` and `none`")
     };
     let (traces, metrics) = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER");
     let console = run(test, &[endpoint, (traces, "console")]);
-    assert_eq!(said(&console), [&*ignored(traces, "console"), "off"]);
+    assert_eq!(stderr_lines(&console), [&*ignored(traces, "console"), "off"]);
     assert_eq!(receiver.rest(), []);
     let both = run(test, &[endpoint, (traces, "console, otlp"), (metrics, "prometheus")]);
-    assert_eq!(said(&both), [ignored(traces, "console"), ignored(metrics, "prometheus")]);
+    assert_eq!(stderr_lines(&both), [ignored(traces, "console"), ignored(metrics, "prometheus")]);
     assert_eq!(paths(&receiver), [TRACES]);
 }
 
 #[test]
 fn loopback_endpoint_bypasses_the_proxy() {
     if role().is_some() {
-        return program();
+        return export_spans();
     }
     let test = "environment::loopback_endpoint_bypasses_the_proxy";
-    let receiver = Receiver::start(|_, _| Answer::taken());
-    let proxy = Receiver::start(|_, _| Answer::taken());
+    let receiver = Receiver::start(|_, _| Response::accepted());
+    let proxy = Receiver::start(|_, _| Response::accepted());
     let run = |endpoint: &str| {
         let url = &*proxy.url();
         let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, url));
         let more = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_METRICS_EXPORTER", "none")];
-        said(&run(test, &[&proxies[..], &more, &[("OTEL_BSP_EXPORT_TIMEOUT", "1")]].concat()))
+        stderr_lines(&run(test, &[&proxies[..], &more, &[("OTEL_BSP_EXPORT_TIMEOUT", "1")]].concat()))
     };
     assert_eq!(run(&receiver.url()), [""; 0]);
     assert_eq!(paths(&receiver), [TRACES]);
     assert_eq!(proxy.rest(), []);
-    // It is asked for a tunnel, which it does not make.
+    // For a remote endpoint the exporter asks the proxy for a tunnel, which the proxy does not open.
     run("http://receiver.invalid:4318");
     assert_eq!(paths(&proxy), ["CONNECT receiver.invalid:4318 HTTP/1.1"]);
 }
@@ -371,7 +371,7 @@ fn spans_of_the_exporter_itself_are_not_exported() {
         let collector = Collector::start(protocol);
         let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()), ("OTEL_EXPORTER_OTLP_PROTOCOL", name)];
         let output = run("environment::spans_of_the_exporter_itself_are_not_exported", &variables);
-        assert_eq!(said(&output), [""; 0]);
+        assert_eq!(stderr_lines(&output), [""; 0]);
         assert_eq!(collector.names(), ["own", "own", "own", "last"]);
         let events = collector.spans().iter().map(|span| span.span().events.len()).sum::<usize>();
         assert_eq!(events, 0);

@@ -1,7 +1,8 @@
-//! What holds others until a test lets them go.
+//! A gate that blocks threads until a test opens it.
 
 use std::sync::{Arc, Condvar, Mutex};
 
+/// A one-way gate: closed at first, then open forever.
 #[derive(Default)]
 pub(crate) struct Gate {
     is_open: Mutex<bool>,

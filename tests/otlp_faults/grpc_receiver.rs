@@ -1,4 +1,4 @@
-//! A receiver of OTLP over gRPC that does what a test says.
+//! An OTLP receiver over gRPC with scripted responses.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver as Channel};
@@ -12,24 +12,25 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-type Answer = Result<ExportTraceServiceResponse, Status>;
-type Script = dyn Fn(usize) -> Answer + Send + Sync;
+type ExportResult = Result<ExportTraceServiceResponse, Status>;
+type Script = dyn Fn(usize) -> ExportResult + Send + Sync;
 
+/// A receiver on its own runtime.
 pub(crate) struct GrpcReceiver {
     runtime: Runtime,
     address: SocketAddr,
     received: Channel<Received>,
 }
 
-/// A message, and the metadata `x-tenant` that came with it.
+/// Span names of a message, and its metadata `x-tenant`.
 pub(crate) struct Received {
     pub(crate) spans: Vec<String>,
     pub(crate) tenant: Option<String>,
 }
 
 impl GrpcReceiver {
-    /// `script` is given how many messages came before.
-    pub(crate) fn start(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Self {
+    /// Starts a receiver. `script` gets the number of earlier messages and returns the response.
+    pub(crate) fn start(script: impl Fn(usize) -> ExportResult + Send + Sync + 'static) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -48,7 +49,7 @@ impl GrpcReceiver {
         format!("http://{}", self.address)
     }
 
-    /// What came.
+    /// Stops the receiver and returns the received messages.
     pub(crate) fn stop(self) -> Vec<Received> {
         self.runtime.shutdown_background();
         self.received.try_iter().collect()

@@ -1,25 +1,25 @@
-//! What becomes of spans, and of the program, when their receiver does not do what it should.
+//! Behavior of the OTLP pipeline, and of the program, if the receiver fails.
 //!
-//! The program never waits: where a receiver hangs, it hangs until the test lets it go, which is after the program went
-//! on. What did not arrive is counted.
+//! The program never waits: a receiver that hangs does so until the test releases it, which is after the program went
+//! on. Every span that did not arrive is counted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
 
-mod absent;
-mod arriving;
-mod broken_grpc;
 mod collector;
+mod custom_exporter;
+mod delivery;
 mod environment;
 mod gate;
+mod grpc_connections;
 mod grpc_receiver;
-mod hanging;
-mod large;
-mod own_exporter;
+mod grpc_responses;
+mod http_responses;
+mod message_size;
 mod program;
 mod receiver;
-mod refusing;
-mod refusing_grpc;
 mod runtimes;
+mod slow_receiver;
 mod tls;
+mod unreachable;

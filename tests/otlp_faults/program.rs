@@ -1,4 +1,4 @@
-//! A program that exports spans.
+//! A program that exports spans and collects reports of dropped spans.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -6,33 +6,33 @@ use std::time::Duration;
 use opentelemetry::trace::Tracer;
 use otel_trace::otlp::{DropReason, DroppedSpans, Otlp, OtlpBuilder, OtlpGuard};
 
-/// What a program heard of spans that were dropped.
-pub(crate) type Heard = Arc<Mutex<Vec<DroppedSpans>>>;
+/// The reports that the drop callback received.
+pub(crate) type Drops = Arc<Mutex<Vec<DroppedSpans>>>;
 
-/// Settings with time enough, however busy the machine is, for what is to arrive at the end.
-pub(crate) fn patient() -> OtlpBuilder {
+/// Returns a builder whose flush timeout is long enough for all spans to arrive on a busy machine.
+pub(crate) fn patient_builder() -> OtlpBuilder {
     Otlp::builder().flush_timeout(Duration::from_secs(60))
 }
 
-/// A pipeline with a callback that keeps what it hears.
-pub(crate) fn build(builder: OtlpBuilder) -> (Otlp, OtlpGuard, Heard) {
-    let heard = Heard::default();
-    let ears = Arc::clone(&heard);
-    let builder = builder.on_drop(move |dropped| ears.lock().unwrap().push(dropped.clone()));
+/// Builds a pipeline with a callback that keeps the reports of dropped spans.
+pub(crate) fn build(builder: OtlpBuilder) -> (Otlp, OtlpGuard, Drops) {
+    let drops = Drops::default();
+    let sink = Arc::clone(&drops);
+    let builder = builder.on_drop(move |dropped| sink.lock().unwrap().push(dropped.clone()));
     let (otlp, guard) = builder.build().unwrap();
-    (otlp, guard, heard)
+    (otlp, guard, drops)
 }
 
-/// Begins and ends spans of these names. Back when all have ended.
-pub(crate) fn end(otlp: &Otlp, names: impl IntoIterator<Item = usize>) {
+/// Starts and ends a span for each of these names.
+pub(crate) fn emit_spans(otlp: &Otlp, names: impl IntoIterator<Item = usize>) {
     let tracer = otlp.tracer();
     names.into_iter().for_each(|name| drop(tracer.start(name.to_string())));
 }
 
-/// How many were dropped, by reason, as the program heard it.
-pub(crate) fn by_reason(heard: &Heard) -> Vec<(DropReason, u64)> {
+/// Sums up the reported drops by reason.
+pub(crate) fn by_reason(drops: &Drops) -> Vec<(DropReason, u64)> {
     let mut sums: Vec<(DropReason, u64)> = Vec::new();
-    for dropped in heard.lock().unwrap().iter() {
+    for dropped in drops.lock().unwrap().iter() {
         match sums.iter_mut().find(|(reason, _)| *reason == dropped.reason) {
             Some((_, sum)) => *sum += dropped.count,
             None => sums.push((dropped.reason, dropped.count)),
@@ -41,7 +41,7 @@ pub(crate) fn by_reason(heard: &Heard) -> Vec<(DropReason, u64)> {
     sums
 }
 
-/// The names that [`end`] gives.
-pub(crate) fn names(of: impl IntoIterator<Item = usize>) -> Vec<String> {
-    of.into_iter().map(|name| name.to_string()).collect()
+/// Returns the names of the spans of [`emit_spans`].
+pub(crate) fn names(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+    numbers.into_iter().map(|name| name.to_string()).collect()
 }

@@ -1,4 +1,4 @@
-//! A receiver of OTLP over HTTP that does what a test says.
+//! An OTLP receiver over HTTP with scripted responses.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,10 +12,10 @@ use prost::Message;
 
 use crate::gate::Gate;
 
-/// A message as it came over the wire.
+/// A received HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// Method, path and version, then the headers, in lower case.
+    /// The request line, then the headers with their names in lower case.
     pub(crate) head: Vec<String>,
     pub(crate) body: Vec<u8>,
 }
@@ -25,33 +25,33 @@ impl Request {
         self.head.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// The names of its spans, where it is not compressed.
+    /// Returns the names of the spans. The body must not be compressed.
     pub(crate) fn spans(&self) -> Vec<String> {
         names(&self.body)
     }
 }
 
-/// The names of the spans in a message.
+/// Returns the names of the spans in an `ExportTraceServiceRequest`.
 pub(crate) fn names(message: &[u8]) -> Vec<String> {
     let message = ExportTraceServiceRequest::decode(message).unwrap();
     let scopes = message.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
     scopes.flat_map(|scope| scope.spans).map(|span| span.name).collect()
 }
 
-/// What is done about a message.
-pub(crate) enum Answer {
-    /// These bytes, and the connection is closed.
+/// The reaction to a request.
+pub(crate) enum Response {
+    /// Sends these bytes and closes the connection.
     Bytes(Vec<u8>),
-    /// Nothing before the gate is open, then that it was taken.
+    /// Waits until the gate opens, then accepts the request.
     Held(Arc<Gate>),
 }
 
-impl Answer {
-    pub(crate) fn taken() -> Self {
+impl Response {
+    pub(crate) fn accepted() -> Self {
         Self::status("200 OK", "")
     }
 
-    /// With more lines of a head.
+    /// Creates a response with an empty body. `headers` are complete header lines.
     pub(crate) fn status(status: &str, headers: &str) -> Self {
         Self::with_body(status, headers, b"")
     }
@@ -63,17 +63,17 @@ impl Answer {
     }
 }
 
-type Script = Arc<dyn Fn(usize, &Request) -> Answer + Send + Sync>;
+type Script = Arc<dyn Fn(usize, &Request) -> Response + Send + Sync>;
 
-/// Listens on loopback, with a thread a connection.
+/// A receiver on a loopback address, with one thread per connection.
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     received: Channel<Request>,
 }
 
 impl Receiver {
-    /// `script` is given each message and how many came before.
-    pub(crate) fn start(script: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Self {
+    /// Starts a receiver. `script` gets the number of earlier requests and the request.
+    pub(crate) fn start(script: impl Fn(usize, &Request) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, received) = mpsc::channel();
@@ -92,12 +92,12 @@ impl Receiver {
         format!("http://{}", self.address)
     }
 
-    /// The next message. Waits for it.
+    /// Waits for the next request and returns it.
     pub(crate) fn next(&self) -> Request {
         self.received.recv().unwrap()
     }
 
-    /// What came and was not asked for yet.
+    /// Returns the requests that arrived and were not returned yet.
     pub(crate) fn rest(&self) -> Vec<Request> {
         self.received.try_iter().collect()
     }
@@ -105,20 +105,20 @@ impl Receiver {
 
 fn serve(
     connection: &TcpStream,
-    script: &dyn Fn(usize, &Request) -> Answer,
+    script: &dyn Fn(usize, &Request) -> Response,
     received: &Sender<Request>,
     count: &AtomicUsize,
 ) {
     let Some(request) = read(&mut BufReader::new(connection)) else { return };
     let number = count.fetch_add(1, Ordering::Relaxed);
-    let answer = script(number, &request);
-    // A test that is over asks for nothing more.
+    let response = script(number, &request);
+    // A test that has ended does not receive any more.
     let _ = received.send(request);
-    let bytes = match answer {
-        Answer::Bytes(bytes) => bytes,
-        Answer::Held(gate) => {
+    let bytes = match response {
+        Response::Bytes(bytes) => bytes,
+        Response::Held(gate) => {
             gate.wait();
-            let Answer::Bytes(bytes) = Answer::taken() else { unreachable!() };
+            let Response::Bytes(bytes) = Response::accepted() else { unreachable!() };
             bytes
         }
     };

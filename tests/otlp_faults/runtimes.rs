@@ -1,4 +1,4 @@
-//! It matters neither which runtime the program has, nor that it has one.
+//! Exporting works inside any runtime and without a runtime.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use tracing_subscriber::prelude::*;
 
 use crate::collector::Collector;
 use crate::common::{child, role};
-use crate::program::{build, end, names, patient};
+use crate::program::{build, emit_spans, names, patient_builder};
 
 fn grpc(collector: &Collector) -> OtlpBuilder {
-    patient().endpoint(collector.url()).protocol(Protocol::Grpc)
+    patient_builder().endpoint(collector.url()).protocol(Protocol::Grpc)
 }
 
 #[test]
 fn export_works_without_a_runtime() {
     let collector = Collector::start(Protocol::Grpc);
     let (otlp, guard, _) = build(grpc(&collector));
-    end(&otlp, 0..3);
+    emit_spans(&otlp, 0..3);
     drop(guard);
     assert_eq!(collector.names(), names(0..3));
     collector.stop();
@@ -31,12 +31,12 @@ fn export_works_without_a_runtime() {
 fn export_works_inside_a_blocked_runtime() {
     let collector = Collector::start(Protocol::Grpc);
     let runtime = Builder::new_current_thread().build().unwrap();
-    // Nothing here awaits: what needed this runtime would get no turn.
+    // This task never awaits, so nothing else can run on this runtime.
     runtime.block_on(async {
         let (otlp, guard, _) = build(grpc(&collector));
-        end(&otlp, 0..3);
+        emit_spans(&otlp, 0..3);
         otlp.flush().unwrap();
-        end(&otlp, 3..5);
+        emit_spans(&otlp, 3..5);
         drop(guard);
     });
     assert_eq!(collector.names(), names(0..5));
@@ -48,17 +48,19 @@ fn export_outlives_the_runtime_it_was_built_in() {
     let collector = Collector::start(Protocol::Grpc);
     let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let (otlp, guard, _) = runtime.block_on(async { build(grpc(&collector)) });
-    runtime.block_on(async { end(&otlp, 0..3) });
+    runtime.block_on(async { emit_spans(&otlp, 0..3) });
     drop(runtime);
-    end(&otlp, 3..5);
+    emit_spans(&otlp, 3..5);
     drop(guard);
     assert_eq!(collector.names(), names(0..5));
     collector.stop();
 }
 
-/// Whether no thread has a subscriber of its own: each that has one makes all spans of the program slower. `tracing`
-/// keeps the number to itself; where there is one, though, a look within a look finds nobody.
-fn nobody_is_quiet() -> bool {
+/// Returns `true` if no thread has a scoped dispatcher, which would slow down all spans of the program.
+///
+/// `tracing` does not publish the number of scoped dispatchers, but while there is one, a nested `get_default` finds no
+/// subscriber.
+fn no_thread_overrides_dispatcher() -> bool {
     dispatcher::get_default(|_| dispatcher::get_default(|inner| !inner.is::<NoSubscriber>()))
 }
 
@@ -70,17 +72,17 @@ fn idle_export_thread_overrides_no_dispatcher() {
         return;
     }
     tracing_subscriber::registry().init();
-    let quiet = dispatcher::set_default(&Dispatch::none());
-    assert!(!nobody_is_quiet());
-    drop(quiet);
-    assert!(nobody_is_quiet());
+    let override_guard = dispatcher::set_default(&Dispatch::none());
+    assert!(!no_thread_overrides_dispatcher());
+    drop(override_guard);
+    assert!(no_thread_overrides_dispatcher());
     let collector = Collector::start(Protocol::Grpc);
     let (otlp, guard, _) = build(grpc(&collector));
-    end(&otlp, 0..3);
+    emit_spans(&otlp, 0..3);
     otlp.flush().unwrap();
-    let soon = Instant::now() + Duration::from_secs(30);
-    while !nobody_is_quiet() {
-        assert!(Instant::now() < soon, "a thread stays quiet");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !no_thread_overrides_dispatcher() {
+        assert!(Instant::now() < deadline, "a thread keeps its scoped dispatcher");
         thread::yield_now();
     }
     drop(guard);

@@ -1,4 +1,4 @@
-//! Encrypted, with a certificate that only the test knows.
+//! TLS with self-signed certificates of the receiver and of the client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,23 +15,23 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::collector::Collector;
 use crate::common::{child, role};
-use crate::program::{build, by_reason, end, names, patient};
+use crate::program::{build, by_reason, emit_spans, names, patient_builder};
 
-/// Decrypts what a collector is sent.
-struct Front {
+/// A TLS-terminating proxy in front of a collector.
+struct TlsProxy {
     runtime: Runtime,
     port: u16,
-    /// What to trust, in PEM.
+    /// The certificate of the proxy, in PEM.
     certificate: String,
 }
 
-impl Front {
+impl TlsProxy {
     fn start(collector: SocketAddr) -> Self {
-        Self::before(collector, None)
+        Self::with_client_auth(collector, None)
     }
 
-    /// Lets in those alone whose certificate this is, in DER, if there is one.
-    fn before(collector: SocketAddr, client: Option<CertificateDer<'static>>) -> Self {
+    /// Starts a proxy that requires this client certificate, in DER, if there is one.
+    fn with_client_auth(collector: SocketAddr, client: Option<CertificateDer<'static>>) -> Self {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
@@ -55,15 +55,15 @@ impl Front {
         runtime.spawn(async move {
             loop {
                 let (connection, _) = listener.accept().await.unwrap();
-                tokio::spawn(pass(acceptor.clone(), connection, collector));
+                tokio::spawn(forward(acceptor.clone(), connection, collector));
             }
         });
         Self { runtime, port, certificate: cert.pem() }
     }
 }
 
-/// A client that trusts nobody here hangs up.
-async fn pass(acceptor: TlsAcceptor, connection: TcpStream, collector: SocketAddr) -> Option<()> {
+/// Forwards a connection. Returns `None` if the client rejects the certificate or a connection breaks.
+async fn forward(acceptor: TlsAcceptor, connection: TcpStream, collector: SocketAddr) -> Option<()> {
     let mut client = acceptor.accept(connection).await.ok()?;
     let mut server = TcpStream::connect(collector).await.ok()?;
     tokio::io::copy_bidirectional(&mut client, &mut server).await.ok()?;
@@ -72,27 +72,27 @@ async fn pass(acceptor: TlsAcceptor, connection: TcpStream, collector: SocketAdd
 
 fn check_trust(protocol: Protocol) {
     let collector = Collector::start(protocol);
-    let front = Front::start(collector.address());
-    let endpoint = format!("https://localhost:{}", front.port);
-    let builder = || patient().endpoint(&endpoint).protocol(protocol);
+    let proxy = TlsProxy::start(collector.address());
+    let endpoint = format!("https://localhost:{}", proxy.port);
+    let builder = || patient_builder().endpoint(&endpoint).protocol(protocol);
 
-    let (_, guard, heard) = build(builder());
-    // Nothing was sent, so nothing was lost.
+    let (_, guard, drops) = build(builder());
+    // No span ended, so no span is dropped.
     drop(guard);
-    assert_eq!(by_reason(&heard), []);
+    assert_eq!(by_reason(&drops), []);
 
-    let (otlp, guard, heard) = build(builder());
-    end(&otlp, 0..2);
+    let (otlp, guard, drops) = build(builder());
+    emit_spans(&otlp, 0..2);
     drop(guard);
-    assert_eq!(by_reason(&heard), [(DropReason::Unreachable, 2)]);
+    assert_eq!(by_reason(&drops), [(DropReason::Unreachable, 2)]);
     assert_eq!(collector.names(), names(0..0));
 
-    let (otlp, guard, heard) = build(builder().certificate(front.certificate.clone()));
-    end(&otlp, 2..5);
+    let (otlp, guard, drops) = build(builder().certificate(proxy.certificate.clone()));
+    emit_spans(&otlp, 2..5);
     drop(guard);
-    assert_eq!(by_reason(&heard), []);
+    assert_eq!(by_reason(&drops), []);
     assert_eq!(collector.names(), names(2..5));
-    front.runtime.shutdown_background();
+    proxy.runtime.shutdown_background();
     collector.stop();
 }
 
@@ -106,44 +106,46 @@ fn spans_reach_only_a_trusted_receiver_over_grpc() {
     check_trust(Protocol::Grpc);
 }
 
-/// A receiver that wants to know who comes; the variables name files, so the program is a process of its own.
+/// Checks that a receiver that requires a client certificate gets spans only if the variables name the certificate.
+///
+/// The variables are set for a child process.
 fn check_client_certificate(test: &str, protocol: Protocol, name: &str) {
     let collector = Collector::start(protocol);
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["me".to_owned()]).unwrap();
-    let front = Front::before(collector.address(), Some(cert.der().clone()));
+    let proxy = TlsProxy::with_client_auth(collector.address(), Some(cert.der().clone()));
     let files = tempfile::tempdir().unwrap();
     let file = |name: &str, text: String| {
         let path = files.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let endpoint = format!("https://localhost:{}", front.port);
-    let shared = [
+    let endpoint = format!("https://localhost:{}", proxy.port);
+    let common = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", name.to_owned()),
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", file("receiver.pem", front.certificate.clone())),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", file("receiver.pem", proxy.certificate.clone())),
         ("OTEL_METRICS_EXPORTER", "none".to_owned()),
         ("OTEL_BSP_EXPORT_TIMEOUT", "1".to_owned()),
     ];
-    let own = [
-        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", file("own.pem", cert.pem())),
-        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", file("own.key", signing_key.serialize_pem())),
+    let client = [
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", file("client.pem", cert.pem())),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", file("client.key", signing_key.serialize_pem())),
     ];
     let program = |more: &[(&str, String)]| {
-        let output = child(test, "program").envs(shared.iter().chain(more).cloned()).output().unwrap();
+        let output = child(test, "program").envs(common.iter().chain(more).cloned()).output().unwrap();
         assert!(output.status.success(), "{output:?}");
     };
     program(&[]);
     assert_eq!(collector.names(), names(0..0));
-    program(&own);
+    program(&client);
     assert_eq!(collector.names(), names(0..2));
-    front.runtime.shutdown_background();
+    proxy.runtime.shutdown_background();
     collector.stop();
 }
 
 fn program() {
-    let (otlp, _guard) = patient().build().unwrap();
-    end(&otlp, 0..2);
+    let (otlp, _guard) = patient_builder().build().unwrap();
+    emit_spans(&otlp, 0..2);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A subscriber with a recorder and the bridge, and what it exported.
+//! Test harness: a subscriber with a recorder and the bridge, and an exporter that keeps the spans in memory.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,25 +18,25 @@ use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
-/// A recorder, and an exporter that keeps what it is given.
-pub(crate) struct Rig {
+/// A recorder with an in-memory exporter.
+pub(crate) struct Harness {
     pub(crate) recorder: Recorder,
     guard: Option<RecorderGuard>,
     exporter: InMemorySpanExporter,
     provider: SdkTracerProvider,
     mapping: Mapping,
-    /// It goes last: the end of the recording is written there.
+    /// Dropped last: the guard writes the end of the recording into it.
     root: TempDir,
 }
 
-/// In which order the layers are put into a subscriber.
+/// The order in which bridge and recorder are added to a subscriber.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
     BridgeFirst,
     RecorderFirst,
 }
 
-impl Rig {
+impl Harness {
     pub(crate) fn new() -> Self {
         Self::with(ContentPolicy::Omit, Sampler::AlwaysOn)
     }
@@ -44,21 +44,28 @@ impl Rig {
     pub(crate) fn with(content: ContentPolicy, sampler: Sampler) -> Self {
         let root = tempfile::tempdir().expect("a directory");
         let (recorder, guard) = Recorder::builder().root(root.path()).build().expect("a recorder");
-        Self::of(root, recorder, guard, content, sampler)
+        Self::from_parts(root, recorder, guard, content, sampler)
     }
 
-    /// One that exports and records nothing.
+    /// Creates a harness that exports spans but records nothing.
     pub(crate) fn unwritten() -> Self {
         let (recorder, guard) = Recorder::unwritten();
         let root = tempfile::tempdir().expect("a directory");
-        Self::of(root, recorder, guard, ContentPolicy::Omit, Sampler::AlwaysOn)
+        Self::from_parts(root, recorder, guard, ContentPolicy::Omit, Sampler::AlwaysOn)
     }
 
-    fn of(root: TempDir, recorder: Recorder, guard: RecorderGuard, content: ContentPolicy, sampler: Sampler) -> Self {
+    fn from_parts(
+        root: TempDir,
+        recorder: Recorder,
+        guard: RecorderGuard,
+        content: ContentPolicy,
+        sampler: Sampler,
+    ) -> Self {
         let exporter = InMemorySpanExporter::default();
         let mapping = Mapping { content, ..Mapping::default() };
         let mapped = MapExporter::new(exporter.clone(), mapping);
-        let provider = SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(ParentSpanProcessor::default());
+        let provider =
+            SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(ParentSpanProcessor::default());
         let provider = provider.with_simple_exporter(mapped).build();
         Self { recorder, guard: Some(guard), exporter, provider, mapping, root }
     }
@@ -81,7 +88,7 @@ impl Rig {
         bridge(&self.recorder, self.layer(), self.mapping)
     }
 
-    /// Runs a program under both layers.
+    /// Runs a program under both layers, added in the given order.
     pub(crate) fn run(&self, order: Order, program: impl FnOnce()) {
         match order {
             Order::BridgeFirst => {
@@ -98,17 +105,17 @@ impl Rig {
         }
     }
 
-    /// Ends the recording.
+    /// Ends the recording by dropping its guard.
     pub(crate) fn finish(&mut self) {
         self.guard = None;
     }
 
-    /// What was exported, in the order of ends.
+    /// Returns the exported spans, in the order in which they ended.
     pub(crate) fn spans(&self) -> Vec<SpanData> {
         self.exporter.get_finished_spans().expect("spans")
     }
 
-    /// The one bundle.
+    /// Returns the path of the only bundle.
     pub(crate) fn bundle(&self) -> PathBuf {
         let mut bundles = bundles(self.root());
         let bundle = bundles.pop().expect("a bundle");
@@ -134,7 +141,7 @@ pub(crate) fn bundles(root: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.join("manifest.json").exists()).collect()
 }
 
-/// The attributes of a span as text, by key. A key that comes twice is not what anybody wants.
+/// Returns the attributes of a span as text, by key. Panics if a key occurs twice.
 pub(crate) fn attributes(span: &SpanData) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for attribute in &span.attributes {
@@ -144,12 +151,12 @@ pub(crate) fn attributes(span: &SpanData) -> BTreeMap<String, String> {
     all
 }
 
-/// The span of that name, of which there is one.
+/// Returns the only span with this name.
 pub(crate) fn named<'s>(spans: &'s [SpanData], name: &str) -> &'s SpanData {
     let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
     match found.as_slice() {
-        [one] => one,
-        none_or_many => panic!("{} spans named {name}, of {:?}", none_or_many.len(), names(spans)),
+        [span] => span,
+        others => panic!("found {} spans named {name} in {:?}", others.len(), names(spans)),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Live spans: what they are called, what they tell, what they link to, and what the bundle says of them.
+//! Live spans: names, attributes, links, and the references between spans and bundle.
 
+mod conventions;
 mod exported;
-mod joined;
-mod layered;
-mod meaning;
+mod layers;
+mod links;
+mod live_and_later;
 mod program;
-mod same;
 mod with_bundle;

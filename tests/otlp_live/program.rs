@@ -1,4 +1,4 @@
-//! Programs that use every kind of window.
+//! Programs that record every kind of operation.
 
 use otel_trace::{
     AgentThread, CellStatus, CodeCellMeta, ExecutionStatus, Inference, Json, Model, Operation, ThreadMeta,
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const MODEL: Model<'static> = Model { name: "gpt-5-mini", provider: "openai" };
 
-fn request(said: &str) -> Value {
+fn request(text: &str) -> Value {
     json!({
         "model": "gpt-5-mini",
         "temperature": 0.5,
@@ -16,7 +16,7 @@ fn request(said: &str) -> Value {
         "stream": true,
         "reasoning": { "effort": "low" },
         "instructions": "Be brief.",
-        "input": [{ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": said }] }],
+        "input": [{ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": text }] }],
     })
 }
 
@@ -31,21 +31,21 @@ fn call(id: &str, name: &str) -> Value {
     json!({ "type": "function_call", "call_id": id, "name": name, "arguments": "{}" })
 }
 
-fn ask(turn: &Turn, said: &str, id: &str, items: &[Value]) -> Inference {
+fn call_model(turn: &Turn, text: &str, id: &str, items: &[Value]) -> Inference {
     let inference = turn.inference(MODEL);
-    inference.request(Json(&request(said)));
+    inference.request(Json(&request(text)));
     inference.first_token();
     inference.response(Json(&response(id, items)));
     inference.complete();
     inference
 }
 
-/// A run of typed handles with everything in it.
+/// Records a run with every kind of operation through typed handles.
 pub(crate) fn typed() {
     let thread = AgentThread::start(ThreadMeta::new().id("thread-1").agent_name("coder").model("gpt-5-mini", "openai"));
     let turn = thread.turn(Some(TurnId::from("turn-1")));
     let asked = [call("call_1", "exec_command"), call("call_2", "exec"), call("call_3", "spawn_agent")];
-    ask(&turn, "Do it.", "resp_1", &asked);
+    call_model(&turn, "Do it.", "resp_1", &asked);
 
     let tool = turn.tool_call(ToolCallMeta::new("exec_command").id("call_1").arguments(r#"{"cmd":"ls"}"#));
     let command = json!({ "call_id": "call_1", "turn_id": "turn-1", "command": ["/bin/ls", "-l"], "cwd": "/" });
@@ -70,21 +70,22 @@ pub(crate) fn typed() {
     let child = spawn.spawn_thread(ThreadMeta::new().id("thread-2").agent_name("scout"));
     spawn.output("spawned");
     spawn.complete();
-    let errand = child.turn(Some(TurnId::from("turn-2")));
-    let said =
+    let child_turn = child.turn(Some(TurnId::from("turn-2")));
+    let message =
         json!({ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "seen" }] });
-    ask(&errand, "look", "resp_2", &[said]);
-    errand.agent_result("seen", Json(&json!({ "child_agent_path": "/root/scout", "message": "seen", "status": "x" })));
-    errand.complete();
+    call_model(&child_turn, "look", "resp_2", &[message]);
+    child_turn
+        .agent_result("seen", Json(&json!({ "child_agent_path": "/root/scout", "message": "seen", "status": "x" })));
+    child_turn.complete();
     child.complete();
-    // It reaches the parent with its next request.
-    let message = json!({
+    // The result reaches the parent with its next request.
+    let report = json!({
         "author": "/root/scout", "recipient": "/root", "other_recipients": [], "content": "seen", "trigger_turn": false,
     });
     let delivered = json!({
         "type": "message",
         "role": "assistant",
-        "content": [{ "type": "output_text", "text": message.to_string() }],
+        "content": [{ "type": "output_text", "text": report.to_string() }],
     });
     let informed = turn.inference(MODEL);
     let mut body = request("Do it.");
@@ -109,7 +110,7 @@ pub(crate) fn typed() {
     thread.complete();
 }
 
-/// A run of plain spans, as a framework writes them.
+/// Records a run through plain spans, as a framework does.
 pub(crate) fn plain() {
     let agent = tracing::info_span!(
         "invoke_agent",

@@ -1,4 +1,4 @@
-//! A running rotel.
+//! A running rotel collector.
 
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use crate::printed;
 
-/// How long anything here may take before it is held to hang.
+/// Maximum time of every wait.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Ends with this.
+/// A rotel process, killed on drop.
 pub(crate) struct Collector {
     process: Child,
     http: u16,
@@ -26,7 +26,7 @@ impl Collector {
     pub(crate) fn start() -> Self {
         let binary = std::env::var_os("OTEL_TRACE_ROTEL").expect("OTEL_TRACE_ROTEL names the binary of rotel");
         let directory = tempfile::tempdir().unwrap();
-        // Both at once, so that they differ.
+        // Both ports are bound at once, so that they differ.
         let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [http, grpc] = free.map(|listener| listener.local_addr().unwrap().port());
         let process = Command::new(binary)
@@ -53,10 +53,10 @@ impl Collector {
         self.directory.path().join("spans.log")
     }
 
-    /// What it printed, when it has printed so many spans and has ended.
+    /// Waits until rotel has printed `spans` spans, stops rotel and returns its output.
     pub(crate) fn log_with(mut self, spans: usize) -> String {
         until(|| printed::count(&fs::read_to_string(self.log()).unwrap()) >= spans);
-        // It prints what it has before it ends.
+        // On SIGTERM rotel prints its remaining spans before it exits.
         kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
         until(|| self.process.try_wait().unwrap().is_some());
         fs::read_to_string(self.log()).unwrap()
@@ -65,7 +65,7 @@ impl Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -75,7 +75,7 @@ impl Drop for Collector {
 fn until(mut is_met: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_met() {
-        assert!(started.elapsed() < DEADLINE, "it does not come to that");
+        assert!(started.elapsed() < DEADLINE, "the condition is not met in time");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

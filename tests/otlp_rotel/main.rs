@@ -1,4 +1,6 @@
-//! What a collector that nobody here wrote prints of the spans it receives: rotel, which `just otlp` installs.
+//! Checks that rotel, an independent collector, prints the spans that it receives as they were exported.
+//!
+//! `just otlp` installs rotel.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -13,7 +15,7 @@ use std::process::{Command, Stdio};
 use collector::Collector;
 use printed::Span;
 
-/// Bundles to send: those of the directory that the environment names, beside the conformance cases.
+/// Returns the bundles to send: the conformance cases and the bundles below `OTEL_TRACE_ROTEL_RUNS`.
 fn bundles() -> Vec<PathBuf> {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let recorded = std::env::var_os("OTEL_TRACE_ROTEL_RUNS").map(PathBuf::from);
@@ -22,7 +24,7 @@ fn bundles() -> Vec<PathBuf> {
     paths.filter(|path| path.join("manifest.json").is_file()).collect()
 }
 
-/// One by one: a difference is easier to see.
+/// Compares spans one by one, so that a failure shows only the span that differs.
 #[track_caller]
 fn check(printed: &BTreeMap<String, Span>, expected: &BTreeMap<String, Span>) {
     for (id, expected) in expected {
@@ -56,7 +58,7 @@ fn spans_over_grpc_are_printed_as_exported() {
     check_bundles("grpc");
 }
 
-/// The agent's run as it was exported while it went on, and as its bundle says it afterwards: all but the times.
+/// Checks that the live spans of the agent example equal the spans exported from its bundle, except for times.
 fn check_live_run(protocol: &str) {
     let agent =
         std::env::var_os("OTEL_TRACE_ROTEL_AGENT").expect("OTEL_TRACE_ROTEL_AGENT names the binary of the example");

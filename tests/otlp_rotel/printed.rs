@@ -1,23 +1,23 @@
-//! The spans in a log of rotel's, in its own words.
+//! Parser for the spans in the output of rotel.
 
 use std::collections::BTreeMap;
 
-/// What is said of a span, by what it is called.
+/// The printed fields of a span, by name.
 pub(crate) type Span = BTreeMap<String, String>;
 
-const BEGINS: &str = "Span #";
+const SPAN_PREFIX: &str = "Span #";
 
-/// How many have begun to be printed.
+/// Counts the spans in the output, including a partially printed span.
 pub(crate) fn count(log: &str) -> usize {
-    log.lines().filter(|line| line.starts_with(BEGINS)).count()
+    log.lines().filter(|line| line.starts_with(SPAN_PREFIX)).count()
 }
 
-/// All of them, by span id.
+/// Parses all spans, by span id.
 pub(crate) fn spans(log: &str) -> BTreeMap<String, Span> {
     let mut spans = BTreeMap::new();
-    let begins = format!("\n{BEGINS}");
-    let mut pieces = log.split(&begins);
-    // The resource and the scope of the first.
+    let separator = format!("\n{SPAN_PREFIX}");
+    let mut pieces = log.split(&separator);
+    // The text before the first span describes its resource and scope.
     pieces.next();
     for piece in pieces {
         let span = span(piece);
@@ -30,26 +30,26 @@ pub(crate) fn spans(log: &str) -> BTreeMap<String, Span> {
 fn span(text: &str) -> Span {
     let mut span = Span::new();
     let mut link = None;
-    // Behind its number, and without what rotel says of itself, in colours.
+    // The first line is the number of the span; lines that start with an escape are log lines of rotel.
     for line in text.lines().skip(1).filter(|line| !line.starts_with('\u{1b}')) {
         if line.starts_with("ResourceSpans #") || line.starts_with("ScopeSpans #") {
             break;
         }
         if let Some(number) = line.strip_prefix("SpanLink #") {
             link = Some(number.to_owned());
-        } else if let Some((name, value)) = said(line) {
+        } else if let Some((name, value)) = key_value(line) {
             let name = match &link {
                 Some(number) => format!("link {number} {name}"),
                 None => name.to_owned(),
             };
-            assert_eq!(span.insert(name.clone(), value.to_owned()), None, "{name} is said twice");
+            assert_eq!(span.insert(name.clone(), value.to_owned()), None, "{name} is printed twice");
         }
     }
     span
 }
 
-/// `-> key: value` of attributes and links; `Name : value` else. What only stands above a list says nothing.
-fn said(line: &str) -> Option<(&str, &str)> {
+/// Parses `-> key: value` of attributes and links, or `Name : value`. Returns `None` for headings of lists.
+fn key_value(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.trim_start().trim_start_matches("-> ").split_once(':')?;
     let value = value.strip_prefix(' ').unwrap_or(value);
     let is_heading = matches!(name, "Attributes" | "Links");

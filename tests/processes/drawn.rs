@@ -1,4 +1,4 @@
-//! What a viewer draws of a run of two processes, sent live and exported afterwards.
+//! The span tree that a viewer draws for a run of two processes, exported live and from its bundles.
 
 use mock_collector::{MockServer, Protocol, ServerHandle};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -12,10 +12,10 @@ use crate::common::{child, role};
 use crate::family::otel_trace;
 use crate::trace_tree::{Drawing, assert_drawn};
 
-/// The test that plays both processes.
+/// The test function that runs as parent and as child process.
 const PROCESS: &str = "drawn::process_role";
 
-/// Records and exports a thread with a call of a model and a tool call, inside which `work` runs.
+/// Records and exports a thread with an inference call and a tool call, inside which `work` runs.
 fn record(name: &str, work: impl FnOnce(&otel_trace::ToolCall)) {
     let (recorder, _recording) = Recorder::from_env().unwrap().unwrap();
     let (otlp, _exporting) = Otlp::from_env().unwrap().unwrap();
@@ -44,7 +44,7 @@ fn process_role() {
             assert!(output.status.success(), "{output:?}");
         }),
         Some("child") => record("child", |_| {}),
-        Some(unknown) => panic!("no part {unknown:?}"),
+        Some(unknown) => panic!("unknown role {unknown:?}"),
         None => {}
     }
 }

@@ -1,4 +1,4 @@
-//! A parent, and what the command makes of it and its children.
+//! Records a parent run and runs `otel-trace` on its root directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use tempfile::TempDir;
 
 use crate::common::{recorder, run_recorded};
 
-/// A run with processes below it, and what the command makes of its root directory.
+/// A parent run, and the root directory that it shares with its child processes.
 pub(crate) struct Family {
     pub(crate) root: TempDir,
-    /// The parent's trace.
+    /// Trace id of the parent.
     pub(crate) trace: String,
     pub(crate) bundle: PathBuf,
 }
 
 impl Family {
-    /// A run whose tool call `call-1` spawns what `spawn` makes of it.
+    /// Records a parent run and passes `spawn` a function that registers child processes of its tool call `call-1`.
     pub(crate) fn new(spawn: impl FnOnce(&dyn Fn() -> ChildProcess)) -> Self {
         let (root, recorder, guard) = recorder();
         let (trace, bundle) = parent(&recorder, spawn);
@@ -34,16 +34,16 @@ impl Family {
         output
     }
 
-    /// `joined.json` and what was said on stderr.
+    /// Reduces the root and returns `joined.json` and stderr.
     pub(crate) fn joined(&self) -> (Value, String) {
         let output = self.run("reduce", 0);
         let path = self.root.path().join("joined.json");
         assert_eq!(text(&output.stdout).lines().last(), path.to_str());
-        (json_of(&path), text(&output.stderr))
+        (read_json(&path), text(&output.stderr))
     }
 }
 
-/// Gives the run's trace and bundle.
+/// Records the parent run and returns its trace id and bundle.
 pub(crate) fn parent(recorder: &Recorder, spawn: impl FnOnce(&dyn Fn() -> ChildProcess)) -> (String, PathBuf) {
     run_recorded(recorder, || {
         let thread = AgentThread::start(ThreadMeta::new().id("parent"));
@@ -52,7 +52,7 @@ pub(crate) fn parent(recorder: &Recorder, spawn: impl FnOnce(&dyn Fn() -> ChildP
         spawn(&|| tool.child_process());
         tool.output("done");
         let bundle = thread.bundle().unwrap();
-        (json_of(&bundle.join("manifest.json"))["trace_id"].as_str().unwrap().to_owned(), bundle)
+        (read_json(&bundle.join("manifest.json"))["trace_id"].as_str().unwrap().to_owned(), bundle)
     })
 }
 
@@ -64,22 +64,22 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-pub(crate) fn json_of(path: &Path) -> Value {
+pub(crate) fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// The child's thread, as the environment that it was given says.
-pub(crate) fn made_id(process: &ChildProcess) -> String {
+/// Returns the thread id that the parent created for the child.
+pub(crate) fn child_thread_id(process: &ChildProcess) -> String {
     let parent: Value = serde_json::from_str(process.parent().unwrap()).unwrap();
     parent["child_thread_id"].as_str().unwrap().to_owned()
 }
 
-/// The runs of these root threads, but for the parent.
+/// Returns the joined runs, except the parent.
 pub(crate) fn children(joined: &Value) -> Vec<&Value> {
     joined["rollouts"].as_array().unwrap().iter().filter(|run| run["root_thread_id"] != "parent").collect()
 }
 
-/// The edge from the parent's tool call to a thread of this trace, without its time and place.
+/// Returns the expected edge from the parent's tool call to a thread of this trace, without time and seq.
 pub(crate) fn edge(family: &Family, thread: &str, trace: Option<&Value>) -> Value {
     let mut edge = json!({
         "edge_id": format!("edge:spawn:parent:{thread}"),
@@ -93,7 +93,7 @@ pub(crate) fn edge(family: &Family, thread: &str, trace: Option<&Value>) -> Valu
     edge
 }
 
-/// The edges, without their times and places, which must be those of the parent's events.
+/// Returns the joined edges without time and seq, after checking that these come from events of the parent.
 pub(crate) fn edges(joined: &Value) -> Vec<Value> {
     let mut edges = joined["edges"].as_array().unwrap().clone();
     for edge in &mut edges {

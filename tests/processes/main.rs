@@ -1,4 +1,4 @@
-//! Agents in processes of their own, recorded into one root, and joined by the command.
+//! Agents in separate processes, recorded into one root and joined by `otel-trace reduce`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
@@ -18,7 +18,7 @@ use otel_trace::{AgentThread, ChildProcess, Operation, Recorder, ThreadMeta, Too
 use tracing::info_span;
 use tracing_subscriber::prelude::*;
 
-/// The test that plays the part of every child.
+/// The test function that every child process runs.
 const CHILD: &str = "child_process_role";
 
 fn agent(role: &str, process: &ChildProcess) -> Command {
@@ -31,8 +31,8 @@ fn agent(role: &str, process: &ChildProcess) -> Command {
 fn finish(mut command: Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!said.lines().any(|line| line.starts_with("otel-trace:")), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!stderr.lines().any(|line| line.starts_with("otel-trace:")), "{stderr}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn child_process_role() {
         "spawns" => finish(agent("handles", &spawn())),
         "passes on" => {
             drop(thread());
-            // `child` takes away what every other process would inherit.
+            // `child` removes the variables that other processes inherit.
             let mut command = child(CHILD, "handles");
             for name in ["OTEL_TRACE_ROOT", "OTEL_TRACE_PARENT"] {
                 command.env(name, std::env::var_os(name).unwrap());
@@ -77,9 +77,9 @@ fn child_process_role() {
         "waits" => {
             let thread = thread();
             let _turn = thread.turn(None);
-            writeln!(std::io::stdout(), "\nit works").unwrap();
+            writeln!(std::io::stdout(), "\nrecording").unwrap();
             std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
         }
-        unknown => panic!("no part {unknown:?}"),
+        unknown => panic!("unknown role {unknown:?}"),
     }
 }

@@ -29,7 +29,11 @@ fn log_cut_at_any_byte_reduces_to_its_complete_lines() {
         let is_torn = end > whole && log.get(end) != Some(&b'\n');
         assert_eq!(codes(&graph), if is_torn { vec![Code::TornLine] } else { vec![] }, "cut at {end}");
         if is_torn {
-            assert_eq!(state_without_diagnostics(&graph), state_without_diagnostics(&case.with_log(&log[..whole])), "cut at {end}");
+            assert_eq!(
+                state_without_diagnostics(&graph),
+                state_without_diagnostics(&case.with_log(&log[..whole])),
+                "cut at {end}"
+            );
         }
     }
 }

@@ -273,7 +273,11 @@ fn item_with_a_lone_surrogate_is_left_out() {
             body(&format!(r#"{{"input":[{item}]}}"#), &[Code::BadItem]);
         }
         // A field that no rule reads is not decoded.
-        assert_eq!(request_items(&body(&format!(r#"{{"{lone}":"{lone}","input":"hi"}}"#), &[]), "a").len(), 1, "{lone}");
+        assert_eq!(
+            request_items(&body(&format!(r#"{{"{lone}":"{lone}","input":"hi"}}"#), &[]), "a").len(),
+            1,
+            "{lone}"
+        );
     }
     // This item is compared as a whole value, so all of it is decoded.
     body(r#"{"input":[{"type":"local_shell_call","\ud800":1}]}"#, &[Code::BadItem]);

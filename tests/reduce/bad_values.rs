@@ -5,7 +5,8 @@ use otel_trace::graph::Code;
 use serde_json::json;
 
 use crate::case::{
-    Case, assistant, call, exec, function_call, function_invocation, function_output, item, response_items, request_items, tool, user,
+    Case, assistant, call, exec, function_call, function_invocation, function_output, item, request_items,
+    response_items, tool, user,
 };
 
 #[test]

@@ -4,7 +4,9 @@ use otel_trace::event::Usage;
 use otel_trace::graph::{Code, Part, Producer, Snapshots};
 use serde_json::{Value, json};
 
-use crate::case::{Case, assistant, call, function_call, function_output, item, parts, response_items, request_items, user};
+use crate::case::{
+    Case, assistant, call, function_call, function_output, item, parts, request_items, response_items, user,
+};
 
 #[test]
 fn repeated_history_keeps_its_items() {
@@ -13,7 +15,10 @@ fn repeated_history_keeps_its_items() {
     case.response("a", [assistant("2")]);
     case.request("b", [user("1"), assistant("2"), user("3")]);
     let graph = case.check(&[]);
-    assert_eq!((request_items(&graph, "a"), response_items(&graph, "a"), request_items(&graph, "b")), (vec![1], vec![2], vec![1, 2, 3]));
+    assert_eq!(
+        (request_items(&graph, "a"), response_items(&graph, "a"), request_items(&graph, "b")),
+        (vec![1], vec![2], vec![1, 2, 3])
+    );
     assert_eq!(item(&graph, 1).produced_by, []);
     assert_eq!(item(&graph, 2).produced_by, [Producer::Inference { inference_call_id: "a".into() }]);
     assert_eq!(graph.threads.get("t").unwrap().item_ids.len(), 3);
@@ -39,7 +44,11 @@ fn repeated_message_at_a_new_position_is_a_new_item() {
     case.request("d", [user("new"), user("ok"), user("ok")]);
     let graph = case.check(&[]);
     assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1, 2], vec![1, 2, 3]));
-    assert_eq!(request_items(&graph, "d"), [4, 2, 3], "an item at the expected position wins over the first equal item");
+    assert_eq!(
+        request_items(&graph, "d"),
+        [4, 2, 3],
+        "an item at the expected position wins over the first equal item"
+    );
 }
 
 #[test]
@@ -90,7 +99,10 @@ fn reasoning_with_equal_encrypted_content_is_merged() {
     case.request("c", [reasoning(&[], &[])]);
     case.request("d", [reasoning(&["t"], &["s"])]);
     let graph = case.check(&[]);
-    assert_eq!((request_items(&graph, "b"), request_items(&graph, "c"), request_items(&graph, "d")), (vec![1], vec![1], vec![1]));
+    assert_eq!(
+        (request_items(&graph, "b"), request_items(&graph, "c"), request_items(&graph, "d")),
+        (vec![1], vec![1], vec![1])
+    );
     let encoded = Part::Encoded { label: "encrypted_content", value: "e".into() };
     assert_eq!(parts(&graph, 1), [Part::Text("t".into()), Part::Summary("s".into()), encoded]);
 }
@@ -239,7 +251,8 @@ fn usage_fields_are_optional() {
             reasoning_output_tokens: reasoning,
         })
     };
-    let token_usage = json!({ "input_tokens": 4, "cached_input_tokens": 3, "output_tokens": 2, "reasoning_output_tokens": 1 });
+    let token_usage =
+        json!({ "input_tokens": 4, "cached_input_tokens": 3, "output_tokens": 2, "reasoning_output_tokens": 1 });
     assert_eq!(usage(json!({ "output_items": [], "token_usage": token_usage })), counted(4, 3, 2, 1));
     assert_eq!(usage(json!({ "output_items": [], "token_usage": { "output_tokens": 2 } })), counted(0, 0, 2, 0));
     assert_eq!(usage(json!({ "output_items": [], "token_usage": { "input_tokens": -2 } })), counted(0, 0, 0, 0));

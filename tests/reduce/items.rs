@@ -62,7 +62,10 @@ fn content_parts_are_text_or_payload_references() {
     let check_item = |content: Value, parts: Value| {
         check(message(content), &[], json!([["user", null, "message", null, null], parts]))
     };
-    check_item(json!([{ "type": "input_text", "text": "a" }, { "type": "text", "text": "b" }]), json!([text("a"), text("b")]));
+    check_item(
+        json!([{ "type": "input_text", "text": "a" }, { "type": "text", "text": "b" }]),
+        json!([text("a"), text("b")]),
+    );
     check_item(json!([{ "type": "input_text", "text": "a" }, { "type": "output_text" }]), json!([text("a")]));
     check_item(
         json!([{ "type": "input_image", "image_url": "data:" }, {}, 7]),
@@ -77,7 +80,8 @@ fn content_parts_are_text_or_payload_references() {
 #[test]
 fn reasoning_parts_are_texts_summaries_and_encrypted_content() {
     let head = ["assistant", "analysis", "reasoning"];
-    let check_item = |item: Value, parts: Value| check(item, &[], json!([[head[0], head[1], head[2], null, null], parts]));
+    let check_item =
+        |item: Value, parts: Value| check(item, &[], json!([[head[0], head[1], head[2], null, null], parts]));
     let summary = json!({ "type": "summary", "text": "s" });
     check_item(
         json!({ "type": "reasoning", "encrypted_content": "e", "summary": [{ "type": "summary_text", "text": "s" }],
@@ -113,7 +117,11 @@ fn custom_tool_call_is_text_or_a_script_of_exec() {
         "exec",
         json!({ "type": "code", "language": "javascript", "source": "text(1)" }),
     );
-    check_item(call("odd", json!(1)), "odd", json_part(r#"{"call_id":"c","input":1,"name":"odd","type":"custom_tool_call"}"#));
+    check_item(
+        call("odd", json!(1)),
+        "odd",
+        json_part(r#"{"call_id":"c","input":1,"name":"odd","type":"custom_tool_call"}"#),
+    );
 }
 
 #[test]
@@ -156,7 +164,11 @@ fn compactions_in_the_conversation_are_summaries() {
 fn agent_message_has_author_and_recipient() {
     let item = json!({ "type": "agent_message", "author": "/root/w", "recipient": "/root",
         "content": [{ "type": "input_text", "text": "done" }, { "type": "encrypted_content", "encrypted_content": "e" }] });
-    check(item.clone(), &[], json!([["assistant", "analysis", "message", null, null], [text("done"), encoded_part("e")]]));
+    check(
+        item.clone(),
+        &[],
+        json!([["assistant", "analysis", "message", null, null], [text("done"), encoded_part("e")]]),
+    );
     let state = state(&reduced(item, &[]));
     let agent_message = &state["conversation_items"]["conversation_item:1"]["agent_message"];
     assert_eq!(agent_message, &json!({ "author": "/root/w", "recipient": "/root" }));

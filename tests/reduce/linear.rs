@@ -6,8 +6,9 @@ use serde_json::json;
 
 use crate::case::{Case, assistant, exec, function_call, function_output, user};
 
-/// Reduces an incremental session of `calls` calls, each with a tool call. Returns the work of the reduction and the size
-/// of the state with shared snapshots, in bytes.
+/// Reduces an incremental session of `calls` calls, each with a tool call.
+///
+/// Returns the work of the reduction and the size of the state with shared snapshots, in bytes.
 fn session(calls: usize) -> (Work, usize) {
     let mut case = Case::new();
     for n in 0..calls {

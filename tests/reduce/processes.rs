@@ -68,7 +68,11 @@ fn unreadable_parent_leaves_the_rest_of_the_graph_intact() {
         case.manifest("parent", bad);
         let graph = case.check(&[Code::BadProcess]);
         assert_eq!((graph.parent.as_ref(), graph.tool_calls.len()), (None, 1));
-        assert!(graph.diagnostics[0].message.contains("the run is treated as having no parent"), "{}", graph.diagnostics[0]);
+        assert!(
+            graph.diagnostics[0].message.contains("the run is treated as having no parent"),
+            "{}",
+            graph.diagnostics[0]
+        );
         assert_eq!(case.strict_error(), (Code::BadProcess, None, None));
     }
 }

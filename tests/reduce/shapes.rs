@@ -5,7 +5,7 @@ use otel_trace::event::Usage;
 use otel_trace::graph::{Code, Graph, Item, Part, Producer};
 use serde_json::{Value, json};
 
-use crate::case::{Case, call, item, response_items, request_items, tool};
+use crate::case::{Case, call, item, request_items, response_items, tool};
 
 /// A request and its response.
 pub(crate) type Round = (Value, Value);
@@ -28,7 +28,11 @@ pub(crate) fn check([first, second]: [Round; 2], calls: &[&str], codes: &[Code],
     let graph = case.check(codes);
     assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
     let before_the_end = expected.len() - response_items(&graph, "b").len();
-    assert_eq!(request_items(&graph, "b"), (1..=before_the_end as u64).collect::<Vec<_>>(), "the whole history, in order");
+    assert_eq!(
+        request_items(&graph, "b"),
+        (1..=before_the_end as u64).collect::<Vec<_>>(),
+        "the whole history, in order"
+    );
     for id in calls {
         let name = format!("tool of {id}");
         let tool = tool(&graph, &name);

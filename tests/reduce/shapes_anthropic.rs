@@ -3,7 +3,7 @@
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
-use crate::case::{Case, response_items, request_items};
+use crate::case::{Case, request_items, response_items};
 use crate::shapes::{check, check_request, check_response, render_item, usage};
 
 fn message(content: Value) -> Value {
@@ -96,7 +96,10 @@ fn reasoning_is_matched_by_its_signature() {
     );
     let graph = case.check(&[]);
     assert_eq!((response_items(&graph, "a"), request_items(&graph, "b")), (vec![1], vec![1]));
-    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), ["assistant reasoning: I should look. | <signature s>"]);
+    assert_eq!(
+        graph.items().map(render_item).collect::<Vec<_>>(),
+        ["assistant reasoning: I should look. | <signature s>"]
+    );
 }
 
 #[test]

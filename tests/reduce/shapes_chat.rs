@@ -3,7 +3,7 @@
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
-use crate::case::{Case, response_items, request_items};
+use crate::case::{Case, request_items, response_items};
 use crate::shapes::{check, check_request, check_response, render_item, usage};
 
 fn weather(id: &str, arguments: &str) -> Value {

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 
 use crate::cell;
-use crate::registry::{Mailbox, Status};
-use crate::context::{Requester, RequesterKind, AgentContext};
+use crate::context::{AgentContext, Requester, RequesterKind};
 use crate::message::Message;
+use crate::registry::{Mailbox, Status};
 use crate::stop::StopSignal;
 use crate::tools::{self, ModelCall};
 
@@ -29,7 +29,7 @@ pub(crate) struct Agent {
     thread: AgentThread,
     mailbox: Mailbox,
     stop: StopSignal,
-    /// All items of the conversation. The API stores nothing, so every request carries the whole history.
+    /// The whole conversation. The API stores nothing, so every request carries all items.
     pub(super) history: Vec<Value>,
     /// Number of tokens in the context, as counted by the server for the last response.
     pub(super) context_tokens: u64,
@@ -65,7 +65,7 @@ impl Agent {
                 tokio::select! {
                     reason = self.stop.requested() => break reason,
                     message = self.mailbox.inbox.recv() => {
-                        let Some(message) = message else { break "nobody can reach it any more".to_owned() };
+                        let Some(message) = message else { break "its inbox was closed".to_owned() };
                         if !message.trigger_turn {
                             self.history.push(message.item());
                         } else if let TurnOutcome::Stopped(reason) = self.run_turn(message.item(), Some(&parent)).await {
@@ -156,7 +156,7 @@ impl Agent {
             self.history.extend(outputs);
             self.compact_if_long(turn).await;
         }
-        bail!("the model still called for tools after {MAX_RESPONSES} responses")
+        bail!("the model still requested tools after {MAX_RESPONSES} responses")
     }
 
     /// Executes a tool call of the model and returns the output item for the next request.

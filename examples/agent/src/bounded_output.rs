@@ -12,9 +12,9 @@ pub(crate) struct BoundedOutput {
 
 impl BoundedOutput {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let room = (MAX_BYTES / 2).saturating_sub(self.head.len()).min(bytes.len());
-        self.head.extend_from_slice(&bytes[..room]);
-        self.tail.extend_from_slice(&bytes[room..]);
+        let head_length = (MAX_BYTES / 2).saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..head_length]);
+        self.tail.extend_from_slice(&bytes[head_length..]);
         if self.tail.len() > MAX_BYTES {
             let excess = self.tail.len() - MAX_BYTES / 2;
             self.tail.drain(..excess);

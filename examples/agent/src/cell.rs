@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::context::{Requester, RequesterKind, AgentContext};
 use crate::bounded_output::truncate_middle;
+use crate::context::{AgentContext, Requester, RequesterKind};
 use crate::script::{Event, Script, ToolRequest};
 use crate::tools::{self, CustomCall, FunctionCall};
 
@@ -21,7 +21,7 @@ pub(crate) const NAME: &str = "exec";
 const MAX_RUNNING_CALLS: usize = 16;
 /// Maximum length of the output of a script that is sent to the model, in bytes.
 const MAX_OUTPUT_BYTES: usize = 16 * 1024;
-/// How long a call waits for a script that neither ends nor yields.
+/// Default timeout of a call that waits for a script.
 pub(crate) const DEFAULT_YIELD: Duration = Duration::from_secs(10);
 
 pub(crate) fn definition() -> Value {
@@ -89,7 +89,8 @@ impl AgentContext {
             started: Instant::now(),
         });
         self.cells.insert(&cell);
-        let requester = Requester { turn_id: requester.turn_id.clone(), kind: RequesterKind::Script(cell.handle.clone()) };
+        let requester =
+            Requester { turn_id: requester.turn_id.clone(), kind: RequesterKind::Script(cell.handle.clone()) };
         let task = tokio::spawn(run_script(script, Arc::clone(&cell), Arc::clone(self), requester));
         *lock(&cell.task) = Some(task.abort_handle());
 
@@ -114,7 +115,8 @@ async fn run_script(mut script: Script, cell: Arc<Cell>, ctx: Arc<AgentContext>,
             Event::Call(request) => {
                 while calls.try_join_next().is_some() {}
                 if calls.len() == MAX_RUNNING_CALLS {
-                    request.answer(Err(format!("a script may have {MAX_RUNNING_CALLS} calls running: await some first")));
+                    request
+                        .answer(Err(format!("a script may have {MAX_RUNNING_CALLS} calls running: await some first")));
                     continue;
                 }
                 count += 1;
@@ -137,8 +139,8 @@ async fn execute(request: ToolRequest, call_id: String, ctx: Arc<AgentContext>, 
 
 impl Cells {
     pub(crate) fn get(&self, id: &str) -> Result<Arc<Cell>> {
-        let found = lock(&self.0).get(id).map(Arc::clone);
-        found.with_context(|| format!("there is no cell {id}: it has ended, or never was"))
+        let entry = lock(&self.0).get(id).map(Arc::clone);
+        entry.with_context(|| format!("there is no cell {id}: it has ended or never existed"))
     }
 
     fn insert(&self, cell: &Arc<Cell>) {
@@ -183,7 +185,8 @@ impl Cell {
     /// Waits until the script ends or yields, or `timeout` has passed. Returns the output since the last read.
     pub(crate) async fn next_progress(&self, timeout: Duration) -> Progress {
         let mut state = self.state.subscribe();
-        let _ = tokio::time::timeout(timeout, state.wait_for(|state| state.has_yielded || state.outcome.is_some())).await;
+        let _ =
+            tokio::time::timeout(timeout, state.wait_for(|state| state.has_yielded || state.outcome.is_some())).await;
         self.take_progress()
     }
 

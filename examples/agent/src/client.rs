@@ -49,7 +49,7 @@ impl Client {
         let url = Url::parse(&url).with_context(|| {
             format!("OPENAI_BASE_URL is not a URL like https://api.openai.com/v1: {:?}", endpoint.base_url)
         })?;
-        ensure!(matches!(url.scheme(), "http" | "https"), "OPENAI_BASE_URL has to begin with http:// or https://");
+        ensure!(matches!(url.scheme(), "http" | "https"), "OPENAI_BASE_URL does not begin with http:// or https://");
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT)
@@ -60,7 +60,7 @@ impl Client {
             http = http.no_proxy();
         }
         let compact = Url::parse(&format!("{url}/compact"))?;
-        let http = http.build().context("could not set up HTTP")?;
+        let http = http.build().context("could not set up the HTTP client")?;
         Ok(Self { http, responses: url, compact, api_key: endpoint.api_key.clone() })
     }
 
@@ -80,11 +80,11 @@ impl Client {
             let is_unknown_route = matches!(failure.status.map(|status| status.as_u16()), Some(404 | 405));
             Failure { is_unknown_route, ..failure }
         })?;
-        let no_compaction = |error: &dyn std::error::Error| Failure::transport("no compaction", error);
-        let body = http::read_body(response).await.map_err(|error| no_compaction(&error))?;
-        let CompactResponse { output } = serde_json::from_slice(&body).map_err(|error| no_compaction(&error))?;
+        let compaction_failed = |error: &dyn std::error::Error| Failure::transport("compaction failed", error);
+        let body = http::read_body(response).await.map_err(|error| compaction_failed(&error))?;
+        let CompactResponse { output } = serde_json::from_slice(&body).map_err(|error| compaction_failed(&error))?;
         if output.is_empty() {
-            return Err(Failure::new("the compaction left nothing", Retry::Never));
+            return Err(Failure::new("the compaction returned no items", Retry::Never));
         }
         Ok(output)
     }
@@ -96,10 +96,11 @@ impl Client {
             post = post.bearer_auth(key);
         }
         // The request cannot be built, for example because the key contains characters that no header may have.
-        let unsendable = |error| Failure { retry: Retry::Never, ..Failure::transport("no request", &error) };
+        let unsendable =
+            |error| Failure { retry: Retry::Never, ..Failure::transport("cannot build the request", &error) };
         let request = post.build().map_err(unsendable)?;
         let response = http::send(&self.http, request).await;
-        let response = response.map_err(|error| Failure::transport("no answer", &*error))?;
+        let response = response.map_err(|error| Failure::transport("request failed", &*error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -121,7 +122,7 @@ async fn collect(response: HttpResponse, on_delta: OnDelta<'_>) -> Result<Respon
     if let Some(other @ ("text/html" | "application/json")) = content_type.map(media_type) {
         let message = format!(
             "the endpoint answered with {other} instead of a stream of events: \
-             does it speak the Responses API?"
+             does it support the Responses API?"
         );
         return Err(Failure::new(message, Retry::Never));
     }
@@ -130,7 +131,7 @@ async fn collect(response: HttpResponse, on_delta: OnDelta<'_>) -> Result<Respon
     while let Some(event) = events.next().await {
         let pushed = match event {
             Ok(event) => collector.push(&event.data, on_delta),
-            Err(error) => Err(Failure::transport("the stream broke", &error)),
+            Err(error) => Err(Failure::transport("cannot read the stream", &error)),
         };
         match pushed {
             Ok(None) => {}

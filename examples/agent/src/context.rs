@@ -9,11 +9,11 @@ use serde_json::json;
 use tracing::Instrument;
 
 use crate::cell::Cells;
-use crate::registry::Identity;
 use crate::hook::Decision;
+use crate::registry::Identity;
 use crate::screen::Screen;
 use crate::setup::Setup;
-use crate::tools::{ToolOutput, FunctionCall, agents, exec_command, wait, write_stdin};
+use crate::tools::{FunctionCall, ToolOutput, agents, exec_command, wait, write_stdin};
 
 /// The resources of one agent.
 #[derive(Debug)]
@@ -90,7 +90,9 @@ impl Requester {
     fn record_output(&self, tool: &ToolCall, output: &ToolOutput) {
         match &self.kind {
             RequesterKind::Model(_) => tool.output(&output.text),
-            RequesterKind::Script(_) => tool.result(Json(&json!({"type": "code_mode_response", "value": output.value}))),
+            RequesterKind::Script(_) => {
+                tool.result(Json(&json!({"type": "code_mode_response", "value": output.value})))
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ impl Failure {
             Retry::Never => None,
             Retry::After(delay) => (delay <= MAX_RETRY_DELAY).then_some(delay),
             Retry::Backoff => {
-                // With jitter, so that many clients do not retry at the same moment.
+                // With jitter, so that many clients do not retry simultaneously.
                 let base = Duration::from_millis(250) * 2_u32.saturating_pow(attempt.min(8));
                 Some(base.mul_f64(0.75 + 0.5 * fastrand::f64()))
             }

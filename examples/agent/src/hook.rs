@@ -63,7 +63,7 @@ fn check_command(command: &str) -> Option<String> {
         "rm" if has_flag(&words, 'r', "--recursive") && has_flag(&words, 'f', "--force") => {
             Some("`rm -rf` deletes what nobody can bring back".to_owned())
         }
-        "git" if words.contains(&"push") => Some("`git push` publishes what nobody has looked at".to_owned()),
+        "git" if words.contains(&"push") => Some("`git push` publishes unreviewed commits".to_owned()),
         "sudo" | "doas" => Some(format!("`{program}` reaches beyond the project")),
         _ => None,
     }

@@ -7,20 +7,20 @@
 //! [`example_model_server`].
 
 mod agent;
+mod bounded_output;
 mod cell;
 mod client;
 mod compaction;
 mod config;
-mod registry;
 mod context;
 mod failure;
 mod hook;
 mod http;
 mod inference;
-mod bounded_output;
 mod message;
 mod process;
 mod recording;
+mod registry;
 mod run;
 mod scratch;
 mod screen;

@@ -13,7 +13,7 @@ const SWEEPS: usize = 5;
 /// A session, identified by the process id of its leader for as long as that id is valid.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// `None` once the leader was reaped: the system may then reuse its process id.
+    /// Process id of the leader; `None` once the leader was reaped, because the system may then reuse the id.
     leader: Mutex<Option<Pid>>,
     was_killed: AtomicBool,
 }

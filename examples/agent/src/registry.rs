@@ -54,7 +54,7 @@ pub(crate) struct Mailbox {
     pub(crate) status: watch::Sender<Status>,
 }
 
-/// All agents of a run, by path.
+/// The agents of a run, by path.
 #[derive(Debug, Default)]
 pub(crate) struct AgentRegistry(Mutex<BTreeMap<String, Entry>>);
 
@@ -81,7 +81,7 @@ impl AgentRegistry {
         Ok(Mailbox { inbox, status })
     }
 
-    /// The task that an agent lives in.
+    /// Sets the task that runs the agent, so that closing the agent can wait for it.
     pub(crate) fn set_task(&self, path: &str, task: JoinHandle<()>) {
         if let Some(entry) = self.entries().get_mut(path) {
             entry.task = Some(task);
@@ -99,9 +99,9 @@ impl AgentRegistry {
 
     /// Finds an agent that `requester` spawned, directly or indirectly.
     pub(crate) fn find_descendant(&self, requester: &Identity, target: &str) -> Result<Identity> {
-        let found = self.find(requester, target)?;
-        ensure!(is_descendant(&found.path, &requester.path), "{} was not spawned by you", found.path);
-        Ok(found)
+        let entry = self.find(requester, target)?;
+        ensure!(is_descendant(&entry.path, &requester.path), "{} was not spawned by you", entry.path);
+        Ok(entry)
     }
 
     /// Returns the agents that `requester` spawned, directly or indirectly.
@@ -143,8 +143,8 @@ impl AgentRegistry {
     /// Stops an agent and all agents below it. Returns the status that the agent had before.
     pub(crate) async fn close(&self, path: &str, reason: &str) -> Option<Status> {
         let closed: Vec<_> = {
-            let is_closed = |path_of_entry: &String| path_of_entry == path || is_descendant(path_of_entry, path);
-            self.entries().extract_if(.., |path_of_entry, _| is_closed(path_of_entry)).collect()
+            let is_closed = |entry_path: &String| entry_path == path || is_descendant(entry_path, path);
+            self.entries().extract_if(.., |entry_path, _| is_closed(entry_path)).collect()
         };
         let status = closed.first().map(|(_, entry)| entry.status.borrow().clone());
         // In reverse order of paths, so that children end first: a parent may still receive their messages.

@@ -17,13 +17,13 @@ use crate::agent::{Agent, TurnOutcome};
 use crate::cell::Cells;
 use crate::client::{Client, Endpoint};
 use crate::config::Config;
-use crate::registry::{AgentRegistry, Identity};
 use crate::context::AgentContext;
 use crate::hook::Hook;
+use crate::registry::{AgentRegistry, Identity};
 use crate::scratch::Scratch;
 use crate::screen::Screen;
 use crate::setup::{Reaper, Setup};
-use crate::stop::{StopSignal, StopHandle};
+use crate::stop::{StopHandle, StopSignal};
 use crate::terminals::Terminals;
 use crate::tree;
 
@@ -53,7 +53,11 @@ pub(crate) async fn run(config: Config, stop_handle: StopHandle, stop: StopSigna
         role: "default",
         thread_id: Uuid::new_v4().to_string(),
     };
-    let meta = ThreadMeta::new().id(&identity.thread_id).agent_path(&identity.path).agent_name(&identity.name).session_source("cli");
+    let meta = ThreadMeta::new()
+        .id(&identity.thread_id)
+        .agent_path(&identity.path)
+        .agent_name(&identity.name)
+        .session_source("cli");
     let meta = meta.cwd(&project).model(&config.model, "openai");
     let thread = AgentThread::start(meta.approval_policy("never").sandbox_policy("danger-full-access"));
     let bundle = thread.bundle().context("the run is not recorded")?;
@@ -80,7 +84,7 @@ pub(crate) async fn run(config: Config, stop_handle: StopHandle, stop: StopSigna
     }
 
     // 4. The graph of the run, reduced from the bundle, also if the run has failed.
-print_graph(&screen, &bundle)?;
+    print_graph(&screen, &bundle)?;
     if let TurnOutcome::Failed(error) = outcome {
         return Err(error);
     }

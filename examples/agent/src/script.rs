@@ -125,6 +125,7 @@ async fn evaluate(
     Ok(())
 }
 
+/// Defines `tools`, `text` and `yield_control` in the engine.
 fn install_globals(ctx: &Ctx<'_>, names: String, events: &mpsc::UnboundedSender<Event>) -> rquickjs::Result<()> {
     let (texts, yields, calls) = (events.clone(), events.clone(), events.clone());
     let remaining = Cell::new(MAX_TEXT_BYTES);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::client::Client;
-use crate::registry::AgentRegistry;
 use crate::hook::Hook;
+use crate::registry::AgentRegistry;
 use crate::terminals::Terminals;
 use crate::workspace::Workspace;
 

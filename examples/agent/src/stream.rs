@@ -137,8 +137,9 @@ impl Collector {
         if data == "[DONE]" {
             return Ok(None);
         }
-        let event = serde_json::from_str(data)
-            .map_err(|error| Failure::new(format!("cannot parse an event of the stream ({error}): {data}"), Retry::Backoff))?;
+        let event = serde_json::from_str(data).map_err(|error| {
+            Failure::new(format!("cannot parse an event of the stream ({error}): {data}"), Retry::Backoff)
+        })?;
         match event {
             Event::StartedCommand { response } => self.response_id = Some(response.id),
             Event::Reasoning { delta } => self.emit(Delta::Reasoning(&delta), on_delta),

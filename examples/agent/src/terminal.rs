@@ -17,7 +17,7 @@ use crate::process::Process;
 
 /// Wide enough that programs do not wrap their lines.
 const SIZE: PtySize = PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 };
-/// How long to wait for remaining output once the session is dead.
+/// Time to wait for remaining output once the session is dead.
 const READER_GRACE: Duration = Duration::from_secs(1);
 
 /// A running command that no thread waits for yet.
@@ -42,7 +42,7 @@ pub(crate) struct Terminal {
     process: Arc<Process>,
     output: Arc<Mutex<TerminalOutput>>,
     input: mpsc::Sender<String>,
-    finished: watch::Receiver<Option<CommandResult>>,
+    result: watch::Receiver<Option<CommandResult>>,
     started: Instant,
 }
 
@@ -57,7 +57,7 @@ struct TerminalOutput {
 /// The result of a command that has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandResult {
-    /// All output, stdout and stderr together: a terminal does not separate them.
+    /// Combined stdout and stderr: a terminal does not separate them.
     pub(crate) output: String,
     /// The exit code by the convention of shells: 128 + n for signal n.
     pub(crate) exit_code: i32,
@@ -83,27 +83,38 @@ impl StartedCommand {
         // The child has its own copy of the slave; the reader and writer threads get copies of the master.
         drop(pty.slave);
         let pid = child.process_id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let process = Arc::new(Process::new(pid.context("the command ended before it began")?));
+        let process = Arc::new(Process::new(pid.context("the command ended before its process id was read")?));
         let output = Arc::default();
         let reader_done = read_in_background(pty.master.try_clone_reader()?, Arc::clone(&output))?;
         let input = write_in_background(pty.master.take_writer()?)?;
-        Ok(Self { command, cmd: cmd.to_owned(), cwd, child, process, output, reader_done, input, started: Instant::now() })
+        Ok(Self {
+            command,
+            cmd: cmd.to_owned(),
+            cwd,
+            child,
+            process,
+            output,
+            reader_done,
+            input,
+            started: Instant::now(),
+        })
     }
 
     /// Waits for the command on a thread of its own. `on_end` is called before any other code can observe the end.
     pub(crate) fn watch(self, on_end: impl FnOnce(&CommandResult) + Send + 'static) -> Result<Terminal> {
         let Self { cmd, mut child, process, output, reader_done, input, started, command: _, cwd: _ } = self;
-        let (result_sender, finished) = watch::channel(None);
+        let (result_sender, result) = watch::channel(None);
         let terminal =
-            Terminal { cmd, process: Arc::clone(&process), output: Arc::clone(&output), input, finished, started };
+            Terminal { cmd, process: Arc::clone(&process), output: Arc::clone(&output), input, result, started };
         let wait = move || {
             let exit_code = process.wait(&mut *child);
             // A process that left the session may keep the terminal open indefinitely.
             let _ = reader_done.recv_timeout(READER_GRACE);
             let output = lock(&output).all.text();
-            let end = CommandResult { output, exit_code, was_killed: process.was_killed(), elapsed: started.elapsed() };
-            on_end(&end);
-            let _ = result_sender.send(Some(end));
+            let result =
+                CommandResult { output, exit_code, was_killed: process.was_killed(), elapsed: started.elapsed() };
+            on_end(&result);
+            let _ = result_sender.send(Some(result));
         };
         thread::Builder::new().name("terminal-wait".to_owned()).spawn(wait)?;
         Ok(terminal)
@@ -114,17 +125,17 @@ impl Terminal {
     /// Waits until the command ends or `timeout` has passed. Returns the output since the last read.
     pub(crate) async fn read(&self, timeout: Duration) -> Chunk {
         let started_reading = Instant::now();
-        let exit_code = tokio::time::timeout(timeout, self.wait()).await.ok().map(|end| end.exit_code);
+        let exit_code = tokio::time::timeout(timeout, self.wait()).await.ok().map(|result| result.exit_code);
         let unread = std::mem::take(&mut lock(&self.output).unread);
         Chunk { output: unread.text(), exit_code, elapsed: started_reading.elapsed() }
     }
 
     /// Waits until the command ends. Returns its result.
     pub(crate) async fn wait(&self) -> CommandResult {
-        let mut finished = self.finished.clone();
-        let end = finished.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
+        let mut result = self.result.clone();
+        let result = result.wait_for(Option::is_some).await.ok().and_then(|result| result.clone());
         // The waiting thread drops the sender without a result only if it panics.
-        end.unwrap_or_else(|| CommandResult {
+        result.unwrap_or_else(|| CommandResult {
             output: String::new(),
             exit_code: -1,
             was_killed: false,
@@ -133,7 +144,7 @@ impl Terminal {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.finished.borrow().is_none()
+        self.result.borrow().is_none()
     }
 
     /// Sends input to the command.
@@ -175,15 +186,15 @@ fn read_in_background(
 
 /// Writes input on a thread: writing blocks if no program reads from the terminal, after a few thousand characters.
 fn write_in_background(mut writer: Box<dyn Write + Send>) -> std::io::Result<mpsc::Sender<String>> {
-    let (input, typed) = mpsc::channel::<String>();
+    let (input, received) = mpsc::channel::<String>();
     let write = move || {
-        for chars in typed {
+        for chars in received {
             if writer.write_all(chars.as_bytes()).and_then(|()| writer.flush()).is_err() {
                 return;
             }
         }
     };
-    thread::Builder::new().name("terminal-type".to_owned()).spawn(write)?;
+    thread::Builder::new().name("terminal-write".to_owned()).spawn(write)?;
     Ok(input)
 }
 
@@ -237,8 +248,8 @@ mod tests {
     #[tokio::test]
     async fn standard_streams_are_a_terminal() -> Result<()> {
         let (_dir, terminal) = start("test -t 0 && test -t 1 && test -t 2 && echo yes; exit 3")?;
-        let end = terminal.wait().await;
-        assert_eq!((end.output.as_str(), end.exit_code, end.was_killed), ("yes\n", 3, false));
+        let result = terminal.wait().await;
+        assert_eq!((result.output.as_str(), result.exit_code, result.was_killed), ("yes\n", 3, false));
         Ok(())
     }
 
@@ -260,9 +271,9 @@ mod tests {
     #[tokio::test]
     async fn background_processes_are_killed_with_their_command() -> Result<()> {
         let (_dir, terminal) = start("sleep 600 & echo $!")?;
-        let end = terminal.wait().await;
-        assert_eq!(end.exit_code, 0);
-        wait_until_dead(end.output.trim()).await;
+        let result = terminal.wait().await;
+        assert_eq!(result.exit_code, 0);
+        wait_until_dead(result.output.trim()).await;
         Ok(())
     }
 
@@ -273,9 +284,9 @@ mod tests {
         let pid = text.split("pid ").nth(1).unwrap_or_default().trim().to_owned();
         assert!(is_alive(&pid), "{text}");
         terminal.kill();
-        let end = terminal.wait().await;
-        assert!(end.was_killed);
-        assert_eq!(end.exit_code, 128 + 9);
+        let result = terminal.wait().await;
+        assert!(result.was_killed);
+        assert_eq!(result.exit_code, 128 + 9);
         wait_until_dead(&pid).await;
         Ok(())
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::terminal::Terminal;
 
-/// All terminals of a run.
+/// The terminals of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Terminals {
     last_id: AtomicU32,
@@ -35,9 +35,9 @@ impl Terminals {
     /// Returns the terminal with this id. Returns an error if it does not exist or belongs to another agent.
     pub(crate) fn get(&self, id: u32, agent_path: &str) -> Result<Arc<Terminal>> {
         let entries = self.entries();
-        let found = entries.get(&id).filter(|entry| entry.agent_path == agent_path);
+        let entry = entries.get(&id).filter(|entry| entry.agent_path == agent_path);
         Ok(Arc::clone(
-            &found.with_context(|| format!("there is no session {id}: it has ended, or never was"))?.terminal,
+            &entry.with_context(|| format!("there is no session {id}: it has ended or never existed"))?.terminal,
         ))
     }
 

@@ -58,7 +58,7 @@ impl FunctionCall {
     /// Parses the arguments. The error is written for the model, which can call the tool again.
     fn parse_arguments<T: DeserializeOwned>(&self) -> Result<T> {
         let name = &self.name;
-        serde_json::from_str(&self.arguments).with_context(|| format!("the arguments are not what {name} takes"))
+        serde_json::from_str(&self.arguments).with_context(|| format!("invalid arguments for {name}"))
     }
 }
 

@@ -58,7 +58,10 @@ impl<'a> Tree<'a> {
         };
         self.line(
             "",
-            &format!("thread {name} ({model}){spawned}  {}  {input} in, {output} out", status_and_time(&thread.execution)),
+            &format!(
+                "thread {name} ({model}){spawned}  {}  {input} in, {output} out",
+                status_and_time(&thread.execution)
+            ),
         );
         let turns: Vec<_> = thread.turn_ids.iter().filter_map(|id| self.graph.turns.get(id)).collect();
         for (index, turn) in turns.iter().enumerate() {

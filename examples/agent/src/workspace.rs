@@ -49,9 +49,9 @@ impl Workspace {
     }
 }
 
-/// Returns `true` for variables that commands must not inherit: variables of `cargo run`, which would mislead a nested
-/// `cargo`; the API key; and variables of the recorder, since a recorded command is not a child process of this agent's
-/// recording.
+/// Returns `true` for variables that commands must not inherit: those of `cargo run`, which would mislead a nested
+/// `cargo`; the API key; and those of the recorder, so that a command that records itself does not join the recording
+/// of this agent.
 fn is_private(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let cargo = name == "CARGO" || name.starts_with("CARGO_") && name != "CARGO_HOME";

@@ -1,6 +1,6 @@
-//! A run that is killed leaves nothing, or a bundle that still explains itself.
+//! A killed run leaves either no bundle, or a bundle whose graph has notices only.
 
-#![expect(clippy::print_stdout, reason = "a failure can be had again with the seed")]
+#![expect(clippy::print_stdout, reason = "the seed reproduces a failure")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,13 +13,13 @@ use otel_trace::event::RolloutStatus;
 use otel_trace::graph::Severity;
 use otel_trace::reduce::{Options, reduce};
 
-/// How often a run is killed, and how often of that in its first milliseconds.
+/// Number of runs that are killed, and the number of those that are killed in their first milliseconds.
 const KILLS: u32 = 20;
 const EARLY: u32 = 6;
 const EARLY_MILLIS: f64 = 25.0;
 
 #[test]
-fn a_killed_run_leaves_nothing_or_a_bundle_with_notices_only() -> Result<()> {
+fn killed_run_leaves_no_bundle_or_one_with_notices_only() -> Result<()> {
     let seed = std::env::var("KILL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
     println!("KILL_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -28,7 +28,7 @@ fn a_killed_run_leaves_nothing_or_a_bundle_with_notices_only() -> Result<()> {
         let scratch = tempfile::tempdir()?;
         let started = Instant::now();
         let status = agent(scratch.path()).status()?;
-        assert!(status.success(), "the run that is not killed fails");
+        assert!(status.success(), "a run that is not killed fails");
         started.elapsed()
     };
 
@@ -38,7 +38,7 @@ fn a_killed_run_leaves_nothing_or_a_bundle_with_notices_only() -> Result<()> {
         let moment = longest.mul_f64(random.f64());
         let scratch = tempfile::tempdir()?;
         let mut child = agent(scratch.path()).spawn()?;
-        // Not to wait for something: the moment is the point.
+        // A sleep is intended: the test kills the run at a random time.
         thread::sleep(moment);
         child.kill()?;
         child.wait()?;
@@ -47,12 +47,12 @@ fn a_killed_run_leaves_nothing_or_a_bundle_with_notices_only() -> Result<()> {
             cut_short += u32::from(status == RolloutStatus::Running);
         }
     }
-    // Else nothing was put to the test.
+    // Otherwise the test has not tested anything.
     assert!(cut_short >= KILLS / 4, "only {cut_short} of {KILLS} runs were cut short: KILL_SEED={seed}");
     Ok(())
 }
 
-/// The agent, with everything it makes under one directory.
+/// Creates a command that runs the agent with all its files under one directory.
 fn agent(scratch: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-agent"));
     for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING", "OPENAI_SCRIPTS"] {
@@ -63,7 +63,7 @@ fn agent(scratch: &Path) -> Command {
     command
 }
 
-/// The bundles under a root. One that was being made has a hidden name and is none yet.
+/// Returns the bundles under a root. A hidden name marks a bundle whose creation has not finished.
 fn bundles(root: &Path) -> Result<Vec<PathBuf>> {
     let Ok(entries) = root.read_dir() else { return Ok(Vec::new()) };
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -71,7 +71,7 @@ fn bundles(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths.into_iter().filter(|path| !is_hidden(path)).collect())
 }
 
-/// Reduces what was left, and says how far the run had come.
+/// Reduces a bundle and checks its diagnostics. Returns the status of the run.
 fn check(bundle: &Path) -> Result<RolloutStatus> {
     let graph = reduce(&Reader::open(bundle)?, &Options::default())?.graph;
     for diagnostic in &graph.diagnostics {

@@ -1,8 +1,9 @@
-//! An agent written with [genai](https://docs.rs/genai), whose feature `otel` makes spans of the GenAI conventions.
+//! An agent written with [genai](https://docs.rs/genai), whose feature `otel` creates spans with the GenAI semantic
+//! conventions.
 //!
-//! genai makes those of its calls itself. Those of the agent and of its tools are opened here with its builders, as for
-//! any other backend: nothing below [`record`] knows of the recorder. Content is on the spans where
-//! `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` is `true`.
+//! genai creates the spans of its model calls. The spans of the agent and of its tools are opened here with the
+//! builders of genai, as for any OpenTelemetry backend: only [`record`] depends on the recorder. The spans carry
+//! content if `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` is `true`.
 
 mod tools;
 
@@ -40,18 +41,18 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The run with the recorder on.
+/// Runs the program with the recorder enabled.
 async fn record() -> Result<()> {
     let root = std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("traces"), PathBuf::from);
     let (recorder, _guard) = Recorder::builder().root(root).build()?;
-    // To a backend too, where the environment names one.
+    // Exports the spans too, if the environment names an OpenTelemetry backend.
     let exporting = Otlp::from_env()?;
     let bridge = exporting.as_ref().map(|(otlp, _guard)| otlp.bridge(&recorder).with_filter(LevelFilter::INFO));
     tracing_subscriber::registry().with(bridge).with(recorder.layer().with_filter(recorder.filter())).init();
 
     let server = ModelServer::start().await?;
     let desk = Desk { client: client(server.base_url(), server.api_key())? };
-    // The server's first answer is that it has had enough. genai reports that, and asks no more.
+    // The embedded server rejects the first request with a rate limit. genai reports the error and does not retry.
     let question = "What do 12 crates cost, delivered, with the voucher SPRING?";
     if let Err(error) = desk.ask(question, false).await {
         print(&format!("! {error:#}"));
@@ -61,7 +62,7 @@ async fn record() -> Result<()> {
     Ok(())
 }
 
-/// A client that finds every model at this endpoint.
+/// Creates a client that uses one endpoint for all models.
 fn client(base_url: &str, key: &str) -> Result<Client> {
     let (endpoint, key) = (format!("{base_url}/"), key.to_owned());
     let resolver = ServiceTargetResolver::from_resolver_fn(move |target: ServiceTarget| {
@@ -77,7 +78,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// One question, from what the user says to the answer.
+    /// Asks one question, in a span of the agent.
     async fn ask(&self, question: &str, streamed: bool) -> Result<String> {
         let span = AgentSpan::invoke_agent().internal().with_name("desk").with_model(MODEL).start();
         let answer = self.answer(question, streamed).instrument(span.clone()).await;
@@ -102,7 +103,7 @@ impl Desk {
                 request = request.append_message(output);
             }
         }
-        bail!("the model still called for tools after {MAX_ROUNDS} rounds")
+        bail!("the model still requested tools after {MAX_ROUNDS} rounds")
     }
 
     async fn call(&self, request: &ChatRequest) -> Result<MessageContent> {
@@ -115,14 +116,14 @@ impl Desk {
         let mut stream = self.client.exec_chat_stream(MODEL, request.clone(), Some(&options)).await?.stream;
         while let Some(event) = stream.next().await {
             if let ChatStreamEvent::End(end) = event? {
-                return end.captured_content.context("the stream brought nothing");
+                return end.captured_content.context("the stream had no content");
             }
         }
         bail!("the stream ended before the answer was complete")
     }
 }
 
-/// One tool call, in a span of its own.
+/// Executes one tool call in a span of its own.
 fn run_tool(call: &ToolCall) -> ToolResponse {
     let span = execute_tool_span(call);
     let output = span.in_scope(|| tools::run(&call.fn_name, &call.fn_arguments));
@@ -135,6 +136,6 @@ fn run_tool(call: &ToolCall) -> ToolResponse {
 }
 
 fn print(text: &str) {
-    // A closed pipe must not end the run in its middle.
+    // Ignores errors: a closed pipe must not end the run.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

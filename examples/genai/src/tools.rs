@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use genai::chat::Tool;
 use serde_json::{Value, json};
 
-/// The tools as the model is told about them.
+/// Returns the tool definitions of a request.
 pub(crate) fn definitions() -> Vec<Tool> {
     vec![
         tool("price", "The price of an article and of its delivery, in cents.", "article"),
@@ -19,7 +19,7 @@ fn tool(name: &str, description: &str, argument: &str) -> Tool {
     Tool::new(name).with_description(description).with_schema(schema)
 }
 
-/// Does what a tool is for.
+/// Executes a tool.
 pub(crate) fn run(name: &str, arguments: &Value) -> Result<String> {
     match (name, arguments["article"].as_str()) {
         ("price", Some("crate")) => Ok(json!({ "cents": 415, "delivery_cents": 650 }).to_string()),
@@ -31,7 +31,7 @@ pub(crate) fn run(name: &str, arguments: &Value) -> Result<String> {
     }
 }
 
-/// `<a> times <b>, plus <c>`.
+/// Evaluates `<a> times <b>, plus <c>`.
 fn evaluate_sum(sum: &str) -> Result<String> {
     let numbers: Vec<u64> = sum.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
     let [a, b, c] = numbers[..] else { bail!("that is no sum I know: {sum}") };

@@ -1,4 +1,4 @@
-//! What a viewer draws of genai's spans, live and exported.
+//! Trace trees of genai's spans, live and exported.
 
 #[path = "../../../tests/common/trace_tree.rs"]
 mod trace_tree;

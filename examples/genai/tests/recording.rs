@@ -1,4 +1,4 @@
-//! Runs the program as a user does, and asks its graphs what genai did.
+//! Runs the program as a user does, and checks the graphs of the recorded runs.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use otel_trace::event::{ExecutionStatus, ToolSummary};
 use otel_trace::graph::{Code, Graph, ToolCall};
 use otel_trace::reduce::{Options, reduce};
 
-/// The graphs of the refused question, the quote and the streamed one.
+/// Runs the program. Returns the graphs of the rejected question, the quote and the streamed answer.
 fn run(content: bool) -> [Graph; 3] {
     let root = tempfile::tempdir().expect("a directory");
     let output = Command::new(env!("CARGO_BIN_EXE_example-genai"))
@@ -22,7 +22,7 @@ fn run(content: bool) -> [Graph; 3] {
     assert!(stdout.contains("28 of 40 crates are left."), "{stdout}");
     let entries = root.path().read_dir().expect("the bundles").map(|entry| entry.expect("a bundle").path());
     let mut graphs: Vec<_> = entries.map(|bundle| graph_of(&bundle)).collect();
-    // In the order in which they began: their threads' ids are of UUID version 7.
+    // In the order of their starts: thread ids are UUIDs of version 7, which sort by time.
     graphs.sort_by_key(|graph| graph.root_thread_id.to_string());
     graphs.try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"))
 }
@@ -37,18 +37,20 @@ fn tool_name(tool: &ToolCall) -> &str {
 }
 
 fn check_shape(graphs: &[Graph; 3], content: bool) {
-    let [refused, quote, streamed] = graphs;
-    let call = refused.inference_calls.iter().next().expect("a call");
+    let [rejected, quote, streamed] = graphs;
+    let call = rejected.inference_calls.iter().next().expect("a call");
     assert_eq!((call.execution.status, call.error.as_deref()), (ExecutionStatus::Failed, Some("429")));
-    for (graph, calls, tools) in [(refused, 1, 0), (quote, 4, 4), (streamed, 2, 1)] {
+    for (graph, calls, tools) in [(rejected, 1, 0), (quote, 4, 4), (streamed, 2, 1)] {
         assert_eq!((graph.threads.len(), graph.turns.len()), (1, 1));
         assert_eq!((graph.inference_calls.len(), graph.tool_calls.len()), (calls, tools));
     }
-    for (index, (name, requested_by)) in [("price", 0), ("stock", 0), ("voucher", 1), ("auditor", 2)].iter().enumerate() {
+    for (index, (name, requested_by)) in [("price", 0), ("stock", 0), ("voucher", 1), ("auditor", 2)].iter().enumerate()
+    {
         let tool = quote.tool_calls.iter().nth(index).expect("a tool call");
         let requested_by = quote.inference_calls.iter().nth(*requested_by).expect("a call");
         assert_eq!((tool_name(tool), tool.requested_by.as_ref()), (*name, Some(&requested_by.inference_call_id)));
-        // A span that closes with neither result nor error says no more than that.
+        // Without content, a span closes with neither a result nor an error, so the outcome of the tool call is
+        // unknown.
         let expected = match (*name, content) {
             ("voucher", _) => ExecutionStatus::Failed,
             (_, true) => ExecutionStatus::Completed,
@@ -61,13 +63,13 @@ fn check_shape(graphs: &[Graph; 3], content: bool) {
         assert_eq!(call.execution.status, ExecutionStatus::Completed);
         assert!(call.usage.is_some_and(|usage| usage.input_tokens > 0 && usage.output_tokens > 0));
     }
-    // genai tells of the first piece of text, and the answer before was a call alone.
+    // genai reports the first token of streamed text only; the response before has a tool call and no text.
     let first_token: Vec<_> = streamed.inference_calls.iter().map(|call| call.first_token_at.is_some()).collect();
     assert_eq!(first_token, [false, true]);
 }
 
 #[test]
-fn spans_with_content_leave_the_whole_graph() {
+fn spans_with_content_give_the_whole_graph() {
     let graphs = run(true);
     check_shape(&graphs, true);
     for graph in &graphs {

@@ -1,11 +1,11 @@
-//! What the embedded model says: how to find and fix the one bug of the scratch project, with another agent for a
-//! second opinion, decided anew for each request from what its tools printed so far.
+//! The embedded model as a coding agent: it finds and fixes the bug of the scratch project, with a second agent as a
+//! reviewer. Each response is derived from the tool outputs in the request.
 
 mod explain;
 mod fix;
 mod notes;
-mod tool_output;
 mod review;
+mod tool_output;
 mod transcript;
 
 use serde_json::{Value, json};
@@ -14,12 +14,12 @@ use notes::Notes;
 pub(super) use notes::SUMMARY;
 use transcript::Transcript;
 
-/// One item of a response.
+/// An output item of a response.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Output {
     Reasoning(String),
     Message(String),
-    /// A call of a function.
+    /// A call of a function tool.
     Call {
         name: &'static str,
         arguments: Value,
@@ -29,13 +29,13 @@ pub(super) enum Output {
 }
 use Output::{Message, Reasoning};
 
-/// A tool printed what the model cannot go on from.
+/// A tool output from which the model cannot continue.
 #[derive(Debug, PartialEq)]
 struct Unexpected(String);
 
 type StepResult = Result<Vec<Output>, Unexpected>;
 
-/// What the model answers to this conversation.
+/// Returns the output items of the next response in a conversation.
 pub(super) fn reply(input: &[Value]) -> Vec<Output> {
     let transcript = Transcript::read(input);
     let next = Notes::read(&transcript).and_then(|notes| match (&transcript.task, transcript.user_messages) {
@@ -47,7 +47,8 @@ pub(super) fn reply(input: &[Value]) -> Vec<Output> {
     next.unwrap_or_else(|Unexpected(message)| vec![Message(format!("I stop here: {message}"))])
 }
 
-/// What stands for this conversation once it was compacted: what was asked, and what the model knows by then.
+/// Returns the items that replace a conversation after compaction: the user's prompts, and a summary of the model's
+/// notes.
 pub(super) fn compact(input: &[Value]) -> Vec<Value> {
     let prompts = input.iter().enumerate().filter(|(index, item)| *index == 0 || item["role"] == "user");
     let text = match Notes::read(&Transcript::read(input)) {

@@ -1,4 +1,4 @@
-//! The Chat Completions API: what it is asked, and how it answers, whole or streamed.
+//! The Chat Completions API: parses requests and builds responses, in one piece or streamed.
 
 use axum::response::sse::Event;
 use serde_json::{Value, json};
@@ -7,9 +7,10 @@ use crate::conversation::{Call, Conversation, Message, Reply, text_of};
 use crate::events::id;
 use crate::request::ApiError;
 
-/// The usual rule of thumb.
+/// A common estimate.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// Parses a request. Returns the error of the API if the request is invalid.
 pub(crate) fn parse(body: &[u8]) -> Result<Conversation, ApiError> {
     let body: Value = serde_json::from_slice(body)
         .map_err(|error| ApiError::new(400, "invalid_json", format!("The body is not valid JSON: {error}.")))?;
@@ -55,7 +56,7 @@ fn call(call: &Value) -> Result<Call, ApiError> {
     }
 }
 
-/// Every call has to be answered before the conversation goes on, and nothing else may be.
+/// Checks that each tool call has an output before the conversation continues, and that each output has a call.
 fn check_calls(messages: &[Message]) -> Result<(), ApiError> {
     let mut open: Vec<&str> = Vec::new();
     for message in messages {
@@ -78,7 +79,7 @@ fn check_calls(messages: &[Message]) -> Result<(), ApiError> {
     }
 }
 
-/// The answer in one piece.
+/// Returns the response in one piece.
 pub(crate) fn completion(conversation: &Conversation, reply: &Reply, prompt_bytes: usize) -> Value {
     let (message, finish_reason) = message_of(reply);
     let choice = json!({ "index": 0, "message": message, "finish_reason": finish_reason });
@@ -88,7 +89,7 @@ pub(crate) fn completion(conversation: &Conversation, reply: &Reply, prompt_byte
     completion
 }
 
-/// The answer as the chunks of a stream.
+/// Returns the response as the chunks of a stream.
 pub(crate) fn chunks(conversation: &Conversation, reply: &Reply, prompt_bytes: usize) -> Vec<Event> {
     let (message, finish_reason) = message_of(reply);
     let head = head("chat.completion.chunk", conversation);

@@ -1,11 +1,11 @@
-//! What a request says, whichever API it came by.
+//! A conversation, independent of the API through which it was sent.
 
 use serde_json::Value;
 
 use crate::bug_fix::Output;
 use crate::request::Request;
 
-/// A request to go on with a conversation.
+/// A request to continue a conversation.
 #[derive(Debug)]
 pub(crate) struct Conversation {
     pub(crate) model: String,
@@ -15,7 +15,7 @@ pub(crate) struct Conversation {
     pub(crate) is_streamed: bool,
 }
 
-/// One message of it.
+/// A message of a conversation.
 #[derive(Debug)]
 pub(crate) enum Message {
     System,
@@ -24,14 +24,14 @@ pub(crate) enum Message {
     Tool { call_id: String, output: String },
 }
 
-/// A call that the model made.
+/// A tool call of the model.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) id: String,
     pub(crate) name: String,
 }
 
-/// What the model says next.
+/// The next reply of the model.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Reply {
     Text(String),
@@ -40,7 +40,7 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    /// As items of the Responses API.
+    /// Converts the reply to output items of the Responses API.
     pub(crate) fn into_output(self) -> Vec<Output> {
         match self {
             Self::Text(text) => vec![Output::Message(text)],
@@ -50,7 +50,7 @@ impl Reply {
 }
 
 impl Conversation {
-    /// Of a request of the Responses API.
+    /// Creates a conversation from a request of the Responses API.
     pub(crate) fn from_request(request: &Request) -> Self {
         Self {
             model: request.model.clone(),
@@ -60,7 +60,8 @@ impl Conversation {
         }
     }
 
-    /// The calls since the user spoke last, each with its output.
+    /// Returns the tool calls since the last user message, each with its output. The output is `None` if the call has
+    /// none yet.
     pub(crate) fn calls(&self) -> Vec<(&Call, Option<&str>)> {
         let start = self.messages.iter().rposition(|it| matches!(it, Message::User(_))).unwrap_or(0);
         let since = &self.messages[start..];
@@ -77,7 +78,7 @@ impl Conversation {
         calls.flatten().map(|call| (call, output(&call.id))).collect()
     }
 
-    /// What the user said last.
+    /// Returns the text of the last user message.
     pub(crate) fn prompt(&self) -> &str {
         let prompt = self.messages.iter().rev().find_map(|message| match message {
             Message::User(text) => Some(text.as_str()),
@@ -103,7 +104,7 @@ fn message_of(item: &Value) -> Option<Message> {
     })
 }
 
-/// Content is a text, or a list of parts with texts.
+/// Returns the text of a content field, which is a string or a list of parts.
 pub(crate) fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),

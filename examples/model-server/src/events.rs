@@ -1,4 +1,4 @@
-//! A response as the events it is streamed in.
+//! Responses of the Responses API, in one piece or as a stream of events.
 
 use axum::response::sse::Event;
 use serde_json::{Value, json};
@@ -6,24 +6,25 @@ use serde_json::{Value, json};
 use super::bug_fix::Output;
 use super::request::Request;
 
-/// The usual rule of thumb.
+/// A common estimate.
 const BYTES_PER_TOKEN: usize = 4;
-/// Prompt caches work in blocks.
+/// Size of the blocks in which prompts are cached, in tokens.
 const CACHE_BLOCK: usize = 128;
 
-/// The events of one response to `request`, whose prompt has so many bytes, so many of them known.
+/// Returns the events of a response to `request`, whose prompt has `prompt_bytes` bytes, of which `cached_bytes` are
+/// cached.
 pub(super) fn stream(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Vec<Event> {
     let (mut stream, _) = build(request, output, prompt_bytes, cached_bytes);
     let chunks = stream.events.drain(..).map(|(kind, data)| Event::default().event(kind).data(data.to_string()));
     chunks.collect()
 }
 
-/// The same response in one piece.
+/// Returns the response to `request` in one piece.
 pub(super) fn response(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
     build(request, output, prompt_bytes, cached_bytes).1
 }
 
-/// The stream, and the response that is complete at its end.
+/// Builds the event stream of a response, and the complete response.
 fn build(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> (Stream, Value) {
     let mut stream = Stream::default();
     let mut response = json!({
@@ -43,13 +44,13 @@ fn build(request: &Request, output: &[Output], prompt_bytes: usize, cached_bytes
     (stream, response)
 }
 
-/// The answer to a request to compact.
+/// Returns the response to a compaction request.
 pub(super) fn compaction(output: &[Value], prompt_bytes: usize) -> Value {
-    let (input, spoken) =
+    let (input, visible) =
         (tokens(prompt_bytes), output.iter().map(|item| tokens(item.to_string().len())).sum::<usize>());
     json!({
         "id": id("resp"), "object": "response.compaction", "output": output,
-        "usage": {"input_tokens": input, "output_tokens": spoken, "total_tokens": input + spoken},
+        "usage": {"input_tokens": input, "output_tokens": visible, "total_tokens": input + visible},
     })
 }
 
@@ -57,19 +58,19 @@ fn tokens(bytes: usize) -> usize {
     bytes.div_ceil(BYTES_PER_TOKEN)
 }
 
-/// An id like the API's.
+/// Creates a random id in the format of the API.
 pub(super) fn id(prefix: &str) -> String {
     format!("{prefix}_{:032x}", fastrand::u128(..))
 }
 
 fn usage(output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
     let mut reasoning = 0;
-    let mut spoken = 0;
+    let mut visible = 0;
     for item in output {
         match item {
             Output::Reasoning(text) => reasoning += tokens(text.len()),
-            Output::Message(text) | Output::Script(text) => spoken += tokens(text.len()),
-            Output::Call { arguments, .. } => spoken += tokens(arguments.to_string().len()),
+            Output::Message(text) | Output::Script(text) => visible += tokens(text.len()),
+            Output::Call { arguments, .. } => visible += tokens(arguments.to_string().len()),
         }
     }
     let input = tokens(prompt_bytes);
@@ -77,15 +78,15 @@ fn usage(output: &[Output], prompt_bytes: usize, cached_bytes: usize) -> Value {
     json!({
         "input_tokens": input,
         "input_tokens_details": {"cached_tokens": cached},
-        "output_tokens": reasoning + spoken,
+        "output_tokens": reasoning + visible,
         "output_tokens_details": {"reasoning_tokens": reasoning},
-        "total_tokens": input + reasoning + spoken,
+        "total_tokens": input + reasoning + visible,
     })
 }
 
 #[derive(Default)]
 struct Stream {
-    /// Each with its type.
+    /// Events with their types.
     events: Vec<(String, Value)>,
 }
 
@@ -96,7 +97,7 @@ impl Stream {
         self.events.push((kind.to_owned(), data));
     }
 
-    /// Streams one item, and returns it complete.
+    /// Appends the events of one output item. Returns the complete item.
     fn item(&mut self, index: usize, output: &Output, encrypt: bool) -> Value {
         let (started, done) = match output {
             Output::Reasoning(text) => reasoning(text, encrypt),
@@ -135,10 +136,10 @@ fn reasoning(text: &str, encrypt: bool) -> (Value, Value) {
     let mut done = started.clone();
     done["summary"] = json!([{"type": "summary_text", "text": text}]);
     if encrypt {
-        // Opaque to the client, as the real thing is.
-        let words = text.len().div_ceil(16);
-        let sealed: String = (0..words).map(|_| format!("{:016x}", fastrand::u64(..))).collect();
-        done["encrypted_content"] = json!(sealed);
+        // Random data: encrypted reasoning is opaque to the client.
+        let count = text.len().div_ceil(16);
+        let encrypted: String = (0..count).map(|_| format!("{:016x}", fastrand::u64(..))).collect();
+        done["encrypted_content"] = json!(encrypted);
     }
     (started, done)
 }

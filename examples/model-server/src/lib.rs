@@ -1,16 +1,16 @@
-//! A model server for a machine without one: the Responses API and Chat Completions on 127.0.0.1,
-//! as far as the examples use them.
+//! A model server for machines without a model: the Responses API and Chat Completions on 127.0.0.1, as far as the
+//! examples use them.
 //!
-//! It knows two tasks, see `play` and `desk`, and answers from nothing but what each request holds,
-//! so from what the tools really printed. Like the real ones it is strict about requests, and not
-//! always in the mood.
+//! The server supports two tasks, see `bug_fix` and `order_desk`. It derives each response from the content of the
+//! request alone, hence from what the tools actually printed. Like real servers it validates requests strictly, and
+//! rejects some of them because of rate limits or overload.
 
+mod bug_fix;
 mod chat;
 mod conversation;
-mod order_desk;
 mod events;
 mod memory;
-mod bug_fix;
+mod order_desk;
 mod request;
 mod routes;
 
@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 const KEY: &str = "sk-embedded";
 
-/// A server that runs for as long as the runtime does.
+/// A running server. It runs until the `tokio` runtime shuts down.
 #[derive(Debug)]
 pub struct ModelServer {
     base_url: String,
@@ -28,13 +28,13 @@ pub struct ModelServer {
 }
 
 impl ModelServer {
-    /// Listens on a free port of 127.0.0.1.
+    /// Starts a server on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// No port could be had.
+    /// Returns an error if no port is available.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.context("the embedded model server found no port on 127.0.0.1")?;
+        let listener = listener.context("the embedded model server could not bind a port on 127.0.0.1")?;
         let base_url = format!("http://{}/v1", listener.local_addr()?);
         let task = tokio::spawn(async move {
             let _ = axum::serve(listener, routes::router()).await;
@@ -42,12 +42,12 @@ impl ModelServer {
         Ok(Self { base_url, _task: task })
     }
 
-    /// What an `OPENAI_BASE_URL` would be: `http://127.0.0.1:<port>/v1`.
+    /// Returns the base URL in the form of `OPENAI_BASE_URL`: `http://127.0.0.1:<port>/v1`.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// A key that it takes. It takes any.
+    /// Returns a valid API key. The server accepts any key.
     pub fn api_key(&self) -> &'static str {
         KEY
     }

@@ -1,17 +1,17 @@
-//! What the server remembers, and what mood that puts it in.
+//! Per-conversation state of the server, and the failures that it simulates.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::request::{ApiError, common_prefix};
 
-/// What the server remembers of each conversation. Agents ask at the same time, so nothing may depend on who comes first.
+/// State of all conversations, by key. Agents send requests concurrently, so no response may depend on their order.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     conversations: HashMap<String, ConversationState>,
 }
 
-/// How often it was asked, and the last prompt, for its cache.
+/// State of one conversation: the number of requests, and the last prompt for the prompt cache.
 #[derive(Debug, Default)]
 pub(crate) struct ConversationState {
     is_first: bool,
@@ -26,7 +26,7 @@ pub(crate) fn lock(memory: &SharedMemory) -> MutexGuard<'_, Memory> {
 }
 
 impl Memory {
-    /// Takes note of a request.
+    /// Counts a request and returns the state of its conversation.
     pub(crate) fn record_request(&mut self, conversation: &str) -> &mut ConversationState {
         let is_first = self.conversations.is_empty();
         let new = || ConversationState { is_first, ..ConversationState::default() };
@@ -37,12 +37,12 @@ impl Memory {
 }
 
 impl ConversationState {
-    /// The first request of all is one too many.
+    /// Rejects the very first request to the server with a rate limit.
     pub(crate) fn check_rate_limit(&self) -> Result<(), ApiError> {
         if self.is_first && self.requests == 1 { Err(rate_limited()) } else { Ok(()) }
     }
 
-    /// Every run meets both kinds of bad day, once each, in its first conversation.
+    /// Rejects two requests of the first conversation, so that each run has one rate limit and one overload.
     pub(crate) fn check_availability(&self) -> Result<(), ApiError> {
         self.check_rate_limit()?;
         if self.is_first && self.requests == 5 {
@@ -51,7 +51,7 @@ impl ConversationState {
         Ok(())
     }
 
-    /// How many bytes of the prompt are in the cache, which then has all of it.
+    /// Returns how many bytes of the prompt are cached, and caches the whole prompt.
     pub(crate) fn cached_bytes(&mut self, prompt: &str) -> usize {
         let cached = common_prefix(prompt, &self.last_prompt);
         prompt.clone_into(&mut self.last_prompt);

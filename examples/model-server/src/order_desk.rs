@@ -1,11 +1,11 @@
-//! What the embedded model says at an order desk: it looks things up with the tools of the program, and has a colleague
-//! do the sums. Decided anew for each request from what the tools returned.
+//! The embedded model as an order desk: it looks things up with the tools of the program, and lets a colleague
+//! calculate. Each reply is derived from the tool outputs in the request.
 
 use serde_json::{Value, json};
 
 use crate::conversation::{Call, Conversation, Reply};
 
-/// Whether this is the desk, or the colleague.
+/// Returns `true` if the tools of a conversation are those of the desk or of the colleague.
 pub(crate) fn matches(conversation: &Conversation) -> bool {
     conversation.may_call("price") || conversation.may_call("multiply")
 }
@@ -22,17 +22,17 @@ pub(crate) fn reply(conversation: &Conversation) -> Reply {
     next.unwrap_or_else(|Unexpected(message)| Reply::Text(format!("I stop here: {message}")))
 }
 
-/// A tool returned what the model cannot go on from.
+/// A tool output from which the model cannot continue.
 #[derive(Debug)]
 struct Unexpected(String);
 
 type StepResult = Result<Reply, Unexpected>;
 
-/// The desk: what so many crates cost, delivered, with a voucher.
+/// Answers at the desk what a number of crates costs, with delivery and a voucher.
 fn quote(prompt: &str, calls: &Calls<'_>) -> StepResult {
     let count = number_in(prompt).ok_or_else(|| Unexpected(format!("how many crates? {prompt}")))?;
     if calls.is_empty() {
-        // Neither needs the other.
+        // Independent of each other, so both are requested at once.
         let article = json!({ "article": "crate" });
         return Ok(Reply::Calls(vec![("price", article.clone()), ("stock", article)]));
     }
@@ -57,7 +57,7 @@ fn quote(prompt: &str, calls: &Calls<'_>) -> StepResult {
     )))
 }
 
-/// The desk: how many crates are left.
+/// Answers at the desk how many crates are left.
 fn remaining(prompt: &str, calls: &Calls<'_>) -> StepResult {
     let sold = number_in(prompt).ok_or_else(|| Unexpected(format!("after how many? {prompt}")))?;
     if calls.is_empty() {
@@ -71,7 +71,7 @@ fn remaining(prompt: &str, calls: &Calls<'_>) -> StepResult {
     }))
 }
 
-/// The colleague: `What is <a> times <b>, plus <c>?`, one step at a time.
+/// Answers as the colleague: `What is <a> times <b>, plus <c>?`, one step at a time.
 fn sum(prompt: &str, calls: &Calls<'_>) -> StepResult {
     let numbers = numbers_in(prompt);
     let [a, b, c] = numbers[..] else { return Err(Unexpected(format!("that is no sum I know: {prompt}"))) };
@@ -86,7 +86,7 @@ fn sum(prompt: &str, calls: &Calls<'_>) -> StepResult {
     Ok(Reply::Text(format!("It is {}.", calls.output("add")?)))
 }
 
-/// The calls of this turn, with what they returned.
+/// The tool calls of the current turn, with their outputs.
 struct Calls<'a>(Vec<(&'a Call, Option<&'a str>)>);
 
 impl Calls<'_> {
@@ -103,7 +103,7 @@ impl Calls<'_> {
         output.ok_or_else(|| Unexpected(format!("{name} returned nothing")))
     }
 
-    /// An output that is a JSON object, as text or as the text of a JSON string.
+    /// Parses the output of a tool as a JSON object, which may be wrapped in a JSON string.
     fn json(&self, name: &str) -> Result<Value, Unexpected> {
         let text = self.output(name)?;
         let parsed: Value = serde_json::from_str(text).unwrap_or_default();
@@ -154,9 +154,10 @@ mod tests {
 
     #[test]
     fn unexpected_tool_output_ends_the_conversation() {
-        let Reply::Text(text) = reply_after(&["price"], "What do 12 crates cost?", &[("price", "error: no such article")])
+        let Reply::Text(text) =
+            reply_after(&["price"], "What do 12 crates cost?", &[("price", "error: no such article")])
         else {
-            panic!("it went on")
+            panic!("the model continued")
         };
         assert!(text.starts_with("I stop here") && text.contains("no such article"), "{text}");
     }

@@ -1,26 +1,26 @@
-//! What the server reads in a request, and what it will not take.
+//! Requests of the Responses API, and their validation.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-/// A request that can be answered.
+/// A valid request.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) model: String,
     pub(super) input: Vec<Value>,
-    /// Instructions and tools, which count as input too.
+    /// Instructions and tools, which count as input.
     preamble: String,
-    /// The client keeps the reasoning, so it is sent along.
+    /// `true` if the client keeps reasoning items, so that responses include them in encrypted form.
     pub(super) encrypted_reasoning: bool,
-    /// Requests with the same key are one conversation.
+    /// The key of the conversation: requests with equal keys belong together.
     pub(super) conversation: String,
     /// The names of the functions that may be called.
     pub(super) tools: Vec<String>,
     pub(super) is_streamed: bool,
 }
 
-/// An error of the API.
+/// An error response of the API.
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) status: u16,
@@ -41,20 +41,20 @@ impl ApiError {
 }
 
 impl Request {
-    /// Everything the model would read, in the order it would.
+    /// Returns the whole prompt, in the order in which a model reads it.
     pub(super) fn prompt(&self) -> String {
         let items = self.input.iter().map(Value::to_string);
         self.preamble.clone() + &items.collect::<String>()
     }
 }
 
-/// A request for a response.
+/// Parses a request for a response.
 pub(super) fn parse(body: &[u8]) -> Result<Request, ApiError> {
     let body = json(body)?;
     read(&body, body["store"] == false)
 }
 
-/// A request to compact. It stores nothing, ever.
+/// Parses a compaction request, which never stores anything.
 pub(super) fn parse_compaction(body: &[u8]) -> Result<Request, ApiError> {
     read(&json(body)?, true)
 }
@@ -85,7 +85,7 @@ fn read(body: &Value, stores_nothing: bool) -> Result<Request, ApiError> {
     })
 }
 
-/// The rules that an agent breaks first.
+/// Validates the rules that clients most often violate: item types, and the pairing of calls with outputs.
 fn check(input: &[Value], stores_nothing: bool) -> Result<(), ApiError> {
     if input.is_empty() {
         return Err(ApiError::invalid("input", "'input' is empty."));
@@ -104,7 +104,7 @@ fn check(input: &[Value], stores_nothing: bool) -> Result<(), ApiError> {
             Some(call @ ("function_call" | "custom_tool_call")) => {
                 open.insert((call, call_id));
             }
-            // An answer is of its call's kind.
+            // An output item has the type of its call.
             Some(output @ ("function_call_output" | "custom_tool_call_output")) => {
                 let call = output.trim_end_matches("_output");
                 if !open.remove(&(call, call_id)) {
@@ -124,12 +124,12 @@ fn check(input: &[Value], stores_nothing: bool) -> Result<(), ApiError> {
     }
 }
 
-/// A type, as an error message says it.
+/// Formats an item type for an error message.
 fn spaced(kind: &str) -> String {
     kind.replace('_', " ")
 }
 
-/// How many bytes two prompts share from the start: what a prompt cache saves.
+/// Returns the length of the common prefix of two prompts, in bytes: the part that a prompt cache saves.
 pub(super) fn common_prefix(a: &str, b: &str) -> usize {
     a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }

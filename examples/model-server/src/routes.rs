@@ -1,4 +1,4 @@
-//! What is asked over HTTP, and how it is answered.
+//! The HTTP routes of the server.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::memory::{SharedMemory, lock};
 use crate::request::{self, ApiError};
 use crate::{bug_fix, chat, events, order_desk};
 
-/// Fast for a model, and slow enough to see that it streams.
+/// Fast for a model, and slow enough that streaming is visible.
 const PAUSE_BETWEEN_EVENTS: Duration = Duration::from_millis(4);
 
 pub(crate) fn router() -> Router {
@@ -39,12 +39,13 @@ fn respond(memory: &SharedMemory, headers: &HeaderMap, body: &[u8]) -> Result<Re
     let conversation = Conversation::from_request(&request);
     let is_order_desk = order_desk::matches(&conversation);
     let mut memory = lock(memory);
-    let conversation_state = memory.record_request(&request.conversation);
-    // The programs at the desk ask once.
-    if is_order_desk { conversation_state.check_rate_limit() } else { conversation_state.check_availability() }?;
+    let state = memory.record_request(&request.conversation);
+    // Clients of the order desk hardly retry, so only the rate limit applies to them.
+    if is_order_desk { state.check_rate_limit() } else { state.check_availability() }?;
     let prompt = request.prompt();
-    let cached = conversation_state.cached_bytes(&prompt);
-    let output = if is_order_desk { order_desk::reply(&conversation).into_output() } else { bug_fix::reply(&request.input) };
+    let cached = state.cached_bytes(&prompt);
+    let output =
+        if is_order_desk { order_desk::reply(&conversation).into_output() } else { bug_fix::reply(&request.input) };
     Ok(if request.is_streamed {
         sse_response(events::stream(&request, &output, prompt.len(), cached))
     } else {
@@ -60,14 +61,14 @@ async fn compact(headers: HeaderMap, body: Bytes) -> Response {
 }
 
 async fn chat_completions(State(memory): State<SharedMemory>, headers: HeaderMap, body: Bytes) -> Response {
-    into_response(chat_respond(&memory, &headers, &body))
+    into_response(respond_to_chat(&memory, &headers, &body))
 }
 
-fn chat_respond(memory: &SharedMemory, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
+fn respond_to_chat(memory: &SharedMemory, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
     authorize(headers)?;
     let conversation = chat::parse(body)?;
     if !order_desk::matches(&conversation) {
-        return Err(ApiError::new(400, "unsupported", "This server knows an order desk only: offer its tools."));
+        return Err(ApiError::new(400, "unsupported", "This route supports the order desk only: offer its tools."));
     }
     lock(memory).record_request("").check_rate_limit()?;
     let reply = order_desk::reply(&conversation);
@@ -78,7 +79,7 @@ fn chat_respond(memory: &SharedMemory, headers: &HeaderMap, body: &[u8]) -> Resu
     })
 }
 
-/// Events, one after the other as a model would think of them.
+/// Streams events with a pause before each one, like a model that generates them.
 fn sse_response(events: Vec<Event>) -> Response {
     let events = stream::iter(events).then(async |event| {
         tokio::time::sleep(PAUSE_BETWEEN_EVENTS).await;

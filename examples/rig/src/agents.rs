@@ -1,4 +1,4 @@
-//! Two agents: an order desk, and the auditor that does its sums, who is a tool of the desk.
+//! Two agents: an order desk, and the auditor that calculates for it and is a tool of the desk.
 
 use anyhow::Result;
 use rig::Agent;
@@ -12,10 +12,10 @@ const DESK: &str = "You are the order desk of a shop that sells crates. Look pri
                     tools, and have the auditor do every sum. Answer in one or two sentences.";
 const AUDITOR: &str = "You do sums, one step at a time, with your tools. Answer with the result alone.";
 
-/// As many rounds of tool calls as a question may take.
+/// Maximum number of rounds of tool calls per question.
 const MAX_TURNS: usize = 8;
 
-/// The desk, which asks the auditor where it needs to.
+/// Creates the desk, with the auditor as one of its tools.
 pub(crate) fn desk(base_url: &str, api_key: &str, options: &Options) -> Result<Agent> {
     let route = if options.responses { Route::Responses } else { Route::Chat };
     let client: OpenAI = OpenAIConfig::new(api_key).with_base_url(base_url).with_route(route).client();

@@ -1,7 +1,7 @@
-//! An agent written with [rig](https://docs.rs/rig), and nothing of ours in it but the three lines that record it.
+//! An agent written with [rig](https://docs.rs/rig), recorded by three lines and otherwise unchanged.
 //!
-//! [`agents`] and [`tools`] are plain rig. [`run`] asks the desk two things, one of them streamed; every question is a
-//! run of its own, so each leaves a bundle, and [`report`] reads them back.
+//! [`agents`] and [`tools`] are plain rig. [`run`] asks the desk two questions and streams the answer to the second.
+//! Each question is a run of its own, so each leaves a bundle; [`report`] reads the bundles.
 
 mod agents;
 mod options;
@@ -42,11 +42,11 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The run with the recorder on, and what it left.
+/// Runs the program with the recorder enabled, and prints a report of the bundles.
 async fn record(options: &Options) -> Result<()> {
     let (recorder, guard) = Recorder::builder().root(&options.traces).build()?;
     let filter = if options.wire { recorder.filter().wire_events() } else { recorder.filter() };
-    // To a backend too, where the environment names one.
+    // Exports the spans too, if the environment names an OpenTelemetry backend.
     let exporting = Otlp::from_env()?;
     let bridge = exporting.as_ref().map(|(otlp, _guard)| otlp.bridge(&recorder).with_filter(LevelFilter::INFO));
     tracing_subscriber::registry().with(bridge).with(recorder.layer().with_filter(filter)).init();
@@ -73,7 +73,7 @@ async fn run(options: &Options) -> Result<()> {
     stream(&desk, "How many are left after those 12?").await
 }
 
-/// A question, asked again where the endpoint had a bad moment: rig does not.
+/// Asks a question, and retries if the endpoint fails: rig does not retry.
 async fn ask(desk: &Agent, question: &str) -> Result<String> {
     for attempt in 1..ATTEMPTS {
         match desk.prompt(question).await {
@@ -84,7 +84,7 @@ async fn ask(desk: &Agent, question: &str) -> Result<String> {
     Ok(desk.prompt(question).await?.output())
 }
 
-/// A question whose answer is shown as it comes.
+/// Asks a question with a streamed answer.
 async fn stream(desk: &Agent, question: &str) -> Result<()> {
     let mut answer = desk.prompt(question).stream();
     while let Some(item) = answer.next().await {
@@ -97,7 +97,7 @@ async fn stream(desk: &Agent, question: &str) -> Result<()> {
 }
 
 fn print(text: &str) {
-    // A closed pipe must not end the run in its middle.
+    // Ignores errors: a closed pipe must not end the run.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! What the command line and the environment ask for.
+//! Options from the command line and the environment.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,29 +7,29 @@ use anyhow::{Result, bail};
 use otel_trace::layer::ROOT_VARIABLE;
 
 pub(crate) const HELP: &str = "\
-An order desk, written with rig: recorded without a change to it.
+An order desk written with rig, recorded without a change to its code.
 
 Usage: example-rig [OPTIONS]
 
 Options:
-      --responses   Speak the Responses API [default: Chat Completions]
-      --no-content  Don't have rig record content on its spans
-      --span        Ask inside a span of the program's own: then rig opens none for its agents
-      --wire        Let the recorder see what rig logs of its requests, at TRACE
-  -h, --help        Print this
+      --responses   Use the Responses API [default: Chat Completions]
+      --no-content  Disable the recording of content on rig's spans
+      --span        Ask inside a span of the program; rig then opens no spans for its agents
+      --wire        Record the requests that rig logs at TRACE
+  -h, --help        Print help
 
 Environment:
-  OPENAI_BASE_URL   Any endpoint of either API [default: https://api.openai.com/v1]
-  OPENAI_API_KEY    Its key
-  OPENAI_MODEL      The model [default: gpt-5-mini]
-  OTEL_TRACE_ROOT   Where the runs are recorded [default: traces]
+  OPENAI_BASE_URL   Base URL of either API [default: https://api.openai.com/v1]
+  OPENAI_API_KEY    API key
+  OPENAI_MODEL      Name of the model [default: gpt-5-mini]
+  OTEL_TRACE_ROOT   Directory in which the runs are recorded [default: traces]
   OTEL_EXPORTER_OTLP_ENDPOINT
-                    A backend of OpenTelemetry that gets the spans too
+                    OpenTelemetry backend to export the spans to
 
-With neither OPENAI_BASE_URL nor OPENAI_API_KEY set, an embedded model server on 127.0.0.1
-answers: no key, no network, the same protocol.";
+If neither OPENAI_BASE_URL nor OPENAI_API_KEY is set, the program uses an embedded model server
+on 127.0.0.1, which needs no key and no network and implements the same protocol.";
 
-/// One run.
+/// The options of one run.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) responses: bool,
@@ -37,13 +37,13 @@ pub(crate) struct Options {
     pub(crate) wire: bool,
     pub(crate) span: bool,
     pub(crate) model: String,
-    /// Its base URL and its key; `None` is the embedded server.
+    /// Base URL and API key of the endpoint; `None` selects the embedded server.
     pub(crate) endpoint: Option<(String, String)>,
     pub(crate) traces: PathBuf,
 }
 
 impl Options {
-    /// `None` where the help is asked for.
+    /// Parses the arguments and reads the environment variables. Returns `None` if help is requested.
     pub(crate) fn from_environment() -> Result<Option<Self>> {
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let (base_url, key) = (variable("OPENAI_BASE_URL"), variable("OPENAI_API_KEY"));
@@ -65,7 +65,7 @@ impl Options {
                 "--wire" => options.wire = true,
                 "--span" => options.span = true,
                 "-h" | "--help" => return Ok(None),
-                other => bail!("unknown option {other:?}; --help lists them"),
+                other => bail!("unknown option {other:?}; `example-rig --help` lists the options"),
             }
         }
         Ok(Some(options))

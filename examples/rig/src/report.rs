@@ -1,4 +1,4 @@
-//! What a bundle says happened, a line a call.
+//! A report of a bundle, one line per call.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use otel_trace::event::ToolSummary;
 use otel_trace::graph::{Anchor, Graph, Origin, Snapshots, ToolCall, write_state_file};
 use otel_trace::reduce::{Options, reduce};
 
-/// The bundles in a directory.
+/// Returns the bundles in a directory.
 pub(crate) fn bundles(root: &Path) -> Result<BTreeSet<PathBuf>> {
     let mut bundles = BTreeSet::new();
     for entry in root.read_dir()? {
@@ -22,7 +22,8 @@ pub(crate) fn bundles(root: &Path) -> Result<BTreeSet<PathBuf>> {
     Ok(bundles)
 }
 
-/// Reduces a bundle and tells its graph: threads, their calls, and the tools that each asked for.
+/// Reduces a bundle, writes `state.json`, and renders the graph: threads, their inference calls, and the tool calls
+/// that each requested.
 pub(crate) fn render(bundle: &Path) -> Result<String> {
     let graph = reduce(&Reader::open(bundle)?, &Options::default())?.graph;
     write_state_file(&graph, &bundle.join("state.json"), Snapshots::Expanded)?;

@@ -1,10 +1,10 @@
-//! The tools of the order desk, and of the colleague who does its sums. rig's, and nothing of ours.
+//! The tools of the order desk and of its auditor, in plain rig.
 
 use rig::tool::{Tool, ToolContext};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Why a tool could not do what it was asked for.
+/// The error of a tool call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
     #[error("no article is called {0:?}")]
@@ -31,7 +31,7 @@ pub(crate) struct Operands {
     b: u64,
 }
 
-/// A JSON schema of an object that needs all these properties.
+/// Returns the JSON schema of an object whose properties are all required.
 fn object(properties: &[(&str, &str)]) -> Value {
     let names: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
     let properties: serde_json::Map<_, _> =
@@ -39,9 +39,9 @@ fn object(properties: &[(&str, &str)]) -> Value {
     json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
 }
 
-/// Gives each tool its name, its words for the model, and what it does.
+/// Defines a tool: its name, its description for the model, its parameters, and its function.
 macro_rules! tool {
-    ($tool:ident, $name:literal, $description:literal, $properties:expr, $args:ty => $output:ty, $act:expr) => {
+    ($tool:ident, $name:literal, $description:literal, $properties:expr, $args:ty => $output:ty, $run:expr) => {
         #[derive(Debug)]
         pub(crate) struct $tool;
 
@@ -60,8 +60,8 @@ macro_rules! tool {
             }
 
             async fn call(&self, _: &mut ToolContext, args: $args) -> Result<$output, ToolError> {
-                let act: fn($args) -> Result<$output, ToolError> = $act;
-                act(args)
+                let run: fn($args) -> Result<$output, ToolError> = $run;
+                run(args)
             }
         }
     };

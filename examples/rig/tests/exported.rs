@@ -1,5 +1,4 @@
-//! What rig's own spans are called and tell where they are exported as they are recorded, and what their bundles tell
-//! afterwards.
+//! Live export of the spans that rig creates, compared with the export of the bundles.
 
 #[path = "../../../tests/common/trace_tree.rs"]
 mod trace_tree;
@@ -24,20 +23,22 @@ async fn spans(server: &ServerHandle) -> Vec<Span> {
     server.with_collector(|collector| collector.spans().iter().map(|span| span.span().clone()).collect()).await
 }
 
-/// What rig says in its own words is on its live spans alone: no event has a place for it.
+/// Returns the attributes that must be equal live and exported. Attributes named `rig.*` exist on live spans only,
+/// because no event has a field for them.
 fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let common = attributes.iter().filter(|it| !it.key.starts_with("rig."));
     common.map(|it| (it.key.clone(), format!("{:?}", it.value))).collect()
 }
 
-/// All of a span but times, by its id.
+/// Returns the id of a span, and all its data except times.
 fn comparable(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>) {
     let link_key = |link: &opentelemetry_proto::tonic::trace::v1::span::Link| {
         (link.trace_id.clone(), link.span_id.clone(), attributes(&link.attributes))
     };
-    // rig's own links, by which its spans follow from each other, say nothing of who asked for what.
-    let ours = span.links.iter().filter(|link| !link.attributes.is_empty());
-    let links: BTreeSet<_> = ours.map(link_key).collect();
+    // Links without attributes are rig's own: they connect successive spans and do not express which call requested
+    // which.
+    let links_of_the_recorder = span.links.iter().filter(|link| !link.attributes.is_empty());
+    let links: BTreeSet<_> = links_of_the_recorder.map(link_key).collect();
     let status = span.status.clone().unwrap_or_default();
     let comparable = (
         (span.trace_id.clone(), span.parent_span_id.clone(), span.name.clone(), span.kind),
@@ -85,11 +86,11 @@ async fn check(arguments: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn runs_are_the_same_live_and_exported() {
+async fn runs_match_their_export() {
     check(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn responses_api_runs_without_content_are_the_same_live_and_exported() {
+async fn responses_runs_without_content_match_their_export() {
     check(&["--responses", "--no-content"]).await;
 }

@@ -1,4 +1,4 @@
-//! Runs the program as a user does, and asks its graphs what rig did.
+//! Runs the program as a user does, and checks the graphs of the recorded runs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,19 +9,19 @@ use otel_trace::event::{ExecutionStatus, ToolSummary};
 use otel_trace::graph::{Anchor, Code, Graph, InferenceCall, Origin, ToolCall};
 use otel_trace::reduce::{Options, reduce};
 
-/// The runs of one start of the program: one that was refused, the quote, and the streamed one.
+/// The graphs of one program run: the rejected question, the quote, and the streamed answer.
 struct Runs {
-    refused: Graph,
+    rejected: Graph,
     quote: Graph,
     streamed: Graph,
 }
 
 fn run(arguments: &[&str]) -> Runs {
-    let [refused, quote, streamed] = graphs(arguments).try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"));
-    Runs { refused, quote, streamed }
+    let [rejected, quote, streamed] = graphs(arguments).try_into().unwrap_or_else(|graphs| panic!("{graphs:?}"));
+    Runs { rejected, quote, streamed }
 }
 
-/// Starts the program, and gives the graphs that it leaves, in the order in which they began.
+/// Runs the program. Returns the graphs of its bundles in the order of their starts.
 fn graphs(arguments: &[&str]) -> Vec<Graph> {
     let root = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-rig"));
@@ -35,7 +35,7 @@ fn graphs(arguments: &[&str]) -> Vec<Graph> {
     assert!(stdout.contains("28 of 40 crates are left."), "{stdout}");
     let entries = root.path().read_dir().expect("the bundles").map(|entry| entry.expect("a bundle").path());
     let mut graphs: Vec<_> = entries.map(|bundle| graph_of(&bundle)).collect();
-    // Their threads' ids are of UUID version 7.
+    // Thread ids are UUIDs of version 7, which sort by time.
     graphs.sort_by_key(|graph| graph.root_thread_id.to_string());
     graphs
 }
@@ -56,7 +56,7 @@ fn tool<'a>(graph: &'a Graph, name: &str) -> &'a ToolCall {
     tool
 }
 
-/// The calls of the agent with this name.
+/// Returns the inference calls of the agent with this name.
 fn calls<'a>(graph: &'a Graph, agent: &str) -> Vec<&'a InferenceCall> {
     let thread = graph.threads.iter().find(|thread| thread.nickname.as_deref() == Some(agent));
     let thread = thread.unwrap_or_else(|| panic!("no agent {agent}"));
@@ -64,12 +64,12 @@ fn calls<'a>(graph: &'a Graph, agent: &str) -> Vec<&'a InferenceCall> {
 }
 
 fn check_shape(runs: &Runs) {
-    let Runs { refused, quote, streamed } = runs;
-    for (graph, agents) in [(refused, 1), (quote, 2), (streamed, 1)] {
+    let Runs { rejected, quote, streamed } = runs;
+    for (graph, agents) in [(rejected, 1), (quote, 2), (streamed, 1)] {
         assert_eq!((graph.threads.len(), graph.turns.len()), (agents, agents));
         assert!(graph.threads.iter().all(|thread| thread.execution.status == ExecutionStatus::Completed));
     }
-    let [call] = calls(refused, "desk")[..] else { panic!("one call was refused") };
+    let [call] = calls(rejected, "desk")[..] else { panic!("expected one rejected call") };
     assert_eq!(call.execution.status, ExecutionStatus::Failed);
     let request_id = call.upstream_request_id.as_ref().map(|id| id.as_str()).unwrap_or_default();
     assert!(call.error.as_ref().is_some_and(|error| error.contains(request_id)), "{:?}", call.error);
@@ -84,15 +84,21 @@ fn check_shape(runs: &Runs) {
             assert!(call.usage.is_some_and(|usage| usage.input_tokens > 0 && usage.output_tokens > 0));
             responses.insert(call.response_id.as_ref().expect("a response").to_string());
         }
-        assert_eq!(responses.len(), count, "each has a response of its own");
+        assert_eq!(responses.len(), count, "response ids are unique");
     }
-    // Asked for in one answer, and run at once.
+    // Requested in one response and run concurrently.
     assert_eq!(tool(quote, "price").requested_by, tool(quote, "stock").requested_by);
     for (name, requested_by) in [("price", 0), ("voucher", 1), ("auditor", 2)] {
-        assert_eq!(tool(quote, name).requested_by.as_ref(), Some(&calls(quote, "desk")[requested_by].inference_call_id));
+        assert_eq!(
+            tool(quote, name).requested_by.as_ref(),
+            Some(&calls(quote, "desk")[requested_by].inference_call_id)
+        );
     }
     for (name, requested_by) in [("multiply", 0), ("add", 1)] {
-        assert_eq!(tool(quote, name).requested_by.as_ref(), Some(&calls(quote, "auditor")[requested_by].inference_call_id));
+        assert_eq!(
+            tool(quote, name).requested_by.as_ref(),
+            Some(&calls(quote, "auditor")[requested_by].inference_call_id)
+        );
     }
     for tool in quote.tool_calls.iter().chain(streamed.tool_calls.iter()) {
         let failed = tool_name(tool) == "voucher";
@@ -102,7 +108,7 @@ fn check_shape(runs: &Runs) {
     assert_auditor_is_spawned_by_its_tool(quote);
 }
 
-/// The auditor is a tool of the desk.
+/// Checks that the thread of the auditor is spawned by the tool call of the desk.
 fn assert_auditor_is_spawned_by_its_tool(quote: &Graph) {
     let auditor = quote.threads.iter().find(|thread| thread.nickname.as_deref() == Some("auditor"));
     let auditor = auditor.expect("the auditor's thread");
@@ -113,29 +119,31 @@ fn assert_auditor_is_spawned_by_its_tool(quote: &Graph) {
     assert_eq!(edge.target, Anchor::Thread { thread_id: auditor.thread_id.clone() });
 }
 
-/// Everything that was said is there, once, and each tool's call and output are part of it. An agent's instructions are
-/// `instructions` items of its conversation: in the Responses API they stand beside it.
+/// Checks that the conversation is complete, without duplicates, and contains each tool call with its output. The
+/// instructions of an agent are `instructions` items of its conversation: with the Responses API they are not among the
+/// items.
 fn check_conversation(runs: &Runs, instructions: usize) {
-    for graph in [&runs.refused, &runs.quote, &runs.streamed] {
+    for graph in [&runs.rejected, &runs.quote, &runs.streamed] {
         assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
         for call in graph.inference_calls.iter() {
             assert!(call.request_len() > instructions, "and a question");
         }
     }
-    // Question, 4 calls, 4 outputs, answer; of the auditor, with 2 calls, as well.
+    // Question, 4 calls, 4 outputs, answer; the auditor has 2 calls.
     assert_eq!(runs.quote.items().count(), (1 + 8 + 1) + (1 + 4 + 1) + 2 * instructions);
     assert_eq!(runs.streamed.items().count(), 1 + 2 + 1 + instructions);
     for graph in [&runs.quote, &runs.streamed] {
         for tool in graph.tool_calls.iter() {
             let [call] = tool.call_item_ids[..] else { panic!("{tool:?}") };
             let [output] = tool.output_item_ids[..] else { panic!("{tool:?}") };
-            let asked = graph.inference_calls.get(tool.requested_by.as_ref().expect("who asked")).expect("the call");
-            assert!(asked.response_item_ids.contains(&call));
+            let requesting_call =
+                graph.inference_calls.get(tool.requested_by.as_ref().expect("a requesting call")).expect("the call");
+            assert!(requesting_call.response_item_ids.contains(&call));
             let seen_by = graph
                 .inference_calls
                 .iter()
                 .find(|call| graph.snapshot(&call.inference_call_id).any(|item| item == output));
-            let seen_by = seen_by.expect("who saw it");
+            let seen_by = seen_by.expect("a call that saw the output");
             assert_eq!(seen_by.thread_id, tool.thread_id);
             assert!(seen_by.execution.started.seq > tool.execution.started.seq);
         }
@@ -143,7 +151,7 @@ fn check_conversation(runs: &Runs, instructions: usize) {
 }
 
 #[test]
-fn spans_with_content_leave_the_whole_graph() {
+fn spans_with_content_give_the_whole_graph() {
     for arguments in [&[][..], &["--wire"], &["--responses"]] {
         let runs = run(arguments);
         check_shape(&runs);
@@ -152,7 +160,7 @@ fn spans_with_content_leave_the_whole_graph() {
 }
 
 #[test]
-fn wire_events_leave_the_whole_graph() {
+fn wire_events_give_the_whole_graph_without_content() {
     for (arguments, instructions) in
         [(&["--no-content", "--wire"][..], 1), (&["--no-content", "--wire", "--responses"], 0)]
     {
@@ -167,7 +175,7 @@ fn runs_without_content_keep_their_shape_and_report_the_gap() {
     for arguments in [&["--no-content"][..], &["--no-content", "--responses"]] {
         let runs = run(arguments);
         check_shape(&runs);
-        for graph in [&runs.refused, &runs.quote, &runs.streamed] {
+        for graph in [&runs.rejected, &runs.quote, &runs.streamed] {
             let codes: BTreeSet<_> = graph.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
             assert!(codes.is_subset(&BTreeSet::from([Code::RequestUnknown, Code::ResponseUnknown])), "{codes:?}");
             assert!(graph.diagnostics[0].message.contains("record_content_telemetry(true)"), "{:?}", graph.diagnostics);

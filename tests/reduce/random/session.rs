@@ -141,7 +141,11 @@ impl Session {
                 let call = format!("{}-call-{}", AGENTS[agent], self.agents[agent].calls);
                 let title = json!({ "type": "message", "role": "user", "content": format!("a title for {call}") });
                 self.write_request(agent, &call, &json!({ "input": [title] }));
-                self.write_response(agent, &call, &[json!({ "type": "message", "role": "assistant", "content": "a title" })]);
+                self.write_response(
+                    agent,
+                    &call,
+                    &[json!({ "type": "message", "role": "assistant", "content": "a title" })],
+                );
             }
             Step::Branch { back } => {
                 let responses = &self.agents[agent].responses;
@@ -150,7 +154,11 @@ impl Session {
                 let call = format!("{}-call-{}", AGENTS[agent], self.agents[agent].calls);
                 let message = json!({ "type": "message", "role": "user", "content": format!("{call}, otherwise") });
                 self.write_request(agent, &call, &json!({ "input": [message], "previous_response_id": previous }));
-                self.write_response(agent, &call, &[json!({ "type": "message", "role": "assistant", "content": call })]);
+                self.write_response(
+                    agent,
+                    &call,
+                    &[json!({ "type": "message", "role": "assistant", "content": call })],
+                );
             }
             Step::Tool { output_text, fails } => self.tool(agent, output_text, *fails),
             Step::Turn => self.turn(agent),
@@ -214,7 +222,8 @@ impl Session {
             Some(agent),
             json!({ "type": "tool_call_runtime_started", "tool_call_id": tool, "runtime_payload": begin }),
         );
-        for (name, value) in [("stdout", json!(output_text)), ("stderr", json!("")), ("exit_code", json!(i32::from(fails)))]
+        for (name, value) in
+            [("stdout", json!(output_text)), ("stderr", json!("")), ("exit_code", json!(i32::from(fails)))]
         {
             command[name] = value;
         }

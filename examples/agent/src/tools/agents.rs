@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ToolOutput, FunctionCall};
+use super::{FunctionCall, ToolOutput};
 use crate::agent::Agent;
 use crate::cell::Cells;
-use crate::registry::{Identity, Status};
 use crate::context::AgentContext;
 use crate::message::Message;
 use crate::recording::{AgentCallBody, AgentEvent};
+use crate::registry::{Identity, Status};
 use crate::stop::StopHandle;
 
 pub(crate) const SPAWN: &str = "spawn_agent";
@@ -49,7 +49,12 @@ pub(crate) fn definitions() -> Vec<Value> {
             &send_properties,
             &["target", "message"],
         ),
-        super::function(FOLLOW_UP, "Gives an agent something more to do, at once.", &send_properties, &["target", "message"]),
+        super::function(
+            FOLLOW_UP,
+            "Gives an agent something more to do, at once.",
+            &send_properties,
+            &["target", "message"],
+        ),
         super::function(
             WAIT,
             "Waits until agents are done. Their answers are sent to you as messages.",
@@ -131,8 +136,12 @@ impl AgentContext {
         let receiver = self.setup.agents.find(&self.identity, &target)?;
         let body = AgentCallBody::new(call, &self.identity);
         tool.runtime_started(Json(&body.interaction(&receiver, AgentEvent::SendStarted(&message))));
-        let status = self.setup.agents.send(Message::new(&self.identity.path, &receiver.path, &message, trigger_turn))?;
-        tool.runtime_ended(ExecutionStatus::Completed, Json(&body.interaction(&receiver, AgentEvent::SendEnded(&message, &status))));
+        let status =
+            self.setup.agents.send(Message::new(&self.identity.path, &receiver.path, &message, trigger_turn))?;
+        tool.runtime_ended(
+            ExecutionStatus::Completed,
+            Json(&body.interaction(&receiver, AgentEvent::SendEnded(&message, &status))),
+        );
         Ok(ToolOutput::from_json(json!({"ok": true})))
     }
 
@@ -164,7 +173,10 @@ impl AgentContext {
         tool.runtime_started(Json(&body.interaction(&receiver, AgentEvent::CloseStarted)));
         let reason = format!("closed by {}", self.identity.path);
         let status = self.setup.agents.close(&receiver.path, &reason).await.unwrap_or(Status::Shutdown);
-        tool.runtime_ended(ExecutionStatus::Completed, Json(&body.interaction(&receiver, AgentEvent::CloseEnded(&status))));
+        tool.runtime_ended(
+            ExecutionStatus::Completed,
+            Json(&body.interaction(&receiver, AgentEvent::CloseEnded(&status))),
+        );
         self.screen.print_note(&format!("  closed {}", receiver.path));
         Ok(ToolOutput::from_json(json!({"previous_status": status.to_json()})))
     }

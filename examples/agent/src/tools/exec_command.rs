@@ -9,9 +9,9 @@ use otel_trace::{ExecutionStatus, Json, ToolCall};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ToolOutput, FunctionCall};
-use crate::context::{Requester, AgentContext};
+use super::{FunctionCall, ToolOutput};
 use crate::bounded_output::truncate_middle;
+use crate::context::{AgentContext, Requester};
 use crate::recording::CommandStart;
 use crate::terminal::{Chunk, Terminal};
 use crate::terminals::Terminals;
@@ -66,7 +66,12 @@ struct Arguments {
 }
 
 impl AgentContext {
-    pub(crate) async fn exec_command(&self, call: &FunctionCall, requester: &Requester, tool: &ToolCall) -> Result<ToolOutput> {
+    pub(crate) async fn exec_command(
+        &self,
+        call: &FunctionCall,
+        requester: &Requester,
+        tool: &ToolCall,
+    ) -> Result<ToolOutput> {
         let Arguments { cmd, workdir, tty, yield_time_ms, max_output_tokens } = call.parse_arguments()?;
         let terminals = &self.setup.terminals;
         let started = self.setup.workspace.start(&cmd, &workdir.unwrap_or_default(), tty)?;
@@ -87,10 +92,10 @@ impl AgentContext {
             tool.runtime_ended(status, Json(&start.ended(result)));
             screen.print_result(&command_text, result);
         })?;
-        let running = CallGuard { terminals, id, terminal: Arc::new(terminal), is_released: false };
-        terminals.insert(id, &self.identity.path, &running.terminal);
-        let chunk = running.terminal.read(yield_duration(yield_time_ms)).await;
-        running.release(&chunk);
+        let guard = CallGuard { terminals, id, terminal: Arc::new(terminal), is_released: false };
+        terminals.insert(id, &self.identity.path, &guard.terminal);
+        let chunk = guard.terminal.read(yield_duration(yield_time_ms)).await;
+        guard.release(&chunk);
         Ok(chunk.to_output(id, max_output_tokens))
     }
 }

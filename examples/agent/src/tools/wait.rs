@@ -7,7 +7,7 @@ use otel_trace::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ToolOutput, FunctionCall};
+use super::{FunctionCall, ToolOutput};
 use crate::cell::DEFAULT_YIELD;
 use crate::context::AgentContext;
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::exec_command::{max_output, yield_duration, yield_time};
-use super::{ToolOutput, FunctionCall};
+use super::{FunctionCall, ToolOutput};
 use crate::context::AgentContext;
 
 pub(crate) const NAME: &str = "write_stdin";

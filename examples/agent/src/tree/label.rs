@@ -17,7 +17,7 @@ pub(super) fn message_text(text: &str) -> String {
 }
 
 impl Index<'_> {
-    /// What a tool did, how that went, and who saw it.
+    /// Describes a tool call: its action, its status, and the call that saw its output.
     pub(super) fn tool(&self, tool: &ToolCall) -> String {
         let mut line = format!("{}  {}", self.action(tool), status_and_time(&tool.execution));
         if let Some(error) = &tool.error {

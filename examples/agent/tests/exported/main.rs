@@ -1,5 +1,5 @@
-//! The program exports its run while it records it, and its bundle is exported afterwards: a receiver that is not ours gets
-//! the same both times, and a viewer draws all of it.
+//! Exports the spans of a run while it is recorded, and again from its bundle. An independent receiver gets equal spans
+//! both times, and they form one tree.
 
 mod trace_views;
 #[path = "../../../../tests/common/trace_tree.rs"]
@@ -24,7 +24,7 @@ use tokio::process::Command;
 
 const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// A receiver, by what it takes.
+/// Starts a receiver for one protocol.
 async fn receiver(protocol: Receives) -> Result<(ServerHandle, String)> {
     let server = MockServer::builder().protocol(protocol).start().await?;
     let url = format!("http://{}", server.addr());
@@ -54,14 +54,14 @@ fn bundle_in(root: &Path) -> Result<PathBuf> {
     bundles.pop().context("no bundle")
 }
 
-/// Records a whole run, exported below a span of a caller.
+/// Records a complete run, exported below a span of a caller.
 async fn record(url: &str, protocol: &str) -> Result<(TempDir, PathBuf)> {
     let root = tempfile::tempdir()?;
     let mut command = agent(root.path(), url);
     command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol).env("TRACEPARENT", CALLER);
     let output = command.output().await?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success() && said.is_empty(), "{}\n{said}", String::from_utf8_lossy(&output.stdout));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() && stderr.is_empty(), "{}\n{stderr}", String::from_utf8_lossy(&output.stdout));
     let bundle = bundle_in(root.path())?;
     Ok((root, bundle))
 }
@@ -95,12 +95,13 @@ fn text(value: Option<&AnyValue>) -> String {
 }
 
 fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
-    let of: BTreeMap<_, _> = attributes.iter().map(|it| (it.key.clone(), text(it.value.as_ref()))).collect();
-    assert_eq!(of.len(), attributes.len(), "each key once: {attributes:?}");
-    of
+    let attributes_by_key: BTreeMap<_, _> = attributes.iter().map(|it| (it.key.clone(), text(it.value.as_ref()))).collect();
+    assert_eq!(attributes_by_key.len(), attributes.len(), "each key once: {attributes:?}");
+    attributes_by_key
 }
 
-/// All of a span that must be the same, by its id: everything but times and what the protocol counts.
+/// Returns the id of a span, and all its data that must be equal live and exported: everything except times and the
+/// counters of the protocol.
 fn comparable(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>) {
     let links: BTreeSet<_> = span
         .links
@@ -127,7 +128,7 @@ async fn check(receives: Receives, protocol: Protocol, name: &str) -> Result<()>
     let afterwards = export_bundle(&bundle, receives, protocol).await?;
     let is_of_the_run = |span: &&Span| attributes(&span.attributes).contains_key("otel_trace.object_id");
     let others: Vec<_> = live.iter().filter(|span| !is_of_the_run(span)).map(|span| &span.name).collect();
-    assert_eq!(others, Vec::<&String>::new(), "what exports is not exported");
+    assert_eq!(others, Vec::<&String>::new(), "spans of the exporter are not exported");
     let live: BTreeMap<_, _> = live.iter().map(comparable).collect();
     let afterwards: BTreeMap<_, _> = afterwards.iter().map(comparable).collect();
     assert_eq!(live.keys().collect::<Vec<_>>(), afterwards.keys().collect::<Vec<_>>());
@@ -138,32 +139,32 @@ async fn check(receives: Receives, protocol: Protocol, name: &str) -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_the_same_live_and_exported_over_http() -> Result<()> {
+async fn run_matches_its_export_over_http() -> Result<()> {
     check(Receives::HttpBinary, Protocol::HttpProtobuf, "http/protobuf").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_the_same_live_and_exported_over_grpc() -> Result<()> {
+async fn run_matches_its_export_over_grpc() -> Result<()> {
     check(Receives::Grpc, Protocol::Grpc, "grpc").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_one_trace_with_every_object_in_it_and_its_usage_adds_up() -> Result<()> {
+async fn run_is_one_trace_with_all_objects_and_usage() -> Result<()> {
     let (server, url) = receiver(Receives::HttpBinary).await?;
     let (_root, bundle) = record(&url, "http/protobuf").await?;
     let live = spans(&server).await;
     let (_, graph) = graph_of(&bundle)?;
     let traces: BTreeSet<_> = live.iter().map(|span| span.trace_id.clone()).collect();
-    assert_eq!(traces.len(), 1, "one trace, which is the caller's");
-    let of_caller = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
-    assert!(traces.iter().all(|trace| *trace == of_caller));
+    assert_eq!(traces.len(), 1, "one trace, the one of the caller");
+    let caller_trace_id = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
+    assert!(traces.iter().all(|trace| *trace == caller_trace_id));
 
     let objects = graph.threads.len() + graph.turns.len() + graph.inference_calls.len() + graph.tool_calls.len();
     let objects = objects + graph.code_cells.len() + graph.compaction_requests.len();
     assert_eq!(live.len(), objects);
     let ids: BTreeSet<_> = live.iter().map(|span| span.span_id.clone()).collect();
     let outside: Vec<_> = live.iter().filter(|span| !ids.contains(&span.parent_span_id)).map(|it| &it.name).collect();
-    assert_eq!(outside, ["invoke_agent coder"], "but the root, all are in each other");
+    assert_eq!(outside, ["invoke_agent coder"], "all spans except the root have a parent");
 
     let sum = |key: &str| -> i64 {
         let all = live.iter().flat_map(|span| &span.attributes).filter(|it| it.key == key);

@@ -1,4 +1,4 @@
-//! What a viewer draws of runs that went well, failed, were killed, or had no backend: live and exported.
+//! Trace trees of runs that succeeded, failed, were killed or had no backend, live and exported.
 
 use std::path::Path;
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn whole_run_is_one_tree_six_levels_deep() -> Result<()> {
         let [drawing] = &assert_drawn(&received)[..] else { bail!("one trace") };
         assert_eq!(drawing.levels(), 6, "{drawing:?}");
         assert_eq!(drawing.lines[0], (0, "invoke_agent coder".to_owned()));
-        // Whatever had arrived when a run was killed: spans are sent in the order of their ends.
+        // Any prefix of the spans, in the order of their ends, is what a backend has received when a run is killed.
         received.sort_by_key(|span| span.end_time_unix_nano);
         for count in 1..received.len() {
             assert_drawn(&received[..count]);
@@ -76,7 +76,7 @@ async fn received(server: &ServerHandle, count: usize) -> Result<Vec<Span>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_run_is_drawn_live_and_exported() -> Result<()> {
-    // What had been sent differs with the moment: a few spans without a parent, and a second agent's.
+    // The received spans depend on the time of the kill: a few spans without a parent, or those of a second agent.
     for count in [2, 12, 25] {
         let (server, url) = receiver(Receives::HttpBinary).await?;
         let root = tempfile::tempdir()?;
@@ -92,7 +92,7 @@ async fn killed_run_is_drawn_live_and_exported() -> Result<()> {
         let bundle = bundle_in(root.path())?;
         assert_eq!(graph_of(&bundle)?.1.status, RolloutStatus::Running);
         let names = export_drawn(&bundle).await?;
-        assert!(names.len() > live.len(), "what had not ended is exported too");
+        assert!(names.len() > live.len(), "operations that had not ended are exported too");
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ fn from(tool: &ToolCall) -> Anchor {
     Anchor::ToolCall { tool_call_id: tool.tool_call_id.clone() }
 }
 
-/// The message that an edge leads to: its thread's path and its text.
+/// Returns the message at the target of an edge: the path of the recipient, and the text.
 fn delivered(edge: &Edge) -> (String, String) {
     let Anchor::ConversationItem { item_id } = &edge.target else { panic!("{:?}", edge.target) };
     assert_eq!(edge.carried_item_ids, [*item_id]);
@@ -29,7 +29,7 @@ fn delivered(edge: &Edge) -> (String, String) {
 }
 
 #[test]
-fn the_agent_was_spawned_by_the_call_that_named_it() {
+fn spawned_agent_links_to_its_spawn_call() {
     let run = &*RUN;
     let [tool] = run.tools_named("spawn_agent")[..] else { panic!("not called once") };
     let [edge] = edges(EdgeKind::SpawnAgent)[..] else { panic!("not one edge") };
@@ -46,7 +46,7 @@ fn the_agent_was_spawned_by_the_call_that_named_it() {
 }
 
 #[test]
-fn the_agent_was_told_by_the_calls_that_name_the_words() {
+fn messages_link_to_the_calls_that_sent_them() {
     let run = &*RUN;
     for (name, kind) in [("send_message", EdgeKind::SendMessage), ("followup_task", EdgeKind::AssignAgentTask)] {
         let [tool] = run.tools_named(name)[..] else { panic!("{name}") };
@@ -56,32 +56,32 @@ fn the_agent_was_told_by_the_calls_that_name_the_words() {
         assert_eq!(recipient, "/root/reviewer");
         assert_eq!(Some(text), run.evidence.argument(tool, "message"));
         let root = &thread("/root").thread_id;
-        assert_eq!((&tool.thread_id, &run.asked_by(tool).thread_id), (root, root));
+        assert_eq!((&tool.thread_id, &run.requesting_call(tool).thread_id), (root, root));
     }
 }
 
 #[test]
-fn each_result_is_what_the_agent_said_last_and_reached_its_parent() {
+fn results_link_the_last_message_to_the_parent() {
     let run = &*RUN;
     let results = edges(EdgeKind::AgentResult);
     let reviewer = thread("/root/reviewer");
     assert_eq!(results.len(), reviewer.turn_ids.len());
     for (edge, turn) in results.iter().zip(&reviewer.turn_ids) {
         let Anchor::ConversationItem { item_id } = &edge.source else { panic!("{:?}", edge.source) };
-        let said = run.item(*item_id);
-        assert_eq!((&said.thread_id, said.turn_id.as_ref()), (&reviewer.thread_id, Some(turn)));
-        assert_eq!(delivered(edge), ("/root".to_owned(), said.content.text()));
+        let last_message = run.item(*item_id);
+        assert_eq!((&last_message.thread_id, last_message.turn_id.as_ref()), (&reviewer.thread_id, Some(turn)));
+        assert_eq!(delivered(edge), ("/root".to_owned(), last_message.content.text()));
         let [body] = &edge.carried_raw_payload_ids[..] else { panic!("{:?}", edge.carried_raw_payload_ids) };
-        assert_eq!(run.evidence.body(body.as_str())["status"]["completed"], said.content.text());
+        assert_eq!(run.evidence.body(body.as_str())["status"]["completed"], last_message.content.text());
     }
-    // The parent waited for the second one.
+    // The parent waited for the second result.
     let waits = run.tools_named("wait_agent");
     let waited = waits.last().expect("a wait").execution;
     assert!(waited.ended.expect("returned").at.unix_ms() >= results[1].started_at);
 }
 
 #[test]
-fn the_agent_was_closed_by_the_call_that_says_so() {
+fn closed_agent_links_to_its_close_call() {
     let run = &*RUN;
     let [tool] = run.tools_named("close_agent")[..] else { panic!("not called once") };
     let [edge] = edges(EdgeKind::CloseAgent)[..] else { panic!("not one edge") };
@@ -90,5 +90,5 @@ fn the_agent_was_closed_by_the_call_that_says_so() {
     assert_eq!(edge.target, Anchor::Thread { thread_id: reviewer.thread_id.clone() });
     let ended = reviewer.execution.ended.expect("closed").seq;
     assert!(tool.execution.started.seq < ended && ended < tool.execution.ended.expect("returned").seq);
-    assert_eq!(run.graph.edges.len(), 6, "spawned, told twice, answered twice, closed");
+    assert_eq!(run.graph.edges.len(), 6, "one spawn, two messages, two results, one close");
 }

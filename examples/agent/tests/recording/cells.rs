@@ -6,12 +6,12 @@ use otel_trace::graph::{CodeCell, ItemKind, Producer, Requester};
 use super::RUN;
 
 fn cell(runtime_id: &str) -> &'static CodeCell {
-    let is_it = |cell: &&CodeCell| cell.runtime_cell_id.as_ref().is_some_and(|id| id.as_str() == runtime_id);
-    RUN.graph.code_cells.iter().find(is_it).expect("a cell")
+    let matches = |cell: &&CodeCell| cell.runtime_cell_id.as_ref().is_some_and(|id| id.as_str() == runtime_id);
+    RUN.graph.code_cells.iter().find(matches).expect("a cell")
 }
 
 #[test]
-fn each_nested_call_was_issued_by_the_cell_whose_runtime_named_it() {
+fn nested_calls_link_to_the_cell_that_issued_them() {
     let run = &*RUN;
     assert_eq!(run.graph.code_cells.len(), 2);
     for cell in run.graph.code_cells.iter() {
@@ -28,7 +28,7 @@ fn each_nested_call_was_issued_by_the_cell_whose_runtime_named_it() {
         assert!(runtime_id.starts_with(&format!("cell-{number}-tool-")), "{runtime_id}");
         let cmd = run.evidence.argument(tool, "cmd").expect("a command");
         assert!(issuer.source_js.contains(&cmd), "{cmd}: {}", issuer.source_js);
-        // What it was answered is the value that the script got.
+        // The result is the value that the script received.
         let result = tool.raw_result_payload_id.as_ref().expect("a result").as_str();
         assert_eq!(run.evidence.body(result)["type"], "code_mode_response");
     }
@@ -36,27 +36,27 @@ fn each_nested_call_was_issued_by_the_cell_whose_runtime_named_it() {
 }
 
 #[test]
-fn each_cell_was_brought_by_a_response_and_shown_by_a_request() {
+fn cells_link_to_their_response_and_request() {
     let run = &*RUN;
     for cell in run.graph.code_cells.iter() {
         let call_id = cell.model_visible_call_id.as_str();
         let [response] = run.evidence.response_with_call(call_id)[..] else { panic!("{call_id}") };
         let source = cell.source_item_id.expect("a source");
-        let brought = run.graph.inference_calls.iter().find(|call| call.response_item_ids.contains(&source));
-        let brought = brought.and_then(|call| call.raw_response_payload_id.as_ref()).map(|id| id.as_str());
-        assert_eq!(brought, Some(response));
-        let [shown] = cell.output_item_ids[..] else { panic!("{:?}", cell.output_item_ids) };
-        let item = run.item(shown);
+        let source_call = run.graph.inference_calls.iter().find(|call| call.response_item_ids.contains(&source));
+        let source_response = source_call.and_then(|call| call.raw_response_payload_id.as_ref()).map(|id| id.as_str());
+        assert_eq!(source_response, Some(response));
+        let [output_id] = cell.output_item_ids[..] else { panic!("{:?}", cell.output_item_ids) };
+        let item = run.item(output_id);
         assert_eq!(item.content.kind, ItemKind::CustomToolCallOutput);
         assert_eq!(item.produced_by, [Producer::CodeCell { code_cell_id: cell.code_cell_id.clone() }]);
-        let request = run.first_shown(call_id, shown);
+        let request = run.payload_of_first_request_with(call_id, output_id);
         let is_call = run.graph.inference_calls.iter().any(|call| call.raw_request_payload_id.as_str() == request);
         assert_eq!(item.raw_payload_id.as_str() == request, is_call);
     }
 }
 
 #[test]
-fn a_cell_that_gave_way_ran_on_until_it_was_waited_for() {
+fn yielded_cell_runs_until_it_is_waited_for() {
     let (first, second) = (cell("1"), cell("2"));
     assert_eq!((first.yielded_at, first.wait_tool_call_ids.len()), (None, 0));
     assert!(second.yielded_seq.is_some() && second.yielded_seq == second.initial_response_seq);

@@ -1,4 +1,4 @@
-//! The bundle as it lies on disk, read without the reducer.
+//! The content of a bundle, read without the reducer.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 use otel_trace::graph::ToolCall;
 use serde_json::Value;
 
+/// The log and the payloads of a bundle.
 pub(crate) struct Evidence {
-    /// The events, in their order.
+    /// All lines of the log, in order.
     pub(crate) events: Vec<Value>,
-    /// The bodies, by id.
+    /// JSON payloads, by id.
     bodies: HashMap<String, Value>,
-    /// Those that are no JSON: streams, as they came.
+    /// Payloads that are not JSON: streams as they were received, by id.
     streams: HashMap<String, String>,
 }
 
@@ -42,18 +43,18 @@ impl Evidence {
         self.bodies.get(id).unwrap_or_else(|| panic!("no body {id}"))
     }
 
-    /// The events of this type.
+    /// Returns the events of one type.
     pub(crate) fn events_of<'a>(&'a self, event: &'a str) -> impl Iterator<Item = &'a Value> {
         self.events.iter().map(|line| &line["payload"]).filter(move |payload| payload["type"] == event)
     }
 
-    /// The stream that an event names here.
+    /// Returns the stream that a payload reference names.
     pub(crate) fn stream(&self, reference: &Value) -> &str {
         let stream = reference["raw_payload_id"].as_str().and_then(|id| self.streams.get(id));
         stream.unwrap_or_else(|| panic!("no stream {reference}"))
     }
 
-    /// The bodies that events of this type name in this field, with their ids.
+    /// Returns the payloads that events of one type reference in one field, with their ids.
     pub(crate) fn bodies_of<'a>(
         &'a self,
         event: &'a str,
@@ -65,7 +66,7 @@ impl Evidence {
         })
     }
 
-    /// The response that holds a call of this id.
+    /// Returns the payload ids of the responses that contain a call with this id.
     pub(crate) fn response_with_call(&self, call_id: &str) -> Vec<&str> {
         let holds = |body: &Value| items(&body["output_items"]).any(|item| item["call_id"] == call_id);
         self.bodies_of("inference_completed", "response_payload")
@@ -74,7 +75,7 @@ impl Evidence {
             .collect()
     }
 
-    /// The first request that shows the model what came of the call of this id.
+    /// Returns the payload id of the first request that contains the output of the call with this id.
     pub(crate) fn first_request_with_output(&self, call_id: &str) -> Option<&str> {
         let is_output = |item: &Value| item["type"].as_str().is_some_and(|kind| kind.ends_with("_output"));
         let holds = |body: &Value| items(&body["input"]).any(|item| item["call_id"] == call_id && is_output(item));
@@ -90,7 +91,7 @@ impl Evidence {
         self.invocation(tool)["tool_name"].as_str().unwrap_or_default()
     }
 
-    /// An argument of a call, as text.
+    /// Returns an argument of a tool call as text.
     pub(crate) fn argument(&self, tool: &ToolCall, key: &str) -> Option<String> {
         let arguments = self.invocation(tool)["payload"]["arguments"].as_str()?;
         let arguments: Value = serde_json::from_str(arguments).ok()?;

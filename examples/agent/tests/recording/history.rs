@@ -1,4 +1,4 @@
-//! What stands for a history that was replaced?
+//! Which items replaced the history?
 
 use otel_trace::event::ExecutionStatus;
 use otel_trace::graph::{ItemKind, Producer, Role};
@@ -6,7 +6,7 @@ use otel_trace::graph::{ItemKind, Producer, Role};
 use super::RUN;
 
 #[test]
-fn a_history_that_grew_too_long_was_replaced_by_what_the_server_made_of_it() {
+fn long_history_is_replaced_by_its_compaction() {
     let run = &*RUN;
     assert!(!run.graph.compactions.is_empty());
     for compaction in run.graph.compactions.iter() {
@@ -22,14 +22,14 @@ fn a_history_that_grew_too_long_was_replaced_by_what_the_server_made_of_it() {
             assert_eq!(run.item(*id).produced_by, [made_by]);
         }
 
-        // The model saw the new history from then on, and nothing of the old.
+        // From then on the model saw the new history, and no item of the old one.
         let later = run.graph.inference_calls.iter().filter(|call| {
             call.thread_id == compaction.thread_id && call.execution.started.at.unix_ms() >= compaction.installed_at
         });
         let later: Vec<_> = later.collect();
         let next = later.first().expect("the agent went on");
-        let seen: Vec<_> = run.graph.snapshot(&next.inference_call_id).collect();
-        assert!(seen.starts_with(&compaction.replacement_item_ids), "{seen:?}");
+        let snapshot: Vec<_> = run.graph.snapshot(&next.inference_call_id).collect();
+        assert!(snapshot.starts_with(&compaction.replacement_item_ids), "{snapshot:?}");
         for call in later {
             assert!(run.graph.snapshot(&call.inference_call_id).all(|id| !compaction.input_item_ids.contains(&id)));
         }
@@ -37,12 +37,12 @@ fn a_history_that_grew_too_long_was_replaced_by_what_the_server_made_of_it() {
 }
 
 #[test]
-fn what_the_user_said_outlives_the_compaction() {
+fn user_messages_survive_the_compaction() {
     let run = &*RUN;
     let last = run.graph.compactions.iter().last().expect("a compaction");
-    let kept: Vec<_> = last.replacement_item_ids.iter().map(|id| run.item(*id)).collect();
-    assert_eq!(kept[0].content.role, Role::User);
-    assert!(kept[0].content.text().starts_with("The tests fail."), "{}", kept[0].content.text());
-    let summary = kept.last().expect("a summary").content.text();
+    let replacement: Vec<_> = last.replacement_item_ids.iter().map(|id| run.item(*id)).collect();
+    assert_eq!(replacement[0].content.role, Role::User);
+    assert!(replacement[0].content.text().starts_with("The tests fail."), "{}", replacement[0].content.text());
+    let summary = replacement.last().expect("a summary").content.text();
     assert!(summary.starts_with("Summary of the conversation so far"), "{summary}");
 }

@@ -1,5 +1,5 @@
-//! What a run leaves behind: a bundle, whose graph answers every question about it. The answers are compared with the
-//! bodies themselves, which are read here without the reducer.
+//! Tests of the bundle and the graph of a run. Facts of the graph are compared with the payloads, which are read here
+//! without the reducer.
 
 mod agents;
 mod calls;
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use evidence::Evidence;
 
-/// A whole run against the embedded server, recorded into a directory of its own.
+/// A complete run against the embedded server, recorded into a directory of its own.
 struct Recorded {
     _root: TempDir,
     bundle: PathBuf,
@@ -32,7 +32,7 @@ struct Recorded {
     stdout: String,
 }
 
-/// The run that all tests here look at.
+/// The run that all tests of this binary examine.
 static RUN: LazyLock<Recorded> = LazyLock::new(|| record().expect("a run"));
 
 fn record() -> Result<Recorded> {
@@ -47,7 +47,7 @@ fn record() -> Result<Recorded> {
     let mut bundles = root.path().read_dir()?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     ensure!(bundles.len() == 1, "{bundles:?}");
     let bundle = bundles.pop().context("no bundle")?;
-    // Strict: a broken rule ends it.
+    // Strict mode: a violation of the format is an error.
     let graph = reduce(&Reader::open(&bundle)?, &Options::default().strict(true))?.graph;
     let evidence = Evidence::read(&bundle)?;
     Ok(Recorded { _root: root, bundle, graph, evidence, stdout })
@@ -58,35 +58,37 @@ impl Recorded {
         self.graph.item(id).unwrap_or_else(|| panic!("no item {id}"))
     }
 
-    /// The one call of this command.
+    /// Returns the tool calls that ran this command.
     fn command(&self, cmd: &str) -> Vec<&ToolCall> {
-        let is_it = |tool: &&ToolCall| self.evidence.argument(tool, "cmd").as_deref() == Some(cmd);
-        self.graph.tool_calls.iter().filter(is_it).collect()
+        let matches = |tool: &&ToolCall| self.evidence.argument(tool, "cmd").as_deref() == Some(cmd);
+        self.graph.tool_calls.iter().filter(matches).collect()
     }
 
     fn tools_named(&self, name: &str) -> Vec<&ToolCall> {
         self.graph.tool_calls.iter().filter(|tool| self.evidence.tool_name(tool) == name).collect()
     }
 
-    /// The request, of a call of a model or of a compaction, that first showed what came of the call of this id.
-    fn first_shown(&self, call_id: &str, output: ItemId) -> &str {
+    /// Returns the payload id of the first request, of an inference call or a compaction, that contains the output of a
+    /// tool call.
+    fn payload_of_first_request_with(&self, call_id: &str, output: ItemId) -> &str {
         if let Some(request) = self.evidence.first_request_with_output(call_id) {
             return request;
         }
-        // A history that was replaced before it was sent again.
+        // The history was compacted before the output was sent to the model.
         let compaction = self.graph.compactions.iter().find(|it| it.input_item_ids.contains(&output));
         let request = compaction.and_then(|it| self.graph.compaction_requests.get(it.request_ids.first()?));
         request.unwrap_or_else(|| panic!("{call_id} was never shown")).raw_request_payload_id.as_str()
     }
 
-    fn asked_by(&self, tool: &ToolCall) -> &InferenceCall {
-        let asked = tool.requested_by.as_ref().and_then(|id| self.graph.inference_calls.get(id));
-        asked.unwrap_or_else(|| panic!("nobody asked for {}", tool.tool_call_id))
+    /// Returns the inference call that requested a tool call.
+    fn requesting_call(&self, tool: &ToolCall) -> &InferenceCall {
+        let requesting_call = tool.requested_by.as_ref().and_then(|id| self.graph.inference_calls.get(id));
+        requesting_call.unwrap_or_else(|| panic!("no call requested {}", tool.tool_call_id))
     }
 }
 
 #[test]
-fn nothing_at_all_is_wrong_with_the_recording() {
+fn recording_has_no_diagnostics() {
     let run = &*RUN;
     assert_eq!(run.graph.diagnostics, []);
     assert_eq!(run.graph.status, RolloutStatus::Completed);
@@ -96,13 +98,13 @@ fn nothing_at_all_is_wrong_with_the_recording() {
         assert!(!turn.input_item_ids.is_empty(), "{}", turn.turn_id);
     }
     assert!(run.bundle.join("state.json").is_file());
-    // Nor with it as older readers of the format see it, which know no event that is none of its own.
+    // The log has no event that readers of older versions of the format reject.
     let kinds = run.evidence.events.iter().filter_map(|event| event["payload"]["type"].as_str());
     assert_eq!(kinds.filter(|kind| matches!(*kind, "other" | "inference_cancelled")).count(), 0);
 }
 
 #[test]
-fn retries_are_calls_of_their_own() {
+fn retries_are_separate_inference_calls() {
     let run = &*RUN;
     let failed: Vec<_> = run.graph.inference_calls.iter().filter_map(|call| call.error.as_deref()).collect();
     assert_eq!(failed.len(), 2, "{failed:?}");

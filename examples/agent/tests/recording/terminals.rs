@@ -6,7 +6,7 @@ use otel_trace::graph::{OperationKind, TerminalRequest};
 use super::RUN;
 
 #[test]
-fn each_process_was_created_by_the_command_that_the_runtime_saw_begin() {
+fn sessions_are_created_by_the_command_that_started_them() {
     let run = &*RUN;
     let mut sessions = 0;
     for operation in run.graph.terminal_operations().filter(|it| it.kind == OperationKind::ExecCommand) {
@@ -29,7 +29,7 @@ fn each_process_was_created_by_the_command_that_the_runtime_saw_begin() {
 }
 
 #[test]
-fn a_process_that_asks_was_used_again_by_what_was_typed_to_it() {
+fn session_is_reused_by_input_to_an_interactive_program() {
     let run = &*RUN;
     let [asking] = run.command("sh ./set-price.sh")[..] else { panic!("not called once") };
     let created = asking.operation_id.and_then(|id| run.graph.terminal_operation(id)).expect("an operation");
@@ -48,12 +48,12 @@ fn a_process_that_asks_was_used_again_by_what_was_typed_to_it() {
     assert_eq!(session.operation_ids, operations);
     assert!(operations.len() >= 2);
 
-    // The call returned while the program was waiting, and the program ended when it had its answer.
+    // The call returned while the program was waiting for input; the program ended after it had received the input.
     assert!(asking.execution.ended.expect("returned").seq < created.execution.ended.expect("ended").seq);
     let (last, result) = (typed.last().expect("typed"), created.result.as_ref().expect("a result"));
     assert!(run.item(last.output_item_ids[0]).content.text().starts_with("exit code: 0\n"));
     assert!(result.stdout.contains("New price of a crate, in cents: "), "{}", result.stdout);
-    // All others were used once.
+    // All other sessions were used once.
     let others: Vec<_> = run.graph.terminal_sessions.iter().filter(|it| it.terminal_id != *terminal).collect();
     assert!(others.len() >= 7, "{}", others.len());
     for other in others {

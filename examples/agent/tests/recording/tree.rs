@@ -1,18 +1,18 @@
-//! What the program shows is what the graph says.
+//! The printed tree agrees with the graph.
 
 use otel_trace::graph::{OperationKind, Requester};
 
 use super::RUN;
 
 #[test]
-fn the_tree_shows_everything_once() {
+fn tree_shows_each_object_once() {
     let run = &*RUN;
     let tree = run.stdout.split("what happened").nth(1).and_then(|rest| rest.split("look further").next());
     let tree = tree.unwrap_or_else(|| panic!("no tree in {}", run.stdout));
     for number in 1..=run.graph.inference_calls.len() {
         assert_eq!(tree.matches(&format!("─ call {number}  ")).count(), 1, "{tree}");
     }
-    let count = |what: &str| tree.lines().filter(|line| line.contains(what)).count();
+    let count = |text: &str| tree.lines().filter(|line| line.contains(text)).count();
     let commands = run.tools_named("exec_command").len();
     let typed = run.graph.terminal_operations().filter(|it| it.kind == OperationKind::WriteStdin).count();
     assert_eq!((count("─ $ "), count("─ > ")), (commands, typed), "{tree}");

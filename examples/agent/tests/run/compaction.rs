@@ -1,4 +1,4 @@
-//! A history that is over the limit, and endpoints that can or cannot make it shorter.
+//! A history that exceeds the limit, with endpoints that support compaction and endpoints that do not.
 
 use anyhow::Result;
 use serde_json::json;
@@ -6,33 +6,35 @@ use serde_json::json;
 use super::endpoint::{Endpoint, error, function, json_reply, message, response};
 use super::{stderr, stdout};
 
-/// A response that ends far over the limit of a real model.
+/// Creates a response whose token count far exceeds the limit for real models.
 fn long_call(call_id: &str) -> String {
     response(&[function(call_id, "exec_command", &json!({"cmd": "echo hi"}))], 250_000)
 }
 
 #[test]
-fn the_history_is_replaced_by_what_the_endpoint_made_of_it() -> Result<()> {
-    let kept = json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "say hello"}]});
-    // Opaque, as OpenAI's are.
-    let sealed = json!({"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAA"});
-    let compacted = json_reply(&json!({"object": "response.compaction", "output": [kept, sealed]}));
-    let endpoint = Endpoint::start(vec![long_call("call_1"), compacted, message("Hello.")])?;
+fn history_is_replaced_by_the_compaction_of_the_endpoint() -> Result<()> {
+    let user_message =
+        json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "say hello"}]});
+    // Opaque, like the items of OpenAI.
+    let compaction_item = json!({"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAA"});
+    let compaction_reply =
+        json_reply(&json!({"object": "response.compaction", "output": [user_message, compaction_item]}));
+    let endpoint = Endpoint::start(vec![long_call("call_1"), compaction_reply, message("Hello.")])?;
     let output = endpoint.agent("say hello").output()?;
     assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
     assert_eq!(endpoint.paths(), ["/v1/responses", "/v1/responses/compact", "/v1/responses"]);
     let requests = endpoint.requests();
-    // The whole history was sent, with what came of the last call.
+    // The whole history was sent, including the last tool output.
     assert_eq!(requests[1]["input"].as_array().map(Vec::len), Some(3));
     assert_eq!(requests[1]["input"][2]["type"], "function_call_output");
     assert_eq!((&requests[1]["model"], requests[1]["instructions"].is_string()), (&json!("gpt-5-mini"), true));
-    assert_eq!(requests[2]["input"], json!([kept, sealed]));
+    assert_eq!(requests[2]["input"], json!([user_message, compaction_item]));
     assert!(stdout(&output).contains("─ compaction  3 items → 2  completed in "), "{}", stdout(&output));
     Ok(())
 }
 
 #[test]
-fn an_endpoint_that_cannot_compact_is_asked_once() -> Result<()> {
+fn endpoint_without_compaction_is_asked_once() -> Result<()> {
     let unknown = error("404 Not Found", "", "no such route");
     let endpoint = Endpoint::start(vec![long_call("call_1"), unknown, long_call("call_2"), message("Hello.")])?;
     let output = endpoint.agent("say hello").output()?;
@@ -40,16 +42,16 @@ fn an_endpoint_that_cannot_compact_is_asked_once() -> Result<()> {
     assert!(output.status.success(), "{text}\n{}", stderr(&output));
     assert_eq!(endpoint.paths().iter().filter(|path| path.ends_with("/compact")).count(), 1);
     assert!(text.contains("! the endpoint can't compact, so the whole history goes along: 404 Not Found"), "{text}");
-    // All of it went along.
+    // The next request has the whole history.
     assert_eq!(endpoint.requests()[3]["input"].as_array().map(Vec::len), Some(5));
     Ok(())
 }
 
 #[test]
-fn a_compaction_that_fails_is_tried_again_later() -> Result<()> {
+fn failed_compaction_is_retried_later() -> Result<()> {
     let down = error("503 Service Unavailable", "", "we are moving");
-    let compacted = json_reply(&json!({"output": [{"type": "compaction", "encrypted_content": "gAAAA"}]}));
-    let replies = vec![long_call("call_1"), down, long_call("call_2"), compacted, message("Hello.")];
+    let compaction_reply = json_reply(&json!({"output": [{"type": "compaction", "encrypted_content": "gAAAA"}]}));
+    let replies = vec![long_call("call_1"), down, long_call("call_2"), compaction_reply, message("Hello.")];
     let endpoint = Endpoint::start(replies)?;
     let output = endpoint.agent("say hello").output()?;
     let text = stdout(&output);

@@ -1,4 +1,4 @@
-//! An endpoint of the Responses API that sends prepared replies, a byte at a time.
+//! An endpoint of the Responses API that sends prepared replies, one byte at a time.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::agent;
 
-/// Replies to the root agent and to the agents it spawned, in order. A connection that there is no reply for is closed.
+/// A server with prepared replies for the root agent and for the agents that it spawns, in order. A connection without
+/// a reply is closed.
 pub(crate) struct Endpoint {
     base_url: String,
     shared: Arc<Mutex<Shared>>,
@@ -24,11 +25,11 @@ struct Shared {
     to_spawned: VecDeque<String>,
     /// Path and body of each request.
     requests: Vec<(String, Value)>,
-    /// Streams that go no further.
+    /// Open streams on which nothing more is sent.
     hanging: Vec<TcpStream>,
 }
 
-/// What a reply ends with whose connection stays open.
+/// Marks the end of a reply whose connection stays open.
 const HANG_MARKER: &str = "\0hangs";
 
 impl Endpoint {
@@ -41,16 +42,17 @@ impl Endpoint {
         let base_url = format!("http://{}/v1", listener.local_addr()?);
         let (to_root, to_spawned) = (to_root.into(), to_spawned.into());
         let shared = Arc::new(Mutex::new(Shared { to_root, to_spawned, ..Shared::default() }));
-        let seen = Arc::clone(&shared);
+        let server_state = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let seen = Arc::clone(&seen);
-                thread::spawn(move || answer(stream, &seen));
+                let server_state = Arc::clone(&server_state);
+                thread::spawn(move || answer(stream, &server_state));
             }
         });
         Ok(Self { base_url, shared })
     }
 
+    /// Creates a command that runs the agent against this endpoint.
     pub(crate) fn agent(&self, prompt: &str) -> Command {
         let mut command = agent();
         command.env("OPENAI_BASE_URL", &self.base_url).env("OPENAI_API_KEY", "sk-secret");
@@ -58,17 +60,17 @@ impl Endpoint {
         command
     }
 
-    /// The bodies of all requests.
+    /// Returns the bodies of all requests.
     pub(crate) fn requests(&self) -> Vec<Value> {
-        locked(&self.shared).requests.iter().map(|(_, body)| body.clone()).collect()
+        lock(&self.shared).requests.iter().map(|(_, body)| body.clone()).collect()
     }
 
-    /// Their paths.
+    /// Returns the paths of all requests.
     pub(crate) fn paths(&self) -> Vec<String> {
-        locked(&self.shared).requests.iter().map(|(path, _)| path.clone()).collect()
+        lock(&self.shared).requests.iter().map(|(path, _)| path.clone()).collect()
     }
 
-    /// What the model was told in the last item of the request of this number.
+    /// Returns the tool output in the last item of the request with this number.
     pub(crate) fn tool_output(&self, number: usize) -> Result<String> {
         let requests = self.requests();
         let request = requests.get(number).context("no such request")?;
@@ -82,7 +84,7 @@ fn answer(mut stream: TcpStream, shared: &Mutex<Shared>) -> Result<()> {
     let (path, body) = read_request(&mut stream)?;
     let is_spawned = body["input"][0]["role"] == "assistant";
     let reply = {
-        let mut shared = locked(shared);
+        let mut shared = lock(shared);
         shared.requests.push((path, body));
         if is_spawned { shared.to_spawned.pop_front() } else { shared.to_root.pop_front() }
     };
@@ -91,12 +93,12 @@ fn answer(mut stream: TcpStream, shared: &Mutex<Shared>) -> Result<()> {
         Some(text) => (text, true),
         None => (reply.as_str(), false),
     };
-    // Splits lines, characters and events wherever they can be.
+    // One byte at a time, so that lines, characters and events are split everywhere.
     for byte in text.as_bytes() {
         stream.write_all(&[*byte])?;
     }
     if stays_open {
-        locked(shared).hanging.push(stream);
+        lock(shared).hanging.push(stream);
     }
     Ok(())
 }
@@ -124,7 +126,7 @@ fn read_request(stream: &mut TcpStream) -> Result<(String, Value)> {
     }
 }
 
-fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -146,7 +148,7 @@ pub(crate) fn events(events: &[Value]) -> String {
     format!("{head}{}", events.collect::<String>())
 }
 
-/// A stream that begins like this and never goes on.
+/// Creates a reply that starts with these events and then stays open without sending more.
 pub(crate) fn hanging(begin: &[Value]) -> String {
     format!("{}{HANG_MARKER}", events(begin))
 }
@@ -159,7 +161,7 @@ pub(crate) fn delta(text: &str) -> Value {
     json!({"type": "response.output_text.delta", "delta": text})
 }
 
-/// A response of these items, for which the server counted so many tokens.
+/// Creates a response with these items and this token count.
 pub(crate) fn response(items: &[Value], tokens: u64) -> String {
     let items = items.iter().enumerate();
     let done = items.map(|(n, item)| json!({"type": "response.output_item.done", "output_index": n, "item": item}));
@@ -183,7 +185,7 @@ pub(crate) fn script(call_id: &str, source: &str) -> Value {
     json!({"type": "custom_tool_call", "id": "ctc_1", "call_id": call_id, "name": "exec", "input": source})
 }
 
-/// A call of `exec_command` with whatever arguments.
+/// Creates a response with one call of `exec_command`.
 pub(crate) fn call(arguments: &str) -> String {
     let item = json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "exec_command",
         "arguments": arguments});

@@ -1,4 +1,4 @@
-//! Ctrl-C, in the middle of everything.
+//! Interruption of a run by Ctrl-C.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use super::endpoint::{Endpoint, call, delta, function, hanging, response, script, started};
 use super::{SpawnPiped as _, stderr, stdout};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A directory for the run, what it records and what its commands write.
+/// A directory for the run, its recording and the files of its commands.
 struct RunDirectory(tempfile::TempDir);
 
 impl RunDirectory {
@@ -38,19 +38,19 @@ impl RunDirectory {
         command.env("TMPDIR", self.scratch()).env("OTEL_TRACE_ROOT", self.0.path().join("traces")).spawn_piped()
     }
 
-    /// A command that says who it is, and runs for ever.
+    /// Returns the arguments of a command that writes its process id to the file `name` and sleeps.
     fn sleep_command(&self, name: &str) -> Value {
         let file = self.0.path().join(name);
         json!({"cmd": format!("echo $$ > {0}.new && mv {0}.new {0} && exec sleep 600", file.display()), "yield_time_ms": 60000})
     }
 
-    /// Waits for it.
+    /// Waits for the process id of the command `name`.
     fn pid(&self, name: &str) -> Result<String> {
         let file = self.0.path().join(name);
         wait_until("the command never ran", || fs::read_to_string(&file).ok())
     }
 
-    /// Nothing is left of the run but its recording, which is strictly in order.
+    /// Checks that only the recording is left of the run, and reduces it in strict mode.
     fn graph(&self) -> Result<Graph> {
         assert_eq!(fs::read_dir(self.scratch())?.count(), 0, "the scratch project is still there");
         let mut bundles = self.0.path().join("traces").read_dir()?;
@@ -62,11 +62,11 @@ impl RunDirectory {
     }
 }
 
-fn wait_until<T>(message: &'static str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+fn wait_until<T>(message: &'static str, mut poll: impl FnMut() -> Option<T>) -> Result<T> {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        match look() {
-            Some(found) => return Ok(found),
+        match poll() {
+            Some(value) => return Ok(value),
             None if Instant::now() > deadline => bail!(message),
             None => std::thread::sleep(Duration::from_millis(5)),
         }
@@ -83,7 +83,7 @@ fn interrupt(run: Child) -> Result<Output> {
 }
 
 fn wait_until_dead(pid: &str) -> Result<()> {
-    wait_until("it survived", || {
+    wait_until("the process was not killed", || {
         let ps = Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().ok()?;
         let state = stdout(&ps);
         (state.trim().is_empty() || state.trim().starts_with('Z')).then_some(())
@@ -91,14 +91,14 @@ fn wait_until_dead(pid: &str) -> Result<()> {
 }
 
 #[test]
-fn in_the_middle_of_a_command() -> Result<()> {
+fn interrupted_command_is_killed_and_cancelled() -> Result<()> {
     let directory = RunDirectory::new()?;
     let endpoint = Endpoint::start(vec![call(&directory.sleep_command("pid").to_string())])?;
     let run = directory.start(&endpoint)?;
-    let sleep_command = directory.pid("pid")?;
+    let pid = directory.pid("pid")?;
     let output = interrupt(run)?;
-    wait_until_dead(&sleep_command)?;
-    // What happened until then is shown.
+    wait_until_dead(&pid)?;
+    // The tree is printed although the run was interrupted.
     assert!(stdout(&output).contains("turn-1  cancelled in "), "{}", stdout(&output));
 
     let graph = directory.graph()?;
@@ -113,15 +113,15 @@ fn in_the_middle_of_a_command() -> Result<()> {
 }
 
 #[test]
-fn in_the_middle_of_a_stream() -> Result<()> {
+fn interrupted_stream_is_cancelled() -> Result<()> {
     let directory = RunDirectory::new()?;
     let endpoint = Endpoint::start(vec![hanging(&[started(), delta("Let me think about\n")])])?;
     let mut run = directory.start(&endpoint)?;
-    // Until the words are on the screen.
+    // Waits until the text is printed.
     let mut lines = BufReader::new(run.stdout.take().context("no stdout")?).lines();
     lines
         .find(|line| line.as_ref().is_ok_and(|line| line.contains("Let me think about")))
-        .context("it said nothing")??;
+        .context("nothing was printed")??;
     interrupt(run)?;
 
     let graph = directory.graph()?;
@@ -133,7 +133,7 @@ fn in_the_middle_of_a_stream() -> Result<()> {
 }
 
 #[test]
-fn in_the_middle_of_scripts_and_agents_and_what_was_left_running() -> Result<()> {
+fn interrupt_ends_scripts_agents_and_background_commands() -> Result<()> {
     let directory = RunDirectory::new()?;
     let mut left = directory.sleep_command("left");
     left["yield_time_ms"] = json!(1);
@@ -168,7 +168,7 @@ fn in_the_middle_of_scripts_and_agents_and_what_was_left_running() -> Result<()>
     assert_eq!(cell.runtime_status, CellStatus::Terminated);
     let nested = graph.tool_calls.iter().find(|tool| tool.requester != Requester::Model).context("no nested call")?;
     assert_eq!(nested.execution.status, ExecutionStatus::Cancelled);
-    // Each process was seen to end, also that of the call which had returned.
+    // The end of each process is recorded, also of the one whose call had returned.
     assert_eq!(graph.terminal_operations().len(), 4);
     for operation in graph.terminal_operations() {
         assert_eq!(operation.execution.status, ExecutionStatus::Cancelled);
@@ -180,13 +180,13 @@ fn in_the_middle_of_scripts_and_agents_and_what_was_left_running() -> Result<()>
 }
 
 #[test]
-fn twice_ends_it_at_once() -> Result<()> {
+fn second_interrupt_ends_the_run_at_once() -> Result<()> {
     let directory = RunDirectory::new()?;
     let endpoint = Endpoint::start(vec![hanging(&[started(), delta("…\n")])])?;
     let mut command = endpoint.agent("wait");
     command.env("TMPDIR", directory.scratch()).env("OTEL_TRACE_ROOT", directory.0.path().join("traces"));
     let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    wait_until("it never asked", || (!endpoint.requests().is_empty()).then_some(()))?;
+    wait_until("the agent sent no request", || (!endpoint.requests().is_empty()).then_some(()))?;
     let pid = i32::try_from(run.id()).ok().and_then(Pid::from_raw).context("no pid")?;
     for _ in 0..2 {
         kill_process(pid, Signal::INT)?;

@@ -1,4 +1,4 @@
-//! Commands that outlive the call which started them.
+//! Commands that outlive the tool call that started them.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +10,7 @@ use super::endpoint::{Endpoint, function, message, response};
 use super::{stderr, stdout};
 
 #[test]
-fn what_the_model_leaves_running_ends_with_the_run() -> Result<()> {
+fn background_command_is_killed_at_the_end_of_the_run() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("pid");
     let cmd = format!("echo $$ > {}; echo on; exec sleep 600", file.display());
@@ -32,7 +32,7 @@ fn what_the_model_leaves_running_ends_with_the_run() -> Result<()> {
 }
 
 #[test]
-fn ctrl_c_may_be_typed() -> Result<()> {
+fn ctrl_c_can_be_sent_to_a_command() -> Result<()> {
     let start = function("call_1", "exec_command", &json!({"cmd": "sleep 600; echo never", "yield_time_ms": 200}));
     let stop = function("call_2", "write_stdin", &json!({"session_id": 1, "chars": "\u{3}", "yield_time_ms": 30000}));
     let late = function("call_3", "write_stdin", &json!({"session_id": 1}));
@@ -47,19 +47,22 @@ fn ctrl_c_may_be_typed() -> Result<()> {
 }
 
 #[test]
-fn a_long_output_loses_its_middle_and_says_so() -> Result<()> {
+fn long_output_is_truncated_in_the_middle() -> Result<()> {
     let cmd = "echo first; yes | head -c 400000; echo last";
     let call = function("call_1", "exec_command", &json!({"cmd": cmd, "max_output_tokens": 500}));
     let endpoint = Endpoint::start(vec![response(&[call], 10), message("Long.")])?;
     assert!(endpoint.agent("print a lot").output()?.status.success());
     let output_sent = endpoint.tool_output(1)?;
     assert!(output_sent.len() < 2500, "{}", output_sent.len());
-    assert!(output_sent.contains("first\n") && output_sent.ends_with("last\n") && output_sent.contains("bytes left out"), "{output_sent}");
+    assert!(
+        output_sent.contains("first\n") && output_sent.ends_with("last\n") && output_sent.contains("bytes left out"),
+        "{output_sent}"
+    );
     Ok(())
 }
 
 #[test]
-fn calls_that_make_no_sense_are_explained_to_the_model() -> Result<()> {
+fn invalid_calls_return_an_error_to_the_model() -> Result<()> {
     let cases = [
         ("apply_patch", json!({}), "there is no tool \"apply_patch\""),
         ("exec_command", json!({"cmd": 7}), "expected a string"),
@@ -84,7 +87,10 @@ fn calls_that_make_no_sense_are_explained_to_the_model() -> Result<()> {
     for (n, (name, arguments, expected)) in cases.iter().enumerate() {
         let mine = |item: &&Value| item["call_id"] == format!("call_{n}") && item["type"] == "function_call_output";
         let output_sent = items.iter().find(mine).and_then(|item| item["output"].as_str()).context("no answer")?;
-        assert!(output_sent.starts_with("error: ") && output_sent.contains(expected), "{name} {arguments}: {output_sent}");
+        assert!(
+            output_sent.starts_with("error: ") && output_sent.contains(expected),
+            "{name} {arguments}: {output_sent}"
+        );
     }
     Ok(())
 }

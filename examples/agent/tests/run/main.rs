@@ -1,5 +1,4 @@
-//! Runs the program as a user does, against the embedded server and against endpoints that
-//! behave worse.
+//! Runs the program as a user does, against the embedded server and against endpoints that fail.
 
 mod compaction;
 mod endpoint;
@@ -16,7 +15,7 @@ use serde_json::json;
 
 use endpoint::{Endpoint, call, delta, error, events, message, started};
 
-/// The program, with no endpoint set.
+/// Creates a command that runs the agent without an endpoint set.
 fn agent() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-agent"));
     for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING", "OPENAI_SCRIPTS"] {
@@ -36,7 +35,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn the_embedded_model_fixes_a_bug_that_is_new_every_time() -> Result<()> {
+fn embedded_model_fixes_a_random_bug() -> Result<()> {
     let mut answers = Vec::new();
     for run in [agent().spawn_piped()?, agent().spawn_piped()?] {
         let output = run.wait_with_output()?;
@@ -49,7 +48,7 @@ fn the_embedded_model_fixes_a_bug_that_is_new_every_time() -> Result<()> {
         let answer = answer.context("no answer")?.to_owned();
         let (wrong, right) =
             between(&answer, "was ", " and").zip(between(&answer, "has to be ", ":")).context("no numbers")?;
-        // The second turn answers from the file itself.
+        // The answer of the second turn comes from the file itself.
         let changed = format!("`const CRATE_CENTS: u64 = {wrong};` is now `const CRATE_CENTS: u64 = {right};`");
         assert!(text.contains(&changed), "{text}");
         answers.push(answer);
@@ -59,7 +58,7 @@ fn the_embedded_model_fixes_a_bug_that_is_new_every_time() -> Result<()> {
 }
 
 #[test]
-fn the_embedded_model_believes_what_the_tools_print() -> Result<()> {
+fn embedded_model_depends_on_the_tool_outputs() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let cargo = dir.path().join("cargo");
     fs::write(&cargo, "#!/bin/sh\necho 'error: the disk is full' >&2\nexit 101\n")?;
@@ -74,7 +73,7 @@ fn the_embedded_model_believes_what_the_tools_print() -> Result<()> {
 }
 
 #[test]
-fn a_stream_cut_in_the_middle_is_asked_for_again() -> Result<()> {
+fn truncated_stream_is_requested_again() -> Result<()> {
     let cut = events(&[started(), delta("Grü")]);
     let endpoint = Endpoint::start(vec![cut, message("Grüße … 🦀")])?;
     let output = endpoint.agent("say hello").output()?;
@@ -90,7 +89,7 @@ fn a_stream_cut_in_the_middle_is_asked_for_again() -> Result<()> {
 }
 
 #[test]
-fn a_server_that_stays_down_is_asked_four_times() -> Result<()> {
+fn unavailable_server_is_tried_four_times() -> Result<()> {
     let down = error("503 Service Unavailable", "retry-after-ms: 1\r\n", "we are moving");
     let endpoint = Endpoint::start(vec![down; 9])?;
     let output = endpoint.agent("say hello").output()?;
@@ -103,7 +102,7 @@ fn a_server_that_stays_down_is_asked_four_times() -> Result<()> {
 }
 
 #[test]
-fn a_wrong_key_is_said_to_be_one() -> Result<()> {
+fn wrong_key_is_reported_without_showing_it() -> Result<()> {
     let endpoint = Endpoint::start(vec![error("401 Unauthorized", "", "Incorrect key."); 2])?;
     let output = endpoint.agent("say hello").output()?;
     assert_eq!(output.status.code(), Some(1));
@@ -116,7 +115,7 @@ fn a_wrong_key_is_said_to_be_one() -> Result<()> {
 }
 
 #[test]
-fn arguments_that_are_not_json_go_back_to_the_model() -> Result<()> {
+fn invalid_json_arguments_return_an_error_to_the_model() -> Result<()> {
     let endpoint = Endpoint::start(vec![call("{\"cmd\": \"ls"), message("Sorry.")])?;
     let output = endpoint.agent("list the files").output()?;
     assert!(output.status.success(), "{}", stderr(&output));
@@ -126,12 +125,12 @@ fn arguments_that_are_not_json_go_back_to_the_model() -> Result<()> {
     assert_eq!(input[1]["arguments"], "{\"cmd\": \"ls");
     assert_eq!((&input[2]["type"], &input[2]["call_id"]), (&json!("function_call_output"), &json!("call_1")));
     let output_sent = input[2]["output"].as_str().context("no output")?;
-    assert!(output_sent.starts_with("error: the arguments are not what exec_command takes"), "{output_sent}");
+    assert!(output_sent.starts_with("error: invalid arguments for exec_command"), "{output_sent}");
     Ok(())
 }
 
 #[test]
-fn commands_do_not_see_the_key() -> Result<()> {
+fn commands_do_not_inherit_the_key() -> Result<()> {
     let arguments = json!({"cmd": "env | grep -c '^OPENAI_'; pwd"}).to_string();
     let endpoint = Endpoint::start(vec![call(&arguments), message("Done.")])?;
     let output = endpoint.agent("look around").output()?;
@@ -143,7 +142,7 @@ fn commands_do_not_see_the_key() -> Result<()> {
 }
 
 #[test]
-fn the_command_line_explains_itself() -> Result<()> {
+fn command_line_errors_and_help_name_the_options() -> Result<()> {
     let help = agent().arg("--help").output()?;
     assert!(help.status.success());
     assert!(stdout(&help).contains("OPENAI_BASE_URL"));

@@ -1,4 +1,4 @@
-//! Scripts that fail, run away, or are not there; and agents that are closed at work.
+//! Scripts that fail, do not end or are disabled; and agents that are closed during a turn.
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::endpoint::{Endpoint, delta, function, hanging, message, response, scr
 use super::{stderr, stdout};
 
 #[test]
-fn a_script_that_throws_is_told_so_with_what_it_had_said() -> Result<()> {
+fn thrown_error_is_returned_with_the_output_so_far() -> Result<()> {
     let source = "text('so far');\nawait tools.exec_command({cmd: 'rm -rf /'});";
     let endpoint = Endpoint::start(vec![response(&[script("call_1", source)], 10), message("I see.")])?;
     let output = endpoint.agent("run it").output()?;
@@ -20,7 +20,7 @@ fn a_script_that_throws_is_told_so_with_what_it_had_said() -> Result<()> {
 }
 
 #[test]
-fn a_script_that_runs_away_can_be_stopped() -> Result<()> {
+fn endless_script_can_be_terminated() -> Result<()> {
     let stop = function("call_2", "wait", &json!({"cell_id": "1", "terminate": true}));
     let replies = vec![
         response(&[script("call_1", "text('off'); await yield_control(); for (;;) {}")], 10),
@@ -31,14 +31,17 @@ fn a_script_that_runs_away_can_be_stopped() -> Result<()> {
     let output = endpoint.agent("run it").output()?;
     assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
     let output_sent = endpoint.tool_output(1)?;
-    assert!(output_sent.starts_with("script running with cell ID 1\n") && output_sent.ends_with("output:\noff"), "{output_sent}");
+    assert!(
+        output_sent.starts_with("script running with cell ID 1\n") && output_sent.ends_with("output:\noff"),
+        "{output_sent}"
+    );
     assert!(endpoint.tool_output(2)?.starts_with("script terminated\n"), "{}", endpoint.tool_output(2)?);
     assert!(stdout(&output).contains("─ script 1  gave way, then  terminated"), "{}", stdout(&output));
     Ok(())
 }
 
 #[test]
-fn a_script_may_spawn_agents_and_wait_for_them() -> Result<()> {
+fn script_can_spawn_agents_and_wait_for_them() -> Result<()> {
     let source = "await tools.spawn_agent({task_name: 'helper', message: 'help'});\n\
                   text(await tools.wait_agent());\n\
                   text(await tools.close_agent({target: 'helper'}));";
@@ -53,7 +56,7 @@ fn a_script_may_spawn_agents_and_wait_for_them() -> Result<()> {
     let expected = "output:\n{\"agents\":{\"/root/helper\":\"completed\"},\"timed_out\":false}\n\
                     {\"previous_status\":{\"completed\":\"Here is help.\"}}";
     assert!(output_sent["output"].as_str().is_some_and(|output_sent| output_sent.ends_with(expected)), "{output_sent}");
-    // The answer came behind what the script said, and not as a user's.
+    // The message of the agent follows the output of the script, and does not have the role of the user.
     let answer = items.last().context("no items")?;
     assert_eq!(answer["role"], "assistant");
     assert!(text.contains("   ├─ spawn_agent → /root/helper  read by call 2  completed in "), "{text}");
@@ -63,7 +66,7 @@ fn a_script_may_spawn_agents_and_wait_for_them() -> Result<()> {
 }
 
 #[test]
-fn a_script_may_not_start_everything_at_once() -> Result<()> {
+fn concurrent_calls_of_a_script_are_limited() -> Result<()> {
     let source = "const calls = Array.from({length: 20}, () => tools.exec_command({cmd: 'sleep 0.2'}));\n\
                   const ends = await Promise.allSettled(calls);\n\
                   text(ends.filter((end) => end.status === 'fulfilled').length);\n\
@@ -79,7 +82,7 @@ fn a_script_may_not_start_everything_at_once() -> Result<()> {
 }
 
 #[test]
-fn an_endpoint_that_knows_functions_only_is_told_of_no_scripts() -> Result<()> {
+fn script_tools_can_be_disabled() -> Result<()> {
     for (setting, expected) in [("off", 0), ("on", 2)] {
         let endpoint = Endpoint::start(vec![message("Hello.")])?;
         let output = endpoint.agent("say hello").env("OPENAI_SCRIPTS", setting).output()?;
@@ -94,7 +97,7 @@ fn an_endpoint_that_knows_functions_only_is_told_of_no_scripts() -> Result<()> {
 }
 
 #[test]
-fn an_agent_that_is_closed_at_work_is_cancelled() -> Result<()> {
+fn agent_closed_during_a_turn_is_cancelled() -> Result<()> {
     let spawn = function("call_1", "spawn_agent", &json!({"task_name": "helper", "message": "help"}));
     let wait = function("call_2", "wait_agent", &json!({"timeout_ms": 100}));
     let close = function("call_3", "close_agent", &json!({"target": "helper"}));

@@ -1,4 +1,4 @@
-//! The second turn of the root agent: what was changed.
+//! The second turn of the root agent: explain the change.
 
 use serde_json::json;
 
@@ -11,7 +11,9 @@ pub(super) const DIFF: &str = "diff -u src/lib.rs.orig src/lib.rs";
 pub(super) fn next(notes: &Notes) -> StepResult {
     let Some((old, new)) = &notes.changed else {
         let mut items = vec![
-            reasoning("I should not answer that from memory. The old file is still there, so a diff shows every change."),
+            reasoning(
+                "I should not answer that from memory. The old file is still there, so a diff shows every change.",
+            ),
             exec_command(DIFF),
         ];
         if let Some(reviewer) = notes.reviewer.as_ref().filter(|_| !notes.is_closed) {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::notes::Notes;
 use super::tool_output::{Source, TestRun};
-use super::{StepResult, Output, Unexpected, call, exec_command, message, reasoning};
+use super::{Output, StepResult, Unexpected, call, exec_command, message, reasoning};
 use Output::{Message, Script};
 
 pub(super) const READ_SCRIPT: &str = "\
@@ -24,10 +24,10 @@ pub(super) const SET_PRICE: &str = "sh ./set-price.sh";
 pub(super) const TEST: &str = "cargo test";
 pub(super) const CLEAN_TEST: &str = "rm -rf \"$CARGO_TARGET_DIR\" && cargo test";
 const REVIEWER: &str = "reviewer";
-/// What the reviewer is asked the second time.
+/// The beginning of the message that asks the reviewer for the second time.
 pub(super) const CONFIRM: &str = "The price is set to ";
 
-/// One response at a time.
+/// Returns the next response, according to the progress in the notes.
 pub(super) fn next(notes: &Notes) -> StepResult {
     let (Some(source), Some(reviewer)) = (notes.source, notes.reviewer.as_deref()) else { return look() };
     let Some(first_run) = notes.first_run else { return run_tests(notes, source, reviewer) };
@@ -80,7 +80,7 @@ fn look() -> StepResult {
     ])
 }
 
-/// The tests build for a while, so the script gives way.
+/// Runs the tests in a script that yields, because they take some time to build.
 fn run_tests(notes: &Notes, source: Source, reviewer: &str) -> StepResult {
     if let Some(cell) = &notes.test_cell {
         let mut waits = vec![call("wait", json!({"cell_id": cell, "yield_time_ms": 60000}))];
@@ -107,7 +107,7 @@ fn run_tests(notes: &Notes, source: Source, reviewer: &str) -> StepResult {
     ])
 }
 
-/// A program asks for the price: it is started, and then answered.
+/// Starts the interactive program that sets the price, then sends the price to it.
 fn set_price(notes: &Notes, finding: &Finding) -> StepResult {
     let Finding { source, crates, left, right, price } = *finding;
     match notes.price_session {
@@ -166,19 +166,20 @@ fn wait_agent(reviewer: &str) -> Output {
     call("wait_agent", json!({"target": reviewer, "timeout_ms": 60000}))
 }
 
-/// What the failing test gives away.
+/// The numbers of the failing test, and the price that follows from them.
 #[derive(Clone, Copy)]
 struct Finding {
     source: Source,
     crates: u64,
     left: u64,
     right: u64,
-    /// What a crate must cost.
+    /// The correct price of a crate.
     price: u64,
 }
 
 impl Finding {
-    /// The run must agree with the source, and the answer be a whole number of cents.
+    /// Calculates the correct price. Returns an error if the test output contradicts the source, or if the price is not
+    /// a whole number of cents.
     fn new(source: Source, crates: u64, left: u64, right: u64) -> Result<Self, Unexpected> {
         let computed = crates.checked_mul(source.price).and_then(|it| it.checked_add(source.delivery));
         let goods = right.checked_sub(source.delivery).filter(|goods| crates > 0 && goods % crates == 0);

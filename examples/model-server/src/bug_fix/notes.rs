@@ -1,49 +1,49 @@
-//! What the model knows: what it made of everything that was printed and said, in the order it came.
+//! The notes of the model: facts from tool outputs and messages, in the order in which they arrived.
 
 use serde::{Deserialize, Serialize};
 
 use super::Unexpected;
 use super::explain::DIFF;
 use super::fix::{CLEAN_TEST, CONFIRM, READ_SCRIPT, SET_PRICE, TEST, TEST_SCRIPT};
-use super::tool_output::{PRICE, Source, TestRun, ExpectedTotals, exit_code, number_after, running_cell, session};
-use super::review::{CONFIRMED, READ_BOTH, READ_TESTS, OPINION};
+use super::review::{CONFIRMED, OPINION, READ_BOTH, READ_TESTS};
+use super::tool_output::{ExpectedTotals, PRICE, Source, TestRun, exit_code, number_after, running_cell, session};
 use super::transcript::{Event, ToolCall, Transcript};
 
-/// What the summary of a compacted conversation begins with.
+/// The beginning of the summary of a compacted conversation.
 pub(crate) const SUMMARY: &str = "Summary of the conversation so far, for whoever goes on from here: ";
-/// What the program that sets the price asks.
+/// The prompt of the program that sets the price.
 const QUESTION: &str = "in cents: ";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Notes {
     pub(super) source: Option<Source>,
-    /// The path of the agent that gives a second opinion.
+    /// The path of the reviewing agent.
     pub(super) reviewer: Option<String>,
-    /// What the reviewer says a crate has to cost.
+    /// The price of a crate according to the reviewer.
     pub(super) second_opinion: Option<u64>,
-    /// The script that runs the tests, while it runs.
+    /// The cell id of the script that runs the tests, while it is running.
     pub(super) test_cell: Option<String>,
     pub(super) first_run: Option<TestRun>,
-    /// The program that asks for the price, while it runs.
+    /// The session id of the program that sets the price, while it is running.
     pub(super) price_session: Option<u64>,
-    /// Whether it has asked.
+    /// `true` if the program has prompted for the price.
     pub(super) is_asked: bool,
-    /// What the price was set to.
+    /// The price that the program has set.
     pub(super) price_set: Option<u64>,
-    /// What came of the wish to build everything anew: why not.
+    /// The reason for which the hook blocked the clean build.
     pub(super) clean_build_refused: Option<String>,
     pub(super) test_session: Option<u64>,
     pub(super) second_run: Option<TestRun>,
     pub(super) confirmed: Option<String>,
     pub(super) is_closed: bool,
-    /// The lines that were changed: old, then new.
+    /// The changed lines: old, then new.
     pub(super) changed: Option<(Vec<String>, Vec<String>)>,
-    /// What the reviewer read in the tests.
+    /// The numbers that the reviewer found in the tests.
     pub(super) wanted: Option<ExpectedTotals>,
-    /// Whether the reviewer was asked again.
+    /// `true` if the reviewer was asked for the second time.
     pub(super) is_asked_again: bool,
-    /// What the reviewer found in the source then.
+    /// The price that the reviewer then found in the source.
     pub(super) reviewed_price: Option<u64>,
 }
 
@@ -97,7 +97,8 @@ impl Notes {
         Ok(())
     }
 
-    /// The script said that it runs on, or what the tests printed.
+    /// Updates the first test run from the output of its script: the script is still running, or returned the test
+    /// output.
     fn update_first_run(&mut self, output: &str) -> Result<(), Unexpected> {
         self.test_cell = running_cell(output);
         if self.test_cell.is_none() {
@@ -154,7 +155,7 @@ impl Notes {
     }
 }
 
-/// The lines that `diff` says were changed.
+/// Parses the changed lines from the output of `diff`.
 fn changes(output: &str) -> Result<(Vec<String>, Vec<String>), Unexpected> {
     if exit_code(output)? != 1 {
         return Err(Unexpected(format!("I expected one difference, and `diff` printed:\n{output}")));

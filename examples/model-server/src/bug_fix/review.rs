@@ -1,4 +1,4 @@
-//! The other agent: it reads the tests, and later the source, for itself.
+//! The reviewer: reads the tests, and later the source, independently of the root agent.
 
 use super::notes::Notes;
 use super::tool_output::ExpectedTotals;
@@ -7,13 +7,16 @@ use super::{StepResult, Unexpected, exec_command, message, reasoning};
 
 pub(super) const READ_TESTS: &str = "cat tests/order.rs";
 pub(super) const READ_BOTH: &str = "cat src/lib.rs tests/order.rs";
-/// How its two answers begin.
+/// The beginnings of its two answers.
 pub(super) const OPINION: &str = "One crate has to cost ";
 pub(super) const CONFIRMED: &str = "src/lib.rs agrees with the tests";
 
 pub(super) fn next(task: &AgentMessage, notes: &Notes) -> StepResult {
     let Some(ExpectedTotals { crates, delivery, total }) = notes.wanted else {
-        return Ok(vec![reasoning(format!("{} wants numbers, and the tests have them.", task.author)), exec_command(READ_TESTS)]);
+        return Ok(vec![
+            reasoning(format!("{} wants numbers, and the tests have them.", task.author)),
+            exec_command(READ_TESTS),
+        ]);
     };
     let goods = total.checked_sub(delivery).filter(|goods| crates > 0 && goods % crates == 0);
     let Some(goods) = goods else {

@@ -1,41 +1,41 @@
-//! Whole sessions, with tools that print what the real ones would.
+//! Tests of whole sessions, with simulated tools.
 
 use super::*;
 
-/// An agent whose tools are made up.
+/// A session of an agent with simulated tools.
 struct Session {
-    input: Vec<Value>,
-    /// What a crate costs, and has to cost.
+    items: Vec<Value>,
+    /// The price of a crate in the source, and the correct price.
     price: u64,
     right: u64,
-    /// What the reviewer says it has to cost, where that is something else.
+    /// The price that the reviewer reports, if it differs from the correct price.
     reviewed_price: Option<u64>,
-    /// A tool that prints something else, by a piece of what it is asked for.
+    /// A different output for calls whose input contains a text: the text, then the output.
     override_output: Option<(&'static str, &'static str)>,
     call_count: usize,
 }
 
 impl Session {
     fn new(first: Value) -> Self {
-        Self { input: vec![first], price: 30, right: 25, reviewed_price: None, override_output: None, call_count: 0 }
+        Self { items: vec![first], price: 30, right: 25, reviewed_price: None, override_output: None, call_count: 0 }
     }
 
-    /// Plays until the model has nothing more to call for, and gives its last word.
-    fn play(&mut self, each: impl Fn(&[Value])) -> String {
+    /// Runs the session until the model calls no more tools. Returns its last message.
+    fn run(&mut self, each: impl Fn(&[Value])) -> String {
         for _ in 0..40 {
-            each(&self.input);
+            each(&self.items);
             let (mut answer, mut calls) = (String::new(), 0);
-            for output in reply(&self.input) {
+            for output in reply(&self.items) {
                 match output {
                     Output::Reasoning(_) => {}
                     Output::Message(text) => answer = text,
                     Output::Call { name, arguments } => {
                         calls += 1;
-                        self.answer("function_call", name, &arguments.to_string());
+                        self.execute("function_call", name, &arguments.to_string());
                     }
                     Output::Script(source) => {
                         calls += 1;
-                        self.answer("custom_tool_call", "exec", &source);
+                        self.execute("custom_tool_call", "exec", &source);
                     }
                 }
             }
@@ -43,31 +43,37 @@ impl Session {
                 return answer;
             }
         }
-        panic!("it never ends: {:#?}", self.input);
+        panic!("the session does not end: {:#?}", self.items);
     }
 
-    fn answer(&mut self, kind: &str, name: &str, given: &str) {
+    /// Appends a tool call and its output. Agent tools also append the messages of the reviewer.
+    fn execute(&mut self, kind: &str, name: &str, input: &str) {
         self.call_count += 1;
         let id = format!("call_{}", self.call_count);
         let key = if kind == "function_call" { "arguments" } else { "input" };
-        self.input.push(json!({"type": kind, "call_id": id, "name": name, key: given}));
-        let override_output = self.override_output.filter(|(piece, _)| given.contains(piece)).map(|(_, print)| print.to_owned());
-        let output = override_output.unwrap_or_else(|| self.tool_output(name, given));
-        self.input.push(json!({"type": format!("{kind}_output"), "call_id": id, "output": output}));
+        self.items.push(json!({"type": kind, "call_id": id, "name": name, key: input}));
+        let override_output =
+            self.override_output.filter(|(piece, _)| input.contains(piece)).map(|(_, print)| print.to_owned());
+        let output = override_output.unwrap_or_else(|| self.tool_output(name, input));
+        self.items.push(json!({"type": format!("{kind}_output"), "call_id": id, "output": output}));
         if name == "spawn_agent" {
-            self.push_reviewer_message(&format!("One crate has to cost {} cents: it follows.", self.reviewed_price.unwrap_or(self.right)));
+            self.push_reviewer_message(&format!(
+                "One crate has to cost {} cents: it follows.",
+                self.reviewed_price.unwrap_or(self.right)
+            ));
         } else if name == "followup_task" {
             self.push_reviewer_message("src/lib.rs agrees with the tests: it does.");
         }
     }
 
-    fn tool_output(&mut self, name: &str, given: &str) -> String {
-        let arguments: Value = serde_json::from_str(given).unwrap_or_default();
+    /// Returns the output that the real tool would print.
+    fn tool_output(&mut self, name: &str, input: &str) -> String {
+        let arguments: Value = serde_json::from_str(input).unwrap_or_default();
         let cmd = arguments["cmd"].as_str().unwrap_or_default();
         let (price, total) = (self.price, 4 * self.right + 5);
         let source = format!("const CRATE_CENTS: u64 = {price};\nconst DELIVERY_CENTS: u64 = 5;\n");
         match (name, cmd) {
-            ("exec", _) if given.contains("cargo test") => "script running with cell ID 2\noutput:\n".to_owned(),
+            ("exec", _) if input.contains("cargo test") => "script running with cell ID 2\noutput:\n".to_owned(),
             ("exec", _) => format!("script completed\noutput:\n{source}"),
             ("wait", _) => format!("script completed\noutput:\nexit code: 101\n{}", failing(4 * price + 5, total)),
             ("spawn_agent", _) => r#"{"task_name":"/root/reviewer"}"#.to_owned(),
@@ -92,7 +98,7 @@ impl Session {
     }
 
     fn push_reviewer_message(&mut self, content: &str) {
-        self.input.push(message("/root/reviewer", "/root", content));
+        self.items.push(message("/root/reviewer", "/root", content));
     }
 }
 
@@ -114,16 +120,16 @@ fn message(author: &str, recipient: &str, content: &str) -> Value {
 fn fix_follows_from_the_test_output() {
     for right in [20, 27] {
         let mut session = Session { right, ..Session::new(user("fix it")) };
-        let answer = session.play(|_| {});
+        let answer = session.run(|_| {});
         assert!(answer.starts_with(&format!("Fixed. `CRATE_CENTS` was 30 and has to be {right}:")), "{answer}");
         assert_eq!(session.price, right);
-        session.input.push(user("what did you change?"));
-        let answer = session.play(|_| {});
+        session.items.push(user("what did you change?"));
+        let answer = session.run(|_| {});
         assert!(answer.contains("`const A;` is now `const B;`"), "{answer}");
     }
 }
 
-/// Says the same to a conversation and to what stands for it.
+/// Asserts that the model replies equally to a conversation and to its compaction.
 fn assert_same_reply_when_compacted(input: &[Value]) {
     let compacted = compact(input);
     assert!(compacted.len() <= 3, "{compacted:?}");
@@ -133,20 +139,20 @@ fn assert_same_reply_when_compacted(input: &[Value]) {
 #[test]
 fn compacted_conversation_continues_unchanged() {
     let mut session = Session::new(user("fix it"));
-    session.play(assert_same_reply_when_compacted);
-    session.input.push(user("what did you change?"));
-    session.play(assert_same_reply_when_compacted);
+    session.run(assert_same_reply_when_compacted);
+    session.items.push(user("what did you change?"));
+    session.run(assert_same_reply_when_compacted);
 }
 
 #[test]
 fn reviewer_reads_the_files_itself() {
     let task = message("/root", "/root/reviewer", "Work out what one crate has to cost.");
     let mut session = Session::new(task);
-    assert!(session.play(assert_same_reply_when_compacted).starts_with("One crate has to cost 25 cents"));
-    // Said while it was at work, and nothing to act on.
-    session.input.push(message("/root", "/root/reviewer", "The formula is simple."));
-    session.input.push(message("/root", "/root/reviewer", "The price is set to 25. Look again."));
-    let wrong = session.play(assert_same_reply_when_compacted);
+    assert!(session.run(assert_same_reply_when_compacted).starts_with("One crate has to cost 25 cents"));
+    // Sent while the reviewer was busy; requires no action.
+    session.items.push(message("/root", "/root/reviewer", "The formula is simple."));
+    session.items.push(message("/root", "/root/reviewer", "The price is set to 25. Look again."));
+    let wrong = session.run(assert_same_reply_when_compacted);
     assert_eq!(wrong, "src/lib.rs has 30 cents a crate, and the tests want 25.");
 }
 
@@ -156,7 +162,7 @@ fn unexpected_tool_output_ends_the_conversation() {
         ("cat src/lib.rs", "script failed\noutput:\nerror: cat: src/lib.rs: No such file", "not the source I know"),
         ("cell_id", "script completed\noutput:\nexit code: 101\nerror: no linker", "no linker"),
         ("cell_id", "error: there is no cell 2", "did not end"),
-        // Not what this source computes.
+        // Contradicts the source.
         (
             "cell_id",
             "script completed\noutput:\nexit code: 101\nan order of 4 crates\nleft: 999\nright: 105",
@@ -169,7 +175,7 @@ fn unexpected_tool_output_ends_the_conversation() {
     ];
     for (piece, print, expected) in cases {
         let mut session = Session { override_output: Some((piece, print)), ..Session::new(user("fix it")) };
-        let answer = session.play(|_| {});
+        let answer = session.run(|_| {});
         assert!(answer.starts_with("I stop here: ") && answer.contains(expected), "{piece}: {answer}");
     }
 }
@@ -177,7 +183,7 @@ fn unexpected_tool_output_ends_the_conversation() {
 #[test]
 fn disagreement_changes_nothing() {
     let mut session = Session { reviewed_price: Some(24), ..Session::new(user("fix it")) };
-    let answer = session.play(|_| {});
+    let answer = session.run(|_| {});
     assert!(answer.contains("the reviewer says 24 cents a crate, and I say 25"), "{answer}");
     assert_eq!(session.price, 30);
 }

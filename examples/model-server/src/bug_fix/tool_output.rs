@@ -1,4 +1,4 @@
-//! What tools print, as far as the model can read it.
+//! Parsers for the tool outputs that the model understands.
 
 use super::Unexpected;
 
@@ -21,13 +21,13 @@ impl Source {
     }
 }
 
-/// What a run of the tests says.
+/// The result of a test run.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) enum TestRun {
     Passed {
         count: u64,
     },
-    /// For an order of so many crates the code says `left`, and the test wants `right`.
+    /// For an order of `crates` crates the code returned `left`, and the test expected `right`.
     Failed {
         crates: u64,
         left: u64,
@@ -49,13 +49,13 @@ impl TestRun {
     }
 }
 
-/// What the tests want.
+/// The totals that the tests expect.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct ExpectedTotals {
     pub(super) crates: u64,
-    /// For these crates.
+    /// The total for `crates` crates.
     pub(super) total: u64,
-    /// For none.
+    /// The total for an empty order.
     pub(super) delivery: u64,
 }
 
@@ -70,23 +70,24 @@ impl ExpectedTotals {
     }
 }
 
-/// The code that a command ended with.
+/// Parses the exit code of a command. Returns an error if the command has not ended.
 pub(super) fn exit_code(output: &str) -> Result<i64, Unexpected> {
     let line = output.lines().find_map(|line| line.strip_prefix("exit code: "));
     line.and_then(|code| code.parse().ok()).ok_or_else(|| Unexpected(format!("the command did not end:\n{output}")))
 }
 
-/// The session in which a command goes on.
+/// Parses the session id of a command that is still running. Returns `None` if the command has ended.
 pub(super) fn session(output: &str) -> Option<u64> {
     let state = output.lines().next()?;
     state.starts_with("still running").then(|| number_after(state, "session_id: ")).flatten()
 }
 
-/// The cell in which a script goes on.
+/// Parses the cell id of a script that is still running. Returns `None` if the script has ended.
 pub(super) fn running_cell(output: &str) -> Option<String> {
     Some(output.lines().next()?.strip_prefix("script running with cell ID ")?.to_owned())
 }
 
+/// Returns the number that follows the first occurrence of `marker`.
 pub(super) fn number_after(text: &str, marker: &str) -> Option<u64> {
     let rest = &text[text.find(marker)? + marker.len()..];
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());

@@ -1,4 +1,4 @@
-//! A conversation, as the model reads it: who said what, and what came of each call.
+//! A conversation as the model reads it: messages with their authors, and tool calls with their outputs.
 
 use std::collections::HashMap;
 
@@ -8,21 +8,21 @@ use super::notes::SUMMARY;
 
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
-    /// How often the user spoke.
+    /// Number of user messages.
     pub(super) user_messages: usize,
-    /// What another agent asked for first, where no user did.
+    /// The first message of another agent, if it precedes all user messages.
     pub(super) task: Option<AgentMessage>,
     pub(super) events: Vec<Event>,
 }
 
-/// What the model learns from.
+/// A source of facts for the model.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// What it knew when the conversation was compacted.
+    /// The summary of a compacted conversation.
     Summary(String),
-    /// What another agent said.
+    /// A message of another agent.
     Message(AgentMessage),
-    /// A call, with what came of it.
+    /// A tool call with its output.
     Answered { call: ToolCall, output: String },
 }
 
@@ -35,9 +35,9 @@ pub(super) struct AgentMessage {
 #[derive(Clone, Debug)]
 pub(super) struct ToolCall {
     pub(super) name: String,
-    /// Of a function.
+    /// The arguments of a function call.
     pub(super) arguments: Value,
-    /// Of `exec`.
+    /// The script of a call of `exec`.
     pub(super) script: String,
 }
 

@@ -1,4 +1,4 @@
-//! A run as it was exported live, and as its bundle is exported afterwards.
+//! Live export and later export of the bundle produce equal spans.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use otel_trace::bundle::Reader;
 use otel_trace::otlp::export::spans;
 use otel_trace::otlp::{ContentPolicy, Mapping};
 
-use crate::exported::{Order, Rig, attributes};
+use crate::exported::{Harness, Order, attributes};
 use crate::program;
 
-/// All that must be the same: everything but times.
+/// The fields of a span that must be equal: all fields except times.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct SpanFields {
     trace_id: String,
     parent_id: String,
     name: String,
@@ -23,12 +23,12 @@ struct Told {
     links: Vec<(String, String, String)>,
 }
 
-fn told(span: &SpanData) -> (String, Told) {
+fn span_fields(span: &SpanData) -> (String, SpanFields) {
     let links = span.links.iter().map(|link| {
-        let why: Vec<_> = link.attributes.iter().map(|it| format!("{}={}", it.key, it.value)).collect();
-        (link.span_context.trace_id().to_string(), link.span_context.span_id().to_string(), why.join(" "))
+        let attributes: Vec<_> = link.attributes.iter().map(|it| format!("{}={}", it.key, it.value)).collect();
+        (link.span_context.trace_id().to_string(), link.span_context.span_id().to_string(), attributes.join(" "))
     });
-    let told = Told {
+    let fields = SpanFields {
         trace_id: span.span_context.trace_id().to_string(),
         parent_id: span.parent_span_id.to_string(),
         name: span.name.to_string(),
@@ -37,24 +37,24 @@ fn told(span: &SpanData) -> (String, Told) {
         attributes: attributes(span),
         links: links.collect(),
     };
-    (span.span_context.span_id().to_string(), told)
+    (span.span_context.span_id().to_string(), fields)
 }
 
-/// What was exported live of the program's own spans must be what is exported of the bundle, and the other way round.
+/// Checks that the live spans of operations equal the spans exported from the bundle.
 fn check(program: fn(), order: Order, content: ContentPolicy) {
-    let mut rig = Rig::with(content, Sampler::AlwaysOn);
-    rig.run(order, program);
-    rig.finish();
-    let live = rig.spans();
-    let is_of_a_run = |span: &&SpanData| attributes(span).contains_key("otel_trace.object_id");
-    let live: BTreeMap<_, _> = live.iter().filter(is_of_a_run).map(told).collect();
-    let bundle = Reader::open(&rig.bundle()).expect("a bundle");
-    let graph = rig.graph();
+    let mut harness = Harness::with(content, Sampler::AlwaysOn);
+    harness.run(order, program);
+    harness.finish();
+    let live = harness.spans();
+    let is_of_an_operation = |span: &&SpanData| attributes(span).contains_key("otel_trace.object_id");
+    let live: BTreeMap<_, _> = live.iter().filter(is_of_an_operation).map(span_fields).collect();
+    let bundle = Reader::open(&harness.bundle()).expect("a bundle");
+    let graph = harness.graph();
     let mapping = Mapping { content, ..Mapping::default() };
-    let exported: BTreeMap<_, _> = spans(&bundle, &graph, &mapping).map(|span| told(&span)).collect();
+    let exported: BTreeMap<_, _> = spans(&bundle, &graph, &mapping).map(|span| span_fields(&span)).collect();
     assert_eq!(live.len(), exported.len(), "{order:?}");
     for (id, live) in &live {
-        assert_eq!(Some(live), exported.get(id), "{order:?}: live, then exported");
+        assert_eq!(Some(live), exported.get(id), "{order:?}: live, then from the bundle");
     }
 }
 

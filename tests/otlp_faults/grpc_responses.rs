@@ -1,4 +1,4 @@
-//! It answers over gRPC, but not that it took everything.
+//! gRPC responses other than full success.
 
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use otel_trace::otlp::{DropReason, Protocol};
@@ -7,29 +7,31 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::common::{child, role};
 use crate::grpc_receiver::GrpcReceiver;
-use crate::program::{build, by_reason, end, names, patient};
+use crate::program::{build, by_reason, emit_spans, names, patient_builder};
 
-/// How often three spans come to a receiver that answers the first message so and takes the next, and what is lost.
-fn after(first: Result<ExportTraceServiceResponse, Status>) -> (usize, Vec<(DropReason, u64)>) {
+/// Sends three spans to a receiver that gives this first response and accepts the next message.
+///
+/// Returns how often the spans arrived, and the reported drops.
+fn sent_after(first: Result<ExportTraceServiceResponse, Status>) -> (usize, Vec<(DropReason, u64)>) {
     let receiver = GrpcReceiver::start(move |number| match number {
         0 => first.clone(),
         _ => Ok(ExportTraceServiceResponse::default()),
     });
-    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()).protocol(Protocol::Grpc));
-    end(&otlp, 0..3);
+    let (otlp, guard, drops) = build(patient_builder().endpoint(receiver.url()).protocol(Protocol::Grpc));
+    emit_spans(&otlp, 0..3);
     let _ = otlp.flush();
     drop(guard);
     let received = receiver.stop();
     assert!(received.iter().all(|received| received.spans == names(0..3)));
-    let lost: u64 = by_reason(&heard).iter().map(|(_, count)| count).sum();
+    let lost: u64 = by_reason(&drops).iter().map(|(_, count)| count).sum();
     assert_eq!(otlp.stats().exported, 3 - lost);
-    (received.len(), by_reason(&heard))
+    (received.len(), by_reason(&drops))
 }
 
 #[test]
 fn busy_receiver_is_retried() {
     for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Aborted, Code::Cancelled] {
-        assert_eq!(after(Err(Status::new(code, "later"))), (2, vec![]), "{code:?}");
+        assert_eq!(sent_after(Err(Status::new(code, "later"))), (2, vec![]), "{code:?}");
     }
 }
 
@@ -37,7 +39,7 @@ fn busy_receiver_is_retried() {
 fn refusing_receiver_is_not_retried() {
     for code in [Code::InvalidArgument, Code::Unauthenticated, Code::Unimplemented, Code::ResourceExhausted] {
         let expected = (1, vec![(DropReason::Rejected, 3)]);
-        assert_eq!(after(Err(Status::new(code, "no"))), expected, "{code:?}");
+        assert_eq!(sent_after(Err(Status::new(code, "no"))), expected, "{code:?}");
     }
 }
 
@@ -46,14 +48,14 @@ fn partially_rejected_spans_are_counted() {
     check_partial_rejection();
 }
 
-/// What a receiver says comes by the exporter's events, which the program's own subscriber has no say in.
+/// Partial rejections are read from events of the exporter, which a level filter of the program must not disable.
 #[test]
 fn rejected_spans_are_counted_with_events_disabled() {
     if role().is_some() {
         tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).init();
         return check_partial_rejection();
     }
-    let test = "refusing_grpc::rejected_spans_are_counted_with_events_disabled";
+    let test = "grpc_responses::rejected_spans_are_counted_with_events_disabled";
     let output = child(test, "program").output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
@@ -63,13 +65,13 @@ fn check_partial_rejection() {
     let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
     let answer = ExportTraceServiceResponse { partial_success: Some(partial) };
     let receiver = GrpcReceiver::start(move |_| Ok(answer.clone()));
-    let (otlp, guard, heard) = build(patient().endpoint(receiver.url()).protocol(Protocol::Grpc));
-    end(&otlp, 0..3);
+    let (otlp, guard, drops) = build(patient_builder().endpoint(receiver.url()).protocol(Protocol::Grpc));
+    emit_spans(&otlp, 0..3);
     drop(guard);
     assert_eq!(receiver.stop().len(), 1);
     assert_eq!((otlp.stats().exported, otlp.stats().rejected, otlp.stats().dropped()), (1, 2, 2));
-    let heard = heard.lock().unwrap();
-    let [dropped] = &heard[..] else { panic!("{heard:?}") };
+    let drops = drops.lock().unwrap();
+    let [dropped] = &drops[..] else { panic!("{drops:?}") };
     let cause = Some("the receiver reported: too old".to_owned());
     assert_eq!((dropped.reason, dropped.count, &dropped.cause), (DropReason::Rejected, 2, &cause));
 }

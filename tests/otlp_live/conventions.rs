@@ -1,14 +1,14 @@
-//! Names, kinds, statuses and whole sets of attributes.
+//! Names, kinds, statuses and complete attribute sets, as the GenAI conventions define them.
 
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_sdk::trace::{Sampler, SpanData};
 use otel_trace::otlp::ContentPolicy;
 
-use crate::exported::{Order, Rig, attributes, named, names};
+use crate::exported::{Harness, Order, attributes, named, names};
 use crate::program;
 
-/// Attributes without those that differ from run to run, which are there.
-fn told(span: &SpanData, with: &[&str]) -> Vec<(String, String)> {
+/// Returns the attributes of a span without those that differ from run to run, after checking that these exist.
+fn stable_attributes(span: &SpanData, with: &[&str]) -> Vec<(String, String)> {
     let all = attributes(span);
     for key in ["otel_trace.bundle", "otel_trace.object_id"].iter().chain(with) {
         assert!(all.contains_key(*key), "{key} of {}", span.name);
@@ -23,9 +23,9 @@ fn set(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn span_names_and_kinds_follow_the_conventions() {
-    let rig = Rig::new();
-    rig.run(Order::BridgeFirst, program::typed);
-    let spans = rig.spans();
+    let harness = Harness::new();
+    harness.run(Order::BridgeFirst, program::typed);
+    let spans = harness.spans();
     let expected = [
         "chat gpt-5",
         "chat gpt-5-mini",
@@ -52,9 +52,9 @@ fn span_names_and_kinds_follow_the_conventions() {
 
 #[test]
 fn thread_span_has_agent_attributes() {
-    let rig = Rig::new();
-    rig.run(Order::BridgeFirst, program::typed);
-    let spans = rig.spans();
+    let harness = Harness::new();
+    harness.run(Order::BridgeFirst, program::typed);
+    let spans = harness.spans();
     let expected = set(&[
         ("gen_ai.agent.name", "coder"),
         ("gen_ai.conversation.id", "thread-1"),
@@ -68,14 +68,14 @@ fn thread_span_has_agent_attributes() {
         ("otel_trace.thread.id", "thread-1"),
     ]);
     let thread = named(&spans, "invoke_agent coder");
-    assert_eq!((told(thread, &[]), thread.status.clone()), (expected, Status::Unset));
+    assert_eq!((stable_attributes(thread, &[]), thread.status.clone()), (expected, Status::Unset));
 }
 
 #[test]
 fn call_span_has_request_response_and_usage_attributes() {
-    let rig = Rig::new();
-    rig.run(Order::BridgeFirst, program::typed);
-    let spans = rig.spans();
+    let harness = Harness::new();
+    harness.run(Order::BridgeFirst, program::typed);
+    let spans = harness.spans();
     let call = spans.iter().find(|span| attributes(span).get("gen_ai.response.id").is_some_and(|id| id == "resp_1"));
     let call = call.expect("the call");
     let expected = set(&[
@@ -98,14 +98,14 @@ fn call_span_has_request_response_and_usage_attributes() {
         ("otel_trace.thread.id", "thread-1"),
         ("otel_trace.turn.id", "turn-1"),
     ]);
-    assert_eq!(told(call, &["otel_trace.object_id", "gen_ai.response.time_to_first_chunk"]), expected);
+    assert_eq!(stable_attributes(call, &["otel_trace.object_id", "gen_ai.response.time_to_first_chunk"]), expected);
 }
 
 #[test]
 fn failed_and_cancelled_spans_have_status_and_error() {
-    let rig = Rig::new();
-    rig.run(Order::BridgeFirst, program::typed);
-    let spans = rig.spans();
+    let harness = Harness::new();
+    harness.run(Order::BridgeFirst, program::typed);
+    let spans = harness.spans();
     let tool = named(&spans, "execute_tool exec_command");
     let expected = set(&[
         ("error.type", "exit_status"),
@@ -122,7 +122,7 @@ fn failed_and_cancelled_spans_have_status_and_error() {
         ("process.executable.name", "ls"),
         ("process.exit.code", "2"),
     ]);
-    assert_eq!(told(tool, &[]), expected);
+    assert_eq!(stable_attributes(tool, &[]), expected);
     assert_eq!(tool.status, Status::error("exit_status: the command failed"));
 
     let refused = named(&spans, "chat gpt-5");
@@ -137,11 +137,11 @@ fn failed_and_cancelled_spans_have_status_and_error() {
 #[test]
 fn content_is_exported_only_on_request() {
     let keys = |content| {
-        let rig = Rig::with(content, Sampler::AlwaysOn);
-        rig.run(Order::BridgeFirst, program::plain);
-        let spans = rig.spans();
-        let of = |name| attributes(named(&spans, name)).into_keys().collect::<Vec<_>>();
-        (of("turn"), of("chat m"), of("execute_tool add"))
+        let harness = Harness::with(content, Sampler::AlwaysOn);
+        harness.run(Order::BridgeFirst, program::plain);
+        let spans = harness.spans();
+        let keys_of = |name| attributes(named(&spans, name)).into_keys().collect::<Vec<_>>();
+        (keys_of("turn"), keys_of("chat m"), keys_of("execute_tool add"))
     };
     let (turn, chat, tool) = keys(ContentPolicy::Omit);
     let common = [
@@ -161,7 +161,7 @@ fn content_is_exported_only_on_request() {
             "otel_trace.thread.id",
             "otel_trace.turn.id"
         ],
-        "sums of a framework's agent are not its usage"
+        "the usage totals of a framework's agent span are not exported"
     );
     let own = [
         "gen_ai.conversation.id",

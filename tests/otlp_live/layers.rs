@@ -1,4 +1,4 @@
-//! Stacks of layers: filters on the bridge, layers that come and go, many threads at once.
+//! Layer stacks: filters on the bridge, reloaded layers, many threads.
 
 use std::collections::HashSet;
 use std::thread;
@@ -9,33 +9,33 @@ use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::exported::{Rig, attributes, names};
+use crate::exported::{Harness, attributes, names};
 use crate::program;
 
 #[test]
 fn bridge_filter_thins_the_export_but_not_the_recording() {
-    let mut rig = Rig::new();
-    let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
+    let mut harness = Harness::new();
+    let recording = harness.recorder.layer().with_filter(harness.recorder.filter());
     let subscriber = tracing_subscriber::registry().with(recording);
     let no_tools = FilterFn::new(|metadata| metadata.name() != "execute_tool");
-    let subscriber = subscriber.with(rig.bridge().with_filter(no_tools).with_filter(LevelFilter::INFO));
+    let subscriber = subscriber.with(harness.bridge().with_filter(no_tools).with_filter(LevelFilter::INFO));
     tracing::subscriber::with_default(subscriber, program::typed);
-    rig.finish();
-    let exported = names(&rig.spans());
+    harness.finish();
+    let exported = names(&harness.spans());
     assert_eq!(exported.iter().filter(|name| name.starts_with("execute_tool")).count(), 0);
     assert_eq!(exported.len(), 11);
-    let graph = rig.graph();
+    let graph = harness.graph();
     assert_eq!(graph.tool_calls.len(), 3);
     assert!(graph.tool_calls.iter().all(|tool| tool.span.span_id.is_none()));
 }
 
 #[test]
 fn bridge_removed_by_reload_leaves_the_recording() {
-    let mut rig = Rig::new();
+    let mut harness = Harness::new();
     let (bridge, handle) = tracing_subscriber::reload::Layer::new(Some(LevelFilter::INFO));
-    let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
+    let recording = harness.recorder.layer().with_filter(harness.recorder.filter());
     let subscriber = tracing_subscriber::registry().with(recording);
-    let subscriber = subscriber.with(rig.bridge().with_filter(bridge));
+    let subscriber = subscriber.with(harness.bridge().with_filter(bridge));
     tracing::subscriber::with_default(subscriber, || {
         let thread = AgentThread::start(ThreadMeta::new());
         let turn = thread.turn(None);
@@ -49,32 +49,32 @@ fn bridge_removed_by_reload_leaves_the_recording() {
         turn.complete();
         thread.complete();
     });
-    rig.finish();
-    let graph = rig.graph();
+    harness.finish();
+    let graph = harness.graph();
     let is_live: Vec<_> = graph.tool_calls.iter().map(|tool| tool.span.span_id.is_some()).collect();
     assert_eq!(is_live, [true, false]);
 }
 
 #[test]
 fn recorder_added_by_reload_records_live_span_ids() {
-    let mut rig = Rig::new();
+    let mut harness = Harness::new();
     let (recording, handle) = tracing_subscriber::reload::Layer::new(None::<otel_trace::RecordLayer<_>>);
-    let subscriber = tracing_subscriber::registry().with(recording).with(rig.bridge());
+    let subscriber = tracing_subscriber::registry().with(recording).with(harness.bridge());
     tracing::subscriber::with_default(subscriber, || {
-        handle.reload(Some(rig.recorder.layer())).expect("a layer");
+        handle.reload(Some(harness.recorder.layer())).expect("a layer");
         program::typed();
     });
-    rig.finish();
-    let (spans, graph) = (rig.spans(), rig.graph());
+    harness.finish();
+    let (spans, graph) = (harness.spans(), harness.graph());
     assert!(spans.iter().all(|span| attributes(span).contains_key("otel_trace.object_id")));
     assert!(graph.tool_calls.iter().all(|tool| tool.span.span_id.is_some()));
 }
 
 #[test]
 fn many_threads_export_each_span_once() {
-    let mut rig = Rig::new();
-    let recording = rig.recorder.layer().with_filter(rig.recorder.filter());
-    let subscriber = tracing_subscriber::registry().with(rig.bridge()).with(recording);
+    let mut harness = Harness::new();
+    let recording = harness.recorder.layer().with_filter(harness.recorder.filter());
+    let subscriber = tracing_subscriber::registry().with(harness.bridge()).with(recording);
     let dispatch = tracing::Dispatch::new(subscriber);
     let (workers, calls) = (8, 50);
     thread::scope(|scope| {
@@ -94,11 +94,11 @@ fn many_threads_export_each_span_once() {
         }
     });
     drop(dispatch);
-    rig.finish();
-    let spans = rig.spans();
-    let told = |key: &str| spans.iter().map(|span| attributes(span)[key].clone()).collect::<HashSet<_>>();
+    harness.finish();
+    let spans = harness.spans();
+    let distinct = |key: &str| spans.iter().map(|span| attributes(span)[key].clone()).collect::<HashSet<_>>();
     assert_eq!(spans.len(), workers * (calls + 2));
-    assert_eq!(told("otel_trace.object_id").len(), workers * (calls + 2));
-    assert_eq!(told("otel_trace.thread.id").len(), workers);
+    assert_eq!(distinct("otel_trace.object_id").len(), workers * (calls + 2));
+    assert_eq!(distinct("otel_trace.thread.id").len(), workers);
     assert_eq!(spans.iter().map(|span| span.span_context.trace_id()).collect::<HashSet<_>>().len(), workers);
 }

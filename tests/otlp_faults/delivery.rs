@@ -1,4 +1,4 @@
-//! All is well.
+//! Delivery to a working receiver.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use otel_trace::otlp::{Compression, Protocol};
 use tracing_subscriber::prelude::*;
 
 use crate::collector::{Collector, attributes};
-use crate::program::{build, patient};
+use crate::program::{build, patient_builder};
 
 fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
@@ -16,7 +16,7 @@ fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
 
 fn check_delivery(protocol: Protocol, compression: Option<Compression>) {
     let collector = Collector::start(protocol);
-    let builder = patient()
+    let builder = patient_builder()
         .endpoint(collector.url())
         .protocol(protocol)
         .compression(compression)
@@ -68,7 +68,7 @@ fn spans_arrive_complete_over_grpc() {
 #[test]
 fn wire_logs_of_rig_are_not_exported() {
     let collector = Collector::start(Protocol::HttpProtobuf);
-    let (otlp, guard, _) = build(patient().endpoint(collector.url()));
+    let (otlp, guard, _) = build(patient_builder().endpoint(collector.url()));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(otlp.layer()), || {
         tracing::info_span!("request").in_scope(|| {
             tracing::trace!(target: "rig::completions", "OpenAI request: {}", "a secret");
@@ -86,8 +86,8 @@ fn wire_logs_of_rig_are_not_exported() {
 #[test]
 fn burst_of_thousands_arrives_complete() {
     let collector = Collector::start(Protocol::HttpProtobuf);
-    let (otlp, guard, _) = build(patient().endpoint(collector.url()));
-    crate::program::end(&otlp, 0..20_000);
+    let (otlp, guard, _) = build(patient_builder().endpoint(collector.url()));
+    crate::program::emit_spans(&otlp, 0..20_000);
     drop(guard);
     assert_eq!(collector.names(), crate::program::names(0..20_000));
     assert_eq!((otlp.stats().exported, otlp.stats().dropped()), (20_000, 0));

@@ -1,4 +1,4 @@
-//! What a program pays that does not record, and for spans that are none of ours.
+//! The cost of disabled recording, and of unrelated spans while recording.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::measure::{Plan, Subject};
 use crate::table::{Comparison, Table};
 use crate::{Failure, recording};
 
-/// Operations a batch.
+/// Operations per batch.
 const BATCH: usize = 5_000;
 
 /// A layer that does nothing.
@@ -22,7 +22,7 @@ struct Empty;
 
 impl<S: Subscriber> Layer<S> for Empty {}
 
-/// The layer as a program adds it, where nothing asks for a recording.
+/// Returns the layer as a program adds it while recording is disabled.
 fn no_layer<S>() -> Option<impl Layer<S>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -30,7 +30,7 @@ where
     None::<Recorder>.map(|recorder| recorder.layer().with_filter(recorder.filter()))
 }
 
-/// Before any subscriber is made.
+/// Compares handles with spans without a subscriber. Must run before any subscriber is created.
 pub(crate) fn compare_without_subscriber(plan: Plan, table: &mut Table) {
     let turn = AgentThread::start(ThreadMeta::new()).turn(None);
     let handles = Subject::new("off: tool handle, no subscriber", |ids| {
@@ -39,34 +39,35 @@ pub(crate) fn compare_without_subscriber(plan: Plan, table: &mut Table) {
         }
     });
     let spans = Subject::new("`info_span!`, no subscriber", tool_spans);
-    table.measure(plan, Comparison::of(handles, BATCH).with(spans, None));
+    table.measure(plan, Comparison::new(handles, BATCH).with(spans, None));
 }
 
-/// Where a subscriber is, but no recording.
+/// Compares tool spans with and without a disabled layer.
 pub(crate) fn compare_off(plan: Plan, table: &mut Table) {
     let alone = Dispatch::new(tracing_subscriber::registry().with(no_layer()));
     let spans = under("off: tool span, `None` for our layer", &alone, tool_spans);
     let peer = Subject::new("no subscriber", tool_spans);
-    table.measure(plan, Comparison::of(spans, BATCH).with(peer, None));
+    table.measure(plan, Comparison::new(spans, BATCH).with(peer, None));
     drop(alone);
 
     let beside = Dispatch::new(tracing_subscriber::registry().with(Empty).with(no_layer()));
     let without = Dispatch::new(tracing_subscriber::registry().with(Empty));
     let spans = under("off: tool span, `None` beside an empty layer", &beside, tool_spans);
     let peer = under("the empty layer alone", &without, tool_spans);
-    table.measure(plan, Comparison::of(spans, BATCH).with(peer, None));
+    table.measure(plan, Comparison::new(spans, BATCH).with(peer, None));
 }
 
-/// Spans of other people while we record.
+/// Compares unrelated spans under the recording layer with an empty layer.
 pub(crate) fn compare_other_spans(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
     let (recorder, _guard) = Recorder::builder().root(root).build()?;
     let bare = Dispatch::new(tracing_subscriber::registry().with(recorder.layer()));
     let filtered = recording(&recorder);
     let empty = Dispatch::new(tracing_subscriber::registry().with(Empty));
-    for (name, dispatch) in [("a span that is none of ours", &bare), ("the same, our filter on our layer", &filtered)] {
+    for (name, dispatch) in [("unrelated span", &bare), ("unrelated span, recording layer with its filter", &filtered)]
+    {
         let ours = under(name, dispatch, other_spans);
         let peer = under("an empty layer", &empty, other_spans);
-        table.measure(plan, Comparison::of(ours, BATCH).with(peer, Some(1.3)).on(&[1, 2]));
+        table.measure(plan, Comparison::new(ours, BATCH).with(peer, Some(1.3)).on(&[1, 2]));
     }
     Ok(())
 }
@@ -75,7 +76,7 @@ fn under<'a>(name: &'static str, dispatch: &'a Dispatch, batch: fn(&[String])) -
     Subject::new(name, move |ids| with_default(dispatch, || batch(ids)))
 }
 
-/// The fields of a tool call.
+/// Creates spans with the fields of a tool call.
 fn tool_spans(ids: &[String]) {
     for id in ids {
         black_box(info_span!(
@@ -87,7 +88,7 @@ fn tool_spans(ids: &[String]) {
     }
 }
 
-/// As many fields that mean nothing to us.
+/// Creates spans with as many fields that have no meaning to the recorder.
 fn other_spans(ids: &[String]) {
     for id in ids {
         black_box(info_span!("request", http.request.method = "POST", url.path = "/v1", request.id = id.as_str()));

@@ -1,4 +1,4 @@
-//! What a recorded span costs.
+//! The cost of a recorded span.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use tracing::dispatcher::with_default;
 use tracing::{Span, info_span};
 
 use crate::measure::{Plan, Subject};
-use crate::peers::{Bare, Otel, Written};
+use crate::peers::{BareWrites, Otel, RecordedWrites};
 use crate::table::{Comparison, Table};
 use crate::{Failure, recording};
 
-/// Operations a batch.
+/// Operations per batch.
 const BATCH: usize = 100;
-/// Operations a batch, where each makes a file: that takes many times as long.
+/// Operations per batch if each creates a file, which takes many times as long.
 const BATCH_OF_FILES: usize = 10;
 
-/// What we want to stay below, against bare writes.
+/// Target ratio to bare writes.
 const TARGET: Option<f64> = Some(1.5);
 
 const ARGUMENTS: &str = r#"{"pattern":"fn main","path":"src","case_sensitive":true}"#;
 
-/// One operation, the same under our layer and OpenTelemetry's: on a turn or on a span that stands for it.
+/// An operation that is recorded on a turn by this crate and on a plain parent span by `tracing-opentelemetry`.
 struct SpanCost {
     name: &'static str,
     ours: fn(&Turn, &str),
@@ -59,7 +59,7 @@ const SPANS: [SpanCost; 3] = [
         batch: BATCH,
     },
     SpanCost {
-        name: "the same with arguments, which are a body",
+        name: "plain tool span with arguments as a payload",
         ours: |turn, id| plain_span_with_arguments(turn.span(), id),
         otel: plain_span_with_arguments,
         target: None,
@@ -88,7 +88,7 @@ fn plain_span_with_arguments(parent: &Span, id: &str) {
     ));
 }
 
-/// Spans against bare writes and against OpenTelemetry.
+/// Compares recorded spans with bare writes and with OpenTelemetry.
 pub(crate) fn compare_spans(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
     for (number, SpanCost { name, ours, otel, target, batch }) in SPANS.into_iter().enumerate() {
         let root = root.join(format!("span-{number}"));
@@ -98,9 +98,11 @@ pub(crate) fn compare_spans(plan: Plan, root: &Path, table: &mut Table) -> Resul
         let turn = with_default(&dispatch, || thread.turn(None));
         let bundle = thread.bundle().ok_or("nothing is recorded")?;
 
-        let written = Written::by(&bundle, || with_default(&dispatch, || ours(&turn, "call_of_the_bare_peer_000000")))?;
+        let written = RecordedWrites::capture(&bundle, || {
+            with_default(&dispatch, || ours(&turn, "call_of_the_bare_peer_000000"))
+        })?;
         let bare_name = format!("bare: {written}");
-        let bare = Bare::new(written, &root)?;
+        let bare = BareWrites::new(written, &root)?;
         let peer = Otel::new();
         let parent = with_default(&peer.dispatch, || info_span!("turn"));
 
@@ -110,13 +112,13 @@ pub(crate) fn compare_spans(plan: Plan, root: &Path, table: &mut Table) -> Resul
             with_default(&peer.dispatch, || ids.iter().for_each(|id| otel(&parent, id)));
         });
         let otel = otel.settled_by(|| peer.flush());
-        table.measure(plan, Comparison::of(ours, batch).with(bare, target).with(otel, None).on(&[1, 2]));
-        assert_eq!(recorder.stats().lost(), 0, "what was lost was cheap");
+        table.measure(plan, Comparison::new(ours, batch).with(bare, target).with(otel, None).on(&[1, 2]));
+        assert_eq!(recorder.stats().lost(), 0, "lost events are cheaper than recorded events");
     }
     Ok(())
 }
 
-/// The same where another thread writes, against what OpenTelemetry leaves to another thread.
+/// Compares buffered recording, where another thread writes, with the batch processor of OpenTelemetry.
 pub(crate) fn compare_buffered(plan: Plan, root: &Path, table: &mut Table) -> Result<(), Failure> {
     let [SpanCost { ours, otel, batch, .. }, ..] = SPANS;
     let (recorder, _guard) =
@@ -129,7 +131,7 @@ pub(crate) fn compare_buffered(plan: Plan, root: &Path, table: &mut Table) -> Re
     let drained = || {
         let written = || recorder.stats().events.get("tool_call_ended").copied().unwrap_or(0);
         let mut last = None;
-        // What is written goes on as long as there is something to be written.
+        // The count of written events stops changing when the queue is empty.
         while last.replace(written()) != Some(written()) {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -141,7 +143,7 @@ pub(crate) fn compare_buffered(plan: Plan, root: &Path, table: &mut Table) -> Re
         with_default(&peer.dispatch, || ids.iter().for_each(|id| otel(&parent, id)));
     });
     let (ours, otel) = (ours.settled_by(drained), otel.settled_by(|| peer.flush()));
-    table.measure(plan, Comparison::of(ours, batch).with(otel, Some(0.6)).on(&[1, 2]));
-    assert_eq!(recorder.stats().lost(), 0, "what was lost was cheap");
+    table.measure(plan, Comparison::new(ours, batch).with(otel, Some(0.6)).on(&[1, 2]));
+    assert_eq!(recorder.stats().lost(), 0, "lost events are cheaper than recorded events");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What `otel-trace redact` leaves is what the format has there, not what is called like it.
+//! `otel-trace redact` keeps fields of the format, but not fields of payloads and metadata with equal names.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::recording::assert_lacks;
 use crate::redact::{graph, redacted, with_lines};
 use crate::secrets::characters;
 
-/// A line that names a body, which is written beside the log.
+/// Stores a payload and returns a log line that references it.
 fn line_with(bundle: &Path, seq: u32, kind: &str, body: &Value, metadata: &Value) -> String {
     let path = format!("payloads/{seq}.json");
     fs::write(bundle.join(&path), body.to_string()).unwrap();
@@ -80,8 +80,8 @@ fn content_is_removed_under_any_name() {
         add_line(&bundle, &line_with(&bundle, seq, kind, &body, &metadata));
     }
     let (_root, copy) = redacted(&bundle, &["--content"]);
-    for said in ["merger", "Alice", "482913", "4711"] {
-        assert_lacks(&copy, said);
+    for text in ["merger", "Alice", "482913", "4711"] {
+        assert_lacks(&copy, text);
     }
     let read = |seq: u32| {
         let text = fs::read_to_string(copy.join(format!("payloads/{seq}.json"))).unwrap();
@@ -90,7 +90,7 @@ fn content_is_removed_under_any_name() {
     let new = read(930);
     assert_eq!(new["tools"], body["tools"]);
     assert_eq!((&new["messages"][0]["role"], &new["n"]), (&json!("user"), &json!(5)));
-    // What links still does.
+    // Replaced ids still link.
     let event = event(&copy, 930);
     assert_eq!(new["call_id"], event["metadata"]["call_id"]);
     assert_eq!(new["call_id"], read(931)["call_id"]);

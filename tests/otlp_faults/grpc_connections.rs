@@ -1,4 +1,4 @@
-//! A connection of gRPC that breaks, in the ways of HTTP/2.
+//! gRPC connections that break at the level of HTTP/2.
 
 use std::io::{Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,37 +8,37 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use otel_trace::otlp::Protocol;
 
 use crate::grpc_receiver::GrpcReceiver;
-use crate::program::{build, by_reason, end, names, patient};
+use crate::program::{build, by_reason, emit_spans, names, patient_builder};
 
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
-/// `:status 200`, and more to come.
+/// A HEADERS frame with `:status 200` that does not end the stream.
 const HEADERS: &[u8] = b"\0\0\x01\x01\x04\0\0\0\x01\x88";
-/// The stream has ended, and nobody said how.
+/// An empty DATA frame that ends the stream without a gRPC status.
 const EMPTY: &[u8] = b"\0\0\0\0\x01\0\0\0\x01";
-/// Of an internal error.
+/// A RST_STREAM frame with INTERNAL_ERROR.
 const RESET: &[u8] = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x02";
-/// Of an internal error; no stream was looked at.
+/// A GOAWAY frame with INTERNAL_ERROR; no stream was processed.
 const GOAWAY: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x02";
-/// It is to go on elsewhere, with all of its streams.
+/// A GOAWAY frame with NO_ERROR; no stream was processed.
 const GOAWAY_GRACEFULLY: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-/// Listens before a receiver: the first connection gets this for an answer to its first message, and is closed; the
-/// next ones go through.
-fn front(receiver: SocketAddr, answer: &'static [&'static [u8]]) -> SocketAddr {
+/// Starts a proxy before a receiver: the first connection gets `answer` in reply to its first message and is closed;
+/// later connections are forwarded.
+fn faulty_proxy(receiver: SocketAddr, answer: &'static [&'static [u8]]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         let mut first = listener.accept().unwrap().0;
-        break_off(&mut first, answer).unwrap();
+        reply_and_close(&mut first, answer).unwrap();
         drop(first);
         for connection in listener.incoming() {
-            pass(connection.unwrap(), receiver);
+            forward(connection.unwrap(), receiver);
         }
     });
     address
 }
 
-fn break_off(connection: &mut TcpStream, answer: &[&[u8]]) -> Result<()> {
+fn reply_and_close(connection: &mut TcpStream, answer: &[&[u8]]) -> Result<()> {
     connection.read_exact(&mut [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()])?;
     connection.write_all(SETTINGS)?;
     loop {
@@ -47,14 +47,14 @@ fn break_off(connection: &mut TcpStream, answer: &[&[u8]]) -> Result<()> {
         let [a, b, c, kind, flags, ..] = head;
         let length = u32::from_be_bytes([0, a, b, c]);
         connection.read_exact(&mut vec![0; length.try_into().unwrap()])?;
-        // The end of the message.
+        // A DATA frame with END_STREAM ends the message.
         if kind == 0 && flags & 1 == 1 {
             return connection.write_all(&answer.concat());
         }
     }
 }
 
-fn pass(client: TcpStream, receiver: SocketAddr) {
+fn forward(client: TcpStream, receiver: SocketAddr) {
     let server = TcpStream::connect(receiver).unwrap();
     for (from, to) in [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))] {
         let (mut from, mut to) = (from.unwrap(), to.unwrap());
@@ -66,15 +66,15 @@ fn pass(client: TcpStream, receiver: SocketAddr) {
 }
 
 #[track_caller]
-fn all_arrive_after(answer: &'static [&'static [u8]]) {
+fn assert_all_arrive_after(answer: &'static [&'static [u8]]) {
     let receiver = GrpcReceiver::start(|_| Ok(ExportTraceServiceResponse::default()));
-    let endpoint = format!("http://{}", front(receiver.address(), answer));
-    let (otlp, guard, heard) = build(patient().endpoint(endpoint).protocol(Protocol::Grpc));
-    end(&otlp, 0..3);
+    let endpoint = format!("http://{}", faulty_proxy(receiver.address(), answer));
+    let (otlp, guard, drops) = build(patient_builder().endpoint(endpoint).protocol(Protocol::Grpc));
+    emit_spans(&otlp, 0..3);
     let _ = otlp.flush();
-    end(&otlp, 3..5);
+    emit_spans(&otlp, 3..5);
     drop(guard);
-    assert_eq!(by_reason(&heard), []);
+    assert_eq!(by_reason(&drops), []);
     let received: Vec<_> = receiver.stop().into_iter().map(|message| message.spans).collect();
     assert_eq!(received, [names(0..3), names(3..5)]);
     assert_eq!((otlp.stats().exported, otlp.stats().dropped()), (5, 0));
@@ -82,20 +82,20 @@ fn all_arrive_after(answer: &'static [&'static [u8]]) {
 
 #[test]
 fn closed_connection_is_reopened() {
-    all_arrive_after(&[]);
-    all_arrive_after(&[HEADERS]);
+    assert_all_arrive_after(&[]);
+    assert_all_arrive_after(&[HEADERS]);
 }
 
 #[test]
 fn reset_message_is_sent_again() {
-    all_arrive_after(&[RESET]);
-    all_arrive_after(&[HEADERS, RESET]);
-    all_arrive_after(&[HEADERS, EMPTY]);
+    assert_all_arrive_after(&[RESET]);
+    assert_all_arrive_after(&[HEADERS, RESET]);
+    assert_all_arrive_after(&[HEADERS, EMPTY]);
 }
 
 #[test]
 fn receiver_that_sends_goaway_is_reconnected() {
-    all_arrive_after(&[GOAWAY]);
-    all_arrive_after(&[HEADERS, GOAWAY]);
-    all_arrive_after(&[GOAWAY_GRACEFULLY]);
+    assert_all_arrive_after(&[GOAWAY]);
+    assert_all_arrive_after(&[HEADERS, GOAWAY]);
+    assert_all_arrive_after(&[GOAWAY_GRACEFULLY]);
 }

@@ -1,19 +1,19 @@
-//! What is no secret stays as it is.
+//! Texts without secrets are unchanged.
 
 use std::path::{Path, PathBuf};
 
 use otel_trace::Masking;
 
-/// Directories without text, and those of tests that have secrets in them: of masking, and of exports to receivers that
-/// want a password.
-const PASSED_OVER: [&str; 5] = ["target", "traces", "masking", "otlp_export", "otlp_faults"];
+/// Directories without text, and tests that contain secrets: tests of masking, and of exports to receivers with a
+/// password.
+const SKIPPED: [&str; 5] = ["target", "traces", "masking", "otlp_export", "otlp_faults"];
 
-/// Every file of this project that is text.
+/// Collects every text file of this project.
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in directory.read_dir().unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with('.') || PASSED_OVER.contains(&name.as_str()) {
+        if name.starts_with('.') || SKIPPED.contains(&name.as_str()) {
             continue;
         }
         if path.is_dir() {
@@ -33,7 +33,7 @@ fn project_files_are_unchanged() {
     for path in paths {
         let text = std::fs::read(&path).unwrap();
         let mut masked = text.clone();
-        // Their own tests have passwords in them, to be taken out.
+        // The unit tests of these files contain secrets.
         let has_secrets = ["src/bundle/mask", "src/otlp/pipeline/endpoint.rs", "src/otlp/export/options.rs"];
         if !has_secrets.iter().any(|it| path.to_string_lossy().contains(it)) {
             masking.body(&mut masked, false);
@@ -44,9 +44,9 @@ fn project_files_are_unchanged() {
 
 fn difference(text: &[u8], masked: &[u8]) -> String {
     let at = text.iter().zip(masked).take_while(|(a, b)| a == b).count();
-    let around =
+    let excerpt =
         |bytes: &[u8]| String::from_utf8_lossy(&bytes[at.saturating_sub(60)..bytes.len().min(at + 60)]).into_owned();
-    format!("{:?} became {:?}", around(text), around(masked))
+    format!("{:?} became {:?}", excerpt(text), excerpt(masked))
 }
 
 #[test]
