@@ -115,7 +115,8 @@ fn check_bundle(path: &Path) -> String {
     let id = bundle.event("thread_started")["thread_id"].as_str().unwrap();
     let fields = ["request_payload", "response_payload", "result_payload"];
     let named = bundle.lines.iter().flat_map(|line| fields.map(|field| &line["payload"][field]));
-    let bodies: Vec<_> = named.filter(|body| body.is_object()).map(|body| bundle.payload_json(body).to_string()).collect();
+    let bodies: Vec<_> =
+        named.filter(|body| body.is_object()).map(|body| bundle.payload_json(body).to_string()).collect();
     assert_eq!(bodies.len(), 6);
     assert!(bodies.iter().all(|body| body.contains(id)), "{id}: {bodies:?}");
     let graph = graph(path);

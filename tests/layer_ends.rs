@@ -221,7 +221,8 @@ fn cancelled_call_keeps_its_partial_response() {
     let bundle = &bundles(root.path())[0];
     let cancelled = bundle.events("inference_cancelled");
     assert!(cancelled.iter().all(|cancelled| cancelled["reason"] == "by the user"));
-    let [half, other] = [0, 1].map(|call: usize| bundle.payload_json(&cancelled[call]["partial_response_payload"]).to_string());
+    let [half, other] =
+        [0, 1].map(|call: usize| bundle.payload_json(&cancelled[call]["partial_response_payload"]).to_string());
     assert!(half.contains("half an ans") && other.contains("the other"), "{half}, {other}");
     let graph = common::graph(&bundle.path);
     let shown: Vec<_> = graph.inference_calls.iter().flat_map(|call| &call.response_item_ids).collect();

@@ -243,8 +243,10 @@ fn result_and_count_fields_may_have_any_type() {
         });
     });
     let results = bundle.events("tool_call_ended");
-    let results: Vec<_> =
-        results.iter().map(|end| bundle.payload_json(&end["result_payload"])["response_item"]["output"].clone()).collect();
+    let results: Vec<_> = results
+        .iter()
+        .map(|end| bundle.payload_json(&end["result_payload"])["response_item"]["output"].clone())
+        .collect();
     assert_eq!(results, ["true", "1.5", "-7"]);
     let completed = bundle.event("inference_completed");
     assert_eq!((&completed["usage"]["input_tokens"], &completed["usage"]["output_tokens"]), (&json!(7), &json!(5)));

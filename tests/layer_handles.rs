@@ -85,12 +85,18 @@ fn tool_call_is_written_with_arguments_runtime_and_result() {
     let invocation = json!({ "tool_name": "exec_command", "tool_namespace": null,
                              "payload": { "type": "function", "arguments": arguments } });
     assert_eq!(bundle.payload_json(&started["invocation_payload"]), invocation);
-    assert_eq!(bundle.payload_json(&bundle.event("tool_call_runtime_started")["runtime_payload"]), json!({ "call_id": "c" }));
+    assert_eq!(
+        bundle.payload_json(&bundle.event("tool_call_runtime_started")["runtime_payload"]),
+        json!({ "call_id": "c" })
+    );
     assert_eq!(bundle.event("tool_call_runtime_ended")["status"], "failed");
     let ended = bundle.event("tool_call_ended");
     assert_eq!((&ended["status"], &ended["error"]), (&json!("completed"), &Value::Null));
     let item = json!({ "type": "function_call_output", "call_id": "c", "output": "done" });
-    assert_eq!(bundle.payload_json(&ended["result_payload"]), json!({ "type": "direct_response", "response_item": item }));
+    assert_eq!(
+        bundle.payload_json(&ended["result_payload"]),
+        json!({ "type": "direct_response", "response_item": item })
+    );
 }
 
 #[test]

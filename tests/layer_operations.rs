@@ -67,7 +67,10 @@ fn cell_that_does_not_yield_ends_with_its_first_response() {
     let [first, ended] =
         ["code_cell_initial_response", "code_cell_ended"].map(|name| bundle.event(name)["response_payload"].clone());
     assert_ne!(first["path"], ended["path"], "both events reference the same payload");
-    assert_eq!([bundle.payload_json(&first), bundle.payload_json(&ended)], [cell_response("Result"), cell_response("Result")]);
+    assert_eq!(
+        [bundle.payload_json(&first), bundle.payload_json(&ended)],
+        [cell_response("Result"), cell_response("Result")]
+    );
     let started = bundle.event("tool_call_started");
     assert_eq!(started["requester"], json!({ "type": "code_cell", "runtime_cell_id": "1" }));
     assert_eq!(

@@ -167,7 +167,11 @@ fn program() {
     let threads: Vec<_> = bundle.events("thread_started").iter().map(|started| started["thread_id"].clone()).collect();
     assert_eq!(threads, ["root", "nested", "child"]);
     let request = bundle.events("other").into_iter().find(|other| !other["payloads"][0].is_null()).unwrap();
-    assert_eq!(bundle.payload_json(&request["payloads"][0]), "outer", "the call started while its request was being encoded");
+    assert_eq!(
+        bundle.payload_json(&request["payloads"][0]),
+        "outer",
+        "the call started while its request was being encoded"
+    );
     // Nested tool calls: two from the body, three from fields, and one from the event.
     let nested = |started: &&serde_json::Value| started["summary"]["label"] == "nested";
     assert_eq!(bundle.events("tool_call_started").into_iter().filter(nested).count(), 6);

@@ -167,7 +167,8 @@ fn response_racing_with_the_end_is_always_referenced() {
     for line in &bundle.lines {
         let event = &line["payload"];
         let references = [&event["response_payload"], &event["result_payload"], &event["payloads"][0]];
-        referenced += references.iter().filter(|body| body.is_object() && bundle.payload_json(body).is_number()).count();
+        referenced +=
+            references.iter().filter(|body| body.is_object() && bundle.payload_json(body).is_number()).count();
     }
     assert_eq!((referenced, recorder.stats().lost()), (400, 0));
 }

@@ -166,7 +166,8 @@ fn unusual_log_content_survives_pack_and_unpack() {
     let wire = r#"{"raw_payload_id":"raw_payload:3","kind":{"type":"protocol_event"},"path":"payloads/3.bin"}"#;
     let escaped =
         r#"{"raw\u005fpayload_id":"raw_payload:4","kind":{"type":"protocol_event"},"path":"payloads/4.json"}"#;
-    let missing_payload = r#"{"raw_payload_id":"raw_payload:5","kind":{"type":"protocol_event"},"path":"payloads/5.json"}"#;
+    let missing_payload =
+        r#"{"raw_payload_id":"raw_payload:5","kind":{"type":"protocol_event"},"path":"payloads/5.json"}"#;
     let outside = r#"{"raw_payload_id":"raw_payload:6","kind":{"type":"protocol_event"},"path":"../x"}"#;
     let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
     let lines = [

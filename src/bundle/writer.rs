@@ -250,7 +250,10 @@ impl Writer {
     /// must not be written either: readers take a log that has an end for complete, except for the gaps it notes.
     fn flush_gap(&self, at: Timestamp) -> io::Result<()> {
         if self.log.is_linked() && !self.store.is_there() {
-            self.report_loss(Lost::Bundle, &io::Error::other("the payloads were deleted while the bundle was being written"));
+            self.report_loss(
+                Lost::Bundle,
+                &io::Error::other("the payloads were deleted while the bundle was being written"),
+            );
         }
         if self.has_gap.load(Ordering::Relaxed) {
             self.write_gap(at);

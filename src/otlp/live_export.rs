@@ -311,7 +311,13 @@ impl LiveSpanExporter for LiveSpanFactory {
                 .or_else(|| attributes.is_contextual().then(Context::current)),
         };
         let parent = parent.map(|parent| parent.span().span_context().clone()).filter(SpanContext::is_valid);
-        Some(Arc::new(OtelLiveSpan::new(Arc::clone(&self.0), id.clone(), subscriber.clone(), parent, enclosing.clone())))
+        Some(Arc::new(OtelLiveSpan::new(
+            Arc::clone(&self.0),
+            id.clone(),
+            subscriber.clone(),
+            parent,
+            enclosing.clone(),
+        )))
     }
 
     fn on_bundle_start(&self, recording: &TraceId) {

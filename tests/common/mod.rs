@@ -190,7 +190,8 @@ pub(crate) fn role() -> Option<String> {
 
 // Each test binary uses a part of these helpers: this use of all of them avoids warnings about dead code.
 const _: () = {
-    let _ = (Bundle::payload_json, Bundle::payload_bytes, Bundle::events, Bundle::event, Bundle::event_names, child, role);
+    let _ =
+        (Bundle::payload_json, Bundle::payload_bytes, Bundle::events, Bundle::event, Bundle::event_names, child, role);
     let _ = |bundle: Bundle| (bundle.path, bundle.lines, bundle.manifest);
     let _ = (graph, count_running, |program: fn()| record_one(program));
     let _ = |is_met: fn() -> bool, program: fn(Recorder, RecorderGuard)| (wait_until(is_met), run_alone("", program));

@@ -72,7 +72,11 @@ pub(crate) fn assert_drawn(spans: &[Span]) -> Vec<Drawing> {
         let faults: Vec<_> = drawing.faults.iter().map(Fault::to_string).collect();
         assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), render(&drawing.lines));
     }
-    assert_eq!(drawings.iter().map(|drawing| drawing.lines.len()).sum::<usize>(), spans.len(), "not every span is drawn");
+    assert_eq!(
+        drawings.iter().map(|drawing| drawing.lines.len()).sum::<usize>(),
+        spans.len(),
+        "not every span is drawn"
+    );
     drawings
 }
 

@@ -150,7 +150,8 @@ impl InferenceOperation {
     /// Ends a call that cannot be recorded: its start event must reference a request.
     fn abandon(self: &Arc<Self>, reason: &str) {
         let Some((recording, _)) = self.turn.ensure_started(self.opened_at) else { return };
-        let abandon = || Err(recording.bundle.writer.report_dependent_loss(Lost::Event(EventKind::InferenceStarted), reason));
+        let abandon =
+            || Err(recording.bundle.writer.report_dependent_loss(Lost::Event(EventKind::InferenceStarted), reason));
         self.lifecycle.start(self.recorder(), || OpenOperation::Inference(Arc::clone(self)), abandon);
         self.recorder().remove_awaiting_request(self);
     }

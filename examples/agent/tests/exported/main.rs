@@ -1,9 +1,9 @@
 //! Exports the spans of a run while it is recorded, and again from its bundle. An independent receiver gets equal spans
 //! both times, and they form one tree.
 
-mod trace_views;
 #[path = "../../../../tests/common/trace_tree.rs"]
 mod trace_tree;
+mod trace_views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -95,7 +95,8 @@ fn text(value: Option<&AnyValue>) -> String {
 }
 
 fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
-    let attributes_by_key: BTreeMap<_, _> = attributes.iter().map(|it| (it.key.clone(), text(it.value.as_ref()))).collect();
+    let attributes_by_key: BTreeMap<_, _> =
+        attributes.iter().map(|it| (it.key.clone(), text(it.value.as_ref()))).collect();
     assert_eq!(attributes_by_key.len(), attributes.len(), "each key once: {attributes:?}");
     attributes_by_key
 }
