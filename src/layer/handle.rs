@@ -155,7 +155,7 @@ fn is_recording(states: &[Arc<SpanState>]) -> bool {
     states.iter().any(|state| state.is_recording())
 }
 
-/// An end that the program calls for.
+/// An end that the program requests with `complete`, `fail` or `cancel`.
 #[derive(Clone, Copy)]
 enum ExplicitEnd<'a> {
     Completed,
@@ -183,7 +183,8 @@ fn end_operations(span: &Span, states: &[Arc<SpanState>], end: ExplicitEnd<'_>) 
     }
 }
 
-/// Formats a value of the program. A panic in its `Display` implementation must not reach the host.
+/// Formats an error or a reason that the program passed. If its `Display` implementation panics, returns a text that
+/// reports the panic, which must not reach the host program.
 fn display_text(value: &dyn Display) -> String {
     catch_unwind(AssertUnwindSafe(|| value.to_string()))
         .unwrap_or_else(|_| "the `Display` implementation of this value panicked".to_owned())
@@ -303,7 +304,7 @@ impl Operation for AnyOperation {
 }
 
 impl AnyOperation {
-    /// Starts the operations of the span that can start by now.
+    /// Starts the operations of the span whose kind and required fields are recorded.
     fn touch(&self) {
         for state in &self.states {
             state.touch();
