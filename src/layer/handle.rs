@@ -7,6 +7,7 @@
 mod child_process;
 mod code_cell;
 mod compaction;
+mod exchange;
 mod inference;
 mod thread;
 mod tool;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use child_process::ChildProcess;
 pub use code_cell::{CodeCell, CodeCellMeta};
 pub use compaction::Compaction;
+pub use exchange::{Exchange, Reply};
 pub use inference::{Inference, Model};
 use smallvec::SmallVec;
 pub use thread::{AgentThread, ThreadMeta};
@@ -27,12 +29,12 @@ use tracing::{Dispatch, Span, dispatcher};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 pub use turn::Turn;
 
-use super::extension::SpanExtension;
-use super::operation::End;
-use super::operations::Operations;
-use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::PayloadKind;
+use crate::layer::operation::End;
+use crate::layer::span::extension::SpanExtension;
+use crate::layer::span::operations::Operations;
+use crate::layer::span::span_state::SpanState;
 
 /// Target of the spans that handles create.
 pub(super) const HANDLE_TARGET: &str = "otel_trace::handle";

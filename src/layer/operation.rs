@@ -16,6 +16,7 @@ mod thread_identity;
 mod thread_recording;
 mod tool;
 mod tool_agents;
+mod tool_kind;
 mod turn;
 
 use std::sync::Arc;

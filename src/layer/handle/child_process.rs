@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::layer::builder::ROOT_VARIABLE;
-use crate::layer::parent::PARENT_VARIABLE;
-use crate::layer::span_state::SpanState;
+use crate::layer::recorder::builder::ROOT_VARIABLE;
+use crate::layer::recorder::environment::PARENT_VARIABLE;
+use crate::layer::span::span_state::SpanState;
 
 /// Environment variable with the span that a process runs in, in the format of W3C Trace Context.
 pub(crate) const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";

@@ -8,7 +8,7 @@ use super::{HANDLE_TARGET, Handle, ToolCall, ToolCallMeta, impl_operation, in_su
 use crate::bundle::Body;
 use crate::event::{CellStatus, Timestamp};
 use crate::layer::operation::{CodeCellFacts, CodeCellOperation};
-use crate::layer::operations::{ChildOperation, Operations};
+use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// A code cell: a script that a model wrote and a runtime runs. Created by [`Turn::code_cell`](super::Turn::code_cell),
 /// before the script runs.

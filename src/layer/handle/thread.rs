@@ -11,8 +11,8 @@ use super::{HANDLE_TARGET, Handle, Turn, impl_operation, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::{RawJson, Timestamp, ToolCallId, TurnId};
 use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
-use crate::layer::operations::{Enclosing, Operations};
-use crate::layer::span_state::SpanState;
+use crate::layer::span::operations::{Enclosing, Operations};
+use crate::layer::span::span_state::SpanState;
 
 /// The handle of a thread: one agent's conversation.
 ///

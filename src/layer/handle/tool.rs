@@ -8,8 +8,8 @@ use super::{AgentThread, HANDLE_TARGET, Handle, ThreadMeta, impl_operation, in_s
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
 use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation};
-use crate::layer::operations::{ChildOperation, Enclosing, Operations};
-use crate::layer::tool_name::intern_tool_name;
+use crate::layer::span::operations::{ChildOperation, Enclosing, Operations};
+use crate::layer::span::tool_name::intern_tool_name;
 
 /// A tool call. Created by [`Turn::tool_call`](super::Turn::tool_call) or
 /// [`CodeCell::tool_call`](super::CodeCell::tool_call).

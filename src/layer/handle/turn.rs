@@ -11,7 +11,7 @@ use super::{
 use crate::bundle::Body;
 use crate::event::{Timestamp, TurnId};
 use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
-use crate::layer::operations::Operations;
+use crate::layer::span::operations::Operations;
 
 /// A turn of a thread: from a user's message to the agent's answer. Created by
 /// [`AgentThread::turn`](super::AgentThread::turn).

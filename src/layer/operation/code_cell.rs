@@ -11,8 +11,8 @@ use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
     RuntimeCellId, Timestamp,
 };
-use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, lock};
+use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::live::Live;
 
 /// Attributes of a code cell that are known before it starts.
 #[derive(Debug, Default)]

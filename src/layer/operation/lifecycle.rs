@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use super::OpenOperation;
 use crate::bundle::Lost;
-use crate::layer::recorder::{Inner, OpenKey, lock};
-use crate::layer::reentrancy::{defer_callbacks, is_recording_suppressed};
+use crate::layer::recorder::inner::{Inner, OpenKey, lock};
+use crate::layer::recorder::reentrancy::{defer_callbacks, is_recording_suppressed};
 
 /// The lifecycle of an operation: pending, opening, open, ended. Each state is entered at most once, and opening only
 /// while the operation is being started.

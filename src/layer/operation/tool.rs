@@ -6,15 +6,14 @@ use super::lifecycle::Lifecycle;
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
 use super::tool_agents::ToolAgents;
 use super::turn::{TurnOperation, TurnScope};
-use super::{CodeCellOperation, DROPPED, End, OpenOperation, SHUT_DOWN};
+use super::{CodeCellOperation, DROPPED, End, OpenOperation, SHUT_DOWN, tool_kind};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,
     Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
-use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, lock};
-use crate::layer::tool_kind;
+use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::live::Live;
 
 /// Attributes of a tool call that are known before it starts.
 #[derive(Debug)]

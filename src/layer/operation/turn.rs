@@ -11,8 +11,8 @@ use crate::event::{
     AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Timestamp, TurnEnded,
     TurnId, TurnStarted,
 };
-use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, lock};
+use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::live::Live;
 
 /// A turn that a span or a handle opened, or that was opened implicitly.
 #[derive(Debug)]

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fmt, io};
 
-use super::parent::ParentSource;
-use super::recorder::Inner;
+use super::environment::ParentSource;
+use super::inner::Inner;
 use super::reentrancy::{is_recording_suppressed, run_callback, with_recording_suppressed};
-use super::{Recorder, RecorderGuard};
 use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redactor, Store, StoreNameError, WriterOptions};
 use crate::event::PayloadKind;
+use crate::layer::{Recorder, RecorderGuard};
 
 /// Environment variable that names the root directory of bundles. Setting it enables recording with
 /// [`Recorder::from_env`].
@@ -39,7 +39,7 @@ impl RecorderBuilder {
     }
 
     /// Sets the agent that spawned this process, in place of `OTEL_TRACE_PARENT`. `value` is the result of
-    /// [`ChildProcess::parent`](super::ChildProcess::parent) in the parent process, passed on by other means than the
+    /// [`ChildProcess::parent`](crate::layer::ChildProcess::parent) in the parent process, passed on by other means than the
     /// environment.
     pub fn parent(mut self, value: impl Into<String>) -> Self {
         self.parent = ParentSource::Value(value.into());

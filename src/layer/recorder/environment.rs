@@ -8,7 +8,7 @@ use super::stderr::report;
 use crate::event::{ParentProcess, ThreadId};
 
 /// Environment variable that names the parent of a child process: one line of JSON, created by
-/// [`ChildProcess::env`](super::ChildProcess::env).
+/// [`ChildProcess::env`](crate::layer::ChildProcess::env).
 ///
 /// Environments are inherited. A process that spawns agents itself replaces the value for each of them. A command that
 /// is not an agent should not inherit it: `Command::env_remove(PARENT_VARIABLE)`.
@@ -27,7 +27,7 @@ pub(super) enum ParentSource {
 
 /// The parent process, and the thread id that it created for this process.
 #[derive(Debug)]
-pub(super) struct Parent {
+pub(in crate::layer) struct Parent {
     process: ParentProcess,
     /// `true` once a root thread took the id, or gave it up for an id of its own.
     is_id_taken: AtomicBool,
@@ -61,13 +61,13 @@ impl ParentSource {
 
 impl Parent {
     /// Returns the ids of the parent process.
-    pub(super) fn process(&self) -> &ParentProcess {
+    pub(in crate::layer) fn process(&self) -> &ParentProcess {
         &self.process
     }
 
     /// Returns the thread id that the parent created, on the first call. Returns `None` afterwards: it belongs to the
     /// first root thread, even if that thread has an id of its own and does not use it.
-    pub(super) fn take_id(&self) -> Option<ThreadId> {
+    pub(in crate::layer) fn take_id(&self) -> Option<ThreadId> {
         let is_first = !self.is_id_taken.swap(true, Ordering::Relaxed);
         is_first.then(|| self.process.child_thread_id.clone())
     }

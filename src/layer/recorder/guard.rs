@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Recorder;
 use super::stderr::report;
 use crate::bundle::Durability;
+use crate::layer::Recorder;
 
 /// Maximum time that the guard waits for the write queue, and again for the removal of old bundles.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -13,7 +13,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Operations that are still open are ended: threads, turns and rollouts as aborted, inference and tool calls as
 /// cancelled. Anything that is recorded later is counted as lost. If anything was lost and no
-/// [`on_loss`](super::RecorderBuilder::on_loss) callback is set, one line on stderr reports it.
+/// [`on_loss`](crate::layer::RecorderBuilder::on_loss) callback is set, one line on stderr reports it.
 ///
 /// With [`Durability::Buffered`], the write queue is drained first, for at most 5 s; entries that remain are lost. With
 /// [`Durability::Fsync`], everything that is not yet on the disk is forced to it. If the root directory has bounds

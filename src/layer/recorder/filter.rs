@@ -5,7 +5,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
-use super::wire_event::may_be_wire_event;
+use crate::layer::span::wire_event::may_be_wire_event;
 
 /// A per-layer filter that enables the spans and events which a recorder examines: spans up to `INFO`, and events of
 /// the target `otel_trace`. Other spans and events need not be formatted or sampled for the recorder. With
@@ -30,7 +30,7 @@ pub struct RecordFilter {
 const TARGET: &str = "otel_trace";
 
 /// Returns `true` if events of this callsite are instants: their target is `otel_trace` or below it.
-pub(super) fn is_instant(metadata: &Metadata<'_>) -> bool {
+pub(in crate::layer) fn is_instant(metadata: &Metadata<'_>) -> bool {
     let rest = metadata.target().strip_prefix(TARGET);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }

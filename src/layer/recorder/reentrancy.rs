@@ -15,7 +15,7 @@ thread_local! {
 type Callback = Box<dyn FnOnce()>;
 
 /// Returns `true` if this thread is inside [`with_recording_suppressed`], or is ending.
-pub(super) fn is_recording_suppressed() -> bool {
+pub(in crate::layer) fn is_recording_suppressed() -> bool {
     SUPPRESSED.try_with(Cell::get).unwrap_or(true)
 }
 
@@ -33,7 +33,7 @@ pub(super) fn with_recording_suppressed<T>(callback: impl FnOnce() -> T) -> T {
 }
 
 /// Runs `act`, which takes and releases locks of the layer. Callbacks that are requested meanwhile run afterwards.
-pub(super) fn defer_callbacks<T>(act: impl FnOnce() -> T) -> T {
+pub(in crate::layer) fn defer_callbacks<T>(act: impl FnOnce() -> T) -> T {
     struct Release;
     impl Drop for Release {
         fn drop(&mut self) {

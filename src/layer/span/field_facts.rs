@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::fields::{Fields, OperationKind};
-use super::operation::{CodeCellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolCallFacts};
 use super::tool_name::intern_tool_name;
 use crate::event::ToolKind;
+use crate::layer::operation::{
+    CodeCellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolCallFacts,
+};
 
 /// Returns `true` if the operations of a span have all facts of their start before the span is entered. Returns `false`
 /// for inference calls: their request may still gain fields.

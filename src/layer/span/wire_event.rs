@@ -27,7 +27,7 @@ pub(super) enum WireKind {
 
 /// Returns `true` if the target can contain logged bodies. Also `true` for callsites that are only checked with
 /// `enabled!` before an event is emitted.
-pub(super) fn may_be_wire_event(metadata: &Metadata<'_>) -> bool {
+pub(in crate::layer) fn may_be_wire_event(metadata: &Metadata<'_>) -> bool {
     !metadata.is_span() && matches!(metadata.target(), "rig::completions" | "rig::streaming")
 }
 
