@@ -100,10 +100,10 @@ pub use handle::{
     AgentThread, AnyOperation, ChildProcess, CodeCell, CodeCellMeta, Compaction, Exchange, Inference, Model, Operation,
     Reply, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn,
 };
-pub use recorder::builder::{BuildError, ROOT_VARIABLE, RecorderBuilder, STORE_VARIABLE};
-pub use recorder::environment::PARENT_VARIABLE;
+pub use recorder::Recorder;
+pub use recorder::builder::{BuildError, RecorderBuilder};
+pub use recorder::environment::{PARENT_VARIABLE, ROOT_VARIABLE, STORE_VARIABLE};
 pub use recorder::filter::RecordFilter;
 pub use recorder::guard::RecorderGuard;
-pub use recorder::inner::Recorder;
 pub(crate) use recorder::{live, stderr};
 pub use span::record_layer::RecordLayer;

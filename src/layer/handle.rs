@@ -36,9 +36,6 @@ use crate::layer::span::extension::SpanExtension;
 use crate::layer::span::operations::Operations;
 use crate::layer::span::span_state::SpanState;
 
-/// Target of the spans that handles create.
-pub(super) const HANDLE_TARGET: &str = "otel_trace::handle";
-
 /// The methods that all typed handles, and [`AnyOperation`], have in common.
 ///
 /// An operation ends once: after the first call of [`complete`](Self::complete), [`fail`](Self::fail) or

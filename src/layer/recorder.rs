@@ -4,7 +4,114 @@ pub(super) mod builder;
 pub(super) mod environment;
 pub(super) mod filter;
 pub(super) mod guard;
+pub(super) mod ids;
 pub(super) mod inner;
 pub(crate) mod live;
+pub(super) mod lock;
 pub(super) mod reentrancy;
 pub(crate) mod stderr;
+pub(super) mod targets;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use builder::{BuildError, RecorderBuilder};
+use filter::RecordFilter;
+use guard::RecorderGuard;
+use inner::Inner;
+#[cfg(feature = "otlp")]
+use live::LiveSpanExporter;
+use tracing::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+#[cfg(feature = "otlp")]
+use tracing_subscriber::registry::SpanRef;
+
+#[cfg(feature = "otlp")]
+use super::span::record_layer;
+use super::span::record_layer::RecordLayer;
+use crate::bundle::{Stats, WriterOptions};
+
+/// A recording: any number of bundles under one root directory. Clones refer to the same recording.
+///
+/// ```no_run
+/// use otel_trace::Recorder;
+/// use tracing_subscriber::prelude::*;
+///
+/// let (recorder, _guard) = Recorder::builder().root("traces").build()?;
+/// tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
+/// # Ok::<(), otel_trace::layer::BuildError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Recorder(pub(in crate::layer) Arc<Inner>);
+
+impl Recorder {
+    /// Returns a builder that configures a recorder.
+    pub fn builder() -> RecorderBuilder {
+        RecorderBuilder::default()
+    }
+
+    /// Creates a recorder that writes to the directory named by `OTEL_TRACE_ROOT`. Returns `None` if that variable is
+    /// unset or empty. `OTEL_TRACE_PARENT` names the agent that spawned the process, as for [`RecorderBuilder::build`].
+    ///
+    /// ```no_run
+    /// use otel_trace::Recorder;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// let recording = Recorder::from_env()?;
+    /// let layer = recording.as_ref().map(|(recorder, _guard)| recorder.layer().with_filter(recorder.filter()));
+    /// tracing_subscriber::registry().with(layer).init();
+    /// # Ok::<(), otel_trace::layer::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`BuildError`] if the directory cannot be created or written, or if `OTEL_TRACE_STORE` does not name a
+    /// store.
+    pub fn from_env() -> Result<Option<(Self, RecorderGuard)>, BuildError> {
+        builder::from_env()
+    }
+
+    /// Creates a recorder that writes nothing, for spans that are only exported. Its operations start and end exactly
+    /// as those of a recorder that writes. See the module `otlp`.
+    pub fn unwritten() -> (Self, RecorderGuard) {
+        let options = WriterOptions { is_noop: true, ..WriterOptions::default() };
+        let recorder = Self(Arc::new(Inner::new(PathBuf::new(), None, options)));
+        (recorder.clone(), RecorderGuard::new(recorder))
+    }
+
+    /// Creates a layer that records the spans of a subscriber. The layer examines every span that it is given: limit
+    /// that with [`filter`](Self::filter).
+    pub fn layer<S>(&self) -> RecordLayer<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        RecordLayer::new(Arc::clone(&self.0))
+    }
+
+    /// Returns the per-layer filter that lets through the spans and events which the layer needs.
+    pub fn filter(&self) -> RecordFilter {
+        RecordFilter::default()
+    }
+
+    /// Registers the exporter of live spans, for every span with a kind field that is opened from now on. Only the
+    /// first registration takes effect.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn export_to(&self, live: Arc<dyn LiveSpanExporter>) {
+        let _ = self.0.live.set(live);
+    }
+
+    /// Ends the operations of a span that closes, for a layer that observes the close before the record layer does.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn close_span<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) {
+        record_layer::close(&self.0, span);
+    }
+
+    /// Returns the directory that contains the bundles, or an empty path if none are written.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// Returns the number of events and payloads that were written and lost so far, by kind.
+    pub fn stats(&self) -> Stats {
+        self.0.options.tally.stats()
+    }
+}

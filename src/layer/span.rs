@@ -15,4 +15,4 @@ pub(super) mod record_layer;
 mod span_end;
 pub(super) mod span_state;
 pub(super) mod tool_name;
-pub(super) mod wire_event;
+mod wire_event;

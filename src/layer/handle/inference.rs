@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, impl_operation, in_subscriber_of};
+use super::{Handle, impl_operation, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::Usage;
 use crate::layer::operation::{InferenceFacts, InferenceOperation};
+use crate::layer::recorder::targets::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// An inference call: one request to a model, with its response. Created by

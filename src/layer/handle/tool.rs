@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{AgentThread, HANDLE_TARGET, Handle, ThreadMeta, impl_operation, in_subscriber_of};
+use super::{AgentThread, Handle, ThreadMeta, impl_operation, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
 use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation};
+use crate::layer::recorder::targets::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Enclosing, Operations};
 use crate::layer::span::tool_name::intern_tool_name;
 

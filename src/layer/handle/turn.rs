@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tracing::info_span;
 
 use super::{
-    CodeCell, CodeCellMeta, Compaction, HANDLE_TARGET, Handle, Inference, Model, ToolCall, ToolCallMeta,
-    impl_operation, in_subscriber_of,
+    CodeCell, CodeCellMeta, Compaction, Handle, Inference, Model, ToolCall, ToolCallMeta, impl_operation,
+    in_subscriber_of,
 };
 use crate::bundle::Body;
 use crate::event::{Timestamp, TurnId};
 use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
+use crate::layer::recorder::targets::HANDLE_TARGET;
 use crate::layer::span::operations::Operations;
 
 /// A turn of a thread: from a user's message to the agent's answer. Created by

@@ -11,8 +11,9 @@ use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
     RuntimeCellId, Timestamp,
 };
-use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
+use crate::layer::recorder::lock::lock;
 
 /// Attributes of a code cell that are known before it starts.
 #[derive(Debug, Default)]

@@ -11,8 +11,9 @@ use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
     CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
 };
-use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
+use crate::layer::recorder::lock::lock;
 
 /// The id of one compaction of a thread's history, shared by all its requests and its installation. Generated on first
 /// use if the program gave none.

@@ -13,8 +13,9 @@ use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
     Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, Timestamp, UnixMillis, Usage,
 };
-use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
+use crate::layer::recorder::lock::lock;
 
 /// Attributes of an inference call that are known before it starts.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use super::OpenOperation;
 use crate::bundle::Lost;
-use crate::layer::recorder::inner::{Inner, OpenKey, lock};
+use crate::layer::recorder::ids::OpenKey;
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::lock::lock;
 use crate::layer::recorder::reentrancy::{defer_callbacks, is_recording_suppressed};
 
 /// The lifecycle of an operation: pending, opening, open, ended. Each state is entered at most once, and opening only

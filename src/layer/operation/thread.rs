@@ -16,8 +16,9 @@ use crate::event::{
     EventContext, EventKind, Other, PayloadKind, PayloadRef, ProtocolEventObserved, RawJson, RolloutEnded,
     RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, Timestamp, ToolCallId, TurnId,
 };
-use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
+use crate::layer::recorder::lock::lock;
 
 /// Attributes of a thread that are known before it starts.
 #[derive(Debug, Default)]

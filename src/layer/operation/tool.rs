@@ -12,8 +12,9 @@ use crate::event::{
     CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,
     Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
-use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
+use crate::layer::recorder::lock::lock;
 
 /// Attributes of a tool call that are known before it starts.
 #[derive(Debug)]

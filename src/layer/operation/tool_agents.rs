@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::{End, TurnOperation};
-use crate::layer::recorder::inner::lock;
+use crate::layer::recorder::lock::lock;
 
 /// Agents that a tool call runs, each with its name and its only turn. The active agent, which made the latest
 /// inference call, is last.

@@ -11,8 +11,9 @@ use crate::event::{
     AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Timestamp, TurnEnded,
     TurnId, TurnStarted,
 };
-use crate::layer::recorder::inner::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
+use crate::layer::recorder::lock::lock;
 
 /// A turn that a span or a handle opened, or that was opened implicitly.
 #[derive(Debug)]

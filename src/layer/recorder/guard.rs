@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::Recorder;
 use super::stderr::report;
 use crate::bundle::Durability;
-use crate::layer::Recorder;
 
 /// Maximum time that the guard waits for the write queue, and again for the removal of old bundles.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,110 +1,20 @@
-//! The recorder: the state that all layers, handles and operations of one recording share.
+//! The state of one recording, which all its layers, handles and operations share: [`Inner`].
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use tracing::Subscriber;
-use tracing_subscriber::registry::LookupSpan;
-#[cfg(feature = "otlp")]
-use tracing_subscriber::registry::SpanRef;
-
-use super::builder::{BuildError, RecorderBuilder};
 use super::environment::Parent;
+use super::ids::{LayerNumber, OpenKey, RecorderId};
 use super::live::LiveSpanExporter;
+use super::lock::lock;
 use super::reentrancy::is_recording_suppressed;
 use super::stderr::report;
-use crate::bundle::{Lost, Stats, WriterOptions};
+use crate::bundle::{Lost, WriterOptions};
 use crate::event::{ThreadId, TraceId};
 use crate::layer::operation::{End, InferenceOperation, OpenOperation, ThreadOperation};
 use crate::layer::span::span_state::SpanState;
-use crate::layer::{RecordFilter, RecordLayer, RecorderGuard};
-
-/// A recording: any number of bundles under one root directory. Clones refer to the same recording.
-///
-/// ```no_run
-/// use otel_trace::Recorder;
-/// use tracing_subscriber::prelude::*;
-///
-/// let (recorder, _guard) = Recorder::builder().root("traces").build()?;
-/// tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter())).init();
-/// # Ok::<(), otel_trace::layer::BuildError>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct Recorder(pub(in crate::layer) Arc<Inner>);
-
-impl Recorder {
-    /// Returns a builder that configures a recorder.
-    pub fn builder() -> RecorderBuilder {
-        RecorderBuilder::default()
-    }
-
-    /// Creates a recorder that writes to the directory named by `OTEL_TRACE_ROOT`. Returns `None` if that variable is
-    /// unset or empty. `OTEL_TRACE_PARENT` names the agent that spawned the process, as for [`RecorderBuilder::build`].
-    ///
-    /// ```no_run
-    /// use otel_trace::Recorder;
-    /// use tracing_subscriber::prelude::*;
-    ///
-    /// let recording = Recorder::from_env()?;
-    /// let layer = recording.as_ref().map(|(recorder, _guard)| recorder.layer().with_filter(recorder.filter()));
-    /// tracing_subscriber::registry().with(layer).init();
-    /// # Ok::<(), otel_trace::layer::BuildError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Returns [`BuildError`] if the directory cannot be created or written, or if `OTEL_TRACE_STORE` does not name a
-    /// store.
-    pub fn from_env() -> Result<Option<(Self, RecorderGuard)>, BuildError> {
-        super::builder::from_env()
-    }
-
-    /// Creates a recorder that writes nothing, for spans that are only exported. Its operations start and end exactly
-    /// as those of a recorder that writes. See the module `otlp`.
-    pub fn unwritten() -> (Self, RecorderGuard) {
-        let options = WriterOptions { is_noop: true, ..WriterOptions::default() };
-        let recorder = Self(Arc::new(Inner::new(PathBuf::new(), None, options)));
-        (recorder.clone(), RecorderGuard::new(recorder))
-    }
-
-    /// Creates a layer that records the spans of a subscriber. The layer examines every span that it is given: limit
-    /// that with [`filter`](Self::filter).
-    pub fn layer<S>(&self) -> RecordLayer<S>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        RecordLayer::new(Arc::clone(&self.0))
-    }
-
-    /// Returns the per-layer filter that lets through the spans and events which the layer needs.
-    pub fn filter(&self) -> RecordFilter {
-        RecordFilter::default()
-    }
-
-    /// Registers the exporter of live spans, for every span with a kind field that is opened from now on. Only the
-    /// first registration takes effect.
-    #[cfg(feature = "otlp")]
-    pub(crate) fn export_to(&self, live: Arc<dyn LiveSpanExporter>) {
-        let _ = self.0.live.set(live);
-    }
-
-    /// Ends the operations of a span that closes, for a layer that observes the close before the record layer does.
-    #[cfg(feature = "otlp")]
-    pub(crate) fn close_span<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) {
-        crate::layer::span::record_layer::close(&self.0, span);
-    }
-
-    /// Returns the directory that contains the bundles, or an empty path if none are written.
-    pub fn root(&self) -> &Path {
-        &self.0.root
-    }
-
-    /// Returns the number of events and payloads that were written and lost so far, by kind.
-    pub fn stats(&self) -> Stats {
-        self.0.options.tally.stats()
-    }
-}
 
 /// The state of one recording, shared by its layers, handles and operations.
 #[derive(Debug)]
@@ -134,18 +44,6 @@ pub(in crate::layer) struct Inner {
     /// Implicit threads by conversation id. They live until shutdown.
     conversations: Mutex<HashMap<String, Arc<ThreadOperation>>>,
 }
-
-/// Identifies a recorder among the live recorders of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::layer) struct RecorderId(usize);
-
-/// Identifies a layer among the layers of one recorder, in case a subscriber has several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::layer) struct LayerNumber(u64);
-
-/// Key of an operation in the table of open operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::layer) struct OpenKey(u64);
 
 impl Inner {
     pub(super) fn new(root: PathBuf, parent: Option<Parent>, options: WriterOptions) -> Self {
@@ -355,18 +253,4 @@ impl Inner {
         }
         lock(&self.threads).clear();
     }
-}
-
-#[cfg(test)]
-thread_local! {
-    /// Number of times that this thread took a lock of the layer.
-    pub(super) static LOCKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
-
-/// Locks a mutex and ignores poisoning. No code of the host program runs while such a lock is held, so the data of a
-/// poisoned mutex is consistent.
-pub(in crate::layer) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    #[cfg(test)]
-    LOCKS.with(|locks| locks.set(locks.get() + 1));
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

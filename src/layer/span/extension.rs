@@ -7,7 +7,7 @@ use tracing_subscriber::registry::ExtensionsMut;
 
 use super::implicit::ImplicitOperations;
 use super::span_state::SpanState;
-use crate::layer::recorder::inner::RecorderId;
+use crate::layer::recorder::ids::RecorderId;
 
 /// The only type of this crate in the extensions of a span: one entry per recorder whose layer observes the span. Two
 /// recorders in one subscriber therefore do not disturb each other, and no type is inserted twice.

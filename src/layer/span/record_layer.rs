@@ -20,13 +20,13 @@ use super::fields::{Fields, has_kind_field};
 use super::implicit::ImplicitOperations;
 use super::instant::Instant;
 use super::span_state::{SpanPosition, SpanState};
-use super::wire_event::{WireEvent, may_be_wire_event};
-use crate::layer::handle::HANDLE_TARGET;
-use crate::layer::recorder::filter::is_instant;
-use crate::layer::recorder::inner::{Inner, LayerNumber};
+use super::wire_event::WireEvent;
+use crate::layer::recorder::ids::LayerNumber;
+use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::{Live, NewSpan};
 use crate::layer::recorder::reentrancy::is_recording_suppressed;
 use crate::layer::recorder::stderr::report;
+use crate::layer::recorder::targets::{HANDLE_TARGET, is_instant, may_be_wire_event};
 
 /// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](crate::layer::Recorder::layer).
 ///

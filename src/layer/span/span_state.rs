@@ -16,8 +16,10 @@ use super::wire_event::{WireEvent, WireKind};
 use crate::bundle::Json;
 use crate::event::{PayloadKind, Timestamp};
 use crate::layer::operation::{End, InferenceOperation};
-use crate::layer::recorder::inner::{Inner, LayerNumber, lock};
+use crate::layer::recorder::ids::LayerNumber;
+use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
+use crate::layer::recorder::lock::lock;
 
 /// The state that a recorder keeps for a span. Stored in the extensions of the span.
 #[derive(Debug)]
