@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{Handle, ToolCall, ToolCallMeta, impl_operation, in_subscriber_of};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
+use super::tool::{ToolCall, ToolCallMeta};
 use crate::bundle::Body;
 use crate::event::{CellStatus, Timestamp};
 use crate::layer::operation::{CodeCellFacts, CodeCellOperation};

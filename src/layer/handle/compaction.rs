@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{Handle, Model, impl_operation, in_subscriber_of};
+use super::inference::Model;
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::layer::operation::{CompactionOperation, InferenceFacts, SharedCompactionId, record_compaction_installed};
 use crate::layer::recorder::targets::HANDLE_TARGET;

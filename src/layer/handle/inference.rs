@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{Handle, impl_operation, in_subscriber_of};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::Usage;
 use crate::layer::operation::{InferenceFacts, InferenceOperation};

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use tracing::{Span, info_span};
 
-use super::{Handle, Turn, impl_operation, in_subscriber_of};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
+use super::turn::Turn;
 use crate::bundle::Body;
 use crate::event::{RawJson, Timestamp, ToolCallId, TurnId};
 use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{AgentThread, Handle, ThreadMeta, impl_operation, in_subscriber_of};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
+use super::thread::{AgentThread, ThreadMeta};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
 use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation};

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::end::End;
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
 use super::thread_recording::{JsonPayload, ThreadRecording};
 use super::turn::{TurnOperation, TurnScope};
-use super::{End, OpenOperation};
 use crate::bundle::Body;
 use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::end::{DROPPED, End, SHUT_DOWN};
+use super::inference::InferenceFacts;
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
 use super::thread_recording::{JsonPayload, ThreadRecording};
 use super::turn::TurnOperation;
-use super::{DROPPED, End, InferenceFacts, OpenOperation, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,

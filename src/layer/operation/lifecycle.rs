@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use super::OpenOperation;
+use super::open_operation::OpenOperation;
 use crate::bundle::Lost;
 use crate::layer::recorder::ids::OpenKey;
 use crate::layer::recorder::inner::Inner;

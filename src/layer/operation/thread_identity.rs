@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::session_metadata::{SessionMetadata, SpawnInfo};
-use super::thread::ThreadFacts;
+use super::thread_facts::ThreadFacts;
 use super::thread_recording::ThreadRecording;
 use crate::bundle::Masking;
 use crate::event::{AgentPath, ThreadId};

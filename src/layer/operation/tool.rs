@@ -2,11 +2,14 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::code_cell::CodeCellOperation;
+use super::end::{DROPPED, End, SHUT_DOWN};
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
 use super::tool_agents::ToolAgents;
+use super::tool_kind;
 use super::turn::{TurnOperation, TurnScope};
-use super::{CodeCellOperation, DROPPED, End, OpenOperation, SHUT_DOWN, tool_kind};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{End, TurnOperation};
+use super::end::End;
+use super::turn::TurnOperation;
 use crate::layer::recorder::lock::lock;
 
 /// Agents that a tool call runs, each with its name and its only turn. The active agent, which made the latest

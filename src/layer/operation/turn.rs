@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::end::{End, SHUT_DOWN};
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
 use super::thread::ThreadOperation;
 use super::thread_recording::ThreadRecording;
-use super::{End, OpenOperation, SHUT_DOWN};
 use crate::bundle::Body;
 use crate::event::{
     AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Timestamp, TurnEnded,
