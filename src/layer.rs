@@ -105,5 +105,6 @@ pub use recorder::builder::{BuildError, RecorderBuilder};
 pub use recorder::environment::{PARENT_VARIABLE, ROOT_VARIABLE, STORE_VARIABLE};
 pub use recorder::filter::RecordFilter;
 pub use recorder::guard::RecorderGuard;
+#[cfg(feature = "otlp")]
 pub(crate) use recorder::{live, stderr};
 pub use span::record_layer::RecordLayer;

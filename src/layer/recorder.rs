@@ -7,7 +7,6 @@ pub(super) mod guard;
 pub(super) mod ids;
 pub(super) mod inner;
 pub(crate) mod live;
-pub(super) mod lock;
 pub(super) mod reentrancy;
 pub(crate) mod stderr;
 pub(super) mod targets;
@@ -75,7 +74,7 @@ impl Recorder {
     pub fn unwritten() -> (Self, RecorderGuard) {
         let options = WriterOptions { is_noop: true, ..WriterOptions::default() };
         let recorder = Self(Arc::new(Inner::new(PathBuf::new(), None, options)));
-        (recorder.clone(), RecorderGuard::new(recorder))
+        (recorder.clone(), RecorderGuard::new(recorder.0))
     }
 
     /// Creates a layer that records the spans of a subscriber. The layer examines every span that it is given: limit

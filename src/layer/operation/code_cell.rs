@@ -14,7 +14,7 @@ use crate::event::{
 };
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
-use crate::layer::recorder::lock::lock;
+use crate::layer::recorder::reentrancy::lock;
 
 /// Attributes of a code cell that are known before it starts.
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ use crate::event::{
 };
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
-use crate::layer::recorder::lock::lock;
+use crate::layer::recorder::reentrancy::lock;
 
 /// The id of one compaction of a thread's history, shared by all its requests and its installation. Generated on first
 /// use if the program gave none.

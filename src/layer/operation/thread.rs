@@ -22,7 +22,7 @@ use crate::event::{
 };
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
-use crate::layer::recorder::lock::lock;
+use crate::layer::recorder::reentrancy::lock;
 
 /// A thread that a span or a handle opened, or that was opened implicitly.
 #[derive(Debug)]

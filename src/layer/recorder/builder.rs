@@ -128,7 +128,7 @@ impl RecorderBuilder {
         InUse::remove_dead_files(&root);
         let parent = self.parent.resolve(&root);
         let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
-        let guard = RecorderGuard::new(recorder.clone());
+        let guard = RecorderGuard::new(Arc::clone(&recorder.0));
         Ok((recorder, guard))
     }
 }

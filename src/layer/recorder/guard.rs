@@ -1,8 +1,9 @@
 //! The end of a recording: [`RecorderGuard`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Recorder;
+use super::inner::Inner;
 use super::stderr::report;
 use crate::bundle::Durability;
 
@@ -21,17 +22,17 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// more; the next recording under that root continues it.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the recording"]
-pub struct RecorderGuard(Recorder);
+pub struct RecorderGuard(Arc<Inner>);
 
 impl RecorderGuard {
-    pub(super) fn new(recorder: Recorder) -> Self {
+    pub(super) fn new(recorder: Arc<Inner>) -> Self {
         Self(recorder)
     }
 }
 
 impl Drop for RecorderGuard {
     fn drop(&mut self) {
-        let inner = &self.0.0;
+        let inner = &self.0;
         inner.shut_down();
         if inner.options.is_noop {
             return;
@@ -50,7 +51,7 @@ impl Drop for RecorderGuard {
         }
         inner.options.pruner.finish(FLUSH_TIMEOUT);
         inner.options.in_use.finish();
-        let stats = self.0.stats();
+        let stats = inner.options.tally.stats();
         if inner.options.on_loss.is_some() {
             return;
         }

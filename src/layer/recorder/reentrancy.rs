@@ -1,6 +1,8 @@
-//! Callbacks of the host program: when they run, and how recording is suppressed while they do.
+//! Callbacks of the host program: when they run, and how recording is suppressed while they do. They run under none of
+//! the layer's locks, which are all taken with [`lock`].
 
 use std::cell::{Cell, RefCell};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 thread_local! {
     /// `true` while the thread is inside [`with_recording_suppressed`].
@@ -56,4 +58,18 @@ pub(super) fn run_callback(callback: impl FnOnce() + 'static) {
         return callback();
     }
     let _ = DEFERRED.try_with(|deferred| deferred.borrow_mut().push(Box::new(callback)));
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Number of times that this thread took a lock of the layer.
+    pub(in crate::layer) static LOCKS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Locks a mutex and ignores poisoning. No code of the host program runs while such a lock is held, so the data of a
+/// poisoned mutex is consistent.
+pub(in crate::layer) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    #[cfg(test)]
+    LOCKS.with(|locks| locks.set(locks.get() + 1));
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

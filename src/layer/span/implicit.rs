@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::layer::operation::{End, ThreadFacts, ThreadOperation, TurnOperation};
 use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::lock::lock;
+use crate::layer::recorder::reentrancy::lock;
 
 /// The implicit thread and turns at the root of a scope of spans. They end when the root span closes.
 #[derive(Debug, Default)]

@@ -19,7 +19,7 @@ use crate::layer::operation::{End, InferenceOperation};
 use crate::layer::recorder::ids::LayerNumber;
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
-use crate::layer::recorder::lock::lock;
+use crate::layer::recorder::reentrancy::lock;
 
 /// The state that a recorder keeps for a span. Stored in the extensions of the span.
 #[derive(Debug)]
