@@ -89,48 +89,22 @@
 //! - Handles reach the span's state through the registry, never through the layer: they work under `Filtered`, `Option`,
 //!   `Vec`, `Box` and `reload`.
 
-mod builder;
-mod classify;
-mod debug_text;
-mod exchange;
-mod extension;
-#[cfg(test)]
-mod faulty_disk;
-mod field_bodies;
-mod field_facts;
-mod fields;
-mod filter;
-mod guard;
 mod handle;
-#[cfg(test)]
-mod idle;
-mod implicit;
-mod instant;
-mod json_text;
-pub(crate) mod live;
 mod operation;
-mod operations;
-mod parent;
-mod record_layer;
 mod recorder;
-mod reentrancy;
-mod span_end;
-mod span_state;
+mod span;
 #[cfg(test)]
-mod stalled_disk;
-pub(crate) mod stderr;
-mod tool_kind;
-mod tool_name;
-mod wire_event;
+mod tests;
 
-pub use builder::{BuildError, ROOT_VARIABLE, RecorderBuilder, STORE_VARIABLE};
-pub use exchange::{Exchange, Reply};
-pub use filter::RecordFilter;
-pub use guard::RecorderGuard;
 pub use handle::{
-    AgentThread, AnyOperation, ChildProcess, CodeCell, CodeCellMeta, Compaction, Inference, Model, Operation, SpanExt,
-    ThreadMeta, ToolCall, ToolCallMeta, Turn,
+    AgentThread, AnyOperation, ChildProcess, CodeCell, CodeCellMeta, Compaction, Exchange, Inference, Model, Operation,
+    Reply, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn,
 };
-pub use parent::PARENT_VARIABLE;
-pub use record_layer::RecordLayer;
 pub use recorder::Recorder;
+pub use recorder::builder::{BuildError, RecorderBuilder};
+pub use recorder::environment::{PARENT_VARIABLE, ROOT_VARIABLE, STORE_VARIABLE};
+pub use recorder::filter::RecordFilter;
+pub use recorder::guard::RecorderGuard;
+#[cfg(feature = "otlp")]
+pub(crate) use recorder::{live, stderr};
+pub use span::record_layer::RecordLayer;

@@ -4,12 +4,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::layer::builder::ROOT_VARIABLE;
-use crate::layer::parent::PARENT_VARIABLE;
-use crate::layer::span_state::SpanState;
-
-/// Environment variable with the span that a process runs in, in the format of W3C Trace Context.
-pub(crate) const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";
+use crate::layer::recorder::environment::{PARENT_VARIABLE, ROOT_VARIABLE, TRACEPARENT_VARIABLE};
+use crate::layer::span::span_state::SpanState;
 
 /// The environment that links the recording of a child process to the operation that spawns it. Created by
 /// [`Operation::child_process`](super::Operation::child_process), once for each process.

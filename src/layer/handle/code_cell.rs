@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, ToolCall, ToolCallMeta, impl_operation, in_subscriber_of};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
+use super::tool::{ToolCall, ToolCallMeta};
 use crate::bundle::Body;
 use crate::event::{CellStatus, Timestamp};
 use crate::layer::operation::{CodeCellFacts, CodeCellOperation};
-use crate::layer::operations::{ChildOperation, Operations};
+use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// A code cell: a script that a model wrote and a runtime runs. Created by [`Turn::code_cell`](super::Turn::code_cell),
 /// before the script runs.

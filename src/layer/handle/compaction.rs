@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, Model, impl_operation, in_subscriber_of};
+use super::inference::Model;
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::layer::operation::{CompactionOperation, InferenceFacts, SharedCompactionId, record_compaction_installed};
-use crate::layer::operations::{ChildOperation, Operations};
+use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// A request to a model to compact the history of a thread: to replace it with a shorter one. Created by
 /// [`Turn::compaction`](super::Turn::compaction).

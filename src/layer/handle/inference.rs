@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{HANDLE_TARGET, Handle, impl_operation, in_subscriber_of};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::Usage;
 use crate::layer::operation::{InferenceFacts, InferenceOperation};
-use crate::layer::operations::{ChildOperation, Operations};
+use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// An inference call: one request to a model, with its response. Created by
 /// [`Turn::inference`](super::Turn::inference).

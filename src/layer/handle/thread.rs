@@ -7,12 +7,15 @@ use std::sync::Arc;
 use serde::Serialize;
 use tracing::{Span, info_span};
 
-use super::{HANDLE_TARGET, Handle, Turn, impl_operation, in_subscriber_of};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
+use super::turn::Turn;
 use crate::bundle::Body;
 use crate::event::{RawJson, Timestamp, ToolCallId, TurnId};
 use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
-use crate::layer::operations::{Enclosing, Operations};
-use crate::layer::span_state::SpanState;
+use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::span::operations::{Enclosing, Operations};
+use crate::layer::span::span_state::SpanState;
 
 /// The handle of a thread: one agent's conversation.
 ///

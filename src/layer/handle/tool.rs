@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{AgentThread, HANDLE_TARGET, Handle, ThreadMeta, impl_operation, in_subscriber_of};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
+use super::thread::{AgentThread, ThreadMeta};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
 use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation};
-use crate::layer::operations::{ChildOperation, Enclosing, Operations};
-use crate::layer::tool_name::intern_tool_name;
+use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::span::operations::{ChildOperation, Enclosing, Operations};
+use crate::layer::span::tool_name::intern_tool_name;
 
 /// A tool call. Created by [`Turn::tool_call`](super::Turn::tool_call) or
 /// [`CodeCell::tool_call`](super::CodeCell::tool_call).

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::{
-    CodeCell, CodeCellMeta, Compaction, HANDLE_TARGET, Handle, Inference, Model, ToolCall, ToolCallMeta,
-    impl_operation, in_subscriber_of,
-};
+use super::code_cell::{CodeCell, CodeCellMeta};
+use super::compaction::Compaction;
+use super::inference::{Inference, Model};
+use super::operation::impl_operation;
+use super::span_handle::{Handle, in_subscriber_of};
+use super::tool::{ToolCall, ToolCallMeta};
 use crate::bundle::Body;
 use crate::event::{Timestamp, TurnId};
 use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
-use crate::layer::operations::Operations;
+use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::span::operations::Operations;
 
 /// A turn of a thread: from a user's message to the agent's answer. Created by
 /// [`AgentThread::turn`](super::AgentThread::turn).

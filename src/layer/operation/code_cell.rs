@@ -2,17 +2,19 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::end::End;
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
 use super::thread_recording::{JsonPayload, ThreadRecording};
 use super::turn::{TurnOperation, TurnScope};
-use super::{End, OpenOperation};
 use crate::bundle::Body;
 use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
     RuntimeCellId, Timestamp,
 };
-use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::live::Live;
+use crate::layer::recorder::reentrancy::lock;
 
 /// Attributes of a code cell that are known before it starts.
 #[derive(Debug, Default)]

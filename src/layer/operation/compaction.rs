@@ -2,17 +2,20 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::end::{DROPPED, End, SHUT_DOWN};
+use super::inference::InferenceFacts;
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
 use super::thread_recording::{JsonPayload, ThreadRecording};
 use super::turn::TurnOperation;
-use super::{DROPPED, End, InferenceFacts, OpenOperation, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
     CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
 };
-use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::live::Live;
+use crate::layer::recorder::reentrancy::lock;
 
 /// The id of one compaction of a thread's history, shared by all its requests and its installation. Generated on first
 /// use if the program gave none.

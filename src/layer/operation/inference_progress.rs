@@ -1,6 +1,6 @@
 //! The recorded parts of an inference call, and the end event made from them.
 
-use super::{DROPPED, End, SHUT_DOWN};
+use super::end::{DROPPED, End, SHUT_DOWN};
 use crate::bundle::{Lost, Stored};
 use crate::event::{
     InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadRef, RequestId, ResponseId,

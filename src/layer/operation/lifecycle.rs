@@ -2,10 +2,11 @@
 
 use std::sync::Mutex;
 
-use super::OpenOperation;
+use super::open_operation::OpenOperation;
 use crate::bundle::Lost;
-use crate::layer::recorder::{Inner, OpenKey, lock};
-use crate::layer::reentrancy::{defer_callbacks, is_recording_suppressed};
+use crate::layer::recorder::ids::OpenKey;
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::reentrancy::{defer_callbacks, is_recording_suppressed, lock};
 
 /// The lifecycle of an operation: pending, opening, open, ended. Each state is entered at most once, and opening only
 /// while the operation is being started.

@@ -7,49 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::bundle::Bundle;
+use super::code_cell::CodeCellOperation;
+use super::end::{End, SHUT_DOWN};
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
+use super::thread_facts::ThreadFacts;
 use super::thread_identity::ThreadIdentity;
 use super::thread_recording::{JsonPayload, ThreadRecording};
-use super::{CodeCellOperation, End, OpenOperation, SHUT_DOWN, SessionMetadata, TurnOperation};
+use super::turn::TurnOperation;
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     EventContext, EventKind, Other, PayloadKind, PayloadRef, ProtocolEventObserved, RawJson, RolloutEnded,
-    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, Timestamp, ToolCallId, TurnId,
+    RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, Timestamp, TurnId,
 };
-use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, lock};
-
-/// Attributes of a thread that are known before it starts.
-#[derive(Debug, Default)]
-pub(in crate::layer) struct ThreadFacts {
-    pub(in crate::layer) id: Option<String>,
-    pub(in crate::layer) agent_path: Option<String>,
-    pub(in crate::layer) metadata: SessionMetadata,
-    /// The span for which this thread was opened implicitly, if it should have had a thread above it.
-    pub(in crate::layer) orphan: Option<OrphanSpan>,
-    /// The tool call that spawns the thread.
-    pub(in crate::layer) spawned_by: Option<ToolCallId>,
-}
-
-/// A span without a thread above it, for which an implicit thread was opened.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::layer) struct OrphanSpan {
-    /// Name of the span.
-    pub(in crate::layer) span: &'static str,
-}
-
-impl OrphanSpan {
-    /// Returns the `orphan_span` event that reports the span.
-    fn to_event(self) -> Other {
-        let Self { span } = self;
-        Other {
-            kind: "orphan_span".to_owned(),
-            summary: format!("span `{span}` has no enclosing thread; an implicit one was opened"),
-            payloads: Vec::new(),
-            metadata: RawJson::from_value(&serde_json::json!({ "span": span })),
-        }
-    }
-}
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::live::Live;
+use crate::layer::recorder::reentrancy::lock;
 
 /// A thread that a span or a handle opened, or that was opened implicitly.
 #[derive(Debug)]

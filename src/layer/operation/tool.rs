@@ -2,19 +2,22 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::code_cell::CodeCellOperation;
+use super::end::{DROPPED, End, SHUT_DOWN};
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
 use super::tool_agents::ToolAgents;
+use super::tool_kind;
 use super::turn::{TurnOperation, TurnScope};
-use super::{CodeCellOperation, DROPPED, End, OpenOperation, SHUT_DOWN};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,
     Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
-use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, lock};
-use crate::layer::tool_kind;
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::live::Live;
+use crate::layer::recorder::reentrancy::lock;
 
 /// Attributes of a tool call that are known before it starts.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{End, TurnOperation};
-use crate::layer::recorder::lock;
+use super::end::End;
+use super::turn::TurnOperation;
+use crate::layer::recorder::reentrancy::lock;
 
 /// Agents that a tool call runs, each with its name and its only turn. The active agent, which made the latest
 /// inference call, is last.

@@ -2,17 +2,19 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::end::{End, SHUT_DOWN};
 use super::lifecycle::Lifecycle;
+use super::open_operation::OpenOperation;
 use super::thread::ThreadOperation;
 use super::thread_recording::ThreadRecording;
-use super::{End, OpenOperation, SHUT_DOWN};
 use crate::bundle::Body;
 use crate::event::{
     AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Timestamp, TurnEnded,
     TurnId, TurnStarted,
 };
-use crate::layer::live::Live;
-use crate::layer::recorder::{Inner, lock};
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::live::Live;
+use crate::layer::recorder::reentrancy::lock;
 
 /// A turn that a span or a handle opened, or that was opened implicitly.
 #[derive(Debug)]

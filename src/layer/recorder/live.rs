@@ -90,7 +90,7 @@ pub(crate) type Live = Option<Arc<dyn LiveSpan>>;
 
 /// Returns a copy of `context` with the ids of the live span. Returns `None` if there is no live span or it has not
 /// started.
-pub(super) fn with_live_span(live: &Live, context: &EventContext) -> Option<EventContext> {
+pub(in crate::layer) fn with_live_span(live: &Live, context: &EventContext) -> Option<EventContext> {
     let span = live.as_ref()?.span_ref()?.clone();
     Some(EventContext { span: Some(span), ..context.clone() })
 }

@@ -8,11 +8,11 @@ use tracing::field::{Field, Visit};
 
 use super::debug_text::format_debug;
 use super::json_text::JsonText;
-use super::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
 use super::operations::{Enclosing, Operations};
 use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::{CellStatus, ExecutionStatus, RawJson};
+use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
 
 /// An instant, that is, an event of target `otel_trace` that reports something about an operation: its kind, which the
 /// field `otel_trace.event` names, and the values of its other fields.

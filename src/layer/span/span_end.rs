@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::field_bodies::ResponseBody;
 use super::fields::Fields;
 use super::json_text::JsonText;
-use super::operation::{InferenceOperation, ToolCallOperation};
 use crate::bundle::Json;
+use crate::layer::operation::{InferenceOperation, ToolCallOperation};
 
 /// Passes the response, token usage and error in the fields of its span to an inference call. `wire_reply` is the
 /// response that a framework logged; it is used if the span has no output messages.

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tracing_subscriber::prelude::*;
 
-use super::{AgentThread, Model, Operation, Recorder, RecorderBuilder, RecorderGuard, ThreadMeta, ToolCallMeta};
 use crate::bundle::mem_disk::{DiskOp, MemDisk};
 use crate::bundle::{Durability, Json, Limits, Manifest, Reader, Store};
 use crate::event::PayloadKind;
 use crate::graph::{Code, Graph};
+use crate::layer::{AgentThread, Model, Operation, Recorder, RecorderBuilder, RecorderGuard, ThreadMeta, ToolCallMeta};
 use crate::reduce::{Options, reduce};
 
 const ROOT: &str = "/traces";
@@ -193,7 +193,7 @@ fn queue_overflow_is_counted_reported_and_in_the_graph() {
 }
 
 /// Records a request of `bytes` bytes.
-fn ask(turn: &super::Turn, bytes: usize) {
+fn ask(turn: &crate::layer::Turn, bytes: usize) {
     turn.inference(MODEL).request(Json(&serde_json::json!({ "input": "x".repeat(bytes) })));
 }
 

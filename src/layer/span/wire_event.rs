@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use tracing::Event;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Metadata};
 
 use super::debug_text::format_debug;
+use crate::layer::recorder::targets::may_be_wire_event;
 
 /// A request or response body that was logged inside the span of its call.
 ///
@@ -23,12 +24,6 @@ pub(super) struct WireEvent {
 pub(super) enum WireKind {
     Request,
     Reply,
-}
-
-/// Returns `true` if the target can contain logged bodies. Also `true` for callsites that are only checked with
-/// `enabled!` before an event is emitted.
-pub(super) fn may_be_wire_event(metadata: &Metadata<'_>) -> bool {
-    !metadata.is_span() && matches!(metadata.target(), "rig::completions" | "rig::streaming")
 }
 
 impl WireEvent {

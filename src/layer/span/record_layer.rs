@@ -17,21 +17,21 @@ use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
 use super::extension::SpanExtension;
 use super::fields::{Fields, has_kind_field};
-use super::filter::is_instant;
-use super::handle::HANDLE_TARGET;
 use super::implicit::ImplicitOperations;
 use super::instant::Instant;
-use super::live::{Live, NewSpan};
-use super::recorder::{Inner, LayerNumber};
-use super::reentrancy::is_recording_suppressed;
 use super::span_state::{SpanPosition, SpanState};
-use super::stderr::report;
-use super::wire_event::{WireEvent, may_be_wire_event};
+use super::wire_event::WireEvent;
+use crate::layer::recorder::ids::LayerNumber;
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::live::{Live, NewSpan};
+use crate::layer::recorder::reentrancy::is_recording_suppressed;
+use crate::layer::recorder::stderr::report;
+use crate::layer::recorder::targets::{HANDLE_TARGET, is_instant, may_be_wire_event};
 
-/// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](super::Recorder::layer).
+/// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](crate::layer::Recorder::layer).
 ///
 /// The layer examines every span that it is given and acts on those with a recognized kind. Put
-/// [`Recorder::filter`](super::Recorder::filter) on it.
+/// [`Recorder::filter`](crate::layer::Recorder::filter) on it.
 ///
 /// A filter on the whole subscriber, such as an `EnvFilter` that is added like a layer, also filters the spans and
 /// events that this layer receives. Put such filters on the layer that they are meant for.
@@ -51,7 +51,7 @@ impl<S> RecordLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    pub(super) fn new(recorder: Arc<Inner>) -> Self {
+    pub(in crate::layer) fn new(recorder: Arc<Inner>) -> Self {
         let (warned, dispatch) = (AtomicBool::new(false), OnceLock::new());
         Self { number: recorder.register_layer(), recorder, warned, dispatch, subscriber: PhantomData }
     }
@@ -235,7 +235,7 @@ where
 }
 
 /// Ends the operations that a recorder keeps for a closed span. Does nothing for a span that was closed already.
-pub(super) fn close<'a, S: LookupSpan<'a>>(recorder: &Inner, span: &SpanRef<'a, S>) {
+pub(in crate::layer) fn close<'a, S: LookupSpan<'a>>(recorder: &Inner, span: &SpanRef<'a, S>) {
     // Most spans of a program take this path, and take no lock of the span extensions.
     if !has_kind_field(span.metadata()) && !recorder.has_implicit_at_plain_span() {
         return;

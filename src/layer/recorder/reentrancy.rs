@@ -1,6 +1,8 @@
-//! Callbacks of the host program: when they run, and how recording is suppressed while they do.
+//! Callbacks of the host program: when they run, and how recording is suppressed while they do. They run under none of
+//! the layer's locks, which are all taken with [`lock`].
 
 use std::cell::{Cell, RefCell};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 thread_local! {
     /// `true` while the thread is inside [`with_recording_suppressed`].
@@ -15,7 +17,7 @@ thread_local! {
 type Callback = Box<dyn FnOnce()>;
 
 /// Returns `true` if this thread is inside [`with_recording_suppressed`], or is ending.
-pub(super) fn is_recording_suppressed() -> bool {
+pub(in crate::layer) fn is_recording_suppressed() -> bool {
     SUPPRESSED.try_with(Cell::get).unwrap_or(true)
 }
 
@@ -33,7 +35,7 @@ pub(super) fn with_recording_suppressed<T>(callback: impl FnOnce() -> T) -> T {
 }
 
 /// Runs `act`, which takes and releases locks of the layer. Callbacks that are requested meanwhile run afterwards.
-pub(super) fn defer_callbacks<T>(act: impl FnOnce() -> T) -> T {
+pub(in crate::layer) fn defer_callbacks<T>(act: impl FnOnce() -> T) -> T {
     struct Release;
     impl Drop for Release {
         fn drop(&mut self) {
@@ -56,4 +58,18 @@ pub(super) fn run_callback(callback: impl FnOnce() + 'static) {
         return callback();
     }
     let _ = DEFERRED.try_with(|deferred| deferred.borrow_mut().push(Box::new(callback)));
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Number of times that this thread took a lock of the layer.
+    pub(in crate::layer) static LOCKS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Locks a mutex and ignores poisoning. No code of the host program runs while such a lock is held, so the data of a
+/// poisoned mutex is consistent.
+pub(in crate::layer) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    #[cfg(test)]
+    LOCKS.with(|locks| locks.set(locks.get() + 1));
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

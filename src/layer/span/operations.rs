@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use super::operation::{
-    CodeCellOperation, CompactionOperation, End, InferenceOperation, ThreadOperation, ToolCallOperation, TurnOperation,
-};
 use crate::bundle::Body;
 use crate::event::{EventKind, PayloadKind};
+use crate::layer::operation::{
+    CodeCellOperation, CompactionOperation, End, InferenceOperation, ThreadOperation, ToolCallOperation, TurnOperation,
+};
 
 /// The operations that one span opened.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Operations {
-    pub(super) thread: Option<Arc<ThreadOperation>>,
-    pub(super) turn: Option<Arc<TurnOperation>>,
+pub(in crate::layer) struct Operations {
+    pub(in crate::layer) thread: Option<Arc<ThreadOperation>>,
+    pub(in crate::layer) turn: Option<Arc<TurnOperation>>,
     /// The operation inside the turn.
-    pub(super) child: Option<ChildOperation>,
+    pub(in crate::layer) child: Option<ChildOperation>,
 }
 
 /// An operation inside a turn. A span opens at most one.
 #[derive(Debug, Clone)]
-pub(super) enum ChildOperation {
+pub(in crate::layer) enum ChildOperation {
     Inference(Arc<InferenceOperation>),
     Tool(Arc<ToolCallOperation>),
     Cell(Arc<CodeCellOperation>),
@@ -28,13 +28,13 @@ pub(super) enum ChildOperation {
 
 /// The operations that enclose those of a span.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Enclosing {
-    pub(super) thread: Option<Arc<ThreadOperation>>,
-    pub(super) turn: Option<Arc<TurnOperation>>,
+pub(in crate::layer) struct Enclosing {
+    pub(in crate::layer) thread: Option<Arc<ThreadOperation>>,
+    pub(in crate::layer) turn: Option<Arc<TurnOperation>>,
     /// The tool call, if the nearest enclosing operation is one.
-    pub(super) tool: Option<Arc<ToolCallOperation>>,
+    pub(in crate::layer) tool: Option<Arc<ToolCallOperation>>,
     /// The code cell, if the nearest enclosing operation is one.
-    pub(super) cell: Option<Arc<CodeCellOperation>>,
+    pub(in crate::layer) cell: Option<Arc<CodeCellOperation>>,
 }
 
 impl ChildOperation {
@@ -74,38 +74,38 @@ impl From<ChildOperation> for Operations {
 
 impl Operations {
     /// Returns `true` if the span opened no operation.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::layer) fn is_empty(&self) -> bool {
         let Self { thread, turn, child } = self;
         thread.is_none() && turn.is_none() && child.is_none()
     }
 
     /// Returns the inference call that the span opened. Returns `None` if it opened none.
-    pub(super) fn inference(&self) -> Option<&Arc<InferenceOperation>> {
+    pub(in crate::layer) fn inference(&self) -> Option<&Arc<InferenceOperation>> {
         let Some(ChildOperation::Inference(inference)) = &self.child else { return None };
         Some(inference)
     }
 
     /// Returns the tool call that the span opened. Returns `None` if it opened none.
-    pub(super) fn tool(&self) -> Option<&Arc<ToolCallOperation>> {
+    pub(in crate::layer) fn tool(&self) -> Option<&Arc<ToolCallOperation>> {
         let Some(ChildOperation::Tool(tool)) = &self.child else { return None };
         Some(tool)
     }
 
     /// Returns the code cell that the span opened. Returns `None` if it opened none.
-    pub(super) fn cell(&self) -> Option<&Arc<CodeCellOperation>> {
+    pub(in crate::layer) fn cell(&self) -> Option<&Arc<CodeCellOperation>> {
         let Some(ChildOperation::Cell(cell)) = &self.child else { return None };
         Some(cell)
     }
 
     /// Returns the compaction request that the span opened. Returns `None` if it opened none.
-    pub(super) fn compaction(&self) -> Option<&Arc<CompactionOperation>> {
+    pub(in crate::layer) fn compaction(&self) -> Option<&Arc<CompactionOperation>> {
         let Some(ChildOperation::Compaction(compaction)) = &self.child else { return None };
         Some(compaction)
     }
 
     /// Registers a child process with the innermost operation and returns the value of `OTEL_TRACE_PARENT` for it.
     /// Returns `None` if the span opened no operation, or if the operation is not recorded.
-    pub(super) fn register_child_process(&self) -> Option<String> {
+    pub(in crate::layer) fn register_child_process(&self) -> Option<String> {
         let Self { thread, turn, child } = self;
         match (child, turn, thread) {
             (Some(ChildOperation::Tool(tool)), ..) => tool.register_child_process(),
@@ -117,7 +117,7 @@ impl Operations {
     }
 
     /// Returns the kind of the event that reports a failure of the innermost operation.
-    pub(super) fn end_event_kind(&self) -> EventKind {
+    pub(in crate::layer) fn end_event_kind(&self) -> EventKind {
         let Self { thread: _, turn, child } = self;
         match (child, turn) {
             (Some(ChildOperation::Inference(_)), _) => EventKind::InferenceFailed,
@@ -130,7 +130,7 @@ impl Operations {
     }
 
     /// Ends all operations of the span, the innermost first.
-    pub(super) fn end(&self, end: &End) {
+    pub(in crate::layer) fn end(&self, end: &End) {
         let Self { thread, turn, child } = self;
         if let Some(child) = child {
             child.end(end);
@@ -144,7 +144,7 @@ impl Operations {
     }
 
     /// Records a body of any kind for the innermost operation.
-    pub(super) fn record_payload(&self, kind: PayloadKind, body: &dyn Body) {
+    pub(in crate::layer) fn record_payload(&self, kind: PayloadKind, body: &dyn Body) {
         let Self { thread, turn, child } = self;
         match (child, turn, thread) {
             (Some(child), ..) => child.record_payload(kind, body),
@@ -158,7 +158,7 @@ impl Operations {
 impl Enclosing {
     /// Returns the thread and turn of the active agent if the nearest enclosing operation is a tool call that runs
     /// agents. Returns `self` otherwise.
-    pub(super) fn for_active_agent(self) -> Self {
+    pub(in crate::layer) fn for_active_agent(self) -> Self {
         match self.tool.as_ref().and_then(|tool| tool.active_agent_turn()) {
             Some(turn) => Self { thread: Some(Arc::clone(turn.thread())), turn: Some(turn), ..Self::default() },
             None => self,
@@ -167,7 +167,7 @@ impl Enclosing {
 
     /// Returns the operations that enclose the children of a span with these operations. Returns `None` if the span
     /// opened no operation.
-    pub(super) fn within(operations: &Operations) -> Option<Self> {
+    pub(in crate::layer) fn within(operations: &Operations) -> Option<Self> {
         let Operations { thread, turn, child } = operations;
         let turn = child.as_ref().map(ChildOperation::turn).or(turn.as_ref());
         match (turn, thread) {

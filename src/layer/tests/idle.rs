@@ -4,10 +4,10 @@ use tracing::info_span;
 use tracing_subscriber::Layer;
 use tracing_subscriber::prelude::*;
 
-use super::recorder::LOCKS;
-use super::{AgentThread, CodeCellMeta, Model, Operation, Recorder, SpanExt, ThreadMeta, ToolCallMeta};
 use crate::bundle::{Exact, Json};
 use crate::event::{ExecutionStatus, PayloadKind, READS, Usage};
+use crate::layer::recorder::reentrancy::LOCKS;
+use crate::layer::{AgentThread, CodeCellMeta, Model, Operation, Recorder, SpanExt, ThreadMeta, ToolCallMeta};
 
 /// Runs an agent that uses every handle.
 fn work() {

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use super::field_facts::{cell_facts, inference_facts, thread_facts, tool_facts};
 use super::fields::{Fields, OperationKind};
-use super::live::Live;
-use super::operation::{
+use super::operations::{ChildOperation, Enclosing, Operations};
+use super::span_state::SpanState;
+use crate::layer::operation::{
     CodeCellOperation, CompactionOperation, InferenceOperation, OrphanSpan, SharedCompactionId, ThreadFacts,
     ThreadOperation, ToolCallOperation, TurnOperation,
 };
-use super::operations::{ChildOperation, Enclosing, Operations};
-use super::span_state::SpanState;
+use crate::layer::recorder::live::Live;
 
 impl SpanState {
     /// Returns `true` if the span has a recognized kind, by the fields recorded so far, or has opened an operation.
-    pub(super) fn is_recognized(&self) -> bool {
+    pub(in crate::layer) fn is_recognized(&self) -> bool {
         self.kind().is_some() || self.operations().is_some_and(|operations| !operations.is_empty())
     }
 
@@ -30,7 +30,7 @@ impl SpanState {
     }
 
     /// Returns the operation inside a turn that the span opened. Returns `None` if the span opened no such operation.
-    pub(super) fn child_operation(&self) -> Option<&ChildOperation> {
+    pub(in crate::layer) fn child_operation(&self) -> Option<&ChildOperation> {
         // An inference call whose required fields are recorded late must be opened by now.
         if self.is_plain_inference() {
             self.touch();

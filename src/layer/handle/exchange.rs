@@ -6,11 +6,11 @@ use smallvec::SmallVec;
 use tracing::Span;
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
-use super::extension::SpanExtension;
-use super::operation::{CompactionOperation, InferenceOperation};
-use super::operations::ChildOperation;
-use super::span_state::SpanState;
 use crate::bundle::Exact;
+use crate::layer::operation::{CompactionOperation, InferenceOperation};
+use crate::layer::span::extension::SpanExtension;
+use crate::layer::span::operations::ChildOperation;
+use crate::layer::span::span_state::SpanState;
 
 /// Records the HTTP exchange of an inference call or compaction request: the exact bytes that a client sent and
 /// received, kept as [`Exact`] bodies. The middlewares of the features `tower` and `reqwest` are built on it; a client

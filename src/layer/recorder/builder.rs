@@ -6,20 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fmt, io};
 
-use super::parent::ParentSource;
-use super::recorder::Inner;
+use super::Recorder;
+use super::environment::{ParentSource, ROOT_VARIABLE, STORE_VARIABLE, root_from_env};
+use super::guard::RecorderGuard;
+use super::inner::Inner;
 use super::reentrancy::{is_recording_suppressed, run_callback, with_recording_suppressed};
-use super::{Recorder, RecorderGuard};
 use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redactor, Store, StoreNameError, WriterOptions};
 use crate::event::PayloadKind;
-
-/// Environment variable that names the root directory of bundles. Setting it enables recording with
-/// [`Recorder::from_env`].
-pub const ROOT_VARIABLE: &str = "OTEL_TRACE_ROOT";
-
-/// Environment variable that selects the payload store, `files` or `pack`, if the program does not call
-/// [`RecorderBuilder::store`].
-pub const STORE_VARIABLE: &str = "OTEL_TRACE_STORE";
 
 /// Configures a [`Recorder`] and starts it. Created by [`Recorder::builder`].
 #[derive(Debug, Default)]
@@ -39,7 +32,7 @@ impl RecorderBuilder {
     }
 
     /// Sets the agent that spawned this process, in place of `OTEL_TRACE_PARENT`. `value` is the result of
-    /// [`ChildProcess::parent`](super::ChildProcess::parent) in the parent process, passed on by other means than the
+    /// [`ChildProcess::parent`](crate::layer::ChildProcess::parent) in the parent process, passed on by other means than the
     /// environment.
     pub fn parent(mut self, value: impl Into<String>) -> Self {
         self.parent = ParentSource::Value(value.into());
@@ -135,7 +128,7 @@ impl RecorderBuilder {
         InUse::remove_dead_files(&root);
         let parent = self.parent.resolve(&root);
         let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
-        let guard = RecorderGuard::new(recorder.clone());
+        let guard = RecorderGuard::new(Arc::clone(&recorder.0));
         Ok((recorder, guard))
     }
 }
@@ -159,10 +152,6 @@ fn probe(disk: &dyn Disk, root: &Path) -> io::Result<()> {
     let name = root.join(format!(".otel-trace-probe-{}", uuid::Uuid::new_v4()));
     disk.create_dirs(&name)?;
     disk.remove_dir(&name)
-}
-
-fn root_from_env() -> Option<PathBuf> {
-    env::var_os(ROOT_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn store_from_env() -> Result<Store, BuildError> {

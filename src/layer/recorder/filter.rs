@@ -5,7 +5,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
-use super::wire_event::may_be_wire_event;
+use super::targets::{is_instant, may_be_wire_event};
 
 /// A per-layer filter that enables the spans and events which a recorder examines: spans up to `INFO`, and events of
 /// the target `otel_trace`. Other spans and events need not be formatted or sampled for the recorder. With
@@ -24,15 +24,6 @@ use super::wire_event::may_be_wire_event;
 #[non_exhaustive]
 pub struct RecordFilter {
     wire_events: bool,
-}
-
-/// Target of the events that are recorded as instants.
-const TARGET: &str = "otel_trace";
-
-/// Returns `true` if events of this callsite are instants: their target is `otel_trace` or below it.
-pub(super) fn is_instant(metadata: &Metadata<'_>) -> bool {
-    let rest = metadata.target().strip_prefix(TARGET);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 impl RecordFilter {

@@ -1,18 +1,34 @@
-//! The agent in another process that spawned this process.
+//! The environment variables of a recorder, and the agent in another process that spawned this process.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::stderr::report;
 use crate::event::{ParentProcess, ThreadId};
 
+/// Environment variable that names the root directory of bundles. Setting it enables recording with
+/// [`Recorder::from_env`](crate::layer::Recorder::from_env).
+pub const ROOT_VARIABLE: &str = "OTEL_TRACE_ROOT";
+
+/// Environment variable that selects the payload store, `files` or `pack`, if the program does not call
+/// [`RecorderBuilder::store`](crate::layer::RecorderBuilder::store).
+pub const STORE_VARIABLE: &str = "OTEL_TRACE_STORE";
+
 /// Environment variable that names the parent of a child process: one line of JSON, created by
-/// [`ChildProcess::env`](super::ChildProcess::env).
+/// [`ChildProcess::env`](crate::layer::ChildProcess::env).
 ///
 /// Environments are inherited. A process that spawns agents itself replaces the value for each of them. A command that
 /// is not an agent should not inherit it: `Command::env_remove(PARENT_VARIABLE)`.
 pub const PARENT_VARIABLE: &str = "OTEL_TRACE_PARENT";
+
+/// Environment variable with the span that a process runs in, in the format of W3C Trace Context.
+pub(in crate::layer) const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";
+
+/// Returns the root directory that [`ROOT_VARIABLE`] names. Returns `None` if the variable is unset or empty.
+pub(super) fn root_from_env() -> Option<PathBuf> {
+    env::var_os(ROOT_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
 
 /// The source of the value that names the parent of a recorder.
 #[derive(Debug, Default)]
@@ -27,7 +43,7 @@ pub(super) enum ParentSource {
 
 /// The parent process, and the thread id that it created for this process.
 #[derive(Debug)]
-pub(super) struct Parent {
+pub(in crate::layer) struct Parent {
     process: ParentProcess,
     /// `true` once a root thread took the id, or gave it up for an id that the program chose.
     is_id_taken: AtomicBool,
@@ -61,13 +77,13 @@ impl ParentSource {
 
 impl Parent {
     /// Returns the ids of the parent process.
-    pub(super) fn process(&self) -> &ParentProcess {
+    pub(in crate::layer) fn process(&self) -> &ParentProcess {
         &self.process
     }
 
     /// Returns the thread id that the parent created, on the first call. Returns `None` afterwards: it belongs to the
     /// first root thread, even if the program gave that thread another id.
-    pub(super) fn take_id(&self) -> Option<ThreadId> {
+    pub(in crate::layer) fn take_id(&self) -> Option<ThreadId> {
         let is_first = !self.is_id_taken.swap(true, Ordering::Relaxed);
         is_first.then(|| self.process.child_thread_id.clone())
     }

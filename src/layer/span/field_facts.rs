@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::fields::{Fields, OperationKind};
-use super::operation::{CodeCellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolCallFacts};
 use super::tool_name::intern_tool_name;
 use crate::event::ToolKind;
+use crate::layer::operation::{
+    CodeCellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolCallFacts,
+};
 
 /// Returns `true` if the fields already have every attribute that the start events of the span's operations report, so
 /// that they can start before the span is entered. Returns `false` for all other kinds: the request of an inference

@@ -10,18 +10,20 @@ use super::field_facts::{has_required_facts, inference_facts};
 use super::fields::{Fields, OperationKind};
 use super::implicit::ImplicitOperations;
 use super::json_text::JsonText;
-use super::live::Live;
-use super::operation::{End, InferenceOperation};
 use super::operations::{ChildOperation, Enclosing, Operations};
-use super::recorder::{Inner, LayerNumber, lock};
 use super::span_end;
 use super::wire_event::{WireEvent, WireKind};
 use crate::bundle::Json;
 use crate::event::{PayloadKind, Timestamp};
+use crate::layer::operation::{End, InferenceOperation};
+use crate::layer::recorder::ids::LayerNumber;
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::live::Live;
+use crate::layer::recorder::reentrancy::lock;
 
 /// The state that a recorder keeps for a span. Stored in the extensions of the span.
 #[derive(Debug)]
-pub(super) struct SpanState {
+pub(in crate::layer) struct SpanState {
     recorder: Arc<Inner>,
     layer: LayerNumber,
     metadata: &'static Metadata<'static>,
@@ -57,9 +59,9 @@ pub(super) struct SpanPosition {
     pub(super) layer: LayerNumber,
     pub(super) metadata: &'static Metadata<'static>,
     pub(super) has_handle: bool,
-    pub(super) parent: Option<Arc<SpanState>>,
+    pub(in crate::layer) parent: Option<Arc<SpanState>>,
     pub(super) implicit: Arc<ImplicitOperations>,
-    pub(super) live: Live,
+    pub(in crate::layer) live: Live,
 }
 
 impl SpanState {
@@ -87,7 +89,7 @@ impl SpanState {
         })
     }
 
-    pub(super) fn recorder(&self) -> &Arc<Inner> {
+    pub(in crate::layer) fn recorder(&self) -> &Arc<Inner> {
         &self.recorder
     }
 
@@ -96,7 +98,7 @@ impl SpanState {
         self.layer
     }
 
-    pub(super) fn opened_at(&self) -> Timestamp {
+    pub(in crate::layer) fn opened_at(&self) -> Timestamp {
         self.opened_at
     }
 
@@ -109,7 +111,7 @@ impl SpanState {
     }
 
     /// Returns the live span, if live spans are exported.
-    pub(super) fn live(&self) -> &Live {
+    pub(in crate::layer) fn live(&self) -> &Live {
         &self.live
     }
 
@@ -124,24 +126,24 @@ impl SpanState {
     }
 
     /// Counts a new clone of the typed handle.
-    pub(super) fn add_holder(&self) {
+    pub(in crate::layer) fn add_holder(&self) {
         self.holders.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a dropped clone of the typed handle. Ends the operations if it was the last one.
-    pub(super) fn release_holder(&self) {
+    pub(in crate::layer) fn release_holder(&self) {
         if self.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end(&End::Closed);
         }
     }
 
     /// Returns the operations of the span, if it has opened any.
-    pub(super) fn operations(&self) -> Option<&Operations> {
+    pub(in crate::layer) fn operations(&self) -> Option<&Operations> {
         self.operations.get()
     }
 
     /// Returns `true` if operations of the span, or operations that it may still open, can be recorded.
-    pub(super) fn is_recording(&self) -> bool {
+    pub(in crate::layer) fn is_recording(&self) -> bool {
         let may_have_operations = match self.operations.get() {
             Some(operations) => !operations.is_empty(),
             None => !self.has_handle,
@@ -150,7 +152,7 @@ impl SpanState {
     }
 
     /// Opens the operations of a typed handle.
-    pub(super) fn open(&self, operations: Operations) {
+    pub(in crate::layer) fn open(&self, operations: Operations) {
         self.ensure_live_started();
         // A handle opens its operations once, so this cannot fail.
         let _ = self.operations.set(operations);
@@ -208,7 +210,7 @@ impl SpanState {
     }
 
     /// Passes the field values recorded so far to the operations.
-    pub(super) fn flush_fields(&self) {
+    pub(in crate::layer) fn flush_fields(&self) {
         if let Some(operations) = self.operations.get() {
             self.flush_fields_to(operations);
         }
@@ -233,7 +235,7 @@ impl SpanState {
 
     /// Starts the operations because of activity in the span: an operation was opened below it, or something was
     /// recorded in it.
-    pub(super) fn touch(&self) {
+    pub(in crate::layer) fn touch(&self) {
         if !self.has_handle {
             self.start(*self.touched_at.get_or_init(Timestamp::now));
         }
@@ -296,7 +298,7 @@ impl SpanState {
     }
 
     /// Returns the enclosing operations of the span.
-    pub(super) fn enclosing(&self) -> Enclosing {
+    pub(in crate::layer) fn enclosing(&self) -> Enclosing {
         match &self.parent {
             Some(parent) => parent.child_enclosing(),
             None => self.follows.get().cloned().unwrap_or_default(),
@@ -415,7 +417,7 @@ impl SpanState {
     }
 
     /// Ends the operations of the span, the innermost first.
-    pub(super) fn end(&self, end: &End) {
+    pub(in crate::layer) fn end(&self, end: &End) {
         let Some(operations) = self.operations.get() else { return };
         self.flush_fields_to(operations);
         let kind = operations.end_event_kind();
@@ -424,7 +426,7 @@ impl SpanState {
     }
 
     /// Records a body for the innermost operation.
-    pub(super) fn record_payload(&self, kind: PayloadKind, body: &dyn crate::bundle::Body) {
+    pub(in crate::layer) fn record_payload(&self, kind: PayloadKind, body: &dyn crate::bundle::Body) {
         match kind {
             // The operation starts with this body, in place of the one that the fields would make.
             PayloadKind::InferenceRequest | PayloadKind::ToolInvocation => {}

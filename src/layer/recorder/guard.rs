@@ -1,8 +1,9 @@
 //! The end of a recording: [`RecorderGuard`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Recorder;
+use super::inner::Inner;
 use super::stderr::report;
 use crate::bundle::Durability;
 
@@ -13,7 +14,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Operations that are still open are ended: threads, turns and rollouts as aborted, inference and tool calls as
 /// cancelled. Anything that is recorded later is counted as lost. If anything was lost and no
-/// [`on_loss`](super::RecorderBuilder::on_loss) callback is set, one line on stderr reports it.
+/// [`on_loss`](crate::layer::RecorderBuilder::on_loss) callback is set, one line on stderr reports it.
 ///
 /// With [`Durability::Buffered`], the write queue is drained first, for at most 5 s; entries that remain are lost. With
 /// [`Durability::Fsync`], everything that is not yet on the disk is forced to it. If the root directory has bounds
@@ -21,17 +22,17 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// more; the next recording under that root continues it.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the recording"]
-pub struct RecorderGuard(Recorder);
+pub struct RecorderGuard(Arc<Inner>);
 
 impl RecorderGuard {
-    pub(super) fn new(recorder: Recorder) -> Self {
+    pub(super) fn new(recorder: Arc<Inner>) -> Self {
         Self(recorder)
     }
 }
 
 impl Drop for RecorderGuard {
     fn drop(&mut self) {
-        let inner = &self.0.0;
+        let inner = &self.0;
         inner.shut_down();
         if inner.options.is_noop {
             return;
@@ -50,7 +51,7 @@ impl Drop for RecorderGuard {
         }
         inner.options.pruner.finish(FLUSH_TIMEOUT);
         inner.options.in_use.finish();
-        let stats = self.0.stats();
+        let stats = inner.options.tally.stats();
         if inner.options.on_loss.is_some() {
             return;
         }

@@ -6,13 +6,13 @@ use smallvec::SmallVec;
 use tracing_subscriber::registry::ExtensionsMut;
 
 use super::implicit::ImplicitOperations;
-use super::recorder::RecorderId;
 use super::span_state::SpanState;
+use crate::layer::recorder::ids::RecorderId;
 
 /// The only type of this crate in the extensions of a span: one entry per recorder whose layer observes the span. Two
 /// recorders in one subscriber therefore do not disturb each other, and no type is inserted twice.
 #[derive(Debug, Default)]
-pub(super) struct SpanExtension(SmallVec<[RecorderEntry; 1]>);
+pub(in crate::layer) struct SpanExtension(SmallVec<[RecorderEntry; 1]>);
 
 /// The data that one recorder keeps for a span.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl SpanExtension {
     }
 
     /// Returns the states that all recorders keep for the span.
-    pub(super) fn states(&self) -> impl Iterator<Item = &Arc<SpanState>> {
+    pub(in crate::layer) fn states(&self) -> impl Iterator<Item = &Arc<SpanState>> {
         self.0.iter().filter_map(|entry| entry.state.as_ref())
     }
 

@@ -7,12 +7,12 @@ use std::thread;
 
 use tracing::info_span;
 
-use super::faulty_disk::{Fixture, Gate, MODEL};
-use super::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
-use super::{AgentThread, Operation, ThreadMeta, ToolCallMeta};
 use crate::bundle::mem_disk::{DiskOp, MemDisk};
 use crate::bundle::{Json, Manifest};
 use crate::event::Timestamp;
+use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
+use crate::layer::tests::faulty_disk::{Fixture, Gate, MODEL};
+use crate::layer::{AgentThread, Operation, ThreadMeta, ToolCallMeta};
 
 /// An operation of the disk that stalls, the first time that any thread reaches it.
 struct Stall {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::operation::{End, ThreadFacts, ThreadOperation, TurnOperation};
-use super::recorder::{Inner, lock};
+use crate::layer::operation::{End, ThreadFacts, ThreadOperation, TurnOperation};
+use crate::layer::recorder::inner::Inner;
+use crate::layer::recorder::reentrancy::lock;
 
 /// The implicit thread and turns of a root span and the spans below it. They end when the root span closes.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub(super) struct ImplicitOperations {
 impl ImplicitOperations {
     /// Returns the thread for an operation without an enclosing thread: the thread of its conversation, which lives
     /// until shutdown, or else the implicit thread of the root span.
-    pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
+    pub(in crate::layer) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
         let conversation = facts.id.clone();
         let make = || ThreadOperation::new(Arc::clone(recorder), None, facts, None);
         match conversation {
@@ -27,7 +28,7 @@ impl ImplicitOperations {
     }
 
     /// Returns the implicit turn of `thread`, for an operation that has an enclosing thread but no turn.
-    pub(super) fn turn(&self, thread: Arc<ThreadOperation>) -> Arc<TurnOperation> {
+    pub(in crate::layer) fn turn(&self, thread: Arc<ThreadOperation>) -> Arc<TurnOperation> {
         let mut turns = lock(&self.turns);
         // The turn keeps the thread alive, so no other thread has the same address.
         Arc::clone(turns.entry(Arc::as_ptr(&thread).addr()).or_insert_with(|| TurnOperation::new_implicit(thread)))

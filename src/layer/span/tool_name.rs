@@ -22,7 +22,7 @@ struct RecentNames {
 }
 
 /// Returns the name, shared with recent calls of the same tool.
-pub(super) fn intern_tool_name(name: &str) -> Arc<str> {
+pub(in crate::layer) fn intern_tool_name(name: &str) -> Arc<str> {
     if name.len() > MAX_NAME_BYTES {
         return name.into();
     }

@@ -1,0 +1,163 @@
+//! What all typed handles are made of: a span, the state that each recorder keeps for it, and the end that a program
+//! calls for.
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use tracing::{Dispatch, Span, dispatcher};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+use super::child_process::ChildProcess;
+use crate::bundle::Body;
+use crate::event::PayloadKind;
+use crate::layer::operation::End;
+use crate::layer::span::extension::SpanExtension;
+use crate::layer::span::operations::Operations;
+use crate::layer::span::span_state::SpanState;
+
+/// The state that each recorder keeps for a span. A subscriber usually has one recorder.
+pub(super) type SpanStates = SmallVec<[Arc<SpanState>; 1]>;
+
+/// A span and the state that each recorder keeps for it. Each state counts the clones of the handle, and ends its
+/// operations when the last clone is dropped.
+#[derive(Debug)]
+pub(super) struct Handle {
+    span: Span,
+    states: SpanStates,
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        self.states.iter().for_each(|state| state.add_holder());
+        Self { span: self.span.clone(), states: self.states.clone() }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.states.iter().for_each(|state| state.release_holder());
+        // A registry that closes a span releases the span's parent through the current subscriber, and panics if that
+        // is another subscriber.
+        let span = std::mem::replace(&mut self.span, Span::none());
+        match other_subscriber(&span) {
+            Some(own) => dispatcher::with_default(&own, || drop(span)),
+            None => drop(span),
+        }
+    }
+}
+
+impl Handle {
+    /// Creates a handle for a new span. `open` opens the operations in the state of each recorder.
+    pub(super) fn new(span: Span, open: impl Fn(&SpanState)) -> Self {
+        let states = span_states(&span);
+        for state in &states {
+            state.add_holder();
+            open(state);
+        }
+        Self { span, states }
+    }
+
+    pub(super) fn states(&self) -> &[Arc<SpanState>] {
+        &self.states
+    }
+
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub(super) fn is_recording(&self) -> bool {
+        is_recording(&self.states)
+    }
+
+    /// Calls `act` with the operation that `pick` selects, for each recorder that has one.
+    pub(super) fn for_each<W>(&self, pick: impl Fn(&Operations) -> Option<&Arc<W>>, act: impl Fn(&Arc<W>)) {
+        self.states().iter().filter_map(|state| pick(state.operations()?)).for_each(act);
+    }
+
+    pub(super) fn payload(&self, kind: PayloadKind, body: &dyn Body) {
+        for state in self.states() {
+            state.record_payload(kind, body);
+        }
+    }
+
+    pub(super) fn child_process(&self) -> ChildProcess {
+        ChildProcess::register(self.states())
+    }
+
+    pub(super) fn end(&self, end: ExplicitEnd<'_>) {
+        end_operations(&self.span, &self.states, end);
+    }
+}
+
+pub(super) fn is_recording(states: &[Arc<SpanState>]) -> bool {
+    states.iter().any(|state| state.is_recording())
+}
+
+/// An end that the program calls for.
+#[derive(Clone, Copy)]
+pub(super) enum ExplicitEnd<'a> {
+    Completed,
+    Failed(&'a dyn Display),
+    Cancelled(&'a dyn Display),
+}
+
+/// Ends the operations of a span in every recorder, and sets the status of the span if they failed.
+pub(super) fn end_operations(span: &Span, states: &[Arc<SpanState>], end: ExplicitEnd<'_>) {
+    if states.is_empty() && span.is_disabled() {
+        return;
+    }
+    let end = match end {
+        ExplicitEnd::Completed => End::Completed,
+        ExplicitEnd::Failed(error) => {
+            let error = display_text(error);
+            span.record("otel.status_code", "ERROR");
+            span.record("otel.status_description", error.as_str());
+            End::Failed(error)
+        }
+        ExplicitEnd::Cancelled(reason) => End::Cancelled(display_text(reason)),
+    };
+    for state in states {
+        state.end(&end);
+    }
+}
+
+/// Formats a value of the program. A panic in its `Display` implementation must not reach the host.
+fn display_text(value: &dyn Display) -> String {
+    catch_unwind(AssertUnwindSafe(|| value.to_string()))
+        .unwrap_or_else(|_| "the `Display` implementation of this value panicked".to_owned())
+}
+
+/// Runs `act` with the subscriber of `span` as the current one. Other subscribers do not have the span, and a handle
+/// may be used where another subscriber is the current one, or none is.
+pub(super) fn in_subscriber_of<T>(span: &Span, act: impl FnOnce() -> T) -> T {
+    match other_subscriber(span) {
+        Some(own) => dispatcher::with_default(&own, act),
+        None => act(),
+    }
+}
+
+/// Returns the subscriber of `span`. Returns `None` if it is the current one.
+fn other_subscriber(span: &Span) -> Option<Dispatch> {
+    span.with_subscriber(|(_, own)| (!is_current(own)).then(|| own.clone())).flatten()
+}
+
+/// Returns `true` if `own` and the current subscriber have the same registry.
+fn is_current(own: &Dispatch) -> bool {
+    let registry = |dispatch: &Dispatch| dispatch.downcast_ref::<Registry>().map(std::ptr::from_ref);
+    dispatcher::get_default(|current| registry(own).is_some() && registry(own) == registry(current))
+}
+
+/// Returns the state that each recorder of the span's subscriber keeps for it. Looks it up in the registry, which every
+/// stack of layers exposes, and not in the layer, which `Filtered`, `Option`, `Vec` and `reload` hide.
+pub(super) fn span_states(span: &Span) -> SpanStates {
+    span.with_subscriber(|(id, dispatch)| {
+        let registry = dispatch.downcast_ref::<Registry>()?;
+        let span = registry.span(id)?;
+        let extensions = span.extensions();
+        Some(extensions.get::<SpanExtension>()?.states().cloned().collect())
+    })
+    .flatten()
+    .unwrap_or_default()
+}

@@ -1,0 +1,18 @@
+//! From callbacks of `tracing` to operations: the layer, the state that a recorder keeps for each span, the fields and
+//! events that it reads, and the operations that a span opens and closes.
+
+mod classify;
+mod debug_text;
+pub(super) mod extension;
+mod field_bodies;
+mod field_facts;
+mod fields;
+mod implicit;
+mod instant;
+mod json_text;
+pub(super) mod operations;
+pub(super) mod record_layer;
+mod span_end;
+pub(super) mod span_state;
+pub(super) mod tool_name;
+mod wire_event;
