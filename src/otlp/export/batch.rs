@@ -2,7 +2,7 @@
 
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::otlp::pipeline::estimated_size;
+use crate::otlp::send::estimated_size::estimated_size;
 
 /// Maximum number of spans of a batch.
 const MAX_SPANS: usize = 512;

@@ -1,8 +1,11 @@
 //! Options of an export.
 
-use super::ExportError;
-use crate::otlp::mapping::Mapping;
-use crate::otlp::pipeline::{Connection, ExporterSettings, Protocol, Signal, Variables};
+use super::error::ExportError;
+use crate::otlp::send::connection::{Connection, ExporterSettings};
+use crate::otlp::send::protocol::Protocol;
+use crate::otlp::send::signal::Signal;
+use crate::otlp::send::variables::Variables;
+use crate::otlp::span::mapping::Mapping;
 
 /// Destination and content of an export. Options that are not set are read from the `OTEL_*` variables of the
 /// environment; the endpoint is otherwise <http://localhost:4318> over HTTP and <http://localhost:4317> over gRPC.

@@ -3,9 +3,11 @@
 use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
 
-use super::ExportOptions;
+use super::options::ExportOptions;
 use crate::graph::Graph;
-use crate::otlp::pipeline::{OtlpError, Variables, resolve_resource};
+use crate::otlp::send::error::OtlpError;
+use crate::otlp::send::resource::resolve as resolve_resource;
+use crate::otlp::send::variables::Variables;
 
 /// The service name for a root agent without a name, if neither the options nor the environment name a service.
 const NAMELESS: &str = "otel-trace";

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::otlp::pipeline::RetryControl;
+use crate::otlp::send::retrying_sender::RetryControl;
 
 /// Maximum number of retries of a batch.
 const MAX_RETRIES: u32 = 5;
