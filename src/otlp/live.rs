@@ -11,7 +11,7 @@ mod factory;
 mod facts;
 mod guard;
 mod parent_span_processor;
-mod pipeline;
+pub(in crate::otlp) mod pipeline;
 mod sampler;
 mod span;
 mod span_limits;

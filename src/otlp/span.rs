@@ -12,6 +12,7 @@ mod foreign;
 pub(in crate::otlp) mod kind;
 pub(in crate::otlp) mod map;
 pub(in crate::otlp) mod mapping;
+pub(in crate::otlp) mod measures;
 #[cfg(test)]
 mod tests;
 pub(in crate::otlp) mod usage_names;

@@ -181,4 +181,5 @@ fn error_chain(error: &(dyn Error + 'static)) -> String {
 }
 
 #[cfg(test)]
+#[path = "tests/grpc.rs"]
 mod tests;

@@ -156,4 +156,5 @@ impl BatchOutcome {
 }
 
 #[cfg(test)]
+#[path = "tests/retrying_sender.rs"]
 mod tests;

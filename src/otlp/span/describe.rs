@@ -3,6 +3,7 @@
 
 mod attributes;
 #[cfg(test)]
+#[path = "tests/describe.rs"]
 mod tests;
 mod tool;
 

@@ -5,6 +5,7 @@
 //! makes of them, beside the program's own attributes, and removes from other spans what is not to be exported.
 
 #[cfg(test)]
+#[path = "tests/map.rs"]
 mod tests;
 
 use std::collections::HashSet;

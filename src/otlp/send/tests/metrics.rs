@@ -35,7 +35,7 @@ fn points(name: &str, data: &AggregatedMetrics) -> Vec<Series> {
             let points = histogram.data_points();
             points
                 .map(|point| {
-                    assert_eq!(point.bounds().collect::<Vec<_>>(), TOKEN_BOUNDARIES);
+                    assert_eq!(point.bounds().collect::<Vec<_>>(), measures::TOKEN_BOUNDARIES);
                     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
                     let sum = point.sum() as f64;
                     (name.to_owned(), pairs(point.attributes()), point.count(), sum)
@@ -46,7 +46,7 @@ fn points(name: &str, data: &AggregatedMetrics) -> Vec<Series> {
             let points = histogram.data_points();
             points
                 .map(|point| {
-                    assert_eq!(point.bounds().collect::<Vec<_>>(), SECOND_BOUNDARIES);
+                    assert_eq!(point.bounds().collect::<Vec<_>>(), measures::SECOND_BOUNDARIES);
                     (name.to_owned(), pairs(point.attributes()), point.count(), point.sum())
                 })
                 .collect()
