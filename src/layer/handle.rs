@@ -33,6 +33,7 @@ use super::operations::Operations;
 use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::PayloadKind;
+use crate::semconv;
 
 /// Target of the spans that handles create.
 pub(super) const HANDLE_TARGET: &str = "otel_trace::handle";
@@ -172,8 +173,8 @@ fn end_operations(span: &Span, states: &[Arc<SpanState>], end: ExplicitEnd<'_>) 
         ExplicitEnd::Completed => End::Completed,
         ExplicitEnd::Failed(error) => {
             let error = display_text(error);
-            span.record("otel.status_code", "ERROR");
-            span.record("otel.status_description", error.as_str());
+            span.record(semconv::OTEL_STATUS_CODE, "ERROR");
+            span.record(semconv::OTEL_STATUS_DESCRIPTION, error.as_str());
             End::Failed(error)
         }
         ExplicitEnd::Cancelled(reason) => End::Cancelled(display_text(reason)),

@@ -13,6 +13,7 @@ use super::operations::{Enclosing, Operations};
 use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::{CellStatus, ExecutionStatus, RawJson};
+use crate::semconv;
 
 /// An instant: the kind that `otel_trace.event` names, and the values of its other fields.
 #[derive(Debug)]
@@ -170,23 +171,21 @@ impl InstantFields {
     /// Returns the slot of a text field. Returns `None` for other fields.
     fn text_slot(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
-            "otel_trace.status" => &mut self.status,
-            "otel_trace.payload" => &mut self.payload,
-            "otel_trace.protocol_event" => &mut self.event_type,
-            "otel_trace.message" => &mut self.message,
-            "otel_trace.compaction.id" => &mut self.compaction_id,
-            "otel_trace.mcp_call_id" => &mut self.mcp_call_id,
-            "otel_trace.other.kind" => &mut self.other_kind,
+            semconv::STATUS => &mut self.status,
+            semconv::PAYLOAD => &mut self.payload,
+            semconv::PROTOCOL_EVENT => &mut self.event_type,
+            semconv::MESSAGE => &mut self.message,
+            semconv::COMPACTION_ID => &mut self.compaction_id,
+            semconv::MCP_CALL_ID => &mut self.mcp_call_id,
+            semconv::OTHER_KIND => &mut self.other_kind,
             _ => return None,
         })
     }
 }
 
-const EVENT: &str = "otel_trace.event";
-
 impl Visit for InstantFields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == EVENT {
+        if field.name() == semconv::EVENT {
             self.kind = InstantKind::from_name(value);
         } else if let Some(slot) = self.text_slot(field.name()) {
             *slot = Some(value.to_owned());
@@ -194,7 +193,7 @@ impl Visit for InstantFields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if (field.name() == EVENT || self.text_slot(field.name()).is_some())
+        if (field.name() == semconv::EVENT || self.text_slot(field.name()).is_some())
             && let Some(text) = format_debug(value)
         {
             self.record_str(field, &text);

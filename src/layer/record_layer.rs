@@ -27,6 +27,7 @@ use super::reentrancy::is_recording_suppressed;
 use super::span_state::{SpanPosition, SpanState};
 use super::stderr::report;
 use super::wire_event::{WireEvent, may_be_wire_event};
+use crate::semconv;
 
 /// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](super::Recorder::layer).
 ///
@@ -265,7 +266,7 @@ static PROBE_METADATA: Metadata<'static> = Metadata::new(
     None,
     None,
     None,
-    FieldSet::new(&["otel_trace.kind"], Identifier(&PROBE)),
+    FieldSet::new(&[semconv::KIND], Identifier(&PROBE)),
     MetadataKind::SPAN,
 );
 

@@ -15,6 +15,7 @@ use crate::event::{
 };
 use crate::layer::live::Live;
 use crate::layer::recorder::{Inner, lock};
+use crate::semconv;
 
 /// Attributes of an inference call that are known before it starts.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Body for EmptyObject {
 
 /// Returns the body that stands for a response which could not be stored.
 fn lost_response_body() -> serde_json::Value {
-    serde_json::json!({ "otel_trace.lost": "the response could not be stored" })
+    serde_json::json!({ (semconv::LOST): "the response could not be stored" })
 }
 
 impl InferenceOperation {

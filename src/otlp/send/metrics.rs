@@ -17,6 +17,7 @@ use crate::otlp::span::attribute;
 use crate::otlp::span::error_type::{OTHER, error_type};
 use crate::otlp::span::facts::{InferenceFacts, SpanDetail, SpanFacts};
 use crate::otlp::span::measures;
+use crate::semconv;
 
 /// Records the metrics of inference calls.
 #[derive(Clone)]
@@ -37,7 +38,7 @@ impl Metrics {
         let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION"));
         let meter = provider.meter_with_scope(scope.build());
         let tokens = meter
-            .u64_histogram(measures::TOKEN_USAGE)
+            .u64_histogram(semconv::CLIENT_TOKEN_USAGE)
             .with_unit("{token}")
             .with_description("Number of input and output tokens used.")
             .with_boundaries(measures::TOKEN_BOUNDARIES.to_vec());
@@ -47,8 +48,8 @@ impl Metrics {
         };
         Self(Arc::new(Instruments {
             tokens: tokens.build(),
-            duration: seconds(measures::OPERATION_DURATION, "GenAI operation duration."),
-            first_chunk: seconds(measures::TIME_TO_FIRST_CHUNK, "Time to receive the first chunk."),
+            duration: seconds(semconv::CLIENT_OPERATION_DURATION, "GenAI operation duration."),
+            first_chunk: seconds(semconv::CLIENT_TIME_TO_FIRST_CHUNK, "Time to receive the first chunk."),
             provider,
         }))
     }
@@ -74,7 +75,7 @@ impl Metrics {
         let Some(usage) = inference.effective_usage() else { return };
         for (kind, count) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
             let attributes: Vec<_> =
-                attributes.iter().cloned().chain([KeyValue::new(measures::TOKEN_TYPE, kind)]).collect();
+                attributes.iter().cloned().chain([KeyValue::new(semconv::TOKEN_TYPE, kind)]).collect();
             self.0.tokens.record(count, &attributes);
         }
     }

@@ -7,8 +7,9 @@ use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use super::error::OtlpError;
 use super::key_values::key_values;
 use super::variables::Variables;
+use crate::semconv;
 
-const SERVICE_NAME: &str = "service.name";
+const SERVICE_NAME: &str = semconv::SERVICE_NAME;
 
 /// Builds the resource from code and from `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
 ///

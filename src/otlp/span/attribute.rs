@@ -7,6 +7,7 @@
 //! [process registry]: https://opentelemetry.io/docs/specs/semconv/registry/attributes/process/
 
 use super::kind::Kind;
+use crate::semconv;
 
 /// A row of the attribute table.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ pub(crate) fn is_content(name: &str) -> bool {
 macro_rules! table {
     (@is_content content) => { true };
     (@is_content) => { false };
-    ($($(#[$doc:meta])* $name:ident = $text:literal on $on:expr $(, $content:ident)?;)*) => {
-        $($(#[$doc])* pub const $name: &str = $text;)*
+    ($($(#[$doc:meta])* $name:ident on $on:expr $(, $content:ident)?;)*) => {
+        $($(#[$doc])* pub const $name: &str = semconv::$name;)*
 
         /// Every attribute that a span of an operation and its links may have.
         pub(crate) const TABLE: &[Row] = &[
@@ -56,104 +57,104 @@ const OPERATIONS: &[Kind] = &[Kind::Thread, Kind::Inference, Kind::Tool];
 
 table! {
     /// Id of the object in the graph of its bundle. Only spans of recorded operations have this attribute.
-    OBJECT_ID = "otel_trace.object_id" on ALL;
+    OBJECT_ID on ALL;
     /// Kind of the object: `thread`, `turn`, `inference`, `tool`, `code_cell` or `compaction`.
-    KIND = "otel_trace.kind" on ALL;
+    KIND on ALL;
     /// Name of the bundle's directory.
-    BUNDLE = "otel_trace.bundle" on ALL;
+    BUNDLE on ALL;
     /// Ids of the object's payloads in the bundle.
-    PAYLOAD_IDS = "otel_trace.payload_ids" on ALL;
+    PAYLOAD_IDS on ALL;
     /// Id of the thread that contains the object, or that the object is.
-    THREAD_ID = "otel_trace.thread.id" on ALL;
+    THREAD_ID on ALL;
     /// Id of the turn that contains the object, or that its span opened.
-    TURN_ID = "otel_trace.turn.id" on ALL;
+    TURN_ID on ALL;
     /// Status of the object at its end: `completed`, `failed`, `cancelled` or `aborted`; `running` if no end was
     /// recorded.
-    STATUS = "otel_trace.status" on ALL;
+    STATUS on ALL;
     /// Reason why the object was cancelled or aborted.
-    STATUS_DESCRIPTION = "otel_trace.status_description" on ALL;
+    STATUS_DESCRIPTION on ALL;
     /// Path of the agent in the tree of agents.
-    AGENT_PATH = "otel_trace.agent.path" on THREAD;
+    AGENT_PATH on THREAD;
     /// Name of the MCP server that provides the tool.
-    MCP_SERVER = "otel_trace.mcp.server" on TOOL;
+    MCP_SERVER on TOOL;
     /// The MCP client's id of the call.
-    MCP_CALL_ID = "otel_trace.mcp_call_id" on TOOL;
+    MCP_CALL_ID on TOOL;
     /// Status of the code cell.
-    CODE_CELL_STATUS = "otel_trace.code_cell.status" on CELL;
+    CODE_CELL_STATUS on CELL;
     /// Id of the compaction that the request is part of.
-    COMPACTION_ID = "otel_trace.compaction.id" on COMPACTION;
+    COMPACTION_ID on COMPACTION;
     /// Relation that a link expresses: `spawned_by`, `requested_by` or `agent_result`.
-    LINK = "otel_trace.link" on LINKS;
+    LINK on LINKS;
 
     /// Kind of the error; `_OTHER` if it has no name.
-    ERROR_TYPE = "error.type" on ALL;
+    ERROR_TYPE on ALL;
     /// Id of the thread, on spans that the conventions define only: backends take every span with a `gen_ai.*`
     /// attribute for an inference call.
-    CONVERSATION_ID = "gen_ai.conversation.id" on CONVERSATIONS;
+    CONVERSATION_ID on CONVERSATIONS;
     /// `chat`, `execute_tool` or `invoke_agent`.
-    OPERATION_NAME = "gen_ai.operation.name" on OPERATIONS;
+    OPERATION_NAME on OPERATIONS;
     /// Provider of the model.
-    PROVIDER_NAME = "gen_ai.provider.name" on REQUESTS;
+    PROVIDER_NAME on REQUESTS;
     /// Name of the agent.
-    AGENT_NAME = "gen_ai.agent.name" on THREAD;
+    AGENT_NAME on THREAD;
     /// Model that the request names.
-    REQUEST_MODEL = "gen_ai.request.model" on MODELS;
+    REQUEST_MODEL on MODELS;
     /// Sampling temperature of the request.
-    REQUEST_TEMPERATURE = "gen_ai.request.temperature" on INFERENCE;
+    REQUEST_TEMPERATURE on INFERENCE;
     /// Nucleus sampling probability (`top_p`) of the request.
-    REQUEST_TOP_P = "gen_ai.request.top_p" on INFERENCE;
+    REQUEST_TOP_P on INFERENCE;
     /// Maximum number of tokens of the response.
-    REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens" on INFERENCE;
+    REQUEST_MAX_TOKENS on INFERENCE;
     /// `true` if the request asks for a streamed response.
-    REQUEST_STREAM = "gen_ai.request.stream" on INFERENCE;
+    REQUEST_STREAM on INFERENCE;
     /// Id of the response that the request continues.
-    REQUEST_PREVIOUS_RESPONSE_ID = "gen_ai.request.previous_response.id" on INFERENCE;
+    REQUEST_PREVIOUS_RESPONSE_ID on INFERENCE;
     /// Reasoning effort that the request asks for.
-    REQUEST_REASONING_LEVEL = "gen_ai.request.reasoning.level" on INFERENCE;
+    REQUEST_REASONING_LEVEL on INFERENCE;
     /// The provider's id of the response.
-    RESPONSE_ID = "gen_ai.response.id" on INFERENCE;
+    RESPONSE_ID on INFERENCE;
     /// Model that generated the response.
-    RESPONSE_MODEL = "gen_ai.response.model" on INFERENCE;
+    RESPONSE_MODEL on INFERENCE;
     /// Reasons why the model stopped, in the provider's terms.
-    RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons" on INFERENCE;
+    RESPONSE_FINISH_REASONS on INFERENCE;
     /// Time from the start of the call to the first chunk of its response, in seconds.
-    RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk" on INFERENCE;
+    RESPONSE_TIME_TO_FIRST_CHUNK on INFERENCE;
     /// Number of input tokens, including those read from a cache.
-    USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens" on INFERENCE;
+    USAGE_INPUT_TOKENS on INFERENCE;
     /// Number of output tokens, including reasoning.
-    USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens" on INFERENCE;
+    USAGE_OUTPUT_TOKENS on INFERENCE;
     /// The older name of [`USAGE_INPUT_TOKENS`].
-    USAGE_PROMPT_TOKENS = "gen_ai.usage.prompt_tokens" on INFERENCE;
+    USAGE_PROMPT_TOKENS on INFERENCE;
     /// The older name of [`USAGE_OUTPUT_TOKENS`].
-    USAGE_COMPLETION_TOKENS = "gen_ai.usage.completion_tokens" on INFERENCE;
+    USAGE_COMPLETION_TOKENS on INFERENCE;
     /// Number of input tokens read from a cache. Absent if 0.
-    USAGE_CACHE_READ_INPUT_TOKENS = "gen_ai.usage.cache_read.input_tokens" on INFERENCE;
+    USAGE_CACHE_READ_INPUT_TOKENS on INFERENCE;
     /// Number of input tokens written to a cache. Absent if 0.
-    USAGE_CACHE_WRITE_INPUT_TOKENS = "gen_ai.usage.cache_write.input_tokens" on INFERENCE;
+    USAGE_CACHE_WRITE_INPUT_TOKENS on INFERENCE;
     /// Number of output tokens spent on reasoning. Absent if 0.
-    USAGE_REASONING_OUTPUT_TOKENS = "gen_ai.usage.reasoning.output_tokens" on INFERENCE;
+    USAGE_REASONING_OUTPUT_TOKENS on INFERENCE;
     /// Input messages of the request, as JSON text.
-    INPUT_MESSAGES = "gen_ai.input.messages" on INFERENCE, content;
+    INPUT_MESSAGES on INFERENCE, content;
     /// Output messages of the response, as JSON text.
-    OUTPUT_MESSAGES = "gen_ai.output.messages" on INFERENCE, content;
+    OUTPUT_MESSAGES on INFERENCE, content;
     /// System instructions that the request passes outside of its messages, as JSON text.
-    SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions" on INFERENCE, content;
+    SYSTEM_INSTRUCTIONS on INFERENCE, content;
     /// Definitions of the tools that the model may call, as JSON text.
-    TOOL_DEFINITIONS = "gen_ai.tool.definitions" on INFERENCE, content;
+    TOOL_DEFINITIONS on INFERENCE, content;
     /// Name of the tool.
-    TOOL_NAME = "gen_ai.tool.name" on TOOL;
+    TOOL_NAME on TOOL;
     /// Type of the tool: `function`, or `extension` if it runs outside of the agent.
-    TOOL_TYPE = "gen_ai.tool.type" on TOOL;
+    TOOL_TYPE on TOOL;
     /// The provider's id of the call.
-    TOOL_CALL_ID = "gen_ai.tool.call.id" on CALLS;
+    TOOL_CALL_ID on CALLS;
     /// Arguments of the tool call.
-    TOOL_CALL_ARGUMENTS = "gen_ai.tool.call.arguments" on TOOL, content;
+    TOOL_CALL_ARGUMENTS on TOOL, content;
     /// Result of the tool call.
-    TOOL_CALL_RESULT = "gen_ai.tool.call.result" on TOOL, content;
+    TOOL_CALL_RESULT on TOOL, content;
     /// Method of the MCP request: `tools/call`.
-    MCP_METHOD_NAME = "mcp.method.name" on TOOL;
+    MCP_METHOD_NAME on TOOL;
     /// File name of the executable that the tool ran.
-    PROCESS_EXECUTABLE_NAME = "process.executable.name" on TOOL;
+    PROCESS_EXECUTABLE_NAME on TOOL;
     /// Exit code of the process that the tool ran.
-    PROCESS_EXIT_CODE = "process.exit.code" on TOOL;
+    PROCESS_EXIT_CODE on TOOL;
 }

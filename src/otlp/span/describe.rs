@@ -15,6 +15,7 @@ use super::facts::{SpanDetail, SpanFacts};
 use super::kind::Kind;
 pub(crate) use super::mapping::Mapping;
 use crate::event::ExecutionStatus;
+use crate::semconv;
 
 /// Name, kind, status and attributes of an OpenTelemetry span.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +42,7 @@ impl SpanDescription {
 }
 
 /// Key of the marker attribute that precedes the attributes made by [`describe`]. It is never exported.
-pub(super) const DESCRIBED_MARKER: &str = "otel_trace.described";
+pub(super) const DESCRIBED_MARKER: &str = semconv::DESCRIBED;
 
 /// Describes the span of an operation.
 pub(crate) fn describe(facts: &SpanFacts, mapping: Mapping) -> SpanDescription {

@@ -6,6 +6,7 @@ use opentelemetry::trace::Event;
 use super::attribute;
 use super::content_policy::ContentPolicy;
 use super::describe::text;
+use crate::semconv;
 
 /// Operations whose usage is that of one inference call. The usage of other operations, such as an agent's, is a sum
 /// over the spans below it.
@@ -13,7 +14,7 @@ const MODEL_OPERATIONS: [&str; 4] = ["chat", "generate_content", "text_completio
 
 /// Keys of content attributes that the attribute table does not list.
 const OTHER_CONTENT_KEYS: [&str; 4] =
-    ["gen_ai.prompt", "gen_ai.completion", "otel_trace.code_cell.source", "otel_trace.payload"];
+    [semconv::PROMPT, semconv::COMPLETION, semconv::CODE_CELL_SOURCE, semconv::PAYLOAD];
 
 /// Removes content unless the policy captures it, and usage that other spans report too.
 pub(super) fn strip(attributes: &mut Vec<KeyValue>, policy: ContentPolicy) {
@@ -23,7 +24,7 @@ pub(super) fn strip(attributes: &mut Vec<KeyValue>, policy: ContentPolicy) {
     let is_model_operation =
         text(attributes, attribute::OPERATION_NAME).is_some_and(|operation| MODEL_OPERATIONS.contains(&operation));
     if !is_model_operation {
-        attributes.retain(|attribute| !attribute.key.as_str().starts_with("gen_ai.usage."));
+        attributes.retain(|attribute| !attribute.key.as_str().starts_with(semconv::USAGE_NAMESPACE));
     }
 }
 

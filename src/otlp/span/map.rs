@@ -22,6 +22,7 @@ use super::describe::{self, DESCRIBED_MARKER};
 use super::foreign;
 use super::kind::Kind;
 use super::mapping::Mapping;
+use crate::semconv;
 
 /// A span exporter that applies [`map`] to each span before it passes it on to another exporter.
 #[derive(Debug)]
@@ -140,7 +141,7 @@ fn is_exported(key: &str, kind: Option<Kind>, mapping: &Mapping) -> bool {
 /// Returns `true` for attributes that the conventions define and no event records: live spans export them as the
 /// program set them.
 fn is_program_attribute(key: &str) -> bool {
-    matches!(key, "gen_ai.agent.id" | "gen_ai.agent.description" | "gen_ai.tool.description")
+    matches!(key, semconv::AGENT_ID | semconv::AGENT_DESCRIPTION | semconv::TOOL_DESCRIPTION)
 }
 
 /// Returns `true` for keys that a program's own attributes may not have.

@@ -7,10 +7,6 @@ use opentelemetry::KeyValue;
 use super::attribute;
 use super::facts::InferenceFacts;
 
-pub(crate) const TOKEN_USAGE: &str = "gen_ai.client.token.usage";
-pub(crate) const OPERATION_DURATION: &str = "gen_ai.client.operation.duration";
-pub(crate) const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
-
 /// Histogram boundaries of token counts, as the conventions define them.
 pub(crate) const TOKEN_BOUNDARIES: [f64; 14] = [
     1.0,
@@ -31,9 +27,6 @@ pub(crate) const TOKEN_BOUNDARIES: [f64; 14] = [
 /// Histogram boundaries of durations in seconds, as the conventions define them.
 pub(crate) const SECOND_BOUNDARIES: [f64; 14] =
     [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
-
-/// Attribute of a token count: `input` or `output`.
-pub(crate) const TOKEN_TYPE: &str = "gen_ai.token.type";
 
 /// Returns the attributes of the metrics of an inference call.
 pub(crate) fn attributes(inference: &InferenceFacts) -> Vec<KeyValue> {
