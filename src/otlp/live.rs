@@ -12,9 +12,7 @@ mod facts;
 mod guard;
 mod parent_span_processor;
 pub(in crate::otlp) mod pipeline;
-mod sampler;
 mod span;
-mod span_limits;
 
 pub use self::bridge::{AfterOpenTelemetry, BeforeOpenTelemetry, Bridge, bridge};
 pub use self::builder::OtlpBuilder;

@@ -2,8 +2,8 @@
 
 use super::error::ExportError;
 use crate::otlp::send::connection::{Connection, ExporterSettings};
-use crate::otlp::send::protocol::Protocol;
-use crate::otlp::send::signal::Signal;
+use crate::otlp::send::endpoint::Protocol;
+use crate::otlp::send::variables::Signal;
 use crate::otlp::send::variables::Variables;
 use crate::otlp::span::mapping::Mapping;
 

@@ -4,34 +4,35 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
+use opentelemetry::{Key, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, TracerProviderBuilder};
 
 use super::guard::OtlpGuard;
 use super::parent_span_processor::ParentSpanProcessor;
 use super::pipeline::{Inner, Otlp};
-use super::{sampler, span_limits};
+use crate::otlp::send::connection::Compression;
 use crate::otlp::send::connection::{Connection, ExporterSettings};
 use crate::otlp::send::deadline::MAX_DURATION;
+use crate::otlp::send::endpoint::Protocol;
 use crate::otlp::send::error::OtlpError;
 use crate::otlp::send::exporter::retrying_sender;
 use crate::otlp::send::ledger::{DropCallback, Ledger};
 use crate::otlp::send::metric_sink::MetricSink;
 use crate::otlp::send::metrics::Metrics;
 use crate::otlp::send::processor::QueueProcessor;
-use crate::otlp::send::protocol::{Compression, Protocol};
 use crate::otlp::send::queue::{Queue, QueueLimits};
 use crate::otlp::send::resource;
 use crate::otlp::send::sender::MetricSender;
-use crate::otlp::send::signal::{Setting, Signal};
 use crate::otlp::send::span_sink::{Destination, DynSpanExporter, SpanSink};
 use crate::otlp::send::stats::DroppedSpans;
 use crate::otlp::send::suppress::without_telemetry;
 use crate::otlp::send::variables::Variables;
+use crate::otlp::send::variables::{Setting, Signal};
 use crate::otlp::span::content_policy::ContentPolicy;
 use crate::otlp::span::mapping::Mapping;
 use crate::otlp::span::usage_names::UsageNames;
+use crate::semconv;
 
 /// Default capacity of the queue, in spans. The SDK's default of 2048 drops spans in the burst of one turn with many
 /// tools.
@@ -40,6 +41,14 @@ const DEFAULT_BATCH_SPANS: usize = 512;
 const DEFAULT_SCHEDULE_DELAY: Duration = Duration::from_secs(5);
 const DEFAULT_METRIC_INTERVAL: Duration = Duration::from_secs(60);
 const DEFAULT_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Default limit of attributes and of links per span, instead of the SDK's 128.
+///
+/// The SDK counts a key each time it is recorded and drops the attributes beyond the limit. These are the latest ones,
+/// which describe how the operation ended.
+const DEFAULT_COUNT_LIMIT: u32 = 1024;
+
+const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+const SAMPLER_ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
 
 /// A builder for an OTLP export pipeline.
 ///
@@ -210,7 +219,8 @@ impl OtlpBuilder {
         self
     }
 
-    /// Starts the export. Keep the guard until the program ends.
+    /// Starts the export. Keep the guard until the program ends. Unless an [`on_drop`](Self::on_drop) callback or an
+    /// [`exporter`](Self::exporter) is set, one line on stderr reports receiver, protocol and service.
     ///
     /// # Errors
     /// Returns an error if a setting or a variable has an invalid value, or if a thread cannot be started. Does not
@@ -219,24 +229,26 @@ impl OtlpBuilder {
         let resource = resource::resolve(self.service_name.as_deref(), &self.attributes, &self.variables)?;
         let sampler = match self.sampler {
             Some(sampler) => sampler,
-            None => sampler::from_variables(&self.variables)?,
+            None => sampler(&self.variables)?,
         };
         let limits = queue_limits(self.queue, &self.variables)?;
         let mapping = mapping(self.content, self.usage_names, &self.variables);
         let ledger = Arc::new(Ledger::new(self.on_drop));
         let queue = Arc::new(Queue::new(limits, Arc::clone(&ledger)));
-        let provider = span_limits::apply(SdkTracerProvider::builder(), &self.variables)?;
+        let provider = with_span_limits(SdkTracerProvider::builder(), &self.variables)?;
         let provider = provider.with_resource(resource.clone());
         let (provider, metrics) = if self.variables.flag(&["OTEL_SDK_DISABLED"])? {
             (provider.with_sampler(Sampler::AlwaysOff), None)
         } else {
             let metrics = metrics(self.exporter.is_some(), &self.settings, &resource, &ledger, &self.variables)?;
+            let service = resource.get(&Key::from_static_str(semconv::SERVICE_NAME)).unwrap_or_else(|| "".into());
             let destination = destination(self.exporter, &self.settings, resource, &self.variables)?;
             if let Destination::Receiver(retrying_sender) = &destination {
-                ledger.set_traces_url(retrying_sender.url().to_owned());
+                ledger.set_traces_receiver(retrying_sender.url().to_owned(), retrying_sender.protocol());
             }
             let sink = SpanSink::new(mapping, destination);
             let processor = QueueProcessor::start(Arc::clone(&queue), sink, self.flush_timeout)?;
+            ledger.report_start(&service.as_str());
             (
                 provider.with_sampler(sampler).with_span_processor(ParentSpanProcessor).with_span_processor(processor),
                 metrics,
@@ -362,3 +374,54 @@ fn queue_limits(capacity: Option<usize>, variables: &Variables) -> Result<QueueL
     let delay = variables.milliseconds(&["OTEL_BSP_SCHEDULE_DELAY"])?.unwrap_or(DEFAULT_SCHEDULE_DELAY);
     Ok(QueueLimits { spans, batch: batch.min(spans), delay })
 }
+
+/// Builds the sampler from `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`. Default: `parentbased_always_on`.
+///
+/// # Errors
+/// Returns an error if a variable has an invalid value.
+fn sampler(variables: &Variables) -> Result<Sampler, OtlpError> {
+    let parent_based = |root| Sampler::ParentBased(Box::new(root));
+    match variables.text(SAMPLER)? {
+        None | Some("parentbased_always_on") => Ok(parent_based(Sampler::AlwaysOn)),
+        Some("always_on") => Ok(Sampler::AlwaysOn),
+        Some("always_off") => Ok(Sampler::AlwaysOff),
+        Some("traceidratio") => ratio(variables),
+        Some("parentbased_always_off") => Ok(parent_based(Sampler::AlwaysOff)),
+        Some("parentbased_traceidratio") => Ok(parent_based(ratio(variables)?)),
+        Some(other) => {
+            let allowed = "`always_on`, `always_off`, `traceidratio`, `parentbased_always_on`, \
+                           `parentbased_always_off` or `parentbased_traceidratio`";
+            Err(OtlpError::invalid_value(SAMPLER, other, allowed))
+        }
+    }
+}
+
+/// Builds a ratio sampler from `OTEL_TRACES_SAMPLER_ARG`. Default: 1.
+fn ratio(variables: &Variables) -> Result<Sampler, OtlpError> {
+    let Some(text) = variables.text(SAMPLER_ARGUMENT)? else { return Ok(Sampler::TraceIdRatioBased(1.0)) };
+    let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio
+        .map(Sampler::TraceIdRatioBased)
+        .ok_or_else(|| OtlpError::invalid_value(SAMPLER_ARGUMENT, text, "a number from 0 to 1"))
+}
+
+/// Raises the limits of attributes and links to [`DEFAULT_COUNT_LIMIT`], unless a variable sets them.
+///
+/// # Errors
+/// Returns an error if a variable has an invalid value.
+fn with_span_limits(
+    mut provider: TracerProviderBuilder,
+    variables: &Variables,
+) -> Result<TracerProviderBuilder, OtlpError> {
+    if variables.count("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT")?.is_none() {
+        provider = provider.with_max_attributes_per_span(DEFAULT_COUNT_LIMIT);
+    }
+    if variables.count("OTEL_SPAN_LINK_COUNT_LIMIT")?.is_none() {
+        provider = provider.with_max_links_per_span(DEFAULT_COUNT_LIMIT);
+    }
+    Ok(provider)
+}
+
+#[cfg(test)]
+#[path = "tests/builder.rs"]
+mod tests;

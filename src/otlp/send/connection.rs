@@ -1,4 +1,4 @@
-//! The connection settings of a signal, resolved from code and variables.
+//! Settings, how: the connection of a signal, resolved from code and variables.
 
 use std::fmt;
 use std::path::Path;
@@ -7,15 +7,33 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::deadline::MAX_DURATION;
-use super::endpoint;
+use super::endpoint::{self, Protocol};
 use super::error::OtlpError;
-use super::key_values::key_values;
-use super::protocol::{Compression, Protocol};
-use super::signal::{Setting, Signal};
-use super::variables::Variables;
+use super::variables::{Setting, Signal, Variables, key_values};
 
 /// Default timeout of one export request.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The compression of exported messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Gzip, which every receiver supports.
+    Gzip,
+    /// Zstandard, which is faster and compresses better, but is not supported by every receiver.
+    Zstd,
+}
+
+impl Compression {
+    /// Parses the value `text` of the variable `setting`. Returns `None` for `none`.
+    pub(crate) fn parse(setting: &str, text: &str) -> Result<Option<Self>, OtlpError> {
+        match text {
+            "none" => Ok(None),
+            "gzip" => Ok(Some(Self::Gzip)),
+            "zstd" => Ok(Some(Self::Zstd)),
+            _ => Err(OtlpError::invalid_value(setting, text, "`gzip`, `zstd` or `none`")),
+        }
+    }
+}
 
 /// Exporter settings made by code. Unset ones are taken from the environment.
 #[derive(Clone, Default)]

@@ -1,11 +1,42 @@
-//! The URL of the receiver.
+//! Settings, where to: the protocol and the URL of the receiver.
 
 use http::Uri;
 
 use super::error::OtlpError;
-use super::protocol::Protocol;
-use super::signal::{Setting, Signal};
-use super::variables::Variables;
+use super::variables::{Setting, Signal, Variables};
+
+/// The protocol of the receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// OTLP over HTTP with binary protobuf. Default port: 4318.
+    #[default]
+    HttpProtobuf,
+    /// OTLP over gRPC. Requires the feature `otlp-grpc`. Default port: 4317.
+    ///
+    /// `opentelemetry-otlp` reports a partial success and a requested retry delay only through `tracing` events. In a
+    /// program that compiles those events out (with `max_level_off`, for example), partially rejected spans count as
+    /// exported, and retries use the regular backoff.
+    Grpc,
+}
+
+impl Protocol {
+    /// Returns the value of the variable that selects the protocol.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::HttpProtobuf => "http/protobuf",
+            Self::Grpc => "grpc",
+        }
+    }
+
+    /// Parses the value `text` of the variable `setting`.
+    pub(crate) fn parse(setting: &str, text: &str) -> Result<Self, OtlpError> {
+        match text {
+            "http/protobuf" => Ok(Self::HttpProtobuf),
+            "grpc" => Ok(Self::Grpc),
+            _ => Err(OtlpError::invalid_value(setting, text, "`http/protobuf` or `grpc`")),
+        }
+    }
+}
 
 /// Resolves the URL to which a signal is exported. `configured` is the endpoint set by code.
 ///

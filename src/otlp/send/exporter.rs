@@ -9,8 +9,8 @@ use super::connection::{Connection, ExporterSettings};
 use super::error::OtlpError;
 use super::retrying_sender::{BatchOutcome, RetryControl, RetryingSender};
 use super::sender::SpanSender;
-use super::signal::Signal;
 use super::suppress::without_telemetry;
+use super::variables::Signal;
 use super::variables::Variables;
 
 /// Default time for which a batch is retried.
@@ -50,5 +50,5 @@ pub(crate) fn retrying_sender(
     let connection = Connection::resolve(Signal::Traces, settings, variables)?;
     let sender = SpanSender::new(&connection, resource)?;
     let retry_timeout = variables.milliseconds(&["OTEL_BSP_EXPORT_TIMEOUT"])?.unwrap_or(DEFAULT_RETRY_TIMEOUT);
-    Ok(RetryingSender::new(sender, connection.redacted_url(), retry_timeout))
+    Ok(RetryingSender::new(sender, connection.redacted_url(), connection.protocol, retry_timeout))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::endpoint::Protocol;
 use super::stats::{DropReason, DroppedSpans, OtlpStats};
 use crate::layer::stderr::report;
 
@@ -15,8 +16,8 @@ pub(crate) type DropCallback = Box<dyn Fn(&DroppedSpans) + Send + Sync>;
 pub(crate) struct Ledger {
     counts: Mutex<Counts>,
     on_drop: Option<DropCallback>,
-    /// The redacted URL to which spans are exported.
-    url: OnceLock<String>,
+    /// The redacted URL to which spans are exported, and the protocol.
+    receiver: OnceLock<(String, Protocol)>,
     /// The redacted URL to which metrics are exported.
     metrics_url: OnceLock<String>,
 }
@@ -43,12 +44,20 @@ struct Reported {
 
 impl Ledger {
     pub(crate) fn new(on_drop: Option<DropCallback>) -> Self {
-        Self { counts: Mutex::default(), on_drop, url: OnceLock::new(), metrics_url: OnceLock::new() }
+        Self { counts: Mutex::default(), on_drop, receiver: OnceLock::new(), metrics_url: OnceLock::new() }
     }
 
-    /// Sets the redacted URL of spans for reports.
-    pub(crate) fn set_traces_url(&self, url: String) {
-        self.url.get_or_init(|| url);
+    /// Sets the redacted URL and the protocol of the receiver of spans for reports.
+    pub(crate) fn set_traces_receiver(&self, url: String, protocol: Protocol) {
+        self.receiver.get_or_init(|| (url, protocol));
+    }
+
+    /// Reports on stderr where spans are exported and for which service. Does nothing with a drop callback, which
+    /// replaces the reports on stderr, or without a receiver.
+    pub(crate) fn report_start(&self, service: &str) {
+        if let (Some((url, protocol)), None) = (self.receiver.get(), &self.on_drop) {
+            report(format_args!("exporting spans to {url} ({}, service {service})", protocol.name()));
+        }
     }
 
     /// Sets the redacted URL of metrics for reports.
@@ -112,7 +121,7 @@ impl Ledger {
         }
         let DroppedSpans { reason, count, cause } = dropped;
         let spans = if *count == 1 { "span" } else { "spans" };
-        let url = self.url.get().map(|url| format!("{url}: ")).unwrap_or_default();
+        let url = self.receiver.get().map(|(url, _)| format!("{url}: ")).unwrap_or_default();
         let cause = cause.as_deref().map(|cause| format!(": {url}{cause}")).unwrap_or_default();
         report(format_args!(
             "{count} {spans} {reason}{cause}; {}; further drops are counted and reported at shutdown",

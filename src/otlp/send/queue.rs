@@ -1,4 +1,10 @@
 //! The bounded queue between the threads that end spans and the export thread.
+//!
+//! It stands in for the queue of the SDK's `BatchSpanProcessor` (`opentelemetry_sdk` 0.33), which has these gaps:
+//! - It is bounded in spans only. Spans with captured content have megabytes: its 2048 spans can hold gigabytes.
+//! - It drops spans with no more than a log event of its own: no callback, and no count that a program can read.
+//! - A batch that exceeds the receiver's size limit is lost as a whole: nothing splits it.
+//! - A shutdown cannot abort the retries of the batch in flight, and spans that end afterwards are lost uncounted.
 
 use std::collections::VecDeque;
 use std::fmt;

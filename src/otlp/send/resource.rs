@@ -1,12 +1,11 @@
-//! The resource that exported spans and metrics belong to.
+//! Settings, who: the resource that exported spans and metrics belong to.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 
 use super::error::OtlpError;
-use super::key_values::key_values;
-use super::variables::Variables;
+use super::variables::{Variables, key_values};
 use crate::semconv;
 
 const SERVICE_NAME: &str = semconv::SERVICE_NAME;

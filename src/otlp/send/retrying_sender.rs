@@ -7,6 +7,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::backoff::Backoff;
 use super::deadline::after;
+use super::endpoint::Protocol;
 use super::estimated_size::estimated_size;
 use super::response::{ExportResponse, SendError, SendErrorKind};
 use super::sender::SpanSender;
@@ -44,19 +45,25 @@ pub(crate) struct RetryingSender {
     sender: SpanSender,
     /// The redacted URL of the receiver.
     url: String,
+    protocol: Protocol,
     /// Maximum time for which one message is retried, excluding the delays that the receiver requests. Those are
     /// bounded by [`MAX_RETRY_AFTER`].
     retry_timeout: Duration,
 }
 
 impl RetryingSender {
-    pub(crate) fn new(sender: SpanSender, url: String, retry_timeout: Duration) -> Self {
-        Self { sender, url, retry_timeout }
+    pub(crate) fn new(sender: SpanSender, url: String, protocol: Protocol, retry_timeout: Duration) -> Self {
+        Self { sender, url, protocol, retry_timeout }
     }
 
     /// Returns the redacted URL of the receiver.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns the protocol of the receiver.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// Exports a batch. Blocks until each span of it is exported or dropped.

@@ -11,12 +11,13 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
+use super::connection::Compression;
 use super::connection::Connection;
+use super::endpoint::Protocol;
 use super::error::OtlpError;
 #[cfg(feature = "otlp-grpc")]
 use super::grpc::Grpc;
 use super::http::Http;
-use super::protocol::{Compression, Protocol};
 use super::response::{ExportResponse, SendError};
 use super::suppress::without_telemetry;
 

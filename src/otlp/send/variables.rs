@@ -1,9 +1,11 @@
-//! The standard `OTEL_*` environment variables.
+//! Settings, what to read: the standard `OTEL_*` variables, their names per signal, and the lists in their values.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
 
 use super::error::OtlpError;
 use crate::layer::stderr::report;
@@ -99,9 +101,112 @@ impl FromIterator<(String, OsString)> for Variables {
     }
 }
 
+/// An OpenTelemetry signal that the pipeline exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    /// Returns the path that is appended to the shared endpoint over HTTP.
+    pub(crate) fn http_path(self) -> &'static str {
+        match self {
+            Self::Traces => "v1/traces",
+            Self::Metrics => "v1/metrics",
+        }
+    }
+
+    /// Returns the names of the variables of a setting: the signal's own, then the shared one.
+    pub(crate) fn variables(self, setting: Setting) -> [String; 2] {
+        let signal = match self {
+            Self::Traces => "TRACES",
+            Self::Metrics => "METRICS",
+        };
+        let setting = setting.name();
+        [format!("OTEL_EXPORTER_OTLP_{signal}_{setting}"), format!("OTEL_EXPORTER_OTLP_{setting}")]
+    }
+}
+
+/// A setting that each signal may override by a variable of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    Endpoint,
+    Protocol,
+    Headers,
+    Timeout,
+    Compression,
+    Certificate,
+    ClientCertificate,
+    ClientKey,
+    Insecure,
+}
+
+impl Setting {
+    /// Returns the suffix of the variables' names.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Endpoint => "ENDPOINT",
+            Self::Protocol => "PROTOCOL",
+            Self::Headers => "HEADERS",
+            Self::Timeout => "TIMEOUT",
+            Self::Compression => "COMPRESSION",
+            Self::Certificate => "CERTIFICATE",
+            Self::ClientCertificate => "CLIENT_CERTIFICATE",
+            Self::ClientKey => "CLIENT_KEY",
+            Self::Insecure => "INSECURE",
+        }
+    }
+}
+
+/// Parses a list like `a=1,b=2` and percent-decodes its values.
+///
+/// # Errors
+/// Returns an error for the first invalid entry. The error names the entry by its number, from 1, or by its key,
+/// because the value may be a secret.
+pub(super) fn key_values(setting: &str, text: &str) -> Result<Vec<(String, String)>, OtlpError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .enumerate()
+        .map(|(index, entry)| parse_entry(setting, index, entry))
+        .collect()
+}
+
+/// Parses one entry of the list. `index` counts from 0.
+fn parse_entry(setting: &str, index: usize, entry: &str) -> Result<(String, String), OtlpError> {
+    let number = index + 1;
+    let (key, value) = entry.split_once('=').filter(|(key, _)| !key.trim().is_empty()).ok_or_else(|| {
+        OtlpError::new(format!(
+            "entry {number} of {setting} is not `key=value`; expected a list like `key=value,key=value`"
+        ))
+    })?;
+    let key = key.trim();
+    let value = percent_decode(value.trim()).ok_or_else(|| {
+        OtlpError::new(format!(
+            "the value of `{key}` in {setting} has a `%` that is not followed by two hex digits of UTF-8 text; \
+             write a `%` as `%25`"
+        ))
+    })?;
+    Ok((key.to_owned(), value))
+}
+
+/// Decodes percent-encoded text. Returns `None` if an escape is malformed, which the crate would keep as it is, or if the
+/// bytes are not UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let is_well_formed = text.split('%').skip(1).all(is_escape);
+    let decoded = is_well_formed.then(|| percent_decode_str(text).decode_utf8().ok())??;
+    Some(decoded.into_owned())
+}
+
 #[cfg(test)]
 impl<const N: usize> From<[(&str, &str); N]> for Variables {
     fn from(all: [(&str, &str); N]) -> Self {
         all.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "tests/variables.rs"]
+mod tests;

@@ -12,10 +12,10 @@ use tonic_types::ErrorDetails;
 
 use super::*;
 use crate::otlp::send::connection::ExporterSettings;
-use crate::otlp::send::protocol::Protocol;
+use crate::otlp::send::endpoint::Protocol;
 use crate::otlp::send::sender::SpanSender;
-use crate::otlp::send::signal::Signal;
 use crate::otlp::send::suppress::without_telemetry;
+use crate::otlp::send::variables::Signal;
 use crate::otlp::send::variables::Variables;
 
 /// A trace service that answers every message with one status.

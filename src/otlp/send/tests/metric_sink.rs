@@ -7,7 +7,7 @@ use mock_collector::{MockCollector, MockServer, Protocol as ServerProtocol};
 
 use crate::event::ExecutionStatus;
 use crate::otlp::live::pipeline::Otlp;
-use crate::otlp::send::protocol::Protocol;
+use crate::otlp::send::endpoint::Protocol;
 use crate::otlp::span::facts::{SpanDetail, SpanFacts};
 
 /// Records the duration of one inference call.

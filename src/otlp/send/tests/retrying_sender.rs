@@ -10,7 +10,7 @@ use opentelemetry_sdk::Resource;
 
 use super::*;
 use crate::otlp::send::connection::{Connection, ExporterSettings};
-use crate::otlp::send::signal::Signal;
+use crate::otlp::send::variables::Signal;
 use crate::otlp::send::variables::Variables;
 
 /// A retry control that never blocks and records the moments until which it should have.

@@ -1,4 +1,4 @@
-//! Tests of `send::key_values`.
+//! Tests of `send::variables`.
 
 use super::*;
 
