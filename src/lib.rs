@@ -58,6 +58,7 @@ pub mod layer;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod reduce;
+mod semconv;
 
 pub use bundle::{
     Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Masking, Redactor, Stats, Store,

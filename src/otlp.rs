@@ -43,40 +43,15 @@
 //!
 //! [GenAI semantic conventions]: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 
-pub mod attribute;
-mod bridge;
-mod content_policy;
-mod context;
-mod derived_id;
-mod describe;
-mod digest;
-mod error_type;
 pub mod export;
-mod foreign;
-mod kind;
-mod live_export;
-mod live_facts;
-mod live_span;
-pub mod locate;
-mod map;
-mod mapping;
-mod metrics;
-mod parent_span_processor;
-mod pipeline;
-#[cfg(test)]
-mod samples;
-mod span_facts;
-mod span_object;
-mod span_tree;
-mod usage_names;
+mod live;
+mod send;
+mod span;
 
-pub use self::bridge::{AfterOpenTelemetry, BeforeOpenTelemetry, Bridge, bridge};
-pub use self::content_policy::ContentPolicy;
-pub use self::context::{TraceContext, TraceParentError};
-pub use self::map::{MapExporter, map};
-pub use self::mapping::Mapping;
-pub use self::parent_span_processor::ParentSpanProcessor;
-pub use self::pipeline::{
-    Compression, DropReason, DroppedSpans, Otlp, OtlpBuilder, OtlpError, OtlpGuard, OtlpStats, Protocol,
+pub use self::export::locate;
+pub use self::live::{
+    AfterOpenTelemetry, BeforeOpenTelemetry, Bridge, Otlp, OtlpBuilder, OtlpGuard, ParentSpanProcessor, TraceContext,
+    TraceParentError, bridge,
 };
-pub use self::usage_names::UsageNames;
+pub use self::send::{Compression, DropReason, DroppedSpans, OtlpError, OtlpStats, Protocol};
+pub use self::span::{ContentPolicy, MapExporter, Mapping, UsageNames, attribute, map};

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::Limits;
 use super::oversize::{BUFFERED_END_BYTES, Oversize};
+use crate::semconv;
 
 /// A value that can be recorded as a payload: [`Json`], [`Exact`], or a type of the host program.
 pub trait Body {
@@ -155,7 +156,7 @@ impl BodyBuf {
         self.oversize = None;
         self.is_json = true;
         // Writing to memory does not fail.
-        let _ = serde_json::to_writer(&mut self.bytes, &serde_json::json!({ "otel_trace.lost": reason }));
+        let _ = serde_json::to_writer(&mut self.bytes, &serde_json::json!({ (semconv::LOST): reason }));
     }
 
     /// Returns the bytes written so far; for a body above its size limit, only the head.

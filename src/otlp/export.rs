@@ -5,19 +5,22 @@
 //! the bundle: exporting again, also after a failure, changes nothing in a backend that already has some of the spans.
 
 mod batch;
+mod derived_id;
 mod error;
 mod facts;
 mod json;
 mod links;
+pub mod locate;
 mod options;
 mod plan;
 mod resource;
 mod retry;
 mod send;
+mod span_object;
+mod span_tree;
 mod spans;
 
 pub use error::ExportError;
-pub(in crate::otlp) use facts::payload_ids;
 pub use json::JsonFile;
 pub use options::ExportOptions;
 pub use plan::Plan;

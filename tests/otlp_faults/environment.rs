@@ -40,11 +40,46 @@ fn export_spans() {
     }
 }
 
-/// Checks that the child succeeded and returns the lines of its stderr.
+/// Start of the line that reports the start of an export.
+const START: &str = "otel-trace: exporting spans to ";
+
+/// Checks that the child succeeded and reported at most one start of an export, and returns the other lines of its
+/// stderr.
 #[track_caller]
 fn stderr_lines(output: &Output) -> Vec<String> {
+    let (starts, others): (Vec<_>, _) = all_stderr_lines(output).into_iter().partition(|line| line.starts_with(START));
+    assert!(starts.len() <= 1, "{starts:?}");
+    others
+}
+
+/// Checks that the child succeeded and returns the lines of its stderr.
+#[track_caller]
+fn all_stderr_lines(output: &Output) -> Vec<String> {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn start_is_reported_once_unless_drops_have_a_callback() {
+    if role().is_some() {
+        return match std::env::var_os("OTEL_BSP_MAX_QUEUE_SIZE") {
+            None => export_spans(),
+            Some(_) => drop(Otlp::builder().on_drop(|_| {}).build().unwrap()),
+        };
+    }
+    let test = "environment::start_is_reported_once_unless_drops_have_a_callback";
+    let receiver = Receiver::start(|_, _| Response::accepted());
+    let endpoint = format!("{}?key=secret", receiver.url().replace("http://", "http://user:password@"));
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
+        ("OTEL_SERVICE_NAME", "coder"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+    ];
+    let expected = format!("{START}{}/v1/traces?… (http/protobuf, service coder)", receiver.url());
+    assert_eq!(all_stderr_lines(&run(test, &variables)), [expected]);
+    let with_callback = [&variables[..], &[("OTEL_BSP_MAX_QUEUE_SIZE", "9")]].concat();
+    assert_eq!(all_stderr_lines(&run(test, &with_callback)), [""; 0]);
+    assert_eq!(all_stderr_lines(&run(test, &[&variables[..], &[("OTEL_SDK_DISABLED", "true")]].concat())), ["off"]);
 }
 
 #[test]

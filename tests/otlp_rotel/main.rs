@@ -67,7 +67,9 @@ fn check_live_run(protocol: &str) {
     let mut run = Command::new(agent);
     run.env("OTEL_TRACE_ROOT", traces.path()).env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url(protocol));
     let output = run.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let start = format!("otel-trace: exporting spans to {}/", collector.url(protocol));
+    assert!(output.status.success() && stderr.starts_with(&start) && stderr.lines().count() == 1, "{stderr}");
     let bundle = traces.path().read_dir().unwrap().next().unwrap().unwrap().path();
     let exported = exported::spans(&exported::as_json(&bundle));
     let log = collector.log_with(exported.len());

@@ -1,6 +1,7 @@
 //! Classifies the strings of JSON by their position: as ids, words of the format, names, or content.
 
 use super::tokens::{Token, Tokens};
+use crate::semconv;
 
 /// The kind of a JSON value, which determines the meaning of its field names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +66,10 @@ const IDS: [&str; 25] = [
 ];
 
 /// Field of a payload that names another payload, with the exact bytes from which this payload was made.
-const BYTES: &[u8] = b"otel_trace.bytes";
+const BYTES: &[u8] = semconv::BYTES.as_bytes();
 
 /// Fields that contain types or roles.
-const TYPES: [&str; 5] = ["gen_ai.operation.name", "language", "object", "phase", "role"];
+const TYPES: [&str; 5] = [semconv::OPERATION_NAME, "language", "object", "phase", "role"];
 
 /// Fields that contain statuses or outcomes.
 const STATUSES: [&str; 5] = ["finishReason", "finish_reason", "kind", "status", "stop_reason"];
@@ -79,8 +80,8 @@ const NAMES: [&str; 16] = [
     "author",
     "child_agent_path",
     "event_type",
-    "gen_ai.provider.name",
-    "gen_ai.request.model",
+    semconv::PROVIDER_NAME,
+    semconv::REQUEST_MODEL,
     "model",
     "namespace",
     "other_recipients",

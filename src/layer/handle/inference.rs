@@ -9,6 +9,7 @@ use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::Usage;
 use crate::layer::operation::{InferenceFacts, InferenceOperation};
+use crate::semconv;
 use crate::layer::recorder::targets::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Operations};
 
@@ -98,7 +99,7 @@ impl Inference {
 
     /// Records the provider's id of the response, `gen_ai.response.id`. Later requests may refer to it.
     pub fn response_id(&self, id: &str) {
-        self.0.span().record("gen_ai.response.id", id);
+        self.0.span().record(semconv::RESPONSE_ID, id);
         self.for_each(|inference| inference.record_response_id(id));
     }
 
@@ -111,10 +112,10 @@ impl Inference {
     pub fn usage(&self, usage: Usage) {
         let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } = usage;
         let span = self.0.span();
-        span.record("gen_ai.usage.input_tokens", input_tokens);
-        span.record("gen_ai.usage.cache_read.input_tokens", cached_input_tokens);
-        span.record("gen_ai.usage.output_tokens", output_tokens);
-        span.record("gen_ai.usage.reasoning.output_tokens", reasoning_output_tokens);
+        span.record(semconv::USAGE_INPUT_TOKENS, input_tokens);
+        span.record(semconv::USAGE_CACHE_READ_INPUT_TOKENS, cached_input_tokens);
+        span.record(semconv::USAGE_OUTPUT_TOKENS, output_tokens);
+        span.record(semconv::USAGE_REASONING_OUTPUT_TOKENS, reasoning_output_tokens);
         self.for_each(|inference| inference.record_usage(usage));
     }
 }

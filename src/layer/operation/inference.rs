@@ -14,6 +14,7 @@ use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
     Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, Timestamp, UnixMillis, Usage,
 };
+use crate::semconv;
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
 use crate::layer::recorder::reentrancy::lock;
@@ -48,7 +49,7 @@ impl Body for EmptyObject {
 
 /// Returns the body that stands for a response which could not be stored.
 fn lost_response_body() -> serde_json::Value {
-    serde_json::json!({ "otel_trace.lost": "the response could not be stored" })
+    serde_json::json!({ (semconv::LOST): "the response could not be stored" })
 }
 
 impl InferenceOperation {

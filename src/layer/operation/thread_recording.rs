@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::bundle::Bundle;
 use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
 use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, Timestamp};
+use crate::semconv;
 use crate::layer::recorder::live::{EventMeta, Live, with_live_span};
 
 /// Reason for the loss of an event or payload that a full bundle rejects.
@@ -70,7 +71,7 @@ impl ThreadRecording {
         if is_json {
             return Ok(JsonPayload { reference, raw: None });
         }
-        let pointer = serde_json::json!({ "otel_trace.bytes": reference.raw_payload_id });
+        let pointer = serde_json::json!({ (semconv::BYTES): reference.raw_payload_id });
         let stored = self.store_payload(&None, kind, &Json(&pointer))?;
         Ok(JsonPayload { reference: stored.reference, raw: Some(reference) })
     }

@@ -1,19 +1,48 @@
 //! Request and response bodies built from span fields, in the form of the GenAI conventions.
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::fields::{Fields, PartialUsage, RequestFields};
 use super::json_text::JsonText;
+use crate::semconv;
+
+/// The entries of a body. A serde attribute cannot refer to the constants of [`semconv`].
+trait SerializeEntries {
+    fn serialize_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
+}
+
+/// Serialises a body as a map of its entries.
+fn serialize_map<S: Serializer>(body: &impl SerializeEntries, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    body.serialize_entries(&mut map)?;
+    map.end()
+}
+
+/// Serialises an entry that has a value.
+fn serialize_some<M: SerializeMap>(map: &mut M, name: &str, value: Option<&impl Serialize>) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| map.serialize_entry(name, value))
+}
 
 /// A request body built from span fields.
-#[derive(Serialize)]
 pub(super) struct RequestBody<'a> {
-    #[serde(rename = "gen_ai.input.messages")]
     input_messages: JsonText<'a>,
-    #[serde(rename = "gen_ai.system_instructions", skip_serializing_if = "Option::is_none")]
     system_instructions: Option<JsonText<'a>>,
-    #[serde(rename = "gen_ai.tool.definitions", skip_serializing_if = "Option::is_none")]
     tool_definitions: Option<JsonText<'a>>,
+}
+
+impl Serialize for RequestBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_map(self, serializer)
+    }
+}
+
+impl SerializeEntries for RequestBody<'_> {
+    fn serialize_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry(semconv::INPUT_MESSAGES, &self.input_messages)?;
+        serialize_some(map, semconv::SYSTEM_INSTRUCTIONS, self.system_instructions.as_ref())?;
+        serialize_some(map, semconv::TOOL_DEFINITIONS, self.tool_definitions.as_ref())
+    }
 }
 
 impl<'a> RequestBody<'a> {
@@ -28,14 +57,26 @@ impl<'a> RequestBody<'a> {
 }
 
 /// The fields of a request that were recorded after the call had started. Kept in addition to the request.
-#[derive(Serialize)]
 pub(super) struct LateRequest<'a> {
-    #[serde(flatten)]
     request: Option<RequestBody<'a>>,
-    #[serde(rename = "gen_ai.request.model", skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
-    #[serde(rename = "gen_ai.provider.name", skip_serializing_if = "Option::is_none")]
     provider: Option<&'a str>,
+}
+
+impl Serialize for LateRequest<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_map(self, serializer)
+    }
+}
+
+impl SerializeEntries for LateRequest<'_> {
+    fn serialize_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        if let Some(request) = &self.request {
+            request.serialize_entries(map)?;
+        }
+        serialize_some(map, semconv::REQUEST_MODEL, self.model.as_ref())?;
+        serialize_some(map, semconv::PROVIDER_NAME, self.provider.as_ref())
+    }
 }
 
 impl<'a> LateRequest<'a> {
@@ -54,33 +95,47 @@ impl<'a> LateRequest<'a> {
 }
 
 /// A response body built from span fields.
-#[derive(Serialize)]
 pub(super) struct ResponseBody<'a> {
-    #[serde(rename = "gen_ai.output.messages", skip_serializing_if = "Option::is_none")]
     output_messages: Option<JsonText<'a>>,
-    #[serde(rename = "gen_ai.response.id", skip_serializing_if = "Option::is_none")]
     response_id: Option<&'a str>,
-    #[serde(rename = "gen_ai.response.model", skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
-    #[serde(rename = "gen_ai.response.finish_reasons", skip_serializing_if = "Option::is_none")]
     finish_reasons: Option<JsonText<'a>>,
-    #[serde(flatten)]
     usage: UsageFields,
 }
 
+impl Serialize for ResponseBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_map(self, serializer)
+    }
+}
+
+impl SerializeEntries for ResponseBody<'_> {
+    fn serialize_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        serialize_some(map, semconv::OUTPUT_MESSAGES, self.output_messages.as_ref())?;
+        serialize_some(map, semconv::RESPONSE_ID, self.response_id.as_ref())?;
+        serialize_some(map, semconv::RESPONSE_MODEL, self.model.as_ref())?;
+        serialize_some(map, semconv::RESPONSE_FINISH_REASONS, self.finish_reasons.as_ref())?;
+        self.usage.serialize_entries(map)
+    }
+}
+
 /// The token counts of a response body.
-#[derive(Serialize)]
 struct UsageFields {
-    #[serde(rename = "gen_ai.usage.input_tokens", skip_serializing_if = "Option::is_none")]
     input: Option<u64>,
-    #[serde(rename = "gen_ai.usage.cache_read.input_tokens", skip_serializing_if = "Option::is_none")]
     cached: Option<u64>,
-    #[serde(rename = "gen_ai.usage.cache_write.input_tokens", skip_serializing_if = "Option::is_none")]
     cache_write: Option<u64>,
-    #[serde(rename = "gen_ai.usage.output_tokens", skip_serializing_if = "Option::is_none")]
     output: Option<u64>,
-    #[serde(rename = "gen_ai.usage.reasoning.output_tokens", skip_serializing_if = "Option::is_none")]
     reasoning: Option<u64>,
+}
+
+impl SerializeEntries for UsageFields {
+    fn serialize_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        serialize_some(map, semconv::USAGE_INPUT_TOKENS, self.input.as_ref())?;
+        serialize_some(map, semconv::USAGE_CACHE_READ_INPUT_TOKENS, self.cached.as_ref())?;
+        serialize_some(map, semconv::USAGE_CACHE_WRITE_INPUT_TOKENS, self.cache_write.as_ref())?;
+        serialize_some(map, semconv::USAGE_OUTPUT_TOKENS, self.output.as_ref())?;
+        serialize_some(map, semconv::USAGE_REASONING_OUTPUT_TOKENS, self.reasoning.as_ref())
+    }
 }
 
 impl From<PartialUsage> for UsageFields {

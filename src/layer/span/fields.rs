@@ -14,6 +14,7 @@ use tracing::field::{Field, Visit};
 use super::debug_text::format_debug;
 use super::tool_name::intern_tool_name;
 use crate::event::{CallId, Usage};
+use crate::semconv;
 
 /// The kind of operation that a span declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl OperationKind {
 /// Returns `true` if spans of this callsite have a field that declares their kind. Compares the field names for every
 /// span, which is cheaper than any table of callsites: a table would need a lock.
 pub(super) fn has_kind_field(metadata: &Metadata<'_>) -> bool {
-    metadata.fields().iter().any(|field| matches!(field.name(), "otel_trace.kind" | "gen_ai.operation.name"))
+    metadata.fields().iter().any(|field| matches!(field.name(), semconv::KIND | semconv::OPERATION_NAME))
 }
 
 /// The values of the fields of a span so far. A later value of a field replaces an earlier one.
@@ -171,12 +172,12 @@ impl Fields {
         let lacks = |is_set: bool, name: &str| !is_set && metadata.fields().field(name).is_some();
         match self.kind() {
             Some(OperationKind::Tool) => {
-                lacks(self.tool_name.is_some(), "gen_ai.tool.name")
-                    || lacks(self.call_id.is_some(), "gen_ai.tool.call.id")
+                lacks(self.tool_name.is_some(), semconv::TOOL_NAME)
+                    || lacks(self.call_id.is_some(), semconv::TOOL_CALL_ID)
             }
             Some(OperationKind::Inference) => {
-                lacks(self.model.is_some(), "gen_ai.request.model")
-                    || lacks(self.provider.is_some(), "gen_ai.provider.name")
+                lacks(self.model.is_some(), semconv::REQUEST_MODEL)
+                    || lacks(self.provider.is_some(), semconv::PROVIDER_NAME)
             }
             Some(
                 OperationKind::Thread
@@ -306,37 +307,37 @@ impl Fields {
 
     /// Returns `true` if the layer stores the value of the field `name` as text.
     fn is_text_field(&mut self, name: &str) -> bool {
-        matches!(name, CALL_ID | TOOL_NAME) || self.text_slot(name).is_some()
+        matches!(name, semconv::TOOL_CALL_ID | semconv::TOOL_NAME) || self.text_slot(name).is_some()
     }
 
     /// Returns the member that stores the text field `name`. Returns `None` if the layer does not store that field as
     /// it is.
     fn text_slot(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
-            "gen_ai.conversation.id" => &mut self.conversation_id,
-            "otel_trace.turn.id" => &mut self.turn_id,
-            "otel_trace.agent.path" => &mut self.agent_path,
-            "gen_ai.agent.name" => &mut self.agent_name,
-            "otel_trace.agent.role" => &mut self.agent_role,
-            "otel_trace.task.name" => &mut self.task_name,
-            "otel_trace.mcp.server" => &mut self.mcp_server,
-            "gen_ai.request.model" => &mut self.model,
-            "gen_ai.provider.name" | "gen_ai.system" => &mut self.provider,
-            "gen_ai.response.id" => &mut self.response_id,
-            "gen_ai.response.model" => &mut self.response_model,
-            "gen_ai.response.finish_reasons" => &mut self.finish_reasons,
-            "rig.provider_request_id" | "otel_trace.upstream_request_id" => &mut self.upstream_request_id,
-            "otel_trace.code_cell.id" => &mut self.cell_id,
-            "otel_trace.code_cell.source" => &mut self.source,
-            "otel_trace.compaction.id" => &mut self.compaction_id,
-            "error.type" | "gen_ai.tool.error.type" => &mut self.error_type,
-            "otel.status_description" | "otel.status_message" => &mut self.status_description,
-            "gen_ai.input.messages" => &mut self.request.input_messages,
-            "gen_ai.system_instructions" => &mut self.request.system_instructions,
-            "gen_ai.tool.definitions" => &mut self.request.tool_definitions,
-            "gen_ai.output.messages" => &mut self.output_messages,
-            "gen_ai.tool.call.arguments" => &mut self.arguments,
-            "gen_ai.tool.call.result" => &mut self.result,
+            semconv::CONVERSATION_ID => &mut self.conversation_id,
+            semconv::TURN_ID => &mut self.turn_id,
+            semconv::AGENT_PATH => &mut self.agent_path,
+            semconv::AGENT_NAME => &mut self.agent_name,
+            semconv::AGENT_ROLE => &mut self.agent_role,
+            semconv::TASK_NAME => &mut self.task_name,
+            semconv::MCP_SERVER => &mut self.mcp_server,
+            semconv::REQUEST_MODEL => &mut self.model,
+            semconv::PROVIDER_NAME | semconv::SYSTEM => &mut self.provider,
+            semconv::RESPONSE_ID => &mut self.response_id,
+            semconv::RESPONSE_MODEL => &mut self.response_model,
+            semconv::RESPONSE_FINISH_REASONS => &mut self.finish_reasons,
+            semconv::RIG_PROVIDER_REQUEST_ID | semconv::UPSTREAM_REQUEST_ID => &mut self.upstream_request_id,
+            semconv::CODE_CELL_ID => &mut self.cell_id,
+            semconv::CODE_CELL_SOURCE => &mut self.source,
+            semconv::COMPACTION_ID => &mut self.compaction_id,
+            semconv::ERROR_TYPE | semconv::TOOL_ERROR_TYPE => &mut self.error_type,
+            semconv::OTEL_STATUS_DESCRIPTION | semconv::OTEL_STATUS_MESSAGE => &mut self.status_description,
+            semconv::INPUT_MESSAGES => &mut self.request.input_messages,
+            semconv::SYSTEM_INSTRUCTIONS => &mut self.request.system_instructions,
+            semconv::TOOL_DEFINITIONS => &mut self.request.tool_definitions,
+            semconv::OUTPUT_MESSAGES => &mut self.output_messages,
+            semconv::TOOL_CALL_ARGUMENTS => &mut self.arguments,
+            semconv::TOOL_CALL_RESULT => &mut self.result,
             _ => return None,
         })
     }
@@ -358,31 +359,27 @@ impl Fields {
     /// Returns the member that stores the token count `name`. Returns `None` if that field is not a token count.
     fn count_slot(&mut self, name: &str) -> Option<&mut Option<u64>> {
         Some(match name {
-            "gen_ai.usage.input_tokens" | "gen_ai.usage.prompt_tokens" => &mut self.usage.input,
-            "gen_ai.usage.cache_read.input_tokens" => &mut self.usage.cached,
-            "gen_ai.usage.cache_write.input_tokens" | "gen_ai.usage.cache_creation.input_tokens" => {
+            semconv::USAGE_INPUT_TOKENS | semconv::USAGE_PROMPT_TOKENS => &mut self.usage.input,
+            semconv::USAGE_CACHE_READ_INPUT_TOKENS => &mut self.usage.cached,
+            semconv::USAGE_CACHE_WRITE_INPUT_TOKENS | semconv::USAGE_CACHE_CREATION_INPUT_TOKENS => {
                 &mut self.usage.cache_write
             }
-            "gen_ai.usage.output_tokens" | "gen_ai.usage.completion_tokens" => &mut self.usage.output,
-            "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.reasoning_tokens" => &mut self.usage.reasoning,
+            semconv::USAGE_OUTPUT_TOKENS | semconv::USAGE_COMPLETION_TOKENS => &mut self.usage.output,
+            semconv::USAGE_REASONING_OUTPUT_TOKENS | semconv::USAGE_REASONING_TOKENS => &mut self.usage.reasoning,
             _ => return None,
         })
     }
 }
 
-const CALL_ID: &str = "gen_ai.tool.call.id";
-const TOOL_NAME: &str = "gen_ai.tool.name";
-const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
-
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "otel_trace.kind" => self.declared_kind = Some(OperationKind::from_name(value)),
-            "gen_ai.operation.name" => self.operation_kind = OperationKind::from_operation_name(value),
-            "otel.status_code" => self.status = Some(OtelStatus::from_code(value)),
-            "gen_ai.tool.call.outcome" => self.set_tool_outcome(value),
-            CALL_ID => self.call_id = Some(value.into()),
-            TOOL_NAME => self.tool_name = Some(intern_tool_name(value)),
+            semconv::KIND => self.declared_kind = Some(OperationKind::from_name(value)),
+            semconv::OPERATION_NAME => self.operation_kind = OperationKind::from_operation_name(value),
+            semconv::OTEL_STATUS_CODE => self.status = Some(OtelStatus::from_code(value)),
+            semconv::TOOL_CALL_OUTCOME => self.set_tool_outcome(value),
+            semconv::TOOL_CALL_ID => self.call_id = Some(value.into()),
+            semconv::TOOL_NAME => self.tool_name = Some(intern_tool_name(value)),
             name => {
                 if let Some(slot) = self.text_slot(name) {
                     *slot = Some(value.to_owned());
@@ -395,7 +392,7 @@ impl Visit for Fields {
     fn record_u64(&mut self, field: &Field, value: u64) {
         if let Some(slot) = self.count_slot(field.name()) {
             *slot = Some(value);
-        } else if field.name() == TIME_TO_FIRST_CHUNK {
+        } else if field.name() == semconv::RESPONSE_TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Some(Duration::from_secs(value));
         } else if self.is_text_field(field.name()) {
             self.record_str(field, &value.to_string());
@@ -417,7 +414,7 @@ impl Visit for Fields {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if field.name() == TIME_TO_FIRST_CHUNK {
+        if field.name() == semconv::RESPONSE_TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
         } else if self.is_text_field(field.name()) {
             self.record_str(field, &value.to_string());
@@ -434,9 +431,9 @@ impl Visit for Fields {
         let name = field.name();
         let is_keyword = matches!(
             name,
-            "otel_trace.kind" | "gen_ai.operation.name" | "otel.status_code" | "gen_ai.tool.call.outcome"
+            semconv::KIND | semconv::OPERATION_NAME | semconv::OTEL_STATUS_CODE | semconv::TOOL_CALL_OUTCOME
         );
-        let is_number = self.count_slot(name).is_some() || name == TIME_TO_FIRST_CHUNK;
+        let is_number = self.count_slot(name).is_some() || name == semconv::RESPONSE_TIME_TO_FIRST_CHUNK;
         if !is_keyword && !is_number && !self.is_text_field(name) {
             return;
         }

@@ -12,6 +12,7 @@ use super::operations::{Enclosing, Operations};
 use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::{CellStatus, ExecutionStatus, RawJson};
+use crate::semconv;
 use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
 
 /// An instant, that is, an event of target `otel_trace` that reports something about an operation: its kind, which the
@@ -171,23 +172,21 @@ impl InstantFields {
     /// Returns the member that stores the text field `name`. Returns `None` for fields that instants do not have.
     fn text_slot(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
-            "otel_trace.status" => &mut self.status,
-            "otel_trace.payload" => &mut self.payload,
-            "otel_trace.protocol_event" => &mut self.event_type,
-            "otel_trace.message" => &mut self.message,
-            "otel_trace.compaction.id" => &mut self.compaction_id,
-            "otel_trace.mcp_call_id" => &mut self.mcp_call_id,
-            "otel_trace.other.kind" => &mut self.other_kind,
+            semconv::STATUS => &mut self.status,
+            semconv::PAYLOAD => &mut self.payload,
+            semconv::PROTOCOL_EVENT => &mut self.event_type,
+            semconv::MESSAGE => &mut self.message,
+            semconv::COMPACTION_ID => &mut self.compaction_id,
+            semconv::MCP_CALL_ID => &mut self.mcp_call_id,
+            semconv::OTHER_KIND => &mut self.other_kind,
             _ => return None,
         })
     }
 }
 
-const EVENT: &str = "otel_trace.event";
-
 impl Visit for InstantFields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == EVENT {
+        if field.name() == semconv::EVENT {
             self.kind = InstantKind::from_name(value);
         } else if let Some(slot) = self.text_slot(field.name()) {
             *slot = Some(value.to_owned());
@@ -195,7 +194,7 @@ impl Visit for InstantFields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if (field.name() == EVENT || self.text_slot(field.name()).is_some())
+        if (field.name() == semconv::EVENT || self.text_slot(field.name()).is_some())
             && let Some(text) = format_debug(value)
         {
             self.record_str(field, &text);

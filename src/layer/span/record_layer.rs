@@ -20,6 +20,7 @@ use super::fields::{Fields, has_kind_field};
 use super::implicit::ImplicitOperations;
 use super::instant::Instant;
 use super::span_state::{SpanPosition, SpanState};
+use crate::semconv;
 use super::wire_event::WireEvent;
 use crate::layer::recorder::ids::LayerNumber;
 use crate::layer::recorder::inner::Inner;
@@ -265,7 +266,7 @@ static PROBE_METADATA: Metadata<'static> = Metadata::new(
     None,
     None,
     None,
-    FieldSet::new(&["otel_trace.kind"], Identifier(&PROBE)),
+    FieldSet::new(&[semconv::KIND], Identifier(&PROBE)),
     MetadataKind::SPAN,
 );
 

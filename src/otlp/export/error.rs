@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::otlp::pipeline::{OtlpError, Protocol, SendError, SendErrorKind};
+use crate::otlp::send::endpoint::Protocol;
+use crate::otlp::send::error::OtlpError;
+use crate::otlp::send::response::{SendError, SendErrorKind};
 
 /// The error of an export that failed as a whole or in part. Its text contains the destination, the receiver's answer,
 /// the number of spans sent before, and advice.

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::span_object::SpanObject;
 use crate::bundle::Reader;
 use crate::event::RawPayloadId;
 use crate::graph::{CodeCell, CompactionRequest, Graph, InferenceCall, Thread, ToolCall};
-use crate::otlp::content_policy::ContentPolicy;
-use crate::otlp::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
-use crate::otlp::span_facts::{
+use crate::otlp::span::content_policy::ContentPolicy;
+use crate::otlp::span::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
+use crate::otlp::span::facts::{
     CellFacts, CompactionFacts, InferenceFacts, SpanDetail, SpanFacts, ThreadFacts, ToolFacts,
 };
-use crate::otlp::span_object::SpanObject;
 
 /// Reads facts from a bundle and its graph.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,11 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::trace::SpanData;
 
+use super::options::ExportOptions;
+use super::plan::Plan;
 use super::resource::resource;
-use super::{ExportOptions, ExportSummary, Plan, Progress, spans};
+use super::send::{ExportSummary, Progress};
+use super::spans::spans;
 use crate::bundle::Reader;
 use crate::graph::Graph;
 

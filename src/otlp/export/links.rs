@@ -6,12 +6,12 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Link, SpanContext, TraceFlags, TraceState};
 use opentelemetry_sdk::trace::SpanLinks;
 
+use super::span_object::{SpanObject, spawning_tool};
+use super::span_tree::SpanTree;
 use crate::event::{Seq, ThreadId};
 use crate::graph::{AgentResult, Graph, Requester};
-use crate::otlp::attribute;
-use crate::otlp::kind::Kind;
-use crate::otlp::span_object::{SpanObject, spawning_tool};
-use crate::otlp::span_tree::SpanTree;
+use crate::otlp::span::attribute;
+use crate::otlp::span::kind::Kind;
 
 /// Turns that reported a result, by index of the inference call that links to them: the first one that starts in the
 /// receiving thread after the result was observed.

@@ -1,9 +1,12 @@
 //! Options of an export.
 
-use super::ExportError;
+use super::error::ExportError;
+use crate::otlp::send::connection::{Connection, ExporterSettings};
+use crate::otlp::send::endpoint::Protocol;
+use crate::otlp::send::variables::Signal;
+use crate::otlp::send::variables::Variables;
+use crate::otlp::span::mapping::Mapping;
 use super::error::Receiver;
-use crate::otlp::mapping::Mapping;
-use crate::otlp::pipeline::{Connection, ExporterSettings, Protocol, Signal, Variables};
 
 /// Destination and content of an export. Options that are not set are read from the `OTEL_*` variables of the
 /// environment; the endpoint is otherwise <http://localhost:4318> over HTTP and <http://localhost:4317> over gRPC.
@@ -80,15 +83,5 @@ impl ExportOptions {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn debug_output_contains_no_secrets() {
-        let options =
-            ExportOptions::new().endpoint("http://user:secret@a:1/?key=secret").header("authorization", "secret");
-        let shown = format!("{options:?}");
-        assert!(shown.contains("http://a:1/?…") && shown.contains("authorization"), "{shown}");
-        assert!(!shown.contains("secret"), "{shown}");
-    }
-}
+#[path = "tests/options.rs"]
+mod tests;

@@ -3,9 +3,12 @@
 use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
 
-use super::ExportOptions;
+use super::options::ExportOptions;
 use crate::graph::Graph;
-use crate::otlp::pipeline::{OtlpError, Variables, resolve_resource};
+use crate::otlp::send::error::OtlpError;
+use crate::otlp::send::resource::resolve as resolve_resource;
+use crate::otlp::send::variables::Variables;
+use crate::semconv;
 
 /// The service name for a root agent without a name, if neither the options nor the environment name a service.
 const NAMELESS: &str = "otel-trace";
@@ -14,7 +17,7 @@ const NAMELESS: &str = "otel-trace";
 pub(super) fn resource(options: &ExportOptions, graph: &Graph) -> Result<Resource, OtlpError> {
     let variables = Variables::from_process();
     let mut resource = resolve_resource(options.service_name.as_deref(), &[], &variables)?;
-    let name = resource.get(&Key::from_static_str("service.name")).map(|name| name.to_string());
+    let name = resource.get(&Key::from_static_str(semconv::SERVICE_NAME)).map(|name| name.to_string());
     // The SDK's default names this program, but another one recorded the bundle.
     if name.is_none_or(|name| name.starts_with("unknown_service")) {
         resource = resolve_resource(Some(root_agent(graph).unwrap_or(NAMELESS)), &[], &variables)?;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::otlp::pipeline::RetryControl;
+use crate::otlp::send::retrying_sender::RetryControl;
 
 /// Maximum number of retries of a batch.
 const MAX_RETRIES: u32 = 5;
@@ -38,14 +38,5 @@ impl RetryControl for RetryBudget {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn budget_ends_with_its_retries_or_a_long_pause() {
-        let budget = RetryBudget::default();
-        assert!(!budget.wait_until(Instant::now() + MAX_PAUSE + Duration::from_secs(60)));
-        let waited: Vec<_> = (0..7).map(|_| budget.wait_until(Instant::now())).collect();
-        assert_eq!(waited, [true, true, true, true, true, false, false]);
-    }
-}
+#[path = "tests/retry.rs"]
+mod tests;

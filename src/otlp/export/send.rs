@@ -5,13 +5,18 @@ use std::collections::BTreeSet;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::batch::Batch;
+use super::error::ExportError;
+use super::options::ExportOptions;
+use super::plan::Plan;
 use super::error::Receiver;
 use super::resource::resource;
 use super::retry::RetryBudget;
-use super::{ExportError, ExportOptions, Plan, spans};
+use super::spans::spans;
 use crate::bundle::Reader;
 use crate::graph::Graph;
-use crate::otlp::pipeline::{BatchOutcome, DropReason, OtlpExporter, span_exporter};
+use crate::otlp::send::exporter::{OtlpExporter, span_exporter};
+use crate::otlp::send::retrying_sender::BatchOutcome;
+use crate::otlp::send::stats::DropReason;
 
 /// Progress of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,14 +10,14 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents};
 
 use super::facts::FactsReader;
 use super::links::AgentResults;
+use super::span_object::SpanObject;
+use super::span_tree::SpanTree;
 use crate::bundle::Reader;
 use crate::event::Timestamp;
 use crate::graph::Graph;
-use crate::otlp::describe::{SpanDescription, describe};
-use crate::otlp::map::map;
-use crate::otlp::mapping::Mapping;
-use crate::otlp::span_object::SpanObject;
-use crate::otlp::span_tree::SpanTree;
+use crate::otlp::span::describe::{SpanDescription, describe};
+use crate::otlp::span::map::map;
+use crate::otlp::span::mapping::Mapping;
 
 /// Instrumentation scope of every span that this crate creates.
 const SCOPE: &str = "otel-trace";

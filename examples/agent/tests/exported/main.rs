@@ -61,7 +61,10 @@ async fn record(url: &str, protocol: &str) -> Result<(TempDir, PathBuf)> {
     command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol).env("TRACEPARENT", CALLER);
     let output = command.output().await?;
     let stderr = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success() && stderr.is_empty(), "{}\n{stderr}", String::from_utf8_lossy(&output.stdout));
+    let path = if protocol == "grpc" { "" } else { "v1/traces" };
+    let expected = format!("otel-trace: exporting spans to {url}/{path} ({protocol}, service coder)\n");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && stderr == expected, "{stdout}\n{stderr}");
     let bundle = bundle_in(root.path())?;
     Ok((root, bundle))
 }

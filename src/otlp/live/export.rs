@@ -1,0 +1,313 @@
+//! Shared state of the live spans of a recorder: the spans that others link to.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::trace::SpanContext;
+use opentelemetry::{Context, KeyValue};
+use tracing::dispatcher::WeakDispatch;
+
+use crate::event::{CallId, ThreadId, ToolCallId, TraceId, TurnId};
+use crate::layer::live::Live;
+use crate::otlp::span::attribute;
+use crate::otlp::span::facts::SpanFacts;
+use crate::otlp::span::mapping::Mapping;
+
+/// Callback that receives the facts and the duration of a span that ended.
+pub(super) type OnEnd = Arc<dyn Fn(&SpanFacts, Duration) + Send + Sync>;
+
+/// State of the live export of a recorder's runs.
+pub(super) struct LiveExport {
+    pub(super) mapping: Mapping,
+    /// Called for each span that ends, sampled or not.
+    pub(super) on_end: Option<OnEnd>,
+    remote_parent: Option<Context>,
+    /// The subscriber that the bridge is a layer of.
+    pub(super) subscriber: OnceLock<WeakDispatch>,
+    runs: Mutex<HashMap<TraceId, LinkTargets>>,
+    /// Ordinal that the next started operation gets.
+    next_order: AtomicU64,
+}
+
+/// When a live span's operation started, as an ordinal that counts the starts of a recorder's runs.
+///
+/// A link leads only to a span that started earlier *and* that existed earlier. A span exists at the latest when the
+/// first operation inside it starts, which may be before its own operation starts. Parents exist before their children,
+/// so parents and links together never close a cycle.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SpanOrder {
+    /// 0 before the operation has started.
+    started: u64,
+    /// The lowest ordinal of a start in the span or in a live span inside it.
+    existed: u64,
+}
+
+impl SpanOrder {
+    /// Returns the order of a span whose operation starts now.
+    pub(super) fn start(export: &LiveExport, earliest_start: &EarliestStart) -> Self {
+        let started = export.next_order.fetch_add(1, Ordering::Relaxed);
+        Self { started, existed: earliest_start.lower(started) }
+    }
+
+    /// Returns `true` if this span started and existed before the other one.
+    pub(super) fn is_before(self, later: Self) -> bool {
+        self.started < later.started && self.existed < later.existed
+    }
+}
+
+/// The lowest ordinal of a start among a live span and the live spans inside it.
+#[derive(Debug)]
+pub(super) struct EarliestStart {
+    ordinal: AtomicU64,
+    /// The nearest live span around this one.
+    enclosing: Live,
+}
+
+impl EarliestStart {
+    pub(super) fn new(enclosing: Live) -> Arc<Self> {
+        Arc::new(Self { ordinal: AtomicU64::new(u64::MAX), enclosing })
+    }
+
+    /// Lowers the ordinal to that of a start in this span or inside it, for the enclosing spans too. Returns the lowest
+    /// ordinal so far.
+    pub(super) fn lower(&self, started: u64) -> u64 {
+        let before = self.ordinal.fetch_min(started, Ordering::Relaxed);
+        // An enclosing span's ordinal is never above that of a span inside it.
+        if started < before
+            && let Some(enclosing) = &self.enclosing
+        {
+            enclosing.on_start_inside(started);
+        }
+        before.min(started)
+    }
+}
+
+/// A span that other spans may link to.
+#[derive(Debug, Clone)]
+pub(super) struct LinkTarget {
+    pub(super) span: SpanContext,
+    pub(super) order: SpanOrder,
+}
+
+/// The spans of one run that other spans may link to.
+#[derive(Debug, Default)]
+struct LinkTargets {
+    threads: HashMap<ThreadId, ThreadTargets>,
+    /// Last completed inference call of each open turn, if the items of its response were not recorded: it may have
+    /// requested any tool call.
+    unrecorded_responses: HashMap<TurnId, LinkTarget>,
+}
+
+/// The spans of one thread that other spans may link to. Tool calls and requested calls are dropped when the thread
+/// ends.
+#[derive(Debug, Default)]
+struct ThreadTargets {
+    tools: HashMap<ToolCallId, LinkTarget>,
+    calls: HashMap<CallId, RequestedCall>,
+    /// Spans of the turns whose results reached this thread since its last inference call started.
+    results: Vec<LinkTarget>,
+}
+
+/// A tool call id that a response requested or a tool call event names.
+#[derive(Debug, Default)]
+struct RequestedCall {
+    /// The first inference call whose response requested the call.
+    requested_by: Option<LinkTarget>,
+    /// `true` once a tool call has the id. Of several tool calls with one id only the first was requested by a model.
+    is_claimed: bool,
+}
+
+impl fmt::Debug for LiveExport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveExport").field("mapping", &self.mapping).finish_non_exhaustive()
+    }
+}
+
+impl LiveExport {
+    pub(super) fn new(mapping: Mapping, on_end: Option<OnEnd>, remote_parent: Option<Context>) -> Self {
+        Self {
+            mapping,
+            on_end,
+            remote_parent,
+            subscriber: OnceLock::new(),
+            runs: Mutex::default(),
+            next_order: AtomicU64::new(1),
+        }
+    }
+
+    /// Returns the context of the span in the parent process, from the environment of this process.
+    pub(super) fn remote_parent(&self) -> Option<&Context> {
+        self.remote_parent.as_ref()
+    }
+
+    /// Begins a run: its spans may be linked to from now on.
+    pub(super) fn begin_run(&self, recording: &TraceId) {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert(recording.clone(), LinkTargets::default());
+    }
+
+    /// Ends a run and removes its link targets.
+    pub(super) fn end_run(&self, recording: &TraceId) {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).remove(recording);
+    }
+
+    /// Calls `act` with the link targets of a run. Returns `None` after the run's end: late events neither find nor
+    /// leave anything.
+    fn with_targets<T>(&self, recording: &TraceId, act: impl FnOnce(&mut LinkTargets) -> T) -> Option<T> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.get_mut(recording).map(act)
+    }
+
+    /// Calls `act` with the link targets of a thread. Returns `None` after the run's end.
+    fn with_thread<T>(
+        &self,
+        recording: &TraceId,
+        thread: &ThreadId,
+        act: impl FnOnce(&mut ThreadTargets) -> T,
+    ) -> Option<T> {
+        self.with_targets(recording, |targets| match targets.threads.get_mut(thread) {
+            Some(thread) => act(thread),
+            None => act(targets.threads.entry(thread.clone()).or_default()),
+        })
+    }
+
+    /// Removes the calls of a thread that ended. Results that were reported to it remain: an inference call may outlive
+    /// its thread.
+    pub(super) fn remove_thread_calls(&self, recording: &TraceId, thread: &ThreadId) {
+        self.with_targets(recording, |targets| {
+            let results = targets.threads.remove(thread).map(|ended| ended.results).unwrap_or_default();
+            if !results.is_empty() {
+                targets.threads.insert(thread.clone(), ThreadTargets { results, ..ThreadTargets::default() });
+            }
+        });
+    }
+
+    /// Adds the span of a tool call. Does nothing if it is not exported.
+    pub(super) fn add_tool_span(
+        &self,
+        recording: &TraceId,
+        thread: &ThreadId,
+        tool: &ToolCallId,
+        span: Option<LinkTarget>,
+    ) {
+        let Some(span) = span else { return };
+        self.with_thread(recording, thread, |targets| targets.tools.insert(tool.clone(), span));
+    }
+
+    /// Claims a call id for a tool call. Returns `true` if it is the first tool call with that id.
+    pub(super) fn claim_call(&self, recording: &TraceId, thread: &ThreadId, call: &CallId) -> bool {
+        let take = |targets: &mut ThreadTargets| {
+            let call = targets.calls.entry(call.clone()).or_default();
+            !std::mem::replace(&mut call.is_claimed, true)
+        };
+        self.with_thread(recording, thread, take).unwrap_or(false)
+    }
+
+    /// Adds the calls that the response of an inference call requests. Does nothing if the inference call is not
+    /// exported.
+    pub(super) fn add_requested_calls(
+        &self,
+        recording: &TraceId,
+        thread: &ThreadId,
+        calls: &[CallId],
+        span: Option<LinkTarget>,
+    ) {
+        let Some(span) = span.filter(|_| !calls.is_empty()) else { return };
+        self.with_thread(recording, thread, |targets| {
+            for call in calls {
+                let call = targets.calls.entry(call.clone()).or_default();
+                call.requested_by.get_or_insert_with(|| span.clone());
+            }
+        });
+    }
+
+    /// Records that an inference call of the turn has a complete response. If the items of the response are not known,
+    /// keeps the call for [`unrecorded_response`](Self::unrecorded_response); otherwise removes a call that was kept
+    /// before.
+    pub(super) fn record_response(
+        &self,
+        recording: &TraceId,
+        turn: &TurnId,
+        has_known_items: bool,
+        span: Option<LinkTarget>,
+    ) {
+        self.with_targets(recording, |targets| match span.filter(|_| !has_known_items) {
+            None => drop(targets.unrecorded_responses.remove(turn)),
+            Some(span) => drop(targets.unrecorded_responses.insert(turn.clone(), span)),
+        });
+    }
+
+    /// Returns the inference call that may have requested any tool call of the turn.
+    pub(super) fn unrecorded_response(&self, recording: &TraceId, turn: &TurnId) -> Option<LinkTarget> {
+        self.with_targets(recording, |targets| targets.unrecorded_responses.get(turn).cloned()).flatten()
+    }
+
+    /// Removes the inference call that is kept for [`unrecorded_response`](Self::unrecorded_response), because its turn
+    /// ended.
+    pub(super) fn remove_turn_response(&self, recording: &TraceId, turn: &TurnId) {
+        self.with_targets(recording, |targets| drop(targets.unrecorded_responses.remove(turn)));
+    }
+
+    /// Keeps the span that reported a result for the next inference call of the thread that received the result.
+    pub(super) fn add_agent_result(&self, recording: &TraceId, receiver: &ThreadId, reporter: Option<LinkTarget>) {
+        let Some(reporter) = reporter else { return };
+        self.with_thread(recording, receiver, |targets| {
+            let is_known = |known: &LinkTarget| known.span.span_id() == reporter.span.span_id();
+            if !targets.results.iter().any(is_known) {
+                targets.results.push(reporter);
+            }
+        });
+    }
+
+    /// Returns links to the turns that reported results to a thread since its last inference call started.
+    pub(super) fn take_agent_result_links(
+        &self,
+        recording: &TraceId,
+        thread: &ThreadId,
+    ) -> Vec<(LinkTarget, KeyValue)> {
+        let take = |targets: &mut LinkTargets| {
+            targets.threads.get_mut(thread).map(|thread| std::mem::take(&mut thread.results))
+        };
+        let results = self.with_targets(recording, take).flatten().unwrap_or_default();
+        results.into_iter().map(|turn| (turn, KeyValue::new(attribute::LINK, "agent_result"))).collect()
+    }
+
+    /// Returns the links that a span has for `reason`.
+    pub(super) fn resolve_links(&self, recording: &TraceId, reason: &LinkReason<'_>) -> Vec<(LinkTarget, KeyValue)> {
+        self.with_targets(recording, |targets| targets.resolve_links(reason)).unwrap_or_default()
+    }
+}
+
+impl LinkTargets {
+    fn resolve_links(&self, reason: &LinkReason<'_>) -> Vec<(LinkTarget, KeyValue)> {
+        let (name, targets): (_, Vec<_>) = match *reason {
+            LinkReason::SpawnedBy { parent, tool } => {
+                let parent = self.threads.get(parent);
+                ("spawned_by", parent.and_then(|parent| parent.tools.get(tool)).cloned().into_iter().collect())
+            }
+            LinkReason::RequestedBy { thread, call, unrecorded_response } => {
+                let requester =
+                    self.threads.get(thread).and_then(|thread| thread.calls.get(call?)?.requested_by.as_ref());
+                ("requested_by", requester.or(unrecorded_response).cloned().into_iter().collect())
+            }
+        };
+        targets.into_iter().map(|span: LinkTarget| (span, KeyValue::new(attribute::LINK, name))).collect()
+    }
+}
+
+/// The reason for which a span links to another.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LinkReason<'a> {
+    /// The span's thread was spawned by a tool call.
+    SpawnedBy { parent: &'a ThreadId, tool: &'a ToolCallId },
+    /// The span's tool call was requested by a model.
+    RequestedBy {
+        thread: &'a ThreadId,
+        call: Option<&'a CallId>,
+        /// Inference call of the turn whose response may have requested any tool call.
+        unrecorded_response: Option<&'a LinkTarget>,
+    },
+}

@@ -1,0 +1,139 @@
+//! Facts of events during an operation and at its end.
+
+use super::{Digest, LiveFacts};
+use crate::event::{
+    CellStatus, ExecutionStatus, InferenceCancelled, InferenceCompleted, InferenceFailed,
+    McpToolCallCorrelationAssigned, PayloadRef, ThreadEnded, ToolCallEnded, TurnEnded, UnixMillis,
+};
+use crate::layer::live::EventMeta;
+use crate::otlp::live::export::LiveExport;
+use crate::otlp::span::digest::ResponseDigest;
+use crate::otlp::span::facts::{InferenceFacts, SpanDetail, ToolFacts};
+
+impl LiveFacts {
+    pub(super) fn thread_ended(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &ThreadEnded) {
+        self.end(meta, event.status.into(), event.error.clone());
+        export.remove_thread_calls(meta.recording, &event.thread_id);
+    }
+
+    pub(super) fn turn_ended(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &TurnEnded) {
+        export.remove_turn_response(meta.recording, &event.turn_id);
+        // If the span is the thread's too, the thread's own end event ends it.
+        if matches!(&self.facts, Some(facts) if facts.detail == SpanDetail::Turn) {
+            self.end(meta, event.status, event.error.clone());
+        }
+    }
+
+    pub(super) fn inference_completed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCompleted) {
+        self.add_response(export, meta, Some(&event.response_payload), event.first_token_at_unix_ms);
+        if let Some(inference) = self.inference() {
+            inference.response_id = event.response_id.as_ref().map(|id| id.as_str().to_owned());
+            inference.usage = event.usage;
+            let has_known_items = inference.response.as_ref().is_some_and(|response| response.has_known_items);
+            if let Some(turn) = &meta.context.turn_id {
+                export.record_response(meta.recording, turn, has_known_items, self.link_target());
+            }
+        }
+        self.end(meta, ExecutionStatus::Completed, None);
+    }
+
+    pub(super) fn inference_failed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceFailed) {
+        self.add_response(export, meta, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
+        self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()));
+    }
+
+    pub(super) fn inference_cancelled(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCancelled) {
+        self.add_response(export, meta, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
+        self.end(meta, ExecutionStatus::Cancelled, Some(event.reason.clone()));
+    }
+
+    /// Adds a complete or partial response of the model.
+    fn add_response(
+        &mut self,
+        export: &LiveExport,
+        meta: EventMeta<'_>,
+        body: Option<&PayloadRef>,
+        first_token_at: Option<UnixMillis>,
+    ) {
+        let response = match body.and_then(|body| self.take_digest(body)) {
+            Some(Digest::Response(response)) => Some(*response),
+            Some(_) | None => body.map(|_| ResponseDigest::default()),
+        };
+        if let (Some(response), Some(thread)) = (&response, &meta.context.thread_id) {
+            export.add_requested_calls(meta.recording, thread, &response.call_ids, self.link_target());
+        }
+        body.into_iter().for_each(|body| self.add_payload(body));
+        let started_at = self.started_at;
+        if let Some(inference) = self.inference() {
+            inference.response = response;
+            let millis = first_token_at.zip(started_at).map(|(first, started)| first.millis_since(started.unix_ms()));
+            inference.time_to_first_chunk_ms = millis;
+        }
+    }
+
+    pub(super) fn tool_correlated(&mut self, event: &McpToolCallCorrelationAssigned) {
+        if let Some(tool) = self.tool() {
+            tool.mcp_call_id = Some(event.mcp_call_id.as_str().to_owned());
+        }
+    }
+
+    pub(super) fn tool_runtime(&mut self, body: &PayloadRef) {
+        let digest = self.take_digest(body);
+        if let (Some(Digest::Runtime(digest)), Some(tool)) = (digest, self.tool()) {
+            tool.runtime.push(digest);
+        }
+        self.add_payload(body);
+    }
+
+    pub(super) fn tool_ended(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &ToolCallEnded) {
+        let digest = event.result_payload.as_ref().and_then(|body| self.take_digest(body));
+        if let (Some(Digest::Result(digest)), Some(tool)) = (digest, self.tool()) {
+            tool.result = Some(digest);
+        }
+        event.result_payload.iter().for_each(|body| self.add_payload(body));
+        self.end(meta, event.status, event.error.clone());
+        // Link now: when the thread ends, its requested calls are forgotten.
+        self.link_to_requester(export, None);
+    }
+
+    /// Adds a response of a code cell; its last one ends the operation.
+    pub(super) fn cell_response(
+        &mut self,
+        meta: EventMeta<'_>,
+        status: CellStatus,
+        body: Option<&PayloadRef>,
+        is_last: bool,
+    ) {
+        body.into_iter().for_each(|body| self.add_payload(body));
+        if let Some(SpanDetail::CodeCell(cell)) = self.facts.as_mut().map(|facts| &mut facts.detail) {
+            cell.status = status;
+        }
+        if is_last {
+            self.end(meta, status.into(), None);
+        }
+    }
+
+    /// Returns the facts of the inference call. Returns `None` if the span is of another kind.
+    fn inference(&mut self) -> Option<&mut InferenceFacts> {
+        match &mut self.facts.as_mut()?.detail {
+            SpanDetail::Inference(inference) => Some(inference),
+            SpanDetail::Thread(_)
+            | SpanDetail::Turn
+            | SpanDetail::Tool(_)
+            | SpanDetail::CodeCell(_)
+            | SpanDetail::Compaction(_) => None,
+        }
+    }
+
+    /// Returns the facts of the tool call. Returns `None` if the span is of another kind.
+    fn tool(&mut self) -> Option<&mut ToolFacts> {
+        match &mut self.facts.as_mut()?.detail {
+            SpanDetail::Tool(tool) => Some(tool),
+            SpanDetail::Thread(_)
+            | SpanDetail::Turn
+            | SpanDetail::Inference(_)
+            | SpanDetail::CodeCell(_)
+            | SpanDetail::Compaction(_) => None,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The last step before an exporter: decides what of a span leaves the process.
+//!
+//! `tracing-opentelemetry` turns everything that a program or a framework puts into fields into attributes, content and
+//! usage sums included. This module gives the spans of recorded operations what [`describe`](super::describe::describe)
+//! makes of them, beside the program's own attributes, and removes from other spans what is not to be exported.
+
+#[cfg(test)]
+#[path = "tests/map.rs"]
+mod tests;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use opentelemetry::trace::{Event, Status};
+use opentelemetry::{Key, KeyValue};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+
+use super::attribute;
+use super::describe::{self, DESCRIBED_MARKER};
+use super::foreign;
+use super::kind::Kind;
+use super::mapping::Mapping;
+use crate::semconv;
+
+/// A span exporter that applies [`map`] to each span before it passes it on to another exporter.
+#[derive(Debug)]
+pub struct MapExporter<E> {
+    exporter: E,
+    mapping: Mapping,
+}
+
+impl<E> MapExporter<E> {
+    /// Wraps an exporter.
+    pub fn new(exporter: E, mapping: Mapping) -> Self {
+        Self { exporter, mapping }
+    }
+}
+
+impl<E: SpanExporter> SpanExporter for MapExporter<E> {
+    fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
+        self.exporter.export(batch.into_iter().map(|span| map(span, &self.mapping)).collect())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn shutdown(&self) -> OTelSdkResult {
+        self.exporter.shutdown()
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+/// Minimum duration of an exported span. Viewers count in microseconds, and warn of spans with a duration of 0.
+const MIN_DURATION: Duration = Duration::from_micros(1);
+
+/// Converts a span to the form in which it is exported. Live spans and spans from a finished bundle are converted
+/// alike.
+///
+/// The span of a recorded operation gets name, kind, status and attributes by the GenAI conventions, and keeps the
+/// program's own attributes; attributes are sorted by key. Any other span keeps everything but content, unless that is
+/// captured, and usage sums.
+pub fn map(mut span: SpanData, mapping: &Mapping) -> SpanData {
+    let is_own = span.attributes.iter().any(|attribute| attribute.key.as_str() == attribute::OBJECT_ID);
+    if is_own {
+        map_own(&mut span, mapping);
+    } else {
+        foreign::strip(&mut span.attributes, mapping.content);
+    }
+    if !mapping.content.captures() {
+        span.events.events.retain(|event| !foreign::is_content_event(event));
+        let strip = |event: &mut Event| foreign::strip_content(&mut event.attributes);
+        span.events.events.iter_mut().for_each(strip);
+    }
+    span.end_time = span.end_time.max(span.start_time + MIN_DURATION);
+    span
+}
+
+/// Maps the span of a recorded operation.
+fn map_own(span: &mut SpanData, mapping: &Mapping) {
+    let mut attributes = last_of_each(drop_replaced(std::mem::take(&mut span.attributes)));
+    let kind = describe::text(&attributes, attribute::KIND).and_then(Kind::from_name);
+    attributes.retain(|attribute| is_exported(attribute.key.as_str(), kind, mapping));
+    if let Some(kind) = kind {
+        span.name = describe::name(kind, &attributes).into();
+        span.span_kind = kind.span_kind();
+    }
+    if let Some(status) = status(&mut attributes, &span.status) {
+        span.status = status;
+    }
+    attributes.sort_by(|a, b| a.key.cmp(&b.key));
+    span.attributes = attributes;
+}
+
+/// Removes the attributes with reserved keys that precede the [`DESCRIBED_MARKER`]: the program set them through
+/// fields, and the attributes behind the marker replace them.
+fn drop_replaced(attributes: Vec<KeyValue>) -> Vec<KeyValue> {
+    let Some(marker) = attributes.iter().rposition(|attribute| attribute.key.as_str() == DESCRIBED_MARKER) else {
+        return attributes;
+    };
+    let is_kept = |&(index, ref attribute): &(usize, KeyValue)| {
+        index > marker || !is_reserved(attribute.key.as_str()) || is_program_attribute(attribute.key.as_str())
+    };
+    attributes.into_iter().enumerate().filter(is_kept).map(|(_, attribute)| attribute).collect()
+}
+
+/// Removes all but the last attribute of each key: the SDK keeps repeated keys.
+fn last_of_each(mut attributes: Vec<KeyValue>) -> Vec<KeyValue> {
+    let mut seen = HashSet::<Key>::new();
+    attributes.reverse();
+    attributes.retain(|attribute| seen.insert(attribute.key.clone()));
+    attributes
+}
+
+/// Returns `true` if a span of this kind exports the attribute.
+fn is_exported(key: &str, kind: Option<Kind>, mapping: &Mapping) -> bool {
+    let usage = mapping.usage_names;
+    match attribute::row(key) {
+        _ if key == attribute::USAGE_INPUT_TOKENS || key == attribute::USAGE_OUTPUT_TOKENS => {
+            usage.has_current() && kind == Some(Kind::Inference)
+        }
+        _ if key == attribute::USAGE_PROMPT_TOKENS || key == attribute::USAGE_COMPLETION_TOKENS => {
+            usage.has_older() && kind == Some(Kind::Inference)
+        }
+        Some(row) if row.is_content && !mapping.content.captures() => false,
+        Some(row) if is_reserved(key) => kind.is_none_or(|kind| row.kinds.contains(&kind)),
+        Some(_) => true,
+        None => !is_reserved(key) || is_program_attribute(key),
+    }
+}
+
+/// Returns `true` for attributes that the conventions define and no event records: live spans export them as the
+/// program set them.
+fn is_program_attribute(key: &str) -> bool {
+    matches!(key, semconv::AGENT_ID | semconv::AGENT_DESCRIPTION | semconv::TOOL_DESCRIPTION)
+}
+
+/// Returns `true` for keys that a program's own attributes may not have.
+fn is_reserved(key: &str) -> bool {
+    const NAMESPACES: [&str; 5] = ["gen_ai.", "otel_trace.", "otel.", "code.", "thread."];
+    const KEYS: [&str; 5] = [attribute::ERROR_TYPE, "busy_ns", "idle_ns", "level", "target"];
+    NAMESPACES.iter().any(|namespace| key.starts_with(namespace)) || KEYS.contains(&key)
+}
+
+/// Derives the span's status from its attributes, and removes the attributes that only serve it. Returns `None` if
+/// there is no `otel_trace.status`.
+fn status(attributes: &mut Vec<KeyValue>, own: &Status) -> Option<Status> {
+    let has_failed = describe::text(attributes, attribute::STATUS)? == "failed";
+    let is_superfluous = |key: &str| match has_failed {
+        true => key == attribute::STATUS_DESCRIPTION,
+        false => key == attribute::ERROR_TYPE,
+    };
+    let description = describe::text(attributes, attribute::STATUS_DESCRIPTION).map(str::to_owned);
+    attributes.retain(|attribute| !is_superfluous(attribute.key.as_str()));
+    Some(match (has_failed, description, own) {
+        (false, ..) => Status::Unset,
+        (true, Some(description), _) => Status::error(description),
+        (true, None, Status::Error { description }) => Status::error(description.clone()),
+        (true, None, Status::Unset | Status::Ok) => Status::error(""),
+    })
+}
