@@ -44,7 +44,7 @@ pub(super) fn summary(name: &Arc<str>, kind: &ToolKind, arguments: Option<&str>)
     ToolSummary::Generic { label, input_preview: arguments.map(preview), output_preview: None }
 }
 
-/// Truncates text to [`PREVIEW_CHARS`].
+/// Truncates text to [`PREVIEW_CHARS`] characters.
 fn preview(text: &str) -> String {
     match text.char_indices().nth(PREVIEW_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]),

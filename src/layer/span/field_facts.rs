@@ -10,8 +10,8 @@ use crate::layer::operation::{
 };
 
 /// Returns `true` if the fields already have every attribute that the start events of the span's operations report, so
-/// that they can start before the span is entered. Returns `false` for all other kinds: the request of an inference
-/// call, for example, may still gain fields.
+/// that they can start before the span is entered. Always `false` for inference calls, agents and compaction requests,
+/// whose requests may still gain fields.
 pub(super) fn has_required_facts(fields: &Fields) -> bool {
     match fields.kind() {
         Some(OperationKind::Thread) => fields.conversation_id.is_some(),
