@@ -15,7 +15,8 @@ example *ARGS:
 test:
     cargo test --workspace
 
-# Run everything that CI runs
+# Run everything that CI runs, in its order. Recipes that follow `clippy` and `test` select the same packages and kinds of
+# targets, so that dependencies have the same features and are compiled once for checks and once for tests
 ci: fmt clippy docs no-features test example-cold otlp
 
 # Check the formatting
@@ -26,15 +27,16 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets --all-features -- {{warnings}}
 
-# Build the documentation; warnings are errors
+# Build the documentation; warnings are errors. There is no example target; `--examples` adds the features of
+# dev-dependencies, with which `clippy` has checked all dependencies
 docs:
-    RUSTDOCFLAGS="{{warnings}}" cargo doc --workspace --all-features --no-deps
+    RUSTDOCFLAGS="{{warnings}}" cargo doc --workspace --all-features --no-deps --lib --bin 'example-*' --examples
 
 # Build the library without features and check that it has none of their dependencies
 no-features:
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo build --package otel-trace --lib --no-default-features
+    cargo check --package otel-trace --lib --no-default-features
     tree=$(cargo tree --package otel-trace --no-default-features --edges normal --prefix none)
     if grep -E '^(clap|anyhow|indicatif|tar|tempfile|zstd|opentelemetry|tokio|reqwest|http|tower-service) ' <<< "$tree"; then exit 1; fi
 
@@ -45,7 +47,9 @@ example-cold:
     traces=$(mktemp -d)
     trap 'rm -rf "$traces"' EXIT
     OTEL_TRACE_ROOT="$traces" cargo run --release -p example-agent
-    cargo run --quiet --features cli -- reduce --strict "$traces"/trace-*
+    # Built with the features with which `test` builds it.
+    cargo build --quiet --workspace --bin otel-trace --test cli
+    "${CARGO_TARGET_DIR:-target}"/debug/otel-trace reduce --strict "$traces"/trace-*
 
 # Test live and exported spans against Rotel, an independent OpenTelemetry collector
 otlp:
@@ -56,8 +60,8 @@ otlp:
     python3 -m pip install --quiet --disable-pip-version-check --target "$scratch/rotel" rotel
     OTEL_TRACE_ROOT="$scratch/traces" cargo run --release -p example-agent
     export OTEL_TRACE_ROTEL="$scratch/rotel/rotel/rotel-agent" OTEL_TRACE_ROTEL_RUNS="$scratch/traces"
-    export OTEL_TRACE_ROTEL_AGENT="$PWD/target/release/example-agent"
-    cargo test --test otlp_rotel -- --ignored
+    export OTEL_TRACE_ROTEL_AGENT="$(realpath "${CARGO_TARGET_DIR:-target}")/release/example-agent"
+    cargo test --workspace --test otlp -- --ignored rotel::
 
 # Test exported spans against Arize Phoenix: span kinds, token counts, messages (downloads 0.5 GB)
 phoenix:
@@ -69,7 +73,7 @@ phoenix:
     "$scratch/venv/bin/pip" install --quiet --disable-pip-version-check arize-phoenix
     OTEL_TRACE_ROOT="$scratch/traces" cargo run --release -p example-agent
     export OTEL_TRACE_PHOENIX="$scratch/venv/bin/phoenix" OTEL_TRACE_PHOENIX_RUNS="$scratch/traces"
-    cargo test --test otlp_phoenix -- --ignored --nocapture
+    cargo test --workspace --test otlp -- --ignored --nocapture phoenix::
 
 # Measure recording, exporting and reducing, as ratios to peers in the same run
 bench:
@@ -91,7 +95,7 @@ fuzz SECONDS="60":
 
 # Record a mixed load for at least SECONDS and SPANS, in all stores; fail if memory or open files grow
 soak SECONDS="600" SPANS="1000000":
-    OTEL_TRACE_SOAK_SECONDS={{SECONDS}} OTEL_TRACE_SOAK_SPANS={{SPANS}} cargo test --release --test layer_soak -- --exact --nocapture memory_and_open_files_stay_flat_under_mixed_load
+    OTEL_TRACE_SOAK_SECONDS={{SECONDS}} OTEL_TRACE_SOAK_SPANS={{SPANS}} cargo test --release --test soak -- --exact --nocapture leaks::memory_and_open_files_stay_flat_under_mixed_load
 
 # Kill N recording processes at random moments and check their bundles; then record a body of 10 GB
 survive N="300":

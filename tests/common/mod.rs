@@ -1,8 +1,9 @@
 //! Helpers that record a program under a temporary root and read the resulting bundles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use otel_trace::bundle::Reader;
@@ -166,12 +167,36 @@ pub(crate) fn run_alone(test: &str, program: impl FnOnce(Recorder, RecorderGuard
     Some(root)
 }
 
+/// Runs `program` in a child process by executing `test` again, where no other test has a subscriber, allocates memory
+/// or opens files. Panics if the child process fails.
+#[track_caller]
+pub(crate) fn run_in_child(test: &str, program: impl FnOnce()) {
+    if role().is_some() {
+        return program();
+    }
+    let output = child(test, "alone").output().unwrap();
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{stdout}{stderr}");
+}
+
 const ROLE: &str = "OTEL_TRACE_TEST_ROLE";
 
-/// Returns a command that runs `test` alone in a child process, where [`role`] returns `role`.
+/// Names of all tests of this binary, with the modules that they are in.
+static TESTS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let output = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let list = String::from_utf8(output.stdout).unwrap();
+    list.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+});
+
+/// Returns a command that runs exactly one test, `test`, in a child process, where [`role`] returns `role`.
+///
+/// Panics if this binary has no test with this name, because the child process would then succeed without a test.
+#[track_caller]
 pub(crate) fn child(test: &str, role: &str) -> Command {
+    assert!(TESTS.contains(test), "this binary has no test {test:?}; expected `module::name`");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, role);
+    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]).env(ROLE, role);
     command.env_remove("OTEL_TRACE_ROOT").env_remove("OTEL_TRACE_PARENT");
     command
 }
@@ -195,4 +220,5 @@ const _: () = {
     let _ = |bundle: Bundle| (bundle.path, bundle.lines, bundle.manifest);
     let _ = (graph, count_running, |program: fn()| record_one(program));
     let _ = |is_met: fn() -> bool, program: fn(Recorder, RecorderGuard)| (wait_until(is_met), run_alone("", program));
+    let _ = |program: fn()| run_in_child("", program);
 };

@@ -5,7 +5,7 @@ use otel_trace::otlp::{DropReason, Protocol};
 use tonic::{Code, Status};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::common::{child, role};
+use crate::common::run_in_child;
 use crate::grpc_receiver::GrpcReceiver;
 use crate::program::{build, by_reason, emit_spans, names, patient_builder};
 
@@ -51,13 +51,10 @@ fn partially_rejected_spans_are_counted() {
 /// Partial rejections are read from events of the exporter, which a level filter of the program must not disable.
 #[test]
 fn rejected_spans_are_counted_with_events_disabled() {
-    if role().is_some() {
+    run_in_child("grpc_responses::rejected_spans_are_counted_with_events_disabled", || {
         tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).init();
-        return check_partial_rejection();
-    }
-    let test = "grpc_responses::rejected_spans_are_counted_with_events_disabled";
-    let output = child(test, "program").output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+        check_partial_rejection();
+    });
 }
 
 #[track_caller]

@@ -3,12 +3,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod drawn;
 mod family;
 mod one_parent;
 mod roots;
 #[path = "../common/trace_tree.rs"]
 mod trace_tree;
+mod trace_views;
 
 use std::io::{Read, Write};
 use std::process::Command;

@@ -10,6 +10,7 @@ mod case;
 mod cells;
 mod check;
 mod compaction;
+mod conformance;
 mod conversation;
 mod damage;
 mod items;

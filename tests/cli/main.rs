@@ -1,0 +1,6 @@
+//! The `otel-trace` command from the outside.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod pack;
+mod reduce_and_check;

@@ -1,0 +1,92 @@
+//! Tests of facts that a program reports through fields and events of `tracing`, or after the end of an operation.
+
+use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, Usage};
+use serde_json::{Value, json};
+use tracing::{Level, event, info_span};
+
+use crate::common::record_one;
+
+const MODEL: Model<'_> = Model { name: "m", provider: "p" };
+
+#[test]
+fn plain_spans_can_report_everything_that_handles_can() {
+    let bundle = record_one(|| {
+        let _thread = info_span!(
+            "t",
+            otel_trace.kind = "thread",
+            gen_ai.conversation.id = "t",
+            otel_trace.agent.role = "explorer",
+            otel_trace.task.name = "look",
+        )
+        .entered();
+        event!(
+            target: "otel_trace", Level::INFO, otel_trace.event = "other", otel_trace.other.kind = "weather",
+            otel_trace.message = "it rains", otel_trace.payload = r#"{"mm": 3}"#,
+        );
+        let tool = info_span!(
+            "tool",
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = "find",
+            gen_ai.tool.call.id = "c",
+            otel_trace.mcp.server = "docs",
+        );
+        tool.in_scope(|| {
+            event!(
+                target: "otel_trace", Level::INFO, otel_trace.event = "mcp_tool_call_correlation_assigned",
+                otel_trace.mcp_call_id = "7",
+            );
+        });
+        let chat = info_span!("chat", gen_ai.operation.name = "chat", otel_trace.upstream_request_id = "req-1");
+        chat.in_scope(|| {});
+    });
+    let metadata = bundle.payload_json(&bundle.event("thread_started")["metadata_payload"]);
+    assert_eq!((&metadata["agent_role"], &metadata["task_name"]), (&json!("explorer"), &json!("look")));
+    let other = bundle.event("other");
+    assert_eq!([&other["kind"], &other["summary"]], ["weather", "it rains"]);
+    assert_eq!(other["metadata"], json!({ "mm": 3 }));
+    let kind = &bundle.event("tool_call_started")["kind"];
+    assert_eq!(kind, &json!({ "type": "mcp", "server": "docs", "tool": "find" }));
+    assert_eq!(bundle.event("mcp_tool_call_correlation_assigned")["mcp_call_id"], "7");
+    assert_eq!(bundle.event("inference_failed")["upstream_request_id"], "req-1");
+}
+
+#[test]
+fn target_that_only_shares_a_prefix_is_ignored() {
+    let bundle = record_one(|| {
+        let _thread = info_span!("t", otel_trace.kind = "thread").entered();
+        event!(target: "otel_trace_like", Level::INFO, otel_trace.event = "other", otel_trace.message = "no");
+        event!(target: "otel_trace::mine", Level::INFO, otel_trace.event = "other", otel_trace.message = "yes");
+    });
+    assert_eq!(bundle.event("other")["summary"], "yes");
+}
+
+#[test]
+fn facts_reported_after_the_end_of_a_call_are_kept() {
+    let bundle = record_one(|| {
+        let inference = AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL);
+        inference.request(Json(&json!({ "input": [] })));
+        inference.cancel("enough");
+        inference.response_id("resp-1");
+        inference.upstream_request_id("req-1");
+        inference.usage(Usage { input_tokens: 7, ..Usage::default() });
+        inference.first_token();
+    });
+    let call = &bundle.event("inference_started")["inference_call_id"];
+    let facts = bundle.events("other");
+    assert!(facts.iter().all(|other| &other["metadata"]["inference_call_id"] == call), "{facts:?}");
+    let facts: Vec<_> = facts.iter().map(|other| other["metadata"]["said"].clone()).collect();
+    assert_eq!(facts[..2], [json!({ "response_id": "resp-1" }), json!({ "upstream_request_id": "req-1" })]);
+    assert_eq!((facts.len(), &facts[2]["usage"]["input_tokens"]), (3, &json!(7)));
+}
+
+#[test]
+fn completed_compaction_needs_no_response() {
+    let bundle = record_one(|| {
+        let compaction = AgentThread::start(ThreadMeta::new()).turn(None).compaction(MODEL);
+        compaction.request(Json(&json!({ "input": [] })));
+        compaction.complete();
+    });
+    let completed = bundle.event("compaction_request_completed");
+    assert_eq!(bundle.payload_json(&completed["response_payload"]), json!({}));
+    assert_eq!(bundle.events("compaction_request_failed"), Vec::<&Value>::new());
+}

@@ -1,0 +1,30 @@
+//! The layer: what it records of spans and handles, when operations start and end, and faults of the program.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod child_processes;
+#[path = "../common/mod.rs"]
+mod common;
+mod concurrent_reentrancy;
+mod concurrent_runs;
+mod context;
+mod disabled;
+mod ends;
+mod exit;
+mod facts;
+mod faults;
+mod frameworks;
+mod handles;
+mod ids;
+mod late_fields;
+mod operations;
+mod pack;
+mod reentrancy;
+mod reloads;
+mod runtimes;
+mod shutdown;
+mod spans;
+mod stacks;
+mod survivors;
+mod unwinding;
+mod wire;

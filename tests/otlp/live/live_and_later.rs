@@ -1,0 +1,75 @@
+//! Live export and later export of the bundle produce equal spans.
+
+use std::collections::BTreeMap;
+
+use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry_sdk::trace::{Sampler, SpanData};
+use otel_trace::bundle::Reader;
+use otel_trace::otlp::export::spans;
+use otel_trace::otlp::{ContentPolicy, Mapping};
+
+use crate::live::exported::{Harness, Order, attributes};
+use crate::live::program;
+
+/// The fields of a span that must be equal: all fields except times.
+#[derive(Debug, PartialEq)]
+struct SpanFields {
+    trace_id: String,
+    parent_id: String,
+    name: String,
+    kind: SpanKind,
+    status: Status,
+    attributes: BTreeMap<String, String>,
+    links: Vec<(String, String, String)>,
+}
+
+fn span_fields(span: &SpanData) -> (String, SpanFields) {
+    let links = span.links.iter().map(|link| {
+        let attributes: Vec<_> = link.attributes.iter().map(|it| format!("{}={}", it.key, it.value)).collect();
+        (link.span_context.trace_id().to_string(), link.span_context.span_id().to_string(), attributes.join(" "))
+    });
+    let fields = SpanFields {
+        trace_id: span.span_context.trace_id().to_string(),
+        parent_id: span.parent_span_id.to_string(),
+        name: span.name.to_string(),
+        kind: span.span_kind.clone(),
+        status: span.status.clone(),
+        attributes: attributes(span),
+        links: links.collect(),
+    };
+    (span.span_context.span_id().to_string(), fields)
+}
+
+/// Checks that the live spans of operations equal the spans exported from the bundle.
+fn check(program: fn(), order: Order, content: ContentPolicy) {
+    let mut harness = Harness::with(content, Sampler::AlwaysOn);
+    harness.run(order, program);
+    harness.finish();
+    let live = harness.spans();
+    let is_of_an_operation = |span: &&SpanData| attributes(span).contains_key("otel_trace.object_id");
+    let live: BTreeMap<_, _> = live.iter().filter(is_of_an_operation).map(span_fields).collect();
+    let bundle = Reader::open(&harness.bundle()).expect("a bundle");
+    let graph = harness.graph();
+    let mapping = Mapping { content, ..Mapping::default() };
+    let exported: BTreeMap<_, _> = spans(&bundle, &graph, &mapping).map(|span| span_fields(&span)).collect();
+    assert_eq!(live.len(), exported.len(), "{order:?}");
+    for (id, live) in &live {
+        assert_eq!(Some(live), exported.get(id), "{order:?}: live, then from the bundle");
+    }
+}
+
+#[test]
+fn typed_handles_export_equal_spans_live_and_later() {
+    for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
+        check(program::typed, Order::BridgeFirst, content);
+        check(program::typed, Order::RecorderFirst, content);
+    }
+}
+
+#[test]
+fn plain_spans_export_equal_spans_live_and_later() {
+    for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
+        check(program::plain, Order::BridgeFirst, content);
+        check(program::plain, Order::RecorderFirst, content);
+    }
+}
