@@ -55,12 +55,13 @@ pub mod client;
 pub mod event;
 pub mod graph;
 pub mod layer;
+mod mask;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod reduce;
 
 pub use bundle::{
-    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Masking, Redactor, Stats, Store,
+    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, PayloadError, Stats, Store,
     SyncEvery,
 };
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
@@ -69,6 +70,7 @@ pub use layer::{
     Model, Operation, RecordFilter, RecordLayer, Recorder, RecorderBuilder, RecorderGuard, Reply, SpanExt, ThreadMeta,
     ToolCall, ToolCallMeta, Turn,
 };
+pub use mask::{Masking, PatternError, Redactor};
 
 /// Compiles and runs the code of the README with the doc tests.
 #[cfg(doctest)]

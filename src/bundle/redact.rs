@@ -15,8 +15,9 @@ use tokens::is_json;
 
 use super::convert::{PayloadKey, default_path, payload_key};
 use super::destination::Destination;
-use super::{BundleError, Manifest, Masking, Reader};
+use super::{BundleError, Manifest, Reader};
 use crate::event::{PayloadKind, PayloadRef};
+use crate::mask::Masking;
 
 /// Copies bundles without their secrets.
 ///

@@ -19,14 +19,12 @@ use super::open_files::ReleaseFile;
 use super::quota::{Quota, QuotaUsage};
 use super::staged_bundle::StagedBundle;
 use super::sync_scheduler::PendingSync;
-use super::{
-    Body, BodyBuf, BundleError, Durability, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions,
-    event_text,
-};
+use super::{Body, BodyBuf, BundleError, Durability, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions};
 use crate::event::{
     Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId,
     Timestamp,
 };
+use crate::mask;
 
 /// A payload that has been stored, and can be referenced by events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +214,7 @@ impl Writer {
     /// Returns [`Lost`] if the event cannot be written. The loss has been counted and reported.
     pub fn append(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         let kind = event.kind();
-        let redacted = event_text::map_texts(event, |text| self.options.apply_redactor(kind, text.as_str()));
+        let redacted = mask::map_texts(event, |text| self.options.apply_redactor(kind, text.as_str()));
         self.append_redacted(at, context, &redacted)
     }
 
@@ -231,7 +229,7 @@ impl Writer {
         {
             return Err(self.report_loss(Lost::Event(event.kind()), &exceeded.into()));
         }
-        let event = &*event_text::map_texts(event, |text| self.options.masking.mask_event_text(text));
+        let event = &*mask::map_texts(event, |text| self.options.masking.mask_event_text(text));
         if event.kind() == EventKind::RolloutEnded {
             self.flush_gap(at).map_err(|error| self.report_loss(Lost::Event(event.kind()), &error))?;
         }

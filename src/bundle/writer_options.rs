@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use super::body::panic_message;
 use super::disk::{Disk, RealDisk};
-use super::event_text::EventText;
 use super::in_use::InUse;
 use super::open_files::OpenFiles;
 use super::pruning::Pruner;
 use super::queue::Queue;
 use super::store::{BaseCache, Store};
 use super::sync_scheduler::SyncScheduler;
-use super::{Body, BodyBuf, Durability, Limits, Loss, Lost, Masking, ReadyBody, Redactor, Tally};
+use super::{Body, BodyBuf, Durability, Limits, Loss, Lost, ReadyBody, Tally};
 use crate::event::{EventKind, PayloadKind, RawJson};
+use crate::mask::EventText;
+use crate::mask::{Masking, Redactor};
 
 /// A callback that is called with each loss.
 pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;

@@ -10,8 +10,9 @@ use super::parent::ParentSource;
 use super::recorder::Inner;
 use super::reentrancy::{is_recording_suppressed, run_callback, with_recording_suppressed};
 use super::{Recorder, RecorderGuard};
-use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redactor, Store, StoreNameError, WriterOptions};
+use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Store, StoreNameError, WriterOptions};
 use crate::event::PayloadKind;
+use crate::mask::{Masking, Redactor};
 
 /// Environment variable that names the root directory of bundles. Setting it enables recording with
 /// [`Recorder::from_env`].

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::super::Masking;
 use super::meaning::{Document, Meaning, MeaningTracker};
 use super::tokens::{Edit, Token, Tokens, apply_edits, is_json};
+use crate::mask::Masking;
 
 /// Words for outcomes, as they are used in events and by models and runtimes. Any other word counts as content.
 const OUTCOMES: [&str; 42] = [

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::super::Masking;
 use super::meaning::{Document, Meaning, MeaningTracker};
 use super::tokens::{Edit, Token, Tokens, apply_edits};
 use crate::event::PayloadRef;
+use crate::mask::Masking;
 
 /// The new location of a payload that has moved or changed.
 pub(super) struct NewLocation {

@@ -5,9 +5,9 @@ use uuid::Uuid;
 use super::session_metadata::{SessionMetadata, SpawnInfo};
 use super::thread::ThreadFacts;
 use super::thread_recording::ThreadRecording;
-use crate::bundle::Masking;
 use crate::event::{AgentPath, ThreadId};
 use crate::layer::parent::Parent;
+use crate::mask::Masking;
 
 /// Id, agent path and depth of a thread, and the thread that spawned it.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use std::fmt;
 use siphasher::sip::SipHasher24;
 
 use super::credentials;
+use super::secret_span::SecretSpan;
 
 /// The key of the hash in placeholders. It is never written anywhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +32,27 @@ impl Salt {
         let secret = unescape_fully(secret);
         let hash = self.hash(&secret) >> 16;
         format!("{PREFIX}{}:{hash:012x}]", credentials::kind_of(&secret))
+    }
+
+    /// Replaces the secrets, which must be sorted, by placeholders.
+    pub(super) fn replace_secrets(&self, text: &[u8], secrets: &[SecretSpan]) -> Vec<u8> {
+        let mut masked = Vec::with_capacity(text.len() + 32 * secrets.len());
+        let mut done = 0;
+        for SecretSpan { range, quoted_at } in secrets {
+            masked.extend_from_slice(&text[done..range.start]);
+            let quote = |masked: &mut Vec<u8>| {
+                if let Some(level) = quoted_at {
+                    masked.resize(masked.len() + level.before_quote(), b'\\');
+                    masked.push(b'"');
+                }
+            };
+            quote(&mut masked);
+            masked.extend_from_slice(self.placeholder(&text[range.clone()]).as_bytes());
+            quote(&mut masked);
+            done = range.end;
+        }
+        masked.extend_from_slice(&text[done..]);
+        masked
     }
 }
 

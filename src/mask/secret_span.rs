@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use super::salt::Salt;
-
 /// The byte range of a secret in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::bundle) struct SecretSpan {
-    pub(in crate::bundle) range: Range<usize>,
+pub(crate) struct SecretSpan {
+    pub(crate) range: Range<usize>,
     /// For a number, the level at which the quotes around its placeholder are escaped. `None` for a secret inside of
     /// text.
     pub(super) quoted_at: Option<Level>,
@@ -78,25 +76,4 @@ pub(super) fn merge(mut secrets: Vec<SecretSpan>) -> Vec<SecretSpan> {
         overlaps
     });
     secrets
-}
-
-/// Replaces the secrets, which must be sorted, by placeholders.
-pub(in crate::bundle) fn replace_secrets(text: &[u8], secrets: &[SecretSpan], salt: &Salt) -> Vec<u8> {
-    let mut masked = Vec::with_capacity(text.len() + 32 * secrets.len());
-    let mut done = 0;
-    for SecretSpan { range, quoted_at } in secrets {
-        masked.extend_from_slice(&text[done..range.start]);
-        let quote = |masked: &mut Vec<u8>| {
-            if let Some(level) = quoted_at {
-                masked.resize(masked.len() + level.before_quote(), b'\\');
-                masked.push(b'"');
-            }
-        };
-        quote(&mut masked);
-        masked.extend_from_slice(salt.placeholder(&text[range.clone()]).as_bytes());
-        quote(&mut masked);
-        done = range.end;
-    }
-    masked.extend_from_slice(&text[done..]);
-    masked
 }

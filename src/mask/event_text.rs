@@ -24,7 +24,7 @@ impl<'t> EventText<'t> {
 }
 
 /// Returns the event with each text replaced by the result of `change`. Borrows the event if no text changes.
-pub(super) fn map_texts<'e>(
+pub(crate) fn map_texts<'e>(
     event: &'e Event,
     change: impl for<'t> Fn(EventText<'t>) -> Cow<'t, str>,
 ) -> Cow<'e, Event> {

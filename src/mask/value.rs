@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::names::NameKind;
 use super::salt::is_placeholder;
+use super::scheme::scheme;
 use super::secret_span::{Level, SecretSpan};
-use super::{header, line, word};
+use super::{line, word};
 
 /// Names whose values describe a secret and do not contain it: a tool's schema may have a parameter `password`.
 const DESCRIPTIVE: [&[u8]; 12] = [
@@ -135,7 +136,7 @@ fn single_quoted(text: &[u8], after: usize, kind: NameKind, secrets: &mut Vec<Se
 pub(super) fn secret_in(text: &[u8], content: Range<usize>, kind: NameKind) -> Option<SecretSpan> {
     let mut secret = content;
     if kind == NameKind::Authorization {
-        secret.start += header::scheme(&text[secret.clone()]).map_or(0, |scheme| scheme.length);
+        secret.start += scheme(&text[secret.clone()]).map_or(0, |scheme| scheme.length);
     }
     let is_secret = !secret.is_empty() && !is_placeholder(&text[secret.clone()]);
     is_secret.then(|| SecretSpan::text(secret))

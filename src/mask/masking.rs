@@ -1,34 +1,19 @@
-//! Built-in masking: finds secrets in payloads and in event texts and replaces them by placeholders.
-//!
-//! Masking looks at bytes and never parses JSON: a few short texts are searched for in one pass, and the bytes around a
-//! hit decide if it is a secret, at any level of escapes. The result is a function of the text and the salt, and a text
-//! without secrets keeps its bytes.
-
-mod assignment;
-mod credentials;
-mod custom_patterns;
-mod header;
-mod line;
-mod names;
-mod needles;
-mod salt;
-mod secret_span;
-mod value;
-mod word;
+//! The built-in masking: which searches run over a text, and in what order.
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-pub use custom_patterns::PatternError;
-use names::Names;
-use needles::Needles;
 use regex::bytes::Regex;
-use salt::Salt;
-pub(super) use secret_span::SecretSpan;
 
-use super::Redactor;
+use super::custom_patterns::PatternError;
 use super::event_text::EventText;
+use super::names::Names;
+use super::needles::Needles;
+use super::redactor::Redactor;
+use super::salt::Salt;
+use super::secret_span::SecretSpan;
+use super::{assignment, credentials, custom_patterns, header, names, secret_span, value};
 use crate::event::PayloadKind;
 
 /// The built-in masking: replaces secrets by placeholders of the form `[masked:<kind>:<12 hexadecimal digits>]`.
@@ -68,7 +53,7 @@ use crate::event::PayloadKind;
 /// let masking = Masking::new().patterns().name("x-tenant").pattern(r"\bACME-[0-9]{8}\b")?;
 /// let builder = Recorder::builder().root("traces").mask(masking);
 /// # drop(builder);
-/// # Ok::<(), otel_trace::bundle::PatternError>(())
+/// # Ok::<(), otel_trace::PatternError>(())
 /// ```
 #[derive(Debug)]
 pub struct Masking {
@@ -149,7 +134,7 @@ impl Masking {
     }
 
     /// Masks a text of an event. Borrows the text if it contains no secret.
-    pub(super) fn mask_event_text<'a>(&self, event_text: EventText<'a>) -> Cow<'a, str> {
+    pub(crate) fn mask_event_text<'a>(&self, event_text: EventText<'a>) -> Cow<'a, str> {
         let text = event_text.as_str();
         match self.masked(text.as_bytes(), matches!(event_text, EventText::Json(_))) {
             None => Cow::Borrowed(text),
@@ -177,17 +162,17 @@ impl Masking {
     }
 
     /// Replaces these secrets, which must be sorted, by placeholders.
-    pub(super) fn replace_secrets(&self, text: &[u8], secrets: &[SecretSpan]) -> Vec<u8> {
-        secret_span::replace_secrets(text, secrets, &self.salt)
+    pub(crate) fn replace_secrets(&self, text: &[u8], secrets: &[SecretSpan]) -> Vec<u8> {
+        self.salt.replace_secrets(text, secrets)
     }
 
     /// Returns a keyed hash of a text.
-    pub(super) fn hash(&self, text: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, text: &[u8]) -> u64 {
         self.salt.hash(text)
     }
 
     /// Returns the byte ranges of all secrets in a text, sorted and without overlap.
-    pub(super) fn find_secrets(&self, text: &[u8], is_json: bool) -> Vec<SecretSpan> {
+    pub(crate) fn find_secrets(&self, text: &[u8], is_json: bool) -> Vec<SecretSpan> {
         let mut secrets = Vec::new();
         let finders = self.finders();
         if let Some(names) = &self.names {
