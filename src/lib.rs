@@ -59,10 +59,10 @@ mod mask;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod reduce;
+pub mod rewrite;
 
 pub use bundle::{
-    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, PayloadError, Stats, Store,
-    SyncEvery,
+    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Stats, Store, SyncEvery,
 };
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{

@@ -105,7 +105,7 @@ impl BodyBuf {
     }
 
     /// Creates a buffer from an encoded body, without a size limit.
-    pub(super) fn from_bytes(bytes: Vec<u8>, is_json: bool) -> Self {
+    pub(crate) fn from_bytes(bytes: Vec<u8>, is_json: bool) -> Self {
         Self { bytes, is_json, max_bytes: usize::MAX, oversize: None }
     }
 

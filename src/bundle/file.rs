@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 /// Creates a directory and its missing parents, accessible to the owner only.
-pub(super) fn create_dirs(path: &Path) -> io::Result<()> {
+pub(crate) fn create_dirs(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -19,7 +19,7 @@ pub(super) fn create_dirs(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// Returns an error if the file exists.
-pub(super) fn create(path: &Path) -> io::Result<File> {
+pub(crate) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create_new(true);
     #[cfg(unix)]
@@ -31,7 +31,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Returns an error if the file exists.
-pub(super) fn create_for_write_at(path: &Path) -> io::Result<File> {
+pub(crate) fn create_for_write_at(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     // Not in append mode, in which a write at an offset would go to the end.
     options.write(true).create_new(true);
@@ -41,7 +41,7 @@ pub(super) fn create_for_write_at(path: &Path) -> io::Result<File> {
 }
 
 /// Opens an existing file for writing at any offset.
-pub(super) fn open_for_write_at(path: &Path) -> io::Result<File> {
+pub(crate) fn open_for_write_at(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -50,7 +50,7 @@ pub(super) fn open_for_write_at(path: &Path) -> io::Result<File> {
 }
 
 /// Opens an existing file for appending.
-pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
+pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true);
     #[cfg(unix)]
@@ -60,7 +60,7 @@ pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
 
 /// The error of a file in a bundle that is not opened for reading.
 #[derive(Debug)]
-pub(super) enum OpenError {
+pub(crate) enum OpenError {
     /// The path leaves the bundle, or is not the path of a regular file. Has the reason.
     Path(&'static str),
     /// The error of the file system.
@@ -70,7 +70,7 @@ pub(super) enum OpenError {
 /// The directories below a bundle that were found not to be symbolic links. They are checked once, because a bundle
 /// that is read does not change any more.
 #[derive(Debug, Default)]
-pub(super) struct VerifiedDirectories(RwLock<HashSet<PathBuf>>);
+pub(crate) struct VerifiedDirectories(RwLock<HashSet<PathBuf>>);
 
 impl VerifiedDirectories {
     fn has(&self, path: &Path) -> bool {
@@ -88,7 +88,7 @@ impl VerifiedDirectories {
 ///
 /// # Errors
 /// Returns an error if the path is not accepted or the file cannot be opened.
-pub(super) fn open_inside(bundle: &Path, relative: &str, verified: &VerifiedDirectories) -> Result<File, OpenError> {
+pub(crate) fn open_inside(bundle: &Path, relative: &str, verified: &VerifiedDirectories) -> Result<File, OpenError> {
     let path = plain_path(bundle, relative, verified)?;
     let mut options = OpenOptions::new();
     options.read(true);
@@ -104,7 +104,7 @@ pub(super) fn open_inside(bundle: &Path, relative: &str, verified: &VerifiedDire
 
 /// Returns `true` if the path `relative` stays inside of `bundle`, even if no such file exists.
 #[cfg(feature = "otlp")]
-pub(super) fn stays_inside(bundle: &Path, relative: &str) -> bool {
+pub(crate) fn stays_inside(bundle: &Path, relative: &str) -> bool {
     !matches!(plain_path(bundle, relative, &VerifiedDirectories::default()), Err(OpenError::Path(_)))
 }
 

@@ -97,7 +97,7 @@ impl Reader {
     }
 
     /// Opens a file of the bundle for reading.
-    pub(super) fn open_file(&self, name: &str) -> Result<File, BundleError> {
+    pub(crate) fn open_file(&self, name: &str) -> Result<File, BundleError> {
         open(&self.path, name)
     }
 

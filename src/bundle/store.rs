@@ -15,7 +15,7 @@ use crate::event::{PayloadKind, PayloadRef, ThreadId};
 pub(super) use files::Files;
 pub(crate) use pack::BaseCache;
 use pack::Pack;
-pub(super) use pack::is_pack;
+pub(crate) use pack::is_pack;
 
 /// Maximum length of a payload that is read, in bytes.
 const MAX_PAYLOAD_BYTES: u64 = 1 << 31;
@@ -34,7 +34,7 @@ pub enum Store {
 
 impl Store {
     /// Creates the store that writes the payloads of the bundle in this directory.
-    pub(super) fn open(self, bundle: &Path, options: &WriterOptions) -> Arc<dyn PayloadStore> {
+    pub(crate) fn open(self, bundle: &Path, options: &WriterOptions) -> Arc<dyn PayloadStore> {
         let WriterOptions { disk, base_cache, open_files, .. } = options;
         match self {
             Self::Files => Arc::new(Files::with_disk(Arc::clone(disk), bundle)),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use otel_trace::Store;
-use otel_trace::bundle::{Converted, convert};
+use otel_trace::rewrite::{Converted, convert};
 
 use super::archive::{self, OpenBundle};
 use super::parallel::report_error;

@@ -63,7 +63,7 @@ use header::{Base, Flags, Header, MAX_DEPTH};
 use overlap::{common_prefix, common_suffix};
 use pack_file::PackFile;
 use pack_reader::PackReader;
-pub(in crate::bundle) use pack_reader::is_pack;
+pub(crate) use pack_reader::is_pack;
 
 pub(crate) use base_cache::BaseCache;
 

@@ -51,7 +51,7 @@ struct ReadPlan {
 }
 
 /// Returns `true` if the path of a payload reference is the path of the pack.
-pub(in crate::bundle) fn is_pack(path: &str) -> bool {
+pub(crate) fn is_pack(path: &str) -> bool {
     let mut steps = Path::new(path).components().filter(|step| *step != Component::CurDir);
     steps.next() == Some(Component::Normal(PACK.as_ref())) && steps.next().is_none()
 }

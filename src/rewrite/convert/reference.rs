@@ -8,8 +8,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::super::Location;
-use super::super::store::is_pack;
+use crate::bundle::Location;
+use crate::bundle::is_pack;
 use crate::event::PayloadRef;
 
 /// An object in a line that has the form of a payload reference.

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::store::is_pack;
-use super::{BundleError, ErrorKind, Manifest, file};
+use crate::bundle::is_pack;
+use crate::bundle::{BundleError, ErrorKind, Manifest, file};
 
 /// A new directory that is removed on drop unless it has been published. It holds only files created through this type.
 pub(super) struct Destination {

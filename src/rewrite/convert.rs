@@ -18,9 +18,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::destination::Destination;
-use super::file::{self, VerifiedDirectories};
-use super::store::is_pack;
-use super::{BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions};
+use crate::bundle::file::{self, VerifiedDirectories};
+use crate::bundle::is_pack;
+use crate::bundle::{BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions};
 use crate::event::{PayloadRef, RawPayloadId, ThreadId};
 use reference::{Reference, references_in};
 

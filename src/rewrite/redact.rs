@@ -15,7 +15,7 @@ use tokens::is_json;
 
 use super::convert::{PayloadKey, default_path, payload_key};
 use super::destination::Destination;
-use super::{BundleError, Manifest, Reader};
+use crate::bundle::{BundleError, Manifest, Reader};
 use crate::event::{PayloadKind, PayloadRef};
 use crate::mask::Masking;
 
@@ -63,8 +63,8 @@ impl Redaction {
     /// Copies a bundle to a new directory. The directory appears under its name when the copy is complete.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::Exists`](super::ErrorKind::Exists) if `dest` exists, and
-    /// [`ErrorKind::Io`](super::ErrorKind::Io) if the bundle cannot be read or the copy cannot be written.
+    /// Returns [`ErrorKind::Exists`](crate::bundle::ErrorKind::Exists) if `dest` exists, and
+    /// [`ErrorKind::Io`](crate::bundle::ErrorKind::Io) if the bundle cannot be read or the copy cannot be written.
     pub fn copy(&self, bundle: &Reader, dest: &Path) -> Result<Redacted, BundleError> {
         let destination = Destination::create(dest)?;
         let manifest = self.manifest(bundle)?;
