@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::file;
-use super::staged_bundle::parse_staged_name;
+use super::fs::file;
+use super::write::parse_staged_name;
 
 /// Time without a new line after which a bundle without an end may be removed, if its program does not publish claims.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);

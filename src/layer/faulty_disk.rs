@@ -11,7 +11,7 @@ use std::time::Duration;
 use tracing_subscriber::prelude::*;
 
 use super::{AgentThread, Model, Operation, Recorder, RecorderBuilder, RecorderGuard, ThreadMeta, ToolCallMeta};
-use crate::bundle::mem_disk::{DiskOp, MemDisk};
+use crate::bundle::tests::mem_disk::{DiskOp, MemDisk};
 use crate::bundle::{Durability, Json, Limits, Manifest, Reader, Store};
 use crate::event::PayloadKind;
 use crate::graph::{Code, Graph};

@@ -10,7 +10,7 @@ use tracing::info_span;
 use super::faulty_disk::{Fixture, Gate, MODEL};
 use super::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
 use super::{AgentThread, Operation, ThreadMeta, ToolCallMeta};
-use crate::bundle::mem_disk::{DiskOp, MemDisk};
+use crate::bundle::tests::mem_disk::{DiskOp, MemDisk};
 use crate::bundle::{Json, Manifest};
 use crate::event::Timestamp;
 

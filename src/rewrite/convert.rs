@@ -19,8 +19,9 @@ use serde::Deserialize;
 
 use super::destination::Destination;
 use crate::bundle::file::{self, VerifiedDirectories};
-use crate::bundle::is_pack;
-use crate::bundle::{BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions};
+use crate::bundle::{
+    BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions, is_pack,
+};
 use crate::event::{PayloadRef, RawPayloadId, ThreadId};
 use reference::{Reference, references_in};
 
@@ -68,7 +69,9 @@ pub fn convert(
         bundle,
         bodies: match store {
             Store::Files => TargetStore::Files,
-            Store::Pack => TargetStore::Pack(store.open(destination.path(), &WriterOptions::default())),
+            Store::Pack => {
+                TargetStore::Pack(WriterOptions { store, ..WriterOptions::default() }.open_store(destination.path()))
+            }
         },
         converted: HashMap::new(),
         counts: Converted::default(),

@@ -4,8 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::bundle::is_pack;
-use crate::bundle::{BundleError, ErrorKind, Manifest, file};
+use crate::bundle::{BundleError, ErrorKind, Manifest, file, is_pack};
 
 /// A new directory that is removed on drop unless it has been published. It holds only files created through this type.
 pub(super) struct Destination {

@@ -54,8 +54,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadStore, StoredBody};
-use crate::bundle::disk::{Disk, RealDisk};
-use crate::bundle::open_files::OpenFiles;
+use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 use base_cache::{PreviousPayload, StoreId};
 use hashing::{PrefixHash, hash};

@@ -8,8 +8,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::bundle::Location;
-use crate::bundle::is_pack;
+use crate::bundle::{Location, is_pack};
 use crate::event::PayloadRef;
 
 /// An object in a line that has the form of a payload reference.

@@ -13,7 +13,7 @@ use super::header::{Base, FILE_HEADER, Header, MAX_HEADER, check_file_header};
 use super::read_at::read_exact_at;
 use super::recent::RecentBodies;
 use super::{PACK, repeats_history};
-use crate::bundle::file::{self, VerifiedDirectories};
+use crate::bundle::fs::file::{self, VerifiedDirectories};
 use crate::event::PayloadRef;
 
 /// Reads payloads from a pack.

@@ -1,4 +1,4 @@
-//! Syncs written lines and payloads to the disk ([`Durability::Fsync`](super::Durability)): in the call that wrote
+//! Syncs written lines and payloads to the disk ([`Durability::Fsync`](crate::bundle::Durability)): in the call that wrote
 //! them, or periodically in one thread for all bundles.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,9 @@ use std::{fmt, io, thread};
 
 use super::log::Log;
 use super::log_file::LogFile;
-use super::{Location, Lost, PayloadStore, WriterOptions};
+use super::loss::Lost;
+use super::writer_options::WriterOptions;
+use crate::bundle::store::{Location, PayloadStore};
 use crate::event::Seq;
 
 /// Maximum number of payloads per bundle whose sync is retried. It bounds the memory used if the disk keeps failing.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::event::{EventKind, PayloadKind};
 
-/// A loss: an event or payload that could not be recorded. Passed to [`OnLoss`](super::OnLoss).
+/// A loss: an event or payload that could not be recorded. Passed to [`OnLoss`](crate::bundle::OnLoss).
 #[derive(Debug, Clone)]
 pub struct Loss {
     /// Kind of the loss.
@@ -129,7 +129,7 @@ impl Tally {
         self.payloads.add(kind as usize);
     }
 
-    pub(super) fn count_removed_bundles(&self, count: u64) {
+    pub(crate) fn count_removed_bundles(&self, count: u64) {
         self.removed_bundles.fetch_add(count, Ordering::Relaxed);
     }
 
@@ -190,7 +190,7 @@ pub struct Stats {
     /// Events and payloads that were recorded after the shutdown, and ignored.
     pub late: u64,
     /// Bundles of other runs that were removed by the retention of the root directory
-    /// ([`Limits::root`](super::Limits::root)).
+    /// ([`Limits::root`](crate::bundle::Limits::root)).
     pub removed_bundles: u64,
 }
 

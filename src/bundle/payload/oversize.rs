@@ -5,25 +5,25 @@ use std::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Maximum size of the head, and of the tail, that the payload of an oversized body keeps, in bytes.
-pub(super) const END_BYTES: usize = 64 * 1024;
+pub(in crate::bundle) const END_BYTES: usize = 64 * 1024;
 
 /// Number of bytes of each end that are held in memory. It is more than is kept, so that a secret that lies across the
 /// cut is seen whole by the masking.
-pub(super) const BUFFERED_END_BYTES: usize = 2 * END_BYTES;
+pub(in crate::bundle) const BUFFERED_END_BYTES: usize = 2 * END_BYTES;
 
 /// Tail, length and hash of an oversized body, beside its head, which stays in the buffer of the body.
-pub(super) struct Oversize {
+pub(in crate::bundle) struct Oversize {
     /// Length of the whole body so far, in bytes.
     length: u64,
     /// Hash of the whole body so far.
     hash: Xxh3,
     /// The last bytes of the body: [`BUFFERED_END_BYTES`] to twice as many.
-    pub(super) tail: Vec<u8>,
+    pub(in crate::bundle) tail: Vec<u8>,
 }
 
 impl Oversize {
     /// Splits a body that consists of `bytes` and `more`: leaves only its head in `bytes`.
-    pub(super) fn new(bytes: &mut Vec<u8>, more: &[u8]) -> Self {
+    pub(in crate::bundle) fn new(bytes: &mut Vec<u8>, more: &[u8]) -> Self {
         let missing = BUFFERED_END_BYTES.saturating_sub(bytes.len()).min(more.len());
         let (head, rest) = more.split_at(missing);
         bytes.extend_from_slice(head);
@@ -36,7 +36,7 @@ impl Oversize {
     }
 
     /// Appends bytes to the body, and drops those that fall out of the tail.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(in crate::bundle) fn push(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         self.hash.update(bytes);
         if bytes.len() >= BUFFERED_END_BYTES {
@@ -48,7 +48,7 @@ impl Oversize {
     }
 
     /// Returns the length in bytes and the xxh3-128 hash of the whole body, from before it was masked.
-    pub(super) fn length_and_hash(&self) -> (u64, u128) {
+    pub(in crate::bundle) fn length_and_hash(&self) -> (u64, u128) {
         (self.length, self.hash.digest128())
     }
 }

@@ -7,7 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::mem_disk::{DiskOp, MemDisk};
-use super::{Durability, Json, Manifest, Reader, Store, SyncEvery, Writer, WriterOptions};
+use crate::bundle::durability::{Durability, SyncEvery};
+use crate::bundle::manifest::Manifest;
+use crate::bundle::payload::Json;
+use crate::bundle::read::Reader;
+use crate::bundle::store::Store;
+use crate::bundle::write::{Writer, WriterOptions};
 use crate::event::{Event, EventContext, PayloadKind, ProtocolEventObserved, Timestamp, UnixMillis};
 
 /// Root directory of the bundles, which the writer has to create.

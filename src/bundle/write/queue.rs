@@ -1,5 +1,5 @@
 //! The queue of the writer thread, for recorders that must not wait for the disk
-//! ([`Durability::Buffered`](super::Durability)).
+//! ([`Durability::Buffered`](crate::bundle::Durability)).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io, process, thread};
 
-use super::Limits;
 use super::queued_writer::Job;
+use crate::bundle::payload::Limits;
 
 /// Interval in which the idle writer thread polls the queue once before it sleeps until it is notified. This spares
 /// recording threads most of the notifications.

@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile};
-use super::{BundleError, ErrorKind, Manifest};
+use crate::bundle::error::{BundleError, ErrorKind};
+use crate::bundle::fs::{Disk, DiskFile};
+use crate::bundle::manifest::Manifest;
 
 /// The directory of a new bundle under a temporary name. It is removed on drop unless it has been published.
 pub(super) struct StagedBundle<'a> {
@@ -21,7 +22,7 @@ fn staged_name(bundle: &str, number: u64) -> String {
 
 /// Parses the temporary name of a directory, and returns the final name of its bundle. Returns `None` if the directory
 /// is no staged bundle.
-pub(super) fn parse_staged_name(name: &str) -> Option<&str> {
+pub(crate) fn parse_staged_name(name: &str) -> Option<&str> {
     let (bundle, number) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
     let is_ours = bundle.starts_with("trace-") && u64::from_str_radix(number, 16).is_ok();
     is_ours.then_some(bundle)

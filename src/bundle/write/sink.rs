@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
+use super::loss::Lost;
 use super::noop_writer::NoopWriter;
 use super::queued_writer::QueuedWriter;
-use super::writer::Stored;
-use super::{Body, BundleError, Durability, Lost, Manifest, ReadyBody, Writer, WriterOptions};
+use super::writer::{Stored, Writer};
+use super::writer_options::WriterOptions;
+use crate::bundle::durability::Durability;
+use crate::bundle::error::BundleError;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::payload::{Body, ReadyBody};
 use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, Timestamp};
 
 /// A writer of a bundle, chosen by the options of the recorder.

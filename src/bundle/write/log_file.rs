@@ -4,9 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile, FileIdentity};
 use super::log::Medium;
-use super::unlink_check::UnlinkCheck;
+use crate::bundle::fs::{Disk, DiskFile, FileIdentity, UnlinkCheck};
 
 /// The file of a log. After a release, it is reopened for the next write.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError, Weak};
 const MAX_OPEN_FILES: usize = 64;
 
 /// A log or a pack that can close its file and reopen it for its next write.
-pub(super) trait ReleaseFile: Send + Sync {
+pub(crate) trait ReleaseFile: Send + Sync {
     /// Closes the file unless it is being written to at the moment. Returns `false` if it is. Must not block.
     fn try_release_file(&self) -> bool;
 }
@@ -20,7 +20,7 @@ pub(crate) struct OpenFiles(Mutex<VecDeque<Weak<dyn ReleaseFile>>>);
 impl OpenFiles {
     /// Registers a log or pack that has opened its file. If there are too many open files, closes those that were
     /// opened first, except for files that are being written to. Never waits for a log: the caller may hold its lock.
-    pub(super) fn register(&self, log: Weak<dyn ReleaseFile>) {
+    pub(crate) fn register(&self, log: Weak<dyn ReleaseFile>) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let excess = (open.len() + 1).saturating_sub(MAX_OPEN_FILES);
         for _ in 0..excess {

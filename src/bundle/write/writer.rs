@@ -9,17 +9,20 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::body::panic_message;
-use super::durability::SyncEvery;
-use super::in_use::Claim;
 use super::log::{AppendError, Log};
 use super::log_file::LogFile;
-use super::loss::Gap;
-use super::open_files::ReleaseFile;
+use super::loss::{Gap, Lost};
 use super::quota::{Quota, QuotaUsage};
 use super::staged_bundle::StagedBundle;
 use super::sync_scheduler::PendingSync;
-use super::{Body, BodyBuf, BundleError, Durability, Location, Lost, Manifest, PayloadStore, ReadyBody, WriterOptions};
+use super::writer_options::WriterOptions;
+use crate::bundle::durability::{Durability, SyncEvery};
+use crate::bundle::error::BundleError;
+use crate::bundle::fs::ReleaseFile;
+use crate::bundle::in_use::Claim;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::payload::{Body, BodyBuf, ReadyBody, panic_message};
+use crate::bundle::store::{Location, PayloadStore};
 use crate::event::{
     Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId,
     Timestamp,
@@ -65,8 +68,8 @@ impl Writer {
     /// The directory appears atomically, with its manifest and an empty log in it.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::Exists`](super::ErrorKind::Exists) if the directory exists already, and
-    /// [`ErrorKind::Io`](super::ErrorKind::Io) if it cannot be created.
+    /// Returns [`ErrorKind::Exists`](crate::bundle::ErrorKind::Exists) if the directory exists already, and
+    /// [`ErrorKind::Io`](crate::bundle::ErrorKind::Io) if it cannot be created.
     pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, BundleError> {
         // Absolute, because the program may change its working directory while it is recorded.
         let root = std::path::absolute(root)
@@ -86,7 +89,7 @@ impl Writer {
         }
         let log = Arc::new(Log::new(LogFile::new(Arc::clone(disk), log, path.join(Manifest::LOG))));
         options.open_files.register(release_file_of(&log));
-        let store = options.store.open(&path, &options);
+        let store = options.open_store(&path);
         options.pruner.wake(&path, options.limits.root, &options.tally);
         Ok(Self {
             _claim: claim,

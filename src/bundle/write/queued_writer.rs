@@ -1,16 +1,20 @@
-//! A writer that enqueues events and payloads for the writer thread ([`Durability::Buffered`](super::Durability)).
+//! A writer that enqueues events and payloads for the writer thread ([`Durability::Buffered`](crate::bundle::Durability)).
 
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::loss::Gap;
+use super::loss::{Gap, Lost};
 use super::pending_payloads::PendingPayloads;
 use super::queue::PushError;
 use super::quota::{Quota, QuotaUsage};
-use super::writer::Stored;
-use super::{Bounds, Limits, Lost, Manifest, ReadyBody, Writer, WriterOptions};
+use super::writer::{Stored, Writer};
+use super::writer_options::WriterOptions;
+use crate::bundle::bounds::Bounds;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::payload::{Limits, ReadyBody};
+use crate::bundle::store::Files;
 use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, Timestamp};
 
 /// A writer of one bundle that never waits for the disk: its jobs are run by the writer thread, in the order in which
@@ -84,7 +88,7 @@ impl QueuedWriter {
         }
         let ready = ready.into_compact();
         let number = self.0.last_payload.fetch_add(1, Ordering::Relaxed) + 1;
-        let stored = Stored { reference: ready.reference(number), is_json: ready.is_json() };
+        let stored = Stored { reference: Files::reference(number, &ready), is_json: ready.is_json() };
         let bytes = ready.bytes().len();
         let (thread, reference) = (thread.clone(), stored.reference.clone());
         let id = &stored.reference.raw_payload_id;
@@ -386,8 +390,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::bundle::mem_disk::MemDisk;
-    use crate::bundle::{Durability, Json, Store};
+    use crate::bundle::durability::Durability;
+    use crate::bundle::payload::Json;
+    use crate::bundle::store::Store;
+    use crate::bundle::tests::mem_disk::MemDisk;
     use crate::event::{PayloadKind, ProtocolEventObserved, UnixMillis};
 
     #[test]

@@ -8,11 +8,11 @@ const WRITES_PER_CHECK: u64 = 32;
 
 /// A counter of writes to a file.
 #[derive(Debug, Default)]
-pub(super) struct UnlinkCheck(AtomicU64);
+pub(crate) struct UnlinkCheck(AtomicU64);
 
 impl UnlinkCheck {
     /// Counts a write. Returns `true` if the caller should check the file before it.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.0.fetch_add(1, Ordering::Relaxed) % WRITES_PER_CHECK == WRITES_PER_CHECK - 1
     }
 }

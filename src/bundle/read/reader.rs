@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-use super::file::{self, OpenError, VerifiedDirectories};
-use super::store::Stores;
-use super::{BundleError, ErrorKind, Lines, Manifest, PayloadError, StoredBody};
+use super::line::Lines;
+use crate::bundle::error::{BundleError, ErrorKind};
+use crate::bundle::fs::file::{self, OpenError, VerifiedDirectories};
+use crate::bundle::manifest::Manifest;
+use crate::bundle::store::{PayloadError, StoredBody, Stores};
 use crate::event::{ParentProcess, PayloadRef, SCHEMA_VERSION};
 
 /// Maximum length of a manifest that is read, in bytes. Real manifests have about 300.
@@ -114,7 +116,7 @@ impl Reader {
     /// path.
     #[cfg(feature = "otlp")]
     pub(crate) fn contains_path(&self, reference: &PayloadRef) -> bool {
-        super::file::stays_inside(&self.path, &reference.path)
+        crate::bundle::fs::file::stays_inside(&self.path, &reference.path)
     }
 
     /// Reads the payload of a payload reference, with the kind and format that its store has recorded.

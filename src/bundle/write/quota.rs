@@ -3,7 +3,8 @@
 use std::time::Instant;
 use std::{fmt, io};
 
-use super::{Bounds, Limits, ReadyBody};
+use crate::bundle::bounds::Bounds;
+use crate::bundle::payload::{Limits, ReadyBody};
 use crate::event::{EventKind, PayloadKind};
 
 /// Size to which the payload of an end event is truncated in a full bundle, in bytes.

@@ -1,18 +1,18 @@
 //! Bodies that have been encoded, masked and limited, and only need to be stored.
 
-use super::store::Files;
-use super::{BodyBuf, Limits};
-use crate::event::{PayloadKind, PayloadRef, RawPayloadId, Truncated};
+use super::body::BodyBuf;
+use super::limits::Limits;
+use crate::event::{PayloadKind, Truncated};
 
 /// An encoded, masked and limited body that is ready to be stored. See
-/// [`WriterOptions::prepare_body`](super::WriterOptions::prepare_body).
+/// [`WriterOptions::prepare_body`](crate::bundle::WriterOptions::prepare_body).
 #[derive(Debug)]
 pub(crate) struct ReadyBody {
-    pub(super) kind: PayloadKind,
-    pub(super) body: BodyBuf,
+    pub(in crate::bundle) kind: PayloadKind,
+    pub(in crate::bundle) body: BodyBuf,
     /// `true` if the body was one JSON value before it was truncated.
-    pub(super) is_json: bool,
-    pub(super) truncated: Option<Truncated>,
+    pub(in crate::bundle) is_json: bool,
+    pub(in crate::bundle) truncated: Option<Truncated>,
 }
 
 impl ReadyBody {
@@ -29,16 +29,8 @@ impl ReadyBody {
         self.is_json
     }
 
-    /// Returns the reference of the payload with this number in a store of one file per payload ([`Files`]).
-    pub(super) fn reference(&self, number: u64) -> PayloadRef {
-        let raw_payload_id = RawPayloadId::numbered(number);
-        let path = Files::path(number, &self.body);
-        let truncated = self.truncated.clone().map(Box::new);
-        PayloadRef { raw_payload_id, kind: self.kind, path, offset: None, length: None, hash: None, truncated }
-    }
-
     /// Truncates the body to `limits`, which may be lower than the limits it was truncated to before.
-    pub(super) fn truncate(&mut self, limits: Limits) {
+    pub(in crate::bundle) fn truncate(&mut self, limits: Limits) {
         match self.truncated {
             None => self.truncated = limits.apply(&mut self.body),
             Some(_) => limits.reapply(&mut self.body),
@@ -46,7 +38,7 @@ impl ReadyBody {
     }
 
     /// Shrinks the memory of the body for the time that it is queued.
-    pub(super) fn into_compact(self) -> Self {
+    pub(in crate::bundle) fn into_compact(self) -> Self {
         Self { body: self.body.into_compact(), ..self }
     }
 }

@@ -9,9 +9,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
-use super::disk::DiskFile;
 use super::line_json;
-use super::open_files::ReleaseFile;
+use crate::bundle::fs::{DiskFile, ReleaseFile};
 use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
 
 /// The beginning of every line, up to its seq.

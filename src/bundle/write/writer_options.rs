@@ -3,25 +3,25 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::body::panic_message;
-use super::disk::{Disk, RealDisk};
-use super::in_use::InUse;
-use super::open_files::OpenFiles;
-use super::pruning::Pruner;
+use super::loss::{Loss, Lost, Tally};
 use super::queue::Queue;
-use super::store::{BaseCache, Store};
 use super::sync_scheduler::SyncScheduler;
-use super::{Body, BodyBuf, Durability, Limits, Loss, Lost, ReadyBody, Tally};
+use crate::bundle::durability::Durability;
+use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
+use crate::bundle::in_use::InUse;
+use crate::bundle::payload::{Body, BodyBuf, Limits, ReadyBody, panic_message};
+use crate::bundle::pruning::Pruner;
+use crate::bundle::store::{BaseCache, PayloadStore, Store};
 use crate::event::{EventKind, PayloadKind, RawJson};
-use crate::mask::EventText;
-use crate::mask::{Masking, Redactor};
+use crate::mask::{EventText, Masking, Redactor};
 
 /// A callback that is called with each loss.
 pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 
-/// Options of a [`Writer`](super::Writer): redaction, limits, durability, payload store, and reporting of losses.
+/// Options of a [`Writer`](crate::bundle::Writer): redaction, limits, durability, payload store, and reporting of losses.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WriterOptions {
@@ -96,6 +96,12 @@ impl WriterOptions {
             let loss = Loss { kind: what, reason: reason.into() };
             let _ = catch_unwind(AssertUnwindSafe(|| on_loss(&loss)));
         }
+    }
+
+    /// Creates the store that writes the payloads of the bundle in this directory.
+    pub(crate) fn open_store(&self, bundle: &Path) -> Arc<dyn PayloadStore> {
+        let Self { disk, base_cache, open_files, .. } = self;
+        self.store.open(bundle, Arc::clone(disk), Arc::clone(base_cache), Arc::clone(open_files))
     }
 
     /// Prepares a body to be stored: encodes, redacts and masks, and truncates it. Runs code of the host program

@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::body::BodyBuf;
 use super::oversize::END_BYTES;
-use super::{BodyBuf, Bounds};
+use crate::bundle::bounds::Bounds;
 use crate::event::Truncated;
 
 /// Size limits of payloads, of the write queue, of one bundle (quota) and of a root directory (retention).
@@ -17,11 +18,11 @@ pub struct Limits {
     /// Maximum size of a payload that is kept whole, in bytes. Larger bodies are truncated to head and tail.
     /// Default: 256 MiB.
     pub body_bytes: usize,
-    /// Maximum number of queued payloads and events, with [`Durability::Buffered`](super::Durability::Buffered).
+    /// Maximum number of queued payloads and events, with [`Durability::Buffered`](crate::bundle::Durability::Buffered).
     /// Default: 65,536.
     pub queue_events: usize,
     /// Maximum total size of queued payloads and events, in bytes, with
-    /// [`Durability::Buffered`](super::Durability::Buffered). Default: 64 MiB. One larger payload may be queued on its
+    /// [`Durability::Buffered`](crate::bundle::Durability::Buffered). Default: 64 MiB. One larger payload may be queued on its
     /// own; while it is pending, further oversized payloads are truncated to head and tail.
     pub queue_bytes: usize,
     /// Quota of one bundle. Default: unbounded. See [`bundle`](Self::bundle).
@@ -109,7 +110,7 @@ impl Limits {
 
     /// Truncates a body that exceeds `body_bytes` to `{"otel_trace.truncated": {"head": …, "tail": …}}`, and returns
     /// length and hash of the whole body. Returns `None` if the body is within the limit.
-    pub(super) fn apply(self, body: &mut BodyBuf) -> Option<Truncated> {
+    pub(in crate::bundle) fn apply(self, body: &mut BodyBuf) -> Option<Truncated> {
         let oversize = body.oversize.take();
         let bytes = &body.bytes;
         if oversize.is_none() && bytes.len() <= self.body_bytes {
@@ -128,7 +129,7 @@ impl Limits {
     }
 
     /// Shortens head and tail of a body that was truncated to a higher limit before.
-    pub(super) fn reapply(self, body: &mut BodyBuf) {
+    pub(in crate::bundle) fn reapply(self, body: &mut BodyBuf) {
         if body.bytes.len() <= self.body_bytes {
             return;
         }

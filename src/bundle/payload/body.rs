@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
-use super::Limits;
+use super::limits::Limits;
 use super::oversize::{BUFFERED_END_BYTES, Oversize};
 
 /// A value that can be recorded as a payload: [`Json`], [`Exact`], or a type of the host program.
@@ -87,18 +87,18 @@ thread_local! {
 #[derive(Debug)]
 pub struct BodyBuf {
     /// The whole body, or the head of an oversized body.
-    pub(super) bytes: Vec<u8>,
-    pub(super) is_json: bool,
+    pub(in crate::bundle) bytes: Vec<u8>,
+    pub(in crate::bundle) is_json: bool,
     /// Number of bytes above which a body is oversized.
     max_bytes: usize,
     /// Tail, length and hash of an oversized body.
-    pub(super) oversize: Option<Box<Oversize>>,
+    pub(in crate::bundle) oversize: Option<Box<Oversize>>,
 }
 
 impl BodyBuf {
     /// Takes the buffer of the current thread. Allocates a new one if that buffer is in use, because encoding a body
     /// records another body, or if the thread is being destroyed.
-    pub(super) fn take(limits: Limits) -> Self {
+    pub(in crate::bundle) fn take(limits: Limits) -> Self {
         let mut bytes = BODY_BUFFER.try_with(Cell::take).unwrap_or_default();
         bytes.clear();
         Self { bytes, is_json: true, max_bytes: limits.body_bytes.max(2 * BUFFERED_END_BYTES), oversize: None }
@@ -111,7 +111,7 @@ impl BodyBuf {
 
     /// Shrinks the memory of a body that will be held for some time: if more than half of the buffer is unused, copies
     /// the bytes to an allocation of their size and recycles the buffer.
-    pub(super) fn into_compact(self) -> Self {
+    pub(in crate::bundle) fn into_compact(self) -> Self {
         if self.bytes.capacity() <= self.bytes.len().saturating_mul(2) {
             return self;
         }
@@ -132,7 +132,7 @@ impl BodyBuf {
     }
 
     /// Returns the allocation to the current thread, for its next body.
-    pub(super) fn recycle(self) {
+    pub(in crate::bundle) fn recycle(self) {
         if self.bytes.capacity() <= MAX_RETAINED_CAPACITY {
             // Fails in a thread that is being destroyed, which needs no buffer.
             let _ = BODY_BUFFER.try_with(|buffer| buffer.set(self.bytes));
@@ -140,7 +140,7 @@ impl BodyBuf {
     }
 
     /// Encodes `body` into the buffer. If the encoding fails or panics, the buffer holds the reason instead.
-    pub(super) fn encode(&mut self, body: &dyn Body) -> Result<(), BodyError> {
+    pub(in crate::bundle) fn encode(&mut self, body: &dyn Body) -> Result<(), BodyError> {
         let encoded = catch_unwind(AssertUnwindSafe(|| body.encode(self)))
             .unwrap_or_else(|panic| Err(BodyError(format!("`Body::encode` panicked: {}", panic_message(&*panic)))));
         if let Err(error) = &encoded {
@@ -150,7 +150,7 @@ impl BodyBuf {
     }
 
     /// Replaces the contents with `{"otel_trace.lost": reason}`.
-    pub(super) fn replace_with_loss(&mut self, reason: &str) {
+    pub(in crate::bundle) fn replace_with_loss(&mut self, reason: &str) {
         self.bytes.clear();
         self.oversize = None;
         self.is_json = true;
@@ -186,7 +186,7 @@ impl io::Write for BodyBuf {
 }
 
 /// Returns the message of a panic's payload, or `"no message"` if the payload is not a string.
-pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+pub(in crate::bundle) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

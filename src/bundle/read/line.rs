@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::BundleError;
+use crate::bundle::error::BundleError;
 use crate::event::{PayloadRef, Record, RecordError, Seq};
 
 /// One non-blank line of a log.

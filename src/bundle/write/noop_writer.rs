@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::store::Files;
 use super::writer::Stored;
-use super::{BodyBuf, Manifest, ReadyBody, WriterOptions};
+use super::writer_options::WriterOptions;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::payload::{BodyBuf, ReadyBody};
+use crate::bundle::store::Files;
 use crate::event::{PayloadKind, PayloadRef, RawPayloadId};
 
 /// A writer that accepts all events and payloads and discards them. Payloads still get distinct references, so that the
@@ -51,6 +53,6 @@ impl NoopWriter {
 
     /// Returns a reference for a prepared payload.
     pub(super) fn store(&self, ready: &ReadyBody) -> Stored {
-        Stored { reference: ready.reference(self.next_payload_number()), is_json: ready.is_json() }
+        Stored { reference: Files::reference(self.next_payload_number(), ready), is_json: ready.is_json() }
     }
 }

@@ -51,12 +51,12 @@ pub(crate) trait DiskFile: Send + Sync + fmt::Debug {
 
 impl dyn DiskFile + '_ {
     /// Appends all bytes, in as many writes as it takes.
-    pub(super) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         write_all(bytes, |bytes, _| self.write(bytes))
     }
 
     /// Writes all bytes at an offset, in as many writes as it takes.
-    pub(super) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         write_all(bytes, |bytes, written| self.write_at(bytes, offset + written))
     }
 }
@@ -87,13 +87,13 @@ pub(crate) struct FileIdentity {
 
 impl FileIdentity {
     #[cfg(unix)]
-    pub(super) fn from_metadata(metadata: &Metadata) -> Self {
+    pub(crate) fn from_metadata(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { numbers: (metadata.dev(), metadata.ino()) }
     }
 
     #[cfg(not(unix))]
-    pub(super) fn from_metadata(_: &Metadata) -> Self {
+    pub(crate) fn from_metadata(_: &Metadata) -> Self {
         Self { numbers: (0, 0) }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, fs, io};
 
-use super::disk::{Disk, DiskFile, FileIdentity};
+use crate::bundle::fs::{Disk, DiskFile, FileIdentity};
 
 /// The kind of an operation that a disk is about to perform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
