@@ -44,16 +44,12 @@ mod write;
 pub use bounds::Bounds;
 pub use durability::{Durability, SyncEvery};
 pub use error::{BundleError, ErrorKind};
-pub(crate) use fs::{Disk, file};
-pub(crate) use in_use::InUse;
+pub(crate) use fs::{Disk, FileIdentity, file};
 pub use manifest::Manifest;
 pub(crate) use payload::ReadyBody;
 pub use payload::{Body, BodyBuf, BodyError, Exact, Json, Limits};
 pub use read::{Line, LineError, Lines, Reader};
 pub(crate) use store::is_pack;
 pub use store::{Location, PayloadError, PayloadStore, Store, StoreNameError, StoredBody};
-pub(crate) use write::Sink;
 pub use write::{Loss, Lost, OnLoss, Stats, Stored, Tally, Writer, WriterOptions};
-
-mod in_use;
-mod pruning;
+pub(crate) use write::{OnCreate, Sink, parse_staged_name};

@@ -59,6 +59,7 @@ mod mask;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod reduce;
+mod retention;
 pub mod rewrite;
 
 pub use bundle::{

@@ -8,6 +8,7 @@ mod log;
 mod log_file;
 mod loss;
 mod noop_writer;
+mod on_create;
 mod pending_payloads;
 mod queue;
 mod queued_writer;
@@ -19,6 +20,7 @@ mod writer;
 mod writer_options;
 
 pub use loss::{Loss, Lost, Stats, Tally};
+pub(crate) use on_create::OnCreate;
 pub(crate) use sink::Sink;
 pub(crate) use staged_bundle::parse_staged_name;
 pub use writer::{Stored, Writer};

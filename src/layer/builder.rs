@@ -10,9 +10,10 @@ use super::parent::ParentSource;
 use super::recorder::Inner;
 use super::reentrancy::{is_recording_suppressed, run_callback, with_recording_suppressed};
 use super::{Recorder, RecorderGuard};
-use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Store, StoreNameError, WriterOptions};
+use crate::bundle::{Disk, Durability, Limits, Loss, Store, StoreNameError, WriterOptions};
 use crate::event::PayloadKind;
 use crate::mask::{Masking, Redactor};
+use crate::retention::RootRetention;
 
 /// Environment variable that names the root directory of bundles. Setting it enables recording with
 /// [`Recorder::from_env`].
@@ -133,7 +134,7 @@ impl RecorderBuilder {
         let root = std::path::absolute(&root).map_err(fail("is not a usable path"))?;
         self.options.disk.create_dirs(&root).map_err(fail("cannot be created"))?;
         probe(&*self.options.disk, &root).map_err(fail("cannot be written"))?;
-        InUse::remove_dead_files(&root);
+        RootRetention::remove_dead_files(&root);
         let parent = self.parent.resolve(&root);
         let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
         let guard = RecorderGuard::new(recorder.clone());

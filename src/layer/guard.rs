@@ -48,8 +48,7 @@ impl Drop for RecorderGuard {
             Durability::Fsync(_) => inner.options.sync_scheduler.flush(),
             Durability::Buffered => inner.options.queue.finish(FLUSH_TIMEOUT),
         }
-        inner.options.pruner.finish(FLUSH_TIMEOUT);
-        inner.options.in_use.finish();
+        inner.retention.finish(FLUSH_TIMEOUT);
         let stats = self.0.stats();
         if inner.options.on_loss.is_some() {
             return;

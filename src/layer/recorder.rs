@@ -20,6 +20,7 @@ use super::stderr::report;
 use super::{RecordFilter, RecordLayer, RecorderGuard};
 use crate::bundle::{Lost, Stats, WriterOptions};
 use crate::event::{ThreadId, TraceId};
+use crate::retention::RootRetention;
 
 /// A recording: any number of bundles under one root directory. Clones refer to the same recording.
 ///
@@ -111,6 +112,8 @@ impl Recorder {
 pub(super) struct Inner {
     pub(super) root: PathBuf,
     pub(super) options: WriterOptions,
+    /// Claims on the bundles of this recorder, and removal of old bundles.
+    pub(super) retention: Arc<RootRetention>,
     /// The agent that spawned this process, if any.
     pub(super) parent: Option<Parent>,
     /// The exporter of live spans, if one is registered.
@@ -151,6 +154,7 @@ impl Inner {
     pub(super) fn new(root: PathBuf, parent: Option<Parent>, options: WriterOptions) -> Self {
         Self {
             root,
+            retention: Arc::new(RootRetention::new(options.limits.root, Arc::clone(&options.tally))),
             options,
             parent,
             live: OnceLock::new(),

@@ -98,7 +98,7 @@ impl Limits {
 
     /// Sets the retention of the bundles under one root directory. Default: unbounded.
     ///
-    /// Whenever a bundle is created, the oldest other bundles are removed until the rest is within the bounds. A bundle
+    /// Whenever a recorder creates a bundle, the oldest other bundles are removed until the rest is within the bounds. A bundle
     /// that any process is writing to is never removed. An unfinished bundle whose last write is less than 24 hours ago,
     /// and whose writer does not claim its bundles as in use (a recorder other than this crate's, for example), is not
     /// removed either, and does not count towards the bounds.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::loss::{Gap, Lost};
+use super::on_create::OnCreate;
 use super::pending_payloads::PendingPayloads;
 use super::queue::PushError;
 use super::quota::{Quota, QuotaUsage};
@@ -28,6 +29,7 @@ struct QueuedBundle {
     path: PathBuf,
     manifest: Manifest,
     options: WriterOptions,
+    on_create: Option<Arc<dyn OnCreate>>,
     /// Set by the writer thread, to `None` if the bundle cannot be created. That is reported as the loss of the bundle;
     /// its events and payloads are not reported as well.
     writer: OnceLock<Option<Writer>>,
@@ -46,13 +48,19 @@ struct QueuedBundle {
 
 impl QueuedWriter {
     /// Enqueues the creation of the bundle.
-    pub(super) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Self {
+    pub(super) fn create(
+        root: &Path,
+        manifest: Manifest,
+        options: WriterOptions,
+        on_create: Option<Arc<dyn OnCreate>>,
+    ) -> Self {
         let shared = Arc::new(QueuedBundle {
             root: root.to_owned(),
             path: root.join(manifest.directory_name()),
             manifest,
             quota: Quota::from_bounds(options.limits.bundle),
             options,
+            on_create,
             writer: OnceLock::new(),
             last_payload: AtomicU64::new(0),
             pending_payloads: PendingPayloads::default(),
@@ -218,7 +226,7 @@ impl QueuedBundle {
         // The quota was checked when the job was enqueued. A second check, at another time, could reject an event that
         // was reported to its caller as recorded.
         options.limits.bundle = Bounds::new();
-        let writer = Writer::create(&self.root, self.manifest.clone(), options);
+        let writer = Writer::create_for(&self.root, self.manifest.clone(), options, self.on_create.as_deref());
         let writer = writer.map_err(|error| self.options.report_loss(Lost::Bundle, error.full_message()));
         let _ = self.writer.set(writer.ok());
     }
@@ -413,7 +421,7 @@ mod tests {
             Ok(())
         });
         let manifest = Manifest::new("trace".into(), "rollout".into(), "thread".into(), UnixMillis(5));
-        let writer = QueuedWriter::create(Path::new("/traces"), manifest, options.clone());
+        let writer = QueuedWriter::create(Path::new("/traces"), manifest, options.clone(), None);
         // The creation of the bundle is running, and no longer in the queue. So the third event is the first that does
         // not fit.
         is_reached.recv().expect("stalled");

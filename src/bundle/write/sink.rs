@@ -1,9 +1,11 @@
 //! The writer of a bundle as the layer sees it: direct, queued, or discarding.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::loss::Lost;
 use super::noop_writer::NoopWriter;
+use super::on_create::OnCreate;
 use super::queued_writer::QueuedWriter;
 use super::writer::{Stored, Writer};
 use super::writer_options::WriterOptions;
@@ -26,17 +28,24 @@ pub(crate) enum Sink {
 
 impl Sink {
     /// Creates the directory of the bundle under `root`, an absolute path. With [`Durability::Buffered`], only enqueues
-    /// its creation.
+    /// its creation. `on_create` is called when the bundle is created.
     ///
     /// # Errors
     /// Returns the errors of [`Writer::create`]. Errors of an enqueued creation are reported as a loss instead.
-    pub(crate) fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, BundleError> {
+    pub(crate) fn create(
+        root: &Path,
+        manifest: Manifest,
+        options: WriterOptions,
+        on_create: Option<Arc<dyn OnCreate>>,
+    ) -> Result<Self, BundleError> {
         if options.is_noop {
             return Ok(Self::Noop(NoopWriter::new(manifest, options)));
         }
         match options.durability {
-            Durability::PageCache | Durability::Fsync(_) => Writer::create(root, manifest, options).map(Self::Direct),
-            Durability::Buffered => Ok(Self::Queued(QueuedWriter::create(root, manifest, options))),
+            Durability::PageCache | Durability::Fsync(_) => {
+                Writer::create_for(root, manifest, options, on_create.as_deref()).map(Self::Direct)
+            }
+            Durability::Buffered => Ok(Self::Queued(QueuedWriter::create(root, manifest, options, on_create))),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The writer of a bundle, in the thread that records.
 
+use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::log::{AppendError, Log};
 use super::log_file::LogFile;
 use super::loss::{Gap, Lost};
+use super::on_create::OnCreate;
 use super::quota::{Quota, QuotaUsage};
 use super::staged_bundle::StagedBundle;
 use super::sync_scheduler::PendingSync;
@@ -19,7 +21,6 @@ use super::writer_options::WriterOptions;
 use crate::bundle::durability::{Durability, SyncEvery};
 use crate::bundle::error::BundleError;
 use crate::bundle::fs::ReleaseFile;
-use crate::bundle::in_use::Claim;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::payload::{Body, BodyBuf, ReadyBody, panic_message};
 use crate::bundle::store::{Location, PayloadStore};
@@ -52,7 +53,8 @@ pub struct Writer {
     store: Arc<dyn PayloadStore>,
     pending_sync: Arc<PendingSync>,
     quota: Option<Quota>,
-    _claim: Option<Claim>,
+    /// What the recorder keeps while the bundle is written to.
+    _held: Option<Box<dyn Any + Send + Sync>>,
     last_payload: AtomicU64,
     options: WriterOptions,
     gap: Mutex<Gap>,
@@ -71,6 +73,19 @@ impl Writer {
     /// Returns [`ErrorKind::Exists`](crate::bundle::ErrorKind::Exists) if the directory exists already, and
     /// [`ErrorKind::Io`](crate::bundle::ErrorKind::Io) if it cannot be created.
     pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, BundleError> {
+        Self::create_for(root, manifest, options, None)
+    }
+
+    /// Creates a bundle for a recorder, which is called when it is created. See [`create`](Self::create).
+    ///
+    /// # Errors
+    /// Returns the errors of [`create`](Self::create).
+    pub(super) fn create_for(
+        root: &Path,
+        manifest: Manifest,
+        options: WriterOptions,
+        on_create: Option<&dyn OnCreate>,
+    ) -> Result<Self, BundleError> {
         // Absolute, because the program may change its working directory while it is recorded.
         let root = std::path::absolute(root)
             .map_err(|error| BundleError::io(root, "cannot make the path of the root directory absolute", error))?;
@@ -80,7 +95,7 @@ impl Writer {
         let missing: Vec<_> = root.ancestors().take_while(|path| disk.identity(path).is_err()).collect();
         disk.create_dirs(&root).map_err(failed)?;
         let is_fsync = options.durability.is_fsync();
-        let claim = options.in_use.claim(&root, &manifest.directory_name());
+        let held = on_create.and_then(|it| it.before(&root, &manifest.directory_name()));
         let log = StagedBundle::create(disk, &root, &manifest, is_fsync)?.publish(&path)?;
         if is_fsync {
             // A new directory survives a crash of the machine only if its parent is synced, too.
@@ -90,9 +105,11 @@ impl Writer {
         let log = Arc::new(Log::new(LogFile::new(Arc::clone(disk), log, path.join(Manifest::LOG))));
         options.open_files.register(release_file_of(&log));
         let store = options.open_store(&path);
-        options.pruner.wake(&path, options.limits.root, &options.tally);
+        if let Some(on_create) = on_create {
+            on_create.after(&path);
+        }
         Ok(Self {
-            _claim: claim,
+            _held: held,
             pending_sync: Arc::new(PendingSync::new(&path, &log, &store)),
             quota: Quota::from_bounds(options.limits.bundle),
             log,

@@ -11,9 +11,7 @@ use super::queue::Queue;
 use super::sync_scheduler::SyncScheduler;
 use crate::bundle::durability::Durability;
 use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
-use crate::bundle::in_use::InUse;
 use crate::bundle::payload::{Body, BodyBuf, Limits, ReadyBody, panic_message};
-use crate::bundle::pruning::Pruner;
 use crate::bundle::store::{BaseCache, PayloadStore, Store};
 use crate::event::{EventKind, PayloadKind, RawJson};
 use crate::mask::{EventText, Masking, Redactor};
@@ -29,7 +27,8 @@ pub struct WriterOptions {
     pub redact: Option<Arc<dyn Redactor>>,
     /// Masking of secrets in bodies and event texts. Default: authorization headers and similar credentials.
     pub masking: Arc<Masking>,
-    /// Size limits of payloads, queue, bundle and root directory.
+    /// Size limits of payloads, queue and bundle. Those of the root directory apply to the bundles of a
+    /// [`Recorder`](crate::Recorder) only.
     pub limits: Limits,
     /// Guarantee for recorded events and payloads in a crash of the process or the machine. Default:
     /// [`Durability::PageCache`].
@@ -46,10 +45,6 @@ pub struct WriterOptions {
     pub(crate) sync_scheduler: Arc<SyncScheduler>,
     /// Queue of the writer thread. All writers of a program should share it.
     pub(crate) queue: Arc<Queue>,
-    /// Claims on the bundles that are being written. All writers of a program should share it.
-    pub(crate) in_use: Arc<InUse>,
-    /// Retention of the root directory: removes old bundles. All writers of a program should share it.
-    pub(crate) pruner: Arc<Pruner>,
     /// File system that bundles are written to.
     pub(crate) disk: Arc<dyn Disk>,
     /// Payloads that a pack stores later payloads as differences to. All writers of a program should share it.
@@ -71,8 +66,6 @@ impl Default for WriterOptions {
             open_files: Arc::default(),
             sync_scheduler: Arc::default(),
             queue: Arc::default(),
-            in_use: Arc::default(),
-            pruner: Arc::default(),
             disk: Arc::new(RealDisk),
             base_cache: Arc::default(),
             is_noop: false,

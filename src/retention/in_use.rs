@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::fs::file;
-use super::write::parse_staged_name;
+use crate::bundle::{file, parse_staged_name};
 
 /// Time without a new line after which a bundle without an end may be removed, if its program does not publish claims.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -45,12 +44,6 @@ pub(super) struct Claim {
 }
 
 impl InUse {
-    /// Removes the lock files of dead processes whose bundles are all gone.
-    pub(crate) fn remove_dead_files(root: &Path) {
-        // Reading the claims removes such files.
-        let _ = Claims::read(root);
-    }
-
     /// Claims the bundle of this name, before it exists. Returns `None` if the claim cannot be published; recording
     /// goes on without it.
     pub(super) fn claim(self: &Arc<Self>, root: &Path, name: &str) -> Option<Claim> {

@@ -8,9 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use std::{fs, io, thread};
 
-use super::bounds::Bounds;
 use super::in_use::{ABANDONED_AFTER, Claims, elapsed_since};
-use super::write::Tally;
+use crate::bundle::{Bounds, Tally};
 use lock::PruneLock;
 use root::{BundleEntry, RootListing, TemporaryDirectory};
 

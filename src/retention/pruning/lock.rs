@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::fs::{FileIdentity, file};
+use crate::bundle::{FileIdentity, file};
 
 /// Name of the locked file.
 const NAME: &str = ".otel-trace-prune";

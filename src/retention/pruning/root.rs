@@ -5,8 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::bundle::manifest::Manifest;
-use crate::bundle::write::parse_staged_name;
+use crate::bundle::{Manifest, parse_staged_name};
 
 /// Number of bytes at the end of a log in which its end event is searched for.
 const TAIL: u64 = 4096;
