@@ -29,65 +29,27 @@
 //! Format 1 is the only version. Optional fields may be added to it, variants never: see [`event`](crate::event). The
 //! field added to the manifest is `parent`, the process that spawned the recorded one.
 
-mod body;
 mod bounds;
-mod convert;
-mod destination;
-mod disk;
 mod durability;
 mod error;
-mod event_text;
-mod file;
-mod in_use;
-mod limits;
-mod line;
-mod line_json;
-mod log;
-mod log_file;
-mod loss;
+mod fs;
 mod manifest;
-mod mask;
-#[cfg(test)]
-pub(crate) mod mem_disk;
-mod noop_writer;
-mod open_files;
-mod oversize;
-mod pending_payloads;
-#[cfg(test)]
-mod power_cut;
-mod pruning;
-mod queue;
-mod queued_writer;
-mod quota;
-mod reader;
-mod ready_body;
-mod redact;
-mod redactor;
-mod sink;
-mod staged_bundle;
+mod payload;
+mod read;
 mod store;
-mod sync_scheduler;
-mod unlink_check;
-mod writer;
-mod writer_options;
+#[cfg(test)]
+pub(crate) mod tests;
+mod write;
 
-pub use body::{Body, BodyBuf, BodyError, Exact, Json};
 pub use bounds::Bounds;
-pub use convert::{Converted, Unconverted, convert};
-pub(crate) use disk::Disk;
 pub use durability::{Durability, SyncEvery};
 pub use error::{BundleError, ErrorKind};
-pub(crate) use in_use::InUse;
-pub use limits::Limits;
-pub use line::{Line, LineError, Lines};
-pub use loss::{Loss, Lost, Stats, Tally};
+pub(crate) use fs::{Disk, FileIdentity, file};
 pub use manifest::Manifest;
-pub use mask::{Masking, PatternError};
-pub use reader::Reader;
-pub(crate) use ready_body::ReadyBody;
-pub use redact::{Redacted, Redaction};
-pub use redactor::Redactor;
-pub(crate) use sink::Sink;
+pub(crate) use payload::ReadyBody;
+pub use payload::{Body, BodyBuf, BodyError, Exact, Json, Limits};
+pub use read::{Line, LineError, Lines, Reader};
+pub(crate) use store::is_pack;
 pub use store::{Location, PayloadError, PayloadStore, Store, StoreNameError, StoredBody};
-pub use writer::{Stored, Writer};
-pub use writer_options::{OnLoss, WriterOptions};
+pub use write::{Loss, Lost, OnLoss, Stats, Stored, Tally, Writer, WriterOptions};
+pub(crate) use write::{OnCreate, Sink, parse_staged_name};

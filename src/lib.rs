@@ -55,14 +55,16 @@ pub mod client;
 pub mod event;
 pub mod graph;
 pub mod layer;
+mod mask;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod reduce;
+mod retention;
+pub mod rewrite;
 mod semconv;
 
 pub use bundle::{
-    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Masking, Redactor, Stats, Store,
-    SyncEvery,
+    Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Stats, Store, SyncEvery,
 };
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
@@ -70,6 +72,7 @@ pub use layer::{
     Model, Operation, RecordFilter, RecordLayer, Recorder, RecorderBuilder, RecorderGuard, Reply, SpanExt, ThreadMeta,
     ToolCall, ToolCallMeta, Turn,
 };
+pub use mask::{Masking, PatternError, Redactor};
 
 /// Compiles and runs the code of the README with the doc tests.
 #[cfg(doctest)]

@@ -18,9 +18,9 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bounds {
-    pub(super) age: Option<Duration>,
-    pub(super) count: Option<u64>,
-    pub(super) bytes: Option<u64>,
+    pub(crate) age: Option<Duration>,
+    pub(crate) count: Option<u64>,
+    pub(crate) bytes: Option<u64>,
 }
 
 impl Bounds {
@@ -53,7 +53,7 @@ impl Bounds {
     }
 
     /// Returns `true` if at least one bound is set.
-    pub(super) fn is_bounded(&self) -> bool {
+    pub(crate) fn is_bounded(&self) -> bool {
         *self != Self::default()
     }
 }

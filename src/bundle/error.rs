@@ -28,11 +28,11 @@ pub enum ErrorKind {
 }
 
 impl BundleError {
-    pub(super) fn new(kind: ErrorKind, path: &Path, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, path: &Path, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), path: path.to_owned(), source: None }
     }
 
-    pub(super) fn io(path: &Path, message: impl Into<String>, source: io::Error) -> Self {
+    pub(crate) fn io(path: &Path, message: impl Into<String>, source: io::Error) -> Self {
         Self { kind: ErrorKind::Io, message: message.into(), path: path.to_owned(), source: Some(source) }
     }
 

@@ -9,13 +9,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use super::file::OpenError;
-use super::{BodyBuf, WriterOptions};
+use super::fs::file::OpenError;
+use super::fs::{Disk, OpenFiles};
+use super::payload::BodyBuf;
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 pub(super) use files::Files;
 pub(crate) use pack::BaseCache;
 use pack::Pack;
-pub(super) use pack::is_pack;
+pub(crate) use pack::is_pack;
 
 /// Maximum length of a payload that is read, in bytes.
 const MAX_PAYLOAD_BYTES: u64 = 1 << 31;
@@ -33,14 +34,18 @@ pub enum Store {
 }
 
 impl Store {
-    /// Creates the store that writes the payloads of the bundle in this directory.
-    pub(super) fn open(self, bundle: &Path, options: &WriterOptions) -> Arc<dyn PayloadStore> {
-        let WriterOptions { disk, base_cache, open_files, .. } = options;
+    /// Creates the store that writes the payloads of the bundle in this directory to the given disk. A pack keeps the
+    /// bases of deltas in `base_cache`, and registers its open file in `open_files`.
+    pub(in crate::bundle) fn open(
+        self,
+        bundle: &Path,
+        disk: Arc<dyn Disk>,
+        base_cache: Arc<BaseCache>,
+        open_files: Arc<OpenFiles>,
+    ) -> Arc<dyn PayloadStore> {
         match self {
-            Self::Files => Arc::new(Files::with_disk(Arc::clone(disk), bundle)),
-            Self::Pack => {
-                Arc::new(Pack::with_disk(Arc::clone(disk), bundle, Arc::clone(base_cache), Arc::clone(open_files)))
-            }
+            Self::Files => Arc::new(Files::with_disk(disk, bundle)),
+            Self::Pack => Arc::new(Pack::with_disk(disk, bundle, base_cache, open_files)),
         }
     }
 }

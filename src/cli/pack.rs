@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use otel_trace::Store;
-use otel_trace::bundle::{BundleError, Converted, ErrorKind, convert};
+use otel_trace::bundle::{BundleError, ErrorKind};
+use otel_trace::rewrite::{Converted, convert};
 
 use super::archive::{self, OpenBundle};
 use super::parallel::report_error;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use otel_trace::Masking;
-use otel_trace::bundle::{Redacted, Redaction};
+use otel_trace::rewrite::{Redacted, Redaction};
 
 use super::archive::OpenBundle;
 use super::parallel::report_error;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use otel_trace::bundle::{Converted, ErrorKind, Reader, Unconverted, convert};
+use otel_trace::bundle::{ErrorKind, Reader};
 use otel_trace::event::RawPayloadId;
 use otel_trace::graph::Snapshots;
 use otel_trace::reduce::{Options, reduce};
+use otel_trace::rewrite::{Converted, Unconverted, convert};
 use otel_trace::{AgentThread, Json, Model, Operation, Recorder, Store, ThreadMeta};
 use proptest::prelude::*;
 use serde_json::{Value, json};

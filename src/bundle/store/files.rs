@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadErrorKind, PayloadStore, StoredBody};
-use crate::bundle::Manifest;
-use crate::bundle::disk::{Disk, RealDisk};
-use crate::bundle::file::{self, VerifiedDirectories};
-use crate::event::{PayloadKind, PayloadRef, ThreadId};
+use crate::bundle::fs::file::{self, VerifiedDirectories};
+use crate::bundle::fs::{Disk, RealDisk};
+use crate::bundle::manifest::Manifest;
+use crate::bundle::payload::ReadyBody;
+use crate::event::{PayloadKind, PayloadRef, RawPayloadId, ThreadId};
 
 /// The payload store of one file per payload, as format 1 defines it.
 #[derive(Debug)]
@@ -38,6 +39,14 @@ impl Files {
     pub(in crate::bundle) fn path(number: u64, body: &BodyBuf) -> String {
         let extension = if body.is_json() { "json" } else { "bin" };
         format!("{}/{number}.{extension}", Manifest::PAYLOADS)
+    }
+
+    /// Returns the reference of the payload with this number in this store, before the payload is stored.
+    pub(in crate::bundle) fn reference(number: u64, ready: &ReadyBody) -> PayloadRef {
+        let raw_payload_id = RawPayloadId::numbered(number);
+        let path = Self::path(number, &ready.body);
+        let truncated = ready.truncated.clone().map(Box::new);
+        PayloadRef { raw_payload_id, kind: ready.kind, path, offset: None, length: None, hash: None, truncated }
     }
 }
 

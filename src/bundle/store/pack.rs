@@ -54,8 +54,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadStore, StoredBody};
-use crate::bundle::disk::{Disk, RealDisk};
-use crate::bundle::open_files::OpenFiles;
+use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 use base_cache::{PreviousPayload, StoreId};
 use hashing::{PrefixHash, hash};
@@ -63,7 +62,7 @@ use header::{Base, Flags, Header, MAX_DEPTH};
 use overlap::{common_prefix, common_suffix};
 use pack_file::PackFile;
 use pack_reader::PackReader;
-pub(in crate::bundle) use pack_reader::is_pack;
+pub(crate) use pack_reader::is_pack;
 
 pub(crate) use base_cache::BaseCache;
 

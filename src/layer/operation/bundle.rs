@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::bundle::{BundleError, Manifest, Sink, WriterOptions};
 use crate::event::{AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, Timestamp, ToolCallId, TraceId, TurnId};
+use crate::retention::RootRetention;
 use crate::layer::recorder::reentrancy::lock;
 
 /// A bundle that is being recorded. Its root thread and all threads spawned below that share it.
@@ -37,10 +38,11 @@ impl Bundle {
         at: Timestamp,
         parent: Option<ParentProcess>,
         options: WriterOptions,
+        retention: Arc<RootRetention>,
     ) -> Result<Self, BundleError> {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
         let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at.unix_ms()).spawned_by(parent);
-        let writer = Sink::create(root, manifest, options)?;
+        let writer = Sink::create(root, manifest, options, Some(retention))?;
         let mut thread_ids = NameRegistry::default();
         thread_ids.claim(thread.as_str(), '#');
         Ok(Self {
@@ -157,8 +159,8 @@ mod tests {
     #[test]
     fn repeated_call_ids_are_numbered() {
         let root = tempfile::tempdir().expect("a directory");
-        let bundle = Bundle::create(root.path(), &"t".into(), UnixMillis(0).into(), None, WriterOptions::default());
-        let bundle = bundle.expect("made");
+        let (at, options, retention) = (UnixMillis(0).into(), WriterOptions::default(), Arc::default());
+        let bundle = Bundle::create(root.path(), &"t".into(), at, None, options, retention).expect("made");
         let id = |requested: &str| bundle.unique_tool_call_id(&requested.into()).to_string();
         assert_eq!([id("a"), id("a"), id("a"), id("b")], ["a", "a#2", "a#3", "b"]);
         assert_eq!([id("c#2"), id("c"), id("c"), id("c")], ["c#2", "c", "c#3", "c#4"]);

@@ -169,7 +169,8 @@ impl ThreadOperation {
     /// Creates the bundle of a root thread. A failure is reported as a loss.
     fn create_bundle(&self, id: &ThreadId, at: Timestamp) -> Result<Bundle, Lost> {
         let parent = self.recorder.parent.as_ref().map(|parent| parent.process().clone());
-        let created = Bundle::create(&self.recorder.root, id, at, parent, self.recorder.options.clone());
+        let Inner { root, options, retention, .. } = &*self.recorder;
+        let created = Bundle::create(root, id, at, parent, options.clone(), Arc::clone(retention));
         let bundle = created.map_err(|error| {
             self.recorder.options.report_loss(Lost::Bundle, error.full_message());
             Lost::Bundle

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::session_metadata::{SessionMetadata, SpawnInfo};
 use super::thread_facts::ThreadFacts;
 use super::thread_recording::ThreadRecording;
-use crate::bundle::Masking;
 use crate::event::{AgentPath, ThreadId};
+use crate::mask::Masking;
 use crate::layer::recorder::environment::Parent;
 
 /// Id, agent path and depth of a thread, and the thread that spawned it.

@@ -11,8 +11,10 @@ use super::environment::{ParentSource, ROOT_VARIABLE, STORE_VARIABLE, root_from_
 use super::guard::RecorderGuard;
 use super::inner::Inner;
 use super::reentrancy::{is_recording_suppressed, run_callback, with_recording_suppressed};
-use crate::bundle::{Disk, Durability, InUse, Limits, Loss, Masking, Redactor, Store, StoreNameError, WriterOptions};
+use crate::bundle::{Disk, Durability, Limits, Loss, Store, StoreNameError, WriterOptions};
 use crate::event::PayloadKind;
+use crate::mask::{Masking, Redactor};
+use crate::retention::RootRetention;
 
 /// Configures a [`Recorder`] and starts it. Created by [`Recorder::builder`].
 #[derive(Debug, Default)]
@@ -125,7 +127,7 @@ impl RecorderBuilder {
         let root = std::path::absolute(&root).map_err(fail("is not a usable path"))?;
         self.options.disk.create_dirs(&root).map_err(fail("cannot be created"))?;
         probe(&*self.options.disk, &root).map_err(fail("cannot be written"))?;
-        InUse::remove_dead_files(&root);
+        RootRetention::remove_dead_files(&root);
         let parent = self.parent.resolve(&root);
         let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
         let guard = RecorderGuard::new(Arc::clone(&recorder.0));

@@ -47,10 +47,9 @@ impl Drop for RecorderGuard {
         match inner.options.durability {
             Durability::PageCache => {}
             Durability::Fsync(_) => inner.options.sync_scheduler.flush(),
-            Durability::Buffered => inner.options.queue.finish(FLUSH_TIMEOUT),
+            Durability::Buffered => inner.options.worker.finish(FLUSH_TIMEOUT),
         }
-        inner.options.pruner.finish(FLUSH_TIMEOUT);
-        inner.options.in_use.finish();
+        inner.retention.finish(FLUSH_TIMEOUT);
         let stats = inner.options.tally.stats();
         if inner.options.on_loss.is_some() {
             return;

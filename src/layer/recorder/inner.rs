@@ -14,12 +14,15 @@ use crate::bundle::{Lost, WriterOptions};
 use crate::event::{ThreadId, TraceId};
 use crate::layer::operation::{End, InferenceOperation, OpenOperation, ThreadOperation};
 use crate::layer::span::span_state::SpanState;
+use crate::retention::RootRetention;
 
 /// The state of one recording, shared by its layers, handles and operations.
 #[derive(Debug)]
 pub(in crate::layer) struct Inner {
     pub(in crate::layer) root: PathBuf,
     pub(in crate::layer) options: WriterOptions,
+    /// Claims on the bundles of this recorder, and removal of old bundles.
+    pub(in crate::layer) retention: Arc<RootRetention>,
     /// The agent that spawned this process, if any.
     pub(in crate::layer) parent: Option<Parent>,
     /// The exporter of live spans, if one is registered.
@@ -48,6 +51,7 @@ impl Inner {
     pub(super) fn new(root: PathBuf, parent: Option<Parent>, options: WriterOptions) -> Self {
         Self {
             root,
+            retention: Arc::new(RootRetention::new(options.limits.root, Arc::clone(&options.tally))),
             options,
             parent,
             live: OnceLock::new(),
@@ -227,7 +231,7 @@ impl Inner {
     }
 
     /// Ends all open operations, the latest first, and accepts no further ones.
-    pub(super) fn shut_down(&self) {
+    pub(in crate::layer) fn shut_down(&self) {
         // These calls were observed to begin, so they belong in the log too.
         let awaiting_request: Vec<_> = lock(&self.awaiting_request).values().filter_map(Weak::upgrade).collect();
         awaiting_request.iter().for_each(InferenceOperation::stop_waiting_for_request);

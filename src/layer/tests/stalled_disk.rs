@@ -7,7 +7,7 @@ use std::thread;
 
 use tracing::info_span;
 
-use crate::bundle::mem_disk::{DiskOp, MemDisk};
+use crate::bundle::tests::mem_disk::{DiskOp, MemDisk};
 use crate::bundle::{Json, Manifest};
 use crate::event::Timestamp;
 use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 
 use super::header::{FILE_HEADER, Header, MAX_HEADER};
-use crate::bundle::disk::{Disk, DiskFile, FileIdentity};
-use crate::bundle::open_files::{OpenFiles, ReleaseFile};
-use crate::bundle::unlink_check::UnlinkCheck;
+use crate::bundle::fs::{Disk, DiskFile, FileIdentity, OpenFiles, ReleaseFile, UnlinkCheck};
 
 /// Maximum number of stored bytes that are copied after their header, so that the record is one write. For more bytes a
 /// second write is cheaper than the copy.

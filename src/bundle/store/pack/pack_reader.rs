@@ -13,7 +13,7 @@ use super::header::{Base, FILE_HEADER, Header, MAX_HEADER, check_file_header};
 use super::read_at::read_exact_at;
 use super::recent::RecentBodies;
 use super::{PACK, repeats_history};
-use crate::bundle::file::{self, VerifiedDirectories};
+use crate::bundle::fs::file::{self, VerifiedDirectories};
 use crate::event::PayloadRef;
 
 /// Reads payloads from a pack.
@@ -51,7 +51,7 @@ struct ReadPlan {
 }
 
 /// Returns `true` if the path of a payload reference is the path of the pack.
-pub(in crate::bundle) fn is_pack(path: &str) -> bool {
+pub(crate) fn is_pack(path: &str) -> bool {
     let mut steps = Path::new(path).components().filter(|step| *step != Component::CurDir);
     steps.next() == Some(Component::Normal(PACK.as_ref())) && steps.next().is_none()
 }

@@ -1,0 +1,166 @@
+//! Reads the lines of a log.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::bundle::error::BundleError;
+use crate::event::{PayloadRef, Record, RecordError, Seq};
+
+/// One non-blank line of a log.
+#[derive(Debug)]
+pub struct Line {
+    /// Number of the line in the file, from 1.
+    pub number: u64,
+    /// The parsed record, or the error of a line that cannot be parsed.
+    pub content: Result<Record, LineError>,
+    /// The payload references found in a line that cannot be parsed. Empty for lines that can be parsed and for lines
+    /// of another version.
+    pub named: Vec<PayloadRef>,
+}
+
+/// The error of a line that cannot be parsed.
+#[derive(Debug)]
+pub enum LineError {
+    /// The last line is cut short: the recording ended while it was written.
+    Torn,
+    /// The line is not a valid record.
+    Unreadable(RecordError),
+}
+
+impl LineError {
+    /// Returns the sequence number of the line. Returns `None` if the number cannot be parsed.
+    pub fn seq(&self) -> Option<Seq> {
+        match self {
+            Self::Torn => None,
+            Self::Unreadable(RecordError::Line { seq, .. } | RecordError::Schema { seq, .. }) => *seq,
+            Self::Unreadable(RecordError::Variant { seq, .. }) => Some(*seq),
+        }
+    }
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torn => f.write_str("the last line is cut short; the recording ended while it was written"),
+            Self::Unreadable(bad) => bad.fmt(f),
+        }
+    }
+}
+
+/// An iterator over the lines of a log, which reads them on demand. An item is an error only if the log cannot be read;
+/// the iterator ends after it.
+#[derive(Debug)]
+pub struct Lines {
+    log: BufReader<File>,
+    path: PathBuf,
+    number: u64,
+    /// The next line, if it was read to find out if the line before it is the last one.
+    lookahead: Option<RawLine>,
+    done: bool,
+}
+
+/// A line before it is parsed.
+#[derive(Debug)]
+struct RawLine {
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn new(log: File, path: PathBuf) -> Self {
+        Self { log: BufReader::with_capacity(1 << 18, log), path, number: 0, lookahead: None, done: false }
+    }
+
+    /// Reads the next non-blank line, without byte order mark and trailing whitespace. Returns `None` at the end of the
+    /// log.
+    fn next_raw_line(&mut self, mut bytes: Vec<u8>) -> Result<Option<RawLine>, BundleError> {
+        loop {
+            bytes.clear();
+            let read = self.log.read_until(b'\n', &mut bytes);
+            if read.map_err(|error| BundleError::io(&self.path, "the log cannot be read", error))? == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            if self.number == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
+                bytes.drain(..3);
+            }
+            while bytes.last().is_some_and(u8::is_ascii_whitespace) {
+                bytes.pop();
+            }
+            if !bytes.is_empty() {
+                return Ok(Some(RawLine { number: self.number, bytes }));
+            }
+        }
+    }
+
+    fn next_line(&mut self) -> Result<Option<Line>, BundleError> {
+        let text = match self.lookahead.take() {
+            Some(text) => text,
+            None => match self.next_raw_line(Vec::new())? {
+                Some(text) => text,
+                None => return Ok(None),
+            },
+        };
+        let number = text.number;
+        let content = match Record::parse(&text.bytes) {
+            Ok(record) => Ok(record),
+            Err(bad) if is_not_json(&bad) => {
+                self.lookahead = self.next_raw_line(Vec::new())?;
+                Err(if self.lookahead.is_none() { LineError::Torn } else { LineError::Unreadable(bad) })
+            }
+            Err(bad) => Err(LineError::Unreadable(bad)),
+        };
+        let named = match &content {
+            Err(LineError::Unreadable(RecordError::Line { .. } | RecordError::Variant { .. })) => {
+                payload_refs_in(&text.bytes)
+            }
+            Ok(_) | Err(LineError::Torn | LineError::Unreadable(RecordError::Schema { .. })) => Vec::new(),
+        };
+        Ok(Some(Line { number, content, named }))
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, BundleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let line = self.next_line().transpose();
+        self.done = !matches!(line, Some(Ok(_)));
+        line
+    }
+}
+
+/// Returns all objects in a line that have the form of a payload reference.
+fn payload_refs_in(line: &[u8]) -> Vec<PayloadRef> {
+    fn collect(value: &Value, named: &mut Vec<PayloadRef>) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| collect(value, named)),
+            Value::Object(fields) => match PayloadRef::deserialize(value) {
+                Ok(reference) => named.push(reference),
+                Err(_) => fields.values().for_each(|value| collect(value, named)),
+            },
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut named = Vec::new();
+    if let Ok(value) = serde_json::from_slice(line) {
+        collect(&value, &mut named);
+    }
+    named
+}
+
+/// Returns `true` if the line is not valid JSON, like a line that is cut short.
+fn is_not_json(bad: &RecordError) -> bool {
+    match bad {
+        RecordError::Line { error, .. } => error.is_syntax() || error.is_eof(),
+        RecordError::Schema { .. } | RecordError::Variant { .. } => false,
+    }
+}

@@ -1,0 +1,201 @@
+//! Reads bundles of any recorder and in any state: complete, unfinished or damaged.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::value::RawValue;
+
+use super::line::Lines;
+use crate::bundle::error::{BundleError, ErrorKind};
+use crate::bundle::fs::file::{self, OpenError, VerifiedDirectories};
+use crate::bundle::manifest::Manifest;
+use crate::bundle::store::{PayloadError, StoredBody, Stores};
+use crate::event::{ParentProcess, PayloadRef, SCHEMA_VERSION};
+
+/// Maximum length of a manifest that is read, in bytes. Real manifests have about 300.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// Length of the buffer with which [`Reader::log_contains`] searches a log, in bytes.
+#[cfg(feature = "otlp")]
+const SEARCH_BUFFER_BYTES: usize = 1 << 18;
+
+/// Maximum number of bundles that the error for a directory without a manifest lists.
+const MAX_NAMED_BUNDLES: usize = 3;
+
+/// A reader for one bundle on disk.
+///
+/// The bundle is untrusted: no file outside of its directory is opened. A reader can be used by any number of threads
+/// at once.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    manifest: Manifest,
+    parent_error: Option<String>,
+    stores: Stores,
+}
+
+impl Reader {
+    /// Opens the bundle in this directory and reads its manifest.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::NotABundle`] if the directory, its manifest or its log is missing or is not valid,
+    /// [`ErrorKind::Version`] if the manifest has an unknown version of the format, and [`ErrorKind::Io`] if a file
+    /// cannot be read.
+    pub fn open(bundle: &Path) -> Result<Self, BundleError> {
+        let (manifest, parent_error) = read_manifest(bundle)?;
+        open(bundle, Manifest::LOG)?;
+        Ok(Self { path: bundle.to_owned(), manifest, parent_error, stores: Stores::new(bundle) })
+    }
+
+    /// Returns the directory of the bundle.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the manifest of the bundle, which identifies the recording.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Returns the parse error of the member `parent` in the manifest. Returns `None` if the member is valid or absent.
+    pub(crate) fn parent_error(&self) -> Option<&str> {
+        self.parent_error.as_deref()
+    }
+
+    /// Opens the log and returns an iterator over its lines.
+    ///
+    /// # Errors
+    /// Returns a [`BundleError`] if the log cannot be opened.
+    pub fn lines(&self) -> Result<Lines, BundleError> {
+        Ok(Lines::new(open(&self.path, Manifest::LOG)?, self.path.join(Manifest::LOG)))
+    }
+
+    /// Returns `true` if the log contains a text, ignoring ASCII case. Searches the bytes without parsing the lines.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn log_contains(&self, text: &str) -> Result<bool, BundleError> {
+        let path = self.path.join(Manifest::LOG);
+        let mut log = open(&self.path, Manifest::LOG)?;
+        let text = text.to_ascii_lowercase();
+        let finder = memchr::memmem::Finder::new(&text);
+        let mut bytes = vec![0; SEARCH_BUFFER_BYTES.max(2 * text.len())];
+        let mut kept = 0;
+        loop {
+            let read = log
+                .read(&mut bytes[kept..])
+                .map_err(|error| BundleError::io(&path, "the log cannot be read", error))?;
+            if read == 0 {
+                return Ok(false);
+            }
+            let filled = kept + read;
+            bytes[kept..filled].make_ascii_lowercase();
+            if finder.find(&bytes[..filled]).is_some() {
+                return Ok(true);
+            }
+            // The text may begin at the end of this chunk.
+            kept = filled.min(text.len().saturating_sub(1));
+            bytes.copy_within(filled - kept..filled, 0);
+        }
+    }
+
+    /// Opens a file of the bundle for reading. `name` is its path relative to the bundle.
+    pub(crate) fn open_file(&self, name: &str) -> Result<File, BundleError> {
+        open(&self.path, name)
+    }
+
+    /// Reads the payload of a payload reference.
+    ///
+    /// # Errors
+    /// Returns a [`PayloadError`] if the payload is missing, damaged or cannot be read, or if the path of the reference
+    /// leaves the bundle.
+    pub fn payload(&self, reference: &PayloadRef) -> Result<Vec<u8>, PayloadError> {
+        self.stored_payload(reference).map(|body| body.bytes)
+    }
+
+    /// Returns `true` if the path of a reference stays inside the bundle. References are untrusted and may have any
+    /// path.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn contains_path(&self, reference: &PayloadRef) -> bool {
+        crate::bundle::fs::file::stays_inside(&self.path, &reference.path)
+    }
+
+    /// Reads the payload of a payload reference, with the kind and format that its store has recorded.
+    pub(crate) fn stored_payload(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
+        self.stores.get(reference)
+    }
+}
+
+fn read_manifest(bundle: &Path) -> Result<(Manifest, Option<String>), BundleError> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        schema_version: u32,
+    }
+    #[derive(serde::Deserialize)]
+    struct WithParent<'a> {
+        #[serde(borrow)]
+        parent: Option<&'a RawValue>,
+    }
+
+    let path = bundle.join(Manifest::FILE);
+    let mut text = Vec::new();
+    let read = open(bundle, Manifest::FILE)?.take(MAX_MANIFEST_BYTES).read_to_end(&mut text);
+    read.map_err(|error| BundleError::io(&path, "cannot be read", error))?;
+    match serde_json::from_slice::<Versioned>(&text) {
+        Ok(Versioned { schema_version }) if schema_version != SCHEMA_VERSION => {
+            let message =
+                format!("schema_version is {schema_version}; this otel-trace reads only version {SCHEMA_VERSION}");
+            return Err(BundleError::new(ErrorKind::Version, &path, message));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    let not_a_manifest =
+        |error| BundleError::new(ErrorKind::NotABundle, &path, format!("is not a valid manifest: {error}"));
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
+    let WithParent { parent } = serde_json::from_slice(&text).map_err(not_a_manifest)?;
+    let parent_error = parent.and_then(|text| ParentProcess::parse(text.get()).err()).map(|error| error.to_string());
+    Ok((manifest, parent_error))
+}
+
+fn open(bundle: &Path, name: &str) -> Result<File, BundleError> {
+    file::open_inside(bundle, name, &VerifiedDirectories::default()).map_err(|error| match error {
+        OpenError::Path(reason) => BundleError::new(ErrorKind::NotABundle, &bundle.join(name), reason),
+        OpenError::Io(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            BundleError::new(ErrorKind::NotABundle, bundle, describe_missing(bundle, name))
+        }
+        OpenError::Io(error) => BundleError::io(&bundle.join(name), "cannot be opened", error),
+    })
+}
+
+/// Describes a directory that is not a bundle: its actual contents, and the files that a bundle needs.
+fn describe_missing(bundle: &Path, missing: &str) -> String {
+    let expected = format!("a bundle is a directory with {} and {}", Manifest::FILE, Manifest::LOG);
+    match bundle.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => format!("does not exist; {expected}"),
+        Err(error) => format!("cannot be inspected ({error}); {expected}"),
+        Ok(found) if !found.is_dir() => format!("is a file, not a bundle; {expected}"),
+        Ok(_) => match bundles_in(bundle).as_slice() {
+            [] if bundle.read_dir().is_ok_and(|mut entries| entries.next().is_none()) => {
+                format!("is empty: nothing was recorded here; {expected}, usually named trace-…")
+            }
+            [] => format!("has no {missing} and contains no bundle; {expected}, usually named trace-…"),
+            bundles => {
+                let named = bundles.iter().take(MAX_NAMED_BUNDLES).map(|path| path.display().to_string());
+                let named = named.collect::<Vec<_>>().join(", ");
+                let count =
+                    if bundles.len() == 1 { "a bundle".to_owned() } else { format!("{} bundles", bundles.len()) };
+                format!("has no {missing}, but contains {count}; open one of them: {named}")
+            }
+        },
+    }
+}
+
+/// Returns the bundles directly under a directory, sorted by name.
+fn bundles_in(root: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = root.read_dir() else { return Vec::new() };
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    // A hidden directory is a staged bundle: it is being created, or its program was killed meanwhile.
+    let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let mut bundles: Vec<_> = paths.filter(|path| !is_hidden(path) && path.join(Manifest::FILE).is_file()).collect();
+    bundles.sort();
+    bundles
+}

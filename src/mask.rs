@@ -1,0 +1,29 @@
+//! Built-in masking: finds secrets in payloads and in event texts and replaces them by placeholders.
+//!
+//! Masking looks at bytes and never parses JSON: a few short texts are searched for in one pass, and the bytes around a
+//! hit decide if it is a secret, at any level of escapes. The result is a function of the text and the salt, and a text
+//! without secrets keeps its bytes.
+//!
+//! [`Masking`] is the built-in masking, [`Redactor`] the trait for rules of the program. [`EventText`] is the one list
+//! of the texts in events.
+
+mod assignment;
+mod credentials;
+mod custom_patterns;
+mod event_text;
+mod header;
+mod line;
+mod masking;
+mod names;
+mod needles;
+mod redactor;
+mod salt;
+mod scheme;
+mod secret_span;
+mod value;
+mod word;
+
+pub use custom_patterns::PatternError;
+pub(crate) use event_text::{EventText, map_texts};
+pub use masking::Masking;
+pub use redactor::Redactor;

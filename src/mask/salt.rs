@@ -1,0 +1,149 @@
+//! Placeholders of secrets, and the key of the hash in them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use siphasher::sip::SipHasher24;
+
+use super::credentials;
+use super::secret_span::SecretSpan;
+
+/// The key of the hash in placeholders. It is never written anywhere.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Salt([u8; 16]);
+
+impl Salt {
+    pub(super) fn random() -> Self {
+        Self(uuid::Uuid::new_v4().into_bytes())
+    }
+
+    pub(super) fn from_bytes(salt: [u8; 16]) -> Self {
+        Self(salt)
+    }
+
+    /// Returns a keyed hash of a text. Without the key a guess cannot be verified.
+    pub(super) fn hash(&self, text: &[u8]) -> u64 {
+        SipHasher24::new_with_key(&self.0).hash(text)
+    }
+
+    /// Returns the placeholder of a secret: `[masked:<kind>:<hash>]`. It depends on the key and the unescaped secret
+    /// only.
+    pub(super) fn placeholder(&self, secret: &[u8]) -> String {
+        let secret = unescape_fully(secret);
+        let hash = self.hash(&secret) >> 16;
+        format!("{PREFIX}{}:{hash:012x}]", credentials::kind_of(&secret))
+    }
+
+    /// Replaces the secrets, which must be sorted, by placeholders.
+    pub(super) fn replace_secrets(&self, text: &[u8], secrets: &[SecretSpan]) -> Vec<u8> {
+        let mut masked = Vec::with_capacity(text.len() + 32 * secrets.len());
+        let mut done = 0;
+        for SecretSpan { range, quoted_at } in secrets {
+            masked.extend_from_slice(&text[done..range.start]);
+            let quote = |masked: &mut Vec<u8>| {
+                if let Some(level) = quoted_at {
+                    masked.resize(masked.len() + level.before_quote(), b'\\');
+                    masked.push(b'"');
+                }
+            };
+            quote(&mut masked);
+            masked.extend_from_slice(self.placeholder(&text[range.clone()]).as_bytes());
+            quote(&mut masked);
+            done = range.end;
+        }
+        masked.extend_from_slice(&text[done..]);
+        masked
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt")
+    }
+}
+
+const PREFIX: &str = "[masked:";
+
+/// Returns `true` if the text has the form of a placeholder made by [`Salt::placeholder`].
+pub(super) fn is_placeholder(text: &[u8]) -> bool {
+    let Some(inner) = text.strip_prefix(PREFIX.as_bytes()).and_then(|rest| rest.strip_suffix(b"]")) else {
+        return false;
+    };
+    let Some(colon) = memchr::memchr(b':', inner) else { return false };
+    let (kind, hash) = (&inner[..colon], &inner[colon + 1..]);
+    let is_kind = kind.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-');
+    is_kind && hash.len() == 12 && hash.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Maximum number of levels of JSON escapes that are removed before a secret is hashed.
+const MAX_LEVELS: usize = 16;
+
+/// Removes the JSON escapes of a secret at all levels: those of the string that contains it, and those of JSON strings
+/// around that string.
+fn unescape_fully(secret: &[u8]) -> Cow<'_, [u8]> {
+    let mut plain = Cow::Borrowed(secret);
+    for _ in 0..MAX_LEVELS {
+        if memchr::memchr(b'\\', &plain).is_none() {
+            break;
+        }
+        plain = Cow::Owned(unescape(&plain));
+    }
+    plain
+}
+
+/// Removes one level of JSON escapes.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        plain.extend_from_slice(&rest[..at]);
+        let escape = rest.get(at + 1).copied();
+        rest = rest.get(at + 2..).unwrap_or_default();
+        match escape {
+            Some(b'n') => plain.push(b'\n'),
+            Some(b'r') => plain.push(b'\r'),
+            Some(b't') => plain.push(b'\t'),
+            Some(b'u') => match rest.get(..4).and_then(code_point) {
+                Some(character) => {
+                    plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    rest = &rest[4..];
+                }
+                None => plain.push(b'u'),
+            },
+            Some(other) => plain.push(other),
+            None => {}
+        }
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+fn code_point(hex: &[u8]) -> Option<char> {
+    char::from_u32(u32::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_has_one_placeholder_at_every_escape_level() {
+        let salt = Salt::random();
+        let secret = "a\"b\\c\nd/é";
+        let mut escaped = secret.to_owned();
+        for _ in 0..4 {
+            assert_eq!(salt.placeholder(escaped.as_bytes()), salt.placeholder(secret.as_bytes()));
+            let quoted = serde_json::to_string(&escaped).expect("text");
+            escaped = quoted[1..quoted.len() - 1].to_owned();
+        }
+        assert_ne!(salt.placeholder(b"other"), salt.placeholder(secret.as_bytes()));
+        assert_ne!(Salt::random().placeholder(secret.as_bytes()), salt.placeholder(secret.as_bytes()));
+    }
+
+    #[test]
+    fn a_placeholder_is_recognised() {
+        let placeholder = Salt::random().placeholder(b"x");
+        assert!(is_placeholder(placeholder.as_bytes()), "{placeholder}");
+        assert!(!is_placeholder(b"[masked:secret]") && !is_placeholder(b"[masked:secret:not hexadecim]"));
+    }
+}

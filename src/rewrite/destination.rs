@@ -1,0 +1,106 @@
+//! The directory that a copy of a bundle is written to, under a temporary name until the copy is complete.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use crate::bundle::{BundleError, ErrorKind, Manifest, file, is_pack};
+
+/// A new directory that is removed on drop unless it has been published. It holds only files created through this type.
+pub(super) struct Destination {
+    path: PathBuf,
+    dest: PathBuf,
+}
+
+impl Destination {
+    /// Creates the directory beside `dest`, under a temporary name.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Exists`] if `dest` exists, and [`ErrorKind::Io`] if the directory cannot be created.
+    pub(super) fn create(dest: &Path) -> Result<Self, BundleError> {
+        if dest.symlink_metadata().is_ok() {
+            let message = "something is already here; choose a path that does not exist";
+            return Err(BundleError::new(ErrorKind::Exists, dest, message));
+        }
+        let absolute = std::path::absolute(dest)
+            .map_err(|error| BundleError::io(dest, "cannot make this path absolute", error))?;
+        let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+            return Err(BundleError::new(ErrorKind::Io, dest, "is not the path of a directory that can be created"));
+        };
+        let name = format!(".{}.{}.tmp", name.to_string_lossy(), uuid::Uuid::new_v4());
+        let this = Self { path: parent.join(name), dest: absolute };
+        // `create_dirs` would create missing parents; `create_dir` fails instead.
+        let created = fs::create_dir(&this.path)
+            .and_then(|()| fs::remove_dir(&this.path))
+            .and_then(|()| file::create_dirs(&this.path.join(Manifest::PAYLOADS)));
+        created.map_err(|error| BundleError::io(dest, "cannot create this directory", error))?;
+        Ok(this)
+    }
+
+    /// Returns the temporary path of the directory.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates a file at a path relative to the bundle.
+    pub(super) fn create_file(&self, path: &str) -> io::Result<File> {
+        file::create(&self.path.join(path))
+    }
+
+    /// Creates the file of a payload at the path of its reference in the copied bundle, which may be any string.
+    ///
+    /// Returns `None` if the path leads out of the directory, names an existing file or is not a valid file name, or if
+    /// it is reserved for another file of a bundle.
+    pub(super) fn create_payload_file(&self, path: &str) -> io::Result<Option<File>> {
+        let steps: Option<PathBuf> = Path::new(path)
+            .components()
+            .filter(|step| *step != Component::CurDir)
+            .map(|step| if let Component::Normal(name) = step { Some(name) } else { None })
+            .collect();
+        let Some(steps) = steps.filter(|steps| !steps.as_os_str().is_empty()) else { return Ok(None) };
+        let is_taken = [Manifest::FILE, Manifest::LOG].iter().any(|name| steps == Path::new(name));
+        if is_taken || is_pack(path) || steps.ends_with("state.json") {
+            return Ok(None);
+        }
+        let target = self.path.join(steps);
+        let created = target.parent().map_or(Ok(()), file::create_dirs).and_then(|()| file::create(&target));
+        match created {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if is_name_error(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Renames the directory to its final path.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Exists`] if the path exists by now, and [`ErrorKind::Io`] if the directory cannot be
+    /// renamed.
+    pub(super) fn publish(self) -> Result<(), BundleError> {
+        if self.dest.symlink_metadata().is_ok() {
+            let message = "something was created here meanwhile; choose a path that does not exist";
+            return Err(BundleError::new(ErrorKind::Exists, &self.dest, message));
+        }
+        fs::rename(&self.path, &self.dest)
+            .map_err(|error| BundleError::io(&self.dest, "cannot move the new bundle here", error))
+    }
+}
+
+/// Returns `true` if the error is one of the path, so that a file at another path could be created.
+fn is_name_error(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AlreadyExists
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::InvalidFilename
+    )
+}
+
+impl Drop for Destination {
+    fn drop(&mut self) {
+        // Does nothing after `publish`.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
