@@ -59,6 +59,10 @@ pub(crate) const USAGE_CACHE_CREATION_INPUT_TOKENS: &str = "gen_ai.usage.cache_c
 pub(crate) const USAGE_COMPLETION_TOKENS: &str = "gen_ai.usage.completion_tokens";
 pub(crate) const USAGE_PROMPT_TOKENS: &str = "gen_ai.usage.prompt_tokens";
 
+/// Prefix of the names of the GenAI conventions.
+pub(crate) const GEN_AI_NAMESPACE: &str = "gen_ai.";
+/// Prefix of the names of this crate.
+pub(crate) const OTEL_TRACE_NAMESPACE: &str = "otel_trace.";
 /// Prefix of all token counts.
 pub(crate) const USAGE_NAMESPACE: &str = "gen_ai.usage.";
 

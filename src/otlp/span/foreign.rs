@@ -49,7 +49,7 @@ pub(super) fn is_content_event(event: &Event) -> bool {
     const TARGETS: [&str; 2] = ["rig::completions", "rig::streaming"];
     let target = text(&event.attributes, "target");
     let is_rig_target = |name: &str| TARGETS.contains(&name);
-    event.attributes.iter().any(|attribute| attribute.key.as_str().starts_with("otel_trace."))
+    event.attributes.iter().any(|attribute| attribute.key.as_str().starts_with(semconv::OTEL_TRACE_NAMESPACE))
         || target.is_some_and(|target| target == "otel_trace")
         || is_rig_target(&event.name)
         || target.is_some_and(is_rig_target)

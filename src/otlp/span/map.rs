@@ -146,7 +146,8 @@ fn is_program_attribute(key: &str) -> bool {
 
 /// Returns `true` for keys that a program's own attributes may not have.
 fn is_reserved(key: &str) -> bool {
-    const NAMESPACES: [&str; 5] = ["gen_ai.", "otel_trace.", "otel.", "code.", "thread."];
+    const NAMESPACES: [&str; 5] =
+        [semconv::GEN_AI_NAMESPACE, semconv::OTEL_TRACE_NAMESPACE, "otel.", "code.", "thread."];
     const KEYS: [&str; 5] = [attribute::ERROR_TYPE, "busy_ns", "idle_ns", "level", "target"];
     NAMESPACES.iter().any(|namespace| key.starts_with(namespace)) || KEYS.contains(&key)
 }

@@ -204,7 +204,7 @@ impl<'a> MeaningTracker<'a> {
 
     /// Returns the kind of JSON that a string at the current position may contain as text.
     pub(super) fn within_text(&self) -> Document {
-        if self.last.starts_with(b"gen_ai.") { self.document() } else { Document::Foreign }
+        if self.last.starts_with(semconv::GEN_AI_NAMESPACE.as_bytes()) { self.document() } else { Document::Foreign }
     }
 
     /// Returns `true` if the current position is in foreign JSON.

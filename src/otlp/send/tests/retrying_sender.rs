@@ -49,6 +49,7 @@ fn retrying_sender(response: &'static str, retry_timeout: Duration) -> RetryingS
     RetryingSender::new(
         SpanSender::new(&connection, &Resource::builder_empty().build()).unwrap(),
         connection.redacted_url(),
+        connection.protocol,
         retry_timeout,
     )
 }
