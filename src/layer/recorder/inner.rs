@@ -227,7 +227,7 @@ impl Inner {
     }
 
     /// Ends all open operations, the latest first, and accepts no further ones.
-    pub(super) fn shut_down(&self) {
+    pub(in crate::layer) fn shut_down(&self) {
         // These calls were observed to begin, so they belong in the log too.
         let awaiting_request: Vec<_> = lock(&self.awaiting_request).values().filter_map(Weak::upgrade).collect();
         awaiting_request.iter().for_each(InferenceOperation::stop_waiting_for_request);
