@@ -1,36 +1,36 @@
-# What people run here. `just` lists it; `.ci/run` runs the same recipes.
+# The commands of this repository. `just` lists them; `.ci/run` and the GitHub workflow run the same recipes.
 
-# The flags under which warnings are errors, without rebuilding everything for them.
-deny := "-D warnings"
+# Passed to Clippy and rustdoc only: in RUSTFLAGS, it would rebuild all dependencies.
+warnings := "-D warnings"
 
 [private]
 default:
     @just --list --unsorted
 
-# Run the coding agent, record it, show the graph of its run
+# Run the coding agent example, record the run and print its graph
 example *ARGS:
     cargo run --release -p example-agent {{ARGS}}
 
-# All tests
+# Run all tests
 test:
     cargo test --workspace
 
-# Everything CI runs, in its order
+# Run everything that CI runs
 ci: fmt clippy docs no-features test example-cold otlp
 
-# Formatting
+# Check the formatting
 fmt:
     cargo fmt --all --check
 
-# Lints, as errors
+# Run Clippy on all targets; warnings are errors
 clippy:
-    cargo clippy --workspace --all-targets --all-features -- {{deny}}
+    cargo clippy --workspace --all-targets --all-features -- {{warnings}}
 
-# Documentation, warnings as errors
+# Build the documentation; warnings are errors
 docs:
-    RUSTDOCFLAGS="{{deny}}" cargo doc --workspace --all-features --no-deps
+    RUSTDOCFLAGS="{{warnings}}" cargo doc --workspace --all-features --no-deps
 
-# The library as a user of the layer alone builds it: without the CLI's dependencies
+# Build the library without features and check that it has none of their dependencies
 no-features:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -38,7 +38,7 @@ no-features:
     tree=$(cargo tree --package otel-trace --no-default-features --edges normal --prefix none)
     if grep -E '^(clap|anyhow|indicatif|tar|tempfile|zstd|opentelemetry|tokio|reqwest|http|tower-service) ' <<< "$tree"; then exit 1; fi
 
-# The main job on a scratch directory of bundles, then the binary on what it left
+# Record the coding agent example in an empty directory, then reduce its bundle with the CLI
 example-cold:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -47,7 +47,7 @@ example-cold:
     OTEL_TRACE_ROOT="$traces" cargo run --release -p example-agent
     cargo run --quiet --features cli -- reduce --strict "$traces"/trace-*
 
-# What a collector that nobody here wrote receives of the example's run, live and exported, and of the conformance cases
+# Test live and exported spans against Rotel, an independent OpenTelemetry collector
 otlp:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -59,7 +59,7 @@ otlp:
     export OTEL_TRACE_ROTEL_AGENT="$PWD/target/release/example-agent"
     cargo test --test otlp_rotel -- --ignored
 
-# What Phoenix makes of the example's run: kinds, token counts, messages. Installs half a gigabyte
+# Test exported spans against Arize Phoenix: span kinds, token counts, messages (downloads 0.5 GB)
 phoenix:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -71,29 +71,36 @@ phoenix:
     export OTEL_TRACE_PHOENIX="$scratch/venv/bin/phoenix" OTEL_TRACE_PHOENIX_RUNS="$scratch/traces"
     cargo test --test otlp_phoenix -- --ignored --nocapture
 
-# What recording, exporting and reducing cost, each against its peers in one run
+# Measure recording, exporting and reducing, as ratios to peers in the same run
 bench:
     cargo bench --bench layer
     cargo bench --bench otlp
     cargo bench --bench reduce
 
-# Fuzz the reducer, so many seconds a target: any bytes as a log, as every payload, as a whole bundle
+# Fuzz the reducer, SECONDS per target: arbitrary bytes as a log, as payloads, as a whole bundle
 fuzz SECONDS="60":
     #!/usr/bin/env bash
     set -euo pipefail
     command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz
-    # Coverage needs flags of the compiler that are not stable; the toolchain itself is.
+    # Coverage needs unstable compiler flags, which a stable toolchain rejects without this variable.
     export RUSTC_BOOTSTRAP=1
     cargo run --quiet --manifest-path fuzz/Cargo.toml --bin seed
     for target in log payloads bundle; do
         cargo fuzz run "$target" -- -max_total_time={{SECONDS}} -timeout=20 -rss_limit_mb=2048 -max_len=262144 -print_final_stats=1
     done
 
-# Everything an agent does, in several threads, to files, packs, a queue and within bounds, for so long and so many spans: fails where memory or open files grow
+# Record a mixed load for at least SECONDS and SPANS, in all stores; fail if memory or open files grow
 soak SECONDS="600" SPANS="1000000":
     OTEL_TRACE_SOAK_SECONDS={{SECONDS}} OTEL_TRACE_SOAK_SPANS={{SPANS}} cargo test --release --test layer_soak -- --exact --nocapture memory_and_open_files_stay_flat_under_mixed_load
 
-# Kill hundreds of recording processes at random moments, and check what each left; then a body of 10 GB
+# Kill N recording processes at random moments and check their bundles; then record a body of 10 GB
 survive N="300":
     OTEL_TRACE_KILLS={{N}} cargo test --release --test survival -- --nocapture --test-threads=1
     OTEL_TRACE_BODY_BYTES=10000000000 cargo test --release --test survival -- --exact huge_body_takes_bounded_memory_and_keeps_length_and_hash
+
+# Check dependencies: duplicate versions, licenses, sources; `just deny advisories` downloads RustSec's database
+deny *CHECKS="bans licenses sources":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    command -v cargo-deny >/dev/null || cargo install --locked --quiet cargo-deny
+    cargo deny --locked --workspace check --deny unmatched-skip --deny unnecessary-skip {{CHECKS}}

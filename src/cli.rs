@@ -15,7 +15,8 @@ mod span_bar;
 mod status;
 mod unpack;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use status::Status;
 
@@ -45,7 +46,29 @@ enum Command {
     Locate(locate::Args),
 }
 
+/// Exits with an error about arguments that only the command `name` can check, not the parser. Prints the usage of that
+/// command.
+fn exit_with_usage(name: &str, kind: ErrorKind, message: &str) -> ! {
+    let mut cli = Cli::command();
+    // Gives the subcommands their full names.
+    cli.build();
+    let usage = cli.find_subcommand_mut(name).map(clap::Command::render_usage).unwrap_or_default();
+    let text = format!("{message}\n\n{usage}\n\nFor more information, try 'otel-trace {name} --help'.\n");
+    clap::Error::raw(kind, text).exit()
+}
+
 impl Cli {
+    /// Parses the arguments of the process. Exits if they are wrong, or with the help if they ask for it.
+    pub(crate) fn from_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            // `export --format` is the only option with a fixed number of values.
+            if error.kind() == ErrorKind::WrongNumberOfValues {
+                export::exit_with_format_usage(error.kind(), "--format has no FILE");
+            }
+            error.exit()
+        })
+    }
+
     /// Runs the command and returns its exit status.
     pub(crate) fn run(&self) -> Status {
         match &self.command {

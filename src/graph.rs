@@ -61,19 +61,19 @@ pub use totals::Totals;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Graph {
-    /// Id of the recording, unique per bundle.
+    /// Id of the recording, unique per bundle: the trace id in the bundle's manifest and name.
     pub trace_id: TraceId,
     /// Id of the run.
     pub rollout_id: RolloutId,
     /// Id of the root agent's thread.
     pub root_thread_id: ThreadId,
-    /// Start of the recording.
+    /// Start of the recording, in milliseconds since the Unix epoch.
     pub started_at: UnixMillis,
-    /// End of the run, if the log has one.
+    /// End of the run, in milliseconds since the Unix epoch. `None` if the log has no end of the run.
     pub ended_at: Option<UnixMillis>,
-    /// Status of the run; `Running` if the log has no end of it.
+    /// Status of the run. `Running` if the log has no end of the run.
     pub status: RolloutStatus,
-    /// Totals over all calls of the run.
+    /// Numbers of calls, tokens and milliseconds of the whole run.
     pub totals: Totals,
     /// Threads: one agent's conversation each.
     pub threads: Table<ThreadId, Thread>,
@@ -93,18 +93,19 @@ pub struct Graph {
     pub(crate) terminal_operations: Vec<TerminalOperation>,
     /// Compactions: replacements of a thread's history by a shorter one.
     pub compactions: Table<CompactionId, Compaction>,
-    /// Requests to models that produce the shorter histories.
+    /// Compaction requests: requests to models that produce the shorter histories.
     pub compaction_requests: Table<CompactionRequestId, CompactionRequest>,
-    /// The parent process and agent, if an agent in another process spawned the recorded one.
+    /// The process and agent that spawned the recorded process, from the manifest. `None` if no agent spawned it.
     pub parent: Option<ParentProcess>,
     /// Processes that agents of this run spawned, by the thread id that was made for each of them.
     pub child_processes: Table<ThreadId, ChildProcess>,
     /// Edges: information passed between agents of this bundle.
     pub edges: Table<EdgeId, Edge>,
-    /// Results of spawned threads, delivered or not, in the order of observation. Not in `state.json`.
+    /// Results that finished agents returned to the agents that spawned them, delivered or not, in the order of
+    /// observation. Not in `state.json`.
     #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only read by the exporter of the feature `otlp`"))]
     pub(crate) agent_results: Vec<AgentResult>,
-    /// References of all payloads that events name.
+    /// References of all payloads that events name, by the id of the payload.
     pub raw_payloads: Table<RawPayloadId, PayloadRef>,
     /// Problems of the evidence, by seq, then by code.
     pub diagnostics: Vec<Diagnostic>,
@@ -131,14 +132,15 @@ impl Graph {
         self.terminal_operations.iter()
     }
 
-    /// Iterates over the items of a call's request, in order: the conversation that the model saw. Yields nothing if
-    /// the call is unknown or its request could not be read.
+    /// Iterates over the items of an inference call's request, in order: the conversation that the model saw. Yields
+    /// nothing if the call is unknown or its request could not be read.
     pub fn snapshot(&self, call: &InferenceId) -> impl Iterator<Item = ItemId> {
         let pieces = self.inference_calls.index_of(call).map(|index| self.snapshot_pieces(index)).unwrap_or_default();
         pieces.into_iter().flatten().copied()
     }
 
-    /// Returns the items of the request of the call at `index`, as slices of the lists that calls own, first to last.
+    /// Returns the items of an inference call's request, first to last, as slices of the lists in this call and earlier
+    /// ones. `index` is the index of the call in its table.
     fn snapshot_pieces(&self, index: usize) -> Vec<&[ItemId]> {
         let mut pieces = Vec::new();
         let mut remaining = usize::MAX;

@@ -39,8 +39,8 @@
 //! Fields and events that rig uses instead are understood too: `gen_ai.usage.reasoning_tokens`,
 //! `gen_ai.tool.call.outcome`, `gen_ai.tool.error.type`, `rig.provider_request_id`, and, with
 //! [`RecordFilter::wire_events`], its `TRACE` events of target `rig::completions`, which contain the bodies of requests
-//! and responses. An inference call inside a tool call that names an agent (`gen_ai.agent.name`) is the first call of an
-//! agent that runs as that tool: it gets a thread of its own, which ends with the tool call.
+//! and responses. An inference call inside a tool call that names an agent (`gen_ai.agent.name`) is the first call of
+//! an agent that runs as that tool: it gets a separate thread, which ends with the tool call.
 //!
 //! The fields of a span decide how its operations end when it closes. An error fails them; a response completes an
 //! inference call; a result or an `otel.status_code` of `OK` completes a tool call; a call without any of these was

@@ -36,8 +36,8 @@
 //! The agents' spans export names, times, counts and errors, with secrets masked as they are in the bundle. Content
 //! (messages, instructions, tool arguments and results) is exported only if [`content`](OtlpBuilder::content) is set to
 //! capture it. Other spans of the program, and the events inside of spans, are exported unchanged except for content
-//! under the conventions' attribute names: a program that puts content into fields of its own exports it. Sampling
-//! reduces the exported spans, never the bundle.
+//! under the conventions' attribute names: a program that puts content into other fields exports it. Sampling reduces
+//! the exported spans, never the bundle.
 //!
 //! Inference calls are also measured, by the conventions' metrics: token usage, duration and time to first chunk.
 //!

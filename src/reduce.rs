@@ -18,7 +18,7 @@
 //! be damaged: each problem becomes a [`Diagnostic`] and costs only the smallest object that carries it. The result is
 //! a function of the bundle's bytes.
 //!
-//! Agents in other processes record bundles of their own; [`Join`] connects their graphs.
+//! Agents in other processes record separate bundles; [`Join`] connects their graphs.
 
 mod decode;
 mod diagnostics;

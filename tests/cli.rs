@@ -212,7 +212,11 @@ fn failing_bundle_does_not_stop_the_other_bundles() {
     }
     let output = otel_trace(&["reduce", root.path().to_str().unwrap(), "-o", "graph.json"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("--output takes the graph of a single bundle, but 3 are given"));
+    let expected = "error: --output takes the graph of a single bundle, but 3 are given; \
+                    omit --output, or run reduce once per bundle\n\n\
+                    Usage: otel-trace reduce [OPTIONS] <BUNDLE>...\n\n\
+                    For more information, try 'otel-trace reduce --help'.\n";
+    assert_eq!(stderr(&output), expected);
 }
 
 #[test]

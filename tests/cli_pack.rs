@@ -107,6 +107,21 @@ fn packed_bundle_is_readable_and_unpacks_unchanged() {
 }
 
 #[test]
+fn pack_reports_the_size_before_and_after() {
+    let workspace = Workspace::new();
+    let size = |bundle: &str| content(&workspace.path(bundle)).iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let before = size("bundle");
+    workspace.ok(&["reduce", "bundle"]);
+    let report = stderr(&workspace.run(&["pack", "bundle", "packed"]));
+    let payloads = workspace.path("bundle/payloads").read_dir().unwrap().count();
+    let sizes = format!("{before} bytes before, {} bytes after", size("packed"));
+    assert_eq!(report, format!("bundle: {payloads} payloads; {sizes}\n"));
+    let report = stderr(&workspace.run(&["pack", "--zstd", "bundle", "run.otz"]));
+    let archive = fs::metadata(workspace.path("run.otz")).unwrap().len();
+    assert!(report.ends_with(&format!("; {before} bytes before, {archive} bytes after\n")), "{report}");
+}
+
+#[test]
 fn every_command_reads_archives() {
     let workspace = Workspace::new();
     assert_eq!(workspace.ok(&["pack", "--zstd", "bundle", "run.otz"]), "run.otz\n");
@@ -157,9 +172,12 @@ fn unreadable_payload_is_reported_and_left_unchanged() {
 fn existing_destination_or_missing_bundle_is_an_error() {
     let workspace = Workspace::new();
     for args in [["pack", "bundle", "tmp"], ["unpack", "bundle", "tmp"]] {
-        assert!(workspace.fails(1, &args).contains("tmp: something is already here"), "{args:?}");
+        let expected = "error: cannot create the copy at tmp: the path already exists; \
+                        the last argument is the destination and must not exist\n";
+        assert_eq!(workspace.fails(1, &args), expected, "{args:?}");
     }
-    assert!(workspace.fails(1, &["pack", "--zstd", "bundle", "bundle/manifest.json"]).contains("already here"));
+    let stderr = workspace.fails(1, &["pack", "--zstd", "bundle", "bundle/manifest.json"]);
+    assert!(stderr.contains("the copy at bundle/manifest.json: the path already exists"), "{stderr}");
     assert!(workspace.fails(1, &["pack", "nothing", "dest"]).contains("does not exist"));
     assert!(workspace.fails(1, &["pack", "--zstd", "nothing", "dest"]).contains("does not exist"));
     assert!(workspace.fails(1, &["unpack", "bundle/manifest.json", "dest"]).contains("is a file, not a bundle"));

@@ -17,7 +17,7 @@ use tracing_subscriber::prelude::*;
 #[derive(Debug)]
 pub(crate) struct RecordedWrites {
     lines: Vec<Vec<u8>>,
-    /// Payloads, each written to a separate file.
+    /// Contents of the payloads that are each written to a separate file.
     bodies: Vec<Vec<u8>>,
     /// Bytes appended to the pack.
     packed: Vec<u8>,

@@ -17,7 +17,7 @@ const BATCH: usize = 100;
 /// Operations per batch if each creates a file, which takes many times as long.
 const BATCH_OF_FILES: usize = 10;
 
-/// Target ratio to bare writes.
+/// Target for the ratio of the time of a recorded span to that of bare writes.
 const TARGET: Option<f64> = Some(1.5);
 
 const ARGUMENTS: &str = r#"{"pattern":"fn main","path":"src","case_sensitive":true}"#;

@@ -33,7 +33,7 @@ impl<'a> Comparison<'a> {
         Self { ours, peers: Vec::new(), threads: &[1], operations }
     }
 
-    /// Adds a peer and the ratio to stay below.
+    /// Adds a peer to compare with. `target` is the ratio that the subject should stay below, if there is one.
     pub(crate) fn with(mut self, peer: Subject<'a>, target: Option<f64>) -> Self {
         self.peers.push((peer, target));
         self

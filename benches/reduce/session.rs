@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 /// The content of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Requests {
-    /// The whole history.
+    /// Each request contains the whole history.
     Full,
-    /// The new items since the previous response.
+    /// Each request contains only the new items since the previous response.
     Incremental,
 }
 

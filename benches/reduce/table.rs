@@ -16,7 +16,7 @@ pub(crate) struct Row {
     requests: Requests,
     calls: usize,
     bytes: u64,
-    /// Medians, in seconds.
+    /// Median times, in seconds.
     reduce: f64,
     parse: f64,
     /// Ratios of neighbouring runs: median, lowest and highest.

@@ -58,7 +58,7 @@ impl<B: Body + ?Sized> Body for &B {
 pub struct BodyError(String);
 
 impl BodyError {
-    /// Creates an error with this reason.
+    /// Creates an error with the given reason.
     pub fn new(reason: impl ToString) -> Self {
         Self(reason.to_string())
     }
@@ -89,7 +89,7 @@ pub struct BodyBuf {
     /// The whole body, or the head of an oversized body.
     pub(super) bytes: Vec<u8>,
     pub(super) is_json: bool,
-    /// Number of bytes above which a body is oversized.
+    /// Maximum length of a body that is kept whole, in bytes. A longer body is oversized.
     max_bytes: usize,
     /// Tail, length and hash of an oversized body.
     pub(super) oversize: Option<Box<Oversize>>,
@@ -149,7 +149,7 @@ impl BodyBuf {
         encoded
     }
 
-    /// Replaces the contents with `{"otel_trace.lost": reason}`.
+    /// Replaces the contents with `{"otel_trace.lost": reason}`, which stands for a body that was lost.
     pub(super) fn replace_with_loss(&mut self, reason: &str) {
         self.bytes.clear();
         self.oversize = None;
@@ -163,7 +163,7 @@ impl BodyBuf {
         &self.bytes
     }
 
-    /// Returns `true` if the body is one JSON value.
+    /// Returns `true` if the encoded body is one JSON value.
     pub fn is_json(&self) -> bool {
         self.is_json
     }
@@ -185,7 +185,7 @@ impl io::Write for BodyBuf {
     }
 }
 
-/// Returns the message of a panic's payload, or `"no message"` if the payload is not a string.
+/// Returns the message of a caught panic, or `"no message"` if the value passed to `panic!` is not a string.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()

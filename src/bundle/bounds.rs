@@ -24,7 +24,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Creates bounds of which none is set.
+    /// Creates bounds that limit nothing: no age, number or size is set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -44,7 +44,8 @@ impl Bounds {
         self
     }
 
-    /// Sets the maximum total size of log and payload files, in bytes.
+    /// Sets the maximum total size of log and payload files, in bytes: of one bundle, or of all bundles in a root
+    /// directory.
     #[must_use]
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = Some(bytes);

@@ -24,19 +24,19 @@ use super::{BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Stor
 use crate::event::{PayloadRef, RawPayloadId, ThreadId};
 use reference::{Reference, references_in};
 
-/// Counts of what a conversion has counts.
+/// Counts of the payloads that [`convert`] copied, and of those that it could not read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Converted {
     /// Number of payloads that were read and written.
     pub bodies: u64,
-    /// Total length of these payloads, in bytes.
+    /// Total length of the payloads that were read and written, in bytes.
     pub body_bytes: u64,
     /// Number of payloads that could not be read.
     pub unread: u64,
 }
 
-/// A payload that could not be read. Its reference stays as it is.
+/// A payload that [`convert`] could not read. The copy of the bundle keeps the payload's reference unchanged.
 #[derive(Debug, Clone)]
 pub struct Unconverted {
     /// Number of the first line of the log that references the payload, from 1.
@@ -87,34 +87,34 @@ struct Conversion<'a> {
     bundle: &'a Reader,
     destination: &'a Destination,
     bodies: TargetStore,
-    /// The payloads in the copy. `None` for payloads that cannot be read.
+    /// Payloads that were already converted, with their location in the copy. `None` for payloads that cannot be read.
     converted: HashMap<PayloadKey, Option<ConvertedPayload>>,
     counts: Converted,
 }
 
-/// The store of the copy.
+/// The payload store that the copy of the bundle uses.
 enum TargetStore {
     Files,
     Pack(Arc<dyn PayloadStore>),
 }
 
-/// Identifies a payload: equal for all references to it.
+/// Identifies a payload of a bundle by path, offset, length and hash. Equal for all references to one payload.
 pub(super) type PayloadKey = (PathBuf, Option<u64>, Option<u64>, Option<Box<str>>);
 
-/// A payload in the copy.
+/// A payload that has been written to the copy of the bundle.
 struct ConvertedPayload {
     location: Location,
     is_json: bool,
 }
 
-/// The thread of an event, to which the payloads of a line belong.
+/// The field `thread_id` of a line or of its event. The payloads of a line belong to this thread.
 #[derive(Default, Deserialize)]
 struct ThreadField {
     #[serde(default)]
     thread_id: Option<ThreadId>,
 }
 
-/// The thread of a line, in the line itself or in its event.
+/// The fields of a line that may name its thread: `thread_id` of the line itself, or of its event.
 #[derive(Deserialize)]
 struct LineThread {
     #[serde(flatten)]
@@ -162,8 +162,8 @@ impl Conversion<'_> {
         to.write_all(&text[copied..])
     }
 
-    /// Copies the payload of a reference and returns the updated reference. Returns `None` if the reference stays as it
-    /// is.
+    /// Copies the payload of a reference and returns the updated reference. Returns `None` if the reference needs no
+    /// change or the payload cannot be read.
     fn convert_reference(
         &mut self,
         line: u64,

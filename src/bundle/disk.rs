@@ -98,7 +98,7 @@ impl FileIdentity {
     }
 }
 
-/// The file system of the machine.
+/// The real file system of the machine. Tests use `MemDisk` instead.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RealDisk;
 

@@ -12,7 +12,7 @@ pub enum Durability {
     /// crash of the machine, too. References hold length and hash of their payloads, by which a reader detects payloads
     /// that did not survive.
     Fsync(SyncEvery),
-    /// Enqueues, for one writer thread: a recording call never waits for the disk.
+    /// Passes events and payloads to one writer thread through a queue: a recording call never waits for the disk.
     ///
     /// Queued events and payloads are lost if the process crashes, and in the child of a `fork`. Events and payloads
     /// that do not fit into the queue ([`Limits::queue_events`](super::Limits::queue_events),

@@ -36,7 +36,7 @@ impl BundleError {
         Self { kind: ErrorKind::Io, message: message.into(), path: path.to_owned(), source: Some(source) }
     }
 
-    /// Returns the message of the error, with the message of its cause if there is one.
+    /// Returns the error message, followed by the message of the underlying error if there is one.
     pub(crate) fn full_message(&self) -> String {
         match &self.source {
             Some(source) => format!("{self}: {source}"),

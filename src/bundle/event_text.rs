@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::event::{AgentPath, Event, RawJson, ToolKind, ToolSummary};
 
-/// A text of an event.
+/// A text of an event, as it is passed to masking and redaction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EventText<'t> {
     /// Plain text.
@@ -15,7 +15,7 @@ pub(crate) enum EventText<'t> {
 }
 
 impl<'t> EventText<'t> {
-    /// Returns the text.
+    /// Returns the plain text, or the text of the JSON value.
     pub(crate) fn as_str(self) -> &'t str {
         match self {
             Self::Plain(text) | Self::Json(text) => text,
@@ -55,7 +55,7 @@ pub(super) fn map_texts<'e>(
     Cow::Owned(event)
 }
 
-/// A field of an event that holds a text.
+/// A field of an event that holds a text, independent of the field's type.
 trait TextField {
     fn as_event_text(&self) -> EventText<'_>;
     fn set(&mut self, text: String);

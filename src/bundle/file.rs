@@ -61,7 +61,7 @@ pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
 /// The error of a file in a bundle that is not opened for reading.
 #[derive(Debug)]
 pub(super) enum OpenError {
-    /// The path leaves the bundle, or is not the path of a regular file. Has the reason.
+    /// The path leaves the bundle, or is not the path of a regular file. Contains the reason, for an error message.
     Path(&'static str),
     /// The error of the file system.
     Io(io::Error),

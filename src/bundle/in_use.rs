@@ -19,13 +19,14 @@ use super::staged_bundle::parse_staged_name;
 /// Time without a new line after which a bundle without an end may be removed, if its program does not publish claims.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// Length of a slot, in bytes: no file name is longer.
+/// Length of a slot in a lock file, in bytes. A slot holds the name of one bundle's directory; no file name is longer.
 const SLOT: usize = 256;
 
 const PREFIX: &str = ".otel-trace-";
 const SUFFIX: &str = ".lock";
 
-/// The claims of a recorder on the bundles that it writes to. All writers of a program should share it.
+/// The claims of a recorder on the bundles that it writes to, published in the recorder's lock file. All writers of a
+/// program should share them.
 #[derive(Debug, Default)]
 pub(crate) struct InUse(Mutex<InUseState>);
 
@@ -51,8 +52,8 @@ impl InUse {
         let _ = Claims::read(root);
     }
 
-    /// Claims the bundle of this name, before it exists. Returns `None` if the claim cannot be published; recording
-    /// goes on without it.
+    /// Publishes the claim on a bundle before the bundle exists. `name` is the name of the bundle's directory. Returns
+    /// `None` if the claim cannot be published; the caller records without it.
     pub(super) fn claim(self: &Arc<Self>, root: &Path, name: &str) -> Option<Claim> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.file.is_none() {
@@ -67,7 +68,7 @@ impl InUse {
         Some(Claim { in_use: Arc::clone(self), slot })
     }
 
-    /// Announces that no more bundles will be claimed. The lock file is removed with the last claim.
+    /// Records that no more bundles will be claimed. The lock file is removed with the last claim.
     pub(crate) fn finish(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_finished = true;
@@ -126,7 +127,7 @@ fn locked_file(root: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// Returns the time from `then` to `now`, or zero if `then` is later.
+/// Returns the time from `then` to `now`, or zero if `then` is the later of the two.
 pub(super) fn elapsed_since(now: SystemTime, then: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
@@ -137,7 +138,7 @@ pub(super) struct Claims {
     /// Bundles that a live process writes to. A bundle that existed before the claims were read and is not among them
     /// is not in use any more, provided that its program publishes claims.
     pub(super) in_use: HashSet<String>,
-    /// Bundles whose process has died without ending them.
+    /// Bundles whose process died before it wrote their end.
     pub(super) abandoned: HashSet<String>,
 }
 

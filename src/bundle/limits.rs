@@ -37,7 +37,7 @@ impl Default for Limits {
     }
 }
 
-/// The payload that replaces a truncated body.
+/// The JSON that is stored in place of a truncated body.
 #[derive(Serialize, Deserialize)]
 struct TruncatedBody<'a> {
     #[serde(rename = "otel_trace.truncated", borrow)]
@@ -98,9 +98,9 @@ impl Limits {
     /// Sets the retention of the bundles under one root directory. Default: unbounded.
     ///
     /// Whenever a bundle is created, the oldest other bundles are removed until the rest is within the bounds. A bundle
-    /// that any process is writing to is never removed. An unfinished bundle whose last write is less than 24 hours ago,
-    /// and whose writer does not claim its bundles as in use (a recorder other than this crate's, for example), is not
-    /// removed either, and does not count towards the bounds.
+    /// that any process is writing to is never removed. An unfinished bundle whose last write is less than 24 hours
+    /// ago, and whose writer does not claim its bundles as in use (a recorder other than this crate's, for example), is
+    /// not removed either, and does not count towards the bounds.
     #[must_use]
     pub fn root(mut self, bounds: Bounds) -> Self {
         self.root = bounds;
@@ -127,7 +127,7 @@ impl Limits {
         Some(whole)
     }
 
-    /// Shortens head and tail of a body that was truncated to a higher limit before.
+    /// Truncates a body again that [`apply`](Self::apply) has truncated to a higher limit: shortens its head and tail.
     pub(super) fn reapply(self, body: &mut BodyBuf) {
         if body.bytes.len() <= self.body_bytes {
             return;

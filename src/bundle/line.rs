@@ -33,7 +33,7 @@ pub enum LineError {
 }
 
 impl LineError {
-    /// Returns the seq of the line. Returns `None` if it cannot be parsed.
+    /// Returns the sequence number of the line. Returns `None` if the number cannot be parsed.
     pub fn seq(&self) -> Option<Seq> {
         match self {
             Self::Torn => None,

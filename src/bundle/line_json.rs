@@ -48,7 +48,7 @@ impl From<serde_json::Error> for Unsupported {
 
 type WriteResult = Result<(), Unsupported>;
 
-/// A serializer for one value.
+/// A serializer that appends the JSON of one value to a buffer.
 struct LineSerializer<'a>(&'a mut Vec<u8>);
 
 /// A serializer for the members of an object or the elements of an array.
@@ -93,7 +93,8 @@ fn write_quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Returns `true` if there may be a quote, a backslash or a control character.
+/// Returns `true` if `bytes` may contain a quote, a backslash or a control character. May return `true` for bytes that
+/// contain none of these.
 fn needs_escaping(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
     if words.iter().any(|word| may_hold_special(u64::from_ne_bytes(*word))) {
@@ -106,9 +107,9 @@ fn needs_escaping(bytes: &[u8]) -> bool {
     }
 }
 
-/// Returns `true` if one of eight bytes may need an escape. Uses the usual trick: subtracting a limit from a smaller
-/// byte borrows into its highest bit. The borrow may carry into the next byte and cause a false positive, which is
-/// harmless: the string is then left to `serde_json`.
+/// Returns `true` if one of the eight bytes in `word` may need an escape. Uses the usual trick: subtracting a limit
+/// from a smaller byte borrows into its highest bit. The borrow may carry into the next byte and cause a false
+/// positive, which is harmless: the string is then left to `serde_json`.
 fn may_hold_special(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = ONES << 7;

@@ -19,7 +19,7 @@ const HEAD: &[u8] = br#"{"schema_version":1,"seq":"#;
 const _: () = assert!(SCHEMA_VERSION == 1);
 
 /// Length of `{"schema_version":1,"seq":18446744073709551615,`, the longest text in front of a serialised
-/// [`RecordBody`]. Its last byte replaces the `{` of the body.
+/// [`RecordBody`], in bytes. Its last byte replaces the `{` of the body.
 const HEADROOM: usize = 47;
 
 /// Capacity of the largest line buffer that a thread keeps for its next line, in bytes.
@@ -39,14 +39,14 @@ pub(super) trait Medium: Send {
     fn sync_handle(&self) -> io::Result<Arc<dyn DiskFile>>;
 }
 
-/// The writer of a log. Gives each line its seq.
+/// The writer of an event log: numbers the lines with ascending sequence numbers (`seq`) and appends them.
 #[derive(Debug)]
 pub(super) struct Log<M> {
     state: Mutex<LogState<M>>,
-    /// Seq of the last line that has been synced. Locked during a sync, so that callers that wait for the lock find
-    /// their lines synced by it.
+    /// Seq of the last line that has been synced to the disk. The lock is held during a sync: a caller that waited for
+    /// it may find that its line has been synced meanwhile.
     synced: Mutex<Seq>,
-    /// `true` if the medium has been released since the last line.
+    /// `true` if the file has been released since the last line.
     is_released: AtomicBool,
 }
 
@@ -65,7 +65,7 @@ struct LogState<M> {
 /// An error of appending a line to a log.
 #[derive(Debug)]
 pub(super) enum AppendError {
-    /// The log is closed.
+    /// The log is closed: it accepts no more lines.
     Closed,
     /// The line cannot be serialised or written.
     Io(io::Error),
@@ -78,7 +78,7 @@ impl From<io::Error> for AppendError {
 }
 
 impl<M: Medium> Log<M> {
-    /// Creates a log on an empty medium.
+    /// Creates a log on an empty medium; the first line gets seq 1.
     pub(super) fn new(medium: M) -> Self {
         let state = LogState { medium, next: Seq(1), length: 0, is_torn: false, is_closed: false };
         Self { state: Mutex::new(state), synced: Mutex::new(Seq(0)), is_released: AtomicBool::new(false) }
@@ -130,7 +130,7 @@ impl<M: Medium> Log<M> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).is_closed
     }
 
-    /// Syncs the log up to and including this line. Does not block threads that append.
+    /// Syncs the log to the disk, up to and including the given line. Does not block threads that append.
     pub(super) fn sync(&self, line: Seq) -> io::Result<()> {
         let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         if *synced >= line {
@@ -168,7 +168,8 @@ impl<M: Medium> Log<M> {
         }
     }
 
-    /// Returns `true` if the file has been released since the last call, before a line that opens the file again.
+    /// Returns `true` if [`release_file`](Self::release_file) has released the file since the last call. The next line
+    /// opens the file again.
     pub(super) fn take_released(&self) -> bool {
         self.is_released.load(Ordering::Relaxed) && self.is_released.swap(false, Ordering::Relaxed)
     }
@@ -256,8 +257,8 @@ impl LineBuf {
         Ok(())
     }
 
-    /// Puts the seq into the headroom and returns the whole line: `{"schema_version":1,"seq":<seq>,` and the body
-    /// without its `{`.
+    /// Puts the seq into the headroom and returns the whole line: `{"schema_version":1,"seq":<seq>,` and the serialised
+    /// [`RecordBody`] without its `{`.
     fn with_seq(&mut self, seq: Seq) -> &[u8] {
         // Written digit by digit from the end, which is faster than formatting: this runs under the lock.
         let mut start = HEADROOM - 1;

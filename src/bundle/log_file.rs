@@ -20,19 +20,19 @@ pub(super) struct LogFile {
 #[derive(Debug)]
 enum FileState {
     Open(Arc<dyn DiskFile>),
-    /// Released. The identity shows if another file has replaced it meanwhile.
+    /// The file was released. Its identity shows later if another file has replaced it at the path.
     Closed(FileIdentity),
     /// Deleted while it was open: the written lines are gone.
     Deleted,
 }
 
 impl LogFile {
-    /// Creates the medium from a file that is open, and its path.
+    /// Creates the medium from an open log file and its path.
     pub(super) fn new(disk: Arc<dyn Disk>, file: Arc<dyn DiskFile>, path: PathBuf) -> Self {
         Self { disk, path, state: FileState::Open(file), unlink_check: UnlinkCheck::default() }
     }
 
-    /// Returns the open file. If it was released, opens it only for the caller.
+    /// Returns the open log file. A released file is opened for this call only.
     fn open_file(&self) -> io::Result<Arc<dyn DiskFile>> {
         match &self.state {
             FileState::Open(file) => Ok(Arc::clone(file)),
@@ -48,7 +48,7 @@ impl LogFile {
         }
     }
 
-    /// Returns the open file. If it was released, opens it again and keeps it open.
+    /// Returns the open log file. A released file is opened again and stays open.
     fn ensure_open(&mut self) -> io::Result<&dyn DiskFile> {
         if let FileState::Closed(_) = self.state {
             self.state = FileState::Open(self.open_file()?);

@@ -81,7 +81,7 @@ pub struct Tally {
     removed_bundles: AtomicU64,
 }
 
-/// Counters by kind, indexed by the discriminant of the kind.
+/// Counters by kind of event or payload, indexed by the discriminant of the kind.
 #[derive(Debug)]
 struct CountsByKind<const N: usize>([AtomicU64; N]);
 
@@ -96,7 +96,7 @@ impl<const N: usize> CountsByKind<N> {
         }
     }
 
-    /// Returns the counts above 0 by name.
+    /// Returns the counts above 0, by wire name. `name` converts an index to the wire name.
     fn named(&self, name: impl Fn(usize) -> &'static str) -> BTreeMap<&'static str, u64> {
         let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed)).enumerate();
         counts.filter(|(_, count)| *count > 0).map(|(index, count)| (name(index), count)).collect()
@@ -133,7 +133,7 @@ impl Tally {
         self.removed_bundles.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Counts one loss.
+    /// Adds one loss to the counter of its kind.
     pub fn lost(&self, what: Lost) {
         match what {
             Lost::Event(kind) => self.lost_events.add(kind as usize),
@@ -146,7 +146,7 @@ impl Tally {
         }
     }
 
-    /// Returns the present counts.
+    /// Returns a snapshot of all counters.
     pub fn stats(&self) -> Stats {
         let event = |index: usize| EventKind::ALL.get(index).map_or("", |kind| kind.name());
         let payload = |index: usize| PayloadKind::ALL.get(index).map_or("", |kind| kind.name());
@@ -165,31 +165,31 @@ impl Tally {
     }
 }
 
-/// Numbers of events and payloads that were written or lost. The maps are by wire name, and hold only names with a
-/// count above 0.
+/// Numbers of events and payloads that were written or lost. The keys of the maps are wire names, such as
+/// `tool_call_started`; names with a count of 0 are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events written.
+    /// Numbers of events written, by kind of event.
     pub events: BTreeMap<&'static str, u64>,
-    /// Payloads stored.
+    /// Numbers of payloads stored, by kind of payload.
     pub payloads: BTreeMap<&'static str, u64>,
-    /// Events that could not be written.
+    /// Numbers of events that could not be written, by kind of event.
     pub lost_events: BTreeMap<&'static str, u64>,
-    /// Payloads that could not be stored.
+    /// Numbers of payloads that could not be stored, by kind of payload.
     pub lost_payloads: BTreeMap<&'static str, u64>,
-    /// Payloads that hold a reason because their body could not be encoded or redacted.
+    /// Numbers of payloads, by kind, that hold a reason in place of a body that could not be encoded or redacted.
     pub lost_bodies: BTreeMap<&'static str, u64>,
-    /// Texts of events that hold a reason because they could not be redacted.
+    /// Numbers of event texts, by kind of event, that hold a reason because they could not be redacted.
     pub lost_texts: BTreeMap<&'static str, u64>,
-    /// Bundles that could not be created, or were deleted while they were being written.
+    /// Number of bundles that could not be created, or were deleted while they were being written.
     pub lost_bundles: u64,
-    /// Failed syncs of written events and payloads to the disk. Periodic retries that keep failing count once. Events
-    /// and payloads are lost only if the machine crashes.
+    /// Number of failed syncs of written events and payloads to the disk. Periodic retries that keep failing count
+    /// once. The events and payloads are lost only if the machine crashes.
     pub unsynced: u64,
-    /// Events and payloads that were recorded after the shutdown, and ignored.
+    /// Number of events and payloads that were recorded after the shutdown, and ignored.
     pub late: u64,
-    /// Bundles of other runs that were removed by the retention of the root directory
+    /// Number of bundles of other runs that were removed by the retention of the root directory
     /// ([`Limits::root`](super::Limits::root)).
     pub removed_bundles: u64,
 }
@@ -204,7 +204,7 @@ impl Stats {
 }
 
 impl fmt::Display for Stats {
-    /// Formats the losses by name: `2 inference_started, 1 tool_result`.
+    /// Formats the losses as counts with wire names, such as `2 inference_started, 1 tool_result`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lost: BTreeMap<&str, u64> = BTreeMap::new();
         let named = [&self.lost_events, &self.lost_texts, &self.lost_payloads, &self.lost_bodies].into_iter().flatten();

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::event::{ParentProcess, RolloutId, SCHEMA_VERSION, ThreadId, TraceId, UnixMillis};
 
-/// Maximum length of an id in the name of a directory, in characters, which are ASCII there.
+/// Maximum length of an id in the name of a bundle's directory, in characters. All of these characters are ASCII.
 const MAX_ID_IN_NAME: usize = 64;
 
 /// The contents of `manifest.json`: the identity of a recording. It is written first and never changed.

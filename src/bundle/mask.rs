@@ -94,13 +94,13 @@ impl Default for Masking {
 }
 
 impl Masking {
-    /// Creates a masking for the values of sensitive names.
+    /// Creates the default masking, which masks the values of fields, headers and variables with sensitive names.
     pub fn new() -> Self {
         let (salt, names, finders) = (Salt::random(), Some(Names::default()), OnceLock::new());
         Self { salt, names, has_patterns: false, custom_patterns: Vec::new(), finders }
     }
 
-    /// Creates a masking that masks nothing, not even authorization headers.
+    /// Creates a disabled masking: nothing is masked, not even authorization headers.
     pub fn off() -> Self {
         Self { names: None, ..Self::new() }
     }
@@ -135,8 +135,8 @@ impl Masking {
         Ok(self)
     }
 
-    /// Sets the key of the hash, 16 random bytes. Recordings with the same key give a secret the same placeholder.
-    /// Protect the key like the secrets themselves.
+    /// Sets the key of the hash in placeholders, 16 random bytes. Recordings with the same key give a secret the same
+    /// placeholder. Protect the key like the secrets themselves.
     #[must_use]
     pub fn salt(mut self, salt: [u8; 16]) -> Self {
         self.salt = Salt::from_bytes(salt);
@@ -160,8 +160,8 @@ impl Masking {
         }
     }
 
-    /// Masks a payload in place and returns `true` if it contained secrets. With `is_json` the payload is one JSON
-    /// value, and is one afterwards.
+    /// Masks the secrets in a payload in place and returns `true` if there were any. If `is_json` is `true`, `body`
+    /// must be one JSON value, and is one afterwards.
     pub fn body(&self, body: &mut Vec<u8>, is_json: bool) -> bool {
         let masked = self.masked(body, is_json);
         let is_changed = masked.is_some();
@@ -176,12 +176,12 @@ impl Masking {
         (!secrets.is_empty()).then(|| self.replace_secrets(text, &secrets))
     }
 
-    /// Replaces these secrets, which must be sorted, by placeholders.
+    /// Returns the text with the given secrets replaced by placeholders. `secrets` must be sorted.
     pub(super) fn replace_secrets(&self, text: &[u8], secrets: &[SecretSpan]) -> Vec<u8> {
         secret_span::replace_secrets(text, secrets, &self.salt)
     }
 
-    /// Returns a keyed hash of a text.
+    /// Returns the hash of a text, keyed with the salt of this masking.
     pub(super) fn hash(&self, text: &[u8]) -> u64 {
         self.salt.hash(text)
     }

@@ -9,7 +9,7 @@ use std::{fmt, fs, io};
 
 use super::disk::{Disk, DiskFile, FileIdentity};
 
-/// The kind of an operation that a disk is about to perform.
+/// The kind of an operation of the in-memory file system, passed to the fault callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DiskOp {
     Create,
@@ -19,13 +19,13 @@ pub(crate) enum DiskOp {
     Other,
 }
 
-/// A callback that runs before each operation on a path. It can return an error, stall, or panic.
+/// A fault callback: runs before each operation on a path. It can return an error, stall, or panic.
 type Fault = Arc<dyn Fn(&Path, DiskOp) -> io::Result<()> + Send + Sync>;
 
-/// A callback that runs when the power is cut.
+/// A callback that runs when the power of the in-memory disk is cut.
 type AtCut = Box<dyn FnOnce() + Send>;
 
-/// An in-memory file system with faults. Clones share their contents.
+/// An in-memory file system for tests that can fail, stall and lose unsynced data. Clones share their contents.
 #[derive(Clone)]
 pub(crate) struct MemDisk {
     tree: Arc<Mutex<Tree>>,
@@ -37,9 +37,9 @@ pub(crate) struct MemDisk {
 struct Power {
     /// Number of operations performed.
     ops: u64,
-    /// Number of operations after which the power is cut.
+    /// Number of operations after which the power is cut, and the callback to run then. `None` if no cut is planned.
     cut_after: Option<(u64, AtCut)>,
-    /// The files and directories when the power was cut.
+    /// The files and directories as they were when the power was cut. `None` before.
     at_cut: Option<Tree>,
 }
 
@@ -69,7 +69,7 @@ impl fmt::Debug for MemDisk {
 }
 
 impl MemDisk {
-    /// Sets a callback that runs before each operation from now on.
+    /// Sets a callback that runs before each operation from now on, and can fail, stall or panic.
     pub(crate) fn inject_fault(&self, fault: impl Fn(&Path, DiskOp) -> io::Result<()> + Send + Sync + 'static) {
         *locked(&self.fault) = Some(Arc::new(fault));
     }
@@ -79,14 +79,15 @@ impl MemDisk {
         *locked(&self.fault) = None;
     }
 
-    /// Cuts the power after `count` more operations. Later operations still succeed, but nothing of them survives.
+    /// Cuts the power after `count` more operations, and then calls `at_cut`. Later operations still succeed, but their
+    /// effects do not survive.
     pub(crate) fn cut_power_after(&self, count: u64, at_cut: impl FnOnce() + Send + 'static) {
         let mut power = locked(&self.power);
         power.cut_after = Some((power.ops + count, Box::new(at_cut)));
     }
 
-    /// Writes the files that survive the power cut to the directory `to`: all synced data, and a selection of the
-    /// unsynced data that `random` makes. If the power has not been cut yet, uses the present contents.
+    /// Writes the files that survive the power cut to the directory `to`: all synced data, and a random selection of
+    /// the unsynced data. If the power has not been cut yet, uses the present contents.
     pub(crate) fn write_survivors(&self, to: &Path, random: &mut dyn FnMut() -> u64) {
         let tree = locked(&self.power).at_cut.clone().unwrap_or_else(|| locked(&self.tree).clone());
         tree.survive(0, to, random);
@@ -97,7 +98,8 @@ impl MemDisk {
         locked(&self.tree).copy(0, to);
     }
 
-    /// Performs an operation after the fault callback, and cuts the power after it if that is due.
+    /// Runs the fault callback and performs an operation. Then cuts the power if the number of operations for the cut
+    /// has been reached.
     fn perform<T>(&self, path: &Path, op: DiskOp, act: impl FnOnce(&mut Tree) -> io::Result<T>) -> io::Result<T> {
         let fault = locked(&self.fault).clone();
         fault.map_or(Ok(()), |fault| fault(path, op))?;
@@ -192,8 +194,8 @@ impl Tree {
     }
 }
 
-/// Returns the contents of a file after a power cut: its synced contents, with a random selection of the unsynced
-/// blocks and a random length.
+/// Returns the contents of a file after a power cut: its synced contents, overwritten with a random selection of the
+/// unsynced blocks, and with a random length.
 fn torn(bytes: &[u8], synced: &[u8], random: &mut dyn FnMut() -> u64) -> Vec<u8> {
     const BLOCK: usize = 64;
     if bytes == synced {

@@ -39,7 +39,7 @@ impl NoopWriter {
         self.last_payload.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Returns a reference for a payload, without encoding its body, which has no reader.
+    /// Returns a new reference for a payload. The body is not encoded, because nothing reads it.
     pub(super) fn put(&self, kind: PayloadKind) -> Stored {
         let number = self.next_payload_number();
         let raw_payload_id = RawPayloadId::numbered(number);
@@ -49,7 +49,7 @@ impl NoopWriter {
         Stored { reference, is_json: true }
     }
 
-    /// Returns a reference for a prepared payload.
+    /// Returns a new reference for a payload that has been encoded already, and discards the payload.
     pub(super) fn store(&self, ready: &ReadyBody) -> Stored {
         Stored { reference: ready.reference(self.next_payload_number()), is_json: ready.is_json() }
     }

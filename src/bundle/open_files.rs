@@ -9,7 +9,8 @@ const MAX_OPEN_FILES: usize = 64;
 
 /// A log or a pack that can close its file and reopen it for its next write.
 pub(super) trait ReleaseFile: Send + Sync {
-    /// Closes the file unless it is being written to at the moment. Returns `false` if it is. Must not block.
+    /// Closes the file and returns `true`. Returns `false` if the file is being written to at the moment. Must not
+    /// block.
     fn try_release_file(&self) -> bool;
 }
 

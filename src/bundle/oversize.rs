@@ -7,22 +7,23 @@ use xxhash_rust::xxh3::Xxh3;
 /// Maximum size of the head, and of the tail, that the payload of an oversized body keeps, in bytes.
 pub(super) const END_BYTES: usize = 64 * 1024;
 
-/// Number of bytes of each end that are held in memory. It is more than is kept, so that a secret that lies across the
-/// cut is seen whole by the masking.
+/// Number of bytes of head and tail that are held in memory, each. It is more than [`END_BYTES`], so that the masking
+/// finds a secret that extends across the end of the part that is kept.
 pub(super) const BUFFERED_END_BYTES: usize = 2 * END_BYTES;
 
-/// Tail, length and hash of an oversized body, beside its head, which stays in the buffer of the body.
+/// Tail, length and hash of an oversized body. Its head stays in the buffer of the body.
 pub(super) struct Oversize {
     /// Length of the whole body so far, in bytes.
     length: u64,
     /// Hash of the whole body so far.
     hash: Xxh3,
-    /// The last bytes of the body: [`BUFFERED_END_BYTES`] to twice as many.
+    /// The last bytes of the body: at least [`BUFFERED_END_BYTES`], and at most twice as many.
     pub(super) tail: Vec<u8>,
 }
 
 impl Oversize {
-    /// Splits a body that consists of `bytes` and `more`: leaves only its head in `bytes`.
+    /// Creates the state for an oversized body that consists of `bytes` followed by `more`. Leaves only the head in
+    /// `bytes`.
     pub(super) fn new(bytes: &mut Vec<u8>, more: &[u8]) -> Self {
         let missing = BUFFERED_END_BYTES.saturating_sub(bytes.len()).min(more.len());
         let (head, rest) = more.split_at(missing);
@@ -35,7 +36,7 @@ impl Oversize {
         oversize
     }
 
-    /// Appends bytes to the body, and drops those that fall out of the tail.
+    /// Appends bytes to the body, and drops the oldest bytes of the tail if it has become too long.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         self.hash.update(bytes);
@@ -47,7 +48,7 @@ impl Oversize {
         self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(BUFFERED_END_BYTES)..]);
     }
 
-    /// Returns the length in bytes and the xxh3-128 hash of the whole body, from before it was masked.
+    /// Returns the length in bytes and the xxh3-128 hash of the whole body, as it was before it was masked.
     pub(super) fn length_and_hash(&self) -> (u64, u128) {
         (self.length, self.hash.digest128())
     }

@@ -13,11 +13,12 @@ pub(super) struct PendingPayloads(Mutex<HashMap<RawPayloadId, PayloadState>>);
 
 #[derive(Debug)]
 enum PayloadState {
-    /// Queued, and not stored yet.
+    /// The payload is in the queue, and not stored yet.
     Queued,
-    /// Queued, but the event that references it was rejected by the queue.
+    /// The payload is in the queue, but the event that references it was rejected.
     Unreferenced,
-    /// Stored, with another reference than the provisional one.
+    /// The payload has been stored at another location than its provisional reference names. Contains the final
+    /// reference.
     Relocated(PayloadRef),
 }
 
@@ -36,7 +37,7 @@ impl PendingPayloads {
         self.payloads().remove(id);
     }
 
-    /// Records the final reference of a payload that has been stored, or `None` if the payload could not be stored.
+    /// Records the result of storing a payload: its final reference, or `None` if the payload could not be stored.
     pub(super) fn resolve(&self, provisional: &PayloadRef, stored: Option<PayloadRef>) {
         let mut payloads = self.payloads();
         let is_referenced = matches!(payloads.remove(&provisional.raw_payload_id), Some(PayloadState::Queued));
@@ -45,7 +46,7 @@ impl PendingPayloads {
         }
     }
 
-    /// Drops the references of an event that will not be written, so that none of its payloads stays here for ever.
+    /// Drops the references of an event that will not be written, so that none of its payloads stays in this map.
     pub(super) fn drop_event(&self, event: &Event) {
         event.for_each_payload(|reference| {
             let mut payloads = self.payloads();
@@ -58,7 +59,7 @@ impl PendingPayloads {
         });
     }
 
-    /// Replaces the provisional references of an event that is about to be written by the final ones.
+    /// Replaces the provisional payload references of an event that is about to be written by the final ones.
     pub(super) fn fix_references(&self, event: &mut Event) {
         let mut payloads = self.payloads();
         if payloads.is_empty() {

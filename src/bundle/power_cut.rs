@@ -37,7 +37,7 @@ fn body(number: u64) -> serde_json::Value {
 struct Program {
     disk: MemDisk,
     options: WriterOptions,
-    /// Numbers of the events that have been synced, and must survive.
+    /// Numbers of the events that have been synced to the disk, and must survive.
     safe: Arc<Mutex<BTreeSet<u64>>>,
 }
 
@@ -66,7 +66,7 @@ impl Program {
     }
 }
 
-/// Records an event with a payload, both of this number. A pack stores payloads of this kind as the difference to the
+/// Records an event and a payload that both contain `number`. A pack stores payloads of this kind as a delta to the
 /// previous one.
 fn record(writer: &Writer, number: u64) {
     let stored = writer.put(&"t".into(), PayloadKind::InferenceRequest, &Json(&body(number))).expect("stored");
@@ -77,9 +77,9 @@ fn record(writer: &Writer, number: u64) {
 /// The events that survived a power cut.
 #[derive(Default)]
 struct Survivors {
-    /// Events with whole payloads.
+    /// Numbers of the events whose payloads survived whole.
     whole: BTreeSet<u64>,
-    /// Events whose payloads the reader reports as missing or damaged.
+    /// Numbers of the events whose payloads the reader reports as missing or damaged.
     without_payload: BTreeSet<u64>,
 }
 

@@ -13,8 +13,7 @@ use super::{Bounds, Tally};
 use lock::PruneLock;
 use root::{BundleEntry, RootListing, TemporaryDirectory};
 
-/// Removes old bundles in a thread of its own, so that recording never waits for it. Shared by all writers of a
-/// program.
+/// Removes old bundles in a separate thread, so that recording never waits for it. Shared by all writers of a program.
 #[derive(Debug, Default)]
 pub(crate) struct Pruner(Arc<Shared>);
 
@@ -32,7 +31,8 @@ struct PrunerState {
 }
 
 impl Pruner {
-    /// Reports a new bundle and starts the thread if it is not running. Does nothing if the root has no bounds.
+    /// Reports a new bundle, and starts the pruning thread if it is not running. Does nothing if the root directory has
+    /// no bounds.
     pub(super) fn wake(&self, bundle: &Path, bounds: Bounds, tally: &Arc<Tally>) {
         if !bounds.is_bounded() {
             return;
@@ -47,7 +47,7 @@ impl Pruner {
         }
     }
 
-    /// Waits until the thread has finished, at most `within`.
+    /// Waits until the pruning thread has finished, at most for the time `within`.
     pub(crate) fn finish(&self, within: Duration) {
         drop(self.0.done.wait_timeout_while(self.0.lock_state(), within, |state| state.is_running));
     }
@@ -76,8 +76,8 @@ impl Shared {
     }
 }
 
-/// Removes bundles from the root of the bundle `created` until the rest is within the bounds, and returns their number.
-/// Removes none if another process is pruning the root.
+/// Removes old bundles from the root directory that contains the bundle `created`, until the remaining ones are within
+/// the bounds. Returns the number of removed bundles, which is 0 if another process is pruning the root.
 fn prune(created: &Path, bounds: Bounds, now: SystemTime) -> io::Result<u64> {
     let directory = created.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let Some(_lock) = PruneLock::acquire(directory)? else { return Ok(0) };
@@ -90,7 +90,7 @@ fn prune(created: &Path, bounds: Bounds, now: SystemTime) -> io::Result<u64> {
     Ok(pass.remove(root.bundles))
 }
 
-/// One pass over the bundles of a root.
+/// One pass over the bundles of a root directory.
 struct PrunePass<'a> {
     created: &'a Path,
     bounds: Bounds,
@@ -98,15 +98,15 @@ struct PrunePass<'a> {
     claims: Claims,
 }
 
-/// The status of a bundle with respect to removal.
+/// The result of the check if a bundle may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RemovalStatus {
     /// The bundle may be removed.
     Removable,
     /// The bundle is being written to. It stays, and counts towards the bounds.
     InUse,
-    /// It is not known if the bundle is in use. It stays, and does not count towards the bounds: any number of such
-    /// bundles may accumulate, and they must not displace the others.
+    /// It is not known if the bundle is in use, because its writer publishes no claims. It stays, and does not count
+    /// towards the bounds: any number of such bundles may accumulate, and they must not displace the others.
     Unknown,
     /// The bundle was removed by another process.
     Gone,
@@ -127,7 +127,7 @@ impl PrunePass<'_> {
         }
     }
 
-    /// Returns `true` if the process that staged a bundle in the directory is dead.
+    /// Returns `true` if the process that is creating a bundle in this temporary directory has died.
     fn is_dead(&self, temporary: &TemporaryDirectory) -> bool {
         let TemporaryDirectory { bundle, modified, path: _ } = temporary;
         let may_be_dead =
@@ -135,7 +135,8 @@ impl PrunePass<'_> {
         may_be_dead && !self.claims.in_use.contains(bundle)
     }
 
-    /// Removes the oldest bundles until the rest is within the bounds, and returns their number.
+    /// Removes the oldest bundles until the remaining ones are within the bounds, and returns the number of removed
+    /// bundles.
     fn remove(&self, bundles: Vec<BundleEntry>) -> u64 {
         let held = bundles.iter().map(|bundle| bundle.bytes).sum();
         // The usual case, in which no log is opened.

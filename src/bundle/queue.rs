@@ -21,7 +21,7 @@ pub(crate) struct Queue(Arc<QueueShared>);
 #[derive(Default)]
 struct QueueShared {
     state: Mutex<QueueState>,
-    /// Notified when a job is enqueued while the thread sleeps, and when the queue is closed.
+    /// Notified when a job is enqueued while the writer thread sleeps, and when the queue is closed.
     woken: Condvar,
     /// Notified when the queue is empty and no job is running.
     drained: Condvar,
@@ -30,18 +30,18 @@ struct QueueShared {
 #[derive(Default)]
 struct QueueState {
     jobs: VecDeque<QueuedJob>,
-    /// Total size of the queued jobs in bytes, without an oversized job.
+    /// Total size of the queued jobs in bytes. Does not include an oversized job.
     bytes: usize,
     /// `true` if an oversized job (one larger than [`Limits::queue_bytes`]) is queued or running.
     has_oversized: bool,
     is_busy: bool,
     is_asleep: bool,
     is_closed: bool,
-    /// Id of the process that started the thread. In a child after `fork` the thread does not exist.
+    /// Id of the process that started the writer thread. In a child after `fork` the thread does not exist.
     process: Option<u32>,
 }
 
-/// A job and its size.
+/// A job with its size.
 struct QueuedJob {
     job: Job,
     bytes: usize,
@@ -52,7 +52,7 @@ struct QueuedJob {
 /// An error of [`Queue::push`]: the reason why a job was rejected.
 #[derive(Debug)]
 pub(super) enum PushError {
-    /// The queue has reached its maximum number of jobs or bytes. Returns the job.
+    /// The queue has reached its maximum number of jobs or bytes. Contains the rejected job.
     Full(Box<Job>),
     /// The queue has been closed, at the end of the recording.
     Closed,
@@ -133,7 +133,7 @@ impl QueueShared {
         }
     }
 
-    /// Waits for the next job. Returns `None` if the queue is empty and closed.
+    /// Waits for the next job and returns it. Returns `None` if the queue is empty and closed.
     fn next(&self) -> Option<QueuedJob> {
         let mut state = locked(&self.state);
         state.is_busy = false;

@@ -24,15 +24,15 @@ struct QueuedBundle {
     path: PathBuf,
     manifest: Manifest,
     options: WriterOptions,
-    /// Set by the writer thread, to `None` if the bundle cannot be created. That is reported as the loss of the bundle;
-    /// its events and payloads are not reported as well.
+    /// The writer of the bundle, set by the writer thread: `None` if the bundle cannot be created. In that case only
+    /// the loss of the bundle is reported, not those of its events and payloads.
     writer: OnceLock<Option<Writer>>,
     last_payload: AtomicU64,
     pending_payloads: PendingPayloads,
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
     quota: Option<Quota>,
-    /// `true` if a gap event for the full bundle has been enqueued.
+    /// `true` if a gap event, which lists losses in the log, has been enqueued since the bundle became full.
     is_full_reported: AtomicBool,
     /// Number of enqueued events, for the quota.
     events: AtomicU64,
@@ -108,7 +108,7 @@ impl QueuedWriter {
         pushed.inspect_err(|_| self.0.pending_payloads.drop_event(event))
     }
 
-    /// Enqueues the last event of the log.
+    /// Enqueues the last event of the log, after which the log accepts no more events.
     pub(super) fn append_last(&self, at: Timestamp, event: &Event) {
         let _ = self.0.push(Task::AppendLast { at, event: event.clone() }, mem::size_of::<Task>());
     }
@@ -128,7 +128,7 @@ impl QueuedWriter {
         what
     }
 
-    /// Enqueues [`Writer::finish`].
+    /// Enqueues the end of the bundle. See [`Writer::finish`].
     pub(super) fn finish(&self, at: Timestamp) {
         let _ = self.0.push(Task::Finish { at }, 0);
     }
@@ -156,8 +156,9 @@ impl QueuedBundle {
         }
     }
 
-    /// Handles a job that a full queue rejected. A payload larger than the whole queue may be is truncated and enqueued
-    /// again: it was rejected because another oversized payload is pending. Any other job is lost.
+    /// Handles a job that a full queue rejected. A payload larger than
+    /// [`Limits::queue_bytes`](super::Limits::queue_bytes) is truncated and enqueued again: it was rejected because
+    /// another oversized payload is pending. Any other job is lost.
     fn push_truncated(self: &Arc<Self>, job: Job, bytes: usize) -> Result<(), Lost> {
         let max_bytes = self.options.limits.queue_bytes;
         let what = job.task.loss_kind();
@@ -184,8 +185,8 @@ impl QueuedBundle {
         Err(what.map_or(Lost::Bundle, |what| self.report_loss(what, &queue_full(&self.options.limits))))
     }
 
-    /// Counts and reports a late event or payload. A task that carries neither, such as finishing a bundle that was
-    /// finished before, is not reported.
+    /// Counts and reports an event or payload that was recorded after the shutdown. `what` is `None` for a task that
+    /// carries neither, such as finishing a bundle that was finished before; it is not reported.
     fn count_late(&self, what: Option<Lost>) -> Lost {
         if let Some(what) = what {
             self.options.report_loss(Lost::Late, what.name());
@@ -193,7 +194,7 @@ impl QueuedBundle {
         Lost::Late
     }
 
-    /// Counts and reports a loss, and adds it to the losses that are to be written to the log.
+    /// Counts and reports the loss of an event or payload, and adds it to the losses that are to be written to the log.
     fn report_loss(&self, what: Lost, reason: &str) -> Lost {
         locked(&self.gap).add(what);
         self.has_gap.store(true, Ordering::Relaxed);
@@ -241,21 +242,21 @@ fn queue_full(limits: &Limits) -> String {
     )
 }
 
-/// A task of one bundle, as it is enqueued.
+/// A task of the writer thread, with the bundle that it belongs to.
 #[derive(Debug)]
 pub(super) struct Job {
     bundle: Arc<QueuedBundle>,
     task: Task,
 }
 
-/// The loss to report if a job panics.
+/// The loss to report if a job panics in the writer thread.
 pub(super) struct JobLoss {
     bundle: Arc<QueuedBundle>,
     what: Option<Lost>,
 }
 
 impl JobLoss {
-    /// Counts and reports the loss, and adds it to the losses that are to be written to the log.
+    /// Counts and reports the loss with the given reason, and adds it to the losses that are to be written to the log.
     pub(super) fn report(self, reason: &str) {
         if let Some(what) = self.what {
             self.bundle.report_loss(what, reason);
@@ -311,7 +312,7 @@ impl Job {
         JobLoss { bundle: Arc::clone(&self.bundle), what: self.task.loss_kind() }
     }
 
-    /// Counts and reports the loss of a job that will not be run.
+    /// Counts and reports the loss of the job's event or payload, because the job will not be run.
     pub(super) fn report_loss(self, reason: &str) {
         // If the bundle could not be created, only that is reported.
         if !matches!(self.bundle.writer.get(), Some(None)) {

@@ -9,7 +9,7 @@ use crate::event::{EventKind, PayloadKind};
 /// Size to which the payload of an end event is truncated in a full bundle, in bytes.
 const END_PAYLOAD_BYTES: usize = 1024;
 
-/// Number of events in a bundle, and their size.
+/// Number of events in a bundle, and the size of the bundle: the figures that a quota is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QuotaUsage {
     pub(super) events: u64,
@@ -17,7 +17,7 @@ pub(super) struct QuotaUsage {
     pub(super) bytes: u64,
 }
 
-/// The bounds of one bundle, and the time since which its age counts.
+/// The quota of one bundle: its bounds, and the time since which its age counts.
 ///
 /// A full bundle rejects start events but still accepts end events, so that its size stays bounded and every recorded
 /// operation can be closed. Payloads of end events are truncated to head and tail.
@@ -27,7 +27,8 @@ pub(super) struct Quota {
     since: Instant,
 }
 
-/// An error: the bundle is full, or has too little room for a payload. Holds the bounds of the bundle.
+/// An error: the bundle has reached its quota, or has too little room for a payload. Contains the bounds of the bundle,
+/// for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QuotaExceeded(Bounds);
 
@@ -37,12 +38,12 @@ impl Quota {
         bounds.is_bounded().then(|| Self { bounds, since: Instant::now() })
     }
 
-    /// Fails if the bundle is full, so that no operation can start in it.
+    /// Returns an error if the bundle is full, so that no operation can start in it.
     pub(super) fn check(&self, usage: QuotaUsage) -> Result<(), QuotaExceeded> {
         self.remaining_bytes(usage).map(drop)
     }
 
-    /// Returns the number of bytes that still fit. Fails if the bundle is full.
+    /// Returns the number of bytes that still fit into the bundle. Returns an error if the bundle is full.
     fn remaining_bytes(&self, usage: QuotaUsage) -> Result<u64, QuotaExceeded> {
         let Bounds { age, count, bytes } = self.bounds;
         let room = bytes.map_or(u64::MAX, |bytes| bytes.saturating_sub(usage.bytes));
@@ -52,13 +53,13 @@ impl Quota {
         if is_full { Err(QuotaExceeded(self.bounds)) } else { Ok(room) }
     }
 
-    /// Fails if the bundle is full and the event is no end event.
+    /// Returns an error if the bundle is full and the event does not end an operation.
     pub(super) fn check_event(&self, event: EventKind, usage: QuotaUsage) -> Result<(), QuotaExceeded> {
         if is_end_event(event) { Ok(()) } else { self.check(usage) }
     }
 
-    /// Fails if the payload does not fit. A payload whose kind can belong to an end event always fits: it is truncated
-    /// to the room that is left.
+    /// Returns an error if the payload does not fit into the bundle. A payload whose kind can belong to an end event
+    /// always fits: it is truncated to the room that is left.
     pub(super) fn fit_payload(&self, body: &mut ReadyBody, usage: QuotaUsage) -> Result<(), QuotaExceeded> {
         let room = self.remaining_bytes(usage);
         if room.is_ok_and(|room| body.bytes().len() as u64 <= room) {

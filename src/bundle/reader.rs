@@ -14,11 +14,11 @@ use crate::event::{ParentProcess, PayloadRef, SCHEMA_VERSION};
 /// Maximum length of a manifest that is read, in bytes. Real manifests have about 300.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
-/// Length of the buffer for searching a log, in bytes.
+/// Length of the buffer with which [`Reader::log_contains`] searches a log, in bytes.
 #[cfg(feature = "otlp")]
 const SEARCH_BUFFER_BYTES: usize = 1 << 18;
 
-/// Maximum number of bundles that an error lists.
+/// Maximum number of bundles that the error for a directory without a manifest lists.
 const MAX_NAMED_BUNDLES: usize = 3;
 
 /// A reader for one bundle on disk.
@@ -51,12 +51,12 @@ impl Reader {
         &self.path
     }
 
-    /// Returns the manifest, which identifies the recording.
+    /// Returns the manifest of the bundle, which identifies the recording.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Returns the error of the manifest's `parent`. Returns `None` if the parent is valid or absent.
+    /// Returns the parse error of the member `parent` in the manifest. Returns `None` if the member is valid or absent.
     pub(crate) fn parent_error(&self) -> Option<&str> {
         self.parent_error.as_deref()
     }
@@ -96,7 +96,7 @@ impl Reader {
         }
     }
 
-    /// Opens a file of the bundle for reading.
+    /// Opens a file of the bundle for reading. `name` is its path relative to the bundle.
     pub(super) fn open_file(&self, name: &str) -> Result<File, BundleError> {
         open(&self.path, name)
     }

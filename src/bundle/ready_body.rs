@@ -24,12 +24,13 @@ impl ReadyBody {
         self.body.bytes()
     }
 
-    /// Returns `true` if the body was one JSON value before it was truncated.
+    /// Returns `true` if the body was one JSON value before it was truncated. A truncated body is always JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.is_json
     }
 
-    /// Returns the reference of the payload with this number in a store of one file per payload ([`Files`]).
+    /// Returns the payload reference that a store of one file per payload ([`Files`]) creates for this body. `number`
+    /// is the number of the payload in the bundle.
     pub(super) fn reference(&self, number: u64) -> PayloadRef {
         let raw_payload_id = RawPayloadId::numbered(number);
         let path = Files::path(number, &self.body);
@@ -45,7 +46,7 @@ impl ReadyBody {
         }
     }
 
-    /// Shrinks the memory of the body for the time that it is queued.
+    /// Shrinks the buffer of the body, because the body stays in the queue for some time.
     pub(super) fn into_compact(self) -> Self {
         Self { body: self.body.into_compact(), ..self }
     }

@@ -28,11 +28,11 @@ pub struct Redaction {
     is_content_replaced: bool,
 }
 
-/// Counts of what a copy contains.
+/// Counts of the lines and payload references in a redacted copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Redacted {
-    /// Number of lines of the log.
+    /// Number of lines in the log.
     pub lines: u64,
     /// Number of lines that are not JSON, except for a last line that is cut short. The copy contains them as masked
     /// text.
@@ -108,12 +108,12 @@ impl Redaction {
     }
 }
 
-/// The copy of one bundle, in progress.
+/// The redaction of one bundle, in progress.
 struct RedactionJob<'a> {
     redaction: &'a Redaction,
     bundle: &'a Reader,
     destination: &'a Destination,
-    /// The payloads that were copied. `None` for payloads that cannot be read.
+    /// Payloads that were already copied, with their location in the copy. `None` for payloads that cannot be read.
     copied: HashMap<PayloadKey, Option<CopiedPayload>>,
     counts: Redacted,
 }
@@ -134,7 +134,8 @@ impl RedactionJob<'_> {
         copy.flush().map_err(unwritten)
     }
 
-    /// Returns the redacted line. `text` includes the line's end, and for a first line a byte order mark.
+    /// Returns the redacted line. `text` includes the line's newline, and for the first line the byte order mark if
+    /// there is one.
     fn line(&mut self, text: &[u8]) -> io::Result<Vec<u8>> {
         let begin = if text.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
         let line = text[begin..].trim_ascii_end();
@@ -153,8 +154,8 @@ impl RedactionJob<'_> {
         Ok([&text[..begin], &new, &text[end..]].concat())
     }
 
-    /// Copies the payload of a reference, unless it is copied already. Returns the change that the reference needs, or
-    /// `None` if the payload is unchanged or cannot be read.
+    /// Copies the payload of a reference, unless an earlier call has copied it. Returns the change that the reference
+    /// needs. Returns `None` if the payload is unchanged or cannot be read.
     fn copy_payload(&mut self, reference: &PayloadRef) -> io::Result<Option<NewLocation>> {
         self.counts.bodies += 1;
         let key = payload_key(reference);
@@ -173,8 +174,8 @@ impl RedactionJob<'_> {
         Ok((copied.is_changed || path.is_some()).then_some(NewLocation { path }))
     }
 
-    /// Writes a payload to a file of its own: at its old path, or under another name if the old path is not a file of
-    /// the payload directory.
+    /// Writes a payload to a new file: at its old path, or under another name if the old path is not a file of the
+    /// payload directory.
     fn write(&self, reference: &PayloadRef, body: Vec<u8>) -> io::Result<CopiedPayload> {
         let is_json = is_json(&body);
         let new = self.redaction.body(reference.kind, body.clone(), is_json);
@@ -193,14 +194,14 @@ impl RedactionJob<'_> {
     }
 }
 
-/// A payload in the copy.
+/// A payload that has been written to the copy of the bundle.
 struct CopiedPayload {
     path: String,
-    /// `true` if redaction changed its bytes.
+    /// `true` if redaction changed the bytes of the payload.
     is_changed: bool,
 }
 
-/// Returns `true` if the path is a file directly in the payload directory.
+/// Returns `true` if the path names a file directly in the payload directory.
 fn is_payload_file(path: &str) -> bool {
     let mut steps = Path::new(path).components();
     let is_inside = steps.next() == Some(Component::Normal(Manifest::PAYLOADS.as_ref()));

@@ -13,8 +13,8 @@ pub trait Redactor: Send + Sync {
     /// Redacts a payload in place. If `is_json` is `true`, `body` is one JSON value and must stay one.
     fn redact(&self, kind: PayloadKind, body: &mut Vec<u8>, is_json: bool);
 
-    /// Redacts a text that is part of an event: the arguments in a tool call's preview, an error, a reason, a script, a
-    /// message. A recorder does not call it for ids and for the names of models, tools and agents.
+    /// Redacts a text that is part of an event, such as the arguments in a tool call's preview, an error, a reason, a
+    /// script or a message. A recorder does not call it for ids, nor for the names of models, tools and agents.
     ///
     /// The default implementation passes the text to [`redact`](Self::redact) like a payload of kind
     /// [`PayloadKind::ProtocolEvent`] that is not JSON.

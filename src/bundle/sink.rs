@@ -13,9 +13,9 @@ use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, Timestamp};
 pub(crate) enum Sink {
     /// Writes in the thread that records, before a call returns.
     Direct(Writer),
-    /// Enqueues, for the writer thread ([`Durability::Buffered`]).
+    /// Enqueues events and payloads for the writer thread ([`Durability::Buffered`]).
     Queued(QueuedWriter),
-    /// Writes nothing.
+    /// Discards events and payloads.
     Noop(NoopWriter),
 }
 
@@ -44,7 +44,7 @@ impl Sink {
         }
     }
 
-    /// Returns the options of the writer.
+    /// Returns the options with which the writer was created.
     pub(crate) fn options(&self) -> &WriterOptions {
         match self {
             Self::Direct(writer) => writer.options(),

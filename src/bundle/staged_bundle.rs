@@ -14,27 +14,28 @@ pub(super) struct StagedBundle<'a> {
     log: Option<Arc<dyn DiskFile>>,
 }
 
-/// Returns the temporary name of a bundle's directory.
+/// Returns the temporary name for the directory of a bundle, from its final name and a random number.
 fn staged_name(bundle: &str, number: u64) -> String {
     format!(".{bundle}.{number:x}.tmp")
 }
 
-/// Parses the temporary name of a directory, and returns the final name of its bundle. Returns `None` if the directory
-/// is no staged bundle.
+/// Parses the temporary name of a directory, and returns the final name of its bundle. Returns `None` if the name is
+/// not such a temporary name.
 pub(super) fn parse_staged_name(name: &str) -> Option<&str> {
     let (bundle, number) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
     let is_ours = bundle.starts_with("trace-") && u64::from_str_radix(number, 16).is_ok();
     is_ours.then_some(bundle)
 }
 
-/// Returns a random number, which makes a temporary name unique.
+/// Returns a random number that makes the temporary name of a directory unique.
 fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 impl<'a> StagedBundle<'a> {
-    /// Creates the directory under `root`, with the manifest and an empty log. If `is_fsync` is set, syncs all of it.
+    /// Creates the temporary directory under `root`, with the manifest and an empty log. If `is_fsync` is set, syncs
+    /// the files and the directory to the disk.
     pub(super) fn create(
         disk: &'a Arc<dyn Disk>,
         root: &Path,

@@ -88,22 +88,24 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
     /// Returns the error of the file system. Then `locations` has the payloads that may not survive, to be tried again.
     fn sync(&self, locations: &mut Vec<Location>) -> io::Result<()>;
 
-    /// Reads the payload of a payload reference.
+    /// Reads the payload that a reference names.
     ///
     /// # Errors
     /// Returns a [`PayloadError`] if the payload is missing, damaged or cannot be read.
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError>;
 
-    /// Returns the number of bytes written.
+    /// Returns the total number of bytes that the store has written.
     fn bytes(&self) -> u64;
 
-    /// Releases memory and files that are not needed until the next payload.
+    /// Releases memory and open files that are not needed until the next payload.
     fn release(&self) {}
 
-    /// Called when a thread has ended, after which few payloads of it are expected.
+    /// Reports that an agent thread has ended, after which few payloads of it are expected. The store may free what it
+    /// keeps for the thread.
     fn thread_ended(&self, _thread: &ThreadId) {}
 
-    /// Returns `true` if the written payloads can still be found, as far as a single check of the file system can show.
+    /// Returns `true` if the files of the written payloads still exist, as far as a single check of the file system can
+    /// show.
     fn is_there(&self) -> bool {
         true
     }
@@ -134,7 +136,7 @@ impl Stores {
         Self { files: Files::new(bundle), pack: Pack::new(bundle) }
     }
 
-    /// Reads a payload from the store that its reference belongs to.
+    /// Reads a payload from the store that its reference names.
     pub(super) fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
         if is_pack(&reference.path) { self.pack.get(reference) } else { self.files.get(reference) }
     }
@@ -149,7 +151,7 @@ pub struct Location {
     pub offset: Option<u64>,
     /// Length of the payload in bytes. `None` if the payload is the whole file.
     pub length: Option<u64>,
-    /// xxh3-128 of the payload. `None` if the store does not check it.
+    /// xxh3-128 hash of the payload, 32 hexadecimal digits. `None` if the store does not record one.
     pub hash: Option<Box<str>>,
 }
 

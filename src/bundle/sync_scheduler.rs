@@ -40,22 +40,25 @@ impl PendingSync {
         }
     }
 
-    /// Adds a stored payload. Must be called before the event that references the payload is written.
+    /// Adds a stored payload to those that are to be synced. Must be called before the event that references the
+    /// payload is written.
     pub(super) fn add(&self, payload: Location) {
         locked(&self.payloads).push(payload);
     }
 
-    /// Syncs the log up to and including this line. The payloads that these lines reference must be synced already.
+    /// Syncs the log to the disk, up to and including the given line. The payloads that these lines reference must be
+    /// synced already.
     pub(super) fn sync_log(&self, line: Seq) -> Result<(), SyncError> {
         self.log.sync(line).map_err(|error| self.sync_error(&error))
     }
 
-    /// Syncs one payload. If that fails, it is retried when the bundle ends.
+    /// Syncs one payload to the disk. If that fails, the sync is retried when the bundle ends.
     pub(super) fn sync_payload(&self, payload: Location) -> Result<(), SyncError> {
         self.sync_payloads(vec![payload]).map_err(|error| self.sync_error(&error))
     }
 
-    /// Syncs payloads, and adds those that failed again, unless a retry cannot succeed.
+    /// Syncs payloads to the disk. Payloads that could not be synced are kept for a retry, unless a retry cannot
+    /// succeed.
     fn sync_payloads(&self, mut payloads: Vec<Location>) -> io::Result<()> {
         let result = if payloads.is_empty() { Ok(()) } else { self.store.sync(&mut payloads) };
         if let Err(error) = &result
@@ -128,7 +131,8 @@ struct SyncState {
 }
 
 impl SyncScheduler {
-    /// Schedules a bundle to be synced within `every`. The first call starts the thread and sets its interval.
+    /// Schedules a bundle to be synced within the time `every`. The first call starts the sync thread, and sets its
+    /// interval.
     pub(super) fn schedule(&self, bundle: &Arc<PendingSync>, options: &WriterOptions, every: Duration) {
         if bundle.is_scheduled.swap(true, Ordering::AcqRel) {
             return;

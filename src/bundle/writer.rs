@@ -56,7 +56,7 @@ pub struct Writer {
     options: WriterOptions,
     gap: Mutex<Gap>,
     has_gap: AtomicBool,
-    /// `true` if the last gap event was written while the bundle was full.
+    /// `true` if a gap event, which lists losses in the log, has been written since the bundle became full.
     is_full_reported: AtomicBool,
 }
 
@@ -221,7 +221,7 @@ impl Writer {
     }
 
     /// Appends an event whose texts have been through [`WriterOptions::redact_text`]. Runs no code of the host program.
-    /// The built-in masking is applied here once more, so that no event can be written without it.
+    /// Applies the built-in masking again, so that no event can be written without it.
     ///
     /// # Errors
     /// Returns [`Lost`] if the event cannot be written. The loss has been counted and reported.
@@ -246,8 +246,8 @@ impl Writer {
         Ok(seq)
     }
 
-    /// Writes all unreported losses to the log, before the event that ends the run. If they cannot be written, the end
-    /// must not be written either: readers take a log that has an end for complete, except for the gaps it notes.
+    /// Writes all unreported losses to the log, before the event that ends the run. If this fails, the caller must not
+    /// write the end either: readers take a log that has an end for complete, except for the gaps it notes.
     fn flush_gap(&self, at: Timestamp) -> io::Result<()> {
         if self.log.is_linked() && !self.store.is_there() {
             self.report_loss(
@@ -265,8 +265,8 @@ impl Writer {
         QuotaUsage { events: self.log.last_seq().0, bytes: self.log.length() + self.store.bytes() }
     }
 
-    /// Returns `true` if the bundle has reached its quota: it accepts only end events then. Their first loss has been
-    /// noted in the log, the rest is noted when the bundle ends.
+    /// Returns `true` if the bundle has reached its quota, so that it accepts only end events. The first loss because
+    /// of the quota has been noted in the log; the others are noted when the bundle ends.
     pub(crate) fn is_full(&self) -> bool {
         self.quota.as_ref().is_some_and(|quota| quota.check(self.usage()).is_err())
     }
@@ -284,7 +284,7 @@ impl Writer {
         Ok(seq)
     }
 
-    /// Counts the log as open again if its file was released, before the next line reopens it.
+    /// Registers the log as open again if its file was released: the next line reopens the file.
     fn register_reopened_log(&self) {
         if self.log.take_released() {
             self.options.open_files.register(release_file_of(&self.log));
@@ -330,8 +330,8 @@ impl Writer {
         what
     }
 
-    /// Writes a gap event with the first loss of a full bundle. The other losses are written when the bundle ends,
-    /// which may be long after, or never if the process crashes.
+    /// Writes a gap event, which lists the losses so far, at the first loss of a full bundle. The other losses are
+    /// written when the bundle ends, which may be long after, or never if the process crashes.
     fn report_full(&self) {
         if self.is_full() && !self.is_full_reported.load(Ordering::Relaxed) {
             self.write_gap(Timestamp::now());
@@ -354,13 +354,13 @@ impl Writer {
         }
     }
 
-    /// Adds losses that have been counted and reported, but not written to the log.
+    /// Adds losses that have been counted and reported, but are not in the log yet.
     pub(super) fn merge_gap(&self, gap: Gap) {
         self.gap.lock().unwrap_or_else(PoisonError::into_inner).merge(gap);
         self.has_gap.store(true, Ordering::Relaxed);
     }
 
-    /// Writes the unreported losses as a gap event.
+    /// Writes the unreported losses to the log, as an `other` event of kind `recording_gap`.
     fn write_gap(&self, at: Timestamp) {
         let gap = {
             let mut gap = self.gap.lock().unwrap_or_else(PoisonError::into_inner);
@@ -377,7 +377,7 @@ impl Writer {
             payloads: Vec::new(),
             metadata: RawJson::from_value(&serde_json::json!({ "lost": gap.total(), "by": gap.by_kind() })),
         });
-        // A gap event that cannot be written is no loss: its losses stay unreported and are written later.
+        // A failed gap event is not counted as a loss: its losses stay unreported and are written later.
         match self.try_line(at, &EventContext::default(), &event) {
             Ok(_) => self.is_full_reported.store(is_full, Ordering::Relaxed),
             Err(_) => self.merge_gap(gap),
@@ -409,7 +409,7 @@ impl Writer {
 const GAP_NOT_WRITTEN: &str =
     "cannot write earlier losses to the log, and without them the end event would declare the log complete";
 
-/// Turns a panic of a write into an error, so that the host goes on.
+/// Calls `write` and turns a panic into an error, so that a bug in the recorder does not stop the host program.
 fn catch_panic<T, E: From<io::Error>>(write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(write))
         .unwrap_or_else(|panic| Err(io::Error::other(format!("writing panicked: {}", panic_message(&*panic))).into()))

@@ -17,7 +17,7 @@ use super::sync_scheduler::SyncScheduler;
 use super::{Body, BodyBuf, Durability, Limits, Loss, Lost, Masking, ReadyBody, Redactor, Tally};
 use crate::event::{EventKind, PayloadKind, RawJson};
 
-/// A callback that is called with each loss.
+/// A callback that is called with each loss of an event or payload.
 pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 
 /// Options of a [`Writer`](super::Writer): redaction, limits, durability, payload store, and reporting of losses.
@@ -33,7 +33,7 @@ pub struct WriterOptions {
     /// Guarantee for recorded events and payloads in a crash of the process or the machine. Default:
     /// [`Durability::PageCache`].
     pub durability: Durability,
-    /// Format in which payloads are stored. Default: [`Store::Files`].
+    /// Layout in which payloads are stored. Default: [`Store::Files`].
     pub store: Store,
     /// Counters of events and payloads written and lost. Writers may share them.
     pub tally: Arc<Tally>,
@@ -51,9 +51,9 @@ pub struct WriterOptions {
     pub(crate) pruner: Arc<Pruner>,
     /// File system that bundles are written to.
     pub(crate) disk: Arc<dyn Disk>,
-    /// Payloads that a pack stores later payloads as differences to. All writers of a program should share it.
+    /// Cache of the payloads that a pack stores later payloads as deltas to. All writers of a program should share it.
     pub(crate) base_cache: Arc<BaseCache>,
-    /// `true` if nothing is written: spans are exported, but not recorded.
+    /// `true` if events and payloads are discarded, for spans that are exported but not recorded.
     pub(crate) is_noop: bool,
 }
 
@@ -88,7 +88,7 @@ impl fmt::Debug for WriterOptions {
 }
 
 impl WriterOptions {
-    /// Counts one loss and reports it to the callback. A panic of the callback is caught.
+    /// Counts a loss and passes it to the callback, if one is set. A panic of the callback is caught.
     pub fn report_loss(&self, what: Lost, reason: impl Into<String>) {
         self.tally.lost(what);
         if let Some(on_loss) = &self.on_loss {

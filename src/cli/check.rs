@@ -25,15 +25,16 @@ pub(super) struct Args {
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 
-    /// Print one JSON object per problem: {bundle, seq?, line?, code, severity, message, raw_payload_id?}
+    /// Print one JSON object per problem: {bundle, seq?, line?, code, severity, message, raw_payload_id?}; severity is
+    /// `notice` or `skipped`
     #[arg(long)]
     json: bool,
 }
 
 const EPILOGUE: &str = "\
-Exit status (of several bundles, the worst):
-  0  no evidence is missing; there may be notices
-  1  a path is not a bundle or cannot be read
+Exit status (of several bundles, the worst: 1 is worse than 3, and 3 is worse than 0):
+  0  all readable evidence was used; notices may report parts that were never recorded
+  1  a path is not a bundle or cannot be read, or the output cannot be written
   2  wrong usage
   3  something is damaged or unknown and would be left out of the graph
 
@@ -108,7 +109,7 @@ fn verdict(findings: &[Diagnostic]) -> String {
     let skipped = findings.iter().filter(|it| it.severity == Severity::Skipped).count();
     match (findings.len(), skipped) {
         (0, _) => "no problems".to_owned(),
-        (notices, 0) => format!("nothing missing, {}", output::pluralize(notices, "notice")),
+        (notices, 0) => format!("nothing damaged or unknown, {}", output::pluralize(notices, "notice")),
         (all, skipped) => {
             let damaged = output::pluralize(skipped, "damaged or unknown part");
             format!("{damaged}, {}", output::pluralize(all - skipped, "notice"))

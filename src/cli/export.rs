@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::ValueEnum;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, ValueEnum};
 use otel_trace::bundle::Reader;
 use otel_trace::graph::{Graph, Severity};
 use otel_trace::otlp::export::{ExportOptions, ExportSummary, JsonFile, Plan, export};
@@ -18,40 +18,46 @@ use super::archive::OpenBundle;
 use super::bundles::Bundle;
 use super::parallel::report_error;
 use super::span_bar::SpanBar;
-use super::{Cli, Status, bundles, output};
+use super::{Status, bundles, exit_with_usage, output};
 
 /// Send a run as OpenTelemetry traces to Jaeger or another backend
 ///
 /// Each thread, turn, inference call, tool call, code cell and compaction request becomes a span with its own times,
 /// status, parent and links. Spans that were already exported live keep their ids. The ids of all other spans are
-/// derived from the bundle, so that repeated exports give the same trace. Jaeger keeps both copies of a span that it
-/// receives twice: export a run either live (the recorded program sends its spans every 5 s, OTEL_BSP_SCHEDULE_DELAY in
-/// milliseconds, and at its end) or with this command. Prints the trace ids to stdout, and counts to stderr.
+/// derived from the bundle, so that repeated exports give the same trace. Prints the trace ids to stdout, and counts to
+/// stderr.
+///
+/// Export a run either live or with this command, because Jaeger shows a span twice that it receives twice. The live
+/// export sends every 5 s (OTEL_BSP_SCHEDULE_DELAY, in milliseconds) and when the program ends.
 ///
 /// Content (messages, instructions, tool arguments and results) is exported only with --content, or if
 /// OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Destination without --endpoint, --protocol and --header:
-  OTEL_EXPORTER_OTLP_ENDPOINT, …_PROTOCOL, …_HEADERS and the other standard variables, or their forms
-  for traces only, OTEL_EXPORTER_OTLP_TRACES_…; by default http://localhost:4318, where Jaeger listens.
+  OTEL_EXPORTER_OTLP_ENDPOINT, …_PROTOCOL, …_HEADERS and the other standard variables, or their
+  forms for traces only, OTEL_EXPORTER_OTLP_TRACES_…; by default http://localhost:4318, where
+  Jaeger listens, or with gRPC http://localhost:4317.
   The service is OTEL_SERVICE_NAME, or by default the name of the root agent.
 
-Exit status (of several bundles, the worst):
-  0  all spans were sent
-  1  a path is not a bundle, or the receiver cannot be reached or refused the spans; it is safe to
-     run the command again
+Exit status (of several bundles, the worst: 1 is worse than 3, and 3 is worse than 0):
+  0  all spans were sent or written
+  1  a path is not a bundle, the receiver cannot be reached or refused the spans, or the output
+     cannot be written; it is safe to run the command again: spans keep their ids, but Jaeger shows
+     spans twice that it had already accepted
   2  wrong usage
-  3  the spans were sent, but something damaged or unknown was left out, or the receiver rejected
-     some spans
+  3  the spans were sent or written, but something damaged or unknown was left out, or the receiver
+     rejected some spans
 
 Examples:
   otel-trace export traces/trace-1
   otel-trace export traces --dry-run
   otel-trace export traces/trace-1 --content --service my-agent
   otel-trace export traces/trace-1 --endpoint http://localhost:4317 --protocol grpc
-  otel-trace export traces/trace-1 --endpoint https://otlp.example.com --header \"authorization=Bearer $TOKEN\"
-  otel-trace export traces/trace-1 --format otlp-json run.json    for the Upload tab of Jaeger's search page
+  otel-trace export traces/trace-1 --endpoint https://otlp.example.com \\
+    --header \"authorization=Bearer $TOKEN\"
+  # for the Upload tab of Jaeger's search page
+  otel-trace export traces/trace-1 --format otlp-json run.json
 
 To view the trace in Jaeger, open http://localhost:16686/trace/<printed id>. The GenAI tab of an
 inference call shows the conversation if --content was given; Details has the attributes and links.
@@ -66,7 +72,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
 
-    /// Use this OTLP protocol
+    /// Use this OTLP protocol [default: $OTEL_EXPORTER_OTLP_PROTOCOL, or http/protobuf]
     #[arg(long, value_enum)]
     protocol: Option<ProtocolName>,
 
@@ -86,7 +92,9 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
 
-    /// Write the spans to a file instead of sending them; the only format is `otlp-json`, and FILE `-` is stdout
+    /// Write the spans to a file instead of sending them; the only format is `otlp-json`, and FILE `-` is stdout. The
+    /// spans of several bundles go to the same file, each bundle with a resource (service) of its own; bundles that
+    /// cannot be read are left out
     #[arg(
         long,
         num_args = 2,
@@ -112,13 +120,19 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
+/// Exits with an error about the values of `--format`.
+pub(super) fn exit_with_format_usage(kind: ErrorKind, problem: &str) -> ! {
+    let expected = "expected `--format otlp-json FILE`, where FILE is the file to write, or `-` for stdout";
+    exit_with_usage("export", kind, &format!("{problem}; {expected}"))
+}
+
 pub(super) fn run(args: &Args) -> Status {
     let named = bundles::find(&args.bundles).bundles;
     let options = args.options();
     let file = args.file();
     let done = match file {
         _ if args.dry_run => args.plan(&named, &options),
-        Some(file) if file == Path::new("-") => write(&named, &options, io::stdout().lock(), false).map(|(_, it)| it),
+        Some(file) if file == Path::new("-") => write(&named, &options, io::stdout().lock(), Target::Stdout),
         Some(file) => write_file(&named, &options, file),
         None => Ok(for_each_in_order(&named, |bundle| send(bundle, &options))),
     };
@@ -151,8 +165,7 @@ impl Args {
     fn file(&self) -> Option<&Path> {
         let [format, file] = self.format.as_deref()? else { return None };
         if format != Path::new("otlp-json") {
-            let message = format!("unknown --format `{}`; expected `otlp-json`, followed by a file", format.display());
-            Cli::command().error(ErrorKind::InvalidValue, message).exit();
+            exit_with_format_usage(ErrorKind::InvalidValue, &format!("unknown --format `{}`", format.display()));
         }
         Some(file)
     }
@@ -232,31 +245,59 @@ fn write_file(named: &[Bundle], options: &ExportOptions, file: &Path) -> anyhow:
     let failed = || format!("cannot write {}", file.display());
     // Writes to a device directly: renaming a file to its path would replace it.
     if file.exists() && !file.is_file() {
-        return Ok(write(named, options, File::create(file).with_context(failed)?, true)?.1);
+        return write(named, options, File::create(file).with_context(failed)?, Target::File);
     }
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let new = NamedTempFile::new_in(parent).with_context(failed)?;
-    let (new, status) = write(named, options, new, true)?;
+    let mut new = NamedTempFile::new_in(parent).with_context(failed)?;
+    let status = write(named, options, &mut new, Target::File)?;
     if status != Status::Fatal || named.len() > 1 {
         new.persist(file).map_err(|error| error.error).with_context(failed)?;
     }
     Ok(status)
 }
 
-/// Writes the spans of all bundles as OTLP JSON. Prints the trace ids to stdout if `print_ids` is `true`.
-fn write<W: Write>(named: &[Bundle], options: &ExportOptions, out: W, print_ids: bool) -> anyhow::Result<(W, Status)> {
+/// The destination of `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// The spans go to stdout. The trace ids are not printed.
+    Stdout,
+    /// The spans go to a file. The trace ids are printed to stdout.
+    File,
+}
+
+impl Target {
+    /// Returns `true` if the reader of stdout has closed its pipe, which is not an error: it may stop reading at any
+    /// time.
+    fn is_closed(self, error: &io::Error) -> bool {
+        self == Self::Stdout && error.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+/// Writes the spans of all bundles as OTLP JSON. Ends early if stdout is closed.
+fn write(named: &[Bundle], options: &ExportOptions, out: impl Write, target: Target) -> anyhow::Result<Status> {
     let mut json = JsonFile::new(BufWriter::new(out))?;
+    let mut is_closed = false;
     let status = for_each_in_order(named, |bundle| {
+        if is_closed {
+            return Ok(Status::Complete);
+        }
         let (opened, graph) = reduced(bundle)?;
-        let exported = add(&mut json, opened.reader(), &graph, options)?;
-        report(bundle, &exported, "written");
-        if print_ids {
-            exported.trace_ids.iter().try_for_each(output::print)?;
+        match add(&mut json, opened.reader(), &graph, options) {
+            Ok(exported) => {
+                report(bundle, &exported, "written");
+                if target == Target::File {
+                    exported.trace_ids.iter().try_for_each(output::print)?;
+                }
+            }
+            Err(error) if target.is_closed(&error) => is_closed = true,
+            Err(error) => return Err(error.into()),
         }
         Ok(report_skipped(&graph))
     });
-    let out = json.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    Ok((out, status))
+    match json.finish() {
+        Err(error) if !target.is_closed(&error) => Err(error.into()),
+        Ok(_) | Err(_) => Ok(status),
+    }
 }
 
 fn add<W: Write>(

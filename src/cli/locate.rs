@@ -13,14 +13,20 @@ use super::{Status, output};
 
 /// Find the evidence of a span: from an id in Jaeger to the bundle, the object and its payloads
 ///
-/// Accepts ids of spans that were exported live or by `otel-trace export`. Searches the logs for the trace id, and
-/// reduces only bundles that contain it.
+/// Accepts ids of spans that were exported live or by `otel-trace export`. With a trace id, searches the logs for it and
+/// reduces only bundles that contain it. With a span id alone, reduces every bundle.
 ///
-/// For a trace, prints its bundles, one per line. For a span, prints tab-separated lines: the bundle; the object with
-/// its kind and id; the seq of each event it was made from; each payload with its id and file, and in a pack its offset
-/// and length.
+/// For a trace, prints the paths of its bundles, one per line. For a span, prints the lines that are described below. A
+/// thread and its turn may share a span: then both are printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Lines for a span, with fields separated by tabs:
+  bundle<TAB>PATH                                  each bundle that has the span
+  object<TAB>KIND<TAB>ID                           the recorded object; ID is its id in state.json
+  event<TAB>SEQ                                    each event that the object was built from
+  payload<TAB>ID<TAB>FILE[<TAB>OFFSET<TAB>LENGTH]  each payload of the object; with offset and
+                                                   length, in bytes, if FILE is a pack
+
 Exit status:
   0  the trace or span was found
   1  it was not found; stderr lists the searched directories
@@ -28,18 +34,26 @@ Exit status:
 
 Examples:
   otel-trace locate 4bf92f3577b34da6a3ce929d0e0e4736
+  otel-trace locate 00f067aa0ba902b7
   otel-trace locate 4bf92f3577b34da6a3ce929d0e0e4736/00f067aa0ba902b7 traces
   otel-trace locate 4bf92f3577b34da6a3ce929d0e0e4736/00f067aa0ba902b7 | grep ^payload | cut -f3")]
 pub(super) struct Args {
-    /// A trace id (32 hexadecimal digits), or a trace id, `/` and a span id (16 hexadecimal digits). Jaeger shows the
-    /// whole trace id in the address bar, and only its first digits in the header of the trace page
-    #[arg(value_name = "TRACE ID[/SPAN ID]")]
+    /// A trace id (32 hexadecimal digits), a span id (16 hexadecimal digits), or `<trace id>/<span id>`. Jaeger shows
+    /// the whole trace id in the address bar, and only its first digits in the header of the trace page
+    #[arg(value_name = "ID", value_parser = parse_query)]
     query: TraceQuery,
 
     /// Where to search: directories that contain bundles, bundles, or archives of bundles [default: $OTEL_TRACE_ROOT,
     /// or traces]
     #[arg(value_name = "ROOT")]
     roots: Vec<PathBuf>,
+}
+
+/// Parses the id to find.
+fn parse_query(text: &str) -> Result<TraceQuery, String> {
+    text.parse().map_err(|error| {
+        format!("{error}; Jaeger's page header shows only the first digits of a trace id, the address bar has all")
+    })
 }
 
 impl Args {

@@ -1,22 +1,24 @@
 //! `otel-trace pack`
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use otel_trace::Store;
-use otel_trace::bundle::{Converted, convert};
+use otel_trace::bundle::{BundleError, Converted, ErrorKind, convert};
 
 use super::archive::{self, OpenBundle};
 use super::parallel::report_error;
 use super::{Status, output};
 
-/// Copy a bundle with all payloads in one file, without the parts that they repeat
+/// Copy a bundle into one payload file that stores repeated parts once
 ///
 /// A request that repeats the history of its thread is stored as a delta to the previous request. The copy is lossless:
-/// all commands read packed bundles, and unpack restores the original. Damaged lines and unknown fields are copied
+/// all commands read packed bundles, and `otel-trace unpack` restores the original. Damaged lines and unknown fields are copied
 /// unchanged. Payloads that cannot be read are reported on stderr, and their references stay as they are.
 ///
-/// Prints the path of the copy to stdout, and counts to stderr.
+/// Prints the path of the copy to stdout, and to stderr the number of payloads and the sizes of the bundle before and
+/// after.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:
@@ -46,39 +48,84 @@ pub(super) fn run(args: &Args) -> Status {
 }
 
 /// Packs a bundle into an archive.
-fn to_archive(args: &Args) -> anyhow::Result<Converted> {
+fn to_archive(args: &Args) -> anyhow::Result<Copy> {
     if args.dest.symlink_metadata().is_ok() {
-        bail!("{}: something is already here; choose a path that does not exist", args.dest.display());
+        return Err(existing_destination(&args.dest));
     }
     let context = || format!("{}: cannot be written", args.dest.display());
     let absolute = std::path::absolute(&args.dest).with_context(context)?;
     let parent = absolute.parent().unwrap_or(Path::new("/"));
     let directory = tempfile::Builder::new().prefix(".otel-trace-pack-").tempdir_in(parent).with_context(context)?;
     let bundle = directory.path().join("bundle");
-    let converted = copy(&args.bundle, &bundle, Store::Pack)?;
+    let copied = copy(&args.bundle, &bundle, Store::Pack)?;
     archive::write(&bundle, &absolute).with_context(context)?;
-    Ok(converted)
+    Ok(copied)
+}
+
+/// A copy that was written.
+pub(super) struct Copy {
+    converted: Converted,
+    /// Size of the original, in bytes.
+    original_size: u64,
 }
 
 /// Copies a bundle to another store. Prints the payloads that cannot be read to stderr.
-pub(super) fn copy(bundle: &Path, dest: &Path, store: Store) -> anyhow::Result<Converted> {
+pub(super) fn copy(bundle: &Path, dest: &Path, store: Store) -> anyhow::Result<Copy> {
     let opened = OpenBundle::open(bundle)?;
     let converted = convert(opened.reader(), dest, store, |unread| {
         let (line, id, reason) = (unread.line, unread.raw_payload_id, unread.reason);
         output::eprint(format_args!("skipped: line {line}: {id} was not copied: {reason}"));
-    })?;
-    Ok(converted)
+    });
+    let converted = converted.map_err(|error| copy_error(dest, error))?;
+    Ok(Copy { converted, original_size: size(bundle)? })
+}
+
+/// Returns the error of a copy to `dest`.
+pub(super) fn copy_error(dest: &Path, error: BundleError) -> anyhow::Error {
+    if error.kind() == ErrorKind::Exists { existing_destination(dest) } else { error.into() }
+}
+
+fn existing_destination(dest: &Path) -> anyhow::Error {
+    let dest = dest.display();
+    anyhow!(
+        "cannot create the copy at {dest}: the path already exists; the last argument is the destination and must not exist"
+    )
+}
+
+/// Returns the total size of the files of a bundle, in bytes. Does not count `state.json`, which is not copied. An
+/// archive is a single file.
+fn size(bundle: &Path) -> io::Result<u64> {
+    if !bundle.is_dir() {
+        return Ok(bundle.metadata()?.len());
+    }
+    let mut bytes = 0;
+    let mut directories = vec![bundle.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in directory.read_dir()? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if metadata.is_dir() {
+                directories.push(entry.path());
+            } else if entry.file_name() != "state.json" {
+                bytes += metadata.len();
+            }
+        }
+    }
+    Ok(bytes)
 }
 
 /// Prints counts to stderr and the path of the copy to stdout, or the error.
-pub(super) fn report(bundle: &Path, dest: &Path, converted: anyhow::Result<Converted>) -> Status {
-    let status = converted.and_then(|converted| {
-        let Converted { bodies, body_bytes, unread, .. } = converted;
-        let unread = if unread == 0 { String::new() } else { format!(", {unread} not readable") };
+pub(super) fn report(bundle: &Path, dest: &Path, copied: anyhow::Result<Copy>) -> Status {
+    let status = copied.and_then(|Copy { converted, original_size }| {
+        let Converted { bodies, unread, .. } = converted;
         let payloads = if bodies == 1 { "1 payload".to_owned() } else { format!("{bodies} payloads") };
-        output::eprint(format_args!("{}: {payloads}, {body_bytes} bytes{unread}", bundle.display()));
+        let not_readable = if unread == 0 { String::new() } else { format!(", {unread} not readable") };
+        let (bundle, copy_size) = (bundle.display(), size(dest)?);
+        output::eprint(format_args!(
+            "{bundle}: {payloads}{not_readable}; {original_size} bytes before, {copy_size} bytes after"
+        ));
         output::print(dest.display())?;
-        Ok(if converted.unread == 0 { Status::Complete } else { Status::Skipped })
+        Ok(if unread == 0 { Status::Complete } else { Status::Skipped })
     });
     status.unwrap_or_else(|error| report_error(&error))
 }

@@ -8,7 +8,7 @@ use otel_trace::bundle::{Redacted, Redaction};
 
 use super::archive::OpenBundle;
 use super::parallel::report_error;
-use super::{Status, output};
+use super::{Status, output, pack};
 
 /// Copy a bundle without its secrets, or without all of its content
 ///
@@ -16,7 +16,11 @@ use super::{Status, output};
 /// `authorization` or `password` are replaced by `[masked:<kind>:<hash>]`: in the log, in every payload, and in JSON
 /// inside of text. A secret has the same placeholder in the whole copy, and a different one in the next copy. All other
 /// bytes stay as they are. The payloads of a pack become separate files. A program can mask in the same way while it
-/// records, so that secrets never reach the disk.
+/// records (`RecorderBuilder::mask` in the library), so that secrets never reach the disk.
+///
+/// A line of the log that is not JSON is copied as masked text, or with --content without any of its text. A payload
+/// that cannot be read is not copied; its reference stays in the log. Nor are files copied that no event references. So
+/// every byte of the copy has passed the masking.
 ///
 /// With --content, all text is replaced by `[text:<bytes>:<hash>]` as well. Numbers and field names stay. So do ids,
 /// types, outcomes, and names of tools, models and agents, if they are single words, so that the copy reduces to a
@@ -27,7 +31,8 @@ Exit status:
   0  the copy is complete
   1  BUNDLE is not a bundle, or DEST exists or cannot be written; nothing was written
   2  wrong usage
-  3  the copy was written, but a line or a payload of the bundle could not be read
+  3  the copy was written, but a line of the bundle is not JSON (it was copied as masked text) or a
+     payload cannot be read (it was not copied)
 
 Examples:
   otel-trace redact traces/trace-1 to-share
@@ -48,11 +53,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "REGEX")]
     pattern: Vec<String>,
 
-    /// Also mask the values of fields and headers of this name, in any spelling; can be repeated
+    /// Also mask the values of fields, headers, options and variables of this name; `x-tenant` also matches `X_TENANT`
+    /// and `xTenant`; can be repeated
     #[arg(long, value_name = "FIELD")]
     name: Vec<String>,
 
-    /// Mask only the values of sensitive names, not all text that looks like a credential
+    /// Do not mask text only because it looks like a credential; the values of sensitive names, --name and --pattern
+    /// are still masked
     #[arg(long)]
     no_patterns: bool,
 }
@@ -63,7 +70,8 @@ pub(super) fn run(args: &Args) -> Status {
 
 fn copy(args: &Args) -> anyhow::Result<Status> {
     let opened = OpenBundle::open(&args.bundle)?;
-    let copied = Redaction::new(masking(args)?).content(args.content).copy(opened.reader(), &args.dest)?;
+    let copied = Redaction::new(masking(args)?).content(args.content).copy(opened.reader(), &args.dest);
+    let copied = copied.map_err(|error| pack::copy_error(&args.dest, error))?;
     let Redacted { lines, bad_lines, bodies, missing_bodies, .. } = copied;
     output::eprint(format_args!(
         "{}: {}, {}",

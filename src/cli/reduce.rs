@@ -2,28 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, ValueEnum};
 use otel_trace::graph::{self, Graph, Joined, Severity, Snapshots};
 use otel_trace::reduce::{Options, reduce};
 
 use super::archive::OpenBundle;
 use super::joined::{self, Roots};
 use super::parallel::{for_each_bundle, report_error};
-use super::{Cli, Status, bundles, output};
+use super::{Status, bundles, exit_with_usage, output};
 
 /// Rebuild the graph of a run: conversation, operations, and information flow between agents
 ///
 /// Writes the graph to state.json in each bundle, atomically, and prints the path of the file to stdout. Counts and
 /// diagnostics go to stderr. No other file of the bundle is changed. The same bundle always gives the same bytes.
 ///
-/// Agents in other processes have bundles of their own. For a directory that contains bundles, also writes joined.json
-/// to it, with the processes that spawned each other, if there are any. Not with --output.
+/// Agents in other processes have bundles of their own. BUNDLE may be a directory that contains bundles: if processes
+/// of these bundles spawned one another, also writes joined.json to that directory, unless --output is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit status (of several bundles, the worst):
-  0  the graph is complete; there may be notices
-  1  a path is not a bundle, or with --strict the bundle violates the format; no graph was written
+Exit status (of several bundles, the worst: 1 is worse than 3, and 3 is worse than 0):
+  0  all readable evidence was used; notices may report parts that were never recorded
+  1  a path is not a bundle, the output cannot be written, or with --strict the bundle violates
+     the format; no graph was written
   2  wrong usage
   3  the graph was written, but something damaged or unknown was left out
 
@@ -43,7 +44,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Fail at the first violation of the format, without writing a graph
+    /// Fail at the first violation of the format, without writing a graph; see the codes in `otel-trace check --help`
     #[arg(long)]
     strict: bool,
 
@@ -76,8 +77,11 @@ const PRINTED: usize = 50;
 pub(super) fn run(args: &Args) -> Status {
     let named = bundles::find(&args.bundles);
     if args.output.is_some() && named.bundles.len() != 1 {
-        let message = format!("--output takes the graph of a single bundle, but {} are given", named.bundles.len());
-        Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+        let message = format!(
+            "--output takes the graph of a single bundle, but {} are given; omit --output, or run reduce once per bundle",
+            named.bundles.len()
+        );
+        exit_with_usage("reduce", ErrorKind::ArgumentConflict, &message);
     }
     let options = Options::default().strict(args.strict);
     let snapshots = args.snapshots.into();

@@ -8,7 +8,7 @@ use super::{Status, pack};
 
 /// Copy a bundle with each payload in a file of its own
 ///
-/// Reverses pack. The result can be read by programs that support format 1 but not packs. Damaged lines and unknown
+/// Reverses `otel-trace pack`. The result can be read by programs that support format 1 but not packs. Damaged lines and unknown
 /// fields are copied unchanged. Payloads that cannot be read are reported on stderr, and their references stay as they
 /// are.
 ///

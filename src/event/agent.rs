@@ -16,9 +16,9 @@ pub struct AgentResultObserved {
     pub child_turn_id: TurnId,
     /// Thread of the parent, which received the result.
     pub parent_thread_id: ThreadId,
-    /// The result message.
+    /// Text of the result.
     pub message: String,
-    /// Payload of kind `agent_result`.
+    /// Payload of kind `agent_result` that contains the result.
     #[serde(default)]
     pub carried_payload: Option<PayloadRef>,
 }

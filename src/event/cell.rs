@@ -22,7 +22,7 @@ pub struct CodeCellInitialResponse {
     pub runtime_cell_id: RuntimeCellId,
     /// Status of the script when the call returned.
     pub status: CellStatus,
-    /// Payload of kind `tool_result`.
+    /// Payload of kind `tool_result` that contains the response.
     #[serde(default)]
     pub response_payload: Option<PayloadRef>,
 }
@@ -34,7 +34,7 @@ pub struct CodeCellEnded {
     pub runtime_cell_id: RuntimeCellId,
     /// Terminal status of the script.
     pub status: CellStatus,
-    /// Payload of kind `tool_result`.
+    /// Payload of kind `tool_result` that contains the last output of the script.
     #[serde(default)]
     pub response_payload: Option<PayloadRef>,
 }

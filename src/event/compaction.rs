@@ -11,7 +11,7 @@ pub struct CompactionRequestStarted {
     pub compaction_id: CompactionId,
     /// Id of the request.
     pub compaction_request_id: CompactionRequestId,
-    /// Thread that is compacted.
+    /// Thread whose history is to be shortened.
     pub thread_id: ThreadId,
     /// Turn that sends the request.
     #[serde(rename = "codex_turn_id")]
@@ -20,7 +20,7 @@ pub struct CompactionRequestStarted {
     pub model: String,
     /// Name of the provider.
     pub provider_name: String,
-    /// Payload of kind `compaction_request`.
+    /// Payload of kind `compaction_request`: the body of the request.
     pub request_payload: PayloadRef,
 }
 
@@ -31,7 +31,7 @@ pub struct CompactionRequestCompleted {
     pub compaction_id: CompactionId,
     /// Id of the request.
     pub compaction_request_id: CompactionRequestId,
-    /// Payload of kind `compaction_response`.
+    /// Payload of kind `compaction_response`: the body of the response.
     pub response_payload: PayloadRef,
 }
 
@@ -42,11 +42,11 @@ pub struct CompactionRequestFailed {
     pub compaction_id: CompactionId,
     /// Id of the request.
     pub compaction_request_id: CompactionRequestId,
-    /// Error message.
+    /// Message of the error, or reason for abandoning the request.
     pub error: String,
 }
 
-/// A shorter history replaced the longer one.
+/// A shorter history replaced the history of a thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompactionInstalled {
     /// Id of the compaction.

@@ -24,7 +24,7 @@ fn check_length<E: Error>(id: Arc<str>) -> Result<Arc<str>, E> {
 macro_rules! text_newtype {
     ($name:ident) => {
         impl $name {
-            /// Returns the text, as it is on the wire.
+            /// Returns the id as text, in the spelling that it has on the wire.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -85,7 +85,7 @@ macro_rules! string_ids {
                 Self(text.into())
             }
 
-            /// Returns the text, for callers that share it.
+            /// Returns a reference to the shared text, for callers that clone it.
             pub fn as_arc(&self) -> &Arc<str> {
                 &self.0
             }
@@ -106,43 +106,46 @@ macro_rules! string_ids {
 }
 
 string_ids! {
-    /// Id of a recording, a UUID: `trace_id`.
+    /// Id of a recording, a UUID. Wire name: `trace_id`.
     TraceId;
-    /// Id of a run, one root thread and every agent that it spawned: `rollout_id`.
+    /// Id of a run, which comprises one root thread and every agent that it spawned. Wire name: `rollout_id`.
     RolloutId;
-    /// Id of an agent thread, the conversation id of the provider if there is one: `thread_id`.
+    /// Id of an agent thread: the conversation id of the provider if there is one. Wire name: `thread_id`.
     ThreadId;
-    /// Id of a turn, from the user's message to the agent's answer: `codex_turn_id` on the wire.
+    /// Id of a turn, from the user's message to the agent's answer. Wire name: `codex_turn_id`.
     TurnId;
-    /// Id of an inference call, one attempt to get a response from a model: `inference_call_id`.
+    /// Id of an inference call, one attempt to get a response from a model. Wire name: `inference_call_id`.
     InferenceId;
-    /// Id of a tool call as the runtime executed it, unique in the bundle: `tool_call_id`.
+    /// Id of a tool call as the runtime executed it, unique in the bundle. Wire name: `tool_call_id`.
     ToolCallId;
-    /// Id that the provider gave a call, unique in a thread at best: `model_visible_call_id`, and `call_id` of an item.
+    /// Id that the provider gave a tool call, unique in a thread at best. Wire name: `model_visible_call_id`, or
+    /// `call_id` in an item.
     CallId;
-    /// Id that the runtime of a code cell gave a tool call: `code_mode_runtime_tool_id`.
+    /// Id that the runtime of a code cell gave a tool call. Wire name: `code_mode_runtime_tool_id`.
     RuntimeToolId;
-    /// Id that its runtime gave a code cell: `runtime_cell_id`.
+    /// Id that the runtime of code cells gave a cell. Wire name: `runtime_cell_id`.
     RuntimeCellId;
-    /// Id of a compaction of a thread's history, which comprises its requests and its installation: `compaction_id`.
+    /// Id of a compaction of a thread's history, which comprises its requests and its installation. Wire name:
+    /// `compaction_id`.
     CompactionId;
-    /// Id of a compaction request: `compaction_request_id`.
+    /// Id of a compaction request, one attempt to get a shorter history from a model. Wire name:
+    /// `compaction_request_id`.
     CompactionRequestId;
-    /// Id of an edge, information passed between agents: `edge_id`.
+    /// Id of an edge, which represents information passed between agents. Wire name: `edge_id`.
     EdgeId;
-    /// Id of a payload in the store: `raw_payload_id`, written here as `raw_payload:<n>`.
+    /// Id of a payload in the store. Wire name: `raw_payload_id`; this crate writes `raw_payload:<n>`.
     RawPayloadId;
-    /// Id that the MCP client gave a tool call: `mcp_call_id`.
+    /// Id that the MCP client gave a tool call. Wire name: `mcp_call_id`.
     McpCallId;
-    /// Id that the provider gave a response, which later requests may refer to: `response_id`.
+    /// Id that the provider gave a response, which later requests may refer to. Wire name: `response_id`.
     ResponseId;
-    /// Id that the provider gave an HTTP request, as in the `x-request-id` header: `upstream_request_id`.
+    /// Id that the provider gave an HTTP request, as in the `x-request-id` header. Wire name: `upstream_request_id`.
     RequestId;
-    /// W3C trace id, 32 hexadecimal digits: `otel_trace_id`.
+    /// W3C trace id, 32 hexadecimal digits. Wire name: `otel_trace_id`.
     OtelTraceId;
-    /// W3C span id, 16 hexadecimal digits: `otel_span_id`.
+    /// W3C span id, 16 hexadecimal digits. Wire name: `otel_span_id`.
     OtelSpanId;
-    /// Path of an agent in the tree of agents, `/root` or `/root/<name>…`: `agent_path`.
+    /// Path of an agent in the tree of agents, `/root` or `/root/<name>…`. Wire name: `agent_path`.
     AgentPath;
 }
 

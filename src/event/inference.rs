@@ -1,4 +1,4 @@
-//! Inference calls. Every attempt is a call of its own, including retries and fallbacks.
+//! Inference calls. Every attempt is a separate call, including retries and fallbacks.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +18,13 @@ pub struct InferenceStarted {
     pub model: String,
     /// Name of the provider, as in `gen_ai.provider.name`.
     pub provider_name: String,
-    /// Payload of kind `inference_request`.
+    /// Payload of kind `inference_request`: the body of the request.
     pub request_payload: PayloadRef,
     /// Relation of the request's items to earlier calls, if the producer recorded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_input_mode: Option<Box<RequestInputMode>>,
-    /// The bytes of the request as they were sent, if they are not one JSON value.
+    /// Payload with the bytes of the request as they were sent. `None` if they are one JSON value, which is in
+    /// `request_payload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
 }
@@ -43,7 +44,7 @@ pub enum RequestInputMode {
     IncrementalWithUntracedPrefix {
         /// Id of the response that the items continue.
         previous_response_id: ResponseId,
-        /// The unrecorded history, as the `input` of a payload of kind `inference_request`.
+        /// Payload of kind `inference_request`, whose `input` is the unrecorded history.
         prefix_payload: PayloadRef,
     },
 }
@@ -56,18 +57,18 @@ pub struct InferenceCompleted {
     /// Id that the provider gave the response.
     #[serde(default)]
     pub response_id: Option<ResponseId>,
-    /// Payload of kind `inference_response`.
+    /// Payload of kind `inference_response`: the body of the response.
     pub response_payload: PayloadRef,
     /// Id that the provider gave the HTTP request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_request_id: Option<RequestId>,
-    /// Time at which the first token arrived.
+    /// Time at which the first token arrived, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
     /// Token usage that the span reported, in addition to the usage in the payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// The bytes of the response as they were received, if they are not one JSON value.
+    /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
 }
@@ -79,37 +80,37 @@ pub struct InferenceFailed {
     pub inference_call_id: InferenceId,
     /// Error message.
     pub error: String,
-    /// The part of the response that had arrived, a payload of kind `inference_response`.
+    /// Payload of kind `inference_response`: the part of the response that had arrived.
     #[serde(default)]
     pub partial_response_payload: Option<PayloadRef>,
     /// Id that the provider gave the HTTP request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_request_id: Option<RequestId>,
-    /// Time at which the first token arrived.
+    /// Time at which the first token arrived, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
-    /// The bytes of the response as they were received, if they are not one JSON value.
+    /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
 }
 
-/// The inference call was cancelled before its response was complete. A later addition to format 1.
+/// The inference call was cancelled before its response was complete. This event is a later addition to format 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InferenceCancelled {
     /// Id of the inference call.
     pub inference_call_id: InferenceId,
     /// Reason for the cancellation.
     pub reason: String,
-    /// The part of the response that had arrived, a payload of kind `inference_response`.
+    /// Payload of kind `inference_response`: the part of the response that had arrived.
     #[serde(default)]
     pub partial_response_payload: Option<PayloadRef>,
     /// Id that the provider gave the HTTP request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_request_id: Option<RequestId>,
-    /// Time at which the first token arrived.
+    /// Time at which the first token arrived, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
-    /// The bytes of the response as they were received, if they are not one JSON value.
+    /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
 }

@@ -1,4 +1,4 @@
-//! Evidence that has no meaning of its own in the graph.
+//! Events that the reducer does not interpret: those of the host program's protocol, and observations of other kinds.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 
 use super::PayloadRef;
 
-/// An event of the host program's own protocol was observed.
+/// An event of a protocol that only the host program defines was observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtocolEventObserved {
     /// Type of the event, as the program names it.
     pub event_type: String,
-    /// Payload of kind `protocol_event`.
+    /// Payload of kind `protocol_event`: the body of the event.
     pub event_payload: PayloadRef,
 }
 
@@ -54,7 +54,7 @@ impl RawJson {
         RawValue::from_string(text).map_or_else(|_| Self::default(), Self)
     }
 
-    /// Replaces the text with the result of `change`. A result that is not valid JSON becomes a JSON string.
+    /// Replaces the JSON text with the result of `change`. A result that is not valid JSON becomes a JSON string.
     pub(crate) fn map_text(self, change: impl FnOnce(&str) -> Cow<'_, str>) -> Self {
         match change(self.as_str()) {
             Cow::Borrowed(_) => self,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RawPayloadId;
 
-/// The kind of a payload.
+/// The kind of a payload, which determines its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PayloadKind {
@@ -51,7 +51,7 @@ impl PayloadKind {
         Self::AgentResult,
     ];
 
-    /// Returns the wire name.
+    /// Returns the wire name of the kind, such as `inference_request`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InferenceRequest => "inference_request",
@@ -80,22 +80,22 @@ pub struct PayloadRef {
     /// Path of the file that contains the payload, relative to the bundle. Untrusted: [`Reader`](crate::bundle::Reader)
     /// confines it to the bundle.
     pub path: String,
-    /// Offset of the payload in that file, in bytes, if it is not the whole file.
+    /// Offset of the payload in the file at `path`, in bytes. `None` if the payload is the whole file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
-    /// Length of the payload, in bytes.
+    /// Length of the payload, in bytes. `None` if it was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<u64>,
-    /// xxh3-128 hash of the payload, 32 hexadecimal digits.
+    /// xxh3-128 hash of the payload, 32 hexadecimal digits. `None` if it was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<Box<str>>,
-    /// Length and hash of the complete body, if only its head and tail were kept.
+    /// Length and hash of the complete body, if only its head and tail were stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truncated: Option<Box<Truncated>>,
 }
 
 impl PayloadRef {
-    /// Returns the path and offset of the payload, for messages.
+    /// Returns the path and offset of the payload, for error messages.
     pub(crate) fn location(&self) -> String {
         match self.offset {
             Some(offset) => format!("{:?} at {offset}", self.path),

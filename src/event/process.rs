@@ -4,21 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{ThreadId, ToolCallId, TraceId};
 
-/// A child process was assigned an id for its root thread. Stored as the `metadata` of an [`Other`](super::Other) of
-/// kind [`KIND`](Self::KIND), because format 1 has no event of its own for it.
+/// A thread id was made for the first root thread of a child process. Stored as the `metadata` of an
+/// [`Other`](super::Other) event of kind [`KIND`](Self::KIND), because format 1 has no separate event for it.
 ///
-/// This records the intention to spawn a child. The child may never have run or recorded.
+/// This records the intention to spawn a child process. The child may never have run or recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpawned {
-    /// Id for the first root thread of the child.
+    /// Id that the first root thread of the child process will have.
     pub child_thread_id: ThreadId,
-    /// Tool call that spawns the child, if any.
+    /// Tool call that spawns the child process, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<ToolCallId>,
 }
 
 impl ProcessSpawned {
-    /// Kind of the `other` event.
+    /// Kind of the `other` event that contains this record.
     pub const KIND: &'static str = "process_spawned";
 }
 
@@ -28,19 +28,19 @@ impl ProcessSpawned {
 /// another name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParentProcess {
-    /// Id of the recording of the parent.
+    /// Id of the parent's recording.
     pub trace_id: TraceId,
     /// Name of the directory of the parent's bundle. The child's bundle is searched for beside it; the name is never
     /// used as a path.
     pub bundle: String,
-    /// Thread that spawned the process.
+    /// Thread in the parent process that spawned this process.
     pub thread_id: ThreadId,
-    /// Tool call that spawned the process, if any.
+    /// Tool call in the parent process that spawned this process, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<ToolCallId>,
-    /// Id for the first root thread of the process.
+    /// Id that the first root thread of this process has.
     pub child_thread_id: ThreadId,
-    /// Number of agents above that thread.
+    /// Number of agents above the root thread of this process in the tree of agents.
     pub depth: u32,
 }
 
@@ -53,7 +53,8 @@ impl ParentProcess {
         serde_json::from_str(text)
     }
 
-    /// Returns the parent as one line of JSON. Contains no line break and no NUL, whatever the ids consist of.
+    /// Returns the parent as one line of JSON, for an environment variable. Contains no line break and no NUL, whatever
+    /// the ids consist of.
     pub fn to_text(&self) -> String {
         super::RawJson::from_value(self).as_str().to_owned()
     }

@@ -12,14 +12,14 @@ use super::{Event, OtelSpanId, OtelTraceId, RolloutId, Seq, ThreadId, Timestamp,
 /// Schema version of every line and manifest that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// The operations and the span that an event belongs to.
+/// The thread, the turn and the live span that an event belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventContext {
-    /// Thread, if known.
+    /// Thread of the event. `None` if it is unknown.
     pub thread_id: Option<ThreadId>,
-    /// Turn, if known.
+    /// Turn of the event. `None` if it is unknown.
     pub turn_id: Option<TurnId>,
-    /// Live OpenTelemetry span, if there was one.
+    /// OpenTelemetry span that was live when the event was recorded. `None` if there was none.
     pub span: Option<SpanRef>,
 }
 
@@ -37,15 +37,15 @@ pub struct SpanRef {
 /// A parsed line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Position of the line in the log.
+    /// Sequence number of the line in the log.
     pub seq: Seq,
     /// Time at which the event was observed.
     pub at: Timestamp,
     /// Id of the run.
     pub rollout_id: RolloutId,
-    /// Operations and span that the event belongs to.
+    /// Thread, turn and span that the event belongs to.
     pub context: EventContext,
-    /// The event.
+    /// The observed event, with its data.
     pub event: Event,
 }
 
@@ -68,7 +68,7 @@ pub struct RecordBody<'a> {
 }
 
 impl<'a> RecordBody<'a> {
-    /// Creates the line of an event.
+    /// Creates the line for an event that was observed at the time `at`.
     pub fn new(at: Timestamp, rollout_id: &'a RolloutId, context: &'a EventContext, event: &'a Event) -> Self {
         let EventContext { thread_id, turn_id, span } = context;
         Self {
@@ -103,7 +103,7 @@ impl Serialize for Record {
     }
 }
 
-/// A line whose event is still unparsed text.
+/// A line whose `payload`, the event, is still unparsed text.
 #[derive(Deserialize)]
 struct Line<'a> {
     schema_version: u32,
@@ -155,7 +155,7 @@ impl Record {
         let parent_span_id = read.otel_parent_span_id;
         let ids = read.otel_trace_id.zip(read.otel_span_id);
         let span = ids.map(|(trace_id, span_id)| SpanRef { trace_id, span_id, parent_span_id });
-        // Anything that is no such number costs itself, not the line.
+        // Any other value is ignored, and the line is kept.
         let sub_ms_ns = read.wall_time_sub_ms_ns.as_u64().and_then(|nanos| u32::try_from(nanos).ok()).unwrap_or(0);
         Ok(Self {
             seq: read.seq,
@@ -174,7 +174,7 @@ pub enum RecordError {
     Line {
         /// Sequence number, if it could be read.
         seq: Option<Seq>,
-        /// JSON error.
+        /// Cause reported by the JSON parser.
         error: serde_json::Error,
     },
     /// The line has another schema version.

@@ -39,7 +39,7 @@ pub struct ThreadEnded {
     pub thread_id: ThreadId,
     /// Terminal status of the thread.
     pub status: RolloutStatus,
-    /// Error message, if it failed.
+    /// Error message, if the thread failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -62,7 +62,7 @@ pub struct TurnEnded {
     pub turn_id: TurnId,
     /// Terminal status of the turn.
     pub status: ExecutionStatus,
-    /// Error message, if it failed.
+    /// Error message, if the turn failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

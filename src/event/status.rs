@@ -12,12 +12,12 @@ pub enum RolloutStatus {
     Completed,
     /// Ended with an error.
     Failed,
-    /// Stopped from outside.
+    /// Stopped from outside, for example because the program ended.
     Aborted,
 }
 
 impl RolloutStatus {
-    /// Returns the wire name.
+    /// Returns the wire name of the status, such as `running`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -45,7 +45,7 @@ pub enum ExecutionStatus {
 }
 
 impl ExecutionStatus {
-    /// Returns the wire name.
+    /// Returns the wire name of the status, such as `running`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -87,7 +87,7 @@ pub enum CellStatus {
 }
 
 impl CellStatus {
-    /// Returns the wire name.
+    /// Returns the wire name of the status, such as `starting`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -100,7 +100,7 @@ impl CellStatus {
     }
 }
 
-/// Converts the status of a cell to the execution status of its script.
+/// Converts the status of a code cell to the status of an operation. A terminated script counts as cancelled.
 impl From<CellStatus> for ExecutionStatus {
     fn from(status: CellStatus) -> Self {
         match status {

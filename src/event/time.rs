@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// Sequence number of an event in its log, counted from 1: the causal order. Assigned by the writer.
+/// Sequence number of an event in its log, counted from 1. It defines the causal order of the events, and is assigned
+/// by the writer of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
@@ -58,7 +59,7 @@ const NANOS_PER_MILLI: u32 = 1_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     unix_ms: UnixMillis,
-    /// 0 to 999,999.
+    /// Nanoseconds beyond the whole milliseconds, 0 to 999,999.
     sub_ms_ns: u32,
 }
 
@@ -78,8 +79,8 @@ impl Timestamp {
         Self { unix_ms, sub_ms_ns: u32::try_from(nanos.rem_euclid(nanos_per_milli)).unwrap_or(0) }
     }
 
-    /// Creates a timestamp of whole milliseconds and the nanoseconds beyond them. Nanoseconds that are no part of a
-    /// millisecond count as 0.
+    /// Creates a timestamp of whole milliseconds and the nanoseconds beyond them. `sub_ms_ns` of 1,000,000 or more
+    /// counts as 0.
     pub fn new(unix_ms: UnixMillis, sub_ms_ns: u32) -> Self {
         Self { unix_ms, sub_ms_ns: if sub_ms_ns < NANOS_PER_MILLI { sub_ms_ns } else { 0 } }
     }

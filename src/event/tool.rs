@@ -1,4 +1,4 @@
-//! Tool calls, from request to result.
+//! Tool calls, from the request for a call to its result.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AgentPath, CallId, ExecutionStatus, McpCallId, PayloadRef, RuntimeCellId, RuntimeToolId, ToolCallId};
 
-/// A tool call was requested.
+/// A model or a code cell requested a tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCallStarted {
     /// Id of the tool call.
@@ -17,13 +17,13 @@ pub struct ToolCallStarted {
     /// Id that the runtime of the code cell gave the call, if a code cell requested it.
     #[serde(default)]
     pub code_mode_runtime_tool_id: Option<RuntimeToolId>,
-    /// Requester of the call.
+    /// Model or code cell that requested the call.
     pub requester: Requester,
-    /// Kind of the tool.
+    /// Kind of the called tool.
     pub kind: ToolKind,
     /// Summary of the call, on one line.
     pub summary: ToolSummary,
-    /// Payload of kind `tool_invocation`.
+    /// Payload of kind `tool_invocation`: the arguments of the call.
     #[serde(default)]
     pub invocation_payload: Option<PayloadRef>,
 }
@@ -42,7 +42,7 @@ pub struct McpToolCallCorrelationAssigned {
 pub struct ToolCallRuntimeStarted {
     /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// Payload of kind `tool_runtime_event`.
+    /// Payload of kind `tool_runtime_event`: what the runtime is about to execute.
     pub runtime_payload: PayloadRef,
 }
 
@@ -53,7 +53,7 @@ pub struct ToolCallRuntimeEnded {
     pub tool_call_id: ToolCallId,
     /// Terminal status of the execution.
     pub status: ExecutionStatus,
-    /// Payload of kind `tool_runtime_event`.
+    /// Payload of kind `tool_runtime_event`: the outcome of the execution.
     pub runtime_payload: PayloadRef,
 }
 
@@ -64,28 +64,28 @@ pub struct ToolCallEnded {
     pub tool_call_id: ToolCallId,
     /// Terminal status of the call.
     pub status: ExecutionStatus,
-    /// Payload of kind `tool_result`.
+    /// Payload of kind `tool_result`: the result that the requester received.
     #[serde(default)]
     pub result_payload: Option<PayloadRef>,
-    /// Error message, if it failed.
+    /// Error message, if the call failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// The requester of a tool call.
+/// The model or code cell that requested a tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Requester {
-    /// A model, in its response.
+    /// A model, with an item of its response.
     Model,
     /// The script of a code cell.
     CodeCell {
-        /// Id of the code cell.
+        /// Id that the runtime of code cells gave the cell.
         runtime_cell_id: RuntimeCellId,
     },
 }
 
-/// The kind of a tool.
+/// The kind of a tool, which determines the meaning of its payloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToolKind {
@@ -127,38 +127,38 @@ pub enum ToolKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToolSummary {
-    /// The summary is in the terminal operation.
+    /// Summary of a command, which is kept in the terminal operation.
     Terminal {
         /// Id of the terminal operation in the reduced graph.
         operation_id: String,
     },
-    /// Communication between agents.
+    /// Summary of a message, a task or another interaction with an agent.
     Agent {
         /// Path of the receiving agent.
         target_agent_path: AgentPath,
-        /// Name of the task.
+        /// Name of the task, if the agent was given one.
         #[serde(default)]
         task_name: Option<String>,
-        /// Beginning of the message.
+        /// Start of the message to the agent.
         message_preview: String,
     },
-    /// Wait for an agent.
+    /// Summary of a wait for an agent.
     WaitAgent {
-        /// Path of the agent that is waited for.
+        /// Path of the agent that the caller waits for. `None` if the summary names none.
         #[serde(default)]
         target_agent_path: Option<AgentPath>,
-        /// Timeout, in milliseconds.
+        /// Maximum time to wait, in milliseconds. `None` if it was not recorded.
         #[serde(default)]
         timeout_ms: Option<u64>,
     },
-    /// Name of the tool, with previews of input and output.
+    /// Summary of any other tool call: its name, with the start of input and output.
     Generic {
         /// Name of the tool, or `mcp:<server>:<tool>`.
         label: Arc<str>,
-        /// Beginning of the arguments.
+        /// Start of the arguments.
         #[serde(default)]
         input_preview: Option<String>,
-        /// Beginning of the result.
+        /// Start of the result.
         #[serde(default)]
         output_preview: Option<String>,
     },

@@ -28,7 +28,7 @@ pub(super) enum EventError {
 
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// An observed event.
+        /// An observed event. The variants are the closed set of events in format 1.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
         #[serde(tag = "type")]
         pub enum Event {
@@ -49,8 +49,9 @@ macro_rules! events {
                 }
             }
 
-            /// Parses the `payload` of a line. Does not use the tagged enums of serde: they would keep the whole value
-            /// in memory to find its tag, and cannot preserve [`RawJson`](super::RawJson).
+            /// Parses the `payload` of a line, which is the JSON of the event. Does not use the tagged enums of serde:
+            /// they would keep the whole value in memory to find its tag, and cannot preserve
+            /// [`RawJson`](super::RawJson).
             pub(super) fn parse(json: &str) -> Result<Self, EventError> {
                 let tag: Tag<'_> = serde_json::from_str(json).map_err(EventError::Json)?;
                 match &*tag.name {
@@ -64,7 +65,7 @@ macro_rules! events {
             /// List of all kinds, in the order of the format.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Returns the wire name.
+            /// Returns the wire name of the kind, which is the `type` of the event.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -81,55 +82,55 @@ macro_rules! events {
 }
 
 events! {
-    /// `rollout_started`
+    /// The recording of a run started. Wire name: `rollout_started`.
     RolloutStarted = "rollout_started",
-    /// `rollout_ended`
+    /// The run ended. Wire name: `rollout_ended`.
     RolloutEnded = "rollout_ended",
-    /// `thread_started`
+    /// The thread of an agent started. Wire name: `thread_started`.
     ThreadStarted = "thread_started",
-    /// `thread_ended`
+    /// The thread of an agent ended. Wire name: `thread_ended`.
     ThreadEnded = "thread_ended",
-    /// `codex_turn_started`
+    /// A turn of a thread started. Wire name: `codex_turn_started`.
     TurnStarted = "codex_turn_started",
-    /// `codex_turn_ended`
+    /// A turn of a thread ended. Wire name: `codex_turn_ended`.
     TurnEnded = "codex_turn_ended",
-    /// `inference_started`
+    /// An inference request is about to be sent. Wire name: `inference_started`.
     InferenceStarted = "inference_started",
-    /// `inference_completed`
+    /// The response to an inference request is complete. Wire name: `inference_completed`.
     InferenceCompleted = "inference_completed",
-    /// `inference_failed`
+    /// An inference call failed. Wire name: `inference_failed`.
     InferenceFailed = "inference_failed",
-    /// `inference_cancelled`
+    /// An inference call was cancelled. Wire name: `inference_cancelled`.
     InferenceCancelled = "inference_cancelled",
-    /// `tool_call_started`
+    /// A tool call was requested. Wire name: `tool_call_started`.
     ToolCallStarted = "tool_call_started",
-    /// `mcp_tool_call_correlation_assigned`
+    /// The MCP client assigned an id to a tool call. Wire name: `mcp_tool_call_correlation_assigned`.
     McpToolCallCorrelationAssigned = "mcp_tool_call_correlation_assigned",
-    /// `tool_call_runtime_started`
+    /// The runtime started to execute a tool. Wire name: `tool_call_runtime_started`.
     ToolCallRuntimeStarted = "tool_call_runtime_started",
-    /// `tool_call_runtime_ended`
+    /// The runtime finished executing a tool. Wire name: `tool_call_runtime_ended`.
     ToolCallRuntimeEnded = "tool_call_runtime_ended",
-    /// `tool_call_ended`
+    /// A tool call ended. Wire name: `tool_call_ended`.
     ToolCallEnded = "tool_call_ended",
-    /// `code_cell_started`
+    /// The script of a code cell is about to run. Wire name: `code_cell_started`.
     CodeCellStarted = "code_cell_started",
-    /// `code_cell_initial_response`
+    /// The tool call with the script of a code cell returned. Wire name: `code_cell_initial_response`.
     CodeCellInitialResponse = "code_cell_initial_response",
-    /// `code_cell_ended`
+    /// The script of a code cell ended. Wire name: `code_cell_ended`.
     CodeCellEnded = "code_cell_ended",
-    /// `compaction_request_started`
+    /// A compaction request is about to be sent. Wire name: `compaction_request_started`.
     CompactionRequestStarted = "compaction_request_started",
-    /// `compaction_request_completed`
+    /// A compaction request completed with a response. Wire name: `compaction_request_completed`.
     CompactionRequestCompleted = "compaction_request_completed",
-    /// `compaction_request_failed`
+    /// A compaction request failed. Wire name: `compaction_request_failed`.
     CompactionRequestFailed = "compaction_request_failed",
-    /// `compaction_installed`
+    /// A shorter history replaced the history of a thread. Wire name: `compaction_installed`.
     CompactionInstalled = "compaction_installed",
-    /// `agent_result_observed`
+    /// The result of a finished agent reached its parent. Wire name: `agent_result_observed`.
     AgentResultObserved = "agent_result_observed",
-    /// `protocol_event_observed`
+    /// An event of the host program's protocol was observed. Wire name: `protocol_event_observed`.
     ProtocolEventObserved = "protocol_event_observed",
-    /// `other`
+    /// Any other observation. Wire name: `other`.
     Other = "other",
 }
 

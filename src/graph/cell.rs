@@ -10,7 +10,7 @@ use crate::event::{CallId, CellStatus, RuntimeCellId, Seq, ThreadId, ToolCallId,
 pub struct CodeCell {
     /// Id of the cell.
     pub code_cell_id: CellId,
-    /// The provider's id of the call whose input is the script.
+    /// Id that the provider gave the tool call whose input is the script.
     pub model_visible_call_id: CallId,
     /// Thread of the cell.
     pub thread_id: ThreadId,
@@ -21,33 +21,35 @@ pub struct CodeCell {
     pub source_item_id: Option<ItemId>,
     /// Items that contain the cell's output.
     pub output_item_ids: Vec<ItemId>,
-    /// The cell runtime's id of the cell.
+    /// Id that the runtime of code cells gave the cell.
     pub runtime_cell_id: Option<RuntimeCellId>,
-    /// Execution of the cell.
+    /// Start, end and status of the cell's script.
     #[serde(rename = "execution")]
     pub execution: Execution,
     /// Status of the cell as reported by its runtime.
     pub runtime_status: CellStatus,
-    /// Time at which the call that contained the script returned, in milliseconds since the Unix epoch.
+    /// Time at which the tool call that contained the script returned, in milliseconds since the Unix epoch. `None` if
+    /// it did not return. The script may continue to run.
     #[serde(rename = "initial_response_at_unix_ms")]
     pub initial_response_at: Option<UnixMillis>,
-    /// Sequence number of the event for `initial_response_at`.
+    /// Sequence number of the event from which `initial_response_at` is taken.
     pub initial_response_seq: Option<Seq>,
     /// Time at which the script returned control while it continued to run, in milliseconds since the Unix epoch.
+    /// `None` if it did not.
     #[serde(rename = "yielded_at_unix_ms")]
     pub yielded_at: Option<UnixMillis>,
-    /// Sequence number of the event for `yielded_at`.
+    /// Sequence number of the event from which `yielded_at` is taken.
     pub yielded_seq: Option<Seq>,
     /// Source code of the script.
     pub source_js: String,
-    /// Tool calls of the script, in order of start.
+    /// Tool calls that the script made, in order of start.
     pub nested_tool_call_ids: Vec<ToolCallId>,
     /// Tool calls that waited for the cell, in order of start.
     pub wait_tool_call_ids: Vec<ToolCallId>,
-    /// Live span of the cell.
+    /// OpenTelemetry span of the cell while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// Evidence of the cell. Not in `state.json`.
+    /// Events and payloads from which the cell was reduced. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }

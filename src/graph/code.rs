@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::Severity;
 
-/// The effect of a diagnostic on a strict reduction.
+/// The effect of a diagnostic on a strict reduction, which may fail because of it.
 #[derive(PartialEq)]
 enum StrictEffect {
     Continues,
@@ -26,7 +26,7 @@ macro_rules! codes {
             /// All codes, in order of increasing severity.
             pub const ALL: &'static [Self] = &[$(Self::$code),*];
 
-            /// Returns the name of the code in `state.json`.
+            /// Returns the name of the code in `state.json`, such as `late_end`.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$code => $name,)*
@@ -58,13 +58,13 @@ macro_rules! codes {
 }
 
 codes! {
-    /// An operation ends after its end. The first end is kept.
+    /// An operation has a second end event. The first is kept.
     LateEnd = "late_end", Notice, Continues;
     /// Sequence numbers are missing between two lines. The events of these numbers are missing from the graph.
     SeqGap = "seq_gap", Notice, Continues;
     /// An event names another run. It is treated like an event of this run.
     OtherRollout = "other_rollout", Notice, Continues;
-    /// A call item has no call id that would link it to its output. It is linked to nothing.
+    /// A call item has no call id that would link it to its output. It stays unlinked.
     CallWithoutId = "call_without_id", Notice, Continues;
     /// No conversation item contains the script of a code cell. The cell has no source item.
     CellWithoutSource = "cell_without_source", Notice, Continues;
@@ -85,7 +85,7 @@ codes! {
     MissingParent = "missing_parent", Notice, Continues;
     /// Several processes use the thread id that was made for one of them. Each process has its own edge.
     ChildIdReused = "child_id_reused", Notice, Continues;
-    /// The last line is truncated, because the recording stopped while writing it.
+    /// The last line is truncated, because the recording stopped while writing it. It is left out.
     TornLine = "torn_line", Notice, Stops;
     /// A thread or turn has no start event. It starts at the first event that names it.
     ImpliedStart = "implied_start", Notice, Stops;
@@ -102,9 +102,9 @@ codes! {
     ReasoningConflict = "reasoning_conflict", Notice, Stops;
     /// A conversation item has an unknown type. It is kept as JSON.
     UnknownItemType = "unknown_item_type", Notice, Stops;
-    /// The arguments of a tool call, which a model wrote, cannot be parsed. The call is linked to nothing by them.
+    /// The arguments of a tool call, which a model wrote, cannot be parsed. No links are derived from them.
     BadArguments = "bad_arguments", Notice, Stops;
-    /// A runtime payload of a command tool contains no command. It makes no terminal operation.
+    /// A runtime payload of a command tool contains no command. No terminal operation is created for it.
     NotACommand = "not_a_command", Notice, Stops;
     /// The lines are not in order of seq. They are read in order of seq.
     SeqDisorder = "seq_disorder", Notice, Stops;

@@ -10,7 +10,7 @@ use crate::event::{CompactionId, CompactionRequestId, RawPayloadId, ThreadId, Tu
 pub struct Compaction {
     /// Id of the compaction.
     pub compaction_id: CompactionId,
-    /// Thread of the compaction.
+    /// Thread whose history was compacted.
     pub thread_id: ThreadId,
     /// Turn in which the compaction was installed. Wire name: `codex_turn_id`.
     #[serde(rename = "codex_turn_id")]
@@ -18,18 +18,18 @@ pub struct Compaction {
     /// Time of the installation, in milliseconds since the Unix epoch.
     #[serde(rename = "installed_at_unix_ms")]
     pub installed_at: UnixMillis,
-    /// Item that marks the compaction in the conversation.
+    /// Conversation item that marks the place of the compaction in the thread.
     pub marker_item_id: ItemId,
-    /// Requests of the compaction, in order of start.
+    /// Requests that produced the shorter history, in order of start.
     pub request_ids: Vec<CompactionRequestId>,
-    /// Items of the history before the compaction.
+    /// Items of the history before the compaction, in order.
     pub input_item_ids: Vec<ItemId>,
-    /// Items of the history after the compaction.
+    /// Items of the shorter history that replaced it, in order.
     pub replacement_item_ids: Vec<ItemId>,
-    /// Live span of the compaction.
+    /// OpenTelemetry span of the compaction while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// Evidence of the compaction. Not in `state.json`.
+    /// Events and payloads from which the compaction was reduced. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }
@@ -39,31 +39,31 @@ pub struct Compaction {
 pub struct CompactionRequest {
     /// Id of the request.
     pub compaction_request_id: CompactionRequestId,
-    /// Compaction of the request.
+    /// Compaction that the request belongs to.
     pub compaction_id: CompactionId,
-    /// Thread of the request.
+    /// Thread whose history the model was asked to shorten.
     pub thread_id: ThreadId,
-    /// Turn of the request. Wire name: `codex_turn_id`.
+    /// Turn in which the request was sent. Wire name: `codex_turn_id`.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// Execution of the request, until the end of the response.
+    /// Start, end and status of the request. It ends with the end of the response.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// Requested model.
+    /// Name of the requested model.
     pub model: String,
     /// Name of the provider.
     pub provider_name: String,
-    /// Payload with the request.
+    /// Id of the payload that contains the request.
     pub raw_request_payload_id: RawPayloadId,
-    /// Payload with the response.
+    /// Id of the payload that contains the response. `None` if there is no response.
     pub raw_response_payload_id: Option<RawPayloadId>,
-    /// Error text, if the request failed.
+    /// Error message, if the request failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Live span of the request.
+    /// OpenTelemetry span of the request while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,
-    /// Evidence of the request. Not in `state.json`.
+    /// Events and payloads from which the request was reduced. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }

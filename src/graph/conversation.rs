@@ -1,4 +1,5 @@
-//! Conversation items: the content of requests to models and of their responses, each piece once.
+//! Conversation items: the content of requests to models and of their responses. A piece that later requests repeat is
+//! one item.
 
 use std::sync::Arc;
 
@@ -15,21 +16,21 @@ use crate::event::{
 pub struct Item {
     /// Id of the item.
     pub item_id: ItemId,
-    /// Thread of the item.
+    /// Thread whose conversation contains the item.
     pub thread_id: ThreadId,
     /// Turn whose payload introduced the item. Wire name: `codex_turn_id`.
     pub turn_id: Option<TurnId>,
     /// Time of the event that introduced the item, in milliseconds since the Unix epoch. Wire name:
     /// `first_seen_at_unix_ms`.
     pub first_seen_at: UnixMillis,
-    /// Content of the item. Items with equal content share it.
+    /// Content of the item. Items with equal content share the allocation.
     pub content: Arc<Content>,
-    /// Payload that introduced the item. [`Part`]s without text of their own refer to this payload.
+    /// Id of the payload that introduced the item. [`Part`]s that do not contain their content refer to this payload.
     pub raw_payload_id: RawPayloadId,
     /// Operations that produced the item.
     pub produced_by: Vec<Producer>,
-    /// Evidence of the item: the event that introduced it, and later ones that completed it. Requests that only repeat
-    /// the item are not listed.
+    /// Events from which the item was reduced: the event that introduced it, and later ones that completed it. Requests
+    /// that only repeat the item are not listed.
     pub evidence: Evidence,
 }
 
@@ -38,19 +39,19 @@ pub struct Item {
 pub struct Content {
     /// Role of the author.
     pub role: Role,
-    /// Addressee of the content, if the payload or the kind of the item implies one.
+    /// Addressee of the content. `None` if neither the payload nor the kind of the item implies one.
     pub channel: Option<Channel>,
     /// Kind of the item.
     pub kind: ItemKind,
-    /// The provider's id of the call, on calls and their outputs.
+    /// Id that the provider gave a tool call, on items that are calls or their outputs.
     pub call_id: Option<CallId>,
-    /// Name of the called tool, on calls.
+    /// Name of the called tool, on items that are tool calls.
     pub name: Option<Box<str>>,
     /// Author and recipient, on messages between agents.
     pub agent_message: Option<AgentMessage>,
     /// Parts of the content, in order. Wire name: `body.parts`.
     pub parts: Box<[Part]>,
-    /// Message of another agent, if this item delivers one.
+    /// Message of another agent that this item delivers. `None` if it delivers none.
     pub(crate) delivery: Option<DeliveredMessage>,
 }
 
@@ -60,12 +61,12 @@ pub(crate) struct DeliveredMessage {
     /// Path of the receiving agent. `None` if the item has the type for messages between agents: its presence in a
     /// thread is itself evidence of the delivery to that thread.
     pub(crate) recipient: Option<Box<str>>,
-    /// Text of the message. `None` if the item has more than one part or a part without text.
+    /// Text of the message. `None` if the item has several parts or a part without text.
     pub(crate) text: Option<Box<str>>,
 }
 
 impl Content {
-    /// Returns the text parts, without summaries, joined by newlines.
+    /// Returns the text parts of the content joined by newlines. Summaries are left out.
     pub fn text(&self) -> String {
         let texts: Vec<&str> = self.parts.iter().filter_map(Part::as_text).collect();
         texts.join("\n")
@@ -80,23 +81,23 @@ impl Content {
     }
 }
 
-/// The role of the author of an item.
+/// The role of the author of a conversation item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The system prompt.
+    /// System prompt of the program.
     System,
-    /// The developer of the program.
+    /// Developer of the program, in requests that distinguish it from the system prompt.
     Developer,
-    /// The user.
+    /// User of the program.
     User,
-    /// The model.
+    /// The model that answers.
     Assistant,
-    /// A tool.
+    /// A tool that a model called.
     Tool,
 }
 
-/// The addressee of an item.
+/// The addressee of a conversation item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -114,9 +115,9 @@ pub enum Channel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemKind {
-    /// A message.
+    /// A message of any role.
     Message,
-    /// Reasoning of the model.
+    /// Reasoning that the model wrote before its answer.
     Reasoning,
     /// A tool call with JSON arguments.
     FunctionCall,
@@ -145,20 +146,20 @@ impl ItemKind {
 /// A part of an item's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Text.
+    /// Plain text.
     Text(Box<str>),
     /// A summary of content that is not in the payload, such as hidden reasoning.
     Summary(Box<str>),
     /// Opaque content that only its producer can decode, such as encrypted reasoning.
     Encoded {
-        /// Kind of the content.
+        /// Kind of the encoded content, such as `encrypted_content` or `signature`.
         label: &'static str,
-        /// The encoded content.
+        /// The encoded content, as the payload contains it.
         value: Box<str>,
     },
-    /// A JSON value in the item's payload.
+    /// A JSON value that remains in the item's payload.
     Json {
-        /// The value as compact JSON, truncated to 240 bytes.
+        /// Start of the value as compact JSON: the whole value, or at most 240 bytes of it and `...`.
         summary: Box<str>,
     },
     /// Source code of a script.
@@ -168,9 +169,9 @@ pub enum Part {
         /// Source code of the script.
         source: Box<str>,
     },
-    /// Other content in the item's payload, such as an image.
+    /// Other content that remains in the item's payload, such as an image.
     PayloadRef {
-        /// Kind of the content.
+        /// Kind of the content: usually its `type` in the payload, or `empty_content`.
         label: Box<str>,
     },
 }
@@ -189,44 +190,44 @@ impl Part {
     }
 }
 
-/// The author and the recipient of a message between agents.
+/// The author and the recipient of a message between agents, as the payload names them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AgentMessage {
-    /// The sending agent, as the payload names it.
+    /// Name of the sending agent.
     pub author: Box<str>,
-    /// The receiving agent, as the payload names it.
+    /// Name of the receiving agent.
     pub recipient: Box<str>,
 }
 
-/// The producer of an item.
+/// The operation or person that produced a conversation item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Producer {
     /// The user. Reserved: never set.
     UserInput,
-    /// An inference call.
+    /// An inference call, for items of its response.
     Inference {
-        /// The call whose response contained the item.
+        /// Id of the call whose response contained the item.
         inference_call_id: InferenceId,
     },
-    /// A tool call.
+    /// A tool call, for the items of its output.
     Tool {
-        /// The call whose output the item is.
+        /// Id of the tool call.
         tool_call_id: ToolCallId,
     },
-    /// A code cell.
+    /// A code cell, for the items of its output.
     CodeCell {
-        /// The cell whose output the item is.
+        /// Id of the code cell.
         code_cell_id: CellId,
     },
     /// Another agent. Reserved: never set.
     InteractionEdge {
-        /// The edge that carried the item.
+        /// Id of the edge that carried the item.
         edge_id: EdgeId,
     },
-    /// A compaction.
+    /// A compaction, for the items of the shorter history.
     Compaction {
-        /// The compaction that installed the item.
+        /// Id of the compaction that installed the item.
         compaction_id: CompactionId,
     },
     /// The program itself. Reserved: never set.

@@ -1,4 +1,4 @@
-//! Diagnostics: problems of the evidence.
+//! Diagnostics: problems of the log and the payloads from which a graph is reduced.
 
 use std::fmt;
 
@@ -7,22 +7,23 @@ use serde::Serialize;
 use super::Code;
 use crate::event::{RawPayloadId, Seq};
 
-/// A problem of the evidence, with its effect on the graph.
+/// A problem of the log or of a payload, with its effect on the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// Sequence number of the event, if the problem concerns a particular one.
+    /// Sequence number of the event that has the problem. `None` if the problem concerns no particular event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
-    /// Number of the event's line in the log, from 1. Not in `state.json`.
+    /// Number of the event's line in the log, from 1. `None` if the problem concerns no particular line. Not in
+    /// `state.json`.
     #[serde(skip)]
     pub line: Option<u64>,
-    /// Kind of the problem.
+    /// Kind of the problem, with a stable name.
     pub code: Code,
     /// Severity of the problem: always [`Code::severity`] of `code`.
     pub severity: Severity,
     /// Description of the object, its problem, and what was left out of the graph or done instead.
     pub message: String,
-    /// Id of the payload, if the problem concerns one.
+    /// Id of the payload that has the problem. `None` if the problem concerns no payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_payload_id: Option<RawPayloadId>,
 }

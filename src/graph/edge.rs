@@ -10,23 +10,23 @@ use crate::event::{EdgeId, RawPayloadId, Seq, ThreadId, ToolCallId, TurnId, Unix
 pub struct Edge {
     /// Id of the edge.
     pub edge_id: EdgeId,
-    /// Kind of the interaction.
+    /// Kind of the interaction between the agents.
     pub kind: EdgeKind,
-    /// Object from which the information came.
+    /// Object from which the information came, such as the tool call of the sending agent.
     pub source: Anchor,
-    /// Object that received the information.
+    /// Object that received the information, such as an item in the thread of the receiving agent.
     pub target: Anchor,
     /// Start of the interaction, in milliseconds since the Unix epoch.
     #[serde(rename = "started_at_unix_ms")]
     pub started_at: UnixMillis,
-    /// End of the interaction, in milliseconds since the Unix epoch.
+    /// End of the interaction, in milliseconds since the Unix epoch. `None` if the log has no end of it.
     #[serde(rename = "ended_at_unix_ms")]
     pub ended_at: Option<UnixMillis>,
     /// Items that the interaction added to the target's conversation.
     pub carried_item_ids: Vec<ItemId>,
     /// Payloads that describe the interaction, such as invocation and result of the tool call.
     pub carried_raw_payload_ids: Vec<RawPayloadId>,
-    /// Evidence of the edge.
+    /// Events and payloads from which the edge was reduced.
     #[serde(skip)]
     pub evidence: Evidence,
 }
@@ -35,9 +35,9 @@ pub struct Edge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AgentResult {
     pub(crate) child_thread_id: ThreadId,
-    /// The turn whose result it is.
+    /// Id of the turn of the spawned thread that had this result.
     pub(crate) child_turn_id: TurnId,
-    /// The thread that received the result.
+    /// Id of the thread that received the result.
     pub(crate) parent_thread_id: ThreadId,
     pub(crate) observed_seq: Seq,
 }

@@ -2,7 +2,8 @@
 
 use crate::event::{OtelSpanId, OtelTraceId, RawPayloadId, Seq, SpanRef};
 
-/// The events from which an object was reduced, each with the payload that it contributed, in the order they were read.
+/// The events from which an object of the graph was reduced, in the order in which they were read. Each has the id of
+/// the payload that it contributed, if any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence(Vec<(Seq, Option<RawPayloadId>)>);
 
@@ -15,8 +16,8 @@ impl Evidence {
         self.0.push((seq, payload));
     }
 
-    /// Returns the seq of each event, and the id of its payload if the event names a payload that matters to the
-    /// object.
+    /// Returns the sequence number of each event with the id of its payload. The id is `None` if the object was reduced
+    /// without a payload of the event.
     pub fn as_slice(&self) -> &[(Seq, Option<RawPayloadId>)] {
         &self.0
     }
@@ -37,7 +38,7 @@ pub struct LiveSpan {
 }
 
 impl LiveSpan {
-    /// Creates the ids from a reference in the log; all `None` if the log has none.
+    /// Creates the span ids from the reference in an event. All are `None` if the event references no span.
     pub(crate) fn from_span_ref(span: Option<&SpanRef>) -> Self {
         let SpanRef { trace_id, span_id, parent_span_id } = match span {
             Some(span) => span.clone(),
@@ -46,8 +47,8 @@ impl LiveSpan {
         Self { trace_id: Some(trace_id), span_id: Some(span_id), parent_span_id }
     }
 
-    /// Sets the ids from a later event, if no earlier event had any: the ids of a span may be unknown until it is first
-    /// entered.
+    /// Sets the span ids from a later event if no earlier event had any: the ids of a span may be unknown until it is
+    /// first entered.
     pub(crate) fn fill_from(&mut self, span: Option<&SpanRef>) {
         if self.span_id.is_none() {
             *self = Self::from_span_ref(span);

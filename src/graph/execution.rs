@@ -5,29 +5,29 @@ use serde::{Serialize, Serializer};
 
 use crate::event::{ExecutionStatus, Seq, Timestamp};
 
-/// A point in the wall clock and in the event order of a bundle.
+/// A point in time: wall-clock time, and position in the event order of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// Wall-clock time, for display and latencies.
     pub at: Timestamp,
-    /// Sequence number of the event, for causal order.
+    /// Sequence number of the event at this point, for causal order.
     pub seq: Seq,
 }
 
-/// The execution of an operation. In `state.json`, a flat object with the fields `started_at_unix_ms`, `started_seq`,
-/// `ended_at_unix_ms`, `ended_seq` and `status`.
+/// Start, end and status of an operation. In `state.json`, a flat object with the fields `started_at_unix_ms`,
+/// `started_seq`, `ended_at_unix_ms`, `ended_seq` and `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Execution {
     /// Start of the operation.
     pub started: Moment,
-    /// End of the operation. `None` if the log has none.
+    /// End of the operation. `None` if the log has no end of it.
     pub ended: Option<Moment>,
     /// Status of the operation; `Running` if the log has no end of it.
     pub status: ExecutionStatus,
 }
 
 impl Execution {
-    /// Returns the duration in milliseconds. Returns `None` if the operation has no end.
+    /// Returns the duration of the operation in milliseconds. Returns `None` if the log has no end of it.
     pub fn millis(&self) -> Option<u64> {
         self.ended.map(|ended| ended.at.millis_since(self.started.at))
     }

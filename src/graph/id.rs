@@ -21,17 +21,17 @@ pub struct OperationId(u32);
 macro_rules! numbered {
     ($($name:ident = $prefix:literal;)*) => {$(
         impl $name {
-            /// Returns the id of the object at an index of its table.
+            /// Returns the id of the object at `index` (from 0) in the graph's list of such objects.
             pub(crate) fn from_index(index: usize) -> Self {
                 Self(u32::try_from(index).unwrap_or(u32::MAX))
             }
 
-            /// Returns the index of the object in its table.
+            /// Returns the index (from 0) of the object in the graph's list of such objects.
             pub(crate) fn index(self) -> usize {
                 self.0 as usize
             }
 
-            /// Returns the number, from 1.
+            /// Returns the number in the id, from 1.
             pub fn number(self) -> u64 {
                 u64::from(self.0) + 1
             }
@@ -62,14 +62,14 @@ numbered! {
     OperationId = "terminal_operation:";
 }
 
-/// The id of a code cell: `code_cell:<call id>`, or `code_cell:<thread>:<call id>` if an earlier cell of another thread
-/// has the shorter id.
+/// The id of a code cell: `code_cell:<call id>`, or `code_cell:<thread>:<call id>` if the shorter id is taken by an
+/// earlier cell, of another thread.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct CellId(Arc<str>);
 
-/// The id of a terminal session: its process id, or `<thread>:<process id>` if an earlier session of another thread has
-/// the shorter id.
+/// The id of a terminal session: its process id, or `<thread>:<process id>` if the shorter id is taken by an earlier
+/// session, of another thread.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct TerminalId(Arc<str>);
@@ -78,35 +78,35 @@ text_newtype!(CellId);
 text_newtype!(TerminalId);
 
 impl CellId {
-    /// Returns the short id of the cell that a call started.
+    /// Returns the id `code_cell:<call id>` for the cell that a tool call started.
     pub(crate) fn for_call(call: &CallId) -> Self {
         Self(format!("code_cell:{call}").into())
     }
 
-    /// Returns the long id of the cell that a call started.
+    /// Returns the id `code_cell:<thread>:<call id>` for the cell that a tool call started.
     pub(crate) fn for_call_in_thread(thread: &ThreadId, call: &CallId) -> Self {
         Self(format!("code_cell:{thread}:{call}").into())
     }
 
-    /// Returns the id of a requesting cell of which the log has no start. It refers to no object.
+    /// Returns an id for a code cell that requested a tool call but has no start in the log. No object has this id.
     pub(crate) fn unknown(thread: &ThreadId, cell: &RuntimeCellId) -> Self {
         Self(format!("code_cell:runtime:{thread}:{cell}").into())
     }
 }
 
 impl TerminalId {
-    /// Returns the long id of a session.
+    /// Returns the id `<thread>:<process id>` for a terminal session.
     pub(crate) fn for_process_in_thread(thread: &ThreadId, process: &str) -> Self {
         Self(format!("{thread}:{process}").into())
     }
 }
 
-/// Returns the id of the edge by which `parent` spawned `child`.
+/// Returns the id of the edge for the spawn of thread `child` by thread `parent`.
 pub(crate) fn spawn_edge(parent: &ThreadId, child: &ThreadId) -> EdgeId {
     EdgeId::from(format!("edge:spawn:{parent}:{child}"))
 }
 
-/// Returns the id of the edge that a tool call produced.
+/// Returns the id of the edge for a message or another interaction that a tool call caused.
 pub(crate) fn tool_edge(tool: &ToolCallId) -> EdgeId {
     EdgeId::from(format!("edge:tool:{tool}"))
 }

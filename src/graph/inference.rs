@@ -10,43 +10,45 @@ use crate::event::{InferenceId, RawPayloadId, RequestId, ResponseId, ThreadId, T
 pub struct InferenceCall {
     /// Id of the call.
     pub inference_call_id: InferenceId,
-    /// Thread of the call.
+    /// Thread that made the call.
     pub thread_id: ThreadId,
-    /// Turn of the call. Wire name: `codex_turn_id`.
+    /// Turn in which the call was made. Wire name: `codex_turn_id`.
     pub turn_id: TurnId,
-    /// Execution of the call, from the request to the end of the response.
+    /// Start, end and status of the call, from the request to the end of the response.
     pub execution: Execution,
-    /// Requested model.
+    /// Name of the requested model; empty if unknown.
     pub model: String,
     /// Name of the provider.
     pub provider_name: String,
-    /// The transport's id of the request. The response's id if the producer recorded no other.
+    /// Id that the provider gave the HTTP request, as in the `x-request-id` header. The response's id if the producer
+    /// recorded no other.
     pub upstream_request_id: Option<RequestId>,
-    /// The provider's id of the response.
+    /// Id that the provider gave the response.
     pub response_id: Option<ResponseId>,
-    /// Items of the request; see [`Graph::snapshot`](super::Graph::snapshot).
+    /// Items of the request, partly as a reference to an earlier call; see [`Graph::snapshot`](super::Graph::snapshot).
     pub(crate) request: Snapshot,
-    /// Items of the response.
+    /// Items of the response, in order.
     pub response_item_ids: Vec<ItemId>,
     /// Tool calls that the response requested, in order of start. Wire name: `tool_call_ids_started_by_response`.
     pub tool_call_ids: Vec<ToolCallId>,
     /// Token counts reported by the provider.
     pub usage: Option<Usage>,
-    /// Time of the first token, in milliseconds since the Unix epoch. Wire name: `first_token_at_unix_ms`.
+    /// Time at which the first token arrived, in milliseconds since the Unix epoch. Wire name:
+    /// `first_token_at_unix_ms`.
     pub first_token_at: Option<UnixMillis>,
-    /// Error text or reason of the cancellation.
+    /// Error message of a failed call, or reason for the cancellation.
     pub error: Option<String>,
-    /// Payload with the request.
+    /// Id of the payload that contains the request.
     pub raw_request_payload_id: RawPayloadId,
-    /// Payload with the response, which may be partial.
+    /// Id of the payload that contains the response, which may be partial. `None` if there is no response.
     pub raw_response_payload_id: Option<RawPayloadId>,
-    /// Location of the model's instructions in the request.
+    /// Location of the model's instructions in the request payload.
     pub instructions: Option<Pointer>,
-    /// Location of the tool definitions in the request.
+    /// Location of the tool definitions in the request payload.
     pub tools: Option<Pointer>,
-    /// Live span of the call.
+    /// OpenTelemetry span of the call while the program ran.
     pub span: LiveSpan,
-    /// Evidence of the call. Not in `state.json`.
+    /// Events and payloads from which the call was reduced. Not in `state.json`.
     pub evidence: Evidence,
 }
 
@@ -57,12 +59,12 @@ impl InferenceCall {
     }
 }
 
-/// A location in a payload.
+/// A location in the JSON of a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pointer {
-    /// The payload.
+    /// Id of the payload.
     pub raw_payload_id: RawPayloadId,
-    /// JSON Pointer (RFC 6901) into the payload.
+    /// JSON Pointer (RFC 6901) into the payload, such as `/instructions`.
     pub pointer: &'static str,
 }
 
@@ -77,11 +79,12 @@ pub(crate) struct Snapshot {
 /// A prefix of a request that is taken from an earlier call of the same thread.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Prefix {
-    /// Index of the earlier call in its table.
+    /// Index of the earlier call in the table of inference calls.
     pub(crate) call: usize,
-    /// Number of leading items of the earlier call's request.
+    /// Number of items to take from the start of the earlier call's request.
     pub(crate) items: usize,
-    /// Number of items of the earlier call's response that follow: all of them or none.
+    /// Number of items to take from the start of the earlier call's response, after those of the request: all of them
+    /// or none.
     pub(crate) response_items: usize,
 }
 

@@ -9,7 +9,7 @@ use crate::event::{EdgeId, ParentProcess, RolloutStatus, Seq, ThreadId, TraceId,
 
 /// The runs of a root directory, and the edges from agents to the agents that they spawned in other processes.
 ///
-/// Everything else about a run is in its own [`Graph`].
+/// All other information about a run is in its own [`Graph`].
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Joined {
@@ -39,7 +39,7 @@ pub struct Rollout {
     pub ended_at: Option<UnixMillis>,
     /// Status of the run; `Running` if the log has no end of it.
     pub status: RolloutStatus,
-    /// Parent process and agent, from the run's own manifest.
+    /// Parent process and agent, from the manifest of the run. `None` if no agent spawned the recorded process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentProcess>,
 }
@@ -73,18 +73,19 @@ pub struct ProcessEdge {
     /// from the child's manifest.
     #[serde(rename = "spawned_at_unix_ms", skip_serializing_if = "Option::is_none")]
     pub spawned_at: Option<UnixMillis>,
-    /// Sequence number of the parent's event. `None` if the edge is known only from the child's manifest.
+    /// Sequence number of the event in which the parent recorded the spawn. `None` if the edge is known only from the
+    /// child's manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
 }
 
-/// An endpoint of an edge between runs.
+/// An endpoint of an edge between the runs of two processes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunAnchor {
-    /// Id of the recording, if it is known.
+    /// Id of the recording that contains the object. `None` if the recording is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<TraceId>,
-    /// Object within that recording.
+    /// Thread or tool call within that recording.
     #[serde(flatten)]
     pub anchor: Anchor,
 }
@@ -94,13 +95,14 @@ pub struct RunAnchor {
 pub struct BundleDiagnostic {
     /// Name of the bundle's directory.
     pub bundle: String,
-    /// The problem.
+    /// Problem of the bundle, as in [`Graph::diagnostics`].
     #[serde(flatten)]
     pub diagnostic: Diagnostic,
 }
 
 impl Joined {
-    /// Name of the file in the root directory.
+    /// Name of the file in the root directory that [`write_joined_file`](super::write_joined_file) writes by
+    /// convention.
     pub const FILE: &'static str = "joined.json";
 
     /// Writes `joined.json`: one JSON object and a newline. Equal bundles give equal bytes.

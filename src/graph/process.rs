@@ -8,11 +8,11 @@ use crate::event::{EdgeId, ThreadId, ToolCallId};
 
 /// A process that an agent of this bundle spawned. In `state.json`, an entry of `child_processes`.
 ///
-/// This bundle does not show whether the process recorded a bundle of its own; [`Join`](crate::reduce::Join) matches
+/// This bundle does not show whether the process recorded a bundle, too; [`Join`](crate::reduce::Join) matches
 /// the bundles of a root directory.
 #[derive(Debug, Clone)]
 pub struct ChildProcess {
-    /// Id that was made for the first root thread of the process.
+    /// Thread id that the recorder made for the first root thread of the process.
     pub child_thread_id: ThreadId,
     /// Thread of the spawning agent.
     pub thread_id: ThreadId,
@@ -20,7 +20,7 @@ pub struct ChildProcess {
     pub tool_call_id: Option<ToolCallId>,
     /// Moment just before the process was spawned.
     pub spawned: Moment,
-    /// Evidence of the spawn.
+    /// Events from which the spawn was reduced.
     pub evidence: Evidence,
 }
 

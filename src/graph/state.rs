@@ -41,7 +41,7 @@ impl Graph {
     }
 }
 
-/// The top-level object of `state.json`.
+/// The top-level object of `state.json`, serialized from a graph.
 struct State<'a> {
     graph: &'a Graph,
     snapshots: Snapshots,
@@ -117,7 +117,7 @@ impl Serialize for State<'_> {
     }
 }
 
-/// A map of rows, in ascending byte order of their ids.
+/// Serializes a table as a JSON object: ids as keys, in ascending byte order.
 struct ById<'a, K, V>(&'a Table<K, V>);
 
 impl<K: AsRef<str>, V: Serialize> Serialize for ById<'_, K, V> {
@@ -126,7 +126,7 @@ impl<K: AsRef<str>, V: Serialize> Serialize for ById<'_, K, V> {
     }
 }
 
-/// A list of rows, in order of their start.
+/// Serializes a table as a JSON array, in order of the objects' starts.
 struct InOrder<'a, K, V>(&'a Table<K, V>);
 
 impl<K: Clone + Eq + Hash, V: Serialize> Serialize for InOrder<'_, K, V> {
@@ -135,8 +135,8 @@ impl<K: Clone + Eq + Hash, V: Serialize> Serialize for InOrder<'_, K, V> {
     }
 }
 
-/// A map of numbered rows, in ascending byte order of their ids. The two functions return the id and the wire form of a
-/// row.
+/// Serializes numbered objects as a JSON object: ids as keys, in ascending byte order. The two functions return the id
+/// and the wire form of an object.
 struct ByNumber<'a, V, Id, Wire>(&'a [V], Id, Wire);
 
 impl<'a, V, W: Serialize, Id: Fn(&V) -> String, Wire: Fn(&'a V) -> W> Serialize for ByNumber<'a, V, Id, Wire> {
@@ -341,8 +341,8 @@ impl<'a> WireCall<'a> {
     }
 }
 
-/// The prefix of a request: the first `items` ids of an earlier call's request, followed by the ids of that call's
-/// response if `with_response` is set.
+/// The prefix of a request in `state.json`: the first `items` ids of an earlier call's request, followed by the ids of
+/// that call's response if `with_response` is set.
 #[derive(Serialize)]
 struct WirePrefix<'a> {
     inference_call_id: &'a InferenceId,
@@ -350,7 +350,7 @@ struct WirePrefix<'a> {
     with_response: bool,
 }
 
-/// A list of items, concatenated from slices.
+/// Serializes the concatenation of slices as one list of item ids.
 struct ItemPieces<'a>(Vec<&'a [ItemId]>);
 
 impl Serialize for ItemPieces<'_> {

@@ -26,14 +26,15 @@ pub fn write_joined_file(joined: &Joined, path: &Path) -> Result<(), StateFileEr
     write_atomically(path, |file| joined.write(file))
 }
 
-/// Writes a file through a temporary one in the directory of `path`.
+/// Writes a file through a temporary one in the directory of `path`, which replaces an existing file at `path` when it
+/// is complete.
 fn write_atomically(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StateFileError> {
     let failed = |message: &str, source: Option<io::Error>| StateFileError {
         path: path.to_owned(),
         message: message.to_owned(),
         source,
     };
-    // A rename would replace a device or a pipe, which no caller can want.
+    // A rename would replace a device or a pipe by a regular file.
     if path.metadata().is_ok_and(|found| !found.is_file()) {
         return Err(failed("exists and is not a regular file; choose the path of a new or a regular file", None));
     }

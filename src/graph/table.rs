@@ -1,4 +1,4 @@
-//! A table of objects that are found by id.
+//! A table of objects of one kind that are found by id.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -64,7 +64,7 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
         self.rows.into_iter().map(|(_, row)| row)
     }
 
-    /// Returns the index of the object with the given id. Returns `None` if there is none.
+    /// Returns the index of the object with the given id, in order of insertion. Returns `None` if there is none.
     pub(crate) fn index_of<Q: ?Sized + Eq + Hash>(&self, id: &Q) -> Option<usize>
     where
         K: Borrow<Q>,
@@ -72,17 +72,18 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
         self.indices.get(id).copied()
     }
 
-    /// Returns the object at an index.
+    /// Returns the object at an index in order of insertion. Returns `None` if the index is out of bounds.
     pub(crate) fn get_index(&self, index: usize) -> Option<&V> {
         self.rows.get(index).map(|(_, row)| row)
     }
 
-    /// Returns the object at an index, mutably.
+    /// Returns the object at an index in order of insertion, mutably. Returns `None` if the index is out of bounds.
     pub(crate) fn get_index_mut(&mut self, index: usize) -> Option<&mut V> {
         self.rows.get_mut(index).map(|(_, row)| row)
     }
 
-    /// Adds an object and returns its index. Returns `None`, and adds nothing, if the id is taken.
+    /// Adds an object at the end of the table and returns its index. Returns `None` and leaves the table unchanged if
+    /// the id is taken.
     pub(crate) fn add(&mut self, id: K, row: V) -> Option<usize> {
         let index = self.rows.len();
         match self.indices.entry(id.clone()) {

@@ -13,13 +13,13 @@ use crate::event::{RawPayloadId, ThreadId, ToolCallId};
 pub struct TerminalSession {
     /// Id of the session.
     pub terminal_id: TerminalId,
-    /// Thread of the session.
+    /// Thread whose tools use the session.
     pub thread_id: ThreadId,
-    /// First operation of the session.
+    /// Id of the operation that started the process.
     pub created_by_operation_id: OperationId,
     /// Operations of the session, by ascending id.
     pub operation_ids: Vec<OperationId>,
-    /// Execution of the session, which starts with its first operation and stays open.
+    /// Start and status of the session. It starts with its first operation and stays open.
     #[serde(rename = "execution")]
     pub execution: Execution,
 }
@@ -30,24 +30,24 @@ pub struct TerminalSession {
 pub struct TerminalOperation {
     /// Id of the operation.
     pub operation_id: OperationId,
-    /// Session of the operation.
+    /// Session of the operation. `None` if the process id is unknown.
     pub terminal_id: Option<TerminalId>,
-    /// Tool call of the operation.
+    /// Tool call that executed the operation.
     pub tool_call_id: ToolCallId,
-    /// Kind of the operation.
+    /// Kind of the operation, which determines the form of `request`.
     pub kind: OperationKind,
-    /// Execution of the operation, as observed by the runtime.
+    /// Start, end and status of the operation, as observed by the runtime.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// Request of the operation.
+    /// Command or input of the operation.
     pub request: TerminalRequest,
-    /// Result of the operation.
+    /// Exit code and output of the operation. `None` if none was recorded.
     pub result: Option<TerminalResult>,
-    /// Items in which the model saw the operation.
+    /// Conversation items in which the model saw the operation.
     pub model_observations: Vec<Observation>,
-    /// Payload of the start, then payload of the end.
+    /// Id of the payload with the start, then id of the payload with the end.
     pub raw_payload_ids: Vec<RawPayloadId>,
-    /// Evidence of the operation. Not in `state.json`.
+    /// Events and payloads from which the operation was reduced. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }
@@ -62,7 +62,7 @@ pub enum OperationKind {
     WriteStdin,
 }
 
-/// The request of a terminal operation.
+/// The command or the input of a terminal operation, as the model or the runtime gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TerminalRequest {
@@ -72,7 +72,7 @@ pub enum TerminalRequest {
         command: Vec<String>,
         /// Program and arguments, joined by spaces.
         display_command: String,
-        /// Working directory.
+        /// Working directory of the command.
         cwd: String,
         /// Maximum time to wait for output, in milliseconds.
         yield_time_ms: Option<u64>,
@@ -90,35 +90,35 @@ pub enum TerminalRequest {
     },
 }
 
-/// The result of a terminal operation.
+/// The exit code and the output of a terminal operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TerminalResult {
-    /// Exit code of the process, if it ended.
+    /// Exit code of the process. `None` if it has not ended.
     pub exit_code: Option<i64>,
-    /// Standard output.
+    /// Text that the process wrote to its standard output.
     pub stdout: Arc<str>,
-    /// Standard error.
+    /// Text that the process wrote to its standard error.
     pub stderr: Arc<str>,
     /// Output as the tool formatted it for the model.
     pub formatted_output: Option<Arc<str>>,
-    /// Number of output tokens before truncation.
+    /// Number of output tokens before the output was truncated for the model.
     pub original_token_count: Option<u64>,
-    /// The runtime's id of this chunk of output.
+    /// Id that the runtime gave this chunk of output.
     pub chunk_id: Option<String>,
 }
 
-/// The items in which the model saw a terminal operation.
+/// The conversation items in which the model saw a terminal operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Observation {
     /// Items that requested the operation.
     pub call_item_ids: Vec<ItemId>,
     /// Items that presented the result.
     pub output_item_ids: Vec<ItemId>,
-    /// Path by which the model saw the operation.
+    /// Way in which the model saw the operation.
     pub source: ObservationSource,
 }
 
-/// The path by which the model saw a terminal operation.
+/// The way in which the model saw a terminal operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObservationSource {

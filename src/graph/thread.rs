@@ -10,33 +10,34 @@ use crate::event::{AgentPath, EdgeId, InferenceId, ThreadId, ToolCallId, TurnId}
 pub struct Thread {
     /// Id of the thread.
     pub thread_id: ThreadId,
-    /// Path of the agent in the tree of agents; the id of the thread if the log has no start of the thread.
+    /// Path of the agent in the tree of agents, such as `/root/<name>`. The id of the thread if the log has no start of
+    /// the thread.
     pub agent_path: AgentPath,
     /// Display name of the agent.
     pub nickname: Option<String>,
-    /// Origin of the thread.
+    /// Origin of the thread: root, or spawned by an agent.
     pub origin: Origin,
-    /// Execution of the thread.
+    /// Start, end and status of the thread.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// Model of the thread's configuration.
+    /// Name of the model in the thread's configuration.
     pub default_model: Option<String>,
     /// Items of the conversation, each once, in the order in which they were first seen. Wire name:
     /// `conversation_item_ids`.
     #[serde(rename = "conversation_item_ids")]
     pub item_ids: Vec<ItemId>,
-    /// Totals over the calls of the thread.
+    /// Numbers of calls, tokens and milliseconds of the thread.
     pub totals: Totals,
-    /// Live span of the thread.
+    /// OpenTelemetry span of the thread while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,
     /// Turns of the thread, in order of start. Not in `state.json`.
     #[serde(skip)]
     pub turn_ids: Vec<TurnId>,
-    /// Error text, if the thread failed. Not in `state.json`.
+    /// Error message, if the thread failed. Not in `state.json`.
     #[serde(skip)]
     pub error: Option<String>,
-    /// Evidence of the thread. Not in `state.json`.
+    /// Events and payloads from which the thread was reduced. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }
@@ -51,9 +52,9 @@ pub enum Origin {
     Spawned {
         /// Thread of the spawning agent.
         parent_thread_id: ThreadId,
-        /// Id of the spawn edge. The edge itself may be missing from the bundle.
+        /// Id of the edge from the spawning agent to this thread. The edge itself may be missing from the bundle.
         spawn_edge_id: EdgeId,
-        /// Name of the thread's task.
+        /// Name of the task for which the thread was spawned.
         task_name: String,
         /// Role of the spawned agent; empty if it has none.
         agent_role: String,
@@ -66,16 +67,16 @@ pub struct Turn {
     /// Id of the turn. Wire name: `codex_turn_id`.
     #[serde(rename = "codex_turn_id")]
     pub turn_id: TurnId,
-    /// Thread of the turn.
+    /// Thread that the turn belongs to.
     pub thread_id: ThreadId,
-    /// Execution of the turn.
+    /// Start, end and status of the turn.
     #[serde(rename = "execution")]
     pub execution: Execution,
     /// Messages of the user and of other agents that the first request of the turn introduced.
     pub input_item_ids: Vec<ItemId>,
-    /// Totals over the calls of the turn.
+    /// Numbers of calls, tokens and milliseconds of the turn.
     pub totals: Totals,
-    /// Live span of the turn.
+    /// OpenTelemetry span of the turn while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,
     /// Inference calls of the turn, in order of start. Not in `state.json`.
@@ -84,10 +85,10 @@ pub struct Turn {
     /// Tool calls of the turn, in order of start. Not in `state.json`.
     #[serde(skip)]
     pub tool_call_ids: Vec<ToolCallId>,
-    /// Error text, if the turn failed. Not in `state.json`.
+    /// Error message, if the turn failed. Not in `state.json`.
     #[serde(skip)]
     pub error: Option<String>,
-    /// Evidence of the turn. Not in `state.json`.
+    /// Events and payloads from which the turn was reduced. Not in `state.json`.
     #[serde(skip)]
     pub evidence: Evidence,
 }

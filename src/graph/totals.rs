@@ -28,7 +28,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds an inference call. `millis` is its duration, if it ended.
+    /// Adds an inference call to the totals. `millis` is its duration in milliseconds, if it ended.
     pub(crate) fn add_inference(&mut self, usage: Option<Usage>, millis: Option<u64>) {
         let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } =
             usage.unwrap_or_default();
@@ -40,14 +40,14 @@ impl Totals {
         add(&mut self.model_ms, millis.unwrap_or(0));
     }
 
-    /// Adds a tool call. `millis` is its duration, if it ended.
+    /// Adds a tool call to the totals. `millis` is its duration in milliseconds, if it ended.
     pub(crate) fn add_tool(&mut self, millis: Option<u64>) {
         add(&mut self.tool_calls, 1);
         add(&mut self.tool_ms, millis.unwrap_or(0));
     }
 }
 
-/// Adds with saturation, because the counts of a damaged or forged log may overflow.
+/// Adds `more` to `sum` with saturation, because the counts of a damaged or forged log may overflow.
 fn add(sum: &mut u64, more: u64) {
     *sum = sum.saturating_add(more);
 }

@@ -88,7 +88,7 @@ impl TraceContext {
         (!injected.traceparent.is_empty()).then_some(injected)
     }
 
-    /// Converts this context to one of OpenTelemetry.
+    /// Converts this context to an OpenTelemetry [`Context`].
     pub(super) fn context(&self) -> Context {
         TraceContextPropagator::new().extract_with_context(&Context::new(), self)
     }
@@ -105,7 +105,7 @@ impl TraceContext {
         std::iter::once((TRACEPARENT, self.traceparent.as_str())).chain(state)
     }
 
-    /// Returns the value of `traceparent`.
+    /// Returns the value of the `traceparent` header.
     pub fn traceparent(&self) -> &str {
         &self.traceparent
     }

@@ -23,10 +23,11 @@ pub(crate) struct RequestDigest {
     pub(crate) stream: Option<bool>,
     pub(crate) previous_response_id: Option<String>,
     pub(crate) reasoning_level: Option<String>,
-    /// Messages as JSON text in the schema of the GenAI conventions, as are the two fields below. `None` if content is
-    /// not captured.
+    /// Input messages as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) input_messages: Option<String>,
+    /// System instructions as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) system_instructions: Option<String>,
+    /// Tool definitions as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) tool_definitions: Option<String>,
 }
 

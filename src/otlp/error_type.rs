@@ -3,8 +3,8 @@
 /// The error type of an error without a name.
 pub(crate) const OTHER: &str = "_OTHER";
 
-/// Returns the part of the message before the first `": "`, or all of it if there is none, provided that this is a
-/// name. Returns [`OTHER`] otherwise.
+/// Returns the part of the message before the first `": "`, or all of it if there is none, if that is an identifier or
+/// a path of identifiers like `std::io::Error`. Returns [`OTHER`] otherwise.
 pub(crate) fn error_type(error: &str) -> &str {
     let begin = error.split_once(": ").map_or(error, |(begin, _)| begin);
     if is_name(begin) { begin } else { OTHER }

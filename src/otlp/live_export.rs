@@ -30,7 +30,7 @@ pub(super) struct LiveExport {
     /// The subscriber that the bridge is a layer of.
     pub(super) subscriber: OnceLock<WeakDispatch>,
     runs: Mutex<HashMap<TraceId, LinkTargets>>,
-    /// The ordinal of the next start.
+    /// Ordinal that the next started operation gets.
     next_order: AtomicU64,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct LiveExport {
 pub(super) struct SpanOrder {
     /// 0 before the operation has started.
     started: u64,
-    /// The lowest ordinal among the span and the live spans inside it.
+    /// The lowest ordinal of a start in the span or in a live span inside it.
     existed: u64,
 }
 
@@ -210,8 +210,9 @@ impl LiveExport {
         });
     }
 
-    /// Records a complete response. It becomes its turn's unrecorded response if its items are not known, and otherwise
-    /// removes an earlier one.
+    /// Records that an inference call of the turn has a complete response. If the items of the response are not known,
+    /// keeps the call for [`unrecorded_response`](Self::unrecorded_response); otherwise removes a call that was kept
+    /// before.
     pub(super) fn record_response(
         &self,
         recording: &TraceId,
@@ -230,7 +231,8 @@ impl LiveExport {
         self.with_targets(recording, |targets| targets.unrecorded_responses.get(turn).cloned()).flatten()
     }
 
-    /// Removes the unrecorded response of a turn that ended.
+    /// Removes the inference call that is kept for [`unrecorded_response`](Self::unrecorded_response), because its turn
+    /// ended.
     pub(super) fn remove_turn_response(&self, recording: &TraceId, turn: &TurnId) {
         self.with_targets(recording, |targets| drop(targets.unrecorded_responses.remove(turn)));
     }
@@ -259,7 +261,7 @@ impl LiveExport {
         results.into_iter().map(|turn| (turn, KeyValue::new(attribute::LINK, "agent_result"))).collect()
     }
 
-    /// Returns the links of a span for this reason.
+    /// Returns the links that a span has for `reason`.
     pub(super) fn resolve_links(&self, recording: &TraceId, reason: &LinkReason<'_>) -> Vec<(LinkTarget, KeyValue)> {
         self.with_targets(recording, |targets| targets.resolve_links(reason)).unwrap_or_default()
     }
@@ -296,7 +298,7 @@ pub(super) enum LinkReason<'a> {
     },
 }
 
-/// The live export as the recorder's layer sees it: creates the live span of each span.
+/// The [`LiveSpanExporter`] of a recorder, which creates a live span for each span that the layer reports.
 #[derive(Debug)]
 pub(super) struct LiveSpanFactory(pub(super) Arc<LiveExport>);
 

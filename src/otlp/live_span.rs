@@ -49,7 +49,7 @@ impl OtelLiveSpan {
         Self { export, id, subscriber, parent, earliest_start, started: OnceLock::new(), facts }
     }
 
-    /// Locks the facts.
+    /// Locks the facts that were collected about the span so far.
     fn facts(&self) -> MutexGuard<'_, LiveFacts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,11 +13,13 @@ use crate::event::{PayloadRef, Seq};
 use crate::graph::Graph;
 use crate::reduce::{self, Options, reduce};
 
-/// A trace, or one span of it, to find. Parsed from and formatted as `<trace id>` or `<trace id>/<span id>`, in
-/// hexadecimal digits.
+/// A trace or a span to find. Parsed from and formatted as `<trace id>`, `<span id>` or `<trace id>/<span id>`, with 32
+/// hexadecimal digits for a trace id and 16 for a span id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceQuery {
-    trace: TraceId,
+    /// `None` if a span of any trace is to be found.
+    trace: Option<TraceId>,
+    /// `None` if a whole trace is to be found.
     span: Option<SpanId>,
 }
 
@@ -32,15 +34,18 @@ impl FromStr for TraceQuery {
     type Err = SpanIdError;
 
     fn from_str(text: &str) -> Result<Self, SpanIdError> {
+        /// Number of hexadecimal digits of a span id.
+        const SPAN_DIGITS: usize = 16;
         let (trace, span) = match text.split_once('/') {
-            Some((trace, span)) => (trace, Some(span)),
-            None => (text, None),
+            Some((trace, span)) => (Some(trace), Some(span)),
+            None if text.len() == SPAN_DIGITS => (None, Some(text)),
+            None => (Some(text), None),
         };
         let is_hex = |text: &str, digits| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_hex(trace, 32) || span.is_some_and(|span| !is_hex(span, 16)) {
+        if trace.is_some_and(|trace| !is_hex(trace, 32)) || span.is_some_and(|span| !is_hex(span, SPAN_DIGITS)) {
             return Err(SpanIdError);
         }
-        let trace = TraceId::from_hex(trace).map_err(|_| SpanIdError)?;
+        let trace = trace.map(TraceId::from_hex).transpose().map_err(|_| SpanIdError)?;
         let span = span.map(SpanId::from_hex).transpose().map_err(|_| SpanIdError)?;
         Ok(Self { trace, span })
     }
@@ -48,9 +53,11 @@ impl FromStr for TraceQuery {
 
 impl fmt::Display for TraceQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.span {
-            Some(span) => write!(f, "{}/{span}", self.trace),
-            None => self.trace.fmt(f),
+        match (self.trace, self.span) {
+            (Some(trace), Some(span)) => write!(f, "{trace}/{span}"),
+            (Some(trace), None) => trace.fmt(f),
+            (None, Some(span)) => span.fmt(f),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -62,22 +69,24 @@ pub struct SpanIdError;
 
 impl fmt::Display for SpanIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a trace id of 32 hexadecimal digits, nor `<trace id>/<span id>` with a span id of 16")
+        f.write_str("not a trace id of 32 hexadecimal digits, a span id of 16, or `<trace id>/<span id>`")
     }
 }
 
 impl std::error::Error for SpanIdError {}
 
-/// Returns `true` if the bundle has spans of the trace, without reducing it: the trace is the bundle's own, or an event
-/// was recorded in it.
+/// Returns `true` if the bundle can have what the query names, without reducing the bundle: the query's trace is the
+/// bundle's own, or an event was recorded in that trace. A query with a span id alone always returns `true`, because the
+/// ids of exported spans are only known after a reduction.
 ///
 /// # Errors
 /// [`bundle::BundleError`] if the log can't be read.
 pub fn holds_trace(bundle: &Reader, query: &TraceQuery) -> Result<bool, bundle::BundleError> {
-    if derived_id::trace_id(&bundle.manifest().trace_id) == query.trace {
+    let Some(trace) = query.trace else { return Ok(true) };
+    if derived_id::trace_id(&bundle.manifest().trace_id) == trace {
         return Ok(true);
     }
-    let trace = query.trace.to_string();
+    let trace = trace.to_string();
     // A line that merely contains the trace id in some text does not belong to the trace.
     let is_in_trace = |line: bundle::Line| {
         let span = line.content.ok().and_then(|record| record.context.span);
@@ -109,7 +118,9 @@ pub fn find(bundle: &Reader, query: &TraceQuery) -> Result<Vec<LocatedObject>, r
     let Some(span) = query.span else { return Ok(Vec::new()) };
     let graph = reduce(bundle, &Options::default())?.graph;
     let tree = SpanTree::new(&graph, &bundle.manifest().trace_id);
-    let is_match = |index: &usize| tree.span(*index) == Some((query.trace, span));
+    let is_match = |index: &usize| {
+        tree.span(*index).is_some_and(|(trace, id)| id == span && query.trace.is_none_or(|it| it == trace))
+    };
     let indices = (0..tree.objects.len()).filter(is_match);
     Ok(indices.filter_map(|index| located_object(index, &tree, &graph, bundle)).collect())
 }

@@ -99,8 +99,8 @@ fn map_own(span: &mut SpanData, mapping: &Mapping) {
     span.attributes = attributes;
 }
 
-/// Removes reserved attributes that precede the description: they are what the program put into fields, and the
-/// description replaces them.
+/// Removes the attributes with reserved keys that precede the [`DESCRIBED_MARKER`]: the program set them through
+/// fields, and the attributes behind the marker replace them.
 fn drop_replaced(attributes: Vec<KeyValue>) -> Vec<KeyValue> {
     let Some(marker) = attributes.iter().rposition(|attribute| attribute.key.as_str() == DESCRIBED_MARKER) else {
         return attributes;

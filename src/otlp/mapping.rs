@@ -1,14 +1,14 @@
-//! Settings of what spans export, and under which names.
+//! The settings of exported spans: their content, and the names of their attributes.
 
 use super::content_policy::ContentPolicy;
 use super::usage_names::UsageNames;
 
-/// Settings of exported spans.
+/// The content of exported spans, and the names of their usage attributes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mapping {
-    /// Policy for content.
+    /// Decides if exported spans have content. See [`ContentPolicy`].
     pub content: ContentPolicy,
-    /// Names of the usage attributes.
+    /// Names of the attributes with token counts.
     pub usage_names: UsageNames,
 }
 

@@ -100,8 +100,8 @@ impl Metrics {
         }
     }
 
-    /// Starts a last export on a thread of its own and returns a channel that receives a message at its end. The
-    /// caller, not the provider, thus decides how long to wait.
+    /// Starts a last export on a separate thread and returns a channel that receives a message at its end. The caller,
+    /// not the provider, thus decides how long to wait.
     pub(super) fn shut_down(&self) -> mpsc::Receiver<()> {
         let provider = self.0.provider.clone();
         let (done, end) = mpsc::sync_channel(1);

@@ -17,17 +17,17 @@ pub(crate) struct SpanFacts {
     pub(crate) bundle: Option<Arc<str>>,
     /// Id of the object in the graph.
     pub(crate) object_id: Arc<str>,
-    /// Thread that contains the object, or that it is.
+    /// Id of the thread that contains the object, or of the object itself if it is a thread.
     pub(crate) thread_id: ThreadId,
-    /// Turn that contains the object, or that its span opened.
+    /// Id of the turn that contains the object, or that the object's span opened.
     pub(crate) turn_id: Option<TurnId>,
-    /// Status at the end; `Running` before it.
+    /// Status of the operation at its end; `Running` if it has not ended.
     pub(crate) status: ExecutionStatus,
     /// Error message, or the reason of a cancellation.
     pub(crate) error: Option<String>,
-    /// Ids of its payloads: request and response; invocation, runtime events and result.
+    /// Ids of the payloads of the operation: request and response; invocation, runtime events and result.
     pub(crate) payload_ids: Vec<RawPayloadId>,
-    /// Facts of its kind.
+    /// The facts that only spans of its kind have.
     pub(crate) detail: SpanDetail,
 }
 
@@ -53,9 +53,9 @@ pub(crate) struct ThreadFacts {
 /// Facts of an inference call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct InferenceFacts {
-    /// Empty if unknown.
+    /// Name of the requested model. Empty if unknown.
     pub(crate) model: String,
-    /// Empty if unknown.
+    /// Name of the model's provider. Empty if unknown.
     pub(crate) provider: String,
     /// Response id from the end event, or from the response where the graph took it from there. If it is `None`, the id
     /// in the response's digest counts.

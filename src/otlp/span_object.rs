@@ -68,7 +68,7 @@ impl<'g> SpanObject<'g> {
         }
     }
 
-    /// Returns the events and payloads that the object rests on.
+    /// Returns the events and payloads that the object was built from.
     pub(crate) fn evidence(self) -> &'g Evidence {
         match self {
             Self::Thread(thread) => &thread.evidence,

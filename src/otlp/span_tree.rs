@@ -37,7 +37,8 @@ pub(crate) struct SpanTree<'g> {
 }
 
 impl<'g> SpanTree<'g> {
-    /// Assigns the spans. All ids are derived from the graph and the bundle's own id.
+    /// Assigns a span, a parent and a trace to each object of `graph`. Ids that no live span provides are derived from
+    /// `bundle`, the trace id of the bundle.
     pub(crate) fn new(graph: &'g Graph, bundle: &event::TraceId) -> Self {
         let objects = SpanObject::all(graph);
         let indices: HashMap<_, _> =

@@ -1,7 +1,7 @@
 //! Phase 1: decodes the bundle's bytes into typed facts.
 //!
 //! This module reads the log and the payloads and parses the formats of the payloads. It does not relate facts to each
-//! other: it keeps no state, does not depend on order, and makes no graph objects except the
+//! other: it keeps no state, does not depend on order, and creates no graph objects except the
 //! [`Content`](crate::graph::Content) of a conversation item. No JSON is parsed in later phases.
 
 mod canonical_json;

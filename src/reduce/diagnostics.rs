@@ -6,14 +6,15 @@ use crate::event::{RawPayloadId, Seq};
 use crate::graph::{Code, Diagnostic};
 use crate::reduce::Options;
 
-/// A position in the log that a diagnostic refers to.
+/// The position of a problem in the log, from which its diagnostic is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LogPosition {
     /// Seq of the event. `None` if it cannot be read, or if the diagnostic is not about an event.
     pub(super) seq: Option<Seq>,
-    /// Number of the line, from 1. 0 if the diagnostic is not about a line.
+    /// Number of the line, from 1. It is 0 if the diagnostic is not about a line.
     pub(super) line: u64,
-    /// The highest seq of the lines before, by which a line whose own seq cannot be read is ordered.
+    /// The highest seq before this line. It determines the place of the diagnostic if the seq of the line cannot be
+    /// read.
     pub(super) after: Option<Seq>,
 }
 
@@ -34,9 +35,9 @@ pub(super) fn truncate(message: String) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Diagnostics {
     strict: bool,
-    /// `true` if objects used before their start are reported outside strict mode too, as notices.
+    /// `true` if events that use an object before its start are reported as notices outside strict mode too.
     notes_order: bool,
-    /// Each diagnostic with the seq by which it is ordered in strict mode.
+    /// The diagnostics that were found, each with the seq by which it is ordered in strict mode.
     found: Vec<(Option<Seq>, Diagnostic)>,
 }
 
@@ -46,7 +47,7 @@ impl Diagnostics {
         Self { strict, notes_order: every_body, found: Vec::new() }
     }
 
-    /// Adds a diagnostic. The message names the object and what was left out or done instead.
+    /// Adds a diagnostic at a position. `message` names the object, its problem, and what was left out or done instead.
     pub(super) fn add(
         &mut self,
         position: impl Into<LogPosition>,
@@ -67,11 +68,11 @@ impl Diagnostics {
         self.found.push((seq.or(after), diagnostic));
     }
 
-    /// Reports that an object is used by an event before the object's start, which only strict mode rejects. Does
-    /// nothing if the object started earlier.
+    /// Reports an event that uses an object before the object's start, which only strict mode rejects. Does nothing if
+    /// the object started earlier.
     ///
-    /// `subject` names the object in the message. Outside strict mode the object is used all the same, so the report is
-    /// at most a notice.
+    /// `subject` names the object in the message. Outside strict mode the event is not left out, so it is at most
+    /// reported as a notice.
     pub(super) fn use_before_start(
         &mut self,
         position: impl Into<LogPosition>,
@@ -92,15 +93,15 @@ impl Diagnostics {
         }
     }
 
-    /// Returns the ids of the payloads that were already reported as missing, damaged or refused.
+    /// Returns the ids of the payloads that were reported as missing, damaged or refused.
     pub(super) fn bad_payloads(&self) -> HashSet<RawPayloadId> {
         let found = self.found.iter().map(|(_, found)| found);
         let bad = found.filter(|found| matches!(found.code, Code::BadPayload | Code::RefusedPath));
         bad.filter_map(|found| found.raw_payload_id.clone()).collect()
     }
 
-    /// Returns the broken rule with the lowest seq, which ends a strict reduction. Returns `None` outside strict mode
-    /// or if no rule is broken.
+    /// Returns the diagnostic that ends a strict reduction: the broken rule with the lowest seq. Returns `None` outside
+    /// strict mode or if no rule is broken.
     pub(super) fn strict_failure(&self) -> Option<&Diagnostic> {
         let broken = self.found.iter().filter(|_| self.strict).filter(|(_, found)| found.code.stops_strict());
         // A line whose seq cannot be read is ordered after the line before it.

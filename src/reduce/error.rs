@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::bundle;
 use crate::graph::Diagnostic;
 
-/// An error that prevented the reduction of a bundle: an unreadable log or, in strict mode, a broken rule.
+/// An error that prevents the reduction of a bundle: an unreadable log or, in strict mode, a broken rule.
 #[derive(Debug)]
 pub struct ReduceError(Kind);
 
@@ -22,7 +22,7 @@ impl ReduceError {
         Self(Kind::Unreadable(error))
     }
 
-    /// Creates the error of a strict reduction that ended at a broken rule.
+    /// Creates the error of a strict reduction that ended at a broken rule, which `broken` describes.
     pub(super) fn strict(bundle: &Path, broken: Diagnostic) -> Self {
         Self(Kind::Strict { bundle: bundle.to_owned(), broken: Box::new(broken) })
     }
@@ -41,7 +41,7 @@ impl fmt::Display for ReduceError {
         match &self.0 {
             Kind::Unreadable(error) => error.fmt(f),
             Kind::Strict { bundle, broken } => {
-                write!(f, "{}: {broken}; reduce without strict to skip it and keep the rest", bundle.display())
+                write!(f, "{}: {broken}; run without --strict to skip it and keep the rest", bundle.display())
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Joins the runs of a root directory: agents that ran in other processes.
+//! Joins the runs of a root directory: agents that ran in separate processes.
 //!
 //! The log of a parent process records which thread a child process was meant to become, and the manifests of the
 //! child's bundles name the parent. A join matches the two by the parent's trace id and the id of the thread that was
@@ -13,24 +13,25 @@ use crate::graph::{
 };
 use crate::reduce::diagnostics::truncate;
 
-/// Collects the links between the bundles of a root directory, one graph at a time.
+/// Collects the links between the bundles of a root directory. Graphs are added one at a time and need not stay in
+/// memory.
 #[derive(Debug, Default)]
 pub struct Join {
     rollouts: Vec<Rollout>,
-    /// Child processes that each rollout recorded, in the order of `rollouts`.
+    /// For each run, in the order of `rollouts`, the child processes that it recorded.
     children: Vec<Vec<ChildProcess>>,
-    /// Diagnostics of the bundles that could not be reduced.
+    /// Diagnostics for the bundles that could not be reduced.
     unreadable: Vec<BundleDiagnostic>,
 }
 
 impl Join {
-    /// Adds a reduced bundle. `bundle` is the name of its directory.
+    /// Adds the graph of a bundle. `bundle` is the name of the bundle's directory.
     pub fn add(&mut self, bundle: &str, graph: &Graph) {
         self.rollouts.push(Rollout::from_graph(bundle, graph));
         self.children.push(graph.child_processes.iter().cloned().collect());
     }
 
-    /// Adds a bundle that could not be reduced, and the reason. `bundle` is the name of its directory.
+    /// Adds a bundle that could not be reduced, with the error. `bundle` is the name of the bundle's directory.
     pub fn unreadable(&mut self, bundle: &str, error: impl std::fmt::Display) {
         let message = format!("{error}; its links to other processes are unknown");
         self.unreadable.push(diagnostic(bundle, None, Code::UnreadableBundle, message));
@@ -53,15 +54,15 @@ impl Join {
     }
 }
 
-/// The key by which a parent and a child match: the parent's trace id, and the id of the thread that was made for the
-/// child.
+/// The key by which a parent and a child match: the parent's trace id, and the thread id that was made for the child.
 type ChildKey<'a> = (&'a TraceId, &'a ThreadId);
 
-/// State of the matching of parents and children.
+/// The state of matching parent and child processes.
 struct Matching<'a> {
-    /// Index of the first rollout of each trace id. A copy of a bundle has the same trace id and adds nothing.
+    /// Index of the first run with each trace id. A copy of a bundle has the same trace id and is ignored.
     traces: HashMap<&'a TraceId, usize>,
-    /// Rollouts that name a parent, by key. An entry is removed when its parent is found to have recorded the spawn.
+    /// Runs whose manifest names a parent, by key. An entry is removed when its parent is found to have recorded the
+    /// spawn.
     children: HashMap<ChildKey<'a>, Vec<&'a Rollout>>,
     /// `true` if some bundles could not be reduced; a missing parent or child may be one of them.
     has_unreadable: bool,
@@ -70,7 +71,7 @@ struct Matching<'a> {
 }
 
 impl<'a> Matching<'a> {
-    /// Indexes rollouts by trace id and by the parent that they name.
+    /// Indexes runs by trace id and by the parent that they name.
     fn new(rollouts: &'a [Rollout], has_unreadable: bool) -> Self {
         let mut traces = HashMap::new();
         let mut children = HashMap::<_, Vec<_>>::new();
@@ -85,13 +86,13 @@ impl<'a> Matching<'a> {
         Self { traces, children, has_unreadable, edges: Vec::new(), diagnostics: Vec::new() }
     }
 
-    /// Returns `true` if the rollout is the first of its trace id, and not a copy.
+    /// Returns `true` if the run is the first with its trace id. Returns `false` if it is a copy.
     fn is_first(&self, index: usize, rollout: &Rollout) -> bool {
         self.traces.get(&rollout.trace_id) == Some(&index)
     }
 
-    /// Adds the edges from a parent to the bundles that a child process left. If the child left none, adds an edge to
-    /// an unknown trace and a diagnostic.
+    /// Adds the edges from a parent to all bundles of a child process. If the child has no bundle, adds an edge to an
+    /// unknown trace and a diagnostic.
     fn add_child(&mut self, parent: &'a Rollout, child: &'a ChildProcess) {
         let ChildProcess { child_thread_id, thread_id, tool_call_id, spawned, evidence: _ } = child;
         let mut edge = ProcessEdge {
@@ -121,7 +122,7 @@ impl<'a> Matching<'a> {
         }
     }
 
-    /// Returns the message for a child process without a bundle.
+    /// Returns the message of the diagnostic for a child process without a bundle.
     fn missing_child(&self, child: &ChildProcess) -> String {
         let ChildProcess { child_thread_id, thread_id, tool_call_id, .. } = child;
         let parent = match tool_call_id {
@@ -135,13 +136,13 @@ impl<'a> Matching<'a> {
         )
     }
 
-    /// Returns a clause that names unreadable bundles as a further explanation. Returns an empty string if there are
-    /// none.
+    /// Returns a clause for a message that names unreadable bundles as a further explanation. Returns an empty string
+    /// if all bundles were readable.
     fn unreadable_hint(&self) -> &'static str {
         if self.has_unreadable { ", or is one of the bundles that cannot be read" } else { "" }
     }
 
-    /// Adds the edges of children whose parent did not record the spawn or has no bundle here.
+    /// Adds the edges of child processes whose parent did not record the spawn or has no bundle in the root directory.
     fn add_orphans(&mut self) {
         let mut left: Vec<_> = std::mem::take(&mut self.children).into_values().flatten().collect();
         left.sort_unstable_by_key(|rollout| self.traces.get(&rollout.trace_id));

@@ -18,7 +18,7 @@ use crate::event::{AgentResultObserved, CompactionRequestId, PayloadRef, RawPayl
 use crate::graph::{AgentResult, ChildProcess, CompactionRequest, Graph, Table};
 use visible::VisibleItems;
 
-/// The tables of all domains, each folded on its own.
+/// The tables of all domains after folding, without links between them.
 pub(super) struct Folded {
     pub(super) rollout: Rollout,
     pub(super) thread_tables: ThreadTables,
@@ -32,7 +32,7 @@ pub(super) struct Folded {
     pub(super) child_processes: Table<ThreadId, ChildProcess>,
 }
 
-/// Facts that `link` uses directly, without a fold.
+/// Facts that are used without folding.
 pub(super) struct Unfolded {
     pub(super) agent_results: Vec<Logged<AgentResultObserved>>,
     pub(super) payloads: Table<RawPayloadId, PayloadRef>,
@@ -102,7 +102,7 @@ pub(super) fn link(
     }
 }
 
-/// Returns the graph's row of an observed agent result.
+/// Converts an observed result of an agent to its form in the graph.
 fn agent_result(observed: &Logged<AgentResultObserved>) -> AgentResult {
     let event = &observed.fact;
     AgentResult {

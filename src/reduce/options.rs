@@ -4,9 +4,9 @@
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// `true` if the reduction ends at the broken rule with the lowest seq.
+    /// `true` if the reduction fails at a broken rule, at the one with the lowest seq. See [`strict`](Self::strict()).
     pub strict: bool,
-    /// `true` if payloads that no reduction rule opens are checked too.
+    /// `true` if all referenced payloads are checked. See [`every_body`](Self::every_body()).
     pub every_body: bool,
 }
 

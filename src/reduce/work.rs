@@ -5,18 +5,18 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Work {
-    /// Number of lines read from the log.
+    /// Number of lines that were read from the log.
     pub lines: u64,
-    /// Number of payloads read.
+    /// Number of payloads that were read and decoded.
     pub payloads: u64,
     /// Total size of the payloads read, in bytes.
     pub payload_bytes: u64,
     /// Number of items that request, response and checkpoint bodies list, repetitions included.
     pub items_listed: u64,
-    /// Number of distinct items among the listed ones. Only these are kept in memory.
+    /// Number of distinct items among those in `items_listed`. Only these are kept in memory.
     pub items_kept: u64,
     /// Number of items that were compared, placed or looked up to build the conversation.
     pub conversation_steps: u64,
-    /// Number of hash lookups that linked finished tables.
+    /// Number of hash lookups that were made to link finished tables.
     pub link_probes: u64,
 }

@@ -1,4 +1,4 @@
-//! Draws received traces as trees, by the rule of Jaeger's UI, and checks that all of a trace can be seen.
+//! Draws received traces as trees, by the rule of Jaeger's UI, and checks that every span of a trace is drawn.
 //!
 //! The collector makes references of a span's parent and links: the parent first, as `CHILD_OF`, then each link as
 //! `FOLLOWS_FROM`; a link to the parent replaces that reference. The UI draws a span below the first of its references
@@ -63,7 +63,7 @@ pub(crate) fn draw(spans: &[Span]) -> Vec<Drawing> {
     traces.into_values().map(draw_trace).collect()
 }
 
-/// Draws received spans and panics if the drawing of any trace has a fault.
+/// Draws received spans and panics if the drawing of any trace has a defect.
 #[track_caller]
 pub(crate) fn assert_drawn(spans: &[Span]) -> Vec<Drawing> {
     assert!(!spans.is_empty(), "no span was received");
@@ -85,7 +85,8 @@ fn render(lines: &[(usize, String)]) -> String {
     lines.iter().map(|(depth, name)| format!("{}{name}\n", "  ".repeat(*depth))).collect()
 }
 
-/// Returns the ids of a span's references in the collector's order.
+/// Returns the ids of the spans that a span references: its parent, then its links to other spans of the trace than the
+/// parent.
 fn references(span: &Span) -> Vec<&[u8]> {
     let parent = Some(&*span.parent_span_id).filter(|parent| !parent.is_empty());
     let links = span.links.iter().filter(|link| link.trace_id == span.trace_id).map(|link| &*link.span_id);

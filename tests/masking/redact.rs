@@ -303,7 +303,7 @@ fn existing_target_is_kept_and_failure_leaves_no_file() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && stderr.contains(expected), "{stderr}");
     };
-    fails(&case("chat"), &there, &[], "something is already here");
+    fails(&case("chat"), &there, &[], "the path already exists; the last argument is the destination");
     fails(&there, &root.path().join("new"), &[], "a bundle is a directory");
     fails(&case("chat"), &root.path().join("new"), &["--pattern", "("], "not a valid regular expression");
     assert_eq!(root.path().read_dir().unwrap().count(), 1);

@@ -104,6 +104,35 @@ fn invalid_variable_is_reported() {
 }
 
 #[test]
+fn wrong_format_is_wrong_usage_and_says_what_is_expected() {
+    let chat = case("chat");
+    let chat = chat.to_str().unwrap();
+    let expected = "expected `--format otlp-json FILE`, where FILE is the file to write, or `-` for stdout\n\n\
+                    Usage: otel-trace export [OPTIONS] <BUNDLE>...\n\n\
+                    For more information, try 'otel-trace export --help'.\n";
+    for (arguments, problem) in [
+        (&["--format", "yaml", "run.yaml"][..], "unknown --format `yaml`"),
+        (&["--format", "otlp-json"], "--format has no FILE"),
+        (&["--format", "otlp-json", "--content"], "--format has no FILE"),
+    ] {
+        let output = otel_trace(&[&["export", chat], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(stderr(&output), format!("error: {problem}; {expected}"));
+    }
+}
+
+#[test]
+fn closed_stdout_ends_an_export_quietly() {
+    let chat = case("chat");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut export = command(&["export", chat.to_str().unwrap(), "--format", "otlp-json", "-"]);
+    let output =
+        export.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).contains("error")), (Some(0), false), "{}", stderr(&output));
+}
+
+#[test]
 fn header_without_a_value_is_wrong_usage() {
     let output = otel_trace(&["export", "x", "--header", "authorization"]);
     assert_eq!(output.status.code(), Some(2));

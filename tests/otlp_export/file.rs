@@ -81,9 +81,7 @@ fn unknown_format_is_wrong_usage() {
     let chat = case("chat");
     let output = otel_trace(&["export", chat.to_str().unwrap(), "--format", "zipkin", "x.json"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr(&output).starts_with("error: unknown --format `zipkin`; expected `otlp-json`, followed by a file\n")
-    );
+    assert!(stderr(&output).starts_with("error: unknown --format `zipkin`; expected `--format otlp-json FILE`, "));
     let output = otel_trace(&["export", chat.to_str().unwrap(), "--format", "otlp-json"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stdout(&output), "");

@@ -33,6 +33,43 @@ fn live_span_is_found_with_its_events_and_payloads() {
 }
 
 #[test]
+fn span_id_alone_is_searched_in_all_bundles() {
+    let log = live();
+    let found = ok(&["locate", &format!("{TRACE}/{}", hex(2)), log.root()]);
+    assert_eq!(ok(&["locate", &hex(2), log.root()]), found);
+    assert_eq!(ok(&["locate", &hex(2), case("chat").to_str().unwrap(), log.root()]), found);
+    let (directory, bundle) = copy_case("chat");
+    let exported = Run::open(&bundle).spans(ContentPolicy::Omit)[2].span_context.clone();
+    let found = ok(&["locate", &exported.span_id().to_string(), log.root(), directory.path().to_str().unwrap()]);
+    assert_eq!(
+        found,
+        ok(&["locate", &format!("{}/{}", exported.trace_id(), exported.span_id()), bundle.to_str().unwrap()])
+    );
+    let unknown = hex(0xbad);
+    let output = otel_trace(&["locate", &unknown, log.root()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).starts_with(&format!("error: span {unknown} was not found: 1 bundle")),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn help_shows_the_format_of_lines() {
+    let help = ok(&["locate", "--help"]);
+    for line in [
+        "bundle<TAB>PATH",
+        "object<TAB>KIND<TAB>ID",
+        "event<TAB>SEQ",
+        "payload<TAB>ID<TAB>FILE[<TAB>OFFSET<TAB>LENGTH]",
+    ] {
+        assert!(help.contains(line), "{line} is not in {help}");
+    }
+    assert!(help.contains("a span id (16 hexadecimal digits)"), "{help}");
+}
+
+#[test]
 fn payload_outside_the_bundle_is_not_listed() {
     let mut log = Log::new();
     log.thread(Live::Root(1));
@@ -168,5 +205,6 @@ fn malformed_id_is_wrong_usage() {
         let output = otel_trace(&["locate", bad]);
         let is_null_id = bad.ends_with("/0000000000000000");
         assert_eq!(output.status.code(), Some(if is_null_id { 1 } else { 2 }), "{bad}: {}", stderr(&output));
+        assert!(is_null_id || stderr(&output).contains("the address bar has all"), "{bad}: {}", stderr(&output));
     }
 }

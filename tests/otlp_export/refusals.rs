@@ -93,9 +93,10 @@ fn unreachable_receiver_is_reported_with_advice() {
         assert_eq!(output.status.code(), Some(1), "{protocol}");
         let stderr = stderr(&output);
         assert!(stderr.contains("no response: ") && stderr.contains("Connection refused"), "{stderr}");
-        let advice = "check that a receiver listens there and speaks that protocol; \
-                      it is safe to run again: spans keep their ids\n";
-        assert!(stderr.ends_with(advice), "{stderr}");
+        let advice = format!(
+            "check that an OTLP receiver for {protocol} listens there; it is safe to run again: spans keep their ids\n"
+        );
+        assert!(stderr.ends_with(&advice) && !stderr.contains("io: "), "{stderr}");
     }
 }
 

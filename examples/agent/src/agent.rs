@@ -78,8 +78,8 @@ impl Agent {
         })
     }
 
-    /// Stops the agent and everything that it left running. An idle agent has completed its work; a running one is
-    /// cancelled.
+    /// Stops the agent, and the scripts, processes and agents that it started. An idle agent has completed its work; a
+    /// running one is cancelled.
     async fn finish(self, reason: &str) {
         let was_running = *self.mailbox.status.borrow() == Status::Running;
         self.stop_running().await;
@@ -90,7 +90,7 @@ impl Agent {
         }
     }
 
-    /// Stops the agents that this agent spawned, and everything that it left running itself.
+    /// Stops the agents that this agent spawned, and its own scripts and processes.
     pub(crate) async fn shut_down(&self, reason: &str) {
         for spawned in self.ctx.setup.agents.descendants(&self.ctx.identity) {
             self.ctx.setup.agents.close(&spawned.path, reason).await;

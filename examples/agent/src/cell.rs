@@ -1,5 +1,5 @@
-//! The tool `exec`: code cells, which are scripts of the model. Each script runs in an engine of its own, calls the
-//! tools of its agent, and may keep running after its tool call has returned.
+//! The tool `exec`: code cells, which are scripts of the model. Each script runs in a separate engine, calls the tools
+//! of its agent, and may keep running after its tool call has returned.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -220,7 +220,7 @@ impl Progress {
         })
     }
 
-    /// Returns the body that is recorded.
+    /// Returns the `tool_result` body that is recorded for the output.
     pub(crate) fn body(&self) -> Value {
         let items = self.texts.iter().map(|text| json!({"type": "input_text", "text": text}));
         let mut fields = json!({"cell_id": self.cell_id, "content_items": items.collect::<Vec<_>>()});
@@ -239,7 +239,7 @@ impl Progress {
         json!({"response": {kind: fields}})
     }
 
-    /// Returns the text that is sent to the model.
+    /// Returns the output as the text that is sent to the model.
     pub(crate) fn text(&self) -> String {
         let (id, seconds) = (&self.cell_id, self.elapsed.as_secs_f64());
         let texts = truncate_middle(&self.texts.join("\n"), MAX_OUTPUT_BYTES);

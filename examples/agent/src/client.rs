@@ -17,7 +17,8 @@ use crate::http::{self, HttpResponse};
 use crate::stream::{Collector, OnDelta, Response};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Reasoning models can be silent for minutes; a stream that is silent for longer is considered dead.
+/// Maximum time without any bytes on a response stream, after which the request fails. Reasoning models can be silent
+/// for minutes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The base URL of the model API, and the key.
@@ -27,7 +28,7 @@ pub(crate) struct Endpoint {
     pub(crate) api_key: Option<String>,
 }
 
-/// Omits the API key.
+/// Formats the endpoint without its API key.
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Endpoint").field("base_url", &self.base_url).finish_non_exhaustive()

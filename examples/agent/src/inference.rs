@@ -1,4 +1,4 @@
-//! Requests to the model, with retries. Each attempt is recorded as an inference call of its own.
+//! Requests to the model, with retries. Each attempt is recorded as a separate inference call.
 
 use anyhow::{Error, Result, anyhow};
 use otel_trace::{Model, Operation, Turn};

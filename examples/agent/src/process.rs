@@ -1,4 +1,5 @@
-//! A process together with the processes that it starts: a session of its own, which is killed when its leader ends.
+//! A process together with the processes that it starts: they form a separate session, which is killed when its leader
+//! ends.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +51,8 @@ impl Process {
     }
 }
 
-/// Waits without reaping: the process id of the leader names the session until all members were killed.
+/// Waits until the leader has ended, without reaping it: the process id of the leader names the session until all
+/// members were killed.
 fn exit_code(leader: Pid) -> io::Result<i32> {
     loop {
         match waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -67,7 +69,7 @@ fn exit_code(leader: Pid) -> io::Result<i32> {
 fn kill_session(leader: Pid) {
     // Fails only if the group has no process left.
     let _ = kill_process_group(leader, Signal::KILL);
-    // An interactive shell runs each job in a process group of its own.
+    // An interactive shell runs each job in a separate process group.
     for _ in 0..SWEEPS {
         let members = session_members(leader);
         if members.is_empty() {

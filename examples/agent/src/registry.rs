@@ -18,7 +18,7 @@ const MAX_AGENTS: usize = 8;
 /// The identity of an agent.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
-    /// `/root`, or the path of the parent followed by the agent's own name.
+    /// The path of the agent: `/root`, or the path of the parent followed by the agent's own name.
     pub(crate) path: String,
     pub(crate) name: String,
     pub(crate) role: &'static str,

@@ -1,5 +1,5 @@
-//! A script in a JavaScript engine of its own, on a thread of its own, with bounded memory. A script can be stopped at
-//! any time.
+//! A script in a separate JavaScript engine, on a separate thread, with bounded memory. A script can be stopped at any
+//! time.
 //!
 //! It has access to the language, `tools`, `text` and `yield_control`, and to nothing else on the machine.
 
@@ -40,11 +40,11 @@ pub(crate) struct Script {
 /// An event of a running script.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// `text(…)`.
+    /// A call of `text(…)`: output for the model.
     Text(String),
-    /// `yield_control()`.
+    /// A call of `yield_control()`: the tool call that started the script returns, and the script continues.
     Yield,
-    /// `tools.<name>(…)`.
+    /// A call of `tools.<name>(…)`.
     Call(ToolRequest),
     /// The script has ended, with the text of the error if it threw one.
     Ended(Result<(), String>),
@@ -54,7 +54,7 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct ToolRequest {
     pub(crate) name: String,
-    /// The arguments, as JSON.
+    /// The arguments of the call, as JSON text.
     pub(crate) arguments: String,
     answer: oneshot::Sender<String>,
 }

@@ -2,11 +2,11 @@
 
 use tokio::sync::watch;
 
-/// The sending side, which requests the stop.
+/// The side of a stop request that sends it.
 #[derive(Debug, Clone)]
 pub(crate) struct StopHandle(watch::Sender<Option<String>>);
 
-/// The receiving side, which waits for the request.
+/// The side of a stop request that waits for it.
 #[derive(Debug, Clone)]
 pub(crate) struct StopSignal(watch::Receiver<Option<String>>);
 
@@ -16,7 +16,7 @@ impl StopHandle {
         (Self(sender), StopSignal(receiver))
     }
 
-    /// Requests the stop. The reason of the first request is kept.
+    /// Requests a stop for `reason`. If called again, the first reason is kept.
     pub(crate) fn stop(&self, reason: &str) {
         self.0.send_if_modified(|request| {
             let is_first = request.is_none();
@@ -29,7 +29,7 @@ impl StopHandle {
 }
 
 impl StopSignal {
-    /// Waits for the request. Returns its reason.
+    /// Waits until a stop is requested. Returns the reason.
     pub(crate) async fn requested(&self) -> String {
         let mut request = self.0.clone();
         let reason = request.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use crate::bounded_output::BoundedOutput;
 use crate::process::Process;
 
-/// Wide enough that programs do not wrap their lines.
+/// Size of the terminal: wide enough that programs do not wrap their lines.
 const SIZE: PtySize = PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 };
-/// Time to wait for remaining output once the session is dead.
+/// Maximum time to wait for remaining output after all processes of the command have ended.
 const READER_GRACE: Duration = Duration::from_secs(1);
 
 /// A running command that no thread waits for yet.
@@ -28,7 +28,7 @@ pub(crate) struct StartedCommand {
     child: Box<dyn Child + Send + Sync>,
     process: Arc<Process>,
     output: Arc<Mutex<TerminalOutput>>,
-    /// Disconnects when all output was read.
+    /// A channel that disconnects when all output of the command was read.
     reader_done: mpsc::Receiver<()>,
     input: mpsc::Sender<String>,
     started: Instant,
@@ -50,7 +50,7 @@ pub(crate) struct Terminal {
 #[derive(Debug, Default)]
 struct TerminalOutput {
     all: BoundedOutput,
-    /// Output that has not been read yet.
+    /// Output of the command that no call has returned yet.
     unread: BoundedOutput,
 }
 
@@ -100,7 +100,7 @@ impl StartedCommand {
         })
     }
 
-    /// Waits for the command on a thread of its own. `on_end` is called before any other code can observe the end.
+    /// Waits for the command on a separate thread. `on_end` is called before any other code can observe the end.
     pub(crate) fn watch(self, on_end: impl FnOnce(&CommandResult) + Send + 'static) -> Result<Terminal> {
         let Self { cmd, mut child, process, output, reader_done, input, started, command: _, cwd: _ } = self;
         let (result_sender, result) = watch::channel(None);

@@ -123,7 +123,7 @@ impl Desk {
     }
 }
 
-/// Executes one tool call in a span of its own.
+/// Executes one tool call in a separate span.
 fn run_tool(call: &ToolCall) -> ToolResponse {
     let span = execute_tool_span(call);
     let output = span.in_scope(|| tools::run(&call.fn_name, &call.fn_arguments));

@@ -46,8 +46,8 @@ struct Unpacked<'a> {
     hash: Option<&'a RawValue>,
 }
 
-/// Deserializes a member whose value may be `null`: `None` if the member is absent, `Some` of the text `null` if it is
-/// null.
+/// Deserializes a member whose value may be `null`. An absent member is `None`, and `null` is `Some` with the text
+/// `null`.
 fn keep_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
@@ -67,7 +67,8 @@ impl Reference<'_> {
         self.rewrite(&quoted(&location.path), &more)
     }
 
-    /// Returns the value of the member `unpacked`. Returns `None` if it is not needed for the conversion back.
+    /// Returns the value for the member `unpacked`, which keeps the payload's location as a file. Returns `None` if the
+    /// conversion back can derive that location from `default_path`.
     fn unpacked(&self, default_path: Option<&str>) -> Option<String> {
         if is_pack(&self.read.path) {
             return self.value(UNPACKED).map(str::to_owned);
@@ -88,7 +89,7 @@ impl Reference<'_> {
         serde_json::from_str(self.value(UNPACKED)?).ok()
     }
 
-    /// Returns the reference for a payload that is now in a file of its own.
+    /// Returns the reference for a payload that is now a file at `path`.
     pub(super) fn in_file(&self, path: &str) -> String {
         let unpacked = self.parse_unpacked().filter(|unpacked| {
             let old_path: Option<String> = serde_json::from_str(unpacked.path.get()).ok();
@@ -148,7 +149,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Returns the references of a line in order. Returns none if the line is not JSON.
+/// Returns the payload references of a line in order. Returns an empty list if the line is not JSON.
 pub(super) fn references_in(line: &[u8]) -> Vec<Reference<'_>> {
     let Ok(line) = str::from_utf8(line) else { return Vec::new() };
     // A key may be escaped, although no known writer does so.

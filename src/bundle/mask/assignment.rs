@@ -27,13 +27,13 @@ enum Syntax {
     CustomName,
     /// `NAME=value` of an environment variable.
     Variable,
-    /// `name: value` or `name = value` without anything else on the line.
+    /// `name: value` or `name = value`, alone on its line.
     Setting,
     /// Any other assignment, inside of program text or a sentence.
     Inline,
 }
 
-/// The start of a value, after the opening quote if it has one.
+/// The position of a value that may be a secret: its first byte, after the opening quote if there is one.
 struct Value {
     start: usize,
     is_quoted: bool,
@@ -71,7 +71,7 @@ pub(super) fn find(text: &[u8], name: &Range<usize>, kind: NameKind) -> Option<S
 }
 
 impl Syntax {
-    /// Returns the predicate for the byte at which a value ends.
+    /// Returns a predicate that is `true` for the byte at which a value in this syntax ends.
     fn ends(self, is_quoted: bool) -> fn(u8) -> bool {
         match self {
             Self::Query => |byte| line::ends_word(byte) || matches!(byte, b'&' | b';'),
@@ -82,7 +82,7 @@ impl Syntax {
         }
     }
 
-    /// Returns `true` if a value in this syntax counts as a secret.
+    /// Returns `true` if a value in this syntax counts as a secret, judged by its length and its characters.
     fn is_secret(self, content: &[u8], is_quoted: bool) -> bool {
         if word::starts_template(content) || word::is_generic(content) {
             return false;
@@ -106,7 +106,7 @@ impl Syntax {
 }
 
 impl Value {
-    /// Creates the value that starts at `at`, or after a quote at `at`.
+    /// Creates the value that starts at index `at`, or after the quote if there is one at `at`.
     fn at(text: &[u8], at: usize) -> Self {
         let start = line::skip_quote(text, at);
         Self { start, is_quoted: start > at }
@@ -124,7 +124,7 @@ impl Value {
         end - self.start >= MIN_LENGTH && (text.get(end) == Some(&b'&') || text[end..].starts_with(b"\\u0026"))
     }
 
-    /// Returns `true` if the line contains nothing but the name and the value.
+    /// Returns `true` if the line of the value contains nothing but the name and the value.
     fn is_setting(&self, text: &[u8], name: &Range<usize>) -> bool {
         let end = line::end(text, self.start, MAX_INSPECTED, ends_value);
         let continues = || text.get(end) == Some(&b'<') || line::trim_punctuation(self.start..end, text).end < end;
@@ -137,7 +137,8 @@ fn ends_value(byte: u8) -> bool {
     line::ends_word(byte) || byte == b'&'
 }
 
-/// Returns `true` if a name after `before` begins a pair of a query string or of a connection string.
+/// Returns `true` if a name that follows `before` starts a `name=value` pair of a query string or of a connection
+/// string.
 fn begins_pair(before: &[u8]) -> bool {
     matches!(before.last(), Some(b'?' | b'&' | b';')) || before.ends_with(b"\\u0026")
 }

@@ -67,7 +67,8 @@ const SHAPES: [Shape; 44] = [
     shape("jwt", "eyJ", jwt),
 ];
 
-/// Returns the range of the secret that belongs to an anchor text at a byte index, or `None` if there is no secret.
+/// Returns the byte range of the secret near an anchor text, given the text and the index of the anchor. Returns `None`
+/// if there is no secret.
 type Find = fn(&[u8], usize) -> Option<Range<usize>>;
 
 /// Credentials that are recognised by the text before or around them: the anchor text to search for, and the function
@@ -82,10 +83,11 @@ const ANCHORED: [(&str, Find); 7] = [
     ("SharedAccessKey=", azure_key),
 ];
 
-/// Maximum length of a text that is searched for, in bytes. Fewer and shorter texts are found faster.
+/// Maximum length of a text in [`needles`], in bytes. Fewer and shorter texts are found faster.
 const MAX_NEEDLE: usize = 4;
 
-/// Returns the texts to search for: every known credential begins with one of them or contains one.
+/// Returns the texts that the masking searches for to find credentials: every known credential begins with one of them
+/// or contains one.
 pub(super) fn needles() -> Vec<Vec<u8>> {
     let begin = |text: &'static str| text.as_bytes()[..text.len().min(MAX_NEEDLE)].to_vec();
     let mut needles: Vec<_> = SHAPES.iter().map(|shape| begin(shape.prefix)).collect();
@@ -111,7 +113,8 @@ pub(super) fn find_at(text: &[u8], at: usize) -> Option<SecretSpan> {
     SHAPES.iter().find_map(length).map(|length| SecretSpan::text(at..at + length))
 }
 
-/// Returns the name of the credential kind that the whole secret has, or `secret` if it has no known shape.
+/// Returns the kind in the placeholder of a secret: the kind of a known credential that the whole secret has the shape
+/// of, or `secret` if there is none.
 pub(super) fn kind_of(secret: &[u8]) -> &'static str {
     let is_whole = |shape: &&Shape| {
         let tail = secret.strip_prefix(shape.prefix.as_bytes());
@@ -153,8 +156,8 @@ fn exactly(tail: &[u8], is_part: fn(u8) -> bool, expected: usize) -> Option<usiz
     (ends && tail.len() >= expected && tail[..expected].iter().all(|byte| is_part(*byte))).then_some(expected)
 }
 
-/// Returns the length of a long word with digits and letters mixed, as in keys. Names of styles and of branches begin
-/// with `sk-` too.
+/// Returns the length of the key at the start of `tail`, a long word that mixes digits and letters. Returns `None` for
+/// other words: names of styles and of branches begin with `sk-` too.
 fn generic_key(tail: &[u8]) -> Option<usize> {
     let whole = run(tail, is_token, 20)?;
     let is_mixed = |word: &[u8]| {
@@ -163,7 +166,8 @@ fn generic_key(tail: &[u8]) -> Option<usize> {
     tail[..whole].split(|byte| matches!(byte, b'-' | b'_')).any(is_mixed).then_some(whole)
 }
 
-/// Returns the length of parts that are joined by dots, each of at least the given number of bytes.
+/// Returns the length of the `N` parts at the start of `tail` that are joined by dots. Returns `None` if a part is
+/// shorter than its number of bytes in `least`.
 fn parts<const N: usize>(tail: &[u8], least: [usize; N]) -> Option<usize> {
     let mut end = 0;
     for (number, least) in least.into_iter().enumerate() {
@@ -176,7 +180,8 @@ fn parts<const N: usize>(tail: &[u8], least: [usize; N]) -> Option<usize> {
     Some(end)
 }
 
-/// Returns the length of a JSON web token: header, claims and signature, or five parts if it is encrypted.
+/// Returns the length of the JSON web token whose first characters precede `tail`: header, claims and signature, or
+/// five parts if it is encrypted. Returns `None` if there is no token.
 fn jwt(tail: &[u8]) -> Option<usize> {
     let mut end = run(tail, is_token, 10)?;
     (tail.get(end) == Some(&b'.')).then_some(())?;
@@ -192,7 +197,8 @@ fn jwt(tail: &[u8]) -> Option<usize> {
     Some(end)
 }
 
-/// Returns `true` if a word begins at `at` rather than continues. An escape of JSON or of a URL may stand before it.
+/// Returns `true` if a word begins at index `at`. Returns `false` inside of a word. An escape of JSON or of a URL may
+/// stand before the word.
 fn begins_word(text: &[u8], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).map_or(b' ', |place| text[place]);
     let is_hex = |from: usize| (from..from + 2).all(|back| before(back).is_ascii_hexdigit());

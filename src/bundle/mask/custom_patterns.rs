@@ -61,8 +61,8 @@ fn widen_to_chars(text: &[u8], mut range: Range<usize>) -> Range<usize> {
     range
 }
 
-/// Adds the parts of each range that lie in strings or numbers of the JSON, extended to whole escapes and whole
-/// numbers.
+/// Adds the parts of each range that lie in strings or numbers of `json` to `secrets`, extended to whole escapes and
+/// whole numbers.
 fn clip_to_tokens(json: &[u8], ranges: &[Range<usize>], secrets: &mut Vec<SecretSpan>) {
     let mut ranges = ranges.iter().cloned().peekable();
     let mut at = 0;
@@ -114,7 +114,7 @@ fn text_token(json: &[u8], start: usize) -> Range<usize> {
     start..json.len()
 }
 
-/// Advances `position` to the last character or escape that begins at or before `target`, and returns it.
+/// Moves `position` to the last character or escape that begins at or before `target`, and returns the new position.
 fn unit_before(json: &[u8], position: &mut usize, target: usize) -> usize {
     loop {
         let next = next_unit(json, *position);

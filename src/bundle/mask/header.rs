@@ -12,7 +12,7 @@ const ONE_WORD: [&str; 8] = ["apikey", "basic", "bearer", "bot", "key", "negotia
 /// Authorization schemes that are followed by several words; the rest of the line is the secret.
 const MANY_WORDS: [&str; 5] = ["aws4-hmac-sha256", "digest", "hawk", "oauth", "signature"];
 
-/// Maximum length of a scheme, in bytes.
+/// Maximum length of an authorization scheme, in bytes.
 const MAX_SCHEME: usize = 24;
 /// Number of bytes after a scheme of several words in which its first `name=value` part must begin.
 const MAX_FIRST_PART: usize = 256;

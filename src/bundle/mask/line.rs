@@ -33,7 +33,8 @@ impl LinePosition {
     }
 }
 
-/// Returns `true` if a line begins after `before`, indentation and the dash of a list item aside.
+/// Returns `true` if `before`, the text before a name, ends with the start of a line, apart from indentation and the
+/// dash of a list item.
 fn is_line_start(before: &[u8]) -> bool {
     let mut before = before.strip_suffix(b"- ").unwrap_or(before);
     loop {
@@ -86,20 +87,21 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Returns `true` if nothing but blanks follows in the line from `at` on.
+/// Returns `true` if only blanks follow in the line from `at` on.
 pub(super) fn is_over(text: &[u8], at: usize) -> bool {
     text.get(skip_blanks(text, at)).is_none_or(|byte| ends_line(*byte))
 }
 
-/// Returns the value without the commas, semicolons and closing parentheses at its end, which belong to the text
-/// around.
+/// Returns the range of the value without the commas, semicolons and closing parentheses at its end, which belong to
+/// the surrounding text.
 pub(super) fn trim_punctuation(value: Range<usize>, text: &[u8]) -> Range<usize> {
     let marks = text[value.clone()].iter().rev().take_while(|byte| matches!(byte, b',' | b';' | b')')).count();
     value.start..value.end - marks
 }
 
-/// Returns the end of the value that begins at `start`, at most about `max_length` bytes after it. An escape that JSON
-/// does not require, as `\u0026` and `\/`, counts as the character that it represents.
+/// Returns the end of the value that begins at `start`: the first byte for which `ends` returns `true`, at most about
+/// `max_length` bytes later. An escape that JSON does not require, as `\u0026` and `\/`, counts as the character that
+/// it represents.
 pub(super) fn end(text: &[u8], start: usize, max_length: usize, ends: impl Fn(u8) -> bool) -> usize {
     let mut at = start;
     while at < text.len() && at - start < max_length {
@@ -113,15 +115,15 @@ pub(super) fn end(text: &[u8], start: usize, max_length: usize, ends: impl Fn(u8
     at
 }
 
-/// An escape of one character.
+/// An escape sequence in JSON that represents one character, such as `\u0026`.
 struct Escape {
     length: usize,
     /// The character that the escape represents. `None` if it is not ASCII.
     byte: Option<u8>,
 }
 
-/// Parses an escape that JSON does not require (`\/` or `\uXXXX`), at any level of escapes. Returns `None` for other
-/// escapes.
+/// Parses an escape that JSON does not require (`\/` or `\uXXXX`), with any number of backslashes before it. Returns
+/// `None` for other escapes.
 fn escape(text: &[u8], at: usize) -> Option<Escape> {
     let backslashes = backslashes_from(text, at);
     let letter = at + backslashes;

@@ -39,8 +39,9 @@ const SENSITIVE: [&str; 33] = [
     "subscription_key",
 ];
 
-/// Three letters of each sensitive name, in the spellings that names have (of `authorization`, in every mixture of
-/// cases). Short and few, because twice as many take five times as long to search for.
+/// Texts that the masking searches for to find sensitive names: every built-in name contains one of them, in each
+/// spelling that occurs (the one in `authorization` in every mixture of cases). Short and few, because twice as many
+/// take five times as long to search for.
 const STEMS: [&str; 27] = [
     "riz", "riZ", "rIz", "rIZ", "Riz", "RiZ", "RIz", "RIZ", "key", "Key", "KEY", "oke", "Oke", "OKE", "kie", "Kie",
     "KIE", "ssw", "ssW", "Ssw", "SSW", "ecr", "Ecr", "ECR", "phr", "Phr", "PHR",
@@ -52,14 +53,14 @@ const MIN_NAME: usize = 6;
 /// Maximum length of a name that is inspected, in bytes.
 const MAX_NAME: usize = 96;
 
-/// The kind of a sensitive name, which determines the syntax of its value.
+/// The kind of a sensitive name, which determines how its value is masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameKind {
-    /// An authorization: a scheme may precede the secret.
+    /// An `authorization` header or field: a scheme such as `Bearer` may precede the secret.
     Authorization,
-    /// A cookie: `name=value` pairs.
+    /// A `cookie` or `set-cookie` header: the value consists of `name=value` pairs.
     Cookie,
-    /// A header that holds nothing but the secret.
+    /// A header whose whole value is the secret, such as `x-api-key`.
     Key,
     /// A name that the program added.
     Custom,
@@ -78,7 +79,7 @@ impl Names {
         self.0.push(words.as_str().to_owned());
     }
 
-    /// Returns the texts to search for: every sensitive name contains one of them.
+    /// Returns short texts, of which every sensitive name contains at least one. The masking searches for them.
     pub(super) fn stems(&self) -> impl Iterator<Item = Vec<u8>> {
         let custom = self.0.iter().filter(|name| !is_built_in(name)).map(|name| stem(name));
         let custom = custom.filter(|stem| !stem.is_empty()).flat_map(case_variants);
@@ -115,7 +116,7 @@ fn is_built_in(name: &str) -> bool {
     SENSITIVE.iter().any(|sensitive| ends_with_words(name, sensitive) || has_same_letters(name, sensitive))
 }
 
-/// Returns `true` if both names have the same letters, underscores aside.
+/// Returns `true` if both names are equal apart from underscores.
 fn has_same_letters(name: &str, sensitive: &str) -> bool {
     name.bytes().filter(|byte| *byte != b'_').eq(sensitive.bytes().filter(|byte| *byte != b'_'))
 }
@@ -133,7 +134,7 @@ fn case_variants(word: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         .map(move |capitals| (0..word.len()).map(|place| cased(capitals, place, word[place])).collect())
 }
 
-/// Returns the last three bytes of the longest word of a name that the program added.
+/// Returns the last three bytes of the longest word in a name that the program added: the text to search for.
 fn stem(name: &str) -> &[u8] {
     let longest = name.split('_').max_by_key(|word| word.len()).unwrap_or_default().as_bytes();
     &longest[longest.len().saturating_sub(3)..]
@@ -183,8 +184,9 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// Returns the range of the name around `at`, and the start of the dotted path that it ends: `authorization` in
-/// `http.request.header.authorization`. Returns `None` if no value can follow, or if the name is too long.
+/// Returns the range of the name around index `at`, and the start of the dotted path that it ends: for `authorization`
+/// in `http.request.header.authorization`, the start of `http`. Returns `None` if the text after the name cannot assign
+/// a value, or if the name is too long.
 pub(super) fn name_around(text: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     let ahead = text[at..].iter().take(MAX_NAME).take_while(|byte| is_word(**byte)).count();
     let end = at + ahead;

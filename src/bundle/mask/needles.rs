@@ -21,7 +21,8 @@ impl Needles {
         }
     }
 
-    /// Returns the index of the first text that begins at or after `from`. Returns `None` if there is no such text.
+    /// Returns the index of the first occurrence of any of the texts, at or after `from`. Returns `None` if none of
+    /// them occurs.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
         let found = match self {
             Self::Vectors(searcher) => searcher.find_in(text, Span { start: from, end: text.len() }),

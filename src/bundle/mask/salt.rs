@@ -53,10 +53,11 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
     is_kind && hash.len() == 12 && hash.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Maximum number of levels of escapes that are removed.
+/// Maximum number of levels of JSON escapes that are removed before a secret is hashed.
 const MAX_LEVELS: usize = 16;
 
-/// Removes the escapes of the JSON string that the secret is in, and of all enclosing JSON strings.
+/// Removes the JSON escapes of a secret at all levels: those of the string that contains it, and those of JSON strings
+/// around that string.
 fn unescape_fully(secret: &[u8]) -> Cow<'_, [u8]> {
     let mut plain = Cow::Borrowed(secret);
     for _ in 0..MAX_LEVELS {

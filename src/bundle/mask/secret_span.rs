@@ -8,23 +8,23 @@ use super::salt::Salt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::bundle) struct SecretSpan {
     pub(in crate::bundle) range: Range<usize>,
-    /// For a number, the level at which the quotes around its placeholder are escaped. `None` for a secret inside of
-    /// text.
+    /// Level of the quotes to put around the placeholder, for a number. `None` for a secret inside of text, whose
+    /// placeholder needs no quotes.
     pub(super) quoted_at: Option<Level>,
 }
 
-/// The number of times that a text is escaped as a JSON string inside of the text that contains it.
+/// The number of JSON strings that a text is nested in: each level escapes quotes and backslashes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Level(u32);
 
-/// Highest level of a text that fits into memory.
+/// Maximum level. Quotes of a higher level need more backslashes than fit into memory.
 const MAX_LEVEL: u32 = 20;
 
 impl Level {
     pub(super) const OUTER: Self = Self(0);
 
-    /// Returns the level of a quote with this number of backslashes before it, if it begins or ends a string. Returns
-    /// `None` if no string can begin or end with it.
+    /// Returns the level of the string that a quote with `backslashes` backslashes before it begins or ends. Returns
+    /// `None` if no string can begin or end with such a quote.
     pub(super) fn for_quote(backslashes: usize) -> Option<Self> {
         let count = backslashes.checked_add(1)?;
         let level = count.trailing_zeros();
@@ -61,7 +61,7 @@ impl SecretSpan {
         Self { range, quoted_at: None }
     }
 
-    /// Creates the range of a number, whose placeholder must be quoted.
+    /// Creates the range of a number, whose placeholder must be quoted at the given level.
     pub(super) fn number(range: Range<usize>, level: Level) -> Self {
         Self { range, quoted_at: Some(level) }
     }
@@ -80,7 +80,7 @@ pub(super) fn merge(mut secrets: Vec<SecretSpan>) -> Vec<SecretSpan> {
     secrets
 }
 
-/// Replaces the secrets, which must be sorted, by placeholders.
+/// Replaces the secrets in a text by placeholders. `secrets` must be sorted.
 pub(in crate::bundle) fn replace_secrets(text: &[u8], secrets: &[SecretSpan], salt: &Salt) -> Vec<u8> {
     let mut masked = Vec::with_capacity(text.len() + 32 * secrets.len());
     let mut done = 0;

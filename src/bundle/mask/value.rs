@@ -8,7 +8,8 @@ use super::salt::is_placeholder;
 use super::secret_span::{Level, SecretSpan};
 use super::{header, line, word};
 
-/// Names whose values describe a secret and do not contain it: a tool's schema may have a parameter `password`.
+/// Names of members that describe a secret and do not contain it. In the schema of a tool, the value of `password` is
+/// such a description.
 const DESCRIPTIVE: [&[u8]; 12] = [
     b"$comment",
     b"$ref",
@@ -24,7 +25,7 @@ const DESCRIPTIVE: [&[u8]; 12] = [
     b"x-order",
 ];
 
-/// The result of scanning the value of a name.
+/// The result of scanning the value of a sensitive name.
 pub(super) struct ScannedValue {
     /// The index after the value, where the search continues.
     pub(super) end: usize,
@@ -62,12 +63,12 @@ pub(super) fn scan_quoted(
     }
 }
 
-/// A name and the parse_string after it: `["authorization", "…"]`, `"name": "authorization", "value": "…"`,
+/// A quoted name and the string after it: `["authorization", "…"]`, `"name": "authorization", "value": "…"`,
 /// `["--password", "…"]`.
 struct NameValuePair<'a> {
     text: &'a [u8],
     name: Range<usize>,
-    /// The start of the name's opening quote.
+    /// The index of the name's opening quote, or of the first backslash before it.
     before: usize,
     /// The index after the name's closing quote.
     after: usize,
@@ -97,7 +98,8 @@ impl NameValuePair<'_> {
         is_secret.then(|| JsonValueScanner { text, level, kind, secrets }.value(value)).flatten()
     }
 
-    /// Returns `true` if the parse_string is the value of the name rather than another name: there are lists of names.
+    /// Returns `true` if the string after the name is its value. Returns `false` if it looks like another name, as in a
+    /// list of names.
     fn is_value(&self, content: &[u8]) -> bool {
         match self.kind {
             NameKind::Custom => true,
@@ -107,7 +109,8 @@ impl NameValuePair<'_> {
     }
 }
 
-/// Returns `true` if the text before a list announces a list of names, as in a schema.
+/// Returns `true` if the text before a list shows that the list contains names, as `required` and `enum` in a schema
+/// do.
 fn is_list_of_names(list: &[u8]) -> bool {
     let is_around = |byte: &u8| matches!(byte, b'[' | b':' | b'\\' | b'"') || byte.is_ascii_whitespace();
     let end = list.len() - list.iter().rev().take_while(|byte| is_around(byte)).count();
@@ -150,8 +153,8 @@ struct JsonValueScanner<'a> {
 }
 
 impl JsonValueScanner<'_> {
-    /// Adds all strings and numbers of the value to the secrets. Stops at the end of the value, or where it is not JSON
-    /// any more. Returns `None` if there is no value.
+    /// Adds all strings and numbers of the value that begins at `at` to the secrets. Stops at the end of the value, or
+    /// at the first byte that is not JSON. Returns `None` if there is no value.
     fn value(self, mut at: usize) -> Option<ScannedValue> {
         let (start, mut depth, mut is_descriptive) = (at, 0_usize, false);
         let mut skipped = Vec::new();
@@ -207,16 +210,17 @@ impl JsonValueScanner<'_> {
     }
 }
 
-/// A parse_string of some level of escapes.
+/// A string of JSON, at any level of escapes.
 struct StringToken {
     content: Range<usize>,
-    /// The index after the closing quote, or the end of the content if the parse_string is not whole.
+    /// The index after the closing quote, or the end of the content if the closing quote is missing.
     end: usize,
-    /// `true` if the parse_string has its closing quote.
+    /// `true` if the string has its closing quote.
     is_whole: bool,
 }
 
-/// Parses the parse_string whose quote, of this level, begins at `at`. Returns `None` if no such quote is there.
+/// Parses the string whose opening quote, escaped for `level`, begins at `at`. Returns `None` if there is no such
+/// quote.
 fn parse_string(text: &[u8], at: usize, level: Level) -> Option<StringToken> {
     let backslashes = line::backslashes_from(text, at);
     let open = at + backslashes;
@@ -236,7 +240,8 @@ fn parse_string(text: &[u8], at: usize, level: Level) -> Option<StringToken> {
     Some(StringToken { content: start..text.len(), end: text.len(), is_whole: false })
 }
 
-/// Returns the index after the whitespace between tokens of this level, escaped whitespace included.
+/// Returns the index after the whitespace that begins at `at`. At an inner level the whitespace may be escaped, as in
+/// `\n`.
 fn skip_space(text: &[u8], mut at: usize, level: Level) -> usize {
     loop {
         match text.get(at) {

@@ -1,18 +1,18 @@
 //! Heuristics for words: secrets, identifiers of programs, templates.
 
-/// Words that stand for a type, a switch or a rule in place of a value.
+/// Words that are not secrets when they are assigned to a name: types, switches and rules, such as `true`.
 const GENERIC_WORDS: [&str; 16] = [
     "bool", "false", "nil", "no", "none", "null", "number", "off", "on", "optional", "read", "required", "str",
     "string", "true", "write",
 ];
 
-/// Returns `true` if the word is a type name, a switch or the like, or is elided with dots.
+/// Returns `true` if the word is a type name, a switch such as `true` or the like, or is abbreviated with dots.
 pub(super) fn is_generic(word: &[u8]) -> bool {
     let is_cut = word.ends_with(b"...") || word.ends_with("…".as_bytes());
     is_cut || GENERIC_WORDS.iter().any(|it| word.eq_ignore_ascii_case(it.as_bytes()))
 }
 
-/// Returns `true` if the value is empty or begins with the sign of a template, which a reader or a program fills in.
+/// Returns `true` if the value is empty or begins with a character of a template, which a reader or a program fills in.
 pub(super) fn starts_template(value: &[u8]) -> bool {
     matches!(value.first(), None | Some(b'$' | b'{' | b'<' | b'%' | b'*' | b'(' | b'[')) || value.starts_with(b"...")
 }
@@ -29,7 +29,8 @@ pub(super) fn is_template(value: &[u8]) -> bool {
     }
 }
 
-/// Returns `true` if the word has only capitals and underscores, as a stand-in for a value: `PASSWORD`, `YOUR_KEY`.
+/// Returns `true` if the word has only capitals and underscores, like a placeholder for a value: `PASSWORD`,
+/// `YOUR_KEY`.
 pub(super) fn is_upper_case(word: &[u8]) -> bool {
     word.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
 }

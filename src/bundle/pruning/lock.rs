@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::bundle::disk::FileIdentity;
 use crate::bundle::file;
 
-/// Name of the locked file.
+/// Name of the file in the root directory that is locked during a pruning pass.
 const NAME: &str = ".otel-trace-prune";
 
-/// A lock on a root, held until it is dropped or the process dies. Its holder may remove bundles.
+/// A lock on a root directory, held until it is dropped or the process dies. Only its holder removes bundles.
 #[derive(Debug)]
 pub(super) struct PruneLock {
     path: PathBuf,
@@ -18,7 +18,7 @@ pub(super) struct PruneLock {
 }
 
 impl PruneLock {
-    /// Acquires the lock. Returns `None` if another process holds it.
+    /// Acquires the lock on a root directory. Returns `None` if another process holds it.
     pub(super) fn acquire(root: &Path) -> io::Result<Option<Self>> {
         let path = root.join(NAME);
         let file = match file::create_for_write_at(&path) {

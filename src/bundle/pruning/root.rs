@@ -11,10 +11,11 @@ use crate::bundle::staged_bundle::parse_staged_name;
 /// Number of bytes at the end of a log in which its end event is searched for.
 const TAIL: u64 = 4096;
 
-/// Prefix of the name of a bundle that is being removed. It makes the directory hidden, and marks it as one of ours.
+/// Prefix of the name of a bundle's directory that is being removed. The dot hides the directory, and the prefix marks
+/// it as created by this crate.
 const HIDDEN: &str = ".trace-";
 
-/// Suffix of the name of a bundle that is being removed.
+/// Suffix of the name of a bundle's directory that is being removed.
 const REMOVED: &str = ".removed";
 
 /// The contents of a root directory.
@@ -32,7 +33,7 @@ pub(super) struct BundleEntry {
     pub(super) path: PathBuf,
     /// Time of the last write to the log.
     pub(super) last_write: SystemTime,
-    /// Total length of its files in bytes, or 0 if it was not measured.
+    /// Total length of the bundle's files in bytes, or 0 if it was not measured.
     pub(super) bytes: u64,
 }
 
@@ -74,7 +75,7 @@ impl TemporaryDirectory {
 }
 
 impl BundleEntry {
-    /// Inspects a directory. Returns `None` if it is not a bundle or does not exist any more.
+    /// Inspects a directory. Returns `None` if it is not a bundle or no longer exists.
     fn new(path: PathBuf, with_bytes: bool) -> Option<Self> {
         let file = |name| fs::symlink_metadata(path.join(name)).ok().filter(|found| found.is_file());
         file(Manifest::FILE)?;
@@ -93,7 +94,7 @@ impl BundleEntry {
         self.path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Returns `true` if the end of the log contains the end event of the run.
+    /// Returns `true` if the bundle's log ends with the end event of the run.
     pub(super) fn is_ended(&self) -> bool {
         let tail = File::open(self.path.join(Manifest::LOG)).and_then(|mut log| {
             let length = log.metadata()?.len();
@@ -105,8 +106,8 @@ impl BundleEntry {
         tail.is_ok_and(|tail| String::from_utf8_lossy(&tail).contains(r#""type":"rollout_ended""#))
     }
 
-    /// Removes the bundle. Renames it first, so that no reader finds an incomplete bundle, and a later pass recognises
-    /// the rest if the removal is interrupted.
+    /// Removes the bundle's directory. Renames it first, so that no reader finds an incomplete bundle, and a later pass
+    /// recognises the remaining files if the removal is interrupted.
     pub(super) fn remove(&self) -> io::Result<()> {
         let name = self.name();
         // Names of bundles are short enough for the suffix.

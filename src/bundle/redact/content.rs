@@ -6,7 +6,8 @@ use super::super::Masking;
 use super::meaning::{Document, Meaning, MeaningTracker};
 use super::tokens::{Edit, Token, Tokens, apply_edits, is_json};
 
-/// Words for outcomes, as they are used in events and by models and runtimes. Any other word counts as content.
+/// Words for outcomes that events, models and runtimes use in status fields. Any other word in such a field counts as
+/// content.
 const OUTCOMES: [&str; 42] = [
     "aborted",
     "blocked",
@@ -52,14 +53,15 @@ const OUTCOMES: [&str; 42] = [
     "yielded",
 ];
 
-/// Maximum length of a type that is preserved, in bytes.
+/// Maximum length of a type name that is preserved, in bytes.
 const MAX_TYPE: usize = 64;
 /// Maximum length of an id that is preserved, in bytes.
 const MAX_ID: usize = 128;
 /// Maximum length of a name that is preserved, in bytes.
 const MAX_NAME: usize = 256;
 
-/// Replaces all content of a JSON value. Field names, numbers and strings whose [`Meaning`] is not content stay.
+/// Returns a JSON value with all content replaced. Field names, numbers and strings whose [`Meaning`] is not content
+/// are preserved.
 pub(super) fn replace(json: &[u8], document: Document, masking: &Masking) -> Vec<u8> {
     let mut edits = Vec::new();
     let mut tracker = MeaningTracker::new(json, document);
@@ -75,13 +77,14 @@ pub(super) fn replace(json: &[u8], document: Document, masking: &Masking) -> Vec
     apply_edits(json, edits)
 }
 
-/// Returns the replacement of a payload that is not JSON.
+/// Returns the replacement for all bytes of a payload that is not JSON.
 pub(super) fn replace_bytes(bytes: &[u8], masking: &Masking) -> Vec<u8> {
     if bytes.is_empty() { Vec::new() } else { placeholder(bytes, masking).into_bytes() }
 }
 
-/// Returns `true` if a string has the form of its meaning: an id, a type, a status or a name is a single word. A string
-/// that is not preserved has the same replacement at every place, so that ids with spaces still link.
+/// Returns `true` if a string is preserved: its meaning is an id, a type, a status or a name, and it has the form of
+/// one, a single word. A string that is not preserved has the same replacement at every place, so that ids with spaces
+/// still link.
 fn is_preserved(meaning: Meaning, text: &[u8]) -> bool {
     let is_word = |marks: &[u8]| text.iter().all(|byte| byte.is_ascii_alphanumeric() || marks.contains(byte));
     match meaning {
@@ -94,18 +97,18 @@ fn is_preserved(meaning: Meaning, text: &[u8]) -> bool {
     }
 }
 
-/// Returns `true` if the string is a single short word.
+/// Returns `true` if the string has the form of a name: a single short word.
 fn is_name(text: &[u8]) -> bool {
     text.len() <= MAX_NAME && !text.iter().any(u8::is_ascii_whitespace)
 }
 
-/// Returns the replacement of a text: `[text:<bytes>:<hash>]`.
+/// Returns the replacement for a text, `[text:<bytes>:<hash>]`.
 fn placeholder(text: &[u8], masking: &Masking) -> String {
     format!("[text:{}:{:016x}]", text.len(), masking.hash(text))
 }
 
-/// Returns the escaped replacement of a JSON string, given the range between its quotes. Returns `None` if the string
-/// stays as it is.
+/// Returns the escaped replacement for the JSON string whose content is at `range`, without quotes. Returns `None` if
+/// the string is preserved.
 fn replace_string(json: &[u8], range: &Range<usize>, nested: Document, masking: &Masking) -> Option<Vec<u8>> {
     let text: String = serde_json::from_slice(&json[range.start - 1..range.end + 1]).ok()?;
     let new = replace_text(&text, nested, masking)?;
@@ -113,8 +116,8 @@ fn replace_string(json: &[u8], range: &Range<usize>, nested: Document, masking: 
     Some(quoted.as_bytes()[1..quoted.len() - 1].to_vec())
 }
 
-/// Returns the replacement of a text. Text that is JSON stays JSON, so that it can still be parsed. Returns `None` if
-/// the text stays as it is.
+/// Returns the replacement for a text. Text that is JSON stays JSON, so that it can still be parsed. Returns `None` if
+/// the text is preserved.
 fn replace_text(text: &str, nested: Document, masking: &Masking) -> Option<String> {
     let json = text.trim();
     match json.as_bytes().first()? {

@@ -7,9 +7,9 @@ use super::meaning::{Document, Meaning, MeaningTracker};
 use super::tokens::{Edit, Token, Tokens, apply_edits};
 use crate::event::PayloadRef;
 
-/// The new location of a payload that has moved or changed.
+/// The changes in a payload reference whose payload has moved or changed.
 pub(super) struct NewLocation {
-    /// Path of the file. `None` if the path stays.
+    /// New path of the payload's file. `None` if the path is unchanged.
     pub(super) path: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn mask_json(json: &[u8], document: Document, masking: &Masking) -> V
     masking.replace_secrets(json, &secrets)
 }
 
-/// Returns `true` if a string of this meaning is not masked while recording either.
+/// Returns `true` if strings of this meaning are exempt from masking, as they are while recording.
 fn is_never_masked(meaning: Meaning) -> bool {
     match meaning {
         Meaning::Reference | Meaning::Type | Meaning::Id { is_format_id: true } => true,
@@ -43,10 +43,10 @@ fn is_never_masked(meaning: Meaning) -> bool {
     }
 }
 
-/// The fields of an object that may be a payload reference.
+/// The fields of a JSON object that may be a payload reference.
 struct ReferenceFields {
     start: usize,
-    /// Ranges of the values that change with the payload.
+    /// Fields whose values change with the payload, and the byte ranges of these values.
     values: Vec<(ReferenceField, Range<usize>)>,
 }
 
@@ -71,8 +71,8 @@ impl ReferenceField {
     }
 }
 
-/// Updates the payload references of a line. `locate` returns the new location of a payload, or `None` if the reference
-/// stays as it is.
+/// Updates the payload references of a line. `locate` returns the changes for a reference, or `None` if the reference
+/// needs no change.
 pub(super) fn update_references<E>(
     line: &[u8],
     mut locate: impl FnMut(&PayloadRef) -> Result<Option<NewLocation>, E>,

@@ -2,32 +2,32 @@
 
 use super::tokens::{Token, Tokens};
 
-/// The kind of a JSON value.
+/// The kind of a JSON value, which determines the meaning of its field names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Document {
     /// The manifest of a bundle.
     Manifest,
     /// A line of the log.
     Line,
-    /// A payload with known fields: a request, a response and the like.
+    /// A payload with known fields, such as a request or a response.
     Body,
     /// JSON made by a model, a tool or a program. Its field names do not determine the meaning of their values.
     Foreign,
 }
 
-/// The meaning of a string.
+/// The meaning of a string in a JSON value. It decides if a redacted copy preserves the string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The path or hash of a payload, or the name of a bundle.
     Reference,
     /// An id, which links objects.
     Id {
-        /// `true` if the format defines the id, `false` if a provider or a program does.
+        /// `true` for an id that the format defines, `false` for an id of a provider or a program.
         is_format_id: bool,
     },
-    /// A type or a role.
+    /// A type or a role, such as `function_call` or `assistant`.
     Type,
-    /// An outcome.
+    /// A status or an outcome, such as `completed`.
     Status,
     /// The name of a tool, a model or an agent.
     Name,
@@ -35,7 +35,7 @@ pub(super) enum Meaning {
     Content,
 }
 
-/// Names of the ids of events.
+/// Names of the fields of events that contain ids.
 const IDS: [&str; 25] = [
     "child_codex_turn_id",
     "child_thread_id",
@@ -64,16 +64,16 @@ const IDS: [&str; 25] = [
     "upstream_request_id",
 ];
 
-/// The field of a payload that refers to the bytes that the payload was made from.
+/// Field of a payload that names another payload, with the exact bytes from which this payload was made.
 const BYTES: &[u8] = b"otel_trace.bytes";
 
-/// Fields with types.
+/// Fields that contain types or roles.
 const TYPES: [&str; 5] = ["gen_ai.operation.name", "language", "object", "phase", "role"];
 
-/// Fields with outcomes.
+/// Fields that contain statuses or outcomes.
 const STATUSES: [&str; 5] = ["finishReason", "finish_reason", "kind", "status", "stop_reason"];
 
-/// Fields with names of tools, models and agents.
+/// Fields that contain names of tools, models or agents.
 const NAMES: [&str; 16] = [
     "agent_path",
     "author",
@@ -93,9 +93,9 @@ const NAMES: [&str; 16] = [
     "tool_namespace",
 ];
 
-/// Fields of foreign JSON that name agents, and so link it to the rest.
+/// Fields of foreign JSON that contain names of agents, by which it is linked to the rest of the bundle.
 const NAMES_IN_FOREIGN: [&str; 3] = ["author", "other_recipients", "recipient"];
-/// Fields of foreign JSON whose ids link it to the rest.
+/// Fields of foreign JSON that contain ids, by which it is linked to the rest of the bundle.
 const IDS_IN_FOREIGN: [&str; 8] = [
     "call_id",
     "cell_id",
@@ -107,7 +107,7 @@ const IDS_IN_FOREIGN: [&str; 8] = [
     "tool_call_id",
 ];
 
-/// Fields with foreign JSON.
+/// Fields that contain foreign JSON.
 const FOREIGN: [&str; 10] = [
     "args",
     "arguments",
@@ -140,24 +140,25 @@ pub(super) struct MeaningTracker<'a> {
     objects: std::vec::IntoIter<ObjectTraits>,
     containers: Vec<Container<'a>>,
     last: &'a [u8],
-    /// `true` if the next token is the value of `last`, `false` if it is an element of a list that is.
+    /// `true` if the next token is the value of the field `last`. `false` if it is an element of a list in that field.
     is_value: bool,
 }
 
-/// Properties of an object or a list that follow from its members.
+/// Properties of an object or a list that its members determine. They are collected in a first pass, because a string
+/// may come before the members that determine its meaning.
 #[derive(Debug, Clone, Copy, Default)]
 struct ObjectTraits {
-    /// `true` if it is a payload reference.
+    /// `true` if the object is a payload reference.
     is_reference: bool,
-    /// `true` if it describes a tool or a tool call.
+    /// `true` if the object describes a tool or a tool call.
     is_tool: bool,
 }
 
-/// An object or a list that encloses the current position.
+/// An object or a list that contains the current position.
 #[derive(Debug, Clone, Copy)]
 struct Container<'a> {
     document: Document,
-    /// The name of the field with it.
+    /// Name of the field that contains the object or list.
     name: &'a [u8],
     object: ObjectTraits,
 }
@@ -169,7 +170,7 @@ impl<'a> MeaningTracker<'a> {
         Self { json, document, objects, containers: Vec::new(), last: b"", is_value: false }
     }
 
-    /// Returns the meaning of a string at the current position.
+    /// Returns the meaning of a string at the current position of the tracker.
     pub(super) fn meaning(&self) -> Meaning {
         let containers = self.containers.last();
         let parent = containers.map_or(&b""[..], |containers| containers.name);
@@ -200,7 +201,7 @@ impl<'a> MeaningTracker<'a> {
         }
     }
 
-    /// Returns the kind of a JSON value that is inside of a string at the current position.
+    /// Returns the kind of JSON that a string at the current position may contain as text.
     pub(super) fn within_text(&self) -> Document {
         if self.last.starts_with(b"gen_ai.") { self.document() } else { Document::Foreign }
     }
@@ -214,7 +215,7 @@ impl<'a> MeaningTracker<'a> {
         self.containers.last().map_or(self.document, |containers| containers.document)
     }
 
-    /// Moves past a token.
+    /// Moves the tracker past a token.
     pub(super) fn advance(&mut self, token: &Token) {
         let is_value = std::mem::replace(&mut self.is_value, matches!(token, Token::Name(_)));
         match token {
@@ -264,7 +265,7 @@ fn objects(json: &[u8]) -> Vec<ObjectTraits> {
     objects
 }
 
-/// Returns `true` if an object of this type is a tool or a tool call, for any provider.
+/// Returns `true` if objects of this `type` are tools or tool calls, for any provider.
 fn is_type_of_tool(text: &[u8]) -> bool {
     [&b"function"[..], b"tool", b"custom", b"mcp"].iter().any(|part| memchr::memmem::find(text, part).is_some())
 }

@@ -75,13 +75,13 @@ impl Iterator for Tokens<'_> {
     }
 }
 
-/// The replacement of a range of a text.
+/// An edit: the replacement of a byte range of a text.
 pub(super) struct Edit {
     pub(super) range: Range<usize>,
     pub(super) text: Vec<u8>,
 }
 
-/// Applies edits, which may be in any order and must not overlap.
+/// Returns the text with the edits applied. Edits may be in any order and must not overlap.
 pub(super) fn apply_edits(text: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
     edits.sort_by_key(|edit| edit.range.start);
     let mut edited = Vec::with_capacity(text.len());

@@ -76,11 +76,11 @@ const MIN_SAVED_BYTES: usize = 128;
 /// Minimum share of the payload that a delta must save, as a divisor of its length.
 const MIN_SAVED_PART: usize = 16;
 
-/// A request does not hold the history of its thread if it is smaller than this share of the last request, as a divisor
-/// of the last request's length.
+/// Minimum length of a request that may contain the history of its thread, as a divisor of the length of the last such
+/// request.
 const HISTORY_FRACTION: usize = 4;
 
-/// The bytes that two payloads have in common at their start and at their end.
+/// The number of bytes that two payloads have in common at their start and at their end.
 #[derive(Debug, Clone, Copy, Default)]
 struct Overlap {
     prefix: usize,
@@ -88,14 +88,14 @@ struct Overlap {
 }
 
 impl Overlap {
-    /// Compares a payload with the base that it may build on.
+    /// Compares a payload with the payload that it may be stored as a delta to.
     fn new(base: &[u8], body: &[u8]) -> Self {
         let prefix = common_prefix(base, body);
         Self { prefix, suffix: common_suffix(&base[prefix..], &body[prefix..]) }
     }
 
-    /// Returns the base of a delta to the previous payload. Returns `None` if the delta would save too little or if the
-    /// chain of bases is too long.
+    /// Returns the base for storing a payload of `length` bytes as a delta to `previous`. Returns `None` if the delta
+    /// would save too little or if the chain of bases is too long.
     fn base(self, previous: &PreviousPayload, length: usize) -> Option<Base> {
         let Self { prefix, suffix } = self;
         if previous.depth >= MAX_DEPTH || prefix + suffix < MIN_SAVED_BYTES.max(length / MIN_SAVED_PART) {
@@ -119,7 +119,7 @@ struct WrittenRecord {
     prefix_hash: Option<PrefixHash>,
 }
 
-/// The payload store of one file for all payloads.
+/// The payload store of one file for all payloads, `payloads.pack`.
 #[derive(Debug)]
 pub(in crate::bundle) struct Pack {
     file: Arc<PackFile>,
@@ -176,9 +176,9 @@ impl Pack {
         Ok(WrittenRecord { header, offset, prefix_hash })
     }
 
-    /// Returns `true` if the next request will probably repeat this one rather than the cached one. Between the
-    /// requests that hold the history of a thread there are small ones: for a title or a summary, or the stand-in for a
-    /// request that is not known.
+    /// Returns `true` if the next request of the thread will probably repeat this one rather than the cached one.
+    /// Between the requests that contain the history of a thread there are small ones: for a title or a summary, or the
+    /// stand-in for a request that is not known.
     fn is_history(&self, thread: &ThreadId, record: &WrittenRecord, previous: Option<&PreviousPayload>) -> bool {
         let length = record.header.length as usize;
         if length < MIN_SAVED_BYTES {
@@ -191,8 +191,8 @@ impl Pack {
         !(is_side_request && self.base_cache.skip(self.id, thread))
     }
 
-    /// Caches a payload as the base of the next one. Takes its buffer and returns the buffer of the replaced payload in
-    /// its place, so that large payloads are not copied.
+    /// Caches a payload as the base for the next payload of its thread. Takes the payload's buffer and returns the
+    /// buffer of the replaced payload in its place, so that large payloads are not copied.
     fn cache(&self, thread: &ThreadId, record: WrittenRecord, body: &mut BodyBuf) {
         let WrittenRecord { header, offset, prefix_hash } = record;
         let bytes = &mut body.bytes;

@@ -10,8 +10,8 @@ use crate::layer::span::span_state::SpanState;
 /// The environment that links the recording of a child process to the operation that spawns it. Created by
 /// [`Operation::child_process`](super::Operation::child_process), once for each process.
 ///
-/// If the child process has a recorder, it records a bundle of its own next to the bundle of its parent. Each of the
-/// two bundles names the other, and `otel-trace reduce <root>` joins them.
+/// If the child process has a recorder, it records a separate bundle, next to the bundle of its parent. Each of the two
+/// bundles names the other, and `otel-trace reduce <root>` joins them.
 ///
 /// ```no_run
 /// use otel_trace::{ToolCallMeta, AgentThread, ThreadMeta, Operation};

@@ -107,12 +107,13 @@ impl CodeCell {
         self.for_each(|cell| cell.record_response(status, &body));
     }
 
-    /// Records that the script ended, with a `tool_result` body. Called for a script that has yielded before.
+    /// Records that the script ended, with a `tool_result` body. Call this for a script that has yielded before.
     pub fn ended(&self, status: CellStatus, body: impl Body) {
         self.for_each(|cell| cell.record_end(status, &body));
     }
 
-    /// Starts a tool call that the script makes. The id of the call is the one from the cell's runtime.
+    /// Starts a tool call that the script makes. An id that is set in `call` is the one that the cell's runtime gave
+    /// the call.
     pub fn tool_call(&self, call: ToolCallMeta<'_>) -> ToolCall {
         ToolCall::start(&self.0, call)
     }

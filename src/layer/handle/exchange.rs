@@ -20,9 +20,9 @@ use crate::layer::span::span_state::SpanState;
 /// client may lie between. Inside a tool call there is no exchange: HTTP requests of a tool are not part of the
 /// inference call around it.
 ///
-/// Each attempt is a call of its own. If a retry reuses one call, the earlier response is kept in an event of its own.
-/// Bodies that the program records itself are kept in addition: if the call has already started, a request is kept in
-/// an event of its own.
+/// Open a separate call for each attempt. If a retry reuses a call, the earlier response is kept in a separate event.
+/// Bodies that the program records itself are kept in addition: a request of a call that has already started is kept in
+/// a separate event.
 ///
 /// ```
 /// use otel_trace::{Exchange, Reply};
@@ -87,7 +87,7 @@ impl Exchange {
         .flatten()
     }
 
-    /// Records the request body, which is about to be sent. Starts the call.
+    /// Records the request body, which is about to be sent. Starts the inference call or compaction request.
     pub fn request(&self, bytes: &[u8]) {
         for call in &self.0 {
             match call {
@@ -108,9 +108,9 @@ impl Exchange {
         }
     }
 
-    /// Records a piece of the response as it arrives; `number` counts from 1. The piece is written at once, in an event
-    /// of its own, so that a run that is killed keeps the pieces that arrived. Each piece costs a payload; the complete
-    /// body is still recorded with [`reply`](Self::reply).
+    /// Records a piece of the response as it arrives; `number` counts from 1. The piece is written at once, in a
+    /// separate event, so that a run that is killed keeps the pieces that arrived. Each piece costs a payload; the
+    /// complete body is still recorded with [`reply`](Self::reply).
     pub fn chunk(&self, number: u64, bytes: &[u8]) {
         for call in &self.0 {
             match call {
@@ -120,7 +120,8 @@ impl Exchange {
         }
     }
 
-    /// Records the response body.
+    /// Records the body of the response. `reply` states if `bytes` are a complete response, the part of one that
+    /// arrived, or an error response.
     pub fn reply(&self, reply: Reply, bytes: &[u8]) {
         let body = Exact(bytes);
         for call in &self.0 {

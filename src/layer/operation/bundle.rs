@@ -16,7 +16,7 @@ use crate::layer::recorder::reentrancy::lock;
 #[derive(Debug)]
 pub(super) struct Bundle {
     pub(super) writer: Sink,
-    /// Number in the last generated id.
+    /// Number at the end of the id that was generated last.
     last_generated: AtomicU64,
     thread_ids: Mutex<NameRegistry>,
     turn_ids: Mutex<NameRegistry>,
@@ -69,7 +69,7 @@ impl Bundle {
     /// generates the same id.
     pub(super) fn generate_id<I: for<'a> From<&'a str>>(&self, prefix: &str) -> I {
         let number = self.last_generated.fetch_add(1, Ordering::Relaxed) + 1;
-        // Every call without an id of its own needs one of these: avoid `format!`, and allocate once.
+        // Every call that the program gives no id needs a generated one: avoid `format!`, and allocate once.
         let mut digits = itoa::Buffer::new();
         let parts = [prefix, ":", self.writer.manifest().trace_id.as_str(), ":", digits.format(number)];
         let mut name = SmallVec::<[u8; 96]>::new();
@@ -102,7 +102,7 @@ impl Bundle {
     }
 
     /// Allocates the path of a spawned agent: `requested`, or `<requested>_<k>` if that path was allocated here before.
-    /// Paths that the program gave itself are not taken into account.
+    /// Paths that the program chose are not taken into account.
     pub(super) fn unique_agent_path(&self, requested: String) -> AgentPath {
         lock(&self.agent_paths).claim(&requested, '_').into()
     }

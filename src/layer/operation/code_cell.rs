@@ -140,7 +140,8 @@ impl CodeCellOperation {
         match is_first {
             Some(true) if keeps_running(status) => {}
             Some(true) => self.write_end(status, ended_with, at),
-            // A response after the first one, or after the end, is still evidence: it gets a payload event of its own.
+            // A response after the first one, or after the end, is still evidence: it is referenced by a separate
+            // payload event.
             Some(false) | None => {
                 for body in response_payload.into_iter().chain(ended_with) {
                     self.write_payload_event(body, at);
@@ -160,7 +161,8 @@ impl CodeCellOperation {
         self.write_end(status, payload, at);
     }
 
-    /// Ends the cell with this payload. If the cell has already ended, the payload gets a payload event of its own.
+    /// Ends the cell with this payload. If the cell has already ended, the payload is referenced by a separate payload
+    /// event.
     fn write_end(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: Timestamp) {
         if let Some(unreferenced) = self.try_write_end(status, payload, at) {
             self.write_payload_event(unreferenced, at);

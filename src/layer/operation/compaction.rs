@@ -260,7 +260,7 @@ impl CompactionOperation {
         }
     }
 
-    /// Ends the operation. One whose request was never recorded starts first, except at shutdown.
+    /// Ends the operation. If its request was never recorded, the operation is started first, except at shutdown.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: &End) {
         if !matches!(end, End::Shutdown) {
             self.start_without_request();

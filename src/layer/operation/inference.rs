@@ -175,7 +175,8 @@ impl InferenceOperation {
         let stored = self.store_response(recording, body);
         let reference = stored.as_ref().ok().map(|stored| stored.reference.clone());
         let set_response = || lock(&self.progress).set_response(stored);
-        // A response that comes after the end, or that a later response replaces, gets a payload event of its own.
+        // A response that comes after the end, or that a later response replaces, is referenced by a separate payload
+        // event.
         let separate = self.lifecycle.unless_ended(set_response).unwrap_or(reference);
         if let Some(reference) = separate {
             self.write_payload_event(reference, at);
@@ -190,8 +191,8 @@ impl InferenceOperation {
         }
     }
 
-    /// Records a complete response as the client received it. A failed response that came before it gets a payload
-    /// event of its own.
+    /// Records a complete response as the client received it. A failed response that came before it is referenced by a
+    /// separate payload event.
     pub(in crate::layer) fn record_complete_response(self: &Arc<Self>, body: &dyn Body) {
         let failed = lock(&self.progress).failed_response.take();
         if let Some(reference) = failed {
@@ -215,7 +216,7 @@ impl InferenceOperation {
         }
     }
 
-    /// Records one chunk of a streamed response in a payload event of its own.
+    /// Records one chunk of a streamed response in a separate payload event. `number` counts the chunks from 1.
     pub(in crate::layer) fn record_chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
         self.start_without_request(self.opened_at);
         let Some((recording, _)) = self.turn.ensure_started(Timestamp::now()) else { return };
@@ -329,7 +330,7 @@ impl InferenceOperation {
         self.start_without_request(self.opened_at);
     }
 
-    /// Ends the call. One whose request was never recorded starts first, except at shutdown.
+    /// Ends the call. If its request was never recorded, the call is started first, except at shutdown.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
         let at = Timestamp::now();
         if !matches!(end, End::Shutdown) {

@@ -85,7 +85,7 @@ impl InferenceProgress {
     }
 }
 
-/// The terminal state of an inference call.
+/// The outcome of an inference call, which determines its end event.
 pub(super) enum InferenceOutcome {
     Completed,
     Failed(String),
@@ -93,7 +93,7 @@ pub(super) enum InferenceOutcome {
 }
 
 impl InferenceOutcome {
-    /// Returns the terminal state of a call that ends this way. If its span closed, an error fails the call, a response
+    /// Returns the outcome of a call that ends with `end`. If its span closed, an error fails the call, a response
     /// completes it, and a call with neither is cancelled.
     pub(super) fn from_end(end: End, progress: &InferenceProgress) -> Self {
         match end {

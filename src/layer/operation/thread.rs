@@ -1,5 +1,5 @@
-//! A thread: one agent's conversation. A root thread has a bundle of its own; a spawned thread is recorded in the
-//! bundle of its parent.
+//! A thread: one agent's conversation. A root thread has its own bundle; a spawned thread is recorded in the bundle of
+//! its parent.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ pub(in crate::layer) struct ThreadOperation {
 
 impl ThreadOperation {
     /// Creates a thread. If the requested id is that of a thread above it, because a framework passes the
-    /// conversation's id on to its agents, the thread gets an id of its own.
+    /// conversation's id on to its agents, the thread gets a generated id.
     pub(in crate::layer) fn new(
         recorder: Arc<Inner>,
         parent: Option<Arc<Self>>,
@@ -243,7 +243,7 @@ impl ThreadOperation {
         }
     }
 
-    /// Records an `other` event, for which format 1 has no type of its own.
+    /// Records an `other` event, for which format 1 defines no event type.
     pub(in crate::layer) fn record_other(self: &Arc<Self>, kind: &str, summary: &str, metadata: RawJson) {
         let at = Timestamp::now();
         if self.recorder.is_off("an `other` event") {

@@ -76,7 +76,8 @@ impl ToolCallOperation {
         self.id.get()
     }
 
-    /// Returns the turn of the agent that acts in the tool call. Returns `None` if the tool call runs no agent.
+    /// Returns the turn of the tool call's active agent: the one that made the latest inference call. Returns `None` if
+    /// the tool call runs no agent.
     pub(in crate::layer) fn active_agent_turn(&self) -> Option<Arc<TurnOperation>> {
         self.agents.active_turn()
     }
@@ -171,7 +172,7 @@ impl ToolCallOperation {
     }
 
     /// Records an invocation body of the program. Before the start it replaces the one made from the arguments; later
-    /// it gets a payload event of its own.
+    /// it is referenced by a separate payload event.
     fn record_invocation(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
         let Some((recording, _)) = self.turn.ensure_started(at) else { return };
         let Ok(JsonPayload { reference, raw }) = recording.store_json(&self.live, PayloadKind::ToolInvocation, body)
@@ -260,7 +261,7 @@ impl ToolCallOperation {
         }
     }
 
-    /// Counts data of a call whose start event was lost: the log cannot refer to that call.
+    /// Counts the data of this call as lost because its start event was lost, so that the log cannot refer to the call.
     fn count_loss_without_start(&self, lost: Lost) {
         if let Some(recording) = self.turn.thread().started() {
             recording.bundle.writer.report_dependent_loss(lost, "the start of its tool call could not be written");
@@ -281,7 +282,8 @@ impl ToolCallOperation {
             Err(_counted) => (None, None),
         };
         let set_result = || lock(&self.progress).set_result(result.clone());
-        // A result that comes after the end, or that a later result replaces, gets a payload event of its own.
+        // A result that comes after the end, or that a later result replaces, is referenced by a separate payload
+        // event.
         let separate = self.lifecycle.unless_ended(set_result).unwrap_or(result);
         for reference in separate.into_iter().chain(raw) {
             self.write_payload_event(reference, at);
@@ -398,7 +400,7 @@ fn invocation_body(name: &str, arguments: &str) -> serde_json::Value {
     })
 }
 
-/// Returns the terminal state of a call that ends this way, with its error or reason. If its span closed, an error
+/// Returns the final status of a call that ends with `end`, with its error or reason. If its span closed, an error
 /// fails the call, a result completes it, and a call with neither is cancelled.
 fn outcome<'a>(end: &'a End, progress: &'a ToolCallProgress) -> (ExecutionStatus, Option<&'a str>) {
     match end {

@@ -1,4 +1,4 @@
-//! Agents that a tool call runs, if the framework opens no spans of their own for them.
+//! Agents that a tool call runs, if the framework opens no spans for them.
 
 use std::sync::{Arc, Mutex};
 

@@ -7,7 +7,8 @@ use crate::event::{ToolKind, ToolSummary};
 /// Maximum length of the preview of a tool's arguments, in characters.
 const PREVIEW_CHARS: usize = 160;
 
-/// Returns the kind of a tool that has only a name.
+/// Returns the kind that a tool name stands for: `ExecCommand` for `bash`, for example, and `Other` for names that are
+/// not well known.
 pub(super) fn kind_from_name(name: &Arc<str>) -> ToolKind {
     match &**name {
         "exec_command" | "local_shell" | "shell" | "shell_command" | "bash" => ToolKind::ExecCommand,
@@ -43,7 +44,7 @@ pub(super) fn summary(name: &Arc<str>, kind: &ToolKind, arguments: Option<&str>)
     ToolSummary::Generic { label, input_preview: arguments.map(preview), output_preview: None }
 }
 
-/// Truncates text to the length of a preview.
+/// Truncates text to [`PREVIEW_CHARS`].
 fn preview(text: &str) -> String {
     match text.char_indices().nth(PREVIEW_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -146,8 +146,8 @@ impl<R: Redactor> Redactor for SuppressedRedactor<R> {
     }
 }
 
-/// Checks that bundles can be created in `root`, by creating and removing a directory. Fails early, instead of with the
-/// first run that would be missing.
+/// Checks that bundles can be created in `root`, by creating and removing a directory, so that an unwritable root is an
+/// error of `build` and not the loss of the first run.
 fn probe(disk: &dyn Disk, root: &Path) -> io::Result<()> {
     let name = root.join(format!(".otel-trace-probe-{}", uuid::Uuid::new_v4()));
     disk.create_dirs(&name)?;

@@ -45,7 +45,7 @@ pub(super) enum ParentSource {
 #[derive(Debug)]
 pub(in crate::layer) struct Parent {
     process: ParentProcess,
-    /// `true` once a root thread took the id, or gave it up for an id of its own.
+    /// `true` once a root thread took the id, or gave it up for an id that the program chose.
     is_id_taken: AtomicBool,
 }
 
@@ -82,7 +82,7 @@ impl Parent {
     }
 
     /// Returns the thread id that the parent created, on the first call. Returns `None` afterwards: it belongs to the
-    /// first root thread, even if that thread has an id of its own and does not use it.
+    /// first root thread, even if the program gave that thread another id.
     pub(in crate::layer) fn take_id(&self) -> Option<ThreadId> {
         let is_first = !self.is_id_taken.swap(true, Ordering::Relaxed);
         is_first.then(|| self.process.child_thread_id.clone())

@@ -40,7 +40,7 @@ pub(crate) struct NewSpan<'a> {
 #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only read by the exporter of the feature `otlp`"))]
 pub(crate) struct EventMeta<'a> {
     pub(crate) recording: &'a TraceId,
-    /// Name of the directory of the bundle, if there is one.
+    /// Name of the bundle's directory. `None` if the run is not written to disk, or if the name is not UTF-8.
     pub(crate) bundle: Option<&'a str>,
     pub(crate) at: Timestamp,
     pub(crate) context: &'a EventContext,

@@ -137,8 +137,8 @@ impl SpanState {
         }
     }
 
-    /// Returns the implicit thread for this span. If the span declares its kind with `otel_trace.kind`, the program has
-    /// threads of its own, so the missing parent is recorded as an orphan.
+    /// Returns the implicit thread for this span. If the span declares its kind with `otel_trace.kind`, the program
+    /// opens its threads itself, so an implicit thread is recorded as that of an orphan span.
     fn implicit_thread(&self, fields: &Fields) -> Arc<ThreadOperation> {
         let orphan = fields.has_declared_kind().then_some(OrphanSpan { span: self.name() });
         self.implicit().thread(self.recorder(), ThreadFacts { orphan, ..thread_facts(fields) })

@@ -19,12 +19,12 @@ pub(in crate::layer) struct SpanExtension(SmallVec<[RecorderEntry; 1]>);
 struct RecorderEntry {
     recorder: RecorderId,
     state: Option<Arc<SpanState>>,
-    /// Threads and turns that no span of the program opened. Only set at the root of a scope.
+    /// Implicit threads and turns, which no span of the program opened. Set only on root spans.
     implicit: Option<Arc<ImplicitOperations>>,
 }
 
 impl SpanExtension {
-    /// Returns the state that `recorder` keeps for the span, if any.
+    /// Returns the state that `recorder` keeps for the span. Returns `None` if it keeps none.
     pub(super) fn state(&self, recorder: RecorderId) -> Option<&Arc<SpanState>> {
         self.0.iter().find(|entry| entry.recorder == recorder)?.state.as_ref()
     }

@@ -17,7 +17,7 @@ pub(super) struct RequestBody<'a> {
 }
 
 impl<'a> RequestBody<'a> {
-    /// Creates the body. Returns `None` if the input messages were not recorded.
+    /// Creates a request body from the recorded fields. Returns `None` if the input messages were not recorded.
     pub(super) fn from_fields(fields: &'a RequestFields) -> Option<Self> {
         Some(Self {
             input_messages: JsonText::parse(fields.input_messages.as_deref()?),
@@ -39,8 +39,8 @@ pub(super) struct LateRequest<'a> {
 }
 
 impl<'a> LateRequest<'a> {
-    /// Creates the body from the `fields` that differ from the `known` fields of the start. Returns `None` if no
-    /// request field changed.
+    /// Creates a body with the request fields that differ from `known`, the fields that the call started with. Returns
+    /// `None` if no request field changed.
     pub(super) fn from_fields(known: &Fields, fields: &'a Fields) -> Option<Self> {
         let is_new = known.request != fields.request;
         let model = fields.model.as_deref().filter(|model| known.model.as_deref() != Some(model));
@@ -91,7 +91,8 @@ impl From<PartialUsage> for UsageFields {
 }
 
 impl<'a> ResponseBody<'a> {
-    /// Creates the body. Returns `None` if neither output messages nor response id nor usage were recorded.
+    /// Creates a response body from the recorded fields. Returns `None` if neither output messages nor response id nor
+    /// usage were recorded.
     pub(super) fn from_fields(fields: &'a Fields) -> Option<Self> {
         let has_response = fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage().is_some();
         has_response.then(|| Self {

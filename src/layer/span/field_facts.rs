@@ -1,4 +1,4 @@
-//! Conversion of span fields to the facts that operations start with.
+//! Conversion of span fields to the attributes that operations start with.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::layer::operation::{
     CodeCellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolCallFacts,
 };
 
-/// Returns `true` if the operations of a span have all facts of their start before the span is entered. Returns `false`
-/// for inference calls: their request may still gain fields.
+/// Returns `true` if the fields already have every attribute that the start events of the span's operations report, so
+/// that they can start before the span is entered. Returns `false` for all other kinds: the request of an inference
+/// call, for example, may still gain fields.
 pub(super) fn has_required_facts(fields: &Fields) -> bool {
     match fields.kind() {
         Some(OperationKind::Thread) => fields.conversation_id.is_some(),
@@ -25,7 +26,7 @@ pub(super) fn has_required_facts(fields: &Fields) -> bool {
     }
 }
 
-/// Returns the facts of an inference call or compaction request.
+/// Returns the attributes that an inference call or a compaction request starts with.
 pub(super) fn inference_facts(fields: &Fields) -> InferenceFacts {
     InferenceFacts {
         model: fields.model.clone().unwrap_or_default(),
@@ -33,7 +34,7 @@ pub(super) fn inference_facts(fields: &Fields) -> InferenceFacts {
     }
 }
 
-/// Returns the facts of a thread that no known tool call spawned.
+/// Returns the attributes that a thread starts with if no known tool call spawned it.
 pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
     ThreadFacts {
         id: fields.conversation_id.clone(),
@@ -51,7 +52,7 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
     }
 }
 
-/// Returns the facts of a tool call. `cell` is the code cell that requested it, if any.
+/// Returns the attributes that a tool call starts with. `cell` is the code cell that requested it, if any.
 pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CodeCellOperation>>) -> ToolCallFacts {
     ToolCallFacts {
         name: fields.tool_name.clone().unwrap_or_else(|| intern_tool_name("")),
@@ -65,7 +66,7 @@ pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CodeCellOperation>>) 
     }
 }
 
-/// Returns the facts of a code cell.
+/// Returns the attributes that a code cell starts with.
 pub(super) fn cell_facts(fields: &Fields) -> CodeCellFacts {
     CodeCellFacts {
         runtime_id: fields.cell_id.clone(),

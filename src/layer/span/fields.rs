@@ -63,7 +63,8 @@ pub(super) fn has_kind_field(metadata: &Metadata<'_>) -> bool {
 /// The values of the fields of a span so far. A later value of a field replaces an earlier one.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields {
-    /// The value of `otel_trace.kind`, if set; the inner option is `None` for kinds that are not recorded.
+    /// Parsed value of `otel_trace.kind`. `None` if the field is not set, `Some(None)` if its value is a kind that is
+    /// not recorded.
     declared_kind: Option<Option<OperationKind>>,
     operation_kind: Option<OperationKind>,
     pub(super) conversation_id: Option<String>,
@@ -127,7 +128,7 @@ pub(super) struct RequestFields {
     pub(super) tool_definitions: Option<String>,
 }
 
-/// The token counts of an inference call that were recorded.
+/// The token counts of an inference call. `None` for a count that no field has set.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct PartialUsage {
     pub(super) input: Option<u64>,
@@ -188,7 +189,7 @@ impl Fields {
         }
     }
 
-    /// Returns `true` if the span has the field `otel_trace.kind`. The program then opens threads of its own, and an
+    /// Returns `true` if the span has the field `otel_trace.kind`. The program then opens its threads itself, and an
     /// operation without a thread has lost its parent.
     pub(super) fn has_declared_kind(&self) -> bool {
         self.declared_kind.is_some()
@@ -303,12 +304,13 @@ impl Fields {
         take(&mut self.status, status);
     }
 
-    /// Returns `true` if the named field is recorded as text.
+    /// Returns `true` if the layer stores the value of the field `name` as text.
     fn is_text_field(&mut self, name: &str) -> bool {
         matches!(name, CALL_ID | TOOL_NAME) || self.text_slot(name).is_some()
     }
 
-    /// Returns the slot of a text field that is kept unchanged. Returns `None` for other fields.
+    /// Returns the member that stores the text field `name`. Returns `None` if the layer does not store that field as
+    /// it is.
     fn text_slot(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
             "gen_ai.conversation.id" => &mut self.conversation_id,
@@ -353,7 +355,7 @@ impl Fields {
         }
     }
 
-    /// Returns the slot of a token count. Returns `None` for other fields.
+    /// Returns the member that stores the token count `name`. Returns `None` if that field is not a token count.
     fn count_slot(&mut self, name: &str) -> Option<&mut Option<u64>> {
         Some(match name {
             "gen_ai.usage.input_tokens" | "gen_ai.usage.prompt_tokens" => &mut self.usage.input,

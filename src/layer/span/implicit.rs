@@ -7,18 +7,18 @@ use crate::layer::operation::{End, ThreadFacts, ThreadOperation, TurnOperation};
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::reentrancy::lock;
 
-/// The implicit thread and turns at the root of a scope of spans. They end when the root span closes.
+/// The implicit thread and turns of a root span and the spans below it. They end when the root span closes.
 #[derive(Debug, Default)]
 pub(super) struct ImplicitOperations {
     thread: OnceLock<Arc<ThreadOperation>>,
-    /// Implicit turns of threads below the root that have no turn of their own, by address of the thread.
+    /// Implicit turns of threads that spans below the root span opened without a turn, by address of the thread.
     turns: Mutex<HashMap<usize, Arc<TurnOperation>>>,
 }
 
 impl ImplicitOperations {
     /// Returns the thread for an operation without an enclosing thread: the thread of its conversation, which lives
-    /// until shutdown, or else the implicit thread of this scope.
-    pub(in crate::layer) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
+    /// until shutdown, or else the implicit thread of the root span.
+    pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
         let conversation = facts.id.clone();
         let make = || ThreadOperation::new(Arc::clone(recorder), None, facts, None);
         match conversation {

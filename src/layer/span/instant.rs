@@ -14,14 +14,15 @@ use crate::bundle::Body;
 use crate::event::{CellStatus, ExecutionStatus, RawJson};
 use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
 
-/// An instant: the kind that `otel_trace.event` names, and the values of its other fields.
+/// An instant, that is, an event of target `otel_trace` that reports something about an operation: its kind, which the
+/// field `otel_trace.event` names, and the values of its other fields.
 #[derive(Debug)]
 pub(super) struct Instant {
     kind: InstantKind,
     fields: InstantFields,
 }
 
-/// The kinds of instants, named by `otel_trace.event`.
+/// The kind of an instant: the value of the field `otel_trace.event`.
 #[derive(Debug, Clone, Copy)]
 enum InstantKind {
     RuntimeStarted,
@@ -53,7 +54,7 @@ impl InstantKind {
     }
 }
 
-/// The field values of an instant.
+/// The field values of an instant. `None` for fields that the event does not have.
 #[derive(Debug, Default)]
 struct InstantFields {
     kind: Option<InstantKind>,
@@ -132,8 +133,8 @@ impl Instant {
         }
     }
 
-    /// Records an installed compaction: the compaction whose request the span is, or else the compaction that the
-    /// instant names.
+    /// Records that a shorter history was installed: that of the compaction whose request the span represents, or else
+    /// of the compaction that the instant names.
     fn install(&self, operations: &Operations, turn: Option<&Arc<TurnOperation>>, body: &dyn Body) {
         let named = SharedCompactionId::new(self.fields.compaction_id.clone());
         match (operations.compaction(), turn) {
@@ -167,7 +168,7 @@ impl Instant {
 }
 
 impl InstantFields {
-    /// Returns the slot of a text field. Returns `None` for other fields.
+    /// Returns the member that stores the text field `name`. Returns `None` for fields that instants do not have.
     fn text_slot(&mut self, name: &str) -> Option<&mut Option<String>> {
         Some(match name {
             "otel_trace.status" => &mut self.status,

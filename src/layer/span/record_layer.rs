@@ -40,7 +40,7 @@ pub struct RecordLayer<S> {
     recorder: Arc<Inner>,
     /// Number of the layer among the layers of its recorder.
     number: LayerNumber,
-    /// `true` once a warning was printed.
+    /// `true` once this layer has printed a warning on stderr. It prints one at most.
     warned: AtomicBool,
     /// The subscriber that the layer is part of. Unset if the layer was added by a reload.
     dispatch: OnceLock<WeakDispatch>,
@@ -69,8 +69,8 @@ where
         may_have.then(|| self.state(&span)).flatten()
     }
 
-    /// Returns the position of a new span: below the nearest span with a state, or else with the implicit operations at
-    /// the root of its scope.
+    /// Returns the position of a new span: below the nearest span with a state, or else with the implicit operations of
+    /// its root span.
     fn position(&self, span: &SpanRef<'_, S>, attributes: &Attributes<'_>) -> SpanPosition {
         let (layer, metadata) = (self.number, span.metadata());
         let has_handle = span.metadata().target() == HANDLE_TARGET;
@@ -129,7 +129,7 @@ where
         state.layer() == self.number || !self.recorder.has_layer(state.layer())
     }
 
-    /// Counts a span as lost that has a recognized kind and is opened after the shutdown.
+    /// Counts a span as lost if it has a recognized kind, because it is opened after the shutdown.
     fn count_late(&self, attrs: &Attributes<'_>) {
         let mut fields = Fields::default();
         attrs.record(&mut fields);

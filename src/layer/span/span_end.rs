@@ -8,8 +8,8 @@ use super::json_text::JsonText;
 use crate::bundle::Json;
 use crate::layer::operation::{InferenceOperation, ToolCallOperation};
 
-/// Passes response, usage and error to an inference call. `wire_reply` is the response that a framework logged; it is
-/// used if the span has no output messages.
+/// Passes the response, token usage and error in the fields of its span to an inference call. `wire_reply` is the
+/// response that a framework logged; it is used if the span has no output messages.
 pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &Fields, wire_reply: Option<&str>) {
     if let Some(id) = &fields.response_id {
         inference.record_response_id(id);
@@ -38,7 +38,7 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
     }
 }
 
-/// Passes arguments, result and error to a tool call.
+/// Passes the arguments, result and error in the fields of its span to a tool call.
 pub(super) fn apply_to_tool(tool: &Arc<ToolCallOperation>, fields: &Fields) {
     if let Some(arguments) = &fields.arguments {
         tool.record_late_arguments(arguments);

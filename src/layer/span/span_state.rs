@@ -30,14 +30,14 @@ pub(in crate::layer) struct SpanState {
     opened_at: Timestamp,
     /// `true` if a typed handle created the span, and opens and ends its operations.
     has_handle: bool,
-    /// Number of clones of the handle.
+    /// Number of existing clones of the typed handle.
     holders: AtomicUsize,
-    /// State of the nearest enclosing span with a state.
+    /// State of the nearest enclosing span for which the recorder keeps one.
     parent: Option<Arc<SpanState>>,
     /// The enclosing operations of a root span that follows from another span, derived from that span. The span itself
     /// is not kept: frameworks chain their spans without end.
     follows: OnceLock<Enclosing>,
-    /// The implicit operations at the root of the scope.
+    /// The implicit operations of the root span.
     implicit: Arc<ImplicitOperations>,
     live: Live,
     /// Time of the first activity in the span: it was entered, or something was recorded in it.
@@ -125,12 +125,12 @@ impl SpanState {
         self.has_handle
     }
 
-    /// Counts one more clone of the handle.
+    /// Counts a new clone of the typed handle.
     pub(in crate::layer) fn add_holder(&self) {
         self.holders.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts one clone of the handle less. With the last one the operations end.
+    /// Counts a dropped clone of the typed handle. Ends the operations if it was the last one.
     pub(in crate::layer) fn release_holder(&self) {
         if self.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end(&End::Closed);

@@ -129,7 +129,7 @@ fn check_stalled_body(store: Store) {
         thread::scope(|scope| {
             let stalled = scope.spawn(|| slow.request(Json(&serde_json::json!({ "input": [] }))));
             is_reached.recv().expect("stalled");
-            // These operations are in the same turn and have bodies of their own.
+            // These operations are in the same turn and have separate bodies.
             for _ in 0..10 {
                 let tool = turn.tool_call(ToolCallMeta::new("n").arguments("{}"));
                 tool.output("done");
@@ -238,7 +238,7 @@ fn shutdown_gives_up_on_a_disk_that_stalls_forever() {
     gate.open();
 }
 
-/// Makes writes of lines and bodies fail with `fault` until the disk is mended.
+/// Makes writes of lines and bodies fail with `fault` until the fault is removed.
 fn plant(disk: &MemDisk, fault: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
     disk.inject_fault(move |path, doing| match doing {
         DiskOp::Write if is_body(path) || path.ends_with(Manifest::LOG) => fault(),
@@ -254,7 +254,7 @@ fn check_recovery(fault: fn() -> io::Result<()>) {
     }
 }
 
-/// Checks recovery for one durability and one store.
+/// Runs [`check_recovery`] with one durability and one store.
 fn check_recovery_with(durability: Durability, store: Store, fault: fn() -> io::Result<()>) {
     let mut fixture = Fixture::new(|builder| builder.durability(durability).store(store));
     let fixture_disk = fixture.disk.clone();

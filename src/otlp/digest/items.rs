@@ -10,7 +10,7 @@ use super::parts;
 use crate::reduce::Object;
 
 /// Converts items to messages. Adjacent items of the model become one message with many parts; each tool output is a
-/// message of its own, as consumers of the schema expect it.
+/// separate message, as consumers of the schema expect it.
 pub(super) fn to_messages<'a>(items: impl IntoIterator<Item = &'a RawValue>) -> Vec<Message<'a>> {
     let mut messages = Vec::<Message<'_>>::new();
     for item in items {

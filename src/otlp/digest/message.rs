@@ -9,7 +9,7 @@ use super::part::Part;
 use super::parts;
 use crate::reduce::{Object, list, text};
 
-/// A message.
+/// A message in the schema of the GenAI conventions: a role and parts.
 #[derive(Debug, Serialize)]
 pub(super) struct Message<'a> {
     pub(super) role: Cow<'a, str>,
@@ -24,7 +24,7 @@ pub(super) struct Message<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum FinishReason<'a> {
-    /// The provider's value.
+    /// The provider's own value, as in the payload.
     Given(&'a RawValue),
     /// A value derived from the rest of the response.
     Derived(Cow<'a, str>),

@@ -66,7 +66,7 @@ impl<'a> Part<'a> {
         Self::new(kind.to_owned()).with_other_fields(part, &[])
     }
 
-    /// Creates a part for a value that is no part.
+    /// Creates a part of type `unknown` for a value that is not an object with a known type.
     pub(super) fn unknown(value: &'a RawValue) -> Self {
         Self::new("unknown").with("value", Some(value))
     }
@@ -90,7 +90,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Parses arguments that are JSON in a text, as they mostly are. Any other text stays a text.
+/// Parses arguments that are JSON in a text, as they mostly are. A text that is not JSON stays a text.
 fn parse_embedded(arguments: &RawValue) -> PartValue<'_> {
     let json = text(arguments).filter(|text| text.trim_start().starts_with(['{', '[']));
     match json.and_then(|json| serde_json::from_str(&json).ok()) {

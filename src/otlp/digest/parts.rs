@@ -22,7 +22,7 @@ fn nested_parts(content: &RawValue) -> Option<Vec<&RawValue>> {
     Object::from_value(content).filter(|content| content.get("type").is_none())?.list("parts")
 }
 
-/// Parses one part.
+/// Parses one part of a message of any provider.
 pub(super) fn parse_part(raw: &RawValue) -> Part<'_> {
     let Some(part) = Object::from_value(raw) else {
         return if text(raw).is_some() { Part::text(raw) } else { Part::unknown(raw) };
@@ -63,7 +63,7 @@ fn response_part<'a>(part: &Object<'a>, id: &str, response: &str) -> Part<'a> {
     Part::tool_call_response(part.non_null(id), part.non_null(response)).with_other_fields(part, &[id, response])
 }
 
-/// Parses a part of Gemini's, whose type follows from its fields.
+/// Parses a part of a Gemini message, whose type follows from its fields.
 fn gemini_part<'a>(part: &Object<'a>) -> Part<'a> {
     const CALL: [&str; 2] = ["functionCall", "function_call"];
     const RESPONSE: [&str; 2] = ["functionResponse", "function_response"];

@@ -9,7 +9,7 @@ use crate::otlp::ContentPolicy;
 use crate::reduce::{Object, RequestShape, list, text};
 
 impl RequestDigest {
-    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    /// Digests the body of a request to a model. Returns the default for bytes that can't be parsed.
     pub(crate) fn parse(bytes: &[u8], content: ContentPolicy) -> Self {
         let Some(body) = str::from_utf8(bytes).ok().and_then(Object::parse) else { return Self::default() };
         let digest = parameters(&body);
@@ -81,7 +81,7 @@ fn tool_definitions(body: &Object<'_>) -> Option<String> {
 }
 
 /// Returns a list as JSON text, as it is or as it is embedded in a text, as mostly in fields of spans. Returns `None`
-/// if the value is no list.
+/// if the value is not a list.
 pub(super) fn in_schema(value: &RawValue) -> Option<String> {
     let json = match text(value) {
         Some(text) => text,

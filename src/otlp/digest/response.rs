@@ -6,7 +6,7 @@ use crate::otlp::ContentPolicy;
 use crate::reduce::{Object, RESPONSE_IDS, is_bare_response, usage};
 
 impl ResponseDigest {
-    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    /// Digests the body of a model's response. Returns the default for bytes that can't be parsed.
     pub(crate) fn parse(bytes: &[u8], content: ContentPolicy) -> Self {
         let Some(body) = str::from_utf8(bytes).ok().and_then(Object::parse) else { return Self::default() };
         let output = ResponseOutput::from_body(&body);

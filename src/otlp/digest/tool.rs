@@ -9,7 +9,7 @@ use crate::otlp::ContentPolicy;
 use crate::reduce::{Object, list, text};
 
 impl InvocationDigest {
-    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    /// Digests the payload of a tool invocation. Returns the default for bytes that can't be parsed.
     pub(crate) fn parse(bytes: &[u8], content: ContentPolicy) -> Self {
         if !content.captures() {
             return Self::default();
@@ -19,7 +19,7 @@ impl InvocationDigest {
 }
 
 impl RuntimeDigest {
-    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    /// Digests the payload of a runtime event of a tool. Returns the default for bytes that can't be parsed.
     pub(crate) fn parse(bytes: &[u8]) -> Self {
         let Some(body) = object(bytes) else { return Self::default() };
         Self { executable: executable(&body), exit_code: body.number("exit_code") }
@@ -27,7 +27,7 @@ impl RuntimeDigest {
 }
 
 impl ResultDigest {
-    /// Digests a payload. Returns the default for bytes that can't be parsed.
+    /// Digests the payload of a tool result. Returns the default for bytes that can't be parsed.
     pub(crate) fn parse(bytes: &[u8], content: ContentPolicy) -> Self {
         if !content.captures() {
             return Self::default();
@@ -45,7 +45,7 @@ fn whole_body(bytes: &[u8]) -> Option<String> {
     serde_json::from_slice::<&RawValue>(bytes).ok().map(as_text)
 }
 
-/// Returns the content of a text, or any other value as JSON.
+/// Returns the content of a JSON string, or the JSON text of any other value.
 fn as_text(value: &RawValue) -> String {
     text(value).map_or_else(|| value.get().to_owned(), Cow::into_owned)
 }

@@ -21,7 +21,7 @@ pub struct JsonFile<W> {
 }
 
 impl<W: Write> JsonFile<W> {
-    /// Starts a file.
+    /// Writes the beginning of the JSON object to `out`.
     ///
     /// # Errors
     /// Errors of `out`.

@@ -1,6 +1,7 @@
 //! Options of an export.
 
 use super::ExportError;
+use super::error::Receiver;
 use crate::otlp::mapping::Mapping;
 use crate::otlp::pipeline::{Connection, ExporterSettings, Protocol, Signal, Variables};
 
@@ -32,14 +33,15 @@ impl ExportOptions {
         self
     }
 
-    /// Sets the protocol.
+    /// Sets the OTLP protocol. Default: the value of `OTEL_EXPORTER_OTLP_PROTOCOL`, otherwise
+    /// [`Protocol::HttpProtobuf`].
     #[must_use]
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.settings.protocol = Some(protocol);
         self
     }
 
-    /// Adds a header, such as one for authorization.
+    /// Adds a header that is sent with each request, for example `authorization`.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.headers.push((name.into(), value.into()));
@@ -66,8 +68,14 @@ impl ExportOptions {
     /// # Errors
     /// [`ExportError`] if these options or the environment's variables are invalid.
     pub fn destination(&self) -> Result<String, ExportError> {
+        Ok(self.receiver()?.url)
+    }
+
+    /// Returns the receiver that the export sends to, for error messages.
+    pub(super) fn receiver(&self) -> Result<Receiver, ExportError> {
         let connection = Connection::resolve(Signal::Traces, &self.settings, &Variables::from_process());
-        Ok(connection.map_err(ExportError::options)?.redacted_url())
+        let connection = connection.map_err(ExportError::options)?;
+        Ok(Receiver { url: connection.redacted_url(), protocol: connection.protocol() })
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::batch::Batch;
+use super::error::Receiver;
 use super::resource::resource;
 use super::retry::RetryBudget;
 use super::{ExportError, ExportOptions, Plan, spans};
@@ -43,19 +44,19 @@ pub struct ExportSummary {
 /// after every batch.
 ///
 /// # Errors
-/// [`ExportError`] if the receiver can't be reached or does not accept a message. One span that is too large for the
-/// receiver is no error: the export goes on with the others.
+/// [`ExportError`] if the receiver can't be reached or does not accept a message. A single span that is too large for
+/// the receiver is not an error: the export continues with the others.
 pub fn export(
     bundle: &Reader,
     graph: &Graph,
     options: &ExportOptions,
     progress: impl FnMut(Progress),
 ) -> Result<ExportSummary, ExportError> {
-    let url = options.destination()?;
+    let receiver = options.receiver()?;
     let exporter = resource(options, graph).and_then(|resource| span_exporter(&options.settings, &resource));
     let exporter = exporter.map_err(ExportError::options)?;
     let total = Plan::new(bundle, graph).spans();
-    let mut sender = Sender { exporter, url, total, exported: ExportSummary::default(), progress };
+    let mut sender = Sender { exporter, receiver, total, exported: ExportSummary::default(), progress };
     let mut batch = Batch::default();
     for span in spans(bundle, graph, &options.mapping) {
         sender.exported.trace_ids.insert(span.span_context.trace_id().to_string());
@@ -69,7 +70,7 @@ pub fn export(
 
 struct Sender<P> {
     exporter: OtlpExporter,
-    url: String,
+    receiver: Receiver,
     total: usize,
     exported: ExportSummary,
     progress: P,
@@ -83,7 +84,7 @@ impl<P: FnMut(Progress)> Sender<P> {
         let BatchOutcome { exported, dropped, first_failure } = self.exporter.export(spans, &RetryBudget::default());
         self.exported.spans += usize::try_from(exported).unwrap_or(usize::MAX);
         if let Some(error) = first_failure {
-            return Err(ExportError::refused(error, self.url.clone(), self.exported.spans, self.total));
+            return Err(ExportError::refused(error, self.receiver.clone(), self.exported.spans, self.total));
         }
         for rejected in dropped {
             self.exported.rejected += usize::try_from(rejected.count).unwrap_or(usize::MAX);

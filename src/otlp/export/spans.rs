@@ -57,7 +57,8 @@ impl<'a> SpanIter<'a> {
         Self { tree, bundle, graph, results, scope, name: name(bundle.path()), last_at, next: 0 }
     }
 
-    /// Returns the indices of the objects that have a span of their own.
+    /// Returns the indices of the objects that own a span, which excludes objects that share another object's span or
+    /// have none.
     pub(super) fn indices(&self) -> impl Iterator<Item = usize> {
         (0..self.tree.objects.len()).filter(|index| self.tree.owner(*index) == Some(*index))
     }
@@ -102,7 +103,7 @@ impl<'a> SpanIter<'a> {
     }
 }
 
-/// Returns the name of a bundle's directory.
+/// Returns the name of a bundle's directory. Returns `None` if the path has no name, as `/`.
 fn name(bundle: &Path) -> Option<Arc<str>> {
     let file_name = |path: &Path| path.file_name().map(|name| Arc::from(&*name.to_string_lossy()));
     // `.` and `..` are no names: the canonical path has one.

@@ -68,6 +68,11 @@ impl Connection {
         endpoint::redacted(&self.url.to_string())
     }
 
+    /// Returns the protocol of the receiver.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// Resolves the settings of a signal: from code, else from the variables, else the defaults.
     ///
     /// # Errors

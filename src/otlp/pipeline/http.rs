@@ -34,7 +34,7 @@ pub(super) struct Http(Arc<Client>);
 struct Client {
     agent: Agent,
     headers: HeaderMap,
-    /// The outcome of the last request.
+    /// The outcome of the last request that the exporter sent.
     outcome: Mutex<Option<Result<ExportResponse, SendError>>>,
 }
 
@@ -184,7 +184,12 @@ fn identity(own: &Identity) -> Result<ClientCert, OtlpError> {
 }
 
 fn unreachable_error(error: &ureq::Error) -> SendError {
-    SendError::new(SendErrorKind::Unreachable, format_args!("no response: {error}"))
+    let text = match error {
+        // Without the prefix `io: `.
+        ureq::Error::Io(error) => format!("no response: {error}"),
+        error => format!("no response: {error}"),
+    };
+    SendError::new(SendErrorKind::Unreachable, text)
 }
 
 /// Creates the error for a response with an error status.

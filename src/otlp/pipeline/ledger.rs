@@ -149,7 +149,7 @@ impl Ledger {
 fn advice(reason: DropReason) -> &'static str {
     match reason {
         DropReason::QueueFull => "enlarge the queue (OTEL_BSP_MAX_QUEUE_SIZE) or use a faster receiver",
-        DropReason::Unreachable => "check that a receiver listens there and speaks that protocol",
+        DropReason::Unreachable => "check that an OTLP receiver for the configured protocol listens there",
         DropReason::Rejected => "check endpoint, protocol and headers, and the receiver's log",
         DropReason::TooLarge => "raise the receiver's size limit, or export without content",
         DropReason::ShutDown => "set a longer flush timeout",

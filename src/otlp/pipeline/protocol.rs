@@ -2,7 +2,7 @@
 
 use super::OtlpError;
 
-/// The protocol of the receiver.
+/// The OTLP protocol over which spans and metrics are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
     /// OTLP over HTTP with binary protobuf. Default port: 4318.
@@ -17,6 +17,14 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Returns the protocol's name, as in `OTEL_EXPORTER_OTLP_PROTOCOL`: `http/protobuf` or `grpc`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::HttpProtobuf => "http/protobuf",
+            Self::Grpc => "grpc",
+        }
+    }
+
     /// Parses the value `text` of the variable `setting`.
     pub(super) fn parse(setting: &str, text: &str) -> Result<Self, OtlpError> {
         match text {

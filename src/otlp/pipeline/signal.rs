@@ -27,7 +27,7 @@ impl Signal {
     }
 }
 
-/// A setting that each signal may override by a variable of its own.
+/// A setting that a separate variable may override for each signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     Endpoint,
@@ -42,7 +42,7 @@ pub(super) enum Setting {
 }
 
 impl Setting {
-    /// Returns the suffix of the variables' names.
+    /// Returns the suffix that the names of the setting's variables have, such as `ENDPOINT`.
     fn name(self) -> &'static str {
         match self {
             Self::Endpoint => "ENDPOINT",

@@ -22,15 +22,15 @@ pub(super) fn canonical(value: &RawValue) -> Option<String> {
     Some(out)
 }
 
-/// Returns the canonical text of an object with these fields, which must be sorted. Returns `None` in the cases of
-/// [`canonical`].
+/// Returns the canonical text of an object with the given fields, which must be sorted by name. Returns `None` in the
+/// cases in which [`canonical`] does.
 pub(super) fn canonical_object<'a>(fields: impl IntoIterator<Item = (Cow<'a, str>, &'a RawValue)>) -> Option<String> {
     let mut out = String::new();
     write_object(fields, &mut out, MAX_DEPTH - 1)?;
     Some(out)
 }
 
-/// Returns the canonical text of a string that may be JSON. Returns `None` if it is not.
+/// Returns the canonical form of a text that is JSON. Returns `None` if it is not JSON.
 pub(super) fn canonical_text(text: &str) -> Option<String> {
     canonical(serde_json::from_str(text).ok()?)
 }

@@ -8,9 +8,9 @@ use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 /// The conversation before and after a compaction.
 #[derive(Debug)]
 pub(in crate::reduce) struct Checkpoint {
-    /// Items of `input_history`.
+    /// Items of the history before the compaction, from the field `input_history`.
     pub(in crate::reduce) before: Vec<ContentId>,
-    /// Items of `replacement_history`.
+    /// Items of the shorter history, from the field `replacement_history`.
     pub(in crate::reduce) after: Vec<ContentId>,
 }
 

@@ -1,4 +1,5 @@
-//! Collects facts: assigns each event, with its decoded payloads, to the domain that folds it.
+//! Collects facts: assigns each event, with its decoded payloads, to the domain that folds it, such as threads or tool
+//! calls.
 
 use super::decoded_payloads::{DecodedPayloads, prefix_of};
 use super::facts::{
@@ -13,7 +14,7 @@ use crate::graph::{Code, Moment, Table};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::{Diagnostics, Work};
 
-/// Assigns every event to its domain.
+/// Converts all events to facts and assigns each to the domain that folds it.
 pub(super) fn collect_facts(
     log: Vec<LogEntry>,
     payloads: &DecodedPayloads,
@@ -46,7 +47,7 @@ pub(super) fn collect_facts(
 }
 
 impl Facts {
-    /// Adds an event, its mentions and its payload references.
+    /// Adds an event to the facts of its domain, and registers the threads, turns and payloads that it names.
     fn add_entry(&mut self, entry: LogEntry, payloads: &DecodedPayloads, diagnostics: &mut Diagnostics) {
         let LogEntry { line, record: Record { seq, at, rollout_id: _, context, event } } = entry;
         let when = Moment { at, seq };
@@ -118,7 +119,7 @@ impl Facts {
         }
     }
 
-    /// Adds an `other` event of a kind that recorders write. Kinds of the host program are ignored.
+    /// Adds the fact of an `other` event whose kind this crate writes. Kinds of the host program are ignored.
     fn add_other(&mut self, line_context: LineContext, other: &Other, diagnostics: &mut Diagnostics) {
         let code = match &*other.kind {
             "recording_gap" => Code::RecordingGap,
@@ -140,8 +141,8 @@ impl Facts {
         }
     }
 
-    /// Lists a payload that an event references. The first reference of each id counts; a different location is
-    /// reported.
+    /// Registers a payload that an event references. The first reference of each payload id counts; a later one with a
+    /// different location is reported.
     fn register_payload(&mut self, payload: &PayloadRef, position: LogPosition, diagnostics: &mut Diagnostics) {
         let id = &payload.raw_payload_id;
         match self.payloads.get(id) {
@@ -155,13 +156,13 @@ impl Facts {
         }
     }
 
-    /// Adds the end of an inference call.
+    /// Adds the end of an inference call to the facts of the conversation.
     fn add_inference_end(&mut self, line_context: LineContext, end: InferenceEnd) {
         self.conversation.push(line_context.with(ConversationFact::Ended(Box::new(end))));
     }
 }
 
-/// The time, line and context of an event, before its fact is known.
+/// The time, line number and context of an event, to be combined with its fact.
 struct LineContext {
     when: Moment,
     line: u64,
@@ -169,7 +170,7 @@ struct LineContext {
 }
 
 impl LineContext {
-    /// Combines the context with a fact.
+    /// Creates the logged fact of the event.
     fn with<F>(self, fact: F) -> Logged<F> {
         let Self { when, line, context } = self;
         Logged { when, line, context, fact }

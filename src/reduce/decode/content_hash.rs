@@ -1,21 +1,21 @@
-//! Hashes the content of items to 128 bits, to find items with the same content.
+//! Hashes the content of conversation items to 128 bits, to find items with the same content.
 
 use xxhash_rust::xxh3::Xxh3;
 
 use super::draft::{DraftPart, ItemDraft};
 use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 
-/// The hashes by which an item is found again.
+/// The two hashes by which a conversation item is recognized in later requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ContentHashes {
     /// Hash of the complete content.
     pub(super) complete: u128,
-    /// Hash that is equal for items with the same content. Reasoning with encrypted content is hashed by that alone,
-    /// because its texts and summaries may be present or missing.
+    /// Hash that decides if two items are the same. It differs from `complete` only for reasoning with encrypted
+    /// content, of which it covers no texts and summaries, because these may be missing from either copy.
     pub(super) identity: u128,
 }
 
-/// Returns the hashes of an item.
+/// Returns the hashes of a conversation item.
 pub(super) fn hashes(draft: &ItemDraft) -> ContentHashes {
     let complete = hash(draft, |_| true);
     let is_encrypted = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(|part| is_encoded(&part.part));
@@ -28,7 +28,7 @@ fn is_encoded(part: &Part) -> bool {
     matches!(part, Part::Encoded { .. })
 }
 
-/// Hashes an item and those of its parts for which `counts` returns `true`.
+/// Returns the hash of an item. Of its parts, only those for which `counts` returns `true` are hashed.
 fn hash(draft: &ItemDraft, counts: impl Fn(&Part) -> bool) -> u128 {
     let ItemDraft { role, channel, kind, call_id, name, agent_message, parts } = draft;
     let mut hash = FieldHasher(Xxh3::new());
@@ -49,7 +49,8 @@ fn hash(draft: &ItemDraft, counts: impl Fn(&Part) -> bool) -> u128 {
     hash.0.digest128()
 }
 
-/// A hasher of fields. Each text is preceded by its length, so that different lists of fields are different inputs.
+/// A hasher for lists of fields. Each text is preceded by its length, so that different lists of fields are different
+/// inputs.
 struct FieldHasher(Xxh3);
 
 impl FieldHasher {

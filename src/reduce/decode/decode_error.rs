@@ -1,8 +1,8 @@
 //! The errors of items that cannot be decoded.
 
-/// The reason why an item cannot be decoded: a clause about the item.
+/// The reason why a conversation item cannot be decoded, as a clause about the item: "it is not JSON".
 pub(super) type DecodeError = &'static str;
 
-/// Reason for an item with a value that cannot be decoded.
+/// The reason for an item with a JSON value that cannot be decoded.
 pub(super) const UNREADABLE_VALUE: DecodeError =
     "it contains a value that cannot be read: nested too deep, or not a valid text or number";

@@ -20,7 +20,7 @@ use crate::event::{
 };
 use crate::reduce::Work;
 
-/// Decoding of the payloads of a tool call.
+/// The way in which the payloads of a tool call are decoded, which depends on the kind of the tool.
 #[derive(Clone, Copy, PartialEq)]
 enum ToolDecoding {
     ExecCommand,
@@ -49,11 +49,11 @@ impl From<&ToolKind> for ToolDecoding {
     }
 }
 
-/// Decoding of the payloads of each tool call, by the kind in its first start event.
+/// The way in which the payloads of each tool call are decoded. The kind in the first start event of a call counts.
 struct ToolDecodings(HashMap<ToolCallId, ToolDecoding>);
 
 impl ToolDecodings {
-    /// Collects the kinds of all tool calls.
+    /// Determines the decoding for all tool calls in a log.
     fn from_log(log: &[LogEntry]) -> Self {
         let mut tools = HashMap::new();
         for LogEntry { record, .. } in log {
@@ -64,13 +64,13 @@ impl ToolDecodings {
         Self(tools)
     }
 
-    /// Returns how the payloads of a tool call are decoded.
+    /// Returns the way in which the payloads of a tool call are decoded. Returns `Other` for an unknown call.
     fn get(&self, tool: &ToolCallId) -> ToolDecoding {
         self.0.get(tool).copied().unwrap_or(ToolDecoding::Other)
     }
 
-    /// Returns how the payload of a runtime start is decoded. The start of a spawn is not decoded: the new agent is
-    /// known only at its end.
+    /// Returns the way in which the payload of a runtime start is decoded. The start of a spawn is not decoded: the new
+    /// agent is known only at its end.
     fn get_for_runtime_start(&self, tool: &ToolCallId) -> ToolDecoding {
         match self.get(tool) {
             ToolDecoding::Spawn => ToolDecoding::Other,
@@ -83,7 +83,7 @@ impl ToolDecodings {
     }
 }
 
-/// The payloads that reduction rules open, by kind.
+/// The payloads to read and decode, by the type that they are decoded to.
 #[derive(Default)]
 struct PayloadPlan {
     metadata: PendingPayloads<SessionMetadata>,
@@ -97,7 +97,7 @@ struct PayloadPlan {
     stdin_results: PendingPayloads<StdinResult>,
 }
 
-/// The decoded payloads, by kind.
+/// The decoded payloads, by the type that they were decoded to.
 pub(super) struct DecodedPayloads {
     decodings: ToolDecodings,
     pub(super) metadata: PayloadSet<SessionMetadata>,
@@ -112,7 +112,7 @@ pub(super) struct DecodedPayloads {
 }
 
 impl PayloadPlan {
-    /// Adds the payloads of an event that rules open.
+    /// Adds the payloads of an event that the reduction needs.
     fn add(&mut self, event: &Event, decodings: &ToolDecodings) {
         match event {
             Event::ThreadStarted(e) => e.metadata_payload.iter().for_each(|payload| self.metadata.add(payload)),
@@ -167,7 +167,7 @@ impl PayloadPlan {
         }
     }
 
-    /// Adds the payload of a runtime event.
+    /// Adds the payload of a tool's runtime event.
     fn add_runtime(&mut self, decoding: ToolDecoding, payload: &PayloadRef) {
         match decoding {
             ToolDecoding::ExecCommand | ToolDecoding::WriteStdin => self.commands.add(payload),
@@ -176,7 +176,7 @@ impl PayloadPlan {
         }
     }
 
-    /// Reads and decodes all payloads.
+    /// Reads and decodes all planned payloads.
     fn decode_all(
         self,
         decodings: ToolDecodings,
@@ -208,7 +208,7 @@ pub(super) fn prefix_of(mode: Option<&RequestInputMode>) -> Option<&PayloadRef> 
 }
 
 impl DecodedPayloads {
-    /// Reads and decodes the payloads that rules open, each once.
+    /// Reads and decodes each payload that the reduction needs, once.
     pub(super) fn decode(log: &[LogEntry], bundle: &Reader, cache: &ItemCache, work: &mut Work) -> Self {
         let decodings = ToolDecodings::from_log(log);
         let mut plan = PayloadPlan::default();
@@ -218,7 +218,8 @@ impl DecodedPayloads {
         plan.decode_all(decodings, bundle, cache, work)
     }
 
-    /// Looks up the payload at this location. Returns `None` if no rule opens it, and `Some(None)` if it can be used.
+    /// Returns the outcome of decoding the payload at a location. Returns `None` if the reduction does not need the
+    /// payload, and `Some(None)` if it was decoded.
     pub(super) fn lookup(&self, location: &PayloadLocation) -> Option<Option<&UnusablePayload>> {
         let Self {
             decodings: _,
@@ -244,23 +245,24 @@ impl DecodedPayloads {
             .or_else(|| stdin_results.lookup(location))
     }
 
-    /// Returns the invocation of a tool call. Returns `None` if it has none or no rule opens it.
+    /// Returns the decoded invocation of a tool call. Returns `None` if the call has no invocation or the reduction
+    /// does not need it.
     pub(super) fn invocation(&self, event: &ToolCallStarted) -> Option<Payload<Invocation>> {
         let payload = event.invocation_payload.as_ref().filter(|_| opens_invocation(&event.kind))?;
         Some(self.invocations.get(payload))
     }
 
-    /// Returns the payload of a runtime start.
+    /// Returns the decoded payload of the event that starts the runtime of a tool.
     pub(super) fn runtime_start(&self, event: &ToolCallRuntimeStarted) -> RuntimePayload {
         self.runtime(self.decodings.get_for_runtime_start(&event.tool_call_id), &event.runtime_payload)
     }
 
-    /// Returns the payload of a runtime end.
+    /// Returns the decoded payload of the event that ends the runtime of a tool.
     pub(super) fn runtime_end(&self, event: &ToolCallRuntimeEnded) -> RuntimePayload {
         self.runtime(self.decodings.get(&event.tool_call_id), &event.runtime_payload)
     }
 
-    /// Returns the payload of a runtime event.
+    /// Returns the payload of a runtime event, decoded as the kind of its tool requires.
     fn runtime(&self, decoding: ToolDecoding, payload: &PayloadRef) -> RuntimePayload {
         match decoding {
             ToolDecoding::ExecCommand | ToolDecoding::WriteStdin => RuntimePayload::Command(self.commands.get(payload)),
@@ -269,7 +271,7 @@ impl DecodedPayloads {
         }
     }
 
-    /// Returns the result of a tool call.
+    /// Returns the decoded result of a tool call.
     pub(super) fn result_payload(&self, event: &ToolCallEnded) -> ResultPayload {
         match (self.decodings.get(&event.tool_call_id), &event.result_payload) {
             (_, None) => ResultPayload::None,
@@ -286,7 +288,7 @@ impl DecodedPayloads {
     }
 }
 
-/// Returns `true` if a rule opens the invocations of this kind of tool.
+/// Returns `true` if the reduction needs the invocations of this kind of tool.
 fn opens_invocation(kind: &ToolKind) -> bool {
     matches!(ToolDecoding::from(kind), ToolDecoding::WriteStdin | ToolDecoding::Wait)
 }

@@ -5,7 +5,7 @@ use super::draft::ItemDraft;
 use super::object::Object;
 use crate::graph::{DeliveredMessage, ItemKind, Part, Role};
 
-/// Returns the message of another agent that this item delivers. Returns `None` if it delivers none.
+/// Returns the message of another agent that a conversation item delivers. Returns `None` if it delivers none.
 pub(super) fn delivery(draft: &ItemDraft) -> Option<DeliveredMessage> {
     let mut parts = draft.parts.iter().map(|part| &part.part);
     let only = parts.next().filter(|_| parts.next().is_none());

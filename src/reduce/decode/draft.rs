@@ -8,13 +8,14 @@ use super::object::{Object, list, text};
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 
-/// A part, with the canonical text of the JSON that it stands for.
+/// A part of an item, with the canonical text of its JSON value if it stands for one. The content hash covers this
+/// text.
 pub(super) struct DraftPart {
     pub(super) part: Part,
     pub(super) canonical: Option<String>,
 }
 
-/// A conversation item while it is parsed; [`finish`](Self::finish) makes its [`Content`](crate::graph::Content).
+/// A conversation item while it is parsed. [`finish`](Self::finish) converts it to [`Content`](crate::graph::Content).
 pub(super) struct ItemDraft {
     pub(super) role: Role,
     pub(super) channel: Option<Channel>,
@@ -35,33 +36,33 @@ impl ItemDraft {
         self.parts.push(DraftPart { part, canonical: canonical_text });
     }
 
-    /// Adds a text.
+    /// Adds a text part.
     pub(super) fn push_text(&mut self, text: &str) {
         self.push(Part::Text(text.into()), None);
     }
 
-    /// Adds a summary of reasoning.
+    /// Adds a part with a summary of reasoning.
     pub(super) fn push_summary(&mut self, text: &str) {
         self.push(Part::Summary(text.into()), None);
     }
 
-    /// Adds encrypted content or a signature.
+    /// Adds a part with encrypted content or a signature.
     pub(super) fn push_encoded(&mut self, label: &'static str, value: &str) {
         self.push(Part::Encoded { label, value: value.into() }, None);
     }
 
-    /// Adds source code.
+    /// Adds a part with source code.
     pub(super) fn push_code(&mut self, language: &'static str, source: &str) {
         self.push(Part::Code { language, source: source.into() }, None);
     }
 
-    /// Adds a JSON value.
+    /// Adds a part for a JSON value. Returns an error if the value has no canonical form.
     pub(super) fn push_json(&mut self, value: &RawValue) -> Result<(), DecodeError> {
         self.push_canonical_json(canonical(value).ok_or(UNREADABLE_VALUE)?);
         Ok(())
     }
 
-    /// Adds a text as JSON if it is JSON, else as text.
+    /// Adds a part for a text: a JSON part if the text is JSON, else a text part.
     pub(super) fn push_json_or_text(&mut self, text: &str) {
         match canonical_text(text) {
             Some(canonical_text) => self.push_canonical_json(canonical_text),
@@ -69,7 +70,8 @@ impl ItemDraft {
         }
     }
 
-    /// Adds the arguments of a call: JSON, given as text or as a value, or other text.
+    /// Adds a part for the arguments of a tool call: JSON, given as text or as a value, or other text. Adds a reference
+    /// if there are no arguments.
     pub(super) fn push_arguments(&mut self, arguments: Option<&RawValue>) -> Result<(), DecodeError> {
         match arguments {
             None => return self.push_reference("payload", None),
@@ -85,15 +87,15 @@ impl ItemDraft {
         self.push(Part::Json { summary: summary(&canonical_text) }, Some(canonical_text));
     }
 
-    /// Adds a reference to content that stays in the payload, identified by `value`.
+    /// Adds a reference to content that remains in the payload. References with equal `value` are equal content.
     pub(super) fn push_reference(&mut self, label: &str, value: Option<&RawValue>) -> Result<(), DecodeError> {
         let canonical_text = value.map(|value| canonical(value).ok_or(UNREADABLE_VALUE)).transpose()?;
         self.push(Part::PayloadRef { label: label.into() }, canonical_text);
         Ok(())
     }
 
-    /// Adds a reference to an object that stays in the payload, identified by those of its fields for which `counts`
-    /// returns `true`.
+    /// Adds a reference to an object that remains in the payload. References are equal content if the fields are equal
+    /// for which `counts` returns `true`.
     pub(super) fn push_object_reference(
         &mut self,
         label: &str,
@@ -107,14 +109,14 @@ impl ItemDraft {
         Ok(())
     }
 
-    /// Adds a reference with the label `empty_content` if the item has no parts.
+    /// Adds a reference with the label `empty_content` if the item has no parts yet.
     pub(super) fn push_placeholder_if_empty(&mut self) {
         if self.parts.is_empty() {
             self.push(Part::PayloadRef { label: "empty_content".into() }, None);
         }
     }
 
-    /// Adds the content of a message: a text, a list of parts, or a reference to any other value.
+    /// Adds the content of a message: a text, a list of parts, or a reference for any other value.
     pub(super) fn push_content(&mut self, content: Option<&RawValue>) -> Result<(), DecodeError> {
         let Some(content) = content else { return self.push_reference("content", None) };
         if content.get().starts_with('"') {

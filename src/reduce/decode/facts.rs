@@ -20,7 +20,7 @@ use crate::event::{
 use crate::graph::{Moment, Table};
 use crate::reduce::diagnostics::LogPosition;
 
-/// A fact with its time, its line and the context of its event.
+/// A fact from the log, with the time, line number and context of its event.
 #[derive(Debug)]
 pub(in crate::reduce) struct Logged<F> {
     pub(in crate::reduce) when: Moment,
@@ -35,7 +35,7 @@ impl<F> From<&Logged<F>> for LogPosition {
     }
 }
 
-/// Facts of a whole bundle. Each list is in order of seq.
+/// All facts of a bundle, by the domain that folds them. Each list is in order of seq.
 #[derive(Debug)]
 pub(in crate::reduce) struct Facts {
     pub(in crate::reduce) rollout: Vec<Logged<RolloutFact>>,
@@ -50,14 +50,15 @@ pub(in crate::reduce) struct Facts {
     pub(in crate::reduce) agent_results: Vec<Logged<AgentResultObserved>>,
     pub(in crate::reduce) payloads: Table<RawPayloadId, PayloadRef>,
     pub(in crate::reduce) decoded_items: DecodedItems,
-    /// Payloads that a rule opened but that cannot be used. Empty unless every payload is checked.
+    /// Payloads that cannot be used although a reduction rule needs them. Empty unless
+    /// [`Options::every_body`](crate::reduce::Options::every_body) is set.
     pub(in crate::reduce) unreported: Vec<UnreportedPayload>,
-    /// Latest time of an event. `None` if the log has no events.
+    /// Latest time of any event in the log. `None` if the log has no events.
     pub(in crate::reduce) last_at: Option<UnixMillis>,
 }
 
-/// A payload that a rule opened but that cannot be used, and the first event that references it. The rule may not have
-/// reported it, if it opened the payload for an event that it then left out.
+/// A payload that cannot be used although a reduction rule needs it, and the first event that references it. The rule
+/// may not have reported the payload, if it left out the event first.
 #[derive(Debug)]
 pub(in crate::reduce) struct UnreportedPayload {
     pub(super) payload: RawPayloadId,
@@ -66,7 +67,7 @@ pub(in crate::reduce) struct UnreportedPayload {
     pub(super) position: LogPosition,
 }
 
-/// A fact about the run.
+/// A fact about the run as a whole.
 #[derive(Debug)]
 pub(in crate::reduce) enum RolloutFact {
     Started(RolloutStarted),
@@ -95,7 +96,7 @@ pub(in crate::reduce) enum ConversationFact {
     Installed(CompactionInstalled, Payload<Checkpoint>),
 }
 
-/// The end of an inference call, in any of the three ways.
+/// The end of an inference call: completed, failed or cancelled.
 #[derive(Debug)]
 pub(in crate::reduce) struct InferenceEnd {
     pub(in crate::reduce) inference_call_id: InferenceId,
@@ -104,11 +105,11 @@ pub(in crate::reduce) struct InferenceEnd {
     pub(in crate::reduce) upstream_request_id: Option<RequestId>,
     pub(in crate::reduce) first_token_at: Option<UnixMillis>,
     pub(in crate::reduce) usage: Option<Usage>,
-    /// The response, or the part of it that arrived.
+    /// The payload of the response, or of the part of it that arrived.
     pub(in crate::reduce) response: Option<(RawPayloadId, Payload<ResponseBody>)>,
 }
 
-/// Outcome of an inference call.
+/// The outcome of an inference call: failed with an error message, or cancelled with a reason.
 #[derive(Debug)]
 pub(in crate::reduce) enum Outcome {
     Completed,
@@ -134,7 +135,7 @@ pub(in crate::reduce) enum ToolFact {
     Ended(ToolCallEnded, ResultPayload),
 }
 
-/// The payload of a runtime event of a tool, decoded if a rule opens it.
+/// The payload of a tool's runtime event, decoded if the reduction needs it.
 #[derive(Debug)]
 pub(in crate::reduce) enum RuntimePayload {
     NotOpened,

@@ -6,7 +6,7 @@ use super::response::ResponseBody;
 use crate::event::{InferenceCancelled, InferenceCompleted, InferenceFailed};
 
 impl InferenceEnd {
-    /// Converts the event of a completed call.
+    /// Converts an `inference_completed` event, with its decoded response.
     pub(super) fn completed(event: InferenceCompleted, responses: &PayloadSet<ResponseBody>) -> Self {
         let InferenceCompleted {
             inference_call_id,
@@ -29,7 +29,7 @@ impl InferenceEnd {
         }
     }
 
-    /// Converts the event of a failed call.
+    /// Converts an `inference_failed` event, with the part of the response that arrived.
     pub(super) fn failed(event: InferenceFailed, responses: &PayloadSet<ResponseBody>) -> Self {
         let InferenceFailed {
             inference_call_id,
@@ -50,7 +50,7 @@ impl InferenceEnd {
         }
     }
 
-    /// Converts the event of a cancelled call.
+    /// Converts an `inference_cancelled` event, with the part of the response that arrived.
     pub(super) fn cancelled(event: InferenceCancelled, responses: &PayloadSet<ResponseBody>) -> Self {
         let InferenceCancelled {
             inference_call_id,

@@ -4,7 +4,7 @@ use super::item_cache::ItemCache;
 use super::object::Object;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 
-/// The invocation of a tool.
+/// The invocation of a tool: its name and, for `write_stdin` and `wait`, its arguments.
 #[derive(Debug)]
 pub(in crate::reduce) struct Invocation {
     pub(in crate::reduce) tool_name: Option<String>,
@@ -13,7 +13,7 @@ pub(in crate::reduce) struct Invocation {
     pub(in crate::reduce) arguments: Result<Arguments, &'static str>,
 }
 
-/// Arguments of `write_stdin` and `wait`.
+/// The arguments of a `write_stdin` or `wait` call.
 #[derive(Debug)]
 pub(in crate::reduce) struct Arguments {
     pub(in crate::reduce) session_id: Option<String>,
@@ -34,7 +34,7 @@ impl PayloadShape for Invocation {
     }
 }
 
-/// Parses the arguments of a function call.
+/// Parses the arguments of a function call in the body of an invocation.
 fn arguments(body: &Object<'_>) -> Result<Arguments, &'static str> {
     let payload = body.object("payload").ok_or("there is no `payload` object")?;
     if payload.text("type").as_deref() != Some("function") {

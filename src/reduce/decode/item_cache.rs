@@ -19,17 +19,17 @@ use crate::graph::Content;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::reduce) struct ContentId(u32);
 
-/// An item that was decoded.
+/// A conversation item after decoding.
 #[derive(Debug, Clone)]
 pub(in crate::reduce) struct DecodedItem {
     pub(in crate::reduce) content: Arc<Content>,
-    /// Content identity, equal for items with the same content.
+    /// Hash that is equal for items with the same content. Of reasoning with encrypted content, it covers that alone.
     pub(in crate::reduce) identity: u128,
-    /// A peculiarity of the item to be reported as a diagnostic.
+    /// A peculiarity of the item that is reported as a diagnostic. `None` if there is nothing to report.
     pub(in crate::reduce) notice: Option<ItemNotice>,
 }
 
-/// Decoded items, found by the hash of their text. Shared by the threads that decode.
+/// A cache of decoded items that finds them by the hash of their text. The decoding threads share it.
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct ItemCache {
     state: Mutex<CacheState>,
@@ -38,11 +38,11 @@ pub(in crate::reduce) struct ItemCache {
 /// The contents of the cache, behind its lock.
 #[derive(Debug, Default)]
 struct CacheState {
-    /// Items of each text, by the text's format and hash.
+    /// Ranges of the items in each text, by the format and the hash of the text.
     by_text: HashMap<(ItemFormat, u128), ItemRange>,
     /// Decoded items by the hash of their complete content and their notice.
     by_content: HashMap<(u128, Option<ItemNotice>), ContentId>,
-    /// Items of all texts, concatenated.
+    /// Concatenated items of all texts.
     items: Vec<ContentId>,
     decoded_items: Vec<Result<DecodedItem, DecodeError>>,
     /// Number of items listed by bodies, repetitions included.
@@ -57,7 +57,8 @@ struct ItemRange {
 }
 
 impl ItemCache {
-    /// Returns the items of a body's texts. Each distinct text is parsed once, however many bodies repeat it.
+    /// Parses texts from a body, such as the elements of its item list, and returns their items. Each distinct text is
+    /// parsed once, however many bodies repeat it.
     pub(super) fn parse_all<'t>(&self, texts: impl IntoIterator<Item = &'t str>, format: ItemFormat) -> Vec<ContentId> {
         let key = |text: &str| (format, xxh3_128(text.as_bytes()));
         let texts: Vec<_> = texts.into_iter().map(|text| (text, key(text))).collect();
@@ -77,7 +78,7 @@ impl ItemCache {
         items
     }
 
-    /// Returns all decoded items.
+    /// Returns all decoded items when decoding is done.
     pub(in crate::reduce) fn into_decoded_items(self) -> DecodedItems {
         let CacheState { decoded_items, listed, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         DecodedItems { decoded_items, listed }
@@ -89,7 +90,7 @@ impl ItemCache {
 }
 
 impl CacheState {
-    /// Adds the items of a text, unless another thread added them first.
+    /// Adds the parsed items of a text and returns their range, or the range that another thread added first.
     fn insert(&mut self, text: (ItemFormat, u128), parsed: Vec<ItemResult>) -> ItemRange {
         if let Some(&range) = self.by_text.get(&text) {
             return range;
@@ -103,7 +104,7 @@ impl CacheState {
         range
     }
 
-    /// Adds an item, unless an equal one is kept, and returns its id.
+    /// Adds a decoded item and returns its id. Returns the id of an equal item if there is one.
     fn insert_item(&mut self, item: ItemResult) -> ContentId {
         let next = ContentId(index(self.decoded_items.len()));
         match item {
@@ -120,7 +121,7 @@ impl CacheState {
         }
     }
 
-    /// Returns the items in a range.
+    /// Returns the items in a range of `items`.
     fn items_in(&self, range: ItemRange) -> &[ContentId] {
         let first = range.first as usize;
         self.items.get(first..first.saturating_add(range.count as usize)).unwrap_or_default()
@@ -131,7 +132,7 @@ fn index(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 
-/// All decoded items, once decoding is done.
+/// All decoded items of a bundle, by [`ContentId`].
 #[derive(Debug)]
 pub(in crate::reduce) struct DecodedItems {
     decoded_items: Vec<Result<DecodedItem, DecodeError>>,
@@ -139,7 +140,7 @@ pub(in crate::reduce) struct DecodedItems {
 }
 
 impl DecodedItems {
-    /// Returns a decoded item.
+    /// Returns the decoded item with the given id.
     ///
     /// # Errors
     /// Returns the reason if the item could not be decoded.

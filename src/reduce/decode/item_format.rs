@@ -4,21 +4,22 @@ use super::parsed_item::ItemResult;
 use super::{message, responses_item};
 use crate::graph::Role;
 
-/// The format of a text that contains items. A text may mean different items in different places of a body.
+/// The format of a JSON text from a body that contains items. The same text may mean different items in different
+/// places of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ItemFormat {
-    /// An item of the Responses API.
+    /// An item object of the Responses API.
     ResponsesItem,
-    /// A text that stands for a list of Responses API items: one user message.
+    /// A string in place of a list of Responses API items: the text of one user message.
     ResponsesText,
-    /// A message of any other API. `default_role` is its role if it has none.
+    /// A message object of any other API. `default_role` is the role of a message without a role.
     Message { default_role: Option<Role> },
-    /// The content of a message, without the message around it, and its role.
+    /// The content of a message, without the message object around it. Contains the role of the message.
     Content(Role),
 }
 
 impl ItemFormat {
-    /// Parses the text: one item or, from a message, any number.
+    /// Parses a text in this format. A Responses API text has one item, a message any number.
     pub(super) fn parse(self, json: &str) -> Vec<ItemResult> {
         match self {
             Self::ResponsesItem => vec![responses_item::parse(json)],

@@ -1,10 +1,10 @@
 //! Peculiarities of decoded items that are reported as diagnostics.
 
-/// A peculiarity of a decoded item that a reader of the graph should know about.
+/// A peculiarity of a decoded item that is reported as a diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::reduce) enum ItemNotice {
-    /// The item is of this type, which format 1 does not define; it is kept as JSON.
+    /// The type of the item is unknown; the item is kept as JSON. Contains the type.
     UnknownType(Box<str>),
-    /// The item is a call or the output of a call, and lacks the id that would link the two.
+    /// The item is a tool call, or the output of one, and lacks the id that would link the two.
     CallWithoutId,
 }

@@ -1,4 +1,4 @@
-//! Parses lists of items in bodies.
+//! Parses the lists of conversation items in request and response bodies.
 
 use serde_json::value::RawValue;
 
@@ -7,18 +7,19 @@ use super::item_format::ItemFormat;
 use super::object::{Object, list, text};
 use crate::graph::Role;
 
-/// Parses a list of Responses API items. Null is an empty list. Returns `None` if the value is no list.
+/// Parses a list of Responses API items. `null` counts as an empty list. Returns `None` for other values.
 pub(super) fn responses(value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
     let items = if value.get() == "null" { Vec::new() } else { list(value)? };
     Some(responses_list(items, cache))
 }
 
-/// Parses a list of Responses API items that is already split into its elements.
+/// Parses Responses API items from the elements of a list.
 pub(super) fn responses_list(items: Vec<&RawValue>, cache: &ItemCache) -> Vec<ContentId> {
     parse_all(items, ItemFormat::ResponsesItem, cache)
 }
 
-/// Parses the `input` of a Responses API request: a list of items, or a text that stands for one user message.
+/// Parses the `input` of a Responses API request: a list of items, or a string that stands for one user message.
+/// Returns `None` for other values.
 pub(super) fn responses_input(value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
     match text(value) {
         Some(_) => Some(parse_all(vec![value], ItemFormat::ResponsesText, cache)),
@@ -26,10 +27,10 @@ pub(super) fn responses_input(value: &RawValue, cache: &ItemCache) -> Option<Vec
     }
 }
 
-/// Parses messages: a list, one message, or a text that stands for one; null is an empty list. Returns `None` for other
-/// values.
+/// Parses a list of messages, one message, or a string that stands for one message. `null` counts as an empty list.
+/// Returns `None` for other values.
 ///
-/// `default_role` is the role of messages without one, `role` that of a text.
+/// `default_role` is the role of messages without a role, `role` that of a string.
 pub(super) fn messages(
     value: &RawValue,
     default_role: Option<Role>,
@@ -46,8 +47,8 @@ pub(super) fn messages(
     Some(message_list(messages, default_role, cache))
 }
 
-/// Parses messages from a span attribute. Attributes cannot hold lists, so some recorders store the messages as JSON
-/// text.
+/// Parses messages from a span attribute, like [`messages`]. Attributes cannot contain lists, so some recorders store
+/// the messages as JSON text.
 pub(super) fn attribute(
     value: &RawValue,
     default_role: Option<Role>,
@@ -61,12 +62,12 @@ pub(super) fn attribute(
     }
 }
 
-/// Parses a list of messages that is already split into its elements.
+/// Parses messages from the elements of a list.
 pub(super) fn message_list(messages: Vec<&RawValue>, default_role: Option<Role>, cache: &ItemCache) -> Vec<ContentId> {
     parse_all(messages, ItemFormat::Message { default_role }, cache)
 }
 
-/// Parses the content of one message.
+/// Parses the content of one message with the given role, without the message object around it.
 pub(super) fn content(value: &RawValue, role: Role, cache: &ItemCache) -> Vec<ContentId> {
     parse_all(vec![value], ItemFormat::Content(role), cache)
 }

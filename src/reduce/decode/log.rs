@@ -1,4 +1,4 @@
-//! Reads the log: readable lines in order of seq, and diagnostics for the others.
+//! Reads the event log of a bundle: parsed lines in order of seq, and diagnostics for lines that cannot be parsed.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -9,13 +9,13 @@ use crate::graph::Code;
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::{Diagnostics, Work};
 
-/// A line that was parsed.
+/// A line of the log after parsing.
 pub(super) struct LogEntry {
     pub(super) line: u64,
     pub(super) record: Record,
 }
 
-/// The parsed log.
+/// The parsed log of a bundle.
 pub(super) struct Log {
     /// Events in order of seq; events with equal seq in order of line.
     pub(super) entries: Vec<LogEntry>,
@@ -65,7 +65,7 @@ pub(super) fn read(
     Ok(Log { entries: log, skipped_line_payloads })
 }
 
-/// The ids that every line repeats, each kept once.
+/// The ids that many lines repeat, each stored once.
 #[derive(Default)]
 struct SharedIds {
     rollouts: HashSet<RolloutId>,
@@ -74,7 +74,7 @@ struct SharedIds {
 }
 
 impl SharedIds {
-    /// Replaces the ids of a record by the kept ones.
+    /// Replaces the ids of a record by equal ids of earlier records, to share their memory.
     fn intern(&mut self, record: &mut Record) {
         let Record { rollout_id, context: EventContext { thread_id, turn_id, span: _ }, .. } = record;
         intern(&mut self.rollouts, rollout_id);
@@ -83,7 +83,7 @@ impl SharedIds {
     }
 }
 
-/// Replaces an id by an equal one seen before, to share its memory; keeps it if it is new.
+/// Replaces an id by an equal one of an earlier record, to share its memory. Stores the id if it is new.
 fn intern<N: Clone + Eq + Hash>(interned: &mut HashSet<N>, id: &mut N) {
     match interned.get(id) {
         Some(interned) => id.clone_from(interned),
@@ -91,7 +91,7 @@ fn intern<N: Clone + Eq + Hash>(interned: &mut HashSet<N>, id: &mut N) {
     }
 }
 
-/// Returns the code of the diagnostic for an unreadable line.
+/// Returns the code of the diagnostic for a line that cannot be parsed.
 fn code_for(bad: &LineError) -> Code {
     match bad {
         LineError::Torn => Code::TornLine,
@@ -108,7 +108,7 @@ struct SeqOrder {
 }
 
 impl SeqOrder {
-    /// Reports a seq that is not higher than all before it.
+    /// Reports a line whose seq is not higher than those of all lines before it.
     fn check(&mut self, seq: Seq, line: u64, diagnostics: &mut Diagnostics) {
         if let Some(last) = self.last
             && seq <= last
@@ -134,7 +134,8 @@ fn report_gaps(seqs: &[Seq], diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Reports each run other than the manifest's, once. Its events count, because a bundle is one recording.
+/// Reports each run id that differs from that of the manifest, once. Events with such an id count too, because a bundle
+/// is one recording.
 fn report_other_rollouts(bundle: &Reader, log: &[LogEntry], diagnostics: &mut Diagnostics) {
     let own = &bundle.manifest().rollout_id;
     let mut reported = HashSet::new();

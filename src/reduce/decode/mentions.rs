@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::event::{Event, EventContext, ThreadId, TurnId};
 use crate::graph::Moment;
 
-/// The event that mentions a thread or turn first.
+/// The first event that names a thread or turn.
 #[derive(Debug)]
 pub(in crate::reduce) struct Mention<N> {
     pub(in crate::reduce) id: N,
@@ -13,19 +13,20 @@ pub(in crate::reduce) struct Mention<N> {
     pub(in crate::reduce) line: u64,
 }
 
-/// The first mention of every thread and turn, in order of seq.
+/// The first event that names each thread and each turn, in order of seq. It starts a thread or turn whose start event
+/// is missing.
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct Mentions {
     pub(in crate::reduce) threads: Vec<Mention<ThreadId>>,
-    /// Turns that are mentioned with their thread.
+    /// Turns that an event names together with their thread.
     pub(in crate::reduce) turns: Vec<Mention<(TurnId, ThreadId)>>,
     seen_threads: HashSet<ThreadId>,
     seen_turns: HashSet<TurnId>,
 }
 
 impl Mentions {
-    /// Records the threads and turns that an event mentions. The root thread in `rollout_started` does not count as a
-    /// mention: it announces the thread.
+    /// Registers the threads and turns that an event names. The root thread in `rollout_started` does not count: the
+    /// event only announces it.
     pub(super) fn record(&mut self, when: Moment, line: u64, context: &EventContext, event: &Event) {
         let mut add = |thread: Option<&ThreadId>, turn: Option<&TurnId>| self.add(when, line, thread, turn);
         match event {
@@ -61,7 +62,7 @@ impl Mentions {
         add(context.thread_id.as_ref(), context.turn_id.as_ref());
     }
 
-    /// Records the first mention of a thread, and of a turn together with its thread.
+    /// Registers a thread, and a turn of it, unless an earlier event named them.
     fn add(&mut self, when: Moment, line: u64, thread: Option<&ThreadId>, turn: Option<&TurnId>) {
         let Some(thread) = thread else { return };
         if !self.seen_threads.contains(thread) {

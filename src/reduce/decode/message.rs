@@ -4,8 +4,8 @@
 //!
 //! A message is parsed in this order: its reasoning (`reasoning_content`, `reasoning`), its parts (`parts`, else
 //! `content`), `refusal` and `audio`, its calls (`tool_calls`, `function_call`). Reasoning, calls and outputs become
-//! items of their own, in place; a run of text and other parts between two of them is one message item. Empty text
-//! makes no item, so that `null`, `""` and `[]` are equal beside a call: clients turn one into another when they repeat
+//! separate items, in place; a run of text and other parts between two of them is one message item. Empty text
+//! adds no item, so that `null`, `""` and `[]` are equal beside a call: clients turn one into another when they repeat
 //! a response as history. A message without any content is a message item with `empty_content`.
 //!
 //! Only content counts, and it counts equally in a response and in the history of the next request. So ids of messages,
@@ -26,12 +26,12 @@ use crate::event::CallId;
 use crate::graph::Role;
 use builder::MessageBuilder;
 
-/// Parses one message into its items. `default_role` is its role if it has none.
+/// Parses one message into its items. `default_role` is the role of a message without a role.
 pub(super) fn parse(json: &str, default_role: Option<Role>) -> Vec<ItemResult> {
     parse_message(json, default_role).unwrap_or_else(|error| vec![Err(error)])
 }
 
-/// Parses the content of a message without the message around it. Returns no items for empty content.
+/// Parses the content of a message with the given role into its items. Returns no items for empty content.
 pub(super) fn parse_content(json: &str, role: Role) -> Vec<ItemResult> {
     let Ok(content) = serde_json::from_str::<&RawValue>(json) else { return vec![Err("it is not JSON")] };
     let mut builder = MessageBuilder::new(role, None);
@@ -39,7 +39,7 @@ pub(super) fn parse_content(json: &str, role: Role) -> Vec<ItemResult> {
     builder.finish()
 }
 
-/// Parses one message object.
+/// Parses one message object into its items.
 fn parse_message(json: &str, default_role: Option<Role>) -> Result<Vec<ItemResult>, DecodeError> {
     let message = Object::parse(json).ok_or("it is not an object")?;
     let mut builder = MessageBuilder::new(role(&message, default_role)?, id(&message, "tool_call_id"));
@@ -67,12 +67,14 @@ fn role(message: &Object<'_>, default_role: Option<Role>) -> Result<Role, Decode
     }
 }
 
-/// Returns the call id in a field. Returns `None` if it is empty, because it would link nothing.
+/// Returns the id of a tool call in the field `name`. Returns `None` if it is absent or empty; an empty id would link
+/// nothing.
 fn id(object: &Object<'_>, name: &str) -> Option<CallId> {
     object.text(name).filter(|id| !id.is_empty()).map(|id| CallId::from(&*id))
 }
 
-/// Adds the reasoning that servers compatible with Chat Completions put beside the content.
+/// Adds the reasoning in `reasoning_content` or `reasoning`, which servers compatible with Chat Completions put beside
+/// the content.
 fn add_reasoning(builder: &mut MessageBuilder, message: &Object<'_>) {
     let texts = ["reasoning_content", "reasoning"].into_iter().filter_map(|name| message.text(name));
     if let Some(text) = texts.into_iter().find(|text| !text.is_empty()) {
@@ -80,7 +82,7 @@ fn add_reasoning(builder: &mut MessageBuilder, message: &Object<'_>) {
     }
 }
 
-/// Adds the content: a text, a list of parts, or one part.
+/// Adds the content of a message: a text, a list of parts, or one part.
 fn add_content(builder: &mut MessageBuilder, content: &RawValue) {
     if let Some(text) = text(content) {
         builder.push_text(&text);
@@ -110,7 +112,7 @@ fn add_refusal_and_audio(builder: &mut MessageBuilder, message: &Object<'_>) {
     }
 }
 
-/// Adds the calls beside the content.
+/// Adds the tool calls that Chat Completions puts beside the content: `tool_calls` or `function_call`.
 fn add_calls(builder: &mut MessageBuilder, message: &Object<'_>) {
     if let Some(calls) = message.non_null("tool_calls") {
         match list(calls) {

@@ -12,22 +12,23 @@ use super::decode_error::{DecodeError, UNREADABLE_VALUE};
 #[derive(Default)]
 pub(crate) struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// `true` if it has a field whose name is no valid text (an unpaired surrogate). Such a field cannot be looked up.
+    /// `true` if the object has a field whose name is not valid Unicode (an unpaired surrogate). Such a field cannot be
+    /// looked up.
     has_unreadable: bool,
 }
 
 impl<'a> Object<'a> {
-    /// Parses an object. Returns `None` if the text is no JSON object.
+    /// Parses a JSON object. Returns `None` if the text is not a JSON object.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    /// Parses an object from a value. Returns `None` if the value is no object.
+    /// Parses the fields of a value. Returns `None` if the value is not an object.
     pub(crate) fn from_value(value: &'a RawValue) -> Option<Self> {
         Self::parse(value.get())
     }
 
-    /// Adds a field. `name` is `None` if it is no valid text.
+    /// Adds a field. `name` is `None` if the field's name is not valid Unicode.
     pub(super) fn push_field(&mut self, name: Option<Cow<'a, str>>, value: &'a RawValue) {
         match name {
             Some(name) => self.fields.push((name, value)),
@@ -40,7 +41,7 @@ impl<'a> Object<'a> {
         self.fields.is_empty() && !self.has_unreadable
     }
 
-    /// Returns the value of a field; the last one if the field is repeated.
+    /// Returns the value of a field, of the last one if the field is repeated. Returns `None` if it is absent.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.fields.iter().rev().find(|(key, _)| key == name).map(|&(_, value)| value)
     }
@@ -50,22 +51,22 @@ impl<'a> Object<'a> {
         self.get(name).filter(|value| value.get() != "null")
     }
 
-    /// Returns the value of the first of these fields that is present and not null.
+    /// Returns the value of the first field in `names` that is present and not null. Returns `None` if there is none.
     pub(crate) fn first(&self, names: &[&str]) -> Option<&'a RawValue> {
         names.iter().find_map(|name| self.non_null(name))
     }
 
-    /// Returns the fields, in the order of the text.
+    /// Returns the fields, in the order in which the object contains them.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.fields.iter().map(|(name, value)| (&**name, *value))
     }
 
-    /// Returns the text of a field. Returns `None` if it is absent or no text.
+    /// Returns the string in a field. Returns `None` if the field is absent or not a string.
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         text(self.get(name)?)
     }
 
-    /// Returns the text of a field. Returns `None` if it is absent or no text.
+    /// Returns the string in a field. Returns `None` if the field is absent or not a string.
     ///
     /// # Errors
     /// Returns an error for a string that cannot be decoded, such as one with an unpaired surrogate.
@@ -77,27 +78,28 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Returns the text of a field as a `String`. Returns `None` if it is absent or no text.
+    /// Returns the string in a field as a `String`. Returns `None` if the field is absent or not a string.
     pub(crate) fn string(&self, name: &str) -> Option<String> {
         self.text(name).map(Cow::into_owned)
     }
 
-    /// Returns the elements of a field. Returns `None` if it is absent or no list.
+    /// Returns the elements of the list in a field. Returns `None` if the field is absent or not a list.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<&'a RawValue>> {
         list(self.get(name)?)
     }
 
-    /// Returns the object in a field. Returns `None` if it is absent or no object.
+    /// Returns the object in a field. Returns `None` if the field is absent or not an object.
     pub(crate) fn object(&self, name: &str) -> Option<Object<'a>> {
         Self::from_value(self.get(name)?)
     }
 
-    /// Returns the number (or other plain value) in a field. Returns `None` if it is absent or of another type.
+    /// Returns the number (or other plain value) in a field. Returns `None` if the field is absent or of another type.
     pub(crate) fn number<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
 
-    /// Returns a text that some producers write as a number; the digits are kept as they are.
+    /// Returns the string in a field that some producers write as a number. The digits of a number are kept unchanged.
+    /// Returns `None` if the field is absent or of another type.
     pub(crate) fn text_or_number(&self, name: &str) -> Option<String> {
         let value = self.get(name)?;
         let digits = value.get();
@@ -107,8 +109,8 @@ impl<'a> Object<'a> {
         text(value).map(Cow::into_owned)
     }
 
-    /// Returns the fields in ascending byte order of their names; the last of repeated fields. Returns `None` if the
-    /// name of a field is no valid text.
+    /// Returns the fields in ascending byte order of their names. Of repeated fields only the last is returned. Returns
+    /// `None` if the name of a field is not valid Unicode.
     pub(super) fn into_sorted(self) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
         let Self { mut fields, has_unreadable } = self;
         fields.reverse();
@@ -118,7 +120,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Returns the text of a value. Returns `None` if it is no text.
+/// Returns the text of a JSON string. Returns `None` if the value is not a string.
 pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     let json = value.get();
     if !json.starts_with('"') {
@@ -127,12 +129,12 @@ pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(json).ok().map(|Text(text)| text)
 }
 
-/// Returns the elements of a value. Returns `None` if it is no list.
+/// Returns the elements of a JSON list. Returns `None` if the value is not a list.
 pub(crate) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// Returns `true` if the value is null.
+/// Returns `true` if the value is `null`.
 pub(super) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
@@ -159,7 +161,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// The name of a field, borrowed if it has no escapes. `None` if it is no valid text.
+/// The name of a field, borrowed if it has no escapes. `None` if it is not valid Unicode.
 pub(super) struct FieldName<'a>(pub(super) Option<Cow<'a, str>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for FieldName<'a> {

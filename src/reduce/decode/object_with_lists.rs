@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 
 use super::object::{FieldName, Object};
 
-/// The elements of lists, by the name of the field.
+/// The elements of the lists that were split, by the name of the field that contains the list.
 pub(super) type Lists<'a> = HashMap<&'static str, Vec<&'a RawValue>>;
 
-/// Parses an object and splits the lists in the fields with these names. If one of these fields holds anything but a
-/// list, all of them stay in the object unsplit. Returns `None` if the text is no object.
+/// Parses an object and splits the lists in the fields `names` into their elements. If one of these fields contains
+/// anything but a list, all of them stay in the object unsplit. Returns `None` if the text is not an object.
 pub(super) fn parse<'a>(text: &'a str, names: &[&'static str]) -> Option<(Object<'a>, Lists<'a>)> {
     let mut json = serde_json::Deserializer::from_str(text);
     let read = ObjectWithLists { names }.deserialize(&mut json).ok().filter(|_| json.end().is_ok());
@@ -27,7 +27,7 @@ fn lists<'a>(found: HashMap<&'static str, ListField<'a>>) -> Option<Lists<'a>> {
     found.into_iter().map(|(name, found)| Some((name, found.list()?))).collect()
 }
 
-/// The value of a field that may hold a list.
+/// The value of a field in which a list is expected.
 enum ListField<'a> {
     List(Vec<&'a RawValue>),
     Other,
@@ -42,7 +42,7 @@ impl<'a> ListField<'a> {
     }
 }
 
-/// Visitor of an object that splits the lists in the named fields.
+/// A visitor of a JSON object that splits the lists in the fields `names`.
 struct ObjectWithLists<'n> {
     names: &'n [&'static str],
 }

@@ -7,14 +7,14 @@ use super::draft::ItemDraft;
 use super::item_notice::ItemNotice;
 use crate::graph::Content;
 
-/// An item that was parsed.
+/// The content, the hashes and the notice of a parsed item.
 pub(super) type ParsedItem = (Content, ContentHashes, Option<ItemNotice>);
 
 /// A parsed item, or the reason why it cannot be read.
 pub(super) type ItemResult = Result<ParsedItem, DecodeError>;
 
 impl ItemDraft {
-    /// Returns the content, and the hashes by which it is found again.
+    /// Finishes the item. Returns its content, and the hashes by which it is recognized in later requests.
     pub(super) fn finish(self) -> (Content, ContentHashes) {
         let hashes = content_hash::hashes(&self);
         let delivery = delivery(&self);

@@ -1,4 +1,4 @@
-//! Reads payloads, each once, in parallel.
+//! Reads payloads in parallel, each once, and decodes them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,15 +14,15 @@ use crate::event::{PayloadRef, Truncated};
 use crate::graph::Code;
 use crate::reduce::Work;
 
-/// Reason for a payload that is JSON of another type, or no JSON.
+/// The reason for a payload that is not a JSON object, as a clause.
 pub(super) const NOT_AN_OBJECT: &str = "is not a JSON object";
 
-/// A kind of payload, decoded from JSON.
+/// A type that payloads of one kind are decoded to.
 pub(super) trait PayloadShape: Sized + Send + Sync {
     /// `true` if the payload is decoded even if only its head and tail were stored.
     const ACCEPTS_TRUNCATED: bool = false;
 
-    /// Parses a payload.
+    /// Parses the JSON of a payload.
     ///
     /// # Errors
     /// Returns the reason as a clause that follows the payload's location: "is not …", "has no …".
@@ -32,7 +32,7 @@ pub(super) trait PayloadShape: Sized + Send + Sync {
 /// A decoded payload, or the reason why it cannot be used.
 pub(in crate::reduce) type Payload<T> = Result<Arc<T>, UnusablePayload>;
 
-/// The reason why a payload cannot be used.
+/// The reason why a payload cannot be used, with the code of the diagnostic for it.
 #[derive(Debug, Clone)]
 pub(in crate::reduce) struct UnusablePayload {
     pub(in crate::reduce) code: Code,
@@ -54,21 +54,21 @@ impl From<PayloadError> for UnusablePayload {
     }
 }
 
-/// Number of payloads that take longer to read than a thread takes to start.
+/// Minimum number of payloads per thread. Reading fewer takes less time than starting a thread.
 const MIN_PAYLOADS_PER_THREAD: usize = 8;
 
 /// The location of a payload: path, offset and length. Paths are normalized, so that a file is read once however its
 /// path is spelled.
 pub(super) type PayloadLocation = (PathBuf, Option<u64>, Option<u64>);
 
-/// Returns the location of a payload.
+/// Returns the location that a payload reference names.
 pub(super) fn location(reference: &PayloadRef) -> PayloadLocation {
     // Drop `.` components only: a path with `..` is refused later, wherever it leads.
     let path = Path::new(&reference.path).components().filter(|step| *step != Component::CurDir).collect();
     (path, reference.offset, reference.length)
 }
 
-/// The payloads of one kind that are to be read.
+/// The payloads that are still to be read, of one type.
 pub(super) struct PendingPayloads<T> {
     by_location: HashMap<PayloadLocation, usize>,
     references: Vec<PayloadRef>,
@@ -82,7 +82,7 @@ impl<T> Default for PendingPayloads<T> {
 }
 
 impl<T: PayloadShape> PendingPayloads<T> {
-    /// Adds a payload, unless its location is already known.
+    /// Adds a payload, unless one at the same location was added before.
     pub(super) fn add(&mut self, reference: &PayloadRef) {
         self.by_location.entry(location(reference)).or_insert_with(|| {
             self.references.push(reference.clone());
@@ -90,7 +90,7 @@ impl<T: PayloadShape> PendingPayloads<T> {
         });
     }
 
-    /// Reads and decodes all payloads.
+    /// Reads and decodes all payloads that were added.
     pub(super) fn decode_all(self, bundle: &Reader, cache: &ItemCache, work: &mut Work) -> PayloadSet<T> {
         let bytes = AtomicU64::new(0);
         let payloads = parallel_map(&self.references, |reference| {
@@ -109,24 +109,26 @@ impl<T: PayloadShape> PendingPayloads<T> {
     }
 }
 
-/// Returns the reason for a payload of which only head and tail were stored.
+/// Returns the reason why a payload of which only head and tail were stored cannot be used.
 fn truncated_reason(truncated: &Truncated) -> String {
     format!("is truncated to head and tail: its {} bytes exceeded a limit when it was recorded", truncated.length)
 }
 
-/// The decoded payloads of one kind.
+/// The decoded payloads of one type, by location.
 pub(super) struct PayloadSet<T> {
     by_location: HashMap<PayloadLocation, usize>,
     payloads: Vec<Payload<T>>,
 }
 
 impl<T> PayloadSet<T> {
-    /// Looks up the payload at this location. Returns `None` if it was not read, and `Some(None)` if it can be used.
+    /// Returns the outcome of decoding the payload at a location. Returns `None` if it was not read, and `Some(None)`
+    /// if it was decoded.
     pub(super) fn lookup(&self, location: &PayloadLocation) -> Option<Option<&UnusablePayload>> {
         Some(self.payloads.get(*self.by_location.get(location)?)?.as_ref().err())
     }
 
-    /// Returns a decoded payload. Returns an error for a payload that was not read.
+    /// Returns the decoded payload of a reference. Returns an error if the payload was not read or could not be
+    /// decoded.
     pub(super) fn get(&self, reference: &PayloadRef) -> Payload<T> {
         let payload = self.by_location.get(&location(reference)).and_then(|&index| self.payloads.get(index));
         payload
@@ -135,7 +137,7 @@ impl<T> PayloadSet<T> {
     }
 }
 
-/// Applies `work` to every input, in parallel, and returns the results in order of the inputs.
+/// Applies `work` to every input in parallel threads, and returns the results in order of the inputs.
 ///
 /// # Panics
 /// Panics if `work` panics.

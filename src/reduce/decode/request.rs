@@ -9,24 +9,24 @@ use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use super::request_shape::{RequestShape, tools_pointer};
 use crate::event::ResponseId;
 
-/// The body of a request.
+/// The decoded body of an inference request.
 #[derive(Debug)]
 pub(in crate::reduce) struct Request {
     pub(in crate::reduce) items: RequestItems,
-    /// Id of the response that the request continues.
+    /// Id of the response that the request continues. `None` if it continues none.
     pub(in crate::reduce) previous_response_id: Option<ResponseId>,
-    /// JSON Pointer (RFC 6901) to the instructions.
+    /// JSON Pointer (RFC 6901) to the model's instructions in the body. `None` if there are none.
     pub(in crate::reduce) instructions: Option<&'static str>,
-    /// JSON Pointer (RFC 6901) to the tools.
+    /// JSON Pointer (RFC 6901) to the tool definitions in the body. `None` if there are none.
     pub(in crate::reduce) tools: Option<&'static str>,
 }
 
-/// The items of a request.
+/// The items of an inference request.
 #[derive(Debug)]
 pub(in crate::reduce) enum RequestItems {
     /// The items that the body lists.
     Listed(Vec<ContentId>),
-    /// The body is `{}`: it was not recorded.
+    /// The body is `{}`, which stands for a body that was not recorded.
     NotRecorded,
     /// The body has no list of items in a known field.
     UnknownShape,
@@ -52,7 +52,7 @@ impl PayloadShape for Request {
     }
 }
 
-/// Returns the items of a request, its instructions first.
+/// Returns the items of a request, those of its instructions first.
 fn items(shape: RequestShape, body: &Object<'_>, list: Option<Vec<&RawValue>>, cache: &ItemCache) -> RequestItems {
     let items = match list {
         Some(list) => Some(shape.parse_list(list, cache)),

@@ -1,4 +1,4 @@
-//! The shapes of request bodies, distinguished by the field that holds the items.
+//! The shapes of request bodies, distinguished by the field that contains the conversation items.
 
 use serde_json::value::RawValue;
 
@@ -7,16 +7,16 @@ use super::items;
 use super::object::Object;
 use crate::graph::Role;
 
-/// A shape of request bodies, in the order of detection.
+/// The API whose format a request body has, in the order of detection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestShape {
-    /// The Responses API.
+    /// The Responses API of OpenAI: items in `input`.
     Responses,
-    /// Attributes of the GenAI semantic conventions.
+    /// Attributes of the GenAI semantic conventions: messages in `gen_ai.input.messages`.
     GenAi,
-    /// Gemini.
+    /// The Gemini API: messages in `contents`.
     Gemini,
-    /// Chat Completions and Anthropic Messages.
+    /// Chat Completions and Anthropic Messages: messages in `messages`.
     Messages,
 }
 
@@ -29,16 +29,16 @@ struct Field {
 impl RequestShape {
     const ALL: [Self; 4] = [Self::Responses, Self::GenAi, Self::Gemini, Self::Messages];
 
-    /// The fields that hold items, in the order of detection.
+    /// The fields that contain the conversation items, in the order of detection.
     pub(super) const LIST_FIELDS: [&'static str; 4] = ["input", "gen_ai.input.messages", "contents", "messages"];
 
-    /// Returns the shape of a body that has those fields for which `has` returns `true`. Returns `None` if no shape
+    /// Returns the shape of a body in which `has` reports the fields that are present. Returns `None` if no shape
     /// matches.
     pub(crate) fn detect(has: impl Fn(&str) -> bool) -> Option<Self> {
         Self::ALL.into_iter().find(|shape| has(shape.list_field()))
     }
 
-    /// Returns the name of the field that holds the items.
+    /// Returns the name of the field that contains the conversation items.
     pub(crate) fn list_field(self) -> &'static str {
         let [responses, gen_ai, gemini, messages] = Self::LIST_FIELDS;
         match self {
@@ -49,7 +49,7 @@ impl RequestShape {
         }
     }
 
-    /// Returns the fields that may hold instructions.
+    /// Returns the fields that may contain the model's instructions.
     fn instructions(self) -> &'static [Field] {
         match self {
             Self::Responses => &[Field { name: "instructions", pointer: "/instructions" }],
@@ -62,13 +62,13 @@ impl RequestShape {
         }
     }
 
-    /// Returns the JSON Pointer to the instructions. Returns `None` if there are none.
+    /// Returns the JSON Pointer (RFC 6901) to the model's instructions in the body. Returns `None` if there are none.
     pub(super) fn instructions_pointer(self, body: &Object<'_>) -> Option<&'static str> {
         pointer(self.instructions(), body)
     }
 
-    /// Returns the instructions as the first item. Those of the Responses API are not an item: they are no part of the
-    /// conversation.
+    /// Returns the items of the model's instructions, a message of the role `system`. Returns no items for the
+    /// Responses API, whose instructions are not part of the conversation.
     pub(super) fn system_items(self, body: &Object<'_>, cache: &ItemCache) -> Vec<ContentId> {
         if self == Self::Responses {
             return Vec::new();
@@ -77,7 +77,7 @@ impl RequestShape {
         content.map(|content| items::content(content, Role::System, cache)).unwrap_or_default()
     }
 
-    /// Parses a list of this shape that is already split into its elements.
+    /// Parses conversation items of this shape from the elements of a list.
     pub(super) fn parse_list(self, list: Vec<&RawValue>, cache: &ItemCache) -> Vec<ContentId> {
         match self {
             Self::Responses => items::responses_list(list, cache),
@@ -85,7 +85,8 @@ impl RequestShape {
         }
     }
 
-    /// Parses a value in place of a list. Returns `None` if the shape does not allow it.
+    /// Parses a value that stands in the place of the list of items, such as a string. Returns `None` if the shape does
+    /// not allow it.
     pub(super) fn parse_value(self, value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
         match self {
             Self::Responses => items::responses_input(value, cache),
@@ -94,7 +95,8 @@ impl RequestShape {
         }
     }
 
-    /// Returns the role of messages without one: Gemini allows a conversation of one message to omit it.
+    /// Returns the role of messages without a role. Only Gemini allows to omit it, in a conversation of one message.
+    /// Returns `None` for other shapes.
     fn default_role(self) -> Option<Role> {
         match self {
             Self::Gemini => Some(Role::User),
@@ -103,7 +105,8 @@ impl RequestShape {
     }
 }
 
-/// Returns the JSON Pointer to the tools of a request of any shape. Returns `None` if there are none.
+/// Returns the JSON Pointer (RFC 6901) to the tool definitions in a request body of any shape. Returns `None` if there
+/// are none.
 pub(super) fn tools_pointer(body: &Object<'_>) -> Option<&'static str> {
     const TOOLS: [Field; 3] = [
         Field { name: "tools", pointer: "/tools" },
@@ -113,7 +116,7 @@ pub(super) fn tools_pointer(body: &Object<'_>) -> Option<&'static str> {
     pointer(&TOOLS, body)
 }
 
-/// Returns the pointer of the first field that is present and not null.
+/// Returns the JSON Pointer to the first of the fields that is present and not null. Returns `None` if there is none.
 fn pointer(fields: &[Field], body: &Object<'_>) -> Option<&'static str> {
     fields.iter().find(|field| body.non_null(field.name).is_some()).map(|field| field.pointer)
 }

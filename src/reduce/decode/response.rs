@@ -10,7 +10,7 @@ use super::usage;
 use crate::event::{ResponseId, Usage};
 use crate::graph::Role;
 
-/// The body of a response.
+/// The decoded body of an inference response.
 #[derive(Debug)]
 pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) response_id: Option<ResponseId>,
@@ -18,18 +18,19 @@ pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) usage: Option<Usage>,
 }
 
-/// The items of a response.
+/// The items of an inference response.
 #[derive(Debug)]
 pub(in crate::reduce) enum ResponseItems {
     /// The items that the body lists.
     Listed(Vec<ContentId>),
-    /// The body is `{}` or has only span attributes other than the output: the content was not recorded.
+    /// The body is `{}`, or has only span attributes other than the output: the response was recorded without its
+    /// content.
     NotRecorded,
-    /// The body has no items in a known field.
+    /// The body has no list of items in a known field.
     UnknownShape,
 }
 
-/// The fields that hold the id of a response, by shape.
+/// The fields that contain the id of a response, one for each API.
 pub(crate) const ID_FIELDS: [&str; 4] = ["response_id", "id", "responseId", "gen_ai.response.id"];
 
 impl PayloadShape for ResponseBody {
@@ -47,8 +48,8 @@ impl PayloadShape for ResponseBody {
     }
 }
 
-/// Returns the items in the first field that only one shape has. Of several alternative answers only the first is
-/// taken, because it is the one that the conversation continues with.
+/// Returns the items of a response, from the field of its API. Of several alternative answers only the first is taken,
+/// because it is the one that the conversation continues with. Returns `None` if no field of a known API is present.
 fn items(body: &Object<'_>, cache: &ItemCache) -> Option<Vec<ContentId>> {
     if let Some(output) = body.first(&["output_items", "output"]) {
         return items::responses(output, cache);
@@ -71,12 +72,12 @@ fn items(body: &Object<'_>, cache: &ItemCache) -> Option<Vec<ContentId>> {
     is_empty_response(body).then(Vec::new)
 }
 
-/// Returns the items of one message of the assistant.
+/// Returns the items of one message object of the assistant.
 fn message(message: &RawValue, cache: &ItemCache) -> Vec<ContentId> {
     items::message_list(vec![message], Some(Role::Assistant), cache)
 }
 
-/// Returns `true` if the shape is known but empty: a null list, or a prompt that Gemini refused.
+/// Returns `true` if the response has no items although its API is known: a null list, or a prompt that Gemini refused.
 fn is_empty_response(body: &Object<'_>) -> bool {
     ["output_items", "output", "promptFeedback"].iter().any(|name| body.get(name).is_some())
 }

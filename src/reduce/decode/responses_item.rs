@@ -1,4 +1,4 @@
-//! Parses items of the Responses API.
+//! Parses conversation items of the Responses API.
 
 use serde_json::value::RawValue;
 
@@ -13,7 +13,7 @@ use crate::graph::{AgentMessage, Channel, ItemKind, Role};
 
 const ENCRYPTED: &str = "encrypted_content";
 
-/// Parses one item of `input`, `output_items`, `output` or a checkpoint's history.
+/// Parses one item: an element of `input`, `output_items`, `output` or a checkpoint's history.
 pub(super) fn parse(json: &str) -> ItemResult {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
     let item = Object::from_value(raw).ok_or("it is not an object")?;
@@ -54,7 +54,7 @@ pub(super) fn parse(json: &str) -> ItemResult {
     Ok((content, hashes, notice))
 }
 
-/// Parses an `input` that is text: one user message.
+/// Parses an `input` that is a string: the text of one user message.
 pub(super) fn parse_user_text(json: &str) -> ItemResult {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
     let mut draft = ItemDraft::new(Role::User, None, ItemKind::Message);
@@ -63,7 +63,7 @@ pub(super) fn parse_user_text(json: &str) -> ItemResult {
     Ok((content, hashes, None))
 }
 
-/// Parses a message.
+/// Parses an item of type `message`. Its `phase` determines the channel.
 fn message(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let role = match item.text("role").as_deref() {
         Some("system") => Role::System,
@@ -85,7 +85,7 @@ fn message(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
-/// Parses reasoning: its texts, its summaries and its encrypted content.
+/// Parses an item of type `reasoning`: its texts, its summaries and its encrypted content.
 fn reasoning(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning);
     for entry in objects(item, "content") {
@@ -109,12 +109,12 @@ fn reasoning(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
-/// Returns the objects in a list.
+/// Returns the objects in the list in a field. Other elements are skipped.
 fn objects<'a>(item: &Object<'a>, name: &str) -> impl Iterator<Item = Object<'a>> {
     item.list(name).unwrap_or_default().into_iter().filter_map(Object::from_value)
 }
 
-/// Parses a function call.
+/// Parses an item of type `function_call`, a tool call with JSON arguments.
 fn function_call(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = call(item, ItemKind::FunctionCall)?;
     draft.push_arguments(item.non_null("arguments"))?;
@@ -122,7 +122,7 @@ fn function_call(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
-/// Parses a custom tool call; the input of `exec` is source code.
+/// Parses an item of type `custom_tool_call`, a tool call with a text as its input. The input of `exec` is source code.
 fn custom_tool_call(item: &Object<'_>, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     let mut draft = call(item, ItemKind::CustomToolCall)?;
     draft.name = item.optional_text("name")?.map(Into::into);
@@ -134,7 +134,7 @@ fn custom_tool_call(item: &Object<'_>, raw: &RawValue) -> Result<ItemDraft, Deco
     Ok(draft)
 }
 
-/// Parses the output of a function or custom tool.
+/// Parses an item of type `function_call_output` or `custom_tool_call_output`, the output of a tool call.
 fn output(item: &Object<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
     let mut draft = tool_output(item, kind)?;
     match item.non_null("output") {
@@ -145,23 +145,23 @@ fn output(item: &Object<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
-/// Parses a call that is kept as JSON.
+/// Parses a tool call of any other type, such as `web_search_call`. The whole item is kept as JSON.
 fn json_call(item: &Object<'_>, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     json_item(call(item, ItemKind::FunctionCall)?, raw)
 }
 
-/// Parses an output that is kept as JSON.
+/// Parses the output of a tool call of any other type, such as `tool_search_output`. The whole item is kept as JSON.
 fn json_output(item: &Object<'_>, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     json_item(tool_output(item, ItemKind::FunctionCallOutput)?, raw)
 }
 
-/// Adds the whole item as JSON.
+/// Adds the whole item to the draft as a JSON part.
 fn json_item(mut draft: ItemDraft, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     draft.push_json(raw)?;
     Ok(draft)
 }
 
-/// Parses a compaction.
+/// Parses an item of type `compaction`: the encrypted summary of a history that the provider shortened.
 fn compaction(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
     if let Some(encrypted) = item.optional_text("encrypted_content")? {
@@ -171,7 +171,7 @@ fn compaction(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
-/// Parses a message that another agent delivered.
+/// Parses an item of type `agent_message`, a message that another agent delivered.
 fn agent_message(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Message);
     let agent = |name: &str| item.optional_text(name).map(|agent| Box::<str>::from(agent.unwrap_or_default()));
@@ -194,17 +194,17 @@ fn agent_message(item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
-/// Creates a call with its id.
+/// Creates the draft of a tool call, with the call's id from `item`.
 fn call(item: &Object<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
     with_call_id(ItemDraft::new(Role::Assistant, Some(Channel::Commentary), kind), item)
 }
 
-/// Creates an output with the id of its call.
+/// Creates the draft of the output of a tool call, with the call's id from `item`.
 fn tool_output(item: &Object<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
     with_call_id(ItemDraft::new(Role::Tool, Some(Channel::Commentary), kind), item)
 }
 
-/// Sets the call id.
+/// Sets the call id of the draft to the field `call_id` of the item, if it has one.
 fn with_call_id(mut draft: ItemDraft, item: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     draft.call_id = item.optional_text("call_id")?.map(|id| CallId::from(&*id));
     Ok(draft)

@@ -10,7 +10,7 @@ use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use crate::event::ThreadId;
 use crate::graph::TerminalResult;
 
-/// A runtime event of a command, at its start or its end.
+/// A runtime event of a tool that executes or writes to a command, at its start or its end.
 #[derive(Debug)]
 pub(in crate::reduce) struct Command {
     pub(in crate::reduce) process_id: Option<String>,
@@ -18,7 +18,7 @@ pub(in crate::reduce) struct Command {
     pub(in crate::reduce) words: Option<Vec<String>>,
     pub(in crate::reduce) cwd: Option<String>,
     pub(in crate::reduce) interaction_input: Option<String>,
-    /// The result, at the end of the command.
+    /// Output and exit code of the command, in the event at its end.
     pub(in crate::reduce) result: Option<TerminalResult>,
 }
 
@@ -35,13 +35,13 @@ impl PayloadShape for Command {
     }
 }
 
-/// Returns the words of a command line. Returns `None` if one is no text.
+/// Returns the words of a command line, which is a list of strings. Returns `None` for any other value.
 fn words(command: &RawValue) -> Option<Vec<String>> {
     list(command)?.into_iter().map(|word| text(word).map(Into::into)).collect()
 }
 
-/// Returns the result in the end event of a command. Returns `None` if the body has none of `stdout`, `stderr` and
-/// `exit_code`.
+/// Returns output and exit code from the end event of a command. Returns `None` if the body has none of `stdout`,
+/// `stderr` and `exit_code`.
 pub(super) fn command_result(body: &Object<'_>) -> Option<TerminalResult> {
     let text = |name: &str| body.text(name).map(Arc::<str>::from);
     let (stdout, stderr, exit_code) = (text("stdout"), text("stderr"), body.number("exit_code"));
@@ -62,7 +62,7 @@ pub(super) fn command_result(body: &Object<'_>) -> Option<TerminalResult> {
     })
 }
 
-/// A runtime event of a tool that acts on an agent.
+/// A runtime event of a tool that spawns, messages or closes an agent.
 #[derive(Debug)]
 pub(in crate::reduce) struct AgentCall {
     pub(in crate::reduce) sender_thread_id: Option<ThreadId>,
@@ -72,11 +72,11 @@ pub(in crate::reduce) struct AgentCall {
     pub(in crate::reduce) activity: Option<Activity>,
 }
 
-/// A runtime end that only reports an activity of an agent.
+/// The body of a runtime end that only names an agent and its activity.
 #[derive(Debug)]
 pub(in crate::reduce) struct Activity {
     pub(in crate::reduce) agent_thread_id: ThreadId,
-    /// `started`, `interacted` or `interrupted`.
+    /// Kind of the activity: `started`, `interacted` or `interrupted`.
     pub(in crate::reduce) kind: String,
 }
 

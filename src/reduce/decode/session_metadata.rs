@@ -5,7 +5,7 @@ use super::object::Object;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use crate::event::{ThreadId, ToolCallId};
 
-/// The configuration of a thread.
+/// The configuration of a thread, from its `session_metadata` payload.
 #[derive(Debug)]
 pub(in crate::reduce) struct SessionMetadata {
     pub(in crate::reduce) agent_path: Option<String>,
@@ -16,14 +16,15 @@ pub(in crate::reduce) struct SessionMetadata {
     pub(in crate::reduce) spawned_by: Option<SpawnedBy>,
 }
 
-/// `session_source.subagent.thread_spawn`: the thread that spawned this one, and its description of it.
+/// The origin of a spawned thread, from `session_source.subagent.thread_spawn`: the thread that spawned it, and the
+/// description that it was given.
 #[derive(Debug)]
 pub(in crate::reduce) struct SpawnedBy {
     pub(in crate::reduce) parent_thread_id: ThreadId,
     pub(in crate::reduce) agent_path: Option<String>,
     pub(in crate::reduce) task_name: Option<String>,
     pub(in crate::reduce) agent_role: Option<String>,
-    /// Id of the tool call that spawned the thread, if the producer records it here.
+    /// Id of the tool call that spawned the thread, if the producer recorded it here.
     pub(in crate::reduce) tool_call_id: Option<ToolCallId>,
 }
 
@@ -41,7 +42,7 @@ impl PayloadShape for SessionMetadata {
     }
 }
 
-/// Returns the origin of a spawned thread. Returns `None` for root threads.
+/// Returns the origin of a spawned thread. Returns `None` for a root thread.
 fn spawned_by(body: &Object<'_>) -> Option<SpawnedBy> {
     let spawn = body.object("session_source")?.object("subagent")?.object("thread_spawn")?;
     Some(SpawnedBy {

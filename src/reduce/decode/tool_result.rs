@@ -11,10 +11,10 @@ use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use super::runtime_event::command_result;
 use crate::graph::TerminalResult;
 
-/// The result of a tool.
+/// The result of a tool call, of which only the error is needed.
 #[derive(Debug)]
 pub(in crate::reduce) struct ToolResult {
-    /// The error. `None` if the result reports none.
+    /// Error message in the result. `None` if the result reports no error.
     pub(in crate::reduce) error: Option<String>,
 }
 
@@ -27,12 +27,12 @@ impl PayloadShape for ToolResult {
     }
 }
 
-/// The result of a write to a running command.
+/// The result of a tool call that writes to a running command.
 #[derive(Debug)]
 pub(in crate::reduce) struct StdinResult {
-    /// The error. `None` if the result reports none.
+    /// Error message in the result. `None` if the result reports no error.
     pub(in crate::reduce) error: Option<String>,
-    /// The output. `None` if the body has no known shape.
+    /// Output of the command. `None` if the result has no known type.
     pub(in crate::reduce) result: Option<TerminalResult>,
 }
 
@@ -50,7 +50,7 @@ impl PayloadShape for StdinResult {
     }
 }
 
-/// Returns the text of an `error` result. Returns `None` for other results.
+/// Returns the error message of a result of type `error`. Returns `None` for other results.
 fn error(body: &Object<'_>) -> Option<String> {
     if body.text("type").as_deref() != Some("error") {
         return None;
@@ -59,25 +59,25 @@ fn error(body: &Object<'_>) -> Option<String> {
     Some(text(error).map_or_else(|| compact_json(error), Into::into))
 }
 
-/// Creates a result with this text as `stderr`.
+/// Creates a terminal result with the given text as `stderr`.
 fn stderr_result(error: &str) -> TerminalResult {
     let error = Arc::<str>::from(error);
     TerminalResult { stderr: Arc::clone(&error), formatted_output: Some(error), ..TerminalResult::default() }
 }
 
-/// Creates a result with this text as `stdout`.
+/// Creates a terminal result with the given text as `stdout`.
 fn stdout_result(text: String) -> TerminalResult {
     let text = Arc::<str>::from(text);
     TerminalResult { stdout: Arc::clone(&text), formatted_output: Some(text), ..TerminalResult::default() }
 }
 
-/// Returns the output of a `direct_response`.
+/// Returns the output in the item of a `direct_response`, as it was returned to a model.
 fn direct_response(item: &RawValue) -> Option<TerminalResult> {
     let output = Object::from_value(item).and_then(|item| item.non_null("output"));
     Some(stdout_result(output.map_or_else(|| compact_json(item), to_text)))
 }
 
-/// Returns the output of a `code_mode_response`.
+/// Returns the output in the value of a `code_mode_response`, as it was returned to a script.
 fn code_mode_response(value: &RawValue) -> Option<TerminalResult> {
     let object = Object::from_value(value);
     let Some((output, object)) = object.and_then(|object| Some((object.string("output")?, object))) else {
@@ -91,7 +91,8 @@ fn code_mode_response(value: &RawValue) -> Option<TerminalResult> {
     })
 }
 
-/// Returns a text as it is, the texts of a list joined by newlines, and any other value as compact JSON.
+/// Converts a JSON value to a text: a string to its text, a list to the texts of its parts joined by newlines, and any
+/// other value to compact JSON.
 fn to_text(value: &RawValue) -> String {
     if let Some(text) = text(value) {
         return text.into();
@@ -105,7 +106,7 @@ fn to_text(value: &RawValue) -> String {
     }
 }
 
-/// Returns compact JSON, or the value as it was written if it cannot be made compact.
+/// Returns the value as compact JSON. Returns its original JSON if the value has no canonical form.
 fn compact_json(value: &RawValue) -> String {
     canonical(value).unwrap_or_else(|| value.get().to_owned())
 }

@@ -1,4 +1,5 @@
-//! Checks the payloads that no reduction rule opens. Only a check of the whole bundle reads them.
+//! Checks the payloads that no reduction rule needs. Only a check of the whole bundle
+//! ([`Options::every_body`](crate::reduce::Options::every_body)) reads them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,13 +15,14 @@ use crate::event::{PayloadKind, PayloadRef, RawPayloadId};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::{Diagnostics, Work};
 
-/// A payload that no rule opens, and the position of the first event that references it.
+/// A payload that no reduction rule needs, and the position of the first event that references it.
 struct UnopenedPayload<'l> {
     reference: &'l PayloadRef,
     position: LogPosition,
 }
 
-/// Reports every referenced payload that no rule opens and that is missing or does not match its reference.
+/// Reads every referenced payload that no reduction rule needs, and reports each one that is missing or does not match
+/// its reference.
 pub(super) fn check(
     log: &[LogEntry],
     decoded: &DecodedPayloads,
@@ -49,7 +51,7 @@ pub(super) fn check(
     }
 }
 
-/// Returns the payloads that a rule opened but that cannot be used.
+/// Returns the payloads that a reduction rule needs but that cannot be used.
 pub(super) fn unreported(log: &[LogEntry], decoded: &DecodedPayloads) -> Vec<UnreportedPayload> {
     let mut seen = HashSet::new();
     let mut unreported = Vec::new();
@@ -68,7 +70,7 @@ pub(super) fn unreported(log: &[LogEntry], decoded: &DecodedPayloads) -> Vec<Unr
     unreported
 }
 
-/// Reports the payloads that cannot be used and that no rule has reported.
+/// Reports the payloads in `unreported`, unless a reduction rule has reported them.
 pub(in crate::reduce) fn report_unreported(unreported: Vec<UnreportedPayload>, diagnostics: &mut Diagnostics) {
     let already_reported = diagnostics.bad_payloads();
     for UnreportedPayload { payload, kind, unusable, position } in unreported {
@@ -78,7 +80,7 @@ pub(in crate::reduce) fn report_unreported(unreported: Vec<UnreportedPayload>, d
     }
 }
 
-/// Returns the size of a payload in bytes, or the reason why it is damaged.
+/// Reads a payload and returns its size in bytes. Returns the reason if the payload is missing or damaged.
 fn check_payload(reference: &PayloadRef, bundle: &Reader) -> Result<u64, UnusablePayload> {
     let StoredBody { bytes: payload, is_json, .. } = bundle.stored_payload(reference)?;
     if is_json {

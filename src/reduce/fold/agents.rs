@@ -7,26 +7,27 @@ use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Activity, AgentCall, Logged, Payload, RuntimePayload, ThreadFact, ToolFact};
 use crate::reduce::diagnostics::LogPosition;
 
-/// An edge that an event claims. Its target is known only as a thread; `link` finds the item that the edge leads to.
+/// An edge between agents that an event claims. `link` merges the claims of one edge, and finds the item of the target
+/// thread to which the edge leads.
 pub(in crate::reduce) struct EdgeClaim {
     pub(in crate::reduce) edge_id: EdgeId,
     pub(in crate::reduce) kind: EdgeKind,
     pub(in crate::reduce) source: Anchor,
     pub(in crate::reduce) target: ThreadId,
-    /// The text that the edge carried. `None` if the event names no text.
+    /// The text that one agent passed to the other. `None` if the event names no text.
     pub(in crate::reduce) text: Option<String>,
-    /// `true` if the edge leads to the thread as a whole, so that no item has to be found there.
+    /// `true` if the edge leads to the thread as a whole, so that `link` searches for no item.
     pub(in crate::reduce) to_thread: bool,
     /// Position of the event, for diagnostics.
     pub(in crate::reduce) position: LogPosition,
     pub(in crate::reduce) seq: Seq,
     pub(in crate::reduce) started_at: UnixMillis,
     pub(in crate::reduce) ended_at: Option<UnixMillis>,
-    /// Id of the payload that the event references.
+    /// Id of the payload that the event references. `None` if it references none.
     pub(in crate::reduce) payload_id: Option<RawPayloadId>,
 }
 
-/// Returns the edges claimed by the metadata of spawned threads and by the runtime events of tools that act on agents.
+/// Returns the edges between agents that the metadata of spawned threads and the runtime events of tools claim.
 pub(in crate::reduce) fn claims(
     threads: &[Logged<ThreadFact>],
     facts: &[Logged<ToolFact>],
@@ -54,8 +55,8 @@ pub(in crate::reduce) fn claims(
     claims
 }
 
-/// Returns the claim of a thread whose metadata names the tool call that spawned it. Returns `None` if the tool call is
-/// unknown or belongs to another thread than the parent that the metadata names.
+/// Returns the edge claimed by the start of a thread whose metadata names the tool call that spawned it. Returns `None`
+/// if the tool call is unknown or belongs to another thread than the parent that the metadata names.
 fn spawn_claim(at: &Logged<ThreadFact>, tools: &Tools) -> Option<EdgeClaim> {
     let ThreadFact::Started(event, Some(Ok(metadata))) = &at.fact else { return None };
     let spawn = metadata.spawned_by.as_ref()?;
@@ -78,8 +79,8 @@ fn spawn_claim(at: &Logged<ThreadFact>, tools: &Tools) -> Option<EdgeClaim> {
     })
 }
 
-/// Returns the claim of a runtime event. Returns `None` if the tool does not act on agents or the payload names no
-/// agent, and reports a payload that cannot be used.
+/// Returns the edge that a runtime event of a tool claims. Returns `None` if the tool does not act on agents or the
+/// payload names no agent. Reports a payload that cannot be used.
 fn tool_claim(
     at: &Logged<ToolFact>,
     tool: &ToolCall,
@@ -116,7 +117,7 @@ fn tool_claim(
     })
 }
 
-/// Returns the kind of the edges of a tool. Returns `None` if the tool does not act on agents.
+/// Returns the kind of the edges that calls of a tool produce. Returns `None` if the tool does not act on agents.
 fn edge_kind(kind: &ToolKind) -> Option<EdgeKind> {
     match kind {
         ToolKind::SpawnAgent => Some(EdgeKind::SpawnAgent),
@@ -134,7 +135,7 @@ fn edge_kind(kind: &ToolKind) -> Option<EdgeKind> {
     }
 }
 
-/// The parts of a claim that depend on the runtime payload.
+/// The parts of a claimed edge that the runtime payload determines.
 struct EdgeDetails {
     edge_id: EdgeId,
     target: ThreadId,
@@ -144,7 +145,7 @@ struct EdgeDetails {
 
 /// Returns the edge that a runtime payload describes. Returns `None` if it describes none.
 ///
-/// A spawn is claimed only by the end of its tool's runtime, because the new thread is unknown before.
+/// A spawn is claimed only by the end of its tool's runtime, because the id of the new thread is unknown before.
 fn edge_details(kind: EdgeKind, tool: &ToolCall, payload: &AgentCall, is_end: bool) -> Option<EdgeDetails> {
     let AgentCall { sender_thread_id, receiver_thread_id, new_thread_id, prompt, activity } = payload;
     let tool_edge_id = || tool_edge(&tool.tool_call_id);

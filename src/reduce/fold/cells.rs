@@ -12,7 +12,8 @@ use crate::graph::{CellId, Code, CodeCell, Evidence, Execution, LiveSpan, Table}
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{CellFact, Logged};
 
-/// All code cells, with indexes by the ids of their runtimes and of the calls that brought them.
+/// All code cells, with indexes by the id that the runtime gave the cell and by the tool call that contained its
+/// script.
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct Cells {
     pub(in crate::reduce) rows: Table<CellId, CodeCell>,
@@ -48,8 +49,8 @@ pub(in crate::reduce) fn cells(
     cells
 }
 
-/// Returns the end and the status that a turn's end gives to the cells still running in it. Returns `None` if the turn
-/// is running or completed: a later turn may wait for a cell of a completed turn.
+/// Returns the end, and the runtime status, that the end of a turn gives to the code cells still running in it. Returns
+/// `None` if the turn is running or completed: a later turn may wait for a cell of a completed turn.
 fn turn_end_for_cell(thread_tables: &ThreadTables, turn: &TurnId) -> Option<(OperationEnd, CellStatus)> {
     let OperationEnd { when, status } = thread_tables.turn_end(turn)?;
     match status {
@@ -61,7 +62,8 @@ fn turn_end_for_cell(thread_tables: &ThreadTables, turn: &TurnId) -> Option<(Ope
     }
 }
 
-/// Ends a cell with its turn, unless it has ended. Returns its new runtime status if it was ended.
+/// Ends a code cell at the end of its turn, unless it has ended. Returns the new runtime status if the cell was ended,
+/// and `None` otherwise.
 fn end_with_turn(cell: &mut CodeCell, by_turn: Option<(OperationEnd, CellStatus)>) -> Option<CellStatus> {
     let (end, status) = by_turn?;
     let ran = cell.execution.ended.is_none();
@@ -70,12 +72,12 @@ fn end_with_turn(cell: &mut CodeCell, by_turn: Option<(OperationEnd, CellStatus)
 }
 
 impl Cells {
-    /// Returns the cell with this runtime id in the thread. Returns `None` if there is none.
+    /// Returns the code cell with the given runtime id in a thread. Returns `None` if there is none.
     pub(in crate::reduce) fn find(&self, thread: &ThreadId, cell: &RuntimeCellId) -> Option<&CodeCell> {
         self.rows.get(self.by_runtime.get(&(thread.clone(), cell.clone()))?)
     }
 
-    /// Adds a cell at its start event, or reports why the event is left out.
+    /// Adds a code cell at its start event. Reports why if the event is left out.
     fn start(
         &mut self,
         at: &Logged<CellFact>,
@@ -140,8 +142,8 @@ impl Cells {
         }
     }
 
-    /// Returns the cell that an event refers to, and adds the event to its evidence. The cell is ended first if its
-    /// turn ended before the event. Reports an unknown cell and returns `None`.
+    /// Returns the code cell that an event names, and adds the event to its evidence. If the turn of the cell ended
+    /// before the event, the cell is ended first. Reports an unknown cell and returns `None`.
     fn find_cell(
         &mut self,
         at: &Logged<CellFact>,
@@ -166,7 +168,7 @@ impl Cells {
         Some(row)
     }
 
-    /// Records the first response of a cell.
+    /// Records the first response of a code cell's script.
     fn respond(
         &mut self,
         at: &Logged<CellFact>,
@@ -191,7 +193,7 @@ impl Cells {
         }
     }
 
-    /// Records the end of a cell. The end counts as the first response too if there was none.
+    /// Records the end of a code cell. The end also counts as the first response if there was none.
     fn end(
         &mut self,
         at: &Logged<CellFact>,
@@ -214,7 +216,7 @@ impl Cells {
     }
 }
 
-/// Sets the time and seq of the first response.
+/// Records the time and seq of an event as those of the cell's first response.
 fn set_initial_response(cell: &mut CodeCell, at: &Logged<CellFact>) {
     let seq: Seq = at.when.seq;
     cell.initial_response_at = Some(at.when.at.unix_ms());

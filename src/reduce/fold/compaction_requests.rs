@@ -12,7 +12,7 @@ use crate::reduce::decode::{CompactionRequestFact, Logged};
 
 type Requests = Table<CompactionRequestId, CompactionRequest>;
 
-/// Folds the facts of compaction requests. Starts are folded first, so that an end may precede its start.
+/// Folds the facts of compaction requests into a table. Starts are folded first, so that an end may precede its start.
 pub(in crate::reduce) fn compaction_requests(
     facts: &[Logged<CompactionRequestFact>],
     thread_tables: &ThreadTables,
@@ -49,7 +49,7 @@ pub(in crate::reduce) fn compaction_requests(
     requests
 }
 
-/// Adds a compaction request at its start event, or reports why the event is left out.
+/// Adds a compaction request at its start event. Reports why if the event is left out.
 fn start(
     requests: &mut Requests,
     at: &Logged<CompactionRequestFact>,
@@ -93,13 +93,13 @@ fn start(
     requests.add(compaction_request_id.clone(), request);
 }
 
-/// End of a compaction request: a response payload or an error.
+/// The end of a compaction request: its response payload or its error.
 struct RequestEnd<'a> {
     payload: Option<&'a RawPayloadId>,
     error: Option<&'a String>,
 }
 
-/// Records the end of a compaction request, or reports why the event is left out.
+/// Records the end of a compaction request. Reports why if the event is left out.
 fn end(
     requests: &mut Requests,
     at: &Logged<CompactionRequestFact>,

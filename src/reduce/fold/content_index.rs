@@ -1,30 +1,31 @@
-//! An index of item positions on a path, by content.
+//! An index of the items in a sequence by their content. The sequences are paths, which share their starts: see
+//! `paths`.
 
 use std::collections::HashMap;
 
 use super::paths::{Path, Paths};
 use crate::graph::ItemId;
 
-/// Number of lineages that are kept: a conversation, and side requests beside it.
+/// Maximum number of paths that are indexed per thread: a conversation, and side requests beside it.
 const MAX_LINEAGES: usize = 4;
 
-/// Positions of items by content, for the most recently queried paths. A path that extends an indexed path costs only
-/// the items that it adds.
+/// Indexes of the most recently queried paths, by content. A path that extends an indexed path costs only the items
+/// that it adds.
 #[derive(Default)]
 pub(super) struct ContentIndex(Vec<Lineage>);
 
-/// The index of one path.
+/// The index of one path, from the content of an item to its positions.
 struct Lineage {
     path: Path,
-    /// Number of items of the path that are indexed.
+    /// Number of items at the start of the path that are indexed.
     length: usize,
-    /// Positions by content identity, ascending.
+    /// Positions of the items on the path, ascending, by the identity hash of their content.
     positions: HashMap<u128, Vec<usize>>,
 }
 
 impl ContentIndex {
-    /// Returns the position of the `nth` item (from 0) with this content identity on the path. Returns `None` if there
-    /// are fewer.
+    /// Returns the position on the path of the `nth` item (from 0) whose content has the given identity hash. Returns
+    /// `None` if there are fewer such items.
     pub(super) fn position(
         &mut self,
         (path, content): (Path, u128),

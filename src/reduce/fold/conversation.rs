@@ -1,5 +1,5 @@
-//! Builds the conversation of every thread: its items, each once, and its live snapshot, the items that its model would
-//! see next.
+//! Builds the conversation of every thread: its items, each once, and its live snapshot, which is the list of items
+//! that its model would see next.
 
 use std::collections::{HashMap, HashSet};
 use std::mem::Discriminant;
@@ -13,44 +13,44 @@ use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Producer};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{ContentId, ConversationFact, DecodedItem, DecodedItems, ItemNotice, Logged};
 
-/// The payload that items come from, with its event, thread and turn.
+/// The payload from which items are created, with its event, thread and turn.
 pub(super) struct ItemSource<'a> {
     pub(super) at: &'a Logged<ConversationFact>,
     pub(super) thread: &'a ThreadId,
     pub(super) turn: &'a TurnId,
     pub(super) payload: &'a RawPayloadId,
-    /// The producer of the items that this payload creates. `None` for requests and input histories, which produce no
-    /// items.
+    /// Producer to record for the items that this payload creates. `None` for requests and histories before a
+    /// compaction, which produce no items.
     pub(super) producer: Option<Producer>,
     /// The name of the payload in messages of diagnostics.
     pub(super) subject: &'a str,
 }
 
-/// Identifies a request body together with the input mode of its event: the address of the body's item list, and the
-/// mode.
+/// Identifies a request body that several requests reference: the address of its list of items in memory, and the input
+/// mode in the event, which determines the meaning of the list.
 type RequestBodyKey = (usize, Option<Discriminant<RequestInputMode>>);
 
-/// The items of all threads, and the snapshots of requests and responses built from them.
+/// The items of all threads, and the requests and responses built from them, while facts are folded.
 pub(super) struct ConversationBuilder<'a> {
     pub(super) decoded_items: &'a DecodedItems,
     pub(super) items: Vec<Item>,
-    /// Decoded item that each item was last seen as, and its content identity, by the index of the item.
+    /// For each item by index: the decoded item in which it was last seen, and the identity hash of its content.
     identities: Vec<(Option<ContentId>, u128)>,
     pub(super) paths: Paths,
     pub(super) live: HashMap<ThreadId, LiveSnapshot>,
-    /// Path of each call's request, by the index of the call.
+    /// Items of each call's request, as a path (see `paths`), by the index of the call.
     pub(super) requests: HashMap<usize, Path>,
-    /// Path of each call's request followed by its response, by the index of the call; computed on first use.
+    /// Items of each call's request and response, as a path, by the index of the call; computed on first use.
     pub(super) ends: HashMap<usize, Path>,
     /// Items of each call's response, by the index of the call.
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
-    /// Thread and path of each request body that was added.
+    /// Thread and items of each request body that was added. A retry with the same body has the same items.
     pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path)>,
-    /// Index of the completed call that has a response id.
+    /// Index of the completed call with a response id in a thread, for requests that continue the response.
     pub(super) by_response_id: HashMap<(ThreadId, ResponseId), usize>,
-    /// Content identity of the first item with a call id.
+    /// Identity hash of the first item with a call id in a thread, to detect a call id that another item reuses.
     by_call_id: HashMap<(ThreadId, CallId, ItemKind), u128>,
-    /// Items that were reported in a thread already, so that they are not reported for every request that repeats them.
+    /// Items that were reported in a thread already. A request that repeats them does not report them again.
     reported: HashSet<(ThreadId, ContentId)>,
 }
 
@@ -58,10 +58,10 @@ pub(super) struct ConversationBuilder<'a> {
 #[derive(Default)]
 pub(super) struct LiveSnapshot {
     pub(super) path: Path,
-    /// Replacement items of an installed compaction. The next full request is compared with them instead of the live
-    /// snapshot.
+    /// Items with which a compaction replaced the history. The next full request is compared with them instead of the
+    /// live snapshot. `None` if there is no such compaction since the last full request.
     pub(super) replacement: Option<Vec<ItemId>>,
-    /// Content identities of all items of the thread.
+    /// Identity hashes of all items of the thread.
     contents: HashSet<u128>,
     index: ContentIndex,
 }
@@ -84,7 +84,7 @@ impl<'a> ConversationBuilder<'a> {
         }
     }
 
-    /// Returns the number of items that were compared, placed or looked up.
+    /// Returns the number of items that were compared, placed or looked up, for [`Work`](crate::reduce::Work).
     pub(super) fn step_count(&self) -> u64 {
         self.paths.step_count
     }
@@ -93,33 +93,33 @@ impl<'a> ConversationBuilder<'a> {
         self.items
     }
 
-    /// Returns `true` if an item of the thread has this content identity.
+    /// Returns `true` if the thread has an item whose content has the given identity hash.
     pub(super) fn has_content(&self, thread: &ThreadId, identity: u128) -> bool {
         self.live.get(thread).is_some_and(|live| live.contents.contains(&identity))
     }
 
-    /// Returns the position of the `nth` item with a content identity on a path of the thread. `key` is the path and
-    /// the identity.
+    /// Returns the position of the `nth` item (from 0) with a given content on a path of the thread. `key` is the path
+    /// and the identity hash of the content. Returns `None` if there are fewer such items.
     pub(super) fn position(&mut self, thread: &ThreadId, key: (Path, u128), nth: usize) -> Option<usize> {
         let Self { live, paths, identities, .. } = self;
         let identity = |item: ItemId| identities.get(item.index()).map(|&(_, identity)| identity);
         live.get_mut(thread)?.index.position(key, nth, paths, identity)
     }
 
-    /// Returns the path of the thread's live snapshot.
+    /// Returns the live snapshot of the thread: the path of the items that its model would see next.
     pub(super) fn live_path(&self, thread: &ThreadId) -> Path {
         self.live.get(thread).and_then(|live| live.path)
     }
 
-    /// Sets the replacement items with which the next full request of the thread is compared.
+    /// Sets the items with which the next full request of the thread is compared, after a compaction.
     pub(super) fn set_replacement(&mut self, thread: &ThreadId, replacement: Vec<ItemId>) {
         self.live.entry(thread.clone()).or_default().replacement = Some(replacement);
     }
 
     /// Adds a response, and returns its items. They are always new, and follow the live snapshot.
     ///
-    /// `id` is the response id by which a later request may continue this call. It is `None` if the call did not
-    /// complete.
+    /// `call` is the index of the inference call. `id` is the response id by which a later request may continue the
+    /// call; it is `None` if the call did not complete.
     pub(super) fn add_response(
         &mut self,
         source: &ItemSource<'_>,
@@ -145,7 +145,7 @@ impl<'a> ConversationBuilder<'a> {
         ids
     }
 
-    /// Returns the items that could be decoded. The others are reported once per thread.
+    /// Returns the ids of those items that could be decoded. Reports the others, once per thread.
     pub(super) fn readable_items(
         &mut self,
         source: &ItemSource<'_>,
@@ -168,28 +168,28 @@ impl<'a> ConversationBuilder<'a> {
         readable_items
     }
 
-    /// Returns a decoded item. Returns `None` if it could not be decoded.
+    /// Returns the decoded item with the given id. Returns `None` if it could not be decoded.
     fn decoded(&self, content: ContentId) -> Option<&'a DecodedItem> {
         self.decoded_items.get(content).ok()
     }
 
-    /// Returns the content identity of a decoded item. Returns `None` if it could not be decoded.
+    /// Returns the identity hash of a decoded item's content. Returns `None` if the item could not be decoded.
     pub(super) fn identity(&self, content: ContentId) -> Option<u128> {
         self.decoded(content).map(|decoded| decoded.identity)
     }
 
-    /// Returns the content identity of an item of the graph.
+    /// Returns the identity hash of the content of an item in the graph. Returns `None` if there is no such item.
     pub(super) fn item_identity(&self, item: ItemId) -> Option<u128> {
         self.identities.get(item.index()).map(|&(_, identity)| identity)
     }
 
-    /// Returns `true` if the item and the decoded item have the same content.
+    /// Returns `true` if an item of the graph and a decoded item have the same content.
     pub(super) fn is_same(&self, item: ItemId, content: ContentId) -> bool {
         self.item_identity(item).is_some_and(|identity| self.identity(content) == Some(identity))
     }
 
-    /// Creates an item, and reports a reused or missing call id or an unknown type. Returns `None` if the content could
-    /// not be decoded.
+    /// Creates an item of the graph from a decoded item. Reports a reused or missing call id and an unknown type.
+    /// Returns `None` if the item could not be decoded.
     pub(super) fn create(
         &mut self,
         source: &ItemSource<'_>,
@@ -225,7 +225,8 @@ impl<'a> ConversationBuilder<'a> {
         Some(self.add(source, Arc::clone(content), (Some(content_id), *identity)))
     }
 
-    /// Appends an item to the table of items.
+    /// Appends an item to the graph's items and returns its id. `identity` is the decoded item that it was created
+    /// from, if any, and the identity hash of its content.
     pub(super) fn add(
         &mut self,
         source: &ItemSource<'_>,
@@ -249,7 +250,8 @@ impl<'a> ConversationBuilder<'a> {
         item_id
     }
 
-    /// Updates an item that was found again in a later payload, which may contain more of the same reasoning.
+    /// Updates an item that a later payload repeats. The payload may contain more of the same reasoning, which is added
+    /// to the item.
     pub(super) fn update(
         &mut self,
         source: &ItemSource<'_>,

@@ -1,4 +1,4 @@
-//! Matches a list of items against earlier items, so that repeated history is recognized.
+//! Matches the items of a request or a compaction against earlier items, so that repeated history is recognized.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,26 +9,26 @@ use crate::graph::ItemId;
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::ContentId;
 
-/// The earlier items that a list is matched against.
+/// The earlier items against which a list of items is matched.
 pub(super) enum History {
-    /// The live snapshot of the thread.
+    /// The live snapshot of the thread, as a path.
     Path(Path),
     /// The replacement items of an installed compaction.
     Items(Vec<ItemId>),
 }
 
-/// The items of a list, found in the history or newly created.
+/// The result of matching a list against a history: an item of the history or a new item for each element.
 #[derive(Default)]
 pub(super) struct MatchedItems {
     pub(super) ids: Vec<ItemId>,
-    /// Number of leading items that are the same as those of the history.
+    /// Number of items at the start of the list that are also the first items of the history, in the same order.
     pub(super) common_prefix: usize,
 }
 
 impl ConversationBuilder<'_> {
-    /// Matches the items of a full request: item k is the history's item k if it has the same content, else the first
-    /// unused item of the history with the same content, else a new item. Each item of the history is used at most
-    /// once.
+    /// Matches the items of a full request. Item k of the request is item k of the history if both have the same
+    /// content, else the first unused item of the history with the same content, else a new item. Each item of the
+    /// history is used at most once.
     pub(super) fn match_history(
         &mut self,
         source: &ItemSource<'_>,
@@ -53,8 +53,8 @@ impl ConversationBuilder<'_> {
         MatchedItems { ids, common_prefix }
     }
 
-    /// Matches the input history of a compaction: each item is the first unused item of the history with the same
-    /// content, else a new item.
+    /// Matches the history before a compaction: each item is the first unused item of the thread's history with the
+    /// same content, else a new item.
     pub(super) fn match_by_content(
         &mut self,
         source: &ItemSource<'_>,
@@ -78,18 +78,20 @@ impl ConversationBuilder<'_> {
     }
 }
 
-/// The items of a history, each to be used at most once.
+/// The items of a history during the matching, each to be used at most once.
 struct HistoryItems {
-    /// The leading items, as many as are matched by position. All items if the history is not a path.
+    /// First items of the history: as many as the list has that is matched by position, or all if the history is not a
+    /// path.
     items: Vec<ItemId>,
     path: Path,
-    /// Marks the items in `items` that are used.
+    /// For each item in `items`, `true` if it is used.
     used: Vec<bool>,
-    /// Positions of used items after those in `items`.
+    /// Positions in the history of used items that are not in `items`.
     used_beyond_positional: HashSet<usize>,
-    /// Number of items that are not used.
+    /// Number of items of the history that are not used yet.
     unused: usize,
-    /// Number of items known to be used, by content identity, for the identities that were looked up.
+    /// Number of occurrences of a content in the history that are known to be used, by identity hash. Only contents
+    /// that were looked up are present.
     next_occurrence: HashMap<u128, usize>,
     step_count: u64,
 }
@@ -118,7 +120,7 @@ impl HistoryItems {
         }
     }
 
-    /// Marks the item at a position as used. Returns `false` if it was used already.
+    /// Marks the item at a position of the history as used. Returns `false` if it was used already.
     fn take(&mut self, position: usize) -> bool {
         let is_new = match self.used.get_mut(position) {
             Some(used) => !std::mem::replace(used, true),
@@ -128,14 +130,15 @@ impl HistoryItems {
         is_new
     }
 
-    /// Takes the item at a position if it is unused and has the same content.
+    /// Uses the item at a position of the history if `is_same` returns `true` for it. Returns `None` if it is used
+    /// already or differs.
     fn take_at_position(&mut self, position: usize, is_same: impl Fn(ItemId) -> bool) -> Option<ItemId> {
         self.step_count += 1;
         let candidate = self.items.get(position).copied().filter(|&item| is_same(item))?;
         self.take(position).then_some(candidate)
     }
 
-    /// Takes the first unused item with this content. Returns `None` if there is none.
+    /// Uses the first unused item of the history with the given content. Returns `None` if there is none.
     fn take_by_content(
         &mut self,
         conversation: &mut ConversationBuilder<'_>,

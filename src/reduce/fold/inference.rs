@@ -17,19 +17,19 @@ use crate::reduce::decode::{
 };
 use crate::reduce::{Diagnostics, Work};
 
-/// Advice for requests and responses that were recorded without their content.
+/// Hint in diagnostics of requests and responses that were recorded without their content.
 const RECORD_CONTENT: &str = "to record such content, pass request and response bodies to the handles, enable content \
     on the framework's spans (rig: `record_content_telemetry(true)`; genai: \
     OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true), or record the requests that the framework logs \
     (`recorder.filter().wire_events()`)";
 
-/// The inference calls, conversation items and compactions of all threads.
+/// The inference calls, conversation items and compactions of all threads, folded from their facts.
 #[derive(Debug)]
 pub(in crate::reduce) struct Conversations {
     pub(in crate::reduce) calls: Table<InferenceId, InferenceCall>,
     pub(in crate::reduce) items: Vec<Item>,
     pub(in crate::reduce) compactions: Table<CompactionId, Compaction>,
-    /// The items that the first request of each turn introduced.
+    /// For each turn, the items that its first request introduced.
     pub(in crate::reduce) introduced: Vec<(TurnId, Vec<ItemId>)>,
     /// Ids of the calls whose responses were recorded without their content.
     pub(in crate::reduce) calls_without_content: HashSet<InferenceId>,
@@ -85,7 +85,8 @@ pub(in crate::reduce) fn conversations(
     Conversations { calls, items: conversation.into_items(), compactions, introduced, calls_without_content }
 }
 
-/// Returns the end that a turn's end gives to the calls still running in it. Returns `None` if the turn is running.
+/// Returns the end that the end of a turn gives to the inference calls still running in it. Returns `None` if the turn
+/// is running.
 fn turn_end_for_call(thread_tables: &ThreadTables, turn: &TurnId) -> Option<OperationEnd> {
     let OperationEnd { when, status } = thread_tables.turn_end(turn)?;
     let status = match status {
@@ -97,7 +98,8 @@ fn turn_end_for_call(thread_tables: &ThreadTables, turn: &TurnId) -> Option<Oper
     Some(OperationEnd { when, status })
 }
 
-/// Opens all valid calls. Returns their table and, for each fact, the index of the call that it starts.
+/// Adds all inference calls whose start event is valid. Returns their table and, for each fact, the index of the call
+/// that it starts.
 fn open_calls(
     facts: &[Logged<ConversationFact>],
     thread_tables: &ThreadTables,
@@ -112,7 +114,8 @@ fn open_calls(
     (calls, started)
 }
 
-/// Adds a call at its start event and returns its index. Returns `None` if the event is left out, and reports why.
+/// Adds an inference call at its start event and returns its index. Reports why and returns `None` if the event is left
+/// out.
 fn open_call(
     calls: &mut Table<InferenceId, InferenceCall>,
     at: &Logged<ConversationFact>,
@@ -164,25 +167,25 @@ fn open_call(
     calls.add(inference_call_id.clone(), call)
 }
 
-/// The tables while inference calls are folded.
+/// The tables of inference calls, items and compactions while facts are folded.
 struct InferenceFold<'a> {
     thread_tables: &'a ThreadTables,
     calls: Table<InferenceId, InferenceCall>,
     compactions: Table<CompactionId, Compaction>,
     conversation: ConversationBuilder<'a>,
     introduced: Vec<(TurnId, Vec<ItemId>)>,
-    /// Owners of response payloads, by the index of the call.
+    /// Owner of each response payload: the index of the inference call.
     responses: PayloadOwners<usize>,
     checkpoints: PayloadOwners<CompactionId>,
-    /// Turns whose first request was added.
+    /// Turns whose first request has been added.
     turns_with_request: HashSet<TurnId>,
-    /// `true` once a diagnostic has carried [`RECORD_CONTENT`].
+    /// `true` if a diagnostic has carried [`RECORD_CONTENT`], which is given once.
     hint_given: bool,
     calls_without_content: HashSet<InferenceId>,
 }
 
 impl InferenceFold<'_> {
-    /// Adds the request of a call to the conversation.
+    /// Adds the request of an inference call to the conversation of its thread.
     fn request(
         &mut self,
         at: &Logged<ConversationFact>,
@@ -245,8 +248,8 @@ impl InferenceFold<'_> {
         }
     }
 
-    /// Records the end of a call. The first end that carries a response payload provides the response, even if it comes
-    /// late.
+    /// Records the end of an inference call. The first end event that references a response payload provides the
+    /// response, even if it is recorded after the end of the call.
     fn end(&mut self, at: &Logged<ConversationFact>, end: &InferenceEnd, diagnostics: &mut Diagnostics) {
         let InferenceEnd {
             inference_call_id,
@@ -296,7 +299,8 @@ impl InferenceFold<'_> {
         self.respond(at, index, payload, body, &reported, diagnostics);
     }
 
-    /// Adds the response of a call to the conversation, and takes its response fields and usage.
+    /// Adds the response of an inference call to the conversation of its thread. Sets the call's response id, token
+    /// counts and other fields of the response.
     fn respond(
         &mut self,
         at: &Logged<ConversationFact>,
@@ -345,12 +349,12 @@ impl InferenceFold<'_> {
     }
 }
 
-/// Appends [`RECORD_CONTENT`] to the first message of its kind.
+/// Appends [`RECORD_CONTENT`] to the message, unless an earlier message carries it.
 fn with_hint(hint_given: &mut bool, message: String) -> String {
     if std::mem::replace(hint_given, true) { message } else { format!("{message}; {RECORD_CONTENT}") }
 }
 
-/// The fields of an end event that describe the response.
+/// The fields of an end event that describe the response, common to completed, failed and cancelled calls.
 struct EndEventFields<'a> {
     response_id: &'a Option<crate::event::ResponseId>,
     upstream_request_id: &'a Option<RequestId>,

@@ -11,14 +11,16 @@ use crate::graph::{Code, Compaction, Content, Evidence, ItemKind, LiveSpan, Prod
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Checkpoint, ConversationFact, Logged, Payload};
 
-/// The tables that an installation adds to: compactions, the conversation, and the owners of checkpoint payloads.
+/// The tables to which an installed compaction is added: compactions, the conversation, and the owners of checkpoint
+/// payloads.
 type Tables<'t, 'a> =
     (&'t mut Table<CompactionId, Compaction>, &'t mut ConversationBuilder<'a>, &'t mut PayloadOwners<CompactionId>);
 
-/// Installs a compaction: appends the items of the input history, a marker item and the replacement items to the
-/// thread, in that order.
+/// Adds an installed compaction: appends to the thread the items of the history before the compaction, a marker item
+/// and the items of the shorter history, in that order.
 ///
-/// The live snapshot stays as it is; the next full request of the thread is compared with the replacement items.
+/// The live snapshot is unchanged; the next full request of the thread is compared with the items of the shorter
+/// history.
 pub(super) fn install(
     at: &Logged<ConversationFact>,
     event: &CompactionInstalled,
@@ -78,7 +80,7 @@ pub(super) fn install(
     compactions.add(compaction_id.clone(), compaction);
 }
 
-/// Returns the content of a compaction marker.
+/// Returns the content of the item that marks a compaction in the conversation.
 fn marker() -> Content {
     Content {
         role: Role::Assistant,

@@ -3,24 +3,26 @@
 use crate::event::ExecutionStatus;
 use crate::graph::{Execution, Moment};
 
-/// An end of an operation: its own, or that of the operation that encloses it.
+/// The time and status with which an operation ends: those of its own end event, or of the end of the enclosing
+/// operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OperationEnd {
     pub(super) when: Moment,
     pub(super) status: ExecutionStatus,
 }
 
-/// The error of an operation that has already ended.
+/// The error of ending an operation that has already ended.
 #[derive(Debug)]
 pub(super) struct AlreadyEnded;
 
 impl Execution {
-    /// Creates an operation that starts at this moment and is running.
+    /// Creates the execution of an operation that starts at `when` and is running.
     pub(in crate::reduce) fn open(when: Moment) -> Self {
         Self { started: when, ended: None, status: ExecutionStatus::Running }
     }
 
-    /// Ends the operation by its own end event. If the enclosing operation ended before, that end is applied first.
+    /// Ends the operation at its own end event `own`. If the enclosing operation ended before, its end is applied
+    /// first.
     ///
     /// # Errors
     /// Returns [`AlreadyEnded`] if the operation has ended; its time and status are unchanged.
@@ -33,7 +35,7 @@ impl Execution {
         Ok(())
     }
 
-    /// Ends the operation with the enclosing operation, unless it has ended or started later.
+    /// Ends the operation at the end of the enclosing operation, unless it has ended or started later.
     pub(super) fn end_with(&mut self, enclosing_end: Option<OperationEnd>) {
         if let Some(end) = enclosing_end
             && self.ended.is_none()

@@ -1,56 +1,56 @@
-//! Item sequences that share their prefixes.
+//! Paths: sequences of items that share their starts.
 //!
-//! A snapshot is a path: the point where it leaves an earlier path, and the items that it adds. No prefix is copied, so
-//! the memory of a session of requests is proportional to the items that each request adds. A position on a path is
-//! found in time logarithmic in its length, because each step also links to a step far back (as in a skew-binary
-//! random-access list).
+//! The items of a request are a path: the point at which it leaves an earlier path, and the items that it adds. The
+//! start is not copied, so the memory of all requests of a session is proportional to the items that each request adds.
+//! An item at a position on a path is found in time logarithmic in the path's length, because each step also links to a
+//! step far back (as in a skew-binary random-access list).
 
 use crate::graph::{ItemId, Prefix};
 
-/// A sequence of items, named by its last step. `None` is the empty path.
+/// A path, which is a sequence of items, named by its last step. `None` is the empty path.
 pub(super) type Path = Option<StepId>;
 
-/// The index of a step, which identifies the path that ends with it.
+/// The index of a step, which identifies the path that ends with the step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StepId(usize);
 
-/// The call whose row lists the path up to the end of a step, so that the graph can refer to that row instead of
-/// repeating it.
+/// The inference call that lists a path in the graph, so that later calls refer to that call instead of listing the
+/// items again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListedBy {
-    /// The request of the call at this index ends with the step.
+    /// The request of the call at this index consists of the path up to the end of the step.
     Request(usize),
-    /// The request and the response of the call at this index end with the step.
+    /// The request and then the response of the call at this index consist of the path up to the end of the step.
     Response(usize),
     /// No call lists the path.
     NoCall,
 }
 
-/// A run of items, and the step that precedes it.
+/// A step of a path: consecutive items, and the step that precedes them.
 #[derive(Debug)]
 struct Step {
     previous: Path,
-    /// A step further back, as in a skew-binary random-access list.
+    /// A step further back on the path, as in a skew-binary random-access list.
     jump: Path,
     depth: usize,
-    /// The position of the step's first item on the path.
+    /// Position of the step's first item on the path, from 0.
     start: usize,
     items: Vec<ItemId>,
     listed_by: ListedBy,
 }
 
 impl Step {
-    /// Returns the position after the step's last item.
+    /// Returns the position after the step's last item, which is the number of items up to there.
     fn end(&self) -> usize {
         self.start + self.items.len()
     }
 }
 
-/// All paths of all threads.
+/// All paths of all threads, stored as steps.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     steps: Vec<Step>,
-    /// Number of steps and items visited.
+    /// Number of steps and items that were visited, for [`Work`](crate::reduce::Work).
     pub(super) step_count: u64,
 }
 
@@ -64,7 +64,7 @@ impl Paths {
         self.step(path).map_or(0, Step::end)
     }
 
-    /// Returns the path of the first `keep` items of `path`, followed by `items`.
+    /// Returns the path that consists of the first `keep` items of `path`, followed by `items`.
     pub(super) fn extend(&mut self, path: Path, keep: usize, items: Vec<ItemId>, listed_by: ListedBy) -> Path {
         if items.is_empty() && keep == self.len(path) {
             return path;
@@ -88,7 +88,7 @@ impl Paths {
         self.step(path).map_or(0, |step| step.depth)
     }
 
-    /// Returns the step to which a new step after `previous` links, besides `previous` itself.
+    /// Returns the step for the field `jump` of a new step after `previous`.
     fn jump(&self, previous: Path) -> Path {
         let far = self.step(previous)?.jump;
         let Some(step) = self.step(far) else { return previous };
@@ -97,7 +97,7 @@ impl Paths {
         if even { farther_jump } else { previous }
     }
 
-    /// Returns the step that holds the last of the first `count` items.
+    /// Returns the step that contains the last of the first `count` items of a path. Returns `None` if `count` is 0.
     fn step_holding(&mut self, path: Path, count: usize) -> Path {
         let mut path = path.filter(|_| count > 0);
         loop {
@@ -111,12 +111,12 @@ impl Paths {
         }
     }
 
-    /// Returns `true` if the path begins with the first `length` items of the other path.
+    /// Returns `true` if both paths have the first `length` items of `other` in common.
     pub(super) fn begins_with(&mut self, path: Path, other: Path, length: usize) -> bool {
         length <= self.len(path) && self.step_holding(path, length) == self.step_holding(other, length)
     }
 
-    /// Returns the item at a position.
+    /// Returns the item at a position on a path, from 0. Returns `None` if the path is shorter.
     pub(super) fn item_at(&mut self, path: Path, position: usize) -> Option<ItemId> {
         let step_holding = self.step_holding(path, position.saturating_add(1));
         let step = self.step(step_holding)?;
@@ -142,8 +142,8 @@ impl Paths {
         items
     }
 
-    /// Returns the longest prefix of the first `count` items that a call lists, and its length. Returns `None` and 0 if
-    /// no call lists any.
+    /// Returns the longest start of the first `count` items that is listed by an inference call, and its length.
+    /// Returns `None` and 0 if no call lists any of them.
     pub(super) fn listed_prefix(&mut self, path: Path, count: usize) -> (Option<Prefix>, usize) {
         let mut count = count;
         let mut step_holding = self.step_holding(path, count);

@@ -7,7 +7,7 @@ use crate::graph::{ChildProcess, Code, Evidence, Table};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::Logged;
 
-/// Folds the spawn records of child processes. Only the first record of each child thread counts.
+/// Folds the spawn records of child processes into a table. Only the first record of each child thread id counts.
 pub(in crate::reduce) fn processes(
     facts: Vec<Logged<ProcessSpawned>>,
     thread_tables: &ThreadTables,
@@ -27,8 +27,8 @@ pub(in crate::reduce) fn processes(
     processes
 }
 
-/// Returns a child process, or reports why it is left out. An unknown tool call is reported and left out of the
-/// process.
+/// Returns the child process of a spawn record. Reports why and returns `None` if it has no parent thread. An unknown
+/// tool call is reported, and the process is kept without it.
 fn process(
     at: Logged<ProcessSpawned>,
     thread_tables: &ThreadTables,

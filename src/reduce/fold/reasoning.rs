@@ -1,13 +1,13 @@
-//! Merges two copies of one reasoning item. Equal encrypted content identifies them; texts and summaries may be missing
-//! from either.
+//! Merges two copies of one reasoning item. They are recognized by equal encrypted content; texts and summaries may be
+//! missing from either.
 
 use crate::graph::{Content, Part};
 
 /// The result of merging a second copy into the first.
 pub(super) enum MergedReasoning {
-    /// The second copy adds nothing.
+    /// The second copy adds nothing to the first.
     Unchanged,
-    /// The second copy has texts or summaries that the first lacks.
+    /// The second copy has texts or summaries that the first lacks. Contains the merged content.
     Extended(Content),
     /// Both copies have texts or summaries, and they differ.
     Conflict,
@@ -28,7 +28,7 @@ pub(super) fn merge_reasoning(first: &Content, second: &Content) -> MergedReason
     MergedReasoning::Extended(Content { parts: parts.into(), ..first.clone() })
 }
 
-/// Returns the parts of one kind from the copy that has any. Returns `None` if both have some and they differ.
+/// Returns the parts of one kind from the copy that has any. Returns `None` if both copies have some and they differ.
 fn pick_nonempty<'c>(
     first: &'c Content,
     second: &'c Content,

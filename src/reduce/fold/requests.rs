@@ -9,10 +9,10 @@ use crate::reduce::Diagnostics;
 use crate::reduce::decode::{ContentId, Payload, Request, RequestItems};
 
 impl ConversationBuilder<'_> {
-    /// Adds a request. Returns its snapshot and the items that it created.
+    /// Adds a request to the conversation of its thread. Returns its snapshot and the items that it created.
     ///
-    /// `call` is the index of the inference call, `prefix` the payload of an untraced prefix. The request's items
-    /// become the live snapshot of the thread.
+    /// `call` is the index of the inference call. `prefix` is the payload with the history that no recorded call
+    /// contains, if the request has one. The request's items become the live snapshot of the thread.
     #[expect(clippy::too_many_arguments, reason = "each is an independent property of the request")]
     pub(super) fn add_request(
         &mut self,
@@ -47,7 +47,8 @@ impl ConversationBuilder<'_> {
         (snapshot, (first_new..self.items.len()).map(ItemId::from_index).collect())
     }
 
-    /// Adds a request whose body an earlier request references too, as a retry may: it has the earlier request's items.
+    /// Adds a request that references the body of an earlier request, as a retry may. It has the items of the earlier
+    /// request.
     ///
     /// A body of another thread is reported and treated as absent; otherwise a single line could create a second
     /// conversation of any size.
@@ -94,7 +95,7 @@ impl ConversationBuilder<'_> {
 
     /// Adds a request whose items follow the request and the response of an earlier call.
     ///
-    /// If no completed call of the thread has the named response id, the live snapshot stands in for it.
+    /// If no completed call of the thread has the response id `previous`, the items follow the live snapshot instead.
     fn incremental_request(
         &mut self,
         source: &ItemSource<'_>,
@@ -142,7 +143,7 @@ impl ConversationBuilder<'_> {
         self.branch(call, prefix, length, ids)
     }
 
-    /// Adds a request whose items follow a history that no recorded call holds; `prefix` is the payload with that
+    /// Adds a request whose items follow a history that no recorded call contains. `prefix` is the payload with that
     /// history.
     fn request_after_untraced_prefix(
         &mut self,
@@ -179,8 +180,8 @@ impl ConversationBuilder<'_> {
         self.branch(call, path, common_prefix, ids.get(common_prefix..).unwrap_or_default().to_vec())
     }
 
-    /// Records the request of `call` as the first `common_prefix` items of `path` followed by `ids`. Returns its path
-    /// and snapshot.
+    /// Sets the items of the request of `call`: the first `common_prefix` items of `path`, followed by `ids`. Returns
+    /// its path and snapshot.
     fn branch(&mut self, call: usize, path: Path, common_prefix: usize, ids: Vec<ItemId>) -> (Path, Snapshot) {
         let (prefix, listed) = self.paths.listed_prefix(path, common_prefix);
         let mut tail = self.paths.items(path, listed, common_prefix);
@@ -190,7 +191,7 @@ impl ConversationBuilder<'_> {
         (path, Snapshot { prefix: prefix.filter(|prefix: &Prefix| prefix.items + prefix.response_items > 0), tail })
     }
 
-    /// Returns the path of a call's request followed by its response.
+    /// Returns the path of an inference call's request followed by its response.
     pub(super) fn path_after_call(&mut self, call: usize) -> Path {
         if let Some(&end) = self.ends.get(&call) {
             return end;

@@ -6,7 +6,7 @@ use crate::graph::Code;
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Logged, RolloutFact};
 
-/// The ids, end and status of the run.
+/// The ids, the end and the status of the recorded run.
 #[derive(Debug)]
 pub(in crate::reduce) struct Rollout {
     pub(in crate::reduce) trace_id: TraceId,
@@ -15,7 +15,8 @@ pub(in crate::reduce) struct Rollout {
     pub(in crate::reduce) status: RolloutStatus,
 }
 
-/// Returns the run: the ids of the manifest, overridden by those of `rollout_started`, and the end recorded in the log.
+/// Returns the run: the ids of the manifest, overridden by those of the `rollout_started` event, and the end in the
+/// log.
 pub(in crate::reduce) fn rollout(
     facts: &[Logged<RolloutFact>],
     manifest: &Manifest,

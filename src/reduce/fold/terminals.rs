@@ -16,7 +16,7 @@ use crate::reduce::decode::{Arguments, Command, Invocation, Logged, Payload, Res
 #[derive(Default)]
 pub(in crate::reduce) struct Operations {
     pub(in crate::reduce) rows: Vec<TerminalOperation>,
-    /// Process id of each operation. `None` if it is unknown.
+    /// Process id of each operation, in the order of `rows`. `None` if the process id is unknown.
     pub(in crate::reduce) processes: Vec<Option<String>>,
     by_tool: HashMap<ToolCallId, usize>,
     payloads: PayloadOwners<ToolCallId>,
@@ -24,7 +24,8 @@ pub(in crate::reduce) struct Operations {
 
 /// Folds the facts of tool calls into terminal operations.
 ///
-/// An end of a tool call closes its operation only if no runtime end did, so ends of tool calls are folded last.
+/// The end of a tool call ends its operation only if the log has no end of its runtime, so ends of tool calls are
+/// folded last.
 pub(in crate::reduce) fn operations(
     facts: &[Logged<ToolFact>],
     tools: &Tools,
@@ -67,8 +68,8 @@ pub(in crate::reduce) fn operations(
     operations
 }
 
-/// Returns the kind of the operation and the command payload of a runtime event. Returns `None` if the tool call is
-/// unknown or is no terminal operation.
+/// Returns the kind of the terminal operation that a runtime event reports, and the event's payload. Returns `None` if
+/// the tool call is unknown or its tool is not a terminal tool.
 fn command<'r>(
     tools: &Tools,
     tool: &ToolCallId,
@@ -92,12 +93,12 @@ fn command<'r>(
 }
 
 impl Operations {
-    /// Returns the operation of a tool call.
+    /// Returns the id of the terminal operation that a tool call executed. Returns `None` if it executed none.
     pub(in crate::reduce) fn for_tool(&self, tool: &ToolCallId) -> Option<OperationId> {
         self.by_tool.get(tool).map(|&index| OperationId::from_index(index))
     }
 
-    /// Appends an operation that starts at this event.
+    /// Appends a terminal operation that starts at an event.
     fn add(
         &mut self,
         at: &Logged<ToolFact>,
@@ -126,7 +127,7 @@ impl Operations {
         self.processes.push(process);
     }
 
-    /// Starts a write to a running command, from the invocation of its tool call.
+    /// Starts the operation of a tool call that writes to a running command, from the invocation of the call.
     fn start_write(
         &mut self,
         at: &Logged<ToolFact>,
@@ -150,14 +151,15 @@ impl Operations {
             }
             Err(reason) => {
                 let message = format!(
-                    "cannot read the arguments of tool call {tool}, so it makes no terminal operation: {reason}"
+                    "cannot read the arguments of tool call {tool}, so no terminal operation is created for it: {reason}"
                 );
                 diagnostics.add(at, Code::BadArguments, message, payload_id);
             }
         }
     }
 
-    /// Starts a command, or a write whose invocation was not recorded, from the runtime start.
+    /// Starts the operation of a command, or of a write whose invocation was not recorded, at the runtime start of its
+    /// tool call.
     fn start(
         &mut self,
         at: &Logged<ToolFact>,
@@ -182,7 +184,7 @@ impl Operations {
         };
         let (Some(words), Some(cwd)) = (words, cwd) else {
             let message = format!(
-                "the runtime payload of tool call {tool} has no `command` and `cwd`, so it makes no terminal operation"
+                "the runtime payload of tool call {tool} has no `command` and `cwd`, so no terminal operation is created for it"
             );
             diagnostics.add(at, Code::NotACommand, message, Some(payload_id));
             return;
@@ -204,7 +206,7 @@ impl Operations {
         self.add(at, tool, Some(payload_id), request, process_id.clone());
     }
 
-    /// Ends an operation at the end of its runtime.
+    /// Ends the operation of a tool call at its runtime end.
     fn end(
         &mut self,
         at: &Logged<ToolFact>,
@@ -224,7 +226,8 @@ impl Operations {
         self.close(at, index, status, Some(payload_id), result, diagnostics);
     }
 
-    /// Sets the process id of an operation, or reports that it differs from the recorded one.
+    /// Sets the process id of a terminal operation. Reports a process id that differs from the recorded one, which is
+    /// kept.
     fn set_process(
         &mut self,
         at: &Logged<ToolFact>,
@@ -245,7 +248,7 @@ impl Operations {
         }
     }
 
-    /// Ends an operation with its tool call, if no runtime end was recorded.
+    /// Ends the operation of a tool call at the end of the call, if the log has no runtime end.
     fn end_with_tool(
         &mut self,
         at: &Logged<ToolFact>,
@@ -284,7 +287,7 @@ impl Operations {
         self.close(at, index, call.execution.status, payload_id, result, diagnostics);
     }
 
-    /// Closes an operation, and reports a second end.
+    /// Ends a terminal operation. Reports a second end.
     fn close(
         &mut self,
         at: &Logged<ToolFact>,
@@ -312,8 +315,8 @@ impl Operations {
 /// The name of a runtime payload in messages of diagnostics.
 const RUNTIME_EVENT: &str = "the runtime payload";
 
-/// Returns a payload of a tool call. Reports a payload that cannot be used or belongs to another call, and returns
-/// `None`.
+/// Returns a decoded payload of a tool call. Reports a payload that cannot be used or belongs to another call, and
+/// returns `None`.
 fn open_payload<'b, T>(
     at: &Logged<ToolFact>,
     (subject, tool): (&str, &ToolCallId),

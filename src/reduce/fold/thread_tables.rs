@@ -1,4 +1,4 @@
-//! The tables of threads and turns, which all other domains look events up in.
+//! The tables of threads and turns, in which all other domains look up the thread and turn of an event.
 
 use super::lifecycle::OperationEnd;
 use super::threads::threads;
@@ -8,7 +8,7 @@ use crate::graph::{Code, Table, Thread, Turn};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Logged, Mentions, ThreadFact, TurnFact};
 
-/// All threads and turns of a run, started or implied.
+/// All threads and turns of a run: those with a start event, and those that an event only names.
 #[derive(Debug)]
 pub(in crate::reduce) struct ThreadTables {
     pub(in crate::reduce) threads: Table<ThreadId, Thread>,
@@ -16,7 +16,7 @@ pub(in crate::reduce) struct ThreadTables {
 }
 
 impl ThreadTables {
-    /// Folds the facts of threads and turns. `mentions` implies those whose start was not recorded.
+    /// Folds the facts of threads and turns. Threads and turns without a start event are taken from `mentions`.
     pub(in crate::reduce) fn fold(
         thread_facts: &[Logged<ThreadFact>],
         turn_facts: &[Logged<TurnFact>],
@@ -54,8 +54,8 @@ impl ThreadTables {
         true
     }
 
-    /// Returns the thread of an event: the one in its context, else the thread of the turn in its context. Returns
-    /// `None` if the context has neither.
+    /// Returns the thread of an event: the one in the event's context, else the thread of the turn in the context.
+    /// Returns `None` if the context has neither.
     pub(super) fn thread_of<F>(&self, at: &Logged<F>) -> Option<ThreadId> {
         let of_turn = || Some(self.turns.get(at.context.turn_id.as_ref()?)?.thread_id.clone());
         at.context.thread_id.clone().or_else(of_turn)

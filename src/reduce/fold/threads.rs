@@ -1,4 +1,4 @@
-//! Folds threads: their descriptions and their origins.
+//! Folds threads: their executions, descriptions and origins.
 
 use super::lifecycle::{AlreadyEnded, OperationEnd};
 use crate::event::{AgentPath, ThreadEnded, ThreadId, ThreadStarted};
@@ -7,7 +7,7 @@ use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Logged, Mention, Mentions, Payload, SessionMetadata, SpawnedBy, ThreadFact};
 use crate::reduce::diagnostics::LogPosition;
 
-/// Folds the facts of threads. Threads that are only mentioned are included.
+/// Folds the facts of threads into a table. Includes threads without a start event that other events name.
 pub(super) fn threads(
     facts: &[Logged<ThreadFact>],
     mentions: &Mentions,
@@ -30,7 +30,7 @@ pub(super) fn threads(
     threads
 }
 
-/// Adds a thread at its start event, with the description from its metadata.
+/// Adds a thread at its start event, with the description from its metadata. Reports why if the event is left out.
 fn start(
     threads: &mut Table<ThreadId, Thread>,
     at: &Logged<ThreadFact>,
@@ -63,7 +63,7 @@ fn start(
     threads.add(thread_id.clone(), thread);
 }
 
-/// Creates a running thread.
+/// Creates a thread that starts at `when` and is running.
 fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan) -> Thread {
     Thread {
         thread_id,
@@ -81,7 +81,7 @@ fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan)
     }
 }
 
-/// Sets the fields of a thread that its metadata provides.
+/// Sets the fields of a thread that its `session_metadata` payload provides.
 fn describe(thread: &mut Thread, metadata: &SessionMetadata) {
     let SessionMetadata { agent_path, task_name, nickname, agent_role, model, spawned_by } = metadata;
     thread.nickname.clone_from(nickname);
@@ -109,7 +109,7 @@ fn describe(thread: &mut Thread, metadata: &SessionMetadata) {
     }
 }
 
-/// Adds the threads that are only mentioned, and orders all threads by start.
+/// Adds the threads without a start event that other events name, and orders all threads by start.
 fn with_implied(
     started: Table<ThreadId, Thread>,
     mentions: &Mentions,
@@ -136,7 +136,7 @@ fn with_implied(
     threads
 }
 
-/// Records the end of a thread.
+/// Records the end of a thread. Reports why if the event is left out.
 fn end(
     threads: &mut Table<ThreadId, Thread>,
     at: &Logged<ThreadFact>,

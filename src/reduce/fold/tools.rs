@@ -14,30 +14,31 @@ use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Invocation, Logged, Payload, ResultPayload, ToolFact};
 use crate::reduce::diagnostics::LogPosition;
 
-/// All tool calls, and their references to code cells, which are resolved by `link`.
+/// All tool calls, and the references from them to code cells, which `link` resolves.
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct Tools {
     pub(in crate::reduce) calls: Table<ToolCallId, ToolCall>,
-    /// Index of each call's start among the tool facts, in order of the calls.
+    /// For each tool call in order, the index of its start among the facts of tool calls.
     pub(in crate::reduce) starts: Vec<usize>,
-    /// Position of each call's start in the log, in order of the calls.
+    /// For each tool call in order, the position of its start event in the log.
     pub(in crate::reduce) positions: Vec<LogPosition>,
-    /// Calls that a code cell requested, by start.
+    /// References from tool calls to the code cells that requested them, in order of the calls' starts.
     pub(in crate::reduce) nested: Vec<CellReference>,
-    /// Calls that wait for a code cell, by start.
+    /// References from `wait` calls to the code cells that they wait for, in order of the calls' starts.
     pub(in crate::reduce) waits: Vec<CellReference>,
 }
 
 /// A reference from a tool call to a code cell of its thread.
 #[derive(Debug)]
 pub(in crate::reduce) struct CellReference {
-    /// Index of the tool call.
+    /// Index of the tool call in the table of calls.
     pub(in crate::reduce) call: usize,
     pub(in crate::reduce) position: LogPosition,
     pub(in crate::reduce) cell: RuntimeCellId,
 }
 
-/// Folds the facts of tool calls. Starts are folded first, so that an event may name a call that starts later.
+/// Folds the facts of tool calls into tables. Starts are folded first, so that an event may name a call that starts
+/// later.
 pub(in crate::reduce) fn tools(
     facts: &[Logged<ToolFact>],
     thread_tables: &ThreadTables,
@@ -74,7 +75,7 @@ pub(in crate::reduce) fn tools(
 }
 
 impl Tools {
-    /// Adds a tool call at its start event, or reports why the event is left out.
+    /// Adds a tool call at its start event. Reports why if the event is left out.
     fn start(
         &mut self,
         at: &Logged<ToolFact>,
@@ -152,7 +153,7 @@ impl Tools {
         }
     }
 
-    /// Sets the id of the MCP call that belongs to a tool call, unless it is set already.
+    /// Sets the id that the MCP client gave a tool call, unless it is set already.
     fn correlate(
         &mut self,
         at: &Logged<ToolFact>,
@@ -165,7 +166,7 @@ impl Tools {
         }
     }
 
-    /// Adds a runtime payload to a tool call.
+    /// Adds the payload of a runtime event to its tool call.
     fn add_runtime_payload(
         &mut self,
         at: &Logged<ToolFact>,
@@ -178,7 +179,7 @@ impl Tools {
         }
     }
 
-    /// Records the end of a tool call. The error of its result payload takes precedence over that of the event.
+    /// Records the end of a tool call. The error in its result payload takes precedence over the error in the event.
     fn end(
         &mut self,
         at: &Logged<ToolFact>,
@@ -211,8 +212,8 @@ impl Tools {
         }
     }
 
-    /// Returns the call that an event refers to, and adds the event to its evidence. Reports an unknown call and
-    /// returns `None`.
+    /// Returns the tool call that an event names, and adds the event to the call's evidence. Reports an unknown call
+    /// and returns `None`.
     fn find_call(
         &mut self,
         at: &Logged<ToolFact>,
@@ -232,7 +233,7 @@ impl Tools {
     }
 }
 
-/// Returns the label of a generic summary. Returns `None` for other summaries.
+/// Returns the label of a generic tool summary. Returns `None` for other summaries.
 fn generic_label(summary: &ToolSummary) -> Option<Arc<str>> {
     match summary {
         ToolSummary::Generic { label, .. } => Some(label.clone()),
@@ -240,8 +241,8 @@ fn generic_label(summary: &ToolSummary) -> Option<Arc<str>> {
     }
 }
 
-/// Returns the cell that a `wait` call waits for. Returns `None` for other calls and if the invocation cannot be read,
-/// which is reported. A model wrote the arguments, so they may be anything.
+/// Returns the runtime id of the code cell that a `wait` call waits for. Returns `None` for other calls. Also returns
+/// `None`, and reports why, if the invocation cannot be read: a model wrote its arguments, so they may be anything.
 fn awaited_cell(
     at: &Logged<ToolFact>,
     kind: &ToolKind,

@@ -1,4 +1,4 @@
-//! Folds turns and their threads.
+//! Folds turns: their executions and the threads that they belong to.
 
 use super::lifecycle::{AlreadyEnded, OperationEnd};
 use crate::event::{ThreadId, TurnEnded, TurnId, TurnStarted};
@@ -7,7 +7,8 @@ use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Logged, Mention, Mentions, TurnFact};
 use crate::reduce::diagnostics::LogPosition;
 
-/// Folds the facts of turns. Turns that are only mentioned, with their thread, are included.
+/// Folds the facts of turns into a table. Includes turns without a start event that other events name together with
+/// their thread.
 pub(super) fn turns(
     facts: &[Logged<TurnFact>],
     mentions: &Mentions,
@@ -30,7 +31,7 @@ pub(super) fn turns(
     turns
 }
 
-/// Adds a turn at its start event.
+/// Adds a turn at its start event. Reports why if the event is left out.
 fn start(turns: &mut Table<TurnId, Turn>, at: &Logged<TurnFact>, event: &TurnStarted, diagnostics: &mut Diagnostics) {
     let TurnStarted { turn_id, thread_id } = event;
     let turn = new(turn_id.clone(), thread_id.clone(), at.when, LiveSpan::from_span_ref(at.context.span.as_ref()));
@@ -40,7 +41,7 @@ fn start(turns: &mut Table<TurnId, Turn>, at: &Logged<TurnFact>, event: &TurnSta
     }
 }
 
-/// Creates a running turn.
+/// Creates a turn that starts at `when` and is running.
 fn new(turn_id: TurnId, thread_id: ThreadId, when: Moment, span: LiveSpan) -> Turn {
     Turn {
         turn_id,
@@ -56,7 +57,7 @@ fn new(turn_id: TurnId, thread_id: ThreadId, when: Moment, span: LiveSpan) -> Tu
     }
 }
 
-/// Adds the turns that are only mentioned, and orders all turns by start.
+/// Adds the turns without a start event that other events name, and orders all turns by start.
 fn with_implied(
     started: Table<TurnId, Turn>,
     mentions: &Mentions,
@@ -83,7 +84,7 @@ fn with_implied(
     turns
 }
 
-/// Records the end of a turn, or reports why the event is left out.
+/// Records the end of a turn. Reports why if the event is left out.
 fn end(turns: &mut Table<TurnId, Turn>, at: &Logged<TurnFact>, event: &TurnEnded, diagnostics: &mut Diagnostics) {
     let TurnEnded { turn_id, status, error } = event;
     let Some(turn) = turns.get_mut(turn_id) else {

@@ -12,7 +12,7 @@ use crate::reduce::fold::{Conversations, EdgeClaim, ThreadTables, Tools};
 use crate::reduce::{Diagnostics, Work};
 use messages::Messages;
 
-/// Returns all edges, in order of the first event that claims each.
+/// Returns all edges between agents, in order of the first event that claims each.
 ///
 /// `reported` are the observed results of finished agents, which are edges as well.
 pub(super) fn edges(
@@ -51,20 +51,20 @@ pub(super) fn edges(
     edges
 }
 
-/// The claims of one edge, merged.
+/// An edge while its claims are merged.
 struct EdgeDraft {
     first: EdgeClaim,
     evidence: Evidence,
 }
 
 impl EdgeDraft {
-    /// Creates a draft from the first claim of an edge.
+    /// Creates the draft of an edge from its first claim.
     fn new(first: EdgeClaim) -> Self {
         let evidence = Evidence::new(first.seq, first.payload_id.clone());
         Self { first, evidence }
     }
 
-    /// Merges another claim of the edge, or reports that it contradicts the first.
+    /// Merges another claim into the edge. Reports a claim that contradicts the first one.
     fn merge(&mut self, claim: EdgeClaim, diagnostics: &mut Diagnostics) {
         let first = &mut self.first;
         // A claim without a text contradicts none.
@@ -85,8 +85,8 @@ impl EdgeDraft {
         first.ended_at = first.ended_at.max(claim.ended_at);
     }
 
-    /// Returns the edge to the item that delivered the text, else to the thread. Returns `None` for a message that was
-    /// not delivered, and reports it.
+    /// Returns the finished edge, which leads to the item that delivered its text, else to the thread. Reports a
+    /// message that was not delivered and returns `None`.
     fn into_edge(
         self,
         item: Option<ItemId>,

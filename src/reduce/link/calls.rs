@@ -64,7 +64,7 @@ pub(super) fn link(
 struct CompletedCalls(HashMap<TurnId, Vec<(Seq, InferenceId)>>);
 
 impl CompletedCalls {
-    /// Indexes the completed calls. The index stays empty if the output of every call was recorded.
+    /// Indexes the completed inference calls by turn. The index stays empty if the output of every call was recorded.
     fn new(conversations: &Conversations, work: &mut Work) -> Self {
         let mut completed_calls: HashMap<_, Vec<_>> = HashMap::new();
         if conversations.calls_without_content.is_empty() {
@@ -79,7 +79,8 @@ impl CompletedCalls {
         Self(completed_calls)
     }
 
-    /// Returns the last call of the turn that completed before an event. Returns `None` if there is none.
+    /// Returns the last inference call of the turn that completed before the event `seq`. Returns `None` if there is
+    /// none.
     fn last_before(&self, turn: &TurnId, seq: Seq) -> Option<&InferenceId> {
         let completed_calls = self.0.get(turn)?;
         let index = completed_calls.partition_point(|(end, _)| *end < seq);
@@ -87,8 +88,9 @@ impl CompletedCalls {
     }
 }
 
-/// Attributes a tool call to the last call completed in its turn before it, if the output of that call was not
-/// recorded. A call whose output is known did not request the tool call, since none of its items does.
+/// Attributes a tool call without items to the last inference call that completed in its turn before it, if the output
+/// of that inference call was not recorded. An inference call with recorded output did not request the tool call, since
+/// none of its items does.
 fn attribute_to_last_call(
     tool: &mut ToolCall,
     conversations: &mut Conversations,
@@ -123,7 +125,7 @@ fn producing_inference(item: &Item) -> Option<&crate::event::InferenceId> {
     })
 }
 
-/// Adds a producer to an item.
+/// Adds a producer to the item with the given id.
 pub(super) fn add_producer(items: &mut [Item], item: ItemId, producer: Producer) {
     if let Some(item) = items.get_mut(item.index()) {
         item.produced_by.push(producer);

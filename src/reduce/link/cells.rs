@@ -9,7 +9,7 @@ use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::fold::{Cells, Conversations, Tools};
 use crate::reduce::{Diagnostics, Work};
 
-/// Links code cells to items, and tool calls to the cells that requested them or that they wait for.
+/// Links code cells to items. Links tool calls to the cells that requested them, and to the cells that they wait for.
 pub(super) fn link(
     cells: &mut Cells,
     tools: &mut Tools,
@@ -48,13 +48,14 @@ pub(super) fn link(
     }
 }
 
-/// Returns the cell with this runtime id if it started before the tool call.
+/// Returns the id of the code cell with the given runtime id if the cell started before the tool call. Returns `None`
+/// otherwise.
 fn started_by_then(cells: &Cells, tool: &ToolCall, cell: &RuntimeCellId) -> Option<CellId> {
     let cell = cells.find(&tool.thread_id, cell)?;
     (cell.execution.started.seq < tool.execution.started.seq).then(|| cell.code_cell_id.clone())
 }
 
-/// Links cells to the items with their call ids, and reports cells without a source item.
+/// Links code cells to the items that contain their scripts and outputs. Reports cells without a source item.
 fn link_items(
     cells: &mut Cells,
     conversations: &mut Conversations,

@@ -1,11 +1,11 @@
-//! Lists the members of threads and turns, and sums up their totals.
+//! Lists the turns, calls and items of each thread and turn, and computes the totals over them.
 
 use crate::event::{ThreadId, TurnId, UnixMillis};
 use crate::graph::{Execution, Item, ItemKind, Role, Table, Thread, Totals, Turn};
 use crate::reduce::fold::{Conversations, ThreadTables, Tools};
 
-/// Adds turns, calls and items to their threads and turns, and sums up the calls. `last_at` is the latest time of an
-/// event, which ends the wall time of threads and turns that are still running.
+/// Adds turns, calls and items to the lists of their threads and turns, and calls to the totals. `last_at` is the
+/// latest time of an event, up to which the wall time of running threads and turns is counted.
 pub(super) fn list_members_and_totals(
     thread_tables: &mut ThreadTables,
     conversations: &Conversations,
@@ -49,7 +49,7 @@ pub(super) fn list_members_and_totals(
     }
 }
 
-/// Returns the totals that a call counts for: those of its thread and of its turn.
+/// Returns the totals in which a call is counted: those of its thread and of its turn.
 fn totals_of<'t>(
     threads: &'t mut Table<ThreadId, Thread>,
     turns: &'t mut Table<TurnId, Turn>,
@@ -61,13 +61,14 @@ fn totals_of<'t>(
     thread.into_iter().chain(turn)
 }
 
-/// Returns the wall time of an operation in milliseconds, up to `last_at` if it is running.
+/// Returns the wall time of an operation in milliseconds. For a running operation, returns the time until `last_at`.
 fn wall_ms(execution: Execution, last_at: Option<UnixMillis>) -> u64 {
     let ended = execution.ended.map(|ended| ended.at.unix_ms()).or(last_at);
     ended.map_or(0, |ended| ended.millis_since(execution.started.at.unix_ms()))
 }
 
-/// Lists the input of each turn: the user messages and delivered agent messages that its first request introduced.
+/// Lists the input items of each turn: the user messages and delivered agent messages that its first request
+/// introduced.
 fn list_inputs(turns: &mut Table<TurnId, Turn>, threads: &Table<ThreadId, Thread>, conversations: &Conversations) {
     for (turn, introduced) in &conversations.introduced {
         let Some(turn) = turns.get_mut(turn) else { continue };
@@ -77,13 +78,13 @@ fn list_inputs(turns: &mut Table<TurnId, Turn>, threads: &Table<ThreadId, Thread
     }
 }
 
-/// Returns `true` for user messages and for messages delivered to the thread.
+/// Returns `true` if the item is a user message, or a message that another agent sent to the thread.
 fn is_input(item: &Item, thread: &Thread) -> bool {
     let from_user = item.content.kind == ItemKind::Message && item.content.role == Role::User;
     from_user || item.content.delivered_to(&thread.agent_path).is_some()
 }
 
-/// Returns the totals of the run.
+/// Returns the totals of the whole run.
 pub(super) fn rollout_totals(
     conversations: &Conversations,
     tools: &Tools,

@@ -6,8 +6,8 @@ use crate::event::{ThreadId, ToolSummary};
 use crate::graph::{Execution, Observation, ObservationSource, Table, TerminalId, TerminalSession};
 use crate::reduce::fold::{Operations, Tools};
 
-/// Sets the operation of each tool call, and adds the items of the tool call to the operation as an observation of the
-/// model.
+/// Sets the terminal operation of each tool call. Adds the items of the tool call to the operation, as those in which
+/// the model saw it.
 pub(super) fn link_operations(operations: &mut Operations, tools: &mut Tools) {
     for tool in tools.calls.iter_mut() {
         let Some(id) = operations.for_tool(&tool.tool_call_id) else { continue };
@@ -24,7 +24,7 @@ pub(super) fn link_operations(operations: &mut Operations, tools: &mut Tools) {
     }
 }
 
-/// Groups operations by thread and process into sessions, in order of number.
+/// Groups terminal operations by thread and process id into sessions, in order of operation number.
 pub(super) fn sessions(operations: &mut Operations, tools: &Tools) -> Table<TerminalId, TerminalSession> {
     let mut sessions: Table<TerminalId, TerminalSession> = Table::default();
     let mut by_process: HashMap<(ThreadId, String), TerminalId> = HashMap::new();

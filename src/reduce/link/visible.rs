@@ -1,4 +1,4 @@
-//! Indexes items by thread and call id: calls and outputs as the model saw them.
+//! Indexes items by thread and call id: tool calls and their outputs as the model saw them.
 
 use std::collections::HashMap;
 
@@ -6,20 +6,20 @@ use crate::event::{CallId, ThreadId};
 use crate::graph::{Item, ItemId, ItemKind};
 use crate::reduce::Work;
 
-/// The items with one call id, in order of number.
+/// The items of a thread that have one call id, in order of item number.
 #[derive(Debug, Default)]
 pub(super) struct CallItems {
     /// Function calls and custom tool calls.
     pub(super) calls: Vec<ItemId>,
     /// Outputs of function calls and of custom tool calls.
     pub(super) outputs: Vec<ItemId>,
-    /// Custom tool calls alone, which contain the source of a code cell.
+    /// Custom tool calls alone, whose input may be the script of a code cell.
     pub(super) custom_calls: Vec<ItemId>,
     /// Outputs of custom tool calls alone.
     pub(super) custom_outputs: Vec<ItemId>,
 }
 
-/// Items by thread and call id.
+/// An index of the items that have a call id, by thread and call id.
 #[derive(Debug, Default)]
 pub(super) struct VisibleItems(HashMap<(ThreadId, CallId), CallItems>);
 
@@ -48,7 +48,7 @@ impl VisibleItems {
         Self(items_by_call)
     }
 
-    /// Returns the items of a call. Returns `None` if no item has this call id in the thread.
+    /// Returns the items of a thread with the given call id. Returns `None` if there are none.
     pub(super) fn for_call(&self, thread: &ThreadId, call: &CallId) -> Option<&CallItems> {
         self.0.get(&(thread.clone(), call.clone()))
     }

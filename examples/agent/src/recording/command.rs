@@ -24,7 +24,7 @@ pub(crate) struct CommandStart {
 pub(crate) struct CommandEnd<'a> {
     #[serde(flatten)]
     start: &'a CommandStart,
-    /// Includes stderr: a terminal does not separate the two streams.
+    /// Combined stdout and stderr: a terminal does not separate the two streams.
     stdout: &'a str,
     stderr: &'static str,
     exit_code: i32,

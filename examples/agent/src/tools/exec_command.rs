@@ -21,7 +21,7 @@ pub(crate) const NAME: &str = "exec_command";
 const DEFAULT_YIELD: u64 = 10_000;
 const MAX_YIELD: u64 = 60_000;
 const DEFAULT_TOKENS: usize = 4096;
-/// A common estimate.
+/// Estimated number of bytes of a token, on average.
 const BYTES_PER_TOKEN: usize = 4;
 
 pub(crate) fn definition() -> Value {

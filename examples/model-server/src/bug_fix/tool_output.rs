@@ -5,7 +5,7 @@ use super::Unexpected;
 pub(super) const PRICE: &str = "const CRATE_CENTS: u64 = ";
 const DELIVERY: &str = "const DELIVERY_CENTS: u64 = ";
 
-/// The numbers in the source.
+/// The numbers in the source code of the scratch project.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Source {
     pub(super) price: u64,

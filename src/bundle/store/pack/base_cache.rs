@@ -20,7 +20,7 @@ pub(crate) struct BaseCache {
     budget: usize,
 }
 
-/// Identifies one of the stores that share the cache.
+/// Identifies a pack in the cache, which several packs share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct StoreId(u64);
 
@@ -30,7 +30,8 @@ pub(super) struct PreviousPayload {
     pub(super) offset: u64,
     pub(super) depth: u16,
     pub(super) body: Arc<Vec<u8>>,
-    /// The state from which the hash of the next payload can be resumed.
+    /// Hash state of the payload's first bytes, from which the hash of the next payload can be resumed. `None` for a
+    /// short payload.
     pub(super) prefix_hash: Option<PrefixHash>,
 }
 
@@ -38,12 +39,12 @@ pub(super) struct PreviousPayload {
 /// new history.
 const MAX_SKIPPED: u8 = 8;
 
-/// A cached payload.
+/// A cached payload with its age.
 #[derive(Debug)]
 struct CacheEntry {
     age: Age,
     previous: PreviousPayload,
-    /// Number of later payloads that did not replace this one.
+    /// Number of later payloads of the thread that did not replace this one.
     skipped: u8,
 }
 
@@ -76,20 +77,20 @@ impl BaseCache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a new identifier for a store.
+    /// Returns a new id for a pack that uses the cache.
     pub(super) fn new_store(&self) -> StoreId {
         let mut state = self.state();
         state.last_store += 1;
         StoreId(state.last_store)
     }
 
-    /// Returns the cached payload of a thread. Returns `None` if there is none.
+    /// Returns the cached payload of a thread in the given pack. Returns `None` if there is none.
     pub(super) fn get(&self, store: StoreId, thread: &ThreadId) -> Option<PreviousPayload> {
         self.state().stores.get(&store)?.get(thread).map(|entry| entry.previous.clone())
     }
 
     /// Counts a payload that does not build on the cached payload of its thread. Returns `true` if the cached payload
-    /// stays, and `false` if the new one should replace it.
+    /// stays, and `false` if the new payload should replace it.
     pub(super) fn skip(&self, store: StoreId, thread: &ThreadId) -> bool {
         let mut state = self.state();
         let entry = state.stores.get_mut(&store).and_then(|threads| threads.get_mut(thread));
@@ -121,7 +122,7 @@ impl BaseCache {
         dropped.into_iter().next().and_then(|previous| Arc::try_unwrap(previous.body).ok())
     }
 
-    /// Removes all payloads of a store.
+    /// Removes the cached payloads of all threads in a pack.
     pub(super) fn remove_store(&self, store: StoreId) {
         let removed = {
             let mut state = self.state();
@@ -135,7 +136,7 @@ impl BaseCache {
         drop(removed);
     }
 
-    /// Removes the payload of a thread.
+    /// Removes the cached payload of a thread.
     pub(super) fn remove_thread(&self, store: StoreId, thread: &ThreadId) {
         let removed = self.state().remove(store, thread);
         // Freed outside of the lock.

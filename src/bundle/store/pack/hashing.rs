@@ -8,7 +8,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 /// start.
 const MIN_RESUMED: usize = 16 * 1024;
 
-/// The hash state after the first bytes of a payload.
+/// The xxh3 state after hashing the first bytes of a payload. The hash of another payload with the same first bytes is
+/// resumed from it.
 #[derive(Clone)]
 pub(super) struct PrefixHash {
     state: Box<Xxh3>,
@@ -16,7 +17,7 @@ pub(super) struct PrefixHash {
 }
 
 impl PrefixHash {
-    /// Returns the number of bytes that were hashed.
+    /// Returns the number of bytes that the state has hashed.
     pub(super) fn length(&self) -> usize {
         self.length
     }
@@ -28,8 +29,8 @@ impl fmt::Debug for PrefixHash {
     }
 }
 
-/// Returns the xxh3-128 of a payload, and the hash state for the next payload, which is expected to begin with the same
-/// `expected_prefix` bytes. `known` is the hash state of a prefix of this payload.
+/// Returns the xxh3-128 of a payload, and the hash state after its first `expected_prefix` bytes, with which the next
+/// payload is expected to begin. `known` is the hash state of a prefix of this payload.
 pub(super) fn hash(body: &[u8], known: Option<&PrefixHash>, expected_prefix: usize) -> (u128, Option<PrefixHash>) {
     if body.len() < MIN_RESUMED {
         return (xxh3_128(body), None);

@@ -14,7 +14,8 @@ const BASE_FIELDS: usize = 16;
 /// Number of bytes of the header before the check, which is the last field.
 const CHECKED: usize = MAX_HEADER - 4;
 
-/// Maximum depth of a delta. After a chain of this length the next payload is stored whole.
+/// Maximum depth of a delta: the number of records in the chain of its bases. After a chain of this length the next
+/// payload is stored whole.
 pub(super) const MAX_DEPTH: u16 = 4096;
 
 /// The first bytes of a pack: magic number, version of the layout, padding.
@@ -38,7 +39,7 @@ pub(super) fn check_file_header(head: &[u8; FILE_HEADER.len()]) -> Result<(), Pa
     Err(PayloadErrorKind::Damaged("is in a pack of a version that this otel-trace cannot read"))
 }
 
-/// The header of a record.
+/// The header of a record, which is stored before the bytes of one payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     /// Kind of the payload. `None` for a kind that format 1 does not define.
@@ -46,18 +47,18 @@ pub(super) struct Header {
     pub(super) flags: Flags,
     /// Length of the payload, in bytes.
     pub(super) length: u32,
-    /// xxh3-128 of the payload.
+    /// xxh3-128 hash of the payload.
     pub(super) hash: u128,
     pub(super) base: Option<Base>,
 }
 
-/// The flags of a record.
+/// Properties of the payload in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Flags {
     pub(super) is_json: bool,
 }
 
-/// The base of a delta.
+/// The base of a delta: the record whose payload the delta repeats in part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Base {
     /// Offset of the base record.
@@ -66,7 +67,7 @@ pub(super) struct Base {
     pub(super) prefix: u32,
     /// Number of bytes in common with the end of the base payload.
     pub(super) suffix: u32,
-    /// Depth of the delta itself.
+    /// Number of records in the chain of bases below the delta itself.
     pub(super) depth: u16,
 }
 
@@ -76,7 +77,7 @@ impl Header {
         self.base.map_or(0, |base| base.depth)
     }
 
-    /// Returns the length of the header, in bytes.
+    /// Returns the encoded length of the header, in bytes.
     pub(super) fn size(&self) -> usize {
         if self.base.is_some() { MAX_HEADER } else { MAX_HEADER - BASE_FIELDS }
     }
@@ -141,7 +142,8 @@ impl Header {
 }
 
 impl Base {
-    /// Returns `true` if the base is before the delta, the depth is valid, and prefix and suffix fit into the payload.
+    /// Returns `true` if the base record is before the delta, the depth is valid, and prefix and suffix fit into the
+    /// payload.
     fn is_possible(self, offset: u64, length: u32) -> bool {
         let in_common = self.prefix.checked_add(self.suffix);
         self.offset < offset && (1..=MAX_DEPTH).contains(&self.depth) && in_common.is_some_and(|bytes| bytes <= length)

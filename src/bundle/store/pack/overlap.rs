@@ -3,7 +3,7 @@
 /// Lengths of the slices that are compared at once, from large to small, so that most of the work is `memcmp`.
 const STEPS: [usize; 3] = [4096, 64, 1];
 
-/// Returns the length of the common prefix.
+/// Returns the number of bytes in which the two payloads agree from the start.
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let most = a.len().min(b.len());
     let mut same = 0;
@@ -15,7 +15,7 @@ pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     same
 }
 
-/// Returns the length of the common suffix.
+/// Returns the number of bytes in which the two payloads agree up to the end.
 pub(super) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     let most = a.len().min(b.len());
     let (a, b) = (&a[a.len() - most..], &b[b.len() - most..]);

@@ -20,14 +20,14 @@ const MAX_COPIED: usize = 32 * 1024;
 pub(super) struct PackFile {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// The offset after all reserved ranges.
+    /// Offset of the next record: the end of all ranges that writers have reserved.
     end: AtomicU64,
     state: Mutex<FileState>,
     unlink_check: UnlinkCheck,
     open_files: Arc<OpenFiles>,
 }
 
-/// The state of the file.
+/// The state of the pack's file.
 #[derive(Debug)]
 enum FileState {
     NotCreated,
@@ -50,7 +50,8 @@ impl PackFile {
         }
     }
 
-    /// Writes a record and returns its offset. After an error the file may have bytes that no reference names.
+    /// Writes a record and returns the offset of its stored bytes. After an error the file may have bytes that no
+    /// reference names.
     pub(super) fn append(self: &Arc<Self>, header: &Header, stored: &[u8]) -> io::Result<u64> {
         if self.unlink_check.is_due() {
             self.check_unlinked();
@@ -80,7 +81,7 @@ impl PackFile {
         }
     }
 
-    /// Returns `true` if the file still exists, or is not created yet.
+    /// Returns `true` if the file of the pack still exists, or is not created yet.
     pub(super) fn is_there(&self) -> bool {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             FileState::NotCreated => true,
@@ -90,7 +91,7 @@ impl PackFile {
         }
     }
 
-    /// Returns the open file; creates or reopens it if needed.
+    /// Returns the open file of the pack; creates or reopens it if needed.
     fn open(self: &Arc<Self>) -> io::Result<Arc<dyn DiskFile>> {
         let file = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,10 +120,10 @@ impl PackFile {
         Ok(file)
     }
 
-    /// Reopens the file.
+    /// Reopens the file of the pack.
     ///
     /// # Errors
-    /// Returns an error if another file has taken its place.
+    /// Returns an error if another file has replaced it at its path.
     fn reopen(&self, identity: FileIdentity) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.disk.open_for_write_at(&self.path)?;
         if file.identity()? != identity {
@@ -134,12 +135,12 @@ impl PackFile {
         Ok(file)
     }
 
-    /// Returns the length of the file, or the length that it will have when it is created.
+    /// Returns the length of the pack in bytes, or the length that its file will have when it is created.
     pub(super) fn length(&self) -> u64 {
         self.end.load(Ordering::Relaxed)
     }
 
-    /// Waits until the written bytes and the file's name are on the disk.
+    /// Waits until the written records and the file's name are on the disk.
     pub(super) fn sync(self: &Arc<Self>) -> io::Result<()> {
         self.open()?.sync()?;
         self.path.parent().map_or(Ok(()), |bundle| self.disk.sync_dir(bundle))

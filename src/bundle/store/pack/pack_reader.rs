@@ -26,7 +26,7 @@ pub(super) struct PackReader {
     pub(super) reads: AtomicU64,
 }
 
-/// A range of the requested payload, and its location in the payload of a record.
+/// A range of the requested payload, and where its bytes are in the payload of a record.
 #[derive(Debug, Clone, Copy)]
 struct BodyRange {
     to: u32,
@@ -34,7 +34,7 @@ struct BodyRange {
     length: u32,
 }
 
-/// A range of the requested payload, and its location in the file.
+/// A range of the requested payload, and where its bytes are in the file.
 #[derive(Debug, Clone, Copy)]
 struct Literal {
     to: u32,
@@ -42,11 +42,11 @@ struct Literal {
     length: u32,
 }
 
-/// The locations of all bytes of a payload.
+/// A plan for reading a payload: the locations of all its bytes.
 #[derive(Debug, Default)]
 struct ReadPlan {
     literals: Vec<Literal>,
-    /// A cached payload, and the ranges to copy from it.
+    /// A cached payload, and the ranges to copy from it. `None` if all bytes are read from the file.
     cached: Option<(Arc<Vec<u8>>, Vec<BodyRange>)>,
 }
 
@@ -63,7 +63,7 @@ impl PackReader {
         Self { bundle, file: OnceLock::new(), recent: RecentBodies::default(), reads: AtomicU64::new(0) }
     }
 
-    /// Reads the payload of a reference. Neither the reference nor the file is trusted.
+    /// Reads the payload that a reference names. Neither the reference nor the file is trusted.
     ///
     /// # Errors
     /// Returns an error if the reference does not fit the pack, or if the pack is damaged or cannot be read.
@@ -188,7 +188,7 @@ impl PackReader {
     }
 }
 
-/// The base of a delta, as far as it is known.
+/// The base of a delta: the length of its payload, and its header if it was read.
 struct BaseInfo {
     length: u64,
     /// Header of the base record. `None` if the base payload is cached.
@@ -196,8 +196,9 @@ struct BaseInfo {
 }
 
 impl ReadPlan {
-    /// Adds the parts of `ranges` that are stored with a record to the plan, and returns the parts to find in its base.
-    /// There is at most one part more than before, because only one range can extend across the stored bytes.
+    /// Adds the parts of `ranges` that are stored with a record to the plan, and returns the parts to find in the
+    /// record's base. There is at most one part more than before, because only one range can extend across the stored
+    /// bytes.
     fn split(
         &mut self,
         ranges: &[BodyRange],
@@ -226,14 +227,14 @@ impl ReadPlan {
 }
 
 impl BodyRange {
-    /// Splits the range at the index `at` of its record's payload.
+    /// Splits the range in two at index `at` of the record's payload.
     fn split_at(self, at: u32) -> (Self, Self) {
         let before = at.saturating_sub(self.from).min(self.length);
         let first = Self { length: before, ..self };
         (first, Self { to: self.to + before, from: self.from + before, length: self.length - before })
     }
 
-    /// Returns `None` if the range is empty.
+    /// Returns the range, or `None` if it is empty.
     fn non_empty(self) -> Option<Self> {
         (self.length > 0).then_some(self)
     }
@@ -244,7 +245,7 @@ impl BodyRange {
     }
 }
 
-/// Returns `true` if the text is this hash, as 32 hexadecimal digits.
+/// Returns `true` if the text is the given hash as 32 hexadecimal digits.
 fn is_hash(text: &str, hash: u128) -> bool {
     text.len() == 32 && u128::from_str_radix(text, 16) == Ok(hash)
 }

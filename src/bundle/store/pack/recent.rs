@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Maximum size of all cached payloads, in bytes.
 const BUDGET: usize = 32 * 1024 * 1024;
 
-/// Maximum number of cached payloads: this many threads can be read at once without evicting each other.
+/// Maximum number of cached payloads: this many agent threads can be read at once without evicting each other's
+/// payloads.
 const MAX_BODIES: usize = 32;
 
-/// Recently read payloads with their offsets, from least to most recently used. Each was checked against its hash.
+/// Recently read payloads with their offsets in the pack, from least to most recently used. Each was checked against
+/// its hash.
 #[derive(Debug, Default)]
 pub(super) struct RecentBodies(Mutex<Vec<(u64, Arc<Vec<u8>>)>>);
 
@@ -17,7 +19,7 @@ impl RecentBodies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the payload at an offset and marks it as used. Returns `None` if it is not cached.
+    /// Returns the payload of the record at an offset, and marks it as used. Returns `None` if it is not cached.
     pub(super) fn get(&self, offset: u64) -> Option<Arc<Vec<u8>>> {
         let mut bodies = self.bodies();
         let index = bodies.iter().position(|(at, _)| *at == offset)?;

@@ -8,13 +8,14 @@ use crate::reduce::decode::draft::ItemDraft;
 use crate::reduce::decode::item_notice::ItemNotice;
 use crate::reduce::decode::parsed_item::{ItemResult, ParsedItem};
 
-/// The finished items of a message in order, and the current run of text and other parts.
+/// The items of a message while it is parsed: the finished items in order, and the text and parts of the item in
+/// progress.
 pub(super) struct MessageBuilder {
     role: Role,
-    /// Id of the call that a message of a tool answers.
+    /// For a message of a tool, the id of the call that it answers.
     answered_call: Option<CallId>,
     finished: Vec<Result<ItemDraft, DecodeError>>,
-    /// Text and parts after the last finished item.
+    /// Item in progress, with the text and parts after the last finished item.
     current_run: Option<ItemDraft>,
 }
 
@@ -24,8 +25,8 @@ impl MessageBuilder {
         Self { role, answered_call, finished: Vec::new(), current_run: None }
     }
 
-    /// Returns the current run, and starts one if there is none: an output if the message is from a tool, else a
-    /// message.
+    /// Returns the item in progress, and starts one if there is none: the output of a call if the message is from a
+    /// tool, else a message.
     fn current_run(&mut self) -> &mut ItemDraft {
         let Self { role, answered_call, finished: _, current_run } = self;
         current_run.get_or_insert_with(|| match role {
@@ -36,36 +37,36 @@ impl MessageBuilder {
         })
     }
 
-    /// Adds a text. Empty text is ignored, except as the output of a tool.
+    /// Adds a text to the item in progress. Empty text is ignored, except as the output of a tool.
     pub(super) fn push_text(&mut self, text: &str) {
         if !text.is_empty() || self.role == Role::Tool {
             self.current_run().push_text(text);
         }
     }
 
-    /// Adds a part that is neither text nor an item of its own. A part that cannot be decoded costs only itself.
+    /// Adds a part to the item in progress. If the part cannot be decoded, only this part is left out.
     pub(super) fn push_part(&mut self, add: impl FnOnce(&mut ItemDraft) -> Result<(), DecodeError>) {
         if let Err(error) = add(self.current_run()) {
             self.finished.push(Err(error));
         }
     }
 
-    /// Adds an item of its own, which ends the current run.
+    /// Finishes the item in progress, and adds a separate item such as a tool call.
     pub(super) fn push_item(&mut self, item: Result<ItemDraft, DecodeError>) {
         self.end_run();
         self.finished.push(item);
     }
 
-    /// Adds an item of its own that carries a signature of the reasoning before it.
+    /// Adds a separate item that carries a signature of the reasoning before it.
     pub(super) fn push_signed_item(&mut self, signature: Option<&str>, item: Result<ItemDraft, DecodeError>) {
         self.end_run();
         signature.into_iter().for_each(|signature| self.push_signature(signature));
         self.finished.push(item);
     }
 
-    /// Adds a signature that stands beside something other than a thought. It signs the reasoning that led there: the
-    /// item just before, or else a new reasoning item without text. Being identified by its signature, that item is
-    /// found again even if the history omits the thought.
+    /// Adds a signature that Gemini puts beside something other than a thought. It signs the reasoning that led there:
+    /// the item just before, or else a new reasoning item without text. That item is identified by its signature, so it
+    /// is recognized in a later history that omits the thought.
     pub(super) fn push_signature(&mut self, signature: &str) {
         match self.finished.last_mut() {
             Some(Ok(last)) if reasoning::is_unsigned(last) => reasoning::push_signature(last, signature),
@@ -73,18 +74,18 @@ impl MessageBuilder {
         }
     }
 
-    /// Ends the current run.
+    /// Finishes the item in progress, if it has any parts.
     fn end_run(&mut self) {
         self.finished.extend(self.current_run.take().filter(|current_run| !current_run.parts.is_empty()).map(Ok));
     }
 
-    /// Returns the items.
+    /// Returns the items of the content that was added.
     pub(super) fn finish(mut self) -> Vec<ItemResult> {
         self.end_run();
         self.finished.into_iter().map(|item| item.map(finish_item)).collect()
     }
 
-    /// Returns the items of a whole message. A message without items becomes one with a placeholder.
+    /// Returns the items of a whole message. A message without items becomes an item with a placeholder.
     pub(super) fn finish_message(mut self) -> Vec<ItemResult> {
         self.end_run();
         if self.finished.is_empty() {
@@ -99,14 +100,14 @@ impl MessageBuilder {
     }
 }
 
-/// Creates an output of a call.
+/// Creates an item for the output of the call with the given id.
 pub(super) fn output_draft(call_id: Option<CallId>) -> ItemDraft {
     let mut draft = ItemDraft::new(Role::Tool, Some(Channel::Commentary), ItemKind::FunctionCallOutput);
     draft.call_id = call_id;
     draft
 }
 
-/// Finishes an item. Reports a call or output without an id: every provider links the two by an id, but not every
+/// Finishes an item. Reports a tool call or output without an id: every provider links the two by an id, but not every
 /// recorder writes it.
 fn finish_item(draft: ItemDraft) -> ParsedItem {
     let links = draft.kind.is_call() || draft.kind.is_output();

@@ -1,4 +1,4 @@
-//! Parses calls of tools: `tool_calls`, `function_call`, `tool_use`, `tool_call`, `functionCall`.
+//! Parses tool calls in messages: `tool_calls`, `function_call`, `tool_use`, `tool_call`, `functionCall`.
 
 use serde_json::value::RawValue;
 
@@ -10,12 +10,12 @@ use crate::reduce::decode::object::{Object, text};
 
 const NOT_AN_OBJECT: DecodeError = "it has a call that is not an object";
 
-/// Parses a call in a field of the message.
+/// Parses a tool call from a JSON value. Returns an error if the value is not an object.
 pub(super) fn parse(raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     from_object(&Object::from_value(raw).ok_or(NOT_AN_OBJECT)?)
 }
 
-/// Parses a call. The name and the arguments are inside `function` or `custom`, or beside the id.
+/// Parses a tool call. Its name and arguments are in the object `function` or `custom`, or beside the id.
 pub(super) fn from_object(call: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     if let Some(custom) = call.object("custom") {
         return custom_call(call, &custom);
@@ -27,8 +27,8 @@ pub(super) fn from_object(call: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
-/// Parses a call of Gemini, which omits empty arguments; other recorders of the same history do not, so they become
-/// `{}`.
+/// Parses a tool call of Gemini. Gemini omits empty arguments, which become `{}` here, because other recorders of the
+/// same history do not omit them.
 pub(super) fn parse_gemini(raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     let call = Object::from_value(raw).ok_or(NOT_AN_OBJECT)?;
     let mut draft = new(&call, &call)?;
@@ -39,7 +39,7 @@ pub(super) fn parse_gemini(raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
-/// Parses a call of a custom tool, whose input is a text that is kept as is, even if it looks like JSON.
+/// Parses a call of a custom tool, whose input is a text that is kept unparsed, even if it looks like JSON.
 fn custom_call(call: &Object<'_>, custom: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = new(call, custom)?;
     match custom.non_null("input").map(|input| (input, text(input))) {
@@ -50,7 +50,7 @@ fn custom_call(call: &Object<'_>, custom: &Object<'_>) -> Result<ItemDraft, Deco
     Ok(draft)
 }
 
-/// Creates a call with its id and name.
+/// Creates the item for a tool call: takes the id from `call` and the name from `called`.
 fn new(call: &Object<'_>, called: &Object<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Commentary), ItemKind::FunctionCall);
     draft.call_id = id(call, "id");
@@ -58,7 +58,7 @@ fn new(call: &Object<'_>, called: &Object<'_>) -> Result<ItemDraft, DecodeError>
     Ok(draft)
 }
 
-/// Returns the arguments of a call.
+/// Returns the arguments of a tool call, from the field that its provider uses. Returns `None` if there are none.
 fn arguments<'a>(called: &Object<'a>) -> Option<&'a RawValue> {
     called.first(&["arguments", "input", "args"])
 }

@@ -8,7 +8,7 @@ use crate::reduce::decode::decode_error::{DecodeError, UNREADABLE_VALUE};
 use crate::reduce::decode::draft::ItemDraft;
 use crate::reduce::decode::object::{Object, is_null, text};
 
-/// Fields of Gemini's parts that do not hold the content.
+/// Fields of Gemini's parts that contain no content.
 const METADATA_FIELDS: [&str; 9] = [
     "type",
     "thought",
@@ -21,11 +21,11 @@ const METADATA_FIELDS: [&str; 9] = [
     "media_resolution",
 ];
 
-/// Fields that do not identify a part. A cache breakpoint moves from request to request, and a signature becomes part
-/// of the reasoning.
+/// Fields that are ignored when parts are compared. A cache breakpoint moves from request to request, and a signature
+/// becomes part of the reasoning.
 const IGNORED_FIELDS: [&str; 3] = ["cache_control", "thoughtSignature", "thought_signature"];
 
-/// Adds a part to a message: as an item of its own, or to the current run of text and other parts.
+/// Adds a part of a message: as a separate item, such as a tool call, or to the item in progress.
 pub(super) fn add(builder: &mut MessageBuilder, raw: &RawValue) {
     let Some(part) = Object::from_value(raw) else {
         match text(raw) {
@@ -49,7 +49,7 @@ pub(super) fn add(builder: &mut MessageBuilder, raw: &RawValue) {
     }
 }
 
-/// Adds a part of an output, where a part cannot be an item of its own.
+/// Adds a part to the output of a call, in which a part cannot be a separate item.
 pub(super) fn add_plain(draft: &mut ItemDraft, raw: &RawValue) -> Result<(), DecodeError> {
     let Some(part) = Object::from_value(raw) else {
         return match text(raw) {
@@ -73,7 +73,7 @@ pub(super) fn add_plain(draft: &mut ItemDraft, raw: &RawValue) -> Result<(), Dec
     push_part_reference(draft, &label, part)
 }
 
-/// Adds the text of a part.
+/// Adds the text of a part to the item in progress.
 fn add_text(builder: &mut MessageBuilder, content: Option<&RawValue>) {
     match content.map(text) {
         None => {}
@@ -82,7 +82,8 @@ fn add_text(builder: &mut MessageBuilder, content: Option<&RawValue>) {
     }
 }
 
-/// Adds a part without a type, as Gemini writes them, in the spelling of its JSON or of its protocol buffers.
+/// Adds a part without `type`, as Gemini writes them: with field names in the spelling of its JSON (`functionCall`) or
+/// of its protocol buffers (`function_call`).
 fn add_untyped(builder: &mut MessageBuilder, part: Object<'_>) {
     let signature = part.first(&["thoughtSignature", "thought_signature"]).and_then(text);
     let signature = signature.filter(|signature| !signature.is_empty());
@@ -103,7 +104,7 @@ fn add_untyped(builder: &mut MessageBuilder, part: Object<'_>) {
     }
 }
 
-/// Parses a part of Gemini that is a thought.
+/// Parses a thought of Gemini into a reasoning item.
 fn parse_thought(part: Object<'_>, signature: Option<&str>) -> Result<ItemDraft, DecodeError> {
     let mut draft = reasoning::new();
     match (part.non_null("text").map(text), content_field(&part).map(str::to_owned)) {
@@ -117,13 +118,15 @@ fn parse_thought(part: Object<'_>, signature: Option<&str>) -> Result<ItemDraft,
     Ok(draft)
 }
 
-/// Returns the name of the field that holds the content of a part without a type.
+/// Returns the name of the field that contains the content of a part without `type`. Returns `None` if there is no such
+/// field.
 fn content_field<'p>(part: &'p Object<'_>) -> Option<&'p str> {
     let is_content = |name: &str| !METADATA_FIELDS.contains(&name) && !IGNORED_FIELDS.contains(&name);
     part.fields().find(|(name, value)| is_content(name) && !is_null(value)).map(|(name, _)| name)
 }
 
-/// Adds a reference to a part. Null fields do not count: clients drop them when they repeat a response.
+/// Adds a reference to a part that remains in the payload. Null fields are ignored: clients drop them when they repeat
+/// a response.
 fn push_part_reference(draft: &mut ItemDraft, label: &str, part: Object<'_>) -> Result<(), DecodeError> {
     draft.push_object_reference(label, part, |name, value| !IGNORED_FIELDS.contains(&name) && !is_null(value))
 }

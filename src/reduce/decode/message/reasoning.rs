@@ -1,4 +1,4 @@
-//! Parses reasoning: text, and its signature or encrypted data.
+//! Parses the reasoning of a model: its text, and its signature or encrypted data.
 
 use crate::graph::{Channel, ItemKind, Part, Role};
 use crate::reduce::decode::decode_error::DecodeError;
@@ -42,14 +42,14 @@ pub(super) fn from_signature(signature: &str) -> ItemDraft {
     draft
 }
 
-/// Adds a text of reasoning, unless it is empty: providers send empty text if they hide it.
+/// Adds a text to a reasoning item, unless it is empty: providers send empty text if they hide the reasoning.
 pub(super) fn push_text(draft: &mut ItemDraft, text: &str) {
     if !text.is_empty() {
         draft.push_text(text);
     }
 }
 
-/// Adds a signature.
+/// Adds the signature by which a provider recognizes its reasoning.
 pub(super) fn push_signature(draft: &mut ItemDraft, signature: &str) {
     draft.push_encoded("signature", signature);
 }

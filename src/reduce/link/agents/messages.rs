@@ -1,4 +1,4 @@
-//! Indexes the assistant messages of all threads: those that agents wrote, and those that were delivered to them.
+//! Indexes the assistant messages of all threads: those that the agent wrote, and those that other agents sent to it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,15 +7,16 @@ use crate::graph::{ItemId, ItemKind, Role};
 use crate::reduce::Work;
 use crate::reduce::fold::{Conversations, ThreadTables};
 
-/// The assistant messages of all threads.
+/// An index of the assistant messages of all threads.
 #[derive(Default)]
 pub(super) struct Messages {
-    /// Messages that an agent wrote itself, by thread and turn, with the seq of each, in order.
+    /// Messages that an agent wrote, by its thread and turn, in order. Each has the seq of the event that introduced
+    /// it.
     own_messages: HashMap<(ThreadId, TurnId), Vec<(Seq, ItemId)>>,
     deliveries: Deliveries,
 }
 
-/// Delivered messages by thread and text, in order of item number.
+/// Messages that other agents sent, by receiving thread and text, in order of item number.
 #[derive(Default)]
 pub(super) struct Deliveries(HashMap<(ThreadId, Box<str>), VecDeque<ItemId>>);
 
@@ -50,22 +51,23 @@ impl Messages {
         messages
     }
 
-    /// Returns the last message that the agent wrote in the turn before an event. Returns `None` if there is none.
+    /// Returns the last message that the agent wrote in the turn before the event `seq`. Returns `None` if there is
+    /// none.
     pub(super) fn last_message_before(&self, thread: &ThreadId, turn: &TurnId, seq: Seq) -> Option<ItemId> {
         let own_messages = self.own_messages.get(&(thread.clone(), turn.clone()))?;
         let before = own_messages.partition_point(|(created, _)| *created < seq);
         own_messages.get(before.checked_sub(1)?).map(|(_, item)| *item)
     }
 
-    /// Returns the delivered messages.
+    /// Returns the messages that other agents sent.
     pub(super) fn into_deliveries(self) -> Deliveries {
         self.deliveries
     }
 }
 
 impl Deliveries {
-    /// Removes and returns the first message with this text that was delivered to the thread. Returns `None` if none is
-    /// left.
+    /// Removes and returns the first message with the given text that another agent sent to the thread. Returns `None`
+    /// if none is left.
     pub(super) fn take(&mut self, thread: &ThreadId, text: &str) -> Option<ItemId> {
         self.0.get_mut(&(thread.clone(), text.into()))?.pop_front()
     }

@@ -1,4 +1,4 @@
-//! Turns the observed results of finished agents into claims of edges.
+//! Converts the observed results of finished agents to claims of edges.
 
 use super::messages::Messages;
 use crate::event::AgentResultObserved;
@@ -7,8 +7,8 @@ use crate::reduce::decode::Logged;
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::fold::EdgeClaim;
 
-/// Returns a claim for each result: from the last message that the child wrote in its turn, else from the child thread,
-/// to the parent thread.
+/// Returns the claim of an edge for each result. The edge leads from the last message that the child wrote in its turn,
+/// else from the child thread, to the parent thread.
 pub(super) fn claims<'a>(
     facts: &'a [Logged<AgentResultObserved>],
     messages: &'a Messages,
