@@ -142,6 +142,17 @@ pub(super) fn write(bundle: &Path, dest: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns the total size of the files that a copy of a bundle includes, in bytes, or the size of an archive.
+pub(super) fn size(bundle: &Path) -> io::Result<u64> {
+    if !bundle.is_dir() {
+        return Ok(bundle.metadata()?.len());
+    }
+    let length = |path: &Path| path.symlink_metadata().map_or(0, |file| file.len());
+    let files = [Manifest::FILE, Manifest::LOG, PACK].map(|name| length(&bundle.join(name)));
+    let payloads = bundle.join(Manifest::PAYLOADS).read_dir().into_iter().flatten().filter_map(Result::ok);
+    Ok(files.iter().sum::<u64>() + payloads.map(|payload| length(&payload.path())).sum::<u64>())
+}
+
 /// Pads an archive with a skippable frame, so that [`MAX_RATIO`] allows it to extract to this many bytes.
 fn pad_to_ratio(archive: &mut File, extracted: u64) -> io::Result<()> {
     let length = archive.stream_position()?;

@@ -93,7 +93,7 @@ pub(super) struct Args {
     dry_run: bool,
 
     /// Write the spans to a file instead of sending them; the only format is `otlp-json`, and FILE `-` is stdout. The
-    /// spans of several bundles go to the same file, each bundle with a resource (service) of its own; bundles that
+    /// spans of several bundles go to the same file, each bundle with a separate resource (service); bundles that
     /// cannot be read are left out
     #[arg(
         long,

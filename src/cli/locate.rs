@@ -13,8 +13,8 @@ use super::{Status, output};
 
 /// Find the evidence of a span: from an id in Jaeger to the bundle, the object and its payloads
 ///
-/// Accepts ids of spans that were exported live or by `otel-trace export`. With a trace id, searches the logs for it and
-/// reduces only bundles that contain it. With a span id alone, reduces every bundle.
+/// Accepts ids of spans that were exported live or by `otel-trace export`. With a trace id, searches the logs for it
+/// and reduces only bundles that contain it. With a span id alone, reduces every bundle.
 ///
 /// For a trace, prints the paths of its bundles, one per line. For a span, prints the lines that are described below. A
 /// thread and its turn may share a span: then both are printed.

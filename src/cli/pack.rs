@@ -1,6 +1,5 @@
 //! `otel-trace pack`
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -14,11 +13,11 @@ use super::{Status, output};
 /// Copy a bundle into one payload file that stores repeated parts once
 ///
 /// A request that repeats the history of its thread is stored as a delta to the previous request. The copy is lossless:
-/// all commands read packed bundles, and `otel-trace unpack` restores the original. Damaged lines and unknown fields are copied
-/// unchanged. Payloads that cannot be read are reported on stderr, and their references stay as they are.
+/// all commands read packed bundles, and `otel-trace unpack` restores the original. Damaged lines and unknown fields
+/// are copied unchanged. Payloads that cannot be read are reported on stderr, and their references stay as they are.
 ///
-/// Prints the path of the copy to stdout, and to stderr the number of payloads and the sizes of the bundle before and
-/// after.
+/// Prints the path of the copy to stdout. Prints the number of payloads and the sizes of the bundle before and after to
+/// stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:
@@ -77,7 +76,7 @@ pub(super) fn copy(bundle: &Path, dest: &Path, store: Store) -> anyhow::Result<C
         output::eprint(format_args!("skipped: line {line}: {id} was not copied: {reason}"));
     });
     let converted = converted.map_err(|error| copy_error(dest, error))?;
-    Ok(Copy { converted, original_size: size(bundle)? })
+    Ok(Copy { converted, original_size: archive::size(bundle)? })
 }
 
 /// Returns the error of a copy to `dest`.
@@ -85,33 +84,13 @@ pub(super) fn copy_error(dest: &Path, error: BundleError) -> anyhow::Error {
     if error.kind() == ErrorKind::Exists { existing_destination(dest) } else { error.into() }
 }
 
+/// Creates the error for a destination that already exists.
 fn existing_destination(dest: &Path) -> anyhow::Error {
     let dest = dest.display();
     anyhow!(
-        "cannot create the copy at {dest}: the path already exists; the last argument is the destination and must not exist"
+        "cannot create the copy at {dest}: the path already exists; \
+         the last argument is the destination and must not exist"
     )
-}
-
-/// Returns the total size of the files of a bundle, in bytes. Does not count `state.json`, which is not copied. An
-/// archive is a single file.
-fn size(bundle: &Path) -> io::Result<u64> {
-    if !bundle.is_dir() {
-        return Ok(bundle.metadata()?.len());
-    }
-    let mut bytes = 0;
-    let mut directories = vec![bundle.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in directory.read_dir()? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            if metadata.is_dir() {
-                directories.push(entry.path());
-            } else if entry.file_name() != "state.json" {
-                bytes += metadata.len();
-            }
-        }
-    }
-    Ok(bytes)
 }
 
 /// Prints counts to stderr and the path of the copy to stdout, or the error.
@@ -120,7 +99,7 @@ pub(super) fn report(bundle: &Path, dest: &Path, copied: anyhow::Result<Copy>) -
         let Converted { bodies, unread, .. } = converted;
         let payloads = if bodies == 1 { "1 payload".to_owned() } else { format!("{bodies} payloads") };
         let not_readable = if unread == 0 { String::new() } else { format!(", {unread} not readable") };
-        let (bundle, copy_size) = (bundle.display(), size(dest)?);
+        let (bundle, copy_size) = (bundle.display(), archive::size(dest)?);
         output::eprint(format_args!(
             "{bundle}: {payloads}{not_readable}; {original_size} bytes before, {copy_size} bytes after"
         ));

@@ -17,7 +17,7 @@ use super::{Status, bundles, exit_with_usage, output};
 /// Writes the graph to state.json in each bundle, atomically, and prints the path of the file to stdout. Counts and
 /// diagnostics go to stderr. No other file of the bundle is changed. The same bundle always gives the same bytes.
 ///
-/// Agents in other processes have bundles of their own. BUNDLE may be a directory that contains bundles: if processes
+/// Agents in other processes have separate bundles. BUNDLE may be a directory that contains bundles: if processes
 /// of these bundles spawned one another, also writes joined.json to that directory, unless --output is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -78,7 +78,8 @@ pub(super) fn run(args: &Args) -> Status {
     let named = bundles::find(&args.bundles);
     if args.output.is_some() && named.bundles.len() != 1 {
         let message = format!(
-            "--output takes the graph of a single bundle, but {} are given; omit --output, or run reduce once per bundle",
+            "--output takes the graph of a single bundle, but {} are given; \
+             omit --output, or run reduce once per bundle",
             named.bundles.len()
         );
         exit_with_usage("reduce", ErrorKind::ArgumentConflict, &message);

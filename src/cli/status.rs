@@ -7,11 +7,12 @@ use otel_trace::graph::{Diagnostic, Severity};
 /// The exit status of a command, ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Status {
-    /// Complete; there may be notices. Exit status 0.
+    /// All readable evidence was used; there may be notices. Exit status 0.
     Complete,
     /// Something damaged or unknown was skipped. Exit status 3.
     Skipped,
-    /// No bundle, or with `--strict` a violation of the format. Exit status 1.
+    /// Failed: a path is not a bundle, the output cannot be written, the receiver of an export fails, or with
+    /// `--strict` the bundle violates the format. Exit status 1.
     Fatal,
 }
 

@@ -6,13 +6,14 @@ use otel_trace::Store;
 
 use super::{Status, pack};
 
-/// Copy a bundle with each payload in a file of its own
+/// Copy a bundle with each payload in a separate file
 ///
-/// Reverses `otel-trace pack`. The result can be read by programs that support format 1 but not packs. Damaged lines and unknown
-/// fields are copied unchanged. Payloads that cannot be read are reported on stderr, and their references stay as they
-/// are.
+/// Reverses `otel-trace pack`. The result can be read by programs that support format 1 but not packs. Damaged lines
+/// and unknown fields are copied unchanged. Payloads that cannot be read are reported on stderr, and their references
+/// stay as they are.
 ///
-/// Prints the path of the copy to stdout, and counts to stderr.
+/// Prints the path of the copy to stdout. Prints the number of payloads and the sizes of the bundle before and after to
+/// stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:

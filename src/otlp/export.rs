@@ -2,7 +2,8 @@
 //!
 //! [`spans()`] returns the spans, [`export`] sends them, [`JsonFile`] writes them, [`Plan`] only counts them. All but
 //! [`Plan`] read the payloads of one span at a time. The ids of spans are those of the live spans or are derived from
-//! the bundle: exporting again, also after a failure, changes nothing in a backend that already has some of the spans.
+//! the bundle: exporting again, also after a failure, sends equal spans. A backend that already has some of them may
+//! show these twice, as Jaeger does.
 
 mod batch;
 mod error;

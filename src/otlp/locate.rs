@@ -76,8 +76,8 @@ impl fmt::Display for SpanIdError {
 impl std::error::Error for SpanIdError {}
 
 /// Returns `true` if the bundle can have what the query names, without reducing the bundle: the query's trace is the
-/// bundle's own, or an event was recorded in that trace. A query with a span id alone always returns `true`, because the
-/// ids of exported spans are only known after a reduction.
+/// bundle's own, or an event was recorded in that trace. A query with a span id alone always returns `true`, because
+/// the ids of exported spans are only known after a reduction.
 ///
 /// # Errors
 /// [`bundle::BundleError`] if the log can't be read.

@@ -26,12 +26,12 @@ pub(crate) struct Failure {
     pub(crate) output_items: Vec<Value>,
 }
 
-/// Retry policy of a failure.
+/// Decides if and when a failed request is retried.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Retry {
     /// Retrying cannot succeed.
     Never,
-    /// Retry after a delay of the client's choice.
+    /// Retry after a delay that the client chooses: a backoff with jitter.
     Backoff,
     /// Retry after the delay that the server requested.
     After(Duration),

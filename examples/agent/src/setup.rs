@@ -9,7 +9,7 @@ use crate::registry::AgentRegistry;
 use crate::terminals::Terminals;
 use crate::workspace::Workspace;
 
-/// The model, the workspace, and the other agents.
+/// The state that all agents of a run share: the model, the workspace, the registry of agents and the settings.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) client: Client,

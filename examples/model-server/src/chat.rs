@@ -7,7 +7,7 @@ use crate::conversation::{Call, Conversation, Message, Reply, text_of};
 use crate::events::id;
 use crate::request::ApiError;
 
-/// A common estimate.
+/// Estimated number of bytes of a token, on average.
 const BYTES_PER_TOKEN: usize = 4;
 
 /// Parses a request. Returns the error of the API if the request is invalid.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::bug_fix::Output;
 use super::request::Request;
 
-/// A common estimate.
+/// Estimated number of bytes of a token, on average.
 const BYTES_PER_TOKEN: usize = 4;
 /// Size of the blocks in which prompts are cached, in tokens.
 const CACHE_BLOCK: usize = 128;

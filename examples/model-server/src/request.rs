@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-/// A valid request.
+/// A valid request of the Responses API, for a response or a compaction.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) model: String,

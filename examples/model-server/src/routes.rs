@@ -18,7 +18,7 @@ use crate::memory::{SharedMemory, lock};
 use crate::request::{self, ApiError};
 use crate::{bug_fix, chat, events, order_desk};
 
-/// Fast for a model, and slow enough that streaming is visible.
+/// Pause before each event of a stream: fast for a model, and slow enough that streaming is visible.
 const PAUSE_BETWEEN_EVENTS: Duration = Duration::from_millis(4);
 
 pub(crate) fn router() -> Router {

@@ -1,7 +1,7 @@
 //! An agent written with [rig](https://docs.rs/rig), recorded by three lines and otherwise unchanged.
 //!
 //! [`agents`] and [`tools`] are plain rig. [`run`] asks the desk two questions and streams the answer to the second.
-//! Each question is a run of its own, so each leaves a bundle; [`report`] reads the bundles.
+//! Each question is a separate run, so each leaves a bundle; [`report`] reads the bundles.
 
 mod agents;
 mod options;

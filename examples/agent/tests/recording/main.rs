@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use evidence::Evidence;
 
-/// A complete run against the embedded server, recorded into a directory of its own.
+/// A complete run against the embedded server, recorded into a separate directory.
 struct Recorded {
     _root: TempDir,
     bundle: PathBuf,
