@@ -55,7 +55,7 @@ impl Operation for AnyOperation {
 }
 
 impl AnyOperation {
-    /// Starts the operations of the span that can start by now.
+    /// Starts the operations of the span whose kind and required fields are recorded.
     fn touch(&self) {
         for state in &self.states {
             state.touch();

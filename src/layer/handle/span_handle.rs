@@ -1,5 +1,5 @@
 //! What all typed handles are made of: a span, the state that each recorder keeps for it, and the end that a program
-//! calls for.
+//! requests.
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -95,7 +95,7 @@ pub(super) fn is_recording(states: &[Arc<SpanState>]) -> bool {
     states.iter().any(|state| state.is_recording())
 }
 
-/// An end that the program calls for.
+/// An end that the program requests with `complete`, `fail` or `cancel`.
 #[derive(Clone, Copy)]
 pub(super) enum ExplicitEnd<'a> {
     Completed,
@@ -123,7 +123,8 @@ pub(super) fn end_operations(span: &Span, states: &[Arc<SpanState>], end: Explic
     }
 }
 
-/// Formats a value of the program. A panic in its `Display` implementation must not reach the host.
+/// Formats an error or a reason that the program passed. If its `Display` implementation panics, returns a text that
+/// reports the panic, which must not reach the host program.
 fn display_text(value: &dyn Display) -> String {
     catch_unwind(AssertUnwindSafe(|| value.to_string()))
         .unwrap_or_else(|_| "the `Display` implementation of this value panicked".to_owned())

@@ -18,7 +18,7 @@ pub(super) struct ImplicitOperations {
 impl ImplicitOperations {
     /// Returns the thread for an operation without an enclosing thread: the thread of its conversation, which lives
     /// until shutdown, or else the implicit thread of the root span.
-    pub(in crate::layer) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
+    pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
         let conversation = facts.id.clone();
         let make = || ThreadOperation::new(Arc::clone(recorder), None, facts, None);
         match conversation {
