@@ -9,9 +9,9 @@ use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::Usage;
 use crate::layer::operation::{InferenceFacts, InferenceOperation};
-use crate::semconv;
 use crate::layer::recorder::targets::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Operations};
+use crate::semconv;
 
 /// An inference call: one request to a model, with its response. Created by
 /// [`Turn::inference`](super::Turn::inference).

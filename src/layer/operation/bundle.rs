@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::bundle::{BundleError, Manifest, Sink, WriterOptions};
 use crate::event::{AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, Timestamp, ToolCallId, TraceId, TurnId};
-use crate::retention::RootRetention;
 use crate::layer::recorder::reentrancy::lock;
+use crate::retention::RootRetention;
 
 /// A bundle that is being recorded. Its root thread and all threads spawned below that share it.
 #[derive(Debug)]

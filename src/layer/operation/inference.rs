@@ -14,10 +14,10 @@ use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
     Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, Timestamp, UnixMillis, Usage,
 };
-use crate::semconv;
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
 use crate::layer::recorder::reentrancy::lock;
+use crate::semconv;
 
 /// Attributes of an inference call that are known before it starts.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

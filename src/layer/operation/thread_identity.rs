@@ -6,8 +6,8 @@ use super::session_metadata::{SessionMetadata, SpawnInfo};
 use super::thread_facts::ThreadFacts;
 use super::thread_recording::ThreadRecording;
 use crate::event::{AgentPath, ThreadId};
-use crate::mask::Masking;
 use crate::layer::recorder::environment::Parent;
+use crate::mask::Masking;
 
 /// Id, agent path and depth of a thread, and the thread that spawned it.
 #[derive(Debug, Clone)]

@@ -12,8 +12,8 @@ use super::operations::{Enclosing, Operations};
 use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::{CellStatus, ExecutionStatus, RawJson};
-use crate::semconv;
 use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
+use crate::semconv;
 
 /// An instant, that is, an event of target `otel_trace` that reports something about an operation: its kind, which the
 /// field `otel_trace.event` names, and the values of its other fields.

@@ -20,7 +20,6 @@ use super::fields::{Fields, has_kind_field};
 use super::implicit::ImplicitOperations;
 use super::instant::Instant;
 use super::span_state::{SpanPosition, SpanState};
-use crate::semconv;
 use super::wire_event::WireEvent;
 use crate::layer::recorder::ids::LayerNumber;
 use crate::layer::recorder::inner::Inner;
@@ -28,6 +27,7 @@ use crate::layer::recorder::live::{Live, NewSpan};
 use crate::layer::recorder::reentrancy::is_recording_suppressed;
 use crate::layer::recorder::stderr::report;
 use crate::layer::recorder::targets::{HANDLE_TARGET, is_instant, may_be_wire_event};
+use crate::semconv;
 
 /// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](crate::layer::Recorder::layer).
 ///

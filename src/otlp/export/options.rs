@@ -1,12 +1,12 @@
 //! Options of an export.
 
 use super::error::ExportError;
+use super::error::Receiver;
 use crate::otlp::send::connection::{Connection, ExporterSettings};
 use crate::otlp::send::endpoint::Protocol;
 use crate::otlp::send::variables::Signal;
 use crate::otlp::send::variables::Variables;
 use crate::otlp::span::mapping::Mapping;
-use super::error::Receiver;
 
 /// Destination and content of an export. Options that are not set are read from the `OTEL_*` variables of the
 /// environment; the endpoint is otherwise <http://localhost:4318> over HTTP and <http://localhost:4317> over gRPC.

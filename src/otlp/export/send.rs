@@ -6,9 +6,9 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::batch::Batch;
 use super::error::ExportError;
+use super::error::Receiver;
 use super::options::ExportOptions;
 use super::plan::Plan;
-use super::error::Receiver;
 use super::resource::resource;
 use super::retry::RetryBudget;
 use super::spans::spans;
