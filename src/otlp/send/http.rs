@@ -184,12 +184,9 @@ fn identity(own: &Identity) -> Result<ClientCert, OtlpError> {
 }
 
 fn unreachable_error(error: &ureq::Error) -> SendError {
-    let text = match error {
-        // Without the prefix `io: `.
-        ureq::Error::Io(error) => format!("no response: {error}"),
-        error => format!("no response: {error}"),
-    };
-    SendError::new(SendErrorKind::Unreachable, text)
+    // `ureq` prefixes I/O errors with `io: `.
+    let cause: &dyn fmt::Display = if let ureq::Error::Io(error) = error { error } else { error };
+    SendError::new(SendErrorKind::Unreachable, format!("no response: {cause}"))
 }
 
 /// Creates the error for a response with an error status.
