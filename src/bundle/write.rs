@@ -10,12 +10,12 @@ mod loss;
 mod noop_writer;
 mod on_create;
 mod pending_payloads;
-mod queue;
 mod queued_writer;
 mod quota;
 mod sink;
 mod staged_bundle;
 mod sync_scheduler;
+mod worker;
 mod writer;
 mod writer_options;
 

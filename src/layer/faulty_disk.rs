@@ -230,7 +230,7 @@ fn shutdown_gives_up_on_a_disk_that_stalls_forever() {
     let gate = stall(&fixture.disk);
     fixture.under(|| run(10));
     fixture.recorder.0.shut_down();
-    fixture.recorder.0.options.queue.finish(Duration::from_millis(20));
+    fixture.recorder.0.options.worker.finish(Duration::from_millis(20));
     let stats = fixture.recorder.stats();
     assert_eq!(stats.lost_events["tool_call_started"], 10, "{stats:?}");
     assert_eq!((stats.lost_payloads["tool_invocation"], stats.lost_payloads["tool_result"]), (10, 10), "{stats:?}");

@@ -46,7 +46,7 @@ impl Drop for RecorderGuard {
         match inner.options.durability {
             Durability::PageCache => {}
             Durability::Fsync(_) => inner.options.sync_scheduler.flush(),
-            Durability::Buffered => inner.options.queue.finish(FLUSH_TIMEOUT),
+            Durability::Buffered => inner.options.worker.finish(FLUSH_TIMEOUT),
         }
         inner.retention.finish(FLUSH_TIMEOUT);
         let stats = self.0.stats();

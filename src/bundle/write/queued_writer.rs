@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::loss::{Gap, Lost};
 use super::on_create::OnCreate;
 use super::pending_payloads::PendingPayloads;
-use super::queue::PushError;
 use super::quota::{Quota, QuotaUsage};
+use super::worker::{Discarded, Job, PushError, QueueBounds};
 use super::writer::{Stored, Writer};
 use super::writer_options::WriterOptions;
 use crate::bundle::bounds::Bounds;
@@ -153,13 +153,13 @@ impl QueuedBundle {
             return Err(Lost::Bundle);
         }
         let what = task.loss_kind();
-        let job = Job { bundle: Arc::clone(self), task };
-        match self.options.queue.push(job, bytes, &self.options.limits) {
+        let job = BundleJob { bundle: Arc::clone(self), what, task: Some(task), bytes };
+        match self.options.worker.push(job, queue_bounds(&self.options.limits)) {
             Ok(()) => {
                 self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                 Ok(())
             }
-            Err(PushError::Full(job)) => self.push_truncated(*job, bytes),
+            Err(PushError::Full(job)) => self.push_truncated(*job),
             Err(PushError::Closed) => Err(self.count_late(what)),
             Err(PushError::NoThread(error)) => {
                 let what = what.unwrap_or(Lost::Bundle);
@@ -170,28 +170,31 @@ impl QueuedBundle {
 
     /// Handles a job that a full queue rejected. A payload larger than the whole queue may be is truncated and enqueued
     /// again: it was rejected because another oversized payload is pending. Any other job is lost.
-    fn push_truncated(self: &Arc<Self>, job: Job, bytes: usize) -> Result<(), Lost> {
+    fn push_truncated(self: &Arc<Self>, job: BundleJob) -> Result<(), Lost> {
         let max_bytes = self.options.limits.queue_bytes;
-        let what = job.task.loss_kind();
-        match job.task {
-            Task::Store { number, thread, mut ready, reference } if bytes > max_bytes => {
+        let BundleJob { what, task, bytes, .. } = job;
+        match task {
+            Some(Task::Store { number, thread, mut ready, reference }) if bytes > max_bytes => {
                 ready.truncate(self.options.limits.body_bytes(max_bytes));
                 let bytes = ready.bytes().len();
                 if bytes <= max_bytes {
                     return self.push(Task::Store { number, thread, ready, reference }, bytes);
                 }
             }
-            Task::Create => {
+            Some(Task::Create) => {
                 // Without its creation nothing of the bundle can be written. Only the loss of the bundle is reported.
                 let _ = self.writer.set(None);
                 self.options.report_loss(Lost::Bundle, queue_full(&self.options.limits));
                 return Err(Lost::Bundle);
             }
-            Task::Store { .. }
-            | Task::Append { .. }
-            | Task::AppendLast { .. }
-            | Task::ReportGap { .. }
-            | Task::Finish { .. } => {}
+            Some(
+                Task::Store { .. }
+                | Task::Append { .. }
+                | Task::AppendLast { .. }
+                | Task::ReportGap { .. }
+                | Task::Finish { .. },
+            )
+            | None => {}
         }
         Err(what.map_or(Lost::Bundle, |what| self.report_loss(what, &queue_full(&self.options.limits))))
     }
@@ -231,18 +234,44 @@ impl QueuedBundle {
         let _ = self.writer.set(writer.ok());
     }
 
+    fn run(&self, task: Task) {
+        if let Task::Create = task {
+            return self.create_writer();
+        }
+        let Some(writer) = self.writer(task.reports_losses()) else { return };
+        match task {
+            Task::Create => {}
+            Task::Store { number, thread, ready, reference } => {
+                let stored = writer.store_as(number, &thread, ready);
+                self.pending_payloads.resolve(&reference, stored.ok().map(|stored| stored.reference));
+            }
+            Task::Append { at, context, mut event } => {
+                self.pending_payloads.fix_references(&mut event);
+                // `Writer` has reported the loss, if any.
+                let _ = writer.append_redacted(at, &context, &event);
+            }
+            Task::AppendLast { at, event } => writer.append_last(at, &event),
+            Task::ReportGap { at } => writer.report_gap(at),
+            Task::Finish { at } => writer.finish(at),
+        }
+    }
+
     /// Returns the writer of the bundle, after handing it the losses that it is to write to the log: immediately if
     /// `report_losses` is set, else once the queue has room again, so that one gap event lists all losses of a full
     /// queue. Returns `None` if the bundle could not be created.
     fn writer(&self, report_losses: bool) -> Option<&Writer> {
         let writer = self.writer.get()?.as_ref()?;
-        let has_recovered = || !self.is_full() && self.options.queue.has_room(&self.options.limits);
+        let has_recovered = || !self.is_full() && self.options.worker.has_room(queue_bounds(&self.options.limits));
         if self.has_gap.load(Ordering::Relaxed) && (report_losses || has_recovered()) {
             self.has_gap.store(false, Ordering::Relaxed);
             writer.merge_gap(mem::take(&mut *locked(&self.gap)));
         }
         Some(writer)
     }
+}
+
+fn queue_bounds(limits: &Limits) -> QueueBounds {
+    QueueBounds { jobs: limits.queue_events, bytes: limits.queue_bytes }
 }
 
 fn queue_full(limits: &Limits) -> String {
@@ -255,24 +284,13 @@ fn queue_full(limits: &Limits) -> String {
 
 /// A task of one bundle, as it is enqueued.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(crate) struct BundleJob {
     bundle: Arc<QueuedBundle>,
-    task: Task,
-}
-
-/// The loss to report if a job panics.
-pub(super) struct JobLoss {
-    bundle: Arc<QueuedBundle>,
+    /// The loss to report if the task is not done.
     what: Option<Lost>,
-}
-
-impl JobLoss {
-    /// Counts and reports the loss, and adds it to the losses that are to be written to the log.
-    pub(super) fn report(self, reason: &str) {
-        if let Some(what) = self.what {
-            self.bundle.report_loss(what, reason);
-        }
-    }
+    /// `None` once the task is running.
+    task: Option<Task>,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -307,52 +325,42 @@ impl Task {
     }
 }
 
-impl Job {
-    /// Returns `true` if a bundle is useless or incomplete without the job. The queue accepts such jobs up to twice its
-    /// number of entries, and of any size.
-    pub(super) fn is_essential(&self) -> bool {
+impl Job for BundleJob {
+    fn size(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns `true` if a bundle is useless or incomplete without the job.
+    fn is_essential(&self) -> bool {
         match &self.task {
-            Task::Create | Task::AppendLast { .. } | Task::ReportGap { .. } | Task::Finish { .. } => true,
-            Task::Append { event, .. } => matches!(event.kind(), EventKind::RolloutEnded | EventKind::RolloutStarted),
-            Task::Store { .. } => false,
-        }
-    }
-
-    /// Returns the loss to report if [`run`](Self::run), which consumes the job, panics.
-    pub(super) fn loss(&self) -> JobLoss {
-        JobLoss { bundle: Arc::clone(&self.bundle), what: self.task.loss_kind() }
-    }
-
-    /// Counts and reports the loss of a job that will not be run.
-    pub(super) fn report_loss(self, reason: &str) {
-        // If the bundle could not be created, only that is reported.
-        if !matches!(self.bundle.writer.get(), Some(None)) {
-            self.loss().report(reason);
-        }
-    }
-
-    /// Runs the job, in the writer thread. Losses are counted and reported by [`Writer`].
-    pub(super) fn run(self) {
-        let Self { bundle, task } = self;
-        if let Task::Create = task {
-            return bundle.create_writer();
-        }
-        let Some(writer) = bundle.writer(task.reports_losses()) else { return };
-        match task {
-            Task::Create => {}
-            Task::Store { number, thread, ready, reference } => {
-                let stored = writer.store_as(number, &thread, ready);
-                bundle.pending_payloads.resolve(&reference, stored.ok().map(|stored| stored.reference));
+            Some(Task::Create | Task::AppendLast { .. } | Task::ReportGap { .. } | Task::Finish { .. }) => true,
+            Some(Task::Append { event, .. }) => {
+                matches!(event.kind(), EventKind::RolloutEnded | EventKind::RolloutStarted)
             }
-            Task::Append { at, context, mut event } => {
-                bundle.pending_payloads.fix_references(&mut event);
-                // `Writer` has reported the loss, if any.
-                let _ = writer.append_redacted(at, &context, &event);
-            }
-            Task::AppendLast { at, event } => writer.append_last(at, &event),
-            Task::ReportGap { at } => writer.report_gap(at),
-            Task::Finish { at } => writer.finish(at),
+            Some(Task::Store { .. }) | None => false,
         }
+    }
+
+    /// Does the task, in the writer thread. Losses are counted and reported by [`Writer`].
+    fn run(&mut self) {
+        if let Some(task) = self.task.take() {
+            self.bundle.run(task);
+        }
+    }
+
+    /// Counts and reports the loss. If the bundle could not be created, only that is reported.
+    fn discard(self, reason: Discarded) {
+        let Some(what) = self.what else { return };
+        if matches!(self.bundle.writer.get(), Some(None)) {
+            return;
+        }
+        match reason {
+            Discarded::Panicked => self.bundle.report_loss(what, "writing panicked"),
+            Discarded::TimedOut(within) => {
+                let reason = format!("not written within {} ms of the end of the recording", within.as_millis());
+                self.bundle.report_loss(what, &reason)
+            }
+        };
     }
 }
 
@@ -432,7 +440,7 @@ mod tests {
             let _ = writer.append_redacted(UnixMillis(6).into(), &EventContext::default(), &event.into());
         }
         drop(stall);
-        options.queue.finish(Duration::from_secs(600));
+        options.worker.finish(Duration::from_secs(600));
         let stats = options.tally.stats();
         assert!(stats.payloads["protocol_event"] > stats.events["protocol_event_observed"], "{stats:?}");
         assert_eq!(writer.0.pending_payloads.len(), 0);

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::loss::{Loss, Lost, Tally};
-use super::queue::Queue;
+use super::queued_writer::BundleJob;
 use super::sync_scheduler::SyncScheduler;
+use super::worker::Worker;
 use crate::bundle::durability::Durability;
 use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
 use crate::bundle::payload::{Body, BodyBuf, Limits, ReadyBody, panic_message};
@@ -43,8 +44,8 @@ pub struct WriterOptions {
     pub(crate) open_files: Arc<OpenFiles>,
     /// Scheduler of the writes that are synced to the disk later. All writers of a program should share it.
     pub(crate) sync_scheduler: Arc<SyncScheduler>,
-    /// Queue of the writer thread. All writers of a program should share it.
-    pub(crate) queue: Arc<Queue>,
+    /// The writer thread, with its queue. All writers of a program should share it.
+    pub(crate) worker: Arc<Worker<BundleJob>>,
     /// File system that bundles are written to.
     pub(crate) disk: Arc<dyn Disk>,
     /// Payloads that a pack stores later payloads as differences to. All writers of a program should share it.
@@ -65,7 +66,7 @@ impl Default for WriterOptions {
             on_loss: None,
             open_files: Arc::default(),
             sync_scheduler: Arc::default(),
-            queue: Arc::default(),
+            worker: Arc::new(Worker::new("otel-trace write")),
             disk: Arc::new(RealDisk),
             base_cache: Arc::default(),
             is_noop: false,
