@@ -168,9 +168,8 @@ impl QueuedBundle {
         }
     }
 
-    /// Handles a job that a full queue rejected. A payload larger than
-    /// [`Limits::queue_bytes`](super::Limits::queue_bytes) is truncated and enqueued again: it was rejected because
-    /// another oversized payload is pending. Any other job is lost.
+    /// Handles a job that a full queue rejected. A payload larger than the whole queue may be is truncated and enqueued
+    /// again: it was rejected because another oversized payload is pending. Any other job is lost.
     fn push_truncated(self: &Arc<Self>, job: BundleJob) -> Result<(), Lost> {
         let max_bytes = self.options.limits.queue_bytes;
         let BundleJob { what, task, bytes, .. } = job;
@@ -289,7 +288,7 @@ pub(crate) struct BundleJob {
     bundle: Arc<QueuedBundle>,
     /// The loss to report if the task is not done.
     what: Option<Lost>,
-    /// Counts and reports the loss with the given reason, and adds it to the losses that are to be written to the log.
+    /// `None` once the task is running.
     task: Option<Task>,
     bytes: usize,
 }

@@ -111,6 +111,7 @@ fn bytes_are_bounded_except_for_one_oversized_job() {
     assert!(fixture.accepts(3, 101) && !fixture.accepts(4, 101));
     let Err(PushError::Full(rejected)) = fixture.worker.push(fixture.job(5, 101), BOUNDS) else { panic!("accepted") };
     assert_eq!(rejected.number, 5);
+    drop(rejected);
     fixture.gate.send(true).expect("received");
     assert_eq!(fixture.finish(LONG), [(0, "run"), (1, "run"), (3, "run")]);
 }
