@@ -190,7 +190,7 @@ pub struct Stats {
     /// Number of events and payloads that were recorded after the shutdown, and ignored.
     pub late: u64,
     /// Number of bundles of other runs that were removed by the retention of the root directory
-    /// ([`Limits::root`](super::Limits::root)).
+    /// ([`Limits::root`](crate::Limits::root)).
     pub removed_bundles: u64,
 }
 

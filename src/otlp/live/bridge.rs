@@ -26,7 +26,7 @@ pub type Bridge<S, T> = Layered<AfterOpenTelemetry, Layered<OpenTelemetryLayer<S
 /// Wraps `layer`, which exports spans, so that exported spans carry the attributes of recorded operations, and recorded
 /// events carry the ids of exported spans. The bridge may be added before or after the recorder's layer.
 ///
-/// The span exporter behind `layer` must be wrapped in [`MapExporter`](super::MapExporter) with an equal mapping, which
+/// The span exporter behind `layer` must be wrapped in [`MapExporter`](crate::otlp::MapExporter) with an equal mapping, which
 /// decides what of a span is exported. Its tracer provider should also have the processor
 /// [`ParentSpanProcessor`](super::ParentSpanProcessor). [`Otlp::bridge`](super::Otlp::bridge) sets up all of this.
 pub fn bridge<S, T>(recorder: &Recorder, layer: OpenTelemetryLayer<S, T>, mapping: Mapping) -> Bridge<S, T>

@@ -206,7 +206,7 @@ impl OtlpBuilder {
     ///
     /// Without a callback, the first drop of each reason is reported on stderr when it happens, and the guard reports
     /// the total. Failed exports of metrics are reported on stderr in the same way; with a callback, only
-    /// [`OtlpStats`](super::OtlpStats) counts them.
+    /// [`OtlpStats`](crate::otlp::OtlpStats) counts them.
     pub fn on_drop(mut self, callback: impl Fn(&DroppedSpans) + Send + Sync + 'static) -> Self {
         self.on_drop = Some(Box::new(callback));
         self

@@ -99,7 +99,7 @@ impl fmt::Display for DropReason {
     }
 }
 
-/// A group of spans that were dropped for one reason, passed to [`on_drop`](super::OtlpBuilder::on_drop).
+/// A group of spans that were dropped for one reason, passed to [`on_drop`](crate::otlp::OtlpBuilder::on_drop).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DroppedSpans {

@@ -25,7 +25,7 @@ impl PrefixHash {
 
 impl fmt::Debug for PrefixHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Beginning").field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("PrefixHash").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
