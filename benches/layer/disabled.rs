@@ -30,7 +30,7 @@ where
     None::<Recorder>.map(|recorder| recorder.layer().with_filter(recorder.filter()))
 }
 
-/// Compares handles with spans without a subscriber. Must run before any subscriber is created.
+/// Compares the cost of handles with that of spans when there is no subscriber. Must run before any subscriber is created.
 pub(crate) fn compare_without_subscriber(plan: Plan, table: &mut Table) {
     let turn = AgentThread::start(ThreadMeta::new()).turn(None);
     let handles = Subject::new("off: tool handle, no subscriber", |ids| {

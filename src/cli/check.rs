@@ -20,8 +20,8 @@ use super::{Status, bundles, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EPILOGUE, after_long_help = epilogue_with_codes())]
 pub(super) struct Args {
-    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle, or a directory that contains
-    /// bundles
+    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle (made by `otel-trace pack
+    /// --zstd`), or a directory that contains bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 

@@ -63,8 +63,8 @@ To view the trace in Jaeger, open http://localhost:16686/trace/<printed id>. The
 inference call shows the conversation if --content was given; Details has the attributes and links.
 The search page finds runs by the tags of their spans: gen_ai.tool.name=exec_command, error=true.")]
 pub(super) struct Args {
-    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle, or a directory that contains
-    /// bundles
+    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle (made by `otel-trace pack
+    /// --zstd`), or a directory that contains bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 

@@ -48,7 +48,8 @@ pub(super) fn write(root: &Path, joined: &Joined) -> anyhow::Result<Option<PathB
     Ok(Some(path))
 }
 
-/// Returns the diagnostics between bundles. Bundles that cannot be read have been reported before.
+/// Returns the diagnostics about relations between bundles, such as a missing child process. Leaves out unreadable
+/// bundles, which have been reported before.
 pub(super) fn findings(joined: &Joined) -> impl Iterator<Item = &graph::BundleDiagnostic> {
     joined.diagnostics.iter().filter(|found| found.diagnostic.code != Code::UnreadableBundle)
 }

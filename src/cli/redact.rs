@@ -10,7 +10,7 @@ use super::archive::OpenBundle;
 use super::parallel::report_error;
 use super::{Status, output, pack};
 
-/// Copy a bundle without its secrets, or without all of its content
+/// Copy a bundle without its secrets, and optionally without any content
 ///
 /// The original bundle is not changed. In the copy, text that looks like a credential and the values of names like
 /// `authorization` or `password` are replaced by `[masked:<kind>:<hash>]`: in the log, in every payload, and in JSON
@@ -22,9 +22,10 @@ use super::{Status, output, pack};
 /// that cannot be read is not copied; its reference stays in the log. Nor are files copied that no event references. So
 /// every byte of the copy has passed the masking.
 ///
-/// With --content, all text is replaced by `[text:<bytes>:<hash>]` as well. Numbers and field names stay. So do ids,
-/// types, outcomes, and names of tools, models and agents, if they are single words, so that the copy reduces to a
-/// graph of the same shape. Review the copy before you share it.
+/// With --content (which removes content here, while it adds content in `otel-trace export`), all text is replaced by
+/// `[text:<bytes>:<hash>]` as well. Numbers and field names stay. So do ids, types, outcomes, and names of tools,
+/// models and agents, if they are single words, so that the copy reduces to a graph of the same shape. Review the copy
+/// before you share it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:

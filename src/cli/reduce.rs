@@ -34,8 +34,8 @@ Examples:
   otel-trace reduce traces/trace-1 -o - | jq '.tool_calls[] | {kind, execution}'
   otel-trace reduce traces/trace-1 --strict && echo sound")]
 pub(super) struct Args {
-    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle, or a directory that contains
-    /// bundles
+    /// A bundle (a directory with manifest.json and trace.jsonl), an archive of a bundle (made by `otel-trace pack
+    /// --zstd`), or a directory that contains bundles
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
 

@@ -14,7 +14,7 @@ pub struct AgentResultObserved {
     /// Turn that the agent finished.
     #[serde(rename = "child_codex_turn_id")]
     pub child_turn_id: TurnId,
-    /// Thread of the parent, which received the result.
+    /// Thread of the parent agent, which received the result.
     pub parent_thread_id: ThreadId,
     /// Text of the result.
     pub message: String,

@@ -18,7 +18,7 @@ pub struct CompactionRequestStarted {
     pub turn_id: TurnId,
     /// Name of the requested model.
     pub model: String,
-    /// Name of the provider.
+    /// Name of the model's provider, such as `openai`.
     pub provider_name: String,
     /// Payload of kind `compaction_request`: the body of the request.
     pub request_payload: PayloadRef,

@@ -68,7 +68,7 @@ codes! {
     CallWithoutId = "call_without_id", Notice, Continues;
     /// No conversation item contains the script of a code cell. The cell has no source item.
     CellWithoutSource = "cell_without_source", Notice, Continues;
-    /// No item of the receiving thread contains an agent's message. Its edge is left out.
+    /// No item of the receiving thread contains an agent's message. No edge is created for it.
     UndeliveredMessage = "undelivered_message", Notice, Continues;
     /// A request was recorded without its body. The conversation that the model saw is unknown.
     RequestUnknown = "request_unknown", Notice, Continues;
@@ -85,7 +85,7 @@ codes! {
     MissingParent = "missing_parent", Notice, Continues;
     /// Several processes use the thread id that was made for one of them. Each process has its own edge.
     ChildIdReused = "child_id_reused", Notice, Continues;
-    /// The last line is truncated, because the recording stopped while writing it. It is left out.
+    /// The last line is truncated, because the recording stopped while writing it. It was never complete, and is not read.
     TornLine = "torn_line", Notice, Stops;
     /// A thread or turn has no start event. It starts at the first event that names it.
     ImpliedStart = "implied_start", Notice, Stops;

@@ -9,8 +9,8 @@ use super::scheme::scheme;
 use super::secret_span::{Level, SecretSpan};
 use super::{line, word};
 
-/// Names of members that describe a secret and do not contain it. In the schema of a tool, the value of `password` is
-/// such a description.
+/// Names of JSON members that occur in the description of a value, such as `type` and `description` in a JSON Schema. An
+/// object behind the name `password` that has such members describes a secret, and is not masked.
 const DESCRIPTIVE: [&[u8]; 12] = [
     b"$comment",
     b"$ref",

@@ -19,7 +19,7 @@ const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 /// Number of operating system threads.
 const THREADS: usize = 8;
 
-/// Number of runs that each thread opens at once.
+/// Number of runs that each OS thread keeps open at the same time.
 const RUNS_PER_THREAD: usize = 250;
 const RUNS: usize = THREADS * RUNS_PER_THREAD;
 

@@ -119,9 +119,9 @@ fn assert_auditor_is_spawned_by_its_tool(quote: &Graph) {
     assert_eq!(edge.target, Anchor::Thread { thread_id: auditor.thread_id.clone() });
 }
 
-/// Checks that the conversation is complete, without duplicates, and contains each tool call with its output. The
-/// instructions of an agent are `instructions` items of its conversation: with the Responses API they are not among the
-/// items.
+/// Checks that the conversation is complete, without duplicates, and contains each tool call with its output.
+/// `instructions` is the number of conversation items that the instructions of an agent take: 0 with the Responses API,
+/// which sends them outside of the items.
 fn check_conversation(runs: &Runs, instructions: usize) {
     for graph in [&runs.rejected, &runs.quote, &runs.streamed] {
         assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);

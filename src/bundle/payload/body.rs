@@ -132,7 +132,7 @@ impl BodyBuf {
         }
     }
 
-    /// Returns the allocation to the current thread, for its next body.
+    /// Gives the allocation back to the current OS thread, which reuses it for its next body.
     pub(in crate::bundle) fn recycle(self) {
         if self.bytes.capacity() <= MAX_RETAINED_CAPACITY {
             // Fails in a thread that is being destroyed, which needs no buffer.

@@ -121,7 +121,7 @@ struct SyncShared {
     state: Mutex<SyncState>,
     /// Notified when a bundle is scheduled, and when the scheduler is closed.
     woken: Condvar,
-    /// Held during a pass, so that [`SyncScheduler::flush`] returns after a pass that is running.
+    /// Held while scheduled payloads and logs are synced. [`SyncScheduler::flush`] acquires it to wait for a running sync.
     pass_lock: Mutex<()>,
 }
 

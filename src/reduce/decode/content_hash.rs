@@ -8,7 +8,7 @@ use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 /// The two hashes by which a conversation item is recognized in later requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ContentHashes {
-    /// Hash of the complete content.
+    /// Hash of the complete content of a conversation item.
     pub(super) complete: u128,
     /// Hash that decides if two items are the same. It differs from `complete` only for reasoning with encrypted
     /// content, of which it covers no texts and summaries, because these may be missing from either copy.

@@ -145,8 +145,8 @@ pub(super) struct MeaningTracker<'a> {
     is_value: bool,
 }
 
-/// Properties of an object or a list that its members determine. They are collected in a first pass, because a string
-/// may come before the members that determine its meaning.
+/// Properties of a JSON object or list that its members determine, such as being a payload reference. They are
+/// collected in a first pass, because a string may come before the members that determine its meaning.
 #[derive(Debug, Clone, Copy, Default)]
 struct ObjectTraits {
     /// `true` if the object is a payload reference.
