@@ -57,6 +57,7 @@ pub mod graph;
 pub mod layer;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+mod provider;
 pub mod reduce;
 
 pub use bundle::{

@@ -1,76 +1,73 @@
-//! Parses the parts of a message by their types; Gemini's parts have no type and are recognized by their fields.
+//! Adds the parts of a message to its items.
 
 use serde_json::value::RawValue;
 
 use super::builder::MessageBuilder;
 use super::{call, output, reasoning};
+use crate::provider::{Object, Part, PartContent, is_null, text};
 use crate::reduce::decode::decode_error::{DecodeError, UNREADABLE_VALUE};
 use crate::reduce::decode::draft::ItemDraft;
-use crate::reduce::decode::object::{Object, is_null, text};
-
-/// Fields of Gemini's parts that do not hold the content.
-const METADATA_FIELDS: [&str; 9] = [
-    "type",
-    "thought",
-    "thoughtSignature",
-    "thought_signature",
-    "partMetadata",
-    "videoMetadata",
-    "video_metadata",
-    "mediaResolution",
-    "media_resolution",
-];
 
 /// Fields that do not identify a part. A cache breakpoint moves from request to request, and a signature becomes part
 /// of the reasoning.
 const IGNORED_FIELDS: [&str; 3] = ["cache_control", "thoughtSignature", "thought_signature"];
 
 /// Adds a part to a message: as an item of its own, or to the current run of text and other parts.
-pub(super) fn add(builder: &mut MessageBuilder, raw: &RawValue) {
-    let Some(part) = Object::from_value(raw) else {
-        match text(raw) {
+pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
+    let signature = part.signature.and_then(text).filter(|signature| !signature.is_empty());
+    let signature = signature.as_deref();
+    match &part.content {
+        PartContent::Call(call) => return builder.push_signed_item(signature, call::draft(call)),
+        PartContent::Result(result) => return builder.push_signed_item(signature, output::draft(result)),
+        PartContent::Malformed(problem) => return builder.push_signed_item(signature, Err(problem.as_str())),
+        PartContent::Reasoning(reasoning) => return builder.push_item(reasoning::draft(reasoning)),
+        PartContent::Thought(thought) => {
+            let thought = *thought;
+            return builder.push_item(thought_draft(part, thought, signature));
+        }
+        PartContent::Value
+        | PartContent::Text(_)
+        | PartContent::ReasoningText(_)
+        | PartContent::SummaryText(_)
+        | PartContent::Refusal(_)
+        | PartContent::Audio(_)
+        | PartContent::Other => signature.iter().for_each(|signature| builder.push_signature(signature)),
+    }
+    match part.content {
+        PartContent::Value => match text(part.raw) {
             Some(text) => builder.push_text(&text),
-            None => builder.push_part(|draft| draft.push_reference("content", Some(raw))),
+            None => builder.push_part(|draft| draft.push_reference("content", Some(part.raw))),
+        },
+        PartContent::Text(content) => add_text(builder, content),
+        PartContent::Refusal(refusal) => builder.push_part(|draft| draft.push_reference("refusal", refusal)),
+        // Audio is identified by its id, because the history repeats only that.
+        PartContent::Audio(audio) => {
+            let identified_by = Object::from_value(audio).and_then(|audio| audio.non_null("id")).unwrap_or(audio);
+            builder.push_part(|draft| draft.push_reference("audio", Some(identified_by)));
         }
-        return;
-    };
-    match part.text("type").as_deref() {
-        Some("text" | "input_text" | "output_text") => add_text(builder, part.first(&["text", "content"])),
-        Some("thinking" | "redacted_thinking" | "reasoning") => builder.push_item(reasoning::parse(&part)),
-        Some("tool_use" | "tool_call") => builder.push_item(call::from_object(&part)),
-        Some("tool_result") => builder.push_item(output::from_content(&part)),
-        Some("tool_call_response") => builder.push_item(output::from_value(&part)),
-        Some("refusal") => builder.push_part(|draft| draft.push_reference("refusal", part.non_null("refusal"))),
-        Some(label) => {
-            let label = label.to_owned();
-            builder.push_part(|draft| push_part_reference(draft, &label, part));
-        }
-        None => add_untyped(builder, part),
+        // A signature without content signs the reasoning before it, and is no part.
+        PartContent::Other if signature.is_some() && part.label().is_none() => {}
+        _ => builder.push_part(|draft| push_part_reference(draft, part)),
     }
 }
 
 /// Adds a part of an output, where a part cannot be an item of its own.
-pub(super) fn add_plain(draft: &mut ItemDraft, raw: &RawValue) -> Result<(), DecodeError> {
-    let Some(part) = Object::from_value(raw) else {
-        return match text(raw) {
+pub(super) fn add_plain(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), DecodeError> {
+    match part.content {
+        PartContent::Value => match text(part.raw) {
             Some(text) => {
                 draft.push_text(&text);
                 Ok(())
             }
-            None => draft.push_reference("content", Some(raw)),
-        };
-    };
-    let label = match part.text("type").as_deref() {
-        Some("text" | "input_text" | "output_text") => {
-            let content =
-                part.first(&["text", "content"]).map(|content| text(content).ok_or(UNREADABLE_VALUE)).transpose()?;
+            None => draft.push_reference("content", Some(part.raw)),
+        },
+        PartContent::Text(content) if part.kind.is_some() => {
+            let content = content.map(|content| text(content).ok_or(UNREADABLE_VALUE)).transpose()?;
             content.filter(|content| !content.is_empty()).into_iter().for_each(|content| draft.push_text(&content));
-            return Ok(());
+            Ok(())
         }
-        Some(label) => label.to_owned(),
-        None => content_field(&part).unwrap_or("content").to_owned(),
-    };
-    push_part_reference(draft, &label, part)
+        _ => push_part_reference(draft, part),
+    }
 }
 
 /// Adds the text of a part.
@@ -82,48 +79,28 @@ fn add_text(builder: &mut MessageBuilder, content: Option<&RawValue>) {
     }
 }
 
-/// Adds a part without a type, as Gemini writes them, in the spelling of its JSON or of its protocol buffers.
-fn add_untyped(builder: &mut MessageBuilder, part: Object<'_>) {
-    let signature = part.first(&["thoughtSignature", "thought_signature"]).and_then(text);
-    let signature = signature.filter(|signature| !signature.is_empty());
-    if let Some(called) = part.first(&["functionCall", "function_call"]) {
-        builder.push_signed_item(signature.as_deref(), call::parse_gemini(called));
-    } else if let Some(response) = part.first(&["functionResponse", "function_response"]) {
-        builder.push_signed_item(signature.as_deref(), output::parse_gemini(response));
-    } else if part.number("thought") == Some(true) {
-        builder.push_item(parse_thought(part, signature.as_deref()));
-    } else {
-        signature.iter().for_each(|signature| builder.push_signature(signature));
-        match (part.non_null("text"), content_field(&part).map(str::to_owned)) {
-            (Some(content), _) => add_text(builder, Some(content)),
-            (None, Some(label)) => builder.push_part(|draft| push_part_reference(draft, &label, part)),
-            (None, None) if signature.is_some() => {}
-            (None, None) => builder.push_part(|draft| push_part_reference(draft, "content", part)),
-        }
-    }
-}
-
-/// Parses a part of Gemini that is a thought.
-fn parse_thought(part: Object<'_>, signature: Option<&str>) -> Result<ItemDraft, DecodeError> {
+/// Makes an item of a part that is a thought.
+fn thought_draft(
+    part: Part<'_>,
+    thought: Option<&RawValue>,
+    signature: Option<&str>,
+) -> Result<ItemDraft, DecodeError> {
     let mut draft = reasoning::new();
-    match (part.non_null("text").map(text), content_field(&part).map(str::to_owned)) {
-        (Some(Some(content)), _) => reasoning::push_text(&mut draft, &content),
-        (Some(None), _) => return Err(UNREADABLE_VALUE),
-        (None, Some(label)) => push_part_reference(&mut draft, &label, part)?,
-        (None, None) => {}
+    match thought.map(text) {
+        Some(Some(content)) => reasoning::push_text(&mut draft, &content),
+        Some(None) => return Err(UNREADABLE_VALUE),
+        None if part.label().is_some() => push_part_reference(&mut draft, part)?,
+        None => {}
     }
     signature.into_iter().for_each(|signature| reasoning::push_signature(&mut draft, signature));
     draft.push_placeholder_if_empty();
     Ok(draft)
 }
 
-/// Returns the name of the field that holds the content of a part without a type.
-fn content_field<'p>(part: &'p Object<'_>) -> Option<&'p str> {
-    let is_content = |name: &str| !METADATA_FIELDS.contains(&name) && !IGNORED_FIELDS.contains(&name);
-    part.fields().find(|(name, value)| is_content(name) && !is_null(value)).map(|(name, _)| name)
-}
-
-/// Adds a reference to a part. Null fields do not count: clients drop them when they repeat a response.
-fn push_part_reference(draft: &mut ItemDraft, label: &str, part: Object<'_>) -> Result<(), DecodeError> {
-    draft.push_object_reference(label, part, |name, value| !IGNORED_FIELDS.contains(&name) && !is_null(value))
+/// Adds a reference to a part that is an object. Null fields do not count: clients drop them when they repeat a
+/// response.
+fn push_part_reference(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), DecodeError> {
+    let label = part.label().unwrap_or("content").to_owned();
+    let object = part.object.unwrap_or_default();
+    draft.push_object_reference(&label, object, |name, value| !IGNORED_FIELDS.contains(&name) && !is_null(value))
 }

@@ -6,10 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decode_error::{DecodeError, UNREADABLE_VALUE};
-
 /// A JSON object whose values are unparsed text.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// `true` if it has a field whose name is no valid text (an unpaired surrogate). Such a field cannot be looked up.
@@ -28,7 +26,7 @@ impl<'a> Object<'a> {
     }
 
     /// Adds a field. `name` is `None` if it is no valid text.
-    pub(super) fn push_field(&mut self, name: Option<Cow<'a, str>>, value: &'a RawValue) {
+    pub(crate) fn push_field(&mut self, name: Option<Cow<'a, str>>, value: &'a RawValue) {
         match name {
             Some(name) => self.fields.push((name, value)),
             None => self.has_unreadable = true,
@@ -36,7 +34,7 @@ impl<'a> Object<'a> {
     }
 
     /// Returns `true` if the object has no fields.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty() && !self.has_unreadable
     }
 
@@ -63,18 +61,6 @@ impl<'a> Object<'a> {
     /// Returns the text of a field. Returns `None` if it is absent or no text.
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         text(self.get(name)?)
-    }
-
-    /// Returns the text of a field. Returns `None` if it is absent or no text.
-    ///
-    /// # Errors
-    /// Returns an error for a string that cannot be decoded, such as one with an unpaired surrogate.
-    pub(super) fn optional_text(&self, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        match text(value) {
-            None if value.get().starts_with('"') => Err(UNREADABLE_VALUE),
-            optional_text => Ok(optional_text),
-        }
     }
 
     /// Returns the text of a field as a `String`. Returns `None` if it is absent or no text.
@@ -109,7 +95,7 @@ impl<'a> Object<'a> {
 
     /// Returns the fields in ascending byte order of their names; the last of repeated fields. Returns `None` if the
     /// name of a field is no valid text.
-    pub(super) fn into_sorted(self) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
+    pub(crate) fn into_sorted(self) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
         let Self { mut fields, has_unreadable } = self;
         fields.reverse();
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -127,13 +113,29 @@ pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(json).ok().map(|Text(text)| text)
 }
 
+/// A string that cannot be decoded, such as one with an unpaired surrogate.
+#[derive(Debug)]
+pub(crate) struct UndecodableText;
+
+/// Returns the text of a value. Returns `None` if there is no value, or it is no text.
+///
+/// # Errors
+/// Returns an error for a string that cannot be decoded.
+pub(crate) fn optional_text(value: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, UndecodableText> {
+    let Some(value) = value else { return Ok(None) };
+    match text(value) {
+        None if value.get().starts_with('"') => Err(UndecodableText),
+        optional_text => Ok(optional_text),
+    }
+}
+
 /// Returns the elements of a value. Returns `None` if it is no list.
 pub(crate) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }
 
 /// Returns `true` if the value is null.
-pub(super) fn is_null(value: &RawValue) -> bool {
+pub(crate) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
 
