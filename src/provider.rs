@@ -30,12 +30,26 @@ mod settings;
 mod tool;
 mod usage;
 
+#[cfg(fuzzing)]
+pub mod fuzz;
+#[cfg(all(test, not(fuzzing)))]
+mod fuzz;
+#[cfg(test)]
+mod tests;
+
 pub(crate) use entries::{Entries, EntryFormat};
 pub(crate) use item::{Item, ItemContent};
 pub(crate) use message::{Content, Message, RoleName};
 pub(crate) use object::{Object, UndecodableText, is_null, list, optional_text, text};
-pub(crate) use part::{Part, PartContent, Problem, Reasoning};
+pub(crate) use part::{Part, PartContent, Reasoning};
 pub(crate) use request::{Instructions, Request};
-pub(crate) use response::{Choice, Output, Response};
-pub(crate) use settings::Settings;
-pub(crate) use tool::{ARGUMENT_FIELDS, CallArguments, RESPONSE_FIELDS, ToolCall, ToolResult};
+pub(crate) use response::{Output, Response};
+pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
+/// Types that only the exporter names.
+#[cfg(feature = "otlp")]
+pub(crate) use {
+    part::Problem,
+    response::Choice,
+    settings::Settings,
+    tool::{ARGUMENT_FIELDS, RESPONSE_FIELDS},
+};
