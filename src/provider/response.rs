@@ -156,9 +156,9 @@ fn message_call_ids(message: &RawValue) -> Vec<String> {
 
 /// Returns the ids of the calls among parts.
 fn ids_of_calls(parts: Vec<Part<'_>>) -> Vec<String> {
-    let id = |part: Part<'_>| match part.content {
-        PartContent::Call(call) => call.id.and_then(text).filter(|id| !id.is_empty()).map(Cow::into_owned),
-        _ => None,
+    let id = |part: Part<'_>| {
+        let PartContent::Call(call) = part.content else { return None };
+        call.id.and_then(text).filter(|id| !id.is_empty()).map(Cow::into_owned)
     };
     parts.into_iter().filter_map(id).collect()
 }

@@ -48,7 +48,9 @@ fn input_messages(body: &Request<'_>, entries: &Entries<'_>) -> Option<String> {
         _ if body.has_items() => json(&items::to_messages(entries.elements())),
         Entries::List(messages) if body.has_conventions_schema() => json(messages),
         Entries::Embedded(json) if is_list(json) => Some(json.clone().into_owned()),
-        _ => json(&message::from_entries(entries, USER)),
+        Entries::List(_) | Entries::One(_) | Entries::Text(_) | Entries::Embedded(_) | Entries::Other(_) => {
+            json(&message::from_entries(entries, USER))
+        }
     }
 }
 

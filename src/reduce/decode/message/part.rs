@@ -17,37 +17,38 @@ pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
     let signature = part.signature.and_then(text).filter(|signature| !signature.is_empty());
     let signature = signature.as_deref();
     match &part.content {
-        PartContent::Call(call) => return builder.push_signed_item(signature, call::draft(call)),
-        PartContent::Result(result) => return builder.push_signed_item(signature, output::draft(result)),
-        PartContent::Malformed(problem) => return builder.push_signed_item(signature, Err(problem.as_str())),
-        PartContent::Reasoning(reasoning) => return builder.push_item(reasoning::draft(reasoning)),
+        PartContent::Call(call) => builder.push_signed_item(signature, call::draft(call)),
+        PartContent::Result(result) => builder.push_signed_item(signature, output::draft(result)),
+        PartContent::Malformed(problem) => builder.push_signed_item(signature, Err(problem.as_str())),
+        PartContent::Reasoning(reasoning) => builder.push_item(reasoning::draft(reasoning)),
         PartContent::Thought(thought) => {
             let thought = *thought;
-            return builder.push_item(thought_draft(part, thought, signature));
+            builder.push_item(thought_draft(part, thought, signature));
         }
-        PartContent::Value
-        | PartContent::Text(_)
-        | PartContent::ReasoningText(_)
-        | PartContent::SummaryText(_)
-        | PartContent::Refusal(_)
-        | PartContent::Audio(_)
-        | PartContent::Other => signature.iter().for_each(|signature| builder.push_signature(signature)),
-    }
-    match part.content {
         PartContent::Value => match text(part.raw) {
             Some(text) => builder.push_text(&text),
             None => builder.push_part(|draft| draft.push_reference("content", Some(part.raw))),
         },
-        PartContent::Text(content) => add_text(builder, content),
-        PartContent::Refusal(refusal) => builder.push_part(|draft| draft.push_reference("refusal", refusal)),
+        PartContent::Text(content) => {
+            signature.iter().for_each(|signature| builder.push_signature(signature));
+            add_text(builder, *content);
+        }
+        PartContent::Refusal(refusal) => builder.push_part(|draft| draft.push_reference("refusal", *refusal)),
         // Audio is identified by its id, because the history repeats only that.
         PartContent::Audio(audio) => {
             let identified_by = Object::from_value(audio).and_then(|audio| audio.non_null("id")).unwrap_or(audio);
             builder.push_part(|draft| draft.push_reference("audio", Some(identified_by)));
         }
-        // A signature without content signs the reasoning before it, and is no part.
-        PartContent::Other if signature.is_some() && part.label().is_none() => {}
-        _ => builder.push_part(|draft| push_part_reference(draft, part)),
+        PartContent::ReasoningText(_) | PartContent::SummaryText(_) => {
+            builder.push_part(|draft| push_part_reference(draft, part));
+        }
+        PartContent::Other => {
+            signature.iter().for_each(|signature| builder.push_signature(signature));
+            // A signature without content is no part.
+            if signature.is_none() || part.label().is_some() {
+                builder.push_part(|draft| push_part_reference(draft, part));
+            }
+        }
     }
 }
 
@@ -66,7 +67,17 @@ pub(super) fn add_plain(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), Dec
             content.filter(|content| !content.is_empty()).into_iter().for_each(|content| draft.push_text(&content));
             Ok(())
         }
-        _ => push_part_reference(draft, part),
+        PartContent::Text(_)
+        | PartContent::ReasoningText(_)
+        | PartContent::SummaryText(_)
+        | PartContent::Reasoning(_)
+        | PartContent::Thought(_)
+        | PartContent::Call(_)
+        | PartContent::Result(_)
+        | PartContent::Refusal(_)
+        | PartContent::Audio(_)
+        | PartContent::Other
+        | PartContent::Malformed(_) => push_part_reference(draft, part),
     }
 }
 
