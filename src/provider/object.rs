@@ -22,7 +22,8 @@ impl<'a> Object<'a> {
 
     /// Parses an object from a value. Returns `None` if the value is no object.
     pub(crate) fn from_value(value: &'a RawValue) -> Option<Self> {
-        Self::parse(value.get())
+        // For a long text in place of an object, `serde_json` would decode it to report it.
+        if value.get().starts_with('{') { Self::parse(value.get()) } else { None }
     }
 
     /// Adds a field. `name` is `None` if it is no valid text.
@@ -131,7 +132,7 @@ pub(crate) fn optional_text(value: Option<&RawValue>) -> Result<Option<Cow<'_, s
 
 /// Returns the elements of a value. Returns `None` if it is no list.
 pub(crate) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(value.get()).ok()
+    if value.get().starts_with('[') { serde_json::from_str(value.get()).ok() } else { None }
 }
 
 /// Returns `true` if the value is null.
