@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::api::{APIS, Api, Field, ListField, first_field};
-use super::entries::Entries;
+use super::entries::{Entries, EntryFormat};
 use super::message::Content;
 use super::object::Object;
 use super::object_with_lists::{self, Lists};
@@ -60,7 +60,7 @@ impl<'a> Request<'a> {
 
     /// Returns `true` if the conversation is a list of items of the Responses API.
     pub(crate) fn has_items(&self) -> bool {
-        self.list_field.is_some_and(|field| field.format == super::entries::EntryFormat::Items)
+        self.list_field.is_some_and(|field| field.format == EntryFormat::Items)
     }
 
     /// Returns `true` if messages have the schema of the GenAI conventions.

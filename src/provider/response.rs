@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::api::{APIS, Api};
 use super::entries::{Entries, EntryFormat};
 use super::item::Item;
-use super::message::{Content, Message};
+use super::message::{Content, Message, RoleName};
 use super::object::{Object, text};
 use super::part::{Part, PartContent};
 use super::{gen_ai, responses};
@@ -74,8 +74,8 @@ impl<'a> Response<'a> {
     }
 
     /// Returns the role of the message that the response is.
-    pub(crate) fn message_role(&self) -> super::RoleName<'a> {
-        super::RoleName::read(&self.body)
+    pub(crate) fn message_role(&self) -> RoleName<'a> {
+        RoleName::read(&self.body)
     }
 
     /// Returns `true` if the output was recorded, even if its type is unknown. A response without fields, or with

@@ -9,10 +9,8 @@ use crate::provider::{Content, Entries, EntryFormat};
 
 /// Parses a list of Responses API items. Null is an empty list. Returns `None` if the value is no list.
 pub(super) fn responses(value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
-    match Entries::read(value, EntryFormat::Items) {
-        Entries::Text(_) => None,
-        entries => responses_input(entries, cache),
-    }
+    let entries = Entries::read(value, EntryFormat::Items);
+    if matches!(entries, Entries::Text(_)) { None } else { responses_input(entries, cache) }
 }
 
 /// Parses a list of Responses API items that is already split into its elements.
