@@ -58,6 +58,13 @@ pub mod layer;
 mod mask;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(not(fuzzing))]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "the exporter reads more of a body than the reducer"))]
+mod provider;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[expect(dead_code, reason = "the fuzz target does not use all of it")]
+pub mod provider;
 pub mod reduce;
 mod retention;
 pub mod rewrite;

@@ -29,9 +29,6 @@ mod link;
 mod options;
 mod work;
 
-#[cfg(feature = "otlp")]
-pub(crate) use decode::{Object, RESPONSE_IDS, RequestShape, is_bare_response, list, text, usage};
-
 use crate::bundle::Reader;
 use crate::graph::{Code, Diagnostic, Graph};
 

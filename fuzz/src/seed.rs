@@ -12,7 +12,7 @@ const MAX_SEED: usize = 256 * 1024;
 fn main() -> io::Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = here.join("corpus");
-    for target in ["log", "payloads", "bundle"] {
+    for target in ["log", "payloads", "provider", "bundle"] {
         fs::create_dir_all(corpus.join(target))?;
     }
     for case in fs::read_dir(here.join("../tests/conformance"))? {
@@ -23,7 +23,9 @@ fn main() -> io::Result<()> {
         let mut bundle = log;
         for number in 1.. {
             let Ok(body) = fs::read(case.join(format!("payloads/{number}.json"))) else { break };
-            fs::write(corpus.join("payloads").join(format!("{name}-{number}")), &body)?;
+            for target in ["payloads", "provider"] {
+                fs::write(corpus.join(target).join(format!("{name}-{number}")), &body)?;
+            }
             if bundle.len() + body.len() < MAX_SEED {
                 bundle.extend_from_slice(SEPARATOR);
                 bundle.extend_from_slice(&body);

@@ -22,28 +22,15 @@ mod items;
 mod log;
 mod mentions;
 mod message;
-mod object;
-mod object_with_lists;
 mod parsed_item;
 mod payloads;
 mod request;
-mod request_shape;
 mod response;
 mod responses_item;
 mod runtime_event;
 mod session_metadata;
 mod tool_result;
 mod unopened;
-mod usage;
-
-/// Parsers of request and response bodies, shared with the exporter.
-#[cfg(feature = "otlp")]
-pub(crate) use {
-    object::{Object, list, text},
-    request_shape::RequestShape,
-    response::{ID_FIELDS as RESPONSE_IDS, is_bare as is_bare_response},
-    usage::parse as usage,
-};
 
 pub(super) use checkpoint::Checkpoint;
 pub(super) use facts::{

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::object::{Object, list, text};
+use crate::provider::{Object, list, text};
 
 /// Maximum nesting depth. The same as `serde_json`'s.
 const MAX_DEPTH: usize = 128;

@@ -2,8 +2,8 @@
 
 use super::item_cache::{ContentId, ItemCache};
 use super::items;
-use super::object::Object;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use crate::provider::Object;
 
 /// The conversation before and after a compaction.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 //! JSON.
 
 use super::draft::ItemDraft;
-use super::object::Object;
 use crate::graph::{DeliveredMessage, ItemKind, Part, Role};
+use crate::provider::Object;
 
 /// Returns the message of another agent that a conversation item delivers. Returns `None` if it delivers none.
 pub(super) fn delivery(draft: &ItemDraft) -> Option<DeliveredMessage> {

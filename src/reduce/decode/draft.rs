@@ -4,14 +4,14 @@ use serde_json::value::RawValue;
 
 use super::canonical_json::{canonical, canonical_object, canonical_text, summary};
 use super::decode_error::{DecodeError, UNREADABLE_VALUE};
-use super::object::{Object, list, text};
 use crate::event::CallId;
-use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
+use crate::graph::{self, AgentMessage, Channel, ItemKind, Role};
+use crate::provider::{Content, Object, Part, PartContent, is_null, optional_text, text};
 
 /// A part of an item, with the canonical text of its JSON value if it stands for one. The content hash covers this
 /// text.
 pub(super) struct DraftPart {
-    pub(super) part: Part,
+    pub(super) part: graph::Part,
     pub(super) canonical: Option<String>,
 }
 
@@ -32,28 +32,28 @@ impl ItemDraft {
         Self { role, channel, kind, call_id: None, name: None, agent_message: None, parts: Vec::new() }
     }
 
-    fn push(&mut self, part: Part, canonical_text: Option<String>) {
+    fn push(&mut self, part: graph::Part, canonical_text: Option<String>) {
         self.parts.push(DraftPart { part, canonical: canonical_text });
     }
 
     /// Adds a text part.
     pub(super) fn push_text(&mut self, text: &str) {
-        self.push(Part::Text(text.into()), None);
+        self.push(graph::Part::Text(text.into()), None);
     }
 
     /// Adds a part with a summary of reasoning.
     pub(super) fn push_summary(&mut self, text: &str) {
-        self.push(Part::Summary(text.into()), None);
+        self.push(graph::Part::Summary(text.into()), None);
     }
 
     /// Adds a part with encrypted content or a signature.
     pub(super) fn push_encoded(&mut self, label: &'static str, value: &str) {
-        self.push(Part::Encoded { label, value: value.into() }, None);
+        self.push(graph::Part::Encoded { label, value: value.into() }, None);
     }
 
     /// Adds a part with source code.
     pub(super) fn push_code(&mut self, language: &'static str, source: &str) {
-        self.push(Part::Code { language, source: source.into() }, None);
+        self.push(graph::Part::Code { language, source: source.into() }, None);
     }
 
     /// Adds a part for a JSON value. Returns an error if the value has no canonical form.
@@ -84,13 +84,13 @@ impl ItemDraft {
     }
 
     fn push_canonical_json(&mut self, canonical_text: String) {
-        self.push(Part::Json { summary: summary(&canonical_text) }, Some(canonical_text));
+        self.push(graph::Part::Json { summary: summary(&canonical_text) }, Some(canonical_text));
     }
 
     /// Adds a reference to content that remains in the payload. References with equal `value` are equal content.
     pub(super) fn push_reference(&mut self, label: &str, value: Option<&RawValue>) -> Result<(), DecodeError> {
         let canonical_text = value.map(|value| canonical(value).ok_or(UNREADABLE_VALUE)).transpose()?;
-        self.push(Part::PayloadRef { label: label.into() }, canonical_text);
+        self.push(graph::Part::PayloadRef { label: label.into() }, canonical_text);
         Ok(())
     }
 
@@ -105,50 +105,47 @@ impl ItemDraft {
         let fields =
             object.into_sorted().ok_or(UNREADABLE_VALUE)?.into_iter().filter(|(name, value)| counts(name, value));
         let canonical_text = canonical_object(fields).ok_or(UNREADABLE_VALUE)?;
-        self.push(Part::PayloadRef { label: label.into() }, Some(canonical_text));
+        self.push(graph::Part::PayloadRef { label: label.into() }, Some(canonical_text));
         Ok(())
     }
 
     /// Adds a reference with the label `empty_content` if the item has no parts yet.
     pub(super) fn push_placeholder_if_empty(&mut self) {
         if self.parts.is_empty() {
-            self.push(Part::PayloadRef { label: "empty_content".into() }, None);
+            self.push(graph::Part::PayloadRef { label: "empty_content".into() }, None);
         }
     }
 
     /// Adds the content of a message: a text, a list of parts, or a reference for any other value.
-    pub(super) fn push_content(&mut self, content: Option<&RawValue>) -> Result<(), DecodeError> {
+    pub(super) fn push_content(&mut self, content: Option<Content<'_>>) -> Result<(), DecodeError> {
         let Some(content) = content else { return self.push_reference("content", None) };
-        if content.get().starts_with('"') {
-            self.push_text(&text(content).ok_or(UNREADABLE_VALUE)?);
+        let value = content.0;
+        if value.get().starts_with('"') {
+            self.push_text(&text(value).ok_or(UNREADABLE_VALUE)?);
             return Ok(());
         }
-        let parts = match content.get() {
-            "null" => Vec::new(),
-            _ => match list(content) {
-                Some(parts) => parts,
-                None => return self.push_reference("content", Some(content)),
-            },
+        let parts = match content.listed_parts() {
+            Some(parts) => parts,
+            None if is_null(value) => Vec::new(),
+            None => return self.push_reference("content", Some(value)),
         };
         for part in parts {
-            self.push_content_part(part)?;
+            self.push_content_part(&part)?;
         }
         self.push_placeholder_if_empty();
         Ok(())
     }
 
     /// Adds one part of a message's content: a text, or a reference labelled with the part's type.
-    pub(super) fn push_content_part(&mut self, part: &RawValue) -> Result<(), DecodeError> {
-        let object = Object::from_value(part);
-        let kind = object.as_ref().and_then(|object| object.text("type"));
-        match kind.as_deref() {
-            Some("input_text" | "output_text" | "text") => {
-                if let Some(text) = object.map(|object| object.optional_text("text")).transpose()?.flatten() {
+    pub(super) fn push_content_part(&mut self, part: &Part<'_>) -> Result<(), DecodeError> {
+        match (&part.kind, &part.content, &part.object) {
+            (Some(_), PartContent::Text(_), Some(object)) => {
+                if let Some(text) = optional_text(object.get("text"))? {
                     self.push_text(&text);
                 }
                 Ok(())
             }
-            label => self.push_reference(label.unwrap_or("content"), Some(part)),
+            (label, _, _) => self.push_reference(label.as_deref().unwrap_or("content"), Some(part.raw)),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Decodes `tool_invocation` payloads of the tools whose arguments name a terminal or a code cell.
 
 use super::item_cache::ItemCache;
-use super::object::Object;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use crate::provider::Object;
 
 /// The invocation of a tool: its name and, for `write_stdin` and `wait`, its arguments.
 #[derive(Debug)]

@@ -4,13 +4,13 @@ use serde_json::value::RawValue;
 
 use super::item_cache::{ContentId, ItemCache};
 use super::item_format::ItemFormat;
-use super::object::{Object, list, text};
 use crate::graph::Role;
+use crate::provider::{Content, Entries, EntryFormat};
 
 /// Parses a list of Responses API items. `null` counts as an empty list. Returns `None` for other values.
 pub(super) fn responses(value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
-    let items = if value.get() == "null" { Vec::new() } else { list(value)? };
-    Some(responses_list(items, cache))
+    let entries = Entries::read(value, EntryFormat::Items);
+    if matches!(entries, Entries::Text(_)) { None } else { responses_input(entries, cache) }
 }
 
 /// Parses Responses API items from the elements of a list.
@@ -20,10 +20,12 @@ pub(super) fn responses_list(items: Vec<&RawValue>, cache: &ItemCache) -> Vec<Co
 
 /// Parses the `input` of a Responses API request: a list of items, or a string that stands for one user message.
 /// Returns `None` for other values.
-pub(super) fn responses_input(value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
-    match text(value) {
-        Some(_) => Some(parse_all(vec![value], ItemFormat::ResponsesText, cache)),
-        None => responses(value, cache),
+pub(super) fn responses_input(entries: Entries<'_>, cache: &ItemCache) -> Option<Vec<ContentId>> {
+    match entries {
+        Entries::List(items) => Some(responses_list(items, cache)),
+        Entries::Text(text) => Some(parse_all(vec![text], ItemFormat::ResponsesText, cache)),
+        Entries::Null => Some(Vec::new()),
+        Entries::One(_) | Entries::Embedded(_) | Entries::Other(_) => None,
     }
 }
 
@@ -32,19 +34,19 @@ pub(super) fn responses_input(value: &RawValue, cache: &ItemCache) -> Option<Vec
 ///
 /// `default_role` is the role of messages without a role, `role` that of a string.
 pub(super) fn messages(
-    value: &RawValue,
+    entries: Entries<'_>,
     default_role: Option<Role>,
     role: Role,
     cache: &ItemCache,
 ) -> Option<Vec<ContentId>> {
-    if text(value).is_some() {
-        return Some(content(value, role, cache));
+    match entries {
+        Entries::List(messages) => Some(message_list(messages, default_role, cache)),
+        Entries::One(message) => Some(message_list(vec![message], default_role, cache)),
+        Entries::Embedded(_) => Some(message_list(entries.elements(), default_role, cache)),
+        Entries::Text(text) => Some(content(Content(text), role, cache)),
+        Entries::Null => Some(Vec::new()),
+        Entries::Other(_) => None,
     }
-    let messages = match value.get() {
-        "null" => Vec::new(),
-        _ => list(value).or_else(|| Object::from_value(value).map(|_| vec![value]))?,
-    };
-    Some(message_list(messages, default_role, cache))
 }
 
 /// Parses messages from a span attribute, like [`messages`]. Attributes cannot contain lists, so some recorders store
@@ -55,11 +57,7 @@ pub(super) fn attribute(
     role: Role,
     cache: &ItemCache,
 ) -> Option<Vec<ContentId>> {
-    let json = text(value).filter(|text| text.trim_start().starts_with(['[', '{']));
-    match json.as_deref().map(serde_json::from_str) {
-        Some(Ok(inner)) => messages(inner, default_role, role, cache),
-        Some(Err(_)) | None => messages(value, default_role, role, cache),
-    }
+    messages(Entries::read(value, EntryFormat::AttributeMessages), default_role, role, cache)
 }
 
 /// Parses messages from the elements of a list.
@@ -67,9 +65,21 @@ pub(super) fn message_list(messages: Vec<&RawValue>, default_role: Option<Role>,
     parse_all(messages, ItemFormat::Message { default_role }, cache)
 }
 
-/// Parses the content of one message with the given role, without the message object around it.
-pub(super) fn content(value: &RawValue, role: Role, cache: &ItemCache) -> Vec<ContentId> {
-    parse_all(vec![value], ItemFormat::Content(role), cache)
+/// Parses the content of one message.
+pub(super) fn content(content: Content<'_>, role: Role, cache: &ItemCache) -> Vec<ContentId> {
+    parse_all(vec![content.0], ItemFormat::Content(role), cache)
+}
+
+/// Returns the role of this name. Returns `None` if it is unknown.
+pub(super) fn role_from_name(name: &str) -> Option<Role> {
+    match name {
+        "system" => Some(Role::System),
+        "developer" => Some(Role::Developer),
+        "user" => Some(Role::User),
+        "assistant" => Some(Role::Assistant),
+        "tool" => Some(Role::Tool),
+        _ => None,
+    }
 }
 
 fn parse_all(texts: Vec<&RawValue>, format: ItemFormat, cache: &ItemCache) -> Vec<ContentId> {

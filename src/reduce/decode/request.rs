@@ -1,13 +1,11 @@
 //! Decodes `inference_request` payloads.
 
-use serde_json::value::RawValue;
-
 use super::item_cache::{ContentId, ItemCache};
-use super::object::Object;
-use super::object_with_lists;
+use super::items;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
-use super::request_shape::{RequestShape, tools_pointer};
 use crate::event::ResponseId;
+use crate::graph::Role;
+use crate::provider;
 
 /// The decoded body of an inference request.
 #[derive(Debug)]
@@ -34,34 +32,42 @@ pub(in crate::reduce) enum RequestItems {
 
 impl PayloadShape for Request {
     fn parse(text: &str, cache: &ItemCache) -> Result<Self, String> {
-        let (body, mut lists) = object_with_lists::parse(text, &RequestShape::LIST_FIELDS).ok_or(NOT_AN_OBJECT)?;
-        let is_there = |name: &str| lists.contains_key(name) || body.non_null(name).is_some();
-        // A null list counts as an empty one if the body has no other list.
-        let shape = RequestShape::detect(is_there).or_else(|| RequestShape::detect(|name| body.get(name).is_some()));
-        let items = match shape {
-            Some(shape) => items(shape, &body, lists.remove(shape.list_field()), cache),
+        let body = provider::Request::parse(text).ok_or(NOT_AN_OBJECT)?;
+        let instructions = body.instructions();
+        let items = match items(&body, cache) {
+            Some(items) => RequestItems::Listed(with_instructions(items, instructions.as_ref(), cache)),
             None if body.is_empty() => RequestItems::NotRecorded,
             None => RequestItems::UnknownShape,
         };
         Ok(Self {
             items,
-            previous_response_id: body.string("previous_response_id").map(ResponseId::from),
-            instructions: shape.unwrap_or(RequestShape::Responses).instructions_pointer(&body),
-            tools: tools_pointer(&body),
+            previous_response_id: body.previous_response_id().map(|id| ResponseId::from(&*id)),
+            instructions: instructions.map(|instructions| instructions.pointer),
+            tools: body.tools().map(|(pointer, _)| pointer),
         })
     }
 }
 
-/// Returns the items of a request, those of its instructions first.
-fn items(shape: RequestShape, body: &Object<'_>, list: Option<Vec<&RawValue>>, cache: &ItemCache) -> RequestItems {
-    let items = match list {
-        Some(list) => Some(shape.parse_list(list, cache)),
-        None => body.get(shape.list_field()).and_then(|value| shape.parse_value(value, cache)),
-    };
-    items.map_or(RequestItems::UnknownShape, |items| {
-        let system = shape.system_items(body, cache);
-        // Some frameworks record the instructions twice: beside the messages, and as the first of them.
-        let is_repeated = items.starts_with(&system);
-        RequestItems::Listed(if is_repeated { items } else { [system, items].concat() })
-    })
+/// Returns the items of a request without its instructions. Returns `None` if the body has no list of items.
+fn items(body: &provider::Request<'_>, cache: &ItemCache) -> Option<Vec<ContentId>> {
+    let entries = body.entries()?;
+    if body.has_items() {
+        return items::responses_input(entries, cache);
+    }
+    let default_role = body.default_role().and_then(items::role_from_name);
+    items::messages(entries, default_role, Role::User, cache)
+}
+
+/// Adds the instructions as the first item, if they are part of the conversation.
+fn with_instructions(
+    items: Vec<ContentId>,
+    instructions: Option<&provider::Instructions<'_>>,
+    cache: &ItemCache,
+) -> Vec<ContentId> {
+    let instructions = instructions.filter(|instructions| instructions.is_message);
+    let system = instructions.map(|instructions| items::content(instructions.content, Role::System, cache));
+    let system = system.unwrap_or_default();
+    // Some frameworks record the instructions twice: beside the messages, and as the first of them.
+    let is_repeated = items.starts_with(&system);
+    if is_repeated { items } else { [system, items].concat() }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::item_cache::ItemCache;
-use super::object::{Object, list, text};
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use crate::event::ThreadId;
 use crate::graph::TerminalResult;
+use crate::provider::{Object, list, text};
 
 /// A runtime event of a tool that executes or writes to a command, at its start or its end.
 #[derive(Debug)]

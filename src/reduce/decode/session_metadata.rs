@@ -1,9 +1,9 @@
 //! Decodes `session_metadata` payloads.
 
 use super::item_cache::ItemCache;
-use super::object::Object;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use crate::event::{ThreadId, ToolCallId};
+use crate::provider::Object;
 
 /// The configuration of a thread, from its `session_metadata` payload.
 #[derive(Debug)]

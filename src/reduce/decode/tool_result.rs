@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 
 use super::canonical_json::canonical;
 use super::item_cache::ItemCache;
-use super::object::{Object, is_null, list, text};
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use super::runtime_event::command_result;
 use crate::graph::TerminalResult;
+use crate::provider::{Object, is_null, list, text};
 
 /// The result of a tool call, of which only the error is needed.
 #[derive(Debug)]

@@ -1,13 +1,11 @@
 //! Converts items of the Responses API to messages.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
 use super::message::{ASSISTANT, Message, TOOL, USER, role};
 use super::part::Part;
 use super::parts;
-use crate::reduce::Object;
+use crate::provider::{self, Item, ItemContent, Object, ToolCall, ToolResult};
 
 /// Converts items to messages. Adjacent items of the model become one message with many parts; each tool output is a
 /// separate message, as consumers of the schema expect it.
@@ -26,47 +24,54 @@ pub(super) fn to_messages<'a>(items: impl IntoIterator<Item = &'a RawValue>) -> 
 }
 
 fn to_message(raw: &RawValue) -> Message<'_> {
-    let Some(item) = Object::from_value(raw) else { return Message::new(USER, vec![parts::parse_part(raw)]) };
-    let kind = item.text("type").unwrap_or(Cow::Borrowed("message"));
-    match &*kind {
-        "message" => {
-            let content = item.non_null("content").map(parts::parse_content);
-            Message::new(role(&item, USER), content.unwrap_or_default())
+    let Some(item) = Item::read(raw) else { return Message::of_part(USER, raw) };
+    let is_output = item.is_output();
+    let Item { object, kind, content } = item;
+    match content {
+        ItemContent::Message { role: name, phase: _, content } => {
+            Message::new(role(name, USER), content.map(parts::from_content).unwrap_or_default())
         }
-        "reasoning" => Message::new(ASSISTANT, reasoning(&item)),
-        "function_call" => Message::new(ASSISTANT, vec![call(&item, "arguments")]),
-        "custom_tool_call" => Message::new(ASSISTANT, vec![call(&item, "input")]),
-        "function_call_output" | "custom_tool_call_output" => Message::new(TOOL, vec![output(&item)]),
-        other => {
-            let speaker = if other.ends_with("_output") { TOOL } else { ASSISTANT };
-            Message::new(speaker, vec![Part::unmapped(other, &item)])
+        ItemContent::Reasoning { texts, summaries, encrypted: _ } => {
+            Message::new(ASSISTANT, reasoning(texts.into_iter().chain(summaries), &object))
+        }
+        ItemContent::FunctionCall(called) => Message::new(ASSISTANT, vec![call(&called, &object, "arguments")]),
+        ItemContent::CustomToolCall(called) => Message::new(ASSISTANT, vec![call(&called, &object, "input")]),
+        ItemContent::FunctionCallOutput(result) | ItemContent::CustomToolCallOutput(result) => {
+            Message::new(TOOL, vec![output(&result, &object)])
+        }
+        ItemContent::HostedCall { .. }
+        | ItemContent::HostedCallOutput { .. }
+        | ItemContent::Compaction { .. }
+        | ItemContent::AgentMessage { .. }
+        | ItemContent::Unknown { .. } => {
+            let speaker = if is_output { TOOL } else { ASSISTANT };
+            Message::new(speaker, vec![Part::unmapped(kind.as_deref().unwrap_or_default(), &object)])
         }
     }
 }
 
-fn call<'a>(item: &Object<'a>, arguments: &str) -> Part<'a> {
-    let part = Part::tool_call(item.non_null("call_id"), item.non_null("name"), item.non_null(arguments));
+fn call<'a>(call: &ToolCall<'a>, item: &Object<'a>, arguments: &str) -> Part<'a> {
+    let part = Part::tool_call(call.id, call.name, call.arguments.raw());
     part.with_other_fields(item, &["call_id", arguments, "status"])
 }
 
-fn output<'a>(item: &Object<'a>) -> Part<'a> {
-    let part = Part::tool_call_response(item.non_null("call_id"), item.non_null("output"));
+fn output<'a>(result: &ToolResult<'a>, item: &Object<'a>) -> Part<'a> {
+    let part = Part::tool_call_response(result.call_id, result.value);
     part.with_other_fields(item, &["call_id", "output", "status"])
 }
 
 /// Converts a reasoning item: each entry of its content and summary is a part, and the item's other fields, such as the
 /// encrypted content, go into the last one.
-fn reasoning<'a>(item: &Object<'a>) -> Vec<Part<'a>> {
-    let entries = ["content", "summary"].into_iter().filter_map(|name| item.list(name)).flatten();
-    let mut parts: Vec<_> = entries.map(reasoning_entry).collect();
+fn reasoning<'a>(entries: impl Iterator<Item = provider::Part<'a>>, item: &Object<'a>) -> Vec<Part<'a>> {
+    let mut parts: Vec<_> = entries.filter_map(reasoning_entry).collect();
     let last = parts.pop().unwrap_or_else(|| Part::reasoning(None));
     parts.push(last.with_other_fields(item, &["content", "summary", "id", "status"]));
     parts
 }
 
-fn reasoning_entry(raw: &RawValue) -> Part<'_> {
-    match Object::from_value(raw).and_then(|entry| Some((entry.non_null("text")?, entry))) {
-        Some((text, entry)) => Part::reasoning(Some(text)).with_other_fields(&entry, &["text"]),
-        None => parts::parse_part(raw),
+fn reasoning_entry(entry: provider::Part<'_>) -> Option<Part<'_>> {
+    match entry.object.as_ref().and_then(|object| Some((object.non_null("text")?, object))) {
+        Some((text, object)) => Some(Part::reasoning(Some(text)).with_other_fields(object, &["text"])),
+        None => parts::from_part(entry),
     }
 }

@@ -1,13 +1,14 @@
 //! Messages in the schema of the GenAI conventions.
 
 use std::borrow::Cow;
+use std::mem;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::part::Part;
 use super::parts;
-use crate::reduce::{Object, list, text};
+use crate::provider::{self, Entries, RoleName};
 
 /// A message in the schema of the GenAI conventions: a role and parts.
 #[derive(Debug, Serialize)]
@@ -57,68 +58,47 @@ impl<'a> Message<'a> {
         self
     }
 
-    /// Parses a message of Chat Completions, Anthropic Messages or Gemini. A message without a role gets
+    /// Creates a message of a value that is no message, but may be a part of one.
+    pub(super) fn of_part(role: &'static str, raw: &'a RawValue) -> Self {
+        Self::new(role, parts::from_parts([provider::Part::read(raw)]))
+    }
+
+    /// Converts a message of Chat Completions, Anthropic Messages or Gemini. A message without a role gets
     /// `default_role`.
     pub(super) fn parse(raw: &'a RawValue, default_role: &'static str) -> Self {
-        let Some(message) = Object::from_value(raw) else {
-            return Self::new(default_role, vec![parts::parse_part(raw)]);
-        };
-        let role = role(&message, default_role);
-        let parts = if role == TOOL { tool_parts(&message) } else { content_parts(&message) };
-        Self { role, name: message.non_null("name"), parts, finish_reason: None }
+        let Some(message) = provider::Message::read(raw) else { return Self::of_part(default_role, raw) };
+        let name = message.name;
+        let (role, parts) = convert(message, default_role);
+        Self { role, name, parts, finish_reason: None }
     }
 }
 
-/// Parses messages: a list, one message, or a text that stands for one.
-pub(super) fn parse_messages<'a>(value: &'a RawValue, default_role: &'static str) -> Vec<Message<'a>> {
-    match list(value) {
-        Some(messages) => messages.into_iter().map(|message| Message::parse(message, default_role)).collect(),
-        None => vec![Message::parse(value, default_role)],
+/// Converts messages: a list, one message, or a text that stands for one.
+pub(super) fn from_entries<'a>(entries: &'a Entries<'_>, default_role: &'static str) -> Vec<Message<'a>> {
+    entries.elements().into_iter().map(|message| Message::parse(message, default_role)).collect()
+}
+
+/// Returns a message's role, under the conventions' name.
+pub(super) fn role<'a>(role: RoleName<'a>, default_role: &'static str) -> Cow<'a, str> {
+    match role {
+        RoleName::Named(role) if role == "model" => ASSISTANT.into(),
+        RoleName::Named(role) if role == "function" => TOOL.into(),
+        RoleName::Named(role) => role,
+        RoleName::Absent | RoleName::NotText => default_role.into(),
     }
 }
 
-/// Returns the message's role, under the conventions' name.
-pub(super) fn role<'a>(message: &Object<'a>, default_role: &'static str) -> Cow<'a, str> {
-    match message.text("role") {
-        Some(role) if role == "model" => ASSISTANT.into(),
-        Some(role) if role == "function" => TOOL.into(),
-        Some(role) => role,
-        None => default_role.into(),
-    }
-}
-
-/// Returns the parts of a tool's message: a response to a tool call. Gemini's parts are marked as responses already.
-fn tool_parts<'a>(message: &Object<'a>) -> Vec<Part<'a>> {
-    match message.non_null("parts") {
-        Some(parts) => parts::parse_content(parts),
-        None => vec![Part::tool_call_response(message.non_null("tool_call_id"), message.non_null("content"))],
-    }
-}
-
-/// Returns the parts of any other message, in this order: reasoning, content, refusal and audio, tool calls.
-fn content_parts<'a>(message: &Object<'a>) -> Vec<Part<'a>> {
-    let reasoning = message.first(&["reasoning_content", "reasoning"]).filter(|reasoning| is_non_empty_text(reasoning));
-    let mut parts: Vec<_> = reasoning.map(|reasoning| Part::reasoning(Some(reasoning))).into_iter().collect();
-    let content = message.first(&["parts", "content"]).filter(|content| content.get() != "\"\"");
-    parts.extend(content.into_iter().flat_map(parts::parse_content));
-    for field in ["refusal", "audio"] {
-        parts.extend(message.non_null(field).map(|value| Part::new(field).with(field, Some(value))));
-    }
-    parts.extend(message.list("tool_calls").into_iter().flatten().map(tool_call));
-    parts.extend(message.non_null("function_call").map(tool_call));
-    parts
-}
-
-/// Returns `true` if the value is a text that is not empty.
-fn is_non_empty_text(value: &RawValue) -> bool {
-    text(value).is_some_and(|text| !text.is_empty())
-}
-
-/// Parses a tool call. Name and arguments are inside of `function` or `custom`, or beside the id.
-fn tool_call(raw: &RawValue) -> Part<'_> {
-    let Some(call) = Object::from_value(raw) else { return Part::unknown(raw) };
-    match call.object("function").or_else(|| call.object("custom")) {
-        Some(called) => parts::call_part(&call, &called, &["arguments", "input"]),
-        None => parts::call_part(&call, &call, &["arguments", "input"]),
-    }
+/// Returns the role and the parts of a message. A tool's message is a response to a tool call; Gemini's parts are
+/// marked as responses already. An empty text has no part.
+fn convert<'a>(mut message: provider::Message<'a>, default_role: &'static str) -> (Cow<'a, str>, Vec<Part<'a>>) {
+    let role = role(mem::replace(&mut message.role, RoleName::Absent), default_role);
+    let parts = match message.content {
+        Some(content) if role == TOOL && message.has_marked_parts => parts::from_content(content),
+        content if role == TOOL => vec![Part::tool_call_response(message.call_id, content.map(|content| content.0))],
+        content => {
+            message.content = content.filter(|content| content.0.get() != "\"\"");
+            parts::from_parts(message.into_parts())
+        }
+    };
+    (role, parts)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use crate::reduce::{Object, text};
+use crate::provider::{Object, text};
 
 /// A part of a message: its type and its fields. Values are passed on as the payload spells them, not parsed and
 /// written anew.

@@ -1,83 +1,67 @@
-//! Parses the parts of messages of any provider. Every part has a type, and no type has two meanings, so that one
-//! parser serves all providers.
-
-use serde_json::value::RawValue;
+//! Converts the parts of messages of any provider.
 
 use super::part::Part;
-use crate::reduce::{Object, list, text};
+use crate::provider::{self, Content, Object, PartContent, Problem, Reasoning, ToolCall, ToolResult, is_null, text};
 
-/// Parses a message's content: a text, a list of parts, or one part.
-pub(super) fn parse_content(content: &RawValue) -> Vec<Part<'_>> {
-    if content.get() == "null" {
-        return Vec::new();
-    }
-    match list(content).or_else(|| nested_parts(content)) {
-        Some(parts) => parts.into_iter().map(parse_part).collect(),
-        None => vec![parse_part(content)],
-    }
+/// Converts a message's content: a text, a list of parts, or one part.
+pub(super) fn from_content<'a>(content: Content<'a>) -> Vec<Part<'a>> {
+    from_parts(content.parts())
 }
 
-/// Returns the parts of Gemini's `systemInstruction`, which is a message without a role.
-fn nested_parts(content: &RawValue) -> Option<Vec<&RawValue>> {
-    Object::from_value(content).filter(|content| content.get("type").is_none())?.list("parts")
+/// Converts parts.
+pub(super) fn from_parts<'a>(parts: impl IntoIterator<Item = provider::Part<'a>>) -> Vec<Part<'a>> {
+    parts.into_iter().filter_map(from_part).collect()
 }
 
 /// Parses one part of a message of any provider.
-pub(super) fn parse_part(raw: &RawValue) -> Part<'_> {
-    let Some(part) = Object::from_value(raw) else {
-        return if text(raw).is_some() { Part::text(raw) } else { Part::unknown(raw) };
-    };
-    match part.text("type").as_deref() {
-        Some("text" | "input_text" | "output_text" | "summary_text") => {
-            text_part(&part, &["text", "content"], Part::text)
+pub(super) fn from_part<'a>(part: provider::Part<'a>) -> Option<Part<'a>> {
+    let label = part.label().map(str::to_owned);
+    let provider::Part { raw, object, kind: _, signature: _, content, read_fields } = part;
+    let converted = match content {
+        PartContent::Value if text(raw).is_some() => Part::text(raw),
+        PartContent::Value => Part::unknown(raw),
+        PartContent::Text(Some(text)) | PartContent::SummaryText(Some(text)) => Part::text(text),
+        PartContent::Text(None) | PartContent::SummaryText(None) => Part::new("text"),
+        PartContent::Reasoning(Reasoning { text, .. })
+        | PartContent::ReasoningText(text)
+        | PartContent::Thought(text) => Part::reasoning(text),
+        PartContent::Call(call) => from_call(call),
+        PartContent::Result(result) => from_result(result),
+        PartContent::Refusal(refusal) => Part::new("refusal").with("refusal", refusal.filter(|_| object.is_none())),
+        PartContent::Audio(audio) => Part::new("audio").with("audio", Some(audio)),
+        PartContent::Malformed(Problem::CallsNotAList) => return None,
+        PartContent::Malformed(Problem::CallNotAnObject | Problem::ResultNotAnObject) if object.is_none() => {
+            Part::unknown(raw)
         }
-        Some("thinking" | "redacted_thinking" | "reasoning" | "reasoning_text") => reasoning_part(&part),
-        Some("tool_use" | "tool_call") => call_part(&part, &part, &["arguments", "input", "args"]),
-        Some("tool_result") => response_part(&part, "tool_use_id", "content"),
-        Some("tool_call_response") => response_part(&part, "id", "response"),
-        Some(kind) => Part::unmapped(kind, &part),
-        None => gemini_part(&part),
+        PartContent::Malformed(Problem::CallNotAnObject | Problem::ResultNotAnObject) | PartContent::Other => {
+            Part::new(label.or_else(|| first_field(object.as_ref()?)).unwrap_or_else(|| "unknown".to_owned()))
+        }
+    };
+    Some(match object {
+        Some(object) => converted.with_other_fields(&object, read_fields),
+        None => converted,
+    })
+}
+
+/// Returns the name of the first field that is not null.
+fn first_field(object: &Object<'_>) -> Option<String> {
+    object.fields().find(|(_, value)| !is_null(value)).map(|(name, _)| name.to_owned())
+}
+
+fn from_call(call: ToolCall<'_>) -> Part<'_> {
+    let ToolCall { id, name, arguments, called } = call;
+    let part = Part::tool_call(id, name, arguments.raw());
+    match called {
+        Some(called) => part.with_other_fields(&called, &provider::ARGUMENT_FIELDS),
+        None => part,
     }
 }
 
-fn text_part<'a>(part: &Object<'a>, names: &[&str], make: impl FnOnce(&'a RawValue) -> Part<'a>) -> Part<'a> {
-    match part.first(names) {
-        Some(text) => make(text).with_other_fields(part, names),
-        None => Part::unmapped("text", part),
-    }
-}
-
-fn reasoning_part<'a>(part: &Object<'a>) -> Part<'a> {
-    const NAMES: [&str; 3] = ["thinking", "content", "text"];
-    Part::reasoning(part.first(&NAMES)).with_other_fields(part, &NAMES)
-}
-
-/// Creates the part for a tool call whose id is in the object `call` and whose name and arguments are in `called`,
-/// which may be the same object.
-pub(super) fn call_part<'a>(call: &Object<'a>, called: &Object<'a>, arguments: &[&str]) -> Part<'a> {
-    let part = Part::tool_call(call.non_null("id"), called.non_null("name"), called.first(arguments));
-    part.with_other_fields(called, arguments)
-}
-
-fn response_part<'a>(part: &Object<'a>, id: &str, response: &str) -> Part<'a> {
-    Part::tool_call_response(part.non_null(id), part.non_null(response)).with_other_fields(part, &[id, response])
-}
-
-/// Parses a part of a Gemini message, whose type follows from its fields.
-fn gemini_part<'a>(part: &Object<'a>) -> Part<'a> {
-    const CALL: [&str; 2] = ["functionCall", "function_call"];
-    const RESPONSE: [&str; 2] = ["functionResponse", "function_response"];
-    let held = |names: &[&str]| part.first(names).and_then(Object::from_value);
-    if let Some(called) = held(&CALL) {
-        call_part(&called, &called, &["args"]).with_other_fields(part, &CALL)
-    } else if let Some(response) = held(&RESPONSE) {
-        response_part(&response, "id", "response").with_other_fields(part, &RESPONSE)
-    } else if part.number("thought") == Some(true) {
-        Part::reasoning(part.non_null("text")).with_other_fields(part, &["text", "thought"])
-    } else if let Some(text) = part.non_null("text") {
-        Part::text(text).with_other_fields(part, &["text"])
-    } else {
-        let kind = part.fields().find(|(_, value)| value.get() != "null").map_or("unknown", |(name, _)| name);
-        Part::unmapped(kind, part)
+fn from_result(result: ToolResult<'_>) -> Part<'_> {
+    let ToolResult { call_id, value, is_content: _, response } = result;
+    let part = Part::tool_call_response(call_id, value);
+    match response {
+        Some(response) => part.with_other_fields(&response, &provider::RESPONSE_FIELDS),
+        None => part,
     }
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{InvocationDigest, ResultDigest, RuntimeDigest};
 use crate::otlp::ContentPolicy;
-use crate::reduce::{Object, list, text};
+use crate::provider::{Object, list, text};
 
 impl InvocationDigest {
     /// Digests the payload of a tool invocation. Returns the default for bytes that can't be parsed.

@@ -1,38 +1,27 @@
 //! Parses the reasoning of a model: its text, and its signature or encrypted data.
 
 use crate::graph::{Channel, ItemKind, Part, Role};
+use crate::provider::{Reasoning, optional_text};
 use crate::reduce::decode::decode_error::DecodeError;
 use crate::reduce::decode::draft::ItemDraft;
-use crate::reduce::decode::object::Object;
 
 /// Creates a reasoning item without parts.
 pub(super) fn new() -> ItemDraft {
     ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning)
 }
 
-/// Parses a part of type `thinking`, `redacted_thinking` or `reasoning`.
-pub(super) fn parse(part: &Object<'_>) -> Result<ItemDraft, DecodeError> {
+/// Makes an item of reasoning.
+pub(super) fn draft(reasoning: &Reasoning<'_>) -> Result<ItemDraft, DecodeError> {
+    let Reasoning { text, signature, data } = *reasoning;
     let mut draft = new();
-    for name in ["thinking", "content", "text"] {
-        if part.non_null(name).is_some() {
-            part.optional_text(name)?.into_iter().for_each(|text| push_text(&mut draft, &text));
-            break;
-        }
-    }
-    for label in ["signature", "data"] {
-        if let Some(sealed) = part.optional_text(label)?.filter(|sealed| !sealed.is_empty()) {
+    optional_text(text)?.into_iter().for_each(|text| push_text(&mut draft, &text));
+    for (label, sealed) in [("signature", signature), ("data", data)] {
+        if let Some(sealed) = optional_text(sealed)?.filter(|sealed| !sealed.is_empty()) {
             draft.push_encoded(label, &sealed);
         }
     }
     draft.push_placeholder_if_empty();
     Ok(draft)
-}
-
-/// Creates a reasoning item from a text.
-pub(super) fn from_text(text: &str) -> ItemDraft {
-    let mut draft = new();
-    push_text(&mut draft, text);
-    draft
 }
 
 /// Creates a reasoning item from a signature alone.

@@ -6,10 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::decode_error::{DecodeError, UNREADABLE_VALUE};
-
 /// A JSON object whose values are unparsed text.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// `true` if the object has a field whose name is not valid Unicode (an unpaired surrogate). Such a field cannot be
@@ -25,11 +23,12 @@ impl<'a> Object<'a> {
 
     /// Parses the fields of a value. Returns `None` if the value is not an object.
     pub(crate) fn from_value(value: &'a RawValue) -> Option<Self> {
-        Self::parse(value.get())
+        // For a long text in place of an object, `serde_json` would decode it to report it.
+        if value.get().starts_with('{') { Self::parse(value.get()) } else { None }
     }
 
     /// Adds a field. `name` is `None` if the field's name is not valid Unicode.
-    pub(super) fn push_field(&mut self, name: Option<Cow<'a, str>>, value: &'a RawValue) {
+    pub(crate) fn push_field(&mut self, name: Option<Cow<'a, str>>, value: &'a RawValue) {
         match name {
             Some(name) => self.fields.push((name, value)),
             None => self.has_unreadable = true,
@@ -37,7 +36,7 @@ impl<'a> Object<'a> {
     }
 
     /// Returns `true` if the object has no fields.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty() && !self.has_unreadable
     }
 
@@ -66,19 +65,7 @@ impl<'a> Object<'a> {
         text(self.get(name)?)
     }
 
-    /// Returns the string in a field. Returns `None` if the field is absent or not a string.
-    ///
-    /// # Errors
-    /// Returns an error for a string that cannot be decoded, such as one with an unpaired surrogate.
-    pub(super) fn optional_text(&self, name: &str) -> Result<Option<Cow<'a, str>>, DecodeError> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        match text(value) {
-            None if value.get().starts_with('"') => Err(UNREADABLE_VALUE),
-            optional_text => Ok(optional_text),
-        }
-    }
-
-    /// Returns the string in a field as a `String`. Returns `None` if the field is absent or not a string.
+    /// Returns the text of a field as a `String`. Returns `None` if it is absent or no text.
     pub(crate) fn string(&self, name: &str) -> Option<String> {
         self.text(name).map(Cow::into_owned)
     }
@@ -111,7 +98,7 @@ impl<'a> Object<'a> {
 
     /// Returns the fields in ascending byte order of their names. Of repeated fields only the last is returned. Returns
     /// `None` if the name of a field is not valid Unicode.
-    pub(super) fn into_sorted(self) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
+    pub(crate) fn into_sorted(self) -> Option<Vec<(Cow<'a, str>, &'a RawValue)>> {
         let Self { mut fields, has_unreadable } = self;
         fields.reverse();
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -129,13 +116,29 @@ pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(json).ok().map(|Text(text)| text)
 }
 
-/// Returns the elements of a JSON list. Returns `None` if the value is not a list.
+/// A string that cannot be decoded, such as one with an unpaired surrogate.
+#[derive(Debug)]
+pub(crate) struct UndecodableText;
+
+/// Returns the text of a value. Returns `None` if there is no value, or it is no text.
+///
+/// # Errors
+/// Returns an error for a string that cannot be decoded.
+pub(crate) fn optional_text(value: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, UndecodableText> {
+    let Some(value) = value else { return Ok(None) };
+    match text(value) {
+        None if value.get().starts_with('"') => Err(UndecodableText),
+        optional_text => Ok(optional_text),
+    }
+}
+
+/// Returns the elements of a value. Returns `None` if it is no list.
 pub(crate) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(value.get()).ok()
+    if value.get().starts_with('[') { serde_json::from_str(value.get()).ok() } else { None }
 }
 
 /// Returns `true` if the value is `null`.
-pub(super) fn is_null(value: &RawValue) -> bool {
+pub(crate) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
 

@@ -1,0 +1,55 @@
+//! Reads the bodies of model APIs: OpenAI Responses, Chat Completions, Anthropic Messages, Gemini, and the message and
+//! part schemas of the GenAI conventions.
+//!
+//! The reducer makes conversation items of a body, and the exporter attributes of a span. Both read it here, so that
+//! they agree on what it contains. A body is parsed once, one level deep: [`Request`] and [`Response`] borrow its text
+//! and split its list of messages without reading them. [`Message`] and [`Item`] read one element of that list, and
+//! [`Part`] one part of a message. Values that are passed on stay unparsed JSON (`&RawValue`), and texts are borrowed
+//! unless they contain escapes. Nothing here fails on malformed input: a value of an unexpected type is kept as it is,
+//! and the caller decides whether it is an error.
+//!
+//! Each API is a file that implements [`Api`](api::Api), and a line in the table [`api::APIS`]. Parts describe
+//! themselves, and no type of part has two meanings. So the API that a message belongs to need not be known: each part
+//! is read by the first API that defines its type.
+
+mod anthropic;
+mod api;
+mod chat;
+mod entries;
+mod gemini;
+mod gen_ai;
+mod item;
+mod message;
+mod object;
+mod object_with_lists;
+mod part;
+mod request;
+mod response;
+mod responses;
+mod settings;
+mod tool;
+mod usage;
+
+#[cfg(fuzzing)]
+pub mod fuzz;
+#[cfg(all(test, not(fuzzing)))]
+mod fuzz;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use entries::{Entries, EntryFormat};
+pub(crate) use item::{Item, ItemContent};
+pub(crate) use message::{Content, Message, RoleName};
+pub(crate) use object::{Object, UndecodableText, is_null, list, optional_text, text};
+pub(crate) use part::{Part, PartContent, Reasoning};
+pub(crate) use request::{Instructions, Request};
+pub(crate) use response::{Output, Response};
+pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
+/// Types that only the exporter names.
+#[cfg(feature = "otlp")]
+pub(crate) use {
+    part::Problem,
+    response::Choice,
+    settings::Settings,
+    tool::{ARGUMENT_FIELDS, RESPONSE_FIELDS},
+};

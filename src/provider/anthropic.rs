@@ -1,0 +1,80 @@
+//! Anthropic Messages.
+
+use super::api::{Api, Field, ListField};
+use super::entries::EntryFormat;
+use super::message::Content;
+use super::object::Object;
+use super::part::{self, PartContent, Recognized};
+use super::response::Output;
+use super::responses;
+use super::settings::{Settings, number};
+use super::tool::{ToolCall, ToolResult};
+use super::usage::{count, sum, usage_from_counts};
+use crate::event::Usage;
+
+pub(super) struct Anthropic;
+
+impl Api for Anthropic {
+    fn list_field(&self) -> ListField {
+        ListField { name: "messages", format: EntryFormat::Messages, precedence: 3 }
+    }
+
+    fn instructions(&self) -> &'static [Field] {
+        &[Field { name: "system", pointer: "/system" }]
+    }
+
+    fn tools(&self) -> &'static [Field] {
+        &[Field { name: "tools", pointer: "/tools" }]
+    }
+
+    fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
+        Settings {
+            max_tokens: number(body, &["max_tokens"]),
+            reasoning_level: body.object("output_config").and_then(|config| config.text("effort")),
+            ..Settings::default()
+        }
+    }
+
+    fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
+        match kind? {
+            "text" => Some(part::text(part)),
+            "thinking" | "redacted_thinking" => Some(part::reasoning(part)),
+            "tool_use" => Some(ToolCall::read_part(part)),
+            "tool_result" => {
+                let result = ToolResult {
+                    call_id: part.non_null("tool_use_id"),
+                    value: part.non_null("content"),
+                    is_content: true,
+                    response: None,
+                };
+                Some(Recognized::new(PartContent::Result(result), &["tool_use_id", "content"]))
+            }
+            _ => None,
+        }
+    }
+
+    fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
+        Some(Output::Content(Content(body.non_null("content")?)))
+    }
+
+    fn finish_reasons(&self, body: &Object<'_>) -> Vec<String> {
+        body.string("stop_reason").into_iter().collect()
+    }
+
+    /// Input tokens exclude tokens read from and written to the cache.
+    fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>) -> Option<Usage> {
+        let usage = usage.filter(|_| is_message(body))?;
+        let cached = count(usage, "cache_read_input_tokens");
+        let input = [count(usage, "input_tokens"), cached, count(usage, "cache_creation_input_tokens")];
+        usage_from_counts(sum(input), cached, count(usage, "output_tokens"), None)
+    }
+
+    fn cache_write_tokens(&self, _: &Object<'_>, usage: Option<&Object<'_>>) -> Option<u64> {
+        usage?.number("cache_creation_input_tokens")
+    }
+}
+
+/// Returns `true` if a response is a message of this API.
+pub(super) fn is_message(body: &Object<'_>) -> bool {
+    body.non_null("content").is_some() && body.first(&responses::OUTPUT_FIELDS).is_none()
+}

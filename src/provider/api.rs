@@ -1,0 +1,115 @@
+//! The table of the model APIs, and what each of them defines.
+
+use serde_json::value::RawValue;
+
+use super::entries::EntryFormat;
+use super::message::NonContentParts;
+use super::object::Object;
+use super::part::Recognized;
+use super::response::Output;
+use super::settings::Settings;
+use super::{anthropic, chat, gemini, gen_ai, responses};
+use crate::event::Usage;
+
+/// Every API, in the order in which they are asked to recognize a part, a response or a token count.
+pub(super) static APIS: [&dyn Api; 5] =
+    [&responses::Responses, &chat::Chat, &anthropic::Anthropic, &gemini::Gemini, &gen_ai::GenAi];
+
+/// A field, and the JSON Pointer (RFC 6901) to it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) pointer: &'static str,
+}
+
+/// The field of a request that holds the conversation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListField {
+    pub(super) name: &'static str,
+    pub(super) format: EntryFormat,
+    /// A body with the fields of several APIs belongs to the API with the lowest precedence.
+    pub(super) precedence: u8,
+}
+
+/// A model API. Methods without a value of their own are for APIs that do not define the concept.
+pub(super) trait Api: Sync {
+    /// Returns the field of a request that holds the conversation. APIs may share a field.
+    fn list_field(&self) -> ListField;
+
+    /// Returns the fields of a request that may hold the instructions, the preferred one first.
+    fn instructions(&self) -> &'static [Field] {
+        &[]
+    }
+
+    /// Returns `true` if the instructions are the first message of the conversation.
+    fn instructions_are_message(&self) -> bool {
+        true
+    }
+
+    /// Returns `true` if content has the schema of the GenAI conventions.
+    fn has_conventions_schema(&self) -> bool {
+        false
+    }
+
+    /// Returns the fields of a request that may hold the tools, the preferred one first.
+    fn tools(&self) -> &'static [Field] {
+        &[]
+    }
+
+    /// Returns the role of a message that has none. Returns `None` if every message has one.
+    fn default_role(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Returns the settings of a request.
+    fn settings<'a>(&self, _body: &Object<'a>) -> Settings<'a> {
+        Settings::default()
+    }
+
+    /// Adds the parts of a message that stand beside its content.
+    fn add_parts_beside_content<'a>(&self, _message: &Object<'a>, _parts: &mut NonContentParts<'a>) {}
+
+    /// Reads a part of a type that this API defines. `kind` is the part's type.
+    fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>>;
+
+    /// Returns the output of a response. Returns `None` if the response is not of this API.
+    fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>>;
+
+    /// Returns the fields that mark a response of this API without output.
+    fn fields_without_output(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Returns the fields of a response that may hold its id.
+    fn response_id_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Returns the fields of a response that may hold the model.
+    fn model_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Returns the finish reasons that a response reports outside of its [`Choice`](super::Choice)s.
+    fn finish_reasons(&self, _body: &Object<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns the token usage of a response. `usage` is the object in the body's field of that name.
+    fn usage(&self, _body: &Object<'_>, _usage: Option<&Object<'_>>) -> Option<Usage> {
+        None
+    }
+
+    /// Returns the number of tokens written to a cache. `usage` is the object in the body's field of that name.
+    fn cache_write_tokens(&self, _body: &Object<'_>, _usage: Option<&Object<'_>>) -> Option<u64> {
+        None
+    }
+}
+
+/// Returns the first of these fields that is present and not null, with its value.
+pub(super) fn first_field<'a>(
+    fields: impl IntoIterator<Item = &'static Field>,
+    body: &Object<'a>,
+) -> Option<(&'static Field, &'a RawValue)> {
+    fields.into_iter().find_map(|field| Some((field, body.non_null(field.name)?)))
+}

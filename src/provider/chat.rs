@@ -1,0 +1,93 @@
+//! Chat Completions of OpenAI, and of servers that are compatible with it.
+
+use serde_json::value::RawValue;
+
+use super::api::{Api, Field, ListField};
+use super::entries::EntryFormat;
+use super::message::NonContentParts;
+use super::object::{Object, list, text};
+use super::part::{self, Part, PartContent, Problem, Reasoning, Recognized};
+use super::response::{Choice, Output};
+use super::settings::{Settings, number};
+use super::tool::ToolCall;
+use super::usage::{count, detail, usage_from_counts};
+use crate::event::Usage;
+
+pub(super) struct Chat;
+
+impl Api for Chat {
+    fn list_field(&self) -> ListField {
+        ListField { name: "messages", format: EntryFormat::Messages, precedence: 3 }
+    }
+
+    fn tools(&self) -> &'static [Field] {
+        &[Field { name: "tools", pointer: "/tools" }, Field { name: "functions", pointer: "/functions" }]
+    }
+
+    fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
+        Settings {
+            max_tokens: number(body, &["max_completion_tokens", "max_tokens"]),
+            reasoning_level: body.text("reasoning_effort"),
+            ..Settings::default()
+        }
+    }
+
+    fn add_parts_beside_content<'a>(&self, message: &Object<'a>, parts: &mut NonContentParts<'a>) {
+        // Compatible servers put the reasoning here.
+        let reasoning = ["reasoning_content", "reasoning"].into_iter().filter_map(|name| message.get(name));
+        if let Some(reasoning) = reasoning.into_iter().find(|value| text(value).is_some_and(|text| !text.is_empty())) {
+            let content = PartContent::Reasoning(Reasoning { text: Some(reasoning), ..Reasoning::default() });
+            parts.before.push(Part::beside_content(reasoning, content));
+        }
+        if let Some(refusal) = message.non_null("refusal") {
+            parts.after.push(Part::beside_content(refusal, PartContent::Refusal(Some(refusal))));
+        }
+        if let Some(audio) = message.non_null("audio") {
+            parts.after.push(Part::beside_content(audio, PartContent::Audio(audio)));
+        }
+        if let Some(calls) = message.non_null("tool_calls") {
+            match list(calls) {
+                Some(calls) => parts.after.extend(calls.into_iter().map(ToolCall::read_beside_content)),
+                None => {
+                    let content = PartContent::Malformed(Problem::CallsNotAList);
+                    parts.after.push(Part::beside_content(calls, content));
+                }
+            }
+        }
+        parts.after.extend(message.non_null("function_call").map(ToolCall::read_beside_content));
+    }
+
+    fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
+        match kind? {
+            "text" => Some(part::text(part)),
+            "refusal" => Some(Recognized::new(PartContent::Refusal(part.non_null("refusal")), &[])),
+            _ => None,
+        }
+    }
+
+    fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
+        let listed = body.list("choices")?;
+        let is_empty = listed.is_empty();
+        let choices: Vec<_> = listed.into_iter().map_while(choice).collect();
+        let has_message = choices.first().map_or(is_empty, |choice| choice.message.is_some());
+        Some(if has_message { Output::Choices(choices) } else { Output::Unknown })
+    }
+
+    /// The names are this API's alone.
+    fn usage(&self, _: &Object<'_>, usage: Option<&Object<'_>>) -> Option<Usage> {
+        let usage = usage?;
+        let cached = detail(usage, "prompt_tokens_details", "cached_tokens");
+        let reasoning = detail(usage, "completion_tokens_details", "reasoning_tokens");
+        usage_from_counts(count(usage, "prompt_tokens"), cached, count(usage, "completion_tokens"), reasoning)
+    }
+}
+
+fn choice(raw: &RawValue) -> Option<Choice<'_>> {
+    let choice = Object::from_value(raw)?;
+    Some(Choice { message: choice.non_null("message"), finish_reason: choice.non_null("finish_reason") })
+}
+
+/// Returns `true` if the usage has the names of this API.
+pub(super) fn has_counts(usage: &Object<'_>) -> bool {
+    count(usage, "prompt_tokens").or_else(|| count(usage, "completion_tokens")).is_some()
+}

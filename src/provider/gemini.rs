@@ -1,0 +1,131 @@
+//! Gemini, in the spelling of its JSON or of its protocol buffers. Its parts have no type and are recognized by their
+//! fields.
+
+use super::api::{Api, Field, ListField};
+use super::entries::EntryFormat;
+use super::object::{Object, is_null};
+use super::part::{PartContent, Problem, Recognized};
+use super::response::{Choice, Output};
+use super::settings::{Settings, number};
+use super::tool::{ToolCall, ToolResult};
+use super::usage::{count, sum, usage_from_counts};
+use crate::event::Usage;
+
+pub(super) struct Gemini;
+
+const CALL_FIELDS: [&str; 2] = ["functionCall", "function_call"];
+const RESULT_FIELDS: [&str; 2] = ["functionResponse", "function_response"];
+
+/// Fields of parts that do not hold the content.
+const METADATA_FIELDS: [&str; 10] = [
+    "type",
+    "thought",
+    "thoughtSignature",
+    "thought_signature",
+    "partMetadata",
+    "videoMetadata",
+    "video_metadata",
+    "mediaResolution",
+    "media_resolution",
+    "cache_control",
+];
+
+impl Api for Gemini {
+    fn list_field(&self) -> ListField {
+        ListField { name: "contents", format: EntryFormat::Messages, precedence: 2 }
+    }
+
+    fn instructions(&self) -> &'static [Field] {
+        &[
+            Field { name: "systemInstruction", pointer: "/systemInstruction" },
+            Field { name: "system_instruction", pointer: "/system_instruction" },
+        ]
+    }
+
+    fn tools(&self) -> &'static [Field] {
+        &[Field { name: "tools", pointer: "/tools" }]
+    }
+
+    /// A conversation of one message may omit the role.
+    fn default_role(&self) -> Option<&'static str> {
+        Some("user")
+    }
+
+    fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
+        let config = ["generationConfig", "generation_config"].iter().find_map(|name| body.object(name));
+        let config = config.unwrap_or_default();
+        Settings {
+            temperature: number(&config, &["temperature"]),
+            top_p: number(body, &["topP"]).or_else(|| number(&config, &["topP", "top_p"])),
+            max_tokens: number(body, &["maxOutputTokens"])
+                .or_else(|| number(&config, &["maxOutputTokens", "max_output_tokens"])),
+            stream: None,
+            reasoning_level: config.object("thinkingConfig").and_then(|thinking| thinking.text("thinkingLevel")),
+        }
+    }
+
+    fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
+        if kind.is_some() {
+            return None;
+        }
+        let (content, read_fields): (_, &[&str]) = if let Some(call) = part.first(&CALL_FIELDS) {
+            match Object::from_value(call) {
+                Some(call) => (PartContent::Call(ToolCall::read_gemini(call)), &CALL_FIELDS),
+                None => (PartContent::Malformed(Problem::CallNotAnObject), &[]),
+            }
+        } else if let Some(response) = part.first(&RESULT_FIELDS) {
+            match Object::from_value(response) {
+                Some(response) => {
+                    let result = ToolResult::read_value(&response);
+                    (PartContent::Result(ToolResult { response: Some(response), ..result }), &RESULT_FIELDS)
+                }
+                None => (PartContent::Malformed(Problem::ResultNotAnObject), &[]),
+            }
+        } else if part.number("thought") == Some(true) {
+            (PartContent::Thought(part.non_null("text")), &["text", "thought"])
+        } else if let Some(text) = part.non_null("text") {
+            (PartContent::Text(Some(text)), &["text"])
+        } else {
+            (PartContent::Other, &[])
+        };
+        let signature = part.first(&["thoughtSignature", "thought_signature"]);
+        Some(Recognized { content, read_fields, signature })
+    }
+
+    fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
+        let choice = |raw| {
+            let candidate = Object::from_value(raw)?;
+            // A candidate that was blocked has no content.
+            Some(Choice { message: candidate.non_null("content"), finish_reason: candidate.non_null("finishReason") })
+        };
+        Some(Output::Choices(body.list("candidates")?.into_iter().map_while(choice).collect()))
+    }
+
+    /// A prompt that was refused has no candidates.
+    fn fields_without_output(&self) -> &'static [&'static str] {
+        &["promptFeedback"]
+    }
+
+    fn response_id_fields(&self) -> &'static [&'static str] {
+        &["responseId"]
+    }
+
+    fn model_fields(&self) -> &'static [&'static str] {
+        &["modelVersion", "model_version"]
+    }
+
+    /// Output tokens exclude thoughts.
+    fn usage(&self, body: &Object<'_>, _: Option<&Object<'_>>) -> Option<Usage> {
+        let usage = body.object("usageMetadata").or_else(|| body.object("usage_metadata"))?;
+        let either = |name: &str, spelled: &str| count(&usage, name).or_else(|| count(&usage, spelled));
+        let thoughts = either("thoughtsTokenCount", "thoughts_token_count");
+        let output = [either("candidatesTokenCount", "candidates_token_count"), thoughts];
+        let cached = either("cachedContentTokenCount", "cached_content_token_count");
+        usage_from_counts(either("promptTokenCount", "prompt_token_count"), cached, sum(output), thoughts)
+    }
+}
+
+/// Returns the name of the field that holds the content of a part without a type.
+pub(super) fn content_field<'p>(part: &'p Object<'_>) -> Option<&'p str> {
+    part.fields().find(|(name, value)| !METADATA_FIELDS.contains(name) && !is_null(value)).map(|(name, _)| name)
+}

@@ -1,0 +1,137 @@
+//! Reads items of the Responses API: the elements of `input`, `output_items` and `output`, and of a compaction
+//! checkpoint.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::message::{Content, RoleName};
+use super::object::Object;
+use super::part::Part;
+use super::tool::{CallArguments, ToolCall, ToolResult};
+
+/// An item.
+#[derive(Debug)]
+pub(crate) struct Item<'a> {
+    /// The fields of the item.
+    pub(crate) object: Object<'a>,
+    /// The type of the item. `None` if it has none; it is then a message.
+    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) content: ItemContent<'a>,
+}
+
+/// The content of an item.
+#[derive(Debug)]
+pub(crate) enum ItemContent<'a> {
+    Message {
+        role: RoleName<'a>,
+        /// The phase of the turn in which the message was written.
+        phase: Option<Cow<'a, str>>,
+        content: Option<Content<'a>>,
+    },
+    Reasoning {
+        texts: Vec<Part<'a>>,
+        summaries: Vec<Part<'a>>,
+        encrypted: Option<&'a RawValue>,
+    },
+    FunctionCall(ToolCall<'a>),
+    CustomToolCall(ToolCall<'a>),
+    FunctionCallOutput(ToolResult<'a>),
+    CustomToolCallOutput(ToolResult<'a>),
+    /// A call of a tool that the provider runs, or that has a schema of its own.
+    HostedCall {
+        call_id: Option<&'a RawValue>,
+    },
+    /// The output of such a call.
+    HostedCallOutput {
+        call_id: Option<&'a RawValue>,
+    },
+    /// A summary of the conversation before it.
+    Compaction {
+        encrypted: Option<&'a RawValue>,
+    },
+    /// A message that another agent delivered.
+    AgentMessage {
+        author: Option<&'a RawValue>,
+        recipient: Option<&'a RawValue>,
+        content: Option<Content<'a>>,
+    },
+    /// An item of an unknown type.
+    Unknown {
+        call_id: Option<&'a RawValue>,
+    },
+}
+
+impl<'a> Item<'a> {
+    /// Reads an item. Returns `None` if the value is no object.
+    pub(crate) fn read(raw: &'a RawValue) -> Option<Self> {
+        let object = Object::from_value(raw)?;
+        let kind = object.text("type");
+        let call_id = object.non_null("call_id");
+        let encrypted = object.get("encrypted_content");
+        let content = match kind.as_deref() {
+            Some("message") | None => ItemContent::Message {
+                role: RoleName::read(&object),
+                phase: object.text("phase"),
+                content: object.get("content").map(Content),
+            },
+            Some("reasoning") => ItemContent::Reasoning {
+                texts: parts(&object, "content"),
+                summaries: parts(&object, "summary"),
+                encrypted,
+            },
+            Some("function_call") => ItemContent::FunctionCall(call(&object, "arguments", CallArguments::Json)),
+            Some("custom_tool_call") => ItemContent::CustomToolCall(call(&object, "input", CallArguments::Verbatim)),
+            Some("function_call_output") => ItemContent::FunctionCallOutput(output(&object)),
+            Some("custom_tool_call_output") => ItemContent::CustomToolCallOutput(output(&object)),
+            Some("tool_search_call" | "web_search_call" | "image_generation_call" | "local_shell_call") => {
+                ItemContent::HostedCall { call_id }
+            }
+            Some("tool_search_output" | "mcp_tool_call_output") => ItemContent::HostedCallOutput { call_id },
+            Some("compaction" | "compaction_summary" | "context_compaction") => ItemContent::Compaction { encrypted },
+            Some("agent_message") => ItemContent::AgentMessage {
+                author: object.get("author"),
+                recipient: object.get("recipient"),
+                content: object.get("content").map(Content),
+            },
+            Some(_) => ItemContent::Unknown { call_id },
+        };
+        Some(Self { object, kind, content })
+    }
+
+    /// Returns `true` if the type is that of an unknown or hosted call.
+    pub(crate) fn is_call(&self) -> bool {
+        self.kind.as_deref().is_some_and(|kind| kind.ends_with("_call"))
+    }
+
+    /// Returns `true` if the type is that of an unknown or hosted output.
+    pub(crate) fn is_output(&self) -> bool {
+        self.kind.as_deref().is_some_and(|kind| kind.ends_with("_output"))
+    }
+
+    /// Returns the id of the call that the item is. Returns `None` if it is no call, or has no id or an empty one.
+    pub(crate) fn call_id(&self) -> Option<String> {
+        let id = self.object.text("call_id").filter(|id| self.is_call() && !id.is_empty());
+        id.map(Cow::into_owned)
+    }
+}
+
+/// Reads the parts in a list. Returns no parts for any other value.
+fn parts<'a>(item: &Object<'a>, name: &str) -> Vec<Part<'a>> {
+    item.list(name).unwrap_or_default().into_iter().map(Part::read).collect()
+}
+
+/// Reads a call.
+fn call<'a>(item: &Object<'a>, field: &str, arguments: impl FnOnce(&'a RawValue) -> CallArguments<'a>) -> ToolCall<'a> {
+    ToolCall {
+        id: item.non_null("call_id"),
+        name: item.non_null("name"),
+        arguments: item.non_null(field).map_or(CallArguments::Missing, arguments),
+        called: None,
+    }
+}
+
+/// Reads the output of a call.
+fn output<'a>(item: &Object<'a>) -> ToolResult<'a> {
+    ToolResult { call_id: item.non_null("call_id"), value: item.non_null("output"), is_content: true, response: None }
+}

@@ -1,0 +1,131 @@
+//! Reads the parts of messages.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::api::APIS;
+use super::gemini;
+use super::object::Object;
+use super::tool::{ToolCall, ToolResult};
+
+/// A part of a message.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) raw: &'a RawValue,
+    /// The fields of the part. `None` if it is no object, or a value beside the content of a message.
+    pub(crate) object: Option<Object<'a>>,
+    /// The type of the part. `None` if it has none.
+    pub(crate) kind: Option<Cow<'a, str>>,
+    /// The signature of Gemini's, which stands in a part of any type. It signs the reasoning before the part.
+    pub(crate) signature: Option<&'a RawValue>,
+    pub(crate) content: PartContent<'a>,
+    /// The fields of the object that the content was read from.
+    pub(crate) read_fields: &'static [&'static str],
+}
+
+/// The content of a part.
+#[derive(Debug)]
+pub(crate) enum PartContent<'a> {
+    /// The part is no object: mostly a text.
+    Value,
+    /// A text. `None` if the part does not contain one.
+    Text(Option<&'a RawValue>),
+    /// A text of a reasoning item of the Responses API.
+    ReasoningText(Option<&'a RawValue>),
+    /// A text that summarizes a reasoning item of the Responses API.
+    SummaryText(Option<&'a RawValue>),
+    Reasoning(Reasoning<'a>),
+    /// A part that Gemini marks as a thought: a text, or a part of any other type.
+    Thought(Option<&'a RawValue>),
+    Call(ToolCall<'a>),
+    Result(ToolResult<'a>),
+    Refusal(Option<&'a RawValue>),
+    Audio(&'a RawValue),
+    /// A part of a type that has no variant of its own.
+    Other,
+    Malformed(Problem),
+}
+
+/// The reasoning of a model.
+#[derive(Debug, Default)]
+pub(crate) struct Reasoning<'a> {
+    pub(crate) text: Option<&'a RawValue>,
+    /// The signature of the text.
+    pub(crate) signature: Option<&'a RawValue>,
+    /// The encrypted reasoning, in place of the text.
+    pub(crate) data: Option<&'a RawValue>,
+}
+
+/// The reason why a part is malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// The calls beside the content are no list.
+    CallsNotAList,
+    /// A call is no object.
+    CallNotAnObject,
+    /// The output of a call is no object.
+    ResultNotAnObject,
+}
+
+impl Problem {
+    /// Returns the problem as a clause about the message.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::CallsNotAList => "its `tool_calls` is not a list",
+            Self::CallNotAnObject => "it has a call that is not an object",
+            Self::ResultNotAnObject => "it has a function response that is not an object",
+        }
+    }
+}
+
+/// The content of a part whose type an API defines, and the fields of the part that it was read from.
+pub(super) struct Recognized<'a> {
+    pub(super) content: PartContent<'a>,
+    pub(super) read_fields: &'static [&'static str],
+    pub(super) signature: Option<&'a RawValue>,
+}
+
+impl<'a> Recognized<'a> {
+    pub(super) fn new(content: PartContent<'a>, read_fields: &'static [&'static str]) -> Self {
+        Self { content, read_fields, signature: None }
+    }
+}
+
+impl<'a> Part<'a> {
+    /// Reads an element of a message's content.
+    pub(crate) fn read(raw: &'a RawValue) -> Self {
+        let Some(object) = Object::from_value(raw) else { return Self::beside_content(raw, PartContent::Value) };
+        let kind = object.text("type");
+        let recognized = APIS.iter().find_map(|api| api.part(kind.as_deref(), &object));
+        let Recognized { content, read_fields, signature } =
+            recognized.unwrap_or_else(|| Recognized::new(PartContent::Other, &[]));
+        Self { raw, object: Some(object), kind, signature, content, read_fields }
+    }
+
+    /// Creates a part of a value that stands beside the content of a message.
+    pub(super) fn beside_content(raw: &'a RawValue, content: PartContent<'a>) -> Self {
+        Self { raw, object: None, kind: None, signature: None, content, read_fields: &[] }
+    }
+
+    /// Returns the type of the part, or the name of the field that holds the content of a part without a type.
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.kind.as_deref().or_else(|| gemini::content_field(self.object.as_ref()?))
+    }
+}
+
+pub(super) const TEXT_FIELDS: [&str; 2] = ["text", "content"];
+
+/// Reads a part that is a text.
+pub(super) fn text<'a>(part: &Object<'a>) -> Recognized<'a> {
+    Recognized::new(PartContent::Text(part.first(&TEXT_FIELDS)), &TEXT_FIELDS)
+}
+
+pub(super) const REASONING_FIELDS: [&str; 3] = ["thinking", "content", "text"];
+
+/// Reads a part that is reasoning.
+pub(super) fn reasoning<'a>(part: &Object<'a>) -> Recognized<'a> {
+    let (signature, data) = (part.get("signature"), part.get("data"));
+    let reasoning = Reasoning { text: part.first(&REASONING_FIELDS), signature, data };
+    Recognized::new(PartContent::Reasoning(reasoning), &REASONING_FIELDS)
+}

@@ -1,0 +1,119 @@
+//! Reads requests.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::api::{APIS, Api, Field, ListField, first_field};
+use super::entries::{Entries, EntryFormat};
+use super::message::Content;
+use super::object::Object;
+use super::object_with_lists::{self, Lists};
+use super::responses::Responses;
+use super::settings::Settings;
+
+/// A request. The API that it belongs to is recognized by the field that holds the conversation.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    body: Object<'a>,
+    lists: Lists<'a>,
+    /// The field that holds the conversation. `None` if no API is recognized.
+    list_field: Option<ListField>,
+}
+
+/// The instructions of a request.
+#[derive(Debug)]
+pub(crate) struct Instructions<'a> {
+    /// JSON Pointer (RFC 6901) to the instructions.
+    pub(crate) pointer: &'static str,
+    pub(crate) content: Content<'a>,
+    /// `true` if the instructions are the first message of the conversation.
+    pub(crate) is_message: bool,
+    /// `true` if the content has the schema of the GenAI conventions.
+    pub(crate) has_conventions_schema: bool,
+}
+
+impl<'a> Request<'a> {
+    /// Parses a request. Returns `None` if the text is not a JSON object.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let names = APIS.map(|api| api.list_field().name);
+        let (body, lists) = object_with_lists::parse(text, &names)?;
+        let is_given = |name: &str| lists.contains_key(name) || body.non_null(name).is_some();
+        // A null list counts as an empty one if the body has no other list.
+        let list_field = detect(is_given).or_else(|| detect(|name| body.get(name).is_some()));
+        Some(Self { body, lists, list_field })
+    }
+
+    /// Returns `true` if the request has no fields.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.body.is_empty() && self.lists.is_empty()
+    }
+
+    /// Returns the conversation. Returns `None` if no API is recognized.
+    pub(crate) fn entries(&self) -> Option<Entries<'a>> {
+        let ListField { name, format, .. } = self.list_field?;
+        match self.lists.get(name) {
+            Some(list) => Some(Entries::List(list.clone())),
+            None => self.body.get(name).map(|value| Entries::read(value, format)),
+        }
+    }
+
+    /// Returns `true` if the conversation is a list of items of the Responses API.
+    pub(crate) fn has_items(&self) -> bool {
+        self.list_field.is_some_and(|field| field.format == EntryFormat::Items)
+    }
+
+    /// Returns `true` if messages have the schema of the GenAI conventions.
+    pub(crate) fn has_conventions_schema(&self) -> bool {
+        self.apis().any(Api::has_conventions_schema)
+    }
+
+    /// Returns the role of messages that have none. Returns `None` if every message must have one.
+    pub(crate) fn default_role(&self) -> Option<&'static str> {
+        self.apis().find_map(|api| api.default_role())
+    }
+
+    /// Returns the instructions in the fields of the recognized API, or of the Responses API if none is recognized.
+    pub(crate) fn instructions(&self) -> Option<Instructions<'a>> {
+        let of_api = |api: &dyn Api| {
+            let (field, value) = first_field(api.instructions(), &self.body)?;
+            Some(Instructions {
+                pointer: field.pointer,
+                content: Content(value),
+                is_message: api.instructions_are_message(),
+                has_conventions_schema: api.has_conventions_schema(),
+            })
+        };
+        match self.list_field {
+            Some(_) => self.apis().find_map(of_api),
+            None => of_api(&Responses),
+        }
+    }
+
+    /// Returns the JSON Pointer (RFC 6901) to the tools, and the tools.
+    pub(crate) fn tools(&self) -> Option<(&'static str, &'a RawValue)> {
+        let fields = APIS.into_iter().flat_map(|api| api.tools());
+        first_field(fields, &self.body).map(|(&Field { pointer, .. }, tools)| (pointer, tools))
+    }
+
+    /// Returns the id of the response that the request continues.
+    pub(crate) fn previous_response_id(&self) -> Option<Cow<'a, str>> {
+        self.body.text("previous_response_id")
+    }
+
+    /// Returns the settings.
+    pub(crate) fn settings(&self) -> Settings<'a> {
+        APIS.iter().fold(Settings::default(), |settings, api| settings.or(api.settings(&self.body)))
+    }
+
+    /// Returns the APIs whose conversation is in the recognized field.
+    fn apis(&self) -> impl Iterator<Item = &'static dyn Api> {
+        let name = self.list_field.map(|field| field.name);
+        APIS.into_iter().filter(move |api| Some(api.list_field().name) == name)
+    }
+}
+
+/// Returns the field that holds the conversation of a body that has those fields for which `has` returns `true`.
+fn detect(has: impl Fn(&str) -> bool) -> Option<ListField> {
+    APIS.iter().map(|api| api.list_field()).filter(|field| has(field.name)).min_by_key(|field| field.precedence)
+}

@@ -1,0 +1,164 @@
+//! Reads responses.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::api::{APIS, Api};
+use super::entries::{Entries, EntryFormat};
+use super::item::Item;
+use super::message::{Content, Message, RoleName};
+use super::object::{Object, text};
+use super::part::{Part, PartContent};
+use super::{gen_ai, responses};
+use crate::event::Usage;
+
+/// A response. The API that it belongs to is recognized by the first field that only one API has.
+pub(crate) struct Response<'a> {
+    body: Object<'a>,
+    /// The recognized API. `None` if the response does not contain output of a known API.
+    api: Option<&'static dyn Api>,
+    output: Output<'a>,
+}
+
+/// The output of a response.
+#[derive(Debug)]
+pub(crate) enum Output<'a> {
+    /// Items of the Responses API.
+    Items(Vec<&'a RawValue>),
+    /// Alternative messages. The conversation continues with the first one.
+    Choices(Vec<Choice<'a>>),
+    /// The content of one message; the response is the message.
+    Content(Content<'a>),
+    /// Messages in a span attribute.
+    AttributeMessages(&'a RawValue),
+    /// A response of a known API without output.
+    Empty,
+    /// The response contains no output, or output of an unknown type.
+    Unknown,
+}
+
+/// One of the alternative messages of a response.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    /// The message. `None` if the provider returned none, for example because it was blocked.
+    pub(crate) message: Option<&'a RawValue>,
+    pub(crate) finish_reason: Option<&'a RawValue>,
+}
+
+impl<'a> Response<'a> {
+    /// Parses a response. Returns `None` if the text is not a JSON object.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let body = Object::parse(text)?;
+        let (api, output) = APIS
+            .into_iter()
+            .find_map(|api| Some((Some(api), api.output(&body)?)))
+            .or_else(|| empty_output(&body))
+            .unwrap_or((None, Output::Unknown));
+        Some(Self { body, api, output })
+    }
+
+    /// Returns the id of the response.
+    pub(crate) fn id(&self) -> Option<Cow<'a, str>> {
+        self.first_text(|api| api.response_id_fields())
+    }
+
+    /// Returns the model that responded.
+    pub(crate) fn model(&self) -> Option<Cow<'a, str>> {
+        self.first_text(|api| api.model_fields())
+    }
+
+    /// Returns the output.
+    pub(crate) fn output(&self) -> &Output<'a> {
+        &self.output
+    }
+
+    /// Returns the role of the message that the response is.
+    pub(crate) fn message_role(&self) -> RoleName<'a> {
+        RoleName::read(&self.body)
+    }
+
+    /// Returns `true` if the output was recorded, even if its type is unknown. A response without fields, or with
+    /// nothing but span attributes such as an id and token counts, was not recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        !matches!(self.output, Output::Unknown) || !self.body.fields().all(|(name, _)| gen_ai::is_metadata(name))
+    }
+
+    /// Returns the finish reason of each alternative, in the provider's terms.
+    pub(crate) fn finish_reasons(&self) -> Vec<String> {
+        match (&self.output, self.api) {
+            (Output::Choices(choices), _) => {
+                let reasons = choices.iter().filter_map(|choice| text(choice.finish_reason?));
+                reasons.map(Cow::into_owned).collect()
+            }
+            (Output::Unknown, _) | (_, None) => gen_ai::GenAi.finish_reasons(&self.body),
+            (Output::Items(_) | Output::Content(_) | Output::AttributeMessages(_) | Output::Empty, Some(api)) => {
+                api.finish_reasons(&self.body)
+            }
+        }
+    }
+
+    /// Returns the finish reason of the message that the response is.
+    pub(crate) fn stop_reason(&self) -> Option<&'a RawValue> {
+        self.body.non_null("stop_reason")
+    }
+
+    /// Returns the reason why the response is incomplete, otherwise its status.
+    pub(crate) fn status(&self) -> Option<String> {
+        responses::status(&self.body)
+    }
+
+    /// Returns the token usage. Returns `None` if neither input nor output tokens were counted.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        let usage = self.body.object("usage");
+        responses::token_usage(&self.body).or_else(|| APIS.iter().find_map(|api| api.usage(&self.body, usage.as_ref())))
+    }
+
+    /// Returns the number of tokens written to a cache.
+    pub(crate) fn cache_write_tokens(&self) -> Option<u64> {
+        let usage = self.body.object("usage");
+        APIS.iter().find_map(|api| api.cache_write_tokens(&self.body, usage.as_ref()))
+    }
+
+    /// Returns the ids of the tool calls that the response requests. Of alternative messages only the first counts,
+    /// because the conversation continues with it. Calls without an id, or with an empty one, are left out.
+    pub(crate) fn call_ids(&self) -> Vec<String> {
+        match &self.output {
+            Output::Items(items) => items.iter().filter_map(|item| Item::read(item)?.call_id()).collect(),
+            Output::Choices(choices) => {
+                choices.first().and_then(|choice| choice.message).map(message_call_ids).unwrap_or_default()
+            }
+            Output::Content(content) => ids_of_calls(content.parts()),
+            Output::AttributeMessages(messages) => {
+                let messages = Entries::read(messages, EntryFormat::AttributeMessages);
+                messages.elements().into_iter().flat_map(message_call_ids).collect()
+            }
+            Output::Empty | Output::Unknown => Vec::new(),
+        }
+    }
+
+    /// Returns the text of the first of the fields that each API defines.
+    fn first_text(&self, fields: impl Fn(&dyn Api) -> &'static [&'static str]) -> Option<Cow<'a, str>> {
+        APIS.into_iter().flat_map(fields).find_map(|name| self.body.text(name))
+    }
+}
+
+/// Returns the output of a response that only has fields of responses without output.
+fn empty_output<'a>(body: &Object<'a>) -> Option<(Option<&'static dyn Api>, Output<'a>)> {
+    let is_marked = |api: &&dyn Api| api.fields_without_output().iter().any(|name| body.get(name).is_some());
+    APIS.into_iter().find(is_marked).map(|api| (Some(api), Output::Empty))
+}
+
+/// Returns the ids of the calls in a message.
+fn message_call_ids(message: &RawValue) -> Vec<String> {
+    Message::read(message).map(|message| ids_of_calls(message.into_parts())).unwrap_or_default()
+}
+
+/// Returns the ids of the calls among parts.
+fn ids_of_calls(parts: Vec<Part<'_>>) -> Vec<String> {
+    let id = |part: Part<'_>| {
+        let PartContent::Call(call) = part.content else { return None };
+        call.id.and_then(text).filter(|id| !id.is_empty()).map(Cow::into_owned)
+    };
+    parts.into_iter().filter_map(id).collect()
+}

@@ -1,0 +1,102 @@
+//! The Responses API of OpenAI. Its items are read in [`item`](super::item).
+
+use std::borrow::Cow;
+
+use super::api::{Api, Field, ListField};
+use super::entries::EntryFormat;
+use super::object::{Object, list};
+use super::part::{self, PartContent, REASONING_FIELDS, Recognized, TEXT_FIELDS};
+use super::response::Output;
+use super::settings::{Settings, number};
+use super::usage::{count, detail, usage_from_counts};
+use super::{anthropic, chat};
+use crate::event::Usage;
+
+pub(super) struct Responses;
+
+/// Fields that hold the items of a response.
+pub(super) const OUTPUT_FIELDS: [&str; 2] = ["output_items", "output"];
+
+impl Api for Responses {
+    fn list_field(&self) -> ListField {
+        ListField { name: "input", format: EntryFormat::Items, precedence: 0 }
+    }
+
+    fn instructions(&self) -> &'static [Field] {
+        &[Field { name: "instructions", pointer: "/instructions" }]
+    }
+
+    /// The instructions are no item: they are not carried over to the request that continues this one.
+    fn instructions_are_message(&self) -> bool {
+        false
+    }
+
+    fn tools(&self) -> &'static [Field] {
+        &[Field { name: "tools", pointer: "/tools" }]
+    }
+
+    fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
+        Settings {
+            temperature: number(body, &["temperature"]),
+            top_p: number(body, &["top_p"]),
+            max_tokens: number(body, &["max_output_tokens"]),
+            stream: body.number("stream"),
+            reasoning_level: body.object("reasoning").and_then(|reasoning| reasoning.text("effort")),
+        }
+    }
+
+    fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
+        match kind? {
+            "input_text" | "output_text" => Some(part::text(part)),
+            "reasoning_text" => {
+                let text = part.first(&REASONING_FIELDS);
+                Some(Recognized::new(PartContent::ReasoningText(text), &REASONING_FIELDS))
+            }
+            "summary_text" => Some(Recognized::new(PartContent::SummaryText(part.first(&TEXT_FIELDS)), &TEXT_FIELDS)),
+            _ => None,
+        }
+    }
+
+    fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
+        let output = body.first(&OUTPUT_FIELDS)?;
+        Some(list(output).map_or(Output::Unknown, Output::Items))
+    }
+
+    fn fields_without_output(&self) -> &'static [&'static str] {
+        &OUTPUT_FIELDS
+    }
+
+    fn response_id_fields(&self) -> &'static [&'static str] {
+        &["response_id", "id"]
+    }
+
+    fn model_fields(&self) -> &'static [&'static str] {
+        &["model"]
+    }
+
+    fn finish_reasons(&self, body: &Object<'_>) -> Vec<String> {
+        status(body).into_iter().collect()
+    }
+
+    /// The names are also Anthropic's, with another meaning.
+    fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>) -> Option<Usage> {
+        let usage = usage.filter(|usage| !chat::has_counts(usage) && !anthropic::is_message(body))?;
+        let cached = detail(usage, "input_tokens_details", "cached_tokens");
+        let reasoning = detail(usage, "output_tokens_details", "reasoning_tokens");
+        usage_from_counts(count(usage, "input_tokens"), cached, count(usage, "output_tokens"), reasoning)
+    }
+}
+
+/// Returns the usage in `token_usage`, the field of format 1, which has the items of this API.
+pub(super) fn token_usage(body: &Object<'_>) -> Option<Usage> {
+    let usage = body.object("token_usage")?;
+    let cached = count(&usage, "cached_input_tokens");
+    let reasoning = count(&usage, "reasoning_output_tokens");
+    usage_from_counts(count(&usage, "input_tokens"), cached, count(&usage, "output_tokens"), reasoning)
+}
+
+/// Returns the reason why a response is incomplete, otherwise its status.
+pub(super) fn status(body: &Object<'_>) -> Option<String> {
+    let reason = body.object("incomplete_details").and_then(|details| details.text("reason"));
+    reason.or_else(|| body.text("status")).map(Cow::into_owned)
+}

@@ -1,0 +1,2 @@
+mod arbitrary;
+mod reader;

@@ -1,0 +1,118 @@
+//! Reads calls of tools and their results.
+
+use serde_json::value::RawValue;
+
+use super::object::{Object, list};
+use super::part::{Part, PartContent, Problem, Recognized};
+
+/// A call of a tool.
+#[derive(Debug)]
+pub(crate) struct ToolCall<'a> {
+    pub(crate) id: Option<&'a RawValue>,
+    pub(crate) name: Option<&'a RawValue>,
+    pub(crate) arguments: CallArguments<'a>,
+    /// The object that holds the name and the arguments. `None` if the part or the item holds them.
+    pub(crate) called: Option<Object<'a>>,
+}
+
+/// The arguments of a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CallArguments<'a> {
+    /// JSON, given as text or as a value, or other text.
+    Json(&'a RawValue),
+    /// The input of a custom tool: a text that is not JSON, even if it looks like it.
+    Verbatim(&'a RawValue),
+    /// The API omits empty arguments.
+    Empty,
+    /// The call contains no arguments.
+    Missing,
+}
+
+impl<'a> CallArguments<'a> {
+    /// Returns the arguments as the body spells them.
+    pub(crate) fn raw(self) -> Option<&'a RawValue> {
+        match self {
+            Self::Json(arguments) | Self::Verbatim(arguments) => Some(arguments),
+            Self::Empty | Self::Missing => None,
+        }
+    }
+}
+
+/// Fields that may hold the arguments of a call.
+pub(crate) const ARGUMENT_FIELDS: [&str; 3] = ["arguments", "input", "args"];
+
+impl<'a> ToolCall<'a> {
+    /// Reads a call. The name and the arguments are inside `function` or `custom`, or beside the id.
+    fn read(call: &Object<'a>) -> Self {
+        let id = call.non_null("id");
+        if let Some(custom) = call.object("custom") {
+            let arguments = custom.non_null("input").map_or(CallArguments::Missing, CallArguments::Verbatim);
+            return Self { id, name: custom.non_null("name"), arguments, called: Some(custom) };
+        }
+        let function = call.object("function");
+        let called = function.as_ref().unwrap_or(call);
+        let arguments = called.first(&ARGUMENT_FIELDS).map_or(CallArguments::Missing, CallArguments::Json);
+        Self { id, name: called.non_null("name"), arguments, called: function }
+    }
+
+    /// Reads a call of Gemini, which omits empty arguments.
+    pub(super) fn read_gemini(call: Object<'a>) -> Self {
+        let arguments = call.first(&ARGUMENT_FIELDS).map_or(CallArguments::Empty, CallArguments::Json);
+        Self { id: call.non_null("id"), name: call.non_null("name"), arguments, called: Some(call) }
+    }
+
+    /// Reads a call that is a part of a message.
+    pub(super) fn read_part(part: &Object<'a>) -> Recognized<'a> {
+        let call = Self::read(part);
+        let read_fields: &[&str] = if call.called.is_some() { &["function", "custom"] } else { &ARGUMENT_FIELDS };
+        Recognized::new(PartContent::Call(call), read_fields)
+    }
+
+    /// Reads a call that stands beside the content of a message.
+    pub(super) fn read_beside_content(raw: &'a RawValue) -> Part<'a> {
+        let content = match Object::from_value(raw) {
+            Some(object) => {
+                let call = Self::read(&object);
+                PartContent::Call(Self { called: call.called.or(Some(object)), ..call })
+            }
+            None => PartContent::Malformed(Problem::CallNotAnObject),
+        };
+        Part::beside_content(raw, content)
+    }
+}
+
+/// The result of a call.
+#[derive(Debug)]
+pub(crate) struct ToolResult<'a> {
+    pub(crate) call_id: Option<&'a RawValue>,
+    pub(crate) value: Option<&'a RawValue>,
+    /// `true` if the value is content, whose parts are read if it is a list. Otherwise a list is a value like others.
+    pub(crate) is_content: bool,
+    /// The object that holds the id and the value. `None` if the part or the item holds them.
+    pub(crate) response: Option<Object<'a>>,
+}
+
+pub(crate) const RESPONSE_FIELDS: [&str; 3] = ["id", "response", "result"];
+
+impl<'a> ToolResult<'a> {
+    /// Reads a result that may be any value.
+    pub(super) fn read_value(response: &Object<'a>) -> Self {
+        Self {
+            call_id: response.non_null("id"),
+            value: response.first(&["response", "result"]),
+            is_content: false,
+            response: None,
+        }
+    }
+
+    /// Returns the parts of a result that is content in a list. Returns `None` for other results.
+    pub(crate) fn content_parts(&self) -> Option<Vec<Part<'a>>> {
+        Some(list(self.value.filter(|_| self.is_content)?)?.into_iter().map(Part::read).collect())
+    }
+
+    /// Returns the parts that Gemini puts beside the value, because they are not JSON.
+    pub(crate) fn parts_beside_value(&self) -> Vec<Part<'a>> {
+        let parts = self.response.as_ref().and_then(|response| response.list("parts"));
+        parts.unwrap_or_default().into_iter().map(Part::read).collect()
+    }
+}
