@@ -36,6 +36,12 @@ fn finish(mut command: Command) {
 }
 
 #[test]
+#[should_panic(expected = "this binary has no test")]
+fn child_process_without_a_test_is_refused() {
+    child("no_such_test", "handles");
+}
+
+#[test]
 fn child_process_role() {
     let Some(role) = role() else { return };
     if role == "does not record" {
