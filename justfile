@@ -36,7 +36,7 @@ docs:
 no-features:
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo check --package otel-trace --lib --no-default-features
+    cargo build --package otel-trace --lib --no-default-features
     tree=$(cargo tree --package otel-trace --no-default-features --edges normal --prefix none)
     if grep -E '^(clap|anyhow|indicatif|tar|tempfile|zstd|opentelemetry|tokio|reqwest|http|tower-service) ' <<< "$tree"; then exit 1; fi
 
