@@ -9,18 +9,19 @@ use super::settings::{Settings, number};
 use super::tool::{RESPONSE_FIELDS, ToolCall, ToolResult};
 use super::usage::{count, usage_from_counts};
 use crate::event::Usage;
+use crate::semconv;
 
 pub(super) struct GenAi;
 
-const OUTPUT_FIELD: &str = "gen_ai.output.messages";
+const OUTPUT_FIELD: &str = semconv::OUTPUT_MESSAGES;
 
 impl Api for GenAi {
     fn list_field(&self) -> ListField {
-        ListField { name: "gen_ai.input.messages", format: EntryFormat::AttributeMessages, precedence: 1 }
+        ListField { name: semconv::INPUT_MESSAGES, format: EntryFormat::AttributeMessages, precedence: 1 }
     }
 
     fn instructions(&self) -> &'static [Field] {
-        &[Field { name: "gen_ai.system_instructions", pointer: "/gen_ai.system_instructions" }]
+        &[Field { name: semconv::SYSTEM_INSTRUCTIONS, pointer: "/gen_ai.system_instructions" }]
     }
 
     fn has_conventions_schema(&self) -> bool {
@@ -28,16 +29,16 @@ impl Api for GenAi {
     }
 
     fn tools(&self) -> &'static [Field] {
-        &[Field { name: "gen_ai.tool.definitions", pointer: "/gen_ai.tool.definitions" }]
+        &[Field { name: semconv::TOOL_DEFINITIONS, pointer: "/gen_ai.tool.definitions" }]
     }
 
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
         Settings {
-            temperature: number(body, &["gen_ai.request.temperature"]),
-            top_p: number(body, &["gen_ai.request.top_p"]),
-            max_tokens: number(body, &["gen_ai.request.max_tokens"]),
-            stream: body.number("gen_ai.request.stream"),
-            reasoning_level: body.text("gen_ai.request.reasoning.level"),
+            temperature: number(body, &[semconv::REQUEST_TEMPERATURE]),
+            top_p: number(body, &[semconv::REQUEST_TOP_P]),
+            max_tokens: number(body, &[semconv::REQUEST_MAX_TOKENS]),
+            stream: body.number(semconv::REQUEST_STREAM),
+            reasoning_level: body.text(semconv::REQUEST_REASONING_LEVEL),
         }
     }
 
@@ -58,30 +59,30 @@ impl Api for GenAi {
     }
 
     fn response_id_fields(&self) -> &'static [&'static str] {
-        &["gen_ai.response.id"]
+        &[semconv::RESPONSE_ID]
     }
 
     fn model_fields(&self) -> &'static [&'static str] {
-        &["gen_ai.response.model"]
+        &[semconv::RESPONSE_MODEL]
     }
 
     /// A span may have the field without content.
     fn finish_reasons(&self, body: &Object<'_>) -> Vec<String> {
-        let Some(reasons) = body.non_null("gen_ai.response.finish_reasons") else { return Vec::new() };
+        let Some(reasons) = body.non_null(semconv::RESPONSE_FINISH_REASONS) else { return Vec::new() };
         let inside = text(reasons);
         let json = inside.as_deref().unwrap_or_else(|| reasons.get());
         serde_json::from_str(json).unwrap_or_default()
     }
 
     fn usage(&self, body: &Object<'_>, _: Option<&Object<'_>>) -> Option<Usage> {
-        let input = count(body, "gen_ai.usage.input_tokens");
-        let cached = count(body, "gen_ai.usage.cache_read.input_tokens");
-        let output = count(body, "gen_ai.usage.output_tokens");
-        usage_from_counts(input, cached, output, count(body, "gen_ai.usage.reasoning.output_tokens"))
+        let input = count(body, semconv::USAGE_INPUT_TOKENS);
+        let cached = count(body, semconv::USAGE_CACHE_READ_INPUT_TOKENS);
+        let output = count(body, semconv::USAGE_OUTPUT_TOKENS);
+        usage_from_counts(input, cached, output, count(body, semconv::USAGE_REASONING_OUTPUT_TOKENS))
     }
 
     fn cache_write_tokens(&self, body: &Object<'_>, _: Option<&Object<'_>>) -> Option<u64> {
-        const FIELDS: [&str; 2] = ["gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens"];
+        const FIELDS: [&str; 2] = [semconv::USAGE_CACHE_WRITE_INPUT_TOKENS, semconv::USAGE_CACHE_CREATION_INPUT_TOKENS];
         FIELDS.iter().find_map(|name| body.number(name))
     }
 }
