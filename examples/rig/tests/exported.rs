@@ -1,27 +1,16 @@
 //! Live export of the spans that rig creates, compared with the export of the bundles.
 
+#[path = "../../../tests/common/example_export.rs"]
+mod example_export;
 #[path = "../../../tests/common/trace_tree.rs"]
 mod trace_tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mock_collector::{MockServer, Protocol as Receives, ServerHandle};
+use example_export::ExampleSpans;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use otel_trace::bundle::Reader;
-use otel_trace::otlp::export::{ExportOptions, export};
-use otel_trace::reduce::{Options, reduce};
 use tokio::process::Command;
-
-async fn receiver() -> (ServerHandle, String) {
-    let server = MockServer::builder().protocol(Receives::HttpBinary).start().await.expect("a receiver");
-    let url = format!("http://{}", server.addr());
-    (server, url)
-}
-
-async fn spans(server: &ServerHandle) -> Vec<Span> {
-    server.with_collector(|collector| collector.spans().iter().map(|span| span.span().clone()).collect()).await
-}
 
 /// Returns the attributes that must be equal live and exported. Attributes named `rig.*` exist on live spans only,
 /// because no event has a field for them.
@@ -50,41 +39,24 @@ fn comparable(span: &Span) -> (Vec<u8>, impl PartialEq + std::fmt::Debug + use<>
 }
 
 async fn check(arguments: &[&str]) {
-    let (server, url) = receiver().await;
-    let root = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-rig"));
     for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] {
         command.env_remove(name);
     }
-    command.args(arguments).env("OTEL_TRACE_ROOT", root.path()).env("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
-    let output = command.output().await.expect("the program runs");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    let service = "unknown_service:example-rig";
-    assert_eq!(stderr, format!("otel-trace: exporting spans to {url}/v1/traces (http/protobuf, service {service})\n"));
-    let live = spans(&server).await;
-
-    let (again, url) = receiver().await;
-    for bundle in root.path().read_dir().expect("bundles") {
-        let reader = Reader::open(&bundle.expect("a bundle").path()).expect("a bundle");
-        let graph = reduce(&reader, &Options::default()).expect("a graph").graph;
-        let options = ExportOptions::new().endpoint(&url);
-        let sent = tokio::task::spawn_blocking(move || export(&reader, &graph, &options, |_| {})).await;
-        sent.expect("it ran").expect("it was sent");
-    }
-    let afterwards = spans(&again).await;
+    command.args(arguments);
+    let ExampleSpans { live, exported } = example_export::run(command, "example-rig").await;
     assert!(live.iter().flat_map(|span| &span.links).any(|link| link.attributes.is_empty()), "rig's own links");
-    for received in [&live, &afterwards] {
+    for received in [&live, &exported] {
         let drawings = trace_tree::assert_drawn(received);
         assert!(drawings.iter().any(|drawing| drawing.levels() == 3), "an agent that is another's tool: {drawings:?}");
     }
-    let afterwards: BTreeMap<_, _> = afterwards.iter().map(comparable).collect();
+    let exported: BTreeMap<_, _> = exported.iter().map(comparable).collect();
     let is_of_a_run = |span: &&Span| span.attributes.iter().any(|it| it.key == "otel_trace.object_id");
     let live: BTreeMap<_, _> = live.iter().filter(is_of_a_run).map(comparable).collect();
     assert!(live.len() > 10, "{}", live.len());
-    assert_eq!(live.keys().collect::<Vec<_>>(), afterwards.keys().collect::<Vec<_>>());
+    assert_eq!(live.keys().collect::<Vec<_>>(), exported.keys().collect::<Vec<_>>());
     for (id, live) in &live {
-        assert_eq!(Some(live), afterwards.get(id), "live, then exported");
+        assert_eq!(Some(live), exported.get(id), "live, then exported");
     }
 }
 
