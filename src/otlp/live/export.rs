@@ -275,26 +275,25 @@ impl LiveExport {
         results.into_iter().map(|turn| (turn, KeyValue::new(attribute::LINK, "agent_result"))).collect()
     }
 
-    /// Returns the links that a span has for `reason`.
-    pub(super) fn resolve_links(&self, recording: &TraceId, reason: &LinkReason<'_>) -> Vec<(LinkTarget, KeyValue)> {
-        self.with_targets(recording, |targets| targets.resolve_links(reason)).unwrap_or_default()
+    /// Returns the link that a span has for `reason`. Returns `None` if its target is unknown or not exported.
+    pub(super) fn resolve_link(&self, recording: &TraceId, reason: &LinkReason<'_>) -> Option<(LinkTarget, KeyValue)> {
+        let (target, name) = self.with_targets(recording, |targets| targets.resolve_link(reason)).flatten()?;
+        Some((target, KeyValue::new(attribute::LINK, name)))
     }
 }
 
 impl LinkTargets {
-    fn resolve_links(&self, reason: &LinkReason<'_>) -> Vec<(LinkTarget, KeyValue)> {
-        let (name, targets): (_, Vec<_>) = match *reason {
+    fn resolve_link(&self, reason: &LinkReason<'_>) -> Option<(LinkTarget, &'static str)> {
+        match *reason {
             LinkReason::SpawnedBy { parent, tool } => {
-                let parent = self.threads.get(parent);
-                ("spawned_by", parent.and_then(|parent| parent.tools.get(tool)).cloned().into_iter().collect())
+                Some((self.threads.get(parent)?.tools.get(tool)?.clone(), "spawned_by"))
             }
             LinkReason::RequestedBy { thread, call, unrecorded_response } => {
                 let requester =
                     self.threads.get(thread).and_then(|thread| thread.calls.get(call?)?.requested_by.as_ref());
-                ("requested_by", requester.or(unrecorded_response).cloned().into_iter().collect())
+                Some((requester.or(unrecorded_response)?.clone(), "requested_by"))
             }
-        };
-        targets.into_iter().map(|span: LinkTarget| (span, KeyValue::new(attribute::LINK, name))).collect()
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl LiveFacts {
     /// Links the span of a spawned thread to the tool call that spawned it.
     pub(super) fn add_spawn(&mut self, export: &LiveExport, parent: &ThreadId, tool: &ToolCallId) {
         if let Some(recording) = &self.recording {
-            self.links.extend(export.resolve_links(recording, &LinkReason::SpawnedBy { parent, tool }));
+            self.links.extend(export.resolve_link(recording, &LinkReason::SpawnedBy { parent, tool }));
         }
     }
 
@@ -176,8 +176,8 @@ impl LiveFacts {
             return;
         }
         let (thread, call) = (&facts.thread_id, tool.call_id.as_ref());
-        let found = export.resolve_links(recording, &LinkReason::RequestedBy { thread, call, unrecorded_response });
-        self.may_be_requested = found.is_empty();
+        let found = export.resolve_link(recording, &LinkReason::RequestedBy { thread, call, unrecorded_response });
+        self.may_be_requested = found.is_none();
         self.links.extend(found);
     }
 
