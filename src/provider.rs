@@ -8,12 +8,13 @@
 //! unless they contain escapes. Nothing here fails on malformed input: a value of an unexpected type is kept as it is,
 //! and the caller decides whether it is an error.
 //!
-//! Each API is a file that implements [`Api`](api::Api), and a line in the table [`api::APIS`]. Parts describe
+//! Each API is a file that implements [`Api`](api::Api), and a line in the table [`apis::APIS`]. Parts describe
 //! themselves, and no type of part has two meanings. So the API that a message belongs to need not be known: each part
 //! is read by the first API that defines its type.
 
 mod anthropic;
 mod api;
+mod apis;
 mod chat;
 mod entries;
 mod gemini;

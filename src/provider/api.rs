@@ -1,4 +1,4 @@
-//! The table of the model APIs, and what each of them defines.
+//! What a model API defines.
 
 use serde_json::value::RawValue;
 
@@ -8,12 +8,7 @@ use super::object::Object;
 use super::part::Recognized;
 use super::response::Output;
 use super::settings::Settings;
-use super::{anthropic, chat, gemini, gen_ai, responses};
 use crate::event::Usage;
-
-/// Every API, in the order in which they are asked to recognize a part, a response or a token count.
-pub(super) static APIS: [&dyn Api; 5] =
-    [&responses::Responses, &chat::Chat, &anthropic::Anthropic, &gemini::Gemini, &gen_ai::GenAi];
 
 /// A field, and the JSON Pointer (RFC 6901) to it.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::api::APIS;
+use super::apis::APIS;
 use super::object::{Object, is_null, list};
 use super::part::Part;
 

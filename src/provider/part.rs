@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::api::APIS;
+use super::apis::APIS;
 use super::gemini;
 use super::object::Object;
 use super::tool::{ToolCall, ToolResult};

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::api::{APIS, Api, Field, ListField, first_field};
+use super::api::{Api, Field, ListField, first_field};
+use super::apis::APIS;
 use super::entries::{Entries, EntryFormat};
 use super::message::Content;
 use super::object::Object;

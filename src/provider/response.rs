@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::api::{APIS, Api};
+use super::api::Api;
+use super::apis::APIS;
 use super::entries::{Entries, EntryFormat};
 use super::item::Item;
 use super::message::{Content, Message, RoleName};
