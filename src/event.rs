@@ -26,6 +26,7 @@ mod rollout;
 mod status;
 mod time;
 mod tool;
+mod usage;
 mod variant;
 
 pub use agent::AgentResultObserved;
@@ -39,9 +40,7 @@ pub use id::{
     RawPayloadId, RequestId, ResponseId, RolloutId, RuntimeCellId, RuntimeToolId, ThreadId, ToolCallId, TraceId,
     TurnId,
 };
-pub use inference::{
-    InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceStarted, RequestInputMode, Usage,
-};
+pub use inference::{InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceStarted, RequestInputMode};
 pub use other::{Other, ProtocolEventObserved, RawJson};
 pub use payload::{PayloadKind, PayloadRef, Truncated};
 pub use process::{ParentProcess, ProcessSpawned};
@@ -55,4 +54,6 @@ pub use tool::{
     McpToolCallCorrelationAssigned, Requester, ToolCallEnded, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
     ToolCallStarted, ToolKind, ToolSummary,
 };
+pub use usage::Usage;
+pub(crate) use usage::is_zero;
 pub use variant::{Event, EventKind};

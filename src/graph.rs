@@ -25,6 +25,7 @@ mod terminal;
 mod thread;
 mod tool;
 mod totals;
+mod usage;
 
 use crate::event::{
     CompactionId, CompactionRequestId, EdgeId, InferenceId, ParentProcess, PayloadRef, RawPayloadId, RolloutId,

@@ -46,6 +46,7 @@ pub(crate) use part::{Part, PartContent, Reasoning};
 pub(crate) use request::{Instructions, Request};
 pub(crate) use response::{Output, Response};
 pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
+pub(crate) use usage::{ReportedUsage, UsageProblem};
 /// Types that only the exporter names.
 #[cfg(feature = "otlp")]
 pub(crate) use {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InferenceId, PayloadRef, RequestId, ResponseId, ThreadId, TurnId, UnixMillis};
+use super::{InferenceId, PayloadRef, RequestId, ResponseId, ThreadId, TurnId, UnixMillis, Usage};
 
 /// An inference request was built and is about to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,17 +113,4 @@ pub struct InferenceCancelled {
     /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
-}
-
-/// Token usage of one inference call, as the provider counted it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Usage {
-    /// Input tokens, including those read from a cache.
-    pub input_tokens: u64,
-    /// Input tokens that were read from a cache.
-    pub cached_input_tokens: u64,
-    /// Output tokens, including reasoning.
-    pub output_tokens: u64,
-    /// Output tokens that were reasoning.
-    pub reasoning_output_tokens: u64,
 }

@@ -74,6 +74,11 @@ codes! {
     RequestUnknown = "request_unknown", Notice, Continues;
     /// A response was recorded without its content. The model's output is unknown.
     ResponseUnknown = "response_unknown", Notice, Continues;
+    /// A token count in the usage of a response is no count. A negative number is read as 0, any other value as absent.
+    BadUsage = "bad_usage", Notice, Continues;
+    /// The total in the usage of a response is not the sum of its input and output tokens.
+    /// If it is greater, the rest is counted as output.
+    UsageDiffers = "usage_differs", Notice, Continues;
     /// The recorder lost events. The message contains the recorder's count.
     RecordingGap = "recording_gap", Notice, Continues;
     /// A span had no enclosing thread. The recorder added an implicit thread.

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
+use super::usage::WireUsage;
 use super::{
     Channel, ChildProcess, CodeCell, Compaction, CompactionRequest, Content, Diagnostic, Edge, Execution, Graph,
     InferenceCall, Item, ItemId, ItemKind, LiveSpan, Part, Pointer, Producer, Role, Table, TerminalOperation,
@@ -14,7 +15,6 @@ use super::{
 };
 use crate::event::{
     CallId, InferenceId, PayloadRef, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis,
-    Usage,
 };
 
 /// The form in which `state.json` lists the items of requests.
@@ -258,7 +258,7 @@ struct WireCall<'a> {
     request_item_ids: ItemPieces<'a>,
     response_item_ids: &'a [ItemId],
     tool_call_ids_started_by_response: &'a [ToolCallId],
-    usage: Option<Usage>,
+    usage: Option<WireUsage>,
     raw_request_payload_id: &'a RawPayloadId,
     raw_response_payload_id: Option<&'a RawPayloadId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -328,7 +328,7 @@ impl<'a> WireCall<'a> {
             request_item_ids: ItemPieces(pieces),
             response_item_ids,
             tool_call_ids_started_by_response: tool_call_ids,
-            usage: *usage,
+            usage: usage.map(WireUsage),
             raw_request_payload_id,
             raw_response_payload_id: raw_response_payload_id.as_ref(),
             response_id: response_id.as_ref(),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::event::Usage;
+use crate::event::{Usage, is_zero};
 
 /// Totals over the calls of a turn, a thread or a whole run. Each inference call counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -11,10 +11,16 @@ pub struct Totals {
     pub inference_calls: u64,
     /// Number of tool calls started.
     pub tool_calls: u64,
-    /// Input tokens, including cached ones.
+    /// Input tokens, including those read from and written to a cache.
     pub input_tokens: u64,
     /// Input tokens that were read from a cache; a part of `input_tokens`.
     pub cached_input_tokens: u64,
+    /// Input tokens that were written to a cache; a part of `input_tokens`.
+    pub cache_write_input_tokens: u64,
+    /// Input tokens that were written to a cache for one hour; a part of `cache_write_input_tokens`. Left out of
+    /// `state.json` if 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_1h_input_tokens: u64,
     /// Output tokens, including reasoning.
     pub output_tokens: u64,
     /// Reasoning tokens; a part of `output_tokens`.
@@ -30,14 +36,27 @@ pub struct Totals {
 impl Totals {
     /// Adds an inference call to the totals. `millis` is its duration in milliseconds, if it ended.
     pub(crate) fn add_inference(&mut self, usage: Option<Usage>, millis: Option<u64>) {
-        let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } =
-            usage.unwrap_or_default();
         add(&mut self.inference_calls, 1);
+        add(&mut self.model_ms, millis.unwrap_or(0));
+        self.add_usage(usage);
+    }
+
+    /// Adds the token usage of a request to a model. Adds nothing if the usage is unknown.
+    pub(crate) fn add_usage(&mut self, usage: Option<Usage>) {
+        let Usage {
+            input_tokens,
+            cached_input_tokens,
+            cache_write_input_tokens,
+            cache_write_1h_input_tokens,
+            output_tokens,
+            reasoning_output_tokens,
+        } = usage.unwrap_or_default();
         add(&mut self.input_tokens, input_tokens);
         add(&mut self.cached_input_tokens, cached_input_tokens);
+        add(&mut self.cache_write_input_tokens, cache_write_input_tokens);
+        add(&mut self.cache_write_1h_input_tokens, cache_write_1h_input_tokens);
         add(&mut self.output_tokens, output_tokens);
         add(&mut self.reasoning_output_tokens, reasoning_output_tokens);
-        add(&mut self.model_ms, millis.unwrap_or(0));
     }
 
     /// Adds a tool call to the totals. `millis` is its duration in milliseconds, if it ended.

@@ -9,8 +9,7 @@ use super::response::Output;
 use super::responses;
 use super::settings::{Settings, number};
 use super::tool::{ToolCall, ToolResult};
-use super::usage::{count, sum, usage_from_counts};
-use crate::event::Usage;
+use super::usage::{CountReader, TokenCounts, sum};
 
 pub(super) struct Anthropic;
 
@@ -61,16 +60,25 @@ impl Api for Anthropic {
         body.string("stop_reason").into_iter().collect()
     }
 
-    /// Input tokens exclude tokens read from and written to the cache.
-    fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>) -> Option<Usage> {
+    fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
         let usage = usage.filter(|_| is_message(body))?;
-        let cached = count(usage, "cache_read_input_tokens");
-        let input = [count(usage, "input_tokens"), cached, count(usage, "cache_creation_input_tokens")];
-        usage_from_counts(sum(input), cached, count(usage, "output_tokens"), None)
+        Some(token_counts(usage, reader))
     }
+}
 
-    fn cache_write_tokens(&self, _: &Object<'_>, usage: Option<&Object<'_>>) -> Option<u64> {
-        usage?.number("cache_creation_input_tokens")
+/// Returns the token counts of a usage. In the API, input tokens exclude those read from and written to the cache.
+fn token_counts(usage: &Object<'_>, reader: &mut CountReader) -> TokenCounts {
+    let cached = reader.count(usage, "cache_read_input_tokens");
+    let written_1h = reader.detail(usage, "cache_creation", "ephemeral_1h_input_tokens");
+    let written_5m = reader.detail(usage, "cache_creation", "ephemeral_5m_input_tokens");
+    let written = reader.count(usage, "cache_creation_input_tokens").or_else(|| sum([written_5m, written_1h]));
+    TokenCounts {
+        input: sum([reader.count(usage, "input_tokens"), cached, written]),
+        cached,
+        cache_write: written,
+        cache_write_1h: written_1h,
+        output: reader.count(usage, "output_tokens"),
+        ..TokenCounts::default()
     }
 }
 

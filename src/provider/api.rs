@@ -8,7 +8,7 @@ use super::object::Object;
 use super::part::Recognized;
 use super::response::Output;
 use super::settings::Settings;
-use crate::event::Usage;
+use super::usage::{CountReader, TokenCounts};
 
 /// A field, and the JSON Pointer (RFC 6901) to it.
 #[derive(Debug, Clone, Copy)]
@@ -90,13 +90,9 @@ pub(super) trait Api: Sync {
         Vec::new()
     }
 
-    /// Returns the token usage of a response. `usage` is the object in the body's field of that name.
-    fn usage(&self, _body: &Object<'_>, _usage: Option<&Object<'_>>) -> Option<Usage> {
-        None
-    }
-
-    /// Returns the number of tokens written to a cache. `usage` is the object in the body's field of that name.
-    fn cache_write_tokens(&self, _body: &Object<'_>, _usage: Option<&Object<'_>>) -> Option<u64> {
+    /// Returns the token counts of a response, each read by `reader`. `usage` is the object in the body's field of that
+    /// name. Returns `None` if the response does not have the token counts of this API.
+    fn usage(&self, _body: &Object<'_>, _usage: Option<&Object<'_>>, _reader: &mut CountReader) -> Option<TokenCounts> {
         None
     }
 }

@@ -10,8 +10,7 @@ use super::part::{self, Part, PartContent, Problem, Reasoning, Recognized};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
 use super::tool::ToolCall;
-use super::usage::{count, detail, usage_from_counts};
-use crate::event::Usage;
+use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Chat;
 
@@ -74,11 +73,17 @@ impl Api for Chat {
     }
 
     /// The names are this API's alone.
-    fn usage(&self, _: &Object<'_>, usage: Option<&Object<'_>>) -> Option<Usage> {
-        let usage = usage?;
-        let cached = detail(usage, "prompt_tokens_details", "cached_tokens");
-        let reasoning = detail(usage, "completion_tokens_details", "reasoning_tokens");
-        usage_from_counts(count(usage, "prompt_tokens"), cached, count(usage, "completion_tokens"), reasoning)
+    fn usage(&self, _: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
+        let usage = usage.filter(|usage| has_counts(usage))?;
+        Some(TokenCounts {
+            input: reader.count(usage, "prompt_tokens"),
+            cached: reader.detail(usage, "prompt_tokens_details", "cached_tokens"),
+            cache_write: reader.detail(usage, "prompt_tokens_details", "cache_write_tokens"),
+            output: reader.count(usage, "completion_tokens"),
+            reasoning: reader.detail(usage, "completion_tokens_details", "reasoning_tokens"),
+            total: reader.count(usage, "total_tokens"),
+            ..TokenCounts::default()
+        })
     }
 }
 
@@ -89,5 +94,5 @@ fn choice(raw: &RawValue) -> Option<Choice<'_>> {
 
 /// Returns `true` if the usage has the names of this API.
 pub(super) fn has_counts(usage: &Object<'_>) -> bool {
-    count(usage, "prompt_tokens").or_else(|| count(usage, "completion_tokens")).is_some()
+    usage.first(&["prompt_tokens", "completion_tokens"]).is_some()
 }

@@ -15,7 +15,7 @@ pub fn read_all(bytes: &[u8]) {
     }
     if let Some(response) = Response::parse(text) {
         let _ = (response.id(), response.model(), response.finish_reasons(), response.status(), response.stop_reason());
-        let _ = (response.usage(), response.cache_write_tokens(), response.call_ids(), response.is_recorded());
+        let _ = (response.usage(), response.call_ids(), response.is_recorded());
         match response.output() {
             Output::Items(items) => items.iter().for_each(|item| read_entry(item)),
             Output::Choices(choices) => choices.iter().filter_map(|choice| choice.message).for_each(read_entry),

@@ -8,8 +8,7 @@ use super::part::{PartContent, Problem, Recognized};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
 use super::tool::{ToolCall, ToolResult};
-use super::usage::{count, sum, usage_from_counts};
-use crate::event::Usage;
+use super::usage::{CountReader, TokenCounts, sum};
 
 pub(super) struct Gemini;
 
@@ -114,14 +113,22 @@ impl Api for Gemini {
         &["modelVersion", "model_version"]
     }
 
-    /// Output tokens exclude thoughts.
-    fn usage(&self, body: &Object<'_>, _: Option<&Object<'_>>) -> Option<Usage> {
+    /// In the API, input tokens exclude the results of the provider's own tools, and output tokens exclude thoughts.
+    fn usage(&self, body: &Object<'_>, _: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
         let usage = body.object("usageMetadata").or_else(|| body.object("usage_metadata"))?;
-        let either = |name: &str, spelled: &str| count(&usage, name).or_else(|| count(&usage, spelled));
-        let thoughts = either("thoughtsTokenCount", "thoughts_token_count");
-        let output = [either("candidatesTokenCount", "candidates_token_count"), thoughts];
-        let cached = either("cachedContentTokenCount", "cached_content_token_count");
-        usage_from_counts(either("promptTokenCount", "prompt_token_count"), cached, sum(output), thoughts)
+        let mut count = |names: [&str; 2]| reader.first(&usage, &names);
+        let prompt = count(["promptTokenCount", "prompt_token_count"]);
+        let tool_results = count(["toolUsePromptTokenCount", "tool_use_prompt_token_count"]);
+        let candidates = count(["candidatesTokenCount", "candidates_token_count"]);
+        let thoughts = count(["thoughtsTokenCount", "thoughts_token_count"]);
+        Some(TokenCounts {
+            input: sum([prompt, tool_results]),
+            cached: count(["cachedContentTokenCount", "cached_content_token_count"]),
+            output: sum([candidates, thoughts]),
+            reasoning: thoughts,
+            total: count(["totalTokenCount", "total_token_count"]),
+            ..TokenCounts::default()
+        })
     }
 }
 

@@ -7,13 +7,14 @@ use super::part::{self, PartContent, Recognized};
 use super::response::Output;
 use super::settings::{Settings, number};
 use super::tool::{RESPONSE_FIELDS, ToolCall, ToolResult};
-use super::usage::{count, usage_from_counts};
-use crate::event::Usage;
+use super::usage::{CountReader, TokenCounts};
 use crate::semconv;
 
 pub(super) struct GenAi;
 
 const OUTPUT_FIELD: &str = semconv::OUTPUT_MESSAGES;
+const CACHE_WRITE_FIELDS: [&str; 2] =
+    [semconv::USAGE_CACHE_WRITE_INPUT_TOKENS, semconv::USAGE_CACHE_CREATION_INPUT_TOKENS];
 
 impl Api for GenAi {
     fn list_field(&self) -> ListField {
@@ -74,16 +75,15 @@ impl Api for GenAi {
         serde_json::from_str(json).unwrap_or_default()
     }
 
-    fn usage(&self, body: &Object<'_>, _: Option<&Object<'_>>) -> Option<Usage> {
-        let input = count(body, semconv::USAGE_INPUT_TOKENS);
-        let cached = count(body, semconv::USAGE_CACHE_READ_INPUT_TOKENS);
-        let output = count(body, semconv::USAGE_OUTPUT_TOKENS);
-        usage_from_counts(input, cached, output, count(body, semconv::USAGE_REASONING_OUTPUT_TOKENS))
-    }
-
-    fn cache_write_tokens(&self, body: &Object<'_>, _: Option<&Object<'_>>) -> Option<u64> {
-        const FIELDS: [&str; 2] = [semconv::USAGE_CACHE_WRITE_INPUT_TOKENS, semconv::USAGE_CACHE_CREATION_INPUT_TOKENS];
-        FIELDS.iter().find_map(|name| body.number(name))
+    fn usage(&self, body: &Object<'_>, _: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
+        Some(TokenCounts {
+            input: reader.first(body, &[semconv::USAGE_INPUT_TOKENS, semconv::USAGE_PROMPT_TOKENS]),
+            cached: reader.count(body, semconv::USAGE_CACHE_READ_INPUT_TOKENS),
+            cache_write: reader.first(body, &CACHE_WRITE_FIELDS),
+            output: reader.first(body, &[semconv::USAGE_OUTPUT_TOKENS, semconv::USAGE_COMPLETION_TOKENS]),
+            reasoning: reader.first(body, &[semconv::USAGE_REASONING_OUTPUT_TOKENS, semconv::USAGE_REASONING_TOKENS]),
+            ..TokenCounts::default()
+        })
     }
 }
 

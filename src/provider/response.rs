@@ -11,8 +11,8 @@ use super::item::Item;
 use super::message::{Content, Message, RoleName};
 use super::object::{Object, text};
 use super::part::{Part, PartContent};
+use super::usage::{CountReader, ReportedUsage};
 use super::{gen_ai, responses};
-use crate::event::Usage;
 
 /// A response. The API that it belongs to is recognized by the first field that only one API has.
 pub(crate) struct Response<'a> {
@@ -109,16 +109,19 @@ impl<'a> Response<'a> {
         responses::status(&self.body)
     }
 
-    /// Returns the token usage. Returns `None` if neither input nor output tokens were counted.
-    pub(crate) fn usage(&self) -> Option<Usage> {
+    /// Returns the token usage, in the terms of the first API whose counts the response has.
+    pub(crate) fn usage(&self) -> ReportedUsage {
         let usage = self.body.object("usage");
-        responses::token_usage(&self.body).or_else(|| APIS.iter().find_map(|api| api.usage(&self.body, usage.as_ref())))
-    }
-
-    /// Returns the number of tokens written to a cache.
-    pub(crate) fn cache_write_tokens(&self) -> Option<u64> {
-        let usage = self.body.object("usage");
-        APIS.iter().find_map(|api| api.cache_write_tokens(&self.body, usage.as_ref()))
+        let recorded = CountReader::read(|reader| responses::token_usage(&self.body, reader));
+        let of_apis = APIS.iter().map(|api| CountReader::read(|reader| api.usage(&self.body, usage.as_ref(), reader)));
+        let mut without_counts = None;
+        for reported in std::iter::once(recorded).chain(of_apis) {
+            if reported.usage.is_some() {
+                return reported;
+            }
+            without_counts = without_counts.or(Some(reported).filter(|reported| !reported.problems.is_empty()));
+        }
+        without_counts.unwrap_or_default()
     }
 
     /// Returns the ids of the tool calls that the response requests. Of alternative messages only the first counts,

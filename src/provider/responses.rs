@@ -8,9 +8,8 @@ use super::object::{Object, list};
 use super::part::{self, PartContent, REASONING_FIELDS, Recognized, TEXT_FIELDS};
 use super::response::Output;
 use super::settings::{Settings, number};
-use super::usage::{count, detail, usage_from_counts};
+use super::usage::{CountReader, TokenCounts};
 use super::{anthropic, chat};
-use crate::event::Usage;
 
 pub(super) struct Responses;
 
@@ -79,20 +78,32 @@ impl Api for Responses {
     }
 
     /// The names are also Anthropic's, with another meaning.
-    fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>) -> Option<Usage> {
+    fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
         let usage = usage.filter(|usage| !chat::has_counts(usage) && !anthropic::is_message(body))?;
-        let cached = detail(usage, "input_tokens_details", "cached_tokens");
-        let reasoning = detail(usage, "output_tokens_details", "reasoning_tokens");
-        usage_from_counts(count(usage, "input_tokens"), cached, count(usage, "output_tokens"), reasoning)
+        Some(TokenCounts {
+            input: reader.count(usage, "input_tokens"),
+            cached: reader.detail(usage, "input_tokens_details", "cached_tokens"),
+            cache_write: reader.detail(usage, "input_tokens_details", "cache_write_tokens"),
+            output: reader.count(usage, "output_tokens"),
+            reasoning: reader.detail(usage, "output_tokens_details", "reasoning_tokens"),
+            total: reader.count(usage, "total_tokens"),
+            ..TokenCounts::default()
+        })
     }
 }
 
-/// Returns the usage in `token_usage`, the field of format 1, which has the items of this API.
-pub(super) fn token_usage(body: &Object<'_>) -> Option<Usage> {
+/// Returns the token counts in `token_usage`, the field of format 1, which has the items of this API.
+pub(super) fn token_usage(body: &Object<'_>, reader: &mut CountReader) -> Option<TokenCounts> {
     let usage = body.object("token_usage")?;
-    let cached = count(&usage, "cached_input_tokens");
-    let reasoning = count(&usage, "reasoning_output_tokens");
-    usage_from_counts(count(&usage, "input_tokens"), cached, count(&usage, "output_tokens"), reasoning)
+    Some(TokenCounts {
+        input: reader.count(&usage, "input_tokens"),
+        cached: reader.count(&usage, "cached_input_tokens"),
+        cache_write: reader.count(&usage, "cache_write_input_tokens"),
+        cache_write_1h: reader.count(&usage, "cache_write_1h_input_tokens"),
+        output: reader.count(&usage, "output_tokens"),
+        reasoning: reader.count(&usage, "reasoning_output_tokens"),
+        total: reader.count(&usage, "total_tokens"),
+    })
 }
 
 /// Returns the reason why a response is incomplete, otherwise its status.

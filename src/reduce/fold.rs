@@ -25,6 +25,7 @@ mod thread_tables;
 mod threads;
 mod tools;
 mod turns;
+mod usage;
 
 pub(super) use agents::{EdgeClaim, claims};
 pub(super) use cells::{Cells, cells};

@@ -36,6 +36,8 @@ fn inference_call_is_written_with_payloads_ids_and_usage() {
         inference.usage(Usage {
             input_tokens: 9,
             cached_input_tokens: 1,
+            cache_write_input_tokens: 4,
+            cache_write_1h_input_tokens: 0,
             output_tokens: 3,
             reasoning_output_tokens: 2,
         });
@@ -53,7 +55,10 @@ fn inference_call_is_written_with_payloads_ids_and_usage() {
     assert!(completed["first_token_at_unix_ms"].is_i64());
     assert_eq!(
         completed["usage"],
-        json!({ "input_tokens": 9, "cached_input_tokens": 1, "output_tokens": 3, "reasoning_output_tokens": 2 })
+        json!({
+            "input_tokens": 9, "cached_input_tokens": 1, "cache_write_input_tokens": 4, "output_tokens": 3,
+            "reasoning_output_tokens": 2,
+        })
     );
     assert_eq!(bundle.payload_json(&completed["response_payload"]), json!({ "output_items": [2] }));
     let is_inference_event = |line: &&Value| line["payload"]["inference_call_id"].is_string();

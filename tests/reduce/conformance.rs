@@ -1,7 +1,8 @@
 //! Conformance cases: bundles of other producers with the graph that they must reduce to.
 //!
 //! A case is a bundle with `expected.json`. Every expected field must exist and be equal, and further fields are
-//! allowed; the top-level maps must have equal keys. A turn's `input_item_ids` is not compared.
+//! allowed; the top-level maps must have equal keys. A turn's `input_item_ids` is not compared. Fields that this crate
+//! always writes, and the first implementation did not, are added to the expected graph.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,7 +59,8 @@ fn check(case: &str) {
     assert_eq!(graph.diagnostics, [], "a sound bundle has no diagnostics");
 
     let expanded = state(&graph, Snapshots::Expanded);
-    let expected = serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
+    let mut expected = serde_json::from_slice(&std::fs::read(case.join("expected.json")).unwrap()).unwrap();
+    add_cache_writes(&mut expected);
     let mut differences = Vec::new();
     compare("$", &expected, &expanded, 0, &mut differences);
     assert!(differences.is_empty(), "{}:\n{}", case.display(), differences.join("\n"));
@@ -104,6 +106,20 @@ fn compare(path: &str, expected: &Value, actual: &Value, depth: usize, differenc
         }
         (expected, actual) if expected == actual => {}
         (expected, actual) => differences.push(format!("{path}: expected {expected}, found {actual}")),
+    }
+}
+
+/// Adds to every object with token counts that no tokens were written to a cache.
+fn add_cache_writes(state: &mut Value) {
+    match state {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(add_cache_writes);
+            if fields.contains_key("cached_input_tokens") {
+                fields.insert("cache_write_input_tokens".to_owned(), 0.into());
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(add_cache_writes),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

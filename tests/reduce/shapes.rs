@@ -87,7 +87,7 @@ fn part(part: &Part) -> String {
 }
 
 pub(crate) fn usage(graph: &Graph, id: &str) -> [u64; 4] {
-    let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } =
+    let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens, .. } =
         call(graph, id).usage.unwrap();
     [input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens]
 }

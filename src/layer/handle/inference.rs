@@ -62,6 +62,7 @@ impl Inference {
                 gen_ai.response.id = tracing::field::Empty,
                 gen_ai.usage.input_tokens = tracing::field::Empty,
                 gen_ai.usage.cache_read.input_tokens = tracing::field::Empty,
+                gen_ai.usage.cache_write.input_tokens = tracing::field::Empty,
                 gen_ai.usage.output_tokens = tracing::field::Empty,
                 gen_ai.usage.reasoning.output_tokens = tracing::field::Empty,
                 otel.status_code = tracing::field::Empty,
@@ -110,10 +111,18 @@ impl Inference {
 
     /// Records the numbers of tokens that the provider reported, `gen_ai.usage.*`.
     pub fn usage(&self, usage: Usage) {
-        let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } = usage;
+        let Usage {
+            input_tokens,
+            cached_input_tokens,
+            cache_write_input_tokens,
+            cache_write_1h_input_tokens: _,
+            output_tokens,
+            reasoning_output_tokens,
+        } = usage;
         let span = self.0.span();
         span.record(semconv::USAGE_INPUT_TOKENS, input_tokens);
         span.record(semconv::USAGE_CACHE_READ_INPUT_TOKENS, cached_input_tokens);
+        span.record(semconv::USAGE_CACHE_WRITE_INPUT_TOKENS, cache_write_input_tokens);
         span.record(semconv::USAGE_OUTPUT_TOKENS, output_tokens);
         span.record(semconv::USAGE_REASONING_OUTPUT_TOKENS, reasoning_output_tokens);
         self.for_each(|inference| inference.record_usage(usage));

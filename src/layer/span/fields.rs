@@ -221,10 +221,12 @@ impl Fields {
     /// Returns the token usage, with unset counts as 0. Returns `None` if neither input nor output tokens were
     /// recorded.
     pub(super) fn usage(&self) -> Option<Usage> {
-        let PartialUsage { input, cached, cache_write: _, output, reasoning } = self.usage;
+        let PartialUsage { input, cached, cache_write, output, reasoning } = self.usage;
         (input.is_some() || output.is_some()).then(|| Usage {
             input_tokens: input.unwrap_or(0),
             cached_input_tokens: cached.unwrap_or(0),
+            cache_write_input_tokens: cache_write.unwrap_or(0),
+            cache_write_1h_input_tokens: 0,
             output_tokens: output.unwrap_or(0),
             reasoning_output_tokens: reasoning.unwrap_or(0),
         })

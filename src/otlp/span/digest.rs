@@ -38,7 +38,6 @@ pub(crate) struct ResponseDigest {
     pub(crate) model: Option<String>,
     pub(crate) finish_reasons: Vec<String>,
     pub(crate) usage: Option<Usage>,
-    pub(crate) cache_write_tokens: Option<u64>,
     /// Ids of the tool calls that the response requests.
     pub(crate) call_ids: Vec<CallId>,
     /// `true` if the items of the response are known. A response whose items were not recorded may have requested any

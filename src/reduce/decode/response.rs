@@ -3,16 +3,16 @@
 use super::item_cache::{ContentId, ItemCache};
 use super::items;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
-use crate::event::{ResponseId, Usage};
+use crate::event::ResponseId;
 use crate::graph::Role;
-use crate::provider::{self, Output};
+use crate::provider::{self, Output, ReportedUsage};
 
 /// The decoded body of an inference response.
 #[derive(Debug)]
 pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) response_id: Option<ResponseId>,
     pub(in crate::reduce) items: ResponseItems,
-    pub(in crate::reduce) usage: Option<Usage>,
+    pub(in crate::reduce) usage: ReportedUsage,
 }
 
 /// The items of an inference response.

@@ -7,6 +7,7 @@ use super::installation;
 use super::lifecycle::{AlreadyEnded, OperationEnd};
 use super::owners::PayloadOwners;
 use super::thread_tables::ThreadTables;
+use super::usage;
 use crate::event::{CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId};
 use crate::graph::{
     Code, Compaction, Evidence, Execution, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table,
@@ -322,7 +323,10 @@ impl InferenceFold<'_> {
         let of_response = || id.map(|id| RequestId::from(id.as_str()));
         call.upstream_request_id = reported.upstream_request_id.clone().or_else(of_response);
         call.first_token_at = call.first_token_at.or(*reported.first_token_at);
-        call.usage = body.and_then(|body| body.usage).or(reported.usage);
+        call.usage = body.and_then(|body| body.usage.usage).or(reported.usage);
+        if let Some(body) = body {
+            usage::report_problems(at, &subject, &body.usage.problems, payload, diagnostics);
+        }
         let items = match body.map(|body| &body.items) {
             None => &[],
             Some(ResponseItems::Listed(items)) => &**items,

@@ -139,11 +139,13 @@ macro_rules! fields {
 fn event(kind: EventKind) -> BoxedStrategy<Event> {
     let requester =
         prop_oneof![Just(Requester::Model), id().prop_map(|runtime_cell_id| Requester::CodeCell { runtime_cell_id })];
-    let usage = any::<[u64; 4]>().prop_map(|[a, b, c, d]| Usage {
+    let usage = any::<[u64; 6]>().prop_map(|[a, b, c, d, e, f]| Usage {
         input_tokens: a,
         cached_input_tokens: b,
-        output_tokens: c,
-        reasoning_output_tokens: d,
+        cache_write_input_tokens: c,
+        cache_write_1h_input_tokens: d,
+        output_tokens: e,
+        reasoning_output_tokens: f,
     });
     match kind {
         EventKind::RolloutStarted => fields!(RolloutStarted { trace_id: id(), root_thread_id: id() }),

@@ -110,6 +110,7 @@ fn tokens_of_all_spans_add_up_to_the_totals() {
         assert_eq!(sum("gen_ai.usage.input_tokens"), totals.input_tokens, "{name}");
         assert_eq!(sum("gen_ai.usage.output_tokens"), totals.output_tokens, "{name}");
         assert_eq!(sum("gen_ai.usage.cache_read.input_tokens"), totals.cached_input_tokens, "{name}");
+        assert_eq!(sum("gen_ai.usage.cache_write.input_tokens"), totals.cache_write_input_tokens, "{name}");
         assert_eq!(sum("gen_ai.usage.reasoning.output_tokens"), totals.reasoning_output_tokens, "{name}");
     }
 }

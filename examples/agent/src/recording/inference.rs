@@ -18,6 +18,7 @@ pub(crate) fn response(inference: &Inference, response: &Response) {
             cached_input_tokens: usage.cached_input_tokens(),
             output_tokens: usage.output_tokens,
             reasoning_output_tokens: usage.reasoning_output_tokens(),
+            ..Usage::default()
         });
     }
     let token_usage = response.usage.as_ref().map(|usage| {

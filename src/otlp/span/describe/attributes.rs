@@ -132,7 +132,6 @@ impl AttributeList {
             self.add_usage(usage);
         }
         let Some(response) = response else { return };
-        self.put_positive(attribute::USAGE_CACHE_WRITE_INPUT_TOKENS, response.cache_write_tokens.unwrap_or(0));
         self.put_some(attribute::RESPONSE_MODEL, response.model.clone());
         let reasons = response.finish_reasons.iter().map(|reason| reason.clone().into()).collect();
         self.put_texts(attribute::RESPONSE_FINISH_REASONS, reasons);
@@ -140,7 +139,14 @@ impl AttributeList {
     }
 
     fn add_usage(&mut self, usage: Usage) {
-        let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens } = usage;
+        let Usage {
+            input_tokens,
+            cached_input_tokens,
+            cache_write_input_tokens,
+            cache_write_1h_input_tokens: _,
+            output_tokens,
+            reasoning_output_tokens,
+        } = usage;
         if self.mapping.usage_names.has_current() {
             self.put_count(attribute::USAGE_INPUT_TOKENS, input_tokens);
             self.put_count(attribute::USAGE_OUTPUT_TOKENS, output_tokens);
@@ -150,6 +156,7 @@ impl AttributeList {
             self.put_count(attribute::USAGE_COMPLETION_TOKENS, output_tokens);
         }
         self.put_positive(attribute::USAGE_CACHE_READ_INPUT_TOKENS, cached_input_tokens);
+        self.put_positive(attribute::USAGE_CACHE_WRITE_INPUT_TOKENS, cache_write_input_tokens);
         self.put_positive(attribute::USAGE_REASONING_OUTPUT_TOKENS, reasoning_output_tokens);
     }
 

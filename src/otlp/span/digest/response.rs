@@ -15,8 +15,7 @@ impl ResponseDigest {
             response_id: body.id().map(Cow::into_owned),
             model: body.model().map(Cow::into_owned),
             finish_reasons: body.finish_reasons(),
-            usage: body.usage(),
-            cache_write_tokens: body.cache_write_tokens(),
+            usage: body.usage().usage,
             call_ids: body.call_ids().into_iter().map(CallId::from).collect(),
             // A payload of unknown shape requests nothing that could be recognized, but it was recorded.
             has_known_items: body.is_recorded(),

@@ -129,8 +129,7 @@ fn unknown_inference_facts_give_no_attributes() {
 fn response_fills_in_what_the_event_lacks() {
     let response = ResponseDigest {
         response_id: Some("resp-2".to_owned()),
-        usage: Some(Usage { cached_input_tokens: 0, reasoning_output_tokens: 0, ..USAGE }),
-        cache_write_tokens: Some(0),
+        usage: Some(Usage { input_tokens: 100, output_tokens: 20, ..Usage::default() }),
         ..Default::default()
     };
     let facts = InferenceFacts { response: Some(response), ..Default::default() };
@@ -151,7 +150,7 @@ fn response_fills_in_what_the_event_lacks() {
 #[test]
 fn event_fills_in_what_the_response_lacks() {
     let response = Some(ResponseDigest::default());
-    let usage = Some(Usage { cached_input_tokens: 0, reasoning_output_tokens: 0, ..USAGE });
+    let usage = Some(Usage { input_tokens: 100, output_tokens: 20, ..Usage::default() });
     let facts = InferenceFacts { usage, response, ..Default::default() };
     let expected = [
         r#"otel_trace.object_id = "object-1""#,

@@ -54,8 +54,14 @@ pub(crate) fn thread() -> SpanDetail {
     })
 }
 
-pub(crate) const USAGE: Usage =
-    Usage { input_tokens: 100, cached_input_tokens: 40, output_tokens: 20, reasoning_output_tokens: 5 };
+pub(crate) const USAGE: Usage = Usage {
+    input_tokens: 100,
+    cached_input_tokens: 40,
+    cache_write_input_tokens: 7,
+    cache_write_1h_input_tokens: 0,
+    output_tokens: 20,
+    reasoning_output_tokens: 5,
+};
 
 pub(crate) fn inference() -> SpanDetail {
     SpanDetail::Inference(Box::new(InferenceFacts {
@@ -80,7 +86,6 @@ pub(crate) fn inference() -> SpanDetail {
             model: Some("gpt-5-2026".to_owned()),
             finish_reasons: vec!["stop".to_owned(), "length".to_owned()],
             usage: Some(USAGE),
-            cache_write_tokens: Some(7),
             call_ids: vec!["call-1".into()],
             has_known_items: true,
             output_messages: Some("[4]".to_owned()),

@@ -28,7 +28,7 @@ fn usage(
     output_tokens: u64,
     reasoning_output_tokens: u64,
 ) -> Option<Usage> {
-    Some(Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens })
+    Some(Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens, ..Usage::default() })
 }
 
 #[test]
@@ -116,8 +116,7 @@ fn anthropic_response_is_converted() {
         response_id: Some("r1".to_owned()),
         model: Some("claude".to_owned()),
         finish_reasons: texts(&["tool_use"]),
-        usage: usage(17, 4, 5, 0),
-        cache_write_tokens: Some(3),
+        usage: usage(17, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
         call_ids: vec!["t1".into()],
         has_known_items: true,
         ..Default::default()
@@ -161,8 +160,7 @@ fn convention_fields_are_read() {
         response_id: Some("r1".to_owned()),
         model: Some("gpt-5-2026".to_owned()),
         finish_reasons: texts(&["tool_call"]),
-        usage: usage(10, 4, 5, 0),
-        cache_write_tokens: Some(3),
+        usage: usage(10, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
         call_ids: vec!["c1".into()],
         has_known_items: true,
         ..Default::default()
