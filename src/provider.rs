@@ -24,6 +24,7 @@ mod message;
 mod object;
 mod object_with_lists;
 mod part;
+mod reasoning;
 mod request;
 mod response;
 mod responses;
@@ -42,7 +43,8 @@ pub(crate) use entries::{Entries, EntryFormat};
 pub(crate) use item::{Item, ItemContent};
 pub(crate) use message::{Content, Message, RoleName};
 pub(crate) use object::{Object, UndecodableText, is_null, list, optional_text, text};
-pub(crate) use part::{Part, PartContent, Reasoning};
+pub(crate) use part::{Part, PartContent};
+pub(crate) use reasoning::Reasoning;
 pub(crate) use request::{Instructions, Request};
 pub(crate) use response::{Output, Response};
 pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
@@ -51,6 +53,7 @@ pub(crate) use usage::{ReportedUsage, UsageProblem};
 #[cfg(feature = "otlp")]
 pub(crate) use {
     part::Problem,
+    reasoning::{Pieces, REASONING_FIELDS},
     response::Choice,
     settings::Settings,
     tool::{ARGUMENT_FIELDS, RESPONSE_FIELDS},

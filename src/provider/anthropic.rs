@@ -6,10 +6,10 @@ use super::message::Content;
 use super::object::Object;
 use super::part::{self, PartContent, Recognized};
 use super::response::Output;
-use super::responses;
 use super::settings::{Settings, number};
 use super::tool::{ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
+use super::{reasoning, responses};
 
 pub(super) struct Anthropic;
 
@@ -37,7 +37,7 @@ impl Api for Anthropic {
     fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
         match kind? {
             "text" => Some(part::text(part)),
-            "thinking" | "redacted_thinking" => Some(part::reasoning(part)),
+            "thinking" | "redacted_thinking" => Some(reasoning::part(part)),
             "tool_use" => Some(ToolCall::read_part(part)),
             "tool_result" => {
                 let result = ToolResult {

@@ -1,12 +1,14 @@
 //! Chat Completions of OpenAI, and of servers that are compatible with it.
 
+mod reasoning;
+
 use serde_json::value::RawValue;
 
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
 use super::message::NonContentParts;
-use super::object::{Object, list, text};
-use super::part::{self, Part, PartContent, Problem, Reasoning, Recognized};
+use super::object::{Object, list};
+use super::part::{self, Part, PartContent, Problem, Recognized};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
 use super::tool::ToolCall;
@@ -32,12 +34,7 @@ impl Api for Chat {
     }
 
     fn add_parts_beside_content<'a>(&self, message: &Object<'a>, parts: &mut NonContentParts<'a>) {
-        // Compatible servers put the reasoning here.
-        let reasoning = ["reasoning_content", "reasoning"].into_iter().filter_map(|name| message.get(name));
-        if let Some(reasoning) = reasoning.into_iter().find(|value| text(value).is_some_and(|text| !text.is_empty())) {
-            let content = PartContent::Reasoning(Reasoning { text: Some(reasoning), ..Reasoning::default() });
-            parts.before.push(Part::beside_content(reasoning, content));
-        }
+        parts.before.extend(reasoning::beside_content(message));
         if let Some(refusal) = message.non_null("refusal") {
             parts.after.push(Part::beside_content(refusal, PartContent::Refusal(Some(refusal))));
         }
@@ -59,6 +56,7 @@ impl Api for Chat {
     fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
         match kind? {
             "text" => Some(part::text(part)),
+            "reasoning.text" | "reasoning.summary" | "reasoning.encrypted" => Some(super::reasoning::part(part)),
             "refusal" => Some(Recognized::new(PartContent::Refusal(part.non_null("refusal")), &[])),
             _ => None,
         }

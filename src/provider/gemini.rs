@@ -87,8 +87,7 @@ impl Api for Gemini {
         } else {
             (PartContent::Other, &[])
         };
-        let signature = part.first(&["thoughtSignature", "thought_signature"]);
-        Some(Recognized { content, read_fields, signature })
+        Some(Recognized::new(content, read_fields))
     }
 
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {

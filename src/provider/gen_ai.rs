@@ -4,6 +4,7 @@ use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
 use super::object::{Object, text};
 use super::part::{self, PartContent, Recognized};
+use super::reasoning;
 use super::response::Output;
 use super::settings::{Settings, number};
 use super::tool::{RESPONSE_FIELDS, ToolCall, ToolResult};
@@ -46,7 +47,7 @@ impl Api for GenAi {
     fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
         match kind? {
             "text" => Some(part::text(part)),
-            "reasoning" => Some(part::reasoning(part)),
+            "reasoning" => Some(reasoning::part(part)),
             "tool_call" => Some(ToolCall::read_part(part)),
             "tool_call_response" => {
                 Some(Recognized::new(PartContent::Result(ToolResult::read_value(part)), &RESPONSE_FIELDS))

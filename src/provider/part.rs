@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::apis::APIS;
 use super::gemini;
 use super::object::Object;
+use super::reasoning::{Reasoning, thought_signature};
 use super::tool::{ToolCall, ToolResult};
 
 /// A part of a message.
@@ -17,7 +18,7 @@ pub(crate) struct Part<'a> {
     pub(crate) object: Option<Object<'a>>,
     /// The type of the part. `None` if it has none.
     pub(crate) kind: Option<Cow<'a, str>>,
-    /// The signature of Gemini's, which stands in a part of any type. It signs the reasoning before the part.
+    /// The signature that Gemini puts into a part of any type. It signs the reasoning before the part.
     pub(crate) signature: Option<&'a RawValue>,
     pub(crate) content: PartContent<'a>,
     /// The fields of the object that the content was read from.
@@ -35,7 +36,8 @@ pub(crate) enum PartContent<'a> {
     ReasoningText(Option<&'a RawValue>),
     /// A text that summarizes a reasoning item of the Responses API.
     SummaryText(Option<&'a RawValue>),
-    Reasoning(Reasoning<'a>),
+    /// Entries that together are one piece of reasoning.
+    Reasoning(Vec<Reasoning<'a>>),
     /// A part that Gemini marks as a thought: a text, or a part of any other type.
     Thought(Option<&'a RawValue>),
     Call(ToolCall<'a>),
@@ -45,16 +47,6 @@ pub(crate) enum PartContent<'a> {
     /// A part of a type that has no variant of its own.
     Other,
     Malformed(Problem),
-}
-
-/// The reasoning of a model.
-#[derive(Debug, Default)]
-pub(crate) struct Reasoning<'a> {
-    pub(crate) text: Option<&'a RawValue>,
-    /// The signature of the text.
-    pub(crate) signature: Option<&'a RawValue>,
-    /// The encrypted reasoning, in place of the text.
-    pub(crate) data: Option<&'a RawValue>,
 }
 
 /// The reason why a part is malformed.
@@ -83,12 +75,11 @@ impl Problem {
 pub(super) struct Recognized<'a> {
     pub(super) content: PartContent<'a>,
     pub(super) read_fields: &'static [&'static str],
-    pub(super) signature: Option<&'a RawValue>,
 }
 
 impl<'a> Recognized<'a> {
     pub(super) fn new(content: PartContent<'a>, read_fields: &'static [&'static str]) -> Self {
-        Self { content, read_fields, signature: None }
+        Self { content, read_fields }
     }
 }
 
@@ -98,8 +89,9 @@ impl<'a> Part<'a> {
         let Some(object) = Object::from_value(raw) else { return Self::beside_content(raw, PartContent::Value) };
         let kind = object.text("type");
         let recognized = APIS.iter().find_map(|api| api.part(kind.as_deref(), &object));
-        let Recognized { content, read_fields, signature } =
+        let Recognized { content, read_fields } =
             recognized.unwrap_or_else(|| Recognized::new(PartContent::Other, &[]));
+        let signature = thought_signature(&object);
         Self { raw, object: Some(object), kind, signature, content, read_fields }
     }
 
@@ -119,13 +111,4 @@ pub(super) const TEXT_FIELDS: [&str; 2] = ["text", "content"];
 /// Reads a part that is a text.
 pub(super) fn text<'a>(part: &Object<'a>) -> Recognized<'a> {
     Recognized::new(PartContent::Text(part.first(&TEXT_FIELDS)), &TEXT_FIELDS)
-}
-
-pub(super) const REASONING_FIELDS: [&str; 3] = ["thinking", "content", "text"];
-
-/// Reads a part that is reasoning.
-pub(super) fn reasoning<'a>(part: &Object<'a>) -> Recognized<'a> {
-    let (signature, data) = (part.get("signature"), part.get("data"));
-    let reasoning = Reasoning { text: part.first(&REASONING_FIELDS), signature, data };
-    Recognized::new(PartContent::Reasoning(reasoning), &REASONING_FIELDS)
 }

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::object::{Object, list};
 use super::part::{Part, PartContent, Problem, Recognized};
+use super::reasoning::thought_signature;
 
 /// A call of a tool.
 #[derive(Debug)]
@@ -70,14 +71,13 @@ impl<'a> ToolCall<'a> {
 
     /// Reads a call that stands beside the content of a message.
     pub(super) fn read_beside_content(raw: &'a RawValue) -> Part<'a> {
-        let content = match Object::from_value(raw) {
-            Some(object) => {
-                let call = Self::read(&object);
-                PartContent::Call(Self { called: call.called.or(Some(object)), ..call })
-            }
-            None => PartContent::Malformed(Problem::CallNotAnObject),
+        let Some(object) = Object::from_value(raw) else {
+            return Part::beside_content(raw, PartContent::Malformed(Problem::CallNotAnObject));
         };
-        Part::beside_content(raw, content)
+        let signature = thought_signature(&object);
+        let call = Self::read(&object);
+        let content = PartContent::Call(Self { called: call.called.or(Some(object)), ..call });
+        Part { signature, ..Part::beside_content(raw, content) }
     }
 }
 

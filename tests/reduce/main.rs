@@ -23,6 +23,7 @@ mod shapes;
 mod shapes_anthropic;
 mod shapes_any;
 mod shapes_chat;
+mod shapes_chat_reasoning;
 mod shapes_gemini;
 mod shapes_gen_ai;
 mod strict;

@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 
-const NAMES: [&str; 44] = [
+const NAMES: [&str; 49] = [
+    "reasoning_details",
+    "thinking_blocks",
+    "index",
+    "summary",
+    "extra_content",
     "role",
     "content",
     "parts",
@@ -55,7 +60,8 @@ const NAMES: [&str; 44] = [
     "gen_ai.system_instructions",
 ];
 
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 21] = [
+    "reasoning.text",
     "user",
     "assistant",
     "model",

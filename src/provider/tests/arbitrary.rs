@@ -5,7 +5,11 @@ use serde_json::Value;
 use crate::provider::fuzz::read_all;
 
 /// Field names and words of every API.
-const WORDS: [&str; 64] = [
+const WORDS: [&str; 68] = [
+    "reasoning_details",
+    "index",
+    "extra_content",
+    "reasoning.summary",
     "type",
     "role",
     "content",

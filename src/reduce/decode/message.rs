@@ -1,8 +1,8 @@
 //! Makes items of messages of all shapes other than the Responses API: Chat Completions, Anthropic Messages, Gemini and
 //! the GenAI conventions.
 //!
-//! A message is parsed in this order: its reasoning (`reasoning_content`, `reasoning`), its parts (`parts`, else
-//! `content`), `refusal` and `audio`, its calls (`tool_calls`, `function_call`). Reasoning, calls and outputs become
+//! A message is parsed in this order: the reasoning beside its content, its parts (`parts`, else `content`), `refusal`
+//! and `audio`, its calls (`tool_calls`, `function_call`). Reasoning, calls and outputs become
 //! separate items, in place; a run of text and other parts between two of them is one message item. Empty text
 //! adds no item, so that `null`, `""` and `[]` are equal beside a call: clients turn one into another when they repeat
 //! a response as history. A message without any content is a message item with `empty_content`.

@@ -22,7 +22,8 @@ pub(super) fn merge_reasoning(first: &Content, second: &Content) -> MergedReason
     let (Some(texts), Some(summaries)) = (texts, summaries) else { return MergedReasoning::Conflict };
     let rest = first.parts.iter().filter(|part| !is_text(part) && !is_summary(part));
     let parts: Vec<Part> = texts.into_iter().chain(summaries).chain(rest).cloned().collect();
-    if *parts == *first.parts {
+    // A copy that adds nothing leaves the parts in the order of the first.
+    if parts.len() == first.parts.len() {
         return MergedReasoning::Unchanged;
     }
     MergedReasoning::Extended(Content { parts: parts.into(), ..first.clone() })

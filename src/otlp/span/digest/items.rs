@@ -63,15 +63,15 @@ fn output<'a>(result: &ToolResult<'a>, item: &Object<'a>) -> Part<'a> {
 /// Converts a reasoning item: each entry of its content and summary is a part, and the item's other fields, such as the
 /// encrypted content, go into the last one.
 fn reasoning<'a>(entries: impl Iterator<Item = provider::Part<'a>>, item: &Object<'a>) -> Vec<Part<'a>> {
-    let mut parts: Vec<_> = entries.filter_map(reasoning_entry).collect();
+    let mut parts: Vec<_> = entries.flat_map(reasoning_entry).collect();
     let last = parts.pop().unwrap_or_else(|| Part::reasoning(None));
     parts.push(last.with_other_fields(item, &["content", "summary", "id", "status"]));
     parts
 }
 
-fn reasoning_entry(entry: provider::Part<'_>) -> Option<Part<'_>> {
+fn reasoning_entry(entry: provider::Part<'_>) -> Vec<Part<'_>> {
     match entry.object.as_ref().and_then(|object| Some((object.non_null("text")?, object))) {
-        Some((text, object)) => Some(Part::reasoning(Some(text)).with_other_fields(object, &["text"])),
+        Some((text, object)) => vec![Part::reasoning(Some(text)).with_other_fields(object, &["text"])],
         None => parts::from_part(entry),
     }
 }

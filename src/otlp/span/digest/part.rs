@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use crate::provider::{Object, text};
+use crate::provider::{Object, Pieces, text};
 
 /// A part of a message: its type and its fields. Values are passed on as the payload spells them, not parsed and
 /// written anew.
@@ -74,6 +74,16 @@ impl<'a> Part<'a> {
     /// Adds a field if it has a value.
     pub(super) fn with(mut self, name: &'static str, value: Option<&'a RawValue>) -> Self {
         self.fields.extend(value.map(|value| (name.into(), PartValue::Raw(value))));
+        self
+    }
+
+    /// Adds a text that may be in pieces, if there is one.
+    pub(super) fn with_pieces(mut self, name: &'static str, pieces: &Pieces<'a>) -> Self {
+        let value = pieces.as_json().map(|json| match json {
+            Cow::Borrowed(piece) => PartValue::Raw(piece),
+            Cow::Owned(joined) => PartValue::Embedded(joined),
+        });
+        self.fields.extend(value.map(|value| (name.into(), value)));
         self
     }
 

@@ -1,7 +1,9 @@
 //! Converts the parts of messages of any provider.
 
 use super::part::Part;
-use crate::provider::{self, Content, Object, PartContent, Problem, Reasoning, ToolCall, ToolResult, is_null, text};
+use crate::provider::{
+    self, Content, Object, PartContent, Problem, REASONING_FIELDS, Reasoning, ToolCall, ToolResult, is_null, text,
+};
 
 /// Converts a message's content: a text, a list of parts, or one part.
 pub(super) fn from_content<'a>(content: Content<'a>) -> Vec<Part<'a>> {
@@ -10,37 +12,56 @@ pub(super) fn from_content<'a>(content: Content<'a>) -> Vec<Part<'a>> {
 
 /// Converts parts.
 pub(super) fn from_parts<'a>(parts: impl IntoIterator<Item = provider::Part<'a>>) -> Vec<Part<'a>> {
-    parts.into_iter().filter_map(from_part).collect()
+    parts.into_iter().flat_map(from_part).collect()
 }
 
-/// Parses one part of a message of any provider.
-pub(super) fn from_part<'a>(part: provider::Part<'a>) -> Option<Part<'a>> {
+/// Converts one part of a message of any provider. Reasoning may become several parts.
+pub(super) fn from_part<'a>(part: provider::Part<'a>) -> Vec<Part<'a>> {
     let label = part.label().map(str::to_owned);
-    let provider::Part { raw, object, kind: _, signature: _, content, read_fields } = part;
-    let converted = match content {
+    let provider::Part { raw, object, kind: _, signature, content, read_fields } = part;
+    let mut converted = match content {
         PartContent::Value if text(raw).is_some() => Part::text(raw),
         PartContent::Value => Part::unknown(raw),
         PartContent::Text(Some(text)) | PartContent::SummaryText(Some(text)) => Part::text(text),
         PartContent::Text(None) | PartContent::SummaryText(None) => Part::new("text"),
-        PartContent::Reasoning(Reasoning { text, .. })
-        | PartContent::ReasoningText(text)
-        | PartContent::Thought(text) => Part::reasoning(text),
+        PartContent::Reasoning(entries) => return from_reasoning(entries, object.as_ref()),
+        PartContent::ReasoningText(text) | PartContent::Thought(text) => Part::reasoning(text),
         PartContent::Call(call) => from_call(call),
         PartContent::Result(result) => from_result(result),
         PartContent::Refusal(refusal) => Part::new("refusal").with("refusal", refusal.filter(|_| object.is_none())),
         PartContent::Audio(audio) => Part::new("audio").with("audio", Some(audio)),
-        PartContent::Malformed(Problem::CallsNotAList) => return None,
+        PartContent::Malformed(Problem::CallsNotAList) => return Vec::new(),
         PartContent::Malformed(Problem::CallNotAnObject | Problem::ResultNotAnObject) if object.is_none() => {
             Part::unknown(raw)
         }
         PartContent::Malformed(Problem::CallNotAnObject | Problem::ResultNotAnObject) | PartContent::Other => {
-            Part::new(label.or_else(|| first_field(object.as_ref()?)).unwrap_or_else(|| "unknown".to_owned()))
+            let label = label.or_else(|| first_field(object.as_ref()?));
+            Part::new(label.unwrap_or_else(|| "unknown".to_owned()))
         }
     };
-    Some(match object {
+    converted = match object {
         Some(object) => converted.with_other_fields(&object, read_fields),
-        None => converted,
-    })
+        None => converted.with("thought_signature", signature),
+    };
+    vec![converted]
+}
+
+/// Converts the entries of a piece of reasoning: each text and each summary is a part. The other fields of an entry go
+/// into its last part.
+fn from_reasoning<'a>(entries: Vec<Reasoning<'a>>, part: Option<&Object<'a>>) -> Vec<Part<'a>> {
+    entries.into_iter().flat_map(|entry| from_reasoning_entry(entry, part)).collect()
+}
+
+fn from_reasoning_entry<'a>(entry: Reasoning<'a>, part: Option<&Object<'a>>) -> Vec<Part<'a>> {
+    let Reasoning { object, text, summary, signature, data, others } = entry;
+    let texts = [text, summary].into_iter().filter(|text| !text.is_empty());
+    let mut parts: Vec<_> = texts.map(|text| Part::new("reasoning").with_pieces("content", &text)).collect();
+    let last = parts.pop().unwrap_or_else(|| Part::reasoning(None));
+    let last = last.with("signature", signature).with_pieces("data", &data);
+    let fields = object.as_ref().or(part);
+    parts.push(fields.into_iter().fold(last, |last, fields| last.with_other_fields(fields, &REASONING_FIELDS)));
+    parts.extend(others.into_iter().map(provider::Part::read).flat_map(from_part));
+    parts
 }
 
 /// Returns the name of the first field that is not null.

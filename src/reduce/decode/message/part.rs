@@ -110,7 +110,7 @@ fn thought_draft(
 
 /// Adds a reference to a part that is an object. Null fields do not count: clients drop them when they repeat a
 /// response.
-fn push_part_reference(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), DecodeError> {
+pub(super) fn push_part_reference(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), DecodeError> {
     let label = part.label().unwrap_or("content").to_owned();
     let object = part.object.unwrap_or_default();
     draft.push_object_reference(&label, object, |name, value| !IGNORED_FIELDS.contains(&name) && !is_null(value))

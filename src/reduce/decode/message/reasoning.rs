@@ -1,7 +1,8 @@
 //! Parses the reasoning of a model: its text, and its signature or encrypted data.
 
-use crate::graph::{Channel, ItemKind, Part, Role};
-use crate::provider::{Reasoning, optional_text};
+use super::part;
+use crate::graph::{self, Channel, ItemKind, Role};
+use crate::provider::{Part, Reasoning, optional_text};
 use crate::reduce::decode::decode_error::DecodeError;
 use crate::reduce::decode::draft::ItemDraft;
 
@@ -10,18 +11,28 @@ pub(super) fn new() -> ItemDraft {
     ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning)
 }
 
-/// Makes an item of reasoning.
-pub(super) fn draft(reasoning: &Reasoning<'_>) -> Result<ItemDraft, DecodeError> {
-    let Reasoning { text, signature, data } = *reasoning;
+/// Makes one item of the entries of a piece of reasoning, in their order.
+pub(super) fn draft(entries: &[Reasoning<'_>]) -> Result<ItemDraft, DecodeError> {
     let mut draft = new();
-    optional_text(text)?.into_iter().for_each(|text| push_text(&mut draft, &text));
-    for (label, sealed) in [("signature", signature), ("data", data)] {
-        if let Some(sealed) = optional_text(sealed)?.filter(|sealed| !sealed.is_empty()) {
-            draft.push_encoded(label, &sealed);
-        }
+    for entry in entries {
+        push_entry(&mut draft, entry)?;
     }
     draft.push_placeholder_if_empty();
     Ok(draft)
+}
+
+fn push_entry(draft: &mut ItemDraft, entry: &Reasoning<'_>) -> Result<(), DecodeError> {
+    let Reasoning { object: _, text, summary, signature, data, others } = entry;
+    text.joined()?.into_iter().for_each(|text| push_text(draft, &text));
+    if let Some(summary) = summary.joined()?.filter(|summary| !summary.is_empty()) {
+        draft.push_summary(&summary);
+    }
+    for (label, encoded) in [("signature", optional_text(*signature)?), ("data", data.joined()?)] {
+        if let Some(encoded) = encoded.filter(|encoded| !encoded.is_empty()) {
+            draft.push_encoded(label, &encoded);
+        }
+    }
+    others.iter().try_for_each(|other| part::push_part_reference(draft, Part::read(other)))
 }
 
 /// Creates a reasoning item from a signature alone.
@@ -45,6 +56,6 @@ pub(super) fn push_signature(draft: &mut ItemDraft, signature: &str) {
 
 /// Returns `true` if the item is reasoning without a signature.
 pub(super) fn is_unsigned(draft: &ItemDraft) -> bool {
-    let sealed = draft.parts.iter().any(|part| matches!(part.part, Part::Encoded { .. }));
+    let sealed = draft.parts.iter().any(|part| matches!(part.part, graph::Part::Encoded { .. }));
     draft.kind == ItemKind::Reasoning && !sealed
 }

@@ -103,6 +103,32 @@ fn chat_completions_request_is_converted() {
 }
 
 #[test]
+fn reasoning_beside_content_is_converted() {
+    let details = json!([
+        { "type": "reasoning.text", "text": "Whe\u{e9}\"", "index": 0, "format": "f" },
+        { "type": "reasoning.text", "text": "re?", "signature": "s1", "index": 0 },
+        { "type": "reasoning.summary", "summary": "Look.", "data": "d1", "index": 1 },
+        { "type": "reasoning.encrypted", "data": "d2" },
+    ]);
+    let call = json!({ "id": "c1", "type": "function", "function": { "name": "find", "arguments": "{}" },
+        "extra_content": { "google": { "thought_signature": "s2" } } });
+    let thinking = json!([{ "type": "thinking", "thinking": [{ "type": "text", "text": "a" }, { "type": "reference", "ids": [1] }] }]);
+    let body = json!({ "messages": [
+        { "role": "assistant", "content": null, "reasoning": null, "reasoning_details": details, "tool_calls": [call] },
+        { "role": "assistant", "content": thinking },
+    ] });
+    let messages = json!([
+        { "role": "assistant", "parts": [
+            { "type": "reasoning", "content": "Whe\u{e9}\"re?", "signature": "s1", "index": 0, "format": "f" },
+            { "type": "reasoning", "content": "Look.", "data": "d1", "index": 1 },
+            { "type": "reasoning", "content": "", "data": "d2" },
+            { "type": "tool_call", "id": "c1", "name": "find", "arguments": {}, "thought_signature": "s2" }] },
+        { "role": "assistant", "parts": [{ "type": "reasoning", "content": "a" }, { "type": "reference", "ids": [1] }] },
+    ]);
+    check(&body, &messages, &Value::Null, &Value::Null);
+}
+
+#[test]
 fn anthropic_request_is_converted() {
     let body = json!({
         "system": [{ "type": "text", "text": "Be brief.", "cache_control": { "type": "ephemeral" } }],
