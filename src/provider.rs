@@ -43,7 +43,7 @@ pub(crate) use entries::{Entries, EntryFormat};
 pub(crate) use item::{Item, ItemContent};
 pub(crate) use message::{Content, Message, RoleName};
 pub(crate) use object::{Object, UndecodableText, is_null, list, optional_text, text};
-pub(crate) use part::{Part, PartContent};
+pub(crate) use part::{Compaction, Part, PartContent};
 pub(crate) use reasoning::Reasoning;
 pub(crate) use request::{Instructions, Request};
 pub(crate) use response::{Output, Response};

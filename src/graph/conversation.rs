@@ -53,6 +53,8 @@ pub struct Content {
     pub parts: Box<[Part]>,
     /// Message of another agent that this item delivers. `None` if it delivers none.
     pub(crate) delivery: Option<DeliveredMessage>,
+    /// `true` if the provider drops what stands before this item in a request, because this item summarizes it.
+    pub(crate) replaces_history: bool,
 }
 
 /// A message of another agent that a conversation item delivers.
@@ -148,6 +150,13 @@ impl ItemKind {
 pub enum Part {
     /// Plain text.
     Text(Box<str>),
+    /// Text of a special kind. In `state.json`, a part of type `text` with a `label`.
+    LabelledText {
+        /// Kind of the text: `refusal` if the model refuses to answer.
+        label: &'static str,
+        /// The text.
+        text: Box<str>,
+    },
     /// A summary of content that is not in the payload, such as hidden reasoning.
     Summary(Box<str>),
     /// Opaque content that only its producer can decode, such as encrypted reasoning.
@@ -177,10 +186,10 @@ pub enum Part {
 }
 
 impl Part {
-    /// Returns the text of a text part. Returns `None` for other parts.
+    /// Returns the text of a text part, with or without a label. Returns `None` for other parts.
     pub fn as_text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(text) | Self::LabelledText { label: _, text } => Some(text),
             Self::Summary(_)
             | Self::Encoded { .. }
             | Self::Json { .. }

@@ -46,6 +46,9 @@ pub struct InferenceCall {
     pub instructions: Option<Pointer>,
     /// Location of the tool definitions in the request payload.
     pub tools: Option<Pointer>,
+    /// Item of the request that is the provider's own summary of what stands before it: the provider drops the items
+    /// before it, so the model did not see them. The last one, if there are several. `None` if there is none.
+    pub compacted_before: Option<ItemId>,
     /// OpenTelemetry span of the call while the program ran.
     pub span: LiveSpan,
     /// Events and payloads from which the call was reduced. Not in `state.json`.

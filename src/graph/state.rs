@@ -170,7 +170,8 @@ impl<'a> WireItem<'a> {
     fn new(item: &'a Item) -> Self {
         let Item { item_id, thread_id, turn_id, first_seen_at, content, raw_payload_id, produced_by, evidence: _ } =
             item;
-        let Content { role, channel, kind, call_id, name, agent_message, parts, delivery: _ } = &**content;
+        let Content { role, channel, kind, call_id, name, agent_message, parts, delivery: _, replaces_history: _ } =
+            &**content;
         Self {
             item_id: *item_id,
             thread_id,
@@ -207,18 +208,37 @@ impl Serialize for Parts<'_> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum WirePart<'a> {
-    Text { text: &'a str },
-    Summary { text: &'a str },
-    Encoded { label: &'a str, value: &'a str },
-    Json { summary: &'a str, raw_payload_id: &'a RawPayloadId },
-    Code { language: &'a str, source: &'a str },
-    PayloadRef { label: &'a str, raw_payload_id: &'a RawPayloadId },
+    Text {
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<&'a str>,
+    },
+    Summary {
+        text: &'a str,
+    },
+    Encoded {
+        label: &'a str,
+        value: &'a str,
+    },
+    Json {
+        summary: &'a str,
+        raw_payload_id: &'a RawPayloadId,
+    },
+    Code {
+        language: &'a str,
+        source: &'a str,
+    },
+    PayloadRef {
+        label: &'a str,
+        raw_payload_id: &'a RawPayloadId,
+    },
 }
 
 impl<'a> WirePart<'a> {
     fn new(part: &'a Part, raw_payload_id: &'a RawPayloadId) -> Self {
         match part {
-            Part::Text(text) => Self::Text { text },
+            Part::Text(text) => Self::Text { text, label: None },
+            Part::LabelledText { label, text } => Self::Text { text, label: Some(label) },
             Part::Summary(text) => Self::Summary { text },
             Part::Encoded { label, value } => Self::Encoded { label, value },
             Part::Json { summary } => Self::Json { summary, raw_payload_id },
@@ -270,6 +290,8 @@ struct WireCall<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<&'a Pointer>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    compacted_before: Option<ItemId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     first_token_at_unix_ms: Option<UnixMillis>,
     #[serde(flatten)]
     span: &'a LiveSpan,
@@ -296,6 +318,7 @@ impl<'a> WireCall<'a> {
             raw_response_payload_id,
             instructions,
             tools,
+            compacted_before,
             span,
             evidence: _,
         } = call;
@@ -335,6 +358,7 @@ impl<'a> WireCall<'a> {
             error: error.as_deref(),
             instructions: instructions.as_ref(),
             tools: tools.as_ref(),
+            compacted_before: *compacted_before,
             first_token_at_unix_ms: *first_token_at,
             span,
         }

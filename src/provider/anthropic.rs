@@ -4,7 +4,7 @@ use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
 use super::message::Content;
 use super::object::Object;
-use super::part::{self, PartContent, Recognized};
+use super::part::{self, Compaction, PartContent, Recognized};
 use super::response::Output;
 use super::settings::{Settings, number};
 use super::tool::{ToolCall, ToolResult};
@@ -38,6 +38,12 @@ impl Api for Anthropic {
         match kind? {
             "text" => Some(part::text(part)),
             "thinking" | "redacted_thinking" => Some(reasoning::part(part)),
+            "compaction" => {
+                let [summary, signature, encrypted] =
+                    ["content", "signature", "encrypted_content"].map(|name| part.non_null(name));
+                let compaction = Compaction { summary, signature, encrypted };
+                Some(Recognized::new(PartContent::Compaction(compaction), &[]))
+            }
             "tool_use" => Some(ToolCall::read_part(part)),
             "tool_result" => {
                 let result = ToolResult {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
 use super::message::NonContentParts;
-use super::object::{Object, list};
+use super::object::{Object, list, list_or_one, text};
 use super::part::{self, Part, PartContent, Problem, Recognized};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
@@ -35,12 +35,14 @@ impl Api for Chat {
 
     fn add_parts_beside_content<'a>(&self, message: &Object<'a>, parts: &mut NonContentParts<'a>) {
         parts.before.extend(reasoning::beside_content(message));
+        parts.after.extend(list_or_one(message, "images").into_iter().map(image));
         if let Some(refusal) = message.non_null("refusal") {
             parts.after.push(Part::beside_content(refusal, PartContent::Refusal(Some(refusal))));
         }
         if let Some(audio) = message.non_null("audio") {
             parts.after.push(Part::beside_content(audio, PartContent::Audio(audio)));
         }
+        parts.after.extend(list_or_one(message, "annotations").into_iter().map(annotation));
         if let Some(calls) = message.non_null("tool_calls") {
             match list(calls) {
                 Some(calls) => parts.after.extend(calls.into_iter().map(ToolCall::read_beside_content)),
@@ -83,6 +85,16 @@ impl Api for Chat {
             ..TokenCounts::default()
         })
     }
+}
+
+/// Reads an image that the model returned beside the content: a part, or a text that encodes the image.
+fn image(raw: &RawValue) -> Part<'_> {
+    if text(raw).is_some() { Part::beside_content(raw, PartContent::Image(raw)) } else { Part::read(raw) }
+}
+
+/// Reads an annotation of the content.
+fn annotation(raw: &RawValue) -> Part<'_> {
+    Part { content: PartContent::Annotation, read_fields: &[], ..Part::read(raw) }
 }
 
 fn choice(raw: &RawValue) -> Option<Choice<'_>> {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::apis::APIS;
-use super::object::{Object, is_null, list};
+use super::object::{Object, is_null, list, list_or_one};
 use super::part::Part;
 
 /// A message.
@@ -99,9 +99,11 @@ impl<'a> Content<'a> {
         Some(list(self.0)?.into_iter().map(Part::read).collect())
     }
 
-    /// Returns the parts of Gemini's `systemInstruction`, which is a message without a role.
+    /// Returns the parts of Gemini's `systemInstruction`, which is a message without a role. Its parts may be one part in
+    /// place of a list.
     fn nested_parts(&self) -> Option<Vec<Part<'a>>> {
         let message = Object::from_value(self.0).filter(|content| content.get("type").is_none())?;
-        Some(message.list("parts")?.into_iter().map(Part::read).collect())
+        message.non_null("parts")?;
+        Some(list_or_one(&message, "parts").into_iter().map(Part::read).collect())
     }
 }

@@ -44,9 +44,25 @@ pub(crate) enum PartContent<'a> {
     Result(ToolResult<'a>),
     Refusal(Option<&'a RawValue>),
     Audio(&'a RawValue),
+    /// An image, as a text that encodes it.
+    Image(&'a RawValue),
+    /// A description of the content, such as a source that the provider found for it.
+    Annotation,
+    /// The provider's own summary of everything before it.
+    Compaction(Compaction<'a>),
     /// A part of a type that has no variant of its own.
     Other,
     Malformed(Problem),
+}
+
+/// The provider's own summary of everything before it.
+#[derive(Debug)]
+pub(crate) struct Compaction<'a> {
+    /// The summary. `None` if the provider failed to make one; the block then has no effect.
+    pub(crate) summary: Option<&'a RawValue>,
+    pub(crate) signature: Option<&'a RawValue>,
+    /// State of the provider's that belongs to the summary.
+    pub(crate) encrypted: Option<&'a RawValue>,
 }
 
 /// The reason why a part is malformed.

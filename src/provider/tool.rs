@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::object::{Object, list};
+use super::object::{Object, list, list_or_one};
 use super::part::{Part, PartContent, Problem, Recognized};
 use super::reasoning::thought_signature;
 
@@ -112,7 +112,7 @@ impl<'a> ToolResult<'a> {
 
     /// Returns the parts that Gemini puts beside the value, because they are not JSON.
     pub(crate) fn parts_beside_value(&self) -> Vec<Part<'a>> {
-        let parts = self.response.as_ref().and_then(|response| response.list("parts"));
+        let parts = self.response.as_ref().map(|response| list_or_one(response, "parts"));
         parts.unwrap_or_default().into_iter().map(Part::read).collect()
     }
 }

@@ -78,6 +78,16 @@ fn content_parts_are_text_or_payload_references() {
 }
 
 #[test]
+fn refusal_is_a_labelled_text() {
+    let content = json!([{ "type": "output_text", "text": "Well." }, { "type": "refusal", "refusal": "No." }]);
+    let refusal = json!({ "type": "text", "text": "No.", "label": "refusal" });
+    let message = json!({ "type": "message", "role": "assistant", "content": content });
+    check(message, &[], json!([["assistant", null, "message", null, null], [text("Well."), refusal]]));
+    let message = json!({ "role": "assistant", "content": [{ "type": "refusal", "refusal": null }] });
+    check(message, &[], json!([["assistant", null, "message", null, null], [payload_ref("empty_content")]]));
+}
+
+#[test]
 fn reasoning_parts_are_texts_summaries_and_encrypted_content() {
     let head = ["assistant", "analysis", "reasoning"];
     let check_item =

@@ -78,6 +78,7 @@ pub(crate) fn render_item(item: &Item) -> String {
 fn part(part: &Part) -> String {
     match part {
         Part::Text(text) => text.to_string(),
+        Part::LabelledText { label, text } => format!("({label}) {text}"),
         Part::Summary(text) => format!("summary {text}"),
         Part::Encoded { label, value } => format!("<{label} {value}>"),
         Part::Json { summary } => format!("json {summary}"),

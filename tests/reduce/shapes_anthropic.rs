@@ -1,9 +1,9 @@
 //! Bodies of the Anthropic Messages API.
 
-use otel_trace::graph::Code;
+use otel_trace::graph::{Channel, Code};
 use serde_json::{Value, json};
 
-use crate::case::{Case, request_items, response_items};
+use crate::case::{Case, item, request_items, response_items, state};
 use crate::shapes::{check, check_request, check_response, render_item, usage};
 
 fn message(content: Value) -> Value {
@@ -130,6 +130,79 @@ fn server_tools_are_parts_of_the_message() {
         &[],
         &["assistant message: I look. | [server_tool_use] | [web_search_tool_result] | Found."],
     );
+}
+
+fn compaction(summary: Value) -> Value {
+    json!({ "type": "compaction", "content": summary })
+}
+
+#[test]
+fn compaction_block_replaces_what_stands_before_it() {
+    let user = |text: &str| json!({ "role": "user", "content": text });
+    let returned = json!([compaction(json!("They asked for Oslo.")), { "type": "text", "text": "It is cold." }]);
+    let history = [user("Oslo?"), json!({ "role": "assistant", "content": returned }), user("And Rome?")];
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [user("Oslo?")] }));
+    case.response_body("a", message(returned));
+    case.request_body("b", json!({ "messages": history }));
+    case.request_body("c", json!({ "messages": history[1..] }));
+    let graph = case.check(&[]);
+    assert_eq!(
+        graph.items().map(render_item).collect::<Vec<_>>(),
+        [
+            "user message: Oslo?",
+            "assistant message: They asked for Oslo.",
+            "assistant message: It is cold.",
+            "user message: And Rome?"
+        ]
+    );
+    assert_eq!(item(&graph, 2).content.channel, Some(Channel::Summary));
+    assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1, 2, 3, 4], vec![2, 3, 4]));
+    let state = &state(&graph)["inference_calls"];
+    assert_eq!(state["a"].get("compacted_before"), None, "a response compacts later requests");
+    assert_eq!(state["b"]["compacted_before"], "conversation_item:2");
+    assert_eq!(state["c"]["compacted_before"], "conversation_item:2");
+}
+
+#[test]
+fn last_compaction_block_of_a_request_counts() {
+    let block = |summary: &str| json!({ "role": "assistant", "content": [compaction(json!(summary))] });
+    let body = json!({ "messages": [block("1"), block("2"), { "role": "king" }, { "role": "user", "content": "hi" }] });
+    let mut case = Case::new();
+    let payload = case.body("inference_request", body);
+    for call in ["a", "retry"] {
+        case.event(
+            json!({ "type": "inference_started", "inference_call_id": call, "thread_id": "t", "codex_turn_id": "u",
+            "model": "m", "provider_name": "p", "request_payload": payload }),
+        );
+    }
+    let graph = case.check(&[Code::BadItem]);
+    for call in ["a", "retry"] {
+        assert_eq!(crate::case::call(&graph, call).compacted_before.map(|item| item.number()), Some(2), "{call}");
+    }
+}
+
+#[test]
+fn failed_compaction_has_no_effect() {
+    for summary in [Value::Null, json!("")] {
+        let message = json!({ "role": "assistant", "content": [compaction(summary)] });
+        let mut case = Case::new();
+        case.request_body("a", json!({ "messages": [{ "role": "user", "content": "hi" }, message] }));
+        let graph = case.check(&[]);
+        assert_eq!(crate::case::call(&graph, "a").compacted_before, None);
+        let expected = ["user message: hi", "assistant message: [empty_content]"];
+        assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn compaction_block_keeps_its_signature() {
+    let mut block = compaction(json!("So far."));
+    block["signature"] = json!("s1");
+    block["encrypted_content"] = json!("e1");
+    let expected = "assistant message: So far. | <signature s1> | <encrypted_content e1>";
+    check_response(message(json!([block])), &[], &[expected]);
+    check_request(json!({ "messages": [{ "role": "assistant", "content": [breakpoint(block)] }] }), &[], &[expected]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
-use crate::case::{Case, request_items, response_items};
+use crate::case::{Case, request_items, response_items, state};
 use crate::shapes::{check, check_request, check_response, render_item, usage};
 
 fn weather(id: &str, arguments: &str) -> Value {
@@ -121,6 +121,70 @@ fn non_text_parts_are_payload_references() {
         &[],
         &["user message: What is this? | [image_url] | [input_audio] | [file] | [content] | and this?"],
     );
+}
+
+#[test]
+fn refusal_is_a_labelled_text() {
+    let refusal = json!([{ "type": "text", "text": "Well." }, { "type": "refusal", "refusal": "No." }]);
+    for message in [json!({ "content": "Well.", "refusal": "No." }), json!({ "content": refusal })] {
+        check_response(completion(message), &[], &["assistant message: Well. | (refusal) No."]);
+    }
+    for nothing in [json!({ "content": "Well.", "refusal": "" }), json!({ "content": "Well.", "refusal": null })] {
+        check_response(completion(nothing), &[], &["assistant message: Well."]);
+    }
+    let graph = check_response(completion(json!({ "refusal": "No." })), &[], &["assistant message: (refusal) No."]);
+    let item = &state(&graph)["conversation_items"]["conversation_item:1"];
+    assert_eq!(item["body"]["parts"], json!([{ "type": "text", "text": "No.", "label": "refusal" }]));
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [{ "role": "assistant", "refusal": "No." }] }));
+    case.request_body("b", json!({ "messages": [{ "role": "assistant", "content": "No." }] }));
+    assert_eq!(request_items(&case.check(&[]), "b"), [2], "the label counts");
+}
+
+#[test]
+fn images_beside_content_are_parts() {
+    let image = |url: &str| json!({ "type": "image_url", "image_url": { "url": url } });
+    let message = |images: Value| json!({ "role": "assistant", "content": "Here.", "images": images });
+    let expected = ["assistant message: Here. | [image_url] | [image]"];
+    check_response(completion(message(json!([image("u"), "iVBORw0KGgo="]))), &[], &expected);
+    check_response(completion(message(image("u"))), &[], &["assistant message: Here. | [image_url]"]);
+    check_response(completion(message(Value::Null)), &[], &["assistant message: Here."]);
+    let mut case = Case::new();
+    for (call, url) in [("a", "1"), ("b", "1"), ("c", "2")] {
+        case.request_body(call, json!({ "messages": [message(json!([image(url)]))] }));
+    }
+    let graph = case.check(&[]);
+    assert_eq!(["a", "b", "c"].map(|call| request_items(&graph, call)), [[1], [1], [2]]);
+}
+
+#[test]
+fn annotations_are_parts_that_history_may_omit() {
+    let citation =
+        json!({ "type": "url_citation", "url_citation": { "url": "https://example.org", "start_index": 0 } });
+    let annotated =
+        json!({ "role": "assistant", "content": "Oslo.", "annotations": [citation, { "type": "file", "file": {} }] });
+    let plain = json!({ "role": "assistant", "content": "Oslo." });
+    let expected = ["assistant message: Oslo. | [url_citation] | [file]"];
+    for repeated in [&annotated, &plain] {
+        let mut case = Case::new();
+        case.request_body("a", json!({ "messages": [] }));
+        case.response_body("a", completion(annotated.clone()));
+        case.request_body("b", json!({ "messages": [repeated] }));
+        case.request_body("c", json!({ "messages": [annotated] }));
+        let graph = case.check(&[]);
+        assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
+        assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1], vec![1]));
+    }
+    let image = json!([{ "type": "image_url", "image_url": { "url": "u" } }, { "type": "text", "text": "Oslo." }]);
+    let mut case = Case::new();
+    case.request_body(
+        "a",
+        json!({ "messages": [{ "role": "assistant", "content": image, "annotations": [citation] }] }),
+    );
+    case.request_body("b", json!({ "messages": [{ "role": "assistant", "content": image }] }));
+    let graph = case.check(&[]);
+    let expected = ["assistant message: [image_url] | Oslo. | [url_citation]"];
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected, "parts stay in order");
 }
 
 #[test]

@@ -149,6 +149,32 @@ fn function_response_may_have_parts() {
 }
 
 #[test]
+fn list_of_one_may_be_the_object_itself() {
+    let part = |text: &str| json!({ "text": text });
+    for instructions in ["systemInstruction", "system_instruction"] {
+        check_request(
+            json!({ "contents": { "role": "user", "parts": part("hi") }, instructions: { "parts": part("Be brief.") } }),
+            &[],
+            &["system message: Be brief.", "user message: hi"],
+        );
+    }
+    let body = json!({ "candidates": [{ "content": { "role": "model", "parts": part("ho") } }] });
+    check_response(body, &[], &["assistant message: ho"]);
+    let image = json!({ "inlineData": { "mimeType": "image/png", "data": "AA==" } });
+    let answer = json!({ "functionResponse": { "id": "c", "name": "f", "response": { "ok": true }, "parts": image } });
+    check_request(
+        json!({ "contents": [{ "role": "user", "parts": answer }, { "role": "model", "parts": { "functionCall": { "id": "d", "name": "f" } } }] }),
+        &[],
+        &[r#"tool function_call_output c: json {"ok":true} | [inlineData]"#, "assistant function_call d f: json {}"],
+    );
+    let same = json!({ "contents": [{ "role": "user", "parts": [part("hi")] }] });
+    let mut case = Case::new();
+    case.request_body("a", same);
+    case.request_body("b", json!({ "contents": { "role": "user", "parts": part("hi") } }));
+    assert_eq!(request_items(&case.check(&[]), "b"), [1]);
+}
+
+#[test]
 fn missing_role_is_derived_from_the_field() {
     check_request(json!({ "contents": [{ "parts": [{ "text": "hi" }] }] }), &[], &["user message: hi"]);
     check_request(json!({ "contents": { "parts": [{ "text": "hi" }] } }), &[], &["user message: hi"]);

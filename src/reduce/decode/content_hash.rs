@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::draft::{DraftPart, ItemDraft};
+use super::draft::{DraftPart, ItemDraft, PartPurpose};
 use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 
 /// The two hashes by which a conversation item is recognized in later requests.
@@ -10,27 +10,36 @@ use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 pub(super) struct ContentHashes {
     /// Hash of the complete content of a conversation item.
     pub(super) complete: u128,
-    /// Hash that decides if two items are the same. It differs from `complete` only for reasoning with encrypted
-    /// content, of which it covers no texts and summaries, because these may be missing from either copy.
+    /// Hash that decides if two items are the same. It covers no annotations, and no texts and summaries of reasoning
+    /// with encrypted content, because these may be missing from either copy.
     pub(super) identity: u128,
 }
 
 /// Returns the hashes of a conversation item.
 pub(super) fn hashes(draft: &ItemDraft) -> ContentHashes {
     let complete = hash(draft, |_| true);
-    let is_encrypted = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(|part| is_encoded(&part.part));
-    let identity = if is_encrypted { hash(draft, is_encoded) } else { complete };
+    let is_encrypted = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(is_encoded);
+    let identity = match is_encrypted {
+        true => hash(draft, is_encoded),
+        false if draft.parts.iter().all(is_content) => complete,
+        false => hash(draft, is_content),
+    };
     ContentHashes { complete, identity }
 }
 
 /// Returns `true` if the part is encrypted content or a signature.
-fn is_encoded(part: &Part) -> bool {
-    matches!(part, Part::Encoded { .. })
+fn is_encoded(part: &DraftPart) -> bool {
+    matches!(part.part, Part::Encoded { .. })
+}
+
+/// Returns `true` unless the part is an annotation.
+fn is_content(part: &DraftPart) -> bool {
+    part.purpose == PartPurpose::Content
 }
 
 /// Returns the hash of an item. Of its parts, only those for which `counts` returns `true` are hashed.
-fn hash(draft: &ItemDraft, counts: impl Fn(&Part) -> bool) -> u128 {
-    let ItemDraft { role, channel, kind, call_id, name, agent_message, parts } = draft;
+fn hash(draft: &ItemDraft, counts: impl Fn(&DraftPart) -> bool) -> u128 {
+    let ItemDraft { role, channel, kind, call_id, name, agent_message, parts, replaces_history } = draft;
     let mut hash = FieldHasher(Xxh3::new());
     hash.tag(role_tag(*role));
     hash.tag(channel.map_or(0, channel_tag));
@@ -43,7 +52,8 @@ fn hash(draft: &ItemDraft, counts: impl Fn(&Part) -> bool) -> u128 {
     };
     hash.optional(agent_message.is_some().then_some(&author));
     hash.optional(agent_message.is_some().then_some(&recipient));
-    for DraftPart { part, canonical } in parts.iter().filter(|part| counts(&part.part)) {
+    hash.tag(u8::from(*replaces_history));
+    for DraftPart { part, canonical, purpose: _ } in parts.iter().filter(|part| counts(part)) {
         hash.part(part, canonical.as_deref());
     }
     hash.0.digest128()
@@ -92,6 +102,11 @@ impl FieldHasher {
             Part::PayloadRef { label } => {
                 self.tag(6);
                 self.text(label);
+            }
+            Part::LabelledText { label, text } => {
+                self.tag(7);
+                self.text(label);
+                self.text(text);
             }
         }
         self.optional(canonical);

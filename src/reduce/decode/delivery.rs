@@ -11,7 +11,9 @@ pub(super) fn delivery(draft: &ItemDraft) -> Option<DeliveredMessage> {
     let only = parts.next().filter(|_| parts.next().is_none());
     if draft.agent_message.is_some() {
         let text = only.and_then(|part| match part {
-            Part::Text(text) | Part::Encoded { label: _, value: text } => Some(text.clone()),
+            Part::Text(text) | Part::LabelledText { label: _, text } | Part::Encoded { label: _, value: text } => {
+                Some(text.clone())
+            }
             Part::Summary(_) | Part::Json { .. } | Part::Code { .. } | Part::PayloadRef { .. } => None,
         });
         return Some(DeliveredMessage { recipient: None, text });

@@ -8,11 +8,24 @@ use crate::event::CallId;
 use crate::graph::{self, AgentMessage, Channel, ItemKind, Role};
 use crate::provider::{Content, Object, Part, PartContent, is_null, optional_text, text};
 
+/// Label of a text by which the model refuses to answer.
+pub(super) const REFUSAL: &str = "refusal";
+
 /// A part of an item, with the canonical text of its JSON value if it stands for one. The content hash covers this
 /// text.
 pub(super) struct DraftPart {
     pub(super) part: graph::Part,
     pub(super) canonical: Option<String>,
+    pub(super) purpose: PartPurpose,
+}
+
+/// The purpose of a part of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PartPurpose {
+    Content,
+    /// The part describes the content, like the sources that a provider found for it. Clients may leave it out when
+    /// they repeat the item as history.
+    Annotation,
 }
 
 /// A conversation item while it is parsed. [`finish`](Self::finish) converts it to [`Content`](crate::graph::Content).
@@ -24,21 +37,39 @@ pub(super) struct ItemDraft {
     pub(super) name: Option<Box<str>>,
     pub(super) agent_message: Option<AgentMessage>,
     pub(super) parts: Vec<DraftPart>,
+    /// `true` if the provider drops what stands before the item in a request.
+    pub(super) replaces_history: bool,
 }
 
 impl ItemDraft {
     /// Creates an item without parts.
     pub(super) fn new(role: Role, channel: Option<Channel>, kind: ItemKind) -> Self {
-        Self { role, channel, kind, call_id: None, name: None, agent_message: None, parts: Vec::new() }
+        Self {
+            role,
+            channel,
+            kind,
+            call_id: None,
+            name: None,
+            agent_message: None,
+            parts: Vec::new(),
+            replaces_history: false,
+        }
     }
 
     fn push(&mut self, part: graph::Part, canonical_text: Option<String>) {
-        self.parts.push(DraftPart { part, canonical: canonical_text });
+        self.parts.push(DraftPart { part, canonical: canonical_text, purpose: PartPurpose::Content });
     }
 
     /// Adds a text part.
     pub(super) fn push_text(&mut self, text: &str) {
         self.push(graph::Part::Text(text.into()), None);
+    }
+
+    /// Adds a text of a special kind, unless it is empty.
+    pub(super) fn push_labelled_text(&mut self, label: &'static str, text: &str) {
+        if !text.is_empty() {
+            self.push(graph::Part::LabelledText { label, text: text.into() }, None);
+        }
     }
 
     /// Adds a part with a summary of reasoning.
@@ -109,6 +140,14 @@ impl ItemDraft {
         Ok(())
     }
 
+    /// Adds a reference to an annotation of the content, which remains in the payload.
+    pub(super) fn push_annotation(&mut self, label: &str, annotation: &RawValue) -> Result<(), DecodeError> {
+        let canonical = Some(canonical(annotation).ok_or(UNREADABLE_VALUE)?);
+        let part = graph::Part::PayloadRef { label: label.into() };
+        self.parts.push(DraftPart { part, canonical, purpose: PartPurpose::Annotation });
+        Ok(())
+    }
+
     /// Adds a reference with the label `empty_content` if the item has no parts yet.
     pub(super) fn push_placeholder_if_empty(&mut self) {
         if self.parts.is_empty() {
@@ -143,6 +182,10 @@ impl ItemDraft {
                 if let Some(text) = optional_text(object.get("text"))? {
                     self.push_text(&text);
                 }
+                Ok(())
+            }
+            (_, PartContent::Refusal(refusal), _) => {
+                optional_text(*refusal)?.into_iter().for_each(|text| self.push_labelled_text(REFUSAL, &text));
                 Ok(())
             }
             (label, _, _) => self.push_reference(label.as_deref().unwrap_or("content"), Some(part.raw)),

@@ -18,8 +18,9 @@ impl ItemDraft {
     pub(super) fn finish(self) -> (Content, ContentHashes) {
         let hashes = content_hash::hashes(&self);
         let delivery = delivery(&self);
-        let Self { role, channel, kind, call_id, name, agent_message, parts } = self;
+        let Self { role, channel, kind, call_id, name, agent_message, parts, replaces_history } = self;
         let parts = parts.into_iter().map(|part| part.part).collect();
-        (Content { role, channel, kind, call_id, name, agent_message, parts, delivery }, hashes)
+        let content = Content { role, channel, kind, call_id, name, agent_message, parts, delivery, replaces_history };
+        (content, hashes)
     }
 }

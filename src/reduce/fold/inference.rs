@@ -162,6 +162,7 @@ fn open_call(
         raw_response_payload_id: None,
         instructions: None,
         tools: None,
+        compacted_before: None,
         span: LiveSpan::from_span_ref(at.context.span.as_ref()),
         evidence: Evidence::new(at.when.seq, Some(request_payload.raw_payload_id.clone())),
     };
@@ -244,6 +245,7 @@ impl InferenceFold<'_> {
             diagnostics,
         );
         call.request = snapshot;
+        call.compacted_before = self.conversation.compaction_in_request(index, items);
         if self.turns_with_request.insert(call.turn_id.clone()) {
             self.introduced.push((call.turn_id.clone(), created));
         }

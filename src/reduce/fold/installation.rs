@@ -91,5 +91,6 @@ fn marker() -> Content {
         agent_message: None,
         parts: Box::default(),
         delivery: None,
+        replaces_history: false,
     }
 }

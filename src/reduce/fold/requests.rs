@@ -191,6 +191,15 @@ impl ConversationBuilder<'_> {
         (path, Snapshot { prefix: prefix.filter(|prefix: &Prefix| prefix.items + prefix.response_items > 0), tail })
     }
 
+    /// Returns the last of the `items` that a request lists, for which the provider drops the items before it.
+    pub(super) fn compaction_in_request(&mut self, call: usize, items: &[ContentId]) -> Option<ItemId> {
+        let decoded_items = self.decoded_items;
+        let readable = items.iter().rev().filter_map(|&item| decoded_items.get(item).ok());
+        let behind = readable.map(|item| &item.content).position(|content| content.replaces_history)?;
+        let request = self.requests.get(&call).copied()?;
+        self.paths.item_at(request, self.paths.len(request).checked_sub(behind + 1)?)
+    }
+
     /// Returns the path of an inference call's request followed by its response.
     pub(super) fn path_after_call(&mut self, call: usize) -> Path {
         if let Some(&end) = self.ends.get(&call) {

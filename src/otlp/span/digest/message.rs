@@ -94,7 +94,11 @@ fn convert<'a>(mut message: provider::Message<'a>, default_role: &'static str) -
     let role = role(mem::replace(&mut message.role, RoleName::Absent), default_role);
     let parts = match message.content {
         Some(content) if role == TOOL && message.has_marked_parts => parts::from_content(content),
-        content if role == TOOL => vec![Part::tool_call_response(message.call_id, content.map(|content| content.0))],
+        content if role == TOOL => {
+            let mut parts = vec![Part::tool_call_response(message.call_id, content.map(|content| content.0))];
+            parts.extend(parts::from_parts(message.other_parts.after));
+            parts
+        }
         content => {
             message.content = content.filter(|content| content.0.get() != "\"\"");
             parts::from_parts(message.into_parts())

@@ -20,7 +20,7 @@ pub(super) struct Part<'a> {
 pub(super) enum PartValue<'a> {
     Raw(&'a RawValue),
     Embedded(Box<RawValue>),
-    EmptyText,
+    Text(&'static str),
 }
 
 /// Fields that are left out: the type is written first anyway, and cache markers move from request to request.
@@ -41,7 +41,7 @@ impl<'a> Part<'a> {
     }
 
     pub(super) fn reasoning(content: Option<&'a RawValue>) -> Self {
-        let content = content.map_or(PartValue::EmptyText, PartValue::Raw);
+        let content = content.map_or(PartValue::Text(""), PartValue::Raw);
         Self { kind: "reasoning".into(), fields: vec![("content".into(), content)] }
     }
 
@@ -57,8 +57,14 @@ impl<'a> Part<'a> {
 
     pub(super) fn tool_call_response(id: Option<&'a RawValue>, response: Option<&'a RawValue>) -> Self {
         let mut part = Self::new("tool_call_response").with("id", id);
-        part.fields.push(("response".into(), response.map_or(PartValue::EmptyText, PartValue::Raw)));
+        part.fields.push(("response".into(), response.map_or(PartValue::Text(""), PartValue::Raw)));
         part
+    }
+
+    /// Creates an image of a text that encodes it.
+    pub(super) fn image(content: &'a RawValue) -> Self {
+        let modality = ("modality".into(), PartValue::Text("image"));
+        Self { kind: "blob".into(), fields: vec![modality, ("content".into(), PartValue::Raw(content))] }
     }
 
     /// Creates a part that the conventions do not define, with its own type and all of its fields.
@@ -124,7 +130,7 @@ impl Serialize for PartValue<'_> {
         match self {
             Self::Raw(value) => value.serialize(serializer),
             Self::Embedded(value) => value.serialize(serializer),
-            Self::EmptyText => serializer.serialize_str(""),
+            Self::Text(text) => serializer.serialize_str(text),
         }
     }
 }

@@ -30,6 +30,10 @@ pub(super) fn from_part<'a>(part: provider::Part<'a>) -> Vec<Part<'a>> {
         PartContent::Result(result) => from_result(result),
         PartContent::Refusal(refusal) => Part::new("refusal").with("refusal", refusal.filter(|_| object.is_none())),
         PartContent::Audio(audio) => Part::new("audio").with("audio", Some(audio)),
+        PartContent::Image(image) => Part::image(image),
+        PartContent::Annotation | PartContent::Compaction(_) => {
+            Part::new(label.unwrap_or_else(|| "annotation".to_owned()))
+        }
         PartContent::Malformed(Problem::CallsNotAList) => return Vec::new(),
         PartContent::Malformed(Problem::CallNotAnObject | Problem::ResultNotAnObject) if object.is_none() => {
             Part::unknown(raw)

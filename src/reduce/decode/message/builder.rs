@@ -4,7 +4,7 @@ use super::reasoning;
 use crate::event::CallId;
 use crate::graph::{Channel, ItemKind, Role};
 use crate::reduce::decode::decode_error::DecodeError;
-use crate::reduce::decode::draft::ItemDraft;
+use crate::reduce::decode::draft::{ItemDraft, REFUSAL};
 use crate::reduce::decode::item_notice::ItemNotice;
 use crate::reduce::decode::parsed_item::{ItemResult, ParsedItem};
 
@@ -41,6 +41,13 @@ impl MessageBuilder {
     pub(super) fn push_text(&mut self, text: &str) {
         if !text.is_empty() || self.role == Role::Tool {
             self.current_run().push_text(text);
+        }
+    }
+
+    /// Adds a text by which the model refuses to answer.
+    pub(super) fn push_refusal(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.current_run().push_labelled_text(REFUSAL, text);
         }
     }
 

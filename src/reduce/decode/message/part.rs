@@ -4,7 +4,8 @@ use serde_json::value::RawValue;
 
 use super::builder::MessageBuilder;
 use super::{call, output, reasoning};
-use crate::provider::{Object, Part, PartContent, is_null, text};
+use crate::graph::{Channel, ItemKind, Role};
+use crate::provider::{Compaction, Object, Part, PartContent, is_null, optional_text, text};
 use crate::reduce::decode::decode_error::{DecodeError, UNREADABLE_VALUE};
 use crate::reduce::decode::draft::ItemDraft;
 
@@ -33,7 +34,16 @@ pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
             signature.iter().for_each(|signature| builder.push_signature(signature));
             add_text(builder, *content);
         }
-        PartContent::Refusal(refusal) => builder.push_part(|draft| draft.push_reference("refusal", *refusal)),
+        PartContent::Refusal(refusal) => match refusal.map(text) {
+            None => {}
+            Some(Some(refusal)) => builder.push_refusal(&refusal),
+            Some(None) => builder.push_item(Err(UNREADABLE_VALUE)),
+        },
+        PartContent::Image(image) => builder.push_part(|draft| draft.push_reference("image", Some(image))),
+        PartContent::Annotation => {
+            builder.push_part(|draft| draft.push_annotation(part.label().unwrap_or("annotation"), part.raw))
+        }
+        PartContent::Compaction(compaction) => builder.push_item(compaction_draft(compaction)),
         // Audio is identified by its id, because the history repeats only that.
         PartContent::Audio(audio) => {
             let identified_by = Object::from_value(audio).and_then(|audio| audio.non_null("id")).unwrap_or(audio);
@@ -76,9 +86,28 @@ pub(super) fn add_plain(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), Dec
         | PartContent::Result(_)
         | PartContent::Refusal(_)
         | PartContent::Audio(_)
+        | PartContent::Image(_)
+        | PartContent::Annotation
+        | PartContent::Compaction(_)
         | PartContent::Other
         | PartContent::Malformed(_) => push_part_reference(draft, part),
     }
+}
+
+/// Makes an item of the provider's own summary of everything before it. A summary that the provider failed to make has
+/// no effect.
+fn compaction_draft(compaction: &Compaction<'_>) -> Result<ItemDraft, DecodeError> {
+    let Compaction { summary, signature, encrypted } = *compaction;
+    let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
+    if let Some(summary) = optional_text(summary)?.filter(|summary| !summary.is_empty()) {
+        draft.push_text(&summary);
+        draft.replaces_history = true;
+    }
+    for (label, encoded) in [("signature", signature), ("encrypted_content", encrypted)] {
+        optional_text(encoded)?.into_iter().for_each(|encoded| draft.push_encoded(label, &encoded));
+    }
+    draft.push_placeholder_if_empty();
+    Ok(draft)
 }
 
 /// Adds the text of a part to the item in progress.

@@ -129,6 +129,35 @@ fn reasoning_beside_content_is_converted() {
 }
 
 #[test]
+fn parts_beside_content_are_converted() {
+    let image = json!({ "type": "image_url", "image_url": { "url": "u" } });
+    let citation = json!({ "type": "url_citation", "url_citation": { "url": "https://example.org" } });
+    let body = json!({ "messages": [
+        { "role": "assistant", "content": "Here.", "images": [image, "aGk="], "annotations": [citation], "refusal": "No." },
+        { "role": "tool", "content": "done", "images": ["aGk="] },
+        { "role": "assistant", "content": [{ "type": "compaction", "content": "So far." }] },
+    ] });
+    let blob = json!({ "type": "blob", "modality": "image", "content": "aGk=" });
+    let messages = json!([
+        { "role": "assistant", "parts": [{ "type": "text", "content": "Here." }, image, blob,
+            { "type": "refusal", "refusal": "No." }, citation] },
+        { "role": "tool", "parts": [{ "type": "tool_call_response", "response": "done" }, blob] },
+        { "role": "assistant", "parts": [{ "type": "compaction", "content": "So far." }] },
+    ]);
+    check(&body, &messages, &Value::Null, &Value::Null);
+}
+
+#[test]
+fn single_objects_of_gemini_are_converted() {
+    let body = json!({
+        "systemInstruction": { "parts": { "text": "Be brief." } },
+        "contents": { "role": "user", "parts": { "text": "Find it." } },
+    });
+    let messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": "Find it." }] }]);
+    check(&body, &messages, &json!([{ "type": "text", "content": "Be brief." }]), &Value::Null);
+}
+
+#[test]
 fn anthropic_request_is_converted() {
     let body = json!({
         "system": [{ "type": "text", "text": "Be brief.", "cache_control": { "type": "ephemeral" } }],
