@@ -20,6 +20,7 @@ mod entries;
 mod gemini;
 mod gen_ai;
 mod item;
+mod members;
 mod message;
 mod object;
 mod object_with_lists;
@@ -39,8 +40,10 @@ mod fuzz;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use apis::ApiSet;
 pub(crate) use entries::{Entries, EntryFormat};
 pub(crate) use item::{Item, ItemContent};
+pub(crate) use members::{UnreadField, unread_fields_of_entry};
 pub(crate) use message::{Content, Message, RoleName};
 pub(crate) use object::{Object, UndecodableText, is_null, list, optional_text, text};
 pub(crate) use part::{Compaction, Part, PartContent};

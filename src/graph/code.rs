@@ -79,6 +79,8 @@ codes! {
     /// The total in the usage of a response is not the sum of its input and output tokens.
     /// If it is greater, the rest is counted as output.
     UsageDiffers = "usage_differs", Notice, Continues;
+    /// A body of a model API has a member that no rule reads. Its value is in the payload only.
+    UnreadField = "unread_field", Notice, Continues;
     /// The recorder lost events. The message contains the recorder's count.
     RecordingGap = "recording_gap", Notice, Continues;
     /// A span had no enclosing thread. The recorder added an implicit thread.

@@ -1,7 +1,10 @@
 //! Anthropic Messages.
 
+mod members;
+
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
+use super::members::Members;
 use super::message::Content;
 use super::object::Object;
 use super::part::{self, Compaction, PartContent, Recognized};
@@ -14,6 +17,10 @@ use super::{reasoning, responses};
 pub(super) struct Anthropic;
 
 impl Api for Anthropic {
+    fn members(&self) -> &'static Members {
+        &members::MEMBERS
+    }
+
     fn list_field(&self) -> ListField {
         ListField { name: "messages", format: EntryFormat::Messages, precedence: 3 }
     }

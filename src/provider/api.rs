@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::entries::EntryFormat;
+use super::members::Members;
 use super::message::NonContentParts;
 use super::object::Object;
 use super::part::Recognized;
@@ -28,6 +29,9 @@ pub(super) struct ListField {
 
 /// A model API. Methods without a value of their own are for APIs that do not define the concept.
 pub(super) trait Api: Sync {
+    /// Returns the members of bodies that are known.
+    fn members(&self) -> &'static Members;
+
     /// Returns the field of a request that holds the conversation. APIs may share a field.
     fn list_field(&self) -> ListField;
 

@@ -1,11 +1,13 @@
 //! Chat Completions of OpenAI, and of servers that are compatible with it.
 
+mod members;
 mod reasoning;
 
 use serde_json::value::RawValue;
 
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
+use super::members::Members;
 use super::message::NonContentParts;
 use super::object::{Object, list, list_or_one, text};
 use super::part::{self, Part, PartContent, Problem, Recognized};
@@ -17,6 +19,10 @@ use super::usage::{CountReader, TokenCounts};
 pub(super) struct Chat;
 
 impl Api for Chat {
+    fn members(&self) -> &'static Members {
+        &members::MEMBERS
+    }
+
     fn list_field(&self) -> ListField {
         ListField { name: "messages", format: EntryFormat::Messages, precedence: 3 }
     }

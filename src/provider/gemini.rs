@@ -1,8 +1,11 @@
 //! Gemini, in the spelling of its JSON or of its protocol buffers. Its parts have no type and are recognized by their
 //! fields.
 
+mod members;
+
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
+use super::members::Members;
 use super::object::{Object, is_null};
 use super::part::{PartContent, Problem, Recognized};
 use super::response::{Choice, Output};
@@ -30,6 +33,10 @@ const METADATA_FIELDS: [&str; 10] = [
 ];
 
 impl Api for Gemini {
+    fn members(&self) -> &'static Members {
+        &members::MEMBERS
+    }
+
     fn list_field(&self) -> ListField {
         ListField { name: "contents", format: EntryFormat::Messages, precedence: 2 }
     }

@@ -1,7 +1,10 @@
 //! The attributes and the schemas of the GenAI conventions.
 
+mod members;
+
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
+use super::members::Members;
 use super::object::{Object, text};
 use super::part::{self, PartContent, Recognized};
 use super::reasoning;
@@ -18,6 +21,10 @@ const CACHE_WRITE_FIELDS: [&str; 2] =
     [semconv::USAGE_CACHE_WRITE_INPUT_TOKENS, semconv::USAGE_CACHE_CREATION_INPUT_TOKENS];
 
 impl Api for GenAi {
+    fn members(&self) -> &'static Members {
+        &members::MEMBERS
+    }
+
     fn list_field(&self) -> ListField {
         ListField { name: semconv::INPUT_MESSAGES, format: EntryFormat::AttributeMessages, precedence: 1 }
     }

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::api::{Api, Field, ListField, first_field};
-use super::apis::APIS;
+use super::apis::{APIS, ApiSet};
 use super::entries::{Entries, EntryFormat};
+use super::members::{self, UnreadField};
 use super::message::Content;
 use super::object::Object;
 use super::object_with_lists::{self, Lists};
@@ -105,6 +106,42 @@ impl<'a> Request<'a> {
     /// Returns the settings.
     pub(crate) fn settings(&self) -> Settings<'a> {
         APIS.iter().fold(Settings::default(), |settings, api| settings.or(api.settings(&self.body)))
+    }
+
+    /// Returns the APIs to which the request may belong. `responded` are those to which the response of the same call
+    /// may belong. Otherwise the first member that only one API knows decides between APIs that share the field of the
+    /// conversation.
+    pub(crate) fn api_set(&self, responded: ApiSet) -> ApiSet {
+        let name = self.list_field.map(|field| field.name);
+        let listed = ApiSet::of(|api| name == Some(api.list_field().name));
+        if !listed.and(responded).is_empty() {
+            return listed.and(responded);
+        }
+        let knowing = |member: &str| listed.and(ApiSet::of(|api| api.members().request.knows(member)));
+        let members = self.body.fields().map(|(name, _)| name);
+        members.map(knowing).find(|knowing| knowing.is_one()).unwrap_or(listed)
+    }
+
+    /// Returns the APIs to which the messages of a request may belong that belongs to one of `apis`. In span attributes,
+    /// programs put the messages of any API.
+    pub(crate) fn message_apis(&self, apis: ApiSet) -> ApiSet {
+        if self.has_conventions_schema() { ApiSet::all() } else { apis }
+    }
+
+    /// Returns the members of the request that none of the APIs knows. The conversation is not compared.
+    pub(crate) fn unread_fields(&self, apis: ApiSet) -> Vec<UnreadField> {
+        let shapes = || apis.iter().map(|api| &api.members().request);
+        let others = self.lists.keys().filter(|&&name| !shapes().any(|shape| shape.knows(name)));
+        let others = others.filter_map(|name| Some(UnreadField::of_body(shapes().next()?, name)));
+        let mut found = members::unread_fields(&self.body, shapes());
+        found.extend(others);
+        found.sort_unstable();
+        found
+    }
+
+    /// Returns the name of the field that holds the conversation. Returns `None` if no API is recognized.
+    pub(crate) fn list_name(&self) -> Option<&'static str> {
+        self.list_field.map(|field| field.name)
     }
 
     /// Returns the APIs whose conversation is in the recognized field.

@@ -5,14 +5,19 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::api::Api;
-use super::apis::APIS;
+use super::apis::{APIS, ApiSet};
 use super::entries::{Entries, EntryFormat};
 use super::item::Item;
+use super::members::{self, UnreadField};
 use super::message::{Content, Message, RoleName};
 use super::object::{Object, text};
 use super::part::{Part, PartContent};
 use super::usage::{CountReader, ReportedUsage};
 use super::{gen_ai, responses};
+use crate::semconv;
+
+/// The field in which APIs report an error in place of a response.
+const ERROR_FIELD: &str = "error";
 
 /// A response. The API that it belongs to is recognized by the first field that only one API has.
 pub(crate) struct Response<'a> {
@@ -141,6 +146,26 @@ impl<'a> Response<'a> {
         }
     }
 
+    /// Returns the APIs to which the response may belong: one, or none if it is not recognized.
+    pub(crate) fn api_set(&self) -> ApiSet {
+        ApiSet::of(|api| self.api.is_some_and(|own| std::ptr::eq(own.members(), api.members())))
+    }
+
+    /// Returns the members of the response that its API does not know. Messages in a span attribute are not compared.
+    pub(crate) fn unread_fields(&self) -> Vec<UnreadField> {
+        members::unread_fields(&self.body, self.api_set().iter().map(|api| &api.members().response))
+    }
+
+    /// Returns the messages in a span attribute, and its name. Returns `None` for other output.
+    pub(crate) fn attribute_messages(&self) -> Option<(&'static str, Entries<'a>)> {
+        match self.output {
+            Output::AttributeMessages(messages) => {
+                Some((semconv::OUTPUT_MESSAGES, Entries::read(messages, EntryFormat::AttributeMessages)))
+            }
+            Output::Items(_) | Output::Choices(_) | Output::Content(_) | Output::Empty | Output::Unknown => None,
+        }
+    }
+
     /// Returns the text of the first of the fields that each API defines.
     fn first_text(&self, fields: impl Fn(&dyn Api) -> &'static [&'static str]) -> Option<Cow<'a, str>> {
         APIS.into_iter().flat_map(fields).find_map(|name| self.body.text(name))
@@ -150,7 +175,8 @@ impl<'a> Response<'a> {
 /// Returns the output of a response that only has fields of responses without output.
 fn empty_output<'a>(body: &Object<'a>) -> Option<(Option<&'static dyn Api>, Output<'a>)> {
     let is_marked = |api: &&dyn Api| api.fields_without_output().iter().any(|name| body.get(name).is_some());
-    APIS.into_iter().find(is_marked).map(|api| (Some(api), Output::Empty))
+    let marked = APIS.into_iter().find(is_marked).map(|api| (Some(api), Output::Empty));
+    marked.or_else(|| body.non_null(ERROR_FIELD).map(|_| (None, Output::Empty)))
 }
 
 /// Returns the ids of the calls in a message.

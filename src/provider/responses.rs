@@ -1,9 +1,12 @@
 //! The Responses API of OpenAI. Its items are read in [`item`](super::item).
 
+mod members;
+
 use std::borrow::Cow;
 
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
+use super::members::Members;
 use super::object::{Object, list};
 use super::part::{self, PartContent, Recognized, TEXT_FIELDS};
 use super::reasoning::REASONING_FIELDS;
@@ -18,6 +21,10 @@ pub(super) struct Responses;
 pub(super) const OUTPUT_FIELDS: [&str; 2] = ["output_items", "output"];
 
 impl Api for Responses {
+    fn members(&self) -> &'static Members {
+        &members::MEMBERS
+    }
+
     fn list_field(&self) -> ListField {
         ListField { name: "input", format: EntryFormat::Items, precedence: 0 }
     }

@@ -31,6 +31,7 @@ mod runtime_event;
 mod session_metadata;
 mod tool_result;
 mod unopened;
+mod unread_fields;
 
 pub(super) use checkpoint::Checkpoint;
 pub(super) use facts::{
@@ -47,6 +48,7 @@ pub(super) use response::{ResponseBody, ResponseItems};
 pub(super) use runtime_event::{Activity, AgentCall, Command};
 pub(super) use session_metadata::{SessionMetadata, SpawnedBy};
 pub(super) use unopened::report_unreported;
+pub(super) use unread_fields::UnreadMember;
 
 use super::{Diagnostics, Options, Work};
 use crate::bundle::{self, Reader};

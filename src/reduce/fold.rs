@@ -25,6 +25,7 @@ mod thread_tables;
 mod threads;
 mod tools;
 mod turns;
+mod unread_fields;
 mod usage;
 
 pub(super) use agents::{EdgeClaim, claims};

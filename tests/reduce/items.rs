@@ -52,7 +52,7 @@ fn message_has_its_role_and_the_channel_of_its_phase() {
     }
     for role in ["system", "developer", "user", "assistant", "tool"] {
         let message = json!({ "role": role, "content": "hi", "call_id": "no call" });
-        check(message, &[], json!([[role, null, "message", null, null], [text("hi")]]));
+        check(message, &[Code::UnreadField], json!([[role, null, "message", null, null], [text("hi")]]));
     }
 }
 

@@ -29,3 +29,4 @@ mod shapes_gen_ai;
 mod strict;
 mod terminals;
 mod tools;
+mod unread_fields;

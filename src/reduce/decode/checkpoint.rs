@@ -3,7 +3,11 @@
 use super::item_cache::{ContentId, ItemCache};
 use super::items;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
-use crate::provider::Object;
+use super::unread_fields::UnreadMember;
+use crate::provider::{ApiSet, Object};
+
+const BEFORE: &str = "input_history";
+const AFTER: &str = "replacement_history";
 
 /// The conversation before and after a compaction.
 #[derive(Debug)]
@@ -12,6 +16,8 @@ pub(in crate::reduce) struct Checkpoint {
     pub(in crate::reduce) before: Vec<ContentId>,
     /// Items of the shorter history, from the field `replacement_history`.
     pub(in crate::reduce) after: Vec<ContentId>,
+    /// Members of the items that no rule reads.
+    pub(in crate::reduce) unread: Vec<UnreadMember>,
 }
 
 impl PayloadShape for Checkpoint {
@@ -21,6 +27,11 @@ impl PayloadShape for Checkpoint {
             let items = body.get(name).and_then(|items| items::responses(items, cache));
             items.ok_or_else(|| format!("has no list `{name}`"))
         };
-        Ok(Self { before: history("input_history")?, after: history("replacement_history")? })
+        let (before, after) = (history(BEFORE)?, history(AFTER)?);
+        let unread = [BEFORE, AFTER].into_iter().flat_map(|name| {
+            let items = body.list(name).unwrap_or_default();
+            cache.unread.of_entries(&items, ApiSet::responses(), name)
+        });
+        Ok(Self { before, after, unread: unread.collect() })
     }
 }

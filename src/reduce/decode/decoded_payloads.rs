@@ -7,7 +7,7 @@ use super::facts::{ResultPayload, RuntimePayload};
 use super::invocation::Invocation;
 use super::item_cache::ItemCache;
 use super::log::LogEntry;
-use super::payloads::{Payload, PayloadLocation, PayloadSet, PendingPayloads, UnusablePayload};
+use super::payloads::{Payload, PayloadLocation, PayloadSet, PendingPayloads, UnusablePayload, location};
 use super::request::Request;
 use super::response::ResponseBody;
 use super::runtime_event::{AgentCall, Command};
@@ -15,9 +15,10 @@ use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
 use crate::bundle::Reader;
 use crate::event::{
-    Event, PayloadRef, RequestInputMode, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
-    ToolCallStarted, ToolKind,
+    Event, InferenceId, PayloadRef, RequestInputMode, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
+    ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
+use crate::provider::ApiSet;
 use crate::reduce::Work;
 
 /// The way in which the payloads of a tool call are decoded, which depends on the kind of the tool.
@@ -95,6 +96,42 @@ struct PayloadPlan {
     agents: PendingPayloads<AgentCall>,
     results: PendingPayloads<ToolResult>,
     stdin_results: PendingPayloads<StdinResult>,
+    exchanges: Exchanges,
+}
+
+/// The locations of the request of each inference call, and of its response: the response tells to which API the
+/// request belongs, where that does not say it itself.
+#[derive(Default)]
+struct Exchanges {
+    requests: HashMap<InferenceId, PayloadLocation>,
+    responses: Vec<(InferenceId, PayloadRef)>,
+}
+
+impl Exchanges {
+    /// Adds the payloads of an event.
+    fn add(&mut self, event: &Event) {
+        let (call, response) = match event {
+            Event::InferenceStarted(e) => {
+                self.requests.entry(e.inference_call_id.clone()).or_insert_with(|| location(&e.request_payload));
+                return;
+            }
+            Event::InferenceCompleted(e) => (&e.inference_call_id, Some(&e.response_payload)),
+            Event::InferenceFailed(e) => (&e.inference_call_id, e.partial_response_payload.as_ref()),
+            Event::InferenceCancelled(e) => (&e.inference_call_id, e.partial_response_payload.as_ref()),
+            _ => return,
+        };
+        self.responses.extend(response.map(|response| (call.clone(), response.clone())));
+    }
+
+    /// Returns the APIs to which the response to each request may belong.
+    fn responded(self, responses: &PayloadSet<ResponseBody>) -> HashMap<PayloadLocation, ApiSet> {
+        let Self { requests, responses: of_calls } = self;
+        let of_call = |(call, response): (InferenceId, PayloadRef)| {
+            let body = responses.get(&response).ok()?;
+            Some((requests.get(&call)?.clone(), body.apis))
+        };
+        of_calls.into_iter().filter_map(of_call).collect()
+    }
 }
 
 /// The decoded payloads, by the type that they were decoded to.
@@ -114,6 +151,7 @@ pub(super) struct DecodedPayloads {
 impl PayloadPlan {
     /// Adds the payloads of an event that the reduction needs.
     fn add(&mut self, event: &Event, decodings: &ToolDecodings) {
+        self.exchanges.add(event);
         match event {
             Event::ThreadStarted(e) => e.metadata_payload.iter().for_each(|payload| self.metadata.add(payload)),
             Event::InferenceStarted(e) => {
@@ -184,11 +222,17 @@ impl PayloadPlan {
         cache: &ItemCache,
         work: &mut Work,
     ) -> DecodedPayloads {
+        let responses = self.responses.decode_all(bundle, cache, work);
+        let responded = self.exchanges.responded(&responses);
+        let parse_request = |reference: &PayloadRef, text: &str| {
+            let responded = responded.get(&location(reference)).copied().unwrap_or_default();
+            Request::parse(text, responded, cache)
+        };
         DecodedPayloads {
             decodings,
             metadata: self.metadata.decode_all(bundle, cache, work),
-            requests: self.requests.decode_all(bundle, cache, work),
-            responses: self.responses.decode_all(bundle, cache, work),
+            requests: self.requests.decode_all_with(bundle, work, false, parse_request),
+            responses,
             checkpoints: self.checkpoints.decode_all(bundle, cache, work),
             invocations: self.invocations.decode_all(bundle, cache, work),
             commands: self.commands.decode_all(bundle, cache, work),

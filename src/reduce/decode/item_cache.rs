@@ -10,6 +10,7 @@ use super::decode_error::DecodeError;
 use super::item_format::ItemFormat;
 use super::item_notice::ItemNotice;
 use super::parsed_item::ItemResult;
+use super::unread_fields::UnreadFieldCache;
 use crate::graph::Content;
 
 /// The id of a decoded item. Within one reduction two ids are equal if and only if the contents and the notices of
@@ -33,6 +34,8 @@ pub(in crate::reduce) struct DecodedItem {
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct ItemCache {
     state: Mutex<CacheState>,
+    /// The members of elements that no rule reads.
+    pub(super) unread: UnreadFieldCache,
 }
 
 /// The contents of the cache, behind its lock.

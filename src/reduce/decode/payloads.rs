@@ -81,7 +81,7 @@ impl<T> Default for PendingPayloads<T> {
     }
 }
 
-impl<T: PayloadShape> PendingPayloads<T> {
+impl<T> PendingPayloads<T> {
     /// Adds a payload, unless one at the same location was added before.
     pub(super) fn add(&mut self, reference: &PayloadRef) {
         self.by_location.entry(location(reference)).or_insert_with(|| {
@@ -90,8 +90,17 @@ impl<T: PayloadShape> PendingPayloads<T> {
         });
     }
 
-    /// Reads and decodes all payloads that were added.
-    pub(super) fn decode_all(self, bundle: &Reader, cache: &ItemCache, work: &mut Work) -> PayloadSet<T> {
+    /// Reads and decodes all payloads that were added. `parse` decodes the text of a payload.
+    pub(super) fn decode_all_with(
+        self,
+        bundle: &Reader,
+        work: &mut Work,
+        accepts_truncated: bool,
+        parse: impl Fn(&PayloadRef, &str) -> Result<T, String> + Sync,
+    ) -> PayloadSet<T>
+    where
+        T: Send + Sync,
+    {
         let bytes = AtomicU64::new(0);
         let payloads = parallel_map(&self.references, |reference| {
             let payload = bundle.payload(reference)?;
@@ -99,13 +108,20 @@ impl<T: PayloadShape> PendingPayloads<T> {
             let unusable = |reason| UnusablePayload::new(reference, reason);
             let text = str::from_utf8(&payload).map_err(|_| unusable("is not UTF-8".to_owned()))?;
             match reference.truncated.as_deref() {
-                Some(truncated) if !T::ACCEPTS_TRUNCATED => Err(unusable(truncated_reason(truncated))),
-                Some(_) | None => T::parse(text, cache).map(Arc::new).map_err(unusable),
+                Some(truncated) if !accepts_truncated => Err(unusable(truncated_reason(truncated))),
+                Some(_) | None => parse(reference, text).map(Arc::new).map_err(unusable),
             }
         });
         work.payloads += payloads.len() as u64;
         work.payload_bytes += bytes.into_inner();
         PayloadSet { by_location: self.by_location, payloads }
+    }
+}
+
+impl<T: PayloadShape> PendingPayloads<T> {
+    /// Reads and decodes all payloads that were added.
+    pub(super) fn decode_all(self, bundle: &Reader, cache: &ItemCache, work: &mut Work) -> PayloadSet<T> {
+        self.decode_all_with(bundle, work, T::ACCEPTS_TRUNCATED, |_, text| T::parse(text, cache))
     }
 }
 

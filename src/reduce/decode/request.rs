@@ -2,10 +2,11 @@
 
 use super::item_cache::{ContentId, ItemCache};
 use super::items;
-use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use super::payloads::NOT_AN_OBJECT;
+use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
-use crate::provider;
+use crate::provider::{self, ApiSet};
 
 /// The decoded body of an inference request.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(in crate::reduce) struct Request {
     pub(in crate::reduce) instructions: Option<&'static str>,
     /// JSON Pointer (RFC 6901) to the tool definitions in the body. `None` if there are none.
     pub(in crate::reduce) tools: Option<&'static str>,
+    /// Members of the body that no rule reads.
+    pub(in crate::reduce) unread: Vec<UnreadMember>,
 }
 
 /// The items of an inference request.
@@ -30,8 +33,12 @@ pub(in crate::reduce) enum RequestItems {
     UnknownShape,
 }
 
-impl PayloadShape for Request {
-    fn parse(text: &str, cache: &ItemCache) -> Result<Self, String> {
+impl Request {
+    /// Parses the body of a request. `responded` are the APIs to which the response of the same call may belong.
+    ///
+    /// # Errors
+    /// Returns the reason, as [`PayloadShape::parse`](super::payloads::PayloadShape::parse) does.
+    pub(super) fn parse(text: &str, responded: ApiSet, cache: &ItemCache) -> Result<Self, String> {
         let body = provider::Request::parse(text).ok_or(NOT_AN_OBJECT)?;
         let instructions = body.instructions();
         let items = match items(&body, cache) {
@@ -44,6 +51,7 @@ impl PayloadShape for Request {
             previous_response_id: body.previous_response_id().map(|id| ResponseId::from(&*id)),
             instructions: instructions.map(|instructions| instructions.pointer),
             tools: body.tools().map(|(pointer, _)| pointer),
+            unread: cache.unread.of_request(&body, responded),
         })
     }
 }

@@ -3,9 +3,10 @@
 use super::item_cache::{ContentId, ItemCache};
 use super::items;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
-use crate::provider::{self, Output, ReportedUsage};
+use crate::provider::{self, ApiSet, Output, ReportedUsage};
 
 /// The decoded body of an inference response.
 #[derive(Debug)]
@@ -13,6 +14,10 @@ pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) response_id: Option<ResponseId>,
     pub(in crate::reduce) items: ResponseItems,
     pub(in crate::reduce) usage: ReportedUsage,
+    /// Members of the body that no rule reads.
+    pub(in crate::reduce) unread: Vec<UnreadMember>,
+    /// The APIs to which the body may belong.
+    pub(super) apis: ApiSet,
 }
 
 /// The items of an inference response.
@@ -38,6 +43,8 @@ impl PayloadShape for ResponseBody {
                 None => ResponseItems::UnknownShape,
             },
             usage: body.usage(),
+            unread: cache.unread.of_response(&body),
+            apis: body.api_set(),
         })
     }
 }

@@ -7,6 +7,7 @@ use super::installation;
 use super::lifecycle::{AlreadyEnded, OperationEnd};
 use super::owners::PayloadOwners;
 use super::thread_tables::ThreadTables;
+use super::unread_fields::UnreadFields;
 use super::usage;
 use crate::event::{CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId};
 use crate::graph::{
@@ -56,6 +57,7 @@ pub(in crate::reduce) fn conversations(
         turns_with_request: HashSet::new(),
         hint_given: false,
         calls_without_content: HashSet::new(),
+        unread_fields: UnreadFields::default(),
     };
     for (at, index) in facts.into_iter().zip(started) {
         match &at.fact {
@@ -66,7 +68,13 @@ pub(in crate::reduce) fn conversations(
             }
             ConversationFact::Ended(end) => fold.end(&at, end, diagnostics),
             ConversationFact::Installed(event, checkpoint) => {
-                let InferenceFold { compactions, conversation, checkpoints, .. } = &mut fold;
+                let InferenceFold { compactions, conversation, checkpoints, unread_fields, .. } = &mut fold;
+                if let Ok(checkpoint) = checkpoint {
+                    let (subject, payload) =
+                        (format!("the checkpoint of compaction {}", event.compaction_id), &event.checkpoint_payload);
+                    let payload = &payload.raw_payload_id;
+                    unread_fields.report(&at, &subject, payload, &checkpoint.unread, diagnostics);
+                }
                 installation::install(
                     &at,
                     event,
@@ -82,7 +90,8 @@ pub(in crate::reduce) fn conversations(
         call.execution.end_with(turn_end_for_call(thread_tables, &call.turn_id));
     }
     work.conversation_steps += fold.conversation.step_count();
-    let InferenceFold { calls, compactions, conversation, introduced, calls_without_content, .. } = fold;
+    let InferenceFold { calls, compactions, conversation, introduced, calls_without_content, unread_fields, .. } = fold;
+    unread_fields.report_rest(diagnostics);
     Conversations { calls, items: conversation.into_items(), compactions, introduced, calls_without_content }
 }
 
@@ -184,6 +193,7 @@ struct InferenceFold<'a> {
     /// `true` if a diagnostic has carried [`RECORD_CONTENT`], which is given once.
     hint_given: bool,
     calls_without_content: HashSet<InferenceId>,
+    unread_fields: UnreadFields,
 }
 
 impl InferenceFold<'_> {
@@ -212,7 +222,7 @@ impl InferenceFold<'_> {
                 return;
             }
         };
-        let Request { items, previous_response_id, instructions, tools } = &**request;
+        let Request { items, previous_response_id, instructions, tools, unread } = &**request;
         let pointer = |pointer| Pointer { raw_payload_id: payload.clone(), pointer };
         call.instructions = instructions.map(pointer);
         call.tools = tools.map(pointer);
@@ -232,6 +242,10 @@ impl InferenceFold<'_> {
                 return;
             }
         };
+        self.unread_fields.report(at, &subject, payload, unread, diagnostics);
+        if let Some(Ok(prefix)) = prefix {
+            self.unread_fields.report(at, &format!("the prefix of {subject}"), payload, &prefix.unread, diagnostics);
+        }
         let source =
             ItemSource { at, thread: &call.thread_id, turn: &call.turn_id, payload, producer: None, subject: &subject };
         let mode = event.request_input_mode.as_deref();
@@ -328,6 +342,9 @@ impl InferenceFold<'_> {
         call.usage = body.and_then(|body| body.usage.usage).or(reported.usage);
         if let Some(body) = body {
             usage::report_problems(at, &subject, &body.usage.problems, payload, diagnostics);
+        }
+        if let Some(body) = body.filter(|body| !matches!(body.items, ResponseItems::UnknownShape)) {
+            self.unread_fields.report(at, &subject, payload, &body.unread, diagnostics);
         }
         let items = match body.map(|body| &body.items) {
             None => &[],

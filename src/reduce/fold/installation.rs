@@ -45,7 +45,7 @@ pub(super) fn install(
     if !thread_tables.check_turn(at, thread, turn, &subject, diagnostics) {
         return;
     }
-    let Checkpoint { before, after } = match checkpoints.open(compaction_id.clone(), checkpoint) {
+    let Checkpoint { before, after, unread: _ } = match checkpoints.open(compaction_id.clone(), checkpoint) {
         Ok(checkpoint) => checkpoint,
         Err((code, reason)) => {
             diagnostics.add(at, code, format!("{subject} is left out: {reason}"), Some(payload));

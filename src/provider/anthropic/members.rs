@@ -1,0 +1,141 @@
+//! The known members of the bodies of Anthropic Messages.
+
+use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
+
+pub(super) static MEMBERS: Members = Members {
+    request: Shape {
+        name: "request",
+        read: &["messages", "tools", "max_tokens", "temperature", "top_p", "stream", "output_config"],
+        nested: &[("system", PART)],
+        unread: &[
+            (
+                Reason::Setting,
+                &[
+                    "anthropic_beta",
+                    "anthropic_version",
+                    "cache_control",
+                    "container",
+                    "context_management",
+                    "fallbacks",
+                    "inference_geo",
+                    "mcp_servers",
+                    "output_format",
+                    "service_tier",
+                    "speed",
+                    "stop_sequences",
+                    "thinking",
+                    "tool_choice",
+                    "top_k",
+                    "user_profile_id",
+                ],
+            ),
+            (Reason::Repeated, &["model"]),
+            (Reason::Program, &["metadata"]),
+        ],
+        ..EMPTY
+    },
+    entries: Nested::One(&MESSAGE),
+    response: Shape {
+        name: "response",
+        read: &["id", "role", "model", "stop_reason"],
+        nested: &[("content", PART), ("usage", Nested::One(&USAGE))],
+        unread: &[
+            (
+                Reason::Bookkeeping,
+                &[
+                    "type",
+                    "stop_sequence",
+                    "stop_details",
+                    "container",
+                    "context_management",
+                    "request_id",
+                    "diagnostics",
+                ],
+            ),
+            // The end event of the call has the error.
+            (Reason::Repeated, &["error"]),
+        ],
+        ..EMPTY
+    },
+};
+
+static MESSAGE: Shape = Shape {
+    name: "message",
+    read: &["role"],
+    nested: &[("content", PART)],
+    unread: &[
+        (Reason::Bookkeeping, &["id", "type", "stop_reason", "stop_sequence", "usage", "model", "container"]),
+        (Reason::Setting, &["cache_control"]),
+    ],
+    ..EMPTY
+};
+
+/// A part of a message. Parts that are kept whole, such as images and results of server tools, have no shape.
+const PART: Nested = Nested::Tagged {
+    tag: "type",
+    shapes: &[
+        (&["text"], &TEXT),
+        (&["thinking", "redacted_thinking"], &THINKING),
+        (&["tool_use"], &TOOL_USE),
+        (&["tool_result"], &TOOL_RESULT),
+        (&["compaction"], &COMPACTION),
+    ],
+    untagged: None,
+};
+
+static TEXT: Shape = Shape {
+    name: "part",
+    read: &["type", "text"],
+    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Repeated, &["citations"])],
+    ..EMPTY
+};
+
+static THINKING: Shape = Shape {
+    name: "part",
+    read: &["type", "thinking", "signature", "data"],
+    unread: &[(Reason::Setting, &["cache_control"])],
+    ..EMPTY
+};
+
+static TOOL_USE: Shape = Shape {
+    name: "call",
+    read: &["type", "id", "name", "input"],
+    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Bookkeeping, &["caller"])],
+    ..EMPTY
+};
+
+static TOOL_RESULT: Shape = Shape {
+    name: "output",
+    read: &["type", "tool_use_id", "content"],
+    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Bookkeeping, &["is_error"])],
+    ..EMPTY
+};
+
+static COMPACTION: Shape = Shape {
+    name: "part",
+    read: &["type", "content"],
+    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Bookkeeping, &["encrypted_content"])],
+    ..EMPTY
+};
+
+static USAGE: Shape = Shape {
+    name: "usage",
+    read: &["input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"],
+    nested: &[("cache_creation", Nested::One(&CACHE_CREATION)), ("iterations", Nested::One(&ITERATION))],
+    unread: &[(
+        Reason::Breakdown,
+        &["inference_geo", "server_tool_use", "service_tier", "speed", "output_tokens_details"],
+    )],
+    ..EMPTY
+};
+
+static CACHE_CREATION: Shape =
+    Shape { name: "usage", read: &["ephemeral_1h_input_tokens", "ephemeral_5m_input_tokens"], ..EMPTY };
+
+static ITERATION: Shape = Shape {
+    name: "usage",
+    read: &["type", "input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"],
+    nested: &[("cache_creation", Nested::One(&CACHE_CREATION))],
+    unread: &[(Reason::Breakdown, &["model"])],
+    ..EMPTY
+};

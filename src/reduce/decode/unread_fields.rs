@@ -1,0 +1,86 @@
+//! Collects the members of bodies that no rule reads.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::provider::{ApiSet, Request, Response, UnreadField, unread_fields_of_entry};
+
+/// A member of a payload that no rule reads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::reduce) struct UnreadMember {
+    pub(in crate::reduce) field: UnreadField,
+    /// Path to the element of a list that has the field, such as `messages[]`. Empty if the body itself has it.
+    pub(in crate::reduce) list: &'static str,
+}
+
+/// The members that no rule reads in each distinct element of a conversation, by the hash of its text. Each distinct
+/// text is compared once, however many bodies repeat it. The decoding threads share the cache.
+#[derive(Debug, Default)]
+pub(super) struct UnreadFieldCache {
+    by_text: Mutex<HashMap<(ApiSet, u128), Option<Arc<[UnreadField]>>>>,
+}
+
+impl UnreadFieldCache {
+    /// Returns the members of a request that no rule reads. `responded` are the APIs to which the response of the same
+    /// call may belong.
+    pub(super) fn of_request(&self, request: &Request<'_>, responded: ApiSet) -> Vec<UnreadMember> {
+        let apis = request.api_set(responded);
+        let mut found = of_body(request.unread_fields(apis));
+        if let (Some(entries), Some(list)) = (request.entries(), request.list_name()) {
+            found.extend(self.of_entries(&entries.elements(), request.message_apis(apis), list));
+        }
+        found
+    }
+
+    /// Returns the members of a response that no rule reads.
+    pub(super) fn of_response(&self, response: &Response<'_>) -> Vec<UnreadMember> {
+        let mut found = of_body(response.unread_fields());
+        if let Some((list, messages)) = response.attribute_messages() {
+            found.extend(self.of_entries(&messages.elements(), ApiSet::all(), list));
+        }
+        found
+    }
+
+    /// Returns the members of the elements of a conversation that no rule reads, each once. `list` is the name of the
+    /// field that holds the conversation.
+    pub(super) fn of_entries(&self, entries: &[&RawValue], apis: ApiSet, list: &'static str) -> Vec<UnreadMember> {
+        let mut seen_lists = HashSet::new();
+        let mut found = Vec::new();
+        for fields in entries.iter().filter_map(|entry| self.of_entry(entry, apis)) {
+            // Most elements with such members have the same ones.
+            if seen_lists.insert(Arc::clone(&fields)) {
+                for field in &*fields {
+                    let member = UnreadMember { field: field.clone(), list };
+                    if !found.contains(&member) {
+                        found.push(member);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Returns the members of an element of a conversation that no rule reads. Returns `None` if there are none.
+    fn of_entry(&self, entry: &RawValue, apis: ApiSet) -> Option<Arc<[UnreadField]>> {
+        let key = (apis, xxh3_128(entry.get().as_bytes()));
+        if let Some(known) = self.lock().get(&key) {
+            return known.clone();
+        }
+        let fields = unread_fields_of_entry(entry, apis);
+        let fields = (!fields.is_empty()).then(|| Arc::from(fields));
+        self.lock().insert(key, fields.clone());
+        fields
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(ApiSet, u128), Option<Arc<[UnreadField]>>>> {
+        self.by_text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the members that a body itself has.
+fn of_body(fields: Vec<UnreadField>) -> Vec<UnreadMember> {
+    fields.into_iter().map(|field| UnreadMember { field, list: "" }).collect()
+}

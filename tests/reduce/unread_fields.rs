@@ -1,0 +1,167 @@
+//! Members of bodies that no rule reads are reported, once a run.
+
+use otel_trace::graph::{Code, Graph};
+use otel_trace::reduce::Options;
+use serde_json::{Map, Value, json};
+
+use crate::case::Case;
+
+/// Returns the paths in the notices about unread members, in order.
+fn unread(graph: &Graph) -> Vec<&str> {
+    let notices = graph.diagnostics.iter().filter(|notice| notice.code == Code::UnreadField);
+    notices.map(|notice| notice.message.split('`').nth(1).unwrap_or(&notice.message)).collect()
+}
+
+/// Reduces a request and checks the paths of the unread members.
+fn check_request(body: &Value, expected: &[&str]) {
+    let mut case = Case::new();
+    case.request_body("a", body);
+    check(&case, expected);
+}
+
+/// Reduces a response and checks the paths of the unread members.
+fn check_response(body: &Value, expected: &[&str]) {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "input": [] }));
+    case.response_body("a", body);
+    check(&case, expected);
+}
+
+fn check(case: &Case, expected: &[&str]) {
+    assert_eq!(unread(&case.check(&vec![Code::UnreadField; expected.len()])), expected);
+    assert!(case.try_reduce(&Options::default().strict(true)).is_ok());
+}
+
+#[test]
+fn member_is_named_with_its_path() {
+    check_request(&json!({ "input": "hi", "new": 1 }), &["new"]);
+    check_request(
+        &json!({ "input": [{ "role": "user", "new": 1, "content": [{ "type": "input_text", "text": "x", "newer": 2 }] }] }),
+        &["input[].new", "input[].content[].newer"],
+    );
+    let message = json!({ "role": "assistant", "tool_calls": [{ "id": "c", "function": { "name": "f", "new": 1 } }] });
+    check_request(&json!({ "messages": [message] }), &["messages[].tool_calls[].function.new"]);
+    let message = json!({ "role": "assistant", "content": "x", "new": 1 });
+    check_response(&json!({ "choices": [{ "message": message }] }), &["choices[].message.new"]);
+    check_response(&json!({ "choices": [], "usage": { "prompt_tokens": 1, "new": 2 } }), &["usage.new"]);
+    let content = json!({ "role": "model", "parts": [{ "functionCall": { "id": "c", "name": "f", "new": 1 } }] });
+    check_response(
+        &json!({ "candidates": [{ "content": content }] }),
+        &["candidates[].content.parts[].functionCall.new"],
+    );
+    let message = json!({ "role": "assistant", "parts": [{ "type": "text", "content": "x", "new": 1 }] });
+    check_response(&json!({ "gen_ai.output.messages": [message] }), &["gen_ai.output.messages[].parts[].new"]);
+}
+
+#[test]
+fn member_of_the_list_of_another_api_is_reported() {
+    check_request(&json!({ "input": [], "messages": [] }), &["messages"]);
+    check_request(&json!({ "contents": [], "input": null }), &["input"]);
+}
+
+#[test]
+fn member_is_reported_once_for_its_kind_of_object() {
+    let message = |text: &str| json!({ "role": "user", "content": text, "new": text });
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [message("1")] }));
+    case.response_body("a", json!({ "choices": [{ "message": message("2") }], "new": 1 }));
+    case.request_body("b", json!({ "messages": [message("1"), message("2"), message("3")], "new": 1 }));
+    // The member of the message is not the one of the response, and that not the one of the request.
+    assert_eq!(unread(&case.check(&[Code::UnreadField; 3])), ["messages[].new", "new", "new"]);
+}
+
+#[test]
+fn response_of_the_call_tells_the_api() {
+    // `system` is a member of Anthropic's requests, `functions` one of Chat Completions.
+    let request = json!({ "messages": [{ "role": "user", "content": "x" }], "system": "s", "functions": [] });
+    let check = |response: Value, expected: &[&str]| {
+        let mut case = Case::new();
+        case.request_body("a", &request);
+        case.response_body("a", response);
+        check(&case, expected);
+    };
+    check(json!({ "choices": [] }), &["system"]);
+    check(json!({ "content": [], "role": "assistant" }), &["functions"]);
+}
+
+#[test]
+fn first_member_that_one_api_has_tells_the_api() {
+    let messages = json!([{ "role": "user", "content": "x" }]);
+    check_request(&json!({ "max_tokens": 1, "system": "s", "functions": [], "messages": messages }), &["functions"]);
+    check_request(&json!({ "max_tokens": 1, "functions": [], "system": "s", "messages": messages }), &["system"]);
+}
+
+#[test]
+fn member_that_any_api_of_the_list_has_is_read_where_the_api_is_unknown() {
+    let call =
+        json!({ "role": "assistant", "tool_calls": [{ "id": "c", "function": { "name": "f", "arguments": "{}" } }] });
+    let result = json!({ "role": "user", "content": [{ "type": "tool_result", "tool_use_id": "c", "content": "x" }] });
+    check_request(&json!({ "messages": [call, result], "model": "m" }), &[]);
+}
+
+#[test]
+fn what_is_kept_whole_or_is_the_programs_own_is_not_compared() {
+    let any = json!({ "any": { "thing": [{ "goes": 1 }] } });
+    check_request(
+        &json!({
+            "input": [
+                { "type": "function_call", "call_id": "c", "name": "f", "arguments": any },
+                { "type": "function_call_output", "call_id": "c", "output": any },
+                { "type": "web_search_call", "id": "w", "action": any, "new": 1 },
+                { "role": "user", "content": [{ "type": "input_image", "image_url": "u", "new": 1 }], "metadata": any },
+            ],
+            "tools": [any], "metadata": any,
+        }),
+        &[],
+    );
+    let part = json!({ "inlineData": { "mimeType": "image/png", "data": "x" }, "new": 1 });
+    check_request(&json!({ "contents": [{ "role": "user", "parts": [part] }] }), &[]);
+}
+
+#[test]
+fn items_of_a_checkpoint_and_of_a_prefix_are_compared() {
+    let item = |name: &str| json!([{ "role": "user", "content": "x", name: 1 }]);
+    let mut case = Case::new();
+    let checkpoint = json!({ "input_history": item("old"), "replacement_history": item("shorter") });
+    let body = case.body("compaction_checkpoint", checkpoint);
+    case.event(json!({ "type": "compaction_installed", "compaction_id": "c", "checkpoint_payload": body }));
+    let prefix = case.body("inference_request", json!({ "input": item("prefix") }));
+    let request = case.body("inference_request", json!({ "input": item("request") }));
+    case.event(json!({
+        "type": "inference_started", "inference_call_id": "a", "thread_id": "t", "codex_turn_id": "u", "model": "m",
+        "provider_name": "p", "request_payload": request,
+        "request_input_mode": {
+            "type": "incremental_with_untraced_prefix", "previous_response_id": "r", "prefix_payload": prefix,
+        },
+    }));
+    let graph = case.check(&[Code::UnreadField; 4]);
+    let expected = ["input_history[].old", "replacement_history[].shorter", "input[].request", "input[].prefix"];
+    assert_eq!(unread(&graph), expected);
+}
+
+#[test]
+fn at_most_a_hundred_members_of_a_kind_are_named() {
+    let numbered = |range: std::ops::Range<u32>| range.map(|n| (format!("new{n:03}"), json!(n))).collect::<Map<_, _>>();
+    let mut case = Case::new();
+    case.request_body("a", json!({ "input": [], "metadata": 1 }));
+    let mut body = numbered(0..90);
+    body.insert("input".into(), json!([]));
+    case.request_body("b", Value::Object(body));
+    let mut body = numbered(80..130);
+    body.insert("input".into(), json!([]));
+    case.request_body("c", Value::Object(body));
+    let graph = case.check(&[Code::UnreadField; 101]);
+    assert_eq!(graph.diagnostics[99].message.split('`').nth(1), Some("new099"));
+    let rest = &graph.diagnostics[100];
+    assert!(rest.message.starts_with("30 more members of a request"), "{rest}");
+    assert_eq!(rest.seq, graph.diagnostics[99].seq);
+}
+
+#[test]
+fn hostile_body_costs_a_bounded_number_of_notices() {
+    let members: Map<_, _> = (0..100_000).map(|n| (format!("new{n}"), json!(n))).collect();
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [members] }));
+    let graph = case.try_reduce(&Options::default()).unwrap().graph;
+    assert_eq!(unread(&graph).len(), 101);
+}
