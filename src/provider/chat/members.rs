@@ -141,13 +141,16 @@ static MESSAGE: Shape = Shape {
         "annotations",
         "reasoning",
         "reasoning_content",
+        "thinking",
+        "thinking_blocks",
+        // Signatures, in the members of servers.
+        "extra_content",
     ],
     nested: &[
         ("content", PART),
         ("tool_calls", Nested::One(&CALL)),
         ("function_call", Nested::One(&FUNCTION)),
         ("reasoning_details", REASONING_DETAIL),
-        ("extra_content", Nested::One(&EXTRA_CONTENT)),
     ],
     unread: &[
         (Reason::Setting, &["cache_control", "prefix", "partial", "weight"]),
@@ -172,11 +175,10 @@ static MESSAGE: Shape = Shape {
 
 static CALL: Shape = Shape {
     name: "call",
-    read: &["id", "type", "name", "arguments", "input", "args"],
+    read: &["id", "type", "name", "arguments", "input", "args", "extra_content"],
     nested: &[
         ("function", Nested::One(&FUNCTION)),
         ("custom", Nested::One(&CUSTOM)),
-        ("extra_content", Nested::One(&EXTRA_CONTENT)),
     ],
     unread: &[(Reason::Bookkeeping, &["index", "provider_specific_fields"])],
     ..EMPTY
@@ -190,16 +192,6 @@ static FUNCTION: Shape = Shape {
 };
 
 static CUSTOM: Shape = Shape { name: "call", read: &["name", "input"], ..EMPTY };
-
-/// Members that Gemini's compatible server adds.
-static EXTRA_CONTENT: Shape = Shape { name: "extra content", nested: &[("google", Nested::One(&GOOGLE))], ..EMPTY };
-
-static GOOGLE: Shape = Shape {
-    name: "extra content",
-    read: &["thought_signature"],
-    unread: &[(Reason::Bookkeeping, &["thought"])],
-    ..EMPTY
-};
 
 const REASONING_DETAIL: Nested = Nested::Tagged {
     tag: "type",
