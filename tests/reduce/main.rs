@@ -6,6 +6,7 @@ mod agents;
 mod bad_log;
 mod bad_payloads;
 mod bad_values;
+mod bodies;
 mod case;
 mod cells;
 mod check;

@@ -113,8 +113,8 @@ static TOOL_RESULT: Shape = Shape {
 
 static COMPACTION: Shape = Shape {
     name: "part",
-    read: &["type", "content"],
-    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Bookkeeping, &["encrypted_content"])],
+    read: &["type", "content", "signature", "encrypted_content"],
+    unread: &[(Reason::Setting, &["cache_control"])],
     ..EMPTY
 };
 

@@ -175,11 +175,18 @@ static MESSAGE: Shape = Shape {
 
 static CALL: Shape = Shape {
     name: "call",
-    read: &["id", "type", "name", "arguments", "input", "args", "extra_content"],
-    nested: &[
-        ("function", Nested::One(&FUNCTION)),
-        ("custom", Nested::One(&CUSTOM)),
+    read: &[
+        "id",
+        "type",
+        "name",
+        "arguments",
+        "input",
+        "args",
+        "extra_content",
+        "thoughtSignature",
+        "thought_signature",
     ],
+    nested: &[("function", Nested::One(&FUNCTION)), ("custom", Nested::One(&CUSTOM))],
     unread: &[(Reason::Bookkeeping, &["index", "provider_specific_fields"])],
     ..EMPTY
 };

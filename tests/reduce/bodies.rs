@@ -1,0 +1,194 @@
+//! Documented bodies of the model APIs, one exchange a file of `data/bodies/<api>`, each read without a notice.
+//!
+//! A file has these members:
+//! - `about`: what the exchange shows.
+//! - `request`, `response`: the bodies. A failed exchange has `failed_response` in place of `response`.
+//! - `next`: a request that repeats the exchange as history. Absent if it shows nothing more.
+//! - `items`: the items of the graph, rendered, each once: those of the request, the response and the next request.
+//! - `usage`: input, cached input, cache write, output and reasoning tokens. Absent if the response has no usage.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use otel_trace::event::Usage;
+use otel_trace::graph::{Code, Graph};
+use otel_trace::reduce::Options;
+use serde_json::{Value, json};
+
+use crate::case::{Case, call};
+use crate::shapes::render_item;
+
+/// Members that are the program's own or are kept whole, so that no rule looks for unknown members in them.
+const OPAQUE_MEMBERS: &[&str] =
+    &["arguments", "args", "tools", "functions", "metadata", "response_format", "text.format", "response", "parsed"];
+
+/// Returns the exchanges in the files of a directory, with the name of each.
+fn exchanges(api: &str) -> Vec<(String, Value)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reduce/data/bodies").join(api);
+    let entries = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = entries.collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{directory:?}");
+    let read = |path: PathBuf| {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let json = fs::read_to_string(&path).unwrap();
+        (name, serde_json::from_str(&json).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// Records an exchange, and the request that repeats it.
+fn record(exchange: &Value) -> Case {
+    let mut case = Case::new();
+    case.request_body("a", &exchange["request"]);
+    match exchange.get("failed_response") {
+        Some(response) => {
+            let body = case.body("inference_response", response);
+            case.event(json!({
+                "type": "inference_failed", "inference_call_id": "a", "error": "refused",
+                "partial_response_payload": body,
+            }));
+        }
+        None => drop(case.response_body("a", &exchange["response"])),
+    }
+    if let Some(next) = exchange.get("next") {
+        case.request_body("b", next);
+    }
+    case
+}
+
+/// Returns what differs from what the file of the exchange expects. Returns `None` if nothing does.
+fn difference(exchange: &Value) -> Option<String> {
+    let graph = record(exchange).try_reduce(&Options::default()).unwrap().graph;
+    if let Some(diagnostic) = graph.diagnostics.first() {
+        return Some(diagnostic.to_string());
+    }
+    let items: Vec<String> = graph.items().map(render_item).collect();
+    if json!(items) != exchange["items"] {
+        return Some(format!("its items are {}", serde_json::to_string_pretty(&items).unwrap()));
+    }
+    let usage = json!(usage(&graph));
+    (usage != exchange["usage"]).then(|| format!("its usage is {usage}"))
+}
+
+fn usage(graph: &Graph) -> Option<[u64; 5]> {
+    call(graph, "a").usage.map(|usage| {
+        let Usage {
+            input_tokens,
+            cached_input_tokens,
+            cache_write_input_tokens,
+            output_tokens,
+            reasoning_output_tokens,
+            ..
+        } = usage;
+        [input_tokens, cached_input_tokens, cache_write_input_tokens, output_tokens, reasoning_output_tokens]
+    })
+}
+
+/// Checks that each exchange of an API is read as its file expects, without a notice.
+fn check(api: &str) {
+    let differences: Vec<String> = exchanges(api)
+        .iter()
+        .filter_map(|(name, exchange)| Some(format!("{name}: {}", difference(exchange)?)))
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Checks that an unknown member is reported wherever an object of an exchange may have one.
+fn check_unknown_members(api: &str) {
+    let mut silent = Vec::new();
+    for (name, exchange) in exchanges(api) {
+        for body in ["request", "response", "failed_response"] {
+            let Some(pristine) = exchange.get(body) else { continue };
+            for pointer in objects(pristine) {
+                let mut changed = exchange.clone();
+                let object = changed[body].pointer_mut(&pointer).unwrap().as_object_mut().unwrap();
+                object.insert("unknown_member".into(), json!({ "new": 1 }));
+                let graph = record(&changed).try_reduce(&Options::default()).unwrap().graph;
+                let is_reported = graph.diagnostics.iter().any(|notice| notice.code == Code::UnreadField);
+                if !is_reported && !is_opaque(&exchange[body], &pointer) {
+                    silent.push(format!("{name}: {body}{pointer}"));
+                }
+            }
+        }
+    }
+    assert!(silent.is_empty(), "unknown members are not reported in\n{}", silent.join("\n"));
+}
+
+/// Returns the JSON Pointers to all objects in a value, itself included.
+fn objects(value: &Value) -> Vec<String> {
+    let inside = |inner: &Value, step: &str| -> Vec<String> {
+        let step = step.replace('~', "~0").replace('/', "~1");
+        objects(inner).into_iter().map(|pointer| format!("/{step}{pointer}")).collect()
+    };
+    match value {
+        Value::Object(members) => {
+            let nested = members.iter().flat_map(|(name, inner)| inside(inner, name));
+            [String::new()].into_iter().chain(nested).collect()
+        }
+        Value::Array(elements) => {
+            elements.iter().enumerate().flat_map(|(index, inner)| inside(inner, &index.to_string())).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// Returns `true` if no rule looks for unknown members in the object at a place of a body.
+fn is_opaque(body: &Value, pointer: &str) -> bool {
+    // Every prefix of the pointer names an object or list that encloses the object.
+    let enclosing = pointer.match_indices('/').map(|(end, _)| &pointer[..end]).chain([pointer]);
+    enclosing.filter(|place| !place.is_empty()).any(|place| {
+        let name = place.rsplit('/').next().unwrap_or_default();
+        OPAQUE_MEMBERS.contains(&name) || body.pointer(place).is_some_and(is_kept_whole)
+    })
+}
+
+/// Returns `true` for an item or part that is kept as a whole, with all of its members.
+fn is_kept_whole(value: &Value) -> bool {
+    const READ_TYPES: &[&str] = &[
+        "message",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "compaction",
+        "input_text",
+        "output_text",
+        "text",
+        "refusal",
+        "reasoning_text",
+        "summary_text",
+        "thinking",
+        "redacted_thinking",
+        "tool_use",
+        "tool_result",
+        "function",
+        "custom",
+        "reasoning.text",
+        "reasoning.summary",
+        "reasoning.encrypted",
+        "response",
+        "error",
+        "item_reference",
+    ];
+    value["type"].as_str().is_some_and(|kind| !READ_TYPES.contains(&kind))
+}
+
+macro_rules! apis {
+    ($($api:ident),*) => {$(
+        mod $api {
+            #[test]
+            fn documented_bodies_are_read_without_a_notice() {
+                super::check(stringify!($api));
+            }
+
+            #[test]
+            fn unknown_members_are_reported_wherever_they_stand() {
+                super::check_unknown_members(stringify!($api));
+            }
+        }
+    )*};
+}
+
+apis!(responses, chat, anthropic, gemini);
