@@ -42,7 +42,7 @@ pub(crate) use edge::AgentResult;
 pub use edge::{Anchor, Edge, EdgeKind};
 pub use evidence::{Evidence, LiveSpan};
 pub use execution::{Execution, Moment};
-pub use id::{CellId, ItemId, OperationId, TerminalId};
+pub use id::{CellId, ItemId, OperationId, ProviderItemId, TerminalId};
 pub(crate) use id::{spawn_edge, tool_edge};
 pub use inference::{InferenceCall, Pointer};
 pub(crate) use inference::{Prefix, Snapshot};

@@ -81,6 +81,13 @@ codes! {
     UsageDiffers = "usage_differs", Notice, Continues;
     /// A body of a model API has a member that no rule reads. Its value is in the payload only.
     UnreadField = "unread_field", Notice, Continues;
+    /// A request or response belongs to a conversation that the provider keeps. Reported once for each conversation.
+    /// The request continues the last completed call of the conversation in its thread; what others added to the
+    /// conversation is unknown.
+    ServerSideHistory = "server_side_history", Notice, Continues;
+    /// A body refers to a conversation item by an id that no earlier item of its thread has.
+    /// The reference is an item of its own.
+    UnknownReference = "unknown_reference", Notice, Continues;
     /// The recorder lost events. The message contains the recorder's count.
     RecordingGap = "recording_gap", Notice, Continues;
     /// A span had no enclosing thread. The recorder added an implicit thread.

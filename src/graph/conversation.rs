@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{CellId, Evidence, ItemId};
+use super::{CellId, Evidence, ItemId, ProviderItemId};
 use crate::event::{
     AgentPath, CallId, CompactionId, EdgeId, InferenceId, RawPayloadId, ThreadId, ToolCallId, TurnId, UnixMillis,
 };
@@ -25,6 +25,9 @@ pub struct Item {
     pub first_seen_at: UnixMillis,
     /// Content of the item. Items with equal content share the allocation.
     pub content: Arc<Content>,
+    /// Id that the provider gave the item, on items of the Responses API: the first id with which a body has the item.
+    /// It is not part of the content, because clients leave it out when they repeat the item.
+    pub provider_id: Option<ProviderItemId>,
     /// Id of the payload that introduced the item. [`Part`]s that do not contain their content refer to this payload.
     pub raw_payload_id: RawPayloadId,
     /// Operations that produced the item.

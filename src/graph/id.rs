@@ -74,8 +74,14 @@ pub struct CellId(Arc<str>);
 #[serde(transparent)]
 pub struct TerminalId(Arc<str>);
 
+/// The id that a provider gave a conversation item, by which later requests may refer to it. Not the id of a call.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ProviderItemId(Arc<str>);
+
 text_newtype!(CellId);
 text_newtype!(TerminalId);
+text_newtype!(ProviderItemId);
 
 impl CellId {
     /// Returns the id `code_cell:<call id>` for the cell that a tool call started.

@@ -10,8 +10,8 @@ use serde::{Serialize, Serializer};
 use super::usage::WireUsage;
 use super::{
     Channel, ChildProcess, CodeCell, Compaction, CompactionRequest, Content, Diagnostic, Edge, Execution, Graph,
-    InferenceCall, Item, ItemId, ItemKind, LiveSpan, Part, Pointer, Producer, Role, Table, TerminalOperation,
-    TerminalSession, Thread, ToolCall, Totals, Turn,
+    InferenceCall, Item, ItemId, ItemKind, LiveSpan, Part, Pointer, Producer, ProviderItemId, Role, Table,
+    TerminalOperation, TerminalSession, Thread, ToolCall, Totals, Turn,
 };
 use crate::event::{
     CallId, InferenceId, PayloadRef, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis,
@@ -164,12 +164,23 @@ struct WireItem<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_message: Option<&'a super::AgentMessage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_id: Option<&'a ProviderItemId>,
 }
 
 impl<'a> WireItem<'a> {
     fn new(item: &'a Item) -> Self {
-        let Item { item_id, thread_id, turn_id, first_seen_at, content, raw_payload_id, produced_by, evidence: _ } =
-            item;
+        let Item {
+            item_id,
+            thread_id,
+            turn_id,
+            first_seen_at,
+            content,
+            provider_id,
+            raw_payload_id,
+            produced_by,
+            evidence: _,
+        } = item;
         let Content { role, channel, kind, call_id, name, agent_message, parts, delivery: _, replaces_history: _ } =
             &**content;
         Self {
@@ -185,6 +196,7 @@ impl<'a> WireItem<'a> {
             produced_by,
             name: name.as_deref(),
             agent_message: agent_message.as_ref(),
+            provider_id: provider_id.as_ref(),
         }
     }
 }

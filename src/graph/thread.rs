@@ -72,7 +72,8 @@ pub struct Turn {
     /// Start, end and status of the turn.
     #[serde(rename = "execution")]
     pub execution: Execution,
-    /// Messages of the user and of other agents that the first request of the turn introduced.
+    /// Messages of the user and of other agents that the first request of the turn introduced, behind everything that
+    /// the assistant wrote before. Earlier messages in the request are history.
     pub input_item_ids: Vec<ItemId>,
     /// Numbers of calls, tokens and milliseconds of the turn.
     pub totals: Totals,

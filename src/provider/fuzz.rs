@@ -9,12 +9,25 @@ use super::{Content, Entries, Item, ItemContent, Message, Output, Part, PartCont
 pub fn read_all(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     if let Some(request) = Request::parse(text) {
-        let _ = (request.settings(), request.previous_response_id(), request.tools(), request.default_role());
+        let _ = (
+            request.settings(),
+            request.previous_response_id(),
+            request.conversation_id(),
+            request.tools(),
+            request.default_role(),
+        );
         request.instructions().iter().for_each(|instructions| read_content(instructions.content));
         request.entries().iter().for_each(read_entries);
     }
     if let Some(response) = Response::parse(text) {
-        let _ = (response.id(), response.model(), response.finish_reasons(), response.status(), response.stop_reason());
+        let _ = (
+            response.id(),
+            response.conversation_id(),
+            response.model(),
+            response.finish_reasons(),
+            response.status(),
+            response.stop_reason(),
+        );
         let _ = (response.usage(), response.call_ids(), response.is_recorded());
         match response.output() {
             Output::Items(items) => items.iter().for_each(|item| read_entry(item)),
@@ -35,7 +48,7 @@ fn read_entries(entries: &Entries<'_>) {
 /// Reads a value as an item and as a message.
 fn read_entry(raw: &RawValue) {
     if let Some(item) = Item::read(raw) {
-        let _ = item.call_id();
+        let _ = (item.call_id(), item.id(), item.has_only_id());
         match item.content {
             ItemContent::Message { content, .. } | ItemContent::AgentMessage { content, .. } => {
                 content.into_iter().for_each(read_content);
@@ -51,6 +64,7 @@ fn read_entry(raw: &RawValue) {
             | ItemContent::HostedCall { .. }
             | ItemContent::HostedCallOutput { .. }
             | ItemContent::Compaction { .. }
+            | ItemContent::Reference
             | ItemContent::Unknown { .. } => {}
         }
     }

@@ -15,7 +15,7 @@ use super::tool::{CallArguments, ToolCall, ToolResult};
 pub(crate) struct Item<'a> {
     /// The fields of the item.
     pub(crate) object: Object<'a>,
-    /// The type of the item. `None` if it has none; it is then a message.
+    /// The type of the item. `None` if it has none; it is then a message or a reference.
     pub(crate) kind: Option<Cow<'a, str>>,
     pub(crate) content: ItemContent<'a>,
 }
@@ -56,6 +56,8 @@ pub(crate) enum ItemContent<'a> {
         recipient: Option<&'a RawValue>,
         content: Option<Content<'a>>,
     },
+    /// An item that the provider stores, named by its id in place of its content.
+    Reference,
     /// An item of an unknown type.
     Unknown {
         call_id: Option<&'a RawValue>,
@@ -70,6 +72,8 @@ impl<'a> Item<'a> {
         let call_id = object.non_null("call_id");
         let encrypted = object.get("encrypted_content");
         let content = match kind.as_deref() {
+            Some("item_reference") => ItemContent::Reference,
+            None if has_only_id(&object) => ItemContent::Reference,
             Some("message") | None => ItemContent::Message {
                 role: RoleName::read(&object),
                 phase: object.text("phase"),
@@ -99,6 +103,18 @@ impl<'a> Item<'a> {
         Some(Self { object, kind, content })
     }
 
+    /// Returns the id that the provider gave the item, which is not the id of a call. Returns `None` if the item has no
+    /// id or an empty one.
+    pub(crate) fn id(&self) -> Option<Cow<'a, str>> {
+        id(&self.object)
+    }
+
+    /// Returns `true` if the item has an id and, beside its type, nothing else: the provider has its content, as that of
+    /// an image that a request names by its id.
+    pub(crate) fn has_only_id(&self) -> bool {
+        has_only_id(&self.object)
+    }
+
     /// Returns `true` if the type is that of an unknown or hosted call.
     pub(crate) fn is_call(&self) -> bool {
         self.kind.as_deref().is_some_and(|kind| kind.ends_with("_call"))
@@ -114,6 +130,19 @@ impl<'a> Item<'a> {
         let id = self.object.text("call_id").filter(|id| self.is_call() && !id.is_empty());
         id.map(Cow::into_owned)
     }
+}
+
+/// Returns the field `id` of an item. Returns `None` if the item has no id or an empty one.
+fn id<'a>(item: &Object<'a>) -> Option<Cow<'a, str>> {
+    item.text("id").filter(|id| !id.is_empty())
+}
+
+/// Returns `true` if the item has an id and no other field except its type and empty ones, such as the `summary` of
+/// reasoning that the provider stores.
+fn has_only_id(item: &Object<'_>) -> bool {
+    let is_empty = |value: &RawValue| matches!(value.get(), "null" | "[]");
+    let mut others = item.fields().filter(|(name, value)| !matches!(*name, "id" | "type") && !is_empty(value));
+    id(item).is_some() && others.next().is_none()
 }
 
 /// Reads the parts in a list. Returns no parts for any other value.

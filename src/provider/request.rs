@@ -11,7 +11,7 @@ use super::members::{self, UnreadField};
 use super::message::Content;
 use super::object::Object;
 use super::object_with_lists::{self, Lists};
-use super::responses::Responses;
+use super::responses::{self, Responses};
 use super::settings::Settings;
 
 /// A request. The API that it belongs to is recognized by the field that holds the conversation.
@@ -101,6 +101,13 @@ impl<'a> Request<'a> {
     /// Returns the id of the response that the request continues.
     pub(crate) fn previous_response_id(&self) -> Option<Cow<'a, str>> {
         self.body.text("previous_response_id")
+    }
+
+    /// Returns the id of the conversation that the provider keeps: the request adds its items to it, and the model sees
+    /// what it contains. Returns `None` if the request names none, or has the messages of an API without conversations.
+    pub(crate) fn conversation_id(&self) -> Option<Cow<'a, str>> {
+        let may_have_items = self.list_field.is_none_or(|field| field.format == EntryFormat::Items);
+        if may_have_items { responses::conversation_id(&self.body) } else { None }
     }
 
     /// Returns the settings.

@@ -69,6 +69,12 @@ impl<'a> Response<'a> {
         self.first_text(|api| api.response_id_fields())
     }
 
+    /// Returns the id of the conversation that the provider keeps and has added the output to. Returns `None` if the
+    /// response names none, or is not of the Responses API.
+    pub(crate) fn conversation_id(&self) -> Option<Cow<'a, str>> {
+        if matches!(self.output, Output::Items(_)) { responses::conversation_id(&self.body) } else { None }
+    }
+
     /// Returns the model that responded.
     pub(crate) fn model(&self) -> Option<Cow<'a, str>> {
         self.first_text(|api| api.model_fields())

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
 use super::members::Members;
-use super::object::{Object, list};
+use super::object::{Object, list, text};
 use super::part::{self, PartContent, Recognized, TEXT_FIELDS};
 use super::reasoning::REASONING_FIELDS;
 use super::response::Output;
@@ -112,6 +112,14 @@ pub(super) fn token_usage(body: &Object<'_>, reader: &mut CountReader) -> Option
         reasoning: reader.count(&usage, "reasoning_output_tokens"),
         total: reader.count(&usage, "total_tokens"),
     })
+}
+
+/// Returns the id of the conversation that the provider keeps: the field `conversation`, which is the id or an object
+/// with it. Returns `None` if the body names no conversation.
+pub(super) fn conversation_id<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
+    let conversation = body.non_null("conversation")?;
+    let id = text(conversation).or_else(|| Object::from_value(conversation)?.text("id"));
+    id.filter(|id| !id.is_empty())
 }
 
 /// Returns the reason why a response is incomplete, otherwise its status.

@@ -22,6 +22,8 @@ pub(crate) struct RequestDigest {
     pub(crate) max_tokens: Option<i64>,
     pub(crate) stream: Option<bool>,
     pub(crate) previous_response_id: Option<String>,
+    /// Id of the conversation, kept by the provider, that the request continues.
+    pub(crate) conversation_id: Option<String>,
     pub(crate) reasoning_level: Option<String>,
     /// Input messages as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) input_messages: Option<String>,

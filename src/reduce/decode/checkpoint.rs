@@ -1,7 +1,8 @@
 //! Decodes `compaction_checkpoint` payloads.
 
-use super::item_cache::{ContentId, ItemCache};
+use super::item_cache::ItemCache;
 use super::items;
+use super::listed_item::ListedItem;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use super::unread_fields::UnreadMember;
 use crate::provider::{ApiSet, Object};
@@ -13,9 +14,9 @@ const AFTER: &str = "replacement_history";
 #[derive(Debug)]
 pub(in crate::reduce) struct Checkpoint {
     /// Items of the history before the compaction, from the field `input_history`.
-    pub(in crate::reduce) before: Vec<ContentId>,
+    pub(in crate::reduce) before: Vec<ListedItem>,
     /// Items of the shorter history, from the field `replacement_history`.
-    pub(in crate::reduce) after: Vec<ContentId>,
+    pub(in crate::reduce) after: Vec<ListedItem>,
     /// Members of the items that no rule reads.
     pub(in crate::reduce) unread: Vec<UnreadMember>,
 }

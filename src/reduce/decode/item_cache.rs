@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::content_hash::ContentHashes;
 use super::decode_error::DecodeError;
 use super::item_format::ItemFormat;
 use super::item_notice::ItemNotice;
-use super::parsed_item::ItemResult;
+use super::listed_item::{ListedId, ListedItem, ProviderIdKey};
+use super::parsed_item::{ItemResult, ParsedItem};
 use super::unread_fields::UnreadFieldCache;
-use crate::graph::Content;
+use crate::graph::{Content, ProviderItemId};
 
 /// The id of a decoded item. Within one reduction two ids are equal if and only if the contents and the notices of
 /// their items are equal.
@@ -46,8 +46,12 @@ struct CacheState {
     /// Decoded items by the hash of their complete content and their notice.
     by_content: HashMap<(u128, Option<ItemNotice>), ContentId>,
     /// Concatenated items of all texts.
-    items: Vec<ContentId>,
+    items: Vec<ListedItem>,
     decoded_items: Vec<Result<DecodedItem, DecodeError>>,
+    /// Numbers of the ids that the provider gave items.
+    id_keys: HashMap<ProviderItemId, ProviderIdKey>,
+    /// The ids by their numbers.
+    provider_ids: Vec<ProviderItemId>,
     /// Number of items listed by bodies, repetitions included.
     listed: u64,
 }
@@ -62,7 +66,11 @@ struct ItemRange {
 impl ItemCache {
     /// Parses texts from a body, such as the elements of its item list, and returns their items. Each distinct text is
     /// parsed once, however many bodies repeat it.
-    pub(super) fn parse_all<'t>(&self, texts: impl IntoIterator<Item = &'t str>, format: ItemFormat) -> Vec<ContentId> {
+    pub(super) fn parse_all<'t>(
+        &self,
+        texts: impl IntoIterator<Item = &'t str>,
+        format: ItemFormat,
+    ) -> Vec<ListedItem> {
         let key = |text: &str| (format, xxh3_128(text.as_bytes()));
         let texts: Vec<_> = texts.into_iter().map(|text| (text, key(text))).collect();
         let cached: Vec<Option<ItemRange>> = {
@@ -76,15 +84,16 @@ impl ItemCache {
         let ranges: Vec<ItemRange> =
             texts.into_iter().zip(cached).map(|(text, cached)| cached.unwrap_or_else(|| new(text))).collect();
         let mut state = self.lock();
-        let items: Vec<ContentId> = ranges.into_iter().flat_map(|range| state.items_in(range)).copied().collect();
+        let items: Vec<ListedItem> = ranges.into_iter().flat_map(|range| state.items_in(range)).copied().collect();
         state.listed += items.len() as u64;
         items
     }
 
     /// Returns all decoded items when decoding is done.
     pub(in crate::reduce) fn into_decoded_items(self) -> DecodedItems {
-        let CacheState { decoded_items, listed, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        DecodedItems { decoded_items, listed }
+        let CacheState { decoded_items, provider_ids, listed, .. } =
+            self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        DecodedItems { decoded_items, provider_ids, listed }
     }
 
     fn lock(&self) -> MutexGuard<'_, CacheState> {
@@ -107,25 +116,37 @@ impl CacheState {
         range
     }
 
-    /// Adds a decoded item and returns its id. Returns the id of an equal item if there is one.
-    fn insert_item(&mut self, item: ItemResult) -> ContentId {
+    /// Adds a decoded item. An item with the content of an earlier one shares it.
+    fn insert_item(&mut self, item: ItemResult) -> ListedItem {
         let next = ContentId(index(self.decoded_items.len()));
         match item {
-            Ok((content, ContentHashes { complete, identity }, notice)) => {
-                *self.by_content.entry((complete, notice.clone())).or_insert_with(|| {
+            Ok(ParsedItem { content, hashes, id, notice }) => {
+                let id = id.map(|id| self.key_of(id));
+                let content = *self.by_content.entry((hashes.complete, notice.clone())).or_insert_with(|| {
+                    let identity = hashes.identity;
                     self.decoded_items.push(Ok(DecodedItem { content: Arc::new(content), identity, notice }));
                     next
-                })
+                });
+                ListedItem { content, id }
             }
             Err(error) => {
                 self.decoded_items.push(Err(error));
-                next
+                ListedItem { content: next, id: ListedId::Absent }
             }
         }
     }
 
+    /// Returns the number of an id that the provider gave an item, and assigns one to a new id.
+    fn key_of(&mut self, id: ProviderItemId) -> ProviderIdKey {
+        let next = ProviderIdKey(index(self.provider_ids.len()));
+        *self.id_keys.entry(id.clone()).or_insert_with(|| {
+            self.provider_ids.push(id);
+            next
+        })
+    }
+
     /// Returns the items in a range of `items`.
-    fn items_in(&self, range: ItemRange) -> &[ContentId] {
+    fn items_in(&self, range: ItemRange) -> &[ListedItem] {
         let first = range.first as usize;
         self.items.get(first..first.saturating_add(range.count as usize)).unwrap_or_default()
     }
@@ -139,6 +160,7 @@ fn index(position: usize) -> u32 {
 #[derive(Debug)]
 pub(in crate::reduce) struct DecodedItems {
     decoded_items: Vec<Result<DecodedItem, DecodeError>>,
+    provider_ids: Vec<ProviderItemId>,
     listed: u64,
 }
 
@@ -153,6 +175,11 @@ impl DecodedItems {
             Some(Err(error)) => Err(error),
             None => Err("it was not read"),
         }
+    }
+
+    /// Returns the provider's id with the given number. Returns `None` if there is no such id.
+    pub(in crate::reduce) fn provider_id(&self, key: ProviderIdKey) -> Option<&ProviderItemId> {
+        self.provider_ids.get(key.0 as usize)
     }
 
     /// Returns the number of distinct items.

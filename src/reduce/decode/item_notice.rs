@@ -7,4 +7,6 @@ pub(in crate::reduce) enum ItemNotice {
     UnknownType(Box<str>),
     /// The item is a tool call, or the output of one, and lacks the id that would link the two.
     CallWithoutId,
+    /// The item is a reference. It is reported if no item of the conversation has its id. Contains the id.
+    UnknownReference(Box<str>),
 }

@@ -2,25 +2,26 @@
 
 use serde_json::value::RawValue;
 
-use super::item_cache::{ContentId, ItemCache};
+use super::item_cache::ItemCache;
 use super::item_format::ItemFormat;
+use super::listed_item::ListedItem;
 use crate::graph::Role;
 use crate::provider::{Content, Entries, EntryFormat};
 
 /// Parses a list of Responses API items. `null` counts as an empty list. Returns `None` for other values.
-pub(super) fn responses(value: &RawValue, cache: &ItemCache) -> Option<Vec<ContentId>> {
+pub(super) fn responses(value: &RawValue, cache: &ItemCache) -> Option<Vec<ListedItem>> {
     let entries = Entries::read(value, EntryFormat::Items);
     if matches!(entries, Entries::Text(_)) { None } else { responses_input(entries, cache) }
 }
 
 /// Parses Responses API items from the elements of a list.
-pub(super) fn responses_list(items: Vec<&RawValue>, cache: &ItemCache) -> Vec<ContentId> {
+pub(super) fn responses_list(items: Vec<&RawValue>, cache: &ItemCache) -> Vec<ListedItem> {
     parse_all(items, ItemFormat::ResponsesItem, cache)
 }
 
 /// Parses the `input` of a Responses API request: a list of items, or a string that stands for one user message.
 /// Returns `None` for other values.
-pub(super) fn responses_input(entries: Entries<'_>, cache: &ItemCache) -> Option<Vec<ContentId>> {
+pub(super) fn responses_input(entries: Entries<'_>, cache: &ItemCache) -> Option<Vec<ListedItem>> {
     match entries {
         Entries::List(items) => Some(responses_list(items, cache)),
         Entries::Text(text) => Some(parse_all(vec![text], ItemFormat::ResponsesText, cache)),
@@ -38,7 +39,7 @@ pub(super) fn messages(
     default_role: Option<Role>,
     role: Role,
     cache: &ItemCache,
-) -> Option<Vec<ContentId>> {
+) -> Option<Vec<ListedItem>> {
     match entries {
         Entries::List(messages) => Some(message_list(messages, default_role, cache)),
         Entries::One(message) => Some(message_list(vec![message], default_role, cache)),
@@ -56,17 +57,17 @@ pub(super) fn attribute(
     default_role: Option<Role>,
     role: Role,
     cache: &ItemCache,
-) -> Option<Vec<ContentId>> {
+) -> Option<Vec<ListedItem>> {
     messages(Entries::read(value, EntryFormat::AttributeMessages), default_role, role, cache)
 }
 
 /// Parses messages from the elements of a list.
-pub(super) fn message_list(messages: Vec<&RawValue>, default_role: Option<Role>, cache: &ItemCache) -> Vec<ContentId> {
+pub(super) fn message_list(messages: Vec<&RawValue>, default_role: Option<Role>, cache: &ItemCache) -> Vec<ListedItem> {
     parse_all(messages, ItemFormat::Message { default_role }, cache)
 }
 
 /// Parses the content of one message.
-pub(super) fn content(content: Content<'_>, role: Role, cache: &ItemCache) -> Vec<ContentId> {
+pub(super) fn content(content: Content<'_>, role: Role, cache: &ItemCache) -> Vec<ListedItem> {
     parse_all(vec![content.0], ItemFormat::Content(role), cache)
 }
 
@@ -82,6 +83,6 @@ pub(super) fn role_from_name(name: &str) -> Option<Role> {
     }
 }
 
-fn parse_all(texts: Vec<&RawValue>, format: ItemFormat, cache: &ItemCache) -> Vec<ContentId> {
+fn parse_all(texts: Vec<&RawValue>, format: ItemFormat, cache: &ItemCache) -> Vec<ListedItem> {
     cache.parse_all(texts.into_iter().map(RawValue::get), format)
 }

@@ -1,8 +1,10 @@
 //! Decodes `inference_request` payloads.
 
-use super::item_cache::{ContentId, ItemCache};
+use super::item_cache::ItemCache;
 use super::items;
+use super::listed_item::ListedItem;
 use super::payloads::NOT_AN_OBJECT;
+use super::provider_conversation_id::ProviderConversationId;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
@@ -14,6 +16,8 @@ pub(in crate::reduce) struct Request {
     pub(in crate::reduce) items: RequestItems,
     /// Id of the response that the request continues. `None` if it continues none.
     pub(in crate::reduce) previous_response_id: Option<ResponseId>,
+    /// Id of the conversation, kept by the provider, that the request continues. `None` if it names none.
+    pub(in crate::reduce) conversation_id: Option<ProviderConversationId>,
     /// JSON Pointer (RFC 6901) to the model's instructions in the body. `None` if there are none.
     pub(in crate::reduce) instructions: Option<&'static str>,
     /// JSON Pointer (RFC 6901) to the tool definitions in the body. `None` if there are none.
@@ -26,7 +30,7 @@ pub(in crate::reduce) struct Request {
 #[derive(Debug)]
 pub(in crate::reduce) enum RequestItems {
     /// The items that the body lists.
-    Listed(Vec<ContentId>),
+    Listed(Vec<ListedItem>),
     /// The body is `{}`, which stands for a body that was not recorded.
     NotRecorded,
     /// The body has no list of items in a known field.
@@ -41,14 +45,20 @@ impl Request {
     pub(super) fn parse(text: &str, responded: ApiSet, cache: &ItemCache) -> Result<Self, String> {
         let body = provider::Request::parse(text).ok_or(NOT_AN_OBJECT)?;
         let instructions = body.instructions();
+        let previous_response_id = body.previous_response_id().map(|id| ResponseId::from(&*id));
+        let conversation_id = body.conversation_id().map(|id| ProviderConversationId::from(&*id));
+        let continues = previous_response_id.is_some() || conversation_id.is_some();
         let items = match items(&body, cache) {
             Some(items) => RequestItems::Listed(with_instructions(items, instructions.as_ref(), cache)),
             None if body.is_empty() => RequestItems::NotRecorded,
+            // The model goes on from what the provider keeps, without anything new.
+            None if body.entries().is_none() && continues => RequestItems::Listed(Vec::new()),
             None => RequestItems::UnknownShape,
         };
         Ok(Self {
             items,
-            previous_response_id: body.previous_response_id().map(|id| ResponseId::from(&*id)),
+            previous_response_id,
+            conversation_id,
             instructions: instructions.map(|instructions| instructions.pointer),
             tools: body.tools().map(|(pointer, _)| pointer),
             unread: cache.unread.of_request(&body, responded),
@@ -57,7 +67,7 @@ impl Request {
 }
 
 /// Returns the items of a request without its instructions. Returns `None` if the body has no list of items.
-fn items(body: &provider::Request<'_>, cache: &ItemCache) -> Option<Vec<ContentId>> {
+fn items(body: &provider::Request<'_>, cache: &ItemCache) -> Option<Vec<ListedItem>> {
     let entries = body.entries()?;
     if body.has_items() {
         return items::responses_input(entries, cache);
@@ -68,10 +78,10 @@ fn items(body: &provider::Request<'_>, cache: &ItemCache) -> Option<Vec<ContentI
 
 /// Adds the instructions as the first item, if they are part of the conversation.
 fn with_instructions(
-    items: Vec<ContentId>,
+    items: Vec<ListedItem>,
     instructions: Option<&provider::Instructions<'_>>,
     cache: &ItemCache,
-) -> Vec<ContentId> {
+) -> Vec<ListedItem> {
     let instructions = instructions.filter(|instructions| instructions.is_message);
     let system = instructions.map(|instructions| items::content(instructions.content, Role::System, cache));
     let system = system.unwrap_or_default();

@@ -1,8 +1,10 @@
 //! Decodes `inference_response` payloads.
 
-use super::item_cache::{ContentId, ItemCache};
+use super::item_cache::ItemCache;
 use super::items;
+use super::listed_item::ListedItem;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use super::provider_conversation_id::ProviderConversationId;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
@@ -12,6 +14,8 @@ use crate::provider::{self, ApiSet, Output, ReportedUsage};
 #[derive(Debug)]
 pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) response_id: Option<ResponseId>,
+    /// Id of the conversation, kept by the provider, to which the output was added. `None` if the response names none.
+    pub(in crate::reduce) conversation_id: Option<ProviderConversationId>,
     pub(in crate::reduce) items: ResponseItems,
     pub(in crate::reduce) usage: ReportedUsage,
     /// Members of the body that no rule reads.
@@ -24,7 +28,7 @@ pub(in crate::reduce) struct ResponseBody {
 #[derive(Debug)]
 pub(in crate::reduce) enum ResponseItems {
     /// The items that the body lists.
-    Listed(Vec<ContentId>),
+    Listed(Vec<ListedItem>),
     /// The body is `{}`, or has only span attributes other than the output: the response was recorded without its
     /// content.
     NotRecorded,
@@ -37,6 +41,7 @@ impl PayloadShape for ResponseBody {
         let body = provider::Response::parse(text).ok_or(NOT_AN_OBJECT)?;
         Ok(Self {
             response_id: body.id().map(|id| ResponseId::from(&*id)),
+            conversation_id: body.conversation_id().map(|id| ProviderConversationId::from(&*id)),
             items: match items(body.output(), cache) {
                 Some(items) => ResponseItems::Listed(items),
                 None if !body.is_recorded() => ResponseItems::NotRecorded,
@@ -51,7 +56,7 @@ impl PayloadShape for ResponseBody {
 
 /// Returns the items of the output. Of several alternative messages only the first is taken, because the conversation
 /// continues with it. Returns `None` for output of an unknown type.
-fn items(output: &Output<'_>, cache: &ItemCache) -> Option<Vec<ContentId>> {
+fn items(output: &Output<'_>, cache: &ItemCache) -> Option<Vec<ListedItem>> {
     match output {
         Output::Items(items) => Some(items::responses_list(items.clone(), cache)),
         Output::Choices(choices) => {

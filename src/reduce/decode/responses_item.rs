@@ -7,9 +7,10 @@ use super::decode_error::DecodeError;
 use super::draft::ItemDraft;
 use super::item_notice::ItemNotice;
 use super::items;
-use super::parsed_item::ItemResult;
+use super::listed_item::ListedId;
+use super::parsed_item::{ItemResult, ParsedItem};
 use crate::event::CallId;
-use crate::graph::{AgentMessage, Channel, ItemKind, Role};
+use crate::graph::{AgentMessage, Channel, ItemKind, ProviderItemId, Role};
 use crate::provider::{
     Content, Item, ItemContent, Part, PartContent, RoleName, ToolCall, ToolResult, list, optional_text, text,
 };
@@ -20,7 +21,8 @@ const ENCRYPTED: &str = "encrypted_content";
 pub(super) fn parse(json: &str) -> ItemResult {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
     let item = Item::read(raw).ok_or("it is not an object")?;
-    if item.kind.is_none() && item.object.get("role").is_none() {
+    let is_reference = matches!(item.content, ItemContent::Reference);
+    if item.kind.is_none() && item.object.get("role").is_none() && !is_reference {
         return Err("it has neither type nor role");
     }
     let mut notice = None;
@@ -35,6 +37,10 @@ pub(super) fn parse(json: &str) -> ItemResult {
         ItemContent::HostedCallOutput { call_id } => json_output(*call_id, raw)?,
         ItemContent::Compaction { encrypted } => compaction(*encrypted)?,
         ItemContent::AgentMessage { author, recipient, content } => agent_message(*author, *recipient, *content)?,
+        ItemContent::Reference => {
+            notice = Some(ItemNotice::UnknownReference(item.id().ok_or("it has no id")?.into()));
+            reference(item.object.get("id"))?
+        }
         ItemContent::Unknown { call_id } => {
             notice = item.kind.as_deref().map(|kind| ItemNotice::UnknownType(summary(kind)));
             match () {
@@ -56,13 +62,23 @@ pub(super) fn parse(json: &str) -> ItemResult {
         | ItemContent::HostedCallOutput { .. }
         | ItemContent::Compaction { .. }
         | ItemContent::AgentMessage { .. }
+        | ItemContent::Reference
         | ItemContent::Unknown { .. } => false,
     };
     if needs_id && draft.call_id.is_none() {
         notice = Some(ItemNotice::CallWithoutId);
     }
-    let (content, hashes) = draft.finish();
-    Ok((content, hashes, notice))
+    Ok(ParsedItem { id: listed_id(&item), ..draft.finish(notice) })
+}
+
+/// Returns the id that the provider gave the item.
+fn listed_id(item: &Item<'_>) -> ListedId<ProviderItemId> {
+    let Some(id) = item.id().map(|id| ProviderItemId::from(&*id)) else { return ListedId::Absent };
+    match item.content {
+        ItemContent::Reference => ListedId::Reference(id),
+        _ if item.has_only_id() => ListedId::WithType(id),
+        _ => ListedId::WithContent(id),
+    }
 }
 
 /// Parses an `input` that is a string: the text of one user message.
@@ -70,8 +86,7 @@ pub(super) fn parse_user_text(json: &str) -> ItemResult {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
     let mut draft = ItemDraft::new(Role::User, None, ItemKind::Message);
     draft.push_text(&text(raw).ok_or("its text is not valid")?);
-    let (content, hashes) = draft.finish();
-    Ok((content, hashes, None))
+    Ok(draft.finish(None))
 }
 
 /// Parses an item of type `message`. Its `phase` determines the channel.
@@ -175,6 +190,14 @@ fn compaction(encrypted: Option<&RawValue>) -> Result<ItemDraft, DecodeError> {
         draft.push_encoded(ENCRYPTED, &encrypted);
     }
     draft.push_placeholder_if_empty();
+    Ok(draft)
+}
+
+/// Parses a reference to an item, which stays in the conversation if no item with the id is known. References with equal
+/// ids are equal content.
+fn reference(id: Option<&RawValue>) -> Result<ItemDraft, DecodeError> {
+    let mut draft = ItemDraft::new(Role::Assistant, None, ItemKind::Message);
+    draft.push_reference("item_reference", id)?;
     Ok(draft)
 }
 

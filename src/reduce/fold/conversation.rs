@@ -8,10 +8,13 @@ use std::sync::Arc;
 use super::content_index::ContentIndex;
 use super::paths::{ListedBy, Path, Paths};
 use super::reasoning::{MergedReasoning, merge_reasoning};
+use super::server_conversations::ServerConversations;
 use crate::event::{CallId, RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Producer};
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{ContentId, ConversationFact, DecodedItem, DecodedItems, ItemNotice, Logged};
+use crate::reduce::decode::{
+    ContentId, ConversationFact, DecodedItem, DecodedItems, ItemNotice, ListedItem, Logged, ProviderIdKey,
+};
 
 /// The payload from which items are created, with its event, thread and turn.
 pub(super) struct ItemSource<'a> {
@@ -34,8 +37,8 @@ type RequestBodyKey = (usize, Option<Discriminant<RequestInputMode>>);
 pub(super) struct ConversationBuilder<'a> {
     pub(super) decoded_items: &'a DecodedItems,
     pub(super) items: Vec<Item>,
-    /// For each item by index: the decoded item in which it was last seen, and the identity hash of its content.
-    identities: Vec<(Option<ContentId>, u128)>,
+    /// What identifies each item, by its index.
+    pub(super) identities: Vec<ItemIdentity>,
     pub(super) paths: Paths,
     pub(super) live: HashMap<ThreadId, LiveSnapshot>,
     /// Items of each call's request, as a path (see `paths`), by the index of the call.
@@ -48,10 +51,24 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path)>,
     /// Index of the completed call with a response id in a thread, for requests that continue the response.
     pub(super) by_response_id: HashMap<(ThreadId, ResponseId), usize>,
+    pub(super) server_conversations: ServerConversations,
+    /// The last created item of a thread for each id that the provider gave an item.
+    pub(super) by_provider_id: HashMap<(ThreadId, ProviderIdKey), ItemId>,
     /// Identity hash of the first item with a call id in a thread, to detect a call id that another item reuses.
     by_call_id: HashMap<(ThreadId, CallId, ItemKind), u128>,
     /// Items that were reported in a thread already. A request that repeats them does not report them again.
     reported: HashSet<(ThreadId, ContentId)>,
+}
+
+/// What identifies an item of the graph in later bodies.
+#[derive(Clone, Copy)]
+pub(super) struct ItemIdentity {
+    /// Identity hash of the item's content.
+    content: u128,
+    /// The decoded item in which the item was last seen. `None` if no body contains the item.
+    last_seen_as: Option<ContentId>,
+    /// The provider's id with which the item was last seen. `None` if no body has its id.
+    pub(super) provider_id: Option<ProviderIdKey>,
 }
 
 /// The live snapshot of a thread: the items that its model would see next.
@@ -79,6 +96,8 @@ impl<'a> ConversationBuilder<'a> {
             responses: HashMap::new(),
             requests_by_body: HashMap::new(),
             by_response_id: HashMap::new(),
+            server_conversations: ServerConversations::default(),
+            by_provider_id: HashMap::new(),
             by_call_id: HashMap::new(),
             reported: HashSet::new(),
         }
@@ -102,7 +121,7 @@ impl<'a> ConversationBuilder<'a> {
     /// and the identity hash of the content. Returns `None` if there are fewer such items.
     pub(super) fn position(&mut self, thread: &ThreadId, key: (Path, u128), nth: usize) -> Option<usize> {
         let Self { live, paths, identities, .. } = self;
-        let identity = |item: ItemId| identities.get(item.index()).map(|&(_, identity)| identity);
+        let identity = |item: ItemId| identities.get(item.index()).map(|identity| identity.content);
         live.get_mut(thread)?.index.position(key, nth, paths, identity)
     }
 
@@ -116,7 +135,8 @@ impl<'a> ConversationBuilder<'a> {
         self.live.entry(thread.clone()).or_default().replacement = Some(replacement);
     }
 
-    /// Adds a response, and returns its items. They are always new, and follow the live snapshot.
+    /// Adds a response, and returns its items. They are always new unless they are references, and follow the live
+    /// snapshot.
     ///
     /// `call` is the index of the inference call. `id` is the response id by which a later request may continue the
     /// call; it is `None` if the call did not complete.
@@ -125,12 +145,12 @@ impl<'a> ConversationBuilder<'a> {
         source: &ItemSource<'_>,
         call: usize,
         id: Option<&ResponseId>,
-        items: &[ContentId],
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> Vec<ItemId> {
         let items = self.readable_items(source, items, diagnostics);
         let ids: Vec<ItemId> =
-            items.into_iter().filter_map(|content| self.create(source, content, diagnostics)).collect();
+            items.into_iter().filter_map(|item| self.referenced_or_new(source, item, diagnostics)).collect();
         let live = self.live_path(source.thread);
         self.responses.insert(call, ids.clone());
         let path = if self.requests.get(&call).is_some_and(|&request| request == live) {
@@ -149,16 +169,16 @@ impl<'a> ConversationBuilder<'a> {
     pub(super) fn readable_items(
         &mut self,
         source: &ItemSource<'_>,
-        items: &[ContentId],
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
-    ) -> Vec<ContentId> {
+    ) -> Vec<ListedItem> {
         let decoded_items = self.decoded_items;
         let mut readable_items = Vec::with_capacity(items.len());
         for (index, &item) in items.iter().enumerate() {
             self.paths.step_count += 1;
-            match decoded_items.get(item) {
+            match decoded_items.get(item.content) {
                 Ok(_) => readable_items.push(item),
-                Err(why) if self.reported.insert((source.thread.clone(), item)) => {
+                Err(why) if self.reported.insert((source.thread.clone(), item.content)) => {
                     let message = format!("item {index} of {} is left out: {why}", source.subject);
                     diagnostics.add(source.at, Code::BadItem, message, Some(source.payload));
                 }
@@ -180,7 +200,7 @@ impl<'a> ConversationBuilder<'a> {
 
     /// Returns the identity hash of the content of an item in the graph. Returns `None` if there is no such item.
     pub(super) fn item_identity(&self, item: ItemId) -> Option<u128> {
-        self.identities.get(item.index()).map(|&(_, identity)| identity)
+        self.identities.get(item.index()).map(|identity| identity.content)
     }
 
     /// Returns `true` if an item of the graph and a decoded item have the same content.
@@ -188,15 +208,15 @@ impl<'a> ConversationBuilder<'a> {
         self.item_identity(item).is_some_and(|identity| self.identity(content) == Some(identity))
     }
 
-    /// Creates an item of the graph from a decoded item. Reports a reused or missing call id and an unknown type.
-    /// Returns `None` if the item could not be decoded.
+    /// Creates an item of the graph from a decoded item. Reports a reused or missing call id, an unknown type and a
+    /// reference. Returns `None` if the item could not be decoded.
     pub(super) fn create(
         &mut self,
         source: &ItemSource<'_>,
-        content_id: ContentId,
+        listed: ListedItem,
         diagnostics: &mut Diagnostics,
     ) -> Option<ItemId> {
-        let DecodedItem { content, identity, notice } = self.decoded(content_id)?;
+        let DecodedItem { content, identity, notice } = self.decoded(listed.content)?;
         if let Some(call_id) = &content.call_id {
             let first =
                 *self.by_call_id.entry((source.thread.clone(), call_id.clone(), content.kind)).or_insert(*identity);
@@ -220,19 +240,29 @@ impl<'a> ConversationBuilder<'a> {
                     format!("{} has {kind} without an id, so it cannot be linked to a tool call", source.subject);
                 diagnostics.add(source.at, Code::CallWithoutId, message, Some(source.payload));
             }
+            Some(ItemNotice::UnknownReference(id)) => {
+                let message = format!(
+                    "{} refers to item {id}, which no earlier item of thread {} is; the reference is kept as an item",
+                    source.subject, source.thread
+                );
+                diagnostics.add(source.at, Code::UnknownReference, message, Some(source.payload));
+            }
             None => {}
         }
-        Some(self.add(source, Arc::clone(content), (Some(content_id), *identity)))
+        let identity = ItemIdentity { content: *identity, last_seen_as: Some(listed.content), provider_id: None };
+        let item = self.add_with_identity(source, Arc::clone(content), identity);
+        self.set_provider_id(source, item, listed);
+        Some(item)
     }
 
-    /// Appends an item to the graph's items and returns its id. `identity` is the decoded item that it was created
-    /// from, if any, and the identity hash of its content.
-    pub(super) fn add(
-        &mut self,
-        source: &ItemSource<'_>,
-        content: Arc<Content>,
-        identity: (Option<ContentId>, u128),
-    ) -> ItemId {
+    /// Appends an item that no body contains to the graph's items, and returns its id. No later item has its content.
+    pub(super) fn add(&mut self, source: &ItemSource<'_>, content: Arc<Content>) -> ItemId {
+        let identity = ItemIdentity { content: 0, last_seen_as: None, provider_id: None };
+        self.add_with_identity(source, content, identity)
+    }
+
+    /// Appends an item to the graph's items and returns its id.
+    fn add_with_identity(&mut self, source: &ItemSource<'_>, content: Arc<Content>, identity: ItemIdentity) -> ItemId {
         self.paths.step_count += 1;
         let item_id = ItemId::from_index(self.items.len());
         self.items.push(Item {
@@ -241,11 +271,12 @@ impl<'a> ConversationBuilder<'a> {
             turn_id: Some(source.turn.clone()),
             first_seen_at: source.at.when.at.unix_ms(),
             content,
+            provider_id: None,
             raw_payload_id: source.payload.clone(),
             produced_by: source.producer.iter().cloned().collect(),
             evidence: Evidence::new(source.at.when.seq, Some(source.payload.clone())),
         });
-        self.live.entry(source.thread.clone()).or_default().contents.insert(identity.1);
+        self.live.entry(source.thread.clone()).or_default().contents.insert(identity.content);
         self.identities.push(identity);
         item_id
     }
@@ -256,10 +287,12 @@ impl<'a> ConversationBuilder<'a> {
         &mut self,
         source: &ItemSource<'_>,
         item: ItemId,
-        content: ContentId,
+        listed: ListedItem,
         diagnostics: &mut Diagnostics,
     ) {
-        let (Some((last_seen_as, _)), Some(decoded)) =
+        self.set_provider_id(source, item, listed);
+        let content = listed.content;
+        let (Some(ItemIdentity { last_seen_as, .. }), Some(decoded)) =
             (self.identities.get_mut(item.index()), self.decoded_items.get(content).ok())
         else {
             return;

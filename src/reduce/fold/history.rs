@@ -7,7 +7,7 @@ use super::paths::{ListedBy, Path};
 use crate::event::ThreadId;
 use crate::graph::ItemId;
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::ContentId;
+use crate::reduce::decode::ListedItem;
 
 /// The earlier items against which a list of items is matched.
 pub(super) enum History {
@@ -29,24 +29,28 @@ impl ConversationBuilder<'_> {
     /// Matches the items of a full request. Item k of the request is item k of the history if both have the same
     /// content, else the first unused item of the history with the same content, else a new item. Each item of the
     /// history is used at most once.
+    ///
+    /// A reference is the item that it names, wherever it stands in the thread, and as often as the request lists it.
+    /// No other item of the request uses this item by its content. A listed item that has its id but no content, and
+    /// that the history does not contain, is the item with the id, too.
     pub(super) fn match_history(
         &mut self,
         source: &ItemSource<'_>,
         history: History,
-        items: &[ContentId],
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> MatchedItems {
         let mut history_items = HistoryItems::new(history, items.len(), self);
+        history_items.reserve_referenced(self, source.thread, items);
         let mut ids = Vec::with_capacity(items.len());
-        for (index, &content) in items.iter().enumerate() {
-            let candidate = history_items.take_at_position(index, |item| self.is_same(item, content));
-            match candidate.or_else(|| history_items.take_by_content(self, source.thread, content)) {
-                Some(item) => {
-                    self.update(source, item, content, diagnostics);
-                    ids.push(item);
-                }
-                None => ids.extend(self.create(source, content, diagnostics)),
+        for (index, &listed) in items.iter().enumerate() {
+            if let Some(item) = self.referenced(source.thread, listed) {
+                ids.push(item);
+                continue;
             }
+            let candidate = history_items.take_at_position(index, |item| self.is_same(item, listed.content));
+            let candidate = candidate.or_else(|| history_items.take_by_content(self, source.thread, listed));
+            ids.extend(self.matched_or_new(source, candidate, listed, diagnostics));
         }
         self.paths.step_count += history_items.step_count + items.len() as u64;
         let common_prefix = ids.iter().zip(&history_items.items).take_while(|(a, b)| a == b).count();
@@ -54,24 +58,25 @@ impl ConversationBuilder<'_> {
     }
 
     /// Matches the history before a compaction: each item is the first unused item of the thread's history with the
-    /// same content, else a new item.
+    /// same content, else a new item. A reference is the item that it names, as in
+    /// [`match_history`](Self::match_history).
     pub(super) fn match_by_content(
         &mut self,
         source: &ItemSource<'_>,
         history: History,
-        items: &[ContentId],
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> Vec<ItemId> {
         let mut history_items = HistoryItems::new(history, 0, self);
+        history_items.reserve_referenced(self, source.thread, items);
         let mut ids = Vec::with_capacity(items.len());
-        for &content in items {
-            match history_items.take_by_content(self, source.thread, content) {
-                Some(item) => {
-                    self.update(source, item, content, diagnostics);
-                    ids.push(item);
-                }
-                None => ids.extend(self.create(source, content, diagnostics)),
+        for &listed in items {
+            if let Some(item) = self.referenced(source.thread, listed) {
+                ids.push(item);
+                continue;
             }
+            let candidate = history_items.take_by_content(self, source.thread, listed);
+            ids.extend(self.matched_or_new(source, candidate, listed, diagnostics));
         }
         self.paths.step_count += history_items.step_count + items.len() as u64;
         ids
@@ -88,6 +93,8 @@ struct HistoryItems {
     used: Vec<bool>,
     /// Positions in the history of used items that are not in `items`.
     used_beyond_positional: HashSet<usize>,
+    /// Items that references of the list name. No listed item uses them by content.
+    referenced: HashSet<ItemId>,
     /// Number of items of the history that are not used yet.
     unused: usize,
     /// Number of occurrences of a content in the history that are known to be used, by identity hash. Only contents
@@ -114,10 +121,16 @@ impl HistoryItems {
             path,
             used,
             used_beyond_positional: HashSet::new(),
+            referenced: HashSet::new(),
             unused,
             next_occurrence: HashMap::new(),
             step_count: 0,
         }
+    }
+
+    /// Reserves the items that the references in a list name, so that no listed item uses them by content.
+    fn reserve_referenced(&mut self, conversation: &ConversationBuilder<'_>, thread: &ThreadId, items: &[ListedItem]) {
+        self.referenced.extend(items.iter().filter_map(|&listed| conversation.referenced(thread, listed)));
     }
 
     /// Marks the item at a position of the history as used. Returns `false` if it was used already.
@@ -130,12 +143,12 @@ impl HistoryItems {
         is_new
     }
 
-    /// Uses the item at a position of the history if `is_same` returns `true` for it. Returns `None` if it is used
-    /// already or differs.
+    /// Uses the item at a position of the history if `is_same` returns `true` for it. Returns `None` if it is used or
+    /// reserved already, or differs.
     fn take_at_position(&mut self, position: usize, is_same: impl Fn(ItemId) -> bool) -> Option<ItemId> {
         self.step_count += 1;
         let candidate = self.items.get(position).copied().filter(|&item| is_same(item))?;
-        self.take(position).then_some(candidate)
+        (!self.referenced.contains(&candidate) && self.take(position)).then_some(candidate)
     }
 
     /// Uses the first unused item of the history with the given content. Returns `None` if there is none.
@@ -143,9 +156,9 @@ impl HistoryItems {
         &mut self,
         conversation: &mut ConversationBuilder<'_>,
         thread: &ThreadId,
-        content: ContentId,
+        listed: ListedItem,
     ) -> Option<ItemId> {
-        let identity = conversation.identity(content)?;
+        let identity = conversation.identity(listed.content)?;
         if self.unused == 0 || !conversation.has_content(thread, identity) {
             return None;
         }
@@ -154,8 +167,9 @@ impl HistoryItems {
             let next_occurrence = self.next_occurrence.entry(identity).or_default();
             let position = conversation.position(thread, (self.path, identity), *next_occurrence)?;
             *next_occurrence += 1;
-            if self.take(position) {
-                return conversation.paths.item_at(self.path, position);
+            let item = conversation.paths.item_at(self.path, position)?;
+            if !self.referenced.contains(&item) && self.take(position) {
+                return Some(item);
             }
         }
     }

@@ -31,10 +31,20 @@ pub(in crate::reduce) struct Conversations {
     pub(in crate::reduce) calls: Table<InferenceId, InferenceCall>,
     pub(in crate::reduce) items: Vec<Item>,
     pub(in crate::reduce) compactions: Table<CompactionId, Compaction>,
-    /// For each turn, the items that its first request introduced.
-    pub(in crate::reduce) introduced: Vec<(TurnId, Vec<ItemId>)>,
+    /// The first request of each turn.
+    pub(in crate::reduce) first_requests: Vec<FirstRequest>,
     /// Ids of the calls whose responses were recorded without their content.
     pub(in crate::reduce) calls_without_content: HashSet<InferenceId>,
+}
+
+/// The first request of a turn.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::reduce) struct FirstRequest {
+    /// Index of the inference call.
+    pub(in crate::reduce) call: usize,
+    /// The first item that was created after earlier requests. The request introduced those of its items whose numbers
+    /// are not lower.
+    pub(in crate::reduce) first_new: ItemId,
 }
 
 /// Folds inference calls and compactions into one conversation per thread.
@@ -51,7 +61,7 @@ pub(in crate::reduce) fn conversations(
         calls,
         compactions: Table::default(),
         conversation: ConversationBuilder::new(decoded_items),
-        introduced: Vec::new(),
+        first_requests: Vec::new(),
         responses: PayloadOwners::default(),
         checkpoints: PayloadOwners::default(),
         turns_with_request: HashSet::new(),
@@ -90,9 +100,11 @@ pub(in crate::reduce) fn conversations(
         call.execution.end_with(turn_end_for_call(thread_tables, &call.turn_id));
     }
     work.conversation_steps += fold.conversation.step_count();
-    let InferenceFold { calls, compactions, conversation, introduced, calls_without_content, unread_fields, .. } = fold;
+    let InferenceFold {
+        calls, compactions, conversation, first_requests, calls_without_content, unread_fields, ..
+    } = fold;
     unread_fields.report_rest(diagnostics);
-    Conversations { calls, items: conversation.into_items(), compactions, introduced, calls_without_content }
+    Conversations { calls, items: conversation.into_items(), compactions, first_requests, calls_without_content }
 }
 
 /// Returns the end that the end of a turn gives to the inference calls still running in it. Returns `None` if the turn
@@ -184,7 +196,7 @@ struct InferenceFold<'a> {
     calls: Table<InferenceId, InferenceCall>,
     compactions: Table<CompactionId, Compaction>,
     conversation: ConversationBuilder<'a>,
-    introduced: Vec<(TurnId, Vec<ItemId>)>,
+    first_requests: Vec<FirstRequest>,
     /// Owner of each response payload: the index of the inference call.
     responses: PayloadOwners<usize>,
     checkpoints: PayloadOwners<CompactionId>,
@@ -222,10 +234,15 @@ impl InferenceFold<'_> {
                 return;
             }
         };
-        let Request { items, previous_response_id, instructions, tools, unread } = &**request;
+        let Request { items, previous_response_id: _, conversation_id, instructions, tools, unread } = &**request;
         let pointer = |pointer| Pointer { raw_payload_id: payload.clone(), pointer };
         call.instructions = instructions.map(pointer);
         call.tools = tools.map(pointer);
+        let source =
+            ItemSource { at, thread: &call.thread_id, turn: &call.turn_id, payload, producer: None, subject: &subject };
+        if let Some(conversation) = conversation_id {
+            self.conversation.server_conversations.assign(&source, index, conversation, diagnostics);
+        }
         let items = match items {
             RequestItems::Listed(items) => items,
             RequestItems::NotRecorded => {
@@ -246,22 +263,12 @@ impl InferenceFold<'_> {
         if let Some(Ok(prefix)) = prefix {
             self.unread_fields.report(at, &format!("the prefix of {subject}"), payload, &prefix.unread, diagnostics);
         }
-        let source =
-            ItemSource { at, thread: &call.thread_id, turn: &call.turn_id, payload, producer: None, subject: &subject };
         let mode = event.request_input_mode.as_deref();
-        let (snapshot, created) = self.conversation.add_request(
-            &source,
-            index,
-            mode,
-            previous_response_id.as_ref(),
-            prefix,
-            items,
-            diagnostics,
-        );
-        call.request = snapshot;
+        let first_new = ItemId::from_index(self.conversation.items.len());
+        call.request = self.conversation.add_request(&source, index, mode, request, prefix, items, diagnostics);
         call.compacted_before = self.conversation.compaction_in_request(index, items);
         if self.turns_with_request.insert(call.turn_id.clone()) {
-            self.introduced.push((call.turn_id.clone(), created));
+            self.first_requests.push(FirstRequest { call: index, first_new });
         }
     }
 
@@ -367,6 +374,12 @@ impl InferenceFold<'_> {
         let producer = Producer::Inference { inference_call_id: call.inference_call_id.clone() };
         let (thread, turn) = (&call.thread_id, &call.turn_id);
         let source = ItemSource { at, thread, turn, payload, producer: Some(producer), subject: &subject };
+        if let Some(conversation) = body.and_then(|body| body.conversation_id.as_ref()) {
+            self.conversation.server_conversations.assign(&source, index, conversation, diagnostics);
+        }
+        if reported.completed {
+            self.conversation.server_conversations.complete(thread, index);
+        }
         let continued_by = id.filter(|_| reported.completed);
         call.response_item_ids = self.conversation.add_response(&source, index, continued_by, items, diagnostics);
     }

@@ -1,15 +1,32 @@
 //! Folds request bodies: finds or creates the items of each request and updates the live snapshot of its thread.
 
+use std::fmt;
+
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::history::{History, MatchedItems};
 use super::paths::{ListedBy, Path};
 use crate::event::{RequestInputMode, ResponseId, ThreadId};
 use crate::graph::{Code, ItemId, Prefix, Snapshot};
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{ContentId, Payload, Request, RequestItems};
+use crate::reduce::decode::{ListedItem, Payload, ProviderConversationId, Request, RequestItems};
+
+/// The earlier part of the conversation that a request continues, as the request names it.
+enum Continued<'a> {
+    Response(&'a ResponseId),
+    Conversation(&'a ProviderConversationId),
+}
+
+impl fmt::Display for Continued<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Response(response) => write!(f, "response {response}"),
+            Self::Conversation(conversation) => write!(f, "conversation {conversation}"),
+        }
+    }
+}
 
 impl ConversationBuilder<'_> {
-    /// Adds a request to the conversation of its thread. Returns its snapshot and the items that it created.
+    /// Adds a request to the conversation of its thread, and returns its snapshot.
     ///
     /// `call` is the index of the inference call. `prefix` is the payload with the history that no recorded call
     /// contains, if the request has one. The request's items become the live snapshot of the thread.
@@ -19,20 +36,20 @@ impl ConversationBuilder<'_> {
         source: &ItemSource<'_>,
         call: usize,
         mode: Option<&RequestInputMode>,
-        previous: Option<&ResponseId>,
+        request: &Request,
         prefix: Option<&Payload<Request>>,
-        items: &[ContentId],
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
-    ) -> (Snapshot, Vec<ItemId>) {
+    ) -> Snapshot {
         let body = (items.as_ptr().addr(), mode.map(std::mem::discriminant));
         if let Some((thread, path)) = self.requests_by_body.get(&body).cloned().filter(|_| !items.is_empty()) {
             return self.repeat_request(source, call, &thread, path, diagnostics);
         }
         let items = self.readable_items(source, items, diagnostics);
-        let first_new = self.items.len();
-        let (path, snapshot) = match (mode, previous) {
-            (Some(RequestInputMode::FullSnapshot), _) | (None, None) => {
-                self.full_request(source, call, &items, diagnostics)
+        let (path, snapshot) = match (mode, &request.previous_response_id) {
+            (Some(RequestInputMode::FullSnapshot), _) => self.full_request(source, call, &items, diagnostics),
+            (None, None) => {
+                self.request_of_conversation(source, call, request.conversation_id.as_ref(), &items, diagnostics)
             }
             (Some(RequestInputMode::Incremental { previous_response_id: previous }), _) | (None, Some(previous)) => {
                 self.incremental_request(source, call, previous, &items, diagnostics)
@@ -44,7 +61,7 @@ impl ConversationBuilder<'_> {
         self.requests.insert(call, path);
         self.live.entry(source.thread.clone()).or_default().path = path;
         self.requests_by_body.insert(body, (source.thread.clone(), path));
-        (snapshot, (first_new..self.items.len()).map(ItemId::from_index).collect())
+        snapshot
     }
 
     /// Adds a request that references the body of an earlier request, as a retry may. It has the items of the earlier
@@ -59,19 +76,48 @@ impl ConversationBuilder<'_> {
         thread: &ThreadId,
         path: Path,
         diagnostics: &mut Diagnostics,
-    ) -> (Snapshot, Vec<ItemId>) {
+    ) -> Snapshot {
         if thread != source.thread {
             let message = format!(
                 "{} is treated as absent: its body already belongs to a request of thread {thread}",
                 source.subject
             );
             diagnostics.add(source.at, Code::BadPayload, message, Some(source.payload));
-            return (Snapshot::default(), Vec::new());
+            return Snapshot::default();
         }
         let (path, snapshot) = self.branch(call, path, self.paths.len(path), Vec::new());
         self.requests.insert(call, path);
         self.live.entry(source.thread.clone()).or_default().path = path;
-        (snapshot, Vec::new())
+        snapshot
+    }
+
+    /// Adds a request that names a conversation of the provider, or none. Its items follow the request and the response
+    /// of the last completed call of the conversation in the thread. Without such a call, the request lists the whole
+    /// conversation, as far as it is known.
+    ///
+    /// Calls that run at the same time continue the same call: none of them saw the others' items. The next request
+    /// continues the one that completed last.
+    fn request_of_conversation(
+        &mut self,
+        source: &ItemSource<'_>,
+        call: usize,
+        conversation: Option<&ProviderConversationId>,
+        items: &[ListedItem],
+        diagnostics: &mut Diagnostics,
+    ) -> (Path, Snapshot) {
+        let earlier = conversation.and_then(|conversation| {
+            Some((conversation, self.server_conversations.last_completed(source.thread, conversation)?))
+        });
+        let Some((conversation, earlier)) = earlier else {
+            return self.full_request(source, call, items, diagnostics);
+        };
+        let prefix = self.path_after_call(earlier);
+        let live = self.live_path(source.thread);
+        // Another conversation of the thread may be the live one, which this request neither repeats nor branches.
+        let length = self.paths.len(prefix);
+        let follows = if self.paths.begins_with(live, prefix, length) { live } else { prefix };
+        let continued = Continued::Conversation(conversation);
+        self.continuing_request(source, call, (prefix, follows, &continued), items, diagnostics)
     }
 
     /// Adds a request that lists the whole conversation. If a compaction was installed in the thread, the request is
@@ -80,7 +126,7 @@ impl ConversationBuilder<'_> {
         &mut self,
         source: &ItemSource<'_>,
         call: usize,
-        items: &[ContentId],
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> (Path, Snapshot) {
         let live = self.live.entry(source.thread.clone()).or_default();
@@ -101,7 +147,7 @@ impl ConversationBuilder<'_> {
         source: &ItemSource<'_>,
         call: usize,
         previous: &ResponseId,
-        items: &[ContentId],
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> (Path, Snapshot) {
         let live = self.live_path(source.thread);
@@ -117,25 +163,36 @@ impl ConversationBuilder<'_> {
                 live
             }
         };
+        self.continuing_request(source, call, (prefix, live, &Continued::Response(previous)), items, diagnostics)
+    }
+
+    /// Adds a request whose items follow the path `prefix`. `live` is the path with which the items are compared that
+    /// other requests have added after the prefix, and `continued` the name that the request gives the prefix.
+    fn continuing_request(
+        &mut self,
+        source: &ItemSource<'_>,
+        call: usize,
+        (prefix, live, continued): (Path, Path, &Continued<'_>),
+        items: &[ListedItem],
+        diagnostics: &mut Diagnostics,
+    ) -> (Path, Snapshot) {
         let length = self.paths.len(prefix);
         let mut branched = false;
         let mut ids = Vec::with_capacity(items.len());
-        for (index, &content) in items.iter().enumerate() {
+        for (index, &listed) in items.iter().enumerate() {
             let existing = if live == prefix { None } else { self.paths.item_at(live, length + index) };
-            let same = existing.filter(|&existing| self.is_same(existing, content));
-            branched |= existing.is_some() && same.is_none();
-            match same {
-                Some(item) => {
-                    self.update(source, item, content, diagnostics);
-                    ids.push(item);
-                }
-                None => ids.extend(self.create(source, content, diagnostics)),
+            if let Some(item) = self.referenced(source.thread, listed) {
+                branched |= existing.is_some_and(|existing| existing != item);
+                ids.push(item);
+                continue;
             }
+            let same = existing.filter(|&existing| self.is_same(existing, listed.content));
+            branched |= existing.is_some() && same.is_none();
+            ids.extend(self.matched_or_new(source, same, listed, diagnostics));
         }
         if branched {
             let message = format!(
-                "{} continues response {previous} with other items than the conversation did; its items are added as \
-                 new ones",
+                "{} continues {continued} with other items than the conversation did; its items are added as new ones",
                 source.subject
             );
             diagnostics.add(source.at, Code::HistoryBranched, message, Some(source.payload));
@@ -150,7 +207,7 @@ impl ConversationBuilder<'_> {
         source: &ItemSource<'_>,
         call: usize,
         prefix: Option<&Payload<Request>>,
-        items: &[ContentId],
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> (Path, Snapshot) {
         let path = self.live_path(source.thread);
@@ -174,8 +231,8 @@ impl ConversationBuilder<'_> {
             }
             None => MatchedItems::default(),
         };
-        for &content in items {
-            ids.extend(self.create(source, content, diagnostics));
+        for &listed in items {
+            ids.extend(self.referenced_or_new(source, listed, diagnostics));
         }
         self.branch(call, path, common_prefix, ids.get(common_prefix..).unwrap_or_default().to_vec())
     }
@@ -192,9 +249,9 @@ impl ConversationBuilder<'_> {
     }
 
     /// Returns the last of the `items` that a request lists, for which the provider drops the items before it.
-    pub(super) fn compaction_in_request(&mut self, call: usize, items: &[ContentId]) -> Option<ItemId> {
+    pub(super) fn compaction_in_request(&mut self, call: usize, items: &[ListedItem]) -> Option<ItemId> {
         let decoded_items = self.decoded_items;
-        let readable = items.iter().rev().filter_map(|&item| decoded_items.get(item).ok());
+        let readable = items.iter().rev().filter_map(|listed| decoded_items.get(listed.content).ok());
         let behind = readable.map(|item| &item.content).position(|content| content.replaces_history)?;
         let request = self.requests.get(&call).copied()?;
         self.paths.item_at(request, self.paths.len(request).checked_sub(behind + 1)?)

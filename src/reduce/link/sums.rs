@@ -1,8 +1,8 @@
 //! Lists the turns, calls and items of each thread and turn, and computes the totals over them.
 
 use crate::event::{ThreadId, TurnId, UnixMillis};
-use crate::graph::{Execution, Item, ItemKind, Role, Table, Thread, Totals, Turn};
-use crate::reduce::fold::{Conversations, ThreadTables, Tools};
+use crate::graph::{Channel, Execution, Item, ItemKind, Role, Table, Thread, Totals, Turn};
+use crate::reduce::fold::{Conversations, FirstRequest, ThreadTables, Tools};
 
 /// Adds turns, calls and items to the lists of their threads and turns, and calls to the totals. `last_at` is the
 /// latest time of an event, up to which the wall time of running threads and turns is counted.
@@ -67,14 +67,27 @@ fn wall_ms(execution: Execution, last_at: Option<UnixMillis>) -> u64 {
     ended.map_or(0, |ended| ended.millis_since(execution.started.at.unix_ms()))
 }
 
-/// Lists the input items of each turn: the user messages and delivered agent messages that its first request
-/// introduced.
+/// Lists the input items of each turn: the user messages, and the messages that other agents sent to the thread, that
+/// the first request of the turn introduced behind the last item of the assistant in the request.
+///
+/// What stands before an item of the assistant was answered by it, so it is history, even if the recording began too
+/// late to show it as an input of an earlier turn. Items of the assistant are its messages, its reasoning and its calls,
+/// and summaries of compactions. Messages that other agents sent have the assistant's role, too, but are inputs. Outputs
+/// of tools are neither: they answer a call, which comes before them. Messages of the assistant that end the request
+/// are not history: the program wrote the beginning of the answer, which the model is to continue.
 fn list_inputs(turns: &mut Table<TurnId, Turn>, threads: &Table<ThreadId, Thread>, conversations: &Conversations) {
-    for (turn, introduced) in &conversations.introduced {
-        let Some(turn) = turns.get_mut(turn) else { continue };
+    for &FirstRequest { call, first_new } in &conversations.first_requests {
+        let Some(call) = conversations.calls.get_index(call) else { continue };
+        let Some(turn) = turns.get_mut(&call.turn_id) else { continue };
         let Some(thread) = threads.get(&turn.thread_id) else { continue };
-        let items = introduced.iter().filter_map(|item| conversations.items.get(item.index()));
-        turn.input_item_ids = items.filter(|item| is_input(item, thread)).map(|item| item.item_id).collect();
+        // A prefix shared with an earlier call has no new items.
+        let items = call.request.tail.iter().rev().filter_map(|item| conversations.items.get(item.index()));
+        let unanswered = items
+            .skip_while(|item| is_from_assistant(item, thread) && may_be_continued(item))
+            .take_while(|item| !is_from_assistant(item, thread));
+        let inputs = unanswered.filter(|item| item.item_id >= first_new && is_input(item, thread));
+        turn.input_item_ids = inputs.map(|item| item.item_id).collect();
+        turn.input_item_ids.reverse();
     }
 }
 
@@ -82,6 +95,16 @@ fn list_inputs(turns: &mut Table<TurnId, Turn>, threads: &Table<ThreadId, Thread
 fn is_input(item: &Item, thread: &Thread) -> bool {
     let from_user = item.content.kind == ItemKind::Message && item.content.role == Role::User;
     from_user || item.content.delivered_to(&thread.agent_path).is_some()
+}
+
+/// Returns `true` if the item has the assistant's role, and is not a message that another agent sent to the thread.
+fn is_from_assistant(item: &Item, thread: &Thread) -> bool {
+    item.content.role == Role::Assistant && item.content.delivered_to(&thread.agent_path).is_none()
+}
+
+/// Returns `true` if a request may end with this item of the assistant so that the model continues it.
+fn may_be_continued(item: &Item) -> bool {
+    item.content.kind == ItemKind::Message && item.content.channel != Some(Channel::Summary)
 }
 
 /// Returns the totals of the whole run.

@@ -84,7 +84,7 @@ impl AttributeList {
         self.put_texts(attribute::PAYLOAD_IDS, payload_ids.iter().map(|id| id.as_arc().clone().into()).collect());
         self.put(attribute::THREAD_ID, thread_id.as_arc().clone());
         if matches!(kind, Kind::Thread | Kind::Inference) {
-            self.put(attribute::CONVERSATION_ID, thread_id.as_arc().clone());
+            self.put(attribute::CONVERSATION_ID, conversation_id(facts));
         }
         self.put_some(attribute::TURN_ID, turn_id.as_ref().map(|id| id.as_arc().clone()));
         self.put(attribute::STATUS, status.name());
@@ -190,4 +190,18 @@ impl AttributeList {
         self.put_text(attribute::REQUEST_MODEL, model);
         self.put_text(attribute::PROVIDER_NAME, provider);
     }
+}
+
+/// Returns the id of the conversation that a span belongs to: the one of the provider that the request names, else the
+/// thread.
+fn conversation_id(facts: &SpanFacts) -> StringValue {
+    let of_provider = match &facts.detail {
+        SpanDetail::Inference(inference) => inference.request.conversation_id.clone(),
+        SpanDetail::Thread(_)
+        | SpanDetail::Turn
+        | SpanDetail::Tool(_)
+        | SpanDetail::CodeCell(_)
+        | SpanDetail::Compaction(_) => None,
+    };
+    of_provider.map_or_else(|| facts.thread_id.as_arc().clone().into(), StringValue::from)
 }

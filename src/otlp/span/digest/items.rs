@@ -8,11 +8,12 @@ use super::parts;
 use crate::provider::{self, Item, ItemContent, Object, ToolCall, ToolResult};
 
 /// Converts items to messages. Adjacent items of the model become one message with many parts; each tool output is a
-/// separate message, as consumers of the schema expect it.
+/// separate message, as consumers of the schema expect it. A reference to an item that the provider stores is no message:
+/// the span of the call that returned the item has its content.
 pub(super) fn to_messages<'a>(items: impl IntoIterator<Item = &'a RawValue>) -> Vec<Message<'a>> {
     let mut messages = Vec::<Message<'_>>::new();
     for item in items {
-        let message = to_message(item);
+        let Some(message) = to_message(item) else { continue };
         match messages.last_mut() {
             Some(last) if last.role == message.role && last.role == ASSISTANT => {
                 last.parts.extend(message.parts);
@@ -23,11 +24,13 @@ pub(super) fn to_messages<'a>(items: impl IntoIterator<Item = &'a RawValue>) -> 
     messages
 }
 
-fn to_message(raw: &RawValue) -> Message<'_> {
-    let Some(item) = Item::read(raw) else { return Message::of_part(USER, raw) };
+/// Converts an item to a message. Returns `None` for a reference.
+fn to_message(raw: &RawValue) -> Option<Message<'_>> {
+    let Some(item) = Item::read(raw) else { return Some(Message::of_part(USER, raw)) };
     let is_output = item.is_output();
     let Item { object, kind, content } = item;
-    match content {
+    Some(match content {
+        ItemContent::Reference => return None,
         ItemContent::Message { role: name, phase: _, content } => {
             Message::new(role(name, USER), content.map(parts::from_content).unwrap_or_default())
         }
@@ -47,7 +50,7 @@ fn to_message(raw: &RawValue) -> Message<'_> {
             let speaker = if is_output { TOOL } else { ASSISTANT };
             Message::new(speaker, vec![Part::unmapped(kind.as_deref().unwrap_or_default(), &object)])
         }
-    }
+    })
 }
 
 fn call<'a>(call: &ToolCall<'a>, item: &Object<'a>, arguments: &str) -> Part<'a> {

@@ -37,6 +37,7 @@ fn settings(body: &Request<'_>) -> RequestDigest {
         max_tokens: max_tokens.map(|count| count as i64),
         stream,
         previous_response_id: body.previous_response_id().map(Cow::into_owned),
+        conversation_id: body.conversation_id().map(Cow::into_owned),
         reasoning_level: reasoning_level.map(Cow::into_owned),
         ..RequestDigest::default()
     }

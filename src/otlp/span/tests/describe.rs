@@ -70,7 +70,7 @@ fn turn_has_a_name_outside_the_conventions() {
 }
 
 const INFERENCE_ATTRIBUTES: [&str; 16] = [
-    r#"gen_ai.conversation.id = "thread-1""#,
+    r#"gen_ai.conversation.id = "conv_1""#,
     r#"gen_ai.operation.name = "chat""#,
     r#"gen_ai.provider.name = "openai""#,
     r#"gen_ai.request.model = "gpt-5""#,

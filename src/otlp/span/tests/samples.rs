@@ -76,6 +76,7 @@ pub(crate) fn inference() -> SpanDetail {
             max_tokens: Some(64),
             stream: Some(true),
             previous_response_id: Some("resp-0".to_owned()),
+            conversation_id: Some("conv_1".to_owned()),
             reasoning_level: Some("high".to_owned()),
             input_messages: Some("[1]".to_owned()),
             system_instructions: Some("[2]".to_owned()),

@@ -119,6 +119,5 @@ pub(super) fn output_draft(call_id: Option<CallId>) -> ItemDraft {
 fn finish_item(draft: ItemDraft) -> ParsedItem {
     let links = draft.kind.is_call() || draft.kind.is_output();
     let notice = (links && draft.call_id.is_none()).then_some(ItemNotice::CallWithoutId);
-    let (content, hashes) = draft.finish();
-    (content, hashes, notice)
+    draft.finish(notice)
 }

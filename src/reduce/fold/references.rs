@@ -1,0 +1,67 @@
+//! Finds items by the ids that a provider gave them, for references in later bodies.
+
+use super::conversation::{ConversationBuilder, ItemSource};
+use crate::event::ThreadId;
+use crate::graph::ItemId;
+use crate::reduce::Diagnostics;
+use crate::reduce::decode::{ListedId, ListedItem};
+
+impl ConversationBuilder<'_> {
+    /// Returns the item that a reference names: the last item of the thread with its id. Returns `None` if the listed
+    /// item is no reference, or no item of the thread has the id.
+    pub(super) fn referenced(&self, thread: &ThreadId, listed: ListedItem) -> Option<ItemId> {
+        match listed.id {
+            ListedId::Reference(id) => self.by_provider_id.get(&(thread.clone(), id)).copied(),
+            ListedId::Absent | ListedId::WithContent(_) | ListedId::WithType(_) => None,
+        }
+    }
+
+    /// Returns the item that a reference names, or creates an item of the listed content.
+    pub(super) fn referenced_or_new(
+        &mut self,
+        source: &ItemSource<'_>,
+        listed: ListedItem,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<ItemId> {
+        self.referenced(source.thread, listed).or_else(|| self.create(source, listed, diagnostics))
+    }
+
+    /// Returns the item that a listed item, which is no known reference, repeats: `matched` if an earlier item has its
+    /// content, else the last item of the thread with its id if it has no content of its own. Creates a new item if
+    /// there is neither. Returns `None` if the listed item could not be decoded.
+    pub(super) fn matched_or_new(
+        &mut self,
+        source: &ItemSource<'_>,
+        matched: Option<ItemId>,
+        listed: ListedItem,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<ItemId> {
+        if let Some(item) = matched {
+            self.update(source, item, listed, diagnostics);
+            return Some(item);
+        }
+        let named = match listed.id {
+            ListedId::WithType(id) => self.by_provider_id.get(&(source.thread.clone(), id)).copied(),
+            ListedId::Absent | ListedId::WithContent(_) | ListedId::Reference(_) => None,
+        };
+        named.or_else(|| self.create(source, listed, diagnostics))
+    }
+
+    /// Adds the id of a listed item to an item of the graph, so that references with this id find it. The item keeps the
+    /// first id with which it was seen.
+    pub(super) fn set_provider_id(&mut self, source: &ItemSource<'_>, item: ItemId, listed: ListedItem) {
+        let Some(key) = listed.id.get() else { return };
+        let (Some(identity), Some(row)) = (self.identities.get_mut(item.index()), self.items.get_mut(item.index()))
+        else {
+            return;
+        };
+        if identity.provider_id.replace(key) == Some(key) {
+            return;
+        }
+        self.by_provider_id.insert((source.thread.clone(), key), item);
+        if row.provider_id.is_none() {
+            row.provider_id = self.decoded_items.provider_id(key).cloned();
+            row.evidence.add(source.at.when.seq, Some(source.payload.clone()));
+        }
+    }
+}
