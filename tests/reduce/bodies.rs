@@ -19,8 +19,18 @@ use crate::case::{Case, call};
 use crate::shapes::render_item;
 
 /// Members that are the program's own or are kept whole, so that no rule looks for unknown members in them.
-const OPAQUE_MEMBERS: &[&str] =
-    &["arguments", "args", "tools", "functions", "metadata", "response_format", "text.format", "response", "parsed"];
+const OPAQUE_MEMBERS: &[&str] = &[
+    "arguments",
+    "args",
+    "tools",
+    "functions",
+    "metadata",
+    "response_format",
+    "text.format",
+    "response",
+    "parsed",
+    "promptTokensDetails",
+];
 
 /// Returns the exchanges in the files of a directory, with the name of each.
 fn exchanges(api: &str) -> Vec<(String, Value)> {
