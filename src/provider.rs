@@ -1,5 +1,5 @@
-//! Reads the bodies of model APIs: OpenAI Responses, Chat Completions, Anthropic Messages, Gemini, and the message and
-//! part schemas of the GenAI conventions.
+//! Reads the bodies of model APIs: OpenAI Responses, Chat Completions, Anthropic Messages, Bedrock Converse, Cohere,
+//! Ollama, Gemini, and the message and part schemas of the GenAI conventions.
 //!
 //! The reducer makes conversation items of a body, and the exporter attributes of a span. Both read it here, so that
 //! they agree on what it contains. A body is parsed once, one level deep: [`Request`] and [`Response`] borrow its text
@@ -16,6 +16,8 @@ mod anthropic;
 mod api;
 mod apis;
 mod chat;
+mod cohere;
+mod converse;
 mod entries;
 mod gemini;
 mod gen_ai;
@@ -24,6 +26,7 @@ mod members;
 mod message;
 mod object;
 mod object_with_lists;
+mod ollama;
 mod part;
 mod reasoning;
 mod request;
@@ -46,7 +49,7 @@ pub(crate) use item::{Item, ItemContent};
 pub(crate) use members::{UnreadField, unread_fields_of_entry};
 pub(crate) use message::{Content, Message, RoleName};
 pub(crate) use object::{Object, UndecodableText, is_null, list, optional_text, text};
-pub(crate) use part::{Compaction, Part, PartContent};
+pub(crate) use part::{Cited, Compaction, Part, PartContent};
 pub(crate) use reasoning::Reasoning;
 pub(crate) use request::{Instructions, Request};
 pub(crate) use response::{Output, Response};
@@ -59,5 +62,5 @@ pub(crate) use {
     reasoning::{Pieces, REASONING_FIELDS},
     response::Choice,
     settings::Settings,
-    tool::{ARGUMENT_FIELDS, RESPONSE_FIELDS},
+    tool::{CALL_FIELDS, RESULT_FIELDS},
 };

@@ -26,11 +26,11 @@ impl Api for Anthropic {
     }
 
     fn instructions(&self) -> &'static [Field] {
-        &[Field { name: "system", pointer: "/system" }]
+        &[Field { pointer: "/system" }]
     }
 
     fn tools(&self) -> &'static [Field] {
-        &[Field { name: "tools", pointer: "/tools" }]
+        &[Field { pointer: "/tools" }]
     }
 
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {

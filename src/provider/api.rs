@@ -11,11 +11,20 @@ use super::response::Output;
 use super::settings::Settings;
 use super::usage::{CountReader, TokenCounts};
 
-/// A field, and the JSON Pointer (RFC 6901) to it.
+/// A field of a body, at any depth.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
-    pub(super) name: &'static str,
+    /// JSON Pointer (RFC 6901) to the field.
     pub(super) pointer: &'static str,
+}
+
+impl Field {
+    /// Returns the value of the field. Returns `None` if it is absent or null.
+    fn value<'a>(&self, body: &Object<'a>) -> Option<&'a RawValue> {
+        let mut names = self.pointer.split('/').skip(1);
+        let value = body.non_null(names.next()?)?;
+        names.try_fold(value, |value, name| Object::from_value(value)?.non_null(name))
+    }
 }
 
 /// The field of a request that holds the conversation.
@@ -106,5 +115,5 @@ pub(super) fn first_field<'a>(
     fields: impl IntoIterator<Item = &'static Field>,
     body: &Object<'a>,
 ) -> Option<(&'static Field, &'a RawValue)> {
-    fields.into_iter().find_map(|field| Some((field, body.non_null(field.name)?)))
+    fields.into_iter().find_map(|field| Some((field, field.value(body)?)))
 }

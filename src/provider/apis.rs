@@ -1,11 +1,20 @@
 //! The table of the model APIs, and sets of them.
 
 use super::api::Api;
-use super::{anthropic, chat, gemini, gen_ai, responses};
+use super::{anthropic, chat, cohere, converse, gemini, gen_ai, ollama, responses};
 
-/// Every API, in the order in which they are asked to recognize a part, a response or a token count.
-pub(super) static APIS: [&dyn Api; 5] =
-    [&responses::Responses, &chat::Chat, &anthropic::Anthropic, &gemini::Gemini, &gen_ai::GenAi];
+/// Every API, in the order in which they are asked to recognize a part, a response or a token count. Gemini recognizes
+/// every part without a type, so other APIs with such parts stand before it.
+pub(super) static APIS: [&dyn Api; 8] = [
+    &responses::Responses,
+    &chat::Chat,
+    &anthropic::Anthropic,
+    &converse::Converse,
+    &cohere::Cohere,
+    &ollama::Ollama,
+    &gemini::Gemini,
+    &gen_ai::GenAi,
+];
 
 /// A set of APIs: those to which a body may belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -28,7 +28,7 @@ impl Api for Chat {
     }
 
     fn tools(&self) -> &'static [Field] {
-        &[Field { name: "tools", pointer: "/tools" }, Field { name: "functions", pointer: "/functions" }]
+        &[Field { pointer: "/tools" }, Field { pointer: "/functions" }]
     }
 
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
@@ -48,7 +48,7 @@ impl Api for Chat {
         if let Some(audio) = message.non_null("audio") {
             parts.after.push(Part::beside_content(audio, PartContent::Audio(audio)));
         }
-        parts.after.extend(list_or_one(message, "annotations").into_iter().map(annotation));
+        parts.annotations.extend(list_or_one(message, "annotations").into_iter().map(Part::read_annotation));
         if let Some(calls) = message.non_null("tool_calls") {
             match list(calls) {
                 Some(calls) => parts.after.extend(calls.into_iter().map(ToolCall::read_beside_content)),
@@ -96,11 +96,6 @@ impl Api for Chat {
 /// Reads an image that the model returned beside the content: a part, or a text that encodes the image.
 fn image(raw: &RawValue) -> Part<'_> {
     if text(raw).is_some() { Part::beside_content(raw, PartContent::Image(raw)) } else { Part::read(raw) }
-}
-
-/// Reads an annotation of the content.
-fn annotation(raw: &RawValue) -> Part<'_> {
-    Part { content: PartContent::Annotation, read_fields: &[], ..Part::read(raw) }
 }
 
 fn choice(raw: &RawValue) -> Option<Choice<'_>> {

@@ -84,6 +84,10 @@ fn read_part(part: &Part<'_>) {
         result.content_parts().into_iter().flatten().for_each(|part| read_part(&part));
         result.parts_beside_value().iter().for_each(read_part);
     }
+    if let PartContent::Cited(cited) = &part.content {
+        let _ = cited.text.joined();
+        cited.citations.iter().for_each(|citation| read_part(&Part::read_citation(citation)));
+    }
     if let PartContent::Reasoning(entries) = &part.content {
         for entry in entries {
             let _ = (entry.text.joined(), entry.summary.joined(), entry.data.joined());

@@ -42,14 +42,11 @@ impl Api for Gemini {
     }
 
     fn instructions(&self) -> &'static [Field] {
-        &[
-            Field { name: "systemInstruction", pointer: "/systemInstruction" },
-            Field { name: "system_instruction", pointer: "/system_instruction" },
-        ]
+        &[Field { pointer: "/systemInstruction" }, Field { pointer: "/system_instruction" }]
     }
 
     fn tools(&self) -> &'static [Field] {
-        &[Field { name: "tools", pointer: "/tools" }]
+        &[Field { pointer: "/tools" }]
     }
 
     /// A conversation of one message may omit the role.

@@ -30,7 +30,7 @@ impl Api for GenAi {
     }
 
     fn instructions(&self) -> &'static [Field] {
-        &[Field { name: semconv::SYSTEM_INSTRUCTIONS, pointer: "/gen_ai.system_instructions" }]
+        &[Field { pointer: "/gen_ai.system_instructions" }]
     }
 
     fn has_conventions_schema(&self) -> bool {
@@ -38,7 +38,7 @@ impl Api for GenAi {
     }
 
     fn tools(&self) -> &'static [Field] {
-        &[Field { name: semconv::TOOL_DEFINITIONS, pointer: "/gen_ai.tool.definitions" }]
+        &[Field { pointer: "/gen_ai.tool.definitions" }]
     }
 
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {

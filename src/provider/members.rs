@@ -122,8 +122,12 @@ impl Comparison {
         match value.get().as_bytes().first() {
             Some(b'{') => {
                 let Some(object) = Object::from_value(value) else { return };
-                let shapes: Shapes = nested.iter().filter_map(|nested| nested.shape_of(&object)).collect();
-                self.object(&object, &shapes);
+                let found: SmallVec<[ShapeOf; 6]> = nested.iter().map(|nested| nested.shape_of(&object)).collect();
+                // An object that one of the APIs may keep whole has no member that is lost.
+                if !found.iter().any(|found| matches!(found, ShapeOf::KeptWhole)) {
+                    let shapes: Shapes = found.into_iter().filter_map(ShapeOf::known).collect();
+                    self.object(&object, &shapes);
+                }
             }
             Some(b'[') => {
                 let length = self.path.len();
@@ -187,15 +191,39 @@ impl Shape {
 }
 
 impl Nested {
-    /// Returns the shape of an object. Returns `None` if it is unknown.
-    fn shape_of(self, object: &Object<'_>) -> Option<&'static Shape> {
+    /// Returns the shape of an object.
+    fn shape_of(self, object: &Object<'_>) -> ShapeOf {
         match self {
-            Self::One(shape) => Some(shape),
+            Self::One(shape) => ShapeOf::Known(shape),
             Self::Tagged { tag, shapes, untagged } => match object.text(tag) {
-                Some(kind) => shapes.iter().find(|(kinds, _)| kinds.contains(&&*kind)).map(|&(_, shape)| shape),
-                None => untagged,
+                Some(kind) => {
+                    let known = shapes.iter().find(|(kinds, _)| kinds.contains(&&*kind));
+                    known.map_or(ShapeOf::KeptWhole, |&(_, shape)| ShapeOf::Known(shape))
+                }
+                None => untagged.map_or(ShapeOf::OfAnotherApi, ShapeOf::Known),
             },
-            Self::Having { members, shape } => object.first(members).is_some().then_some(shape),
+            Self::Having { members, shape } if object.first(members).is_some() => ShapeOf::Known(shape),
+            Self::Having { .. } if object.get("type").is_some() => ShapeOf::OfAnotherApi,
+            Self::Having { .. } => ShapeOf::KeptWhole,
+        }
+    }
+}
+
+/// The shape of an object, as far as an API defines it.
+#[derive(Debug, Clone, Copy)]
+enum ShapeOf {
+    Known(&'static Shape),
+    /// The API may have the object, which is then kept as it is.
+    KeptWhole,
+    /// The API has no such object.
+    OfAnotherApi,
+}
+
+impl ShapeOf {
+    fn known(self) -> Option<&'static Shape> {
+        match self {
+            Self::Known(shape) => Some(shape),
+            Self::KeptWhole | Self::OfAnotherApi => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::part::Part;
 #[derive(Debug)]
 pub(crate) struct Message<'a> {
     pub(crate) role: RoleName<'a>,
-    /// The name of the speaker.
+    /// The name of the speaker, or of the tool whose output the message is.
     pub(crate) name: Option<&'a RawValue>,
     /// The id of the call that a message of a tool answers.
     pub(crate) call_id: Option<&'a RawValue>,
@@ -29,7 +29,18 @@ pub(crate) struct Message<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct NonContentParts<'a> {
     pub(crate) before: Vec<Part<'a>>,
+    /// Parts that describe the content. They follow it.
+    pub(crate) annotations: Vec<Part<'a>>,
     pub(crate) after: Vec<Part<'a>>,
+}
+
+impl<'a> NonContentParts<'a> {
+    /// Returns the parts before the content, and those behind it.
+    pub(crate) fn around_content(self) -> (Vec<Part<'a>>, Vec<Part<'a>>) {
+        let Self { before, annotations: mut behind, after } = self;
+        behind.extend(after);
+        (before, behind)
+    }
 }
 
 /// The role of a message or an item, as the body names it.
@@ -64,7 +75,7 @@ impl<'a> Message<'a> {
         }
         Some(Self {
             role: RoleName::read(&message),
-            name: message.non_null("name"),
+            name: message.first(&["name", "tool_name"]),
             call_id: message.non_null("tool_call_id"),
             content: parts.or_else(|| message.non_null("content")).map(Content),
             has_marked_parts: parts.is_some(),
@@ -74,9 +85,9 @@ impl<'a> Message<'a> {
 
     /// Returns all parts, in order.
     pub(crate) fn into_parts(self) -> Vec<Part<'a>> {
-        let NonContentParts { before: mut parts, after } = self.other_parts;
+        let (mut parts, behind) = self.other_parts.around_content();
         parts.extend(self.content.iter().flat_map(Content::parts));
-        parts.extend(after);
+        parts.extend(behind);
         parts
     }
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::apis::APIS;
 use super::gemini;
 use super::object::Object;
-use super::reasoning::{Reasoning, thought_signature};
+use super::reasoning::{Pieces, Reasoning, thought_signature};
 use super::tool::{ToolCall, ToolResult};
 
 /// A part of a message.
@@ -48,11 +48,24 @@ pub(crate) enum PartContent<'a> {
     Image(&'a RawValue),
     /// A description of the content, such as a source that the provider found for it.
     Annotation,
+    /// A text with the sources that the provider found for it.
+    Cited(Cited<'a>),
+    /// JSON in place of a text.
+    Json(&'a RawValue),
+    /// The end of what the provider caches, which is no content and moves from request to request.
+    CachePoint,
     /// The provider's own summary of everything before it.
     Compaction(Compaction<'a>),
     /// A part of a type that has no variant of its own.
     Other,
     Malformed(Problem),
+}
+
+/// A text with the sources that the provider found for it.
+#[derive(Debug)]
+pub(crate) struct Cited<'a> {
+    pub(crate) text: Pieces<'a>,
+    pub(crate) citations: Vec<&'a RawValue>,
 }
 
 /// The provider's own summary of everything before it.
@@ -114,6 +127,16 @@ impl<'a> Part<'a> {
     /// Creates a part of a value that stands beside the content of a message.
     pub(super) fn beside_content(raw: &'a RawValue, content: PartContent<'a>) -> Self {
         Self { raw, object: None, kind: None, signature: None, content, read_fields: &[] }
+    }
+
+    /// Reads an annotation of the content.
+    pub(super) fn read_annotation(raw: &'a RawValue) -> Self {
+        Self { content: PartContent::Annotation, read_fields: &[], ..Self::read(raw) }
+    }
+
+    /// Reads an annotation that is a source of the content.
+    pub(crate) fn read_citation(raw: &'a RawValue) -> Self {
+        Self { kind: Some("citation".into()), ..Self::read_annotation(raw) }
     }
 
     /// Returns the type of the part, or the name of the field that holds the content of a part without a type.

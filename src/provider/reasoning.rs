@@ -28,6 +28,11 @@ pub(crate) struct Reasoning<'a> {
 pub(crate) struct Pieces<'a>(Vec<&'a RawValue>);
 
 impl<'a> Pieces<'a> {
+    /// Creates a text of one piece, or of none if the value is no text.
+    pub(super) fn from_text(value: Option<&'a RawValue>) -> Self {
+        Self(value.filter(|value| value.get().starts_with('"')).into_iter().collect())
+    }
+
     /// Returns `true` if there is no text, or only empty text.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|piece| piece.get() == "\"\"")
@@ -59,7 +64,7 @@ impl<'a> Pieces<'a> {
 
     /// Adds a text or a list of its pieces. Adds what is neither to `others`. Reads one level of lists and no more, so
     /// that no body can exhaust the stack.
-    fn add(&mut self, value: &'a RawValue, others: &mut Vec<&'a RawValue>) {
+    pub(super) fn add(&mut self, value: &'a RawValue, others: &mut Vec<&'a RawValue>) {
         for piece in list(value).unwrap_or_else(|| vec![value]) {
             match piece_text(piece) {
                 Some(text) => self.0.push(text),

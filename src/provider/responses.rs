@@ -13,7 +13,7 @@ use super::reasoning::REASONING_FIELDS;
 use super::response::Output;
 use super::settings::{Settings, number};
 use super::usage::{CountReader, TokenCounts};
-use super::{anthropic, chat};
+use super::{anthropic, chat, converse};
 
 pub(super) struct Responses;
 
@@ -30,7 +30,7 @@ impl Api for Responses {
     }
 
     fn instructions(&self) -> &'static [Field] {
-        &[Field { name: "instructions", pointer: "/instructions" }]
+        &[Field { pointer: "/instructions" }]
     }
 
     /// The instructions are no item: they are not carried over to the request that continues this one.
@@ -39,7 +39,7 @@ impl Api for Responses {
     }
 
     fn tools(&self) -> &'static [Field] {
-        &[Field { name: "tools", pointer: "/tools" }]
+        &[Field { pointer: "/tools" }]
     }
 
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
@@ -66,7 +66,11 @@ impl Api for Responses {
 
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
         let output = body.first(&OUTPUT_FIELDS)?;
-        Some(list(output).map_or(Output::Unknown, Output::Items))
+        match list(output) {
+            Some(items) => Some(Output::Items(items)),
+            None if converse::message(body).is_some() => None,
+            None => Some(Output::Unknown),
+        }
     }
 
     fn fields_without_output(&self) -> &'static [&'static str] {

@@ -40,7 +40,11 @@ impl<'a> CallArguments<'a> {
 }
 
 /// Fields that may hold the arguments of a call.
-pub(crate) const ARGUMENT_FIELDS: [&str; 3] = ["arguments", "input", "args"];
+pub(super) const ARGUMENT_FIELDS: [&str; 3] = ["arguments", "input", "args"];
+
+/// Fields that are read from the object that holds a call's name and arguments, except for the name.
+#[cfg(feature = "otlp")]
+pub(crate) const CALL_FIELDS: [&str; 4] = ["arguments", "input", "args", "toolUseId"];
 
 impl<'a> ToolCall<'a> {
     /// Reads a call. The name and the arguments are inside `function` or `custom`, or beside the id.
@@ -92,7 +96,12 @@ pub(crate) struct ToolResult<'a> {
     pub(crate) response: Option<Object<'a>>,
 }
 
-pub(crate) const RESPONSE_FIELDS: [&str; 3] = ["id", "response", "result"];
+/// Fields of a part that may hold the id of a call, or the value of its result.
+pub(super) const RESPONSE_FIELDS: [&str; 3] = ["id", "response", "result"];
+
+/// Fields that are read from the object that holds a result.
+#[cfg(feature = "otlp")]
+pub(crate) const RESULT_FIELDS: [&str; 5] = ["id", "response", "result", "toolUseId", "content"];
 
 impl<'a> ToolResult<'a> {
     /// Reads a result that may be any value.

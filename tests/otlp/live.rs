@@ -1,6 +1,7 @@
 //! Live spans: names, attributes, links, and the references between spans and bundle.
 
 mod conventions;
+mod every_api;
 mod exported;
 mod layers;
 mod links;

@@ -30,6 +30,28 @@ const OPAQUE_MEMBERS: &[&str] = &[
     "response",
     "parsed",
     "promptTokensDetails",
+    "additionalModelRequestFields",
+    "guardrailConfig",
+    "performanceConfig",
+    "promptVariables",
+    "requestMetadata",
+    "serviceTier",
+    "toolChoice",
+    "ResponseMetadata",
+    "additionalModelResponseFields",
+    "metrics",
+    "trace",
+    "serverToolUsage",
+    "cachePoint",
+    "citations",
+    "input",
+    "json",
+    "format",
+    "logprobs",
+    "documents",
+    "citation_options",
+    "thinking",
+    "data",
 ];
 
 /// Returns the exchanges in the files of a directory, with the name of each.
@@ -181,8 +203,14 @@ fn is_kept_whole(value: &Value) -> bool {
         "response",
         "error",
         "item_reference",
+        "document",
     ];
-    value["type"].as_str().is_some_and(|kind| !READ_TYPES.contains(&kind))
+    /// Members with the content of parts that have no type.
+    const KEPT_MEMBERS: &[&str] = &["image", "document", "video", "audio", "searchResult"];
+    match value["type"].as_str() {
+        Some(kind) => !READ_TYPES.contains(&kind),
+        None => KEPT_MEMBERS.iter().any(|member| value.get(member).is_some()),
+    }
 }
 
 macro_rules! apis {
@@ -201,4 +229,4 @@ macro_rules! apis {
     )*};
 }
 
-apis!(responses, chat, anthropic, gemini);
+apis!(responses, chat, anthropic, gemini, converse, ollama, cohere);

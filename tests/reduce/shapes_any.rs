@@ -8,7 +8,23 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 
-const NAMES: [&str; 49] = [
+const NAMES: [&str; 65] = [
+    "toolUse",
+    "toolUseId",
+    "toolResult",
+    "json",
+    "reasoningContent",
+    "reasoningText",
+    "redactedContent",
+    "citationsContent",
+    "citations",
+    "guardContent",
+    "cachePoint",
+    "toolConfig",
+    "tool_plan",
+    "document",
+    "images",
+    "annotations",
     "reasoning_details",
     "thinking_blocks",
     "index",
@@ -112,6 +128,13 @@ fn reduce_bodies(bodies: &[Value], field: &str) -> (Vec<u8>, Work) {
         case.response_body(&call, json!({ "content": body, "usage": body }));
         case.response_body(&format!("{n} alone"), json!({ "choices": [{ "message": body }], "usageMetadata": body }));
         case.response_body(&format!("{n} bare"), json!({ "candidates": [{ "content": body }] }));
+        case.request_body(&format!("{n} of Converse"), json!({ "messages": [{ "role": "user", "content": [body] }] }));
+        case.response_body(&format!("{n} of Converse"), json!({ "output": { "message": body }, "usage": body }));
+        case.request_body(
+            &format!("{n} of others"),
+            json!({ "messages": [body], "toolConfig": body, "options": body }),
+        );
+        case.response_body(&format!("{n} of others"), json!({ "message": body, "finish_reason": body, "usage": body }));
     }
     let reduction = case.try_reduce(&Options::default()).unwrap();
     let mut state = Vec::new();

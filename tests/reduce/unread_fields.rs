@@ -87,8 +87,8 @@ fn response_of_the_call_tells_the_api() {
 #[test]
 fn first_member_that_one_api_has_tells_the_api() {
     let messages = json!([{ "role": "user", "content": "x" }]);
-    check_request(&json!({ "max_tokens": 1, "system": "s", "functions": [], "messages": messages }), &["functions"]);
-    check_request(&json!({ "max_tokens": 1, "functions": [], "system": "s", "messages": messages }), &["system"]);
+    check_request(&json!({ "max_tokens": 1, "container": "s", "functions": [], "messages": messages }), &["functions"]);
+    check_request(&json!({ "max_tokens": 1, "functions": [], "container": "s", "messages": messages }), &["container"]);
 }
 
 #[test]
@@ -97,6 +97,15 @@ fn member_that_any_api_of_the_list_has_is_read_where_the_api_is_unknown() {
         json!({ "role": "assistant", "tool_calls": [{ "id": "c", "function": { "name": "f", "arguments": "{}" } }] });
     let result = json!({ "role": "user", "content": [{ "type": "tool_result", "tool_use_id": "c", "content": "x" }] });
     check_request(&json!({ "messages": [call, result], "model": "m" }), &[]);
+}
+
+#[test]
+fn part_that_any_api_of_the_list_keeps_whole_is_not_compared() {
+    let parts = json!([{ "type": "document", "source": {}, "new": 1 }, { "image": {}, "new": 1 }]);
+    check_request(&json!({ "messages": [{ "role": "user", "content": parts }] }), &[]);
+    let text = json!([{ "text": "x", "new": 1 }, { "type": "text", "text": "x", "newer": 1 }]);
+    let paths = ["messages[].content[].new", "messages[].content[].newer"];
+    check_request(&json!({ "messages": [{ "role": "user", "content": text }] }), &paths);
 }
 
 #[test]

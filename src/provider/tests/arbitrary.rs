@@ -5,7 +5,29 @@ use serde_json::Value;
 use crate::provider::fuzz::read_all;
 
 /// Field names and words of every API.
-const WORDS: [&str; 68] = [
+const WORDS: [&str; 90] = [
+    "toolUse",
+    "toolUseId",
+    "toolResult",
+    "json",
+    "reasoningContent",
+    "reasoningText",
+    "redactedContent",
+    "citationsContent",
+    "citations",
+    "guardContent",
+    "cachePoint",
+    "toolConfig",
+    "tool_plan",
+    "document",
+    "images",
+    "annotations",
+    "compaction",
+    "tokens",
+    "cacheDetails",
+    "options",
+    "done_reason",
+    "finish_reason",
     "reasoning_details",
     "index",
     "extra_content",

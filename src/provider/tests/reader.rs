@@ -69,6 +69,19 @@ fn response_with_several_outputs_belongs_to_the_first_api() {
 }
 
 #[test]
+fn tools_are_found_at_any_depth() {
+    let pointer = |body: Value| {
+        let body = body.to_string();
+        Request::parse(&body).expect("an object").tools().map(|(pointer, tools)| (pointer, tools.get().to_owned()))
+    };
+    let nested = json!({ "messages": [], "toolConfig": { "tools": [1] } });
+    assert_eq!(pointer(nested), Some(("/toolConfig/tools", "[1]".to_owned())));
+    assert_eq!(pointer(json!({ "messages": [], "tools": [2] })), Some(("/tools", "[2]".to_owned())));
+    assert_eq!(pointer(json!({ "messages": [], "toolConfig": [] })), None);
+    assert_eq!(pointer(json!({ "messages": [], "toolConfig": { "tools": null } })), None);
+}
+
+#[test]
 fn values_are_borrowed_from_the_body() {
     let body = r#"{"messages":[{"role":"user","content":[{"type":"text","text":"Hello.","a":1.0e2}]}]}"#;
     let entries = Request::parse(body).and_then(|request| request.entries()).expect("messages");

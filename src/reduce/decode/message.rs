@@ -1,5 +1,4 @@
-//! Makes items of messages of all shapes other than the Responses API: Chat Completions, Anthropic Messages, Gemini and
-//! the GenAI conventions.
+//! Makes items of messages, which all APIs other than the Responses API have.
 //!
 //! A message is parsed in this order: the reasoning beside its content, its parts (`parts`, else `content`), `refusal`
 //! and `audio`, its calls (`tool_calls`, `function_call`). Reasoning, calls and outputs become

@@ -9,7 +9,7 @@ use otel_trace::otlp::export::spans;
 use otel_trace::otlp::{ContentPolicy, Mapping};
 
 use crate::live::exported::{Harness, Order, attributes};
-use crate::live::program;
+use crate::live::{every_api, program};
 
 /// The fields of a span that must be equal: all fields except times.
 #[derive(Debug, PartialEq)]
@@ -63,6 +63,13 @@ fn typed_handles_export_equal_spans_live_and_later() {
     for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
         check(program::typed, Order::BridgeFirst, content);
         check(program::typed, Order::RecorderFirst, content);
+    }
+}
+
+#[test]
+fn bodies_of_every_api_export_equal_spans_live_and_later() {
+    for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
+        check(every_api::record, Order::BridgeFirst, content);
     }
 }
 

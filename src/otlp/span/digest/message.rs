@@ -63,8 +63,7 @@ impl<'a> Message<'a> {
         Self::new(role, parts::from_parts([provider::Part::read(raw)]))
     }
 
-    /// Converts a message of Chat Completions, Anthropic Messages or Gemini. A message without a role gets
-    /// `default_role`.
+    /// Converts a message of any API that has messages. A message without a role gets `default_role`.
     pub(super) fn parse(raw: &'a RawValue, default_role: &'static str) -> Self {
         let Some(message) = provider::Message::read(raw) else { return Self::of_part(default_role, raw) };
         let name = message.name;
@@ -96,7 +95,8 @@ fn convert<'a>(mut message: provider::Message<'a>, default_role: &'static str) -
         Some(content) if role == TOOL && message.has_marked_parts => parts::from_content(content),
         content if role == TOOL => {
             let mut parts = vec![Part::tool_call_response(message.call_id, content.map(|content| content.0))];
-            parts.extend(parts::from_parts(message.other_parts.after));
+            let (_, behind) = message.other_parts.around_content();
+            parts.extend(parts::from_parts(behind));
             parts
         }
         content => {

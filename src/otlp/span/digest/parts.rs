@@ -1,8 +1,11 @@
 //! Converts the parts of messages of any provider.
 
+use std::iter;
+
 use super::part::Part;
 use crate::provider::{
-    self, Content, Object, PartContent, Problem, REASONING_FIELDS, Reasoning, ToolCall, ToolResult, is_null, text,
+    self, Cited, Content, Object, PartContent, Problem, REASONING_FIELDS, Reasoning, ToolCall, ToolResult, is_null,
+    text,
 };
 
 /// Converts a message's content: a text, a list of parts, or one part.
@@ -34,6 +37,12 @@ pub(super) fn from_part<'a>(part: provider::Part<'a>) -> Vec<Part<'a>> {
         PartContent::Annotation | PartContent::Compaction(_) => {
             Part::new(label.unwrap_or_else(|| "annotation".to_owned()))
         }
+        PartContent::Cited(Cited { text, citations }) => {
+            let citations = citations.into_iter().map(provider::Part::read_citation).flat_map(from_part);
+            return iter::once(Part::new("text").with_pieces("content", &text)).chain(citations).collect();
+        }
+        PartContent::Json(value) => Part::new("json").with("content", Some(value)),
+        PartContent::CachePoint => return Vec::new(),
         PartContent::Malformed(Problem::CallsNotAList) => return Vec::new(),
         PartContent::Malformed(Problem::CallNotAnObject | Problem::ResultNotAnObject) if object.is_none() => {
             Part::unknown(raw)
@@ -77,7 +86,7 @@ fn from_call(call: ToolCall<'_>) -> Part<'_> {
     let ToolCall { id, name, arguments, called } = call;
     let part = Part::tool_call(id, name, arguments.raw());
     match called {
-        Some(called) => part.with_other_fields(&called, &provider::ARGUMENT_FIELDS),
+        Some(called) => part.with_other_fields(&called, &provider::CALL_FIELDS),
         None => part,
     }
 }
@@ -86,7 +95,7 @@ fn from_result(result: ToolResult<'_>) -> Part<'_> {
     let ToolResult { call_id, value, is_content: _, response } = result;
     let part = Part::tool_call_response(call_id, value);
     match response {
-        Some(response) => part.with_other_fields(&response, &provider::RESPONSE_FIELDS),
+        Some(response) => part.with_other_fields(&response, &provider::RESULT_FIELDS),
         None => part,
     }
 }

@@ -3,6 +3,7 @@
 use super::reasoning;
 use crate::event::CallId;
 use crate::graph::{Channel, ItemKind, Role};
+use crate::provider::Part;
 use crate::reduce::decode::decode_error::DecodeError;
 use crate::reduce::decode::draft::{ItemDraft, REFUSAL};
 use crate::reduce::decode::item_notice::ItemNotice;
@@ -54,6 +55,20 @@ impl MessageBuilder {
     /// Adds a part to the item in progress. If the part cannot be decoded, only this part is left out.
     pub(super) fn push_part(&mut self, add: impl FnOnce(&mut ItemDraft) -> Result<(), DecodeError>) {
         if let Err(error) = add(self.current_run()) {
+            self.finished.push(Err(error));
+        }
+    }
+
+    /// Adds an annotation to the item that it describes: the item in progress, or else the one before it.
+    pub(super) fn push_annotation(&mut self, annotation: &Part<'_>) {
+        let label = annotation.label().unwrap_or("annotation");
+        let Self { finished, current_run, .. } = self;
+        let described = current_run.as_mut().or_else(|| finished.last_mut()?.as_mut().ok());
+        let draft = match described {
+            Some(described) => described,
+            None => self.current_run(),
+        };
+        if let Err(error) = draft.push_annotation(label, annotation.raw) {
             self.finished.push(Err(error));
         }
     }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::builder::MessageBuilder;
 use super::{call, output, reasoning};
 use crate::graph::{Channel, ItemKind, Role};
-use crate::provider::{Compaction, Object, Part, PartContent, is_null, optional_text, text};
+use crate::provider::{Cited, Compaction, Object, Part, PartContent, is_null, optional_text, text};
 use crate::reduce::decode::decode_error::{DecodeError, UNREADABLE_VALUE};
 use crate::reduce::decode::draft::ItemDraft;
 
@@ -40,9 +40,10 @@ pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
             Some(None) => builder.push_item(Err(UNREADABLE_VALUE)),
         },
         PartContent::Image(image) => builder.push_part(|draft| draft.push_reference("image", Some(image))),
-        PartContent::Annotation => {
-            builder.push_part(|draft| draft.push_annotation(part.label().unwrap_or("annotation"), part.raw))
-        }
+        PartContent::Annotation => builder.push_annotation(&part),
+        PartContent::Cited(cited) => add_cited(builder, cited),
+        PartContent::Json(value) => builder.push_part(|draft| draft.push_json(value)),
+        PartContent::CachePoint => {}
         PartContent::Compaction(compaction) => builder.push_item(compaction_draft(compaction)),
         // Audio is identified by its id, because the history repeats only that.
         PartContent::Audio(audio) => {
@@ -72,13 +73,14 @@ pub(super) fn add_plain(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), Dec
             }
             None => draft.push_reference("content", Some(part.raw)),
         },
-        PartContent::Text(content) if part.kind.is_some() => {
+        PartContent::Text(content) => {
             let content = content.map(|content| text(content).ok_or(UNREADABLE_VALUE)).transpose()?;
             content.filter(|content| !content.is_empty()).into_iter().for_each(|content| draft.push_text(&content));
             Ok(())
         }
-        PartContent::Text(_)
-        | PartContent::ReasoningText(_)
+        PartContent::Json(value) => draft.push_json(value),
+        PartContent::CachePoint => Ok(()),
+        PartContent::ReasoningText(_)
         | PartContent::SummaryText(_)
         | PartContent::Reasoning(_)
         | PartContent::Thought(_)
@@ -88,10 +90,20 @@ pub(super) fn add_plain(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), Dec
         | PartContent::Audio(_)
         | PartContent::Image(_)
         | PartContent::Annotation
+        | PartContent::Cited(_)
         | PartContent::Compaction(_)
         | PartContent::Other
         | PartContent::Malformed(_) => push_part_reference(draft, part),
     }
+}
+
+/// Adds a text and its sources to the item in progress.
+fn add_cited(builder: &mut MessageBuilder, cited: &Cited<'_>) {
+    match cited.text.joined() {
+        Ok(text) => text.into_iter().for_each(|text| builder.push_text(&text)),
+        Err(error) => builder.push_item(Err(error.into())),
+    }
+    cited.citations.iter().for_each(|citation| builder.push_annotation(&Part::read_citation(citation)));
 }
 
 /// Makes an item of the provider's own summary of everything before it. A summary that the provider failed to make has

@@ -139,8 +139,8 @@ fn parts_beside_content_are_converted() {
     ] });
     let blob = json!({ "type": "blob", "modality": "image", "content": "aGk=" });
     let messages = json!([
-        { "role": "assistant", "parts": [{ "type": "text", "content": "Here." }, image, blob,
-            { "type": "refusal", "refusal": "No." }, citation] },
+        { "role": "assistant", "parts": [{ "type": "text", "content": "Here." }, citation, image, blob,
+            { "type": "refusal", "refusal": "No." }] },
         { "role": "tool", "parts": [{ "type": "tool_call_response", "response": "done" }, blob] },
         { "role": "assistant", "parts": [{ "type": "compaction", "content": "So far." }] },
     ]);
@@ -222,6 +222,88 @@ fn gemini_request_is_converted() {
 }
 
 #[test]
+fn converse_request_is_converted() {
+    let tools = json!([{ "toolSpec": { "name": "find", "inputSchema": { "json": {} } } }]);
+    let body = json!({
+        "system": [{ "text": "Be brief." }, { "cachePoint": { "type": "default" } }],
+        "toolConfig": { "tools": tools },
+        "messages": [
+            { "role": "user", "content": [{ "text": "Find it." }, { "cachePoint": { "type": "default" } },
+                { "image": { "format": "png", "source": { "bytes": "aGk=" } } }] },
+            { "role": "assistant", "content": [
+                { "reasoningContent": { "reasoningText": { "text": "Where?", "signature": "s1" } } },
+                { "reasoningContent": { "redactedContent": "ZDE=" } },
+                { "citationsContent": { "content": [{ "text": "Look: " }, { "text": "here." }], "citations": [{ "title": "t" }] } },
+                { "guardContent": { "text": { "text": "Guarded." } } },
+                { "toolUse": { "toolUseId": "t1", "name": "find", "input": { "a": 1 } } }] },
+            { "role": "user", "content": [
+                { "toolResult": { "toolUseId": "t1", "status": "error", "content": [{ "text": "no" }] } }] },
+        ],
+    });
+    let messages = json!([
+        { "role": "user", "parts": [{ "type": "text", "content": "Find it." },
+            { "type": "image", "image": { "format": "png", "source": { "bytes": "aGk=" } } }] },
+        { "role": "assistant", "parts": [
+            { "type": "reasoning", "content": "Where?", "signature": "s1" },
+            { "type": "reasoning", "content": "", "data": "ZDE=" },
+            { "type": "text", "content": "Look: here." },
+            { "type": "citation", "title": "t" },
+            { "type": "text", "content": "Guarded." },
+            { "type": "tool_call", "id": "t1", "name": "find", "arguments": { "a": 1 } }] },
+        { "role": "user", "parts": [
+            { "type": "tool_call_response", "id": "t1", "response": [{ "text": "no" }], "status": "error" }] },
+    ]);
+    check(&body, &messages, &json!([{ "type": "text", "content": "Be brief." }]), &tools);
+}
+
+#[test]
+fn ollama_request_is_converted() {
+    let body = json!({
+        "tools": [{ "type": "function", "function": { "name": "find" } }],
+        "messages": [
+            { "role": "system", "content": "Be brief." },
+            { "role": "user", "content": "Find it.", "images": ["aGk="] },
+            { "role": "assistant", "content": "", "thinking": "Where?", "tool_calls": [
+                { "id": "c1", "function": { "index": 0, "name": "find", "arguments": { "a": 1 } } }] },
+            { "role": "tool", "tool_name": "find", "tool_call_id": "c1", "content": "found" },
+        ],
+    });
+    let messages = json!([
+        { "role": "system", "parts": [{ "type": "text", "content": "Be brief." }] },
+        { "role": "user", "parts": [{ "type": "text", "content": "Find it." },
+            { "type": "blob", "modality": "image", "content": "aGk=" }] },
+        { "role": "assistant", "parts": [{ "type": "reasoning", "content": "Where?" },
+            { "type": "tool_call", "id": "c1", "name": "find", "arguments": { "a": 1 }, "index": 0 }] },
+        { "role": "tool", "name": "find", "parts": [{ "type": "tool_call_response", "id": "c1", "response": "found" }] },
+    ]);
+    check(&body, &messages, &Value::Null, &body["tools"]);
+}
+
+#[test]
+fn cohere_request_is_converted() {
+    let documents = json!([{ "type": "document", "document": { "data": "found", "id": "0" } }]);
+    let body = json!({
+        "messages": [
+            { "role": "user", "content": "Find it." },
+            { "role": "assistant", "tool_plan": "Look.", "tool_calls": [
+                { "id": "c1", "type": "function", "function": { "name": "find", "arguments": "{}" } }] },
+            { "role": "tool", "tool_call_id": "c1", "content": documents },
+            { "role": "assistant", "content": [{ "type": "thinking", "thinking": "So." }, { "type": "text", "text": "Found." }],
+              "citations": [{ "start": 0, "end": 5, "text": "Found", "sources": [{ "id": "0" }] }] },
+        ],
+    });
+    let messages = json!([
+        { "role": "user", "parts": [{ "type": "text", "content": "Find it." }] },
+        { "role": "assistant", "parts": [{ "type": "reasoning", "content": "Look." },
+            { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} }] },
+        { "role": "tool", "parts": [{ "type": "tool_call_response", "id": "c1", "response": documents }] },
+        { "role": "assistant", "parts": [{ "type": "reasoning", "content": "So." }, { "type": "text", "content": "Found." },
+            { "type": "citation", "start": 0, "end": 5, "text": "Found", "sources": [{ "id": "0" }] }] },
+    ]);
+    check(&body, &messages, &Value::Null, &Value::Null);
+}
+
+#[test]
 fn convention_fields_are_passed_through() {
     let messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": "Hello." }], "extra": 1 }]);
     let instructions = json!([{ "type": "text", "content": "Be brief." }]);
@@ -281,6 +363,13 @@ fn parameters_of_every_provider_are_read() {
                                       "thinkingConfig": { "thinkingLevel": "HIGH" } } }),
         level("HIGH"),
     );
+    check(json!({ "inferenceConfig": { "temperature": 0.5, "topP": 1.0, "maxTokens": 64 } }), common.clone());
+    check(
+        json!({ "options": { "temperature": 0.5, "top_p": 1.0, "num_predict": 64 }, "think": "high" }),
+        level("high"),
+    );
+    check(json!({ "think": true }), RequestDigest::default());
+    check(json!({ "temperature": 0.5, "p": 1.0, "max_tokens": 64 }), common.clone());
     check(json!({ "temperature": "hot", "top_p": null, "max_tokens": [], "stream": 1 }), RequestDigest::default());
     check(json!({}), RequestDigest::default());
     check(json!([]), RequestDigest::default());

@@ -153,6 +153,71 @@ fn gemini_response_is_converted() {
 }
 
 #[test]
+fn converse_response_is_converted() {
+    let body = json!({
+        "output": { "message": { "role": "assistant", "content": [{ "text": "Searching." },
+            { "toolUse": { "toolUseId": "t1", "name": "find", "input": {} } }] } },
+        "stopReason": "tool_use",
+        "usage": { "inputTokens": 10, "cacheReadInputTokens": 4, "cacheWriteInputTokens": 3, "outputTokens": 5, "totalTokens": 22 },
+        "metrics": { "latencyMs": 1 },
+    });
+    let expected_messages = json!([{ "role": "assistant", "finish_reason": "tool_use", "parts": [
+        { "type": "text", "content": "Searching." }, { "type": "tool_call", "id": "t1", "name": "find", "arguments": {} }] }]);
+    let expected = ResponseDigest {
+        finish_reasons: texts(&["tool_use"]),
+        usage: usage(17, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
+        call_ids: vec!["t1".into()],
+        has_known_items: true,
+        ..Default::default()
+    };
+    check(&body, expected, &expected_messages);
+}
+
+#[test]
+fn ollama_response_is_converted() {
+    let body = json!({
+        "model": "llama3.2", "created_at": "2025-01-01T00:00:00Z", "done": true, "done_reason": "stop",
+        "message": { "role": "assistant", "content": "", "thinking": "Where?", "tool_calls": [
+            { "id": "c1", "function": { "name": "find", "arguments": {} } }, { "function": { "name": "look", "arguments": {} } }] },
+        "prompt_eval_count": 10, "eval_count": 5,
+    });
+    let expected_messages = json!([{ "role": "assistant", "finish_reason": "stop", "parts": [
+        { "type": "reasoning", "content": "Where?" }, { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} },
+        { "type": "tool_call", "name": "look", "arguments": {} }] }]);
+    let expected = ResponseDigest {
+        model: Some("llama3.2".to_owned()),
+        finish_reasons: texts(&["stop"]),
+        usage: usage(10, 0, 5, 0),
+        call_ids: vec!["c1".into()],
+        has_known_items: true,
+        ..Default::default()
+    };
+    check(&body, expected, &expected_messages);
+}
+
+#[test]
+fn cohere_response_is_converted() {
+    let body = json!({
+        "id": "r1", "finish_reason": "TOOL_CALL",
+        "message": { "role": "assistant", "tool_plan": "Look.", "tool_calls": [
+            { "id": "c1", "type": "function", "function": { "name": "find", "arguments": "{}" } }] },
+        "usage": { "billed_units": { "input_tokens": 1, "output_tokens": 2 }, "tokens": { "input_tokens": 10, "output_tokens": 5 },
+            "cached_tokens": 4 },
+    });
+    let expected_messages = json!([{ "role": "assistant", "finish_reason": "TOOL_CALL", "parts": [
+        { "type": "reasoning", "content": "Look." }, { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} }] }]);
+    let expected = ResponseDigest {
+        response_id: Some("r1".to_owned()),
+        finish_reasons: texts(&["TOOL_CALL"]),
+        usage: usage(10, 4, 5, 0),
+        call_ids: vec!["c1".into()],
+        has_known_items: true,
+        ..Default::default()
+    };
+    check(&body, expected, &expected_messages);
+}
+
+#[test]
 fn convention_fields_are_read() {
     let messages = json!([{ "role": "assistant", "finish_reason": "tool_call", "parts": [
         { "type": "tool_call", "id": "c1", "name": "find", "arguments": {} }, { "type": "text", "content": "Hello." }] }]);

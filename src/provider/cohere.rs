@@ -1,0 +1,68 @@
+//! The chat of Cohere, version 2. Its messages are those of Chat Completions, with the plan and the citations of the model
+//! beside the content.
+
+mod members;
+
+use super::api::{Api, Field, ListField};
+use super::entries::EntryFormat;
+use super::members::Members;
+use super::message::NonContentParts;
+use super::object::{Object, list_or_one, text};
+use super::part::{Part, PartContent, Recognized};
+use super::reasoning::Reasoning;
+use super::response::{Choice, Output};
+use super::settings::{Settings, number};
+use super::usage::{CountReader, TokenCounts};
+
+pub(super) struct Cohere;
+
+impl Api for Cohere {
+    fn members(&self) -> &'static Members {
+        &members::MEMBERS
+    }
+
+    fn list_field(&self) -> ListField {
+        ListField { name: "messages", format: EntryFormat::Messages, precedence: 3 }
+    }
+
+    fn tools(&self) -> &'static [Field] {
+        &[Field { pointer: "/tools" }]
+    }
+
+    fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
+        Settings { top_p: number(body, &["p"]), ..Settings::default() }
+    }
+
+    /// The plan is what the model thinks before it calls tools.
+    fn add_parts_beside_content<'a>(&self, message: &Object<'a>, parts: &mut NonContentParts<'a>) {
+        if let Some(plan) = message.non_null("tool_plan").filter(|plan| text(plan).is_some_and(|plan| !plan.is_empty()))
+        {
+            let content = PartContent::Reasoning(vec![Reasoning::from_value(plan)]);
+            parts.before.push(Part::beside_content(plan, content));
+        }
+        parts.annotations.extend(list_or_one(message, "citations").into_iter().map(Part::read_citation));
+    }
+
+    /// Outputs of tools are documents.
+    fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
+        let data = part.object("document").filter(|_| kind == Some("document"))?.non_null("data")?;
+        let content = if text(data).is_some() { PartContent::Text(Some(data)) } else { PartContent::Json(data) };
+        Some(Recognized::new(content, &["document"]))
+    }
+
+    /// The finish reason tells a response from one of Ollama's.
+    fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
+        let finish_reason = Some(body.non_null("finish_reason")?);
+        body.object("message")?;
+        Some(Output::Choices(vec![Choice { message: body.non_null("message"), finish_reason }]))
+    }
+
+    /// Billed tokens exclude what the provider adds to the prompt.
+    fn usage(&self, _: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
+        let usage = usage?;
+        let mut either =
+            |name: &str| reader.detail(usage, "tokens", name).or_else(|| reader.detail(usage, "billed_units", name));
+        let (input, output) = (either("input_tokens"), either("output_tokens"));
+        Some(TokenCounts { input, cached: reader.count(usage, "cached_tokens"), output, ..TokenCounts::default() })
+    }
+}
