@@ -124,3 +124,19 @@ fn ids_that_are_sentences_still_link_without_content() {
     assert_eq!(requested(&graph(&copy)), requested(&graph(&bundle)));
     assert_eq!(requested(&graph(&bundle)), Some(1));
 }
+
+#[test]
+fn ids_of_conversations_are_kept_in_every_spelling() {
+    let (_source, bundle) = with_lines("");
+    let body = |conversation: Value| json!({ "conversation": conversation, "note": { "conversation": "merger" } });
+    for (seq, conversation) in [(930, json!("conv_1")), (931, json!({ "id": "conv_1" })), (932, json!("a merger"))] {
+        add_line(&bundle, &line_with(&bundle, seq, "inference_request", &body(conversation), &Value::Null));
+    }
+    let (_root, copy) = redacted(&bundle, &["--content"]);
+    assert_lacks(&copy, "merger");
+    let conversation = |seq: u32| {
+        let body = fs::read(copy.join(format!("payloads/{seq}.json"))).unwrap();
+        serde_json::from_slice::<Value>(&body).unwrap()["conversation"].clone()
+    };
+    assert_eq!((conversation(930), conversation(931)), (json!("conv_1"), json!({ "id": "conv_1" })));
+}

@@ -1,6 +1,6 @@
 //! The work of a reduction is linear in the size of the bundle.
 
-use otel_trace::graph::Snapshots;
+use otel_trace::graph::{Code, Snapshots};
 use otel_trace::reduce::{Options, Work};
 use serde_json::json;
 
@@ -128,4 +128,67 @@ fn branches_of_a_long_session_do_not_copy_it() {
     };
     let (small, large) = (branches(200), branches(400));
     assert!(large < small * 5 / 2, "{small}, then {large}");
+}
+
+/// Reduces a case and checks that it has no diagnostics but notices of conversations. Returns the number of steps.
+#[track_caller]
+fn conversation_steps(case: &Case) -> u64 {
+    let reduction = case.try_reduce(&Options::default()).unwrap();
+    let others = reduction.diagnostics().iter().filter(|found| found.code != Code::ServerSideHistory);
+    assert_eq!(others.count(), 0, "{:?}", reduction.diagnostics());
+    reduction.work.conversation_steps
+}
+
+#[test]
+fn conversations_of_the_provider_do_not_copy_their_history() {
+    let session = |calls: usize, conversations: usize| {
+        let mut case = Case::new();
+        for n in 0..calls {
+            let conversation = format!("conv_{}", n % conversations);
+            case.request_body(&n.to_string(), json!({ "conversation": conversation, "input": [user(&n.to_string())] }));
+            case.response(&n.to_string(), [assistant("ok")]);
+        }
+        conversation_steps(&case)
+    };
+    for conversations in [1, 2, 20] {
+        let (small, large) = (session(200, conversations), session(400, conversations));
+        assert!(large < small * 5 / 2, "{conversations} conversations: {small}, then {large}");
+    }
+}
+
+#[test]
+fn references_are_found_without_a_search() {
+    // Every item has the same content, so only its id tells it from the others.
+    let item = |n: usize| json!({ "type": "message", "role": "user", "id": format!("msg_{n}"), "content": "ok" });
+    let reference = |n: usize| json!({ "type": "item_reference", "id": format!("msg_{n}") });
+    let session = |items: usize, order: &dyn Fn(usize) -> usize| {
+        let mut case = Case::new();
+        case.request("a", (0..items).map(item).collect::<Vec<_>>());
+        let list: Vec<_> = (0..items).map(|n| if n % 2 == 0 { reference(order(n)) } else { item(n) }).collect();
+        case.request("b", list);
+        conversation_steps(&case)
+    };
+    let in_order = |items: usize| session(items, &|n| n);
+    let reversed = |items: usize| session(items, &|n| items - 1 - n);
+    let repeated = |items: usize| session(items, &|_| items / 2);
+    for session in [&in_order as &dyn Fn(usize) -> u64, &reversed, &repeated] {
+        let (small, large) = (session(1000), session(2000));
+        assert!(large < small * 9 / 4, "{small}, then {large}");
+    }
+}
+
+#[test]
+fn session_of_references_takes_work_in_proportion_to_its_lists() {
+    let mut case = Case::new();
+    let mut history = Vec::new();
+    for n in 0..100 {
+        history.push(user(&n.to_string()));
+        case.request(&n.to_string(), history.clone());
+        let answer = json!({ "type": "message", "role": "assistant", "id": format!("msg_{n}"), "content": "ok" });
+        case.response(&n.to_string(), [answer]);
+        history.push(json!({ "type": "item_reference", "id": format!("msg_{n}") }));
+    }
+    let Work { items_listed, items_kept, conversation_steps, .. } = case.try_reduce(&Options::default()).unwrap().work;
+    assert_eq!((items_listed, items_kept), (100 * 100 + 100, 100 + 1 + 99));
+    assert!(conversation_steps < items_listed * 6, "{conversation_steps}");
 }

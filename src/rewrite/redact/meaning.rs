@@ -177,7 +177,9 @@ impl<'a> MeaningTracker<'a> {
         let parent = containers.map_or(&b""[..], |containers| containers.name);
         let object = containers.map(|containers| containers.object).unwrap_or_default();
         let is = |names: &[&str]| is_one_of(names, self.last);
-        let is_other_id = self.last.ends_with(b"_id") || self.last == b"id";
+        // A body names a conversation of the provider by its id alone, or by an object with it.
+        let is_conversation = self.containers.len() == 1 && self.last == b"conversation";
+        let is_other_id = self.last.ends_with(b"_id") || self.last == b"id" || is_conversation;
         match self.document() {
             Document::Foreign if is(&IDS_IN_FOREIGN) => Meaning::Id { is_format_id: false },
             Document::Foreign if is(&NAMES_IN_FOREIGN) => Meaning::Name,

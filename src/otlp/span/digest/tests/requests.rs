@@ -68,6 +68,33 @@ fn responses_api_request_is_converted() {
 }
 
 #[test]
+fn references_to_stored_items_are_no_messages() {
+    let image = json!({ "type": "image_generation_call", "id": "ig_1" });
+    let body = json!({ "input": [
+        { "type": "item_reference", "id": "msg_1" },
+        { "id": "msg_2" },
+        { "role": "user", "content": "Warmer." },
+        image,
+    ] });
+    let messages = json!([
+        { "role": "user", "parts": [{ "type": "text", "content": "Warmer." }] },
+        { "role": "assistant", "parts": [image] },
+    ]);
+    check(&body, &messages, &Value::Null, &Value::Null);
+}
+
+#[test]
+fn conversation_of_the_provider_is_read_without_content() {
+    for conversation in [json!("conv_1"), json!({ "id": "conv_1" })] {
+        let body = json!({ "conversation": conversation, "input": "Hello." });
+        let id = RequestDigest::parse(body.to_string().as_bytes(), Omit).conversation_id;
+        assert_eq!(id.as_deref(), Some("conv_1"), "{body}");
+    }
+    let body = json!({ "conversation": "conv_1", "messages": [] });
+    assert_eq!(request(&body).conversation_id, None, "no conversation of the Responses API");
+}
+
+#[test]
 fn chat_completions_request_is_converted() {
     let body = json!({
         "functions": [{ "name": "find" }],
