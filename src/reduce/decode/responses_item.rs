@@ -74,10 +74,12 @@ pub(super) fn parse(json: &str) -> ItemResult {
 /// Returns the id that the provider gave the item.
 fn listed_id(item: &Item<'_>) -> ListedId<ProviderItemId> {
     let Some(id) = item.id().map(|id| ProviderItemId::from(&*id)) else { return ListedId::Absent };
-    match item.content {
-        ItemContent::Reference => ListedId::Reference(id),
-        _ if item.has_only_id() => ListedId::WithType(id),
-        _ => ListedId::WithContent(id),
+    if matches!(item.content, ItemContent::Reference) {
+        ListedId::Reference(id)
+    } else if item.has_only_id() {
+        ListedId::WithType(id)
+    } else {
+        ListedId::WithContent(id)
     }
 }
 
