@@ -67,6 +67,13 @@ fn calls_without_ids_are_matched_but_not_linked() {
     assert!(graph.diagnostics[0].message.contains("a call without an id"), "{}", graph.diagnostics[0]);
 }
 
+#[test]
+fn call_is_found_again_without_its_id() {
+    let call = |id: Value| json!({ "functionCall": { "id": id, "name": "weather", "args": { "city": "Oslo" } } });
+    let items = repeated(json!([call(json!("c1"))]), json!([call(Value::Null)]), (&[1], &[1]));
+    assert_eq!(items, [r#"assistant function_call c1 weather: json {"city":"Oslo"}"#]);
+}
+
 /// Reduces a response and a request that repeats it as history, checks the item numbers of both, and returns all items.
 #[track_caller]
 fn repeated(returned: Value, history: Value, expected: (&[u64], &[u64])) -> Vec<String> {

@@ -94,6 +94,36 @@ fn calls_with_ids_are_linked() {
 }
 
 #[test]
+fn call_is_found_again_without_its_id() {
+    // The server returns ids, which most clients drop when they repeat the response.
+    let with_id = |id: &str, city: &str| {
+        let mut call = weather(city);
+        call["id"] = json!(id);
+        call
+    };
+    let asked = |calls: Value| json!({ "role": "assistant", "content": "", "tool_calls": calls });
+    let returned = asked(json!([with_id("call_1", "Oslo"), with_id("call_2", "Oslo"), with_id("call_3", "Rome")]));
+    let repeated = asked(json!([weather("Oslo"), weather("Oslo"), weather("Rome")]));
+    check_repeated(
+        returned.clone(),
+        repeated.clone(),
+        &[
+            r#"assistant function_call call_1 weather: json {"city":"Oslo"}"#,
+            r#"assistant function_call call_2 weather: json {"city":"Oslo"}"#,
+            r#"assistant function_call call_3 weather: json {"city":"Rome"}"#,
+        ],
+    );
+    let mut case = Case::new();
+    case.request_body("a", request(&[user("Oslo?")]));
+    case.response_body("a", chat(returned));
+    case.request_body("shortened", request(&[asked(json!([weather("Rome"), weather("Oslo"), weather("Bergen")]))]));
+    case.request_body("renamed", request(&[asked(json!([with_id("call_9", "Oslo")]))]));
+    let graph = case.check(&[Code::CallWithoutId]);
+    assert_eq!(request_items(&graph, "shortened"), [4, 2, 5], "a call that was not returned is new");
+    assert_eq!(request_items(&graph, "renamed"), [6], "another id is another call");
+}
+
+#[test]
 fn images_beside_content_are_parts() {
     let message = json!({ "role": "user", "content": "What is this?", "images": ["iVBORw0KGgo=", "R0lGODlh"] });
     check_request(request(&[message]), &[], &["user message: What is this? | [image] | [image]"]);

@@ -3,9 +3,10 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use super::draft::{DraftPart, ItemDraft, PartPurpose};
+use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 
-/// The two hashes by which a conversation item is recognized in later requests.
+/// The hashes by which a conversation item is recognized in later requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ContentHashes {
     /// Hash of the complete content of a conversation item.
@@ -13,18 +14,23 @@ pub(super) struct ContentHashes {
     /// Hash that decides if two items are the same. It covers no annotations, and no texts and summaries of reasoning
     /// with encrypted content, because these may be missing from either copy.
     pub(super) identity: u128,
+    /// The `identity` that a tool call has without its id, because clients may drop the ids of calls. `None` if the
+    /// item is no tool call with an id.
+    pub(super) without_call_id: Option<u128>,
 }
 
 /// Returns the hashes of a conversation item.
 pub(super) fn hashes(draft: &ItemDraft) -> ContentHashes {
-    let complete = hash(draft, |_| true);
+    let call_id = draft.call_id.as_ref();
+    let complete = hash(draft, call_id, |_| true);
     let is_encrypted = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(is_encoded);
     let identity = match is_encrypted {
-        true => hash(draft, is_encoded),
+        true => hash(draft, call_id, is_encoded),
         false if draft.parts.iter().all(is_content) => complete,
-        false => hash(draft, is_content),
+        false => hash(draft, call_id, is_content),
     };
-    ContentHashes { complete, identity }
+    let without_call_id = call_id.filter(|_| draft.kind.is_call()).map(|_| hash(draft, None, is_content));
+    ContentHashes { complete, identity, without_call_id }
 }
 
 /// Returns `true` if the part is encrypted content or a signature.
@@ -37,14 +43,15 @@ fn is_content(part: &DraftPart) -> bool {
     part.purpose == PartPurpose::Content
 }
 
-/// Returns the hash of an item. Of its parts, only those for which `counts` returns `true` are hashed.
-fn hash(draft: &ItemDraft, counts: impl Fn(&DraftPart) -> bool) -> u128 {
-    let ItemDraft { role, channel, kind, call_id, name, agent_message, parts, replaces_history } = draft;
+/// Returns the hash of an item as if it had the given call id. Of its parts, only those for which `counts` returns
+/// `true` are hashed.
+fn hash(draft: &ItemDraft, call_id: Option<&CallId>, counts: impl Fn(&DraftPart) -> bool) -> u128 {
+    let ItemDraft { role, channel, kind, call_id: _, name, agent_message, parts, replaces_history } = draft;
     let mut hash = FieldHasher(Xxh3::new());
     hash.tag(role_tag(*role));
     hash.tag(channel.map_or(0, channel_tag));
     hash.tag(kind_tag(*kind));
-    hash.optional(call_id.as_ref().map(AsRef::as_ref));
+    hash.optional(call_id.map(AsRef::as_ref));
     hash.optional(name.as_deref());
     let AgentMessage { author, recipient } = match agent_message {
         Some(message) => message.clone(),

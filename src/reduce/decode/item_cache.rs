@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::content_hash::ContentHashes;
 use super::decode_error::DecodeError;
 use super::item_format::ItemFormat;
 use super::item_notice::ItemNotice;
@@ -26,6 +27,8 @@ pub(in crate::reduce) struct DecodedItem {
     pub(in crate::reduce) content: Arc<Content>,
     /// Hash that is equal for items with the same content. Of reasoning with encrypted content, it covers that alone.
     pub(in crate::reduce) identity: u128,
+    /// The `identity` that a tool call has without its id. `None` if the item is no tool call with an id.
+    pub(in crate::reduce) without_call_id: Option<u128>,
     /// A peculiarity of the item that is reported as a diagnostic. `None` if there is nothing to report.
     pub(in crate::reduce) notice: Option<ItemNotice>,
 }
@@ -123,8 +126,9 @@ impl CacheState {
             Ok(ParsedItem { content, hashes, id, notice }) => {
                 let id = id.map(|id| self.key_of(id));
                 let content = *self.by_content.entry((hashes.complete, notice.clone())).or_insert_with(|| {
-                    let identity = hashes.identity;
-                    self.decoded_items.push(Ok(DecodedItem { content: Arc::new(content), identity, notice }));
+                    let ContentHashes { complete: _, identity, without_call_id } = hashes;
+                    let content = Arc::new(content);
+                    self.decoded_items.push(Ok(DecodedItem { content, identity, without_call_id, notice }));
                     next
                 });
                 ListedItem { content, id }

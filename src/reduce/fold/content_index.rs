@@ -19,19 +19,19 @@ struct Lineage {
     path: Path,
     /// Number of items at the start of the path that are indexed.
     length: usize,
-    /// Positions of the items on the path, ascending, by the identity hash of their content.
+    /// Positions of the items on the path, ascending, by the identity hashes of the contents that find them.
     positions: HashMap<u128, Vec<usize>>,
 }
 
 impl ContentIndex {
-    /// Returns the position on the path of the `nth` item (from 0) whose content has the given identity hash. Returns
-    /// `None` if there are fewer such items.
-    pub(super) fn position(
+    /// Returns the position on the path of the `nth` item (from 0) that the content with the given identity hash finds.
+    /// `hashes` returns the identity hashes of the contents that find an item. Returns `None` if there are fewer items.
+    pub(super) fn position<I: IntoIterator<Item = u128>>(
         &mut self,
         (path, content): (Path, u128),
         nth: usize,
         paths: &mut Paths,
-        identity: impl Fn(ItemId) -> Option<u128>,
+        hashes: impl Fn(ItemId) -> I,
     ) -> Option<usize> {
         let found = self.0.iter().position(|lineage| paths.begins_with(path, lineage.path, lineage.length));
         let mut lineage = match found {
@@ -39,8 +39,8 @@ impl ContentIndex {
             None => Lineage { path: None, length: 0, positions: HashMap::new() },
         };
         for item in paths.items(path, lineage.length, usize::MAX) {
-            if let Some(identity) = identity(item) {
-                lineage.positions.entry(identity).or_default().push(lineage.length);
+            for hash in hashes(item) {
+                lineage.positions.entry(hash).or_default().push(lineage.length);
             }
             lineage.length += 1;
         }

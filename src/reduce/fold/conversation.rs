@@ -65,10 +65,20 @@ pub(super) struct ConversationBuilder<'a> {
 pub(super) struct ItemIdentity {
     /// Identity hash of the item's content.
     content: u128,
+    /// Identity hash that a tool call would have without its id. `None` if the item is no tool call with an id.
+    without_call_id: Option<u128>,
     /// The decoded item in which the item was last seen. `None` if no body contains the item.
     last_seen_as: Option<ContentId>,
     /// The provider's id with which the item was last seen. `None` if no body has its id.
     pub(super) provider_id: Option<ProviderIdKey>,
+}
+
+impl ItemIdentity {
+    /// Returns the identity hashes of the contents that find the item: its own content, and that of a tool call whose id
+    /// a client dropped.
+    fn hashes(&self) -> impl Iterator<Item = u128> {
+        [Some(self.content), self.without_call_id].into_iter().flatten()
+    }
 }
 
 /// The live snapshot of a thread: the items that its model would see next.
@@ -78,7 +88,7 @@ pub(super) struct LiveSnapshot {
     /// Items with which a compaction replaced the history. The next full request is compared with them instead of the
     /// live snapshot. `None` if there is no such compaction since the last full request.
     pub(super) replacement: Option<Vec<ItemId>>,
-    /// Identity hashes of all items of the thread.
+    /// Identity hashes of the contents that find an item of the thread.
     contents: HashSet<u128>,
     index: ContentIndex,
 }
@@ -112,7 +122,7 @@ impl<'a> ConversationBuilder<'a> {
         self.items
     }
 
-    /// Returns `true` if the thread has an item whose content has the given identity hash.
+    /// Returns `true` if the thread has an item that the content with the given identity hash finds.
     pub(super) fn has_content(&self, thread: &ThreadId, identity: u128) -> bool {
         self.live.get(thread).is_some_and(|live| live.contents.contains(&identity))
     }
@@ -121,8 +131,8 @@ impl<'a> ConversationBuilder<'a> {
     /// and the identity hash of the content. Returns `None` if there are fewer such items.
     pub(super) fn position(&mut self, thread: &ThreadId, key: (Path, u128), nth: usize) -> Option<usize> {
         let Self { live, paths, identities, .. } = self;
-        let identity = |item: ItemId| identities.get(item.index()).map(|identity| identity.content);
-        live.get_mut(thread)?.index.position(key, nth, paths, identity)
+        let hashes = |item: ItemId| identities.get(item.index()).into_iter().flat_map(ItemIdentity::hashes);
+        live.get_mut(thread)?.index.position(key, nth, paths, hashes)
     }
 
     /// Returns the live snapshot of the thread: the path of the items that its model would see next.
@@ -198,14 +208,13 @@ impl<'a> ConversationBuilder<'a> {
         self.decoded(content).map(|decoded| decoded.identity)
     }
 
-    /// Returns the identity hash of the content of an item in the graph. Returns `None` if there is no such item.
-    pub(super) fn item_identity(&self, item: ItemId) -> Option<u128> {
-        self.identities.get(item.index()).map(|identity| identity.content)
-    }
-
-    /// Returns `true` if an item of the graph and a decoded item have the same content.
+    /// Returns `true` if an item of the graph and a decoded item have the same content. The decoded item may be a tool
+    /// call whose id a client dropped.
     pub(super) fn is_same(&self, item: ItemId, content: ContentId) -> bool {
-        self.item_identity(item).is_some_and(|identity| self.identity(content) == Some(identity))
+        let (Some(identity), Some(item)) = (self.identity(content), self.identities.get(item.index())) else {
+            return false;
+        };
+        item.hashes().any(|hash| hash == identity)
     }
 
     /// Creates an item of the graph from a decoded item. Reports a reused or missing call id, an unknown type and a
@@ -216,7 +225,7 @@ impl<'a> ConversationBuilder<'a> {
         listed: ListedItem,
         diagnostics: &mut Diagnostics,
     ) -> Option<ItemId> {
-        let DecodedItem { content, identity, notice } = self.decoded(listed.content)?;
+        let DecodedItem { content, identity, without_call_id, notice } = self.decoded(listed.content)?;
         if let Some(call_id) = &content.call_id {
             let first =
                 *self.by_call_id.entry((source.thread.clone(), call_id.clone(), content.kind)).or_insert(*identity);
@@ -249,7 +258,12 @@ impl<'a> ConversationBuilder<'a> {
             }
             None => {}
         }
-        let identity = ItemIdentity { content: *identity, last_seen_as: Some(listed.content), provider_id: None };
+        let identity = ItemIdentity {
+            content: *identity,
+            without_call_id: *without_call_id,
+            last_seen_as: Some(listed.content),
+            provider_id: None,
+        };
         let item = self.add_with_identity(source, Arc::clone(content), identity);
         self.set_provider_id(source, item, listed);
         Some(item)
@@ -257,7 +271,7 @@ impl<'a> ConversationBuilder<'a> {
 
     /// Appends an item that no body contains to the graph's items, and returns its id. No later item has its content.
     pub(super) fn add(&mut self, source: &ItemSource<'_>, content: Arc<Content>) -> ItemId {
-        let identity = ItemIdentity { content: 0, last_seen_as: None, provider_id: None };
+        let identity = ItemIdentity { content: 0, without_call_id: None, last_seen_as: None, provider_id: None };
         self.add_with_identity(source, content, identity)
     }
 
@@ -276,7 +290,7 @@ impl<'a> ConversationBuilder<'a> {
             produced_by: source.producer.iter().cloned().collect(),
             evidence: Evidence::new(source.at.when.seq, Some(source.payload.clone())),
         });
-        self.live.entry(source.thread.clone()).or_default().contents.insert(identity.content);
+        self.live.entry(source.thread.clone()).or_default().contents.extend(identity.hashes());
         self.identities.push(identity);
         item_id
     }
