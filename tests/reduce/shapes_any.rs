@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 
-const NAMES: [&str; 65] = [
+const NAMES: [&str; 66] = [
     "toolUse",
     "toolUseId",
     "toolResult",
@@ -62,6 +62,7 @@ const NAMES: [&str; 65] = [
     "result",
     "inlineData",
     "messages",
+    "conversation",
     "contents",
     "system",
     "systemInstruction",
@@ -76,7 +77,9 @@ const NAMES: [&str; 65] = [
     "gen_ai.system_instructions",
 ];
 
-const WORDS: [&str; 21] = [
+const WORDS: [&str; 23] = [
+    "item_reference",
+    "image_generation_call",
     "reasoning.text",
     "user",
     "assistant",

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::provider::fuzz::read_all;
 
 /// Field names and words of every API.
-const WORDS: [&str; 90] = [
+const WORDS: [&str; 93] = [
     "toolUse",
     "toolUseId",
     "toolResult",
@@ -83,6 +83,9 @@ const WORDS: [&str; 90] = [
     "custom_tool_call",
     "function_call_output",
     "agent_message",
+    "item_reference",
+    "image_generation_call",
+    "conversation",
     "compaction",
     "new_call",
     "thinking",
