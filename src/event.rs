@@ -25,6 +25,7 @@ mod record;
 mod rollout;
 mod status;
 mod time;
+mod token_count;
 mod tool;
 mod usage;
 mod variant;
@@ -50,6 +51,7 @@ pub use status::{CellStatus, ExecutionStatus, RolloutStatus};
 #[cfg(test)]
 pub(crate) use time::READS;
 pub use time::{Seq, Timestamp, UnixMillis};
+pub(crate) use token_count::TokenCount;
 pub use tool::{
     McpToolCallCorrelationAssigned, Requester, ToolCallEnded, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
     ToolCallStarted, ToolKind, ToolSummary,

@@ -34,6 +34,7 @@ mod response;
 mod responses;
 mod settings;
 mod tool;
+mod truncated;
 mod usage;
 
 #[cfg(fuzzing)]

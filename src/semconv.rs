@@ -107,5 +107,6 @@ pub(crate) const STATUS: &str = "otel_trace.status";
 pub(crate) const STATUS_DESCRIPTION: &str = "otel_trace.status_description";
 pub(crate) const TASK_NAME: &str = "otel_trace.task.name";
 pub(crate) const THREAD_ID: &str = "otel_trace.thread.id";
+pub(crate) const TRUNCATED: &str = "otel_trace.truncated";
 pub(crate) const TURN_ID: &str = "otel_trace.turn.id";
 pub(crate) const UPSTREAM_REQUEST_ID: &str = "otel_trace.upstream_request_id";

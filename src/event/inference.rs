@@ -89,6 +89,9 @@ pub struct InferenceFailed {
     /// Time at which the first token arrived, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
+    /// Token usage that the span reported, in addition to the usage in the payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
@@ -110,6 +113,9 @@ pub struct InferenceCancelled {
     /// Time at which the first token arrived, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
+    /// Token usage that the span reported, in addition to the usage in the payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,

@@ -4,17 +4,18 @@ use serde::{Deserialize, Serialize};
 
 /// Token usage of one request to a model, as the provider counted it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Input tokens, including those read from and written to a cache.
     pub input_tokens: u64,
     /// Input tokens that were read from a cache; a part of `input_tokens`.
     pub cached_input_tokens: u64,
     /// Input tokens that were written to a cache; a part of `input_tokens`. This field is a later addition to format 1.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_input_tokens: u64,
     /// Input tokens that were written to a cache for one hour; a part of `cache_write_input_tokens`. This field is a
     /// later addition to format 1.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_1h_input_tokens: u64,
     /// Output tokens, including reasoning.
     pub output_tokens: u64,

@@ -79,6 +79,9 @@ codes! {
     /// The total in the usage of a response is not the sum of its input and output tokens.
     /// If it is greater, the rest is counted as output.
     UsageDiffers = "usage_differs", Notice, Continues;
+    /// Only a part of a response is known, because the call ended early or the response exceeded a limit.
+    /// Its token usage is kept; the provider may have counted more.
+    PartialUsage = "partial_usage", Notice, Continues;
     /// A body of a model API has a member that no rule reads. Its value is in the payload only.
     UnreadField = "unread_field", Notice, Continues;
     /// A request or response belongs to a conversation that the provider keeps. Reported once for each conversation.

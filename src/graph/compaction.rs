@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Evidence, Execution, ItemId, LiveSpan};
-use crate::event::{CompactionId, CompactionRequestId, RawPayloadId, ThreadId, TurnId, UnixMillis};
+use super::{Evidence, Execution, ItemId, LiveSpan, usage};
+use crate::event::{CompactionId, CompactionRequestId, RawPayloadId, ThreadId, TurnId, UnixMillis, Usage};
 
 /// A compaction: the replacement of a thread's history by a shorter one. In `state.json`, an entry of `compactions`.
 #[derive(Debug, Clone, Serialize)]
@@ -53,6 +53,9 @@ pub struct CompactionRequest {
     pub model: String,
     /// Name of the provider.
     pub provider_name: String,
+    /// Token counts that the response reports. `None` if it reports none.
+    #[serde(serialize_with = "usage::serialize_optional", skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Id of the payload that contains the request.
     pub raw_request_payload_id: RawPayloadId,
     /// Id of the payload that contains the response. `None` if there is no response.

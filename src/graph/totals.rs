@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::event::{Usage, is_zero};
 
-/// Totals over the calls of a turn, a thread or a whole run. Each inference call counts once.
+/// Totals over the calls of a turn, a thread or a whole run. Each inference call counts once. The token counts include
+/// those of compaction requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Number of inference calls started.

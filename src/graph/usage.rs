@@ -32,3 +32,9 @@ impl Serialize for WireUsage {
         fields.end()
     }
 }
+
+/// Serializes the token usage of an object, or null if it is unknown.
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+pub(super) fn serialize_optional<S: Serializer>(usage: &Option<Usage>, serializer: S) -> Result<S::Ok, S::Error> {
+    usage.map(WireUsage).serialize(serializer)
+}

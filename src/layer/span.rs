@@ -15,4 +15,5 @@ pub(super) mod record_layer;
 mod span_end;
 pub(super) mod span_state;
 pub(super) mod tool_name;
+mod usage_fields;
 mod wire_event;

@@ -74,16 +74,29 @@ impl Api for Anthropic {
     }
 
     fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
-        let usage = usage.filter(|_| is_message(body))?;
-        Some(token_counts(usage, reader))
+        let usage = usage.filter(|usage| is_usage(body, usage))?;
+        let mut counts = token_counts(usage, reader);
+        for iteration in usage.list("iterations").unwrap_or_default() {
+            // The provider's own counts leave out the requests in which it compacted the conversation.
+            if let Some(iteration) = Object::from_value(iteration).filter(is_compaction) {
+                counts.add(token_counts(&iteration, reader));
+            }
+        }
+        Some(counts)
     }
 }
 
-/// Returns the token counts of a usage. In the API, input tokens exclude those read from and written to the cache.
+/// Returns `true` if an iteration is a request in which the provider compacted the conversation.
+fn is_compaction(iteration: &Object<'_>) -> bool {
+    iteration.text("type").as_deref() == Some("compaction")
+}
+
+/// Returns the token counts of a usage, or of one of its iterations. In the API, input tokens exclude those read from
+/// and written to the cache.
 fn token_counts(usage: &Object<'_>, reader: &mut CountReader) -> TokenCounts {
     let cached = reader.count(usage, "cache_read_input_tokens");
-    let written_1h = reader.detail(usage, "cache_creation", "ephemeral_1h_input_tokens");
-    let written_5m = reader.detail(usage, "cache_creation", "ephemeral_5m_input_tokens");
+    let written_1h = reader.count(usage, "cache_creation/ephemeral_1h_input_tokens");
+    let written_5m = reader.count(usage, "cache_creation/ephemeral_5m_input_tokens");
     let written = reader.count(usage, "cache_creation_input_tokens").or_else(|| sum([written_5m, written_1h]));
     TokenCounts {
         input: sum([reader.count(usage, "input_tokens"), cached, written]),
@@ -91,11 +104,20 @@ fn token_counts(usage: &Object<'_>, reader: &mut CountReader) -> TokenCounts {
         cache_write: written,
         cache_write_1h: written_1h,
         output: reader.count(usage, "output_tokens"),
-        ..TokenCounts::default()
+        reasoning: reader.count(usage, "output_tokens_details/thinking_tokens"),
+        total: None,
     }
 }
 
+/// Returns `true` if the usage of a response is of this API, which shares names with the Responses API. The content of
+/// the response may be missing.
+pub(super) fn is_usage(body: &Object<'_>, usage: &Object<'_>) -> bool {
+    const NAMES: [&str; 3] = ["cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"];
+    let is_item_list = body.first(&responses::OUTPUT_FIELDS).is_some() || usage.get("input_tokens_details").is_some();
+    is_message(body) || (usage.first(&NAMES).is_some() && !is_item_list)
+}
+
 /// Returns `true` if a response is a message of this API.
-pub(super) fn is_message(body: &Object<'_>) -> bool {
+fn is_message(body: &Object<'_>) -> bool {
     body.non_null("content").is_some() && body.first(&responses::OUTPUT_FIELDS).is_none()
 }

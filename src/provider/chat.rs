@@ -18,6 +18,27 @@ use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Chat;
 
+/// Fields with the input tokens read from a cache: of OpenAI, DeepSeek, Moonshot, Mistral and LiteLLM.
+const CACHE_HITS: [&str; 5] = [
+    "prompt_tokens_details/cached_tokens",
+    "prompt_cache_hit_tokens",
+    "cached_tokens",
+    "num_cached_tokens",
+    "cache_read_input_tokens",
+];
+
+/// Fields with the input tokens written to a cache: of OpenAI and OpenRouter, Qwen, LiteLLM and New API.
+const CACHE_WRITES: [&str; 5] = [
+    "prompt_tokens_details/cache_write_tokens",
+    "prompt_tokens_details/cache_creation_input_tokens",
+    "prompt_tokens_details/cache_creation_tokens",
+    "prompt_tokens_details/cached_creation_tokens",
+    "cache_creation_input_tokens",
+];
+
+/// Fields with the reasoning tokens: of OpenAI and Perplexity.
+const REASONING_COUNTS: [&str; 2] = ["completion_tokens_details/reasoning_tokens", "reasoning_tokens"];
+
 impl Api for Chat {
     fn members(&self) -> &'static Members {
         &members::MEMBERS
@@ -79,16 +100,18 @@ impl Api for Chat {
     }
 
     /// The names are this API's alone.
-    fn usage(&self, _: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
-        let usage = usage.filter(|usage| has_counts(usage))?;
+    fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
+        let elsewhere = if usage.is_none() { usage_elsewhere(body) } else { None };
+        let usage = usage.or(elsewhere.as_ref()).filter(|usage| has_counts(usage))?;
+        let written_1h = reader.count(usage, "cache_creation/ephemeral_1h_input_tokens");
         Some(TokenCounts {
             input: reader.count(usage, "prompt_tokens"),
-            cached: reader.detail(usage, "prompt_tokens_details", "cached_tokens"),
-            cache_write: reader.detail(usage, "prompt_tokens_details", "cache_write_tokens"),
+            cached: reader.first(usage, &CACHE_HITS),
+            cache_write: reader.first(usage, &CACHE_WRITES).or(written_1h),
+            cache_write_1h: written_1h,
             output: reader.count(usage, "completion_tokens"),
-            reasoning: reader.detail(usage, "completion_tokens_details", "reasoning_tokens"),
+            reasoning: reader.first(usage, &REASONING_COUNTS),
             total: reader.count(usage, "total_tokens"),
-            ..TokenCounts::default()
         })
     }
 }
@@ -96,6 +119,13 @@ impl Api for Chat {
 /// Reads an image that the model returned beside the content: a part, or a text that encodes the image.
 fn image(raw: &RawValue) -> Part<'_> {
     if text(raw).is_some() { Part::beside_content(raw, PartContent::Image(raw)) } else { Part::read(raw) }
+}
+
+/// Returns the usage where some servers put it in the last piece of a stream: in a field of their own (Groq), or in the
+/// first choice (Moonshot).
+fn usage_elsewhere<'a>(body: &Object<'a>) -> Option<Object<'a>> {
+    let of_groq = body.object("x_groq").and_then(|groq| groq.object("usage"));
+    of_groq.or_else(|| Object::from_value(body.list("choices")?.first()?)?.object("usage"))
 }
 
 fn choice(raw: &RawValue) -> Option<Choice<'_>> {

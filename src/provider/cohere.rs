@@ -60,9 +60,8 @@ impl Api for Cohere {
     /// Billed tokens exclude what the provider adds to the prompt.
     fn usage(&self, _: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
         let usage = usage?;
-        let mut either =
-            |name: &str| reader.detail(usage, "tokens", name).or_else(|| reader.detail(usage, "billed_units", name));
-        let (input, output) = (either("input_tokens"), either("output_tokens"));
+        let input = reader.first(usage, &["tokens/input_tokens", "billed_units/input_tokens"]);
+        let output = reader.first(usage, &["tokens/output_tokens", "billed_units/output_tokens"]);
         Some(TokenCounts { input, cached: reader.count(usage, "cached_tokens"), output, ..TokenCounts::default() })
     }
 }

@@ -18,6 +18,10 @@ pub(super) struct Gemini;
 const CALL_FIELDS: [&str; 2] = ["functionCall", "function_call"];
 const RESULT_FIELDS: [&str; 2] = ["functionResponse", "function_response"];
 
+/// Fields with the tokens of the candidates, which the live API calls the response.
+const CANDIDATE_COUNTS: [&str; 4] =
+    ["candidatesTokenCount", "candidates_token_count", "responseTokenCount", "response_token_count"];
+
 /// Fields of parts that do not hold the content.
 const METADATA_FIELDS: [&str; 10] = [
     "type",
@@ -119,17 +123,17 @@ impl Api for Gemini {
     /// In the API, input tokens exclude the results of the provider's own tools, and output tokens exclude thoughts.
     fn usage(&self, body: &Object<'_>, _: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
         let usage = body.object("usageMetadata").or_else(|| body.object("usage_metadata"))?;
-        let mut count = |names: [&str; 2]| reader.first(&usage, &names);
-        let prompt = count(["promptTokenCount", "prompt_token_count"]);
-        let tool_results = count(["toolUsePromptTokenCount", "tool_use_prompt_token_count"]);
-        let candidates = count(["candidatesTokenCount", "candidates_token_count"]);
-        let thoughts = count(["thoughtsTokenCount", "thoughts_token_count"]);
+        let mut count = |names: &[&str]| reader.first(&usage, names);
+        let prompt = count(&["promptTokenCount", "prompt_token_count"]);
+        let tool_results = count(&["toolUsePromptTokenCount", "tool_use_prompt_token_count"]);
+        let candidates = count(&CANDIDATE_COUNTS);
+        let thoughts = count(&["thoughtsTokenCount", "thoughts_token_count"]);
         Some(TokenCounts {
             input: sum([prompt, tool_results]),
-            cached: count(["cachedContentTokenCount", "cached_content_token_count"]),
+            cached: count(&["cachedContentTokenCount", "cached_content_token_count"]),
             output: sum([candidates, thoughts]),
             reasoning: thoughts,
-            total: count(["totalTokenCount", "total_token_count"]),
+            total: count(&["totalTokenCount", "total_token_count"]),
             ..TokenCounts::default()
         })
     }

@@ -12,7 +12,8 @@ use super::members::{self, UnreadField};
 use super::message::{Content, Message, RoleName};
 use super::object::{Object, text};
 use super::part::{Part, PartContent};
-use super::usage::{CountReader, ReportedUsage};
+use super::truncated::TruncatedBody;
+use super::usage::{CountReader, ReportedUsage, UsageProblem};
 use super::{gen_ai, responses};
 use crate::semconv;
 
@@ -120,19 +121,12 @@ impl<'a> Response<'a> {
         responses::status(&self.body)
     }
 
-    /// Returns the token usage, in the terms of the first API whose counts the response has.
+    /// Returns the token usage. Of a response of which only head and tail were stored, returns the usage in them.
     pub(crate) fn usage(&self) -> ReportedUsage {
-        let usage = self.body.object("usage");
-        let recorded = CountReader::read(|reader| responses::token_usage(&self.body, reader));
-        let of_apis = APIS.iter().map(|api| CountReader::read(|reader| api.usage(&self.body, usage.as_ref(), reader)));
-        let mut without_counts = None;
-        for reported in std::iter::once(recorded).chain(of_apis) {
-            if reported.usage.is_some() {
-                return reported;
-            }
-            without_counts = without_counts.or(Some(reported).filter(|reported| !reported.problems.is_empty()));
-        }
-        without_counts.unwrap_or_default()
+        let Some(truncated) = TruncatedBody::read(&self.body) else { return reported_usage(&self.body) };
+        let mut reported = reported_usage(&truncated.members());
+        reported.problems.extend(reported.usage.map(|_| UsageProblem::Truncated));
+        reported
     }
 
     /// Returns the ids of the tool calls that the response requests. Of alternative messages only the first counts,
@@ -176,6 +170,21 @@ impl<'a> Response<'a> {
     fn first_text(&self, fields: impl Fn(&dyn Api) -> &'static [&'static str]) -> Option<Cow<'a, str>> {
         APIS.into_iter().flat_map(fields).find_map(|name| self.body.text(name))
     }
+}
+
+/// Returns the token usage in a response, in the terms of the first API whose counts the response has.
+fn reported_usage(body: &Object<'_>) -> ReportedUsage {
+    let usage = body.object("usage");
+    let recorded = CountReader::read(|reader| responses::token_usage(body, reader));
+    let of_apis = APIS.iter().map(|api| CountReader::read(|reader| api.usage(body, usage.as_ref(), reader)));
+    let mut without_counts = None;
+    for reported in std::iter::once(recorded).chain(of_apis) {
+        if reported.usage.is_some() {
+            return reported;
+        }
+        without_counts = without_counts.or(Some(reported).filter(|reported| !reported.problems.is_empty()));
+    }
+    without_counts.unwrap_or_default()
 }
 
 /// Returns the output of a response that only has fields of responses without output.

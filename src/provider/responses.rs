@@ -20,6 +20,16 @@ pub(super) struct Responses;
 /// Fields that hold the items of a response.
 pub(super) const OUTPUT_FIELDS: [&str; 2] = ["output_items", "output"];
 
+/// Fields with the input tokens read from a cache: of OpenAI and of gateways.
+const CACHE_HITS: [&str; 3] = ["input_tokens_details/cached_tokens", "cached_tokens", "cache_read_input_tokens"];
+
+/// Fields with the input tokens written to a cache: of OpenAI and of gateways.
+const CACHE_WRITES: [&str; 3] = [
+    "input_tokens_details/cache_write_tokens",
+    "input_tokens_details/cache_creation_tokens",
+    "cache_creation_input_tokens",
+];
+
 impl Api for Responses {
     fn members(&self) -> &'static Members {
         &members::MEMBERS
@@ -91,13 +101,13 @@ impl Api for Responses {
 
     /// The names are also Anthropic's, with another meaning.
     fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
-        let usage = usage.filter(|usage| !chat::has_counts(usage) && !anthropic::is_message(body))?;
+        let usage = usage.filter(|usage| !chat::has_counts(usage) && !anthropic::is_usage(body, usage))?;
         Some(TokenCounts {
             input: reader.count(usage, "input_tokens"),
-            cached: reader.detail(usage, "input_tokens_details", "cached_tokens"),
-            cache_write: reader.detail(usage, "input_tokens_details", "cache_write_tokens"),
+            cached: reader.first(usage, &CACHE_HITS),
+            cache_write: reader.first(usage, &CACHE_WRITES),
             output: reader.count(usage, "output_tokens"),
-            reasoning: reader.detail(usage, "output_tokens_details", "reasoning_tokens"),
+            reasoning: reader.count(usage, "output_tokens_details/reasoning_tokens"),
             total: reader.count(usage, "total_tokens"),
             ..TokenCounts::default()
         })

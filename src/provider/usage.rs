@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use super::object::{Object, is_null, text};
-use crate::event::Usage;
+use crate::event::{TokenCount, Usage};
 
 /// The token usage that a response reports, and what is wrong with it.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct ReportedUsage {
 pub(crate) enum UsageProblem {
     /// A field does not hold a count of tokens.
     BadCount {
-        /// Path of the field in the usage, such as `prompt_tokens_details.cached_tokens`.
+        /// Path of the field in the usage, such as `prompt_tokens_details/cached_tokens`.
         field: String,
         /// The value as JSON, shortened.
         value: String,
@@ -32,6 +32,8 @@ pub(crate) enum UsageProblem {
     },
     /// The provider's own total is not the sum of input and output tokens.
     Differs { input: u64, output: u64, total: u64 },
+    /// Only head and tail of the response were stored.
+    Truncated,
 }
 
 impl fmt::Display for UsageProblem {
@@ -48,6 +50,7 @@ impl fmt::Display for UsageProblem {
                     None => f.write_str("its total is ignored"),
                 }
             }
+            Self::Truncated => f.write_str("is truncated to head and tail; the usage in them is kept"),
         }
     }
 }
@@ -72,6 +75,18 @@ pub(super) struct TokenCounts {
 }
 
 impl TokenCounts {
+    /// Adds the counts of another request that the provider made for the same response.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { input, cached, cache_write, cache_write_1h, output, reasoning, total } = other;
+        self.input = sum([self.input, input]);
+        self.cached = sum([self.cached, cached]);
+        self.cache_write = sum([self.cache_write, cache_write]);
+        self.cache_write_1h = sum([self.cache_write_1h, cache_write_1h]);
+        self.output = sum([self.output, output]);
+        self.reasoning = sum([self.reasoning, reasoning]);
+        self.total = sum([self.total, total]);
+    }
+
     /// Returns the usage, reconciled with the provider's own total. Returns no usage if neither input nor output tokens
     /// were counted.
     fn reconciled(self, problems: &mut Vec<UsageProblem>) -> Option<Usage> {
@@ -116,78 +131,41 @@ impl CountReader {
         ReportedUsage { usage, problems }
     }
 
-    /// Returns the count in a field. Returns `None` if the field is absent, null or no count.
-    pub(super) fn count(&mut self, usage: &Object<'_>, name: &str) -> Option<u64> {
-        self.count_at(usage, name, || name.to_owned())
-    }
-
-    /// Returns the count in the first of these fields that has one.
-    pub(super) fn first(&mut self, usage: &Object<'_>, names: &[&str]) -> Option<u64> {
-        names.iter().find_map(|name| self.count(usage, name))
-    }
-
-    /// Returns the count in a field of a nested object.
-    pub(super) fn detail(&mut self, usage: &Object<'_>, of: &str, name: &str) -> Option<u64> {
-        let details = usage.object(of)?;
-        self.count_at(&details, name, || format!("{of}.{name}"))
-    }
-
-    fn count_at(&mut self, object: &Object<'_>, name: &str, field: impl FnOnce() -> String) -> Option<u64> {
-        let value = object.get(name)?;
-        match Count::read(value) {
-            Count::Tokens(count) => Some(count),
-            Count::Absent => None,
-            Count::Negative => {
-                self.problems.push(UsageProblem::BadCount {
-                    field: field(),
-                    value: shortened(value),
-                    is_negative: true,
-                });
-                Some(0)
-            }
-            Count::Bad => {
-                let value = shortened(value);
-                self.problems.push(UsageProblem::BadCount { field: field(), value, is_negative: false });
-                None
-            }
+    /// Returns the count in a field, or in a field of a nested object (`details/count`). Returns `None` if the field is
+    /// absent, null or no count.
+    pub(super) fn count(&mut self, usage: &Object<'_>, field: &str) -> Option<u64> {
+        let Some((nested, name)) = field.split_once('/') else { return self.read_count(field, usage.get(field)?) };
+        let details = usage.non_null(nested)?;
+        match Object::from_value(details) {
+            Some(details) => self.read_count(field, details.get(name)?),
+            None => self.report(nested, details, false),
         }
     }
-}
 
-/// The value of a field that should hold a count of tokens.
-enum Count {
-    Tokens(u64),
-    Negative,
-    /// The value is null.
-    Absent,
-    /// The value is neither a count nor null.
-    Bad,
-}
+    /// Returns the count in the first of these fields that counts any tokens, otherwise 0 if one of them counts none.
+    pub(super) fn first(&mut self, usage: &Object<'_>, fields: &[&str]) -> Option<u64> {
+        let mut counts = fields.iter().filter_map(|field| self.count(usage, field));
+        let first = counts.next()?;
+        std::iter::once(first).chain(counts).find(|count| *count > 0).or(Some(0))
+    }
 
-impl Count {
-    /// Reads a value: an integer, a number without a fraction, or a text that is one.
-    fn read(value: &RawValue) -> Self {
+    fn read_count(&mut self, field: &str, value: &RawValue) -> Option<u64> {
         if is_null(value) {
-            return Self::Absent;
+            return None;
         }
-        text(value).map_or_else(|| Self::parse(value.get()), |text| Self::parse(text.trim()))
+        let text = text(value);
+        match TokenCount::parse(text.as_deref().unwrap_or_else(|| value.get())) {
+            TokenCount::Tokens(count) => Some(count),
+            TokenCount::Negative => self.report(field, value, true),
+            TokenCount::Invalid => self.report(field, value, false),
+        }
     }
 
-    /// Parses a number.
-    fn parse(number: &str) -> Self {
-        if !number.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
-            return Self::Bad;
-        }
-        if let Ok(count) = number.parse() {
-            return Self::Tokens(count);
-        }
-        match number.parse::<f64>() {
-            Ok(number) if number < 0.0 => Self::Negative,
-            // 2^64 is the first number that no count can hold.
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 2^64")]
-            Ok(number) if number.fract() == 0.0 && number < 18_446_744_073_709_551_616.0 => Self::Tokens(number as u64),
-            Ok(_) | Err(_) => Self::Bad,
-        }
+    /// Adds the problem of a field. Returns 0 for a negative number, otherwise `None`.
+    fn report(&mut self, field: &str, value: &RawValue, is_negative: bool) -> Option<u64> {
+        let (field, value) = (field.to_owned(), shortened(value));
+        self.problems.push(UsageProblem::BadCount { field, value, is_negative });
+        is_negative.then_some(0)
     }
 }
 

@@ -7,6 +7,7 @@
 mod canonical_json;
 mod checkpoint;
 mod collect;
+mod compaction_response;
 mod content_hash;
 mod decode_error;
 mod decoded_payloads;
@@ -36,6 +37,7 @@ mod unopened;
 mod unread_fields;
 
 pub(super) use checkpoint::Checkpoint;
+pub(super) use compaction_response::CompactionResponse;
 pub(super) use facts::{
     CellFact, CompactionRequestFact, ConversationFact, Facts, InferenceEnd, Logged, Outcome, ResultPayload,
     RolloutFact, RuntimePayload, ThreadFact, ToolFact, TurnFact,

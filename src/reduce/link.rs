@@ -72,8 +72,14 @@ pub(super) fn link(
         }
     }
     let edges = agents::edges(claims, &facts.agent_results, &thread_tables, &tools, &conversations, diagnostics, work);
-    sums::list_members_and_totals(&mut thread_tables, &conversations, &tools, facts.last_at);
-    let totals = sums::rollout_totals(&conversations, &tools, manifest.started_at, rollout.ended_at.or(facts.last_at));
+    sums::list_members_and_totals(&mut thread_tables, &conversations, &compaction_requests, &tools, facts.last_at);
+    let totals = sums::rollout_totals(
+        &conversations,
+        &compaction_requests,
+        &tools,
+        manifest.started_at,
+        rollout.ended_at.or(facts.last_at),
+    );
     let Rollout { trace_id, root_thread_id, ended_at, status } = rollout;
     Graph {
         trace_id,

@@ -63,6 +63,7 @@ fn absent_original_fields_are_null_and_later_ones_omitted() {
         partial_response_payload: None,
         upstream_request_id: None,
         first_token_at_unix_ms: None,
+        usage: None,
         wire_payload: None,
     };
     check(

@@ -27,4 +27,5 @@ mod spans;
 mod stacks;
 mod survivors;
 mod unwinding;
+mod usage;
 mod wire;

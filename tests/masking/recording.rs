@@ -275,6 +275,7 @@ fn writer_masks_the_text_of_events() {
         partial_response_payload: None,
         upstream_request_id: None,
         first_token_at_unix_ms: None,
+        usage: None,
         wire_payload: None,
     };
     writer.append(UnixMillis(0).into(), &EventContext::default(), &event.into()).unwrap();

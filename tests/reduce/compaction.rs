@@ -50,7 +50,7 @@ fn compaction_is_installed_once_in_a_thread_and_turn() {
 #[test]
 fn compaction_requests_do_not_change_the_conversation() {
     let mut case = Case::new();
-    let body = case.body("compaction_request", "anything");
+    let body = case.body("compaction_request", json!("anything"));
     case.event(json!({ "type": "compaction_request_started", "compaction_id": "k", "compaction_request_id": "q",
         "thread_id": "t", "codex_turn_id": "u", "model": "m", "provider_name": "p", "request_payload": body }));
     case.event(json!({ "type": "compaction_request_failed", "compaction_id": "l", "compaction_request_id": "q", "error": "e" }));

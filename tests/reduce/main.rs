@@ -37,3 +37,4 @@ mod terminals;
 mod tools;
 mod turn_inputs;
 mod unread_fields;
+mod usage;

@@ -63,6 +63,7 @@ impl InferenceProgress {
             partial_response_payload,
             upstream_request_id: self.upstream_request_id,
             first_token_at_unix_ms: self.first_token_at,
+            usage: self.usage,
             wire_payload: self.wire_response.or(self.failed_response).map(Box::new),
         }
     }
@@ -80,6 +81,7 @@ impl InferenceProgress {
             partial_response_payload,
             upstream_request_id: self.upstream_request_id,
             first_token_at_unix_ms: self.first_token_at,
+            usage: self.usage,
             wire_payload: self.wire_response.or(self.failed_response).map(Box::new),
         }
     }

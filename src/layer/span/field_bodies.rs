@@ -3,8 +3,9 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::fields::{Fields, PartialUsage, RequestFields};
+use super::fields::{Fields, RequestFields};
 use super::json_text::JsonText;
+use super::usage_fields::{CountField, UsageFields};
 use crate::semconv;
 
 /// The entries of a body. A serde attribute cannot refer to the constants of [`semconv`].
@@ -100,7 +101,7 @@ pub(super) struct ResponseBody<'a> {
     response_id: Option<&'a str>,
     model: Option<&'a str>,
     finish_reasons: Option<JsonText<'a>>,
-    usage: UsageFields,
+    usage: &'a UsageFields,
 }
 
 impl Serialize for ResponseBody<'_> {
@@ -119,13 +120,13 @@ impl SerializeEntries for ResponseBody<'_> {
     }
 }
 
-/// The token counts of a response body.
-struct UsageFields {
-    input: Option<u64>,
-    cached: Option<u64>,
-    cache_write: Option<u64>,
-    output: Option<u64>,
-    reasoning: Option<u64>,
+impl Serialize for CountField {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Tokens(count) => serializer.serialize_u64(*count),
+            Self::Other(value) => serializer.serialize_str(value),
+        }
+    }
 }
 
 impl SerializeEntries for UsageFields {
@@ -138,24 +139,18 @@ impl SerializeEntries for UsageFields {
     }
 }
 
-impl From<PartialUsage> for UsageFields {
-    fn from(usage: PartialUsage) -> Self {
-        let PartialUsage { input, cached, cache_write, output, reasoning } = usage;
-        Self { input, cached, cache_write, output, reasoning }
-    }
-}
-
 impl<'a> ResponseBody<'a> {
     /// Creates a response body from the recorded fields. Returns `None` if neither output messages nor response id nor
     /// usage were recorded.
     pub(super) fn from_fields(fields: &'a Fields) -> Option<Self> {
-        let has_response = fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage().is_some();
+        let has_response =
+            fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage.is_reported();
         has_response.then(|| Self {
             output_messages: fields.output_messages.as_deref().map(JsonText::parse),
             response_id: fields.response_id.as_deref(),
             model: fields.response_model.as_deref(),
             finish_reasons: fields.finish_reasons.as_deref().map(JsonText::parse),
-            usage: fields.usage.into(),
+            usage: &fields.usage,
         })
     }
 }

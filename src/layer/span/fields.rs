@@ -13,7 +13,8 @@ use tracing::field::{Field, Visit};
 
 use super::debug_text::format_debug;
 use super::tool_name::intern_tool_name;
-use crate::event::{CallId, Usage};
+use super::usage_fields::{CountField, UsageFields};
+use crate::event::CallId;
 use crate::semconv;
 
 /// The kind of operation that a span declares.
@@ -93,7 +94,7 @@ pub(super) struct Fields {
     error_type: Option<String>,
     status: Option<OtelStatus>,
     status_description: Option<String>,
-    pub(super) usage: PartialUsage,
+    pub(super) usage: UsageFields,
     pub(super) request: RequestFields,
     pub(super) output_messages: Option<String>,
     pub(super) arguments: Option<String>,
@@ -127,16 +128,6 @@ pub(super) struct RequestFields {
     pub(super) input_messages: Option<String>,
     pub(super) system_instructions: Option<String>,
     pub(super) tool_definitions: Option<String>,
-}
-
-/// The token counts of an inference call. `None` for a count that no field has set.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct PartialUsage {
-    pub(super) input: Option<u64>,
-    pub(super) cached: Option<u64>,
-    pub(super) cache_write: Option<u64>,
-    pub(super) output: Option<u64>,
-    pub(super) reasoning: Option<u64>,
 }
 
 thread_local! {
@@ -218,20 +209,6 @@ impl Fields {
         self.error_type.is_some() || self.status.is_some() || self.status_description.is_some()
     }
 
-    /// Returns the token usage, with unset counts as 0. Returns `None` if neither input nor output tokens were
-    /// recorded.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        let PartialUsage { input, cached, cache_write, output, reasoning } = self.usage;
-        (input.is_some() || output.is_some()).then(|| Usage {
-            input_tokens: input.unwrap_or(0),
-            cached_input_tokens: cached.unwrap_or(0),
-            cache_write_input_tokens: cache_write.unwrap_or(0),
-            cache_write_1h_input_tokens: 0,
-            output_tokens: output.unwrap_or(0),
-            reasoning_output_tokens: reasoning.unwrap_or(0),
-        })
-    }
-
     /// Replaces the values of all fields that are set in `newer`.
     pub(super) fn merge(&mut self, newer: Self) {
         fn take<T>(old: &mut Option<T>, new: Option<T>) {
@@ -264,7 +241,7 @@ impl Fields {
             error_type,
             status,
             status_description,
-            usage: PartialUsage { input, cached, cache_write, output, reasoning },
+            usage: UsageFields { input, cached, cache_write, output, reasoning },
             request: RequestFields { input_messages, system_instructions, tool_definitions },
             output_messages,
             arguments,
@@ -307,9 +284,12 @@ impl Fields {
         take(&mut self.status, status);
     }
 
-    /// Returns `true` if the layer stores the value of the field `name` as text.
-    fn is_text_field(&mut self, name: &str) -> bool {
-        matches!(name, semconv::TOOL_CALL_ID | semconv::TOOL_NAME) || self.text_slot(name).is_some()
+    /// Returns `true` if the layer stores the value of the field `name` from its text: a text, or a token count that is
+    /// no integer.
+    fn stores_text(&mut self, name: &str) -> bool {
+        matches!(name, semconv::TOOL_CALL_ID | semconv::TOOL_NAME)
+            || self.text_slot(name).is_some()
+            || self.count_slot(name).is_some()
     }
 
     /// Returns the member that stores the text field `name`. Returns `None` if the layer does not store that field as
@@ -359,7 +339,7 @@ impl Fields {
     }
 
     /// Returns the member that stores the token count `name`. Returns `None` if that field is not a token count.
-    fn count_slot(&mut self, name: &str) -> Option<&mut Option<u64>> {
+    fn count_slot(&mut self, name: &str) -> Option<&mut Option<CountField>> {
         Some(match name {
             semconv::USAGE_INPUT_TOKENS | semconv::USAGE_PROMPT_TOKENS => &mut self.usage.input,
             semconv::USAGE_CACHE_READ_INPUT_TOKENS => &mut self.usage.cached,
@@ -385,6 +365,8 @@ impl Visit for Fields {
             name => {
                 if let Some(slot) = self.text_slot(name) {
                     *slot = Some(value.to_owned());
+                } else if let Some(slot) = self.count_slot(name) {
+                    *slot = CountField::parse(value);
                 }
             }
         }
@@ -393,10 +375,10 @@ impl Visit for Fields {
     /// Records a token count, a time to first chunk in seconds, or an id that is a number.
     fn record_u64(&mut self, field: &Field, value: u64) {
         if let Some(slot) = self.count_slot(field.name()) {
-            *slot = Some(value);
+            *slot = Some(CountField::Tokens(value));
         } else if field.name() == semconv::RESPONSE_TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Some(Duration::from_secs(value));
-        } else if self.is_text_field(field.name()) {
+        } else if self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
@@ -404,13 +386,13 @@ impl Visit for Fields {
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Ok(value) = u64::try_from(value) {
             self.record_u64(field, value);
-        } else if self.is_text_field(field.name()) {
+        } else if self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if self.is_text_field(field.name()) {
+        if self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
@@ -418,7 +400,7 @@ impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         if field.name() == semconv::RESPONSE_TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
-        } else if self.is_text_field(field.name()) {
+        } else if self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
@@ -435,16 +417,15 @@ impl Visit for Fields {
             name,
             semconv::KIND | semconv::OPERATION_NAME | semconv::OTEL_STATUS_CODE | semconv::TOOL_CALL_OUTCOME
         );
-        let is_number = self.count_slot(name).is_some() || name == semconv::RESPONSE_TIME_TO_FIRST_CHUNK;
-        if !is_keyword && !is_number && !self.is_text_field(name) {
+        let is_duration = name == semconv::RESPONSE_TIME_TO_FIRST_CHUNK;
+        if !is_keyword && !is_duration && !self.stores_text(name) {
             return;
         }
         let Some(text) = format_debug(value) else { return };
-        match (is_number, text.parse::<u64>(), text.parse::<f64>()) {
-            (false, ..) => self.record_str(field, &text),
-            (true, Ok(number), _) => self.record_u64(field, number),
-            (true, Err(_), Ok(number)) => self.record_f64(field, number),
-            (true, Err(_), Err(_)) => {}
+        if !is_duration {
+            self.record_str(field, &text);
+        } else if let Ok(seconds) = text.parse() {
+            self.record_f64(field, seconds);
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
     if let Some(delay) = fields.time_to_first_chunk {
         inference.record_first_token_after(delay);
     }
-    if let Some(usage) = fields.usage() {
+    if let Some(usage) = fields.usage.usage() {
         inference.record_usage(usage);
     }
     inference.set_error(fields.error());

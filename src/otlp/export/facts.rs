@@ -101,6 +101,7 @@ fn compaction_facts(request: &CompactionRequest) -> CompactionFacts {
         compaction_id: request.compaction_id.clone(),
         model: request.model.clone(),
         provider: request.provider_name.clone(),
+        usage: request.usage,
     }
 }
 

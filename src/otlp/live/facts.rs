@@ -107,13 +107,15 @@ impl LiveFacts {
         Some(match kind {
             PayloadKind::InferenceRequest => Digest::Request(Box::new(RequestDigest::parse(body, content))),
             PayloadKind::InferenceResponse => Digest::Response(Box::new(ResponseDigest::parse(body, content))),
+            PayloadKind::CompactionResponse => {
+                Digest::Response(Box::new(ResponseDigest::parse(body, ContentPolicy::Omit)))
+            }
             PayloadKind::ToolInvocation => Digest::Invocation(InvocationDigest::parse(body, content)),
             PayloadKind::ToolRuntimeEvent => Digest::Runtime(RuntimeDigest::parse(body)),
             PayloadKind::ToolResult => Digest::Result(ResultDigest::parse(body, content)),
             PayloadKind::SessionMetadata => Digest::Session(serde_json::from_slice(body).unwrap_or_default()),
             PayloadKind::CompactionRequest
             | PayloadKind::CompactionCheckpoint
-            | PayloadKind::CompactionResponse
             | PayloadKind::TerminalRuntimeEvent
             | PayloadKind::ProtocolEvent
             | PayloadKind::AgentResult => return None,
@@ -218,10 +220,7 @@ impl LiveFacts {
                 self.cell_response(meta, event.status, event.response_payload.as_ref(), true);
             }
             Event::CompactionRequestStarted(event) => self.compaction_started(export, meta, event),
-            Event::CompactionRequestCompleted(event) => {
-                self.add_payload(&event.response_payload);
-                self.end(meta, ExecutionStatus::Completed, None);
-            }
+            Event::CompactionRequestCompleted(event) => self.compaction_completed(meta, event),
             Event::CompactionRequestFailed(event) => {
                 self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()));
             }

@@ -119,20 +119,20 @@ table! {
     RESPONSE_FINISH_REASONS on INFERENCE;
     /// Time from the start of the call to the first chunk of its response, in seconds.
     RESPONSE_TIME_TO_FIRST_CHUNK on INFERENCE;
-    /// Number of input tokens, including those read from a cache.
-    USAGE_INPUT_TOKENS on INFERENCE;
+    /// Number of input tokens, including those read from and written to a cache.
+    USAGE_INPUT_TOKENS on REQUESTS;
     /// Number of output tokens, including reasoning.
-    USAGE_OUTPUT_TOKENS on INFERENCE;
+    USAGE_OUTPUT_TOKENS on REQUESTS;
     /// The older name of [`USAGE_INPUT_TOKENS`].
-    USAGE_PROMPT_TOKENS on INFERENCE;
+    USAGE_PROMPT_TOKENS on REQUESTS;
     /// The older name of [`USAGE_OUTPUT_TOKENS`].
-    USAGE_COMPLETION_TOKENS on INFERENCE;
+    USAGE_COMPLETION_TOKENS on REQUESTS;
     /// Number of input tokens read from a cache. Absent if 0.
-    USAGE_CACHE_READ_INPUT_TOKENS on INFERENCE;
+    USAGE_CACHE_READ_INPUT_TOKENS on REQUESTS;
     /// Number of input tokens written to a cache. Absent if 0.
-    USAGE_CACHE_WRITE_INPUT_TOKENS on INFERENCE;
+    USAGE_CACHE_WRITE_INPUT_TOKENS on REQUESTS;
     /// Number of output tokens spent on reasoning. Absent if 0.
-    USAGE_REASONING_OUTPUT_TOKENS on INFERENCE;
+    USAGE_REASONING_OUTPUT_TOKENS on REQUESTS;
     /// Input messages of the request, as JSON text.
     INPUT_MESSAGES on INFERENCE, content;
     /// Output messages of the response, as JSON text.

@@ -104,4 +104,6 @@ pub(crate) struct CompactionFacts {
     pub(crate) compaction_id: CompactionId,
     pub(crate) model: String,
     pub(crate) provider: String,
+    /// Usage that the response reports.
+    pub(crate) usage: Option<Usage>,
 }

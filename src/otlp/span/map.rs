@@ -124,12 +124,13 @@ fn last_of_each(mut attributes: Vec<KeyValue>) -> Vec<KeyValue> {
 /// Returns `true` if a span of this kind exports the attribute.
 fn is_exported(key: &str, kind: Option<Kind>, mapping: &Mapping) -> bool {
     let usage = mapping.usage_names;
+    let is_request = matches!(kind, Some(Kind::Inference | Kind::Compaction));
     match attribute::row(key) {
         _ if key == attribute::USAGE_INPUT_TOKENS || key == attribute::USAGE_OUTPUT_TOKENS => {
-            usage.has_current() && kind == Some(Kind::Inference)
+            usage.has_current() && is_request
         }
         _ if key == attribute::USAGE_PROMPT_TOKENS || key == attribute::USAGE_COMPLETION_TOKENS => {
-            usage.has_older() && kind == Some(Kind::Inference)
+            usage.has_older() && is_request
         }
         Some(row) if row.is_content && !mapping.content.captures() => false,
         Some(row) if is_reserved(key) => kind.is_none_or(|kind| row.kinds.contains(&kind)),

@@ -121,21 +121,27 @@ static COMPACTION: Shape = Shape {
 static USAGE: Shape = Shape {
     name: "usage",
     read: &["input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"],
-    nested: &[("cache_creation", Nested::One(&CACHE_CREATION)), ("iterations", Nested::One(&ITERATION))],
-    unread: &[(
-        Reason::Breakdown,
-        &["inference_geo", "server_tool_use", "service_tier", "speed", "output_tokens_details"],
-    )],
+    nested: &[
+        ("cache_creation", Nested::One(&CACHE_CREATION)),
+        ("output_tokens_details", Nested::One(&OUTPUT_DETAILS)),
+        ("iterations", Nested::One(&ITERATION)),
+    ],
+    unread: &[(Reason::Breakdown, &["inference_geo", "server_tool_use", "service_tier", "speed"])],
     ..EMPTY
 };
 
 static CACHE_CREATION: Shape =
     Shape { name: "usage", read: &["ephemeral_1h_input_tokens", "ephemeral_5m_input_tokens"], ..EMPTY };
 
+static OUTPUT_DETAILS: Shape = Shape { name: "usage", read: &["thinking_tokens"], ..EMPTY };
+
 static ITERATION: Shape = Shape {
     name: "usage",
     read: &["type", "input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"],
-    nested: &[("cache_creation", Nested::One(&CACHE_CREATION))],
+    nested: &[
+        ("cache_creation", Nested::One(&CACHE_CREATION)),
+        ("output_tokens_details", Nested::One(&OUTPUT_DETAILS)),
+    ],
     unread: &[(Reason::Breakdown, &["model"])],
     ..EMPTY
 };

@@ -121,7 +121,7 @@ pub(super) static MEMBERS: Members = Members {
 static CHOICE: Shape = Shape {
     name: "choice",
     read: &["finish_reason"],
-    nested: &[("message", Nested::One(&MESSAGE))],
+    nested: &[("message", Nested::One(&MESSAGE)), ("usage", Nested::One(&USAGE))],
     unread: &[
         (Reason::Bookkeeping, &["index", "native_finish_reason", "stop_reason", "token_ids", "delta", "error"]),
         (Reason::Scores, &["logprobs", "content_filter_results", "content_filter_result", "matched_stop"]),
@@ -249,11 +249,13 @@ static USAGE: Shape = Shape {
         "total_tokens",
         "prompt_cache_hit_tokens",
         "cached_tokens",
+        "num_cached_tokens",
         "reasoning_tokens",
         "cache_creation_input_tokens",
         "cache_read_input_tokens",
     ],
     nested: &[
+        ("cache_creation", Nested::One(&CACHE_CREATION)),
         ("prompt_tokens_details", Nested::One(&PROMPT_DETAILS)),
         ("completion_tokens_details", Nested::One(&COMPLETION_DETAILS)),
     ],
@@ -288,7 +290,6 @@ static USAGE: Shape = Shape {
                 "server_tool_use_details",
                 "service_tier",
                 "total_time",
-                "cache_creation",
                 "claude_cache_creation_1_h_tokens",
                 "claude_cache_creation_5_m_tokens",
                 "usage_source",
@@ -298,6 +299,13 @@ static USAGE: Shape = Shape {
             ],
         ),
     ],
+    ..EMPTY
+};
+
+static CACHE_CREATION: Shape = Shape {
+    name: "usage",
+    read: &["ephemeral_1h_input_tokens"],
+    unread: &[(Reason::Breakdown, &["ephemeral_5m_input_tokens"])],
     ..EMPTY
 };
 

@@ -250,7 +250,14 @@ static INCOMPLETE_DETAILS: Shape = Shape { name: "incomplete details", read: &["
 
 static USAGE: Shape = Shape {
     name: "usage",
-    read: &["input_tokens", "output_tokens", "total_tokens", "cached_tokens"],
+    read: &[
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "cached_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+    ],
     nested: &[
         ("input_tokens_details", Nested::One(&INPUT_DETAILS)),
         ("output_tokens_details", Nested::One(&OUTPUT_DETAILS)),

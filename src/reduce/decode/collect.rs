@@ -88,7 +88,8 @@ impl Facts {
                 self.compaction_requests.push(line_context.with(CompactionRequestFact::Started(e)));
             }
             Event::CompactionRequestCompleted(e) => {
-                self.compaction_requests.push(line_context.with(CompactionRequestFact::Completed(e)));
+                let response = payloads.compaction_responses.get(&e.response_payload);
+                self.compaction_requests.push(line_context.with(CompactionRequestFact::Completed(e, response)));
             }
             Event::CompactionRequestFailed(e) => {
                 self.compaction_requests.push(line_context.with(CompactionRequestFact::Failed(e)));

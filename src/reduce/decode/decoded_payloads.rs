@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::checkpoint::Checkpoint;
+use super::compaction_response::CompactionResponse;
 use super::facts::{ResultPayload, RuntimePayload};
 use super::invocation::Invocation;
 use super::item_cache::ItemCache;
@@ -91,6 +92,7 @@ struct PayloadPlan {
     requests: PendingPayloads<Request>,
     responses: PendingPayloads<ResponseBody>,
     checkpoints: PendingPayloads<Checkpoint>,
+    compaction_responses: PendingPayloads<CompactionResponse>,
     invocations: PendingPayloads<Invocation>,
     commands: PendingPayloads<Command>,
     agents: PendingPayloads<AgentCall>,
@@ -141,6 +143,7 @@ pub(super) struct DecodedPayloads {
     pub(super) requests: PayloadSet<Request>,
     pub(super) responses: PayloadSet<ResponseBody>,
     pub(super) checkpoints: PayloadSet<Checkpoint>,
+    pub(super) compaction_responses: PayloadSet<CompactionResponse>,
     invocations: PayloadSet<Invocation>,
     commands: PayloadSet<Command>,
     agents: PayloadSet<AgentCall>,
@@ -166,6 +169,7 @@ impl PayloadPlan {
                 e.partial_response_payload.iter().for_each(|payload| self.responses.add(payload))
             }
             Event::CompactionInstalled(e) => self.checkpoints.add(&e.checkpoint_payload),
+            Event::CompactionRequestCompleted(e) => self.compaction_responses.add(&e.response_payload),
             Event::ToolCallStarted(e) => {
                 if opens_invocation(&e.kind) {
                     e.invocation_payload.iter().for_each(|payload| self.invocations.add(payload));
@@ -197,7 +201,6 @@ impl PayloadPlan {
             | Event::CodeCellInitialResponse(_)
             | Event::CodeCellEnded(_)
             | Event::CompactionRequestStarted(_)
-            | Event::CompactionRequestCompleted(_)
             | Event::CompactionRequestFailed(_)
             | Event::AgentResultObserved(_)
             | Event::ProtocolEventObserved(_)
@@ -231,9 +234,10 @@ impl PayloadPlan {
         DecodedPayloads {
             decodings,
             metadata: self.metadata.decode_all(bundle, cache, work),
-            requests: self.requests.decode_all_with(bundle, work, false, parse_request),
+            requests: self.requests.decode_all_with(bundle, work, parse_request, |_, unusable| Err(unusable)),
             responses,
             checkpoints: self.checkpoints.decode_all(bundle, cache, work),
+            compaction_responses: self.compaction_responses.decode_all(bundle, cache, work),
             invocations: self.invocations.decode_all(bundle, cache, work),
             commands: self.commands.decode_all(bundle, cache, work),
             agents: self.agents.decode_all(bundle, cache, work),
@@ -271,6 +275,7 @@ impl DecodedPayloads {
             requests,
             responses,
             checkpoints,
+            compaction_responses,
             invocations,
             commands,
             agents,
@@ -282,6 +287,7 @@ impl DecodedPayloads {
             .or_else(|| requests.lookup(location))
             .or_else(|| responses.lookup(location))
             .or_else(|| checkpoints.lookup(location))
+            .or_else(|| compaction_responses.lookup(location))
             .or_else(|| invocations.lookup(location))
             .or_else(|| commands.lookup(location))
             .or_else(|| agents.lookup(location))

@@ -1,6 +1,7 @@
 //! Facts: events with their decoded payloads, by the domain that folds them.
 
 use super::checkpoint::Checkpoint;
+use super::compaction_response::CompactionResponse;
 use super::invocation::Invocation;
 use super::item_cache::DecodedItems;
 use super::mentions::Mentions;
@@ -121,7 +122,7 @@ pub(in crate::reduce) enum Outcome {
 #[derive(Debug)]
 pub(in crate::reduce) enum CompactionRequestFact {
     Started(CompactionRequestStarted),
-    Completed(CompactionRequestCompleted),
+    Completed(CompactionRequestCompleted, Payload<CompactionResponse>),
     Failed(CompactionRequestFailed),
 }
 

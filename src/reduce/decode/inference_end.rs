@@ -37,6 +37,7 @@ impl InferenceEnd {
             partial_response_payload,
             upstream_request_id,
             first_token_at_unix_ms,
+            usage,
             wire_payload: _,
         } = event;
         Self {
@@ -45,7 +46,7 @@ impl InferenceEnd {
             response_id: None,
             upstream_request_id,
             first_token_at: first_token_at_unix_ms,
-            usage: None,
+            usage,
             response: partial_response_payload.map(|body| (body.raw_payload_id.clone(), responses.get(&body))),
         }
     }
@@ -58,6 +59,7 @@ impl InferenceEnd {
             partial_response_payload,
             upstream_request_id,
             first_token_at_unix_ms,
+            usage,
             wire_payload,
         } = event;
         let failed = InferenceFailed {
@@ -66,6 +68,7 @@ impl InferenceEnd {
             partial_response_payload,
             upstream_request_id,
             first_token_at_unix_ms,
+            usage,
             wire_payload,
         };
         Self { outcome: Outcome::Cancelled(reason), ..Self::failed(failed, responses) }

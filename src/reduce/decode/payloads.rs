@@ -19,14 +19,19 @@ pub(super) const NOT_AN_OBJECT: &str = "is not a JSON object";
 
 /// A type that payloads of one kind are decoded to.
 pub(super) trait PayloadShape: Sized + Send + Sync {
-    /// `true` if the payload is decoded even if only its head and tail were stored.
-    const ACCEPTS_TRUNCATED: bool = false;
-
     /// Parses the JSON of a payload.
     ///
     /// # Errors
     /// Returns the reason as a clause that follows the payload's location: "is not …", "has no …".
     fn parse(text: &str, cache: &ItemCache) -> Result<Self, String>;
+
+    /// Parses the JSON that was stored in place of a payload that was truncated to head and tail.
+    ///
+    /// # Errors
+    /// Returns `unusable` if the payload cannot be used without its middle.
+    fn parse_truncated(_text: &str, _cache: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
+        Err(unusable)
+    }
 }
 
 /// A decoded payload, or the reason why it cannot be used.
@@ -90,13 +95,14 @@ impl<T> PendingPayloads<T> {
         });
     }
 
-    /// Reads and decodes all payloads that were added. `parse` decodes the text of a payload.
+    /// Reads and decodes all payloads that were added. `parse` decodes the text of a payload, `parse_truncated` the text
+    /// that was stored in place of a truncated one.
     pub(super) fn decode_all_with(
         self,
         bundle: &Reader,
         work: &mut Work,
-        accepts_truncated: bool,
         parse: impl Fn(&PayloadRef, &str) -> Result<T, String> + Sync,
+        parse_truncated: impl Fn(&str, UnusablePayload) -> Result<T, UnusablePayload> + Sync,
     ) -> PayloadSet<T>
     where
         T: Send + Sync,
@@ -107,10 +113,11 @@ impl<T> PendingPayloads<T> {
             bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
             let unusable = |reason| UnusablePayload::new(reference, reason);
             let text = str::from_utf8(&payload).map_err(|_| unusable("is not UTF-8".to_owned()))?;
-            match reference.truncated.as_deref() {
-                Some(truncated) if !accepts_truncated => Err(unusable(truncated_reason(truncated))),
-                Some(_) | None => parse(reference, text).map(Arc::new).map_err(unusable),
-            }
+            let parsed = match reference.truncated.as_deref() {
+                Some(truncated) => parse_truncated(text, unusable(truncated_reason(truncated))),
+                None => parse(reference, text).map_err(unusable),
+            };
+            parsed.map(Arc::new)
         });
         work.payloads += payloads.len() as u64;
         work.payload_bytes += bytes.into_inner();
@@ -121,7 +128,8 @@ impl<T> PendingPayloads<T> {
 impl<T: PayloadShape> PendingPayloads<T> {
     /// Reads and decodes all payloads that were added.
     pub(super) fn decode_all(self, bundle: &Reader, cache: &ItemCache, work: &mut Work) -> PayloadSet<T> {
-        self.decode_all_with(bundle, work, T::ACCEPTS_TRUNCATED, |_, text| T::parse(text, cache))
+        let parse_truncated = |text: &str, unusable| T::parse_truncated(text, cache, unusable);
+        self.decode_all_with(bundle, work, |_, text| T::parse(text, cache), parse_truncated)
     }
 }
 

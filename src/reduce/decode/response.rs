@@ -3,7 +3,7 @@
 use super::item_cache::ItemCache;
 use super::items;
 use super::listed_item::ListedItem;
-use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use super::payloads::{NOT_AN_OBJECT, PayloadShape, UnusablePayload};
 use super::provider_conversation_id::ProviderConversationId;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
@@ -34,6 +34,8 @@ pub(in crate::reduce) enum ResponseItems {
     NotRecorded,
     /// The body has no list of items in a known field.
     UnknownShape,
+    /// Only head and tail of the body were stored.
+    Truncated(UnusablePayload),
 }
 
 impl PayloadShape for ResponseBody {
@@ -50,6 +52,19 @@ impl PayloadShape for ResponseBody {
             usage: body.usage(),
             unread: cache.unread.of_response(&body),
             apis: body.api_set(),
+        })
+    }
+
+    /// Only the usage is read, if head or tail contain it.
+    fn parse_truncated(text: &str, _: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
+        let Some(body) = provider::Response::parse(text) else { return Err(unusable) };
+        Ok(Self {
+            response_id: None,
+            conversation_id: None,
+            items: ResponseItems::Truncated(unusable),
+            usage: body.usage(),
+            unread: Vec::new(),
+            apis: ApiSet::default(),
         })
     }
 }

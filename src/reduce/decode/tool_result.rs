@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::canonical_json::canonical;
 use super::item_cache::ItemCache;
-use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use super::payloads::{NOT_AN_OBJECT, PayloadShape, UnusablePayload};
 use super::runtime_event::command_result;
 use crate::graph::TerminalResult;
 use crate::provider::{Object, is_null, list, text};
@@ -19,11 +19,13 @@ pub(in crate::reduce) struct ToolResult {
 }
 
 impl PayloadShape for ToolResult {
-    /// Only the error is read, and the status of the call reports the failure in any case.
-    const ACCEPTS_TRUNCATED: bool = true;
-
     fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
         Ok(Self { error: error(&Object::parse(text).ok_or(NOT_AN_OBJECT)?) })
+    }
+
+    /// Only the error is read, and the status of the call reports the failure in any case.
+    fn parse_truncated(text: &str, cache: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
+        Self::parse(text, cache).map_err(|_| unusable)
     }
 }
 

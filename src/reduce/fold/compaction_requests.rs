@@ -1,14 +1,16 @@
 //! Folds compaction requests. They never change the conversation.
 
 use super::lifecycle::{AlreadyEnded, OperationEnd};
+use super::owners::PayloadOwners;
 use super::thread_tables::ThreadTables;
+use super::usage;
 use crate::event::{
     CompactionId, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId, CompactionRequestStarted,
     ExecutionStatus, RawPayloadId,
 };
 use crate::graph::{Code, CompactionRequest, Evidence, Execution, LiveSpan, Table};
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{CompactionRequestFact, Logged};
+use crate::reduce::decode::{CompactionRequestFact, CompactionResponse, Logged, Payload};
 
 type Requests = Table<CompactionRequestId, CompactionRequest>;
 
@@ -22,22 +24,22 @@ pub(in crate::reduce) fn compaction_requests(
     for at in facts {
         match &at.fact {
             CompactionRequestFact::Started(event) => start(&mut requests, at, event, thread_tables, diagnostics),
-            CompactionRequestFact::Completed(_) | CompactionRequestFact::Failed(_) => {}
+            CompactionRequestFact::Completed(..) | CompactionRequestFact::Failed(_) => {}
         }
     }
+    let mut responses = PayloadOwners::default();
     for at in facts {
         match &at.fact {
             CompactionRequestFact::Started(_) => {}
-            CompactionRequestFact::Completed(event) => {
+            CompactionRequestFact::Completed(event, response) => {
                 let CompactionRequestCompleted { compaction_id, compaction_request_id, response_payload } = event;
-                let payload = Some(&response_payload.raw_payload_id);
-                end(
-                    &mut requests,
-                    at,
-                    (compaction_id, compaction_request_id),
-                    RequestEnd { payload, error: None },
-                    diagnostics,
-                );
+                let payload = &response_payload.raw_payload_id;
+                let outcome = RequestEnd { payload: Some(payload), error: None };
+                if let Some(request) =
+                    end(&mut requests, at, (compaction_id, compaction_request_id), outcome, diagnostics)
+                {
+                    respond(request, at, payload, response, &mut responses, diagnostics);
+                }
             }
             CompactionRequestFact::Failed(event) => {
                 let CompactionRequestFailed { compaction_id, compaction_request_id, error } = event;
@@ -84,6 +86,7 @@ fn start(
         execution: Execution::open(at.when),
         model: model.clone(),
         provider_name: provider_name.clone(),
+        usage: None,
         raw_request_payload_id: payload.clone(),
         raw_response_payload_id: None,
         error: None,
@@ -99,19 +102,19 @@ struct RequestEnd<'a> {
     error: Option<&'a String>,
 }
 
-/// Records the end of a compaction request. Reports why if the event is left out.
-fn end(
-    requests: &mut Requests,
+/// Records the end of a compaction request. Returns the request, or reports why the event is left out.
+fn end<'r>(
+    requests: &'r mut Requests,
     at: &Logged<CompactionRequestFact>,
     (compaction, request_id): (&CompactionId, &CompactionRequestId),
     outcome: RequestEnd<'_>,
     diagnostics: &mut Diagnostics,
-) {
+) -> Option<&'r mut CompactionRequest> {
     let subject = format!("compaction request {request_id}");
     let Some(request) = requests.get_mut(request_id).filter(|request| request.compaction_id == *compaction) else {
         let message = format!("{subject} of compaction {compaction} ends, but was never started; the end is left out");
         diagnostics.add(at, Code::UnknownObject, message, outcome.payload);
-        return;
+        return None;
     };
     diagnostics.use_before_start(at, request.execution.started.seq, Code::UnknownObject, &subject);
     request.evidence.add(at.when.seq, outcome.payload.cloned());
@@ -121,10 +124,33 @@ fn end(
         Ok(()) => {
             request.raw_response_payload_id = outcome.payload.cloned();
             request.error = outcome.error.cloned();
+            Some(request)
         }
         Err(AlreadyEnded) => {
             let message = format!("{subject} ends after it has ended; the first end is kept");
             diagnostics.add(at, Code::LateEnd, message, outcome.payload);
+            None
+        }
+    }
+}
+
+/// Sets the token usage of a request from its response. Reports why if the response cannot be used.
+fn respond(
+    request: &mut CompactionRequest,
+    at: &Logged<CompactionRequestFact>,
+    payload: &RawPayloadId,
+    response: &Payload<CompactionResponse>,
+    responses: &mut PayloadOwners<CompactionRequestId>,
+    diagnostics: &mut Diagnostics,
+) {
+    let subject = format!("the response of compaction request {}", request.compaction_request_id);
+    match responses.open(request.compaction_request_id.clone(), response) {
+        Ok(response) => {
+            request.usage = response.usage.usage;
+            usage::report_problems(at, &subject, &response.usage.problems, payload, diagnostics);
+        }
+        Err((code, reason)) => {
+            diagnostics.add(at, code, format!("{subject} is treated as absent: {reason}"), Some(payload));
         }
     }
 }

@@ -302,10 +302,12 @@ impl InferenceFold<'_> {
             Outcome::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
         };
         let enclosing_end = turn_end_for_call(self.thread_tables, &call.turn_id);
+        let had_usage = call.usage.is_some();
         match call.execution.end(OperationEnd { when: at.when, status }, enclosing_end) {
             Ok(()) => {
                 call.error = error.cloned();
                 call.first_token_at = *first_token_at;
+                call.usage = *usage;
                 call.upstream_request_id.clone_from(upstream_request_id);
             }
             Err(AlreadyEnded) => {
@@ -313,14 +315,18 @@ impl InferenceFold<'_> {
                 diagnostics.add(at, Code::LateEnd, message, payload);
             }
         }
-        let Some((payload, body)) = response else { return };
-        if call.raw_response_payload_id.is_some() {
-            return;
-        }
-        call.raw_response_payload_id = Some(payload.clone());
         let completed = matches!(outcome, Outcome::Completed);
-        let reported = EndEventFields { response_id, upstream_request_id, usage: *usage, first_token_at, completed };
-        self.respond(at, index, payload, body, &reported, diagnostics);
+        if let Some((payload, body)) = response.as_ref().filter(|_| call.raw_response_payload_id.is_none()) {
+            call.raw_response_payload_id = Some(payload.clone());
+            let reported =
+                EndEventFields { response_id, upstream_request_id, usage: *usage, first_token_at, completed };
+            self.respond(at, index, payload, body, &reported, diagnostics);
+        }
+        let has_usage = self.calls.get_index(index).is_some_and(|call| call.usage.is_some());
+        if has_usage && !had_usage && !completed {
+            let message = format!("{subject} ended without a complete response; the usage that was reported is kept");
+            diagnostics.add(at, Code::PartialUsage, message, payload);
+        }
     }
 
     /// Adds the response of an inference call to the conversation of its thread. Sets the call's response id, token
@@ -336,9 +342,8 @@ impl InferenceFold<'_> {
     ) {
         let Some(call) = self.calls.get_index_mut(index) else { return };
         let subject = format!("the response of inference call {}", call.inference_call_id);
-        let report = |(code, reason)| {
-            diagnostics.add(at, code, format!("{subject} is treated as absent: {reason}"), Some(payload))
-        };
+        let absent = |reason: &str| format!("{subject} is treated as absent: {reason}");
+        let report = |(code, reason): (Code, &str)| diagnostics.add(at, code, absent(reason), Some(payload));
         let body = self.responses.open(index, body).map_err(report).ok();
         let id = reported.response_id.as_ref().or_else(|| body?.response_id.as_ref());
         call.response_id = id.cloned();
@@ -346,7 +351,7 @@ impl InferenceFold<'_> {
         let of_response = || id.map(|id| RequestId::from(id.as_str()));
         call.upstream_request_id = reported.upstream_request_id.clone().or_else(of_response);
         call.first_token_at = call.first_token_at.or(*reported.first_token_at);
-        call.usage = body.and_then(|body| body.usage.usage).or(reported.usage);
+        call.usage = body.and_then(|body| body.usage.usage).or(reported.usage).or(call.usage);
         if let Some(body) = body {
             usage::report_problems(at, &subject, &body.usage.problems, payload, diagnostics);
         }
@@ -363,6 +368,10 @@ impl InferenceFold<'_> {
                 );
                 diagnostics.add(at, Code::ResponseUnknown, message, Some(payload));
                 self.calls_without_content.insert(call.inference_call_id.clone());
+                &[]
+            }
+            Some(ResponseItems::Truncated(unusable)) => {
+                diagnostics.add(at, unusable.code, absent(&unusable.reason), Some(payload));
                 &[]
             }
             Some(ResponseItems::UnknownShape) => {

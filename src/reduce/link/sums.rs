@@ -1,14 +1,16 @@
 //! Lists the turns, calls and items of each thread and turn, and computes the totals over them.
 
-use crate::event::{ThreadId, TurnId, UnixMillis};
-use crate::graph::{Channel, Execution, Item, ItemKind, Role, Table, Thread, Totals, Turn};
+use crate::event::{CompactionRequestId, ThreadId, TurnId, UnixMillis};
+use crate::graph::{Channel, CompactionRequest, Execution, Item, ItemKind, Role, Table, Thread, Totals, Turn};
 use crate::reduce::fold::{Conversations, FirstRequest, ThreadTables, Tools};
 
-/// Adds turns, calls and items to the lists of their threads and turns, and calls to the totals. `last_at` is the
-/// latest time of an event, up to which the wall time of running threads and turns is counted.
+/// Adds turns, calls and items to the lists of their threads and turns, and calls and the token usage of compaction
+/// requests to the totals. `last_at` is the latest time of an event, up to which the wall time of running threads and
+/// turns is counted.
 pub(super) fn list_members_and_totals(
     thread_tables: &mut ThreadTables,
     conversations: &Conversations,
+    compaction_requests: &Table<CompactionRequestId, CompactionRequest>,
     tools: &Tools,
     last_at: Option<UnixMillis>,
 ) {
@@ -31,6 +33,11 @@ pub(super) fn list_members_and_totals(
         }
         for totals in totals_of(threads, turns, &call.thread_id, Some(&call.turn_id)) {
             totals.add_inference(call.usage, millis);
+        }
+    }
+    for request in compaction_requests.iter() {
+        for totals in totals_of(threads, turns, &request.thread_id, Some(&request.turn_id)) {
+            totals.add_usage(request.usage);
         }
     }
     for tool in tools.calls.iter() {
@@ -110,6 +117,7 @@ fn may_be_continued(item: &Item) -> bool {
 /// Returns the totals of the whole run.
 pub(super) fn rollout_totals(
     conversations: &Conversations,
+    compaction_requests: &Table<CompactionRequestId, CompactionRequest>,
     tools: &Tools,
     started_at: UnixMillis,
     ended_at: Option<UnixMillis>,
@@ -117,6 +125,9 @@ pub(super) fn rollout_totals(
     let mut totals = Totals::default();
     for call in conversations.calls.iter() {
         totals.add_inference(call.usage, call.execution.millis());
+    }
+    for request in compaction_requests.iter() {
+        totals.add_usage(request.usage);
     }
     for tool in tools.calls.iter() {
         totals.add_tool(tool.execution.millis());

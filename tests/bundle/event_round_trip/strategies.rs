@@ -181,6 +181,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             partial_response_payload: of(payload()),
             upstream_request_id: of(id()),
             first_token_at_unix_ms: of(unix_ms()),
+            usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
         }),
         EventKind::InferenceCancelled => fields!(InferenceCancelled {
@@ -189,6 +190,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             partial_response_payload: of(payload()),
             upstream_request_id: of(id()),
             first_token_at_unix_ms: of(unix_ms()),
+            usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
         }),
         EventKind::ToolCallStarted => fields!(ToolCallStarted {

@@ -2,8 +2,8 @@
 
 use super::{Digest, LiveFacts};
 use crate::event::{
-    CellStatus, ExecutionStatus, InferenceCancelled, InferenceCompleted, InferenceFailed,
-    McpToolCallCorrelationAssigned, PayloadRef, ThreadEnded, ToolCallEnded, TurnEnded, UnixMillis,
+    CellStatus, CompactionRequestCompleted, ExecutionStatus, InferenceCancelled, InferenceCompleted, InferenceFailed,
+    McpToolCallCorrelationAssigned, PayloadRef, ThreadEnded, ToolCallEnded, TurnEnded, UnixMillis, Usage,
 };
 use crate::layer::live::EventMeta;
 use crate::otlp::live::export::LiveExport;
@@ -39,12 +39,32 @@ impl LiveFacts {
 
     pub(super) fn inference_failed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceFailed) {
         self.add_response(export, meta, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
+        self.set_usage(event.usage);
         self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()));
     }
 
     pub(super) fn inference_cancelled(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCancelled) {
         self.add_response(export, meta, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
+        self.set_usage(event.usage);
         self.end(meta, ExecutionStatus::Cancelled, Some(event.reason.clone()));
+    }
+
+    /// Sets the usage that the span of an inference call reported.
+    fn set_usage(&mut self, usage: Option<Usage>) {
+        if let Some(inference) = self.inference() {
+            inference.usage = usage;
+        }
+    }
+
+    /// Adds the response to a compaction request.
+    pub(super) fn compaction_completed(&mut self, meta: EventMeta<'_>, event: &CompactionRequestCompleted) {
+        if let Some(Digest::Response(response)) = self.take_digest(&event.response_payload)
+            && let Some(SpanDetail::Compaction(compaction)) = self.facts.as_mut().map(|facts| &mut facts.detail)
+        {
+            compaction.usage = response.usage;
+        }
+        self.add_payload(&event.response_payload);
+        self.end(meta, ExecutionStatus::Completed, None);
     }
 
     /// Adds a complete or partial response of the model.

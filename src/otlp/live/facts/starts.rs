@@ -95,6 +95,7 @@ impl LiveFacts {
             compaction_id: event.compaction_id.clone(),
             model: event.model.clone(),
             provider: event.provider_name.clone(),
+            usage: None,
         };
         let id = Arc::clone(event.compaction_request_id.as_arc());
         self.start(export, meta, id, event.thread_id.clone(), SpanDetail::Compaction(detail));

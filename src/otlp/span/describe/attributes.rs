@@ -185,10 +185,13 @@ impl AttributeList {
     }
 
     fn add_compaction(&mut self, facts: &CompactionFacts) {
-        let CompactionFacts { compaction_id, model, provider } = facts;
+        let CompactionFacts { compaction_id, model, provider, usage } = facts;
         self.put(attribute::COMPACTION_ID, compaction_id.as_arc().clone());
         self.put_text(attribute::REQUEST_MODEL, model);
         self.put_text(attribute::PROVIDER_NAME, provider);
+        if let Some(usage) = usage {
+            self.add_usage(*usage);
+        }
     }
 }
 

@@ -230,6 +230,11 @@ fn cell_and_compaction_have_names_of_their_own() {
         r#"otel_trace.compaction.id = "compaction-1""#,
         r#"gen_ai.request.model = "gpt-5""#,
         r#"gen_ai.provider.name = "openai""#,
+        CURRENT_USAGE[0],
+        CURRENT_USAGE[1],
+        "gen_ai.usage.cache_read.input_tokens = 40",
+        CACHE_WRITE,
+        "gen_ai.usage.reasoning.output_tokens = 5",
     ];
     let expected = with_common(r#"otel_trace.kind = "compaction""#, &added);
     check(&full(compaction()), CAPTURE, "compaction gpt-5", SpanKind::Client, &expected);

@@ -126,6 +126,7 @@ pub(crate) fn compaction() -> SpanDetail {
         compaction_id: "compaction-1".into(),
         model: "gpt-5".to_owned(),
         provider: "openai".to_owned(),
+        usage: Some(USAGE),
     })
 }
 

@@ -1,0 +1,28 @@
+//! Decodes `compaction_response` payloads.
+
+use serde::de::IgnoredAny;
+
+use super::item_cache::ItemCache;
+use super::payloads::{PayloadShape, UnusablePayload};
+use crate::provider::{self, ReportedUsage};
+
+/// The decoded body of the response to a compaction request. Its items count only once they are installed.
+#[derive(Debug)]
+pub(in crate::reduce) struct CompactionResponse {
+    pub(in crate::reduce) usage: ReportedUsage,
+}
+
+impl PayloadShape for CompactionResponse {
+    /// A response that is no object, but for example a text, has no usage.
+    fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
+        if let Some(body) = provider::Response::parse(text) {
+            return Ok(Self { usage: body.usage() });
+        }
+        let json = serde_json::from_str::<IgnoredAny>(text);
+        json.map(|_| Self { usage: ReportedUsage::default() }).map_err(|error| format!("is not JSON: {error}"))
+    }
+
+    fn parse_truncated(text: &str, cache: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
+        Self::parse(text, cache).map_err(|_| unusable)
+    }
+}
