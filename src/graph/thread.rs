@@ -34,8 +34,8 @@ pub struct Thread {
     /// Turns of the thread, in order of start. Not in `state.json`.
     #[serde(skip)]
     pub turn_ids: Vec<TurnId>,
-    /// Error message, if the thread failed. Not in `state.json`.
-    #[serde(skip)]
+    /// Error message, if the thread failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Events and payloads from which the thread was reduced. Not in `state.json`.
     #[serde(skip)]
@@ -86,8 +86,8 @@ pub struct Turn {
     /// Tool calls of the turn, in order of start. Not in `state.json`.
     #[serde(skip)]
     pub tool_call_ids: Vec<ToolCallId>,
-    /// Error message, if the turn failed. Not in `state.json`.
-    #[serde(skip)]
+    /// Error message, if the turn failed, or reason why it was cancelled or aborted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Events and payloads from which the turn was reduced. Not in `state.json`.
     #[serde(skip)]

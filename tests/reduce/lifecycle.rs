@@ -179,3 +179,17 @@ fn every_object_keeps_its_evidence() {
     let evidence: Vec<_> = call(&graph, "a").evidence.as_slice().iter().map(|(seq, _)| seq.0).collect();
     assert_eq!(evidence, [started, ended]);
 }
+
+#[test]
+fn errors_of_turns_and_threads_are_in_the_state() {
+    let mut case = Case::new();
+    case.turn("v", "t");
+    let ended = |turn: &str, error: Value| json!({ "type": "codex_turn_ended", "codex_turn_id": turn, "status": "failed", "error": error });
+    case.event(ended("u", json!("no such model")));
+    case.event(ended("v", Value::Null));
+    case.event(json!({ "type": "thread_ended", "thread_id": "t", "status": "failed", "error": "gave up" }));
+    let state = state(&case.check(&[]));
+    assert_eq!(state["codex_turns"]["u"]["error"], "no such model");
+    assert_eq!(state["codex_turns"]["v"].get("error"), None);
+    assert_eq!(state["threads"]["t"]["error"], "gave up");
+}
