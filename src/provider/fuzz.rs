@@ -91,7 +91,7 @@ fn read_part(part: &Part<'_>) {
     if let PartContent::Reasoning(entries) = &part.content {
         for entry in entries {
             let _ = (entry.text.joined(), entry.summary.joined(), entry.data.joined());
-            entry.others.iter().for_each(|other| read_part(&Part::read(other)));
+            let _ = entry.others.iter().map(|other| Part::read(other).label().map(str::len)).max();
         }
     }
 }

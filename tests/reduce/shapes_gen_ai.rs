@@ -64,6 +64,21 @@ fn instructions_repeated_as_first_message_are_one_item() {
 }
 
 #[test]
+fn signature_beside_the_reasoning_signs_it() {
+    let parts = json!([{ "type": "reasoning", "content": "Hm.", "thoughtSignature": "s1" }, { "type": "reasoning", "content": "",
+        "thought_signature": "s2" }, { "type": "reasoning", "content": "So.", "signature": "s3", "thoughtSignature": "s4" }]);
+    check_response(
+        output(parts),
+        &[Code::UnreadField; 0],
+        &[
+            "assistant reasoning: Hm. | <signature s1>",
+            "assistant reasoning: <signature s2>",
+            "assistant reasoning: So. | <signature s3>",
+        ],
+    );
+}
+
+#[test]
 fn text_that_is_not_json_is_a_message() {
     let body = json!({ "gen_ai.input.messages": "hi", "gen_ai.system_instructions": "Be brief." });
     check_request(body, &[], &["system message: Be brief.", "user message: hi"]);

@@ -143,8 +143,11 @@ static MESSAGE: Shape = Shape {
         "reasoning_content",
         "thinking",
         "thinking_blocks",
+        "citations",
+        "tool_name",
         // Signatures, in the members of servers.
         "extra_content",
+        "provider_specific_fields",
     ],
     nested: &[
         ("content", PART),
@@ -154,21 +157,8 @@ static MESSAGE: Shape = Shape {
     ],
     unread: &[
         (Reason::Setting, &["cache_control", "prefix", "partial", "weight"]),
-        (
-            Reason::Bookkeeping,
-            &[
-                "index",
-                "id",
-                "is_error",
-                "context",
-                "provider_specific_fields",
-                "parsed",
-                "tool_name",
-                "type",
-                "status",
-            ],
-        ),
-        (Reason::Breakdown, &["executed_tools", "citations", "search_results", "provider_metadata"]),
+        (Reason::Bookkeeping, &["index", "id", "is_error", "context", "parsed", "type", "status"]),
+        (Reason::Breakdown, &["executed_tools", "search_results", "provider_metadata"]),
     ],
     ..EMPTY
 };
@@ -183,11 +173,12 @@ static CALL: Shape = Shape {
         "input",
         "args",
         "extra_content",
+        "provider_specific_fields",
         "thoughtSignature",
         "thought_signature",
     ],
     nested: &[("function", Nested::One(&FUNCTION)), ("custom", Nested::One(&CUSTOM))],
-    unread: &[(Reason::Bookkeeping, &["index", "provider_specific_fields"])],
+    unread: &[(Reason::Bookkeeping, &["index"])],
     ..EMPTY
 };
 

@@ -31,19 +31,34 @@ const PART: Nested = Nested::Tagged {
 
 static TEXT: Shape = Shape {
     name: "part",
-    read: &["type", "content", "text"],
+    read: &["type", "content", "text", "thoughtSignature", "thought_signature"],
     unread: &[(Reason::Setting, &["cache_control"])],
     ..EMPTY
 };
 
 static REASONING: Shape = Shape {
     name: "part",
-    read: &["type", "content", "text", "signature", "data"],
+    read: &[
+        "type",
+        "content",
+        "text",
+        "thinking",
+        "reasoning",
+        "summary",
+        "signature",
+        "data",
+        "thoughtSignature",
+        "thought_signature",
+    ],
     unread: &[(Reason::Bookkeeping, &["id"])],
     ..EMPTY
 };
 
-static CALL: Shape = Shape { name: "call", read: &["type", "id", "name", "arguments"], ..EMPTY };
+static CALL: Shape = Shape {
+    name: "call",
+    read: &["type", "id", "name", "arguments", "thoughtSignature", "thought_signature"],
+    ..EMPTY
+};
 
 static RESPONSE: Shape = Shape {
     name: "output",

@@ -143,8 +143,16 @@ proptest! {
 
 #[test]
 fn any_depth_is_read() {
-    for (open, close) in [("[", "]"), (r#"{"content":["#, "]}"), (r#"{"parts":"#, "}")] {
-        let deep = [open.repeat(100_000), "0".to_owned(), close.repeat(100_000)].concat();
+    let nested = [
+        ("[", "]"),
+        (r#"{"content":["#, "]}"),
+        (r#"{"parts":"#, "}"),
+        (r#"{"type":"thinking","thinking":["#, "]}"),
+        (r#"{"reasoning_details":["#, "]}"),
+        (r#"{"citationsContent":{"content":["#, "]}}"),
+    ];
+    for (open, close) in nested {
+        let deep = [open.repeat(20_000), "0".to_owned(), close.repeat(20_000)].concat();
         for field in ["messages", "input", "output", "system", "contents", "gen_ai.output.messages"] {
             read_all(format!(r#"{{"{field}":{deep}}}"#).as_bytes());
         }

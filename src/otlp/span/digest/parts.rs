@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use serde_json::value::RawValue;
+
 use super::part::Part;
 use crate::provider::{
     self, Cited, Content, Object, PartContent, Problem, REASONING_FIELDS, Reasoning, ToolCall, ToolResult, is_null,
@@ -73,8 +75,17 @@ fn from_reasoning_entry<'a>(entry: Reasoning<'a>, part: Option<&Object<'a>>) -> 
     let last = last.with("signature", signature).with_pieces("data", &data);
     let fields = object.as_ref().or(part);
     parts.push(fields.into_iter().fold(last, |last, fields| last.with_other_fields(fields, &REASONING_FIELDS)));
-    parts.extend(others.into_iter().map(provider::Part::read).flat_map(from_part));
+    parts.extend(others.into_iter().map(kept_whole));
     parts
+}
+
+/// Converts a part that is kept as it is. What is inside of it is not read, however deep it is.
+fn kept_whole(raw: &RawValue) -> Part<'_> {
+    let part = provider::Part::read(raw);
+    match (part.label(), &part.object) {
+        (Some(label), Some(object)) => Part::unmapped(label, object),
+        (None, _) | (_, None) => Part::unknown(raw),
+    }
 }
 
 /// Returns the name of the first field that is not null.

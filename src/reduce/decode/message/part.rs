@@ -21,7 +21,7 @@ pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
         PartContent::Call(call) => builder.push_signed_item(signature, call::draft(call)),
         PartContent::Result(result) => builder.push_signed_item(signature, output::draft(result)),
         PartContent::Malformed(problem) => builder.push_signed_item(signature, Err(problem.as_str())),
-        PartContent::Reasoning(reasoning) => builder.push_item(reasoning::draft(reasoning)),
+        PartContent::Reasoning(reasoning) => builder.push_item(reasoning::draft(reasoning, signature)),
         PartContent::Thought(thought) => {
             let thought = *thought;
             builder.push_item(thought_draft(part, thought, signature));

@@ -11,11 +11,15 @@ pub(super) fn new() -> ItemDraft {
     ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning)
 }
 
-/// Makes one item of the entries of a piece of reasoning, in their order.
-pub(super) fn draft(entries: &[Reasoning<'_>]) -> Result<ItemDraft, DecodeError> {
+/// Makes one item of the entries of a piece of reasoning, in their order. `signature` is the one beside them, which counts
+/// if they have none.
+pub(super) fn draft(entries: &[Reasoning<'_>], signature: Option<&str>) -> Result<ItemDraft, DecodeError> {
     let mut draft = new();
     for entry in entries {
         push_entry(&mut draft, entry)?;
+    }
+    if let Some(signature) = signature.filter(|_| is_unsigned(&draft)) {
+        push_signature(&mut draft, signature);
     }
     draft.push_placeholder_if_empty();
     Ok(draft)

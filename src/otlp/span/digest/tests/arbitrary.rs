@@ -87,8 +87,16 @@ proptest! {
 
 #[test]
 fn any_depth_has_a_digest() {
-    for (open, close) in [("[", "]"), (r#"{"content":["#, "]}"), (r#"{"parts":"#, "}")] {
-        let deep = [open.repeat(100_000), "0".to_owned(), close.repeat(100_000)].concat();
+    let nested = [
+        ("[", "]"),
+        (r#"{"content":["#, "]}"),
+        (r#"{"parts":"#, "}"),
+        (r#"{"content":[{"type":"thinking","thinking":["#, "]}]}"),
+        (r#"{"reasoning_details":["#, "]}"),
+        (r#"{"content":[{"citationsContent":{"content":["#, "]}}]}"),
+    ];
+    for (open, close) in nested {
+        let deep = [open.repeat(20_000), "0".to_owned(), close.repeat(20_000)].concat();
         for body in [r#"{"messages":"#, r#"{"input":"#, r#"{"output":"#, r#"{"system":"#]
             .map(|field| [field, &deep, "}"].concat())
         {
