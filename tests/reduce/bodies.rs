@@ -18,40 +18,24 @@ use serde_json::{Value, json};
 use crate::case::{Case, call};
 use crate::shapes::render_item;
 
-/// Members that are the program's own or are kept whole, so that no rule looks for unknown members in them.
+/// Members whose values are not compared with what is known: the program's own, what is kept whole, and what is
+/// deliberately unread.
+#[rustfmt::skip]
 const OPAQUE_MEMBERS: &[&str] = &[
-    "arguments",
-    "args",
-    "tools",
-    "functions",
-    "metadata",
-    "response_format",
-    "text.format",
-    "response",
-    "parsed",
-    "promptTokensDetails",
-    "additionalModelRequestFields",
-    "guardrailConfig",
-    "performanceConfig",
-    "promptVariables",
-    "requestMetadata",
-    "serviceTier",
-    "toolChoice",
-    "ResponseMetadata",
-    "additionalModelResponseFields",
-    "metrics",
-    "trace",
-    "serverToolUsage",
-    "cachePoint",
-    "citations",
-    "input",
-    "json",
-    "format",
-    "logprobs",
-    "documents",
-    "citation_options",
-    "thinking",
-    "data",
+    // The program's own.
+    "arguments", "args", "tools", "functions", "metadata", "labels", "partMetadata", "parsed", "response",
+    // Settings.
+    "response_format", "context_management", "output_config", "output_format", "thinking", "tool_choice", "imageConfig",
+    "responseSchema", "responseJsonSchema", "safetySettings", "speechConfig", "toolConfig", "tool_config",
+    // Parts of Gemini that are kept whole.
+    "executableCode", "codeExecutionResult", "inlineData", "fileData", "videoMetadata", "mediaResolution",
+    // What an answer rests on, scores and breakdowns.
+    "groundingMetadata", "citationMetadata", "urlContextMetadata", "logprobsResult", "safetyRatings", "promptFeedback",
+    "modelStatus", "promptTokensDetails", "server_tool_use", "stop_details", "container", "cache_control", "citations",
+    // Bedrock Converse, Ollama and Cohere.
+    "additionalModelRequestFields", "additionalModelResponseFields", "cachePoint", "citation_options", "data",
+    "documents", "format", "guardrailConfig", "json", "logprobs", "metrics", "performanceConfig", "promptVariables",
+    "requestMetadata", "ResponseMetadata", "serverToolUsage", "serviceTier", "toolChoice", "trace",
 ];
 
 /// Returns the exchanges in the files of a directory, with the name of each.
@@ -138,7 +122,9 @@ fn check_unknown_members(api: &str) {
                 object.insert("unknown_member".into(), json!({ "new": 1 }));
                 let graph = record(&changed).try_reduce(&Options::default()).unwrap().graph;
                 let is_reported = graph.diagnostics.iter().any(|notice| notice.code == Code::UnreadField);
-                if !is_reported && !is_opaque(&exchange[body], &pointer) {
+                // An error in place of a response is kept whole.
+                let is_error = exchange[body].get("error").is_some_and(|error| !error.is_null());
+                if !is_reported && !is_error && !is_opaque(&exchange[body], &pointer) {
                     silent.push(format!("{name}: {body}{pointer}"));
                 }
             }
@@ -171,7 +157,9 @@ fn is_opaque(body: &Value, pointer: &str) -> bool {
     let enclosing = pointer.match_indices('/').map(|(end, _)| &pointer[..end]).chain([pointer]);
     enclosing.filter(|place| !place.is_empty()).any(|place| {
         let name = place.rsplit('/').next().unwrap_or_default();
-        OPAQUE_MEMBERS.contains(&name) || body.pointer(place).is_some_and(is_kept_whole)
+        let value = &body.pointer(place).unwrap_or(&Value::Null);
+        // `input` is the list of a conversation, or the arguments of a call.
+        OPAQUE_MEMBERS.contains(&name) || name == "input" && value.is_object() || is_kept_whole(value)
     })
 }
 
@@ -206,7 +194,17 @@ fn is_kept_whole(value: &Value) -> bool {
         "document",
     ];
     /// Members with the content of parts that have no type.
-    const KEPT_MEMBERS: &[&str] = &["image", "document", "video", "audio", "searchResult"];
+    const KEPT_MEMBERS: &[&str] = &[
+        "image",
+        "document",
+        "video",
+        "audio",
+        "searchResult",
+        "executableCode",
+        "codeExecutionResult",
+        "inlineData",
+        "fileData",
+    ];
     match value["type"].as_str() {
         Some(kind) => !READ_TYPES.contains(&kind),
         None => KEPT_MEMBERS.iter().any(|member| value.get(member).is_some()),

@@ -86,7 +86,7 @@ const PART: Nested = Nested::Tagged {
 static TEXT: Shape = Shape {
     name: "part",
     read: &["type", "text"],
-    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Repeated, &["citations"])],
+    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Sources, &["citations"])],
     ..EMPTY
 };
 

@@ -111,7 +111,7 @@ pub(super) static MEMBERS: Members = Members {
             // The request is recorded; the end event of the call has the error.
             (Reason::Repeated, &["error", "base_resp", "prompt_token_ids"]),
             (Reason::Scores, &["prompt_logprobs", "prompt_filter_results", "moderation"]),
-            (Reason::Breakdown, &["citations", "search_results", "videos", "related_questions"]),
+            (Reason::Sources, &["citations", "search_results", "videos", "related_questions"]),
             (Reason::Program, &["metadata"]),
         ],
         ..EMPTY
@@ -158,7 +158,7 @@ static MESSAGE: Shape = Shape {
     unread: &[
         (Reason::Setting, &["cache_control", "prefix", "partial", "weight"]),
         (Reason::Bookkeeping, &["index", "id", "is_error", "context", "parsed", "type", "status"]),
-        (Reason::Breakdown, &["executed_tools", "search_results", "provider_metadata"]),
+        (Reason::Sources, &["executed_tools", "search_results", "provider_metadata"]),
     ],
     ..EMPTY
 };

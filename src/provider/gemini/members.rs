@@ -129,9 +129,8 @@ static CANDIDATE: Shape = Shape {
             &["avgLogprobs", "avg_logprobs", "logprobsResult", "logprobs_result", "safetyRatings", "safety_ratings"],
         ),
         (Reason::Bookkeeping, &["index", "tokenCount", "token_count", "finishMessage", "finish_message"]),
-        // What the answer rests on, beside it.
         (
-            Reason::Breakdown,
+            Reason::Sources,
             &[
                 "citationMetadata",
                 "citation_metadata",
