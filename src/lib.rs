@@ -69,6 +69,7 @@ pub mod reduce;
 mod retention;
 pub mod rewrite;
 mod semconv;
+mod worker;
 
 pub use bundle::{
     Body, BodyBuf, BodyError, Bounds, Durability, Exact, Json, Limits, Loss, Lost, Stats, Store, SyncEvery,

@@ -15,7 +15,6 @@ mod quota;
 mod sink;
 mod staged_bundle;
 mod sync_scheduler;
-mod worker;
 mod writer;
 mod writer_options;
 

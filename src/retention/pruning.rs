@@ -4,75 +4,67 @@ mod lock;
 mod root;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use std::{fs, io, thread};
+use std::{fs, io};
 
 use super::in_use::{ABANDONED_AFTER, Claims, elapsed_since};
 use crate::bundle::{Bounds, Tally};
+use crate::worker::{Discarded, Job, QueueBounds, Worker};
 use lock::PruneLock;
 use root::{BundleEntry, RootListing, TemporaryDirectory};
 
 /// Removes old bundles in a separate thread, so that recording never waits for it. Shared by all writers of a program.
-#[derive(Debug, Default)]
-pub(crate) struct Pruner(Arc<Shared>);
+#[derive(Debug)]
+pub(crate) struct Pruner(Worker<PruneJob>);
 
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<PrunerState>,
-    done: Condvar,
+/// One queued job is enough: it sees all bundles that exist when it runs.
+const QUEUE: QueueBounds = QueueBounds { jobs: 1, bytes: usize::MAX };
+
+/// Removes old bundles beside a new one.
+struct PruneJob {
+    created: PathBuf,
+    bounds: Bounds,
+    tally: Arc<Tally>,
 }
 
-#[derive(Debug, Default)]
-struct PrunerState {
-    is_running: bool,
-    /// The bundle created last, if the thread has not handled it yet.
-    created: Option<PathBuf>,
+impl Job for PruneJob {
+    fn size(&self) -> usize {
+        0
+    }
+
+    fn is_essential(&self) -> bool {
+        false
+    }
+
+    fn run(&mut self) {
+        // Bundles that cannot be inspected or removed now are tried again with the next bundle.
+        self.tally.count_removed_bundles(prune(&self.created, self.bounds, SystemTime::now()).unwrap_or_default());
+    }
+
+    /// Nothing is lost: the next bundle tries again.
+    fn discard(self, _: Discarded) {}
+}
+
+impl Default for Pruner {
+    fn default() -> Self {
+        Self(Worker::new("otel-trace prune"))
+    }
 }
 
 impl Pruner {
-    /// Reports a new bundle, and starts the pruning thread if it is not running. Does nothing if the root directory has
-    /// no bounds.
+    /// Removes old bundles after a new one was created. Does nothing if the root directory has no bounds.
     pub(super) fn wake(&self, bundle: &Path, bounds: Bounds, tally: &Arc<Tally>) {
-        if !bounds.is_bounded() {
-            return;
-        }
-        let mut state = self.0.lock_state();
-        state.created = Some(bundle.to_owned());
-        if !state.is_running {
-            let (shared, tally) = (Arc::clone(&self.0), Arc::clone(tally));
-            let named = thread::Builder::new().name("otel-trace prune".to_owned());
-            // If no thread can be spawned, the next bundle tries again.
-            state.is_running = named.spawn(move || shared.run(bounds, &tally)).is_ok();
+        if bounds.is_bounded() {
+            let job = PruneJob { created: bundle.to_owned(), bounds, tally: Arc::clone(tally) };
+            // Without a thread, and after the end of the recorder, the bundles stay until another recorder prunes.
+            let _ = self.0.push(job, QUEUE);
         }
     }
 
-    /// Waits until the pruning thread has finished, at most for the time `within`.
+    /// Waits until old bundles are removed, at most for the time `within`. Later bundles remove none.
     pub(crate) fn finish(&self, within: Duration) {
-        drop(self.0.done.wait_timeout_while(self.0.lock_state(), within, |state| state.is_running));
-    }
-}
-
-impl Shared {
-    fn lock_state(&self) -> MutexGuard<'_, PrunerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn run(&self, bounds: Bounds, tally: &Tally) {
-        while let Some(created) = self.next() {
-            // Bundles that cannot be inspected or removed now are tried again with the next bundle.
-            tally.count_removed_bundles(prune(&created, bounds, SystemTime::now()).unwrap_or_default());
-        }
-    }
-
-    fn next(&self) -> Option<PathBuf> {
-        let mut state = self.lock_state();
-        let created = state.created.take();
-        state.is_running = created.is_some();
-        if created.is_none() {
-            self.done.notify_all();
-        }
-        created
+        self.0.finish(within);
     }
 }
 

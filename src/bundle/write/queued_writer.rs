@@ -9,7 +9,6 @@ use super::loss::{Gap, Lost};
 use super::on_create::OnCreate;
 use super::pending_payloads::PendingPayloads;
 use super::quota::{Quota, QuotaUsage};
-use super::worker::{Discarded, Job, PushError, QueueBounds};
 use super::writer::{Stored, Writer};
 use super::writer_options::WriterOptions;
 use crate::bundle::bounds::Bounds;
@@ -17,6 +16,7 @@ use crate::bundle::manifest::Manifest;
 use crate::bundle::payload::{Limits, ReadyBody};
 use crate::bundle::store::Files;
 use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, Timestamp};
+use crate::worker::{Discarded, Job, PushError, QueueBounds};
 
 /// A writer of one bundle that never waits for the disk: its jobs are run by the writer thread, in the order in which
 /// they were enqueued.

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use super::loss::{Loss, Lost, Tally};
 use super::queued_writer::BundleJob;
 use super::sync_scheduler::SyncScheduler;
-use super::worker::Worker;
 use crate::bundle::durability::Durability;
 use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
 use crate::bundle::payload::{Body, BodyBuf, Limits, ReadyBody, panic_message};
 use crate::bundle::store::{BaseCache, PayloadStore, Store};
 use crate::event::{EventKind, PayloadKind, RawJson};
 use crate::mask::{EventText, Masking, Redactor};
+use crate::worker::Worker;
 
 /// A callback that is called with each loss of an event or payload.
 pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
