@@ -206,6 +206,8 @@ fn is_kept_whole(value: &Value) -> bool {
         "fileData",
     ];
     match value["type"].as_str() {
+        // A document of Cohere is read, one of Anthropic is kept whole.
+        Some("document") => value.get("source").is_some(),
         Some(kind) => !READ_TYPES.contains(&kind),
         None => KEPT_MEMBERS.iter().any(|member| value.get(member).is_some()),
     }
