@@ -88,6 +88,9 @@ codes! {
     /// The request continues the last completed call of the conversation in its thread; what others added to the
     /// conversation is unknown.
     ServerSideHistory = "server_side_history", Notice, Continues;
+    /// A request names content that the provider keeps, such as a stored prompt. Reported once for each content.
+    /// The model saw it, but it is not in the evidence.
+    ServerSideContent = "server_side_content", Notice, Continues;
     /// A body refers to a conversation item by an id that no earlier item of its thread has.
     /// The reference is an item of its own.
     UnknownReference = "unknown_reference", Notice, Continues;

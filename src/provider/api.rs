@@ -64,6 +64,11 @@ pub(super) trait Api: Sync {
         &[]
     }
 
+    /// Returns the fields of a request that name content that the provider keeps and adds to the conversation.
+    fn server_side_content(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Returns the role of a message that has none. Returns `None` if every message has one.
     fn default_role(&self) -> Option<&'static str> {
         None

@@ -53,6 +53,11 @@ impl Api for Gemini {
         &[Field { pointer: "/tools" }]
     }
 
+    /// Cached messages, instructions and tools.
+    fn server_side_content(&self) -> &'static [&'static str] {
+        &["cachedContent", "cached_content"]
+    }
+
     /// A conversation of one message may omit the role.
     fn default_role(&self) -> Option<&'static str> {
         Some("user")

@@ -9,7 +9,7 @@ use super::apis::{APIS, ApiSet};
 use super::entries::{Entries, EntryFormat};
 use super::members::{self, UnreadField};
 use super::message::Content;
-use super::object::Object;
+use super::object::{Object, text};
 use super::object_with_lists::{self, Lists};
 use super::responses::{self, Responses};
 use super::settings::Settings;
@@ -113,6 +113,15 @@ impl<'a> Request<'a> {
     /// Returns the settings.
     pub(crate) fn settings(&self) -> Settings<'a> {
         APIS.iter().fold(Settings::default(), |settings, api| settings.or(api.settings(&self.body)))
+    }
+
+    /// Returns the name of the field that names content that the provider keeps, and the id of the content. Returns
+    /// `None` if the request names none.
+    pub(crate) fn server_side_content(&self) -> Option<(&'static str, Cow<'a, str>)> {
+        self.apis().flat_map(|api| api.server_side_content()).find_map(|&name| {
+            let value = self.body.non_null(name)?;
+            Some((name, text(value).or_else(|| Object::from_value(value)?.text("id"))?))
+        })
     }
 
     /// Returns the APIs to which the request may belong. `responded` are those to which the response of the same call

@@ -52,6 +52,11 @@ impl Api for Responses {
         &[Field { pointer: "/tools" }]
     }
 
+    /// A stored prompt.
+    fn server_side_content(&self) -> &'static [&'static str] {
+        &["prompt"]
+    }
+
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
         Settings {
             temperature: number(body, &["temperature"]),

@@ -280,3 +280,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn content_that_the_provider_keeps_is_reported_once() {
+    let cached =
+        |id: &str| json!({ "cachedContent": id, "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] });
+    let mut case = Case::new();
+    case.request_body("a", cached("cachedContents/1"));
+    case.request_body("b", cached("cachedContents/1"));
+    case.request_body("c", cached("cachedContents/2"));
+    case.request_body("d", json!({ "prompt": { "id": "pmpt_1", "version": "2" }, "input": "hi" }));
+    case.request_body("e", json!({ "prompt": null, "input": "hi" }));
+    let graph = case.check(&[Code::ServerSideContent; 3]);
+    let reported: Vec<&str> = graph.diagnostics.iter().map(|notice| &*notice.message).collect();
+    for (message, expected) in
+        reported.iter().zip(["cachedContents/1 in `cachedContent`", "cachedContents/2", "pmpt_1 in `prompt`"])
+    {
+        assert!(message.contains(expected), "{message}");
+    }
+}

@@ -22,6 +22,9 @@ pub(in crate::reduce) struct Request {
     pub(in crate::reduce) instructions: Option<&'static str>,
     /// JSON Pointer (RFC 6901) to the tool definitions in the body. `None` if there are none.
     pub(in crate::reduce) tools: Option<&'static str>,
+    /// Field that names content that the provider keeps and adds to the conversation, and the id of the content. `None`
+    /// if the request names none.
+    pub(in crate::reduce) server_side_content: Option<(&'static str, Box<str>)>,
     /// Members of the body that no rule reads.
     pub(in crate::reduce) unread: Vec<UnreadMember>,
 }
@@ -59,6 +62,7 @@ impl Request {
             items,
             previous_response_id,
             conversation_id,
+            server_side_content: body.server_side_content().map(|(field, id)| (field, id.into())),
             instructions: instructions.map(|instructions| instructions.pointer),
             tools: body.tools().map(|(pointer, _)| pointer),
             unread: cache.unread.of_request(&body, responded),

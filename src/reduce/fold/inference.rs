@@ -234,7 +234,15 @@ impl InferenceFold<'_> {
                 return;
             }
         };
-        let Request { items, previous_response_id: _, conversation_id, instructions, tools, unread } = &**request;
+        let Request {
+            items,
+            previous_response_id: _,
+            conversation_id,
+            server_side_content,
+            instructions,
+            tools,
+            unread,
+        } = &**request;
         let pointer = |pointer| Pointer { raw_payload_id: payload.clone(), pointer };
         call.instructions = instructions.map(pointer);
         call.tools = tools.map(pointer);
@@ -242,6 +250,9 @@ impl InferenceFold<'_> {
             ItemSource { at, thread: &call.thread_id, turn: &call.turn_id, payload, producer: None, subject: &subject };
         if let Some(conversation) = conversation_id {
             self.conversation.server_conversations.assign(&source, index, conversation, diagnostics);
+        }
+        if let Some(content) = server_side_content {
+            self.conversation.server_conversations.report_content(&source, content, diagnostics);
         }
         let items = match items {
             RequestItems::Listed(items) => items,

@@ -16,6 +16,8 @@ pub(super) struct ServerConversations {
     /// Index of the call of a thread and a conversation that completed last.
     last_completed: HashMap<(ThreadId, ProviderConversationId), usize>,
     reported: HashSet<ProviderConversationId>,
+    /// The fields and ids of content that the provider keeps and that was reported.
+    reported_content: HashSet<(&'static str, Box<str>)>,
 }
 
 impl ServerConversations {
@@ -39,6 +41,25 @@ impl ServerConversations {
                 source.subject
             );
             diagnostics.add(source.at, Code::ServerSideHistory, message, Some(source.payload));
+        }
+    }
+
+    /// Reports content that the provider keeps and adds to a conversation, once for each content. `content` is the field
+    /// of the request that names it, and its id.
+    pub(super) fn report_content(
+        &mut self,
+        source: &ItemSource<'_>,
+        content: &(&'static str, Box<str>),
+        diagnostics: &mut Diagnostics,
+    ) {
+        if self.reported_content.insert(content.clone()) {
+            let (field, id) = content;
+            let message = format!(
+                "{} names {id} in `{field}`, which the provider keeps: the model saw what it contains, which is not in \
+                 the evidence",
+                source.subject
+            );
+            diagnostics.add(source.at, Code::ServerSideContent, message, Some(source.payload));
         }
     }
 
