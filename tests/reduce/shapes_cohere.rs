@@ -89,6 +89,8 @@ fn answer_is_found_again_in_every_spelling() {
     for history in [returned.clone(), whole] {
         assert_eq!(repeated(returned.clone(), history), (items.clone(), vec![1, 2], vec![1, 2]));
     }
+    let (_, response, request) = repeated(json!({ "role": "assistant", "content": [thought, text] }), returned.clone());
+    assert_eq!((response, request), (vec![1, 2], vec![1, 2]), "clients may add what the response did not have");
     let text_alone = json!({ "role": "assistant", "content": "Cold." });
     assert_eq!(repeated(returned, text_alone), (items, vec![1, 2], vec![2]), "clients may drop the reasoning");
 }

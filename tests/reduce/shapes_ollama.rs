@@ -106,7 +106,7 @@ fn call_is_found_again_without_its_id() {
     let repeated = asked(json!([weather("Oslo"), weather("Oslo"), weather("Rome")]));
     check_repeated(
         returned.clone(),
-        repeated.clone(),
+        repeated,
         &[
             r#"assistant function_call call_1 weather: json {"city":"Oslo"}"#,
             r#"assistant function_call call_2 weather: json {"city":"Oslo"}"#,
