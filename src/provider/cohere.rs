@@ -1,5 +1,5 @@
-//! The chat of Cohere, version 2. Its messages are those of Chat Completions, with the plan and the citations of the model
-//! beside the content.
+//! The chat of Cohere, version 2. Its messages are those of Chat Completions, with the plan and the citations of the
+//! model beside the content.
 
 mod members;
 

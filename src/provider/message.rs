@@ -110,8 +110,8 @@ impl<'a> Content<'a> {
         Some(list(self.0)?.into_iter().map(Part::read).collect())
     }
 
-    /// Returns the parts of Gemini's `systemInstruction`, which is a message without a role. Its parts may be one part in
-    /// place of a list.
+    /// Returns the parts of Gemini's `systemInstruction`, which is a message without a role. Its parts may be one part
+    /// in place of a list.
     fn nested_parts(&self) -> Option<Vec<Part<'a>>> {
         let message = Object::from_value(self.0).filter(|content| content.get("type").is_none())?;
         message.non_null("parts")?;

@@ -137,8 +137,8 @@ pub(crate) fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
     if value.get().starts_with('[') { serde_json::from_str(value.get()).ok() } else { None }
 }
 
-/// Returns the elements of the list in a field, or any other value as the only element. Returns no elements if the field
-/// is absent or null.
+/// Returns the elements of the list in a field, or any other value as the only element. Returns no elements if the
+/// field is absent or null.
 pub(crate) fn list_or_one<'a>(object: &Object<'a>, name: &str) -> Vec<&'a RawValue> {
     object.non_null(name).map(|value| list(value).unwrap_or_else(|| vec![value])).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The chat of Ollama. Its messages are those of Chat Completions, with arguments as JSON, with images as text, and mostly
-//! without ids of calls: outputs follow the calls in their order.
+//! The chat of Ollama. Its messages are those of Chat Completions, with arguments as JSON, with images as text, and
+//! mostly without ids of calls: outputs follow the calls in their order.
 
 mod members;
 

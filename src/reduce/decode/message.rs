@@ -1,13 +1,15 @@
 //! Makes items of messages, which all APIs other than the Responses API have.
 //!
-//! A message is parsed in this order: the reasoning beside its content, its parts (`parts`, else `content`), `refusal`
-//! and `audio`, its calls (`tool_calls`, `function_call`). Reasoning, calls and outputs become
-//! separate items, in place; a run of text and other parts between two of them is one message item. Empty text
-//! adds no item, so that `null`, `""` and `[]` are equal beside a call: clients turn one into another when they repeat
-//! a response as history. A message without any content is a message item with `empty_content`.
+//! A message is parsed in this order: the reasoning beside its content, its parts (`parts`, else `content`), annotations,
+//! images, `refusal` and `audio`, its calls (`tool_calls`, `function_call`). Reasoning, calls and outputs become separate
+//! items, in place; a run of text and other parts between two of them is one message item. Empty text adds no item, so
+//! that `null`, `""` and `[]` are equal beside a call: clients turn one into another when they repeat a response as
+//! history. A message without any content is a message item with `empty_content`. Annotations are parts, but do not
+//! count when a message is found again.
 //!
 //! Only content counts, and it counts equally in a response and in the history of the next request. So ids of messages,
-//! names of speakers, citations, finish reasons and `cache_control` (which moves from request to request) are ignored.
+//! names of speakers, citations in a text, finish reasons and `cache_control` (which moves from request to request) are
+//! ignored.
 
 mod builder;
 mod call;

@@ -11,8 +11,8 @@ pub(super) fn new() -> ItemDraft {
     ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning)
 }
 
-/// Makes one item of the entries of a piece of reasoning, in their order. `signature` is the one beside them, which counts
-/// if they have none.
+/// Makes one item of the entries of a piece of reasoning, in their order. `signature` is the one beside them, which
+/// counts if they have none.
 pub(super) fn draft(entries: &[Reasoning<'_>], signature: Option<&str>) -> Result<ItemDraft, DecodeError> {
     let mut draft = new();
     for entry in entries {
