@@ -9,7 +9,7 @@ use super::apis::{APIS, ApiSet};
 use super::entries::{Entries, EntryFormat};
 use super::members::{self, UnreadField};
 use super::message::Content;
-use super::object::{Object, text};
+use super::object::Object;
 use super::object_with_lists::{self, Lists};
 use super::responses::{self, Responses};
 use super::settings::Settings;
@@ -117,11 +117,19 @@ impl<'a> Request<'a> {
 
     /// Returns the name of the field that names content that the provider keeps, and the id of the content. Returns
     /// `None` if the request names none.
+    ///
+    /// A request without a list of items may consist of a stored prompt of the Responses API. A text in the field is the
+    /// prompt itself then, as other APIs have it.
     pub(crate) fn server_side_content(&self) -> Option<(&'static str, Cow<'a, str>)> {
-        self.apis().flat_map(|api| api.server_side_content()).find_map(|&name| {
-            let value = self.body.non_null(name)?;
-            Some((name, text(value).or_else(|| Object::from_value(value)?.text("id"))?))
-        })
+        let id_in_object = |name| Object::from_value(self.body.non_null(name)?)?.text("id");
+        let id = |name| self.body.text(name).or_else(|| id_in_object(name));
+        match self.list_field {
+            Some(_) => {
+                let mut fields = self.apis().flat_map(|api| api.server_side_content());
+                fields.find_map(|&name| Some((name, id(name)?)))
+            }
+            None => Responses.server_side_content().iter().find_map(|&name| Some((name, id_in_object(name)?))),
+        }
     }
 
     /// Returns the APIs to which the request may belong. `responded` are those to which the response of the same call

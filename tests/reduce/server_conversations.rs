@@ -188,11 +188,15 @@ fn request_may_continue_without_new_items() {
     case.request_body("b", json!({ "model": "m", "conversation": "conv_1" }));
     case.request_body("c", json!({ "model": "m", "previous_response_id": "resp-a" }));
     case.request_body("d", json!({ "model": "m", "conversation": "conv_2" }));
-    let graph = case.check(&[Code::ServerSideHistory, Code::ServerSideHistory]);
+    case.request_body("e", json!({ "model": "m", "prompt": { "id": "pmpt_1" } }));
+    let graph = case.check(&[Code::ServerSideHistory, Code::ServerSideHistory, Code::ServerSideContent]);
     for call in ["b", "c"] {
         assert_eq!(request_items(&graph, call), [1, 2], "{call}");
     }
-    assert_eq!(request_items(&graph, "d"), [0; 0]);
+    assert_eq!((request_items(&graph, "d"), request_items(&graph, "e")), (vec![], vec![]));
+    let mut case = Case::new();
+    case.request_body("legacy", json!({ "model": "m", "prompt": "Once upon a time" }));
+    case.check(&[Code::BadPayload]);
 }
 
 #[test]

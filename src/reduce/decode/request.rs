@@ -50,19 +50,20 @@ impl Request {
         let instructions = body.instructions();
         let previous_response_id = body.previous_response_id().map(|id| ResponseId::from(&*id));
         let conversation_id = body.conversation_id().map(|id| ProviderConversationId::from(&*id));
-        let continues = previous_response_id.is_some() || conversation_id.is_some();
+        let server_side_content = body.server_side_content().map(|(field, id)| (field, id.into()));
+        let is_kept = previous_response_id.is_some() || conversation_id.is_some() || server_side_content.is_some();
         let items = match items(&body, cache) {
             Some(items) => RequestItems::Listed(with_instructions(items, instructions.as_ref(), cache)),
             None if body.is_empty() => RequestItems::NotRecorded,
-            // The model goes on from what the provider keeps, without anything new.
-            None if body.entries().is_none() && continues => RequestItems::Listed(Vec::new()),
+            // The provider keeps everything that the model sees.
+            None if body.entries().is_none() && is_kept => RequestItems::Listed(Vec::new()),
             None => RequestItems::UnknownShape,
         };
         Ok(Self {
             items,
             previous_response_id,
             conversation_id,
-            server_side_content: body.server_side_content().map(|(field, id)| (field, id.into())),
+            server_side_content,
             instructions: instructions.map(|instructions| instructions.pointer),
             tools: body.tools().map(|(pointer, _)| pointer),
             unread: cache.unread.of_request(&body, responded),
