@@ -27,6 +27,7 @@ mod status;
 mod time;
 mod token_count;
 mod tool;
+mod unknown_word;
 mod usage;
 mod variant;
 
@@ -41,9 +42,11 @@ pub use id::{
     RawPayloadId, RequestId, ResponseId, RolloutId, RuntimeCellId, RuntimeToolId, ThreadId, ToolCallId, TraceId,
     TurnId,
 };
-pub use inference::{InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceStarted, RequestInputMode};
+pub use inference::{
+    InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceStarted, RequestInputMode, UpstreamRequestId,
+};
 pub use other::{Other, ProtocolEventObserved, RawJson};
-pub use payload::{PayloadKind, PayloadRef, Truncated};
+pub use payload::{PayloadKind, PayloadRef, ReferencedKind, Truncated};
 pub use process::{ParentProcess, ProcessSpawned};
 pub use record::{EventContext, Record, RecordBody, RecordError, SCHEMA_VERSION, SpanRef};
 pub use rollout::{RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, TurnEnded, TurnStarted};
@@ -56,6 +59,7 @@ pub use tool::{
     McpToolCallCorrelationAssigned, Requester, ToolCallEnded, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
     ToolCallStarted, ToolKind, ToolSummary,
 };
+pub use unknown_word::UnknownWord;
 pub use usage::Usage;
 pub(crate) use usage::is_zero;
 pub use variant::{Event, EventKind};

@@ -79,11 +79,18 @@ pub trait PayloadStore: Send + Sync + fmt::Debug {
     /// Stores a payload and returns its location. The payload is complete when this returns.
     ///
     /// `number` is unique in the bundle. The store uses `thread` and `kind` to find earlier payloads that this one may
-    /// repeat. The store may keep the buffer and leave another buffer in its place.
+    /// repeat; `kind` is `None` for a kind that format 1 does not define. The store may keep the buffer and leave another
+    /// buffer in its place.
     ///
     /// # Errors
     /// Returns the error of the file system. Then no part of the payload is kept.
-    fn put(&self, number: u64, thread: &ThreadId, kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location>;
+    fn put(
+        &self,
+        number: u64,
+        thread: &ThreadId,
+        kind: Option<PayloadKind>,
+        body: &mut BodyBuf,
+    ) -> io::Result<Location>;
 
     /// Waits until the payloads at these locations, and the names of their files, are on the disk and would survive a
     /// power failure. A payload that cannot be synced does not prevent the others from being synced. Removes the

@@ -26,16 +26,17 @@ impl RecordExchange {
         Self { chunks: true }
     }
 
-    /// Returns the recorder for the body of a response, and records the provider's id of the request.
+    /// Returns the recorder for the body of a response, and records the provider's id of the request, or that there is
+    /// none.
     pub(super) fn response_recorder(
         self,
         exchange: Exchange,
         status: http::StatusCode,
         headers: &HeaderMap,
     ) -> ResponseRecorder {
-        let id = REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok());
-        if let Some(id) = id {
-            exchange.upstream_request_id(id);
+        match REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok()) {
+            Some(id) => exchange.upstream_request_id(id),
+            None => exchange.no_upstream_request_id(),
         }
         ResponseRecorder::new(exchange, status.is_success(), self.chunks)
     }

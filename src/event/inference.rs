@@ -1,6 +1,6 @@
 //! Inference calls. Every attempt is a separate call, including retries and fallbacks.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{InferenceId, PayloadRef, RequestId, ResponseId, ThreadId, TurnId, UnixMillis, Usage};
 
@@ -60,8 +60,8 @@ pub struct InferenceCompleted {
     /// Payload of kind `inference_response`: the body of the response.
     pub response_payload: PayloadRef,
     /// Id that the provider gave the HTTP request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_request_id: Option<RequestId>,
+    #[serde(default, skip_serializing_if = "UpstreamRequestId::is_unrecorded")]
+    pub upstream_request_id: UpstreamRequestId,
     /// Time at which the first token arrived, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
@@ -84,8 +84,8 @@ pub struct InferenceFailed {
     #[serde(default)]
     pub partial_response_payload: Option<PayloadRef>,
     /// Id that the provider gave the HTTP request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_request_id: Option<RequestId>,
+    #[serde(default, skip_serializing_if = "UpstreamRequestId::is_unrecorded")]
+    pub upstream_request_id: UpstreamRequestId,
     /// Time at which the first token arrived, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
@@ -108,8 +108,8 @@ pub struct InferenceCancelled {
     #[serde(default)]
     pub partial_response_payload: Option<PayloadRef>,
     /// Id that the provider gave the HTTP request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_request_id: Option<RequestId>,
+    #[serde(default, skip_serializing_if = "UpstreamRequestId::is_unrecorded")]
+    pub upstream_request_id: UpstreamRequestId,
     /// Time at which the first token arrived, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_at_unix_ms: Option<UnixMillis>,
@@ -119,4 +119,53 @@ pub struct InferenceCancelled {
     /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
+}
+
+/// The id that the provider gave an HTTP request, as far as it was recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum UpstreamRequestId {
+    /// It was not recorded if the provider gave an id. The field is absent.
+    #[default]
+    Unrecorded,
+    /// The provider gave no id. The field is `null`.
+    None,
+    /// The id that the provider gave.
+    Given(RequestId),
+}
+
+impl UpstreamRequestId {
+    /// Returns the id that the provider gave. Returns `None` if it gave none, or if that was not recorded.
+    pub fn given(&self) -> Option<&RequestId> {
+        match self {
+            Self::Given(id) => Some(id),
+            Self::Unrecorded | Self::None => None,
+        }
+    }
+
+    /// Returns `true` if it was not recorded if the provider gave an id.
+    pub fn is_unrecorded(&self) -> bool {
+        *self == Self::Unrecorded
+    }
+}
+
+/// Converts the id of a request whose response was observed. `None` means that the provider gave no id.
+impl From<Option<RequestId>> for UpstreamRequestId {
+    fn from(id: Option<RequestId>) -> Self {
+        id.map_or(Self::None, Self::Given)
+    }
+}
+
+impl Serialize for UpstreamRequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unrecorded | Self::None => serializer.serialize_none(),
+            Self::Given(id) => id.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for UpstreamRequestId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::from)
+    }
 }

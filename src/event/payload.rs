@@ -1,6 +1,8 @@
 //! Payloads: bodies that are stored outside the log and referenced by events.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::RawPayloadId;
 
@@ -70,13 +72,76 @@ impl PayloadKind {
     }
 }
 
+/// The kind of a payload as a reference names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ReferencedKind {
+    /// A kind of format 1.
+    Known(PayloadKind),
+    /// The name of a kind that format 1 does not define.
+    Unknown(Box<str>),
+}
+
+impl ReferencedKind {
+    /// Returns the kind. Returns `None` for a kind that format 1 does not define.
+    pub fn known(&self) -> Option<PayloadKind> {
+        match self {
+            Self::Known(kind) => Some(*kind),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Returns the wire name of the kind, such as `inference_request`.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Known(kind) => kind.name(),
+            Self::Unknown(name) => name,
+        }
+    }
+}
+
+impl From<PayloadKind> for ReferencedKind {
+    fn from(kind: PayloadKind) -> Self {
+        Self::Known(kind)
+    }
+}
+
+impl PartialEq<PayloadKind> for ReferencedKind {
+    fn eq(&self, kind: &PayloadKind) -> bool {
+        self.known() == Some(*kind)
+    }
+}
+
+/// A kind on the wire: an object with the name of the kind.
+#[derive(Serialize, Deserialize)]
+struct KindObject<'a> {
+    #[serde(borrow, rename = "type")]
+    name: Cow<'a, str>,
+}
+
+impl Serialize for ReferencedKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(kind) => kind.serialize(serializer),
+            Self::Unknown(name) => KindObject { name: Cow::Borrowed(name) }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ReferencedKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let KindObject { name } = KindObject::deserialize(deserializer)?;
+        let known = PayloadKind::ALL.into_iter().find(|kind| kind.name() == name);
+        Ok(known.map_or_else(|| Self::Unknown(name.into()), Self::Known))
+    }
+}
+
 /// A reference to a stored payload. The payload is complete on disk before any event that references it is in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PayloadRef {
     /// Id of the payload, unique in the bundle.
     pub raw_payload_id: RawPayloadId,
     /// Kind of the payload.
-    pub kind: PayloadKind,
+    pub kind: ReferencedKind,
     /// Path of the file that contains the payload, relative to the bundle. Untrusted: [`Reader`](crate::bundle::Reader)
     /// confines it to the bundle.
     pub path: String,

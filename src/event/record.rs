@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::variant::EventError;
-use super::{Event, OtelSpanId, OtelTraceId, RolloutId, Seq, ThreadId, Timestamp, TurnId, UnixMillis};
+use super::{Event, OtelSpanId, OtelTraceId, RolloutId, Seq, ThreadId, Timestamp, TurnId, UnixMillis, UnknownWord};
 
 /// Schema version of every line and manifest that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -34,7 +34,7 @@ pub struct SpanRef {
     pub parent_span_id: Option<OtelSpanId>,
 }
 
-/// A parsed line of the log.
+/// A parsed line of the log. It is written without its unknown words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Sequence number of the line in the log.
@@ -47,6 +47,8 @@ pub struct Record {
     pub context: EventContext,
     /// The observed event, with its data.
     pub event: Event,
+    /// Words of the event that format 1 does not define. The event has other words in their place.
+    pub unknown_words: Vec<UnknownWord>,
 }
 
 /// A line without its sequence number: the part that is serialized before the lock of the writer is taken.
@@ -148,7 +150,7 @@ impl Record {
         if read.schema_version != SCHEMA_VERSION {
             return Err(RecordError::Schema { seq: Some(read.seq), version: read.schema_version });
         }
-        let event = Event::parse(read.payload.get()).map_err(|bad| match bad {
+        let (event, unknown_words) = Event::parse(read.payload.get()).map_err(|bad| match bad {
             EventError::Json(error) => RecordError::Line { seq: Some(read.seq), error },
             EventError::Variant(name) => RecordError::Variant { seq: read.seq, name },
         })?;
@@ -163,6 +165,7 @@ impl Record {
             rollout_id: read.rollout_id,
             context: EventContext { thread_id: read.thread_id, turn_id: read.codex_turn_id, span },
             event,
+            unknown_words,
         })
     }
 }

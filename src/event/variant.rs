@@ -7,7 +7,7 @@ use super::{
     CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted, InferenceCancelled,
     InferenceCompleted, InferenceFailed, InferenceStarted, McpToolCallCorrelationAssigned, Other, PayloadRef,
     ProtocolEventObserved, RequestInputMode, RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, ToolCallEnded,
-    ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted,
+    ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnknownWord, unknown_word,
 };
 
 /// The `type` of an event, read before the rest of it.
@@ -49,12 +49,10 @@ macro_rules! events {
                 }
             }
 
-            /// Parses the `payload` of a line, which is the JSON of the event. Does not use the tagged enums of serde:
-            /// they would keep the whole value in memory to find its tag, and cannot preserve
-            /// [`RawJson`](super::RawJson).
-            pub(super) fn parse(json: &str) -> Result<Self, EventError> {
-                let tag: Tag<'_> = serde_json::from_str(json).map_err(EventError::Json)?;
-                match &*tag.name {
+            /// Parses an event of the type `name`. Does not use the tagged enums of serde: they would keep the whole
+            /// value in memory to find its tag, and cannot preserve [`RawJson`](super::RawJson).
+            fn parse_variant(name: &str, json: &str) -> Result<Self, EventError> {
+                match name {
                     $($name => serde_json::from_str(json).map(Self::$variant).map_err(EventError::Json),)*
                     other => Err(EventError::Variant(other.to_owned())),
                 }
@@ -184,6 +182,18 @@ macro_rules! each_payload {
 }
 
 impl Event {
+    /// Parses the `payload` of a line, which is the JSON of the event. Also returns the words that format 1 does not
+    /// define and that were replaced.
+    pub(super) fn parse(json: &str) -> Result<(Self, Vec<UnknownWord>), EventError> {
+        let Tag { name } = serde_json::from_str(json).map_err(EventError::Json)?;
+        let error = match Self::parse_variant(&name, json) {
+            Err(error @ EventError::Json(_)) => error,
+            parsed => return parsed.map(|event| (event, Vec::new())),
+        };
+        let Some((json, unknown_words)) = unknown_word::replace(&name, json) else { return Err(error) };
+        Ok((Self::parse_variant(&name, &json)?, unknown_words))
+    }
+
     /// Calls `visit` with every payload reference of the event, in wire order.
     pub fn for_each_payload<'a>(&'a self, mut visit: impl FnMut(&'a PayloadRef)) {
         each_payload!(self, visit, [&], iter, as_deref);

@@ -70,10 +70,15 @@ codes! {
     CellWithoutSource = "cell_without_source", Notice, Continues;
     /// No item of the receiving thread contains an agent's message. No edge is created for it.
     UndeliveredMessage = "undelivered_message", Notice, Continues;
+    /// An activity of an agent is reported for a tool that does not cause it, or for an agent without a thread.
+    /// No edge is created for it.
+    ActivityUnmatched = "activity_unmatched", Notice, Continues;
     /// A request was recorded without its body. The conversation that the model saw is unknown.
     RequestUnknown = "request_unknown", Notice, Continues;
     /// A response was recorded without its content. The model's output is unknown.
     ResponseUnknown = "response_unknown", Notice, Continues;
+    /// Two payloads show different text for one reasoning item. The first text is kept.
+    ReasoningConflict = "reasoning_conflict", Notice, Continues;
     /// A token count in the usage of a response is no count. A negative number is read as 0, any other value as absent.
     BadUsage = "bad_usage", Notice, Continues;
     /// The total in the usage of a response is not the sum of its input and output tokens.
@@ -118,8 +123,14 @@ codes! {
     /// A call id is used by two different items or by two tool calls.
     /// Both are kept; the second tool call has no items.
     CallIdReused = "call_id_reused", Notice, Stops;
-    /// Two payloads show different text for one reasoning item. The first text is kept.
-    ReasoningConflict = "reasoning_conflict", Notice, Stops;
+    /// The event and the body of a request name different earlier responses that the request continues.
+    /// The event decides.
+    InputModeConflict = "input_mode_conflict", Notice, Stops;
+    /// An MCP client gave a tool call a second id. The first id is kept.
+    CorrelationConflict = "correlation_conflict", Notice, Stops;
+    /// An event has a word that format 1 does not define, such as a status or the kind of a tool.
+    /// The word is replaced by a general one; the kind of a payload is kept as text.
+    UnknownWord = "unknown_word", Notice, Stops;
     /// A conversation item has an unknown type. It is kept as JSON.
     UnknownItemType = "unknown_item_type", Notice, Stops;
     /// The arguments of a tool call, which a model wrote, cannot be parsed. No links are derived from them.

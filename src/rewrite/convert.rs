@@ -212,7 +212,8 @@ impl Conversion<'_> {
         let StoredBody { bytes, is_json, .. } = body;
         let location = match &self.bodies {
             TargetStore::Pack(pack) => {
-                pack.put(self.counts.bodies, thread, reference.read.kind, &mut BodyBuf::from_bytes(bytes, is_json))?
+                let kind = reference.read.kind.known();
+                pack.put(self.counts.bodies, thread, kind, &mut BodyBuf::from_bytes(bytes, is_json))?
             }
             TargetStore::Files => {
                 let path = self.write_file(reference, &bytes, is_json)?;

@@ -96,12 +96,13 @@ impl Redaction {
         if self.is_content_replaced { content::replace(&masked, document, &self.masking) } else { masked }
     }
 
-    fn body(&self, kind: PayloadKind, mut body: Vec<u8>, is_json: bool) -> Vec<u8> {
+    /// Redacts a payload. `kind` is `None` for a kind that format 1 does not define.
+    fn body(&self, kind: Option<PayloadKind>, mut body: Vec<u8>, is_json: bool) -> Vec<u8> {
         self.masking.body(&mut body, is_json);
         match (self.is_content_replaced, is_json) {
             (false, _) => body,
             (true, false) => content::replace_bytes(&body, &self.masking),
-            (true, true) if kind == PayloadKind::ProtocolEvent => {
+            (true, true) if kind == Some(PayloadKind::ProtocolEvent) => {
                 content::replace(&body, Document::Foreign, &self.masking)
             }
             (true, true) => content::replace(&body, Document::Body, &self.masking),
@@ -150,7 +151,7 @@ impl RedactionJob<'_> {
             self.redaction.json(&updated, Document::Line)
         } else {
             self.counts.bad_lines += u64::from(end < text.len());
-            self.redaction.body(PayloadKind::ProtocolEvent, line.to_vec(), false)
+            self.redaction.body(None, line.to_vec(), false)
         };
         Ok([&text[..begin], &new, &text[end..]].concat())
     }
@@ -179,7 +180,7 @@ impl RedactionJob<'_> {
     /// payload directory.
     fn write(&self, reference: &PayloadRef, body: Vec<u8>) -> io::Result<CopiedPayload> {
         let is_json = is_json(&body);
-        let new = self.redaction.body(reference.kind, body.clone(), is_json);
+        let new = self.redaction.body(reference.kind.known(), body.clone(), is_json);
         let is_changed = new != body;
         let same = is_payload_file(&reference.path).then(|| reference.path.clone());
         for path in [same, default_path(reference, is_json)].into_iter().flatten() {

@@ -61,7 +61,7 @@ fn absent_original_fields_are_null_and_later_ones_omitted() {
         inference_call_id: "i".into(),
         reason: "r".into(),
         partial_response_payload: None,
-        upstream_request_id: None,
+        upstream_request_id: UpstreamRequestId::Unrecorded,
         first_token_at_unix_ms: None,
         usage: None,
         wire_payload: None,
@@ -84,7 +84,7 @@ fn absent_original_fields_are_null_and_later_ones_omitted() {
     );
     let payload = PayloadRef {
         raw_payload_id: RawPayloadId::numbered(7),
-        kind: PayloadKind::InferenceRequest,
+        kind: PayloadKind::InferenceRequest.into(),
         path: "payloads/7.json".into(),
         offset: None,
         length: None,

@@ -43,7 +43,7 @@ fn check_seqs(log: &[u8], expected: &[(u64, u64)]) {
 fn reference(path: &str) -> PayloadRef {
     PayloadRef {
         raw_payload_id: RawPayloadId::numbered(1),
-        kind: PayloadKind::ToolResult,
+        kind: PayloadKind::ToolResult.into(),
         path: path.to_owned(),
         offset: None,
         length: None,

@@ -121,6 +121,7 @@ fn stream_is_kept_beside_the_assembled_response() {
         let completed = recording.bundle.event("inference_completed");
         assert_eq!(recording.payload_bytes(&completed["wire_payload"]), SSE.concat().as_bytes());
         assert_eq!(recording.bundle.payload_json(&completed["response_payload"]), json!({ "output_items": [] }));
+        assert_eq!(completed.get("upstream_request_id"), Some(&Value::Null), "the response has no id of the request");
         assert!(recording.bundle.events("other").is_empty());
     }
 }

@@ -27,6 +27,24 @@ fn handles_are_send_sync_and_clone() {
 }
 
 #[test]
+fn request_id_is_absent_unless_it_is_known_that_there_is_none() {
+    let bundle = record_one(|| {
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+        for is_known in [false, true] {
+            let inference = turn.inference(MODEL);
+            if is_known {
+                inference.no_upstream_request_id();
+            }
+            inference.response(Json(&json!({ "output_items": [] })));
+            inference.complete();
+        }
+    });
+    let recorded: Vec<_> =
+        bundle.events("inference_completed").iter().map(|event| event.get("upstream_request_id")).collect();
+    assert_eq!(recorded, [None, Some(&Value::Null)]);
+}
+
+#[test]
 fn inference_call_is_written_with_payloads_ids_and_usage() {
     let bundle = record_one(|| {
         let turn = AgentThread::start(ThreadMeta::new().id("t")).turn(Some("u".into()));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use otel_trace::bundle::{Manifest, Writer, WriterOptions};
-use otel_trace::event::{EventContext, InferenceFailed, UnixMillis};
+use otel_trace::event::{EventContext, InferenceFailed, UnixMillis, UpstreamRequestId};
 use otel_trace::{
     AgentThread, CellStatus, CodeCellMeta, Exact, ExecutionStatus, Json, Masking, Model, Operation, PayloadKind,
     Recorder, Redactor, SpanExt, ThreadMeta, ToolCallMeta,
@@ -273,7 +273,7 @@ fn writer_masks_the_text_of_events() {
         inference_call_id: "Klaus".into(),
         error: format!("Klaus has {}", private_key()),
         partial_response_payload: None,
-        upstream_request_id: None,
+        upstream_request_id: UpstreamRequestId::Unrecorded,
         first_token_at_unix_ms: None,
         usage: None,
         wire_payload: None,

@@ -241,7 +241,7 @@ fn lines_of_unknown_versions_and_variants_are_left_out() {
     let unknown = json!({ "type": "of_a_later_version", "call_id": 7 });
     let ended = json!({ "type": "thread_ended", "thread_id": "t", "status": "completed" });
     let missing = json!({ "type": "thread_ended", "thread_id": "t" });
-    let status = json!({ "type": "thread_ended", "thread_id": "t", "status": "hibernating" });
+    let status = json!({ "type": "thread_ended", "thread_id": "t", "status": 7 });
     for (added, code) in [
         (line(json!(1), unknown.clone()), Code::UnknownVariant),
         (line(json!(2), unknown), Code::UnknownSchema),

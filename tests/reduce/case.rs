@@ -215,6 +215,20 @@ impl Case {
         graph
     }
 
+    /// Reduces the bundle like [`check`](Self::check), and checks that a strict reduction gives an equal graph, or ends
+    /// with the first of the codes that strict reductions reject.
+    #[track_caller]
+    pub(crate) fn check_strict(&self, codes: &[Code]) -> Graph {
+        let graph = self.check(codes);
+        let rejected = graph.diagnostics.iter().find(|found| found.code.stops_strict());
+        match (self.try_reduce(&Options::default().strict(true)), rejected) {
+            (Ok(strict), None) => assert_eq!(state(&strict.graph), state(&graph)),
+            (Err(error), Some(rejected)) => assert_eq!(error.broken_rule(), Some(rejected)),
+            (strict, rejected) => panic!("{:?}, expected {rejected:?}", strict.err()),
+        }
+        graph
+    }
+
     /// Returns code, seq and line of the error that ends a strict reduction.
     #[track_caller]
     pub(crate) fn strict_error(&self) -> (Code, Option<u64>, Option<u64>) {

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::bundle::error::BundleError;
@@ -18,8 +19,8 @@ pub struct Line {
     pub number: u64,
     /// The parsed record, or the error of a line that cannot be parsed.
     pub content: Result<Record, LineError>,
-    /// The payload references found in a line that cannot be parsed. Empty for lines that can be parsed and for lines
-    /// of another version.
+    /// The payload references found in a line that cannot be parsed, or whose event has unknown words. Empty for other
+    /// lines and for lines of another version.
     pub named: Vec<PayloadRef>,
 }
 
@@ -109,7 +110,7 @@ impl Lines {
         let number = text.number;
         let content = match Record::parse(&text.bytes) {
             Ok(record) => Ok(record),
-            Err(bad) if is_not_json(&bad) => {
+            Err(bad) if is_not_json(&bad, &text.bytes) => {
                 self.lookahead = self.next_raw_line(Vec::new())?;
                 Err(if self.lookahead.is_none() { LineError::Torn } else { LineError::Unreadable(bad) })
             }
@@ -119,6 +120,7 @@ impl Lines {
             Err(LineError::Unreadable(RecordError::Line { .. } | RecordError::Variant { .. })) => {
                 payload_refs_in(&text.bytes)
             }
+            Ok(record) if !record.unknown_words.is_empty() => payload_refs_in(&text.bytes),
             Ok(_) | Err(LineError::Torn | LineError::Unreadable(RecordError::Schema { .. })) => Vec::new(),
         };
         Ok(Some(Line { number, content, named }))
@@ -158,9 +160,12 @@ fn payload_refs_in(line: &[u8]) -> Vec<PayloadRef> {
 }
 
 /// Returns `true` if the line is not valid JSON, like a line that is cut short.
-fn is_not_json(bad: &RecordError) -> bool {
+fn is_not_json(bad: &RecordError, line: &[u8]) -> bool {
     match bad {
-        RecordError::Line { error, .. } => error.is_syntax() || error.is_eof(),
+        // A value of another type than expected may be a syntax error, too.
+        RecordError::Line { error, .. } => {
+            (error.is_syntax() || error.is_eof()) && serde_json::from_slice::<IgnoredAny>(line).is_err()
+        }
         RecordError::Schema { .. } | RecordError::Variant { .. } => false,
     }
 }

@@ -46,12 +46,18 @@ impl Files {
         let raw_payload_id = RawPayloadId::numbered(number);
         let path = Self::path(number, &ready.body);
         let truncated = ready.truncated.clone().map(Box::new);
-        PayloadRef { raw_payload_id, kind: ready.kind, path, offset: None, length: None, hash: None, truncated }
+        PayloadRef { raw_payload_id, kind: ready.kind.into(), path, offset: None, length: None, hash: None, truncated }
     }
 }
 
 impl PayloadStore for Files {
-    fn put(&self, number: u64, _thread: &ThreadId, _kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location> {
+    fn put(
+        &self,
+        number: u64,
+        _thread: &ThreadId,
+        _kind: Option<PayloadKind>,
+        body: &mut BodyBuf,
+    ) -> io::Result<Location> {
         let path = Self::path(number, body);
         let target = self.bundle.join(&path);
         // A temporary name is not needed: no reader looks for the file before the event that references it is written.

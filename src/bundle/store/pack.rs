@@ -152,7 +152,7 @@ impl Pack {
     /// Appends a record for a payload, as a delta to the previous payload if that is worth it.
     fn append(
         &self,
-        kind: PayloadKind,
+        kind: Option<PayloadKind>,
         is_json: bool,
         bytes: &[u8],
         previous: Option<&PreviousPayload>,
@@ -170,7 +170,7 @@ impl Pack {
         let (hash, prefix_hash) = hash(bytes, known, overlap.expected_prefix(bytes.len()));
         let base = previous.and_then(|previous| overlap.base(previous, bytes.len()));
         let stored = if base.is_some() { overlap.prefix..bytes.len() - overlap.suffix } else { 0..bytes.len() };
-        let header = Header { kind: Some(kind), flags: Flags { is_json }, length, hash, base };
+        let header = Header { kind, flags: Flags { is_json }, length, hash, base };
         let offset = self.file.append(&header, &bytes[stored])?;
         Ok(WrittenRecord { header, offset, prefix_hash })
     }
@@ -206,8 +206,14 @@ impl Pack {
 }
 
 impl PayloadStore for Pack {
-    fn put(&self, _number: u64, thread: &ThreadId, kind: PayloadKind, body: &mut BodyBuf) -> io::Result<Location> {
-        let repeats = repeats_history(kind);
+    fn put(
+        &self,
+        _number: u64,
+        thread: &ThreadId,
+        kind: Option<PayloadKind>,
+        body: &mut BodyBuf,
+    ) -> io::Result<Location> {
+        let repeats = kind.is_some_and(repeats_history);
         let previous = if repeats { self.base_cache.get(self.id, thread) } else { None };
         let record = self.append(kind, body.is_json(), &body.bytes, previous.as_ref())?;
         let is_cached = repeats && self.is_history(thread, &record, previous.as_ref());

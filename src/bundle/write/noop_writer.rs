@@ -46,8 +46,15 @@ impl NoopWriter {
         let number = self.next_payload_number();
         let raw_payload_id = RawPayloadId::numbered(number);
         let path = Files::path(number, &BodyBuf::from_bytes(Vec::new(), true));
-        let reference =
-            PayloadRef { raw_payload_id, kind, path, offset: None, length: None, hash: None, truncated: None };
+        let reference = PayloadRef {
+            raw_payload_id,
+            kind: kind.into(),
+            path,
+            offset: None,
+            length: None,
+            hash: None,
+            truncated: None,
+        };
         Stored { reference, is_json: true }
     }
 

@@ -171,7 +171,7 @@ impl Writer {
             return Err(self.report_loss(Lost::Payload(ready.kind()), &exceeded.into()));
         }
         let ReadyBody { kind, mut body, is_json, truncated } = ready;
-        let stored = catch_panic(|| self.store.put(number, thread, kind, &mut body));
+        let stored = catch_panic(|| self.store.put(number, thread, Some(kind), &mut body));
         let stored = stored.map(|location| self.with_checksum(location, &body));
         body.recycle();
         match stored {
@@ -181,7 +181,7 @@ impl Writer {
                 let Location { path, offset, length, hash } = location;
                 let raw_payload_id = RawPayloadId::numbered(number);
                 let truncated = truncated.map(Box::new);
-                let reference = PayloadRef { raw_payload_id, kind, path, offset, length, hash, truncated };
+                let reference = PayloadRef { raw_payload_id, kind: kind.into(), path, offset, length, hash, truncated };
                 Ok(Stored { reference, is_json })
             }
             Err(error) => Err(self.report_loss(Lost::Payload(kind), &error)),

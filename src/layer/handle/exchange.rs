@@ -100,6 +100,16 @@ impl Exchange {
     /// Records the id that the provider gave the request, from the response header `x-request-id` or `request-id`.
     /// Ignored for compaction requests.
     pub fn upstream_request_id(&self, id: &str) {
+        self.record_upstream_request_id(Some(id));
+    }
+
+    /// Records that the provider gave the request no id: the response has no header for it. Ignored for compaction
+    /// requests.
+    pub fn no_upstream_request_id(&self) {
+        self.record_upstream_request_id(None);
+    }
+
+    fn record_upstream_request_id(&self, id: Option<&str>) {
         for call in &self.0 {
             match call {
                 ModelCall::Inference(inference) => inference.record_upstream_request_id(id),

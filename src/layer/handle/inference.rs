@@ -106,7 +106,12 @@ impl Inference {
 
     /// Records the id that the provider gave the HTTP request, such as the value of the `x-request-id` header.
     pub fn upstream_request_id(&self, id: &str) {
-        self.for_each(|inference| inference.record_upstream_request_id(id));
+        self.for_each(|inference| inference.record_upstream_request_id(Some(id)));
+    }
+
+    /// Records that the provider gave the HTTP request no id: its response has no header for it.
+    pub fn no_upstream_request_id(&self) {
+        self.for_each(|inference| inference.record_upstream_request_id(None));
     }
 
     /// Records the numbers of tokens that the provider reported, `gen_ai.usage.*`.

@@ -12,7 +12,8 @@ use super::thread_recording::ThreadRecording;
 use super::turn::TurnOperation;
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
-    Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, Timestamp, UnixMillis, Usage,
+    Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, RequestId, Timestamp,
+    UnixMillis, Usage,
 };
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
@@ -267,8 +268,9 @@ impl InferenceOperation {
         self.write_late_event(updated, || serde_json::json!({ "response_id": id }));
     }
 
-    pub(in crate::layer) fn record_upstream_request_id(&self, id: &str) {
-        let updated = self.update(|progress| progress.upstream_request_id = Some(id.into()));
+    /// Records the id that the provider gave the HTTP request. `None` means that the provider gave none.
+    pub(in crate::layer) fn record_upstream_request_id(&self, id: Option<&str>) {
+        let updated = self.update(|progress| progress.upstream_request_id = id.map(RequestId::from).into());
         self.write_late_event(updated, || serde_json::json!({ "upstream_request_id": id }));
     }
 

@@ -3,8 +3,8 @@
 use super::end::{DROPPED, End, SHUT_DOWN};
 use crate::bundle::{Lost, Stored};
 use crate::event::{
-    InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadRef, RequestId, ResponseId,
-    UnixMillis, Usage,
+    InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadRef, ResponseId, UnixMillis,
+    UpstreamRequestId, Usage,
 };
 
 /// Parts of an inference call that have been recorded so far.
@@ -18,7 +18,7 @@ pub(super) struct InferenceProgress {
     /// A response of the provider that is incomplete or reports an error.
     pub(super) failed_response: Option<PayloadRef>,
     pub(super) response_id: Option<ResponseId>,
-    pub(super) upstream_request_id: Option<RequestId>,
+    pub(super) upstream_request_id: UpstreamRequestId,
     pub(super) first_token_at: Option<UnixMillis>,
     pub(super) usage: Option<Usage>,
     pub(super) error: Option<String>,

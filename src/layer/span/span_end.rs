@@ -15,7 +15,7 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
         inference.record_response_id(id);
     }
     if let Some(id) = &fields.upstream_request_id {
-        inference.record_upstream_request_id(id);
+        inference.record_upstream_request_id(Some(id));
     }
     if let Some(delay) = fields.time_to_first_chunk {
         inference.record_first_token_after(delay);

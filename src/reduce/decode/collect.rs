@@ -9,7 +9,9 @@ use super::facts::{
 use super::item_cache::DecodedItems;
 use super::log::LogEntry;
 use super::mentions::Mentions;
-use crate::event::{AgentResultObserved, Event, EventContext, Other, PayloadRef, ProcessSpawned, Record};
+use crate::event::{
+    AgentResultObserved, Event, EventContext, Other, PayloadRef, ProcessSpawned, Record, ReferencedKind,
+};
 use crate::graph::{Code, Moment, Table};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::{Diagnostics, Work};
@@ -49,7 +51,7 @@ pub(super) fn collect_facts(
 impl Facts {
     /// Adds an event to the facts of its domain, and registers the threads, turns and payloads that it names.
     fn add_entry(&mut self, entry: LogEntry, payloads: &DecodedPayloads, diagnostics: &mut Diagnostics) {
-        let LogEntry { line, record: Record { seq, at, rollout_id: _, context, event } } = entry;
+        let LogEntry { line, record: Record { seq, at, rollout_id: _, context, event, unknown_words: _ } } = entry;
         let when = Moment { at, seq };
         event.for_each_payload(|payload| {
             self.register_payload(payload, LogPosition { seq: Some(seq), line, after: None }, diagnostics)
@@ -153,7 +155,13 @@ impl Facts {
                 diagnostics.add(position, Code::BadPayload, message, Some(id));
             }
             Some(_) => {}
-            None => drop(self.payloads.add(id.clone(), payload.clone())),
+            None => {
+                if let ReferencedKind::Unknown(kind) = &payload.kind {
+                    let message = format!("payload {id} is of kind {kind:?}, which is not part of format 1");
+                    diagnostics.add(position, Code::UnknownWord, message, Some(id));
+                }
+                self.payloads.add(id.clone(), payload.clone());
+            }
         }
     }
 

@@ -14,9 +14,9 @@ use super::tool_result::{StdinResult, ToolResult};
 use crate::event::{
     AgentResultObserved, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, CompactionInstalled,
     CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted, EventContext, InferenceId,
-    InferenceStarted, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, ProcessSpawned, RawPayloadId, RequestId,
+    InferenceStarted, McpToolCallCorrelationAssigned, PayloadRef, ProcessSpawned, RawPayloadId, ReferencedKind,
     ResponseId, RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallRuntimeEnded,
-    ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, Usage,
+    ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, UpstreamRequestId, Usage,
 };
 use crate::graph::{Moment, Table};
 use crate::reduce::diagnostics::LogPosition;
@@ -63,7 +63,7 @@ pub(in crate::reduce) struct Facts {
 #[derive(Debug)]
 pub(in crate::reduce) struct UnreportedPayload {
     pub(super) payload: RawPayloadId,
-    pub(super) kind: PayloadKind,
+    pub(super) kind: ReferencedKind,
     pub(super) unusable: UnusablePayload,
     pub(super) position: LogPosition,
 }
@@ -103,7 +103,7 @@ pub(in crate::reduce) struct InferenceEnd {
     pub(in crate::reduce) inference_call_id: InferenceId,
     pub(in crate::reduce) outcome: Outcome,
     pub(in crate::reduce) response_id: Option<ResponseId>,
-    pub(in crate::reduce) upstream_request_id: Option<RequestId>,
+    pub(in crate::reduce) upstream_request_id: UpstreamRequestId,
     pub(in crate::reduce) first_token_at: Option<UnixMillis>,
     pub(in crate::reduce) usage: Option<Usage>,
     /// The payload of the response, or of the part of it that arrived.

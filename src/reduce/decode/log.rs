@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use crate::bundle::{self, LineError, Reader};
-use crate::event::{EventContext, PayloadRef, Record, RecordError, RolloutId, Seq, ThreadId, TurnId};
+use crate::event::{EventContext, PayloadRef, Record, RecordError, RolloutId, Seq, ThreadId, TurnId, UnknownWord};
 use crate::graph::Code;
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::{Diagnostics, Work};
@@ -19,7 +19,7 @@ pub(super) struct LogEntry {
 pub(super) struct Log {
     /// Events in order of seq; events with equal seq in order of line.
     pub(super) entries: Vec<LogEntry>,
-    /// Payload references of the lines that were skipped.
+    /// Payload references of the lines that were skipped, or whose events have unknown words.
     pub(super) skipped_line_payloads: Vec<PayloadRef>,
 }
 
@@ -39,15 +39,17 @@ pub(super) fn read(
     for line in bundle.lines()? {
         let line = line?;
         work.lines += 1;
+        skipped_line_payloads.extend(line.named);
         let seq = match line.content {
             Ok(mut record) => {
                 shared_ids.intern(&mut record);
                 let seq = record.seq;
+                let position = LogPosition { seq: Some(seq), line: line.number, after: None };
+                report_unknown_words(&record.unknown_words, position, diagnostics);
                 log.push(LogEntry { line: line.number, record });
                 Some(seq)
             }
             Err(bad) => {
-                skipped_line_payloads.extend(line.named);
                 let position = LogPosition { seq: bad.seq(), line: line.number, after: order.last };
                 diagnostics.add(position, code_for(&bad), format!("{bad}; the line is left out"), None);
                 bad.seq()
@@ -63,6 +65,18 @@ pub(super) fn read(
     report_gaps(&seqs, diagnostics);
     report_other_rollouts(bundle, &log, diagnostics);
     Ok(Log { entries: log, skipped_line_payloads })
+}
+
+/// Reports the words of an event that format 1 does not define.
+fn report_unknown_words(unknown_words: &[UnknownWord], position: LogPosition, diagnostics: &mut Diagnostics) {
+    for UnknownWord { field, word, read_as } in unknown_words {
+        let read_as = match read_as {
+            Some(read_as) => format!("it is read as `{read_as}`"),
+            None => "the field is treated as absent".to_owned(),
+        };
+        let message = format!("`{field}` has the word {word:?}, which is not part of format 1; {read_as}");
+        diagnostics.add(position, Code::UnknownWord, message, None);
+    }
 }
 
 /// The ids that many lines repeat, each stored once.

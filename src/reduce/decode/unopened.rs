@@ -11,7 +11,7 @@ use super::facts::UnreportedPayload;
 use super::log::LogEntry;
 use super::payloads::{UnusablePayload, location, parallel_map};
 use crate::bundle::{Reader, StoredBody};
-use crate::event::{PayloadKind, PayloadRef, RawPayloadId};
+use crate::event::{PayloadRef, RawPayloadId, ReferencedKind};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::{Diagnostics, Work};
 
@@ -46,7 +46,7 @@ pub(super) fn check(
     for (UnopenedPayload { reference, position }, found) in unopened.iter().zip(found) {
         match found {
             Ok(bytes) => work.payload_bytes += bytes,
-            Err(unusable) => report(reference.kind, &unusable, *position, &reference.raw_payload_id, diagnostics),
+            Err(unusable) => report(&reference.kind, &unusable, *position, &reference.raw_payload_id, diagnostics),
         }
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn unreported(log: &[LogEntry], decoded: &DecodedPayloads) -> Vec<Unr
                 && seen.insert(at)
             {
                 let position = LogPosition { seq: Some(record.seq), line: *line, after: None };
-                let (payload, kind) = (reference.raw_payload_id.clone(), reference.kind);
+                let (payload, kind) = (reference.raw_payload_id.clone(), reference.kind.clone());
                 unreported.push(UnreportedPayload { payload, kind, unusable: unusable.clone(), position });
             }
         });
@@ -75,7 +75,7 @@ pub(in crate::reduce) fn report_unreported(unreported: Vec<UnreportedPayload>, d
     let already_reported = diagnostics.bad_payloads();
     for UnreportedPayload { payload, kind, unusable, position } in unreported {
         if !already_reported.contains(&payload) {
-            report(kind, &unusable, position, &payload, diagnostics);
+            report(&kind, &unusable, position, &payload, diagnostics);
         }
     }
 }
@@ -93,7 +93,7 @@ fn check_payload(reference: &PayloadRef, bundle: &Reader) -> Result<u64, Unusabl
 
 /// Reports a payload that cannot be used.
 fn report(
-    kind: PayloadKind,
+    kind: &ReferencedKind,
     unusable: &UnusablePayload,
     position: LogPosition,
     payload: &RawPayloadId,

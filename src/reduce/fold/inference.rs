@@ -9,7 +9,9 @@ use super::owners::PayloadOwners;
 use super::thread_tables::ThreadTables;
 use super::unread_fields::UnreadFields;
 use super::usage;
-use crate::event::{CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId};
+use crate::event::{
+    CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId, UpstreamRequestId,
+};
 use crate::graph::{
     Code, Compaction, Evidence, Execution, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table,
 };
@@ -319,7 +321,7 @@ impl InferenceFold<'_> {
                 call.error = error.cloned();
                 call.first_token_at = *first_token_at;
                 call.usage = *usage;
-                call.upstream_request_id.clone_from(upstream_request_id);
+                call.upstream_request_id = upstream_request_id.given().cloned();
             }
             Err(AlreadyEnded) => {
                 let message = format!("{subject} ends after it has ended; the first end is kept");
@@ -358,9 +360,10 @@ impl InferenceFold<'_> {
         let body = self.responses.open(index, body).map_err(report).ok();
         let id = reported.response_id.as_ref().or_else(|| body?.response_id.as_ref());
         call.response_id = id.cloned();
-        // The first producers used one id for both.
-        let of_response = || id.map(|id| RequestId::from(id.as_str()));
-        call.upstream_request_id = reported.upstream_request_id.clone().or_else(of_response);
+        // The first producers used one id for both, and recorded no id of the request.
+        let of_response = || id.filter(|_| reported.upstream_request_id.is_unrecorded());
+        let of_request = reported.upstream_request_id.given().cloned();
+        call.upstream_request_id = of_request.or_else(|| of_response().map(|id| RequestId::from(id.as_str())));
         call.first_token_at = call.first_token_at.or(*reported.first_token_at);
         call.usage = body.and_then(|body| body.usage.usage).or(reported.usage).or(call.usage);
         if let Some(body) = body {
@@ -413,7 +416,7 @@ fn with_hint(hint_given: &mut bool, message: String) -> String {
 /// The fields of an end event that describe the response, common to completed, failed and cancelled calls.
 struct EndEventFields<'a> {
     response_id: &'a Option<crate::event::ResponseId>,
-    upstream_request_id: &'a Option<RequestId>,
+    upstream_request_id: &'a UpstreamRequestId,
     usage: Option<crate::event::Usage>,
     first_token_at: &'a Option<crate::event::UnixMillis>,
     /// `true` if the call completed, so that a later request may continue its response.

@@ -15,10 +15,24 @@ fn id<T: From<String> + std::fmt::Debug + 'static>() -> BoxedStrategy<T> {
     text().prop_map(T::from).boxed()
 }
 
+fn payload_kind() -> BoxedStrategy<ReferencedKind> {
+    let unknown = text().prop_map(|name| ReferencedKind::Unknown(name.into()));
+    prop_oneof![4 => select(PayloadKind::ALL.to_vec()).prop_map(ReferencedKind::Known), 1 => unknown].boxed()
+}
+
+fn upstream_request_id() -> BoxedStrategy<UpstreamRequestId> {
+    prop_oneof![
+        Just(UpstreamRequestId::Unrecorded),
+        Just(UpstreamRequestId::None),
+        id().prop_map(UpstreamRequestId::Given),
+    ]
+    .boxed()
+}
+
 fn payload() -> BoxedStrategy<PayloadRef> {
     let truncated = (any::<u64>(), text()).prop_map(|(length, hash)| Truncated { length, hash });
     let location = (of(any::<u64>()), of(any::<u64>()), of(text()));
-    (id(), select(PayloadKind::ALL.to_vec()), text(), location, of(truncated))
+    (id(), payload_kind(), text(), location, of(truncated))
         .prop_map(|(raw_payload_id, kind, path, (offset, length, hash), truncated)| PayloadRef {
             raw_payload_id,
             kind,
@@ -170,7 +184,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             inference_call_id: id(),
             response_id: of(id()),
             response_payload: payload(),
-            upstream_request_id: of(id()),
+            upstream_request_id: upstream_request_id(),
             first_token_at_unix_ms: of(unix_ms()),
             usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
@@ -179,7 +193,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             inference_call_id: id(),
             error: text(),
             partial_response_payload: of(payload()),
-            upstream_request_id: of(id()),
+            upstream_request_id: upstream_request_id(),
             first_token_at_unix_ms: of(unix_ms()),
             usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
@@ -188,7 +202,7 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             inference_call_id: id(),
             reason: text(),
             partial_response_payload: of(payload()),
-            upstream_request_id: of(id()),
+            upstream_request_id: upstream_request_id(),
             first_token_at_unix_ms: of(unix_ms()),
             usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
@@ -280,6 +294,7 @@ pub(crate) fn record(kind: EventKind) -> impl Strategy<Value = Record> {
         rollout_id,
         context,
         event,
+        unknown_words: Vec::new(),
     })
 }
 

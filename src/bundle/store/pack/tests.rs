@@ -37,7 +37,7 @@ impl Fixture {
 
     fn put(&self, thread: &str, kind: PayloadKind, bytes: &[u8]) -> PayloadRef {
         let mut body = BodyBuf::from_bytes(bytes.to_vec(), bytes.first() == Some(&b'{'));
-        let location = self.pack.put(1, &thread.into(), kind, &mut body).unwrap();
+        let location = self.pack.put(1, &thread.into(), Some(kind), &mut body).unwrap();
         reference(kind, location)
     }
 
@@ -56,7 +56,15 @@ fn open(bundle: &Path) -> Pack {
 
 fn reference(kind: PayloadKind, location: Location) -> PayloadRef {
     let Location { path, offset, length, hash } = location;
-    PayloadRef { raw_payload_id: RawPayloadId::numbered(1), kind, path, offset, length, hash, truncated: None }
+    PayloadRef {
+        raw_payload_id: RawPayloadId::numbered(1),
+        kind: kind.into(),
+        path,
+        offset,
+        length,
+        hash,
+        truncated: None,
+    }
 }
 
 /// Returns pseudorandom bytes, which share no runs with those of other seeds.
@@ -88,7 +96,7 @@ fn repeated_history_is_stored_once() {
     assert!(fixture.length() < unique * 11 / 10, "{} bytes for {unique}", fixture.length());
     for (reference, body) in references.iter().zip(&bodies) {
         let stored = fixture.pack.get(reference).unwrap();
-        assert_eq!((&stored.bytes, stored.is_json, stored.kind), (body, false, Some(reference.kind)));
+        assert_eq!((&stored.bytes, stored.is_json, stored.kind), (body, false, reference.kind.known()));
     }
 }
 
@@ -174,7 +182,7 @@ fn closed_pack_is_reopened_unless_it_was_replaced() {
     fs::rename(fixture.file(), fixture.directory.path().join("elsewhere")).unwrap();
     fs::write(fixture.file(), "another").unwrap();
     let mut body = BodyBuf::from_bytes(vec![1; 100], false);
-    let error = fixture.pack.put(1, &"t".into(), PayloadKind::ToolResult, &mut body).unwrap_err();
+    let error = fixture.pack.put(1, &"t".into(), Some(PayloadKind::ToolResult), &mut body).unwrap_err();
     assert!(error.to_string().contains("replaced"), "{error}");
     assert_eq!(fs::read(fixture.file()).unwrap(), b"another");
 }
