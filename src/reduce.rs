@@ -80,7 +80,7 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, ReduceErr
         compaction_requests: fold::compaction_requests(&facts.compaction_requests, &thread_tables, &mut diagnostics),
         operations: fold::operations(&facts.tools, &tools, &mut diagnostics),
         cells: fold::cells(&facts.cells, &thread_tables, &mut diagnostics),
-        claims: fold::claims(&facts.threads, &facts.tools, &tools, &mut diagnostics),
+        claims: fold::claims(&facts.threads, &facts.tools, &tools, &thread_tables, &mut diagnostics),
         child_processes,
         tools,
         conversations,

@@ -63,10 +63,12 @@ pub struct Content {
 /// A message of another agent that a conversation item delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DeliveredMessage {
+    /// Path of the sending agent. `None` if the item does not name it.
+    pub(crate) author: Option<Box<str>>,
     /// Path of the receiving agent. `None` if the item has the type for messages between agents: its presence in a
     /// thread is itself evidence of the delivery to that thread.
     pub(crate) recipient: Option<Box<str>>,
-    /// Text of the message. `None` if the item has several parts or a part without text.
+    /// Text of the message, encrypted if the sender encrypted it. `None` if the item's parts are no single text.
     pub(crate) text: Option<Box<str>>,
 }
 
@@ -77,12 +79,11 @@ impl Content {
         texts.join("\n")
     }
 
-    /// Returns the text of a message that this item delivers to the agent at the given path. Returns `None` if the item
-    /// delivers no message to that agent, and `Some(None)` if the message is not a single text.
-    pub(crate) fn delivered_to(&self, agent: &AgentPath) -> Option<Option<&str>> {
-        let DeliveredMessage { recipient, text } = self.delivery.as_ref()?;
-        let delivered = recipient.as_deref().is_none_or(|recipient| recipient == agent.as_str());
-        delivered.then_some(text.as_deref())
+    /// Returns the message of another agent that this item delivers to the agent at the given path. Returns `None` if
+    /// the item delivers no message to that agent.
+    pub(crate) fn delivered_to(&self, agent: &AgentPath) -> Option<&DeliveredMessage> {
+        let is_recipient = |recipient: &str| recipient == agent.as_str();
+        self.delivery.as_ref().filter(|message| message.recipient.as_deref().is_none_or(is_recipient))
     }
 }
 

@@ -5,6 +5,7 @@
 //! child processes also read the valid tool calls. No domain resolves links to another, so the result does not depend
 //! on whether a tool call or its conversation item was recorded first.
 
+mod activities;
 mod agents;
 mod cells;
 mod compaction_requests;

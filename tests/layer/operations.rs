@@ -221,8 +221,9 @@ fn abandoned_compaction_request_fails() {
 
 #[test]
 fn graph_links_the_spawn_task_and_result_of_agents() {
-    let message = |text: &str, to: &str| {
-        let content = json!({ "author": "/root", "recipient": to, "other_recipients": [], "content": text, "trigger_turn": true });
+    let message = |text: &str, from: &str, to: &str| {
+        let content =
+            json!({ "author": from, "recipient": to, "other_recipients": [], "content": text, "trigger_turn": true });
         json!({ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": content.to_string() }] })
     };
     let (_, graph) = record_and_reduce(|| {
@@ -237,14 +238,14 @@ fn graph_links_the_spawn_task_and_result_of_agents() {
 
         let work = child.turn(None);
         let inference = work.inference(MODEL);
-        inference.request(Json(&json!({ "input": [message("look", "/root/look")] })));
+        inference.request(Json(&json!({ "input": [message("look", "/root", "/root/look")] })));
         inference.response(Json(&json!({ "output_items": [{ "role": "assistant", "content": "seen" }] })));
         inference.complete();
         work.agent_result("it is seen", Json(&json!({ "child_agent_path": "/root/look", "message": "it is seen", "status": { "completed": "it is seen" } })));
         work.complete();
 
         let next = turn.inference(MODEL);
-        next.request(Json(&json!({ "input": [message("it is seen", "/root")] })));
+        next.request(Json(&json!({ "input": [message("it is seen", "/root/look", "/root")] })));
         next.cancel("enough");
         let close = turn.tool_call(ToolCallMeta::new("close_agent").id("x"));
         let begin = json!({ "call_id": "x", "sender_thread_id": "root", "receiver_thread_id": "child" });

@@ -19,6 +19,7 @@ mod join;
 mod lifecycle;
 mod linear;
 mod processes;
+mod producer_agents;
 mod producer_words;
 mod random;
 mod references;

@@ -11,7 +11,7 @@ use super::log::LogEntry;
 use super::payloads::{Payload, PayloadLocation, PayloadSet, PendingPayloads, UnusablePayload, location};
 use super::request::Request;
 use super::response::ResponseBody;
-use super::runtime_event::{AgentCall, Command};
+use super::runtime_event::{AgentCall, Command, ForeignEvent};
 use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
 use crate::bundle::Reader;
@@ -30,7 +30,10 @@ enum ToolDecoding {
     Wait,
     Spawn,
     Agent,
+    WaitAgent,
     Other,
+    /// The log has no start of the tool call.
+    Unknown,
 }
 
 impl From<&ToolKind> for ToolDecoding {
@@ -40,12 +43,12 @@ impl From<&ToolKind> for ToolDecoding {
             ToolKind::WriteStdin => Self::WriteStdin,
             ToolKind::SpawnAgent => Self::Spawn,
             ToolKind::AssignAgentTask | ToolKind::SendMessage | ToolKind::CloseAgent => Self::Agent,
+            ToolKind::WaitAgent => Self::WaitAgent,
             ToolKind::Other { name } if &**name == "wait" => Self::Wait,
             ToolKind::ApplyPatch
             | ToolKind::Mcp { .. }
             | ToolKind::Web
             | ToolKind::ImageGeneration
-            | ToolKind::WaitAgent
             | ToolKind::Other { .. } => Self::Other,
         }
     }
@@ -66,16 +69,16 @@ impl ToolDecodings {
         Self(tools)
     }
 
-    /// Returns the way in which the payloads of a tool call are decoded. Returns `Other` for an unknown call.
+    /// Returns the way in which the payloads of a tool call are decoded.
     fn get(&self, tool: &ToolCallId) -> ToolDecoding {
-        self.0.get(tool).copied().unwrap_or(ToolDecoding::Other)
+        self.0.get(tool).copied().unwrap_or(ToolDecoding::Unknown)
     }
 
     /// Returns the way in which the payload of a runtime start is decoded. The start of a spawn is not decoded: the new
-    /// agent is known only at its end.
+    /// agent is known only at its end. Activities of agents are reported at the end, too.
     fn get_for_runtime_start(&self, tool: &ToolCallId) -> ToolDecoding {
         match self.get(tool) {
-            ToolDecoding::Spawn => ToolDecoding::Other,
+            ToolDecoding::Spawn | ToolDecoding::WaitAgent | ToolDecoding::Unknown => ToolDecoding::Other,
             decoding @ (ToolDecoding::ExecCommand
             | ToolDecoding::WriteStdin
             | ToolDecoding::Wait
@@ -96,6 +99,7 @@ struct PayloadPlan {
     invocations: PendingPayloads<Invocation>,
     commands: PendingPayloads<Command>,
     agents: PendingPayloads<AgentCall>,
+    foreign_events: PendingPayloads<ForeignEvent>,
     results: PendingPayloads<ToolResult>,
     stdin_results: PendingPayloads<StdinResult>,
     exchanges: Exchanges,
@@ -147,6 +151,7 @@ pub(super) struct DecodedPayloads {
     invocations: PayloadSet<Invocation>,
     commands: PayloadSet<Command>,
     agents: PayloadSet<AgentCall>,
+    foreign_events: PayloadSet<ForeignEvent>,
     results: PayloadSet<ToolResult>,
     stdin_results: PayloadSet<StdinResult>,
 }
@@ -187,7 +192,9 @@ impl PayloadPlan {
                         | ToolDecoding::Wait
                         | ToolDecoding::Spawn
                         | ToolDecoding::Agent
-                        | ToolDecoding::Other => self.results.add(payload),
+                        | ToolDecoding::WaitAgent
+                        | ToolDecoding::Other
+                        | ToolDecoding::Unknown => self.results.add(payload),
                     }
                 }
             }
@@ -213,6 +220,7 @@ impl PayloadPlan {
         match decoding {
             ToolDecoding::ExecCommand | ToolDecoding::WriteStdin => self.commands.add(payload),
             ToolDecoding::Spawn | ToolDecoding::Agent => self.agents.add(payload),
+            ToolDecoding::WaitAgent | ToolDecoding::Unknown => self.foreign_events.add(payload),
             ToolDecoding::Wait | ToolDecoding::Other => {}
         }
     }
@@ -241,6 +249,7 @@ impl PayloadPlan {
             invocations: self.invocations.decode_all(bundle, cache, work),
             commands: self.commands.decode_all(bundle, cache, work),
             agents: self.agents.decode_all(bundle, cache, work),
+            foreign_events: self.foreign_events.decode_all(bundle, cache, work),
             results: self.results.decode_all(bundle, cache, work),
             stdin_results: self.stdin_results.decode_all(bundle, cache, work),
         }
@@ -279,6 +288,7 @@ impl DecodedPayloads {
             invocations,
             commands,
             agents,
+            foreign_events,
             results,
             stdin_results,
         } = self;
@@ -291,6 +301,7 @@ impl DecodedPayloads {
             .or_else(|| invocations.lookup(location))
             .or_else(|| commands.lookup(location))
             .or_else(|| agents.lookup(location))
+            .or_else(|| foreign_events.lookup(location))
             .or_else(|| results.lookup(location))
             .or_else(|| stdin_results.lookup(location))
     }
@@ -317,6 +328,9 @@ impl DecodedPayloads {
         match decoding {
             ToolDecoding::ExecCommand | ToolDecoding::WriteStdin => RuntimePayload::Command(self.commands.get(payload)),
             ToolDecoding::Spawn | ToolDecoding::Agent => RuntimePayload::Agent(self.agents.get(payload)),
+            ToolDecoding::WaitAgent | ToolDecoding::Unknown => {
+                RuntimePayload::Foreign(self.foreign_events.get(payload))
+            }
             ToolDecoding::Wait | ToolDecoding::Other => RuntimePayload::NotOpened,
         }
     }
@@ -331,7 +345,9 @@ impl DecodedPayloads {
                 | ToolDecoding::Wait
                 | ToolDecoding::Spawn
                 | ToolDecoding::Agent
-                | ToolDecoding::Other,
+                | ToolDecoding::WaitAgent
+                | ToolDecoding::Other
+                | ToolDecoding::Unknown,
                 Some(payload),
             ) => ResultPayload::Any(self.results.get(payload)),
         }
@@ -340,5 +356,12 @@ impl DecodedPayloads {
 
 /// Returns `true` if the reduction needs the invocations of this kind of tool.
 fn opens_invocation(kind: &ToolKind) -> bool {
-    matches!(ToolDecoding::from(kind), ToolDecoding::WriteStdin | ToolDecoding::Wait)
+    match ToolDecoding::from(kind) {
+        ToolDecoding::WriteStdin
+        | ToolDecoding::Wait
+        | ToolDecoding::Spawn
+        | ToolDecoding::Agent
+        | ToolDecoding::WaitAgent => true,
+        ToolDecoding::ExecCommand | ToolDecoding::Other | ToolDecoding::Unknown => false,
+    }
 }

@@ -8,7 +8,7 @@ use super::mentions::Mentions;
 use super::payloads::{Payload, UnusablePayload};
 use super::request::Request;
 use super::response::ResponseBody;
-use super::runtime_event::{AgentCall, Command};
+use super::runtime_event::{Activity, AgentCall, Command, ForeignEvent};
 use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
 use crate::event::{
@@ -142,6 +142,19 @@ pub(in crate::reduce) enum RuntimePayload {
     NotOpened,
     Command(Payload<Command>),
     Agent(Payload<AgentCall>),
+    /// The payload of a tool that causes no activity of an agent, or of an unknown tool.
+    Foreign(Payload<ForeignEvent>),
+}
+
+impl RuntimePayload {
+    /// Returns the activity in the payload of a tool that causes none, or of an unknown tool. Returns `None` for other
+    /// payloads.
+    pub(in crate::reduce) fn foreign_activity(&self) -> Option<&Activity> {
+        match self {
+            Self::Foreign(Ok(event)) => event.activity.as_ref(),
+            Self::Foreign(Err(_)) | Self::NotOpened | Self::Command(_) | Self::Agent(_) => None,
+        }
+    }
 }
 
 /// The payload of a tool's result, decoded according to the kind of the tool.

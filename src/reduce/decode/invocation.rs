@@ -1,19 +1,20 @@
-//! Decodes `tool_invocation` payloads of the tools whose arguments name a terminal or a code cell.
+//! Decodes `tool_invocation` payloads of the tools whose arguments name a terminal or a code cell, or contain a message
+//! to an agent.
 
 use super::item_cache::ItemCache;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use crate::provider::Object;
 
-/// The invocation of a tool: its name and, for `write_stdin` and `wait`, its arguments.
+/// The invocation of a tool: its name and its arguments.
 #[derive(Debug)]
 pub(in crate::reduce) struct Invocation {
     pub(in crate::reduce) tool_name: Option<String>,
-    pub(in crate::reduce) has_namespace: bool,
+    pub(in crate::reduce) namespace: Option<String>,
     /// The arguments that the model wrote, or the reason why they cannot be read.
     pub(in crate::reduce) arguments: Result<Arguments, &'static str>,
 }
 
-/// The arguments of a `write_stdin` or `wait` call.
+/// The arguments of a tool call that the reduction needs.
 #[derive(Debug)]
 pub(in crate::reduce) struct Arguments {
     pub(in crate::reduce) session_id: Option<String>,
@@ -21,6 +22,8 @@ pub(in crate::reduce) struct Arguments {
     pub(in crate::reduce) yield_time_ms: Option<u64>,
     pub(in crate::reduce) max_output_tokens: Option<u64>,
     pub(in crate::reduce) cell_id: Option<String>,
+    /// Text that the call passes to an agent: its first task, a further task or a message.
+    pub(in crate::reduce) message: Option<String>,
 }
 
 impl PayloadShape for Invocation {
@@ -28,7 +31,7 @@ impl PayloadShape for Invocation {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         Ok(Self {
             tool_name: body.string("tool_name"),
-            has_namespace: body.non_null("tool_namespace").is_some(),
+            namespace: body.string("tool_namespace"),
             arguments: arguments(&body),
         })
     }
@@ -48,5 +51,6 @@ fn arguments(body: &Object<'_>) -> Result<Arguments, &'static str> {
         yield_time_ms: arguments.number("yield_time_ms"),
         max_output_tokens: arguments.number("max_output_tokens"),
         cell_id: arguments.text_or_number("cell_id"),
+        message: ["message", "prompt", "task"].into_iter().find_map(|name| arguments.string(name)),
     })
 }

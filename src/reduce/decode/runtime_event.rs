@@ -72,25 +72,62 @@ pub(in crate::reduce) struct AgentCall {
     pub(in crate::reduce) activity: Option<Activity>,
 }
 
-/// The body of a runtime end that only names an agent and its activity.
+/// An activity of an agent, which a runtime reports in place of the arguments and the result of the tool that caused
+/// it.
 #[derive(Debug)]
 pub(in crate::reduce) struct Activity {
     pub(in crate::reduce) agent_thread_id: ThreadId,
-    /// Kind of the activity: `started`, `interacted` or `interrupted`.
+    /// Kind of the activity, such as `started`.
     pub(in crate::reduce) kind: String,
+}
+
+impl Activity {
+    /// The kind of the activity with which a spawned agent starts.
+    pub(in crate::reduce) const STARTED: &str = "started";
+    /// The kind of the activity that a message or a task causes.
+    pub(in crate::reduce) const INTERACTED: &str = "interacted";
+    /// The kind of the activity with which an agent is stopped.
+    pub(in crate::reduce) const INTERRUPTED: &str = "interrupted";
+    /// The kind of the activity with which an agent's turn ends. No tool causes it.
+    const COMPLETED: &str = "completed";
+
+    /// Returns `true` if the activity is the result of an agent's turn, which belongs to no tool call.
+    pub(in crate::reduce) fn is_turn_result(&self) -> bool {
+        self.kind == Self::COMPLETED
+    }
+
+    /// Reads an activity. Returns `None` for a runtime event of another type.
+    fn read(body: &Object<'_>) -> Option<Self> {
+        Some(Self { agent_thread_id: body.string("agent_thread_id")?.into(), kind: body.string("kind")? })
+    }
+}
+
+/// The runtime event of a tool that causes no activity of an agent, or of an unknown tool. Only an activity in it is
+/// read.
+#[derive(Debug)]
+pub(in crate::reduce) struct ForeignEvent {
+    pub(in crate::reduce) activity: Option<Activity>,
+}
+
+impl PayloadShape for ForeignEvent {
+    /// A truncated body is no activity: an activity is short.
+    const ACCEPTS_TRUNCATED: bool = true;
+
+    fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
+        Ok(Self { activity: Object::parse(text).as_ref().and_then(Activity::read) })
+    }
 }
 
 impl PayloadShape for AgentCall {
     fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
         let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
         let thread = |name: &str| body.string(name).map(ThreadId::from);
-        let activity = thread("agent_thread_id").zip(body.string("kind"));
         Ok(Self {
             sender_thread_id: thread("sender_thread_id"),
             receiver_thread_id: thread("receiver_thread_id"),
             new_thread_id: thread("new_thread_id"),
             prompt: body.string("prompt"),
-            activity: activity.map(|(agent_thread_id, kind)| Activity { agent_thread_id, kind }),
+            activity: Activity::read(&body),
         })
     }
 }

@@ -141,7 +141,7 @@ impl Operations {
             return;
         };
         match &invocation.arguments {
-            Ok(Arguments { session_id, chars, yield_time_ms, max_output_tokens, cell_id: _ }) => {
+            Ok(Arguments { session_id, chars, yield_time_ms, max_output_tokens, cell_id: _, message: _ }) => {
                 let request = TerminalRequest::WriteStdin {
                     stdin: chars.clone(),
                     yield_time_ms: *yield_time_ms,

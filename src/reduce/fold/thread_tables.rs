@@ -3,7 +3,7 @@
 use super::lifecycle::OperationEnd;
 use super::threads::threads;
 use super::turns::turns;
-use crate::event::{ThreadId, TurnId};
+use crate::event::{AgentPath, ThreadId, TurnId};
 use crate::graph::{Code, Table, Thread, Turn};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Logged, Mentions, ThreadFact, TurnFact};
@@ -59,6 +59,12 @@ impl ThreadTables {
     pub(super) fn thread_of<F>(&self, at: &Logged<F>) -> Option<ThreadId> {
         let of_turn = || Some(self.turns.get(at.context.turn_id.as_ref()?)?.thread_id.clone());
         at.context.thread_id.clone().or_else(of_turn)
+    }
+
+    /// Returns the path of a thread's agent. Returns `None` if it was not recorded: the path is then the thread's id.
+    pub(in crate::reduce) fn agent_path(&self, thread: &ThreadId) -> Option<&AgentPath> {
+        let path = &self.threads.get(thread)?.agent_path;
+        Some(path).filter(|path| !path.as_str().is_empty() && path.as_str() != thread.as_str())
     }
 
     /// Returns the end of a turn. Returns `None` if the turn is unknown or running.

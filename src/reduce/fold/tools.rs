@@ -11,7 +11,7 @@ use crate::event::{
 use crate::event::{RawPayloadId, Requester as EventRequester, ToolKind, ToolSummary};
 use crate::graph::{Code, Evidence, Execution, LiveSpan, Requester, Table, ToolCall};
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{Invocation, Logged, Payload, ResultPayload, ToolFact};
+use crate::reduce::decode::{Activity, Invocation, Logged, Payload, ResultPayload, ToolFact};
 use crate::reduce::diagnostics::LogPosition;
 
 /// All tool calls, and the references from them to code cells, which `link` resolves.
@@ -64,7 +64,12 @@ pub(in crate::reduce) fn tools(
                 let ToolCallRuntimeStarted { tool_call_id, runtime_payload } = event;
                 tools.add_runtime_payload(at, tool_call_id, &runtime_payload.raw_payload_id, diagnostics);
             }
-            ToolFact::RuntimeEnded(event, _) => {
+            ToolFact::RuntimeEnded(event, runtime) => {
+                // The result of an agent's turn is reported like the end of a tool call, under an id of its own.
+                let is_turn_result = runtime.foreign_activity().is_some_and(Activity::is_turn_result);
+                if is_turn_result && !tools.calls.contains(&event.tool_call_id) {
+                    continue;
+                }
                 let ToolCallRuntimeEnded { tool_call_id, status: _, runtime_payload } = event;
                 tools.add_runtime_payload(at, tool_call_id, &runtime_payload.raw_payload_id, diagnostics);
             }
@@ -76,6 +81,15 @@ pub(in crate::reduce) fn tools(
 
 impl Tools {
     /// Adds a tool call at its start event. Reports why if the event is left out.
+    /// Returns the event that started a tool call, from the facts of tool calls. Returns `None` for an unknown call.
+    pub(super) fn start_of<'f>(
+        &self,
+        tool: &ToolCallId,
+        facts: &'f [Logged<ToolFact>],
+    ) -> Option<&'f Logged<ToolFact>> {
+        facts.get(*self.starts.get(self.calls.index_of(tool)?)?)
+    }
+
     fn start(
         &mut self,
         at: &Logged<ToolFact>,
@@ -266,7 +280,7 @@ fn awaited_cell(
             return None;
         }
     };
-    if invocation.has_namespace || invocation.tool_name.as_deref() != Some("wait") {
+    if invocation.namespace.is_some() || invocation.tool_name.as_deref() != Some("wait") {
         return None;
     }
     let cell = match &invocation.arguments {

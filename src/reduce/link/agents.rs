@@ -1,5 +1,6 @@
 //! Links edges between agents: each claimed edge is paired with the conversation item that delivered its text.
 
+mod deliveries;
 mod messages;
 mod results;
 
@@ -10,6 +11,7 @@ use crate::graph::{Anchor, Code, Edge, EdgeKind, Evidence, ItemId, Table};
 use crate::reduce::decode::Logged;
 use crate::reduce::fold::{Conversations, EdgeClaim, ThreadTables, Tools};
 use crate::reduce::{Diagnostics, Work};
+use deliveries::Deliveries;
 use messages::Messages;
 
 /// Returns all edges between agents, in order of the first event that claims each.
@@ -25,7 +27,7 @@ pub(super) fn edges(
     work: &mut Work,
 ) -> Table<EdgeId, Edge> {
     let messages = Messages::new(conversations, thread_tables, work);
-    claims.extend(results::claims(reported, &messages));
+    claims.extend(results::claims(reported, &messages, thread_tables));
     claims.sort_by_key(|claim| claim.seq);
     let mut drafts: Table<EdgeId, EdgeDraft> = Table::default();
     for claim in claims {
@@ -37,18 +39,37 @@ pub(super) fn edges(
             }
         }
     }
-    let mut deliveries = messages.into_deliveries();
+    let items = delivering_items(&drafts, messages.into_deliveries(), work);
     let mut edges = Table::default();
-    for draft in drafts.into_rows() {
-        work.link_probes += 1;
-        let text = draft.first.text.as_deref();
-        let item = text.and_then(|text| deliveries.take(&draft.first.target, text));
+    for (draft, item) in drafts.into_rows().into_iter().zip(items) {
         let thread_exists = thread_tables.threads.contains(&draft.first.target);
         if let Some(edge) = draft.into_edge(item, thread_exists, tools, diagnostics) {
             edges.add(edge.edge_id.clone(), edge);
         }
     }
     edges
+}
+
+/// Returns for each edge the item that delivered its text to the target thread. Edges and items with an equal author are
+/// paired first, and then those of which one has no author, each in order.
+fn delivering_items(
+    drafts: &Table<EdgeId, EdgeDraft>,
+    mut deliveries: Deliveries<'_>,
+    work: &mut Work,
+) -> Vec<Option<ItemId>> {
+    let mut items: Vec<Option<ItemId>> = Vec::new();
+    for EdgeDraft { first, .. } in drafts.iter() {
+        work.link_probes += 1;
+        let message = first.text.as_deref().zip(first.author.as_ref());
+        items.push(message.and_then(|(text, author)| deliveries.take_from(&first.target, text, author)));
+    }
+    for (EdgeDraft { first, .. }, item) in drafts.iter().zip(&mut items) {
+        work.link_probes += 1;
+        if let (Some(text), None) = (&first.text, &item) {
+            *item = deliveries.take_unattributed(&first.target, text, first.author.as_ref());
+        }
+    }
+    items
 }
 
 /// An edge while its claims are merged.
@@ -80,6 +101,7 @@ impl EdgeDraft {
         }
         self.evidence.add(claim.seq, claim.payload_id);
         first.text = first.text.take().or(claim.text);
+        first.author = first.author.take().or(claim.author);
         first.to_thread |= claim.to_thread;
         first.started_at = first.started_at.min(claim.started_at);
         first.ended_at = first.ended_at.max(claim.ended_at);
@@ -104,6 +126,7 @@ impl EdgeDraft {
             position,
             started_at,
             ended_at,
+            author: _,
             text: _,
             seq: _,
             payload_id: _,

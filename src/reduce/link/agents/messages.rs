@@ -1,7 +1,8 @@
 //! Indexes the assistant messages of all threads: those that the agent wrote, and those that other agents sent to it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
+use super::deliveries::Deliveries;
 use crate::event::{Seq, ThreadId, TurnId};
 use crate::graph::{ItemId, ItemKind, Role};
 use crate::reduce::Work;
@@ -9,20 +10,16 @@ use crate::reduce::fold::{Conversations, ThreadTables};
 
 /// An index of the assistant messages of all threads.
 #[derive(Default)]
-pub(super) struct Messages {
+pub(super) struct Messages<'a> {
     /// Messages that an agent wrote, by its thread and turn, in order. Each has the seq of the event that introduced
     /// it.
     own_messages: HashMap<(ThreadId, TurnId), Vec<(Seq, ItemId)>>,
-    deliveries: Deliveries,
+    deliveries: Deliveries<'a>,
 }
 
-/// Messages that other agents sent, by receiving thread and text, in order of item number.
-#[derive(Default)]
-pub(super) struct Deliveries(HashMap<(ThreadId, Box<str>), VecDeque<ItemId>>);
-
-impl Messages {
+impl<'a> Messages<'a> {
     /// Indexes the messages of all threads.
-    pub(super) fn new(conversations: &Conversations, thread_tables: &ThreadTables, work: &mut Work) -> Self {
+    pub(super) fn new(conversations: &'a Conversations, thread_tables: &ThreadTables, work: &mut Work) -> Self {
         let mut messages = Self::default();
         for item in &conversations.items {
             if item.content.kind != ItemKind::Message || item.content.role != Role::Assistant {
@@ -31,11 +28,7 @@ impl Messages {
             work.link_probes += 1;
             let Some(thread) = thread_tables.threads.get(&item.thread_id) else { continue };
             match item.content.delivered_to(&thread.agent_path) {
-                Some(Some(text)) => {
-                    let key = (item.thread_id.clone(), text.into());
-                    messages.deliveries.0.entry(key).or_default().push_back(item.item_id);
-                }
-                Some(None) => {}
+                Some(message) => messages.deliveries.add(&item.thread_id, message, item.item_id),
                 None => {
                     let created = item.evidence.as_slice().first().map(|(seq, _)| *seq);
                     if let Some((turn, seq)) = item.turn_id.clone().zip(created) {
@@ -60,15 +53,7 @@ impl Messages {
     }
 
     /// Returns the messages that other agents sent.
-    pub(super) fn into_deliveries(self) -> Deliveries {
+    pub(super) fn into_deliveries(self) -> Deliveries<'a> {
         self.deliveries
-    }
-}
-
-impl Deliveries {
-    /// Removes and returns the first message with the given text that another agent sent to the thread. Returns `None`
-    /// if none is left.
-    pub(super) fn take(&mut self, thread: &ThreadId, text: &str) -> Option<ItemId> {
-        self.0.get_mut(&(thread.clone(), text.into()))?.pop_front()
     }
 }

@@ -5,13 +5,14 @@ use crate::event::AgentResultObserved;
 use crate::graph::{Anchor, EdgeKind};
 use crate::reduce::decode::Logged;
 use crate::reduce::diagnostics::LogPosition;
-use crate::reduce::fold::EdgeClaim;
+use crate::reduce::fold::{EdgeClaim, ThreadTables};
 
 /// Returns the claim of an edge for each result. The edge leads from the last message that the child wrote in its turn,
 /// else from the child thread, to the parent thread.
 pub(super) fn claims<'a>(
     facts: &'a [Logged<AgentResultObserved>],
-    messages: &'a Messages,
+    messages: &'a Messages<'_>,
+    thread_tables: &'a ThreadTables,
 ) -> impl Iterator<Item = EdgeClaim> + 'a {
     facts.iter().map(|at| {
         let AgentResultObserved { edge_id, child_thread_id, child_turn_id, parent_thread_id, message, carried_payload } =
@@ -24,6 +25,7 @@ pub(super) fn claims<'a>(
             kind: EdgeKind::AgentResult,
             source: last_message.map_or_else(whole_thread, |item_id| Anchor::ConversationItem { item_id }),
             target: parent_thread_id.clone(),
+            author: thread_tables.agent_path(child_thread_id).cloned(),
             text: Some(message.clone()),
             to_thread: false,
             position: LogPosition::from(at),
