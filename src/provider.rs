@@ -18,6 +18,7 @@ mod apis;
 mod chat;
 mod cohere;
 mod converse;
+mod defined_tools;
 mod entries;
 mod gemini;
 mod gen_ai;

@@ -1,5 +1,7 @@
 //! Inference calls and the conversation snapshots of their requests.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::{Evidence, Execution, ItemId, LiveSpan};
@@ -67,8 +69,8 @@ impl InferenceCall {
 pub struct Pointer {
     /// Id of the payload.
     pub raw_payload_id: RawPayloadId,
-    /// JSON Pointer (RFC 6901) into the payload, such as `/instructions`.
-    pub pointer: &'static str,
+    /// JSON Pointer (RFC 6901) into the payload, such as `/instructions` or `/input/0/tools`.
+    pub pointer: Cow<'static, str>,
 }
 
 /// The items of a request: a prefix that is shared with an earlier call, and the request's own items. All requests of a

@@ -65,6 +65,8 @@ fn read_entry(raw: &RawValue) {
             | ItemContent::HostedCallOutput { .. }
             | ItemContent::Compaction { .. }
             | ItemContent::Reference
+            | ItemContent::AdditionalTools { .. }
+            | ItemContent::CompactionTrigger
             | ItemContent::Unknown { .. } => {}
         }
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::defined_tools::ADDITIONAL_TOOLS;
 use super::message::{Content, RoleName};
 use super::object::Object;
 use super::part::Part;
@@ -58,6 +59,12 @@ pub(crate) enum ItemContent<'a> {
     },
     /// An item that the provider stores, named by its id in place of its content.
     Reference,
+    /// Tools that are defined in the conversation. Not a part of what is said in it.
+    AdditionalTools {
+        tools: Option<&'a RawValue>,
+    },
+    /// A request of the client to compact the conversation. Not a part of what is said in it.
+    CompactionTrigger,
     /// An item of an unknown type.
     Unknown {
         call_id: Option<&'a RawValue>,
@@ -98,6 +105,8 @@ impl<'a> Item<'a> {
                 recipient: object.get("recipient"),
                 content: object.get("content").map(Content),
             },
+            Some(ADDITIONAL_TOOLS) => ItemContent::AdditionalTools { tools: object.non_null("tools") },
+            Some("compaction_trigger") => ItemContent::CompactionTrigger,
             Some(_) => ItemContent::Unknown { call_id },
         };
         Some(Self { object, kind, content })

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::api::{Api, Field, ListField, first_field};
 use super::apis::{APIS, ApiSet};
+use super::defined_tools::{DefinedTools, is_empty_list};
 use super::entries::{Entries, EntryFormat};
 use super::members::{self, UnreadField};
 use super::message::Content;
@@ -92,10 +93,35 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Returns the JSON Pointer (RFC 6901) to the tools, and the tools.
-    pub(crate) fn tools(&self) -> Option<(&'static str, &'a RawValue)> {
+    /// Returns the JSON Pointer (RFC 6901) to the tools, and the tools: those of the body, else those of the first item
+    /// that defines some.
+    pub(crate) fn tools(&self) -> Option<(Cow<'static, str>, &'a RawValue)> {
         let fields = APIS.into_iter().flat_map(|api| api.tools());
-        first_field(fields, &self.body).map(|(&Field { pointer, .. }, tools)| (pointer, tools))
+        let of_body = first_field(fields, &self.body).map(|(&Field { pointer, .. }, tools)| (pointer.into(), tools));
+        match of_body {
+            Some((_, tools)) if !is_empty_list(tools) => of_body,
+            Some(_) | None => {
+                let list = self.item_list();
+                let in_items = list.and_then(|(name, items)| Some((name, DefinedTools::in_items(items).next()?)));
+                in_items.map(|(name, defined)| (defined.pointer(name).into(), defined.tools)).or(of_body)
+            }
+        }
+    }
+
+    /// Returns the JSON Pointer (RFC 6901) to the developer message that directly follows an item that defines tools.
+    /// Clients that define tools in this way put their instructions there. Returns `None` if there is no such message.
+    pub(crate) fn instructions_in_items(&self) -> Option<String> {
+        let (name, items) = self.item_list()?;
+        DefinedTools::in_items(items).find_map(|defined| defined.instructions_pointer(name))
+    }
+
+    /// Returns the list of items, and the field that contains it. Returns `None` for any other conversation.
+    fn item_list(&self) -> Option<(&'static str, Vec<&'a RawValue>)> {
+        let name = self.list_field.filter(|field| field.format == EntryFormat::Items)?.name;
+        match self.entries()? {
+            Entries::List(items) => Some((name, items)),
+            Entries::One(_) | Entries::Text(_) | Entries::Embedded(_) | Entries::Null | Entries::Other(_) => None,
+        }
     }
 
     /// Returns the id of the response that the request continues.

@@ -326,7 +326,7 @@ fn instructions_and_tools_have_pointers() {
     let mut case = Case::new();
     case.request_body("a", json!({ "input": [], "instructions": "be kind", "tools": [] }));
     let graph = case.check(&[]);
-    let pointer = |pointer: &Option<otel_trace::graph::Pointer>| pointer.as_ref().map(|it| it.pointer);
-    assert_eq!(pointer(&call(&graph, "a").instructions), Some("/instructions"));
-    assert_eq!(pointer(&call(&graph, "a").tools), Some("/tools"));
+    let pointer = |pointer: &Option<otel_trace::graph::Pointer>| pointer.as_ref().map(|it| it.pointer.to_string());
+    assert_eq!(pointer(&call(&graph, "a").instructions).as_deref(), Some("/instructions"));
+    assert_eq!(pointer(&call(&graph, "a").tools).as_deref(), Some("/tools"));
 }

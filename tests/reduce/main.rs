@@ -20,6 +20,7 @@ mod lifecycle;
 mod linear;
 mod processes;
 mod producer_agents;
+mod producer_items;
 mod producer_words;
 mod random;
 mod references;

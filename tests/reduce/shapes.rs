@@ -163,7 +163,7 @@ fn instructions_and_tools_have_pointers() {
         case.request_body("a", body);
         let graph = case.try_reduce(&otel_trace::reduce::Options::default()).unwrap().graph;
         let call = call(&graph, "a");
-        let pointers = [&call.instructions, &call.tools].map(|found| found.as_ref().map(|found| found.pointer));
+        let pointers = [&call.instructions, &call.tools].map(|found| found.as_ref().map(|found| &*found.pointer));
         assert_eq!(pointers, [instructions, tools]);
     }
 }

@@ -12,7 +12,8 @@ pub(super) struct ContentHashes {
     /// Hash of the complete content of a conversation item.
     pub(super) complete: u128,
     /// Hash that decides if two items are the same. It covers no annotations, and no texts and summaries of reasoning
-    /// with encrypted content, because these may be missing from either copy.
+    /// with encrypted content, because these may be missing from either copy. Of an item that is one JSON value it covers
+    /// no fields that only describe a copy.
     pub(super) identity: u128,
     /// The `identity` that a tool call has without its id, because clients may drop the ids of calls. `None` if the
     /// item is no tool call with an id.
@@ -22,14 +23,15 @@ pub(super) struct ContentHashes {
 /// Returns the hashes of a conversation item.
 pub(super) fn hashes(draft: &ItemDraft) -> ContentHashes {
     let call_id = draft.call_id.as_ref();
-    let complete = hash(draft, call_id, |_| true);
+    let complete = hash(draft, call_id, |_| true, |part| part.canonical.as_deref());
     let is_encrypted = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(is_encoded);
     let identity = match is_encrypted {
-        true => hash(draft, call_id, is_encoded),
-        false if draft.parts.iter().all(is_content) => complete,
-        false => hash(draft, call_id, is_content),
+        true => hash(draft, call_id, is_encoded, DraftPart::identity),
+        false if draft.parts.iter().all(|part| is_content(part) && part.recognized_by.is_none()) => complete,
+        false => hash(draft, call_id, is_content, DraftPart::identity),
     };
-    let without_call_id = call_id.filter(|_| draft.kind.is_call()).map(|_| hash(draft, None, is_content));
+    let without_call_id =
+        call_id.filter(|_| draft.kind.is_call()).map(|_| hash(draft, None, is_content, DraftPart::identity));
     ContentHashes { complete, identity, without_call_id }
 }
 
@@ -44,8 +46,13 @@ fn is_content(part: &DraftPart) -> bool {
 }
 
 /// Returns the hash of an item as if it had the given call id. Of its parts, only those for which `counts` returns
-/// `true` are hashed.
-fn hash(draft: &ItemDraft, call_id: Option<&CallId>, counts: impl Fn(&DraftPart) -> bool) -> u128 {
+/// `true` are hashed, each with the canonical text that `canonical_text` returns.
+fn hash(
+    draft: &ItemDraft,
+    call_id: Option<&CallId>,
+    counts: impl Fn(&DraftPart) -> bool,
+    canonical_text: impl Fn(&DraftPart) -> Option<&str>,
+) -> u128 {
     let ItemDraft { role, channel, kind, call_id: _, name, agent_message, parts, replaces_history } = draft;
     let mut hash = FieldHasher(Xxh3::new());
     hash.tag(role_tag(*role));
@@ -60,8 +67,8 @@ fn hash(draft: &ItemDraft, call_id: Option<&CallId>, counts: impl Fn(&DraftPart)
     hash.optional(agent_message.is_some().then_some(&author));
     hash.optional(agent_message.is_some().then_some(&recipient));
     hash.tag(u8::from(*replaces_history));
-    for DraftPart { part, canonical, purpose: _ } in parts.iter().filter(|part| counts(part)) {
-        hash.part(part, canonical.as_deref());
+    for part in parts.iter().filter(|part| counts(part)) {
+        hash.part(&part.part, canonical_text(part));
     }
     hash.0.digest128()
 }

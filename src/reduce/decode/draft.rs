@@ -16,7 +16,16 @@ pub(super) const REFUSAL: &str = "refusal";
 pub(super) struct DraftPart {
     pub(super) part: graph::Part,
     pub(super) canonical: Option<String>,
+    /// Canonical text by which the part is recognized in later requests. `None` if it is `canonical`.
+    pub(super) recognized_by: Option<String>,
     pub(super) purpose: PartPurpose,
+}
+
+impl DraftPart {
+    /// Returns the canonical text by which the part is recognized in later requests.
+    pub(super) fn identity(&self) -> Option<&str> {
+        self.recognized_by.as_deref().or(self.canonical.as_deref())
+    }
 }
 
 /// The purpose of a part of an item.
@@ -27,6 +36,9 @@ pub(super) enum PartPurpose {
     /// they repeat the item as history.
     Annotation,
 }
+
+/// Fields of an item that differ between its copies: clients that repeat an item leave them out, or replace them.
+const FIELDS_OF_A_COPY: [&str; 4] = ["id", "status", "internal_chat_message_metadata_passthrough", "metadata"];
 
 /// A conversation item while it is parsed. [`finish`](Self::finish) converts it to [`Content`](crate::graph::Content).
 pub(super) struct ItemDraft {
@@ -57,7 +69,8 @@ impl ItemDraft {
     }
 
     fn push(&mut self, part: graph::Part, canonical_text: Option<String>) {
-        self.parts.push(DraftPart { part, canonical: canonical_text, purpose: PartPurpose::Content });
+        let purpose = PartPurpose::Content;
+        self.parts.push(DraftPart { part, canonical: canonical_text, recognized_by: None, purpose });
     }
 
     /// Adds a text part.
@@ -90,6 +103,19 @@ impl ItemDraft {
     /// Adds a part for a JSON value. Returns an error if the value has no canonical form.
     pub(super) fn push_json(&mut self, value: &RawValue) -> Result<(), DecodeError> {
         self.push_canonical_json(canonical(value).ok_or(UNREADABLE_VALUE)?);
+        Ok(())
+    }
+
+    /// Adds a part for the JSON of the whole item. Later requests repeat the item even if they have other values, or
+    /// none, in the fields that only describe a copy. Fields that are null count as absent, as some clients omit them.
+    pub(super) fn push_item(&mut self, item: &RawValue) -> Result<(), DecodeError> {
+        self.push_json(item)?;
+        let fields = Object::from_value(item).and_then(Object::into_sorted).ok_or(UNREADABLE_VALUE)?.into_iter();
+        let content = fields.filter(|(name, value)| !is_null(value) && !FIELDS_OF_A_COPY.contains(&&**name));
+        let recognized_by = canonical_object(content).ok_or(UNREADABLE_VALUE)?;
+        if let Some(part) = self.parts.last_mut() {
+            part.recognized_by = Some(recognized_by);
+        }
         Ok(())
     }
 
@@ -144,7 +170,7 @@ impl ItemDraft {
     pub(super) fn push_annotation(&mut self, label: &str, annotation: &RawValue) -> Result<(), DecodeError> {
         let canonical = Some(canonical(annotation).ok_or(UNREADABLE_VALUE)?);
         let part = graph::Part::PayloadRef { label: label.into() };
-        self.parts.push(DraftPart { part, canonical, purpose: PartPurpose::Annotation });
+        self.parts.push(DraftPart { part, canonical, recognized_by: None, purpose: PartPurpose::Annotation });
         Ok(())
     }
 

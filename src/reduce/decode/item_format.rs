@@ -19,10 +19,10 @@ pub(super) enum ItemFormat {
 }
 
 impl ItemFormat {
-    /// Parses a text in this format. A Responses API text has one item, a message any number.
+    /// Parses a text in this format. A Responses API text has one item at most, a message any number.
     pub(super) fn parse(self, json: &str) -> Vec<ItemResult> {
         match self {
-            Self::ResponsesItem => vec![responses_item::parse(json)],
+            Self::ResponsesItem => responses_item::parse(json).into_iter().collect(),
             Self::ResponsesText => vec![responses_item::parse_user_text(json)],
             Self::Message { default_role } => message::parse(json, default_role),
             Self::Content(role) => message::parse_content(json, role),

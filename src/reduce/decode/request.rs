@@ -1,5 +1,7 @@
 //! Decodes `inference_request` payloads.
 
+use std::borrow::Cow;
+
 use super::item_cache::ItemCache;
 use super::items;
 use super::listed_item::ListedItem;
@@ -19,9 +21,9 @@ pub(in crate::reduce) struct Request {
     /// Id of the conversation, kept by the provider, that the request continues. `None` if it names none.
     pub(in crate::reduce) conversation_id: Option<ProviderConversationId>,
     /// JSON Pointer (RFC 6901) to the model's instructions in the body. `None` if there are none.
-    pub(in crate::reduce) instructions: Option<&'static str>,
+    pub(in crate::reduce) instructions: Option<Cow<'static, str>>,
     /// JSON Pointer (RFC 6901) to the tool definitions in the body. `None` if there are none.
-    pub(in crate::reduce) tools: Option<&'static str>,
+    pub(in crate::reduce) tools: Option<Cow<'static, str>>,
     /// Field that names content that the provider keeps and adds to the conversation, and the id of the content. `None`
     /// if the request names none.
     pub(in crate::reduce) server_side_content: Option<(&'static str, Box<str>)>,
@@ -64,11 +66,22 @@ impl Request {
             previous_response_id,
             conversation_id,
             server_side_content,
-            instructions: instructions.map(|instructions| instructions.pointer),
+            instructions: instructions_pointer(&body, instructions.as_ref()),
             tools: body.tools().map(|(pointer, _)| pointer),
             unread: cache.unread.of_request(&body, responded),
         })
     }
+}
+
+/// Returns the JSON Pointer to the instructions of a request: those of the body, else those in its items. Returns `None`
+/// if there are none.
+fn instructions_pointer(
+    body: &provider::Request<'_>,
+    instructions: Option<&provider::Instructions<'_>>,
+) -> Option<Cow<'static, str>> {
+    let is_empty = instructions.is_none_or(|instructions| instructions.content.0.get() == "\"\"");
+    let in_items = if is_empty { body.instructions_in_items() } else { None };
+    in_items.map(Cow::from).or_else(|| Some(instructions?.pointer.into()))
 }
 
 /// Returns the items of a request without its instructions. Returns `None` if the body has no list of items.

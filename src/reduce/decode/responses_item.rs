@@ -17,8 +17,13 @@ use crate::provider::{
 
 const ENCRYPTED: &str = "encrypted_content";
 
-/// Parses one item: an element of `input`, `output_items`, `output` or a checkpoint's history.
-pub(super) fn parse(json: &str) -> ItemResult {
+/// Parses one item: an element of `input`, `output_items`, `output` or a checkpoint's history. Returns `None` for an item
+/// that is not a part of the conversation.
+pub(super) fn parse(json: &str) -> Option<ItemResult> {
+    parse_item(json).transpose()
+}
+
+fn parse_item(json: &str) -> Result<Option<ParsedItem>, DecodeError> {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
     let item = Item::read(raw).ok_or("it is not an object")?;
     let is_reference = matches!(item.content, ItemContent::Reference);
@@ -41,6 +46,7 @@ pub(super) fn parse(json: &str) -> ItemResult {
             notice = Some(ItemNotice::UnknownReference(item.id().ok_or("it has no id")?.into()));
             reference(item.object.get("id"))?
         }
+        ItemContent::AdditionalTools { .. } | ItemContent::CompactionTrigger => return Ok(None),
         ItemContent::Unknown { call_id } => {
             notice = item.kind.as_deref().map(|kind| ItemNotice::UnknownType(summary(kind)));
             match () {
@@ -63,12 +69,14 @@ pub(super) fn parse(json: &str) -> ItemResult {
         | ItemContent::Compaction { .. }
         | ItemContent::AgentMessage { .. }
         | ItemContent::Reference
+        | ItemContent::AdditionalTools { .. }
+        | ItemContent::CompactionTrigger
         | ItemContent::Unknown { .. } => false,
     };
     if needs_id && draft.call_id.is_none() {
         notice = Some(ItemNotice::CallWithoutId);
     }
-    Ok(ParsedItem { id: listed_id(&item), ..draft.finish(notice) })
+    Ok(Some(ParsedItem { id: listed_id(&item), ..draft.finish(notice) }))
 }
 
 /// Returns the id that the provider gave the item.
@@ -151,7 +159,7 @@ fn custom_tool_call(call: &ToolCall<'_>, raw: &RawValue) -> Result<ItemDraft, De
     match optional_text(call.arguments.raw())? {
         Some(source) if draft.name.as_deref() == Some("exec") => draft.push_code("javascript", &source),
         Some(text) => draft.push_text(&text),
-        None => draft.push_json(raw)?,
+        None => draft.push_item(raw)?,
     }
     Ok(draft)
 }
@@ -181,7 +189,7 @@ fn json_output(call_id: Option<&RawValue>, raw: &RawValue) -> Result<ItemDraft, 
 
 /// Adds the whole item to the draft as a JSON part.
 fn json_item(mut draft: ItemDraft, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
-    draft.push_json(raw)?;
+    draft.push_item(raw)?;
     Ok(draft)
 }
 

@@ -246,8 +246,8 @@ impl InferenceFold<'_> {
             unread,
         } = &**request;
         let pointer = |pointer| Pointer { raw_payload_id: payload.clone(), pointer };
-        call.instructions = instructions.map(pointer);
-        call.tools = tools.map(pointer);
+        call.instructions = instructions.clone().map(pointer);
+        call.tools = tools.clone().map(pointer);
         let source =
             ItemSource { at, thread: &call.thread_id, turn: &call.turn_id, payload, producer: None, subject: &subject };
         if let Some(conversation) = conversation_id {

@@ -7,30 +7,27 @@ use super::part::Part;
 use super::parts;
 use crate::provider::{self, Item, ItemContent, Object, ToolCall, ToolResult};
 
-/// Converts items to messages. Adjacent items of the model become one message with many parts; each tool output is a
-/// separate message, as consumers of the schema expect it. A reference to an item that the provider stores is no message:
-/// the span of the call that returned the item has its content.
+/// Converts items to messages. Adjacent items of the model become one message with many parts; each tool output and each
+/// message of another agent is a separate message, as consumers of the schema expect it. A reference to an item that the
+/// provider stores is no message: the span of the call that returned the item has its content.
 pub(super) fn to_messages<'a>(items: impl IntoIterator<Item = &'a RawValue>) -> Vec<Message<'a>> {
     let mut messages = Vec::<Message<'_>>::new();
-    for item in items {
-        let Some(message) = to_message(item) else { continue };
+    for message in items.into_iter().filter_map(to_message) {
+        let is_of_model = |message: &Message<'_>| message.role == ASSISTANT && message.name.is_none();
         match messages.last_mut() {
-            Some(last) if last.role == message.role && last.role == ASSISTANT => {
-                last.parts.extend(message.parts);
-            }
+            Some(last) if is_of_model(last) && is_of_model(&message) => last.parts.extend(message.parts),
             Some(_) | None => messages.push(message),
         }
     }
     messages
 }
 
-/// Converts an item to a message. Returns `None` for a reference.
+/// Converts an item to a message. Returns `None` for a reference, and for an item that is not a part of the conversation.
 fn to_message(raw: &RawValue) -> Option<Message<'_>> {
     let Some(item) = Item::read(raw) else { return Some(Message::of_part(USER, raw)) };
     let is_output = item.is_output();
     let Item { object, kind, content } = item;
     Some(match content {
-        ItemContent::Reference => return None,
         ItemContent::Message { role: name, phase: _, content } => {
             Message::new(role(name, USER), content.map(parts::from_content).unwrap_or_default())
         }
@@ -45,11 +42,15 @@ fn to_message(raw: &RawValue) -> Option<Message<'_>> {
         ItemContent::HostedCall { .. }
         | ItemContent::HostedCallOutput { .. }
         | ItemContent::Compaction { .. }
-        | ItemContent::AgentMessage { .. }
         | ItemContent::Unknown { .. } => {
             let speaker = if is_output { TOOL } else { ASSISTANT };
             Message::new(speaker, vec![Part::unmapped(kind.as_deref().unwrap_or_default(), &object)])
         }
+        ItemContent::AgentMessage { author, recipient: _, content } => {
+            let parts = content.map(parts::from_content).unwrap_or_default();
+            Message::new(ASSISTANT, parts).with_name(author)
+        }
+        ItemContent::Reference | ItemContent::AdditionalTools { .. } | ItemContent::CompactionTrigger => return None,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::provider::{self, Entries, RoleName};
 pub(super) struct Message<'a> {
     pub(super) role: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a RawValue>,
+    pub(super) name: Option<&'a RawValue>,
     pub(super) parts: Vec<Part<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_reason: Option<FinishReason<'a>>,
@@ -38,6 +38,11 @@ pub(super) const TOOL: &str = "tool";
 impl<'a> Message<'a> {
     pub(super) fn new(role: impl Into<Cow<'a, str>>, parts: Vec<Part<'a>>) -> Self {
         Self { role: role.into(), name: None, parts, finish_reason: None }
+    }
+
+    /// Sets the name of the author.
+    pub(super) fn with_name(self, name: Option<&'a RawValue>) -> Self {
+        Self { name, ..self }
     }
 
     /// Sets the provider's finish reason.

@@ -401,3 +401,42 @@ fn parameters_of_every_provider_are_read() {
     check(json!({}), RequestDigest::default());
     check(json!([]), RequestDigest::default());
 }
+
+#[test]
+fn tools_among_the_items_are_definitions_and_no_message() {
+    let defined = json!([{ "type": "function", "name": "find" }]);
+    let input = json!([
+        { "type": "additional_tools", "role": "developer", "tools": defined },
+        { "type": "message", "role": "developer", "content": "Rules." },
+        { "type": "message", "role": "user", "content": "Find it." },
+        { "type": "compaction_trigger" },
+    ]);
+    let messages = json!([
+        { "role": "developer", "parts": [{ "type": "text", "content": "Rules." }] },
+        { "role": "user", "parts": [{ "type": "text", "content": "Find it." }] },
+    ]);
+    check(&json!({ "input": input }), &messages, &Value::Null, &defined);
+    check(&json!({ "input": input, "tools": [] }), &messages, &Value::Null, &defined);
+    let tools = json!([{ "type": "function", "name": "other" }]);
+    check(&json!({ "input": input, "tools": tools }), &messages, &Value::Null, &tools);
+}
+
+#[test]
+fn message_of_another_agent_is_not_one_of_the_model() {
+    let text = |text: &str| json!({ "type": "input_text", "text": text });
+    let body = json!({ "input": [
+        { "type": "message", "role": "assistant", "content": "Before." },
+        { "type": "agent_message", "author": "/root", "recipient": "/root/w",
+          "content": [text("From /root"), { "type": "encrypted_content", "encrypted_content": "x1" }] },
+        { "type": "agent_message", "author": "/root/v", "recipient": "/root/w", "content": [text("Go.")] },
+        { "type": "message", "role": "assistant", "content": "After." },
+    ] });
+    let messages = json!([
+        { "role": "assistant", "parts": [{ "type": "text", "content": "Before." }] },
+        { "role": "assistant", "name": "/root", "parts": [
+            { "type": "text", "content": "From /root" }, { "type": "encrypted_content", "encrypted_content": "x1" }] },
+        { "role": "assistant", "name": "/root/v", "parts": [{ "type": "text", "content": "Go." }] },
+        { "role": "assistant", "parts": [{ "type": "text", "content": "After." }] },
+    ]);
+    check(&body, &messages, &Value::Null, &Value::Null);
+}
