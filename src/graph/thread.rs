@@ -22,6 +22,10 @@ pub struct Thread {
     pub execution: Execution,
     /// Name of the model in the thread's configuration.
     pub default_model: Option<String>,
+    /// Origin of the thread's session, such as `cli`, `internal`, `custom:<name>` or `subagent:review`. `None` if the
+    /// thread's configuration was not recorded or does not state it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Items of the conversation, each once, in the order in which they were first seen. Wire name:
     /// `conversation_item_ids`.
     #[serde(rename = "conversation_item_ids")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{CellId, Evidence, Execution, ItemId, LiveSpan, OperationId};
+use super::{CellId, Evidence, Execution, ItemId, LiveSpan, McpTool, OperationId};
 use crate::event::{
     CallId, InferenceId, McpCallId, RawPayloadId, RuntimeToolId, ThreadId, ToolCallId, ToolKind, ToolSummary, TurnId,
 };
@@ -52,6 +52,9 @@ pub struct ToolCall {
     pub raw_result_payload_id: Option<RawPayloadId>,
     /// Ids of the payloads with the observations of the tool's runtime, in the order of the log.
     pub raw_runtime_payload_ids: Vec<RawPayloadId>,
+    /// Tool of an MCP server that the call used. `None` if the call used no MCP server, as far as it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mcp: Option<McpTool>,
     /// Id that the MCP client gave the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp_call_id: Option<McpCallId>,

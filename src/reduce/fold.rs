@@ -13,6 +13,7 @@ mod content_index;
 mod conversation;
 mod history;
 mod inference;
+mod input_mode;
 mod installation;
 mod lifecycle;
 mod owners;

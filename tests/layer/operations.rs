@@ -293,6 +293,9 @@ fn protocol_events_and_custom_events_are_kept() {
     let line = bundle.lines.iter().find(|line| line["payload"]["type"] == "protocol_event_observed").unwrap();
     assert_eq!((&line["thread_id"], &line["codex_turn_id"]), (&Value::Null, &Value::Null));
     assert_eq!(bundle.event("mcp_tool_call_correlation_assigned")["mcp_call_id"], "mcp-7");
+    let line =
+        bundle.lines.iter().find(|line| line["payload"]["type"] == "mcp_tool_call_correlation_assigned").unwrap();
+    assert_eq!((&line["thread_id"], &line["codex_turn_id"]), (&Value::Null, &Value::Null));
 }
 
 #[test]

@@ -113,11 +113,14 @@ fn tool_kind_follows_from_its_name() {
         ("web_search_preview", "web"),
         ("image_generation", "image_generation"),
         ("image_query", "image_generation"),
+        ("imagegen", "image_generation"),
         ("spawn_agent", "spawn_agent"),
         ("send_message", "send_message"),
         ("followup_task", "assign_agent_task"),
+        ("assign_task", "assign_agent_task"),
         ("wait_agent", "wait_agent"),
         ("close_agent", "close_agent"),
+        ("interrupt_agent", "close_agent"),
         ("anything", "other"),
     ];
     let bundle = record_one(|| {

@@ -12,8 +12,9 @@ use super::tool_kind;
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
-    CallId, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind, PayloadRef, Requester,
-    Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
+    CallId, EventContext, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind,
+    PayloadRef, Requester, Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
+    ToolCallStarted, ToolKind,
 };
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
@@ -204,10 +205,11 @@ impl ToolCallOperation {
         if self.recorder().is_off("an MCP call id") {
             return;
         }
-        let Some((recording, scope, tool_call_id)) = self.ensure_started(at) else { return };
+        let Some((recording, _, tool_call_id)) = self.ensure_started(at) else { return };
         let event =
             McpToolCallCorrelationAssigned { tool_call_id: tool_call_id.clone(), mcp_call_id: McpCallId::from(id) };
-        recording.write_event(&self.live, &scope.context, event, at);
+        // The event has no thread and turn in other recordings of the format, since an MCP client knows neither.
+        recording.write_event(&self.live, &EventContext::default(), event, at);
     }
 
     /// Writes a payload event for a payload that belongs to this call.

@@ -1,9 +1,11 @@
 //! Decodes `session_metadata` payloads.
 
+use serde_json::value::RawValue;
+
 use super::item_cache::ItemCache;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
 use crate::event::{ThreadId, ToolCallId};
-use crate::provider::Object;
+use crate::provider::{Object, text};
 
 /// The configuration of a thread, from its `session_metadata` payload.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub(in crate::reduce) struct SessionMetadata {
     pub(in crate::reduce) nickname: Option<String>,
     pub(in crate::reduce) agent_role: Option<String>,
     pub(in crate::reduce) model: Option<String>,
+    /// Origin of the session as text, such as `cli` or `subagent:review`.
+    pub(in crate::reduce) source: Option<String>,
     pub(in crate::reduce) spawned_by: Option<SpawnedBy>,
 }
 
@@ -37,9 +41,33 @@ impl PayloadShape for SessionMetadata {
             nickname: body.string("nickname"),
             agent_role: body.string("agent_role"),
             model: body.string("model"),
+            source: body.non_null("session_source").and_then(source),
             spawned_by: spawned_by(&body),
         })
     }
+}
+
+/// Returns a session's origin as text, such as `cli`, `internal`, `custom:<name>` or `subagent:<kind>`. Returns `None`
+/// if the value is neither a word nor an object with one.
+fn source(value: &RawValue) -> Option<String> {
+    let origin = Object::from_value(value).unwrap_or_default();
+    if origin.get("internal").is_some() {
+        return Some("internal".to_owned());
+    }
+    match origin.get("subagent") {
+        Some(subagent) => Some(format!("subagent:{}", word(subagent)?)),
+        None => word(value),
+    }
+}
+
+/// Returns a word, or the word that is the name of an object's field, followed by the text in that field.
+fn word(value: &RawValue) -> Option<String> {
+    if let Some(word) = text(value) {
+        return Some(word.into_owned());
+    }
+    let object = Object::from_value(value)?;
+    let (word, detail) = object.fields().next()?;
+    Some(text(detail).map_or_else(|| word.to_owned(), |detail| format!("{word}:{detail}")))
 }
 
 /// Returns the origin of a spawned thread. Returns `None` for a root thread.

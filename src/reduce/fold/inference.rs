@@ -277,6 +277,9 @@ impl InferenceFold<'_> {
             self.unread_fields.report(at, &format!("the prefix of {subject}"), payload, &prefix.unread, diagnostics);
         }
         let mode = event.request_input_mode.as_deref();
+        if let Some(mode) = mode {
+            self.conversation.check_input_mode(&source, mode, request, diagnostics);
+        }
         let first_new = ItemId::from_index(self.conversation.items.len());
         call.request = self.conversation.add_request(&source, index, mode, request, prefix, items, diagnostics);
         call.compacted_before = self.conversation.compaction_in_request(index, items);

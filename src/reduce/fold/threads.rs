@@ -72,6 +72,7 @@ fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan)
         origin: Origin::Root,
         execution: Execution::open(when),
         default_model: None,
+        source: None,
         item_ids: Vec::new(),
         totals: Totals::default(),
         span,
@@ -83,8 +84,9 @@ fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan)
 
 /// Sets the fields of a thread that its `session_metadata` payload provides.
 fn describe(thread: &mut Thread, metadata: &SessionMetadata) {
-    let SessionMetadata { agent_path, task_name, nickname, agent_role, model, spawned_by } = metadata;
+    let SessionMetadata { agent_path, task_name, nickname, agent_role, model, source, spawned_by } = metadata;
     thread.nickname.clone_from(nickname);
+    thread.source.clone_from(source);
     thread.default_model.clone_from(model);
     let spawn_path = spawned_by.as_ref().and_then(|spawn| spawn.agent_path.as_ref());
     if let Some(path) = spawn_path.or(agent_path.as_ref()) {

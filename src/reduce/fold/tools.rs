@@ -9,7 +9,7 @@ use crate::event::{
     ToolCallRuntimeStarted, ToolCallStarted,
 };
 use crate::event::{RawPayloadId, Requester as EventRequester, ToolKind, ToolSummary};
-use crate::graph::{Code, Evidence, Execution, LiveSpan, Requester, Table, ToolCall};
+use crate::graph::{Code, Evidence, Execution, LiveSpan, McpTool, Requester, Table, ToolCall, ToolNames};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Activity, Invocation, Logged, Payload, ResultPayload, ToolFact};
 use crate::reduce::diagnostics::LogPosition;
@@ -76,11 +76,11 @@ pub(in crate::reduce) fn tools(
             ToolFact::Ended(event, result) => tools.end(at, event, result, diagnostics),
         }
     }
+    tools.find_mcp_tools(facts);
     tools
 }
 
 impl Tools {
-    /// Adds a tool call at its start event. Reports why if the event is left out.
     /// Returns the event that started a tool call, from the facts of tool calls. Returns `None` for an unknown call.
     pub(super) fn start_of<'f>(
         &self,
@@ -90,6 +90,7 @@ impl Tools {
         facts.get(*self.starts.get(self.calls.index_of(tool)?)?)
     }
 
+    /// Adds a tool call at its start event. Reports why if the event is left out.
     fn start(
         &mut self,
         at: &Logged<ToolFact>,
@@ -143,6 +144,7 @@ impl Tools {
             raw_invocation_payload_id: payload.clone(),
             raw_result_payload_id: None,
             raw_runtime_payload_ids: Vec::new(),
+            mcp: None,
             mcp_call_id: None,
             error: None,
             span: LiveSpan::from_span_ref(at.context.span.as_ref()),
@@ -167,7 +169,7 @@ impl Tools {
         }
     }
 
-    /// Sets the id that the MCP client gave a tool call, unless it is set already.
+    /// Sets the id that the MCP client gave a tool call. Reports a second id and keeps the first.
     fn correlate(
         &mut self,
         at: &Logged<ToolFact>,
@@ -176,7 +178,30 @@ impl Tools {
     ) {
         let McpToolCallCorrelationAssigned { tool_call_id, mcp_call_id } = event;
         if let Some(call) = self.find_call(at, tool_call_id, None, diagnostics) {
-            call.mcp_call_id.get_or_insert_with(|| mcp_call_id.clone());
+            let first = call.mcp_call_id.get_or_insert_with(|| mcp_call_id.clone());
+            if first != mcp_call_id {
+                let message = format!(
+                    "tool call {tool_call_id} has the MCP call id {first} and is given {mcp_call_id}; the first is kept"
+                );
+                diagnostics.add(at, Code::CorrelationConflict, message, None);
+            }
+        }
+    }
+
+    /// Sets the MCP tools that the calls used.
+    fn find_mcp_tools(&mut self, facts: &[Logged<ToolFact>]) {
+        for (call, &start) in self.calls.iter_mut().zip(&self.starts) {
+            let invocation = match facts.get(start).map(|at| &at.fact) {
+                Some(ToolFact::Started(_, Some(Ok(invocation)))) => Some(invocation),
+                _ => None,
+            };
+            let names = ToolNames {
+                kind: &call.kind,
+                label: call.label.as_deref(),
+                name: invocation.and_then(|invocation| invocation.tool_name.as_deref()),
+                namespace: invocation.and_then(|invocation| invocation.namespace.as_deref()),
+            };
+            call.mcp = McpTool::from_call(names, call.mcp_call_id.is_some());
         }
     }
 

@@ -2,8 +2,9 @@
 
 use opentelemetry::{KeyValue, StringValue, Value};
 
-use super::tool::{tool_name, tool_type};
-use crate::event::{ExecutionStatus, ToolKind, Usage};
+use super::tool::{mcp_tool, tool_name, tool_type};
+use crate::event::{ExecutionStatus, Usage};
+use crate::graph::McpTool;
 use crate::otlp::span::attribute;
 use crate::otlp::span::error_type::error_type;
 use crate::otlp::span::facts::{
@@ -162,12 +163,13 @@ impl AttributeList {
 
     fn add_tool(&mut self, facts: &ToolFacts) {
         let ToolFacts { call_id, kind, label, mcp_call_id, invocation, runtime, result } = facts;
-        self.put_text(attribute::TOOL_NAME, tool_name(kind, label.as_deref()));
-        self.put(attribute::TOOL_TYPE, tool_type(kind));
+        let mcp = mcp_tool(facts);
+        self.put_text(attribute::TOOL_NAME, tool_name(kind, label.as_deref(), mcp.as_ref()));
+        self.put(attribute::TOOL_TYPE, tool_type(kind, mcp.as_ref()));
         self.put_some(attribute::TOOL_CALL_ID, call_id.as_ref().map(|id| id.as_arc().clone()));
-        if let ToolKind::Mcp { server, tool: _ } = kind {
+        if let Some(McpTool { server, tool: _ }) = &mcp {
             self.put(attribute::MCP_METHOD_NAME, "tools/call");
-            self.put_text(attribute::MCP_SERVER, server);
+            self.put_text(attribute::MCP_SERVER, server.as_deref().unwrap_or_default());
         }
         self.put_some(attribute::MCP_CALL_ID, mcp_call_id.clone());
         let executable = runtime.iter().rev().find_map(|digest| digest.executable.clone());

@@ -1,12 +1,24 @@
 //! Names and types of tools.
 
 use crate::event::ToolKind;
+use crate::graph::{McpTool, ToolNames};
+use crate::otlp::span::facts::ToolFacts;
+
+/// Returns the tool of an MCP server that a call used. Returns `None` if it used none.
+///
+/// The invocation does not count: a live span knows only the kind and the label of its tool.
+pub(super) fn mcp_tool(facts: &ToolFacts) -> Option<McpTool> {
+    let ToolFacts { call_id: _, kind, label, mcp_call_id, invocation: _, runtime: _, result: _ } = facts;
+    let names = ToolNames { kind, label: label.as_deref(), name: None, namespace: None };
+    McpTool::from_call(names, mcp_call_id.is_some())
+}
 
 /// Returns the name of a tool: its label, or a default name for its kind. A tool of an MCP server is named as the
 /// server names it, because its label contains the server's name too.
-pub(super) fn tool_name<'a>(kind: &'a ToolKind, label: Option<&'a str>) -> &'a str {
+pub(super) fn tool_name<'a>(kind: &'a ToolKind, label: Option<&'a str>, mcp: Option<&'a McpTool>) -> &'a str {
+    let label = mcp.map(|mcp| mcp.tool.as_str()).or(label);
     let (named, otherwise) = match kind {
-        ToolKind::Mcp { server: _, tool } => (Some(tool.as_str()), "mcp"),
+        ToolKind::Mcp { .. } => (label, "mcp"),
         ToolKind::ExecCommand => (label, "exec_command"),
         ToolKind::WriteStdin => (label, "write_stdin"),
         ToolKind::ApplyPatch => (label, "apply_patch"),
@@ -23,8 +35,9 @@ pub(super) fn tool_name<'a>(kind: &'a ToolKind, label: Option<&'a str>) -> &'a s
 }
 
 /// Returns the tool's type by the GenAI conventions: `extension` if it runs outside of the agent, otherwise `function`.
-pub(super) fn tool_type(kind: &ToolKind) -> &'static str {
+pub(super) fn tool_type(kind: &ToolKind, mcp: Option<&McpTool>) -> &'static str {
     match kind {
+        _ if mcp.is_some() => "extension",
         ToolKind::Mcp { .. } | ToolKind::Web | ToolKind::ImageGeneration => "extension",
         ToolKind::ExecCommand
         | ToolKind::WriteStdin

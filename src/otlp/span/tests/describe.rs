@@ -180,7 +180,6 @@ fn tool_call_has_the_last_runtime_values() {
     let tool_attributes = [
         r#"gen_ai.operation.name = "execute_tool""#,
         r#"gen_ai.tool.call.id = "call-1""#,
-        r#"otel_trace.mcp_call_id = "mcp-1""#,
         r#"process.executable.name = "bash""#,
         r#"process.exit.code = 0"#,
     ];
@@ -200,13 +199,14 @@ fn tool_call_has_the_last_runtime_values() {
         r#"gen_ai.tool.type = "extension""#,
         r#"mcp.method.name = "tools/call""#,
         r#"otel_trace.mcp.server = "docs""#,
+        r#"otel_trace.mcp_call_id = "mcp-1""#,
     ];
     check(mcp(), CAPTURE, "find", &[&mcp_attributes[..], &content].concat());
 }
 
 #[test]
 fn unlabelled_tool_is_named_by_its_kind() {
-    let check = |kind: ToolKind, expected: &str| assert_eq!(tool_name(&kind, None), expected);
+    let check = |kind: ToolKind, expected: &str| assert_eq!(tool_name(&kind, None, None), expected);
     check(ToolKind::ExecCommand, "exec_command");
     check(ToolKind::WriteStdin, "write_stdin");
     check(ToolKind::ApplyPatch, "apply_patch");
@@ -218,7 +218,30 @@ fn unlabelled_tool_is_named_by_its_kind() {
     check(ToolKind::WaitAgent, "wait_agent");
     check(ToolKind::CloseAgent, "close_agent");
     check(ToolKind::Other { name: "grep".into() }, "grep");
-    check(mcp(), "find");
+    check(mcp(), "mcp");
+}
+
+#[test]
+fn label_of_an_mcp_tool_names_its_server() {
+    let attributes = |label: &str| {
+        let SpanDetail::Tool(mut facts) = tool(ToolKind::Other { name: "other".into() }) else { panic!() };
+        facts.label = Some(label.into());
+        let attributes = describe(&full(SpanDetail::Tool(facts)), Mapping::default()).attributes;
+        let mcp = ["gen_ai.tool.name", "gen_ai.tool.type", "mcp.method.name", "otel_trace.mcp.server"];
+        attribute_lines(&attributes).into_iter().filter(|line| mcp.iter().any(|key| line.starts_with(key))).collect()
+    };
+    let found: Vec<String> = attributes("mcp__docs.find");
+    assert_eq!(
+        found,
+        [
+            r#"gen_ai.tool.name = "find""#,
+            r#"gen_ai.tool.type = "extension""#,
+            r#"mcp.method.name = "tools/call""#,
+            r#"otel_trace.mcp.server = "docs""#,
+        ]
+    );
+    let found: Vec<String> = attributes("docs.find");
+    assert_eq!(found, [r#"gen_ai.tool.name = "docs.find""#, r#"gen_ai.tool.type = "function""#]);
 }
 
 #[test]

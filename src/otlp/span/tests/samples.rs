@@ -103,9 +103,9 @@ pub(crate) fn tool(kind: ToolKind) -> SpanDetail {
         |executable: Option<&str>, exit_code| RuntimeDigest { executable: executable.map(str::to_owned), exit_code };
     SpanDetail::Tool(Box::new(ToolFacts {
         call_id: Some("call-1".into()),
+        mcp_call_id: matches!(kind, ToolKind::Mcp { .. }).then(|| "mcp-1".to_owned()),
         kind,
         label: Some("the_label".into()),
-        mcp_call_id: Some("mcp-1".to_owned()),
         invocation: Some(InvocationDigest { arguments: Some("{}".to_owned()) }),
         runtime: vec![
             digest(Some("sh"), None),
