@@ -149,7 +149,7 @@ fn items_that_a_client_repeats_in_part_are_those_of_the_answer() {
         let mut item = repeated(item, &["status"]);
         item["internal_chat_message_metadata_passthrough"] = json!({ "turn": 7 });
         item["metadata"] = json!({ "turn": 7 });
-        item["more"] = Value::Null;
+        item["created_by"] = Value::Null;
         item
     };
     let after = |items: Vec<Value>| [vec![user("Weather?")], items].concat();

@@ -66,7 +66,7 @@ fn conversation_with_tools_has_each_item_once() {
         ],
     );
     assert_eq!(usage(&graph, "a"), [71, 32, 24, 0]);
-    assert_eq!(call(&graph, "a").tools.as_ref().map(|tools| tools.pointer), Some("/tools"));
+    assert_eq!(call(&graph, "a").tools.as_ref().map(|tools| &*tools.pointer), Some("/tools"));
 }
 
 /// Reduces a response and a request that repeats it, and returns the items, those of the response and of the request.

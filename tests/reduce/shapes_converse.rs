@@ -82,7 +82,7 @@ fn conversation_with_tools_has_each_item_once() {
     assert_eq!((usage.cache_write_input_tokens, usage.cache_write_1h_input_tokens), (40, 30));
     let pointers = [&call(&graph, "a").instructions, &call(&graph, "a").tools];
     assert_eq!(
-        pointers.map(|found| found.as_ref().map(|found| found.pointer)),
+        pointers.map(|found| found.as_ref().map(|found| &*found.pointer)),
         [Some("/system"), Some("/toolConfig/tools")]
     );
 }

@@ -59,7 +59,7 @@ fn conversation_with_tools_has_each_item_once() {
     assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
     assert_eq!(request_items(&graph, "b"), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(usage(&graph, "a"), [26, 0, 298, 0]);
-    assert_eq!(call(&graph, "a").tools.as_ref().map(|tools| tools.pointer), Some("/tools"));
+    assert_eq!(call(&graph, "a").tools.as_ref().map(|tools| &*tools.pointer), Some("/tools"));
 }
 
 /// Reduces a response and a request that repeats it, and checks that the request has the items of the response.

@@ -72,11 +72,14 @@ fn response_with_several_outputs_belongs_to_the_first_api() {
 fn tools_are_found_at_any_depth() {
     let pointer = |body: Value| {
         let body = body.to_string();
-        Request::parse(&body).expect("an object").tools().map(|(pointer, tools)| (pointer, tools.get().to_owned()))
+        Request::parse(&body)
+            .expect("an object")
+            .tools()
+            .map(|(pointer, tools)| (pointer.into_owned(), tools.get().to_owned()))
     };
     let nested = json!({ "messages": [], "toolConfig": { "tools": [1] } });
-    assert_eq!(pointer(nested), Some(("/toolConfig/tools", "[1]".to_owned())));
-    assert_eq!(pointer(json!({ "messages": [], "tools": [2] })), Some(("/tools", "[2]".to_owned())));
+    assert_eq!(pointer(nested), Some(("/toolConfig/tools".to_owned(), "[1]".to_owned())));
+    assert_eq!(pointer(json!({ "messages": [], "tools": [2] })), Some(("/tools".to_owned(), "[2]".to_owned())));
     assert_eq!(pointer(json!({ "messages": [], "toolConfig": [] })), None);
     assert_eq!(pointer(json!({ "messages": [], "toolConfig": { "tools": null } })), None);
 }

@@ -7,7 +7,8 @@ use crate::reduce::Diagnostics;
 use crate::reduce::decode::{ProviderConversationId, Request};
 
 impl ConversationBuilder<'_> {
-    /// Reports a request whose event and body differ in what the request continues.
+    /// Reports a request whose event and body contradict each other in what the request continues. A body that continues
+    /// nothing contradicts no event: an event may state what the provider's API has no member for.
     pub(super) fn check_input_mode(
         &self,
         source: &ItemSource<'_>,
@@ -26,8 +27,7 @@ impl ConversationBuilder<'_> {
         let contradicts = match (by_event, by_body) {
             // A request that lists everything may continue a call without items, such as a warm-up.
             (None, _) => self.continued_call(source, request).is_some_and(|call| self.has_items(call)),
-            // The body continues a conversation that the provider keeps.
-            (Some(_), None) => request.conversation_id.is_none(),
+            (Some(_), None) => false,
             (Some(by_event), Some(by_body)) => by_event != by_body,
         };
         if contradicts {
