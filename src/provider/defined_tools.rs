@@ -47,10 +47,8 @@ fn definitions(item: &RawValue) -> Option<&RawValue> {
     if !item.get().contains(ADDITIONAL_TOOLS) {
         return None;
     }
-    match Item::read(item)?.content {
-        ItemContent::AdditionalTools { tools } => tools.filter(|tools| !is_empty_list(tools)),
-        _ => None,
-    }
+    let ItemContent::AdditionalTools { tools } = Item::read(item)?.content else { return None };
+    tools.filter(|tools| !is_empty_list(tools))
 }
 
 /// Returns `true` if an item is a message of the developer.

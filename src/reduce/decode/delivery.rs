@@ -8,7 +8,7 @@ use crate::provider::Object;
 /// Returns the message of another agent that a conversation item delivers. Returns `None` if it delivers none.
 pub(super) fn delivery(draft: &ItemDraft) -> Option<DeliveredMessage> {
     if let Some(AgentMessage { author, recipient: _ }) = &draft.agent_message {
-        let author = Some(author.clone()).filter(|author| !author.is_empty());
+        let author = (!author.is_empty()).then(|| author.clone());
         return Some(DeliveredMessage { author, recipient: None, text: text_of_item(&draft.parts) });
     }
     if draft.kind != ItemKind::Message || draft.role != Role::Assistant {
@@ -21,7 +21,7 @@ pub(super) fn delivery(draft: &ItemDraft) -> Option<DeliveredMessage> {
     let content = message.text("content")?;
     let text = message.text("encrypted_content").unwrap_or(content);
     Some(DeliveredMessage {
-        author: Some(author.into()).filter(|author: &Box<str>| !author.is_empty()),
+        author: (!author.is_empty()).then(|| author.into()),
         recipient: Some(message.text("recipient")?.into()),
         text: Some(text.into()),
     })

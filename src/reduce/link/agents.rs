@@ -41,7 +41,7 @@ pub(super) fn edges(
     }
     let items = delivering_items(&drafts, messages.into_deliveries(), work);
     let mut edges = Table::default();
-    for (draft, item) in drafts.into_rows().into_iter().zip(items) {
+    for (draft, item) in drafts.into_rows().zip(items) {
         let thread_exists = thread_tables.threads.contains(&draft.first.target);
         if let Some(edge) = draft.into_edge(item, thread_exists, tools, diagnostics) {
             edges.add(edge.edge_id.clone(), edge);
