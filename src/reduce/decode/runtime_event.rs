@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::item_cache::ItemCache;
-use super::payloads::{NOT_AN_OBJECT, PayloadShape};
+use super::payloads::{NOT_AN_OBJECT, PayloadShape, UnusablePayload};
 use crate::event::ThreadId;
 use crate::graph::TerminalResult;
 use crate::provider::{Object, list, text};
@@ -110,11 +110,13 @@ pub(in crate::reduce) struct ForeignEvent {
 }
 
 impl PayloadShape for ForeignEvent {
-    /// A truncated body is no activity: an activity is short.
-    const ACCEPTS_TRUNCATED: bool = true;
-
     fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
         Ok(Self { activity: Object::parse(text).as_ref().and_then(Activity::read) })
+    }
+
+    /// A truncated body is no activity: an activity is short.
+    fn parse_truncated(_: &str, _: &ItemCache, _: UnusablePayload) -> Result<Self, UnusablePayload> {
+        Ok(Self { activity: None })
     }
 }
 

@@ -278,7 +278,7 @@ impl InferenceFold<'_> {
         }
         let mode = event.request_input_mode.as_deref();
         if let Some(mode) = mode {
-            self.conversation.check_input_mode(&source, mode, request, diagnostics);
+            self.conversation.check_input_mode(&source, mode, request.previous_response_id.as_ref(), diagnostics);
         }
         let first_new = ItemId::from_index(self.conversation.items.len());
         call.request = self.conversation.add_request(&source, index, mode, request, prefix, items, diagnostics);

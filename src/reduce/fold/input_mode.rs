@@ -4,19 +4,18 @@ use super::conversation::{ConversationBuilder, ItemSource};
 use crate::event::{RequestInputMode, ResponseId};
 use crate::graph::Code;
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{ProviderConversationId, Request};
 
 impl ConversationBuilder<'_> {
-    /// Reports a request whose event and body contradict each other in what the request continues. A body that continues
-    /// nothing contradicts no event: an event may state what the provider's API has no member for.
+    /// Reports a request whose event and body name different responses that it continues. `by_body` is the response that
+    /// the body names. A body that names none contradicts no event: an event may state what an API has no member for.
     pub(super) fn check_input_mode(
         &self,
         source: &ItemSource<'_>,
         mode: &RequestInputMode,
-        request: &Request,
+        by_body: Option<&ResponseId>,
         diagnostics: &mut Diagnostics,
     ) {
-        let by_body = request.previous_response_id.as_ref();
+        let Some(by_body) = by_body else { return };
         let by_event = match mode {
             RequestInputMode::FullSnapshot => None,
             RequestInputMode::Incremental { previous_response_id }
@@ -24,44 +23,25 @@ impl ConversationBuilder<'_> {
                 Some(previous_response_id)
             }
         };
-        let contradicts = match (by_event, by_body) {
-            // A request that lists everything may continue a call without items, such as a warm-up.
-            (None, _) => self.continued_call(source, request).is_some_and(|call| self.has_items(call)),
-            (Some(_), None) => false,
-            (Some(by_event), Some(by_body)) => by_event != by_body,
+        let contradicts = match by_event {
+            Some(by_event) => by_event != by_body,
+            // A request that lists everything may continue a response without items, such as that of a warm-up.
+            None => self.continues_items(source, by_body),
         };
         if contradicts {
+            let by_event = by_event.map_or_else(|| "no response".to_owned(), |response| format!("response {response}"));
             let message = format!(
-                "{} continues {} by its event, but {} by its body; the event decides",
-                source.subject,
-                continued(by_event, None),
-                continued(by_body, request.conversation_id.as_ref())
+                "{} continues {by_event} by its event, but response {by_body} by its body; the event decides",
+                source.subject
             );
             diagnostics.add(source.at, Code::InputModeConflict, message, Some(source.payload));
         }
     }
 
-    /// Returns the index of the completed call that the body of a request continues. Returns `None` if there is none.
-    fn continued_call(&self, source: &ItemSource<'_>, request: &Request) -> Option<usize> {
-        match (&request.previous_response_id, &request.conversation_id) {
-            (Some(response), _) => self.by_response_id.get(&(source.thread.clone(), response.clone())).copied(),
-            (None, Some(conversation)) => self.server_conversations.last_completed(source.thread, conversation),
-            (None, None) => None,
-        }
-    }
-
-    /// Returns `true` if the request or the response of a call has items.
-    fn has_items(&self, call: usize) -> bool {
-        let request = self.requests.get(&call).copied().flatten();
-        self.paths.len(request) > 0 || self.responses.get(&call).is_some_and(|items| !items.is_empty())
-    }
-}
-
-/// Returns the name of what a request continues, for messages of diagnostics.
-fn continued(response: Option<&ResponseId>, conversation: Option<&ProviderConversationId>) -> String {
-    match (response, conversation) {
-        (Some(response), _) => format!("response {response}"),
-        (None, Some(conversation)) => format!("conversation {conversation}"),
-        (None, None) => "nothing".to_owned(),
+    /// Returns `true` if the thread has a completed call with this response id whose request or response has items.
+    fn continues_items(&self, source: &ItemSource<'_>, response: &ResponseId) -> bool {
+        let Some(call) = self.by_response_id.get(&(source.thread.clone(), response.clone())) else { return false };
+        let request = self.requests.get(call).copied().flatten();
+        self.paths.len(request) > 0 || self.responses.get(call).is_some_and(|items| !items.is_empty())
     }
 }
