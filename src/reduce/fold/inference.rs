@@ -331,11 +331,11 @@ impl InferenceFold<'_> {
                 diagnostics.add(at, Code::LateEnd, message, payload);
             }
         }
-        let completed = matches!(outcome, Outcome::Completed);
+        let (completed, failed) = (matches!(outcome, Outcome::Completed), matches!(outcome, Outcome::Failed(_)));
         if let Some((payload, body)) = response.as_ref().filter(|_| call.raw_response_payload_id.is_none()) {
             call.raw_response_payload_id = Some(payload.clone());
             let reported =
-                EndEventFields { response_id, upstream_request_id, usage: *usage, first_token_at, completed };
+                EndEventFields { response_id, upstream_request_id, usage: *usage, first_token_at, completed, failed };
             self.respond(at, index, payload, body, &reported, diagnostics);
         }
         let has_usage = self.calls.get_index(index).is_some_and(|call| call.usage.is_some());
@@ -391,6 +391,8 @@ impl InferenceFold<'_> {
                 diagnostics.add(at, unusable.code, absent(&unusable.reason), Some(payload));
                 &[]
             }
+            // A refused call has the provider's error in place of a response.
+            Some(ResponseItems::UnknownShape) if reported.failed => &[],
             Some(ResponseItems::UnknownShape) => {
                 let message = format!("{subject} has no list of output items, so the output of the model is unknown");
                 diagnostics.add(at, Code::BadPayload, message, Some(payload));
@@ -424,4 +426,5 @@ struct EndEventFields<'a> {
     first_token_at: &'a Option<crate::event::UnixMillis>,
     /// `true` if the call completed, so that a later request may continue its response.
     completed: bool,
+    failed: bool,
 }
