@@ -34,6 +34,7 @@ mod request;
 mod response;
 mod responses;
 mod settings;
+mod sources;
 mod tool;
 mod truncated;
 mod usage;
@@ -55,6 +56,7 @@ pub(crate) use part::{Cited, Compaction, Part, PartContent};
 pub(crate) use reasoning::Reasoning;
 pub(crate) use request::{Instructions, Request};
 pub(crate) use response::{Output, Response};
+pub(crate) use sources::Source;
 pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
 pub(crate) use usage::{ReportedUsage, UsageProblem};
 /// Types that only the exporter names.

@@ -9,6 +9,7 @@ use super::object::Object;
 use super::part::Recognized;
 use super::response::Output;
 use super::settings::Settings;
+use super::sources::Source;
 use super::usage::{CountReader, TokenCounts};
 
 /// A field of a body, at any depth.
@@ -69,6 +70,11 @@ pub(super) trait Api: Sync {
         &[]
     }
 
+    /// Returns the field of a request that holds documents for the model to read, beside the conversation.
+    fn documents(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Returns the role of a message that has none. Returns `None` if every message has one.
     fn default_role(&self) -> Option<&'static str> {
         None
@@ -87,6 +93,11 @@ pub(super) trait Api: Sync {
 
     /// Returns the output of a response. Returns `None` if the response is not of this API.
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>>;
+
+    /// Returns what the provider found for the answer, as far as it stands beside the output.
+    fn sources<'a>(&self, _body: &Object<'a>) -> Vec<Source<'a>> {
+        Vec::new()
+    }
 
     /// Returns the fields that mark a response of this API without output.
     fn fields_without_output(&self) -> &'static [&'static str] {

@@ -13,6 +13,7 @@ use super::object::{Object, list, list_or_one, text};
 use super::part::{self, Part, PartContent, Problem, Recognized};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
+use super::sources::{self, Source};
 use super::tool::ToolCall;
 use super::usage::{CountReader, TokenCounts};
 
@@ -52,6 +53,10 @@ impl Api for Chat {
         &[Field { pointer: "/tools" }, Field { pointer: "/functions" }]
     }
 
+    fn documents(&self) -> Option<&'static str> {
+        Some("documents")
+    }
+
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
         Settings {
             max_tokens: number(body, &["max_completion_tokens", "max_tokens"]),
@@ -62,6 +67,7 @@ impl Api for Chat {
 
     fn add_parts_beside_content<'a>(&self, message: &Object<'a>, parts: &mut NonContentParts<'a>) {
         parts.before.extend(reasoning::beside_content(message));
+        parts.before.extend(list_or_one(message, "executed_tools").into_iter().map(executed));
         parts.after.extend(list_or_one(message, "images").into_iter().map(image));
         if let Some(refusal) = message.non_null("refusal") {
             parts.after.push(Part::beside_content(refusal, PartContent::Refusal(Some(refusal))));
@@ -70,6 +76,7 @@ impl Api for Chat {
             parts.after.push(Part::beside_content(audio, PartContent::Audio(audio)));
         }
         parts.annotations.extend(list_or_one(message, "annotations").into_iter().map(Part::read_annotation));
+        parts.annotations.extend(sources::of_message(message).into_iter().map(Source::part));
         if let Some(calls) = message.non_null("tool_calls") {
             match list(calls) {
                 Some(calls) => parts.after.extend(calls.into_iter().map(ToolCall::read_beside_content)),
@@ -99,6 +106,10 @@ impl Api for Chat {
         Some(if has_message { Output::Choices(choices) } else { Output::Unknown })
     }
 
+    fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {
+        sources::of_response(body)
+    }
+
     /// The names are this API's alone.
     fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
         let elsewhere = if usage.is_none() { usage_elsewhere(body) } else { None };
@@ -126,6 +137,11 @@ fn image(raw: &RawValue) -> Part<'_> {
 fn usage_elsewhere<'a>(body: &Object<'a>) -> Option<Object<'a>> {
     let of_groq = body.object("x_groq").and_then(|groq| groq.object("usage"));
     of_groq.or_else(|| Object::from_value(body.list("choices")?.first()?)?.object("usage"))
+}
+
+/// Reads a tool that the server ran before it answered, as Groq does.
+fn executed(raw: &RawValue) -> Part<'_> {
+    Part { content: PartContent::Executed, read_fields: &[], ..Part::read(raw) }
 }
 
 fn choice(raw: &RawValue) -> Option<Choice<'_>> {

@@ -29,6 +29,10 @@ impl Api for Cohere {
         &[Field { pointer: "/tools" }]
     }
 
+    fn documents(&self) -> Option<&'static str> {
+        Some("documents")
+    }
+
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
         Settings { top_p: number(body, &["p"]), ..Settings::default() }
     }

@@ -15,6 +15,7 @@ pub fn read_all(bytes: &[u8]) {
             request.conversation_id(),
             request.tools(),
             request.default_role(),
+            request.documents(),
         );
         request.instructions().iter().for_each(|instructions| read_content(instructions.content));
         request.entries().iter().for_each(read_entries);
@@ -29,6 +30,7 @@ pub fn read_all(bytes: &[u8]) {
             response.stop_reason(),
         );
         let _ = (response.usage(), response.call_ids(), response.is_recorded());
+        response.sources().into_iter().for_each(|source| read_part(&source.part()));
         match response.output() {
             Output::Items(items) => items.iter().for_each(|item| read_entry(item)),
             Output::Choices(choices) => choices.iter().filter_map(|choice| choice.message).for_each(read_entry),
@@ -63,6 +65,7 @@ fn read_entry(raw: &RawValue) {
             | ItemContent::CustomToolCall(_)
             | ItemContent::HostedCall { .. }
             | ItemContent::HostedCallOutput { .. }
+            | ItemContent::Approval
             | ItemContent::Compaction { .. }
             | ItemContent::Reference
             | ItemContent::AdditionalTools { .. }

@@ -11,6 +11,43 @@ use super::object::Object;
 use super::part::Part;
 use super::tool::{CallArguments, ToolCall, ToolResult};
 
+/// Types of calls of tools that the provider runs, or that have a schema of their own.
+const HOSTED_CALLS: [&str; 13] = [
+    "apply_patch_call",
+    "code_interpreter_call",
+    "computer_call",
+    "file_search_call",
+    "image_generation_call",
+    "local_shell_call",
+    "mcp_approval_request",
+    "mcp_call",
+    "multi_agent_call",
+    "program",
+    "shell_call",
+    "tool_search_call",
+    "web_search_call",
+];
+
+/// Types of the outputs of such calls, and of tools that a server lists.
+const HOSTED_OUTPUTS: [&str; 8] = [
+    "apply_patch_call_output",
+    "computer_call_output",
+    "mcp_list_tools",
+    "mcp_tool_call_output",
+    "multi_agent_call_output",
+    "program_output",
+    "shell_call_output",
+    "tool_search_output",
+];
+
+/// Beginning of the types of items that are calls of OpenRouter's own tools, with their results.
+const OPENROUTER_TOOLS: &str = "openrouter:";
+
+/// Returns `true` if items of this type are calls of tools that the provider runs, or that have a schema of their own.
+fn is_hosted_call(kind: &str) -> bool {
+    HOSTED_CALLS.contains(&kind) || kind.starts_with(OPENROUTER_TOOLS)
+}
+
 /// An item.
 #[derive(Debug)]
 pub(crate) struct Item<'a> {
@@ -34,6 +71,8 @@ pub(crate) enum ItemContent<'a> {
         texts: Vec<Part<'a>>,
         summaries: Vec<Part<'a>>,
         encrypted: Option<&'a RawValue>,
+        /// The signature by which another provider recognizes its reasoning.
+        signature: Option<&'a RawValue>,
     },
     FunctionCall(ToolCall<'a>),
     CustomToolCall(ToolCall<'a>),
@@ -43,10 +82,12 @@ pub(crate) enum ItemContent<'a> {
     HostedCall {
         call_id: Option<&'a RawValue>,
     },
-    /// The output of such a call.
+    /// The output of such a call, or what the provider adds to the conversation without a call.
     HostedCallOutput {
         call_id: Option<&'a RawValue>,
     },
+    /// The user's decision on a call that waited for it.
+    Approval,
     /// A summary of the conversation before it.
     Compaction {
         encrypted: Option<&'a RawValue>,
@@ -90,15 +131,19 @@ impl<'a> Item<'a> {
                 texts: parts(&object, "content"),
                 summaries: parts(&object, "summary"),
                 encrypted,
+                signature: object.non_null("signature"),
             },
             Some("function_call") => ItemContent::FunctionCall(call(&object, "arguments", CallArguments::Json)),
             Some("custom_tool_call") => ItemContent::CustomToolCall(call(&object, "input", CallArguments::Verbatim)),
             Some("function_call_output") => ItemContent::FunctionCallOutput(output(&object)),
             Some("custom_tool_call_output") => ItemContent::CustomToolCallOutput(output(&object)),
-            Some("tool_search_call" | "web_search_call" | "image_generation_call" | "local_shell_call") => {
-                ItemContent::HostedCall { call_id }
+            Some("mcp_approval_response") => ItemContent::Approval,
+            // The API documents the id of this output as that of the call.
+            Some("local_shell_call_output") => {
+                ItemContent::HostedCallOutput { call_id: object.first(&["call_id", "id"]) }
             }
-            Some("tool_search_output" | "mcp_tool_call_output") => ItemContent::HostedCallOutput { call_id },
+            Some(kind) if is_hosted_call(kind) => ItemContent::HostedCall { call_id },
+            Some(kind) if HOSTED_OUTPUTS.contains(&kind) => ItemContent::HostedCallOutput { call_id },
             Some("compaction" | "compaction_summary" | "context_compaction") => ItemContent::Compaction { encrypted },
             Some("agent_message") => ItemContent::AgentMessage {
                 author: object.get("author"),
@@ -124,14 +169,23 @@ impl<'a> Item<'a> {
         has_only_id(&self.object)
     }
 
-    /// Returns `true` if the type is that of an unknown or hosted call.
+    /// Returns `true` if the item is a call, or of an unknown type that is named like one.
     pub(crate) fn is_call(&self) -> bool {
-        self.kind.as_deref().is_some_and(|kind| kind.ends_with("_call"))
+        use ItemContent::{CustomToolCall, FunctionCall, HostedCall};
+        matches!(self.content, FunctionCall(_) | CustomToolCall(_) | HostedCall { .. }) || self.is_unknown("_call")
     }
 
-    /// Returns `true` if the type is that of an unknown or hosted output.
+    /// Returns `true` if the item is the output of a call, or of an unknown type that is named like one.
     pub(crate) fn is_output(&self) -> bool {
-        self.kind.as_deref().is_some_and(|kind| kind.ends_with("_output"))
+        use ItemContent::{CustomToolCallOutput, FunctionCallOutput, HostedCallOutput};
+        matches!(self.content, FunctionCallOutput(_) | CustomToolCallOutput(_) | HostedCallOutput { .. })
+            || self.is_unknown("_output")
+    }
+
+    /// Returns `true` if the type of the item is unknown and ends with `suffix`.
+    fn is_unknown(&self, suffix: &str) -> bool {
+        matches!(self.content, ItemContent::Unknown { .. })
+            && self.kind.as_deref().is_some_and(|kind| kind.ends_with(suffix))
     }
 
     /// Returns the id of the call that the item is. Returns `None` if it is no call, or has no id or an empty one.

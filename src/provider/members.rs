@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::apis::ApiSet;
-use super::object::{Object, list};
+use super::object::{Object, is_null, list};
 
 /// The known members of one kind of object in the bodies of an API.
 #[derive(Debug)]
@@ -153,6 +153,10 @@ impl Comparison {
                 return;
             }
             if !shapes.iter().any(|shape| shape.knows(name)) {
+                // Null says nothing that could be lost.
+                if is_null(value) {
+                    continue;
+                }
                 let path = self.path_to(name).into();
                 let field = UnreadField { shape: first.name, name: name.into(), path };
                 if !self.found.contains(&field) {

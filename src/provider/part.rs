@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::apis::APIS;
 use super::gemini;
-use super::object::Object;
+use super::object::{Object, list_or_one};
 use super::reasoning::{Pieces, Reasoning, thought_signature};
 use super::tool::{ToolCall, ToolResult};
 
@@ -21,6 +21,8 @@ pub(crate) struct Part<'a> {
     /// The signature that Gemini puts into a part of any type. It signs the reasoning before the part.
     pub(crate) signature: Option<&'a RawValue>,
     pub(crate) content: PartContent<'a>,
+    /// Descriptions of a text, such as the sources that the provider found for it.
+    pub(crate) annotations: Vec<&'a RawValue>,
     /// The fields of the object that the content was read from.
     pub(crate) read_fields: &'static [&'static str],
 }
@@ -50,6 +52,8 @@ pub(crate) enum PartContent<'a> {
     Annotation,
     /// A text with the sources that the provider found for it.
     Cited(Cited<'a>),
+    /// A tool that the provider ran itself: the call with its result.
+    Executed,
     /// JSON in place of a text.
     Json(&'a RawValue),
     /// The end of what the provider caches, which is no content and moves from request to request.
@@ -121,16 +125,20 @@ impl<'a> Part<'a> {
         let Recognized { content, read_fields } =
             recognized.unwrap_or_else(|| Recognized::new(PartContent::Other, &[]));
         let signature = thought_signature(&object);
-        Self { raw, object: Some(object), kind, signature, content, read_fields }
+        let annotations = match content {
+            PartContent::Text(_) => ANNOTATION_FIELDS.iter().flat_map(|name| list_or_one(&object, name)).collect(),
+            _ => Vec::new(),
+        };
+        Self { raw, object: Some(object), kind, signature, content, annotations, read_fields }
     }
 
     /// Creates a part of a value that stands beside the content of a message.
     pub(super) fn beside_content(raw: &'a RawValue, content: PartContent<'a>) -> Self {
-        Self { raw, object: None, kind: None, signature: None, content, read_fields: &[] }
+        Self { raw, object: None, kind: None, signature: None, content, annotations: Vec::new(), read_fields: &[] }
     }
 
     /// Reads an annotation of the content.
-    pub(super) fn read_annotation(raw: &'a RawValue) -> Self {
+    pub(crate) fn read_annotation(raw: &'a RawValue) -> Self {
         Self { content: PartContent::Annotation, read_fields: &[], ..Self::read(raw) }
     }
 
@@ -139,11 +147,20 @@ impl<'a> Part<'a> {
         Self { kind: Some("citation".into()), ..Self::read_annotation(raw) }
     }
 
+    /// Reads a source of the content. `label` is the type of a source without one.
+    pub(super) fn read_source(raw: &'a RawValue, label: &'a str) -> Self {
+        let annotation = Self::read_annotation(raw);
+        Self { kind: annotation.kind.or(Some(label.into())), ..annotation }
+    }
+
     /// Returns the type of the part, or the name of the field that holds the content of a part without a type.
     pub(crate) fn label(&self) -> Option<&str> {
         self.kind.as_deref().or_else(|| gemini::content_field(self.object.as_ref()?))
     }
 }
+
+/// Fields of a text that describe it.
+const ANNOTATION_FIELDS: [&str; 2] = ["annotations", "citations"];
 
 pub(super) const TEXT_FIELDS: [&str; 2] = ["text", "content"];
 

@@ -10,7 +10,7 @@ use super::defined_tools::{DefinedTools, is_empty_list};
 use super::entries::{Entries, EntryFormat};
 use super::members::{self, UnreadField};
 use super::message::Content;
-use super::object::Object;
+use super::object::{Object, list};
 use super::object_with_lists::{self, Lists};
 use super::responses::{self, Responses};
 use super::settings::Settings;
@@ -91,6 +91,12 @@ impl<'a> Request<'a> {
             Some(_) => self.apis().find_map(of_api),
             None => of_api(&Responses),
         }
+    }
+
+    /// Returns the list of documents that the model reads beside the conversation. Returns `None` if there are none.
+    pub(crate) fn documents(&self) -> Option<&'a RawValue> {
+        let documents = self.apis().find_map(|api| self.body.non_null(api.documents()?))?;
+        list(documents).is_some_and(|documents| !documents.is_empty()).then_some(documents)
     }
 
     /// Returns the JSON Pointer (RFC 6901) to the tools, and the tools: those of the body, else those of the first item

@@ -12,6 +12,7 @@ use super::members::{self, UnreadField};
 use super::message::{Content, Message, RoleName};
 use super::object::{Object, text};
 use super::part::{Part, PartContent};
+use super::sources::Source;
 use super::truncated::TruncatedBody;
 use super::usage::{CountReader, ReportedUsage, UsageProblem};
 use super::{gen_ai, responses};
@@ -84,6 +85,11 @@ impl<'a> Response<'a> {
     /// Returns the output.
     pub(crate) fn output(&self) -> &Output<'a> {
         &self.output
+    }
+
+    /// Returns what the provider found for the answer, as far as it stands beside the output.
+    pub(crate) fn sources(&self) -> Vec<Source<'a>> {
+        self.api.map(|api| api.sources(&self.body)).unwrap_or_default()
     }
 
     /// Returns the role of the message that the response is.

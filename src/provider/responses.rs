@@ -12,6 +12,7 @@ use super::part::{self, PartContent, Recognized, TEXT_FIELDS};
 use super::reasoning::REASONING_FIELDS;
 use super::response::Output;
 use super::settings::{Settings, number};
+use super::sources::{self, Source};
 use super::usage::{CountReader, TokenCounts};
 use super::{anthropic, chat, converse};
 
@@ -86,6 +87,10 @@ impl Api for Responses {
             None if converse::message(body).is_some() => None,
             None => Some(Output::Unknown),
         }
+    }
+
+    fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {
+        sources::of_response(body)
     }
 
     fn fields_without_output(&self) -> &'static [&'static str] {

@@ -13,7 +13,7 @@ fn chat(message: Value, finish_reason: &str) -> Value {
 }
 
 fn request(messages: &[Value]) -> Value {
-    json!({ "model": "command-a", "messages": messages, "stream": false, "strict_tools": true, "documents": [{ "id": "d", "data": { "t": "x" } }],
+    json!({ "model": "command-a", "messages": messages, "stream": false, "strict_tools": true,
         "tools": [{ "type": "function", "function": { "name": "weather", "parameters": {} } }], "tool_choice": "REQUIRED",
         "citation_options": { "mode": "FAST" }, "response_format": { "type": "text" }, "safety_mode": "CONTEXTUAL",
         "max_tokens": 64, "stop_sequences": ["."], "temperature": 0.5, "seed": 1, "frequency_penalty": 0, "presence_penalty": 0,

@@ -56,7 +56,17 @@ fn member_is_named_with_its_path() {
 #[test]
 fn member_of_the_list_of_another_api_is_reported() {
     check_request(&json!({ "input": [], "messages": [] }), &["messages"]);
-    check_request(&json!({ "contents": [], "input": null }), &["input"]);
+    check_request(&json!({ "contents": [], "messages": "hi" }), &["messages"]);
+}
+
+#[test]
+fn null_is_not_reported() {
+    check_request(&json!({ "contents": [], "input": null, "new": null }), &[]);
+    check_request(
+        &json!({ "input": [{ "role": "user", "content": "x", "new": null, "newer": 0 }] }),
+        &["input[].newer"],
+    );
+    check_response(&json!({ "choices": [], "usage": { "prompt_tokens": 1, "new": null } }), &[]);
 }
 
 #[test]

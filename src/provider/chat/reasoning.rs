@@ -1,8 +1,8 @@
 //! Reads the reasoning that servers compatible with Chat Completions put beside the content of a message.
 //!
-//! The API has no field for it, so each dialect has its own: `reasoning_content`, `reasoning` or `thinking` with the
-//! text, `reasoning_details` or `thinking_blocks` with a list of entries that also hold signatures and encrypted
-//! reasoning. Several of these fields may say the same.
+//! The API has no field for it, so each dialect has its own: `reasoning_content`, `reasoning`, `reasoning_text` or
+//! `thinking` with the text, `reasoning_opaque` with its encrypted form, `reasoning_details` or `thinking_blocks` with a
+//! list of entries that also hold signatures and encrypted reasoning. Several of these fields may say the same.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,7 +17,10 @@ use crate::provider::reasoning::{Pieces, Reasoning, thought_signature};
 const ENTRY_LISTS: [&str; 2] = ["reasoning_details", "thinking_blocks"];
 
 /// Fields that hold a text.
-const TEXTS: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
+const TEXTS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_text", "thinking"];
+
+/// The field that holds reasoning in encrypted form, of the whole message.
+const OPAQUE: &str = "reasoning_opaque";
 
 /// Reads the reasoning beside the content of a message. Returns `None` if there is none.
 pub(super) fn beside_content<'a>(message: &Object<'a>) -> Option<Part<'a>> {
@@ -32,6 +35,10 @@ pub(super) fn beside_content<'a>(message: &Object<'a>) -> Option<Part<'a>> {
             entries.push(reasoning);
             raw = raw.or(Some(value));
         }
+    }
+    if let Some(opaque) = message.non_null(OPAQUE) {
+        entries.push(Reasoning { data: Pieces::from_text(Some(opaque)), ..Reasoning::default() });
+        raw = raw.or(Some(opaque));
     }
     if let Some(signature) = thought_signature(message) {
         sign(&mut entries, signature);

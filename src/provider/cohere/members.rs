@@ -5,14 +5,12 @@ use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
         name: "request",
-        read: &["messages", "tools", "max_tokens", "temperature", "p", "stream"],
+        read: &["messages", "documents", "tools", "max_tokens", "temperature", "p", "stream"],
         unread: &[
             (
                 Reason::Setting,
                 &[
                     "citation_options",
-                    // What the model may cite, which the request has in full.
-                    "documents",
                     "frequency_penalty",
                     "k",
                     "logprobs",

@@ -24,14 +24,21 @@ pub(super) static MEMBERS: Members = Members {
             (
                 Reason::Setting,
                 &[
+                    "access_programs",
                     "background",
+                    "cache_control",
                     "context_management",
+                    "debug",
                     "frequency_penalty",
                     "generate",
+                    "image_config",
                     "include",
                     "max_tool_calls",
-                    "models",
+                    "max_turns",
                     "modalities",
+                    "models",
+                    "moderation",
+                    "multi_agent",
                     "parallel_tool_calls",
                     "plugins",
                     "presence_penalty",
@@ -42,6 +49,7 @@ pub(super) static MEMBERS: Members = Members {
                     "provider",
                     "route",
                     "safety_identifier",
+                    "search_parameters",
                     "seed",
                     "service_tier",
                     "session_id",
@@ -56,7 +64,7 @@ pub(super) static MEMBERS: Members = Members {
                 ],
             ),
             (Reason::Repeated, &["model"]),
-            (Reason::Bookkeeping, &["type", "user", "event_id"]),
+            (Reason::Bookkeeping, &["agent_reference", "event_id", "type", "user"]),
             (Reason::Program, &["metadata", "client_metadata", "trace"]),
         ],
         ..EMPTY
@@ -64,7 +72,7 @@ pub(super) static MEMBERS: Members = Members {
     entries: ITEM,
     response: Shape {
         name: "response",
-        read: &["id", "response_id", "model", "status", "conversation"],
+        read: &["id", "response_id", "model", "status", "conversation", "citations"],
         nested: &[
             ("output", ITEM),
             ("output_items", ITEM),
@@ -77,6 +85,7 @@ pub(super) static MEMBERS: Members = Members {
                 // The response repeats the request.
                 Reason::Repeated,
                 &[
+                    "access_programs",
                     "background",
                     "context_management",
                     "frequency_penalty",
@@ -85,7 +94,7 @@ pub(super) static MEMBERS: Members = Members {
                     "instructions",
                     "max_output_tokens",
                     "max_tool_calls",
-                    "moderation",
+                    "output_parsed",
                     "output_text",
                     "parallel_tool_calls",
                     "presence_penalty",
@@ -111,9 +120,26 @@ pub(super) static MEMBERS: Members = Members {
                     "user",
                     // The end event of the call has the error.
                     "error",
+                    "error_type",
                 ],
             ),
-            (Reason::Bookkeeping, &["object", "created_at", "completed_at", "end_turn", "type", "billing"]),
+            (
+                Reason::Bookkeeping,
+                &[
+                    "agent_reference",
+                    "billing",
+                    "completed_at",
+                    "created_at",
+                    "debug_output",
+                    "end_turn",
+                    "object",
+                    "openrouter_metadata",
+                    "provider",
+                    "type",
+                ],
+            ),
+            (Reason::Scores, &["content_filters", "moderation"]),
+            (Reason::Breakdown, &["prompt_cache_diagnostics", "tool_usage"]),
             (Reason::Program, &["metadata"]),
         ],
         ..EMPTY
@@ -121,7 +147,8 @@ pub(super) static MEMBERS: Members = Members {
 };
 
 /// Members of items that identify or describe an item to the API.
-const BOOKKEEPING: &[&str] = &["status", "created_by", "agent", "internal_chat_message_metadata_passthrough"];
+const BOOKKEEPING: &[&str] =
+    &["agent", "agent_reference", "created_by", "internal_chat_message_metadata_passthrough", "response_id", "status"];
 
 /// An element of `input` or `output`.
 const ITEM: Nested = Nested::Tagged {
@@ -150,13 +177,9 @@ static MESSAGE: Shape = Shape {
 
 static REASONING: Shape = Shape {
     name: "reasoning item",
-    read: &["type", "id", "encrypted_content"],
+    read: &["type", "id", "encrypted_content", "signature"],
     nested: &[("content", PART), ("summary", PART)],
-    unread: &[
-        (Reason::Bookkeeping, BOOKKEEPING),
-        (Reason::Bookkeeping, &["format", "signature"]),
-        (Reason::Program, &["metadata"]),
-    ],
+    unread: &[(Reason::Bookkeeping, BOOKKEEPING), (Reason::Bookkeeping, &["format"]), (Reason::Program, &["metadata"])],
     ..EMPTY
 };
 
@@ -272,6 +295,7 @@ static USAGE: Shape = Shape {
             "is_byok",
             "num_server_side_tools_used",
             "num_sources_used",
+            "server_tool_use_details",
             "server_side_tool_usage_details",
             "context_details",
             "orchestration_input_cached_tokens",
@@ -289,6 +313,7 @@ static INPUT_DETAILS: Shape = Shape {
         Reason::Breakdown,
         &[
             "audio_tokens",
+            "cache_write_tokens_details",
             "image_tokens",
             "text_tokens",
             "orchestration_input_cached_tokens",

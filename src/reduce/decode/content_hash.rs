@@ -53,7 +53,8 @@ fn hash(
     counts: impl Fn(&DraftPart) -> bool,
     canonical_text: impl Fn(&DraftPart) -> Option<&str>,
 ) -> u128 {
-    let ItemDraft { role, channel, kind, call_id: _, name, agent_message, parts, replaces_history } = draft;
+    let ItemDraft { role, channel, kind, call_id: _, name, agent_message, parts, replaces_history, is_executed: _ } =
+        draft;
     let mut hash = FieldHasher(Xxh3::new());
     hash.tag(role_tag(*role));
     hash.tag(channel.map_or(0, channel_tag));

@@ -11,6 +11,9 @@ use crate::provider::{Content, Object, Part, PartContent, is_null, optional_text
 /// Label of a text by which the model refuses to answer.
 pub(super) const REFUSAL: &str = "refusal";
 
+/// Label of a text that is the content of a recording.
+const TRANSCRIPT: &str = "transcript";
+
 /// A part of an item, with the canonical text of its JSON value if it stands for one. The content hash covers this
 /// text.
 pub(super) struct DraftPart {
@@ -51,6 +54,8 @@ pub(super) struct ItemDraft {
     pub(super) parts: Vec<DraftPart>,
     /// `true` if the provider drops what stands before the item in a request.
     pub(super) replaces_history: bool,
+    /// `true` for a call that the provider ran itself, which needs no id.
+    pub(super) is_executed: bool,
 }
 
 impl ItemDraft {
@@ -65,6 +70,7 @@ impl ItemDraft {
             agent_message: None,
             parts: Vec::new(),
             replaces_history: false,
+            is_executed: false,
         }
     }
 
@@ -167,11 +173,24 @@ impl ItemDraft {
     }
 
     /// Adds a reference to an annotation of the content, which remains in the payload.
-    pub(super) fn push_annotation(&mut self, label: &str, annotation: &RawValue) -> Result<(), DecodeError> {
-        let canonical = Some(canonical(annotation).ok_or(UNREADABLE_VALUE)?);
-        let part = graph::Part::PayloadRef { label: label.into() };
+    pub(super) fn push_annotation(&mut self, annotation: &Part<'_>) -> Result<(), DecodeError> {
+        let canonical = Some(canonical(annotation.raw).ok_or(UNREADABLE_VALUE)?);
+        let part = graph::Part::PayloadRef { label: annotation.label().unwrap_or("annotation").into() };
         self.parts.push(DraftPart { part, canonical, recognized_by: None, purpose: PartPurpose::Annotation });
         Ok(())
+    }
+
+    /// Adds the text of a recording, unless it is empty. Clients leave it out when they repeat the recording.
+    pub(super) fn push_transcript(&mut self, text: &str) {
+        if !text.is_empty() {
+            let part = graph::Part::LabelledText { label: TRANSCRIPT, text: text.into() };
+            self.parts.push(DraftPart { part, canonical: None, recognized_by: None, purpose: PartPurpose::Annotation });
+        }
+    }
+
+    /// Adds references to the annotations of a text.
+    pub(super) fn push_annotations(&mut self, annotations: &[&RawValue]) -> Result<(), DecodeError> {
+        annotations.iter().try_for_each(|annotation| self.push_annotation(&Part::read_annotation(annotation)))
     }
 
     /// Adds a reference with the label `empty_content` if the item has no parts yet.
@@ -208,7 +227,7 @@ impl ItemDraft {
                 if let Some(text) = optional_text(object.get("text"))? {
                     self.push_text(&text);
                 }
-                Ok(())
+                self.push_annotations(&part.annotations)
             }
             (_, PartContent::Refusal(refusal), _) => {
                 optional_text(*refusal)?.into_iter().for_each(|text| self.push_labelled_text(REFUSAL, &text));

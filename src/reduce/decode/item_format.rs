@@ -1,8 +1,11 @@
 //! The formats of texts that contain items.
 
+use serde_json::value::RawValue;
+
 use super::parsed_item::ItemResult;
 use super::{message, responses_item};
 use crate::graph::Role;
+use crate::provider::Source;
 
 /// The format of a JSON text from a body that contains items. The same text may mean different items in different
 /// places of a body.
@@ -16,7 +19,16 @@ pub(super) enum ItemFormat {
     Message { default_role: Option<Role> },
     /// The content of a message, without the message object around it. Contains the role of the message.
     Content(Role),
+    /// A list of documents for the model to read.
+    Documents,
+    /// A [`SourcedAnswer`] that is a message.
+    SourcedMessage,
+    /// A [`SourcedAnswer`] that is an item of the Responses API.
+    SourcedItem,
 }
+
+/// An answer in a response, and the sources that stand beside it there.
+pub(super) type SourcedAnswer<'a> = (&'a RawValue, Vec<Source<'a>>);
 
 impl ItemFormat {
     /// Parses a text in this format. A Responses API text has one item at most, a message any number.
@@ -26,6 +38,9 @@ impl ItemFormat {
             Self::ResponsesText => vec![responses_item::parse_user_text(json)],
             Self::Message { default_role } => message::parse(json, default_role),
             Self::Content(role) => message::parse_content(json, role),
+            Self::Documents => message::parse_documents(json),
+            Self::SourcedMessage => message::parse_sourced(json),
+            Self::SourcedItem => responses_item::parse_sourced(json).into_iter().collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::item_cache::ItemCache;
 use super::item_format::ItemFormat;
 use super::listed_item::ListedItem;
 use crate::graph::Role;
-use crate::provider::{Content, Entries, EntryFormat};
+use crate::provider::{Content, Entries, EntryFormat, Item, ItemContent, Source};
 
 /// Parses a list of Responses API items. `null` counts as an empty list. Returns `None` for other values.
 pub(super) fn responses(value: &RawValue, cache: &ItemCache) -> Option<Vec<ListedItem>> {
@@ -64,6 +64,41 @@ pub(super) fn attribute(
 /// Parses messages from the elements of a list.
 pub(super) fn message_list(messages: Vec<&RawValue>, default_role: Option<Role>, cache: &ItemCache) -> Vec<ListedItem> {
     parse_all(messages, ItemFormat::Message { default_role }, cache)
+}
+
+/// Parses the message of a response, with the sources that stand beside it there.
+pub(super) fn answer(message: &RawValue, sources: &[Source<'_>], cache: &ItemCache) -> Vec<ListedItem> {
+    if sources.is_empty() {
+        return message_list(vec![message], Some(Role::Assistant), cache);
+    }
+    sourced(message, sources, ItemFormat::SourcedMessage, cache)
+}
+
+/// Parses the items of a response. Sources that stand beside them belong to the last message, else to the last item.
+pub(super) fn answer_items(items: &[&RawValue], sources: &[Source<'_>], cache: &ItemCache) -> Vec<ListedItem> {
+    let is_message =
+        |item: &&RawValue| Item::read(item).is_some_and(|item| matches!(item.content, ItemContent::Message { .. }));
+    let answer = match sources {
+        [] => None,
+        _ => items.iter().rposition(is_message).or(items.len().checked_sub(1)),
+    };
+    let Some((before, [answer, after @ ..])) = answer.map(|index| items.split_at(index)) else {
+        return responses_list(items.to_vec(), cache);
+    };
+    let answer = sourced(answer, sources, ItemFormat::SourcedItem, cache);
+    [responses_list(before.to_vec(), cache), answer, responses_list(after.to_vec(), cache)].concat()
+}
+
+/// Parses an answer with its sources.
+fn sourced(answer: &RawValue, sources: &[Source<'_>], format: ItemFormat, cache: &ItemCache) -> Vec<ListedItem> {
+    // Both are JSON already.
+    let text = serde_json::to_string(&(answer, sources)).unwrap_or_default();
+    cache.parse_all([&*text], format)
+}
+
+/// Parses the documents that a request has for the model to read.
+pub(super) fn documents(documents: &RawValue, cache: &ItemCache) -> Vec<ListedItem> {
+    parse_all(vec![documents], ItemFormat::Documents, cache)
 }
 
 /// Parses the content of one message.

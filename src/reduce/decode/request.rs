@@ -91,7 +91,9 @@ fn items(body: &provider::Request<'_>, cache: &ItemCache) -> Option<Vec<ListedIt
         return items::responses_input(entries, cache);
     }
     let default_role = body.default_role().and_then(items::role_from_name);
-    items::messages(entries, default_role, Role::User, cache)
+    let messages = items::messages(entries, default_role, Role::User, cache)?;
+    let documents = body.documents().map(|documents| items::documents(documents, cache)).unwrap_or_default();
+    Some([documents, messages].concat())
 }
 
 /// Adds the instructions as the first item, if they are part of the conversation.

@@ -44,7 +44,7 @@ impl PayloadShape for ResponseBody {
         Ok(Self {
             response_id: body.id().map(|id| ResponseId::from(&*id)),
             conversation_id: body.conversation_id().map(|id| ProviderConversationId::from(&*id)),
-            items: match items(body.output(), cache) {
+            items: match items(&body, cache) {
                 Some(items) => ResponseItems::Listed(items),
                 None if !body.is_recorded() => ResponseItems::NotRecorded,
                 None => ResponseItems::UnknownShape,
@@ -71,12 +71,12 @@ impl PayloadShape for ResponseBody {
 
 /// Returns the items of the output. Of several alternative messages only the first is taken, because the conversation
 /// continues with it. Returns `None` for output of an unknown type.
-fn items(output: &Output<'_>, cache: &ItemCache) -> Option<Vec<ListedItem>> {
-    match output {
-        Output::Items(items) => Some(items::responses_list(items.clone(), cache)),
+fn items(body: &provider::Response<'_>, cache: &ItemCache) -> Option<Vec<ListedItem>> {
+    match body.output() {
+        Output::Items(items) => Some(items::answer_items(items, &body.sources(), cache)),
         Output::Choices(choices) => {
             let message = choices.first().and_then(|choice| choice.message);
-            Some(items::message_list(message.into_iter().collect(), Some(Role::Assistant), cache))
+            Some(message.map(|message| items::answer(message, &body.sources(), cache)).unwrap_or_default())
         }
         Output::Content(content) => Some(items::content(*content, Role::Assistant, cache)),
         Output::AttributeMessages(messages) => {

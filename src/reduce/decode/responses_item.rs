@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::canonical_json::summary;
 use super::decode_error::DecodeError;
 use super::draft::ItemDraft;
+use super::item_format::SourcedAnswer;
 use super::item_notice::ItemNotice;
 use super::items;
 use super::listed_item::ListedId;
@@ -12,7 +13,7 @@ use super::parsed_item::{ItemResult, ParsedItem};
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, ProviderItemId, Role};
 use crate::provider::{
-    Content, Item, ItemContent, Part, PartContent, RoleName, ToolCall, ToolResult, list, optional_text, text,
+    Content, Item, ItemContent, Part, PartContent, RoleName, Source, ToolCall, ToolResult, list, optional_text, text,
 };
 
 const ENCRYPTED: &str = "encrypted_content";
@@ -20,10 +21,19 @@ const ENCRYPTED: &str = "encrypted_content";
 /// Parses one item: an element of `input`, `output_items`, `output` or a checkpoint's history. Returns `None` for an item
 /// that is not a part of the conversation.
 pub(super) fn parse(json: &str) -> Option<ItemResult> {
-    parse_item(json).transpose()
+    parse_item(json, &[]).transpose()
 }
 
-fn parse_item(json: &str) -> Result<Option<ParsedItem>, DecodeError> {
+/// Parses an item of a response, with its sources, like [`parse`].
+pub(super) fn parse_sourced(json: &str) -> Option<ItemResult> {
+    match serde_json::from_str::<SourcedAnswer<'_>>(json) {
+        Ok((item, sources)) => parse_item(item.get(), &sources).transpose(),
+        Err(_) => Some(Err("it is not JSON")),
+    }
+}
+
+/// Parses one item. `sources` stand beside the item in the body.
+fn parse_item(json: &str, sources: &[Source<'_>]) -> Result<Option<ParsedItem>, DecodeError> {
     let raw: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON")?;
     let item = Item::read(raw).ok_or("it is not an object")?;
     let is_reference = matches!(item.content, ItemContent::Reference);
@@ -31,15 +41,18 @@ fn parse_item(json: &str) -> Result<Option<ParsedItem>, DecodeError> {
         return Err("it has neither type nor role");
     }
     let mut notice = None;
-    let draft = match &item.content {
+    let mut draft = match &item.content {
         ItemContent::Message { role, phase, content } => message(role, phase.as_deref(), *content)?,
-        ItemContent::Reasoning { texts, summaries, encrypted } => reasoning(texts, summaries, *encrypted)?,
+        ItemContent::Reasoning { texts, summaries, encrypted, signature } => {
+            reasoning(texts, summaries, [(ENCRYPTED, *encrypted), ("signature", *signature)])?
+        }
         ItemContent::FunctionCall(call) => function_call(call)?,
         ItemContent::CustomToolCall(call) => custom_tool_call(call, raw)?,
         ItemContent::FunctionCallOutput(result) => output(result, ItemKind::FunctionCallOutput)?,
         ItemContent::CustomToolCallOutput(result) => output(result, ItemKind::CustomToolCallOutput)?,
         ItemContent::HostedCall { call_id } => json_call(*call_id, raw)?,
         ItemContent::HostedCallOutput { call_id } => json_output(*call_id, raw)?,
+        ItemContent::Approval => json_item(ItemDraft::new(Role::User, None, ItemKind::Message), raw)?,
         ItemContent::Compaction { encrypted } => compaction(*encrypted)?,
         ItemContent::AgentMessage { author, recipient, content } => agent_message(*author, *recipient, *content)?,
         ItemContent::Reference => {
@@ -56,6 +69,7 @@ fn parse_item(json: &str) -> Result<Option<ParsedItem>, DecodeError> {
             }
         }
     };
+    sources.iter().try_for_each(|source| draft.push_annotation(&source.part()))?;
     // Calls that the provider runs itself have no id and need none.
     let needs_id = match item.content {
         ItemContent::FunctionCall(_)
@@ -66,6 +80,7 @@ fn parse_item(json: &str) -> Result<Option<ParsedItem>, DecodeError> {
         | ItemContent::Reasoning { .. }
         | ItemContent::HostedCall { .. }
         | ItemContent::HostedCallOutput { .. }
+        | ItemContent::Approval
         | ItemContent::Compaction { .. }
         | ItemContent::AgentMessage { .. }
         | ItemContent::Reference
@@ -116,11 +131,11 @@ fn message(role: &RoleName<'_>, phase: Option<&str>, content: Option<Content<'_>
     Ok(draft)
 }
 
-/// Parses an item of type `reasoning`: its texts, its summaries and its encrypted content.
+/// Parses an item of type `reasoning`: its texts, its summaries and what is `encoded`, with the labels.
 fn reasoning(
     texts: &[Part<'_>],
     summaries: &[Part<'_>],
-    encrypted: Option<&RawValue>,
+    encoded: [(&'static str, Option<&RawValue>); 2],
 ) -> Result<ItemDraft, DecodeError> {
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning);
     for entry in texts {
@@ -137,8 +152,8 @@ fn reasoning(
             draft.push_summary(&text);
         }
     }
-    if let Some(encrypted) = optional_text(encrypted)? {
-        draft.push_encoded(ENCRYPTED, &encrypted);
+    for (label, encoded) in encoded {
+        optional_text(encoded)?.into_iter().for_each(|encoded| draft.push_encoded(label, &encoded));
     }
     draft.push_placeholder_if_empty();
     Ok(draft)

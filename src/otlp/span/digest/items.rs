@@ -31,7 +31,7 @@ fn to_message(raw: &RawValue) -> Option<Message<'_>> {
         ItemContent::Message { role: name, phase: _, content } => {
             Message::new(role(name, USER), content.map(parts::from_content).unwrap_or_default())
         }
-        ItemContent::Reasoning { texts, summaries, encrypted: _ } => {
+        ItemContent::Reasoning { texts, summaries, encrypted: _, signature: _ } => {
             Message::new(ASSISTANT, reasoning(texts.into_iter().chain(summaries), &object))
         }
         ItemContent::FunctionCall(called) => Message::new(ASSISTANT, vec![call(&called, &object, "arguments")]),
@@ -46,6 +46,7 @@ fn to_message(raw: &RawValue) -> Option<Message<'_>> {
             let speaker = if is_output { TOOL } else { ASSISTANT };
             Message::new(speaker, vec![Part::unmapped(kind.as_deref().unwrap_or_default(), &object)])
         }
+        ItemContent::Approval => Message::new(USER, vec![Part::unmapped(kind.as_deref().unwrap_or_default(), &object)]),
         ItemContent::AgentMessage { author, recipient: _, content } => {
             let parts = content.map(parts::from_content).unwrap_or_default();
             Message::new(ASSISTANT, parts).with_name(author)

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::part::Part;
 use super::parts;
-use crate::provider::{self, Entries, RoleName};
+use crate::provider::{self, Entries, Object, RoleName, list};
 
 /// A message in the schema of the GenAI conventions: a role and parts.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,7 @@ enum FinishReason<'a> {
     Derived(Cow<'a, str>),
 }
 
+const SYSTEM: &str = "system";
 pub(super) const USER: &str = "user";
 pub(super) const ASSISTANT: &str = "assistant";
 pub(super) const TOOL: &str = "tool";
@@ -80,6 +81,15 @@ impl<'a> Message<'a> {
 /// Converts messages: a list, one message, or a text that stands for one.
 pub(super) fn from_entries<'a>(entries: &'a Entries<'_>, default_role: &'static str) -> Vec<Message<'a>> {
     entries.elements().into_iter().map(|message| Message::parse(message, default_role)).collect()
+}
+
+/// Creates a message of a list of documents for the model to read.
+pub(super) fn of_documents(documents: &RawValue) -> Message<'_> {
+    let document = |raw| match Object::from_value(raw) {
+        Some(document) => Part::unmapped("document", &document),
+        None => Part::new("document").with("content", Some(raw)),
+    };
+    Message::new(SYSTEM, list(documents).unwrap_or_default().into_iter().map(document).collect())
 }
 
 /// Returns a message's role, under the conventions' name.

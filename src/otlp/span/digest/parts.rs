@@ -23,7 +23,7 @@ pub(super) fn from_parts<'a>(parts: impl IntoIterator<Item = provider::Part<'a>>
 /// Converts one part of a message of any provider. Reasoning may become several parts.
 pub(super) fn from_part<'a>(part: provider::Part<'a>) -> Vec<Part<'a>> {
     let label = part.label().map(str::to_owned);
-    let provider::Part { raw, object, kind: _, signature, content, read_fields } = part;
+    let provider::Part { raw, object, kind: _, signature, content, annotations: _, read_fields } = part;
     let mut converted = match content {
         PartContent::Value if text(raw).is_some() => Part::text(raw),
         PartContent::Value => Part::unknown(raw),
@@ -36,7 +36,10 @@ pub(super) fn from_part<'a>(part: provider::Part<'a>) -> Vec<Part<'a>> {
         PartContent::Refusal(refusal) => Part::new("refusal").with("refusal", refusal.filter(|_| object.is_none())),
         PartContent::Audio(audio) => Part::new("audio").with("audio", Some(audio)),
         PartContent::Image(image) => Part::image(image),
-        PartContent::Annotation | PartContent::Compaction(_) => {
+        PartContent::Annotation if object.is_none() => {
+            Part::new(label.unwrap_or_else(|| "annotation".to_owned())).with("content", Some(raw))
+        }
+        PartContent::Annotation | PartContent::Compaction(_) | PartContent::Executed => {
             Part::new(label.unwrap_or_else(|| "annotation".to_owned()))
         }
         PartContent::Cited(Cited { text, citations }) => {

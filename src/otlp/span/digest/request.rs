@@ -50,7 +50,9 @@ fn input_messages(body: &Request<'_>, entries: &Entries<'_>) -> Option<String> {
         Entries::List(messages) if body.has_conventions_schema() => json(messages),
         Entries::Embedded(json) if is_list(json) => Some(json.clone().into_owned()),
         Entries::List(_) | Entries::One(_) | Entries::Text(_) | Entries::Embedded(_) | Entries::Other(_) => {
-            json(&message::from_entries(entries, USER))
+            let documents = body.documents().map(message::of_documents);
+            let messages = message::from_entries(entries, USER);
+            json(&documents.into_iter().chain(messages).collect::<Vec<_>>())
         }
     }
 }

@@ -3,11 +3,11 @@
 use super::message::{self, ASSISTANT, Message};
 use super::request::{in_schema, json};
 use super::{items, parts};
-use crate::provider::{Choice, Entries, EntryFormat, Output, Response};
+use crate::provider::{Choice, Entries, EntryFormat, Output, Response, Source};
 
 /// Returns the output messages as JSON text in the conventions' schema.
 pub(super) fn messages(body: &Response<'_>) -> Option<String> {
-    let messages = match body.output() {
+    let mut messages: Vec<Message<'_>> = match body.output() {
         Output::Items(items) => items::to_messages(items.iter().copied()),
         Output::Choices(choices) => choices.iter().map(from_choice).collect(),
         Output::Content(content) => {
@@ -23,7 +23,19 @@ pub(super) fn messages(body: &Response<'_>) -> Option<String> {
         }
         Output::Empty | Output::Unknown => return None,
     };
+    add_sources(&mut messages, body);
     json(&with_finish_reasons(messages, body))
+}
+
+/// Adds what the provider found for the answer, which is the first of alternative messages, to its parts.
+fn add_sources<'a>(messages: &mut [Message<'a>], body: &Response<'a>) {
+    let answer = match body.output() {
+        Output::Choices(_) => messages.first_mut(),
+        _ => messages.last_mut(),
+    };
+    if let Some(answer) = answer {
+        answer.parts.extend(parts::from_parts(body.sources().into_iter().map(Source::part)));
+    }
 }
 
 /// Adds a finish reason to each message that has none: the status of the response, or an empty text if that is unknown

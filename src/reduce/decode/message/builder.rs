@@ -61,14 +61,13 @@ impl MessageBuilder {
 
     /// Adds an annotation to the item that it describes: the item in progress, or else the one before it.
     pub(super) fn push_annotation(&mut self, annotation: &Part<'_>) {
-        let label = annotation.label().unwrap_or("annotation");
         let Self { finished, current_run, .. } = self;
         let described = current_run.as_mut().or_else(|| finished.last_mut()?.as_mut().ok());
         let draft = match described {
             Some(described) => described,
             None => self.current_run(),
         };
-        if let Err(error) = draft.push_annotation(label, annotation.raw) {
+        if let Err(error) = draft.push_annotation(annotation) {
             self.finished.push(Err(error));
         }
     }
@@ -132,7 +131,7 @@ pub(super) fn output_draft(call_id: Option<CallId>) -> ItemDraft {
 /// Finishes an item. Reports a tool call or output without an id: every provider links the two by an id, but not every
 /// recorder writes it.
 fn finish_item(draft: ItemDraft) -> ParsedItem {
-    let links = draft.kind.is_call() || draft.kind.is_output();
+    let links = (draft.kind.is_call() || draft.kind.is_output()) && !draft.is_executed;
     let notice = (links && draft.call_id.is_none()).then_some(ItemNotice::CallWithoutId);
     draft.finish(notice)
 }

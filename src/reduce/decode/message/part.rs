@@ -33,6 +33,9 @@ pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
         PartContent::Text(content) => {
             signature.iter().for_each(|signature| builder.push_signature(signature));
             add_text(builder, *content);
+            for annotation in &part.annotations {
+                builder.push_annotation(&Part::read_annotation(annotation));
+            }
         }
         PartContent::Refusal(refusal) => match refusal.map(text) {
             None => {}
@@ -42,13 +45,19 @@ pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
         PartContent::Image(image) => builder.push_part(|draft| draft.push_reference("image", Some(image))),
         PartContent::Annotation => builder.push_annotation(&part),
         PartContent::Cited(cited) => add_cited(builder, cited),
+        PartContent::Executed => builder.push_item(executed_draft(part.raw)),
         PartContent::Json(value) => builder.push_part(|draft| draft.push_json(value)),
         PartContent::CachePoint => {}
         PartContent::Compaction(compaction) => builder.push_item(compaction_draft(compaction)),
         // Audio is identified by its id, because the history repeats only that.
         PartContent::Audio(audio) => {
-            let identified_by = Object::from_value(audio).and_then(|audio| audio.non_null("id")).unwrap_or(audio);
-            builder.push_part(|draft| draft.push_reference("audio", Some(identified_by)));
+            let fields = Object::from_value(audio);
+            let field = |name| fields.as_ref().and_then(|audio| audio.non_null(name));
+            builder.push_part(|draft| {
+                draft.push_reference("audio", Some(field("id").unwrap_or(audio)))?;
+                optional_text(field("transcript"))?.into_iter().for_each(|text| draft.push_transcript(&text));
+                Ok(())
+            });
         }
         PartContent::ReasoningText(_) | PartContent::SummaryText(_) => {
             builder.push_part(|draft| push_part_reference(draft, part));
@@ -76,7 +85,7 @@ pub(super) fn add_plain(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), Dec
         PartContent::Text(content) => {
             let content = content.map(|content| text(content).ok_or(UNREADABLE_VALUE)).transpose()?;
             content.filter(|content| !content.is_empty()).into_iter().for_each(|content| draft.push_text(&content));
-            Ok(())
+            draft.push_annotations(&part.annotations)
         }
         PartContent::Json(value) => draft.push_json(value),
         PartContent::CachePoint => Ok(()),
@@ -91,10 +100,19 @@ pub(super) fn add_plain(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), Dec
         | PartContent::Image(_)
         | PartContent::Annotation
         | PartContent::Cited(_)
+        | PartContent::Executed
         | PartContent::Compaction(_)
         | PartContent::Other
         | PartContent::Malformed(_) => push_part_reference(draft, part),
     }
+}
+
+/// Makes an item of a tool that the provider ran itself. The whole call is kept as JSON, with its result.
+fn executed_draft(call: &RawValue) -> Result<ItemDraft, DecodeError> {
+    let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Commentary), ItemKind::FunctionCall);
+    draft.is_executed = true;
+    draft.push_json(call)?;
+    Ok(draft)
 }
 
 /// Adds a text and its sources to the item in progress.
