@@ -6,6 +6,7 @@
 //! - `next`: a request that repeats the exchange as history. Absent if it shows nothing more.
 //! - `items`: the items of the graph, rendered, each once: those of the request, the response and the next request.
 //! - `usage`: input, cached input, cache write, output and reasoning tokens. Absent if the response has no usage.
+//! - `notices`: codes of the notices that the exchange deserves. Absent if there are none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,24 +19,53 @@ use serde_json::{Value, json};
 use crate::case::{Case, call};
 use crate::shapes::render_item;
 
-/// Members whose values are not compared with what is known: the program's own, what is kept whole, and what is
-/// deliberately unread.
-#[rustfmt::skip]
-const OPAQUE_MEMBERS: &[&str] = &[
-    // The program's own.
-    "arguments", "args", "tools", "functions", "metadata", "labels", "partMetadata", "parsed", "response",
-    // Settings.
-    "response_format", "context_management", "output_config", "output_format", "thinking", "tool_choice", "imageConfig",
-    "responseSchema", "responseJsonSchema", "safetySettings", "speechConfig", "toolConfig", "tool_config",
-    // Parts of Gemini that are kept whole.
-    "executableCode", "codeExecutionResult", "inlineData", "fileData", "videoMetadata", "mediaResolution",
-    // What an answer rests on, scores and breakdowns.
-    "groundingMetadata", "citationMetadata", "urlContextMetadata", "logprobsResult", "safetyRatings", "promptFeedback",
-    "modelStatus", "promptTokensDetails", "server_tool_use", "stop_details", "container", "cache_control", "citations",
-    // Bedrock Converse, Ollama and Cohere.
-    "additionalModelRequestFields", "additionalModelResponseFields", "cachePoint", "citation_options", "data",
-    "documents", "format", "guardrailConfig", "json", "logprobs", "metrics", "performanceConfig", "promptVariables",
-    "requestMetadata", "ResponseMetadata", "serverToolUsage", "serviceTier", "toolChoice", "trace",
+/// Members whose objects are compared with the members that are known. What stands inside of any other member is kept
+/// whole, is a setting, or is the program's own.
+const COMPARED_MEMBERS: &[&str] = &[
+    "billed_units",
+    "cacheDetails",
+    "cache_creation",
+    "candidates",
+    "choices",
+    "citationsContent",
+    "completion_tokens_details",
+    "content",
+    "contents",
+    "custom",
+    "document",
+    "function",
+    "functionCall",
+    "functionResponse",
+    "function_call",
+    "generationConfig",
+    "guardContent",
+    "incomplete_details",
+    "inferenceConfig",
+    "input",
+    "input_tokens_details",
+    "iterations",
+    "message",
+    "messages",
+    "options",
+    "output",
+    "output_tokens_details",
+    "parts",
+    "prompt_tokens_details",
+    "reasoningContent",
+    "reasoningText",
+    "reasoning_details",
+    "summary",
+    "system",
+    "systemInstruction",
+    "text",
+    "thinkingConfig",
+    "tokens",
+    "toolConfig",
+    "toolResult",
+    "toolUse",
+    "tool_calls",
+    "usage",
+    "usageMetadata",
 ];
 
 /// Returns the exchanges in the files of a directory, with the name of each.
@@ -76,8 +106,10 @@ fn record(exchange: &Value) -> Case {
 /// Returns what differs from what the file of the exchange expects. Returns `None` if nothing does.
 fn difference(exchange: &Value) -> Option<String> {
     let graph = record(exchange).try_reduce(&Options::default()).unwrap().graph;
-    if let Some(diagnostic) = graph.diagnostics.first() {
-        return Some(diagnostic.to_string());
+    let codes: Vec<&str> = graph.diagnostics.iter().map(|diagnostic| diagnostic.code.name()).collect();
+    if json!(codes) != *exchange.get("notices").unwrap_or(&json!([])) {
+        let diagnostics: Vec<String> = graph.diagnostics.iter().map(ToString::to_string).collect();
+        return Some(format!("its notices are {}", diagnostics.join("\n")));
     }
     let items: Vec<String> = graph.items().map(render_item).collect();
     if json!(items) != exchange["items"] {
@@ -155,12 +187,42 @@ fn objects(value: &Value) -> Vec<String> {
 fn is_opaque(body: &Value, pointer: &str) -> bool {
     // Every prefix of the pointer names an object or list that encloses the object.
     let enclosing = pointer.match_indices('/').map(|(end, _)| &pointer[..end]).chain([pointer]);
-    enclosing.filter(|place| !place.is_empty()).any(|place| {
-        let name = place.rsplit('/').next().unwrap_or_default();
-        let value = &body.pointer(place).unwrap_or(&Value::Null);
-        // `input` is the list of a conversation, or the arguments of a call.
-        OPAQUE_MEMBERS.contains(&name) || name == "input" && value.is_object() || is_kept_whole(value)
-    })
+    let mut enclosing = enclosing.filter(|place| !place.is_empty());
+    is_error(body)
+        || enclosing.any(|place| {
+            let name = place.rsplit('/').next().unwrap_or_default();
+            let is_element = name.bytes().all(|byte| byte.is_ascii_digit());
+            let value = body.pointer(place);
+            let is_inside = place.len() < pointer.len();
+            is_other(body, place, name)
+                || !is_element && !COMPARED_MEMBERS.contains(&name)
+                || value.is_some_and(|value| is_kept_whole(value) || is_inside && is_output(value))
+        })
+}
+
+/// Returns `true` for a member that has the name of a compared one and is something else: arguments, a setting, or a
+/// count that is not read.
+fn is_other(body: &Value, place: &str, name: &str) -> bool {
+    let is_in_body = place.matches('/').count() == 1;
+    match name {
+        "input" => !is_in_body,
+        "function_call" | "text" => is_in_body,
+        "usage" => is_in_body && body.get("messages").is_some(),
+        "cache_creation" => place.contains("_details/"),
+        "toolConfig" => body.get("contents").is_some(),
+        _ => false,
+    }
+}
+
+/// Returns `true` if a body has an error in place of a response.
+fn is_error(body: &Value) -> bool {
+    let names = ["choices", "content", "contents", "input", "messages", "output"];
+    names.iter().all(|name| body.get(name).is_none())
+}
+
+/// Returns `true` for an output of a tool, whose content is the program's own.
+fn is_output(value: &Value) -> bool {
+    value["type"].as_str().is_some_and(|kind| kind.ends_with("_output") || kind == "tool_result")
 }
 
 /// Returns `true` for an item or part that is kept as a whole, with all of its members.
@@ -185,6 +247,7 @@ fn is_kept_whole(value: &Value) -> bool {
         "tool_result",
         "function",
         "custom",
+        "document",
         "reasoning.text",
         "reasoning.summary",
         "reasoning.encrypted",

@@ -85,8 +85,8 @@ const PART: Nested = Nested::Tagged {
 
 static TEXT: Shape = Shape {
     name: "part",
-    read: &["type", "text"],
-    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Sources, &["citations"])],
+    read: &["type", "text", "citations"],
+    unread: &[(Reason::Setting, &["cache_control"])],
     ..EMPTY
 };
 
