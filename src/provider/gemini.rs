@@ -10,6 +10,7 @@ use super::object::{Object, is_null};
 use super::part::{PartContent, Problem, Recognized};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
+use super::sources::{self, Source};
 use super::tool::{ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 
@@ -110,6 +111,13 @@ impl Api for Gemini {
             Some(Choice { message: candidate.non_null("content"), finish_reason: candidate.non_null("finishReason") })
         };
         Some(Output::Choices(body.list("candidates")?.into_iter().map_while(choice).collect()))
+    }
+
+    /// The conversation continues with the first candidate.
+    fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {
+        let candidates = body.list("candidates").unwrap_or_default();
+        let first = candidates.first().and_then(|candidate| Object::from_value(candidate));
+        first.iter().flat_map(sources::of_candidate).collect()
     }
 
     /// A prompt that was refused has no candidates.

@@ -60,8 +60,6 @@ pub(super) enum Reason {
     Bookkeeping,
     /// Probabilities of tokens, and scores.
     Scores,
-    /// What an answer rests on, beside its text: citations, and results of a search that the provider ran.
-    Sources,
     /// A breakdown of token counts, or a cost, beyond what is counted.
     Breakdown,
     /// The program's own data.

@@ -26,6 +26,18 @@ const FIELDS: [(&str, &str); 3] =
 const RESPONSE_FIELDS: [(&str, &str); 3] =
     [("images", "image"), ("videos", "video"), ("related_questions", "related_question")];
 
+/// Members of a candidate of Gemini that tell what the answer rests on.
+const CANDIDATE_FIELDS: [(&str, &str); 8] = [
+    ("citationMetadata", "citation_metadata"),
+    ("citation_metadata", "citation_metadata"),
+    ("groundingAttributions", "grounding_attribution"),
+    ("grounding_attributions", "grounding_attribution"),
+    ("groundingMetadata", "grounding_metadata"),
+    ("grounding_metadata", "grounding_metadata"),
+    ("urlContextMetadata", "url_context_metadata"),
+    ("url_context_metadata", "url_context_metadata"),
+];
+
 /// Members of the object in which Azure puts what it found in the user's data.
 const CONTEXT_FIELDS: [(&str, &str); 3] =
     [("intent", "intent"), ("citations", "citation"), ("all_retrieved_documents", "retrieved_document")];
@@ -46,6 +58,11 @@ pub(super) fn of_message<'a>(message: &Object<'a>) -> Vec<Source<'a>> {
 /// Returns the sources that stand beside the message in a response.
 pub(super) fn of_response<'a>(body: &Object<'a>) -> Vec<Source<'a>> {
     [&FIELDS[..], &RESPONSE_FIELDS].into_iter().flat_map(|fields| in_fields(body, fields)).collect()
+}
+
+/// Returns the sources of a candidate of Gemini.
+pub(super) fn of_candidate<'a>(candidate: &Object<'a>) -> Vec<Source<'a>> {
+    in_fields(candidate, &CANDIDATE_FIELDS)
 }
 
 /// Returns the sources in these members of an object. The sources of each part of the content may be a list of their own.

@@ -169,7 +169,7 @@ static MESSAGE: Shape = Shape {
         (Reason::Bookkeeping, &["end_turn", "id", "index", "is_error", "padding", "status", "type"]),
         // Clients parse the content, and the provider speaks it.
         (Reason::Repeated, &["audio_content", "parsed"]),
-        (Reason::Sources, &["provider_metadata"]),
+        (Reason::Bookkeeping, &["provider_metadata"]),
     ],
     ..EMPTY
 };

@@ -121,7 +121,19 @@ static THINKING_CONFIG: Shape = Shape {
 
 static CANDIDATE: Shape = Shape {
     name: "candidate",
-    read: &["finishReason", "finish_reason"],
+    read: &[
+        "finishReason",
+        "finish_reason",
+        // What the answer rests on.
+        "citationMetadata",
+        "citation_metadata",
+        "groundingAttributions",
+        "grounding_attributions",
+        "groundingMetadata",
+        "grounding_metadata",
+        "urlContextMetadata",
+        "url_context_metadata",
+    ],
     nested: &[("content", Nested::One(&CONTENT))],
     unread: &[
         (
@@ -129,19 +141,6 @@ static CANDIDATE: Shape = Shape {
             &["avgLogprobs", "avg_logprobs", "logprobsResult", "logprobs_result", "safetyRatings", "safety_ratings"],
         ),
         (Reason::Bookkeeping, &["index", "tokenCount", "token_count", "finishMessage", "finish_message"]),
-        (
-            Reason::Sources,
-            &[
-                "citationMetadata",
-                "citation_metadata",
-                "groundingAttributions",
-                "grounding_attributions",
-                "groundingMetadata",
-                "grounding_metadata",
-                "urlContextMetadata",
-                "url_context_metadata",
-            ],
-        ),
     ],
     ..EMPTY
 };
