@@ -69,7 +69,7 @@ fn read_entry(raw: &RawValue) {
             | ItemContent::Compaction { .. }
             | ItemContent::Reference
             | ItemContent::AdditionalTools { .. }
-            | ItemContent::CompactionTrigger
+            | ItemContent::Directive
             | ItemContent::Unknown { .. } => {}
         }
     }

@@ -104,8 +104,9 @@ pub(crate) enum ItemContent<'a> {
     AdditionalTools {
         tools: Option<&'a RawValue>,
     },
-    /// A request of the client to compact the conversation. Not a part of what is said in it.
-    CompactionTrigger,
+    /// A directive of the client to the provider: to compact the conversation, or to reason with another effort from here
+    /// on. Not a part of what is said in the conversation.
+    Directive,
     /// An item of an unknown type.
     Unknown {
         call_id: Option<&'a RawValue>,
@@ -151,7 +152,7 @@ impl<'a> Item<'a> {
                 content: object.get("content").map(Content),
             },
             Some(ADDITIONAL_TOOLS) => ItemContent::AdditionalTools { tools: object.non_null("tools") },
-            Some("compaction_trigger") => ItemContent::CompactionTrigger,
+            Some("compaction_trigger" | "configuration_update") => ItemContent::Directive,
             Some(_) => ItemContent::Unknown { call_id },
         };
         Some(Self { object, kind, content })

@@ -121,7 +121,7 @@ fn answer() -> Vec<Value> {
         json!({ "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "c2VhbGVk", "status": null }),
         json!({ "type": "web_search_call", "id": "ws_1", "status": "completed",
             "action": { "type": "search", "query": "weather bern" } }),
-        json!({ "type": "code_interpreter_call", "id": "ci_1", "status": "completed", "code": "1+1",
+        json!({ "type": "new_interpreter_call", "id": "ci_1", "status": "completed", "code": "1+1",
             "container_id": "cntr_1", "outputs": null }),
         json!({ "type": "local_shell_call", "id": "lsh_1", "call_id": "call_ls", "status": "completed",
             "action": { "type": "exec", "command": ["ls"], "env": {} } }),

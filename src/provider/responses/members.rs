@@ -163,6 +163,7 @@ const ITEM: Nested = Nested::Tagged {
         (&["agent_message"], &AGENT_MESSAGE),
         (&["item_reference"], &ITEM_REFERENCE),
         (&["additional_tools"], &ADDITIONAL_TOOLS),
+        (&["compaction_trigger", "configuration_update"], &DIRECTIVE),
     ],
     untagged: Some(&MESSAGE),
 };
@@ -232,6 +233,13 @@ static AGENT_MESSAGE: Shape = Shape {
 };
 
 static ITEM_REFERENCE: Shape = Shape { name: "item reference", read: &["type", "id"], ..EMPTY };
+
+static DIRECTIVE: Shape = Shape {
+    name: "directive",
+    read: &["type", "id"],
+    unread: &[(Reason::Bookkeeping, BOOKKEEPING), (Reason::Setting, &["reasoning"]), (Reason::Program, &["metadata"])],
+    ..EMPTY
+};
 
 static ADDITIONAL_TOOLS: Shape = Shape {
     name: "tools item",

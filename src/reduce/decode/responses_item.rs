@@ -59,7 +59,7 @@ fn parse_item(json: &str, sources: &[Source<'_>]) -> Result<Option<ParsedItem>, 
             notice = Some(ItemNotice::UnknownReference(item.id().ok_or("it has no id")?.into()));
             reference(item.object.get("id"))?
         }
-        ItemContent::AdditionalTools { .. } | ItemContent::CompactionTrigger => return Ok(None),
+        ItemContent::AdditionalTools { .. } | ItemContent::Directive => return Ok(None),
         ItemContent::Unknown { call_id } => {
             notice = item.kind.as_deref().map(|kind| ItemNotice::UnknownType(summary(kind)));
             match () {
@@ -85,7 +85,7 @@ fn parse_item(json: &str, sources: &[Source<'_>]) -> Result<Option<ParsedItem>, 
         | ItemContent::AgentMessage { .. }
         | ItemContent::Reference
         | ItemContent::AdditionalTools { .. }
-        | ItemContent::CompactionTrigger
+        | ItemContent::Directive
         | ItemContent::Unknown { .. } => false,
     };
     if needs_id && draft.call_id.is_none() {

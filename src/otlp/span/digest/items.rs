@@ -51,7 +51,7 @@ fn to_message(raw: &RawValue) -> Option<Message<'_>> {
             let parts = content.map(parts::from_content).unwrap_or_default();
             Message::new(ASSISTANT, parts).with_name(author)
         }
-        ItemContent::Reference | ItemContent::AdditionalTools { .. } | ItemContent::CompactionTrigger => return None,
+        ItemContent::Reference | ItemContent::AdditionalTools { .. } | ItemContent::Directive => return None,
     })
 }
 
