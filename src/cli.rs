@@ -11,6 +11,7 @@ mod pack;
 mod parallel;
 mod redact;
 mod reduce;
+mod run_outcome;
 mod span_bar;
 mod status;
 mod unpack;

@@ -9,13 +9,14 @@ use serde::Serialize;
 use super::archive::OpenBundle;
 use super::joined::{self, Roots};
 use super::parallel::{for_each_bundle, report_error};
+use super::run_outcome::RunOutcome;
 use super::{Status, bundles, output};
 
 /// Check a bundle and report every problem, without writing anything
 ///
 /// Checks each line of the log, the order of events, the objects and payloads that they reference, the start and end of
-/// every operation, and the content of every payload. Prints one line per problem to stdout and a summary per bundle to
-/// stderr. An operation without an end is not a problem: the run may have been killed. For a directory that contains
+/// every operation, and the content of every payload. Prints one line per problem to stdout, and how each run ended, what
+/// failed in it and a summary to stderr. An operation without an end is not a problem: the run may have been killed. For a directory that contains
 /// bundles, also checks that the bundles of child processes exist.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EPILOGUE, after_long_help = epilogue_with_codes())]
@@ -69,12 +70,13 @@ pub(super) fn run(args: &Args) -> Status {
     let mut roots = Roots::new(&named);
     let status = for_each_bundle(&named.bundles, check, |bundle, graph| {
         roots.add(bundle, graph.as_ref());
-        let findings = graph?.diagnostics;
-        for diagnostic in &findings {
+        let graph = graph?;
+        let findings = &graph.diagnostics;
+        for diagnostic in findings {
             output::print(line(args.json, &bundle.path, diagnostic)?)?;
         }
-        output::eprint(format_args!("{}: {}", bundle.path.display(), verdict(&findings)));
-        Ok(Status::from_diagnostics(&findings))
+        output::eprint(format_args!("{}: {}; {}", bundle.path.display(), RunOutcome(&graph), verdict(findings)));
+        Ok(Status::from_diagnostics(findings))
     });
     let joins = roots.finish().map(|(root, joined)| {
         let findings: Vec<_> = joined::findings(&joined).collect();

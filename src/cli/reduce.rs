@@ -10,12 +10,14 @@ use otel_trace::reduce::{Options, reduce};
 use super::archive::OpenBundle;
 use super::joined::{self, Roots};
 use super::parallel::{for_each_bundle, report_error};
+use super::run_outcome::RunOutcome;
 use super::{Status, bundles, exit_with_usage, output};
 
 /// Rebuild the graph of a run: conversation, operations, and information flow between agents
 ///
-/// Writes the graph to state.json in each bundle, atomically, and prints the path of the file to stdout. Counts and
-/// diagnostics go to stderr. No other file of the bundle is changed. The same bundle always gives the same bytes.
+/// Writes the graph to state.json in each bundle, atomically, and prints the path of the file to stdout. How the run
+/// ended, what failed in it, counts and diagnostics go to stderr. No other file of the bundle is changed. The same
+/// bundle always gives the same bytes.
 ///
 /// Agents in other processes have separate bundles. BUNDLE may be a directory that contains bundles: if processes
 /// of these bundles spawned one another, also writes joined.json to that directory, unless --output is given.
@@ -134,7 +136,7 @@ fn write(
     Ok(Some(path))
 }
 
-/// Prints the counts and diagnostics of a graph to stderr.
+/// Prints the outcome of a run, and the counts and diagnostics of its graph, to stderr.
 fn report(bundle: &Path, graph: &Graph) {
     let counts = [
         (graph.threads.len(), "thread"),
@@ -144,7 +146,7 @@ fn report(bundle: &Path, graph: &Graph) {
         (graph.items().len(), "conversation item"),
     ];
     let counted = counts.map(|(count, what)| output::pluralize(count, what));
-    output::eprint(format_args!("{}: {}", bundle.display(), counted.join(", ")));
+    output::eprint(format_args!("{}: {}; {}", bundle.display(), RunOutcome(graph), counted.join(", ")));
     for severity in [Severity::Skipped, Severity::Notice] {
         let found: Vec<_> = graph.diagnostics.iter().filter(|it| it.severity == severity).collect();
         for diagnostic in found.iter().take(PRINTED) {

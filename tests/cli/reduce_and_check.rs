@@ -69,7 +69,10 @@ fn reduce_writes_the_state_and_prints_its_path() {
     assert_eq!(stdout(&output), format!("{}/state.json\n", bundle.arg()));
     assert_eq!(
         stderr(&output),
-        format!("{}: 1 thread, 2 turns, 4 inference calls, 2 tool calls, 14 conversation items\n", bundle.arg())
+        format!(
+            "{}: run completed; 1 thread, 2 turns, 4 inference calls, 2 tool calls, 14 conversation items\n",
+            bundle.arg()
+        )
     );
     let state: Value = serde_json::from_slice(&fs::read(bundle.file("state.json")).unwrap()).unwrap();
     assert_eq!(state["schema_version"], 1);
@@ -223,7 +226,7 @@ fn check_prints_problems_and_writes_nothing() {
     let bundle = Bundle::new();
     let sound = otel_trace(&["check", bundle.arg()]);
     assert_eq!((sound.status.code(), stdout(&sound).as_str()), (Some(0), ""));
-    assert_eq!(stderr(&sound), format!("{}: no problems\n", bundle.arg()));
+    assert_eq!(stderr(&sound), format!("{}: run completed; no problems\n", bundle.arg()));
     assert!(!bundle.has_state());
 
     // Damages an invocation that no rule reads, a response, and the end of the log.
@@ -246,7 +249,7 @@ fn check_prints_problems_and_writes_nothing() {
     assert!(lines[0].contains("notice: line 26, torn_line: "), "{report}");
     assert!(lines[1].contains("skipped: seq 6, line 6, bad_payload: ") && lines[1].ends_with("[raw_payload:4]"));
     assert!(lines[2].contains("bad_payload: ") && lines[2].contains(&unopened), "{report}");
-    assert_eq!(stderr(&output), format!("{}: 2 damaged or unknown parts, 1 notice\n", bundle.arg()));
+    assert_eq!(stderr(&output), format!("{}: run has no end; 2 damaged or unknown parts, 1 notice\n", bundle.arg()));
 
     let json = stdout(&otel_trace(&["check", "--json", bundle.arg()]));
     let found: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -255,6 +258,27 @@ fn check_prints_problems_and_writes_nothing() {
     assert_eq!((&torn["line"], torn.get("seq")), (&Value::from(26), None));
     assert_eq!((&bad["seq"], &bad["line"], &bad["raw_payload_id"]), (&6.into(), &6.into(), &"raw_payload:4".into()));
     assert!(!bundle.has_state());
+}
+
+#[test]
+fn outcome_of_a_run_is_printed_with_what_failed() {
+    let bundle = Bundle::new();
+    let log = fs::read_to_string(bundle.file("trace.jsonl")).unwrap();
+    // Every call and one tool fail, and the other tool has no end.
+    let has_end = |line: &&str| !(line.contains("tool_call_ended") && line.contains("call_1_3"));
+    let fail = |line: &str| match line.contains("tool_call_ended") || line.contains("rollout_ended") {
+        true => line.replace(r#""status":"completed""#, r#""status":"failed""#),
+        false => line
+            .replace("inference_completed", "inference_failed")
+            .replace(r#""response_payload""#, r#""error":"no such model","partial_response_payload""#),
+    };
+    let changed: Vec<_> = log.lines().filter(has_end).map(fail).collect();
+    fs::write(bundle.file("trace.jsonl"), changed.join("\n") + "\n").unwrap();
+    let outcome = "run failed; failed: 4 calls, 1 tool; running: 1 tool";
+    let reduced = stderr(&otel_trace(&["reduce", bundle.arg()]));
+    assert!(reduced.starts_with(&format!("{}: {outcome}; 1 thread, 2 turns", bundle.arg())), "{reduced}");
+    let checked = stderr(&otel_trace(&["check", bundle.arg()]));
+    assert!(checked.starts_with(&format!("{}: {outcome}; nothing damaged", bundle.arg())), "{checked}");
 }
 
 #[test]
