@@ -1,2 +1,3 @@
 mod arbitrary;
 mod reader;
+mod usage;

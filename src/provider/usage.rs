@@ -161,10 +161,13 @@ impl CountReader {
         }
     }
 
-    /// Adds the problem of a field. Returns 0 for a negative number, otherwise `None`.
+    /// Adds the problem of a field, once. Returns 0 for a negative number, otherwise `None`.
     fn report(&mut self, field: &str, value: &RawValue, is_negative: bool) -> Option<u64> {
-        let (field, value) = (field.to_owned(), shortened(value));
-        self.problems.push(UsageProblem::BadCount { field, value, is_negative });
+        let problem = UsageProblem::BadCount { field: field.to_owned(), value: shortened(value), is_negative };
+        // Each count in a nested object is read on its own.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
         is_negative.then_some(0)
     }
 }

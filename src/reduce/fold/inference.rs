@@ -312,25 +312,9 @@ impl InferenceFold<'_> {
         diagnostics.use_before_start(at, call.execution.started.seq, Code::UnknownObject, &subject);
         call.evidence.add(at.when.seq, payload.cloned());
         call.span.fill_from(at.context.span.as_ref());
-        let (status, error) = match outcome {
-            Outcome::Completed => (ExecutionStatus::Completed, None),
-            Outcome::Failed(error) => (ExecutionStatus::Failed, Some(error)),
-            Outcome::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
-        };
         let enclosing_end = turn_end_for_call(self.thread_tables, &call.turn_id);
         let had_usage = call.usage.is_some();
-        match call.execution.end(OperationEnd { when: at.when, status }, enclosing_end) {
-            Ok(()) => {
-                call.error = error.cloned();
-                call.first_token_at = *first_token_at;
-                call.usage = *usage;
-                call.upstream_request_id = upstream_request_id.given().cloned();
-            }
-            Err(AlreadyEnded) => {
-                let message = format!("{subject} ends after it has ended; the first end is kept");
-                diagnostics.add(at, Code::LateEnd, message, payload);
-            }
-        }
+        close(call, at, end, enclosing_end, diagnostics);
         let (completed, failed) = (matches!(outcome, Outcome::Completed), matches!(outcome, Outcome::Failed(_)));
         if let Some((payload, body)) = response.as_ref().filter(|_| call.raw_response_payload_id.is_none()) {
             call.raw_response_payload_id = Some(payload.clone());
@@ -410,6 +394,34 @@ impl InferenceFold<'_> {
         }
         let continued_by = id.filter(|_| reported.completed);
         call.response_item_ids = self.conversation.add_response(&source, index, continued_by, items, diagnostics);
+    }
+}
+
+/// Ends a call as its end event reports. Reports an event that comes after the end of the call.
+fn close(
+    call: &mut InferenceCall,
+    at: &Logged<ConversationFact>,
+    end: &InferenceEnd,
+    enclosing_end: Option<OperationEnd>,
+    diagnostics: &mut Diagnostics,
+) {
+    let (status, error) = match &end.outcome {
+        Outcome::Completed => (ExecutionStatus::Completed, None),
+        Outcome::Failed(error) => (ExecutionStatus::Failed, Some(error)),
+        Outcome::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
+    };
+    match call.execution.end(OperationEnd { when: at.when, status }, enclosing_end) {
+        Ok(()) => {
+            call.error = error.cloned();
+            call.first_token_at = end.first_token_at;
+            call.usage = end.usage;
+            call.upstream_request_id = end.upstream_request_id.given().cloned();
+        }
+        Err(AlreadyEnded) => {
+            let id = &call.inference_call_id;
+            let message = format!("inference call {id} ends after it has ended; the first end is kept");
+            diagnostics.add(at, Code::LateEnd, message, end.response.as_ref().map(|(payload, _)| payload));
+        }
     }
 }
 

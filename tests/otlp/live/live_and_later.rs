@@ -74,6 +74,11 @@ fn bodies_of_every_api_export_equal_spans_live_and_later() {
 }
 
 #[test]
+fn usage_of_every_dialect_is_equal_live_and_later() {
+    check(program::usages, Order::BridgeFirst, ContentPolicy::Omit);
+}
+
+#[test]
 fn plain_spans_export_equal_spans_live_and_later() {
     for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
         check(program::plain, Order::BridgeFirst, content);

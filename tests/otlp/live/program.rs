@@ -40,6 +40,26 @@ fn call_model(turn: &Turn, text: &str, id: &str, items: &[Value]) -> Inference {
     inference
 }
 
+/// Records a call and a compaction request for the response of every dialect of token usage.
+pub(crate) fn usages() {
+    let thread = AgentThread::start(ThreadMeta::new().id("thread-1"));
+    let turn = thread.turn(Some(TurnId::from("turn-1")));
+    let dialects: Vec<Value> =
+        serde_json::from_str(include_str!("../../reduce/usage/dialects.json")).expect("a list of dialects");
+    for dialect in &dialects {
+        let inference = turn.inference(MODEL);
+        inference.request(Json(&request("How much?")));
+        inference.response(Json(&dialect["response"]));
+        inference.complete();
+        let compaction = turn.compaction(MODEL);
+        compaction.request(Json(&json!({ "input": [] })));
+        compaction.response(Json(&dialect["response"]));
+        compaction.complete();
+    }
+    turn.complete();
+    thread.complete();
+}
+
 /// Records a run with every kind of operation through typed handles.
 pub(crate) fn typed() {
     let thread = AgentThread::start(ThreadMeta::new().id("thread-1").agent_name("coder").model("gpt-5-mini", "openai"));
