@@ -85,9 +85,8 @@ mod tests {
     /// Returns the names of the members that are read from a body that was cut to its first and last bytes.
     fn names(head: &str, tail: &str) -> Vec<String> {
         let stored = serde_json::json!({ (semconv::TRUNCATED): { "head": head, "tail": tail } }).to_string();
-        let body = TruncatedBody::read(&Object::parse(&stored).unwrap()).unwrap();
-        let names = body.members().fields().map(|(name, _)| name.to_owned()).collect();
-        names
+        let body = Object::parse(&stored).and_then(|stored| TruncatedBody::read(&stored)).expect("head and tail");
+        body.members().fields().map(|(name, _)| name.to_owned()).collect()
     }
 
     #[test]
