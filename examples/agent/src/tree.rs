@@ -59,8 +59,9 @@ impl<'a> Tree<'a> {
         self.line(
             "",
             &format!(
-                "thread {name} ({model}){spawned}  {}  {input} in, {output} out",
-                status_and_time(&thread.execution)
+                "thread {name} ({model}){spawned}  {}  {input} in, {output} out{}",
+                status_and_time(&thread.execution),
+                reason(thread.error.as_deref())
             ),
         );
         let turns: Vec<_> = thread.turn_ids.iter().filter_map(|id| self.graph.turns.get(id)).collect();
@@ -73,7 +74,8 @@ impl<'a> Tree<'a> {
     fn turn(&mut self, turn: &'a Turn, branch: &str, below: &str) {
         let requested = turn.input_item_ids.last().and_then(|id| self.graph.item(*id));
         let requested = truncate(&requested.map(|item| label::message_text(&item.content.text())).unwrap_or_default());
-        self.line(branch, &format!("{}  {}  {requested:?}", turn.turn_id, status_and_time(&turn.execution)));
+        let reason = reason(turn.error.as_deref());
+        self.line(branch, &format!("{}  {}  {requested:?}{reason}", turn.turn_id, status_and_time(&turn.execution)));
         let entries = self.entries(turn);
         for (index, entry) in entries.iter().enumerate() {
             let (branch, inner) = branches(index + 1 == entries.len());
@@ -117,9 +119,7 @@ impl<'a> Tree<'a> {
         if let Some(first) = call.first_token_at {
             let _ = write!(line, "  first token {} ms", first.millis_since(call.execution.started.at.unix_ms()));
         }
-        if let Some(error) = &call.error {
-            let _ = write!(line, "  {}", truncate(error));
-        }
+        line += &reason(call.error.as_deref());
         self.line(branch, &line);
         let requested = self.requested(call);
         for (index, entry) in requested.iter().enumerate() {
@@ -157,6 +157,11 @@ impl<'a> Tree<'a> {
     fn line(&mut self, branch: &str, text: &str) {
         let _ = writeln!(self.text, "{branch}{text}");
     }
+}
+
+/// Returns the error of an operation, or the reason of its cancellation, for the end of its line.
+fn reason(error: Option<&str>) -> String {
+    error.map(|error| format!("  {}", truncate(error))).unwrap_or_default()
 }
 
 fn branches(is_last: bool) -> (&'static str, &'static str) {
