@@ -195,3 +195,51 @@ fn response_of_a_cell_after_its_turn_closed_it_is_late() {
     let graph = case.check_strict(&[Code::LateEnd, Code::LateEnd]);
     assert_eq!(cell(&graph)["initial_response_seq"], Value::Null);
 }
+
+/// The usage in a response of the producer, with these counts in addition.
+fn token_usage(more: Value) -> Value {
+    let mut usage = json!({ "input_tokens": 100, "cached_input_tokens": 60, "output_tokens": 9,
+        "reasoning_output_tokens": 4, "total_tokens": 109 });
+    usage.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    usage
+}
+
+#[test]
+fn writes_to_a_cache_are_counted_in_requests_and_totals() {
+    let mut case = Case::new();
+    case.request("a", [user("1")]);
+    let written = json!({ "cache_write_input_tokens": 30, "cache_write_1h_input_tokens": 10 });
+    case.response_body("a", json!({ "output_items": [], "token_usage": token_usage(written.clone()) }));
+    case.request("b", [user("1")]);
+    case.response_body("b", json!({ "output_items": [], "token_usage": token_usage(json!({})) }));
+    let [request, response] = [
+        ("compaction_request", json!({ "input": [] })),
+        (
+            "compaction_response",
+            json!({ "output_items": [],
+            "token_usage": token_usage(written) }),
+        ),
+    ]
+    .map(|(kind, body)| case.body(kind, body));
+    case.event(json!({ "type": "compaction_request_started", "compaction_id": "k", "compaction_request_id": "r",
+        "thread_id": "t", "codex_turn_id": "u", "model": "m", "provider_name": "p", "request_payload": request }));
+    case.event(json!({ "type": "compaction_request_completed", "compaction_id": "k", "compaction_request_id": "r",
+        "response_payload": response }));
+    let state = state(&case.check_strict(&[]));
+
+    let counts = |write: u64| {
+        json!({ "input_tokens": 100, "cached_input_tokens": 60, "cache_write_input_tokens": write,
+        "output_tokens": 9, "reasoning_output_tokens": 4 })
+    };
+    let mut with_1h = counts(30);
+    with_1h["cache_write_1h_input_tokens"] = json!(10);
+    assert_eq!(state["inference_calls"]["a"]["usage"], with_1h);
+    assert_eq!(state["inference_calls"]["b"]["usage"], counts(0), "always written, and 0 if absent");
+    assert_eq!(state["compaction_requests"]["r"]["usage"], with_1h);
+    for totals in [&state["totals"], &state["threads"]["t"]["totals"], &state["codex_turns"]["u"]["totals"]] {
+        let total = |name: &str| totals[name].as_u64();
+        assert_eq!((total("input_tokens"), total("cached_input_tokens")), (Some(300), Some(180)));
+        assert_eq!((total("cache_write_input_tokens"), total("cache_write_1h_input_tokens")), (Some(60), Some(20)));
+        assert_eq!((total("output_tokens"), total("inference_calls")), (Some(27), Some(2)));
+    }
+}

@@ -79,6 +79,11 @@ fn usage_of_every_dialect_is_equal_live_and_later() {
 }
 
 #[test]
+fn mcp_tools_export_equal_spans_live_and_later() {
+    check(program::mcp_tools, Order::BridgeFirst, ContentPolicy::Capture);
+}
+
+#[test]
 fn plain_spans_export_equal_spans_live_and_later() {
     for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
         check(program::plain, Order::BridgeFirst, content);

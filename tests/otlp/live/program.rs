@@ -2,7 +2,7 @@
 
 use otel_trace::{
     AgentThread, CellStatus, CodeCellMeta, ExecutionStatus, Inference, Json, Model, Operation, ThreadMeta,
-    ToolCallMeta, Turn, TurnId, Usage,
+    ToolCallMeta, ToolKind, Turn, TurnId, Usage,
 };
 use serde_json::{Value, json};
 
@@ -128,6 +128,24 @@ pub(crate) fn typed() {
     refused.fail("429: too many requests");
     turn.complete();
     thread.complete();
+}
+
+/// Records tool calls that use MCP servers, as the kind, the label or an id of the MCP client states.
+pub(crate) fn mcp_tools() {
+    let thread = AgentThread::start(ThreadMeta::new().id("thread-1"));
+    let turn = thread.turn(Some(TurnId::from("turn-1")));
+    let kind = ToolKind::Mcp { server: "docs".to_owned(), tool: "find".to_owned() };
+    for meta in [
+        ToolCallMeta::new("find").kind(kind),
+        ToolCallMeta::new("mcp__docs.find").arguments("{}"),
+        ToolCallMeta::new("mcp__docs__find"),
+        ToolCallMeta::new("find"),
+    ] {
+        let tool = turn.tool_call(meta);
+        tool.mcp_call_id("7");
+        tool.output("found");
+        tool.complete();
+    }
 }
 
 /// Records a run through plain spans, as a framework does.
