@@ -125,10 +125,8 @@ impl<'a> Part<'a> {
         let Recognized { content, read_fields } =
             recognized.unwrap_or_else(|| Recognized::new(PartContent::Other, &[]));
         let signature = thought_signature(&object);
-        let annotations = match content {
-            PartContent::Text(_) => ANNOTATION_FIELDS.iter().flat_map(|name| list_or_one(&object, name)).collect(),
-            _ => Vec::new(),
-        };
+        let fields = if matches!(content, PartContent::Text(_)) { ANNOTATION_FIELDS.as_slice() } else { &[] };
+        let annotations = fields.iter().flat_map(|name| list_or_one(&object, name)).collect();
         Self { raw, object: Some(object), kind, signature, content, annotations, read_fields }
     }
 

@@ -116,16 +116,19 @@ struct Exchanges {
 impl Exchanges {
     /// Adds the payloads of an event.
     fn add(&mut self, event: &Event) {
-        let (call, response) = match event {
-            Event::InferenceStarted(e) => {
-                self.requests.entry(e.inference_call_id.clone()).or_insert_with(|| location(&e.request_payload));
-                return;
-            }
-            Event::InferenceCompleted(e) => (&e.inference_call_id, Some(&e.response_payload)),
-            Event::InferenceFailed(e) => (&e.inference_call_id, e.partial_response_payload.as_ref()),
-            Event::InferenceCancelled(e) => (&e.inference_call_id, e.partial_response_payload.as_ref()),
-            _ => return,
-        };
+        if let Event::InferenceStarted(e) = event {
+            self.requests.entry(e.inference_call_id.clone()).or_insert_with(|| location(&e.request_payload));
+        } else if let Event::InferenceCompleted(e) = event {
+            self.responses.push((e.inference_call_id.clone(), e.response_payload.clone()));
+        } else if let Event::InferenceFailed(e) = event {
+            self.add_partial(&e.inference_call_id, e.partial_response_payload.as_ref());
+        } else if let Event::InferenceCancelled(e) = event {
+            self.add_partial(&e.inference_call_id, e.partial_response_payload.as_ref());
+        }
+    }
+
+    /// Adds the part of a response that arrived.
+    fn add_partial(&mut self, call: &InferenceId, response: Option<&PayloadRef>) {
         self.responses.extend(response.map(|response| (call.clone(), response.clone())));
     }
 

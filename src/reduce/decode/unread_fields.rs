@@ -1,7 +1,7 @@
 //! Collects the members of bodies that no rule reads.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128;
@@ -20,8 +20,12 @@ pub(in crate::reduce) struct UnreadMember {
 /// text is compared once, however many bodies repeat it. The decoding threads share the cache.
 #[derive(Debug, Default)]
 pub(super) struct UnreadFieldCache {
-    by_text: Mutex<HashMap<(ApiSet, u128), Option<Arc<[UnreadField]>>>>,
+    by_text: Mutex<ByText>,
 }
+
+/// The members of an element, by the APIs to which it may belong and the hash of its text. `None` if every member is
+/// read.
+type ByText = HashMap<(ApiSet, u128), Option<Arc<[UnreadField]>>>;
 
 impl UnreadFieldCache {
     /// Returns the members of a request that no rule reads. `responded` are the APIs to which the response of the same
@@ -75,7 +79,7 @@ impl UnreadFieldCache {
         fields
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(ApiSet, u128), Option<Arc<[UnreadField]>>>> {
+    fn lock(&self) -> MutexGuard<'_, ByText> {
         self.by_text.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
