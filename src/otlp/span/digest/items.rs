@@ -56,7 +56,7 @@ fn to_message(raw: &RawValue) -> Option<Message<'_>> {
 }
 
 fn call<'a>(call: &ToolCall<'a>, item: &Object<'a>, arguments: &str) -> Part<'a> {
-    let part = Part::tool_call(call.id, call.name, call.arguments.raw());
+    let part = Part::tool_call(call.id, call.name, call.arguments);
     part.with_other_fields(item, &["call_id", arguments, "status"])
 }
 

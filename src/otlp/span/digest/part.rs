@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use crate::provider::{Object, Pieces, text};
+use crate::provider::{CallArguments, Object, Pieces, text};
 
 /// A part of a message: its type and its fields. Values are passed on as the payload spells them, not parsed and
 /// written anew.
@@ -48,10 +48,15 @@ impl<'a> Part<'a> {
     pub(super) fn tool_call(
         id: Option<&'a RawValue>,
         name: Option<&'a RawValue>,
-        arguments: Option<&'a RawValue>,
+        arguments: CallArguments<'a>,
     ) -> Self {
         let mut call = Self::new("tool_call").with("id", id).with("name", name);
-        call.fields.extend(arguments.map(|arguments| ("arguments".into(), parse_embedded(arguments))));
+        let arguments = match arguments {
+            CallArguments::Json(arguments) => Some(parse_embedded(arguments)),
+            CallArguments::Verbatim(arguments) => Some(PartValue::Raw(arguments)),
+            CallArguments::Empty | CallArguments::Missing => None,
+        };
+        call.fields.extend(arguments.map(|arguments| ("arguments".into(), arguments)));
         call
     }
 

@@ -98,7 +98,7 @@ fn first_field(object: &Object<'_>) -> Option<String> {
 
 fn from_call(call: ToolCall<'_>) -> Part<'_> {
     let ToolCall { id, name, arguments, called } = call;
-    let part = Part::tool_call(id, name, arguments.raw());
+    let part = Part::tool_call(id, name, arguments);
     match called {
         Some(called) => part.with_other_fields(&called, &provider::CALL_FIELDS),
         None => part,

@@ -1,4 +1,5 @@
 mod arbitrary;
+mod documented;
 mod graph;
 mod requests;
 mod responses;
