@@ -156,7 +156,7 @@ pub enum Part {
     Text(Box<str>),
     /// Text of a special kind. In `state.json`, a part of type `text` with a `label`.
     LabelledText {
-        /// Kind of the text: `refusal` if the model refuses to answer.
+        /// Kind of the text: `refusal` if the model refuses to answer, `transcript` if it is what a recording says.
         label: &'static str,
         /// The text.
         text: Box<str>,

@@ -44,7 +44,8 @@ pub struct InferenceCall {
     pub raw_request_payload_id: RawPayloadId,
     /// Id of the payload that contains the response, which may be partial. `None` if there is no response.
     pub raw_response_payload_id: Option<RawPayloadId>,
-    /// Location of the model's instructions in the request payload.
+    /// Location of the model's instructions in the request payload, or in the response payload if the provider made them
+    /// of a stored prompt.
     pub instructions: Option<Pointer>,
     /// Location of the tool definitions in the request payload.
     pub tools: Option<Pointer>,

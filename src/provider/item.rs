@@ -12,8 +12,9 @@ use super::part::Part;
 use super::tool::{CallArguments, ToolCall, ToolResult};
 
 /// Types of calls of tools that the provider runs, or that have a schema of their own.
-const HOSTED_CALLS: [&str; 13] = [
+const HOSTED_CALLS: [&str; 17] = [
     "apply_patch_call",
+    "code_execution_call",
     "code_interpreter_call",
     "computer_call",
     "file_search_call",
@@ -25,7 +26,10 @@ const HOSTED_CALLS: [&str; 13] = [
     "program",
     "shell_call",
     "tool_search_call",
+    "view_image_call",
+    "view_x_video_call",
     "web_search_call",
+    "x_search_call",
 ];
 
 /// Types of the outputs of such calls, and of tools that a server lists.

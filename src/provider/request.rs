@@ -93,10 +93,11 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Returns the list of documents that the model reads beside the conversation. Returns `None` if there are none.
+    /// Returns the documents that the model reads beside the conversation: a list, or one of them. Returns `None` if there
+    /// are none.
     pub(crate) fn documents(&self) -> Option<&'a RawValue> {
         let documents = self.apis().find_map(|api| self.body.non_null(api.documents()?))?;
-        list(documents).is_some_and(|documents| !documents.is_empty()).then_some(documents)
+        Some(documents).filter(|documents| list(documents).is_none_or(|documents| !documents.is_empty()))
     }
 
     /// Returns the JSON Pointer (RFC 6901) to the tools, and the tools: those of the body, else those of the first item

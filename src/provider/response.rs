@@ -87,6 +87,13 @@ impl<'a> Response<'a> {
         &self.output
     }
 
+    /// Returns the JSON Pointer (RFC 6901) to the instructions that the provider made of a stored prompt. Returns `None`
+    /// if the response has none: other instructions are those of the request.
+    pub(crate) fn rendered_instructions(&self) -> Option<&'static str> {
+        let rendered = self.body.non_null("prompt").and(self.body.non_null("instructions"));
+        rendered.filter(|_| matches!(self.output, Output::Items(_))).map(|_| "/instructions")
+    }
+
     /// Returns what the provider found for the answer, as far as it stands beside the output.
     pub(crate) fn sources(&self) -> Vec<Source<'a>> {
         self.api.map(|api| api.sources(&self.body)).unwrap_or_default()

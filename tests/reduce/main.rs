@@ -37,6 +37,7 @@ mod shapes_converse;
 mod shapes_gemini;
 mod shapes_gen_ai;
 mod shapes_ollama;
+mod sources;
 mod strict;
 mod terminals;
 mod tools;

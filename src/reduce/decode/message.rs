@@ -24,7 +24,7 @@ use super::items;
 use super::parsed_item::ItemResult;
 use crate::event::CallId;
 use crate::graph::Role;
-use crate::provider::{Content, Message, RoleName, Source, text};
+use crate::provider::{Content, Message, RoleName, Source, list, text};
 use builder::MessageBuilder;
 
 /// Parses one message into its items. `default_role` is the role of a message without a role.
@@ -42,9 +42,9 @@ pub(super) fn parse_sourced(json: &str) -> Vec<ItemResult> {
 
 /// Parses documents for the model to read into one item.
 pub(super) fn parse_documents(json: &str) -> Vec<ItemResult> {
-    let Ok(documents) = serde_json::from_str::<Vec<&RawValue>>(json) else { return vec![Err("it is not a list")] };
+    let Ok(documents) = serde_json::from_str::<&RawValue>(json) else { return vec![Err("it is not JSON")] };
     let mut builder = MessageBuilder::new(Role::System, None);
-    for document in documents {
+    for document in list(documents).unwrap_or_else(|| vec![documents]) {
         builder.push_part(|draft| draft.push_reference("document", Some(document)));
     }
     builder.finish()

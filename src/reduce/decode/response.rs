@@ -17,6 +17,8 @@ pub(in crate::reduce) struct ResponseBody {
     /// Id of the conversation, kept by the provider, to which the output was added. `None` if the response names none.
     pub(in crate::reduce) conversation_id: Option<ProviderConversationId>,
     pub(in crate::reduce) items: ResponseItems,
+    /// JSON Pointer (RFC 6901) to the instructions that the provider made of a stored prompt. `None` if there are none.
+    pub(in crate::reduce) instructions: Option<&'static str>,
     pub(in crate::reduce) usage: ReportedUsage,
     /// Members of the body that no rule reads.
     pub(in crate::reduce) unread: Vec<UnreadMember>,
@@ -49,6 +51,7 @@ impl PayloadShape for ResponseBody {
                 None if !body.is_recorded() => ResponseItems::NotRecorded,
                 None => ResponseItems::UnknownShape,
             },
+            instructions: body.rendered_instructions(),
             usage: body.usage(),
             unread: cache.unread.of_response(&body),
             apis: body.api_set(),
@@ -62,6 +65,7 @@ impl PayloadShape for ResponseBody {
             response_id: None,
             conversation_id: None,
             items: ResponseItems::Truncated(unusable),
+            instructions: None,
             usage: body.usage(),
             unread: Vec::new(),
             apis: ApiSet::default(),

@@ -353,6 +353,9 @@ impl InferenceFold<'_> {
         call.upstream_request_id = of_request.or_else(|| of_response().map(|id| RequestId::from(id.as_str())));
         call.first_token_at = call.first_token_at.or(*reported.first_token_at);
         call.usage = body.and_then(|body| body.usage.usage).or(reported.usage).or(call.usage);
+        if let Some(pointer) = body.and_then(|body| body.instructions).filter(|_| call.instructions.is_none()) {
+            call.instructions = Some(Pointer { raw_payload_id: payload.clone(), pointer: pointer.into() });
+        }
         if let Some(body) = body {
             usage::report_problems(at, &subject, &body.usage.problems, payload, diagnostics);
         }

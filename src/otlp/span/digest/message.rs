@@ -89,7 +89,7 @@ pub(super) fn of_documents(documents: &RawValue) -> Message<'_> {
         Some(document) => Part::unmapped("document", &document),
         None => Part::new("document").with("content", Some(raw)),
     };
-    Message::new(SYSTEM, list(documents).unwrap_or_default().into_iter().map(document).collect())
+    Message::new(SYSTEM, list(documents).unwrap_or_else(|| vec![documents]).into_iter().map(document).collect())
 }
 
 /// Returns a message's role, under the conventions' name.

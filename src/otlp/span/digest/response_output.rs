@@ -29,8 +29,11 @@ pub(super) fn messages(body: &Response<'_>) -> Option<String> {
 
 /// Adds what the provider found for the answer, which is the first of alternative messages, to its parts.
 fn add_sources<'a>(messages: &mut [Message<'a>], body: &Response<'a>) {
-    let is_first = matches!(body.output(), Output::Choices(_));
-    let answer = if is_first { messages.first_mut() } else { messages.last_mut() };
+    let answer = if matches!(body.output(), Output::Choices(_)) {
+        messages.first_mut()
+    } else {
+        messages.iter_mut().rev().find(|message| message.role == ASSISTANT)
+    };
     if let Some(answer) = answer {
         answer.parts.extend(parts::from_parts(body.sources().into_iter().map(Source::part)));
     }

@@ -105,3 +105,23 @@ fn everything_in_the_graph_is_exported() {
     }
     assert!(missing.is_empty(), "what is not exported:\n{}", missing.join("\n"));
 }
+
+#[test]
+fn usage_is_that_of_the_graph() {
+    let mut checked = 0;
+    for (path, exchange) in exchanges().iter().filter(|(_, exchange)| exchange.get("response").is_some()) {
+        let usage = ResponseDigest::parse(exchange["response"].to_string().as_bytes(), Capture).usage;
+        let counts = usage.map(|usage| {
+            [
+                usage.input_tokens,
+                usage.cached_input_tokens,
+                usage.cache_write_input_tokens,
+                usage.output_tokens,
+                usage.reasoning_output_tokens,
+            ]
+        });
+        assert_eq!(serde_json::json!(counts), exchange["usage"], "{path:?}");
+        checked += usize::from(counts.is_some());
+    }
+    assert!(checked > 50, "{checked} exchanges");
+}
