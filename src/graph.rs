@@ -7,6 +7,7 @@
 //! `state.json`.
 
 mod cell;
+mod cell_ids;
 mod code;
 mod compaction;
 mod conversation;
@@ -34,6 +35,7 @@ use crate::event::{
 };
 
 pub use cell::CodeCell;
+pub(crate) use cell_ids::CellIds;
 pub use code::Code;
 pub use compaction::{Compaction, CompactionRequest};
 pub(crate) use conversation::DeliveredMessage;

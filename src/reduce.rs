@@ -27,6 +27,7 @@ mod fold;
 mod join;
 mod link;
 mod options;
+pub(crate) mod requested_calls;
 mod work;
 
 use crate::bundle::Reader;
@@ -75,11 +76,12 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, ReduceErr
     drop(facts.decoded_items);
     let tools = fold::tools(&facts.tools, &thread_tables, &mut diagnostics);
     let child_processes = fold::processes(facts.processes, &thread_tables, &tools, &mut diagnostics);
+    let is_reused = |thread: &_, call: &_| conversations.shown.is_reused(thread, call);
     let folded = link::Folded {
         rollout: fold::rollout(&facts.rollout, bundle.manifest(), &mut diagnostics),
         compaction_requests: fold::compaction_requests(&facts.compaction_requests, &thread_tables, &mut diagnostics),
         operations: fold::operations(&facts.tools, &tools, &mut diagnostics),
-        cells: fold::cells(&facts.cells, &thread_tables, &mut diagnostics),
+        cells: fold::cells(&facts.cells, &thread_tables, is_reused, &mut diagnostics),
         claims: fold::claims(&facts.threads, &facts.tools, &tools, &thread_tables, &mut diagnostics),
         child_processes,
         tools,

@@ -120,8 +120,8 @@ codes! {
     /// A request continues an earlier response, but differs from the conversation that follows that response.
     /// Its differing items are new.
     HistoryBranched = "history_branched", Notice, Stops;
-    /// A call id is used by two different items or by two tool calls.
-    /// Both are kept; the second tool call has no items.
+    /// A tool call or a code cell has the call id of an earlier one, or an id that several calls have, and none of these
+    /// calls can be its own. It is kept without items.
     CallIdReused = "call_id_reused", Notice, Stops;
     /// The event and the body of a request name different earlier responses that the request continues.
     /// The event decides.

@@ -63,7 +63,8 @@ numbered! {
 }
 
 /// The id of a code cell: `code_cell:<call id>`, or `code_cell:<thread>:<call id>` if the shorter id is taken by an
-/// earlier cell, of another thread.
+/// earlier cell, of another thread. If several calls of a thread have the call id, `#<n>` follows for the nth cell, from
+/// the second on.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct CellId(Arc<str>);
@@ -84,14 +85,16 @@ text_newtype!(TerminalId);
 text_newtype!(ProviderItemId);
 
 impl CellId {
-    /// Returns the id `code_cell:<call id>` for the cell that a tool call started.
-    pub(crate) fn for_call(call: &CallId) -> Self {
-        Self(format!("code_cell:{call}").into())
+    /// Returns the id `code_cell:<call id>` for the cell that a tool call started, with `#<nth>` behind it from the
+    /// second cell on.
+    pub(super) fn for_call(call: &CallId, nth: usize) -> Self {
+        Self(format!("code_cell:{call}{}", ordinal(nth)).into())
     }
 
-    /// Returns the id `code_cell:<thread>:<call id>` for the cell that a tool call started.
-    pub(crate) fn for_call_in_thread(thread: &ThreadId, call: &CallId) -> Self {
-        Self(format!("code_cell:{thread}:{call}").into())
+    /// Returns the id `code_cell:<thread>:<call id>` for the cell that a tool call started, with `#<nth>` behind it from
+    /// the second cell on.
+    pub(super) fn for_call_in_thread(thread: &ThreadId, call: &CallId, nth: usize) -> Self {
+        Self(format!("code_cell:{thread}:{call}{}", ordinal(nth)).into())
     }
 
     /// Returns an id for a code cell that requested a tool call but has no start in the log. No object has this id.
@@ -105,6 +108,11 @@ impl TerminalId {
     pub(crate) fn for_process_in_thread(thread: &ThreadId, process: &str) -> Self {
         Self(format!("{thread}:{process}").into())
     }
+}
+
+/// Returns the end of the id of the nth cell with one call id.
+fn ordinal(nth: usize) -> String {
+    if nth > 1 { format!("#{nth}") } else { String::new() }
 }
 
 /// Returns the id of the edge for the spawn of thread `child` by thread `parent`.

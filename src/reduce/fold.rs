@@ -2,8 +2,8 @@
 //!
 //! `thread_tables` is folded first: threads and turns decide which events are valid and to which thread an event
 //! belongs. The other domains read only these tables and their own facts; terminal operations, edges between agents and
-//! child processes also read the valid tool calls. No domain resolves links to another, so the result does not depend
-//! on whether a tool call or its conversation item was recorded first.
+//! child processes also read the valid tool calls, and code cells the call ids that are reused. No domain resolves links
+//! to another, so the result does not depend on whether a tool call or its conversation item was recorded first.
 
 mod activities;
 mod agents;
@@ -16,6 +16,8 @@ mod inference;
 mod input_mode;
 mod installation;
 mod lifecycle;
+mod list_walk;
+mod lists;
 mod owners;
 mod paths;
 mod processes;
@@ -36,6 +38,7 @@ pub(super) use agents::{EdgeClaim, claims};
 pub(super) use cells::{Cells, cells};
 pub(super) use compaction_requests::compaction_requests;
 pub(super) use inference::{Conversations, FirstRequest, conversations};
+pub(super) use lists::{ListOrigin, PlacedCall, ShownCall, ShownList, ShownOutput};
 pub(super) use processes::processes;
 pub(super) use rollout::{Rollout, rollout};
 pub(super) use terminals::{Operations, operations};

@@ -6,8 +6,10 @@
 mod agents;
 mod calls;
 mod cells;
+mod reused_ids;
 mod sums;
 mod terminals;
+mod tool_names;
 mod visible;
 
 use super::decode::Logged;
@@ -16,7 +18,7 @@ use super::{Diagnostics, Work};
 use crate::bundle::Manifest;
 use crate::event::{AgentResultObserved, CompactionRequestId, PayloadRef, RawPayloadId, ThreadId, UnixMillis};
 use crate::graph::{AgentResult, ChildProcess, CompactionRequest, Graph, Table};
-use visible::VisibleItems;
+use visible::VisibleCalls;
 
 /// The tables of all domains after folding, without links between them.
 pub(super) struct Folded {
@@ -59,7 +61,7 @@ pub(super) fn link(
         claims,
         child_processes,
     } = folded;
-    let visible = VisibleItems::new(&conversations.items, work);
+    let visible = VisibleCalls::new(&conversations, work);
     calls::link(&mut tools, &mut conversations, &visible, diagnostics, work);
     terminals::link_operations(&mut operations, &mut tools);
     let sessions = terminals::sessions(&mut operations, &tools);

@@ -192,3 +192,57 @@ fn session_of_references_takes_work_in_proportion_to_its_lists() {
     assert_eq!((items_listed, items_kept), (100 * 100 + 100, 100 + 1 + 99));
     assert!(conversation_steps < items_listed * 6, "{conversation_steps}");
 }
+
+/// Reduces a session whose calls all have one id, and returns the work.
+///
+/// Each round has a call and a tool that runs it. A round continues the response of the round before or, if `is_full`,
+/// lists the whole history. If it is not `is_answered`, no request shows an output.
+fn session_with_one_call_id(rounds: usize, is_full: bool, is_answered: bool) -> Work {
+    let call = |n: usize| json!({ "type": "function_call", "call_id": "c", "name": "shell", "arguments": json!({ "n": n }).to_string() });
+    let mut case = Case::new();
+    let mut history = vec![user("begin")];
+    for n in 0..rounds {
+        let new = if is_answered && n > 0 { function_output("c", &n.to_string()) } else { user(&n.to_string()) };
+        history.push(new.clone());
+        let inference = n.to_string();
+        if is_full || n == 0 {
+            case.request(&inference, history.clone());
+        } else {
+            case.request_after(&inference, &format!("resp-{}", n - 1), [new]);
+        }
+        case.response(&inference, [call(n)]);
+        history.push(call(n));
+        if is_answered {
+            case.tool(&format!("tool{n}"), Some("c"), exec(), None);
+        }
+    }
+    // The tools of calls without outputs start last, in another turn.
+    case.turn("u2", "t");
+    for n in (0..rounds).filter(|_| !is_answered) {
+        case.tool_in(("t", "u2"), &format!("tool{n}"), Some("c"), exec(), None);
+    }
+    let reduction = case.try_reduce(&Options::default()).unwrap();
+    assert_eq!(reduction.diagnostics(), []);
+    let mut calls: Vec<_> = reduction.graph.tool_calls.iter().map(|tool| tool.call_item_ids.clone()).collect();
+    calls.sort();
+    calls.dedup();
+    assert_eq!((calls.len(), calls.iter().flatten().count()), (rounds, rounds), "each tool has a call of its own");
+    reduction.work
+}
+
+#[test]
+fn calls_with_one_id_take_work_in_proportion() {
+    for (is_answered, rounds) in [(true, 1000), (false, 1000)] {
+        let [small, large] = [rounds, 2 * rounds].map(|rounds| session_with_one_call_id(rounds, false, is_answered));
+        for (name, small, large) in [
+            ("conversation steps", small.conversation_steps, large.conversation_steps),
+            ("link probes", small.link_probes, large.link_probes),
+        ] {
+            assert!(small > rounds as u64, "{name}: {small} is too little to compare");
+            assert!(large < small * 9 / 4, "{name}: {small}, then {large}");
+        }
+    }
+    // Requests with the whole history are longer and longer; their items are compared once each.
+    let Work { items_listed, conversation_steps, link_probes, .. } = session_with_one_call_id(150, true, true);
+    assert!(conversation_steps < items_listed * 6 && link_probes < items_listed, "{conversation_steps}, {link_probes}");
+}

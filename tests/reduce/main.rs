@@ -26,6 +26,7 @@ mod producer_tools;
 mod producer_words;
 mod random;
 mod references;
+mod reused_call_ids;
 mod server_conversations;
 mod shapes;
 mod shapes_anthropic;

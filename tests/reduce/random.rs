@@ -1,6 +1,8 @@
 //! Random sessions of two independent agents: undamaged sessions reduce without diagnostics, and damage to the evidence
 //! of one agent leaves the graph of the other agent unchanged.
 
+mod reuse;
+mod reuse_model;
 mod session;
 
 use std::collections::BTreeMap;

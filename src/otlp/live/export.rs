@@ -11,6 +11,7 @@ use opentelemetry::{Context, KeyValue};
 use tracing::dispatcher::WeakDispatch;
 
 use crate::event::{CallId, ThreadId, ToolCallId, TraceId, TurnId};
+use crate::graph::CellIds;
 use crate::layer::live::Live;
 use crate::otlp::span::attribute;
 use crate::otlp::span::facts::SpanFacts;
@@ -99,6 +100,7 @@ struct LinkTargets {
     /// Last completed inference call of each open turn, if the items of its response were not recorded: it may have
     /// requested any tool call.
     unrecorded_responses: HashMap<TurnId, LinkTarget>,
+    cell_ids: CellIds,
 }
 
 /// The spans of one thread that other spans may link to. Tool calls and requested calls are dropped when the thread
@@ -195,6 +197,13 @@ impl LiveExport {
     ) {
         let Some(span) = span else { return };
         self.with_thread(recording, thread, |targets| targets.tools.insert(tool.clone(), span));
+    }
+
+    /// Returns the id of the next code cell of a call id in a thread, as the graph names it.
+    pub(super) fn assign_cell_id(&self, recording: &TraceId, thread: &ThreadId, call: &CallId) -> Arc<str> {
+        let assign = |targets: &mut LinkTargets| targets.cell_ids.assign(thread, call);
+        let id = self.with_targets(recording, assign).unwrap_or_else(|| CellIds::default().assign(thread, call));
+        id.map_or_else(|taken| taken.as_str().into(), |id| id.as_str().into())
     }
 
     /// Claims a call id for a tool call. Returns `true` if it is the first tool call with that id.

@@ -8,29 +8,30 @@ use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, ExecutionStatus, RawPayloadId,
     RuntimeCellId, Seq, ThreadId, TurnId,
 };
-use crate::graph::{CellId, Code, CodeCell, Evidence, Execution, LiveSpan, Table};
+use crate::graph::{CellId, CellIds, Code, CodeCell, Evidence, Execution, LiveSpan, Table};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{CellFact, Logged};
 
-/// All code cells, with indexes by the id that the runtime gave the cell and by the tool call that contained its
-/// script.
+/// All code cells, with an index by the id that the runtime gave the cell.
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct Cells {
     pub(in crate::reduce) rows: Table<CellId, CodeCell>,
     by_runtime: HashMap<(ThreadId, RuntimeCellId), CellId>,
-    by_call: HashMap<(ThreadId, CallId), CellId>,
+    ids: CellIds,
 }
 
-/// Folds the facts of code cells. Starts are folded first, so that an event may name a cell that starts later.
+/// Folds the facts of code cells. Starts are folded first, so that an event may name a cell that starts later. Only a
+/// call id for which `is_reused` returns `true` starts several cells of a thread.
 pub(in crate::reduce) fn cells(
     facts: &[Logged<CellFact>],
     thread_tables: &ThreadTables,
+    is_reused: impl Fn(&ThreadId, &CallId) -> bool,
     diagnostics: &mut Diagnostics,
 ) -> Cells {
     let mut cells = Cells::default();
     for at in facts {
         match &at.fact {
-            CellFact::Started(event) => cells.start(at, event, thread_tables, diagnostics),
+            CellFact::Started(event) => cells.start(at, event, thread_tables, &is_reused, diagnostics),
             CellFact::Responded(_) | CellFact::Ended(_) => {}
         }
     }
@@ -83,6 +84,7 @@ impl Cells {
         at: &Logged<CellFact>,
         event: &CodeCellStarted,
         thread_tables: &ThreadTables,
+        is_reused: impl Fn(&ThreadId, &CallId) -> bool,
         diagnostics: &mut Diagnostics,
     ) {
         let CodeCellStarted { runtime_cell_id, model_visible_call_id, source_js } = event;
@@ -95,23 +97,34 @@ impl Cells {
         if !thread_tables.check_turn(at, &thread, &turn, &subject, diagnostics) {
             return;
         }
-        let by_call = (thread.clone(), model_visible_call_id.clone());
         let by_runtime = (thread.clone(), runtime_cell_id.clone());
-        if self.by_call.contains_key(&by_call) {
+        let bound = self.by_runtime.get(&by_runtime);
+        let is_bound_to_call = bound
+            .and_then(|bound| self.rows.get(bound))
+            .is_some_and(|cell| cell.model_visible_call_id == *model_visible_call_id);
+        let is_repeated =
+            self.ids.has_call(&thread, model_visible_call_id) && !is_reused(&thread, model_visible_call_id);
+        if is_repeated || is_bound_to_call {
             let message = format!("{subject} starts a second time; the first start is kept");
             diagnostics.add(at, Code::DuplicateStart, message, None);
             return;
         }
-        if let Some(bound) = self.by_runtime.get(&by_runtime) {
+        if let Some(bound) = bound {
             let message = format!(
                 "{subject} starts, but its runtime id is already bound to {bound} in its thread; the cell is left out"
             );
             diagnostics.add(at, Code::ReboundCell, message, None);
             return;
         }
-        let short = CellId::for_call(model_visible_call_id);
-        let id =
-            if self.rows.contains(&short) { CellId::for_call_in_thread(&thread, model_visible_call_id) } else { short };
+        let id = match self.ids.assign(&thread, model_visible_call_id) {
+            Ok(id) => id,
+            Err(id) => {
+                let message =
+                    format!("{subject} would get the id {id}, which another cell already has; the cell is left out");
+                diagnostics.add(at, Code::DuplicateStart, message, None);
+                return;
+            }
+        };
         let cell = CodeCell {
             code_cell_id: id.clone(),
             model_visible_call_id: model_visible_call_id.clone(),
@@ -132,14 +145,8 @@ impl Cells {
             span: LiveSpan::from_span_ref(at.context.span.as_ref()),
             evidence: Evidence::new(at.when.seq, None),
         };
-        if self.rows.add(id.clone(), cell).is_some() {
-            self.by_call.insert(by_call, id.clone());
-            self.by_runtime.insert(by_runtime, id);
-        } else {
-            let message =
-                format!("{subject} would get the id {id}, which another cell already has; the cell is left out");
-            diagnostics.add(at, Code::DuplicateStart, message, None);
-        }
+        self.rows.add(id.clone(), cell);
+        self.by_runtime.insert(by_runtime, id);
     }
 
     /// Returns the code cell that an event names, and adds the event to its evidence. If the turn of the cell ended

@@ -6,11 +6,12 @@ use std::mem::Discriminant;
 use std::sync::Arc;
 
 use super::content_index::ContentIndex;
+use super::lists::{ListOrigin, RecordedList};
 use super::paths::{ListedBy, Path, Paths};
 use super::reasoning::{MergedReasoning, merge_reasoning};
 use super::server_conversations::ServerConversations;
-use crate::event::{CallId, RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
-use crate::graph::{Code, Content, Evidence, Item, ItemId, ItemKind, Producer};
+use crate::event::{RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
+use crate::graph::{Code, Content, Evidence, Item, ItemId, Producer};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{
     ContentId, ConversationFact, DecodedItem, DecodedItems, ItemNotice, ListedItem, Logged, ProviderIdKey,
@@ -54,8 +55,12 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) server_conversations: ServerConversations,
     /// The last created item of a thread for each id that the provider gave an item.
     pub(super) by_provider_id: HashMap<(ThreadId, ProviderIdKey), ItemId>,
-    /// Identity hash of the first item with a call id in a thread, to detect a call id that another item reuses.
-    by_call_id: HashMap<(ThreadId, CallId, ItemKind), u128>,
+    /// The lists that models were shown or returned, in order of the log.
+    pub(super) lists: Vec<RecordedList>,
+    /// Number of steps of paths that existed when the last list was recorded.
+    pub(super) listed_steps: usize,
+    /// Indices of the calls whose responses were recorded without readable items.
+    pub(super) unknown_responses: HashSet<usize>,
     /// Items that were reported in a thread already. A request that repeats them does not report them again.
     reported: HashSet<(ThreadId, ContentId)>,
 }
@@ -108,7 +113,9 @@ impl<'a> ConversationBuilder<'a> {
             by_response_id: HashMap::new(),
             server_conversations: ServerConversations::default(),
             by_provider_id: HashMap::new(),
-            by_call_id: HashMap::new(),
+            lists: Vec::new(),
+            listed_steps: 0,
+            unknown_responses: HashSet::new(),
             reported: HashSet::new(),
         }
     }
@@ -163,11 +170,12 @@ impl<'a> ConversationBuilder<'a> {
             items.into_iter().filter_map(|item| self.referenced_or_new(source, item, diagnostics)).collect();
         let live = self.live_path(source.thread);
         self.responses.insert(call, ids.clone());
-        let path = if self.requests.get(&call).is_some_and(|&request| request == live) {
-            self.path_after_call(call)
-        } else {
-            self.paths.extend(live, self.paths.len(live), ids.clone(), ListedBy::NoCall)
+        let after_call = self.requests.contains_key(&call).then(|| self.path_after_call(call));
+        let path = match after_call {
+            Some(path) if self.requests.get(&call) == Some(&live) => path,
+            Some(_) | None => self.paths.extend(live, self.paths.len(live), ids.clone(), ListedBy::NoCall),
         };
+        self.record_list(after_call.unwrap_or(path), ListOrigin::Response { call }, 0, source.at.when.seq);
         self.live.entry(source.thread.clone()).or_default().path = path;
         if let Some(id) = id {
             self.by_response_id.insert((source.thread.clone(), id.clone()), call);
@@ -208,6 +216,11 @@ impl<'a> ConversationBuilder<'a> {
         self.decoded(content).map(|decoded| decoded.identity)
     }
 
+    /// Returns the identity hash of the content of an item in the graph. Returns `None` if there is no such item.
+    pub(super) fn item_identity(&self, item: ItemId) -> Option<u128> {
+        self.identities.get(item.index()).map(|identity| identity.content)
+    }
+
     /// Returns `true` if an item of the graph and a decoded item have the same content. The decoded item may be a tool
     /// call whose id a client dropped.
     pub(super) fn is_same(&self, item: ItemId, content: ContentId) -> bool {
@@ -217,8 +230,8 @@ impl<'a> ConversationBuilder<'a> {
         item.hashes().any(|hash| hash == identity)
     }
 
-    /// Creates an item of the graph from a decoded item. Reports a reused or missing call id, an unknown type and a
-    /// reference. Returns `None` if the item could not be decoded.
+    /// Creates an item of the graph from a decoded item. Reports a missing call id, an unknown type and a reference.
+    /// Returns `None` if the item could not be decoded.
     pub(super) fn create(
         &mut self,
         source: &ItemSource<'_>,
@@ -226,17 +239,6 @@ impl<'a> ConversationBuilder<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Option<ItemId> {
         let DecodedItem { content, identity, without_call_id, notice } = self.decoded(listed.content)?;
-        if let Some(call_id) = &content.call_id {
-            let first =
-                *self.by_call_id.entry((source.thread.clone(), call_id.clone(), content.kind)).or_insert(*identity);
-            if first != *identity {
-                let message = format!(
-                    "{} reuses call id {call_id} of thread {} with other content; the item is added as a new one",
-                    source.subject, source.thread
-                );
-                diagnostics.add(source.at, Code::CallIdReused, message, Some(source.payload));
-            }
-        }
         match notice {
             Some(ItemNotice::UnknownType(unknown)) => {
                 let message =

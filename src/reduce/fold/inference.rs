@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::installation;
+
 use super::lifecycle::{AlreadyEnded, OperationEnd};
+use super::lists::ShownLists;
 use super::owners::PayloadOwners;
 use super::thread_tables::ThreadTables;
 use super::unread_fields::UnreadFields;
@@ -37,6 +39,8 @@ pub(in crate::reduce) struct Conversations {
     pub(in crate::reduce) first_requests: Vec<FirstRequest>,
     /// Ids of the calls whose responses were recorded without their content.
     pub(in crate::reduce) calls_without_content: HashSet<InferenceId>,
+    /// What the lists that the models saw show of the call ids that several call items have.
+    pub(in crate::reduce) shown: ShownLists,
 }
 
 /// The first request of a turn.
@@ -101,12 +105,14 @@ pub(in crate::reduce) fn conversations(
     for call in fold.calls.iter_mut() {
         call.execution.end_with(turn_end_for_call(thread_tables, &call.turn_id));
     }
+    let shown = fold.conversation.shown_lists();
     work.conversation_steps += fold.conversation.step_count();
     let InferenceFold {
         calls, compactions, conversation, first_requests, calls_without_content, unread_fields, ..
     } = fold;
     unread_fields.report_rest(diagnostics);
-    Conversations { calls, items: conversation.into_items(), compactions, first_requests, calls_without_content }
+    let items = conversation.into_items();
+    Conversations { calls, items, compactions, first_requests, calls_without_content, shown }
 }
 
 /// Returns the end that the end of a turn gives to the inference calls still running in it. Returns `None` if the turn
@@ -361,6 +367,9 @@ impl InferenceFold<'_> {
         }
         if let Some(body) = body.filter(|body| !matches!(body.items, ResponseItems::UnknownShape)) {
             self.unread_fields.report(at, &subject, payload, &body.unread, diagnostics);
+        }
+        if !matches!(body.map(|body| &body.items), Some(ResponseItems::Listed(_))) {
+            self.conversation.unknown_responses.insert(index);
         }
         let items = match body.map(|body| &body.items) {
             None => &[],

@@ -60,10 +60,12 @@ pub(super) fn install(
     let before = conversation.readable_items(&found, before, diagnostics);
     let live = History::Path(conversation.live_path(thread));
     let input_item_ids = conversation.match_by_content(&found, live, &before, diagnostics);
+    conversation.record_checkpoint(&found, &input_item_ids);
     let marker_item_id = conversation.add(&made, Arc::new(marker()));
     let after = conversation.readable_items(&made, after, diagnostics);
     let replacement: Vec<_> =
         after.into_iter().filter_map(|item| conversation.referenced_or_new(&made, item, diagnostics)).collect();
+    conversation.record_checkpoint(&made, &replacement);
     conversation.set_replacement(thread, replacement.clone());
     let compaction = Compaction {
         compaction_id: compaction_id.clone(),

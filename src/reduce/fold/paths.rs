@@ -11,8 +11,15 @@ use crate::graph::{ItemId, Prefix};
 pub(super) type Path = Option<StepId>;
 
 /// The index of a step, which identifies the path that ends with the step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct StepId(usize);
+
+impl StepId {
+    /// Returns the index of the step among all steps, in order of their creation.
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// The inference call that lists a path in the graph, so that later calls refer to that call instead of listing the
 /// items again.
@@ -57,6 +64,26 @@ pub(super) struct Paths {
 impl Paths {
     fn step(&self, path: Path) -> Option<&Step> {
         self.steps.get(path?.0)
+    }
+
+    /// Returns all steps, in order of their creation.
+    pub(super) fn steps(&self) -> impl ExactSizeIterator<Item = StepId> + use<> {
+        (0..self.steps.len()).map(StepId)
+    }
+
+    /// Returns the step that a step continues, at the place where it starts.
+    pub(super) fn previous(&self, step: StepId) -> Path {
+        self.step(Some(step))?.previous
+    }
+
+    /// Returns the position of the step's first item on its path.
+    pub(super) fn start(&self, step: StepId) -> usize {
+        self.step(Some(step)).map_or(0, |step| step.start)
+    }
+
+    /// Returns the items of the step alone.
+    pub(super) fn step_items(&self, step: StepId) -> &[ItemId] {
+        self.step(Some(step)).map_or(&[], |step| &step.items)
     }
 
     /// Returns the number of items on the path.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::history::{History, MatchedItems};
+use super::lists::{ListOrigin, PreviousResponse};
 use super::paths::{ListedBy, Path};
 use crate::event::{RequestInputMode, ResponseId, ThreadId};
 use crate::graph::{Code, ItemId, Prefix, Snapshot};
@@ -117,7 +118,8 @@ impl ConversationBuilder<'_> {
         let length = self.paths.len(prefix);
         let follows = if self.paths.begins_with(live, prefix, length) { live } else { prefix };
         let continued = Continued::Conversation(conversation);
-        self.continuing_request(source, call, (prefix, follows, &continued), items, diagnostics)
+        let previous_response = self.previous_response(Some(earlier));
+        self.continuing_request(source, call, (prefix, follows, &continued, previous_response), items, diagnostics)
     }
 
     /// Adds a request that lists the whole conversation. If a compaction was installed in the thread, the request is
@@ -136,7 +138,10 @@ impl ConversationBuilder<'_> {
         };
         let MatchedItems { ids, common_prefix } = self.match_history(source, history, items, diagnostics);
         let common_prefix = if path.is_some() { common_prefix } else { 0 };
-        self.branch(call, path, common_prefix, ids.get(common_prefix..).unwrap_or_default().to_vec())
+        let ids = ids.get(common_prefix..).unwrap_or_default().to_vec();
+        let (path, snapshot) = self.branch(call, path, common_prefix, ids);
+        self.record_list(path, ListOrigin::Request, 0, source.at.when.seq);
+        (path, snapshot)
     }
 
     /// Adds a request whose items follow the request and the response of an earlier call.
@@ -151,8 +156,10 @@ impl ConversationBuilder<'_> {
         diagnostics: &mut Diagnostics,
     ) -> (Path, Snapshot) {
         let live = self.live_path(source.thread);
-        let prefix = match self.by_response_id.get(&(source.thread.clone(), previous.clone())) {
-            Some(&earlier) => self.path_after_call(earlier),
+        let earlier = self.by_response_id.get(&(source.thread.clone(), previous.clone())).copied();
+        let previous_response = self.previous_response(earlier);
+        let prefix = match earlier {
+            Some(earlier) => self.path_after_call(earlier),
             None => {
                 let message = format!(
                     "{} continues response {previous}, which no completed call of its thread has; \
@@ -163,16 +170,18 @@ impl ConversationBuilder<'_> {
                 live
             }
         };
-        self.continuing_request(source, call, (prefix, live, &Continued::Response(previous)), items, diagnostics)
+        let continued = Continued::Response(previous);
+        self.continuing_request(source, call, (prefix, live, &continued, previous_response), items, diagnostics)
     }
 
     /// Adds a request whose items follow the path `prefix`. `live` is the path with which the items are compared that
-    /// other requests have added after the prefix, and `continued` the name that the request gives the prefix.
+    /// other requests have added after the prefix, `continued` the name that the request gives the prefix, and
+    /// `previous_response` what is known of the response that ends the prefix.
     fn continuing_request(
         &mut self,
         source: &ItemSource<'_>,
         call: usize,
-        (prefix, live, continued): (Path, Path, &Continued<'_>),
+        (prefix, live, continued, previous_response): (Path, Path, &Continued<'_>, PreviousResponse),
         items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> (Path, Snapshot) {
@@ -197,7 +206,17 @@ impl ConversationBuilder<'_> {
             );
             diagnostics.add(source.at, Code::HistoryBranched, message, Some(source.payload));
         }
-        self.branch(call, prefix, length, ids)
+        let (path, snapshot) = self.branch(call, prefix, length, ids);
+        self.record_list(path, ListOrigin::Continuation(previous_response), length, source.at.when.seq);
+        (path, snapshot)
+    }
+
+    /// Returns what is known of the response of an inference call, given by its index.
+    fn previous_response(&self, call: Option<usize>) -> PreviousResponse {
+        match call.filter(|call| !self.unknown_responses.contains(call)) {
+            Some(_) => PreviousResponse::Known,
+            None => PreviousResponse::Unknown,
+        }
     }
 
     /// Adds a request whose items follow a history that no recorded call contains. `prefix` is the payload with that
@@ -234,7 +253,10 @@ impl ConversationBuilder<'_> {
         for &listed in items {
             ids.extend(self.referenced_or_new(source, listed, diagnostics));
         }
-        self.branch(call, path, common_prefix, ids.get(common_prefix..).unwrap_or_default().to_vec())
+        let ids = ids.get(common_prefix..).unwrap_or_default().to_vec();
+        let (path, snapshot) = self.branch(call, path, common_prefix, ids);
+        self.record_list(path, ListOrigin::Request, 0, source.at.when.seq);
+        (path, snapshot)
     }
 
     /// Sets the items of the request of `call`: the first `common_prefix` items of `path`, followed by `ids`. Returns

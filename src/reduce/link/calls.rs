@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::visible::VisibleItems;
+use super::reused_ids::OpenRuns;
+use super::tool_names::ToolNames;
+use super::visible::{CallsOfId, VisibleCall, VisibleCalls};
 use crate::event::{ExecutionStatus, InferenceId, Seq, TurnId};
 use crate::graph::{Code, Item, ItemId, Producer, Requester, ToolCall};
 use crate::reduce::fold::{Conversations, Tools};
+use crate::reduce::requested_calls::ToolStart;
 use crate::reduce::{Diagnostics, Work};
 
 /// Links every tool call with a model-visible call id to its items, in order of start. A tool call without items is
@@ -13,50 +16,90 @@ use crate::reduce::{Diagnostics, Work};
 pub(super) fn link(
     tools: &mut Tools,
     conversations: &mut Conversations,
-    visible_items: &VisibleItems,
+    visible_calls: &VisibleCalls,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) {
     let completed_calls = CompletedCalls::new(conversations, work);
+    let runs = calls_of_tools(tools, conversations, visible_calls, work);
     let mut taken = HashSet::new();
-    for (tool, &position) in tools.calls.iter_mut().zip(&tools.positions) {
+    for (index, (tool, &position)) in tools.calls.iter_mut().zip(&tools.positions).enumerate() {
+        work.link_probes += 1;
         let Some(call_id) = &tool.model_visible_call_id else {
             attribute_to_last_call(tool, conversations, &completed_calls, work);
             continue;
         };
-        work.link_probes += 1;
-        let key = (tool.thread_id.clone(), call_id.clone());
-        if !taken.insert(key) {
-            let message = format!(
-                "tool call {} runs call {call_id} of thread {}, as an earlier tool call does; it is kept without items",
-                tool.tool_call_id, tool.thread_id
-            );
-            diagnostics.add(position, Code::CallIdReused, message, None);
-            continue;
-        }
-        let Some(items) = visible_items.for_call(&tool.thread_id, call_id) else {
-            attribute_to_last_call(tool, conversations, &completed_calls, work);
-            continue;
-        };
-        tool.call_item_ids.clone_from(&items.calls);
-        tool.output_item_ids.clone_from(&items.outputs);
-        for &output in &items.outputs {
-            let producer = Producer::Tool { tool_call_id: tool.tool_call_id.clone() };
-            add_producer(&mut conversations.items, output, producer);
-        }
-        for &call in &items.calls {
-            let Some(inference) = conversations.items.get(call.index()).and_then(producing_inference) else { continue };
-            let Some(inference) = conversations.calls.get_mut(inference) else { continue };
-            work.link_probes += 1;
-            if inference.tool_call_ids.last() != Some(&tool.tool_call_id) {
-                inference.tool_call_ids.push(tool.tool_call_id.clone());
+        match visible_calls.with_id(&tool.thread_id, call_id) {
+            Some(CallsOfId::Several(calls)) => match runs.get(&index).and_then(|&number| calls.get(number)) {
+                Some(call) => link_items(tool, &call.visible, conversations, work),
+                None => {
+                    let message = format!(
+                        "tool call {} runs call {call_id} of thread {}, an id that several calls have, and none of them \
+                         can be its own; it is kept without items",
+                        tool.tool_call_id, tool.thread_id
+                    );
+                    diagnostics.add(position, Code::CallIdReused, message, None);
+                }
+            },
+            calls => {
+                if !taken.insert((tool.thread_id.clone(), call_id.clone())) {
+                    let message = format!(
+                        "tool call {} runs call {call_id} of thread {}, as an earlier tool call does; it is kept \
+                         without items",
+                        tool.tool_call_id, tool.thread_id
+                    );
+                    diagnostics.add(position, Code::CallIdReused, message, None);
+                } else if let Some(CallsOfId::One(call)) = calls {
+                    link_items(tool, call, conversations, work);
+                }
             }
-            tool.requested_by.get_or_insert_with(|| inference.inference_call_id.clone());
         }
         if tool.requested_by.is_none() {
             attribute_to_last_call(tool, conversations, &completed_calls, work);
         }
     }
+}
+
+/// Links a tool call to the items of the call that it runs, and to the inference call whose response contains one.
+fn link_items(tool: &mut ToolCall, call: &VisibleCall, conversations: &mut Conversations, work: &mut Work) {
+    tool.call_item_ids.clone_from(&call.call_items);
+    tool.output_item_ids.clone_from(&call.output_items);
+    for &output in &call.output_items {
+        let producer = Producer::Tool { tool_call_id: tool.tool_call_id.clone() };
+        add_producer(&mut conversations.items, output, producer);
+    }
+    for &item in &call.call_items {
+        let Some(inference) = conversations.items.get(item.index()).and_then(producing_inference) else { continue };
+        let Some(inference) = conversations.calls.get_mut(inference) else { continue };
+        work.link_probes += 1;
+        if inference.tool_call_ids.last() != Some(&tool.tool_call_id) {
+            inference.tool_call_ids.push(tool.tool_call_id.clone());
+        }
+        tool.requested_by.get_or_insert_with(|| inference.inference_call_id.clone());
+    }
+}
+
+/// Returns for each tool call with a reused call id, by index, the number of the call that it runs. Tool calls that run
+/// none are left out.
+fn calls_of_tools(
+    tools: &Tools,
+    conversations: &Conversations,
+    visible_calls: &VisibleCalls,
+    work: &mut Work,
+) -> HashMap<usize, usize> {
+    let names = ToolNames::new(tools, conversations, visible_calls);
+    let reused = visible_calls.reused().map(|(id, calls)| (id, OpenRuns::new(calls, conversations, |_| true)));
+    let mut open_runs: HashMap<_, _> = reused.collect();
+    let mut runs = HashMap::new();
+    for (index, tool) in tools.calls.iter().enumerate() {
+        let Some(call_id) = tool.model_visible_call_id.clone() else { continue };
+        let Some(open_runs) = open_runs.get_mut(&(tool.thread_id.clone(), call_id)) else { continue };
+        work.link_probes += 1;
+        let started = tool.execution.started.seq.0;
+        let start = ToolStart { turn_id: tool.turn_id.clone(), name: names.of_tool(tool), started };
+        runs.extend(open_runs.take(&start).map(|number| (index, number)));
+    }
+    runs
 }
 
 /// The completed inference calls of each turn, in order of their ends: the calls that may have requested a tool call

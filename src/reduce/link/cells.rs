@@ -1,12 +1,16 @@
 //! Links code cells with the items that requested them, the items that returned their output, and the tool calls that
 //! reference them.
 
+use std::collections::HashMap;
+
 use super::calls::add_producer;
-use super::visible::VisibleItems;
-use crate::event::{CallId, RuntimeCellId, ThreadId};
-use crate::graph::{CellId, Code, Producer, Requester, ToolCall};
+use super::reused_ids::{OpenRuns, ReusedCall};
+use super::visible::{CallsOfId, VisibleCall, VisibleCalls};
+use crate::event::RuntimeCellId;
+use crate::graph::{CellId, Code, ItemId, ItemKind, Producer, Requester, ToolCall};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::fold::{Cells, Conversations, Tools};
+use crate::reduce::requested_calls::ToolStart;
 use crate::reduce::{Diagnostics, Work};
 
 /// Links code cells to items. Links tool calls to the cells that requested them, and to the cells that they wait for.
@@ -14,11 +18,11 @@ pub(super) fn link(
     cells: &mut Cells,
     tools: &mut Tools,
     conversations: &mut Conversations,
-    visible_items: &VisibleItems,
+    visible_calls: &VisibleCalls,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) {
-    link_items(cells, conversations, visible_items, diagnostics, work);
+    link_items(cells, conversations, visible_calls, diagnostics, work);
     for reference in &tools.nested {
         let Some(tool) = tools.calls.get_index_mut(reference.call) else { continue };
         work.link_probes += 1;
@@ -59,27 +63,72 @@ fn started_by_then(cells: &Cells, tool: &ToolCall, cell: &RuntimeCellId) -> Opti
 fn link_items(
     cells: &mut Cells,
     conversations: &mut Conversations,
-    visible_items: &VisibleItems,
+    visible_calls: &VisibleCalls,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) {
-    for cell in cells.rows.iter_mut() {
+    let runs = calls_of_cells(cells, conversations, visible_calls, work);
+    for (index, cell) in cells.rows.iter_mut().enumerate() {
         work.link_probes += 1;
-        let key: (&ThreadId, &CallId) = (&cell.thread_id, &cell.model_visible_call_id);
-        let items = visible_items.for_call(key.0, key.1);
-        cell.source_item_id = items.and_then(|items| items.custom_calls.first().copied());
-        cell.output_item_ids = items.map(|items| items.custom_outputs.clone()).unwrap_or_default();
+        let position = LogPosition { seq: Some(cell.execution.started.seq), line: 0, after: None };
+        let call = match visible_calls.with_id(&cell.thread_id, &cell.model_visible_call_id) {
+            Some(CallsOfId::One(call)) => Some(call),
+            Some(CallsOfId::Several(calls)) => {
+                let call = runs.get(&index).and_then(|&number| calls.get(number));
+                if call.is_none() {
+                    let message = format!(
+                        "{} runs call {} of thread {}, an id that several calls have, and none of them can be its own; \
+                         it is kept without items",
+                        cell.code_cell_id, cell.model_visible_call_id, cell.thread_id
+                    );
+                    diagnostics.add(position, Code::CallIdReused, message, None);
+                }
+                call.map(|call| &call.visible)
+            }
+            None => None,
+        };
+        if let Some(VisibleCall { call_items, output_items }) = call {
+            let has_kind = |kind| {
+                let items = &conversations.items;
+                move |item: &&ItemId| items.get(item.index()).is_some_and(|item| item.content.kind == kind)
+            };
+            cell.source_item_id = call_items.iter().find(has_kind(ItemKind::CustomToolCall)).copied();
+            let outputs = output_items.iter().filter(has_kind(ItemKind::CustomToolCallOutput));
+            cell.output_item_ids = outputs.copied().collect();
+        }
         if cell.source_item_id.is_none() {
-            let position = LogPosition { seq: Some(cell.execution.started.seq), line: 0, after: None };
             let message = format!("no conversation item contains the source of {}", cell.code_cell_id);
             diagnostics.add(position, Code::CellWithoutSource, message, None);
         }
         for &output in &cell.output_item_ids {
-            add_producer(
-                &mut conversations.items,
-                output,
-                Producer::CodeCell { code_cell_id: cell.code_cell_id.clone() },
-            );
+            let producer = Producer::CodeCell { code_cell_id: cell.code_cell_id.clone() };
+            add_producer(&mut conversations.items, output, producer);
         }
     }
+}
+
+/// Returns for each code cell with a reused call id, by index, the number of the call that contains its script. Cells
+/// without such a call are left out.
+fn calls_of_cells(
+    cells: &Cells,
+    conversations: &Conversations,
+    visible_calls: &VisibleCalls,
+    work: &mut Work,
+) -> HashMap<usize, usize> {
+    let is_script = |item: &ItemId| {
+        conversations.items.get(item.index()).is_some_and(|item| item.content.kind == ItemKind::CustomToolCall)
+    };
+    let may_run = |call: &ReusedCall| call.visible.call_items.iter().any(is_script);
+    let reused = visible_calls.reused().map(|(id, calls)| (id, OpenRuns::new(calls, conversations, may_run)));
+    let mut open_runs: HashMap<_, _> = reused.collect();
+    let mut runs = HashMap::new();
+    for (index, cell) in cells.rows.iter().enumerate() {
+        let id = (cell.thread_id.clone(), cell.model_visible_call_id.clone());
+        let Some(open_runs) = open_runs.get_mut(&id) else { continue };
+        work.link_probes += 1;
+        let started = cell.execution.started.seq.0;
+        let start = ToolStart { turn_id: Some(cell.turn_id.clone()), name: None, started };
+        runs.extend(open_runs.take(&start).map(|number| (index, number)));
+    }
+    runs
 }

@@ -1,55 +1,74 @@
-//! Indexes items by thread and call id: tool calls and their outputs as the model saw them.
+//! Indexes items by thread and call id: the calls of tools and their outputs as the model saw them.
 
 use std::collections::HashMap;
 
+use super::reused_ids::{ReusedCall, reused_calls};
 use crate::event::{CallId, ThreadId};
-use crate::graph::{Item, ItemId, ItemKind};
+use crate::graph::{Item, ItemId};
 use crate::reduce::Work;
+use crate::reduce::fold::Conversations;
 
-/// The items of a thread that have one call id, in order of item number.
+/// A call of a tool as the model saw it.
 #[derive(Debug, Default)]
-pub(super) struct CallItems {
-    /// Function calls and custom tool calls.
-    pub(super) calls: Vec<ItemId>,
-    /// Outputs of function calls and of custom tool calls.
-    pub(super) outputs: Vec<ItemId>,
-    /// Custom tool calls alone, whose input may be the script of a code cell.
-    pub(super) custom_calls: Vec<ItemId>,
-    /// Outputs of custom tool calls alone.
-    pub(super) custom_outputs: Vec<ItemId>,
+pub(super) struct VisibleCall {
+    /// The items that contain the call, in order of item number.
+    pub(super) call_items: Vec<ItemId>,
+    /// The items that contain outputs of the call, in order of item number.
+    pub(super) output_items: Vec<ItemId>,
 }
 
-/// An index of the items that have a call id, by thread and call id.
-#[derive(Debug, Default)]
-pub(super) struct VisibleItems(HashMap<(ThreadId, CallId), CallItems>);
+/// The calls of a thread with one id.
+#[derive(Debug)]
+pub(super) enum CallsOfId {
+    /// One call, which all items with the id belong to.
+    One(VisibleCall),
+    /// Several calls, because the id is reused.
+    Several(Vec<ReusedCall>),
+}
 
-impl VisibleItems {
+/// An index of the calls by thread and call id.
+#[derive(Debug, Default)]
+pub(super) struct VisibleCalls(HashMap<(ThreadId, CallId), CallsOfId>);
+
+impl VisibleCalls {
     /// Indexes the items that have a call id.
-    pub(super) fn new(items: &[Item], work: &mut Work) -> Self {
-        let mut items_by_call: HashMap<_, CallItems> = HashMap::new();
-        for item in items {
+    pub(super) fn new(conversations: &Conversations, work: &mut Work) -> Self {
+        let mut calls = HashMap::new();
+        for (thread_id, call_id, several) in reused_calls(conversations, work) {
+            calls.insert((thread_id, call_id), CallsOfId::Several(several));
+        }
+        for item in &conversations.items {
             let Some(call_id) = &item.content.call_id else { continue };
             work.link_probes += 1;
-            let found = items_by_call.entry((item.thread_id.clone(), call_id.clone())).or_default();
-            match item.content.kind {
-                ItemKind::FunctionCall => found.calls.push(item.item_id),
-                ItemKind::CustomToolCall => {
-                    found.calls.push(item.item_id);
-                    found.custom_calls.push(item.item_id);
-                }
-                ItemKind::FunctionCallOutput => found.outputs.push(item.item_id),
-                ItemKind::CustomToolCallOutput => {
-                    found.outputs.push(item.item_id);
-                    found.custom_outputs.push(item.item_id);
-                }
-                ItemKind::Message | ItemKind::Reasoning | ItemKind::CompactionMarker => {}
+            let key = (item.thread_id.clone(), call_id.clone());
+            match calls.entry(key).or_insert_with(|| CallsOfId::One(VisibleCall::default())) {
+                CallsOfId::One(call) => call.add(item),
+                CallsOfId::Several(_) => {}
             }
         }
-        Self(items_by_call)
+        Self(calls)
     }
 
-    /// Returns the items of a thread with the given call id. Returns `None` if there are none.
-    pub(super) fn for_call(&self, thread: &ThreadId, call: &CallId) -> Option<&CallItems> {
+    /// Returns the calls of a thread with the given id. Returns `None` if no item has the id.
+    pub(super) fn with_id(&self, thread: &ThreadId, call: &CallId) -> Option<&CallsOfId> {
         self.0.get(&(thread.clone(), call.clone()))
+    }
+
+    /// Iterates over the reused ids with their calls.
+    pub(super) fn reused(&self) -> impl Iterator<Item = (&(ThreadId, CallId), &[ReusedCall])> {
+        self.0.iter().filter_map(|(id, calls)| match calls {
+            CallsOfId::One(_) => None,
+            CallsOfId::Several(calls) => Some((id, &**calls)),
+        })
+    }
+}
+
+impl VisibleCall {
+    fn add(&mut self, item: &Item) {
+        if item.content.kind.is_call() {
+            self.call_items.push(item.item_id);
+        } else if item.content.kind.is_output() {
+            self.output_items.push(item.item_id);
+        }
     }
 }

@@ -7,7 +7,6 @@ use crate::event::{
     CellStatus, CodeCellStarted, CompactionRequestStarted, InferenceStarted, Requester, ThreadId, ThreadStarted,
     ToolCallStarted, ToolSummary, TurnStarted,
 };
-use crate::graph::CellId;
 use crate::layer::live::EventMeta;
 use crate::otlp::live::export::LiveExport;
 use crate::otlp::span::digest::RequestDigest;
@@ -80,9 +79,9 @@ impl LiveFacts {
 
     pub(super) fn cell_started(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &CodeCellStarted) {
         let call_id = event.model_visible_call_id.clone();
-        let id = CellId::for_call(&call_id);
+        let id = export.assign_cell_id(meta.recording, &thread_id(meta), &call_id);
         let detail = CellFacts { call_id, status: CellStatus::Starting };
-        self.start(export, meta, id.as_str().into(), thread_id(meta), SpanDetail::CodeCell(detail));
+        self.start(export, meta, id, thread_id(meta), SpanDetail::CodeCell(detail));
     }
 
     pub(super) fn compaction_started(

@@ -1,0 +1,95 @@
+//! Tells apart the calls of a reused call id.
+//!
+//! Some providers number their calls anew in each message, so that many calls of a thread have one id. No tool may get
+//! the arguments or the output of another tool's call.
+//!
+//! # The rule
+//! **Reused ids.** An id is reused in a thread if a response made a call with it after another call with it was made or
+//! shown, or if one list shows two calls with it. A list is what a model was shown or returned: a request with all that
+//! it continues, a response after its request, or the history before or after a compaction. An id that is not reused
+//! belongs to one call, however often its items were recorded.
+//!
+//! **Calls.** Each call item of a response is a call. A call item of a request or a checkpoint is one of the calls so
+//! far, or a call of its own whose response was not recorded. Two items of one list are two calls. An item is the first
+//! of these that is no other call of the list:
+//! 1. the call at its place in an earlier list with the same items up to there,
+//! 2. the call with the same content and the same output behind it, if only one call has both. The last call of a list
+//!    may also be a later call with that content that has no output yet,
+//! 3. the call that stood behind the same contents,
+//! 4. the call that the item belonged to in earlier lists,
+//! 5. counted from the end of the list, the last call with the same content that may stand at its place: behind the calls
+//!    before it and before the calls behind it. In a request that continues a response, only the calls that the response
+//!    left without an output may,
+//! 6. because programs rewrite arguments, and counted from the end: a call without an output that may stand at its place
+//!    and names the same tool, of a completed response if there are enough, unless another such call was made at the
+//!    same time. From then on, the two contents are equal,
+//! 7. a call of its own.
+//!
+//! A call that a response made is also the call of its own that stood behind the same contents in a request after the
+//! start of the inference call: the response was recorded late.
+//!
+//! **Outputs.** An output belongs to a call before it in the list that first showed it, to the nearest one. If the
+//! nearest calls stand together, without an output and an item of another author between them, the outputs behind them
+//! belong to them in order, and further ones to the last of them. The place is no evidence in two cases:
+//! 1. The call had another output, which the list dropped, and a later call of a completed response has the same content
+//!    and no output. The program dropped the earlier of two equal calls, and the output belongs to the last such call,
+//!    unless the list shows it elsewhere.
+//! 2. The calls have outputs, and a response that was not recorded follows them. The output belongs to no call.
+//!
+//! **Tools.** A tool runs a call that no other tool runs and that had no output in a list before the tool started. It is
+//! a call of a response, as [`RequestedCalls::take`](crate::reduce::requested_calls::RequestedCalls::take) chooses it,
+//! otherwise the first call of its own that a request showed after the tool had started. Otherwise the tool has no call,
+//! which is reported. Names of tools are compared in threads in which a tool has the name of a call: in other threads,
+//! the labels of tools are for people.
+//!
+//! **Code cells** run calls by the same rule, if the input of the call is a script.
+
+mod equal_calls;
+mod find;
+mod known_calls;
+mod runs;
+
+use super::visible::VisibleCall;
+use crate::event::{CallId, Seq, ThreadId};
+use crate::reduce::Work;
+use crate::reduce::fold::Conversations;
+use known_calls::KnownCalls;
+pub(super) use runs::OpenRuns;
+
+/// A call whose id other calls of its thread have too.
+#[derive(Debug, Default)]
+pub(super) struct ReusedCall {
+    pub(super) visible: VisibleCall,
+    /// The response that made the call. `None` if it was not recorded.
+    pub(super) response: Option<MakingResponse>,
+    /// Seq of the first request that showed the call. `None` if a response or a checkpoint contained it first.
+    pub(super) requested: Option<Seq>,
+    /// Seq of the first list that showed an output of the call.
+    pub(super) answered: Option<Seq>,
+}
+
+/// The response that made a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MakingResponse {
+    /// Index of the inference call.
+    pub(super) call: usize,
+    /// Seq of the event that contains the response.
+    pub(super) seq: Seq,
+}
+
+/// Returns the calls of each reused id, in order of their first items.
+pub(super) fn reused_calls(
+    conversations: &Conversations,
+    work: &mut Work,
+) -> impl Iterator<Item = (ThreadId, CallId, Vec<ReusedCall>)> {
+    let ids = &conversations.shown.ids;
+    let mut calls: Vec<_> = ids.iter().map(|id| id.is_reused.then(|| KnownCalls::new(conversations))).collect();
+    for list in &conversations.shown.lists {
+        if let Some(calls) = &mut calls[list.id] {
+            work.link_probes += (list.calls.len() + list.outputs.len()) as u64;
+            calls.add_list(list);
+        }
+    }
+    let found = ids.iter().zip(calls);
+    found.filter_map(|(id, calls)| Some((id.thread_id.clone(), id.call_id.clone(), calls?.into_calls())))
+}

@@ -1,0 +1,162 @@
+//! Finds the calls that a list shows again.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+
+use super::known_calls::KnownCalls;
+use crate::graph::ItemId;
+use crate::reduce::fold::{ListOrigin, ShownCall, ShownList};
+
+/// The calls of a list, and the numbers among which theirs are because of what stands before them in the list.
+struct Places<'l> {
+    calls: &'l [ShownCall],
+    numbers: Range<usize>,
+}
+
+impl KnownCalls<'_> {
+    /// Returns the known call for each call of a request or a checkpoint. Returns `None` for calls of their own.
+    pub(super) fn find_calls(&self, list: &ShownList) -> Vec<Option<usize>> {
+        let places = Places { calls: &list.calls, numbers: self.numbers_of(list) };
+        let mut found = self.find_by_surroundings(list);
+        self.find_by_content(&places, &mut found);
+        self.find_rewritten(&places, &mut found);
+        found
+    }
+
+    /// Returns the numbers among which those of a list's calls are.
+    fn numbers_of(&self, list: &ShownList) -> Range<usize> {
+        let highest = list.before.last.and_then(|last| self.highest_up_to(last));
+        match list.origin {
+            ListOrigin::Continuation(_) => {
+                let first_open = list.before.first_open.and_then(|call| self.call_at(call));
+                first_open.zip(highest).map_or(0..0, |(first, highest)| first..highest + 1)
+            }
+            ListOrigin::Request | ListOrigin::Checkpoint | ListOrigin::Response { .. } => {
+                highest.map_or(0, |highest| highest + 1)..self.calls.len()
+            }
+        }
+    }
+
+    /// Finds the calls at known places, those that had the same output, those that stood behind the same contents, and
+    /// those whose items are known.
+    fn find_by_surroundings(&self, list: &ShownList) -> Vec<Option<usize>> {
+        let first_outputs = list.outputs.iter().filter(|output| output.is_first);
+        let first_outputs: HashMap<_, _> = first_outputs.filter_map(|it| Some((it.call?.place, it.content))).collect();
+        let last_place = list.calls.last().map(|shown| shown.call.place);
+        let mut taken = HashSet::new();
+        let find = |shown: &ShownCall| {
+            let place = shown.call.place;
+            let known = self.call_at(shown.call);
+            let exchange = first_outputs.get(&place).map(|output| (shown.content, *output));
+            let may_be_open = Some(place) == last_place;
+            let by_output = exchange.and_then(|exchange| self.find_by_output(exchange, known, may_be_open));
+            let is_at_home = known.is_some_and(|call| self.list_hashes.contains(&(shown.list_hash, call)));
+            let by_hash = if is_at_home { known } else { self.by_list_hash.get(&shown.list_hash).copied() };
+            let at_place = known.filter(|_| self.is_known_place(shown.call));
+            let found =
+                [at_place, by_output, by_hash].into_iter().flatten().find(|call| !taken.contains(call)).or(known);
+            taken.extend(found);
+            found
+        };
+        list.calls.iter().map(find).collect()
+    }
+
+    /// Returns the call with a content and an output with another content: the known one, or the only call that had the
+    /// output. Returns `None` if the call may be a later one with the same content that is open.
+    fn find_by_output(
+        &self,
+        (content, output): (u128, u128),
+        known: Option<usize>,
+        may_be_open: bool,
+    ) -> Option<usize> {
+        let calls = self.by_output.get(&output)?;
+        let has_later = |call: usize| self.equal_calls.last_open_after(call, content).is_some();
+        let is_meant = |call: &usize| self.equal_calls.has(*call, content) && !(may_be_open && has_later(*call));
+        let only = || calls.first().copied().filter(|_| calls.len() == 1).filter(is_meant);
+        known.filter(|call| calls.contains(call)).or_else(only)
+    }
+
+    /// Finds the last call with the content of each other item, from the end of the list.
+    fn find_by_content(&self, places: &Places<'_>, found: &mut [Option<usize>]) {
+        let mut taken: HashSet<usize> = found.iter().flatten().copied().collect();
+        let ranges = places.ranges(found);
+        let mut end = places.numbers.end;
+        for ((shown, found), range) in places.calls.iter().zip(found.iter_mut()).zip(ranges).rev() {
+            if found.is_none() && range.start < end {
+                let last = self.equal_calls.last(shown.content, range.start..end);
+                *found = last.filter(|call| taken.insert(*call));
+            }
+            end = found.map_or(end, |call| end.min(call));
+        }
+    }
+
+    /// Finds the calls of items with other contents, for each group of such items between two found calls.
+    fn find_rewritten(&self, places: &Places<'_>, found: &mut [Option<usize>]) {
+        let ranges = places.ranges(found);
+        let mut first = 0;
+        while first < found.len() {
+            let end = found[first..].iter().position(Option::is_some).map_or(found.len(), |length| first + length);
+            let open = self.last_open_calls(end - first, ranges[first].clone());
+            for ((found, shown), call) in found[first..end].iter_mut().zip(&places.calls[first..end]).zip(open) {
+                *found = Some(call).filter(|call| self.has_name_of(*call, shown.call.item));
+            }
+            first = end + 1;
+        }
+    }
+
+    /// Returns the last calls without an output among some calls: those of completed responses, otherwise of all, if
+    /// there are `count` of them. Returns none if another one was made at the same time, since it may be meant as well.
+    fn last_open_calls(&self, count: usize, numbers: Range<usize>) -> Vec<usize> {
+        let last =
+            |calls: &BTreeSet<usize>| calls.range(numbers.clone()).rev().take(count + 1).copied().collect::<Vec<_>>();
+        let last = [&self.open_of_complete, &self.open].into_iter().map(last).find(|last| last.len() >= count);
+        let mut last = last.unwrap_or_default();
+        let (other, first) =
+            (last.get(count).copied(), count.checked_sub(1).and_then(|first| last.get(first)).copied());
+        if other.zip(first).is_some_and(|(other, first)| self.overlap(other, first)) {
+            return Vec::new();
+        }
+        last.truncate(count);
+        last.reverse();
+        last
+    }
+
+    /// Returns `true` if the response that made a call arrived after the inference call of a later one had started.
+    fn overlap(&self, earlier: usize, later: usize) -> bool {
+        let response = |call: usize| self.calls[call].response;
+        let started = response(later).and_then(|response| self.conversations.calls.get_index(response.call));
+        response(earlier).map(|response| response.seq) > started.map(|inference| inference.execution.started.seq)
+    }
+
+    /// Returns `true` if a call and an item name the same tool.
+    fn has_name_of(&self, call: usize, item: ItemId) -> bool {
+        let items = &self.conversations.items;
+        let name = |item: ItemId| items.get(item.index()).and_then(|item| item.content.name.as_deref());
+        self.calls[call].visible.call_items.first().is_some_and(|first| name(*first) == name(item))
+    }
+}
+
+impl Places<'_> {
+    /// Returns for each call of the list the numbers that it may have: behind those of the calls before it, and before
+    /// those of the calls behind it. A range is empty if the calls around it are not in order.
+    fn ranges(&self, found: &[Option<usize>]) -> Vec<Range<usize>> {
+        let mut start = self.numbers.start;
+        let starts: Vec<usize> = found
+            .iter()
+            .map(|number| {
+                let before = start;
+                start = number.map_or(start, |call| start.max(call + 1));
+                before
+            })
+            .collect();
+        let mut end = self.numbers.end;
+        let ranges = found.iter().zip(starts).rev().map(|(number, start)| {
+            let range = start..end.max(start);
+            end = number.map_or(end, |call| end.min(call));
+            range
+        });
+        let mut ranges: Vec<_> = ranges.collect();
+        ranges.reverse();
+        ranges
+    }
+}

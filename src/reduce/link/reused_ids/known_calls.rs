@@ -1,0 +1,176 @@
+//! The calls of a reused id, collected list by list.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::equal_calls::EqualCalls;
+use super::{MakingResponse, ReusedCall};
+use crate::event::ExecutionStatus;
+use crate::graph::ItemId;
+use crate::reduce::fold::{Conversations, ListOrigin, PlacedCall, ShownCall, ShownList, ShownOutput};
+
+/// The calls of one reused id in the lists so far. Calls are numbered in order of their first items.
+pub(super) struct KnownCalls<'a> {
+    pub(super) conversations: &'a Conversations,
+    pub(super) calls: Vec<ReusedCall>,
+    /// Content of each call's first item.
+    contents: Vec<u128>,
+    pub(super) equal_calls: EqualCalls,
+    by_item: HashMap<ItemId, usize>,
+    by_place: HashMap<u128, CallAtPlace>,
+    /// The call that a response made last behind each list of contents, otherwise the first that a list showed there.
+    pub(super) by_list_hash: HashMap<u128, usize>,
+    /// Hashes of lists up to a call, each with the calls that stood there.
+    pub(super) list_hashes: HashSet<(u128, usize)>,
+    /// Calls of responses that have no output.
+    pub(super) open: BTreeSet<usize>,
+    /// Calls of completed responses that have no output.
+    pub(super) open_of_complete: BTreeSet<usize>,
+    /// The outputs in the lists so far. Some belong to no call.
+    outputs: HashSet<ItemId>,
+    /// The calls that had an output of each content.
+    pub(super) by_output: HashMap<u128, BTreeSet<usize>>,
+}
+
+/// The call at a place in a list.
+#[derive(Clone, Copy)]
+struct CallAtPlace {
+    call: usize,
+    /// The highest number of a call in the list up to the place.
+    highest: usize,
+}
+
+impl<'a> KnownCalls<'a> {
+    pub(super) fn new(conversations: &'a Conversations) -> Self {
+        Self {
+            conversations,
+            calls: Vec::new(),
+            contents: Vec::new(),
+            equal_calls: EqualCalls::default(),
+            by_item: HashMap::new(),
+            by_place: HashMap::new(),
+            by_list_hash: HashMap::new(),
+            list_hashes: HashSet::new(),
+            open: BTreeSet::new(),
+            open_of_complete: BTreeSet::new(),
+            outputs: HashSet::new(),
+            by_output: HashMap::new(),
+        }
+    }
+
+    pub(super) fn into_calls(self) -> Vec<ReusedCall> {
+        self.calls
+    }
+
+    /// Adds the new calls and outputs of a list.
+    pub(super) fn add_list(&mut self, list: &ShownList) {
+        let calls: Vec<usize> = match list.origin {
+            ListOrigin::Response { call } => {
+                let response = MakingResponse { call, seq: list.seq };
+                list.calls.iter().map(|shown| self.add_made_call(shown, response)).collect()
+            }
+            ListOrigin::Request | ListOrigin::Continuation(_) | ListOrigin::Checkpoint => self.add_shown_calls(list),
+        };
+        let mut highest = list.before.last.and_then(|before| self.highest_up_to(before)).unwrap_or_default();
+        for (shown, &call) in list.calls.iter().zip(&calls) {
+            highest = highest.max(call);
+            self.by_place.entry(shown.call.place).or_insert(CallAtPlace { call, highest });
+        }
+        let in_list: HashSet<usize> = calls.into_iter().collect();
+        for output in &list.outputs {
+            self.add_output(output, list, &in_list);
+        }
+    }
+
+    /// Adds a call that a response made. Returns its number.
+    fn add_made_call(&mut self, shown: &ShownCall, response: MakingResponse) -> usize {
+        if let Some(known) = self.call_at(shown.call) {
+            return known;
+        }
+        let inference = self.conversations.calls.get_index(response.call);
+        let started = inference.map(|inference| inference.execution.started.seq);
+        let is_late = |&call: &usize| self.calls[call].response.is_none() && self.calls[call].requested > started;
+        let shown_before = self.by_list_hash.get(&shown.list_hash).copied().filter(is_late);
+        let call = shown_before.unwrap_or_else(|| self.add_call(shown));
+        self.add_item(call, shown);
+        self.by_list_hash.insert(shown.list_hash, call);
+        self.calls[call].response = Some(response);
+        if self.calls[call].answered.is_none() {
+            self.open.insert(call);
+            if inference.is_some_and(|call| call.execution.status == ExecutionStatus::Completed) {
+                self.open_of_complete.insert(call);
+                self.equal_calls.set_open(call, shown.content, true);
+            }
+        }
+        call
+    }
+
+    /// Adds the calls that a request or a checkpoint shows. Returns their numbers.
+    fn add_shown_calls(&mut self, list: &ShownList) -> Vec<usize> {
+        let numbers = self.find_calls(list);
+        let add = |(shown, number): (&ShownCall, Option<usize>)| {
+            let call = number.unwrap_or_else(|| {
+                let call = self.add_call(shown);
+                self.calls[call].requested = (list.origin != ListOrigin::Checkpoint).then_some(list.seq);
+                call
+            });
+            self.add_item(call, shown);
+            self.by_list_hash.entry(shown.list_hash).or_insert(call);
+            call
+        };
+        list.calls.iter().zip(numbers).map(add).collect()
+    }
+
+    /// Adds a call without items. Returns its number.
+    fn add_call(&mut self, shown: &ShownCall) -> usize {
+        let call = self.calls.len();
+        self.calls.push(ReusedCall::default());
+        self.contents.push(shown.content);
+        self.equal_calls.add(call, shown.content);
+        call
+    }
+
+    /// Adds an item to a call, unless the item belongs to a call already.
+    fn add_item(&mut self, call: usize, shown: &ShownCall) {
+        self.list_hashes.insert((shown.list_hash, call));
+        if let Entry::Vacant(free) = self.by_item.entry(shown.call.item) {
+            free.insert(call);
+            self.calls[call].visible.call_items.push(shown.call.item);
+            self.equal_calls.merge(self.contents[call], shown.content);
+        }
+    }
+
+    /// Returns the call at a place, otherwise the call that the item at the place belongs to.
+    pub(super) fn call_at(&self, placed: PlacedCall) -> Option<usize> {
+        let at_place = self.by_place.get(&placed.place).map(|at_place| at_place.call);
+        at_place.or_else(|| self.by_item.get(&placed.item).copied())
+    }
+
+    /// Returns `true` if an earlier list had the same items up to a place.
+    pub(super) fn is_known_place(&self, placed: PlacedCall) -> bool {
+        self.by_place.contains_key(&placed.place)
+    }
+
+    /// Returns the highest number of a call in a list up to a place.
+    pub(super) fn highest_up_to(&self, placed: PlacedCall) -> Option<usize> {
+        let at_place = self.by_place.get(&placed.place).map(|at_place| at_place.highest);
+        at_place.or_else(|| self.by_item.get(&placed.item).copied())
+    }
+
+    /// Adds an output to its call. `in_list` are the calls of the list.
+    fn add_output(&mut self, output: &ShownOutput, list: &ShownList, in_list: &HashSet<usize>) {
+        let is_new = self.outputs.insert(output.item);
+        let Some(call) = output.call.filter(|_| is_new).and_then(|placed| self.call_at(placed)) else { return };
+        let is_repeated = self.by_output.get(&output.content).is_some_and(|calls| calls.contains(&call));
+        let has_lost_output = output.is_first && self.calls[call].answered.is_some() && !is_repeated;
+        let last_open = self.equal_calls.last_open_after(call, self.contents[call]);
+        let later_call = last_open.filter(|later_call| has_lost_output && !in_list.contains(later_call));
+        let call = later_call.unwrap_or(call);
+        self.by_output.entry(output.content).or_default().insert(call);
+        self.open.remove(&call);
+        self.open_of_complete.remove(&call);
+        self.equal_calls.set_open(call, self.contents[call], false);
+        self.calls[call].visible.output_items.push(output.item);
+        self.calls[call].answered.get_or_insert(list.seq);
+    }
+}

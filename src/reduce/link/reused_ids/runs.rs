@@ -1,0 +1,102 @@
+//! Decides which call of a reused id each tool or code cell runs.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::ReusedCall;
+use crate::event::ExecutionStatus;
+use crate::reduce::fold::Conversations;
+use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolName, ToolStart};
+
+/// The calls of a reused id that no tool runs yet. Tools take them in order of their starts.
+pub(in crate::reduce::link) struct OpenRuns {
+    /// Calls of responses whose inference calls started before the last tool.
+    requested: RequestedCalls,
+    /// Calls of responses by the start of the inference call, the next one last.
+    not_started: Vec<(usize, RequestedCall)>,
+    /// Calls of responses that have outputs, by the seq of the first list with one, the next one last.
+    not_answered: Vec<(u64, usize)>,
+    shown: ShownCalls,
+}
+
+impl OpenRuns {
+    /// Collects the calls for which `may_run` returns `true`.
+    pub(in crate::reduce::link) fn new(
+        calls: &[ReusedCall],
+        conversations: &Conversations,
+        may_run: impl Fn(&ReusedCall) -> bool,
+    ) -> Self {
+        let (mut not_started, mut not_answered, mut shown) = (Vec::new(), Vec::new(), ShownCalls::default());
+        for (number, call) in calls.iter().enumerate().filter(|(_, call)| may_run(call)) {
+            let name = name(call, conversations);
+            match call.response.and_then(|response| Some((response, conversations.calls.get_index(response.call)?))) {
+                Some((response, inference)) => {
+                    let requested = RequestedCall {
+                        turn_id: inference.turn_id.clone(),
+                        is_complete: inference.execution.status == ExecutionStatus::Completed,
+                        name,
+                        started: inference.execution.started.seq.0,
+                        responded: response.seq.0,
+                    };
+                    not_started.push((number, requested));
+                    not_answered.extend(call.answered.map(|seq| (seq.0, number)));
+                }
+                None => call.requested.into_iter().for_each(|seq| shown.add(seq.0, number, name.clone())),
+            }
+        }
+        not_started.sort_by_key(|(_, call)| std::cmp::Reverse(call.started));
+        not_answered.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+        Self { requested: RequestedCalls::default(), not_started, not_answered, shown }
+    }
+
+    /// Removes the call that a tool runs, and returns its number. Returns `None` if the tool runs none of the calls.
+    pub(in crate::reduce::link) fn take(&mut self, tool: &ToolStart) -> Option<usize> {
+        while let Some((number, call)) = self.not_started.pop_if(|(_, call)| call.started < tool.started) {
+            self.requested.add(number, call);
+        }
+        while let Some((_, number)) = self.not_answered.pop_if(|(seq, _)| *seq < tool.started) {
+            self.requested.remove(number);
+        }
+        self.requested.take(tool).or_else(|| self.shown.take(tool))
+    }
+}
+
+/// Returns the name of the tool that a call requests.
+fn name(call: &ReusedCall, conversations: &Conversations) -> Option<ToolName> {
+    let item = conversations.items.get(call.visible.call_items.first()?.index())?;
+    ToolName::parse(item.content.name.as_deref()?)
+}
+
+/// Calls that a request showed first and that no response made, by the seq of the request.
+#[derive(Default)]
+struct ShownCalls {
+    all: BTreeSet<(u64, usize)>,
+    /// The calls by name. The name is `None` for those without a name.
+    by_name: HashMap<Option<ToolName>, BTreeSet<(u64, usize)>>,
+    names: HashMap<usize, Option<ToolName>>,
+}
+
+impl ShownCalls {
+    fn add(&mut self, seq: u64, number: usize, name: Option<ToolName>) {
+        self.all.insert((seq, number));
+        self.by_name.entry(name.clone()).or_default().insert((seq, number));
+        self.names.insert(number, name);
+    }
+
+    /// Removes the first call that a request showed after a tool had started, and returns its number.
+    fn take(&mut self, tool: &ToolStart) -> Option<usize> {
+        let first = |calls: &BTreeSet<(u64, usize)>| calls.range((tool.started, usize::MAX)..).next().copied();
+        let (seq, number) = match &tool.name {
+            None => first(&self.all)?,
+            Some(_) => {
+                let names = [tool.name.clone(), None];
+                names.iter().filter_map(|name| first(self.by_name.get(name)?)).min()?
+            }
+        };
+        self.all.remove(&(seq, number));
+        let name = self.names.remove(&number).flatten();
+        if let Some(calls) = self.by_name.get_mut(&name) {
+            calls.remove(&(seq, number));
+        }
+        Some(number)
+    }
+}

@@ -1,0 +1,162 @@
+//! The calls of one id that responses requested and that no tool has run yet.
+//!
+//! A provider may use one call id for several calls. Both the reducer and the live export ask here which of them a tool
+//! runs, so that both give the same answer.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::event::TurnId;
+
+/// A call that a response requested. Positions are numbers that grow with the order of events, such as seqs.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestedCall {
+    /// Turn of the inference call.
+    pub(crate) turn_id: TurnId,
+    /// `true` if the inference call completed. The partial response of a failed one is rarely acted on.
+    pub(crate) is_complete: bool,
+    /// Name of the requested tool.
+    pub(crate) name: Option<ToolName>,
+    /// Position at which the inference call started.
+    pub(crate) started: u64,
+    /// Position at which the response arrived.
+    pub(crate) responded: u64,
+}
+
+/// The start of a tool, which runs one of the requested calls.
+#[derive(Debug, Clone)]
+pub(crate) struct ToolStart {
+    /// Turn of the tool. `None` if it is unknown.
+    pub(crate) turn_id: Option<TurnId>,
+    /// Name of the tool. `None` if it is unknown.
+    pub(crate) name: Option<ToolName>,
+    /// Position of the start.
+    pub(crate) started: u64,
+}
+
+/// The name of a tool without the namespaces that some programs put before it, such as the name of an MCP server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ToolName(Box<str>);
+
+impl ToolName {
+    /// Parses a name or a label. Returns `None` for empty text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let name = text.rsplit(['.', '/', ':']).next().unwrap_or_default();
+        let name = name.rsplit("__").next().unwrap_or_default();
+        (!name.is_empty()).then(|| Self(name.into()))
+    }
+}
+
+/// The calls of one id that responses requested and that no tool has run yet.
+#[derive(Debug, Default)]
+pub(crate) struct RequestedCalls {
+    /// The calls by their number.
+    calls: HashMap<usize, RequestedCall>,
+    /// The calls by what tools look for. Each call is in four groups.
+    groups: HashMap<Group, GroupedCalls>,
+}
+
+/// A property of requested calls by which tools look for them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Group {
+    /// `None` for the calls of all turns.
+    turn_id: Option<TurnId>,
+    is_complete: bool,
+    name: NameGroup,
+}
+
+/// The name that the calls of a group have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum NameGroup {
+    Any,
+    Is(ToolName),
+    Unknown,
+}
+
+/// The calls of a group.
+#[derive(Debug, Default)]
+struct GroupedCalls {
+    /// Start of the inference call, and number of the call.
+    by_start: BTreeSet<(u64, usize)>,
+    /// Arrival of the response, number of the call, and start of the inference call.
+    by_response: BTreeSet<(u64, usize, u64)>,
+}
+
+impl RequestedCalls {
+    /// Adds a call under a number. Of the calls of one response, the one with the lowest number is run first.
+    pub(crate) fn add(&mut self, number: usize, call: RequestedCall) {
+        let (started, responded) = (call.started, call.responded.max(call.started));
+        for group in Group::of_call(&call) {
+            let group = self.groups.entry(group).or_default();
+            group.by_start.insert((started, number));
+            group.by_response.insert((responded, number, started));
+        }
+        self.calls.insert(number, call);
+    }
+
+    /// Removes a call, because a tool runs it or its output is known. Does nothing if it was removed before.
+    pub(crate) fn remove(&mut self, number: usize) {
+        let Some(call) = self.calls.remove(&number) else { return };
+        let (started, responded) = (call.started, call.responded.max(call.started));
+        for group in Group::of_call(&call) {
+            if let Some(group) = self.groups.get_mut(&group) {
+                group.by_start.remove(&(started, number));
+                group.by_response.remove(&(responded, number, started));
+            }
+        }
+    }
+
+    /// Removes the call that a tool runs, and returns its number. Returns `None` if the tool runs none of the calls.
+    ///
+    /// The call is of an inference call that had started before the tool: of the tool's own turn rather than of another,
+    /// and of a completed one rather than of another. If both names are known, they are equal. Among these, it is the
+    /// first call of the latest response. Of responses that were generated at the same time, the first to arrive counts
+    /// as the latest: two conversations run side by side, and each continues when its response is there.
+    pub(crate) fn take(&mut self, tool: &ToolStart) -> Option<usize> {
+        let turns = tool.turn_id.iter().cloned().map(Some).chain([None]);
+        let mut groups = turns.flat_map(|turn_id| [(turn_id.clone(), true), (turn_id, false)]);
+        let number = groups.find_map(|(turn_id, is_complete)| self.find(tool, turn_id, is_complete))?;
+        self.remove(number);
+        Some(number)
+    }
+
+    fn find(&self, tool: &ToolStart, turn_id: Option<TurnId>, is_complete: bool) -> Option<usize> {
+        let names = match &tool.name {
+            Some(name) => vec![NameGroup::Is(name.clone()), NameGroup::Unknown],
+            None => vec![NameGroup::Any],
+        };
+        let groups = names.into_iter().map(|name| Group { turn_id: turn_id.clone(), is_complete, name });
+        let groups: Vec<_> = groups.filter_map(|group| self.groups.get(&group)).collect();
+        let latest_start = groups.iter().filter_map(|group| group.latest_start_before(tool.started)).max()?;
+        let first = groups.iter().filter_map(|group| group.first_response_since(latest_start, tool.started));
+        first.min().map(|(_, number)| number)
+    }
+}
+
+impl Group {
+    /// Returns the groups that a call belongs to.
+    fn of_call(call: &RequestedCall) -> impl Iterator<Item = Self> + use<> {
+        let name = call.name.clone().map_or(NameGroup::Unknown, NameGroup::Is);
+        let (turn_id, is_complete) = (call.turn_id.clone(), call.is_complete);
+        let groups = [
+            (Some(turn_id.clone()), NameGroup::Any),
+            (Some(turn_id), name.clone()),
+            (None, NameGroup::Any),
+            (None, name),
+        ];
+        groups.into_iter().map(move |(turn_id, name)| Self { turn_id, is_complete, name })
+    }
+}
+
+impl GroupedCalls {
+    /// Returns the latest start of an inference call before a position.
+    fn latest_start_before(&self, position: u64) -> Option<u64> {
+        self.by_start.range(..(position, 0)).next_back().map(|(started, _)| *started)
+    }
+
+    /// Returns the first response that arrived at or after a position and the number of its first call, of the inference
+    /// calls that started before another position.
+    fn first_response_since(&self, responded: u64, started_before: u64) -> Option<(u64, usize)> {
+        let mut since = self.by_response.range((responded, 0, 0)..);
+        since.find(|(_, _, started)| *started < started_before).map(|(responded, number, _)| (*responded, *number))
+    }
+}

@@ -1,0 +1,500 @@
+//! A naive model of the rule for reused call ids, written from its sentences: it compares whole lists, in quadratic
+//! time.
+
+use std::collections::BTreeMap;
+
+use otel_trace::event::ExecutionStatus;
+use otel_trace::graph::{Content, Graph, Item, ItemId, ItemKind, Role, ToolCall};
+
+/// The kind of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListKind {
+    Response,
+    Request,
+    /// A request that continues a response, whose items are known or not.
+    Continuation {
+        is_known: bool,
+    },
+    Checkpoint,
+}
+
+/// A list that a model was shown or returned, whole.
+#[derive(Debug, Clone)]
+struct List {
+    kind: ListKind,
+    seq: u64,
+    /// The inference call of a response.
+    inference: Option<String>,
+    items: Vec<ItemId>,
+    /// Position of the first item that the payload of the list itself contains.
+    own_from: usize,
+}
+
+/// A call as the model finds it.
+#[derive(Debug, Default)]
+struct Call {
+    items: Vec<ItemId>,
+    outputs: Vec<ItemId>,
+    /// The inference call, and the seq of its response.
+    response: Option<(String, u64)>,
+    requested: Option<u64>,
+    answered: Option<u64>,
+    tool: Option<String>,
+}
+
+/// What is found of an id in the lists so far.
+#[derive(Default)]
+struct Found<'g> {
+    calls: Vec<Call>,
+    /// Contents of lists up to a call, with the call and whether a response made it.
+    starts: Vec<(Vec<&'g Content>, usize, bool)>,
+    /// Items of lists up to a call, with the call.
+    places: Vec<(Vec<ItemId>, usize)>,
+    /// Contents of outputs, with the call.
+    outputs_of: Vec<(&'g Content, usize)>,
+    outputs: Vec<ItemId>,
+}
+
+impl Found<'_> {
+    fn call_of(&self, id: ItemId) -> Option<usize> {
+        self.calls.iter().position(|call| call.items.contains(&id))
+    }
+}
+
+/// The links of a tool: the items of its call, of its outputs, and the inference call that asked for it.
+pub(crate) type Links = (Vec<ItemId>, Vec<ItemId>, Option<String>);
+
+/// The model of one graph.
+pub(crate) struct Model<'g> {
+    graph: &'g Graph,
+    items: Vec<&'g Item>,
+    lists: Vec<List>,
+}
+
+impl<'g> Model<'g> {
+    /// Reads the lists of a graph. `kinds` has the kinds of the requests, by inference call.
+    pub(crate) fn new(graph: &'g Graph, kinds: &BTreeMap<String, ListKind>) -> Self {
+        let items: Vec<_> = graph.items().collect();
+        let seq_of = |ids: &[ItemId]| ids.iter().map(|id| first_seq(items[index(*id)])).max();
+        let mut lists = Vec::new();
+        for call in graph.inference_calls.iter() {
+            let request: Vec<_> = graph.snapshot(&call.inference_call_id).collect();
+            let inference = Some(call.inference_call_id.to_string());
+            let kind = kinds.get(call.inference_call_id.as_str()).copied().unwrap_or(ListKind::Request);
+            let seq = call.execution.started.seq.0;
+            let first_new = request.iter().position(|id| first_seq(items[index(*id)]) == seq).unwrap_or(request.len());
+            let own_from = if matches!(kind, ListKind::Continuation { .. }) { first_new } else { 0 };
+            lists.push(List { kind, seq, inference: None, items: request.clone(), own_from });
+            let response = &call.response_item_ids;
+            if let Some(seq) = seq_of(response) {
+                let own_from = request.len();
+                let items = [request, response.clone()].concat();
+                lists.push(List { kind: ListKind::Response, seq, inference, items, own_from });
+            }
+        }
+        for compaction in graph.compactions.iter() {
+            let seq = first_seq(items[index(compaction.marker_item_id)]);
+            for list in [&compaction.input_item_ids, &compaction.replacement_item_ids] {
+                lists.push(List { kind: ListKind::Checkpoint, seq, inference: None, items: list.clone(), own_from: 0 });
+            }
+        }
+        lists.sort_by_key(|list| list.seq);
+        Self { graph, items, lists }
+    }
+
+    fn item(&self, id: ItemId) -> &'g Item {
+        self.items[index(id)]
+    }
+
+    fn content(&self, id: ItemId) -> &'g Content {
+        &self.item(id).content
+    }
+
+    /// Returns the links of all tools with a reused call id, by tool.
+    pub(crate) fn links(&self) -> BTreeMap<String, Links> {
+        let mut by_id: BTreeMap<(String, String), Vec<&ToolCall>> = BTreeMap::new();
+        for tool in self.graph.tool_calls.iter() {
+            let Some(call_id) = &tool.model_visible_call_id else { continue };
+            by_id.entry((tool.thread_id.to_string(), call_id.to_string())).or_default().push(tool);
+        }
+        let mut links = BTreeMap::new();
+        for ((thread, id), tools) in by_id {
+            let of_id = |item: &Item| {
+                item.thread_id.as_str() == thread
+                    && item.content.call_id.as_ref().is_some_and(|call| call.as_str() == id)
+            };
+            if self.is_reused(&of_id) {
+                let mut calls = self.calls(&of_id);
+                self.assign(&tools, &mut calls);
+                for tool in tools {
+                    let call = calls.iter().find(|call| call.tool.as_deref() == Some(tool.tool_call_id.as_str()));
+                    let linked = call.map_or_else(Links::default, |call| {
+                        let requester = call.response.as_ref().map(|(inference, _)| inference.clone());
+                        (call.items.clone(), call.outputs.clone(), requester)
+                    });
+                    links.insert(tool.tool_call_id.to_string(), linked);
+                }
+            }
+        }
+        links
+    }
+
+    /// "An id is reused if a response made a call with it after another call with it was made or shown, or if one list
+    /// shows two calls with it."
+    fn is_reused(&self, of_id: &dyn Fn(&Item) -> bool) -> bool {
+        let calls: Vec<_> = self.items.iter().filter(|item| of_id(item) && item.content.kind.is_call()).collect();
+        let is_made = |id: ItemId| self.graph.inference_calls.iter().any(|call| call.response_item_ids.contains(&id));
+        calls.iter().skip(1).any(|call| is_made(call.item_id))
+            || self
+                .lists
+                .iter()
+                .any(|list| list.items.iter().filter(|id| calls.iter().any(|call| call.item_id == **id)).count() > 1)
+    }
+
+    /// Returns what stands before an item of a list and the item itself, without instructions and reasoning.
+    fn start(&self, list: &List, position: usize) -> Vec<&'g Content> {
+        let contents = list.items[..=position].iter().map(|id| self.content(*id));
+        let is_instruction = |content: &Content| matches!(content.role, Role::System | Role::Developer);
+        contents.filter(|content| !is_instruction(content) && content.kind != ItemKind::Reasoning).collect()
+    }
+
+    /// Finds the calls of an id and their items, list by list.
+    fn calls(&self, of_id: &dyn Fn(&Item) -> bool) -> Vec<Call> {
+        let mut found = Found::default();
+        for list in &self.lists {
+            let is_call =
+                |at: &usize| of_id(self.item(list.items[*at])) && self.content(list.items[*at]).kind.is_call();
+            let positions: Vec<usize> = (0..list.items.len()).filter(is_call).collect();
+            let mut numbers: Vec<Option<usize>> = Vec::new();
+            for &at in &positions {
+                let number = self.find_by_surroundings(list, at, of_id, &found, &numbers);
+                numbers.push(number);
+            }
+            if list.kind != ListKind::Response {
+                self.find_again(list, &positions, &found.calls, &mut numbers);
+            }
+            for (&at, number) in positions.iter().zip(&mut numbers) {
+                let id = list.items[at];
+                let call = number.unwrap_or(found.calls.len());
+                if call == found.calls.len() {
+                    let is_request = !matches!(list.kind, ListKind::Checkpoint | ListKind::Response);
+                    found.calls.push(Call { requested: is_request.then_some(list.seq), ..Call::default() });
+                }
+                let is_made = list.kind == ListKind::Response && at >= list.own_from && found.call_of(id).is_none();
+                if found.call_of(id).is_none() {
+                    found.calls[call].items.push(id);
+                }
+                if is_made {
+                    let inference = list.inference.clone().unwrap_or_default();
+                    found.calls[call].response = Some((inference, list.seq));
+                }
+                found.starts.push((self.start(list, at), call, is_made));
+                found.places.push((list.items[..=at].to_vec(), call));
+                *number = Some(call);
+            }
+            let numbers: Vec<usize> = numbers.into_iter().flatten().collect();
+            self.add_outputs(list, (&positions, &numbers), of_id, &mut found);
+        }
+        found.calls
+    }
+
+    /// Returns the call at a position of a list: the one that an earlier list has at the same place, that had the same
+    /// output, that stood behind the same contents, or that the item is known to belong to.
+    fn find_by_surroundings(
+        &self,
+        list: &List,
+        at: usize,
+        of_id: &dyn Fn(&Item) -> bool,
+        found: &Found<'g>,
+        numbers: &[Option<usize>],
+    ) -> Option<usize> {
+        let id = list.items[at];
+        let known = found.call_of(id);
+        let start = self.start(list, at);
+        let same: Vec<_> = found.starts.iter().filter(|(other, ..)| *other == start).collect();
+        let last_made = same.iter().rev().find(|(.., is_made)| *is_made).or(same.first());
+        let by_start = last_made.map(|(_, call, _)| *call);
+        if list.kind == ListKind::Response {
+            let started = list.inference.as_ref().map(|id| self.started(id));
+            let is_late = |call: &usize| {
+                let call = &found.calls[*call];
+                call.response.is_none() && call.requested > started
+            };
+            return known.or(by_start.filter(is_late).filter(|_| at >= list.own_from));
+        }
+        let place = found.places.iter().find(|(items, _)| items[..] == list.items[..=at]).map(|(_, call)| *call);
+        let known = place.or(known);
+        let by_output = self.first_output(list, at, of_id).and_then(|output| {
+            let content = self.content(id);
+            let had_output = |(other, _): &&(&Content, usize)| *other == self.content(output);
+            let mut calls: Vec<usize> = found.outputs_of.iter().filter(had_output).map(|(_, call)| *call).collect();
+            calls.sort_unstable();
+            calls.dedup();
+            let is_call = |id: &ItemId| of_id(self.item(*id)) && self.content(*id).kind.is_call();
+            let has_calls_behind = list.items[at + 1..].iter().any(is_call);
+            let is_only = |call: &usize| {
+                calls.len() == 1
+                    && self.has_content(*call, content, &found.calls)
+                    && (has_calls_behind || self.last_open(content, *call, &found.calls).is_none())
+            };
+            let only = calls.first().copied().filter(is_only);
+            known.filter(|call| calls.contains(call)).or(only)
+        });
+        let is_at_home = same.iter().any(|(_, call, _)| Some(*call) == known);
+        let by_start = if is_at_home { known } else { by_start };
+        let mut candidates = [place, by_output, by_start].into_iter().flatten();
+        candidates.find(|call| !numbers.contains(&Some(*call))).or(known)
+    }
+
+    /// Returns the first output in a list that belongs to the call at a position.
+    fn first_output(&self, list: &List, at: usize, of_id: &dyn Fn(&Item) -> bool) -> Option<ItemId> {
+        let of_call = |other: &usize| self.answered(list, *other, of_id) == Some((at, true));
+        (at..list.items.len()).find(of_call).map(|other| list.items[other])
+    }
+
+    /// Returns the position of the call that an output at a position of a list belongs to by its place, and whether it
+    /// is the first output of the call. Returns `None` if there is no output, or no call before it.
+    fn answered(&self, list: &List, at: usize, of_id: &dyn Fn(&Item) -> bool) -> Option<(usize, bool)> {
+        let is_call = |at: &usize| of_id(self.item(list.items[*at])) && self.content(list.items[*at]).kind.is_call();
+        let is_output =
+            |at: &usize| of_id(self.item(list.items[*at])) && self.content(list.items[*at]).kind.is_output();
+        if !is_output(&at) {
+            return None;
+        }
+        let nearest = (0..at).rev().find(is_call)?;
+        let stands_together =
+            |at: &usize| list.items[*at..nearest].iter().all(|id| self.content(*id).role == Role::Assistant);
+        let together: Vec<usize> = (0..=nearest).filter(is_call).filter(stands_together).collect();
+        let earlier = (nearest..at).filter(is_output).count();
+        let is_first = earlier < together.len();
+        // "If the calls have outputs, and the output follows a response that was not recorded, it belongs to no call."
+        if !is_first && self.unknown_between(list, nearest, at) {
+            return None;
+        }
+        Some((together[earlier.min(together.len() - 1)], is_first))
+    }
+
+    /// Returns `true` if a call has a content, or one that is equal because some call has both.
+    fn has_content(&self, call: usize, content: &Content, calls: &[Call]) -> bool {
+        let contents = |call: &Call| call.items.iter().map(|id| self.content(*id)).collect::<Vec<_>>();
+        let mut equal = vec![content];
+        loop {
+            let more = calls.iter().map(contents).filter(|contents| contents.iter().any(|it| equal.contains(it)));
+            let more: Vec<_> = more.flatten().filter(|content| !equal.contains(content)).collect();
+            if more.is_empty() {
+                return contents(&calls[call]).iter().any(|content| equal.contains(content));
+            }
+            equal.extend(more);
+        }
+    }
+
+    /// Returns the last call of a completed response with a content and without an output, behind another call.
+    fn last_open(&self, content: &Content, behind: usize, calls: &[Call]) -> Option<usize> {
+        let is_open = |call: &usize| {
+            calls[*call].answered.is_none()
+                && self.is_complete(&calls[*call])
+                && self.has_content(*call, content, calls)
+        };
+        (behind + 1..calls.len()).rev().find(is_open)
+    }
+
+    fn started(&self, inference: &str) -> u64 {
+        self.graph.inference_calls.get(inference).unwrap().execution.started.seq.0
+    }
+
+    fn is_complete(&self, call: &Call) -> bool {
+        let inference = call.response.as_ref().and_then(|(id, _)| self.graph.inference_calls.get(id.as_str()));
+        inference.is_some_and(|inference| inference.execution.status == ExecutionStatus::Completed)
+    }
+
+    /// "Else, counted from the end of the list, the last call with the same content that stands in its place; else the
+    /// calls without an output of completed responses in that place, if there are as many."
+    fn find_again(&self, list: &List, positions: &[usize], calls: &[Call], found: &mut [Option<usize>]) {
+        let (low, high) = match list.kind {
+            ListKind::Continuation { .. } => {
+                let before: Vec<_> = (0..positions.len()).filter(|&n| positions[n] < list.own_from).collect();
+                let open = self.open_before(list, positions, &before);
+                let highest = before.iter().filter_map(|&n| found[n]).max();
+                match (open.first().and_then(|&n| found[n]), highest) {
+                    (Some(first), Some(highest)) => (first, highest + 1),
+                    _ => (0, 0),
+                }
+            }
+            ListKind::Request | ListKind::Checkpoint | ListKind::Response => (0, calls.len()),
+        };
+        let own = (0..positions.len()).filter(|&n| positions[n] >= list.own_from).collect::<Vec<_>>();
+        let is_continuation = matches!(list.kind, ListKind::Continuation { .. });
+        let range = |found: &[Option<usize>], n: usize| {
+            let is_own = |m: &usize| !is_continuation || own.contains(m);
+            let before = (0..n).filter(is_own).filter_map(|m| found[m]).map(|call| call + 1);
+            let behind = (n + 1..found.len()).filter_map(|m| found[m]);
+            before.fold(low, usize::max)..behind.fold(high, usize::min)
+        };
+        for &n in own.iter().rev() {
+            if found[n].is_none() {
+                let content = self.content(list.items[positions[n]]);
+                let same = |call: &usize| self.has_content(*call, content, calls);
+                found[n] = range(found, n).rev().find(same).filter(|call| !found.contains(&Some(*call)));
+            }
+        }
+        let mut n = 0;
+        while n < own.len() {
+            let group: Vec<usize> = own[n..].iter().copied().take_while(|&m| found[m].is_none()).collect();
+            if let Some(&first) = group.first() {
+                let range = range(found, first).start..range(found, *group.last().unwrap()).end;
+                let is_open = |call: &usize| calls[*call].response.is_some() && calls[*call].answered.is_none();
+                let open: Vec<usize> = range.filter(is_open).collect();
+                let complete: Vec<usize> =
+                    open.iter().copied().filter(|call| self.is_complete(&calls[*call])).collect();
+                if let Some(open) = [complete, open].into_iter().find(|open| open.len() >= group.len()) {
+                    let (earlier, last) = open.split_at(open.len() - group.len());
+                    let responded =
+                        earlier.last().map(|&call| calls[call].response.as_ref().map_or(0, |(_, seq)| *seq));
+                    if responded.is_some_and(|seq| {
+                        seq > self.inference(&calls[last[0]]).map_or(0, |it| it.execution.started.seq.0)
+                    }) {
+                        n += group.len();
+                        continue;
+                    }
+                    for (&m, &call) in group.iter().zip(last) {
+                        let name = |id: ItemId| &self.content(id).name;
+                        let is_same_tool = name(calls[call].items[0]) == name(list.items[positions[m]]);
+                        found[m] = Some(call).filter(|_| is_same_tool);
+                    }
+                }
+            }
+            n += group.len().max(1);
+        }
+    }
+
+    /// Returns those of the calls before the own items of a list that stand together last, if no output follows them.
+    fn open_before(&self, list: &List, positions: &[usize], before: &[usize]) -> Vec<usize> {
+        let Some(&last) = before.last() else { return Vec::new() };
+        let call_id = &self.content(list.items[positions[last]]).call_id;
+        let is_output = |id: &ItemId| self.content(*id).kind.is_output() && self.content(*id).call_id == *call_id;
+        if list.items[positions[last]..list.own_from].iter().any(is_output) {
+            return Vec::new();
+        }
+        let stands_together = |n: usize| {
+            let between = &list.items[positions[n]..positions[last]];
+            between.iter().all(|id| self.content(*id).role == Role::Assistant)
+        };
+        before.iter().copied().filter(|&n| stands_together(n)).collect()
+    }
+
+    /// "An output belongs to a call before it in the list that first showed it: to the nearest one."
+    fn add_outputs(
+        &self,
+        list: &List,
+        (positions, numbers): (&[usize], &[usize]),
+        of_id: &dyn Fn(&Item) -> bool,
+        found: &mut Found<'g>,
+    ) {
+        for (at, &id) in list.items.iter().enumerate() {
+            let is_output = of_id(self.item(id)) && self.content(id).kind.is_output();
+            if !is_output || found.outputs.contains(&id) {
+                continue;
+            }
+            found.outputs.push(id);
+            let Some((position, is_first)) = self.answered(list, at, of_id) else { continue };
+            let mut call = numbers[positions.iter().position(|other| *other == position).unwrap()];
+            let output = self.content(id);
+            // "If the call had an output already, which the list lacks, and a later call has no output: the later one."
+            let is_repeated = found.outputs_of.contains(&(output, call));
+            if is_first && found.calls[call].answered.is_some() && !is_repeated {
+                let content = self.content(found.calls[call].items[0]);
+                let last = self.last_open(content, call, &found.calls);
+                call = last.filter(|last| !numbers.contains(last)).unwrap_or(call);
+            }
+            found.outputs_of.push((output, call));
+            found.calls[call].outputs.push(id);
+            found.calls[call].answered.get_or_insert(list.seq);
+        }
+    }
+
+    /// Returns `true` if a request that contributed to the list, between two positions, continues an unknown response.
+    fn unknown_between(&self, list: &List, from: usize, to: usize) -> bool {
+        self.lists.iter().any(|other| {
+            let is_start = list.items.get(..other.items.len()).is_some_and(|start| start == other.items);
+            let is_between = from < other.own_from && other.own_from <= to;
+            other.kind == ListKind::Continuation { is_known: false } && is_between && is_start
+        })
+    }
+
+    /// Assigns tools to calls, in order of their starts.
+    fn assign(&self, tools: &[&ToolCall], calls: &mut [Call]) {
+        for tool in tools {
+            let number = self.requested(tool, calls).or_else(|| self.shown_later(tool, calls));
+            if let Some(number) = number {
+                calls[number].tool = Some(tool.tool_call_id.to_string());
+            }
+        }
+    }
+
+    /// "Names of tools are compared in threads where a tool has the name of a call."
+    fn may_have_name(&self, tool: &ToolCall, call: &Call) -> bool {
+        let of_thread =
+            |tool: &&ToolCall, item: &&&Item| item.thread_id == tool.thread_id && item.content.kind.is_call();
+        let is_of_call = |other: &&ToolCall| {
+            let mut items = self.items.iter().filter(|item| of_thread(other, item));
+            other.thread_id == tool.thread_id
+                && items.any(|item| item.content.name.as_deref() == other.label.as_deref())
+        };
+        let is_comparable = self.graph.tool_calls.iter().any(|other| is_of_call(&other));
+        !is_comparable || self.content(call.items[0]).name.as_deref() == tool.label.as_deref()
+    }
+
+    fn inference(&self, call: &Call) -> Option<&'g otel_trace::graph::InferenceCall> {
+        self.graph.inference_calls.get(call.response.as_ref()?.0.as_str())
+    }
+
+    fn requested(&self, tool: &ToolCall, calls: &[Call]) -> Option<usize> {
+        let started = tool.execution.started.seq.0;
+        let may_run = |number: &usize| {
+            let call = &calls[*number];
+            let Some(inference) = self.inference(call) else { return false };
+            call.tool.is_none()
+                && inference.execution.started.seq.0 < started
+                && call.answered.is_none_or(|seq| seq >= started)
+                && self.may_have_name(tool, call)
+        };
+        let candidates: Vec<usize> = (0..calls.len()).filter(may_run).collect();
+        let is_own = |number: &usize| {
+            tool.turn_id.is_some() && self.inference(&calls[*number]).map(|it| &it.turn_id) == tool.turn_id.as_ref()
+        };
+        let classes: [&dyn Fn(&usize) -> bool; 4] = [
+            &|number| is_own(number) && self.is_complete(&calls[*number]),
+            &is_own,
+            &|number| self.is_complete(&calls[*number]),
+            &|_| true,
+        ];
+        classes.iter().find_map(|class| {
+            let of_class: Vec<usize> = candidates.iter().copied().filter(|number| class(number)).collect();
+            let responded = |number: &usize| calls[*number].response.as_ref().map_or(0, |(_, seq)| *seq);
+            let start = |number: &usize| self.inference(&calls[*number]).map_or(0, |it| it.execution.started.seq.0);
+            let latest_start = of_class.iter().map(start).max()?;
+            let latest = of_class.into_iter().filter(|number| responded(number) >= latest_start);
+            latest.min_by_key(|number| (responded(number), *number))
+        })
+    }
+
+    fn shown_later(&self, tool: &ToolCall, calls: &[Call]) -> Option<usize> {
+        let may_run = |number: &usize| {
+            let call = &calls[*number];
+            call.tool.is_none()
+                && call.response.is_none()
+                && call.requested > Some(tool.execution.started.seq.0)
+                && self.may_have_name(tool, call)
+        };
+        (0..calls.len()).filter(may_run).min_by_key(|number| (calls[*number].requested, *number))
+    }
+}
+
+fn index(id: ItemId) -> usize {
+    usize::try_from(id.number() - 1).unwrap()
+}
+
+/// Returns the seq of the event that introduced an item.
+fn first_seq(item: &Item) -> u64 {
+    item.evidence.as_slice().first().map_or(0, |(seq, _)| seq.0)
+}
