@@ -37,6 +37,9 @@ const METADATA_FIELDS: [&str; 10] = [
     "cache_control",
 ];
 
+/// Fields of a response that report why there is no candidate.
+const FEEDBACK_FIELDS: [&str; 2] = ["promptFeedback", "prompt_feedback"];
+
 impl Api for Gemini {
     fn members(&self) -> &'static Members {
         &members::MEMBERS
@@ -122,7 +125,7 @@ impl Api for Gemini {
 
     /// A prompt that was refused has no candidates.
     fn fields_without_output(&self) -> &'static [&'static str] {
-        &["promptFeedback"]
+        &FEEDBACK_FIELDS
     }
 
     fn response_id_fields(&self) -> &'static [&'static str] {
@@ -150,6 +153,13 @@ impl Api for Gemini {
             ..TokenCounts::default()
         })
     }
+}
+
+/// Returns the reason why a prompt was blocked, as a clause. Returns `None` if it was not blocked.
+pub(super) fn blocked_prompt(body: &Object<'_>) -> Option<String> {
+    let feedback = Object::from_value(body.first(&FEEDBACK_FIELDS)?)?;
+    let reason = feedback.text("blockReason").or_else(|| feedback.text("block_reason"))?;
+    Some(format!("the prompt was blocked: {reason}"))
 }
 
 /// Returns the name of the field that holds the content of a part without a type.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::defined_tools::ADDITIONAL_TOOLS;
 use super::message::{Content, RoleName};
-use super::object::Object;
+use super::object::{Object, list};
 use super::part::Part;
 use super::tool::{CallArguments, ToolCall, ToolResult};
 
@@ -213,9 +213,10 @@ fn has_only_id(item: &Object<'_>) -> bool {
     id(item).is_some() && others.next().is_none()
 }
 
-/// Reads the parts in a list. Returns no parts for any other value.
+/// Reads the parts in a list. A value in place of a list is the only part.
 fn parts<'a>(item: &Object<'a>, name: &str) -> Vec<Part<'a>> {
-    item.list(name).unwrap_or_default().into_iter().map(Part::read).collect()
+    let parts = item.non_null(name).map(|value| list(value).unwrap_or_else(|| vec![value]));
+    parts.unwrap_or_default().into_iter().map(Part::read).collect()
 }
 
 /// Reads a call.

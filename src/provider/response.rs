@@ -15,7 +15,7 @@ use super::part::{Part, PartContent};
 use super::sources::Source;
 use super::truncated::TruncatedBody;
 use super::usage::{CountReader, ReportedUsage, UsageProblem};
-use super::{gen_ai, responses};
+use super::{gemini, gen_ai, responses};
 use crate::semconv;
 
 /// The field in which APIs report an error in place of a response.
@@ -127,6 +127,16 @@ impl<'a> Response<'a> {
     /// Returns the finish reason of the message that the response is.
     pub(crate) fn stop_reason(&self) -> Option<&'a RawValue> {
         self.body.non_null("stop_reason")
+    }
+
+    /// Returns the error that the provider reports in the response, or the reason why it blocked the prompt. Returns
+    /// `None` if it reports neither.
+    pub(crate) fn error(&self) -> Option<String> {
+        let message = |error: &'a RawValue| {
+            let message = text(error).or_else(|| Object::from_value(error)?.text("message"));
+            message.map_or_else(|| error.get().to_owned(), Cow::into_owned)
+        };
+        self.body.non_null(ERROR_FIELD).map(message).or_else(|| gemini::blocked_prompt(&self.body))
     }
 
     /// Returns the reason why the response is incomplete, otherwise its status.

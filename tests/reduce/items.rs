@@ -242,3 +242,21 @@ fn text_input_is_a_user_message() {
     assert_eq!(item(&graph, 1).content.text(), "hello");
     assert_eq!(request_items(&graph, "j"), [1], "both forms are one message");
 }
+
+#[test]
+fn reasoning_of_any_form_is_kept() {
+    let reasoning =
+        |content: Value, summary: Value| json!({ "type": "reasoning", "content": content, "summary": summary });
+    let summary = |text: &str| json!({ "type": "summary", "text": text });
+    for (item, parts) in [
+        (reasoning(json!("a"), json!("b")), json!([text("a"), summary("b")])),
+        (reasoning(json!(["a"]), json!(["b"])), json!([text("a"), summary("b")])),
+        (reasoning(Value::Null, json!([{ "type": "text", "text": "b" }])), json!([summary("b")])),
+        (
+            reasoning(json!([{ "type": "redacted_reasoning", "data": "x" }]), json!([])),
+            json!([payload_ref("redacted_reasoning")]),
+        ),
+    ] {
+        check(item, &[], json!([["assistant", "analysis", "reasoning", null, null], parts]));
+    }
+}

@@ -330,3 +330,26 @@ fn usage_is_read_from_every_shape() {
     let graph = check_response(json!({ "content": [], "usage": { "service_tier": "standard" } }), &[], &[]);
     assert_eq!(call(&graph, "a").usage, None);
 }
+
+#[test]
+fn error_in_a_response_is_the_error_of_the_call() {
+    for (body, expected) in [
+        (json!({ "error": { "message": "rate limited", "code": 429 } }), "rate limited"),
+        (json!({ "type": "error", "error": { "type": "overloaded_error", "message": "busy" } }), "busy"),
+        (json!({ "error": "model not found" }), "model not found"),
+        (json!({ "output": [], "status": "failed", "error": { "code": "server_error", "message": "oops" } }), "oops"),
+        (json!({ "error": { "code": 500 } }), r#"{"code":500}"#),
+        (json!({ "promptFeedback": { "blockReason": "SAFETY" } }), "the prompt was blocked: SAFETY"),
+        (json!({ "prompt_feedback": { "block_reason": "OTHER" } }), "the prompt was blocked: OTHER"),
+    ] {
+        let graph = check_response(body, &[], &[]);
+        assert_eq!(call(&graph, "a").error.as_deref(), Some(expected));
+    }
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    let body = case.body("inference_response", json!({ "error": "of the body" }));
+    case.event(json!({
+        "type": "inference_failed", "inference_call_id": "a", "error": "of the event", "partial_response_payload": body,
+    }));
+    assert_eq!(call(&case.check(&[]), "a").error.as_deref(), Some("of the event"));
+}

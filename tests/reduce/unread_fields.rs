@@ -184,3 +184,17 @@ fn hostile_body_costs_a_bounded_number_of_notices() {
     let graph = case.try_reduce(&Options::default()).unwrap().graph;
     assert_eq!(unread(&graph).len(), 101);
 }
+
+#[test]
+fn many_messages_with_members_of_their_own_take_linear_time() {
+    let message = |n: usize| {
+        let members = (0..100).map(|m| (format!("new{n}-{m}"), json!(1)));
+        let message = [("role".to_owned(), json!("user")), ("content".to_owned(), json!("x"))];
+        Value::Object(message.into_iter().chain(members).collect())
+    };
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": (0..2000).map(message).collect::<Vec<_>>() }));
+    let graph = case.try_reduce(&Options::default()).unwrap().graph;
+    let rest = graph.diagnostics.last().unwrap();
+    assert!(rest.message.starts_with("199900 more members of a message"), "{rest}");
+}

@@ -20,6 +20,8 @@ pub(in crate::reduce) struct ResponseBody {
     /// JSON Pointer (RFC 6901) to the instructions that the provider made of a stored prompt. `None` if there are none.
     pub(in crate::reduce) instructions: Option<&'static str>,
     pub(in crate::reduce) usage: ReportedUsage,
+    /// The error that the provider reports in the body. `None` if it reports none.
+    pub(in crate::reduce) error: Option<String>,
     /// Members of the body that no rule reads.
     pub(in crate::reduce) unread: Vec<UnreadMember>,
     /// The APIs to which the body may belong.
@@ -53,6 +55,7 @@ impl PayloadShape for ResponseBody {
             },
             instructions: body.rendered_instructions(),
             usage: body.usage(),
+            error: body.error(),
             unread: cache.unread.of_response(&body),
             apis: body.api_set(),
         })
@@ -67,6 +70,7 @@ impl PayloadShape for ResponseBody {
             items: ResponseItems::Truncated(unusable),
             instructions: None,
             usage: body.usage(),
+            error: None,
             unread: Vec::new(),
             apis: ApiSet::default(),
         })

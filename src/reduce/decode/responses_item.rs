@@ -13,7 +13,7 @@ use super::parsed_item::{ItemResult, ParsedItem};
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, ProviderItemId, Role};
 use crate::provider::{
-    Content, Item, ItemContent, Part, PartContent, RoleName, Source, ToolCall, ToolResult, list, optional_text, text,
+    Content, Item, ItemContent, Part, RoleName, Source, ToolCall, ToolResult, list, optional_text, text,
 };
 
 const ENCRYPTED: &str = "encrypted_content";
@@ -139,17 +139,21 @@ fn reasoning(
 ) -> Result<ItemDraft, DecodeError> {
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Analysis), ItemKind::Reasoning);
     for entry in texts {
-        if let (Some("reasoning_text" | "text"), Some(object)) = (entry.kind.as_deref(), &entry.object)
-            && let Some(text) = optional_text(object.get("text"))?
-        {
-            draft.push_text(&text);
+        match (entry.kind.as_deref(), &entry.object) {
+            (Some("reasoning_text" | "text"), Some(object)) => {
+                optional_text(object.get("text"))?.into_iter().for_each(|text| draft.push_text(&text));
+            }
+            (_, None) if text(entry.raw).is_some() => draft.push_text(&text(entry.raw).unwrap_or_default()),
+            _ => draft.push_content_part(entry)?,
         }
     }
     for entry in summaries {
-        if let (PartContent::SummaryText(_), Some(object)) = (&entry.content, &entry.object)
-            && let Some(text) = optional_text(object.get("text"))?
-        {
-            draft.push_summary(&text);
+        match (entry.kind.as_deref(), &entry.object) {
+            (Some("summary_text" | "text"), Some(object)) => {
+                optional_text(object.get("text"))?.into_iter().for_each(|text| draft.push_summary(&text));
+            }
+            (_, None) if text(entry.raw).is_some() => draft.push_summary(&text(entry.raw).unwrap_or_default()),
+            _ => draft.push_content_part(entry)?,
         }
     }
     for (label, encoded) in encoded {

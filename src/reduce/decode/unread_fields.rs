@@ -51,17 +51,13 @@ impl UnreadFieldCache {
     /// Returns the members of the elements of a conversation that no rule reads, each once. `list` is the name of the
     /// field that holds the conversation.
     pub(super) fn of_entries(&self, entries: &[&RawValue], apis: ApiSet, list: &'static str) -> Vec<UnreadMember> {
-        let mut seen_lists = HashSet::new();
+        let (mut seen_lists, mut seen) = (HashSet::new(), HashSet::new());
         let mut found = Vec::new();
         for fields in entries.iter().filter_map(|entry| self.of_entry(entry, apis)) {
             // Most elements with such members have the same ones.
             if seen_lists.insert(Arc::clone(&fields)) {
-                for field in &*fields {
-                    let member = UnreadMember { field: field.clone(), list };
-                    if !found.contains(&member) {
-                        found.push(member);
-                    }
-                }
+                let new = fields.iter().filter(|field| seen.insert((*field).clone()));
+                found.extend(new.map(|field| UnreadMember { field: field.clone(), list }));
             }
         }
         found

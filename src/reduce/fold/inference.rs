@@ -364,6 +364,8 @@ impl InferenceFold<'_> {
         }
         if let Some(body) = body {
             usage::report_problems(at, &subject, &body.usage.problems, payload, diagnostics);
+            // The end of a call may report it as completed although the provider refused it.
+            call.error = call.error.take().or_else(|| body.error.clone());
         }
         if let Some(body) = body.filter(|body| !matches!(body.items, ResponseItems::UnknownShape)) {
             self.unread_fields.report(at, &subject, payload, &body.unread, diagnostics);
