@@ -8,7 +8,16 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 
-const NAMES: [&str; 66] = [
+const NAMES: [&str; 75] = [
+    "executed_tools",
+    "search_results",
+    "documents",
+    "context",
+    "provider_specific_fields",
+    "reasoning_opaque",
+    "groundingMetadata",
+    "transcript",
+    "prompt",
     "toolUse",
     "toolUseId",
     "toolResult",

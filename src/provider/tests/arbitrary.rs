@@ -5,7 +5,16 @@ use serde_json::Value;
 use crate::provider::fuzz::read_all;
 
 /// Field names and words of every API.
-const WORDS: [&str; 93] = [
+const WORDS: [&str; 102] = [
+    "executed_tools",
+    "search_results",
+    "documents",
+    "context",
+    "provider_specific_fields",
+    "reasoning_opaque",
+    "groundingMetadata",
+    "transcript",
+    "prompt",
     "toolUse",
     "toolUseId",
     "toolResult",
