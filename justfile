@@ -81,7 +81,7 @@ bench:
     cargo bench --bench otlp
     cargo bench --bench reduce
 
-# Fuzz the reducer, so many seconds a target: any bytes as a log, as every payload, as a body of a model API, as a whole bundle
+# Fuzz the reducer, so many seconds a target: any bytes as a log, every payload, a body of a model API, a stream, a bundle
 fuzz SECONDS="60":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -89,7 +89,7 @@ fuzz SECONDS="60":
     # Coverage needs unstable compiler flags, which a stable toolchain rejects without this variable.
     export RUSTC_BOOTSTRAP=1
     cargo run --quiet --manifest-path fuzz/Cargo.toml --bin seed
-    for target in log payloads provider bundle; do
+    for target in log payloads provider streams bundle; do
         cargo fuzz run "$target" -- -max_total_time={{SECONDS}} -timeout=20 -rss_limit_mb=2048 -max_len=262144 -print_final_stats=1
     done
 

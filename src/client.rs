@@ -11,10 +11,10 @@
 //! buffered, and the request passes through unchanged.
 //!
 //! Sending the request starts the call, and its body becomes the request of the call. A response body that is one JSON
-//! value becomes the response of the call. A stream of events is kept as `wire_payload`, beside the response that the
-//! program assembles from it. The body of an HTTP error response is a `wire_payload` too. With
-//! [`RecordExchange::chunks`] each chunk of a stream is also written as it arrives, so that a run that is killed during
-//! a stream keeps the chunks received so far.
+//! value becomes the response of the call. A stream of events is kept as `wire_payload`; the reducer puts the response
+//! together unless the program records the one that it assembles. The body of an HTTP error response is a `wire_payload`
+//! too. With [`RecordExchange::chunks`] each chunk of a stream is also written as it arrives, so that a run that is killed
+//! during a stream keeps the part of the response received so far.
 //!
 //! The recorded bytes are those that the client passes on. A client that decompresses responses itself, like reqwest
 //! with its features `gzip`, `brotli`, `deflate` and `zstd`, passes on the decompressed bytes.

@@ -35,6 +35,7 @@ mod response;
 mod responses;
 mod settings;
 mod sources;
+mod stream;
 mod tool;
 mod truncated;
 mod usage;
@@ -57,6 +58,7 @@ pub(crate) use reasoning::Reasoning;
 pub(crate) use request::{Instructions, Request};
 pub(crate) use response::{Output, Response};
 pub(crate) use sources::Source;
+pub(crate) use stream::{Assembled, NotAStream, TruncatedStream, assemble};
 pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
 pub(crate) use usage::{ReportedUsage, UsageProblem};
 /// Types that only the exporter names.
@@ -66,5 +68,6 @@ pub(crate) use {
     reasoning::{Pieces, REASONING_FIELDS},
     response::Choice,
     settings::Settings,
+    stream::outline,
     tool::{CALL_FIELDS, RESULT_FIELDS},
 };

@@ -1,4 +1,4 @@
-//! Creates the initial fuzzing corpora from the conformance cases.
+//! Creates the initial fuzzing corpora from the conformance cases and the streams of the tests.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ const MAX_SEED: usize = 256 * 1024;
 fn main() -> io::Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = here.join("corpus");
-    for target in ["log", "payloads", "provider", "bundle"] {
+    for target in ["log", "payloads", "provider", "streams", "bundle"] {
         fs::create_dir_all(corpus.join(target))?;
     }
     for case in fs::read_dir(here.join("../tests/conformance"))? {
@@ -32,6 +32,11 @@ fn main() -> io::Result<()> {
             }
         }
         fs::write(corpus.join("bundle").join(&name), bundle)?;
+    }
+    for stream in fs::read_dir(here.join("../tests/reduce/data/streams"))? {
+        let stream = stream?.path();
+        let name = stream.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        fs::copy(&stream, corpus.join("streams").join(name))?;
     }
     Ok(())
 }

@@ -33,6 +33,11 @@ pub struct Other {
     pub metadata: RawJson,
 }
 
+impl Other {
+    /// Kind of an observation that holds a payload for which no event has a field, such as a chunk of a response.
+    pub(crate) const PAYLOAD: &str = "payload";
+}
+
 /// A JSON value that is kept as its text, so that nesting of any depth and numbers of any size are preserved. The text
 /// is always on one line. Values compare by their text.
 #[derive(Debug, Clone)]

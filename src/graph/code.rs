@@ -99,6 +99,9 @@ codes! {
     /// A body refers to a conversation item by an id that no earlier item of its thread has.
     /// The reference is an item of its own.
     UnknownReference = "unknown_reference", Notice, Continues;
+    /// Only a part of a streamed response was recorded: it was cut, the provider reported an error in it, or pieces are
+    /// missing. The items and the usage that arrived are kept.
+    PartialStream = "partial_stream", Notice, Continues;
     /// The recorder lost events. The message contains the recorder's count.
     RecordingGap = "recording_gap", Notice, Continues;
     /// A span had no enclosing thread. The recorder added an implicit thread.

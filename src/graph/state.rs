@@ -293,6 +293,8 @@ struct WireCall<'a> {
     usage: Option<WireUsage>,
     raw_request_payload_id: &'a RawPayloadId,
     raw_response_payload_id: Option<&'a RawPayloadId>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    raw_response_chunk_ids: &'a [RawPayloadId],
     #[serde(skip_serializing_if = "Option::is_none")]
     response_id: Option<&'a ResponseId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -328,6 +330,7 @@ impl<'a> WireCall<'a> {
             error,
             raw_request_payload_id,
             raw_response_payload_id,
+            raw_response_chunk_ids,
             instructions,
             tools,
             compacted_before,
@@ -366,6 +369,7 @@ impl<'a> WireCall<'a> {
             usage: usage.map(WireUsage),
             raw_request_payload_id,
             raw_response_payload_id: raw_response_payload_id.as_ref(),
+            raw_response_chunk_ids,
             response_id: response_id.as_ref(),
             error: error.as_deref(),
             instructions: instructions.as_ref(),

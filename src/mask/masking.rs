@@ -43,7 +43,9 @@ use crate::event::PayloadKind;
 /// - Matches of the [patterns](Self::pattern) that the program adds.
 ///
 /// # What is not masked
-/// Secrets that are split (by a stream that sends them in pieces) or encoded (in base64, for example) are not found.
+/// Secrets that are split (by a stream that sends them in pieces) or encoded (in base64, for example) are not found in
+/// the bytes. The graph and exported spans have no split secrets: the text of a stream is masked again when it is put
+/// together, with a hash of 0.
 /// Nor are secrets in a sentence without `:` or `=` (`the password is …`), or secrets of plain words where these could
 /// be prose (`password: correct horse`) or an identifier.
 ///
@@ -83,6 +85,13 @@ impl Masking {
     pub fn new() -> Self {
         let (salt, names, finders) = (Salt::random(), Some(Names::default()), OnceLock::new());
         Self { salt, names, has_patterns: false, custom_patterns: Vec::new(), finders }
+    }
+
+    /// Creates the masking of text that is put together from recorded pieces, afterwards: all built-in forms. The hash
+    /// in its placeholders is 0, because a reader has no secret key, and anyone could test guesses against a hash with
+    /// a known key.
+    pub(crate) fn of_assembled_text() -> Self {
+        Self { salt: Salt::none(), ..Self::new() }.patterns()
     }
 
     /// Creates a disabled masking: nothing is masked, not even authorization headers.

@@ -8,22 +8,27 @@ use siphasher::sip::SipHasher24;
 use super::credentials;
 use super::secret_span::SecretSpan;
 
-/// The key of the hash in placeholders. It is never written anywhere.
+/// The key of the hash in placeholders. It is never written anywhere. `None` if there is no key; then the hash is 0.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Salt([u8; 16]);
+pub(super) struct Salt(Option<[u8; 16]>);
 
 impl Salt {
     pub(super) fn random() -> Self {
-        Self(uuid::Uuid::new_v4().into_bytes())
+        Self(Some(uuid::Uuid::new_v4().into_bytes()))
     }
 
     pub(super) fn from_bytes(salt: [u8; 16]) -> Self {
-        Self(salt)
+        Self(Some(salt))
     }
 
-    /// Returns a keyed hash of a text. Without the key a guess cannot be verified.
+    /// Returns the absence of a key.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Returns a keyed hash of a text. Without the key a guess cannot be verified. Returns 0 if there is no key.
     pub(super) fn hash(&self, text: &[u8]) -> u64 {
-        SipHasher24::new_with_key(&self.0).hash(text)
+        self.0.map_or(0, |key| SipHasher24::new_with_key(&key).hash(text))
     }
 
     /// Returns the placeholder of a secret: `[masked:<kind>:<hash>]`. It depends on the key and the unescaped secret

@@ -1,6 +1,7 @@
 //! Anthropic Messages.
 
 mod members;
+mod stream;
 
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
@@ -10,6 +11,7 @@ use super::object::Object;
 use super::part::{self, Compaction, PartContent, Recognized};
 use super::response::Output;
 use super::settings::{Settings, number};
+use super::stream::{Assembler, Event};
 use super::tool::{ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 use super::{reasoning, responses};
@@ -83,6 +85,10 @@ impl Api for Anthropic {
             }
         }
         Some(counts)
+    }
+
+    fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
+        stream::is_start(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedAnthropic>::default() })
     }
 }
 

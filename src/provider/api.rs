@@ -10,6 +10,7 @@ use super::part::Recognized;
 use super::response::Output;
 use super::settings::Settings;
 use super::sources::Source;
+use super::stream::{Assembler, Event};
 use super::usage::{CountReader, TokenCounts};
 
 /// A field of a body, at any depth.
@@ -122,6 +123,12 @@ pub(super) trait Api: Sync {
     /// Returns the token counts of a response, each read by `reader`. `usage` is the object in the body's field of that
     /// name. Returns `None` if the response does not have the token counts of this API.
     fn usage(&self, _body: &Object<'_>, _usage: Option<&Object<'_>>, _reader: &mut CountReader) -> Option<TokenCounts> {
+        None
+    }
+
+    /// Returns the assembler of a streamed response of which `event` is an event. Returns `None` if the event is not of
+    /// this API.
+    fn assembler(&self, _event: &Event<'_>) -> Option<Box<dyn Assembler>> {
         None
     }
 }

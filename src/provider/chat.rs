@@ -2,6 +2,7 @@
 
 mod members;
 mod reasoning;
+mod stream;
 
 use serde_json::value::RawValue;
 
@@ -14,6 +15,7 @@ use super::part::{self, Part, PartContent, Problem, Recognized};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
+use super::stream::{Assembler, Event};
 use super::tool::ToolCall;
 use super::usage::{CountReader, TokenCounts};
 
@@ -124,6 +126,10 @@ impl Api for Chat {
             reasoning: reader.first(usage, &REASONING_COUNTS),
             total: reader.count(usage, "total_tokens"),
         })
+    }
+
+    fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
+        stream::is_chunk(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedChat>::default() })
     }
 }
 

@@ -2,6 +2,7 @@
 //! model beside the content.
 
 mod members;
+mod stream;
 
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
@@ -12,6 +13,7 @@ use super::part::{Part, PartContent, Recognized};
 use super::reasoning::Reasoning;
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
+use super::stream::{Assembler, Event};
 use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Cohere;
@@ -54,10 +56,11 @@ impl Api for Cohere {
         Some(Recognized::new(content, &["document"]))
     }
 
-    /// The finish reason tells a response from one of Ollama's.
+    /// The finish reason, or the id if a stream was cut before its end, tells a response from one of Ollama's.
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
-        let finish_reason = Some(body.non_null("finish_reason")?);
+        body.first(&["finish_reason", "id"])?;
         body.object("message")?;
+        let finish_reason = body.non_null("finish_reason");
         Some(Output::Choices(vec![Choice { message: body.non_null("message"), finish_reason }]))
     }
 
@@ -67,5 +70,9 @@ impl Api for Cohere {
         let input = reader.first(usage, &["tokens/input_tokens", "billed_units/input_tokens"]);
         let output = reader.first(usage, &["tokens/output_tokens", "billed_units/output_tokens"]);
         Some(TokenCounts { input, cached: reader.count(usage, "cached_tokens"), output, ..TokenCounts::default() })
+    }
+
+    fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
+        stream::is_start(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedCohere>::default() })
     }
 }

@@ -1,6 +1,7 @@
 //! Converse of Amazon Bedrock. Its parts have no type and are recognized by their only field.
 
 mod members;
+mod stream;
 
 use serde_json::value::RawValue;
 
@@ -12,6 +13,7 @@ use super::part::{Cited, PartContent, Problem, Recognized};
 use super::reasoning::{Pieces, Reasoning};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
+use super::stream::{Assembler, Event};
 use super::tool::{CallArguments, ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 
@@ -90,6 +92,10 @@ impl Api for Converse {
             reasoning: None,
             total: reader.count(usage, "totalTokens"),
         })
+    }
+
+    fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
+        stream::is_event(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedConverse>::default() })
     }
 }
 

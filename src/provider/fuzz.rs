@@ -1,8 +1,8 @@
-//! Reads everything in a body, for the fuzz target and the tests.
+//! Reads everything in a body, and puts streams together, for the fuzz targets and the tests.
 
 use serde_json::value::RawValue;
 
-use super::{Content, Entries, Item, ItemContent, Message, Output, Part, PartContent, Request, Response};
+use super::{Content, Entries, Item, ItemContent, Message, Output, Part, PartContent, Request, Response, assemble};
 
 /// Reads arbitrary bytes as a request and as a response of every API, down to the last part.
 #[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "only the fuzz target is outside of the crate"))]
@@ -41,6 +41,26 @@ pub fn read_all(bytes: &[u8]) {
             Output::Empty | Output::Unknown => {}
         }
     }
+}
+
+/// Maximum size of an assembled body, in bytes for each byte of the stream. A short event may add a part with all its
+/// members.
+const MAX_GROWTH: usize = 32;
+
+/// Maximum size of an assembled body of an empty stream, in bytes.
+const MAX_START: usize = 1024;
+
+/// Puts arbitrary bytes together as a stream of every API, and reads the response.
+///
+/// # Panics
+/// Panics if the response is not a JSON object, or not in proportion to the stream.
+#[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "only the fuzz target is outside of the crate"))]
+pub fn put_together(bytes: &[u8]) {
+    let Ok(assembled) = assemble(bytes) else { return };
+    let _ = assembled.problem();
+    assert!(serde_json::from_str::<&RawValue>(&assembled.body).is_ok_and(|body| body.get().starts_with('{')));
+    assert!(assembled.body.len() <= MAX_GROWTH * bytes.len() + MAX_START, "{} bytes", assembled.body.len());
+    read_all(assembled.body.as_bytes());
 }
 
 fn read_entries(entries: &Entries<'_>) {
@@ -82,16 +102,24 @@ fn read_content(content: Content<'_>) {
     content.parts().iter().for_each(read_part);
 }
 
-/// Reads a part and the parts inside of it. `serde_json` bounds the depth.
+/// Number of levels of parts inside of parts that are read. A rule that reads a part reads no more than the parts in it.
+const MAX_LEVELS: u8 = 4;
+
+/// Reads a part and the parts inside of it.
 fn read_part(part: &Part<'_>) {
+    read_levels(part, MAX_LEVELS);
+}
+
+fn read_levels(part: &Part<'_>, levels: u8) {
     let _ = part.label();
+    let Some(levels) = levels.checked_sub(1) else { return };
     if let PartContent::Result(result) = &part.content {
-        result.content_parts().into_iter().flatten().for_each(|part| read_part(&part));
-        result.parts_beside_value().iter().for_each(read_part);
+        result.content_parts().into_iter().flatten().for_each(|part| read_levels(&part, levels));
+        result.parts_beside_value().iter().for_each(|part| read_levels(part, levels));
     }
     if let PartContent::Cited(cited) = &part.content {
         let _ = cited.text.joined();
-        cited.citations.iter().for_each(|citation| read_part(&Part::read_citation(citation)));
+        cited.citations.iter().for_each(|citation| read_levels(&Part::read_citation(citation), levels));
     }
     if let PartContent::Reasoning(entries) = &part.content {
         for entry in entries {

@@ -2,6 +2,7 @@
 //! fields.
 
 mod members;
+mod stream;
 
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
@@ -11,6 +12,7 @@ use super::part::{PartContent, Problem, Recognized};
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
+use super::stream::{Assembler, Event};
 use super::tool::{ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 
@@ -152,6 +154,10 @@ impl Api for Gemini {
             total: count(&["totalTokenCount", "total_token_count"]),
             ..TokenCounts::default()
         })
+    }
+
+    fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
+        stream::is_piece(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedGemini>::default() })
     }
 }
 

@@ -2,6 +2,7 @@
 //! mostly without ids of calls: outputs follow the calls in their order.
 
 mod members;
+mod stream;
 
 use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
@@ -10,6 +11,7 @@ use super::object::Object;
 use super::part::Recognized;
 use super::response::{Choice, Output};
 use super::settings::{Settings, number};
+use super::stream::{Assembler, Event};
 use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Ollama;
@@ -55,5 +57,9 @@ impl Api for Ollama {
             output: reader.count(body, "eval_count"),
             ..TokenCounts::default()
         })
+    }
+
+    fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
+        stream::is_line(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedOllama>::default() })
     }
 }

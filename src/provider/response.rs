@@ -110,6 +110,11 @@ impl<'a> Response<'a> {
         !matches!(self.output, Output::Unknown) || !self.body.fields().all(|(name, _)| gen_ai::is_metadata(name))
     }
 
+    /// Returns `true` if there is output of a known API. The body of an HTTP error has none.
+    pub(crate) fn has_output(&self) -> bool {
+        !matches!(self.output, Output::Empty | Output::Unknown)
+    }
+
     /// Returns the finish reason of each alternative, in the provider's terms.
     pub(crate) fn finish_reasons(&self) -> Vec<String> {
         match (&self.output, self.api) {

@@ -1,6 +1,7 @@
 //! The Responses API of OpenAI. Its items are read in [`item`](super::item).
 
 mod members;
+mod stream;
 
 use std::borrow::Cow;
 
@@ -13,6 +14,7 @@ use super::reasoning::REASONING_FIELDS;
 use super::response::Output;
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
+use super::stream::{Assembler, Event};
 use super::usage::{CountReader, TokenCounts};
 use super::{anthropic, chat, converse};
 
@@ -121,6 +123,10 @@ impl Api for Responses {
             total: reader.count(usage, "total_tokens"),
             ..TokenCounts::default()
         })
+    }
+
+    fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
+        stream::is_event(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedResponses>::default() })
     }
 }
 

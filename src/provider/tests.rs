@@ -1,3 +1,4 @@
 mod arbitrary;
 mod reader;
+mod streams;
 mod usage;

@@ -6,6 +6,7 @@
 
 mod canonical_json;
 mod checkpoint;
+mod chunks;
 mod collect;
 mod compaction_response;
 mod content_hash;
@@ -29,6 +30,7 @@ mod payloads;
 mod provider_conversation_id;
 mod request;
 mod response;
+mod responses;
 mod responses_item;
 mod runtime_event;
 mod session_metadata;
@@ -39,8 +41,8 @@ mod unread_fields;
 pub(super) use checkpoint::Checkpoint;
 pub(super) use compaction_response::CompactionResponse;
 pub(super) use facts::{
-    CellFact, CompactionRequestFact, ConversationFact, Facts, InferenceEnd, Logged, Outcome, ResultPayload,
-    RolloutFact, RuntimePayload, ThreadFact, ToolFact, TurnFact,
+    CellFact, CompactionRequestFact, ConversationFact, Facts, InferenceEnd, Logged, Outcome, RecordedResponse,
+    ResultPayload, RolloutFact, RuntimePayload, StreamedResponse, ThreadFact, ToolFact, TurnFact,
 };
 pub(super) use invocation::{Arguments, Invocation};
 pub(super) use item_cache::{ContentId, DecodedItem, DecodedItems};
@@ -50,7 +52,7 @@ pub(super) use mentions::{Mention, Mentions};
 pub(super) use payloads::Payload;
 pub(super) use provider_conversation_id::ProviderConversationId;
 pub(super) use request::{Request, RequestItems};
-pub(super) use response::{ResponseBody, ResponseItems};
+pub(super) use response::ResponseItems;
 pub(super) use runtime_event::{Activity, AgentCall, Command};
 pub(super) use session_metadata::{SessionMetadata, SpawnedBy};
 pub(super) use unopened::report_unreported;

@@ -11,6 +11,8 @@ pub struct Work {
     pub payloads: u64,
     /// Total size of the payloads read, in bytes.
     pub payload_bytes: u64,
+    /// Number of events of streamed responses that were put together.
+    pub stream_events: u64,
     /// Number of items that request, response and checkpoint bodies list, repetitions included.
     pub items_listed: u64,
     /// Number of distinct items among those in `items_listed`. Only these are kept in memory.

@@ -6,13 +6,14 @@ mod common;
 mod http_client;
 mod killed;
 mod server;
+mod streams;
 
 use std::path::Path;
 
 use common::{Bundle, bundles, recorder};
 use otel_trace::bundle::Reader;
 use otel_trace::client::RecordExchange;
-use otel_trace::graph::Graph;
+use otel_trace::graph::{Graph, Part};
 use otel_trace::reduce::{Options, reduce};
 use otel_trace::{
     AgentThread, Exchange, Inference, Json, Model, Operation, Recorder, Reply, ThreadMeta, ToolCallMeta, Turn,
@@ -25,7 +26,7 @@ use http_client::{HttpClient, post};
 use server::{ERROR, JSON, SSE, Server};
 
 /// Request body with whitespace and number formats that no serializer produces.
-const REQUEST: &[u8] = b"{ \"input\" : [ ],\n\"model\":\"m\" , \"n\": 1.50 }";
+const REQUEST: &[u8] = b"{ \"input\" : [ ],\n\"model\":\"m\" , \"temperature\": 1.50 }";
 
 const MODEL: Model<'_> = Model { name: "m", provider: "openai" };
 
@@ -72,6 +73,20 @@ impl Recording {
     /// Returns the bytes of the payload behind a reference.
     fn payload_bytes(&self, reference: &Value) -> &[u8] {
         self.bundle.payload_bytes(reference)
+    }
+
+    /// Returns the texts and the call ids of the items of the only response.
+    fn response_texts(&self) -> Vec<String> {
+        let call = self.graph.inference_calls.iter().next().unwrap();
+        let mut texts = Vec::new();
+        for item in self.graph.items().filter(|item| call.response_item_ids.contains(&item.item_id)) {
+            texts.extend(item.content.call_id.as_ref().map(ToString::to_string));
+            let parts = item.content.parts.iter();
+            texts.extend(
+                parts.filter_map(|part| if let Part::Text(text) = part { Some(text.to_string()) } else { None }),
+            );
+        }
+        texts
     }
 
     /// Returns the codes of all diagnostics.

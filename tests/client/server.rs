@@ -13,9 +13,21 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 /// Response body with whitespace and number formats that no serializer produces.
-pub(crate) const JSON: &str = "{ \"id\":\"r1\",\n \"output\" : [ ] , \"n\": 2.50}\n";
+pub(crate) const JSON: &str = "{ \"id\":\"r1\",\n \"output\" : [ ] , \"temperature\": 2.50}\n";
 pub(crate) const ERROR: &str = r#"{"error": {"message": "slow down"}}"#;
 pub(crate) const SSE: [&str; 3] = ["event: a\ndata: {\"n\": 1}\n\n", "data: \u{e9}\n\n", "data: [DONE]\n\n"];
+
+/// Pieces of a stream of Chat Completions. They end inside of events and of a character.
+pub(crate) const CHAT: [&[u8]; 4] = [
+    b"data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"It is \"}}]}\n\ndata: {\"id\":\"c1\",\"choi",
+    b"ces\":[{\"index\":0,\"delta\":{\"content\":\"caf\xc3",
+    b"\xa9.\"}}]}\n\n",
+    b"data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\ndata: {\"id\":\"c1\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3}}\n\ndata: [DONE]\n\n",
+];
+
+/// A stream of Gemini without server-sent events: one JSON list.
+pub(crate) const GEMINI: &str = r#"[{"candidates":[{"content":{"role":"model","parts":[{"text":"It is "}]},"index":0}],"responseId":"c1"},
+{"candidates":[{"content":{"role":"model","parts":[{"text":"café."}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":3},"responseId":"c1"}]"#;
 
 /// A provider that serves requests until its runtime is dropped.
 pub(crate) struct Server {
@@ -38,8 +50,12 @@ impl Server {
             .route("/json", post(async |_: Received| ([("x-request-id", "req-7")], JSON)))
             .route("/error", post(async |_: Received| error()))
             .route("/sse", post(async |_: Received| Body::from(SSE.concat()).into_response()))
-            .route("/paced", post(paced))
-            .route("/broken", post(broken))
+            .route("/paced", post(async |State(shared), _: Received| paced(shared, SSE.map(str::as_bytes))))
+            .route("/broken", post(async |_: Received| broken(&[SSE[0].as_bytes()])))
+            .route("/chat", post(async |_: Received| Body::from(CHAT.concat()).into_response()))
+            .route("/chat/paced", post(async |State(shared), _: Received| paced(shared, CHAT)))
+            .route("/chat/broken", post(async |_: Received| broken(&CHAT[..3])))
+            .route("/gemini", post(async |_: Received| GEMINI))
             .with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         Self { base_url, shared }
@@ -79,8 +95,8 @@ fn error() -> Response {
 }
 
 /// Sends one chunk per permit.
-async fn paced(State(shared): State<Arc<Shared>>, _: Received) -> Response {
-    let chunks = stream::iter(SSE).then(move |chunk| {
+fn paced<const N: usize>(shared: Arc<Shared>, chunks: [&'static [u8]; N]) -> Response {
+    let chunks = stream::iter(chunks).then(move |chunk| {
         let shared = Arc::clone(&shared);
         async move {
             shared.pace.acquire().await.unwrap().forget();
@@ -90,11 +106,12 @@ async fn paced(State(shared): State<Arc<Shared>>, _: Received) -> Response {
     Body::from_stream(chunks).into_response()
 }
 
-/// Sends one chunk and then breaks the connection.
-async fn broken(_: Received) -> Response {
-    let (first, end) = (Ok(SSE[0]), Err(std::io::Error::other("gone")));
-    let chunks = stream::iter([first, end]).then(async |chunk| {
-        // Lets the server send the first chunk before the connection breaks.
+/// Sends chunks and then breaks the connection.
+fn broken(chunks: &[&'static [u8]]) -> Response {
+    let end = Err(std::io::Error::other("gone"));
+    let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(*chunk)).chain([end]).collect();
+    let chunks = stream::iter(chunks).then(async |chunk| {
+        // Lets the server send the chunks before the connection breaks.
         tokio::task::yield_now().await;
         chunk
     });

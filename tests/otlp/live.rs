@@ -7,4 +7,5 @@ mod layers;
 mod links;
 mod live_and_later;
 mod program;
+mod streams;
 mod with_bundle;

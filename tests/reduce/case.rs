@@ -91,9 +91,13 @@ impl Case {
     }
 
     pub(crate) fn body(&mut self, kind: &str, body: impl ToString) -> Value {
+        self.body_bytes(kind, body.to_string().as_bytes())
+    }
+
+    pub(crate) fn body_bytes(&mut self, kind: &str, body: &[u8]) -> Value {
         self.bodies += 1;
         let path = format!("payloads/{}.json", self.bodies);
-        fs::write(self.dir.path().join(&path), body.to_string()).unwrap();
+        fs::write(self.dir.path().join(&path), body).unwrap();
         json!({ "raw_payload_id": format!("raw_payload:{}", self.bodies), "kind": { "type": kind }, "path": path })
     }
 
@@ -145,6 +149,33 @@ impl Case {
         self.event(json!({
             "type": "inference_completed", "inference_call_id": call, "response_id": format!("resp-{call}"),
             "response_payload": body,
+        }))
+    }
+
+    /// Records that a call completed, with the bytes of its response alone.
+    pub(crate) fn received(&mut self, call: &str, bytes: &[u8]) -> u64 {
+        let (body, wire) = (self.body("inference_response", "{}"), self.body_bytes("inference_response", bytes));
+        self.event(json!({
+            "type": "inference_completed", "inference_call_id": call, "response_id": null, "response_payload": body,
+            "wire_payload": wire,
+        }))
+    }
+
+    /// Records that a call was cancelled, with the bytes that had arrived.
+    pub(crate) fn cut(&mut self, call: &str, bytes: &[u8]) -> u64 {
+        let wire = self.body_bytes("inference_response", bytes);
+        self.event(json!({
+            "type": "inference_cancelled", "inference_call_id": call, "reason": "gone",
+            "partial_response_payload": null, "wire_payload": wire,
+        }))
+    }
+
+    /// Records a chunk of the response of a call.
+    pub(crate) fn chunk(&mut self, call: &str, number: u64, bytes: &[u8]) -> u64 {
+        let chunk = self.body_bytes("inference_response", bytes);
+        self.event(json!({
+            "type": "other", "kind": "payload", "summary": "a chunk", "payloads": [chunk],
+            "metadata": { "inference_call_id": call, "chunk": number },
         }))
     }
 

@@ -246,3 +246,33 @@ fn calls_with_one_id_take_work_in_proportion() {
     let Work { items_listed, conversation_steps, link_probes, .. } = session_with_one_call_id(150, true, true);
     assert!(conversation_steps < items_listed * 6 && link_probes < items_listed, "{conversation_steps}, {link_probes}");
 }
+
+#[test]
+fn stream_twice_as_long_takes_twice_the_work() {
+    let work = |events: usize| {
+        let call = |n: usize| json!({ "index": n / 8, "id": format!("c{}", n / 8), "function": { "arguments": "{" } });
+        let delta = |n: usize| json!({ "content": "text", "tool_calls": [call(n)] });
+        let event = |n: usize| format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta(n) }] }));
+        let events: Vec<String> = (0..events).map(event).collect();
+        let mut case = Case::new();
+        case.request("whole", json!([]));
+        case.received("whole", events.concat().as_bytes());
+        case.request("chunks", json!([]));
+        for (number, event) in (1..).zip(&events) {
+            case.chunk("chunks", number, event.as_bytes());
+        }
+        case.try_reduce(&Options::default()).unwrap().work
+    };
+    let (small, large) = (work(400), work(800));
+    for (name, small, large) in [
+        ("events", small.stream_events, large.stream_events),
+        ("payloads", small.payloads, large.payloads),
+        ("payload bytes", small.payload_bytes, large.payload_bytes),
+        ("items listed", small.items_listed, large.items_listed),
+        ("conversation steps", small.conversation_steps, large.conversation_steps),
+    ] {
+        assert!(small > 100, "{name}: {small} is too little to compare");
+        assert!(large < small * 9 / 4, "{name}: {small}, then {large}");
+    }
+    assert_eq!(small.stream_events, 800, "each event is read once");
+}

@@ -45,7 +45,8 @@ pub struct Exchange(Vec<ModelCall>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
     /// The complete body of a response. A body that is not one JSON value, such as a stream of server-sent events,
-    /// becomes the `wire_payload` of the call; the response that the program assembles from it is recorded in addition.
+    /// becomes the `wire_payload` of the call. The reducer puts its response together unless the program records the one
+    /// that it assembles.
     Whole,
     /// The part of a response that arrived before the connection broke or the client stopped reading.
     Cut,
@@ -119,8 +120,8 @@ impl Exchange {
     }
 
     /// Records a piece of the response as it arrives; `number` counts from 1. The piece is written at once, in a
-    /// separate event, so that a run that is killed keeps the pieces that arrived. Each piece costs a payload; the
-    /// complete body is still recorded with [`reply`](Self::reply).
+    /// separate event, so that a run that is killed keeps the pieces that arrived: the reducer puts the response together
+    /// from them. Each piece costs a payload; the complete body is still recorded with [`reply`](Self::reply).
     pub fn chunk(&self, number: u64, bytes: &[u8]) {
         for call in &self.0 {
             match call {

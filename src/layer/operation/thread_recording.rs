@@ -44,7 +44,9 @@ impl ThreadRecording {
 
     /// Stores an encoded body of this thread. If there is a live span, it may inspect the body.
     pub(super) fn store_ready(&self, live: &Live, ready: ReadyBody) -> Result<Stored, Lost> {
-        let live = live.as_ref().filter(|_| ready.is_json());
+        // A response may be the bytes of a stream.
+        let is_read = ready.is_json() || ready.kind() == PayloadKind::InferenceResponse;
+        let live = live.as_ref().filter(|_| is_read);
         let on_stored = live.and_then(|live| Arc::clone(live).inspect(ready.kind(), ready.bytes()));
         let stored = self.bundle.writer.store(&self.id, ready)?;
         if let Some(on_stored) = on_stored {
@@ -114,7 +116,7 @@ impl ThreadRecording {
         at: Timestamp,
     ) {
         let other = Other {
-            kind: "payload".to_owned(),
+            kind: Other::PAYLOAD.to_owned(),
             summary: format!("a payload of kind {} that no other event references", payload.kind.name()),
             payloads: vec![payload],
             metadata: RawJson::from_value(metadata),

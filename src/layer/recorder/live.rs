@@ -67,8 +67,9 @@ pub(crate) trait LiveSpan: Debug + Send + Sync {
     /// Returns the value of the W3C `traceparent` header. Returns `None` if the span has not started.
     fn traceparent(&self) -> Option<String>;
 
-    /// Inspects a body that is about to be stored, and returns a callback for its payload id. Returns `None` if the
-    /// exporter does not need the content of the body.
+    /// Inspects a body that is about to be stored, and returns a callback for its payload id. The body is JSON, except
+    /// that of a response, which may be the bytes of a stream. Returns `None` if the exporter does not need the content
+    /// of the body.
     fn inspect(self: Arc<Self>, kind: PayloadKind, body: &[u8]) -> Option<OnStored>;
 
     /// Called with each recorded event of the operation.

@@ -22,11 +22,24 @@ pub(super) struct FactsReader<'a> {
 }
 
 impl FactsReader<'_> {
+    /// Reads a payload. Returns `None` if it can't be read.
+    fn payload(&self, id: &RawPayloadId) -> Option<Vec<u8>> {
+        self.bundle.payload(self.graph.raw_payloads.get(id)?).ok()
+    }
+
     /// Reads a payload and digests it. Returns the default for a payload that can't be read.
     fn digest<D: Default>(&self, id: &RawPayloadId, digest: impl FnOnce(&[u8]) -> D) -> D {
-        let reference = self.graph.raw_payloads.get(id);
-        let body = reference.and_then(|reference| self.bundle.payload(reference).ok());
-        body.map_or_else(D::default, |body| digest(&body))
+        self.payload(id).map_or_else(D::default, |body| digest(&body))
+    }
+
+    /// Reads the response of an inference call and digests it. Returns `None` if there is no response.
+    fn response(&self, call: &InferenceCall) -> Option<ResponseDigest> {
+        let payload = call.raw_response_payload_id.as_ref()?;
+        if call.raw_response_chunk_ids.is_empty() {
+            return Some(self.digest(payload, |body| ResponseDigest::parse(body, self.content)));
+        }
+        let chunks = call.raw_response_chunk_ids.iter().filter_map(|chunk| self.payload(chunk));
+        Some(ResponseDigest::parse(&chunks.collect::<Vec<_>>().concat(), self.content))
     }
 
     /// Returns the facts about an object. Reads its payloads, one after the other.
@@ -55,7 +68,6 @@ impl FactsReader<'_> {
     }
 
     fn inference_facts(&self, call: &InferenceCall) -> InferenceFacts {
-        let response = call.raw_response_payload_id.as_ref();
         let first_token = call.first_token_at.map(|at| at.millis_since(call.execution.started.at.unix_ms()));
         InferenceFacts {
             model: call.model.clone(),
@@ -64,7 +76,7 @@ impl FactsReader<'_> {
             usage: call.usage,
             time_to_first_chunk_ms: first_token,
             request: self.digest(&call.raw_request_payload_id, |body| RequestDigest::parse(body, self.content)),
-            response: response.map(|id| self.digest(id, |body| ResponseDigest::parse(body, self.content))),
+            response: self.response(call),
         }
     }
 

@@ -106,7 +106,7 @@ impl LiveFacts {
     pub(super) fn digest_payload(kind: PayloadKind, body: &[u8], content: ContentPolicy) -> Option<Digest> {
         Some(match kind {
             PayloadKind::InferenceRequest => Digest::Request(Box::new(RequestDigest::parse(body, content))),
-            PayloadKind::InferenceResponse => Digest::Response(Box::new(ResponseDigest::parse(body, content))),
+            PayloadKind::InferenceResponse => Digest::Response(Box::new(ResponseDigest::parse_live(body, content))),
             PayloadKind::CompactionResponse => {
                 Digest::Response(Box::new(ResponseDigest::parse(body, ContentPolicy::Omit)))
             }

@@ -45,6 +45,9 @@ pub(crate) struct ResponseDigest {
     /// `true` if the items of the response are known. A response whose items were not recorded may have requested any
     /// tool call.
     pub(crate) has_known_items: bool,
+    /// `true` if the payload is a response and not, for example, the body of an HTTP error: it has output of a known API,
+    /// or an encoding that is not decoded.
+    pub(crate) is_response: bool,
     /// Output messages as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) output_messages: Option<String>,
 }

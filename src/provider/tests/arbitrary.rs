@@ -111,7 +111,7 @@ const WORDS: [&str; 102] = [
 ];
 
 /// Generates JSON that often looks like a body.
-fn any_json() -> impl Strategy<Value = Value> {
+pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         4 => select(WORDS.to_vec()).prop_map(Value::from),
         1 => any::<String>().prop_map(Value::from),

@@ -118,7 +118,12 @@ impl Facts {
             Event::CodeCellEnded(e) => self.cells.push(line_context.with(CellFact::Ended(e))),
             Event::AgentResultObserved(e) => self.agent_results.push(line_context.with::<AgentResultObserved>(e)),
             Event::ProtocolEventObserved(_) => {}
-            Event::Other(e) => self.add_other(line_context, &e, diagnostics),
+            Event::Other(e) => {
+                for streamed in payloads.responses.of_unended_calls(seq) {
+                    self.conversation.push(line_context.clone().with(ConversationFact::Streamed(Box::new(streamed))));
+                }
+                self.add_other(line_context, &e, diagnostics);
+            }
         }
     }
 
@@ -172,6 +177,7 @@ impl Facts {
 }
 
 /// The time, line number and context of an event, to be combined with its fact.
+#[derive(Clone)]
 struct LineContext {
     when: Moment,
     line: u64,

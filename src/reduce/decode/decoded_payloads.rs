@@ -8,9 +8,9 @@ use super::facts::{ResultPayload, RuntimePayload};
 use super::invocation::Invocation;
 use super::item_cache::ItemCache;
 use super::log::LogEntry;
-use super::payloads::{Payload, PayloadLocation, PayloadSet, PendingPayloads, UnusablePayload, location};
+use super::payloads::{Payload, PayloadLocation, PayloadSet, PendingPayloads, UnusablePayload, location, text_of};
 use super::request::Request;
-use super::response::ResponseBody;
+use super::responses::DecodedResponses;
 use super::runtime_event::{AgentCall, Command, ForeignEvent};
 use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
@@ -19,7 +19,6 @@ use crate::event::{
     Event, InferenceId, PayloadRef, RequestInputMode, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
     ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
-use crate::provider::ApiSet;
 use crate::reduce::Work;
 
 /// The way in which the payloads of a tool call are decoded, which depends on the kind of the tool.
@@ -93,7 +92,6 @@ impl ToolDecodings {
 struct PayloadPlan {
     metadata: PendingPayloads<SessionMetadata>,
     requests: PendingPayloads<Request>,
-    responses: PendingPayloads<ResponseBody>,
     checkpoints: PendingPayloads<Checkpoint>,
     compaction_responses: PendingPayloads<CompactionResponse>,
     invocations: PendingPayloads<Invocation>,
@@ -102,45 +100,9 @@ struct PayloadPlan {
     foreign_events: PendingPayloads<ForeignEvent>,
     results: PendingPayloads<ToolResult>,
     stdin_results: PendingPayloads<StdinResult>,
-    exchanges: Exchanges,
-}
-
-/// The locations of the request of each inference call, and of its response: the response tells to which API the
-/// request belongs, where that does not say it itself.
-#[derive(Default)]
-struct Exchanges {
-    requests: HashMap<InferenceId, PayloadLocation>,
-    responses: Vec<(InferenceId, PayloadRef)>,
-}
-
-impl Exchanges {
-    /// Adds the payloads of an event.
-    fn add(&mut self, event: &Event) {
-        if let Event::InferenceStarted(e) = event {
-            self.requests.entry(e.inference_call_id.clone()).or_insert_with(|| location(&e.request_payload));
-        } else if let Event::InferenceCompleted(e) = event {
-            self.responses.push((e.inference_call_id.clone(), e.response_payload.clone()));
-        } else if let Event::InferenceFailed(e) = event {
-            self.add_partial(&e.inference_call_id, e.partial_response_payload.as_ref());
-        } else if let Event::InferenceCancelled(e) = event {
-            self.add_partial(&e.inference_call_id, e.partial_response_payload.as_ref());
-        }
-    }
-
-    /// Adds the part of a response that arrived.
-    fn add_partial(&mut self, call: &InferenceId, response: Option<&PayloadRef>) {
-        self.responses.extend(response.map(|response| (call.clone(), response.clone())));
-    }
-
-    /// Returns the APIs to which the response to each request may belong.
-    fn responded(self, responses: &PayloadSet<ResponseBody>) -> HashMap<PayloadLocation, ApiSet> {
-        let Self { requests, responses: of_calls } = self;
-        let of_call = |(call, response): (InferenceId, PayloadRef)| {
-            let body = responses.get(&response).ok()?;
-            Some((requests.get(&call)?.clone(), body.apis))
-        };
-        of_calls.into_iter().filter_map(of_call).collect()
-    }
+    /// The location of the request of each inference call. The response tells to which API the request belongs, where
+    /// that does not say it itself.
+    requests_by_call: HashMap<InferenceId, PayloadLocation>,
 }
 
 /// The decoded payloads, by the type that they were decoded to.
@@ -148,7 +110,7 @@ pub(super) struct DecodedPayloads {
     decodings: ToolDecodings,
     pub(super) metadata: PayloadSet<SessionMetadata>,
     pub(super) requests: PayloadSet<Request>,
-    pub(super) responses: PayloadSet<ResponseBody>,
+    pub(super) responses: DecodedResponses,
     pub(super) checkpoints: PayloadSet<Checkpoint>,
     pub(super) compaction_responses: PayloadSet<CompactionResponse>,
     invocations: PayloadSet<Invocation>,
@@ -162,19 +124,13 @@ pub(super) struct DecodedPayloads {
 impl PayloadPlan {
     /// Adds the payloads of an event that the reduction needs.
     fn add(&mut self, event: &Event, decodings: &ToolDecodings) {
-        self.exchanges.add(event);
         match event {
             Event::ThreadStarted(e) => e.metadata_payload.iter().for_each(|payload| self.metadata.add(payload)),
             Event::InferenceStarted(e) => {
                 self.requests.add(&e.request_payload);
+                let request = || location(&e.request_payload);
+                self.requests_by_call.entry(e.inference_call_id.clone()).or_insert_with(request);
                 prefix_of(e.request_input_mode.as_deref()).into_iter().for_each(|payload| self.requests.add(payload));
-            }
-            Event::InferenceCompleted(e) => self.responses.add(&e.response_payload),
-            Event::InferenceFailed(e) => {
-                e.partial_response_payload.iter().for_each(|payload| self.responses.add(payload))
-            }
-            Event::InferenceCancelled(e) => {
-                e.partial_response_payload.iter().for_each(|payload| self.responses.add(payload))
             }
             Event::CompactionInstalled(e) => self.checkpoints.add(&e.checkpoint_payload),
             Event::CompactionRequestCompleted(e) => self.compaction_responses.add(&e.response_payload),
@@ -201,7 +157,11 @@ impl PayloadPlan {
                     }
                 }
             }
-            Event::RolloutStarted(_)
+            // Responses are decoded by `DecodedResponses`.
+            Event::InferenceCompleted(_)
+            | Event::InferenceFailed(_)
+            | Event::InferenceCancelled(_)
+            | Event::RolloutStarted(_)
             | Event::RolloutEnded(_)
             | Event::ThreadEnded(_)
             | Event::TurnStarted(_)
@@ -232,21 +192,22 @@ impl PayloadPlan {
     fn decode_all(
         self,
         decodings: ToolDecodings,
+        responses: DecodedResponses,
         bundle: &Reader,
         cache: &ItemCache,
         work: &mut Work,
     ) -> DecodedPayloads {
-        let responses = self.responses.decode_all(bundle, cache, work);
-        let responded = self.exchanges.responded(&responses);
-        let parse_request = |reference: &PayloadRef, text: &str| {
+        let responded = |(call, request): (InferenceId, _)| Some((request, responses.apis_of(&call)?));
+        let responded: HashMap<_, _> = self.requests_by_call.into_iter().filter_map(responded).collect();
+        let parse_request = |reference: &PayloadRef, bytes: &[u8]| {
             let responded = responded.get(&location(reference)).copied().unwrap_or_default();
-            Request::parse(text, responded, cache)
+            Request::parse(text_of(bytes)?, responded, cache)
         };
         DecodedPayloads {
             decodings,
+            responses,
             metadata: self.metadata.decode_all(bundle, cache, work),
             requests: self.requests.decode_all_with(bundle, work, parse_request, |_, unusable| Err(unusable)),
-            responses,
             checkpoints: self.checkpoints.decode_all(bundle, cache, work),
             compaction_responses: self.compaction_responses.decode_all(bundle, cache, work),
             invocations: self.invocations.decode_all(bundle, cache, work),
@@ -275,7 +236,8 @@ impl DecodedPayloads {
         for entry in log {
             plan.add(&entry.record.event, &decodings);
         }
-        plan.decode_all(decodings, bundle, cache, work)
+        let responses = DecodedResponses::decode(log, bundle, cache, work);
+        plan.decode_all(decodings, responses, bundle, cache, work)
     }
 
     /// Returns the outcome of decoding the payload at a location. Returns `None` if the reduction does not need the

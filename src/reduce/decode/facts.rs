@@ -1,5 +1,7 @@
 //! Facts: events with their decoded payloads, by the domain that folds them.
 
+use std::sync::Arc;
+
 use super::checkpoint::Checkpoint;
 use super::compaction_response::CompactionResponse;
 use super::invocation::Invocation;
@@ -15,7 +17,7 @@ use crate::event::{
     AgentResultObserved, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, CompactionInstalled,
     CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted, EventContext, InferenceId,
     InferenceStarted, McpToolCallCorrelationAssigned, PayloadRef, ProcessSpawned, RawPayloadId, ReferencedKind,
-    ResponseId, RolloutEnded, RolloutStarted, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallRuntimeEnded,
+    ResponseId, RolloutEnded, RolloutStarted, Seq, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallRuntimeEnded,
     ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, UpstreamRequestId, Usage,
 };
 use crate::graph::{Moment, Table};
@@ -94,6 +96,7 @@ pub(in crate::reduce) enum TurnFact {
 pub(in crate::reduce) enum ConversationFact {
     Started(Box<InferenceStarted>, Payload<Request>, Option<Payload<Request>>),
     Ended(Box<InferenceEnd>),
+    Streamed(Box<StreamedResponse>),
     Installed(CompactionInstalled, Payload<Checkpoint>),
 }
 
@@ -106,8 +109,30 @@ pub(in crate::reduce) struct InferenceEnd {
     pub(in crate::reduce) upstream_request_id: UpstreamRequestId,
     pub(in crate::reduce) first_token_at: Option<UnixMillis>,
     pub(in crate::reduce) usage: Option<Usage>,
-    /// The payload of the response, or of the part of it that arrived.
-    pub(in crate::reduce) response: Option<(RawPayloadId, Payload<ResponseBody>)>,
+    /// The payload of the response in the event, or of the part of it that arrived. The response may be another one:
+    /// the bytes that the client received, if the program did not record it.
+    pub(in crate::reduce) response_payload: Option<RawPayloadId>,
+    /// The response, or the part of it that arrived.
+    pub(in crate::reduce) response: Option<RecordedResponse>,
+}
+
+/// A response as it was recorded: in one payload, or in the chunks of a stream.
+#[derive(Debug)]
+pub(in crate::reduce) struct RecordedResponse {
+    /// The payload that contains the response, or its first chunk.
+    pub(in crate::reduce) payload: RawPayloadId,
+    pub(in crate::reduce) body: Payload<ResponseBody>,
+    /// The chunks that contain the response, in order, with the seq of their events. Empty if one payload contains it.
+    pub(in crate::reduce) chunks: Vec<(Seq, RawPayloadId)>,
+    /// The response that the program recorded without its content. Its other fields count where `body` has none.
+    pub(in crate::reduce) without_content: Option<Arc<ResponseBody>>,
+}
+
+/// The response of an inference call that never ended, as far as its chunks arrived.
+#[derive(Debug)]
+pub(in crate::reduce) struct StreamedResponse {
+    pub(in crate::reduce) inference_call_id: InferenceId,
+    pub(in crate::reduce) response: RecordedResponse,
 }
 
 /// The outcome of an inference call: failed with an error message, or cancelled with a reason.

@@ -1,13 +1,12 @@
 //! Converts the three end events of inference calls to one fact.
 
 use super::facts::{InferenceEnd, Outcome};
-use super::payloads::PayloadSet;
-use super::response::ResponseBody;
+use super::responses::{DecodedResponses, ResponsePayloads};
 use crate::event::{InferenceCancelled, InferenceCompleted, InferenceFailed};
 
 impl InferenceEnd {
     /// Converts an `inference_completed` event, with its decoded response.
-    pub(super) fn completed(event: InferenceCompleted, responses: &PayloadSet<ResponseBody>) -> Self {
+    pub(super) fn completed(event: InferenceCompleted, responses: &DecodedResponses) -> Self {
         let InferenceCompleted {
             inference_call_id,
             response_id,
@@ -15,9 +14,10 @@ impl InferenceEnd {
             upstream_request_id,
             first_token_at_unix_ms,
             usage,
-            wire_payload: _,
+            wire_payload,
         } = event;
-        let response = (response_payload.raw_payload_id.clone(), responses.get(&response_payload));
+        let (call, wire) = (&inference_call_id, wire_payload.as_deref());
+        let response = responses.of_end(ResponsePayloads { call, response: Some(&response_payload), wire });
         Self {
             inference_call_id,
             outcome: Outcome::Completed,
@@ -25,12 +25,13 @@ impl InferenceEnd {
             upstream_request_id,
             first_token_at: first_token_at_unix_ms,
             usage,
-            response: Some(response),
+            response_payload: Some(response_payload.raw_payload_id),
+            response,
         }
     }
 
     /// Converts an `inference_failed` event, with the part of the response that arrived.
-    pub(super) fn failed(event: InferenceFailed, responses: &PayloadSet<ResponseBody>) -> Self {
+    pub(super) fn failed(event: InferenceFailed, responses: &DecodedResponses) -> Self {
         let InferenceFailed {
             inference_call_id,
             error,
@@ -38,8 +39,10 @@ impl InferenceEnd {
             upstream_request_id,
             first_token_at_unix_ms,
             usage,
-            wire_payload: _,
+            wire_payload,
         } = event;
+        let (call, wire) = (&inference_call_id, wire_payload.as_deref());
+        let response = responses.of_end(ResponsePayloads { call, response: partial_response_payload.as_ref(), wire });
         Self {
             inference_call_id,
             outcome: Outcome::Failed(error),
@@ -47,12 +50,13 @@ impl InferenceEnd {
             upstream_request_id,
             first_token_at: first_token_at_unix_ms,
             usage,
-            response: partial_response_payload.map(|body| (body.raw_payload_id.clone(), responses.get(&body))),
+            response_payload: partial_response_payload.map(|payload| payload.raw_payload_id),
+            response,
         }
     }
 
     /// Converts an `inference_cancelled` event, with the part of the response that arrived.
-    pub(super) fn cancelled(event: InferenceCancelled, responses: &PayloadSet<ResponseBody>) -> Self {
+    pub(super) fn cancelled(event: InferenceCancelled, responses: &DecodedResponses) -> Self {
         let InferenceCancelled {
             inference_call_id,
             reason,

@@ -25,6 +25,14 @@ pub(super) trait PayloadShape: Sized + Send + Sync {
     /// Returns the reason as a clause that follows the payload's location: "is not …", "has no …".
     fn parse(text: &str, cache: &ItemCache) -> Result<Self, String>;
 
+    /// Parses the bytes of a payload.
+    ///
+    /// # Errors
+    /// Returns the reason as a clause that follows the payload's location: "is not …", "has no …".
+    fn parse_bytes(bytes: &[u8], cache: &ItemCache) -> Result<Self, String> {
+        Self::parse(text_of(bytes)?, cache)
+    }
+
     /// Parses the JSON that was stored in place of a payload that was truncated to head and tail.
     ///
     /// # Errors
@@ -32,6 +40,14 @@ pub(super) trait PayloadShape: Sized + Send + Sync {
     fn parse_truncated(_text: &str, _cache: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
         Err(unusable)
     }
+}
+
+/// Returns the bytes of a payload as text.
+///
+/// # Errors
+/// Returns the reason as a clause if they are not UTF-8.
+pub(super) fn text_of(bytes: &[u8]) -> Result<&str, &'static str> {
+    str::from_utf8(bytes).map_err(|_| "is not UTF-8")
 }
 
 /// A decoded payload, or the reason why it cannot be used.
@@ -95,13 +111,13 @@ impl<T> PendingPayloads<T> {
         });
     }
 
-    /// Reads and decodes all payloads that were added. `parse` decodes the text of a payload, `parse_truncated` the text
+    /// Reads and decodes all payloads that were added. `parse` decodes the bytes of a payload, `parse_truncated` the text
     /// that was stored in place of a truncated one.
     pub(super) fn decode_all_with(
         self,
         bundle: &Reader,
         work: &mut Work,
-        parse: impl Fn(&PayloadRef, &str) -> Result<T, String> + Sync,
+        parse: impl Fn(&PayloadRef, &[u8]) -> Result<T, String> + Sync,
         parse_truncated: impl Fn(&str, UnusablePayload) -> Result<T, UnusablePayload> + Sync,
     ) -> PayloadSet<T>
     where
@@ -112,10 +128,15 @@ impl<T> PendingPayloads<T> {
             let payload = bundle.payload(reference)?;
             bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
             let unusable = |reason| UnusablePayload::new(reference, reason);
-            let text = str::from_utf8(&payload).map_err(|_| unusable("is not UTF-8".to_owned()))?;
             let parsed = match reference.truncated.as_deref() {
-                Some(truncated) => parse_truncated(text, unusable(truncated_reason(truncated))),
-                None => parse(reference, text).map_err(unusable),
+                Some(truncated) => {
+                    let unusable = unusable(truncated_reason(truncated));
+                    match text_of(&payload) {
+                        Ok(text) => parse_truncated(text, unusable),
+                        Err(_) => Err(unusable),
+                    }
+                }
+                None => parse(reference, &payload).map_err(unusable),
             };
             parsed.map(Arc::new)
         });
@@ -129,12 +150,12 @@ impl<T: PayloadShape> PendingPayloads<T> {
     /// Reads and decodes all payloads that were added.
     pub(super) fn decode_all(self, bundle: &Reader, cache: &ItemCache, work: &mut Work) -> PayloadSet<T> {
         let parse_truncated = |text: &str, unusable| T::parse_truncated(text, cache, unusable);
-        self.decode_all_with(bundle, work, |_, text| T::parse(text, cache), parse_truncated)
+        self.decode_all_with(bundle, work, |_, bytes| T::parse_bytes(bytes, cache), parse_truncated)
     }
 }
 
 /// Returns the reason why a payload of which only head and tail were stored cannot be used.
-fn truncated_reason(truncated: &Truncated) -> String {
+pub(super) fn truncated_reason(truncated: &Truncated) -> String {
     format!("is truncated to head and tail: its {} bytes exceeded a limit when it was recorded", truncated.length)
 }
 
@@ -149,6 +170,11 @@ impl<T> PayloadSet<T> {
     /// if it was decoded.
     pub(super) fn lookup(&self, location: &PayloadLocation) -> Option<Option<&UnusablePayload>> {
         Some(self.payloads.get(*self.by_location.get(location)?)?.as_ref().err())
+    }
+
+    /// Returns the payloads that were decoded.
+    pub(super) fn decoded(&self) -> impl Iterator<Item = &T> {
+        self.payloads.iter().flatten().map(|payload| &**payload)
     }
 
     /// Returns the decoded payload of a reference. Returns an error if the payload was not read or could not be

@@ -1,5 +1,7 @@
 //! Decodes `inference_response` payloads.
 
+use std::sync::Arc;
+
 use super::item_cache::ItemCache;
 use super::items;
 use super::listed_item::ListedItem;
@@ -8,7 +10,7 @@ use super::provider_conversation_id::ProviderConversationId;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
-use crate::provider::{self, ApiSet, Output, ReportedUsage};
+use crate::provider::{self, ApiSet, Assembled, NotAStream, Output, ReportedUsage, TruncatedStream};
 
 /// The decoded body of an inference response.
 #[derive(Debug)]
@@ -26,6 +28,11 @@ pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) unread: Vec<UnreadMember>,
     /// The APIs to which the body may belong.
     pub(super) apis: ApiSet,
+    /// The reason why the response is only a part of what the provider sent or would have sent, as clauses about it:
+    /// "it ends before its last event". `None` if it is whole.
+    pub(in crate::reduce) partial: Option<String>,
+    /// Number of events of a stream from which the body was put together.
+    pub(super) stream_events: u64,
 }
 
 /// The items of an inference response.
@@ -36,6 +43,8 @@ pub(in crate::reduce) enum ResponseItems {
     /// The body is `{}`, or has only span attributes other than the output: the response was recorded without its
     /// content.
     NotRecorded,
+    /// The bytes of the response have an encoding that is not decoded. Contains its name.
+    Encoded(&'static str),
     /// The body has no list of items in a known field.
     UnknownShape,
     /// Only head and tail of the body were stored.
@@ -44,11 +53,47 @@ pub(in crate::reduce) enum ResponseItems {
 
 impl PayloadShape for ResponseBody {
     fn parse(text: &str, cache: &ItemCache) -> Result<Self, String> {
-        let body = provider::Response::parse(text).ok_or(NOT_AN_OBJECT)?;
-        Ok(Self {
+        match provider::Response::parse(text) {
+            Some(body) => Ok(Self::from_response(&body, cache)),
+            // A stream may be one JSON list.
+            None => Self::from_stream(text.as_bytes(), cache).map_err(|_| NOT_AN_OBJECT.to_owned()),
+        }
+    }
+
+    /// Only the usage is read, if head or tail contain it.
+    fn parse_truncated(text: &str, _: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
+        let Some(body) = provider::Response::parse(text) else { return Err(unusable) };
+        Ok(Self { usage: body.usage(), ..Self::without_items(ResponseItems::Truncated(unusable)) })
+    }
+}
+
+impl ResponseBody {
+    /// Creates the body of a response whose items are not known.
+    fn without_items(items: ResponseItems) -> Self {
+        Self {
+            response_id: None,
+            conversation_id: None,
+            items,
+            instructions: None,
+            usage: ReportedUsage::default(),
+            error: None,
+            unread: Vec::new(),
+            apis: ApiSet::default(),
+            partial: None,
+            stream_events: 0,
+        }
+    }
+
+    /// Creates the body of a response of which nothing can be read. `reason` says why.
+    pub(super) fn unread(reason: String) -> Self {
+        Self { partial: Some(reason), ..Self::without_items(ResponseItems::Listed(Vec::new())) }
+    }
+
+    fn from_response(body: &provider::Response<'_>, cache: &ItemCache) -> Self {
+        Self {
             response_id: body.id().map(|id| ResponseId::from(&*id)),
             conversation_id: body.conversation_id().map(|id| ProviderConversationId::from(&*id)),
-            items: match items(&body, cache) {
+            items: match items(body, cache) {
                 Some(items) => ResponseItems::Listed(items),
                 None if !body.is_recorded() => ResponseItems::NotRecorded,
                 None => ResponseItems::UnknownShape,
@@ -56,24 +101,78 @@ impl PayloadShape for ResponseBody {
             instructions: body.rendered_instructions(),
             usage: body.usage(),
             error: body.error(),
-            unread: cache.unread.of_response(&body),
+            unread: cache.unread.of_response(body),
             apis: body.api_set(),
-        })
+            partial: None,
+            stream_events: 0,
+        }
     }
 
-    /// Only the usage is read, if head or tail contain it.
-    fn parse_truncated(text: &str, _: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
-        let Some(body) = provider::Response::parse(text) else { return Err(unusable) };
-        Ok(Self {
-            response_id: None,
-            conversation_id: None,
-            items: ResponseItems::Truncated(unusable),
-            instructions: None,
-            usage: body.usage(),
-            error: None,
-            unread: Vec::new(),
-            apis: ApiSet::default(),
-        })
+    /// Puts a streamed response together.
+    ///
+    /// # Errors
+    /// Returns [`NotAStream`] if the bytes are not a stream of a known API.
+    fn from_stream(bytes: &[u8], cache: &ItemCache) -> Result<Self, NotAStream> {
+        Self::from_assembled(&provider::assemble(bytes)?, cache).ok_or(NotAStream::Unknown)
+    }
+
+    /// Reads a response that was put together. Returns `None` if it is not a JSON object.
+    fn from_assembled(assembled: &Assembled, cache: &ItemCache) -> Option<Self> {
+        let (partial, stream_events) = (assembled.problem(), assembled.events);
+        let response = Self::from_response(&provider::Response::parse(&assembled.body)?, cache);
+        let items = match response.items {
+            // A stream without output was cut before that.
+            ResponseItems::NotRecorded | ResponseItems::UnknownShape => ResponseItems::Listed(Vec::new()),
+            items @ (ResponseItems::Listed(_) | ResponseItems::Encoded(_) | ResponseItems::Truncated(_)) => items,
+        };
+        // There is no pointer into the bytes of a stream.
+        Some(Self { partial, stream_events, items, instructions: None, ..response })
+    }
+
+    /// Reads the bytes of a response as a client received them: a stream, or the whole body. Returns `None` if they are
+    /// no response of a known API, such as the body of an HTTP error.
+    pub(super) fn from_received(bytes: &[u8], cache: &ItemCache) -> Option<Self> {
+        match Self::from_stream(bytes, cache) {
+            Ok(body) => Some(body),
+            Err(NotAStream::Encoded(encoding)) => Some(Self::without_items(ResponseItems::Encoded(encoding))),
+            Err(NotAStream::Unknown) => {
+                let body = provider::Response::parse(str::from_utf8(bytes).ok()?)?;
+                body.has_output().then(|| Self::from_response(&body, cache))
+            }
+        }
+    }
+
+    /// Returns the response with the reason why what follows it did not count.
+    pub(super) fn with_gap(self, gap: Option<String>) -> Self {
+        let clauses: Vec<_> = gap.into_iter().chain(self.partial).collect();
+        Self { partial: (!clauses.is_empty()).then(|| clauses.join(", and ")), ..self }
+    }
+
+    /// Returns `true` if the response was recorded without its content.
+    pub(super) fn is_not_recorded(&self) -> bool {
+        matches!(self.items, ResponseItems::NotRecorded)
+    }
+}
+
+/// A response as a client received it, byte for byte. `None` if the bytes are no response of a known API.
+#[derive(Debug)]
+pub(super) struct ReceivedResponse(pub(super) Option<Arc<ResponseBody>>);
+
+impl PayloadShape for ReceivedResponse {
+    fn parse(text: &str, cache: &ItemCache) -> Result<Self, String> {
+        Self::parse_bytes(text.as_bytes(), cache)
+    }
+
+    fn parse_bytes(bytes: &[u8], cache: &ItemCache) -> Result<Self, String> {
+        Ok(Self(ResponseBody::from_received(bytes, cache).map(Arc::new)))
+    }
+
+    /// The head of a stream is read like a stream that was cut. Its usage may be in the tail.
+    fn parse_truncated(text: &str, cache: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
+        let Some(TruncatedStream { head, usage }) = TruncatedStream::read(text) else { return Err(unusable) };
+        let body = ResponseBody::from_assembled(&head, cache).ok_or_else(|| unusable.clone())?;
+        let partial = Some(unusable.reason.as_ref().into());
+        Ok(Self(Some(Arc::new(ResponseBody { usage, partial, ..body }))))
     }
 }
 

@@ -12,14 +12,14 @@ use super::thread_tables::ThreadTables;
 use super::unread_fields::UnreadFields;
 use super::usage;
 use crate::event::{
-    CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RawPayloadId, RequestId, TurnId, UpstreamRequestId,
+    CompactionId, ExecutionStatus, InferenceId, InferenceStarted, RequestId, TurnId, UpstreamRequestId,
 };
 use crate::graph::{
     Code, Compaction, Evidence, Execution, InferenceCall, Item, ItemId, LiveSpan, Pointer, Producer, Snapshot, Table,
 };
 use crate::reduce::decode::{
-    ConversationFact, DecodedItems, InferenceEnd, Logged, Outcome, Payload, Request, RequestItems, ResponseBody,
-    ResponseItems,
+    ConversationFact, DecodedItems, InferenceEnd, Logged, Outcome, Payload, RecordedResponse, Request, RequestItems,
+    ResponseItems, StreamedResponse,
 };
 use crate::reduce::{Diagnostics, Work};
 
@@ -83,6 +83,7 @@ pub(in crate::reduce) fn conversations(
                 }
             }
             ConversationFact::Ended(end) => fold.end(&at, end, diagnostics),
+            ConversationFact::Streamed(streamed) => fold.streamed(&at, streamed, diagnostics),
             ConversationFact::Installed(event, checkpoint) => {
                 let InferenceFold { compactions, conversation, checkpoints, unread_fields, .. } = &mut fold;
                 if let Ok(checkpoint) = checkpoint {
@@ -138,7 +139,7 @@ fn open_calls(
     let mut calls = Table::default();
     let started = facts.iter().map(|at| match &at.fact {
         ConversationFact::Started(event, ..) => open_call(&mut calls, at, event, thread_tables, diagnostics),
-        ConversationFact::Ended(_) | ConversationFact::Installed(..) => None,
+        ConversationFact::Ended(_) | ConversationFact::Streamed(_) | ConversationFact::Installed(..) => None,
     });
     let started = started.collect();
     (calls, started)
@@ -189,6 +190,7 @@ fn open_call(
         error: None,
         raw_request_payload_id: request_payload.raw_payload_id.clone(),
         raw_response_payload_id: None,
+        raw_response_chunk_ids: Vec::new(),
         instructions: None,
         tools: None,
         compacted_before: None,
@@ -304,9 +306,10 @@ impl InferenceFold<'_> {
             upstream_request_id,
             first_token_at,
             usage,
+            response_payload,
             response,
         } = end;
-        let payload = response.as_ref().map(|(payload, _)| payload);
+        let payload = response_payload.as_ref();
         let index = self.calls.index_of(inference_call_id);
         let Some((index, call)) = index.and_then(|index| Some((index, self.calls.get_index_mut(index)?))) else {
             let message =
@@ -322,43 +325,62 @@ impl InferenceFold<'_> {
         let had_usage = call.usage.is_some();
         close(call, at, end, enclosing_end, diagnostics);
         let (completed, failed) = (matches!(outcome, Outcome::Completed), matches!(outcome, Outcome::Failed(_)));
-        if let Some((payload, body)) = response.as_ref().filter(|_| call.raw_response_payload_id.is_none()) {
-            call.raw_response_payload_id = Some(payload.clone());
+        let is_first = call.raw_response_payload_id.is_none();
+        if let Some(response) = response {
             let reported =
                 EndEventFields { response_id, upstream_request_id, usage: *usage, first_token_at, completed, failed };
-            self.respond(at, index, payload, body, &reported, diagnostics);
+            self.respond(at, index, response, &reported, diagnostics);
         }
+        // A stream shows if it is whole, and it has been reported if it is not.
+        let is_stream = is_first && response.as_ref().is_some_and(RecordedResponse::is_stream);
         let has_usage = self.calls.get_index(index).is_some_and(|call| call.usage.is_some());
-        if has_usage && !had_usage && !completed {
+        if has_usage && !had_usage && !completed && !is_stream {
             let message = format!("{subject} ended without a complete response; the usage that was reported is kept");
             diagnostics.add(at, Code::PartialUsage, message, payload);
         }
     }
 
+    /// Records what arrived of the response of an inference call that never ended.
+    fn streamed(&mut self, at: &Logged<ConversationFact>, streamed: &StreamedResponse, diagnostics: &mut Diagnostics) {
+        let StreamedResponse { inference_call_id, response } = streamed;
+        if let Some(index) = self.calls.index_of(inference_call_id) {
+            self.respond(at, index, response, &EndEventFields::NONE, diagnostics);
+        }
+    }
+
     /// Adds the response of an inference call to the conversation of its thread. Sets the call's response id, token
-    /// counts and other fields of the response.
+    /// counts and other fields of the response. The first response of a call counts.
     fn respond(
         &mut self,
         at: &Logged<ConversationFact>,
         index: usize,
-        payload: &RawPayloadId,
-        body: &Payload<ResponseBody>,
+        response: &RecordedResponse,
         reported: &EndEventFields<'_>,
         diagnostics: &mut Diagnostics,
     ) {
         let Some(call) = self.calls.get_index_mut(index) else { return };
+        if call.raw_response_payload_id.is_some() {
+            return;
+        }
+        let RecordedResponse { payload, body, chunks, without_content } = response;
+        call.raw_response_payload_id = Some(payload.clone());
+        call.raw_response_chunk_ids = chunks.iter().map(|(_, payload)| payload.clone()).collect();
+        add_response_evidence(call, at, response);
         let subject = format!("the response of inference call {}", call.inference_call_id);
         let absent = |reason: &str| format!("{subject} is treated as absent: {reason}");
         let report = |(code, reason): (Code, &str)| diagnostics.add(at, code, absent(reason), Some(payload));
         let body = self.responses.open(index, body).map_err(report).ok();
+        let without_content = without_content.as_deref();
         let id = reported.response_id.as_ref().or_else(|| body?.response_id.as_ref());
+        let id = id.or_else(|| without_content?.response_id.as_ref());
         call.response_id = id.cloned();
         // The first producers used one id for both, and recorded no id of the request.
         let of_response = || id.filter(|_| reported.upstream_request_id.is_unrecorded());
         let of_request = reported.upstream_request_id.given().cloned();
         call.upstream_request_id = of_request.or_else(|| of_response().map(|id| RequestId::from(id.as_str())));
         call.first_token_at = call.first_token_at.or(*reported.first_token_at);
-        call.usage = body.and_then(|body| body.usage.usage).or(reported.usage).or(call.usage);
+        let usage = body.and_then(|body| body.usage.usage).or_else(|| without_content?.usage.usage);
+        call.usage = usage.or(reported.usage).or(call.usage);
         if let Some(pointer) = body.and_then(|body| body.instructions).filter(|_| call.instructions.is_none()) {
             call.instructions = Some(Pointer { raw_payload_id: payload.clone(), pointer: pointer.into() });
         }
@@ -366,6 +388,11 @@ impl InferenceFold<'_> {
             usage::report_problems(at, &subject, &body.usage.problems, payload, diagnostics);
             // The end of a call may report it as completed although the provider refused it.
             call.error = call.error.take().or_else(|| body.error.clone());
+        }
+        if let Some(reason) = body.and_then(|body| body.partial.as_deref()) {
+            let message =
+                format!("{subject} is only a part of it: {reason}; the items and the usage that arrived are kept");
+            diagnostics.add(at, Code::PartialStream, message, Some(payload));
         }
         if let Some(body) = body.filter(|body| !matches!(body.items, ResponseItems::UnknownShape)) {
             self.unread_fields.report(at, &subject, payload, &body.unread, diagnostics);
@@ -383,6 +410,16 @@ impl InferenceFold<'_> {
                 );
                 diagnostics.add(at, Code::ResponseUnknown, message, Some(payload));
                 self.calls_without_content.insert(call.inference_call_id.clone());
+                &[]
+            }
+            Some(ResponseItems::Encoded(encoding)) => {
+                let message = format!(
+                    "{subject} was recorded as {encoding}, which is not decoded, so the output of the model is unknown"
+                );
+                diagnostics.add(at, Code::ResponseUnknown, message, Some(payload));
+                if reported.completed {
+                    self.calls_without_content.insert(call.inference_call_id.clone());
+                }
                 &[]
             }
             Some(ResponseItems::Truncated(unusable)) => {
@@ -411,6 +448,17 @@ impl InferenceFold<'_> {
     }
 }
 
+/// Adds the payloads of a response to the evidence of its call, unless they are there.
+fn add_response_evidence(call: &mut InferenceCall, at: &Logged<ConversationFact>, response: &RecordedResponse) {
+    for (seq, chunk) in &response.chunks {
+        call.evidence.add(*seq, Some(chunk.clone()));
+    }
+    let last = call.evidence.as_slice().last().and_then(|(_, payload)| payload.as_ref());
+    if response.chunks.is_empty() && last != Some(&response.payload) {
+        call.evidence.add(at.when.seq, Some(response.payload.clone()));
+    }
+}
+
 /// Ends a call as its end event reports. Reports an event that comes after the end of the call.
 fn close(
     call: &mut InferenceCall,
@@ -434,7 +482,7 @@ fn close(
         Err(AlreadyEnded) => {
             let id = &call.inference_call_id;
             let message = format!("inference call {id} ends after it has ended; the first end is kept");
-            diagnostics.add(at, Code::LateEnd, message, end.response.as_ref().map(|(payload, _)| payload));
+            diagnostics.add(at, Code::LateEnd, message, end.response_payload.as_ref());
         }
     }
 }
@@ -453,4 +501,16 @@ struct EndEventFields<'a> {
     /// `true` if the call completed, so that a later request may continue its response.
     completed: bool,
     failed: bool,
+}
+
+impl EndEventFields<'_> {
+    /// The fields of a call without an end event.
+    const NONE: Self = Self {
+        response_id: &None,
+        upstream_request_id: &UpstreamRequestId::None,
+        usage: None,
+        first_token_at: &None,
+        completed: false,
+        failed: false,
+    };
 }

@@ -9,7 +9,7 @@ use otel_trace::otlp::export::spans;
 use otel_trace::otlp::{ContentPolicy, Mapping};
 
 use crate::live::exported::{Harness, Order, attributes};
-use crate::live::{every_api, program};
+use crate::live::{every_api, program, streams};
 
 /// The fields of a span that must be equal: all fields except times.
 #[derive(Debug, PartialEq)]
@@ -81,6 +81,13 @@ fn usage_of_every_dialect_is_equal_live_and_later() {
 #[test]
 fn mcp_tools_export_equal_spans_live_and_later() {
     check(program::mcp_tools, Order::BridgeFirst, ContentPolicy::Capture);
+}
+
+#[test]
+fn bytes_of_streams_export_equal_spans_live_and_later() {
+    for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
+        check(streams::record, Order::BridgeFirst, content);
+    }
 }
 
 #[test]

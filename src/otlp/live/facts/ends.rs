@@ -25,7 +25,8 @@ impl LiveFacts {
     }
 
     pub(super) fn inference_completed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCompleted) {
-        self.add_response(export, meta, Some(&event.response_payload), event.first_token_at_unix_ms);
+        let payloads = (Some(&event.response_payload), event.wire_payload.as_deref());
+        self.add_response(export, meta, payloads, event.first_token_at_unix_ms);
         if let Some(inference) = self.inference() {
             inference.response_id = event.response_id.as_ref().map(|id| id.as_str().to_owned());
             inference.usage = event.usage;
@@ -38,13 +39,15 @@ impl LiveFacts {
     }
 
     pub(super) fn inference_failed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceFailed) {
-        self.add_response(export, meta, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
+        let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
+        self.add_response(export, meta, payloads, event.first_token_at_unix_ms);
         self.set_usage(event.usage);
         self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()));
     }
 
     pub(super) fn inference_cancelled(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCancelled) {
-        self.add_response(export, meta, event.partial_response_payload.as_ref(), event.first_token_at_unix_ms);
+        let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
+        self.add_response(export, meta, payloads, event.first_token_at_unix_ms);
         self.set_usage(event.usage);
         self.end(meta, ExecutionStatus::Cancelled, Some(event.reason.clone()));
     }
@@ -67,27 +70,48 @@ impl LiveFacts {
         self.end(meta, ExecutionStatus::Completed, None);
     }
 
-    /// Adds a complete or partial response of the model.
+    /// Adds a complete or partial response of the model: the body that the program recorded, or if it did not, the bytes
+    /// that its client received.
     fn add_response(
         &mut self,
         export: &LiveExport,
         meta: EventMeta<'_>,
-        body: Option<&PayloadRef>,
+        (body, wire): (Option<&PayloadRef>, Option<&PayloadRef>),
         first_token_at: Option<UnixMillis>,
     ) {
-        let response = match body.and_then(|body| self.take_digest(body)) {
-            Some(Digest::Response(response)) => Some(*response),
-            Some(_) | None => body.map(|_| ResponseDigest::default()),
+        let recorded = body.map(|body| self.take_response(body).unwrap_or_default());
+        let is_recorded = recorded.as_ref().is_some_and(|response| response.has_known_items);
+        let wire = wire.filter(|_| !is_recorded);
+        let received = wire.and_then(|wire| self.take_response(wire)).filter(|response| response.is_response);
+        body.into_iter().chain(wire.filter(|_| received.is_some())).for_each(|body| self.add_payload(body));
+        let response = match (received, recorded) {
+            (Some(received), Some(recorded)) => Some(ResponseDigest {
+                response_id: received.response_id.or(recorded.response_id),
+                usage: received.usage.or(recorded.usage),
+                ..received
+            }),
+            (received, recorded) => received.or(recorded),
         };
         if let (Some(response), Some(thread)) = (&response, &meta.context.thread_id) {
             export.add_requested_calls(meta.recording, thread, &response.call_ids, self.link_target());
         }
-        body.into_iter().for_each(|body| self.add_payload(body));
         let started_at = self.started_at;
         if let Some(inference) = self.inference() {
             inference.response = response;
             let millis = first_token_at.zip(started_at).map(|(first, started)| first.millis_since(started.unix_ms()));
             inference.time_to_first_chunk_ms = millis;
+        }
+    }
+
+    /// Takes the digest of a response.
+    fn take_response(&mut self, payload: &PayloadRef) -> Option<ResponseDigest> {
+        match self.take_digest(payload)? {
+            Digest::Response(response) => Some(*response),
+            Digest::Request(_)
+            | Digest::Invocation(_)
+            | Digest::Runtime(_)
+            | Digest::Result(_)
+            | Digest::Session(_) => None,
         }
     }
 

@@ -89,6 +89,7 @@ pub(crate) fn inference() -> SpanDetail {
             usage: Some(USAGE),
             call_ids: vec!["call-1".into()],
             has_known_items: true,
+            is_response: true,
             output_messages: Some("[4]".to_owned()),
         }),
     }))

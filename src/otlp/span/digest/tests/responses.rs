@@ -52,6 +52,7 @@ fn responses_api_response_is_converted() {
         usage: usage(10, 4, 5, 2),
         call_ids: vec!["c1".into(), "c2".into()],
         has_known_items: true,
+        is_response: true,
         ..Default::default()
     };
     let counted =
@@ -67,8 +68,12 @@ fn responses_api_response_is_converted() {
     let stopped = ResponseDigest { model, finish_reasons: texts(&["max_output_tokens"]), ..expected };
     check(&wire_response, stopped, &expected_messages);
     let complete = json!({ "status": "completed", "incomplete_details": null, "output": [] });
-    let expected =
-        ResponseDigest { finish_reasons: texts(&["completed"]), has_known_items: true, ..Default::default() };
+    let expected = ResponseDigest {
+        finish_reasons: texts(&["completed"]),
+        has_known_items: true,
+        is_response: true,
+        ..Default::default()
+    };
     check(&complete, expected, &json!([]));
 }
 
@@ -96,6 +101,7 @@ fn chat_completions_response_is_converted() {
         usage: usage(10, 0, 5, 0),
         call_ids: vec!["c1".into()],
         has_known_items: true,
+        is_response: true,
         ..Default::default()
     };
     check(&body, expected, &expected_messages);
@@ -119,6 +125,7 @@ fn anthropic_response_is_converted() {
         usage: usage(17, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
         call_ids: vec!["t1".into()],
         has_known_items: true,
+        is_response: true,
         ..Default::default()
     };
     check(&body, expected, &expected_messages);
@@ -147,6 +154,7 @@ fn gemini_response_is_converted() {
         usage: usage(10, 0, 7, 2),
         call_ids: vec!["g1".into()],
         has_known_items: true,
+        is_response: true,
         ..Default::default()
     };
     check(&body, expected, &expected_messages);
@@ -168,6 +176,7 @@ fn converse_response_is_converted() {
         usage: usage(17, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
         call_ids: vec!["t1".into()],
         has_known_items: true,
+        is_response: true,
         ..Default::default()
     };
     check(&body, expected, &expected_messages);
@@ -190,6 +199,7 @@ fn ollama_response_is_converted() {
         usage: usage(10, 0, 5, 0),
         call_ids: vec!["c1".into()],
         has_known_items: true,
+        is_response: true,
         ..Default::default()
     };
     check(&body, expected, &expected_messages);
@@ -212,6 +222,7 @@ fn cohere_response_is_converted() {
         usage: usage(10, 4, 5, 0),
         call_ids: vec!["c1".into()],
         has_known_items: true,
+        is_response: true,
         ..Default::default()
     };
     check(&body, expected, &expected_messages);
@@ -228,6 +239,7 @@ fn convention_fields_are_read() {
         usage: usage(10, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
         call_ids: vec!["c1".into()],
         has_known_items: true,
+        is_response: true,
         ..Default::default()
     };
     let mut body = json!({
@@ -241,14 +253,18 @@ fn convention_fields_are_read() {
     body["gen_ai.response.finish_reasons"] = r#"["tool_call"]"#.into();
     check(&body, expected.clone(), &messages);
     body.as_object_mut().expect("an object").remove("gen_ai.output.messages");
-    check(&body, ResponseDigest { call_ids: Vec::new(), has_known_items: false, ..expected }, &Value::Null);
+    check(
+        &body,
+        ResponseDigest { call_ids: Vec::new(), has_known_items: false, is_response: false, ..expected },
+        &Value::Null,
+    );
 }
 
 #[test]
 fn text_field_becomes_an_assistant_message() {
     let parts = json!([{ "type": "text", "content": "7" }]);
     let expected_messages = json!([{ "role": "assistant", "parts": parts, "finish_reason": "" }]);
-    let expected = ResponseDigest { has_known_items: true, ..Default::default() };
+    let expected = ResponseDigest { has_known_items: true, is_response: true, ..Default::default() };
     check(&json!({ "gen_ai.output.messages": "7" }), expected, &expected_messages);
 }
 

@@ -1,0 +1,85 @@
+//! The message of a choice.
+
+use serde_json::value::RawValue;
+
+use super::calls::StreamedCalls;
+use super::content::StreamedContent;
+use super::details::StreamedDetails;
+use crate::provider::object::{Object, is_null, list};
+use crate::provider::stream::{Growing, GrowingObject, text_content};
+
+/// A message of which deltas have arrived.
+#[derive(Debug, Default)]
+pub(super) struct StreamedMessage {
+    /// The members that have no field of their own.
+    members: GrowingObject,
+    content: StreamedContent,
+    reasoning_details: StreamedDetails,
+    tool_calls: StreamedCalls,
+}
+
+impl StreamedMessage {
+    /// Adds a delta. Texts of unknown members are joined, because every text of a delta is a piece.
+    pub(super) fn push(&mut self, delta: &Object<'_>) {
+        for (name, value) in delta.fields().filter(|(_, value)| !is_null(value)) {
+            match name {
+                "content" => self.content.push(value),
+                "reasoning_details" => self.reasoning_details.push_all(list(value).unwrap_or_default()),
+                "tool_calls" => self.tool_calls.push_all(list(value).unwrap_or_default()),
+                "function_call" => self.members.edit_object(name, |function| extend_function(function, value)),
+                "audio" => self.members.edit_object(name, |audio| extend_audio(audio, value)),
+                // The same in every delta that has it.
+                "role" | "name" | "id" => self.members.set_first(name, value),
+                name => self.members.merge(name, value),
+            }
+        }
+    }
+
+    /// Returns `true` if nothing of the message has arrived but its role.
+    pub(super) fn is_empty(&self) -> bool {
+        let is_empty = |(name, value): (&str, &Growing)| name == "role" || value.is_empty_text();
+        self.content.is_empty()
+            && self.reasoning_details.is_empty()
+            && self.tool_calls.is_empty()
+            && self.members.iter().all(is_empty)
+    }
+
+    /// Returns the members of the message.
+    pub(super) fn finish(self) -> GrowingObject {
+        let Self { mut members, content, reasoning_details, tool_calls } = self;
+        if members.get("role").is_none_or(Growing::is_empty_text) {
+            members.insert("role", Growing::text("assistant"));
+        }
+        members.insert("content", content.finish());
+        if !reasoning_details.is_empty() {
+            members.insert("reasoning_details", reasoning_details.finish());
+        }
+        if !tool_calls.is_empty() {
+            members.insert("tool_calls", tool_calls.finish());
+        }
+        members
+    }
+}
+
+/// Adds a piece of a called function. Its arguments come in pieces. Some servers repeat the whole name in each piece,
+/// others split it.
+pub(super) fn extend_function(function: &mut GrowingObject, piece: &RawValue) {
+    let piece = Object::from_value(piece).unwrap_or_default();
+    for (name, value) in piece.fields() {
+        let is_repeated = matches!((function.get(name), text_content(value)), (Some(Growing::Text(known)), Some(name)) if known == name);
+        if name != "name" || !is_repeated {
+            function.append(name, value);
+        }
+    }
+}
+
+/// Adds a piece of audio.
+fn extend_audio(audio: &mut GrowingObject, piece: &RawValue) {
+    let piece = Object::from_value(piece).unwrap_or_default();
+    for (name, value) in piece.fields() {
+        match name {
+            "data" | "transcript" => audio.append(name, value),
+            name => audio.set(name, value),
+        }
+    }
+}

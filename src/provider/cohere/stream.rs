@@ -1,0 +1,99 @@
+//! Puts streams of Cohere's chat together: each event has in its `delta` a piece of the response.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::provider::object::{Object, is_null, list};
+use crate::provider::stream::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
+
+/// A response of which events have arrived.
+#[derive(Debug, Default)]
+pub(super) struct StreamedCohere {
+    /// The members beside the message.
+    members: GrowingObject,
+    /// The members of the message that are no lists.
+    message: GrowingObject,
+    /// The elements of each list in the message, by their index.
+    lists: BTreeMap<&'static str, BTreeMap<u64, GrowingObject>>,
+    is_complete: bool,
+    error: Option<String>,
+}
+
+/// The lists in a message, of which an event has one element.
+const LISTS: [&str; 3] = ["content", "tool_calls", "citations"];
+
+/// Returns `true` if the event starts a stream of this API.
+pub(super) fn is_start(event: &Event<'_>) -> bool {
+    event.kind() == "message-start"
+}
+
+impl Assembler for StreamedCohere {
+    fn push(&mut self, event: &Event<'_>) {
+        let delta = event.data.object("delta").unwrap_or_default();
+        event.data.get("id").into_iter().for_each(|id| self.members.set_first("id", id));
+        for (name, value) in delta.fields() {
+            match name {
+                "message" => self.push_message(event.index("index"), &Object::from_value(value).unwrap_or_default()),
+                "error" if !is_null(value) => self.error = Some(error_text(value)),
+                name => self.members.set(name, value),
+            }
+        }
+        self.is_complete |= event.kind() == "message-end";
+    }
+
+    fn finish(self: Box<Self>) -> AssembledBody {
+        let Self { mut members, mut message, mut lists, is_complete, error } = *self;
+        lists.values_mut().for_each(|elements| elements.retain(|_, element| is_complete || !is_start_of_text(element)));
+        lists.retain(|_, elements| !elements.is_empty());
+        let is_empty = lists.is_empty() && message.iter().all(|(name, value)| name == "role" || value.is_empty_text());
+        for (name, elements) in lists {
+            message.insert(name, Growing::List(elements.into_values().map(Growing::Object).collect()));
+        }
+        if is_complete || !is_empty {
+            members.insert("message", Growing::Object(message));
+        }
+        AssembledBody { members, is_complete, error }
+    }
+}
+
+impl StreamedCohere {
+    /// Adds a piece of the message. `index` is the place of an element in its list.
+    fn push_message(&mut self, index: u64, piece: &Object<'_>) {
+        for (name, value) in piece.fields() {
+            match LISTS.into_iter().find(|list| *list == name) {
+                // The first event has empty lists.
+                Some(_) if list(value).is_some() => {}
+                Some(list) => {
+                    let element = self.lists.entry(list).or_default().entry(index).or_default();
+                    push_element(element, &Object::from_value(value).unwrap_or_default());
+                }
+                None if name == "role" => self.message.set_first(name, value),
+                None => self.message.merge(name, value),
+            }
+        }
+    }
+}
+
+/// Adds a piece of an element of a list. Its texts are pieces, except for those that name something.
+fn push_element(element: &mut GrowingObject, piece: &Object<'_>) {
+    for (name, value) in piece.fields() {
+        match name {
+            "id" | "type" => element.set_first(name, value),
+            "function" => element.edit_object(name, |function| push_function(function, value)),
+            name => element.merge(name, value),
+        }
+    }
+}
+
+/// Returns `true` if the element is a text of which nothing has arrived but its start.
+fn is_start_of_text(element: &GrowingObject) -> bool {
+    element.iter().all(|(name, value)| name == "type" || value.is_empty_text())
+}
+
+/// Adds a piece of a called function.
+fn push_function(function: &mut GrowingObject, piece: &RawValue) {
+    for (name, value) in Object::from_value(piece).unwrap_or_default().fields() {
+        if name == "name" { function.set_first(name, value) } else { function.append(name, value) }
+    }
+}

@@ -1,0 +1,115 @@
+//! Puts streams of the Responses API together. The last event carries the whole response; of a stream that is cut
+//! before it, the items that are done are whole, and the others are what their deltas say.
+
+mod item;
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::value::RawValue;
+
+use crate::provider::object::{Object, list};
+use crate::provider::stream::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
+use item::StreamedItem;
+
+/// A response of which events have arrived.
+#[derive(Debug, Default)]
+pub(super) struct StreamedResponses {
+    /// The members beside the output, of the latest event that has them.
+    response: GrowingObject,
+    /// The output in the last event. `None` if it has not arrived, or has no items.
+    output: Option<String>,
+    items: BTreeMap<u64, StreamedItem>,
+    /// The places of the items in the output, by their id.
+    indexes: HashMap<String, u64>,
+    is_complete: bool,
+    error: Option<String>,
+}
+
+const PREFIX: &str = "response.";
+
+/// Returns `true` if the event is of a stream of this API.
+pub(super) fn is_event(event: &Event<'_>) -> bool {
+    event.kind().starts_with(PREFIX)
+}
+
+impl Assembler for StreamedResponses {
+    fn push(&mut self, event: &Event<'_>) {
+        let data = &event.data;
+        let Some(kind) = event.kind().strip_prefix(PREFIX) else { return self.push_error(event) };
+        if let Some(response) = data.object("response") {
+            self.push_response(&response);
+        }
+        match kind {
+            "completed" | "incomplete" | "failed" | "cancelled" => self.is_complete = true,
+            "output_item.added" => self.set_item(event, StreamedItem::added),
+            "output_item.done" => self.set_item(event, StreamedItem::done),
+            kind => {
+                let index = self.index_of(event);
+                // Events that are not about an item, such as `response.in_progress`, have no place in the output.
+                if let Some(index) = index.filter(|_| item::is_piece(kind)) {
+                    self.items.entry(index).or_default().push(kind, event);
+                }
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> AssembledBody {
+        let Self { response: mut members, output, items, is_complete, error, .. } = *self;
+        if !is_complete {
+            // The status so far, `in_progress`, is none that a response ends with.
+            members.remove("status");
+        }
+        let items = items.into_values().filter(|item| is_complete || !item.is_empty());
+        let output = output.map_or_else(|| Growing::List(items.map(StreamedItem::finish).collect()), Growing::Json);
+        members.insert("output", output);
+        AssembledBody { members, is_complete, error }
+    }
+}
+
+impl StreamedResponses {
+    /// Adds the response that an event carries.
+    fn push_response(&mut self, response: &Object<'_>) {
+        for (name, value) in response.fields() {
+            match name {
+                "output" if list(value).is_some_and(|items| !items.is_empty()) => {
+                    self.output = Some(value.get().to_owned());
+                }
+                "output" => {}
+                "error" => self.set_error(value),
+                name => self.response.set(name, value),
+            }
+        }
+    }
+
+    fn set_error(&mut self, error: &RawValue) {
+        self.response.set("error", error);
+        self.error = (error.get() != "null").then(|| error_text(error)).or(self.error.take());
+    }
+
+    /// Adds an event `error`, whose members are those of the error, or which has it as a member.
+    fn push_error(&mut self, event: &Event<'_>) {
+        if event.kind() == "error" {
+            let error = event.data.first(&["error", "message"]);
+            self.error = error.map(error_text).or_else(|| event.data.string("code"));
+        }
+    }
+
+    /// Sets the item that an event carries.
+    fn set_item(&mut self, event: &Event<'_>, item: impl Fn(&RawValue) -> StreamedItem) {
+        let Some(raw) = event.data.non_null("item") else { return };
+        let next = self.items.last_key_value().map_or(0, |(index, _)| index.saturating_add(1));
+        let id = Object::from_value(raw).and_then(|item| item.string("id"));
+        let known = id.as_ref().and_then(|id| self.indexes.get(id)).copied();
+        let index = event.data.number("output_index").or(known).unwrap_or(next);
+        if let Some(id) = id {
+            self.indexes.insert(id, index);
+        }
+        self.items.insert(index, item(raw));
+    }
+
+    /// Returns the place in the output of the item that an event is about.
+    fn index_of(&self, event: &Event<'_>) -> Option<u64> {
+        let by_id = || self.indexes.get(&*event.data.text("item_id")?).copied();
+        event.data.number("output_index").or_else(by_id)
+    }
+}

@@ -1,0 +1,156 @@
+//! An item of the output.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::provider::object::{Object, list};
+use crate::provider::stream::{Event, Growing, GrowingObject};
+
+/// An item of which events have arrived.
+#[derive(Debug, Default)]
+pub(super) struct StreamedItem {
+    /// The whole item. `None` until it is done.
+    done: Option<String>,
+    members: GrowingObject,
+    content: BTreeMap<u64, GrowingObject>,
+    summary: BTreeMap<u64, GrowingObject>,
+}
+
+/// The part of an item that an event extends.
+enum Place {
+    /// A member of the item.
+    Item(&'static str),
+    /// A member of a part of the content, and the type of the part.
+    Content(&'static str, &'static str),
+    /// A member of a part of the summary, and the type of the part.
+    Summary(&'static str, &'static str),
+}
+
+impl Place {
+    /// Returns the part of an item that an event with this name is about. Returns `None` for other events.
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "output_text" => Self::Content("output_text", "text"),
+            "refusal" => Self::Content("refusal", "refusal"),
+            "reasoning_text" => Self::Content("reasoning_text", "text"),
+            "reasoning_summary_text" => Self::Summary("summary_text", "text"),
+            "function_call_arguments" | "mcp_call_arguments" => Self::Item("arguments"),
+            "custom_tool_call_input" => Self::Item("input"),
+            "code_interpreter_call_code" => Self::Item("code"),
+            _ => return None,
+        })
+    }
+
+    /// Returns the type of the items that such an event is about.
+    fn item_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Content("reasoning_text", _) | Self::Summary(..) => Some("reasoning"),
+            Self::Content(..) => Some("message"),
+            Self::Item(_) => None,
+        }
+    }
+}
+
+/// Returns `true` if events of this kind are about a part of an item. `kind` is without `response.`.
+pub(super) fn is_piece(kind: &str) -> bool {
+    let name = kind.rsplit_once('.').map_or("", |(name, _)| name);
+    Place::of(name).is_some() || matches!(name, "content_part" | "reasoning_summary_part" | "output_text.annotation")
+}
+
+impl StreamedItem {
+    /// Creates an item that has just been added to the output.
+    pub(super) fn added(item: &RawValue) -> Self {
+        let mut added = Self::default();
+        for (name, value) in Object::from_value(item).unwrap_or_default().fields() {
+            let is_empty = || list(value).is_some_and(|list| list.is_empty());
+            if !(matches!(name, "content" | "summary") && is_empty()) {
+                added.members.set(name, value);
+            }
+        }
+        added
+    }
+
+    /// Creates an item that is done.
+    pub(super) fn done(item: &RawValue) -> Self {
+        Self { done: Some(item.get().to_owned()), ..Self::default() }
+    }
+
+    /// Adds an event about a part of the item. `kind` is without `response.`.
+    pub(super) fn push(&mut self, kind: &str, event: &Event<'_>) {
+        let Some((name, step)) = kind.rsplit_once('.') else { return };
+        let data = &event.data;
+        match name {
+            "content_part" => set_part(&mut self.content, event.index("content_index"), event),
+            "reasoning_summary_part" => set_part(&mut self.summary, event.index("summary_index"), event),
+            "output_text.annotation" => {
+                let part = self.content.entry(event.index("content_index")).or_default();
+                let annotation = data.non_null("annotation").map(Growing::new);
+                part.edit_list("annotations", |annotations| annotations.extend(annotation));
+            }
+            name => {
+                let Some(place) = Place::of(name) else { return };
+                if let Some(kind) = place.item_type().filter(|_| self.members.get("type").is_none()) {
+                    self.members.insert("type", Growing::text(kind));
+                }
+                let (members, member) = self.members_at(&place, event);
+                match step {
+                    "delta" => data.get("delta").into_iter().for_each(|delta| members.append(member, delta)),
+                    // The whole text, under its own name.
+                    _ => data.get(member).into_iter().for_each(|text| members.set(member, text)),
+                }
+            }
+        }
+    }
+
+    /// Returns the members, and the name of the member, that an event changes.
+    fn members_at(&mut self, place: &Place, event: &Event<'_>) -> (&mut GrowingObject, &'static str) {
+        let (parts, index, kind, member) = match *place {
+            Place::Item(member) => return (&mut self.members, member),
+            Place::Content(kind, member) => (&mut self.content, event.index("content_index"), kind, member),
+            Place::Summary(kind, member) => (&mut self.summary, event.index("summary_index"), kind, member),
+        };
+        let part = parts.entry(index).or_default();
+        if part.get("type").is_none() {
+            part.insert("type", Growing::text(kind));
+        }
+        (part, member)
+    }
+
+    /// Returns `true` if nothing of a message or of reasoning has arrived but its start.
+    pub(super) fn is_empty(&self) -> bool {
+        let has_type = |name: &str| matches!(self.members.get("type"), Some(Growing::Text(kind)) if kind == name);
+        let is_empty = |part: &GrowingObject| {
+            ["text", "refusal"].iter().all(|name| part.get(name).is_none_or(Growing::is_empty_text))
+        };
+        let has_parts = self.content.values().chain(self.summary.values()).any(|part| !is_empty(part));
+        let is_given = ["content", "summary", "encrypted_content"].iter().any(|name| self.members.get(name).is_some());
+        self.done.is_none() && !has_parts && !is_given && (has_type("message") || has_type("reasoning"))
+    }
+
+    /// Returns the item.
+    pub(super) fn finish(self) -> Growing {
+        let Self { done, mut members, content, summary } = self;
+        if let Some(done) = done {
+            return Growing::Json(done);
+        }
+        if matches!(members.get("type"), Some(Growing::Text(kind)) if kind == "message")
+            && members.get("role").is_none()
+        {
+            members.insert("role", Growing::text("assistant"));
+        }
+        for (name, parts) in [("content", content), ("summary", summary)] {
+            if !parts.is_empty() {
+                members.insert(name, Growing::List(parts.into_values().map(Growing::Object).collect()));
+            }
+        }
+        Growing::Object(members)
+    }
+}
+
+/// Sets a part of an item to the one that an event carries.
+fn set_part(parts: &mut BTreeMap<u64, GrowingObject>, index: u64, event: &Event<'_>) {
+    if let Some(part) = event.data.object("part") {
+        parts.insert(index, GrowingObject::from_object(&part));
+    }
+}

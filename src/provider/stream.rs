@@ -1,0 +1,180 @@
+//! Puts streamed responses together: the bytes that a client received become the body that the same API returns for a
+//! request without streaming, so that [`Response`](super::Response) reads both.
+//!
+//! [`frames`] splits the bytes into events: server-sent events, one JSON value per line, or one JSON list. The first
+//! event that an API recognizes decides which [`Assembler`] puts them together. A stream may end anywhere, even inside
+//! of a character: what arrived before is kept, and [`Assembled`] reports what is missing.
+//!
+//! A provider may send a secret in pieces, which no masking of the bytes finds. So the assembled body is masked again,
+//! by the built-in forms.
+
+mod encoding;
+mod event;
+mod frames;
+mod growing;
+mod truncated;
+
+use std::sync::LazyLock;
+
+use super::apis::APIS;
+use super::object::Object;
+use crate::mask::Masking;
+
+pub(super) use event::{Event, error_text};
+use frames::{END_MARKER, Frame, frames};
+pub(super) use growing::{Growing, GrowingObject, text_content};
+pub(crate) use truncated::TruncatedStream;
+
+/// Puts together the events of one streamed response.
+pub(super) trait Assembler {
+    /// Adds an event.
+    fn push(&mut self, event: &Event<'_>);
+
+    /// Adds the end of a list of events, or the marker `[DONE]`, which ends the streams of some APIs.
+    fn push_end_marker(&mut self) {}
+
+    /// Returns the response. A response that is incomplete contains what arrived.
+    fn finish(self: Box<Self>) -> AssembledBody;
+}
+
+/// A response that an [`Assembler`] has put together.
+pub(super) struct AssembledBody {
+    /// The fields of the body.
+    pub(super) members: GrowingObject,
+    /// `true` if the last event of the stream arrived.
+    pub(super) is_complete: bool,
+    /// The error that the provider reported in the stream.
+    pub(super) error: Option<String>,
+}
+
+/// A streamed response, put together and masked.
+#[derive(Debug)]
+pub(crate) struct Assembled {
+    /// The body, as JSON.
+    pub(crate) body: String,
+    /// Number of events.
+    pub(crate) events: u64,
+    /// `true` if the last event of the stream arrived.
+    pub(crate) is_complete: bool,
+    error: Option<String>,
+    /// Number of events that are not JSON.
+    unreadable: u64,
+}
+
+/// The reason why bytes cannot be put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotAStream {
+    /// The bytes have an encoding that is not decoded. Contains its name.
+    Encoded(&'static str),
+    /// The bytes are not a stream of a known API.
+    Unknown,
+}
+
+/// The number of events at the start, and at the end, of a stream that [`outline`] reads.
+#[cfg(feature = "otlp")]
+const OUTLINE_EVENTS: usize = 8;
+
+/// Puts the events of a streamed response together.
+///
+/// # Errors
+/// Returns [`NotAStream`] if the bytes are not a stream of a known API.
+pub(crate) fn assemble(bytes: &[u8]) -> Result<Assembled, NotAStream> {
+    assemble_frames(bytes, |_, _| true)
+}
+
+/// Puts only the first and the last events of a streamed response together. They have its id, model, finish reason and
+/// usage, but not its content.
+///
+/// # Errors
+/// Returns [`NotAStream`] if the bytes are not a stream of a known API.
+#[cfg(feature = "otlp")]
+pub(crate) fn outline(bytes: &[u8]) -> Result<Assembled, NotAStream> {
+    assemble_frames(bytes, |index, count| index < OUTLINE_EVENTS || index + OUTLINE_EVENTS >= count)
+}
+
+/// Puts those events together for whose index and for the number of all events `selects` returns `true`.
+fn assemble_frames(bytes: &[u8], selects: impl Fn(usize, usize) -> bool) -> Result<Assembled, NotAStream> {
+    if let Some(encoding) = encoding::detect(bytes) {
+        return Err(NotAStream::Encoded(encoding));
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let frames = frames(&text);
+    let count = frames.len();
+    let mut stream = Stream::default();
+    for (_, frame) in frames.iter().enumerate().filter(|(index, _)| selects(*index, count)) {
+        stream.push_frame(frame);
+    }
+    stream.finish()
+}
+
+/// A stream while its events are read.
+#[derive(Default)]
+struct Stream {
+    /// `None` until an API has recognized an event.
+    assembler: Option<Box<dyn Assembler>>,
+    events: u64,
+    unreadable: u64,
+}
+
+impl Stream {
+    /// Adds the events of a frame. Some servers leave out the empty line between two events, so lines that are not JSON
+    /// together are read one by one.
+    fn push_frame(&mut self, frame: &Frame<'_>) {
+        if self.push(frame.name, &frame.data) {
+            return;
+        }
+        let mut lines = frame.data.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            let is_cut = frame.is_last && lines.peek().is_none();
+            let is_read = frame.data.len() > line.len() && self.push(frame.name, line);
+            self.unreadable += u64::from(!is_read && !is_cut);
+        }
+    }
+
+    /// Adds one event. Returns `false` if it is not JSON.
+    fn push(&mut self, name: Option<&str>, data: &str) -> bool {
+        if data.trim_ascii() == END_MARKER {
+            self.assembler.iter_mut().for_each(|assembler| assembler.push_end_marker());
+            return true;
+        }
+        if data.trim_ascii().is_empty() {
+            return true;
+        }
+        let Some(data) = Object::parse(data) else { return false };
+        self.events += 1;
+        let event = Event::new(name, data);
+        if self.assembler.is_none() {
+            self.assembler = APIS.into_iter().find_map(|api| api.assembler(&event));
+        }
+        self.assembler.iter_mut().for_each(|assembler| assembler.push(&event));
+        true
+    }
+
+    fn finish(self) -> Result<Assembled, NotAStream> {
+        let Self { assembler, events, unreadable } = self;
+        let AssembledBody { members, is_complete, error } = assembler.ok_or(NotAStream::Unknown)?.finish();
+        let mut body = String::new();
+        members.write(&mut body);
+        Ok(Assembled { body: mask(body), events, is_complete, error, unreadable })
+    }
+}
+
+impl Assembled {
+    /// Returns the reason why the response is not what the provider sent to a client that read it to its end, as a
+    /// clause. Returns `None` if it is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let error = self.error.as_ref().map(|error| format!("the provider reported an error in it: {error}"));
+        let unreadable = (self.unreadable > 0).then(|| format!("{} events of it cannot be read", self.unreadable));
+        let cut = (!self.is_complete && error.is_none()).then(|| "it ends before its last event".to_owned());
+        let problems: Vec<_> = [error, cut, unreadable].into_iter().flatten().collect();
+        (!problems.is_empty()).then(|| problems.join(", and "))
+    }
+}
+
+/// Masks the secrets in a body, which is JSON and stays JSON.
+fn mask(body: String) -> String {
+    static MASKING: LazyLock<Masking> = LazyLock::new(Masking::of_assembled_text);
+    let mut bytes = body.into_bytes();
+    MASKING.body(&mut bytes, true);
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
