@@ -275,6 +275,31 @@ fn item_with_only_type_and_id_is_the_item_with_the_id() {
 }
 
 #[test]
+fn unknown_items_with_only_type_and_id_are_told_apart_by_their_ids() {
+    let named = |id: &str| json!({ "type": "image_generation_call", "id": id });
+    let mut case = Case::new();
+    case.request("a", [named("ig_1"), named("ig_2")]);
+    case.request("b", [named("ig_2"), named("ig_3"), named("ig_1")]);
+    case.request("c", [named("ig_2"), named("ig_3"), named("ig_1"), user("4")]);
+    let graph = case.check(&[]);
+    assert_eq!(request_items(&graph, "a"), [1, 2]);
+    assert_eq!(request_items(&graph, "b"), [2, 3, 1]);
+    assert_eq!(request_items(&graph, "c"), [2, 3, 1, 4]);
+}
+
+#[test]
+fn one_id_for_all_items_names_none_of_them() {
+    let id = "__fake_id__";
+    let reasoning = json!({ "type": "reasoning", "id": id, "summary": [] });
+    let mut case = Case::new();
+    let turns = [reasoning.clone(), with_id(assistant("2"), id), user("3"), reasoning, with_id(assistant("5"), id)];
+    case.request("a", turns.to_vec());
+    case.request("b", [&turns[..], &[user("6")]].concat());
+    let graph = case.check(&[]);
+    assert_eq!((request_items(&graph, "a"), request_items(&graph, "b")), (vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5, 6]));
+}
+
+#[test]
 fn stored_reasoning_without_its_text_is_the_item_with_its_id() {
     let mut case = answered();
     case.request("b", [user("1"), json!({ "type": "reasoning", "id": "rs_1", "summary": [] }), user("5")]);

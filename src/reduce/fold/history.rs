@@ -7,7 +7,7 @@ use super::paths::{ListedBy, Path};
 use crate::event::ThreadId;
 use crate::graph::ItemId;
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::ListedItem;
+use crate::reduce::decode::{ListedId, ListedItem};
 
 /// The earlier items against which a list of items is matched.
 pub(super) enum History {
@@ -48,7 +48,7 @@ impl ConversationBuilder<'_> {
                 ids.push(item);
                 continue;
             }
-            let candidate = history_items.take_at_position(index, |item| self.is_same(item, listed.content));
+            let candidate = history_items.take_at_position(index, |item| self.repeats(item, listed));
             let candidate = candidate.or_else(|| history_items.take_by_content(self, source.thread, listed));
             ids.extend(self.matched_or_new(source, candidate, listed, diagnostics));
         }
@@ -151,13 +151,17 @@ impl HistoryItems {
         (!self.referenced.contains(&candidate) && self.take(position)).then_some(candidate)
     }
 
-    /// Uses the first unused item of the history with the given content. Returns `None` if there is none.
+    /// Uses the first unused item of the history with the content of a listed item. Returns `None` if there is none, or if
+    /// the listed item has only an id and a type, which tell no two items apart.
     fn take_by_content(
         &mut self,
         conversation: &mut ConversationBuilder<'_>,
         thread: &ThreadId,
         listed: ListedItem,
     ) -> Option<ItemId> {
+        if matches!(listed.id, ListedId::WithType(_)) {
+            return None;
+        }
         let identity = conversation.identity(listed.content)?;
         if self.unused == 0 || !conversation.has_content(thread, identity) {
             return None;

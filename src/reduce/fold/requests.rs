@@ -195,7 +195,7 @@ impl ConversationBuilder<'_> {
                 ids.push(item);
                 continue;
             }
-            let same = existing.filter(|&existing| self.is_same(existing, listed.content));
+            let same = existing.filter(|&existing| self.repeats(existing, listed));
             branched |= existing.is_some() && same.is_none();
             ids.extend(self.matched_or_new(source, same, listed, diagnostics));
         }
