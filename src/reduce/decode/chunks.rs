@@ -186,7 +186,7 @@ pub(super) struct ChunkedResponse {
 #[derive(Debug, Default)]
 pub(super) struct ChunkedResponses {
     by_call: HashMap<InferenceId, ChunkedResponse>,
-    /// The calls whose last chunk that counts has a seq.
+    /// The calls by the seq of the event of their last chunk that counts.
     calls_by_last_chunk: HashMap<Seq, Vec<InferenceId>>,
     outcomes: HashMap<PayloadLocation, Option<UnusablePayload>>,
 }

@@ -100,8 +100,8 @@ struct PayloadPlan {
     foreign_events: PendingPayloads<ForeignEvent>,
     results: PendingPayloads<ToolResult>,
     stdin_results: PendingPayloads<StdinResult>,
-    /// The location of the request of each inference call. The response tells to which API the request belongs, where
-    /// that does not say it itself.
+    /// The location of the request of each inference call, by which the decoder finds the call's response: the response
+    /// shows to which API a request belongs whose own members fit several APIs.
     requests_by_call: HashMap<InferenceId, PayloadLocation>,
 }
 

@@ -25,7 +25,8 @@ pub(in crate::reduce) struct ContentId(u32);
 #[derive(Debug, Clone)]
 pub(in crate::reduce) struct DecodedItem {
     pub(in crate::reduce) content: Arc<Content>,
-    /// Hash that is equal for items with the same content. Of reasoning with encrypted content, it covers that alone.
+    /// Hash that is equal for items with the same content. Of reasoning with encrypted content, it covers the encrypted
+    /// content alone.
     pub(in crate::reduce) identity: u128,
     /// The `identity` that a tool call has without its id. `None` if the item is no tool call with an id.
     pub(in crate::reduce) without_call_id: Option<u128>,
@@ -37,7 +38,7 @@ pub(in crate::reduce) struct DecodedItem {
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct ItemCache {
     state: Mutex<CacheState>,
-    /// The members of elements that no rule reads.
+    /// Members that no rule reads, of each distinct element of a conversation.
     pub(super) unread: UnreadFieldCache,
 }
 

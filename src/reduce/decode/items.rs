@@ -89,9 +89,9 @@ pub(super) fn answer_items(items: &[&RawValue], sources: &[Source<'_>], cache: &
     [responses_list(before.to_vec(), cache), answer, responses_list(after.to_vec(), cache)].concat()
 }
 
-/// Parses an answer with its sources.
+/// Parses a message or an item of a response in the given format, together with the sources that stand beside it.
 fn sourced(answer: &RawValue, sources: &[Source<'_>], format: ItemFormat, cache: &ItemCache) -> Vec<ListedItem> {
-    // Both are JSON already.
+    // The answer and the sources are valid JSON, so that this cannot fail.
     let text = serde_json::to_string(&(answer, sources)).unwrap_or_default();
     cache.parse_all([&*text], format)
 }

@@ -11,7 +11,8 @@ pub(in crate::reduce) struct ListedItem {
     pub(in crate::reduce) id: ListedId<ProviderIdKey>,
 }
 
-/// The id that the provider gave an item, as the list of a body has it, and what the list has of the item beside it.
+/// The id that the provider gave an item, if the list of a body contains it, and how much of the item the list contains
+/// beside the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reduce) enum ListedId<Id> {
     /// The list has no id of the item.

@@ -60,7 +60,7 @@ impl PayloadShape for ResponseBody {
         }
     }
 
-    /// Only the usage is read, if head or tail contain it.
+    /// Reads the token usage alone, if the head or the tail of the body contains it.
     fn parse_truncated(text: &str, _: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
         let Some(body) = provider::Response::parse(text) else { return Err(unusable) };
         Ok(Self { usage: body.usage(), ..Self::without_items(ResponseItems::Truncated(unusable)) })
@@ -84,7 +84,7 @@ impl ResponseBody {
         }
     }
 
-    /// Creates the body of a response of which nothing can be read. `reason` says why.
+    /// Creates the body of a response of which nothing can be read, for the given reason.
     pub(super) fn unread(reason: String) -> Self {
         Self { partial: Some(reason), ..Self::without_items(ResponseItems::Listed(Vec::new())) }
     }
@@ -121,7 +121,7 @@ impl ResponseBody {
         let (partial, stream_events) = (assembled.problem(), assembled.events);
         let response = Self::from_response(&provider::Response::parse(&assembled.body)?, cache);
         let items = match response.items {
-            // A stream without output was cut before that.
+            // A stream without output was cut before its first output.
             ResponseItems::NotRecorded | ResponseItems::UnknownShape => ResponseItems::Listed(Vec::new()),
             items @ (ResponseItems::Listed(_) | ResponseItems::Encoded(_) | ResponseItems::Truncated(_)) => items,
         };
@@ -142,7 +142,9 @@ impl ResponseBody {
         }
     }
 
-    /// Returns the response with the reason why what follows it did not count.
+    /// Returns the response, marked as partial if its chunks have a gap, because the chunks behind the gap do not
+    /// count.
+    /// `gap` is the reason for the mark.
     pub(super) fn with_gap(self, gap: Option<String>) -> Self {
         let clauses: Vec<_> = gap.into_iter().chain(self.partial).collect();
         Self { partial: (!clauses.is_empty()).then(|| clauses.join(", and ")), ..self }
@@ -167,7 +169,7 @@ impl PayloadShape for ReceivedResponse {
         Ok(Self(ResponseBody::from_received(bytes, cache).map(Arc::new)))
     }
 
-    /// The head of a stream is read like a stream that was cut. Its usage may be in the tail.
+    /// Reads the head like a stream that was cut, and the token usage from the tail if the tail contains it.
     fn parse_truncated(text: &str, cache: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
         let Some(TruncatedStream { head, usage }) = TruncatedStream::read(text) else { return Err(unusable) };
         let body = ResponseBody::from_assembled(&head, cache).ok_or_else(|| unusable.clone())?;

@@ -102,8 +102,8 @@ impl Activity {
     }
 }
 
-/// The runtime event of a tool that causes no activity of an agent, or of an unknown tool. Only an activity in it is
-/// read.
+/// The runtime event of an unknown tool, or of a tool that causes no activity of an agent. Some runtimes report an
+/// activity there nevertheless, and nothing else of the event is read.
 #[derive(Debug)]
 pub(in crate::reduce) struct ForeignEvent {
     pub(in crate::reduce) activity: Option<Activity>,
@@ -114,7 +114,7 @@ impl PayloadShape for ForeignEvent {
         Ok(Self { activity: Object::parse(text).as_ref().and_then(Activity::read) })
     }
 
-    /// A truncated body is no activity: an activity is short.
+    /// Returns an event without an activity: a body that was truncated is too long to be an activity.
     fn parse_truncated(_: &str, _: &ItemCache, _: UnusablePayload) -> Result<Self, UnusablePayload> {
         Ok(Self { activity: None })
     }

@@ -60,7 +60,8 @@ fn source(value: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns a word, or the word that is the name of an object's field, followed by the text in that field.
+/// Returns the text of a value that is a text. Of an object, returns the name of its first field, and `<name>:<text>`
+/// if the field contains a text. Returns `None` for other values.
 fn word(value: &RawValue) -> Option<String> {
     if let Some(word) = text(value) {
         return Some(word.into_owned());

@@ -16,8 +16,9 @@ pub(in crate::reduce) struct UnreadMember {
     pub(in crate::reduce) list: &'static str,
 }
 
-/// The members that no rule reads in each distinct element of a conversation, by the hash of its text. Each distinct
-/// text is compared once, however many bodies repeat it. The decoding threads share the cache.
+/// A cache of the members that no rule reads, for each distinct element of a conversation by the hash of its text. An
+/// element is compared with the table of known members once, however many bodies repeat it. The decoding threads share
+/// the cache.
 #[derive(Debug, Default)]
 pub(super) struct UnreadFieldCache {
     by_text: Mutex<ByText>,
@@ -54,7 +55,7 @@ impl UnreadFieldCache {
         let (mut seen_lists, mut seen) = (HashSet::new(), HashSet::new());
         let mut found = Vec::new();
         for fields in entries.iter().filter_map(|entry| self.of_entry(entry, apis)) {
-            // Most elements with such members have the same ones.
+            // Most elements with unread members have the same unread members.
             if seen_lists.insert(Arc::clone(&fields)) {
                 let new = fields.iter().filter(|field| seen.insert((*field).clone()));
                 found.extend(new.map(|field| UnreadMember { field: field.clone(), list }));
@@ -80,7 +81,7 @@ impl UnreadFieldCache {
     }
 }
 
-/// Returns the members that a body itself has.
+/// Converts the fields of a body itself, outside of its lists, to members.
 fn of_body(fields: Vec<UnreadField>) -> Vec<UnreadMember> {
     fields.into_iter().map(|field| UnreadMember { field, list: "" }).collect()
 }

@@ -71,8 +71,8 @@ fn passed_text(event: &RuntimeEvent<'_>, diagnostics: &mut Diagnostics) -> Optio
     None
 }
 
-/// Checks an activity that is reported for a tool call that causes none, or for no tool call: the result of an agent's
-/// turn. That is no object of the graph, but its thread must be known.
+/// Checks an activity that is reported for a tool call that causes none, or for no tool call. The latter is the result
+/// of an agent's turn: the result is no object of the graph, but its thread must be known.
 pub(super) fn check_foreign(
     at: &Logged<ToolFact>,
     tool: Option<&ToolCall>,

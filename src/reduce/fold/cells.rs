@@ -50,8 +50,8 @@ pub(in crate::reduce) fn cells(
     cells
 }
 
-/// Returns the end, and the runtime status, that the end of a turn gives to the code cells still running in it. Returns
-/// `None` if the turn is running or completed: a later turn may wait for a cell of a completed turn.
+/// Returns the time and statuses with which a turn ends the code cells that are still running in it. Returns `None` if
+/// the turn is running or completed: a later turn may wait for a cell of a completed turn.
 fn turn_end_for_cell(thread_tables: &ThreadTables, turn: &TurnId) -> Option<(OperationEnd, CellStatus)> {
     let OperationEnd { when, status } = thread_tables.turn_end(turn)?;
     match status {

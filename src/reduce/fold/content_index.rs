@@ -19,13 +19,14 @@ struct Lineage {
     path: Path,
     /// Number of items at the start of the path that are indexed.
     length: usize,
-    /// Positions of the items on the path, ascending, by the identity hashes of the contents that find them.
+    /// Positions of the items on the path, ascending, by each identity hash by which an item is recognized.
     positions: HashMap<u128, Vec<usize>>,
 }
 
 impl ContentIndex {
-    /// Returns the position on the path of the `nth` item (from 0) that the content with the given identity hash finds.
-    /// `hashes` returns the identity hashes of the contents that find an item. Returns `None` if there are fewer items.
+    /// Returns the position on the path of the `nth` item (from 0) that is recognized by the identity hash `content`.
+    /// Returns `None` if there are fewer such items. `hashes` returns the identity hashes by which an item is
+    /// recognized.
     pub(super) fn position<I: IntoIterator<Item = u128>>(
         &mut self,
         (path, content): (Path, u128),

@@ -38,7 +38,7 @@ type RequestBodyKey = (usize, Option<Discriminant<RequestInputMode>>);
 pub(super) struct ConversationBuilder<'a> {
     pub(super) decoded_items: &'a DecodedItems,
     pub(super) items: Vec<Item>,
-    /// What identifies each item, by its index.
+    /// The identity of each item, by the index of the item.
     pub(super) identities: Vec<ItemIdentity>,
     pub(super) paths: Paths,
     pub(super) live: HashMap<ThreadId, LiveSnapshot>,
@@ -65,7 +65,7 @@ pub(super) struct ConversationBuilder<'a> {
     reported: HashSet<(ThreadId, ContentId)>,
 }
 
-/// What identifies an item of the graph in later bodies.
+/// The properties by which an item of the graph is recognized in later bodies.
 #[derive(Clone, Copy)]
 pub(super) struct ItemIdentity {
     /// Identity hash of the item's content.
@@ -79,8 +79,8 @@ pub(super) struct ItemIdentity {
 }
 
 impl ItemIdentity {
-    /// Returns the identity hashes of the contents that find the item: its own content, and that of a tool call whose id
-    /// a client dropped.
+    /// Returns the identity hashes by which the item is recognized: the hash of its content and, of a tool call, the
+    /// hash without the call's id, because clients may drop it.
     fn hashes(&self) -> impl Iterator<Item = u128> {
         [Some(self.content), self.without_call_id].into_iter().flatten()
     }
@@ -93,7 +93,7 @@ pub(super) struct LiveSnapshot {
     /// Items with which a compaction replaced the history. The next full request is compared with them instead of the
     /// live snapshot. `None` if there is no such compaction since the last full request.
     pub(super) replacement: Option<Vec<ItemId>>,
-    /// Identity hashes of the contents that find an item of the thread.
+    /// All identity hashes by which items of the thread are recognized.
     contents: HashSet<u128>,
     index: ContentIndex,
 }
@@ -129,7 +129,7 @@ impl<'a> ConversationBuilder<'a> {
         self.items
     }
 
-    /// Returns `true` if the thread has an item that the content with the given identity hash finds.
+    /// Returns `true` if an item of the thread is recognized by the given identity hash of a content.
     pub(super) fn has_content(&self, thread: &ThreadId, identity: u128) -> bool {
         self.live.get(thread).is_some_and(|live| live.contents.contains(&identity))
     }

@@ -30,9 +30,9 @@ impl ConversationBuilder<'_> {
     /// content, else the first unused item of the history with the same content, else a new item. Each item of the
     /// history is used at most once.
     ///
-    /// A reference is the item that it names, wherever it stands in the thread, and as often as the request lists it.
-    /// No other item of the request uses this item by its content. A listed item that has its id but no content, and
-    /// that the history does not contain, is the item with the id, too.
+    /// A reference is the item that it names, wherever this item stands in the thread, and however often the request
+    /// refers to it. No listed item with content uses an item that a reference names. A listed item with an id and
+    /// without content, if no item of the history matches it, is the last item of the thread with this id.
     pub(super) fn match_history(
         &mut self,
         source: &ItemSource<'_>,
@@ -151,8 +151,8 @@ impl HistoryItems {
         (!self.referenced.contains(&candidate) && self.take(position)).then_some(candidate)
     }
 
-    /// Uses the first unused item of the history with the content of a listed item. Returns `None` if there is none, or if
-    /// the listed item has only an id and a type, which tell no two items apart.
+    /// Uses the first unused item of the history with the content of a listed item. Returns `None` if there is none, or
+    /// if the listed item has only an id and a type, which tell no two items apart.
     fn take_by_content(
         &mut self,
         conversation: &mut ConversationBuilder<'_>,

@@ -39,7 +39,7 @@ pub(in crate::reduce) struct Conversations {
     pub(in crate::reduce) first_requests: Vec<FirstRequest>,
     /// Ids of the calls whose responses were recorded without their content.
     pub(in crate::reduce) calls_without_content: HashSet<InferenceId>,
-    /// What the lists that the models saw show of the call ids that several call items have.
+    /// The calls and outputs in the lists that models saw, of the call ids that several call items have.
     pub(in crate::reduce) shown: ShownLists,
 }
 
@@ -116,8 +116,8 @@ pub(in crate::reduce) fn conversations(
     Conversations { calls, items, compactions, first_requests, calls_without_content, shown }
 }
 
-/// Returns the end that the end of a turn gives to the inference calls still running in it. Returns `None` if the turn
-/// is running.
+/// Returns the time and status with which a turn ends the inference calls that are still running in it. Returns `None`
+/// if the turn is running.
 fn turn_end_for_call(thread_tables: &ThreadTables, turn: &TurnId) -> Option<OperationEnd> {
     let OperationEnd { when, status } = thread_tables.turn_end(turn)?;
     let status = match status {

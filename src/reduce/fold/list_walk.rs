@@ -18,7 +18,7 @@ use crate::graph::{ItemId, ItemKind, Role};
 
 /// The result of a walk.
 pub(super) struct Walked {
-    /// What each list shows of each id, in order of the log.
+    /// The calls and outputs of each id in each list, in order of the log.
     pub(super) lists: Vec<ShownList>,
     /// Indices of the ids of which some path contains two calls.
     pub(super) on_one_path: Vec<usize>,
@@ -59,9 +59,9 @@ struct Visit {
     list: Option<usize>,
     next_item: usize,
     next_continuation: usize,
-    /// What is known of the path up to the next item.
+    /// Properties of the path up to the next item.
     path: PathState,
-    /// What the list shows of each id so far.
+    /// The calls and outputs of each id in the list so far.
     shown: Vec<ShownList>,
     /// Indices in `shown`, by id.
     shown_by_id: HashMap<usize, usize>,
@@ -69,7 +69,7 @@ struct Visit {
     changes: Vec<(usize, Change)>,
 }
 
-/// What is known of a path up to some item.
+/// Properties of a path up to an item.
 #[derive(Clone, Copy, Default)]
 struct PathState {
     /// Hash of the items.
@@ -254,7 +254,7 @@ impl<'a> ListWalk<'a> {
         }
     }
 
-    /// Returns what a list shows of an id so far. Returns `None` if there is no list.
+    /// Returns the calls and outputs of an id in a list so far. Returns `None` if there is no list.
     fn shown_by<'v>(&self, visit: &'v mut Visit, list: Option<&RecordedList>, id: usize) -> Option<&'v mut ShownList> {
         let RecordedList { origin, seq, .. } = *list?;
         let Visit { shown, shown_by_id, .. } = visit;

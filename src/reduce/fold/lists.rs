@@ -23,7 +23,7 @@ pub(super) struct RecordedList {
     pub(super) seq: Seq,
 }
 
-/// What a list is, by the payload that contains it.
+/// The kind of a list, by the payload that contains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reduce) enum ListOrigin {
     /// The response of the inference call at this index, after the call's request.
@@ -36,7 +36,7 @@ pub(in crate::reduce) enum ListOrigin {
     Checkpoint,
 }
 
-/// What is known of the response that a request continues.
+/// The evidence for the response that a request continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reduce) enum PreviousResponse {
     /// The items of the response are known.
@@ -45,11 +45,11 @@ pub(in crate::reduce) enum PreviousResponse {
     Unknown,
 }
 
-/// What lists show of the call ids that several call items of a thread have.
+/// The calls and outputs that lists contain, of the call ids that several call items of a thread have.
 #[derive(Debug, Default)]
 pub(in crate::reduce) struct ShownLists {
     pub(in crate::reduce) ids: Vec<RepeatedId>,
-    /// What each list shows of each of these ids, in order of the log.
+    /// The calls and outputs of each of the ids in each list, in order of the log.
     pub(in crate::reduce) lists: Vec<ShownList>,
     /// The reused ids among `ids`.
     reused: HashSet<(ThreadId, CallId)>,
@@ -71,7 +71,7 @@ pub(in crate::reduce) struct RepeatedId {
     pub(in crate::reduce) is_reused: bool,
 }
 
-/// What a list shows of one call id.
+/// The calls and outputs of one call id in a list.
 #[derive(Debug)]
 pub(in crate::reduce) struct ShownList {
     /// Index of the id in [`ShownLists::ids`].
@@ -79,10 +79,10 @@ pub(in crate::reduce) struct ShownList {
     pub(in crate::reduce) origin: ListOrigin,
     pub(in crate::reduce) seq: Seq,
     pub(in crate::reduce) before: CallsBefore,
-    /// The calls from the first place on at which the list differs from an earlier one, of those that the payload of the
-    /// list itself contains.
+    /// The calls in the payload of the list itself, from the first place on at which the list differs from earlier
+    /// lists.
     pub(in crate::reduce) calls: Vec<ShownCall>,
-    /// The outputs behind the same place.
+    /// The outputs behind the place from which on `calls` has the calls.
     pub(in crate::reduce) outputs: Vec<ShownOutput>,
 }
 
@@ -192,7 +192,7 @@ impl ConversationBuilder<'_> {
         self.record_list(path, ListOrigin::Checkpoint, 0, source.at.when.seq);
     }
 
-    /// Returns what the recorded lists show of the call ids that several call items have.
+    /// Returns the calls and outputs in the recorded lists, of the call ids that several call items have.
     pub(super) fn shown_lists(&mut self) -> ShownLists {
         let mut ids = CallIds::new(&self.items);
         if ids.len() == 0 {

@@ -26,8 +26,8 @@ impl ConversationBuilder<'_> {
         self.referenced(source.thread, listed).or_else(|| self.create(source, listed, diagnostics))
     }
 
-    /// Returns `true` if a listed item repeats an item of the graph: their contents are equal. A listed item that has only
-    /// an id and a type must not have another id than the item.
+    /// Returns `true` if a listed item repeats an item of the graph: their contents are equal. A listed item that has
+    /// only an id and a type must not have another id than the item.
     pub(super) fn repeats(&self, item: ItemId, listed: ListedItem) -> bool {
         let known_id = self.identities.get(item.index()).and_then(|identity| identity.provider_id);
         let has_other_id = match listed.id {
@@ -37,9 +37,9 @@ impl ConversationBuilder<'_> {
         self.is_same(item, listed.content) && !has_other_id
     }
 
-    /// Returns the item that a listed item, which is no known reference, repeats: `matched` if the caller found an earlier
-    /// item with its content, else, if the listed item has only an id and a type, the last item of the thread with its id.
-    /// Creates a new item if there is neither. Returns `None` if the listed item could not be decoded.
+    /// Returns the item that a listed item, which is no known reference, repeats: `matched` if the caller found an
+    /// earlier item with its content, else, if the listed item has only an id and a type, the last item of the thread
+    /// with its id. Creates a new item if there is neither. Returns `None` if the listed item could not be decoded.
     pub(super) fn matched_or_new(
         &mut self,
         source: &ItemSource<'_>,
@@ -54,8 +54,9 @@ impl ConversationBuilder<'_> {
         self.named(source.thread, listed).or_else(|| self.create(source, listed, diagnostics))
     }
 
-    /// Returns the last item of the thread with the id of a listed item that has only an id and a type. Returns `None` for
-    /// other listed items, and if the item with the id is of another kind, because some programs give all items one id.
+    /// Returns the last item of the thread with the id of a listed item that has only an id and a type. Returns `None`
+    /// for other listed items, and if the item with the id is of another kind, because some programs give all items one
+    /// id.
     fn named(&self, thread: &ThreadId, listed: ListedItem) -> Option<ItemId> {
         let ListedId::WithType(id) = listed.id else { return None };
         let item = *self.by_provider_id.get(&(thread.clone(), id))?;
@@ -63,8 +64,8 @@ impl ConversationBuilder<'_> {
         (self.items.get(item.index())?.content.kind == kind).then_some(item)
     }
 
-    /// Adds the id of a listed item to an item of the graph, so that references with this id find it. The item keeps the
-    /// first id with which it was seen.
+    /// Adds the id of a listed item to an item of the graph, so that references with this id find it. The item keeps
+    /// the first id with which it was seen.
     pub(super) fn set_provider_id(&mut self, source: &ItemSource<'_>, item: ItemId, listed: ListedItem) {
         let Some(key) = listed.id.get() else { return };
         let (Some(identity), Some(row)) = (self.identities.get_mut(item.index()), self.items.get_mut(item.index()))

@@ -174,9 +174,11 @@ impl ConversationBuilder<'_> {
         self.continuing_request(source, call, (prefix, live, &continued, previous_response), items, diagnostics)
     }
 
-    /// Adds a request whose items follow the path `prefix`. `live` is the path with which the items are compared that
-    /// other requests have added after the prefix, `continued` the name that the request gives the prefix, and
-    /// `previous_response` what is known of the response that ends the prefix.
+    /// Adds a request whose items follow the path `prefix`.
+    ///
+    /// The items are compared with those that the path `live` has behind the prefix, since an earlier request may have
+    /// added them. `continued` is the name that the request gives the prefix, and `previous_response` the evidence for
+    /// the response that ends the prefix.
     fn continuing_request(
         &mut self,
         source: &ItemSource<'_>,
@@ -211,7 +213,7 @@ impl ConversationBuilder<'_> {
         (path, snapshot)
     }
 
-    /// Returns what is known of the response of an inference call, given by its index.
+    /// Returns the evidence for the response of an inference call, given by its index.
     fn previous_response(&self, call: Option<usize>) -> PreviousResponse {
         match call.filter(|call| !self.unknown_responses.contains(call)) {
             Some(_) => PreviousResponse::Known,
@@ -270,7 +272,8 @@ impl ConversationBuilder<'_> {
         (path, Snapshot { prefix: prefix.filter(|prefix: &Prefix| prefix.items + prefix.response_items > 0), tail })
     }
 
-    /// Returns the last of the `items` that a request lists, for which the provider drops the items before it.
+    /// Returns the last item of a request for which the provider drops all items before it, such as a summary of them.
+    /// Returns `None` if the request has no such item. `items` are the items that the body lists.
     pub(super) fn compaction_in_request(&mut self, call: usize, items: &[ListedItem]) -> Option<ItemId> {
         let decoded_items = self.decoded_items;
         let readable = items.iter().rev().filter_map(|listed| decoded_items.get(listed.content).ok());

@@ -13,7 +13,7 @@ use crate::reduce::decode::ProviderConversationId;
 pub(super) struct ServerConversations {
     /// The conversation that the request or the response of a call names, by the index of the call.
     by_call: HashMap<usize, ProviderConversationId>,
-    /// Index of the call of a thread and a conversation that completed last.
+    /// Index of the call that completed last, of those of one thread and one conversation.
     last_completed: HashMap<(ThreadId, ProviderConversationId), usize>,
     reported: HashSet<ProviderConversationId>,
     /// The fields and ids of content that the provider keeps and that was reported.
@@ -44,8 +44,8 @@ impl ServerConversations {
         }
     }
 
-    /// Reports content that the provider keeps and adds to a conversation, once for each content. `content` is the field
-    /// of the request that names it, and its id.
+    /// Reports content that the provider keeps and adds to a conversation, once for each content. `content` is the
+    /// field of the request that names it, and its id.
     pub(super) fn report_content(
         &mut self,
         source: &ItemSource<'_>,

@@ -278,7 +278,7 @@ impl Operations {
                 }
                 result_payload.result.clone()
             }
-            // Already reported with the tool call.
+            // A result that cannot be used is reported with its tool call.
             (OperationKind::WriteStdin, ResultPayload::Stdin(Err(_)) | ResultPayload::Any(_) | ResultPayload::None)
             | (OperationKind::ExecCommand, ResultPayload::Stdin(_) | ResultPayload::Any(_) | ResultPayload::None) => {
                 None

@@ -78,10 +78,10 @@ fn wall_ms(execution: Execution, last_at: Option<UnixMillis>) -> u64 {
 /// the first request of the turn introduced behind the last item of the assistant in the request.
 ///
 /// What stands before an item of the assistant was answered by it, so it is history, even if the recording began too
-/// late to show it as an input of an earlier turn. Items of the assistant are its messages, its reasoning and its calls,
-/// and summaries of compactions. Messages that other agents sent have the assistant's role, too, but are inputs. Outputs
-/// of tools are neither: they answer a call, which comes before them. Messages of the assistant that end the request
-/// are not history: the program wrote the beginning of the answer, which the model is to continue.
+/// late to show it as an input of an earlier turn. Items of the assistant are its messages, its reasoning and its
+/// calls, and summaries of compactions. Messages that other agents sent have the assistant's role, too, but are inputs.
+/// Outputs of tools are neither: they answer a call, which comes before them. Messages of the assistant that end the
+/// request are not history: the program wrote the beginning of the answer, which the model is to continue.
 fn list_inputs(turns: &mut Table<TurnId, Turn>, threads: &Table<ThreadId, Thread>, conversations: &Conversations) {
     for &FirstRequest { call, first_new } in &conversations.first_requests {
         let Some(call) = conversations.calls.get_index(call) else { continue };

@@ -8,7 +8,7 @@ use crate::provider::{ToolResult, text};
 use crate::reduce::decode::decode_error::DecodeError;
 use crate::reduce::decode::draft::ItemDraft;
 
-/// Parses a `tool_result` of Anthropic, whose `content` is a text or a list of parts.
+/// Makes an item of the output of a tool call: of its parts if it is a list of parts, else of its text or JSON.
 pub(super) fn draft(result: &ToolResult<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = output_draft(id(result.call_id));
     match result.content_parts() {

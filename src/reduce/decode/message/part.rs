@@ -124,8 +124,8 @@ fn add_cited(builder: &mut MessageBuilder, cited: &Cited<'_>) {
     cited.citations.iter().for_each(|citation| builder.push_annotation(&Part::read_citation(citation)));
 }
 
-/// Makes an item of the provider's own summary of everything before it. A summary that the provider failed to make has
-/// no effect.
+/// Makes an item of the summary with which the provider replaces the conversation before it. A summary without text,
+/// which the provider failed to make, replaces nothing.
 fn compaction_draft(compaction: &Compaction<'_>) -> Result<ItemDraft, DecodeError> {
     let Compaction { summary, signature, encrypted } = *compaction;
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);

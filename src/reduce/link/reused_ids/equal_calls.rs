@@ -1,7 +1,7 @@
 //! Groups of calls with equal arguments.
 //!
 //! A program may rewrite the arguments of the calls that it repeats, for instance an empty text as an empty object.
-//! Contents of one call are equal from then on, for all calls.
+//! Once a call is known to have two contents, these contents are equal for all calls.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -7,7 +7,7 @@ use super::known_calls::KnownCalls;
 use crate::graph::ItemId;
 use crate::reduce::fold::{ListOrigin, ShownCall, ShownList};
 
-/// The calls of a list, and the numbers among which theirs are because of what stands before them in the list.
+/// The calls of a list, and the numbers that known calls may have to be calls of the list, given the calls before them.
 struct Places<'l> {
     calls: &'l [ShownCall],
     numbers: Range<usize>,
@@ -23,7 +23,8 @@ impl KnownCalls<'_> {
         found
     }
 
-    /// Returns the numbers among which those of a list's calls are.
+    /// Returns the numbers that known calls may have to be calls of the list: behind the last call before them or, in a
+    /// request that continues a response, from the response's first call without an output on.
     fn numbers_of(&self, list: &ShownList) -> Range<usize> {
         let highest = list.before.last.and_then(|last| self.highest_up_to(last));
         match list.origin {
@@ -37,8 +38,8 @@ impl KnownCalls<'_> {
         }
     }
 
-    /// Finds the calls at known places, those that had the same output, those that stood behind the same contents, and
-    /// those whose items are known.
+    /// Finds the known calls of a list by what surrounds them, steps 1 to 4 of the rule: an equal place, an equal
+    /// output, equal contents before the call, or the item itself.
     fn find_by_surroundings(&self, list: &ShownList) -> Vec<Option<usize>> {
         let first_outputs = list.outputs.iter().filter(|output| output.is_first);
         let first_outputs: HashMap<_, _> = first_outputs.filter_map(|it| Some((it.call?.place, it.content))).collect();
@@ -61,8 +62,9 @@ impl KnownCalls<'_> {
         list.calls.iter().map(find).collect()
     }
 
-    /// Returns the call with a content and an output with another content: the known one, or the only call that had the
-    /// output. Returns `None` if the call may be a later one with the same content that is open.
+    /// Returns the call with the content `content` that had an output with the content `output`: the call `known` if it
+    /// had such an output, otherwise the only call that had. Returns `None` if `may_be_open` is `true` and a later call
+    /// with the same content has no output yet, because the list may mean that call.
     fn find_by_output(
         &self,
         (content, output): (u128, u128),
@@ -76,7 +78,7 @@ impl KnownCalls<'_> {
         known.filter(|call| calls.contains(call)).or_else(only)
     }
 
-    /// Finds the last call with the content of each other item, from the end of the list.
+    /// Finds, from the end of the list, the last known call with the content of each item that has no call yet.
     fn find_by_content(&self, places: &Places<'_>, found: &mut [Option<usize>]) {
         let mut taken: HashSet<usize> = found.iter().flatten().copied().collect();
         let ranges = places.ranges(found);
@@ -90,7 +92,7 @@ impl KnownCalls<'_> {
         }
     }
 
-    /// Finds the calls of items with other contents, for each group of such items between two found calls.
+    /// Finds the calls of items whose contents no known call has, for each group of such items between two found calls.
     fn find_rewritten(&self, places: &Places<'_>, found: &mut [Option<usize>]) {
         let ranges = places.ranges(found);
         let mut first = 0;
@@ -104,8 +106,9 @@ impl KnownCalls<'_> {
         }
     }
 
-    /// Returns the last calls without an output among some calls: those of completed responses, otherwise of all, if
-    /// there are `count` of them. Returns none if another one was made at the same time, since it may be meant as well.
+    /// Returns the last `count` calls without an output among the calls with the given numbers: those of completed
+    /// responses, otherwise of all responses. Returns none if there are fewer, or if the call before them was made at
+    /// the same time as the first of them, because the list may mean that call.
     fn last_open_calls(&self, count: usize, numbers: Range<usize>) -> Vec<usize> {
         let last =
             |calls: &BTreeSet<usize>| calls.range(numbers.clone()).rev().take(count + 1).copied().collect::<Vec<_>>();

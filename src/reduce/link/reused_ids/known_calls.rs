@@ -18,7 +18,8 @@ pub(super) struct KnownCalls<'a> {
     pub(super) equal_calls: EqualCalls,
     by_item: HashMap<ItemId, usize>,
     by_place: HashMap<u128, CallAtPlace>,
-    /// The call that a response made last behind each list of contents, otherwise the first that a list showed there.
+    /// For the hash of each list of contents, the call that stood behind it: the last one that a response made,
+    /// otherwise the first one that a list showed.
     pub(super) by_list_hash: HashMap<u128, usize>,
     /// Hashes of lists up to a call, each with the calls that stood there.
     pub(super) list_hashes: HashSet<(u128, usize)>,
