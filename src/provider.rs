@@ -15,6 +15,7 @@
 mod anthropic;
 mod api;
 mod apis;
+mod call_ids;
 mod chat;
 mod cohere;
 mod converse;
@@ -64,6 +65,7 @@ pub(crate) use usage::{ReportedUsage, UsageProblem};
 /// Types that only the exporter names.
 #[cfg(feature = "otlp")]
 pub(crate) use {
+    call_ids::CallWithId,
     part::Problem,
     reasoning::{Pieces, REASONING_FIELDS},
     response::Choice,

@@ -13,6 +13,7 @@ mod guard;
 mod parent_span_processor;
 pub(in crate::otlp) mod pipeline;
 mod span;
+mod tool_requests;
 
 pub use self::bridge::{AfterOpenTelemetry, BeforeOpenTelemetry, Bridge, bridge};
 pub use self::builder::OtlpBuilder;

@@ -16,6 +16,7 @@ pub fn read_all(bytes: &[u8]) {
             request.tools(),
             request.default_role(),
             request.documents(),
+            request.last_output_ids(),
         );
         request.instructions().iter().for_each(|instructions| read_content(instructions.content));
         request.entries().iter().for_each(read_entries);
@@ -29,7 +30,7 @@ pub fn read_all(bytes: &[u8]) {
             response.status(),
             response.stop_reason(),
         );
-        let _ = (response.usage(), response.call_ids(), response.is_recorded());
+        let _ = (response.usage(), response.calls(), response.is_recorded());
         response.sources().into_iter().for_each(|source| read_part(&source.part()));
         match response.output() {
             Output::Items(items) => items.iter().for_each(|item| read_entry(item)),

@@ -7,11 +7,9 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::apis::{APIS, ApiSet};
 use super::entries::{Entries, EntryFormat};
-use super::item::Item;
 use super::members::{self, UnreadField};
-use super::message::{Content, Message, RoleName};
+use super::message::{Content, RoleName};
 use super::object::{Object, text};
-use super::part::{Part, PartContent};
 use super::sources::Source;
 use super::truncated::TruncatedBody;
 use super::usage::{CountReader, ReportedUsage, UsageProblem};
@@ -157,23 +155,6 @@ impl<'a> Response<'a> {
         reported
     }
 
-    /// Returns the ids of the tool calls that the response requests. Of alternative messages only the first counts,
-    /// because the conversation continues with it. Calls without an id, or with an empty one, are left out.
-    pub(crate) fn call_ids(&self) -> Vec<String> {
-        match &self.output {
-            Output::Items(items) => items.iter().filter_map(|item| Item::read(item)?.call_id()).collect(),
-            Output::Choices(choices) => {
-                choices.first().and_then(|choice| choice.message).map(message_call_ids).unwrap_or_default()
-            }
-            Output::Content(content) => ids_of_calls(content.parts()),
-            Output::AttributeMessages(messages) => {
-                let messages = Entries::read(messages, EntryFormat::AttributeMessages);
-                messages.elements().into_iter().flat_map(message_call_ids).collect()
-            }
-            Output::Empty | Output::Unknown => Vec::new(),
-        }
-    }
-
     /// Returns the APIs to which the response may belong: one, or none if it is not recognized.
     pub(crate) fn api_set(&self) -> ApiSet {
         ApiSet::of(|api| self.api.is_some_and(|own| std::ptr::eq(own.members(), api.members())))
@@ -220,18 +201,4 @@ fn empty_output<'a>(body: &Object<'a>) -> Option<(Option<&'static dyn Api>, Outp
     let is_marked = |api: &&dyn Api| api.fields_without_output().iter().any(|name| body.get(name).is_some());
     let marked = APIS.into_iter().find(is_marked).map(|api| (Some(api), Output::Empty));
     marked.or_else(|| body.non_null(ERROR_FIELD).map(|_| (None, Output::Empty)))
-}
-
-/// Returns the ids of the calls in a message.
-fn message_call_ids(message: &RawValue) -> Vec<String> {
-    Message::read(message).map(|message| ids_of_calls(message.into_parts())).unwrap_or_default()
-}
-
-/// Returns the ids of the calls among parts.
-fn ids_of_calls(parts: Vec<Part<'_>>) -> Vec<String> {
-    let id = |part: Part<'_>| {
-        let PartContent::Call(call) = part.content else { return None };
-        call.id.and_then(text).filter(|id| !id.is_empty()).map(Cow::into_owned)
-    };
-    parts.into_iter().filter_map(id).collect()
 }

@@ -1,4 +1,5 @@
 mod arbitrary;
+mod call_ids;
 mod reader;
 mod streams;
 mod usage;

@@ -62,10 +62,10 @@ pub(super) fn link(
         child_processes,
     } = folded;
     let visible = VisibleCalls::new(&conversations, work);
-    calls::link(&mut tools, &mut conversations, &visible, diagnostics, work);
+    calls::link(&mut tools, &mut conversations, &thread_tables.turns, &visible, diagnostics, work);
     terminals::link_operations(&mut operations, &mut tools);
     let sessions = terminals::sessions(&mut operations, &tools);
-    cells::link(&mut cells, &mut tools, &mut conversations, &visible, diagnostics, work);
+    cells::link(&mut cells, &mut tools, &mut conversations, &thread_tables.turns, &visible, diagnostics, work);
     for request in compaction_requests.iter() {
         if let Some(compaction) = conversations.compactions.get_mut(&request.compaction_id)
             && compaction.evidence.as_slice().first().is_some_and(|(seq, _)| request.execution.started.seq < *seq)

@@ -3,16 +3,17 @@
 //! A provider may use one call id for several calls. Both the reducer and the live export ask here which of them a tool
 //! runs, so that both give the same answer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::event::TurnId;
+use crate::event::{ToolKind, TurnId};
 
 /// A call that a response requested. Positions are numbers that grow with the order of events, such as seqs.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestedCall {
-    /// Turn of the inference call.
-    pub(crate) turn_id: TurnId,
-    /// `true` if the inference call completed. The partial response of a failed one is rarely acted on.
+    /// Turn of the inference call. `None` if it is unknown.
+    pub(crate) turn_id: Option<TurnId>,
+    /// `true` if the inference call completed. Programs rarely act on the partial response of another one.
     pub(crate) is_complete: bool,
     /// Name of the requested tool.
     pub(crate) name: Option<ToolName>,
@@ -20,6 +21,8 @@ pub(crate) struct RequestedCall {
     pub(crate) started: u64,
     /// Position at which the response arrived.
     pub(crate) responded: u64,
+    /// Position from which on no tool that starts runs the call. `u64::MAX` if there is none.
+    pub(crate) until: u64,
 }
 
 /// The start of a tool, which runs one of the requested calls.
@@ -44,6 +47,25 @@ impl ToolName {
         let name = name.rsplit("__").next().unwrap_or_default();
         (!name.is_empty()).then(|| Self(name.into()))
     }
+
+    /// Returns the names that a tool may have: its label, and the name in its kind.
+    pub(crate) fn of_tool<'a>(label: Option<&'a str>, kind: &'a ToolKind) -> impl Iterator<Item = Self> + use<'a> {
+        let of_kind = match kind {
+            ToolKind::Other { name } => Some(&**name),
+            ToolKind::Mcp { tool, .. } => Some(tool.as_str()),
+            ToolKind::ExecCommand
+            | ToolKind::WriteStdin
+            | ToolKind::ApplyPatch
+            | ToolKind::Web
+            | ToolKind::ImageGeneration
+            | ToolKind::SpawnAgent
+            | ToolKind::AssignAgentTask
+            | ToolKind::SendMessage
+            | ToolKind::WaitAgent
+            | ToolKind::CloseAgent => None,
+        };
+        [label, of_kind].into_iter().flatten().filter_map(Self::parse)
+    }
 }
 
 /// The calls of one id that responses requested and that no tool has run yet.
@@ -51,7 +73,7 @@ impl ToolName {
 pub(crate) struct RequestedCalls {
     /// The calls by their number.
     calls: HashMap<usize, RequestedCall>,
-    /// The calls by what tools look for. Each call is in four groups.
+    /// The calls by what tools look for. Each call is in several groups.
     groups: HashMap<Group, GroupedCalls>,
 }
 
@@ -75,10 +97,11 @@ enum NameGroup {
 /// The calls of a group.
 #[derive(Debug, Default)]
 struct GroupedCalls {
-    /// Start of the inference call, and number of the call.
-    by_start: BTreeSet<(u64, usize)>,
-    /// Arrival of the response, number of the call, and start of the inference call.
-    by_response: BTreeSet<(u64, usize, u64)>,
+    /// By start of the inference call and number of the call: the position from which on no tool runs the call.
+    by_start: BTreeMap<(u64, usize), u64>,
+    /// By arrival of the response and number of the call: start of the inference call, and the position from which on no
+    /// tool runs the call.
+    by_response: BTreeMap<(u64, usize), (u64, u64)>,
 }
 
 impl RequestedCalls {
@@ -87,8 +110,8 @@ impl RequestedCalls {
         let (started, responded) = (call.started, call.responded.max(call.started));
         for group in Group::of_call(&call) {
             let group = self.groups.entry(group).or_default();
-            group.by_start.insert((started, number));
-            group.by_response.insert((responded, number, started));
+            group.by_start.insert((started, number), call.until);
+            group.by_response.insert((responded, number), (started, call.until));
         }
         self.calls.insert(number, call);
     }
@@ -98,10 +121,23 @@ impl RequestedCalls {
         let Some(call) = self.calls.remove(&number) else { return };
         let (started, responded) = (call.started, call.responded.max(call.started));
         for group in Group::of_call(&call) {
-            if let Some(group) = self.groups.get_mut(&group) {
-                group.by_start.remove(&(started, number));
-                group.by_response.remove(&(responded, number, started));
+            if let Entry::Occupied(mut group) = self.groups.entry(group) {
+                group.get_mut().by_start.remove(&(started, number));
+                group.get_mut().by_response.remove(&(responded, number));
+                if group.get().by_start.is_empty() {
+                    group.remove();
+                }
             }
+        }
+    }
+
+    /// Sets the position from which on no tool that starts runs a call, unless the call has a lower one.
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "the reducer knows the positions beforehand"))]
+    pub(crate) fn expire(&mut self, number: usize, until: u64) {
+        if let Some(mut call) = self.calls.get(&number).cloned() {
+            self.remove(number);
+            call.until = call.until.min(until);
+            self.add(number, call);
         }
     }
 
@@ -136,27 +172,26 @@ impl Group {
     /// Returns the groups that a call belongs to.
     fn of_call(call: &RequestedCall) -> impl Iterator<Item = Self> + use<> {
         let name = call.name.clone().map_or(NameGroup::Unknown, NameGroup::Is);
-        let (turn_id, is_complete) = (call.turn_id.clone(), call.is_complete);
-        let groups = [
-            (Some(turn_id.clone()), NameGroup::Any),
-            (Some(turn_id), name.clone()),
-            (None, NameGroup::Any),
-            (None, name),
-        ];
-        groups.into_iter().map(move |(turn_id, name)| Self { turn_id, is_complete, name })
+        let is_complete = call.is_complete;
+        let turns = call.turn_id.clone().map(Some).into_iter().chain([None]);
+        turns.flat_map(move |turn_id| {
+            let group = |name| Self { turn_id: turn_id.clone(), is_complete, name };
+            [group(NameGroup::Any), group(name.clone())]
+        })
     }
 }
 
 impl GroupedCalls {
-    /// Returns the latest start of an inference call before a position.
+    /// Returns the latest start of an inference call whose call a tool may run that starts at a position.
     fn latest_start_before(&self, position: u64) -> Option<u64> {
-        self.by_start.range(..(position, 0)).next_back().map(|(started, _)| *started)
+        let mut earlier = self.by_start.range(..(position, 0)).rev();
+        earlier.find(|(_, until)| position <= **until).map(|((started, _), _)| *started)
     }
 
-    /// Returns the first response that arrived at or after a position and the number of its first call, of the inference
-    /// calls that started before another position.
-    fn first_response_since(&self, responded: u64, started_before: u64) -> Option<(u64, usize)> {
-        let mut since = self.by_response.range((responded, 0, 0)..);
-        since.find(|(_, _, started)| *started < started_before).map(|(responded, number, _)| (*responded, *number))
+    /// Returns the first response that arrived at or after a position, and the number of its first call that a tool may
+    /// run that starts at another position.
+    fn first_response_since(&self, responded: u64, position: u64) -> Option<(u64, usize)> {
+        let mut since = self.by_response.range((responded, 0)..);
+        since.find(|(_, (started, until))| *started < position && position <= *until).map(|(response, _)| *response)
     }
 }

@@ -7,5 +7,6 @@ mod layers;
 mod links;
 mod live_and_later;
 mod program;
+mod reused_ids;
 mod streams;
 mod with_bundle;

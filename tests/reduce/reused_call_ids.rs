@@ -493,6 +493,28 @@ fn tool_prefers_a_completed_response() {
 }
 
 #[test]
+fn call_of_a_cut_off_response_is_dropped_when_the_program_asks_again() {
+    for ends_turn in [false, true] {
+        let mut case = Case::new();
+        exchange(&mut case, "i1", &[user("go")], &[look("a")]);
+        run(&mut case, "t1");
+        case.request("i2", [user("go"), look("a"), out("of a")]);
+        fail(&mut case, "i2", &[look("half")]);
+        let turn = if ends_turn { "v" } else { "u" };
+        if ends_turn {
+            case.end_turn("u", "failed");
+            case.turn("v", "t");
+        }
+        case.request_in("i3", "t", turn, "{}");
+        respond_unknown(&mut case, "i3");
+        run_in(&mut case, ("t", turn), "t3", "look");
+        let graph = case.check(&[Code::RequestUnknown, Code::ResponseUnknown, Code::CallIdReused]);
+        check(&graph, "t3", &[], &[]);
+        check_requester(&graph, "t3", Some("i3"));
+    }
+}
+
+#[test]
 fn tool_prefers_a_call_of_its_own_turn() {
     // Two turns of a thread at once.
     let mut case = Case::new();

@@ -10,6 +10,7 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry::{Context, KeyValue};
 use tracing::dispatcher::WeakDispatch;
 
+use super::tool_requests::ToolRequests;
 use crate::event::{CallId, ThreadId, ToolCallId, TraceId, TurnId};
 use crate::graph::CellIds;
 use crate::layer::live::Live;
@@ -29,7 +30,7 @@ pub(super) struct LiveExport {
     /// The subscriber that the bridge is a layer of.
     pub(super) subscriber: OnceLock<WeakDispatch>,
     runs: Mutex<HashMap<TraceId, LinkTargets>>,
-    /// Ordinal that the next started operation gets.
+    /// The next ordinal.
     next_order: AtomicU64,
 }
 
@@ -47,9 +48,14 @@ pub(super) struct SpanOrder {
 }
 
 impl SpanOrder {
+    /// Returns the ordinal of the start.
+    pub(super) fn started(self) -> u64 {
+        self.started
+    }
+
     /// Returns the order of a span whose operation starts now.
     pub(super) fn start(export: &LiveExport, earliest_start: &EarliestStart) -> Self {
-        let started = export.next_order.fetch_add(1, Ordering::Relaxed);
+        let started = export.ordinal();
         Self { started, existed: earliest_start.lower(started) }
     }
 
@@ -108,18 +114,9 @@ struct LinkTargets {
 #[derive(Debug, Default)]
 struct ThreadTargets {
     tools: HashMap<ToolCallId, LinkTarget>,
-    calls: HashMap<CallId, RequestedCall>,
+    requests: ToolRequests,
     /// Spans of the turns whose results reached this thread since its last inference call started.
     results: Vec<LinkTarget>,
-}
-
-/// A tool call id that a response requested or a tool call event names.
-#[derive(Debug, Default)]
-struct RequestedCall {
-    /// The first inference call whose response requested the call.
-    requested_by: Option<LinkTarget>,
-    /// `true` once a tool call has the id. Of several tool calls with one id only the first was requested by a model.
-    is_claimed: bool,
 }
 
 impl fmt::Debug for LiveExport {
@@ -138,6 +135,11 @@ impl LiveExport {
             runs: Mutex::default(),
             next_order: AtomicU64::new(1),
         }
+    }
+
+    /// Returns an ordinal between those of the starts so far and those of later starts.
+    pub(super) fn ordinal(&self) -> u64 {
+        self.next_order.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Returns the context of the span in the parent process, from the environment of this process.
@@ -206,31 +208,24 @@ impl LiveExport {
         id.map_or_else(|taken| taken.as_str().into(), |id| id.as_str().into())
     }
 
-    /// Claims a call id for a tool call. Returns `true` if it is the first tool call with that id.
-    pub(super) fn claim_call(&self, recording: &TraceId, thread: &ThreadId, call: &CallId) -> bool {
-        let take = |targets: &mut ThreadTargets| {
-            let call = targets.calls.entry(call.clone()).or_default();
-            !std::mem::replace(&mut call.is_claimed, true)
-        };
-        self.with_thread(recording, thread, take).unwrap_or(false)
-    }
-
-    /// Adds the calls that the response of an inference call requests. Does nothing if the inference call is not
-    /// exported.
-    pub(super) fn add_requested_calls(
+    /// Calls `act` with the requests for tools in a thread. Does nothing after the run's end.
+    pub(super) fn update_tool_requests(
         &self,
         recording: &TraceId,
         thread: &ThreadId,
-        calls: &[CallId],
-        span: Option<LinkTarget>,
+        act: impl FnOnce(&mut ToolRequests),
     ) {
-        let Some(span) = span.filter(|_| !calls.is_empty()) else { return };
-        self.with_thread(recording, thread, |targets| {
-            for call in calls {
-                let call = targets.calls.entry(call.clone()).or_default();
-                call.requested_by.get_or_insert_with(|| span.clone());
-            }
-        });
+        self.with_thread(recording, thread, |targets| act(&mut targets.requests));
+    }
+
+    /// Calls `act` with the requests for tools in a thread. Returns `None` after the thread's end.
+    pub(super) fn with_tool_requests<T>(
+        &self,
+        recording: &TraceId,
+        thread: &ThreadId,
+        act: impl FnOnce(&mut ToolRequests) -> Option<T>,
+    ) -> Option<T> {
+        self.with_targets(recording, |targets| act(&mut targets.threads.get_mut(thread)?.requests)).flatten()
     }
 
     /// Records that an inference call of the turn has a complete response. If the items of the response are not known,
@@ -284,38 +279,16 @@ impl LiveExport {
         results.into_iter().map(|turn| (turn, KeyValue::new(attribute::LINK, "agent_result"))).collect()
     }
 
-    /// Returns the link that a span has for `reason`. Returns `None` if its target is unknown or not exported.
-    pub(super) fn resolve_link(&self, recording: &TraceId, reason: &LinkReason<'_>) -> Option<(LinkTarget, KeyValue)> {
-        let (target, name) = self.with_targets(recording, |targets| targets.resolve_link(reason)).flatten()?;
-        Some((target, KeyValue::new(attribute::LINK, name)))
+    /// Returns the link of a spawned thread to the tool call that spawned it. Returns `None` if the span of the tool call
+    /// is unknown or not exported.
+    pub(super) fn spawn_link(
+        &self,
+        recording: &TraceId,
+        parent: &ThreadId,
+        tool: &ToolCallId,
+    ) -> Option<(LinkTarget, KeyValue)> {
+        let find = |targets: &mut LinkTargets| targets.threads.get(parent)?.tools.get(tool).cloned();
+        let target = self.with_targets(recording, find).flatten()?;
+        Some((target, KeyValue::new(attribute::LINK, "spawned_by")))
     }
-}
-
-impl LinkTargets {
-    fn resolve_link(&self, reason: &LinkReason<'_>) -> Option<(LinkTarget, &'static str)> {
-        match *reason {
-            LinkReason::SpawnedBy { parent, tool } => {
-                Some((self.threads.get(parent)?.tools.get(tool)?.clone(), "spawned_by"))
-            }
-            LinkReason::RequestedBy { thread, call, unrecorded_response } => {
-                let requester =
-                    self.threads.get(thread).and_then(|thread| thread.calls.get(call?)?.requested_by.as_ref());
-                Some((requester.or(unrecorded_response)?.clone(), "requested_by"))
-            }
-        }
-    }
-}
-
-/// The reason for which a span links to another.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum LinkReason<'a> {
-    /// The span's thread was spawned by a tool call.
-    SpawnedBy { parent: &'a ThreadId, tool: &'a ToolCallId },
-    /// The span's tool call was requested by a model.
-    RequestedBy {
-        thread: &'a ThreadId,
-        call: Option<&'a CallId>,
-        /// Inference call of the turn whose response may have requested any tool call.
-        unrecorded_response: Option<&'a LinkTarget>,
-    },
 }

@@ -10,11 +10,13 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId};
 use serde::Deserialize;
 
-use super::export::{EarliestStart, LinkReason, LinkTarget, LiveExport, SpanOrder};
+use super::export::{EarliestStart, LinkTarget, LiveExport, SpanOrder};
+use super::tool_requests::{Requester, ToolRequests};
 use crate::event::{
-    Event, ExecutionStatus, PayloadKind, PayloadRef, RawPayloadId, ThreadId, Timestamp, ToolCallId, TraceId,
+    CallId, Event, ExecutionStatus, PayloadKind, PayloadRef, RawPayloadId, ThreadId, Timestamp, ToolCallId, TraceId,
 };
 use crate::layer::live::EventMeta;
+use crate::otlp::span::attribute;
 use crate::otlp::span::content_policy::ContentPolicy;
 use crate::otlp::span::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
 use crate::otlp::span::facts::{SpanDetail, SpanFacts};
@@ -143,7 +145,7 @@ impl LiveFacts {
     /// Links the span of a spawned thread to the tool call that spawned it.
     pub(super) fn add_spawn(&mut self, export: &LiveExport, parent: &ThreadId, tool: &ToolCallId) {
         if let Some(recording) = &self.recording {
-            self.links.extend(export.resolve_link(recording, &LinkReason::SpawnedBy { parent, tool }));
+            self.links.extend(export.spawn_link(recording, parent, tool));
         }
     }
 
@@ -155,10 +157,9 @@ impl LiveFacts {
         otel_span: Option<OtelSpan>,
     ) -> Option<(SpanFacts, Vec<ResolvedLink>, Duration)> {
         self.otel_span = self.otel_span.take().or(otel_span);
-        // A response may be complete only after the tool calls that it requested. The response whose items were not
-        // recorded is considered last.
-        let unrecorded_response = self.unrecorded_response.take();
-        self.link_to_requester(export, unrecorded_response.as_ref());
+        // A response may be complete only after the tool calls that it requested.
+        self.link_to_requester(export);
+        self.link_to_unrecorded_response(export);
         self.is_finished = true;
         self.digests.clear();
         let facts = self.facts.take()?;
@@ -171,16 +172,31 @@ impl LiveFacts {
     }
 
     /// Links a tool call to the inference call that requested it, if its response is complete.
-    fn link_to_requester(&mut self, export: &LiveExport, unrecorded_response: Option<&LinkTarget>) {
-        let (Some(recording), Some(facts)) = (&self.recording, &self.facts) else { return };
-        let SpanDetail::Tool(tool) = &facts.detail else { return };
-        if !self.may_be_requested {
-            return;
+    fn link_to_requester(&mut self, export: &LiveExport) {
+        let (Some(recording), Some((thread, call, tool))) = (&self.recording, self.requested_tool()) else { return };
+        let find = |requests: &mut ToolRequests| requests.requester(call?, &tool);
+        if let Some(Requester(span)) = export.with_tool_requests(recording, thread, find) {
+            self.links.extend(span.map(requested_by));
+            self.may_be_requested = false;
         }
-        let (thread, call) = (&facts.thread_id, tool.call_id.as_ref());
-        let found = export.resolve_link(recording, &LinkReason::RequestedBy { thread, call, unrecorded_response });
-        self.may_be_requested = found.is_none();
-        self.links.extend(found);
+    }
+
+    /// Links a tool call that no known response requested to the inference call in its turn whose response was not
+    /// recorded.
+    fn link_to_unrecorded_response(&mut self, export: &LiveExport) {
+        let (Some(recording), Some((thread, call, tool))) = (&self.recording, self.requested_tool()) else { return };
+        if let Some(call) = call {
+            export.with_tool_requests(recording, thread, |requests| Some(requests.remove_tool(call, &tool)));
+        }
+        self.links.extend(self.unrecorded_response.take().map(requested_by));
+        self.may_be_requested = false;
+    }
+
+    /// Returns thread, call id and id of a tool call that a model may have requested and whose request is not known yet.
+    fn requested_tool(&self) -> Option<(&ThreadId, Option<&CallId>, ToolCallId)> {
+        let facts = self.facts.as_ref().filter(|_| self.may_be_requested)?;
+        let SpanDetail::Tool(tool) = &facts.detail else { return None };
+        Some((&facts.thread_id, tool.call_id.as_ref(), ToolCallId::from(Arc::clone(&facts.object_id))))
     }
 
     /// Adds the facts of an event. Does nothing after [`finish`](Self::finish).
@@ -279,4 +295,9 @@ impl LiveFacts {
             facts.payload_ids.push(body.raw_payload_id.clone());
         }
     }
+}
+
+/// Returns the link of a tool call to the inference call that requested it.
+fn requested_by(inference: LinkTarget) -> (LinkTarget, KeyValue) {
+    (inference, KeyValue::new(attribute::LINK, "requested_by"))
 }

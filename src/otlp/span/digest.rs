@@ -13,6 +13,7 @@ mod tool;
 mod tests;
 
 use crate::event::{CallId, Usage};
+use crate::provider::CallWithId;
 
 /// Digest of a request to a model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +26,8 @@ pub(crate) struct RequestDigest {
     /// Id of the conversation, kept by the provider, that the request continues.
     pub(crate) conversation_id: Option<String>,
     pub(crate) reasoning_level: Option<String>,
+    /// Ids of the calls whose outputs the request adds to the conversation.
+    pub(crate) answered_calls: Vec<CallId>,
     /// Input messages as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) input_messages: Option<String>,
     /// System instructions as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
@@ -40,8 +43,8 @@ pub(crate) struct ResponseDigest {
     pub(crate) model: Option<String>,
     pub(crate) finish_reasons: Vec<String>,
     pub(crate) usage: Option<Usage>,
-    /// Ids of the tool calls that the response requests.
-    pub(crate) call_ids: Vec<CallId>,
+    /// Tool calls that the response requests.
+    pub(crate) calls: Vec<CallWithId>,
     /// `true` if the items of the response are known. A response whose items were not recorded may have requested any
     /// tool call.
     pub(crate) has_known_items: bool,

@@ -56,9 +56,14 @@ pub(in crate::reduce) struct ShownLists {
 }
 
 impl ShownLists {
+    /// Returns `true` if some id is reused.
+    pub(in crate::reduce) fn has_reused_ids(&self) -> bool {
+        !self.reused.is_empty()
+    }
+
     /// Returns `true` if several calls of the thread have the id.
     pub(in crate::reduce) fn is_reused(&self, thread: &ThreadId, call: &CallId) -> bool {
-        !self.reused.is_empty() && self.reused.contains(&(thread.clone(), call.clone()))
+        self.has_reused_ids() && self.reused.contains(&(thread.clone(), call.clone()))
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::reused_ids::OpenRuns;
+use super::reused_ids::{CutOffs, OpenRuns};
 use super::tool_names::ToolNames;
 use super::visible::{CallsOfId, VisibleCall, VisibleCalls};
 use crate::event::{ExecutionStatus, InferenceId, Seq, TurnId};
-use crate::graph::{Code, Item, ItemId, Producer, Requester, ToolCall};
+use crate::graph::{Code, Item, ItemId, Producer, Requester, Table, ToolCall, Turn};
 use crate::reduce::fold::{Conversations, Tools};
 use crate::reduce::requested_calls::ToolStart;
 use crate::reduce::{Diagnostics, Work};
@@ -16,12 +16,13 @@ use crate::reduce::{Diagnostics, Work};
 pub(super) fn link(
     tools: &mut Tools,
     conversations: &mut Conversations,
+    turns: &Table<TurnId, Turn>,
     visible_calls: &VisibleCalls,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) {
     let completed_calls = CompletedCalls::new(conversations, work);
-    let runs = calls_of_tools(tools, conversations, visible_calls, work);
+    let runs = calls_of_tools(tools, conversations, turns, visible_calls, work);
     let mut taken = HashSet::new();
     for (index, (tool, &position)) in tools.calls.iter_mut().zip(&tools.positions).enumerate() {
         work.link_probes += 1;
@@ -84,11 +85,14 @@ fn link_items(tool: &mut ToolCall, call: &VisibleCall, conversations: &mut Conve
 fn calls_of_tools(
     tools: &Tools,
     conversations: &Conversations,
+    turns: &Table<TurnId, Turn>,
     visible_calls: &VisibleCalls,
     work: &mut Work,
 ) -> HashMap<usize, usize> {
     let names = ToolNames::new(tools, conversations, visible_calls);
-    let reused = visible_calls.reused().map(|(id, calls)| (id, OpenRuns::new(calls, conversations, |_| true)));
+    let cut_offs = CutOffs::new(conversations, turns);
+    let reused = visible_calls.reused();
+    let reused = reused.map(|(id, calls)| (id, OpenRuns::new(calls, conversations, &cut_offs, |_| true)));
     let mut open_runs: HashMap<_, _> = reused.collect();
     let mut runs = HashMap::new();
     for (index, tool) in tools.calls.iter().enumerate() {

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use super::calls::add_producer;
-use super::reused_ids::{OpenRuns, ReusedCall};
+use super::reused_ids::{CutOffs, OpenRuns, ReusedCall};
 use super::visible::{CallsOfId, VisibleCall, VisibleCalls};
-use crate::event::RuntimeCellId;
-use crate::graph::{CellId, Code, ItemId, ItemKind, Producer, Requester, ToolCall};
+use crate::event::{RuntimeCellId, TurnId};
+use crate::graph::{CellId, Code, ItemId, ItemKind, Producer, Requester, Table, ToolCall, Turn};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::fold::{Cells, Conversations, Tools};
 use crate::reduce::requested_calls::ToolStart;
@@ -18,11 +18,12 @@ pub(super) fn link(
     cells: &mut Cells,
     tools: &mut Tools,
     conversations: &mut Conversations,
+    turns: &Table<TurnId, Turn>,
     visible_calls: &VisibleCalls,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) {
-    link_items(cells, conversations, visible_calls, diagnostics, work);
+    link_items(cells, conversations, turns, visible_calls, diagnostics, work);
     for reference in &tools.nested {
         let Some(tool) = tools.calls.get_index_mut(reference.call) else { continue };
         work.link_probes += 1;
@@ -63,11 +64,12 @@ fn started_by_then(cells: &Cells, tool: &ToolCall, cell: &RuntimeCellId) -> Opti
 fn link_items(
     cells: &mut Cells,
     conversations: &mut Conversations,
+    turns: &Table<TurnId, Turn>,
     visible_calls: &VisibleCalls,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) {
-    let runs = calls_of_cells(cells, conversations, visible_calls, work);
+    let runs = calls_of_cells(cells, conversations, turns, visible_calls, work);
     for (index, cell) in cells.rows.iter_mut().enumerate() {
         work.link_probes += 1;
         let position = LogPosition { seq: Some(cell.execution.started.seq), line: 0, after: None };
@@ -112,6 +114,7 @@ fn link_items(
 fn calls_of_cells(
     cells: &Cells,
     conversations: &Conversations,
+    turns: &Table<TurnId, Turn>,
     visible_calls: &VisibleCalls,
     work: &mut Work,
 ) -> HashMap<usize, usize> {
@@ -119,7 +122,9 @@ fn calls_of_cells(
         conversations.items.get(item.index()).is_some_and(|item| item.content.kind == ItemKind::CustomToolCall)
     };
     let may_run = |call: &ReusedCall| call.visible.call_items.iter().any(is_script);
-    let reused = visible_calls.reused().map(|(id, calls)| (id, OpenRuns::new(calls, conversations, may_run)));
+    let cut_offs = CutOffs::new(conversations, turns);
+    let reused = visible_calls.reused();
+    let reused = reused.map(|(id, calls)| (id, OpenRuns::new(calls, conversations, &cut_offs, may_run)));
     let mut open_runs: HashMap<_, _> = reused.collect();
     let mut runs = HashMap::new();
     for (index, cell) in cells.rows.iter().enumerate() {

@@ -39,7 +39,8 @@
 //! **Tools.** A tool runs a call that no other tool runs and that had no output in a list before the tool started. It is
 //! a call of a response, as [`RequestedCalls::take`](crate::reduce::requested_calls::RequestedCalls::take) chooses it,
 //! otherwise the first call of its own that a request showed after the tool had started. Otherwise the tool has no call,
-//! which is reported. Names of tools are compared in threads in which a tool has the name of a call: in other threads,
+//! which is reported. A call of a response that was cut off is run by tools that start before the next inference call of
+//! the turn and before the end of the turn: programs that do not run it ask again. Names of tools are compared in threads in which a tool has the name of a call: in other threads,
 //! the labels of tools are for people.
 //!
 //! **Code cells** run calls by the same rule, if the input of the call is a script.
@@ -54,7 +55,7 @@ use crate::event::{CallId, Seq, ThreadId};
 use crate::reduce::Work;
 use crate::reduce::fold::Conversations;
 use known_calls::KnownCalls;
-pub(super) use runs::OpenRuns;
+pub(super) use runs::{CutOffs, OpenRuns};
 
 /// A call whose id other calls of its thread have too.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::visible::VisibleCalls;
-use crate::event::{ThreadId, ToolKind};
+use crate::event::ThreadId;
 use crate::graph::{Item, ToolCall};
 use crate::reduce::fold::{Conversations, Tools};
 use crate::reduce::requested_calls::ToolName;
@@ -41,21 +41,7 @@ impl<'a> ToolNames<'a> {
     }
 }
 
-/// Returns the names that a tool may have: its label, and the name in its kind.
+/// Returns the names that a tool may have.
 fn names(tool: &ToolCall) -> impl Iterator<Item = ToolName> {
-    let of_kind = match &tool.kind {
-        ToolKind::Other { name } => Some(&**name),
-        ToolKind::Mcp { tool, .. } => Some(tool.as_str()),
-        ToolKind::ExecCommand
-        | ToolKind::WriteStdin
-        | ToolKind::ApplyPatch
-        | ToolKind::Web
-        | ToolKind::ImageGeneration
-        | ToolKind::SpawnAgent
-        | ToolKind::AssignAgentTask
-        | ToolKind::SendMessage
-        | ToolKind::WaitAgent
-        | ToolKind::CloseAgent => None,
-    };
-    [tool.label.as_deref(), of_kind].into_iter().flatten().filter_map(ToolName::parse)
+    ToolName::of_tool(tool.label.as_deref(), &tool.kind)
 }

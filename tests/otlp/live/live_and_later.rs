@@ -9,7 +9,7 @@ use otel_trace::otlp::export::spans;
 use otel_trace::otlp::{ContentPolicy, Mapping};
 
 use crate::live::exported::{Harness, Order, attributes};
-use crate::live::{every_api, program, streams};
+use crate::live::{every_api, program, reused_ids, streams};
 
 /// The fields of a span that must be equal: all fields except times.
 #[derive(Debug, PartialEq)]
@@ -71,6 +71,12 @@ fn bodies_of_every_api_export_equal_spans_live_and_later() {
     for content in [ContentPolicy::Omit, ContentPolicy::Capture] {
         check(every_api::record, Order::BridgeFirst, content);
     }
+}
+
+#[test]
+fn reused_call_ids_export_equal_spans_live_and_later() {
+    check(reused_ids::record, Order::BridgeFirst, ContentPolicy::Omit);
+    check(reused_ids::record, Order::RecorderFirst, ContentPolicy::Capture);
 }
 
 #[test]

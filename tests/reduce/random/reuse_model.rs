@@ -448,6 +448,17 @@ impl<'g> Model<'g> {
         self.graph.inference_calls.get(call.response.as_ref()?.0.as_str())
     }
 
+    /// Returns the seq at which the program dropped a call of a response that was cut off: at the next inference call of
+    /// the turn, or at the end of the turn.
+    fn dropped(&self, call: &Call) -> Option<u64> {
+        let inference = self.inference(call).filter(|_| !self.is_complete(call))?;
+        let responded = call.response.as_ref()?.1;
+        let of_turn = self.graph.inference_calls.iter().filter(|other| other.turn_id == inference.turn_id);
+        let next = of_turn.map(|other| other.execution.started.seq.0).filter(|start| *start > responded).min();
+        let turn = self.graph.turns.get(&inference.turn_id).and_then(|turn| turn.execution.ended);
+        next.into_iter().chain(turn.map(|ended| ended.seq.0)).min()
+    }
+
     fn requested(&self, tool: &ToolCall, calls: &[Call]) -> Option<usize> {
         let started = tool.execution.started.seq.0;
         let may_run = |number: &usize| {
@@ -456,6 +467,7 @@ impl<'g> Model<'g> {
             call.tool.is_none()
                 && inference.execution.started.seq.0 < started
                 && call.answered.is_none_or(|seq| seq >= started)
+                && self.dropped(call).is_none_or(|seq| seq >= started)
                 && self.may_have_name(tool, call)
         };
         let candidates: Vec<usize> = (0..calls.len()).filter(may_run).collect();

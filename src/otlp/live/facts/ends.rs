@@ -7,6 +7,7 @@ use crate::event::{
 };
 use crate::layer::live::EventMeta;
 use crate::otlp::live::export::LiveExport;
+use crate::otlp::live::tool_requests::{RequestingResponse, ToolRequests};
 use crate::otlp::span::digest::ResponseDigest;
 use crate::otlp::span::facts::{InferenceFacts, SpanDetail, ToolFacts};
 
@@ -18,6 +19,11 @@ impl LiveFacts {
 
     pub(super) fn turn_ended(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &TurnEnded) {
         export.remove_turn_response(meta.recording, &event.turn_id);
+        if let Some(thread) = &meta.context.thread_id {
+            let at = export.ordinal();
+            let drop = |requests: &mut ToolRequests| Some(requests.drop_cut_off_calls(&event.turn_id, at));
+            export.with_tool_requests(meta.recording, thread, drop);
+        }
         // If the span is the thread's too, the thread's own end event ends it.
         if matches!(&self.facts, Some(facts) if facts.detail == SpanDetail::Turn) {
             self.end(meta, event.status, event.error.clone());
@@ -26,7 +32,7 @@ impl LiveFacts {
 
     pub(super) fn inference_completed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCompleted) {
         let payloads = (Some(&event.response_payload), event.wire_payload.as_deref());
-        self.add_response(export, meta, payloads, event.first_token_at_unix_ms);
+        self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Completed);
         if let Some(inference) = self.inference() {
             inference.response_id = event.response_id.as_ref().map(|id| id.as_str().to_owned());
             inference.usage = event.usage;
@@ -40,14 +46,14 @@ impl LiveFacts {
 
     pub(super) fn inference_failed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceFailed) {
         let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
-        self.add_response(export, meta, payloads, event.first_token_at_unix_ms);
+        self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Failed);
         self.set_usage(event.usage);
         self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()));
     }
 
     pub(super) fn inference_cancelled(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCancelled) {
         let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
-        self.add_response(export, meta, payloads, event.first_token_at_unix_ms);
+        self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Cancelled);
         self.set_usage(event.usage);
         self.end(meta, ExecutionStatus::Cancelled, Some(event.reason.clone()));
     }
@@ -78,6 +84,7 @@ impl LiveFacts {
         meta: EventMeta<'_>,
         (body, wire): (Option<&PayloadRef>, Option<&PayloadRef>),
         first_token_at: Option<UnixMillis>,
+        status: ExecutionStatus,
     ) {
         let recorded = body.map(|body| self.take_response(body).unwrap_or_default());
         let is_recorded = recorded.as_ref().is_some_and(|response| response.has_known_items);
@@ -92,8 +99,17 @@ impl LiveFacts {
             }),
             (received, recorded) => received.or(recorded),
         };
-        if let (Some(response), Some(thread)) = (&response, &meta.context.thread_id) {
-            export.add_requested_calls(meta.recording, thread, &response.call_ids, self.link_target());
+        if let (Some(ResponseDigest { calls, .. }), Some(thread)) = (&response, &meta.context.thread_id)
+            && !calls.is_empty()
+        {
+            let requesting = RequestingResponse {
+                turn_id: meta.context.turn_id.clone(),
+                is_complete: status == ExecutionStatus::Completed,
+                started: self.order.started(),
+                responded: export.ordinal(),
+                span: self.link_target(),
+            };
+            export.update_tool_requests(meta.recording, thread, |requests| requests.add_response(&requesting, calls));
         }
         let started_at = self.started_at;
         if let Some(inference) = self.inference() {
@@ -137,7 +153,7 @@ impl LiveFacts {
         event.result_payload.iter().for_each(|body| self.add_payload(body));
         self.end(meta, event.status, event.error.clone());
         // Link now: when the thread ends, its requested calls are forgotten.
-        self.link_to_requester(export, None);
+        self.link_to_requester(export);
     }
 
     /// Adds a response of a code cell; its last one ends the operation.

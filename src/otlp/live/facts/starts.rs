@@ -9,8 +9,10 @@ use crate::event::{
 };
 use crate::layer::live::EventMeta;
 use crate::otlp::live::export::LiveExport;
+use crate::otlp::live::tool_requests::StartedTool;
 use crate::otlp::span::digest::RequestDigest;
 use crate::otlp::span::facts::{CellFacts, CompactionFacts, InferenceFacts, SpanDetail, ThreadFacts, ToolFacts};
+use crate::reduce::requested_calls::ToolName;
 
 impl LiveFacts {
     pub(super) fn thread_started(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &ThreadStarted) {
@@ -45,6 +47,11 @@ impl LiveFacts {
             Some(Digest::Request(request)) => *request,
             Some(_) | None => RequestDigest::default(),
         };
+        let at = export.ordinal();
+        export.with_tool_requests(meta.recording, &event.thread_id, |requests| {
+            requests.drop_cut_off_calls(&event.turn_id, at);
+            Some(requests.add_outputs(&request.answered_calls, at))
+        });
         let (model, provider) = (event.model.clone(), event.provider_name.clone());
         let detail = InferenceFacts { model, provider, request, ..InferenceFacts::default() };
         let id = Arc::clone(event.inference_call_id.as_arc());
@@ -62,6 +69,7 @@ impl LiveFacts {
             ToolSummary::Generic { label, .. } => Some(Arc::clone(label)),
             ToolSummary::Terminal { .. } | ToolSummary::Agent { .. } | ToolSummary::WaitAgent { .. } => None,
         };
+        let names = ToolName::of_tool(label.as_deref(), &event.kind).collect();
         let (call_id, kind) = (event.model_visible_call_id.clone(), event.kind.clone());
         let detail =
             ToolFacts { call_id, kind, label, mcp_call_id: None, invocation, runtime: Vec::new(), result: None };
@@ -69,9 +77,15 @@ impl LiveFacts {
         self.start(export, meta, id, thread_id(meta), SpanDetail::Tool(Box::new(detail)));
         event.invocation_payload.iter().for_each(|body| self.add_payload(body));
         export.add_tool_span(meta.recording, &thread_id(meta), &event.tool_call_id, self.link_target());
+        let tool = StartedTool {
+            tool_call_id: event.tool_call_id.clone(),
+            turn_id: meta.context.turn_id.clone(),
+            names,
+            started: self.order.started(),
+        };
         let call = event.model_visible_call_id.as_ref();
-        let is_first = call.is_none_or(|call| export.claim_call(meta.recording, &thread_id(meta), call));
-        self.may_be_requested = is_first && matches!(event.requester, Requester::Model);
+        export.update_tool_requests(meta.recording, &thread_id(meta), |requests| requests.start_tool(call, tool));
+        self.may_be_requested = matches!(event.requester, Requester::Model);
         if let Some(turn) = meta.context.turn_id.as_ref().filter(|_| self.may_be_requested) {
             self.unrecorded_response = export.unrecorded_response(meta.recording, turn);
         }

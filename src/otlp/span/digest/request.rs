@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::message::{self, USER};
 use super::{RequestDigest, items, parts};
+use crate::event::CallId;
 use crate::otlp::ContentPolicy;
 use crate::provider::{Entries, Instructions, Request, Settings, text};
 
@@ -39,6 +40,7 @@ fn settings(body: &Request<'_>) -> RequestDigest {
         previous_response_id: body.previous_response_id().map(Cow::into_owned),
         conversation_id: body.conversation_id().map(Cow::into_owned),
         reasoning_level: reasoning_level.map(Cow::into_owned),
+        answered_calls: body.last_output_ids().into_iter().map(CallId::from).collect(),
         ..RequestDigest::default()
     }
 }

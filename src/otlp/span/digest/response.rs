@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::{ResponseDigest, response_output};
-use crate::event::CallId;
 use crate::otlp::ContentPolicy;
 use crate::provider::{Assembled, NotAStream, Response, assemble, outline};
 
@@ -46,7 +45,7 @@ impl ResponseDigest {
             model: body.model().map(Cow::into_owned),
             finish_reasons: body.finish_reasons(),
             usage: body.usage().usage,
-            call_ids: body.call_ids().into_iter().map(CallId::from).collect(),
+            calls: body.calls(),
             // A payload of unknown shape requests nothing that could be recognized, but it was recorded.
             has_known_items: body.is_recorded(),
             is_response: body.has_output(),

@@ -7,6 +7,7 @@ use crate::otlp::span::digest::{InvocationDigest, RequestDigest, ResponseDigest,
 use crate::otlp::span::facts::{
     CellFacts, CompactionFacts, InferenceFacts, SpanDetail, SpanFacts, ThreadFacts, ToolFacts,
 };
+use crate::provider::CallWithId;
 
 /// Returns facts with nothing but the fields that every span has.
 pub(crate) fn bare(detail: SpanDetail) -> SpanFacts {
@@ -78,6 +79,7 @@ pub(crate) fn inference() -> SpanDetail {
             previous_response_id: Some("resp-0".to_owned()),
             conversation_id: Some("conv_1".to_owned()),
             reasoning_level: Some("high".to_owned()),
+            answered_calls: Vec::new(),
             input_messages: Some("[1]".to_owned()),
             system_instructions: Some("[2]".to_owned()),
             tool_definitions: Some("[3]".to_owned()),
@@ -87,7 +89,7 @@ pub(crate) fn inference() -> SpanDetail {
             model: Some("gpt-5-2026".to_owned()),
             finish_reasons: vec!["stop".to_owned(), "length".to_owned()],
             usage: Some(USAGE),
-            call_ids: vec!["call-1".into()],
+            calls: vec![CallWithId { id: "call-1".to_owned(), name: None }],
             has_known_items: true,
             is_response: true,
             output_messages: Some("[4]".to_owned()),

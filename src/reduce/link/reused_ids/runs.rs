@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::ReusedCall;
-use crate::event::ExecutionStatus;
+use crate::event::{ExecutionStatus, Seq, TurnId};
+use crate::graph::{Table, Turn};
 use crate::reduce::fold::Conversations;
 use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolName, ToolStart};
 
@@ -13,8 +14,8 @@ pub(in crate::reduce::link) struct OpenRuns {
     requested: RequestedCalls,
     /// Calls of responses by the start of the inference call, the next one last.
     not_started: Vec<(usize, RequestedCall)>,
-    /// Calls of responses that have outputs, by the seq of the first list with one, the next one last.
-    not_answered: Vec<(u64, usize)>,
+    /// Calls of responses that no tool runs from a seq on, by that seq, the next one last.
+    not_expired: Vec<(u64, usize)>,
     shown: ShownCalls,
 }
 
@@ -23,29 +24,34 @@ impl OpenRuns {
     pub(in crate::reduce::link) fn new(
         calls: &[ReusedCall],
         conversations: &Conversations,
+        cut_offs: &CutOffs<'_>,
         may_run: impl Fn(&ReusedCall) -> bool,
     ) -> Self {
-        let (mut not_started, mut not_answered, mut shown) = (Vec::new(), Vec::new(), ShownCalls::default());
+        let (mut not_started, mut not_expired, mut shown) = (Vec::new(), Vec::new(), ShownCalls::default());
         for (number, call) in calls.iter().enumerate().filter(|(_, call)| may_run(call)) {
             let name = name(call, conversations);
             match call.response.and_then(|response| Some((response, conversations.calls.get_index(response.call)?))) {
                 Some((response, inference)) => {
+                    let is_complete = inference.execution.status == ExecutionStatus::Completed;
+                    let dropped = if is_complete { None } else { cut_offs.dropped(&inference.turn_id, response.seq) };
+                    let until = [call.answered, dropped].into_iter().flatten().min();
                     let requested = RequestedCall {
-                        turn_id: inference.turn_id.clone(),
-                        is_complete: inference.execution.status == ExecutionStatus::Completed,
+                        turn_id: Some(inference.turn_id.clone()),
+                        is_complete,
                         name,
                         started: inference.execution.started.seq.0,
                         responded: response.seq.0,
+                        until: until.map_or(u64::MAX, |seq| seq.0),
                     };
                     not_started.push((number, requested));
-                    not_answered.extend(call.answered.map(|seq| (seq.0, number)));
+                    not_expired.extend(until.map(|seq| (seq.0, number)));
                 }
                 None => call.requested.into_iter().for_each(|seq| shown.add(seq.0, number, name.clone())),
             }
         }
         not_started.sort_by_key(|(_, call)| std::cmp::Reverse(call.started));
-        not_answered.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
-        Self { requested: RequestedCalls::default(), not_started, not_answered, shown }
+        not_expired.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+        Self { requested: RequestedCalls::default(), not_started, not_expired, shown }
     }
 
     /// Removes the call that a tool runs, and returns its number. Returns `None` if the tool runs none of the calls.
@@ -53,10 +59,37 @@ impl OpenRuns {
         while let Some((number, call)) = self.not_started.pop_if(|(_, call)| call.started < tool.started) {
             self.requested.add(number, call);
         }
-        while let Some((_, number)) = self.not_answered.pop_if(|(seq, _)| *seq < tool.started) {
+        while let Some((_, number)) = self.not_expired.pop_if(|(seq, _)| *seq < tool.started) {
             self.requested.remove(number);
         }
         self.requested.take(tool).or_else(|| self.shown.take(tool))
+    }
+}
+
+/// When programs drop the calls of responses that were cut off: when the next inference call of the turn starts, or when
+/// the turn ends.
+pub(in crate::reduce::link) struct CutOffs<'a> {
+    turns: &'a Table<TurnId, Turn>,
+    /// Starts of the inference calls of each turn, in order.
+    starts: HashMap<&'a TurnId, Vec<Seq>>,
+}
+
+impl<'a> CutOffs<'a> {
+    pub(in crate::reduce::link) fn new(conversations: &'a Conversations, turns: &'a Table<TurnId, Turn>) -> Self {
+        let mut starts: HashMap<_, Vec<_>> = HashMap::new();
+        for call in conversations.calls.iter().filter(|_| conversations.shown.has_reused_ids()) {
+            starts.entry(&call.turn_id).or_default().push(call.execution.started.seq);
+        }
+        starts.values_mut().for_each(|starts| starts.sort_unstable());
+        Self { turns, starts }
+    }
+
+    /// Returns the seq of the event at which the calls of a response are dropped that was cut off in a turn.
+    fn dropped(&self, turn: &TurnId, response: Seq) -> Option<Seq> {
+        let starts = self.starts.get(turn);
+        let next = starts.and_then(|starts| starts.get(starts.partition_point(|start| *start <= response)));
+        let end = self.turns.get(turn).and_then(|turn| turn.execution.ended).map(|end| end.seq);
+        next.copied().into_iter().chain(end).min()
     }
 }
 

@@ -5,6 +5,7 @@ use crate::event::{RawPayloadId, ResponseId};
 use crate::graph::{Graph, OperationKind};
 use crate::otlp::ContentPolicy::Omit;
 use crate::otlp::span::digest::{ResponseDigest, RuntimeDigest};
+use crate::provider::CallWithId;
 use crate::reduce::{Options, reduce};
 
 fn bundles() -> Vec<(Reader, Graph)> {
@@ -32,9 +33,10 @@ fn response_digests_agree_with_the_graph() {
             let items = call.response_item_ids.iter().filter_map(|&id| graph.item(id));
             let requested: Vec<_> = items
                 .filter(|item| item.content.kind.is_call())
-                .filter_map(|item| item.content.call_id.clone())
+                .filter_map(|item| Some((item.content.call_id.as_ref()?.to_string(), item.content.name.as_deref())))
+                .map(|(id, name)| CallWithId { id, name: name.map(str::to_owned) })
                 .collect();
-            assert_eq!((digest.usage, digest.call_ids, digest.has_known_items), (call.usage, requested, true));
+            assert_eq!((digest.usage, digest.calls, digest.has_known_items), (call.usage, requested, true));
             assert_eq!(digest.response_id.as_deref(), call.response_id.as_ref().map(ResponseId::as_str));
             calls += 1;
         }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use crate::event::Usage;
 use crate::otlp::ContentPolicy::{Capture, Omit};
 use crate::otlp::span::digest::ResponseDigest;
+use crate::provider::CallWithId;
 
 fn response(body: &Value) -> ResponseDigest {
     ResponseDigest::parse(body.to_string().as_bytes(), Capture)
@@ -16,6 +17,10 @@ fn check(body: &Value, expected: ResponseDigest, messages: &Value) {
     assert_eq!(actual, *messages);
     assert_eq!(ResponseDigest { output_messages: None, ..digest }, expected);
     assert_eq!(ResponseDigest::parse(body.to_string().as_bytes(), Omit), expected);
+}
+
+fn call(id: &str, name: Option<&str>) -> CallWithId {
+    CallWithId { id: id.to_owned(), name: name.map(str::to_owned) }
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -50,7 +55,7 @@ fn responses_api_response_is_converted() {
     let expected = ResponseDigest {
         response_id: Some("r1".to_owned()),
         usage: usage(10, 4, 5, 2),
-        call_ids: vec!["c1".into(), "c2".into()],
+        calls: vec![call("c1", Some("find")), call("c2", None)],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -99,7 +104,7 @@ fn chat_completions_response_is_converted() {
         model: Some("gpt-4o".to_owned()),
         finish_reasons: texts(&["tool_calls", "stop"]),
         usage: usage(10, 0, 5, 0),
-        call_ids: vec!["c1".into()],
+        calls: vec![call("c1", Some("find"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -123,7 +128,7 @@ fn anthropic_response_is_converted() {
         model: Some("claude".to_owned()),
         finish_reasons: texts(&["tool_use"]),
         usage: usage(17, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
-        call_ids: vec!["t1".into()],
+        calls: vec![call("t1", Some("find"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -152,7 +157,7 @@ fn gemini_response_is_converted() {
         model: Some("gemini-3".to_owned()),
         finish_reasons: texts(&["STOP", "SAFETY"]),
         usage: usage(10, 0, 7, 2),
-        call_ids: vec!["g1".into()],
+        calls: vec![call("g1", Some("find"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -174,7 +179,7 @@ fn converse_response_is_converted() {
     let expected = ResponseDigest {
         finish_reasons: texts(&["tool_use"]),
         usage: usage(17, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
-        call_ids: vec!["t1".into()],
+        calls: vec![call("t1", Some("find"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -197,7 +202,7 @@ fn ollama_response_is_converted() {
         model: Some("llama3.2".to_owned()),
         finish_reasons: texts(&["stop"]),
         usage: usage(10, 0, 5, 0),
-        call_ids: vec!["c1".into()],
+        calls: vec![call("c1", Some("find"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -220,7 +225,7 @@ fn cohere_response_is_converted() {
         response_id: Some("r1".to_owned()),
         finish_reasons: texts(&["TOOL_CALL"]),
         usage: usage(10, 4, 5, 0),
-        call_ids: vec!["c1".into()],
+        calls: vec![call("c1", Some("find"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -237,7 +242,7 @@ fn convention_fields_are_read() {
         model: Some("gpt-5-2026".to_owned()),
         finish_reasons: texts(&["tool_call"]),
         usage: usage(10, 4, 5, 0).map(|usage| Usage { cache_write_input_tokens: 3, ..usage }),
-        call_ids: vec!["c1".into()],
+        calls: vec![call("c1", Some("find"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -255,7 +260,7 @@ fn convention_fields_are_read() {
     body.as_object_mut().expect("an object").remove("gen_ai.output.messages");
     check(
         &body,
-        ResponseDigest { call_ids: Vec::new(), has_known_items: false, is_response: false, ..expected },
+        ResponseDigest { calls: Vec::new(), has_known_items: false, is_response: false, ..expected },
         &Value::Null,
     );
 }

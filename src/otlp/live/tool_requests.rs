@@ -1,0 +1,227 @@
+//! Finds the inference calls that requested the tools of a thread while the program runs, by the same rule as the
+//! reducer.
+
+use std::collections::{HashMap, HashSet};
+
+use super::export::LinkTarget;
+use crate::event::{CallId, ToolCallId, TurnId};
+use crate::provider::CallWithId;
+use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolName, ToolStart};
+
+/// The requests for tools in one thread, and the tools that were started.
+#[derive(Debug, Default)]
+pub(super) struct ToolRequests {
+    calls: HashMap<CallId, CallsOfId>,
+    names_of_calls: HashSet<ToolName>,
+    names_of_tools: HashSet<ToolName>,
+    /// `true` if a tool has the name of a call. Otherwise the labels of tools are for people.
+    has_comparable_names: bool,
+    /// The calls of responses that were cut off and that programs may still act on.
+    cut_off: Vec<CutOffCall>,
+}
+
+/// A call of a response that was cut off.
+#[derive(Debug)]
+struct CutOffCall {
+    turn_id: Option<TurnId>,
+    call_id: CallId,
+    number: usize,
+}
+
+/// The calls and the tools with one call id.
+#[derive(Debug, Default)]
+struct CallsOfId {
+    /// The spans of the inference calls that requested the calls, in order of their responses. `None` for one that is not
+    /// exported.
+    requesters: Vec<Option<LinkTarget>>,
+    /// The calls that no tool runs.
+    requested: RequestedCalls,
+    /// The calls whose outputs no request contained, in order.
+    unanswered: Vec<usize>,
+    /// The calls among `unanswered` that a tool runs.
+    running: HashSet<usize>,
+    /// The calls in `requested` that only tools run that have started already.
+    expired: Vec<usize>,
+    /// The tools whose spans have no link yet, in order of start.
+    tools: Vec<RunningTool>,
+    has_started_tool: bool,
+}
+
+/// A tool whose span has no link yet.
+#[derive(Debug)]
+struct RunningTool {
+    tool: StartedTool,
+    /// `true` for the first tool with the call id.
+    is_first: bool,
+    /// The call that the tool runs. `None` if no known response requested it.
+    call: Option<usize>,
+}
+
+/// The span of the inference call that requested a tool. `None` if it is not exported.
+#[derive(Debug)]
+pub(super) struct Requester(pub(super) Option<LinkTarget>);
+
+/// A response that requests tools.
+#[derive(Debug, Clone)]
+pub(super) struct RequestingResponse {
+    pub(super) turn_id: Option<TurnId>,
+    pub(super) is_complete: bool,
+    /// Ordinal of the start of the inference call.
+    pub(super) started: u64,
+    /// Ordinal of the response.
+    pub(super) responded: u64,
+    /// The span of the inference call. `None` if it is not exported.
+    pub(super) span: Option<LinkTarget>,
+}
+
+/// A tool that was started with a call id.
+#[derive(Debug)]
+pub(super) struct StartedTool {
+    pub(super) tool_call_id: ToolCallId,
+    pub(super) turn_id: Option<TurnId>,
+    /// The names that the tool may have.
+    pub(super) names: Vec<ToolName>,
+    /// Ordinal of the start.
+    pub(super) started: u64,
+}
+
+impl ToolRequests {
+    /// Adds the calls of a response.
+    pub(super) fn add_response(&mut self, response: &RequestingResponse, calls: &[CallWithId]) {
+        let RequestingResponse { turn_id, is_complete, started, responded, span } = response;
+        for CallWithId { id, name } in calls {
+            let name = name.as_deref().and_then(ToolName::parse);
+            self.has_comparable_names |= name.as_ref().is_some_and(|name| self.names_of_tools.contains(name));
+            self.names_of_calls.extend(name.clone());
+            let call = RequestedCall {
+                turn_id: turn_id.clone(),
+                is_complete: *is_complete,
+                name,
+                started: *started,
+                responded: *responded,
+                until: u64::MAX,
+            };
+            let call_id = CallId::from(&**id);
+            let number = self.calls.entry(call_id.clone()).or_default().add(call, span.clone());
+            if !is_complete {
+                self.cut_off.push(CutOffCall { turn_id: turn_id.clone(), call_id, number });
+            }
+        }
+    }
+
+    /// Adds the outputs that a request adds to the conversation. No tool that starts later runs their calls. `at` is the
+    /// ordinal of the request.
+    pub(super) fn add_outputs(&mut self, answered: &[CallId], at: u64) {
+        for call in answered {
+            if let Some(calls) = self.calls.get_mut(call) {
+                calls.answer_last(at);
+            }
+        }
+    }
+
+    /// Drops the calls of responses that were cut off, because the next inference call of their turn starts or the turn
+    /// ends. No tool that starts later runs them. `at` is the ordinal of that event.
+    pub(super) fn drop_cut_off_calls(&mut self, turn: &TurnId, at: u64) {
+        let Self { calls, cut_off, .. } = self;
+        cut_off.retain(|call| {
+            let is_dropped = call.turn_id.as_ref() == Some(turn);
+            if is_dropped && let Some(calls) = calls.get_mut(&call.call_id) {
+                calls.expire(call.number, at);
+            }
+            !is_dropped
+        });
+    }
+
+    /// Adds a tool that was started with a call id, or without one.
+    pub(super) fn start_tool(&mut self, call: Option<&CallId>, tool: StartedTool) {
+        self.has_comparable_names |= tool.names.iter().any(|name| self.names_of_calls.contains(name));
+        self.names_of_tools.extend(tool.names.iter().cloned());
+        if let Some(call) = call {
+            self.calls.entry(call.clone()).or_default().start(tool);
+        }
+    }
+
+    /// Returns the span of the inference call that requested a tool. Returns `None` if no known response requested it.
+    /// Tools that started before choose first.
+    pub(super) fn requester(&mut self, call: &CallId, tool: &ToolCallId) -> Option<Requester> {
+        let Self { calls, names_of_calls, has_comparable_names, .. } = self;
+        let name = |names: &[ToolName]| {
+            let known = names.iter().find(|name| names_of_calls.contains(*name)).or(names.first());
+            known.filter(|_| *has_comparable_names).cloned()
+        };
+        calls.get_mut(call)?.requester(tool, name)
+    }
+
+    /// Removes a tool whose request was not found.
+    pub(super) fn remove_tool(&mut self, call: &CallId, tool: &ToolCallId) {
+        if let Some(calls) = self.calls.get_mut(call) {
+            calls.tools.retain(|running| running.tool.tool_call_id != *tool);
+            calls.remove_expired();
+        }
+    }
+}
+
+impl CallsOfId {
+    /// Adds a call. Returns its number.
+    fn add(&mut self, call: RequestedCall, requester: Option<LinkTarget>) -> usize {
+        let number = self.requesters.len();
+        self.requesters.push(requester);
+        self.unanswered.push(number);
+        self.requested.add(number, call);
+        number
+    }
+
+    /// Adds an output of the last call without one: of the last one that a tool runs, otherwise of the last one.
+    fn answer_last(&mut self, at: u64) {
+        let running = self.unanswered.iter().rposition(|call| self.running.contains(call));
+        if let Some(last) = running.or(self.unanswered.len().checked_sub(1)) {
+            let call = self.unanswered.remove(last);
+            self.running.remove(&call);
+            self.expire(call, at);
+        }
+    }
+
+    /// Excludes a call for tools that start later.
+    fn expire(&mut self, call: usize, at: u64) {
+        self.requested.expire(call, at);
+        self.expired.push(call);
+        self.remove_expired();
+    }
+
+    /// Removes the excluded calls if no tool may run them any more.
+    fn remove_expired(&mut self) {
+        if self.tools.iter().all(|running| running.call.is_some()) {
+            self.expired.drain(..).for_each(|call| self.requested.remove(call));
+        }
+    }
+
+    fn start(&mut self, tool: StartedTool) {
+        let is_first = !std::mem::replace(&mut self.has_started_tool, true);
+        self.tools.push(RunningTool { tool, is_first, call: None });
+    }
+
+    /// Returns the requester of a tool. `name` chooses one of a tool's names.
+    fn requester(&mut self, tool: &ToolCallId, name: impl Fn(&[ToolName]) -> Option<ToolName>) -> Option<Requester> {
+        let position = self.tools.iter().position(|running| running.tool.tool_call_id == *tool)?;
+        for running in self.tools.iter_mut().take(position + 1).filter(|running| running.call.is_none()) {
+            // An id that only one call has is not reused: the first tool with the id runs this call.
+            running.call = match self.requesters.len() {
+                0 => None,
+                1 => Some(0).filter(|_| running.is_first),
+                _ => {
+                    let StartedTool { turn_id, names, started, .. } = &running.tool;
+                    let start = ToolStart { turn_id: turn_id.clone(), name: name(names), started: *started };
+                    self.requested.take(&start)
+                }
+            };
+            if let Some(call) = running.call {
+                self.requested.remove(call);
+                self.running.insert(call);
+            }
+        }
+        let call = self.tools.get(position)?.call?;
+        self.tools.remove(position);
+        self.remove_expired();
+        self.requesters.get(call).cloned().map(Requester)
+    }
+}

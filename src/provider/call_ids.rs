@@ -1,0 +1,102 @@
+//! The ids that link calls to their outputs, without the content of either.
+
+use serde_json::value::RawValue;
+
+use super::entries::{Entries, EntryFormat};
+use super::item::{Item, ItemContent};
+use super::message::{Message, RoleName};
+use super::object::text;
+use super::part::{Part, PartContent};
+use super::request::Request;
+use super::response::{Output, Response};
+
+/// A call that a response requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CallWithId {
+    pub(crate) id: String,
+    /// Name of the called tool. `None` if the call has none.
+    pub(crate) name: Option<String>,
+}
+
+impl Response<'_> {
+    /// Returns the tool calls that the response requests. Of alternative messages only the first counts, because the
+    /// conversation continues with it. Calls without an id, or with an empty one, are left out.
+    pub(crate) fn calls(&self) -> Vec<CallWithId> {
+        match self.output() {
+            Output::Items(items) => items.iter().filter_map(|item| call_of_item(item)).collect(),
+            Output::Choices(choices) => {
+                choices.first().and_then(|choice| choice.message).map(calls_of_message).unwrap_or_default()
+            }
+            Output::Content(content) => calls_of_parts(content.parts()),
+            Output::AttributeMessages(messages) => {
+                let messages = Entries::read(messages, EntryFormat::AttributeMessages);
+                messages.elements().into_iter().flat_map(calls_of_message).collect()
+            }
+            Output::Empty | Output::Unknown => Vec::new(),
+        }
+    }
+}
+
+fn call_of_item(raw: &RawValue) -> Option<CallWithId> {
+    let item = Item::read(raw)?;
+    Some(CallWithId { id: item.call_id()?, name: item.object.string("name") })
+}
+
+fn calls_of_message(message: &RawValue) -> Vec<CallWithId> {
+    Message::read(message).map(|message| calls_of_parts(message.into_parts())).unwrap_or_default()
+}
+
+fn calls_of_parts(parts: Vec<Part<'_>>) -> Vec<CallWithId> {
+    let call = |part: Part<'_>| {
+        let PartContent::Call(call) = part.content else { return None };
+        Some(CallWithId { id: non_empty(call.id)?, name: non_empty(call.name) })
+    };
+    parts.into_iter().filter_map(call).collect()
+}
+
+impl Request<'_> {
+    /// Returns the ids of the calls whose outputs stand at the end of the conversation, behind everything that the model
+    /// wrote. An id of several outputs is returned several times.
+    pub(crate) fn last_output_ids(&self) -> Vec<String> {
+        let Some(entries) = self.entries() else { return Vec::new() };
+        let read = |raw| if self.has_items() { outputs_of_item(raw) } else { outputs_of_message(raw) };
+        entries.elements().into_iter().rev().map_while(read).flatten().collect()
+    }
+}
+
+/// Returns the id of the call that an item answers, if it is an output. Returns `None` if the model wrote the item.
+fn outputs_of_item(raw: &RawValue) -> Option<Vec<String>> {
+    let Some(item) = Item::read(raw) else { return Some(Vec::new()) };
+    if item.is_output() {
+        return Some(non_empty(item.object.get("call_id")).into_iter().collect());
+    }
+    let is_of_model = match &item.content {
+        ItemContent::Message { role, .. } => is_model(role),
+        _ => true,
+    };
+    (!is_of_model).then(Vec::new)
+}
+
+/// Returns the ids of the calls that a message answers. Returns `None` if the model wrote the message.
+fn outputs_of_message(raw: &RawValue) -> Option<Vec<String>> {
+    let Some(message) = Message::read(raw) else { return Some(Vec::new()) };
+    if is_model(&message.role) {
+        return None;
+    }
+    let of_message = non_empty(message.call_id);
+    let of_part = |part: Part<'_>| {
+        let PartContent::Result(result) = part.content else { return None };
+        non_empty(result.call_id)
+    };
+    Some(of_message.into_iter().chain(message.into_parts().into_iter().filter_map(of_part)).collect())
+}
+
+/// Returns `true` if the role is that of the model.
+fn is_model(role: &RoleName<'_>) -> bool {
+    matches!(role, RoleName::Named(name) if matches!(&**name, "assistant" | "model"))
+}
+
+/// Returns a text. Returns `None` for other values and for empty text.
+fn non_empty(value: Option<&RawValue>) -> Option<String> {
+    value.and_then(text).filter(|text| !text.is_empty()).map(|text| text.into_owned())
+}
