@@ -64,17 +64,30 @@ impl Request<'_> {
     }
 }
 
-/// Returns the id of the call that an item answers, if it is an output. Returns `None` if the model wrote the item.
+/// Returns the id of the call that an item answers, if it is an output. Returns `None` if the model may have written the
+/// item.
 fn outputs_of_item(raw: &RawValue) -> Option<Vec<String>> {
     let Some(item) = Item::read(raw) else { return Some(Vec::new()) };
     if item.is_output() {
         return Some(non_empty(item.object.get("call_id")).into_iter().collect());
     }
-    let is_of_model = match &item.content {
-        ItemContent::Message { role, .. } => is_model(role),
-        _ => true,
-    };
-    (!is_of_model).then(Vec::new)
+    match &item.content {
+        ItemContent::Message { role, .. } => (!is_model(role)).then(Vec::new),
+        ItemContent::AgentMessage { .. }
+        | ItemContent::Approval
+        | ItemContent::AdditionalTools { .. }
+        | ItemContent::Directive => Some(Vec::new()),
+        ItemContent::Reasoning { .. }
+        | ItemContent::FunctionCall(_)
+        | ItemContent::CustomToolCall(_)
+        | ItemContent::FunctionCallOutput(_)
+        | ItemContent::CustomToolCallOutput(_)
+        | ItemContent::HostedCall { .. }
+        | ItemContent::HostedCallOutput { .. }
+        | ItemContent::Compaction { .. }
+        | ItemContent::Reference
+        | ItemContent::Unknown { .. } => None,
+    }
 }
 
 /// Returns the ids of the calls that a message answers. Returns `None` if the model wrote the message.

@@ -3,6 +3,7 @@
 
 mod reuse;
 mod reuse_model;
+mod reuse_session;
 mod session;
 
 use std::collections::BTreeMap;

@@ -223,9 +223,10 @@ impl LiveExport {
         &self,
         recording: &TraceId,
         thread: &ThreadId,
-        act: impl FnOnce(&mut ToolRequests) -> Option<T>,
+        act: impl FnOnce(&mut ToolRequests) -> T,
     ) -> Option<T> {
-        self.with_targets(recording, |targets| act(&mut targets.threads.get_mut(thread)?.requests)).flatten()
+        let of_thread = |targets: &mut LinkTargets| Some(act(&mut targets.threads.get_mut(thread)?.requests));
+        self.with_targets(recording, of_thread).flatten()
     }
 
     /// Records that an inference call of the turn has a complete response. If the items of the response are not known,

@@ -175,7 +175,7 @@ impl LiveFacts {
     fn link_to_requester(&mut self, export: &LiveExport) {
         let (Some(recording), Some((thread, call, tool))) = (&self.recording, self.requested_tool()) else { return };
         let find = |requests: &mut ToolRequests| requests.requester(call?, &tool);
-        if let Some(Requester(span)) = export.with_tool_requests(recording, thread, find) {
+        if let Some(Some(Requester(span))) = export.with_tool_requests(recording, thread, find) {
             self.links.extend(span.map(requested_by));
             self.may_be_requested = false;
         }
@@ -186,7 +186,7 @@ impl LiveFacts {
     fn link_to_unrecorded_response(&mut self, export: &LiveExport) {
         let (Some(recording), Some((thread, call, tool))) = (&self.recording, self.requested_tool()) else { return };
         if let Some(call) = call {
-            export.with_tool_requests(recording, thread, |requests| Some(requests.remove_tool(call, &tool)));
+            export.with_tool_requests(recording, thread, |requests| requests.remove_tool(call, &tool));
         }
         self.links.extend(self.unrecorded_response.take().map(requested_by));
         self.may_be_requested = false;

@@ -1,6 +1,8 @@
 //! A naive model of the rule for reused call ids, written from its sentences: it compares whole lists, in quadratic
 //! time.
 
+mod tools;
+
 use std::collections::BTreeMap;
 
 use otel_trace::event::ExecutionStatus;
@@ -419,86 +421,6 @@ impl<'g> Model<'g> {
             let is_between = from < other.own_from && other.own_from <= to;
             other.kind == ListKind::Continuation { is_known: false } && is_between && is_start
         })
-    }
-
-    /// Assigns tools to calls, in order of their starts.
-    fn assign(&self, tools: &[&ToolCall], calls: &mut [Call]) {
-        for tool in tools {
-            let number = self.requested(tool, calls).or_else(|| self.shown_later(tool, calls));
-            if let Some(number) = number {
-                calls[number].tool = Some(tool.tool_call_id.to_string());
-            }
-        }
-    }
-
-    /// "Names of tools are compared in threads where a tool has the name of a call."
-    fn may_have_name(&self, tool: &ToolCall, call: &Call) -> bool {
-        let of_thread =
-            |tool: &&ToolCall, item: &&&Item| item.thread_id == tool.thread_id && item.content.kind.is_call();
-        let is_of_call = |other: &&ToolCall| {
-            let mut items = self.items.iter().filter(|item| of_thread(other, item));
-            other.thread_id == tool.thread_id
-                && items.any(|item| item.content.name.as_deref() == other.label.as_deref())
-        };
-        let is_comparable = self.graph.tool_calls.iter().any(|other| is_of_call(&other));
-        !is_comparable || self.content(call.items[0]).name.as_deref() == tool.label.as_deref()
-    }
-
-    fn inference(&self, call: &Call) -> Option<&'g otel_trace::graph::InferenceCall> {
-        self.graph.inference_calls.get(call.response.as_ref()?.0.as_str())
-    }
-
-    /// Returns the seq at which the program dropped a call of a response that was cut off: at the next inference call of
-    /// the turn, or at the end of the turn.
-    fn dropped(&self, call: &Call) -> Option<u64> {
-        let inference = self.inference(call).filter(|_| !self.is_complete(call))?;
-        let responded = call.response.as_ref()?.1;
-        let of_turn = self.graph.inference_calls.iter().filter(|other| other.turn_id == inference.turn_id);
-        let next = of_turn.map(|other| other.execution.started.seq.0).filter(|start| *start > responded).min();
-        let turn = self.graph.turns.get(&inference.turn_id).and_then(|turn| turn.execution.ended);
-        next.into_iter().chain(turn.map(|ended| ended.seq.0)).min()
-    }
-
-    fn requested(&self, tool: &ToolCall, calls: &[Call]) -> Option<usize> {
-        let started = tool.execution.started.seq.0;
-        let may_run = |number: &usize| {
-            let call = &calls[*number];
-            let Some(inference) = self.inference(call) else { return false };
-            call.tool.is_none()
-                && inference.execution.started.seq.0 < started
-                && call.answered.is_none_or(|seq| seq >= started)
-                && self.dropped(call).is_none_or(|seq| seq >= started)
-                && self.may_have_name(tool, call)
-        };
-        let candidates: Vec<usize> = (0..calls.len()).filter(may_run).collect();
-        let is_own = |number: &usize| {
-            tool.turn_id.is_some() && self.inference(&calls[*number]).map(|it| &it.turn_id) == tool.turn_id.as_ref()
-        };
-        let classes: [&dyn Fn(&usize) -> bool; 4] = [
-            &|number| is_own(number) && self.is_complete(&calls[*number]),
-            &is_own,
-            &|number| self.is_complete(&calls[*number]),
-            &|_| true,
-        ];
-        classes.iter().find_map(|class| {
-            let of_class: Vec<usize> = candidates.iter().copied().filter(|number| class(number)).collect();
-            let responded = |number: &usize| calls[*number].response.as_ref().map_or(0, |(_, seq)| *seq);
-            let start = |number: &usize| self.inference(&calls[*number]).map_or(0, |it| it.execution.started.seq.0);
-            let latest_start = of_class.iter().map(start).max()?;
-            let latest = of_class.into_iter().filter(|number| responded(number) >= latest_start);
-            latest.min_by_key(|number| (responded(number), *number))
-        })
-    }
-
-    fn shown_later(&self, tool: &ToolCall, calls: &[Call]) -> Option<usize> {
-        let may_run = |number: &usize| {
-            let call = &calls[*number];
-            call.tool.is_none()
-                && call.response.is_none()
-                && call.requested > Some(tool.execution.started.seq.0)
-                && self.may_have_name(tool, call)
-        };
-        (0..calls.len()).filter(may_run).min_by_key(|number| (calls[*number].requested, *number))
     }
 }
 

@@ -21,7 +21,7 @@ impl LiveFacts {
         export.remove_turn_response(meta.recording, &event.turn_id);
         if let Some(thread) = &meta.context.thread_id {
             let at = export.ordinal();
-            let drop = |requests: &mut ToolRequests| Some(requests.drop_cut_off_calls(&event.turn_id, at));
+            let drop = |requests: &mut ToolRequests| requests.drop_cut_off_calls(&event.turn_id, at);
             export.with_tool_requests(meta.recording, thread, drop);
         }
         // If the span is the thread's too, the thread's own end event ends it.

@@ -50,7 +50,7 @@ impl LiveFacts {
         let at = export.ordinal();
         export.with_tool_requests(meta.recording, &event.thread_id, |requests| {
             requests.drop_cut_off_calls(&event.turn_id, at);
-            Some(requests.add_outputs(&request.answered_calls, at))
+            requests.add_outputs(&request.answered_calls, at);
         });
         let (model, provider) = (event.model.clone(), event.provider_name.clone());
         let detail = InferenceFacts { model, provider, request, ..InferenceFacts::default() };
