@@ -1,4 +1,6 @@
-//! Streams that are cut at any byte.
+//! Streams that are cut: at the ends of their events, inside of characters and escapes, and at places in between.
+
+use std::collections::BTreeSet;
 
 use otel_trace::graph::{Code, Graph, Item, Part};
 use otel_trace::reduce::Options;
@@ -7,11 +9,29 @@ use serde_json::json;
 use crate::case::{Case, call, codes};
 use crate::streams::{Stream, items, render};
 
+/// Number of cuts of each stream at places that have no meaning, at equal distances.
+const CUTS_BETWEEN: usize = 60;
+
+/// Returns the places where a stream is cut: behind and before each end of a line, before each escape and behind its
+/// backslash, between the bytes of each character, and at places in between.
+fn cuts(stream: &Stream) -> BTreeSet<usize> {
+    let bytes = &stream.bytes;
+    let of_byte = |(at, byte): (usize, &u8)| match byte {
+        b'\n' => vec![at, at + 1],
+        b'\\' => vec![at, at + 1, at + 2],
+        byte if !byte.is_ascii() => vec![at],
+        _ => Vec::new(),
+    };
+    let between = (0..CUTS_BETWEEN).map(|n| n * bytes.len() / CUTS_BETWEEN);
+    let cuts = bytes.iter().enumerate().flat_map(of_byte).chain(between).chain([0, bytes.len()]);
+    cuts.filter(|cut| *cut <= bytes.len()).collect()
+}
+
 /// Reduces a bundle with a call for each cut of a stream, whose response is the part before the cut.
-fn cut_everywhere(stream: &Stream) -> Graph {
+fn cut_everywhere(stream: &Stream, cuts: &BTreeSet<usize>) -> Graph {
     let mut case = Case::new();
     let request = case.body("inference_request", json!({ "messages": [] }));
-    for end in 0..=stream.bytes.len() {
+    for &end in cuts {
         let id = end.to_string();
         case.event(json!({
             "type": "inference_started", "inference_call_id": id, "thread_id": "t", "codex_turn_id": "u",
@@ -54,13 +74,14 @@ fn part_beginning(part: &Part, whole: &Part) -> Option<usize> {
 }
 
 #[test]
-fn cut_at_any_byte_gives_a_beginning_of_the_response() {
+fn cut_gives_a_beginning_of_the_response() {
     for stream in Stream::all() {
         let whole = stream.whole_graph();
         let whole_items = items(&whole, "a");
-        let graph = cut_everywhere(&stream);
+        let cuts = cuts(&stream);
+        let graph = cut_everywhere(&stream, &cuts);
         let (mut longest, mut steps) = (0, 0);
-        for end in 0..=stream.bytes.len() {
+        for end in &cuts {
             let place = format!("{} cut at {end}", stream.name);
             let mut rest = whole_items.iter();
             let mut length = 0;
@@ -81,9 +102,9 @@ fn cut_at_any_byte_gives_a_beginning_of_the_response() {
         assert!(unknown.is_none(), "{}: {unknown:?}", stream.name);
         // A response that lacks an item or a part of one is reported.
         let reported = codes(&graph).iter().filter(|code| **code == Code::PartialStream).count();
-        let is_known = |end: &usize| call(&graph, &end.to_string()).raw_response_payload_id.is_some();
-        let is_whole = |end: &usize| render(&graph, &end.to_string()) == render(&whole, "a");
-        let partial = (0..=stream.bytes.len()).filter(|end| is_known(end) && !is_whole(end)).count();
+        let is_known = |end: &&usize| call(&graph, &end.to_string()).raw_response_payload_id.is_some();
+        let is_whole = |end: &&usize| render(&graph, &end.to_string()) == render(&whole, "a");
+        let partial = cuts.iter().filter(|end| is_known(end) && !is_whole(end)).count();
         assert!(reported >= partial, "{}: {reported} of {partial}", stream.name);
     }
 }
