@@ -15,6 +15,7 @@
 mod anthropic;
 mod api;
 mod apis;
+mod assembler;
 mod call_ids;
 mod chat;
 mod cohere;
@@ -29,7 +30,9 @@ mod message;
 mod object;
 mod object_with_lists;
 mod ollama;
+mod output;
 mod part;
+mod part_reader;
 mod reasoning;
 mod request;
 mod response;
@@ -39,6 +42,7 @@ mod sources;
 mod stream;
 mod tool;
 mod truncated;
+mod unread_fields;
 mod usage;
 
 #[cfg(fuzzing)]
@@ -51,24 +55,25 @@ mod tests;
 pub(crate) use apis::ApiSet;
 pub(crate) use entries::{Entries, EntryFormat};
 pub(crate) use item::{Item, ItemContent};
-pub(crate) use members::{UnreadField, unread_fields_of_entry};
-pub(crate) use message::{Content, Message, RoleName};
+pub(crate) use message::{Message, RoleName};
 pub(crate) use object::{Object, UndecodableText, is_null, list, optional_text, text};
-pub(crate) use part::{Cited, Compaction, Part, PartContent};
+pub(crate) use output::Output;
+pub(crate) use part::{Cited, Compaction, Content, Part, PartContent};
 pub(crate) use reasoning::Reasoning;
 pub(crate) use request::{Instructions, Request};
-pub(crate) use response::{Output, Response};
+pub(crate) use response::Response;
 pub(crate) use sources::Source;
 pub(crate) use stream::{Assembled, NotAStream, TruncatedStream, assemble};
 pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
+pub(crate) use unread_fields::{UnreadField, unread_fields_of_entry};
 pub(crate) use usage::{ReportedUsage, UsageProblem};
 /// Types that only the exporter names.
 #[cfg(feature = "otlp")]
 pub(crate) use {
     call_ids::CallWithId,
+    output::Choice,
     part::Problem,
     reasoning::{Pieces, REASONING_FIELDS},
-    response::Choice,
     settings::Settings,
     stream::outline,
     tool::{CALL_FIELDS, RESULT_FIELDS},

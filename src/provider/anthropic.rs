@@ -4,17 +4,15 @@ mod members;
 mod stream;
 
 use super::api::{Api, Field, ListField};
+use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
-use super::message::Content;
 use super::object::Object;
-use super::part::{self, Compaction, PartContent, Recognized};
-use super::response::Output;
+use super::output::{ITEM_FIELDS, Output};
+use super::part::{Compaction, Content, PartContent, Recognized};
 use super::settings::{Settings, number};
-use super::stream::{Assembler, Event};
-use super::tool::{ToolCall, ToolResult};
+use super::tool::ToolResult;
 use super::usage::{CountReader, TokenCounts, sum};
-use super::{reasoning, responses};
 
 pub(super) struct Anthropic;
 
@@ -45,15 +43,15 @@ impl Api for Anthropic {
 
     fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
         match kind? {
-            "text" => Some(part::text(part)),
-            "thinking" | "redacted_thinking" => Some(reasoning::part(part)),
+            "text" => Some(Recognized::text(part)),
+            "thinking" | "redacted_thinking" => Some(Recognized::reasoning(part)),
             "compaction" => {
                 let [summary, signature, encrypted] =
                     ["content", "signature", "encrypted_content"].map(|name| part.non_null(name));
                 let compaction = Compaction { summary, signature, encrypted };
                 Some(Recognized::new(PartContent::Compaction(compaction), &[]))
             }
-            "tool_use" => Some(ToolCall::read_part(part)),
+            "tool_use" => Some(Recognized::call(part)),
             "tool_result" => {
                 let result = ToolResult {
                     call_id: part.non_null("tool_use_id"),
@@ -119,11 +117,11 @@ fn token_counts(usage: &Object<'_>, reader: &mut CountReader) -> TokenCounts {
 /// the response may be missing.
 pub(super) fn is_usage(body: &Object<'_>, usage: &Object<'_>) -> bool {
     const NAMES: [&str; 3] = ["cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"];
-    let is_item_list = body.first(&responses::OUTPUT_FIELDS).is_some() || usage.get("input_tokens_details").is_some();
+    let is_item_list = body.first(&ITEM_FIELDS).is_some() || usage.get("input_tokens_details").is_some();
     is_message(body) || (usage.first(&NAMES).is_some() && !is_item_list)
 }
 
 /// Returns `true` if a response is a message of this API.
 fn is_message(body: &Object<'_>) -> bool {
-    body.non_null("content").is_some() && body.first(&responses::OUTPUT_FIELDS).is_none()
+    body.non_null("content").is_some() && body.first(&ITEM_FIELDS).is_none()
 }

@@ -2,15 +2,14 @@
 
 use serde_json::value::RawValue;
 
+use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
-use super::message::NonContentParts;
 use super::object::Object;
-use super::part::Recognized;
-use super::response::Output;
+use super::output::Output;
+use super::part::{NonContentParts, Recognized};
 use super::settings::Settings;
 use super::sources::Source;
-use super::stream::{Assembler, Event};
 use super::usage::{CountReader, TokenCounts};
 
 /// A field of a body, at any depth.

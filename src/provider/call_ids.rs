@@ -6,9 +6,10 @@ use super::entries::{Entries, EntryFormat};
 use super::item::{Item, ItemContent};
 use super::message::{Message, RoleName};
 use super::object::text;
+use super::output::Output;
 use super::part::{Part, PartContent};
 use super::request::Request;
-use super::response::{Output, Response};
+use super::response::Response;
 
 /// A call that a response requests.
 #[derive(Debug, Clone, PartialEq, Eq)]

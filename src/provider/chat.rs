@@ -7,16 +7,14 @@ mod stream;
 use serde_json::value::RawValue;
 
 use super::api::{Api, Field, ListField};
+use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
-use super::message::NonContentParts;
 use super::object::{Object, list, list_or_one, text};
-use super::part::{self, Part, PartContent, Problem, Recognized};
-use super::response::{Choice, Output};
+use super::output::{Choice, Output};
+use super::part::{NonContentParts, Part, PartContent, Problem, Recognized};
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
-use super::stream::{Assembler, Event};
-use super::tool::ToolCall;
 use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Chat;
@@ -81,20 +79,20 @@ impl Api for Chat {
         parts.annotations.extend(sources::of_message(message).into_iter().map(Source::part));
         if let Some(calls) = message.non_null("tool_calls") {
             match list(calls) {
-                Some(calls) => parts.after.extend(calls.into_iter().map(ToolCall::read_beside_content)),
+                Some(calls) => parts.after.extend(calls.into_iter().map(Part::call_beside_content)),
                 None => {
                     let content = PartContent::Malformed(Problem::CallsNotAList);
                     parts.after.push(Part::beside_content(calls, content));
                 }
             }
         }
-        parts.after.extend(message.non_null("function_call").map(ToolCall::read_beside_content));
+        parts.after.extend(message.non_null("function_call").map(Part::call_beside_content));
     }
 
     fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
         match kind? {
-            "text" => Some(part::text(part)),
-            "reasoning.text" | "reasoning.summary" | "reasoning.encrypted" => Some(super::reasoning::part(part)),
+            "text" => Some(Recognized::text(part)),
+            "reasoning.text" | "reasoning.summary" | "reasoning.encrypted" => Some(Recognized::reasoning(part)),
             "refusal" => Some(Recognized::new(PartContent::Refusal(part.non_null("refusal")), &[])),
             _ => None,
         }
@@ -135,7 +133,7 @@ impl Api for Chat {
 
 /// Reads an image that the model returned beside the content: a part, or a text that encodes the image.
 fn image(raw: &RawValue) -> Part<'_> {
-    if text(raw).is_some() { Part::beside_content(raw, PartContent::Image(raw)) } else { Part::read(raw) }
+    Part::of_content(raw, if text(raw).is_some() { PartContent::Image(raw) } else { PartContent::Other })
 }
 
 /// Returns the usage where some servers put it in the last piece of a stream: in a field of their own (Groq), or in the
@@ -147,7 +145,7 @@ fn usage_elsewhere<'a>(body: &Object<'a>) -> Option<Object<'a>> {
 
 /// Reads a tool that the server ran before it answered, as Groq does.
 fn executed(raw: &RawValue) -> Part<'_> {
-    Part { content: PartContent::Executed, read_fields: &[], ..Part::read(raw) }
+    Part::of_content(raw, PartContent::Executed)
 }
 
 fn choice(raw: &RawValue) -> Option<Choice<'_>> {

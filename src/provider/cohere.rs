@@ -5,15 +5,14 @@ mod members;
 mod stream;
 
 use super::api::{Api, Field, ListField};
+use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
-use super::message::NonContentParts;
 use super::object::{Object, list_or_one, text};
-use super::part::{Part, PartContent, Recognized};
+use super::output::{Choice, Output};
+use super::part::{NonContentParts, Part, PartContent, Recognized};
 use super::reasoning::Reasoning;
-use super::response::{Choice, Output};
 use super::settings::{Settings, number};
-use super::stream::{Assembler, Event};
 use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Cohere;

@@ -6,14 +6,14 @@ mod stream;
 use serde_json::value::RawValue;
 
 use super::api::{Api, Field, ListField};
+use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::{Object, list_or_one};
+use super::output::{Choice, Output};
 use super::part::{Cited, PartContent, Problem, Recognized};
 use super::reasoning::{Pieces, Reasoning};
-use super::response::{Choice, Output};
 use super::settings::{Settings, number};
-use super::stream::{Assembler, Event};
 use super::tool::{CallArguments, ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 

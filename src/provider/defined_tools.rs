@@ -2,11 +2,8 @@
 
 use serde_json::value::RawValue;
 
-use super::item::{Item, ItemContent};
+use super::item::{ADDITIONAL_TOOLS, Item, ItemContent};
 use super::message::RoleName;
-
-/// The type of items that define tools.
-pub(super) const ADDITIONAL_TOOLS: &str = "additional_tools";
 
 /// An item that defines tools.
 #[derive(Debug, Clone, Copy)]

@@ -5,14 +5,14 @@ mod members;
 mod stream;
 
 use super::api::{Api, Field, ListField};
+use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
-use super::object::{Object, is_null};
+use super::object::Object;
+use super::output::{Choice, Output};
 use super::part::{PartContent, Problem, Recognized};
-use super::response::{Choice, Output};
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
-use super::stream::{Assembler, Event};
 use super::tool::{ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 
@@ -24,20 +24,6 @@ const RESULT_FIELDS: [&str; 2] = ["functionResponse", "function_response"];
 /// Fields with the tokens of the candidates, which the live API calls the response.
 const CANDIDATE_COUNTS: [&str; 4] =
     ["candidatesTokenCount", "candidates_token_count", "responseTokenCount", "response_token_count"];
-
-/// Fields of parts that do not hold the content.
-const METADATA_FIELDS: [&str; 10] = [
-    "type",
-    "thought",
-    "thoughtSignature",
-    "thought_signature",
-    "partMetadata",
-    "videoMetadata",
-    "video_metadata",
-    "mediaResolution",
-    "media_resolution",
-    "cache_control",
-];
 
 /// Fields of a response that report why there is no candidate.
 const FEEDBACK_FIELDS: [&str; 2] = ["promptFeedback", "prompt_feedback"];
@@ -166,9 +152,4 @@ pub(super) fn blocked_prompt(body: &Object<'_>) -> Option<String> {
     let feedback = Object::from_value(body.first(&FEEDBACK_FIELDS)?)?;
     let reason = feedback.text("blockReason").or_else(|| feedback.text("block_reason"))?;
     Some(format!("the prompt was blocked: {reason}"))
-}
-
-/// Returns the name of the field that holds the content of a part without a type.
-pub(super) fn content_field<'p>(part: &'p Object<'_>) -> Option<&'p str> {
-    part.fields().find(|(name, value)| !METADATA_FIELDS.contains(name) && !is_null(value)).map(|(name, _)| name)
 }

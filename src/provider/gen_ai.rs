@@ -6,11 +6,10 @@ use super::api::{Api, Field, ListField};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::{Object, text};
-use super::part::{self, PartContent, Recognized};
-use super::reasoning;
-use super::response::Output;
+use super::output::Output;
+use super::part::{PartContent, Recognized};
 use super::settings::{Settings, number};
-use super::tool::{RESPONSE_FIELDS, ToolCall, ToolResult};
+use super::tool::{RESPONSE_FIELDS, ToolResult};
 use super::usage::{CountReader, TokenCounts};
 use crate::semconv;
 
@@ -53,9 +52,9 @@ impl Api for GenAi {
 
     fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
         match kind? {
-            "text" => Some(part::text(part)),
-            "reasoning" => Some(reasoning::part(part)),
-            "tool_call" => Some(ToolCall::read_part(part)),
+            "text" => Some(Recognized::text(part)),
+            "reasoning" => Some(Recognized::reasoning(part)),
+            "tool_call" => Some(Recognized::call(part)),
             "tool_call_response" => {
                 Some(Recognized::new(PartContent::Result(ToolResult::read_value(part)), &RESPONSE_FIELDS))
             }

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::defined_tools::ADDITIONAL_TOOLS;
-use super::message::{Content, RoleName};
+use super::message::RoleName;
 use super::object::{Object, list};
-use super::part::Part;
+use super::part::{Content, Part};
 use super::tool::{CallArguments, ToolCall, ToolResult};
 
 /// Types of calls of tools that the provider runs, or that have a schema of their own.
@@ -46,6 +45,9 @@ const HOSTED_OUTPUTS: [&str; 8] = [
 
 /// Beginning of the types of items that are calls of OpenRouter's own tools, with their results.
 const OPENROUTER_TOOLS: &str = "openrouter:";
+
+/// The type of items that define tools.
+pub(super) const ADDITIONAL_TOOLS: &str = "additional_tools";
 
 /// Returns `true` if items of this type are calls of tools that the provider runs, or that have a schema of their own.
 fn is_hosted_call(kind: &str) -> bool {

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::apis::APIS;
-use super::object::{Object, is_null, list, list_or_one};
-use super::part::Part;
+use super::object::Object;
+use super::part::{Content, NonContentParts, Part};
 
 /// A message.
 #[derive(Debug)]
@@ -23,24 +23,6 @@ pub(crate) struct Message<'a> {
     /// `true` if the content is a list of `parts`, whose types also mark outputs of tools.
     pub(crate) has_marked_parts: bool,
     pub(crate) other_parts: NonContentParts<'a>,
-}
-
-/// The parts of a message that stand beside its content.
-#[derive(Debug, Default)]
-pub(crate) struct NonContentParts<'a> {
-    pub(crate) before: Vec<Part<'a>>,
-    /// Parts that describe the content. They follow it.
-    pub(crate) annotations: Vec<Part<'a>>,
-    pub(crate) after: Vec<Part<'a>>,
-}
-
-impl<'a> NonContentParts<'a> {
-    /// Returns the parts before the content, and those behind it.
-    pub(crate) fn around_content(self) -> (Vec<Part<'a>>, Vec<Part<'a>>) {
-        let Self { before, annotations: mut behind, after } = self;
-        behind.extend(after);
-        (before, behind)
-    }
 }
 
 /// The role of a message or an item, as the body names it.
@@ -89,32 +71,5 @@ impl<'a> Message<'a> {
         parts.extend(self.content.iter().flat_map(Content::parts));
         parts.extend(behind);
         parts
-    }
-}
-
-/// The content of a message: a text, a list of parts, or one part.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Content<'a>(pub(crate) &'a RawValue);
-
-impl<'a> Content<'a> {
-    /// Returns the parts. A text, and any value in place of a list, is the only part; null has no parts.
-    pub(crate) fn parts(&self) -> Vec<Part<'a>> {
-        if is_null(self.0) {
-            return Vec::new();
-        }
-        self.listed_parts().or_else(|| self.nested_parts()).unwrap_or_else(|| vec![Part::read(self.0)])
-    }
-
-    /// Returns the parts in a list. Returns `None` if the content is no list.
-    pub(crate) fn listed_parts(&self) -> Option<Vec<Part<'a>>> {
-        Some(list(self.0)?.into_iter().map(Part::read).collect())
-    }
-
-    /// Returns the parts of Gemini's `systemInstruction`, which is a message without a role. Its parts may be one part
-    /// in place of a list.
-    fn nested_parts(&self) -> Option<Vec<Part<'a>>> {
-        let message = Object::from_value(self.0).filter(|content| content.get("type").is_none())?;
-        message.non_null("parts")?;
-        Some(list_or_one(&message, "parts").into_iter().map(Part::read).collect())
     }
 }

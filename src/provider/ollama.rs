@@ -5,13 +5,13 @@ mod members;
 mod stream;
 
 use super::api::{Api, Field, ListField};
+use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::Object;
+use super::output::{Choice, Output};
 use super::part::Recognized;
-use super::response::{Choice, Output};
 use super::settings::{Settings, number};
-use super::stream::{Assembler, Event};
 use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Ollama;

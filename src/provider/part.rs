@@ -1,14 +1,14 @@
-//! Reads the parts of messages.
+//! The parts of messages: what an API makes of one.
+//!
+//! [`Part::read`] is in [`part_reader`](super::part_reader), because it asks all APIs.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::apis::APIS;
-use super::gemini;
-use super::object::{Object, list_or_one};
-use super::reasoning::{Pieces, Reasoning, thought_signature};
-use super::tool::{ToolCall, ToolResult};
+use super::object::{Object, is_null};
+use super::reasoning::{Pieces, REASONING_FIELDS, Reasoning, TEXT_FIELDS, thought_signature};
+use super::tool::{ARGUMENT_FIELDS, ToolCall, ToolResult};
 
 /// A part of a message.
 #[derive(Debug)]
@@ -104,6 +104,28 @@ impl Problem {
     }
 }
 
+/// The content of a message: a text, a list of parts, or one part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content<'a>(pub(crate) &'a RawValue);
+
+/// The parts of a message that stand beside its content.
+#[derive(Debug, Default)]
+pub(crate) struct NonContentParts<'a> {
+    pub(crate) before: Vec<Part<'a>>,
+    /// Parts that describe the content. They follow it.
+    pub(crate) annotations: Vec<Part<'a>>,
+    pub(crate) after: Vec<Part<'a>>,
+}
+
+impl<'a> NonContentParts<'a> {
+    /// Returns the parts before the content, and those behind it.
+    pub(crate) fn around_content(self) -> (Vec<Part<'a>>, Vec<Part<'a>>) {
+        let Self { before, annotations: mut behind, after } = self;
+        behind.extend(after);
+        (before, behind)
+    }
+}
+
 /// The content of a part whose type an API defines, and the fields of the part that it was read from.
 pub(super) struct Recognized<'a> {
     pub(super) content: PartContent<'a>,
@@ -114,30 +136,52 @@ impl<'a> Recognized<'a> {
     pub(super) fn new(content: PartContent<'a>, read_fields: &'static [&'static str]) -> Self {
         Self { content, read_fields }
     }
+
+    /// Reads a part that is a text.
+    pub(super) fn text(part: &Object<'a>) -> Self {
+        Self::new(PartContent::Text(part.first(&TEXT_FIELDS)), &TEXT_FIELDS)
+    }
+
+    /// Reads a part that is reasoning.
+    pub(super) fn reasoning(part: &Object<'a>) -> Self {
+        Self::new(PartContent::Reasoning(vec![Reasoning::from_object(part)]), &REASONING_FIELDS)
+    }
+
+    /// Reads a part that is a call.
+    pub(super) fn call(part: &Object<'a>) -> Self {
+        let call = ToolCall::read(part);
+        let read_fields: &[&str] = if call.called.is_some() { &["function", "custom"] } else { &ARGUMENT_FIELDS };
+        Self::new(PartContent::Call(call), read_fields)
+    }
 }
 
 impl<'a> Part<'a> {
-    /// Reads an element of a message's content.
-    pub(crate) fn read(raw: &'a RawValue) -> Self {
-        let Some(object) = Object::from_value(raw) else { return Self::beside_content(raw, PartContent::Value) };
-        let kind = object.text("type");
-        let recognized = APIS.iter().find_map(|api| api.part(kind.as_deref(), &object));
-        let Recognized { content, read_fields } =
-            recognized.unwrap_or_else(|| Recognized::new(PartContent::Other, &[]));
-        let signature = thought_signature(&object);
-        let fields = if matches!(content, PartContent::Text(_)) { ANNOTATION_FIELDS.as_slice() } else { &[] };
-        let annotations = fields.iter().flat_map(|name| list_or_one(&object, name)).collect();
-        Self { raw, object: Some(object), kind, signature, content, annotations, read_fields }
-    }
-
     /// Creates a part of a value that stands beside the content of a message.
     pub(super) fn beside_content(raw: &'a RawValue, content: PartContent<'a>) -> Self {
         Self { raw, object: None, kind: None, signature: None, content, annotations: Vec::new(), read_fields: &[] }
     }
 
+    /// Creates a part of a value whose content is known from where it stands.
+    pub(super) fn of_content(raw: &'a RawValue, content: PartContent<'a>) -> Self {
+        let Some(object) = Object::from_value(raw) else { return Self::beside_content(raw, content) };
+        let (kind, signature) = (object.text("type"), thought_signature(&object));
+        Self { object: Some(object), kind, signature, ..Self::beside_content(raw, content) }
+    }
+
+    /// Reads a call that stands beside the content of a message.
+    pub(super) fn call_beside_content(raw: &'a RawValue) -> Self {
+        let Some(object) = Object::from_value(raw) else {
+            return Self::beside_content(raw, PartContent::Malformed(Problem::CallNotAnObject));
+        };
+        let signature = thought_signature(&object);
+        let call = ToolCall::read(&object);
+        let content = PartContent::Call(ToolCall { called: call.called.or(Some(object)), ..call });
+        Self { signature, ..Self::beside_content(raw, content) }
+    }
+
     /// Reads an annotation of the content.
     pub(crate) fn read_annotation(raw: &'a RawValue) -> Self {
-        Self { content: PartContent::Annotation, read_fields: &[], ..Self::read(raw) }
+        Self::of_content(raw, PartContent::Annotation)
     }
 
     /// Reads an annotation that is a source of the content.
@@ -146,23 +190,32 @@ impl<'a> Part<'a> {
     }
 
     /// Reads a source of the content. `label` is the type of a source without one.
-    pub(super) fn read_source(raw: &'a RawValue, label: &'a str) -> Self {
+    pub(super) fn of_source(raw: &'a RawValue, label: &'a str) -> Self {
         let annotation = Self::read_annotation(raw);
         Self { kind: annotation.kind.or(Some(label.into())), ..annotation }
     }
 
     /// Returns the type of the part, or the name of the field that holds the content of a part without a type.
     pub(crate) fn label(&self) -> Option<&str> {
-        self.kind.as_deref().or_else(|| gemini::content_field(self.object.as_ref()?))
+        self.kind.as_deref().or_else(|| content_field(self.object.as_ref()?))
     }
 }
 
-/// Fields of a text that describe it.
-const ANNOTATION_FIELDS: [&str; 2] = ["annotations", "citations"];
+/// Fields of parts that do not hold the content.
+const METADATA_FIELDS: [&str; 10] = [
+    "type",
+    "thought",
+    "thoughtSignature",
+    "thought_signature",
+    "partMetadata",
+    "videoMetadata",
+    "video_metadata",
+    "mediaResolution",
+    "media_resolution",
+    "cache_control",
+];
 
-pub(super) const TEXT_FIELDS: [&str; 2] = ["text", "content"];
-
-/// Reads a part that is a text.
-pub(super) fn text<'a>(part: &Object<'a>) -> Recognized<'a> {
-    Recognized::new(PartContent::Text(part.first(&TEXT_FIELDS)), &TEXT_FIELDS)
+/// Returns the name of the field that holds the content of a part without a type.
+fn content_field<'p>(part: &'p Object<'_>) -> Option<&'p str> {
+    part.fields().find(|(name, value)| !METADATA_FIELDS.contains(name) && !is_null(value)).map(|(name, _)| name)
 }

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::object::{Object, UndecodableText, list, text};
-use super::part::{PartContent, Recognized, TEXT_FIELDS};
 
 /// Reasoning: one of the entries of which a message's reasoning consists.
 #[derive(Debug, Default)]
@@ -75,6 +74,9 @@ impl<'a> Pieces<'a> {
     }
 }
 
+/// Fields of a part that may hold a text.
+pub(super) const TEXT_FIELDS: [&str; 2] = ["text", "content"];
+
 /// Fields of a part or of an entry that hold the text of the reasoning.
 const TEXT_NAMES: [&str; 4] = ["thinking", "content", "text", "reasoning"];
 
@@ -124,11 +126,6 @@ fn piece_text(piece: &RawValue) -> Option<&RawValue> {
         return Some(piece);
     }
     Object::from_value(piece)?.first(&TEXT_FIELDS).filter(|text| is_text(text))
-}
-
-/// Reads a part that is reasoning.
-pub(super) fn part<'a>(part: &Object<'a>) -> Recognized<'a> {
-    Recognized::new(PartContent::Reasoning(vec![Reasoning::from_object(part)]), &REASONING_FIELDS)
 }
 
 /// Returns the signature that Gemini puts into a part of any type, in the spelling of its own API or of a Chat

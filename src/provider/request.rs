@@ -8,12 +8,12 @@ use super::api::{Api, Field, ListField, first_field};
 use super::apis::{APIS, ApiSet};
 use super::defined_tools::{DefinedTools, is_empty_list};
 use super::entries::{Entries, EntryFormat};
-use super::members::{self, UnreadField};
-use super::message::Content;
 use super::object::{Object, list};
 use super::object_with_lists::{self, Lists};
+use super::part::Content;
 use super::responses::{self, Responses};
 use super::settings::Settings;
+use super::unread_fields::{UnreadField, unread_fields};
 
 /// A request. The API that it belongs to is recognized by the field that holds the conversation.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ impl<'a> Request<'a> {
         let shapes = || apis.iter().map(|api| &api.members().request);
         let others = self.lists.keys().filter(|&&name| !shapes().any(|shape| shape.knows(name)));
         let others = others.filter_map(|name| Some(UnreadField::of_body(shapes().next()?, name)));
-        let mut found = members::unread_fields(&self.body, shapes());
+        let mut found = unread_fields(&self.body, shapes());
         found.extend(others);
         found.sort_unstable();
         found

@@ -7,11 +7,12 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::apis::{APIS, ApiSet};
 use super::entries::{Entries, EntryFormat};
-use super::members::{self, UnreadField};
-use super::message::{Content, RoleName};
+use super::message::RoleName;
 use super::object::{Object, text};
+use super::output::Output;
 use super::sources::Source;
 use super::truncated::TruncatedBody;
+use super::unread_fields::{UnreadField, unread_fields};
 use super::usage::{CountReader, ReportedUsage, UsageProblem};
 use super::{gemini, gen_ai, responses};
 use crate::semconv;
@@ -25,31 +26,6 @@ pub(crate) struct Response<'a> {
     /// The recognized API. `None` if the response does not contain output of a known API.
     api: Option<&'static dyn Api>,
     output: Output<'a>,
-}
-
-/// The output of a response.
-#[derive(Debug)]
-pub(crate) enum Output<'a> {
-    /// Items of the Responses API.
-    Items(Vec<&'a RawValue>),
-    /// Alternative messages. The conversation continues with the first one.
-    Choices(Vec<Choice<'a>>),
-    /// The content of one message; the response is the message.
-    Content(Content<'a>),
-    /// Messages in a span attribute.
-    AttributeMessages(&'a RawValue),
-    /// A response of a known API without output.
-    Empty,
-    /// The response contains no output, or output of an unknown type.
-    Unknown,
-}
-
-/// One of the alternative messages of a response.
-#[derive(Debug)]
-pub(crate) struct Choice<'a> {
-    /// The message. `None` if the provider returned none, for example because it was blocked.
-    pub(crate) message: Option<&'a RawValue>,
-    pub(crate) finish_reason: Option<&'a RawValue>,
 }
 
 impl<'a> Response<'a> {
@@ -162,7 +138,7 @@ impl<'a> Response<'a> {
 
     /// Returns the members of the response that its API does not know. Messages in a span attribute are not compared.
     pub(crate) fn unread_fields(&self) -> Vec<UnreadField> {
-        members::unread_fields(&self.body, self.api_set().iter().map(|api| &api.members().response))
+        unread_fields(&self.body, self.api_set().iter().map(|api| &api.members().response))
     }
 
     /// Returns the messages in a span attribute, and its name. Returns `None` for other output.

@@ -6,22 +6,19 @@ mod stream;
 use std::borrow::Cow;
 
 use super::api::{Api, Field, ListField};
+use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::{Object, list, text};
-use super::part::{self, PartContent, Recognized, TEXT_FIELDS};
-use super::reasoning::REASONING_FIELDS;
-use super::response::Output;
+use super::output::{ITEM_FIELDS, Output};
+use super::part::{PartContent, Recognized};
+use super::reasoning::{REASONING_FIELDS, TEXT_FIELDS};
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
-use super::stream::{Assembler, Event};
 use super::usage::{CountReader, TokenCounts};
 use super::{anthropic, chat, converse};
 
 pub(super) struct Responses;
-
-/// Fields that hold the items of a response.
-pub(super) const OUTPUT_FIELDS: [&str; 2] = ["output_items", "output"];
 
 /// Fields with the input tokens read from a cache: of OpenAI and of gateways.
 const CACHE_HITS: [&str; 3] = ["input_tokens_details/cached_tokens", "cached_tokens", "cache_read_input_tokens"];
@@ -72,7 +69,7 @@ impl Api for Responses {
 
     fn part<'a>(&self, kind: Option<&str>, part: &Object<'a>) -> Option<Recognized<'a>> {
         match kind? {
-            "input_text" | "output_text" => Some(part::text(part)),
+            "input_text" | "output_text" => Some(Recognized::text(part)),
             "reasoning_text" => {
                 let text = part.first(&REASONING_FIELDS);
                 Some(Recognized::new(PartContent::ReasoningText(text), &REASONING_FIELDS))
@@ -83,7 +80,7 @@ impl Api for Responses {
     }
 
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
-        let output = body.first(&OUTPUT_FIELDS)?;
+        let output = body.first(&ITEM_FIELDS)?;
         match list(output) {
             Some(items) => Some(Output::Items(items)),
             None if converse::message(body).is_some() => None,
@@ -96,7 +93,7 @@ impl Api for Responses {
     }
 
     fn fields_without_output(&self) -> &'static [&'static str] {
-        &OUTPUT_FIELDS
+        &ITEM_FIELDS
     }
 
     fn response_id_fields(&self) -> &'static [&'static str] {

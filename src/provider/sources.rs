@@ -77,6 +77,6 @@ fn in_fields<'a>(object: &Object<'a>, fields: &[(&str, &'static str)]) -> Vec<So
 impl<'a> Source<'a> {
     /// Returns the source as a part that describes the text.
     pub(crate) fn part(self) -> Part<'a> {
-        Part::read_source(self.value, self.label)
+        Part::of_source(self.value, self.label)
     }
 }

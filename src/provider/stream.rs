@@ -9,43 +9,18 @@
 //! by the built-in forms.
 
 mod encoding;
-mod event;
 mod frames;
-mod growing;
 mod truncated;
 
 use std::sync::LazyLock;
 
 use super::apis::APIS;
+use super::assembler::{AssembledBody, Assembler, Event};
 use super::object::Object;
 use crate::mask::Masking;
 
-pub(super) use event::{Event, error_text};
 use frames::{END_MARKER, Frame, frames};
-pub(super) use growing::{Growing, GrowingObject, text_content};
 pub(crate) use truncated::TruncatedStream;
-
-/// Puts together the events of one streamed response.
-pub(super) trait Assembler {
-    /// Adds an event.
-    fn push(&mut self, event: &Event<'_>);
-
-    /// Adds the end of a list of events, or the marker `[DONE]`, which ends the streams of some APIs.
-    fn push_end_marker(&mut self) {}
-
-    /// Returns the response. A response that is incomplete contains what arrived.
-    fn finish(self: Box<Self>) -> AssembledBody;
-}
-
-/// A response that an [`Assembler`] has put together.
-pub(super) struct AssembledBody {
-    /// The fields of the body.
-    pub(super) members: GrowingObject,
-    /// `true` if the last event of the stream arrived.
-    pub(super) is_complete: bool,
-    /// The error that the provider reported in the stream.
-    pub(super) error: Option<String>,
-}
 
 /// A streamed response, put together and masked.
 #[derive(Debug)]

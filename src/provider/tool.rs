@@ -2,9 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::object::{Object, list, list_or_one};
-use super::part::{Part, PartContent, Problem, Recognized};
-use super::reasoning::thought_signature;
+use super::object::Object;
 
 /// A call of a tool.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ pub(crate) const CALL_FIELDS: [&str; 4] = ["arguments", "input", "args", "toolUs
 
 impl<'a> ToolCall<'a> {
     /// Reads a call. The name and the arguments are inside `function` or `custom`, or beside the id.
-    fn read(call: &Object<'a>) -> Self {
+    pub(super) fn read(call: &Object<'a>) -> Self {
         let id = call.non_null("id");
         if let Some(custom) = call.object("custom") {
             let arguments = custom.non_null("input").map_or(CallArguments::Missing, CallArguments::Verbatim);
@@ -64,24 +62,6 @@ impl<'a> ToolCall<'a> {
     pub(super) fn read_gemini(call: Object<'a>) -> Self {
         let arguments = call.first(&ARGUMENT_FIELDS).map_or(CallArguments::Empty, CallArguments::Json);
         Self { id: call.non_null("id"), name: call.non_null("name"), arguments, called: Some(call) }
-    }
-
-    /// Reads a call that is a part of a message.
-    pub(super) fn read_part(part: &Object<'a>) -> Recognized<'a> {
-        let call = Self::read(part);
-        let read_fields: &[&str] = if call.called.is_some() { &["function", "custom"] } else { &ARGUMENT_FIELDS };
-        Recognized::new(PartContent::Call(call), read_fields)
-    }
-
-    /// Reads a call that stands beside the content of a message.
-    pub(super) fn read_beside_content(raw: &'a RawValue) -> Part<'a> {
-        let Some(object) = Object::from_value(raw) else {
-            return Part::beside_content(raw, PartContent::Malformed(Problem::CallNotAnObject));
-        };
-        let signature = thought_signature(&object);
-        let call = Self::read(&object);
-        let content = PartContent::Call(Self { called: call.called.or(Some(object)), ..call });
-        Part { signature, ..Part::beside_content(raw, content) }
     }
 }
 
@@ -112,16 +92,5 @@ impl<'a> ToolResult<'a> {
             is_content: false,
             response: None,
         }
-    }
-
-    /// Returns the parts of a result that is content in a list. Returns `None` for other results.
-    pub(crate) fn content_parts(&self) -> Option<Vec<Part<'a>>> {
-        Some(list(self.value.filter(|_| self.is_content)?)?.into_iter().map(Part::read).collect())
-    }
-
-    /// Returns the parts that Gemini puts beside the value, because they are not JSON.
-    pub(crate) fn parts_beside_value(&self) -> Vec<Part<'a>> {
-        let parts = self.response.as_ref().map(|response| list_or_one(response, "parts"));
-        parts.unwrap_or_default().into_iter().map(Part::read).collect()
     }
 }

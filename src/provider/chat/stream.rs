@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
 use crate::provider::object::Object;
-use crate::provider::stream::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
 use message::StreamedMessage;
 
 /// GrowingObject of a chunk that a response without streaming does not have. `obfuscation` makes all chunks equally long.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
 use crate::provider::object::{Object, is_null, list};
-use crate::provider::stream::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
 
 /// A response of which events have arrived.
 #[derive(Debug, Default)]

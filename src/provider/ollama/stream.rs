@@ -1,7 +1,7 @@
 //! Puts streams of Ollama together: each line is a response with the next piece of the message.
 
+use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
 use crate::provider::object::{Object, list_or_one};
-use crate::provider::stream::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
 
 /// A response of which lines have arrived.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
 
+use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
 use crate::provider::object::{Object, list};
-use crate::provider::stream::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
 use item::StreamedItem;
 
 /// A response of which events have arrived.

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::message::extend_function;
+use crate::provider::assembler::{Growing, GrowingObject, text_content};
 use crate::provider::object::Object;
-use crate::provider::stream::{Growing, GrowingObject, text_content};
 
 /// Tool calls of which pieces have arrived.
 #[derive(Debug, Default)]
@@ -77,4 +76,16 @@ fn id<'p>(piece: &Object<'p>) -> Option<&'p str> {
 fn has_name(piece: &Object<'_>) -> bool {
     let called = piece.object("function").or_else(|| piece.object("custom"));
     called.and_then(|called| called.text("name")).is_some_and(|name| !name.is_empty())
+}
+
+/// Adds a piece of a called function. Its arguments come in pieces. Some servers repeat the whole name in each piece,
+/// others split it.
+pub(super) fn extend_function(function: &mut GrowingObject, piece: &RawValue) {
+    let piece = Object::from_value(piece).unwrap_or_default();
+    for (name, value) in piece.fields() {
+        let is_repeated = matches!((function.get(name), text_content(value)), (Some(Growing::Text(known)), Some(name)) if known == name);
+        if name != "name" || !is_repeated {
+            function.append(name, value);
+        }
+    }
 }

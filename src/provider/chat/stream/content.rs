@@ -2,8 +2,8 @@
 
 use serde_json::value::RawValue;
 
+use crate::provider::assembler::{Growing, GrowingObject, text_content};
 use crate::provider::object::{Object, list};
-use crate::provider::stream::{Growing, GrowingObject, text_content};
 
 /// Content of which pieces have arrived.
 #[derive(Debug, Default)]

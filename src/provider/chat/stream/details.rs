@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
+use crate::provider::assembler::{Growing, GrowingObject, text_content};
 use crate::provider::object::{Object, is_null};
-use crate::provider::stream::{Growing, GrowingObject, text_content};
 
 /// Reasoning details of which pieces have arrived. Entries of one type with one index are pieces of one entry.
 #[derive(Debug, Default)]

@@ -2,11 +2,11 @@
 
 use serde_json::value::RawValue;
 
-use super::calls::StreamedCalls;
+use super::calls::{StreamedCalls, extend_function};
 use super::content::StreamedContent;
 use super::details::StreamedDetails;
+use crate::provider::assembler::{Growing, GrowingObject};
 use crate::provider::object::{Object, is_null, list};
-use crate::provider::stream::{Growing, GrowingObject, text_content};
 
 /// A message of which deltas have arrived.
 #[derive(Debug, Default)]
@@ -58,18 +58,6 @@ impl StreamedMessage {
             members.insert("tool_calls", tool_calls.finish());
         }
         members
-    }
-}
-
-/// Adds a piece of a called function. Its arguments come in pieces. Some servers repeat the whole name in each piece,
-/// others split it.
-pub(super) fn extend_function(function: &mut GrowingObject, piece: &RawValue) {
-    let piece = Object::from_value(piece).unwrap_or_default();
-    for (name, value) in piece.fields() {
-        let is_repeated = matches!((function.get(name), text_content(value)), (Some(Growing::Text(known)), Some(name)) if known == name);
-        if name != "name" || !is_repeated {
-            function.append(name, value);
-        }
     }
 }
 

@@ -4,8 +4,8 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::provider::assembler::{Growing, GrowingObject};
 use crate::provider::object::{Object, list};
-use crate::provider::stream::{Growing, GrowingObject};
 
 /// A call of which pieces have arrived.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 use super::super::CALL_FIELDS;
 use super::partial_args::StreamedCall;
+use crate::provider::assembler::{Growing, GrowingObject};
 use crate::provider::object::{Object, is_null};
-use crate::provider::stream::{Growing, GrowingObject};
 
 /// Parts of which pieces have arrived.
 #[derive(Debug, Default)]

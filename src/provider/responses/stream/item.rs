@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::provider::assembler::{Event, Growing, GrowingObject};
 use crate::provider::object::{Object, list};
-use crate::provider::stream::{Event, Growing, GrowingObject};
 
 /// An item of which events have arrived.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ pub(in crate::provider) struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Creates an event. `name` is the name that a server-sent event has beside its data.
-    pub(super) fn new(name: Option<&'a str>, data: Object<'a>) -> Self {
+    pub(in crate::provider) fn new(name: Option<&'a str>, data: Object<'a>) -> Self {
         let kind = data.text("type").or_else(|| name.map(Cow::Borrowed));
         Self { kind, data }
     }
