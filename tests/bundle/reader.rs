@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -78,6 +79,22 @@ fn truncated_last_line_is_torn_and_earlier_lines_are_read() {
     }
     let multi_byte = [line(1).as_bytes(), b"\n{\"schema_version\":1,\"x\":\"\xc3"].concat();
     assert!(matches!(lines(&multi_byte)[..], [(1, Ok(1)), (2, Err(LineError::Torn))]));
+}
+
+#[test]
+fn rest_of_a_line_that_is_being_written_is_no_line() {
+    let whole = format!("{}\n", line(2));
+    let (written, rest) = whole.split_at(40);
+    let bundle = bundle(format!("{}\n{written}", line(1)).as_bytes());
+    let reader = Reader::open(bundle.path()).unwrap();
+    let mut lines = reader.lines().unwrap();
+    assert_eq!(lines.next().unwrap().unwrap().content.unwrap().seq.0, 1);
+    assert!(matches!(lines.next().unwrap().unwrap().content, Err(LineError::Torn)));
+    let mut log = fs::OpenOptions::new().append(true).open(bundle.path().join("trace.jsonl")).unwrap();
+    log.write_all(rest.as_bytes()).unwrap();
+    assert!(lines.next().is_none(), "the rest was read as a line");
+    let read: Vec<_> = reader.lines().unwrap().map(|line| line.unwrap().content.unwrap().seq.0).collect();
+    assert_eq!(read, [1, 2]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use otel_trace::bundle::{ErrorKind, Manifest, Reader, Tally, Writer, WriterOptions};
+use otel_trace::bundle::{ErrorKind, LineError, Manifest, Reader, Tally, Writer, WriterOptions};
 use otel_trace::event::{
     Event, EventContext, Other, ProtocolEventObserved, RawJson, RolloutEnded, RolloutStatus, ThreadEnded, Timestamp,
     TurnStarted, UnixMillis,
@@ -86,14 +86,17 @@ fn payload_is_complete_before_its_event_is_readable() {
             let mut lines = reader.lines().unwrap();
             let mut lines_read = 0;
             while !done.load(Ordering::Acquire) {
-                // The log grows while it is read: at its current end, the reader starts again and skips the lines seen.
-                let Some(line) = lines.next() else {
+                let content = lines.next().map(|line| line.unwrap().content);
+                // The log grows while it is read: at its current end, which may be inside of a line, the reader starts
+                // again and skips the lines seen.
+                let Some(Ok(record)) = content else {
+                    assert!(matches!(content, None | Some(Err(LineError::Torn))), "{content:?}");
                     lines = reader.lines().unwrap();
                     lines.by_ref().take(lines_read).for_each(drop);
                     continue;
                 };
                 lines_read += 1;
-                line.unwrap().content.unwrap().event.for_each_payload(|reference| {
+                record.event.for_each_payload(|reference| {
                     let read: Value = serde_json::from_slice(&reader.payload(reference).unwrap()).unwrap();
                     assert_eq!(read, body);
                 });

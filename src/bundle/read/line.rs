@@ -27,7 +27,7 @@ pub struct Line {
 /// The error of a line that cannot be parsed.
 #[derive(Debug)]
 pub enum LineError {
-    /// The last line is cut short: the recording ended while it was written.
+    /// The last line is cut short: the recording ended while it was written, or is writing it. The iterator ends after it.
     Torn,
     /// The line is not a valid record.
     Unreadable(RecordError),
@@ -70,6 +70,8 @@ pub struct Lines {
 struct RawLine {
     number: u64,
     bytes: Vec<u8>,
+    /// `true` if the line has a line break at its end. Without one, it is the last line, or is still being written.
+    is_terminated: bool,
 }
 
 impl Lines {
@@ -90,11 +92,12 @@ impl Lines {
             if self.number == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
                 bytes.drain(..3);
             }
+            let is_terminated = bytes.ends_with(b"\n");
             while bytes.last().is_some_and(u8::is_ascii_whitespace) {
                 bytes.pop();
             }
             if !bytes.is_empty() {
-                return Ok(Some(RawLine { number: self.number, bytes }));
+                return Ok(Some(RawLine { number: self.number, bytes, is_terminated }));
             }
         }
     }
@@ -110,6 +113,11 @@ impl Lines {
         let number = text.number;
         let content = match Record::parse(&text.bytes) {
             Ok(record) => Ok(record),
+            // The rest of the line may be in the log by now, and is no line of its own.
+            Err(bad) if is_not_json(&bad, &text.bytes) && !text.is_terminated => {
+                self.done = true;
+                Err(LineError::Torn)
+            }
             Err(bad) if is_not_json(&bad, &text.bytes) => {
                 self.lookahead = self.next_raw_line(Vec::new())?;
                 Err(if self.lookahead.is_none() { LineError::Torn } else { LineError::Unreadable(bad) })
@@ -135,7 +143,7 @@ impl Iterator for Lines {
             return None;
         }
         let line = self.next_line().transpose();
-        self.done = !matches!(line, Some(Ok(_)));
+        self.done |= !matches!(line, Some(Ok(_)));
         line
     }
 }
