@@ -13,9 +13,9 @@ fn unread(graph: &Graph) -> Vec<&str> {
 }
 
 /// Reduces a request and checks the paths of the unread members.
-fn check_request(body: &Value, expected: &[&str]) {
+fn check_request(body: &(impl ToString + ?Sized), expected: &[&str]) {
     let mut case = Case::new();
-    case.request_body("a", body);
+    case.request_body("a", body.to_string());
     check(&case, expected);
 }
 
@@ -35,8 +35,9 @@ fn check(case: &Case, expected: &[&str]) {
 #[test]
 fn member_is_named_with_its_path() {
     check_request(&json!({ "input": "hi", "new": 1 }), &["new"]);
+    // The order of the members counts, which the values of `json!` need not have.
     check_request(
-        &json!({ "input": [{ "role": "user", "new": 1, "content": [{ "type": "input_text", "text": "x", "newer": 2 }] }] }),
+        r#"{ "input": [{ "role": "user", "new": 1, "content": [{ "type": "input_text", "text": "x", "newer": 2 }] }] }"#,
         &["input[].new", "input[].content[].newer"],
     );
     let message = json!({ "role": "assistant", "tool_calls": [{ "id": "c", "function": { "name": "f", "new": 1 } }] });
@@ -96,9 +97,11 @@ fn response_of_the_call_tells_the_api() {
 
 #[test]
 fn first_member_that_one_api_has_tells_the_api() {
-    let messages = json!([{ "role": "user", "content": "x" }]);
-    check_request(&json!({ "max_tokens": 1, "container": "s", "functions": [], "messages": messages }), &["functions"]);
-    check_request(&json!({ "max_tokens": 1, "functions": [], "container": "s", "messages": messages }), &["container"]);
+    let messages = r#""messages": [{ "role": "user", "content": "x" }]"#;
+    let body = format!(r#"{{ "max_tokens": 1, "container": "s", "functions": [], {messages} }}"#);
+    check_request(&body, &["functions"]);
+    let body = format!(r#"{{ "max_tokens": 1, "functions": [], "container": "s", {messages} }}"#);
+    check_request(&body, &["container"]);
 }
 
 #[test]
