@@ -28,6 +28,7 @@ mod join;
 mod link;
 mod options;
 pub(crate) mod requested_calls;
+pub(crate) mod tool_name;
 mod work;
 
 use crate::bundle::Reader;

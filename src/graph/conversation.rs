@@ -50,6 +50,9 @@ pub struct Content {
     pub call_id: Option<CallId>,
     /// Name of the called tool, on items that are tool calls.
     pub name: Option<Box<str>>,
+    /// Namespace of the called tool, such as that of an MCP server. `None` if the item has none. Other APIs put namespaces
+    /// into the name.
+    pub namespace: Option<Box<str>>,
     /// Author and recipient, on messages between agents.
     pub agent_message: Option<AgentMessage>,
     /// Parts of the content, in order. Wire name: `body.parts`.

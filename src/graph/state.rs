@@ -163,6 +163,8 @@ struct WireItem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     agent_message: Option<&'a super::AgentMessage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_id: Option<&'a ProviderItemId>,
@@ -181,8 +183,18 @@ impl<'a> WireItem<'a> {
             produced_by,
             evidence: _,
         } = item;
-        let Content { role, channel, kind, call_id, name, agent_message, parts, delivery: _, replaces_history: _ } =
-            &**content;
+        let Content {
+            role,
+            channel,
+            kind,
+            call_id,
+            name,
+            namespace,
+            agent_message,
+            parts,
+            delivery: _,
+            replaces_history: _,
+        } = &**content;
         Self {
             item_id: *item_id,
             thread_id,
@@ -195,6 +207,7 @@ impl<'a> WireItem<'a> {
             call_id: call_id.as_ref(),
             produced_by,
             name: name.as_deref(),
+            namespace: namespace.as_deref(),
             agent_message: agent_message.as_ref(),
             provider_id: provider_id.as_ref(),
         }

@@ -17,6 +17,8 @@ pub(crate) struct CallWithId {
     pub(crate) id: String,
     /// Name of the called tool. `None` if the call has none.
     pub(crate) name: Option<String>,
+    /// Namespace of the called tool. `None` if the call has none.
+    pub(crate) namespace: Option<String>,
 }
 
 impl Response<'_> {
@@ -40,7 +42,8 @@ impl Response<'_> {
 
 fn call_of_item(raw: &RawValue) -> Option<CallWithId> {
     let item = Item::read(raw)?;
-    Some(CallWithId { id: item.call_id()?, name: item.object.string("name") })
+    let namespace = item.namespace().map(Into::into);
+    Some(CallWithId { id: item.call_id()?, name: item.object.string("name"), namespace })
 }
 
 fn calls_of_message(message: &RawValue) -> Vec<CallWithId> {
@@ -50,7 +53,7 @@ fn calls_of_message(message: &RawValue) -> Vec<CallWithId> {
 fn calls_of_parts(parts: Vec<Part<'_>>) -> Vec<CallWithId> {
     let call = |part: Part<'_>| {
         let PartContent::Call(call) = part.content else { return None };
-        Some(CallWithId { id: non_empty(call.id)?, name: non_empty(call.name) })
+        Some(CallWithId { id: non_empty(call.id)?, name: non_empty(call.name), namespace: None })
     };
     parts.into_iter().filter_map(call).collect()
 }

@@ -200,6 +200,13 @@ impl<'a> Item<'a> {
         let id = self.object.text("call_id").filter(|id| self.is_call() && !id.is_empty());
         id.map(Cow::into_owned)
     }
+
+    /// Returns the namespace of the tool that the item calls, such as that of an MCP server. Returns `None` if the item
+    /// is no call of a function or a custom tool, or has no namespace or an empty one.
+    pub(crate) fn namespace(&self) -> Option<Cow<'a, str>> {
+        let is_call = matches!(self.content, ItemContent::FunctionCall(_) | ItemContent::CustomToolCall(_));
+        self.object.text("namespace").filter(|namespace| is_call && !namespace.is_empty())
+    }
 }
 
 /// Returns the field `id` of an item. Returns `None` if the item has no id or an empty one.

@@ -6,7 +6,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::event::{ToolKind, TurnId};
+use super::tool_name::{NameGroup, ToolName, ToolNameMatch};
+use crate::event::TurnId;
 
 /// A call that a response requested. Positions are numbers that grow with the order of events, such as seqs.
 #[derive(Debug, Clone)]
@@ -30,42 +31,10 @@ pub(crate) struct RequestedCall {
 pub(crate) struct ToolStart {
     /// Turn of the tool. `None` if it is unknown.
     pub(crate) turn_id: Option<TurnId>,
-    /// Name of the tool. `None` if it is unknown.
-    pub(crate) name: Option<ToolName>,
+    /// The names that its call may have. `None` if the tool may run calls of any name.
+    pub(crate) name: Option<ToolNameMatch>,
     /// Position of the start.
     pub(crate) started: u64,
-}
-
-/// The name of a tool without the namespaces that some programs put before it, such as the name of an MCP server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct ToolName(Box<str>);
-
-impl ToolName {
-    /// Parses a name or a label. Returns `None` for empty text.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let name = text.rsplit(['.', '/', ':']).next().unwrap_or_default();
-        let name = name.rsplit("__").next().unwrap_or_default();
-        (!name.is_empty()).then(|| Self(name.into()))
-    }
-
-    /// Returns the names that a tool may have: its label, and the name in its kind.
-    pub(crate) fn of_tool<'a>(label: Option<&'a str>, kind: &'a ToolKind) -> impl Iterator<Item = Self> + use<'a> {
-        let of_kind = match kind {
-            ToolKind::Other { name } => Some(&**name),
-            ToolKind::Mcp { tool, .. } => Some(tool.as_str()),
-            ToolKind::ExecCommand
-            | ToolKind::WriteStdin
-            | ToolKind::ApplyPatch
-            | ToolKind::Web
-            | ToolKind::ImageGeneration
-            | ToolKind::SpawnAgent
-            | ToolKind::AssignAgentTask
-            | ToolKind::SendMessage
-            | ToolKind::WaitAgent
-            | ToolKind::CloseAgent => None,
-        };
-        [label, of_kind].into_iter().flatten().filter_map(Self::parse)
-    }
 }
 
 /// The calls of one id that responses requested and that no tool has run yet.
@@ -84,14 +53,6 @@ struct Group {
     turn_id: Option<TurnId>,
     is_complete: bool,
     name: NameGroup,
-}
-
-/// The name that the calls of a group have.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum NameGroup {
-    Any,
-    Is(ToolName),
-    Unknown,
 }
 
 /// The calls of a group.
@@ -143,10 +104,16 @@ impl RequestedCalls {
 
     /// Removes the call that a tool runs, and returns its number. Returns `None` if the tool runs none of the calls.
     ///
-    /// The call is of an inference call that had started before the tool: of the tool's own turn rather than of another,
-    /// and of a completed one rather than of another. If both names are known, they are equal. Among these, it is the
-    /// first call of the latest response. Of responses that were generated at the same time, the first to arrive counts
-    /// as the latest: two conversations run side by side, and each continues when its response is there.
+    /// The call is of an inference call that had started before the tool, and its name agrees with that of the tool. It
+    /// is of the tool's own turn rather than of another, and among the calls of a turn of a completed inference call
+    /// rather than of another. Among these, it is the first call of the latest response. Of responses that were generated
+    /// at the same time, the first to arrive counts as the latest: two conversations run side by side, and each continues
+    /// when its response is there.
+    ///
+    /// The turn counts more than the completion: a program may start a tool as soon as its call has arrived, and the
+    /// response may be cut off afterwards. A complete call of an earlier turn is then one that nothing ran, because the
+    /// user interrupted the turn. The next turn runs such a call only before its first request, when it has no calls of
+    /// its own.
     pub(crate) fn take(&mut self, tool: &ToolStart) -> Option<usize> {
         let turns = tool.turn_id.iter().cloned().map(Some).chain([None]);
         let mut groups = turns.flat_map(|turn_id| [(turn_id.clone(), true), (turn_id, false)]);
@@ -156,11 +123,8 @@ impl RequestedCalls {
     }
 
     fn find(&self, tool: &ToolStart, turn_id: Option<TurnId>, is_complete: bool) -> Option<usize> {
-        let names = match &tool.name {
-            Some(name) => vec![NameGroup::Is(name.clone()), NameGroup::Unknown],
-            None => vec![NameGroup::Any],
-        };
-        let groups = names.into_iter().map(|name| Group { turn_id: turn_id.clone(), is_complete, name });
+        let names = NameGroup::of_tool(tool.name.as_ref()).into_iter();
+        let groups = names.map(|name| Group { turn_id: turn_id.clone(), is_complete, name });
         let groups: Vec<_> = groups.filter_map(|group| self.groups.get(&group)).collect();
         let latest_start = groups.iter().filter_map(|group| group.latest_start_before(tool.started)).max()?;
         let first = groups.iter().filter_map(|group| group.first_response_since(latest_start, tool.started));
@@ -171,12 +135,11 @@ impl RequestedCalls {
 impl Group {
     /// Returns the groups that a call belongs to.
     fn of_call(call: &RequestedCall) -> impl Iterator<Item = Self> + use<> {
-        let name = call.name.clone().map_or(NameGroup::Unknown, NameGroup::Is);
+        let names = NameGroup::of_call(call.name.as_ref());
         let is_complete = call.is_complete;
         let turns = call.turn_id.clone().map(Some).into_iter().chain([None]);
         turns.flat_map(move |turn_id| {
-            let group = |name| Self { turn_id: turn_id.clone(), is_complete, name };
-            [group(NameGroup::Any), group(name.clone())]
+            names.clone().into_iter().map(move |name| Self { turn_id: turn_id.clone(), is_complete, name })
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::case::{Case, function_output, item, tool, user};
 
 mod calls;
 mod outputs;
+mod tool_names;
 mod tools;
 
 const ID: &str = "look:0";
@@ -24,14 +25,17 @@ fn out(text: &str) -> Value {
     function_output(ID, text)
 }
 
-/// Records the start of a tool that runs a call with the reused id.
-fn run_in(case: &mut Case, (thread, turn): (&str, &str), id: &str, label: &str) {
+/// Records the start of a tool of the given kind that runs a call with the reused id.
+fn run_kind(case: &mut Case, (thread, turn): (&str, &str), id: &str, label: &str, kind: &Value) {
     let event = json!({
         "type": "tool_call_started", "tool_call_id": id, "model_visible_call_id": ID,
-        "requester": { "type": "model" }, "kind": { "type": "web" },
-        "summary": { "type": "generic", "label": label },
+        "requester": { "type": "model" }, "kind": kind, "summary": { "type": "generic", "label": label },
     });
     case.event_in(json!(thread), json!(turn), event);
+}
+
+fn run_in(case: &mut Case, agent: (&str, &str), id: &str, label: &str) {
+    run_kind(case, agent, id, label, &json!({ "type": "web" }));
 }
 
 fn run(case: &mut Case, id: &str) {

@@ -6,16 +6,14 @@ use std::collections::{HashMap, HashSet};
 use super::export::LinkTarget;
 use crate::event::{CallId, ToolCallId, TurnId};
 use crate::provider::CallWithId;
-use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolName, ToolStart};
+use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolStart};
+use crate::reduce::tool_name::{NamesInThread, ToolName};
 
 /// The requests for tools in one thread, and the tools that were started.
 #[derive(Debug, Default)]
 pub(super) struct ToolRequests {
     calls: HashMap<CallId, CallsOfId>,
-    names_of_calls: HashSet<ToolName>,
-    names_of_tools: HashSet<ToolName>,
-    /// `true` if a tool has the name of a call. Otherwise the labels of tools are for people.
-    has_comparable_names: bool,
+    names: NamesInThread,
     /// The calls of responses that were cut off and that programs may still act on.
     cut_off: Vec<CutOffCall>,
 }
@@ -89,10 +87,9 @@ impl ToolRequests {
     /// Adds the calls of a response.
     pub(super) fn add_response(&mut self, response: &RequestingResponse, calls: &[CallWithId]) {
         let RequestingResponse { turn_id, is_complete, started, responded, span } = response;
-        for CallWithId { id, name } in calls {
-            let name = name.as_deref().and_then(ToolName::parse);
-            self.has_comparable_names |= name.as_ref().is_some_and(|name| self.names_of_tools.contains(name));
-            self.names_of_calls.extend(name.clone());
+        for CallWithId { id, name, namespace } in calls {
+            let name = name.as_deref().and_then(|name| ToolName::of_call(namespace.as_deref(), name));
+            name.iter().for_each(|name| self.names.add_call(name));
             let call = RequestedCall {
                 turn_id: turn_id.clone(),
                 is_complete: *is_complete,
@@ -134,8 +131,7 @@ impl ToolRequests {
 
     /// Adds a tool that was started with a call id, or without one.
     pub(super) fn start_tool(&mut self, call: Option<&CallId>, tool: StartedTool) {
-        self.has_comparable_names |= tool.names.iter().any(|name| self.names_of_calls.contains(name));
-        self.names_of_tools.extend(tool.names.iter().cloned());
+        self.names.add_tool(&tool.names);
         if let Some(call) = call {
             self.calls.entry(call.clone()).or_default().start(tool);
         }
@@ -144,12 +140,8 @@ impl ToolRequests {
     /// Returns the span of the inference call that requested a tool. Returns `None` if no known response requested it.
     /// Tools that started before choose first.
     pub(super) fn requester(&mut self, call: &CallId, tool: &ToolCallId) -> Option<Requester> {
-        let Self { calls, names_of_calls, has_comparable_names, .. } = self;
-        let name = |names: &[ToolName]| {
-            let known = names.iter().find(|name| names_of_calls.contains(*name)).or(names.first());
-            known.filter(|_| *has_comparable_names).cloned()
-        };
-        calls.get_mut(call)?.requester(tool, name)
+        let Self { calls, names, .. } = self;
+        calls.get_mut(call)?.requester(tool, names)
     }
 
     /// Removes a tool whose request was not found.
@@ -200,8 +192,8 @@ impl CallsOfId {
         self.tools.push(RunningTool { tool, is_first, call: None });
     }
 
-    /// Returns the requester of a tool. `name` chooses one of a tool's names.
-    fn requester(&mut self, tool: &ToolCallId, name: impl Fn(&[ToolName]) -> Option<ToolName>) -> Option<Requester> {
+    /// Returns the requester of a tool. `in_thread` are the names in the thread.
+    fn requester(&mut self, tool: &ToolCallId, in_thread: &NamesInThread) -> Option<Requester> {
         let position = self.tools.iter().position(|running| running.tool.tool_call_id == *tool)?;
         for running in self.tools.iter_mut().take(position + 1).filter(|running| running.call.is_none()) {
             // An id that only one call has is not reused: the first tool with the id runs this call.
@@ -210,7 +202,8 @@ impl CallsOfId {
                 1 => Some(0).filter(|_| running.is_first),
                 _ => {
                     let StartedTool { turn_id, names, started, .. } = &running.tool;
-                    let start = ToolStart { turn_id: turn_id.clone(), name: name(names), started: *started };
+                    let start =
+                        ToolStart { turn_id: turn_id.clone(), name: in_thread.of_tool(names), started: *started };
                     self.requested.take(&start)
                 }
             };

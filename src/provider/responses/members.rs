@@ -186,10 +186,10 @@ static REASONING: Shape = Shape {
 
 static FUNCTION_CALL: Shape = Shape {
     name: "call",
-    read: &["type", "id", "call_id", "name", "arguments"],
+    read: &["type", "id", "call_id", "name", "namespace", "arguments"],
     unread: &[
         (Reason::Bookkeeping, BOOKKEEPING),
-        (Reason::Bookkeeping, &["namespace", "caller", "parsed_arguments"]),
+        (Reason::Bookkeeping, &["caller", "parsed_arguments"]),
         (Reason::Program, &["metadata"]),
     ],
     ..EMPTY
@@ -197,12 +197,8 @@ static FUNCTION_CALL: Shape = Shape {
 
 static CUSTOM_TOOL_CALL: Shape = Shape {
     name: "call",
-    read: &["type", "id", "call_id", "name", "input"],
-    unread: &[
-        (Reason::Bookkeeping, BOOKKEEPING),
-        (Reason::Bookkeeping, &["namespace", "caller"]),
-        (Reason::Program, &["metadata"]),
-    ],
+    read: &["type", "id", "call_id", "name", "namespace", "input"],
+    unread: &[(Reason::Bookkeeping, BOOKKEEPING), (Reason::Bookkeeping, &["caller"]), (Reason::Program, &["metadata"])],
     ..EMPTY
 };
 

@@ -53,14 +53,25 @@ fn hash(
     counts: impl Fn(&DraftPart) -> bool,
     canonical_text: impl Fn(&DraftPart) -> Option<&str>,
 ) -> u128 {
-    let ItemDraft { role, channel, kind, call_id: _, name, agent_message, parts, replaces_history, is_executed: _ } =
-        draft;
+    let ItemDraft {
+        role,
+        channel,
+        kind,
+        call_id: _,
+        name,
+        namespace,
+        agent_message,
+        parts,
+        replaces_history,
+        is_executed: _,
+    } = draft;
     let mut hash = FieldHasher(Xxh3::new());
     hash.tag(role_tag(*role));
     hash.tag(channel.map_or(0, channel_tag));
     hash.tag(kind_tag(*kind));
     hash.optional(call_id.map(AsRef::as_ref));
     hash.optional(name.as_deref());
+    hash.optional(namespace.as_deref());
     let AgentMessage { author, recipient } = match agent_message {
         Some(message) => message.clone(),
         None => AgentMessage { author: "".into(), recipient: "".into() },

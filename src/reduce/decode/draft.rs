@@ -50,6 +50,7 @@ pub(super) struct ItemDraft {
     pub(super) kind: ItemKind,
     pub(super) call_id: Option<CallId>,
     pub(super) name: Option<Box<str>>,
+    pub(super) namespace: Option<Box<str>>,
     pub(super) agent_message: Option<AgentMessage>,
     pub(super) parts: Vec<DraftPart>,
     /// `true` if the provider drops what stands before the item in a request.
@@ -67,6 +68,7 @@ impl ItemDraft {
             kind,
             call_id: None,
             name: None,
+            namespace: None,
             agent_message: None,
             parts: Vec::new(),
             replaces_history: false,

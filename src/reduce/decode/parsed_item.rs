@@ -27,9 +27,21 @@ impl ItemDraft {
     pub(super) fn finish(self, notice: Option<ItemNotice>) -> ParsedItem {
         let hashes = content_hash::hashes(&self);
         let delivery = delivery(&self);
-        let Self { role, channel, kind, call_id, name, agent_message, parts, replaces_history, is_executed: _ } = self;
+        let Self {
+            role,
+            channel,
+            kind,
+            call_id,
+            name,
+            namespace,
+            agent_message,
+            parts,
+            replaces_history,
+            is_executed: _,
+        } = self;
         let parts = parts.into_iter().map(|part| part.part).collect();
-        let content = Content { role, channel, kind, call_id, name, agent_message, parts, delivery, replaces_history };
+        let content =
+            Content { role, channel, kind, call_id, name, namespace, agent_message, parts, delivery, replaces_history };
         ParsedItem { content, hashes, id: ListedId::Absent, notice }
     }
 }

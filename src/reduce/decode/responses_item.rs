@@ -69,6 +69,7 @@ fn parse_item(json: &str, sources: &[Source<'_>]) -> Result<Option<ParsedItem>, 
             }
         }
     };
+    draft.namespace = item.namespace().map(Into::into);
     sources.iter().try_for_each(|source| draft.push_annotation(&source.part()))?;
     // Calls that the provider runs itself have no id and need none.
     let needs_id = match item.content {

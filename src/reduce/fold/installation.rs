@@ -90,6 +90,7 @@ fn marker() -> Content {
         kind: ItemKind::CompactionMarker,
         call_id: None,
         name: None,
+        namespace: None,
         agent_message: None,
         parts: Box::default(),
         delivery: None,

@@ -40,8 +40,8 @@
 //! a call of a response, as [`RequestedCalls::take`](crate::reduce::requested_calls::RequestedCalls::take) chooses it,
 //! otherwise the first call of its own that a request showed after the tool had started. Otherwise the tool has no call,
 //! which is reported. A call of a response that was cut off is run by tools that start before the next inference call of
-//! the turn and before the end of the turn: programs that do not run it ask again. Names of tools are compared in threads in which a tool has the name of a call: in other threads,
-//! the labels of tools are for people.
+//! the turn and before the end of the turn: programs that do not run it ask again. The names of a tool and its call agree
+//! where they can be compared, see [`NamesInThread`](crate::reduce::tool_name::NamesInThread).
 //!
 //! **Code cells** run calls by the same rule, if the input of the call is a script.
 

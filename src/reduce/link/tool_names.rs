@@ -1,47 +1,44 @@
-//! The names of tools, as far as they can be compared with the names in calls.
+//! The names of tools and calls in threads with reused call ids.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::visible::VisibleCalls;
 use crate::event::ThreadId;
-use crate::graph::{Item, ToolCall};
+use crate::graph::ToolCall;
 use crate::reduce::fold::{Conversations, Tools};
-use crate::reduce::requested_calls::ToolName;
+use crate::reduce::tool_name::{NamesInThread, ToolName, ToolNameMatch};
 
-/// The names that calls have in threads with reused call ids.
+/// The names of tools and calls in each thread with reused call ids.
 #[derive(Debug, Default)]
-pub(super) struct ToolNames<'a> {
-    of_calls: HashSet<(&'a ThreadId, ToolName)>,
-    /// Threads in which some tool has the name of a call. In other threads the labels of tools are for people.
-    comparable: HashSet<&'a ThreadId>,
-}
+pub(super) struct ToolNames<'a>(HashMap<&'a ThreadId, NamesInThread>);
 
 impl<'a> ToolNames<'a> {
     pub(super) fn new(tools: &'a Tools, conversations: &'a Conversations, visible_calls: &'a VisibleCalls) -> Self {
-        let threads: HashSet<_> = visible_calls.reused().map(|((thread, _), _)| thread).collect();
+        let threads = visible_calls.reused().map(|((thread, _), _)| (thread, NamesInThread::default()));
+        let mut threads: HashMap<_, _> = threads.collect();
         if threads.is_empty() {
             return Self::default();
         }
-        let name = |item: &'a Item| {
-            let name = item.content.name.as_deref().filter(|_| item.content.kind.is_call())?;
-            Some((&item.thread_id, ToolName::parse(name)?))
-        };
-        let items = conversations.items.iter().filter(|item| threads.contains(&item.thread_id));
-        let of_calls: HashSet<_> = items.filter_map(name).collect();
-        let is_comparable = |tool: &&ToolCall| names(tool).any(|name| of_calls.contains(&(&tool.thread_id, name)));
-        let comparable = tools.calls.iter().filter(is_comparable).map(|tool| &tool.thread_id).collect();
-        Self { of_calls, comparable }
+        for item in conversations.items.iter().filter(|item| item.content.kind.is_call()) {
+            let Some(names) = threads.get_mut(&item.thread_id) else { continue };
+            let Some(name) = item.content.name.as_deref() else { continue };
+            ToolName::of_call(item.content.namespace.as_deref(), name).iter().for_each(|name| names.add_call(name));
+        }
+        for tool in tools.calls.iter() {
+            if let Some(in_thread) = threads.get_mut(&tool.thread_id) {
+                in_thread.add_tool(&names(tool));
+            }
+        }
+        Self(threads)
     }
 
-    /// Returns the name of a tool. Returns `None` if it has none or if it cannot be compared with the names in calls.
-    pub(super) fn of_tool(&self, tool: &ToolCall) -> Option<ToolName> {
-        let is_of_call = |name: &ToolName| self.of_calls.contains(&(&tool.thread_id, name.clone()));
-        let own = || names(tool).find(is_of_call).or_else(|| names(tool).next());
-        self.comparable.contains(&tool.thread_id).then(own).flatten()
+    /// Returns the names that the call of a tool may have. Returns `None` if it may have any name.
+    pub(super) fn of_tool(&self, tool: &ToolCall) -> Option<ToolNameMatch> {
+        self.0.get(&tool.thread_id)?.of_tool(&names(tool))
     }
 }
 
 /// Returns the names that a tool may have.
-fn names(tool: &ToolCall) -> impl Iterator<Item = ToolName> {
+fn names(tool: &ToolCall) -> Vec<ToolName> {
     ToolName::of_tool(tool.label.as_deref(), &tool.kind)
 }

@@ -39,7 +39,10 @@ fn start(turn: &Turn, name: &str) -> ToolCall {
 }
 
 /// The models that request the tools, in the order in which the tools start.
-const REQUESTERS: [&str; 10] = ["first", "second", "early", "whole", "two", "two", "kept", "left", "right", "unknown"];
+const REQUESTERS: [&str; 15] = [
+    "first", "second", "early", "whole", "two", "two", "docs", "code", "files", "mail", "", "kept", "left", "right",
+    "unknown",
+];
 
 /// Records rounds whose calls all have one id. Each round has a model of its own.
 pub(crate) fn record() {
@@ -78,6 +81,27 @@ pub(crate) fn record() {
     look.complete();
     write.complete();
     history.extend([call("look"), call("write"), output("looked"), output("written")]);
+    // Calls of tools with one name of several servers, whose tools start later.
+    let calls = [
+        ("docs", call("mcp__docs__search")),
+        ("code", call("code.search")),
+        (
+            "files",
+            json!({ "type": "function_call", "call_id": ID, "name": "search", "namespace": "files", "arguments": "{}" }),
+        ),
+        ("mail", call("mcp__mail__search")),
+    ];
+    for (server, call) in &calls {
+        let input = if *server == "docs" { json!(history) } else { json!([]) };
+        let inference = ask(&turn, server, input);
+        respond(&inference, std::slice::from_ref(call));
+        inference.complete();
+    }
+    for label in ["docs.search", "mcp__code__search", "mcp__files.search", "mail/search", "web.search"] {
+        start(&turn, label).complete();
+    }
+    history.extend(calls.iter().map(|(_, call)| call.clone()));
+    history.extend(calls.iter().map(|(server, _)| output(server)));
     // A call that the program answers without a tool, and one that is cut off while its tool runs.
     let inference = ask(&turn, "answered", json!(history));
     respond(&inference, &[call("look")]);

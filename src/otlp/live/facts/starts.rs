@@ -12,7 +12,7 @@ use crate::otlp::live::export::LiveExport;
 use crate::otlp::live::tool_requests::StartedTool;
 use crate::otlp::span::digest::RequestDigest;
 use crate::otlp::span::facts::{CellFacts, CompactionFacts, InferenceFacts, SpanDetail, ThreadFacts, ToolFacts};
-use crate::reduce::requested_calls::ToolName;
+use crate::reduce::tool_name::ToolName;
 
 impl LiveFacts {
     pub(super) fn thread_started(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &ThreadStarted) {
@@ -69,7 +69,7 @@ impl LiveFacts {
             ToolSummary::Generic { label, .. } => Some(Arc::clone(label)),
             ToolSummary::Terminal { .. } | ToolSummary::Agent { .. } | ToolSummary::WaitAgent { .. } => None,
         };
-        let names = ToolName::of_tool(label.as_deref(), &event.kind).collect();
+        let names = ToolName::of_tool(label.as_deref(), &event.kind);
         let (call_id, kind) = (event.model_visible_call_id.clone(), event.kind.clone());
         let detail =
             ToolFacts { call_id, kind, label, mcp_call_id: None, invocation, runtime: Vec::new(), result: None };

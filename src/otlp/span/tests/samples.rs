@@ -89,7 +89,7 @@ pub(crate) fn inference() -> SpanDetail {
             model: Some("gpt-5-2026".to_owned()),
             finish_reasons: vec!["stop".to_owned(), "length".to_owned()],
             usage: Some(USAGE),
-            calls: vec![CallWithId { id: "call-1".to_owned(), name: None }],
+            calls: vec![CallWithId { id: "call-1".to_owned(), name: None, namespace: None }],
             has_known_items: true,
             is_response: true,
             output_messages: Some("[4]".to_owned()),

@@ -134,7 +134,10 @@ impl KnownCalls<'_> {
     /// Returns `true` if a call and an item name the same tool.
     fn has_name_of(&self, call: usize, item: ItemId) -> bool {
         let items = &self.conversations.items;
-        let name = |item: ItemId| items.get(item.index()).and_then(|item| item.content.name.as_deref());
+        let name = |item: ItemId| {
+            let content = items.get(item.index()).map(|item| &item.content);
+            content.map(|content| (content.namespace.as_deref(), content.name.as_deref()))
+        };
         self.calls[call].visible.call_items.first().is_some_and(|first| name(*first) == name(item))
     }
 }

@@ -6,7 +6,8 @@ use super::ReusedCall;
 use crate::event::{ExecutionStatus, Seq, TurnId};
 use crate::graph::{Table, Turn};
 use crate::reduce::fold::Conversations;
-use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolName, ToolStart};
+use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolStart};
+use crate::reduce::tool_name::{NameGroup, ToolName};
 
 /// The calls of a reused id that no tool runs yet. Tools take them in order of their starts.
 pub(in crate::reduce::link) struct OpenRuns {
@@ -46,7 +47,7 @@ impl OpenRuns {
                     not_started.push((number, requested));
                     not_expired.extend(until.map(|seq| (seq.0, number)));
                 }
-                None => call.requested.into_iter().for_each(|seq| shown.add(seq.0, number, name.clone())),
+                None => call.requested.into_iter().for_each(|seq| shown.add(seq.0, number, name.as_ref())),
             }
         }
         not_started.sort_by_key(|(_, call)| std::cmp::Reverse(call.started));
@@ -96,39 +97,35 @@ impl<'a> CutOffs<'a> {
 /// Returns the name of the tool that a call requests.
 fn name(call: &ReusedCall, conversations: &Conversations) -> Option<ToolName> {
     let item = conversations.items.get(call.visible.call_items.first()?.index())?;
-    ToolName::parse(item.content.name.as_deref()?)
+    ToolName::of_call(item.content.namespace.as_deref(), item.content.name.as_deref()?)
 }
 
 /// Calls that a request showed first and that no response made, by the seq of the request.
 #[derive(Default)]
 struct ShownCalls {
-    all: BTreeSet<(u64, usize)>,
-    /// The calls by name. The name is `None` for those without a name.
-    by_name: HashMap<Option<ToolName>, BTreeSet<(u64, usize)>>,
-    names: HashMap<usize, Option<ToolName>>,
+    by_name: HashMap<NameGroup, BTreeSet<(u64, usize)>>,
+    /// The groups in `by_name` that each call is in.
+    groups: HashMap<usize, Vec<NameGroup>>,
 }
 
 impl ShownCalls {
-    fn add(&mut self, seq: u64, number: usize, name: Option<ToolName>) {
-        self.all.insert((seq, number));
-        self.by_name.entry(name.clone()).or_default().insert((seq, number));
-        self.names.insert(number, name);
+    fn add(&mut self, seq: u64, number: usize, name: Option<&ToolName>) {
+        let groups = NameGroup::of_call(name);
+        for group in &groups {
+            self.by_name.entry(group.clone()).or_default().insert((seq, number));
+        }
+        self.groups.insert(number, groups);
     }
 
     /// Removes the first call that a request showed after a tool had started, and returns its number.
     fn take(&mut self, tool: &ToolStart) -> Option<usize> {
         let first = |calls: &BTreeSet<(u64, usize)>| calls.range((tool.started, usize::MAX)..).next().copied();
-        let (seq, number) = match &tool.name {
-            None => first(&self.all)?,
-            Some(_) => {
-                let names = [tool.name.clone(), None];
-                names.iter().filter_map(|name| first(self.by_name.get(name)?)).min()?
+        let groups = NameGroup::of_tool(tool.name.as_ref());
+        let (seq, number) = groups.iter().filter_map(|group| first(self.by_name.get(group)?)).min()?;
+        for group in self.groups.remove(&number).unwrap_or_default() {
+            if let Some(calls) = self.by_name.get_mut(&group) {
+                calls.remove(&(seq, number));
             }
-        };
-        self.all.remove(&(seq, number));
-        let name = self.names.remove(&number).flatten();
-        if let Some(calls) = self.by_name.get_mut(&name) {
-            calls.remove(&(seq, number));
         }
         Some(number)
     }

@@ -33,8 +33,11 @@ fn response_digests_agree_with_the_graph() {
             let items = call.response_item_ids.iter().filter_map(|&id| graph.item(id));
             let requested: Vec<_> = items
                 .filter(|item| item.content.kind.is_call())
-                .filter_map(|item| Some((item.content.call_id.as_ref()?.to_string(), item.content.name.as_deref())))
-                .map(|(id, name)| CallWithId { id, name: name.map(str::to_owned) })
+                .filter_map(|item| {
+                    let id = item.content.call_id.as_ref()?.to_string();
+                    let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+                    Some(CallWithId { id, name: text(&item.content.name), namespace: text(&item.content.namespace) })
+                })
                 .collect();
             assert_eq!((digest.usage, digest.calls, digest.has_known_items), (call.usage, requested, true));
             assert_eq!(digest.response_id.as_deref(), call.response_id.as_ref().map(ResponseId::as_str));

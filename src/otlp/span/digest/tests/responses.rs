@@ -20,7 +20,7 @@ fn check(body: &Value, expected: ResponseDigest, messages: &Value) {
 }
 
 fn call(id: &str, name: Option<&str>) -> CallWithId {
-    CallWithId { id: id.to_owned(), name: name.map(str::to_owned) }
+    CallWithId { id: id.to_owned(), name: name.map(str::to_owned), namespace: None }
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
