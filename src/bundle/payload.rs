@@ -5,6 +5,7 @@ mod body;
 mod limits;
 mod oversize;
 mod ready_body;
+mod truncation;
 
 pub(in crate::bundle) use body::panic_message;
 pub use body::{Body, BodyBuf, BodyError, Exact, Json};

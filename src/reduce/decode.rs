@@ -32,8 +32,10 @@ mod request;
 mod response;
 mod responses;
 mod responses_item;
+mod role;
 mod runtime_event;
 mod session_metadata;
+mod sourced_answer;
 mod tool_result;
 mod unopened;
 mod unread_fields;
@@ -45,9 +47,9 @@ pub(super) use facts::{
     ResultPayload, RolloutFact, RuntimePayload, StreamedResponse, ThreadFact, ToolFact, TurnFact,
 };
 pub(super) use invocation::{Arguments, Invocation};
-pub(super) use item_cache::{ContentId, DecodedItem, DecodedItems};
+pub(super) use item_cache::{DecodedItem, DecodedItems};
 pub(super) use item_notice::ItemNotice;
-pub(super) use listed_item::{ListedId, ListedItem, ProviderIdKey};
+pub(super) use listed_item::{ContentId, ListedId, ListedItem, ProviderIdKey};
 pub(super) use mentions::{Mention, Mentions};
 pub(super) use payloads::Payload;
 pub(super) use provider_conversation_id::ProviderConversationId;

@@ -23,7 +23,7 @@ use crate::bundle::{
     BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions, is_pack,
 };
 use crate::event::{PayloadRef, RawPayloadId, ThreadId};
-use reference::{Reference, references_in};
+use reference::{Reference, is_same_path, references_in};
 
 /// Counts of the payloads that [`convert`] copied, and of those that it could not read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -270,12 +270,6 @@ pub(super) fn payload_key(reference: &PayloadRef) -> PayloadKey {
     }
     // A file holds one payload, even if the reference names a part of it.
     (path, None, None, None)
-}
-
-/// Returns `true` if two paths are equal after removing `.` components.
-fn is_same_path(a: &str, b: &str) -> bool {
-    let steps = |path| Path::new(path).components().filter(|step| *step != Component::CurDir).collect::<Vec<_>>();
-    steps(a) == steps(b)
 }
 
 /// Returns the path that [`Store::Files`] chooses for the payload of a reference. Returns `None` if its id is not one

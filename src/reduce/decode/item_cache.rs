@@ -9,17 +9,10 @@ use super::content_hash::ContentHashes;
 use super::decode_error::DecodeError;
 use super::item_format::ItemFormat;
 use super::item_notice::ItemNotice;
-use super::listed_item::{ListedId, ListedItem, ProviderIdKey};
+use super::listed_item::{ContentId, ListedId, ListedItem, ProviderIdKey};
 use super::parsed_item::{ItemResult, ParsedItem};
 use super::unread_fields::UnreadFieldCache;
 use crate::graph::{Content, ProviderItemId};
-
-/// The id of a decoded item. Within one reduction two ids are equal if and only if the contents and the notices of
-/// their items are equal.
-///
-/// Ids are assigned in the order in which decoding threads reach the items, so nothing may depend on their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::reduce) struct ContentId(u32);
 
 /// A conversation item after decoding.
 #[derive(Debug, Clone)]

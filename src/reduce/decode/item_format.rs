@@ -1,11 +1,8 @@
 //! The formats of texts that contain items.
 
-use serde_json::value::RawValue;
-
 use super::parsed_item::ItemResult;
 use super::{message, responses_item};
 use crate::graph::Role;
-use crate::provider::Source;
 
 /// The format of a JSON text from a body that contains items. The same text may mean different items in different
 /// places of a body.
@@ -21,14 +18,11 @@ pub(super) enum ItemFormat {
     Content(Role),
     /// A list of documents for the model to read.
     Documents,
-    /// A [`SourcedAnswer`] that is a message.
+    /// A [`SourcedAnswer`](super::sourced_answer::SourcedAnswer) that is a message.
     SourcedMessage,
-    /// A [`SourcedAnswer`] that is an item of the Responses API.
+    /// A [`SourcedAnswer`](super::sourced_answer::SourcedAnswer) that is an item of the Responses API.
     SourcedItem,
 }
-
-/// An answer in a response, and the sources that stand beside it there.
-pub(super) type SourcedAnswer<'a> = (&'a RawValue, Vec<Source<'a>>);
 
 impl ItemFormat {
     /// Parses a text in this format. A Responses API text has one item at most, a message any number.

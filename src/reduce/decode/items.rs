@@ -106,18 +106,6 @@ pub(super) fn content(content: Content<'_>, role: Role, cache: &ItemCache) -> Ve
     parse_all(vec![content.0], ItemFormat::Content(role), cache)
 }
 
-/// Returns the role of this name. Returns `None` if it is unknown.
-pub(super) fn role_from_name(name: &str) -> Option<Role> {
-    match name {
-        "system" => Some(Role::System),
-        "developer" => Some(Role::Developer),
-        "user" => Some(Role::User),
-        "assistant" => Some(Role::Assistant),
-        "tool" => Some(Role::Tool),
-        _ => None,
-    }
-}
-
 fn parse_all(texts: Vec<&RawValue>, format: ItemFormat, cache: &ItemCache) -> Vec<ListedItem> {
     cache.parse_all(texts.into_iter().map(RawValue::get), format)
 }

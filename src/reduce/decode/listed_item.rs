@@ -1,7 +1,5 @@
 //! Items as the lists of bodies name them: by content, by the provider's id, or by both.
 
-use super::item_cache::ContentId;
-
 /// An item in the list of a body: its content, and its id if the list has one.
 ///
 /// The id is not part of the content, because clients leave it out when they repeat an item as history.
@@ -51,3 +49,10 @@ impl<Id> ListedId<Id> {
 /// Numbers are assigned in the order in which decoding threads reach the ids, so nothing may depend on their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::reduce) struct ProviderIdKey(pub(super) u32);
+
+/// The id of a decoded item. Within one reduction two ids are equal if and only if the contents and the notices of
+/// their items are equal.
+///
+/// Ids are assigned in the order in which decoding threads reach the items, so nothing may depend on their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::reduce) struct ContentId(pub(super) u32);

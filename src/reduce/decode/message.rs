@@ -14,17 +14,17 @@ mod builder;
 mod call;
 mod output;
 mod part;
+mod plain_part;
 mod reasoning;
 
 use serde_json::value::RawValue;
 
 use super::decode_error::DecodeError;
-use super::item_format::SourcedAnswer;
-use super::items;
 use super::parsed_item::ItemResult;
-use crate::event::CallId;
+use super::role;
+use super::sourced_answer::SourcedAnswer;
 use crate::graph::Role;
-use crate::provider::{Content, Message, RoleName, Source, list, text};
+use crate::provider::{Content, Message, RoleName, Source, list};
 use builder::MessageBuilder;
 
 /// Parses one message into its items. `default_role` is the role of a message without a role.
@@ -66,25 +66,20 @@ fn parse_message(
 ) -> Result<Vec<ItemResult>, DecodeError> {
     let mut message = serde_json::from_str(json).ok().and_then(Message::read).ok_or("it is not an object")?;
     message.other_parts.annotations.extend(sources.iter().map(|source| source.part()));
-    let mut builder = MessageBuilder::new(role(&message, default_role)?, id(message.call_id));
+    let mut builder = MessageBuilder::new(message_role(&message, default_role)?, call::id(message.call_id));
     message.into_parts().into_iter().for_each(|part| part::add(&mut builder, part));
     Ok(builder.finish_message())
 }
 
 /// Returns the role of a message, or `default_role` if it has none.
-fn role(message: &Message<'_>, default_role: Option<Role>) -> Result<Role, DecodeError> {
+fn message_role(message: &Message<'_>, default_role: Option<Role>) -> Result<Role, DecodeError> {
     match &message.role {
         RoleName::Absent => default_role.ok_or("it has no role"),
         RoleName::Named(role) => match &**role {
             "model" => Ok(Role::Assistant),
             "function" => Ok(Role::Tool),
-            role => items::role_from_name(role).ok_or("its role is unknown"),
+            role => role::from_name(role).ok_or("its role is unknown"),
         },
         RoleName::NotText => Err("its role is unknown"),
     }
-}
-
-/// Returns a call id. Returns `None` if it is empty, because it would link nothing.
-fn id(value: Option<&RawValue>) -> Option<CallId> {
-    value.and_then(text).filter(|id| !id.is_empty()).map(|id| CallId::from(&*id))
 }

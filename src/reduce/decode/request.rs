@@ -7,6 +7,7 @@ use super::items;
 use super::listed_item::ListedItem;
 use super::payloads::NOT_AN_OBJECT;
 use super::provider_conversation_id::ProviderConversationId;
+use super::role;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
@@ -90,7 +91,7 @@ fn items(body: &provider::Request<'_>, cache: &ItemCache) -> Option<Vec<ListedIt
     if body.has_items() {
         return items::responses_input(entries, cache);
     }
-    let default_role = body.default_role().and_then(items::role_from_name);
+    let default_role = body.default_role().and_then(role::from_name);
     let messages = items::messages(entries, default_role, Role::User, cache)?;
     let documents = body.documents().map(|documents| items::documents(documents, cache)).unwrap_or_default();
     Some([documents, messages].concat())

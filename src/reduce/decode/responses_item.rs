@@ -5,11 +5,11 @@ use serde_json::value::RawValue;
 use super::canonical_json::summary;
 use super::decode_error::DecodeError;
 use super::draft::ItemDraft;
-use super::item_format::SourcedAnswer;
 use super::item_notice::ItemNotice;
-use super::items;
 use super::listed_item::ListedId;
 use super::parsed_item::{ItemResult, ParsedItem};
+use super::role;
+use super::sourced_answer::SourcedAnswer;
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, ItemKind, ProviderItemId, Role};
 use crate::provider::{
@@ -118,7 +118,7 @@ pub(super) fn parse_user_text(json: &str) -> ItemResult {
 /// Parses an item of type `message`. Its `phase` determines the channel.
 fn message(role: &RoleName<'_>, phase: Option<&str>, content: Option<Content<'_>>) -> Result<ItemDraft, DecodeError> {
     let role = match role {
-        RoleName::Named(role) => items::role_from_name(role).ok_or("its role is unknown")?,
+        RoleName::Named(role) => role::from_name(role).ok_or("its role is unknown")?,
         RoleName::Absent | RoleName::NotText => return Err("it has no role"),
     };
     let channel = match phase {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
+use std::path::{Component, Path};
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -92,7 +93,7 @@ impl Reference<'_> {
     pub(super) fn in_file(&self, path: &str) -> String {
         let unpacked = self.parse_unpacked().filter(|unpacked| {
             let old_path: Option<String> = serde_json::from_str(unpacked.path.get()).ok();
-            old_path.is_some_and(|old_path| super::is_same_path(&old_path, path))
+            old_path.is_some_and(|old_path| is_same_path(&old_path, path))
         });
         let Some(unpacked) = unpacked else { return self.rewrite(&quoted(path), "") };
         let more = [("offset", unpacked.offset), ("length", unpacked.length), ("hash", unpacked.hash)];
@@ -234,4 +235,10 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
         }
     }
     bytes.len()
+}
+
+/// Returns `true` if two paths are equal after removing `.` components.
+pub(super) fn is_same_path(a: &str, b: &str) -> bool {
+    let steps = |path| Path::new(path).components().filter(|step| *step != Component::CurDir).collect::<Vec<_>>();
+    steps(a) == steps(b)
 }

@@ -1,6 +1,8 @@
 //! Parses tool calls in messages: `tool_calls`, `function_call`, `tool_use`, `tool_call`, `functionCall`.
 
-use super::id;
+use serde_json::value::RawValue;
+
+use crate::event::CallId;
 use crate::graph::{Channel, ItemKind, Role};
 use crate::provider::{CallArguments, ToolCall, optional_text, text};
 use crate::reduce::decode::decode_error::DecodeError;
@@ -22,4 +24,9 @@ pub(super) fn draft(call: &ToolCall<'_>) -> Result<ItemDraft, DecodeError> {
         CallArguments::Missing => draft.push_reference("payload", None)?,
     }
     Ok(draft)
+}
+
+/// Returns a call id. Returns `None` if it is empty, because it would link nothing.
+pub(super) fn id(value: Option<&RawValue>) -> Option<CallId> {
+    value.and_then(text).filter(|id| !id.is_empty()).map(|id| CallId::from(&*id))
 }

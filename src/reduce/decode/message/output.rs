@@ -3,25 +3,26 @@
 use serde_json::value::RawValue;
 
 use super::builder::output_draft;
-use super::{id, part};
+use super::call;
+use super::plain_part::add_plain;
 use crate::provider::{ToolResult, text};
 use crate::reduce::decode::decode_error::DecodeError;
 use crate::reduce::decode::draft::ItemDraft;
 
 /// Makes an item of the output of a tool call: of its parts if it is a list of parts, else of its text or JSON.
 pub(super) fn draft(result: &ToolResult<'_>) -> Result<ItemDraft, DecodeError> {
-    let mut draft = output_draft(id(result.call_id));
+    let mut draft = output_draft(call::id(result.call_id));
     match result.content_parts() {
         Some(parts) => {
             for part in parts {
-                part::add_plain(&mut draft, part)?;
+                add_plain(&mut draft, part)?;
             }
             draft.push_placeholder_if_empty();
         }
         None => push_value(&mut draft, result.value)?,
     }
     for part in result.parts_beside_value() {
-        part::add_plain(&mut draft, part)?;
+        add_plain(&mut draft, part)?;
     }
     Ok(draft)
 }

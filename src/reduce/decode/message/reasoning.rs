@@ -1,6 +1,6 @@
 //! Parses the reasoning of a model: its text, and its signature or encrypted data.
 
-use super::part;
+use super::plain_part::push_part_reference;
 use crate::graph::{self, Channel, ItemKind, Role};
 use crate::provider::{Part, Reasoning, optional_text};
 use crate::reduce::decode::decode_error::DecodeError;
@@ -36,7 +36,7 @@ fn push_entry(draft: &mut ItemDraft, entry: &Reasoning<'_>) -> Result<(), Decode
             draft.push_encoded(label, &encoded);
         }
     }
-    others.iter().try_for_each(|other| part::push_part_reference(draft, Part::read(other)))
+    others.iter().try_for_each(|other| push_part_reference(draft, Part::read(other)))
 }
 
 /// Creates a reasoning item from a signature alone.
