@@ -84,8 +84,8 @@ codes! {
     /// The total in the usage of a response is not the sum of its input and output tokens.
     /// If it is greater, the rest is counted as output.
     UsageDiffers = "usage_differs", Notice, Continues;
-    /// Only a part of a response is known, because the call ended early or the response exceeded a limit.
-    /// Its token usage is kept; the provider may have counted more.
+    /// Only a part of the token usage of a response is known. If the call ended early or the response exceeded a limit,
+    /// it is kept; the provider may have counted more. A total without input and output tokens is not counted.
     PartialUsage = "partial_usage", Notice, Continues;
     /// A body of a model API has a member that no rule reads. Its value is in the payload only.
     UnreadField = "unread_field", Notice, Continues;
@@ -113,7 +113,8 @@ codes! {
     MissingParent = "missing_parent", Notice, Continues;
     /// Several processes use the thread id that was made for one of them. Each process has its own edge.
     ChildIdReused = "child_id_reused", Notice, Continues;
-    /// The last line is truncated, because the recording stopped while writing it. It was never complete, and is not read.
+    /// The last line is truncated, because the recording stopped while writing it. It was never complete, and is not
+    /// read.
     TornLine = "torn_line", Notice, Stops;
     /// A thread or turn has no start event. It starts at the first event that names it.
     ImpliedStart = "implied_start", Notice, Stops;
@@ -123,8 +124,8 @@ codes! {
     /// A request continues an earlier response, but differs from the conversation that follows that response.
     /// Its differing items are new.
     HistoryBranched = "history_branched", Notice, Stops;
-    /// A tool call or a code cell has the call id of an earlier one, or an id that several calls have, and none of these
-    /// calls can be its own. It is kept without items.
+    /// A tool call or a code cell has the call id of an earlier one, or an id that several calls have, and none of
+    /// these calls can be its own. It is kept without items.
     CallIdReused = "call_id_reused", Notice, Stops;
     /// The event and the body of a request name different earlier responses that the request continues.
     /// The event decides.

@@ -48,11 +48,14 @@ pub struct Content {
     pub kind: ItemKind,
     /// Id that the provider gave a tool call, on items that are calls or their outputs.
     pub call_id: Option<CallId>,
-    /// Name of the called tool, on items that are tool calls.
+    /// Name of the called tool, on items that are calls or their outputs; name of the author, on messages. `None` if
+    /// the body has none.
     pub name: Option<Box<str>>,
     /// Namespace of the called tool, such as that of an MCP server. `None` if the item has none. Other APIs put namespaces
     /// into the name.
     pub namespace: Option<Box<str>>,
+    /// `true` if the output of a tool call reports that the tool failed. In `state.json` only if it does.
+    pub is_error: bool,
     /// Author and recipient, on messages between agents.
     pub agent_message: Option<AgentMessage>,
     /// Parts of the content, in order. Wire name: `body.parts`.

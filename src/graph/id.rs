@@ -63,8 +63,8 @@ numbered! {
 }
 
 /// The id of a code cell: `code_cell:<call id>`, or `code_cell:<thread>:<call id>` if the shorter id is taken by an
-/// earlier cell, of another thread. If several calls of a thread have the call id, `#<n>` follows for the nth cell, from
-/// the second on.
+/// earlier cell, of another thread. If several calls of a thread have the call id, `#<n>` follows for the nth cell,
+/// from the second on.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct CellId(Arc<str>);
@@ -91,8 +91,8 @@ impl CellId {
         Self(format!("code_cell:{call}{}", ordinal(nth)).into())
     }
 
-    /// Returns the id `code_cell:<thread>:<call id>` for the cell that a tool call started, with `#<nth>` behind it from
-    /// the second cell on.
+    /// Returns the id `code_cell:<thread>:<call id>` for the cell that a tool call started, with `#<nth>` behind it
+    /// from the second cell on.
     pub(super) fn for_call_in_thread(thread: &ThreadId, call: &CallId, nth: usize) -> Self {
         Self(format!("code_cell:{thread}:{call}{}", ordinal(nth)).into())
     }

@@ -42,14 +42,14 @@ pub struct InferenceCall {
     pub error: Option<String>,
     /// Id of the payload that contains the request.
     pub raw_request_payload_id: RawPayloadId,
-    /// Id of the payload that contains the response, which may be partial: its body, or the bytes of a stream. The first
-    /// chunk if the response was recorded only as chunks. `None` if there is no response.
+    /// Id of the payload that contains the response, which may be partial: its body, or the bytes of a stream. The
+    /// first chunk if the response was recorded only as chunks. `None` if there is no response.
     pub raw_response_payload_id: Option<RawPayloadId>,
     /// Ids of the payloads that together contain the bytes of a response that was recorded only as chunks, in order.
     /// Empty, and absent from `state.json`, for other responses.
     pub raw_response_chunk_ids: Vec<RawPayloadId>,
-    /// Location of the model's instructions in the request payload, or in the response payload if the provider made them
-    /// of a stored prompt.
+    /// Location of the model's instructions in the request payload, or in the response payload if the provider made
+    /// them of a stored prompt.
     pub instructions: Option<Pointer>,
     /// Location of the tool definitions in the request payload.
     pub tools: Option<Pointer>,

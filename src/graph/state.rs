@@ -162,6 +162,8 @@ struct WireItem<'a> {
     produced_by: &'a [Producer],
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_error: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -190,6 +192,7 @@ impl<'a> WireItem<'a> {
             call_id,
             name,
             namespace,
+            is_error,
             agent_message,
             parts,
             delivery: _,
@@ -208,6 +211,7 @@ impl<'a> WireItem<'a> {
             produced_by,
             name: name.as_deref(),
             namespace: namespace.as_deref(),
+            is_error: *is_error,
             agent_message: agent_message.as_ref(),
             provider_id: provider_id.as_ref(),
         }

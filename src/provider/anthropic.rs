@@ -8,10 +8,10 @@ use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::Object;
-use super::output::{ITEM_FIELDS, Output};
+use super::output::{ITEM_FIELDS, Output, stopped_answer};
 use super::part::{Compaction, Content, PartContent, Recognized};
 use super::settings::{Settings, number};
-use super::tool::ToolResult;
+use super::tool::{self, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 
 pub(super) struct Anthropic;
@@ -55,6 +55,8 @@ impl Api for Anthropic {
             "tool_result" => {
                 let result = ToolResult {
                     call_id: part.non_null("tool_use_id"),
+                    name: None,
+                    is_error: tool::reports_error(part),
                     value: part.non_null("content"),
                     is_content: true,
                     response: None,
@@ -71,6 +73,13 @@ impl Api for Anthropic {
 
     fn finish_reasons(&self, body: &Object<'_>) -> Vec<String> {
         body.string("stop_reason").into_iter().collect()
+    }
+
+    fn answer_problem(&self, body: &Object<'_>) -> Option<String> {
+        let reason = body.text("stop_reason").filter(|reason| *reason == "refusal")?;
+        let details = body.object("stop_details").unwrap_or_default();
+        let words: Vec<_> = ["category", "explanation"].iter().filter_map(|name| details.text(name)).collect();
+        Some(stopped_answer(&reason, Some(&*words.join(": ")).filter(|words| !words.is_empty())))
     }
 
     fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {

@@ -10,6 +10,7 @@ use super::output::Output;
 use super::part::{NonContentParts, Recognized};
 use super::settings::Settings;
 use super::sources::Source;
+use super::stored_content::StoredContent;
 use super::usage::{CountReader, TokenCounts};
 
 /// A field of a body, at any depth.
@@ -65,9 +66,16 @@ pub(super) trait Api: Sync {
         &[]
     }
 
-    /// Returns the fields of a request that name content that the provider keeps and adds to the conversation.
-    fn server_side_content(&self) -> &'static [&'static str] {
-        &[]
+    /// Returns the content that the provider keeps and adds to the conversation of a request. Returns `None` if the
+    /// request names none.
+    fn server_side_content<'a>(&self, body: &Object<'a>) -> Option<StoredContent<'a>> {
+        self.stored_prompt(body)
+    }
+
+    /// Returns the stored prompt of which a request without messages may consist. Returns `None` if the request names
+    /// none.
+    fn stored_prompt<'a>(&self, _body: &Object<'a>) -> Option<StoredContent<'a>> {
+        None
     }
 
     /// Returns the field of a request that holds documents for the model to read, beside the conversation.
@@ -93,6 +101,11 @@ pub(super) trait Api: Sync {
 
     /// Returns the output of a response. Returns `None` if the response is not of this API.
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>>;
+
+    /// Returns the reason why the provider stopped or withheld the answer, as a clause. Returns `None` if it reports none.
+    fn answer_problem(&self, _body: &Object<'_>) -> Option<String> {
+        None
+    }
 
     /// Returns what the provider found for the answer, as far as it stands beside the output.
     fn sources<'a>(&self, _body: &Object<'a>) -> Vec<Source<'a>> {

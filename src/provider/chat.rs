@@ -11,10 +11,11 @@ use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::{Object, list, list_or_one, text};
-use super::output::{Choice, Output};
+use super::output::{Choice, Output, error_message, stopped_answer};
 use super::part::{NonContentParts, Part, PartContent, Problem, Recognized};
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
+use super::stored_content::StoredContent;
 use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Chat;
@@ -57,6 +58,13 @@ impl Api for Chat {
         Some("documents")
     }
 
+    /// Cached messages of Gemini's compatible API, which stand in the object of an extension there.
+    fn server_side_content<'a>(&self, body: &Object<'a>) -> Option<StoredContent<'a>> {
+        let cached = |extension: &Object<'a>| StoredContent::named(extension, "cached_content");
+        let extra_body = || body.object("extra_body")?.object("google");
+        cached(body).or_else(|| cached(&body.object("google").or_else(extra_body)?))
+    }
+
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
         Settings {
             max_tokens: number(body, &["max_completion_tokens", "max_tokens"]),
@@ -76,6 +84,9 @@ impl Api for Chat {
             parts.after.push(Part::beside_content(audio, PartContent::Audio(audio)));
         }
         parts.annotations.extend(list_or_one(message, "annotations").into_iter().map(Part::read_annotation));
+        // The content as speech. Clients leave it out when they repeat the message.
+        let speech = message.non_null("audio_content").filter(|audio| audio.get() != "\"\"");
+        parts.annotations.extend(speech.map(|audio| Part::of_source(audio, "audio")));
         parts.annotations.extend(sources::of_message(message).into_iter().map(Source::part));
         if let Some(calls) = message.non_null("tool_calls") {
             match list(calls) {
@@ -108,6 +119,16 @@ impl Api for Chat {
 
     fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {
         sources::of_response(body)
+    }
+
+    /// Gateways report in a choice that the server behind them failed half-way.
+    fn answer_problem(&self, body: &Object<'_>) -> Option<String> {
+        let choice = Object::from_value(body.list("choices")?.first()?)?;
+        let error = choice.non_null("error").map(error_message);
+        error.or_else(|| {
+            let reason = choice.text("finish_reason").filter(|reason| *reason == "content_filter")?;
+            Some(stopped_answer(&reason, None))
+        })
     }
 
     /// The names are this API's alone.
@@ -148,9 +169,12 @@ fn executed(raw: &RawValue) -> Part<'_> {
     Part::of_content(raw, PartContent::Executed)
 }
 
+/// Fields of a choice that may hold the answer: a message, the only piece of a stream, or a text.
+const ANSWERS: [&str; 3] = ["message", "delta", "text"];
+
 fn choice(raw: &RawValue) -> Option<Choice<'_>> {
     let choice = Object::from_value(raw)?;
-    Some(Choice { message: choice.non_null("message"), finish_reason: choice.non_null("finish_reason") })
+    Some(Choice { message: choice.first(&ANSWERS), finish_reason: choice.non_null("finish_reason") })
 }
 
 /// Returns `true` if the usage has the names of this API.

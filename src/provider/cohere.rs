@@ -9,7 +9,7 @@ use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::{Object, list_or_one, text};
-use super::output::{Choice, Output};
+use super::output::{Choice, Output, stopped_answer};
 use super::part::{NonContentParts, Part, PartContent, Recognized};
 use super::reasoning::Reasoning;
 use super::settings::{Settings, number};
@@ -61,6 +61,11 @@ impl Api for Cohere {
         body.object("message")?;
         let finish_reason = body.non_null("finish_reason");
         Some(Output::Choices(vec![Choice { message: body.non_null("message"), finish_reason }]))
+    }
+
+    fn answer_problem(&self, body: &Object<'_>) -> Option<String> {
+        let reason = body.text("finish_reason").filter(|reason| reason.starts_with("ERROR"))?;
+        Some(stopped_answer(&reason, None))
     }
 
     /// Billed tokens exclude what the provider adds to the prompt.

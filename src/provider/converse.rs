@@ -10,11 +10,12 @@ use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::{Object, list_or_one};
-use super::output::{Choice, Output};
+use super::output::{Choice, Output, stopped_answer};
 use super::part::{Cited, PartContent, Problem, Recognized};
 use super::reasoning::{Pieces, Reasoning};
 use super::settings::{Settings, number};
-use super::tool::{CallArguments, ToolCall, ToolResult};
+use super::stored_content::StoredContent;
+use super::tool::{self, CallArguments, ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 
 pub(super) struct Converse;
@@ -34,6 +35,13 @@ impl Api for Converse {
 
     fn tools(&self) -> &'static [Field] {
         &[Field { pointer: "/toolConfig/tools" }]
+    }
+
+    /// A prompt stands in place of the model, and mostly of the messages.
+    fn stored_prompt<'a>(&self, body: &Object<'a>) -> Option<StoredContent<'a>> {
+        body.non_null("promptVariables")?;
+        // Clients put the name of the prompt into the body, or into the URL alone.
+        Some(StoredContent { field: "modelId", id: body.text("modelId").unwrap_or("a stored prompt".into()) })
     }
 
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
@@ -77,9 +85,16 @@ impl Api for Converse {
         Some(Output::Choices(vec![Choice { message, finish_reason: body.non_null("stopReason") }]))
     }
 
+    fn answer_problem(&self, body: &Object<'_>) -> Option<String> {
+        const STOPS: [&str; 4] =
+            ["content_filtered", "guardrail_intervened", "malformed_model_output", "malformed_tool_use"];
+        let reason = body.text("stopReason").filter(|reason| STOPS.contains(&&**reason))?;
+        Some(stopped_answer(&reason, None))
+    }
+
     /// Input tokens exclude those read from and written to the cache.
     fn usage(&self, _: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
-        let usage = usage.filter(|usage| usage.first(&["inputTokens", "outputTokens"]).is_some())?;
+        let usage = usage.filter(|usage| usage.first(&["inputTokens", "outputTokens", "totalTokens"]).is_some())?;
         // Some versions of the API spell the names with `Count`, some have both.
         let cached = reader.first(usage, &["cacheReadInputTokens", "cacheReadInputTokenCount"]);
         let cache_write = reader.first(usage, &["cacheWriteInputTokens", "cacheWriteInputTokenCount"]);
@@ -118,6 +133,8 @@ fn tool_result(raw: &RawValue) -> PartContent<'_> {
     let Some(result) = Object::from_value(raw) else { return PartContent::Malformed(Problem::ResultNotAnObject) };
     PartContent::Result(ToolResult {
         call_id: result.non_null("toolUseId"),
+        name: None,
+        is_error: tool::reports_error(&result),
         value: result.non_null("content"),
         is_content: true,
         response: Some(result),

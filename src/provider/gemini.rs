@@ -9,10 +9,11 @@ use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::Object;
-use super::output::{Choice, Output};
+use super::output::{Choice, Output, stopped_answer};
 use super::part::{PartContent, Problem, Recognized};
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
+use super::stored_content::StoredContent;
 use super::tool::{ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 
@@ -24,6 +25,12 @@ const RESULT_FIELDS: [&str; 2] = ["functionResponse", "function_response"];
 /// Fields with the tokens of the candidates, which the live API calls the response.
 const CANDIDATE_COUNTS: [&str; 4] =
     ["candidatesTokenCount", "candidates_token_count", "responseTokenCount", "response_token_count"];
+
+/// Fields of a candidate with the reason why it ended.
+const FINISH_REASONS: [&str; 2] = ["finishReason", "finish_reason"];
+
+/// Fields of a candidate that explain the reason.
+const FINISH_MESSAGES: [&str; 2] = ["finishMessage", "finish_message"];
 
 /// Fields of a response that report why there is no candidate.
 const FEEDBACK_FIELDS: [&str; 2] = ["promptFeedback", "prompt_feedback"];
@@ -46,8 +53,8 @@ impl Api for Gemini {
     }
 
     /// Cached messages, instructions and tools.
-    fn server_side_content(&self) -> &'static [&'static str] {
-        &["cachedContent", "cached_content"]
+    fn server_side_content<'a>(&self, body: &Object<'a>) -> Option<StoredContent<'a>> {
+        ["cachedContent", "cached_content"].into_iter().find_map(|field| StoredContent::named(body, field))
     }
 
     /// A conversation of one message may omit the role.
@@ -81,7 +88,8 @@ impl Api for Gemini {
             match Object::from_value(response) {
                 Some(response) => {
                     let result = ToolResult::read_value(&response);
-                    (PartContent::Result(ToolResult { response: Some(response), ..result }), &RESULT_FIELDS)
+                    let is_error = result.is_error || is_failure(&response);
+                    (PartContent::Result(ToolResult { is_error, response: Some(response), ..result }), &RESULT_FIELDS)
                 }
                 None => (PartContent::Malformed(Problem::ResultNotAnObject), &[]),
             }
@@ -99,16 +107,17 @@ impl Api for Gemini {
         let choice = |raw| {
             let candidate = Object::from_value(raw)?;
             // A candidate that was blocked has no content.
-            Some(Choice { message: candidate.non_null("content"), finish_reason: candidate.non_null("finishReason") })
+            Some(Choice { message: candidate.non_null("content"), finish_reason: candidate.first(&FINISH_REASONS) })
         };
         Some(Output::Choices(body.list("candidates")?.into_iter().map_while(choice).collect()))
     }
 
-    /// The conversation continues with the first candidate.
+    fn answer_problem(&self, body: &Object<'_>) -> Option<String> {
+        blocked_prompt(body).or_else(|| first_candidate(body).as_ref().and_then(stopped_candidate))
+    }
+
     fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {
-        let candidates = body.list("candidates").unwrap_or_default();
-        let first = candidates.first().and_then(|candidate| Object::from_value(candidate));
-        first.iter().flat_map(sources::of_candidate).collect()
+        first_candidate(body).iter().flat_map(sources::of_candidate).collect()
     }
 
     /// A prompt that was refused has no candidates.
@@ -147,8 +156,30 @@ impl Api for Gemini {
     }
 }
 
+/// Returns `true` if the value of a result has the member that the API documents for failures, and no output.
+fn is_failure(response: &Object<'_>) -> bool {
+    let value = response.object("response").filter(|value| value.get("output").is_none());
+    let error = value.and_then(|value| value.non_null("error"));
+    error.is_some_and(|error| !matches!(error.get(), "\"\"" | "false"))
+}
+
+/// Returns the first candidate, with which the conversation continues.
+fn first_candidate<'a>(body: &Object<'a>) -> Option<Object<'a>> {
+    Object::from_value(body.list("candidates")?.first()?)
+}
+
+/// Returns the reason why a candidate was stopped. Returns `None` if it ended by itself or at a limit.
+fn stopped_candidate(candidate: &Object<'_>) -> Option<String> {
+    let reason = FINISH_REASONS.iter().find_map(|name| candidate.text(name))?;
+    if matches!(&*reason, "STOP" | "MAX_TOKENS" | "FINISH_REASON_UNSPECIFIED") {
+        return None;
+    }
+    let explanation = FINISH_MESSAGES.iter().find_map(|name| candidate.text(name));
+    Some(stopped_answer(&reason, explanation.as_deref()))
+}
+
 /// Returns the reason why a prompt was blocked, as a clause. Returns `None` if it was not blocked.
-pub(super) fn blocked_prompt(body: &Object<'_>) -> Option<String> {
+fn blocked_prompt(body: &Object<'_>) -> Option<String> {
     let feedback = Object::from_value(body.first(&FEEDBACK_FIELDS)?)?;
     let reason = feedback.text("blockReason").or_else(|| feedback.text("block_reason"))?;
     Some(format!("the prompt was blocked: {reason}"))

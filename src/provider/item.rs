@@ -240,5 +240,12 @@ fn call<'a>(item: &Object<'a>, field: &str, arguments: impl FnOnce(&'a RawValue)
 
 /// Reads the output of a call.
 fn output<'a>(item: &Object<'a>) -> ToolResult<'a> {
-    ToolResult { call_id: item.non_null("call_id"), value: item.non_null("output"), is_content: true, response: None }
+    ToolResult {
+        call_id: item.non_null("call_id"),
+        name: None,
+        is_error: false,
+        value: item.non_null("output"),
+        is_content: true,
+        response: None,
+    }
 }

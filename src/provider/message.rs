@@ -7,17 +7,20 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::apis::APIS;
-use super::object::Object;
+use super::object::{Object, text};
 use super::part::{Content, NonContentParts, Part};
+use super::tool;
 
 /// A message.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Message<'a> {
     pub(crate) role: RoleName<'a>,
     /// The name of the speaker, or of the tool whose output the message is.
     pub(crate) name: Option<&'a RawValue>,
     /// The id of the call that a message of a tool answers.
     pub(crate) call_id: Option<&'a RawValue>,
+    /// `true` if the message is the output of a tool and reports that the tool failed.
+    pub(crate) is_error: bool,
     /// The content. `None` if it is absent or null.
     pub(crate) content: Option<Content<'a>>,
     /// `true` if the content is a list of `parts`, whose types also mark outputs of tools.
@@ -26,9 +29,10 @@ pub(crate) struct Message<'a> {
 }
 
 /// The role of a message or an item, as the body names it.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Default)]
 pub(crate) enum RoleName<'a> {
     /// The field is absent or null.
+    #[default]
     Absent,
     Named(Cow<'a, str>),
     /// The field is no text.
@@ -59,10 +63,18 @@ impl<'a> Message<'a> {
             role: RoleName::read(&message),
             name: message.first(&["name", "tool_name"]),
             call_id: message.non_null("tool_call_id"),
+            is_error: tool::reports_error(&message),
             content: parts.or_else(|| message.non_null("content")).map(Content),
             has_marked_parts: parts.is_some(),
             other_parts,
         })
+    }
+
+    /// Reads a message that needs no role, or its text: the answer of a completion may be a text. Returns `None` if the
+    /// value is neither.
+    pub(crate) fn read_or_text(raw: &'a RawValue) -> Option<Self> {
+        let from_text = |_| Self { content: Some(Content(raw)), ..Self::default() };
+        Self::read(raw).or_else(|| text(raw).map(from_text))
     }
 
     /// Returns all parts, in order.

@@ -1,7 +1,10 @@
 //! The output of responses.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
+use super::object::{Object, text};
 use super::part::Content;
 
 /// Fields of a response that may hold the items of its output.
@@ -30,4 +33,18 @@ pub(crate) struct Choice<'a> {
     /// The message. `None` if the provider returned none, for example because it was blocked.
     pub(crate) message: Option<&'a RawValue>,
     pub(crate) finish_reason: Option<&'a RawValue>,
+}
+
+/// Returns the message of an error, or its JSON if it has none.
+pub(super) fn error_message(error: &RawValue) -> String {
+    let message = text(error).or_else(|| Object::from_value(error)?.text("message"));
+    message.map_or_else(|| error.get().to_owned(), Cow::into_owned)
+}
+
+/// Returns the reason why a provider stopped an answer, as a clause. `explanation` is the provider's own.
+pub(super) fn stopped_answer(reason: &str, explanation: Option<&str>) -> String {
+    match explanation {
+        Some(explanation) => format!("the provider stopped the answer: {reason}: {explanation}"),
+        None => format!("the provider stopped the answer: {reason}"),
+    }
 }

@@ -173,8 +173,8 @@ impl<'a> Part<'a> {
         let Some(object) = Object::from_value(raw) else {
             return Self::beside_content(raw, PartContent::Malformed(Problem::CallNotAnObject));
         };
-        let signature = thought_signature(&object);
         let call = ToolCall::read(&object);
+        let signature = thought_signature(&object).or_else(|| call.called.as_ref().and_then(thought_signature));
         let content = PartContent::Call(ToolCall { called: call.called.or(Some(object)), ..call });
         Self { signature, ..Self::beside_content(raw, content) }
     }

@@ -13,6 +13,7 @@ use super::object_with_lists::{self, Lists};
 use super::part::Content;
 use super::responses::{self, Responses};
 use super::settings::Settings;
+use super::stored_content::StoredContent;
 use super::unread_fields::{UnreadField, unread_fields};
 
 /// A request. The API that it belongs to is recognized by the field that holds the conversation.
@@ -148,20 +149,12 @@ impl<'a> Request<'a> {
         APIS.iter().fold(Settings::default(), |settings, api| settings.or(api.settings(&self.body)))
     }
 
-    /// Returns the name of the field that names content that the provider keeps, and the id of the content. Returns
-    /// `None` if the request names none.
-    ///
-    /// A request without a list of items may consist of a stored prompt of the Responses API. A text in the field is the
-    /// prompt itself then, as other APIs have it.
-    pub(crate) fn server_side_content(&self) -> Option<(&'static str, Cow<'a, str>)> {
-        let id_in_object = |name| Object::from_value(self.body.non_null(name)?)?.text("id");
-        let id = |name| self.body.text(name).or_else(|| id_in_object(name));
+    /// Returns the content that the provider keeps and adds to the conversation. Returns `None` if the request names
+    /// none. A request without messages may consist of a stored prompt.
+    pub(crate) fn server_side_content(&self) -> Option<StoredContent<'a>> {
         match self.list_field {
-            Some(_) => {
-                let mut fields = self.apis().flat_map(|api| api.server_side_content());
-                fields.find_map(|&name| Some((name, id(name)?)))
-            }
-            None => Responses.server_side_content().iter().find_map(|&name| Some((name, id_in_object(name)?))),
+            Some(_) => self.apis().find_map(|api| api.server_side_content(&self.body)),
+            None => APIS.iter().find_map(|api| api.stored_prompt(&self.body)),
         }
     }
 

@@ -9,16 +9,19 @@ use super::apis::{APIS, ApiSet};
 use super::entries::{Entries, EntryFormat};
 use super::message::RoleName;
 use super::object::{Object, text};
-use super::output::Output;
+use super::output::{Output, error_message};
 use super::sources::Source;
 use super::truncated::TruncatedBody;
 use super::unread_fields::{UnreadField, unread_fields};
 use super::usage::{CountReader, ReportedUsage, UsageProblem};
-use super::{gemini, gen_ai, responses};
+use super::{gen_ai, responses};
 use crate::semconv;
 
 /// The field in which APIs report an error in place of a response.
 const ERROR_FIELD: &str = "error";
+
+/// Lists of alternative messages, and the paths to those with which the conversation does not go on.
+const ALTERNATIVES: [(&str, &str); 2] = [("choices", "choices[1..]"), ("candidates", "candidates[1..]")];
 
 /// A response. The API that it belongs to is recognized by the first field that only one API has.
 pub(crate) struct Response<'a> {
@@ -108,14 +111,11 @@ impl<'a> Response<'a> {
         self.body.non_null("stop_reason")
     }
 
-    /// Returns the error that the provider reports in the response, or the reason why it blocked the prompt. Returns
-    /// `None` if it reports neither.
+    /// Returns the error that the provider reports in the response, or the reason why it blocked the prompt or stopped
+    /// the answer. Returns `None` if it reports none.
     pub(crate) fn error(&self) -> Option<String> {
-        let message = |error: &'a RawValue| {
-            let message = text(error).or_else(|| Object::from_value(error)?.text("message"));
-            message.map_or_else(|| error.get().to_owned(), Cow::into_owned)
-        };
-        self.body.non_null(ERROR_FIELD).map(message).or_else(|| gemini::blocked_prompt(&self.body))
+        let error = self.body.non_null(ERROR_FIELD).map(error_message);
+        error.or_else(|| self.api?.answer_problem(&self.body))
     }
 
     /// Returns the reason why the response is incomplete, otherwise its status.
@@ -136,9 +136,18 @@ impl<'a> Response<'a> {
         ApiSet::of(|api| self.api.is_some_and(|own| std::ptr::eq(own.members(), api.members())))
     }
 
-    /// Returns the members of the response that its API does not know. Messages in a span attribute are not compared.
+    /// Returns the members of the response that its API does not know, and the alternative messages. Messages in a span
+    /// attribute are not compared.
     pub(crate) fn unread_fields(&self) -> Vec<UnreadField> {
-        unread_fields(&self.body, self.api_set().iter().map(|api| &api.members().response))
+        let shapes = || self.api_set().iter().map(|api| &api.members().response);
+        let mut found = unread_fields(&self.body, shapes());
+        if matches!(&self.output, Output::Choices(choices) if choices.len() > 1) {
+            let is_present = |&(list, _): &(&str, &str)| self.body.get(list).is_some();
+            let alternatives = ALTERNATIVES.into_iter().find(is_present);
+            let field = |(_, path)| Some(UnreadField::of_body(shapes().next()?, path));
+            found.extend(alternatives.and_then(field));
+        }
+        found
     }
 
     /// Returns the messages in a span attribute, and its name. Returns `None` for other output.

@@ -15,6 +15,7 @@ use super::part::{PartContent, Recognized};
 use super::reasoning::{REASONING_FIELDS, TEXT_FIELDS};
 use super::settings::{Settings, number};
 use super::sources::{self, Source};
+use super::stored_content::StoredContent;
 use super::usage::{CountReader, TokenCounts};
 use super::{anthropic, chat, converse};
 
@@ -52,9 +53,13 @@ impl Api for Responses {
         &[Field { pointer: "/tools" }]
     }
 
-    /// A stored prompt.
-    fn server_side_content(&self) -> &'static [&'static str] {
-        &["prompt"]
+    fn server_side_content<'a>(&self, body: &Object<'a>) -> Option<StoredContent<'a>> {
+        StoredContent::named(body, "prompt")
+    }
+
+    /// A text in the field is the prompt itself, as other APIs have it.
+    fn stored_prompt<'a>(&self, body: &Object<'a>) -> Option<StoredContent<'a>> {
+        StoredContent::named_by_object(body, "prompt")
     }
 
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {

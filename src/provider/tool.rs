@@ -69,11 +69,20 @@ impl<'a> ToolCall<'a> {
 #[derive(Debug)]
 pub(crate) struct ToolResult<'a> {
     pub(crate) call_id: Option<&'a RawValue>,
+    /// The name of the tool, where the API repeats it.
+    pub(crate) name: Option<&'a RawValue>,
+    /// `true` if the result reports that the tool failed.
+    pub(crate) is_error: bool,
     pub(crate) value: Option<&'a RawValue>,
     /// `true` if the value is content, whose parts are read if it is a list. Otherwise a list is a value like others.
     pub(crate) is_content: bool,
     /// The object that holds the id and the value. `None` if the part or the item holds them.
     pub(crate) response: Option<Object<'a>>,
+}
+
+/// Returns `true` if a result, or the message that is one, reports that the tool failed: in `is_error`, or in `status`.
+pub(super) fn reports_error(result: &Object<'_>) -> bool {
+    result.number("is_error") == Some(true) || result.text("status").as_deref() == Some("error")
 }
 
 /// Fields of a part that may hold the id of a call, or the value of its result.
@@ -88,6 +97,8 @@ impl<'a> ToolResult<'a> {
     pub(super) fn read_value(response: &Object<'a>) -> Self {
         Self {
             call_id: response.non_null("id"),
+            name: response.non_null("name"),
+            is_error: reports_error(response),
             value: response.first(&["response", "result"]),
             is_content: false,
             response: None,

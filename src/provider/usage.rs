@@ -32,6 +32,8 @@ pub(crate) enum UsageProblem {
     },
     /// The provider's own total is not the sum of input and output tokens.
     Differs { input: u64, output: u64, total: u64 },
+    /// The provider reports a total, and neither input nor output tokens.
+    OnlyTotal { total: u64 },
     /// Only head and tail of the response were stored.
     Truncated,
 }
@@ -50,6 +52,10 @@ impl fmt::Display for UsageProblem {
                     None => f.write_str("its total is ignored"),
                 }
             }
+            Self::OnlyTotal { total } => write!(
+                f,
+                "reports {total} tokens in total, and neither input nor output tokens; its total is not counted"
+            ),
             Self::Truncated => f.write_str("is truncated to head and tail; the usage in them is kept"),
         }
     }
@@ -91,7 +97,10 @@ impl TokenCounts {
     /// were counted.
     fn reconciled(self, problems: &mut Vec<UsageProblem>) -> Option<Usage> {
         let Self { input, cached, cache_write, cache_write_1h, output, reasoning, total } = self;
-        input.or(output)?;
+        if input.or(output).is_none() {
+            problems.extend(total.filter(|total| *total > 0).map(|total| UsageProblem::OnlyTotal { total }));
+            return None;
+        }
         let (input, output, reasoning) = (input.unwrap_or(0), output.unwrap_or(0), reasoning.unwrap_or(0));
         let sum = input.saturating_add(output);
         let output = match total {

@@ -5,6 +5,7 @@
 //! - `request`, `response`: the bodies. A failed exchange has `failed_response` in place of `response`.
 //! - `next`: a request that repeats the exchange as history. Absent if it shows nothing more.
 //! - `items`: the items of the graph, rendered, each once: those of the request, the response and the next request.
+//! - `error`: the error that the response reports. Absent if it reports none.
 //! - `usage`: input, cached input, cache write, output and reasoning tokens. Absent if the response has no usage.
 //! - `notices`: codes of the notices that the exchange deserves. Absent if there are none.
 
@@ -114,6 +115,10 @@ fn difference(exchange: &Value) -> Option<String> {
     let items: Vec<String> = graph.items().map(render_item).collect();
     if json!(items) != exchange["items"] {
         return Some(format!("its items are {}", serde_json::to_string_pretty(&items).unwrap()));
+    }
+    let error = json!(call(&graph, "a").error.as_deref().filter(|_| exchange.get("failed_response").is_none()));
+    if error != exchange["error"] {
+        return Some(format!("its error is {error}"));
     }
     let usage = json!(usage(&graph));
     (usage != exchange["usage"]).then(|| format!("its usage is {usage}"))

@@ -303,3 +303,30 @@ fn content_that_the_provider_keeps_is_reported_once() {
         assert!(message.contains(expected), "{message}");
     }
 }
+
+#[test]
+fn stored_content_of_every_api_is_reported() {
+    let check = |body: Value, expected: &str| {
+        let mut case = Case::new();
+        case.request_body("a", body);
+        let graph = case.check(&[Code::ServerSideContent]);
+        assert!(graph.diagnostics[0].message.contains(expected), "{}", graph.diagnostics[0]);
+    };
+    let messages = json!([{ "role": "user", "content": "x" }]);
+    check(json!({ "messages": messages, "cached_content": "c1" }), "names c1 in `cached_content`");
+    let google = json!({ "google": { "cached_content": "c1" } });
+    check(json!({ "messages": messages, "extra_body": google }), "names c1 in `cached_content`");
+    let mut extended = google;
+    extended["messages"] = messages;
+    check(extended, "names c1 in `cached_content`");
+    check(json!({ "contents": [], "cachedContent": "c1" }), "names c1 in `cachedContent`");
+    check(json!({ "input": "x", "prompt": { "id": "p1", "variables": { "city": "Oslo" } } }), "names p1 in `prompt`");
+    // The prompt stands in place of the model. Its messages are the provider's.
+    let variables = json!({ "city": { "text": "Oslo" } });
+    let converse = json!({ "modelId": "arn:p1", "promptVariables": variables });
+    check(converse.clone(), "names arn:p1 in `modelId`");
+    check(json!({ "promptVariables": variables }), "names a stored prompt in `modelId`");
+    let mut asked = converse;
+    asked["messages"] = json!([{ "role": "user", "content": [{ "text": "x" }] }]);
+    check(asked, "names arn:p1 in `modelId`");
+}

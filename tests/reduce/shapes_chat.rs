@@ -210,7 +210,8 @@ fn legacy_function_calls_have_no_id() {
         json!({ "messages": [message, { "role": "function", "name": "weather", "content": "-3" }] }),
     );
     let graph = case.check(&[Code::CallWithoutId, Code::CallWithoutId]);
-    let expected = [r#"assistant function_call weather: json {"city":"Oslo"}"#, "tool function_call_output: -3"];
+    let expected =
+        [r#"assistant function_call weather: json {"city":"Oslo"}"#, "tool function_call_output weather: -3"];
     assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
     assert!(case.try_reduce(&otel_trace::reduce::Options::default().strict(true)).is_ok());
 }
@@ -251,4 +252,27 @@ fn tool_output_may_be_empty() {
     tool(Value::Null, "[tool_output]");
     tool(json!([]), "[tool_output]");
     tool(json!([{ "type": "image_url", "image_url": {} }]), "[image_url]");
+}
+
+#[test]
+fn content_as_speech_describes_the_message() {
+    let message = |audio: &str| json!({ "role": "assistant", "content": "Oslo.", "audio_content": audio });
+    check_response(completion(message("")), &[], &["assistant message: Oslo."]);
+    check_response(completion(message("49443304")), &[], &["assistant message: Oslo. | [audio]"]);
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    case.response_body("a", completion(message("49443304")));
+    case.request_body("b", json!({ "messages": [{ "role": "assistant", "content": "Oslo." }] }));
+    assert_eq!(request_items(&case.check(&[]), "b"), [1]);
+}
+
+#[test]
+fn signature_of_a_called_function_is_reasoning() {
+    for name in ["thought_signature", "thoughtSignature"] {
+        let function = json!({ "name": "f", "arguments": "{}", name: "s1" });
+        let message = json!({ "role": "assistant", "tool_calls": [{ "id": "c", "function": function }] });
+        let expected = ["assistant reasoning: <signature s1>", "assistant function_call c f: json {}"];
+        check_response(completion(message.clone()), &[], &expected);
+        check_request(json!({ "messages": [message] }), &[], &expected);
+    }
 }

@@ -1,5 +1,6 @@
 //! Reasoning in the dialects of Chat Completions. The bodies follow the public documentation of the servers.
 
+use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
 use crate::case::{Case, request_items, response_items};
@@ -269,5 +270,25 @@ fn first_of_several_choices_has_the_reasoning() {
         .as_array_mut()
         .unwrap()
         .push(json!({ "index": 1, "message": { "role": "assistant", "reasoning": "no" } }));
-    check_response(body, &[], &["assistant reasoning: Hm.", "assistant message: 2"]);
+    check_response(body, &[Code::UnreadField], &["assistant reasoning: Hm.", "assistant message: 2"]);
+}
+
+#[test]
+fn second_list_of_entries_adds_what_the_first_lacks() {
+    let redacted = json!({ "type": "redacted_thinking", "data": "d" });
+    let block = |text: &str| json!({ "type": "thinking", "thinking": text, "signature": format!("s {text}") });
+    let check = |details: Value, blocks: Value, expected: &str| {
+        let message = assistant(json!({ "content": "2", "reasoning_details": details, "thinking_blocks": blocks }));
+        check_response(completion(&message), &[], &[expected, "assistant message: 2"]);
+    };
+    // The same, with the signature in either list.
+    let signed = "assistant reasoning: Hm. | <signature s Hm.> | <data d>";
+    let encrypted = json!({ "type": "reasoning.encrypted", "data": "d", "index": 1 });
+    check(json!([text_detail("Hm.", 0), encrypted]), json!([block("Hm."), redacted]), signed);
+    check(json!([text_detail("Hm.", 0)]), json!([block("Hm."), redacted]), signed);
+    // Other entries are added, also two equal ones.
+    let more = "assistant reasoning: Hm. | Ah. | <signature s Ah.> | <data d> | <data d>";
+    check(json!([text_detail("Hm.", 0)]), json!([block("Ah."), redacted, redacted]), more);
+    check(json!([]), json!([block("Hm."), redacted]), signed);
+    check(json!([text_detail("Hm.", 0)]), json!([]), "assistant reasoning: Hm.");
 }

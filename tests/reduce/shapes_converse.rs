@@ -23,7 +23,7 @@ fn request(system: Value, messages: Value) -> Value {
             "toolChoice": { "auto": {} } },
         "guardrailConfig": { "guardrailIdentifier": "g", "guardrailVersion": "1", "trace": "enabled" },
         "additionalModelRequestFields": { "thinking": { "type": "enabled", "budget_tokens": 1024 } },
-        "additionalModelResponseFieldPaths": ["/stop_sequence"], "promptVariables": { "a": { "text": "b" } },
+        "additionalModelResponseFieldPaths": ["/stop_sequence"],
         "requestMetadata": { "k": "v" }, "performanceConfig": { "latency": "standard" }, "serviceTier": { "type": "default" } })
 }
 
@@ -72,7 +72,7 @@ fn conversation_with_tools_has_each_item_once() {
             r#"assistant function_call c1 weather: json {"city":"Oslo"}"#,
             r#"assistant function_call c2 weather: json {"city":"Rome"}"#,
             r#"tool function_call_output c1: json {"degrees":-3}"#,
-            "tool function_call_output c2: 18 | [image]",
+            "tool function_call_output c2 error: 18 | [image]",
             "user message: In one word.",
             "assistant message: Rome.",
         ],

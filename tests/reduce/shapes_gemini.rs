@@ -41,8 +41,8 @@ fn conversation_with_tools_has_each_item_once() {
             "assistant reasoning: I should look. | <signature s1>",
             r#"assistant function_call c1 weather: json {"city":"Oslo"}"#,
             r#"assistant function_call c2 weather: json {"city":"Rome"}"#,
-            r#"tool function_call_output c1: json {"degrees":-3}"#,
-            r#"tool function_call_output c2: json {"degrees":18}"#,
+            r#"tool function_call_output c1 weather: json {"degrees":-3}"#,
+            r#"tool function_call_output c2 weather: json {"degrees":18}"#,
             "assistant message: Rome.",
         ],
     );
@@ -61,7 +61,7 @@ fn calls_without_ids_are_matched_but_not_linked() {
         ),
     ];
     let call = r#"assistant function_call weather: json {"city":"Oslo"}"#;
-    let answer = r#"tool function_call_output: json {"degrees":-3}"#;
+    let answer = r#"tool function_call_output weather: json {"degrees":-3}"#;
     let graph =
         check(rounds, &[], &[Code::CallWithoutId; 4], &[call, call, answer, answer, "assistant message: Cold."]);
     assert!(graph.diagnostics[0].message.contains("a call without an id"), "{}", graph.diagnostics[0]);
@@ -148,8 +148,8 @@ fn function_response_may_have_parts() {
         json!({ "contents": [{ "role": "user", "parts": [answer, empty, { "text": "go on" }] }] }),
         &[],
         &[
-            r#"tool function_call_output c: json {"ok":true} | [inlineData]"#,
-            "tool function_call_output d: [tool_output]",
+            r#"tool function_call_output c f: json {"ok":true} | [inlineData]"#,
+            "tool function_call_output d f: [tool_output]",
             "user message: go on",
         ],
     );
@@ -172,7 +172,7 @@ fn list_of_one_may_be_the_object_itself() {
     check_request(
         json!({ "contents": [{ "role": "user", "parts": answer }, { "role": "model", "parts": { "functionCall": { "id": "d", "name": "f" } } }] }),
         &[],
-        &[r#"tool function_call_output c: json {"ok":true} | [inlineData]"#, "assistant function_call d f: json {}"],
+        &[r#"tool function_call_output c f: json {"ok":true} | [inlineData]"#, "assistant function_call d f: json {}"],
     );
     let same = json!({ "contents": [{ "role": "user", "parts": [part("hi")] }] });
     let mut case = Case::new();
@@ -189,5 +189,5 @@ fn missing_role_is_derived_from_the_field() {
     check_request(json!({ "contents": [], "systemInstruction": "hi" }), &[], &["system message: hi"]);
     check_request(json!({ "contents": [], "systemInstruction": { "text": "hi" } }), &[], &["system message: hi"]);
     let content = json!({ "candidates": [{ "content": { "parts": [{ "text": "hi" }] } }, { "content": {} }] });
-    check_response(content, &[], &["assistant message: hi"]);
+    check_response(content, &[Code::UnreadField], &["assistant message: hi"]);
 }

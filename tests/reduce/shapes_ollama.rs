@@ -52,8 +52,8 @@ fn conversation_with_tools_has_each_item_once() {
         "assistant reasoning: I should look.",
         r#"assistant function_call weather: json {"city":"Oslo"}"#,
         r#"assistant function_call weather: json {"city":"Rome"}"#,
-        "tool function_call_output: -3",
-        "tool function_call_output: 18",
+        "tool function_call_output weather: -3",
+        "tool function_call_output weather: 18",
         "assistant message: Rome.",
     ];
     assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);

@@ -1,5 +1,6 @@
 //! What providers found and ran for an answer, and stored prompts that they made instructions of.
 
+use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
 use crate::case::{Case, call, item, request_items, response_items};
@@ -24,7 +25,7 @@ fn sources_beside_the_choices_describe_the_first_answer() {
         "assistant message: Oslo. | [citation] | [search_result]",
         "assistant function_call c f: json {}",
     ];
-    check_response(body, &[], &expected);
+    check_response(body, &[Code::UnreadField], &expected);
 }
 
 #[test]

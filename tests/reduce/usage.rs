@@ -303,3 +303,34 @@ fn log_without_cache_writes_is_read() {
     let expected = Usage { input_tokens: 25, cached_input_tokens: 5, output_tokens: 1, ..Usage::default() };
     assert_eq!(call(&case.check(&[Code::ResponseUnknown]), "a").usage, Some(expected));
 }
+
+#[test]
+fn total_alone_is_reported() {
+    let check = |body: Value, expected: &[Code]| {
+        let mut case = Case::new();
+        case.request_body("a", json!({ "messages": [] }));
+        case.response_body("a", body);
+        let graph = case.check(expected);
+        assert_eq!(call(&graph, "a").usage, None);
+        if let Some(notice) = graph.diagnostics.first() {
+            assert!(notice.message.contains("reports 5 tokens in total"), "{notice}");
+        }
+    };
+    let message = json!({ "role": "assistant", "content": "x" });
+    let usage = |counts: Value| json!({ "choices": [{ "message": message }], "usage": counts });
+    for counts in
+        [json!({ "total_tokens": 5 }), json!({ "prompt_tokens": null, "completion_tokens": null, "total_tokens": "5" })]
+    {
+        check(usage(counts), &[Code::PartialUsage]);
+    }
+    check(usage(json!({ "total_tokens": 0 })), &[]);
+    check(usage(json!({ "total_tokens": null })), &[]);
+    check(json!({ "output": [], "usage": { "total_tokens": 5 } }), &[Code::PartialUsage]);
+    check(json!({ "output_items": [], "token_usage": { "total_tokens": 5 } }), &[Code::PartialUsage]);
+    check(json!({ "candidates": [], "usageMetadata": { "totalTokenCount": 5 } }), &[Code::PartialUsage]);
+    check(json!({ "candidates": [], "usage_metadata": { "total_token_count": 5 } }), &[Code::PartialUsage]);
+    let converse = json!({ "output": { "message": { "role": "assistant", "content": [{ "text": "x" }] } }, "stopReason": "end_turn" });
+    let mut total = converse;
+    total["usage"] = json!({ "totalTokens": 5 });
+    check(total, &[Code::PartialUsage]);
+}

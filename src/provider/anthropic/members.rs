@@ -37,20 +37,12 @@ pub(super) static MEMBERS: Members = Members {
     entries: Nested::One(&MESSAGE),
     response: Shape {
         name: "response",
-        read: &["id", "role", "model", "stop_reason"],
+        read: &["id", "role", "model", "stop_reason", "stop_details"],
         nested: &[("content", PART), ("usage", Nested::One(&USAGE))],
         unread: &[
             (
                 Reason::Bookkeeping,
-                &[
-                    "type",
-                    "stop_sequence",
-                    "stop_details",
-                    "container",
-                    "context_management",
-                    "request_id",
-                    "diagnostics",
-                ],
+                &["type", "stop_sequence", "container", "context_management", "request_id", "diagnostics"],
             ),
             // The end event of the call has the error.
             (Reason::Repeated, &["error"]),
@@ -106,8 +98,8 @@ static TOOL_USE: Shape = Shape {
 
 static TOOL_RESULT: Shape = Shape {
     name: "output",
-    read: &["type", "tool_use_id", "content"],
-    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Bookkeeping, &["is_error"])],
+    read: &["type", "tool_use_id", "content", "is_error"],
+    unread: &[(Reason::Setting, &["cache_control"])],
     ..EMPTY
 };
 

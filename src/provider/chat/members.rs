@@ -18,6 +18,7 @@ pub(super) static MEMBERS: Members = Members {
             "max_tokens",
             "stream",
             "reasoning_effort",
+            "cached_content",
         ],
         unread: &[
             (Reason::Setting, settings::OPENAI),
@@ -108,15 +109,13 @@ pub(super) static MEMBERS: Members = Members {
 
 static CHOICE: Shape = Shape {
     name: "choice",
-    read: &["finish_reason"],
-    nested: &[("message", Nested::One(&MESSAGE)), ("usage", Nested::One(&USAGE))],
+    // Servers answer with `text` or `delta` where a message is expected.
+    read: &["finish_reason", "error", "text"],
+    nested: &[("message", Nested::One(&MESSAGE)), ("delta", Nested::One(&MESSAGE)), ("usage", Nested::One(&USAGE))],
     unread: &[
-        (
-            Reason::Bookkeeping,
-            &["error", "index", "native_finish_reason", "provider_specific_fields", "seed", "stop_reason"],
-        ),
-        // The message has the answer, in text.
-        (Reason::Repeated, &["delta", "prompt_token_ids", "raw_output", "text", "token_ids", "tokens"]),
+        (Reason::Bookkeeping, &["index", "native_finish_reason", "provider_specific_fields", "seed", "stop_reason"]),
+        // The prompt, and the answer before the server split it into the members of the message: as text or tokens.
+        (Reason::Repeated, &["prompt_token_ids", "raw_output", "token_ids", "tokens"]),
         (
             Reason::Scores,
             &[
@@ -140,6 +139,7 @@ static MESSAGE: Shape = Shape {
         "name",
         "refusal",
         "audio",
+        "audio_content",
         "images",
         "annotations",
         "reasoning",
@@ -149,6 +149,8 @@ static MESSAGE: Shape = Shape {
         "thinking",
         "thinking_blocks",
         "tool_name",
+        "is_error",
+        "status",
         // What the provider ran and found for the answer.
         "citations",
         "context",
@@ -166,9 +168,9 @@ static MESSAGE: Shape = Shape {
     ],
     unread: &[
         (Reason::Setting, &["cache_control", "prefix", "partial", "weight"]),
-        (Reason::Bookkeeping, &["end_turn", "id", "index", "is_error", "padding", "status", "type"]),
-        // Clients parse the content, and the provider speaks it.
-        (Reason::Repeated, &["audio_content", "parsed"]),
+        (Reason::Bookkeeping, &["end_turn", "id", "index", "padding", "type"]),
+        // Clients parse the content.
+        (Reason::Repeated, &["parsed"]),
         (Reason::Bookkeeping, &["provider_metadata"]),
     ],
     ..EMPTY
@@ -195,8 +197,9 @@ static CALL: Shape = Shape {
 
 static FUNCTION: Shape = Shape {
     name: "call",
-    read: &["name", "arguments"],
-    unread: &[(Reason::Bookkeeping, &["parsed_arguments", "thought_signature"])],
+    read: &["name", "arguments", "thoughtSignature", "thought_signature"],
+    // Clients parse the arguments.
+    unread: &[(Reason::Repeated, &["parsed_arguments"])],
     ..EMPTY
 };
 

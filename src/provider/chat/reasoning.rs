@@ -2,7 +2,7 @@
 //!
 //! The API has no field for it, so each dialect has its own: `reasoning_content`, `reasoning`, `reasoning_text` or
 //! `thinking` with the text, `reasoning_opaque` with its encrypted form, `reasoning_details` or `thinking_blocks` with a
-//! list of entries that also hold signatures and encrypted reasoning. Several of these fields may say the same.
+//! list of entries that also hold signatures and encrypted reasoning. Several of these fields may have the same content.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,11 +24,12 @@ const OPAQUE: &str = "reasoning_opaque";
 
 /// Reads the reasoning beside the content of a message. Returns `None` if there is none.
 pub(super) fn beside_content<'a>(message: &Object<'a>) -> Option<Part<'a>> {
-    let listed = ENTRY_LISTS.iter().find_map(|name| {
-        let value = message.non_null(name)?;
-        Some((value, entries(value))).filter(|(_, entries)| !entries.is_empty())
-    });
-    let (mut raw, mut entries) = listed.map_or((None, Vec::new()), |(raw, entries)| (Some(raw), entries));
+    let (mut raw, mut entries) = (None, Vec::new());
+    for value in ENTRY_LISTS.iter().filter_map(|name| message.non_null(name)) {
+        let listed = self::entries(value);
+        raw = raw.or((!listed.is_empty()).then_some(value));
+        add_other_entries(&mut entries, listed);
+    }
     for value in TEXTS.into_iter().filter_map(|name| message.non_null(name)) {
         let reasoning = Reasoning::from_value(value);
         if !reasoning.is_empty() && !repeats(&reasoning, &entries) {
@@ -65,6 +66,30 @@ fn entries(value: &RawValue) -> Vec<Reasoning<'_>> {
     }
     entries.retain(|entry| !entry.is_empty());
     entries
+}
+
+/// Adds the entries of a second list. Some servers have each entry in two lists, and its signature in one of them.
+fn add_other_entries<'a>(entries: &mut Vec<Reasoning<'a>>, listed: Vec<Reasoning<'a>>) {
+    if entries.is_empty() {
+        return entries.extend(listed);
+    }
+    let mut known: HashMap<_, _> =
+        entries.iter().enumerate().filter_map(|(index, entry)| Some((entry_content(entry)?, index))).collect();
+    for entry in listed {
+        let repeated = entry_content(&entry).and_then(|content| known.remove(&content));
+        match repeated.and_then(|index| entries.get_mut(index)) {
+            Some(repeated) => repeated.signature = repeated.signature.or(entry.signature),
+            None => entries.push(entry),
+        }
+    }
+}
+
+/// Returns the texts of an entry, the summary and the encrypted reasoning. Returns `None` if the entry has none of them,
+/// or something else.
+fn entry_content<'a>(entry: &Reasoning<'a>) -> Option<[Cow<'a, str>; 3]> {
+    let joined = |pieces: &Pieces<'a>| pieces.joined().map(Option::unwrap_or_default);
+    let content = [joined(&entry.text).ok()?, joined(&entry.summary).ok()?, joined(&entry.data).ok()?];
+    Some(content).filter(|content| entry.others.is_empty() && content.iter().any(|text| !text.is_empty()))
 }
 
 /// Reads one entry. An entry without a known field is kept as it is.

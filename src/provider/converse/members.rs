@@ -5,7 +5,8 @@ use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
         name: "request",
-        read: &["messages"],
+        // The model and the variables name a stored prompt, and fill it.
+        read: &["messages", "modelId", "promptVariables"],
         nested: &[
             ("system", PART),
             ("inferenceConfig", Nested::One(&INFERENCE_CONFIG)),
@@ -20,11 +21,9 @@ pub(super) static MEMBERS: Members = Members {
                     "guardrailConfig",
                     "outputConfig",
                     "performanceConfig",
-                    "promptVariables",
                     "serviceTier",
                 ],
             ),
-            (Reason::Repeated, &["modelId"]),
             (Reason::Program, &["requestMetadata"]),
         ],
         ..EMPTY
@@ -84,9 +83,9 @@ static TOOL_USE: Shape =
 
 static TOOL_RESULT: Shape = Shape {
     name: "output",
-    read: &["toolUseId"],
+    read: &["toolUseId", "status"],
     nested: &[("content", Nested::Having { members: &["text", "json", "cachePoint"], shape: &RESULT_BLOCK })],
-    unread: &[(Reason::Bookkeeping, &["status", "type"])],
+    unread: &[(Reason::Bookkeeping, &["type"])],
     ..EMPTY
 };
 

@@ -5,7 +5,7 @@ use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
         name: "request",
-        read: &["contents", "tools", "topP", "maxOutputTokens"],
+        read: &["contents", "tools", "topP", "maxOutputTokens", "cachedContent", "cached_content"],
         nested: &[
             ("systemInstruction", Nested::One(&INSTRUCTION)),
             ("system_instruction", Nested::One(&INSTRUCTION)),
@@ -16,8 +16,6 @@ pub(super) static MEMBERS: Members = Members {
             (
                 Reason::Setting,
                 &[
-                    "cachedContent",
-                    "cached_content",
                     "labels",
                     "safetySettings",
                     "safety_settings",
@@ -124,6 +122,8 @@ static CANDIDATE: Shape = Shape {
     read: &[
         "finishReason",
         "finish_reason",
+        "finishMessage",
+        "finish_message",
         // What the answer rests on.
         "citationMetadata",
         "citation_metadata",
@@ -140,7 +140,7 @@ static CANDIDATE: Shape = Shape {
             Reason::Scores,
             &["avgLogprobs", "avg_logprobs", "logprobsResult", "logprobs_result", "safetyRatings", "safety_ratings"],
         ),
-        (Reason::Bookkeeping, &["index", "tokenCount", "token_count", "finishMessage", "finish_message"]),
+        (Reason::Bookkeeping, &["index", "tokenCount", "token_count"]),
     ],
     ..EMPTY
 };
@@ -182,8 +182,8 @@ static FUNCTION_CALL: Shape = Shape {
 
 static FUNCTION_RESPONSE: Shape = Shape {
     name: "output",
-    read: &["id", "response", "parts"],
-    unread: &[(Reason::Bookkeeping, &["name", "willContinue", "will_continue", "scheduling"])],
+    read: &["id", "name", "response", "parts"],
+    unread: &[(Reason::Bookkeeping, &["willContinue", "will_continue", "scheduling"])],
     ..EMPTY
 };
 

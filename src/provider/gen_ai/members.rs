@@ -60,9 +60,5 @@ static CALL: Shape = Shape {
     ..EMPTY
 };
 
-static RESPONSE: Shape = Shape {
-    name: "output",
-    read: &["type", "id", "response", "result"],
-    unread: &[(Reason::Bookkeeping, &["name"])],
-    ..EMPTY
-};
+static RESPONSE: Shape =
+    Shape { name: "output", read: &["type", "id", "name", "response", "result", "is_error", "status"], ..EMPTY };

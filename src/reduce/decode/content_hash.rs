@@ -11,9 +11,9 @@ use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
 pub(super) struct ContentHashes {
     /// Hash of the complete content of a conversation item.
     pub(super) complete: u128,
-    /// Hash that decides if two items are the same. It covers no annotations, and no texts and summaries of reasoning
-    /// with encrypted content, because these may be missing from either copy. Of an item that is one JSON value it covers
-    /// no fields that only describe a copy.
+    /// Hash that decides if two items are the same. It covers no annotations, no texts and summaries of reasoning with
+    /// encrypted content, no names of models and of tools that answer, and no failure of a tool, because these may be
+    /// missing from either copy. Of an item that is one JSON value it covers no fields that only describe a copy.
     pub(super) identity: u128,
     /// The `identity` that a tool call has without its id, because clients may drop the ids of calls. `None` if the
     /// item is no tool call with an id.
@@ -23,16 +23,37 @@ pub(super) struct ContentHashes {
 /// Returns the hashes of a conversation item.
 pub(super) fn hashes(draft: &ItemDraft) -> ContentHashes {
     let call_id = draft.call_id.as_ref();
-    let complete = hash(draft, call_id, |_| true, |part| part.canonical.as_deref());
+    let complete = hash(draft, Coverage::Complete, call_id, |_| true, |part| part.canonical.as_deref());
+    let identity =
+        |call_id, counts: fn(&DraftPart) -> bool| hash(draft, Coverage::Identity, call_id, counts, DraftPart::identity);
     let is_encrypted = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(is_encoded);
+    let without_call_id = call_id.filter(|_| draft.kind.is_call()).map(|_| identity(None, is_content));
     let identity = match is_encrypted {
-        true => hash(draft, call_id, is_encoded, DraftPart::identity),
-        false if draft.parts.iter().all(|part| is_content(part) && part.recognized_by.is_none()) => complete,
-        false => hash(draft, call_id, is_content, DraftPart::identity),
+        true => identity(call_id, is_encoded),
+        false if is_identity(draft) => complete,
+        false => identity(call_id, is_content),
     };
-    let without_call_id =
-        call_id.filter(|_| draft.kind.is_call()).map(|_| hash(draft, None, is_content, DraftPart::identity));
     ContentHashes { complete, identity, without_call_id }
+}
+
+/// The fields of an item that a hash covers beside its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coverage {
+    Complete,
+    /// Without the fields that may be missing from a copy of the item.
+    Identity,
+}
+
+/// Returns `true` if the complete content of an item that is not encrypted is its identity.
+fn is_identity(draft: &ItemDraft) -> bool {
+    let name_counts = draft.name.is_none() || is_identified_by_name(draft);
+    name_counts && !draft.is_error && draft.parts.iter().all(|part| is_content(part) && part.recognized_by.is_none())
+}
+
+/// Returns `true` if items with other names are other items: calls, and what programs write. Clients may add the name of
+/// a model to the answer that they repeat, and of a tool to its output.
+fn is_identified_by_name(draft: &ItemDraft) -> bool {
+    draft.kind.is_call() || matches!(draft.role, Role::System | Role::Developer | Role::User)
 }
 
 /// Returns `true` if the part is encrypted content or a signature.
@@ -49,6 +70,7 @@ fn is_content(part: &DraftPart) -> bool {
 /// `true` are hashed, each with the canonical text that `canonical_text` returns.
 fn hash(
     draft: &ItemDraft,
+    coverage: Coverage,
     call_id: Option<&CallId>,
     counts: impl Fn(&DraftPart) -> bool,
     canonical_text: impl Fn(&DraftPart) -> Option<&str>,
@@ -60,18 +82,22 @@ fn hash(
         call_id: _,
         name,
         namespace,
+        is_error,
         agent_message,
         parts,
         replaces_history,
         is_executed: _,
     } = draft;
+    let is_complete = coverage == Coverage::Complete;
+    let name = name.as_deref().filter(|_| is_complete || is_identified_by_name(draft));
     let mut hash = FieldHasher(Xxh3::new());
     hash.tag(role_tag(*role));
     hash.tag(channel.map_or(0, channel_tag));
     hash.tag(kind_tag(*kind));
     hash.optional(call_id.map(AsRef::as_ref));
-    hash.optional(name.as_deref());
+    hash.optional(name);
     hash.optional(namespace.as_deref());
+    hash.tag(u8::from(*is_error && is_complete));
     let AgentMessage { author, recipient } = match agent_message {
         Some(message) => message.clone(),
         None => AgentMessage { author: "".into(), recipient: "".into() },

@@ -51,6 +51,8 @@ pub(super) struct ItemDraft {
     pub(super) call_id: Option<CallId>,
     pub(super) name: Option<Box<str>>,
     pub(super) namespace: Option<Box<str>>,
+    /// `true` if the output of a tool call reports that the tool failed.
+    pub(super) is_error: bool,
     pub(super) agent_message: Option<AgentMessage>,
     pub(super) parts: Vec<DraftPart>,
     /// `true` if the provider drops what stands before the item in a request.
@@ -69,6 +71,7 @@ impl ItemDraft {
             call_id: None,
             name: None,
             namespace: None,
+            is_error: false,
             agent_message: None,
             parts: Vec::new(),
             replaces_history: false,

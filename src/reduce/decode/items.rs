@@ -66,10 +66,11 @@ pub(super) fn message_list(messages: Vec<&RawValue>, default_role: Option<Role>,
     parse_all(messages, ItemFormat::Message { default_role }, cache)
 }
 
-/// Parses the message of a response, with the sources that stand beside it there.
-pub(super) fn answer(message: &RawValue, sources: &[Source<'_>], cache: &ItemCache) -> Vec<ListedItem> {
+/// Parses the message of a response, with the sources that stand beside it there. A message that the provider withheld
+/// may still have sources, such as the text that it recited.
+pub(super) fn answer(message: Option<&RawValue>, sources: &[Source<'_>], cache: &ItemCache) -> Vec<ListedItem> {
     if sources.is_empty() {
-        return message_list(vec![message], Some(Role::Assistant), cache);
+        return message_list(message.into_iter().collect(), Some(Role::Assistant), cache);
     }
     sourced(message, sources, ItemFormat::SourcedMessage, cache)
 }
@@ -85,12 +86,17 @@ pub(super) fn answer_items(items: &[&RawValue], sources: &[Source<'_>], cache: &
     let Some((before, [answer, after @ ..])) = answer.map(|index| items.split_at(index)) else {
         return responses_list(items.to_vec(), cache);
     };
-    let answer = sourced(answer, sources, ItemFormat::SourcedItem, cache);
+    let answer = sourced(Some(answer), sources, ItemFormat::SourcedItem, cache);
     [responses_list(before.to_vec(), cache), answer, responses_list(after.to_vec(), cache)].concat()
 }
 
 /// Parses a message or an item of a response in the given format, together with the sources that stand beside it.
-fn sourced(answer: &RawValue, sources: &[Source<'_>], format: ItemFormat, cache: &ItemCache) -> Vec<ListedItem> {
+fn sourced(
+    answer: Option<&RawValue>,
+    sources: &[Source<'_>],
+    format: ItemFormat,
+    cache: &ItemCache,
+) -> Vec<ListedItem> {
     // The answer and the sources are valid JSON, so that this cannot fail.
     let text = serde_json::to_string(&(answer, sources)).unwrap_or_default();
     cache.parse_all([&*text], format)

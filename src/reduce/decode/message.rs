@@ -8,7 +8,8 @@
 //! `empty_content`. Annotations are parts, but do not count when a message is found again.
 //!
 //! Only content counts, and it counts equally in a response and in the history of the next request. So ids of messages,
-//! names of speakers, finish reasons and `cache_control` (which moves from request to request) are ignored.
+//! finish reasons and `cache_control` (which moves from request to request) are ignored. Names of speakers and of tools
+//! that answer are kept; clients add them to the answers of a model, so that they do not count there.
 
 mod builder;
 mod call;
@@ -24,12 +25,15 @@ use super::parsed_item::ItemResult;
 use super::role;
 use super::sourced_answer::SourcedAnswer;
 use crate::graph::Role;
-use crate::provider::{Content, Message, RoleName, Source, list};
-use builder::MessageBuilder;
+use crate::provider::{Content, Message, RoleName, list};
+use builder::{Author, MessageBuilder};
 
 /// Parses one message into its items. `default_role` is the role of a message without a role.
 pub(super) fn parse(json: &str, default_role: Option<Role>) -> Vec<ItemResult> {
-    parse_message(json, default_role, &[]).unwrap_or_else(|error| vec![Err(error)])
+    let raw: Option<&RawValue> = serde_json::from_str(json).ok();
+    let read = if default_role.is_some() { Message::read_or_text } else { Message::read };
+    let Some(message) = raw.and_then(read) else { return vec![Err("it is not an object")] };
+    parse_message(message, default_role).unwrap_or_else(|error| vec![Err(error)])
 }
 
 /// Parses the message of a response, with its sources, into its items.
@@ -37,13 +41,16 @@ pub(super) fn parse_sourced(json: &str) -> Vec<ItemResult> {
     let Ok((message, sources)) = serde_json::from_str::<SourcedAnswer<'_>>(json) else {
         return vec![Err("it is not JSON")];
     };
-    parse_message(message.get(), Some(Role::Assistant), &sources).unwrap_or_else(|error| vec![Err(error)])
+    let message = message.map_or_else(|| Some(Message::default()), Message::read_or_text);
+    let Some(mut message) = message else { return vec![Err("it is not an object")] };
+    message.other_parts.annotations.extend(sources.iter().map(|source| source.part()));
+    parse_message(message, Some(Role::Assistant)).unwrap_or_else(|error| vec![Err(error)])
 }
 
 /// Parses documents for the model to read into one item.
 pub(super) fn parse_documents(json: &str) -> Vec<ItemResult> {
     let Ok(documents) = serde_json::from_str::<&RawValue>(json) else { return vec![Err("it is not JSON")] };
-    let mut builder = MessageBuilder::new(Role::System, None);
+    let mut builder = MessageBuilder::new(Author::new(Role::System));
     for document in list(documents).unwrap_or_else(|| vec![documents]) {
         builder.push_part(|draft| draft.push_reference("document", Some(document)));
     }
@@ -53,20 +60,19 @@ pub(super) fn parse_documents(json: &str) -> Vec<ItemResult> {
 /// Parses the content of a message with the given role into its items. Returns no items for empty content.
 pub(super) fn parse_content(json: &str, role: Role) -> Vec<ItemResult> {
     let Ok(content) = serde_json::from_str::<&RawValue>(json) else { return vec![Err("it is not JSON")] };
-    let mut builder = MessageBuilder::new(role, None);
+    let mut builder = MessageBuilder::new(Author::new(role));
     Content(content).parts().into_iter().for_each(|part| part::add(&mut builder, part));
     builder.finish()
 }
 
-/// Parses one message object into its items. `sources` stand beside the message in the body.
-fn parse_message(
-    json: &str,
-    default_role: Option<Role>,
-    sources: &[Source<'_>],
-) -> Result<Vec<ItemResult>, DecodeError> {
-    let mut message = serde_json::from_str(json).ok().and_then(Message::read).ok_or("it is not an object")?;
-    message.other_parts.annotations.extend(sources.iter().map(|source| source.part()));
-    let mut builder = MessageBuilder::new(message_role(&message, default_role)?, call::id(message.call_id));
+/// Parses one message into its items.
+fn parse_message(message: Message<'_>, default_role: Option<Role>) -> Result<Vec<ItemResult>, DecodeError> {
+    let mut builder = MessageBuilder::new(Author {
+        role: message_role(&message, default_role)?,
+        name: call::name(message.name),
+        answered_call: call::id(message.call_id),
+        is_error: message.is_error,
+    });
     message.into_parts().into_iter().for_each(|part| part::add(&mut builder, part));
     Ok(builder.finish_message())
 }

@@ -34,14 +34,26 @@ impl ItemDraft {
             call_id,
             name,
             namespace,
+            is_error,
             agent_message,
             parts,
             replaces_history,
             is_executed: _,
         } = self;
         let parts = parts.into_iter().map(|part| part.part).collect();
-        let content =
-            Content { role, channel, kind, call_id, name, namespace, agent_message, parts, delivery, replaces_history };
+        let content = Content {
+            role,
+            channel,
+            kind,
+            call_id,
+            name,
+            namespace,
+            is_error,
+            agent_message,
+            parts,
+            delivery,
+            replaces_history,
+        };
         ParsedItem { content, hashes, id: ListedId::Absent, notice }
     }
 }

@@ -11,7 +11,7 @@ use super::role;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
-use crate::provider::{self, ApiSet};
+use crate::provider::{self, ApiSet, StoredContent};
 
 /// The decoded body of an inference request.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Request {
         let instructions = body.instructions();
         let previous_response_id = body.previous_response_id().map(|id| ResponseId::from(&*id));
         let conversation_id = body.conversation_id().map(|id| ProviderConversationId::from(&*id));
-        let server_side_content = body.server_side_content().map(|(field, id)| (field, id.into()));
+        let server_side_content = body.server_side_content().map(|StoredContent { field, id }| (field, id.into()));
         let is_kept = previous_response_id.is_some() || conversation_id.is_some() || server_side_content.is_some();
         let items = match items(&body, cache) {
             Some(items) => RequestItems::Listed(with_instructions(items, instructions.as_ref(), cache)),

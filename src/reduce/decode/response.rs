@@ -185,7 +185,7 @@ fn items(body: &provider::Response<'_>, cache: &ItemCache) -> Option<Vec<ListedI
         Output::Items(items) => Some(items::answer_items(items, &body.sources(), cache)),
         Output::Choices(choices) => {
             let message = choices.first().and_then(|choice| choice.message);
-            Some(message.map(|message| items::answer(message, &body.sources(), cache)).unwrap_or_default())
+            Some(items::answer(message, &body.sources(), cache))
         }
         Output::Content(content) => Some(items::content(*content, Role::Assistant, cache)),
         Output::AttributeMessages(messages) => {

@@ -27,8 +27,8 @@ pub(super) fn parse(json: &str) -> Option<ItemResult> {
 /// Parses an item of a response, with its sources, like [`parse`].
 pub(super) fn parse_sourced(json: &str) -> Option<ItemResult> {
     match serde_json::from_str::<SourcedAnswer<'_>>(json) {
-        Ok((item, sources)) => parse_item(item.get(), &sources).transpose(),
-        Err(_) => Some(Err("it is not JSON")),
+        Ok((Some(item), sources)) => parse_item(item.get(), &sources).transpose(),
+        Ok((None, _)) | Err(_) => Some(Err("it is not an object")),
     }
 }
 

@@ -6,9 +6,9 @@ use std::mem::Discriminant;
 use std::sync::Arc;
 
 use super::content_index::ContentIndex;
+use super::copies::{MergedCopies, merge_copies};
 use super::lists::{ListOrigin, RecordedList};
 use super::paths::{ListedBy, Path, Paths};
-use super::reasoning::{MergedReasoning, merge_reasoning};
 use super::server_conversations::ServerConversations;
 use crate::event::{RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, Producer};
@@ -297,8 +297,8 @@ impl<'a> ConversationBuilder<'a> {
         item_id
     }
 
-    /// Updates an item that a later payload repeats. The payload may contain more of the same reasoning, which is added
-    /// to the item.
+    /// Updates an item that a later payload repeats. The payload may contain more of the same item, such as the text of
+    /// encrypted reasoning, which is added.
     pub(super) fn update(
         &mut self,
         source: &ItemSource<'_>,
@@ -317,14 +317,14 @@ impl<'a> ConversationBuilder<'a> {
             return;
         }
         let Some(item) = self.items.get_mut(item.index()) else { return };
-        match merge_reasoning(&item.content, &decoded.content) {
-            MergedReasoning::Unchanged => *last_seen_as = Some(content),
-            MergedReasoning::Extended(more) => {
+        match merge_copies(&item.content, &decoded.content) {
+            MergedCopies::Unchanged => *last_seen_as = Some(content),
+            MergedCopies::Extended(more) => {
                 *last_seen_as = Some(content);
                 item.content = Arc::new(more);
                 item.evidence.add(source.at.when.seq, Some(source.payload.clone()));
             }
-            MergedReasoning::Conflict => {
+            MergedCopies::Conflict => {
                 if self.reported.insert((source.thread.clone(), content)) {
                     let message = format!(
                         "{} has reasoning with the same encrypted content as {} but other text; the first text is kept",

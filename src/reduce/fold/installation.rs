@@ -91,6 +91,7 @@ fn marker() -> Content {
         call_id: None,
         name: None,
         namespace: None,
+        is_error: false,
         agent_message: None,
         parts: Box::default(),
         delivery: None,

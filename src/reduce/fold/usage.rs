@@ -18,7 +18,7 @@ pub(super) fn report_problems<F>(
         let code = match problem {
             UsageProblem::BadCount { .. } => Code::BadUsage,
             UsageProblem::Differs { .. } => Code::UsageDiffers,
-            UsageProblem::Truncated => Code::PartialUsage,
+            UsageProblem::OnlyTotal { .. } | UsageProblem::Truncated => Code::PartialUsage,
         };
         diagnostics.add(at, code, format!("{subject} {problem}"), Some(payload));
     }

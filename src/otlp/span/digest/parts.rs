@@ -106,7 +106,8 @@ fn from_call(call: ToolCall<'_>) -> Part<'_> {
 }
 
 fn from_result(result: ToolResult<'_>) -> Part<'_> {
-    let ToolResult { call_id, value, is_content: _, response } = result;
+    // The other fields of the part, or of the response in it, have the name and the failure.
+    let ToolResult { call_id, name: _, is_error: _, value, is_content: _, response } = result;
     let part = Part::tool_call_response(call_id, value);
     match response {
         Some(response) => part.with_other_fields(&response, &provider::RESULT_FIELDS),

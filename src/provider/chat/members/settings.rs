@@ -53,7 +53,6 @@ pub(super) const GATEWAYS: &[&str] = &[
 /// Perplexity, Together, xAI and Z.AI.
 pub(super) const HOSTED: &[&str] = &[
     "asr_options",
-    "cached_content",
     "citation_options",
     "clear_thinking",
     "compliance",

@@ -9,12 +9,28 @@ use crate::reduce::decode::draft::{ItemDraft, REFUSAL};
 use crate::reduce::decode::item_notice::ItemNotice;
 use crate::reduce::decode::parsed_item::{ItemResult, ParsedItem};
 
+/// The author of a message, and the call that it answers.
+pub(super) struct Author {
+    pub(super) role: Role,
+    /// Name of the author. `None` if the message has none.
+    pub(super) name: Option<Box<str>>,
+    /// For a message of a tool, the id of the call that it answers.
+    pub(super) answered_call: Option<CallId>,
+    /// `true` if the message reports that the tool failed.
+    pub(super) is_error: bool,
+}
+
+impl Author {
+    /// Creates an author without a name.
+    pub(super) fn new(role: Role) -> Self {
+        Self { role, name: None, answered_call: None, is_error: false }
+    }
+}
+
 /// The items of a message while it is parsed: the finished items in order, and the text and parts of the item in
 /// progress.
 pub(super) struct MessageBuilder {
-    role: Role,
-    /// For a message of a tool, the id of the call that it answers.
-    answered_call: Option<CallId>,
+    author: Author,
     finished: Vec<Result<ItemDraft, DecodeError>>,
     /// Item in progress, with the text and parts after the last finished item.
     current_run: Option<ItemDraft>,
@@ -22,25 +38,28 @@ pub(super) struct MessageBuilder {
 
 impl MessageBuilder {
     /// Creates a builder without items.
-    pub(super) fn new(role: Role, answered_call: Option<CallId>) -> Self {
-        Self { role, answered_call, finished: Vec::new(), current_run: None }
+    pub(super) fn new(author: Author) -> Self {
+        Self { author, finished: Vec::new(), current_run: None }
     }
 
     /// Returns the item in progress, and starts one if there is none: the output of a call if the message is from a
     /// tool, else a message.
     fn current_run(&mut self) -> &mut ItemDraft {
-        let Self { role, answered_call, finished: _, current_run } = self;
-        current_run.get_or_insert_with(|| match role {
-            Role::Tool => output_draft(answered_call.clone()),
-            Role::System | Role::Developer | Role::User | Role::Assistant => {
-                ItemDraft::new(*role, None, ItemKind::Message)
-            }
+        let Self { author: Author { role, name, answered_call, is_error }, finished: _, current_run } = self;
+        current_run.get_or_insert_with(|| {
+            let draft = match role {
+                Role::Tool => ItemDraft { is_error: *is_error, ..output_draft(answered_call.clone()) },
+                Role::System | Role::Developer | Role::User | Role::Assistant => {
+                    ItemDraft::new(*role, None, ItemKind::Message)
+                }
+            };
+            ItemDraft { name: name.clone(), ..draft }
         })
     }
 
     /// Adds a text to the item in progress. Empty text is ignored, except as the output of a tool.
     pub(super) fn push_text(&mut self, text: &str) {
-        if !text.is_empty() || self.role == Role::Tool {
+        if !text.is_empty() || self.author.role == Role::Tool {
             self.current_run().push_text(text);
         }
     }
@@ -110,7 +129,7 @@ impl MessageBuilder {
     pub(super) fn finish_message(mut self) -> Vec<ItemResult> {
         self.end_run();
         if self.finished.is_empty() {
-            match self.role {
+            match self.author.role {
                 Role::Tool => self.push_part(|draft| draft.push_reference("tool_output", None)),
                 Role::System | Role::Developer | Role::User | Role::Assistant => {
                     self.current_run().push_placeholder_if_empty()

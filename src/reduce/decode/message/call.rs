@@ -26,6 +26,11 @@ pub(super) fn draft(call: &ToolCall<'_>) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
+/// Returns the name of an author or a tool. Returns `None` if it is empty.
+pub(super) fn name(value: Option<&RawValue>) -> Option<Box<str>> {
+    value.and_then(text).filter(|name| !name.is_empty()).map(Into::into)
+}
+
 /// Returns a call id. Returns `None` if it is empty, because it would link nothing.
 pub(super) fn id(value: Option<&RawValue>) -> Option<CallId> {
     value.and_then(text).filter(|id| !id.is_empty()).map(|id| CallId::from(&*id))

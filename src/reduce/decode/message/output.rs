@@ -12,6 +12,8 @@ use crate::reduce::decode::draft::ItemDraft;
 /// Makes an item of the output of a tool call: of its parts if it is a list of parts, else of its text or JSON.
 pub(super) fn draft(result: &ToolResult<'_>) -> Result<ItemDraft, DecodeError> {
     let mut draft = output_draft(call::id(result.call_id));
+    draft.name = call::name(result.name);
+    draft.is_error = result.is_error;
     match result.content_parts() {
         Some(parts) => {
             for part in parts {
