@@ -19,6 +19,8 @@ pub struct Work {
     pub items_kept: u64,
     /// Number of items that were compared, placed or looked up to build the conversation.
     pub conversation_steps: u64,
+    /// Number of members of bodies that no rule reads, and that were looked up to report each once.
+    pub unread_members: u64,
     /// Number of hash lookups that were made to link finished tables.
     pub link_probes: u64,
 }

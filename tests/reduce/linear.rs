@@ -62,7 +62,7 @@ fn session_that_repeats_its_history_keeps_each_item_once() {
     }
     let Work { items_listed, items_kept, conversation_steps, .. } = case.try_reduce(&Options::default()).unwrap().work;
     assert_eq!((items_listed, items_kept), (5050, 100));
-    assert!(conversation_steps < items_listed * 6, "{conversation_steps}");
+    assert!(conversation_steps < items_listed * 7, "{conversation_steps}");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn session_of_references_takes_work_in_proportion_to_its_lists() {
     }
     let Work { items_listed, items_kept, conversation_steps, .. } = case.try_reduce(&Options::default()).unwrap().work;
     assert_eq!((items_listed, items_kept), (100 * 100 + 100, 100 + 1 + 99));
-    assert!(conversation_steps < items_listed * 6, "{conversation_steps}");
+    assert!(conversation_steps < items_listed * 7, "{conversation_steps}");
 }
 
 /// Reduces a session whose calls all have one id, and returns the work.
@@ -244,7 +244,7 @@ fn calls_with_one_id_take_work_in_proportion() {
     }
     // Requests with the whole history are longer and longer; their items are compared once each.
     let Work { items_listed, conversation_steps, link_probes, .. } = session_with_one_call_id(150, true, true);
-    assert!(conversation_steps < items_listed * 6 && link_probes < items_listed, "{conversation_steps}, {link_probes}");
+    assert!(conversation_steps < items_listed * 7 && link_probes < items_listed, "{conversation_steps}, {link_probes}");
 }
 
 #[test]
@@ -275,4 +275,64 @@ fn stream_twice_as_long_takes_twice_the_work() {
         assert!(large < small * 9 / 4, "{name}: {small}, then {large}");
     }
     assert_eq!(small.stream_events, 800, "each event is read once");
+}
+
+/// Reduces a session in which `starts` calls reference one body, and returns the work. The body has `items` items and as
+/// many members that no rule reads.
+fn session_with_one_body(starts: usize, items: usize, is_prefix: bool) -> Work {
+    let item = |n: usize| json!({ "type": "message", "role": "user", "content": n.to_string(), format!("new{n}"): 1 });
+    let items = (0..items).map(item).collect::<Vec<_>>();
+    let mut case = Case::new();
+    let body = case.body("inference_request", json!({ "input": items }));
+    for n in 0..starts {
+        let mut event = json!({
+            "type": "inference_started", "inference_call_id": n.to_string(), "thread_id": "t", "codex_turn_id": "u",
+            "model": "m", "provider_name": "p", "request_payload": body,
+        });
+        if is_prefix {
+            event["request_input_mode"] = json!({
+                "type": "incremental_with_untraced_prefix", "previous_response_id": "r", "prefix_payload": body,
+            });
+        }
+        case.event(event);
+    }
+    let reduction = case.try_reduce(&Options::default()).unwrap();
+    assert!(reduction.diagnostics().iter().all(|found| found.code == Code::UnreadField));
+    assert_eq!(reduction.graph.inference_calls.iter().count(), starts);
+    reduction.work
+}
+
+#[test]
+fn body_of_several_requests_is_searched_once() {
+    for is_prefix in [false, true] {
+        let [once, often] = [1, 500].map(|starts| session_with_one_body(starts, 1000, is_prefix));
+        assert_eq!((once.unread_members, often.unread_members), (1000, 1000));
+        let more = often.conversation_steps - once.conversation_steps;
+        assert!(once.conversation_steps > 2000, "{} is too little to compare", once.conversation_steps);
+        assert!(more < 500 * 10, "{} steps, then {more} more", once.conversation_steps);
+    }
+}
+
+#[test]
+fn compaction_in_a_body_of_several_requests_is_searched_once() {
+    let session = |starts: usize| {
+        let mut messages =
+            vec![json!({ "role": "assistant", "content": [{ "type": "compaction", "content": "So far." }] })];
+        messages.extend((0..1000).map(|n| json!({ "role": "user", "content": n.to_string() })));
+        let mut case = Case::new();
+        let body = case.body("inference_request", json!({ "messages": messages }));
+        for n in 0..starts {
+            case.event(json!({
+                "type": "inference_started", "inference_call_id": n.to_string(), "thread_id": "t", "codex_turn_id": "u",
+                "model": "m", "provider_name": "p", "request_payload": body,
+            }));
+        }
+        let reduction = case.try_reduce(&Options::default()).unwrap();
+        assert_eq!(reduction.diagnostics(), []);
+        let compacted = reduction.graph.inference_calls.iter().filter(|call| call.compacted_before.is_some());
+        assert_eq!(compacted.count(), starts);
+        reduction.work.conversation_steps
+    };
+    let (once, often) = (session(1), session(500));
+    assert!(once > 2000 && often - once < 500 * 10, "{once}, then {often}");
 }

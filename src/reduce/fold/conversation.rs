@@ -50,6 +50,9 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
     /// Thread and items of each request body that was added. A retry with the same body has the same items.
     pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path)>,
+    /// Number of items behind the last one of each request body for which the provider drops all items before it, by the
+    /// address of the body's list of items. `None` if the body has no such item.
+    pub(super) compactions_by_body: HashMap<usize, Option<usize>>,
     /// Index of the completed call with a response id in a thread, for requests that continue the response.
     pub(super) by_response_id: HashMap<(ThreadId, ResponseId), usize>,
     pub(super) server_conversations: ServerConversations,
@@ -110,6 +113,7 @@ impl<'a> ConversationBuilder<'a> {
             ends: HashMap::new(),
             responses: HashMap::new(),
             requests_by_body: HashMap::new(),
+            compactions_by_body: HashMap::new(),
             by_response_id: HashMap::new(),
             server_conversations: ServerConversations::default(),
             by_provider_id: HashMap::new(),

@@ -275,11 +275,24 @@ impl ConversationBuilder<'_> {
     /// Returns the last item of a request for which the provider drops all items before it, such as a summary of them.
     /// Returns `None` if the request has no such item. `items` are the items that the body lists.
     pub(super) fn compaction_in_request(&mut self, call: usize, items: &[ListedItem]) -> Option<ItemId> {
-        let decoded_items = self.decoded_items;
-        let readable = items.iter().rev().filter_map(|listed| decoded_items.get(listed.content).ok());
-        let behind = readable.map(|item| &item.content).position(|content| content.replaces_history)?;
+        let behind = self.items_behind_compaction(items)?;
         let request = self.requests.get(&call).copied()?;
         self.paths.item_at(request, self.paths.len(request).checked_sub(behind + 1)?)
+    }
+
+    /// Returns the number of items behind the last one for which the provider drops all items before it. Returns `None`
+    /// if there is no such item. A body that several requests reference is searched once.
+    fn items_behind_compaction(&mut self, items: &[ListedItem]) -> Option<usize> {
+        let body = items.first().map(|first| std::ptr::from_ref(first).addr())?;
+        if let Some(known) = self.compactions_by_body.get(&body) {
+            return *known;
+        }
+        let decoded_items = self.decoded_items;
+        let mut readable = items.iter().rev().filter_map(|listed| decoded_items.get(listed.content).ok());
+        let behind = readable.position(|item| item.content.replaces_history);
+        self.paths.step_count += behind.map_or(items.len(), |behind| behind + 1) as u64;
+        self.compactions_by_body.insert(body, behind);
+        behind
     }
 
     /// Returns the path of an inference call's request followed by its response.

@@ -15,6 +15,11 @@ const MAX_NAMES: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct UnreadFields {
     shapes: BTreeMap<&'static str, Reported>,
+    /// The bodies whose members were reported, by the address of their list of members. Several events may reference one
+    /// body.
+    bodies: HashSet<usize>,
+    /// Number of members that were looked up.
+    pub(super) looked_up: u64,
 }
 
 /// The members of one kind of object.
@@ -35,9 +40,11 @@ impl UnreadFields {
         members: &[UnreadMember],
         diagnostics: &mut Diagnostics,
     ) {
-        if members.is_empty() {
+        let body = members.first().map(|first| std::ptr::from_ref(first).addr());
+        if !body.is_some_and(|body| self.bodies.insert(body)) {
             return;
         }
+        self.looked_up += members.len() as u64;
         let position = position.into();
         for UnreadMember { field, list } in members {
             let reported = self.shapes.entry(field.shape).or_default();
