@@ -34,6 +34,7 @@
 //! | `otel_trace.code_cell.id`, `otel_trace.code_cell.source` | id and source of the code cell that the call `gen_ai.tool.call.id` started |
 //! | `otel_trace.compaction.id` | the compaction that a request belongs to |
 //! | `error.type`, `otel.status_code`, `otel.status_description` | failure and its cause; a status code of `OK` means success |
+//! | `error`, `error.message`, `exception.message` | an error in words, like a status description with the code `ERROR`; `false`, `0`, `None` and empty text mean that there is none |
 //! | `gen_ai.response.time_to_first_chunk` | time until the first piece of the response, in seconds from the start of the call |
 //!
 //! Fields and events that rig uses instead are understood too: `gen_ai.usage.reasoning_tokens`,
@@ -47,6 +48,12 @@
 //! dropped and is cancelled. A thread or turn that a panic unwinds through has failed. If the callsite of a tool span
 //! declares its name and call id as empty fields, the start of the tool call is delayed until both are recorded or
 //! something happens inside the span. A tool span below the span of a code cell is a tool call that the cell requested.
+//!
+//! Events inside of a span are read as programs emit them. The event of `#[instrument(err)]`, which has the field `error`
+//! and no other, fails the operation of its span. The event of `#[instrument(ret)]`, with the field `return` and no
+//! other, is the result of a tool call that has none. Any other event of level `ERROR` or `WARN` with a field for an error
+//! in words may have been handled: it fails an inference call, a tool call or a compaction request that closes without a
+//! response or result, and never a turn or a thread. An end that a handle gives takes precedence over all of these.
 //!
 //! Other bodies do not go through fields, but through [`SpanExt`]. *Instants* are events of target `otel_trace`, emitted
 //! inside the span that they are about or below it. `otel_trace.event` names the kind of instant and

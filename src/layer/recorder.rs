@@ -1,6 +1,7 @@
 //! The recording that users configure, hold and end, and what all rooms of the layer share with it.
 
 pub(super) mod builder;
+pub(super) mod callsites;
 pub(super) mod environment;
 pub(super) mod filter;
 pub(super) mod guard;
@@ -9,7 +10,6 @@ pub(super) mod inner;
 pub(crate) mod live;
 pub(super) mod reentrancy;
 pub(crate) mod stderr;
-pub(super) mod targets;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 
 mod classify;
 mod debug_text;
+mod error_text;
 pub(super) mod extension;
 mod field_bodies;
 mod field_facts;
@@ -11,6 +12,7 @@ mod implicit;
 mod instant;
 mod json_text;
 pub(super) mod operations;
+mod outcome_event;
 pub(super) mod record_layer;
 mod span_end;
 pub(super) mod span_state;

@@ -18,6 +18,7 @@ mod handles;
 mod ids;
 mod late_fields;
 mod operations;
+mod outcome_events;
 mod pack;
 mod reentrancy;
 mod reloads;

@@ -10,7 +10,7 @@ use super::tool::{ToolCall, ToolCallMeta};
 use crate::bundle::Body;
 use crate::event::{CellStatus, Timestamp};
 use crate::layer::operation::{CodeCellFacts, CodeCellOperation};
-use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::recorder::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// A code cell: a script that a model wrote and a runtime runs. Created by [`Turn::code_cell`](super::Turn::code_cell),

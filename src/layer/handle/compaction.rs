@@ -9,7 +9,7 @@ use super::operation::impl_operation;
 use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::layer::operation::{CompactionOperation, InferenceFacts, SharedCompactionId, record_compaction_installed};
-use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::recorder::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// A request to a model to compact the history of a thread: to replace it with a shorter one. Created by

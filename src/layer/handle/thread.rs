@@ -13,7 +13,7 @@ use super::turn::Turn;
 use crate::bundle::Body;
 use crate::event::{RawJson, Timestamp, ToolCallId, TurnId};
 use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
-use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::recorder::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{Enclosing, Operations};
 use crate::layer::span::span_state::SpanState;
 

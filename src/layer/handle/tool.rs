@@ -10,7 +10,7 @@ use super::thread::{AgentThread, ThreadMeta};
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
 use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation};
-use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::recorder::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Enclosing, Operations};
 use crate::layer::span::tool_name::intern_tool_name;
 

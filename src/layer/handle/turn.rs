@@ -13,7 +13,7 @@ use super::tool::{ToolCall, ToolCallMeta};
 use crate::bundle::Body;
 use crate::event::{Timestamp, TurnId};
 use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
-use crate::layer::recorder::targets::HANDLE_TARGET;
+use crate::layer::recorder::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::Operations;
 
 /// A turn of a thread: from a user's message to the agent's answer. Created by

@@ -252,6 +252,11 @@ impl CompactionOperation {
         }
     }
 
+    /// Returns `true` if a response was stored.
+    pub(in crate::layer) fn has_response(&self) -> bool {
+        lock(&self.progress).response.is_some()
+    }
+
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {

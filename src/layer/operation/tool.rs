@@ -350,6 +350,11 @@ impl ToolCallOperation {
         }
     }
 
+    /// Returns `true` if there was a result, whether it was stored or lost.
+    pub(in crate::layer) fn has_result(&self) -> bool {
+        lock(&self.progress).has_result
+    }
+
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {

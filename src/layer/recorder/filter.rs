@@ -5,11 +5,16 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
-use super::targets::{is_instant, may_be_wire_event};
+use super::callsites::{is_instant, may_be_outcome_event, may_be_wire_event};
 
-/// A per-layer filter that enables the spans and events which a recorder examines: spans up to `INFO`, and events of
-/// the target `otel_trace`. Other spans and events need not be formatted or sampled for the recorder. With
-/// [`wire_events`](Self::wire_events), also enables the events by which frameworks log their requests.
+/// A per-layer filter that enables the spans and events which a recorder examines: spans up to `INFO`, events of the
+/// target `otel_trace`, the events of `#[instrument(err)]` and `#[instrument(ret)]`, and events of level `ERROR` or `WARN`
+/// with an error in the field `error`, `error.message` or `exception.message`. Other spans and events need not be
+/// formatted or sampled for the recorder. With [`wire_events`](Self::wire_events), also enables the events by which
+/// frameworks log their requests.
+///
+/// Below `INFO`, a returned error or value is recorded only if another layer of the subscriber asks for that level:
+/// otherwise every `DEBUG` and `TRACE` event of the program would pass through the subscriber.
 ///
 /// ```
 /// # use otel_trace::Recorder;
@@ -48,7 +53,9 @@ impl RecordFilter {
 
     fn accepts(self, metadata: &Metadata<'_>) -> bool {
         let may_be_recorded = metadata.is_span() || is_instant(metadata);
-        *metadata.level() <= Level::INFO && may_be_recorded || self.wire_events && may_be_wire_event(metadata)
+        *metadata.level() <= Level::INFO && may_be_recorded
+            || may_be_outcome_event(metadata)
+            || self.wire_events && may_be_wire_event(metadata)
     }
 }
 

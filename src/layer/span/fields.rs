@@ -12,9 +12,11 @@ use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
 use super::debug_text::format_debug;
+use super::error_text::ErrorText;
 use super::tool_name::intern_tool_name;
 use super::usage_fields::{CountField, UsageFields};
 use crate::event::CallId;
+use crate::layer::recorder::callsites::ERROR_FIELDS;
 use crate::semconv;
 
 /// The kind of operation that a span declares.
@@ -94,6 +96,14 @@ pub(super) struct Fields {
     error_type: Option<String>,
     status: Option<OtelStatus>,
     status_description: Option<String>,
+    /// The error in fields that programs use beside those of OpenTelemetry.
+    error_text: ErrorText,
+    /// The error that the function of the span returned.
+    pub(super) returned_error: Option<String>,
+    /// The latest error that the program logged in the span.
+    pub(super) logged_error: Option<String>,
+    /// The value that the function of the span returned.
+    pub(super) returned: Option<String>,
     pub(super) usage: UsageFields,
     pub(super) request: RequestFields,
     pub(super) output_messages: Option<String>,
@@ -187,26 +197,38 @@ impl Fields {
         self.declared_kind.is_some()
     }
 
-    /// Returns `error.type` and the status description, if either the error type or the status code reports a failure.
-    /// Returns `None` otherwise.
+    /// Returns the error that the function of the span returned, otherwise `error.type` and the status description, if
+    /// the error type, the status code or another field reports a failure. Returns `None` otherwise.
     pub(super) fn error(&self) -> Option<String> {
-        match (&self.error_type, &self.status_description) {
+        let reported = || match (&self.error_type, self.status_description.as_deref().or(self.error_text.text())) {
             (Some(kind), Some(description)) => Some(format!("{kind}: {description}")),
             (Some(kind), None) => Some(kind.clone()),
-            (None, Some(description)) if self.status == Some(OtelStatus::Error) => Some(description.clone()),
-            (None, None) if self.status == Some(OtelStatus::Error) => Some("error".to_owned()),
+            (None, Some(description)) if self.has_error_status() => Some(description.to_owned()),
+            (None, None) if self.has_error_status() => Some("error".to_owned()),
             (None, _) => None,
-        }
+        };
+        self.returned_error.clone().or_else(reported)
     }
 
-    /// Returns `true` if the status code is `OK` and no error type is set.
+    /// Returns `true` if the status code is `ERROR`, or if a field has an error in words.
+    fn has_error_status(&self) -> bool {
+        self.status == Some(OtelStatus::Error) || self.error_text.text().is_some()
+    }
+
+    /// Returns `true` if the status code is `OK` and no error is known.
     pub(super) fn is_ok(&self) -> bool {
-        self.status == Some(OtelStatus::Ok) && self.error_type.is_none()
+        self.status == Some(OtelStatus::Ok) && self.error().is_none()
     }
 
-    /// Returns `true` if any field is set that [`error`](Self::error) depends on.
-    pub(super) fn has_status(&self) -> bool {
-        self.error_type.is_some() || self.status.is_some() || self.status_description.is_some()
+    /// Returns `true` if any field is set that tells how the operation ended.
+    pub(super) fn has_outcome(&self) -> bool {
+        self.error_type.is_some()
+            || self.status.is_some()
+            || self.status_description.is_some()
+            || self.error_text.text().is_some()
+            || self.returned_error.is_some()
+            || self.logged_error.is_some()
+            || self.returned.is_some()
     }
 
     /// Replaces the values of all fields that are set in `newer`.
@@ -241,6 +263,10 @@ impl Fields {
             error_type,
             status,
             status_description,
+            error_text,
+            returned_error,
+            logged_error,
+            returned,
             usage: UsageFields { input, cached, cache_write, output, reasoning },
             request: RequestFields { input_messages, system_instructions, tool_definitions },
             output_messages,
@@ -270,6 +296,10 @@ impl Fields {
         take(&mut self.compaction_id, compaction_id);
         take(&mut self.error_type, error_type);
         take(&mut self.status_description, status_description);
+        self.error_text.merge(error_text);
+        take(&mut self.returned_error, returned_error);
+        take(&mut self.logged_error, logged_error);
+        take(&mut self.returned, returned);
         take(&mut self.usage.input, input);
         take(&mut self.usage.cached, cached);
         take(&mut self.usage.cache_write, cache_write);
@@ -288,6 +318,7 @@ impl Fields {
     /// no integer.
     fn stores_text(&mut self, name: &str) -> bool {
         matches!(name, semconv::TOOL_CALL_ID | semconv::TOOL_NAME)
+            || ERROR_FIELDS.contains(&name)
             || self.text_slot(name).is_some()
             || self.count_slot(name).is_some()
     }
@@ -363,6 +394,7 @@ impl Visit for Fields {
             semconv::TOOL_CALL_ID => self.call_id = Some(value.into()),
             semconv::TOOL_NAME => self.tool_name = Some(intern_tool_name(value)),
             name => {
+                self.error_text.record(name, value);
                 if let Some(slot) = self.text_slot(name) {
                     *slot = Some(value.to_owned());
                 } else if let Some(slot) = self.count_slot(name) {

@@ -19,14 +19,15 @@ use super::extension::SpanExtension;
 use super::fields::{Fields, has_kind_field};
 use super::implicit::ImplicitOperations;
 use super::instant::Instant;
+use super::outcome_event::OutcomeEvent;
 use super::span_state::{SpanPosition, SpanState};
 use super::wire_event::WireEvent;
+use crate::layer::recorder::callsites::{HANDLE_TARGET, is_instant, may_be_outcome_event, may_be_wire_event};
 use crate::layer::recorder::ids::LayerNumber;
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::{Live, NewSpan};
 use crate::layer::recorder::reentrancy::is_recording_suppressed;
 use crate::layer::recorder::stderr::report;
-use crate::layer::recorder::targets::{HANDLE_TARGET, is_instant, may_be_wire_event};
 use crate::semconv;
 
 /// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](crate::layer::Recorder::layer).
@@ -121,6 +122,23 @@ where
         };
         if let Some(wire) = WireEvent::from_event(event).filter(|_| self.owns(&state)) {
             state.apply_wire_event(wire);
+        }
+    }
+
+    /// Records how the function of a span ended in the operation of that span, or a logged error in the nearest enclosing
+    /// operation.
+    fn record_outcome(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
+        let Some(scope) = ctx.event_scope(event) else { return };
+        let mut states = scope.map(|span| self.state(&span).filter(|state| state.is_recognized()));
+        let (state, is_inside) = match states.next() {
+            Some(Some(direct)) => (Some(direct), false),
+            Some(None) | None => (states.flatten().next(), true),
+        };
+        let Some(state) = state.filter(|state| self.owns(state)) else { return };
+        let Some(outcome) = OutcomeEvent::from_event(event) else { return };
+        let outcome = if is_inside { outcome.from_inside(event.metadata()) } else { Some(outcome) };
+        if let Some(outcome) = outcome {
+            state.merge_fields(outcome.into());
         }
     }
 
@@ -225,6 +243,8 @@ where
             }
         } else if may_be_wire_event(event.metadata()) && !is_recording_suppressed() {
             self.record_wire_event(event, &ctx);
+        } else if may_be_outcome_event(event.metadata()) && !is_recording_suppressed() && !self.recorder.is_shut() {
+            self.record_outcome(event, &ctx);
         }
     }
 

@@ -31,6 +31,9 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
         (_, Some(body)) => inference.record_response_from_fields(&Json(&body)),
         (_, None) => {}
     }
+    if !inference.has_response() {
+        inference.set_error(fields.error().or_else(|| fields.logged_error.clone()));
+    }
     if let Some(id) = fields.upstream_request_id.as_ref().filter(|_| !inference.has_response()) {
         inference.set_error_if_none(|| {
             format!("the provider answered request {id} with no response, and the span does not record why")
@@ -46,5 +49,9 @@ pub(super) fn apply_to_tool(tool: &Arc<ToolCallOperation>, fields: &Fields) {
     if let Some(result) = &fields.result {
         tool.record_output_from_fields(result);
     }
-    tool.set_error(fields.error());
+    if let Some(value) = &fields.returned {
+        tool.record_output_from_fields(value);
+    }
+    let logged = fields.logged_error.clone().filter(|_| !tool.has_result());
+    tool.set_error(fields.error().or(logged));
 }

@@ -176,7 +176,7 @@ impl SpanState {
     /// Merges newly recorded field values, and starts the operations if their facts are complete now.
     pub(super) fn merge_fields(self: &Arc<Self>, newer: Fields) {
         // A handle records everything but the status itself.
-        if self.has_handle && !newer.has_status() {
+        if self.has_handle && !newer.has_outcome() {
             return;
         }
         let is_complete = {
@@ -382,7 +382,10 @@ impl SpanState {
             }
             Some(ChildOperation::Tool(tool)) if !tool.is_ended() => span_end::apply_to_tool(tool, &fields),
             Some(ChildOperation::Cell(cell)) => cell.set_error(fields.error()),
-            Some(ChildOperation::Compaction(compaction)) => compaction.set_error(fields.error()),
+            Some(ChildOperation::Compaction(compaction)) => {
+                let logged = fields.logged_error.clone().filter(|_| !compaction.has_response());
+                compaction.set_error(fields.error().or(logged));
+            }
             Some(ChildOperation::Inference(_) | ChildOperation::Tool(_)) | None => {}
         }
         if let Some(turn) = turn {

@@ -135,6 +135,22 @@ fn failed_and_cancelled_spans_have_status_and_error() {
 }
 
 #[test]
+fn returned_and_logged_errors_are_exported_as_the_status() {
+    let harness = Harness::new();
+    harness.run(Order::BridgeFirst, || {
+        let run = tracing::info_span!("run", gen_ai.operation.name = "invoke_agent", gen_ai.agent.name = "coder");
+        let tool = |name| {
+            tracing::info_span!(parent: &run, "tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = name)
+        };
+        tool("returned").in_scope(|| tracing::error!(error = "no such file"));
+        tool("logged").in_scope(|| tracing::warn!(error = "no route", "connect failed"));
+    });
+    let spans = harness.spans();
+    assert_eq!(named(&spans, "execute_tool returned").status, Status::error("no such file"));
+    assert_eq!(named(&spans, "execute_tool logged").status, Status::error("no route"));
+}
+
+#[test]
 fn content_is_exported_only_on_request() {
     let keys = |content| {
         let harness = Harness::with(content, Sampler::AlwaysOn);

@@ -1,0 +1,104 @@
+//! Events by which a program reports how a function ended: those of `#[instrument(err)]` and `#[instrument(ret)]`, and
+//! logged errors.
+
+use std::fmt;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata};
+
+use super::debug_text::format_debug;
+use super::error_text::ErrorText;
+use super::fields::Fields;
+use crate::layer::recorder::callsites::{ERROR_FIELD, ERROR_FIELDS, RETURN_FIELD, is_serious};
+
+/// What an event reports about the operation in whose span it is emitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum OutcomeEvent {
+    /// The function of the span returned this error. The event has no other field.
+    ReturnedError(String),
+    /// The program logged this error, which need not be the end of the operation.
+    LoggedError(String),
+    /// The function of the span returned this value. The event has no other field.
+    Returned(String),
+}
+
+impl OutcomeEvent {
+    /// Reads an outcome from an event. Returns `None` if the event reports none.
+    pub(super) fn from_event(event: &Event<'_>) -> Option<Self> {
+        let mut values = OutcomeVisitor::default();
+        event.record(&mut values);
+        let is_only_field = event.metadata().fields().len() == 1;
+        match values {
+            OutcomeVisitor { returned: Some(value), .. } if is_only_field => Some(Self::Returned(value)),
+            OutcomeVisitor { error, has_error_field, .. } => {
+                let error = error.into_text()?;
+                Some(if is_only_field && has_error_field {
+                    Self::ReturnedError(error)
+                } else {
+                    Self::LoggedError(error)
+                })
+            }
+        }
+    }
+
+    /// Returns the error of an event that was emitted in a span inside of the operation's: what returned it is not the
+    /// operation. Returns `None` if the event reports none there.
+    pub(super) fn from_inside(self, metadata: &Metadata<'_>) -> Option<Self> {
+        match self {
+            Self::ReturnedError(error) | Self::LoggedError(error) => {
+                is_serious(metadata).then_some(Self::LoggedError(error))
+            }
+            Self::Returned(_) => None,
+        }
+    }
+}
+
+impl From<OutcomeEvent> for Fields {
+    fn from(outcome: OutcomeEvent) -> Self {
+        let mut fields = Self::default();
+        match outcome {
+            OutcomeEvent::ReturnedError(error) => fields.returned_error = Some(error),
+            OutcomeEvent::LoggedError(error) => fields.logged_error = Some(error),
+            OutcomeEvent::Returned(value) => fields.returned = Some(value),
+        }
+        fields
+    }
+}
+
+/// A visitor that captures the fields of an event that report an outcome.
+#[derive(Debug, Default)]
+struct OutcomeVisitor {
+    error: ErrorText,
+    /// `true` if the event has the field `error`.
+    has_error_field: bool,
+    returned: Option<String>,
+}
+
+impl OutcomeVisitor {
+    fn record_text(&mut self, name: &str, text: &str) {
+        if name == RETURN_FIELD {
+            self.returned = Some(text.to_owned());
+        } else if ERROR_FIELDS.contains(&name) {
+            self.has_error_field |= name == ERROR_FIELD;
+            self.error.record(name, text);
+        }
+    }
+}
+
+impl Visit for OutcomeVisitor {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_text(field.name(), value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.record_debug(field, &tracing::field::display(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if (field.name() == RETURN_FIELD || ERROR_FIELDS.contains(&field.name()))
+            && let Some(text) = format_debug(value)
+        {
+            self.record_text(field.name(), &text);
+        }
+    }
+}
