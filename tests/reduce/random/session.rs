@@ -13,7 +13,9 @@ use tempfile::TempDir;
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Sends a request to a model and receives a complete response.
-    Call { full: bool, reply: String, requests_tool: bool },
+    Call { list: History, reply: String, requests_tool: bool },
+    /// Adds to a conversation that the provider keeps.
+    Converse { reply: String },
     /// Sends a request outside the conversation, such as for a title.
     Aside,
     /// Continues an older response.
@@ -26,6 +28,28 @@ pub(crate) enum Step {
     Turn,
 }
 
+/// The form in which a request has the earlier conversation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum History {
+    /// The id of the last response.
+    PreviousResponse,
+    /// All items.
+    Items,
+    /// All items, those of models by their ids.
+    References,
+}
+
+fn history() -> impl Strategy<Value = History> {
+    prop_oneof![
+        2 => Just(History::PreviousResponse),
+        1 => Just(History::Items),
+        1 => Just(History::References),
+    ]
+}
+
+/// The id of a conversation that the provider keeps. Each agent has its own with this id.
+const CONVERSATION: &str = "conv_1";
+
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z ]{0,20}",
@@ -36,8 +60,9 @@ fn text() -> impl Strategy<Value = String> {
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (any::<bool>(), text(), any::<bool>())
-            .prop_map(|(full, reply, requests_tool)| Step::Call { full, reply, requests_tool }),
+        4 => (history(), text(), any::<bool>())
+            .prop_map(|(list, reply, requests_tool)| Step::Call { list, reply, requests_tool }),
+        1 => text().prop_map(|reply| Step::Converse { reply }),
         4 => (text(), any::<bool>()).prop_map(|(output_text, fails)| Step::Tool { output_text, fails }),
         1 => text().prop_map(|error| Step::Fail { error }),
         1 => Just(Step::Turn),
@@ -61,6 +86,16 @@ pub(crate) struct Agent {
     /// Ids of all responses.
     responses: Vec<String>,
     requested_call: Option<String>,
+}
+
+/// Creates the message of a response. Both agents have messages with this id.
+fn assistant(number: usize, reply: &str) -> Value {
+    json!({ "type": "message", "id": format!("msg_{number}"), "role": "assistant", "content": reply })
+}
+
+/// Returns a reference to an item, or the item if it has no id.
+fn by_id(item: &Value) -> Value {
+    item.get("id").map_or_else(|| item.clone(), |id| json!({ "type": "item_reference", "id": id }))
 }
 
 /// A recorded session in a temporary bundle.
@@ -115,12 +150,13 @@ impl Session {
 
     fn step(&mut self, agent: usize, step: &Step) {
         match step {
-            Step::Call { full, reply, requests_tool } => {
-                let call = self.start(agent, *full);
-                let mut items = vec![json!({ "type": "message", "role": "assistant", "content": reply })];
+            Step::Call { list, reply, requests_tool } => {
+                let call = self.start(agent, *list);
+                let number = self.agents[agent].calls;
+                let mut items = vec![assistant(number, reply)];
                 if *requests_tool {
                     let id = format!("{call}-tool");
-                    items.push(json!({ "type": "function_call", "call_id": id, "name": "sh", "arguments": "{}" }));
+                    items.push(json!({ "type": "function_call", "id": format!("fc_{number}"), "call_id": id, "name": "sh", "arguments": "{}" }));
                     self.agents[agent].requested_call = Some(id);
                 }
                 let id = self.write_response(agent, &call, &items);
@@ -129,8 +165,16 @@ impl Session {
                 agent.last_response = Some(id);
                 agent.new.clear();
             }
+            Step::Converse { reply } => {
+                self.agents[agent].calls += 1;
+                let number = self.agents[agent].calls;
+                let call = format!("{}-call-{number}", AGENTS[agent]);
+                let message = json!({ "type": "message", "role": "user", "content": format!("{call}, here") });
+                self.write_request(agent, &call, &json!({ "input": [message], "conversation": CONVERSATION }));
+                self.write_response(agent, &call, &[assistant(number, reply)]);
+            }
             Step::Fail { error } => {
-                let call = self.start(agent, true);
+                let call = self.start(agent, History::Items);
                 self.event(
                     Some(agent),
                     json!({ "type": "inference_failed", "inference_call_id": call, "error": error }),
@@ -165,17 +209,20 @@ impl Session {
         }
     }
 
-    /// Adds a user message and records a request with the whole history or the new items. Returns the call id.
-    fn start(&mut self, agent: usize, full: bool) -> String {
+    /// Adds a user message and records a request with the history in this form. Returns the call id.
+    fn start(&mut self, agent: usize, list: History) -> String {
         let state = &mut self.agents[agent];
         state.calls += 1;
         let call = format!("{}-call-{}", AGENTS[agent], state.calls);
         let message = json!({ "type": "message", "role": "user", "content": format!("{call}, please") });
         state.history.push(message.clone());
         state.new.push(message);
-        let body = match state.last_response.clone().filter(|_| !full) {
-            Some(previous) => json!({ "input": state.new, "previous_response_id": previous }),
-            None => json!({ "input": state.history }),
+        let body = match (list, &state.last_response) {
+            (History::PreviousResponse, Some(previous)) => {
+                json!({ "input": state.new, "previous_response_id": previous })
+            }
+            (History::References, _) => json!({ "input": state.history.iter().map(by_id).collect::<Vec<_>>() }),
+            (History::PreviousResponse | History::Items, _) => json!({ "input": state.history }),
         };
         self.write_request(agent, &call, &body);
         call
