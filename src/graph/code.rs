@@ -64,7 +64,8 @@ codes! {
     SeqGap = "seq_gap", Notice, Continues;
     /// An event names another run. It is treated like an event of this run.
     OtherRollout = "other_rollout", Notice, Continues;
-    /// A call item has no call id that would link it to its output. It stays unlinked.
+    /// A call item, or the output of a call, has no call id. It is linked by the name of its tool and its place among
+    /// the calls of that name. Without a name it stays unlinked.
     CallWithoutId = "call_without_id", Notice, Continues;
     /// No conversation item contains the script of a code cell. The cell has no source item.
     CellWithoutSource = "cell_without_source", Notice, Continues;

@@ -46,7 +46,8 @@ pub struct Content {
     pub channel: Option<Channel>,
     /// Kind of the item.
     pub kind: ItemKind,
-    /// Id that the provider gave a tool call, on items that are calls or their outputs.
+    /// Id that the provider gave a tool call, on items that are calls or their outputs. An output that names only its
+    /// tool has the id of the call of that name that it answers.
     pub call_id: Option<CallId>,
     /// Name of the called tool, on items that are calls or their outputs; name of the author, on messages. `None` if
     /// the body has none.
@@ -83,6 +84,14 @@ impl Content {
     pub fn text(&self) -> String {
         let texts: Vec<&str> = self.parts.iter().filter_map(Part::as_text).collect();
         texts.join("\n")
+    }
+
+    /// Returns the id by which a call and its outputs are linked: the id of the call, else the name of the tool, because
+    /// some APIs give calls no ids. Returns `None` for other items, and for an item that has neither.
+    pub(crate) fn linking_id(&self) -> Option<CallId> {
+        let links = self.kind.is_call() || self.kind.is_output();
+        let by_name = || self.name.as_deref().filter(|_| links).map(CallId::from);
+        self.call_id.clone().or_else(by_name)
     }
 
     /// Returns the message of another agent that this item delivers to the agent at the given path. Returns `None` if

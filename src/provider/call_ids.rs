@@ -1,4 +1,5 @@
-//! The ids that link calls to their outputs, without the content of either.
+//! The ids that link calls to their outputs, without the content of either. Some APIs give calls no ids; the name of the
+//! tool links them then.
 
 use serde_json::value::RawValue;
 
@@ -14,6 +15,7 @@ use super::response::Response;
 /// A call that a response requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CallWithId {
+    /// Id of the call, else the name of the tool.
     pub(crate) id: String,
     /// Name of the called tool. `None` if the call has none.
     pub(crate) name: Option<String>,
@@ -23,7 +25,7 @@ pub(crate) struct CallWithId {
 
 impl Response<'_> {
     /// Returns the tool calls that the response requests. Of alternative messages only the first counts, because the
-    /// conversation continues with it. Calls without an id, or with an empty one, are left out.
+    /// conversation continues with it. Calls with neither an id nor a name are left out.
     pub(crate) fn calls(&self) -> Vec<CallWithId> {
         match self.output() {
             Output::Items(items) => items.iter().filter_map(|item| call_of_item(item)).collect(),
@@ -43,7 +45,9 @@ impl Response<'_> {
 fn call_of_item(raw: &RawValue) -> Option<CallWithId> {
     let item = Item::read(raw)?;
     let namespace = item.namespace().map(Into::into);
-    Some(CallWithId { id: item.call_id()?, name: item.object.string("name"), namespace })
+    let name = item.object.string("name");
+    let by_name = || name.clone().filter(|_| item.is_call() && item.object.non_null("call_id").is_none());
+    Some(CallWithId { id: item.call_id().or_else(by_name)?, name, namespace })
 }
 
 fn calls_of_message(message: &RawValue) -> Vec<CallWithId> {
@@ -53,7 +57,8 @@ fn calls_of_message(message: &RawValue) -> Vec<CallWithId> {
 fn calls_of_parts(parts: Vec<Part<'_>>) -> Vec<CallWithId> {
     let call = |part: Part<'_>| {
         let PartContent::Call(call) = part.content else { return None };
-        Some(CallWithId { id: non_empty(call.id)?, name: non_empty(call.name), namespace: None })
+        let (id, name) = (non_empty(call.id), non_empty(call.name));
+        Some(CallWithId { id: id.or_else(|| name.clone())?, name, namespace: None })
     };
     parts.into_iter().filter_map(call).collect()
 }
@@ -100,10 +105,11 @@ fn outputs_of_message(raw: &RawValue) -> Option<Vec<String>> {
     if is_model(&message.role) {
         return None;
     }
-    let of_message = non_empty(message.call_id);
+    let is_output = is_tool(&message.role) && !message.has_marked_parts;
+    let of_message = non_empty(message.call_id).or_else(|| non_empty(message.name.filter(|_| is_output)));
     let of_part = |part: Part<'_>| {
         let PartContent::Result(result) = part.content else { return None };
-        non_empty(result.call_id)
+        non_empty(result.call_id).or_else(|| non_empty(result.name))
     };
     Some(of_message.into_iter().chain(message.into_parts().into_iter().filter_map(of_part)).collect())
 }
@@ -111,6 +117,11 @@ fn outputs_of_message(raw: &RawValue) -> Option<Vec<String>> {
 /// Returns `true` if the role is that of the model.
 fn is_model(role: &RoleName<'_>) -> bool {
     matches!(role, RoleName::Named(name) if matches!(&**name, "assistant" | "model"))
+}
+
+/// Returns `true` if the role is that of a tool.
+fn is_tool(role: &RoleName<'_>) -> bool {
+    matches!(role, RoleName::Named(name) if matches!(&**name, "tool" | "function"))
 }
 
 /// Returns a text. Returns `None` for other values and for empty text.

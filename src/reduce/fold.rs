@@ -7,6 +7,7 @@
 
 mod activities;
 mod agents;
+mod answers;
 mod cells;
 mod compaction_requests;
 mod content_index;

@@ -69,6 +69,25 @@ impl ToolName {
     }
 }
 
+/// Returns the name of a tool as the program spells it: the name in its kind, else its label. A label with a space is a
+/// text for people.
+pub(crate) fn spelled_name<'a>(label: Option<&'a str>, kind: &'a ToolKind) -> Option<&'a str> {
+    match kind {
+        ToolKind::Other { name } => Some(name),
+        ToolKind::Mcp { server: _, tool } => Some(tool),
+        ToolKind::ExecCommand
+        | ToolKind::WriteStdin
+        | ToolKind::ApplyPatch
+        | ToolKind::Web
+        | ToolKind::ImageGeneration
+        | ToolKind::SpawnAgent
+        | ToolKind::AssignAgentTask
+        | ToolKind::SendMessage
+        | ToolKind::WaitAgent
+        | ToolKind::CloseAgent => label.filter(|label| !label.contains(char::is_whitespace)),
+    }
+}
+
 /// Returns `true` for characters that programs replace, because a provider does not allow them in names.
 fn is_filler(character: char) -> bool {
     !character.is_alphanumeric()

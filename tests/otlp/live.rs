@@ -1,5 +1,6 @@
 //! Live spans: names, attributes, links, and the references between spans and bundle.
 
+mod calls_without_ids;
 mod conventions;
 mod every_api;
 mod exported;

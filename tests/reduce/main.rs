@@ -7,6 +7,7 @@ mod bad_log;
 mod bad_payloads;
 mod bad_values;
 mod bodies;
+mod calls_without_ids;
 mod case;
 mod cells;
 mod check;

@@ -41,6 +41,9 @@ pub(super) struct LiveFacts {
     unrecorded_response: Option<LinkTarget>,
     /// `true` for a tool call that a model may have requested and whose request is not known yet.
     may_be_requested: bool,
+    /// Of a tool call: the id by which it is linked to the call that it runs, which is the name of the tool if the call
+    /// has no id. `None` if it has neither.
+    requested_as: Option<CallId>,
 }
 
 /// The digest of a payload, by kind.
@@ -89,6 +92,7 @@ impl LiveFacts {
             links: Vec::new(),
             unrecorded_response: None,
             may_be_requested: false,
+            requested_as: None,
         }
     }
 
@@ -195,8 +199,8 @@ impl LiveFacts {
     /// Returns thread, call id and id of a tool call that a model may have requested and whose request is not known yet.
     fn requested_tool(&self) -> Option<(&ThreadId, Option<&CallId>, ToolCallId)> {
         let facts = self.facts.as_ref().filter(|_| self.may_be_requested)?;
-        let SpanDetail::Tool(tool) = &facts.detail else { return None };
-        Some((&facts.thread_id, tool.call_id.as_ref(), ToolCallId::from(Arc::clone(&facts.object_id))))
+        let SpanDetail::Tool(_) = &facts.detail else { return None };
+        Some((&facts.thread_id, self.requested_as.as_ref(), ToolCallId::from(Arc::clone(&facts.object_id))))
     }
 
     /// Adds the facts of an event. Does nothing after [`finish`](Self::finish).

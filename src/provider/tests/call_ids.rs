@@ -45,3 +45,16 @@ fn outputs_behind_the_models_message_are_found() {
     let messages = json!([{ "role": "assistant", "parts": [] }, { "role": "tool", "parts": [part] }]).to_string();
     check(&json!({ "gen_ai.input.messages": messages }), &["a"]);
 }
+
+#[test]
+fn name_of_the_tool_stands_in_for_a_missing_id() {
+    let assistant = json!({ "role": "assistant", "content": "" });
+    let tool = json!({ "role": "tool", "tool_name": "find", "content": "found" });
+    let function = json!({ "role": "function", "name": "look", "content": "found" });
+    let user = json!({ "role": "user", "name": "ann", "content": "and?" });
+    check(&json!({ "messages": [assistant, tool, function, user] }), &["look", "find"]);
+    let response = json!({ "functionResponse": { "name": "find", "response": {} } });
+    check(&json!({ "contents": [{ "role": "user", "parts": [response] }] }), &["find"]);
+    let part = json!({ "type": "tool_call_response", "name": "find", "response": "found" });
+    check(&json!({ "gen_ai.input.messages": [{ "role": "tool", "name": "x", "parts": [part] }] }), &["find"]);
+}

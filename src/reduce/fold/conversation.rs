@@ -64,6 +64,9 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) listed_steps: usize,
     /// Indices of the calls whose responses were recorded without readable items.
     pub(super) unknown_responses: HashSet<usize>,
+    /// `true` if an output was created that names its tool and no call, since the last list in which such outputs were
+    /// given the ids of calls.
+    pub(super) has_unanswering_output: bool,
     /// Items that were reported in a thread already. A request that repeats them does not report them again.
     reported: HashSet<(ThreadId, ContentId)>,
 }
@@ -120,6 +123,7 @@ impl<'a> ConversationBuilder<'a> {
             lists: Vec::new(),
             listed_steps: 0,
             unknown_responses: HashSet::new(),
+            has_unanswering_output: false,
             reported: HashSet::new(),
         }
     }
@@ -251,8 +255,11 @@ impl<'a> ConversationBuilder<'a> {
             }
             Some(ItemNotice::CallWithoutId) => {
                 let kind = if content.kind.is_call() { "a call" } else { "the output of a call" };
-                let message =
-                    format!("{} has {kind} without an id, so it cannot be linked to a tool call", source.subject);
+                let effect = match &content.name {
+                    Some(name) => format!("it is linked by the name of its tool, {name}"),
+                    None => "it cannot be linked to a tool call".to_owned(),
+                };
+                let message = format!("{} has {kind} without an id; {effect}", source.subject);
                 diagnostics.add(source.at, Code::CallWithoutId, message, Some(source.payload));
             }
             Some(ItemNotice::UnknownReference(id)) => {
@@ -270,6 +277,7 @@ impl<'a> ConversationBuilder<'a> {
             last_seen_as: Some(listed.content),
             provider_id: None,
         };
+        self.has_unanswering_output |= content.kind.is_output() && content.call_id.is_none() && content.name.is_some();
         let item = self.add_with_identity(source, Arc::clone(content), identity);
         self.set_provider_id(source, item, listed);
         Some(item)

@@ -130,7 +130,8 @@ pub(in crate::reduce) struct ShownOutput {
     pub(in crate::reduce) is_first: bool,
 }
 
-/// The call ids that several call items of a thread have, and the items with these ids.
+/// The call ids that several call items of a thread have, and the items with these ids. The name of a tool is the id of
+/// its calls and outputs that have none.
 pub(super) struct CallIds {
     repeated: Vec<RepeatedId>,
     /// Index of the id of each call and of each output with a repeated id.
@@ -139,7 +140,7 @@ pub(super) struct CallIds {
 
 impl CallIds {
     fn new(items: &[Item]) -> Self {
-        let key = |item: &Item| Some((item.thread_id.clone(), item.content.call_id.clone()?));
+        let key = |item: &Item| Some((item.thread_id.clone(), item.content.linking_id()?));
         let mut counts: HashMap<_, usize> = HashMap::new();
         for item in items.iter().filter(|item| item.content.kind.is_call()) {
             key(item).into_iter().for_each(|key| *counts.entry(key).or_default() += 1);

@@ -137,6 +137,7 @@ impl ConversationBuilder<'_> {
             None => (live.path, History::Path(live.path)),
         };
         let MatchedItems { ids, common_prefix } = self.match_history(source, history, items, diagnostics);
+        self.answer_calls(&ids);
         let common_prefix = if path.is_some() { common_prefix } else { 0 };
         let ids = ids.get(common_prefix..).unwrap_or_default().to_vec();
         let (path, snapshot) = self.branch(call, path, common_prefix, ids);

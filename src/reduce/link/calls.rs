@@ -5,14 +5,16 @@ use std::collections::{HashMap, HashSet};
 use super::reused_ids::{CutOffs, OpenRuns};
 use super::tool_names::ToolNames;
 use super::visible::{CallsOfId, VisibleCall, VisibleCalls};
-use crate::event::{ExecutionStatus, InferenceId, Seq, TurnId};
+use crate::event::{CallId, ExecutionStatus, InferenceId, Seq, TurnId};
 use crate::graph::{Code, Item, ItemId, Producer, Requester, Table, ToolCall, Turn};
 use crate::reduce::fold::{Conversations, Tools};
 use crate::reduce::requested_calls::ToolStart;
+use crate::reduce::tool_name::spelled_name;
 use crate::reduce::{Diagnostics, Work};
 
-/// Links every tool call with a model-visible call id to its items, in order of start. A tool call without items is
-/// attributed to an inference call whose output was not recorded, if there is one.
+/// Links every tool call with a model-visible call id to its items, in order of start, and every tool call without one
+/// to the items without ids that have its name. A tool call without items is attributed to an inference call whose
+/// output was not recorded, if there is one.
 pub(super) fn link(
     tools: &mut Tools,
     conversations: &mut Conversations,
@@ -26,39 +28,47 @@ pub(super) fn link(
     let mut taken = HashSet::new();
     for (index, (tool, &position)) in tools.calls.iter_mut().zip(&tools.positions).enumerate() {
         work.link_probes += 1;
-        let Some(call_id) = &tool.model_visible_call_id else {
+        let Some(call_id) = linking_id(tool) else {
             attribute_to_last_call(tool, conversations, &completed_calls, work);
             continue;
         };
-        match visible_calls.with_id(&tool.thread_id, call_id) {
+        let id = (tool.thread_id.clone(), call_id);
+        let calls = visible_calls.with_id(&id);
+        let call = match calls {
             Some(CallsOfId::Several(calls)) => match runs.get(&index).and_then(|&number| calls.get(number)) {
-                Some(call) => link_items(tool, &call.visible, conversations, work),
-                None => {
-                    let message = format!(
-                        "tool call {} runs call {call_id} of thread {}, an id that several calls have, and none of them \
-                         can be its own; it is kept without items",
-                        tool.tool_call_id, tool.thread_id
-                    );
-                    diagnostics.add(position, Code::CallIdReused, message, None);
-                }
+                Some(call) => Ok(Some(&call.visible)),
+                None => Err("an id that several calls have, and none of them can be its own"),
             },
-            calls => {
-                if !taken.insert((tool.thread_id.clone(), call_id.clone())) {
-                    let message = format!(
-                        "tool call {} runs call {call_id} of thread {}, as an earlier tool call does; it is kept \
-                         without items",
-                        tool.tool_call_id, tool.thread_id
-                    );
-                    diagnostics.add(position, Code::CallIdReused, message, None);
-                } else if let Some(CallsOfId::One(call)) = calls {
-                    link_items(tool, call, conversations, work);
-                }
+            Some(CallsOfId::One(_)) | None if taken.contains(&id) => Err("as an earlier tool call does"),
+            Some(CallsOfId::One(call)) => Ok(Some(call)),
+            None => Ok(None),
+        };
+        match call {
+            Ok(Some(call)) => link_items(tool, call, conversations, work),
+            // A tool call without an id names no call.
+            Err(reason) if tool.model_visible_call_id.is_some() => {
+                let ToolCall { tool_call_id, thread_id, .. } = tool;
+                let message = format!(
+                    "tool call {tool_call_id} runs call {} of thread {thread_id}, {reason}; it is kept without items",
+                    id.1
+                );
+                diagnostics.add(position, Code::CallIdReused, message, None);
             }
+            Ok(None) | Err(_) => {}
         }
+        taken.insert(id);
         if tool.requested_by.is_none() {
             attribute_to_last_call(tool, conversations, &completed_calls, work);
         }
     }
+}
+
+/// Returns the id by which a tool call is linked to its items: the id of the call that it runs, else the name of the
+/// tool, which the items of calls without ids have in common with it.
+fn linking_id(tool: &ToolCall) -> Option<CallId> {
+    let is_from_model = matches!(tool.requester, Requester::Model);
+    let name = || spelled_name(tool.label.as_deref(), &tool.kind).filter(|_| is_from_model);
+    tool.model_visible_call_id.clone().or_else(|| name().map(CallId::from))
 }
 
 /// Links a tool call to the items of the call that it runs, and to the inference call whose response contains one.
@@ -96,7 +106,7 @@ fn calls_of_tools(
     let mut open_runs: HashMap<_, _> = reused.collect();
     let mut runs = HashMap::new();
     for (index, tool) in tools.calls.iter().enumerate() {
-        let Some(call_id) = tool.model_visible_call_id.clone() else { continue };
+        let Some(call_id) = linking_id(tool) else { continue };
         let Some(open_runs) = open_runs.get_mut(&(tool.thread_id.clone(), call_id)) else { continue };
         work.link_probes += 1;
         let started = tool.execution.started.seq.0;

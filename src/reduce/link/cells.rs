@@ -73,7 +73,7 @@ fn link_items(
     for (index, cell) in cells.rows.iter_mut().enumerate() {
         work.link_probes += 1;
         let position = LogPosition { seq: Some(cell.execution.started.seq), line: 0, after: None };
-        let call = match visible_calls.with_id(&cell.thread_id, &cell.model_visible_call_id) {
+        let call = match visible_calls.with_id(&(cell.thread_id.clone(), cell.model_visible_call_id.clone())) {
             Some(CallsOfId::One(call)) => Some(call),
             Some(CallsOfId::Several(calls)) => {
                 let call = runs.get(&index).and_then(|&number| calls.get(number));

@@ -31,16 +31,16 @@ pub(super) enum CallsOfId {
 pub(super) struct VisibleCalls(HashMap<(ThreadId, CallId), CallsOfId>);
 
 impl VisibleCalls {
-    /// Indexes the items that have a call id.
+    /// Indexes the items that have a call id, or the name of a tool in its place.
     pub(super) fn new(conversations: &Conversations, work: &mut Work) -> Self {
         let mut calls = HashMap::new();
         for (thread_id, call_id, several) in reused_calls(conversations, work) {
             calls.insert((thread_id, call_id), CallsOfId::Several(several));
         }
         for item in &conversations.items {
-            let Some(call_id) = &item.content.call_id else { continue };
+            let Some(call_id) = item.content.linking_id() else { continue };
             work.link_probes += 1;
-            let key = (item.thread_id.clone(), call_id.clone());
+            let key = (item.thread_id.clone(), call_id);
             match calls.entry(key).or_insert_with(|| CallsOfId::One(VisibleCall::default())) {
                 CallsOfId::One(call) => call.add(item),
                 CallsOfId::Several(_) => {}
@@ -49,9 +49,9 @@ impl VisibleCalls {
         Self(calls)
     }
 
-    /// Returns the calls of a thread with the given id. Returns `None` if no item has the id.
-    pub(super) fn with_id(&self, thread: &ThreadId, call: &CallId) -> Option<&CallsOfId> {
-        self.0.get(&(thread.clone(), call.clone()))
+    /// Returns the calls with the given id in the given thread. Returns `None` if no item has the id.
+    pub(super) fn with_id(&self, id: &(ThreadId, CallId)) -> Option<&CallsOfId> {
+        self.0.get(id)
     }
 
     /// Iterates over the reused ids with their calls.

@@ -138,7 +138,7 @@ pub(crate) fn record() {
 }
 
 /// Returns the models of the inference calls that tools link to, by the object id of the tool.
-fn requesters(spans: &[SpanData]) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn requesters(spans: &[SpanData]) -> BTreeMap<String, Vec<String>> {
     let model = |span: &opentelemetry::SpanId| {
         let inference = spans.iter().find(|inference| inference.span_context.span_id() == *span).expect("exported");
         attributes(inference)["gen_ai.request.model"].clone()

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::{Digest, LiveFacts, SessionDigest};
 use crate::event::{
-    CellStatus, CodeCellStarted, CompactionRequestStarted, InferenceStarted, Requester, ThreadId, ThreadStarted,
-    ToolCallStarted, ToolSummary, TurnStarted,
+    CallId, CellStatus, CodeCellStarted, CompactionRequestStarted, InferenceStarted, Requester, ThreadId,
+    ThreadStarted, ToolCallStarted, ToolSummary, TurnStarted,
 };
 use crate::layer::live::EventMeta;
 use crate::otlp::live::export::LiveExport;
 use crate::otlp::live::tool_requests::StartedTool;
 use crate::otlp::span::digest::RequestDigest;
 use crate::otlp::span::facts::{CellFacts, CompactionFacts, InferenceFacts, SpanDetail, ThreadFacts, ToolFacts};
-use crate::reduce::tool_name::ToolName;
+use crate::reduce::tool_name::{ToolName, spelled_name};
 
 impl LiveFacts {
     pub(super) fn thread_started(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &ThreadStarted) {
@@ -70,6 +70,9 @@ impl LiveFacts {
             ToolSummary::Terminal { .. } | ToolSummary::Agent { .. } | ToolSummary::WaitAgent { .. } => None,
         };
         let names = ToolName::of_tool(label.as_deref(), &event.kind);
+        self.may_be_requested = matches!(event.requester, Requester::Model);
+        let name = || spelled_name(label.as_deref(), &event.kind).filter(|_| self.may_be_requested);
+        self.requested_as = event.model_visible_call_id.clone().or_else(|| name().map(CallId::from));
         let (call_id, kind) = (event.model_visible_call_id.clone(), event.kind.clone());
         let detail =
             ToolFacts { call_id, kind, label, mcp_call_id: None, invocation, runtime: Vec::new(), result: None };
@@ -83,9 +86,8 @@ impl LiveFacts {
             names,
             started: self.order.started(),
         };
-        let call = event.model_visible_call_id.as_ref();
+        let call = self.requested_as.as_ref();
         export.update_tool_requests(meta.recording, &thread_id(meta), |requests| requests.start_tool(call, tool));
-        self.may_be_requested = matches!(event.requester, Requester::Model);
         if let Some(turn) = meta.context.turn_id.as_ref().filter(|_| self.may_be_requested) {
             self.unrecorded_response = export.unrecorded_response(meta.recording, turn);
         }

@@ -157,7 +157,8 @@ fn gemini_response_is_converted() {
         model: Some("gemini-3".to_owned()),
         finish_reasons: texts(&["STOP", "SAFETY"]),
         usage: usage(10, 0, 7, 2),
-        calls: vec![call("g1", Some("find"))],
+        // A call without an id has the name of its tool in its place.
+        calls: vec![call("g1", Some("find")), call("look", Some("look"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
@@ -202,7 +203,7 @@ fn ollama_response_is_converted() {
         model: Some("llama3.2".to_owned()),
         finish_reasons: texts(&["stop"]),
         usage: usage(10, 0, 5, 0),
-        calls: vec![call("c1", Some("find"))],
+        calls: vec![call("c1", Some("find")), call("look", Some("look"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()

@@ -1,0 +1,65 @@
+//! Links of tools that run calls without ids, which some APIs make.
+
+use otel_trace::bundle::Reader;
+use otel_trace::otlp::Mapping;
+use otel_trace::otlp::export::spans;
+use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, ToolCallMeta, Turn, TurnId};
+use serde_json::{Value, json};
+
+use crate::live::exported::{Harness, Order};
+use crate::live::reused_ids::requesters;
+
+fn calls(names: &[&str]) -> Value {
+    let call = |name: &&str| json!({ "function": { "name": name, "arguments": {} } });
+    json!({ "role": "assistant", "content": "", "tool_calls": names.iter().map(call).collect::<Vec<_>>() })
+}
+
+fn output(name: &str) -> Value {
+    json!({ "role": "tool", "tool_name": name, "content": "done" })
+}
+
+/// Records an inference call of the model `name`.
+fn ask(turn: &Turn, name: &str, messages: &[Value], answer: &Value) {
+    let inference = turn.inference(Model { name, provider: "p" });
+    inference.request(Json(&json!({ "model": name, "messages": messages })));
+    inference.response(Json(&json!({ "model": name, "message": answer, "done": true })));
+    inference.complete();
+}
+
+/// The models that request the tools, in the order in which the tools start.
+const REQUESTERS: [&str; 6] = ["first", "first", "first", "second", "second", ""];
+
+fn record() {
+    let thread = AgentThread::start(ThreadMeta::new().id("thread-1"));
+    let turn = thread.turn(Some(TurnId::from("turn-1")));
+    ask(&turn, "first", &[], &calls(&["find", "read", "find"]));
+    // Programs record no id, or the name in place of it.
+    for meta in [ToolCallMeta::new("find"), ToolCallMeta::new("read"), ToolCallMeta::new("find").id("find")] {
+        turn.tool_call(meta).complete();
+    }
+    let history = [calls(&["find", "read", "find"]), output("find"), output("read"), output("find")];
+    ask(&turn, "second", &history, &calls(&["find", "find"]));
+    for _ in 0..2 {
+        turn.tool_call(ToolCallMeta::new("find")).complete();
+    }
+    turn.tool_call(ToolCallMeta::new("write")).complete();
+    turn.complete();
+    thread.complete();
+}
+
+#[test]
+fn tools_link_to_the_calls_of_their_names() {
+    for order in [Order::BridgeFirst, Order::RecorderFirst] {
+        let mut harness = Harness::new();
+        harness.run(order, record);
+        harness.finish();
+        let graph = harness.graph();
+        let bundle = Reader::open(&harness.bundle()).expect("a bundle");
+        let exported: Vec<_> = spans(&bundle, &graph, &Mapping::default()).collect();
+        for (when, spans) in [("live", harness.spans()), ("exported", exported)] {
+            let requesters = requesters(&spans);
+            let of_tools = graph.tool_calls.iter().map(|tool| requesters[tool.tool_call_id.as_str()].join(" "));
+            assert_eq!(of_tools.collect::<Vec<_>>(), REQUESTERS, "{order:?}, {when}");
+        }
+    }
+}
