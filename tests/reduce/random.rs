@@ -1,6 +1,7 @@
 //! Random sessions of two independent agents: undamaged sessions reduce without diagnostics, and damage to the evidence
 //! of one agent leaves the graph of the other agent unchanged.
 
+mod programs;
 mod reuse;
 mod reuse_model;
 mod reuse_session;

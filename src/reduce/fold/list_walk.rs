@@ -77,6 +77,7 @@ struct PathState {
     /// Hash of the contents of the items, without instructions and reasoning.
     list_hash: u128,
     foreign_items: usize,
+    model_items: usize,
     unknown_responses: usize,
 }
 
@@ -174,7 +175,8 @@ impl<'a> ListWalk<'a> {
             }
         }
         if let Some(list) = visit.list {
-            self.shown.extend(visit.shown.into_iter().map(|shown| (list, shown)));
+            let model_items = visit.path.model_items;
+            self.shown.extend(visit.shown.into_iter().map(|shown| (list, ShownList { model_items, ..shown })));
         }
     }
 
@@ -202,8 +204,9 @@ impl<'a> ListWalk<'a> {
                 self.visit_output(visit, list, id, (item, identity));
             }
         }
-        if content.role != Role::Assistant {
-            visit.path.foreign_items += 1;
+        match content.role {
+            Role::Assistant => visit.path.model_items += 1,
+            Role::System | Role::Developer | Role::User | Role::Tool => visit.path.foreign_items += 1,
         }
     }
 
@@ -215,7 +218,7 @@ impl<'a> ListWalk<'a> {
         id: usize,
         (item, content): (ItemId, u128),
     ) {
-        let PathState { place, list_hash, foreign_items, unknown_responses } = visit.path;
+        let PathState { place, list_hash, foreign_items, unknown_responses, .. } = visit.path;
         let call = PlacedCall { item, place };
         if let Some(shown) = self.shown_by(visit, list, id) {
             shown.calls.push(ShownCall { call, content, list_hash });
@@ -243,10 +246,11 @@ impl<'a> ListWalk<'a> {
         id: usize,
         (item, content): (ItemId, u128),
     ) {
-        let answered = self.runs[id].last().and_then(|run| run.answered_by_next(visit.path.unknown_responses));
+        let PathState { unknown_responses, model_items, .. } = visit.path;
+        let answered = self.runs[id].last().and_then(|run| run.answered_by_next(unknown_responses));
         if let Some(shown) = self.shown_by(visit, list, id) {
             let (call, is_first) = answered.map_or((None, true), |(call, is_first)| (Some(call), is_first));
-            shown.outputs.push(ShownOutput { item, content, call, is_first });
+            shown.outputs.push(ShownOutput { item, content, call, is_first, model_items });
         }
         if let Some(run) = self.runs[id].last_mut() {
             run.outputs += 1;
@@ -260,7 +264,7 @@ impl<'a> ListWalk<'a> {
         let Visit { shown, shown_by_id, .. } = visit;
         let index = *shown_by_id.entry(id).or_insert_with(|| {
             let before = CallRun::before(self.runs[id].last());
-            shown.push(ShownList { id, origin, seq, before, calls: Vec::new(), outputs: Vec::new() });
+            shown.push(ShownList { id, origin, seq, before, calls: Vec::new(), outputs: Vec::new(), model_items: 0 });
             shown.len() - 1
         });
         shown.get_mut(index)

@@ -89,6 +89,8 @@ pub(in crate::reduce) struct ShownList {
     pub(in crate::reduce) calls: Vec<ShownCall>,
     /// The outputs behind the place from which on `calls` has the calls.
     pub(in crate::reduce) outputs: Vec<ShownOutput>,
+    /// Number of items of the model in the list.
+    pub(in crate::reduce) model_items: usize,
 }
 
 /// The calls of an id that stand before those in [`ShownList::calls`].
@@ -128,6 +130,8 @@ pub(in crate::reduce) struct ShownOutput {
     pub(in crate::reduce) call: Option<PlacedCall>,
     /// `true` if no output before this one in the list belongs to the call.
     pub(in crate::reduce) is_first: bool,
+    /// Number of items of the model before the output.
+    pub(in crate::reduce) model_items: usize,
 }
 
 /// The call ids that several call items of a thread have, and the items with these ids. The name of a tool is the id of

@@ -4,6 +4,7 @@
 mod tools;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use otel_trace::event::ExecutionStatus;
 use otel_trace::graph::{Content, Graph, Item, ItemId, ItemKind, Role, ToolCall};
@@ -35,6 +36,8 @@ struct List {
 /// A call as the model finds it.
 #[derive(Debug, Default)]
 struct Call {
+    /// The item that showed the call first. It may belong to another call.
+    began: Option<ItemId>,
     items: Vec<ItemId>,
     outputs: Vec<ItemId>,
     /// The inference call, and the seq of its response.
@@ -169,18 +172,19 @@ impl<'g> Model<'g> {
             let positions: Vec<usize> = (0..list.items.len()).filter(is_call).collect();
             let mut numbers: Vec<Option<usize>> = Vec::new();
             for &at in &positions {
-                let number = self.find_by_surroundings(list, at, of_id, &found, &numbers);
+                let number = self.find_by_surroundings(list, at, of_id, &found, (&positions, &numbers));
                 numbers.push(number);
             }
             if list.kind != ListKind::Response {
-                self.find_again(list, &positions, &found.calls, &mut numbers);
+                self.find_again(list, &positions, &found, &mut numbers);
             }
             for (&at, number) in positions.iter().zip(&mut numbers) {
                 let id = list.items[at];
                 let call = number.unwrap_or(found.calls.len());
                 if call == found.calls.len() {
                     let is_request = !matches!(list.kind, ListKind::Checkpoint | ListKind::Response);
-                    found.calls.push(Call { requested: is_request.then_some(list.seq), ..Call::default() });
+                    let requested = is_request.then_some(list.seq);
+                    found.calls.push(Call { began: Some(id), requested, ..Call::default() });
                 }
                 let is_made = list.kind == ListKind::Response && at >= list.own_from && found.call_of(id).is_none();
                 if found.call_of(id).is_none() {
@@ -208,7 +212,7 @@ impl<'g> Model<'g> {
         at: usize,
         of_id: &dyn Fn(&Item) -> bool,
         found: &Found<'g>,
-        numbers: &[Option<usize>],
+        (positions, numbers): (&[usize], &[Option<usize>]),
     ) -> Option<usize> {
         let id = list.items[at];
         let known = found.call_of(id);
@@ -226,18 +230,27 @@ impl<'g> Model<'g> {
         }
         let place = found.places.iter().find(|(items, _)| items[..] == list.items[..=at]).map(|(_, call)| *call);
         let known = place.or(known);
-        let by_output = self.first_output(list, at, of_id).and_then(|output| {
-            let content = self.content(id);
-            let had_output = |(other, _): &&(&Content, usize)| *other == self.content(output);
+        let range = self.range(list, positions, numbers, found);
+        let by_output = self.first_output(list, at, of_id).and_then(|output_at| {
+            let (content, output) = (self.content(id), self.content(list.items[output_at]));
+            let had_output = |(other, _): &&(&Content, usize)| *other == output;
             let mut calls: Vec<usize> = found.outputs_of.iter().filter(had_output).map(|(_, call)| *call).collect();
             calls.sort_unstable();
             calls.dedup();
-            let is_call = |id: &ItemId| of_id(self.item(*id)) && self.content(*id).kind.is_call();
-            let has_calls_behind = list.items[at + 1..].iter().any(is_call);
+            let may_be_open = self.is_at_end(list, output_at) && list.kind != ListKind::Checkpoint;
+            // "It names the same tool, the output is its first one, and no call began with the content."
+            let is_rewritten = |call: &Call| {
+                let Some(first) = call.items.first().map(|id| self.content(*id)) else { return false };
+                let names = |content: &'g Content| (&content.namespace, &content.name);
+                self.content(call.outputs[0]) == output
+                    && found.calls.iter().all(|call| self.first_content(call) != content)
+                    && names(first) == names(content)
+            };
             let is_only = |call: &usize| {
                 calls.len() == 1
-                    && self.has_content(*call, content, &found.calls)
-                    && (has_calls_behind || self.last_open(content, *call, &found.calls).is_none())
+                    && range.contains(call)
+                    && (self.has_content(*call, content, &found.calls) || is_rewritten(&found.calls[*call]))
+                    && (!may_be_open || self.last_open(content, *call, &found.calls).is_none())
             };
             let only = calls.first().copied().filter(is_only);
             known.filter(|call| calls.contains(call)).or(only)
@@ -245,13 +258,33 @@ impl<'g> Model<'g> {
         let is_at_home = same.iter().any(|(_, call, _)| Some(*call) == known);
         let by_start = if is_at_home { known } else { by_start };
         let mut candidates = [place, by_output, by_start].into_iter().flatten();
-        candidates.find(|call| !numbers.contains(&Some(*call))).or(known)
+        candidates.find(|call| !numbers.contains(&Some(*call)))
     }
 
-    /// Returns the first output in a list that belongs to the call at a position.
-    fn first_output(&self, list: &List, at: usize, of_id: &dyn Fn(&Item) -> bool) -> Option<ItemId> {
+    /// Returns the numbers of the calls that a list may show, beside those at equal places in earlier lists.
+    fn range(&self, list: &List, positions: &[usize], numbers: &[Option<usize>], found: &Found<'_>) -> Range<usize> {
+        let is_continuation = matches!(list.kind, ListKind::Continuation { .. });
+        let is_known = |at: usize| found.places.iter().any(|(items, _)| items[..] == list.items[..=at]);
+        let is_before =
+            |n: &usize| if is_continuation { positions[*n] < list.own_from } else { is_known(positions[*n]) };
+        let before: Vec<usize> = (0..numbers.len()).take_while(is_before).collect();
+        let highest = before.iter().filter_map(|&n| numbers[n]).max();
+        if !is_continuation {
+            return highest.map_or(0, |highest| highest + 1)..found.calls.len();
+        }
+        let open = self.open_before(list, positions, &before);
+        open.first().and_then(|&n| numbers[n]).zip(highest).map_or(0..0, |(first, highest)| first..highest + 1)
+    }
+
+    /// Returns `true` if the model wrote nothing behind a position of a list.
+    fn is_at_end(&self, list: &List, at: usize) -> bool {
+        list.items[at..].iter().all(|id| self.content(*id).role != Role::Assistant)
+    }
+
+    /// Returns the position of the first output in a list that belongs to the call at a position.
+    fn first_output(&self, list: &List, at: usize, of_id: &dyn Fn(&Item) -> bool) -> Option<usize> {
         let of_call = |other: &usize| self.answered(list, *other, of_id) == Some((at, true));
-        (at..list.items.len()).find(of_call).map(|other| list.items[other])
+        (at..list.items.len()).find(of_call)
     }
 
     /// Returns the position of the call that an output at a position of a list belongs to by its place, and whether it
@@ -276,18 +309,17 @@ impl<'g> Model<'g> {
         Some((together[earlier.min(together.len() - 1)], is_first))
     }
 
-    /// Returns `true` if a call has a content, or one that is equal because some call has both.
+    fn first_content(&self, call: &Call) -> &'g Content {
+        self.content(call.began.unwrap())
+    }
+
+    /// Returns `true` if a call has a content, or if it began like all calls that have the content.
     fn has_content(&self, call: usize, content: &Content, calls: &[Call]) -> bool {
-        let contents = |call: &Call| call.items.iter().map(|id| self.content(*id)).collect::<Vec<_>>();
-        let mut equal = vec![content];
-        loop {
-            let more = calls.iter().map(contents).filter(|contents| contents.iter().any(|it| equal.contains(it)));
-            let more: Vec<_> = more.flatten().filter(|content| !equal.contains(content)).collect();
-            if more.is_empty() {
-                return contents(&calls[call]).iter().any(|content| equal.contains(content));
-            }
-            equal.extend(more);
-        }
+        let has = |call: &&Call| call.began.iter().chain(&call.items).any(|id| self.content(*id) == content);
+        let first = |call: &Call| self.first_content(call);
+        let with_content: Vec<_> = calls.iter().filter(has).map(first).collect();
+        let is_rewritten = !with_content.is_empty() && with_content.iter().all(|first| *first != content);
+        has(&&calls[call]) || (is_rewritten && with_content.iter().all(|other| *other == first(&calls[call])))
     }
 
     /// Returns the last call of a completed response with a content and without an output, behind another call.
@@ -311,19 +343,9 @@ impl<'g> Model<'g> {
 
     /// "Else, counted from the end of the list, the last call with the same content that stands in its place; else the
     /// calls without an output of completed responses in that place, if there are as many."
-    fn find_again(&self, list: &List, positions: &[usize], calls: &[Call], found: &mut [Option<usize>]) {
-        let (low, high) = match list.kind {
-            ListKind::Continuation { .. } => {
-                let before: Vec<_> = (0..positions.len()).filter(|&n| positions[n] < list.own_from).collect();
-                let open = self.open_before(list, positions, &before);
-                let highest = before.iter().filter_map(|&n| found[n]).max();
-                match (open.first().and_then(|&n| found[n]), highest) {
-                    (Some(first), Some(highest)) => (first, highest + 1),
-                    _ => (0, 0),
-                }
-            }
-            ListKind::Request | ListKind::Checkpoint | ListKind::Response => (0, calls.len()),
-        };
+    fn find_again(&self, list: &List, positions: &[usize], known: &Found<'_>, found: &mut [Option<usize>]) {
+        let calls = &known.calls;
+        let Range { start: low, end: high } = self.range(list, positions, found, known);
         let own = (0..positions.len()).filter(|&n| positions[n] >= list.own_from).collect::<Vec<_>>();
         let is_continuation = matches!(list.kind, ListKind::Continuation { .. });
         let range = |found: &[Option<usize>], n: usize| {
@@ -338,6 +360,10 @@ impl<'g> Model<'g> {
                 let same = |call: &usize| self.has_content(*call, content, calls);
                 found[n] = range(found, n).rev().find(same).filter(|call| !found.contains(&Some(*call)));
             }
+        }
+        for &n in &own {
+            let call = known.call_of(list.items[positions[n]]).filter(|call| !found.contains(&Some(*call)));
+            found[n] = found[n].or(call);
         }
         let mut n = 0;
         while n < own.len() {
@@ -359,8 +385,8 @@ impl<'g> Model<'g> {
                         continue;
                     }
                     for (&m, &call) in group.iter().zip(last) {
-                        let name = |id: ItemId| &self.content(id).name;
-                        let is_same_tool = name(calls[call].items[0]) == name(list.items[positions[m]]);
+                        let name = |id: Option<&ItemId>| id.map(|id| &self.content(*id).name);
+                        let is_same_tool = name(calls[call].items.first()) == name(Some(&list.items[positions[m]]));
                         found[m] = Some(call).filter(|_| is_same_tool);
                     }
                 }
@@ -403,8 +429,8 @@ impl<'g> Model<'g> {
             let output = self.content(id);
             // "If the call had an output already, which the list lacks, and a later call has no output: the later one."
             let is_repeated = found.outputs_of.contains(&(output, call));
-            if is_first && found.calls[call].answered.is_some() && !is_repeated {
-                let content = self.content(found.calls[call].items[0]);
+            if is_first && self.is_at_end(list, at) && found.calls[call].answered.is_some() && !is_repeated {
+                let content = self.first_content(&found.calls[call]);
                 let last = self.last_open(content, call, &found.calls);
                 call = last.filter(|last| !numbers.contains(last)).unwrap_or(call);
             }

@@ -1,86 +1,98 @@
-//! Groups of calls with equal arguments.
+//! Calls with equal arguments.
 //!
-//! A program may rewrite the arguments of the calls that it repeats, for instance an empty text as an empty object.
-//! Once a call is known to have two contents, these contents are equal for all calls.
+//! A program may rewrite the arguments of the calls that it repeats, for instance `1.0` as `1`. Contents that one call
+//! has are equal, so the other calls with its first content may be repeated with its later ones. This holds as long as
+//! calls with one first content alone have a later content: if a program shortens arguments, different calls have one
+//! content afterwards, which tells nothing about the others.
 
 use std::collections::{BTreeSet, HashMap};
 
-/// The calls by their contents.
+/// The calls by their contents. Calls are numbers, in the order in which [`add`](Self::add) adds them.
 #[derive(Default)]
 pub(super) struct EqualCalls {
-    /// Index of a group for each content.
-    by_content: HashMap<u128, usize>,
-    groups: Vec<Group>,
+    /// Calls by the content of any of their items.
+    by_content: HashMap<u128, Group>,
+    /// Calls by the content of their first item.
+    by_first: HashMap<u128, Group>,
+    /// The first content of the calls that have a content on a later item.
+    rewritten: HashMap<u128, FirstContent>,
+    /// The contents of each call, the first one first.
+    contents: Vec<Vec<u128>>,
 }
 
 /// Calls with equal contents.
 #[derive(Default)]
 struct Group {
-    /// Index of the group that this one was merged into.
-    merged_into: Option<usize>,
     all: BTreeSet<usize>,
     /// The calls of completed responses that have no output.
     open: BTreeSet<usize>,
 }
 
+/// The first content of calls with equal later contents.
+#[derive(Clone, Copy, PartialEq)]
+enum FirstContent {
+    Only(u128),
+    Different,
+}
+
 impl EqualCalls {
-    /// Returns the index of the group of a content. Groups that were merged have the same index.
-    fn group_of(&self, content: u128) -> Option<usize> {
-        let mut group = *self.by_content.get(&content)?;
-        while let Some(merged_into) = self.groups[group].merged_into {
-            group = merged_into;
-        }
-        Some(group)
+    /// Adds a call with its first content.
+    pub(super) fn add(&mut self, content: u128) {
+        let call = self.contents.len();
+        self.contents.push(vec![content]);
+        self.by_first.entry(content).or_default().all.insert(call);
+        self.by_content.entry(content).or_default().all.insert(call);
     }
 
-    fn group(&self, content: u128) -> Option<&Group> {
-        self.groups.get(self.group_of(content)?)
-    }
-
-    fn group_or_new(&mut self, content: u128) -> usize {
-        self.group_of(content).unwrap_or_else(|| {
-            self.by_content.insert(content, self.groups.len());
-            self.groups.push(Group::default());
-            self.groups.len() - 1
-        })
-    }
-
-    /// Adds a call with a content.
-    pub(super) fn add(&mut self, call: usize, content: u128) {
-        let group = self.group_or_new(content);
-        self.groups[group].all.insert(call);
-    }
-
-    /// Makes two contents equal, because one call has both.
-    ///
-    /// The smaller group is merged into the larger one, so that each call moves a logarithmic number of times.
-    pub(super) fn merge(&mut self, one: u128, other: u128) {
-        let (one, other) = (self.group_or_new(one), self.group_or_new(other));
-        if one == other {
+    /// Adds a content to a call.
+    pub(super) fn add_content(&mut self, call: usize, content: u128) {
+        let contents = &mut self.contents[call];
+        let first = contents[0];
+        let group = self.by_content.entry(content).or_default();
+        if !group.all.insert(call) {
             return;
         }
-        let is_larger = self.groups[one].all.len() >= self.groups[other].all.len();
-        let (larger, smaller) = if is_larger { (one, other) } else { (other, one) };
-        let Group { all, open, .. } =
-            std::mem::replace(&mut self.groups[smaller], Group { merged_into: Some(larger), ..Group::default() });
-        self.groups[larger].all.extend(all);
-        self.groups[larger].open.extend(open);
-    }
-
-    /// Marks a call with a content as open, or as no longer open.
-    pub(super) fn set_open(&mut self, call: usize, content: u128, is_open: bool) {
-        let group = self.group_or_new(content);
-        let open = &mut self.groups[group].open;
-        if is_open {
-            open.insert(call);
-        } else {
-            open.remove(&call);
+        contents.push(content);
+        if self.by_first.get(&first).is_some_and(|group| group.open.contains(&call)) {
+            group.open.insert(call);
+        }
+        let known = self.rewritten.entry(content).or_insert(FirstContent::Only(first));
+        if *known != FirstContent::Only(first) {
+            *known = FirstContent::Different;
         }
     }
 
-    /// Returns `true` if a call has a content.
+    /// Marks a call as open, or as no longer open.
+    pub(super) fn set_open(&mut self, call: usize, is_open: bool) {
+        let contents = &self.contents[call];
+        let set = |groups: &mut HashMap<u128, Group>, content: u128| {
+            let open = &mut groups.entry(content).or_default().open;
+            if is_open {
+                open.insert(call)
+            } else {
+                open.remove(&call)
+            };
+        };
+        contents.iter().for_each(|content| set(&mut self.by_content, *content));
+        set(&mut self.by_first, contents[0]);
+    }
+
+    /// Returns the calls that a list may show with a content.
+    fn group(&self, content: u128) -> Option<&Group> {
+        match self.rewritten.get(&content) {
+            Some(FirstContent::Only(first)) if !self.by_first.contains_key(&content) => self.by_first.get(first),
+            Some(_) | None => self.by_content.get(&content),
+        }
+    }
+
+    /// Returns `true` if a list may show a call with a content.
     pub(super) fn has(&self, call: usize, content: u128) -> bool {
         self.group(content).is_some_and(|group| group.all.contains(&call))
+    }
+
+    /// Returns `true` if a call has a content on its first item.
+    pub(super) fn is_first(&self, content: u128) -> bool {
+        self.by_first.contains_key(&content)
     }
 
     /// Returns the last call with a content among some calls.
@@ -88,8 +100,13 @@ impl EqualCalls {
         self.group(content)?.all.range(calls).next_back().copied()
     }
 
-    /// Returns the last open call with a content, if it is behind another call.
+    /// Returns the last open call that a list may show with a content, if it is behind another call.
     pub(super) fn last_open_after(&self, call: usize, content: u128) -> Option<usize> {
         self.group(content)?.open.range(call + 1..).next_back().copied()
+    }
+
+    /// Returns the last open call with the first content of another call, if it is behind that call.
+    pub(super) fn last_open_like(&self, call: usize) -> Option<usize> {
+        self.last_open_after(call, *self.contents[call].first()?)
     }
 }

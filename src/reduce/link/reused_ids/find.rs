@@ -17,8 +17,9 @@ impl KnownCalls<'_> {
     /// Returns the known call for each call of a request or a checkpoint. Returns `None` for calls of their own.
     pub(super) fn find_calls(&self, list: &ShownList) -> Vec<Option<usize>> {
         let places = Places { calls: &list.calls, numbers: self.numbers_of(list) };
-        let mut found = self.find_by_surroundings(list);
+        let mut found = self.find_by_surroundings(list, &places.numbers);
         self.find_by_content(&places, &mut found);
+        self.find_by_item(&list.calls, &mut found);
         self.find_rewritten(&places, &mut found);
         found
     }
@@ -38,42 +39,50 @@ impl KnownCalls<'_> {
         }
     }
 
-    /// Finds the known calls of a list by what surrounds them, steps 1 to 4 of the rule: an equal place, an equal
-    /// output, equal contents before the call, or the item itself.
-    fn find_by_surroundings(&self, list: &ShownList) -> Vec<Option<usize>> {
+    /// Finds the known calls of a list by what surrounds them, steps 1 to 3 of the rule: an equal place, an equal
+    /// output, or equal contents before the call.
+    fn find_by_surroundings(&self, list: &ShownList, numbers: &Range<usize>) -> Vec<Option<usize>> {
         let first_outputs = list.outputs.iter().filter(|output| output.is_first);
-        let first_outputs: HashMap<_, _> = first_outputs.filter_map(|it| Some((it.call?.place, it.content))).collect();
-        let last_place = list.calls.last().map(|shown| shown.call.place);
+        let first_outputs: HashMap<_, _> = first_outputs.filter_map(|it| Some((it.call?.place, it))).collect();
         let mut taken = HashSet::new();
         let find = |shown: &ShownCall| {
             let place = shown.call.place;
             let known = self.call_at(shown.call);
-            let exchange = first_outputs.get(&place).map(|output| (shown.content, *output));
-            let may_be_open = Some(place) == last_place;
-            let by_output = exchange.and_then(|exchange| self.find_by_output(exchange, known, may_be_open));
+            let by_output = first_outputs.get(&place).and_then(|output| {
+                let may_be_open = output.model_items == list.model_items && list.origin != ListOrigin::Checkpoint;
+                let found = self.find_by_output(shown, output.content, known, may_be_open);
+                found.filter(|call| known == Some(*call) || numbers.contains(call))
+            });
             let is_at_home = known.is_some_and(|call| self.list_hashes.contains(&(shown.list_hash, call)));
             let by_hash = if is_at_home { known } else { self.by_list_hash.get(&shown.list_hash).copied() };
             let at_place = known.filter(|_| self.is_known_place(shown.call));
-            let found =
-                [at_place, by_output, by_hash].into_iter().flatten().find(|call| !taken.contains(call)).or(known);
+            let found = [at_place, by_output, by_hash].into_iter().flatten().find(|call| !taken.contains(call));
             taken.extend(found);
             found
         };
         list.calls.iter().map(find).collect()
     }
 
-    /// Returns the call with the content `content` that had an output with the content `output`: the call `known` if it
-    /// had such an output, otherwise the only call that had. Returns `None` if `may_be_open` is `true` and a later call
-    /// with the same content has no output yet, because the list may mean that call.
+    /// Returns the call that a list shows with an output of the content `output`: the call `known` if it had such an
+    /// output, otherwise the only call that had. Its content is equal, or it was rewritten: it names the same tool, the
+    /// output is the first that it had, and no call began with the content. Returns `None` if `may_be_open` is `true` and
+    /// a later call with the same content has no output yet, because the list may mean that call.
     fn find_by_output(
         &self,
-        (content, output): (u128, u128),
+        shown: &ShownCall,
+        output: u128,
         known: Option<usize>,
         may_be_open: bool,
     ) -> Option<usize> {
         let calls = self.by_output.get(&output)?;
+        let content = shown.content;
         let has_later = |call: usize| self.equal_calls.last_open_after(call, content).is_some();
-        let is_meant = |call: &usize| self.equal_calls.has(*call, content) && !(may_be_open && has_later(*call));
+        let is_rewritten = |call: usize| {
+            let is_first_output = self.first_outputs.get(&call) == Some(&output);
+            is_first_output && !self.equal_calls.is_first(content) && self.has_name_of(call, shown.call.item)
+        };
+        let is_equal = |call: usize| self.equal_calls.has(call, content) || is_rewritten(call);
+        let is_meant = |call: &usize| is_equal(*call) && !(may_be_open && has_later(*call));
         let only = || calls.first().copied().filter(|_| calls.len() == 1).filter(is_meant);
         known.filter(|call| calls.contains(call)).or_else(only)
     }
@@ -89,6 +98,14 @@ impl KnownCalls<'_> {
                 *found = last.filter(|call| taken.insert(*call));
             }
             end = found.map_or(end, |call| end.min(call));
+        }
+    }
+
+    /// Finds the calls that the items without a call belonged to in earlier lists.
+    fn find_by_item(&self, calls: &[ShownCall], found: &mut [Option<usize>]) {
+        let mut taken: HashSet<usize> = found.iter().flatten().copied().collect();
+        for (shown, found) in calls.iter().zip(found) {
+            *found = found.or_else(|| self.call_at(shown.call).filter(|call| taken.insert(*call)));
         }
     }
 

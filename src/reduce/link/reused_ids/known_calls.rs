@@ -13,8 +13,6 @@ use crate::reduce::fold::{Conversations, ListOrigin, PlacedCall, ShownCall, Show
 pub(super) struct KnownCalls<'a> {
     pub(super) conversations: &'a Conversations,
     pub(super) calls: Vec<ReusedCall>,
-    /// Content of each call's first item.
-    contents: Vec<u128>,
     pub(super) equal_calls: EqualCalls,
     by_item: HashMap<ItemId, usize>,
     by_place: HashMap<u128, CallAtPlace>,
@@ -31,6 +29,8 @@ pub(super) struct KnownCalls<'a> {
     outputs: HashSet<ItemId>,
     /// The calls that had an output of each content.
     pub(super) by_output: HashMap<u128, BTreeSet<usize>>,
+    /// Content of the first output of each call.
+    pub(super) first_outputs: HashMap<usize, u128>,
 }
 
 /// The call at a place in a list.
@@ -46,7 +46,6 @@ impl<'a> KnownCalls<'a> {
         Self {
             conversations,
             calls: Vec::new(),
-            contents: Vec::new(),
             equal_calls: EqualCalls::default(),
             by_item: HashMap::new(),
             by_place: HashMap::new(),
@@ -56,6 +55,7 @@ impl<'a> KnownCalls<'a> {
             open_of_complete: BTreeSet::new(),
             outputs: HashSet::new(),
             by_output: HashMap::new(),
+            first_outputs: HashMap::new(),
         }
     }
 
@@ -100,7 +100,7 @@ impl<'a> KnownCalls<'a> {
             self.open.insert(call);
             if inference.is_some_and(|call| call.execution.status == ExecutionStatus::Completed) {
                 self.open_of_complete.insert(call);
-                self.equal_calls.set_open(call, shown.content, true);
+                self.equal_calls.set_open(call, true);
             }
         }
         call
@@ -126,8 +126,7 @@ impl<'a> KnownCalls<'a> {
     fn add_call(&mut self, shown: &ShownCall) -> usize {
         let call = self.calls.len();
         self.calls.push(ReusedCall::default());
-        self.contents.push(shown.content);
-        self.equal_calls.add(call, shown.content);
+        self.equal_calls.add(shown.content);
         call
     }
 
@@ -137,7 +136,7 @@ impl<'a> KnownCalls<'a> {
         if let Entry::Vacant(free) = self.by_item.entry(shown.call.item) {
             free.insert(call);
             self.calls[call].visible.call_items.push(shown.call.item);
-            self.equal_calls.merge(self.contents[call], shown.content);
+            self.equal_calls.add_content(call, shown.content);
         }
     }
 
@@ -163,14 +162,16 @@ impl<'a> KnownCalls<'a> {
         let is_new = self.outputs.insert(output.item);
         let Some(call) = output.call.filter(|_| is_new).and_then(|placed| self.call_at(placed)) else { return };
         let is_repeated = self.by_output.get(&output.content).is_some_and(|calls| calls.contains(&call));
-        let has_lost_output = output.is_first && self.calls[call].answered.is_some() && !is_repeated;
-        let last_open = self.equal_calls.last_open_after(call, self.contents[call]);
+        let is_at_end = output.model_items == list.model_items;
+        let has_lost_output = output.is_first && is_at_end && self.calls[call].answered.is_some() && !is_repeated;
+        let last_open = self.equal_calls.last_open_like(call);
         let later_call = last_open.filter(|later_call| has_lost_output && !in_list.contains(later_call));
         let call = later_call.unwrap_or(call);
         self.by_output.entry(output.content).or_default().insert(call);
+        self.first_outputs.entry(call).or_insert(output.content);
         self.open.remove(&call);
         self.open_of_complete.remove(&call);
-        self.equal_calls.set_open(call, self.contents[call], false);
+        self.equal_calls.set_open(call, false);
         self.calls[call].visible.output_items.push(output.item);
         self.calls[call].answered.get_or_insert(list.seq);
     }

@@ -21,7 +21,7 @@ pub(in crate::reduce::link) struct OpenRuns {
 }
 
 impl OpenRuns {
-    /// Collects the calls for which `may_run` returns `true`.
+    /// Collects the calls for which `may_run` returns `true`, except for those whose items belong to other calls.
     pub(in crate::reduce::link) fn new(
         calls: &[ReusedCall],
         conversations: &Conversations,
@@ -29,7 +29,8 @@ impl OpenRuns {
         may_run: impl Fn(&ReusedCall) -> bool,
     ) -> Self {
         let (mut not_started, mut not_expired, mut shown) = (Vec::new(), Vec::new(), ShownCalls::default());
-        for (number, call) in calls.iter().enumerate().filter(|(_, call)| may_run(call)) {
+        let is_shown = |call: &ReusedCall| !call.visible.call_items.is_empty();
+        for (number, call) in calls.iter().enumerate().filter(|(_, call)| is_shown(call) && may_run(call)) {
             let name = name(call, conversations);
             match call.response.and_then(|response| Some((response, conversations.calls.get_index(response.call)?))) {
                 Some((response, inference)) => {

@@ -25,7 +25,7 @@ impl<'g> Model<'g> {
                 && items.any(|item| item.content.name.as_deref() == other.label.as_deref())
         };
         let is_comparable = self.graph.tool_calls.iter().any(|other| is_of_call(&other));
-        !is_comparable || self.content(call.items[0]).name.as_deref() == tool.label.as_deref()
+        !is_comparable || self.first_content(call).name.as_deref() == tool.label.as_deref()
     }
 
     pub(super) fn inference(&self, call: &Call) -> Option<&'g InferenceCall> {
@@ -78,6 +78,7 @@ impl<'g> Model<'g> {
         let may_run = |number: &usize| {
             let call = &calls[*number];
             call.tool.is_none()
+                && !call.items.is_empty()
                 && call.response.is_none()
                 && call.requested > Some(tool.execution.started.seq.0)
                 && self.may_have_name(tool, call)

@@ -1,0 +1,128 @@
+//! Simulated programs with reused call ids: whatever the reducer links is what the program did.
+//!
+//! Unlike the naive model of the rule, the programs know nothing of the rule: each tool and each item has the token of
+//! the call that it belongs to.
+
+mod body;
+mod program;
+mod rng;
+mod settings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use otel_trace::graph::{Code, Graph, ItemId, Producer};
+use otel_trace::reduce::Options;
+
+use body::Token;
+use program::{Program, Truth};
+use settings::Evidence;
+
+/// The tokens that each call item and each output item has in the lists that contain it.
+struct ItemTokens(BTreeMap<ItemId, BTreeSet<Token>>);
+
+impl ItemTokens {
+    fn new(graph: &Graph, truth: &Truth) -> Self {
+        let mut tokens = Self(BTreeMap::new());
+        for call in graph.inference_calls.iter() {
+            let id = call.inference_call_id.as_str();
+            tokens.add(graph, graph.snapshot(&call.inference_call_id), &truth.requests[id]);
+            let response = truth.responses.get(id).map(Vec::as_slice).unwrap_or_default();
+            tokens.add(graph, call.response_item_ids.iter().copied(), response);
+        }
+        for compaction in graph.compactions.iter() {
+            let [before, after] = &truth.compactions[compaction.compaction_id.as_str()];
+            tokens.add(graph, compaction.input_item_ids.iter().copied(), before);
+            tokens.add(graph, compaction.replacement_item_ids.iter().copied(), after);
+        }
+        tokens
+    }
+
+    /// Adds the items of a list, whose calls and outputs have the given tokens.
+    fn add(&mut self, graph: &Graph, items: impl Iterator<Item = ItemId>, tokens: &[Token]) {
+        let items: Vec<_> = items
+            .filter(|id| {
+                let kind = graph.item(*id).unwrap().content.kind;
+                kind.is_call() || kind.is_output()
+            })
+            .collect();
+        assert_eq!(items.len(), tokens.len());
+        for (item, token) in items.into_iter().zip(tokens) {
+            self.0.entry(item).or_default().insert(*token);
+        }
+    }
+
+    fn has(&self, item: ItemId, token: Token) -> bool {
+        self.0[&item].contains(&token)
+    }
+}
+
+/// The links of a session, and those that the evidence allows and that are missing.
+#[derive(Debug, Default)]
+struct Counts {
+    tools: usize,
+    outputs: usize,
+    tools_without_call: usize,
+    outputs_without_tool: usize,
+}
+
+/// Checks that each link of a graph is true.
+fn check(graph: &Graph, truth: &Truth, counts: &mut Counts) -> Vec<String> {
+    let tokens = ItemTokens::new(graph, truth);
+    let mut wrong = Vec::new();
+    for tool in graph.tool_calls.iter() {
+        let id = tool.tool_call_id.as_str();
+        let run = &truth.runs[id];
+        counts.tools += 1;
+        if let Some(requester) = tool.requested_by.as_ref().filter(|requester| requester.as_str() != run.inference) {
+            wrong.push(format!("{id} is requested by {requester}, not by {}", run.inference));
+        }
+        for item in tool.call_item_ids.iter().chain(&tool.output_item_ids) {
+            if !tokens.has(*item, run.token) {
+                wrong.push(format!("{id} has the item {item} of {:?}", tokens.0[item]));
+            }
+        }
+        let is_shown = tokens
+            .0
+            .iter()
+            .any(|(item, tokens)| graph.item(*item).unwrap().content.kind.is_call() && tokens.contains(&run.token));
+        if tool.call_item_ids.is_empty() && is_shown {
+            counts.tools_without_call += 1;
+            let is_reported =
+                |code: Code, message: &str| code == Code::CallIdReused && message.contains(&format!("{id} "));
+            if !graph.diagnostics.iter().any(|found| is_reported(found.code, &found.message)) {
+                wrong.push(format!("{id} has no call, and no notice"));
+            }
+        }
+    }
+    for (item, tokens) in &tokens.0 {
+        let item = graph.item(*item).unwrap();
+        let of_token = |token: &Token| graph.tool_calls.get(format!("tool-{token}").as_str());
+        if item.content.kind.is_output() && tokens.iter().any(|token| of_token(token).is_some()) {
+            counts.outputs += 1;
+            let is_tool = |producer: &Producer| matches!(producer, Producer::Tool { .. });
+            counts.outputs_without_tool += usize::from(!item.produced_by.iter().any(is_tool));
+        }
+    }
+    wrong
+}
+
+/// Runs programs, checks their links, and returns how many there are and how many are missing.
+fn check_programs(seeds: Range<u64>, evidence: Evidence) -> Counts {
+    let mut counts = Counts::default();
+    for seed in seeds {
+        let program = Program::run(seed, evidence, 12);
+        let graph = program.case.try_reduce(&Options::default()).unwrap().graph;
+        let wrong = check(&graph, &program.truth, &mut counts);
+        assert!(wrong.is_empty(), "seed {seed}: {:#?}\n{wrong:#?}", program.settings);
+    }
+    counts
+}
+
+#[test]
+fn links_of_simulated_programs_are_true() {
+    let counts = check_programs(0..300, Evidence::Complete);
+    assert_eq!(counts.tools_without_call, 0, "{counts:?}");
+    // A program that drops its history and shortens what remains leaves too little to recognize some calls.
+    assert!(counts.outputs_without_tool * 200 < counts.outputs, "{counts:?}");
+}
