@@ -5,7 +5,7 @@ use otel_trace::graph::Code;
 use otel_trace::reduce::Options;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::case::{Case, call, codes};
 use crate::shapes::render_item;
@@ -135,6 +135,69 @@ fn ended_call_has_its_chunks_unless_more_was_recorded() {
     let refusal =
         |case: &mut Case| json!({ "wire_payload": case.body("inference_response", json!({ "error": "no" })) });
     assert_eq!(text_of(&case_with(&refusal), &[]), [""; 0]);
+}
+
+/// Records two chunks of a call, and its end. `wire` damages the payload with the bytes of the whole response.
+fn case_with_damaged_bytes(wire: impl Fn(&Case, &mut Value)) -> Case {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    let chunks = texts(&["so", " far"]);
+    case.chunk("a", 1, chunks[0].as_bytes());
+    case.chunk("a", 2, chunks[1].as_bytes());
+    let body = case.body("inference_response", "{}");
+    let mut payload = case.body_bytes("inference_response", chunks.concat().as_bytes());
+    wire(&case, &mut payload);
+    case.event(json!({
+        "type": "inference_completed", "inference_call_id": "a", "response_id": null, "response_payload": body,
+        "wire_payload": payload,
+    }));
+    case
+}
+
+#[test]
+fn chunks_count_where_the_bytes_are_missing_or_damaged() {
+    let damages: [&dyn Fn(&Case, &mut Value); 2] =
+        [&|case, wire| std::fs::remove_file(case.path().join(wire["path"].as_str().unwrap())).unwrap(), &|_, wire| {
+            wire["path"] = json!("payloads/never.json")
+        }];
+    for damage in damages {
+        let case = case_with_damaged_bytes(damage);
+        let graph = case.check(&[Code::BadPayload, Code::PartialStream]);
+        assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), ["assistant message: so far"]);
+        assert_eq!(graph.diagnostics[0].raw_payload_id, Some("raw_payload:5".into()));
+        assert_eq!(call(&graph, "a").raw_response_chunk_ids.len(), 2);
+    }
+    let refused = case_with_damaged_bytes(|_, wire| wire["path"] = json!("../outside.json"));
+    assert_eq!(text_of(&refused, &[Code::PartialStream, Code::RefusedPath]), ["assistant message: so far"]);
+}
+
+#[test]
+fn chunks_count_where_the_response_of_the_program_is_missing() {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    case.chunk("a", 1, texts(&["chunk"]).concat().as_bytes());
+    case.event(json!({
+        "type": "inference_completed", "inference_call_id": "a", "response_id": null,
+        "response_payload": { "raw_payload_id": "gone", "kind": { "type": "inference_response" }, "path": "payloads/gone" },
+    }));
+    assert_eq!(text_of(&case, &[Code::BadPayload, Code::PartialStream]), ["assistant message: chunk"]);
+    let checked = case.try_reduce(&Options::default().every_body(true)).unwrap().graph;
+    assert_eq!(codes(&checked), [Code::BadPayload, Code::PartialStream], "reported once");
+}
+
+#[test]
+fn whole_chunks_count_where_only_head_and_tail_of_the_bytes_are_stored() {
+    let truncate = |case: &Case, wire: &mut Value| {
+        let path = case.path().join(wire["path"].as_str().unwrap());
+        let bytes = std::fs::read_to_string(&path).unwrap();
+        let ends = json!({ "otel_trace.truncated": { "head": bytes[..60], "tail": bytes[bytes.len() - 20..] } });
+        std::fs::write(&path, ends.to_string()).unwrap();
+        wire["truncated"] = json!({ "length": bytes.len(), "hash": "00" });
+    };
+    let case = case_with_damaged_bytes(truncate);
+    assert_eq!(text_of(&case, &[Code::PartialStream]), ["assistant message: so far"]);
+    std::fs::remove_file(case.path().join("payloads/3.json")).unwrap();
+    assert_eq!(text_of(&case, &[Code::PartialStream]), ["assistant message: so"]);
 }
 
 #[test]

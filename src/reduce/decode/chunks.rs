@@ -104,6 +104,8 @@ struct ReadRun {
     used: usize,
     /// The outcome of each payload that was read.
     outcomes: Vec<(PayloadLocation, Option<UnusablePayload>)>,
+    /// `true` if chunks are missing, or cannot be read, behind those that count.
+    has_gap: bool,
 }
 
 impl Run {
@@ -164,11 +166,12 @@ impl Run {
         }
         read_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let used = outcomes.iter().take_while(|(_, unusable)| unusable.is_none()).count();
+        let has_gap = gap.is_some();
         let body = match gap {
             Some(gap) if used == 0 => Some(ResponseBody::unread(gap)),
             gap => ResponseBody::from_received(&bytes, cache).map(|body| body.with_gap(gap)),
         };
-        ReadRun { body, used, outcomes }
+        ReadRun { body, used, outcomes, has_gap }
     }
 }
 
@@ -180,6 +183,8 @@ pub(super) struct ChunkedResponse {
     pub(super) payload: RawPayloadId,
     /// The chunks that the response was put together from, in order.
     pub(super) chunks: Vec<(Seq, RawPayloadId)>,
+    /// `true` if chunks are missing, or cannot be read, behind those that count.
+    pub(super) has_gap: bool,
 }
 
 /// The responses that were recorded as chunks only, by call.
@@ -193,7 +198,7 @@ pub(super) struct ChunkedResponses {
 
 impl ChunkedResponses {
     fn add(&mut self, call: InferenceId, run: Run, read: ReadRun) {
-        let ReadRun { body, used, outcomes } = read;
+        let ReadRun { body, used, outcomes, has_gap } = read;
         self.outcomes.extend(outcomes);
         let Some(body) = body else { return };
         let Run { chunks, first: (first_seq, payload), .. } = run;
@@ -202,7 +207,7 @@ impl ChunkedResponses {
         let last_seq = chunks.iter().map(|(seq, _)| *seq).max().unwrap_or(first_seq);
         let payload = chunks.first().map_or(payload, |(_, payload)| payload.clone());
         self.calls_by_last_chunk.entry(last_seq).or_default().push(call.clone());
-        self.by_call.insert(call, ChunkedResponse { body: Arc::new(body), payload, chunks });
+        self.by_call.insert(call, ChunkedResponse { body: Arc::new(body), payload, chunks, has_gap });
     }
 
     /// Returns the response of a call. Returns `None` if it was not recorded as chunks only.

@@ -126,6 +126,8 @@ pub(in crate::reduce) struct RecordedResponse {
     pub(in crate::reduce) chunks: Vec<(Seq, RawPayloadId)>,
     /// The response that the program recorded without its content. Its other fields count where `body` has none.
     pub(in crate::reduce) without_content: Option<Arc<ResponseBody>>,
+    /// The payloads that contain the response too, in a form that counts first, but that cannot be used.
+    pub(in crate::reduce) unusable: Vec<(RawPayloadId, UnusablePayload)>,
 }
 
 /// The response of an inference call that never ended, as far as its chunks arrived.

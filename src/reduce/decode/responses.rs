@@ -1,5 +1,6 @@
 //! Decides what the response of each inference call is, and decodes it: the body that the program recorded, else the
-//! bytes that its client received, else their chunks. Bytes that a recorded body makes unnecessary are not opened.
+//! bytes that its client received, else their chunks. Bytes that a recorded body makes unnecessary are not opened, nor are
+//! chunks beside the whole bytes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -60,23 +61,25 @@ impl DecodedResponses {
         ends.iter().filter_map(|end| end.response).for_each(|payload| bodies.add(payload));
         let bodies: PayloadSet<ResponseBody> = bodies.decode_all(bundle, cache, work);
 
+        let is_recorded =
+            |end: &ResponsePayloads<'_>| end.response.is_some_and(|payload| is_recorded(&bodies.get(payload)));
         let mut received = PendingPayloads::default();
-        let mut has_bytes = HashMap::new();
-        for end in &ends {
-            let is_recorded = end.response.is_some_and(|payload| is_recorded(&bodies.get(payload)));
-            if let Some(wire) = end.wire.filter(|_| !is_recorded) {
-                received.add(wire);
-            }
-            *has_bytes.entry(end.call).or_insert(false) |= is_recorded || end.wire.is_some();
-        }
+        let with_bytes = ends.iter().filter(|end| !is_recorded(end));
+        with_bytes.filter_map(|end| end.wire).for_each(|wire| received.add(wire));
         let received: PayloadSet<ReceivedResponse> = received.decode_all(bundle, cache, work);
 
+        let mut is_known = HashMap::new();
+        for end in &ends {
+            // Chunks are not needed beside bytes that are whole, also if these are no response.
+            let is_whole = || end.wire.is_some_and(|wire| wire.truncated.is_none() && received.get(wire).is_ok());
+            *is_known.entry(end.call).or_insert(false) |= is_recorded(end) || is_whole();
+        }
         let started: HashSet<_> = log.iter().filter_map(|entry| started_call(&entry.record.event)).collect();
-        let is_needed = |call: &InferenceId| started.contains(call) && !has_bytes.get(call).is_some_and(|has| *has);
+        let is_needed = |call: &InferenceId| started.contains(call) && !is_known.get(call).is_some_and(|known| *known);
         let chunked = ChunkLists::from_log(log).decode_all(is_needed, bundle, cache, work);
         let streams = received.decoded().filter_map(|response| response.0.as_deref()).chain(chunked.bodies());
         work.stream_events += bodies.decoded().chain(streams).map(|body| body.stream_events).sum::<u64>();
-        let ended = has_bytes.into_keys().cloned().collect();
+        let ended = is_known.into_keys().cloned().collect();
         let apis = chunked.apis().collect();
         let mut responses = Self { bodies, received, chunked, ended, apis };
         for end in ends {
@@ -98,15 +101,28 @@ impl DecodedResponses {
         if recorded.as_ref().is_some_and(|(_, body)| is_recorded(body)) {
             return recorded.map(|(payload, body)| RecordedResponse::in_payload(payload, body));
         }
-        let without_content = recorded.as_ref().and_then(|(_, body)| body.as_ref().ok()).cloned();
-        let from_bytes = match end.wire {
-            Some(wire) => self.in_bytes(wire),
-            None => self.chunked.get(end.call).map(RecordedResponse::in_chunks),
+        let Some(mut response) = self.received_by(end) else {
+            return recorded.map(|(payload, body)| RecordedResponse::in_payload(payload, body));
         };
-        match from_bytes {
-            Some(response) => Some(RecordedResponse { without_content, ..response }),
-            None => recorded.map(|(payload, body)| RecordedResponse::in_payload(payload, body)),
+        match recorded {
+            Some((_, Ok(without_content))) => response.without_content = Some(without_content),
+            Some((payload, Err(unusable))) => response.unusable.insert(0, (payload, unusable)),
+            None => {}
         }
+        Some(response)
+    }
+
+    /// Returns the response of a call that its client received: that in the bytes of the whole response, else that in
+    /// its chunks. Returns `None` if there is no response of a known API.
+    fn received_by(&self, end: ResponsePayloads<'_>) -> Option<RecordedResponse> {
+        let in_bytes = end.wire.and_then(|wire| self.in_bytes(wire));
+        let is_usable = in_bytes.as_ref().is_some_and(|response| response.body.is_ok());
+        // Of bytes that exceeded a limit only head and tail are known, while each of their chunks may be known.
+        let is_truncated = end.wire.is_some_and(|wire| wire.truncated.is_some());
+        let chunks = self.chunked.get(end.call).filter(|chunks| !is_usable || (is_truncated && !chunks.has_gap));
+        let Some(chunks) = chunks else { return in_bytes };
+        let unusable = in_bytes.and_then(|response| Some((response.payload, response.body.err()?)));
+        Some(RecordedResponse { unusable: unusable.into_iter().collect(), ..RecordedResponse::in_chunks(chunks) })
     }
 
     /// Returns the response in the bytes that a client received. Returns `None` if they are no response of a known API.
@@ -152,12 +168,11 @@ impl RecordedResponse {
     }
 
     fn in_payload(payload: RawPayloadId, body: Payload<ResponseBody>) -> Self {
-        Self { payload, body, chunks: Vec::new(), without_content: None }
+        Self { payload, body, chunks: Vec::new(), without_content: None, unusable: Vec::new() }
     }
 
     fn in_chunks(response: &ChunkedResponse) -> Self {
-        let ChunkedResponse { body, payload, chunks } = response;
-        let chunks = chunks.clone();
-        Self { payload: payload.clone(), body: Ok(Arc::clone(body)), chunks, without_content: None }
+        let ChunkedResponse { body, payload, chunks, has_gap: _ } = response;
+        Self { chunks: chunks.clone(), ..Self::in_payload(payload.clone(), Ok(Arc::clone(body))) }
     }
 }

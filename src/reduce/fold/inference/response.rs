@@ -83,7 +83,7 @@ impl InferenceFold<'_> {
         if call.raw_response_payload_id.is_some() {
             return;
         }
-        let RecordedResponse { payload, body, chunks, without_content } = response;
+        let RecordedResponse { payload, body, chunks, without_content, unusable } = response;
         call.raw_response_payload_id = Some(payload.clone());
         call.raw_response_chunk_ids = chunks.iter().map(|(_, payload)| payload.clone()).collect();
         add_response_evidence(call, at, response);
@@ -91,6 +91,10 @@ impl InferenceFold<'_> {
         let absent = |reason: &str| format!("{subject} is treated as absent: {reason}");
         let report = |(code, reason): (Code, &str)| diagnostics.add(at, code, absent(reason), Some(payload));
         let body = self.responses.open(index, body).map_err(report).ok();
+        for (payload, bad) in unusable {
+            let message = format!("{subject} is taken from other payloads: {}", bad.reason);
+            diagnostics.add(at, bad.code, message, Some(payload));
+        }
         let without_content = without_content.as_deref();
         let id = reported.response_id.as_ref().or_else(|| body?.response_id.as_ref());
         let id = id.or_else(|| without_content?.response_id.as_ref());
