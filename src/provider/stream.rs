@@ -15,8 +15,9 @@ mod truncated;
 use std::sync::LazyLock;
 
 use super::apis::APIS;
-use super::assembler::{AssembledBody, Assembler, Event};
+use super::assembler::{AssembledBody, Assembler, Event, UnreadEvents, bounded_error};
 use super::object::Object;
+use super::unread_fields::UnreadField;
 use crate::mask::Masking;
 
 use frames::{END_MARKER, Frame, frames};
@@ -31,7 +32,10 @@ pub(crate) struct Assembled {
     pub(crate) events: u64,
     /// `true` if the last event of the stream arrived.
     pub(crate) is_complete: bool,
-    error: Option<String>,
+    /// The error that the provider reported in the stream.
+    pub(crate) error: Option<String>,
+    /// Types of events, and members of events, that no rule reads.
+    pub(crate) unread: Vec<UnreadField>,
     /// Number of events that are not JSON.
     unreadable: u64,
 }
@@ -82,6 +86,12 @@ fn assemble_frames(bytes: &[u8], selects: impl Fn(usize, usize) -> bool) -> Resu
     stream.finish()
 }
 
+/// Types of events that keep a connection open and have nothing of the response.
+const KEEP_ALIVE: [&str; 5] = ["ping", "keepalive", "keep-alive", "keep_alive", "heartbeat"];
+
+/// The type of an event that reports an error, in the streams of every API that has types of events.
+const ERROR: &str = "error";
+
 /// A stream while its events are read.
 #[derive(Default)]
 struct Stream {
@@ -89,6 +99,9 @@ struct Stream {
     assembler: Option<Box<dyn Assembler>>,
     events: u64,
     unreadable: u64,
+    unread: UnreadEvents,
+    /// The first error in an event of its own.
+    error: Option<String>,
 }
 
 impl Stream {
@@ -96,6 +109,10 @@ impl Stream {
     /// together are read one by one.
     fn push_frame(&mut self, frame: &Frame<'_>) {
         if self.push(frame.name, &frame.data) {
+            return;
+        }
+        if frame.name == Some(ERROR) {
+            self.error.get_or_insert_with(|| bounded_error(&frame.data));
             return;
         }
         let mut lines = frame.data.split('\n').peekable();
@@ -118,20 +135,55 @@ impl Stream {
         let Some(data) = Object::parse(data) else { return false };
         self.events += 1;
         let event = Event::new(name, data);
-        if self.assembler.is_none() {
-            self.assembler = APIS.into_iter().find_map(|api| api.assembler(&event));
+        match event.kind() {
+            kind if KEEP_ALIVE.contains(&kind) => {}
+            ERROR => self.push_error(event),
+            _ => self.push_event(event),
         }
-        self.assembler.iter_mut().for_each(|assembler| assembler.push(&event));
         true
     }
 
+    fn push_event(&mut self, mut event: Event<'_>) {
+        if self.assembler.is_none() {
+            self.assembler = assembler_of_data(&mut event).or_else(|| assembler_of(&event));
+        }
+        match &mut self.assembler {
+            Some(assembler) => assembler.push(&event, &mut self.unread),
+            None => self.unread.add_unknown(event.kind(), &event.data),
+        }
+    }
+
+    /// Adds an event that reports an error. It may be a piece of a response, too.
+    fn push_error(&mut self, mut event: Event<'_>) {
+        self.error.get_or_insert_with(|| event.error());
+        if assembler_of_data(&mut event).is_some() {
+            self.push_event(event);
+        }
+    }
+
     fn finish(self) -> Result<Assembled, NotAStream> {
-        let Self { assembler, events, unreadable } = self;
-        let AssembledBody { members, is_complete, error } = assembler.ok_or(NotAStream::Unknown)?.finish();
+        let Self { assembler, events, unreadable, unread, error } = self;
+        let AssembledBody { members, is_complete, error: in_response } = assembler.ok_or(NotAStream::Unknown)?.finish();
         let mut body = String::new();
         members.write(&mut body);
-        Ok(Assembled { body: mask(body), events, is_complete, error, unreadable })
+        let unread = unread.into_paths().into_iter().map(UnreadField::of_stream).collect();
+        let error = in_response.or(error);
+        Ok(Assembled { body: mask(body), events, is_complete, error, unread, unreadable })
     }
+}
+
+/// Returns the assembler of the stream that an event is of. Returns `None` if no API recognizes the event.
+fn assembler_of(event: &Event<'_>) -> Option<Box<dyn Assembler>> {
+    APIS.into_iter().find_map(|api| api.assembler(event))
+}
+
+/// Returns the assembler of the stream that an event is of by its data alone: a server may give its events names that
+/// the API does not define, such as `message`. Returns `None` if no API recognizes the data.
+fn assembler_of_data(event: &mut Event<'_>) -> Option<Box<dyn Assembler>> {
+    let name = event.name.take();
+    let assembler = assembler_of(event);
+    event.name = name;
+    assembler
 }
 
 impl Assembled {

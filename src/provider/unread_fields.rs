@@ -118,6 +118,11 @@ impl Comparison {
 }
 
 impl UnreadField {
+    /// Creates the field of a stream: a type of events, or a member of them.
+    pub(super) fn of_stream(path: Box<str>) -> Self {
+        Self { shape: "stream", name: path.clone(), path }
+    }
+
     /// Creates the field of a body of this shape.
     pub(super) fn of_body(shape: &Shape, name: &str) -> Self {
         Self { shape: shape.name, name: name.into(), path: name.into() }

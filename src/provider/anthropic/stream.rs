@@ -1,11 +1,13 @@
 //! Puts streams of Anthropic Messages together: content blocks start, are extended by deltas, and stop.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
-use crate::provider::object::{Object, is_null};
+use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, UnreadEvents};
+use crate::provider::object::{Object, is_null, list};
 
 /// A message of which events have arrived.
 #[derive(Debug, Default)]
@@ -15,7 +17,6 @@ pub(super) struct StreamedAnthropic {
     usage: GrowingObject,
     blocks: BTreeMap<u64, StreamedBlock>,
     is_complete: bool,
-    error: Option<String>,
 }
 
 /// A content block of which deltas have arrived.
@@ -33,18 +34,18 @@ pub(super) fn is_start(event: &Event<'_>) -> bool {
 }
 
 impl Assembler for StreamedAnthropic {
-    fn push(&mut self, event: &Event<'_>) {
+    fn push(&mut self, event: &Event<'_>, unread: &mut UnreadEvents) {
         let data = &event.data;
+        unread.compare(event.kind(), data, &events::SHAPES, &["type"]);
         match event.kind() {
             "message_start" => self.push_message(data.object("message").unwrap_or_default()),
             "content_block_start" => {
                 let block = data.object("content_block").unwrap_or_default();
-                let members = GrowingObject::from_object(&block);
-                self.blocks.insert(event.index("index"), StreamedBlock { members, ..StreamedBlock::default() });
+                self.blocks.insert(event.index("index"), StreamedBlock::started(&block));
             }
             "content_block_delta" => {
                 let block = self.blocks.entry(event.index("index")).or_default();
-                block.push(&data.object("delta").unwrap_or_default());
+                block.push(&data.object("delta").unwrap_or_default(), unread);
             }
             "content_block_stop" => self.blocks.entry(event.index("index")).or_default().is_stopped = true,
             "message_delta" => {
@@ -54,18 +55,17 @@ impl Assembler for StreamedAnthropic {
                 }
             }
             "message_stop" => self.is_complete = true,
-            "error" => self.error = data.non_null("error").map(error_text),
-            // `ping`, and events of later versions.
+            // Events of later versions.
             _ => {}
         }
     }
 
     fn finish(self: Box<Self>) -> AssembledBody {
-        let Self { message: mut members, usage, blocks, is_complete, error } = *self;
+        let Self { message: mut members, usage, blocks, is_complete } = *self;
         members.insert("usage", Growing::Object(usage));
         let blocks = blocks.into_values().filter(|block| !block.is_empty()).map(StreamedBlock::finish);
         members.insert("content", Growing::List(blocks.map(Growing::Object).collect()));
-        AssembledBody { members, is_complete, error }
+        AssembledBody { members, is_complete, error: None }
     }
 }
 
@@ -82,27 +82,40 @@ impl StreamedAnthropic {
                 let usage = Object::from_value(value).unwrap_or_default();
                 usage.fields().for_each(|(name, count)| self.usage.set(name, count));
             }
-            "content" => {}
+            // The list in the first event is mostly empty.
+            "content" => {
+                let started = list(value).unwrap_or_default().into_iter().filter_map(Object::from_value);
+                self.blocks.extend((0..).zip(started.map(|block| StreamedBlock::started(&block))));
+            }
             name => self.message.set(name, value),
         }
     }
 }
 
 impl StreamedBlock {
+    /// Creates a block that has just started.
+    fn started(block: &Object<'_>) -> Self {
+        Self { members: GrowingObject::from_object(block), ..Self::default() }
+    }
+
     /// Adds a delta: its members extend those of the block.
-    fn push(&mut self, delta: &Object<'_>) {
+    fn push(&mut self, delta: &Object<'_>, unread: &mut UnreadEvents) {
         for (name, value) in delta.fields().filter(|(_, value)| !is_null(value)) {
-            match name {
-                "type" => {}
-                "partial_json" => match &mut self.input {
-                    Some(input) => input.append(value),
-                    None => self.input = Some(Growing::new(value)),
-                },
-                "citation" => self.members.edit_list("citations", |citations| citations.push(Growing::new(value))),
+            let added = match name {
+                "type" => Ok(()),
+                "partial_json" => self.input.get_or_insert_with(|| Growing::text("")).append(value),
+                "citation" => {
+                    self.members.edit_list("citations", |citations| citations.push(Growing::new(value)));
+                    Ok(())
+                }
                 // Arrives as a whole.
-                "signature" => self.members.set(name, value),
+                "signature" => {
+                    self.members.set(name, value);
+                    Ok(())
+                }
                 name => self.members.merge(name, value),
-            }
+            };
+            unread.check(added, format_args!("events[content_block_delta].delta.{name}"));
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::object::{Object, is_null};
+use crate::provider::object::{Object, is_null, list};
 
 /// A JSON value that may grow.
 #[derive(Debug)]
@@ -19,6 +19,20 @@ pub(in crate::provider) enum Growing {
     Json(String),
     Object(GrowingObject),
     List(Vec<Self>),
+}
+
+/// A piece that does not continue the value before it, such as a number after a text.
+#[derive(Debug)]
+pub(in crate::provider) struct Mismatch;
+
+impl Mismatch {
+    /// Adds all pieces.
+    ///
+    /// # Errors
+    /// Returns [`Mismatch`] if a piece does not fit. The pieces behind it are added.
+    pub(in crate::provider) fn of_all(added: impl Iterator<Item = Result<(), Self>>) -> Result<(), Self> {
+        added.fold(Ok(()), Result::and)
+    }
 }
 
 /// Number of levels of objects that are merged. Objects below are replaced.
@@ -53,31 +67,66 @@ impl Growing {
         text.filter(|text| serde_json::from_str::<&RawValue>(text).is_ok()).map_or(self, Self::Json)
     }
 
-    /// Extends a text by a piece. A piece that is no text, and a piece of anything else, replaces the value.
-    pub(in crate::provider) fn append(&mut self, piece: &RawValue) {
-        match (self, text_content(piece)) {
+    /// Extends a text by a piece. A value that is no text may arrive again. An empty text, and null, change nothing.
+    ///
+    /// # Errors
+    /// Returns [`Mismatch`] if the piece does not continue the value, which is kept.
+    pub(in crate::provider) fn append(&mut self, piece: &RawValue) -> Result<(), Mismatch> {
+        match (&mut *self, text_content(piece)) {
             (Self::Text(text), Some(piece)) => text.push_str(piece),
-            (value, _) => *value = Self::new(piece),
+            (_, Some("")) => {}
+            (_, None) if is_null(piece) => {}
+            (Self::Text(text), None) if text.is_empty() => *self = Self::new(piece),
+            (Self::Json(known), None) if known == piece.get() => {}
+            (Self::Text(_) | Self::Json(_) | Self::Object(_) | Self::List(_), _) => return Err(Mismatch),
         }
+        Ok(())
+    }
+
+    /// Creates a value that later pieces are merged into. `levels` is the number of levels of objects that may be
+    /// merged.
+    fn merged(piece: &RawValue, levels: u8) -> Self {
+        if let Some(elements) = list(piece) {
+            return Self::List(elements.into_iter().map(Self::new).collect());
+        }
+        if levels == 0 || !piece.get().starts_with('{') {
+            return Self::new(piece);
+        }
+        let mut members = GrowingObject::default();
+        // No piece came before that another one could fail to continue, unless a name is repeated in one object.
+        let _ = members.merge_levels(piece, levels - 1);
+        Self::Object(members)
     }
 
     /// Merges a piece: texts are joined, lists extended and objects merged; otherwise the last value that is not null
-    /// counts. `levels` is the number of levels of objects that may be merged.
-    fn merge(&mut self, piece: &RawValue, levels: u8) {
-        if is_null(piece) {
-            return;
-        }
-        let (is_object, elements) = (piece.get().starts_with('{'), crate::provider::object::list(piece));
-        match (&mut *self, elements) {
-            (Self::List(list), Some(elements)) => list.extend(elements.into_iter().map(Self::new)),
-            (_, Some(elements)) => *self = Self::List(elements.into_iter().map(Self::new).collect()),
-            (Self::Object(members), None) if is_object && levels > 0 => members.merge_levels(piece, levels - 1),
-            (_, None) if is_object && levels > 0 => {
-                let mut members = GrowingObject::default();
-                members.merge_levels(piece, levels - 1);
-                *self = Self::Object(members);
+    /// counts. An object or a list of objects that arrives again, alone or with more, is not doubled. `levels` is the
+    /// number of levels of objects that may be merged.
+    fn merge(&mut self, piece: &RawValue, levels: u8) -> Result<(), Mismatch> {
+        let is_inside = levels < MAX_MERGED_LEVELS;
+        match (&mut *self, list(piece), text_content(piece)) {
+            _ if is_null(piece) => {}
+            // A text inside of an object may be whole, and be there in each piece.
+            (Self::Text(text), _, Some(piece)) if is_inside && piece.starts_with(&**text) => piece.clone_into(text),
+            (Self::Text(text), _, Some(piece)) => text.push_str(piece),
+            (Self::List(list), Some(elements), _) => extend(list, &elements, is_inside),
+            (Self::Object(members), None, None) if levels > 0 && piece.get().starts_with('{') => {
+                return members.merge_levels(piece, levels - 1);
             }
-            (_, None) => self.append(piece),
+            (value, ..) if value.is_blank() => *self = Self::merged(piece, levels),
+            (_, _, Some("")) => {}
+            (Self::Text(_) | Self::Json(_) | Self::Object(_) | Self::List(_), ..) => return Err(Mismatch),
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if another value may take the place of this one: it is empty, or is no text, list or object.
+    fn is_blank(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            // Objects below the last level that is merged are replaced, too.
+            Self::Json(_) => true,
+            Self::Object(members) => members.is_empty(),
+            Self::List(elements) => elements.is_empty(),
         }
     }
 
@@ -156,52 +205,83 @@ impl GrowingObject {
         }
     }
 
+    /// Sets a member to the reason why an answer ended. After a reason of its own, such as a filter of the provider, a
+    /// server may still send the usual one, which is then left out.
+    pub(in crate::provider) fn set_finish_reason(&mut self, name: &str, reason: &RawValue) {
+        const USUAL: [&str; 2] = ["stop", "STOP"];
+        match text_content(reason) {
+            Some("" | "FINISH_REASON_UNSPECIFIED") => {}
+            Some(reason_text) if USUAL.contains(&reason_text) => self.set_first(name, reason),
+            _ => self.set(name, reason),
+        }
+    }
+
     /// Extends the text of a member. Null changes nothing.
-    pub(in crate::provider) fn append(&mut self, name: &str, piece: &RawValue) {
+    ///
+    /// # Errors
+    /// Returns [`Mismatch`] if the piece does not continue the member, which is kept.
+    pub(in crate::provider) fn append(&mut self, name: &str, piece: &RawValue) -> Result<(), Mismatch> {
         match self.0.get_mut(name) {
-            _ if is_null(piece) => {}
             Some(value) => value.append(piece),
-            None => self.set(name, piece),
+            None => {
+                self.set(name, piece);
+                Ok(())
+            }
         }
     }
 
     /// Changes the object in a member. A member that is absent or of another type becomes an object first.
-    pub(in crate::provider) fn edit_object(&mut self, name: &str, edit: impl FnOnce(&mut Self)) {
+    pub(in crate::provider) fn edit_object<R>(&mut self, name: &str, edit: impl FnOnce(&mut Self) -> R) -> R {
         let mut object = match self.remove(name) {
             Some(Growing::Object(object)) => object,
-            Some(Growing::Text(_) | Growing::Json(_) | Growing::List(_)) | None => Self::default(),
+            Some(Growing::Json(json)) => Object::parse(&json).as_ref().map(Self::from_object).unwrap_or_default(),
+            Some(Growing::Text(_) | Growing::List(_)) | None => Self::default(),
         };
-        edit(&mut object);
+        let result = edit(&mut object);
         self.insert(name, Growing::Object(object));
+        result
     }
 
     /// Changes the list in a member. A member that is absent or of another type becomes a list first.
-    pub(in crate::provider) fn edit_list(&mut self, name: &str, edit: impl FnOnce(&mut Vec<Growing>)) {
-        let mut list = match self.remove(name) {
+    pub(in crate::provider) fn edit_list<R>(&mut self, name: &str, edit: impl FnOnce(&mut Vec<Growing>) -> R) -> R {
+        let mut elements = match self.remove(name) {
             Some(Growing::List(list)) => list,
-            Some(Growing::Text(_) | Growing::Json(_) | Growing::Object(_)) | None => Vec::new(),
+            Some(Growing::Json(json)) => {
+                let elements = serde_json::from_str::<&RawValue>(&json).ok().and_then(list);
+                elements.unwrap_or_default().into_iter().map(Growing::new).collect()
+            }
+            Some(Growing::Text(_) | Growing::Object(_)) | None => Vec::new(),
         };
-        edit(&mut list);
-        self.insert(name, Growing::List(list));
+        let result = edit(&mut elements);
+        self.insert(name, Growing::List(elements));
+        result
     }
 
     /// Merges a piece into a member: texts are joined, lists extended and objects merged; otherwise the last value that
-    /// is not null counts.
-    pub(in crate::provider) fn merge(&mut self, name: &str, piece: &RawValue) {
-        self.merge_member(name, piece, MAX_MERGED_LEVELS);
+    /// is not null counts. What arrives again inside of an object, or as a list of objects, is not doubled.
+    ///
+    /// # Errors
+    /// Returns [`Mismatch`] if the piece, or a piece inside of it, does not continue the value before it, which is kept.
+    pub(in crate::provider) fn merge(&mut self, name: &str, piece: &RawValue) -> Result<(), Mismatch> {
+        self.merge_member(name, piece, MAX_MERGED_LEVELS)
     }
 
-    fn merge_member(&mut self, name: &str, piece: &RawValue, levels: u8) {
-        if !is_null(piece) {
-            let member = self.0.entry(name.to_owned()).or_insert_with(|| Growing::Json("null".to_owned()));
-            member.merge(piece, levels);
+    fn merge_member(&mut self, name: &str, piece: &RawValue, levels: u8) -> Result<(), Mismatch> {
+        match self.0.get_mut(name) {
+            Some(member) => member.merge(piece, levels),
+            None if is_null(piece) => Ok(()),
+            None => {
+                self.insert(name, Growing::merged(piece, levels));
+                Ok(())
+            }
         }
     }
 
     /// Merges the members of an object.
-    fn merge_levels(&mut self, object: &RawValue, levels: u8) {
+    fn merge_levels(&mut self, object: &RawValue, levels: u8) -> Result<(), Mismatch> {
         let object = Object::from_value(object).unwrap_or_default();
-        object.fields().for_each(|(name, piece)| self.merge_member(name, piece, levels));
+        let merged = object.fields().map(|(name, piece)| self.merge_member(name, piece, levels));
+        Mismatch::of_all(merged)
     }
 
     /// Appends the object to `out`, as JSON.
@@ -217,6 +297,20 @@ impl GrowingObject {
         }
         out.push('}');
     }
+}
+
+/// Extends a list by the elements of a piece. A list of objects, and any list inside of an object, may be whole, and be
+/// there in each piece: then the elements that the piece adds are new.
+fn extend(list: &mut Vec<Growing>, elements: &[&RawValue], is_inside: bool) {
+    let may_be_whole = is_inside || elements.first().is_some_and(|element| element.get().starts_with('{'));
+    let is_known = |(known, element): (&Growing, &&RawValue)| match known {
+        Growing::Json(known) => known == element.get(),
+        Growing::Text(known) => text_content(element) == Some(&**known),
+        Growing::Object(_) | Growing::List(_) => false,
+    };
+    let is_whole = may_be_whole && elements.len() >= list.len() && list.iter().zip(elements).all(is_known);
+    let known = if is_whole { list.len() } else { 0 };
+    list.extend(elements.iter().skip(known).map(|element| Growing::new(element)));
 }
 
 /// Returns the inside of a JSON string, with its escapes. Returns `None` if the value is not a string.
@@ -245,24 +339,53 @@ mod tests {
     use super::*;
 
     fn merged(pieces: &[&str]) -> String {
+        let (body, mismatches) = merged_with_mismatches(pieces);
+        assert_eq!(mismatches, 0, "{body}");
+        body
+    }
+
+    /// Returns the merged body, and the number of members whose pieces did not continue them.
+    fn merged_with_mismatches(pieces: &[&str]) -> (String, u8) {
+        let mut mismatches = 0;
         let mut members = GrowingObject::default();
         for piece in pieces {
             let piece: Object<'_> = serde_json::from_str(piece).expect("an object");
-            piece.fields().for_each(|(name, value)| members.merge(name, value));
+            piece.fields().for_each(|(name, value)| mismatches += u8::from(members.merge(name, value).is_err()));
         }
         let mut out = String::new();
         members.write(&mut out);
-        out
+        (out, mismatches)
     }
 
     #[test]
     fn pieces_are_merged_by_their_type() {
         let pieces = [
-            r#"{"t":"a\"","n":1,"o":{"t":"x","l":[1]},"k":null,"s":"x"}"#,
+            r#"{"t":"a\"","n":1,"o":{"t":"x","l":[1]},"k":null,"s":false}"#,
             r#"{"t":"\u00e9","n":1e3,"o":{"t":"y","l":[2]},"k":true,"s":7}"#,
             r#"{"t":null,"n":null,"o":null,"k":null,"s":null}"#,
         ];
         assert_eq!(merged(&pieces), r#"{"k":true,"n":1e3,"o":{"l":[1,2],"t":"xy"},"s":7,"t":"a\"\u00e9"}"#);
+    }
+
+    #[test]
+    fn piece_of_another_type_keeps_what_arrived() {
+        let pieces = [
+            r#"{"t":"a","o":{"a":1,"t":"b"},"l":[1],"e":"","f":{}}"#,
+            r#"{"t":7,"o":"c","l":{},"e":{"a":1},"f":"g"}"#,
+            r#"{"t":"b","o":{"t":[1],"a":2},"l":"","e":"","f":""}"#,
+        ];
+        let whole = r#"{"e":{"a":1},"f":"g","l":[1],"o":{"a":2,"t":"b"},"t":"ab"}"#;
+        assert_eq!(merged_with_mismatches(&pieces), (whole.to_owned(), 4));
+    }
+
+    #[test]
+    fn object_that_arrives_again_is_not_doubled() {
+        let whole = r#"{"o":{"g":{"l":[1,1],"s":"abc"}},"u":[{"a":1},{"a":2}]}"#;
+        assert_eq!(merged(&[whole, whole, whole]), whole);
+        let more = r#"{"o":{"g":{"l":[1,1,2],"s":"abcd"}},"u":[{"a":1},{"a":2},{"a":1}]}"#;
+        assert_eq!(merged(&[whole, more]), more);
+        assert_eq!(merged(&[r#"{"u":[{"a":1}]}"#, r#"{"u":[{"a":2}]}"#]), r#"{"u":[{"a":1},{"a":2}]}"#);
+        assert_eq!(merged(&[r#"{"t":"ha","l":[1]}"#, r#"{"t":"ha","l":[1]}"#]), r#"{"l":[1,1],"t":"haha"}"#);
     }
 
     #[test]

@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
-use crate::provider::object::Object;
+use crate::provider::assembler::{
+    AssembledBody, Assembler, Event, Gathered, Growing, GrowingObject, UnreadEvents, error_text, with_index,
+};
+use crate::provider::object::{Object, is_null, list};
 use message::StreamedMessage;
 
-/// GrowingObject of a chunk that a response without streaming does not have. `obfuscation` makes all chunks equally long.
+/// Members of a chunk that a response without streaming does not have. `obfuscation` makes all chunks equally long.
 const CHUNK_MEMBERS: [&str; 2] = ["object", "obfuscation"];
 
 /// A response of which chunks have arrived.
@@ -21,6 +23,8 @@ const CHUNK_MEMBERS: [&str; 2] = ["object", "obfuscation"];
 pub(super) struct StreamedChat {
     /// The members beside the choices.
     members: GrowingObject,
+    /// The lists beside the choices, such as the sources of the answer.
+    lists: BTreeMap<String, Gathered>,
     choices: BTreeMap<u64, StreamedChoice>,
     has_end_marker: bool,
     error: Option<String>,
@@ -32,6 +36,8 @@ struct StreamedChoice {
     /// The members beside the message.
     members: GrowingObject,
     message: StreamedMessage,
+    /// The whole message so far, which some servers send beside, or at last in place of, each delta.
+    whole: Option<Growing>,
 }
 
 /// Returns `true` if the event is a chunk of a stream of this API.
@@ -41,16 +47,19 @@ pub(super) fn is_chunk(event: &Event<'_>) -> bool {
 }
 
 impl Assembler for StreamedChat {
-    fn push(&mut self, event: &Event<'_>) {
-        for (name, value) in event.data.fields() {
-            match name {
-                "choices" => self.push_choices(event.data.list("choices").unwrap_or_default()),
-                name if CHUNK_MEMBERS.contains(&name) => {}
-                name => self.members.set(name, value),
+    fn push(&mut self, event: &Event<'_>, unread: &mut UnreadEvents) {
+        for (name, value) in event.data.fields().filter(|(_, value)| !is_null(value)) {
+            match (name, list(value)) {
+                ("choices", Some(choices)) => self.push_choices(&choices, unread),
+                ("choices", None) => unread.add(format_args!("events[].choices")),
+                (name, _) if CHUNK_MEMBERS.contains(&name) => {}
+                ("error", _) => self.set_error(value),
+                (name, Some(_)) => match self.lists.get_mut(name) {
+                    Some(list) => list.add(value),
+                    None => drop(self.lists.insert(name.to_owned(), Gathered::new(value))),
+                },
+                (name, None) => self.members.set(name, value),
             }
-        }
-        if let Some(error) = event.data.non_null("error") {
-            self.error = Some(error_text(error));
         }
     }
 
@@ -59,7 +68,8 @@ impl Assembler for StreamedChat {
     }
 
     fn finish(self: Box<Self>) -> AssembledBody {
-        let Self { mut members, mut choices, has_end_marker, error } = *self;
+        let Self { mut members, lists, mut choices, has_end_marker, error } = *self;
+        lists.into_iter().for_each(|(name, list)| members.insert(&name, list.finish()));
         let is_finished = |choice: &StreamedChoice| choice.members.get("finish_reason").is_some();
         add_misplaced_usage(&mut members, &mut choices);
         // Some servers end their streams without a marker. The usage comes last.
@@ -69,7 +79,8 @@ impl Assembler for StreamedChat {
         if !is_complete && !choices.contains_key(&0) {
             choices.clear();
         }
-        choices.retain(|_, choice| is_finished(choice) || !choice.message.is_empty());
+        // The conversation continues with the first choice, also if it is empty.
+        choices.retain(|index, choice| (is_complete && *index == 0) || is_finished(choice) || !choice.is_empty());
         let choices = choices.into_iter().map(|(index, choice)| choice.finish(index)).collect();
         members.insert("choices", Growing::List(choices));
         AssembledBody { members, is_complete, error }
@@ -77,27 +88,56 @@ impl Assembler for StreamedChat {
 }
 
 impl StreamedChat {
-    fn push_choices(&mut self, choices: Vec<&RawValue>) {
-        for choice in choices.into_iter().filter_map(Object::from_value) {
-            let streamed = self.choices.entry(choice.number("index").unwrap_or(0)).or_default();
-            for (name, value) in choice.fields() {
-                match name {
-                    "delta" => streamed.message.push(&Object::from_value(value).unwrap_or_default()),
-                    // Some servers repeat the whole message so far beside each delta.
-                    "index" | "message" => {}
-                    "logprobs" => streamed.members.merge(name, value),
-                    name => streamed.members.set(name, value),
-                }
+    fn push_choices(&mut self, choices: &[&RawValue], unread: &mut UnreadEvents) {
+        for (index, choice) in with_index(choices) {
+            let Some(choice) = choice else {
+                unread.add(format_args!("events[].choices[]"));
+                continue;
+            };
+            if let Some(error) = choice.non_null("error") {
+                self.set_error(error);
             }
+            self.choices.entry(index).or_default().push(&choice, unread);
         }
+    }
+
+    /// Sets the error of the response, unless an earlier one is known.
+    fn set_error(&mut self, error: &RawValue) {
+        self.members.set_first("error", error);
+        self.error.get_or_insert_with(|| error_text(error));
     }
 }
 
 impl StreamedChoice {
+    fn push(&mut self, choice: &Object<'_>, unread: &mut UnreadEvents) {
+        for (name, value) in choice.fields().filter(|(_, value)| !is_null(value)) {
+            match (name, Object::from_value(value)) {
+                ("delta", Some(delta)) => self.message.push(&delta, unread),
+                ("delta", None) => unread.add(format_args!("events[].choices[].delta")),
+                ("message", _) => self.whole = Some(Growing::new(value)),
+                // The error of the response has it.
+                ("index" | "error", _) => {}
+                ("finish_reason", _) => self.members.set_finish_reason(name, value),
+                ("logprobs", Some(logprobs)) => self.members.edit_object(name, |scores| {
+                    for (name, value) in logprobs.fields() {
+                        let added = scores.merge(name, value);
+                        unread.check(added, format_args!("events[].choices[].logprobs.{name}"));
+                    }
+                }),
+                (name, _) => self.members.set(name, value),
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.message.is_empty() && self.whole.is_none()
+    }
+
     fn finish(self, index: u64) -> Growing {
-        let Self { mut members, message } = self;
+        let Self { mut members, message, whole } = self;
         members.insert("index", Growing::Json(index.to_string()));
-        members.insert("message", Growing::Object(message.finish()));
+        let whole = whole.filter(|_| message.is_empty());
+        members.insert("message", whole.unwrap_or_else(|| Growing::Object(message.finish())));
         Growing::Object(members)
     }
 }

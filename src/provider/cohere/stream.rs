@@ -1,10 +1,14 @@
 //! Puts streams of Cohere's chat together: each event has in its `delta` a piece of the response.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
+use crate::provider::assembler::{
+    AssembledBody, Assembler, Event, Growing, GrowingObject, Mismatch, UnreadEvents, error_text,
+};
 use crate::provider::object::{Object, is_null, list};
 
 /// A response of which events have arrived.
@@ -29,14 +33,15 @@ pub(super) fn is_start(event: &Event<'_>) -> bool {
 }
 
 impl Assembler for StreamedCohere {
-    fn push(&mut self, event: &Event<'_>) {
+    fn push(&mut self, event: &Event<'_>, unread: &mut UnreadEvents) {
+        unread.compare(event.kind(), &event.data, &events::SHAPES, &["type", "id"]);
         let delta = event.data.object("delta").unwrap_or_default();
         event.data.get("id").into_iter().for_each(|id| self.members.set_first("id", id));
         for (name, value) in delta.fields() {
-            match name {
-                "message" => self.push_message(event.index("index"), &Object::from_value(value).unwrap_or_default()),
-                "error" if !is_null(value) => self.error = Some(error_text(value)),
-                name => self.members.set(name, value),
+            match (name, Object::from_value(value)) {
+                ("message", Some(message)) => self.push_message(event.index("index"), &message, unread),
+                ("error", _) if !is_null(value) => self.error = Some(error_text(value)),
+                (name, _) => self.members.set(name, value),
             }
         }
         self.is_complete |= event.kind() == "message-end";
@@ -59,31 +64,37 @@ impl Assembler for StreamedCohere {
 
 impl StreamedCohere {
     /// Adds a piece of the message. `index` is the place of an element in its list.
-    fn push_message(&mut self, index: u64, piece: &Object<'_>) {
-        for (name, value) in piece.fields() {
-            match LISTS.into_iter().find(|list| *list == name) {
+    fn push_message(&mut self, index: u64, piece: &Object<'_>, unread: &mut UnreadEvents) {
+        for (name, value) in piece.fields().filter(|(_, value)| !is_null(value)) {
+            let added = match LISTS.into_iter().find(|list| *list == name) {
                 // The first event has empty lists.
-                Some(_) if list(value).is_some() => {}
+                Some(_) if list(value).is_some_and(|elements| elements.is_empty()) => Ok(()),
                 Some(list) => {
                     let element = self.lists.entry(list).or_default().entry(index).or_default();
-                    push_element(element, &Object::from_value(value).unwrap_or_default());
+                    Object::from_value(value).map_or(Err(Mismatch), |piece| push_element(element, &piece))
                 }
-                None if name == "role" => self.message.set_first(name, value),
+                None if name == "role" => {
+                    self.message.set_first(name, value);
+                    Ok(())
+                }
                 None => self.message.merge(name, value),
-            }
+            };
+            unread.check(added, format_args!("events[].delta.message.{name}"));
         }
     }
 }
 
 /// Adds a piece of an element of a list. Its texts are pieces, except for those that name something.
-fn push_element(element: &mut GrowingObject, piece: &Object<'_>) {
-    for (name, value) in piece.fields() {
-        match name {
-            "id" | "type" => element.set_first(name, value),
-            "function" => element.edit_object(name, |function| push_function(function, value)),
-            name => element.merge(name, value),
+fn push_element(element: &mut GrowingObject, piece: &Object<'_>) -> Result<(), Mismatch> {
+    let added = piece.fields().map(|(name, value)| match name {
+        "id" | "type" => {
+            element.set_first(name, value);
+            Ok(())
         }
-    }
+        "function" => element.edit_object(name, |function| push_function(function, value)),
+        name => element.merge(name, value),
+    });
+    Mismatch::of_all(added)
 }
 
 /// Returns `true` if the element is a text of which nothing has arrived but its start.
@@ -92,8 +103,14 @@ fn is_start_of_text(element: &GrowingObject) -> bool {
 }
 
 /// Adds a piece of a called function.
-fn push_function(function: &mut GrowingObject, piece: &RawValue) {
-    for (name, value) in Object::from_value(piece).unwrap_or_default().fields() {
-        if name == "name" { function.set_first(name, value) } else { function.append(name, value) }
-    }
+fn push_function(function: &mut GrowingObject, piece: &RawValue) -> Result<(), Mismatch> {
+    let piece = Object::from_value(piece).unwrap_or_default();
+    let added = piece.fields().map(|(name, value)| {
+        if name != "name" {
+            return function.append(name, value);
+        }
+        function.set_first(name, value);
+        Ok(())
+    });
+    Mismatch::of_all(added)
 }

@@ -1,11 +1,15 @@
 //! Puts streams of Converse together: JSON events, as SDKs show them. Each event is in the member that names it.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
-use crate::provider::object::Object;
+use crate::provider::assembler::{
+    AssembledBody, Assembler, Event, Growing, GrowingObject, Mismatch, UnreadEvents, error_text,
+};
+use crate::provider::object::{Object, is_null};
 
 /// A response of which events have arrived.
 #[derive(Debug, Default)]
@@ -34,27 +38,35 @@ struct StreamedBlock {
     is_stopped: bool,
 }
 
+/// A member of each event that makes all events of a kind equally long.
+const PADDING: &str = "p";
+
 /// Returns `true` if the event is of a stream of this API.
 pub(super) fn is_event(event: &Event<'_>) -> bool {
     event.data.first(&["messageStart", "contentBlockStart", "contentBlockDelta"]).is_some()
 }
 
 impl Assembler for StreamedConverse {
-    fn push(&mut self, event: &Event<'_>) {
-        for (name, value) in event.data.fields() {
+    fn push(&mut self, event: &Event<'_>, unread: &mut UnreadEvents) {
+        for (name, value) in event.data.fields().filter(|(_, value)| !is_null(value)) {
+            if name.ends_with("Exception") {
+                self.error.get_or_insert_with(|| error_text(value));
+                continue;
+            }
             let data = Object::from_value(value).unwrap_or_default();
+            unread.compare(name, &data, &events::SHAPES, &[PADDING]);
+            let others = || data.fields().filter(|(name, _)| *name != PADDING);
             match name {
-                "messageStart" => data.fields().for_each(|(name, value)| self.message.set(name, value)),
-                "contentBlockStart" => self.push_block(&data, "start"),
-                "contentBlockDelta" => self.push_block(&data, "delta"),
+                "messageStart" => others().for_each(|(name, value)| self.message.set(name, value)),
+                "contentBlockStart" => self.push_block(&data, "start", unread),
+                "contentBlockDelta" => self.push_block(&data, "delta", unread),
                 "contentBlockStop" => self.block(&data).is_stopped = true,
-                "messageStop" => data.fields().for_each(|(name, value)| self.members.set(name, value)),
+                "messageStop" => others().for_each(|(name, value)| self.members.set(name, value)),
                 // The last event.
                 "metadata" => {
                     self.is_complete = true;
-                    data.fields().for_each(|(name, value)| self.members.set(name, value));
+                    others().for_each(|(name, value)| self.members.set(name, value));
                 }
-                name if name.ends_with("Exception") => self.error = Some(error_text(value)),
                 // Events of later versions.
                 _ => {}
             }
@@ -79,38 +91,50 @@ impl StreamedConverse {
     }
 
     /// Adds the start of a content block, or a piece of it.
-    fn push_block(&mut self, data: &Object<'_>, name: &str) {
-        self.block(data).push(&data.object(name).unwrap_or_default());
+    fn push_block(&mut self, data: &Object<'_>, name: &str, unread: &mut UnreadEvents) {
+        self.block(data).push(&data.object(name).unwrap_or_default(), unread);
     }
 }
 
 impl StreamedBlock {
-    fn push(&mut self, piece: &Object<'_>) {
-        for (name, value) in piece.fields() {
-            match name {
-                "text" => append(&mut self.text, value),
-                "toolUse" => self.push_tool_use(&Object::from_value(value).unwrap_or_default()),
-                "reasoningContent" => self.push_reasoning(&Object::from_value(value).unwrap_or_default()),
-                "citation" => self.citations.push(Growing::new(value)),
-                name => self.members.merge(name, value),
-            }
+    fn push(&mut self, piece: &Object<'_>, unread: &mut UnreadEvents) {
+        for (name, value) in piece.fields().filter(|(_, value)| !is_null(value)) {
+            let added = match (name, Object::from_value(value)) {
+                ("text", _) => append(&mut self.text, value),
+                ("toolUse", Some(tool_use)) => self.push_tool_use(&tool_use),
+                ("reasoningContent", Some(reasoning)) => self.push_reasoning(&reasoning),
+                ("toolUse" | "reasoningContent", None) => Err(Mismatch),
+                ("citation", _) => {
+                    self.citations.push(Growing::new(value));
+                    Ok(())
+                }
+                (name, _) => self.members.merge(name, value),
+            };
+            unread.check(added, format_args!("events[contentBlockDelta].delta.{name}"));
         }
     }
 
-    fn push_tool_use(&mut self, piece: &Object<'_>) {
-        for (name, value) in piece.fields() {
-            if name == "input" { append(&mut self.input, value) } else { self.tool_use.set(name, value) }
-        }
+    fn push_tool_use(&mut self, piece: &Object<'_>) -> Result<(), Mismatch> {
+        let added = piece.fields().map(|(name, value)| {
+            if name == "input" {
+                return append(&mut self.input, value);
+            }
+            self.tool_use.set(name, value);
+            Ok(())
+        });
+        Mismatch::of_all(added)
     }
 
-    fn push_reasoning(&mut self, piece: &Object<'_>) {
-        for (name, value) in piece.fields() {
-            match name {
-                "redactedContent" => append(&mut self.redacted, value),
-                "signature" => self.reasoning.set(name, value),
-                name => self.reasoning.append(name, value),
+    fn push_reasoning(&mut self, piece: &Object<'_>) -> Result<(), Mismatch> {
+        let added = piece.fields().map(|(name, value)| match name {
+            "redactedContent" => append(&mut self.redacted, value),
+            "signature" => {
+                self.reasoning.set(name, value);
+                Ok(())
             }
-        }
+            name => self.reasoning.append(name, value),
+        });
+        Mismatch::of_all(added)
     }
 
     /// Returns the members of the block: one, which tells its type.
@@ -144,10 +168,13 @@ impl StreamedBlock {
     }
 }
 
-/// Extends a text by a piece.
-fn append(text: &mut Option<Growing>, piece: &RawValue) {
+/// Extends a text by a piece. Null changes nothing.
+fn append(text: &mut Option<Growing>, piece: &RawValue) -> Result<(), Mismatch> {
     match text {
         Some(text) => text.append(piece),
-        None => *text = Some(Growing::new(piece)),
+        None => {
+            *text = (!is_null(piece)).then(|| Growing::new(piece));
+            Ok(())
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) static MEMBERS: Members = Members {
     entries: Nested::One(&MESSAGE),
     response: Shape {
         name: "response",
-        read: &["model", "done_reason", "prompt_eval_count", "eval_count"],
+        read: &["model", "done_reason", "error", "prompt_eval_count", "eval_count"],
         nested: &[("message", Nested::One(&MESSAGE))],
         unread: &[
             (

@@ -1,7 +1,7 @@
 //! Puts streams of Ollama together: each line is a response with the next piece of the message.
 
-use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
-use crate::provider::object::{Object, list_or_one};
+use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, UnreadEvents, error_text};
+use crate::provider::object::{Object, is_null, list_or_one};
 
 /// A response of which lines have arrived.
 #[derive(Debug, Default)]
@@ -19,17 +19,20 @@ pub(super) fn is_line(event: &Event<'_>) -> bool {
 }
 
 impl Assembler for StreamedOllama {
-    fn push(&mut self, event: &Event<'_>) {
-        for (name, value) in event.data.fields() {
-            match name {
-                "message" => self.push_message(&Object::from_value(value).unwrap_or_default()),
-                name => self.members.set(name, value),
+    fn push(&mut self, event: &Event<'_>, unread: &mut UnreadEvents) {
+        for (name, value) in event.data.fields().filter(|(_, value)| !is_null(value)) {
+            match (name, Object::from_value(value)) {
+                ("message", Some(message)) => self.push_message(&message, unread),
+                ("message", None) => unread.add(format_args!("events[].message")),
+                ("done_reason", _) => self.members.set_finish_reason(name, value),
+                ("error", _) => {
+                    self.members.set_first(name, value);
+                    self.error.get_or_insert_with(|| error_text(value));
+                }
+                (name, _) => self.members.set(name, value),
             }
         }
         self.is_complete |= event.data.number("done") == Some(true);
-        if let Some(error) = event.data.non_null("error") {
-            self.error = Some(error_text(error));
-        }
     }
 
     fn finish(self: Box<Self>) -> AssembledBody {
@@ -44,14 +47,14 @@ impl Assembler for StreamedOllama {
 
 impl StreamedOllama {
     /// Adds a piece of the message. Calls and images arrive whole.
-    fn push_message(&mut self, piece: &Object<'_>) {
+    fn push_message(&mut self, piece: &Object<'_>, unread: &mut UnreadEvents) {
         for (name, value) in piece.fields() {
             match name {
                 "role" => self.message.set_first(name, value),
                 "tool_calls" | "images" => self.message.edit_list(name, |list| {
                     list.extend(list_or_one(piece, name).into_iter().map(Growing::new));
                 }),
-                name => self.message.merge(name, value),
+                name => unread.check(self.message.merge(name, value), format_args!("events[].message.{name}")),
             }
         }
     }

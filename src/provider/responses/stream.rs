@@ -1,13 +1,14 @@
 //! Puts streams of the Responses API together. The last event carries the whole response; of a stream that is cut
 //! before it, the items that are done are whole, and the others are what their deltas say.
 
+mod events;
 mod item;
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, error_text};
+use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, UnreadEvents, error_text};
 use crate::provider::object::{Object, list};
 use item::StreamedItem;
 
@@ -33,9 +34,10 @@ pub(super) fn is_event(event: &Event<'_>) -> bool {
 }
 
 impl Assembler for StreamedResponses {
-    fn push(&mut self, event: &Event<'_>) {
+    fn push(&mut self, event: &Event<'_>, unread: &mut UnreadEvents) {
         let data = &event.data;
-        let Some(kind) = event.kind().strip_prefix(PREFIX) else { return self.push_error(event) };
+        unread.compare(event.kind(), data, &events::SHAPES, &events::MEMBERS);
+        let Some(kind) = event.kind().strip_prefix(PREFIX) else { return };
         if let Some(response) = data.object("response") {
             self.push_response(&response);
         }
@@ -43,13 +45,15 @@ impl Assembler for StreamedResponses {
             "completed" | "incomplete" | "failed" | "cancelled" => self.is_complete = true,
             "output_item.added" => self.set_item(event, StreamedItem::added),
             "output_item.done" => self.set_item(event, StreamedItem::done),
-            kind => {
-                let index = self.index_of(event);
-                // Events that are not about an item, such as `response.in_progress`, have no place in the output.
-                if let Some(index) = index.filter(|_| item::is_piece(kind)) {
-                    self.items.entry(index).or_default().push(kind, event);
+            kind if item::is_piece(kind) => match self.index_of(event) {
+                Some(index) => {
+                    let added = self.items.entry(index).or_default().push(kind, event);
+                    unread.check(added, format_args!("events[{PREFIX}{kind}]"));
                 }
-            }
+                None => unread.add(format_args!("events[{PREFIX}{kind}]")),
+            },
+            // Events that are not about an item, such as `response.in_progress`, have no place in the output.
+            _ => {}
         }
     }
 
@@ -86,14 +90,6 @@ impl StreamedResponses {
         self.error = (error.get() != "null").then(|| error_text(error)).or(self.error.take());
     }
 
-    /// Adds an event `error`, whose members are those of the error, or which has it as a member.
-    fn push_error(&mut self, event: &Event<'_>) {
-        if event.kind() == "error" {
-            let error = event.data.first(&["error", "message"]);
-            self.error = error.map(error_text).or_else(|| event.data.string("code"));
-        }
-    }
-
     /// Sets the item that an event carries.
     fn set_item(&mut self, event: &Event<'_>, item: impl Fn(&RawValue) -> StreamedItem) {
         let Some(raw) = event.data.non_null("item") else { return };
@@ -107,9 +103,12 @@ impl StreamedResponses {
         self.items.insert(index, item(raw));
     }
 
-    /// Returns the place in the output of the item that an event is about.
+    /// Returns the place in the output of the item that an event is about: the last item, if the event names none.
     fn index_of(&self, event: &Event<'_>) -> Option<u64> {
-        let by_id = || self.indexes.get(&*event.data.text("item_id")?).copied();
+        let by_id = || match event.data.text("item_id") {
+            Some(id) => self.indexes.get(&*id).copied(),
+            None => self.items.last_key_value().map(|(index, _)| *index),
+        };
         event.data.number("output_index").or_else(by_id)
     }
 }

@@ -136,6 +136,47 @@ fn events_before_the_first_known_one_are_passed_over() {
     assert_eq!(assemble(b"data: {\"n\":1}\n\n").map(|assembled| assembled.body), Err(NotAStream::Unknown));
 }
 
+/// Returns the finish reasons of a stream of JSON lines.
+fn finish_reasons(lines: &[Value]) -> Vec<String> {
+    let stream: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let assembled = assemble(stream.as_bytes()).expect("a stream");
+    crate::provider::Response::parse(&assembled.body).expect("a body").finish_reasons()
+}
+
+#[test]
+fn reason_that_ended_an_answer_early_is_kept() {
+    let candidate = |reason: Value| json!({ "candidates": [{ "content": { "parts": [{ "text": "a" }] }, "finishReason": reason }] });
+    for reason in ["SAFETY", "RECITATION", "MAX_TOKENS"] {
+        let pieces =
+            [json!(null), json!("STOP"), json!(reason), json!(null), json!("FINISH_REASON_UNSPECIFIED"), json!("STOP")];
+        assert_eq!(finish_reasons(&pieces.map(candidate)), [reason]);
+    }
+    let two = json!({ "candidates": [{ "finishReason": "STOP" }, { "finishReason": "SAFETY", "index": 1 }] });
+    assert_eq!(finish_reasons(&[candidate(json!(null)), two]), ["STOP", "SAFETY"]);
+    let choice =
+        |reason: Value| json!({ "choices": [{ "delta": { "content": "a" }, "finish_reason": reason }], "usage": {} });
+    assert_eq!(finish_reasons(&[json!(""), json!("content_filter"), json!("stop")].map(choice)), ["content_filter"]);
+    assert_eq!(finish_reasons(&[json!(""), json!("stop")].map(choice)), ["stop"]);
+    let line = |reason: &str| json!({ "message": { "content": "a" }, "done": reason == "stop", "done_reason": reason });
+    assert_eq!(finish_reasons(&[line("length"), line("stop")]), ["length"]);
+}
+
+#[test]
+fn answer_whose_reason_to_end_is_empty_has_not_ended() {
+    let chunk =
+        json!({ "choices": [{ "delta": { "content": "a" }, "finish_reason": "" }], "usage": { "prompt_tokens": 1 } });
+    let assembled = assemble(chunk.to_string().as_bytes()).expect("a stream");
+    assert_eq!(assembled.problem().as_deref(), Some("it ends before its last event"));
+}
+
+#[test]
+fn unread_members_are_returned_in_order() {
+    let stream = b"data: {\"n\":1}\n\ndata: {\"type\":\"hello\"}\n\ndata: {\"choices\":[{\"delta\":\"x\"}]}\n\n";
+    let assembled = assemble(stream).expect("a stream");
+    let paths: Vec<_> = assembled.unread.iter().map(ToString::to_string).collect();
+    assert_eq!(paths, ["events[].n", "events[hello]", "events[].choices[].delta"]);
+}
+
 #[cfg(feature = "otlp")]
 #[test]
 fn outline_has_all_but_the_content() {

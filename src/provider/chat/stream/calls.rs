@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{Growing, GrowingObject, text_content};
-use crate::provider::object::Object;
+use crate::provider::assembler::{Growing, GrowingObject, Mismatch, text_content};
+use crate::provider::object::{Object, is_null};
 
 /// Tool calls of which pieces have arrived.
 #[derive(Debug, Default)]
@@ -21,20 +21,14 @@ impl StreamedCalls {
     }
 
     /// Adds the pieces in one delta.
-    pub(super) fn push_all(&mut self, pieces: Vec<&RawValue>) {
-        for piece in pieces.into_iter().filter_map(Object::from_value) {
+    pub(super) fn push_all(&mut self, pieces: Vec<&RawValue>) -> Result<(), Mismatch> {
+        let added = pieces.into_iter().map(|piece| {
+            let piece = Object::from_value(piece).ok_or(Mismatch)?;
             let call = self.call_of(&piece);
-            for (name, value) in piece.fields() {
-                match name {
-                    // The place in the list tells the same.
-                    "index" => {}
-                    "id" => call.set_first(name, value),
-                    "type" => call.set(name, value),
-                    "function" | "custom" => call.edit_object(name, |function| extend_function(function, value)),
-                    name => call.merge(name, value),
-                }
-            }
-        }
+            let added = piece.fields().map(|(name, value)| push_member(call, name, value));
+            Mismatch::of_all(added)
+        });
+        Mismatch::of_all(added)
     }
 
     /// Returns the call that a piece belongs to. Pieces of one call have one index. A server that sends whole calls may
@@ -67,6 +61,25 @@ impl StreamedCalls {
     }
 }
 
+/// Adds a member of a piece to its call.
+fn push_member(call: &mut GrowingObject, name: &str, value: &RawValue) -> Result<(), Mismatch> {
+    match name {
+        // The place in the list is the index.
+        "index" => Ok(()),
+        "id" => {
+            call.set_first(name, value);
+            Ok(())
+        }
+        "type" => {
+            call.set(name, value);
+            Ok(())
+        }
+        "function" | "custom" if is_null(value) => Ok(()),
+        "function" | "custom" => call.edit_object(name, |function| extend_function(function, value)),
+        name => call.merge(name, value),
+    }
+}
+
 /// Returns the id of a piece. Returns `None` if it has none, or an empty one.
 fn id<'p>(piece: &Object<'p>) -> Option<&'p str> {
     piece.get("id").and_then(text_content).filter(|id| !id.is_empty())
@@ -78,14 +91,16 @@ fn has_name(piece: &Object<'_>) -> bool {
     called.and_then(|called| called.text("name")).is_some_and(|name| !name.is_empty())
 }
 
-/// Adds a piece of a called function. Its arguments come in pieces. Some servers repeat the whole name in each piece,
-/// others split it.
-pub(super) fn extend_function(function: &mut GrowingObject, piece: &RawValue) {
-    let piece = Object::from_value(piece).unwrap_or_default();
-    for (name, value) in piece.fields() {
-        let is_repeated = matches!((function.get(name), text_content(value)), (Some(Growing::Text(known)), Some(name)) if known == name);
-        if name != "name" || !is_repeated {
-            function.append(name, value);
-        }
-    }
+/// Adds a piece of a called function. Its arguments come in pieces. Some servers repeat the whole name, or all
+/// arguments, in each piece, others split the name.
+pub(super) fn extend_function(function: &mut GrowingObject, piece: &RawValue) -> Result<(), Mismatch> {
+    let piece = Object::from_value(piece).ok_or(Mismatch)?;
+    let added = piece.fields().map(|(name, value)| {
+        let is_repeated = matches!(
+            (function.get(name), text_content(value)),
+            (Some(Growing::Text(known)), Some(piece)) if known == piece && (name == "name" || piece.starts_with('{'))
+        );
+        if is_repeated { Ok(()) } else { function.append(name, value) }
+    });
+    Mismatch::of_all(added)
 }

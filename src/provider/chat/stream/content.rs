@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{Growing, GrowingObject, text_content};
+use crate::provider::assembler::{Growing, GrowingObject, Mismatch, text_content};
 use crate::provider::object::{Object, list};
 
 /// Content of which pieces have arrived.
@@ -19,19 +19,21 @@ impl StreamedContent {
         self.parts.iter().all(is_empty)
     }
 
-    /// Adds a piece: a text, or a list of parts.
-    pub(super) fn push(&mut self, piece: &RawValue) {
-        match list(piece) {
-            Some(parts) => {
-                self.has_lists = true;
-                parts.into_iter().for_each(|part| push_part(&mut self.parts, part, NESTED_LISTS));
-            }
-            None => self.push_text(piece),
+    /// Adds a piece: a text, a list of parts, or one part.
+    ///
+    /// # Errors
+    /// Returns [`Mismatch`] if the piece, or a part in it, is another value.
+    pub(super) fn push(&mut self, piece: &RawValue) -> Result<(), Mismatch> {
+        if text_content(piece).is_some() {
+            return self.push_text(piece);
         }
+        let parts = list(piece).or_else(|| piece.get().starts_with('{').then(|| vec![piece])).ok_or(Mismatch)?;
+        self.has_lists = true;
+        let added = parts.into_iter().map(|part| push_part(&mut self.parts, part, NESTED_LISTS));
+        Mismatch::of_all(added)
     }
 
-    /// Adds a text. A value that is no text is kept as it is.
-    fn push_text(&mut self, text: &RawValue) {
+    fn push_text(&mut self, text: &RawValue) -> Result<(), Mismatch> {
         match self.parts.last_mut() {
             Some(Growing::Object(last)) if has_type(last, "text") => last.append("text", text),
             Some(_) | None => {
@@ -39,6 +41,7 @@ impl StreamedContent {
                 part.insert("type", Growing::text("text"));
                 part.set("text", text);
                 self.parts.push(Growing::Object(part));
+                Ok(())
             }
         }
     }
@@ -66,31 +69,48 @@ const TYPES_IN_PIECES: [&str; 2] = ["text", "thinking"];
 const NESTED_LISTS: u8 = 1;
 
 /// Adds a part to a list. A part of a type that comes in pieces extends the part before it, if that is of its type.
-fn push_part(parts: &mut Vec<Growing>, part: &RawValue, nested_lists: u8) {
-    let object = Object::from_value(part).unwrap_or_default();
+///
+/// # Errors
+/// Returns [`Mismatch`] if the part does not continue the part before it, or is no part.
+fn push_part(parts: &mut Vec<Growing>, part: &RawValue, nested_lists: u8) -> Result<(), Mismatch> {
+    if text_content(part).is_some() {
+        parts.push(Growing::new(part));
+        return Ok(());
+    }
+    let object = Object::from_value(part).ok_or(Mismatch)?;
     let kind = object.get("type").and_then(text_content);
-    let Some(kind) = kind.filter(|kind| TYPES_IN_PIECES.contains(kind)) else { return parts.push(Growing::new(part)) };
+    let Some(kind) = kind.filter(|kind| TYPES_IN_PIECES.contains(kind)) else {
+        parts.push(Growing::new(part));
+        return Ok(());
+    };
     if let Some(Growing::Object(last)) = parts.last_mut()
         && has_type(last, kind)
     {
         return extend_part(last, &object, kind, nested_lists);
     }
     let mut members = GrowingObject::default();
-    extend_part(&mut members, &object, kind, nested_lists);
+    let added = extend_part(&mut members, &object, kind, nested_lists);
     parts.push(Growing::Object(members));
+    added
 }
 
 /// Adds a piece to a part. The member `text` of the piece extends that of the part, other members replace it.
-fn extend_part(part: &mut GrowingObject, piece: &Object<'_>, text: &str, nested_lists: u8) {
-    for (name, value) in piece.fields() {
-        match list(value).filter(|_| name == text && nested_lists > 0) {
-            Some(texts) => part.edit_list(name, |list| {
-                texts.into_iter().for_each(|text| push_part(list, text, nested_lists - 1));
-            }),
-            None if name == text => part.append(name, value),
-            None => part.set(name, value),
+fn extend_part(part: &mut GrowingObject, piece: &Object<'_>, text: &str, nested_lists: u8) -> Result<(), Mismatch> {
+    let added = piece.fields().map(|(name, value)| {
+        if name != text {
+            part.set(name, value);
+            return Ok(());
         }
-    }
+        let Some(texts) = list(value).filter(|_| nested_lists > 0) else { return part.append(name, value) };
+        if part.get(name).is_some_and(|known| matches!(known, Growing::Text(_)) && !known.is_empty_text()) {
+            return Err(Mismatch);
+        }
+        part.edit_list(name, |list| {
+            let added = texts.into_iter().map(|text| push_part(list, text, nested_lists - 1));
+            Mismatch::of_all(added)
+        })
+    });
+    Mismatch::of_all(added)
 }
 
 /// Returns `true` if the part is thinking of which nothing has arrived but its start.

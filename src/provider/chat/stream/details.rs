@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{Growing, GrowingObject, text_content};
-use crate::provider::object::{Object, is_null};
+use crate::provider::assembler::{Growing, GrowingObject, Mismatch, text_content};
+use crate::provider::object::Object;
 
 /// Reasoning details of which pieces have arrived. Entries of one type with one index are pieces of one entry.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(super) struct StreamedDetails {
     by_index: HashMap<(String, u64), usize>,
 }
 
-/// GrowingObject of a reasoning detail that come in pieces.
+/// Members of a reasoning detail that come in pieces.
 const DETAIL_PIECES: [&str; 3] = ["text", "summary", "data"];
 
 impl StreamedDetails {
@@ -23,16 +23,14 @@ impl StreamedDetails {
     }
 
     /// Adds the entries in one delta.
-    pub(super) fn push_all(&mut self, entries: Vec<&RawValue>) {
-        for entry in entries.into_iter().filter_map(Object::from_value) {
+    pub(super) fn push_all(&mut self, entries: Vec<&RawValue>) -> Result<(), Mismatch> {
+        let added = entries.into_iter().map(|entry| {
+            let entry = Object::from_value(entry).ok_or(Mismatch)?;
             let detail = self.detail_of(&entry);
-            for (name, value) in entry.fields().filter(|(_, value)| !is_null(value)) {
-                match name {
-                    name if DETAIL_PIECES.contains(&name) => detail.append(name, value),
-                    name => detail.set(name, value),
-                }
-            }
-        }
+            let added = entry.fields().map(|(name, value)| push_member(detail, name, value));
+            Mismatch::of_all(added)
+        });
+        Mismatch::of_all(added)
     }
 
     /// Returns the entry that a piece belongs to: that of its index, or without an index the last one of its type.
@@ -57,6 +55,16 @@ impl StreamedDetails {
     pub(super) fn finish(self) -> Growing {
         Growing::List(self.details.into_iter().map(Growing::Object).collect())
     }
+}
+
+/// Adds a member of a piece to its entry. Some servers repeat all of an encrypted text in each piece.
+fn push_member(detail: &mut GrowingObject, name: &str, value: &RawValue) -> Result<(), Mismatch> {
+    let is_repeated = || matches!((detail.get(name), text_content(value)), (Some(Growing::Text(known)), Some(piece)) if known == piece);
+    if !DETAIL_PIECES.contains(&name) {
+        detail.set(name, value);
+        return Ok(());
+    }
+    if name == "data" && is_repeated() { Ok(()) } else { detail.append(name, value) }
 }
 
 /// Returns `true` if the entry has this type.

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::calls::{StreamedCalls, extend_function};
 use super::content::StreamedContent;
 use super::details::StreamedDetails;
-use crate::provider::assembler::{Growing, GrowingObject};
+use crate::provider::assembler::{Growing, GrowingObject, Mismatch, UnreadEvents};
 use crate::provider::object::{Object, is_null, list};
 
 /// A message of which deltas have arrived.
@@ -20,18 +20,23 @@ pub(super) struct StreamedMessage {
 
 impl StreamedMessage {
     /// Adds a delta. Texts of unknown members are joined, because every text of a delta is a piece.
-    pub(super) fn push(&mut self, delta: &Object<'_>) {
+    pub(super) fn push(&mut self, delta: &Object<'_>, unread: &mut UnreadEvents) {
         for (name, value) in delta.fields().filter(|(_, value)| !is_null(value)) {
-            match name {
-                "content" => self.content.push(value),
-                "reasoning_details" => self.reasoning_details.push_all(list(value).unwrap_or_default()),
-                "tool_calls" => self.tool_calls.push_all(list(value).unwrap_or_default()),
-                "function_call" => self.members.edit_object(name, |function| extend_function(function, value)),
-                "audio" => self.members.edit_object(name, |audio| extend_audio(audio, value)),
+            let added = match (name, list(value)) {
+                ("content", _) => self.content.push(value),
+                ("reasoning_details", Some(entries)) => self.reasoning_details.push_all(entries),
+                ("tool_calls", Some(calls)) => self.tool_calls.push_all(calls),
+                ("reasoning_details" | "tool_calls", None) => Err(Mismatch),
+                ("function_call", _) => self.members.edit_object(name, |function| extend_function(function, value)),
+                ("audio", _) => self.members.edit_object(name, |audio| extend_audio(audio, value)),
                 // The same in every delta that has it.
-                "role" | "name" | "id" => self.members.set_first(name, value),
-                name => self.members.merge(name, value),
-            }
+                ("role" | "name" | "id", _) => {
+                    self.members.set_first(name, value);
+                    Ok(())
+                }
+                (name, _) => self.members.merge(name, value),
+            };
+            unread.check(added, format_args!("events[].choices[].delta.{name}"));
         }
     }
 
@@ -62,12 +67,14 @@ impl StreamedMessage {
 }
 
 /// Adds a piece of audio.
-fn extend_audio(audio: &mut GrowingObject, piece: &RawValue) {
-    let piece = Object::from_value(piece).unwrap_or_default();
-    for (name, value) in piece.fields() {
-        match name {
-            "data" | "transcript" => audio.append(name, value),
-            name => audio.set(name, value),
+fn extend_audio(audio: &mut GrowingObject, piece: &RawValue) -> Result<(), Mismatch> {
+    let piece = Object::from_value(piece).ok_or(Mismatch)?;
+    let added = piece.fields().map(|(name, value)| match name {
+        "data" | "transcript" => audio.append(name, value),
+        name => {
+            audio.set(name, value);
+            Ok(())
         }
-    }
+    });
+    Mismatch::of_all(added)
 }

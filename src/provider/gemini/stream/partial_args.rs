@@ -4,7 +4,7 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::provider::assembler::{Growing, GrowingObject};
+use crate::provider::assembler::{Growing, GrowingObject, Mismatch, UnreadEvents};
 use crate::provider::object::{Object, list};
 
 /// A call of which pieces have arrived.
@@ -15,6 +15,10 @@ pub(super) struct StreamedCall {
     args: Map<String, Value>,
     is_continued: bool,
 }
+
+/// Members of a piece, in the spelling of JSON and of protocol buffers.
+const ARGS_FIELDS: [&str; 2] = ["partialArgs", "partial_args"];
+const CONTINUE_FIELDS: [&str; 2] = ["willContinue", "will_continue"];
 
 /// Maximum number of steps of a path.
 const MAX_STEPS: usize = 32;
@@ -29,7 +33,7 @@ enum Step<'p> {
 impl StreamedCall {
     /// Returns `true` if further pieces follow this one, which is the first one of a call.
     pub(super) fn begins(piece: &Object<'_>) -> bool {
-        piece.get("partialArgs").is_some() || piece.number("willContinue") == Some(true)
+        piece.first(&ARGS_FIELDS).is_some() || will_continue(piece)
     }
 
     /// Returns `true` if a piece is of this call. The last piece may be empty.
@@ -38,39 +42,42 @@ impl StreamedCall {
     }
 
     /// Adds a piece.
-    pub(super) fn push(&mut self, piece: &Object<'_>) {
-        self.is_continued = piece.number("willContinue") == Some(true);
+    pub(super) fn push(&mut self, piece: &Object<'_>, unread: &mut UnreadEvents) {
+        self.is_continued = will_continue(piece);
         for (name, value) in piece.fields() {
-            match name {
-                "willContinue" => {}
-                "partialArgs" => list(value).unwrap_or_default().into_iter().for_each(|arg| self.push_arg(arg)),
-                name => self.members.set(name, value),
+            if ARGS_FIELDS.contains(&name) {
+                for arg in list(value).unwrap_or_default() {
+                    let path = "events[].candidates[].content.parts[].functionCall.partialArgs[]";
+                    unread.check(self.push_arg(arg), format_args!("{path}"));
+                }
+            } else if !CONTINUE_FIELDS.contains(&name) {
+                self.members.set(name, value);
             }
         }
     }
 
-    /// Adds a piece of the arguments. A piece whose path does not fit the arguments so far is left out.
-    fn push_arg(&mut self, arg: &RawValue) {
-        let Some(arg) = Object::from_value(arg) else { return };
-        let Some(path) = arg.text("jsonPath") else { return };
-        let Some(steps) = steps(&path) else { return };
-        let value = if let Some(text) = arg.string("stringValue") {
-            Value::String(text)
-        } else if let Some(number) = arg.get("numberValue").or_else(|| arg.get("boolValue")) {
-            serde_json::from_str(number.get()).unwrap_or_default()
-        } else {
-            Value::Null
-        };
-        let Some((Step::Member(first), rest)) = steps.split_first() else { return };
-        let Some(place) =
-            rest.iter().try_fold(self.args.entry(*first).or_insert(Value::Null), |place, step| child(place, step))
-        else {
-            return;
-        };
+    /// Adds a piece of the arguments.
+    ///
+    /// # Errors
+    /// Returns [`Mismatch`] if the path of the piece does not fit the arguments so far. The piece is left out.
+    fn push_arg(&mut self, arg: &RawValue) -> Result<(), Mismatch> {
+        let arg = Object::from_value(arg).ok_or(Mismatch)?;
+        let path = arg.text("jsonPath").or_else(|| arg.text("json_path")).ok_or(Mismatch)?;
+        let steps = steps(&path).ok_or(Mismatch)?;
+        let (Step::Member(first), rest) = steps.split_first().ok_or(Mismatch)? else { return Err(Mismatch) };
+        let value = argument(&arg);
+        let root = self.args.entry(*first).or_insert(Value::Null);
+        let place = rest.iter().try_fold(root, |place, step| child(place, step)).ok_or(Mismatch)?;
         match (place, value) {
             (Value::String(text), Value::String(piece)) => text.push_str(&piece),
+            (place @ Value::Null, value) => *place = value,
+            // The last piece of a value may be empty.
+            (_, Value::Null) => {}
+            (place, value) if *place == value => {}
+            (Value::String(_) | Value::Array(_) | Value::Object(_), _) => return Err(Mismatch),
             (place, value) => *place = value,
         }
+        Ok(())
     }
 
     /// Returns the members of the call.
@@ -79,6 +86,20 @@ impl StreamedCall {
         members.insert("args", Growing::Json(Value::Object(args).to_string()));
         members
     }
+}
+
+/// Returns `true` if further pieces of a call follow.
+fn will_continue(piece: &Object<'_>) -> bool {
+    CONTINUE_FIELDS.iter().any(|name| piece.number(name) == Some(true))
+}
+
+/// Returns the value in a piece of the arguments. A piece without a value is null.
+fn argument(arg: &Object<'_>) -> Value {
+    if let Some(text) = arg.string("stringValue").or_else(|| arg.string("string_value")) {
+        return Value::String(text);
+    }
+    let plain = arg.first(&["numberValue", "number_value", "boolValue", "bool_value"]);
+    plain.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
 }
 
 /// Returns the place of a member or an element. Adds it if it is the next one. Returns `None` if there is no such place.
@@ -131,7 +152,7 @@ mod tests {
 
     #[test]
     fn arguments_are_put_together_by_their_paths() {
-        let mut call = StreamedCall::default();
+        let (mut call, mut unread) = (StreamedCall::default(), UnreadEvents::default());
         let pieces = [
             r#"{"name":"f","willContinue":true}"#,
             r#"{"partialArgs":[{"jsonPath":"$.a","stringValue":"x","willContinue":true}],"willContinue":true}"#,
@@ -143,7 +164,7 @@ mod tests {
         for piece in pieces {
             let piece = Object::parse(piece).expect("an object");
             assert!(StreamedCall::begins(&piece) || call.continues_with(&piece), "{piece:?}");
-            call.push(&piece);
+            call.push(&piece, &mut unread);
         }
         assert!(!call.continues_with(&Object::default()));
         let mut out = String::new();

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::super::CALL_FIELDS;
 use super::partial_args::StreamedCall;
-use crate::provider::assembler::{Growing, GrowingObject};
+use crate::provider::assembler::{Growing, GrowingObject, UnreadEvents, text_content};
 use crate::provider::object::{Object, is_null};
 
 /// Parts of which pieces have arrived.
@@ -31,16 +31,20 @@ impl StreamedParts {
     }
 
     /// Adds a part, or extends the last one by it.
-    pub(super) fn push(&mut self, raw: &RawValue) {
+    pub(super) fn push(&mut self, raw: &RawValue, unread: &mut UnreadEvents) {
         if is_null(raw) {
             return;
         }
         let Some(part) = Object::from_value(raw) else { return self.0.push(StreamedPart::Whole(Growing::new(raw))) };
         if let Some(field) = CALL_FIELDS.into_iter().find(|field| part.object(field).is_some()) {
-            return self.push_call(raw, &part, field);
+            return self.push_call(raw, &part, field, unread);
         }
-        if part.non_null("text").is_none() {
-            return self.0.push(StreamedPart::Whole(Growing::new(raw)));
+        match part.non_null("text") {
+            None => return self.0.push(StreamedPart::Whole(Growing::new(raw))),
+            Some(text) if text_content(text).is_none() => {
+                return unread.add(format_args!("events[].candidates[].content.parts[].text"));
+            }
+            Some(_) => {}
         }
         let is_thought = part.number("thought") == Some(true);
         if !matches!(self.0.last(), Some(last) if last.is_extended_by(is_thought)) {
@@ -48,12 +52,16 @@ impl StreamedParts {
         }
         if let Some(StreamedPart::Text { members, .. }) = self.0.last_mut() {
             for (name, value) in part.fields() {
-                if name == "text" { members.append(name, value) } else { members.set(name, value) }
+                match name {
+                    "text" => unread
+                        .check(members.append(name, value), format_args!("events[].candidates[].content.parts[].text")),
+                    name => members.set(name, value),
+                }
             }
         }
     }
 
-    fn push_call(&mut self, raw: &RawValue, part: &Object<'_>, field: &'static str) {
+    fn push_call(&mut self, raw: &RawValue, part: &Object<'_>, field: &'static str, unread: &mut UnreadEvents) {
         let piece = part.object(field).unwrap_or_default();
         let continues = matches!(self.0.last(), Some(StreamedPart::Call { call, .. }) if call.continues_with(&piece));
         if !continues && !StreamedCall::begins(&piece) {
@@ -63,7 +71,7 @@ impl StreamedParts {
             self.0.push(StreamedPart::Call { members: GrowingObject::default(), field, call: StreamedCall::default() });
         }
         if let Some(StreamedPart::Call { members, call, .. }) = self.0.last_mut() {
-            call.push(&piece);
+            call.push(&piece, unread);
             part.fields().filter(|(name, _)| *name != field).for_each(|(name, value)| members.set(name, value));
         }
     }

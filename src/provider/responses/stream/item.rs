@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{Event, Growing, GrowingObject};
+use crate::provider::assembler::{Event, Growing, GrowingObject, Mismatch};
 use crate::provider::object::{Object, list};
 
 /// An item of which events have arrived.
@@ -77,8 +77,11 @@ impl StreamedItem {
     }
 
     /// Adds an event about a part of the item. `kind` is without `response.`.
-    pub(super) fn push(&mut self, kind: &str, event: &Event<'_>) {
-        let Some((name, step)) = kind.rsplit_once('.') else { return };
+    ///
+    /// # Errors
+    /// Returns [`Mismatch`] if the event does not continue what arrived of the item.
+    pub(super) fn push(&mut self, kind: &str, event: &Event<'_>) -> Result<(), Mismatch> {
+        let (name, step) = kind.rsplit_once('.').ok_or(Mismatch)?;
         let data = &event.data;
         match name {
             "content_part" => set_part(&mut self.content, event.index("content_index"), event),
@@ -89,18 +92,19 @@ impl StreamedItem {
                 part.edit_list("annotations", |annotations| annotations.extend(annotation));
             }
             name => {
-                let Some(place) = Place::of(name) else { return };
+                let place = Place::of(name).ok_or(Mismatch)?;
                 if let Some(kind) = place.item_type().filter(|_| self.members.get("type").is_none()) {
                     self.members.insert("type", Growing::text(kind));
                 }
                 let (members, member) = self.members_at(&place, event);
                 match step {
-                    "delta" => data.get("delta").into_iter().for_each(|delta| members.append(member, delta)),
+                    "delta" => members.append(member, data.get("delta").ok_or(Mismatch)?)?,
                     // The whole text, under its own name.
                     _ => data.get(member).into_iter().for_each(|text| members.set(member, text)),
                 }
             }
         }
+        Ok(())
     }
 
     /// Returns the members, and the name of the member, that an event changes.
