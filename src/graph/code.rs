@@ -88,7 +88,8 @@ codes! {
     /// Only a part of the token usage of a response is known. If the call ended early or the response exceeded a limit,
     /// it is kept; the provider may have counted more. A total without input and output tokens is not counted.
     PartialUsage = "partial_usage", Notice, Continues;
-    /// A body of a model API has a member that no rule reads. Its value is in the payload only.
+    /// A body of a model API has a member that no rule reads, or a stream a type of events. Its value is in the payload
+    /// only.
     UnreadField = "unread_field", Notice, Continues;
     /// A request or response belongs to a conversation that the provider keeps. Reported once for each conversation.
     /// The request continues the last completed call of the conversation in its thread; what others added to the
@@ -101,7 +102,7 @@ codes! {
     /// The reference is an item of its own.
     UnknownReference = "unknown_reference", Notice, Continues;
     /// Only a part of a streamed response was recorded: it was cut, the provider reported an error in it, or pieces are
-    /// missing. The items and the usage that arrived are kept.
+    /// missing. The items and the usage that arrived are kept. Or a complete stream has no output.
     PartialStream = "partial_stream", Notice, Continues;
     /// The recorder lost events. The message contains the recorder's count.
     RecordingGap = "recording_gap", Notice, Continues;

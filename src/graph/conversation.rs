@@ -204,7 +204,21 @@ pub enum Part {
     },
 }
 
+/// The label of the part of a message without content.
+const EMPTY_CONTENT: &str = "empty_content";
+
 impl Part {
+    /// Creates the part of a message without content.
+    pub(crate) fn empty_content() -> Self {
+        Self::PayloadRef { label: EMPTY_CONTENT.into() }
+    }
+
+    /// Returns `true` if the part is an empty text, or stands for a message without content.
+    pub(crate) fn is_empty(&self) -> bool {
+        let is_placeholder = matches!(self, Self::PayloadRef { label } if &**label == EMPTY_CONTENT);
+        is_placeholder || self.as_text().is_some_and(str::is_empty)
+    }
+
     /// Returns the text of a text part, with or without a label. Returns `None` for other parts.
     pub fn as_text(&self) -> Option<&str> {
         match self {

@@ -156,7 +156,8 @@ fn case_with_damaged_bytes(wire: impl Fn(&Case, &mut Value)) -> Case {
 
 #[test]
 fn chunks_count_where_the_bytes_are_missing_or_damaged() {
-    let damages: [&dyn Fn(&Case, &mut Value); 2] =
+    type Damage<'d> = &'d dyn Fn(&Case, &mut Value);
+    let damages: [Damage<'_>; 2] =
         [&|case, wire| std::fs::remove_file(case.path().join(wire["path"].as_str().unwrap())).unwrap(), &|_, wire| {
             wire["path"] = json!("payloads/never.json")
         }];

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::case::Case;
 
 /// Returns the paths in the notices about unread members, in order.
-fn unread(graph: &Graph) -> Vec<&str> {
+pub(crate) fn unread(graph: &Graph) -> Vec<&str> {
     let notices = graph.diagnostics.iter().filter(|notice| notice.code == Code::UnreadField);
     notices.map(|notice| notice.message.split('`').nth(1).unwrap_or(&notice.message)).collect()
 }

@@ -201,7 +201,7 @@ impl ItemDraft {
     /// Adds a reference with the label `empty_content` if the item has no parts yet.
     pub(super) fn push_placeholder_if_empty(&mut self) {
         if self.parts.is_empty() {
-            self.push(graph::Part::PayloadRef { label: "empty_content".into() }, None);
+            self.push(graph::Part::empty_content(), None);
         }
     }
 

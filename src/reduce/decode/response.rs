@@ -118,15 +118,19 @@ impl ResponseBody {
 
     /// Reads a response that was put together. Returns `None` if it is not a JSON object.
     fn from_assembled(assembled: &Assembled, cache: &ItemCache) -> Option<Self> {
-        let (partial, stream_events) = (assembled.problem(), assembled.events);
         let response = Self::from_response(&provider::Response::parse(&assembled.body)?, cache);
         let items = match response.items {
             // A stream without output was cut before its first output.
             ResponseItems::NotRecorded | ResponseItems::UnknownShape => ResponseItems::Listed(Vec::new()),
             items @ (ResponseItems::Listed(_) | ResponseItems::Encoded(_) | ResponseItems::Truncated(_)) => items,
         };
+        // An error that is an event of the stream says more than the reason why the answer ended.
+        let error = assembled.error.clone().or(response.error);
+        let unread = assembled.unread.iter().map(|field| UnreadMember { field: field.clone(), list: "" });
+        let unread = response.unread.into_iter().chain(unread).collect();
         // There is no pointer into the bytes of a stream.
-        Some(Self { partial, stream_events, items, instructions: None, ..response })
+        let (partial, stream_events) = (assembled.problem(), assembled.events);
+        Some(Self { partial, stream_events, items, error, unread, instructions: None, ..response })
     }
 
     /// Reads the bytes of a response as a client received them: a stream, or the whole body. Returns `None` if they are

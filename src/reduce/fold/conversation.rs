@@ -11,7 +11,7 @@ use super::lists::{ListOrigin, RecordedList};
 use super::paths::{ListedBy, Path, Paths};
 use super::server_conversations::ServerConversations;
 use crate::event::{RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
-use crate::graph::{Code, Content, Evidence, Item, ItemId, Producer};
+use crate::graph::{Code, Content, Evidence, Item, ItemId, Part, Producer};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{
     ContentId, ConversationFact, DecodedItem, DecodedItems, ItemNotice, ListedItem, Logged, ProviderIdKey,
@@ -158,6 +158,15 @@ impl<'a> ConversationBuilder<'a> {
     /// Sets the items with which the next full request of the thread is compared, after a compaction.
     pub(super) fn set_replacement(&mut self, thread: &ThreadId, replacement: Vec<ItemId>) {
         self.live.entry(thread.clone()).or_default().replacement = Some(replacement);
+    }
+
+    /// Returns `true` if none of the items has a content, such as a text or a call.
+    pub(super) fn are_empty(&self, items: &[ItemId]) -> bool {
+        let is_empty = |item: &Item| {
+            let content = &item.content;
+            content.call_id.is_none() && content.parts.iter().all(Part::is_empty)
+        };
+        items.iter().filter_map(|id| self.items.get(id.index())).all(is_empty)
     }
 
     /// Adds a response, and returns its items. They are always new unless they are references, and follow the live

@@ -170,6 +170,11 @@ impl InferenceFold<'_> {
         }
         let continued_by = id.filter(|_| reported.completed);
         call.response_item_ids = self.conversation.add_response(&source, index, continued_by, items, diagnostics);
+        let is_explained = body.is_none_or(|body| body.partial.is_some() || body.error.is_some());
+        if response.is_stream() && !is_explained && self.conversation.are_empty(&call.response_item_ids) {
+            let message = format!("{subject} has no output, although its stream is complete");
+            diagnostics.add(at, Code::PartialStream, message, Some(payload));
+        }
     }
 }
 
