@@ -43,9 +43,10 @@
 //! and responses. An inference call inside a tool call that names an agent (`gen_ai.agent.name`) is the first call of
 //! an agent that runs as that tool: it gets a separate thread, which ends with the tool call.
 //!
-//! The fields of a span decide how its operations end when it closes. An error fails them; a response completes an
-//! inference call; a result or an `otel.status_code` of `OK` completes a tool call; a call without any of these was
-//! dropped and is cancelled. A thread or turn that a panic unwinds through has failed. If the callsite of a tool span
+//! The fields of a span decide how its operations end when it closes. An error fails them; a response, or a sign of one
+//! such as its id or token usage, completes an inference call; a result or an `otel.status_code` of `OK` completes a tool
+//! call; a panic that unwinds through an operation fails it, unless it has an answer or a result; a call without any of
+//! these is cancelled. A turn ends as its last inference call did, and a thread as its last turn did. If the callsite of a tool span
 //! declares its name and call id as empty fields, the start of the tool call is delayed until both are recorded or
 //! something happens inside the span. A tool span below the span of a code cell is a tool call that the cell requested.
 //!

@@ -10,6 +10,7 @@ mod compaction;
 mod end;
 mod inference;
 mod inference_progress;
+mod last_inside;
 mod lifecycle;
 mod open_operation;
 mod session_metadata;

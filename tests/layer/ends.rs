@@ -86,11 +86,11 @@ fn dropped_handle_completes_only_with_a_response() {
         drop((with_response, done, inference, tool, turn, thread));
     });
     bundle.event("inference_completed");
-    assert!(bundle.event("inference_cancelled")["reason"].as_str().unwrap().contains("dropped"));
+    assert_eq!(bundle.event("inference_cancelled")["reason"], "closed without an answer or an error");
     let ends =
         bundle.events("tool_call_ended").into_iter().map(|ended| (&ended["tool_call_id"] == "done", &ended["status"]));
     assert_eq!(ends.collect::<Vec<_>>(), [(true, &json!("completed")), (false, &json!("cancelled"))]);
-    assert_eq!(["codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name)), [("completed", None); 2]);
+    assert_eq!(["codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name).0), ["cancelled", "aborted"]);
 }
 
 #[test]
@@ -166,13 +166,105 @@ fn error_recorded_on_a_span_is_a_failure() {
 }
 
 #[test]
-fn closed_span_without_outcome_is_cancelled_unless_a_turn() {
+fn closed_span_without_outcome_is_cancelled_and_so_is_its_turn_unless_ok() {
     for (code, description, tool) in [(None, None, "cancelled"), (Some("OK"), Some("fine"), "completed")] {
         let bundle = spans_with(None, code, description);
         bundle.event("inference_cancelled");
         assert_eq!(end(&bundle, "tool_call_ended").0, tool);
-        assert_eq!(["codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name)), [("completed", None); 2]);
+        let unanswered = Some("closed without an answer or an error");
+        let expected = match code {
+            Some(_) => [("completed", None), ("completed", None)],
+            None => [("cancelled", unanswered), ("aborted", unanswered)],
+        };
+        assert_eq!(["codex_turn_ended", "thread_ended"].map(|name| end(&bundle, name)), expected);
     }
+}
+
+/// Records a turn that nobody ends, with a call for each outcome, and checks the ends of the turn and of the thread.
+#[track_caller]
+fn check_turn(outcomes: &[&str], turn_end: (&str, Option<&str>), thread_end: (&str, Option<&str>)) {
+    let bundle = record_one(|| {
+        let thread = AgentThread::start(ThreadMeta::new());
+        let turn = thread.turn(None);
+        for outcome in outcomes {
+            let call = turn.inference(Model { name: "m", provider: "p" });
+            call.request(Json(&json!({ "input": [] })));
+            match *outcome {
+                "answered" => call.response(Json(&json!({ "output": [] }))),
+                "failed" => call.fail("429"),
+                "cancelled" => call.cancel("stopped"),
+                // The call outlives its turn.
+                "open" => std::mem::forget(call),
+                other => panic!("{other}"),
+            }
+        }
+        drop(turn);
+        drop(thread);
+    });
+    let ends = [end(&bundle, "codex_turn_ended"), end(&bundle, "thread_ended")];
+    assert_eq!(ends, [turn_end, thread_end], "{outcomes:?}");
+}
+
+#[test]
+fn turn_and_thread_that_nobody_ended_end_as_the_last_call_did() {
+    let completed = ("completed", None);
+    check_turn(&[], completed, completed);
+    check_turn(&["answered"], completed, completed);
+    check_turn(&["failed", "answered"], completed, completed);
+    check_turn(&["answered", "failed"], ("failed", Some("429")), ("failed", Some("429")));
+    check_turn(&["failed", "cancelled"], ("cancelled", Some("stopped")), ("aborted", Some("stopped")));
+    let open = Some("closed while a call of a model was open");
+    check_turn(&["answered", "open"], ("cancelled", open), ("aborted", open));
+}
+
+#[test]
+fn thread_ends_as_its_last_turn_did() {
+    let check = |program: fn(&AgentThread), expected: &str| {
+        let bundle = record_one(|| program(&AgentThread::start(ThreadMeta::new())));
+        assert_eq!(end(&bundle, "thread_ended").0, expected);
+    };
+    check(|thread| thread.turn(None).fail("no answer"), "failed");
+    check(|thread| thread.turn(None).cancel("replaced"), "aborted");
+    check(
+        |thread| {
+            thread.turn(None).fail("no answer");
+            thread.turn(None).complete();
+        },
+        "completed",
+    );
+    check(
+        |thread| {
+            thread.turn(None).fail("no answer");
+            thread.complete();
+        },
+        "completed",
+    );
+}
+
+#[test]
+fn call_with_a_sign_of_an_answer_is_completed() {
+    let record = |sign: fn(&Inference)| {
+        record_one(|| {
+            let call = AgentThread::start(ThreadMeta::new()).turn(None).inference(Model { name: "m", provider: "p" });
+            call.request(Json(&json!({ "input": [] })));
+            sign(&call);
+        })
+    };
+    let signs: [fn(&Inference); 3] = [
+        |call| call.response_id("r"),
+        |call| call.first_token(),
+        |call| call.usage(otel_trace::Usage { input_tokens: 1, output_tokens: 1, ..Default::default() }),
+    ];
+    for sign in signs {
+        let bundle = record(sign);
+        assert_eq!(bundle.payload_json(&bundle.event("inference_completed")["response_payload"]), json!({}));
+    }
+    assert_eq!(record(|_| {}).event("inference_cancelled")["reason"], "closed without an answer or an error");
+    let failed = record(|call| {
+        call.first_token();
+        call.fail("connection reset");
+    });
+    assert_eq!(failed.event("inference_failed")["error"], "connection reset");
 }
 
 #[test]
@@ -321,8 +413,8 @@ fn leaked_span_ends_at_shutdown() {
         std::mem::forget(AgentThread::start(ThreadMeta::new()));
     });
     drop(guard);
-    for bundle in bundles(root.path()) {
-        assert_eq!(end(&bundle, "thread_ended").0, "aborted");
-    }
+    let ends: Vec<_> = bundles(root.path()).iter().map(|bundle| end(bundle, "thread_ended").0.to_owned()).collect();
+    // A turn was open only in the thread of the tool.
+    assert_eq!(ends, ["aborted", "completed"]);
     assert_eq!(recorder.stats().events["thread_ended"], 2);
 }

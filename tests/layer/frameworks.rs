@@ -147,7 +147,7 @@ fn tool_status_follows_its_outcome_field() {
             (ExecutionStatus::Failed, Some("other")),
             (ExecutionStatus::Failed, Some("denied by a hook")),
             (ExecutionStatus::Failed, Some("error")),
-            (ExecutionStatus::Cancelled, Some("dropped before it ended")),
+            (ExecutionStatus::Cancelled, Some("closed without a result or an error")),
         ]
     );
 }

@@ -214,7 +214,7 @@ fn abandoned_compaction_request_fails() {
     });
     let errors: Vec<_> =
         bundle.events("compaction_request_failed").iter().map(|failed| failed["error"].clone()).collect();
-    assert_eq!(errors, ["dropped before it ended", "dropped before it ended", "enough"]);
+    assert_eq!(errors, ["closed without an answer or an error", "closed without an answer or an error", "enough"]);
     assert_eq!(bundle.events("compaction_request_started").len(), 3);
     assert_eq!(bundle.payload_json(&bundle.event("other")["payloads"][0]), json!(2));
 }

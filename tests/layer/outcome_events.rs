@@ -121,8 +121,9 @@ fn function_that_returns_an_error_fails_its_operation() {
     let results: Vec<_> = bundle.events("tool_call_ended").iter().map(|end| end["result_payload"].clone()).collect();
     let text = |index: usize| bundle.payload_json(&results[index])["response_item"]["output"].clone();
     assert_eq!([text(3), text(4)], [json!("4"), json!("recorded")]);
-    // The errors were handled by the agent, which completed.
-    assert_eq!(bundle.event("codex_turn_ended")["status"], "completed");
+    // The errors of tools are handled by the agent, and that of its last call is its own.
+    let turn = bundle.event("codex_turn_ended");
+    assert_eq!([&turn["status"], &turn["error"]], ["failed", "429 Too Many Requests"]);
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn logged_error_of_a_call_with_a_result_was_handled() {
 
 #[test]
 fn event_without_an_error_or_below_warn_fails_nothing() {
-    let cancelled = ("cancelled", Some("dropped before it ended"));
+    let cancelled = ("cancelled", Some("closed without a result or an error"));
     check_tool(cancelled, |tool| {
         tool.in_scope(|| {
             info!(error = "expected", "skipped");

@@ -52,22 +52,25 @@ fn count(recorder: &Recorder, event: &str) -> usize {
     recorder.stats().events.get(event).map_or(0, |count| usize::try_from(*count).unwrap())
 }
 
-/// Waits until every operation of the tasks was cancelled.
-fn wait_until_cancelled(recorder: &Recorder) {
-    wait_until(|| {
-        count(recorder, "inference_cancelled") == 2 * TASKS && count(recorder, "tool_call_ended") == 2 * TASKS
-    });
+/// Waits until every operation of the tasks has ended, its calls of a model with this event.
+fn wait_until_ended(recorder: &Recorder, call_end: &str) {
+    wait_until(|| count(recorder, call_end) == 2 * TASKS && count(recorder, "tool_call_ended") == 2 * TASKS);
 }
 
 /// Checks that there is one bundle, in which all operations of the tasks were cancelled.
 fn check_cancelled(bundles: &[Bundle], rollout: RolloutStatus) {
+    check_ended(bundles, rollout, ExecutionStatus::Cancelled);
+}
+
+/// Checks that there is one bundle, in which all operations of the tasks have this status.
+fn check_ended(bundles: &[Bundle], rollout: RolloutStatus, expected: ExecutionStatus) {
     let [bundle] = bundles else { panic!("{} bundles", bundles.len()) };
     let graph = graph(&bundle.path);
     assert_eq!((count_running(&graph), graph.status), (0, rollout));
     assert_eq!((graph.inference_calls.len(), graph.tool_calls.len()), (2 * TASKS, 2 * TASKS));
     let calls = graph.inference_calls.iter().map(|call| call.execution.status);
     let tools = graph.tool_calls.iter().map(|tool| tool.execution.status);
-    assert!(calls.chain(tools).all(|status| status == ExecutionStatus::Cancelled));
+    assert!(calls.chain(tools).all(|status| status == expected));
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn dropped_runtime_cancels_the_operations_of_its_tasks() {
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     });
     if let Some(root) = root {
-        check_cancelled(&bundles(root.path()), RolloutStatus::Completed);
+        check_cancelled(&bundles(root.path()), RolloutStatus::Aborted);
     }
 }
 
@@ -98,12 +101,12 @@ fn aborted_tasks_cancel_their_operations() {
         for task in tasks {
             assert!(runtime.block_on(task).unwrap_err().is_cancelled());
         }
-        wait_until_cancelled(&recorder);
+        wait_until_ended(&recorder, "inference_cancelled");
         drop((thread, guard));
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     });
     if let Some(root) = root {
-        check_cancelled(&bundles(root.path()), RolloutStatus::Completed);
+        check_cancelled(&bundles(root.path()), RolloutStatus::Aborted);
     }
 }
 
@@ -181,13 +184,13 @@ fn panic_of_a_task_reaches_its_runtime_unchanged() {
             let payload = runtime.block_on(task).unwrap_err().into_panic();
             assert_eq!(payload.downcast_ref::<Planted>(), Some(&Planted(n)));
         }
-        wait_until_cancelled(&recorder);
+        wait_until_ended(&recorder, "inference_failed");
         turn.complete();
         drop((turn, thread, guard));
         assert_eq!((recorder.stats().lost(), recorder.stats().late), (0, 0));
     });
     if let Some(root) = root {
-        check_cancelled(&bundles(root.path()), RolloutStatus::Completed);
+        check_ended(&bundles(root.path()), RolloutStatus::Completed, ExecutionStatus::Failed);
     }
 }
 

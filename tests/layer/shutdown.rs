@@ -200,7 +200,7 @@ fn payload_in_progress_at_shutdown_is_counted_as_late() {
     bundles.iter().for_each(check_operations);
     assert_eq!(
         bundles.iter().map(|bundle| bundle.event("thread_ended")["status"].clone()).collect::<Vec<_>>(),
-        ["completed", "aborted"]
+        ["completed", "completed"]
     );
 }
 

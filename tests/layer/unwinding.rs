@@ -111,15 +111,16 @@ fn check_bundles(bundles: &[Bundle]) {
         assert!(graph.turns.iter().all(|turn| turn.error.as_deref() == Some("a panic unwound through it")));
     }
     assert_eq!((futures.threads.len(), futures.turns.len()), (2, 2));
-    use ExecutionStatus::{Cancelled, Completed};
+    use ExecutionStatus::{Cancelled, Completed, Failed};
     let calls = |graph: &otel_trace::graph::Graph| -> Vec<_> {
         graph.inference_calls.iter().map(|call| call.execution.status).collect()
     };
-    assert_eq!(calls(futures), [Cancelled]);
-    assert_eq!(calls(handles), [Cancelled, Completed]);
-    assert_eq!(calls(spans), [Cancelled, Cancelled]);
+    assert_eq!(calls(futures), [Failed]);
+    assert_eq!(calls(handles), [Failed, Completed]);
+    // The first call closed before the panic.
+    assert_eq!(calls(spans), [Cancelled, Failed]);
     for graph in [handles, spans] {
-        assert!(graph.tool_calls.iter().all(|tool| tool.execution.status == Cancelled));
+        assert!(graph.tool_calls.iter().all(|tool| tool.execution.status == Failed));
         let rest = [graph.tool_calls.len(), graph.code_cells.len(), graph.compaction_requests.len()];
         assert_eq!(rest, [1, 1, 1]);
     }
@@ -183,7 +184,7 @@ fn operations_surviving_a_panic_elsewhere_continue() {
         drop(thread);
     });
     let ends: Vec<_> = bundle.events("tool_call_ended").iter().map(|ended| ended["status"].clone()).collect();
-    assert_eq!(ends, ["cancelled", "completed"]);
+    assert_eq!(ends, ["failed", "completed"]);
     assert_eq!(
         [bundle.event("codex_turn_ended"), bundle.event("thread_ended")].map(|end| &end["status"]),
         ["completed"; 2]

@@ -61,7 +61,7 @@ impl CodeCellOperation {
             live,
             facts,
             id: OnceLock::new(),
-            lifecycle: Lifecycle::default(),
+            lifecycle: Lifecycle::new(),
             progress: Mutex::default(),
         })
     }
@@ -243,7 +243,7 @@ impl CodeCellOperation {
             End::Failed(_) => CellStatus::Failed,
             End::Cancelled(_) | End::Shutdown => CellStatus::Terminated,
             End::Closed if response_status == Some(CellStatus::Yielded) => return,
-            End::Closed if failed => CellStatus::Failed,
+            End::Closed if failed || self.lifecycle.unwound(end).is_some() => CellStatus::Failed,
             End::Closed => CellStatus::Terminated,
         };
         self.write_end(status, None, Timestamp::now());

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::end::{DROPPED, End, SHUT_DOWN};
+use super::end::{End, SHUT_DOWN, UNANSWERED};
 use super::inference::InferenceFacts;
 use super::lifecycle::Lifecycle;
 use super::open_operation::OpenOperation;
@@ -101,7 +101,7 @@ impl CompactionOperation {
             facts,
             opened_at,
             id,
-            lifecycle: Lifecycle::default(),
+            lifecycle: Lifecycle::new(),
             progress: Mutex::default(),
         })
     }
@@ -322,7 +322,7 @@ impl CompactionOperation {
                 (CompactionRequestCompleted { compaction_id, compaction_request_id, response_payload }.into(), None)
             }
             (error, response) => {
-                let error = error.unwrap_or_else(|| DROPPED.to_owned());
+                let error = error.unwrap_or_else(|| self.lifecycle.unwound(end).unwrap_or(UNANSWERED).to_owned());
                 (CompactionRequestFailed { compaction_id, compaction_request_id, error }.into(), response)
             }
         }

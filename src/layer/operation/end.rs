@@ -25,20 +25,15 @@ impl End {
             Self::Closed | Self::Completed | Self::Shutdown => self.clone(),
         }
     }
-
-    /// Returns the error of a thread or turn that ends this way: the reported error, else [`UNWOUND`] if the span
-    /// closed while a panic was unwinding. An operation that a destructor opened while a panic was already unwinding
-    /// may close normally, so [`UNWOUND`] does not apply if `opened_unwinding` is set. Returns `None` if the operation
-    /// did not fail.
-    pub(super) fn error_text(&self, reported: Option<String>, opened_unwinding: bool) -> Option<String> {
-        let is_unwinding = matches!(self, Self::Closed) && !opened_unwinding && std::thread::panicking();
-        reported.or_else(|| is_unwinding.then(|| UNWOUND.to_owned()))
-    }
 }
 
-/// Error of a thread or turn that a panic unwound through and for which no other error was reported.
-const UNWOUND: &str = "a panic unwound through it";
-/// Reason for the cancellation of an operation that was dropped without a result and without an explicit end.
-pub(super) const DROPPED: &str = "dropped before it ended";
+/// Error of an operation that a panic unwound through and for which no other error was reported.
+pub(super) const UNWOUND: &str = "a panic unwound through it";
+/// Reason for the cancellation of a call of a model that closed without any sign of an answer.
+pub(super) const UNANSWERED: &str = "closed without an answer or an error";
+/// Reason for the cancellation of a tool call that closed without a result.
+pub(super) const WITHOUT_RESULT: &str = "closed without a result or an error";
+/// Reason for the cancellation of a turn whose last call of a model was open when it closed.
+pub(super) const CALL_OPEN: &str = "closed while a call of a model was open";
 /// Reason for the cancellation of an operation that was open when recording was shut down.
 pub(super) const SHUT_DOWN: &str = "recording was shut down before it ended";

@@ -61,15 +61,8 @@ impl InferenceOperation {
         live: Live,
     ) -> Arc<Self> {
         let (facts, progress) = (Mutex::new(facts), Mutex::default());
-        let operation = Arc::new(Self {
-            turn,
-            live,
-            opened_at,
-            facts,
-            id: OnceLock::new(),
-            lifecycle: Lifecycle::default(),
-            progress,
-        });
+        let operation =
+            Arc::new(Self { turn, live, opened_at, facts, id: OnceLock::new(), lifecycle: Lifecycle::new(), progress });
         operation.recorder().add_awaiting_request(&operation);
         operation
     }
@@ -144,7 +137,9 @@ impl InferenceOperation {
         let mut unreferenced = Some(request_payload);
         let write = || {
             unreferenced = None;
-            recording.try_write_event(&self.live, &scope.context, started, at)
+            recording.try_write_event(&self.live, &scope.context, started, at)?;
+            self.turn.last_call().start(&**self);
+            Ok(())
         };
         self.lifecycle.start(self.recorder(), operation, write);
         self.recorder().remove_awaiting_request(self);
@@ -352,7 +347,8 @@ impl InferenceOperation {
     /// response. Returns `None` if no placeholder is needed.
     fn missing_response(&self, end: &End) -> Option<ReadyBody> {
         let progress = lock(&self.progress).clone();
-        let is_completed = matches!(InferenceOutcome::from_end(end.clone(), &progress), InferenceOutcome::Completed);
+        let outcome = InferenceOutcome::from_end(end.clone(), &progress, self.lifecycle.unwound(end));
+        let is_completed = matches!(outcome, InferenceOutcome::Completed);
         (is_completed && progress.response.is_none()).then(|| self.placeholder(&progress))
     }
 
@@ -367,7 +363,9 @@ impl InferenceOperation {
         let (Some((recording, scope)), Some(id)) = (self.turn.ensure_started(at), self.id.get()) else { return };
         // Read under the lifecycle's lock: a response may have arrived after `end` was called.
         let mut progress = lock(&self.progress).clone();
-        let outcome = InferenceOutcome::from_end(end, &progress);
+        let unwound = self.lifecycle.unwound(&end);
+        let outcome = InferenceOutcome::from_end(end, &progress, unwound);
+        self.turn.last_call().end(&**self, outcome.clone().into());
         let response = progress.response.take().or_else(|| match outcome {
             InferenceOutcome::Completed => {
                 // The response may have turned out to be missing only under the lock. Then the placeholder is stored

@@ -1,6 +1,7 @@
 //! The recorded parts of an inference call, and the end event made from them.
 
-use super::end::{DROPPED, End, SHUT_DOWN};
+use super::end::{End, SHUT_DOWN, UNANSWERED};
+use super::last_inside::Outcome;
 use crate::bundle::{Lost, Stored};
 use crate::event::{
     InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadRef, ResponseId, UnixMillis,
@@ -35,6 +36,12 @@ impl InferenceProgress {
             Ok(Stored { reference, is_json: false }) => self.wire_response.replace(reference),
             Err(_counted) => None,
         }
+    }
+
+    /// Returns `true` if the model answered, even if the answer itself is not known: its id, its token usage or the time
+    /// of its first token is.
+    fn has_sign_of_response(&self) -> bool {
+        self.response_id.is_some() || self.usage.is_some() || self.first_token_at.is_some()
     }
 
     /// Returns the end event of a completed call.
@@ -88,6 +95,7 @@ impl InferenceProgress {
 }
 
 /// The outcome of an inference call, which determines its end event.
+#[derive(Debug, Clone)]
 pub(super) enum InferenceOutcome {
     Completed,
     Failed(String),
@@ -95,9 +103,10 @@ pub(super) enum InferenceOutcome {
 }
 
 impl InferenceOutcome {
-    /// Returns the outcome of a call that ends with `end`. If its span closed, an error fails the call, a response
-    /// completes it, and a call with neither is cancelled.
-    pub(super) fn from_end(end: End, progress: &InferenceProgress) -> Self {
+    /// Returns the outcome of a call that ends with `end`. If its span closed, an error fails the call; a response, or
+    /// any sign of one, completes it; a panic that unwinds through it fails it; and a call without any of these is
+    /// cancelled. `unwound` is the error of such a panic.
+    pub(super) fn from_end(end: End, progress: &InferenceProgress, unwound: Option<&str>) -> Self {
         match end {
             End::Completed => Self::Completed,
             End::Failed(error) => Self::Failed(error),
@@ -106,8 +115,22 @@ impl InferenceOutcome {
             End::Closed => match &progress.error {
                 Some(error) => Self::Failed(error.clone()),
                 None if progress.has_response => Self::Completed,
-                None => Self::Cancelled(DROPPED.to_owned()),
+                None => match unwound {
+                    Some(error) => Self::Failed(error.to_owned()),
+                    None if progress.has_sign_of_response() => Self::Completed,
+                    None => Self::Cancelled(UNANSWERED.to_owned()),
+                },
             },
+        }
+    }
+}
+
+impl From<InferenceOutcome> for Outcome {
+    fn from(outcome: InferenceOutcome) -> Self {
+        match outcome {
+            InferenceOutcome::Completed => Self::Completed,
+            InferenceOutcome::Failed(error) => Self::Failed(error),
+            InferenceOutcome::Cancelled(reason) => Self::Cancelled(reason),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use super::end::{End, UNWOUND};
 use super::open_operation::OpenOperation;
 use crate::bundle::Lost;
 use crate::layer::recorder::ids::OpenKey;
@@ -10,8 +11,12 @@ use crate::layer::recorder::reentrancy::{defer_callbacks, is_recording_suppresse
 
 /// The lifecycle of an operation: pending, opening, open, ended. Each state is entered at most once, and opening only
 /// while the operation is being started.
-#[derive(Debug, Default)]
-pub(super) struct Lifecycle(Mutex<Phase>);
+#[derive(Debug)]
+pub(super) struct Lifecycle {
+    phase: Mutex<Phase>,
+    /// `true` if a panic was unwinding when the operation was opened.
+    opened_unwinding: bool,
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 enum Phase {
@@ -30,6 +35,18 @@ enum Phase {
 }
 
 impl Lifecycle {
+    /// Creates the lifecycle of an operation that is opened now.
+    pub(super) fn new() -> Self {
+        Self { phase: Mutex::default(), opened_unwinding: std::thread::panicking() }
+    }
+
+    /// Returns the error of an operation that closes because a panic unwinds through it. Returns `None` for any other
+    /// end. An operation that a destructor opened while a panic was already unwinding may close normally.
+    pub(super) fn unwound(&self, end: &End) -> Option<&'static str> {
+        let is_unwound = matches!(end, End::Closed) && !self.opened_unwinding && std::thread::panicking();
+        is_unwound.then_some(UNWOUND)
+    }
+
     /// Writes the start event if the operation is pending. Returns `true` if the operation is open afterwards.
     ///
     /// An operation whose start event cannot be written ends at once: an end event without a start event would be of no
@@ -53,7 +70,7 @@ impl Lifecycle {
         operation: impl FnOnce() -> OpenOperation,
         write: impl FnOnce() -> Result<(), Lost>,
     ) -> bool {
-        let mut phase = lock(&self.0);
+        let mut phase = lock(&self.phase);
         phase.prepare(recorder, operation, || Ok(()));
         phase.start(recorder, write)
     }
@@ -67,13 +84,13 @@ impl Lifecycle {
         prepare: impl FnOnce() -> Result<(), Lost>,
     ) {
         if !is_recording_suppressed() {
-            defer_callbacks(|| lock(&self.0).prepare(recorder, operation, prepare));
+            defer_callbacks(|| lock(&self.phase).prepare(recorder, operation, prepare));
         }
     }
 
     /// Writes the start event of an operation that is prepared and not yet started.
     pub(super) fn start_prepared(&self, recorder: &Inner, write: impl FnOnce() -> Result<(), Lost>) {
-        defer_callbacks(|| lock(&self.0).start(recorder, write));
+        defer_callbacks(|| lock(&self.phase).start(recorder, write));
     }
 
     /// Writes the end event if the operation is open. An operation that never started ends without one. Data for the
@@ -83,7 +100,7 @@ impl Lifecycle {
     }
 
     fn end_locked(&self, recorder: &Inner, write: impl FnOnce()) {
-        let mut phase = lock(&self.0);
+        let mut phase = lock(&self.phase);
         match *phase {
             Phase::Pending => *phase = Phase::Ended { started: false },
             Phase::Opening(key) => {
@@ -102,7 +119,7 @@ impl Lifecycle {
     /// Runs `act`, which stores data for the end event. Returns `None`, without running it, if the operation has ended.
     pub(super) fn unless_ended<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
         defer_callbacks(|| {
-            let phase = lock(&self.0);
+            let phase = lock(&self.phase);
             match *phase {
                 Phase::Pending | Phase::Opening(_) | Phase::Open(_) => Some(act()),
                 Phase::Ended { .. } => None,
@@ -113,23 +130,23 @@ impl Lifecycle {
     /// Returns `true` if the operation has neither started nor ended. Always `false` inside a callback of the program,
     /// where nothing starts.
     pub(super) fn is_pending(&self) -> bool {
-        !is_recording_suppressed() && matches!(*lock(&self.0), Phase::Pending | Phase::Opening(_))
+        !is_recording_suppressed() && matches!(*lock(&self.phase), Phase::Pending | Phase::Opening(_))
     }
 
     /// Returns `true` if the start event is in the log, whether the operation is open or has ended. Always `false`
     /// inside a callback of the program.
     pub(super) fn has_started(&self) -> bool {
-        !is_recording_suppressed() && matches!(*lock(&self.0), Phase::Open(_) | Phase::Ended { started: true })
+        !is_recording_suppressed() && matches!(*lock(&self.phase), Phase::Open(_) | Phase::Ended { started: true })
     }
 
     /// Returns `true` if the operation has ended or will never start.
     pub(super) fn is_ended(&self) -> bool {
-        matches!(*lock(&self.0), Phase::Ended { .. })
+        matches!(*lock(&self.phase), Phase::Ended { .. })
     }
 
     /// Returns `true` if the operation has started and not ended.
     pub(super) fn is_open(&self) -> bool {
-        matches!(*lock(&self.0), Phase::Open(_))
+        matches!(*lock(&self.phase), Phase::Open(_))
     }
 }
 

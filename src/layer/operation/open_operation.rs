@@ -22,6 +22,14 @@ pub(in crate::layer) enum OpenOperation {
 }
 
 impl OpenOperation {
+    /// Returns the thread. Returns `None` for any other operation.
+    pub(in crate::layer) fn thread(&self) -> Option<&Arc<ThreadOperation>> {
+        match self {
+            Self::Thread(thread) => Some(thread),
+            Self::Turn(_) | Self::Inference(_) | Self::Tool(_) | Self::Cell(_) | Self::Compaction(_) => None,
+        }
+    }
+
     /// Returns the thread of a turn. Returns `None` for any other operation.
     pub(in crate::layer) fn thread_of_turn(&self) -> Option<&Arc<ThreadOperation>> {
         match self {

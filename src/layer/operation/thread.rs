@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use super::bundle::Bundle;
 use super::code_cell::CodeCellOperation;
 use super::end::{End, SHUT_DOWN};
+use super::last_inside::{LastInside, Outcome};
 use super::lifecycle::Lifecycle;
 use super::open_operation::OpenOperation;
 use super::thread_facts::ThreadFacts;
@@ -40,9 +41,9 @@ pub(in crate::layer) struct ThreadOperation {
     has_started: OnceLock<()>,
     lifecycle: Lifecycle,
     error: Mutex<Option<String>>,
-    /// `true` if a panic was unwinding when the thread was opened.
-    opened_unwinding: bool,
-    /// `true` for the implicit thread of a conversation in which no turn was open when recording was shut down.
+    /// The last turn.
+    last_turn: LastInside,
+    /// `true` if no turn was open in the thread when recording was shut down.
     is_idle: AtomicBool,
     /// Open turns, by the id by which spans refer to them.
     turns: Mutex<HashMap<TurnId, Weak<TurnOperation>>>,
@@ -71,9 +72,9 @@ impl ThreadOperation {
             identity: OnceLock::new(),
             prepared: OnceLock::new(),
             has_started: OnceLock::new(),
-            lifecycle: Lifecycle::default(),
+            lifecycle: Lifecycle::new(),
             error: Mutex::default(),
-            opened_unwinding: std::thread::panicking(),
+            last_turn: LastInside::default(),
             is_idle: AtomicBool::new(false),
             turns: Mutex::default(),
             cells: Mutex::default(),
@@ -87,6 +88,11 @@ impl ThreadOperation {
     /// Returns `true` if spans refer to this thread by `id`.
     pub(in crate::layer) fn has_id(&self, id: &str) -> bool {
         self.requested_id.as_deref() == Some(id) || self.started().is_some_and(|recording| recording.id.as_str() == id)
+    }
+
+    /// Returns the last turn of this thread.
+    pub(super) fn last_turn(&self) -> &LastInside {
+        &self.last_turn
     }
 
     /// Returns the live span that opened this thread.
@@ -308,8 +314,8 @@ impl ThreadOperation {
         }
     }
 
-    /// Marks a thread in which no turn was open at shutdown: its conversation was complete, so its status is
-    /// `completed` and not `aborted`.
+    /// Marks a thread in which no turn was open at shutdown: the shutdown interrupted
+    /// nothing, so its status is `completed` and not `aborted`.
     pub(in crate::layer) fn mark_idle(&self) {
         self.is_idle.store(true, Ordering::Relaxed);
     }
@@ -339,10 +345,11 @@ impl ThreadOperation {
         for turn in implicit.iter().filter(|turn| turn.is_implicit()) {
             turn.end(end.clone());
         }
-        let error = end.error_text(lock(&self.error).clone(), self.opened_unwinding);
+        let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
         let is_shutdown = matches!(end, End::Shutdown);
         let (status, error) = match (end, error) {
-            (End::Closed, None) | (End::Completed, _) => (RolloutStatus::Completed, None),
+            (End::Closed, None) => self.outcome_of_last_turn(),
+            (End::Completed, _) => (RolloutStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (RolloutStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (RolloutStatus::Aborted, Some(reason)),
             (End::Shutdown, None) if self.is_idle.load(Ordering::Relaxed) => (RolloutStatus::Completed, None),
@@ -358,6 +365,16 @@ impl ThreadOperation {
                 self.write_end(recording, status, error, is_shutdown);
             }
         });
+    }
+
+    /// Returns how the thread ended if nobody ended it: as its last turn did. A turn that is open may outlive its thread.
+    fn outcome_of_last_turn(&self) -> (RolloutStatus, Option<String>) {
+        let mask = |text: &str| self.recorder.options.redact_text(EventKind::ThreadEnded, text).into_owned();
+        match self.last_turn.outcome() {
+            Some(Outcome::Completed) | None => (RolloutStatus::Completed, None),
+            Some(Outcome::Failed(error)) => (RolloutStatus::Failed, Some(mask(&error))),
+            Some(Outcome::Cancelled(reason)) => (RolloutStatus::Aborted, Some(mask(&reason))),
+        }
     }
 
     fn write_end(&self, recording: &ThreadRecording, status: RolloutStatus, error: Option<String>, is_shutdown: bool) {

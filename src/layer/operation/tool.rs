@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::code_cell::CodeCellOperation;
-use super::end::{DROPPED, End, SHUT_DOWN};
+use super::end::{End, SHUT_DOWN, WITHOUT_RESULT};
 use super::lifecycle::Lifecycle;
 use super::open_operation::OpenOperation;
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
@@ -68,7 +68,7 @@ impl ToolCallProgress {
 impl ToolCallOperation {
     pub(in crate::layer) fn new(turn: Arc<TurnOperation>, facts: ToolCallFacts, live: Live) -> Arc<Self> {
         let (id, lifecycle, progress, agents) =
-            (OnceLock::new(), Lifecycle::default(), Mutex::default(), ToolAgents::default());
+            (OnceLock::new(), Lifecycle::new(), Mutex::default(), ToolAgents::default());
         Arc::new(Self { turn, live, facts, id, lifecycle, progress, agents })
     }
 
@@ -380,7 +380,7 @@ impl ToolCallOperation {
             let Some(id) = self.id.get() else { return };
             // Read under the lifecycle's lock: a result may have arrived after `end` was called.
             let progress = lock(&self.progress).clone();
-            let (status, error) = outcome(&end, &progress);
+            let (status, error) = outcome(&end, &progress, self.lifecycle.unwound(&end));
             let error = error.map(str::to_owned);
             let result_payload = progress.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
@@ -391,7 +391,8 @@ impl ToolCallOperation {
     /// Returns a result body for a call that fails without a result. Returns `None` if none is needed.
     fn error_result(&self, end: &End) -> Option<ReadyBody> {
         let progress = lock(&self.progress).clone();
-        let (status, error) = outcome(end, &progress);
+        // No body is encoded while a panic unwinds: a redactor of the program could panic again.
+        let (status, error) = outcome(end, &progress, None);
         let error = error.filter(|_| status == ExecutionStatus::Failed && progress.result.is_none())?;
         let body = serde_json::json!({ "type": "error", "error": error });
         Some(self.recorder().options.prepare_body(PayloadKind::ToolResult, &Json(&body)))
@@ -408,8 +409,13 @@ fn invocation_body(name: &str, arguments: &str) -> serde_json::Value {
 }
 
 /// Returns the final status of a call that ends with `end`, with its error or reason. If its span closed, an error
-/// fails the call, a result completes it, and a call with neither is cancelled.
-fn outcome<'a>(end: &'a End, progress: &'a ToolCallProgress) -> (ExecutionStatus, Option<&'a str>) {
+/// fails the call, a result completes it, a panic that unwinds through it fails it, and a call without any of these is
+/// cancelled. `unwound` is the error of such a panic.
+fn outcome<'a>(
+    end: &'a End,
+    progress: &'a ToolCallProgress,
+    unwound: Option<&'a str>,
+) -> (ExecutionStatus, Option<&'a str>) {
     match end {
         End::Completed => (ExecutionStatus::Completed, None),
         End::Failed(error) => (ExecutionStatus::Failed, Some(error)),
@@ -418,7 +424,10 @@ fn outcome<'a>(end: &'a End, progress: &'a ToolCallProgress) -> (ExecutionStatus
         End::Closed => match &progress.error {
             Some(error) => (ExecutionStatus::Failed, Some(error)),
             None if progress.has_result => (ExecutionStatus::Completed, None),
-            None => (ExecutionStatus::Cancelled, Some(DROPPED)),
+            None => match unwound {
+                Some(error) => (ExecutionStatus::Failed, Some(error)),
+                None => (ExecutionStatus::Cancelled, Some(WITHOUT_RESULT)),
+            },
         },
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::end::{End, SHUT_DOWN};
+use super::end::{CALL_OPEN, End, SHUT_DOWN};
+use super::last_inside::{LastInside, Outcome};
 use super::lifecycle::Lifecycle;
 use super::open_operation::OpenOperation;
 use super::thread::ThreadOperation;
@@ -27,8 +28,8 @@ pub(in crate::layer) struct TurnOperation {
     scope: OnceLock<TurnScope>,
     lifecycle: Lifecycle,
     error: Mutex<Option<String>>,
-    /// `true` if a panic was unwinding when the turn was opened.
-    opened_unwinding: bool,
+    /// The last call of a model.
+    last_call: LastInside,
 }
 
 /// The id of a turn, and the context of the events in it.
@@ -55,9 +56,9 @@ impl TurnOperation {
         live: Live,
         is_implicit: bool,
     ) -> Arc<Self> {
-        let (scope, lifecycle, error) = (OnceLock::new(), Lifecycle::default(), Mutex::default());
-        let opened_unwinding = std::thread::panicking();
-        Arc::new(Self { thread, live, requested_id, is_implicit, scope, lifecycle, error, opened_unwinding })
+        let (scope, lifecycle, error) = (OnceLock::new(), Lifecycle::new(), Mutex::default());
+        let last_call = LastInside::default();
+        Arc::new(Self { thread, live, requested_id, is_implicit, scope, lifecycle, error, last_call })
     }
 
     /// Returns the live span of the turn.
@@ -71,6 +72,11 @@ impl TurnOperation {
 
     pub(super) fn recorder(&self) -> &Arc<Inner> {
         self.thread.recorder()
+    }
+
+    /// Returns the last call of a model in this turn.
+    pub(super) fn last_call(&self) -> &LastInside {
+        &self.last_call
     }
 
     pub(super) fn is_implicit(&self) -> bool {
@@ -88,6 +94,7 @@ impl TurnOperation {
             self.lifecycle.start(self.recorder(), operation, || {
                 recording.try_write_event(&self.live, &scope.context, started, at)?;
                 self.thread.register_turn(self.lookup_id(scope), self);
+                self.thread.last_turn().start(&**self);
                 Ok(())
             });
         }
@@ -204,9 +211,10 @@ impl TurnOperation {
 
     /// Ends the turn.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
-        let error = end.error_text(lock(&self.error).clone(), self.opened_unwinding);
+        let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
         let (status, error) = match (end, error) {
-            (End::Closed, None) | (End::Completed, _) => (ExecutionStatus::Completed, None),
+            (End::Closed, None) => self.outcome_of_last_call(),
+            (End::Completed, _) => (ExecutionStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (ExecutionStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (ExecutionStatus::Cancelled, Some(reason)),
             (End::Shutdown, _) => (ExecutionStatus::Aborted, Some(SHUT_DOWN.to_owned())),
@@ -223,14 +231,36 @@ impl TurnOperation {
         self.lifecycle.end(self.recorder(), || {
             let at = Timestamp::now();
             let Some((recording, scope)) = self.started() else { return };
+            self.thread.last_turn().end(&**self, outcome(status, error.as_deref()));
             let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
             recording.write_event(&self.live, &scope.context, ended, at);
             self.thread.unregister_turn(&self.lookup_id(scope), self);
         });
     }
 
+    /// Returns how the turn ended if nobody ended it: as its last call of a model did.
+    fn outcome_of_last_call(&self) -> (ExecutionStatus, Option<String>) {
+        let mask = |text: &str| self.recorder().options.redact_text(EventKind::TurnEnded, text).into_owned();
+        match self.last_call.outcome() {
+            Some(Outcome::Completed) => (ExecutionStatus::Completed, None),
+            Some(Outcome::Failed(error)) => (ExecutionStatus::Failed, Some(mask(&error))),
+            Some(Outcome::Cancelled(reason)) => (ExecutionStatus::Cancelled, Some(mask(&reason))),
+            None => (ExecutionStatus::Cancelled, Some(CALL_OPEN.to_owned())),
+        }
+    }
+
     /// Returns the thread's recording and the scope of the turn. Returns `None` if either has not started.
     fn started(self: &Arc<Self>) -> Option<(&ThreadRecording, &TurnScope)> {
         Some((self.thread.started()?, self.scope.get()?))
+    }
+}
+
+/// Returns the outcome of a turn that ended with this status.
+fn outcome(status: ExecutionStatus, error: Option<&str>) -> Outcome {
+    let error = error.unwrap_or_default().to_owned();
+    match status {
+        ExecutionStatus::Completed | ExecutionStatus::Running => Outcome::Completed,
+        ExecutionStatus::Failed => Outcome::Failed(error),
+        ExecutionStatus::Cancelled | ExecutionStatus::Aborted => Outcome::Cancelled(error),
     }
 }

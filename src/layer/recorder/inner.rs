@@ -245,11 +245,9 @@ impl Inner {
             std::mem::take(&mut *open)
         };
         let busy: HashSet<_> = open.values().filter_map(OpenOperation::thread_of_turn).map(Arc::as_ptr).collect();
-        let conversations = std::mem::take(&mut *lock(&self.conversations));
-        conversations
-            .values()
-            .filter(|thread| !busy.contains(&Arc::as_ptr(thread)))
-            .for_each(|thread| thread.mark_idle());
+        let _conversations = std::mem::take(&mut *lock(&self.conversations));
+        let threads = open.values().filter_map(OpenOperation::thread);
+        threads.filter(|thread| !busy.contains(&Arc::as_ptr(thread))).for_each(|thread| thread.mark_idle());
         // Each end waits for the start or the end of the operation that is being written meanwhile.
         for (_, operation) in open.into_iter().rev() {
             operation.end(End::Shutdown);

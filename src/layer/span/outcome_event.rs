@@ -43,7 +43,7 @@ impl OutcomeEvent {
 
     /// Returns the error of an event that was emitted in a span inside of the operation's: what returned it is not the
     /// operation. Returns `None` if the event reports none there.
-    pub(super) fn from_inside(self, metadata: &Metadata<'_>) -> Option<Self> {
+    pub(super) fn for_enclosing(self, metadata: &Metadata<'_>) -> Option<Self> {
         match self {
             Self::ReturnedError(error) | Self::LoggedError(error) => {
                 is_serious(metadata).then_some(Self::LoggedError(error))

@@ -136,7 +136,7 @@ where
         };
         let Some(state) = state.filter(|state| self.owns(state)) else { return };
         let Some(outcome) = OutcomeEvent::from_event(event) else { return };
-        let outcome = if is_inside { outcome.from_inside(event.metadata()) } else { Some(outcome) };
+        let outcome = if is_inside { outcome.for_enclosing(event.metadata()) } else { Some(outcome) };
         if let Some(outcome) = outcome {
             state.merge_fields(outcome.into());
         }
