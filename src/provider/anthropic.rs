@@ -82,6 +82,12 @@ impl Api for Anthropic {
         Some(stopped_answer(&reason, Some(&*words.join(": ")).filter(|words| !words.is_empty())))
     }
 
+    /// The provider may have cleared results of tools and reasoning in the request before the model saw it.
+    fn unread_output(&self, body: &Object<'_>) -> Option<&'static str> {
+        let edits = body.object("context_management")?.list("applied_edits")?;
+        (!edits.is_empty()).then_some("context_management.applied_edits")
+    }
+
     fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {
         let usage = usage.filter(|usage| is_usage(body, usage))?;
         let mut counts = token_counts(usage, reader);

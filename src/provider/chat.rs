@@ -117,6 +117,10 @@ impl Api for Chat {
         Some(if has_message { Output::Choices(choices) } else { Output::Unknown })
     }
 
+    fn unread_output(&self, body: &Object<'_>) -> Option<&'static str> {
+        (body.list("choices")?.len() > 1).then_some("choices[1..]")
+    }
+
     fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {
         sources::of_response(body)
     }

@@ -116,6 +116,10 @@ impl Api for Gemini {
         blocked_prompt(body).or_else(|| first_candidate(body).as_ref().and_then(stopped_candidate))
     }
 
+    fn unread_output(&self, body: &Object<'_>) -> Option<&'static str> {
+        (body.list("candidates")?.len() > 1).then_some("candidates[1..]")
+    }
+
     fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {
         first_candidate(body).iter().flat_map(sources::of_candidate).collect()
     }

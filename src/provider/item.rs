@@ -242,7 +242,7 @@ fn call<'a>(item: &Object<'a>, field: &str, arguments: impl FnOnce(&'a RawValue)
 fn output<'a>(item: &Object<'a>) -> ToolResult<'a> {
     ToolResult {
         call_id: item.non_null("call_id"),
-        name: None,
+        name: item.non_null("name"),
         is_error: false,
         value: item.non_null("output"),
         is_content: true,

@@ -20,9 +20,6 @@ use crate::semconv;
 /// The field in which APIs report an error in place of a response.
 const ERROR_FIELD: &str = "error";
 
-/// Lists of alternative messages, and the paths to those with which the conversation does not go on.
-const ALTERNATIVES: [(&str, &str); 2] = [("choices", "choices[1..]"), ("candidates", "candidates[1..]")];
-
 /// A response. The API that it belongs to is recognized by the first field that only one API has.
 pub(crate) struct Response<'a> {
     body: Object<'a>,
@@ -136,17 +133,13 @@ impl<'a> Response<'a> {
         ApiSet::of(|api| self.api.is_some_and(|own| std::ptr::eq(own.members(), api.members())))
     }
 
-    /// Returns the members of the response that its API does not know, and the alternative messages. Messages in a span
-    /// attribute are not compared.
+    /// Returns the members of the response that its API does not know, and other output that no rule reads, such as
+    /// alternative messages. Messages in a span attribute are not compared.
     pub(crate) fn unread_fields(&self) -> Vec<UnreadField> {
         let shapes = || self.api_set().iter().map(|api| &api.members().response);
         let mut found = unread_fields(&self.body, shapes());
-        if matches!(&self.output, Output::Choices(choices) if choices.len() > 1) {
-            let is_present = |&(list, _): &(&str, &str)| self.body.get(list).is_some();
-            let alternatives = ALTERNATIVES.into_iter().find(is_present);
-            let field = |(_, path)| Some(UnreadField::of_body(shapes().next()?, path));
-            found.extend(alternatives.and_then(field));
-        }
+        let output = self.api.and_then(|api| Some((api, api.unread_output(&self.body)?)));
+        found.extend(output.map(|(api, path)| UnreadField::of_body(&api.members().response, path)));
         found
     }
 

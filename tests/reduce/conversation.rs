@@ -328,3 +328,27 @@ fn instructions_and_tools_have_pointers() {
     assert_eq!(pointer(&call(&graph, "a").instructions).as_deref(), Some("/instructions"));
     assert_eq!(pointer(&call(&graph, "a").tools).as_deref(), Some("/tools"));
 }
+
+#[test]
+fn prefix_of_another_thread_is_treated_as_absent() {
+    let mut case = Case::new();
+    case.thread("t2", "/root/w");
+    case.turn("u2", "t2");
+    let prefix = case.body("inference_request", json!({ "input": [user("old")] }));
+    for (call, thread, turn) in [("a", "t", "u"), ("b", "t2", "u2"), ("c", "t", "u")] {
+        let body = case.body("inference_request", json!({ "input": [user(call)] }));
+        let event = json!({
+            "type": "inference_started", "inference_call_id": call, "thread_id": thread, "codex_turn_id": turn,
+            "model": "m", "provider_name": "p", "request_payload": body,
+            "request_input_mode": {
+                "type": "incremental_with_untraced_prefix", "previous_response_id": "r", "prefix_payload": prefix,
+            },
+        });
+        case.event_in(json!(thread), json!(turn), event);
+    }
+    let graph = case.check(&[Code::BadPayload]);
+    let message = &graph.diagnostics[0].message;
+    assert!(message.contains("it already belongs to a request of thread t"), "{message}");
+    let requests = ["a", "b", "c"].map(|call| request_items(&graph, call));
+    assert_eq!(requests, [vec![1, 2], vec![3], vec![1, 4]]);
+}

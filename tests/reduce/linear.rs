@@ -336,3 +336,34 @@ fn compaction_in_a_body_of_several_requests_is_searched_once() {
     let (once, often) = (session(1), session(500));
     assert!(once > 2000 && often - once < 500 * 10, "{once}, then {often}");
 }
+
+#[test]
+fn prefix_of_several_requests_is_compared_once() {
+    let session = |starts: usize| {
+        let mut case = Case::new();
+        let prefix = case
+            .body("inference_request", json!({ "input": (0..1000).map(|n| user(&n.to_string())).collect::<Vec<_>>() }));
+        for n in 0..starts {
+            let body = case.body("inference_request", json!({ "input": [user(&format!("new {n}"))] }));
+            case.event(json!({
+                "type": "inference_started", "inference_call_id": n.to_string(), "thread_id": "t", "codex_turn_id": "u",
+                "model": "m", "provider_name": "p", "request_payload": body,
+                "request_input_mode": {
+                    "type": "incremental_with_untraced_prefix", "previous_response_id": "r", "prefix_payload": prefix,
+                },
+            }));
+        }
+        let reduction = case.try_reduce(&Options::default()).unwrap();
+        assert_eq!(reduction.diagnostics(), []);
+        let graph = &reduction.graph;
+        let last: Vec<_> =
+            graph.snapshot(&(starts - 1).to_string().as_str().into()).map(|item| item.number()).collect();
+        assert_eq!((last.len(), last[999], last[1000]), (1001, 1000, 1000 + starts as u64));
+        let mut state = Vec::new();
+        graph.write_state(&mut state, Snapshots::Shared).unwrap();
+        (reduction.work.conversation_steps, state.len())
+    };
+    let ((once, once_state), (often, often_state)) = (session(1), session(300));
+    assert!(once > 2000 && often - once < 300 * 20, "{once} steps, then {often}");
+    assert!(often_state < once_state * 3, "{once_state} bytes, then {often_state}");
+}

@@ -130,4 +130,8 @@ fn names_of_answering_tools_are_kept() {
         &[],
         &["tool function_call_output c find: x"],
     );
+    for kind in ["function_call_output", "custom_tool_call_output"] {
+        let output = json!({ "type": kind, "call_id": "c", "name": "find", "output": "x" });
+        check_request(json!({ "input": [output] }), &[], &[&format!("tool {kind} c find: x")]);
+    }
 }

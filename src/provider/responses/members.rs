@@ -204,12 +204,8 @@ static CUSTOM_TOOL_CALL: Shape = Shape {
 
 static OUTPUT: Shape = Shape {
     name: "output",
-    read: &["type", "id", "call_id", "output"],
-    unread: &[
-        (Reason::Bookkeeping, BOOKKEEPING),
-        (Reason::Bookkeeping, &["name", "caller"]),
-        (Reason::Program, &["metadata"]),
-    ],
+    read: &["type", "id", "call_id", "name", "output"],
+    unread: &[(Reason::Bookkeeping, BOOKKEEPING), (Reason::Bookkeeping, &["caller"]), (Reason::Program, &["metadata"])],
     ..EMPTY
 };
 

@@ -187,6 +187,7 @@ fn custom_tool_call(call: &ToolCall<'_>, raw: &RawValue) -> Result<ItemDraft, De
 /// Parses an item of type `function_call_output` or `custom_tool_call_output`, the output of a tool call.
 fn output(result: &ToolResult<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
     let mut draft = output_draft(result.call_id, kind)?;
+    draft.name = result.name.and_then(text).filter(|name| !name.is_empty()).map(Into::into);
     match result.value {
         None => draft.push_reference("tool_output", None)?,
         Some(output) if text(output).is_some() || list(output).is_some() => {

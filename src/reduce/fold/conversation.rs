@@ -50,6 +50,9 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
     /// Thread and items of each request body that was added. A retry with the same body has the same items.
     pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path)>,
+    /// Thread and items of each body with an untraced prefix that was added: a path, and the number of its items that are
+    /// the prefix. By the address of the body's list of items.
+    pub(super) prefixes_by_body: HashMap<usize, (ThreadId, Path, usize)>,
     /// Number of items behind the last one of each request body for which the provider drops all items before it, by the
     /// address of the body's list of items. `None` if the body has no such item.
     pub(super) compactions_by_body: HashMap<usize, Option<usize>>,
@@ -116,6 +119,7 @@ impl<'a> ConversationBuilder<'a> {
             ends: HashMap::new(),
             responses: HashMap::new(),
             requests_by_body: HashMap::new(),
+            prefixes_by_body: HashMap::new(),
             compactions_by_body: HashMap::new(),
             by_response_id: HashMap::new(),
             server_conversations: ServerConversations::default(),

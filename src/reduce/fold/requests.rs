@@ -223,7 +223,7 @@ impl ConversationBuilder<'_> {
     }
 
     /// Adds a request whose items follow a history that no recorded call contains. `prefix` is the payload with that
-    /// history.
+    /// history. A payload that several requests of a thread reference has the same items in all of them.
     fn request_after_untraced_prefix(
         &mut self,
         source: &ItemSource<'_>,
@@ -232,34 +232,63 @@ impl ConversationBuilder<'_> {
         items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> (Path, Snapshot) {
-        let path = self.live_path(source.thread);
-        let MatchedItems { mut ids, common_prefix } = match prefix {
-            Some(Ok(request)) => match &request.items {
-                RequestItems::Listed(prefix) => {
-                    let prefix = self.readable_items(source, prefix, diagnostics);
-                    self.match_history(source, History::Path(path), &prefix, diagnostics)
-                }
-                RequestItems::NotRecorded | RequestItems::UnknownShape => {
-                    let message =
-                        format!("the prefix of {} has no list of items; the prefix is left out", source.subject);
-                    diagnostics.add(source.at, Code::BadPayload, message, Some(source.payload));
-                    MatchedItems::default()
-                }
-            },
-            Some(Err(unusable)) => {
-                let message = format!("the prefix of {} is treated as absent: {}", source.subject, unusable.reason);
-                diagnostics.add(source.at, unusable.code, message, Some(source.payload));
-                MatchedItems::default()
+        let prefix = self.prefix_items(source, prefix, diagnostics);
+        let body = prefix.first().map(|first| std::ptr::from_ref(first).addr());
+        let known = body.and_then(|body| self.prefixes_by_body.get(&body).cloned());
+        let (path, mut ids, common_prefix, length) = match known {
+            Some((thread, path, length)) if thread == *source.thread => (path, Vec::new(), length, length),
+            Some((thread, ..)) => {
+                let message = format!(
+                    "the prefix of {} is treated as absent: it already belongs to a request of thread {thread}",
+                    source.subject
+                );
+                diagnostics.add(source.at, Code::BadPayload, message, Some(source.payload));
+                (None, Vec::new(), 0, 0)
             }
-            None => MatchedItems::default(),
+            None => {
+                let path = self.live_path(source.thread);
+                let prefix = self.readable_items(source, prefix, diagnostics);
+                let matched = self.match_history(source, History::Path(path), &prefix, diagnostics);
+                let MatchedItems { mut ids, common_prefix } = matched;
+                let length = ids.len();
+                (path, ids.split_off(common_prefix.min(length)), common_prefix, length)
+            }
         };
         for &listed in items {
             ids.extend(self.referenced_or_new(source, listed, diagnostics));
         }
-        let ids = ids.get(common_prefix..).unwrap_or_default().to_vec();
         let (path, snapshot) = self.branch(call, path, common_prefix, ids);
         self.record_list(path, ListOrigin::Request, 0, source.at.when.seq);
+        if let Some(body) = body {
+            self.prefixes_by_body.entry(body).or_insert_with(|| (source.thread.clone(), path, length));
+        }
         (path, snapshot)
+    }
+
+    /// Returns the items of a prefix. Reports a prefix that cannot be used, and returns no items.
+    fn prefix_items<'p>(
+        &self,
+        source: &ItemSource<'_>,
+        prefix: Option<&'p Payload<Request>>,
+        diagnostics: &mut Diagnostics,
+    ) -> &'p [ListedItem] {
+        let (code, message) = match prefix {
+            None => return &[],
+            Some(Ok(request)) => match &request.items {
+                RequestItems::Listed(items) => return items,
+                RequestItems::NotRecorded | RequestItems::UnknownShape => {
+                    let message =
+                        format!("the prefix of {} has no list of items; the prefix is left out", source.subject);
+                    (Code::BadPayload, message)
+                }
+            },
+            Some(Err(unusable)) => {
+                let message = format!("the prefix of {} is treated as absent: {}", source.subject, unusable.reason);
+                (unusable.code, message)
+            }
+        };
+        diagnostics.add(source.at, code, message, Some(source.payload));
+        &[]
     }
 
     /// Sets the items of the request of `call`: the first `common_prefix` items of `path`, followed by `ids`. Returns
