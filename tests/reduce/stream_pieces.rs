@@ -275,3 +275,32 @@ fn whole_message_in_place_of_deltas_is_read() {
     let stream = format!("{}data: [DONE]\n\n", named_events(&[first, last]));
     assert_eq!(texts(&reduce_received(&stream, &[])), ["assistant message: a"]);
 }
+
+#[test]
+fn items_with_one_index_are_kept_apart() {
+    let block = |kind: &str, text: &str| {
+        [
+            json!({ "type": "content_block_start", "index": 0, "content_block": { "type": kind, kind: "" } }),
+            json!({ "type": "content_block_delta", "index": 0, "delta": { kind: text } }),
+            json!({ "type": "content_block_stop", "index": 0 }),
+        ]
+    };
+    let start = json!({ "type": "message_start", "message": { "role": "assistant", "content": [] } });
+    let end = json!({ "type": "message_stop" });
+    let events = [&[start][..], &block("thinking", "r"), &block("text", "a"), &block("text", "b"), &[end]].concat();
+    let expected = ["assistant reasoning: r", "assistant message: a | b"];
+    assert_eq!(texts(&reduce_received(&named_events(&events), &[])), expected);
+
+    let item = |id: &str, text: &str| {
+        let item = |text: &str| json!({ "type": "message", "id": id, "role": "assistant", "content": [{ "type": "output_text", "text": text }] });
+        [
+            json!({ "type": "response.output_item.added", "output_index": 0, "item": item("") }),
+            json!({ "type": "response.output_text.delta", "output_index": 0, "item_id": id, "content_index": 0, "delta": text }),
+            json!({ "type": "response.output_item.done", "output_index": 0, "item": item(text) }),
+        ]
+    };
+    let start = json!({ "type": "response.created", "response": { "id": "r" } });
+    let events = [&[start][..], &item("x", "a"), &item("y", "b"), &item("z", "c")[..2]].concat();
+    let graph = reduce_received(&named_events(&events), &[Code::PartialStream]);
+    assert_eq!(texts(&graph), ["assistant message: a", "assistant message: b", "assistant message: c"]);
+}

@@ -16,6 +16,8 @@ pub(super) struct StreamedAnthropic {
     message: GrowingObject,
     usage: GrowingObject,
     blocks: BTreeMap<u64, StreamedBlock>,
+    /// The places of the blocks whose index an earlier block has, by their index.
+    places: BTreeMap<u64, u64>,
     is_complete: bool,
 }
 
@@ -41,13 +43,16 @@ impl Assembler for StreamedAnthropic {
             "message_start" => self.push_message(data.object("message").unwrap_or_default()),
             "content_block_start" => {
                 let block = data.object("content_block").unwrap_or_default();
-                self.blocks.insert(event.index("index"), StreamedBlock::started(&block));
+                self.start(event.index("index"), StreamedBlock::started(&block));
             }
             "content_block_delta" => {
-                let block = self.blocks.entry(event.index("index")).or_default();
+                let block = self.blocks.entry(self.place(event)).or_default();
                 block.push(&data.object("delta").unwrap_or_default(), unread);
             }
-            "content_block_stop" => self.blocks.entry(event.index("index")).or_default().is_stopped = true,
+            "content_block_stop" => {
+                let place = self.place(event);
+                self.blocks.get_mut(&place).into_iter().for_each(|block| block.is_stopped = true);
+            }
             "message_delta" => {
                 self.push_message(data.object("delta").unwrap_or_default());
                 for (name, value) in data.fields().filter(|(name, _)| !matches!(*name, "type" | "delta")) {
@@ -61,7 +66,7 @@ impl Assembler for StreamedAnthropic {
     }
 
     fn finish(self: Box<Self>) -> AssembledBody {
-        let Self { message: mut members, usage, blocks, is_complete } = *self;
+        let Self { message: mut members, usage, blocks, is_complete, places: _ } = *self;
         members.insert("usage", Growing::Object(usage));
         let blocks = blocks.into_values().filter(|block| !block.is_empty()).map(StreamedBlock::finish);
         members.insert("content", Growing::List(blocks.map(Growing::Object).collect()));
@@ -70,6 +75,24 @@ impl Assembler for StreamedAnthropic {
 }
 
 impl StreamedAnthropic {
+    /// Returns the place of the block that an event is about.
+    fn place(&self, event: &Event<'_>) -> u64 {
+        let index = event.index("index");
+        self.places.get(&index).copied().unwrap_or(index)
+    }
+
+    /// Adds a block. Some servers give each block the same index: a block after one that has stopped is another one.
+    fn start(&mut self, index: u64, block: StreamedBlock) {
+        let known = self.places.get(&index).copied().unwrap_or(index);
+        let is_other = self.blocks.get(&known).is_some_and(|known| known.is_stopped);
+        let next = self.blocks.last_key_value().and_then(|(last, _)| last.checked_add(1));
+        let place = next.filter(|_| is_other).unwrap_or(known);
+        if place != index {
+            self.places.insert(index, place);
+        }
+        self.blocks.insert(place, block);
+    }
+
     /// Adds members of the message.
     fn push_message(&mut self, message: Object<'_>) {
         message.fields().for_each(|(name, value)| self.push_member(name, value));

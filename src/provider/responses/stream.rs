@@ -22,6 +22,8 @@ pub(super) struct StreamedResponses {
     items: BTreeMap<u64, StreamedItem>,
     /// The places of the items in the output, by their id.
     indexes: HashMap<String, u64>,
+    /// The places of the items whose index an earlier item has, by their index.
+    places: BTreeMap<u64, u64>,
     is_complete: bool,
     error: Option<String>,
 }
@@ -90,17 +92,24 @@ impl StreamedResponses {
         self.error = (error.get() != "null").then(|| error_text(error)).or(self.error.take());
     }
 
-    /// Sets the item that an event carries.
+    /// Sets the item that an event carries. Some servers give each item the same index: an item with another id after
+    /// one that is done is another one.
     fn set_item(&mut self, event: &Event<'_>, item: impl Fn(&RawValue) -> StreamedItem) {
         let Some(raw) = event.data.non_null("item") else { return };
         let next = self.items.last_key_value().map_or(0, |(index, _)| index.saturating_add(1));
         let id = Object::from_value(raw).and_then(|item| item.string("id"));
         let known = id.as_ref().and_then(|id| self.indexes.get(id)).copied();
-        let index = event.data.number("output_index").or(known).unwrap_or(next);
-        if let Some(id) = id {
-            self.indexes.insert(id, index);
+        let by_index = self.place_of_index(event);
+        let is_done = |place: u64| self.items.get(&place).is_some_and(StreamedItem::is_done);
+        let is_free = |place: &u64| known == Some(*place) || !is_done(*place);
+        let place = by_index.map_or(known, |place| Some(place).filter(is_free)).unwrap_or(next);
+        if let Some(index) = event.data.number("output_index").filter(|index| *index != place) {
+            self.places.insert(index, place);
         }
-        self.items.insert(index, item(raw));
+        if let Some(id) = id {
+            self.indexes.insert(id, place);
+        }
+        self.items.insert(place, item(raw));
     }
 
     /// Returns the place in the output of the item that an event is about: the last item, if the event names none.
@@ -109,6 +118,12 @@ impl StreamedResponses {
             Some(id) => self.indexes.get(&*id).copied(),
             None => self.items.last_key_value().map(|(index, _)| *index),
         };
-        event.data.number("output_index").or_else(by_id)
+        self.place_of_index(event).or_else(by_id)
+    }
+
+    /// Returns the place of the item with the index in an event. Returns `None` if the event has no index.
+    fn place_of_index(&self, event: &Event<'_>) -> Option<u64> {
+        let index = event.data.number("output_index")?;
+        Some(self.places.get(&index).copied().unwrap_or(index))
     }
 }

@@ -121,6 +121,11 @@ impl StreamedItem {
         (part, member)
     }
 
+    /// Returns `true` if the whole item has arrived.
+    pub(super) fn is_done(&self) -> bool {
+        self.done.is_some()
+    }
+
     /// Returns `true` if nothing of a message or of reasoning has arrived but its start.
     pub(super) fn is_empty(&self) -> bool {
         let has_type = |name: &str| matches!(self.members.get("type"), Some(Growing::Text(kind)) if kind == name);
