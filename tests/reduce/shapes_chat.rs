@@ -276,3 +276,23 @@ fn signature_of_a_called_function_is_reasoning() {
         check_request(json!({ "messages": [message] }), &[], &expected);
     }
 }
+
+#[test]
+fn content_in_members_of_servers_is_read_from_streams() {
+    let deltas = [
+        json!({ "role": "assistant", "name": "K", "content": "Os", "audio_content": "4944" }),
+        json!({ "content": "lo.", "audio_content": "3304" }),
+        json!({ "tool_calls": [{ "index": 0, "id": "c", "function": { "name": "f", "arguments": "{", "thought_signature": "s1" } }] }),
+        json!({ "tool_calls": [{ "index": 0, "function": { "arguments": "}" } }] }),
+    ];
+    let chunk = |delta: &Value| format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta }] }));
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    case.received("a", [deltas.iter().map(chunk).collect::<String>(), "data: [DONE]\n\n".into()].concat().as_bytes());
+    let expected = [
+        "assistant message K: Oslo. | [audio]",
+        "assistant reasoning: <signature s1>",
+        "assistant function_call c f: json {}",
+    ];
+    assert_eq!(case.check(&[]).items().map(render_item).collect::<Vec<_>>(), expected);
+}

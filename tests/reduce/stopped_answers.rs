@@ -150,3 +150,19 @@ fn history_that_the_provider_edited_is_reported() {
     let graph = reduced(&body(json!([cleared])), &[Code::UnreadField]);
     assert!(graph.diagnostics[0].message.contains("`context_management.applied_edits`"), "{}", graph.diagnostics[0]);
 }
+
+#[test]
+fn refusal_in_a_stream_is_explained() {
+    let events = [
+        json!({ "type": "message_start", "message": { "id": "m", "role": "assistant", "content": [], "usage": { "input_tokens": 1 } } }),
+        json!({ "type": "message_delta", "delta": { "stop_reason": "refusal",
+            "stop_details": { "type": "refusal", "category": "cyber", "explanation": "Not this." } }, "usage": { "output_tokens": 1 } }),
+        json!({ "type": "message_stop" }),
+    ];
+    let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    case.received("a", stream.as_bytes());
+    let error = "the provider stopped the answer: refusal: cyber: Not this.";
+    assert_eq!(call(&case.check(&[]), "a").error.as_deref(), Some(error));
+}
