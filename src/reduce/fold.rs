@@ -20,6 +20,7 @@ mod installation;
 mod lifecycle;
 mod list_walk;
 mod lists;
+mod lost_responses;
 mod owners;
 mod paths;
 mod processes;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::case::{Case, function_output, item, tool, user};
 
 mod calls;
+mod lost_responses;
 mod outputs;
 mod rewritten;
 mod tool_names;

@@ -88,7 +88,7 @@ pub(in crate::reduce) fn conversations(
     for call in fold.calls.iter_mut() {
         call.execution.end_with(turn_end_for_call(thread_tables, &call.turn_id));
     }
-    let shown = fold.conversation.shown_lists();
+    let shown = fold.conversation.shown_lists(&fold.calls);
     work.conversation_steps += fold.conversation.step_count();
     let InferenceFold {
         calls, compactions, conversation, first_requests, calls_without_content, unread_fields, ..

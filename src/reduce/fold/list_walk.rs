@@ -12,7 +12,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::conversation::ConversationBuilder;
 use super::lists::{
     CallIds, CallsBefore, ListOrigin, PlacedCall, PreviousResponse, RecordedList, ShownCall, ShownList, ShownOutput,
+    is_made_by_response,
 };
+use super::lost_responses::LostResponses;
 use super::paths::StepId;
 use crate::graph::{ItemId, ItemKind, Role};
 
@@ -30,6 +32,7 @@ pub(super) struct Walked {
 pub(super) struct ListWalk<'a> {
     conversation: &'a ConversationBuilder<'a>,
     ids: &'a CallIds,
+    lost_responses: &'a LostResponses,
     /// For each step by index, the steps that continue it, in the order of the places at which they leave it.
     continuations: Vec<Vec<StepId>>,
     /// Index of the recorded list that each step ends.
@@ -79,6 +82,8 @@ struct PathState {
     foreign_items: usize,
     model_items: usize,
     unknown_responses: usize,
+    /// Index of the inference call whose response the next items are, if the response was recorded without content.
+    lost_response: Option<usize>,
 }
 
 /// A change of the runs of an id.
@@ -89,7 +94,11 @@ enum Change {
 }
 
 impl<'a> ListWalk<'a> {
-    pub(super) fn new(conversation: &'a ConversationBuilder<'a>, ids: &'a CallIds) -> Self {
+    pub(super) fn new(
+        conversation: &'a ConversationBuilder<'a>,
+        ids: &'a CallIds,
+        lost_responses: &'a LostResponses,
+    ) -> Self {
         let paths = &conversation.paths;
         let mut continuations: Vec<Vec<StepId>> = Vec::new();
         for step in paths.steps() {
@@ -104,6 +113,7 @@ impl<'a> ListWalk<'a> {
         Self {
             conversation,
             ids,
+            lost_responses,
             continuations,
             lists: conversation.lists.iter().map(|list| list.step).zip(0..).collect(),
             runs: (0..ids.len()).map(|_| Vec::new()).collect(),
@@ -140,7 +150,8 @@ impl<'a> ListWalk<'a> {
             let is_here = |next: &StepId| paths.start(*next) == paths.start(visit.step) + visit.next_item;
             if let Some(next) = next.filter(is_here) {
                 visit.next_continuation += 1;
-                let path = visit.path;
+                let place = (visit.step, paths.start(next));
+                let path = PathState { lost_response: self.lost_response(place, next), ..visit.path };
                 visits.push(self.enter(next, path));
             } else if let Some(&item) = paths.step_items(visit.step).get(visit.next_item) {
                 self.visit_item(visit, item);
@@ -148,6 +159,13 @@ impl<'a> ListWalk<'a> {
                 self.leave(left);
             }
         }
+    }
+
+    /// Returns the index of the inference call whose response a step shows that starts at a place, if the response was
+    /// recorded without content.
+    fn lost_response(&self, place: (StepId, usize), step: StepId) -> Option<usize> {
+        let list = self.conversation.lists.get(*self.lists.get(&step)?)?;
+        self.lost_responses.at(place, list.seq).filter(|_| list.origin == ListOrigin::Request)
     }
 
     fn enter(&self, step: StepId, path: PathState) -> Visit {
@@ -206,7 +224,10 @@ impl<'a> ListWalk<'a> {
         }
         match content.role {
             Role::Assistant => visit.path.model_items += 1,
-            Role::System | Role::Developer | Role::User | Role::Tool => visit.path.foreign_items += 1,
+            Role::System | Role::Developer | Role::User | Role::Tool => {
+                visit.path.foreign_items += 1;
+                visit.path.lost_response = None;
+            }
         }
     }
 
@@ -218,10 +239,12 @@ impl<'a> ListWalk<'a> {
         id: usize,
         (item, content): (ItemId, u128),
     ) {
-        let PathState { place, list_hash, foreign_items, unknown_responses, .. } = visit.path;
+        let PathState { place, list_hash, foreign_items, unknown_responses, lost_response, .. } = visit.path;
         let call = PlacedCall { item, place };
+        let is_made = || self.conversation.items.get(item.index()).is_some_and(is_made_by_response);
+        let lost_response = lost_response.filter(|_| !is_made());
         if let Some(shown) = self.shown_by(visit, list, id) {
-            shown.calls.push(ShownCall { call, content, list_hash });
+            shown.calls.push(ShownCall { call, content, list_hash, lost_response });
         }
         let runs = &mut self.runs[id];
         let last_call = runs.last().and_then(|run| run.calls.last());

@@ -8,9 +8,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::list_walk::{ListWalk, Walked};
+use super::lost_responses::LostResponses;
 use super::paths::{ListedBy, Path, StepId};
-use crate::event::{CallId, Seq, ThreadId};
-use crate::graph::{Item, ItemId, Producer};
+use crate::event::{CallId, InferenceId, Seq, ThreadId};
+use crate::graph::{InferenceCall, Item, ItemId, Producer, Table};
 
 /// A list that differs from all earlier ones.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +119,8 @@ pub(in crate::reduce) struct ShownCall {
     /// Hash of the contents of the list up to the call and with it. Instructions and reasoning do not count, because
     /// requests change or omit them.
     pub(in crate::reduce) list_hash: u128,
+    /// Index of the inference call whose response contained the call, if the response was recorded without content.
+    pub(in crate::reduce) lost_response: Option<usize>,
 }
 
 /// An output in a list, known from an earlier list or not.
@@ -140,6 +143,8 @@ pub(super) struct CallIds {
     repeated: Vec<RepeatedId>,
     /// Index of the id of each call and of each output with a repeated id.
     by_item: HashMap<ItemId, usize>,
+    /// The first call item of each id.
+    first_calls: Vec<ItemId>,
 }
 
 impl CallIds {
@@ -150,13 +155,14 @@ impl CallIds {
             key(item).into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
         }
         counts.retain(|_, count| *count > 1);
-        let mut ids = Self { repeated: Vec::new(), by_item: HashMap::new() };
+        let mut ids = Self { repeated: Vec::new(), by_item: HashMap::new(), first_calls: Vec::new() };
         let mut indices = HashMap::new();
         for item in items.iter().filter(|item| item.content.kind.is_call() || item.content.kind.is_output()) {
             let Some(key) = key(item).filter(|key| counts.contains_key(key)) else { continue };
             let index = *indices.entry(key).or_insert_with_key(|(thread_id, call_id)| {
                 let (thread_id, call_id) = (thread_id.clone(), call_id.clone());
                 ids.repeated.push(RepeatedId { thread_id, call_id, is_reused: false });
+                ids.first_calls.push(item.item_id);
                 ids.repeated.len() - 1
             });
             ids.by_item.insert(item.item_id, index);
@@ -170,9 +176,20 @@ impl CallIds {
         let mut is_known = vec![false; self.repeated.len()];
         for item in items.iter().filter(|item| item.content.kind.is_call()) {
             let Some(&id) = self.by_item.get(&item.item_id) else { continue };
-            let is_made = item.produced_by.iter().any(|producer| matches!(producer, Producer::Inference { .. }));
-            self.repeated[id].is_reused |= is_made && is_known[id];
+            self.repeated[id].is_reused |= is_made_by_response(item) && is_known[id];
             is_known[id] = true;
+        }
+    }
+
+    /// Marks an id as reused if a response without content made a call with it after another call with it was made or
+    /// shown.
+    fn mark_reused_by_lost_responses(&mut self, lists: &[ShownList]) {
+        let mut known = HashSet::new();
+        for list in lists {
+            for shown in &list.calls {
+                let is_new = shown.lost_response.is_some_and(|call| known.insert((list.id, call)));
+                self.repeated[list.id].is_reused |= is_new && self.first_calls[list.id] < shown.call.item;
+            }
         }
     }
 
@@ -184,6 +201,11 @@ impl CallIds {
     pub(super) fn len(&self) -> usize {
         self.repeated.len()
     }
+}
+
+/// Returns `true` if a recorded response contained the item.
+pub(super) fn is_made_by_response(item: &Item) -> bool {
+    item.produced_by.iter().any(|producer| matches!(producer, Producer::Inference { .. }))
 }
 
 impl ConversationBuilder<'_> {
@@ -203,16 +225,18 @@ impl ConversationBuilder<'_> {
     }
 
     /// Returns the calls and outputs in the recorded lists, of the call ids that several call items have.
-    pub(super) fn shown_lists(&mut self) -> ShownLists {
+    pub(super) fn shown_lists(&mut self, calls: &Table<InferenceId, InferenceCall>) -> ShownLists {
         let mut ids = CallIds::new(&self.items);
         if ids.len() == 0 {
             return ShownLists::default();
         }
-        let Walked { lists, on_one_path, step_count } = ListWalk::new(self, &ids).run();
+        let lost_responses = LostResponses::new(self, calls);
+        let Walked { lists, on_one_path, step_count } = ListWalk::new(self, &ids, &lost_responses).run();
         self.paths.step_count += step_count;
         for id in on_one_path {
             ids.repeated[id].is_reused = true;
         }
+        ids.mark_reused_by_lost_responses(&lists);
         let reused = ids.repeated.iter().filter(|id| id.is_reused);
         let reused = reused.map(|id| (id.thread_id.clone(), id.call_id.clone())).collect();
         ShownLists { ids: ids.repeated, lists, reused }

@@ -125,7 +125,7 @@ impl Paths {
     }
 
     /// Returns the step that contains the last of the first `count` items of a path. Returns `None` if `count` is 0.
-    fn step_holding(&mut self, path: Path, count: usize) -> Path {
+    pub(super) fn step_holding(&mut self, path: Path, count: usize) -> Path {
         let mut path = path.filter(|_| count > 0);
         loop {
             self.step_count += 1;

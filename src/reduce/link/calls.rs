@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::reused_ids::{CutOffs, OpenRuns};
+use super::reused_ids::{CutOffs, MakingResponse, OpenRuns};
 use super::tool_names::ToolNames;
 use super::visible::{CallsOfId, VisibleCall, VisibleCalls};
-use crate::event::{CallId, ExecutionStatus, InferenceId, Seq, TurnId};
+use crate::event::{CallId, ExecutionStatus, InferenceId, Seq, ThreadId, TurnId};
 use crate::graph::{Code, Item, ItemId, Producer, Requester, Table, ToolCall, Turn};
 use crate::reduce::fold::{Conversations, Tools};
 use crate::reduce::requested_calls::ToolStart;
@@ -25,6 +25,7 @@ pub(super) fn link(
 ) {
     let completed_calls = CompletedCalls::new(conversations, work);
     let runs = calls_of_tools(tools, conversations, turns, visible_calls, work);
+    let lossy_threads = lossy_threads(conversations);
     let mut taken = HashSet::new();
     for (index, (tool, &position)) in tools.calls.iter_mut().zip(&tools.positions).enumerate() {
         work.link_probes += 1;
@@ -36,15 +37,19 @@ pub(super) fn link(
         let calls = visible_calls.with_id(&id);
         let call = match calls {
             Some(CallsOfId::Several(calls)) => match runs.get(&index).and_then(|&number| calls.get(number)) {
-                Some(call) => Ok(Some(&call.visible)),
+                Some(call) => Ok(Some((&call.visible, call.response))),
                 None => Err("an id that several calls have, and none of them can be its own"),
             },
             Some(CallsOfId::One(_)) | None if taken.contains(&id) => Err("as an earlier tool call does"),
-            Some(CallsOfId::One(call)) => Ok(Some(call)),
+            Some(CallsOfId::One(call)) if may_run(tool, call, conversations, &lossy_threads) => Ok(Some((call, None))),
+            Some(CallsOfId::One(_)) => Err("which another response requested"),
             None => Ok(None),
         };
         match call {
-            Ok(Some(call)) => link_items(tool, call, conversations, work),
+            Ok(Some((call, response))) => {
+                link_items(tool, call, conversations, work);
+                link_inference(tool, response, conversations);
+            }
             // A tool call without an id names no call.
             Err(reason) if tool.model_visible_call_id.is_some() => {
                 let ToolCall { tool_call_id, thread_id, .. } = tool;
@@ -61,6 +66,27 @@ pub(super) fn link(
             attribute_to_last_call(tool, conversations, &completed_calls, work);
         }
     }
+}
+
+/// Returns the threads in which a response was recorded without its content. Its calls may have ids of other calls.
+fn lossy_threads(conversations: &Conversations) -> HashSet<ThreadId> {
+    let lost = conversations.calls_without_content.iter().filter_map(|id| conversations.calls.get(id));
+    lost.map(|call| call.thread_id.clone()).collect()
+}
+
+/// Returns `true` unless the only known call with an id is another call than the one that a tool runs: the inference
+/// call that requested it had not started when the tool started, or a model had already seen its output. Both may happen
+/// where the order of events is no evidence, so it counts in threads with lost responses alone.
+fn may_run(tool: &ToolCall, call: &VisibleCall, conversations: &Conversations, lossy: &HashSet<ThreadId>) -> bool {
+    if !lossy.contains(&tool.thread_id) {
+        return true;
+    }
+    let started = tool.execution.started.seq;
+    let item = |id: &ItemId| conversations.items.get(id.index());
+    let inference = call.call_items.iter().filter_map(item).find_map(producing_inference);
+    let requested = inference.and_then(|id| conversations.calls.get(id)).map(|call| call.execution.started.seq);
+    let answered = call.output_items.first().and_then(item).and_then(|item| item.evidence.as_slice().first());
+    requested.is_none_or(|requested| requested < started) && answered.is_none_or(|(answered, _)| *answered > started)
 }
 
 /// Returns the id by which a tool call is linked to its items: the id of the call that it runs, else the name of the
@@ -88,6 +114,14 @@ fn link_items(tool: &mut ToolCall, call: &VisibleCall, conversations: &mut Conve
         }
         tool.requested_by.get_or_insert_with(|| inference.inference_call_id.clone());
     }
+}
+
+/// Links a tool call to the inference call that requested it, if none of its items is in the recorded response.
+fn link_inference(tool: &mut ToolCall, response: Option<MakingResponse>, conversations: &mut Conversations) {
+    let Some(response) = response.filter(|_| tool.requested_by.is_none()) else { return };
+    let Some(inference) = conversations.calls.get_index_mut(response.call) else { return };
+    inference.tool_call_ids.push(tool.tool_call_id.clone());
+    tool.requested_by = Some(inference.inference_call_id.clone());
 }
 
 /// Returns for each tool call with a reused call id, by index, the number of the call that it runs. Tool calls that run

@@ -5,7 +5,7 @@
 //!
 //! # The rule
 //! **Reused ids.** An id is reused in a thread if a response made a call with it after another call with it was made or
-//! shown, or if one list shows two calls with it. A list is what a model was shown or returned: a request with all that
+//! shown (even if the response was recorded without its content, see below), or if one list shows two calls with it. A list is what a model was shown or returned: a request with all that
 //! it continues, a response after its request, or the history before or after a compaction. An id that is not reused
 //! belongs to one call, however often its items were recorded.
 //!
@@ -30,6 +30,10 @@
 //! A content that only calls with one first content have, because the program rewrote them, is also the content of the
 //! other calls that began like them. If calls that began differently have it, the program shortens arguments, and the
 //! content tells nothing about other calls.
+//!
+//! A response that was recorded without its content made the calls that a request shows behind the request of its inference
+//! call, up to the next item of another author, if no other inference call completed with this request. They are the same
+//! calls in each list.
 //!
 //! A call that a response made is also the call of its own that stood behind the same contents in a request after the
 //! start of the inference call: the response was recorded late.

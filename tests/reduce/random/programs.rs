@@ -107,22 +107,32 @@ fn check(graph: &Graph, truth: &Truth, counts: &mut Counts) -> Vec<String> {
     wrong
 }
 
-/// Runs programs, checks their links, and returns how many there are and how many are missing.
-fn check_programs(seeds: Range<u64>, evidence: Evidence) -> Counts {
-    let mut counts = Counts::default();
+/// Runs programs, and checks their links. Returns how many links there are and are missing, and which ones are wrong.
+fn check_programs(seeds: Range<u64>, evidence: Evidence) -> (Counts, Vec<String>) {
+    let (mut counts, mut wrong) = (Counts::default(), Vec::new());
     for seed in seeds {
         let program = Program::run(seed, evidence, 12);
         let graph = program.case.try_reduce(&Options::default()).unwrap().graph;
-        let wrong = check(&graph, &program.truth, &mut counts);
-        assert!(wrong.is_empty(), "seed {seed}: {:#?}\n{wrong:#?}", program.settings);
+        let of_program = check(&graph, &program.truth, &mut counts);
+        wrong.extend(of_program.iter().map(|wrong| format!("seed {seed}: {wrong}, {:?}", program.settings)));
     }
-    counts
+    (counts, wrong)
 }
 
 #[test]
 fn links_of_simulated_programs_are_true() {
-    let counts = check_programs(0..300, Evidence::Complete);
+    let (counts, wrong) = check_programs(0..250, Evidence::Complete);
+    assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(counts.tools_without_call, 0, "{counts:?}");
     // A program that drops its history and shortens what remains leaves too little to recognize some calls.
     assert!(counts.outputs_without_tool * 200 < counts.outputs, "{counts:?}");
+}
+
+#[test]
+fn few_links_are_wrong_where_responses_are_lost() {
+    // Nothing shows that a response without content contained a call, unless a later request repeats it. A call of another
+    // response with the same id is then the only one that the tool can have run.
+    let (counts, wrong) = check_programs(0..100, Evidence::Lossy);
+    assert!(wrong.len() * 50 < counts.tools, "{counts:?} {wrong:#?}");
+    assert!(counts.tools_without_call * 25 < counts.tools, "{counts:?}");
 }

@@ -1,6 +1,7 @@
 //! A naive model of the rule for reused call ids, written from its sentences: it compares whole lists, in quadratic
 //! time.
 
+mod lost;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -58,6 +59,8 @@ struct Found<'g> {
     /// Contents of outputs, with the call.
     outputs_of: Vec<(&'g Content, usize)>,
     outputs: Vec<ItemId>,
+    /// The calls of responses without content, by inference call.
+    lost: Vec<(String, usize)>,
 }
 
 impl Found<'_> {
@@ -150,6 +153,7 @@ impl<'g> Model<'g> {
         let calls: Vec<_> = self.items.iter().filter(|item| of_id(item) && item.content.kind.is_call()).collect();
         let is_made = |id: ItemId| self.graph.inference_calls.iter().any(|call| call.response_item_ids.contains(&id));
         calls.iter().skip(1).any(|call| is_made(call.item_id))
+            || self.is_reused_by_lost(&calls)
             || self
                 .lists
                 .iter()
@@ -170,9 +174,11 @@ impl<'g> Model<'g> {
             let is_call =
                 |at: &usize| of_id(self.item(list.items[*at])) && self.content(list.items[*at]).kind.is_call();
             let positions: Vec<usize> = (0..list.items.len()).filter(is_call).collect();
+            let lost = self.add_lost(list, &positions, &mut found);
             let mut numbers: Vec<Option<usize>> = Vec::new();
-            for &at in &positions {
-                let number = self.find_by_surroundings(list, at, of_id, &found, (&positions, &numbers));
+            for (&at, &lost) in positions.iter().zip(&lost) {
+                let find = || self.find_by_surroundings(list, at, of_id, &found, (&positions, &numbers));
+                let number = lost.or_else(find);
                 numbers.push(number);
             }
             if list.kind != ListKind::Response {

@@ -15,9 +15,10 @@ struct Places<'l> {
 
 impl KnownCalls<'_> {
     /// Returns the known call for each call of a request or a checkpoint. Returns `None` for calls of their own.
-    pub(super) fn find_calls(&self, list: &ShownList) -> Vec<Option<usize>> {
+    /// `of_lost_responses` are the calls that are known beforehand.
+    pub(super) fn find_calls(&self, list: &ShownList, of_lost_responses: &[Option<usize>]) -> Vec<Option<usize>> {
         let places = Places { calls: &list.calls, numbers: self.numbers_of(list) };
-        let mut found = self.find_by_surroundings(list, &places.numbers);
+        let mut found = self.find_by_surroundings(list, &places.numbers, of_lost_responses);
         self.find_by_content(&places, &mut found);
         self.find_by_item(&list.calls, &mut found);
         self.find_rewritten(&places, &mut found);
@@ -41,11 +42,19 @@ impl KnownCalls<'_> {
 
     /// Finds the known calls of a list by what surrounds them, steps 1 to 3 of the rule: an equal place, an equal
     /// output, or equal contents before the call.
-    fn find_by_surroundings(&self, list: &ShownList, numbers: &Range<usize>) -> Vec<Option<usize>> {
+    fn find_by_surroundings(
+        &self,
+        list: &ShownList,
+        numbers: &Range<usize>,
+        of_lost_responses: &[Option<usize>],
+    ) -> Vec<Option<usize>> {
         let first_outputs = list.outputs.iter().filter(|output| output.is_first);
         let first_outputs: HashMap<_, _> = first_outputs.filter_map(|it| Some((it.call?.place, it))).collect();
-        let mut taken = HashSet::new();
-        let find = |shown: &ShownCall| {
+        let mut taken: HashSet<usize> = of_lost_responses.iter().flatten().copied().collect();
+        let find = |(shown, of_lost_response): (&ShownCall, &Option<usize>)| {
+            if of_lost_response.is_some() {
+                return *of_lost_response;
+            }
             let place = shown.call.place;
             let known = self.call_at(shown.call);
             let by_output = first_outputs.get(&place).and_then(|output| {
@@ -60,7 +69,7 @@ impl KnownCalls<'_> {
             taken.extend(found);
             found
         };
-        list.calls.iter().map(find).collect()
+        list.calls.iter().zip(of_lost_responses).map(find).collect()
     }
 
     /// Returns the call that a list shows with an output of the content `output`: the call `known` if it had such an

@@ -16,6 +16,8 @@ pub(super) struct KnownCalls<'a> {
     pub(super) equal_calls: EqualCalls,
     by_item: HashMap<ItemId, usize>,
     by_place: HashMap<u128, CallAtPlace>,
+    /// The calls of each response without content, by the index of the inference call.
+    of_lost_responses: HashMap<usize, Vec<usize>>,
     /// For the hash of each list of contents, the call that stood behind it: the last one that a response made,
     /// otherwise the first one that a list showed.
     pub(super) by_list_hash: HashMap<u128, usize>,
@@ -49,6 +51,7 @@ impl<'a> KnownCalls<'a> {
             equal_calls: EqualCalls::default(),
             by_item: HashMap::new(),
             by_place: HashMap::new(),
+            of_lost_responses: HashMap::new(),
             by_list_hash: HashMap::new(),
             list_hashes: HashSet::new(),
             open: BTreeSet::new(),
@@ -95,20 +98,51 @@ impl<'a> KnownCalls<'a> {
         let call = shown_before.unwrap_or_else(|| self.add_call(shown));
         self.add_item(call, shown);
         self.by_list_hash.insert(shown.list_hash, call);
+        self.set_response(call, response);
+        call
+    }
+
+    /// Sets the response that made a call.
+    fn set_response(&mut self, call: usize, response: MakingResponse) {
         self.calls[call].response = Some(response);
         if self.calls[call].answered.is_none() {
             self.open.insert(call);
+            let inference = self.conversations.calls.get_index(response.call);
             if inference.is_some_and(|call| call.execution.status == ExecutionStatus::Completed) {
                 self.open_of_complete.insert(call);
                 self.equal_calls.set_open(call, true);
             }
         }
-        call
+    }
+
+    /// Returns the numbers of the calls in a list whose responses were recorded without content. Such a response shows
+    /// the same calls in each list. Returns `None` for other calls.
+    fn add_calls_of_lost_responses(&mut self, list: &ShownList) -> Vec<Option<usize>> {
+        let mut counts: HashMap<usize, usize> = HashMap::new();
+        let mut add = |shown: &ShownCall| {
+            let inference = shown.lost_response?;
+            let known = self.by_item.get(&shown.call.item).and_then(|call| self.calls.get(*call));
+            if known.is_some_and(|call| call.response.is_none_or(|response| response.call != inference)) {
+                return None;
+            }
+            let count = counts.entry(inference).or_default();
+            let known = self.of_lost_responses.get(&inference).and_then(|calls| calls.get(*count)).copied();
+            *count += 1;
+            known.or_else(|| {
+                let ended = self.conversations.calls.get_index(inference)?.execution.ended?;
+                let call = self.add_call(shown);
+                self.set_response(call, MakingResponse { call: inference, seq: ended.seq });
+                self.of_lost_responses.entry(inference).or_default().push(call);
+                Some(call)
+            })
+        };
+        list.calls.iter().map(&mut add).collect()
     }
 
     /// Adds the calls that a request or a checkpoint shows. Returns their numbers.
     fn add_shown_calls(&mut self, list: &ShownList) -> Vec<usize> {
-        let numbers = self.find_calls(list);
+        let of_lost_responses = self.add_calls_of_lost_responses(list);
+        let numbers = self.find_calls(list, &of_lost_responses);
         let add = |(shown, number): (&ShownCall, Option<usize>)| {
             let call = number.unwrap_or_else(|| {
                 let call = self.add_call(shown);
