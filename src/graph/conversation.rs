@@ -52,8 +52,8 @@ pub struct Content {
     /// Name of the called tool, on items that are calls or their outputs; name of the author, on messages. `None` if
     /// the body has none.
     pub name: Option<Box<str>>,
-    /// Namespace of the called tool, such as that of an MCP server. `None` if the item has none. Other APIs put namespaces
-    /// into the name.
+    /// Namespace of the called tool, such as that of an MCP server. `None` if the item has none. Other APIs put
+    /// namespaces into the name.
     pub namespace: Option<Box<str>>,
     /// `true` if the output of a tool call reports that the tool failed. In `state.json` only if it does.
     pub is_error: bool,
@@ -86,8 +86,8 @@ impl Content {
         texts.join("\n")
     }
 
-    /// Returns the id by which a call and its outputs are linked: the id of the call, else the name of the tool, because
-    /// some APIs give calls no ids. Returns `None` for other items, and for an item that has neither.
+    /// Returns the id by which a call and its outputs are linked: the id of the call, else the name of the tool,
+    /// because some APIs give calls no ids. Returns `None` for other items, and for an item that has neither.
     pub(crate) fn linking_id(&self) -> Option<CallId> {
         let links = self.kind.is_call() || self.kind.is_output();
         let by_name = || self.name.as_deref().filter(|_| links).map(CallId::from);

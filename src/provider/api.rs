@@ -102,13 +102,14 @@ pub(super) trait Api: Sync {
     /// Returns the output of a response. Returns `None` if the response is not of this API.
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>>;
 
-    /// Returns the reason why the provider stopped or withheld the answer, as a clause. Returns `None` if it reports none.
+    /// Returns the reason why the provider stopped or withheld the answer, as a clause. Returns `None` if it reports
+    /// none.
     fn answer_problem(&self, _body: &Object<'_>) -> Option<String> {
         None
     }
 
-    /// Returns the path to what a response of this API reports about the conversation, and no rule reads: answers beside
-    /// the first, or changes of what the model saw. Returns `None` if there is nothing of the kind.
+    /// Returns the path to what a response of this API reports about the conversation, and no rule reads: answers
+    /// beside the first, or changes of what the model saw. Returns `None` if there is nothing of the kind.
     fn unread_output(&self, _body: &Object<'_>) -> Option<&'static str> {
         None
     }

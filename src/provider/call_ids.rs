@@ -1,5 +1,5 @@
-//! The ids that link calls to their outputs, without the content of either. Some APIs give calls no ids; the name of the
-//! tool links them then.
+//! The ids that link calls to their outputs, without the content of either. Some APIs give calls no ids; the name of
+//! the tool links them then.
 
 use serde_json::value::RawValue;
 
@@ -64,8 +64,8 @@ fn calls_of_parts(parts: Vec<Part<'_>>) -> Vec<CallWithId> {
 }
 
 impl Request<'_> {
-    /// Returns the ids of the calls whose outputs stand at the end of the conversation, behind everything that the model
-    /// wrote. An id of several outputs is returned several times.
+    /// Returns the ids of the calls whose outputs stand at the end of the conversation, behind everything that the
+    /// model wrote. An id of several outputs is returned several times.
     pub(crate) fn last_output_ids(&self) -> Vec<String> {
         let Some(entries) = self.entries() else { return Vec::new() };
         let read = |raw| if self.has_items() { outputs_of_item(raw) } else { outputs_of_message(raw) };
@@ -73,8 +73,8 @@ impl Request<'_> {
     }
 }
 
-/// Returns the id of the call that an item answers, if it is an output. Returns `None` if the model may have written the
-/// item.
+/// Returns the id of the call that an item answers, if it is an output. Returns `None` if the model may have written
+/// the item.
 fn outputs_of_item(raw: &RawValue) -> Option<Vec<String>> {
     let Some(item) = Item::read(raw) else { return Some(Vec::new()) };
     if item.is_output() {

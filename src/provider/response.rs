@@ -61,8 +61,8 @@ impl<'a> Response<'a> {
         &self.output
     }
 
-    /// Returns the JSON Pointer (RFC 6901) to the instructions that the provider made of a stored prompt. Returns `None`
-    /// if the response has none: other instructions are those of the request.
+    /// Returns the JSON Pointer (RFC 6901) to the instructions that the provider made of a stored prompt. Returns
+    /// `None` if the response has none: other instructions are those of the request.
     pub(crate) fn rendered_instructions(&self) -> Option<&'static str> {
         let rendered = self.body.non_null("prompt").and(self.body.non_null("instructions"));
         rendered.filter(|_| matches!(self.output, Output::Items(_))).map(|_| "/instructions")

@@ -1,5 +1,5 @@
-//! Gives outputs without an id the id of the call that they answer. Some APIs name a tool in its output and not the call:
-//! the outputs of a tool stand behind its calls, in their order.
+//! Gives outputs without an id the id of the call that they answer. Some APIs name a tool in its output and not the
+//! call: the outputs of a tool stand behind its calls, in their order.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ impl CallRun {
         self.calls.push(id);
     }
 
-    /// Returns the id of the call that the next output answers: the calls in order, then the last of them. Returns `None`
-    /// if there is no call, or if it has no id.
+    /// Returns the id of the call that the next output answers: the calls in order, then the last of them. Returns
+    /// `None` if there is no call, or if it has no id.
     fn answer_next(&mut self) -> Option<CallId> {
         let last = self.calls.len().checked_sub(1)?;
         let answered = self.outputs.min(last);

@@ -50,11 +50,11 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
     /// Thread and items of each request body that was added. A retry with the same body has the same items.
     pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path)>,
-    /// Thread and items of each body with an untraced prefix that was added: a path, and the number of its items that are
-    /// the prefix. By the address of the body's list of items.
+    /// Thread and items of each body with an untraced prefix that was added: a path, and the number of its items that
+    /// are the prefix. By the address of the body's list of items.
     pub(super) prefixes_by_body: HashMap<usize, (ThreadId, Path, usize)>,
-    /// Number of items behind the last one of each request body for which the provider drops all items before it, by the
-    /// address of the body's list of items. `None` if the body has no such item.
+    /// Number of items behind the last one of each request body for which the provider drops all items before it, by
+    /// the address of the body's list of items. `None` if the body has no such item.
     pub(super) compactions_by_body: HashMap<usize, Option<usize>>,
     /// Index of the completed call with a response id in a thread, for requests that continue the response.
     pub(super) by_response_id: HashMap<(ThreadId, ResponseId), usize>,

@@ -1,5 +1,5 @@
-//! Merges two copies of one item. A copy may lack the name of its author or the failure of its tool. Copies of reasoning
-//! are recognized by equal encrypted content; texts and summaries may be missing from either.
+//! Merges two copies of one item. A copy may lack the name of its author or the failure of its tool. Copies of
+//! reasoning are recognized by equal encrypted content; texts and summaries may be missing from either.
 
 use crate::graph::{Content, Part};
 

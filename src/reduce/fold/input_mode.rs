@@ -6,8 +6,9 @@ use crate::graph::Code;
 use crate::reduce::Diagnostics;
 
 impl ConversationBuilder<'_> {
-    /// Reports a request whose event and body name different responses that it continues. `by_body` is the response that
-    /// the body names. A body that names none contradicts no event: an event may state what an API has no member for.
+    /// Reports a request whose event and body name different responses that it continues. `by_body` is the response
+    /// that the body names. A body that names none contradicts no event: an event may state what an API has no member
+    /// for.
     pub(super) fn check_input_mode(
         &self,
         source: &ItemSource<'_>,

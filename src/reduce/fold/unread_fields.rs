@@ -15,8 +15,8 @@ const MAX_NAMES: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct UnreadFields {
     shapes: BTreeMap<&'static str, Reported>,
-    /// The bodies whose members were reported, by the address of their list of members. Several events may reference one
-    /// body.
+    /// The bodies whose members were reported, by the address of their list of members. Several events may reference
+    /// one body.
     bodies: HashSet<usize>,
     /// Number of members that were looked up.
     pub(super) looked_up: u64,
