@@ -1,7 +1,8 @@
 //! Tests of facts that a program reports through fields and events of `tracing`, or after the end of an operation.
 
-use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, Usage};
+use otel_trace::{AgentThread, Exact, Inference, Json, Model, Operation, PayloadKind, ThreadMeta, Usage};
 use serde_json::{Value, json};
+use tracing::field::Empty;
 use tracing::{Level, event, info_span};
 
 use crate::common::record_one;
@@ -77,6 +78,59 @@ fn facts_reported_after_the_end_of_a_call_are_kept() {
     let facts: Vec<_> = facts.iter().map(|other| other["metadata"]["said"].clone()).collect();
     assert_eq!(facts[..2], [json!({ "response_id": "resp-1" }), json!({ "upstream_request_id": "req-1" })]);
     assert_eq!((facts.len(), &facts[2]["usage"]["input_tokens"]), (3, &json!(7)));
+}
+
+#[test]
+fn id_of_a_response_is_taken_from_its_body() {
+    let check = |expected: Value, record: &dyn Fn(&Inference)| {
+        let bundle = record_one(|| {
+            let inference = AgentThread::start(ThreadMeta::new()).turn(None).inference(MODEL);
+            inference.request(Json(&json!({ "input": [] })));
+            record(&inference);
+        });
+        assert_eq!(bundle.event("inference_completed")["response_id"], expected);
+    };
+    let body = json!({ "output": [], "id": "from the body" });
+    check(json!("from the body"), &|inference| inference.response(Json(&body)));
+    check(json!("from the body"), &|inference| inference.record_payload(PayloadKind::InferenceResponse, Json(&body)));
+    check(json!("from the body"), &|inference| inference.response(Exact(body.to_string().as_bytes())));
+    check(json!("from the body"), &|inference| inference.response(Json(&json!({ "responseId": "from the body" }))));
+    // The program knows better, whenever it says so.
+    check(json!("given"), &|inference| {
+        inference.response_id("given");
+        inference.response(Json(&body));
+    });
+    check(json!("given"), &|inference| {
+        inference.response(Json(&body));
+        inference.response_id("given");
+    });
+    check(Value::Null, &|inference| inference.response(Json(&json!({ "output": [{ "id": "of an item" }] }))));
+}
+
+#[test]
+fn plain_call_with_a_sign_of_an_answer_is_completed() {
+    let record = |field: &'static str, value: &dyn tracing::Value| {
+        record_one(|| {
+            let chat = info_span!(
+                "chat",
+                gen_ai.operation.name = "chat",
+                gen_ai.input.messages = "[]",
+                gen_ai.response.model = Empty,
+                gen_ai.response.finish_reasons = Empty,
+                gen_ai.response.time_to_first_chunk = Empty,
+            );
+            chat.in_scope(|| chat.record(field, value));
+        })
+    };
+    let signs: [(&str, &dyn tracing::Value); 3] = [
+        ("gen_ai.response.model", &"m"),
+        ("gen_ai.response.finish_reasons", &r#"["stop"]"#),
+        ("gen_ai.response.time_to_first_chunk", &0.5),
+    ];
+    for (field, value) in signs {
+        assert_eq!(record(field, value).event("codex_turn_ended")["status"], "completed", "{field}");
+    }
+    assert_eq!(record("gen_ai.request.model", &"m").event("codex_turn_ended")["status"], "cancelled");
 }
 
 #[test]

@@ -202,7 +202,8 @@ fn filter_disables_spans_below_info() {
     }
     let root = tempfile::tempdir().unwrap();
     let (messages, bundles) = run_child("stacks::filter_disables_spans_below_info", "alone", Some(root.path()));
-    assert_eq!((messages.as_str(), bundles.len()), ("", 0));
+    assert!(messages.contains("the layer received no span of an operation"), "{messages}");
+    assert_eq!((messages.lines().count(), bundles.len()), (1, 0));
 }
 
 #[test]
@@ -247,7 +248,8 @@ fn global_filter_that_disables_handles_is_reported_once() {
             messages.contains("a filter on the whole subscriber disables the spans of typed handles"),
             "{messages}"
         );
-        assert_eq!((messages.lines().count(), bundles.len()), (1, 0));
+        assert!(messages.contains("the layer received no span of an operation"), "{messages}");
+        assert_eq!((messages.lines().count(), bundles.len()), (2, 0));
 
         let (messages, bundles) = run_child(test, "info", Some(root.path()));
         assert_eq!((messages.as_str(), bundles.len()), ("", 2), "two threads are recorded and no filter is reported");
@@ -267,6 +269,9 @@ fn recorder_that_records_nothing_reports_the_likely_cause() {
         if role == "no layer" {
             return drop(AgentThread::start(ThreadMeta::new()));
         }
+        if role == "no operation" {
+            return crate::common::run_recorded(&recorder, || info_span!("request").in_scope(|| {}));
+        }
         // `let (recorder, _) = …` drops the guard in the same way.
         drop(guard);
         return crate::common::run_recorded(&recorder, || {
@@ -274,7 +279,12 @@ fn recorder_that_records_nothing_reports_the_likely_cause() {
         });
     }
     let test = "stacks::recorder_that_records_nothing_reports_the_likely_cause";
-    for (role, message) in [("no layer", "no layer of the recorder was created"), ("early", "keep the guard until")] {
+    let messages = [
+        ("no layer", "no layer of the recorder was created"),
+        ("no operation", "the layer received no span of an operation"),
+        ("early", "keep the guard until"),
+    ];
+    for (role, message) in messages {
         let root = tempfile::tempdir().unwrap();
         let (stderr, bundles) = run_child(test, role, Some(root.path()));
         assert!(bundles.is_empty());

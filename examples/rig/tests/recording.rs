@@ -65,9 +65,11 @@ fn calls<'a>(graph: &'a Graph, agent: &str) -> Vec<&'a InferenceCall> {
 
 fn check_shape(runs: &Runs) {
     let Runs { rejected, quote, streamed } = runs;
-    for (graph, agents) in [(rejected, 1), (quote, 2), (streamed, 1)] {
+    use ExecutionStatus::{Completed, Failed};
+    // A thread ends as its last call did.
+    for (graph, agents, status) in [(rejected, 1, Failed), (quote, 2, Completed), (streamed, 1, Completed)] {
         assert_eq!((graph.threads.len(), graph.turns.len()), (agents, agents));
-        assert!(graph.threads.iter().all(|thread| thread.execution.status == ExecutionStatus::Completed));
+        assert!(graph.threads.iter().all(|thread| thread.execution.status == status));
     }
     let [call] = calls(rejected, "desk")[..] else { panic!("expected one rejected call") };
     assert_eq!(call.execution.status, ExecutionStatus::Failed);

@@ -12,12 +12,13 @@ use super::thread_recording::ThreadRecording;
 use super::turn::TurnOperation;
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
-    Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, RequestId, Timestamp,
-    UnixMillis, Usage,
+    Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, RequestId, ResponseId,
+    Timestamp, UnixMillis, Usage,
 };
 use crate::layer::recorder::inner::Inner;
 use crate::layer::recorder::live::Live;
 use crate::layer::recorder::reentrancy::lock;
+use crate::provider::response_id;
 use crate::semconv;
 
 /// Attributes of an inference call that are known before it starts.
@@ -169,15 +170,34 @@ impl InferenceOperation {
         }
         self.start_without_request(self.opened_at);
         let Some((recording, _)) = self.turn.ensure_started(at) else { return };
-        let stored = self.store_response(recording, body);
+        let (stored, id) = self.store_identified_response(recording, body);
         let reference = stored.as_ref().ok().map(|stored| stored.reference.clone());
-        let set_response = || lock(&self.progress).set_response(stored);
+        let set_response = || {
+            let mut progress = lock(&self.progress);
+            progress.response_id = progress.response_id.take().or(id);
+            progress.set_response(stored)
+        };
         // A response that comes after the end, or that a later response replaces, is referenced by a separate payload
         // event.
         let separate = self.lifecycle.unless_ended(set_response).unwrap_or(reference);
         if let Some(reference) = separate {
             self.write_payload_event(reference, at);
         }
+    }
+
+    /// Stores a response. Also returns the id in its body, unless the program has given one.
+    fn store_identified_response(
+        &self,
+        recording: &ThreadRecording,
+        body: &dyn Body,
+    ) -> (Result<Stored, Lost>, Option<ResponseId>) {
+        let has_id = lock(&self.progress).response_id.is_some();
+        if has_id || !self.lifecycle.is_open() || recording.bundle.writer.is_noop() && self.live.is_none() {
+            return (self.store_response(recording, body), None);
+        }
+        let ready = self.recorder().options.prepare_body(PayloadKind::InferenceResponse, body);
+        let id = ready.is_json().then(|| response_id(ready.bytes())).flatten();
+        (recording.store_ready(&self.live, ready), id.map(ResponseId::from))
     }
 
     /// Stores a response. After the end only a payload event can reference it.
@@ -255,7 +275,9 @@ impl InferenceOperation {
     /// Records that the first token of the response arrived at this delay after the call was opened.
     pub(in crate::layer) fn record_first_token_after(&self, delay: Duration) {
         let at = self.opened_at.unix_ms().after(delay);
-        lock(&self.progress).first_token_at.get_or_insert(at);
+        let mut progress = lock(&self.progress);
+        progress.first_token_at.get_or_insert(at);
+        progress.has_reported_delay = true;
     }
 
     pub(in crate::layer) fn record_response_id(&self, id: &str) {

@@ -21,6 +21,9 @@ pub(super) struct InferenceProgress {
     pub(super) response_id: Option<ResponseId>,
     pub(super) upstream_request_id: UpstreamRequestId,
     pub(super) first_token_at: Option<UnixMillis>,
+    /// `true` if a framework reported the delay of the first token, as it does of streams whose content it does not
+    /// record. That a program has received a first token does not tell whether it received the last.
+    pub(super) has_reported_delay: bool,
     pub(super) usage: Option<Usage>,
     pub(super) error: Option<String>,
     /// `true` if there was a response, whether it was stored or lost.
@@ -38,10 +41,11 @@ impl InferenceProgress {
         }
     }
 
-    /// Returns `true` if the model answered, even if the answer itself is not known: its id, its token usage or the time
-    /// of its first token is.
+    /// Returns `true` if the model answered, even if the answer itself is not known: its id, its token usage or the delay
+    /// of its first token was reported. A response that was cut short is no answer.
     fn has_sign_of_response(&self) -> bool {
-        self.response_id.is_some() || self.usage.is_some() || self.first_token_at.is_some()
+        let is_reported = self.response_id.is_some() || self.usage.is_some() || self.has_reported_delay;
+        is_reported && self.failed_response.is_none()
     }
 
     /// Returns the end event of a completed call.

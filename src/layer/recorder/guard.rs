@@ -14,7 +14,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Operations that are still open are ended: threads, turns and rollouts as aborted, inference and tool calls as
 /// cancelled. Anything that is recorded later is counted as lost. If anything was lost and no
-/// [`on_loss`](crate::layer::RecorderBuilder::on_loss) callback is set, one line on stderr reports it.
+/// [`on_loss`](crate::layer::RecorderBuilder::on_loss) callback is set, one line on stderr reports it. Another line
+/// reports that nothing was recorded at all, because of a missing layer or because no span of an operation reached it.
 ///
 /// With [`Durability::Buffered`], the write queue is drained first, for at most 5 s; entries that remain are lost. With
 /// [`Durability::Fsync`], everything that is not yet on the disk is forced to it. If the root directory has bounds
@@ -51,10 +52,16 @@ impl Drop for RecorderGuard {
         }
         inner.retention.finish(FLUSH_TIMEOUT);
         let stats = inner.options.tally.stats();
+        let root = inner.root.display();
+        if inner.had_layer() && stats.events.is_empty() && stats.lost() == 0 {
+            report(format_args!(
+                "nothing was recorded under {root}: the layer received no span of an operation; give spans the field \
+                 `gen_ai.operation.name` or `otel_trace.kind`, or open handles while the subscriber is the current one"
+            ));
+        }
         if inner.options.on_loss.is_some() {
             return;
         }
-        let root = inner.root.display();
         if stats.unsynced > 0 {
             let times = stats.unsynced;
             report(format_args!(

@@ -140,11 +140,14 @@ impl SerializeEntries for UsageFields {
 }
 
 impl<'a> ResponseBody<'a> {
-    /// Creates a response body from the recorded fields. Returns `None` if neither output messages nor response id nor
-    /// usage were recorded.
+    /// Creates a response body from the recorded fields. Returns `None` if none of them was recorded: any of them shows
+    /// that the model answered.
     pub(super) fn from_fields(fields: &'a Fields) -> Option<Self> {
-        let has_response =
-            fields.output_messages.is_some() || fields.response_id.is_some() || fields.usage.is_reported();
+        let has_response = fields.output_messages.is_some()
+            || fields.response_id.is_some()
+            || fields.response_model.is_some()
+            || fields.finish_reasons.is_some()
+            || fields.usage.is_reported();
         has_response.then(|| Self {
             output_messages: fields.output_messages.as_deref().map(JsonText::parse),
             response_id: fields.response_id.as_deref(),

@@ -157,8 +157,14 @@ pub(crate) fn started() -> Value {
     json!({"type": "response.created", "response": {"id": "resp_1"}})
 }
 
+/// Creates the event with which the model begins a message.
+pub(crate) fn message_added() -> Value {
+    let item = json!({"type": "message", "role": "assistant", "content": []});
+    json!({"type": "response.output_item.added", "output_index": 0, "item": item})
+}
+
 pub(crate) fn delta(text: &str) -> Value {
-    json!({"type": "response.output_text.delta", "delta": text})
+    json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": text})
 }
 
 /// Creates a response with these items and this token count.
@@ -174,7 +180,7 @@ pub(crate) fn message(text: &str) -> String {
     let item = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]});
     let end = json!({"type": "response.completed", "response": {"id": "resp_1"}});
     let done = json!({"type": "response.output_item.done", "output_index": 0, "item": item});
-    events(&[started(), delta(text), done, end])
+    events(&[started(), message_added(), delta(text), done, end])
 }
 
 pub(crate) fn function(call_id: &str, name: &str, arguments: &Value) -> Value {

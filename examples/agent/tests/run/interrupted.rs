@@ -14,7 +14,7 @@ use otel_trace::reduce::{Options, reduce};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::endpoint::{Endpoint, call, delta, function, hanging, response, script, started};
+use super::endpoint::{Endpoint, call, delta, function, hanging, message_added, response, script, started};
 use super::{SpawnPiped as _, stderr, stdout};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,7 +117,7 @@ fn interrupted_command_is_killed_and_cancelled() -> Result<()> {
 #[test]
 fn interrupted_stream_is_cancelled() -> Result<()> {
     let directory = RunDirectory::new()?;
-    let endpoint = Endpoint::start(vec![hanging(&[started(), delta("Let me think about\n")])])?;
+    let endpoint = Endpoint::start(vec![hanging(&[started(), message_added(), delta("Let me think about\n")])])?;
     let mut run = directory.start(&endpoint)?;
     // Waits until the text is printed.
     let mut lines = BufReader::new(run.stdout.take().context("no stdout")?).lines();
@@ -184,7 +184,7 @@ fn interrupt_ends_scripts_agents_and_background_commands() -> Result<()> {
 #[test]
 fn second_interrupt_ends_the_run_at_once() -> Result<()> {
     let directory = RunDirectory::new()?;
-    let endpoint = Endpoint::start(vec![hanging(&[started(), delta("…\n")])])?;
+    let endpoint = Endpoint::start(vec![hanging(&[started(), message_added(), delta("…\n")])])?;
     let mut command = endpoint.agent("wait");
     command.env("TMPDIR", directory.scratch()).env("OTEL_TRACE_ROOT", directory.0.path().join("traces"));
     let run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;

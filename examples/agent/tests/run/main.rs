@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use endpoint::{Endpoint, call, delta, error, events, message, started};
+use endpoint::{Endpoint, call, delta, error, events, message, message_added, started};
 
 /// Creates a command that runs the agent without an endpoint set.
 fn agent() -> Command {
@@ -74,7 +74,7 @@ fn embedded_model_depends_on_the_tool_outputs() -> Result<()> {
 
 #[test]
 fn truncated_stream_is_requested_again() -> Result<()> {
-    let cut = events(&[started(), delta("Grü")]);
+    let cut = events(&[started(), message_added(), delta("Grü")]);
     let endpoint = Endpoint::start(vec![cut, message("Grüße … 🦀")])?;
     let output = endpoint.agent("say hello").output()?;
     assert!(output.status.success(), "{}", stderr(&output));

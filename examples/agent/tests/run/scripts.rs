@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::endpoint::{Endpoint, delta, function, hanging, message, response, script, started};
+use super::endpoint::{Endpoint, delta, function, hanging, message, message_added, response, script, started};
 use super::{stderr, stdout};
 
 #[test]
@@ -102,7 +102,8 @@ fn agent_closed_during_a_turn_is_cancelled() -> Result<()> {
     let wait = function("call_2", "wait_agent", &json!({"timeout_ms": 100}));
     let close = function("call_3", "close_agent", &json!({"target": "helper"}));
     let to_root = [spawn, wait, close].map(|call| response(&[call], 10)).into_iter().chain([message("Closed.")]);
-    let endpoint = Endpoint::with_spawned_agents(to_root.collect(), vec![hanging(&[started(), delta("Hm")])])?;
+    let endpoint =
+        Endpoint::with_spawned_agents(to_root.collect(), vec![hanging(&[started(), message_added(), delta("Hm")])])?;
     let output = endpoint.agent("spawn one").output()?;
     let text = stdout(&output);
     assert!(output.status.success(), "{text}\n{}", stderr(&output));
