@@ -6,7 +6,8 @@ use otel_trace::Masking;
 
 /// Directories without text, and tests that contain secrets: tests of masking, and of exports to receivers with a
 /// password.
-const SKIPPED: [&str; 5] = ["target", "traces", "tests/masking", "tests/otlp/export", "tests/otlp_faults"];
+const SKIPPED: [&str; 7] =
+    ["target", "traces", "fuzz/corpus", "fuzz/artifacts", "tests/masking", "tests/otlp/export", "tests/otlp_faults"];
 
 /// Collects every text file of this project.
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
