@@ -10,6 +10,7 @@ mod export;
 mod factory;
 mod facts;
 mod guard;
+mod link_target;
 mod parent_span_processor;
 pub(in crate::otlp) mod pipeline;
 mod span;

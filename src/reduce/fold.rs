@@ -6,6 +6,7 @@
 //! to another, so the result does not depend on whether a tool call or its conversation item was recorded first.
 
 mod activities;
+mod agent_event;
 mod agents;
 mod answers;
 mod cells;

@@ -11,6 +11,7 @@ mod sums;
 mod terminals;
 mod tool_names;
 mod visible;
+mod visible_call;
 
 use super::decode::Logged;
 use super::fold::{Cells, Conversations, EdgeClaim, Operations, Rollout, ThreadTables, Tools};

@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use opentelemetry::trace::SpanContext;
 use opentelemetry::{Context, KeyValue};
 use tracing::dispatcher::WeakDispatch;
 
+use super::link_target::LinkTarget;
 use super::tool_requests::ToolRequests;
 use crate::event::{CallId, ThreadId, ToolCallId, TraceId, TurnId};
 use crate::graph::CellIds;
-use crate::layer::live::Live;
 use crate::otlp::span::attribute;
 use crate::otlp::span::facts::SpanFacts;
 use crate::otlp::span::mapping::Mapping;
@@ -32,71 +31,6 @@ pub(super) struct LiveExport {
     runs: Mutex<HashMap<TraceId, LinkTargets>>,
     /// The next ordinal.
     next_order: AtomicU64,
-}
-
-/// When a live span's operation started, as an ordinal that counts the starts of a recorder's runs.
-///
-/// A link leads only to a span that started earlier *and* that existed earlier. A span exists at the latest when the
-/// first operation inside it starts, which may be before its own operation starts. Parents exist before their children,
-/// so parents and links together never close a cycle.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct SpanOrder {
-    /// 0 before the operation has started.
-    started: u64,
-    /// The lowest ordinal of a start in the span or in a live span inside it.
-    existed: u64,
-}
-
-impl SpanOrder {
-    /// Returns the ordinal of the start.
-    pub(super) fn started(self) -> u64 {
-        self.started
-    }
-
-    /// Returns the order of a span whose operation starts now.
-    pub(super) fn start(export: &LiveExport, earliest_start: &EarliestStart) -> Self {
-        let started = export.ordinal();
-        Self { started, existed: earliest_start.lower(started) }
-    }
-
-    /// Returns `true` if this span started and existed before the other one.
-    pub(super) fn is_before(self, later: Self) -> bool {
-        self.started < later.started && self.existed < later.existed
-    }
-}
-
-/// The lowest ordinal of a start among a live span and the live spans inside it.
-#[derive(Debug)]
-pub(super) struct EarliestStart {
-    ordinal: AtomicU64,
-    /// The nearest live span around this one.
-    enclosing: Live,
-}
-
-impl EarliestStart {
-    pub(super) fn new(enclosing: Live) -> Arc<Self> {
-        Arc::new(Self { ordinal: AtomicU64::new(u64::MAX), enclosing })
-    }
-
-    /// Lowers the ordinal to that of a start in this span or inside it, for the enclosing spans too. Returns the lowest
-    /// ordinal so far.
-    pub(super) fn lower(&self, started: u64) -> u64 {
-        let before = self.ordinal.fetch_min(started, Ordering::Relaxed);
-        // An enclosing span's ordinal is never above that of a span inside it.
-        if started < before
-            && let Some(enclosing) = &self.enclosing
-        {
-            enclosing.on_start_inside(started);
-        }
-        before.min(started)
-    }
-}
-
-/// A span that other spans may link to.
-#[derive(Debug, Clone)]
-pub(super) struct LinkTarget {
-    pub(super) span: SpanContext,
-    pub(super) order: SpanOrder,
 }
 
 /// The spans of one run that other spans may link to.

@@ -10,7 +10,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId};
 use serde::Deserialize;
 
-use super::export::{EarliestStart, LinkTarget, LiveExport, SpanOrder};
+use super::export::LiveExport;
+use super::link_target::{EarliestStart, LinkTarget, SpanOrder};
 use super::tool_requests::{Requester, ToolRequests};
 use crate::event::{
     CallId, Event, ExecutionStatus, PayloadKind, PayloadRef, RawPayloadId, ThreadId, Timestamp, ToolCallId, TraceId,
@@ -269,7 +270,7 @@ impl LiveFacts {
         if self.facts.is_some() {
             return;
         }
-        self.order = SpanOrder::start(export, &self.earliest_start);
+        self.order = SpanOrder::start(export.ordinal(), &self.earliest_start);
         self.started_at = Some(meta.at);
         self.facts = Some(SpanFacts {
             bundle: meta.bundle.map(Arc::from),

@@ -9,8 +9,9 @@ use tracing::span::Id;
 use tracing_opentelemetry::get_otel_context;
 
 use super::context::TraceContext;
-use super::export::{EarliestStart, LiveExport};
+use super::export::LiveExport;
 use super::facts::{LiveFacts, OtelSpan};
+use super::link_target::EarliestStart;
 use super::parent_span_processor::ParentSpanProcessor;
 use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId};
 use crate::layer::live::{EventMeta, Live, LiveSpan, OnStored};

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::export::LinkTarget;
+use super::link_target::LinkTarget;
 use crate::event::{CallId, ToolCallId, TurnId};
 use crate::provider::CallWithId;
 use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolStart};

@@ -1,7 +1,7 @@
 //! Activities of agents, which some runtimes report in place of what a tool passed to an agent: the edges that they
 //! claim, and the activities that fit no tool call.
 
-use super::agents::{EdgeDetails, RuntimeEvent};
+use super::agent_event::{EdgeDetails, RuntimeEvent};
 use super::thread_tables::ThreadTables;
 use crate::event::RawPayloadId;
 use crate::graph::{Code, EdgeKind, ToolCall, spawn_edge, tool_edge};

@@ -1,6 +1,7 @@
 //! Claims of edges between agents, from the runtime events of tools and from the metadata of spawned threads.
 
 use super::activities;
+use super::agent_event::{EdgeDetails, RuntimeEvent};
 use super::thread_tables::ThreadTables;
 use super::tools::Tools;
 use crate::event::{AgentPath, EdgeId, RawPayloadId, Seq, ThreadId, ToolKind, UnixMillis};
@@ -89,17 +90,6 @@ fn spawn_claim(at: &Logged<ThreadFact>, tools: &Tools, thread_tables: &ThreadTab
     })
 }
 
-/// A runtime event of a tool that acts on agents.
-pub(super) struct RuntimeEvent<'a> {
-    pub(super) at: &'a Logged<ToolFact>,
-    pub(super) payload_id: &'a RawPayloadId,
-    pub(super) tool: &'a ToolCall,
-    /// The event that started the tool call.
-    pub(super) start: Option<&'a Logged<ToolFact>>,
-    /// `true` if the runtime ends with the event, `false` if it starts.
-    pub(super) is_end: bool,
-}
-
 impl RuntimeEvent<'_> {
     /// Returns the edge that the event claims. Returns `None` if its payload names no agent. Reports a payload that
     /// cannot be used.
@@ -159,14 +149,6 @@ fn edge_kind(kind: &ToolKind) -> Option<EdgeKind> {
         | ToolKind::WaitAgent
         | ToolKind::Other { .. } => None,
     }
-}
-
-/// The parts of a claimed edge that the runtime payload determines.
-pub(super) struct EdgeDetails {
-    pub(super) edge_id: EdgeId,
-    pub(super) target: ThreadId,
-    pub(super) text: Option<String>,
-    pub(super) to_thread: bool,
 }
 
 /// Returns the edge that a runtime payload describes by its sender, its receiver and the text. Returns `None` if it

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::reused_ids::{CutOffs, MakingResponse, OpenRuns};
+use super::reused_ids::{CutOffs, OpenRuns};
 use super::tool_names::ToolNames;
-use super::visible::{CallsOfId, VisibleCall, VisibleCalls};
+use super::visible::{CallsOfId, VisibleCalls};
+use super::visible_call::{MakingResponse, VisibleCall};
 use crate::event::{CallId, ExecutionStatus, InferenceId, Seq, ThreadId, TurnId};
 use crate::graph::{Code, Item, ItemId, Producer, Requester, Table, ToolCall, Turn};
 use crate::reduce::fold::{Conversations, Tools};

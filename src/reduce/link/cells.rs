@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use super::calls::add_producer;
-use super::reused_ids::{CutOffs, OpenRuns, ReusedCall};
-use super::visible::{CallsOfId, VisibleCall, VisibleCalls};
+use super::reused_ids::{CutOffs, OpenRuns};
+use super::visible::{CallsOfId, VisibleCalls};
+use super::visible_call::{ReusedCall, VisibleCall};
 use crate::event::{RuntimeCellId, TurnId};
 use crate::graph::{CellId, Code, ItemId, ItemKind, Producer, Requester, Table, ToolCall, Turn};
 use crate::reduce::diagnostics::LogPosition;

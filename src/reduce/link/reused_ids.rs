@@ -60,33 +60,12 @@ mod find;
 mod known_calls;
 mod runs;
 
-use super::visible::VisibleCall;
-use crate::event::{CallId, Seq, ThreadId};
+use super::visible_call::ReusedCall;
+use crate::event::{CallId, ThreadId};
 use crate::reduce::Work;
 use crate::reduce::fold::Conversations;
 use known_calls::KnownCalls;
 pub(super) use runs::{CutOffs, OpenRuns};
-
-/// A call whose id other calls of its thread have too.
-#[derive(Debug, Default)]
-pub(super) struct ReusedCall {
-    pub(super) visible: VisibleCall,
-    /// The response that made the call. `None` if it was not recorded.
-    pub(super) response: Option<MakingResponse>,
-    /// Seq of the first request that showed the call. `None` if a response or a checkpoint contained it first.
-    pub(super) requested: Option<Seq>,
-    /// Seq of the first list that showed an output of the call.
-    pub(super) answered: Option<Seq>,
-}
-
-/// The response that made a call.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct MakingResponse {
-    /// Index of the inference call.
-    pub(super) call: usize,
-    /// Seq of the event that contains the response.
-    pub(super) seq: Seq,
-}
 
 /// Returns the calls of each reused id, in order of their first items.
 pub(super) fn reused_calls(

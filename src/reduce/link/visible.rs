@@ -2,20 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::reused_ids::{ReusedCall, reused_calls};
+use super::reused_ids::reused_calls;
+use super::visible_call::{ReusedCall, VisibleCall};
 use crate::event::{CallId, ThreadId};
-use crate::graph::{Item, ItemId};
 use crate::reduce::Work;
 use crate::reduce::fold::Conversations;
-
-/// A call of a tool as the model saw it.
-#[derive(Debug, Default)]
-pub(super) struct VisibleCall {
-    /// The items that contain the call, in order of item number.
-    pub(super) call_items: Vec<ItemId>,
-    /// The items that contain outputs of the call, in order of item number.
-    pub(super) output_items: Vec<ItemId>,
-}
 
 /// The calls of a thread with one id.
 #[derive(Debug)]
@@ -60,15 +51,5 @@ impl VisibleCalls {
             CallsOfId::One(_) => None,
             CallsOfId::Several(calls) => Some((id, &**calls)),
         })
-    }
-}
-
-impl VisibleCall {
-    fn add(&mut self, item: &Item) {
-        if item.content.kind.is_call() {
-            self.call_items.push(item.item_id);
-        } else if item.content.kind.is_output() {
-            self.output_items.push(item.item_id);
-        }
     }
 }

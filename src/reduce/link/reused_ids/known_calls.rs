@@ -4,10 +4,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::equal_calls::EqualCalls;
-use super::{MakingResponse, ReusedCall};
 use crate::event::ExecutionStatus;
 use crate::graph::ItemId;
 use crate::reduce::fold::{Conversations, ListOrigin, PlacedCall, ShownCall, ShownList, ShownOutput};
+use crate::reduce::link::visible_call::{MakingResponse, ReusedCall};
 
 /// The calls of one reused id in the lists so far. Calls are numbered in order of their first items.
 pub(super) struct KnownCalls<'a> {

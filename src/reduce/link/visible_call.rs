@@ -1,0 +1,44 @@
+//! The calls of tools as the model saw them.
+
+use crate::event::Seq;
+use crate::graph::{Item, ItemId};
+
+/// A call of a tool as the model saw it.
+#[derive(Debug, Default)]
+pub(super) struct VisibleCall {
+    /// The items that contain the call, in order of item number.
+    pub(super) call_items: Vec<ItemId>,
+    /// The items that contain outputs of the call, in order of item number.
+    pub(super) output_items: Vec<ItemId>,
+}
+
+impl VisibleCall {
+    pub(super) fn add(&mut self, item: &Item) {
+        if item.content.kind.is_call() {
+            self.call_items.push(item.item_id);
+        } else if item.content.kind.is_output() {
+            self.output_items.push(item.item_id);
+        }
+    }
+}
+
+/// A call whose id other calls of its thread have too.
+#[derive(Debug, Default)]
+pub(super) struct ReusedCall {
+    pub(super) visible: VisibleCall,
+    /// The response that made the call. `None` if it was not recorded.
+    pub(super) response: Option<MakingResponse>,
+    /// Seq of the first request that showed the call. `None` if a response or a checkpoint contained it first.
+    pub(super) requested: Option<Seq>,
+    /// Seq of the first list that showed an output of the call.
+    pub(super) answered: Option<Seq>,
+}
+
+/// The response that made a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MakingResponse {
+    /// Index of the inference call.
+    pub(super) call: usize,
+    /// Seq of the event that contains the response.
+    pub(super) seq: Seq,
+}
