@@ -26,6 +26,7 @@
 //! | `gen_ai.agent.name`, `otel_trace.agent.path`, `otel_trace.agent.role`, `otel_trace.task.name` | the agent and its task |
 //! | `gen_ai.request.model`, `gen_ai.provider.name` | the requested model and its provider |
 //! | `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` | the request, as JSON text |
+//! | `gen_ai.request.` followed by `temperature`, `top_p`, `top_k`, `max_tokens`, `seed`, `stop_sequences`, `frequency_penalty`, `presence_penalty`, `choice.count`, `reasoning.level` or `stream`; `gen_ai.output.type` | settings of the request |
 //! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.response.model`, `gen_ai.response.finish_reasons`, `gen_ai.usage.*` | the response |
 //! | `otel_trace.upstream_request_id` | the provider's id of the request |
 //! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | name and id of the tool call |

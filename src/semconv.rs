@@ -19,12 +19,19 @@ pub(crate) const INPUT_MESSAGES: &str = "gen_ai.input.messages";
 pub(crate) const OPERATION_NAME: &str = "gen_ai.operation.name";
 pub(crate) const OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
 pub(crate) const PROVIDER_NAME: &str = "gen_ai.provider.name";
+pub(crate) const OUTPUT_TYPE: &str = "gen_ai.output.type";
+pub(crate) const REQUEST_CHOICE_COUNT: &str = "gen_ai.request.choice.count";
+pub(crate) const REQUEST_FREQUENCY_PENALTY: &str = "gen_ai.request.frequency_penalty";
 pub(crate) const REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
 pub(crate) const REQUEST_MODEL: &str = "gen_ai.request.model";
+pub(crate) const REQUEST_PRESENCE_PENALTY: &str = "gen_ai.request.presence_penalty";
 pub(crate) const REQUEST_PREVIOUS_RESPONSE_ID: &str = "gen_ai.request.previous_response.id";
 pub(crate) const REQUEST_REASONING_LEVEL: &str = "gen_ai.request.reasoning.level";
+pub(crate) const REQUEST_SEED: &str = "gen_ai.request.seed";
+pub(crate) const REQUEST_STOP_SEQUENCES: &str = "gen_ai.request.stop_sequences";
 pub(crate) const REQUEST_STREAM: &str = "gen_ai.request.stream";
 pub(crate) const REQUEST_TEMPERATURE: &str = "gen_ai.request.temperature";
+pub(crate) const REQUEST_TOP_K: &str = "gen_ai.request.top_k";
 pub(crate) const REQUEST_TOP_P: &str = "gen_ai.request.top_p";
 pub(crate) const RESPONSE_FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 pub(crate) const RESPONSE_ID: &str = "gen_ai.response.id";
@@ -110,3 +117,19 @@ pub(crate) const THREAD_ID: &str = "otel_trace.thread.id";
 pub(crate) const TRUNCATED: &str = "otel_trace.truncated";
 pub(crate) const TURN_ID: &str = "otel_trace.turn.id";
 pub(crate) const UPSTREAM_REQUEST_ID: &str = "otel_trace.upstream_request_id";
+
+/// The attributes that hold settings of a request, beside model and messages.
+pub(crate) const REQUEST_SETTINGS: [&str; 12] = [
+    REQUEST_TEMPERATURE,
+    REQUEST_TOP_P,
+    REQUEST_TOP_K,
+    REQUEST_MAX_TOKENS,
+    REQUEST_SEED,
+    REQUEST_STOP_SEQUENCES,
+    REQUEST_FREQUENCY_PENALTY,
+    REQUEST_PRESENCE_PENALTY,
+    REQUEST_CHOICE_COUNT,
+    REQUEST_REASONING_LEVEL,
+    REQUEST_STREAM,
+    OUTPUT_TYPE,
+];

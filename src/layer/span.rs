@@ -14,6 +14,7 @@ mod json_text;
 pub(super) mod operations;
 mod outcome_event;
 pub(super) mod record_layer;
+mod setting_fields;
 mod span_end;
 pub(super) mod span_state;
 pub(super) mod tool_name;

@@ -10,7 +10,7 @@ use super::members::Members;
 use super::object::Object;
 use super::output::{ITEM_FIELDS, Output, stopped_answer};
 use super::part::{Compaction, Content, PartContent, Recognized};
-use super::settings::{Settings, number};
+use super::settings::{Settings, number, texts};
 use super::tool::{self, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
 
@@ -36,6 +36,8 @@ impl Api for Anthropic {
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
         Settings {
             max_tokens: number(body, &["max_tokens"]),
+            top_k: number(body, &["top_k"]),
+            stop_sequences: texts(body, &["stop_sequences"]),
             reasoning_level: body.object("output_config").and_then(|config| config.text("effort")),
             ..Settings::default()
         }

@@ -4,6 +4,8 @@ mod members;
 mod reasoning;
 mod stream;
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use super::api::{Api, Field, ListField};
@@ -13,7 +15,7 @@ use super::members::Members;
 use super::object::{Object, list, list_or_one, text};
 use super::output::{Choice, Output, error_message, stopped_answer};
 use super::part::{NonContentParts, Part, PartContent, Problem, Recognized};
-use super::settings::{Settings, number};
+use super::settings::{Settings, number, texts};
 use super::sources::{self, Source};
 use super::stored_content::StoredContent;
 use super::usage::{CountReader, TokenCounts};
@@ -68,6 +70,13 @@ impl Api for Chat {
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
         Settings {
             max_tokens: number(body, &["max_completion_tokens", "max_tokens"]),
+            top_k: number(body, &["top_k"]),
+            frequency_penalty: number(body, &["frequency_penalty"]),
+            presence_penalty: number(body, &["presence_penalty"]),
+            choice_count: number(body, &["n"]),
+            seed: body.number("seed"),
+            stop_sequences: texts(body, &["stop"]),
+            output_type: body.object("response_format").and_then(|format| output_type(&format)),
             reasoning_level: body.text("reasoning_effort"),
             ..Settings::default()
         }
@@ -153,6 +162,15 @@ impl Api for Chat {
 
     fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
         stream::is_chunk(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedChat>::default() })
+    }
+}
+
+/// Returns the form of the output that a format asks for, in the terms of the GenAI conventions.
+fn output_type(format: &Object<'_>) -> Option<Cow<'static, str>> {
+    match &*format.text("type")? {
+        "json_object" | "json_schema" => Some("json".into()),
+        "text" => Some("text".into()),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use super::object::{Object, list_or_one, text};
 use super::output::{Choice, Output, stopped_answer};
 use super::part::{NonContentParts, Part, PartContent, Recognized};
 use super::reasoning::Reasoning;
-use super::settings::{Settings, number};
+use super::settings::{Settings, number, texts};
 use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Cohere;
@@ -35,7 +35,12 @@ impl Api for Cohere {
     }
 
     fn settings<'a>(&self, body: &Object<'a>) -> Settings<'a> {
-        Settings { top_p: number(body, &["p"]), ..Settings::default() }
+        Settings {
+            top_p: number(body, &["p"]),
+            top_k: number(body, &["k"]),
+            stop_sequences: texts(body, &["stop_sequences"]),
+            ..Settings::default()
+        }
     }
 
     /// The plan is what the model thinks before it calls tools.

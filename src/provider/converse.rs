@@ -13,7 +13,7 @@ use super::object::{Object, list_or_one};
 use super::output::{Choice, Output, stopped_answer};
 use super::part::{Cited, PartContent, Problem, Recognized};
 use super::reasoning::{Pieces, Reasoning};
-use super::settings::{Settings, number};
+use super::settings::{Settings, number, texts};
 use super::stored_content::StoredContent;
 use super::tool::{self, CallArguments, ToolCall, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
@@ -50,6 +50,7 @@ impl Api for Converse {
             temperature: number(&config, &["temperature"]),
             top_p: number(&config, &["topP"]),
             max_tokens: number(&config, &["maxTokens"]),
+            stop_sequences: texts(&config, &["stopSequences"]),
             ..Settings::default()
         }
     }

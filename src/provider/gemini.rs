@@ -11,7 +11,7 @@ use super::members::Members;
 use super::object::Object;
 use super::output::{Choice, Output, stopped_answer};
 use super::part::{PartContent, Problem, Recognized};
-use super::settings::{Settings, number};
+use super::settings::{Settings, number, texts};
 use super::sources::{self, Source};
 use super::stored_content::StoredContent;
 use super::tool::{ToolCall, ToolResult};
@@ -70,8 +70,14 @@ impl Api for Gemini {
             top_p: number(body, &["topP"]).or_else(|| number(&config, &["topP", "top_p"])),
             max_tokens: number(body, &["maxOutputTokens"])
                 .or_else(|| number(&config, &["maxOutputTokens", "max_output_tokens"])),
-            stream: None,
+            top_k: number(&config, &["topK", "top_k"]),
+            frequency_penalty: number(&config, &["frequencyPenalty", "frequency_penalty"]),
+            presence_penalty: number(&config, &["presencePenalty", "presence_penalty"]),
+            choice_count: number(&config, &["candidateCount", "candidate_count"]),
+            seed: config.number("seed"),
+            stop_sequences: texts(&config, &["stopSequences", "stop_sequences"]),
             reasoning_level: config.object("thinkingConfig").and_then(|thinking| thinking.text("thinkingLevel")),
+            ..Settings::default()
         }
     }
 

@@ -8,7 +8,7 @@ use super::members::Members;
 use super::object::{Object, text};
 use super::output::Output;
 use super::part::{PartContent, Recognized};
-use super::settings::{Settings, number};
+use super::settings::{Settings, number, texts};
 use super::tool::{RESPONSE_FIELDS, ToolResult};
 use super::usage::{CountReader, TokenCounts};
 use crate::semconv;
@@ -44,8 +44,15 @@ impl Api for GenAi {
         Settings {
             temperature: number(body, &[semconv::REQUEST_TEMPERATURE]),
             top_p: number(body, &[semconv::REQUEST_TOP_P]),
+            top_k: number(body, &[semconv::REQUEST_TOP_K]),
             max_tokens: number(body, &[semconv::REQUEST_MAX_TOKENS]),
+            frequency_penalty: number(body, &[semconv::REQUEST_FREQUENCY_PENALTY]),
+            presence_penalty: number(body, &[semconv::REQUEST_PRESENCE_PENALTY]),
+            choice_count: number(body, &[semconv::REQUEST_CHOICE_COUNT]),
+            seed: body.number(semconv::REQUEST_SEED),
+            stop_sequences: texts(body, &[semconv::REQUEST_STOP_SEQUENCES]),
             stream: body.number(semconv::REQUEST_STREAM),
+            output_type: body.text(semconv::OUTPUT_TYPE),
             reasoning_level: body.text(semconv::REQUEST_REASONING_LEVEL),
         }
     }

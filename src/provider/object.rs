@@ -35,11 +35,6 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Returns `true` if the object has no fields.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.fields.is_empty() && !self.has_unreadable
-    }
-
     /// Returns the value of a field, of the last one if the field is repeated. Returns `None` if it is absent.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.fields.iter().rev().find(|(key, _)| key == name).map(|&(_, value)| value)

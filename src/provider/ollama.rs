@@ -11,7 +11,7 @@ use super::members::Members;
 use super::object::Object;
 use super::output::{Choice, Output};
 use super::part::Recognized;
-use super::settings::{Settings, number};
+use super::settings::{Settings, number, texts};
 use super::usage::{CountReader, TokenCounts};
 
 pub(super) struct Ollama;
@@ -35,8 +35,13 @@ impl Api for Ollama {
             temperature: number(&options, &["temperature"]),
             top_p: number(&options, &["top_p"]),
             max_tokens: number(&options, &["num_predict"]),
-            stream: None,
+            top_k: number(&options, &["top_k"]),
+            frequency_penalty: number(&options, &["frequency_penalty"]),
+            presence_penalty: number(&options, &["presence_penalty"]),
+            seed: options.number("seed"),
+            stop_sequences: texts(&options, &["stop"]),
             reasoning_level: body.text("think"),
+            ..Settings::default()
         }
     }
 

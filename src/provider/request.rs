@@ -15,6 +15,7 @@ use super::responses::{self, Responses};
 use super::settings::Settings;
 use super::stored_content::StoredContent;
 use super::unread_fields::{UnreadField, unread_fields};
+use crate::semconv;
 
 /// A request. The API that it belongs to is recognized by the field that holds the conversation.
 #[derive(Debug)]
@@ -48,9 +49,9 @@ impl<'a> Request<'a> {
         Some(Self { body, lists, list_field })
     }
 
-    /// Returns `true` if the request has no fields.
+    /// Returns `true` if the request has no fields, or none but settings in span attributes: its body was not recorded.
     pub(crate) fn is_empty(&self) -> bool {
-        self.body.is_empty() && self.lists.is_empty()
+        self.lists.is_empty() && self.body.fields().all(|(name, _)| semconv::REQUEST_SETTINGS.contains(&name))
     }
 
     /// Returns the conversation. Returns `None` if no API is recognized.

@@ -69,6 +69,7 @@ impl Api for Responses {
             max_tokens: number(body, &["max_output_tokens"]),
             stream: body.number("stream"),
             reasoning_level: body.object("reasoning").and_then(|reasoning| reasoning.text("effort")),
+            ..Settings::default()
         }
     }
 

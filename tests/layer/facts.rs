@@ -1,11 +1,12 @@
 //! Tests of facts that a program reports through fields and events of `tracing`, or after the end of an operation.
 
+use otel_trace::graph::Code;
 use otel_trace::{AgentThread, Exact, Inference, Json, Model, Operation, PayloadKind, ThreadMeta, Usage};
 use serde_json::{Value, json};
 use tracing::field::Empty;
-use tracing::{Level, event, info_span};
+use tracing::{Level, Span, event, info_span};
 
-use crate::common::record_one;
+use crate::common::{bundles, graph, record_one, recorder, run_recorded};
 
 const MODEL: Model<'_> = Model { name: "m", provider: "p" };
 
@@ -105,6 +106,59 @@ fn id_of_a_response_is_taken_from_its_body() {
         inference.response_id("given");
     });
     check(Value::Null, &|inference| inference.response(Json(&json!({ "output": [{ "id": "of an item" }] }))));
+}
+
+/// Opens the span of a call with every setting that the conventions define, in the types in which programs record them.
+fn chat_with_settings(messages: Option<&str>) -> Span {
+    let chat = info_span!(
+        "chat",
+        gen_ai.operation.name = "chat",
+        gen_ai.input.messages = messages,
+        gen_ai.request.temperature = 0.5,
+        gen_ai.request.top_p = Some(0.9),
+        gen_ai.request.top_k = 40,
+        gen_ai.request.max_tokens = 64_u64,
+        gen_ai.request.seed = -7,
+        gen_ai.request.stop_sequences = r#"["END"]"#,
+        gen_ai.request.frequency_penalty = Empty,
+        gen_ai.request.presence_penalty = Empty,
+        gen_ai.request.choice.count = %2,
+        gen_ai.request.reasoning.level = "1",
+        gen_ai.request.stream = true,
+        gen_ai.output.type = "json",
+    );
+    chat.record("gen_ai.request.presence_penalty", "0.25");
+    chat
+}
+
+#[test]
+fn settings_in_span_fields_are_part_of_the_request() {
+    let settings = json!({
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.top_p": 0.9,
+        "gen_ai.request.top_k": 40,
+        "gen_ai.request.max_tokens": 64,
+        "gen_ai.request.seed": -7,
+        "gen_ai.request.stop_sequences": ["END"],
+        "gen_ai.request.presence_penalty": 0.25,
+        "gen_ai.request.choice.count": 2,
+        "gen_ai.request.reasoning.level": "1",
+        "gen_ai.request.stream": true,
+        "gen_ai.output.type": "json",
+    });
+    let bundle = record_one(|| chat_with_settings(Some("[]")).in_scope(|| {}));
+    let mut with_messages = settings.clone();
+    with_messages["gen_ai.input.messages"] = json!([]);
+    assert_eq!(bundle.payload_json(&bundle.event("inference_started")["request_payload"]), with_messages);
+
+    // Settings alone do not tell what the model saw.
+    let (root, recorder, guard) = recorder();
+    run_recorded(&recorder, || chat_with_settings(None).in_scope(|| {}));
+    drop(guard);
+    let bundle = &bundles(root.path())[0];
+    assert_eq!(bundle.payload_json(&bundle.event("inference_started")["request_payload"]), settings);
+    let diagnostics = graph(&bundle.path).diagnostics;
+    assert_eq!(diagnostics.iter().map(|found| found.code).collect::<Vec<_>>(), [Code::RequestUnknown]);
 }
 
 #[test]

@@ -60,7 +60,8 @@ impl Compaction {
             let earlier = earlier.and_then(|earlier| earlier.operations()?.compaction());
             let compaction_id =
                 earlier.map_or_else(|| SharedCompactionId::new(None), |earlier| Arc::clone(earlier.compaction_id()));
-            let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
+            let (model, provider_name) = (model.name.to_owned(), model.provider.to_owned());
+            let facts = InferenceFacts { model, provider_name, ..InferenceFacts::default() };
             state.open(
                 ChildOperation::Compaction(CompactionOperation::new(turn, compaction_id, facts, state.live().clone()))
                     .into(),

@@ -72,7 +72,8 @@ impl Inference {
         let span = in_subscriber_of(turn.span(), make);
         Self(Handle::new(span, |state| {
             let Some(turn) = state.enclosing().turn else { return };
-            let facts = InferenceFacts { model: model.name.to_owned(), provider_name: model.provider.to_owned() };
+            let (model, provider_name) = (model.name.to_owned(), model.provider.to_owned());
+            let facts = InferenceFacts { model, provider_name, ..InferenceFacts::default() };
             let inference = InferenceOperation::new(turn, state.opened_at(), facts, state.live().clone());
             state.open(ChildOperation::Inference(inference).into());
         }))

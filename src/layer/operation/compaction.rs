@@ -148,7 +148,7 @@ impl CompactionOperation {
                 let lost = Lost::Event(EventKind::CompactionRequestStarted);
                 return Err(recording.bundle.writer.report_dependent_loss(lost, "its request could not be stored"));
             };
-            let InferenceFacts { model, provider_name } = self.facts.clone();
+            let InferenceFacts { model, provider_name, settings: _ } = self.facts.clone();
             let started = CompactionRequestStarted {
                 compaction_id: self.compaction_id.id(recording).clone(),
                 compaction_request_id: self.request_id(recording).clone(),

@@ -26,6 +26,8 @@ use crate::semconv;
 pub(in crate::layer) struct InferenceFacts {
     pub(in crate::layer) model: String,
     pub(in crate::layer) provider_name: String,
+    /// Settings of the request, which are recorded in place of a request that is not known.
+    pub(in crate::layer) settings: serde_json::Map<String, serde_json::Value>,
 }
 
 /// An inference call that a span or a handle opened.
@@ -123,7 +125,7 @@ impl InferenceOperation {
     /// Starts the call. Returns the request if the call has meanwhile started or ended without it.
     fn start(self: &Arc<Self>, request_payload: PayloadRef, at: Timestamp) -> Option<PayloadRef> {
         let (recording, scope) = self.turn.ensure_started(at)?;
-        let InferenceFacts { model, provider_name } = lock(&self.facts).clone();
+        let InferenceFacts { model, provider_name, settings: _ } = lock(&self.facts).clone();
         let started = InferenceStarted {
             inference_call_id: self.id(recording).clone(),
             thread_id: recording.id.clone(),
@@ -332,13 +334,14 @@ impl InferenceOperation {
         lock(&self.progress).has_response
     }
 
-    /// Starts a call whose request was not recorded, with `{}` as its request.
+    /// Starts a call whose request was not recorded, with an object of its settings as its request.
     fn start_without_request(self: &Arc<Self>, at: Timestamp) {
         if !self.lifecycle.is_pending() || self.recorder().is_off("an inference request") {
             return;
         }
         let Some((recording, _)) = self.turn.ensure_started(at) else { return };
-        match recording.store_payload(&self.live, PayloadKind::InferenceRequest, &EmptyObject) {
+        let settings = lock(&self.facts).settings.clone();
+        match recording.store_payload(&self.live, PayloadKind::InferenceRequest, &Json(&settings)) {
             // If the request came in the meantime, no event references the placeholder.
             Ok(stored) => drop(self.start(stored.reference, at)),
             Err(_counted) => self.abandon("its request could not be stored"),

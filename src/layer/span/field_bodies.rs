@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::fields::{Fields, RequestFields};
 use super::json_text::JsonText;
+use super::setting_fields::SettingFields;
 use super::usage_fields::{CountField, UsageFields};
 use crate::semconv;
 
@@ -30,6 +31,7 @@ pub(super) struct RequestBody<'a> {
     input_messages: JsonText<'a>,
     system_instructions: Option<JsonText<'a>>,
     tool_definitions: Option<JsonText<'a>>,
+    settings: &'a SettingFields,
 }
 
 impl Serialize for RequestBody<'_> {
@@ -42,7 +44,8 @@ impl SerializeEntries for RequestBody<'_> {
     fn serialize_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry(semconv::INPUT_MESSAGES, &self.input_messages)?;
         serialize_some(map, semconv::SYSTEM_INSTRUCTIONS, self.system_instructions.as_ref())?;
-        serialize_some(map, semconv::TOOL_DEFINITIONS, self.tool_definitions.as_ref())
+        serialize_some(map, semconv::TOOL_DEFINITIONS, self.tool_definitions.as_ref())?;
+        self.settings.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))
     }
 }
 
@@ -53,6 +56,7 @@ impl<'a> RequestBody<'a> {
             input_messages: JsonText::parse(fields.input_messages.as_deref()?),
             system_instructions: fields.system_instructions.as_deref().map(JsonText::parse),
             tool_definitions: fields.tool_definitions.as_deref().map(JsonText::parse),
+            settings: &fields.settings,
         })
     }
 }

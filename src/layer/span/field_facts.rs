@@ -31,6 +31,7 @@ pub(super) fn inference_facts(fields: &Fields) -> InferenceFacts {
     InferenceFacts {
         model: fields.model.clone().unwrap_or_default(),
         provider_name: fields.provider.clone().unwrap_or_default(),
+        settings: fields.request.settings.to_map(),
     }
 }
 

@@ -13,6 +13,7 @@ use tracing::field::{Field, Visit};
 
 use super::debug_text::format_debug;
 use super::error_text::ErrorText;
+use super::setting_fields::SettingFields;
 use super::tool_name::intern_tool_name;
 use super::usage_fields::{CountField, UsageFields};
 use crate::event::CallId;
@@ -138,6 +139,7 @@ pub(super) struct RequestFields {
     pub(super) input_messages: Option<String>,
     pub(super) system_instructions: Option<String>,
     pub(super) tool_definitions: Option<String>,
+    pub(super) settings: SettingFields,
 }
 
 thread_local! {
@@ -268,7 +270,7 @@ impl Fields {
             logged_error,
             returned,
             usage: UsageFields { input, cached, cache_write, output, reasoning },
-            request: RequestFields { input_messages, system_instructions, tool_definitions },
+            request: RequestFields { input_messages, system_instructions, tool_definitions, settings },
             output_messages,
             arguments,
             result,
@@ -308,6 +310,7 @@ impl Fields {
         take(&mut self.request.input_messages, input_messages);
         take(&mut self.request.system_instructions, system_instructions);
         take(&mut self.request.tool_definitions, tool_definitions);
+        self.request.settings.merge(settings);
         take(&mut self.output_messages, output_messages);
         take(&mut self.arguments, arguments);
         take(&mut self.result, result);
@@ -319,6 +322,7 @@ impl Fields {
     fn stores_text(&mut self, name: &str) -> bool {
         matches!(name, semconv::TOOL_CALL_ID | semconv::TOOL_NAME)
             || ERROR_FIELDS.contains(&name)
+            || SettingFields::has_name(name)
             || self.text_slot(name).is_some()
             || self.count_slot(name).is_some()
     }
@@ -399,6 +403,8 @@ impl Visit for Fields {
                     *slot = Some(value.to_owned());
                 } else if let Some(slot) = self.count_slot(name) {
                     *slot = CountField::parse(value);
+                } else {
+                    self.request.settings.record_text(name, value);
                 }
             }
         }
@@ -410,7 +416,7 @@ impl Visit for Fields {
             *slot = Some(CountField::Tokens(value));
         } else if field.name() == semconv::RESPONSE_TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Some(Duration::from_secs(value));
-        } else if self.stores_text(field.name()) {
+        } else if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
@@ -418,13 +424,13 @@ impl Visit for Fields {
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Ok(value) = u64::try_from(value) {
             self.record_u64(field, value);
-        } else if self.stores_text(field.name()) {
+        } else if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if self.stores_text(field.name()) {
+        if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }
@@ -432,7 +438,7 @@ impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         if field.name() == semconv::RESPONSE_TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
-        } else if self.stores_text(field.name()) {
+        } else if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
         }
     }

@@ -103,8 +103,22 @@ table! {
     REQUEST_TEMPERATURE on INFERENCE;
     /// Nucleus sampling probability (`top_p`) of the request.
     REQUEST_TOP_P on INFERENCE;
+    /// Number of most likely tokens among which the model chooses (`top_k`).
+    REQUEST_TOP_K on INFERENCE;
+    /// Penalty for tokens that occur often in the text so far.
+    REQUEST_FREQUENCY_PENALTY on INFERENCE;
+    /// Penalty for tokens that occur in the text so far.
+    REQUEST_PRESENCE_PENALTY on INFERENCE;
+    /// Number of alternative answers that the request asks for, if it is not 1.
+    REQUEST_CHOICE_COUNT on INFERENCE;
+    /// Seed of the sampling.
+    REQUEST_SEED on INFERENCE;
+    /// Texts at which the model stops.
+    REQUEST_STOP_SEQUENCES on INFERENCE;
     /// Maximum number of tokens of the response.
     REQUEST_MAX_TOKENS on INFERENCE;
+    /// Form of the output that the request asks for: `text`, `json`, `image` or `speech`.
+    OUTPUT_TYPE on INFERENCE;
     /// `true` if the request asks for a streamed response.
     REQUEST_STREAM on INFERENCE;
     /// Id of the response that the request continues.

@@ -20,8 +20,18 @@ use crate::provider::CallWithId;
 pub(crate) struct RequestDigest {
     pub(crate) temperature: Option<f64>,
     pub(crate) top_p: Option<f64>,
+    pub(crate) top_k: Option<f64>,
     pub(crate) max_tokens: Option<i64>,
+    pub(crate) frequency_penalty: Option<f64>,
+    pub(crate) presence_penalty: Option<f64>,
+    /// Number of alternative answers.
+    pub(crate) choice_count: Option<i64>,
+    pub(crate) seed: Option<i64>,
+    /// Texts at which the model stops.
+    pub(crate) stop_sequences: Vec<String>,
     pub(crate) stream: Option<bool>,
+    /// Form of the output that the request asks for.
+    pub(crate) output_type: Option<String>,
     pub(crate) previous_response_id: Option<String>,
     /// Id of the conversation, kept by the provider, that the request continues.
     pub(crate) conversation_id: Option<String>,

@@ -116,8 +116,18 @@ impl AttributeList {
         self.put_text(attribute::REQUEST_MODEL, model);
         self.put_some(attribute::REQUEST_TEMPERATURE, request.temperature);
         self.put_some(attribute::REQUEST_TOP_P, request.top_p);
+        self.put_some(attribute::REQUEST_TOP_K, request.top_k);
         self.put_some(attribute::REQUEST_MAX_TOKENS, request.max_tokens);
+        self.put_some(attribute::REQUEST_FREQUENCY_PENALTY, request.frequency_penalty);
+        self.put_some(attribute::REQUEST_PRESENCE_PENALTY, request.presence_penalty);
+        self.put_some(attribute::REQUEST_CHOICE_COUNT, request.choice_count.filter(|count| *count != 1));
+        self.put_some(attribute::REQUEST_SEED, request.seed);
+        self.put_texts(
+            attribute::REQUEST_STOP_SEQUENCES,
+            request.stop_sequences.iter().cloned().map(Into::into).collect(),
+        );
         self.put_some(attribute::REQUEST_STREAM, request.stream.filter(|streams| *streams));
+        self.put_some(attribute::OUTPUT_TYPE, request.output_type.clone());
         self.put_some(attribute::REQUEST_PREVIOUS_RESPONSE_ID, request.previous_response_id.clone());
         self.put_some(attribute::REQUEST_REASONING_LEVEL, request.reasoning_level.clone());
         self.put_content(attribute::INPUT_MESSAGES, request.input_messages.as_ref());

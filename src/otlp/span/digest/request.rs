@@ -30,13 +30,34 @@ impl RequestDigest {
 
 /// Returns the settings of a request, without content.
 fn settings(body: &Request<'_>) -> RequestDigest {
-    let Settings { temperature, top_p, max_tokens, stream, reasoning_level } = body.settings();
+    let Settings {
+        temperature,
+        top_p,
+        top_k,
+        max_tokens,
+        frequency_penalty,
+        presence_penalty,
+        choice_count,
+        seed,
+        stop_sequences,
+        stream,
+        output_type,
+        reasoning_level,
+    } = body.settings();
+    #[expect(clippy::cast_possible_truncation, reason = "`as` stays within i64's bounds")]
+    let integer = |count: f64| count as i64;
     RequestDigest {
         temperature,
         top_p,
-        #[expect(clippy::cast_possible_truncation, reason = "`as` stays within i64's bounds")]
-        max_tokens: max_tokens.map(|count| count as i64),
+        top_k,
+        max_tokens: max_tokens.map(integer),
+        frequency_penalty,
+        presence_penalty,
+        choice_count: choice_count.map(integer),
+        seed,
+        stop_sequences,
         stream,
+        output_type: output_type.map(Cow::into_owned),
         previous_response_id: body.previous_response_id().map(Cow::into_owned),
         conversation_id: body.conversation_id().map(Cow::into_owned),
         reasoning_level: reasoning_level.map(Cow::into_owned),

@@ -69,14 +69,21 @@ fn turn_has_a_name_outside_the_conventions() {
     check(&full(SpanDetail::Turn), CAPTURE, "turn", SpanKind::Internal, &expected);
 }
 
-const INFERENCE_ATTRIBUTES: [&str; 16] = [
+const INFERENCE_ATTRIBUTES: [&str; 23] = [
     r#"gen_ai.conversation.id = "conv_1""#,
     r#"gen_ai.operation.name = "chat""#,
     r#"gen_ai.provider.name = "openai""#,
     r#"gen_ai.request.model = "gpt-5""#,
     r#"gen_ai.request.temperature = 1.0"#,
     r#"gen_ai.request.top_p = 0.5"#,
+    r#"gen_ai.request.top_k = 40.0"#,
     r#"gen_ai.request.max_tokens = 64"#,
+    r#"gen_ai.request.frequency_penalty = 0.25"#,
+    r#"gen_ai.request.presence_penalty = -0.5"#,
+    r#"gen_ai.request.choice.count = 2"#,
+    r#"gen_ai.request.seed = 7"#,
+    r#"gen_ai.request.stop_sequences = ["END"]"#,
+    r#"gen_ai.output.type = "json""#,
     r#"gen_ai.request.stream = true"#,
     r#"gen_ai.request.previous_response.id = "resp-0""#,
     r#"gen_ai.request.reasoning.level = "high""#,

@@ -403,6 +403,41 @@ fn parameters_of_every_provider_are_read() {
 }
 
 #[test]
+fn sampling_settings_of_every_provider_are_read() {
+    let check = |body: Value, expected: RequestDigest| assert_eq!(request(&body), expected, "{body}");
+    let stopping = RequestDigest { stop_sequences: vec!["a".to_owned(), "b".to_owned()], ..Default::default() };
+    let choosing = RequestDigest { top_k: Some(40.0), ..stopping.clone() };
+    let seeded =
+        RequestDigest { frequency_penalty: Some(0.5), presence_penalty: Some(-0.5), seed: Some(7), ..choosing.clone() };
+    let all = RequestDigest { choice_count: Some(2), ..seeded.clone() };
+    let json_of = |digest: RequestDigest| RequestDigest { output_type: Some("json".to_owned()), ..digest };
+    check(
+        json!({ "top_k": 40, "frequency_penalty": 0.5, "presence_penalty": -0.5, "n": 2, "seed": 7,
+                "stop": ["a", "b"], "response_format": { "type": "json_schema" } }),
+        json_of(all.clone()),
+    );
+    check(json!({ "stop": "a" }), RequestDigest { stop_sequences: vec!["a".to_owned()], ..Default::default() });
+    check(json!({ "top_k": 40, "stop_sequences": ["a", "b"] }), choosing.clone());
+    check(
+        json!({ "generationConfig": { "topK": 40, "frequencyPenalty": 0.5, "presencePenalty": -0.5, "candidateCount": 2,
+                                      "seed": 7, "stopSequences": ["a", "b"] } }),
+        all.clone(),
+    );
+    check(json!({ "inferenceConfig": { "stopSequences": ["a", "b"] } }), stopping);
+    check(
+        json!({ "options": { "top_k": 40, "frequency_penalty": 0.5, "presence_penalty": -0.5, "seed": 7, "stop": ["a", "b"] } }),
+        seeded,
+    );
+    check(json!({ "k": 40, "stop_sequences": ["a", "b"] }), choosing);
+    check(
+        json!({ "gen_ai.request.top_k": 40, "gen_ai.request.frequency_penalty": 0.5, "gen_ai.request.presence_penalty": -0.5,
+                "gen_ai.request.choice.count": 2, "gen_ai.request.seed": 7, "gen_ai.request.stop_sequences": ["a", "b"],
+                "gen_ai.output.type": "json" }),
+        json_of(all),
+    );
+}
+
+#[test]
 fn tools_among_the_items_are_definitions_and_no_message() {
     let defined = json!([{ "type": "function", "name": "find" }]);
     let input = json!([
