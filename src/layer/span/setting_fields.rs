@@ -41,6 +41,11 @@ impl SettingFields {
         newer.0.into_iter().for_each(|(name, value)| self.set(name, value));
     }
 
+    /// Returns `true` if there are no settings.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the settings by name.
     pub(super) fn to_map(&self) -> Map<String, Value> {
         self.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()

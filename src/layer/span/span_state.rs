@@ -374,7 +374,7 @@ impl SpanState {
         let Operations { thread, turn, child } = operations;
         match child {
             Some(ChildOperation::Inference(inference)) if !inference.is_ended() => {
-                if inference.is_pending() {
+                if !fields.request.settings.is_empty() && inference.is_pending() {
                     inference.set_facts(inference_facts(&fields));
                 }
                 if let Some(late) = self.request_fields.get().and_then(|known| LateRequest::from_fields(known, &fields))
