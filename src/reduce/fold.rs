@@ -22,6 +22,7 @@ mod lifecycle;
 mod list_walk;
 mod lists;
 mod lost_responses;
+mod named_calls;
 mod owners;
 mod paths;
 mod processes;

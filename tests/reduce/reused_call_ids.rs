@@ -7,6 +7,7 @@ use crate::case::{Case, function_output, item, tool, user};
 
 mod calls;
 mod lost_responses;
+mod named;
 mod outputs;
 mod rewritten;
 mod tool_names;

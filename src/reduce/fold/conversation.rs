@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::content_index::ContentIndex;
 use super::copies::{MergedCopies, merge_copies};
 use super::lists::{ListOrigin, RecordedList};
+use super::named_calls::NamedCalls;
 use super::paths::{ListedBy, Path, Paths};
 use super::server_conversations::ServerConversations;
 use crate::event::{RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
@@ -61,6 +62,7 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) server_conversations: ServerConversations,
     /// The last created item of a thread for each id that the provider gave an item.
     pub(super) by_provider_id: HashMap<(ThreadId, ProviderIdKey), ItemId>,
+    pub(super) named_calls: NamedCalls,
     /// The lists that models were shown or returned, in order of the log.
     pub(super) lists: Vec<RecordedList>,
     /// Number of steps of paths that existed when the last list was recorded.
@@ -124,6 +126,7 @@ impl<'a> ConversationBuilder<'a> {
             by_response_id: HashMap::new(),
             server_conversations: ServerConversations::default(),
             by_provider_id: HashMap::new(),
+            named_calls: NamedCalls::default(),
             lists: Vec::new(),
             listed_steps: 0,
             unknown_responses: HashSet::new(),
@@ -187,8 +190,12 @@ impl<'a> ConversationBuilder<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Vec<ItemId> {
         let items = self.readable_items(source, items, diagnostics);
-        let ids: Vec<ItemId> =
-            items.into_iter().filter_map(|item| self.referenced_or_new(source, item, diagnostics)).collect();
+        let mut ids = Vec::with_capacity(items.len());
+        for listed in items {
+            let item = self.referenced_or_new(source, listed, diagnostics);
+            item.into_iter().for_each(|item| self.add_named_call(source.thread, item, listed));
+            ids.extend(item);
+        }
         let live = self.live_path(source.thread);
         self.responses.insert(call, ids.clone());
         let after_call = self.requests.contains_key(&call).then(|| self.path_after_call(call));

@@ -44,11 +44,11 @@ impl ConversationBuilder<'_> {
         history_items.reserve_referenced(self, source.thread, items);
         let mut ids = Vec::with_capacity(items.len());
         for (index, &listed) in items.iter().enumerate() {
-            if let Some(item) = self.referenced(source.thread, listed) {
+            if let Some(item) = self.use_reference(source.thread, listed) {
                 ids.push(item);
                 continue;
             }
-            let candidate = history_items.take_at_position(index, |item| self.repeats(item, listed));
+            let candidate = history_items.take_at_position(index, |item| self.repeats(source.thread, item, listed));
             let candidate = candidate.or_else(|| history_items.take_by_content(self, source.thread, listed));
             ids.extend(self.matched_or_new(source, candidate, listed, diagnostics));
         }
@@ -71,7 +71,7 @@ impl ConversationBuilder<'_> {
         history_items.reserve_referenced(self, source.thread, items);
         let mut ids = Vec::with_capacity(items.len());
         for &listed in items {
-            if let Some(item) = self.referenced(source.thread, listed) {
+            if let Some(item) = self.use_reference(source.thread, listed) {
                 ids.push(item);
                 continue;
             }
@@ -172,7 +172,8 @@ impl HistoryItems {
             let position = conversation.position(thread, (self.path, identity), *next_occurrence)?;
             *next_occurrence += 1;
             let item = conversation.paths.item_at(self.path, position)?;
-            if !self.referenced.contains(&item) && self.take(position) {
+            let is_free = !self.referenced.contains(&item) && !conversation.names_other_call(thread, item, listed);
+            if is_free && self.take(position) {
                 return Some(item);
             }
         }

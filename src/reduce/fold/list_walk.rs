@@ -243,8 +243,9 @@ impl<'a> ListWalk<'a> {
         let call = PlacedCall { item, place };
         let is_made = || self.conversation.items.get(item.index()).is_some_and(is_made_by_response);
         let lost_response = lost_response.filter(|_| !is_made());
+        let named = visit.list.and_then(|list| self.conversation.named_calls.in_list(list, item));
         if let Some(shown) = self.shown_by(visit, list, id) {
-            shown.calls.push(ShownCall { call, content, list_hash, lost_response });
+            shown.calls.push(ShownCall { call, content, list_hash, lost_response, named });
         }
         let runs = &mut self.runs[id];
         let last_call = runs.last().and_then(|run| run.calls.last());

@@ -121,6 +121,8 @@ pub(in crate::reduce) struct ShownCall {
     pub(in crate::reduce) list_hash: u128,
     /// Index of the inference call whose response contained the call, if the response was recorded without content.
     pub(in crate::reduce) lost_response: Option<usize>,
+    /// The call item of a response that the list names by its id of the provider. `None` if the list names none.
+    pub(in crate::reduce) named: Option<ItemId>,
 }
 
 /// An output in a list, known from an earlier list or not.
@@ -213,7 +215,9 @@ impl ConversationBuilder<'_> {
     /// payload of the list itself contains.
     pub(super) fn record_list(&mut self, path: Path, origin: ListOrigin, own_from: usize, seq: Seq) {
         let first_step = std::mem::replace(&mut self.listed_steps, self.paths.steps().len());
-        if let Some(step) = path.filter(|step| step.index() >= first_step) {
+        let path = path.filter(|step| step.index() >= first_step);
+        self.named_calls.record_list(self.lists.len(), path.map_or(&[], |step| self.paths.step_items(step)));
+        if let Some(step) = path {
             self.lists.push(RecordedList { step, origin, own_from, seq });
         }
     }

@@ -16,6 +16,14 @@ impl ConversationBuilder<'_> {
         }
     }
 
+    /// Returns the item that a reference names, and records the call that it names. Returns `None` as
+    /// [`referenced`](Self::referenced) does.
+    pub(super) fn use_reference(&mut self, thread: &ThreadId, listed: ListedItem) -> Option<ItemId> {
+        let item = self.referenced(thread, listed)?;
+        self.named_calls.name(thread, item, listed);
+        Some(item)
+    }
+
     /// Returns the item that a reference names, or creates an item of the listed content.
     pub(super) fn referenced_or_new(
         &mut self,
@@ -23,18 +31,36 @@ impl ConversationBuilder<'_> {
         listed: ListedItem,
         diagnostics: &mut Diagnostics,
     ) -> Option<ItemId> {
-        self.referenced(source.thread, listed).or_else(|| self.create(source, listed, diagnostics))
+        let item = self.referenced(source.thread, listed).or_else(|| self.create(source, listed, diagnostics))?;
+        self.named_calls.name(source.thread, item, listed);
+        Some(item)
     }
 
     /// Returns `true` if a listed item repeats an item of the graph: their contents are equal. A listed item that has
-    /// only an id and a type must not have another id than the item.
-    pub(super) fn repeats(&self, item: ItemId, listed: ListedItem) -> bool {
+    /// only an id and a type must not have another id than the item, and the id must not name another call.
+    pub(super) fn repeats(&self, thread: &ThreadId, item: ItemId, listed: ListedItem) -> bool {
         let known_id = self.identities.get(item.index()).and_then(|identity| identity.provider_id);
         let has_other_id = match listed.id {
             ListedId::WithType(id) => known_id.is_some_and(|known_id| known_id != id),
             ListedId::Absent | ListedId::WithContent(_) | ListedId::Reference(_) => false,
         };
-        self.is_same(item, listed.content) && !has_other_id
+        self.is_same(item, listed.content) && !has_other_id && !self.names_other_call(thread, item, listed)
+    }
+
+    /// Returns `true` if an item is the call of a response, and the id of a listed item names the call of another one.
+    pub(super) fn names_other_call(&self, thread: &ThreadId, item: ItemId, listed: ListedItem) -> bool {
+        let known_id = self.identities.get(item.index()).and_then(|identity| identity.provider_id);
+        let has_own_name = || known_id.and_then(|id| self.named_calls.with_id(thread, id)) == Some(item);
+        let named = listed.id.get().and_then(|id| self.named_calls.with_id(thread, id));
+        named.is_some_and(|named| named != item) && has_own_name()
+    }
+
+    /// Adds the item of a response to the calls that later bodies may name by their ids, if it is a call with an id.
+    pub(super) fn add_named_call(&mut self, thread: &ThreadId, item: ItemId, listed: ListedItem) {
+        let is_call = self.items.get(item.index()).is_some_and(|item| item.content.kind.is_call());
+        if let Some(id) = listed.id.get().filter(|_| is_call) {
+            self.named_calls.add(thread, id, item);
+        }
     }
 
     /// Returns the item that a listed item, which is no known reference, repeats: `matched` if the caller found an
@@ -47,11 +73,15 @@ impl ConversationBuilder<'_> {
         listed: ListedItem,
         diagnostics: &mut Diagnostics,
     ) -> Option<ItemId> {
-        if let Some(item) = matched {
-            self.update(source, item, listed, diagnostics);
-            return Some(item);
-        }
-        self.named(source.thread, listed).or_else(|| self.create(source, listed, diagnostics))
+        let item = match matched {
+            Some(item) => {
+                self.update(source, item, listed, diagnostics);
+                Some(item)
+            }
+            None => self.named(source.thread, listed).or_else(|| self.create(source, listed, diagnostics)),
+        };
+        item.into_iter().for_each(|item| self.named_calls.name(source.thread, item, listed));
+        item
     }
 
     /// Returns the last item of the thread with the id of a listed item that has only an id and a type. Returns `None`

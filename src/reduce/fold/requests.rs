@@ -193,12 +193,12 @@ impl ConversationBuilder<'_> {
         let mut ids = Vec::with_capacity(items.len());
         for (index, &listed) in items.iter().enumerate() {
             let existing = if live == prefix { None } else { self.paths.item_at(live, length + index) };
-            if let Some(item) = self.referenced(source.thread, listed) {
+            if let Some(item) = self.use_reference(source.thread, listed) {
                 branched |= existing.is_some_and(|existing| existing != item);
                 ids.push(item);
                 continue;
             }
-            let same = existing.filter(|&existing| self.repeats(existing, listed));
+            let same = existing.filter(|&existing| self.repeats(source.thread, existing, listed));
             branched |= existing.is_some() && same.is_none();
             ids.extend(self.matched_or_new(source, same, listed, diagnostics));
         }

@@ -13,19 +13,21 @@
 //! far, or a call of its own whose response was not recorded. Two items of one list are two calls. An item is the first
 //! of these that is no other call of the list:
 //! 1. the call at its place in an earlier list with the same items up to there,
-//! 2. the call with the same content and the same output behind it, if only one call had the output and may stand at this
+//! 2. the call of a response that the list names by the id that the provider gave the item, if no other call of a
+//!    response has this id and both name the same tool,
+//! 3. the call with the same content and the same output behind it, if only one call had the output and may stand at this
 //!    place. It may also have another content, which the program rewrote: the two name the same tool, the output is the
 //!    first of the call, and no call began with the new content. If a request ends with the output, it may be that of a
 //!    later call with the same content that has no output yet, and decides nothing,
-//! 3. the call that stood behind the same contents,
-//! 4. counted from the end of the list, the last call with the same content that may stand at its place: behind the calls
+//! 4. the call that stood behind the same contents,
+//! 5. counted from the end of the list, the last call with the same content that may stand at its place: behind the calls
 //!    before it and before the calls behind it. In a request that continues a response, only the calls that the response
 //!    left without an output may,
-//! 5. the call that the item belonged to in earlier lists,
-//! 6. because programs rewrite arguments, and counted from the end: a call without an output that may stand at its place
+//! 6. the call that the item belonged to in earlier lists,
+//! 7. because programs rewrite arguments, and counted from the end: a call without an output that may stand at its place
 //!    and names the same tool, of a completed response if there are enough, unless another such call was made at the
 //!    same time,
-//! 7. a call of its own.
+//! 8. a call of its own.
 //!
 //! A content that only calls with one first content have, because the program rewrote them, is also the content of the
 //! other calls that began like them. If calls that began differently have it, the program shortens arguments, and the
@@ -43,7 +45,8 @@
 //! belong to them in order, and further ones to the last of them. The place is no evidence in two cases:
 //! 1. The call had another output, which the list dropped, the list ends with the new one, and a later call of a completed
 //!    response has the same content and no output. The program dropped the earlier of two equal calls, and the output
-//!    belongs to the last such call, unless the list shows it elsewhere. Elsewhere, the program shortened the output.
+//!    belongs to the last such call that the list shows nowhere else; of several such outputs, the last one to the last
+//!    call, and so on. Elsewhere, the program shortened the output.
 //! 2. The calls have outputs, and a response that was not recorded follows them. The output belongs to no call.
 //!
 //! **Tools.** A tool runs a call that no other tool runs and that had no output in a list before the tool started. It is

@@ -139,6 +139,28 @@ fn window_of_equal_calls_shows_the_last_ones() {
 }
 
 #[test]
+fn window_of_equal_calls_of_one_response_shows_the_last_ones() {
+    // Each list shows the last exchanges alone. The contents of the calls are equal, and their outputs are not.
+    for (counts, window) in [(vec![1, 2], 1), (vec![2, 2, 2], 1), (vec![2, 2, 2, 2, 2], 2), (vec![1, 3, 2, 1], 1)] {
+        let mut case = Case::new();
+        let mut exchanges: Vec<Vec<Value>> = Vec::new();
+        for (n, &count) in counts.iter().chain([&0]).enumerate() {
+            let shown = exchanges[exchanges.len().saturating_sub(window)..].concat();
+            let calls = vec![look("x"); count];
+            exchange(&mut case, &format!("i{n}"), &[vec![user("go")], shown].concat(), &calls);
+            (0..count).for_each(|at| run(&mut case, &format!("t{n}.{at}")));
+            let outputs = (0..count).map(|at| out(&format!("{n}.{at}")));
+            exchanges.push(calls.iter().cloned().chain(outputs).collect());
+        }
+        let graph = case.check(&[]);
+        for tool in graph.tool_calls.iter() {
+            let id = tool.tool_call_id.as_str();
+            assert_eq!(super::texts(&graph, &tool.output_item_ids), [&id[1..]], "{id} of {counts:?}");
+        }
+    }
+}
+
+#[test]
 fn call_whose_item_belongs_to_another_is_run_by_no_tool() {
     // Of the last round, only the request with its output is known, and its item is that of an earlier call.
     let (mut case, history) = two_rounds();

@@ -105,8 +105,14 @@ impl EqualCalls {
         self.group(content)?.open.range(call + 1..).next_back().copied()
     }
 
-    /// Returns the last open call with the first content of another call, if it is behind that call.
-    pub(super) fn last_open_like(&self, call: usize) -> Option<usize> {
-        self.last_open_after(call, *self.contents[call].first()?)
+    /// Returns the content of the first item of a call.
+    pub(super) fn first_content(&self, call: usize) -> u128 {
+        self.contents[call][0]
+    }
+
+    /// Returns the last open call with the first content of another call, behind that call and before `end`.
+    pub(super) fn last_open_like(&self, call: usize, end: usize) -> Option<usize> {
+        let open = &self.group(self.first_content(call))?.open;
+        open.range(call + 1..end.max(call + 1)).next_back().copied()
     }
 }

@@ -16,9 +16,11 @@ struct Places<'l> {
 impl KnownCalls<'_> {
     /// Returns the known call for each call of a request or a checkpoint. Returns `None` for calls of their own.
     /// `of_lost_responses` are the calls that are known beforehand.
-    pub(super) fn find_calls(&self, list: &ShownList, of_lost_responses: &[Option<usize>]) -> Vec<Option<usize>> {
+    pub(super) fn find_calls(&self, list: &ShownList, of_lost_responses: Vec<Option<usize>>) -> Vec<Option<usize>> {
         let places = Places { calls: &list.calls, numbers: self.numbers_of(list) };
-        let mut found = self.find_by_surroundings(list, &places.numbers, of_lost_responses);
+        let mut found = of_lost_responses;
+        self.find_named(&list.calls, &mut found);
+        let mut found = self.find_by_surroundings(list, &places.numbers, &found);
         self.find_by_content(&places, &mut found);
         self.find_by_item(&list.calls, &mut found);
         self.find_rewritten(&places, &mut found);
@@ -40,20 +42,30 @@ impl KnownCalls<'_> {
         }
     }
 
-    /// Finds the known calls of a list by what surrounds them, steps 1 to 3 of the rule: an equal place, an equal
+    /// Finds the calls that a list names by their ids of the provider, unless an earlier list had the same items.
+    fn find_named(&self, calls: &[ShownCall], found: &mut [Option<usize>]) {
+        let mut taken: HashSet<usize> = found.iter().flatten().copied().collect();
+        for (shown, found) in calls.iter().zip(found).filter(|(shown, _)| !self.is_known_place(shown.call)) {
+            let named = shown.named.and_then(|item| self.call_of_item(item));
+            let named = named.filter(|call| self.has_name_of(*call, shown.call.item));
+            *found = found.or_else(|| named.filter(|call| taken.insert(*call)));
+        }
+    }
+
+    /// Finds the known calls of a list by what surrounds them, steps 1, 3 and 4 of the rule: an equal place, an equal
     /// output, or equal contents before the call.
     fn find_by_surroundings(
         &self,
         list: &ShownList,
         numbers: &Range<usize>,
-        of_lost_responses: &[Option<usize>],
+        known_before: &[Option<usize>],
     ) -> Vec<Option<usize>> {
         let first_outputs = list.outputs.iter().filter(|output| output.is_first);
         let first_outputs: HashMap<_, _> = first_outputs.filter_map(|it| Some((it.call?.place, it))).collect();
-        let mut taken: HashSet<usize> = of_lost_responses.iter().flatten().copied().collect();
-        let find = |(shown, of_lost_response): (&ShownCall, &Option<usize>)| {
-            if of_lost_response.is_some() {
-                return *of_lost_response;
+        let mut taken: HashSet<usize> = known_before.iter().flatten().copied().collect();
+        let find = |(shown, known_before): (&ShownCall, &Option<usize>)| {
+            if known_before.is_some() {
+                return *known_before;
             }
             let place = shown.call.place;
             let known = self.call_at(shown.call);
@@ -69,7 +81,7 @@ impl KnownCalls<'_> {
             taken.extend(found);
             found
         };
-        list.calls.iter().zip(of_lost_responses).map(find).collect()
+        list.calls.iter().zip(known_before).map(find).collect()
     }
 
     /// Returns the call that a list shows with an output of the content `output`: the call `known` if it had such an

@@ -81,8 +81,9 @@ impl<'a> KnownCalls<'a> {
             self.by_place.entry(shown.call.place).or_insert(CallAtPlace { call, highest });
         }
         let in_list: HashSet<usize> = calls.into_iter().collect();
+        let later_calls = self.later_calls(list, &in_list);
         for output in &list.outputs {
-            self.add_output(output, list, &in_list);
+            self.add_output(output, list, later_calls.get(&output.item).copied());
         }
     }
 
@@ -142,7 +143,7 @@ impl<'a> KnownCalls<'a> {
     /// Adds the calls that a request or a checkpoint shows. Returns their numbers.
     fn add_shown_calls(&mut self, list: &ShownList) -> Vec<usize> {
         let of_lost_responses = self.add_calls_of_lost_responses(list);
-        let numbers = self.find_calls(list, &of_lost_responses);
+        let numbers = self.find_calls(list, of_lost_responses);
         let add = |(shown, number): (&ShownCall, Option<usize>)| {
             let call = number.unwrap_or_else(|| {
                 let call = self.add_call(shown);
@@ -180,6 +181,11 @@ impl<'a> KnownCalls<'a> {
         at_place.or_else(|| self.by_item.get(&placed.item).copied())
     }
 
+    /// Returns the call that an item belongs to.
+    pub(super) fn call_of_item(&self, item: ItemId) -> Option<usize> {
+        self.by_item.get(&item).copied()
+    }
+
     /// Returns `true` if an earlier list had the same items up to a place.
     pub(super) fn is_known_place(&self, placed: PlacedCall) -> bool {
         self.by_place.contains_key(&placed.place)
@@ -191,15 +197,35 @@ impl<'a> KnownCalls<'a> {
         at_place.or_else(|| self.by_item.get(&placed.item).copied())
     }
 
-    /// Adds an output to its call. `in_list` are the calls of the list.
-    fn add_output(&mut self, output: &ShownOutput, list: &ShownList, in_list: &HashSet<usize>) {
+    /// Returns for the new outputs at the end of a list the later, equal calls that they belong to, because the list
+    /// dropped the outputs of the calls at their places. The calls are counted from the last one that has no output and
+    /// is not in the list. `in_list` are the calls of the list.
+    fn later_calls(&self, list: &ShownList, in_list: &HashSet<usize>) -> HashMap<ItemId, usize> {
+        let mut ends: HashMap<u128, usize> = HashMap::new();
+        let mut later_calls = HashMap::new();
+        let at_end = list.outputs.iter().rev().take_while(|output| output.model_items == list.model_items);
+        for output in at_end.filter(|output| output.is_first && !self.outputs.contains(&output.item)) {
+            let Some(call) = output.call.and_then(|placed| self.call_at(placed)) else { continue };
+            let is_repeated = self.by_output.get(&output.content).is_some_and(|calls| calls.contains(&call));
+            if self.calls[call].answered.is_none() || is_repeated {
+                continue;
+            }
+            let end = ends.entry(self.equal_calls.first_content(call)).or_insert(self.calls.len());
+            while let Some(later_call) = self.equal_calls.last_open_like(call, *end) {
+                *end = later_call;
+                if !in_list.contains(&later_call) {
+                    later_calls.insert(output.item, later_call);
+                    break;
+                }
+            }
+        }
+        later_calls
+    }
+
+    /// Adds an output to its call. `later_call` is the call that it belongs to if the place is no evidence.
+    fn add_output(&mut self, output: &ShownOutput, list: &ShownList, later_call: Option<usize>) {
         let is_new = self.outputs.insert(output.item);
         let Some(call) = output.call.filter(|_| is_new).and_then(|placed| self.call_at(placed)) else { return };
-        let is_repeated = self.by_output.get(&output.content).is_some_and(|calls| calls.contains(&call));
-        let is_at_end = output.model_items == list.model_items;
-        let has_lost_output = output.is_first && is_at_end && self.calls[call].answered.is_some() && !is_repeated;
-        let last_open = self.equal_calls.last_open_like(call);
-        let later_call = last_open.filter(|later_call| has_lost_output && !in_list.contains(later_call));
         let call = later_call.unwrap_or(call);
         self.by_output.entry(output.content).or_default().insert(call);
         self.first_outputs.entry(call).or_insert(output.content);
