@@ -5,7 +5,7 @@ use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
 use crate::case::codes;
-use crate::shapes::usage;
+use crate::shapes::{render_item, usage};
 use crate::stream_unread::{named_events, reduce_received, texts};
 use crate::streams::Stream;
 use crate::unread_fields::unread;
@@ -141,6 +141,56 @@ fn whole_arguments_in_each_piece_are_taken_once() {
     object["function"]["arguments"] = json!({ "a": 1 });
     let twice = chat(&[json!({ "tool_calls": [object] }), json!({ "tool_calls": [object] })]);
     assert_eq!(texts(&reduce_received(&twice, &[])), ["assistant function_call c f: json {\"a\":1}"]);
+}
+
+/// Returns the name and the arguments of each call in a stream.
+fn calls(deltas: &[Value], without_ids: usize) -> Vec<String> {
+    let graph = reduce_received(&chat(deltas), &vec![Code::CallWithoutId; without_ids]);
+    let call = |item: String| {
+        let (head, arguments) = item.split_once(": ").unwrap();
+        format!("{}: {arguments}", head.rsplit(' ').next().unwrap())
+    };
+    graph.items().map(|item| call(render_item(item))).collect()
+}
+
+#[test]
+fn whole_calls_with_one_index_are_kept_apart() {
+    let call = |id: Value, name: &str, arguments: Value| json!({ "index": 0, "id": id, "type": "function", "function": { "name": name, "arguments": arguments } });
+    let check = |deltas: &[Value], expected: &[&str]| {
+        let has_ids = deltas[0]["tool_calls"][0]["id"].as_str().is_some_and(|id| !id.is_empty());
+        let expected: Vec<_> = expected.iter().map(|call| call.replacen(' ', ": json ", 1)).collect();
+        assert_eq!(calls(deltas, if has_ids { 0 } else { expected.len() }), expected);
+    };
+    let in_two_deltas =
+        |first: &Value, second: &Value| [json!({ "tool_calls": [first] }), json!({ "tool_calls": [second] })];
+    for id in [json!(""), json!(null), json!("c")] {
+        let of = |name: &str, arguments: &str| call(id.clone(), name, json!(arguments));
+        let (first, same_name) = (of("f", "{\"a\":1}"), of("f", "{\"a\":2}"));
+        check(&in_two_deltas(&first, &same_name), &["f {\"a\":1}", "f {\"a\":2}"]);
+        check(&in_two_deltas(&first, &of("g", "{\"a\":1}")), &["f {\"a\":1}", "g {\"a\":1}"]);
+        check(&[json!({ "tool_calls": [first, same_name] })], &["f {\"a\":1}", "f {\"a\":2}"]);
+        let text = of("f", "{\"a\":\"}\\\"}{\"}");
+        check(&in_two_deltas(&text, &same_name), &["f {\"a\":\"}\\\"}{\"}", "f {\"a\":2}"]);
+        let objects = [1, 2].map(|value| call(id.clone(), "f", json!({ "a": value })));
+        check(&in_two_deltas(&objects[0], &objects[1]), &["f {\"a\":1}", "f {\"a\":2}"]);
+        // The second call in pieces.
+        let rest = json!({ "index": 0, "function": { "arguments": "2}" } });
+        let pieces = [of("f", "{\"a\":1}"), of("f", "{\"a\":"), rest].map(|piece| json!({ "tool_calls": [piece] }));
+        check(&pieces, &["f {\"a\":1}", "f {\"a\":2}"]);
+    }
+    let other_ids = [json!("c"), json!("d")].map(|id| call(id, "f", json!("{\"a\":1}")));
+    check(&in_two_deltas(&other_ids[0], &other_ids[1]), &["f {\"a\":1}"; 2]);
+    let without_id = call(json!(""), "f", json!("{}"));
+    check(&[json!({ "tool_calls": [without_id, without_id] })], &["f {}"; 2]);
+}
+
+#[test]
+fn name_repeated_in_each_piece_of_a_call_begins_no_other() {
+    for id in [json!("c"), json!("")] {
+        let piece = |arguments: &str| json!({ "tool_calls": [{ "index": 0, "id": id, "function": { "name": "f", "arguments": arguments } }] });
+        let pieces = ["", "{\"a\":", "{\"b\":\"}", "{", "\"}", "}", "", "\n"].map(piece);
+        assert_eq!(calls(&pieces, usize::from(id == "")), ["f: json {\"a\":{\"b\":\"}{\"}}"]);
+    }
 }
 
 #[test]
