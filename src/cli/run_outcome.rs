@@ -1,10 +1,10 @@
-//! The outcome of a run: how it ended, and what in it failed or has no end.
+//! The outcome of a run: how it ended, and what in it failed, was cancelled or has no end.
 
 use std::fmt;
 
 use otel_trace::ExecutionStatus;
 use otel_trace::event::RolloutStatus;
-use otel_trace::graph::Graph;
+use otel_trace::graph::{Execution, Graph, InferenceCall};
 
 use super::output::pluralize;
 
@@ -20,7 +20,7 @@ impl fmt::Display for RunOutcome<'_> {
             RolloutStatus::Failed => "run failed",
             RolloutStatus::Aborted => "run aborted",
         })?;
-        for status in [ExecutionStatus::Failed, ExecutionStatus::Running] {
+        for status in [ExecutionStatus::Failed, ExecutionStatus::Cancelled, ExecutionStatus::Running] {
             let counted = count(self.0, status).into_iter().filter(|(count, _)| *count > 0);
             let counted: Vec<_> = counted.map(|(count, what)| pluralize(count, what)).collect();
             if !counted.is_empty() {
@@ -33,13 +33,21 @@ impl fmt::Display for RunOutcome<'_> {
 
 /// Counts the operations of a run that have this status, by kind.
 fn count(graph: &Graph, status: ExecutionStatus) -> [(usize, &'static str); 6] {
-    let has_status = |execution: &otel_trace::graph::Execution| execution.status == status;
+    let has_status = |execution: &Execution| execution.status == status;
     [
-        (graph.inference_calls.iter().filter(|call| has_status(&call.execution)).count(), "call"),
+        (graph.inference_calls.iter().filter(|call| call_status(call) == status).count(), "call"),
         (graph.tool_calls.iter().filter(|tool| has_status(&tool.execution)).count(), "tool"),
         (graph.code_cells.iter().filter(|cell| has_status(&cell.execution)).count(), "code cell"),
         (graph.compaction_requests.iter().filter(|request| has_status(&request.execution)).count(), "compaction"),
         (graph.turns.iter().filter(|turn| has_status(&turn.execution)).count(), "turn"),
         (graph.threads.iter().filter(|thread| has_status(&thread.execution)).count(), "thread"),
     ]
+}
+
+/// Returns the status of a call as its user sees it: a call that completed with an error, such as one in the body of its
+/// response, failed.
+fn call_status(call: &InferenceCall) -> ExecutionStatus {
+    let status = call.execution.status;
+    let has_failed = status == ExecutionStatus::Completed && call.error.is_some();
+    if has_failed { ExecutionStatus::Failed } else { status }
 }

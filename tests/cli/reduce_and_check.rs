@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn otel_trace(args: &[&str]) -> Output {
@@ -219,6 +219,40 @@ fn failing_bundle_does_not_stop_the_other_bundles() {
                     Usage: otel-trace reduce [OPTIONS] <BUNDLE>...\n\n\
                     For more information, try 'otel-trace reduce --help'.\n";
     assert_eq!(stderr(&output), expected);
+}
+
+#[test]
+fn calls_with_an_error_and_cancelled_calls_are_counted() {
+    let bundle = Bundle::new();
+    let log = fs::read_to_string(bundle.file("trace.jsonl")).unwrap();
+    let mut ends = Vec::new();
+    let lines: Vec<_> = log
+        .lines()
+        .map(|line| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            let payload = &mut event["payload"];
+            if payload["type"] != "inference_completed" {
+                return line.to_owned();
+            }
+            ends.push(payload["response_payload"]["path"].as_str().unwrap().to_owned());
+            if ends.len() == 2 {
+                *payload = json!({
+                    "type": "inference_cancelled",
+                    "inference_call_id": payload["inference_call_id"],
+                    "reason": "stopped",
+                    "partial_response_payload": null,
+                });
+            }
+            event.to_string()
+        })
+        .collect();
+    fs::write(bundle.file("trace.jsonl"), lines.join("\n") + "\n").unwrap();
+    let refused = json!({ "error": { "message": "overloaded" } });
+    fs::write(bundle.file(ends.last().unwrap()), refused.to_string()).unwrap();
+    for command in ["reduce", "check"] {
+        let report = stderr(&otel_trace(&[command, bundle.arg()]));
+        assert!(report.contains(": run completed; failed: 1 call; cancelled: 1 call; "), "{report}");
+    }
 }
 
 #[test]
