@@ -64,7 +64,7 @@ codes! {
     SeqGap = "seq_gap", Notice, Continues;
     /// An event names another run. It is treated like an event of this run.
     OtherRollout = "other_rollout", Notice, Continues;
-    /// A call item, or the output of a call, has no call id. It is linked by the name of its tool and its place among
+    /// A call item, or the output of a call, has no call id. It can be linked by the name of its tool and its place among
     /// the calls of that name. Without a name it stays unlinked.
     CallWithoutId = "call_without_id", Notice, Continues;
     /// No conversation item contains the script of a code cell. The cell has no source item.
@@ -101,8 +101,9 @@ codes! {
     /// A body refers to a conversation item by an id that no earlier item of its thread has.
     /// The reference is an item of its own.
     UnknownReference = "unknown_reference", Notice, Continues;
-    /// Only a part of a streamed response was recorded: it was cut, the provider reported an error in it, or pieces are
-    /// missing. The items and the usage that arrived are kept. Or a complete stream has no output.
+    /// Only a part of a response was recorded: its stream was cut, the provider reported an error in it, pieces are
+    /// missing, or the provider had not finished it. The items and the usage that arrived are kept. Or a complete stream
+    /// has no output.
     PartialStream = "partial_stream", Notice, Continues;
     /// The recorder lost events. The message contains the recorder's count.
     RecordingGap = "recording_gap", Notice, Continues;

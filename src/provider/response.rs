@@ -115,6 +115,12 @@ impl<'a> Response<'a> {
         error.or_else(|| self.api?.answer_problem(&self.body))
     }
 
+    /// Returns the status of the response if the provider had not finished it when it was received, or if it was
+    /// cancelled. Returns `None` for other APIs than Responses.
+    pub(crate) fn unfinished_status(&self) -> Option<Cow<'a, str>> {
+        if matches!(self.output, Output::Items(_)) { responses::unfinished_status(&self.body) } else { None }
+    }
+
     /// Returns the reason why the response is incomplete, otherwise its status.
     pub(crate) fn status(&self) -> Option<String> {
         responses::status(&self.body)

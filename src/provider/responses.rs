@@ -10,7 +10,7 @@ use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
 use super::object::{Object, list, text};
-use super::output::{ITEM_FIELDS, Output};
+use super::output::{ITEM_FIELDS, Output, stopped_answer};
 use super::part::{PartContent, Recognized};
 use super::reasoning::{REASONING_FIELDS, TEXT_FIELDS};
 use super::settings::{Settings, number};
@@ -85,6 +85,13 @@ impl Api for Responses {
         }
     }
 
+    fn answer_problem(&self, body: &Object<'_>) -> Option<String> {
+        let details =
+            body.object("incomplete_details").filter(|_| body.text("status").as_deref() == Some("incomplete"));
+        let reason = details?.text("reason").filter(|reason| *reason == "content_filter")?;
+        Some(stopped_answer(&reason, None))
+    }
+
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
         let output = body.first(&ITEM_FIELDS)?;
         match list(output) {
@@ -153,6 +160,11 @@ pub(super) fn conversation_id<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
     let conversation = body.non_null("conversation")?;
     let id = text(conversation).or_else(|| Object::from_value(conversation)?.text("id"));
     id.filter(|id| !id.is_empty())
+}
+
+/// Returns the status of a response that has no end, or that was cancelled: its output is missing, or is a part of it.
+pub(super) fn unfinished_status<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
+    body.text("status").filter(|status| matches!(&**status, "queued" | "in_progress" | "cancelled"))
 }
 
 /// Returns the reason why a response is incomplete, otherwise its status.

@@ -102,6 +102,42 @@ fn filters_of_other_apis_are_told() {
     check_error(cohere("ERROR_TOXIC"), Some("the provider stopped the answer: ERROR_TOXIC"));
 }
 
+/// Returns a response of the Responses API.
+fn response(status: &str, details: &Value, output: &Value) -> Value {
+    json!({ "id": "r", "object": "response", "status": status, "incomplete_details": details, "output": output })
+}
+
+#[test]
+fn filter_of_a_response_is_told() {
+    let filtered = "the provider stopped the answer: content_filter";
+    let reason = |reason: &str| json!({ "reason": reason });
+    let part =
+        json!([{ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "One" }] }]);
+    for output in [json!([]), part] {
+        check_error(response("incomplete", &reason("content_filter"), &output), Some(filtered));
+        check_error(response("incomplete", &reason("max_output_tokens"), &output), None);
+        check_error(response("completed", &Value::Null, &output), None);
+        let body = response("incomplete", &reason("content_filter"), &output);
+        let mut case = Case::new();
+        case.request_body("a", json!({ "input": [] }));
+        let events = [
+            json!({ "type": "response.created", "response": { "id": "r" } }),
+            json!({ "type": "response.incomplete", "response": body }),
+        ];
+        case.received("a", events.map(|event| format!("data: {event}\n\n")).concat().as_bytes());
+        assert_eq!(call(&case.check(&[]), "a").error.as_deref(), Some(filtered));
+    }
+}
+
+#[test]
+fn response_that_the_provider_has_not_finished_is_reported() {
+    for status in ["queued", "in_progress", "cancelled"] {
+        let graph = reduced(&response(status, &Value::Null, &json!([])), &[Code::PartialStream]);
+        assert!(graph.diagnostics[0].message.contains(&format!("its status is {status}")), "{:?}", graph.diagnostics);
+    }
+    reduced(&response("completed", &Value::Null, &json!([])), &[]);
+}
+
 #[test]
 fn alternative_answers_are_reported() {
     let check = |body: Value, expected: Option<&str>| {

@@ -103,7 +103,7 @@ impl ResponseBody {
             error: body.error(),
             unread: cache.unread.of_response(body),
             apis: body.api_set(),
-            partial: None,
+            partial: body.unfinished_status().map(|status| format!("its status is {status}")),
             stream_events: 0,
         }
     }
