@@ -26,6 +26,11 @@ impl<'a> DefinedTools<'a> {
         })
     }
 
+    /// Returns the path to the definitions, as notices name it, in a body whose list of items is in the field `list`.
+    pub(super) fn path(self, list: &str) -> String {
+        format!("{list}[{}].tools", self.index)
+    }
+
     /// Returns the JSON Pointer (RFC 6901) to the definitions in a body whose list of items is in the field `list`.
     pub(super) fn pointer(self, list: &str) -> String {
         format!("/{list}/{}/tools", self.index)

@@ -117,6 +117,14 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Returns the members of items that define other tools than those that [`Request::tools`] returns.
+    fn unread_tools(&self) -> Vec<UnreadField> {
+        let Some((name, items)) = self.item_list() else { return Vec::new() };
+        let read = self.tools().map(|(_, tools)| tools.get());
+        let others = DefinedTools::in_items(items).filter(|defined| Some(defined.tools.get()) != read);
+        others.map(|defined| UnreadField::of_body(&Responses.members().request, &defined.path(name))).collect()
+    }
+
     /// Returns the JSON Pointer (RFC 6901) to the developer message that directly follows an item that defines tools.
     /// Clients that define tools in this way put their instructions there. Returns `None` if there is no such message.
     pub(crate) fn instructions_in_items(&self) -> Option<String> {
@@ -186,6 +194,7 @@ impl<'a> Request<'a> {
         let others = others.filter_map(|name| Some(UnreadField::of_body(shapes().next()?, name)));
         let mut found = unread_fields(&self.body, shapes());
         found.extend(others);
+        found.extend(self.unread_tools());
         found.sort_unstable();
         found
     }

@@ -2,11 +2,13 @@
 //! clients repeat in part, reasoning with other text.
 
 use otel_trace::graph::{Code, Graph, ItemKind, Part, Pointer};
+use otel_trace::reduce::Options;
 use serde_json::{Value, json};
 
 use crate::case::{
     Case, assistant, call, function_call, function_output, item, parts, request_items, response_items, user,
 };
+use crate::unread_fields::unread;
 
 fn additional_tools() -> Value {
     json!({ "type": "additional_tools", "role": "developer", "tools": [{ "type": "function", "name": "shell" }] })
@@ -30,7 +32,7 @@ fn pointers(graph: &Graph, id: &str) -> [Option<String>; 2] {
 fn pointers_of(body: Value) -> [Option<String>; 2] {
     let mut case = Case::new();
     case.request_body("a", body);
-    pointers(&case.check_strict(&[]), "a")
+    pointers(&case.try_reduce(&Options::default().strict(true)).unwrap().graph, "a")
 }
 
 #[test]
@@ -280,4 +282,20 @@ fn texts_and_summaries_of_reasoning_are_compared_as_two_lists() {
     let encoded = Part::Encoded { label: "encrypted_content", value: "sealed".into() };
     assert_eq!(parts(&graph, 2), [texts("a"), texts("b"), Part::Summary("s".into()), encoded]);
     assert_eq!(item(&graph, 2).content.kind, ItemKind::Reasoning);
+}
+
+#[test]
+fn tools_that_other_items_define_are_reported() {
+    let tools = |name: &str| json!({ "type": "additional_tools", "tools": [{ "type": "function", "name": name }] });
+    let check = |body: Value, expected: &[&str]| {
+        let mut case = Case::new();
+        case.request_body("a", body);
+        let graph = case.check(&vec![Code::UnreadField; expected.len()]);
+        assert_eq!(unread(&graph), expected);
+    };
+    check(json!({ "input": [tools("x"), user("1")] }), &[]);
+    check(json!({ "input": [tools("x"), user("1"), tools("x")] }), &[]);
+    check(json!({ "input": [tools("x"), user("1"), tools("y")] }), &["input[2].tools"]);
+    check(json!({ "input": [user("1"), tools("x")], "tools": [{ "type": "web_search" }] }), &["input[1].tools"]);
+    check(json!({ "input": [user("1"), tools("x")], "tools": [] }), &[]);
 }
