@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{AgentPath, CallId, ExecutionStatus, McpCallId, PayloadRef, RuntimeCellId, RuntimeToolId, ToolCallId};
 
@@ -11,8 +11,8 @@ use super::{AgentPath, CallId, ExecutionStatus, McpCallId, PayloadRef, RuntimeCe
 pub struct ToolCallStarted {
     /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// Id that the provider gave the requesting item, if a model requested the call.
-    #[serde(default)]
+    /// Id that the provider gave the requesting item, if a model requested the call. An empty one is read as none.
+    #[serde(default, deserialize_with = "non_empty_call_id")]
     pub model_visible_call_id: Option<CallId>,
     /// Id that the runtime of the code cell gave the call, if a code cell requested it.
     #[serde(default)]
@@ -26,6 +26,12 @@ pub struct ToolCallStarted {
     /// Payload of kind `tool_invocation`: the arguments of the call.
     #[serde(default)]
     pub invocation_payload: Option<PayloadRef>,
+}
+
+/// Reads a call id. Returns `None` for an empty one, which names no call.
+fn non_empty_call_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CallId>, D::Error> {
+    let id = Option::<CallId>::deserialize(deserializer)?;
+    Ok(id.filter(|id| !id.as_str().is_empty()))
 }
 
 /// The MCP client assigned an id to a tool call. A later addition to format 1.

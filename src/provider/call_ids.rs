@@ -46,7 +46,7 @@ fn call_of_item(raw: &RawValue) -> Option<CallWithId> {
     let item = Item::read(raw)?;
     let namespace = item.namespace().map(Into::into);
     let name = item.object.string("name");
-    let by_name = || name.clone().filter(|_| item.is_call() && item.object.non_null("call_id").is_none());
+    let by_name = || name.clone().filter(|_| item.is_call() && non_empty(item.object.get("call_id")).is_none());
     Some(CallWithId { id: item.call_id().or_else(by_name)?, name, namespace })
 }
 

@@ -113,8 +113,10 @@ fn ids_and_texts_of_any_characters_are_kept() {
         case.turn(id, id);
         case.request_in(id, id, id, json!({ "input": [function_call(id), function_output(id, id)] }));
         case.tool_in((id, id), id, Some(id), exec(), None);
-        let graph = case.check(&[]);
-        assert_eq!((request_items(&graph, id), tool(&graph, id).output_item_ids.len()), (vec![1, 2], 1));
+        // An empty call id is none.
+        let (codes, linked) = if id.is_empty() { (&[Code::CallWithoutId; 2][..], 0) } else { (&[][..], 1) };
+        let graph = case.check(codes);
+        assert_eq!((request_items(&graph, id), tool(&graph, id).output_item_ids.len()), (vec![1, 2], linked));
         graph.write_state(std::io::sink(), otel_trace::graph::Snapshots::Expanded).unwrap();
     }
 }

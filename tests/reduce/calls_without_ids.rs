@@ -107,6 +107,37 @@ fn tool_of_another_name_is_not_linked() {
 }
 
 #[test]
+fn empty_id_is_none() {
+    let call = json!({ "id": "", "type": "function", "function": { "name": "find", "arguments": "{}" } });
+    let asked = json!({ "role": "assistant", "content": null, "tool_calls": [call] });
+    let item = json!({ "type": "function_call", "call_id": "", "name": "find", "arguments": "{}" });
+    let answer = json!({ "role": "tool", "tool_call_id": "", "name": "find", "content": "1" });
+    let output = json!({ "type": "function_call_output", "call_id": "", "name": "find", "output": "1" });
+    let bodies = [
+        (
+            json!({ "messages": [] }),
+            json!({ "choices": [{ "message": asked }] }),
+            json!({ "messages": [asked, answer] }),
+        ),
+        (json!({ "input": [] }), json!({ "id": "r", "output": [item] }), json!({ "input": [item, output] })),
+    ];
+    for (request, response, next) in bodies {
+        let mut case = Case::new();
+        case.request_body("a", request);
+        case.response_body("a", response);
+        case.tool("first", Some(""), other("find"), None);
+        case.tool("other", Some(""), other("read"), None);
+        case.request_body("b", next);
+        let graph = case.check(&[Code::CallWithoutId; 2]);
+        assert_eq!(tool(&graph, "first").model_visible_call_id, None);
+        assert_eq!(linked(&graph, "first").0, [1]);
+        assert_eq!(linked(&graph, "other"), (vec![], vec![]));
+        let notice = &graph.diagnostics[0].message;
+        assert!(notice.ends_with("nothing but the name of its tool, find, can link it"), "{notice}");
+    }
+}
+
+#[test]
 fn output_without_an_id_answers_the_call_before_it() {
     let call = |id: &str, name: &str| json!({ "id": id, "function": { "name": name, "arguments": {} } });
     let asked = |calls: &[Value]| json!({ "role": "assistant", "content": "", "tool_calls": calls });

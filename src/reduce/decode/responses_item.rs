@@ -267,8 +267,8 @@ fn output_draft(call_id: Option<&RawValue>, kind: ItemKind) -> Result<ItemDraft,
     with_call_id(ItemDraft::new(Role::Tool, Some(Channel::Commentary), kind), call_id)
 }
 
-/// Sets the call id of the draft to the field `call_id` of the item, if it has one.
+/// Sets the call id of the draft to the field `call_id` of the item, if it has one that is not empty.
 fn with_call_id(mut draft: ItemDraft, call_id: Option<&RawValue>) -> Result<ItemDraft, DecodeError> {
-    draft.call_id = optional_text(call_id)?.map(|id| CallId::from(&*id));
+    draft.call_id = optional_text(call_id)?.filter(|id| !id.is_empty()).map(|id| CallId::from(&*id));
     Ok(draft)
 }

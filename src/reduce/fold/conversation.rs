@@ -276,7 +276,7 @@ impl<'a> ConversationBuilder<'a> {
             Some(ItemNotice::CallWithoutId) => {
                 let kind = if content.kind.is_call() { "a call" } else { "the output of a call" };
                 let effect = match &content.name {
-                    Some(name) => format!("it is linked by the name of its tool, {name}"),
+                    Some(name) => format!("nothing but the name of its tool, {name}, can link it"),
                     None => "it cannot be linked to a tool call".to_owned(),
                 };
                 let message = format!("{} has {kind} without an id; {effect}", source.subject);
