@@ -6,8 +6,21 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::tool_name::{NameGroup, ToolName, ToolNameMatch};
 use crate::event::TurnId;
+
+/// The arguments of a call or a tool, as a hash of their start as compact JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ArgumentsHash(u128);
+
+impl ArgumentsHash {
+    /// Hashes the summary of arguments, which call items and invocations have alike.
+    pub(crate) fn of_summary(summary: &str) -> Self {
+        Self(xxh3_128(summary.as_bytes()))
+    }
+}
 
 /// A call that a response requested. Positions are numbers that grow with the order of events, such as seqs.
 #[derive(Debug, Clone)]
@@ -18,6 +31,8 @@ pub(crate) struct RequestedCall {
     pub(crate) is_complete: bool,
     /// Name of the requested tool.
     pub(crate) name: Option<ToolName>,
+    /// `None` if the arguments are unknown.
+    pub(crate) arguments: Option<ArgumentsHash>,
     /// Position at which the inference call started.
     pub(crate) started: u64,
     /// Position at which the response arrived.
@@ -33,6 +48,8 @@ pub(crate) struct ToolStart {
     pub(crate) turn_id: Option<TurnId>,
     /// The names that its call may have. `None` if the tool may run calls of any name.
     pub(crate) name: Option<ToolNameMatch>,
+    /// The arguments that the tool was started with. `None` if they are unknown.
+    pub(crate) arguments: Option<ArgumentsHash>,
     /// Position of the start.
     pub(crate) started: u64,
 }
@@ -53,6 +70,8 @@ struct Group {
     turn_id: Option<TurnId>,
     is_complete: bool,
     name: NameGroup,
+    /// `None` for the calls with any arguments.
+    arguments: Option<ArgumentsHash>,
 }
 
 /// The calls of a group.
@@ -105,6 +124,7 @@ impl RequestedCalls {
     /// Removes the call that a tool runs, and returns its number. Returns `None` if the tool runs none of the calls.
     ///
     /// The call is of an inference call that had started before the tool, and its name agrees with that of the tool. It
+    /// has the arguments of the tool rather than others, which the program may have changed. Among such calls, it
     /// is of the tool's own turn rather than of another, and among the calls of a turn of a completed inference call
     /// rather than of another. Among these, it is the first call of the latest response. Of responses that were generated
     /// at the same time, the first to arrive counts as the latest: two conversations run side by side, and each continues
@@ -116,15 +136,24 @@ impl RequestedCalls {
     /// its own.
     pub(crate) fn take(&mut self, tool: &ToolStart) -> Option<usize> {
         let turns = tool.turn_id.iter().cloned().map(Some).chain([None]);
-        let mut groups = turns.flat_map(|turn_id| [(turn_id.clone(), true), (turn_id, false)]);
-        let number = groups.find_map(|(turn_id, is_complete)| self.find(tool, turn_id, is_complete))?;
+        let groups = turns.flat_map(|turn_id| [(turn_id.clone(), true), (turn_id, false)]);
+        let arguments = tool.arguments.map(Some).into_iter().chain([None]);
+        let mut groups = arguments.flat_map(|arguments| groups.clone().map(move |group| (arguments, group)));
+        let number =
+            groups.find_map(|(arguments, (turn_id, is_complete))| self.find(tool, arguments, turn_id, is_complete))?;
         self.remove(number);
         Some(number)
     }
 
-    fn find(&self, tool: &ToolStart, turn_id: Option<TurnId>, is_complete: bool) -> Option<usize> {
+    fn find(
+        &self,
+        tool: &ToolStart,
+        arguments: Option<ArgumentsHash>,
+        turn_id: Option<TurnId>,
+        is_complete: bool,
+    ) -> Option<usize> {
         let names = NameGroup::of_tool(tool.name.as_ref()).into_iter();
-        let groups = names.map(|name| Group { turn_id: turn_id.clone(), is_complete, name });
+        let groups = names.map(|name| Group { turn_id: turn_id.clone(), is_complete, name, arguments });
         let groups: Vec<_> = groups.filter_map(|group| self.groups.get(&group)).collect();
         let latest_start = groups.iter().filter_map(|group| group.latest_start_before(tool.started)).max()?;
         let first = groups.iter().filter_map(|group| group.first_response_since(latest_start, tool.started));
@@ -137,9 +166,12 @@ impl Group {
     fn of_call(call: &RequestedCall) -> impl Iterator<Item = Self> + use<> {
         let names = NameGroup::of_call(call.name.as_ref());
         let is_complete = call.is_complete;
+        let arguments = call.arguments.map(Some).into_iter().chain([None]);
         let turns = call.turn_id.clone().map(Some).into_iter().chain([None]);
-        turns.flat_map(move |turn_id| {
-            names.clone().into_iter().map(move |name| Self { turn_id: turn_id.clone(), is_complete, name })
+        let keys = turns.flat_map(move |turn_id| arguments.clone().map(move |arguments| (turn_id.clone(), arguments)));
+        keys.flat_map(move |(turn_id, arguments)| {
+            let names = names.clone().into_iter();
+            names.map(move |name| Self { turn_id: turn_id.clone(), is_complete, name, arguments })
         })
     }
 }

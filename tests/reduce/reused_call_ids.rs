@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, function_output, item, tool, user};
 
+mod arguments;
 mod calls;
 mod lost_responses;
 mod named;

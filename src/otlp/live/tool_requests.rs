@@ -94,6 +94,7 @@ impl ToolRequests {
                 turn_id: turn_id.clone(),
                 is_complete: *is_complete,
                 name,
+                arguments: None,
                 started: *started,
                 responded: *responded,
                 until: u64::MAX,
@@ -202,8 +203,8 @@ impl CallsOfId {
                 1 => Some(0).filter(|_| running.is_first),
                 _ => {
                     let StartedTool { turn_id, names, started, .. } = &running.tool;
-                    let start =
-                        ToolStart { turn_id: turn_id.clone(), name: in_thread.of_tool(names), started: *started };
+                    let (turn_id, name) = (turn_id.clone(), in_thread.of_tool(names));
+                    let start = ToolStart { turn_id, name, arguments: None, started: *started };
                     self.requested.take(&start)
                 }
             };

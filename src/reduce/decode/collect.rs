@@ -97,7 +97,7 @@ impl Facts {
                 self.compaction_requests.push(line_context.with(CompactionRequestFact::Failed(e)));
             }
             Event::ToolCallStarted(e) => {
-                let invocation = payloads.invocation(&e);
+                let invocation = payloads.invocation(&line_context.context, &e);
                 self.tools.push(line_context.with(ToolFact::Started(Box::new(e), invocation)));
             }
             Event::McpToolCallCorrelationAssigned(e) => self.tools.push(line_context.with(ToolFact::Correlated(e))),

@@ -1,6 +1,6 @@
 //! Decodes the payloads that reduction rules open.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::checkpoint::Checkpoint;
 use super::compaction_response::CompactionResponse;
@@ -16,8 +16,8 @@ use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
 use crate::bundle::Reader;
 use crate::event::{
-    Event, InferenceId, PayloadRef, RequestInputMode, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
-    ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
+    CallId, Event, EventContext, InferenceId, PayloadRef, Record, RequestInputMode, ThreadId, ToolCallEnded,
+    ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
 use crate::reduce::Work;
 
@@ -54,23 +54,36 @@ impl From<&ToolKind> for ToolDecoding {
 }
 
 /// The way in which the payloads of each tool call are decoded. The kind in the first start event of a call counts.
-struct ToolDecodings(HashMap<ToolCallId, ToolDecoding>);
+struct ToolDecodings {
+    tools: HashMap<ToolCallId, ToolDecoding>,
+    /// Call ids with which several tool calls of a thread start. Their arguments tell apart which calls they run.
+    repeated: HashSet<(Option<ThreadId>, CallId)>,
+}
 
 impl ToolDecodings {
     /// Determines the decoding for all tool calls in a log.
     fn from_log(log: &[LogEntry]) -> Self {
-        let mut tools = HashMap::new();
+        let (mut tools, mut started, mut repeated) = (HashMap::new(), HashSet::new(), HashSet::new());
         for LogEntry { record, .. } in log {
             if let Event::ToolCallStarted(start) = &record.event {
                 tools.entry(start.tool_call_id.clone()).or_insert_with(|| ToolDecoding::from(&start.kind));
+                let call = start.model_visible_call_id.clone().map(|call| (record.context.thread_id.clone(), call));
+                repeated.extend(call.filter(|call| !started.insert(call.clone())));
             }
         }
-        Self(tools)
+        Self { tools, repeated }
+    }
+
+    /// Returns `true` if the reduction needs the invocation of a tool call, which starts with the given event.
+    fn opens_invocation(&self, context: &EventContext, event: &ToolCallStarted) -> bool {
+        let call = event.model_visible_call_id.clone();
+        let is_repeated = |call| self.repeated.contains(&(context.thread_id.clone(), call));
+        opens_invocation(&event.kind) || (!self.repeated.is_empty() && call.is_some_and(is_repeated))
     }
 
     /// Returns the way in which the payloads of a tool call are decoded.
     fn get(&self, tool: &ToolCallId) -> ToolDecoding {
-        self.0.get(tool).copied().unwrap_or(ToolDecoding::Unknown)
+        self.tools.get(tool).copied().unwrap_or(ToolDecoding::Unknown)
     }
 
     /// Returns the way in which the payload of a runtime start is decoded. The start of a spawn is not decoded: the new
@@ -123,8 +136,8 @@ pub(super) struct DecodedPayloads {
 
 impl PayloadPlan {
     /// Adds the payloads of an event that the reduction needs.
-    fn add(&mut self, event: &Event, decodings: &ToolDecodings) {
-        match event {
+    fn add(&mut self, record: &Record, decodings: &ToolDecodings) {
+        match &record.event {
             Event::ThreadStarted(e) => e.metadata_payload.iter().for_each(|payload| self.metadata.add(payload)),
             Event::InferenceStarted(e) => {
                 self.requests.add(&e.request_payload);
@@ -135,7 +148,7 @@ impl PayloadPlan {
             Event::CompactionInstalled(e) => self.checkpoints.add(&e.checkpoint_payload),
             Event::CompactionRequestCompleted(e) => self.compaction_responses.add(&e.response_payload),
             Event::ToolCallStarted(e) => {
-                if opens_invocation(&e.kind) {
+                if decodings.opens_invocation(&record.context, e) {
                     e.invocation_payload.iter().for_each(|payload| self.invocations.add(payload));
                 }
             }
@@ -234,7 +247,7 @@ impl DecodedPayloads {
         let decodings = ToolDecodings::from_log(log);
         let mut plan = PayloadPlan::default();
         for entry in log {
-            plan.add(&entry.record.event, &decodings);
+            plan.add(&entry.record, &decodings);
         }
         let responses = DecodedResponses::decode(log, bundle, cache, work);
         plan.decode_all(decodings, responses, bundle, cache, work)
@@ -273,8 +286,9 @@ impl DecodedPayloads {
 
     /// Returns the decoded invocation of a tool call. Returns `None` if the call has no invocation or the reduction
     /// does not need it.
-    pub(super) fn invocation(&self, event: &ToolCallStarted) -> Option<Payload<Invocation>> {
-        let payload = event.invocation_payload.as_ref().filter(|_| opens_invocation(&event.kind))?;
+    pub(super) fn invocation(&self, context: &EventContext, event: &ToolCallStarted) -> Option<Payload<Invocation>> {
+        let is_open = self.decodings.opens_invocation(context, event);
+        let payload = event.invocation_payload.as_ref().filter(|_| is_open)?;
         Some(self.invocations.get(payload))
     }
 

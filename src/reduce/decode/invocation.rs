@@ -1,9 +1,10 @@
 //! Decodes `tool_invocation` payloads of the tools whose arguments name a terminal or a code cell, or contain a message
 //! to an agent.
 
+use super::canonical_json::{canonical, canonical_text, summary};
 use super::item_cache::ItemCache;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape};
-use crate::provider::Object;
+use crate::provider::{Object, text};
 
 /// The invocation of a tool: its name and its arguments.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(in crate::reduce) struct Invocation {
     pub(in crate::reduce) namespace: Option<String>,
     /// The arguments that the model wrote, or the reason why they cannot be read.
     pub(in crate::reduce) arguments: Result<Arguments, &'static str>,
+    /// Start of the arguments as compact JSON, as call items have it. `None` if they are not JSON.
+    pub(in crate::reduce) arguments_summary: Option<Box<str>>,
 }
 
 /// The arguments of a tool call that the reduction needs.
@@ -27,12 +30,13 @@ pub(in crate::reduce) struct Arguments {
 }
 
 impl PayloadShape for Invocation {
-    fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
-        let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
+    fn parse(json: &str, _: &ItemCache) -> Result<Self, String> {
+        let body = Object::parse(json).ok_or(NOT_AN_OBJECT)?;
         Ok(Self {
             tool_name: body.string("tool_name"),
             namespace: body.string("tool_namespace"),
             arguments: arguments(&body),
+            arguments_summary: arguments_summary(&body, json),
         })
     }
 }
@@ -53,4 +57,18 @@ fn arguments(body: &Object<'_>) -> Result<Arguments, &'static str> {
         cell_id: arguments.text_or_number("cell_id"),
         message: ["message", "prompt", "task"].into_iter().find_map(|name| arguments.string(name)),
     })
+}
+
+/// Returns the start of the arguments of a call as compact JSON: those in the `payload` of an invocation, otherwise the
+/// whole body, which a program may use for the arguments alone. Returns `None` if they are not JSON.
+fn arguments_summary(body: &Object<'_>, json: &str) -> Option<Box<str>> {
+    let canonical = match body.object("payload") {
+        Some(payload) => {
+            let arguments = payload.get("arguments")?;
+            text(arguments).map_or_else(|| canonical(arguments), |text| canonical_text(&text))
+        }
+        None if body.get("tool_name").is_some() => None,
+        None => canonical_text(json),
+    };
+    canonical.map(|canonical| summary(&canonical))
 }

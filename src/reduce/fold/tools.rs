@@ -13,6 +13,7 @@ use crate::graph::{Code, Evidence, Execution, LiveSpan, McpTool, Requester, Tabl
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Activity, Invocation, Logged, Payload, ResultPayload, ToolFact};
 use crate::reduce::diagnostics::LogPosition;
+use crate::reduce::requested_calls::ArgumentsHash;
 
 /// All tool calls, and the references from them to code cells, which `link` resolves.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub(in crate::reduce) struct Tools {
     pub(in crate::reduce) starts: Vec<usize>,
     /// For each tool call in order, the position of its start event in the log.
     pub(in crate::reduce) positions: Vec<LogPosition>,
+    /// For each tool call in order, the arguments in its invocation. `None` if they are unknown.
+    pub(in crate::reduce) arguments: Vec<Option<ArgumentsHash>>,
     /// References from tool calls to the code cells that requested them, in order of the calls' starts.
     pub(in crate::reduce) nested: Vec<CellReference>,
     /// References from `wait` calls to the code cells that they wait for, in order of the calls' starts.
@@ -154,6 +157,8 @@ impl Tools {
         let Some(call) = self.calls.add(tool_call_id.clone(), call) else { return };
         self.starts.push(fact);
         self.positions.push(LogPosition::from(at));
+        let arguments = invocation.and_then(|invocation| invocation.as_ref().ok()?.arguments_summary.as_deref());
+        self.arguments.push(arguments.map(ArgumentsHash::of_summary));
         match requester {
             EventRequester::Model => {}
             EventRequester::CodeCell { runtime_cell_id } => {

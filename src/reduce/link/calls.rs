@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use super::reused_ids::{CutOffs, OpenRuns};
 use super::tool_names::ToolNames;
 use super::visible::{CallsOfId, VisibleCalls};
-use super::visible_call::{MakingResponse, VisibleCall};
+use super::visible_call::{MakingResponse, ReusedCall, VisibleCall};
 use crate::event::{CallId, ExecutionStatus, InferenceId, Seq, ThreadId, TurnId};
 use crate::graph::{Code, Item, ItemId, Producer, Requester, Table, ToolCall, Turn};
+use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::fold::{Conversations, Tools};
-use crate::reduce::requested_calls::ToolStart;
+use crate::reduce::requested_calls::{ArgumentsHash, ToolStart};
 use crate::reduce::tool_name::spelled_name;
 use crate::reduce::{Diagnostics, Work};
 
@@ -38,7 +39,10 @@ pub(super) fn link(
         let calls = visible_calls.with_id(&id);
         let call = match calls {
             Some(CallsOfId::Several(calls)) => match runs.get(&index).and_then(|&number| calls.get(number)) {
-                Some(call) => Ok(Some((&call.visible, call.response))),
+                Some(call) => {
+                    report_other_arguments(tool, call, tools.arguments[index], conversations, position, diagnostics);
+                    Ok(Some((&call.visible, call.response)))
+                }
                 None => Err("an id that several calls have, and none of them can be its own"),
             },
             Some(CallsOfId::One(_)) | None if taken.contains(&id) => Err("as an earlier tool call does"),
@@ -66,6 +70,26 @@ pub(super) fn link(
         if tool.requested_by.is_none() {
             attribute_to_last_call(tool, conversations, &completed_calls, work);
         }
+    }
+}
+
+/// Reports a tool call whose invocation has other arguments than the call that it runs.
+fn report_other_arguments(
+    tool: &ToolCall,
+    call: &ReusedCall,
+    arguments: Option<ArgumentsHash>,
+    conversations: &Conversations,
+    position: LogPosition,
+    diagnostics: &mut Diagnostics,
+) {
+    let call_arguments = call.arguments(conversations);
+    if arguments.zip(call_arguments).is_some_and(|(of_tool, of_call)| of_tool != of_call) {
+        let ToolCall { tool_call_id, thread_id, .. } = tool;
+        let message = format!(
+            "tool call {tool_call_id} of thread {thread_id} has other arguments than each call with its id that it may \
+             run; it is linked to one of them"
+        );
+        diagnostics.add(position, Code::CallIdReused, message, None);
     }
 }
 
@@ -145,7 +169,8 @@ fn calls_of_tools(
         let Some(open_runs) = open_runs.get_mut(&(tool.thread_id.clone(), call_id)) else { continue };
         work.link_probes += 1;
         let started = tool.execution.started.seq.0;
-        let start = ToolStart { turn_id: tool.turn_id.clone(), name: names.of_tool(tool), started };
+        let (turn_id, name) = (tool.turn_id.clone(), names.of_tool(tool));
+        let start = ToolStart { turn_id, name, arguments: tools.arguments[index], started };
         runs.extend(open_runs.take(&start).map(|number| (index, number)));
     }
     runs

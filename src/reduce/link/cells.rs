@@ -133,7 +133,7 @@ fn calls_of_cells(
         let Some(open_runs) = open_runs.get_mut(&id) else { continue };
         work.link_probes += 1;
         let started = cell.execution.started.seq.0;
-        let start = ToolStart { turn_id: Some(cell.turn_id.clone()), name: None, started };
+        let start = ToolStart { turn_id: Some(cell.turn_id.clone()), name: None, arguments: None, started };
         runs.extend(open_runs.take(&start).map(|number| (index, number)));
     }
     runs

@@ -1,7 +1,9 @@
 //! The calls of tools as the model saw them.
 
 use crate::event::Seq;
-use crate::graph::{Item, ItemId};
+use crate::graph::{Item, ItemId, Part};
+use crate::reduce::fold::Conversations;
+use crate::reduce::requested_calls::ArgumentsHash;
 
 /// A call of a tool as the model saw it.
 #[derive(Debug, Default)]
@@ -32,6 +34,22 @@ pub(super) struct ReusedCall {
     pub(super) requested: Option<Seq>,
     /// Seq of the first list that showed an output of the call.
     pub(super) answered: Option<Seq>,
+}
+
+impl ReusedCall {
+    /// Returns the arguments of the call. Returns `None` if they are not JSON.
+    pub(super) fn arguments(&self, conversations: &Conversations) -> Option<ArgumentsHash> {
+        let item = conversations.items.get(self.visible.call_items.first()?.index())?;
+        item.content.parts.iter().find_map(|part| match part {
+            Part::Json { summary } => Some(ArgumentsHash::of_summary(summary)),
+            Part::Text(_)
+            | Part::LabelledText { .. }
+            | Part::Summary(_)
+            | Part::Encoded { .. }
+            | Part::Code { .. }
+            | Part::PayloadRef { .. } => None,
+        })
+    }
 }
 
 /// The response that made a call.

@@ -41,6 +41,7 @@ impl OpenRuns {
                         turn_id: Some(inference.turn_id.clone()),
                         is_complete,
                         name,
+                        arguments: call.arguments(conversations),
                         started: inference.execution.started.seq.0,
                         responded: response.seq.0,
                         until: until.map_or(u64::MAX, |seq| seq.0),
