@@ -9,6 +9,7 @@ mod activities;
 mod agent_event;
 mod agents;
 mod answers;
+mod attempts;
 mod cells;
 mod compaction_requests;
 mod content_index;
@@ -39,6 +40,7 @@ mod unread_fields;
 mod usage;
 
 pub(super) use agents::{EdgeClaim, claims};
+pub(super) use attempts::Attempts;
 pub(super) use cells::{Cells, cells};
 pub(super) use compaction_requests::compaction_requests;
 pub(super) use inference::{Conversations, FirstRequest, conversations};

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::attempts::Attempts;
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::list_walk::{ListWalk, Walked};
 use super::lost_responses::LostResponses;
@@ -52,6 +53,8 @@ pub(in crate::reduce) struct ShownLists {
     pub(in crate::reduce) ids: Vec<RepeatedId>,
     /// The calls and outputs of each of the ids in each list, in order of the log.
     pub(in crate::reduce) lists: Vec<ShownList>,
+    /// The inference calls with one request. Empty if no id is reused.
+    pub(in crate::reduce) attempts: Attempts,
     /// The reused ids among `ids`.
     reused: HashSet<(ThreadId, CallId)>,
 }
@@ -242,7 +245,8 @@ impl ConversationBuilder<'_> {
         }
         ids.mark_reused_by_lost_responses(&lists);
         let reused = ids.repeated.iter().filter(|id| id.is_reused);
-        let reused = reused.map(|id| (id.thread_id.clone(), id.call_id.clone())).collect();
-        ShownLists { ids: ids.repeated, lists, reused }
+        let reused: HashSet<_> = reused.map(|id| (id.thread_id.clone(), id.call_id.clone())).collect();
+        let attempts = if reused.is_empty() { Attempts::default() } else { Attempts::new(self, calls) };
+        ShownLists { ids: ids.repeated, lists, attempts, reused }
     }
 }

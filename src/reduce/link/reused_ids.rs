@@ -52,7 +52,8 @@
 //! **Tools.** A tool runs a call that no other tool runs and that had no output in a list before the tool started. It is
 //! a call of a response, as [`RequestedCalls::take`](crate::reduce::requested_calls::RequestedCalls::take) chooses it,
 //! otherwise the first call of its own that a request showed after the tool had started. Otherwise the tool has no call,
-//! which is reported. A call with the arguments in the tool's invocation goes before others; it is reported if there is
+//! which is reported. Of the responses to one request, one whose calls have outputs goes before the others.
+//! A call with the arguments in the tool's invocation goes before others; it is reported if there is
 //! none and the tool runs a call with other arguments. A call of a response that was cut off is run by tools that start before the next inference call of
 //! the turn and before the end of the turn: programs that do not run it ask again. The names of a tool and its call agree
 //! where they can be compared, see [`NamesInThread`](crate::reduce::tool_name::NamesInThread).

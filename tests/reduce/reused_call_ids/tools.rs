@@ -264,3 +264,34 @@ fn second_tool_of_a_call_is_still_attributed_to_an_unknown_response() {
     check_requester(&graph, "t2", Some("i2"));
     assert_eq!(call(&graph, "i2").tool_call_ids, ["t2".into()]);
 }
+
+#[test]
+fn tool_runs_the_attempt_that_the_next_request_shows() {
+    for used in ["a", "b"] {
+        let mut case = Case::new();
+        exchange(&mut case, "i1", &[user("go")], &[look("a"), call_of("write", "a")]);
+        exchange(&mut case, "i1b", &[user("go")], &[look("b"), call_of("write", "b")]);
+        run(&mut case, "t1");
+        run_in(&mut case, ("t", "u"), "t2", "write");
+        let history = [user("go"), look(used), call_of("write", used), out("1"), out("2")];
+        exchange(&mut case, "i2", &history, &[look("c")]);
+        run(&mut case, "t3");
+        case.request("i3", [&history[..], &[look("c"), out("3")]].concat());
+        let graph = case.check(&[]);
+        for (id, output) in [("t1", "1"), ("t2", "2")] {
+            check_requester(&graph, id, Some(if used == "a" { "i1" } else { "i1b" }));
+            assert_eq!(super::texts(&graph, &graph.tool_calls.get(id).unwrap().output_item_ids), [output], "{used}");
+        }
+        check(&graph, "t3", &["c"], &["3"]);
+    }
+    // A tool of the first attempt started before the second one, which the next request shows.
+    let mut case = Case::new();
+    exchange(&mut case, "i1", &[user("go")], &[look("a")]);
+    run(&mut case, "t1");
+    exchange(&mut case, "i1b", &[user("go")], &[look("b")]);
+    run(&mut case, "t2");
+    case.request("i2", [user("go"), look("b"), out("of b")]);
+    let graph = case.check(&[]);
+    check(&graph, "t1", &["a"], &[]);
+    check(&graph, "t2", &["b"], &["of b"]);
+}

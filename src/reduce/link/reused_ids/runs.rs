@@ -1,11 +1,11 @@
 //! Decides which call of a reused id each tool or code cell runs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::ReusedCall;
 use crate::event::{ExecutionStatus, Seq, TurnId};
 use crate::graph::{Table, Turn};
-use crate::reduce::fold::Conversations;
+use crate::reduce::fold::{Attempts, Conversations};
 use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolStart};
 use crate::reduce::tool_name::{NameGroup, ToolName};
 
@@ -29,6 +29,7 @@ impl OpenRuns {
         may_run: impl Fn(&ReusedCall) -> bool,
     ) -> Self {
         let (mut not_started, mut not_expired, mut shown) = (Vec::new(), Vec::new(), ShownCalls::default());
+        let answered = AnsweredAttempts::new(calls, conversations);
         let is_shown = |call: &ReusedCall| !call.visible.call_items.is_empty();
         for (number, call) in calls.iter().enumerate().filter(|(_, call)| is_shown(call) && may_run(call)) {
             let name = name(call, conversations);
@@ -39,7 +40,7 @@ impl OpenRuns {
                     let until = [call.answered, dropped].into_iter().flatten().min();
                     let requested = RequestedCall {
                         turn_id: Some(inference.turn_id.clone()),
-                        is_complete,
+                        is_complete: is_complete && !answered.replace(response.call),
                         name,
                         arguments: call.arguments(conversations),
                         started: inference.execution.started.seq.0,
@@ -66,6 +67,30 @@ impl OpenRuns {
             self.requested.remove(number);
         }
         self.requested.take(tool).or_else(|| self.shown.take(tool))
+    }
+}
+
+/// The inference calls whose calls of one id have outputs: the program used their responses, not those of other attempts.
+struct AnsweredAttempts<'a> {
+    attempts: &'a Attempts,
+    inferences: HashSet<usize>,
+    /// The first attempt of each of the inference calls.
+    first_attempts: HashSet<usize>,
+}
+
+impl<'a> AnsweredAttempts<'a> {
+    fn new(calls: &[ReusedCall], conversations: &'a Conversations) -> Self {
+        let attempts = &conversations.shown.attempts;
+        let answered = calls.iter().filter(|call| call.answered.is_some());
+        let inferences: HashSet<_> = answered.filter_map(|call| Some(call.response?.call)).collect();
+        let first_attempts = inferences.iter().filter_map(|call| attempts.first(*call)).collect();
+        Self { attempts, inferences, first_attempts }
+    }
+
+    /// Returns `true` if the program used the response of another attempt instead of that of an inference call.
+    fn replace(&self, inference: usize) -> bool {
+        let is_attempt = |first| self.first_attempts.contains(&first);
+        !self.inferences.contains(&inference) && self.attempts.first(inference).is_some_and(is_attempt)
     }
 }
 
