@@ -3,6 +3,8 @@
 mod members;
 mod stream;
 
+use serde_json::value::RawValue;
+
 use super::api::{Api, Field, ListField};
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
@@ -85,9 +87,17 @@ impl Api for Anthropic {
     }
 
     /// The provider may have cleared results of tools and reasoning in the request before the model saw it.
-    fn unread_output(&self, body: &Object<'_>) -> Option<&'static str> {
-        let edits = body.object("context_management")?.list("applied_edits")?;
-        (!edits.is_empty()).then_some("context_management.applied_edits")
+    fn unread_output(&self, body: &Object<'_>) -> Vec<&'static str> {
+        let edits = body.object("context_management").and_then(|management| management.list("applied_edits"));
+        let edits = edits.filter(|edits| !edits.is_empty()).map(|_| "context_management.applied_edits");
+        let iterations = body.object("usage").and_then(|usage| usage.list("iterations")).unwrap_or_default();
+        // The provider's own counts have the tokens of messages, and those of compactions are added.
+        let is_uncounted = |iteration: &&RawValue| {
+            let kind = Object::from_value(iteration).and_then(|iteration| iteration.string("type"));
+            kind.is_some_and(|kind| kind != "message" && kind != "compaction")
+        };
+        let uncounted = iterations.iter().any(is_uncounted).then_some("usage.iterations");
+        edits.into_iter().chain(uncounted).collect()
     }
 
     fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {

@@ -108,10 +108,10 @@ pub(super) trait Api: Sync {
         None
     }
 
-    /// Returns the path to what a response of this API reports about the conversation, and no rule reads: answers
-    /// beside the first, or changes of what the model saw. Returns `None` if there is nothing of the kind.
-    fn unread_output(&self, _body: &Object<'_>) -> Option<&'static str> {
-        None
+    /// Returns the paths to what a response of this API reports about the conversation, and no rule reads: answers
+    /// beside the first, changes of what the model saw, or requests that the provider made for itself.
+    fn unread_output(&self, _body: &Object<'_>) -> Vec<&'static str> {
+        Vec::new()
     }
 
     /// Returns what the provider found for the answer, as far as it stands beside the output.

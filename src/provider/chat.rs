@@ -126,8 +126,17 @@ impl Api for Chat {
         Some(if has_message { Output::Choices(choices) } else { Output::Unknown })
     }
 
-    fn unread_output(&self, body: &Object<'_>) -> Option<&'static str> {
-        (body.list("choices")?.len() > 1).then_some("choices[1..]")
+    fn unread_output(&self, body: &Object<'_>) -> Vec<&'static str> {
+        let choices = body.list("choices").unwrap_or_default();
+        let alternatives = (choices.len() > 1).then_some("choices[1..]");
+        // Clients parse the content. Without content, nothing else has what they parsed.
+        let message = choices.first().and_then(|choice| Object::from_value(choice)?.object("message"));
+        let is_unread = |message: Object<'_>| {
+            message.non_null("content").is_none()
+                && message.non_null("parsed").is_some_and(|_| message.get("tool_calls").is_none())
+        };
+        let parsed = message.is_some_and(is_unread).then_some("choices[].message.parsed");
+        alternatives.into_iter().chain(parsed).collect()
     }
 
     fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {

@@ -122,8 +122,12 @@ impl Api for Gemini {
         blocked_prompt(body).or_else(|| first_candidate(body).as_ref().and_then(stopped_candidate))
     }
 
-    fn unread_output(&self, body: &Object<'_>) -> Option<&'static str> {
-        (body.list("candidates")?.len() > 1).then_some("candidates[1..]")
+    fn unread_output(&self, body: &Object<'_>) -> Vec<&'static str> {
+        let candidates = body.list("candidates").unwrap_or_default();
+        let alternatives = (candidates.len() > 1).then_some("candidates[1..]");
+        let history = ["automaticFunctionCallingHistory", "automatic_function_calling_history"].into_iter();
+        let history = history.filter(|name| body.list(name).is_some_and(|calls| !calls.is_empty()));
+        alternatives.into_iter().chain(history).collect()
     }
 
     fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {

@@ -144,8 +144,10 @@ impl<'a> Response<'a> {
     pub(crate) fn unread_fields(&self) -> Vec<UnreadField> {
         let shapes = || self.api_set().iter().map(|api| &api.members().response);
         let mut found = unread_fields(&self.body, shapes());
-        let output = self.api.and_then(|api| Some((api, api.unread_output(&self.body)?)));
-        found.extend(output.map(|(api, path)| UnreadField::of_body(&api.members().response, path)));
+        if let Some(api) = self.api {
+            let paths = api.unread_output(&self.body).into_iter();
+            found.extend(paths.map(|path| UnreadField::of_body(&api.members().response, path)));
+        }
         found
     }
 
@@ -165,6 +167,9 @@ impl<'a> Response<'a> {
     }
 }
 
+/// Members of a response that hold its usage, in one API or another.
+const USAGE_FIELDS: [&str; 4] = ["usage", "usageMetadata", "usage_metadata", "token_usage"];
+
 /// Returns the token usage in a response, in the terms of the first API whose counts the response has.
 fn reported_usage(body: &Object<'_>) -> ReportedUsage {
     let usage = body.object("usage");
@@ -177,7 +182,12 @@ fn reported_usage(body: &Object<'_>) -> ReportedUsage {
         }
         without_counts = without_counts.or(Some(reported).filter(|reported| !reported.problems.is_empty()));
     }
-    without_counts.unwrap_or_default()
+    let no_usage = || {
+        let fields = USAGE_FIELDS.iter().filter_map(|name| Some((name, body.non_null(name)?)));
+        let mut others = fields.filter(|(_, value)| !value.get().starts_with('{'));
+        others.next().map(|(name, value)| CountReader::no_usage(name, value))
+    };
+    without_counts.or_else(no_usage).unwrap_or_default()
 }
 
 /// Returns the output of a response that only has fields of responses without output.

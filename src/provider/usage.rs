@@ -102,6 +102,12 @@ impl TokenCounts {
             return None;
         }
         let (input, output, reasoning) = (input.unwrap_or(0), output.unwrap_or(0), reasoning.unwrap_or(0));
+        // Some servers leave the tokens of the cache out of the input, but not out of the total.
+        let of_cache = total.and_then(|total| {
+            let rest = total.checked_sub(input.saturating_add(output)).filter(|rest| *rest > 0 && *rest != reasoning);
+            rest.filter(|rest| Some(*rest) == cached || Some(*rest) == sum([cached, cache_write]))
+        });
+        let input = input.saturating_add(of_cache.unwrap_or(0));
         let sum = input.saturating_add(output);
         let output = match total {
             // Some providers do not count reasoning as output.
@@ -131,6 +137,13 @@ pub(super) struct CountReader {
 }
 
 impl CountReader {
+    /// Reports a field that holds a text or a list in place of the usage.
+    pub(super) fn no_usage(field: &str, value: &RawValue) -> ReportedUsage {
+        let mut reader = Self::default();
+        reader.report(field, value, false);
+        ReportedUsage { usage: None, problems: reader.problems }
+    }
+
     /// Returns the usage that `read` reads, with the problems of its counts.
     pub(super) fn read(read: impl FnOnce(&mut Self) -> Option<TokenCounts>) -> ReportedUsage {
         let mut reader = Self::default();

@@ -354,3 +354,31 @@ fn items_with_one_index_are_kept_apart() {
     let graph = reduce_received(&named_events(&events), &[Code::PartialStream]);
     assert_eq!(texts(&graph), ["assistant message: a", "assistant message: b", "assistant message: c"]);
 }
+
+#[test]
+fn delta_of_an_unknown_type_is_told_by_its_type() {
+    let events = [
+        json!({ "type": "message_start", "message": { "role": "assistant", "content": [] } }),
+        json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "text", "text": "" } }),
+        json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": "a" } }),
+        json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "new_delta", "text": "b" } }),
+        json!({ "type": "content_block_stop", "index": 0 }),
+        json!({ "type": "message_stop" }),
+    ];
+    let graph = reduce_received(&named_events(&events), &[Code::UnreadField]);
+    assert_eq!(unread(&graph), ["events[content_block_delta].delta[new_delta]"]);
+    assert_eq!(texts(&graph), ["assistant message: ab"]);
+}
+
+#[test]
+fn reasoning_among_the_members_of_a_provider_is_read() {
+    let block = json!({ "type": "thinking", "thinking": "r", "signature": "c2ln" });
+    let fields = json!({ "thinking_blocks": [block], "reasoning_content": "r" });
+    for delta in [
+        json!({ "content": "a", "provider_specific_fields": fields }),
+        json!({ "content": "a", "thinking_blocks": [block], "reasoning_content": "r", "provider_specific_fields": fields }),
+    ] {
+        let expected = ["assistant reasoning: r | <signature c2ln>", "assistant message: a"];
+        assert_eq!(texts(&reduce_received(&chat(&[delta]), &[])), expected);
+    }
+}

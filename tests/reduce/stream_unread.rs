@@ -154,7 +154,7 @@ fn member_of_an_event_that_no_rule_reads_is_reported() {
 
 #[test]
 fn member_of_a_delta_that_no_rule_reads_is_reported() {
-    let delta = json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "new_delta", "new": "x" } });
+    let delta = json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "new": "x" } });
     anthropic().check(&[delta], &["content[].new"]);
     cohere().check(&[json!({ "type": "tool-plan-delta", "delta": { "message": { "new": "x" } } })], &["message.new"]);
     let delta = json!({ "contentBlockDelta": { "contentBlockIndex": 0, "delta": { "new": "x" } } });

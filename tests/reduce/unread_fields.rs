@@ -201,3 +201,49 @@ fn many_messages_with_members_of_their_own_take_linear_time() {
     let rest = graph.diagnostics.last().unwrap();
     assert!(rest.message.starts_with("199900 more members of a message"), "{rest}");
 }
+
+#[test]
+fn members_of_gateways_are_compared() {
+    let message = |members: Value| {
+        let mut message = json!({ "role": "assistant", "content": "x" });
+        message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        json!({ "choices": [{ "message": message }] })
+    };
+    check_response(&message(json!({ "context": { "intent": "i" } })), &[]);
+    let context = json!({ "context": { "intent": "i", "messages": ["a"] } });
+    check_response(&message(context), &["choices[].message.context.messages"]);
+    let gateway =
+        json!({ "provider_specific_fields": { "citations": ["a"], "compaction_blocks": ["b"], "refusal": null } });
+    check_response(&message(gateway), &["choices[].message.provider_specific_fields.compaction_blocks"]);
+    let choice =
+        json!({ "message": { "role": "assistant", "content": "x" }, "provider_specific_fields": { "new": 1 } });
+    check_response(&json!({ "choices": [choice] }), &["choices[].provider_specific_fields.new"]);
+    check_response(&message(json!({ "parsed": { "a": 1 } })), &[]);
+    let parsed = message(json!({ "content": null, "parsed": { "a": 1 } }));
+    check_response(&parsed, &["choices[].message.parsed"]);
+}
+
+#[test]
+fn calls_that_a_client_of_gemini_made_are_reported() {
+    let candidates = json!([{ "content": { "role": "model", "parts": [{ "text": "x" }] } }]);
+    let body = |calls: Value| json!({ "candidates": candidates, "automaticFunctionCallingHistory": calls });
+    check_response(&body(json!([])), &[]);
+    check_response(&body(json!([{ "role": "user", "parts": [] }])), &["automaticFunctionCallingHistory"]);
+}
+
+#[test]
+fn iterations_whose_tokens_are_not_counted_are_reported() {
+    let body = |kind: &str| {
+        let iteration = json!({ "type": kind, "input_tokens": 1, "output_tokens": 1 });
+        json!({ "content": [], "usage": { "input_tokens": 1, "output_tokens": 1, "iterations": [iteration] } })
+    };
+    check_response(&body("message"), &[]);
+    check_response(&body("compaction"), &[]);
+    check_response(&body("advisor_message"), &["usage.iterations"]);
+}
+
+#[test]
+fn system_text_and_audio_of_a_request_to_ollama_are_known() {
+    let message = json!({ "role": "user", "content": "x", "audio": "a" });
+    check_request(&json!({ "messages": [message], "system": "s", "options": {} }), &[]);
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, UnreadEvents};
+use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, UnreadEvents, text_content};
 use crate::provider::object::{Object, is_null, list};
 
 /// A message of which events have arrived.
@@ -115,6 +115,10 @@ impl StreamedAnthropic {
     }
 }
 
+/// Types of deltas whose members are read.
+const DELTA_TYPES: [&str; 6] =
+    ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta", "compaction_delta"];
+
 impl StreamedBlock {
     /// Creates a block that has just started.
     fn started(block: &Object<'_>) -> Self {
@@ -125,7 +129,12 @@ impl StreamedBlock {
     fn push(&mut self, delta: &Object<'_>, unread: &mut UnreadEvents) {
         for (name, value) in delta.fields().filter(|(_, value)| !is_null(value)) {
             let added = match name {
-                "type" => Ok(()),
+                "type" => {
+                    if let Some(kind) = text_content(value).filter(|kind| !DELTA_TYPES.contains(kind)) {
+                        unread.add(format_args!("events[content_block_delta].delta[{kind}]"));
+                    }
+                    Ok(())
+                }
                 "partial_json" => self.input.get_or_insert_with(|| Growing::text("")).append(value),
                 "citation" => {
                     self.members.edit_list("citations", |citations| citations.push(Growing::new(value)));

@@ -111,9 +111,14 @@ static CHOICE: Shape = Shape {
     name: "choice",
     // Servers answer with `text` or `delta` where a message is expected.
     read: &["finish_reason", "error", "text"],
-    nested: &[("message", Nested::One(&MESSAGE)), ("delta", Nested::One(&MESSAGE)), ("usage", Nested::One(&USAGE))],
+    nested: &[
+        ("message", Nested::One(&MESSAGE)),
+        ("delta", Nested::One(&MESSAGE)),
+        ("usage", Nested::One(&USAGE)),
+        ("provider_specific_fields", Nested::One(&CHOICE_OF_GATEWAY)),
+    ],
     unread: &[
-        (Reason::Bookkeeping, &["index", "native_finish_reason", "provider_specific_fields", "seed", "stop_reason"]),
+        (Reason::Bookkeeping, &["index", "native_finish_reason", "seed", "stop_reason"]),
         // The prompt, and the answer before the server split it into the members of the message: as text or tokens.
         (Reason::Repeated, &["prompt_token_ids", "raw_output", "token_ids", "tokens"]),
         (
@@ -128,6 +133,13 @@ static CHOICE: Shape = Shape {
             ],
         ),
     ],
+    ..EMPTY
+};
+
+/// What LiteLLM has of the choices of other providers.
+static CHOICE_OF_GATEWAY: Shape = Shape {
+    name: "choice",
+    unread: &[(Reason::Bookkeeping, &["native_finish_reason"]), (Reason::Scores, &["content_filter_results"])],
     ..EMPTY
 };
 
@@ -153,15 +165,15 @@ static MESSAGE: Shape = Shape {
         "status",
         // What the provider ran and found for the answer.
         "citations",
-        "context",
         "executed_tools",
         "search_results",
-        // Signatures and sources, in the members of servers.
+        // Signatures, in the members of servers.
         "extra_content",
-        "provider_specific_fields",
     ],
     nested: &[
         ("content", PART),
+        ("context", Nested::One(&CONTEXT)),
+        ("provider_specific_fields", Nested::One(&GATEWAY)),
         ("tool_calls", Nested::One(&CALL)),
         ("function_call", Nested::One(&FUNCTION)),
         ("reasoning_details", REASONING_DETAIL),
@@ -172,6 +184,28 @@ static MESSAGE: Shape = Shape {
         // Clients parse the content.
         (Reason::Repeated, &["parsed"]),
         (Reason::Bookkeeping, &["provider_metadata"]),
+    ],
+    ..EMPTY
+};
+
+/// What Azure found in the user's data.
+static CONTEXT: Shape = Shape { name: "context", read: &["intent", "citations", "all_retrieved_documents"], ..EMPTY };
+
+/// What LiteLLM has of other providers.
+static GATEWAY: Shape = Shape {
+    name: "message",
+    read: &[
+        "citations",
+        "web_search_results",
+        "tool_results",
+        "reasoning",
+        "reasoning_content",
+        "thinking_blocks",
+        "thoughtSignature",
+        "thought_signature",
+        // A provider's own members, with a signature.
+        "google",
+        "vertex_ai",
     ],
     ..EMPTY
 };

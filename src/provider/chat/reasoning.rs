@@ -25,12 +25,16 @@ const OPAQUE: &str = "reasoning_opaque";
 /// Reads the reasoning beside the content of a message. Returns `None` if there is none.
 pub(super) fn beside_content<'a>(message: &Object<'a>) -> Option<Part<'a>> {
     let (mut raw, mut entries) = (None, Vec::new());
-    for value in ENTRY_LISTS.iter().filter_map(|name| message.non_null(name)) {
+    // A gateway may have it among the members of the provider, too.
+    let of_provider = message.object("provider_specific_fields").unwrap_or_default();
+    let lists = [message, &of_provider].into_iter().flat_map(|object| ENTRY_LISTS.map(|name| object.non_null(name)));
+    for value in lists.flatten() {
         let listed = self::entries(value);
         raw = raw.or((!listed.is_empty()).then_some(value));
         add_other_entries(&mut entries, listed);
     }
-    for value in TEXTS.into_iter().filter_map(|name| message.non_null(name)) {
+    let texts = [message, &of_provider].into_iter().flat_map(|object| TEXTS.map(|name| object.non_null(name)));
+    for value in texts.flatten() {
         let reasoning = Reasoning::from_value(value);
         if !reasoning.is_empty() && !repeats(&reasoning, &entries) {
             entries.push(reasoning);

@@ -5,7 +5,8 @@ use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
         name: "request",
-        read: &["messages", "tools", "think", "stream"],
+        // Servers read `system` as other APIs have it.
+        read: &["messages", "system", "tools", "think", "stream"],
         nested: &[("options", Nested::One(&OPTIONS))],
         unread: &[
             (
@@ -95,7 +96,7 @@ static OPTIONS: Shape = Shape {
 
 static MESSAGE: Shape = Shape {
     name: "message",
-    read: &["role", "content", "thinking", "images", "tool_name", "tool_call_id", "name"],
+    read: &["role", "content", "thinking", "audio", "images", "tool_name", "tool_call_id", "name"],
     nested: &[("tool_calls", Nested::One(&CALL))],
     ..EMPTY
 };
