@@ -45,11 +45,12 @@
 //! an agent that runs as that tool: it gets a separate thread, which ends with the tool call.
 //!
 //! The fields of a span decide how its operations end when it closes. An error fails them; a response, or a sign of one
-//! such as its id or token usage, completes an inference call; a result or an `otel.status_code` of `OK` completes a tool
-//! call; a panic that unwinds through an operation fails it, unless it has an answer or a result; a call without any of
-//! these is cancelled. A turn ends as its last inference call did, and a thread as its last turn did. If the callsite of a tool span
-//! declares its name and call id as empty fields, the start of the tool call is delayed until both are recorded or
-//! something happens inside the span. A tool span below the span of a code cell is a tool call that the cell requested.
+//! such as its id or token usage, completes an inference call; a result or an `otel.status_code` of `OK` completes a
+//! tool call; a panic that unwinds through an operation fails it, unless it has an answer or a result; a call without
+//! any of these is cancelled. A turn ends as its last inference call did, and a thread as its last turn did, unless the
+//! shutdown ends it while no turn is open: it is then completed. If the callsite of a tool span declares its name and
+//! call id as empty fields, the start of the tool call is delayed until both are recorded or something happens inside
+//! the span. A tool span below the span of a code cell is a tool call that the cell requested.
 //!
 //! Events inside of a span are read as programs emit them. The event of `#[instrument(err)]`, which has the field `error`
 //! and no other, fails the operation of its span. The event of `#[instrument(ret)]`, with the field `return` and no

@@ -280,7 +280,7 @@ fn recorder_that_records_nothing_reports_the_likely_cause() {
     }
     let test = "stacks::recorder_that_records_nothing_reports_the_likely_cause";
     let messages = [
-        ("no layer", "no layer of the recorder was created"),
+        ("no layer", "no layer of the recorder was created while its guard lived"),
         ("no operation", "the layer received no span of an operation"),
         ("early", "keep the guard until"),
     ];

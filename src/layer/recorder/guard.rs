@@ -40,8 +40,8 @@ impl Drop for RecorderGuard {
         }
         if !inner.had_layer() {
             report(format_args!(
-                "nothing was recorded under {}: no layer of the recorder was created; add `recorder.layer()` to the \
-                 subscriber before the work begins",
+                "nothing was recorded under {}: no layer of the recorder was created while its guard lived; hold the \
+                 guard (`let (recorder, _guard) = …`), and add `recorder.layer()` to the subscriber",
                 inner.root.display()
             ));
         }

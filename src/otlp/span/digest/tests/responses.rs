@@ -55,7 +55,8 @@ fn responses_api_response_is_converted() {
     let expected = ResponseDigest {
         response_id: Some("r1".to_owned()),
         usage: usage(10, 4, 5, 2),
-        calls: vec![call("c1", Some("find")), call("c2", None)],
+        // The name of the tool stands in for an empty id.
+        calls: vec![call("c1", Some("find")), call("c2", None), call("find", Some("find"))],
         has_known_items: true,
         is_response: true,
         ..Default::default()
