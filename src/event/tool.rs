@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::{AgentPath, CallId, ExecutionStatus, McpCallId, PayloadRef, RuntimeCellId, RuntimeToolId, ToolCallId};
 
@@ -11,8 +11,8 @@ use super::{AgentPath, CallId, ExecutionStatus, McpCallId, PayloadRef, RuntimeCe
 pub struct ToolCallStarted {
     /// Id of the tool call.
     pub tool_call_id: ToolCallId,
-    /// Id that the provider gave the requesting item, if a model requested the call. An empty one is read as none.
-    #[serde(default, deserialize_with = "non_empty_call_id")]
+    /// Id that the provider gave the requesting item, if a model requested the call.
+    #[serde(default)]
     pub model_visible_call_id: Option<CallId>,
     /// Id that the runtime of the code cell gave the call, if a code cell requested it.
     #[serde(default)]
@@ -28,10 +28,11 @@ pub struct ToolCallStarted {
     pub invocation_payload: Option<PayloadRef>,
 }
 
-/// Reads a call id. Returns `None` for an empty one, which names no call.
-fn non_empty_call_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CallId>, D::Error> {
-    let id = Option::<CallId>::deserialize(deserializer)?;
-    Ok(id.filter(|id| !id.as_str().is_empty()))
+impl ToolCallStarted {
+    /// Returns the id of the item that requested the call. Returns `None` for an empty id, which names no item.
+    pub(crate) fn requesting_call_id(&self) -> Option<&CallId> {
+        self.model_visible_call_id.as_ref().filter(|id| !id.as_str().is_empty())
+    }
 }
 
 /// The MCP client assigned an id to a tool call. A later addition to format 1.

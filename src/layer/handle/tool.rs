@@ -74,7 +74,7 @@ impl<'a> ToolCallMeta<'a> {
     fn facts(&self, cell: Option<Arc<CodeCellOperation>>) -> ToolCallFacts {
         ToolCallFacts {
             name: intern_tool_name(self.name),
-            call_id: self.id.filter(|id| !id.is_empty()).map(CallId::from),
+            call_id: self.id.map(CallId::from),
             kind: self.kind.clone(),
             arguments: self.arguments.map(str::to_owned),
             cell,

@@ -67,7 +67,7 @@ impl ToolDecodings {
         for LogEntry { record, .. } in log {
             if let Event::ToolCallStarted(start) = &record.event {
                 tools.entry(start.tool_call_id.clone()).or_insert_with(|| ToolDecoding::from(&start.kind));
-                let call = start.model_visible_call_id.clone().map(|call| (record.context.thread_id.clone(), call));
+                let call = start.requesting_call_id().cloned().map(|call| (record.context.thread_id.clone(), call));
                 repeated.extend(call.filter(|call| !started.insert(call.clone())));
             }
         }
@@ -76,7 +76,7 @@ impl ToolDecodings {
 
     /// Returns `true` if the reduction needs the invocation of a tool call, which starts with the given event.
     fn opens_invocation(&self, context: &EventContext, event: &ToolCallStarted) -> bool {
-        let call = event.model_visible_call_id.clone();
+        let call = event.requesting_call_id().cloned();
         let is_repeated = |call| self.repeated.contains(&(context.thread_id.clone(), call));
         opens_invocation(&event.kind) || (!self.repeated.is_empty() && call.is_some_and(is_repeated))
     }

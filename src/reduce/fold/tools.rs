@@ -105,7 +105,7 @@ impl Tools {
     ) {
         let ToolCallStarted {
             tool_call_id,
-            model_visible_call_id,
+            model_visible_call_id: _,
             code_mode_runtime_tool_id,
             requester,
             kind,
@@ -132,7 +132,7 @@ impl Tools {
         }
         let call = ToolCall {
             tool_call_id: tool_call_id.clone(),
-            model_visible_call_id: model_visible_call_id.clone(),
+            model_visible_call_id: event.requesting_call_id().cloned(),
             code_mode_runtime_tool_id: code_mode_runtime_tool_id.clone(),
             thread_id,
             turn_id,

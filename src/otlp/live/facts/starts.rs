@@ -72,8 +72,8 @@ impl LiveFacts {
         let names = ToolName::of_tool(label.as_deref(), &event.kind);
         self.may_be_requested = matches!(event.requester, Requester::Model);
         let name = || spelled_name(label.as_deref(), &event.kind).filter(|_| self.may_be_requested);
-        self.requested_as = event.model_visible_call_id.clone().or_else(|| name().map(CallId::from));
-        let (call_id, kind) = (event.model_visible_call_id.clone(), event.kind.clone());
+        self.requested_as = event.requesting_call_id().cloned().or_else(|| name().map(CallId::from));
+        let (call_id, kind) = (event.requesting_call_id().cloned(), event.kind.clone());
         let detail =
             ToolFacts { call_id, kind, label, mcp_call_id: None, invocation, runtime: Vec::new(), result: None };
         let id = Arc::clone(event.tool_call_id.as_arc());
