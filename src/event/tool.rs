@@ -130,6 +130,27 @@ pub enum ToolKind {
     },
 }
 
+impl ToolKind {
+    /// Returns the name of the tool that the kind contains, behind that of its MCP server if it has one. Returns `None`
+    /// for a kind that contains no name.
+    pub(crate) fn contained_name(&self) -> Option<(Option<&str>, &str)> {
+        match self {
+            Self::Mcp { server, tool } => Some((Some(server), tool)),
+            Self::Other { name } => Some((None, name)),
+            Self::ExecCommand
+            | Self::WriteStdin
+            | Self::ApplyPatch
+            | Self::Web
+            | Self::ImageGeneration
+            | Self::SpawnAgent
+            | Self::AssignAgentTask
+            | Self::SendMessage
+            | Self::WaitAgent
+            | Self::CloseAgent => None,
+        }
+    }
+}
+
 /// Summary of a tool call, on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

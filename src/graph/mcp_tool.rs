@@ -35,19 +35,9 @@ impl McpTool {
     /// The names are a label `mcp__<server>.<tool>` or `mcp__<server>__<tool>`, or a namespace `mcp__<server>`.
     pub(crate) fn from_call(names: ToolNames<'_>, is_correlated: bool) -> Option<Self> {
         let ToolNames { kind, label, name, namespace } = names;
-        let other_name = match kind {
-            ToolKind::Mcp { server, tool } => return Some(Self::new(Some(server), tool)),
-            ToolKind::Other { name } => Some(&**name),
-            ToolKind::ExecCommand
-            | ToolKind::WriteStdin
-            | ToolKind::ApplyPatch
-            | ToolKind::Web
-            | ToolKind::ImageGeneration
-            | ToolKind::SpawnAgent
-            | ToolKind::AssignAgentTask
-            | ToolKind::SendMessage
-            | ToolKind::WaitAgent
-            | ToolKind::CloseAgent => None,
+        let other_name = match kind.contained_name() {
+            Some((Some(server), tool)) => return Some(Self::new(Some(server), tool)),
+            other => other.map(|(_, name)| name),
         };
         let label = label.or(other_name).unwrap_or_default();
         let after_prefix = label.strip_prefix(PREFIX);

@@ -28,22 +28,8 @@ impl ToolName {
     /// Returns the names that a tool may have, the most specific one first: the name in its kind, and its label. A label
     /// with a space is a text for people, and one that lacks the namespaces of the name in the kind says less.
     pub(crate) fn of_tool(label: Option<&str>, kind: &ToolKind) -> Vec<Self> {
-        let of_kind = match kind {
-            ToolKind::Other { name } => Self::of_call(None, name),
-            ToolKind::Mcp { server, tool } => Self::of_call(Some(server), tool),
-            ToolKind::ExecCommand
-            | ToolKind::WriteStdin
-            | ToolKind::ApplyPatch
-            | ToolKind::Web
-            | ToolKind::ImageGeneration
-            | ToolKind::SpawnAgent
-            | ToolKind::AssignAgentTask
-            | ToolKind::SendMessage
-            | ToolKind::WaitAgent
-            | ToolKind::CloseAgent => None,
-        };
-        let label = label.filter(|label| !label.contains(char::is_whitespace));
-        let label = label.and_then(|label| Self::of_call(None, label));
+        let of_kind = kind.contained_name().and_then(|(server, name)| Self::of_call(server, name));
+        let label = label.and_then(name_in_label).and_then(|label| Self::of_call(None, label));
         let is_new = |label: &Self| of_kind.iter().all(|of_kind| !of_kind.with_endings().any(|it| *it == label.whole));
         let label = label.filter(is_new);
         of_kind.into_iter().chain(label).collect()
@@ -69,23 +55,14 @@ impl ToolName {
     }
 }
 
-/// Returns the name of a tool as the program spells it: the name in its kind, else its label. A label with a space is a
-/// text for people.
+/// Returns the name of a tool as the program spells it: the name in its kind, else its label.
 pub(crate) fn spelled_name<'a>(label: Option<&'a str>, kind: &'a ToolKind) -> Option<&'a str> {
-    match kind {
-        ToolKind::Other { name } => Some(name),
-        ToolKind::Mcp { server: _, tool } => Some(tool),
-        ToolKind::ExecCommand
-        | ToolKind::WriteStdin
-        | ToolKind::ApplyPatch
-        | ToolKind::Web
-        | ToolKind::ImageGeneration
-        | ToolKind::SpawnAgent
-        | ToolKind::AssignAgentTask
-        | ToolKind::SendMessage
-        | ToolKind::WaitAgent
-        | ToolKind::CloseAgent => label.filter(|label| !label.contains(char::is_whitespace)),
-    }
+    kind.contained_name().map(|(_, name)| name).or_else(|| label.and_then(name_in_label))
+}
+
+/// Returns the label of a tool if it is a name. Returns `None` for a label with a space, which is a text for people.
+fn name_in_label(label: &str) -> Option<&str> {
+    (!label.contains(char::is_whitespace)).then_some(label)
 }
 
 /// Returns `true` for characters that programs replace, because a provider does not allow them in names.
