@@ -36,11 +36,13 @@ pub(in crate::layer) fn may_be_outcome_event(metadata: &Metadata<'_>) -> bool {
         return false;
     }
     let mut names = metadata.fields().iter().map(|field| field.name());
-    let is_alone = metadata.fields().len() == 1;
-    names.any(|name| match name {
-        ERROR_FIELD | RETURN_FIELD if is_alone => true,
-        name => is_serious(metadata) && ERROR_FIELDS.contains(&name),
-    })
+    [ERROR_FIELD, RETURN_FIELD].iter().any(|name| has_only_field(metadata, name))
+        || is_serious(metadata) && names.any(|name| ERROR_FIELDS.contains(&name))
+}
+
+/// Returns `true` if spans or events of this callsite have the field of this name and no other.
+pub(in crate::layer) fn has_only_field(metadata: &Metadata<'_>, name: &str) -> bool {
+    metadata.fields().len() == 1 && metadata.fields().field(name).is_some()
 }
 
 /// Returns `true` for events of level `ERROR` or `WARN`.

@@ -9,7 +9,7 @@ use tracing::{Event, Metadata};
 use super::debug_text::format_debug;
 use super::error_text::ErrorText;
 use super::fields::Fields;
-use crate::layer::recorder::callsites::{ERROR_FIELD, ERROR_FIELDS, RETURN_FIELD, is_serious};
+use crate::layer::recorder::callsites::{ERROR_FIELD, ERROR_FIELDS, RETURN_FIELD, has_only_field, is_serious};
 
 /// What an event reports about the operation in whose span it is emitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,16 +27,14 @@ impl OutcomeEvent {
     pub(super) fn from_event(event: &Event<'_>) -> Option<Self> {
         let mut values = OutcomeVisitor::default();
         event.record(&mut values);
-        let is_only_field = event.metadata().fields().len() == 1;
         match values {
-            OutcomeVisitor { returned: Some(value), .. } if is_only_field => Some(Self::Returned(value)),
-            OutcomeVisitor { error, has_error_field, .. } => {
+            OutcomeVisitor { returned: Some(value), .. } if has_only_field(event.metadata(), RETURN_FIELD) => {
+                Some(Self::Returned(value))
+            }
+            OutcomeVisitor { error, .. } => {
                 let error = error.into_text()?;
-                Some(if is_only_field && has_error_field {
-                    Self::ReturnedError(error)
-                } else {
-                    Self::LoggedError(error)
-                })
+                let is_returned = has_only_field(event.metadata(), ERROR_FIELD);
+                Some(if is_returned { Self::ReturnedError(error) } else { Self::LoggedError(error) })
             }
         }
     }
@@ -69,8 +67,6 @@ impl From<OutcomeEvent> for Fields {
 #[derive(Debug, Default)]
 struct OutcomeVisitor {
     error: ErrorText,
-    /// `true` if the event has the field `error`.
-    has_error_field: bool,
     returned: Option<String>,
 }
 
@@ -79,7 +75,6 @@ impl OutcomeVisitor {
         if name == RETURN_FIELD {
             self.returned = Some(text.to_owned());
         } else if ERROR_FIELDS.contains(&name) {
-            self.has_error_field |= name == ERROR_FIELD;
             self.error.record(name, text);
         }
     }
