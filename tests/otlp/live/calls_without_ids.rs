@@ -1,13 +1,9 @@
 //! Links of tools that run calls without ids, which some APIs make.
 
-use otel_trace::bundle::Reader;
-use otel_trace::otlp::Mapping;
-use otel_trace::otlp::export::spans;
 use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, ToolCallMeta, Turn, TurnId};
 use serde_json::{Value, json};
 
-use crate::live::exported::{Harness, Order};
-use crate::live::reused_ids::requesters;
+use crate::live::reused_ids::check_requesters;
 
 fn calls(names: &[&str]) -> Value {
     let call = |name: &&str| json!({ "function": { "name": name, "arguments": {} } });
@@ -49,17 +45,5 @@ fn record() {
 
 #[test]
 fn tools_link_to_the_calls_of_their_names() {
-    for order in [Order::BridgeFirst, Order::RecorderFirst] {
-        let mut harness = Harness::new();
-        harness.run(order, record);
-        harness.finish();
-        let graph = harness.graph();
-        let bundle = Reader::open(&harness.bundle()).expect("a bundle");
-        let exported: Vec<_> = spans(&bundle, &graph, &Mapping::default()).collect();
-        for (when, spans) in [("live", harness.spans()), ("exported", exported)] {
-            let requesters = requesters(&spans);
-            let of_tools = graph.tool_calls.iter().map(|tool| requesters[tool.tool_call_id.as_str()].join(" "));
-            assert_eq!(of_tools.collect::<Vec<_>>(), REQUESTERS, "{order:?}, {when}");
-        }
-    }
+    check_requesters(record, &REQUESTERS);
 }
