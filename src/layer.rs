@@ -102,6 +102,7 @@
 mod handle;
 mod operation;
 mod recorder;
+mod session;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -112,9 +113,9 @@ pub use handle::{
 };
 pub use recorder::Recorder;
 pub use recorder::builder::{BuildError, RecorderBuilder};
-pub use recorder::environment::{PARENT_VARIABLE, ROOT_VARIABLE, STORE_VARIABLE};
 pub use recorder::filter::RecordFilter;
 pub use recorder::guard::RecorderGuard;
+pub use session::environment::{PARENT_VARIABLE, ROOT_VARIABLE, STORE_VARIABLE};
 #[cfg(feature = "otlp")]
-pub(crate) use recorder::{live, stderr};
+pub(crate) use session::{live, stderr};
 pub use span::record_layer::RecordLayer;

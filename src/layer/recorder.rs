@@ -1,30 +1,22 @@
 //! The recording that users configure, hold and end, and what all rooms of the layer share with it.
 
 pub(super) mod builder;
-pub(super) mod callsites;
-pub(super) mod environment;
 pub(super) mod filter;
 pub(super) mod guard;
-pub(super) mod ids;
-pub(super) mod inner;
-pub(crate) mod live;
-pub(super) mod reentrancy;
-pub(crate) mod stderr;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use builder::{BuildError, RecorderBuilder};
 use filter::RecordFilter;
 use guard::RecorderGuard;
-use inner::Inner;
-#[cfg(feature = "otlp")]
-use live::LiveSpanExporter;
 use tracing::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 #[cfg(feature = "otlp")]
 use tracing_subscriber::registry::SpanRef;
 
+use super::session::Session;
+#[cfg(feature = "otlp")]
+use super::session::live::LiveSpanExporter;
 #[cfg(feature = "otlp")]
 use super::span::record_layer;
 use super::span::record_layer::RecordLayer;
@@ -41,39 +33,14 @@ use crate::bundle::{Stats, WriterOptions};
 /// # Ok::<(), otel_trace::layer::BuildError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Recorder(pub(in crate::layer) Arc<Inner>);
+pub struct Recorder(pub(in crate::layer) Arc<Session>);
 
 impl Recorder {
-    /// Returns a builder that configures a recorder.
-    pub fn builder() -> RecorderBuilder {
-        RecorderBuilder::default()
-    }
-
-    /// Creates a recorder that writes to the directory named by `OTEL_TRACE_ROOT`. Returns `None` if that variable is
-    /// unset or empty. `OTEL_TRACE_PARENT` names the agent that spawned the process, as for [`RecorderBuilder::build`].
-    ///
-    /// ```no_run
-    /// use otel_trace::Recorder;
-    /// use tracing_subscriber::prelude::*;
-    ///
-    /// let recording = Recorder::from_env()?;
-    /// let layer = recording.as_ref().map(|(recorder, _guard)| recorder.layer().with_filter(recorder.filter()));
-    /// tracing_subscriber::registry().with(layer).init();
-    /// # Ok::<(), otel_trace::layer::BuildError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Returns [`BuildError`] if the directory cannot be created or written, or if `OTEL_TRACE_STORE` does not name a
-    /// store.
-    pub fn from_env() -> Result<Option<(Self, RecorderGuard)>, BuildError> {
-        builder::from_env()
-    }
-
     /// Creates a recorder that writes nothing, for spans that are only exported. Its operations start and end exactly
     /// as those of a recorder that writes. See the module `otlp`.
     pub fn unwritten() -> (Self, RecorderGuard) {
         let options = WriterOptions { is_noop: true, ..WriterOptions::default() };
-        let recorder = Self(Arc::new(Inner::new(PathBuf::new(), None, options)));
+        let recorder = Self(Arc::new(Session::new(PathBuf::new(), None, options)));
         (recorder.clone(), RecorderGuard::new(recorder.0))
     }
 

@@ -1,6 +1,7 @@
 //! From callbacks of `tracing` to operations: the layer, the state that a recorder keeps for each span, the fields and
 //! events that it reads, and the operations that a span opens and closes.
 
+pub(super) mod callsites;
 mod classify;
 mod debug_text;
 mod error_text;

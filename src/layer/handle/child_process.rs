@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::layer::recorder::environment::{PARENT_VARIABLE, ROOT_VARIABLE, TRACEPARENT_VARIABLE};
+use crate::layer::session::environment::{PARENT_VARIABLE, ROOT_VARIABLE, TRACEPARENT_VARIABLE};
 use crate::layer::span::span_state::SpanState;
 
 /// The environment that links the recording of a child process to the operation that spawns it. Created by
@@ -44,7 +44,7 @@ impl ChildProcess {
     pub(super) fn register(states: &[Arc<SpanState>]) -> Self {
         let link = states.iter().find_map(|state| {
             let parent = state.operations()?.register_child_process()?;
-            Some(ParentLink { root: state.recorder().root.clone(), parent })
+            Some(ParentLink { root: state.session().root.clone(), parent })
         });
         let traceparent = states.iter().find_map(|state| state.live().as_ref()?.traceparent());
         Self { link, traceparent }

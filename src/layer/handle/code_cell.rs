@@ -7,10 +7,11 @@ use tracing::info_span;
 use super::operation::impl_operation;
 use super::span_handle::{Handle, in_subscriber_of};
 use super::tool::{ToolCall, ToolCallMeta};
+use super::turn::Turn;
 use crate::bundle::Body;
 use crate::event::{CellStatus, Timestamp};
 use crate::layer::operation::{CodeCellFacts, CodeCellOperation};
-use crate::layer::recorder::callsites::HANDLE_TARGET;
+use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// A code cell: a script that a model wrote and a runtime runs. Created by [`Turn::code_cell`](super::Turn::code_cell),
@@ -71,6 +72,13 @@ impl<'a> CodeCellMeta<'a> {
             call_id: call_id.map(str::to_owned),
             source: source.to_owned(),
         }
+    }
+}
+
+impl Turn {
+    /// Starts a code cell. Call this before the script runs.
+    pub fn code_cell(&self, script: CodeCellMeta<'_>) -> CodeCell {
+        CodeCell::start(&self.0, script)
     }
 }
 

@@ -9,7 +9,7 @@ use super::operation::impl_operation;
 use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::layer::operation::{CompactionOperation, InferenceFacts, SharedCompactionId, record_compaction_installed};
-use crate::layer::recorder::callsites::HANDLE_TARGET;
+use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Operations};
 
 /// A request to a model to compact the history of a thread: to replace it with a shorter one. Created by
@@ -56,7 +56,7 @@ impl Compaction {
         let span = in_subscriber_of(parent.span(), make);
         Self(Handle::new(span, |state| {
             let Some(turn) = state.enclosing().turn else { return };
-            let earlier = parent.states().iter().find(|earlier| Arc::ptr_eq(earlier.recorder(), state.recorder()));
+            let earlier = parent.states().iter().find(|earlier| Arc::ptr_eq(earlier.session(), state.session()));
             let earlier = earlier.and_then(|earlier| earlier.operations()?.compaction());
             let compaction_id =
                 earlier.map_or_else(|| SharedCompactionId::new(None), |earlier| Arc::clone(earlier.compaction_id()));

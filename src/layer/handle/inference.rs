@@ -9,7 +9,7 @@ use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::Usage;
 use crate::layer::operation::{InferenceFacts, InferenceOperation};
-use crate::layer::recorder::callsites::HANDLE_TARGET;
+use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Operations};
 use crate::semconv;
 

@@ -9,11 +9,10 @@ use tracing::{Span, info_span};
 
 use super::operation::impl_operation;
 use super::span_handle::{Handle, in_subscriber_of};
-use super::turn::Turn;
 use crate::bundle::Body;
-use crate::event::{RawJson, Timestamp, ToolCallId, TurnId};
+use crate::event::{RawJson, Timestamp, ToolCallId};
 use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
-use crate::layer::recorder::callsites::HANDLE_TARGET;
+use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{Enclosing, Operations};
 use crate::layer::span::span_state::SpanState;
 
@@ -34,7 +33,7 @@ use crate::layer::span::span_state::SpanState;
 /// thread.complete();
 /// ```
 #[derive(Debug, Clone)]
-pub struct AgentThread(Handle);
+pub struct AgentThread(pub(super) Handle);
 
 impl_operation!(AgentThread);
 
@@ -203,18 +202,13 @@ impl AgentThread {
     fn for_each(&self, act: impl Fn(&Arc<ThreadOperation>)) {
         self.0.for_each(|operations| operations.thread.as_ref(), act);
     }
-
-    /// Starts a turn of this thread. If `id` is `None`, an id is generated.
-    pub fn turn(&self, id: Option<TurnId>) -> Turn {
-        Turn::start(&self.0, id)
-    }
 }
 
 /// Opens and starts the thread in the state that one recorder keeps for its span.
 fn open(state: &SpanState, meta: ThreadMeta<'_>) {
     let Enclosing { thread: parent, tool, .. } = state.enclosing();
     let facts = meta.facts(tool.and_then(|tool| tool.id().cloned()));
-    let thread = ThreadOperation::new(Arc::clone(state.recorder()), parent, facts, state.live().clone());
+    let thread = ThreadOperation::new(Arc::clone(state.session()), parent, facts, state.live().clone());
     state.open(Operations { thread: Some(Arc::clone(&thread)), ..Operations::default() });
     thread.start(Timestamp::now());
 }

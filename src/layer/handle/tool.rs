@@ -7,10 +7,11 @@ use tracing::info_span;
 use super::operation::impl_operation;
 use super::span_handle::{Handle, in_subscriber_of};
 use super::thread::{AgentThread, ThreadMeta};
+use super::turn::Turn;
 use crate::bundle::Body;
 use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
 use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation};
-use crate::layer::recorder::callsites::HANDLE_TARGET;
+use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Enclosing, Operations};
 use crate::layer::span::tool_name::intern_tool_name;
 
@@ -79,6 +80,13 @@ impl<'a> ToolCallMeta<'a> {
             arguments: self.arguments.map(str::to_owned),
             cell,
         }
+    }
+}
+
+impl Turn {
+    /// Starts a tool call that the model makes.
+    pub fn tool_call(&self, call: ToolCallMeta<'_>) -> ToolCall {
+        ToolCall::start(&self.0, call)
     }
 }
 

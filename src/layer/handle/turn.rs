@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::code_cell::{CodeCell, CodeCellMeta};
 use super::compaction::Compaction;
 use super::inference::{Inference, Model};
 use super::operation::impl_operation;
 use super::span_handle::{Handle, in_subscriber_of};
-use super::tool::{ToolCall, ToolCallMeta};
+use super::thread::AgentThread;
 use crate::bundle::Body;
 use crate::event::{Timestamp, TurnId};
 use crate::layer::operation::{SharedCompactionId, TurnOperation, record_compaction_installed};
-use crate::layer::recorder::callsites::HANDLE_TARGET;
+use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::Operations;
 
 /// A turn of a thread: from a user's message to the agent's answer. Created by
@@ -34,9 +33,16 @@ use crate::layer::span::operations::Operations;
 /// # drop(answer("hi"));
 /// ```
 #[derive(Debug, Clone)]
-pub struct Turn(Handle);
+pub struct Turn(pub(super) Handle);
 
 impl_operation!(Turn);
+
+impl AgentThread {
+    /// Starts a turn of this thread. If `id` is `None`, an id is generated.
+    pub fn turn(&self, id: Option<TurnId>) -> Turn {
+        Turn::start(&self.0, id)
+    }
+}
 
 impl Turn {
     pub(super) fn start(thread: &Handle, id: Option<TurnId>) -> Self {
@@ -64,16 +70,6 @@ impl Turn {
     /// attempt, retries included.
     pub fn inference(&self, model: Model<'_>) -> Inference {
         Inference::start(&self.0, model)
-    }
-
-    /// Starts a tool call that the model makes.
-    pub fn tool_call(&self, call: ToolCallMeta<'_>) -> ToolCall {
-        ToolCall::start(&self.0, call)
-    }
-
-    /// Starts a code cell. Call this before the script runs.
-    pub fn code_cell(&self, script: CodeCellMeta<'_>) -> CodeCell {
-        CodeCell::start(&self.0, script)
     }
 
     /// Opens a request to a model to compact the thread's history. The operation starts with its

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::bundle::{BundleError, Manifest, Sink, WriterOptions};
 use crate::event::{AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, Timestamp, ToolCallId, TraceId, TurnId};
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::reentrancy::lock;
 use crate::retention::RootRetention;
 
 /// A bundle that is being recorded. Its root thread and all threads spawned below that share it.

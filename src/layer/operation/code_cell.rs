@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::end::End;
+use super::inside_thread::CellInside;
 use super::lifecycle::Lifecycle;
-use super::open_operation::OpenOperation;
 use super::thread_recording::{JsonPayload, ThreadRecording};
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::Body;
@@ -12,9 +12,10 @@ use crate::event::{
     CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
     RuntimeCellId, Timestamp,
 };
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::live::Live;
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::Session;
+use crate::layer::session::live::Live;
+use crate::layer::session::open_operations::OpenOperation;
+use crate::layer::session::reentrancy::lock;
 
 /// Attributes of a code cell that are known before it starts.
 #[derive(Debug, Default)]
@@ -66,8 +67,8 @@ impl CodeCellOperation {
         })
     }
 
-    fn recorder(&self) -> &Arc<Inner> {
-        self.turn.recorder()
+    fn session(&self) -> &Arc<Session> {
+        self.turn.session()
     }
 
     pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
@@ -89,12 +90,11 @@ impl CodeCellOperation {
     fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(&ThreadRecording, &TurnScope, &RuntimeCellId)> {
         let (recording, scope) = self.turn.ensure_started(at)?;
         if self.lifecycle.is_pending() {
-            if self.recorder().is_off("a code cell") {
+            if self.session().is_off("a code cell") {
                 return None;
             }
-            let operation = || OpenOperation::Cell(Arc::clone(self));
-            let source = self.recorder().options.redact_text(EventKind::CodeCellStarted, &self.facts.source);
-            self.lifecycle.start(self.recorder(), operation, || {
+            let source = self.session().options.redact_text(EventKind::CodeCellStarted, &self.facts.source);
+            self.lifecycle.start(self.session(), self, || {
                 let CodeCellFacts { runtime_id, call_id, source: _ } = &self.facts;
                 let runtime_cell_id = self.id.get_or_init(|| match runtime_id {
                     Some(id) => recording.bundle.unique_cell_id(&recording.id, id),
@@ -107,7 +107,7 @@ impl CodeCellOperation {
                     source_js: source.into_owned(),
                 };
                 recording.try_write_event(&self.live, &scope.context, started, at)?;
-                self.turn.thread().register_cell(self);
+                self.turn.thread().inside().add_cell(self);
                 Ok(())
             });
         }
@@ -119,7 +119,7 @@ impl CodeCellOperation {
     /// longer runs, the cell ends too, and its end event references a second payload with the same body.
     pub(in crate::layer) fn record_response(self: &Arc<Self>, status: CellStatus, body: &dyn Body) {
         let at = Timestamp::now();
-        if self.recorder().is_off("a code cell's response") {
+        if self.session().is_off("a code cell's response") {
             return;
         }
         let Some((recording, scope, id)) = self.ensure_started(at) else { return };
@@ -153,7 +153,7 @@ impl CodeCellOperation {
     /// Records the end of the script, with a `tool_result` body.
     pub(in crate::layer) fn record_end(self: &Arc<Self>, status: CellStatus, body: &dyn Body) {
         let at = Timestamp::now();
-        if self.recorder().is_off("a code cell's end") {
+        if self.session().is_off("a code cell's end") {
             return;
         }
         let Some((recording, ..)) = self.ensure_started(at) else { return };
@@ -214,7 +214,7 @@ impl CodeCellOperation {
         at: Timestamp,
     ) -> Option<PayloadRef> {
         let mut payload = payload;
-        self.lifecycle.end(self.recorder(), || {
+        self.lifecycle.end(self.session(), || {
             let response_payload = payload.take();
             let (Some((recording, scope)), Some(id)) = (self.turn.ensure_started(at), self.id.get()) else { return };
             if lock(&self.progress).response_status.replace(status).is_none() {
@@ -231,7 +231,7 @@ impl CodeCellOperation {
     /// for it in a later turn.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: &End) {
         if !self.lifecycle.is_open() {
-            self.lifecycle.end(self.recorder(), || {});
+            self.lifecycle.end(self.session(), || {});
             return;
         }
         let (response_status, failed) = {
@@ -247,5 +247,21 @@ impl CodeCellOperation {
             End::Closed => CellStatus::Terminated,
         };
         self.write_end(status, None, Timestamp::now());
+    }
+}
+
+impl CellInside for CodeCellOperation {
+    fn turn_address(&self) -> usize {
+        Arc::as_ptr(&self.turn).addr()
+    }
+
+    fn end_with_turn(self: Arc<Self>, end: &End) {
+        self.end(end);
+    }
+}
+
+impl OpenOperation for CodeCellOperation {
+    fn end_at_shutdown(self: Arc<Self>) {
+        self.end(&End::Shutdown);
     }
 }

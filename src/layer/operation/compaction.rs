@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::end::{End, SHUT_DOWN, UNANSWERED};
 use super::inference::InferenceFacts;
 use super::lifecycle::Lifecycle;
-use super::open_operation::OpenOperation;
 use super::thread_recording::{JsonPayload, ThreadRecording};
 use super::turn::TurnOperation;
 use crate::bundle::{Body, Json, Lost, ReadyBody};
@@ -13,9 +12,10 @@ use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
     CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
 };
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::live::Live;
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::Session;
+use crate::layer::session::live::Live;
+use crate::layer::session::open_operations::OpenOperation;
+use crate::layer::session::reentrancy::lock;
 
 /// The id of one compaction of a thread's history, shared by all its requests and its installation. Generated on first
 /// use if the program gave none.
@@ -46,7 +46,7 @@ pub(in crate::layer) fn record_compaction_installed(
     body: &dyn Body,
 ) {
     let at = Timestamp::now();
-    if turn.recorder().is_off("a compaction") {
+    if turn.session().is_off("a compaction") {
         return;
     }
     let Some((recording, scope)) = turn.ensure_started(at) else { return };
@@ -106,8 +106,8 @@ impl CompactionOperation {
         })
     }
 
-    fn recorder(&self) -> &Arc<Inner> {
-        self.turn.recorder()
+    fn session(&self) -> &Arc<Session> {
+        self.turn.session()
     }
 
     pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
@@ -129,7 +129,7 @@ impl CompactionOperation {
     }
 
     fn record_request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
-        if self.recorder().is_off("a compaction request") {
+        if self.session().is_off("a compaction request") {
             return;
         }
         let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
@@ -140,9 +140,8 @@ impl CompactionOperation {
             }
             return;
         }
-        let operation = || OpenOperation::Compaction(Arc::clone(self));
         let mut is_first = false;
-        self.lifecycle.start(self.recorder(), operation, || {
+        self.lifecycle.start(self.session(), self, || {
             is_first = true;
             let Ok(JsonPayload { reference, .. }) = &stored else {
                 let lost = Lost::Event(EventKind::CompactionRequestStarted);
@@ -181,7 +180,7 @@ impl CompactionOperation {
     /// Records the model's response, a `compaction_response` body.
     pub(in crate::layer) fn record_response(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
-        if self.recorder().is_off("a compaction response") {
+        if self.session().is_off("a compaction response") {
             return;
         }
         self.start_without_request();
@@ -260,7 +259,7 @@ impl CompactionOperation {
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
-            let error = self.recorder().options.redact_text(EventKind::CompactionRequestFailed, &error).into_owned();
+            let error = self.session().options.redact_text(EventKind::CompactionRequestFailed, &error).into_owned();
             lock(&self.progress).error = Some(error);
         }
     }
@@ -271,14 +270,14 @@ impl CompactionOperation {
             self.start_without_request();
         }
         if !self.lifecycle.is_open() {
-            self.lifecycle.end(self.recorder(), || {});
+            self.lifecycle.end(self.session(), || {});
             return;
         }
         let at = Timestamp::now();
         let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
         let stored = self.missing_response(end).and_then(|body| recording.store_ready(&self.live, body).ok());
-        self.lifecycle.end(self.recorder(), || {
+        self.lifecycle.end(self.session(), || {
             let Some(id) = self.id.get() else { return };
             if let Some(stored) = stored {
                 lock(&self.progress).response.get_or_insert(stored.reference);
@@ -296,7 +295,7 @@ impl CompactionOperation {
     fn missing_response(&self, end: &End) -> Option<ReadyBody> {
         let is_missing = matches!(end, End::Completed) && lock(&self.progress).response.is_none();
         let body =
-            || self.recorder().options.prepare_body(PayloadKind::CompactionResponse, &Json(&serde_json::json!({})));
+            || self.session().options.prepare_body(PayloadKind::CompactionResponse, &Json(&serde_json::json!({})));
         is_missing.then(body)
     }
 
@@ -326,5 +325,11 @@ impl CompactionOperation {
                 (CompactionRequestFailed { compaction_id, compaction_request_id, error }.into(), response)
             }
         }
+    }
+}
+
+impl OpenOperation for CompactionOperation {
+    fn end_at_shutdown(self: Arc<Self>) {
+        self.end(&End::Shutdown);
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::end::End;
 use super::inference_progress::{InferenceOutcome, InferenceProgress};
 use super::lifecycle::Lifecycle;
-use super::open_operation::OpenOperation;
 use super::thread_recording::ThreadRecording;
 use super::turn::TurnOperation;
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
@@ -15,9 +14,11 @@ use crate::event::{
     Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, RequestId, ResponseId,
     Timestamp, UnixMillis, Usage,
 };
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::live::Live;
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::Session;
+use crate::layer::session::live::Live;
+use crate::layer::session::open_operations::OpenOperation;
+use crate::layer::session::reentrancy::lock;
+use crate::layer::session::unwritten::Unwritten;
 use crate::provider::response_id;
 use crate::semconv;
 
@@ -66,12 +67,12 @@ impl InferenceOperation {
         let (facts, progress) = (Mutex::new(facts), Mutex::default());
         let operation =
             Arc::new(Self { turn, live, opened_at, facts, id: OnceLock::new(), lifecycle: Lifecycle::new(), progress });
-        operation.recorder().add_awaiting_request(&operation);
+        operation.session().add_unwritten(&operation);
         operation
     }
 
-    fn recorder(&self) -> &Arc<Inner> {
-        self.turn.recorder()
+    fn session(&self) -> &Arc<Session> {
+        self.turn.session()
     }
 
     pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
@@ -96,14 +97,14 @@ impl InferenceOperation {
 
     /// Records the request with the time at which it became known.
     pub(in crate::layer) fn record_request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
-        if self.recorder().is_off("an inference request") {
+        if self.session().is_off("an inference request") {
             return;
         }
         let Some((recording, _)) = self.turn.ensure_started(at) else { return };
         let separate = match recording.store_payload(&self.live, PayloadKind::InferenceRequest, body) {
             Ok(Stored { reference, .. }) if !self.lifecycle.is_pending() => {
                 // The call has started or ended already. If a shutdown ended it, the request counts as late.
-                Some(reference).filter(|_| !self.recorder().is_off("an inference request"))
+                Some(reference).filter(|_| !self.session().is_off("an inference request"))
             }
             Ok(Stored { reference, is_json: false }) => lock(&self.progress).wire_request.replace(reference),
             Ok(Stored { reference, is_json: true }) => self.start(reference, at),
@@ -113,7 +114,7 @@ impl InferenceOperation {
             }
         };
         // After a shutdown the request has already been counted as late.
-        if let Some(reference) = separate.filter(|_| !self.recorder().is_shut()) {
+        if let Some(reference) = separate.filter(|_| !self.session().is_shut()) {
             self.write_payload_event(reference, at);
         }
     }
@@ -136,7 +137,6 @@ impl InferenceOperation {
             request_input_mode: None,
             wire_payload: lock(&self.progress).wire_request.clone().map(Box::new),
         };
-        let operation = || OpenOperation::Inference(Arc::clone(self));
         let mut unreferenced = Some(request_payload);
         let write = || {
             unreferenced = None;
@@ -144,8 +144,8 @@ impl InferenceOperation {
             self.turn.last_call().start(&**self);
             Ok(())
         };
-        self.lifecycle.start(self.recorder(), operation, write);
-        self.recorder().remove_awaiting_request(self);
+        self.lifecycle.start(self.session(), self, write);
+        self.session().remove_unwritten(&**self);
         unreferenced
     }
 
@@ -154,8 +154,8 @@ impl InferenceOperation {
         let Some((recording, _)) = self.turn.ensure_started(self.opened_at) else { return };
         let abandon =
             || Err(recording.bundle.writer.report_dependent_loss(Lost::Event(EventKind::InferenceStarted), reason));
-        self.lifecycle.start(self.recorder(), || OpenOperation::Inference(Arc::clone(self)), abandon);
-        self.recorder().remove_awaiting_request(self);
+        self.lifecycle.start(self.session(), self, abandon);
+        self.session().remove_unwritten(&**self);
     }
 
     /// Writes a payload event for a payload that belongs to this call.
@@ -167,7 +167,7 @@ impl InferenceOperation {
     /// Records the model's response, complete or partial: the status of the call decides which.
     pub(in crate::layer) fn record_response(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
-        if self.recorder().is_off("an inference response") {
+        if self.session().is_off("an inference response") {
             return;
         }
         self.start_without_request(self.opened_at);
@@ -197,7 +197,7 @@ impl InferenceOperation {
         if has_id || !self.lifecycle.is_open() || recording.bundle.writer.is_noop() && self.live.is_none() {
             return (self.store_response(recording, body), None);
         }
-        let ready = self.recorder().options.prepare_body(PayloadKind::InferenceResponse, body);
+        let ready = self.session().options.prepare_body(PayloadKind::InferenceResponse, body);
         let id = ready.is_json().then(|| response_id(ready.bytes())).flatten();
         (recording.store_ready(&self.live, ready), id.map(ResponseId::from))
     }
@@ -223,7 +223,7 @@ impl InferenceOperation {
     /// Records a response of the provider that is incomplete or reports an error.
     pub(in crate::layer) fn record_failed_response(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
-        if self.recorder().is_off("an inference response") {
+        if self.session().is_off("an inference response") {
             return;
         }
         self.start_without_request(self.opened_at);
@@ -310,7 +310,7 @@ impl InferenceOperation {
 
     /// Stores data for the end event. Returns `None` if the call has already ended.
     fn update(&self, update: impl FnOnce(&mut InferenceProgress)) -> Option<()> {
-        if self.recorder().is_off("data of an inference call") {
+        if self.session().is_off("data of an inference call") {
             return Some(());
         }
         self.lifecycle.unless_ended(|| update(&mut lock(&self.progress)))
@@ -319,7 +319,7 @@ impl InferenceOperation {
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
-            let error = self.recorder().options.redact_text(EventKind::InferenceFailed, &error).into_owned();
+            let error = self.session().options.redact_text(EventKind::InferenceFailed, &error).into_owned();
             lock(&self.progress).error = Some(error);
         }
     }
@@ -336,7 +336,7 @@ impl InferenceOperation {
 
     /// Starts a call whose request was not recorded, with an object of its settings as its request.
     fn start_without_request(self: &Arc<Self>, at: Timestamp) {
-        if !self.lifecycle.is_pending() || self.recorder().is_off("an inference request") {
+        if !self.lifecycle.is_pending() || self.session().is_off("an inference request") {
             return;
         }
         let Some((recording, _)) = self.turn.ensure_started(at) else { return };
@@ -346,11 +346,6 @@ impl InferenceOperation {
             Ok(stored) => drop(self.start(stored.reference, at)),
             Err(_counted) => self.abandon("its request could not be stored"),
         }
-    }
-
-    /// Starts a call that is still waiting for its request, at shutdown.
-    pub(in crate::layer) fn stop_waiting_for_request(self: &Arc<Self>) {
-        self.start_without_request(self.opened_at);
     }
 
     /// Ends the call. If its request was never recorded, the call is started first, except at shutdown.
@@ -365,7 +360,7 @@ impl InferenceOperation {
         let Some((recording, _)) = self.turn.ensure_started(at) else { return };
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
         let placeholder = self.missing_response(&end).map(|body| recording.store_ready(&self.live, body));
-        self.lifecycle.end(self.recorder(), || self.write_end(end, placeholder, at));
+        self.lifecycle.end(self.session(), || self.write_end(end, placeholder, at));
     }
 
     /// Returns a placeholder for the response of a call that completes without one: its end event must reference a
@@ -381,7 +376,7 @@ impl InferenceOperation {
     fn placeholder(&self, progress: &InferenceProgress) -> ReadyBody {
         let is_lost = progress.has_response && progress.wire_response.is_none();
         let body: &dyn Body = if is_lost { &Json(&lost_response_body()) } else { &EmptyObject };
-        self.recorder().options.prepare_body(PayloadKind::InferenceResponse, body)
+        self.session().options.prepare_body(PayloadKind::InferenceResponse, body)
     }
 
     fn write_end(self: &Arc<Self>, end: End, placeholder: Option<Result<Stored, Lost>>, at: Timestamp) {
@@ -415,8 +410,20 @@ impl InferenceOperation {
     }
 }
 
+impl OpenOperation for InferenceOperation {
+    fn end_at_shutdown(self: Arc<Self>) {
+        self.end(End::Shutdown);
+    }
+}
+
+impl Unwritten for InferenceOperation {
+    fn write(self: Arc<Self>) {
+        self.start_without_request(self.opened_at);
+    }
+}
+
 impl Drop for InferenceOperation {
     fn drop(&mut self) {
-        self.recorder().remove_awaiting_request(self);
+        self.session().remove_unwritten(self);
     }
 }

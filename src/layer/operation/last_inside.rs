@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::reentrancy::lock;
 
 /// The operation that started last inside of another one: the last call of a model in a turn, or the last turn of a
 /// thread.

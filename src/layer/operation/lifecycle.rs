@@ -1,13 +1,12 @@
 //! The lifecycle of an operation: the only code that starts and ends one, each at most once.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::end::{End, UNWOUND};
-use super::open_operation::OpenOperation;
 use crate::bundle::Lost;
-use crate::layer::recorder::ids::OpenKey;
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::reentrancy::{defer_callbacks, is_recording_suppressed, lock};
+use crate::layer::session::Session;
+use crate::layer::session::open_operations::{OpenKey, OpenOperation};
+use crate::layer::session::reentrancy::{defer_callbacks, is_recording_suppressed, lock};
 
 /// The lifecycle of an operation: pending, opening, open, ended. Each state is entered at most once, and opening only
 /// while the operation is being started.
@@ -54,63 +53,63 @@ impl Lifecycle {
     /// ends it.
     pub(super) fn start(
         &self,
-        recorder: &Inner,
-        operation: impl FnOnce() -> OpenOperation,
+        session: &Session,
+        operation: &Arc<impl OpenOperation + 'static>,
         write: impl FnOnce() -> Result<(), Lost>,
     ) -> bool {
         if is_recording_suppressed() {
             return false;
         }
-        defer_callbacks(|| self.start_locked(recorder, operation, write))
+        defer_callbacks(|| self.start_locked(session, operation, write))
     }
 
     fn start_locked(
         &self,
-        recorder: &Inner,
-        operation: impl FnOnce() -> OpenOperation,
+        session: &Session,
+        operation: &Arc<impl OpenOperation + 'static>,
         write: impl FnOnce() -> Result<(), Lost>,
     ) -> bool {
         let mut phase = lock(&self.phase);
-        phase.prepare(recorder, operation, || Ok(()));
-        phase.start(recorder, write)
+        phase.prepare(session, operation, || Ok(()));
+        phase.start(session, write)
     }
 
     /// Prepares the start of a pending operation. The rest of the start then proceeds without this lock, and any thread
     /// may [write](Self::start_prepared) the start event. An operation that cannot be prepared ends at once.
     pub(super) fn prepare(
         &self,
-        recorder: &Inner,
-        operation: impl FnOnce() -> OpenOperation,
+        session: &Session,
+        operation: &Arc<impl OpenOperation + 'static>,
         prepare: impl FnOnce() -> Result<(), Lost>,
     ) {
         if !is_recording_suppressed() {
-            defer_callbacks(|| lock(&self.phase).prepare(recorder, operation, prepare));
+            defer_callbacks(|| lock(&self.phase).prepare(session, operation, prepare));
         }
     }
 
     /// Writes the start event of an operation that is prepared and not yet started.
-    pub(super) fn start_prepared(&self, recorder: &Inner, write: impl FnOnce() -> Result<(), Lost>) {
-        defer_callbacks(|| lock(&self.phase).start(recorder, write));
+    pub(super) fn start_prepared(&self, session: &Session, write: impl FnOnce() -> Result<(), Lost>) {
+        defer_callbacks(|| lock(&self.phase).start(session, write));
     }
 
     /// Writes the end event if the operation is open. An operation that never started ends without one. Data for the
     /// end event must be stored with [`unless_ended`](Self::unless_ended) where `write` reads it.
-    pub(super) fn end(&self, recorder: &Inner, write: impl FnOnce()) {
-        defer_callbacks(|| self.end_locked(recorder, write));
+    pub(super) fn end(&self, session: &Session, write: impl FnOnce()) {
+        defer_callbacks(|| self.end_locked(session, write));
     }
 
-    fn end_locked(&self, recorder: &Inner, write: impl FnOnce()) {
+    fn end_locked(&self, session: &Session, write: impl FnOnce()) {
         let mut phase = lock(&self.phase);
         match *phase {
             Phase::Pending => *phase = Phase::Ended { started: false },
             Phase::Opening(key) => {
                 *phase = Phase::Ended { started: false };
-                recorder.unregister_open(key);
+                session.unregister_open(key);
             }
             Phase::Open(key) => {
                 *phase = Phase::Ended { started: true };
                 write();
-                recorder.unregister_open(key);
+                session.unregister_open(key);
             }
             Phase::Ended { .. } => {}
         }
@@ -153,22 +152,22 @@ impl Lifecycle {
 impl Phase {
     fn prepare(
         &mut self,
-        recorder: &Inner,
-        operation: impl FnOnce() -> OpenOperation,
+        session: &Session,
+        operation: &Arc<impl OpenOperation + 'static>,
         prepare: impl FnOnce() -> Result<(), Lost>,
     ) {
         if let Self::Pending = self {
-            *self = match recorder.register_open(operation) {
+            *self = match session.register_open(operation.clone()) {
                 None => Self::Ended { started: false },
-                Some(key) => Self::next_or_ended(recorder, key, prepare(), Self::Opening),
+                Some(key) => Self::next_or_ended(session, key, prepare(), Self::Opening),
             };
         }
     }
 
     /// Writes the start event of a prepared operation. Returns `true` if the operation is open afterwards.
-    fn start(&mut self, recorder: &Inner, write: impl FnOnce() -> Result<(), Lost>) -> bool {
+    fn start(&mut self, session: &Session, write: impl FnOnce() -> Result<(), Lost>) -> bool {
         if let Self::Opening(key) = *self {
-            *self = Self::next_or_ended(recorder, key, write(), Self::Open);
+            *self = Self::next_or_ended(session, key, write(), Self::Open);
         }
         match self {
             Self::Open(_) => true,
@@ -179,7 +178,7 @@ impl Phase {
     /// Returns the next phase if `result` is a success. Otherwise removes the operation from the open ones and returns
     /// the phase of an operation that never started.
     fn next_or_ended(
-        recorder: &Inner,
+        session: &Session,
         key: OpenKey,
         result: Result<(), Lost>,
         next: impl FnOnce(OpenKey) -> Self,
@@ -187,7 +186,7 @@ impl Phase {
         match result {
             Ok(()) => next(key),
             Err(_counted) => {
-                recorder.unregister_open(key);
+                session.unregister_open(key);
                 Self::Ended { started: false }
             }
         }

@@ -6,7 +6,7 @@ use super::session_metadata::{SessionMetadata, SpawnInfo};
 use super::thread_facts::ThreadFacts;
 use super::thread_recording::ThreadRecording;
 use crate::event::{AgentPath, ThreadId};
-use crate::layer::recorder::environment::Parent;
+use crate::layer::session::environment::Parent;
 use crate::mask::Masking;
 
 /// Id, agent path and depth of a thread, and the thread that spawned it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bundle::Bundle;
 use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
 use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, Timestamp};
-use crate::layer::recorder::live::{EventMeta, Live, with_live_span};
+use crate::layer::session::live::{EventMeta, Live, with_live_span};
 use crate::semconv;
 
 /// Reason for the loss of an event or payload that a full bundle rejects.

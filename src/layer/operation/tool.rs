@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::code_cell::CodeCellOperation;
 use super::end::{End, SHUT_DOWN, WITHOUT_RESULT};
 use super::lifecycle::Lifecycle;
-use super::open_operation::OpenOperation;
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
 use super::tool_agents::ToolAgents;
 use super::tool_kind;
@@ -16,9 +15,10 @@ use crate::event::{
     PayloadRef, Requester, Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
     ToolCallStarted, ToolKind,
 };
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::live::Live;
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::Session;
+use crate::layer::session::live::Live;
+use crate::layer::session::open_operations::OpenOperation;
+use crate::layer::session::reentrancy::lock;
 
 /// Attributes of a tool call that are known before it starts.
 #[derive(Debug)]
@@ -102,8 +102,8 @@ impl ToolCallOperation {
         }
     }
 
-    fn recorder(&self) -> &Arc<Inner> {
-        self.turn.recorder()
+    fn session(&self) -> &Arc<Session> {
+        self.turn.session()
     }
 
     pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
@@ -120,7 +120,7 @@ impl ToolCallOperation {
     fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(&ThreadRecording, &TurnScope, &ToolCallId)> {
         let (recording, scope) = self.turn.ensure_started(at)?;
         if self.lifecycle.is_pending() {
-            if self.recorder().is_off("a tool call") {
+            if self.session().is_off("a tool call") {
                 return None;
             }
             self.write_start(recording, scope, at);
@@ -145,11 +145,10 @@ impl ToolCallOperation {
                 .ok()
                 .map(|stored| stored.reference)
         });
-        let operation = || OpenOperation::Tool(Arc::clone(self));
         // Masked before the summary truncates it: truncation could split a secret, which masking would then miss.
         let masked_arguments =
-            arguments.as_deref().map(|text| self.recorder().options.redact_text(EventKind::ToolCallStarted, text));
-        self.lifecycle.start(self.recorder(), operation, || {
+            arguments.as_deref().map(|text| self.session().options.redact_text(EventKind::ToolCallStarted, text));
+        self.lifecycle.start(self.session(), self, || {
             lock(&self.progress).started_invocation.clone_from(&invocation_payload);
             let tool_call_id = self.id.get_or_init(|| match call_id {
                 Some(id) => recording.bundle.unique_tool_call_id(id),
@@ -202,7 +201,7 @@ impl ToolCallOperation {
     /// Records the id that an MCP client gave the call.
     pub(in crate::layer) fn record_mcp_call_id(self: &Arc<Self>, id: &str) {
         let at = Timestamp::now();
-        if self.recorder().is_off("an MCP call id") {
+        if self.session().is_off("an MCP call id") {
             return;
         }
         let Some((recording, _, tool_call_id)) = self.ensure_started(at) else { return };
@@ -238,7 +237,7 @@ impl ToolCallOperation {
         event: impl FnOnce(ToolCallId, PayloadRef) -> crate::event::Event,
     ) {
         let at = Timestamp::now();
-        if self.recorder().is_off(kind.name()) {
+        if self.session().is_off(kind.name()) {
             return;
         }
         let Some((recording, scope, id)) = self.ensure_started(at) else {
@@ -273,7 +272,7 @@ impl ToolCallOperation {
     /// Records the result, a `tool_result` body.
     pub(in crate::layer) fn record_result(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
-        if self.recorder().is_off("a tool result") {
+        if self.session().is_off("a tool result") {
             return;
         }
         let Some((recording, _, _)) = self.ensure_started(at) else {
@@ -296,7 +295,7 @@ impl ToolCallOperation {
     /// `None` if the call is not recorded.
     pub(in crate::layer) fn register_child_process(self: &Arc<Self>) -> Option<String> {
         let at = Timestamp::now();
-        if self.recorder().is_off("a child process") {
+        if self.session().is_off("a child process") {
             return None;
         }
         let Some((recording, scope, id)) = self.ensure_started(at) else {
@@ -327,7 +326,7 @@ impl ToolCallOperation {
             return self.record_result(body);
         }
         let at = Timestamp::now();
-        if kind == PayloadKind::ToolInvocation && !self.recorder().is_off("a tool invocation") {
+        if kind == PayloadKind::ToolInvocation && !self.session().is_off("a tool invocation") {
             return self.record_invocation(body, at);
         }
         self.start(at);
@@ -358,7 +357,7 @@ impl ToolCallOperation {
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
-            let error = self.recorder().options.redact_text(EventKind::ToolCallEnded, &error).into_owned();
+            let error = self.session().options.redact_text(EventKind::ToolCallEnded, &error).into_owned();
             lock(&self.progress).error = Some(error);
         }
     }
@@ -368,7 +367,7 @@ impl ToolCallOperation {
         self.end_agents(&end);
         if !self.lifecycle.is_open() {
             // Has ended, or has never started and must not start any more.
-            self.lifecycle.end(self.recorder(), || {});
+            self.lifecycle.end(self.session(), || {});
             return;
         }
         let at = Timestamp::now();
@@ -376,7 +375,7 @@ impl ToolCallOperation {
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
         let stored = self.error_result(&end).and_then(|body| recording.store_ready(&self.live, body).ok());
         let error_payload = stored.map(|stored| stored.reference);
-        self.lifecycle.end(self.recorder(), || {
+        self.lifecycle.end(self.session(), || {
             let Some(id) = self.id.get() else { return };
             // Read under the lifecycle's lock: a result may have arrived after `end` was called.
             let progress = lock(&self.progress).clone();
@@ -395,7 +394,13 @@ impl ToolCallOperation {
         let (status, error) = outcome(end, &progress, None);
         let error = error.filter(|_| status == ExecutionStatus::Failed && progress.result.is_none())?;
         let body = serde_json::json!({ "type": "error", "error": error });
-        Some(self.recorder().options.prepare_body(PayloadKind::ToolResult, &Json(&body)))
+        Some(self.session().options.prepare_body(PayloadKind::ToolResult, &Json(&body)))
+    }
+}
+
+impl OpenOperation for ToolCallOperation {
+    fn end_at_shutdown(self: Arc<Self>) {
+        self.end(End::Shutdown);
     }
 }
 

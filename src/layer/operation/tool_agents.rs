@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::end::End;
 use super::turn::TurnOperation;
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::reentrancy::lock;
 
 /// Agents that a tool call runs, each with its name and its only turn. The active agent, which made the latest
 /// inference call, is last.

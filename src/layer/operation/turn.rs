@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::end::{CALL_OPEN, End, SHUT_DOWN};
+use super::inside_thread::TurnInside;
 use super::last_inside::{LastInside, Outcome};
 use super::lifecycle::Lifecycle;
-use super::open_operation::OpenOperation;
 use super::thread::ThreadOperation;
 use super::thread_recording::ThreadRecording;
 use crate::bundle::Body;
@@ -13,9 +13,10 @@ use crate::event::{
     AgentResultObserved, EventContext, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Timestamp, TurnEnded,
     TurnId, TurnStarted,
 };
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::live::Live;
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::Session;
+use crate::layer::session::live::Live;
+use crate::layer::session::open_operations::OpenOperation;
+use crate::layer::session::reentrancy::lock;
 
 /// A turn that a span or a handle opened, or that was opened implicitly.
 #[derive(Debug)]
@@ -70,8 +71,8 @@ impl TurnOperation {
         &self.thread
     }
 
-    pub(super) fn recorder(&self) -> &Arc<Inner> {
-        self.thread.recorder()
+    pub(super) fn session(&self) -> &Arc<Session> {
+        self.thread.session()
     }
 
     /// Returns the last call of a model in this turn.
@@ -79,8 +80,9 @@ impl TurnOperation {
         &self.last_call
     }
 
-    pub(super) fn is_implicit(&self) -> bool {
-        self.is_implicit
+    /// Returns the open turn of `thread` to which spans refer by `id`. Returns `None` if there is none.
+    pub(in crate::layer) fn find(thread: &ThreadOperation, id: &str) -> Option<Arc<Self>> {
+        thread.inside().turn(id)
     }
 
     /// Starts the turn if it is pending. Returns `None` if the thread cannot be recorded. A turn that has ended is
@@ -88,13 +90,11 @@ impl TurnOperation {
     pub(super) fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(&ThreadRecording, &TurnScope)> {
         let recording = self.thread.ensure_started(at)?;
         let scope = self.scope.get_or_init(|| self.new_scope(recording));
-        if self.lifecycle.is_pending() && !self.recorder().is_off("a turn") {
-            let operation = || OpenOperation::Turn(Arc::clone(self));
+        if self.lifecycle.is_pending() && !self.session().is_off("a turn") {
             let started = TurnStarted { turn_id: scope.turn_id.clone(), thread_id: recording.id.clone() };
-            self.lifecycle.start(self.recorder(), operation, || {
+            self.lifecycle.start(self.session(), self, || {
                 recording.try_write_event(&self.live, &scope.context, started, at)?;
-                self.thread.register_turn(self.lookup_id(scope), self);
-                self.thread.last_turn().start(&**self);
+                self.thread.inside().add_turn(self.lookup_id(scope), self);
                 Ok(())
             });
         }
@@ -125,7 +125,7 @@ impl TurnOperation {
         metadata: &serde_json::Value,
     ) {
         let at = Timestamp::now();
-        if self.recorder().is_off("a body") {
+        if self.session().is_off("a body") {
             return;
         }
         let Some((recording, _)) = self.ensure_started(at) else { return };
@@ -141,7 +141,7 @@ impl TurnOperation {
         metadata: &serde_json::Value,
         at: Timestamp,
     ) {
-        if self.recorder().is_off("a body") {
+        if self.session().is_off("a body") {
             return;
         }
         if let Some((recording, scope)) = self.ensure_started(at) {
@@ -153,7 +153,7 @@ impl TurnOperation {
     /// the turn is not recorded.
     pub(in crate::layer) fn register_child_process(self: &Arc<Self>) -> Option<String> {
         let at = Timestamp::now();
-        if self.recorder().is_off("a child process") {
+        if self.session().is_off("a child process") {
             return None;
         }
         let (recording, scope) = self.ensure_started(at)?;
@@ -164,11 +164,11 @@ impl TurnOperation {
     /// is kept, in a payload event.
     pub(in crate::layer) fn record_agent_result(self: &Arc<Self>, message: &str, body: &dyn Body) {
         let at = Timestamp::now();
-        if self.recorder().is_off("an agent's result") {
+        if self.session().is_off("an agent's result") {
             return;
         }
         let Some((recording, scope)) = self.ensure_started(at) else { return };
-        let message = self.recorder().options.redact_text(EventKind::AgentResultObserved, message);
+        let message = self.session().options.redact_text(EventKind::AgentResultObserved, message);
         // The event is written even if its payload is lost.
         let carried = recording.store_json(&self.live, PayloadKind::AgentResult, body).ok();
         let (carried_payload, raw) = carried.map_or((None, None), |body| (Some(body.reference), body.raw));
@@ -204,7 +204,7 @@ impl TurnOperation {
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
-            let error = self.recorder().options.redact_text(EventKind::TurnEnded, &error).into_owned();
+            let error = self.session().options.redact_text(EventKind::TurnEnded, &error).into_owned();
             *lock(&self.error) = Some(error);
         }
     }
@@ -222,25 +222,25 @@ impl TurnOperation {
         // A turn that did not complete ends the code cells that run in it. If it completed, a later turn may wait for
         // them.
         match status {
-            ExecutionStatus::Failed => self.thread.end_cells(Some(self), &End::Failed(String::new())),
+            ExecutionStatus::Failed => self.thread.inside().end_cells_of(&**self, &End::Failed(String::new())),
             ExecutionStatus::Cancelled | ExecutionStatus::Aborted => {
-                self.thread.end_cells(Some(self), &End::Cancelled(String::new()));
+                self.thread.inside().end_cells_of(&**self, &End::Cancelled(String::new()));
             }
             ExecutionStatus::Completed | ExecutionStatus::Running => {}
         }
-        self.lifecycle.end(self.recorder(), || {
+        self.lifecycle.end(self.session(), || {
             let at = Timestamp::now();
             let Some((recording, scope)) = self.started() else { return };
-            self.thread.last_turn().end(&**self, outcome(status, error.as_deref()));
+            self.thread.inside().last_turn.end(&**self, outcome(status, error.as_deref()));
             let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
             recording.write_event(&self.live, &scope.context, ended, at);
-            self.thread.unregister_turn(&self.lookup_id(scope), self);
+            self.thread.inside().remove_turn(&self.lookup_id(scope), &**self);
         });
     }
 
     /// Returns how the turn ended if nobody ended it: as its last call of a model did.
     fn outcome_of_last_call(&self) -> (ExecutionStatus, Option<String>) {
-        let mask = |text: &str| self.recorder().options.redact_text(EventKind::TurnEnded, text).into_owned();
+        let mask = |text: &str| self.session().options.redact_text(EventKind::TurnEnded, text).into_owned();
         match self.last_call.outcome() {
             Some(Outcome::Completed) => (ExecutionStatus::Completed, None),
             Some(Outcome::Failed(error)) => (ExecutionStatus::Failed, Some(mask(&error))),
@@ -252,6 +252,23 @@ impl TurnOperation {
     /// Returns the thread's recording and the scope of the turn. Returns `None` if either has not started.
     fn started(self: &Arc<Self>) -> Option<(&ThreadRecording, &TurnScope)> {
         Some((self.thread.started()?, self.scope.get()?))
+    }
+}
+
+impl TurnInside for TurnOperation {
+    fn is_implicit(&self) -> bool {
+        self.is_implicit
+    }
+
+    fn end_with_thread(self: Arc<Self>, end: End) {
+        self.end(end);
+    }
+}
+
+impl OpenOperation for TurnOperation {
+    fn end_at_shutdown(self: Arc<Self>) {
+        self.thread.set_interrupted();
+        self.end(End::Shutdown);
     }
 }
 

@@ -7,14 +7,41 @@ use std::sync::Arc;
 use std::{env, fmt, io};
 
 use super::Recorder;
-use super::environment::{ParentSource, ROOT_VARIABLE, STORE_VARIABLE, root_from_env};
 use super::guard::RecorderGuard;
-use super::inner::Inner;
-use super::reentrancy::{is_recording_suppressed, run_callback, with_recording_suppressed};
 use crate::bundle::{Disk, Durability, Limits, Loss, Store, StoreNameError, WriterOptions};
 use crate::event::PayloadKind;
+use crate::layer::session::Session;
+use crate::layer::session::environment::{ParentSource, ROOT_VARIABLE, STORE_VARIABLE, root_from_env};
+use crate::layer::session::reentrancy::{is_recording_suppressed, run_callback, with_recording_suppressed};
 use crate::mask::{Masking, Redactor};
 use crate::retention::RootRetention;
+
+impl Recorder {
+    /// Returns a builder that configures a recorder.
+    pub fn builder() -> RecorderBuilder {
+        RecorderBuilder::default()
+    }
+
+    /// Creates a recorder that writes to the directory named by `OTEL_TRACE_ROOT`. Returns `None` if that variable is
+    /// unset or empty. `OTEL_TRACE_PARENT` names the agent that spawned the process, as for [`RecorderBuilder::build`].
+    ///
+    /// ```no_run
+    /// use otel_trace::Recorder;
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// let recording = Recorder::from_env()?;
+    /// let layer = recording.as_ref().map(|(recorder, _guard)| recorder.layer().with_filter(recorder.filter()));
+    /// tracing_subscriber::registry().with(layer).init();
+    /// # Ok::<(), otel_trace::layer::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`BuildError`] if the directory cannot be created or written, or if `OTEL_TRACE_STORE` does not name a
+    /// store.
+    pub fn from_env() -> Result<Option<(Self, RecorderGuard)>, BuildError> {
+        root_from_env().map(|root| RecorderBuilder::default().root(root).build()).transpose()
+    }
+}
 
 /// Configures a [`Recorder`] and starts it. Created by [`Recorder::builder`].
 #[derive(Debug, Default)]
@@ -129,7 +156,7 @@ impl RecorderBuilder {
         probe(&*self.options.disk, &root).map_err(fail("cannot be written"))?;
         RootRetention::remove_dead_files(&root);
         let parent = self.parent.resolve(&root);
-        let recorder = Recorder(Arc::new(Inner::new(root, parent, self.options)));
+        let recorder = Recorder(Arc::new(Session::new(root, parent, self.options)));
         let guard = RecorderGuard::new(Arc::clone(&recorder.0));
         Ok((recorder, guard))
     }
@@ -161,10 +188,6 @@ fn store_from_env() -> Result<Store, BuildError> {
         Some(name) => name.to_string_lossy().parse().map_err(BuildError::unknown_store),
         None => Ok(Store::default()),
     }
-}
-
-pub(super) fn from_env() -> Result<Option<(Recorder, RecorderGuard)>, BuildError> {
-    root_from_env().map(|root| RecorderBuilder::default().root(root).build()).transpose()
 }
 
 /// An error that prevents recording from starting.

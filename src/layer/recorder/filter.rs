@@ -5,7 +5,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
-use super::callsites::{is_instant, may_be_outcome_event, may_be_wire_event};
+use crate::layer::span::callsites::{is_instant, may_be_outcome_event, may_be_wire_event};
 
 /// A per-layer filter that enables the spans and events which a recorder examines: spans up to `INFO`, events of the
 /// target `otel_trace`, the events of `#[instrument(err)]` and `#[instrument(ret)]`, and events of level `ERROR` or `WARN`

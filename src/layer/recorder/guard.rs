@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inner::Inner;
-use super::stderr::report;
 use crate::bundle::Durability;
+use crate::layer::session::Session;
+use crate::layer::session::stderr::report;
 
 /// Maximum time that the guard waits for the write queue, and again for the removal of old bundles.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,10 +23,10 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// more; the next recording under that root continues it.
 #[derive(Debug)]
 #[must_use = "dropping the guard ends the recording"]
-pub struct RecorderGuard(Arc<Inner>);
+pub struct RecorderGuard(Arc<Session>);
 
 impl RecorderGuard {
-    pub(super) fn new(recorder: Arc<Inner>) -> Self {
+    pub(super) fn new(recorder: Arc<Session>) -> Self {
         Self(recorder)
     }
 }

@@ -10,7 +10,7 @@ use crate::layer::operation::{
     CodeCellOperation, CompactionOperation, InferenceOperation, OrphanSpan, SharedCompactionId, ThreadFacts,
     ThreadOperation, ToolCallOperation, TurnOperation,
 };
-use crate::layer::recorder::live::Live;
+use crate::layer::session::live::Live;
 
 impl SpanState {
     /// Returns `true` if the span has a recognized kind, by the fields recorded so far, or has opened an operation.
@@ -121,7 +121,7 @@ impl SpanState {
     fn new_thread(&self, fields: &Fields, enclosing: Enclosing, live: Live) -> Arc<ThreadOperation> {
         let spawned_by = enclosing.tool.as_ref().and_then(|tool| tool.id()).cloned();
         let facts = ThreadFacts { spawned_by, ..thread_facts(fields) };
-        ThreadOperation::new(Arc::clone(self.recorder()), enclosing.thread, facts, live)
+        ThreadOperation::new(Arc::clone(self.session()), enclosing.thread, facts, live)
     }
 
     /// Returns the turn of an inference call.
@@ -141,7 +141,7 @@ impl SpanState {
     /// opens its threads itself, so an implicit thread is recorded as that of an orphan span.
     fn implicit_thread(&self, fields: &Fields) -> Arc<ThreadOperation> {
         let orphan = fields.has_declared_kind().then_some(OrphanSpan { span: self.name() });
-        self.implicit().thread(self.recorder(), ThreadFacts { orphan, ..thread_facts(fields) })
+        self.implicit().thread(self.session(), ThreadFacts { orphan, ..thread_facts(fields) })
     }
 
     /// Returns the enclosing turn, or else an implicit turn of the enclosing or implicit thread.

@@ -1,6 +1,6 @@
 //! The error that fields of a span or an event report in words: `error`, `error.message`, `exception.message`.
 
-use crate::layer::recorder::callsites::ERROR_FIELDS;
+use crate::layer::span::callsites::ERROR_FIELDS;
 
 /// The text of an error, from the field that says most. Values that mean that there is no error are ignored: `false`,
 /// `0`, `None` and empty text.

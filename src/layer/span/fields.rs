@@ -17,7 +17,7 @@ use super::setting_fields::SettingFields;
 use super::tool_name::intern_tool_name;
 use super::usage_fields::{CountField, UsageFields};
 use crate::event::CallId;
-use crate::layer::recorder::callsites::ERROR_FIELDS;
+use crate::layer::span::callsites::ERROR_FIELDS;
 use crate::semconv;
 
 /// The kind of operation that a span declares.

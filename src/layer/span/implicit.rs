@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::layer::operation::{End, ThreadFacts, ThreadOperation, TurnOperation};
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::session::Session;
+use crate::layer::session::reentrancy::lock;
 
 /// The implicit thread and turns of a root span and the spans below it. They end when the root span closes.
 #[derive(Debug, Default)]
@@ -18,11 +18,11 @@ pub(super) struct ImplicitOperations {
 impl ImplicitOperations {
     /// Returns the thread for an operation without an enclosing thread: the thread of its conversation, which lives
     /// until shutdown, or else the implicit thread of the root span.
-    pub(super) fn thread(&self, recorder: &Arc<Inner>, facts: ThreadFacts) -> Arc<ThreadOperation> {
+    pub(super) fn thread(&self, session: &Arc<Session>, facts: ThreadFacts) -> Arc<ThreadOperation> {
         let conversation = facts.id.clone();
-        let make = || ThreadOperation::new(Arc::clone(recorder), None, facts, None);
+        let make = || ThreadOperation::new(Arc::clone(session), None, facts, None);
         match conversation {
-            Some(id) => recorder.conversation_thread(&id, make),
+            Some(id) => ThreadOperation::of_conversation(session, &id, make),
             None => Arc::clone(self.thread.get_or_init(make)),
         }
     }

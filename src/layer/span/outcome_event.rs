@@ -9,7 +9,7 @@ use tracing::{Event, Metadata};
 use super::debug_text::format_debug;
 use super::error_text::ErrorText;
 use super::fields::Fields;
-use crate::layer::recorder::callsites::{ERROR_FIELD, ERROR_FIELDS, RETURN_FIELD, has_only_field, is_serious};
+use crate::layer::span::callsites::{ERROR_FIELD, ERROR_FIELDS, RETURN_FIELD, has_only_field, is_serious};
 
 /// What an event reports about the operation in whose span it is emitted.
 #[derive(Debug, Clone, PartialEq, Eq)]

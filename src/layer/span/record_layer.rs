@@ -22,12 +22,12 @@ use super::instant::Instant;
 use super::outcome_event::OutcomeEvent;
 use super::span_state::{SpanPosition, SpanState};
 use super::wire_event::WireEvent;
-use crate::layer::recorder::callsites::{HANDLE_TARGET, is_instant, may_be_outcome_event, may_be_wire_event};
-use crate::layer::recorder::ids::LayerNumber;
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::live::{Live, NewSpan};
-use crate::layer::recorder::reentrancy::is_recording_suppressed;
-use crate::layer::recorder::stderr::report;
+use crate::layer::session::Session;
+use crate::layer::session::ids::LayerNumber;
+use crate::layer::session::live::{Live, NewSpan};
+use crate::layer::session::reentrancy::is_recording_suppressed;
+use crate::layer::session::stderr::report;
+use crate::layer::span::callsites::{HANDLE_TARGET, is_instant, may_be_outcome_event, may_be_wire_event};
 use crate::semconv;
 
 /// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](crate::layer::Recorder::layer).
@@ -39,7 +39,7 @@ use crate::semconv;
 /// events that this layer receives. Put such filters on the layer that they are meant for.
 #[derive(Debug)]
 pub struct RecordLayer<S> {
-    recorder: Arc<Inner>,
+    session: Arc<Session>,
     /// Number of the layer among the layers of its recorder.
     number: LayerNumber,
     /// `true` once this layer has printed a warning on stderr. It prints one at most.
@@ -53,14 +53,14 @@ impl<S> RecordLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    pub(in crate::layer) fn new(recorder: Arc<Inner>) -> Self {
+    pub(in crate::layer) fn new(session: Arc<Session>) -> Self {
         let (warned, dispatch) = (AtomicBool::new(false), OnceLock::new());
-        Self { number: recorder.register_layer(), recorder, warned, dispatch, subscriber: PhantomData }
+        Self { number: session.register_layer(), session, warned, dispatch, subscriber: PhantomData }
     }
 
     /// Returns the state that this recorder keeps for a span.
     fn state(&self, span: &SpanRef<'_, S>) -> Option<Arc<SpanState>> {
-        span.extensions().get::<SpanExtension>()?.state(self.recorder.id()).cloned()
+        span.extensions().get::<SpanExtension>()?.state(self.session.id()).cloned()
     }
 
     /// Returns the state of a span by id. Spans whose callsite has no kind field have no state and cost no lookup of
@@ -87,9 +87,9 @@ where
         let implicit = match span.scope().last() {
             Some(top) => {
                 if !has_kind_field(top.metadata()) {
-                    self.recorder.note_implicit_at_plain_span();
+                    self.session.note_implicit_at_plain_span();
                 }
-                SpanExtension::implicit(&mut top.extensions_mut(), self.recorder.id(), fresh)
+                SpanExtension::implicit(&mut top.extensions_mut(), self.session.id(), fresh)
             }
             None => fresh,
         };
@@ -98,7 +98,7 @@ where
 
     /// Creates the live span of a new span. Returns `None` if live spans are not exported.
     fn new_live_span(&self, attributes: &Attributes<'_>, id: &Id, enclosing: &Live) -> Live {
-        let live = self.recorder.live.get()?;
+        let live = self.session.live.get()?;
         live.on_new_span(NewSpan { id, attributes, enclosing, subscriber: self.dispatch.get() })
     }
 
@@ -145,7 +145,7 @@ where
     /// Returns `true` if this layer records the instants of a span. If a recorder has several layers in one subscriber,
     /// the layer that created the state of the span does, as long as it exists.
     fn owns(&self, state: &SpanState) -> bool {
-        state.layer() == self.number || !self.recorder.has_layer(state.layer())
+        state.layer() == self.number || !self.session.has_layer(state.layer())
     }
 
     /// Counts a span as lost if it has a recognized kind, because it is opened after the shutdown.
@@ -153,7 +153,7 @@ where
         let mut fields = Fields::default();
         attrs.record(&mut fields);
         if fields.kind().is_some() {
-            self.recorder.report_late(attrs.metadata().name());
+            self.session.report_late(attrs.metadata().name());
         }
     }
 
@@ -167,7 +167,7 @@ where
 
 impl<S> Drop for RecordLayer<S> {
     fn drop(&mut self) {
-        self.recorder.unregister_layer(self.number);
+        self.session.unregister_layer(self.number);
     }
 }
 
@@ -194,7 +194,7 @@ where
         if !has_kind_field(attrs.metadata()) || is_recording_suppressed() {
             return;
         }
-        if self.recorder.is_shut() {
+        if self.session.is_shut() {
             return self.count_late(attrs);
         }
         let Some(span) = ctx.span(id) else { return };
@@ -202,8 +202,8 @@ where
         if self.state(&span).is_some() {
             return;
         }
-        let state = SpanState::new(Arc::clone(&self.recorder), self.position(&span, attrs));
-        SpanExtension::insert(&mut span.extensions_mut(), self.recorder.id(), Arc::clone(&state));
+        let state = SpanState::new(Arc::clone(&self.session), self.position(&span, attrs));
+        SpanExtension::insert(&mut span.extensions_mut(), self.session.id(), Arc::clone(&state));
         if !state.has_handle() {
             let mut fields = Fields::default();
             attrs.record(&mut fields);
@@ -214,8 +214,8 @@ where
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         let Some(state) = self.state_of(id, &ctx) else { return };
         // Losses of a handle are counted by the handle itself.
-        if self.recorder.is_shut() && !state.has_handle() {
-            return self.recorder.report_late("fields of a span");
+        if self.session.is_shut() && !state.has_handle() {
+            return self.session.report_late("fields of a span");
         }
         let mut fields = Fields::default();
         values.record(&mut fields);
@@ -243,28 +243,28 @@ where
             }
         } else if may_be_wire_event(event.metadata()) && !is_recording_suppressed() {
             self.record_wire_event(event, &ctx);
-        } else if may_be_outcome_event(event.metadata()) && !is_recording_suppressed() && !self.recorder.is_shut() {
+        } else if may_be_outcome_event(event.metadata()) && !is_recording_suppressed() && !self.session.is_shut() {
             self.record_outcome(event, &ctx);
         }
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         if let Some(span) = ctx.span(&id) {
-            close(&self.recorder, &span);
+            close(&self.session, &span);
         }
     }
 }
 
 /// Ends the operations that a recorder keeps for a closed span. Does nothing for a span that was closed already.
-pub(in crate::layer) fn close<'a, S: LookupSpan<'a>>(recorder: &Inner, span: &SpanRef<'a, S>) {
+pub(in crate::layer) fn close<'a, S: LookupSpan<'a>>(session: &Session, span: &SpanRef<'a, S>) {
     // Most spans of a program take this path, and take no lock of the span extensions.
-    if !has_kind_field(span.metadata()) && !recorder.has_implicit_at_plain_span() {
+    if !has_kind_field(span.metadata()) && !session.has_implicit_at_plain_span() {
         return;
     }
     let (state, implicit) = {
         let mut extensions = span.extensions_mut();
         let Some(extension) = extensions.get_mut::<SpanExtension>() else { return };
-        extension.take(recorder.id())
+        extension.take(session.id())
     };
     if let Some(state) = state {
         state.close();

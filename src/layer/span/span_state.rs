@@ -15,16 +15,17 @@ use super::span_end;
 use super::wire_event::{WireEvent, WireKind};
 use crate::bundle::Json;
 use crate::event::{PayloadKind, Timestamp};
-use crate::layer::operation::{End, InferenceOperation};
-use crate::layer::recorder::ids::LayerNumber;
-use crate::layer::recorder::inner::Inner;
-use crate::layer::recorder::live::Live;
-use crate::layer::recorder::reentrancy::lock;
+use crate::layer::operation::{End, InferenceOperation, ThreadOperation, TurnOperation};
+use crate::layer::session::Session;
+use crate::layer::session::ids::LayerNumber;
+use crate::layer::session::live::Live;
+use crate::layer::session::reentrancy::lock;
+use crate::layer::session::unwritten::Unwritten;
 
 /// The state that a recorder keeps for a span. Stored in the extensions of the span.
 #[derive(Debug)]
 pub(in crate::layer) struct SpanState {
-    recorder: Arc<Inner>,
+    session: Arc<Session>,
     layer: LayerNumber,
     metadata: &'static Metadata<'static>,
     opened_at: Timestamp,
@@ -66,11 +67,11 @@ pub(super) struct SpanPosition {
 
 impl SpanState {
     /// Creates the state of a span that was opened now.
-    pub(super) fn new(recorder: Arc<Inner>, position: SpanPosition) -> Arc<Self> {
+    pub(super) fn new(session: Arc<Session>, position: SpanPosition) -> Arc<Self> {
         let SpanPosition { layer, metadata, has_handle, parent, implicit, live } = position;
         let opened_at = Timestamp::now();
         Arc::new(Self {
-            recorder,
+            session,
             layer,
             metadata,
             opened_at,
@@ -89,8 +90,8 @@ impl SpanState {
         })
     }
 
-    pub(in crate::layer) fn recorder(&self) -> &Arc<Inner> {
-        &self.recorder
+    pub(in crate::layer) fn session(&self) -> &Arc<Session> {
+        &self.session
     }
 
     /// Returns the layer that created the state, the first of the layers that its recorder has in the subscriber.
@@ -148,7 +149,7 @@ impl SpanState {
             Some(operations) => !operations.is_empty(),
             None => !self.has_handle,
         };
-        may_have_operations && !self.recorder.is_shut()
+        may_have_operations && !self.session.is_shut()
     }
 
     /// Opens the operations of a typed handle.
@@ -205,14 +206,7 @@ impl SpanState {
     /// even if that is the shutdown.
     fn register_pending_fields(self: &Arc<Self>) {
         if self.operations.get().is_some() && !self.has_pending_fields.swap(true, Ordering::Relaxed) {
-            self.recorder.add_pending_fields(self);
-        }
-    }
-
-    /// Passes the field values recorded so far to the operations.
-    pub(in crate::layer) fn flush_fields(&self) {
-        if let Some(operations) = self.operations.get() {
-            self.flush_fields_to(operations);
+            self.session.add_unwritten(self);
         }
     }
 
@@ -281,7 +275,7 @@ impl SpanState {
         }
         let fields = lock(&self.fields).clone()?;
         let kind = fields.kind()?;
-        if self.recorder.is_off(self.metadata.name()) {
+        if self.session.is_off(self.metadata.name()) {
             return None;
         }
         let enclosing = match kind {
@@ -326,12 +320,12 @@ impl SpanState {
         let mut found = self.enclosing();
         if let Some(id) = &fields.conversation_id
             && !found.thread.as_ref().is_some_and(|thread| thread.has_id(id))
-            && let Some(named) = self.recorder.open_thread(id)
+            && let Some(named) = ThreadOperation::find(&self.session, id)
         {
             found = Enclosing { thread: Some(named), ..Enclosing::default() };
         }
         if let (Some(id), Some(thread)) = (&fields.turn_id, &found.thread)
-            && let Some(named) = thread.open_turn(id)
+            && let Some(named) = TurnOperation::find(thread, id)
         {
             found.turn = Some(named);
         }
@@ -368,7 +362,7 @@ impl SpanState {
     /// Passes the field values recorded so far to `operations`, before they end.
     fn flush_fields_to(&self, operations: &Operations) {
         if self.has_pending_fields.load(Ordering::Relaxed) {
-            self.recorder.remove_pending_fields(self);
+            self.session.remove_unwritten(self);
         }
         let Some(fields) = lock(&self.fields).take() else { return };
         let Operations { thread, turn, child } = operations;
@@ -428,7 +422,7 @@ impl SpanState {
         self.flush_fields_to(operations);
         let kind = operations.end_event_kind();
         // Redact the error here, while no lock is held.
-        operations.end(&end.masked(|text| self.recorder.options.redact_text(kind, text).into_owned()));
+        operations.end(&end.masked(|text| self.session.options.redact_text(kind, text).into_owned()));
     }
 
     /// Records a body for the innermost operation.
@@ -450,6 +444,14 @@ impl SpanState {
         if let Some(operations) = self.resolve_operations() {
             self.ensure_live_started();
             operations.record_payload(kind, body);
+        }
+    }
+}
+
+impl Unwritten for SpanState {
+    fn write(self: Arc<Self>) {
+        if let Some(operations) = self.operations.get() {
+            self.flush_fields_to(operations);
         }
     }
 }

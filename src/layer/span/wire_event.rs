@@ -6,7 +6,7 @@ use tracing::Event;
 use tracing::field::{Field, Visit};
 
 use super::debug_text::format_debug;
-use crate::layer::recorder::callsites::may_be_wire_event;
+use crate::layer::span::callsites::may_be_wire_event;
 
 /// A request or response body that was logged inside the span of its call.
 ///

@@ -6,7 +6,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::bundle::{Exact, Json};
 use crate::event::{ExecutionStatus, PayloadKind, READS, Usage};
-use crate::layer::recorder::reentrancy::LOCKS;
+use crate::layer::session::reentrancy::LOCKS;
 use crate::layer::{AgentThread, CodeCellMeta, Model, Operation, Recorder, SpanExt, ThreadMeta, ToolCallMeta};
 
 /// Runs an agent that uses every handle.

@@ -26,13 +26,13 @@ pub const PARENT_VARIABLE: &str = "OTEL_TRACE_PARENT";
 pub(in crate::layer) const TRACEPARENT_VARIABLE: &str = "TRACEPARENT";
 
 /// Returns the root directory that [`ROOT_VARIABLE`] names. Returns `None` if the variable is unset or empty.
-pub(super) fn root_from_env() -> Option<PathBuf> {
+pub(in crate::layer) fn root_from_env() -> Option<PathBuf> {
     env::var_os(ROOT_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The source of the value that names the parent of a recorder.
 #[derive(Debug, Default)]
-pub(super) enum ParentSource {
+pub(in crate::layer) enum ParentSource {
     #[default]
     Environment,
     /// The value that the program passed to `RecorderBuilder::parent`.
@@ -52,7 +52,7 @@ pub(in crate::layer) struct Parent {
 impl ParentSource {
     /// Returns the parent. Returns `None` if there is no value or it cannot be parsed. An invalid value is reported on
     /// stderr, and recording continues without a parent.
-    pub(super) fn resolve(self, root: &Path) -> Option<Parent> {
+    pub(in crate::layer) fn resolve(self, root: &Path) -> Option<Parent> {
         let (value, from) = match self {
             Self::Environment => {
                 let value = env::var_os(PARENT_VARIABLE).filter(|value| !value.is_empty())?;

@@ -23,7 +23,7 @@ pub(in crate::layer) fn is_recording_suppressed() -> bool {
 
 /// Runs a callback of the host program. Spans and bodies that it emits are not recorded: otherwise a loss that is
 /// caused by reporting a loss would recurse without end.
-pub(super) fn with_recording_suppressed<T>(callback: impl FnOnce() -> T) -> T {
+pub(in crate::layer) fn with_recording_suppressed<T>(callback: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -53,7 +53,7 @@ pub(in crate::layer) fn defer_callbacks<T>(act: impl FnOnce() -> T) -> T {
 
 /// Runs a callback now, or as soon as this thread holds no lock of the layer. Drops the callback if the thread holds a
 /// lock and is ending, because then it cannot be deferred.
-pub(super) fn run_callback(callback: impl FnOnce() + 'static) {
+pub(in crate::layer) fn run_callback(callback: impl FnOnce() + 'static) {
     if DEPTH.get() == 0 {
         return callback();
     }

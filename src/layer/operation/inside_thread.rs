@@ -1,0 +1,94 @@
+//! What is open inside of a thread: [`InsideThread`].
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, Weak};
+
+use super::end::End;
+use super::last_inside::LastInside;
+use crate::event::TurnId;
+use crate::layer::session::reentrancy::lock;
+
+/// A turn, as far as its thread knows it.
+pub(super) trait TurnInside: Any + Debug + Send + Sync {
+    /// Returns `true` if no span of the program opened the turn.
+    fn is_implicit(&self) -> bool;
+
+    /// Ends the turn because its thread ends.
+    fn end_with_thread(self: Arc<Self>, end: End);
+}
+
+/// A code cell, as far as its thread knows it.
+pub(super) trait CellInside: Debug + Send + Sync {
+    /// Returns the address of the cell's turn.
+    fn turn_address(&self) -> usize;
+
+    /// Ends the cell because its turn or thread ends.
+    fn end_with_turn(self: Arc<Self>, end: &End);
+}
+
+/// The open turns and the running code cells of a thread, and how its last turn ended.
+#[derive(Debug, Default)]
+pub(super) struct InsideThread {
+    /// Open turns, by the id by which spans refer to them.
+    turns: Mutex<HashMap<TurnId, Weak<dyn TurnInside>>>,
+    /// Code cells that may still run.
+    cells: Mutex<Vec<Weak<dyn CellInside>>>,
+    /// The last turn.
+    pub(super) last_turn: LastInside,
+}
+
+impl InsideThread {
+    /// Adds a turn that has started.
+    pub(super) fn add_turn<T: TurnInside>(&self, id: TurnId, turn: &Arc<T>) {
+        self.last_turn.start(&**turn);
+        let turn: Weak<T> = Arc::downgrade(turn);
+        lock(&self.turns).insert(id, turn);
+    }
+
+    /// Removes a turn that has ended, unless another turn has taken its id since.
+    pub(super) fn remove_turn<T: TurnInside>(&self, id: &TurnId, turn: &T) {
+        let mut turns = lock(&self.turns);
+        if turns.get(id).is_some_and(|open| std::ptr::addr_eq(open.as_ptr(), turn)) {
+            turns.remove(id);
+        }
+    }
+
+    /// Returns the open turn to which spans refer by `id`. Returns `None` if there is none.
+    pub(super) fn turn<T: TurnInside>(&self, id: &str) -> Option<Arc<T>> {
+        let turn: Arc<dyn Any + Send + Sync> = lock(&self.turns).get(id).and_then(Weak::upgrade)?;
+        turn.downcast().ok()
+    }
+
+    /// Ends the open turns that no span of the program opened.
+    pub(super) fn end_implicit_turns(&self, end: &End) {
+        let turns: Vec<_> = lock(&self.turns).values().filter_map(Weak::upgrade).collect();
+        turns.into_iter().filter(|turn| turn.is_implicit()).for_each(|turn| turn.end_with_thread(end.clone()));
+    }
+
+    /// Adds a code cell that has started.
+    pub(super) fn add_cell<T: CellInside + 'static>(&self, cell: &Arc<T>) {
+        let cell: Weak<T> = Arc::downgrade(cell);
+        let mut cells = lock(&self.cells);
+        // Checks the reference count only. A look at a cell's state would wait for a start event that is being written.
+        cells.retain(|cell| cell.strong_count() > 0);
+        cells.push(cell);
+    }
+
+    /// Ends the code cells that still run.
+    pub(super) fn end_cells(&self, end: &End) {
+        self.running_cells().into_iter().for_each(|cell| cell.end_with_turn(end));
+    }
+
+    /// Ends the code cells that still run in `turn`.
+    pub(super) fn end_cells_of<T>(&self, turn: &T, end: &End) {
+        let address = std::ptr::from_ref(turn).addr();
+        let cells = self.running_cells().into_iter().filter(|cell| cell.turn_address() == address);
+        cells.for_each(|cell| cell.end_with_turn(end));
+    }
+
+    fn running_cells(&self) -> Vec<Arc<dyn CellInside>> {
+        lock(&self.cells).iter().filter_map(Weak::upgrade).collect()
+    }
+}
