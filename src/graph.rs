@@ -15,6 +15,7 @@ mod diagnostic;
 mod edge;
 mod evidence;
 mod execution;
+mod history_edit;
 mod id;
 mod inference;
 mod joined;
@@ -39,13 +40,14 @@ pub use cell::CodeCell;
 pub(crate) use cell_ids::CellIds;
 pub use code::Code;
 pub use compaction::{Compaction, CompactionRequest};
-pub(crate) use conversation::DeliveredMessage;
 pub use conversation::{AgentMessage, Channel, Content, Item, ItemKind, Part, Producer, Role};
+pub(crate) use conversation::{DeliveredMessage, HistoryEffect};
 pub use diagnostic::Diagnostic;
 pub(crate) use edge::AgentResult;
 pub use edge::{Anchor, Edge, EdgeKind};
 pub use evidence::{Evidence, LiveSpan};
 pub use execution::{Execution, Moment};
+pub use history_edit::{EditStatus, HistoryEdit, Visibility};
 pub use id::{CellId, ItemId, OperationId, ProviderItemId, TerminalId};
 pub(crate) use id::{spawn_edge, tool_edge};
 pub use inference::{InferenceCall, Pointer};
@@ -140,11 +142,23 @@ impl Graph {
         self.terminal_operations.iter()
     }
 
-    /// Iterates over the items of an inference call's request, in order: the conversation that the model saw. Yields
-    /// nothing if the call is unknown or its request could not be read.
+    /// Iterates over the items of an inference call's request, in order: the conversation that the model saw, unless the
+    /// provider changed it, see [`Graph::visibility`]. Yields nothing if the call is unknown or its request could not be
+    /// read.
     pub fn snapshot(&self, call: &InferenceId) -> impl Iterator<Item = ItemId> {
         let pieces = self.inference_calls.index_of(call).map(|index| self.snapshot_pieces(index)).unwrap_or_default();
         pieces.into_iter().flatten().copied()
+    }
+
+    /// Returns how much of an item the model of an inference call saw. Takes time proportional to the request.
+    pub fn visibility(&self, call: &InferenceId, item: ItemId) -> Visibility {
+        let Some(edits) = self.inference_calls.get(call) else { return Visibility::NotSent };
+        let positions = |wanted: ItemId| self.snapshot(call).position(|listed| listed == wanted);
+        let Some(position) = positions(item) else { return Visibility::NotSent };
+        if edits.compacted_before.and_then(positions).is_some_and(|compaction| position < compaction) {
+            return Visibility::Dropped;
+        }
+        if edits.history_edits.is_empty() { Visibility::Shown } else { Visibility::MayBeCleared }
     }
 
     /// Returns the items of an inference call's request, first to last, as slices of the lists in this call and earlier

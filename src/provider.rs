@@ -24,6 +24,7 @@ mod defined_tools;
 mod entries;
 mod gemini;
 mod gen_ai;
+mod history_edit;
 mod item;
 mod members;
 mod message;
@@ -56,6 +57,7 @@ mod tests;
 
 pub(crate) use apis::ApiSet;
 pub(crate) use entries::{Entries, EntryFormat};
+pub(crate) use history_edit::{AppliedEdit, PermittedEdit};
 pub(crate) use item::{Item, ItemContent};
 pub(crate) use message::{Message, RoleName};
 pub(crate) use object::{Object, UndecodableText, is_null, list, optional_text, text};

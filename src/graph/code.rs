@@ -98,6 +98,10 @@ codes! {
     /// A request names content that the provider keeps, such as a stored prompt. Reported once for each content.
     /// The model saw it, but it is not in the evidence.
     ServerSideContent = "server_side_content", Notice, Continues;
+    /// The provider changed the conversation in a request before the model read it, or the request permits that. The
+    /// model may not have seen all items of the request. A change that is only permitted is reported once for each
+    /// thread.
+    HistoryEdited = "history_edited", Notice, Continues;
     /// A body refers to a conversation item by an id that no earlier item of its thread has.
     /// The reference is an item of its own.
     UnknownReference = "unknown_reference", Notice, Continues;

@@ -63,8 +63,20 @@ pub struct Content {
     pub parts: Box<[Part]>,
     /// Message of another agent that this item delivers. `None` if it delivers none.
     pub(crate) delivery: Option<DeliveredMessage>,
-    /// `true` if the provider drops what stands before this item in a request, because this item summarizes it.
-    pub(crate) replaces_history: bool,
+    /// Effect of the item on what stands before it.
+    pub(crate) history_effect: HistoryEffect,
+}
+
+/// The effect of an item on what stands before it in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HistoryEffect {
+    /// What stands before the item stays.
+    None,
+    /// The item summarizes what stands before it in a request, and the provider drops that.
+    Replaces,
+    /// The item summarizes what stands before it, and the provider drops that from a conversation that it keeps.
+    /// Clients that keep the conversation themselves decide what they send beside the item.
+    ReplacesKept,
 }
 
 /// A message of another agent that a conversation item delivers.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Evidence, Execution, ItemId, LiveSpan};
+use super::{Evidence, Execution, HistoryEdit, ItemId, LiveSpan};
 use crate::event::{InferenceId, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis, Usage};
 
 /// An inference call: one request to a model, with its response. In `state.json`, an entry of `inference_calls`.
@@ -56,6 +56,9 @@ pub struct InferenceCall {
     /// Item of the request that is the provider's own summary of what stands before it: the provider drops the items
     /// before it, so the model did not see them. The last one, if there are several. `None` if there is none.
     pub compacted_before: Option<ItemId>,
+    /// Changes of the conversation by the provider, before the model read it. Empty, and absent from `state.json`, if
+    /// there are none.
+    pub history_edits: Vec<HistoryEdit>,
     /// OpenTelemetry span of the call while the program ran.
     pub span: LiveSpan,
     /// Events and payloads from which the call was reduced. Not in `state.json`.

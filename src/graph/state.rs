@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::usage::WireUsage;
 use super::{
     Channel, ChildProcess, CodeCell, Compaction, CompactionRequest, Content, Diagnostic, Edge, Execution, Graph,
-    InferenceCall, Item, ItemId, ItemKind, LiveSpan, Part, Pointer, Producer, ProviderItemId, Role, Table,
+    HistoryEdit, InferenceCall, Item, ItemId, ItemKind, LiveSpan, Part, Pointer, Producer, ProviderItemId, Role, Table,
     TerminalOperation, TerminalSession, Thread, ToolCall, Totals, Turn,
 };
 use crate::event::{
@@ -196,7 +196,7 @@ impl<'a> WireItem<'a> {
             agent_message,
             parts,
             delivery: _,
-            replaces_history: _,
+            history_effect: _,
         } = &**content;
         Self {
             item_id: *item_id,
@@ -322,6 +322,8 @@ struct WireCall<'a> {
     tools: Option<&'a Pointer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     compacted_before: Option<ItemId>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    history_edits: &'a [HistoryEdit],
     #[serde(skip_serializing_if = "Option::is_none")]
     first_token_at_unix_ms: Option<UnixMillis>,
     #[serde(flatten)]
@@ -351,6 +353,7 @@ impl<'a> WireCall<'a> {
             instructions,
             tools,
             compacted_before,
+            history_edits,
             span,
             evidence: _,
         } = call;
@@ -392,6 +395,7 @@ impl<'a> WireCall<'a> {
             instructions: instructions.as_ref(),
             tools: tools.as_ref(),
             compacted_before: *compacted_before,
+            history_edits,
             first_token_at_unix_ms: *first_token_at,
             span,
         }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::api::{Api, Field, ListField};
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
+use super::history_edit::{self, AppliedEdit};
 use super::members::Members;
 use super::object::Object;
 use super::output::{ITEM_FIELDS, Output, stopped_answer};
@@ -86,18 +87,19 @@ impl Api for Anthropic {
         Some(stopped_answer(&reason, Some(&*words.join(": ")).filter(|words| !words.is_empty())))
     }
 
-    /// The provider may have cleared results of tools and reasoning in the request before the model saw it.
+    /// The provider may have cleared results of tools and reasoning.
+    fn applied_edits(&self, body: &Object<'_>) -> Vec<AppliedEdit> {
+        history_edit::applied(body)
+    }
+
     fn unread_output(&self, body: &Object<'_>) -> Vec<&'static str> {
-        let edits = body.object("context_management").and_then(|management| management.list("applied_edits"));
-        let edits = edits.filter(|edits| !edits.is_empty()).map(|_| "context_management.applied_edits");
         let iterations = body.object("usage").and_then(|usage| usage.list("iterations")).unwrap_or_default();
         // The provider's own counts have the tokens of messages, and those of compactions are added.
         let is_uncounted = |iteration: &&RawValue| {
             let kind = Object::from_value(iteration).and_then(|iteration| iteration.string("type"));
             kind.is_some_and(|kind| kind != "message" && kind != "compaction")
         };
-        let uncounted = iterations.iter().any(is_uncounted).then_some("usage.iterations");
-        edits.into_iter().chain(uncounted).collect()
+        iterations.iter().any(is_uncounted).then_some("usage.iterations").into_iter().collect()
     }
 
     fn usage(&self, body: &Object<'_>, usage: Option<&Object<'_>>, reader: &mut CountReader) -> Option<TokenCounts> {

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
+use super::history_edit::AppliedEdit;
 use super::members::Members;
 use super::object::Object;
 use super::output::Output;
@@ -108,8 +109,13 @@ pub(super) trait Api: Sync {
         None
     }
 
+    /// Returns the changes of the conversation that the provider reports to have made before the model read it.
+    fn applied_edits(&self, _body: &Object<'_>) -> Vec<AppliedEdit> {
+        Vec::new()
+    }
+
     /// Returns the paths to what a response of this API reports about the conversation, and no rule reads: answers
-    /// beside the first, changes of what the model saw, or requests that the provider made for itself.
+    /// beside the first, or requests that the provider made for itself.
     fn unread_output(&self, _body: &Object<'_>) -> Vec<&'static str> {
         Vec::new()
     }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::api::{Api, Field, ListField};
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
+use super::history_edit::{self, AppliedEdit};
 use super::members::Members;
 use super::object::{Object, list, list_or_one, text};
 use super::output::{Choice, Output, error_message, stopped_answer};
@@ -124,6 +125,14 @@ impl Api for Chat {
         let choices: Vec<_> = listed.into_iter().map_while(choice).collect();
         let has_message = choices.first().map_or(is_empty, |choice| choice.message.is_some());
         Some(if has_message { Output::Choices(choices) } else { Output::Unknown })
+    }
+
+    /// Gateways pass on what Anthropic reports in an extension of the message.
+    fn applied_edits(&self, body: &Object<'_>) -> Vec<AppliedEdit> {
+        let choices = body.list("choices").unwrap_or_default();
+        let message = choices.first().and_then(|choice| Object::from_value(choice)?.object("message"));
+        let extension = message.and_then(|message| message.object("provider_specific_fields"));
+        extension.map(|extension| history_edit::applied(&extension)).unwrap_or_default()
     }
 
     fn unread_output(&self, body: &Object<'_>) -> Vec<&'static str> {

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::api::{Api, Field, ListField};
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
+use super::history_edit::{self, AppliedEdit};
 use super::members::Members;
 use super::object::{Object, list_or_one};
 use super::output::{Choice, Output, stopped_answer};
@@ -90,7 +91,14 @@ impl Api for Converse {
         const STOPS: [&str; 4] =
             ["content_filtered", "guardrail_intervened", "malformed_model_output", "malformed_tool_use"];
         let reason = body.text("stopReason").filter(|reason| STOPS.contains(&&**reason))?;
-        Some(stopped_answer(&reason, None))
+        let trace = body.object("trace").and_then(|trace| trace.object("guardrail"));
+        let explanation = trace.and_then(|trace| trace.text("actionReason")).filter(|why| !why.is_empty());
+        Some(stopped_answer(&reason, explanation.as_deref()))
+    }
+
+    /// Members of the model's own response that the request asked for.
+    fn applied_edits(&self, body: &Object<'_>) -> Vec<AppliedEdit> {
+        body.object("additionalModelResponseFields").map(|fields| history_edit::applied(&fields)).unwrap_or_default()
     }
 
     /// Input tokens exclude those read from and written to the cache.

@@ -23,6 +23,15 @@ pub(super) struct Shape {
 /// A shape without members, from which others are made.
 pub(super) const EMPTY: Shape = Shape { name: "", read: &[], nested: &[], unread: &[], read_prefixes: &[] };
 
+/// What Anthropic reports that it did to a conversation. All members of an edit are kept.
+pub(super) static CONTEXT_MANAGEMENT: Shape = Shape {
+    name: "context management",
+    read: &["applied_edits"],
+    // The number of tokens before the edits.
+    unread: &[(Reason::Breakdown, &["original_input_tokens"])],
+    ..EMPTY
+};
+
 /// The objects inside of a member: the member is an object or a list of objects.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Nested {

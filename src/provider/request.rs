@@ -8,6 +8,7 @@ use super::api::{Api, Field, ListField, first_field};
 use super::apis::{APIS, ApiSet};
 use super::defined_tools::{DefinedTools, is_empty_list};
 use super::entries::{Entries, EntryFormat};
+use super::history_edit::{self, PermittedEdit};
 use super::object::{Object, list};
 use super::object_with_lists::{self, Lists};
 use super::part::Content;
@@ -151,6 +152,11 @@ impl<'a> Request<'a> {
     pub(crate) fn conversation_id(&self) -> Option<Cow<'a, str>> {
         let may_have_items = self.list_field.is_none_or(|field| field.format == EntryFormat::Items);
         if may_have_items { responses::conversation_id(&self.body) } else { None }
+    }
+
+    /// Returns the changes of the conversation that the request permits.
+    pub(crate) fn permitted_edits(&self) -> Vec<PermittedEdit> {
+        history_edit::permitted(&self.body)
     }
 
     /// Returns the settings.

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::apis::{APIS, ApiSet};
 use super::entries::{Entries, EntryFormat};
+use super::history_edit::{self, AppliedEdit, PermittedEdit};
 use super::message::RoleName;
 use super::object::{Object, text};
 use super::output::{Output, error_message};
@@ -113,6 +114,16 @@ impl<'a> Response<'a> {
     pub(crate) fn error(&self) -> Option<String> {
         let error = self.body.non_null(ERROR_FIELD).map(error_message);
         error.or_else(|| self.api?.answer_problem(&self.body))
+    }
+
+    /// Returns the changes of the conversation that the provider reports to have made before the model read it.
+    pub(crate) fn applied_edits(&self) -> Vec<AppliedEdit> {
+        self.api.map(|api| api.applied_edits(&self.body)).unwrap_or_default()
+    }
+
+    /// Returns the changes of the conversation that the request permitted, as far as the response repeats the request.
+    pub(crate) fn permitted_edits(&self) -> Vec<PermittedEdit> {
+        if matches!(self.output, Output::Items(_)) { history_edit::permitted(&self.body) } else { Vec::new() }
     }
 
     /// Returns the status of the response if the provider had not finished it when it was received, or if it was

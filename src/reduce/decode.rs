@@ -54,7 +54,7 @@ pub(super) use mentions::{Mention, Mentions};
 pub(super) use payloads::Payload;
 pub(super) use provider_conversation_id::ProviderConversationId;
 pub(super) use request::{Request, RequestItems};
-pub(super) use response::ResponseItems;
+pub(super) use response::{ResponseBody, ResponseItems};
 pub(super) use runtime_event::{Activity, AgentCall, Command};
 pub(super) use session_metadata::{SessionMetadata, SpawnedBy};
 pub(super) use unopened::report_unreported;

@@ -15,6 +15,7 @@ mod compaction;
 mod conformance;
 mod conversation;
 mod damage;
+mod history_edits;
 mod items;
 mod join;
 mod lifecycle;

@@ -146,7 +146,7 @@ fn compaction_block_replaces_what_stands_before_it() {
     case.response_body("a", message(returned));
     case.request_body("b", json!({ "messages": history }));
     case.request_body("c", json!({ "messages": history[1..] }));
-    let graph = case.check(&[]);
+    let graph = case.check(&[Code::HistoryEdited]);
     assert_eq!(
         graph.items().map(render_item).collect::<Vec<_>>(),
         [
@@ -201,7 +201,7 @@ fn compaction_block_keeps_its_signature() {
     block["signature"] = json!("s1");
     block["encrypted_content"] = json!("e1");
     let expected = "assistant message: So far. | <signature s1> | <encrypted_content e1>";
-    check_response(message(json!([block])), &[], &[expected]);
+    check_response(message(json!([block])), &[Code::HistoryEdited], &[expected]);
     check_request(json!({ "messages": [{ "role": "assistant", "content": [breakpoint(block)] }] }), &[], &[expected]);
 }
 

@@ -179,15 +179,6 @@ fn answer_of_a_choice_may_stand_elsewhere() {
 }
 
 #[test]
-fn history_that_the_provider_edited_is_reported() {
-    let body = |edits: Value| json!({ "content": [{ "type": "text", "text": "One" }], "context_management": { "applied_edits": edits } });
-    reduced(&body(json!([])), &[]);
-    let cleared = json!({ "type": "clear_tool_uses_20250919", "cleared_tool_uses": 8, "cleared_input_tokens": 50000 });
-    let graph = reduced(&body(json!([cleared])), &[Code::UnreadField]);
-    assert!(graph.diagnostics[0].message.contains("`context_management.applied_edits`"), "{}", graph.diagnostics[0]);
-}
-
-#[test]
 fn refusal_in_a_stream_is_explained() {
     let events = [
         json!({ "type": "message_start", "message": { "id": "m", "role": "assistant", "content": [], "usage": { "input_tokens": 1 } } }),

@@ -1,6 +1,6 @@
 //! The known members of the bodies of Anthropic Messages.
 
-use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
+use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, Shape};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -38,12 +38,13 @@ pub(super) static MEMBERS: Members = Members {
     response: Shape {
         name: "response",
         read: &["id", "role", "model", "stop_reason", "stop_details"],
-        nested: &[("content", PART), ("usage", Nested::One(&USAGE))],
+        nested: &[
+            ("content", PART),
+            ("context_management", Nested::One(&CONTEXT_MANAGEMENT)),
+            ("usage", Nested::One(&USAGE)),
+        ],
         unread: &[
-            (
-                Reason::Bookkeeping,
-                &["type", "stop_sequence", "container", "context_management", "request_id", "diagnostics"],
-            ),
+            (Reason::Bookkeeping, &["type", "stop_sequence", "container", "request_id", "diagnostics"]),
             // The end event of the call has the error.
             (Reason::Repeated, &["error"]),
         ],

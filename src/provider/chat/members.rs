@@ -2,7 +2,7 @@
 
 mod settings;
 
-use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
+use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, Shape};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -207,6 +207,7 @@ static GATEWAY: Shape = Shape {
         "google",
         "vertex_ai",
     ],
+    nested: &[("context_management", Nested::One(&CONTEXT_MANAGEMENT))],
     ..EMPTY
 };
 

@@ -1,6 +1,6 @@
 //! The known members of the bodies of Converse.
 
-use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
+use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, Shape};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -32,16 +32,42 @@ pub(super) static MEMBERS: Members = Members {
     response: Shape {
         name: "response",
         read: &["stopReason"],
-        nested: &[("output", Nested::One(&OUTPUT)), ("usage", Nested::One(&USAGE))],
-        unread: &[
-            (
-                Reason::Bookkeeping,
-                &["ResponseMetadata", "$metadata", "metrics", "performanceConfig", "serviceTier", "trace"],
-            ),
-            (Reason::Setting, &["additionalModelResponseFields"]),
+        nested: &[
+            ("output", Nested::One(&OUTPUT)),
+            ("usage", Nested::One(&USAGE)),
+            ("trace", Nested::One(&TRACE)),
+            ("additionalModelResponseFields", Nested::One(&MODEL_FIELDS)),
         ],
+        unread: &[(
+            Reason::Bookkeeping,
+            &["ResponseMetadata", "$metadata", "metrics", "performanceConfig", "serviceTier"],
+        )],
         ..EMPTY
     },
+};
+
+static TRACE: Shape = Shape {
+    name: "trace",
+    nested: &[("guardrail", Nested::One(&GUARDRAIL))],
+    // The model that a router chose.
+    unread: &[(Reason::Bookkeeping, &["promptRouter"])],
+    ..EMPTY
+};
+
+/// What a guardrail found. What the model wrote before the guardrail replaced it, `modelOutput`, is read by no rule.
+static GUARDRAIL: Shape = Shape {
+    name: "guardrail",
+    read: &["actionReason"],
+    unread: &[(Reason::Scores, &["inputAssessment", "outputAssessment", "outputAssessments"])],
+    ..EMPTY
+};
+
+/// Members of the model's own response that the request asked for.
+static MODEL_FIELDS: Shape = Shape {
+    name: "model response",
+    nested: &[("context_management", Nested::One(&CONTEXT_MANAGEMENT))],
+    unread: &[(Reason::Bookkeeping, &["stop_sequence"])],
+    ..EMPTY
 };
 
 static INFERENCE_CONFIG: Shape = Shape {

@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::draft::{DraftPart, ItemDraft, PartPurpose};
 use crate::event::CallId;
-use crate::graph::{AgentMessage, Channel, ItemKind, Part, Role};
+use crate::graph::{AgentMessage, Channel, HistoryEffect, ItemKind, Part, Role};
 
 /// The hashes by which a conversation item is recognized in later requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ fn hash(
         is_error,
         agent_message,
         parts,
-        replaces_history,
+        history_effect,
         is_executed: _,
     } = draft;
     let is_complete = coverage == Coverage::Complete;
@@ -104,7 +104,7 @@ fn hash(
     };
     hash.optional(agent_message.is_some().then_some(&author));
     hash.optional(agent_message.is_some().then_some(&recipient));
-    hash.tag(u8::from(*replaces_history));
+    hash.tag(history_effect_tag(*history_effect));
     for part in parts.iter().filter(|part| counts(part)) {
         hash.part(&part.part, canonical_text(part));
     }
@@ -172,6 +172,14 @@ fn role_tag(role: Role) -> u8 {
         Role::User => 3,
         Role::Assistant => 4,
         Role::Tool => 5,
+    }
+}
+
+fn history_effect_tag(effect: HistoryEffect) -> u8 {
+    match effect {
+        HistoryEffect::None => 0,
+        HistoryEffect::Replaces => 1,
+        HistoryEffect::ReplacesKept => 2,
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::canonical_json::{canonical, canonical_object, canonical_text, summary};
 use super::decode_error::{DecodeError, UNREADABLE_VALUE};
 use crate::event::CallId;
-use crate::graph::{self, AgentMessage, Channel, ItemKind, Role};
+use crate::graph::{self, AgentMessage, Channel, HistoryEffect, ItemKind, Role};
 use crate::provider::{Content, Object, Part, PartContent, is_null, optional_text, text};
 
 /// Label of a text by which the model refuses to answer.
@@ -55,8 +55,8 @@ pub(super) struct ItemDraft {
     pub(super) is_error: bool,
     pub(super) agent_message: Option<AgentMessage>,
     pub(super) parts: Vec<DraftPart>,
-    /// `true` if the provider drops what stands before the item in a request.
-    pub(super) replaces_history: bool,
+    /// Effect of the item on what stands before it.
+    pub(super) history_effect: HistoryEffect,
     /// `true` for a call that the provider ran itself, which needs no id.
     pub(super) is_executed: bool,
 }
@@ -74,7 +74,7 @@ impl ItemDraft {
             is_error: false,
             agent_message: None,
             parts: Vec::new(),
-            replaces_history: false,
+            history_effect: HistoryEffect::None,
             is_executed: false,
         }
     }

@@ -37,7 +37,7 @@ impl ItemDraft {
             is_error,
             agent_message,
             parts,
-            replaces_history,
+            history_effect,
             is_executed: _,
         } = self;
         let parts = parts.into_iter().map(|part| part.part).collect();
@@ -52,7 +52,7 @@ impl ItemDraft {
             agent_message,
             parts,
             delivery,
-            replaces_history,
+            history_effect,
         };
         ParsedItem { content, hashes, id: ListedId::Absent, notice }
     }

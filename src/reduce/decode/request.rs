@@ -11,7 +11,7 @@ use super::role;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
-use crate::provider::{self, ApiSet, StoredContent};
+use crate::provider::{self, ApiSet, PermittedEdit, StoredContent};
 
 /// The decoded body of an inference request.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(in crate::reduce) struct Request {
     /// Field that names content that the provider keeps and adds to the conversation, and the id of the content. `None`
     /// if the request names none.
     pub(in crate::reduce) server_side_content: Option<(&'static str, Box<str>)>,
+    /// Changes of the conversation that the request permits the provider.
+    pub(in crate::reduce) permitted_edits: Vec<PermittedEdit>,
     /// Members of the body that no rule reads.
     pub(in crate::reduce) unread: Vec<UnreadMember>,
 }
@@ -69,6 +71,7 @@ impl Request {
             server_side_content,
             instructions: instructions_pointer(&body, instructions.as_ref()),
             tools: body.tools().map(|(pointer, _)| pointer),
+            permitted_edits: body.permitted_edits(),
             unread: cache.unread.of_request(&body, responded),
         })
     }

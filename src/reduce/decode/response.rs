@@ -10,7 +10,9 @@ use super::provider_conversation_id::ProviderConversationId;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
-use crate::provider::{self, ApiSet, Assembled, NotAStream, Output, ReportedUsage, TruncatedStream};
+use crate::provider::{
+    self, ApiSet, AppliedEdit, Assembled, NotAStream, Output, PermittedEdit, ReportedUsage, TruncatedStream,
+};
 
 /// The decoded body of an inference response.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub(in crate::reduce) struct ResponseBody {
     pub(in crate::reduce) usage: ReportedUsage,
     /// The error that the provider reports in the body. `None` if it reports none.
     pub(in crate::reduce) error: Option<String>,
+    /// Changes of the conversation that the provider reports.
+    pub(in crate::reduce) applied_edits: Vec<AppliedEdit>,
+    /// Changes of the conversation that the request permitted the provider, as far as the response repeats the request.
+    pub(in crate::reduce) permitted_edits: Vec<PermittedEdit>,
     /// Members of the body that no rule reads.
     pub(in crate::reduce) unread: Vec<UnreadMember>,
     /// The APIs to which the body may belong.
@@ -77,6 +83,8 @@ impl ResponseBody {
             instructions: None,
             usage: ReportedUsage::default(),
             error: None,
+            applied_edits: Vec::new(),
+            permitted_edits: Vec::new(),
             unread: Vec::new(),
             apis: ApiSet::default(),
             partial: None,
@@ -101,6 +109,8 @@ impl ResponseBody {
             instructions: body.rendered_instructions(),
             usage: body.usage(),
             error: body.error(),
+            applied_edits: body.applied_edits(),
+            permitted_edits: body.permitted_edits(),
             unread: cache.unread.of_response(body),
             apis: body.api_set(),
             partial: body.unfinished_status().map(|status| format!("its status is {status}")),

@@ -11,7 +11,7 @@ use super::parsed_item::{ItemResult, ParsedItem};
 use super::role;
 use super::sourced_answer::SourcedAnswer;
 use crate::event::CallId;
-use crate::graph::{AgentMessage, Channel, ItemKind, ProviderItemId, Role};
+use crate::graph::{AgentMessage, Channel, HistoryEffect, ItemKind, ProviderItemId, Role};
 use crate::provider::{
     Content, Item, ItemContent, Part, RoleName, Source, ToolCall, ToolResult, list, optional_text, text,
 };
@@ -219,6 +219,7 @@ fn compaction(encrypted: Option<&RawValue>) -> Result<ItemDraft, DecodeError> {
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
     if let Some(encrypted) = optional_text(encrypted)? {
         draft.push_encoded(ENCRYPTED, &encrypted);
+        draft.history_effect = HistoryEffect::ReplacesKept;
     }
     draft.push_placeholder_if_empty();
     Ok(draft)

@@ -10,6 +10,7 @@ use super::copies::{MergedCopies, merge_copies};
 use super::lists::{ListOrigin, RecordedList};
 use super::named_calls::NamedCalls;
 use super::paths::{ListedBy, Path, Paths};
+use super::provider_compactions::CompactionPlace;
 use super::server_conversations::ServerConversations;
 use crate::event::{RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, Part, Producer};
@@ -49,14 +50,20 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) ends: HashMap<usize, Path>,
     /// Items of each call's response, by the index of the call.
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
-    /// Thread and items of each request body that was added. A retry with the same body has the same items.
-    pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path)>,
+    /// Thread and items of each request body that was added, and the index of the first call with it. A retry with the
+    /// same body has the same items.
+    pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path, usize)>,
     /// Thread and items of each body with an untraced prefix that was added: a path, and the number of its items that
     /// are the prefix. By the address of the body's list of items.
     pub(super) prefixes_by_body: HashMap<usize, (ThreadId, Path, usize)>,
-    /// Number of items behind the last one of each request body for which the provider drops all items before it, by
-    /// the address of the body's list of items. `None` if the body has no such item.
-    pub(super) compactions_by_body: HashMap<usize, Option<usize>>,
+    /// Place of the last item of each request body that replaces what stands before it, by the address of the body's list
+    /// of items. `None` if the body has no such item.
+    pub(super) compactions_by_body: HashMap<usize, Option<CompactionPlace>>,
+    /// The last compaction by the provider in the conversation that it keeps and that a call continues, by the index of
+    /// the call.
+    pub(super) continued_compactions: HashMap<usize, ItemId>,
+    /// The last compaction by the provider in the response of a call, by the index of the call.
+    pub(super) response_compactions: HashMap<usize, ItemId>,
     /// Index of the completed call with a response id in a thread, for requests that continue the response.
     pub(super) by_response_id: HashMap<(ThreadId, ResponseId), usize>,
     pub(super) server_conversations: ServerConversations,
@@ -123,6 +130,8 @@ impl<'a> ConversationBuilder<'a> {
             requests_by_body: HashMap::new(),
             prefixes_by_body: HashMap::new(),
             compactions_by_body: HashMap::new(),
+            continued_compactions: HashMap::new(),
+            response_compactions: HashMap::new(),
             by_response_id: HashMap::new(),
             server_conversations: ServerConversations::default(),
             by_provider_id: HashMap::new(),

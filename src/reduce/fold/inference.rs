@@ -8,6 +8,7 @@ mod state;
 use std::collections::HashSet;
 
 use super::conversation::ConversationBuilder;
+use super::history_edits::HistoryEdits;
 use super::installation;
 use super::lists::ShownLists;
 use super::owners::PayloadOwners;
@@ -56,6 +57,7 @@ pub(in crate::reduce) fn conversations(
         hint_given: false,
         calls_without_content: HashSet::new(),
         unread_fields: UnreadFields::default(),
+        history_edits: HistoryEdits::default(),
     };
     for (at, index) in facts.into_iter().zip(started) {
         match &at.fact {

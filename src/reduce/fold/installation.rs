@@ -7,7 +7,7 @@ use super::history::History;
 use super::owners::PayloadOwners;
 use super::thread_tables::ThreadTables;
 use crate::event::{CompactionId, CompactionInstalled};
-use crate::graph::{Code, Compaction, Content, Evidence, ItemKind, LiveSpan, Producer, Role, Table};
+use crate::graph::{Code, Compaction, Content, Evidence, HistoryEffect, ItemKind, LiveSpan, Producer, Role, Table};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{Checkpoint, ConversationFact, Logged, Payload};
 
@@ -95,6 +95,6 @@ fn marker() -> Content {
         agent_message: None,
         parts: Box::default(),
         delivery: None,
-        replaces_history: false,
+        history_effect: HistoryEffect::None,
     }
 }

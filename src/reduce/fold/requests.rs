@@ -43,8 +43,8 @@ impl ConversationBuilder<'_> {
         diagnostics: &mut Diagnostics,
     ) -> Snapshot {
         let body = (items.as_ptr().addr(), mode.map(std::mem::discriminant));
-        if let Some((thread, path)) = self.requests_by_body.get(&body).cloned().filter(|_| !items.is_empty()) {
-            return self.repeat_request(source, call, &thread, path, diagnostics);
+        if let Some((thread, path, first)) = self.requests_by_body.get(&body).cloned().filter(|_| !items.is_empty()) {
+            return self.repeat_request(source, call, (&thread, path, first), diagnostics);
         }
         let items = self.readable_items(source, items, diagnostics);
         let (path, snapshot) = match (mode, &request.previous_response_id) {
@@ -61,12 +61,12 @@ impl ConversationBuilder<'_> {
         };
         self.requests.insert(call, path);
         self.live.entry(source.thread.clone()).or_default().path = path;
-        self.requests_by_body.insert(body, (source.thread.clone(), path));
+        self.requests_by_body.insert(body, (source.thread.clone(), path, call));
         snapshot
     }
 
     /// Adds a request that references the body of an earlier request, as a retry may. It has the items of the earlier
-    /// request.
+    /// request. `first` is the index of the first call with the body.
     ///
     /// A body of another thread is reported and treated as absent; otherwise a single line could create a second
     /// conversation of any size.
@@ -74,8 +74,7 @@ impl ConversationBuilder<'_> {
         &mut self,
         source: &ItemSource<'_>,
         call: usize,
-        thread: &ThreadId,
-        path: Path,
+        (thread, path, first): (&ThreadId, Path, usize),
         diagnostics: &mut Diagnostics,
     ) -> Snapshot {
         if thread != source.thread {
@@ -86,6 +85,7 @@ impl ConversationBuilder<'_> {
             diagnostics.add(source.at, Code::BadPayload, message, Some(source.payload));
             return Snapshot::default();
         }
+        self.repeat_compaction(call, first);
         let (path, snapshot) = self.branch(call, path, self.paths.len(path), Vec::new());
         self.requests.insert(call, path);
         self.live.entry(source.thread.clone()).or_default().path = path;
@@ -112,6 +112,7 @@ impl ConversationBuilder<'_> {
         let Some((conversation, earlier)) = earlier else {
             return self.full_request(source, call, items, diagnostics);
         };
+        self.continue_compaction(call, Some(earlier));
         let prefix = self.path_after_call(earlier);
         let live = self.live_path(source.thread);
         // Another conversation of the thread may be the live one, which this request neither repeats nor branches.
@@ -159,6 +160,7 @@ impl ConversationBuilder<'_> {
         let live = self.live_path(source.thread);
         let earlier = self.by_response_id.get(&(source.thread.clone(), previous.clone())).copied();
         let previous_response = self.previous_response(earlier);
+        self.continue_compaction(call, earlier);
         let prefix = match earlier {
             Some(earlier) => self.path_after_call(earlier),
             None => {
@@ -300,29 +302,6 @@ impl ConversationBuilder<'_> {
         // Items that no earlier call lists are listed by this call from now on, not again by each call that follows.
         let path = self.paths.extend(path, listed, tail.clone(), ListedBy::Request(call));
         (path, Snapshot { prefix: prefix.filter(|prefix: &Prefix| prefix.items + prefix.response_items > 0), tail })
-    }
-
-    /// Returns the last item of a request for which the provider drops all items before it, such as a summary of them.
-    /// Returns `None` if the request has no such item. `items` are the items that the body lists.
-    pub(super) fn compaction_in_request(&mut self, call: usize, items: &[ListedItem]) -> Option<ItemId> {
-        let behind = self.items_behind_compaction(items)?;
-        let request = self.requests.get(&call).copied()?;
-        self.paths.item_at(request, self.paths.len(request).checked_sub(behind + 1)?)
-    }
-
-    /// Returns the number of items behind the last one for which the provider drops all items before it. Returns `None`
-    /// if there is no such item. A body that several requests reference is searched once.
-    fn items_behind_compaction(&mut self, items: &[ListedItem]) -> Option<usize> {
-        let body = items.first().map(|first| std::ptr::from_ref(first).addr())?;
-        if let Some(known) = self.compactions_by_body.get(&body) {
-            return *known;
-        }
-        let decoded_items = self.decoded_items;
-        let mut readable = items.iter().rev().filter_map(|listed| decoded_items.get(listed.content).ok());
-        let behind = readable.position(|item| item.content.replaces_history);
-        self.paths.step_count += behind.map_or(items.len(), |behind| behind + 1) as u64;
-        self.compactions_by_body.insert(body, behind);
-        behind
     }
 
     /// Returns the path of an inference call's request followed by its response.

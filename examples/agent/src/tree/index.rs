@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use otel_trace::event::{EdgeId, RawPayloadId, ThreadId, ToolCallId, TurnId};
-use otel_trace::graph::{Anchor, CodeCell, Edge, EdgeKind, Graph, InferenceCall, ItemId, Requester};
+use otel_trace::graph::{Anchor, CodeCell, Edge, EdgeKind, Graph, InferenceCall, Item, ItemId, Requester, Visibility};
 
 pub(super) struct Index<'a> {
     pub(super) graph: &'a Graph,
@@ -39,9 +39,19 @@ impl<'a> Index<'a> {
             return "  never shown to the model".to_owned();
         };
         match self.numbers.get(&item.raw_payload_id) {
-            Some(number) => format!("  seen by call {number}"),
+            Some(number) => format!("  {} {number}", self.showing(item)),
             // Items that were produced just before a compaction appear only in the request to compact.
             None => "  seen by the compaction".to_owned(),
+        }
+    }
+
+    /// Describes what became of an item in the request that has it first: the provider may have cleared it.
+    fn showing(&self, item: &Item) -> &'static str {
+        let call = self.graph.inference_calls.iter().find(|call| call.raw_request_payload_id == item.raw_payload_id);
+        match call.map(|call| self.graph.visibility(&call.inference_call_id, item.item_id)) {
+            Some(Visibility::MayBeCleared) => "sent, but may have been cleared by the provider, in call",
+            Some(Visibility::Dropped) => "sent, but dropped by the provider, in call",
+            Some(Visibility::Shown | Visibility::NotSent) | None => "seen by call",
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::builder::MessageBuilder;
 use super::plain_part::push_part_reference;
 use super::{call, output, reasoning};
-use crate::graph::{Channel, ItemKind, Role};
+use crate::graph::{Channel, HistoryEffect, ItemKind, Role};
 use crate::provider::{Cited, Compaction, Object, Part, PartContent, optional_text, text};
 use crate::reduce::decode::decode_error::{DecodeError, UNREADABLE_VALUE};
 use crate::reduce::decode::draft::ItemDraft;
@@ -93,7 +93,7 @@ fn compaction_draft(compaction: &Compaction<'_>) -> Result<ItemDraft, DecodeErro
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Summary), ItemKind::Message);
     if let Some(summary) = optional_text(summary)?.filter(|summary| !summary.is_empty()) {
         draft.push_text(&summary);
-        draft.replaces_history = true;
+        draft.history_effect = HistoryEffect::Replaces;
     }
     for (label, encoded) in [("signature", signature), ("encrypted_content", encrypted)] {
         optional_text(encoded)?.into_iter().for_each(|encoded| draft.push_encoded(label, &encoded));

@@ -85,6 +85,7 @@ fn open_call(
         instructions: None,
         tools: None,
         compacted_before: None,
+        history_edits: Vec::new(),
         span: LiveSpan::from_span_ref(at.context.span.as_ref()),
         evidence: Evidence::new(at.when.seq, Some(request_payload.raw_payload_id.clone())),
     };

@@ -6,6 +6,8 @@ use crate::graph::{Code, ItemId, Pointer};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{ConversationFact, Logged, Payload, Request, RequestItems};
 use crate::reduce::fold::conversation::ItemSource;
+use crate::reduce::fold::history_edits::COMPACTION;
+use crate::reduce::fold::provider_compactions::RequestCompaction;
 
 impl InferenceFold<'_> {
     /// Adds the request of an inference call to the conversation of its thread.
@@ -40,6 +42,7 @@ impl InferenceFold<'_> {
             server_side_content,
             instructions,
             tools,
+            permitted_edits,
             unread,
         } = &**request;
         let pointer = |pointer| Pointer { raw_payload_id: payload.clone(), pointer };
@@ -50,6 +53,8 @@ impl InferenceFold<'_> {
         if let Some(conversation) = conversation_id {
             self.conversation.server_conversations.assign(&source, index, conversation, diagnostics);
         }
+        let possible = self.history_edits.permit(index, permitted_edits);
+        call.history_edits = self.history_edits.possible(&source, possible, &[], diagnostics);
         if let Some(content) = server_side_content {
             self.conversation.server_conversations.report_content(&source, content, diagnostics);
         }
@@ -79,7 +84,14 @@ impl InferenceFold<'_> {
         }
         let first_new = ItemId::from_index(self.conversation.items.len());
         call.request = self.conversation.add_request(&source, index, mode, request, prefix, items, diagnostics);
-        call.compacted_before = self.conversation.compaction_in_request(index, items);
+        match self.conversation.compaction_in_request(index, items) {
+            RequestCompaction::None => {}
+            RequestCompaction::Drops(item) => call.compacted_before = Some(item),
+            RequestCompaction::MayDrop => {
+                let possible = vec![COMPACTION.into()];
+                call.history_edits.extend(self.history_edits.possible(&source, possible, &[], diagnostics));
+            }
+        }
         if self.turns_with_request.insert(call.turn_id.clone()) {
             self.first_requests.push(FirstRequest { call: index, first_new });
         }

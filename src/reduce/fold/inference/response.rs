@@ -9,7 +9,7 @@ use crate::reduce::decode::{
     ConversationFact, InferenceEnd, Logged, Outcome, RecordedResponse, ResponseItems, StreamedResponse,
 };
 use crate::reduce::fold::conversation::ItemSource;
-use crate::reduce::fold::usage;
+use crate::reduce::fold::{history_edits, usage};
 
 impl InferenceFold<'_> {
     /// Records the end of an inference call. The first end event that references a response payload provides the
@@ -170,6 +170,14 @@ impl InferenceFold<'_> {
         }
         let continued_by = id.filter(|_| reported.completed);
         call.response_item_ids = self.conversation.add_response(&source, index, continued_by, items, diagnostics);
+        if let Some(body) = body {
+            let mut edits = history_edits::applied(&source, &body.applied_edits, diagnostics);
+            let compaction = self.conversation.compaction_in_response(index);
+            edits.extend(compaction.map(|item| history_edits::compaction(&source, item, diagnostics)));
+            let possible = self.history_edits.permitted_in_response(index, body);
+            edits.extend(self.history_edits.possible(&source, possible, &call.history_edits, diagnostics));
+            call.history_edits.extend(edits);
+        }
         let is_explained = body.is_none_or(|body| body.partial.is_some() || body.error.is_some());
         if response.is_stream() && !is_explained && self.conversation.are_empty(&call.response_item_ids) {
             let message = format!("{subject} has no output, although its stream is complete");

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::event::{CompactionId, InferenceId, TurnId};
 use crate::graph::{Compaction, InferenceCall, ItemId, Table};
 use crate::reduce::fold::conversation::ConversationBuilder;
+use crate::reduce::fold::history_edits::HistoryEdits;
 use crate::reduce::fold::owners::PayloadOwners;
 use crate::reduce::fold::thread_tables::ThreadTables;
 use crate::reduce::fold::unread_fields::UnreadFields;
@@ -41,6 +42,7 @@ pub(super) struct InferenceFold<'a> {
     pub(super) hint_given: bool,
     pub(super) calls_without_content: HashSet<InferenceId>,
     pub(super) unread_fields: UnreadFields,
+    pub(super) history_edits: HistoryEdits,
 }
 
 /// Appends [`RECORD_CONTENT`] to the message, unless an earlier message carries it.
