@@ -22,16 +22,21 @@
 //! | field | meaning |
 //! | --- | --- |
 //! | `gen_ai.conversation.id` | id of the thread |
+//! | `otel_trace.session.` followed by `source`, `cwd`, `rollout_path`, `approval_policy`, `sandbox_policy` | configuration of the thread; a source may be an object as JSON text |
+//! | `otel_trace.session.metadata` | further members of the thread's metadata, an object as JSON text |
 //! | `otel_trace.turn.id` | id of the turn |
 //! | `gen_ai.agent.name`, `otel_trace.agent.path`, `otel_trace.agent.role`, `otel_trace.task.name` | the agent and its task |
 //! | `gen_ai.request.model`, `gen_ai.provider.name` | the requested model and its provider |
 //! | `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` | the request, as JSON text |
 //! | `gen_ai.request.` followed by `temperature`, `top_p`, `top_k`, `max_tokens`, `seed`, `stop_sequences`, `frequency_penalty`, `presence_penalty`, `choice.count`, `reasoning.level` or `stream`; `gen_ai.output.type` | settings of the request |
 //! | `gen_ai.output.messages`, `gen_ai.response.id`, `gen_ai.response.model`, `gen_ai.response.finish_reasons`, `gen_ai.usage.*` | the response |
-//! | `otel_trace.upstream_request_id` | the provider's id of the request |
+//! | `otel_trace.upstream_request_id` | the provider's id of the request; empty if the provider gave none |
 //! | `gen_ai.tool.name`, `gen_ai.tool.call.id` | name and id of the tool call |
-//! | `otel_trace.mcp.server` | the MCP server that provides the tool |
-//! | `gen_ai.tool.call.arguments`, `gen_ai.tool.call.result` | arguments and result of the tool call |
+//! | `otel_trace.mcp.server`, `otel_trace.tool.namespace` | the MCP server that provides the tool, and the namespace of its name |
+//! | `otel_trace.tool.kind` | the kind of tool, if its name does not tell it: `exec_command`, `write_stdin`, `apply_patch`, `mcp`, `web`, `image_generation`, `spawn_agent`, `assign_agent_task`, `send_message`, `wait_agent`, `close_agent`, `other` |
+//! | `otel_trace.tool.runtime_id` | the id that the runtime of a code cell gave the call, if it is not that of the call |
+//! | `gen_ai.tool.call.arguments`, `gen_ai.tool.call.result` | arguments and result of the tool call; bytes that are UTF-8 are their text |
+//! | `otel_trace.tool.invocation` | what the arguments are: those of a `function` (the default), `tool_search`, `local_shell` or `mcp` call, or the input of a `custom` one |
 //! | `otel_trace.code_cell.id`, `otel_trace.code_cell.source` | id and source of the code cell that the call `gen_ai.tool.call.id` started |
 //! | `otel_trace.compaction.id` | the compaction that a request belongs to |
 //! | `error.type`, `otel.status_code`, `otel.status_description` | failure and its cause; a status code of `OK` means success |
@@ -57,6 +62,11 @@
 //! other, is the result of a tool call that has none. Any other event of level `ERROR` or `WARN` with a field for an error
 //! in words may have been handled: it fails an inference call, a tool call or a compaction request that closes without a
 //! response or result, and never a turn or a thread. An end that a handle gives takes precedence over all of these.
+//!
+//! A request that the program deliberately does not record, such as a warm-up call, must not be one that later requests
+//! build on: the next recorded request is recorded whole. If it was sent as a delta on the response of the unrecorded one
+//! (`previous_response_id`), record the full request in its place, with all items and without that id; the model sees the
+//! same. A graph has a gap otherwise, with the notice that the earlier response is unknown.
 //!
 //! Other bodies do not go through fields, but through [`SpanExt`]. *Instants* are events of target `otel_trace`, emitted
 //! inside the span that they are about or below it. `otel_trace.event` names the kind of instant and
@@ -108,9 +118,10 @@ mod span;
 mod tests;
 
 pub use handle::{
-    AgentThread, AnyOperation, ChildProcess, CodeCell, CodeCellMeta, Compaction, Exchange, Inference, Model, Operation,
-    Reply, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn,
+    AgentThread, AnyOperation, ChildProcess, CodeCell, CodeCellMeta, Compaction, CompactionMeta, Exchange, Inference,
+    Model, Operation, OperationIds, Reply, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, Turn,
 };
+pub use operation::{SessionSource, ToolInvocation};
 pub use recorder::Recorder;
 pub use recorder::builder::{BuildError, RecorderBuilder};
 pub use recorder::filter::RecordFilter;

@@ -76,9 +76,9 @@ pub use bundle::{
 };
 pub use event::{CellStatus, ExecutionStatus, PayloadKind, ToolKind, TurnId, Usage};
 pub use layer::{
-    AgentThread, AnyOperation, BuildError, ChildProcess, CodeCell, CodeCellMeta, Compaction, Exchange, Inference,
-    Model, Operation, RecordFilter, RecordLayer, Recorder, RecorderBuilder, RecorderGuard, Reply, SpanExt, ThreadMeta,
-    ToolCall, ToolCallMeta, Turn,
+    AgentThread, AnyOperation, BuildError, ChildProcess, CodeCell, CodeCellMeta, Compaction, CompactionMeta, Exchange,
+    Inference, Model, Operation, OperationIds, RecordFilter, RecordLayer, Recorder, RecorderBuilder, RecorderGuard,
+    Reply, SessionSource, SpanExt, ThreadMeta, ToolCall, ToolCallMeta, ToolInvocation, Turn,
 };
 pub use mask::{Masking, PatternError, Redactor};
 

@@ -70,6 +70,8 @@ pub(crate) const USAGE_PROMPT_TOKENS: &str = "gen_ai.usage.prompt_tokens";
 pub(crate) const GEN_AI_NAMESPACE: &str = "gen_ai.";
 /// Prefix of the names of this crate.
 pub(crate) const OTEL_TRACE_NAMESPACE: &str = "otel_trace.";
+/// Prefix of the names that tell the configuration of a thread.
+pub(crate) const SESSION_NAMESPACE: &str = "otel_trace.session.";
 /// Prefix of all token counts.
 pub(crate) const USAGE_NAMESPACE: &str = "gen_ai.usage.";
 
@@ -110,9 +112,19 @@ pub(crate) const OTHER_KIND: &str = "otel_trace.other.kind";
 pub(crate) const PAYLOAD: &str = "otel_trace.payload";
 pub(crate) const PAYLOAD_IDS: &str = "otel_trace.payload_ids";
 pub(crate) const PROTOCOL_EVENT: &str = "otel_trace.protocol_event";
+pub(crate) const SESSION_APPROVAL_POLICY: &str = "otel_trace.session.approval_policy";
+pub(crate) const SESSION_CWD: &str = "otel_trace.session.cwd";
+pub(crate) const SESSION_METADATA: &str = "otel_trace.session.metadata";
+pub(crate) const SESSION_ROLLOUT_PATH: &str = "otel_trace.session.rollout_path";
+pub(crate) const SESSION_SANDBOX_POLICY: &str = "otel_trace.session.sandbox_policy";
+pub(crate) const SESSION_SOURCE: &str = "otel_trace.session.source";
 pub(crate) const STATUS: &str = "otel_trace.status";
 pub(crate) const STATUS_DESCRIPTION: &str = "otel_trace.status_description";
 pub(crate) const TASK_NAME: &str = "otel_trace.task.name";
+pub(crate) const TOOL_INVOCATION: &str = "otel_trace.tool.invocation";
+pub(crate) const TOOL_KIND: &str = "otel_trace.tool.kind";
+pub(crate) const TOOL_NAMESPACE: &str = "otel_trace.tool.namespace";
+pub(crate) const TOOL_RUNTIME_ID: &str = "otel_trace.tool.runtime_id";
 pub(crate) const THREAD_ID: &str = "otel_trace.thread.id";
 pub(crate) const TRUNCATED: &str = "otel_trace.truncated";
 pub(crate) const TURN_ID: &str = "otel_trace.turn.id";

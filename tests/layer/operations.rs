@@ -183,7 +183,7 @@ fn compaction_id_is_shared_by_requests_and_installation() {
         let next = turn.inference(MODEL);
         next.request(Json(&json!({ "input": [user("short"), user("on")] })));
         next.cancel("enough");
-        turn.compaction_installed(Json(&json!({ "input_history": [], "replacement_history": [] })));
+        turn.compaction_installed(None, Json(&json!({ "input_history": [], "replacement_history": [] })));
     });
     let ids: Vec<_> = ["compaction_request_started", "compaction_request_failed", "compaction_request_completed"]
         .iter()

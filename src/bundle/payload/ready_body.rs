@@ -29,6 +29,12 @@ impl ReadyBody {
         self.is_json
     }
 
+    /// Returns the body as text. Returns `None` for JSON, for bytes that are not UTF-8, and for a truncated body.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let is_text = !self.is_json && self.truncated.is_none();
+        is_text.then(|| std::str::from_utf8(self.body.bytes()).ok()).flatten()
+    }
+
     /// Truncates the body to `limits`, which may be lower than the limits it was truncated to before.
     pub(in crate::bundle) fn truncate(&mut self, limits: Limits) {
         match self.truncated {

@@ -6,7 +6,8 @@ use tracing::Span;
 
 use super::child_process::ChildProcess;
 use super::operation::Operation;
-use super::span_handle::{ExplicitEnd, SpanStates, end_operations, is_recording, span_states};
+use super::operation_ids::OperationIds;
+use super::span_handle::{ExplicitEnd, SpanStates, end_operations, is_recording, recorded_ids, span_states};
 use crate::bundle::Body;
 use crate::event::PayloadKind;
 
@@ -28,6 +29,11 @@ impl Operation for AnyOperation {
 
     fn is_recording(&self) -> bool {
         is_recording(&self.states)
+    }
+
+    fn ids(&self) -> OperationIds {
+        self.touch();
+        recorded_ids(&self.states)
     }
 
     fn record_payload(&self, kind: PayloadKind, body: impl Body) {

@@ -38,15 +38,44 @@ pub struct Compaction(Handle);
 
 impl_operation!(Compaction);
 
+/// Attributes of a compaction that starts: the model of its first request, and optionally an id. A [`Model`] alone is
+/// enough where the program has no id.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct CompactionMeta<'a> {
+    model: Model<'a>,
+    id: Option<&'a str>,
+}
+
+impl<'a> CompactionMeta<'a> {
+    /// Creates the attributes of a compaction whose first request is sent to this model.
+    pub fn new(model: Model<'a>) -> Self {
+        Self { model, id: None }
+    }
+
+    /// Sets the id of the compaction, which its requests and its installation share. Default: a generated id.
+    pub fn id(self, id: &'a str) -> Self {
+        Self { id: Some(id), ..self }
+    }
+}
+
+impl<'a> From<Model<'a>> for CompactionMeta<'a> {
+    fn from(model: Model<'a>) -> Self {
+        Self::new(model)
+    }
+}
+
 impl Compaction {
     /// Opens a request. `parent` is the turn, or an earlier request of the same compaction.
-    pub(super) fn open(parent: &Handle, model: Model<'_>) -> Self {
+    pub(super) fn open(parent: &Handle, meta: CompactionMeta<'_>) -> Self {
+        let CompactionMeta { model, id } = meta;
         let make = || {
             info_span!(
                 target: HANDLE_TARGET,
                 parent: parent.span(),
                 "compaction",
                 otel_trace.kind = "compaction",
+                otel_trace.compaction.id = id,
                 gen_ai.request.model = model.name,
                 gen_ai.provider.name = model.provider,
                 otel.status_code = tracing::field::Empty,
@@ -58,8 +87,10 @@ impl Compaction {
             let Some(turn) = state.enclosing().turn else { return };
             let earlier = parent.states().iter().find(|earlier| Arc::ptr_eq(earlier.session(), state.session()));
             let earlier = earlier.and_then(|earlier| earlier.operations()?.compaction());
-            let compaction_id =
-                earlier.map_or_else(|| SharedCompactionId::new(None), |earlier| Arc::clone(earlier.compaction_id()));
+            let compaction_id = earlier.map_or_else(
+                || SharedCompactionId::new(id.map(str::to_owned)),
+                |earlier| Arc::clone(earlier.compaction_id()),
+            );
             let (model, provider_name) = (model.name.to_owned(), model.provider.to_owned());
             let facts = InferenceFacts { model, provider_name, ..InferenceFacts::default() };
             state.open(
@@ -71,7 +102,7 @@ impl Compaction {
 
     /// Opens another request of the same compaction: a retry, or the request for the next part of the history.
     pub fn again(&self, model: Model<'_>) -> Self {
-        Self::open(&self.0, model)
+        Self::open(&self.0, model.into())
     }
 
     fn for_each(&self, act: impl Fn(&Arc<CompactionOperation>)) {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use tracing::Span;
 
 use super::child_process::ChildProcess;
+use super::operation_ids::OperationIds;
 use crate::bundle::Body;
 use crate::event::PayloadKind;
 
@@ -20,6 +21,10 @@ pub trait Operation: Clone + Send + Sync {
     /// Returns `true` if at least one recorder records this operation. If it returns `false`, there is no need to build
     /// payloads.
     fn is_recording(&self) -> bool;
+
+    /// Returns the ids of the operation and of those that enclose it, as the log has them. If several recorders record
+    /// the operation, they are those of the first one. All are `None` if recording is disabled.
+    fn ids(&self) -> OperationIds;
 
     /// Records `body` as a payload of this kind. The body is encoded once per recorder, and not at all if recording is
     /// disabled.
@@ -58,6 +63,10 @@ macro_rules! impl_operation {
 
             fn is_recording(&self) -> bool {
                 self.0.is_recording()
+            }
+
+            fn ids(&self) -> $crate::layer::handle::operation_ids::OperationIds {
+                self.0.ids()
             }
 
             fn record_payload(&self, kind: $crate::event::PayloadKind, body: impl $crate::bundle::Body) {

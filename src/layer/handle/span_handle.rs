@@ -10,6 +10,7 @@ use tracing::{Dispatch, Span, dispatcher};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use super::child_process::ChildProcess;
+use super::operation_ids::OperationIds;
 use crate::bundle::Body;
 use crate::event::PayloadKind;
 use crate::layer::operation::End;
@@ -71,6 +72,10 @@ impl Handle {
         is_recording(&self.states)
     }
 
+    pub(super) fn ids(&self) -> OperationIds {
+        recorded_ids(&self.states)
+    }
+
     /// Calls `act` with the operation that `pick` selects, for each recorder that has one.
     pub(super) fn for_each<W>(&self, pick: impl Fn(&Operations) -> Option<&Arc<W>>, act: impl Fn(&Arc<W>)) {
         self.states().iter().filter_map(|state| pick(state.operations()?)).for_each(act);
@@ -93,6 +98,12 @@ impl Handle {
 
 pub(super) fn is_recording(states: &[Arc<SpanState>]) -> bool {
     states.iter().any(|state| state.is_recording())
+}
+
+/// Returns the ids of the span's operations in the log of the first recorder that records them.
+pub(super) fn recorded_ids(states: &[Arc<SpanState>]) -> OperationIds {
+    let ids = states.iter().filter_map(|state| Some(OperationIds::from_operations(state.operations()?)));
+    ids.into_iter().find(|ids| *ids != OperationIds::default()).unwrap_or_default()
 }
 
 /// An end that the program requests with `complete`, `fail` or `cancel`.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tracing::{Span, info_span};
 
 use super::operation::impl_operation;
 use super::span_handle::{Handle, in_subscriber_of};
 use crate::bundle::Body;
 use crate::event::{RawJson, Timestamp, ToolCallId};
-use crate::layer::operation::{SessionMetadata, ThreadFacts, ThreadOperation};
+use crate::layer::operation::{SessionMetadata, SessionSource, ThreadFacts, ThreadOperation};
 use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{Enclosing, Operations};
 use crate::layer::span::span_state::SpanState;
@@ -46,12 +47,14 @@ pub struct ThreadMeta<'a> {
     task_name: Option<&'a str>,
     agent_name: Option<&'a str>,
     agent_role: Option<&'a str>,
-    session_source: Option<&'a str>,
+    session_source: Option<SessionSource<'a>>,
     cwd: Option<&'a str>,
+    rollout_path: Option<&'a str>,
     model: Option<&'a str>,
     provider: Option<&'a str>,
     approval_policy: Option<&'a str>,
     sandbox_policy: Option<&'a str>,
+    further: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> ThreadMeta<'a> {
@@ -87,14 +90,21 @@ impl<'a> ThreadMeta<'a> {
         Self { agent_role: Some(role), ..self }
     }
 
-    /// Sets how the session was started, in one word: `cli`, `exec` … Default: `exec`. Ignored for a spawned agent.
-    pub fn session_source(self, source: &'a str) -> Self {
-        Self { session_source: Some(source), ..self }
+    /// Sets how the session was started: in one word, such as `cli`, or an object, such as `{"subagent": "review"}`.
+    /// Default: `exec`, and for a spawned agent an object that names the thread that spawned it. A word is ignored for a
+    /// spawned agent.
+    pub fn session_source(self, source: impl Into<SessionSource<'a>>) -> Self {
+        Self { session_source: Some(source.into()), ..self }
     }
 
     /// Sets the agent's working directory.
     pub fn cwd(self, directory: &'a str) -> Self {
         Self { cwd: Some(directory), ..self }
+    }
+
+    /// Sets the path of the file in which the program itself keeps the session.
+    pub fn rollout_path(self, path: &'a str) -> Self {
+        Self { rollout_path: Some(path), ..self }
     }
 
     /// Sets the model that the agent uses by default and its provider, `gen_ai.provider.name`.
@@ -112,6 +122,12 @@ impl<'a> ThreadMeta<'a> {
         Self { sandbox_policy: Some(policy), ..self }
     }
 
+    /// Sets further members of the `session_metadata` body, which format 1 does not define. A member that it defines is
+    /// ignored.
+    pub fn further(self, members: &'a Map<String, Value>) -> Self {
+        Self { further: Some(members), ..self }
+    }
+
     fn facts(&self, spawned_by: Option<ToolCallId>) -> ThreadFacts {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let Self {
@@ -122,10 +138,12 @@ impl<'a> ThreadMeta<'a> {
             agent_role,
             session_source,
             cwd,
+            rollout_path,
             model,
             provider,
             approval_policy,
             sandbox_policy,
+            further,
         } = *self;
         ThreadFacts {
             id: owned(id),
@@ -134,12 +152,14 @@ impl<'a> ThreadMeta<'a> {
                 task_name: owned(task_name),
                 nickname: owned(agent_name),
                 agent_role: owned(agent_role),
-                session_source: owned(session_source),
+                session_source: session_source.map(SessionSource::to_value),
                 cwd: owned(cwd),
+                rollout_path: owned(rollout_path),
                 model: owned(model),
                 provider_name: owned(provider),
                 approval_policy: owned(approval_policy),
                 sandbox_policy: owned(sandbox_policy),
+                further: further.cloned().unwrap_or_default(),
             },
             orphan: None,
             spawned_by,

@@ -1,5 +1,6 @@
 //! The handle of a tool call.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tracing::info_span;
@@ -9,8 +10,8 @@ use super::span_handle::{Handle, in_subscriber_of};
 use super::thread::{AgentThread, ThreadMeta};
 use super::turn::Turn;
 use crate::bundle::Body;
-use crate::event::{CallId, ExecutionStatus, Timestamp, ToolKind};
-use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation};
+use crate::event::{CallId, ExecutionStatus, PayloadKind, Timestamp, ToolKind};
+use crate::layer::operation::{CodeCellOperation, ToolCallFacts, ToolCallOperation, ToolInvocation};
 use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{ChildOperation, Enclosing, Operations};
 use crate::layer::span::tool_name::intern_tool_name;
@@ -40,31 +41,65 @@ pub struct ToolCall(Handle);
 
 impl_operation!(ToolCall);
 
-/// Attributes of a tool call that starts: the name of the tool, and optionally id, arguments and kind.
+/// Attributes of a tool call that starts: the name of the tool, and optionally ids, invocation and kind.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ToolCallMeta<'a> {
     name: &'a str,
+    namespace: Option<&'a str>,
     id: Option<&'a str>,
-    arguments: Option<&'a str>,
+    runtime_id: Option<&'a str>,
+    invocation: Option<ToolInvocation<'a>>,
+    body: Option<InvocationBody<'a>>,
     kind: Option<ToolKind>,
+}
+
+/// An invocation body of the program's own.
+#[derive(Clone, Copy)]
+struct InvocationBody<'a>(&'a dyn Body);
+
+impl fmt::Debug for InvocationBody<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvocationBody")
+    }
 }
 
 impl<'a> ToolCallMeta<'a> {
     /// Creates the attributes of a call of the tool `name`, `gen_ai.tool.name`.
     pub fn new(name: &'a str) -> Self {
-        Self { name, id: None, arguments: None, kind: None }
+        Self { name, namespace: None, id: None, runtime_id: None, invocation: None, body: None, kind: None }
+    }
+
+    /// Sets the namespace of the tool's name, such as `mcp__docs` for the tools of an MCP server.
+    pub fn namespace(self, namespace: &'a str) -> Self {
+        Self { namespace: Some(namespace), ..self }
     }
 
     /// Sets the provider's id of the call, `gen_ai.tool.call.id`, which links the call to the model's items. For a call
-    /// that a code cell makes, it is the id from the cell's runtime. Default: a generated id.
+    /// that a code cell makes, it is the program's own id of the call, and also that of the cell's runtime unless
+    /// [`runtime_id`](Self::runtime_id) is set. Default: a generated id.
     pub fn id(self, id: &'a str) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// Sets the arguments as the model wrote them, usually JSON text.
+    /// Sets the id that the runtime of a code cell gave a call that the cell makes. Ignored for other calls.
+    pub fn runtime_id(self, id: &'a str) -> Self {
+        Self { runtime_id: Some(id), ..self }
+    }
+
+    /// Sets the arguments of a function as the model wrote them, usually JSON text.
     pub fn arguments(self, text: &'a str) -> Self {
-        Self { arguments: Some(text), ..self }
+        self.invocation(ToolInvocation::Function { arguments: text.into() })
+    }
+
+    /// Sets what the tool is called with, in any form of format 1.
+    pub fn invocation(self, invocation: ToolInvocation<'a>) -> Self {
+        Self { invocation: Some(invocation), ..self }
+    }
+
+    /// Sets the `tool_invocation` body, in place of the one that is made of the name, the namespace and the invocation.
+    pub fn invocation_body(self, body: &'a dyn Body) -> Self {
+        Self { body: Some(InvocationBody(body)), ..self }
     }
 
     /// Sets the kind of the tool. Default: derived from its name.
@@ -75,9 +110,11 @@ impl<'a> ToolCallMeta<'a> {
     fn facts(&self, cell: Option<Arc<CodeCellOperation>>) -> ToolCallFacts {
         ToolCallFacts {
             name: intern_tool_name(self.name),
+            namespace: self.namespace.map(str::to_owned),
             call_id: self.id.map(CallId::from),
+            runtime_id: self.runtime_id.map(str::to_owned),
             kind: self.kind.clone(),
-            arguments: self.arguments.map(str::to_owned),
+            invocation: self.invocation.clone().map(ToolInvocation::into_owned),
             cell,
         }
     }
@@ -112,7 +149,10 @@ impl ToolCall {
             let Enclosing { turn: Some(turn), cell, .. } = state.enclosing() else { return };
             let tool = ToolCallOperation::new(turn, call.facts(cell), state.live().clone());
             state.open(ChildOperation::Tool(Arc::clone(&tool)).into());
-            tool.start(Timestamp::now());
+            match call.body {
+                Some(InvocationBody(body)) => tool.record_payload(PayloadKind::ToolInvocation, body),
+                None => drop(tool.start(Timestamp::now())),
+            }
         }))
     }
 
@@ -130,7 +170,8 @@ impl ToolCall {
         self.for_each(|tool| tool.record_runtime_ended(status, &body));
     }
 
-    /// Records the result of the tool, a `tool_result` body.
+    /// Records the result of the tool, a `tool_result` body. Bytes that are UTF-8 and not JSON are recorded as
+    /// [`output`](Self::output) records text.
     pub fn result(&self, body: impl Body) {
         self.for_each(|tool| tool.record_result(&body));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::info_span;
 
-use super::compaction::Compaction;
+use super::compaction::{Compaction, CompactionMeta};
 use super::inference::{Inference, Model};
 use super::operation::impl_operation;
 use super::span_handle::{Handle, in_subscriber_of};
@@ -74,13 +74,15 @@ impl Turn {
 
     /// Opens a request to a model to compact the thread's history. The operation starts with its
     /// [request](Compaction::request).
-    pub fn compaction(&self, model: Model<'_>) -> Compaction {
-        Compaction::open(&self.0, model)
+    pub fn compaction<'a>(&self, compaction: impl Into<CompactionMeta<'a>>) -> Compaction {
+        Compaction::open(&self.0, compaction.into())
     }
 
-    /// Records that a shorter history, made without a model, was installed, with a `compaction_checkpoint` body.
-    pub fn compaction_installed(&self, body: impl Body) {
-        self.for_each(|turn| record_compaction_installed(turn, &SharedCompactionId::new(None), turn.live(), &body));
+    /// Records that a shorter history, made without a model, was installed, with a `compaction_checkpoint` body. If `id`
+    /// is `None`, the id of the compaction is generated.
+    pub fn compaction_installed(&self, id: Option<&str>, body: impl Body) {
+        let id = SharedCompactionId::new(id.map(str::to_owned));
+        self.for_each(|turn| record_compaction_installed(turn, &id, turn.live(), &body));
     }
 
     /// Records that the result of this turn reached the thread that spawned this one, with an `agent_result` body.

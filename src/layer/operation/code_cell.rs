@@ -76,7 +76,7 @@ impl CodeCellOperation {
     }
 
     /// Returns the cell's id in the log. Returns `None` before the cell has started.
-    pub(super) fn id(&self) -> Option<&RuntimeCellId> {
+    pub(in crate::layer) fn id(&self) -> Option<&RuntimeCellId> {
         self.id.get()
     }
 

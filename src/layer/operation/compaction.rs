@@ -166,6 +166,13 @@ impl CompactionOperation {
         }
     }
 
+    /// Returns the ids of the compaction and of this request that the log has, or will have once the request has
+    /// started. Returns `None` if the thread is not recorded.
+    pub(in crate::layer) fn allocate_ids(&self) -> Option<(&CompactionId, &CompactionRequestId)> {
+        let recording = self.turn.thread().started()?;
+        Some((self.compaction_id.id(recording), self.request_id(recording)))
+    }
+
     fn request_id(&self, recording: &ThreadRecording) -> &CompactionRequestId {
         self.id.get_or_init(|| recording.bundle.generate_id("compaction_request"))
     }

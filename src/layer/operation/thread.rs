@@ -82,6 +82,11 @@ impl ThreadOperation {
         self.requested_id.as_deref() == Some(id) || self.started().is_some_and(|recording| recording.id.as_str() == id)
     }
 
+    /// Returns the thread's id in the log. Returns `None` before the thread has started.
+    pub(in crate::layer) fn id(&self) -> Option<&ThreadId> {
+        Some(&self.started()?.id)
+    }
+
     /// Returns what is open inside of the thread.
     pub(super) fn inside(&self) -> &InsideThread {
         &self.inside

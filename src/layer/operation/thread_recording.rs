@@ -69,7 +69,14 @@ impl ThreadRecording {
     /// references a JSON object with their payload id. The object holds the id and not the path, since the payload may
     /// be moved, or share one file with others.
     pub(super) fn store_json(&self, live: &Live, kind: PayloadKind, body: &dyn Body) -> Result<JsonPayload, Lost> {
-        let Stored { reference, is_json } = self.store_payload(live, kind, body)?;
+        let stored = self.store_payload(live, kind, body)?;
+        self.json_payload(kind, stored)
+    }
+
+    /// Returns the payload that an event references as JSON, for a stored body: the body itself if it is JSON, else an
+    /// object with its payload id.
+    pub(super) fn json_payload(&self, kind: PayloadKind, stored: Stored) -> Result<JsonPayload, Lost> {
+        let Stored { reference, is_json } = stored;
         if is_json {
             return Ok(JsonPayload { reference, raw: None });
         }

@@ -7,13 +7,14 @@ use super::end::{End, SHUT_DOWN, WITHOUT_RESULT};
 use super::lifecycle::Lifecycle;
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
 use super::tool_agents::ToolAgents;
+use super::tool_invocation::{FUNCTION_OUTPUT, InvocationBody, ToolInvocation};
 use super::tool_kind;
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CallId, EventContext, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind,
-    PayloadRef, Requester, Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted,
-    ToolCallStarted, ToolKind,
+    PayloadRef, Requester, RuntimeToolId, Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
+    ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
 use crate::layer::session::Session;
 use crate::layer::session::live::Live;
@@ -24,12 +25,16 @@ use crate::layer::session::reentrancy::lock;
 #[derive(Debug)]
 pub(in crate::layer) struct ToolCallFacts {
     pub(in crate::layer) name: Arc<str>,
+    /// The namespace of the tool's name, such as that of an MCP server.
+    pub(in crate::layer) namespace: Option<String>,
     pub(in crate::layer) call_id: Option<CallId>,
+    /// The id from the cell's runtime, if it is not `call_id`.
+    pub(in crate::layer) runtime_id: Option<String>,
     /// Kind of the tool. Derived from its name if `None`.
     pub(in crate::layer) kind: Option<ToolKind>,
-    /// The arguments as the model wrote them, usually JSON text.
-    pub(in crate::layer) arguments: Option<String>,
-    /// The code cell that made the call, if the model did not. `call_id` is then the id from the cell's runtime.
+    /// What the tool is called with.
+    pub(in crate::layer) invocation: Option<ToolInvocation<'static>>,
+    /// The code cell that made the call, if the model did not. `call_id` is then an id that no model sees.
     pub(in crate::layer) cell: Option<Arc<CodeCellOperation>>,
 }
 
@@ -132,13 +137,12 @@ impl ToolCallOperation {
 
     /// Writes the start event, after storing the invocation.
     fn write_start(self: &Arc<Self>, recording: &ThreadRecording, scope: &TurnScope, at: Timestamp) {
-        let ToolCallFacts { name, call_id, kind, arguments, cell } = &self.facts;
+        let ToolCallFacts { name, namespace: _, call_id, runtime_id, kind, invocation, cell } = &self.facts;
         // The start event of the cell must precede that of its call.
         let cell = cell.as_ref().filter(|cell| cell.start(at)).and_then(|cell| cell.id());
         let recorded = lock(&self.progress).invocation.clone();
         let invocation_payload = recorded.or_else(|| {
-            let arguments = arguments.as_deref()?;
-            let body = invocation_body(name, arguments);
+            let body = self.invocation_body(invocation.as_ref()?);
             // The start event is written even if the invocation is lost.
             recording
                 .store_payload(&self.live, PayloadKind::ToolInvocation, &Json(&body))
@@ -146,8 +150,9 @@ impl ToolCallOperation {
                 .map(|stored| stored.reference)
         });
         // Masked before the summary truncates it: truncation could split a secret, which masking would then miss.
-        let masked_arguments =
-            arguments.as_deref().map(|text| self.session().options.redact_text(EventKind::ToolCallStarted, text));
+        let input = invocation.as_ref().map(ToolInvocation::input_text);
+        let masked_input =
+            input.as_deref().map(|text| self.session().options.redact_text(EventKind::ToolCallStarted, text));
         self.lifecycle.start(self.session(), self, || {
             lock(&self.progress).started_invocation.clone_from(&invocation_payload);
             let tool_call_id = self.id.get_or_init(|| match call_id {
@@ -158,12 +163,14 @@ impl ToolCallOperation {
             let started = ToolCallStarted {
                 tool_call_id: tool_call_id.clone(),
                 model_visible_call_id: call_id.clone().filter(|_| cell.is_none()),
-                code_mode_runtime_tool_id: cell.and(call_id.as_ref()).map(|id| id.as_str().into()),
+                code_mode_runtime_tool_id: cell
+                    .and(runtime_id.as_deref().or(call_id.as_ref().map(CallId::as_str)))
+                    .map(RuntimeToolId::from),
                 requester: match cell {
                     Some(id) => Requester::CodeCell { runtime_cell_id: id.clone() },
                     None => Requester::Model,
                 },
-                summary: tool_kind::summary(name, &kind, masked_arguments.as_deref()),
+                summary: tool_kind::summary(name, &kind, masked_input.as_deref()),
                 kind,
                 invocation_payload,
             };
@@ -171,7 +178,13 @@ impl ToolCallOperation {
         });
     }
 
-    /// Records an invocation body of the program. Before the start it replaces the one made from the arguments; later
+    /// Returns the body of an invocation of this tool.
+    fn invocation_body<'a>(&'a self, payload: &'a ToolInvocation<'_>) -> InvocationBody<'a> {
+        let ToolCallFacts { name, namespace, .. } = &self.facts;
+        InvocationBody { tool_name: name, tool_namespace: namespace.as_deref(), payload }
+    }
+
+    /// Records an invocation body of the program. Before the start it replaces the one made from the facts; later
     /// it is referenced by a separate payload event.
     fn record_invocation(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
         let Some((recording, _)) = self.turn.ensure_started(at) else { return };
@@ -269,7 +282,8 @@ impl ToolCallOperation {
         }
     }
 
-    /// Records the result, a `tool_result` body.
+    /// Records the result, a `tool_result` body. Bytes that are not JSON are the text that the tool returned, if they are
+    /// UTF-8.
     pub(in crate::layer) fn record_result(self: &Arc<Self>, body: &dyn Body) {
         let at = Timestamp::now();
         if self.session().is_off("a tool result") {
@@ -278,7 +292,12 @@ impl ToolCallOperation {
         let Some((recording, _, _)) = self.ensure_started(at) else {
             return self.count_loss_without_start(Lost::Payload(PayloadKind::ToolResult));
         };
-        let (result, raw) = match recording.store_json(&self.live, PayloadKind::ToolResult, body) {
+        let ready = self.session().options.prepare_body(PayloadKind::ToolResult, body);
+        if let Some(text) = ready.text() {
+            return self.record_output(text);
+        }
+        let stored = recording.store_ready(&self.live, ready);
+        let (result, raw) = match stored.and_then(|stored| recording.json_payload(PayloadKind::ToolResult, stored)) {
             Ok(JsonPayload { reference, raw }) => (Some(reference), raw),
             Err(_counted) => (None, None),
         };
@@ -316,7 +335,8 @@ impl ToolCallOperation {
             return self.record_result(&Json(&serde_json::json!({ "type": "code_mode_response", "value": text })));
         }
         let call_id = self.facts.call_id.as_ref();
-        let item = serde_json::json!({ "type": "function_call_output", "call_id": call_id, "output": text });
+        let item_type = self.facts.invocation.as_ref().map_or(FUNCTION_OUTPUT, ToolInvocation::output_item_type);
+        let item = serde_json::json!({ "type": item_type, "call_id": call_id, "output": text });
         self.record_result(&Json(&serde_json::json!({ "type": "direct_response", "response_item": item })));
     }
 
@@ -333,11 +353,11 @@ impl ToolCallOperation {
         self.turn.record_separate_payload(kind, body, &serde_json::json!({ "tool_call_id": self.id.get() }));
     }
 
-    /// Records arguments from the fields of the span that came after the start. Ignored if the invocation is known.
-    pub(in crate::layer) fn record_late_arguments(self: &Arc<Self>, arguments: &str) {
-        let is_known = self.facts.arguments.is_some() || lock(&self.progress).invocation.is_some();
+    /// Records an invocation from the fields of the span that came after the start. Ignored if one is known.
+    pub(in crate::layer) fn record_late_invocation(self: &Arc<Self>, invocation: &ToolInvocation<'_>) {
+        let is_known = self.facts.invocation.is_some() || lock(&self.progress).invocation.is_some();
         if !is_known {
-            self.record_payload(PayloadKind::ToolInvocation, &Json(&invocation_body(&self.facts.name, arguments)));
+            self.record_payload(PayloadKind::ToolInvocation, &Json(&self.invocation_body(invocation)));
         }
     }
 
@@ -402,15 +422,6 @@ impl OpenOperation for ToolCallOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.end(End::Shutdown);
     }
-}
-
-/// Returns the `tool_invocation` body of a function call with these arguments, JSON text.
-fn invocation_body(name: &str, arguments: &str) -> serde_json::Value {
-    serde_json::json!({
-        "tool_name": name,
-        "tool_namespace": null,
-        "payload": { "type": "function", "arguments": arguments },
-    })
 }
 
 /// Returns the final status of a call that ends with `end`, with its error or reason. If its span closed, an error

@@ -75,6 +75,11 @@ impl TurnOperation {
         self.thread.session()
     }
 
+    /// Returns the turn's id in the log. Returns `None` before the turn has started.
+    pub(in crate::layer) fn id(&self) -> Option<&TurnId> {
+        self.scope.get().map(|scope| &scope.turn_id)
+    }
+
     /// Returns the last call of a model in this turn.
     pub(super) fn last_call(&self) -> &LastInside {
         &self.last_call

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::fields::{Fields, OperationKind};
 use super::tool_name::intern_tool_name;
-use crate::event::ToolKind;
 use crate::layer::operation::{
     CodeCellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolCallFacts,
 };
@@ -37,17 +36,21 @@ pub(super) fn inference_facts(fields: &Fields) -> InferenceFacts {
 
 /// Returns the attributes that a thread starts with if no known tool call spawned it.
 pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
+    let mut metadata = SessionMetadata {
+        nickname: fields.agent_name.clone(),
+        agent_role: fields.agent_role.clone(),
+        task_name: fields.task_name.clone(),
+        model: fields.model.clone(),
+        provider_name: fields.provider.clone(),
+        ..SessionMetadata::default()
+    };
+    if let Some(session) = &fields.session {
+        session.apply_to(&mut metadata);
+    }
     ThreadFacts {
         id: fields.conversation_id.clone(),
         agent_path: fields.agent_path.clone(),
-        metadata: SessionMetadata {
-            nickname: fields.agent_name.clone(),
-            agent_role: fields.agent_role.clone(),
-            task_name: fields.task_name.clone(),
-            model: fields.model.clone(),
-            provider_name: fields.provider.clone(),
-            ..SessionMetadata::default()
-        },
+        metadata,
         orphan: None,
         spawned_by: None,
     }
@@ -55,14 +58,15 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
 
 /// Returns the attributes that a tool call starts with. `cell` is the code cell that requested it, if any.
 pub(super) fn tool_facts(fields: &Fields, cell: Option<Arc<CodeCellOperation>>) -> ToolCallFacts {
+    let name = fields.tool_name.clone().unwrap_or_else(|| intern_tool_name(""));
+    let tool = fields.tool.as_deref();
     ToolCallFacts {
-        name: fields.tool_name.clone().unwrap_or_else(|| intern_tool_name("")),
+        namespace: tool.and_then(|tool| tool.namespace.clone()),
         call_id: fields.call_id.clone(),
-        kind: fields.mcp_server.clone().map(|server| {
-            let tool = fields.tool_name.as_deref().unwrap_or_default().to_owned();
-            ToolKind::Mcp { server, tool }
-        }),
-        arguments: fields.arguments.clone(),
+        runtime_id: tool.and_then(|tool| tool.runtime_id.clone()),
+        kind: tool.and_then(|tool| tool.kind(&name)),
+        invocation: fields.invocation(),
+        name,
         cell,
     }
 }

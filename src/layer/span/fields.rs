@@ -13,10 +13,13 @@ use tracing::field::{Field, Visit};
 
 use super::debug_text::format_debug;
 use super::error_text::ErrorText;
+use super::session_fields::SessionFields;
 use super::setting_fields::SettingFields;
+use super::tool_fields::ToolFields;
 use super::tool_name::intern_tool_name;
 use super::usage_fields::{CountField, UsageFields};
 use crate::event::CallId;
+use crate::layer::operation::ToolInvocation;
 use crate::layer::span::callsites::ERROR_FIELDS;
 use crate::semconv;
 
@@ -78,7 +81,6 @@ pub(super) struct Fields {
     pub(super) agent_name: Option<String>,
     pub(super) agent_role: Option<String>,
     pub(super) task_name: Option<String>,
-    pub(super) mcp_server: Option<String>,
     pub(super) model: Option<String>,
     pub(super) provider: Option<String>,
     pub(super) response_id: Option<String>,
@@ -94,6 +96,10 @@ pub(super) struct Fields {
     pub(super) cell_id: Option<String>,
     pub(super) source: Option<String>,
     pub(super) compaction_id: Option<String>,
+    /// More of a tool call than its name, id and arguments.
+    pub(super) tool: Option<Box<ToolFields>>,
+    /// More of a thread than its agent and model.
+    pub(super) session: Option<Box<SessionFields>>,
     error_type: Option<String>,
     status: Option<OtelStatus>,
     status_description: Option<String>,
@@ -222,6 +228,16 @@ impl Fields {
         self.status == Some(OtelStatus::Ok) && self.error().is_none()
     }
 
+    /// Returns what the tool of the span is called with. Returns `None` if no arguments were recorded.
+    pub(super) fn invocation(&self) -> Option<ToolInvocation<'static>> {
+        let arguments = self.arguments.as_deref()?;
+        let name = self.tool_name.as_deref().unwrap_or_default();
+        Some(match &self.tool {
+            Some(tool) => tool.invocation(name, arguments),
+            None => ToolInvocation::Function { arguments: arguments.to_owned().into() },
+        })
+    }
+
     /// Returns `true` if any field is set that tells how the operation ended.
     pub(super) fn has_outcome(&self) -> bool {
         self.error_type.is_some()
@@ -249,7 +265,6 @@ impl Fields {
             agent_name,
             agent_role,
             task_name,
-            mcp_server,
             model,
             provider,
             response_id,
@@ -262,6 +277,8 @@ impl Fields {
             cell_id,
             source,
             compaction_id,
+            tool,
+            session,
             error_type,
             status,
             status_description,
@@ -283,7 +300,6 @@ impl Fields {
         take(&mut self.agent_name, agent_name);
         take(&mut self.agent_role, agent_role);
         take(&mut self.task_name, task_name);
-        take(&mut self.mcp_server, mcp_server);
         take(&mut self.model, model);
         take(&mut self.provider, provider);
         take(&mut self.response_id, response_id);
@@ -296,6 +312,12 @@ impl Fields {
         take(&mut self.cell_id, cell_id);
         take(&mut self.source, source);
         take(&mut self.compaction_id, compaction_id);
+        if let Some(tool) = tool {
+            self.tool.get_or_insert_default().merge(*tool);
+        }
+        if let Some(session) = session {
+            self.session.get_or_insert_default().merge(*session);
+        }
         take(&mut self.error_type, error_type);
         take(&mut self.status_description, status_description);
         self.error_text.merge(error_text);
@@ -337,7 +359,6 @@ impl Fields {
             semconv::AGENT_NAME => &mut self.agent_name,
             semconv::AGENT_ROLE => &mut self.agent_role,
             semconv::TASK_NAME => &mut self.task_name,
-            semconv::MCP_SERVER => &mut self.mcp_server,
             semconv::REQUEST_MODEL => &mut self.model,
             semconv::PROVIDER_NAME | semconv::SYSTEM => &mut self.provider,
             semconv::RESPONSE_ID => &mut self.response_id,
@@ -355,6 +376,8 @@ impl Fields {
             semconv::OUTPUT_MESSAGES => &mut self.output_messages,
             semconv::TOOL_CALL_ARGUMENTS => &mut self.arguments,
             semconv::TOOL_CALL_RESULT => &mut self.result,
+            name if ToolFields::has_name(name) => return self.tool.get_or_insert_default().slot(name),
+            name if SessionFields::has_name(name) => return self.session.get_or_insert_default().slot(name),
             _ => return None,
         })
     }
@@ -440,6 +463,14 @@ impl Visit for Fields {
             self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
         } else if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
             self.record_str(field, &value.to_string());
+        }
+    }
+
+    /// Records bytes, such as the output of a command, as their text if they are UTF-8.
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+        match std::str::from_utf8(value) {
+            Ok(text) => self.record_str(field, text),
+            Err(_) => self.record_debug(field, &value),
         }
     }
 

@@ -15,7 +15,8 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
         inference.record_response_id(id);
     }
     if let Some(id) = &fields.upstream_request_id {
-        inference.record_upstream_request_id(Some(id));
+        // An empty id tells that the provider gave none.
+        inference.record_upstream_request_id(Some(id.as_str()).filter(|id| !id.is_empty()));
     }
     if let Some(delay) = fields.time_to_first_chunk {
         inference.record_first_token_after(delay);
@@ -34,7 +35,7 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
     if !inference.has_response() {
         inference.set_error(fields.error().or_else(|| fields.logged_error.clone()));
     }
-    if let Some(id) = fields.upstream_request_id.as_ref().filter(|_| !inference.has_response()) {
+    if let Some(id) = fields.upstream_request_id.as_ref().filter(|id| !id.is_empty() && !inference.has_response()) {
         inference.set_error_if_none(|| {
             format!("the provider answered request {id} with no response, and the span does not record why")
         });
@@ -43,8 +44,8 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
 
 /// Passes the arguments, result and error in the fields of its span to a tool call.
 pub(super) fn apply_to_tool(tool: &Arc<ToolCallOperation>, fields: &Fields) {
-    if let Some(arguments) = &fields.arguments {
-        tool.record_late_arguments(arguments);
+    if let Some(invocation) = fields.invocation() {
+        tool.record_late_invocation(&invocation);
     }
     if let Some(result) = &fields.result {
         tool.record_output_from_fields(result);

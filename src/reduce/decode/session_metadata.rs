@@ -20,8 +20,8 @@ pub(in crate::reduce) struct SessionMetadata {
     pub(in crate::reduce) spawned_by: Option<SpawnedBy>,
 }
 
-/// The origin of a spawned thread, from `session_source.subagent.thread_spawn`: the thread that spawned it, and the
-/// description that it was given.
+/// The origin of a spawned thread, from `session_source.subagent.thread_spawn`, or from `thread_spawn` beside a source
+/// that names no thread: the thread that spawned it, and the description that it was given.
 #[derive(Debug)]
 pub(in crate::reduce) struct SpawnedBy {
     pub(in crate::reduce) parent_thread_id: ThreadId,
@@ -73,7 +73,8 @@ fn word(value: &RawValue) -> Option<String> {
 
 /// Returns the origin of a spawned thread. Returns `None` for a root thread.
 fn spawned_by(body: &Object<'_>) -> Option<SpawnedBy> {
-    let spawn = body.object("session_source")?.object("subagent")?.object("thread_spawn")?;
+    let in_source = || body.object("session_source")?.object("subagent")?.object("thread_spawn");
+    let spawn = body.object("thread_spawn").or_else(in_source)?;
     Some(SpawnedBy {
         parent_thread_id: spawn.string("parent_thread_id")?.into(),
         agent_path: spawn.string("agent_path"),
