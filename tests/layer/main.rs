@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod both_sides;
 mod child_processes;
 #[path = "../common/mod.rs"]
 mod common;
@@ -16,6 +17,7 @@ mod faults;
 mod frameworks;
 mod handles;
 mod ids;
+mod invocations;
 mod late_fields;
 mod operations;
 mod outcome_events;
