@@ -10,6 +10,7 @@ mod agent_event;
 mod agents;
 mod answers;
 mod attempts;
+mod calls_without_ids;
 mod cells;
 mod compaction_requests;
 mod content_index;

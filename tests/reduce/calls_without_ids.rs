@@ -3,7 +3,7 @@
 use otel_trace::graph::{Code, Graph, ItemId};
 use serde_json::{Value, json};
 
-use crate::case::{Case, item, tool};
+use crate::case::{Case, function_invocation, item, tool};
 use crate::shapes::render_item;
 
 /// Returns the numbers of the call items and of the output items of a tool call.
@@ -176,4 +176,168 @@ fn function_response_without_an_id_answers_the_call_before_it() {
     case.request_body("b", (GEMINI.request)(vec![asked, (GEMINI.output)("find", "1"), (GEMINI.output)("find", "2")]));
     let graph = case.check(&[Code::CallWithoutId; 2]);
     assert_eq!((linked(&graph, "x1"), linked(&graph, "x2")), ((vec![1], vec![3]), (vec![2], vec![4])));
+}
+
+/// Ids that clients make up for calls without ids.
+const MADE_UP: [fn(&str, u32) -> String; 3] =
+    [|_, n| format!("gen{n}"), |name, n| format!("call#{name}#{n}"), |_, n| format!("{n:032x}")];
+
+#[test]
+fn tools_with_ids_of_the_client_are_linked_by_name_and_order() {
+    for made_up in MADE_UP {
+        for Shape { request, response, calls, output } in [OLLAMA, GEMINI, GEN_AI] {
+            let mut case = Case::new();
+            case.request_body("a", request(vec![]));
+            case.response_body("a", response(calls(&["find", "read", "find"])));
+            for (n, (tool, name)) in [("find1", "find"), ("read", "read"), ("find2", "find")].into_iter().enumerate() {
+                case.tool(tool, Some(&made_up(name, n as u32)), other(name), None);
+            }
+            let history =
+                vec![calls(&["find", "read", "find"]), output("find", "1"), output("find", "2"), output("read", "3")];
+            case.request_body("b", request(history.clone()));
+            case.response_body("b", response(calls(&["find"])));
+            case.tool("find3", Some(&made_up("find", 7)), other("find"), None);
+            // Nothing requested these.
+            case.tool("find4", Some(&made_up("find", 8)), other("find"), None);
+            case.tool("write", Some(&made_up("write", 9)), other("write"), None);
+            case.request_body("c", request([history, vec![calls(&["find"]), output("find", "4")]].concat()));
+            let graph = case.check(&[Code::CallWithoutId; 8]);
+            let expected = [
+                ("find1", vec![1], vec![4]),
+                ("find2", vec![3], vec![5]),
+                ("read", vec![2], vec![6]),
+                ("find3", vec![7], vec![8]),
+                ("find4", vec![], vec![]),
+                ("write", vec![], vec![]),
+            ];
+            for (tool, call, output) in expected {
+                assert_eq!(linked(&graph, tool), (call, output), "{tool}: {request:?}");
+            }
+            let requested = |id: &str| tool(&graph, id).requested_by.as_ref().map(ToString::to_string);
+            assert_eq!([requested("find2"), requested("find3")], [Some("a".into()), Some("b".into())]);
+        }
+    }
+}
+
+#[test]
+fn tool_whose_id_may_be_that_of_another_call_is_not_linked_by_name() {
+    let asked = |id: Option<&str>| {
+        let call = json!({ "id": id, "type": "function", "function": { "name": "wait", "arguments": "{\"q\":1}" } });
+        json!({ "role": "assistant", "content": null, "tool_calls": [call] })
+    };
+    let response = |message: Value| json!({ "choices": [{ "message": message }] });
+    let invocation = |argument: u32| function_invocation("wait", json!({ "q": argument }));
+    let check = |record: &dyn Fn(&mut Case), expected: &[u64]| {
+        let mut case = Case::new();
+        case.request_body("a", json!({ "messages": [] }));
+        record(&mut case);
+        let graph = case.try_reduce(&Default::default()).unwrap().graph;
+        assert_eq!(linked(&graph, "x").0, expected);
+    };
+    // The invocations of this tool are read.
+    let run = |case: &mut Case, invocation| {
+        case.tool("x", Some("gen1"), other("wait"), invocation);
+    };
+    check(
+        &|case| {
+            case.response_body("a", response(asked(None)));
+            run(case, None);
+        },
+        &[1],
+    );
+    check(
+        &|case| {
+            case.response_body("a", response(asked(None)));
+            run(case, invocation(1));
+        },
+        &[1],
+    );
+    // Other arguments, a call with an id, a tool that started before the request, and a response whose calls are lost.
+    check(
+        &|case| {
+            case.response_body("a", response(asked(None)));
+            run(case, invocation(2));
+        },
+        &[],
+    );
+    check(
+        &|case| {
+            case.response_body("a", response(asked(Some("c1"))));
+            run(case, None);
+        },
+        &[],
+    );
+    check(
+        &|case| {
+            run(case, None);
+            case.request_body("b", json!({ "messages": [{ "role": "user", "content": "x" }] }));
+            case.response_body("b", response(asked(None)));
+        },
+        &[],
+    );
+    check(
+        &|case| {
+            case.response_body("a", response(asked(None)));
+            case.request_body("b", json!({ "messages": [{ "role": "user", "content": "x" }] }));
+            case.response_body("b", json!({}));
+            run(case, None);
+        },
+        &[],
+    );
+}
+
+#[test]
+fn call_gets_the_id_that_its_client_gave_it() {
+    let call = |id: &str| json!({ "type": "tool_call", "id": id, "name": "find", "arguments": {} });
+    let output = |id: &str, text: &str| json!({ "role": "tool", "parts": [{ "type": "tool_call_response", "id": id, "response": text }] });
+    let asked =
+        |ids: &[&str]| json!({ "role": "assistant", "parts": ids.iter().map(|id| call(id)).collect::<Vec<_>>() });
+    let mut case = Case::new();
+    case.request_body("a", (GEN_AI.request)(vec![]));
+    case.response_body("a", (GEN_AI.response)((GEN_AI.calls)(&["find", "find"])));
+    case.tool("x1", Some("gen1"), other("find"), None);
+    case.tool("x2", Some("gen2"), other("find"), None);
+    let mut history = vec![asked(&["gen1", "gen2"]), output("gen2", "2"), output("gen1", "1")];
+    case.request_body("b", (GEN_AI.request)(history.clone()));
+    case.response_body("b", (GEN_AI.response)((GEN_AI.calls)(&["find"])));
+    case.tool("x3", Some("gen3"), other("find"), None);
+    history.extend([asked(&["gen3"]), output("gen3", "3")]);
+    case.request_body("c", (GEN_AI.request)(history.clone()));
+    history.push(json!({ "role": "user", "parts": [{ "type": "text", "content": "Thanks." }] }));
+    case.request_body("d", (GEN_AI.request)(history));
+    let graph = case.try_reduce(&Default::default()).unwrap().graph;
+    let expected = [
+        "assistant function_call gen1 find: json {}",
+        "assistant function_call gen2 find: json {}",
+        "tool function_call_output gen2: 2",
+        "tool function_call_output gen1: 1",
+        "assistant function_call gen3 find: json {}",
+        "tool function_call_output gen3: 3",
+        "user message: Thanks.",
+    ];
+    assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);
+    for (tool, call, output) in [("x1", 1, 4), ("x2", 2, 3), ("x3", 5, 6)] {
+        assert_eq!(linked(&graph, tool), (vec![call], vec![output]), "{tool}");
+    }
+    let requested = |id: &str| tool(&graph, id).requested_by.as_ref().map(ToString::to_string);
+    assert_eq!([requested("x2"), requested("x3")], [Some("a".into()), Some("b".into())]);
+}
+
+#[test]
+fn id_for_one_of_equal_calls_of_two_responses_is_not_guessed() {
+    let call = json!({ "type": "tool_call", "id": "gen2", "name": "find", "arguments": {} });
+    let user = json!({ "role": "user", "parts": [{ "type": "text", "content": "Go." }] });
+    let mut case = Case::new();
+    case.request_body("a", (GEN_AI.request)(vec![user.clone()]));
+    case.response_body("a", (GEN_AI.response)((GEN_AI.calls)(&["find"])));
+    case.request_body(
+        "b",
+        (GEN_AI.request)(vec![user.clone(), (GEN_AI.calls)(&["find"]), (GEN_AI.output)("find", "1")]),
+    );
+    case.response_body("b", (GEN_AI.response)((GEN_AI.calls)(&["find"])));
+    // The client drops the first of two equal calls, and sends the second one at its place.
+    case.request_body("c", (GEN_AI.request)(vec![user, json!({ "role": "assistant", "parts": [call] })]));
+    let graph = case.try_reduce(&Default::default()).unwrap().graph;
+    assert_eq!(item(&graph, 2).content.call_id, None);
+    assert_eq!(graph.items().filter(|item| item.content.kind.is_call()).count(), 3);
 }

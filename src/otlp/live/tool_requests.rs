@@ -79,6 +79,8 @@ pub(super) struct StartedTool {
     pub(super) turn_id: Option<TurnId>,
     /// The names that the tool may have.
     pub(super) names: Vec<ToolName>,
+    /// The name of the tool as its program spells it, which is the id of calls without ids. `None` if it has none.
+    pub(super) spelled_name: Option<CallId>,
     /// Ordinal of the start.
     pub(super) started: u64,
 }
@@ -142,7 +144,25 @@ impl ToolRequests {
     /// Tools that started before choose first.
     pub(super) fn requester(&mut self, call: &CallId, tool: &ToolCallId) -> Option<Requester> {
         let Self { calls, names, .. } = self;
-        calls.get_mut(call)?.requester(tool, names)
+        let of_id = calls.get_mut(call)?;
+        if of_id.requesters.is_empty() { self.requester_by_name(call, tool) } else { of_id.requester(tool, names) }
+    }
+
+    /// Returns the requester of a tool with an id that no response has: the client made the id up, if the calls with the
+    /// name of the tool have no ids.
+    fn requester_by_name(&mut self, call: &CallId, tool: &ToolCallId) -> Option<Requester> {
+        let Self { calls, names, .. } = self;
+        let is_tool = |running: &RunningTool| running.tool.tool_call_id == *tool;
+        let StartedTool { turn_id, names: of_tool, spelled_name, started, .. } =
+            &calls.get(call)?.tools.iter().find(|running| is_tool(running))?.tool;
+        let name = spelled_name.clone().filter(|name| name != call)?;
+        let (turn_id, of_tool) = (turn_id.clone(), names.of_tool(of_tool));
+        let start = ToolStart { turn_id, name: of_tool, arguments: None, started: *started };
+        let requester = calls.get_mut(&name)?.run(&start)?;
+        if let Some(of_id) = calls.get_mut(call) {
+            of_id.tools.retain(|running| !is_tool(running));
+        }
+        Some(requester)
     }
 
     /// Removes a tool whose request was not found.
@@ -191,6 +211,13 @@ impl CallsOfId {
     fn start(&mut self, tool: StartedTool) {
         let is_first = !std::mem::replace(&mut self.has_started_tool, true);
         self.tools.push(RunningTool { tool, is_first, call: None });
+    }
+
+    /// Returns the requester of the call that a tool runs whose own id is another one.
+    fn run(&mut self, start: &ToolStart) -> Option<Requester> {
+        let call = self.requested.take(start)?;
+        self.running.insert(call);
+        self.requesters.get(call).cloned().map(Requester)
     }
 
     /// Returns the requester of a tool. `in_thread` are the names in the thread.

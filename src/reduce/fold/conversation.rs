@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::mem::Discriminant;
 use std::sync::Arc;
 
+use super::calls_without_ids::CallsWithoutIds;
 use super::content_index::ContentIndex;
 use super::copies::{MergedCopies, merge_copies};
 use super::lists::{ListOrigin, RecordedList};
@@ -70,6 +71,7 @@ pub(super) struct ConversationBuilder<'a> {
     /// The last created item of a thread for each id that the provider gave an item.
     pub(super) by_provider_id: HashMap<(ThreadId, ProviderIdKey), ItemId>,
     pub(super) named_calls: NamedCalls,
+    pub(super) calls_without_ids: CallsWithoutIds,
     /// The lists that models were shown or returned, in order of the log.
     pub(super) lists: Vec<RecordedList>,
     /// Number of steps of paths that existed when the last list was recorded.
@@ -136,6 +138,7 @@ impl<'a> ConversationBuilder<'a> {
             server_conversations: ServerConversations::default(),
             by_provider_id: HashMap::new(),
             named_calls: NamedCalls::default(),
+            calls_without_ids: CallsWithoutIds::default(),
             lists: Vec::new(),
             listed_steps: 0,
             unknown_responses: HashSet::new(),
@@ -258,6 +261,14 @@ impl<'a> ConversationBuilder<'a> {
         self.identities.get(item.index()).map(|identity| identity.content)
     }
 
+    /// Sets the hashes by which an item of the thread is recognized: with its call id, and without.
+    pub(super) fn set_identity(&mut self, thread: &ThreadId, item: ItemId, content: u128, without_call_id: u128) {
+        let Some(identity) = self.identities.get_mut(item.index()) else { return };
+        identity.content = content;
+        identity.without_call_id = Some(without_call_id);
+        self.live.entry(thread.clone()).or_default().contents.insert(content);
+    }
+
     /// Returns `true` if an item of the graph and a decoded item have the same content. The decoded item may be a tool
     /// call whose id a client dropped.
     pub(super) fn is_same(&self, item: ItemId, content: ContentId) -> bool {
@@ -307,7 +318,11 @@ impl<'a> ConversationBuilder<'a> {
             provider_id: None,
         };
         self.has_unanswering_output |= content.kind.is_output() && content.call_id.is_none() && content.name.is_some();
+        let is_unnamed_call = content.kind.is_call() && content.call_id.is_none();
         let item = self.add_with_identity(source, Arc::clone(content), identity);
+        if is_unnamed_call {
+            self.calls_without_ids.add(source.thread, identity.content, item);
+        }
         self.set_provider_id(source, item, listed);
         Some(item)
     }
@@ -348,6 +363,7 @@ impl<'a> ConversationBuilder<'a> {
         diagnostics: &mut Diagnostics,
     ) {
         self.set_provider_id(source, item, listed);
+        self.learn_call_id(source.thread, item, listed);
         let content = listed.content;
         let (Some(ItemIdentity { last_seen_as, .. }), Some(decoded)) =
             (self.identities.get_mut(item.index()), self.decoded_items.get(content).ok())

@@ -1,4 +1,4 @@
-//! Merges two copies of one item. A copy may lack the name of its author or the failure of its tool. Copies of
+//! Merges two copies of one item. A copy may lack the name of its author, the failure of its tool, or the id of its call. Copies of
 //! reasoning are recognized by equal encrypted content; texts and summaries may be missing from either.
 
 use crate::graph::{Content, Part};
@@ -20,12 +20,14 @@ pub(super) fn merge_copies(first: &Content, second: &Content) -> MergedCopies {
     let has_more_parts = parts.len() != first.parts.len();
     let is_named = first.name.is_none() && second.name.is_some();
     let is_error = !first.is_error && second.is_error;
-    if !has_more_parts && !is_named && !is_error {
+    let has_id = first.kind.is_call() && first.call_id.is_none() && second.call_id.is_some();
+    if !has_more_parts && !is_named && !is_error && !has_id {
         return MergedCopies::Unchanged;
     }
     let parts = if has_more_parts { parts.into_iter().cloned().collect() } else { first.parts.clone() };
     let name = first.name.clone().or_else(|| second.name.clone());
-    MergedCopies::Extended(Content { parts, name, is_error: first.is_error || is_error, ..first.clone() })
+    let call_id = if has_id { second.call_id.clone() } else { first.call_id.clone() };
+    MergedCopies::Extended(Content { parts, name, call_id, is_error: first.is_error || is_error, ..first.clone() })
 }
 
 /// Returns the parts of the first copy, with the texts and the summaries of the copy that has any. Returns `None` if

@@ -36,15 +36,16 @@ impl ConversationBuilder<'_> {
         Some(item)
     }
 
-    /// Returns `true` if a listed item repeats an item of the graph: their contents are equal. A listed item that has
-    /// only an id and a type must not have another id than the item, and the id must not name another call.
+    /// Returns `true` if a listed item repeats an item of the graph: their contents are equal, but for a call id that
+    /// only one of them has. A listed item that has only an id and a type must not have another id than the item, and the id must not name another call.
     pub(super) fn repeats(&self, thread: &ThreadId, item: ItemId, listed: ListedItem) -> bool {
         let known_id = self.identities.get(item.index()).and_then(|identity| identity.provider_id);
         let has_other_id = match listed.id {
             ListedId::WithType(id) => known_id.is_some_and(|known_id| known_id != id),
             ListedId::Absent | ListedId::WithContent(_) | ListedId::Reference(_) => false,
         };
-        self.is_same(item, listed.content) && !has_other_id && !self.names_other_call(thread, item, listed)
+        let is_same = self.is_same(item, listed.content) || self.gives_id(thread, item, listed);
+        is_same && !has_other_id && !self.names_other_call(thread, item, listed)
     }
 
     /// Returns `true` if an item is the call of a response, and the id of a listed item names the call of another one.

@@ -26,21 +26,34 @@ pub(super) fn link(
     work: &mut Work,
 ) {
     let completed_calls = CompletedCalls::new(conversations, work);
-    let runs = calls_of_tools(tools, conversations, turns, visible_calls, work);
     let lossy_threads = lossy_threads(conversations);
+    let runs = calls_of_tools(tools, conversations, (turns, &lossy_threads), visible_calls, work);
     let mut taken = HashSet::new();
     for (index, (tool, &position)) in tools.calls.iter_mut().zip(&tools.positions).enumerate() {
         work.link_probes += 1;
-        let Some(call_id) = linking_id(tool) else {
+        let Some(LinkingId { call_id, is_made_up }) = linking_id(tool, visible_calls, conversations, &lossy_threads)
+        else {
             attribute_to_last_call(tool, conversations, &completed_calls, work);
             continue;
         };
         let id = (tool.thread_id.clone(), call_id);
         let calls = visible_calls.with_id(&id);
+        let arguments = tools.arguments[index];
         let call = match calls {
+            Some(CallsOfId::Several(calls)) if is_made_up => {
+                let run = runs.get(&index).and_then(|&number| calls.get(number));
+                let run = run.filter(|call| !has_other_arguments(arguments, &call.visible, conversations));
+                Ok(run.map(|call| (&call.visible, call.response)))
+            }
+            Some(CallsOfId::One(call)) if is_made_up => {
+                let runs = !taken.contains(&id)
+                    && precedes(tool, call, conversations)
+                    && !has_other_arguments(arguments, call, conversations);
+                Ok(runs.then_some((call, None)))
+            }
             Some(CallsOfId::Several(calls)) => match runs.get(&index).and_then(|&number| calls.get(number)) {
                 Some(call) => {
-                    report_other_arguments(tool, call, tools.arguments[index], conversations, position, diagnostics);
+                    report_other_arguments(tool, call, arguments, conversations, position, diagnostics);
                     Ok(Some((&call.visible, call.response)))
                 }
                 None => Err("an id that several calls have, and none of them can be its own"),
@@ -82,8 +95,7 @@ fn report_other_arguments(
     position: LogPosition,
     diagnostics: &mut Diagnostics,
 ) {
-    let call_arguments = call.arguments(conversations);
-    if arguments.zip(call_arguments).is_some_and(|(of_tool, of_call)| of_tool != of_call) {
+    if has_other_arguments(arguments, &call.visible, conversations) {
         let ToolCall { tool_call_id, thread_id, .. } = tool;
         let message = format!(
             "tool call {tool_call_id} of thread {thread_id} has other arguments than each call with its id that it may \
@@ -91,6 +103,11 @@ fn report_other_arguments(
         );
         diagnostics.add(position, Code::CallIdReused, message, None);
     }
+}
+
+/// Returns `true` if the arguments of a tool and of a call are known, and differ.
+fn has_other_arguments(arguments: Option<ArgumentsHash>, call: &VisibleCall, conversations: &Conversations) -> bool {
+    arguments.zip(call.arguments(conversations)).is_some_and(|(of_tool, of_call)| of_tool != of_call)
 }
 
 /// Returns the threads in which a response was recorded without its content. Its calls may have ids of other calls.
@@ -103,9 +120,11 @@ fn lossy_threads(conversations: &Conversations) -> HashSet<ThreadId> {
 /// call that requested it had not started when the tool started, or a model had already seen its output. Both may happen
 /// where the order of events is no evidence, so it counts in threads with lost responses alone.
 fn may_run(tool: &ToolCall, call: &VisibleCall, conversations: &Conversations, lossy: &HashSet<ThreadId>) -> bool {
-    if !lossy.contains(&tool.thread_id) {
-        return true;
-    }
+    !lossy.contains(&tool.thread_id) || precedes(tool, call, conversations)
+}
+
+/// Returns `true` if a call had been requested when a tool started, and no model had seen its output.
+fn precedes(tool: &ToolCall, call: &VisibleCall, conversations: &Conversations) -> bool {
     let started = tool.execution.started.seq;
     let item = |id: &ItemId| conversations.items.get(id.index());
     let inference = call.call_items.iter().filter_map(item).find_map(producing_inference);
@@ -114,12 +133,38 @@ fn may_run(tool: &ToolCall, call: &VisibleCall, conversations: &Conversations, l
     requested.is_none_or(|requested| requested < started) && answered.is_none_or(|(answered, _)| *answered > started)
 }
 
+/// The id by which a tool call is linked to its items.
+struct LinkingId {
+    call_id: CallId,
+    /// `true` if the tool call has an id that its client made up, so that no item has it.
+    is_made_up: bool,
+}
+
 /// Returns the id by which a tool call is linked to its items: the id of the call that it runs, else the name of the
 /// tool, which the items of calls without ids have in common with it.
-fn linking_id(tool: &ToolCall) -> Option<CallId> {
+///
+/// The name also counts for a tool call with an id that no item of its thread has, if the calls of this name have no ids:
+/// the client made the id up. In a thread with lost responses, the id may be that of a call in one of them.
+fn linking_id(
+    tool: &ToolCall,
+    visible_calls: &VisibleCalls,
+    conversations: &Conversations,
+    lossy: &HashSet<ThreadId>,
+) -> Option<LinkingId> {
     let is_from_model = matches!(tool.requester, Requester::Model);
-    let name = || spelled_name(tool.label.as_deref(), &tool.kind).filter(|_| is_from_model);
-    tool.model_visible_call_id.clone().or_else(|| name().map(CallId::from))
+    let name = spelled_name(tool.label.as_deref(), &tool.kind).filter(|_| is_from_model).map(CallId::from);
+    let Some(given) = tool.model_visible_call_id.clone() else {
+        return name.map(|call_id| LinkingId { call_id, is_made_up: false });
+    };
+    let key = |call_id: &CallId| (tool.thread_id.clone(), call_id.clone());
+    let is_unknown = visible_calls.with_id(&key(&given)).is_none() && !lossy.contains(&tool.thread_id);
+    let by_name = name.filter(|_| is_unknown).filter(|name| {
+        visible_calls.with_id(&key(name)).is_some_and(|calls| calls.first_call_has_no_id(conversations))
+    });
+    Some(match by_name {
+        Some(call_id) => LinkingId { call_id, is_made_up: true },
+        None => LinkingId { call_id: given, is_made_up: false },
+    })
 }
 
 /// Links a tool call to the items of the call that it runs, and to the inference call whose response contains one.
@@ -154,7 +199,7 @@ fn link_inference(tool: &mut ToolCall, response: Option<MakingResponse>, convers
 fn calls_of_tools(
     tools: &Tools,
     conversations: &Conversations,
-    turns: &Table<TurnId, Turn>,
+    (turns, lossy): (&Table<TurnId, Turn>, &HashSet<ThreadId>),
     visible_calls: &VisibleCalls,
     work: &mut Work,
 ) -> HashMap<usize, usize> {
@@ -165,7 +210,7 @@ fn calls_of_tools(
     let mut open_runs: HashMap<_, _> = reused.collect();
     let mut runs = HashMap::new();
     for (index, tool) in tools.calls.iter().enumerate() {
-        let Some(call_id) = linking_id(tool) else { continue };
+        let Some(LinkingId { call_id, .. }) = linking_id(tool, visible_calls, conversations, lossy) else { continue };
         let Some(open_runs) = open_runs.get_mut(&(tool.thread_id.clone(), call_id)) else { continue };
         work.link_probes += 1;
         let started = tool.execution.started.seq.0;

@@ -17,6 +17,18 @@ pub(super) enum CallsOfId {
     Several(Vec<ReusedCall>),
 }
 
+impl CallsOfId {
+    /// Returns `true` if the first call has no id, so that the name of its tool stands for the id.
+    pub(super) fn first_call_has_no_id(&self, conversations: &Conversations) -> bool {
+        let visible = match self {
+            Self::One(call) => Some(call),
+            Self::Several(calls) => calls.first().map(|call| &call.visible),
+        };
+        let first = visible.and_then(|call| conversations.items.get(call.call_items.first()?.index()));
+        first.is_some_and(|item| item.content.call_id.is_none())
+    }
+}
+
 /// An index of the calls by thread and call id.
 #[derive(Debug, Default)]
 pub(super) struct VisibleCalls(HashMap<(ThreadId, CallId), CallsOfId>);

@@ -22,6 +22,20 @@ impl VisibleCall {
             self.output_items.push(item.item_id);
         }
     }
+
+    /// Returns the arguments of the call. Returns `None` if they are not JSON.
+    pub(super) fn arguments(&self, conversations: &Conversations) -> Option<ArgumentsHash> {
+        let item = conversations.items.get(self.call_items.first()?.index())?;
+        item.content.parts.iter().find_map(|part| match part {
+            Part::Json { summary } => Some(ArgumentsHash::of_summary(summary)),
+            Part::Text(_)
+            | Part::LabelledText { .. }
+            | Part::Summary(_)
+            | Part::Encoded { .. }
+            | Part::Code { .. }
+            | Part::PayloadRef { .. } => None,
+        })
+    }
 }
 
 /// A call whose id other calls of its thread have too.
@@ -39,16 +53,7 @@ pub(super) struct ReusedCall {
 impl ReusedCall {
     /// Returns the arguments of the call. Returns `None` if they are not JSON.
     pub(super) fn arguments(&self, conversations: &Conversations) -> Option<ArgumentsHash> {
-        let item = conversations.items.get(self.visible.call_items.first()?.index())?;
-        item.content.parts.iter().find_map(|part| match part {
-            Part::Json { summary } => Some(ArgumentsHash::of_summary(summary)),
-            Part::Text(_)
-            | Part::LabelledText { .. }
-            | Part::Summary(_)
-            | Part::Encoded { .. }
-            | Part::Code { .. }
-            | Part::PayloadRef { .. } => None,
-        })
+        self.visible.arguments(conversations)
     }
 }
 

@@ -25,6 +25,22 @@ fn ask(turn: &Turn, name: &str, messages: &[Value], answer: &Value) {
 /// The models that request the tools, in the order in which the tools start.
 const REQUESTERS: [&str; 6] = ["first", "first", "first", "second", "second", ""];
 
+/// Records tools with ids that their client made up.
+fn record_made_up_ids() {
+    let thread = AgentThread::start(ThreadMeta::new().id("thread-1"));
+    let turn = thread.turn(Some(TurnId::from("turn-1")));
+    ask(&turn, "first", &[], &calls(&["find", "read"]));
+    for (id, name) in [("gen1", "find"), ("gen2", "read")] {
+        turn.tool_call(ToolCallMeta::new(name).id(id)).complete();
+    }
+    ask(&turn, "second", &[calls(&["find", "read"]), output("find"), output("read")], &calls(&["find"]));
+    for (id, name) in [("call#find#0", "find"), ("gen4", "write"), ("gen5", "find")] {
+        turn.tool_call(ToolCallMeta::new(name).id(id)).complete();
+    }
+    turn.complete();
+    thread.complete();
+}
+
 fn record() {
     let thread = AgentThread::start(ThreadMeta::new().id("thread-1"));
     let turn = thread.turn(Some(TurnId::from("turn-1")));
@@ -46,4 +62,9 @@ fn record() {
 #[test]
 fn tools_link_to_the_calls_of_their_names() {
     check_requesters(record, &REQUESTERS);
+}
+
+#[test]
+fn tools_with_ids_of_the_client_link_to_the_calls_of_their_names() {
+    check_requesters(record_made_up_ids, &["first", "first", "second", "", ""]);
 }

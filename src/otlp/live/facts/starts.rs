@@ -71,8 +71,8 @@ impl LiveFacts {
         };
         let names = ToolName::of_tool(label.as_deref(), &event.kind);
         self.may_be_requested = matches!(event.requester, Requester::Model);
-        let name = || spelled_name(label.as_deref(), &event.kind).filter(|_| self.may_be_requested);
-        self.requested_as = event.requesting_call_id().cloned().or_else(|| name().map(CallId::from));
+        let name = spelled_name(label.as_deref(), &event.kind).filter(|_| self.may_be_requested).map(CallId::from);
+        self.requested_as = event.requesting_call_id().cloned().or_else(|| name.clone());
         let (call_id, kind) = (event.requesting_call_id().cloned(), event.kind.clone());
         let detail =
             ToolFacts { call_id, kind, label, mcp_call_id: None, invocation, runtime: Vec::new(), result: None };
@@ -84,6 +84,7 @@ impl LiveFacts {
             tool_call_id: event.tool_call_id.clone(),
             turn_id: meta.context.turn_id.clone(),
             names,
+            spelled_name: name,
             started: self.order.started(),
         };
         let call = self.requested_as.as_ref();
